@@ -1,1 +1,7 @@
+//! Seven structured oncology fields from a free-text note, each with its evidence.
+//!
+//! The way of one request: `http` -> [`extraction::Pipeline`] -> an [`extraction::Engine`]
+//! (`vllm` or [`rules`]) -> parse -> ground -> answer.
 
+pub mod extraction;
+pub mod rules;

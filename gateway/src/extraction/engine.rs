@@ -1,0 +1,137 @@
+//! The port between the pipeline and whoever reads notes: note and request in, draft out.
+
+use std::{fmt, pin::Pin, sync::Arc};
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Deadline, ModelText, Note};
+
+/// Which engine answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(example = "rules")]
+pub enum EngineName {
+    /// A language model behind an OpenAI-compatible vLLM server.
+    Vllm,
+    /// The embedded, deterministic rules.
+    Rules,
+}
+
+impl EngineName {
+    /// The name as the API writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Vllm => "vllm",
+            Self::Rules => "rules",
+        }
+    }
+}
+
+/// The name of a configured model.
+pub type ModelName = Arc<str>;
+
+/// The version of a prompt, as the answer reports it, for example `training-v1`.
+pub type PromptVersion = &'static str;
+
+/// How many tokens an answer may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenBudget {
+    /// Decoding stops by itself; the service may widen this when it proves too small.
+    Adjustable(u32),
+    /// The caller's hard cap.
+    Fixed(u32),
+}
+
+impl TokenBudget {
+    /// The number of tokens.
+    #[must_use]
+    pub const fn tokens(self) -> u32 {
+        match self {
+            Self::Adjustable(tokens) | Self::Fixed(tokens) => tokens,
+        }
+    }
+}
+
+/// What is asked of an engine for one note.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Model to use; `None` is the engine's default.
+    pub model: Option<ModelName>,
+    /// 0.0 (deterministic) to 2.0.
+    pub temperature: f32,
+    /// Seed of the sampler; `None` leaves it to the engine.
+    pub seed: Option<u64>,
+    /// Most tokens of the answer.
+    pub budget: TokenBudget,
+    /// Sent along, so that a log line upstream can be joined to ours.
+    pub request_id: Arc<str>,
+}
+
+/// How a draft ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// The engine ended it.
+    Complete,
+    /// The token budget ended it.
+    OutOfTokens,
+}
+
+/// What an engine said about a note, not yet parsed.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The words, ideally a record in the training format.
+    pub text: ModelText,
+    /// How they ended.
+    pub finish: Finish,
+    /// Prompt and answer tokens together; 0 where none were counted.
+    pub tokens_used: u32,
+    /// The model that answered.
+    pub model: ModelName,
+    /// The prompt it was given; `None` where there is none.
+    pub prompt: Option<PromptVersion>,
+    /// False only where the engine knows that it recognised no oncology term at all.
+    pub recognised_terms: bool,
+}
+
+/// Why there is no draft. Each is mapped to one status at the HTTP edge.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The model is being loaded and was never ready yet.
+    #[error("the model server is still loading")]
+    Loading,
+    /// The server cannot be reached or refused for now.
+    #[error("the model server is unavailable")]
+    Unavailable,
+    /// The server said that it has too much to do.
+    #[error("the model server is overloaded")]
+    Overloaded,
+    /// The server refused this request: a fault of configuration or of this service.
+    #[error("the model server refused the request")]
+    Rejected,
+    /// The server broke, or answered what it never should.
+    #[error("the model server failed")]
+    Failed,
+    /// The note and the room for an answer exceed the model's context.
+    #[error("the note does not fit the model's context")]
+    NoteTooLong,
+    /// The time was up.
+    #[error("the deadline passed")]
+    DeadlineExceeded,
+}
+
+/// A draft on its way.
+pub type DraftFuture<'a> = Pin<Box<dyn Future<Output = Result<Draft, EngineError>> + Send + 'a>>;
+
+/// Someone who reads notes. Dropping the future abandons the work, upstream too.
+pub trait Engine: Send + Sync + fmt::Debug {
+    /// Which engine this is.
+    fn name(&self) -> EngineName;
+
+    /// Whether each draft takes a slot at the GPU (a lease from admission).
+    fn needs_lease(&self) -> bool;
+
+    /// Drafts a record of the note.
+    fn draft<'a>(&'a self, note: &'a Note, ask: &'a Ask, deadline: Deadline) -> DraftFuture<'a>;
+}

@@ -1,0 +1,177 @@
+//! The seven fields, named once. Everything that lists them derives from this file: the record, the
+//! evidence, the JSON Schema, the OpenAPI document, the constrained-decoding pattern and the parser.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::answer::Finding;
+
+macro_rules! fields {
+    ($($(#[doc = $doc:literal])+ $name:ident = $variant:ident, e.g. $example:expr;)+) => {
+        /// One of the seven fields of a record.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        #[schema(example = "stage")]
+        pub enum Field {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Field {
+            /// All fields, in the order of the training format and of every answer.
+            pub const ALL: [Self; [$(stringify!($name)),+].len()] = [$(Self::$variant),+];
+
+            /// The field's key in JSON.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($name),)+ }
+            }
+
+            /// The field with this key, if there is one.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                match name { $(stringify!($name) => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        /// Seven structured oncology fields of one note. Every key is present: a string, or null where
+        /// the note gives no value. Several values in one field are joined by `"; "`.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema, ToSchema)]
+        #[schemars(deny_unknown_fields)]
+        pub struct Record {
+            $(
+                $(#[doc = $doc])+
+                #[schema(required = true, example = json!($example), min_length = 1)]
+                #[schemars(example = &$example)]
+                pub $name: Option<String>,
+            )+
+        }
+
+        impl Record {
+            /// The value of one field.
+            #[must_use]
+            pub fn get(&self, field: Field) -> Option<&str> {
+                match field { $(Field::$variant => self.$name.as_deref(),)+ }
+            }
+
+            /// The place of one field.
+            pub fn get_mut(&mut self, field: Field) -> &mut Option<String> {
+                match field { $(Field::$variant => &mut self.$name,)+ }
+            }
+        }
+
+        /// Where each value comes from, by field. Every key is present; a field without a value has an
+        /// empty list.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+        pub struct Evidence {
+            $(
+                $(#[doc = $doc])+
+                pub $name: Vec<Finding>,
+            )+
+        }
+
+        impl Evidence {
+            /// The findings of one field.
+            #[must_use]
+            pub fn get(&self, field: Field) -> &[Finding] {
+                match field { $(Field::$variant => &self.$name,)+ }
+            }
+
+            /// The list of one field.
+            pub fn get_mut(&mut self, field: Field) -> &mut Vec<Finding> {
+                match field { $(Field::$variant => &mut self.$name,)+ }
+            }
+        }
+    };
+}
+
+fields! {
+    /// Tumour site and histology.
+    cancer_type = CancerType, e.g. "melanoma (cutaneous)";
+    /// Overall stage group, or TNM where the note gives no group.
+    stage = Stage, e.g. "IV";
+    /// Gene alterations found in the tumour or germline.
+    gene_mutation = GeneMutation, e.g. "BRAF V600E";
+    /// Receptors, expression scores, signatures and serum markers with their results.
+    biomarker = Biomarker, e.g. "PD-L1 5%; TMB-high";
+    /// Drugs, regimens, surgery and radiotherapy given.
+    treatment = Treatment, e.g. "nivolumab and ipilimumab; stereotactic radiosurgery";
+    /// Response of the disease to treatment.
+    response = Response, e.g. "mixed response";
+    /// Sites of metastasis, as nouns.
+    metastasis_site = MetastasisSite, e.g. "brain";
+}
+
+impl Record {
+    /// The JSON Schema (2020-12) of the record, as `GET /api/v1/schema` and `gateway schema` give it.
+    #[must_use]
+    pub fn json_schema() -> serde_json::Value {
+        let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+        settings.into_generator().into_root_schema_for::<Self>().to_value()
+    }
+
+    /// The record in the training format: one line, keys in order, `", "` and `": "` between, non-ASCII
+    /// unescaped. Constrained decoding, the rules engine and `raw_output` all speak it.
+    #[must_use]
+    pub fn to_training_json(&self) -> String {
+        let mut out = String::with_capacity(256);
+        for field in Field::ALL {
+            out.push_str(if out.is_empty() { "{\"" } else { ", \"" });
+            out.push_str(field.name());
+            out.push_str("\": ");
+            match self.get(field) {
+                None => out.push_str("null"),
+                Some(value) => out.push_str(&serde_json::Value::from(value).to_string()),
+            }
+        }
+        out.push('}');
+        out
+    }
+
+    /// Whether no field has a value.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        Field::ALL.iter().all(|&field| self.get(field).is_none())
+    }
+}
+
+/// The parts of a field's value: it is split at `;`, blank parts are left out.
+pub fn parts(value: &str) -> impl Iterator<Item = &str> {
+    value.split(';').map(str::trim).filter(|part| !part.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn training_json_is_the_training_format() {
+        let record = Record { stage: Some("IV".into()), biomarker: Some("β2-\"x\"".into()), ..Record::default() };
+        assert_eq!(
+            record.to_training_json(),
+            "{\"cancer_type\": null, \"stage\": \"IV\", \"gene_mutation\": null, \"biomarker\": \"β2-\\\"x\\\"\", \
+             \"treatment\": null, \"response\": null, \"metastasis_site\": null}"
+        );
+    }
+
+    #[test]
+    fn schema_names_every_field_once_and_requires_it() {
+        let schema = Record::json_schema();
+        let names: Vec<_> = Field::ALL.iter().map(|field| field.name()).collect();
+        let required: Vec<_> =
+            schema["required"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        assert_eq!(required, names);
+        assert_eq!(schema["properties"].as_object().unwrap().len(), names.len());
+        assert_eq!(schema["additionalProperties"], false);
+        assert_eq!(schema["properties"]["stage"]["type"], serde_json::json!(["string", "null"]));
+    }
+
+    #[test]
+    fn names_round_trip() {
+        for field in Field::ALL {
+            assert_eq!(Field::named(field.name()), Some(field));
+            assert_eq!(serde_json::to_value(field).unwrap(), field.name());
+        }
+        assert_eq!(Field::named("text"), None);
+    }
+}

@@ -1,0 +1,1 @@
+//! Finds in the note the words that a value comes from.

@@ -1,0 +1,236 @@
+//! Checked text: the note of a request, the text a model said, and spans that always quote the note.
+//!
+//! Neither text type can be printed or serialised: `Debug` gives the length, there is no `Display` and
+//! no `Serialize`, so a note cannot reach a log or an error by accident.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A clinical note that passed the checks of the edge: not blank, no NUL, not over the limit.
+#[derive(Clone)]
+pub struct Note {
+    text: String,
+    code_points: usize,
+}
+
+/// Why a text is not a note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoteRefusal {
+    /// Empty, or nothing but white space.
+    Blank,
+    /// Holds U+0000, which neither tokenizers nor databases downstream take.
+    Nul,
+    /// More code points than `limits.max_note_chars`.
+    TooLong,
+}
+
+impl Note {
+    /// Checks a text. Control characters other than NUL (form feeds, tabs, CR LF) are ordinary in
+    /// exported notes and are kept.
+    pub fn new(text: String, max_code_points: usize) -> Result<Self, NoteRefusal> {
+        let code_points = if text.is_ascii() { text.len() } else { text.chars().count() };
+        if code_points > max_code_points {
+            Err(NoteRefusal::TooLong)
+        } else if memchr::memchr(0, text.as_bytes()).is_some() {
+            Err(NoteRefusal::Nul)
+        } else if text.chars().all(char::is_whitespace) {
+            Err(NoteRefusal::Blank)
+        } else {
+            Ok(Self { text, code_points })
+        }
+    }
+
+    /// The text, for engines and the grounder. It must not leave them.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Length in Unicode code points.
+    #[must_use]
+    pub fn code_points(&self) -> usize {
+        self.code_points
+    }
+
+    /// The span between two byte offsets, or nothing where they are not ordered character boundaries
+    /// of this note.
+    #[must_use]
+    pub fn span(&self, start: usize, end: usize) -> Option<Span<'_>> {
+        let quote = self.text.get(start..end)?;
+        (!quote.is_empty()).then_some(Span { quote, start })
+    }
+
+    /// Converts byte offsets of this note to another unit.
+    #[must_use]
+    pub fn offsets(&self, unit: OffsetUnit) -> Offsets<'_> {
+        let identity = unit == OffsetUnit::Byte || self.text.len() == self.code_points;
+        Offsets { text: &self.text, unit, identity, at: (0, 0) }
+    }
+}
+
+impl fmt::Debug for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Note({} code points)", self.code_points)
+    }
+}
+
+/// What a model said. As secret as the note it was said about.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ModelText(String);
+
+impl ModelText {
+    /// Wraps model output.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for the parser.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text, for `raw_output` of the answer to the caller who sent the note.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Debug for ModelText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ModelText({} bytes)", self.0.len())
+    }
+}
+
+/// A stretch of one note. It borrows what it quotes, so it cannot quote anything else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Span<'note> {
+    quote: &'note str,
+    start: usize,
+}
+
+impl<'note> Span<'note> {
+    /// The exact slice of the note.
+    #[must_use]
+    pub fn quote(self) -> &'note str {
+        self.quote
+    }
+
+    /// First byte.
+    #[must_use]
+    pub fn start(self) -> usize {
+        self.start
+    }
+
+    /// One past the last byte.
+    #[must_use]
+    pub fn end(self) -> usize {
+        self.start + self.quote.len()
+    }
+}
+
+impl fmt::Debug for Span<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Span({}..{})", self.start(), self.end())
+    }
+}
+
+/// Unit of `start` and `end` in the evidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(example = "codepoint", default = "codepoint")]
+pub enum OffsetUnit {
+    /// Unicode code points, as Python counts.
+    #[default]
+    Codepoint,
+    /// UTF-16 code units, as JavaScript and Java count.
+    Utf16,
+    /// Bytes of UTF-8, as Rust and Go count.
+    Byte,
+}
+
+/// A walk along a note that turns byte offsets into another unit. It remembers its last place, so
+/// that ascending offsets together cost one pass over the note.
+#[derive(Debug)]
+pub struct Offsets<'note> {
+    text: &'note str,
+    unit: OffsetUnit,
+    identity: bool,
+    at: (usize, usize),
+}
+
+impl Offsets<'_> {
+    /// The offset in the unit of this walk of a byte offset (a character boundary of the note).
+    pub fn convert(&mut self, byte: usize) -> usize {
+        if self.identity {
+            return byte;
+        }
+        let (from, counted) = if self.at.0 <= byte { self.at } else { (0, 0) };
+        let stretch = self.text.get(from..byte).unwrap_or_default();
+        let more = match self.unit {
+            OffsetUnit::Codepoint => stretch.chars().count(),
+            OffsetUnit::Utf16 => stretch.chars().map(char::len_utf16).sum(),
+            OffsetUnit::Byte => stretch.len(),
+        };
+        self.at = (byte, counted + more);
+        self.at.1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(text: &str) -> Note {
+        Note::new(text.to_owned(), 1_000).unwrap()
+    }
+
+    #[test]
+    fn refusals() {
+        for (text, refusal) in [
+            ("", NoteRefusal::Blank),
+            (" \t\r\n\u{a0}", NoteRefusal::Blank),
+            ("a\0b", NoteRefusal::Nul),
+            ("abcdef", NoteRefusal::TooLong),
+            ("ééééé!", NoteRefusal::TooLong),
+        ] {
+            assert_eq!(Note::new(text.to_owned(), 5).unwrap_err(), refusal);
+        }
+        assert!(Note::new("ééééé".to_owned(), 5).is_ok());
+        assert!(Note::new("\u{c}a\r\n\t".to_owned(), 5).is_ok());
+    }
+
+    #[test]
+    fn debug_shows_no_text() {
+        let text = "CANARY";
+        let note = note(text);
+        let shown = format!("{note:?} {:?} {:?}", ModelText::new(text.to_owned()), note.span(0, 6).unwrap());
+        assert!(!shown.contains(text), "{shown}");
+    }
+
+    #[test]
+    fn spans_only_on_character_boundaries() {
+        let note = note("é1");
+        assert!(note.span(0, 1).is_none());
+        assert!(note.span(2, 2).is_none());
+        assert!(note.span(3, 2).is_none());
+        assert!(note.span(0, 9).is_none());
+        assert_eq!(note.span(0, 2).unwrap().quote(), "é");
+    }
+
+    #[test]
+    fn offsets_in_each_unit() {
+        let note = note("a😀é b");
+        let b = note.as_str().find('b').unwrap();
+        for (unit, expected) in [(OffsetUnit::Codepoint, 4), (OffsetUnit::Utf16, 5), (OffsetUnit::Byte, 8)] {
+            let mut offsets = note.offsets(unit);
+            assert_eq!(offsets.convert(b), expected);
+            assert_eq!(offsets.convert(0), 0, "walking back");
+            assert_eq!(offsets.convert(1), 1);
+        }
+    }
+}
