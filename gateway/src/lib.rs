@@ -3,5 +3,6 @@
 //! The way of one request: `http` -> [`extraction::Pipeline`] -> an [`extraction::Engine`]
 //! (`vllm` or [`rules`]) -> parse -> ground -> answer.
 
+pub mod admission;
 pub mod extraction;
 pub mod rules;

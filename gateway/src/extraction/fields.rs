@@ -136,7 +136,7 @@ impl Record {
 }
 
 /// The parts of a field's value: it is split at `;`, blank parts are left out.
-pub fn parts(value: &str) -> impl Iterator<Item = &str> {
+pub(super) fn parts(value: &str) -> impl Iterator<Item = &str> {
     value.split(';').map(str::trim).filter(|part| !part.is_empty())
 }
 

@@ -21,4 +21,4 @@ pub use engine::{
 };
 pub use fields::{Evidence, Field, Record};
 pub use note::{ModelText, Note, NoteRefusal, OffsetUnit, Offsets, Span};
-pub use pipeline::{ExtractError, Extraction, Pipeline};
+pub use pipeline::{ExtractError, Extraction, Pipeline, Stages};

@@ -1,0 +1,220 @@
+//! A text as the aligner sees it: folded letters and digits without anything between, and for each
+//! run of them where it stands in the text. Made in one pass; nothing here knows of fields.
+
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+/// What a token is made of. `HER2` is two tokens, so that it meets `HER-2` and `HER 2`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Letters,
+    /// Digits, with a decimal point or comma inside.
+    Number,
+    /// One of `% + < >`, which change what a result means.
+    Symbol,
+}
+
+/// A run of one kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Token {
+    /// Byte range in the text.
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// Byte range in the folded text.
+    pub(super) fold_start: usize,
+    pub(super) fold_end: usize,
+    pub(super) kind: Kind,
+    /// How many characters stand between it and the token before.
+    pub(super) gap: u32,
+    /// How many ends of a sentence or clause (full stop, semicolon, blank line) stand before it.
+    pub(super) sentence: u32,
+    /// How many commas, brackets, colons and the like stand before it.
+    pub(super) clause: u32,
+}
+
+/// A text, folded and cut into tokens.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    folded: String,
+    tokens: Vec<Token>,
+}
+
+impl Index {
+    pub(super) fn of(text: &str) -> Self {
+        let mut index = Self { folded: String::with_capacity(text.len()), tokens: Vec::with_capacity(text.len() / 5) };
+        let mut scan = Scan::default();
+        let mut chars = text.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
+            let end = at + c.len_utf8();
+            let next = chars.peek().map(|&(_, next)| next);
+            if c.is_ascii() {
+                index.take_ascii(&mut scan, c, at, end, next);
+            } else {
+                index.take_other(&mut scan, c, at, end);
+            }
+        }
+        index
+    }
+
+    pub(super) fn tokens(&self) -> &[Token] {
+        &self.tokens
+    }
+
+    /// The whole folded text.
+    pub(super) fn folded(&self) -> &str {
+        &self.folded
+    }
+
+    pub(super) fn fold_of(&self, token: Token) -> &str {
+        self.folded.get(token.fold_start..token.fold_end).unwrap_or_default()
+    }
+
+    /// The token that starts at this place of the folded text.
+    pub(super) fn starting_at(&self, fold_start: usize) -> Option<usize> {
+        self.tokens.binary_search_by_key(&fold_start, |token| token.fold_start).ok()
+    }
+
+    /// The token that holds the last byte before this place of the folded text.
+    pub(super) fn ending_at(&self, fold_end: usize) -> Option<usize> {
+        self.tokens.partition_point(|token| token.fold_start < fold_end).checked_sub(1)
+    }
+
+    fn take_ascii(&mut self, scan: &mut Scan, c: char, at: usize, end: usize, next: Option<char>) {
+        match c {
+            'a'..='z' | 'A'..='Z' => self.push(scan, Kind::Letters, c.to_ascii_lowercase(), at, end),
+            '0'..='9' => self.push(scan, Kind::Number, c, at, end),
+            '.' | ',' if scan.open == Some(Kind::Number) && next.is_some_and(|next| next.is_ascii_digit()) => {
+                self.push(scan, Kind::Number, '.', at, end);
+            }
+            '%' | '+' | '<' | '>' => {
+                scan.open = None;
+                self.push(scan, Kind::Symbol, c, at, end);
+                scan.open = None;
+            }
+            _ => scan.separate(c, next),
+        }
+    }
+
+    fn take_other(&mut self, scan: &mut Scan, c: char, at: usize, end: usize) {
+        match c {
+            // Soft hyphen, zero-width spaces and joiners, byte order mark: invisible, so not there.
+            '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => {}
+            '≥' | '≤' => {
+                scan.open = None;
+                self.push(scan, Kind::Symbol, if c == '≥' { '>' } else { '<' }, at, end);
+                scan.open = None;
+            }
+            _ if is_combining_mark(c) => {
+                // A mark belongs to the letter before it: the quote must not cut it off.
+                if scan.open.is_some()
+                    && let Some(token) = self.tokens.last_mut()
+                {
+                    token.end = end;
+                }
+            }
+            _ => {
+                let mut any = false;
+                for folded in std::iter::once(c).nfkd().flat_map(char::to_lowercase) {
+                    if folded.is_numeric() {
+                        self.push(scan, Kind::Number, folded, at, end);
+                    } else if folded.is_alphabetic() {
+                        self.push(scan, Kind::Letters, folded, at, end);
+                    } else {
+                        continue;
+                    }
+                    any = true;
+                }
+                if !any {
+                    scan.separate(c, None);
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, scan: &mut Scan, kind: Kind, folded: char, start: usize, end: usize) {
+        let fold_start = self.folded.len();
+        self.folded.push(folded);
+        let fold_end = self.folded.len();
+        match self.tokens.last_mut() {
+            Some(token) if scan.open == Some(kind) => (token.end, token.fold_end) = (end, fold_end),
+            _ => {
+                let Scan { gap, sentence, clause, .. } = *scan;
+                self.tokens.push(Token { start, end, fold_start, fold_end, kind, gap, sentence, clause });
+            }
+        }
+        scan.open = Some(kind);
+        scan.gap = 0;
+        scan.newlines = 0;
+    }
+}
+
+/// Where the pass over a text stands.
+#[derive(Default)]
+struct Scan {
+    /// The kind of the run that the next character may join.
+    open: Option<Kind>,
+    gap: u32,
+    sentence: u32,
+    clause: u32,
+    newlines: u32,
+}
+
+impl Scan {
+    fn separate(&mut self, c: char, next: Option<char>) {
+        self.open = None;
+        self.gap += 1;
+        match c {
+            '.' if next.is_some_and(|next| !next.is_whitespace()) => {}
+            '.' | '!' | '?' | ';' | '\u{c}' | '。' => self.sentence += 1,
+            ',' | ':' | '(' | ')' | '[' | ']' | '|' | '\t' | '—' | '–' | '•' | '、' => self.clause += 1,
+            '\n' => {
+                self.newlines += 1;
+                self.clause += 1;
+                if self.newlines == 2 {
+                    self.sentence += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folds(text: &str) -> Vec<String> {
+        let index = Index::of(text);
+        index.tokens().iter().map(|&token| index.fold_of(token).to_owned()).collect()
+    }
+
+    #[test]
+    fn tokens_and_folds() {
+        for (text, expected) in [
+            ("HER-2/neu 3+", &["her", "2", "neu", "3", "+"][..]),
+            ("p.V600E", &["p", "v", "600", "e"]),
+            ("0,9 ng/ml <1%.", &["0.9", "ng", "ml", "<", "1", "%"]),
+            ("Ki\u{2011}67 ≥ 20 %", &["ki", "67", ">", "20", "%"]),
+            ("Sézary e\u{301}te \u{fb01}ne", &["sezary", "ete", "fine"]),
+            ("mel\u{ad}anoma mel\u{200b}anoma", &["melanoma", "melanoma"]),
+            ("１０ ｍｇ", &["10", "mg"]),
+            ("", &[]),
+        ] {
+            assert_eq!(folds(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn tokens_quote_whole_characters() {
+        let text = "cafe\u{301} noir";
+        let index = Index::of(text);
+        let token = index.tokens()[0];
+        assert_eq!(&text[token.start..token.end], "cafe\u{301}");
+    }
+
+    #[test]
+    fn sentences_and_clauses_are_counted() {
+        let counts: Vec<_> =
+            Index::of("a b, c. d\ne\n\nf").tokens().iter().map(|token| (token.sentence, token.clause)).collect();
+        assert_eq!(counts, [(0, 0), (0, 0), (0, 1), (1, 1), (1, 2), (2, 4)]);
+    }
+}

@@ -1,0 +1,149 @@
+//! Alignment by a table of notes and values.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn quote(text: &str, field: Field, value: &str) -> Option<String> {
+    let note = Note::new(text.to_owned(), 1_000_000).unwrap();
+    let mut record = Record::default();
+    *record.get_mut(field) = Some(value.to_owned());
+    let grounded = ground(&note, &record);
+    assert_eq!(grounded.len(), 1, "one part expected in {value:?}");
+    assert_eq!(grounded[0].basis == Basis::Unsupported, grounded[0].span.is_none());
+    grounded[0].span.map(|span| span.quote().to_owned())
+}
+
+fn check(field: Field, cases: &[(&str, &str, Option<&str>)]) {
+    for &(text, value, expected) in cases {
+        assert_eq!(quote(text, field, value).as_deref(), expected, "{value:?} in {text:?}");
+    }
+}
+
+#[test]
+fn case_spacing_hyphens_and_unicode_forms_are_tolerated() {
+    check(
+        Field::Biomarker,
+        &[
+            ("BRAF v600e found.", "BRAF V600E", Some("BRAF v600e")),
+            ("Her-2 positive.", "HER2 positive", Some("Her-2 positive")),
+            ("HER 2 positive.", "HER2 positive", Some("HER 2 positive")),
+            ("PDL1 80%", "PD-L1 80%", Some("PDL1 80%")),
+            ("PD L1 80 %", "PD-L1 80%", Some("PD L1 80 %")),
+            ("PD\u{2011}L1 80 %", "PD-L1 80%", Some("PD\u{2011}L1 80 %")),
+            ("CA125 was 40", "CA-125", Some("CA125")),
+            ("PSA 0,9 ng/ml", "PSA 0.9 ng/mL", Some("PSA 0,9 ng/ml")),
+            ("se\u{301}zary syndrome", "Sézary syndrome", Some("se\u{301}zary syndrome")),
+        ],
+    );
+}
+
+#[test]
+fn order_gaps_and_plural_are_tolerated_within_a_clause() {
+    check(
+        Field::CancerType,
+        &[
+            ("widely metastatic cutaneous melanoma.", "melanoma (cutaneous)", Some("cutaneous melanoma")),
+            ("HER2 testing was positive.", "HER2 positive", Some("HER2 testing was positive")),
+            ("nivolumab plus ipilimumab", "nivolumab and ipilimumab", Some("nivolumab plus ipilimumab")),
+            (
+                "docetaxel, carboplatin and\ntrastuzumab",
+                "docetaxel, carboplatin, trastuzumab",
+                Some("docetaxel, carboplatin and\ntrastuzumab"),
+            ),
+            ("two brain metastases", "brain metastasis", Some("brain metastases")),
+            ("liver nodules", "liver nodule", Some("liver nodules")),
+            ("one liver nodule", "liver nodules", Some("one liver nodule").map(|q| &q[4..])),
+            ("carcinoma of the left breast. Breast carcinoma", "breast carcinoma", Some("Breast carcinoma")),
+        ],
+    );
+}
+
+#[test]
+fn a_neighbours_result_is_no_support() {
+    check(
+        Field::Biomarker,
+        &[
+            ("ER positive, HER2 negative.", "HER2 positive", None),
+            ("HER2 negative, PR positive.", "HER2 positive", None),
+            ("HER2 was not positive.", "HER2 positive", None),
+            ("HER2 negative ER positive", "HER2 positive", None),
+            ("ER was seen. Positive margins.", "ER positive", None),
+            ("PD-L1 50%", "PD-L1 5%", None),
+            ("PD-L1 1%", "PD-L1 <1%", None),
+            ("PD-L1 <1%", "PD-L1 <1%", Some("PD-L1 <1%")),
+            ("CA 1250", "CA 125", None),
+            ("KRASG12D", "KRAS G12C", None),
+            ("overexpressed", "expressed", None),
+        ],
+    );
+}
+
+#[test]
+fn a_bare_stage_needs_its_word() {
+    check(
+        Field::Stage,
+        &[
+            ("IV contrast was given.", "IV", None),
+            ("IV contrast; stage IV disease", "IV", Some("stage IV")),
+            ("Stage: IIIA", "IIIA", Some("Stage: IIIA")),
+            ("FIGO IIIC", "IIIC", Some("FIGO IIIC")),
+            ("stage IV", "III", None),
+            ("pT2 N0 M0", "pT2 N0 M0", Some("pT2 N0 M0")),
+            ("limited-stage disease", "limited stage", Some("limited-stage")),
+        ],
+    );
+}
+
+#[test]
+fn the_tightest_place_wins_then_the_earliest() {
+    let note =
+        "Lung was clear. Later lung and a mass, adenocarcinoma of lung. lung adenocarcinoma, lung adenocarcinoma";
+    let note = Note::new(note.to_owned(), 1_000).unwrap();
+    let record = Record { cancer_type: Some("lung adenocarcinoma".into()), ..Record::default() };
+    let span = ground(&note, &record)[0].span.unwrap();
+    assert_eq!((span.start(), span.quote()), (63, "lung adenocarcinoma"));
+}
+
+#[test]
+fn every_part_is_grounded_in_order() {
+    let note = Note::new("TMB-high; PD-L1 5%".to_owned(), 1_000).unwrap();
+    let record = Record { biomarker: Some("PD-L1 5%; MSI-high; ; TMB-high".into()), ..Record::default() };
+    let grounded = ground(&note, &record);
+    let found: Vec<_> = grounded.iter().map(|g| (g.value, g.span.map(Span::quote))).collect();
+    assert_eq!(found, [("PD-L1 5%", Some("PD-L1 5%")), ("MSI-high", None), ("TMB-high", Some("TMB-high"))]);
+}
+
+#[test]
+fn hostile_repetition_ends() {
+    let text = "lung ".repeat(20_000);
+    assert_eq!(quote(&text, Field::CancerType, "lung cancer"), None);
+    let text = format!("{}cancer", "lung mass ".repeat(10_000));
+    assert!(quote(&text, Field::CancerType, &"lung cancer ".repeat(50)).is_none());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Spans borrow the note, so what can go wrong is a panic or an empty quote.
+    #[test]
+    fn any_text_and_any_value(text in "\\PC{1,80}|[a-c ,.;%+<é\u{301}\u{200b}\n0-9-]{1,200}", value in "\\PC{1,20}|[a-c ,.é0-9-]{1,12}") {
+        prop_assume!(!text.trim().is_empty() && !text.contains('\0'));
+        let note = Note::new(text, 1_000).unwrap();
+        let record = Record { cancer_type: Some(value), ..Record::default() };
+        for grounded in ground(&note, &record) {
+            if let Some(span) = grounded.span {
+                prop_assert_eq!(&note.as_str()[span.start()..span.end()], span.quote());
+                prop_assert!(!span.quote().trim().is_empty());
+            }
+        }
+    }
+
+    /// What stands in the note word for word is found.
+    #[test]
+    fn a_slice_of_words_is_found(words in prop::collection::vec("[b-z]{4,8}", 3..12), from in 0usize..8, len in 1usize..4) {
+        let from = from.min(words.len() - 1);
+        let value = words[from..(from + len).min(words.len())].join(" ");
+        prop_assert!(quote(&words.join(" "), Field::CancerType, &value).is_some());
+    }
+}
