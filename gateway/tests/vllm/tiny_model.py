@@ -6,6 +6,7 @@
 Its answers are noise: it stands in for the wire format, the limits, scheduling, LoRA routing and
 constrained decoding, never for quality. The noise is steered (`token_bias`) to printable ASCII, strings
 that close and answers that end; unsteered, constrained output runs into `max_tokens` and proves nothing.
+As it is, 48 notes gave 48 different records of some nulls and some strings, 80 to 360 tokens each.
 Repeatable byte for byte with the pinned libraries. No torch, so it takes about a second.
 """
 
@@ -68,8 +69,8 @@ def token_bias(tokenizer):
             bias[token] = 2.0
         elif text in CONTROL_TOKENS or not (text.isascii() and text.isprintable() and text.strip()):
             bias[token] = -40.0
-        elif text == '"' or text.strip() == "null":
-            bias[token] = 4.0
+        elif text == '"':
+            bias[token] = 5.0
     return bias
 
 
@@ -99,7 +100,9 @@ def make_weights(folder, tokenizer, random):
     weights = {"model.embed_tokens.weight": embedding, "lm_head.weight": head, "model.norm.weight": ones}
     for layer in range(LAYERS):
         for name, outputs, inputs, writes in linear_maps(layer):
-            weights[f"{name}.weight"] = weight = normal(random, 0.05, outputs, inputs)
+            # Large enough that the context decides. At half of this the last token alone does, and
+            # every note gets one and the same answer.
+            weights[f"{name}.weight"] = weight = normal(random, 0.1, outputs, inputs)
             if writes:
                 weight[0] = 0.0
         for norm in ("input_layernorm", "post_attention_layernorm"):
