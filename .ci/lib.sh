@@ -1,0 +1,118 @@
+# shellcheck shell=bash
+# What the steps share: the shell's manners, tools installed once, a running gateway.
+set -Eeuo pipefail
+shopt -s inherit_errexit
+trap 'echo "failed at ${BASH_SOURCE[0]}:$LINENO: $BASH_COMMAND" >&2' ERR
+
+ci=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+tools=${EXTRACTION_GATEWAY_CACHE:?run through .ci/run}/ci
+
+# To the terminal; everything else goes to the step's log.
+say() {
+  echo "$*" >&3
+}
+
+die() {
+  echo "$*" >&2
+  exit 1
+}
+
+# need COMMAND PACKAGE...: the Debian packages, unless the command is there.
+need() {
+  local command=$1
+  shift
+  if command -v "$command" >/dev/null; then return; fi
+  [[ $EUID -eq 0 ]] || die "$command is missing (Debian: apt-get install $*)"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+  command -v "$command" >/dev/null || die "$command is missing even after installing $*"
+}
+
+# cached NAME INPUTS INSTALL: prints a folder that `INSTALL FOLDER` filled, once for each content of
+# INPUTS. Two runs may start at once, and one may be killed: hence a lock and a marker.
+cached() {
+  local name=$1 inputs=$2 install=$3 folder
+  folder=$tools/$name-$(sha256sum <<<"$inputs" | cut -c1-16)
+  mkdir -p "$tools"
+  exec 9>"$tools/$name.lock"
+  flock 9
+  if [[ ! -e $folder/complete ]]; then
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    "$install" "$folder" >&2
+    touch "$folder/complete"
+  fi
+  exec 9>&-
+  echo "$folder"
+}
+
+install_python_tools() {
+  "${PYTHON:-python3}" -m venv "$1/venv"
+  "$1/venv/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary :all: -r "$ci/requirements.lock"
+}
+
+# The bin/ folder of the pinned Python tools.
+python_tools() {
+  local inputs folder
+  inputs=$("${PYTHON:-python3}" --version; cat "$ci/requirements.lock")
+  folder=$(cached python "$inputs" install_python_tools)
+  echo "$folder/venv/bin"
+}
+
+cargo_deny_version=0.20.2
+
+install_cargo_deny() {
+  # Its own target folder, thrown away after, and hardly optimised: it runs for a second.
+  CARGO_TARGET_DIR=$1/target CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
+    cargo install -q --locked --root "$1" cargo-deny --version "$cargo_deny_version"
+  rm -rf "$1/target"
+}
+
+cargo_deny() {
+  local folder
+  folder=$(cached cargo-deny "$cargo_deny_version" install_cargo_deny)
+  "$folder/bin/cargo-deny" "$@"
+}
+
+install_browser_modules() {
+  cp "$ci"/browser/package{,-lock}.json "$1/"
+  npm --prefix "$1" ci --ignore-scripts --no-audit --no-fund --loglevel=error
+}
+
+# A folder with node_modules/ for browser/docs.cjs.
+browser_modules() {
+  local inputs
+  inputs=$(cat "$ci"/browser/package{,-lock}.json)
+  cached browser "$inputs" install_browser_modules
+}
+
+# Starts the built gateway as a fresh clone has it (rules engine, a free port) and sets gateway_url.
+start_gateway() {
+  local log=$CI_TMP/gateway.stderr binary=$CARGO_TARGET_DIR/debug/gateway address=
+  [[ -x $binary ]] || die "$binary is not built"
+  : >"$log" # it is read at once, perhaps before the server has begun
+  # An empty environment: no setting of the caller's. No descriptor 3: a server left over must not hold
+  # the terminal open.
+  env -i "PATH=$PATH" "HOME=$HOME" "$binary" serve --listen 127.0.0.1:0 2>"$log" 3>&- &
+  gateway_pid=$!
+  trap 'kill "$gateway_pid" 2>/dev/null; tail -n 40 "$CI_TMP/gateway.stderr"' EXIT
+  for _ in {1..150}; do
+    address=$(sed -n '/listening/{s/.*\(127\.0\.0\.1:[1-9][0-9]*\).*/\1/p;q}' "$log")
+    [[ -z $address ]] || break
+    kill -0 "$gateway_pid" || die "the gateway ended before it listened"
+    sleep 0.2
+  done
+  [[ -n $address ]] || die "the gateway did not say where it listens within 30 s"
+  # shellcheck disable=SC2034 # for the steps
+  gateway_url=http://$address
+}
+
+# SIGTERM must end it in good order: whatever ran before, the server survived it.
+stop_gateway() {
+  local status=0
+  kill -0 "$gateway_pid" || die "the gateway died while it was tested"
+  kill -TERM "$gateway_pid"
+  wait "$gateway_pid" || status=$?
+  trap - EXIT
+  [[ $status -eq 0 ]] || die "after SIGTERM the gateway ended with status $status: $(tail -n 40 "$CI_TMP/gateway.stderr")"
+}
