@@ -46,6 +46,12 @@ cached() {
   echo "$folder"
 }
 
+# cargo test, which is content when no test ran at all; a check is not.
+cargo_test() {
+  cargo test "$@" 2>&1 | tee "$CI_TMP/cargo-test"
+  grep -q '^test result: ok\. [1-9]' "$CI_TMP/cargo-test" || die "no test ran: cargo test $*"
+}
+
 install_python_tools() {
   "${PYTHON:-python3}" -m venv "$1/venv"
   "$1/venv/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary :all: -r "$ci/requirements.lock"
