@@ -1,0 +1,105 @@
+//! Records written as lines of the form `key: value`, plain or as a Markdown list. It never takes a line
+//! that it does not understand for something to leave out: it may belong to the value above it.
+
+use super::{
+    Field, RepairCode, Unusable, builder::RecordBuilder, lenient::is_fence, object::Found, string::opens, value,
+};
+
+const LIST_MARKS: [char; 5] = ['-', '*', '+', '\u{2022}', '#'];
+/// Longer marks first, since a shorter one may begin them.
+const EMPHASIS: [&str; 5] = ["**", "__", "*", "_", "`"];
+
+/// Finds the record in lines, of which there is at most one.
+pub(super) fn find(text: &str) -> Result<Vec<Found>, Unusable> {
+    let mut builder = RecordBuilder::default();
+    let mut at = 0..0;
+    let mut ended = false;
+    let mut after_pair = false;
+    let mut offset = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some(pair) = read_line(line) {
+            if builder.is_empty() {
+                builder.mended(RepairCode::KeyValueLines, None);
+                at.start = offset;
+            } else if ended {
+                return Err(Unusable::Malformed);
+            }
+            if !pair.exact {
+                builder.mended(RepairCode::KeySpelling, Some(pair.field));
+            }
+            builder.set_text(pair.field, plain_value(pair.value)?.to_owned())?;
+            at.end = offset + line.trim_end().len();
+            after_pair = true;
+        } else if line.trim().is_empty() {
+            after_pair = false;
+        } else if !builder.is_empty() {
+            if after_pair && !is_fence(line) {
+                return Err(Unusable::Malformed);
+            }
+            ended = true;
+        }
+        offset += line.len();
+    }
+    if builder.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Found { at, parsed: builder.finish()? }])
+}
+
+struct Pair<'text> {
+    field: Field,
+    exact: bool,
+    value: &'text str,
+}
+
+/// Reads a line, if it begins with a key of the record and a colon.
+fn read_line(line: &str) -> Option<Pair<'_>> {
+    let (mut key, mut value) = without_list_mark(line.trim()).split_once(':')?;
+    key = key.trim();
+    for mark in EMPHASIS {
+        if let Some(emphasised) = key.strip_prefix(mark) {
+            // `**Key**: value` or `**Key:** value`.
+            if let Some(inner) = emphasised.strip_suffix(mark) {
+                key = inner;
+            } else {
+                key = emphasised;
+                value = value.strip_prefix(mark)?;
+            }
+            break;
+        }
+    }
+    let (field, exact) = value::field_of(key)?;
+    Some(Pair { field, exact, value: value.trim() })
+}
+
+fn without_list_mark(line: &str) -> &str {
+    let numbered = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let item = if numbered.len() < line.len() {
+        numbered.strip_prefix(['.', ')'])
+    } else {
+        Some(line.trim_start_matches('#')).filter(|rest| rest.len() < line.len()).or(line.strip_prefix(LIST_MARKS))
+    };
+    // `**Key` begins with emphasis, not with a list mark.
+    item.filter(|item| item.starts_with(char::is_whitespace)).unwrap_or(line).trim_start()
+}
+
+/// The value without quotation marks or emphasis around the whole of it.
+fn plain_value(value: &str) -> Result<&str, Unusable> {
+    let value = ["**", "`"]
+        .into_iter()
+        .find_map(|mark| {
+            let inner = value.strip_prefix(mark)?.strip_suffix(mark)?;
+            (!inner.contains(mark)).then_some(inner)
+        })
+        .unwrap_or(value);
+    match value.chars().next() {
+        // Cut off, or continued in a way that is not understood: in no case null.
+        None => Err(Unusable::Malformed),
+        Some('[' | '{') => Err(Unusable::WrongType),
+        Some(mark) if opens(mark) => {
+            let inner = value.strip_prefix(mark).and_then(|rest| rest.strip_suffix(opens));
+            inner.filter(|inner| !inner.contains(['"', '\u{201c}', '\u{201d}'])).ok_or(Unusable::Malformed)
+        }
+        Some(_) => Ok(value),
+    }
+}

@@ -1,0 +1,247 @@
+//! Objects in a text: JSON, read with the tolerance that `RepairCode` lists. It never closes what the
+//! text leaves open, and never takes one record's keys from two objects.
+
+use std::ops::Range;
+
+use super::{
+    Field, Parsed, RepairCode, Unusable,
+    builder::RecordBuilder,
+    cursor::Cursor,
+    string::{self, Place, Quoted},
+    value,
+};
+
+/// How deep a value that is left out may nest.
+const MAX_DEPTH: usize = 64;
+
+/// A record in a text.
+pub(super) struct Found {
+    /// The bytes it was read from.
+    pub(super) at: Range<usize>,
+    /// The record.
+    pub(super) parsed: Parsed,
+}
+
+/// Finds every record that is an object of its own. Braces in prose and objects without any key of the
+/// record are passed over; an object with such a key that is not a whole record is an error, even beside
+/// one that is, because nobody can tell which of them was meant.
+pub(super) fn find(text: &str) -> Result<Vec<Found>, Unusable> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(offset) = memchr::memchr(b'{', text.get(from..).unwrap_or_default().as_bytes()) {
+        let start = from + offset;
+        let mut reader = ObjectReader::new(text, start + 1);
+        match reader.read() {
+            Ok(()) => {
+                from = reader.cursor.at();
+                if !reader.builder.is_empty() {
+                    found.push(Found { at: start..from, parsed: reader.builder.finish()? });
+                }
+            }
+            // A brace in prose. Such an attempt ends at or behind its first key. A quoted one reaches to
+            // the next such mark, so few attempts overlap, and going back keeps the time linear.
+            Err(Unusable::Malformed) if !reader.is_object => from = start + 1,
+            Err(unusable) => return Err(unusable),
+        }
+    }
+    Ok(found)
+}
+
+struct ObjectReader<'text> {
+    cursor: Cursor<'text>,
+    builder: RecordBuilder,
+    /// A key with its colon was read, in marks or of the record: this is no brace in prose.
+    is_object: bool,
+}
+
+impl<'text> ObjectReader<'text> {
+    fn new(text: &'text str, at: usize) -> Self {
+        Self { cursor: Cursor::new(text, at), builder: RecordBuilder::default(), is_object: false }
+    }
+
+    /// Reads from behind the opening brace to behind the closing one.
+    fn read(&mut self) -> Result<(), Unusable> {
+        let mut after_comma = false;
+        loop {
+            if self.cursor.peek_past_space() == Some('}') {
+                self.cursor.next();
+                if after_comma {
+                    self.builder.mended(RepairCode::TrailingComma, None);
+                }
+                return Ok(());
+            }
+            self.read_pair()?;
+            match self.cursor.next_past_space() {
+                Some(',') => after_comma = true,
+                Some('}') => return Ok(()),
+                Some(_) => return Err(Unusable::Malformed),
+                None => return Err(Unusable::CutOff),
+            }
+        }
+    }
+
+    fn read_pair(&mut self) -> Result<(), Unusable> {
+        let quoted = self.cursor.peek().is_some_and(string::opens);
+        let key = if quoted {
+            let key = string::read(&mut self.cursor, Place::Key)?;
+            self.mended_string(&key, None);
+            key.text
+        } else {
+            let key = self.cursor.take_while(string::is_key_character);
+            self.builder.mended(RepairCode::UnquotedKey, None);
+            key.to_owned()
+        };
+        match self.cursor.next_past_space() {
+            Some(':') if quoted || !key.is_empty() => {}
+            Some(_) => return Err(Unusable::Malformed),
+            None => return Err(Unusable::CutOff),
+        }
+        let field = value::field_of(&key);
+        if !(quoted || field.is_some() || self.is_object) {
+            return Err(Unusable::Malformed);
+        }
+        self.is_object = true;
+        self.cursor.peek_past_space();
+        let Some((field, exact)) = field else {
+            self.builder.mended(RepairCode::UnknownKey, None);
+            return self.pass_value();
+        };
+        if !exact {
+            self.builder.mended(RepairCode::KeySpelling, Some(field));
+        }
+        self.read_value(field)
+    }
+
+    fn read_value(&mut self, field: Field) -> Result<(), Unusable> {
+        match self.cursor.peek() {
+            Some('{') => Err(Unusable::WrongType),
+            Some('[') => self.read_list(field),
+            Some(mark) if string::opens(mark) => {
+                let quoted = string::read(&mut self.cursor, Place::Value)?;
+                self.mended_string(&quoted, Some(field));
+                self.builder.set_text(field, quoted.text)
+            }
+            _ => {
+                let word = self.read_word()?;
+                // A sign, a fraction or an exponent is not how anyone writes a stage.
+                if field == Field::Stage && word.bytes().all(|byte| byte.is_ascii_digit()) {
+                    self.builder.mended(RepairCode::NumberAsText, Some(field));
+                    return self.builder.set(field, Some(word.to_owned()));
+                }
+                self.null(word, field)?;
+                self.builder.set(field, None)
+            }
+        }
+    }
+
+    fn read_list(&mut self, field: Field) -> Result<(), Unusable> {
+        self.cursor.next();
+        self.builder.mended(RepairCode::ListJoined, Some(field));
+        let mut joined = String::new();
+        let mut after_comma = false;
+        loop {
+            match self.cursor.peek_past_space() {
+                Some(']') => {
+                    self.cursor.next();
+                    if after_comma {
+                        self.builder.mended(RepairCode::TrailingComma, None);
+                    }
+                    break;
+                }
+                Some('[' | '{') => return Err(Unusable::WrongType),
+                Some(mark) if string::opens(mark) => {
+                    let quoted = string::read(&mut self.cursor, Place::Element)?;
+                    self.mended_string(&quoted, Some(field));
+                    if let Some(part) = value::settle(quoted.text) {
+                        joined.push_str(if joined.is_empty() { "" } else { "; " });
+                        joined.push_str(&part);
+                    }
+                }
+                _ => {
+                    let word = self.read_word()?;
+                    self.null(word, field)?;
+                }
+            }
+            match self.cursor.next_past_space() {
+                Some(',') => after_comma = true,
+                Some(']') => break,
+                Some(_) => return Err(Unusable::Malformed),
+                None => return Err(Unusable::CutOff),
+            }
+        }
+        self.builder.set(field, (!joined.is_empty()).then_some(joined))
+    }
+
+    /// Reads a word without quotation marks. One that ends with the text may have been longer.
+    fn read_word(&mut self) -> Result<&'text str, Unusable> {
+        let word = self
+            .cursor
+            .take_while(|c| !(c.is_whitespace() || string::opens(c) || matches!(c, ',' | ':' | '{' | '}' | '[' | ']')));
+        match (self.cursor.peek(), word) {
+            (None, _) => Err(Unusable::CutOff),
+            (Some(_), "") => Err(Unusable::Malformed),
+            (Some(_), word) => Ok(word),
+        }
+    }
+
+    /// Takes a word for null, or says why it is not.
+    fn null(&mut self, word: &str, field: Field) -> Result<(), Unusable> {
+        if word == "null" {
+            Ok(())
+        } else if value::is_null_literal(word) {
+            self.builder.mended(RepairCode::NullSpelling, Some(field));
+            Ok(())
+        } else if is_other_literal(word) {
+            Err(Unusable::WrongType)
+        } else {
+            Err(Unusable::Malformed)
+        }
+    }
+
+    /// Passes over one value of any kind. Inside, only strings and brackets matter.
+    fn pass_value(&mut self) -> Result<(), Unusable> {
+        let mut open = Vec::new();
+        loop {
+            match self.cursor.peek_past_space() {
+                Some(mark) if string::opens(mark) => drop(string::read(&mut self.cursor, Place::Ignored)?),
+                Some(bracket @ ('{' | '[')) => {
+                    if open.len() == MAX_DEPTH {
+                        return Err(Unusable::Malformed);
+                    }
+                    self.cursor.next();
+                    open.push(if bracket == '{' { '}' } else { ']' });
+                }
+                Some(bracket @ ('}' | ']')) => {
+                    if open.pop() != Some(bracket) {
+                        return Err(Unusable::Malformed);
+                    }
+                    self.cursor.next();
+                }
+                Some(',' | ':') if !open.is_empty() => drop(self.cursor.next()),
+                _ => drop(self.read_word()?),
+            }
+            if open.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn mended_string(&mut self, quoted: &Quoted, field: Option<Field>) {
+        if quoted.other_marks {
+            // A matter of the whole text: who writes one string so writes all of them so.
+            self.builder.mended(RepairCode::QuoteMarks, None);
+        }
+        if quoted.raw_control {
+            self.builder.mended(RepairCode::RawControl, field);
+        }
+        if quoted.invalid_escape {
+            self.builder.mended(RepairCode::InvalidEscape, field);
+        }
+    }
+}
+
+/// Whether a word is a number or a boolean.
+fn is_other_literal(word: &str) -> bool {
+    let number = word.starts_with(|c: char| c.is_ascii_digit() || c == '-') && word.parse::<f64>().is_ok();
+    number || ["true", "false"].iter().any(|boolean| boolean.eq_ignore_ascii_case(word))
+}

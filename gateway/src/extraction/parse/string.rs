@@ -1,0 +1,141 @@
+//! Quoted strings, as JSON has them and as models write them: in single or typographic quotation marks,
+//! over several lines, with escapes that JSON lacks. It never closes a string that the text leaves open.
+
+use super::{Unusable, cursor::Cursor, value};
+
+/// Marks that stand for `'`; each is an apostrophe as well.
+const SINGLE: [char; 3] = ['\'', '\u{2018}', '\u{2019}'];
+/// Marks that stand for `"`.
+const DOUBLE: [char; 4] = ['"', '\u{201c}', '\u{201d}', '\u{201e}'];
+
+/// Where a string stands, which decides what may follow it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A key of an object.
+    Key,
+    /// A value of an object.
+    Value,
+    /// An element of a list.
+    Element,
+    /// Somewhere in a value that is left out.
+    Ignored,
+}
+
+/// A string and what was mended in it.
+#[derive(Default)]
+pub(super) struct Quoted {
+    /// The text, escapes resolved.
+    pub(super) text: String,
+    /// It stood in marks other than `"`.
+    pub(super) other_marks: bool,
+    /// It held control characters unescaped.
+    pub(super) raw_control: bool,
+    /// It held an escape that JSON lacks.
+    pub(super) invalid_escape: bool,
+}
+
+/// Whether a character opens a string.
+pub(super) fn opens(mark: char) -> bool {
+    SINGLE.contains(&mark) || DOUBLE.contains(&mark)
+}
+
+/// Reads the string whose opening mark is next.
+pub(super) fn read(cursor: &mut Cursor<'_>, place: Place) -> Result<Quoted, Unusable> {
+    let opening = cursor.next().ok_or(Unusable::CutOff)?;
+    let closing: &[char] = match opening {
+        '"' => &['"'],
+        _ if DOUBLE.contains(&opening) => &DOUBLE,
+        _ => &SINGLE,
+    };
+    let mut quoted = Quoted { other_marks: opening != '"', ..Quoted::default() };
+    loop {
+        match cursor.next().ok_or(Unusable::CutOff)? {
+            '\\' => read_escape(cursor, &mut quoted)?,
+            mark if closing.contains(&mark) && (opening == '"' || ends(cursor.rest(), place)) => return Ok(quoted),
+            c => {
+                quoted.raw_control |= c < ' ';
+                quoted.text.push(c);
+            }
+        }
+    }
+}
+
+/// Whether a string may end before `rest`, so that a mark there closes it and is no apostrophe. It looks
+/// no further than the next key's name and never past another mark, so that all looks together stay linear.
+fn ends(rest: &str, place: Place) -> bool {
+    let mut cursor = Cursor::new(rest, 0);
+    let Some(next) = cursor.next_past_space() else {
+        // The end of the text: cut off, whichever it is.
+        return true;
+    };
+    match (place, next) {
+        // No key that matters has an apostrophe; that each mark ends a key keeps `object::find` linear.
+        (Place::Key, _) | (Place::Value, '}') | (Place::Element, ']') | (Place::Ignored, ':' | ',' | '}' | ']') => true,
+        (Place::Value, ',') => {
+            cursor.peek_past_space().is_none_or(|next| next == '}' || opens(next)) || {
+                let key = cursor.take_while(is_key_character);
+                !key.is_empty() && cursor.peek_past_space().is_none_or(|next| next == ':')
+            }
+        }
+        (Place::Element, ',') => {
+            cursor.peek_past_space().is_none_or(|next| next == ']' || opens(next))
+                || value::is_null_literal(cursor.take_while(char::is_alphanumeric))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a key without quotation marks may hold this.
+pub(super) fn is_key_character(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '-')
+}
+
+/// Reads what follows a backslash.
+fn read_escape(cursor: &mut Cursor<'_>, quoted: &mut Quoted) -> Result<(), Unusable> {
+    let c = match cursor.next().ok_or(Unusable::CutOff)? {
+        c @ ('"' | '\\' | '/') => c,
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'u' => {
+            let unit = read_unit(cursor)?;
+            let c = char::from_u32(unit).or_else(|| read_low_half(cursor, unit));
+            quoted.invalid_escape |= c.is_none();
+            c.unwrap_or(char::REPLACEMENT_CHARACTER)
+        }
+        // Python's \' and Markdown's \_ and \* mean the character itself; no letter or digit does.
+        c if c.is_ascii_punctuation() => {
+            quoted.invalid_escape = true;
+            c
+        }
+        _ => return Err(Unusable::Malformed),
+    };
+    quoted.text.push(c);
+    Ok(())
+}
+
+/// Reads four hexadecimal digits: a UTF-16 code unit.
+fn read_unit(cursor: &mut Cursor<'_>) -> Result<u32, Unusable> {
+    let mut unit = 0;
+    for _ in 0..4 {
+        let digit = cursor.next().ok_or(Unusable::CutOff)?.to_digit(16).ok_or(Unusable::Malformed)?;
+        unit = unit * 16 + digit;
+    }
+    Ok(unit)
+}
+
+/// Completes a surrogate pair, or gives nothing and leaves the cursor if the other half is not next.
+fn read_low_half(cursor: &mut Cursor<'_>, high: u32) -> Option<char> {
+    let digits = cursor.rest().strip_prefix("\\u")?;
+    let low = read_unit(&mut Cursor::new(digits, 0)).ok()?;
+    if !(0xd800..0xdc00).contains(&high) || !(0xdc00..0xe000).contains(&low) {
+        return None;
+    }
+    let pair = char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00))?;
+    for _ in 0..6 {
+        cursor.next();
+    }
+    Some(pair)
+}
