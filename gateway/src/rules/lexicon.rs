@@ -126,7 +126,8 @@ impl Mentions {
             .filter_map(|hit| {
                 let term = LEXICON.terms.get(hit.pattern().as_usize())?;
                 let range = bounded(folded, hit.start()..hit.end())?;
-                let same_case = !term.exact || folded.quote(&(hit.start()..hit.end())).replace('\u{2011}', "-") == term.spelled;
+                let same_case =
+                    !term.exact || folded.quote(&(hit.start()..hit.end())).replace('\u{2011}', "-") == term.spelled;
                 same_case.then_some(Mention { term, range })
             })
             .collect();
@@ -185,8 +186,7 @@ mod tests {
     fn longest_bounded_term_wins() {
         let folded = Folded::of("Metastatic non-small-cell lung cancers; KITs and kit");
         let mentions = Mentions::of(&folded);
-        let quotes: Vec<_> =
-            mentions.get(Kind::Cancer).iter().map(|mention| folded.quote(&mention.range)).collect();
+        let quotes: Vec<_> = mentions.get(Kind::Cancer).iter().map(|mention| folded.quote(&mention.range)).collect();
         assert!(quotes.contains(&"non-small-cell lung cancers"), "{quotes:?}");
     }
 }

@@ -1,0 +1,211 @@
+//! The diagnosis: which malignancy the note is about, in the note's own words as far as it has them.
+
+use std::ops::Range;
+
+use super::{
+    lexicon::{Kind, Mention, Term},
+    view::View,
+};
+use crate::extraction::{Assertion, Field};
+
+/// What the note is about.
+#[derive(Debug, Default)]
+pub(crate) struct Diagnosis {
+    /// Site and histology.
+    pub(crate) value: Option<String>,
+    /// The organ of the primary tumour, as the list of sites names it.
+    pub(crate) organ: Option<&'static str>,
+    /// Whether it is a malignancy of blood or lymph.
+    pub(crate) haematologic: bool,
+    /// Whether the note speaks of a malignancy without saying which.
+    pub(crate) unnamed: bool,
+}
+
+/// A name of a malignancy as it stands in the note.
+struct Named {
+    value: String,
+    organ: Option<&'static str>,
+    term: &'static Term,
+    /// Says more than the organ.
+    histology: bool,
+    standing: Assertion,
+    start: usize,
+}
+
+/// Points of one mention for the choice among several malignancies.
+const PRESENT: usize = 10;
+const PAST: usize = 3;
+const FIRST: usize = 12;
+
+/// Reads the diagnosis.
+pub(crate) fn read(view: &View<'_>) -> Diagnosis {
+    let names: Vec<Named> = names(view);
+    let unnamed = names.iter().any(|name| name.term.is("weak") && name.standing != Assertion::Historical);
+    let Some(organ_key) = leading(&names) else { return Diagnosis { unnamed, ..Diagnosis::default() } };
+    let group: Vec<&Named> = names.iter().filter(|name| key(name) == Some(organ_key)).collect();
+    let Some(best) = group.iter().min_by_key(|name| {
+        (!name.histology, name.standing == Assertion::Historical, 5 - name.value.split(' ').count().min(5), name.start)
+    }) else {
+        return Diagnosis { unnamed, ..Diagnosis::default() };
+    };
+    let mut value = best.value.clone();
+    if best.term.is("subtype") {
+        value = match group.iter().find(|name| name.term.name == "breast cancer") {
+            Some(_) => format!("breast cancer ({value})"),
+            None if value.contains("breast") => value,
+            None => format!("{value} of the breast"),
+        };
+    } else if !best.histology {
+        let bare = names.iter().find(|name| name.organ.is_none() && name.term.is("head") && name.histology);
+        if let Some(bare) = bare {
+            value = format!("{value} ({})", bare.value);
+        }
+    }
+    let organ = group.iter().find_map(|name| name.organ);
+    Diagnosis { value: Some(value), organ, haematologic: best.term.is("haem"), unnamed }
+}
+
+/// What groups mentions of one malignancy: its organ, or its name where it has none.
+fn key(name: &Named) -> Option<&'static str> {
+    if name.term.is("haem") {
+        return Some("blood and lymph");
+    }
+    match name.organ {
+        Some(organ) => Some(organ),
+        None if name.term.is("whole") || (name.term.is("head") && !name.term.is("weak")) => Some(name.term.name),
+        None => None,
+    }
+}
+
+/// The malignancy that the note is about: present before past, most mentioned, then first.
+fn leading(names: &[Named]) -> Option<&'static str> {
+    let mut scores: Vec<(&'static str, usize)> = Vec::new();
+    for name in names {
+        let Some(key) = key(name) else { continue };
+        let points = match (name.standing, name.term.is("minor"), name.organ.is_none() && name.term.is("head")) {
+            (Assertion::Historical, _, _) | (_, true, _) | (_, _, true) => PAST,
+            _ => PRESENT,
+        };
+        let first = if scores.is_empty() && points == PRESENT { FIRST } else { 0 };
+        match scores.iter_mut().find(|(own, _)| *own == key) {
+            Some((_, score)) => *score += points,
+            None => scores.push((key, points + first)),
+        }
+    }
+    let most = scores.iter().map(|(_, score)| *score).max()?;
+    scores.into_iter().find(|(_, score)| *score == most).map(|(key, _)| key)
+}
+
+/// Every malignancy of the patient that the note names.
+fn names(view: &View<'_>) -> Vec<Named> {
+    let terms = view.terms(Kind::Cancer);
+    let mut names = Vec::new();
+    for (index, mention) in terms.iter().enumerate() {
+        if mention.term.is("adj") || mention.term.is("decoy") {
+            continue;
+        }
+        let standing = view.assertion(&mention.range, Field::CancerType);
+        let counts = standing.in_record(Field::CancerType) || standing == Assertion::Historical;
+        if counts && !is_relatives_or_trial(view, &mention.range) {
+            names.push(named(view, terms.get(..index).unwrap_or_default(), mention, standing));
+        }
+    }
+    names
+}
+
+/// "Cancer" in the name of a study or a journal says nothing of the patient.
+fn is_relatives_or_trial(view: &View<'_>, range: &Range<usize>) -> bool {
+    ["trial", "study", "guideline", "cell line", "screening", "center", "risk", "clinic"]
+        .iter()
+        .any(|word| view.folded.after(range.end, 16).trim_start().starts_with(word))
+}
+
+/// Puts the words around a head together: "high-grade serous" + "ovarian" + "carcinoma".
+fn named(view: &View<'_>, before: &[Mention], head: &Mention, standing: Assertion) -> Named {
+    let own_organ = head.term.tag("site");
+    let mut words: Vec<&str> = vec![head.term.spelled];
+    let mut organ = own_organ;
+    let mut histology = head.term.is("specific")
+        || head.term.name == "adenocarcinoma"
+        || (head.term.is("whole") && !head.term.is("generic") && !head.term.name.ends_with(" cancer"));
+    let mut start = head.range.start;
+    let sites = view.terms(Kind::Site);
+    let mut before = before;
+    loop {
+        let site = sites.get(..sites.partition_point(|site| site.range.end < start)).and_then(<[_]>::last);
+        let adjective = before.split_last().filter(|(last, _)| last.term.is("adj") && touches(view, last, start));
+        if let Some((last, rest)) = adjective {
+            if !last.term.is("state") {
+                words.insert(0, last.term.spelled);
+            }
+            histology |= last.term.name == "(histology)" || last.term.is("skin");
+            start = last.range.start;
+            before = rest;
+        } else if let Some(site) =
+            site.filter(|site| own_organ.is_none() && organ.is_none() && touches(view, site, start))
+        {
+            let Some(primary) = site.term.tag("primary") else { break };
+            organ = Some(primary);
+            words.insert(0, site.term.spelled);
+            start = site.range.start;
+        } else {
+            break;
+        }
+    }
+    let mut value = words.join(" ");
+    if organ.is_none() && head.term.is("head") {
+        if let Some(site) = following_site(view, &head.range) {
+            organ = site.term.tag("primary");
+            value = format!("{value} of the {}", site.term.spelled);
+        } else if let Some(primary) = nearby_primary(view, &head.range).filter(|_| !head.term.is("weak")) {
+            organ = Some(primary);
+            value = format!("{value} of the {primary}");
+        }
+    }
+    Named { value, organ, term: head.term, histology, standing, start }
+}
+
+fn touches(view: &View<'_>, mention: &Mention, start: usize) -> bool {
+    matches!(view.folded.slice(mention.range.end..start), " " | ", " | "/")
+}
+
+/// The organ in "carcinoma of the left breast", "adenocarcinoma (lung)".
+fn following_site<'v>(view: &'v View<'_>, range: &Range<usize>) -> Option<&'v Mention> {
+    const LINKS: [&str; 7] = ["of the", "of", "(", "in the", "arising from the", "arising in the", "from the"];
+    let sites = view.terms(Kind::Site);
+    let site = sites.get(sites.partition_point(|site| site.range.start < range.end))?;
+    let gap = view.folded.slice(range.end..site.range.start).trim();
+    let gap = gap.strip_suffix("left").or_else(|| gap.strip_suffix("right")).unwrap_or(gap).trim();
+    let metastatic = view.folded.before(range.start, 12).trim_end().ends_with("metastatic");
+    let linked = LINKS.contains(&gap) && (!metastatic || gap.starts_with("of"));
+    (linked && site.term.tag("primary").is_some()).then_some(site)
+}
+
+/// The organ of a mass or tumour that the same sentence, or else the one before, speaks of.
+fn nearby_primary(view: &View<'_>, range: &Range<usize>) -> Option<&'static str> {
+    const MASSES: [&str; 12] = [
+        "mass",
+        "tumor",
+        "tumour",
+        "primary",
+        "neoplasm",
+        "nodule",
+        "lesion",
+        "biopsy",
+        "biopsies",
+        "malignancy",
+        "polyp",
+        "cancer",
+    ];
+    let sentence = view.sentence(range.start);
+    let earlier = view.sentence(sentence.start.saturating_sub(2));
+    [sentence, earlier].into_iter().find_map(|sentence| {
+        view.terms_in(Kind::Site, &sentence).iter().find_map(|site| {
+            let after = view.folded.after(site.range.end, 24).trim_start();
+            let tied = MASSES.iter().any(|mass| after.starts_with(mass))
+                && !view.folded.before(site.range.start, 14).contains("metasta")
+                && !site.term.is("node");
+            site.term.tag("primary").filter(|_| tied)
+        })
+    })
+}

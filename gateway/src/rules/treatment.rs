@@ -1,0 +1,89 @@
+//! Treatment: drugs, regimens, surgery, radiotherapy that were given.
+
+use super::{
+    cancer::Diagnosis,
+    lexicon::{Kind, Mention},
+    view::{Values, View},
+};
+use crate::extraction::Field;
+
+/// Words that say when or how, kept with the treatment that they stand before.
+const QUALIFIERS: [&str; 6] = ["neoadjuvant", "adjuvant", "maintenance", "palliative", "salvage", "perioperative"];
+
+/// What the treatments say of the note.
+#[derive(Debug, Default)]
+pub(crate) struct Treatments {
+    /// The treatments.
+    pub(crate) values: Values,
+    /// Whether one of them is given for hardly anything but malignancy.
+    pub(crate) oncologic: bool,
+}
+
+/// Whether the note names a drug that is hardly given for anything but malignancy.
+pub(crate) fn names_antineoplastic(view: &View<'_>) -> bool {
+    view.terms(Kind::Treatment).iter().any(|mention| {
+        mention.term.is("onco")
+            && (mention.term.is("drug") || mention.term.is("regimen"))
+            && view.counts(&mention.range, Field::Treatment)
+    })
+}
+
+/// Reads the treatments.
+pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Treatments {
+    let mut treatments = Treatments::default();
+    let given: Vec<&Mention> = view
+        .terms(Kind::Treatment)
+        .iter()
+        .filter(|mention| !is_left_out(mention, diagnosis) && view.counts(&mention.range, Field::Treatment))
+        .collect();
+    let surgery = given.iter().any(|mention| mention.term.is("surgery") && !mention.term.is("minor"));
+    let radiation = given.iter().any(|mention| mention.term.is("radiation") && !mention.term.is("class"));
+    let systemic = |tag: &str| {
+        given.iter().any(|mention| match tag {
+            "chemo" => is_cytotoxic(mention),
+            _ => mention.term.is("drug") || mention.term.is("regimen"),
+        })
+    };
+    for mention in &given {
+        let covered = match mention.term.tag("covers") {
+            Some("surgery") => surgery || is_verb_of_other(view, mention),
+            Some("radiation") => radiation,
+            Some(class) => systemic(class),
+            None => false,
+        };
+        if covered {
+            continue;
+        }
+        treatments.oncologic |= mention.term.is("onco");
+        treatments.values.add(mention.term.name, qualified(view, mention));
+    }
+    treatments
+}
+
+/// Entries that are no treatment of this malignancy.
+fn is_left_out(mention: &Mention, diagnosis: &Diagnosis) -> bool {
+    let term = mention.term;
+    ["decoy", "supportive", "watch"].iter().any(|tag| term.is(tag)) || (term.is("haem") && !diagnosis.haematologic)
+}
+
+fn is_cytotoxic(mention: &Mention) -> bool {
+    mention.term.is("regimen") || mention.term.is("drug") || mention.term.is("chemo")
+}
+
+/// "Surgery" as a place or a plan of others.
+fn is_verb_of_other(view: &View<'_>, mention: &Mention) -> bool {
+    ["margin", "specimen", "clinic", "consult", "team", "service"]
+        .iter()
+        .any(|word| view.folded.after(mention.range.end, 10).trim_start().starts_with(word))
+}
+
+/// The treatment with "adjuvant" or the like before it.
+fn qualified(view: &View<'_>, mention: &Mention) -> String {
+    let spelled = mention.term.spelled;
+    let before = view.folded.before(mention.range.start, 16).trim_end();
+    let word = before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    match QUALIFIERS.iter().find(|qualifier| **qualifier == word) {
+        Some(qualifier) if !spelled.contains(qualifier) => format!("{qualifier} {spelled}"),
+        _ => spelled.to_owned(),
+    }
+}

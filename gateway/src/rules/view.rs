@@ -1,0 +1,108 @@
+//! One note as all rules see it: folded text, terms found, and what the note says of each.
+
+use std::ops::Range;
+
+use super::{
+    folded::Folded,
+    lexicon::{Kind, Mention, Mentions},
+};
+use crate::extraction::{Assertion, Context, Field};
+
+/// A note, read once.
+pub(crate) struct View<'note> {
+    /// The folded text. All ranges below are of it.
+    pub(crate) folded: Folded<'note>,
+    mentions: Mentions,
+    context: Context<'note>,
+    /// Sentences of the folded text, in order.
+    sentences: Vec<Range<usize>>,
+}
+
+impl<'note> View<'note> {
+    /// Reads a note.
+    pub(crate) fn of(text: &'note str) -> Self {
+        let folded = Folded::of(text);
+        let mentions = Mentions::of(&folded);
+        let context = Context::of(text);
+        let mut sentences = Vec::new();
+        let mut at = 0;
+        while at < text.len() {
+            // A sentence always ends after it starts; the maximum makes the walk finite in any case.
+            let end = context.sentence_at(at).end.max(at + 1);
+            sentences.push(folded.from_source(at)..folded.from_source(end));
+            at = end;
+        }
+        Self { folded, mentions, context, sentences }
+    }
+
+    /// The terms of one list.
+    pub(crate) fn terms(&self, kind: Kind) -> &[Mention] {
+        self.mentions.get(kind)
+    }
+
+    /// The terms of one list that stand within a range.
+    pub(crate) fn terms_in(&self, kind: Kind, range: &Range<usize>) -> &[Mention] {
+        let terms = self.terms(kind);
+        let from = terms.partition_point(|mention| mention.range.start < range.start);
+        let to = terms.partition_point(|mention| mention.range.end <= range.end);
+        terms.get(from..to.max(from)).unwrap_or_default()
+    }
+
+    /// What the note says of a stretch as a value of a field.
+    pub(crate) fn assertion(&self, range: &Range<usize>, field: Field) -> Assertion {
+        self.context.assess(self.folded.origin(range), field)
+    }
+
+    /// Whether a stretch counts for the record.
+    pub(crate) fn counts(&self, range: &Range<usize>, field: Field) -> bool {
+        self.assertion(range, field).in_record(field)
+    }
+
+    /// The sentence that holds an offset.
+    pub(crate) fn sentence(&self, at: usize) -> Range<usize> {
+        let index = self.sentences.partition_point(|sentence| sentence.end <= at);
+        self.sentences.get(index).cloned().unwrap_or(at..at)
+    }
+
+    /// All sentences.
+    pub(crate) fn sentences(&self) -> &[Range<usize>] {
+        &self.sentences
+    }
+}
+
+/// Values of one field: each meaning once, in order of appearance.
+#[derive(Debug, Default)]
+pub(crate) struct Values {
+    values: Vec<(String, String)>,
+}
+
+impl Values {
+    /// Adds a value under the key that tells its meaning, unless that is there already.
+    pub(crate) fn add(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        let (key, value) = (key.into(), value.into());
+        if !value.trim().is_empty() && !self.has(&key) {
+            self.values.push((key, value));
+        }
+    }
+
+    /// Whether a meaning is there.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.values.iter().any(|(own, _)| own == key)
+    }
+
+    /// Whether a meaning of some kind is there.
+    pub(crate) fn any(&self, test: impl Fn(&str) -> bool) -> bool {
+        self.values.iter().any(|(own, _)| test(own))
+    }
+
+    /// Drops a meaning.
+    pub(crate) fn remove(&mut self, key: &str) {
+        self.values.retain(|(own, _)| own != key);
+    }
+
+    /// The field's text.
+    pub(crate) fn joined(self) -> Option<String> {
+        let values: Vec<_> = self.values.into_iter().map(|(_, value)| value).collect();
+        (!values.is_empty()).then(|| values.join("; "))
+    }
+}
