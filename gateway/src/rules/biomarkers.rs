@@ -13,20 +13,17 @@ use crate::extraction::{Assertion, Field};
 /// A result behind a marker, anchored there: at most a few words lie between.
 static RESULT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(RESULT_PATTERN).ok());
 const RESULT_PATTERN: &str = concat!(
-    r"^(?P<gap>(?:[ :=,(~]|(?-u:\b)(?:expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|remained|presentation|diagnosis|and)(?-u:\b)){0,14}?)",
+    r"^(?:(?P<plus>\+{1,3}(?:[^0-9a-z]|$)| ?\+ve)|(?P<minus>-(?:[^0-9a-z]|$)| ?-ve)|(?P<gap>(?:[ :=,(~]|(?-u:\b)(?:expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis|and)(?-u:\b)){0,14}?)",
     r"(?:",
     r"(?P<percent>(?:[<>≥≤~]|>=|<=|less than |greater than |more than |at least )? ?\d{1,3}(?:[.,]\d+)?(?: ?(?:-|to) ?\d{1,3})? ?(?:%|percent))",
-    r"|(?P<ihc>[0-3] ?\+(?:/3\+?)?|score (?:of )?[0-3](?:\+)?)",
-    r"|(?P<plus>\+{1,3}(?:[^0-9a-z]|$))",
-    r"|(?P<minus>(?:-|−)(?:[^0-9a-z]|$))",
-    r"|(?P<positive>positive|pos(?-u:\b)|overexpressed|overexpression|over expression|expressed)",
-    r"|(?P<negative>negative|neg(?-u:\b)|not expressed|non amplified|nonamplified|not amplified|absent)",
+    r"|(?P<ihc>[0-3] ?\+(?:/3\+?)?|score (?:of )?[0-3]\+?(?-u:\b))",
+    r"|(?P<positive>positive|detected|pos(?-u:\b)|overexpressed|overexpression|over expression|expressed)",
+    r"|(?P<negative>negative|not detected|undetected|neg(?-u:\b)|not expressed|non amplified|nonamplified|not amplified|absent)",
     r"|(?P<amplified>amplified|amplification)",
-    r"|(?P<low>low(?-u:\b))",
-    r"|(?P<number>(?:[<>≥≤~]|>=|<=)? ?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?:[<>≥≤~]|>=|<=)? ?\d+(?:[.,]\d+)?)(?P<unit> ?(?:ng/ml|ng/dl|µg/l|μg/l|ug/l|mcg/l|ng/l|pg/ml|u/ml|iu/ml|miu/ml|mu/ml|u/l|iu/l|ku/l|kiu/l|ku/ml|units/ml|units/l|mut(?:ation)?s?/mb|mutations? per megabase|mut(?:s|ations)? per mb|mg/l|miu/l))?",
+    r"|(?:(?:elevated|raised|increased|high|rising|rose)(?:[ (,:=]|(?-u:\b)(?:at|to|of|was|with|a|level)(?-u:\b)){1,6})?(?P<number>(?:[<>≥≤~]|>=|<=)? ?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?:[<>≥≤~]|>=|<=)? ?\d+(?:[.,]\d+)?)(?P<unit> ?(?:ng/ml|ng/dl|µg/l|μg/l|ug/l|mcg/l|ng/l|pg/ml|u/ml|iu/ml|miu/ml|mu/ml|u/l|iu/l|ku/l|kiu/l|ku/ml|units/ml|units/l|mut(?:ation)?s?/mb|mutations? per megabase|mut(?:s|ations)? per mb|mg/l|miu/l))?",
     r"|(?P<raised>elevated|high(?-u:\b)|raised|rising|increased|rose)",
     r"|(?P<normal>normal(?:ized|ised|ization|isation)?|undetectable|within normal limits)",
-    r")",
+    r"))",
 );
 
 /// A marker and what was found for it.
@@ -40,7 +37,6 @@ enum Outcome<'note> {
     Positive,
     Negative,
     Amplified,
-    Low,
     Percent(&'note str),
     Score(&'note str),
     Value(String),
@@ -64,7 +60,7 @@ pub(crate) fn read(view: &View<'_>) -> Values {
         }
         if let Some(value) = marker.term.tag("value") {
             if standing.in_record(Field::Biomarker) && is_status(view, marker) {
-                values.add(value, value);
+                values.add(value, with_burden(view, marker, value));
             }
         } else {
             let next = markers.get(index + 1).map(|next| next.range.start);
@@ -73,10 +69,40 @@ pub(crate) fn read(view: &View<'_>) -> Values {
             }
         }
     }
-    if values.has("HER2 positive") && values.has("HER2 amplification") {
+    if values.has("HER2 amplification") {
+        for weaker in ["HER2 positive", "HER2 3+", "HER2 negative"] {
+            values.remove(weaker);
+        }
+    }
+    if values.has("HER2 3+") {
         values.remove("HER2 positive");
     }
+    for (instability, repair) in [("MSI-H", "dMMR"), ("MSS", "pMMR")] {
+        if values.has(instability) && values.has(repair) {
+            values.remove(repair);
+            values.replace(instability, format!("{instability} ({repair})"));
+        }
+    }
     values
+}
+
+/// "TMB-high (22 mut/Mb)": the number that stands right behind the state.
+fn with_burden(view: &View<'_>, marker: &Mention, value: &str) -> String {
+    let after = view.folded.after(marker.range.end, 40);
+    let number = after.trim_start_matches([' ', '(', ',', ':', '=', '>']);
+    let digits = number.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let start = marker.range.end + after.len() - number.len();
+    let unit = number.get(digits..).unwrap_or_default();
+    let length = ["mutations per megabase", "mutations/mb", "muts/mb", "mut/mb", "muts per mb"]
+        .iter()
+        .find(|own| unit.trim_start().starts_with(**own))
+        .map(|own| unit.len() - unit.trim_start().len() + own.len());
+    match length {
+        Some(length) if digits > 0 => {
+            format!("{value} ({})", view.folded.quote(&(start..start + digits + length)))
+        }
+        _ => value.to_owned(),
+    }
 }
 
 /// "HRD" or "TNBC" alone: the short forms of a state count, those of a test do not.
@@ -129,12 +155,10 @@ fn reading<'v>(view: &'v View<'_>, marker: &Mention, next: Option<usize>, later:
             Outcome::Negative
         } else if get("amplified").is_some() {
             Outcome::Amplified
-        } else if get("low").is_some() {
-            Outcome::Low
         } else if let Some(number) = get("number") {
             let unit = found.name("unit").map(|unit| view_quote(view, marker, unit));
             let number = view_quote(view, marker, found.name("number").filter(|_| !number.is_empty())?);
-            if unit.is_none() && !is_plain_number(term) {
+            if unit.is_none() && !is_plain_number(term) && !term.is("her2") {
                 return None;
             }
             Outcome::Value(unit.map_or_else(|| number.to_owned(), |unit| format!("{number} {unit}")))
@@ -236,9 +260,8 @@ fn add_one(values: &mut Values, term: &super::lexicon::Term, name: &str, shown: 
         Outcome::Score(score) if her2 => {
             values.add(format!("HER2 {score}"), format!("HER2 IHC {score}"));
         }
+        Outcome::Value(value) if her2 && value == "0" => values.add("HER2 negative", "HER2 negative"),
         Outcome::Amplified if her2 => values.add("HER2 amplification", "HER2 amplification"),
-        Outcome::Low if her2 => values.add("HER2-low", "HER2-low"),
-        Outcome::Low if term.is("burden") => values.add("TMB-low", "TMB-low"),
         Outcome::Raised if term.is("burden") => values.add("TMB-high", "TMB-high"),
         Outcome::Value(value) if term.is("burden") => values.add(name, format!("TMB {value}")),
         Outcome::Positive if two_sided => values.add(format!("{name} positive"), format!("{shown} positive")),

@@ -135,7 +135,7 @@ fn named(view: &View<'_>, before: &[Mention], head: &Mention, standing: Assertio
         let site = sites.get(..sites.partition_point(|site| site.range.end < start)).and_then(<[_]>::last);
         let adjective = before.split_last().filter(|(last, _)| last.term.is("adj") && touches(view, last, start));
         if let Some((last, rest)) = adjective {
-            if !last.term.is("state") {
+            if !last.term.is("state") && !is_plain_grade(last.term.spelled) {
                 words.insert(0, last.term.spelled);
             }
             histology |= last.term.name == "(histology)" || last.term.is("skin");
@@ -146,17 +146,20 @@ fn named(view: &View<'_>, before: &[Mention], head: &Mention, standing: Assertio
         {
             let Some(primary) = site.term.tag("primary") else { break };
             organ = Some(primary);
-            words.insert(0, site.term.spelled);
+            words.insert(0, if site.term.spelled.contains("lobe") { primary } else { site.term.spelled });
             start = site.range.start;
         } else {
             break;
         }
     }
-    let mut value = words.join(" ");
+    let mut value = melanoma_of_skin(&words).unwrap_or_else(|| words.join(" "));
+    if let Some(plain) = value.strip_prefix("metastatic ") {
+        value = plain.to_owned();
+    }
     if organ.is_none() && head.term.is("head") {
         if let Some(site) = following_site(view, &head.range) {
             organ = site.term.tag("primary");
-            value = format!("{value} of the {}", site.term.spelled);
+            value = format!("{value} of the {}", organ_name(site.term));
         } else if let Some(primary) = nearby_primary(view, &head.range).filter(|_| !head.term.is("weak")) {
             organ = Some(primary);
             value = format!("{value} of the {primary}");
@@ -165,8 +168,39 @@ fn named(view: &View<'_>, before: &[Mention], head: &Mention, standing: Assertio
     Named { value, organ, term: head.term, histology, standing, start }
 }
 
+/// Growth patterns of the melanoma of the skin are told behind the name.
+fn melanoma_of_skin(words: &[&str]) -> Option<String> {
+    let joined = words.join(" ");
+    let joined = joined.strip_prefix("cutaneous ").unwrap_or(&joined);
+    let pattern = joined.strip_suffix(" melanoma")?;
+    matches!(pattern, "superficial spreading" | "nodular" | "lentigo maligna" | "acral lentiginous" | "acral")
+        .then(|| format!("cutaneous melanoma ({pattern})"))
+}
+
 fn touches(view: &View<'_>, mention: &Mention, start: usize) -> bool {
-    matches!(view.folded.slice(mention.range.end..start), " " | ", " | "/")
+    matches!(view.folded.slice(mention.range.end..start), " " | ", " | "/" | ") " | " (")
+}
+
+/// Grades that a registry keeps apart from the name.
+fn is_plain_grade(word: &str) -> bool {
+    word.ends_with("ly differentiated")
+        || word.ends_with("y-differentiated")
+        || word.starts_with("well")
+        || word.contains("grade")
+        || word == "differentiated"
+}
+
+/// The organ as a diagnosis names it: lobes of the lung are the lung.
+fn organ_name(site: &Term) -> &'static str {
+    match site.tag("primary") {
+        Some(primary)
+            if site.spelled.contains("lobe") || site.spelled.bytes().all(|byte| byte.is_ascii_uppercase()) =>
+        {
+            primary
+        }
+        Some(_) if site.spelled == "sigmoid" => "sigmoid colon",
+        _ => site.spelled,
+    }
 }
 
 /// The organ in "carcinoma of the left breast", "adenocarcinoma (lung)".
@@ -199,7 +233,11 @@ fn nearby_primary(view: &View<'_>, range: &Range<usize>) -> Option<&'static str>
     ];
     let sentence = view.sentence(range.start);
     let earlier = view.sentence(sentence.start.saturating_sub(2));
-    [sentence, earlier].into_iter().find_map(|sentence| {
+    let from_surgery = || {
+        let surgery = view.terms_in(Kind::Treatment, &view.sentence(range.start));
+        surgery.iter().find_map(|procedure| procedure.term.tag("organ"))
+    };
+    let from_mass = [sentence, earlier].into_iter().find_map(|sentence| {
         view.terms_in(Kind::Site, &sentence).iter().find_map(|site| {
             let after = view.folded.after(site.range.end, 24).trim_start();
             let tied = MASSES.iter().any(|mass| after.starts_with(mass))
@@ -207,5 +245,6 @@ fn nearby_primary(view: &View<'_>, range: &Range<usize>) -> Option<&'static str>
                 && !site.term.is("node");
             site.term.tag("primary").filter(|_| tied)
         })
-    })
+    });
+    from_mass.or_else(from_surgery)
 }

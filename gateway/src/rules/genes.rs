@@ -41,6 +41,8 @@ struct Change {
     structural: bool,
     /// "Positive", "detected": of use only right behind the gene.
     result: bool,
+    /// "Germline", "pathogenic": a quality without its noun.
+    lone: bool,
 }
 
 /// Reads the gene alterations.
@@ -63,12 +65,11 @@ pub(crate) fn read(view: &View<'_>) -> Values {
         for at in own {
             let Some(change) = changes.get(at) else { continue };
             let stretch = change.range.start.min(first.range.start)..change.range.end.max(last.range.end);
-            if fused && !change.variant {
+            if fused && change.structural {
                 let pair = first.range.start..last.range.end;
                 if view.counts(&stretch_end(&pair, &change.range), Field::GeneMutation) {
                     let joint = view.folded.quote(&pair);
-                    let kind = if change.structural { change.text.as_str() } else { "fusion" };
-                    values.add(format!("{}{}", first.term.name, last.term.name), format!("{joint} {kind}"));
+                    values.add(format!("{}{}", first.term.name, last.term.name), format!("{joint} {}", change.text));
                 }
                 continue;
             }
@@ -101,6 +102,30 @@ pub(crate) fn read(view: &View<'_>) -> Values {
         }
     }
     drop_vague(view, values)
+}
+
+/// The alteration with what stands before the gene: "a deleterious germline BRCA2 mutation".
+fn kind(view: &View<'_>, gene: &Mention, change: &Change) -> String {
+    let mut kind = if change.result { "mutation".to_owned() } else { change.text.clone() };
+    if change.variant || change.structural {
+        return kind;
+    }
+    let words = view.terms(Kind::Alteration);
+    let to = words.partition_point(|word| word.range.end <= gene.range.start);
+    let mut edge = gene.range.start;
+    for word in words.get(..to).unwrap_or_default().iter().rev() {
+        let beside = word.term.is("adj") && view.folded.slice(word.range.end..edge) == " ";
+        if !beside {
+            break;
+        }
+        edge = word.range.start;
+        if word.term.is("effect") && !kind.contains(word.term.spelled) {
+            kind = format!("{} {kind}", word.term.spelled);
+        }
+    }
+    let sentence = view.sentence(gene.range.start);
+    let germline = view.folded.slice(sentence.start..sentence.end.min(change.range.end + 20)).contains("germline");
+    if germline && !kind.contains("germline") { format!("{kind} (germline)") } else { kind }
 }
 
 fn stretch_end(pair: &Range<usize>, change: &Range<usize>) -> Range<usize> {
@@ -234,6 +259,10 @@ fn following(view: &View<'_>, changes: &[Change], gene: &Mention, next: Option<&
         if change.result && (!own.is_empty() || !beside) {
             break;
         }
+        if change.lone && !change.text.starts_with("frame") && !gap.ends_with('(') {
+            edge = change.range.end;
+            continue;
+        }
         let more_of_same = own.is_empty() || change.variant;
         if more_of_same {
             own.push(at);
@@ -248,7 +277,8 @@ fn preceding(view: &View<'_>, changes: &[Change], gene: &Mention, index: usize, 
     let floor = index.checked_sub(1).and_then(|before| genes.get(before)).map_or(0, |before| before.range.end);
     let to = changes.partition_point(|change| change.range.end <= gene.range.start);
     let Some(at) = to.checked_sub(1) else { return Vec::new() };
-    let Some(change) = changes.get(at).filter(|change| change.range.start >= floor && !change.result) else {
+    let Some(change) = changes.get(at).filter(|change| change.range.start >= floor && !change.result && !change.lone)
+    else {
         return Vec::new();
     };
     let gap = view.folded.slice(change.range.end..gene.range.start);
@@ -288,7 +318,14 @@ fn changes(view: &View<'_>) -> Vec<Change> {
                 } else {
                     text.trim_end_matches(')').to_owned()
                 };
-                changes.push(Change { range: found.range(), text, variant: true, structural: false, result: false });
+                changes.push(Change {
+                    range: found.range(),
+                    text,
+                    variant: true,
+                    structural: false,
+                    result: false,
+                    lone: false,
+                });
             }
         }
     }
@@ -346,6 +383,7 @@ fn changes(view: &View<'_>) -> Vec<Change> {
             variant: false,
             structural: word.term.is("structural"),
             result: word.term.is("result"),
+            lone: word.term.is("adj"),
         });
     }
     changes.sort_by_key(|change| (change.range.start, change.range.end));

@@ -125,7 +125,7 @@ impl Mentions {
             .find_overlapping_iter(folded.as_str())
             .filter_map(|hit| {
                 let term = LEXICON.terms.get(hit.pattern().as_usize())?;
-                let range = bounded(folded, hit.start()..hit.end())?;
+                let range = bounded(folded, hit.start()..hit.end(), !term.exact)?;
                 let same_case =
                     !term.exact || folded.quote(&(hit.start()..hit.end())).replace('\u{2011}', "-") == term.spelled;
                 same_case.then_some(Mention { term, range })
@@ -148,12 +148,13 @@ impl Mentions {
 }
 
 /// The stretch, widened by a plural "s", if it stands between word boundaries.
-fn bounded(folded: &Folded<'_>, range: Range<usize>) -> Option<Range<usize>> {
+fn bounded(folded: &Folded<'_>, range: Range<usize>, plural: bool) -> Option<Range<usize>> {
     let bytes = folded.as_str().as_bytes();
     if range.start > 0 && bytes.get(range.start - 1).is_some_and(u8::is_ascii_alphanumeric) {
         return None;
     }
-    let plural = bytes.get(range.end) == Some(&b's') && bytes.get(range.end - 1).is_some_and(u8::is_ascii_alphabetic);
+    let plural =
+        plural && bytes.get(range.end) == Some(&b's') && bytes.get(range.end - 1).is_some_and(u8::is_ascii_alphabetic);
     let range = range.start..range.end + usize::from(plural);
     folded.is_bounded(&range).then_some(range)
 }

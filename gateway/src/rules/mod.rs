@@ -40,9 +40,11 @@ pub fn read(note: &Note) -> Reading {
     if !is_oncologic(&view, &diagnosis) {
         return Reading { record: Record::default(), recognised_terms };
     }
-    let spread = sites::read(&view, &diagnosis);
+    let stated = stage::stated(&view);
+    let stage_iv = stated.as_ref().is_some_and(|stage| stage.starts_with("IV"));
+    let spread = sites::read(&view, &diagnosis, stage_iv);
     let record = Record {
-        stage: stage::read(&view, &diagnosis, &spread),
+        stage: stage::read(&view, &diagnosis, &spread, stated),
         gene_mutation: genes::read(&view).joined(),
         biomarker: biomarkers::read(&view).joined(),
         treatment: treatment::read(&view, &diagnosis).values.joined(),

@@ -18,12 +18,14 @@ pub(crate) struct Spread {
     pub(crate) distant: bool,
     /// Whether the note calls the disease metastatic, be it without a place.
     pub(crate) metastatic: bool,
+    /// Whether it is called metastatic in so many words, of the disease and not of a place.
+    pub(crate) says_metastatic: bool,
     /// Whether the disease is locally advanced or in the nodes.
     pub(crate) regional: bool,
 }
 
 /// Reads the metastatic sites.
-pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Spread {
+pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, stage_iv: bool) -> Spread {
     let mut found: Vec<(usize, &'static str, bool)> = Vec::new();
     let mut spread = Spread::default();
     let counted: Vec<&Mention> = view
@@ -34,18 +36,34 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Spread {
     spread.metastatic = counted.iter().any(|word| {
         (word.term.is("metastatic") && !is_nodal(view, word)) || (word.term.is("sited") && !diagnosis.haematologic)
     });
+    spread.says_metastatic = counted.iter().any(|word| {
+        word.term.is("metastatic")
+            && !word.term.is("sited")
+            && view.folded.slice(word.range.clone()).contains("metastatic")
+            && !is_nodal(view, word)
+    });
     spread.regional = counted.iter().any(|word| word.term.is("local"));
     for word in counted {
         if let Some(place) = word.term.tag("at") {
             found.push((word.range.start, place, false));
         }
         let strong = word.term.is("metastatic");
-        if strong || (word.term.is("lesion") && spread.metastatic) {
-            for site in sites_of(view, word, strong) {
-                found.push((site.range.start, site.term.name, site.term.is("node")));
+        if strong || (word.term.is("lesion") && (spread.metastatic || stage_iv || tells_of_spread(view, word))) {
+            let mut sites = sites_of(view, word, strong).peekable();
+            if sites.peek().is_none() {
+                found.extend(imaged(view, word).map(|place| (word.range.start, place, false)));
+            }
+            let bone = sites.clone().any(|site| site.term.name == "bone");
+            for site in sites.filter(|site| !(bone && site.term.name == "pelvis")) {
+                if view.counts(&site.range, Field::MetastasisSite) {
+                    found.push((site.range.start, site.term.name, site.term.is("node")));
+                }
             }
         }
     }
+    let involved = involved_nodes(view);
+    spread.regional |= !involved.is_empty();
+    found.extend(involved);
     found.sort_unstable();
     for (_, place, node) in found {
         let own = diagnosis.organ == Some(place) || (diagnosis.organ == Some("skin") && place == "in-transit");
@@ -59,6 +77,50 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Spread {
         spread.sites.remove("lymph nodes");
     }
     spread
+}
+
+/// Nodes that are said to hold tumour: "fixed axillary nodes", "positive sentinel node".
+fn involved_nodes(view: &View<'_>) -> Vec<(usize, &'static str, bool)> {
+    const BEFORE: [&str; 9] =
+        ["positive", "involved", "fixed", "matted", "bulky", "involving", "palpable", "pathologic", "malignant"];
+    const AFTER: [&str; 6] = ["positive", "involved", "involvement", "was positive", "were positive", "with metasta"];
+    let mut found = Vec::new();
+    for site in view.terms(Kind::Site).iter().filter(|site| site.term.is("node")) {
+        let before = view.folded.before(site.range.start, 12).trim_end();
+        let after = view.folded.after(site.range.end, 16).trim_start_matches([' ', ':', '(']);
+        let told = BEFORE.iter().any(|word| before.ends_with(word)) || AFTER.iter().any(|word| after.starts_with(word));
+        if told && view.counts(&site.range, Field::MetastasisSite) {
+            let place = if site.term.name == "sentinel lymph node" { "regional lymph nodes" } else { site.term.name };
+            found.push((site.range.start, place, true));
+        }
+    }
+    found
+}
+
+/// Whether the sentence of a lesion speaks of metastasis or of a worse disease.
+fn tells_of_spread(view: &View<'_>, word: &Mention) -> bool {
+    let sentence = view.sentence(word.range.start);
+    let sentence = view.folded.slice(sentence);
+    ["metasta", "progress", "recurr", "relaps", "disseminat"].iter().any(|sign| sentence.contains(sign))
+}
+
+/// The organ that was imaged: "brain MRI showed two lesions".
+fn imaged(view: &View<'_>, word: &Mention) -> Option<&'static str> {
+    let sentence = view.sentence(word.range.start);
+    let before = view.folded.slice(sentence.start..word.range.start);
+    [
+        ("brain mri", "brain"),
+        ("mri brain", "brain"),
+        ("mri of the brain", "brain"),
+        ("mri head", "brain"),
+        ("cranial mri", "brain"),
+        ("bone scan", "bone"),
+        ("bone scintigraphy", "bone"),
+    ]
+    .iter()
+    .filter_map(|(words, place)| before.rfind(words).map(|at| (at, *place)))
+    .max()
+    .map(|(_, place)| place)
 }
 
 /// "Follow-up", "mass effect", "no mass": words of lesions that are none.
@@ -76,7 +138,11 @@ fn is_nodal(view: &View<'_>, word: &Mention) -> bool {
 
 /// The organs that belong to a word of spread: "hepatic and osseous metastases", "metastatic to the
 /// liver", "metastases in the brain, bone and lung".
-fn sites_of<'v>(view: &'v View<'_>, word: &Mention, strong: bool) -> impl Iterator<Item = &'v Mention> {
+fn sites_of<'v>(
+    view: &'v View<'_>,
+    word: &Mention,
+    strong: bool,
+) -> impl Iterator<Item = &'v Mention> + Clone + use<'v> {
     let sites = view.terms(Kind::Site);
     let at = sites.partition_point(|site| site.range.start < word.range.start);
     let mut from = at;

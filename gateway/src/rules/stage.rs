@@ -16,9 +16,23 @@ static TNM: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(TNM_PATTERN).o
 const TNM_PATTERN: &str = r"(?-u:\b)((?:y?[cpr]|y)?t(?:[0-4][a-d]?|is|x)(?: ?\([a-z0-9]+\))?)(?:(?:[ ,/]{0,2}|, ?)((?:[cpy]{1,2})?n(?:[0-3][a-c]?|x)(?: ?\([a-z0-9+-]+\))?))?(?:[ ,/]{0,2}((?:[cp])?m(?:[01x][a-c]?)))?(?-u:\b)";
 
 /// Reads the stage.
-pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, spread: &Spread) -> Option<String> {
-    let stated = stated(view);
-    let distant = spread.metastatic || spread.distant;
+pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, spread: &Spread, stated: Option<String>) -> Option<String> {
+    let belly = ["peritoneum", "omentum", "pelvis", "mesentery", "diaphragm", "abdomen"];
+    let ovarian = diagnosis.organ == Some("ovary");
+    let beyond_belly = spread.sites.any(|site| !belly.contains(&site) && !site.contains("lymph nodes"));
+    // Implants in the belly are stage III of an ovarian tumour, and no reason to overrule a stated III.
+    let distant = spread.distant && beyond_belly
+        || spread.metastatic && (!ovarian && stated.is_none() || spread.says_metastatic && !ovarian)
+        || spread.distant && stated.is_none() && !ovarian;
+    if ovarian && !distant && stated.is_none() && spread.sites.any(|site| belly.contains(&site)) {
+        return Some("IIIC".to_owned());
+    }
+    if diagnosis.organ == Some("brain") && stated.is_none() {
+        return ["who grade iv", "who grade 4", "grade iv glioblastoma"]
+            .iter()
+            .any(|grade| view.folded.as_str().contains(grade))
+            .then(|| "IV".to_owned());
+    }
     let solid = !diagnosis.haematologic;
     let tnm = tnm(view);
     let m1 = tnm.as_ref().is_some_and(|tnm| tnm.m1);
@@ -34,7 +48,7 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, spread: &Spread) -> O
 }
 
 /// The highest stage group that the note states, the first of equals.
-fn stated(view: &View<'_>) -> Option<String> {
+pub(crate) fn stated(view: &View<'_>) -> Option<String> {
     let pattern = GROUP.as_ref()?;
     let mut best: Option<(usize, String)> = None;
     for (at, word) in view
@@ -164,6 +178,23 @@ impl Tnm {
             ("colon" | "rectum", '3' | '4', false) if self.n == Some('0') => Some("II"),
             ("colon" | "rectum", '1' | '2', false) if self.n == Some('0') => Some("I"),
             ("skin", _, true) => Some("III"),
+            ("prostate", '3' | '4', false) => Some("III"),
+            ("breast", _, _) => self.breast(),
+            _ => None,
+        }
+    }
+}
+
+impl Tnm {
+    /// Anatomic stage group of breast cancer.
+    fn breast(&self) -> Option<&'static str> {
+        match (self.t?, self.n?) {
+            (_, '3') => Some("IIIC"),
+            ('4', _) => Some("IIIB"),
+            (_, '2') | ('3', '1') => Some("IIIA"),
+            ('3', '0') | ('2', '1') => Some("IIB"),
+            ('2', '0') | ('0' | '1', '1') => Some("IIA"),
+            ('1', '0') => Some("I"),
             _ => None,
         }
     }

@@ -95,6 +95,15 @@ impl Values {
         self.values.iter().any(|(own, _)| test(own))
     }
 
+    /// Says a meaning in other words.
+    pub(crate) fn replace(&mut self, key: &str, value: String) {
+        for (own, text) in &mut self.values {
+            if own == key {
+                text.clone_from(&value);
+            }
+        }
+    }
+
     /// Drops a meaning.
     pub(crate) fn remove(&mut self, key: &str) {
         self.values.retain(|(own, _)| own != key);
