@@ -110,6 +110,8 @@ fn is_status(view: &View<'_>, marker: &Mention) -> bool {
     let next = view.folded.after(marker.range.end, 16).trim_start_matches([' ', '(', ':']);
     let prior = view.folded.before(marker.range.start, 12);
     let test = ["status", "testing", "test ", "score", "assay", "analysis"].iter().any(|word| next.starts_with(word));
+    let bare = matches!(marker.term.spelled, "HRD") || marker.term.spelled.ends_with("deficiency");
+    let test = test && bare && !view.folded.after(marker.range.end, 30).contains("positive");
     let negative = next.starts_with("negative") || next.starts_with("not ") || prior.ends_with("non ");
     !test && !negative
 }
@@ -269,7 +271,9 @@ fn add_one(values: &mut Values, term: &super::lexicon::Term, name: &str, shown: 
         Outcome::Value(value) if term.is("serum") => values.add(name, format!("{shown} {value}")),
         Outcome::Value(value) if term.is("score") && name == "PD-L1" => values.add(name, format!("{shown} {value}")),
         Outcome::Raised if term.is("serum") => values.add(name, format!("{shown} elevated")),
-        Outcome::Normal(word) if term.is("serum") && !term.is("loose") => values.add(name, format!("{shown} {word}")),
+        Outcome::Normal(word) if term.is("serum") && !term.is("loose") && name != "PSA" => {
+            values.add(name, format!("{shown} {word}"))
+        }
         _ => {}
     }
 }

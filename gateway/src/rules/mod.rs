@@ -117,3 +117,6 @@ impl Engine for RulesEngine {
         Box::pin(std::future::ready(Ok(draft)))
     }
 }
+
+#[cfg(test)]
+mod tests;

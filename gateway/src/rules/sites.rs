@@ -46,6 +46,9 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, stage_iv: bool) -> Sp
     for word in counted {
         if let Some(place) = word.term.tag("at") {
             found.push((word.range.start, place, false));
+            found.extend(
+                sites_of(view, word, false).map(|site| (site.range.start, site.term.name, site.term.is("node"))),
+            );
         }
         let strong = word.term.is("metastatic");
         if strong || (word.term.is("lesion") && (spread.metastatic || stage_iv || tells_of_spread(view, word))) {
@@ -62,7 +65,10 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, stage_iv: bool) -> Sp
         }
     }
     let involved = involved_nodes(view);
-    spread.regional |= !involved.is_empty();
+    spread.regional |= !involved.is_empty()
+        || ["fixed axillary", "matted axillary", "bulky axillary", "palpable axillary"]
+            .iter()
+            .any(|words| view.folded.as_str().contains(words));
     found.extend(involved);
     found.sort_unstable();
     for (_, place, node) in found {
@@ -73,6 +79,9 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, stage_iv: bool) -> Sp
             spread.sites.add(place, place);
         }
     }
+    if diagnosis.organ == Some("ovary") && spread.sites.has("peritoneum") {
+        spread.sites.remove("omentum");
+    }
     if spread.sites.has("regional lymph nodes") || spread.sites.has("axillary lymph nodes") {
         spread.sites.remove("lymph nodes");
     }
@@ -81,15 +90,15 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, stage_iv: bool) -> Sp
 
 /// Nodes that are said to hold tumour: "fixed axillary nodes", "positive sentinel node".
 fn involved_nodes(view: &View<'_>) -> Vec<(usize, &'static str, bool)> {
-    const BEFORE: [&str; 9] =
-        ["positive", "involved", "fixed", "matted", "bulky", "involving", "palpable", "pathologic", "malignant"];
+    const BEFORE: [&str; 4] = ["positive", "involved", "involving", "malignant"];
     const AFTER: [&str; 6] = ["positive", "involved", "involvement", "was positive", "were positive", "with metasta"];
     let mut found = Vec::new();
     for site in view.terms(Kind::Site).iter().filter(|site| site.term.is("node")) {
         let before = view.folded.before(site.range.start, 12).trim_end();
         let after = view.folded.after(site.range.end, 16).trim_start_matches([' ', ':', '(']);
         let told = BEFORE.iter().any(|word| before.ends_with(word)) || AFTER.iter().any(|word| after.starts_with(word));
-        if told && view.counts(&site.range, Field::MetastasisSite) {
+        let none = view.folded.before(site.range.start, 8).contains("0/");
+        if told && !none && view.counts(&site.range, Field::MetastasisSite) {
             let place = if site.term.name == "sentinel lymph node" { "regional lymph nodes" } else { site.term.name };
             found.push((site.range.start, place, true));
         }
@@ -155,16 +164,33 @@ fn sites_of<'v>(
         from -= 1;
     }
     let mut to = at;
+    // "Metastatic colorectal adenocarcinoma to the liver": the diagnosis stands between.
     let mut edge = word.range.end;
+    let cancers = view.terms(Kind::Cancer);
+    let mut next = cancers.partition_point(|cancer| cancer.range.start < edge);
+    while let Some(cancer) =
+        cancers.get(next).filter(|cancer| strong && view.folded.slice(edge..cancer.range.start).trim().is_empty())
+    {
+        edge = cancer.range.end;
+        next += 1;
+    }
+    if edge > word.range.end {
+        to = sites.partition_point(|site| site.range.start < edge);
+        if !view.folded.after(edge, 4).starts_with(" to ") {
+            to = sites.len();
+        }
+    }
+    let first = to;
     while let Some(site) = sites.get(to) {
         let gap = view.folded.slice(edge..site.range.start);
-        if !(if to == at { leads_to(gap, strong) } else { is_list(gap) }) {
+        if !(if to == first { leads_to(gap, strong && edge == word.range.end) } else { is_list(gap) }) {
             break;
         }
         edge = site.range.end;
         to += 1;
     }
-    sites.get(from..to).unwrap_or_default().iter()
+    let before = sites.get(from..at).unwrap_or_default();
+    before.iter().chain(sites.get(first..to).unwrap_or_default())
 }
 
 /// Whether words between an organ and the next are those of a list, or qualities of a lesion.

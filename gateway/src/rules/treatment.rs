@@ -51,19 +51,63 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Treatments {
             Some(class) => systemic(class),
             None => false,
         };
-        if covered {
+        if covered || is_gloss(view, mention, &given) {
             continue;
         }
         treatments.oncologic |= mention.term.is("onco");
         treatments.values.add(mention.term.name, qualified(view, mention));
     }
+    join_androgen_deprivation(&mut treatments.values);
     treatments
+}
+
+/// Castration is one treatment, whether the note names the drug, the class or both.
+fn join_androgen_deprivation(values: &mut Values) {
+    let class = "androgen deprivation therapy";
+    let agonist =
+        ["leuprolide", "goserelin", "triptorelin", "degarelix", "relugolix"].into_iter().find(|drug| values.has(drug));
+    if let Some(drug) = agonist.filter(|_| values.has(class)) {
+        values.remove(drug);
+        values.replace(class, format!("{class} ({drug})"));
+    }
+}
+
+/// Whether one treatment is said twice: "docetaxel and trastuzumab (TCH)", "FOLFOX (oxaliplatin, 5-FU)",
+/// "stereotactic radiosurgery (SRS)". Well-known regimens go before their parts, parts before the rest.
+fn is_gloss(view: &View<'_>, mention: &Mention, given: &[&Mention]) -> bool {
+    let opened = view
+        .folded
+        .before(mention.range.start, 60)
+        .rfind(['(', ')'])
+        .is_some_and(|at| view.folded.before(mention.range.start, 60).as_bytes().get(at) == Some(&b'('));
+    let at = given.partition_point(|own| own.range.start < mention.range.start);
+    let before = given.get(..at).unwrap_or_default();
+    let after = view.folded.after(mention.range.end, 3);
+    let next = given.get(at + 1);
+    let opens = after.starts_with(" (") && next.is_some_and(|next| next.range.start <= mention.range.end + 3);
+    let regimen = mention.term.is("regimen") && !mention.term.is("headline");
+    if mention.term.is("gloss") || (regimen && opens) {
+        return given.len() > 1;
+    }
+    if !opened {
+        return false;
+    }
+    let outside = before.iter().rev().find(|own| {
+        view.folded.slice(own.range.end..mention.range.start).contains('(')
+            && !view.folded.slice(own.range.end..mention.range.start).contains(['.', ';'])
+    });
+    match outside {
+        Some(outside) if outside.term.is("headline") => true,
+        Some(outside) => regimen && (outside.term.is("drug") || outside.term.is("regimen")),
+        None => false,
+    }
 }
 
 /// Entries that are no treatment of this malignancy.
 fn is_left_out(mention: &Mention, diagnosis: &Diagnosis) -> bool {
     let term = mention.term;
-    ["decoy", "supportive", "watch"].iter().any(|tag| term.is(tag)) || (term.is("haem") && !diagnosis.haematologic)
+    ["decoy", "supportive", "watch", "diagnostic"].iter().any(|tag| term.is(tag))
+        || (term.is("haem") && !diagnosis.haematologic)
 }
 
 fn is_cytotoxic(mention: &Mention) -> bool {
