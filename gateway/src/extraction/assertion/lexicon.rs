@@ -67,8 +67,12 @@ impl Rule {
 pub(super) struct Cue {
     pub(super) rules: Vec<Rule>,
     pub(super) mark: Option<Mark>,
-    /// Whether the wording is a list's own in the plural ("were not detected").
+    /// Whether the wording is a predicate ("was not detected"), and in the plural.
+    pub(super) predicate: bool,
+    /// Whether it has a whole list for its subject ("were not detected").
     pub(super) plural: bool,
+    /// Whether it names its object ("no metastases").
+    pub(super) phrase: bool,
 }
 
 /// The automaton over folded text and what its patterns mean.
@@ -108,7 +112,10 @@ fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
                 let group = group.ok_or_else(|| format!("before any group: {line}"))?;
                 for wording in alternatives(line)? {
                     let cue = wordings.entry(fold(&wording).text).or_default();
-                    cue.plural = wording.starts_with("were ") || wording.starts_with("are ");
+                    let starts = |words: &[&str]| words.iter().any(|word| wording.split(' ').next() == Some(word));
+                    cue.plural = starts(&["were", "are", "have"]);
+                    cue.predicate = cue.plural || starts(&["was", "is", "has"]);
+                    cue.phrase = wording.contains(' ');
                     match group {
                         Group::Rule(rule) => cue.rules.push(rule),
                         Group::Mark(mark) => cue.mark = Some(mark),

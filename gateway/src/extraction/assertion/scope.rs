@@ -25,7 +25,9 @@ pub(super) struct Scope {
     pub(super) reach: Reach,
     /// What the cue says.
     pub(super) rules: &'static [Rule],
-    /// Whether rules of this side alone apply, or which `either` rules do too.
+    /// What commas do to it; only the rules for which they do that hold.
+    commas: Commas,
+    /// On which side the rules are that can be on either.
     either: Either,
 }
 
@@ -54,17 +56,23 @@ struct Either {
 impl Scope {
     /// The rules that hold on this side of the cue.
     pub(super) fn rules(&self) -> impl Iterator<Item = &'static Rule> {
-        let (forward, either) = (self.forward, self.either);
-        self.rules.iter().filter(move |rule| match rule.side {
-            Side::Before => forward,
-            Side::After => !forward,
-            Side::Both => true,
-            Side::Either => either.of(rule) == forward,
-        })
+        let (forward, either, commas) = (self.forward, self.either, self.commas);
+        let holds = move |rule: &&Rule| either.has(rule, forward) && (!forward || Commas::of(rule) == commas);
+        self.rules.iter().filter(holds)
     }
 }
 
 impl Either {
+    /// Whether the rule speaks of this side of its cue.
+    fn has(self, rule: &Rule, forward: bool) -> bool {
+        match rule.side {
+            Side::Before => forward,
+            Side::After => !forward,
+            Side::Both => true,
+            Side::Either => self.of(rule) == forward,
+        }
+    }
+
     fn of(self, rule: &Rule) -> bool {
         use super::Assertion::{Declined, Planned};
         if matches!(rule.assertion, Declined | Planned) { self.treatment_forward } else { self.result_forward }
@@ -199,34 +207,30 @@ impl Walk<'_> {
 
     fn add(&self, place: &Place, either: Either, scopes: &mut Vec<Scope>) {
         let Some((first, last)) = self.words.get(place.first).zip(self.words.get(place.last)) else { return };
-        let scope = |forward, word, reach| Scope {
+        let rules = &place.cue.rules;
+        let scope = |forward, word, reach, commas| Scope {
             cue_start: first.start,
             cue_end: last.end,
             forward,
             word,
             reach,
-            rules: &place.cue.rules,
+            rules,
+            commas,
             either,
         };
-        let holds = |forward: bool| {
-            place.cue.rules.iter().any(|rule| match rule.side {
-                Side::Before => forward,
-                Side::After => !forward,
-                Side::Both => true,
-                Side::Either => either.of(rule) == forward,
-            })
-        };
-        if holds(true) {
-            scopes.push(scope(true, place.last, self.forward(place)));
+        for commas in [Commas::List, Commas::Flow, Commas::History] {
+            let within = rules.iter().filter(|rule| either.has(rule, true) && Commas::of(rule) == commas);
+            if let Some(within) = within.map(|rule| rule.within).max() {
+                scopes.push(scope(true, place.last, self.forward(place, commas, within), commas));
+            }
         }
-        if holds(false) {
-            scopes.push(scope(false, place.first, self.backward(place)));
+        let within = rules.iter().filter(|rule| either.has(rule, false)).map(|rule| rule.within).max();
+        if let Some(within) = within {
+            scopes.push(scope(false, place.first, self.backward(place, within), Commas::List));
         } else if self.denies_label(place) {
             let from = self.start_of(self.label_start(place.first));
-            scopes.push(Scope {
-                rules: &DENIED_LABEL,
-                ..scope(false, place.first, Reach { near: from, phrase: from, named: from, whole: from })
-            });
+            let reach = Reach { near: from, phrase: from, named: from, whole: from };
+            scopes.push(Scope { rules: &DENIED_LABEL, ..scope(false, place.first, reach, Commas::List) });
         }
     }
 
@@ -236,7 +240,7 @@ impl Walk<'_> {
 
     /// "Liver: no lesions" denies the label too.
     fn denies_label(&self, place: &Place) -> bool {
-        let colon = place.first.checked_sub(1).is_some_and(|before| self.mark(before) == Mark::Colon);
+        let colon = !self.opens(place.first) && place.first.checked_sub(1).is_some_and(|before| self.mark(before) == Mark::Colon);
         colon && place.cue.rules.iter().any(|rule| rule.assertion == super::Assertion::Negated)
     }
 
@@ -252,11 +256,9 @@ impl Walk<'_> {
     }
 
     /// Walks from the cue towards the end of the sentence.
-    fn forward(&self, place: &Place) -> Reach {
+    fn forward(&self, place: &Place, policy: Commas, within: usize) -> Reach {
         let from = place.last + 1;
-        let reach = place.cue.rules.iter().filter(|rule| rule.side != Side::After).map(|rule| rule.within).max();
-        let limit = from.saturating_add(reach.unwrap_or(REACH));
-        let policy = Commas::of(place.cue);
+        let limit = from.saturating_add(within);
         let (mut phrase, mut named, mut broken, mut depth) = (None, None, None, 0_usize);
         let mut list_until = None;
         let mut at = from;
@@ -277,16 +279,16 @@ impl Walk<'_> {
                 Mark::Close => depth -= 1,
                 Mark::Dash if !adjacent => break,
                 Mark::And => broken = Some(at),
-                Mark::Comma if depth > 0 || adjacent => {}
+                Mark::Comma if depth > 0 => {}
                 Mark::Comma => {
                     broken = Some(at);
                     let listed = policy == Commas::Flow
-                        || at < *list_until.get_or_insert_with(|| self.list_end(from, at, limit));
+                        || at < *list_until.get_or_insert_with(|| self.list_end(place, at, limit));
                     if !listed && !self.bare_item(from, at) {
                         break;
                     }
                 }
-                Mark::Preposition if !adjacent && self.mark(at - 1) != Mark::GeneHead => {
+                Mark::Preposition if at > 0 && self.mark(at - 1) != Mark::GeneHead => {
                     phrase.get_or_insert(at);
                 }
                 Mark::Reaction => {
@@ -309,8 +311,9 @@ impl Walk<'_> {
 
     /// Where the list ends that the first comma, at `comma`, may be part of: after its "or" or "and",
     /// or at the comma itself where there is none.
-    fn list_end(&self, from: usize, comma: usize, limit: usize) -> usize {
-        let complete = self.mark(comma - 1) == Mark::Head && comma - 1 >= from;
+    fn list_end(&self, place: &Place, comma: usize, limit: usize) -> usize {
+        let before = comma.saturating_sub(1);
+        let complete = if before == place.last { place.cue.phrase } else { self.mark(before) == Mark::Head };
         for at in comma + 1..limit {
             if self.opens(at) {
                 break;
@@ -330,15 +333,16 @@ impl Walk<'_> {
     /// followed by another single word or item: "no EGFR, ALK, ROS1 mutations".
     fn bare_item(&self, from: usize, comma: usize) -> bool {
         let before = comma.saturating_sub(1);
-        let alone = before == from || before.checked_sub(1).is_some_and(|at| self.mark(at) == Mark::Comma);
+        let alone = before == from || (before > from && self.mark(before - 1) == Mark::Comma);
         alone && self.mark(before) == Mark::Plain
     }
 
     /// Walks from the cue towards the start of the sentence.
-    fn backward(&self, place: &Place) -> Reach {
-        let reach = place.cue.rules.iter().filter(|rule| rule.side != Side::Before).map(|rule| rule.within).max();
-        let limit = place.first.saturating_sub(reach.unwrap_or(REACH));
+    fn backward(&self, place: &Place, within: usize) -> Reach {
+        let limit = place.first.saturating_sub(within);
         let (mut joined, mut last_break, mut depth) = (false, None, 0_usize);
+        // "surgery was recommended, but she declined": a refusal passes over the offer.
+        let mut refusal = place.cue.rules.iter().any(|rule| rule.assertion == super::Assertion::Declined);
         let mut from = place.first;
         while from > limit && !self.opens(from) {
             let at = from - 1;
@@ -361,6 +365,8 @@ impl Walk<'_> {
                     }
                     last_break = Some(from);
                 }
+                Mark::Result if refusal => refusal = false,
+                Mark::Positive if place.cue.predicate && last_break.is_none() => {}
                 Mark::Result | Mark::Positive if depth == 0 && !adjacent => break,
                 Mark::And | Mark::Or => {
                     let left = at.checked_sub(1).map_or(Mark::End, |left| self.mark(left));
@@ -396,7 +402,7 @@ impl Walk<'_> {
 }
 
 /// What a comma does to a scope that follows its cue.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Commas {
     /// Ends it, but for lists.
     List,
@@ -407,11 +413,11 @@ enum Commas {
 }
 
 impl Commas {
-    fn of(cue: &Cue) -> Self {
+    fn of(rule: &Rule) -> Self {
         use super::Assertion::{Declined, Family, Historical, NotTested, Planned};
-        match cue.rules.first().map(|rule| rule.assertion) {
-            Some(Historical) => Self::History,
-            Some(Planned | Declined | NotTested | Family) => Self::Flow,
+        match rule.assertion {
+            Historical => Self::History,
+            Planned | Declined | NotTested | Family => Self::Flow,
             _ => Self::List,
         }
     }

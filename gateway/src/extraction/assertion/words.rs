@@ -81,35 +81,35 @@ pub(super) fn fold(text: &str) -> Folded {
     while let Some((at, character)) = characters.next() {
         let next = || characters.clone().next().map(|(_, next)| next);
         match character {
-            'a'..='z' | '0'..='9' | 'A'..='Z' => folder.letter(at, character.to_ascii_lowercase()),
+            'a'..='z' | '0'..='9' | 'A'..='Z' => folder.letter(at, character, character.to_ascii_lowercase()),
             ' ' | '\n' | '\t' | '\r' => folder.gap(),
             '.' | '/' | '%' | '!' | '<' | '>' | '=' => folder.plain(character),
             ',' if !(folder.number && folder.in_word && next().is_some_and(|next| next.is_ascii_digit())) => {
-                folder.mark(at, ',', Mark::Comma);
+                folder.mark(at, character, ',', Mark::Comma);
             }
             ':' if !(folder.number && folder.in_word) || !next().is_some_and(|next| next.is_ascii_digit()) => {
-                folder.mark(at, ':', Mark::Colon);
+                folder.mark(at, character, ':', Mark::Colon);
             }
-            ';' => folder.mark(at, ';', Mark::End),
-            '(' | '[' => folder.mark(at, '(', Mark::Open),
-            ')' | ']' => folder.mark(at, ')', Mark::Close),
-            '&' => folder.mark(at, '&', Mark::And),
-            '?' => folder.mark(at, '?', Mark::Plain),
+            ';' => folder.mark(at, character, ';', Mark::End),
+            '(' | '[' => folder.mark(at, character, '(', Mark::Open),
+            ')' | ']' => folder.mark(at, character, ')', Mark::Close),
+            '&' => folder.mark(at, character, '&', Mark::And),
+            '?' => folder.mark(at, character, '?', Mark::Plain),
             '\'' | '’' => folder.plain('\''),
             '-' | '\u{2010}'..='\u{2013}' | '\u{2212}' => {
                 let follows = next();
                 if folder.in_word && follows.is_some_and(char::is_alphanumeric) {
                     folder.gap();
                 } else if !folder.in_word && follows.is_none_or(char::is_whitespace) {
-                    folder.mark(at, '-', Mark::Dash);
+                    folder.mark(at, character, '-', Mark::Dash);
                 } else {
                     folder.plain('-');
                 }
             }
-            '—' | '―' => folder.mark(at, '-', Mark::Dash),
+            '—' | '―' => folder.mark(at, character, '-', Mark::Dash),
             // Zero-width characters and soft hyphens are not there for a reader.
             '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => {}
-            other if other.is_alphanumeric() => folder.letter(at, other),
+            other if other.is_alphanumeric() => folder.letter(at, other, other),
             other if other.is_whitespace() => folder.gap(),
             other => folder.plain(other),
         }
@@ -137,12 +137,13 @@ impl Folder {
         }
     }
 
-    fn letter(&mut self, at: usize, character: char) {
+    /// Takes a character of a word, and how the folded text spells it.
+    fn letter(&mut self, at: usize, character: char, spelled: char) {
         let new = !self.in_word;
-        self.push(character);
+        self.push(spelled);
         let (end, folded_end) = (at + character.len_utf8(), self.out.text.len());
         if new {
-            let folded_start = folded_end - character.len_utf8();
+            let folded_start = folded_end - spelled.len_utf8();
             self.out.words.push(Word { start: at, end, folded_start, folded_end, mark: Mark::Plain, opens: false });
         } else if let Some(word) = self.out.words.last_mut() {
             word.end = end;
@@ -152,9 +153,9 @@ impl Folder {
         self.number = character.is_ascii_digit();
     }
 
-    fn mark(&mut self, at: usize, character: char, mark: Mark) {
+    fn mark(&mut self, at: usize, character: char, spelled: char, mark: Mark) {
         self.in_word = false;
-        self.letter(at, character);
+        self.letter(at, character, spelled);
         if let Some(word) = self.out.words.last_mut() {
             word.mark = mark;
         }
