@@ -13,14 +13,15 @@ use crate::extraction::{Assertion, Field};
 /// A result behind a marker, anchored there: at most a few words lie between.
 static RESULT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(RESULT_PATTERN).ok());
 const RESULT_PATTERN: &str = concat!(
-    r"^(?:(?P<plus>\+{1,3}(?:[^0-9a-z]|$)| ?\+ve)|(?P<minus>-(?:[^0-9a-z]|$)| ?-ve)|(?P<gap>(?:[ :=,(~]|(?-u:\b)(?:expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis|and)(?-u:\b)){0,14}?)",
+    r"^(?:(?P<plus>\+{1,3}(?:[^0-9a-z]|$)| ?\+ve)|(?P<minus>-(?:[^0-9a-z]|$)| ?-ve)|(?P<gap>(?:[ :=,(~|]|(?-u:\b)(?:expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis|and)(?-u:\b)){0,14}?)",
     r"(?:",
-    r"(?P<percent>(?:[<>≥≤~]|>=|<=|less than |greater than |more than |at least )? ?\d{1,3}(?:[.,]\d+)?(?: ?(?:-|to) ?\d{1,3})? ?(?:%|percent))",
+    r"(?P<percent>(?:(?:[<>≥≤~]|>=|<=|less than|greater than|more than|at least) ?)?\d{1,3}(?:[.,]\d+)?(?: ?(?:-|to) ?\d{1,3})? ?(?:%|percent))",
     r"|(?P<ihc>[0-3] ?\+(?:/3\+?)?|score (?:of )?[0-3]\+?(?-u:\b))",
+    r"|(?:positive|pos)[ (,:]{1,3}(?:in |approximately |about |~)?(?P<share>[<>]? ?\d{1,3} ?%)",
     r"|(?P<positive>positive|detected|pos(?-u:\b)|overexpressed|overexpression|over expression|expressed)",
     r"|(?P<negative>negative|not detected|undetected|neg(?-u:\b)|not expressed|non amplified|nonamplified|not amplified|absent)",
     r"|(?P<amplified>amplified|amplification)",
-    r"|(?:(?:elevated|raised|increased|high|rising|rose)(?:[ (,:=]|(?-u:\b)(?:at|to|of|was|with|a|level)(?-u:\b)){1,6})?(?P<number>(?:[<>≥≤~]|>=|<=)? ?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?:[<>≥≤~]|>=|<=)? ?\d+(?:[.,]\d+)?)(?P<unit> ?(?:ng/ml|ng/dl|µg/l|μg/l|ug/l|mcg/l|ng/l|pg/ml|u/ml|iu/ml|miu/ml|mu/ml|u/l|iu/l|ku/l|kiu/l|ku/ml|units/ml|units/l|mut(?:ation)?s?/mb|mutations? per megabase|mut(?:s|ations)? per mb|mg/l|miu/l))?",
+    r"|(?:(?:elevated|raised|increased|high|rising|rose)(?:[ (,:=]|(?-u:\b)(?:at|to|of|was|with|a|level)(?-u:\b)){1,6})?(?P<number>(?:(?:[<>≥≤~]|>=|<=) ?)?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?:(?:[<>≥≤~]|>=|<=) ?)?\d+(?:[.,]\d+)?)(?P<unit> ?(?:ng/ml|ng/dl|µg/l|μg/l|ug/l|mcg/l|ng/l|pg/ml|u/ml|iu/ml|miu/ml|mu/ml|u/l|iu/l|ku/l|kiu/l|ku/ml|units/ml|units/l|mut(?:ation)?s?/mb|mutations? per megabase|mut(?:s|ations)? per mb|mg/l|miu/l))?",
     r"|(?P<raised>elevated|high(?-u:\b)|raised|rising|increased|rose)",
     r"|(?P<normal>normal(?:ized|ised|ization|isation)?|undetectable|within normal limits)",
     r"))",
@@ -149,6 +150,8 @@ fn reading<'v>(view: &'v View<'_>, marker: &Mention, next: Option<usize>, later:
         let get = |name: &str| found.name(name).map(|part| part.as_str().trim());
         let outcome = if get("percent").is_some() {
             Outcome::Percent(view_quote(view, marker, found.name("percent")?))
+        } else if get("share").is_some() {
+            Outcome::Percent(view_quote(view, marker, found.name("share")?))
         } else if get("ihc").is_some() {
             Outcome::Score(view_quote(view, marker, found.name("ihc")?))
         } else if get("positive").is_some() || get("plus").is_some() {
@@ -160,6 +163,10 @@ fn reading<'v>(view: &'v View<'_>, marker: &Mention, next: Option<usize>, later:
         } else if let Some(number) = get("number") {
             let unit = found.name("unit").map(|unit| view_quote(view, marker, unit));
             let number = view_quote(view, marker, found.name("number").filter(|_| !number.is_empty())?);
+            let combined = get("gap").is_some_and(|gap| gap.contains("cps") || gap.contains("combined"));
+            if combined && unit.is_none() {
+                return new(Outcome::Value(format!("CPS {number}")));
+            }
             if unit.is_none() && !is_plain_number(term) && !term.is("her2") {
                 return None;
             }
@@ -257,10 +264,14 @@ fn add_one(values: &mut Values, term: &super::lexicon::Term, name: &str, shown: 
         }
         Outcome::Percent(percent) if term.is("receptor") && !her2 => {
             let none = percent.trim() == "0%";
-            values.add(name, format!("{shown} {} ({percent})", if none { "negative" } else { "positive" }));
+            values.add(
+                name,
+                format!("{shown} {} ({})", if none { "negative" } else { "positive" }, percent.replace(" %", "%")),
+            );
         }
         Outcome::Score(score) if her2 => {
-            values.add(format!("HER2 {score}"), format!("HER2 IHC {score}"));
+            let plain = score.trim_start_matches("score ").trim_start_matches("of ");
+            values.add(format!("HER2 {plain}"), format!("HER2 IHC {plain}"));
         }
         Outcome::Value(value) if her2 && value == "0" => values.add("HER2 negative", "HER2 negative"),
         Outcome::Amplified if her2 => values.add("HER2 amplification", "HER2 amplification"),

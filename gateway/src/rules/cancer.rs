@@ -104,13 +104,31 @@ fn names(view: &View<'_>) -> Vec<Named> {
         if mention.term.is("adj") || mention.term.is("decoy") {
             continue;
         }
-        let standing = view.assertion(&mention.range, Field::CancerType);
+        let standing = match view.assertion(&mention.range, Field::CancerType) {
+            Assertion::Uncertain if is_known_indication(view, &mention.range) => Assertion::Present,
+            standing => standing,
+        };
         let counts = standing.in_record(Field::CancerType) || standing == Assertion::Historical;
         if counts && !is_relatives_or_trial(view, &mention.range) {
             names.push(named(view, terms.get(..index).unwrap_or_default(), mention, standing));
         }
     }
     names
+}
+
+/// Why an examination was asked for is an open question, unless it names treatment or spread:
+/// "Indication: renal cell carcinoma on sunitinib".
+fn is_known_indication(view: &View<'_>, range: &Range<usize>) -> bool {
+    let sentence = view.sentence(range.start);
+    let text = view.folded.slice(sentence.clone());
+    let open =
+        ["rule out", "r/o", "evaluate for", "suspect", "possible", "concern", "exclude", "?", "screening", "versus"];
+    view.is_question(range)
+        && !open.iter().any(|word| text.contains(word))
+        && (!view.terms_in(Kind::Treatment, &sentence).is_empty()
+            || ["metastatic", "stage", "restaging", "history of", "known", "status post", "follow"]
+                .iter()
+                .any(|word| text.contains(word)))
 }
 
 /// "Cancer" in the name of a study or a journal says nothing of the patient.

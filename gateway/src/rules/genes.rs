@@ -107,8 +107,10 @@ pub(crate) fn read(view: &View<'_>) -> Values {
 /// The alteration with what stands before the gene: "a deleterious germline BRCA2 mutation".
 fn kind(view: &View<'_>, gene: &Mention, change: &Change) -> String {
     let mut kind = if change.result { "mutation".to_owned() } else { change.text.clone() };
+    let around = view.folded.before(gene.range.start, 10).contains("germline")
+        || view.folded.after(change.range.end, 12).contains("germline");
     if change.variant || change.structural {
-        return kind;
+        return if around { format!("{kind} (germline)") } else { kind };
     }
     let words = view.terms(Kind::Alteration);
     let to = words.partition_point(|word| word.range.end <= gene.range.start);
@@ -313,6 +315,11 @@ fn changes(view: &View<'_>) -> Vec<Change> {
             if view.folded.is_bounded(&found.range()) || found.as_str().ends_with(['*', ')']) {
                 let quoted = view.folded.quote(&found.range());
                 let text = quoted.trim_matches(['(', ' ']).to_owned();
+                let text = if found.as_str().contains("exon") || found.as_str().contains("codon") {
+                    text.to_lowercase()
+                } else {
+                    text
+                };
                 let text = if text.matches('(').count() == text.matches(')').count() {
                     text
                 } else {

@@ -171,10 +171,11 @@ fn is_abbreviation(view: &View<'_>, mention: &Mention) -> bool {
     let next = view.folded.after(mention.range.end, 12);
     let sentence = view.sentence(mention.range.start);
     let clause = view.folded.slice(sentence.start..mention.range.start);
+    let whole = view.folded.slice(sentence);
     !RECEPTOR.iter().any(|sign| next.starts_with(sign))
         && !next.trim_start().starts_with(|c: char| c.is_ascii_digit())
         && !clause.trim_end().ends_with(['/', ','])
-        && WORDS.iter().any(|word| clause.split(|c: char| !c.is_alphanumeric()).any(|own| own == *word))
+        && WORDS.iter().any(|word| whole.split(|c: char| !c.is_alphanumeric()).any(|own| own == *word))
         && view.counts(&mention.range, Field::Response)
 }
 

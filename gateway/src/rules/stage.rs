@@ -9,7 +9,7 @@ use crate::extraction::{Assertion, Field};
 
 /// After the word "stage".
 static GROUP: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(GROUP_PATTERN).ok());
-const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is|of|as|at|the|to|be|consistent|with|clinical|clinically|pathologic|pathological|pathologically|ajcc|figo|tnm|ann arbor|lugano|iss|revised|overall|final|anatomic|prognostic|listed|documented|reported|recorded|8th|7th|edition|:|=|,|\(|-|\n))*[ (]*(iv|iii|ii|i|[0-4])(?: ?[-/]?(?:([abc])([1-4])?))?(?-u:\b)";
+const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is|of|as|at|the|to|be|consistent|with|clinical|clinically|pathologic|pathological|pathologically|ajcc|figo|tnm|ann arbor|lugano|iss|revised|overall|final|anatomic|prognostic|listed|documented|reported|recorded|8th|7th|edition|:|=|,|\(|-|\||\n))*[ (|]*(iv|iii|ii|i|[0-4])(?: ?[-/]?(?:([abc])([1-4])?))?(?-u:\b)";
 
 /// Tumour, node, metastasis; looked for once in the whole note.
 static TNM: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(TNM_PATTERN).ok());

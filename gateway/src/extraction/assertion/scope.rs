@@ -240,7 +240,8 @@ impl Walk<'_> {
 
     /// "Liver: no lesions" denies the label too.
     fn denies_label(&self, place: &Place) -> bool {
-        let colon = !self.opens(place.first) && place.first.checked_sub(1).is_some_and(|before| self.mark(before) == Mark::Colon);
+        let colon = !self.opens(place.first)
+            && place.first.checked_sub(1).is_some_and(|before| self.mark(before) == Mark::Colon);
         colon && place.cue.rules.iter().any(|rule| rule.assertion == super::Assertion::Negated)
     }
 
