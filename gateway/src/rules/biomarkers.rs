@@ -13,7 +13,7 @@ use crate::extraction::{Assertion, Field};
 /// A result behind a marker, anchored there: at most a few words lie between.
 static RESULT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(RESULT_PATTERN).ok());
 const RESULT_PATTERN: &str = concat!(
-    r"^(?:(?P<plus>\+{1,3}(?:[^0-9a-z]|$)| ?\+ve)|(?P<minus>-(?:[^0-9a-z]|$)| ?-ve)|(?P<gap>(?:[ :=,(~|]|(?-u:\b)(?:expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis|and)(?-u:\b)){0,14}?)",
+    r"^(?:(?P<plus>\+{1,3}(?:[^0-9a-z]|$)| ?\+ve)|(?P<minus>-(?:[^0-9a-z]|$)| ?-ve)|(?P<gap>(?:[ :=,(~|]|(?-u:\b)(?:expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis)(?-u:\b)){0,14}?)",
     r"(?:",
     r"(?P<percent>(?:(?:[<>≥≤~]|>=|<=|less than|greater than|more than|at least) ?)?\d{1,3}(?:[.,]\d+)?(?: ?(?:-|to) ?\d{1,3})? ?(?:%|percent))",
     r"|(?P<ihc>[0-3] ?\+(?:/3\+?)?|score (?:of )?[0-3]\+?(?-u:\b))",
@@ -56,7 +56,7 @@ pub(crate) fn read(view: &View<'_>) -> Values {
             standing,
             Assertion::NotTested | Assertion::Planned | Assertion::Declined | Assertion::Family | Assertion::Uncertain
         );
-        if untold || is_unavailable(view, &marker.range) {
+        if untold || marker.term.is("lineage") || is_unavailable(view, &marker.range) {
             continue;
         }
         if let Some(value) = marker.term.tag("value") {
@@ -81,7 +81,7 @@ pub(crate) fn read(view: &View<'_>) -> Values {
     for (instability, repair) in [("MSI-H", "dMMR"), ("MSS", "pMMR")] {
         if values.has(instability) && values.has(repair) {
             values.remove(repair);
-            values.replace(instability, format!("{instability} ({repair})"));
+            values.replace(instability, &format!("{instability} ({repair})"));
         }
     }
     values
@@ -119,8 +119,7 @@ fn is_status(view: &View<'_>, marker: &Mention) -> bool {
 
 /// "PD-L1 was not available", "pending": no result.
 fn is_unavailable(view: &View<'_>, range: &Range<usize>) -> bool {
-    let sentence = view.sentence(range.start);
-    let rest = view.folded.slice(range.end..sentence.end.min(range.end + 48));
+    let rest = view.near(&(range.end..range.end), 0, 48);
     let rest = rest.split([';', ',']).next().unwrap_or_default();
     [
         "not available",
@@ -135,7 +134,7 @@ fn is_unavailable(view: &View<'_>, range: &Range<usize>) -> bool {
         "not sent",
     ]
     .iter()
-    .any(|words| view.folded.as_str().is_char_boundary(range.end) && rest.contains(words))
+    .any(|words| rest.contains(words))
 }
 
 /// The result behind a marker, or before it, or shared with the next of a list.

@@ -119,16 +119,15 @@ fn names(view: &View<'_>) -> Vec<Named> {
 /// Why an examination was asked for is an open question, unless it names treatment or spread:
 /// "Indication: renal cell carcinoma on sunitinib".
 fn is_known_indication(view: &View<'_>, range: &Range<usize>) -> bool {
-    let sentence = view.sentence(range.start);
-    let text = view.folded.slice(sentence.clone());
-    let open =
-        ["rule out", "r/o", "evaluate for", "suspect", "possible", "concern", "exclude", "?", "screening", "versus"];
-    view.is_question(range)
-        && !open.iter().any(|word| text.contains(word))
-        && (!view.terms_in(Kind::Treatment, &sentence).is_empty()
-            || ["metastatic", "stage", "restaging", "history of", "known", "status post", "follow"]
-                .iter()
-                .any(|word| text.contains(word)))
+    const OPEN: &str = "rule out|r/o|evaluate for|suspect|possible|concern|exclude|?|screening|versus";
+    const KNOWN: &str = "metastatic|stage|restaging|history of|known|status post|follow";
+    if !view.is_question(range) {
+        return false;
+    }
+    let text = view.near(range, 120, 120);
+    let stretch = range.start.saturating_sub(120)..range.end + 120;
+    let treated = !view.terms_in(Kind::Treatment, &stretch).is_empty();
+    !OPEN.split('|').any(|word| text.contains(word)) && (treated || KNOWN.split('|').any(|word| text.contains(word)))
 }
 
 /// "Cancer" in the name of a study or a journal says nothing of the patient.
@@ -143,9 +142,7 @@ fn named(view: &View<'_>, before: &[Mention], head: &Mention, standing: Assertio
     let own_organ = head.term.tag("site");
     let mut words: Vec<&str> = vec![head.term.spelled];
     let mut organ = own_organ;
-    let mut histology = head.term.is("specific")
-        || head.term.name == "adenocarcinoma"
-        || (head.term.is("whole") && !head.term.is("generic") && !head.term.name.ends_with(" cancer"));
+    let mut histology = says_histology(head.term);
     let mut start = head.range.start;
     let sites = view.terms(Kind::Site);
     let mut before = before;
@@ -159,10 +156,13 @@ fn named(view: &View<'_>, before: &[Mention], head: &Mention, standing: Assertio
             histology |= last.term.name == "(histology)" || last.term.is("skin");
             start = last.range.start;
             before = rest;
-        } else if let Some(site) =
-            site.filter(|site| own_organ.is_none() && organ.is_none() && touches(view, site, start))
-        {
+        } else if let Some(site) = site.filter(|site| {
+            (own_organ.is_none() || head.term.is("whole")) && organ == own_organ && touches(view, site, start)
+        }) {
             let Some(primary) = site.term.tag("primary") else { break };
+            if own_organ == Some(primary) || head.term.is("haem") {
+                break;
+            }
             organ = Some(primary);
             words.insert(0, if site.term.spelled.contains("lobe") { primary } else { site.term.spelled });
             start = site.range.start;
@@ -184,6 +184,17 @@ fn named(view: &View<'_>, before: &[Mention], head: &Mention, standing: Assertio
         }
     }
     Named { value, organ, term: head.term, histology, standing, start }
+}
+
+/// Whether a name says more than that there is a cancer of some organ.
+fn says_histology(term: &Term) -> bool {
+    const HISTOLOGIES: &str =
+        "adeno|squamous|serous|germ cell|endometrioid|mucinous|clear cell|sarcoma|small cell|stromal";
+    if term.is("head") {
+        return term.is("specific") || term.name == "adenocarcinoma";
+    }
+    let told = HISTOLOGIES.split('|').any(|own| term.spelled.contains(own));
+    !term.is("generic") && (told || !term.name.ends_with(" cancer"))
 }
 
 /// Growth patterns of the melanoma of the skin are told behind the name.
@@ -233,36 +244,32 @@ fn following_site<'v>(view: &'v View<'_>, range: &Range<usize>) -> Option<&'v Me
     (linked && site.term.tag("primary").is_some()).then_some(site)
 }
 
+/// Nouns of a tumour that an organ stands before ("pancreatic head mass") or behind ("mass in the cecum").
+const MASSES: &str = "mass|tumor|tumour|primary|neoplasm|nodule |lesion |biopsy|biopsies|malignancy|polyp|cancer";
+const BEFORE_ORGAN: &str = "mass at the|mass in the|mass of the|mass involving the|tumor of the|tumor in the|\
+                            tumour of the|tumour in the|tumor at the|biopsy of the|biopsies of the|lesion in the|\
+                            lesion of the|ulcer in the|polyp in the|stricture of the|stricture in the";
+
 /// The organ of a mass or tumour that the same sentence, or else the one before, speaks of.
 fn nearby_primary(view: &View<'_>, range: &Range<usize>) -> Option<&'static str> {
-    const MASSES: [&str; 12] = [
-        "mass",
-        "tumor",
-        "tumour",
-        "primary",
-        "neoplasm",
-        "nodule",
-        "lesion",
-        "biopsy",
-        "biopsies",
-        "malignancy",
-        "polyp",
-        "cancer",
-    ];
+    const WIDEST: usize = 300;
     let sentence = view.sentence(range.start);
     let earlier = view.sentence(sentence.start.saturating_sub(2));
-    let from_surgery = || {
-        let surgery = view.terms_in(Kind::Treatment, &view.sentence(range.start));
-        surgery.iter().find_map(|procedure| procedure.term.tag("organ"))
+    let near = |stretch: Range<usize>| {
+        stretch.start.max(range.start.saturating_sub(WIDEST))..stretch.end.min(range.end + WIDEST)
     };
-    let from_mass = [sentence, earlier].into_iter().find_map(|sentence| {
-        view.terms_in(Kind::Site, &sentence).iter().find_map(|site| {
-            let after = view.folded.after(site.range.end, 24).trim_start();
-            let tied = MASSES.iter().any(|mass| after.starts_with(mass))
-                && !view.folded.before(site.range.start, 14).contains("metasta")
-                && !site.term.is("node");
-            site.term.tag("primary").filter(|_| tied)
+    let of_mass = |site: &Mention| {
+        let after = view.folded.after(site.range.end, 24).trim_start();
+        let before = view.folded.before(site.range.start, 22).trim_end();
+        let tied = MASSES.split('|').any(|mass| after.starts_with(mass))
+            || BEFORE_ORGAN.split('|').any(|words| before.ends_with(words));
+        (tied && !before.contains("metasta") && !site.term.is("node")).then(|| site.term.tag("primary")).flatten()
+    };
+    [near(sentence.clone()), near(earlier)]
+        .iter()
+        .find_map(|stretch| view.terms_in(Kind::Site, stretch).iter().find_map(of_mass))
+        .or_else(|| {
+            let surgery = view.terms_in(Kind::Treatment, &near(sentence));
+            surgery.iter().find_map(|procedure| procedure.term.tag("organ"))
         })
-    });
-    from_mass.or_else(from_surgery)
 }

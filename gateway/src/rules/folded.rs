@@ -101,7 +101,7 @@ impl<'text> Folded<'text> {
     }
 
     /// The first folded offset that stands for this place of the source or a later one.
-    pub(crate) fn from_source(&self, at: usize) -> usize {
+    pub(crate) fn offset_of(&self, at: usize) -> usize {
         let mut found = self.origin.partition_point(|&origin| origin < at).min(self.text.len());
         while !self.text.is_char_boundary(found) {
             found -= 1;

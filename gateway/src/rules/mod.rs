@@ -4,6 +4,7 @@
 //! would rather say nothing than guess: a field is filled only in a note about a malignancy, and only
 //! with what the note asserts.
 
+mod alterations;
 mod biomarkers;
 mod cancer;
 mod folded;
@@ -45,7 +46,7 @@ pub fn read(note: &Note) -> Reading {
     let spread = sites::read(&view, &diagnosis, stage_iv);
     let record = Record {
         stage: stage::read(&view, &diagnosis, &spread, stated),
-        gene_mutation: genes::read(&view).joined(),
+        gene_mutation: genes::read(&view, &diagnosis).joined(),
         biomarker: biomarkers::read(&view).joined(),
         treatment: treatment::read(&view, &diagnosis).values.joined(),
         response: response::read(&view),

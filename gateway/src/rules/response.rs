@@ -71,8 +71,12 @@ fn stated(view: &View<'_>) -> Vec<Step> {
         course.retain(|step| step.category != "pd" || !is_occasion(view, step.at));
     }
     // "Recurrence" inside "no recurrence" is none.
-    let free: Vec<usize> = course.iter().filter(|step| step.category == "ned").map(|step| step.at).collect();
-    course.retain(|step| step.category != "recurrence" || free.iter().all(|at| step.at < *at || step.at > at + 70));
+    course.sort_by_key(|step| step.at);
+    let mut free = None;
+    course.retain(|step| {
+        free = if step.category == "ned" { Some(step.at) } else { free };
+        step.category != "recurrence" || free.is_none_or(|at| step.at > at + 70)
+    });
     course
 }
 
@@ -167,15 +171,19 @@ fn is_abbreviation(view: &View<'_>, mention: &Mention) -> bool {
         "mri",
     ];
     const RECEPTOR: [&str; 13] =
-        ["+", "-", " positive", " negative", " pos", " neg", " interval", "/", " (", ":", " <", "%", " status"];
+        ["+", "-", " positive", " negative", " pos", " neg", " interval", "/", ":", " <", "%", " status", " (9"];
     let next = view.folded.after(mention.range.end, 12);
-    let sentence = view.sentence(mention.range.start);
-    let clause = view.folded.slice(sentence.start..mention.range.start);
-    let whole = view.folded.slice(sentence);
+    let whole = view.near(&mention.range, 120, 60);
+    let enumerated = view.folded.before(mention.range.start, 2).trim_end().ends_with(['/', ',']);
+    let before = view.folded.before(mention.range.start, 14).trim_end();
+    let led = mention.term.tag("cat") != Some("pr")
+        && ["w/", "with", "developed", "had", "showed", "showing", "documented", "response:", "response |"]
+            .iter()
+            .any(|word| before.ends_with(word));
     !RECEPTOR.iter().any(|sign| next.starts_with(sign))
         && !next.trim_start().starts_with(|c: char| c.is_ascii_digit())
-        && !clause.trim_end().ends_with(['/', ','])
-        && WORDS.iter().any(|word| whole.split(|c: char| !c.is_alphanumeric()).any(|own| own == *word))
+        && !(enumerated && mention.term.tag("cat") == Some("pr"))
+        && (led || WORDS.iter().any(|word| whole.split(|c: char| !c.is_alphanumeric()).any(|own| own == *word)))
         && view.counts(&mention.range, Field::Response)
 }
 
@@ -208,10 +216,9 @@ fn is_of_disease(view: &View<'_>, range: &Range<usize>) -> bool {
         "responded",
         "nodal",
     ];
-    let sentence = view.sentence(range.start);
-    let before = view.folded.before(range.start, range.start.saturating_sub(sentence.start).min(90));
+    let before = view.near(&(range.start..range.start), 90, 0);
     let before = before.rsplit([';', ':']).next().unwrap_or_default();
-    let after = view.folded.after(range.end, sentence.end.saturating_sub(range.end).min(60));
+    let after = view.near(&(range.end..range.end), 0, 60);
     let after = after.split([';', ':']).next().unwrap_or_default();
     DISEASE.iter().any(|word| [before, after, view.folded.slice(range.clone())].iter().any(|part| part.contains(word)))
 }
@@ -228,6 +235,10 @@ fn summary(view: &View<'_>, course: &[Step]) -> Option<String> {
     match (last.category, before) {
         // Some lesions shrank, others did not change.
         ("sd", Some(before)) if before.category == "pr" && same_sentence(before) => Some(before.value.clone()),
+        // Complete response and freedom from disease say the same twice.
+        ("ned", Some(before)) if before.category == "cr" => {
+            Some("complete response (no evidence of disease)".to_owned())
+        }
         ("pd" | "recurrence" | "bcr", _) => {
             let good = course.iter().find(|step| matches!(step.category, "pr" | "cr" | "sd" | "biochemical" | "minor"));
             Some(good.map_or_else(|| last.value.clone(), |good| format!("{} then {}", good.value, last.value)))

@@ -5,91 +5,132 @@ use std::ops::Range;
 use super::{
     cancer::Diagnosis,
     lexicon::{Kind, Mention},
-    view::{Values, View},
+    view::{Values, View, is_one_of},
 };
 use crate::extraction::Field;
+
+/// How far the disease has spread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Extent {
+    /// Nothing is said.
+    #[default]
+    Unknown,
+    /// Locally advanced, or in regional nodes.
+    Regional,
+    /// A distant organ is named, or metastasis without its place.
+    Distant,
+    /// The disease as a whole is called metastatic.
+    Metastatic,
+}
 
 /// Metastatic sites and what they say of the extent of the disease.
 #[derive(Debug, Default)]
 pub(crate) struct Spread {
     /// Organs, in order of appearance.
     pub(crate) sites: Values,
-    /// Whether any of them is beyond regional nodes.
-    pub(crate) distant: bool,
-    /// Whether the note calls the disease metastatic, be it without a place.
-    pub(crate) metastatic: bool,
-    /// Whether it is called metastatic in so many words, of the disease and not of a place.
-    pub(crate) says_metastatic: bool,
-    /// Whether the disease is locally advanced or in the nodes.
-    pub(crate) regional: bool,
+    /// What all of it amounts to.
+    pub(crate) extent: Extent,
+    /// Whether any organ is outside the belly.
+    pub(crate) beyond_belly: bool,
 }
+
+/// Words that may stand between organs of one list, or between an organ and its lesions.
+const FILLERS: &str = "and or the both multiple left right bilateral new as well also to in on a several numerous \
+                       small large diffuse distant lesions lesion metastases metastasis nodules nodule solitary \
+                       enhancing lobe hypodense with extensive innumerable scattered sclerotic lytic widespread region \
+                       parenchymal target mets dominant contralateral ipsilateral her his its";
+/// Words that tie a word of spread to the organ behind it.
+const TIES: &str = "to in involving within throughout of including at sites affecting on site";
+/// Places of the belly, where an ovarian tumour spreads without being stage IV.
+const BELLY: &str = "peritoneum omentum pelvis mesentery diaphragm abdomen";
+/// More organs than any list has; keeps the work linear.
+const LONGEST_LIST: usize = 12;
+
+/// An organ found: where, its name, whether it is lymph nodes.
+type Found = (usize, &'static str, bool);
 
 /// Reads the metastatic sites.
 pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, stage_iv: bool) -> Spread {
-    let mut found: Vec<(usize, &'static str, bool)> = Vec::new();
-    let mut spread = Spread::default();
-    let counted: Vec<&Mention> = view
+    let words: Vec<&Mention> = view
         .terms(Kind::Spread)
         .iter()
-        .filter(|word| !is_chance(view, &word.range) && view.counts(&word.range, Field::MetastasisSite))
+        .filter(|word| !is_other_noun(view, &word.range) && view.counts(&word.range, Field::MetastasisSite))
         .collect();
-    spread.metastatic = counted.iter().any(|word| {
-        (word.term.is("metastatic") && !is_nodal(view, word)) || (word.term.is("sited") && !diagnosis.haematologic)
-    });
-    spread.says_metastatic = counted.iter().any(|word| {
-        word.term.is("metastatic")
-            && !word.term.is("sited")
-            && view.folded.slice(word.range.clone()).contains("metastatic")
-            && !is_nodal(view, word)
-    });
-    spread.regional = counted.iter().any(|word| word.term.is("local"));
-    for word in counted {
-        if let Some(place) = word.term.tag("at") {
-            found.push((word.range.start, place, false));
-            found.extend(
-                sites_of(view, word, false).map(|site| (site.range.start, site.term.name, site.term.is("node"))),
-            );
-        }
-        let strong = word.term.is("metastatic");
-        if strong || (word.term.is("lesion") && (spread.metastatic || stage_iv || tells_of_spread(view, word))) {
-            let mut sites = sites_of(view, word, strong).peekable();
-            if sites.peek().is_none() {
-                found.extend(imaged(view, word).map(|place| (word.range.start, place, false)));
-            }
-            let bone = sites.clone().any(|site| site.term.name == "bone");
-            for site in sites.filter(|site| !(bone && site.term.name == "pelvis")) {
-                if view.counts(&site.range, Field::MetastasisSite) {
-                    found.push((site.range.start, site.term.name, site.term.is("node")));
-                }
-            }
-        }
+    let mut spread = Spread { extent: extent(view, diagnosis, &words), ..Spread::default() };
+    let advanced = stage_iv || spread.extent >= Extent::Distant;
+    let mut found: Vec<Found> = words.iter().flat_map(|word| places(view, word, advanced)).collect();
+    let nodes = involved_nodes(view);
+    if !nodes.is_empty() {
+        spread.extent = spread.extent.max(Extent::Regional);
     }
-    let involved = involved_nodes(view);
-    spread.regional |= !involved.is_empty()
-        || ["fixed axillary", "matted axillary", "bulky axillary", "palpable axillary"]
-            .iter()
-            .any(|words| view.folded.as_str().contains(words));
-    found.extend(involved);
+    found.extend(nodes);
     found.sort_unstable();
     for (_, place, node) in found {
         let own = diagnosis.organ == Some(place) || (diagnosis.organ == Some("skin") && place == "in-transit");
-        let whole_belly = matches!(place, "abdomen" | "head and neck" | "bowel" | "heart");
-        if !own && !whole_belly {
-            spread.distant |= !node;
-            spread.sites.add(place, place);
+        if own || matches!(place, "abdomen" | "head and neck" | "gastrointestinal tract") {
+            continue;
         }
+        if !node {
+            spread.extent = spread.extent.max(Extent::Distant);
+            spread.beyond_belly |= !is_one_of(BELLY, place);
+        }
+        spread.sites.add(place, place);
     }
     if diagnosis.organ == Some("ovary") && spread.sites.has("peritoneum") {
         spread.sites.remove("omentum");
     }
-    if spread.sites.has("regional lymph nodes") || spread.sites.has("axillary lymph nodes") {
+    let named_nodes = spread.sites.keys().any(|place| place.ends_with(" lymph nodes"));
+    if named_nodes {
         spread.sites.remove("lymph nodes");
     }
     spread
 }
 
-/// Nodes that are said to hold tumour: "fixed axillary nodes", "positive sentinel node".
-fn involved_nodes(view: &View<'_>) -> Vec<(usize, &'static str, bool)> {
+/// What the words of spread say of the extent, wherever it is.
+fn extent(view: &View<'_>, diagnosis: &Diagnosis, words: &[&Mention]) -> Extent {
+    let one = |word: &&Mention| {
+        if word.term.is("metastatic") && !is_nodal(view, word) {
+            let whole = view.folded.slice(word.range.clone()).contains("metastatic");
+            if whole { Extent::Metastatic } else { Extent::Distant }
+        } else if word.term.is("sited") && !diagnosis.haematologic {
+            Extent::Distant
+        } else if word.term.is("local") {
+            Extent::Regional
+        } else {
+            Extent::Unknown
+        }
+    };
+    words.iter().map(one).max().unwrap_or_default()
+}
+
+/// The organs of one word of spread.
+fn places(view: &View<'_>, word: &Mention, advanced: bool) -> Vec<Found> {
+    let found = |site: &Mention| (site.range.start, site.term.name, site.term.is("node"));
+    if let Some(place) = word.term.tag("at") {
+        let mut sited: Vec<Found> = sites_of(view, word, false).map(found).collect();
+        sited.push((word.range.start, place, false));
+        return sited;
+    }
+    let strong = word.term.is("metastatic");
+    let lesion = word.term.is("lesion") && (advanced || tells_of_spread(view, word));
+    if !strong && !lesion {
+        return Vec::new();
+    }
+    let sites: Vec<&Mention> = sites_of(view, word, strong).collect();
+    if sites.is_empty() {
+        return imaged(view, word).map(|place| (word.range.start, place, false)).into_iter().collect();
+    }
+    // The pelvis of a bone lesion is the bone.
+    let bone = sites.iter().any(|site| site.term.name == "bone");
+    sites
+        .into_iter()
+        .filter(|site| !(bone && site.term.name == "pelvis") && view.counts(&site.range, Field::MetastasisSite))
+        .map(found)
+        .collect()
+}
+
+/// Nodes that are said to hold tumour: "positive sentinel node", "axillary nodes were involved".
+fn involved_nodes(view: &View<'_>) -> Vec<Found> {
     const BEFORE: [&str; 4] = ["positive", "involved", "involving", "malignant"];
     const AFTER: [&str; 6] = ["positive", "involved", "involvement", "was positive", "were positive", "with metasta"];
     let mut found = Vec::new();
@@ -97,10 +138,10 @@ fn involved_nodes(view: &View<'_>) -> Vec<(usize, &'static str, bool)> {
         let before = view.folded.before(site.range.start, 12).trim_end();
         let after = view.folded.after(site.range.end, 16).trim_start_matches([' ', ':', '(']);
         let told = BEFORE.iter().any(|word| before.ends_with(word)) || AFTER.iter().any(|word| after.starts_with(word));
-        let none = view.folded.before(site.range.start, 8).contains("0/");
+        let none = before.contains("0/");
         if told && !none && view.counts(&site.range, Field::MetastasisSite) {
-            let place = if site.term.name == "sentinel lymph node" { "regional lymph nodes" } else { site.term.name };
-            found.push((site.range.start, place, true));
+            let sentinel = site.term.name == "sentinel lymph node";
+            found.push((site.range.start, if sentinel { "regional lymph nodes" } else { site.term.name }, true));
         }
     }
     found
@@ -108,38 +149,38 @@ fn involved_nodes(view: &View<'_>) -> Vec<(usize, &'static str, bool)> {
 
 /// Whether the sentence of a lesion speaks of metastasis or of a worse disease.
 fn tells_of_spread(view: &View<'_>, word: &Mention) -> bool {
-    let sentence = view.sentence(word.range.start);
-    let sentence = view.folded.slice(sentence);
-    ["metasta", "progress", "recurr", "relaps", "disseminat"].iter().any(|sign| sentence.contains(sign))
+    let sentence = view.near(&word.range, 160, 160);
+    ["metasta", "progress", "recurr", "relaps", "disseminat", "hypermetabolic", "fdg"]
+        .iter()
+        .any(|sign| sentence.contains(sign))
 }
 
 /// The organ that was imaged: "brain MRI showed two lesions".
 fn imaged(view: &View<'_>, word: &Mention) -> Option<&'static str> {
-    let sentence = view.sentence(word.range.start);
-    let before = view.folded.slice(sentence.start..word.range.start);
-    [
+    const STUDIES: [(&str, &str); 9] = [
         ("brain mri", "brain"),
         ("mri brain", "brain"),
         ("mri of the brain", "brain"),
+        ("imaging of the brain", "brain"),
         ("mri head", "brain"),
         ("cranial mri", "brain"),
+        ("head ct", "brain"),
         ("bone scan", "bone"),
         ("bone scintigraphy", "bone"),
-    ]
-    .iter()
-    .filter_map(|(words, place)| before.rfind(words).map(|at| (at, *place)))
-    .max()
-    .map(|(_, place)| place)
+    ];
+    let before = view.near(&(word.range.start..word.range.start), 120, 0);
+    STUDIES.iter().filter_map(|(words, place)| before.rfind(words).map(|at| (at, *place))).max().map(|(_, place)| place)
 }
 
-/// "Follow-up", "mass effect", "no mass": words of lesions that are none.
-fn is_chance(view: &View<'_>, range: &Range<usize>) -> bool {
-    ["effect", "spectrom", "index", "marker", "board", "testing", "profil", "sequenc", "mutation", "genotyp"]
+/// "Disease-free", "disease progression": the noun is another one.
+fn is_other_noun(view: &View<'_>, range: &Range<usize>) -> bool {
+    let after = view.folded.after(range.end, 14).trim_start();
+    ["effect", "board", "testing", "profil", "sequenc", "mutation", "workup", "work up"]
         .iter()
-        .any(|word| view.folded.after(range.end, 14).trim_start().starts_with(word))
+        .any(|word| after.starts_with(word))
 }
 
-/// Whether a word of spread is of regional nodes only.
+/// Whether a word of spread is of nodes only.
 fn is_nodal(view: &View<'_>, word: &Mention) -> bool {
     let mut sites = sites_of(view, word, true).peekable();
     sites.peek().is_some() && sites.all(|site| site.term.is("node"))
@@ -147,43 +188,41 @@ fn is_nodal(view: &View<'_>, word: &Mention) -> bool {
 
 /// The organs that belong to a word of spread: "hepatic and osseous metastases", "metastatic to the
 /// liver", "metastases in the brain, bone and lung".
-fn sites_of<'v>(
-    view: &'v View<'_>,
-    word: &Mention,
-    strong: bool,
-) -> impl Iterator<Item = &'v Mention> + Clone + use<'v> {
+fn sites_of<'v>(view: &'v View<'_>, word: &Mention, strong: bool) -> impl Iterator<Item = &'v Mention> + use<'v> {
     let sites = view.terms(Kind::Site);
     let at = sites.partition_point(|site| site.range.start < word.range.start);
     let mut from = at;
     let mut edge = word.range.start;
     while let Some(site) = from.checked_sub(1).and_then(|before| sites.get(before)) {
-        if !is_list(view.folded.slice(site.range.end..edge)) {
+        if at - from == LONGEST_LIST || !is_list(view.folded.slice(site.range.end..edge)) {
             break;
         }
         edge = site.range.start;
         from -= 1;
     }
-    let mut to = at;
     // "Metastatic colorectal adenocarcinoma to the liver": the diagnosis stands between.
     let mut edge = word.range.end;
     let cancers = view.terms(Kind::Cancer);
     let mut next = cancers.partition_point(|cancer| cancer.range.start < edge);
     while let Some(cancer) =
-        cancers.get(next).filter(|cancer| strong && view.folded.slice(edge..cancer.range.start).trim().is_empty())
+        cancers.get(next).filter(|cancer| strong && view.folded.slice(edge..cancer.range.start) == " ")
     {
         edge = cancer.range.end;
         next += 1;
     }
-    if edge > word.range.end {
-        to = sites.partition_point(|site| site.range.start < edge);
-        if !view.folded.after(edge, 4).starts_with(" to ") {
-            to = sites.len();
-        }
-    }
-    let first = to;
-    while let Some(site) = sites.get(to) {
+    let over_diagnosis = edge > word.range.end;
+    let first = sites.partition_point(|site| site.range.start < edge);
+    let mut to = first;
+    while let Some(site) = sites.get(to).filter(|_| to - first < LONGEST_LIST) {
         let gap = view.folded.slice(edge..site.range.start);
-        if !(if to == first { leads_to(gap, strong && edge == word.range.end) } else { is_list(gap) }) {
+        let tied = if to > first {
+            is_list(gap)
+        } else if over_diagnosis {
+            gap.starts_with(" to ") && leads_to(gap, false)
+        } else {
+            leads_to(gap, strong)
+        };
+        if !tied {
             break;
         }
         edge = site.range.end;
@@ -195,71 +234,20 @@ fn sites_of<'v>(
 
 /// Whether words between an organ and the next are those of a list, or qualities of a lesion.
 fn is_list(gap: &str) -> bool {
-    const FILLERS: [&str; 44] = [
-        "and",
-        "or",
-        "the",
-        "both",
-        "multiple",
-        "left",
-        "right",
-        "bilateral",
-        "new",
-        "as",
-        "well",
-        "also",
-        "to",
-        "in",
-        "on",
-        "a",
-        "several",
-        "numerous",
-        "small",
-        "large",
-        "diffuse",
-        "distant",
-        "lesions",
-        "lesion",
-        "metastases",
-        "metastasis",
-        "nodules",
-        "nodule",
-        "solitary",
-        "enhancing",
-        "lobe",
-        "hypodense",
-        "with",
-        "extensive",
-        "innumerable",
-        "scattered",
-        "sclerotic",
-        "lytic",
-        "widespread",
-        "region",
-        "parenchymal",
-        "target",
-        "mets",
-        "dominant",
-    ];
     gap.len() < 48
-        && !gap.contains(['.', ':', '\n'])
-        && gap
-            .split([' ', ',', '/', '&', '+', '(', ')', ';', '-'])
-            .all(|word| word.is_empty() || FILLERS.contains(&word))
+        && !gap.contains(['.', ':', '\n', ';'])
+        && gap.split([' ', ',', '/', '&', '+', '(', ')', '-']).all(|word| word.is_empty() || is_one_of(FILLERS, word))
 }
 
 /// Whether words between a word of spread and an organ after it tie them: "metastatic to the".
 fn leads_to(gap: &str, strong: bool) -> bool {
-    const TIES: [&str; 12] =
-        ["to", "in", "involving", "within", "throughout", "of", "including", "at", "sites", "affecting", "on", "site"];
-    let mut words = gap.split([' ', ',', '(', ':']).filter(|word| !word.is_empty()).peekable();
-    let tie = words.peek().is_some_and(|word| TIES.contains(word))
-        || (strong && gap.starts_with([':', '(']))
-        || gap.trim_start().starts_with('(');
+    let mut words = gap.split([' ', ',', '(', ':', '|']).filter(|word| !word.is_empty()).peekable();
     let directly = strong && gap == " ";
+    let listed = gap.trim_start().starts_with('(') || (strong && gap.starts_with([':', '|']));
+    let tied = words.peek().is_some_and(|word| is_one_of(TIES, word)) || listed;
     directly
-        || (tie
+        || (tied
             && gap.len() < 40
-            && !gap.contains(['.', '\n'])
-            && words.all(|word| TIES.contains(&word) || is_list(word) || word == "her" || word == "his"))
+            && !gap.contains(['.', '\n', ';'])
+            && words.all(|word| is_one_of(TIES, word) || is_one_of(FILLERS, word)))
 }

@@ -4,7 +4,11 @@ use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
-use super::{cancer::Diagnosis, sites::Spread, view::View};
+use super::{
+    cancer::Diagnosis,
+    sites::{Extent, Spread},
+    view::View,
+};
 use crate::extraction::{Assertion, Field};
 
 /// After the word "stage".
@@ -15,131 +19,101 @@ const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is
 static TNM: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(TNM_PATTERN).ok());
 const TNM_PATTERN: &str = r"(?-u:\b)((?:y?[cpr]|y)?t(?:[0-4][a-d]?|is|x)(?: ?\([a-z0-9]+\))?)(?:(?:[ ,/]{0,2}|, ?)((?:[cpy]{1,2})?n(?:[0-3][a-c]?|x)(?: ?\([a-z0-9+-]+\))?))?(?:[ ,/]{0,2}((?:[cp])?m(?:[01x][a-c]?)))?(?-u:\b)";
 
-/// Reads the stage.
+/// Reads the stage; `stated` is what [`stated`] found.
 pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, spread: &Spread, stated: Option<String>) -> Option<String> {
-    let belly = ["peritoneum", "omentum", "pelvis", "mesentery", "diaphragm", "abdomen"];
-    let ovarian = diagnosis.organ == Some("ovary");
-    let beyond_belly = spread.sites.any(|site| !belly.contains(&site) && !site.contains("lymph nodes"));
-    // Implants in the belly are stage III of an ovarian tumour, and no reason to overrule a stated III.
-    let distant = spread.distant && beyond_belly
-        || spread.metastatic && (!ovarian && stated.is_none() || spread.says_metastatic && !ovarian)
-        || spread.distant && stated.is_none() && !ovarian;
-    if ovarian && !distant && stated.is_none() && spread.sites.any(|site| belly.contains(&site)) {
-        return Some("IIIC".to_owned());
+    if diagnosis.haematologic {
+        return stated;
     }
-    if diagnosis.organ == Some("brain") && stated.is_none() {
-        return ["who grade iv", "who grade 4", "grade iv glioblastoma"]
-            .iter()
-            .any(|grade| view.folded.as_str().contains(grade))
-            .then(|| "IV".to_owned());
+    if diagnosis.organ == Some("brain") {
+        return stated.or_else(|| brain_grade(view));
     }
-    let solid = !diagnosis.haematologic;
     let tnm = tnm(view);
-    let m1 = tnm.as_ref().is_some_and(|tnm| tnm.m1);
-    if solid && (distant || m1) {
+    if is_distant(diagnosis, spread, stated.is_some()) || tnm.as_ref().is_some_and(|tnm| tnm.m1) {
         // A stage of the time of diagnosis gives way to the metastatic disease of now.
         return Some(stated.filter(|stage| stage.starts_with("IV")).unwrap_or_else(|| "IV".to_owned()));
     }
     stated
         .or_else(|| extent(view).map(str::to_owned))
+        .or_else(|| {
+            // Implants in the belly are stage III of an ovarian tumour.
+            let implants = diagnosis.organ == Some("ovary") && spread.extent >= Extent::Distant;
+            implants.then(|| "IIIC".to_owned())
+        })
         .or_else(|| tnm.as_ref().and_then(|tnm| tnm.group(diagnosis.organ)).map(str::to_owned))
-        .or_else(|| (solid && spread.regional).then(|| "III".to_owned()))
+        .or_else(|| (spread.extent == Extent::Regional).then(|| "III".to_owned()))
         .or_else(|| tnm.map(|tnm| tnm.text))
 }
 
-/// The highest stage group that the note states, the first of equals.
+/// Whether the spread makes it stage IV.
+fn is_distant(diagnosis: &Diagnosis, spread: &Spread, stated: bool) -> bool {
+    let ovarian = diagnosis.organ == Some("ovary");
+    match spread.extent {
+        Extent::Metastatic => !ovarian || spread.beyond_belly,
+        Extent::Distant if stated || ovarian => spread.beyond_belly,
+        Extent::Distant => true,
+        Extent::Regional | Extent::Unknown => false,
+    }
+}
+
+/// Tumours of the brain have a grade where others have a stage; grade IV is filed as stage IV.
+fn brain_grade(view: &View<'_>) -> Option<String> {
+    let text = view.folded.as_str();
+    ["who grade iv", "who grade 4"].iter().any(|grade| text.contains(grade)).then(|| "IV".to_owned())
+}
+
+/// The highest stage group that the note states; of equals the first, or the one with a letter.
 pub(crate) fn stated(view: &View<'_>) -> Option<String> {
-    let pattern = GROUP.as_ref()?;
+    let text = view.folded.as_str();
     let mut best: Option<(usize, String)> = None;
-    for (at, word) in view
-        .folded
-        .as_str()
-        .match_indices("stage")
-        .chain(view.folded.as_str().match_indices("figo"))
-        .chain(view.folded.as_str().match_indices("staging"))
-    {
-        let whole = at..at + word.len();
-        let bounded_left = !view.folded.before(at, 4).ends_with(|c: char| c.is_alphanumeric());
-        // "stage" without its "e" so that "staging" reads alike.
-        let after = view.folded.after(whole.end, 60);
-        let Some(found) = pattern.captures(after).filter(|_| bounded_left) else { continue };
-        let (Some(roman), Some(all)) = (found.get(1), found.get(0)) else { continue };
-        let range = at..whole.end + all.end();
-        if is_other_disease(view, &range) || !view.counts(&range, Field::Stage) {
-            continue;
-        }
-        let level = match roman.as_str() {
-            "iv" | "4" => "IV",
-            "iii" | "3" => "III",
-            "ii" | "2" => "II",
-            "i" | "1" => "I",
-            _ => "0",
-        };
-        let mut value = level.to_owned();
-        if let Some(letter) = found.get(2) {
-            value.push_str(&letter.as_str().to_ascii_uppercase());
-            value.push_str(found.get(3).map_or("", |digit| digit.as_str()));
-        }
-        let rank = match level {
-            "IV" => 4,
-            "III" => 3,
-            "II" => 2,
-            "I" => 1,
-            _ => 0,
-        };
-        let more = best.as_ref().is_none_or(|(own, text)| rank > *own || (rank == *own && value.len() > text.len()));
-        if more {
-            best = Some((rank, value));
+    for word in ["stage", "staging", "figo"] {
+        for (at, _) in text.match_indices(word) {
+            let Some((rank, value)) = group_at(view, at, word.len()) else { continue };
+            let better =
+                best.as_ref().is_none_or(|(own, text)| rank > *own || rank == *own && value.len() > text.len());
+            if better {
+                best = Some((rank, value));
+            }
         }
     }
     best.map(|(_, value)| value)
 }
 
-/// Stages of kidneys, ulcers, hearts and procedures.
+/// The stage group behind the word at an offset, with its rank.
+fn group_at(view: &View<'_>, at: usize, length: usize) -> Option<(usize, String)> {
+    if view.folded.before(at, 4).ends_with(char::is_alphanumeric) {
+        return None;
+    }
+    let found = GROUP.as_ref()?.captures(view.folded.after(at + length, 60))?;
+    let range = at..at + length + found.get(0)?.end();
+    if is_other_disease(view, &range) || !view.counts(&range, Field::Stage) {
+        return None;
+    }
+    let (rank, level) = match found.get(1)?.as_str() {
+        "iv" | "4" => (4, "IV"),
+        "iii" | "3" => (3, "III"),
+        "ii" | "2" => (2, "II"),
+        "i" | "1" => (1, "I"),
+        _ => (0, "0"),
+    };
+    let letter = found.get(2).map_or("", |letter| letter.as_str()).to_ascii_uppercase();
+    Some((rank, format!("{level}{letter}{}", found.get(3).map_or("", |digit| digit.as_str()))))
+}
+
+/// Diseases that have stages and are no malignancies.
+const OTHERS: &str = "kidney disease|ckd|chronic kidney|renal|ulcer|decubitus|heart failure|hypertension|htn|fibrosis|\
+                      cirrhosis|copd|parkinson|endometriosis|sarcoid|retinopathy|lymphedema|aki|kidney injury|\
+                      pressure|gout|osteoarthritis|dementia|alzheimer|prolapse|procedure|sacral|wound|repair|\
+                      bronchopleural|glaucoma|gvhd|palsy|sleep|avascular|osteonecrosis|hoehn|avn|diastolic";
+
+/// Whether a stage is of kidneys, ulcers, hearts or procedures.
 fn is_other_disease(view: &View<'_>, range: &Range<usize>) -> bool {
-    const OTHERS: [&str; 36] = [
-        "kidney disease",
-        "ckd",
-        "chronic kidney",
-        "renal",
-        "ulcer",
-        "decubitus",
-        "heart failure",
-        "hypertension",
-        "htn",
-        "fibrosis",
-        "cirrhosis",
-        "copd",
-        "parkinson",
-        "endometriosis",
-        "sarcoid",
-        "retinopathy",
-        "lymphedema",
-        "aki",
-        "kidney injury",
-        "pressure injur",
-        "gout",
-        "osteoarthritis",
-        "dementia",
-        "alzheimer",
-        "prolapse",
-        "procedure",
-        "pressure",
-        "sacral",
-        "wound",
-        "repair",
-        "bronchopleural",
-        "glaucoma",
-        "rop",
-        "gvhd",
-        "palsy",
-        "sleep",
-    ];
     let after = view.folded.after(range.end, 28);
-    let after = after.split(['.', ';', '\n']).next().unwrap_or_default();
+    let after = after.split(['.', ';', '\n', ',']).next().unwrap_or_default();
     let before = view.folded.before(range.start, 26);
-    let before = before.rsplit(['.', ';', '\n']).next().unwrap_or_default();
-    before.trim_end().ends_with("end") || OTHERS.iter().any(|other| after.contains(other) || before.contains(other))
+    let before = before.rsplit(['.', ';', '\n', ',']).next().unwrap_or_default();
+    let renal_cell = after.contains("renal cell") || before.contains("renal cell");
+    before.trim_end().ends_with("end")
+        || !renal_cell && OTHERS.split('|').any(|other| after.contains(other) || before.contains(other))
 }
 
 /// The two stages of small cell lung cancer.
@@ -151,10 +125,9 @@ fn extent(view: &View<'_>) -> Option<&'static str> {
         ("limited stage", "limited stage"),
         ("ls sclc", "limited stage"),
     ] {
-        if let Some(at) = view.folded.as_str().find(words) {
-            if view.counts(&(at..at + words.len()), Field::Stage) {
-                return Some(value);
-            }
+        let at = view.folded.as_str().find(words);
+        if at.is_some_and(|at| view.counts(&(at..at + words.len()), Field::Stage)) {
+            return Some(value);
         }
     }
     None
@@ -174,18 +147,14 @@ impl Tnm {
         let node = self.n.is_some_and(|n| matches!(n, '1'..='3'));
         match (organ?, self.t?, node) {
             (_, _, _) if self.m1 => Some("IV"),
-            ("colon" | "rectum", _, true) => Some("III"),
+            ("colon" | "rectum" | "skin", _, true) | ("prostate", '3' | '4', false) => Some("III"),
             ("colon" | "rectum", '3' | '4', false) if self.n == Some('0') => Some("II"),
             ("colon" | "rectum", '1' | '2', false) if self.n == Some('0') => Some("I"),
-            ("skin", _, true) => Some("III"),
-            ("prostate", '3' | '4', false) => Some("III"),
             ("breast", _, _) => self.breast(),
             _ => None,
         }
     }
-}
 
-impl Tnm {
     /// Anatomic stage group of breast cancer.
     fn breast(&self) -> Option<&'static str> {
         match (self.t?, self.n?) {
@@ -240,5 +209,45 @@ mod tests {
     #[test]
     fn patterns_compile() {
         assert!(GROUP.is_some() && TNM.is_some());
+    }
+
+    #[test]
+    fn wordings_of_stage_groups() {
+        for (text, expected) in [
+            ("stage IV disease", "IV"),
+            ("Stage: IIIB", "IIIB"),
+            ("stage 3a", "IIIA"),
+            ("FIGO IIIC2", "IIIC2"),
+            ("Stage III-B", "IIIB"),
+            ("staged as IIA", "IIA"),
+            ("AJCC 8th edition stage IB", "IB"),
+            ("pathologic stage was II", "II"),
+            ("Ann Arbor stage IV", "IV"),
+            ("FIGO stage | IIIC", "IIIC"),
+            ("stage 3 chronic kidney disease", ""),
+            ("CKD stage 4", ""),
+            ("stage IV sacral decubitus", ""),
+            ("stage C heart failure", ""),
+            ("end stage 4", ""),
+            ("backstage 4", ""),
+            ("no stage given", ""),
+        ] {
+            assert_eq!(stated(&View::of(text)).unwrap_or_default(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn formulas() {
+        for (text, expected) in [
+            ("pT3N1M0", "pT3N1M0"),
+            ("cT4b N2 M1a", "cT4b N2 M1a"),
+            ("T2N0", "T2N0"),
+            ("pT3, pN1b", "pT3, pN1b"),
+            ("ypT0 ypN0", "ypT0 ypN0"),
+            ("T2 weighted images", ""),
+            ("the T12 vertebra", ""),
+        ] {
+            assert_eq!(tnm(&View::of(text)).map_or(String::new(), |tnm| tnm.text), expected, "{text}");
+        }
     }
 }

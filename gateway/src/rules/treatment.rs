@@ -5,7 +5,7 @@ use super::{
     lexicon::{Kind, Mention},
     view::{Values, View},
 };
-use crate::extraction::Field;
+use crate::extraction::{Assertion, Field};
 
 /// Words that say when or how, kept with the treatment that they stand before.
 const QUALIFIERS: [&str; 6] = ["neoadjuvant", "adjuvant", "maintenance", "palliative", "salvage", "perioperative"];
@@ -34,7 +34,11 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Treatments {
     let given: Vec<&Mention> = view
         .terms(Kind::Treatment)
         .iter()
-        .filter(|mention| !is_left_out(mention, diagnosis) && view.counts(&mention.range, Field::Treatment))
+        .filter(|mention| {
+            let standing = view.assertion(&mention.range, Field::Treatment);
+            let elsewhere = standing == Assertion::Historical && is_of_other_organ(mention, diagnosis);
+            !is_left_out(mention, diagnosis) && standing.in_record(Field::Treatment) && !elsewhere
+        })
         .collect();
     let surgery = given.iter().any(|mention| mention.term.is("surgery") && !mention.term.is("minor"));
     let radiation = given.iter().any(|mention| mention.term.is("radiation") && !mention.term.is("class"));
@@ -68,39 +72,31 @@ fn join_androgen_deprivation(values: &mut Values) {
         ["leuprolide", "goserelin", "triptorelin", "degarelix", "relugolix"].into_iter().find(|drug| values.has(drug));
     if let Some(drug) = agonist.filter(|_| values.has(class)) {
         values.remove(drug);
-        values.replace(class, format!("{class} ({drug})"));
+        values.replace(class, &format!("{class} ({drug})"));
     }
 }
 
-/// Whether one treatment is said twice: "docetaxel and trastuzumab (TCH)", "FOLFOX (oxaliplatin, 5-FU)",
-/// "stereotactic radiosurgery (SRS)". Well-known regimens go before their parts, parts before the rest.
+/// Whether one treatment is said twice: "docetaxel and trastuzumab (TCH)", "FOLFOX (oxaliplatin, 5-FU)".
+/// Well-known regimens go before their parts, parts before other acronyms.
 fn is_gloss(view: &View<'_>, mention: &Mention, given: &[&Mention]) -> bool {
-    let opened = view
-        .folded
-        .before(mention.range.start, 60)
-        .rfind(['(', ')'])
-        .is_some_and(|at| view.folded.before(mention.range.start, 60).as_bytes().get(at) == Some(&b'('));
     let at = given.partition_point(|own| own.range.start < mention.range.start);
-    let before = given.get(..at).unwrap_or_default();
-    let after = view.folded.after(mention.range.end, 3);
-    let next = given.get(at + 1);
-    let opens = after.starts_with(" (") && next.is_some_and(|next| next.range.start <= mention.range.end + 3);
-    let regimen = mention.term.is("regimen") && !mention.term.is("headline");
-    if mention.term.is("gloss") || (regimen && opens) {
+    let next = given.get(at + 1).map_or(usize::MAX, |next| next.range.start);
+    let opens = view.folded.after(mention.range.end, 2) == " (" && next <= mention.range.end + 3;
+    let regimen = mention.term.is("regimen");
+    if mention.term.is("gloss") || (regimen && opens && !mention.term.is("headline")) {
         return given.len() > 1;
     }
-    if !opened {
+    let before = view.folded.before(mention.range.start, 60);
+    if before.rfind('(').is_none_or(|opened| before.rfind(')').is_some_and(|closed| closed > opened)) {
         return false;
     }
-    let outside = before.iter().rev().find(|own| {
-        view.folded.slice(own.range.end..mention.range.start).contains('(')
-            && !view.folded.slice(own.range.end..mention.range.start).contains(['.', ';'])
+    let outside = given.get(..at).unwrap_or_default().iter().rev().take(8).find(|own| {
+        let gap = view.folded.slice(own.range.end..mention.range.start);
+        gap.contains('(') && !gap.contains(['.', ';'])
     });
-    match outside {
-        Some(outside) if outside.term.is("headline") => true,
-        Some(outside) => regimen && (outside.term.is("drug") || outside.term.is("regimen")),
-        None => false,
-    }
+    outside.is_some_and(|outside| {
+        outside.term.is("headline") || (regimen && (outside.term.is("drug") || outside.term.is("regimen")))
+    })
 }
 
 /// Entries that are no treatment of this malignancy.
@@ -108,6 +104,16 @@ fn is_left_out(mention: &Mention, diagnosis: &Diagnosis) -> bool {
     let term = mention.term;
     ["decoy", "supportive", "watch", "diagnostic"].iter().any(|tag| term.is(tag))
         || (term.is("haem") && !diagnosis.haematologic)
+}
+
+/// A past operation that is done for other reasons too, on an organ that is not the primary's:
+/// a hysterectomy in the history of a patient with lung cancer.
+fn is_of_other_organ(mention: &Mention, diagnosis: &Diagnosis) -> bool {
+    let pelvic = |organ: &str| matches!(organ, "uterus" | "ovary" | "cervix" | "fallopian tube" | "vagina");
+    match (mention.term.tag("organ"), diagnosis.organ) {
+        (Some(own), Some(primary)) => mention.term.is("other") && own != primary && !(pelvic(own) && pelvic(primary)),
+        _ => false,
+    }
 }
 
 fn is_cytotoxic(mention: &Mention) -> bool {

@@ -1,6 +1,6 @@
 //! One note as all rules see it: folded text, terms found, and what the note says of each.
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
 use super::{
     folded::Folded,
@@ -29,7 +29,7 @@ impl<'note> View<'note> {
         while at < text.len() {
             // A sentence always ends after it starts; the maximum makes the walk finite in any case.
             let end = context.sentence_at(at).end.max(at + 1);
-            sentences.push(folded.from_source(at)..folded.from_source(end));
+            sentences.push(folded.offset_of(at)..folded.offset_of(end));
             at = end;
         }
         Self { folded, mentions, context, sentences }
@@ -69,49 +69,63 @@ impl<'note> View<'note> {
         self.sentences.get(index).cloned().unwrap_or(at..at)
     }
 
-    /// All sentences.
-    pub(crate) fn sentences(&self) -> &[Range<usize>] {
-        &self.sentences
+    /// The text around a stretch: so many bytes before and after it at most, and never beyond its
+    /// sentence. Limits keep the work linear where a note has no full stops.
+    pub(crate) fn near(&self, range: &Range<usize>, before: usize, after: usize) -> &str {
+        let sentence = self.sentence(range.start);
+        let before = self.folded.before(range.start, before.min(range.start.saturating_sub(sentence.start)));
+        let after = self.folded.after(range.end, after.min(sentence.end.saturating_sub(range.end)));
+        self.folded.slice(range.start - before.len()..range.end + after.len())
     }
+}
+
+/// Whether a word is in a list of words.
+pub(crate) fn is_one_of(words: &str, word: &str) -> bool {
+    words.split_ascii_whitespace().any(|own| own == word)
 }
 
 /// Values of one field: each meaning once, in order of appearance.
 #[derive(Debug, Default)]
 pub(crate) struct Values {
     values: Vec<(String, String)>,
+    keys: HashSet<String>,
 }
 
 impl Values {
     /// Adds a value under the key that tells its meaning, unless that is there already.
     pub(crate) fn add(&mut self, key: impl Into<String>, value: impl Into<String>) {
         let (key, value) = (key.into(), value.into());
-        if !value.trim().is_empty() && !self.has(&key) {
+        if !value.trim().is_empty() && self.keys.insert(key.clone()) {
             self.values.push((key, value));
         }
     }
 
     /// Whether a meaning is there.
     pub(crate) fn has(&self, key: &str) -> bool {
-        self.values.iter().any(|(own, _)| own == key)
+        self.keys.contains(key)
     }
 
-    /// Whether a meaning of some kind is there.
-    pub(crate) fn any(&self, test: impl Fn(&str) -> bool) -> bool {
-        self.values.iter().any(|(own, _)| test(own))
+    /// The meanings.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.values.iter().map(|(key, _)| key.as_str())
     }
 
     /// Says a meaning in other words.
-    pub(crate) fn replace(&mut self, key: &str, value: String) {
-        for (own, text) in &mut self.values {
-            if own == key {
-                text.clone_from(&value);
-            }
+    pub(crate) fn replace(&mut self, key: &str, value: &str) {
+        for (_, text) in self.values.iter_mut().filter(|(own, _)| own == key) {
+            value.clone_into(text);
         }
+    }
+
+    /// Keeps only some meanings.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.values.retain(|(key, _)| keep(key));
+        self.keys.retain(|key| keep(key));
     }
 
     /// Drops a meaning.
     pub(crate) fn remove(&mut self, key: &str) {
-        self.values.retain(|(own, _)| own != key);
+        self.retain(|own| own != key);
     }
 
     /// The field's text.
