@@ -124,6 +124,8 @@ impl<'note> Context<'note> {
         let reach = match field {
             Field::Stage if doubt => scope.reach.near,
             Field::Treatment | Field::CancerType if doubt => scope.reach.phrase,
+            Field::CancerType if rule.assertion == Assertion::Historical => scope.reach.phrase,
+            Field::Response if doubt => scope.reach.outcome,
             Field::MetastasisSite | Field::GeneMutation | Field::Biomarker if doubt => scope.reach.named,
             _ => scope.reach.whole,
         };

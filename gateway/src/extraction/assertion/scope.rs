@@ -1,11 +1,11 @@
 //! How far each cue of a note reaches.
 //!
 //! A scope is worked out from the marks of the words between the cue and its sentence's end, never
-//! more than [`REACH`] words, so a text of nothing but cues still costs linear time. Which assertion
+//! more than `lexicon::REACH` words, so a text of nothing but cues still costs linear time. Which assertion
 //! wins where scopes overlap is not decided here.
 
 use super::{
-    lexicon::{Cue, LEXICON, Lexicon, REACH, Rule, Side},
+    lexicon::{Cue, LEXICON, Lexicon, Rule, Side},
     sentences::Sentence,
     words::{Folded, Mark, Word},
 };
@@ -40,6 +40,8 @@ pub(super) struct Reach {
     pub(super) phrase: usize,
     /// Up to a word for what the disease does: "no progression of liver metastases".
     pub(super) named: usize,
+    /// Up to where a conclusion begins: "no residual tumor (complete response)".
+    pub(super) outcome: usize,
     /// Up to the end of the scope.
     pub(super) whole: usize,
 }
@@ -97,7 +99,7 @@ pub(super) fn scopes(folded: &mut Folded, sentences: &[Sentence]) -> Vec<Scope> 
             word.mark = mark;
         }
     }
-    let walk = &mut Walk { words: &mut folded.words };
+    let walk = &mut Walk { words: &mut folded.words, text: &folded.text };
     let sides: Vec<_> = places.iter().map(|place| walk.mark_cue(place)).collect();
     let mut scopes = Vec::with_capacity(places.len());
     for (place, either) in places.iter().zip(sides) {
@@ -149,6 +151,7 @@ fn find(folded: &Folded, lexicon: &'static Lexicon) -> Vec<Place> {
 
 struct Walk<'words> {
     words: &'words mut [Word],
+    text: &'words [u8],
 }
 
 impl Walk<'_> {
@@ -229,7 +232,7 @@ impl Walk<'_> {
             scopes.push(scope(false, place.first, self.backward(place, within), Commas::List));
         } else if self.denies_label(place) {
             let from = self.start_of(self.label_start(place.first));
-            let reach = Reach { near: from, phrase: from, named: from, whole: from };
+            let reach = Reach { near: from, phrase: from, named: from, outcome: from, whole: from };
             scopes.push(Scope { rules: &DENIED_LABEL, ..scope(false, place.first, reach, Commas::List) });
         }
     }
@@ -240,7 +243,8 @@ impl Walk<'_> {
 
     /// "Liver: no lesions" denies the label too.
     fn denies_label(&self, place: &Place) -> bool {
-        let colon = !self.opens(place.first) && place.first.checked_sub(1).is_some_and(|before| self.mark(before) == Mark::Colon);
+        let colon = !self.opens(place.first)
+            && place.first.checked_sub(1).is_some_and(|before| self.mark(before) == Mark::Colon);
         colon && place.cue.rules.iter().any(|rule| rule.assertion == super::Assertion::Negated)
     }
 
@@ -259,7 +263,7 @@ impl Walk<'_> {
     fn forward(&self, place: &Place, policy: Commas, within: usize) -> Reach {
         let from = place.last + 1;
         let limit = from.saturating_add(within);
-        let (mut phrase, mut named, mut broken, mut depth) = (None, None, None, 0_usize);
+        let (mut phrase, mut named, mut outcome, mut broken, mut depth) = (None, None, None, None, 0_usize);
         let mut list_until = None;
         let mut at = from;
         while at < limit && !self.opens(at) {
@@ -273,11 +277,17 @@ impl Walk<'_> {
                         at = broken;
                         break;
                     }
+                    if !adjacent {
+                        outcome.get_or_insert(at);
+                    }
                 }
-                Mark::Open => depth += 1,
+                Mark::Open => {
+                    outcome.get_or_insert(at);
+                    depth += 1;
+                }
                 Mark::Close if depth == 0 => break,
                 Mark::Close => depth -= 1,
-                Mark::Dash if !adjacent => break,
+                Mark::Dash if !adjacent || !self.opens(place.first) => break,
                 Mark::And => broken = Some(at),
                 Mark::Comma if depth > 0 => {}
                 Mark::Comma => {
@@ -290,6 +300,10 @@ impl Walk<'_> {
                 }
                 Mark::Preposition if at > 0 && self.mark(at - 1) != Mark::GeneHead => {
                     phrase.get_or_insert(at);
+                }
+                Mark::With => {
+                    phrase.get_or_insert(at);
+                    outcome.get_or_insert(at);
                 }
                 Mark::Reaction => {
                     named.get_or_insert(at);
@@ -306,7 +320,14 @@ impl Walk<'_> {
         let named = named.unwrap_or(at).min(at);
         let phrase = phrase.unwrap_or(at).min(named);
         let near = (from + 3).min(phrase);
-        Reach { near: end_of(near), phrase: end_of(phrase), named: end_of(named), whole: end_of(whole) }
+        let outcome = outcome.unwrap_or(at).min(at);
+        Reach {
+            near: end_of(near),
+            phrase: end_of(phrase),
+            named: end_of(named),
+            outcome: end_of(outcome),
+            whole: end_of(whole),
+        }
     }
 
     /// Where the list ends that the first comma, at `comma`, may be part of: after its "or" or "and",
@@ -340,15 +361,22 @@ impl Walk<'_> {
     /// Walks from the cue towards the start of the sentence.
     fn backward(&self, place: &Place, within: usize) -> Reach {
         let limit = place.first.saturating_sub(within);
-        let (mut joined, mut last_break, mut depth) = (false, None, 0_usize);
+        let (mut joined, mut last_break, mut depth) = (None, None, 0_usize);
         // "surgery was recommended, but she declined": a refusal passes over the offer.
         let mut refusal = place.cue.rules.iter().any(|rule| rule.assertion == super::Assertion::Declined);
+        // "followed by lumpectomy and trastuzumab planned": only the last is.
+        let intent =
+            !place.cue.plural && place.cue.rules.iter().any(|rule| rule.assertion == super::Assertion::Planned);
         let mut from = place.first;
         while from > limit && !self.opens(from) {
             let at = from - 1;
             let adjacent = from == place.first;
             match self.mark(at) {
-                Mark::End | Mark::Clause => break,
+                Mark::End if intent && self.words.get(at).is_some_and(|word| word.end - word.start > 1) => {
+                    from = last_break.unwrap_or(from);
+                    break;
+                }
+                Mark::End | Mark::Clause | Mark::With => break,
                 Mark::Given => {
                     from = last_break.unwrap_or(place.first);
                     break;
@@ -370,10 +398,11 @@ impl Walk<'_> {
                 Mark::Result | Mark::Positive if depth == 0 && !adjacent => break,
                 Mark::And | Mark::Or => {
                     let left = at.checked_sub(1).map_or(Mark::End, |left| self.mark(left));
-                    if left == Mark::Head && !place.cue.plural {
+                    let variant = at.checked_sub(1).is_some_and(|left| self.is_variant(left));
+                    if (left == Mark::Head || variant) && !place.cue.plural {
                         break;
                     }
-                    joined = true;
+                    joined = joined.or(Some(at));
                     last_break = Some(from);
                 }
                 Mark::Preposition => last_break = Some(from),
@@ -383,13 +412,35 @@ impl Walk<'_> {
         }
         let whole = self.start_of(from);
         let near = self.start_of(from.max(place.first.saturating_sub(4)));
-        Reach { near, phrase: whole, named: whole, whole }
+        Reach { near, phrase: whole, named: whole, outcome: whole, whole }
+    }
+
+    /// Whether this word is a protein change such as V600E: the end of a finding, not an item of a list.
+    fn is_variant(&self, at: usize) -> bool {
+        let word = self.words.get(at).and_then(|word| self.text.get(word.folded_start..word.folded_end));
+        match word.unwrap_or_default() {
+            [first, digits @ .., last] => {
+                let letters = first.is_ascii_alphabetic() && last.is_ascii_alphabetic();
+                letters && !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the words before this comma already make a positive finding.
+    fn is_finding(&self, comma: usize) -> bool {
+        let words = (0..comma).rev().take(8);
+        let segment = words.take_while(|&at| !matches!(self.mark(at), Mark::Comma | Mark::End) && !self.opens(at + 1));
+        let mut marks = segment.map(|at| self.mark(at));
+        marks.any(|mark| matches!(mark, Mark::GeneHead | Mark::Positive | Mark::Head))
     }
 
     /// Whether a list goes on before this comma: "EGFR, ALK and ROS1 were negative".
-    fn list_goes_back(&self, comma: usize, joined: bool, plural: bool) -> bool {
+    fn list_goes_back(&self, comma: usize, joined: Option<usize>, plural: bool) -> bool {
         let Some(left) = comma.checked_sub(1) else { return false };
-        if plural && joined {
+        // "EGFR mutation, ALK fusion and ROS1 fusion were not found": every item ends in such a noun.
+        let headed = |at: usize| matches!(self.mark(at), Mark::Head | Mark::GeneHead);
+        if plural && headed(left) && joined.and_then(|join| join.checked_sub(1)).is_some_and(headed) {
             return true;
         }
         let before =
@@ -397,7 +448,7 @@ impl Walk<'_> {
         let single = !matches!(before, Mark::Plain | Mark::Head | Mark::GeneHead | Mark::Positive | Mark::Result);
         let right = self.mark(comma + 2);
         let single_right = !matches!(right, Mark::Plain | Mark::Head | Mark::GeneHead);
-        self.mark(left) == Mark::Plain && single && (joined || single_right)
+        self.mark(left) == Mark::Plain && single && !self.is_finding(comma) && (joined.is_some() || single_right)
     }
 }
 

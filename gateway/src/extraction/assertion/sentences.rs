@@ -224,6 +224,7 @@ impl Splitter<'_> {
         }
         if let [letter] = word
             && letter.is_ascii_uppercase()
+            && (start == from || matches!(self.byte(start - 1), b' ' | b'\t' | b'.' | b'('))
             && !at_end
         {
             let before = last_word(self.slice(start.saturating_sub(14).max(from)..start).trim_ascii_end());
@@ -338,6 +339,7 @@ mod tests {
 
     #[test]
     fn full_stops() {
+        check("Shows MSI-H. No other. By A. Smith.", &["Shows MSI-H.", "No other.", "By A. Smith."]);
         check("", &[]);
         check(" \r\n ", &[]);
         check("One. Two! Three? Four", &["One.", "Two!", "Three?", "Four"]);

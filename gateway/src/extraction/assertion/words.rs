@@ -27,8 +27,10 @@ pub(super) enum Mark {
     And,
     /// "or", "nor"
     Or,
-    /// "in", "of", "with"
+    /// "in", "of", "for"
     Preposition,
+    /// "with"
+    With,
     /// "a", "the", "her"
     Article,
     /// A cue that says a treatment was given: what stands before it no longer governs.
