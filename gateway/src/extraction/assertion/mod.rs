@@ -26,10 +26,15 @@ use std::{fmt, ops::Range};
 
 use super::Field;
 
+mod backward;
+mod forward;
+mod headings;
 mod kinds;
 mod lexicon;
+mod places;
 mod scope;
 mod sentences;
+mod stops;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -136,7 +141,7 @@ impl<'note> Context<'note> {
             range.end <= scope.cue_start && range.end > reach.max(from)
         };
         let denies_test = rule.assertion == Assertion::Negated && field == Field::Biomarker;
-        reached && !(denies_test && !self.names_positive(range))
+        reached && (!denies_test || self.names_positive(range))
     }
 
     /// Whether the words of the range name a positive result: "HER2 amplification".

@@ -27,7 +27,7 @@ fn check(line: &str) -> Vec<String> {
     assert!(!ranges.is_empty(), "nothing marked: {line}");
     let context = Context::of(&note);
     let wrong = ranges.into_iter().filter_map(|range| {
-        let quote = &note[range.clone()];
+        let quote = note.get(range.clone()).unwrap();
         let said = context.assess(range.clone(), field).name();
         (said != expected).then(|| format!("{line}\n    [{quote}] is {said}"))
     });
