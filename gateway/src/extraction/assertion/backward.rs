@@ -3,7 +3,7 @@
 //! Ends of scopes and lists only, by the marks of the words.
 
 use super::{
-    Assertion,
+    Assertion, Field,
     places::{Place, Walk},
     scope::Reach,
     words::Mark,
@@ -15,6 +15,8 @@ struct Back {
     refusal: bool,
     /// Whether it speaks of a single plan: "followed by lumpectomy and trastuzumab planned".
     intent: bool,
+    /// Whether it speaks of treatments: "surgery and radiation was declined" is of one thing only.
+    of_treatment: bool,
     /// Parentheses closed since the cue, which stand between it and its subject.
     depth: usize,
     /// The "and" or "or" next to the cue.
@@ -30,6 +32,7 @@ impl Walk<'_> {
         let mut back = Back {
             refusal: says(Assertion::Declined),
             intent: says(Assertion::Planned) && !place.cue.plural,
+            of_treatment: place.cue.rules.iter().any(|rule| rule.concerns(Field::Treatment)),
             depth: 0,
             joined: None,
             begins: None,
@@ -62,7 +65,7 @@ impl Walk<'_> {
             Mark::Open | Mark::Dash if !adjacent => return Some(after),
             Mark::Close => back.depth += 1,
             Mark::Comma if back.depth == 0 && !adjacent => {
-                if !self.list_goes_back(at, back.joined, place.cue.plural) {
+                if !self.list_goes_back(at, back.joined, place) {
                     return Some(after);
                 }
                 back.begins = Some(after);
@@ -72,7 +75,8 @@ impl Walk<'_> {
             Mark::Result | Mark::Positive if back.depth == 0 && !adjacent => return Some(after),
             Mark::And | Mark::Or => {
                 let complete = self.mark_before(at) == Mark::Head || self.is_variant(at.saturating_sub(1));
-                if complete && !place.cue.plural {
+                let singular = place.cue.predicate && !place.cue.plural && (back.of_treatment || adjacent);
+                if singular || (complete && !place.cue.plural) {
                     return Some(after);
                 }
                 back.joined = back.joined.or(Some(at));
@@ -105,11 +109,11 @@ impl Walk<'_> {
     }
 
     /// Whether a list goes on before this comma: "EGFR, ALK and ROS1 were negative".
-    fn list_goes_back(&self, comma: usize, joined: Option<usize>, plural: bool) -> bool {
+    fn list_goes_back(&self, comma: usize, joined: Option<usize>, place: &Place) -> bool {
         let Some(left) = comma.checked_sub(1) else { return false };
         // "EGFR mutation, ALK fusion and ROS1 fusion were not found": every item ends in such a noun.
         let headed = |at: usize| matches!(self.mark(at), Mark::Head | Mark::GeneHead);
-        if plural && headed(left) && joined.and_then(|join| join.checked_sub(1)).is_some_and(headed) {
+        if place.cue.plural && headed(left) && joined.and_then(|join| join.checked_sub(1)).is_some_and(headed) {
             return true;
         }
         let before =
@@ -117,6 +121,9 @@ impl Walk<'_> {
         let single = !matches!(before, Mark::Plain | Mark::Head | Mark::GeneHead | Mark::Positive | Mark::Result);
         let right = self.mark(comma + 2);
         let single_right = !matches!(right, Mark::Plain | Mark::Head | Mark::GeneHead);
-        self.mark(left) == Mark::Plain && single && !self.is_finding(comma) && (joined.is_some() || single_right)
+        self.mark(left) == Mark::Plain
+            && single
+            && !self.is_finding(comma)
+            && (joined.is_some() || (single_right && (place.cue.plural || !place.cue.predicate)))
     }
 }

@@ -12,8 +12,8 @@
 //! | 2 | `not_tested` | without a test there is no result to deny or to doubt |
 //! | 3 | `wild_type` | the most telling of denials |
 //! | 4 | `negated` | "no prior", "no possible", "not recommended" deny |
-//! | 5 | `declined` | "planned but declined", "recommended; she refused" |
-//! | 6 | `present`, said after it | "planned surgery was performed", "suspected, then confirmed" |
+//! | 5 | `present`, said after it | "planned surgery was performed", "suspected, then confirmed" |
+//! | 6 | `declined` | "planned but declined", "recommended; she refused" |
 //! | 7 | `planned` | "will possibly receive" |
 //! | 8 | `uncertain` | of two doubts the greater |
 //! | 9 | `probable` | |
@@ -165,8 +165,8 @@ fn weight(assertion: Assertion, forward: bool) -> u8 {
         Assertion::NotTested => 9,
         Assertion::WildType => 8,
         Assertion::Negated => 7,
-        Assertion::Declined => 6,
-        Assertion::Present if !forward => 5,
+        Assertion::Present if !forward => 6,
+        Assertion::Declined => 5,
         Assertion::Planned => 4,
         Assertion::Uncertain => 3,
         Assertion::Probable => 2,

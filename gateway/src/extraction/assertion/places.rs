@@ -25,7 +25,7 @@ pub(super) struct Place {
 /// The side taken by rules that can be on either.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Either {
-    /// Planned and declined treatments: an object usually follows.
+    /// Planned, declined and stopped treatments: an object usually follows.
     treatment_forward: bool,
     /// Results: they usually follow their subject.
     result_forward: bool,
@@ -43,7 +43,7 @@ impl Either {
     }
 
     fn of(self, rule: &Rule) -> bool {
-        if matches!(rule.assertion, Assertion::Declined | Assertion::Planned) {
+        if matches!(rule.assertion, Assertion::Declined | Assertion::Planned | Assertion::Historical) {
             self.treatment_forward
         } else {
             self.result_forward

@@ -66,6 +66,7 @@ fn precedence() {
         "treatment | No planned [surgery]. | negated",
         "treatment | Declined planned [surgery]. | declined",
         "treatment | Planned [surgery] was performed. | present",
+        "treatment | Refused [surgery] was performed. | present",
         "treatment | Plan to start possible [surgery]. | planned",
         "cancer_type | Possible or even probable [lymphoma]. | uncertain",
         "cancer_type | Probable prior [lymphoma]. | probable",
