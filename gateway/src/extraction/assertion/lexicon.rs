@@ -162,6 +162,7 @@ fn read_mark(name: &str) -> Option<Mark> {
         "and" => Mark::And,
         "or" => Mark::Or,
         "article" => Mark::Article,
+        "with" => Mark::With,
         "preposition" => Mark::Preposition,
         "head" => Mark::Head,
         "gene head" => Mark::GeneHead,

@@ -12,8 +12,8 @@
 //! | 2 | `not_tested` | without a test there is no result to deny or to doubt |
 //! | 3 | `wild_type` | the most telling of denials |
 //! | 4 | `negated` | "no prior", "no possible", "not recommended" deny |
-//! | 5 | `declined` | "planned but declined", "recommended; she refused" |
-//! | 6 | `present`, said after it | "planned surgery was performed", "suspected, then confirmed" |
+//! | 5 | `present`, said after it | "planned surgery was performed", "suspected, then confirmed" |
+//! | 6 | `declined` | "planned but declined", "recommended; she refused" |
 //! | 7 | `planned` | "will possibly receive" |
 //! | 8 | `uncertain` | of two doubts the greater |
 //! | 9 | `probable` | |
@@ -26,10 +26,15 @@ use std::{fmt, ops::Range};
 
 use super::Field;
 
+mod backward;
+mod forward;
+mod headings;
 mod kinds;
 mod lexicon;
+mod places;
 mod scope;
 mod sentences;
+mod stops;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -124,6 +129,8 @@ impl<'note> Context<'note> {
         let reach = match field {
             Field::Stage if doubt => scope.reach.near,
             Field::Treatment | Field::CancerType if doubt => scope.reach.phrase,
+            Field::CancerType if rule.assertion == Assertion::Historical => scope.reach.phrase,
+            Field::Response if doubt => scope.reach.outcome,
             Field::MetastasisSite | Field::GeneMutation | Field::Biomarker if doubt => scope.reach.named,
             _ => scope.reach.whole,
         };
@@ -134,7 +141,7 @@ impl<'note> Context<'note> {
             range.end <= scope.cue_start && range.end > reach.max(from)
         };
         let denies_test = rule.assertion == Assertion::Negated && field == Field::Biomarker;
-        reached && !(denies_test && !self.names_positive(range))
+        reached && (!denies_test || self.names_positive(range))
     }
 
     /// Whether the words of the range name a positive result: "HER2 amplification".
@@ -158,8 +165,8 @@ fn weight(assertion: Assertion, forward: bool) -> u8 {
         Assertion::NotTested => 9,
         Assertion::WildType => 8,
         Assertion::Negated => 7,
-        Assertion::Declined => 6,
-        Assertion::Present if !forward => 5,
+        Assertion::Present if !forward => 6,
+        Assertion::Declined => 5,
         Assertion::Planned => 4,
         Assertion::Uncertain => 3,
         Assertion::Probable => 2,

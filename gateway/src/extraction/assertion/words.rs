@@ -27,8 +27,10 @@ pub(super) enum Mark {
     And,
     /// "or", "nor"
     Or,
-    /// "in", "of", "with"
+    /// "in", "of", "for"
     Preposition,
+    /// "with"
+    With,
     /// "a", "the", "her"
     Article,
     /// A cue that says a treatment was given: what stands before it no longer governs.
@@ -87,7 +89,7 @@ pub(super) fn fold(text: &str) -> Folded {
             ',' if !(folder.number && folder.in_word && next().is_some_and(|next| next.is_ascii_digit())) => {
                 folder.mark(at, character, ',', Mark::Comma);
             }
-            ':' if !(folder.number && folder.in_word) || !next().is_some_and(|next| next.is_ascii_digit()) => {
+            ':' if !(folder.number && folder.in_word && next().is_some_and(|next| next.is_ascii_digit())) => {
                 folder.mark(at, character, ':', Mark::Colon);
             }
             ';' => folder.mark(at, character, ';', Mark::End),
@@ -180,7 +182,7 @@ mod tests {
     fn check(text: &str, folded: &str, words: &[&str]) {
         let found = fold(text);
         assert_eq!(String::from_utf8(found.text).unwrap(), folded);
-        assert_eq!(found.words.iter().map(|word| &text[word.start..word.end]).collect::<Vec<_>>(), words);
+        assert_eq!(found.words.iter().map(|word| text.get(word.start..word.end).unwrap()).collect::<Vec<_>>(), words);
     }
 
     #[test]
