@@ -282,7 +282,7 @@ fn add_one(values: &mut Values, term: &super::lexicon::Term, name: &str, shown: 
         Outcome::Value(value) if term.is("score") && name == "PD-L1" => values.add(name, format!("{shown} {value}")),
         Outcome::Raised if term.is("serum") => values.add(name, format!("{shown} elevated")),
         Outcome::Normal(word) if term.is("serum") && !term.is("loose") && name != "PSA" => {
-            values.add(name, format!("{shown} {word}"))
+            values.add(name, format!("{shown} {word}"));
         }
         _ => {}
     }

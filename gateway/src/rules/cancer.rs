@@ -19,6 +19,8 @@ pub(crate) struct Diagnosis {
     pub(crate) haematologic: bool,
     /// Whether the note speaks of a malignancy without saying which.
     pub(crate) unnamed: bool,
+    /// Whether it is of the past in every mention.
+    pub(crate) past: bool,
 }
 
 /// A name of a malignancy as it stands in the note.
@@ -39,7 +41,7 @@ const FIRST: usize = 12;
 
 /// Reads the diagnosis.
 pub(crate) fn read(view: &View<'_>) -> Diagnosis {
-    let names: Vec<Named> = names(view);
+    let names = names(view);
     let unnamed = names.iter().any(|name| name.term.is("weak") && name.standing != Assertion::Historical);
     let Some(organ_key) = leading(&names) else { return Diagnosis { unnamed, ..Diagnosis::default() } };
     let group: Vec<&Named> = names.iter().filter(|name| key(name) == Some(organ_key)).collect();
@@ -62,7 +64,8 @@ pub(crate) fn read(view: &View<'_>) -> Diagnosis {
         }
     }
     let organ = group.iter().find_map(|name| name.organ);
-    Diagnosis { value: Some(value), organ, haematologic: best.term.is("haem"), unnamed }
+    let past = group.iter().all(|name| name.standing == Assertion::Historical);
+    Diagnosis { value: Some(value), organ, haematologic: best.term.is("haem"), unnamed, past }
 }
 
 /// What groups mentions of one malignancy: its organ, or its name where it has none.
@@ -99,21 +102,46 @@ fn leading(names: &[Named]) -> Option<&'static str> {
 /// Every malignancy of the patient that the note names.
 fn names(view: &View<'_>) -> Vec<Named> {
     let terms = view.terms(Kind::Cancer);
-    let mut names = Vec::new();
+    let corroborated = is_corroborated(view);
+    let mut names: Vec<Named> = Vec::new();
+    let mut denied: Vec<&'static str> = Vec::new();
     for (index, mention) in terms.iter().enumerate() {
-        if mention.term.is("adj") || mention.term.is("decoy") {
+        let term = mention.term;
+        let lone_acronym = term.is_acronym() && term.spelled.len() <= AMBIGUOUS && !corroborated;
+        if term.is("adj") || term.is("decoy") || lone_acronym || is_of_study(view, &mention.range) {
             continue;
         }
         let standing = match view.assertion(&mention.range, Field::CancerType) {
             Assertion::Uncertain if is_known_indication(view, &mention.range) => Assertion::Present,
             standing => standing,
         };
-        let counts = standing.in_record(Field::CancerType) || standing == Assertion::Historical;
-        if counts && !is_relatives_or_trial(view, &mention.range) {
+        if standing == Assertion::Negated {
+            denied.push(term.name);
+        } else if standing.in_record(Field::CancerType) || standing == Assertion::Historical {
             names.push(named(view, terms.get(..index).unwrap_or_default(), mention, standing));
         }
     }
+    // "Concern for lymphoma; biopsy showed no lymphoma": a suspicion that the note itself lays to rest.
+    let certain = names.iter().any(|name| name.standing == Assertion::Present);
+    names.retain(|name| certain || name.standing != Assertion::Probable || !denied.contains(&name.term.name));
     names
+}
+
+/// Acronyms up to this length have other meanings: MCL is a ligament, NEC a disease of the gut, CCA an
+/// artery, MM a unit.
+const AMBIGUOUS: usize = 3;
+
+/// Whether the note speaks of malignancy in words, or of its treatment, so that acronyms may count.
+fn is_corroborated(view: &View<'_>) -> bool {
+    let worded = |mention: &Mention| {
+        let standing = || view.assertion(&mention.range, Field::CancerType);
+        !mention.term.is_acronym()
+            && (mention.term.is("whole") || mention.term.is("head"))
+            && !matches!(standing(), Assertion::Negated | Assertion::Family)
+    };
+    view.terms(Kind::Cancer).iter().any(worded)
+        || view.terms(Kind::Treatment).iter().any(|mention| mention.term.is("onco"))
+        || view.terms(Kind::Spread).iter().any(|mention| mention.term.is("metastatic") || mention.term.is("sited"))
 }
 
 /// Why an examination was asked for is an open question, unless it names treatment or spread:
@@ -131,7 +159,7 @@ fn is_known_indication(view: &View<'_>, range: &Range<usize>) -> bool {
 }
 
 /// "Cancer" in the name of a study or a journal says nothing of the patient.
-fn is_relatives_or_trial(view: &View<'_>, range: &Range<usize>) -> bool {
+fn is_of_study(view: &View<'_>, range: &Range<usize>) -> bool {
     ["trial", "study", "guideline", "cell line", "screening", "center", "risk", "clinic"]
         .iter()
         .any(|word| view.folded.after(range.end, 16).trim_start().starts_with(word))

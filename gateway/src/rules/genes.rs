@@ -204,7 +204,8 @@ fn preceding(view: &View<'_>, alterations: &[Alteration], gene: &Mention, floor:
     };
     let nearest = usable(last)?;
     let gap = view.folded.slice(nearest.range.end..gene.range.start).trim();
-    if !TIES.contains(&gap) && !(gap.starts_with("in exon") && is_filler(gap)) {
+    let tied = TIES.contains(&gap) || (gap.starts_with("in exon") && is_filler(gap));
+    if !tied {
         return None;
     }
     // "A T315I mutation in ABL1": the variant says more than the noun behind it.

@@ -58,6 +58,11 @@ pub(crate) struct Term {
 }
 
 impl Term {
+    /// Whether this spelling counts in exactly its case only.
+    pub(crate) fn is_acronym(&self) -> bool {
+        self.exact
+    }
+
     /// Whether the entry has a tag.
     pub(crate) fn is(&self, tag: &str) -> bool {
         self.tags.split(',').any(|own| own.trim() == tag)

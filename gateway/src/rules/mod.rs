@@ -49,7 +49,7 @@ pub fn read(note: &Note) -> Reading {
         gene_mutation: genes::read(&view, &diagnosis).joined(),
         biomarker: biomarkers::read(&view).joined(),
         treatment: treatment::read(&view, &diagnosis).values.joined(),
-        response: response::read(&view),
+        response: response::read(&view, &diagnosis),
         metastasis_site: spread.sites.joined(),
         cancer_type: diagnosis.value,
     };

@@ -5,8 +5,9 @@ use std::{ops::Range, sync::LazyLock};
 use regex::Regex;
 
 use super::{
+    cancer::Diagnosis,
     lexicon::{Kind, Mention},
-    view::View,
+    view::{View, is_one_of},
 };
 use crate::extraction::{Assertion, Field};
 
@@ -28,10 +29,12 @@ struct Step {
 }
 
 /// Reads the response.
-pub(crate) fn read(view: &View<'_>) -> Option<String> {
+pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Option<String> {
     let mut course = stated(view);
+    // Where the malignancy is of the past, it is other diseases that are stable or progress.
+    course.retain(|step| !diagnosis.past || !matches!(step.category, "pd" | "sd" | "pr" | "minor" | "control"));
     let only_worse = course.iter().all(|step| step.category == "pd");
-    if only_worse {
+    if only_worse && !diagnosis.past {
         let changes = changes(view, course.is_empty());
         course.extend(changes);
     }
@@ -154,73 +157,36 @@ fn is_stated(view: &View<'_>, mention: &Mention) -> bool {
     !other && view.counts(&mention.range, Field::Response)
 }
 
-/// "PR" is a receptor, "PD" a disease, "CR" a lab value: they count after words of response only.
+/// "PR" is a receptor, "PD" a disease, "CR" a lab value: they count beside words of response only.
 fn is_abbreviation(view: &View<'_>, mention: &Mention) -> bool {
-    const WORDS: [&str; 12] = [
-        "response",
-        "recist",
-        "imaging",
-        "restaging",
-        "scan",
-        "scans",
-        "pet",
-        "ct",
-        "achieved",
-        "best",
-        "cycles",
-        "mri",
-    ];
+    const WORDS: &str = "response recist imaging restaging scan scans pet ct achieved best cycles mri";
+    const LEADS: [&str; 9] =
+        ["w/", "with", "developed", "had", "showed", "showing", "documented", "response:", "response |"];
     const RECEPTOR: [&str; 13] =
         ["+", "-", " positive", " negative", " pos", " neg", " interval", "/", ":", " <", "%", " status", " (9"];
+    let partial = mention.term.tag("cat") == Some("pr");
     let next = view.folded.after(mention.range.end, 12);
-    let whole = view.near(&mention.range, 120, 60);
-    let enumerated = view.folded.before(mention.range.start, 2).trim_end().ends_with(['/', ',']);
     let before = view.folded.before(mention.range.start, 14).trim_end();
-    let led = mention.term.tag("cat") != Some("pr")
-        && ["w/", "with", "developed", "had", "showed", "showing", "documented", "response:", "response |"]
-            .iter()
-            .any(|word| before.ends_with(word));
-    !RECEPTOR.iter().any(|sign| next.starts_with(sign))
-        && !next.trim_start().starts_with(|c: char| c.is_ascii_digit())
-        && !(enumerated && mention.term.tag("cat") == Some("pr"))
-        && (led || WORDS.iter().any(|word| whole.split(|c: char| !c.is_alphanumeric()).any(|own| own == *word)))
-        && view.counts(&mention.range, Field::Response)
+    let is_result = RECEPTOR.iter().any(|sign| next.starts_with(sign))
+        || next.trim_start().starts_with(|c: char| c.is_ascii_digit())
+        || (partial && before.ends_with(['/', ',']));
+    let led = !partial && LEADS.iter().any(|word| before.ends_with(word));
+    let words = view.near(&mention.range, 120, 60).split(|c: char| !c.is_alphanumeric());
+    let spoken_of = led || words.into_iter().any(|word| is_one_of(WORDS, word));
+    !is_result && spoken_of && view.counts(&mention.range, Field::Response)
 }
 
 /// Whether the clause speaks of a tumour, its places or a scan.
 fn is_of_disease(view: &View<'_>, range: &Range<usize>) -> bool {
-    const DISEASE: [&str; 25] = [
-        "lesion",
-        "tumor",
-        "tumour",
-        "metasta",
-        "mass",
-        "disease",
-        "nodule",
-        "node",
-        "implant",
-        "burden",
-        "primary",
-        "lymphadenopathy",
-        "cancer",
-        "deposit",
-        "adenopathy",
-        "melanoma",
-        "carcinoma",
-        "lymphoma",
-        "hepatic",
-        "pulmonary",
-        "intracranial",
-        "uptake",
-        "response",
-        "responded",
-        "nodal",
-    ];
+    const DISEASE: &str = "lesion tumor tumour metasta mass disease nodule node implant burden primary \
+                           lymphadenopathy cancer deposit adenopathy melanoma carcinoma lymphoma hepatic pulmonary \
+                           intracranial uptake response responded nodal";
     let before = view.near(&(range.start..range.start), 90, 0);
     let before = before.rsplit([';', ':']).next().unwrap_or_default();
     let after = view.near(&(range.end..range.end), 0, 60);
     let after = after.split([';', ':']).next().unwrap_or_default();
-    DISEASE.iter().any(|word| [before, after, view.folded.slice(range.clone())].iter().any(|part| part.contains(word)))
+    let parts = [before, after, view.folded.slice(range.clone())];
+    DISEASE.split_ascii_whitespace().any(|word| parts.iter().any(|part| part.contains(word)))
 }
 
 /// One value for the course: the last statement, with the response before it where the disease grew again.
