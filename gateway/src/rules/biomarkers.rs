@@ -13,7 +13,7 @@ use crate::extraction::{Assertion, Field};
 /// A result behind a marker, anchored there: at most a few words lie between.
 static RESULT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(RESULT_PATTERN).ok());
 const RESULT_PATTERN: &str = concat!(
-    r"^(?:(?P<plus>\+{1,3}(?:[^0-9a-z]|$)| ?\+ve)|(?P<minus>-(?:[^0-9a-z]|$)| ?-ve)|(?P<gap>(?:[ :=,(~|]|(?-u:\b)(?:expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis)(?-u:\b)){0,14}?)",
+    r"^(?:(?P<plus>\+{1,3}(?:[^0-9a-z]|$)| ?\+ve)|(?P<minus>-(?:[^0-9a-z]|$)| ?-ve)|(?P<gap>(?:[ :=,()~|]|(?-u:\b)(?:expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis)(?-u:\b)){0,14}?)",
     r"(?:",
     r"(?P<percent>(?:(?:[<>≥≤~]|>=|<=|less than|greater than|more than|at least) ?)?\d{1,3}(?:[.,]\d+)?(?: ?(?:-|to) ?\d{1,3})? ?(?:%|percent))",
     r"|(?P<ihc>[0-3] ?\+(?:/3\+?)?|score (?:of )?[0-3]\+?(?-u:\b))",
@@ -21,7 +21,7 @@ const RESULT_PATTERN: &str = concat!(
     r"|(?P<positive>positive|detected|pos(?-u:\b)|overexpressed|overexpression|over expression|expressed)",
     r"|(?P<negative>negative|not detected|undetected|neg(?-u:\b)|not expressed|non amplified|nonamplified|not amplified|absent)",
     r"|(?P<amplified>amplified|amplification)",
-    r"|(?:(?:elevated|raised|increased|high|rising|rose)(?:[ (,:=]|(?-u:\b)(?:at|to|of|was|with|a|level)(?-u:\b)){1,6})?(?P<number>(?:(?:[<>≥≤~]|>=|<=) ?)?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?:(?:[<>≥≤~]|>=|<=) ?)?\d+(?:[.,]\d+)?)(?P<unit> ?(?:ng/ml|ng/dl|µg/l|μg/l|ug/l|mcg/l|ng/l|pg/ml|u/ml|iu/ml|miu/ml|mu/ml|u/l|iu/l|ku/l|kiu/l|ku/ml|units/ml|units/l|mut(?:ation)?s?/mb|mutations? per megabase|mut(?:s|ations)? per mb|mg/l|miu/l))?",
+    r"|(?:(?:elevated|raised|increased|high|rising|rose)(?:[ (,:=]|(?-u:\b)(?:at|to|of|was|with|a|level)(?-u:\b)){1,6})?(?P<number>(?:(?:[<>≥≤~]|>=|<=) ?)?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?:(?:[<>≥≤~]|>=|<=) ?)?\d+(?:[.,]\d+)?)(?:(?P<unit> ?(?:ng/ml|ng/dl|µg/l|μg/l|ug/l|mcg/l|ng/l|pg/ml|u/ml|iu/ml|miu/ml|mu/ml|u/l|iu/l|ku/l|kiu/l|ku/ml|units/ml|units/l|mut(?:ation)?s?/mb|mutations? per megabase|mut(?:s|ations)? per mb|mg/l|miu/l))|(?-u:\b))",
     r"|(?P<raised>elevated|high(?-u:\b)|raised|rising|increased|rose)",
     r"|(?P<normal>normal(?:ized|ised|ization|isation)?|undetectable|within normal limits)",
     r"))",
@@ -295,5 +295,34 @@ mod tests {
     #[test]
     fn pattern_compiles() {
         assert!(RESULT.is_some(), "{:?}", Regex::new(RESULT_PATTERN).err());
+    }
+
+    #[test]
+    fn wordings_of_results() {
+        for (text, expected) in [
+            ("PD-L1 was 5 % on IHC", "PD-L1 5%"),
+            ("PD-L1 tumor proportion score of 60%", "PD-L1 60%"),
+            ("PD-L1 (22C3) TPS <1%", "PD-L1 <1%"),
+            ("PD-L1 CPS 12", "PD-L1 CPS 12"),
+            ("PD-L1 testing was not performed", ""),
+            ("ER-/PR-/HER2-", "ER negative; PR negative; HER2 negative"),
+            ("ER+, PR+, HER2 3+", "ER positive; PR positive; HER2 IHC 3+"),
+            ("ER/PR positive, HER2 amplified by FISH", "ER positive; PR positive; HER2 amplification"),
+            ("estrogen receptor (ER) positive (90 %)", "ER positive (90%)"),
+            ("HER-2/neu IHC 0", "HER2 negative"),
+            ("negative for ER", "ER negative"),
+            ("Ki-67 index: 30 %", "Ki-67 30%"),
+            ("MSI-H, TMB-high (22 mut/Mb)", "MSI-H; TMB-high (22 mut/Mb)"),
+            ("TMB 3 mut/Mb", "TMB 3 mut/Mb"),
+            ("mismatch repair deficient (MSI-H)", "MSI-H (dMMR)"),
+            ("PSA of 0,9 ng/ml", "PSA 0,9 ng/ml"),
+            ("CA 19-9 was elevated at 1,200 U/mL", "CA 19-9 1,200 U/mL"),
+            ("elevated CEA", "CEA elevated"),
+            ("p16 positive", "p16 positive"),
+            ("best response was PR \u{2014} she continues", ""),
+            ("he met his kit in the ER", ""),
+        ] {
+            assert_eq!(read(&View::of(text)).joined().unwrap_or_default(), expected, "{text}");
+        }
     }
 }

@@ -86,10 +86,15 @@ fn link(view: &View<'_>, values: &mut Values, run: &[Mention], alteration: &Alte
     let joint = first.range.start..last.range.end;
     let gap = view.folded.slice(first.range.end..last.range.start);
     let fused = run.len() == 2 && matches!(gap, "/" | "::" | " " | "-" | ":" | "--");
-    if fused && alteration.sort == Sort::Structural {
+    let partners = fused && gap != "/" && alteration.sort == Sort::Result;
+    if partners && first.term.name == "BCR" {
+        return; // a biomarker
+    }
+    if partners || (fused && alteration.sort == Sort::Structural) {
+        let kind = if partners { "fusion" } else { alteration.text.as_str() };
         if counts(view, alteration) && view.counts(&joint, Field::GeneMutation) {
             let pair = format!("{} {}", first.term.name, last.term.name);
-            values.add(pair, format!("{} {}", view.folded.quote(&joint), alteration.text));
+            values.add(pair, format!("{} {kind}", view.folded.quote(&joint)));
         }
         return;
     }
@@ -127,12 +132,15 @@ fn worded(view: &View<'_>, gene: &Mention, alteration: &Alteration) -> String {
     if !exact {
         let words = view.terms(Kind::Alteration);
         let to = words.partition_point(|word| word.range.end <= gene.range.start);
-        let beside = words
-            .get(..to)
-            .and_then(<[_]>::last)
-            .filter(|word| word.term.is("effect") && view.folded.slice(word.range.end..gene.range.start) == " ");
-        if let Some(effect) = beside.map(|word| word.term.spelled).filter(|effect| !kind.contains(effect)) {
-            kind = format!("{effect} {kind}");
+        let mut edge = gene.range.start;
+        for word in words.get(..to).unwrap_or_default().iter().rev().take(3) {
+            if !word.term.is("adj") || view.folded.slice(word.range.end..edge) != " " {
+                break;
+            }
+            edge = word.range.start;
+            if word.term.is("effect") && !kind.contains(word.term.spelled) {
+                kind = format!("{} {kind}", word.term.spelled);
+            }
         }
     }
     let (before, after) = if exact { (10, 12) } else { (80, 20) };
@@ -142,7 +150,7 @@ fn worded(view: &View<'_>, gene: &Mention, alteration: &Alteration) -> String {
 
 /// A gene with a variant needs no "mutation" besides.
 fn drop_vague(values: &mut Values) {
-    const VAGUE: &str = "mutation mutated mutant variant alteration somatic activating pathogenic (germline)";
+    const VAGUE: &str = "mutation mutated mutant variant alteration somatic activating pathogenic germline (germline)";
     let is_exact =
         |key: &str| key.split_once(' ').is_some_and(|(_, kind)| kind.bytes().any(|byte| byte.is_ascii_digit()));
     let exact: HashSet<String> =
@@ -215,4 +223,36 @@ fn preceding(view: &View<'_>, alterations: &[Alteration], gene: &Mention, floor:
         })
     });
     before.or(Some(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wordings_of_alterations() {
+        for (text, expected) in [
+            ("BRAF V600E", "BRAF V600E"),
+            ("positive for EGFR L858R and T790M", "EGFR L858R; EGFR T790M"),
+            ("a V600E mutation in BRAF", "BRAF V600E"),
+            ("acquired T790M", "EGFR T790M"),
+            ("KRAS and TP53 mutations", "KRAS mutation; TP53 mutation"),
+            ("KRAS G12D mutation", "KRAS G12D"),
+            ("EML4-ALK fusion", "EML4-ALK fusion"),
+            ("ALK-rearranged", "ALK rearrangement"),
+            ("MET exon 14 skipping", "MET exon 14 skipping"),
+            ("MET amplification", "MET amplification"),
+            ("HER2 amplification", ""),
+            ("ERBB2 S310F mutation", "ERBB2 S310F"),
+            ("a deleterious germline BRCA2 mutation", "BRCA2 deleterious mutation (germline)"),
+            ("a pathogenic BRCA1 variant", "BRCA1 pathogenic variant"),
+            ("BRCA1 (germline)", "BRCA1 germline"),
+            ("BRAF wild-type", ""),
+            ("the patient met his doctor, mutations of mood", ""),
+            ("KRAS testing", ""),
+        ] {
+            let values = read(&View::of(text), &Diagnosis::default());
+            assert_eq!(values.joined().unwrap_or_default(), expected, "{text}");
+        }
+    }
 }

@@ -48,7 +48,7 @@ pub fn read(note: &Note) -> Reading {
         stage: stage::read(&view, &diagnosis, &spread, stated),
         gene_mutation: genes::read(&view, &diagnosis).joined(),
         biomarker: biomarkers::read(&view).joined(),
-        treatment: treatment::read(&view, &diagnosis).values.joined(),
+        treatment: treatment::read(&view, &diagnosis).joined(),
         response: response::read(&view, &diagnosis),
         metastasis_site: spread.sites.joined(),
         cancer_type: diagnosis.value,

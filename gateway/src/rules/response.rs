@@ -170,7 +170,10 @@ fn is_abbreviation(view: &View<'_>, mention: &Mention) -> bool {
     let is_result = RECEPTOR.iter().any(|sign| next.starts_with(sign))
         || next.trim_start().starts_with(|c: char| c.is_ascii_digit())
         || (partial && before.ends_with(['/', ',']));
-    let led = !partial && LEADS.iter().any(|word| before.ends_with(word));
+    // "Docetaxel x6 with PR, then": a response ends its phrase, a receptor has a result behind it.
+    let ends_phrase = next.is_empty() || next.starts_with([',', '.', ';', ')']);
+    let receptors = view.folded.before(mention.range.start, 24).contains("er ");
+    let led = (!partial || (ends_phrase && !receptors)) && LEADS.iter().any(|word| before.ends_with(word));
     let words = view.near(&mention.range, 120, 60).split(|c: char| !c.is_alphanumeric());
     let spoken_of = led || words.into_iter().any(|word| is_one_of(WORDS, word));
     !is_result && spoken_of && view.counts(&mention.range, Field::Response)

@@ -40,7 +40,7 @@ const FILLERS: &str = "and or the both multiple left right bilateral new as well
                        enhancing lobe hypodense with extensive innumerable scattered sclerotic lytic widespread region \
                        parenchymal target mets dominant contralateral ipsilateral her his its";
 /// Words that tie a word of spread to the organ behind it.
-const TIES: &str = "to in involving within throughout of including at sites affecting on site";
+const TIES: &str = "include includes included are were noted seen identified present found detected to in involving within throughout of including at sites affecting on site";
 /// Places of the belly, where an ovarian tumour spreads without being stage IV.
 const BELLY: &str = "peritoneum omentum pelvis mesentery diaphragm abdomen";
 /// More organs than any list has; keeps the work linear.
@@ -70,7 +70,9 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, stage_iv: bool) -> Sp
         if own || matches!(place, "abdomen" | "head and neck" | "gastrointestinal tract") {
             continue;
         }
-        if !node {
+        if node {
+            spread.extent = spread.extent.max(Extent::Regional);
+        } else {
             spread.extent = spread.extent.max(Extent::Distant);
             spread.beyond_belly |= !is_one_of(BELLY, place);
         }
@@ -112,7 +114,7 @@ fn places(view: &View<'_>, word: &Mention, advanced: bool) -> Vec<Found> {
         return sited;
     }
     let strong = word.term.is("metastatic");
-    let lesion = word.term.is("lesion") && (advanced || tells_of_spread(view, word));
+    let lesion = word.term.is("lesion") && (advanced || word.term.is("implant") || tells_of_spread(view, word));
     if !strong && !lesion {
         return Vec::new();
     }
@@ -150,9 +152,20 @@ fn involved_nodes(view: &View<'_>) -> Vec<Found> {
 /// Whether the sentence of a lesion speaks of metastasis or of a worse disease.
 fn tells_of_spread(view: &View<'_>, word: &Mention) -> bool {
     let sentence = view.near(&word.range, 160, 160);
-    ["metasta", "progress", "recurr", "relaps", "disseminat", "hypermetabolic", "fdg"]
-        .iter()
-        .any(|sign| sentence.contains(sign))
+    [
+        "metasta",
+        "progress",
+        "recurr",
+        "relaps",
+        "disseminat",
+        "hypermetabolic",
+        "fdg",
+        "enhancing",
+        "multiple",
+        "several",
+    ]
+    .iter()
+    .any(|sign| sentence.contains(sign))
 }
 
 /// The organ that was imaged: "brain MRI showed two lesions".
@@ -218,7 +231,7 @@ fn sites_of<'v>(view: &'v View<'_>, word: &Mention, strong: bool) -> impl Iterat
         let tied = if to > first {
             is_list(gap)
         } else if over_diagnosis {
-            gap.starts_with(" to ") && leads_to(gap, false)
+            (gap.starts_with(" to ") || gap.starts_with(" in ")) && leads_to(gap, false)
         } else {
             leads_to(gap, strong)
         };
@@ -249,5 +262,10 @@ fn leads_to(gap: &str, strong: bool) -> bool {
         || (tied
             && gap.len() < 40
             && !gap.contains(['.', '\n', ';'])
-            && words.all(|word| is_one_of(TIES, word) || is_one_of(FILLERS, word)))
+            && words.all(|word| is_one_of(TIES, word) || is_one_of(FILLERS, word) || is_count(word)))
+}
+
+/// "In 4 of 22 regional lymph nodes", "in 4/22 nodes".
+fn is_count(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'/')
 }

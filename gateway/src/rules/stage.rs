@@ -13,7 +13,7 @@ use crate::extraction::{Assertion, Field};
 
 /// After the word "stage".
 static GROUP: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(GROUP_PATTERN).ok());
-const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is|of|as|at|the|to|be|consistent|with|clinical|clinically|pathologic|pathological|pathologically|ajcc|figo|tnm|ann arbor|lugano|iss|revised|overall|final|anatomic|prognostic|listed|documented|reported|recorded|8th|7th|edition|:|=|,|\(|-|\||\n))*[ (|]*(iv|iii|ii|i|[0-4])(?: ?[-/]?(?:([abc])([1-4])?))?(?-u:\b)";
+const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is|of|as|at|the|to|be|consistent|with|clinical|clinically|pathologic|pathological|pathologically|ajcc|figo|tnm|ann arbor|lugano|iss|revised|overall|final|anatomic|prognostic|listed|documented|reported|recorded|assigned|presentation|diagnosis|time|estimated|8th|7th|edition|:|=|,|\(|-|\||\n))*[ (|]*(iv|iii|ii|i|[0-4])(?: ?[-/]?(?:([abc])([1-4])?))?(?-u:\b)";
 
 /// Tumour, node, metastasis; looked for once in the whole note.
 static TNM: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(TNM_PATTERN).ok());
@@ -29,8 +29,7 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, spread: &Spread, stat
     }
     let tnm = tnm(view);
     if is_distant(diagnosis, spread, stated.is_some()) || tnm.as_ref().is_some_and(|tnm| tnm.m1) {
-        // A stage of the time of diagnosis gives way to the metastatic disease of now.
-        return Some(stated.filter(|stage| stage.starts_with("IV")).unwrap_or_else(|| "IV".to_owned()));
+        return stated.or_else(|| (!is_withheld(view)).then(|| "IV".to_owned()));
     }
     stated
         .or_else(|| extent(view).map(str::to_owned))
@@ -40,8 +39,30 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, spread: &Spread, stat
             implants.then(|| "IIIC".to_owned())
         })
         .or_else(|| tnm.as_ref().and_then(|tnm| tnm.group(diagnosis.organ)).map(str::to_owned))
-        .or_else(|| (spread.extent == Extent::Regional).then(|| "III".to_owned()))
+        .or_else(|| {
+            (spread.extent == Extent::Regional && !is_withheld(view)).then(|| regional(view, diagnosis).to_owned())
+        })
         .or_else(|| tnm.map(|tnm| tnm.text))
+}
+
+/// A locally advanced disease; of the breast, growth into the chest wall or skin is T4 and so IIIB.
+fn regional(view: &View<'_>, diagnosis: &Diagnosis) -> &'static str {
+    let text = view.folded.as_str();
+    let t4 = ["chest wall involvement", "inflammatory breast", "inflammatory carcinoma", "skin involvement"];
+    if diagnosis.organ == Some("breast") && t4.iter().any(|words| text.contains(words)) { "IIIB" } else { "III" }
+}
+
+/// Whether the note says that it gives no stage: then none is inferred.
+fn is_withheld(view: &View<'_>) -> bool {
+    const WORDS: [&str; 7] =
+        ["not recorded", "not documented", "not listed", "not provided", "not stated", "not document", "not specified"];
+    let text = view.folded.as_str();
+    let bare = ["no formal stag", "no formal ajcc", "no stage ", "no tnm", "no staging "];
+    bare.iter().any(|words| text.contains(words))
+        || text.match_indices("stag").any(|(at, word)| {
+            let after = view.near(&(at..at + word.len()), 0, 50);
+            WORDS.iter().any(|words| after.contains(words))
+        })
 }
 
 /// Whether the spread makes it stage IV.
@@ -147,10 +168,14 @@ impl Tnm {
         let node = self.n.is_some_and(|n| matches!(n, '1'..='3'));
         match (organ?, self.t?, node) {
             (_, _, _) if self.m1 => Some("IV"),
-            ("colon" | "rectum" | "skin", _, true) | ("prostate", '3' | '4', false) => Some("III"),
+            ("breast", _, _) => self.breast(),
+            ("colon" | "rectum" | "skin" | "kidney" | "bladder", _, true)
+            | ("prostate", '3' | '4', false)
+            | ("kidney" | "bladder", '3', false) => Some("III"),
             ("colon" | "rectum", '3' | '4', false) if self.n == Some('0') => Some("II"),
             ("colon" | "rectum", '1' | '2', false) if self.n == Some('0') => Some("I"),
-            ("breast", _, _) => self.breast(),
+            ("kidney" | "bladder", '2', false) => Some("II"),
+            ("kidney" | "bladder", '1', false) => Some("I"),
             _ => None,
         }
     }

@@ -10,15 +10,6 @@ use crate::extraction::{Assertion, Field};
 /// Words that say when or how, kept with the treatment that they stand before.
 const QUALIFIERS: [&str; 6] = ["neoadjuvant", "adjuvant", "maintenance", "palliative", "salvage", "perioperative"];
 
-/// What the treatments say of the note.
-#[derive(Debug, Default)]
-pub(crate) struct Treatments {
-    /// The treatments.
-    pub(crate) values: Values,
-    /// Whether one of them is given for hardly anything but malignancy.
-    pub(crate) oncologic: bool,
-}
-
 /// Whether the note names a drug that is hardly given for anything but malignancy.
 pub(crate) fn names_antineoplastic(view: &View<'_>) -> bool {
     view.terms(Kind::Treatment).iter().any(|mention| {
@@ -29,8 +20,8 @@ pub(crate) fn names_antineoplastic(view: &View<'_>) -> bool {
 }
 
 /// Reads the treatments.
-pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Treatments {
-    let mut treatments = Treatments::default();
+pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Values {
+    let mut values = Values::default();
     let given: Vec<&Mention> = view
         .terms(Kind::Treatment)
         .iter()
@@ -58,11 +49,10 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Treatments {
         if covered || is_gloss(view, mention, &given) {
             continue;
         }
-        treatments.oncologic |= mention.term.is("onco");
-        treatments.values.add(mention.term.name, qualified(view, mention));
+        values.add(mention.term.name, qualified(view, mention));
     }
-    join_androgen_deprivation(&mut treatments.values);
-    treatments
+    join_androgen_deprivation(&mut values);
+    values
 }
 
 /// Castration is one treatment, whether the note names the drug, the class or both.
