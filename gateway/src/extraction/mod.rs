@@ -14,7 +14,7 @@ pub mod parse;
 mod pipeline;
 
 pub use answer::{Answer, Basis, Finding, Warning, WarningCode};
-pub use assertion::Assertion;
+pub use assertion::{Assertion, Context, Section};
 pub use deadline::Deadline;
 pub use engine::{
     Ask, Draft, DraftFuture, Engine, EngineError, EngineName, Finish, ModelName, PromptVersion, TokenBudget,

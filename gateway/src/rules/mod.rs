@@ -1,9 +1,26 @@
 //! The embedded engine: deterministic, no GPU, no network, no model.
+//!
+//! Curated term lists, found in one pass by one automaton, and a few patterns where grammar rules. It
+//! would rather say nothing than guess: a field is filled only in a note about a malignancy, and only
+//! with what the note asserts.
+
+mod alterations;
+mod biomarkers;
+mod cancer;
+mod folded;
+mod genes;
+mod lexicon;
+mod response;
+mod sites;
+mod stage;
+mod treatment;
+mod view;
 
 use std::sync::Arc;
 
+use self::{cancer::Diagnosis, lexicon::Kind, view::View};
 use crate::extraction::{
-    Ask, Deadline, Draft, DraftFuture, Engine, EngineName, Finish, ModelName, ModelText, Note, Record,
+    Ask, Deadline, Draft, DraftFuture, Engine, EngineName, Field, Finish, ModelName, ModelText, Note, Record,
 };
 
 /// What the rules read in a note.
@@ -17,8 +34,49 @@ pub struct Reading {
 
 /// Reads a note.
 #[must_use]
-pub fn read(_note: &Note) -> Reading {
-    Reading::default()
+pub fn read(note: &Note) -> Reading {
+    let view = View::of(note.as_str());
+    let recognised_terms = names_oncology(&view);
+    let diagnosis = cancer::read(&view);
+    if !is_oncologic(&view, &diagnosis) {
+        return Reading { record: Record::default(), recognised_terms };
+    }
+    let stated = stage::stated(&view);
+    let stage_iv = stated.as_ref().is_some_and(|stage| stage.starts_with("IV"));
+    let spread = sites::read(&view, &diagnosis, stage_iv);
+    let record = Record {
+        stage: stage::read(&view, &diagnosis, &spread, stated),
+        gene_mutation: genes::read(&view, &diagnosis).joined(),
+        biomarker: biomarkers::read(&view).joined(),
+        treatment: treatment::read(&view, &diagnosis).joined(),
+        response: response::read(&view, &diagnosis),
+        metastasis_site: spread.sites.joined(),
+        cancer_type: diagnosis.value,
+    };
+    Reading { record, recognised_terms }
+}
+
+/// Whether the note is about a malignancy of its patient. Without that, "stage 3" is a kidney's, "ER" a
+/// room and methotrexate a drug for joints.
+fn is_oncologic(view: &View<'_>, diagnosis: &Diagnosis) -> bool {
+    let metastatic = || {
+        view.terms(Kind::Spread)
+            .iter()
+            .any(|word| word.term.is("metastatic") && view.counts(&word.range, Field::MetastasisSite))
+    };
+    diagnosis.value.is_some()
+        || [diagnosis.unnamed, metastatic(), treatment::names_antineoplastic(view)].iter().filter(|sign| **sign).count()
+            > 1
+}
+
+/// Whether any term of oncology stands in the note, whatever is said of it.
+fn names_oncology(view: &View<'_>) -> bool {
+    let oncologic =
+        |kind: Kind, tags: &[&str]| view.terms(kind).iter().any(|mention| tags.iter().any(|tag| mention.term.is(tag)));
+    oncologic(Kind::Cancer, &["whole", "head"])
+        || oncologic(Kind::Treatment, &["onco"])
+        || oncologic(Kind::Spread, &["metastatic", "sited"])
+        || oncologic(Kind::Marker, &["status", "her2"])
 }
 
 /// The rules behind the engine port.
@@ -60,3 +118,6 @@ impl Engine for RulesEngine {
         Box::pin(std::future::ready(Ok(draft)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! How far a cue reaches into the words after it: "no brain, liver or bone metastases, ..."
+//!
+//! Ends of scopes and lists only; it does not look at what the words are, but at their marks.
+
+use super::{
+    places::{Place, Walk},
+    scope::{Commas, Reach},
+    words::Mark,
+};
+
+/// A walk from the cue towards the end of its sentence. Words are given by their index.
+struct Ahead {
+    /// The first word after the cue.
+    from: usize,
+    /// Where the walk gives up.
+    limit: usize,
+    commas: Commas,
+    /// Parentheses opened since the cue.
+    depth: usize,
+    /// The last "and" or comma, where a new statement may have begun.
+    broken: Option<usize>,
+    /// Where the list ends that the first comma belongs to.
+    list_until: Option<usize>,
+    /// First words that stop one kind of field or another, see [`Reach`].
+    phrase: Option<usize>,
+    named: Option<usize>,
+    outcome: Option<usize>,
+}
+
+impl Walk<'_> {
+    /// Walks from the cue towards the end of the sentence.
+    pub(super) fn forward(&self, place: &Place, commas: Commas, within: usize) -> Reach {
+        let from = place.last + 1;
+        let limit = from.saturating_add(within);
+        let (broken, list_until, phrase, named, outcome) = (None, None, None, None, None);
+        let mut ahead = Ahead { from, limit, commas, depth: 0, broken, list_until, phrase, named, outcome };
+        let mut at = from;
+        while at < limit && !self.opens(at) {
+            if let Some(end) = self.step(&mut ahead, place, at) {
+                at = end;
+                break;
+            }
+            at += 1;
+        }
+        let named = ahead.named.unwrap_or(at).min(at);
+        let phrase = ahead.phrase.unwrap_or(at).min(named);
+        Reach {
+            near: self.start_of(phrase.min(from + 3)),
+            phrase: self.start_of(phrase),
+            named: self.start_of(named),
+            outcome: self.start_of(ahead.outcome.unwrap_or(at).min(at)),
+            whole: self.start_of(at),
+        }
+    }
+
+    /// Takes one word; gives the end of the scope where it ends here.
+    fn step(&self, ahead: &mut Ahead, place: &Place, at: usize) -> Option<usize> {
+        let adjacent = at == ahead.from;
+        match self.mark(at) {
+            Mark::End => return Some(at),
+            Mark::Given if !adjacent => return Some(at),
+            Mark::Dash if !adjacent || !self.opens(place.first) => return Some(at),
+            Mark::Clause if ahead.commas == Commas::History => return Some(at),
+            Mark::Clause if ahead.broken.is_some() => return ahead.broken,
+            Mark::Clause if !adjacent => ahead.stops_outcome(at),
+            Mark::Open => {
+                ahead.stops_outcome(at);
+                ahead.depth += 1;
+            }
+            Mark::Close if ahead.depth == 0 => return Some(at),
+            Mark::Close => ahead.depth -= 1,
+            Mark::And => ahead.broken = Some(at),
+            Mark::Comma if ahead.depth == 0 => {
+                ahead.broken = Some(at);
+                return (!self.goes_on(ahead, place, at)).then_some(at);
+            }
+            Mark::Preposition if self.mark_before(at) != Mark::GeneHead => ahead.stops_phrase(at),
+            Mark::With => {
+                ahead.stops_phrase(at);
+                ahead.stops_outcome(at);
+            }
+            Mark::Reaction => ahead.named = ahead.named.or(Some(at)),
+            _ => {}
+        }
+        None
+    }
+
+    /// Whether the scope goes on after this comma.
+    fn goes_on(&self, ahead: &mut Ahead, place: &Place, comma: usize) -> bool {
+        if ahead.commas == Commas::Flow {
+            return true;
+        }
+        let until = ahead.list_until.unwrap_or_else(|| self.list_end(place, comma, ahead.limit));
+        ahead.list_until = Some(until);
+        comma < until || self.bare_item(ahead.from, comma)
+    }
+
+    /// Where the list ends that the first comma, at `comma`, may be part of: after its "or" or "and",
+    /// or at the comma itself where there is none.
+    fn list_end(&self, place: &Place, comma: usize, limit: usize) -> usize {
+        let before = comma.saturating_sub(1);
+        let complete = if before == place.last { place.cue.phrase } else { self.mark(before) == Mark::Head };
+        for at in comma + 1..limit {
+            if self.opens(at) {
+                break;
+            }
+            match self.mark(at) {
+                Mark::Or => return at,
+                // "no brain metastases, liver and bone lesions" is two statements.
+                Mark::And if !complete => return at,
+                Mark::And | Mark::End | Mark::Clause | Mark::Given | Mark::Dash | Mark::Result => break,
+                _ => {}
+            }
+        }
+        comma
+    }
+
+    /// Whether a single word, and no noun that completes an item, stands before this comma and is
+    /// followed by another single word or item: "no EGFR, ALK, ROS1 mutations".
+    fn bare_item(&self, from: usize, comma: usize) -> bool {
+        let before = comma.saturating_sub(1);
+        let alone = before == from || (before > from && self.mark(before - 1) == Mark::Comma);
+        alone && self.mark(before) == Mark::Plain
+    }
+}
+
+impl Ahead {
+    fn stops_phrase(&mut self, at: usize) {
+        self.phrase = self.phrase.or(Some(at));
+    }
+
+    fn stops_outcome(&mut self, at: usize) {
+        self.outcome = self.outcome.or(Some(at));
+    }
+}

@@ -1,0 +1,189 @@
+//! What a note says of a thing that it names: that it is there, was, will be, may be, or is not.
+//!
+//! [`Context::of`] reads a note once, in linear time; [`Context::assess`] then answers for any byte
+//! range of it. The cues are lists in `cues/`; the cases in `cases.txt` show what is meant. It never
+//! decides what a range means or whether it belongs to a field: that is for whoever found the value.
+//!
+//! A thing that several cues speak of is what the first of these says:
+//!
+//! | | says | because |
+//! |---|---|---|
+//! | 1 | `family` | what is a relative's is in no way the patient's |
+//! | 2 | `not_tested` | without a test there is no result to deny or to doubt |
+//! | 3 | `wild_type` | the most telling of denials |
+//! | 4 | `negated` | "no prior", "no possible", "not recommended" deny |
+//! | 5 | `present`, said after it | "planned surgery was performed", "suspected, then confirmed" |
+//! | 6 | `declined` | "planned but declined", "recommended; she refused" |
+//! | 7 | `planned` | "will possibly receive" |
+//! | 8 | `uncertain` | of two doubts the greater |
+//! | 9 | `probable` | |
+//! | 10 | `historical` | |
+//! | 11 | `present`, said before it | "continues" under the heading Plan |
+//! | 12 | what the heading says | Plan: planned; Past history: historical |
+//! | 13 | `present` | |
+
+use std::{fmt, ops::Range};
+
+use super::Field;
+
+mod backward;
+mod forward;
+mod headings;
+mod kinds;
+mod lexicon;
+mod places;
+mod scope;
+mod sentences;
+mod stops;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use kinds::{Assertion, Section};
+use lexicon::{REACH, Rule};
+use scope::Scope;
+use sentences::Sentence;
+use words::{Mark, Word};
+
+/// No cue has more words.
+const LONGEST_CUE: usize = 12;
+
+/// One note, read for its sentences, sections and cues.
+#[derive(Clone)]
+pub struct Context<'note> {
+    text: &'note str,
+    sentences: Vec<Sentence>,
+    words: Vec<Word>,
+    scopes: Vec<Scope>,
+}
+
+impl<'note> Context<'note> {
+    /// Reads a note.
+    #[must_use]
+    pub fn of(text: &'note str) -> Self {
+        let sentences = sentences::split(text);
+        let mut folded = words::fold(text);
+        let scopes = scope::scopes(&mut folded, &sentences);
+        Self { text, sentences, words: folded.words, scopes }
+    }
+
+    /// What the note says of the thing that stands in `range` (bytes) as a value of `field`.
+    ///
+    /// The field matters: "HER2 negative" is a biomarker with a result, and present; "negative for brain
+    /// metastases" denies a site. A biomarker is negated only where the range itself names a positive
+    /// result ("no HER2 amplification"). Cues inside the range are part of the value of a biomarker or a
+    /// response ("no evidence of disease").
+    #[must_use]
+    pub fn assess(&self, range: Range<usize>, field: Field) -> Assertion {
+        let section = self.section_at(range.start);
+        if section == Section::FamilyHistory {
+            return Assertion::Family;
+        }
+        let word = self.words.partition_point(|word| word.end <= range.start);
+        let earliest = self.word_start(word.saturating_sub(REACH + LONGEST_CUE));
+        let latest = self.word_start(self.words.partition_point(|word| word.start < range.end) + REACH + LONGEST_CUE);
+        let first = self.scopes.partition_point(|scope| scope.cue_start < earliest);
+        let near = self.scopes.get(first..).unwrap_or_default().iter();
+        let heard = near
+            .take_while(|scope| scope.cue_start <= latest)
+            .flat_map(|scope| scope.rules().map(move |rule| (scope, rule)))
+            .filter(|(_, rule)| rule.concerns(field))
+            .filter(|(scope, rule)| self.covers(scope, rule, &range, field))
+            .max_by_key(|(scope, rule)| weight(rule.assertion, scope.forward));
+        match heard {
+            Some((_, rule)) => rule.assertion,
+            None => under(section, field),
+        }
+    }
+
+    /// The bytes of the sentence that holds this offset; between two sentences, of the earlier one.
+    #[must_use]
+    pub fn sentence_at(&self, offset: usize) -> Range<usize> {
+        self.sentence(offset).map_or(0..0, |sentence| sentence.start..sentence.end)
+    }
+
+    /// The section that this offset stands in.
+    #[must_use]
+    pub fn section_at(&self, offset: usize) -> Section {
+        self.sentence(offset).map_or(Section::Body, |sentence| sentence.section)
+    }
+
+    fn sentence(&self, offset: usize) -> Option<&Sentence> {
+        let after = self.sentences.partition_point(|sentence| sentence.start <= offset);
+        self.sentences.get(after.saturating_sub(1))
+    }
+
+    fn word_start(&self, word: usize) -> usize {
+        self.words.get(word).map_or(self.text.len(), |word| word.start)
+    }
+
+    /// Whether this cue speaks of the thing in `range`.
+    fn covers(&self, scope: &Scope, rule: &Rule, range: &Range<usize>, field: Field) -> bool {
+        let own_words = matches!(field, Field::Biomarker | Field::Response);
+        if scope.cue_start < range.end && range.start < scope.cue_end {
+            // Its own words: "wild-type" in "EGFR wild-type". In a longer range only the cue at its edge.
+            let at_edge = if scope.forward { scope.cue_start <= range.start } else { scope.cue_end >= range.end };
+            return at_edge && !own_words;
+        }
+        let doubt = matches!(rule.assertion, Assertion::Negated | Assertion::Uncertain | Assertion::Probable);
+        let reach = match field {
+            Field::Stage if doubt => scope.reach.near,
+            Field::Treatment | Field::CancerType if doubt => scope.reach.phrase,
+            Field::CancerType if rule.assertion == Assertion::Historical => scope.reach.phrase,
+            Field::Response if doubt => scope.reach.outcome,
+            Field::MetastasisSite | Field::GeneMutation | Field::Biomarker if doubt => scope.reach.named,
+            _ => scope.reach.whole,
+        };
+        let reached = if scope.forward {
+            scope.cue_end <= range.start && range.start < reach.min(self.word_start(scope.word + 1 + rule.within))
+        } else {
+            let from = self.word_start(scope.word.saturating_sub(rule.within));
+            range.end <= scope.cue_start && range.end > reach.max(from)
+        };
+        let denies_test = rule.assertion == Assertion::Negated && field == Field::Biomarker;
+        reached && (!denies_test || self.names_positive(range))
+    }
+
+    /// Whether the words of the range name a positive result: "HER2 amplification".
+    fn names_positive(&self, range: &Range<usize>) -> bool {
+        let first = self.words.partition_point(|word| word.end <= range.start);
+        let words = self.words.get(first..).unwrap_or_default().iter();
+        words.take_while(|word| word.start < range.end).any(|word| matches!(word.mark, Mark::Positive | Mark::GeneHead))
+    }
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Context({} sentences, {} scopes)", self.sentences.len(), self.scopes.len())
+    }
+}
+
+/// The table of this module: the higher is believed.
+fn weight(assertion: Assertion, forward: bool) -> u8 {
+    match assertion {
+        Assertion::Family => 10,
+        Assertion::NotTested => 9,
+        Assertion::WildType => 8,
+        Assertion::Negated => 7,
+        Assertion::Present if !forward => 6,
+        Assertion::Declined => 5,
+        Assertion::Planned => 4,
+        Assertion::Uncertain => 3,
+        Assertion::Probable => 2,
+        Assertion::Historical => 1,
+        Assertion::Present => 0,
+    }
+}
+
+/// What a section's heading says of a thing that no cue speaks of.
+fn under(section: Section, field: Field) -> Assertion {
+    match (section, field) {
+        (Section::FamilyHistory, _) => Assertion::Family,
+        (Section::PastHistory, Field::CancerType | Field::Treatment | Field::Response) => Assertion::Historical,
+        (Section::Plan, Field::Treatment) => Assertion::Planned,
+        (Section::Allergies, Field::Treatment) => Assertion::Declined,
+        (Section::Pending, Field::GeneMutation | Field::Biomarker) => Assertion::NotTested,
+        (Section::Question, Field::CancerType | Field::MetastasisSite | Field::Response) => Assertion::Uncertain,
+        _ => Assertion::Present,
+    }
+}

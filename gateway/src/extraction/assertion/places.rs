@@ -1,0 +1,179 @@
+//! Where the cues of a note stand, which side each of them speaks of, and what they are to each other.
+//!
+//! One pass of the automaton finds them; the words they begin with are marked, so that the scopes of
+//! other cues know where to stop. How far a cue reaches is not decided here.
+
+use super::{
+    Assertion,
+    lexicon::{Cue, LEXICON, Lexicon, Rule, Side},
+    sentences::Sentence,
+    words::{Folded, Mark, Word},
+};
+
+/// A cue where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Its first word.
+    pub(super) first: usize,
+    /// Its last word.
+    pub(super) last: usize,
+    pub(super) cue: &'static Cue,
+    /// On which side the rules are that can be on either.
+    pub(super) either: Either,
+}
+
+/// The side taken by rules that can be on either.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Either {
+    /// Planned, declined and stopped treatments: an object usually follows.
+    treatment_forward: bool,
+    /// Results: they usually follow their subject.
+    result_forward: bool,
+}
+
+impl Either {
+    /// Whether the rule speaks of this side of its cue.
+    pub(super) fn has(self, rule: &Rule, forward: bool) -> bool {
+        match rule.side {
+            Side::Before => forward,
+            Side::After => !forward,
+            Side::Both => true,
+            Side::Either => self.of(rule) == forward,
+        }
+    }
+
+    fn of(self, rule: &Rule) -> bool {
+        if matches!(rule.assertion, Assertion::Declined | Assertion::Planned | Assertion::Historical) {
+            self.treatment_forward
+        } else {
+            self.result_forward
+        }
+    }
+}
+
+/// The words of a note while scopes are worked out.
+pub(super) struct Walk<'words> {
+    pub(super) words: &'words mut [Word],
+    pub(super) text: &'words [u8],
+}
+
+impl<'words> Walk<'words> {
+    /// Finds the cues, in order, and marks the words.
+    pub(super) fn new(folded: &'words mut Folded, sentences: &[Sentence]) -> (Self, Vec<Place>) {
+        open_sentences(&mut folded.words, sentences);
+        let mut places = LEXICON.as_ref().map_or_else(Vec::new, |lexicon| find(folded, lexicon));
+        let mut walk = Self { words: &mut folded.words, text: &folded.text };
+        for place in &places {
+            if let Some(mark) = place.cue.mark {
+                walk.set(place.first, mark);
+            }
+        }
+        // Cues are marked after the words that only bound them, left to right: the side of a cue
+        // depends on both.
+        for place in &mut places {
+            place.either = walk.mark_cue(place);
+        }
+        (walk, places)
+    }
+
+    pub(super) fn mark(&self, at: usize) -> Mark {
+        self.words.get(at).map_or(Mark::End, |word| word.mark)
+    }
+
+    /// The mark of the word before this one.
+    pub(super) fn mark_before(&self, at: usize) -> Mark {
+        at.checked_sub(1).map_or(Mark::End, |before| self.mark(before))
+    }
+
+    pub(super) fn opens(&self, at: usize) -> bool {
+        self.words.get(at).is_none_or(|word| word.opens)
+    }
+
+    fn set(&mut self, at: usize, mark: Mark) {
+        if let Some(word) = self.words.get_mut(at) {
+            word.mark = mark;
+        }
+    }
+
+    /// Decides the side of an `either` cue, and marks the cue for the scopes of others.
+    fn mark_cue(&mut self, place: &Place) -> Either {
+        let either = self.either(place);
+        let rules = &place.cue.rules;
+        if rules.is_empty() || place.cue.mark.is_some() {
+            return either;
+        }
+        let forward = rules.iter().any(|rule| match rule.side {
+            Side::Before | Side::Both => true,
+            Side::After => false,
+            Side::Either => either.of(rule),
+        });
+        let given = rules.iter().all(|rule| rule.assertion == Assertion::Present && rule.side == Side::Before);
+        let mark = if given {
+            Mark::Given
+        } else if forward {
+            Mark::Clause
+        } else {
+            Mark::Result
+        };
+        self.set(place.first, mark);
+        either
+    }
+
+    fn either(&self, place: &Place) -> Either {
+        let next = place.last + 1;
+        let after = self.mark(next);
+        let nothing_follows = self.opens(next)
+            || !matches!(after, Mark::Plain | Mark::Article | Mark::Clause | Mark::Head | Mark::GeneHead | Mark::Open);
+        let begins = self.opens(place.first)
+            || !matches!(
+                self.mark_before(place.first),
+                Mark::Plain | Mark::Head | Mark::GeneHead | Mark::Reaction | Mark::Positive | Mark::Close
+            );
+        let heads_list = self.opens(place.first) && matches!(after, Mark::Colon | Mark::Dash) && !self.opens(next);
+        Either {
+            treatment_forward: heads_list || !nothing_follows,
+            result_forward: heads_list || (begins && !nothing_follows),
+        }
+    }
+}
+
+fn open_sentences(words: &mut [Word], sentences: &[Sentence]) {
+    let mut sentences = sentences.iter().peekable();
+    for word in words {
+        while sentences.next_if(|sentence| sentence.start <= word.start).is_some() {
+            word.opens = true;
+        }
+    }
+}
+
+/// The longest whole-word matches, left to right, in one pass of the automaton.
+fn find(folded: &Folded, lexicon: &'static Lexicon) -> Vec<Place> {
+    let inside = |at: Option<&u8>| at.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80);
+    let (text, words) = (&folded.text, &folded.words);
+    let mut places: Vec<Place> = Vec::with_capacity(words.len() / 4);
+    let mut last = 0;
+    for found in lexicon.automaton.find_overlapping_iter(text) {
+        let (start, end) = (found.start(), found.end());
+        let cut = start > 0 && inside(text.get(start - 1)) && inside(text.get(start));
+        if cut || (inside(text.get(end)) && inside(text.get(end - 1))) {
+            continue;
+        }
+        // Matches come by their ends, so the last word moves on only.
+        while words.get(last).is_some_and(|word| word.folded_end < end) {
+            last += 1;
+        }
+        let first = words.get(..=last).unwrap_or_default().partition_point(|word| word.folded_start < start);
+        let whole = words.get(first).is_some_and(|word| word.folded_start == start)
+            && words.get(last).is_some_and(|word| word.folded_end == end);
+        let Some(cue) = lexicon.cues.get(found.pattern().as_usize()).filter(|_| whole) else { continue };
+        // A later match that starts no later holds the earlier ones; one that starts inside an earlier
+        // one yields to it.
+        while places.last().is_some_and(|place| place.first >= first) {
+            places.pop();
+        }
+        if places.last().is_none_or(|place| place.last < first) {
+            places.push(Place { first, last, cue, either: Either::default() });
+        }
+    }
+    places
+}

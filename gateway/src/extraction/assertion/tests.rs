@@ -1,0 +1,166 @@
+//! The cases of `cases.txt`, and what must hold for any text.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// One line of `cases.txt`: the note without its brackets, the marked ranges.
+fn marked(text: &str) -> (String, Vec<Range<usize>>) {
+    let (mut note, mut ranges, mut start) = (String::new(), Vec::new(), None);
+    for character in text.replace("\\r", "\r").replace("\\n", "\n").replace("\\t", "\t").chars() {
+        match character {
+            '[' => start = Some(note.len()),
+            ']' => ranges.push(start.take().unwrap()..note.len()),
+            other => note.push(other),
+        }
+    }
+    (note, ranges)
+}
+
+fn check(line: &str) -> Vec<String> {
+    let mut columns = line.splitn(2, '|');
+    let field = Field::named(columns.next().unwrap().trim()).unwrap_or_else(|| panic!("field: {line}"));
+    let (text, expected) = columns.next().unwrap().rsplit_once('|').unwrap_or_else(|| panic!("columns: {line}"));
+    let expected = expected.trim();
+    assert!(Assertion::ALL.iter().any(|assertion| assertion.name() == expected), "assertion: {line}");
+    let (note, ranges) = marked(text.trim());
+    assert!(!ranges.is_empty(), "nothing marked: {line}");
+    let context = Context::of(&note);
+    let wrong = ranges.into_iter().filter_map(|range| {
+        let quote = note.get(range.clone()).unwrap();
+        let said = context.assess(range.clone(), field).name();
+        (said != expected).then(|| format!("{line}\n    [{quote}] is {said}"))
+    });
+    wrong.collect()
+}
+
+#[test]
+fn cases() {
+    let lines = include_str!("cases.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let wrong: Vec<_> = lines.flat_map(check).collect();
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn in_record_follows_the_table() {
+    use Assertion::{Historical, Present, Probable};
+    for assertion in Assertion::ALL {
+        for field in Field::ALL {
+            let past_cancer = assertion == Historical && field == Field::CancerType;
+            let expected = matches!(assertion, Present | Probable | Historical) && !past_cancer;
+            assert_eq!(assertion.in_record(field), expected, "{assertion:?} {field:?}");
+        }
+        assert_eq!(serde_json::to_value(assertion).unwrap(), assertion.name());
+    }
+}
+
+/// Each row is a sentence with two cues for the marked word; the first of the two assertions is
+/// believed. The rows follow the table of the module.
+#[test]
+fn precedence() {
+    for line in [
+        "gene_mutation | Her sister's [BRCA1] was not tested. | family",
+        "gene_mutation | No mutation in [KRAS], which was not tested. | wild_type",
+        "gene_mutation | No [KRAS] result, not tested. | not_tested",
+        "gene_mutation | Negative for [KRAS], wild-type. | wild_type",
+        "treatment | No planned [surgery]. | negated",
+        "treatment | Declined planned [surgery]. | declined",
+        "treatment | Planned [surgery] was performed. | present",
+        "treatment | Refused [surgery] was performed. | present",
+        "treatment | Plan to start possible [surgery]. | planned",
+        "cancer_type | Possible or even probable [lymphoma]. | uncertain",
+        "cancer_type | Probable prior [lymphoma]. | probable",
+        "treatment | Plan: continues [letrozole]. | present",
+        "treatment | Plan: s/p [lobectomy]. | historical",
+        "treatment | Plan: [lobectomy]. | planned",
+    ] {
+        assert_eq!(check(line), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn hostile_texts_take_linear_time() {
+    let texts = [
+        "a".repeat(1_000_000),
+        "word ".repeat(200_000),
+        "no ".repeat(330_000),
+        "no, ".repeat(250_000),
+        "no brain, and or ".repeat(60_000),
+        "no evidence no evidence of ".repeat(40_000),
+        ". ".repeat(500_000),
+        "A. b. ".repeat(160_000),
+        "\n".repeat(1_000_000),
+        "\r\n-\r\n".repeat(200_000),
+        "Plan: ".repeat(160_000),
+        "Plan:\n".repeat(160_000),
+        "(".repeat(1_000_000),
+        "not tested and (EGFR, ".repeat(45_000),
+        "né – ".repeat(150_000),
+    ];
+    for text in texts {
+        let context = Context::of(&text);
+        for at in (0..text.len()).step_by(997) {
+            let _ = context.assess(at..at + 3, Field::MetastasisSite);
+        }
+    }
+}
+
+/// Text of the kind that trips splitters and scopes: cues, marks, letters of any script.
+fn hostile_text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        any::<char>().prop_map(String::from),
+        "[a-z .,;:()\\n\\r-]{0,8}",
+        prop::sample::select(vec![
+            "no evidence of ",
+            "not tested",
+            " pending",
+            "Plan:",
+            "\r\n\r\n",
+            "wild-type ",
+            "cannot be excluded",
+            "Family history\n",
+            "e.g. ",
+            "§ß—\u{301}",
+            "? ",
+            "planned ",
+            ", ",
+            " and ",
+            " or ",
+            "liver",
+            "(",
+            ")",
+            "\u{200b}",
+            "1. ",
+            "- ",
+        ])
+        .prop_map(String::from),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn any_text_and_range(text in hostile_text(), start in 0_usize..300, length in 0_usize..60) {
+        let context = Context::of(&text);
+        for field in Field::ALL {
+            let _ = context.assess(start..start + length, field);
+            let _ = context.assess(start..start.saturating_sub(length), field);
+        }
+        let _ = context.assess(usize::MAX - 1..usize::MAX, Field::Stage);
+        for offset in [0, start, start + length, usize::MAX] {
+            let sentence = context.sentence_at(offset);
+            prop_assert!(text.get(sentence.clone()).is_some(), "{:?}", sentence);
+            let _ = context.section_at(offset);
+        }
+        let mut end = 0;
+        for sentence in &context.sentences {
+            prop_assert!(end <= sentence.start && sentence.start < sentence.end && text.get(sentence.start..sentence.end).is_some());
+            end = sentence.end;
+        }
+        for scope in &context.scopes {
+            let sentence = context.sentence_at(scope.cue_start);
+            prop_assert!(text.get(scope.cue_start..scope.cue_end).is_some());
+            prop_assert!(scope.forward || sentence.start <= scope.reach.whole, "{:?}", scope);
+        }
+    }
+}

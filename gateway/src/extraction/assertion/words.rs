@@ -1,0 +1,197 @@
+//! The words and marks of a note, and the note in the one spelling that cues are written in.
+//!
+//! The folded text is lower case, has one space for any white space, a space for a hyphen inside a
+//! compound, and no line ends, so that "No\r\n  evidence of" is "no evidence of". Offsets always go
+//! back to the note as it is; the folded text is never shown to anyone.
+
+/// What a word or a punctuation mark does to the scope of a cue that runs into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Nothing.
+    Plain,
+    /// `,`
+    Comma,
+    /// `:`
+    Colon,
+    /// A dash between spaces.
+    Dash,
+    /// `(` or `[`
+    Open,
+    /// `)` or `]`
+    Close,
+    /// `;` and words such as "but": nothing reaches past it.
+    End,
+    /// A word that opens a new statement: "showed", "stable".
+    Clause,
+    /// "and"
+    And,
+    /// "or", "nor"
+    Or,
+    /// "in", "of", "for"
+    Preposition,
+    /// "with"
+    With,
+    /// "a", "the", "her"
+    Article,
+    /// A cue that says a treatment was given: what stands before it no longer governs.
+    Given,
+    /// A noun that completes a list item: "metastases", "involvement".
+    Head,
+    /// The same for genes: "mutation", "fusion".
+    GeneHead,
+    /// A noun for what a disease does: "progression". Absence of it is not absence of the disease.
+    Reaction,
+    /// A word that makes a positive result: "positive", "amplified".
+    Positive,
+    /// A cue that speaks of what stands before it.
+    Result,
+}
+
+/// A word, or a punctuation mark that matters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Word {
+    /// Place in the note.
+    pub(super) start: usize,
+    /// One past its last byte in the note.
+    pub(super) end: usize,
+    /// Place in the folded text.
+    pub(super) folded_start: usize,
+    /// One past its last byte in the folded text.
+    pub(super) folded_end: usize,
+    /// What it does to scopes.
+    pub(super) mark: Mark,
+    /// Whether it is the first of its sentence.
+    pub(super) opens: bool,
+}
+
+/// A folded text and its words.
+#[derive(Debug, Default)]
+pub(super) struct Folded {
+    pub(super) text: Vec<u8>,
+    pub(super) words: Vec<Word>,
+}
+
+/// Folds a text.
+pub(super) fn fold(text: &str) -> Folded {
+    let mut folder = Folder {
+        out: Folded { text: Vec::with_capacity(text.len()), words: Vec::with_capacity(text.len() / 5) },
+        in_word: false,
+        space: false,
+        number: false,
+    };
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        let next = || characters.clone().next().map(|(_, next)| next);
+        match character {
+            'a'..='z' | '0'..='9' | 'A'..='Z' => folder.letter(at, character, character.to_ascii_lowercase()),
+            ' ' | '\n' | '\t' | '\r' => folder.gap(),
+            '.' | '/' | '%' | '!' | '<' | '>' | '=' => folder.plain(character),
+            ',' if !(folder.number && folder.in_word && next().is_some_and(|next| next.is_ascii_digit())) => {
+                folder.mark(at, character, ',', Mark::Comma);
+            }
+            ':' if !(folder.number && folder.in_word && next().is_some_and(|next| next.is_ascii_digit())) => {
+                folder.mark(at, character, ':', Mark::Colon);
+            }
+            ';' => folder.mark(at, character, ';', Mark::End),
+            '(' | '[' => folder.mark(at, character, '(', Mark::Open),
+            ')' | ']' => folder.mark(at, character, ')', Mark::Close),
+            '&' => folder.mark(at, character, '&', Mark::And),
+            '?' => folder.mark(at, character, '?', Mark::Plain),
+            '\'' | '’' => folder.plain('\''),
+            '-' | '\u{2010}'..='\u{2013}' | '\u{2212}' => {
+                let follows = next();
+                if folder.in_word && follows.is_some_and(char::is_alphanumeric) {
+                    folder.gap();
+                } else if !folder.in_word && follows.is_none_or(char::is_whitespace) {
+                    folder.mark(at, character, '-', Mark::Dash);
+                } else {
+                    folder.plain('-');
+                }
+            }
+            '—' | '―' => folder.mark(at, character, '-', Mark::Dash),
+            // Zero-width characters and soft hyphens are not there for a reader.
+            '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => {}
+            other if other.is_alphanumeric() => folder.letter(at, other, other),
+            other if other.is_whitespace() => folder.gap(),
+            other => folder.plain(other),
+        }
+    }
+    folder.out
+}
+
+struct Folder {
+    out: Folded,
+    in_word: bool,
+    space: bool,
+    number: bool,
+}
+
+impl Folder {
+    fn push(&mut self, character: char) {
+        if self.space && !self.out.text.is_empty() {
+            self.out.text.push(b' ');
+        }
+        self.space = false;
+        if character.is_ascii() {
+            self.out.text.push(u8::try_from(character).unwrap_or(b' '));
+        } else {
+            self.out.text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+
+    /// Takes a character of a word, and how the folded text spells it.
+    fn letter(&mut self, at: usize, character: char, spelled: char) {
+        let new = !self.in_word;
+        self.push(spelled);
+        let (end, folded_end) = (at + character.len_utf8(), self.out.text.len());
+        if new {
+            let folded_start = folded_end - spelled.len_utf8();
+            self.out.words.push(Word { start: at, end, folded_start, folded_end, mark: Mark::Plain, opens: false });
+        } else if let Some(word) = self.out.words.last_mut() {
+            word.end = end;
+            word.folded_end = folded_end;
+        }
+        self.in_word = true;
+        self.number = character.is_ascii_digit();
+    }
+
+    fn mark(&mut self, at: usize, character: char, spelled: char, mark: Mark) {
+        self.in_word = false;
+        self.letter(at, character, spelled);
+        if let Some(word) = self.out.words.last_mut() {
+            word.mark = mark;
+        }
+        self.in_word = false;
+    }
+
+    fn plain(&mut self, character: char) {
+        self.push(character);
+        self.in_word = false;
+    }
+
+    fn gap(&mut self) {
+        self.space = true;
+        self.in_word = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, folded: &str, words: &[&str]) {
+        let found = fold(text);
+        assert_eq!(String::from_utf8(found.text).unwrap(), folded);
+        assert_eq!(found.words.iter().map(|word| text.get(word.start..word.end).unwrap()).collect::<Vec<_>>(), words);
+    }
+
+    #[test]
+    fn folding() {
+        check("No\r\n  Evidence-of", "no evidence of", &["No", "Evidence", "of"]);
+        check("CEA 1,000; 3:1", "cea 1,000; 3:1", &["CEA", "1", "000", ";", "3", "1"]);
+        check("EGFR: neg", "egfr: neg", &["EGFR", ":", "neg"]);
+        check("didn’t", "didn't", &["didn", "t"]);
+        check("été – no", "été - no", &["été", "–", "no"]);
+        check("ER-, A\u{200b}LK", "er-, alk", &["ER", ",", "A\u{200b}LK"]);
+    }
+}

@@ -1,0 +1,204 @@
+//! Alterations of genes as a note writes them: variants in their notations, and kinds in words.
+
+use std::{ops::Range, sync::LazyLock};
+
+use regex::Regex;
+
+use super::{lexicon::Kind, view::View};
+
+/// Variants in protein, coding-DNA, exon, codon and legacy notation; looked for once in the whole note.
+static VARIANT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(VARIANT_PATTERN).ok());
+const VARIANT_PATTERN: &str = concat!(
+    r"(?-u:\b)(?:",
+    // p.V600E, V600E, p.Val600Glu, R248*, p.(Gly12Asp), Q1756fs, E746_A750del
+    r"(?:(?:p\. ?)?\(?(?:[acdefghiklmnpqrstvwy]|ala|arg|asn|asp|cys|gln|glu|gly|his|ile|leu|lys|met|phe|pro|ser|thr|trp|tyr|val)\d{1,4}",
+    r"(?:(?:ala|arg|asn|asp|cys|gln|glu|gly|his|ile|leu|lys|met|phe|pro|ser|thr|trp|tyr|val|ter)(?:fs(?:(?:ter|x|\*)\d{0,3})?)?",
+    r"|[acdefghiklmnpqrstvwy]?fs(?:(?:ter|x|\*)?\d{0,3})|[acdefghiklmnpqrstvwyx]|\*",
+    r"|[_ -][a-z]{1,3}\d{1,4}(?:del|ins|dup|delins)[a-z]{0,12}|del|ins[a-z]{0,6}|dup)\)?)",
+    // c.5266dupC, c.68_69delAG, c.1799T>A
+    r"|(?:c\. ?[-*]?\d+(?:[+_-]\d+){0,3}(?:[acgt]>[acgt]|del[acgt]*(?:ins[acgt]+)?|dup[acgt]*|ins[acgt]+))",
+    // 185delAG, 5382insC
+    r"|(?:\d{2,5}(?:del|ins|dup)[acgt]{1,8})",
+    // exon 19 deletion, MET exon 14 skipping, ex19del, 19del
+    r"|(?:(?:in frame )?(?:ex|exon)s? ?\d{1,2}(?:[ -]?(?:in frame )?(?:deletion|del|insertion|ins|skipping|skip|mutation|mutated|duplication|alteration|rearrangement|variant)s?(?: (?:mutation|alteration|variant)s?)?))",
+    r"|(?:del ?19|19 ?del)",
+    r"|(?:codon \d{1,4}(?: (?:mutation|variant)s?)?)",
+    r"|(?:viii|itd|tkd|c228t|c250t)",
+    r")",
+);
+
+/// Chromosomal aberrations that stand for themselves in malignancies of the blood.
+static KARYOTYPE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(KARYOTYPE_PATTERN).ok());
+const KARYOTYPE_PATTERN: &str = r"(?-u:\b)(?:t\(\d{1,2};\d{1,2}\)(?:\([pq]\d{1,2}(?:\.\d)?;[pq]\d{1,2}(?:\.\d)?\))?|inv\(\d{1,2}\)|del ?\(\d{1,2}[pq]?\)(?:\([pq]\d{1,2}\))?|complex karyotype|monosomy \d{1,2}|trisomy \d{1,2})";
+
+/// Qualities that say nothing without a noun.
+const EMPTY_ALONE: &str = "focal point acquired compound double resistance promoter hotspot hot-spot driver \
+                           actionable uncommon in-frame high-level heterozygous homozygous";
+
+/// What an alteration is told by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// A variant in some notation: "V600E", "exon 19 deletion".
+    Variant,
+    /// A noun: "mutation", "pathogenic variant".
+    Named,
+    /// A fusion, a rearrangement, an amplification.
+    Structural,
+    /// A result of a test: "positive", "detected".
+    Result,
+    /// A quality without its noun: "germline", "frameshift".
+    Quality,
+}
+
+/// An alteration, with the words that belong to it.
+#[derive(Debug)]
+pub(crate) struct Alteration {
+    /// Where it stands.
+    pub(crate) range: Range<usize>,
+    /// Its words.
+    pub(crate) text: String,
+    /// What it is told by.
+    pub(crate) sort: Sort,
+}
+
+/// All alterations of the note, in order.
+pub(crate) fn all(view: &View<'_>) -> Vec<Alteration> {
+    let mut found = variants(view);
+    let named = named(view, &found);
+    found.extend(named);
+    found.sort_by_key(|alteration| (alteration.range.start, alteration.range.end));
+    found
+}
+
+/// Chromosomal aberrations, which need no gene beside them.
+pub(crate) fn karyotype(view: &View<'_>) -> Vec<Alteration> {
+    let text = view.folded.as_str();
+    KARYOTYPE
+        .iter()
+        .flat_map(|pattern| pattern.find_iter(text))
+        .map(|found| Alteration {
+            range: found.range(),
+            text: view.folded.quote(&found.range()).to_owned(),
+            sort: Sort::Variant,
+        })
+        .collect()
+}
+
+fn variants(view: &View<'_>) -> Vec<Alteration> {
+    let text = view.folded.as_str();
+    VARIANT
+        .iter()
+        .flat_map(|pattern| pattern.find_iter(text))
+        .filter(|found| view.folded.is_bounded(&found.range()) || found.as_str().ends_with(['*', ')']))
+        .map(|found| {
+            let words = found.as_str();
+            let quoted = view.folded.quote(&found.range()).trim_start_matches('(');
+            let balanced = quoted.matches('(').count() == quoted.matches(')').count();
+            let quoted = if balanced { quoted } else { quoted.trim_end_matches(')') };
+            let spoken = words.contains("exon") || words.contains("codon");
+            let text = if spoken { quoted.to_lowercase() } else { quoted.to_owned() };
+            Alteration { range: found.range(), text, sort: Sort::Variant }
+        })
+        .collect()
+}
+
+/// Kinds of alteration with the qualities before them: "likely pathogenic germline variant".
+fn named(view: &View<'_>, variants: &[Alteration]) -> Vec<Alteration> {
+    let words = view.terms(Kind::Alteration);
+    let mut found = Vec::new();
+    let mut first: Option<usize> = None;
+    for (at, word) in words.iter().enumerate() {
+        let adjoining = words.get(at + 1).is_some_and(|next| {
+            matches!(view.folded.slice(word.range.end..next.range.start), " " | ", " | "/") && !next.term.is("result")
+        });
+        let start = *first.get_or_insert(word.range.start);
+        if word.term.is("adj") && adjoining {
+            continue;
+        }
+        first = None;
+        let range = start..word.range.end;
+        let near = variants.partition_point(|variant| variant.range.end <= range.start);
+        let inside = variants.get(near).is_some_and(|variant| variant.range.start < range.end);
+        let alone = word.term.is("adj") && start == word.range.start;
+        if inside || (alone && EMPTY_ALONE.split(' ').any(|own| own == word.term.spelled)) {
+            continue;
+        }
+        let sort = match word.term {
+            term if term.is("result") => Sort::Result,
+            term if term.is("adj") => Sort::Quality,
+            term if term.is("structural") => Sort::Structural,
+            _ => Sort::Named,
+        };
+        found.push(Alteration { text: plain(view.folded.quote(&range)), range, sort });
+    }
+    found
+}
+
+/// One wording for the forms of a word: "mutated", "mutations" and "mutant" are "mutation".
+fn plain(words: &str) -> String {
+    let mut text = words.to_lowercase();
+    for (form, noun) in [
+        (" positive", ""),
+        ("mutation-positive", "mutation"),
+        ("mutations", "mutation"),
+        ("mutated", "mutation"),
+        ("mutant", "mutation"),
+        ("gene mutation", "mutation"),
+        ("variants", "variant"),
+        ("alterations", "alteration"),
+        ("rearranged", "rearrangement"),
+        ("rearrangements", "rearrangement"),
+        ("translocated", "translocation"),
+        ("fusion-positive", "fusion"),
+        ("fusions", "fusion"),
+        ("amplified", "amplification"),
+        ("gene amplification", "amplification"),
+        ("gene fusion", "fusion"),
+        ("gene rearrangement", "rearrangement"),
+    ] {
+        if let Some(start) = text.strip_suffix(form) {
+            text = format!("{start}{noun}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_compile() {
+        assert!(VARIANT.is_some() && KARYOTYPE.is_some());
+    }
+
+    #[test]
+    fn notations_of_variants() {
+        for (text, expected) in [
+            ("EGFR p.L858R", "p.L858R"),
+            ("BRAF V600E", "V600E"),
+            ("BRAF p.Val600Glu", "p.Val600Glu"),
+            ("KRAS p.(Gly12Asp)", "p.(Gly12Asp)"),
+            ("TP53 R248*", "R248*"),
+            ("APC Q1338fs", "Q1338fs"),
+            ("EGFR E746_A750del", "E746_A750del"),
+            ("EGFR E746-A750del", "E746-A750del"),
+            ("EGFR exon 19 deletion", "exon 19 deletion"),
+            ("EGFR Exon 19 Del", "exon 19 del"),
+            ("EGFR ex19del", "ex19del"),
+            ("EGFR 19del", "19del"),
+            ("EGFR exon 20 insertion mutation", "exon 20 insertion mutation"),
+            ("MET exon 14 skipping", "exon 14 skipping"),
+            ("KRAS codon 12 mutation", "codon 12 mutation"),
+            ("BRCA1 c.68_69delAG", "c.68_69delAG"),
+            ("BRCA1 5382insC", "5382insC"),
+            ("BRAF c.1799T>A", "c.1799T>A"),
+            ("T2N0M0 disease", ""),
+            ("12 cycles", ""),
+        ] {
+            let view = View::of(text);
+            let found = variants(&view);
+            assert_eq!(found.first().map_or("", |variant| variant.text.as_str()), expected, "{text}");
+        }
+    }
+}

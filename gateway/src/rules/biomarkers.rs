@@ -1,0 +1,328 @@
+//! Biomarkers: a receptor, marker or signature with its result.
+
+use std::{ops::Range, sync::LazyLock};
+
+use regex::Regex;
+
+use super::{
+    lexicon::{Kind, Mention},
+    view::{Values, View},
+};
+use crate::extraction::{Assertion, Field};
+
+/// A result behind a marker, anchored there: at most a few words lie between.
+static RESULT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(RESULT_PATTERN).ok());
+const RESULT_PATTERN: &str = concat!(
+    r"^(?:(?P<plus>\+{1,3}(?:[^0-9a-z]|$)| ?\+ve)|(?P<minus>-(?:[^0-9a-z]|$)| ?-ve)|(?P<gap>(?:[ :=,()~|]|(?-u:\b)(?:expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis)(?-u:\b)){0,14}?)",
+    r"(?:",
+    r"(?P<percent>(?:(?:[<>≥≤~]|>=|<=|less than|greater than|more than|at least) ?)?\d{1,3}(?:[.,]\d+)?(?: ?(?:-|to) ?\d{1,3})? ?(?:%|percent))",
+    r"|(?P<ihc>[0-3] ?\+(?:/3\+?)?|score (?:of )?[0-3]\+?(?-u:\b))",
+    r"|(?:positive|pos)[ (,:]{1,3}(?:in |approximately |about |~)?(?P<share>[<>]? ?\d{1,3} ?%)",
+    r"|(?P<positive>positive|detected|pos(?-u:\b)|overexpressed|overexpression|over expression|expressed)",
+    r"|(?P<negative>negative|not detected|undetected|neg(?-u:\b)|not expressed|non amplified|nonamplified|not amplified|absent)",
+    r"|(?P<amplified>amplified|amplification)",
+    r"|(?:(?:elevated|raised|increased|high|rising|rose)(?:[ (,:=]|(?-u:\b)(?:at|to|of|was|with|a|level)(?-u:\b)){1,6})?(?P<number>(?:(?:[<>≥≤~]|>=|<=) ?)?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?:(?:[<>≥≤~]|>=|<=) ?)?\d+(?:[.,]\d+)?)(?:(?P<unit> ?(?:ng/ml|ng/dl|µg/l|μg/l|ug/l|mcg/l|ng/l|pg/ml|u/ml|iu/ml|miu/ml|mu/ml|u/l|iu/l|ku/l|kiu/l|ku/ml|units/ml|units/l|mut(?:ation)?s?/mb|mutations? per megabase|mut(?:s|ations)? per mb|mg/l|miu/l))|(?-u:\b))",
+    r"|(?P<raised>elevated|high(?-u:\b)|raised|rising|increased|rose)",
+    r"|(?P<normal>normal(?:ized|ised|ization|isation)?|undetectable|within normal limits)",
+    r"))",
+);
+
+/// A marker and what was found for it.
+struct Reading<'note> {
+    name: &'static str,
+    spelled: &'static str,
+    outcome: Outcome<'note>,
+}
+
+enum Outcome<'note> {
+    Positive,
+    Negative,
+    Amplified,
+    Percent(&'note str),
+    Score(&'note str),
+    Value(String),
+    Raised,
+    Normal(&'note str),
+}
+
+/// Reads the biomarkers.
+pub(crate) fn read(view: &View<'_>) -> Values {
+    let mut values = Values::default();
+    let markers = view.terms(Kind::Marker);
+    for (index, marker) in markers.iter().enumerate() {
+        let standing = view.assertion(&marker.range, Field::Biomarker);
+        // A negated marker is a negative result, and the pattern below says which.
+        let untold = matches!(
+            standing,
+            Assertion::NotTested | Assertion::Planned | Assertion::Declined | Assertion::Family | Assertion::Uncertain
+        );
+        if untold || marker.term.is("lineage") || is_unavailable(view, &marker.range) {
+            continue;
+        }
+        if let Some(value) = marker.term.tag("value") {
+            if standing.in_record(Field::Biomarker) && is_status(view, marker) {
+                values.add(value, with_burden(view, marker, value));
+            }
+        } else {
+            let next = markers.get(index + 1).map(|next| next.range.start);
+            if let Some(reading) = reading(view, marker, next, markers.get(index + 1..).unwrap_or_default()) {
+                add(&mut values, marker, &reading);
+            }
+        }
+    }
+    if values.has("HER2 amplification") {
+        for weaker in ["HER2 positive", "HER2 3+", "HER2 negative"] {
+            values.remove(weaker);
+        }
+    }
+    if values.has("HER2 3+") {
+        values.remove("HER2 positive");
+    }
+    for (instability, repair) in [("MSI-H", "dMMR"), ("MSS", "pMMR")] {
+        if values.has(instability) && values.has(repair) {
+            values.remove(repair);
+            values.replace(instability, &format!("{instability} ({repair})"));
+        }
+    }
+    values
+}
+
+/// "TMB-high (22 mut/Mb)": the number that stands right behind the state.
+fn with_burden(view: &View<'_>, marker: &Mention, value: &str) -> String {
+    let after = view.folded.after(marker.range.end, 40);
+    let number = after.trim_start_matches([' ', '(', ',', ':', '=', '>']);
+    let digits = number.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let start = marker.range.end + after.len() - number.len();
+    let unit = number.get(digits..).unwrap_or_default();
+    let length = ["mutations per megabase", "mutations/mb", "muts/mb", "mut/mb", "muts per mb"]
+        .iter()
+        .find(|own| unit.trim_start().starts_with(**own))
+        .map(|own| unit.len() - unit.trim_start().len() + own.len());
+    match length {
+        Some(length) if digits > 0 => {
+            format!("{value} ({})", view.folded.quote(&(start..start + digits + length)))
+        }
+        _ => value.to_owned(),
+    }
+}
+
+/// "HRD" or "TNBC" alone: the short forms of a state count, those of a test do not.
+fn is_status(view: &View<'_>, marker: &Mention) -> bool {
+    let next = view.folded.after(marker.range.end, 16).trim_start_matches([' ', '(', ':']);
+    let prior = view.folded.before(marker.range.start, 12);
+    let test = ["status", "testing", "test ", "score", "assay", "analysis"].iter().any(|word| next.starts_with(word));
+    let bare = matches!(marker.term.spelled, "HRD") || marker.term.spelled.ends_with("deficiency");
+    let test = test && bare && !view.folded.after(marker.range.end, 30).contains("positive");
+    let negative = next.starts_with("negative") || next.starts_with("not ") || prior.ends_with("non ");
+    !test && !negative
+}
+
+/// "PD-L1 was not available", "pending": no result.
+fn is_unavailable(view: &View<'_>, range: &Range<usize>) -> bool {
+    let rest = view.near(&(range.end..range.end), 0, 48);
+    let rest = rest.split([';', ',']).next().unwrap_or_default();
+    [
+        "not available",
+        "not performed",
+        "not tested",
+        "not reported",
+        "not done",
+        "pending",
+        "unavailable",
+        "unknown",
+        "not documented",
+        "not sent",
+    ]
+    .iter()
+    .any(|words| rest.contains(words))
+}
+
+/// The result behind a marker, or before it, or shared with the next of a list.
+fn reading<'v>(view: &'v View<'_>, marker: &Mention, next: Option<usize>, later: &[Mention]) -> Option<Reading<'v>> {
+    let term = marker.term;
+    let new = |outcome| Some(Reading { name: term.name, spelled: term.spelled, outcome });
+    let text = view.folded.after(marker.range.end, 110);
+    let found = RESULT.as_ref()?.captures(text);
+    let ahead = found.as_ref().and_then(|found| found.get(0)).map(|all| marker.range.end + all.end());
+    let crosses = ahead.zip(next).is_some_and(|(end, next)| end > next);
+    if let (Some(found), false) = (found, crosses) {
+        let get = |name: &str| found.name(name).map(|part| part.as_str().trim());
+        let outcome = if get("percent").is_some() {
+            Outcome::Percent(view_quote(view, marker, found.name("percent")?))
+        } else if get("share").is_some() {
+            Outcome::Percent(view_quote(view, marker, found.name("share")?))
+        } else if get("ihc").is_some() {
+            Outcome::Score(view_quote(view, marker, found.name("ihc")?))
+        } else if get("positive").is_some() || get("plus").is_some() {
+            Outcome::Positive
+        } else if get("negative").is_some() || get("minus").is_some() {
+            Outcome::Negative
+        } else if get("amplified").is_some() {
+            Outcome::Amplified
+        } else if let Some(number) = get("number") {
+            let unit = found.name("unit").map(|unit| view_quote(view, marker, unit));
+            let number = view_quote(view, marker, found.name("number").filter(|_| !number.is_empty())?);
+            let combined = get("gap").is_some_and(|gap| gap.contains("cps") || gap.contains("combined"));
+            if combined && unit.is_none() {
+                return new(Outcome::Value(format!("CPS {number}")));
+            }
+            if unit.is_none() && !is_plain_number(term) && !term.is("her2") {
+                return None;
+            }
+            Outcome::Value(unit.map_or_else(|| number.to_owned(), |unit| format!("{number} {unit}")))
+        } else if get("raised").is_some() {
+            Outcome::Raised
+        } else {
+            Outcome::Normal(view_quote(view, marker, found.name("normal")?))
+        };
+        return new(outcome);
+    }
+    if let Some(outcome) = before(view, marker) {
+        return new(outcome);
+    }
+    shared(view, marker, later).and_then(new)
+}
+
+fn is_plain_number(term: &super::lexicon::Term) -> bool {
+    term.is("serum") && !term.is("loose")
+}
+
+fn view_quote<'v>(view: &'v View<'_>, marker: &Mention, part: regex::Match<'_>) -> &'v str {
+    view.folded.quote(&(marker.range.end + part.start()..marker.range.end + part.end())).trim()
+}
+
+/// "Positive for ER", "elevated CA-125", "negative for HER2", "3+ HER2", "rising PSA".
+fn before<'v>(view: &View<'_>, marker: &Mention) -> Option<Outcome<'v>> {
+    let text = view.folded.before(marker.range.start, 36).trim_end();
+    let text = text.strip_suffix("serum").unwrap_or(text).trim_end();
+    let ends = |words: &[&str]| words.iter().any(|word| text.ends_with(word));
+    let list = text.rsplit(". ").next().unwrap_or_default();
+    if marker.term.is("serum") {
+        if ends(&["elevated", "raised", "high", "rising", "increased", "markedly elevated"]) {
+            return Some(Outcome::Raised);
+        }
+        if ends(&["normal", "undetectable"]) {
+            return Some(Outcome::Normal("normal"));
+        }
+        return None;
+    }
+    if ends(&["positive for", "overexpression of", "expression of", "expressed", "expressing"])
+        || (list.contains("positive for") && !list.contains("negative"))
+    {
+        Some(Outcome::Positive)
+    } else if ends(&["negative for", "loss of", "absence of"])
+        || (list.contains("negative for") && !list.contains("positive"))
+    {
+        Some(Outcome::Negative)
+    } else {
+        None
+    }
+}
+
+/// "ER, PR and HER2 negative", "ER/PR positive": the result of the last of a list is that of all.
+fn shared<'v>(view: &'v View<'_>, marker: &Mention, later: &[Mention]) -> Option<Outcome<'v>> {
+    let mut edge = marker.range.end;
+    for (at, next) in later.iter().take(6).enumerate() {
+        let gap = view.folded.slice(edge..next.range.start).trim();
+        if !matches!(gap, "," | "/" | "and" | ", and" | "&" | "" | "(" | "or" | "+/")
+            || next.term.tag("value").is_some()
+        {
+            return None;
+        }
+        edge = next.range.end;
+        let after = later.get(at + 1).map(|after| after.range.start);
+        match reading(view, next, after, &[]).map(|reading| reading.outcome) {
+            Some(outcome @ (Outcome::Positive | Outcome::Negative)) => return Some(outcome),
+            Some(_) => return None,
+            None => {}
+        }
+    }
+    None
+}
+
+/// Writes a reading the way the field writes it.
+fn add(values: &mut Values, marker: &Mention, reading: &Reading<'_>) {
+    let term = marker.term;
+    let name = reading.name;
+    if term.is("pair") {
+        for own in ["ER", "PR"] {
+            add_one(values, term, own, own, &reading.outcome);
+        }
+    } else {
+        let shown = if term.is("serum") || term.is("receptor") || term.is("score") { name } else { reading.spelled };
+        add_one(values, term, name, shown, &reading.outcome);
+    }
+}
+
+fn add_one(values: &mut Values, term: &super::lexicon::Term, name: &str, shown: &str, outcome: &Outcome<'_>) {
+    let her2 = term.is("her2");
+    let two_sided = !term.is("serum") && !term.is("burden") && !term.is("methyl");
+    match outcome {
+        Outcome::Percent(percent) if term.is("score") => {
+            values.add(name, format!("{shown} {}", percent.replace(" %", "%")));
+        }
+        Outcome::Percent(percent) if term.is("receptor") && !her2 => {
+            let none = percent.trim() == "0%";
+            values.add(
+                name,
+                format!("{shown} {} ({})", if none { "negative" } else { "positive" }, percent.replace(" %", "%")),
+            );
+        }
+        Outcome::Score(score) if her2 => {
+            let plain = score.trim_start_matches("score ").trim_start_matches("of ");
+            values.add(format!("HER2 {plain}"), format!("HER2 IHC {plain}"));
+        }
+        Outcome::Value(value) if her2 && value == "0" => values.add("HER2 negative", "HER2 negative"),
+        Outcome::Amplified if her2 => values.add("HER2 amplification", "HER2 amplification"),
+        Outcome::Raised if term.is("burden") => values.add("TMB-high", "TMB-high"),
+        Outcome::Value(value) if term.is("burden") => values.add(name, format!("TMB {value}")),
+        Outcome::Positive if two_sided => values.add(format!("{name} positive"), format!("{shown} positive")),
+        Outcome::Negative if two_sided => values.add(format!("{name} negative"), format!("{shown} negative")),
+        Outcome::Value(value) if term.is("serum") => values.add(name, format!("{shown} {value}")),
+        Outcome::Value(value) if term.is("score") && name == "PD-L1" => values.add(name, format!("{shown} {value}")),
+        Outcome::Raised if term.is("serum") => values.add(name, format!("{shown} elevated")),
+        Outcome::Normal(word) if term.is("serum") && !term.is("loose") && name != "PSA" => {
+            values.add(name, format!("{shown} {word}"));
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pattern_compiles() {
+        assert!(RESULT.is_some(), "{:?}", Regex::new(RESULT_PATTERN).err());
+    }
+
+    #[test]
+    fn wordings_of_results() {
+        for (text, expected) in [
+            ("PD-L1 was 5 % on IHC", "PD-L1 5%"),
+            ("PD-L1 tumor proportion score of 60%", "PD-L1 60%"),
+            ("PD-L1 (22C3) TPS <1%", "PD-L1 <1%"),
+            ("PD-L1 CPS 12", "PD-L1 CPS 12"),
+            ("PD-L1 testing was not performed", ""),
+            ("ER-/PR-/HER2-", "ER negative; PR negative; HER2 negative"),
+            ("ER+, PR+, HER2 3+", "ER positive; PR positive; HER2 IHC 3+"),
+            ("ER/PR positive, HER2 amplified by FISH", "ER positive; PR positive; HER2 amplification"),
+            ("estrogen receptor (ER) positive (90 %)", "ER positive (90%)"),
+            ("HER-2/neu IHC 0", "HER2 negative"),
+            ("negative for ER", "ER negative"),
+            ("Ki-67 index: 30 %", "Ki-67 30%"),
+            ("MSI-H, TMB-high (22 mut/Mb)", "MSI-H; TMB-high (22 mut/Mb)"),
+            ("TMB 3 mut/Mb", "TMB 3 mut/Mb"),
+            ("mismatch repair deficient (MSI-H)", "MSI-H (dMMR)"),
+            ("PSA of 0,9 ng/ml", "PSA 0,9 ng/ml"),
+            ("CA 19-9 was elevated at 1,200 U/mL", "CA 19-9 1,200 U/mL"),
+            ("elevated CEA", "CEA elevated"),
+            ("p16 positive", "p16 positive"),
+            ("best response was PR \u{2014} she continues", ""),
+            ("he met his kit in the ER", ""),
+        ] {
+            assert_eq!(read(&View::of(text)).joined().unwrap_or_default(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The diagnosis: which malignancy the note is about, in the note's own words as far as it has them.
+
+use std::ops::Range;
+
+use super::{
+    lexicon::{Kind, Mention, Term},
+    view::View,
+};
+use crate::extraction::{Assertion, Field};
+
+/// What the note is about.
+#[derive(Debug, Default)]
+pub(crate) struct Diagnosis {
+    /// Site and histology.
+    pub(crate) value: Option<String>,
+    /// The organ of the primary tumour, as the list of sites names it.
+    pub(crate) organ: Option<&'static str>,
+    /// Whether it is a malignancy of blood or lymph.
+    pub(crate) haematologic: bool,
+    /// Whether the note speaks of a malignancy without saying which.
+    pub(crate) unnamed: bool,
+    /// Whether it is of the past in every mention.
+    pub(crate) past: bool,
+}
+
+/// A name of a malignancy as it stands in the note.
+struct Named {
+    value: String,
+    organ: Option<&'static str>,
+    term: &'static Term,
+    /// Says more than the organ.
+    histology: bool,
+    standing: Assertion,
+    start: usize,
+}
+
+/// Points of one mention for the choice among several malignancies.
+const PRESENT: usize = 10;
+const PAST: usize = 3;
+const FIRST: usize = 12;
+
+/// Reads the diagnosis.
+pub(crate) fn read(view: &View<'_>) -> Diagnosis {
+    let names = names(view);
+    let unnamed = names.iter().any(|name| name.term.is("weak") && name.standing != Assertion::Historical);
+    let Some(organ_key) = leading(&names) else { return Diagnosis { unnamed, ..Diagnosis::default() } };
+    let group: Vec<&Named> = names.iter().filter(|name| key(name) == Some(organ_key)).collect();
+    let Some(best) = group.iter().min_by_key(|name| {
+        (!name.histology, name.standing == Assertion::Historical, 5 - name.value.split(' ').count().min(5), name.start)
+    }) else {
+        return Diagnosis { unnamed, ..Diagnosis::default() };
+    };
+    let mut value = best.value.clone();
+    if best.term.is("subtype") {
+        value = match group.iter().find(|name| name.term.name == "breast cancer") {
+            Some(_) => format!("breast cancer ({value})"),
+            None if value.contains("breast") => value,
+            None => format!("{value} of the breast"),
+        };
+    } else if !best.histology {
+        let bare = names.iter().find(|name| name.organ.is_none() && name.term.is("head") && name.histology);
+        if let Some(bare) = bare {
+            value = format!("{value} ({})", bare.value);
+        }
+    }
+    let organ = group.iter().find_map(|name| name.organ);
+    let past = group.iter().all(|name| name.standing == Assertion::Historical);
+    Diagnosis { value: Some(value), organ, haematologic: best.term.is("haem"), unnamed, past }
+}
+
+/// What groups mentions of one malignancy: its organ, or its name where it has none.
+fn key(name: &Named) -> Option<&'static str> {
+    if name.term.is("haem") {
+        return Some("blood and lymph");
+    }
+    match name.organ {
+        Some(organ) => Some(organ),
+        None if name.term.is("whole") || (name.term.is("head") && !name.term.is("weak")) => Some(name.term.name),
+        None => None,
+    }
+}
+
+/// The malignancy that the note is about: present before past, most mentioned, then first.
+fn leading(names: &[Named]) -> Option<&'static str> {
+    let mut scores: Vec<(&'static str, usize)> = Vec::new();
+    for name in names {
+        let Some(key) = key(name) else { continue };
+        let points = match (name.standing, name.term.is("minor"), name.organ.is_none() && name.term.is("head")) {
+            (Assertion::Historical, _, _) | (_, true, _) | (_, _, true) => PAST,
+            _ => PRESENT,
+        };
+        let first = if scores.is_empty() && points == PRESENT { FIRST } else { 0 };
+        match scores.iter_mut().find(|(own, _)| *own == key) {
+            Some((_, score)) => *score += points,
+            None => scores.push((key, points + first)),
+        }
+    }
+    let most = scores.iter().map(|(_, score)| *score).max()?;
+    scores.into_iter().find(|(_, score)| *score == most).map(|(key, _)| key)
+}
+
+/// Every malignancy of the patient that the note names.
+fn names(view: &View<'_>) -> Vec<Named> {
+    let terms = view.terms(Kind::Cancer);
+    let corroborated = is_corroborated(view);
+    let mut names: Vec<Named> = Vec::new();
+    let mut denied: Vec<&'static str> = Vec::new();
+    for (index, mention) in terms.iter().enumerate() {
+        let term = mention.term;
+        let lone_acronym = term.is_acronym() && term.spelled.len() <= AMBIGUOUS && !corroborated;
+        if term.is("adj") || term.is("decoy") || lone_acronym || is_of_study(view, &mention.range) {
+            continue;
+        }
+        let standing = match view.assertion(&mention.range, Field::CancerType) {
+            Assertion::Uncertain if is_known_indication(view, &mention.range) => Assertion::Present,
+            standing => standing,
+        };
+        if standing == Assertion::Negated {
+            denied.push(term.name);
+        } else if standing.in_record(Field::CancerType) || standing == Assertion::Historical {
+            names.push(named(view, terms.get(..index).unwrap_or_default(), mention, standing));
+        }
+    }
+    // "Concern for lymphoma; biopsy showed no lymphoma": a suspicion that the note itself lays to rest.
+    let certain = names.iter().any(|name| name.standing == Assertion::Present);
+    names.retain(|name| certain || name.standing != Assertion::Probable || !denied.contains(&name.term.name));
+    names
+}
+
+/// Acronyms up to this length have other meanings: MCL is a ligament, NEC a disease of the gut, CCA an
+/// artery, MM a unit.
+const AMBIGUOUS: usize = 3;
+
+/// Whether the note speaks of malignancy in words, or of its treatment, so that acronyms may count.
+fn is_corroborated(view: &View<'_>) -> bool {
+    let worded = |mention: &Mention| {
+        let standing = || view.assertion(&mention.range, Field::CancerType);
+        !mention.term.is_acronym()
+            && (mention.term.is("whole") || mention.term.is("head"))
+            && !matches!(standing(), Assertion::Negated | Assertion::Family)
+    };
+    view.terms(Kind::Cancer).iter().any(worded)
+        || view.terms(Kind::Treatment).iter().any(|mention| mention.term.is("onco"))
+        || view.terms(Kind::Spread).iter().any(|mention| mention.term.is("metastatic") || mention.term.is("sited"))
+}
+
+/// Why an examination was asked for is an open question, unless it names treatment or spread:
+/// "Indication: renal cell carcinoma on sunitinib".
+fn is_known_indication(view: &View<'_>, range: &Range<usize>) -> bool {
+    const OPEN: &str = "rule out|r/o|evaluate for|suspect|possible|concern|exclude|?|screening|versus";
+    const KNOWN: &str = "metastatic|stage|restaging|history of|known|status post|follow";
+    if !view.is_question(range) {
+        return false;
+    }
+    let text = view.near(range, 120, 120);
+    let stretch = range.start.saturating_sub(120)..range.end + 120;
+    let treated = !view.terms_in(Kind::Treatment, &stretch).is_empty();
+    !OPEN.split('|').any(|word| text.contains(word)) && (treated || KNOWN.split('|').any(|word| text.contains(word)))
+}
+
+/// "Cancer" in the name of a study or a journal says nothing of the patient.
+fn is_of_study(view: &View<'_>, range: &Range<usize>) -> bool {
+    ["trial", "study", "guideline", "cell line", "screening", "center", "risk", "clinic"]
+        .iter()
+        .any(|word| view.folded.after(range.end, 16).trim_start().starts_with(word))
+}
+
+/// Puts the words around a head together: "high-grade serous" + "ovarian" + "carcinoma".
+fn named(view: &View<'_>, before: &[Mention], head: &Mention, standing: Assertion) -> Named {
+    let own_organ = head.term.tag("site");
+    let mut words: Vec<&str> = vec![head.term.spelled];
+    let mut organ = own_organ;
+    let mut histology = says_histology(head.term);
+    let mut start = head.range.start;
+    let sites = view.terms(Kind::Site);
+    let mut before = before;
+    loop {
+        let site = sites.get(..sites.partition_point(|site| site.range.end < start)).and_then(<[_]>::last);
+        let adjective = before.split_last().filter(|(last, _)| last.term.is("adj") && touches(view, last, start));
+        if let Some((last, rest)) = adjective {
+            if !last.term.is("state") && !is_plain_grade(last.term.spelled) {
+                words.insert(0, last.term.spelled);
+            }
+            histology |= last.term.name == "(histology)" || last.term.is("skin");
+            start = last.range.start;
+            before = rest;
+        } else if let Some(site) = site.filter(|site| {
+            (own_organ.is_none() || head.term.is("whole")) && organ == own_organ && touches(view, site, start)
+        }) {
+            let Some(primary) = site.term.tag("primary") else { break };
+            if own_organ == Some(primary) || head.term.is("haem") {
+                break;
+            }
+            organ = Some(primary);
+            words.insert(0, if site.term.spelled.contains("lobe") { primary } else { site.term.spelled });
+            start = site.range.start;
+        } else {
+            break;
+        }
+    }
+    let mut value = melanoma_of_skin(&words).unwrap_or_else(|| words.join(" "));
+    if let Some(plain) = value.strip_prefix("metastatic ") {
+        value = plain.to_owned();
+    }
+    if organ.is_none() && head.term.is("head") {
+        if let Some(site) = following_site(view, &head.range) {
+            organ = site.term.tag("primary");
+            value = format!("{value} of the {}", organ_name(site.term));
+        } else if let Some(primary) = nearby_primary(view, &head.range).filter(|_| !head.term.is("weak")) {
+            organ = Some(primary);
+            value = format!("{value} of the {primary}");
+        }
+    }
+    Named { value, organ, term: head.term, histology, standing, start }
+}
+
+/// Whether a name says more than that there is a cancer of some organ.
+fn says_histology(term: &Term) -> bool {
+    const HISTOLOGIES: &str =
+        "adeno|squamous|serous|germ cell|endometrioid|mucinous|clear cell|sarcoma|small cell|stromal";
+    if term.is("head") {
+        return term.is("specific") || term.name == "adenocarcinoma";
+    }
+    let told = HISTOLOGIES.split('|').any(|own| term.spelled.contains(own));
+    !term.is("generic") && (told || !term.name.ends_with(" cancer"))
+}
+
+/// Growth patterns of the melanoma of the skin are told behind the name.
+fn melanoma_of_skin(words: &[&str]) -> Option<String> {
+    let joined = words.join(" ");
+    let joined = joined.strip_prefix("cutaneous ").unwrap_or(&joined);
+    let pattern = joined.strip_suffix(" melanoma")?;
+    matches!(pattern, "superficial spreading" | "nodular" | "lentigo maligna" | "acral lentiginous" | "acral")
+        .then(|| format!("cutaneous melanoma ({pattern})"))
+}
+
+fn touches(view: &View<'_>, mention: &Mention, start: usize) -> bool {
+    matches!(view.folded.slice(mention.range.end..start), " " | ", " | "/" | ") " | " (")
+}
+
+/// Grades that a registry keeps apart from the name.
+fn is_plain_grade(word: &str) -> bool {
+    word.ends_with("ly differentiated")
+        || word.ends_with("y-differentiated")
+        || word.starts_with("well")
+        || word.contains("grade")
+        || word == "differentiated"
+}
+
+/// The organ as a diagnosis names it: lobes of the lung are the lung.
+fn organ_name(site: &Term) -> &'static str {
+    match site.tag("primary") {
+        Some(primary)
+            if site.spelled.contains("lobe") || site.spelled.bytes().all(|byte| byte.is_ascii_uppercase()) =>
+        {
+            primary
+        }
+        Some(_) if site.spelled == "sigmoid" => "sigmoid colon",
+        _ => site.spelled,
+    }
+}
+
+/// The organ in "carcinoma of the left breast", "adenocarcinoma (lung)".
+fn following_site<'v>(view: &'v View<'_>, range: &Range<usize>) -> Option<&'v Mention> {
+    const LINKS: [&str; 7] = ["of the", "of", "(", "in the", "arising from the", "arising in the", "from the"];
+    let sites = view.terms(Kind::Site);
+    let site = sites.get(sites.partition_point(|site| site.range.start < range.end))?;
+    let gap = view.folded.slice(range.end..site.range.start).trim();
+    let gap = gap.strip_suffix("left").or_else(|| gap.strip_suffix("right")).unwrap_or(gap).trim();
+    let metastatic = view.folded.before(range.start, 12).trim_end().ends_with("metastatic");
+    let linked = LINKS.contains(&gap) && (!metastatic || gap.starts_with("of"));
+    (linked && site.term.tag("primary").is_some()).then_some(site)
+}
+
+/// Nouns of a tumour that an organ stands before ("pancreatic head mass") or behind ("mass in the cecum").
+const MASSES: &str = "mass|tumor|tumour|primary|neoplasm|nodule |lesion |biopsy|biopsies|malignancy|polyp|cancer";
+const BEFORE_ORGAN: &str = "mass at the|mass in the|mass of the|mass involving the|tumor of the|tumor in the|\
+                            tumour of the|tumour in the|tumor at the|biopsy of the|biopsies of the|lesion in the|\
+                            lesion of the|ulcer in the|polyp in the|stricture of the|stricture in the";
+
+/// The organ of a mass or tumour that the same sentence, or else the one before, speaks of.
+fn nearby_primary(view: &View<'_>, range: &Range<usize>) -> Option<&'static str> {
+    const WIDEST: usize = 300;
+    let sentence = view.sentence(range.start);
+    let earlier = view.sentence(sentence.start.saturating_sub(2));
+    let near = |stretch: Range<usize>| {
+        stretch.start.max(range.start.saturating_sub(WIDEST))..stretch.end.min(range.end + WIDEST)
+    };
+    let of_mass = |site: &Mention| {
+        let after = view.folded.after(site.range.end, 24).trim_start();
+        let before = view.folded.before(site.range.start, 22).trim_end();
+        let tied = MASSES.split('|').any(|mass| after.starts_with(mass))
+            || BEFORE_ORGAN.split('|').any(|words| before.ends_with(words));
+        (tied && !before.contains("metasta") && !site.term.is("node")).then(|| site.term.tag("primary")).flatten()
+    };
+    [near(sentence.clone()), near(earlier)]
+        .iter()
+        .find_map(|stretch| view.terms_in(Kind::Site, stretch).iter().find_map(of_mass))
+        .or_else(|| {
+            let surgery = view.terms_in(Kind::Treatment, &near(sentence));
+            surgery.iter().find_map(|procedure| procedure.term.tag("organ"))
+        })
+}

@@ -1,0 +1,153 @@
+//! The note in the form in which terms are looked up: ASCII lower case, one kind of dash, one space
+//! between words. Every byte knows where it came from, so that case and spans are never lost.
+
+use std::ops::Range;
+
+/// A folded text and the way back to the text it was folded from.
+#[derive(Debug)]
+pub(crate) struct Folded<'text> {
+    source: &'text str,
+    text: String,
+    /// For each byte of `text`, the offset in `source` of the character it stands for; one more at the end.
+    origin: Vec<usize>,
+}
+
+impl<'text> Folded<'text> {
+    /// Folds a text.
+    pub(crate) fn of(source: &'text str) -> Self {
+        let mut folded =
+            Self { source, text: String::with_capacity(source.len()), origin: Vec::with_capacity(source.len() + 1) };
+        let mut rest = source.char_indices().peekable();
+        while let Some((at, c)) = rest.next() {
+            if c.is_ascii_alphanumeric() {
+                folded.push(c.to_ascii_lowercase(), at);
+            } else if c.is_whitespace() {
+                let mut line_ends = usize::from(c == '\n');
+                while let Some(&(_, next)) = rest.peek().filter(|(_, next)| next.is_whitespace()) {
+                    line_ends += usize::from(next == '\n');
+                    rest.next();
+                }
+                // An empty line ends a phrase; a mere line break does not: notes are wrapped anywhere.
+                folded.push(if line_ends > 1 { '\n' } else { ' ' }, at);
+            } else {
+                match c {
+                    '-' | '\u{2010}'..='\u{2013}' | '\u{2212}' => {
+                        let next = rest.peek().map(|&(_, next)| next);
+                        folded.push(if folded.joins_words(next) { ' ' } else { '-' }, at);
+                    }
+                    '\u{2014}' | '\u{2015}' | '\u{207b}' => folded.push('-', at),
+                    '\u{207a}' => folded.push('+', at),
+                    '\u{2018}' | '\u{2019}' => folded.push('\'', at),
+                    '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}' => {}
+                    _ => folded.push(c, at),
+                }
+            }
+        }
+        folded.origin.push(source.len());
+        folded
+    }
+
+    fn push(&mut self, c: char, at: usize) {
+        self.text.push(c);
+        self.origin.resize(self.text.len(), at);
+    }
+
+    /// "ER-positive" is "ER positive", but "1-2" and "ER-/PR-" keep their signs.
+    fn joins_words(&self, next: Option<char>) -> bool {
+        match (self.text.chars().next_back(), next) {
+            (Some(before), Some(after)) => {
+                before.is_alphanumeric()
+                    && after.is_alphanumeric()
+                    && !(before.is_ascii_digit() && after.is_ascii_digit())
+            }
+            _ => false,
+        }
+    }
+
+    /// The folded text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// A stretch of the folded text; empty where the range is none.
+    pub(crate) fn slice(&self, range: Range<usize>) -> &str {
+        self.text.get(range).unwrap_or_default()
+    }
+
+    /// The folded text from an offset on, at most so many bytes.
+    pub(crate) fn after(&self, at: usize, most: usize) -> &str {
+        let mut end = at.saturating_add(most).min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.slice(at..end)
+    }
+
+    /// The folded text up to an offset, at most so many bytes.
+    pub(crate) fn before(&self, at: usize, most: usize) -> &str {
+        let mut start = at.saturating_sub(most);
+        while !self.text.is_char_boundary(start) {
+            start += 1;
+        }
+        self.slice(start..at)
+    }
+
+    /// Where a stretch of the folded text stands in the source.
+    pub(crate) fn origin(&self, range: &Range<usize>) -> Range<usize> {
+        let start = self.origin.get(range.start).copied().unwrap_or(self.source.len());
+        let last = range.end.checked_sub(1).and_then(|last| self.origin.get(last)).copied().unwrap_or(start);
+        let width = self.source.get(last..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+        start..(last + width).max(start)
+    }
+
+    /// The first folded offset that stands for this place of the source or a later one.
+    pub(crate) fn offset_of(&self, at: usize) -> usize {
+        let mut found = self.origin.partition_point(|&origin| origin < at).min(self.text.len());
+        while !self.text.is_char_boundary(found) {
+            found -= 1;
+        }
+        found
+    }
+
+    /// The words of the source under a stretch of the folded text.
+    pub(crate) fn quote(&self, range: &Range<usize>) -> &'text str {
+        self.source.get(self.origin(range)).unwrap_or_default()
+    }
+
+    /// Whether a stretch stands between word boundaries.
+    pub(crate) fn is_bounded(&self, range: &Range<usize>) -> bool {
+        let before = self.slice(0..range.start).chars().next_back();
+        let after = self.slice(range.end..self.text.len()).chars().next();
+        !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folds_case_dashes_and_space() {
+        for (source, folded) in [
+            ("HER-2", "her 2"),
+            ("Non\u{2011}Small-Cell  Lung\nCancer", "non small cell lung cancer"),
+            ("ER-/PR-", "er-/pr-"),
+            ("1-2 cm", "1-2 cm"),
+            ("III\u{2014}no", "iii-no"),
+            ("liver\n\nLungs", "liver\nlungs"),
+            ("ER\u{207a}", "er+"),
+            ("ade\u{ad}noma", "adenoma"),
+        ] {
+            assert_eq!(Folded::of(source).as_str(), folded);
+        }
+    }
+
+    #[test]
+    fn knows_where_a_stretch_came_from() {
+        let folded = Folded::of("é \u{200b}HER\u{2011}2  +");
+        let at = folded.as_str().find("her 2").unwrap();
+        assert_eq!(folded.quote(&(at..at + 5)), "HER\u{2011}2");
+        assert!(folded.is_bounded(&(at..at + 5)));
+        assert!(!folded.is_bounded(&(at..at + 2)));
+    }
+}

@@ -1,0 +1,258 @@
+//! Gene alterations: a gene and, beside it, a variant or a kind of alteration.
+
+use std::collections::HashSet;
+
+use super::{
+    alterations::{self, Alteration, Sort},
+    cancer::Diagnosis,
+    lexicon::{Kind, Mention},
+    view::{Values, View, is_one_of},
+};
+use crate::extraction::Field;
+
+/// Variants that name their gene by themselves.
+const HOTSPOTS: [(&str, &str); 5] =
+    [("t790m", "EGFR"), ("l858r", "EGFR"), ("v600e", "BRAF"), ("v600k", "BRAF"), ("c797s", "EGFR")];
+
+/// Words that may stand between a gene and its alteration.
+const FILLERS: &str = "gene genes a an the was is positive for with exon showed testing test revealed identified \
+                       harboring harbouring by of in on status and codon p c detected demonstrated confirmed found \
+                       also reported as were has had known carries carrying presence promoter coding sequence region \
+                       that its having present analysis both";
+
+/// What may stand between an alteration and the gene behind it.
+const TIES: [&str; 12] = [
+    "",
+    "in",
+    "of",
+    "in the",
+    "of the",
+    "in both",
+    "involving",
+    "in gene",
+    "within",
+    "affecting",
+    "involving the",
+    "in exon",
+];
+
+/// Reads the gene alterations.
+pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Values {
+    let genes = view.terms(Kind::Gene);
+    let alterations = alterations::all(view);
+    let mut values = Values::default();
+    let mut linked = HashSet::new();
+    let mut index = 0;
+    while let Some(first) = genes.get(index) {
+        let floor = index.checked_sub(1).and_then(|before| genes.get(before)).map_or(0, |before| before.range.end);
+        let run = genes.get(index..index + run_of(view, genes, index)).unwrap_or_default();
+        index += run.len().max(1);
+        let Some(last) = run.last() else { continue };
+        let limit = genes.get(index).map_or(usize::MAX, |next| next.range.start);
+        let mut own = following(view, &alterations, last, limit);
+        // "A T315I mutation in ABL1 was detected": the result says less than what stands before.
+        let result_only = own.iter().all(|at| alterations.get(*at).is_some_and(|found| found.sort == Sort::Result));
+        if let Some(before) = preceding(view, &alterations, first, floor).filter(|_| result_only) {
+            own = vec![before];
+        }
+        linked.extend(own.iter().copied());
+        for alteration in own.iter().filter_map(|at| alterations.get(*at)) {
+            link(view, &mut values, run, alteration);
+        }
+    }
+    for (at, alteration) in alterations.iter().enumerate() {
+        let name = alteration.text.to_lowercase();
+        let gene = HOTSPOTS.iter().find(|(own, _)| name.trim_start_matches("p.") == *own);
+        if let Some((_, gene)) = gene.filter(|_| !linked.contains(&at) && counts(view, alteration)) {
+            values.add(format!("{gene} {name}"), format!("{gene} {}", alteration.text));
+        }
+    }
+    if diagnosis.haematologic {
+        for aberration in alterations::karyotype(view).iter().filter(|aberration| counts(view, aberration)) {
+            values.add(aberration.text.to_lowercase(), aberration.text.as_str());
+        }
+    }
+    drop_vague(&mut values);
+    values
+}
+
+fn counts(view: &View<'_>, alteration: &Alteration) -> bool {
+    view.counts(&alteration.range, Field::GeneMutation)
+}
+
+/// Adds what a run of genes and one alteration say together.
+fn link(view: &View<'_>, values: &mut Values, run: &[Mention], alteration: &Alteration) {
+    let (Some(first), Some(last)) = (run.first(), run.last()) else { return };
+    let joint = first.range.start..last.range.end;
+    let gap = view.folded.slice(first.range.end..last.range.start);
+    let fused = run.len() == 2 && matches!(gap, "/" | "::" | " " | "-" | ":" | "--");
+    let partners = fused && gap != "/" && alteration.sort == Sort::Result;
+    if partners && first.term.name == "BCR" {
+        return; // a biomarker
+    }
+    if partners || (fused && alteration.sort == Sort::Structural) {
+        let kind = if partners { "fusion" } else { alteration.text.as_str() };
+        if counts(view, alteration) && view.counts(&joint, Field::GeneMutation) {
+            let pair = format!("{} {}", first.term.name, last.term.name);
+            values.add(pair, format!("{} {kind}", view.folded.quote(&joint)));
+        }
+        return;
+    }
+    for gene in run {
+        // "KRAS and TP53 R248Q": a variant is of the gene right before it.
+        let shared = alteration.sort != Sort::Variant || gene.range == last.range;
+        let stretch = gene.range.start.min(alteration.range.start)..gene.range.end.max(alteration.range.end);
+        let wild = view.folded.slice(stretch).contains("wild");
+        if shared
+            && !wild
+            && is_mutation(gene, alteration)
+            && counts(view, alteration)
+            && view.counts(&gene.range, Field::GeneMutation)
+        {
+            let kind = worded(view, first, alteration);
+            values.add(format!("{} {}", gene.term.name, kind.to_lowercase()), format!("{} {kind}", gene.term.spelled));
+        }
+    }
+}
+
+/// HER2 amplified and HER2 positive are biomarkers, as is an expressed receptor.
+fn is_mutation(gene: &Mention, alteration: &Alteration) -> bool {
+    match gene.term.name {
+        "HER2" | "ERBB2" => !matches!(alteration.sort, Sort::Result | Sort::Structural),
+        "AR" | "BCL2" | "BCL6" | "PAX8" | "GATA3" | "WT1" | "HER3" => alteration.sort != Sort::Result,
+        _ => true,
+    }
+}
+
+/// The alteration with what stands before the gene: "a deleterious germline BRCA2 mutation".
+fn worded(view: &View<'_>, gene: &Mention, alteration: &Alteration) -> String {
+    let mut kind = if alteration.sort == Sort::Result { "mutation".to_owned() } else { alteration.text.clone() };
+    let span = gene.range.start.min(alteration.range.start)..gene.range.end.max(alteration.range.end);
+    let exact = matches!(alteration.sort, Sort::Variant | Sort::Structural);
+    if !exact {
+        let words = view.terms(Kind::Alteration);
+        let to = words.partition_point(|word| word.range.end <= gene.range.start);
+        let mut edge = gene.range.start;
+        for word in words.get(..to).unwrap_or_default().iter().rev().take(3) {
+            if !word.term.is("adj") || view.folded.slice(word.range.end..edge) != " " {
+                break;
+            }
+            edge = word.range.start;
+            if word.term.is("effect") && !kind.contains(word.term.spelled) {
+                kind = format!("{} {kind}", word.term.spelled);
+            }
+        }
+    }
+    let (before, after) = if exact { (10, 12) } else { (80, 20) };
+    let germline = view.near(&span, before, after).contains("germline");
+    if germline && !kind.contains("germline") { format!("{kind} (germline)") } else { kind }
+}
+
+/// A gene with a variant needs no "mutation" besides.
+fn drop_vague(values: &mut Values) {
+    const VAGUE: &str = "mutation mutated mutant variant alteration somatic activating pathogenic germline (germline)";
+    let is_exact =
+        |key: &str| key.split_once(' ').is_some_and(|(_, kind)| kind.bytes().any(|byte| byte.is_ascii_digit()));
+    let exact: HashSet<String> =
+        values.keys().filter(|key| is_exact(key)).filter_map(|key| key.split(' ').next().map(str::to_owned)).collect();
+    values.retain(|key| {
+        let (gene, kind) = key.split_once(' ').unwrap_or((key, ""));
+        !exact.contains(gene) || is_exact(key) || !kind.split(' ').all(|word| is_one_of(VAGUE, word))
+    });
+}
+
+/// How many genes from this one on stand in a list: "KRAS, NRAS and BRAF", "EML4-ALK".
+fn run_of(view: &View<'_>, genes: &[Mention], index: usize) -> usize {
+    let rest = genes.get(index..).unwrap_or_default();
+    let joined = |(one, next): &(&Mention, &Mention)| {
+        let gap = view.folded.slice(one.range.end..next.range.start).trim();
+        matches!(gap, "," | "/" | "and" | "&" | "or" | ", and" | "" | "::" | ":" | "-" | "+" | "gene and")
+    };
+    1 + rest.iter().zip(rest.iter().skip(1)).take_while(joined).count()
+}
+
+fn is_filler(gap: &str) -> bool {
+    gap.len() <= 48
+        && !gap.contains(['\n', ';'])
+        && !gap.contains(". ")
+        && gap
+            .split([' ', ',', '(', ')', ':', '.', '-', '/', '=', '|'])
+            .all(|word| word.is_empty() || is_one_of(FILLERS, word) || word.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The alterations behind a gene: variants may follow one another ("L858R and T790M").
+fn following(view: &View<'_>, alterations: &[Alteration], gene: &Mention, limit: usize) -> Vec<usize> {
+    let mut own = Vec::new();
+    let mut edge = gene.range.end;
+    let from = alterations.partition_point(|alteration| alteration.range.start < edge);
+    for (at, alteration) in alterations.iter().enumerate().skip(from) {
+        let gap = view.folded.slice(edge..alteration.range.start);
+        if alteration.range.start >= limit || !is_filler(gap) {
+            break;
+        }
+        let beside = gap.len() <= 5 || matches!(gap.trim(), "was" | "is" | "mutation" | "testing");
+        if alteration.sort == Sort::Result && (!own.is_empty() || !beside) {
+            break;
+        }
+        edge = alteration.range.end;
+        let bare_quality =
+            alteration.sort == Sort::Quality && !alteration.text.starts_with("frame") && !gap.ends_with('(');
+        if !bare_quality && (own.is_empty() || alteration.sort == Sort::Variant) {
+            own.push(at);
+        }
+    }
+    own
+}
+
+/// The alteration before a gene: "V600E mutation in BRAF", "mutated KRAS", "deletion of exon 19 of EGFR".
+fn preceding(view: &View<'_>, alterations: &[Alteration], gene: &Mention, floor: usize) -> Option<usize> {
+    let last = alterations.partition_point(|alteration| alteration.range.end <= gene.range.start).checked_sub(1)?;
+    let usable = |at: usize| {
+        alterations.get(at).filter(|own| own.range.start >= floor && !matches!(own.sort, Sort::Result | Sort::Quality))
+    };
+    let nearest = usable(last)?;
+    let gap = view.folded.slice(nearest.range.end..gene.range.start).trim();
+    let tied = TIES.contains(&gap) || (gap.starts_with("in exon") && is_filler(gap));
+    if !tied {
+        return None;
+    }
+    // "A T315I mutation in ABL1": the variant says more than the noun behind it.
+    let before = last.checked_sub(1).filter(|at| {
+        usable(*at).is_some_and(|own| {
+            own.sort == Sort::Variant && view.folded.slice(own.range.end..nearest.range.start) == " "
+        })
+    });
+    before.or(Some(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wordings_of_alterations() {
+        for (text, expected) in [
+            ("BRAF V600E", "BRAF V600E"),
+            ("positive for EGFR L858R and T790M", "EGFR L858R; EGFR T790M"),
+            ("a V600E mutation in BRAF", "BRAF V600E"),
+            ("acquired T790M", "EGFR T790M"),
+            ("KRAS and TP53 mutations", "KRAS mutation; TP53 mutation"),
+            ("KRAS G12D mutation", "KRAS G12D"),
+            ("EML4-ALK fusion", "EML4-ALK fusion"),
+            ("ALK-rearranged", "ALK rearrangement"),
+            ("MET exon 14 skipping", "MET exon 14 skipping"),
+            ("MET amplification", "MET amplification"),
+            ("HER2 amplification", ""),
+            ("ERBB2 S310F mutation", "ERBB2 S310F"),
+            ("a deleterious germline BRCA2 mutation", "BRCA2 deleterious mutation (germline)"),
+            ("a pathogenic BRCA1 variant", "BRCA1 pathogenic variant"),
+            ("BRCA1 (germline)", "BRCA1 germline"),
+            ("BRAF wild-type", ""),
+            ("the patient met his doctor, mutations of mood", ""),
+            ("KRAS testing", ""),
+        ] {
+            let values = read(&View::of(text), &Diagnosis::default());
+            assert_eq!(values.joined().unwrap_or_default(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The curated term lists and the one automaton that finds them all in a single pass.
+//!
+//! Line format of the lists: `name | alias, alias, ... | tag, tag`. `#` starts a comment. An alias (or
+//! name) that starts with `=` counts only in exactly that case, because in another case it is a word
+//! (`=MET`, `=KIT`); a name in parentheses is a heading that is not itself looked for.
+
+use std::{ops::Range, sync::LazyLock};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use super::folded::Folded;
+
+/// Which list a term comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// Names of malignancies, heads of such names, their adjectives, and look-alikes.
+    Cancer,
+    /// Organs and regions, as nouns and adjectives.
+    Site,
+    /// Genes.
+    Gene,
+    /// Kinds of alteration of a gene.
+    Alteration,
+    /// Receptors, expression markers, signatures, serum markers.
+    Marker,
+    /// Drugs, regimens, procedures, radiotherapy.
+    Treatment,
+    /// How the disease answered to treatment.
+    Response,
+    /// Words that make a site a metastatic one.
+    Spread,
+}
+
+const LISTS: [(Kind, &str); 8] = [
+    (Kind::Cancer, include_str!("lexicons/cancers.txt")),
+    (Kind::Site, include_str!("lexicons/sites.txt")),
+    (Kind::Gene, include_str!("lexicons/genes.txt")),
+    (Kind::Alteration, include_str!("lexicons/alterations.txt")),
+    (Kind::Marker, include_str!("lexicons/markers.txt")),
+    (Kind::Treatment, include_str!("lexicons/treatments.txt")),
+    (Kind::Response, include_str!("lexicons/responses.txt")),
+    (Kind::Spread, include_str!("lexicons/spread.txt")),
+];
+
+/// One spelling of one entry of a list.
+#[derive(Debug)]
+pub(crate) struct Term {
+    /// The list.
+    pub(crate) kind: Kind,
+    /// The entry's name.
+    pub(crate) name: &'static str,
+    /// This spelling, in its proper case.
+    pub(crate) spelled: &'static str,
+    /// What the list says of the entry.
+    tags: &'static str,
+    /// Whether another case is another word.
+    exact: bool,
+}
+
+impl Term {
+    /// Whether this spelling counts in exactly its case only.
+    pub(crate) fn is_acronym(&self) -> bool {
+        self.exact
+    }
+
+    /// Whether the entry has a tag.
+    pub(crate) fn is(&self, tag: &str) -> bool {
+        self.tags.split(',').any(|own| own.trim() == tag)
+    }
+
+    /// The value of a tag `key=value`.
+    pub(crate) fn tag(&self, key: &str) -> Option<&'static str> {
+        self.tags.split(',').find_map(|own| own.trim().strip_prefix(key)?.strip_prefix('='))
+    }
+}
+
+/// A term found in a note; offsets are of the folded text.
+#[derive(Clone, Debug)]
+pub(crate) struct Mention {
+    /// What was found.
+    pub(crate) term: &'static Term,
+    /// Where.
+    pub(crate) range: Range<usize>,
+}
+
+/// All lists, compiled.
+#[derive(Debug)]
+struct Lexicon {
+    terms: Vec<Term>,
+    /// `None` only if the automaton could not be built, which a test rules out.
+    automaton: Option<AhoCorasick>,
+}
+
+static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
+    let mut terms = Vec::new();
+    for (kind, list) in LISTS {
+        for line in list.lines() {
+            let line = line.split_once('#').map_or(line, |(before, _)| before);
+            let mut columns = line.split('|').map(str::trim);
+            let name = columns.next().unwrap_or_default();
+            let aliases = columns.next().unwrap_or_default();
+            let tags = columns.next().unwrap_or_default();
+            let heading = name.strip_prefix('(').and_then(|name| name.strip_suffix(')'));
+            let own = heading.is_none().then_some(name);
+            let name = heading.unwrap_or(name).trim_start_matches('=');
+            for spelled in own.into_iter().chain(aliases.split(',').map(str::trim)).filter(|term| !term.is_empty()) {
+                let exact = spelled.starts_with('=');
+                terms.push(Term { kind, name, spelled: spelled.trim_start_matches('='), tags, exact });
+            }
+        }
+    }
+    let patterns = terms.iter().map(|term| Folded::of(term.spelled).as_str().to_owned());
+    let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(patterns).ok();
+    Lexicon { terms, automaton }
+});
+
+/// What was found in a note, by list, each in order of appearance; within a list the longest term that
+/// starts first wins.
+#[derive(Debug, Default)]
+pub(crate) struct Mentions {
+    lists: [Vec<Mention>; LISTS.len()],
+}
+
+impl Mentions {
+    /// Looks for every term of every list.
+    pub(crate) fn of(folded: &Folded<'_>) -> Self {
+        let mut mentions = Self::default();
+        let Some(automaton) = &LEXICON.automaton else { return mentions };
+        let mut found: Vec<Mention> = automaton
+            .find_overlapping_iter(folded.as_str())
+            .filter_map(|hit| {
+                let term = LEXICON.terms.get(hit.pattern().as_usize())?;
+                let range = bounded(folded, hit.start()..hit.end(), !term.exact)?;
+                let same_case =
+                    !term.exact || folded.quote(&(hit.start()..hit.end())).replace('\u{2011}', "-") == term.spelled;
+                same_case.then_some(Mention { term, range })
+            })
+            .collect();
+        found.sort_by_key(|mention| (mention.range.start, usize::MAX - mention.range.end));
+        for mention in found {
+            let Some(list) = mentions.lists.get_mut(mention.term.kind as usize) else { continue };
+            if list.last().is_none_or(|last| last.range.end <= mention.range.start) {
+                list.push(mention);
+            }
+        }
+        mentions
+    }
+
+    /// The mentions of one list.
+    pub(crate) fn get(&self, kind: Kind) -> &[Mention] {
+        self.lists.get(kind as usize).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The stretch, widened by a plural "s", if it stands between word boundaries.
+fn bounded(folded: &Folded<'_>, range: Range<usize>, plural: bool) -> Option<Range<usize>> {
+    let bytes = folded.as_str().as_bytes();
+    if range.start > 0 && bytes.get(range.start - 1).is_some_and(u8::is_ascii_alphanumeric) {
+        return None;
+    }
+    let plural =
+        plural && bytes.get(range.end) == Some(&b's') && bytes.get(range.end - 1).is_some_and(u8::is_ascii_alphabetic);
+    let range = range.start..range.end + usize::from(plural);
+    folded.is_bounded(&range).then_some(range)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_well_formed() {
+        assert!(LEXICON.automaton.is_some());
+        for (kind, list) in LISTS {
+            assert!(LEXICON.terms.iter().any(|term| term.kind == kind), "{kind:?} is empty");
+            for line in list.lines().map(|line| line.split('#').next().unwrap()) {
+                assert!(line.split('|').count() <= 3, "{kind:?}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_spelling_stands_twice_in_a_list() {
+        let mut seen = std::collections::HashSet::new();
+        for term in &LEXICON.terms {
+            let spelled =
+                if term.exact { term.spelled.to_owned() } else { Folded::of(term.spelled).as_str().to_owned() };
+            let key = (term.kind, spelled, term.exact);
+            assert!(seen.insert(key), "{:?} {}", term.kind, term.spelled);
+        }
+    }
+
+    #[test]
+    fn longest_bounded_term_wins() {
+        let folded = Folded::of("Metastatic non-small-cell lung cancers; KITs and kit");
+        let mentions = Mentions::of(&folded);
+        let quotes: Vec<_> = mentions.get(Kind::Cancer).iter().map(|mention| folded.quote(&mention.range)).collect();
+        assert!(quotes.contains(&"non-small-cell lung cancers"), "{quotes:?}");
+    }
+}

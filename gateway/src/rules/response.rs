@@ -1,0 +1,227 @@
+//! Response: stated outright, or read from what is said of the size of the disease.
+
+use std::{ops::Range, sync::LazyLock};
+
+use regex::Regex;
+
+use super::{
+    cancer::Diagnosis,
+    lexicon::{Kind, Mention},
+    view::{View, is_one_of},
+};
+use crate::extraction::{Assertion, Field};
+
+/// Freedom from disease holds its own negation, with many words between; looked for once in the note.
+static FREE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(FREE_PATTERN).ok());
+const FREE_PATTERN: &str = concat!(
+    r"(?-u:\b)(?:no|without|free (?:of|from)|absence of|negative for)",
+    r"(?:,? (?:any|clinical|radiographic|radiologic|radiological|biochemical|imaging|endoscopic|metabolic|pathologic|or|and|further|definite|signs?|evidence|new|local|locoregional|regional|distant|systemic|of|for|indication|suspicion|suggestion|ongoing|current|objective)){0,9}",
+    r" (?:recurrences?|recurrent (?:or (?:metastatic|residual) )?(?:disease|tumou?r|cancer|malignancy|melanoma|lymphoma)|relapses?",
+    r"|(?:residual|active|detectable|measurable|evaluable|persistent|visible) (?:or recurrent |metastatic )?(?:disease|tumou?r|cancer|malignancy|lymphoma)",
+    r"|evidence of (?:any |active |the )?(?:disease|malignancy|cancer|tumou?r)|disease recurrence|tumou?r recurrence)(?-u:\b)",
+);
+
+/// One statement of the course.
+struct Step {
+    at: usize,
+    category: &'static str,
+    value: String,
+}
+
+/// Reads the response.
+pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Option<String> {
+    let mut course = stated(view);
+    // Where the malignancy is of the past, it is other diseases that are stable or progress.
+    course.retain(|step| !diagnosis.past || !matches!(step.category, "pd" | "sd" | "pr" | "minor" | "control"));
+    let only_worse = course.iter().all(|step| step.category == "pd");
+    if only_worse && !diagnosis.past {
+        let changes = changes(view, course.is_empty());
+        course.extend(changes);
+    }
+    course.sort_by_key(|step| step.at);
+    course.dedup_by(|next, before| next.category == before.category);
+    if course.len() > 1 {
+        course.retain(|step| step.category != "control");
+    }
+    summary(view, &course)
+}
+
+/// What the note states in terms of response.
+fn stated(view: &View<'_>) -> Vec<Step> {
+    let mut course: Vec<Step> = view
+        .terms(Kind::Response)
+        .iter()
+        .filter(|mention| {
+            mention.term.is("alone") && is_stated(view, mention)
+                || mention.term.is("abbr") && is_abbreviation(view, mention)
+        })
+        .map(step)
+        .collect();
+    let text = view.folded.as_str();
+    for found in FREE.iter().flat_map(|pattern| pattern.find_iter(text)) {
+        // "No recurrence of chest pain" is of the pain.
+        let after = view.folded.after(found.end(), 24);
+        let of_other = after.starts_with(" of ")
+            && !["disease", "tumor", "cancer", "melanoma", "the tumor", "malignan"]
+                .iter()
+                .any(|own| after.contains(own));
+        if !of_other && happens(view, &found.range()) {
+            course.push(Step { at: found.start(), category: "ned", value: "no evidence of disease".to_owned() });
+        }
+    }
+    let before_that = course.iter().any(|step| step.category != "pd");
+    if before_that {
+        course.retain(|step| step.category != "pd" || !is_occasion(view, step.at));
+    }
+    // "Recurrence" inside "no recurrence" is none.
+    course.sort_by_key(|step| step.at);
+    let mut free = None;
+    course.retain(|step| {
+        free = if step.category == "ned" { Some(step.at) } else { free };
+        step.category != "recurrence" || free.is_none_or(|at| step.at > at + 70)
+    });
+    course
+}
+
+/// "After progression on erlotinib she received": the occasion of a treatment, not its outcome.
+fn is_occasion(view: &View<'_>, at: usize) -> bool {
+    let before = view.folded.before(at, 34).trim_end();
+    let before = before.rsplit(['.', ',', ';']).next().unwrap_or_default();
+    let mut words = before.rsplit(' ');
+    let occasions = ["after", "following", "upon", "until", "on", "for", "given", "to", "prior", "without"];
+    [words.next(), words.next()].into_iter().flatten().any(|word| occasions.contains(&word))
+}
+
+/// What is said of the size of lesions.
+fn changes(view: &View<'_>, all: bool) -> Vec<Step> {
+    let mut course: Vec<Step> = view
+        .terms(Kind::Response)
+        .iter()
+        .filter(|mention| {
+            let kinds: &[&str] = if all { &["regress", "grow", "still"] } else { &["regress"] };
+            kinds.iter().any(|tag| mention.term.is(tag))
+                && is_of_disease(view, &mention.range)
+                && (mention.term.is("still") || view.counts(&mention.range, Field::Response))
+                && view.assertion(&mention.range, Field::Response) != Assertion::Planned
+        })
+        .map(|mention| {
+            let before = view.folded.before(mention.range.start, 12).trim_end();
+            let slight = ["slight", "minor", "minimal", "small", "slightly", "minimally"]
+                .iter()
+                .any(|word| before.ends_with(word));
+            let mut step = step(mention);
+            if slight && step.category == "pr" {
+                (step.category, step.value) = ("sd", "stable disease".to_owned());
+            }
+            step
+        })
+        .collect();
+    if course.iter().any(|step| step.category == "pr") {
+        course.retain(|step| step.category != "sd");
+    }
+    course
+}
+
+fn step(mention: &Mention) -> Step {
+    let category = mention.term.tag("cat").unwrap_or(mention.term.name);
+    let plain = match category {
+        "pr" => "partial response",
+        "sd" => "stable disease",
+        "pd" => "disease progression",
+        "cr" if mention.term.is("abbr") => "complete response",
+        _ if mention.term.is("own") => mention.term.spelled,
+        _ => mention.term.name,
+    };
+    Step { at: mention.range.start, category, value: plain.to_owned() }
+}
+
+/// Neither planned nor of a relative nor awaited.
+fn happens(view: &View<'_>, range: &Range<usize>) -> bool {
+    !matches!(
+        view.assertion(range, Field::Response),
+        Assertion::Planned | Assertion::Family | Assertion::NotTested | Assertion::Uncertain | Assertion::Declined
+    )
+}
+
+/// "No evidence of disease" holds its own negation; everything else must be asserted.
+fn is_stated(view: &View<'_>, mention: &Mention) -> bool {
+    let category = mention.term.tag("cat");
+    let next = view.folded.after(mention.range.end, 16).trim_start();
+    let other = match category {
+        Some("pd") => ["free", "to ", "of symptoms", "of labor", "from "].iter().any(|word| next.starts_with(word)),
+        Some("ned") => return happens(view, &mention.range),
+        Some("pcr") if mention.term.spelled.starts_with("no ") => return happens(view, &mention.range),
+        Some("recurrence") => next.starts_with("score") || next.starts_with("risk"),
+        _ => ["of infection", "to antibiotic", "of symptoms", "infection"].iter().any(|word| next.starts_with(word)),
+    };
+    !other && view.counts(&mention.range, Field::Response)
+}
+
+/// "PR" is a receptor, "PD" a disease, "CR" a lab value: they count beside words of response only.
+fn is_abbreviation(view: &View<'_>, mention: &Mention) -> bool {
+    const WORDS: &str = "response recist imaging restaging scan scans pet ct achieved best cycles mri";
+    const LEADS: [&str; 9] =
+        ["w/", "with", "developed", "had", "showed", "showing", "documented", "response:", "response |"];
+    const RECEPTOR: [&str; 13] =
+        ["+", "-", " positive", " negative", " pos", " neg", " interval", "/", ":", " <", "%", " status", " (9"];
+    let partial = mention.term.tag("cat") == Some("pr");
+    let next = view.folded.after(mention.range.end, 12);
+    let before = view.folded.before(mention.range.start, 14).trim_end();
+    let is_result = RECEPTOR.iter().any(|sign| next.starts_with(sign))
+        || next.trim_start().starts_with(|c: char| c.is_ascii_digit())
+        || (partial && before.ends_with(['/', ',']));
+    // "Docetaxel x6 with PR, then": a response ends its phrase, a receptor has a result behind it.
+    let ends_phrase = next.is_empty() || next.starts_with([',', '.', ';', ')']);
+    let receptors = view.folded.before(mention.range.start, 24).contains("er ");
+    let led = (!partial || (ends_phrase && !receptors)) && LEADS.iter().any(|word| before.ends_with(word));
+    let words = view.near(&mention.range, 120, 60).split(|c: char| !c.is_alphanumeric());
+    let spoken_of = led || words.into_iter().any(|word| is_one_of(WORDS, word));
+    !is_result && spoken_of && view.counts(&mention.range, Field::Response)
+}
+
+/// Whether the clause speaks of a tumour, its places or a scan.
+fn is_of_disease(view: &View<'_>, range: &Range<usize>) -> bool {
+    const DISEASE: &str = "lesion tumor tumour metasta mass disease nodule node implant burden primary \
+                           lymphadenopathy cancer deposit adenopathy melanoma carcinoma lymphoma hepatic pulmonary \
+                           intracranial uptake response responded nodal";
+    let before = view.near(&(range.start..range.start), 90, 0);
+    let before = before.rsplit([';', ':']).next().unwrap_or_default();
+    let after = view.near(&(range.end..range.end), 0, 60);
+    let after = after.split([';', ':']).next().unwrap_or_default();
+    let parts = [before, after, view.folded.slice(range.clone())];
+    DISEASE.split_ascii_whitespace().any(|word| parts.iter().any(|part| part.contains(word)))
+}
+
+/// One value for the course: the last statement, with the response before it where the disease grew again.
+fn summary(view: &View<'_>, course: &[Step]) -> Option<String> {
+    let last = course.last()?;
+    let same_sentence = |step: &Step| view.sentence(step.at) == view.sentence(last.at);
+    if let Some(strongest) = course.iter().find(|step| matches!(step.category, "mixed" | "pcr")) {
+        let worse_later = strongest.category == "mixed" && last.category == "pd" && !same_sentence(strongest);
+        return Some(if worse_later { last } else { strongest }.value.clone());
+    }
+    let before = course.iter().rev().nth(1);
+    match (last.category, before) {
+        // Some lesions shrank, others did not change.
+        ("sd", Some(before)) if before.category == "pr" && same_sentence(before) => Some(before.value.clone()),
+        // Complete response and freedom from disease say the same twice.
+        ("ned", Some(before)) if before.category == "cr" => {
+            Some("complete response (no evidence of disease)".to_owned())
+        }
+        ("pd" | "recurrence" | "bcr", _) => {
+            let good = course.iter().find(|step| matches!(step.category, "pr" | "cr" | "sd" | "biochemical" | "minor"));
+            Some(good.map_or_else(|| last.value.clone(), |good| format!("{} then {}", good.value, last.value)))
+        }
+        _ => Some(last.value.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pattern_compiles() {
+        assert!(FREE.is_some());
+    }
+}

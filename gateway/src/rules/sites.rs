@@ -1,0 +1,271 @@
+//! Metastatic sites: organs that a word of spread belongs to, as nouns, without the primary's own.
+
+use std::ops::Range;
+
+use super::{
+    cancer::Diagnosis,
+    lexicon::{Kind, Mention},
+    view::{Values, View, is_one_of},
+};
+use crate::extraction::Field;
+
+/// How far the disease has spread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Extent {
+    /// Nothing is said.
+    #[default]
+    Unknown,
+    /// Locally advanced, or in regional nodes.
+    Regional,
+    /// A distant organ is named, or metastasis without its place.
+    Distant,
+    /// The disease as a whole is called metastatic.
+    Metastatic,
+}
+
+/// Metastatic sites and what they say of the extent of the disease.
+#[derive(Debug, Default)]
+pub(crate) struct Spread {
+    /// Organs, in order of appearance.
+    pub(crate) sites: Values,
+    /// What all of it amounts to.
+    pub(crate) extent: Extent,
+    /// Whether any organ is outside the belly.
+    pub(crate) beyond_belly: bool,
+}
+
+/// Words that may stand between organs of one list, or between an organ and its lesions.
+const FILLERS: &str = "and or the both multiple left right bilateral new as well also to in on a several numerous \
+                       small large diffuse distant lesions lesion metastases metastasis nodules nodule solitary \
+                       enhancing lobe hypodense with extensive innumerable scattered sclerotic lytic widespread region \
+                       parenchymal target mets dominant contralateral ipsilateral her his its";
+/// Words that tie a word of spread to the organ behind it.
+const TIES: &str = "include includes included are were noted seen identified present found detected to in involving within throughout of including at sites affecting on site";
+/// Places of the belly, where an ovarian tumour spreads without being stage IV.
+const BELLY: &str = "peritoneum omentum pelvis mesentery diaphragm abdomen";
+/// More organs than any list has; keeps the work linear.
+const LONGEST_LIST: usize = 12;
+
+/// An organ found: where, its name, whether it is lymph nodes.
+type Found = (usize, &'static str, bool);
+
+/// Reads the metastatic sites.
+pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, stage_iv: bool) -> Spread {
+    let words: Vec<&Mention> = view
+        .terms(Kind::Spread)
+        .iter()
+        .filter(|word| !is_other_noun(view, &word.range) && view.counts(&word.range, Field::MetastasisSite))
+        .collect();
+    let mut spread = Spread { extent: extent(view, diagnosis, &words), ..Spread::default() };
+    let advanced = stage_iv || spread.extent >= Extent::Distant;
+    let mut found: Vec<Found> = words.iter().flat_map(|word| places(view, word, advanced)).collect();
+    let nodes = involved_nodes(view);
+    if !nodes.is_empty() {
+        spread.extent = spread.extent.max(Extent::Regional);
+    }
+    found.extend(nodes);
+    found.sort_unstable();
+    for (_, place, node) in found {
+        let own = diagnosis.organ == Some(place) || (diagnosis.organ == Some("skin") && place == "in-transit");
+        if own || matches!(place, "abdomen" | "head and neck" | "gastrointestinal tract") {
+            continue;
+        }
+        if node {
+            spread.extent = spread.extent.max(Extent::Regional);
+        } else {
+            spread.extent = spread.extent.max(Extent::Distant);
+            spread.beyond_belly |= !is_one_of(BELLY, place);
+        }
+        spread.sites.add(place, place);
+    }
+    if diagnosis.organ == Some("ovary") && spread.sites.has("peritoneum") {
+        spread.sites.remove("omentum");
+    }
+    let named_nodes = spread.sites.keys().any(|place| place.ends_with(" lymph nodes"));
+    if named_nodes {
+        spread.sites.remove("lymph nodes");
+    }
+    spread
+}
+
+/// What the words of spread say of the extent, wherever it is.
+fn extent(view: &View<'_>, diagnosis: &Diagnosis, words: &[&Mention]) -> Extent {
+    let one = |word: &&Mention| {
+        if word.term.is("metastatic") && !is_nodal(view, word) {
+            let whole = view.folded.slice(word.range.clone()).contains("metastatic");
+            if whole { Extent::Metastatic } else { Extent::Distant }
+        } else if word.term.is("sited") && !diagnosis.haematologic {
+            Extent::Distant
+        } else if word.term.is("local") {
+            Extent::Regional
+        } else {
+            Extent::Unknown
+        }
+    };
+    words.iter().map(one).max().unwrap_or_default()
+}
+
+/// The organs of one word of spread.
+fn places(view: &View<'_>, word: &Mention, advanced: bool) -> Vec<Found> {
+    let found = |site: &Mention| (site.range.start, site.term.name, site.term.is("node"));
+    if let Some(place) = word.term.tag("at") {
+        let mut sited: Vec<Found> = sites_of(view, word, false).map(found).collect();
+        sited.push((word.range.start, place, false));
+        return sited;
+    }
+    let strong = word.term.is("metastatic");
+    let lesion = word.term.is("lesion") && (advanced || word.term.is("implant") || tells_of_spread(view, word));
+    if !strong && !lesion {
+        return Vec::new();
+    }
+    let sites: Vec<&Mention> = sites_of(view, word, strong).collect();
+    if sites.is_empty() {
+        return imaged(view, word).map(|place| (word.range.start, place, false)).into_iter().collect();
+    }
+    // The pelvis of a bone lesion is the bone.
+    let bone = sites.iter().any(|site| site.term.name == "bone");
+    sites
+        .into_iter()
+        .filter(|site| !(bone && site.term.name == "pelvis") && view.counts(&site.range, Field::MetastasisSite))
+        .map(found)
+        .collect()
+}
+
+/// Nodes that are said to hold tumour: "positive sentinel node", "axillary nodes were involved".
+fn involved_nodes(view: &View<'_>) -> Vec<Found> {
+    const BEFORE: [&str; 4] = ["positive", "involved", "involving", "malignant"];
+    const AFTER: [&str; 6] = ["positive", "involved", "involvement", "was positive", "were positive", "with metasta"];
+    let mut found = Vec::new();
+    for site in view.terms(Kind::Site).iter().filter(|site| site.term.is("node")) {
+        let before = view.folded.before(site.range.start, 12).trim_end();
+        let after = view.folded.after(site.range.end, 16).trim_start_matches([' ', ':', '(']);
+        let told = BEFORE.iter().any(|word| before.ends_with(word)) || AFTER.iter().any(|word| after.starts_with(word));
+        let none = before.contains("0/");
+        if told && !none && view.counts(&site.range, Field::MetastasisSite) {
+            let sentinel = site.term.name == "sentinel lymph node";
+            found.push((site.range.start, if sentinel { "regional lymph nodes" } else { site.term.name }, true));
+        }
+    }
+    found
+}
+
+/// Whether the sentence of a lesion speaks of metastasis or of a worse disease.
+fn tells_of_spread(view: &View<'_>, word: &Mention) -> bool {
+    let sentence = view.near(&word.range, 160, 160);
+    [
+        "metasta",
+        "progress",
+        "recurr",
+        "relaps",
+        "disseminat",
+        "hypermetabolic",
+        "fdg",
+        "enhancing",
+        "multiple",
+        "several",
+    ]
+    .iter()
+    .any(|sign| sentence.contains(sign))
+}
+
+/// The organ that was imaged: "brain MRI showed two lesions".
+fn imaged(view: &View<'_>, word: &Mention) -> Option<&'static str> {
+    const STUDIES: [(&str, &str); 9] = [
+        ("brain mri", "brain"),
+        ("mri brain", "brain"),
+        ("mri of the brain", "brain"),
+        ("imaging of the brain", "brain"),
+        ("mri head", "brain"),
+        ("cranial mri", "brain"),
+        ("head ct", "brain"),
+        ("bone scan", "bone"),
+        ("bone scintigraphy", "bone"),
+    ];
+    let before = view.near(&(word.range.start..word.range.start), 120, 0);
+    STUDIES.iter().filter_map(|(words, place)| before.rfind(words).map(|at| (at, *place))).max().map(|(_, place)| place)
+}
+
+/// "Disease-free", "disease progression": the noun is another one.
+fn is_other_noun(view: &View<'_>, range: &Range<usize>) -> bool {
+    let after = view.folded.after(range.end, 14).trim_start();
+    ["effect", "board", "testing", "profil", "sequenc", "mutation", "workup", "work up"]
+        .iter()
+        .any(|word| after.starts_with(word))
+}
+
+/// Whether a word of spread is of nodes only.
+fn is_nodal(view: &View<'_>, word: &Mention) -> bool {
+    let mut sites = sites_of(view, word, true).peekable();
+    sites.peek().is_some() && sites.all(|site| site.term.is("node"))
+}
+
+/// The organs that belong to a word of spread: "hepatic and osseous metastases", "metastatic to the
+/// liver", "metastases in the brain, bone and lung".
+fn sites_of<'v>(view: &'v View<'_>, word: &Mention, strong: bool) -> impl Iterator<Item = &'v Mention> + use<'v> {
+    let sites = view.terms(Kind::Site);
+    let at = sites.partition_point(|site| site.range.start < word.range.start);
+    let mut from = at;
+    let mut edge = word.range.start;
+    while let Some(site) = from.checked_sub(1).and_then(|before| sites.get(before)) {
+        if at - from == LONGEST_LIST || !is_list(view.folded.slice(site.range.end..edge)) {
+            break;
+        }
+        edge = site.range.start;
+        from -= 1;
+    }
+    // "Metastatic colorectal adenocarcinoma to the liver": the diagnosis stands between.
+    let mut edge = word.range.end;
+    let cancers = view.terms(Kind::Cancer);
+    let mut next = cancers.partition_point(|cancer| cancer.range.start < edge);
+    while let Some(cancer) =
+        cancers.get(next).filter(|cancer| strong && view.folded.slice(edge..cancer.range.start) == " ")
+    {
+        edge = cancer.range.end;
+        next += 1;
+    }
+    let over_diagnosis = edge > word.range.end;
+    let first = sites.partition_point(|site| site.range.start < edge);
+    let mut to = first;
+    while let Some(site) = sites.get(to).filter(|_| to - first < LONGEST_LIST) {
+        let gap = view.folded.slice(edge..site.range.start);
+        let tied = if to > first {
+            is_list(gap)
+        } else if over_diagnosis {
+            (gap.starts_with(" to ") || gap.starts_with(" in ")) && leads_to(gap, false)
+        } else {
+            leads_to(gap, strong)
+        };
+        if !tied {
+            break;
+        }
+        edge = site.range.end;
+        to += 1;
+    }
+    let before = sites.get(from..at).unwrap_or_default();
+    before.iter().chain(sites.get(first..to).unwrap_or_default())
+}
+
+/// Whether words between an organ and the next are those of a list, or qualities of a lesion.
+fn is_list(gap: &str) -> bool {
+    gap.len() < 48
+        && !gap.contains(['.', ':', '\n', ';'])
+        && gap.split([' ', ',', '/', '&', '+', '(', ')', '-']).all(|word| word.is_empty() || is_one_of(FILLERS, word))
+}
+
+/// Whether words between a word of spread and an organ after it tie them: "metastatic to the".
+fn leads_to(gap: &str, strong: bool) -> bool {
+    let mut words = gap.split([' ', ',', '(', ':', '|']).filter(|word| !word.is_empty()).peekable();
+    let directly = strong && gap == " ";
+    let listed = gap.trim_start().starts_with('(') || (strong && gap.starts_with([':', '|']));
+    let tied = words.peek().is_some_and(|word| is_one_of(TIES, word)) || listed;
+    directly
+        || (tied
+            && gap.len() < 40
+            && !gap.contains(['.', '\n', ';'])
+            && words.all(|word| is_one_of(TIES, word) || is_one_of(FILLERS, word) || is_count(word)))
+}
+
+/// "In 4 of 22 regional lymph nodes", "in 4/22 nodes".
+fn is_count(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'/')
+}

@@ -1,0 +1,278 @@
+//! Stage: as stated, or as metastatic or regional wording implies it; TNM where the note has no group.
+
+use std::{ops::Range, sync::LazyLock};
+
+use regex::Regex;
+
+use super::{
+    cancer::Diagnosis,
+    sites::{Extent, Spread},
+    view::View,
+};
+use crate::extraction::{Assertion, Field};
+
+/// After the word "stage".
+static GROUP: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(GROUP_PATTERN).ok());
+const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is|of|as|at|the|to|be|consistent|with|clinical|clinically|pathologic|pathological|pathologically|ajcc|figo|tnm|ann arbor|lugano|iss|revised|overall|final|anatomic|prognostic|listed|documented|reported|recorded|assigned|presentation|diagnosis|time|estimated|8th|7th|edition|:|=|,|\(|-|\||\n))*[ (|]*(iv|iii|ii|i|[0-4])(?: ?[-/]?(?:([abc])([1-4])?))?(?-u:\b)";
+
+/// Tumour, node, metastasis; looked for once in the whole note.
+static TNM: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(TNM_PATTERN).ok());
+const TNM_PATTERN: &str = r"(?-u:\b)((?:y?[cpr]|y)?t(?:[0-4][a-d]?|is|x)(?: ?\([a-z0-9]+\))?)(?:(?:[ ,/]{0,2}|, ?)((?:[cpy]{1,2})?n(?:[0-3][a-c]?|x)(?: ?\([a-z0-9+-]+\))?))?(?:[ ,/]{0,2}((?:[cp])?m(?:[01x][a-c]?)))?(?-u:\b)";
+
+/// Reads the stage; `stated` is what [`stated`] found.
+pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, spread: &Spread, stated: Option<String>) -> Option<String> {
+    if diagnosis.haematologic {
+        return stated;
+    }
+    if diagnosis.organ == Some("brain") {
+        return stated.or_else(|| brain_grade(view));
+    }
+    let tnm = tnm(view);
+    if is_distant(diagnosis, spread, stated.is_some()) || tnm.as_ref().is_some_and(|tnm| tnm.m1) {
+        return stated.or_else(|| (!is_withheld(view)).then(|| "IV".to_owned()));
+    }
+    stated
+        .or_else(|| extent(view).map(str::to_owned))
+        .or_else(|| {
+            // Implants in the belly are stage III of an ovarian tumour.
+            let implants = diagnosis.organ == Some("ovary") && spread.extent >= Extent::Distant;
+            implants.then(|| "IIIC".to_owned())
+        })
+        .or_else(|| tnm.as_ref().and_then(|tnm| tnm.group(diagnosis.organ)).map(str::to_owned))
+        .or_else(|| {
+            (spread.extent == Extent::Regional && !is_withheld(view)).then(|| regional(view, diagnosis).to_owned())
+        })
+        .or_else(|| tnm.map(|tnm| tnm.text))
+}
+
+/// A locally advanced disease; of the breast, growth into the chest wall or skin is T4 and so IIIB.
+fn regional(view: &View<'_>, diagnosis: &Diagnosis) -> &'static str {
+    let text = view.folded.as_str();
+    let t4 = ["chest wall involvement", "inflammatory breast", "inflammatory carcinoma", "skin involvement"];
+    if diagnosis.organ == Some("breast") && t4.iter().any(|words| text.contains(words)) { "IIIB" } else { "III" }
+}
+
+/// Whether the note says that it gives no stage: then none is inferred.
+fn is_withheld(view: &View<'_>) -> bool {
+    const WORDS: [&str; 7] =
+        ["not recorded", "not documented", "not listed", "not provided", "not stated", "not document", "not specified"];
+    let text = view.folded.as_str();
+    let bare = ["no formal stag", "no formal ajcc", "no stage ", "no tnm", "no staging "];
+    bare.iter().any(|words| text.contains(words))
+        || text.match_indices("stag").any(|(at, word)| {
+            let after = view.near(&(at..at + word.len()), 0, 50);
+            WORDS.iter().any(|words| after.contains(words))
+        })
+}
+
+/// Whether the spread makes it stage IV.
+fn is_distant(diagnosis: &Diagnosis, spread: &Spread, stated: bool) -> bool {
+    let ovarian = diagnosis.organ == Some("ovary");
+    match spread.extent {
+        Extent::Metastatic => !ovarian || spread.beyond_belly,
+        Extent::Distant if stated || ovarian => spread.beyond_belly,
+        Extent::Distant => true,
+        Extent::Regional | Extent::Unknown => false,
+    }
+}
+
+/// Tumours of the brain have a grade where others have a stage; grade IV is filed as stage IV.
+fn brain_grade(view: &View<'_>) -> Option<String> {
+    let text = view.folded.as_str();
+    ["who grade iv", "who grade 4"].iter().any(|grade| text.contains(grade)).then(|| "IV".to_owned())
+}
+
+/// The highest stage group that the note states; of equals the first, or the one with a letter.
+pub(crate) fn stated(view: &View<'_>) -> Option<String> {
+    let text = view.folded.as_str();
+    let mut best: Option<(usize, String)> = None;
+    for word in ["stage", "staging", "figo"] {
+        for (at, _) in text.match_indices(word) {
+            let Some((rank, value)) = group_at(view, at, word.len()) else { continue };
+            let better =
+                best.as_ref().is_none_or(|(own, text)| rank > *own || rank == *own && value.len() > text.len());
+            if better {
+                best = Some((rank, value));
+            }
+        }
+    }
+    best.map(|(_, value)| value)
+}
+
+/// The stage group behind the word at an offset, with its rank.
+fn group_at(view: &View<'_>, at: usize, length: usize) -> Option<(usize, String)> {
+    if view.folded.before(at, 4).ends_with(char::is_alphanumeric) {
+        return None;
+    }
+    let found = GROUP.as_ref()?.captures(view.folded.after(at + length, 60))?;
+    let range = at..at + length + found.get(0)?.end();
+    if is_other_disease(view, &range) || !view.counts(&range, Field::Stage) {
+        return None;
+    }
+    let (rank, level) = match found.get(1)?.as_str() {
+        "iv" | "4" => (4, "IV"),
+        "iii" | "3" => (3, "III"),
+        "ii" | "2" => (2, "II"),
+        "i" | "1" => (1, "I"),
+        _ => (0, "0"),
+    };
+    let letter = found.get(2).map_or("", |letter| letter.as_str()).to_ascii_uppercase();
+    Some((rank, format!("{level}{letter}{}", found.get(3).map_or("", |digit| digit.as_str()))))
+}
+
+/// Diseases that have stages and are no malignancies.
+const OTHERS: &str = "kidney disease|ckd|chronic kidney|renal|ulcer|decubitus|heart failure|hypertension|htn|fibrosis|\
+                      cirrhosis|copd|parkinson|endometriosis|sarcoid|retinopathy|lymphedema|aki|kidney injury|\
+                      pressure|gout|osteoarthritis|dementia|alzheimer|prolapse|procedure|sacral|wound|repair|\
+                      bronchopleural|glaucoma|gvhd|palsy|sleep|avascular|osteonecrosis|hoehn|avn|diastolic";
+
+/// Whether a stage is of kidneys, ulcers, hearts or procedures.
+fn is_other_disease(view: &View<'_>, range: &Range<usize>) -> bool {
+    let after = view.folded.after(range.end, 28);
+    let after = after.split(['.', ';', '\n', ',']).next().unwrap_or_default();
+    let before = view.folded.before(range.start, 26);
+    let before = before.rsplit(['.', ';', '\n', ',']).next().unwrap_or_default();
+    let renal_cell = after.contains("renal cell") || before.contains("renal cell");
+    before.trim_end().ends_with("end")
+        || !renal_cell && OTHERS.split('|').any(|other| after.contains(other) || before.contains(other))
+}
+
+/// The two stages of small cell lung cancer.
+fn extent(view: &View<'_>) -> Option<&'static str> {
+    for (words, value) in [
+        ("extensive stage", "extensive stage"),
+        ("extensive disease small cell", "extensive stage"),
+        ("es sclc", "extensive stage"),
+        ("limited stage", "limited stage"),
+        ("ls sclc", "limited stage"),
+    ] {
+        let at = view.folded.as_str().find(words);
+        if at.is_some_and(|at| view.counts(&(at..at + words.len()), Field::Stage)) {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// A TNM formula.
+struct Tnm {
+    text: String,
+    t: Option<char>,
+    n: Option<char>,
+    m1: bool,
+}
+
+impl Tnm {
+    /// The stage group, where the three letters alone settle it.
+    fn group(&self, organ: Option<&str>) -> Option<&'static str> {
+        let node = self.n.is_some_and(|n| matches!(n, '1'..='3'));
+        match (organ?, self.t?, node) {
+            (_, _, _) if self.m1 => Some("IV"),
+            ("breast", _, _) => self.breast(),
+            ("colon" | "rectum" | "skin" | "kidney" | "bladder", _, true)
+            | ("prostate", '3' | '4', false)
+            | ("kidney" | "bladder", '3', false) => Some("III"),
+            ("colon" | "rectum", '3' | '4', false) if self.n == Some('0') => Some("II"),
+            ("colon" | "rectum", '1' | '2', false) if self.n == Some('0') => Some("I"),
+            ("kidney" | "bladder", '2', false) => Some("II"),
+            ("kidney" | "bladder", '1', false) => Some("I"),
+            _ => None,
+        }
+    }
+
+    /// Anatomic stage group of breast cancer.
+    fn breast(&self) -> Option<&'static str> {
+        match (self.t?, self.n?) {
+            (_, '3') => Some("IIIC"),
+            ('4', _) => Some("IIIB"),
+            (_, '2') | ('3', '1') => Some("IIIA"),
+            ('3', '0') | ('2', '1') => Some("IIB"),
+            ('2', '0') | ('0' | '1', '1') => Some("IIA"),
+            ('1', '0') => Some("I"),
+            _ => None,
+        }
+    }
+}
+
+/// The last TNM formula that counts and has at least T and N, or else a pathological or clinical T.
+fn tnm(view: &View<'_>) -> Option<Tnm> {
+    let text = view.folded.as_str();
+    let mut best: Option<Tnm> = None;
+    for found in TNM.as_ref()?.captures_iter(text) {
+        let (Some(all), Some(t)) = (found.get(0), found.get(1)) else { continue };
+        let (n, m) = (found.get(2), found.get(3));
+        let prefixed = t.as_str().starts_with(['p', 'c', 'y', 'r']);
+        let range = all.range();
+        let standing = view.assertion(&range, Field::Stage);
+        // "T2" alone is as well a vertebra, a relaxation time or a troponin.
+        if (n.is_none() && m.is_none() && !prefixed)
+            || !(standing.in_record(Field::Stage) || standing == Assertion::Negated)
+        {
+            continue;
+        }
+        let digit = |part: Option<regex::Match<'_>>, letter: char| {
+            let part = part?.as_str();
+            part.chars().skip_while(|c| *c != letter).nth(1)
+        };
+        let tnm = Tnm {
+            text: view.folded.quote(&range).to_owned(),
+            t: digit(Some(t), 't'),
+            n: digit(n, 'n'),
+            m1: digit(m, 'm') == Some('1'),
+        };
+        if best.as_ref().is_none_or(|own| own.n.is_none() && tnm.n.is_some()) {
+            best = Some(tnm);
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_compile() {
+        assert!(GROUP.is_some() && TNM.is_some());
+    }
+
+    #[test]
+    fn wordings_of_stage_groups() {
+        for (text, expected) in [
+            ("stage IV disease", "IV"),
+            ("Stage: IIIB", "IIIB"),
+            ("stage 3a", "IIIA"),
+            ("FIGO IIIC2", "IIIC2"),
+            ("Stage III-B", "IIIB"),
+            ("staged as IIA", "IIA"),
+            ("AJCC 8th edition stage IB", "IB"),
+            ("pathologic stage was II", "II"),
+            ("Ann Arbor stage IV", "IV"),
+            ("FIGO stage | IIIC", "IIIC"),
+            ("stage 3 chronic kidney disease", ""),
+            ("CKD stage 4", ""),
+            ("stage IV sacral decubitus", ""),
+            ("stage C heart failure", ""),
+            ("end stage 4", ""),
+            ("backstage 4", ""),
+            ("no stage given", ""),
+        ] {
+            assert_eq!(stated(&View::of(text)).unwrap_or_default(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn formulas() {
+        for (text, expected) in [
+            ("pT3N1M0", "pT3N1M0"),
+            ("cT4b N2 M1a", "cT4b N2 M1a"),
+            ("T2N0", "T2N0"),
+            ("pT3, pN1b", "pT3, pN1b"),
+            ("ypT0 ypN0", "ypT0 ypN0"),
+            ("T2 weighted images", ""),
+            ("the T12 vertebra", ""),
+        ] {
+            assert_eq!(tnm(&View::of(text)).map_or(String::new(), |tnm| tnm.text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Notes written by hand, in many styles, and what must be read in them.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use serde::Deserialize;
+
+use super::*;
+
+#[derive(Deserialize)]
+struct Cases {
+    note: Vec<Case>,
+}
+
+/// A note, and for some or all fields the value, where "" means null.
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    text: String,
+    #[serde(flatten)]
+    expected: std::collections::BTreeMap<String, String>,
+}
+
+fn note(text: &str) -> Note {
+    Note::new(text.to_owned(), 1_000_000).unwrap()
+}
+
+fn parts(value: &str) -> BTreeSet<&str> {
+    value.split("; ").filter(|part| !part.is_empty()).collect()
+}
+
+/// Says what differs, so that one run shows all.
+fn check(case: &Case, fields: impl Iterator<Item = Field>) -> Vec<String> {
+    let reading = read(&note(&case.text));
+    fields
+        .filter_map(|field| {
+            let expected = case.expected.get(field.name())?;
+            let found = reading.record.get(field).unwrap_or_default();
+            (parts(expected) != parts(found))
+                .then(|| format!("{}: {} is {found:?}, expected {expected:?}", case.name, field.name()))
+        })
+        .collect()
+}
+
+fn cases(file: &str) -> Vec<Case> {
+    let cases: Cases = toml::from_str(file).unwrap();
+    for case in &cases.note {
+        for name in case.expected.keys() {
+            assert!(Field::named(name).is_some(), "{}: {name}", case.name);
+        }
+    }
+    cases.note
+}
+
+#[test]
+fn oncology_notes() {
+    let wrong: Vec<_> =
+        cases(include_str!("cases/styles.toml")).iter().flat_map(|case| check(case, Field::ALL.into_iter())).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn notes_without_cancer_stay_empty() {
+    let mut wrong = Vec::new();
+    for case in cases(include_str!("cases/without_cancer.toml")) {
+        let reading = read(&note(&case.text));
+        for field in Field::ALL {
+            if let Some(value) = reading.record.get(field) {
+                wrong.push(format!("{}: {} is {value:?}", case.name, field.name()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn terms_are_recognised_even_where_they_are_negated() {
+    for (text, expected) in [
+        ("No evidence of lung cancer.", true),
+        ("Was offered pembrolizumab.", true),
+        ("Sprained ankle, ibuprofen as needed.", false),
+        ("El paciente refiere dolor.", false),
+    ] {
+        assert_eq!(read(&note(text)).recognised_terms, expected, "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_without_panic_and_always_alike(text in "\\PC{1,200}") {
+        let text = format!("stage {text} EGFR{text} HER2 {text} breast cancer metastatic to {text}");
+        prop_assert_eq!(read(&note(&text)), read(&note(&text)));
+    }
+
+    #[test]
+    fn pieces_of_notes_in_any_order_are_read_without_panic(
+        pieces in prop::collection::vec(
+            prop::sample::select(vec![
+                "stage", " IV", "metastatic", " to the ", "liver", "\n\n", "é", "\u{200b}", "ER-/", "PR+", " (", ")",
+                "p.V600E ", "BRAF ", "EML4", "-", "ALK", "no ", "evidence of ", "disease. ", "PD-L1 ", "5 %", "FOLFOX",
+                "breast ", "cancer ", "T2", "N1", "M0", "\u{301}", "😀", " HER2 3+", "loss", "PSA 0,9 ng/ml", ";", ":",
+            ]),
+            1..60,
+        )
+    ) {
+        let text = pieces.concat() + ".";
+        prop_assert_eq!(read(&note(&text)), read(&note(&text)));
+    }
+}
