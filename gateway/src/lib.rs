@@ -1,8 +1,14 @@
 //! Seven structured oncology fields from a free-text note, each with its evidence.
 //!
-//! The way of one request: `http` -> [`extraction::Pipeline`] -> an [`extraction::Engine`]
-//! (`vllm` or [`rules`]) -> parse -> ground -> answer.
+//! The way of one request: [`http`] -> [`extraction::Pipeline`] -> an [`extraction::Engine`]
+//! ([`vllm`] or [`rules`]) -> parse -> ground -> answer.
 
 pub mod admission;
+pub mod config;
 pub mod extraction;
+pub mod http;
+pub mod readiness;
 pub mod rules;
+pub mod server;
+pub mod telemetry;
+pub mod vllm;

@@ -1,1 +1,158 @@
-fn main() {}
+//! The `gateway` command.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line's own output")]
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{Args, Parser, Subcommand};
+use gateway::{
+    config::{EngineChoice, Flags, Settings},
+    extraction::{Ask, Deadline, Note, OffsetUnit, Record, TokenBudget},
+    http,
+    server::Gateway,
+    telemetry,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The note of `gateway selftest`: made up, and easy.
+const SYNTHETIC_NOTE: &str = "62-year-old woman with stage IIIB invasive ductal carcinoma of the left breast, ER \
+                              positive. She received doxorubicin and cyclophosphamide with a partial response.";
+
+/// Seven structured oncology fields from a free-text note, each with its evidence.
+///
+/// For research and registry support with human review; not for diagnosis.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    flags: Options,
+}
+
+#[derive(Args, Clone)]
+struct Options {
+    /// Settings file (default: config/gateway.toml, if it is there)
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    /// Address to listen on
+    #[arg(long, global = true)]
+    listen: Option<SocketAddr>,
+    /// Engine that reads notes
+    #[arg(long, global = true)]
+    engine: Option<EngineChoice>,
+    /// URL of the vLLM server
+    #[arg(long, global = true)]
+    vllm_url: Option<String>,
+}
+
+#[derive(Subcommand, Clone, Copy)]
+enum Command {
+    /// Answer HTTP requests (the default)
+    Serve,
+    /// Print the OpenAPI document
+    Openapi,
+    /// Print the JSON Schema of the record
+    Schema,
+    /// Check the settings and say what they mean
+    CheckConfig,
+    /// Ask the server on this machine whether it is ready; exit 1 unless the answer is 2xx
+    Healthcheck,
+    /// Read one synthetic note with the configured engine and check the answer
+    Selftest,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let command = cli.command.unwrap_or(Command::Serve);
+    match command {
+        Command::Openapi => return print_json(&http::document()),
+        Command::Schema => return print_json(&Record::json_schema()),
+        _ => {}
+    }
+    let flags = Flags {
+        config: cli.flags.config,
+        listen: cli.flags.listen,
+        engine: cli.flags.engine,
+        vllm_url: cli.flags.vllm_url,
+    };
+    let settings = match Settings::load(&flags) {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = match command {
+        Command::CheckConfig => {
+            println!("settings are good: listen {}, engine {:?}", settings.listen, settings.effective_engine());
+            Ok(())
+        }
+        Command::Healthcheck => runtime.block_on(healthcheck(&settings)),
+        Command::Selftest => runtime.block_on(selftest(settings)),
+        _ => runtime.block_on(serve(settings)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print_json<T: serde::Serialize>(value: &T) -> ExitCode {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+async fn serve(settings: Settings) -> Outcome {
+    telemetry::init_logs();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+    };
+    Ok(Gateway::new(settings)?.serve(stop).await?)
+}
+
+async fn healthcheck(settings: &Settings) -> Outcome {
+    let mut address = settings.listen;
+    if address.ip().is_unspecified() {
+        address.set_ip([127, 0, 0, 1].into());
+    }
+    let client = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(5));
+    gateway::vllm::install_tls();
+    let answer = client.build()?.get(format!("http://{address}/health/ready")).send().await?;
+    if answer.status().is_success() { Ok(()) } else { Err(format!("not ready: {}", answer.text().await?).into()) }
+}
+
+async fn selftest(settings: Settings) -> Outcome {
+    let (limit, deadline) = (settings.limits.max_note_chars, Deadline::after(settings.admission.deadline));
+    let budget = TokenBudget::Adjustable(settings.generation.max_tokens);
+    let gateway = Gateway::new(settings)?;
+    let note = Note::new(SYNTHETIC_NOTE.to_owned(), limit).map_err(|_| "limits.max_note_chars is too small")?;
+    let ask = Ask { model: None, temperature: 0.0, seed: None, budget, request_id: Arc::from("selftest") };
+    let extraction = deadline.bound(gateway.app.pipeline.extract(&note, ask, deadline)).await??;
+    let answer = extraction.into_answer(&note, OffsetUnit::Codepoint, "selftest");
+    if answer.record.is_empty() {
+        return Err("the engine found nothing in a note that names a cancer, its stage and its treatment".into());
+    }
+    println!("{}", serde_json::to_string_pretty(&answer)?);
+    Ok(())
+}

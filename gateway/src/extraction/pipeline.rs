@@ -210,3 +210,17 @@ fn unsupported(field: Field, findings: &[Finding]) -> Option<Warning> {
         ),
     })
 }
+
+impl Stages {
+    /// The `Server-Timing` header: milliseconds of each stage.
+    #[must_use]
+    pub fn server_timing(&self) -> String {
+        let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
+        format!(
+            "queue;dur={:.3}, engine;dur={:.3}, parse;dur={:.3}",
+            millis(self.queue),
+            millis(self.engine),
+            millis(self.parse)
+        )
+    }
+}

@@ -1,0 +1,350 @@
+//! Settings: defaults < file < environment < flags. This file alone reads the environment.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytesize::ByteSize;
+use clap::ValueEnum;
+use config::{Config, Environment, File, FileFormat};
+use serde::{Deserialize, Deserializer};
+
+use crate::http::cors::OriginPattern;
+
+/// The file that is read where `--config` names no other, if it is there.
+const DEFAULT_FILE: &str = "config/gateway.toml";
+
+/// Everything an operator can set. Unknown keys and values refuse to start.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Which engine reads notes.
+    pub engine: EngineChoice,
+    /// Must be written out as `off` to listen elsewhere than on loopback: there are no API keys yet.
+    pub auth: Option<Auth>,
+    /// The model server.
+    pub vllm: Vllm,
+    /// Sizes.
+    pub limits: Limits,
+    /// Defaults of decoding.
+    pub generation: Generation,
+    /// Slots at the GPU and time.
+    pub admission: AdmissionSettings,
+    /// Cross-origin requests.
+    pub cors: Cors,
+}
+
+/// Which engine reads notes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineChoice {
+    /// `vllm` where a URL is set, else `rules`.
+    #[default]
+    Auto,
+    /// The model server; a missing one is an error.
+    Vllm,
+    /// The embedded rules.
+    Rules,
+}
+
+/// Who may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Auth {
+    /// Everybody who reaches the port.
+    Off,
+}
+
+/// The model server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Vllm {
+    /// Base URL, for example `http://vllm:8000` (`VLLM_BASE_URL`).
+    pub url: Option<String>,
+    /// The model asked for where the caller names none.
+    pub model: String,
+    /// Further models that callers may name.
+    #[serde(deserialize_with = "list")]
+    pub models: Vec<String>,
+    /// Which prompt is sent.
+    pub prompt: PromptChoice,
+    /// Token ids that end an answer; vLLM refuses ids outside the model's vocabulary.
+    #[serde(deserialize_with = "list")]
+    pub stop_token_ids: Vec<u32>,
+    /// Minutes from start during which a server that refuses connections counts as loading.
+    pub startup_minutes: u64,
+}
+
+/// Which prompt is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PromptChoice {
+    /// What the adapter was trained on, over `/v1/chat/completions`.
+    #[default]
+    Training,
+    /// What the service before this one sent, over `/v1/completions`; for comparison.
+    Legacy,
+}
+
+/// Sizes.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Longest note, in Unicode code points.
+    pub max_note_chars: usize,
+    /// Largest request body.
+    pub body_bytes: ByteSize,
+}
+
+/// Defaults of decoding.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Generation {
+    /// Most tokens of an answer, 1 to 8192.
+    pub max_tokens: u32,
+    /// 0.0 to 2.0.
+    pub temperature: f32,
+}
+
+/// Slots at the GPU and time.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdmissionSettings {
+    /// Upstream calls at once.
+    pub in_flight: usize,
+    /// Upstream calls that may wait.
+    pub queue: usize,
+    /// Time from arrival to answer.
+    #[serde(with = "humantime_serde")]
+    pub deadline: Duration,
+    /// Time for running requests to end after SIGTERM.
+    #[serde(with = "humantime_serde")]
+    pub drain: Duration,
+}
+
+/// Cross-origin requests.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cors {
+    /// Origins that may call from a browser; `https://*.vercel.app` matches one label.
+    #[serde(deserialize_with = "list")]
+    pub origins: Vec<OriginPattern>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            engine: EngineChoice::Auto,
+            auth: None,
+            vllm: Vllm::default(),
+            limits: Limits::default(),
+            generation: Generation::default(),
+            admission: AdmissionSettings::default(),
+            cors: Cors::default(),
+        }
+    }
+}
+
+impl Default for Vllm {
+    fn default() -> Self {
+        Self {
+            url: None,
+            model: "medical-ie".to_owned(),
+            models: Vec::new(),
+            prompt: PromptChoice::Training,
+            stop_token_ids: vec![128_001, 128_009],
+            startup_minutes: 15,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_note_chars: 100_000, body_bytes: ByteSize::mib(2) }
+    }
+}
+
+impl Default for Generation {
+    fn default() -> Self {
+        Self { max_tokens: 1_024, temperature: 0.0 }
+    }
+}
+
+impl Default for AdmissionSettings {
+    fn default() -> Self {
+        Self { in_flight: 32, queue: 512, deadline: Duration::from_secs(55), drain: Duration::from_secs(30) }
+    }
+}
+
+/// Why the settings are no good. The text names the setting and where it came from.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A file, a key or a value cannot be used.
+    #[error("{0}")]
+    Unusable(#[from] config::ConfigError),
+    /// Settings that do not go together.
+    #[error("{0}")]
+    Contradiction(&'static str),
+}
+
+/// What flags say, over everything else.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--listen`.
+    pub listen: Option<SocketAddr>,
+    /// `--engine`.
+    pub engine: Option<EngineChoice>,
+    /// `--vllm-url`.
+    pub vllm_url: Option<String>,
+}
+
+impl Settings {
+    /// Reads file, environment and flags.
+    pub fn load(flags: &Flags) -> Result<Self, SettingsError> {
+        Self::from_sources(flags, std::env::vars().collect())
+    }
+
+    fn from_sources(flags: &Flags, environment: HashMap<String, String>) -> Result<Self, SettingsError> {
+        let file = flags.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
+        let required = flags.config.is_some();
+        let alias = |name: &str| environment.get(name).filter(|value| !value.is_empty()).cloned();
+        let (old_url, old_origins) = (alias("VLLM_BASE_URL"), alias("CORS_ORIGINS"));
+        let ours = environment.into_iter().filter(|(name, _)| name.starts_with("GATEWAY_")).collect();
+        let variables = Environment::with_prefix("GATEWAY").prefix_separator("_").separator("__").source(Some(ours));
+        let mut settings: Self = Config::builder()
+            .add_source(File::from(file).format(FileFormat::Toml).required(required))
+            .add_source(variables)
+            .set_override_option("vllm.url", old_url)?
+            .set_override_option("cors.origins", old_origins)?
+            .build()?
+            .try_deserialize()?;
+        settings.listen = flags.listen.unwrap_or(settings.listen);
+        settings.engine = flags.engine.unwrap_or(settings.engine);
+        settings.vllm.url = flags.vllm_url.clone().or(settings.vllm.url);
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// The engine that `engine` and `vllm.url` together mean.
+    #[must_use]
+    pub fn effective_engine(&self) -> EngineChoice {
+        match self.engine {
+            EngineChoice::Auto if self.vllm.url.is_some() => EngineChoice::Vllm,
+            EngineChoice::Auto => EngineChoice::Rules,
+            chosen => chosen,
+        }
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        let wrong = |message| Err(SettingsError::Contradiction(message));
+        if self.engine == EngineChoice::Vllm && self.vllm.url.is_none() {
+            return wrong("engine is `vllm` but no URL is set: set VLLM_BASE_URL or --vllm-url, or choose `rules`");
+        }
+        if let Some(url) = &self.vllm.url {
+            if url.contains(',') {
+                return wrong("vllm.url names several servers: only one is supported so far");
+            }
+            if !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+                return wrong("vllm.url is no http or https URL, such as http://127.0.0.1:8000");
+            }
+        }
+        if !self.listen.ip().is_loopback() && self.auth != Some(Auth::Off) {
+            return wrong(
+                "listening beyond loopback lets everybody who reaches the port call, as there are no API keys yet: \
+                 write auth = \"off\" (GATEWAY_AUTH=off) to say that this is meant, or listen on 127.0.0.1",
+            );
+        }
+        if !(1..=8_192).contains(&self.generation.max_tokens) {
+            return wrong("generation.max_tokens must be 1 to 8192");
+        }
+        if !(0.0..=2.0).contains(&self.generation.temperature) {
+            return wrong("generation.temperature must be 0.0 to 2.0");
+        }
+        if self.admission.in_flight == 0 || self.limits.max_note_chars == 0 || self.admission.deadline.is_zero() {
+            return wrong("admission.in_flight, admission.deadline and limits.max_note_chars must be above zero");
+        }
+        Ok(())
+    }
+}
+
+/// A list: an array in the file, or words with commas between in the environment.
+fn list<'de, D: Deserializer<'de>, T: Deserialize<'de> + std::str::FromStr<Err: std::fmt::Display>>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Many(Vec<String>),
+        One(String),
+    }
+    let words = match Either::deserialize(from)? {
+        Either::Many(words) => words,
+        Either::One(words) => words.split(',').map(|word| word.trim().to_owned()).collect(),
+    };
+    words.iter().filter(|word| !word.is_empty()).map(|word| word.parse().map_err(serde::de::Error::custom)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(toml: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.toml");
+        std::fs::write(&path, toml).unwrap();
+        let flags = Flags { config: Some(path), ..Flags::default() };
+        let environment = environment.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
+        Settings::from_sources(&flags, environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn environment_wins_over_file_and_old_names_still_work() {
+        let settings = load(
+            "listen = \"127.0.0.1:1\"\n[limits]\nbody_bytes = \"1 MiB\"\n[vllm]\nstop_token_ids = [1, 2]",
+            &[
+                ("GATEWAY_LISTEN", "127.0.0.1:2"),
+                ("GATEWAY_LIMITS__MAX_NOTE_CHARS", "7"),
+                ("GATEWAY_ADMISSION__DEADLINE", "5s"),
+                ("VLLM_BASE_URL", "http://vllm:8000"),
+                ("CORS_ORIGINS", "https://a.example, https://*.vercel.app"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(settings.listen.port(), 2);
+        assert_eq!((settings.limits.max_note_chars, settings.limits.body_bytes), (7, ByteSize::mib(1)));
+        assert_eq!(settings.admission.deadline, Duration::from_secs(5));
+        assert_eq!(settings.vllm.stop_token_ids, [1, 2]);
+        assert_eq!(settings.effective_engine(), EngineChoice::Vllm);
+        assert_eq!(settings.cors.origins.len(), 2);
+        assert_eq!(load("", &[("GATEWAY_VLLM__STOP_TOKEN_IDS", "3,4")]).unwrap().vllm.stop_token_ids, [3, 4]);
+        assert_eq!(load("", &[]).unwrap().effective_engine(), EngineChoice::Rules);
+    }
+
+    #[test]
+    fn what_is_unknown_or_contradictory_is_named() {
+        for (toml, environment, named) in [
+            ("colour = 1", ("X", ""), "colour"),
+            ("[limits]\nbodies = 1", ("X", ""), "bodies"),
+            ("", ("GATEWAY_LIMITS__NOTES", "1"), "notes"),
+            ("engine = \"magic\"", ("X", ""), "magic"),
+            ("", ("GATEWAY_ENGINE", "vllm"), "VLLM_BASE_URL"),
+            ("", ("GATEWAY_LISTEN", "0.0.0.0:1"), "auth = \"off\""),
+            ("", ("VLLM_BASE_URL", "vllm:8000"), "no http"),
+            ("", ("VLLM_BASE_URL", "http://a,http://b"), "several"),
+            ("", ("CORS_ORIGINS", "*"), "*"),
+            ("[generation]\ntemperature = 3.0", ("X", ""), "temperature"),
+        ] {
+            let error = load(toml, &[environment]).unwrap_err();
+            assert!(error.contains(named), "{named:?} not in {error:?}");
+        }
+        assert!(load("auth = \"off\"", &[("GATEWAY_LISTEN", "0.0.0.0:1")]).is_ok());
+    }
+}

@@ -1,0 +1,267 @@
+//! Every error a caller can get, as RFC 9457 problem details. The client's sentence is here; the cause
+//! goes to the log.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::extraction::{EngineError, ExtractError};
+
+/// What went wrong, for a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(example = "invalid_request")]
+#[expect(missing_docs, reason = "the table in `ErrorCode::row` says it")]
+pub enum ErrorCode {
+    InvalidJson,
+    Unauthorized,
+    NotFound,
+    MethodNotAllowed,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    InvalidRequest,
+    Internal,
+    UpstreamRejected,
+    UpstreamFailed,
+    OutputUnusable,
+    OutputTruncated,
+    UpstreamUnavailable,
+    ModelLoading,
+    Overloaded,
+    Draining,
+    DeadlineExceeded,
+}
+
+impl ErrorCode {
+    /// Every code.
+    pub const ALL: [Self; 17] = [
+        Self::InvalidJson,
+        Self::Unauthorized,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::BodyTooLarge,
+        Self::UnsupportedMediaType,
+        Self::InvalidRequest,
+        Self::Internal,
+        Self::UpstreamRejected,
+        Self::UpstreamFailed,
+        Self::OutputUnusable,
+        Self::OutputTruncated,
+        Self::UpstreamUnavailable,
+        Self::ModelLoading,
+        Self::Overloaded,
+        Self::Draining,
+        Self::DeadlineExceeded,
+    ];
+
+    /// Wire name, status, title and the sentence for a person.
+    #[must_use]
+    pub const fn row(self) -> (&'static str, u16, &'static str, &'static str) {
+        match self {
+            Self::InvalidJson => {
+                ("invalid_json", 400, "Invalid JSON", "The body is not JSON in UTF-8. Check quoting and encoding.")
+            }
+            Self::Unauthorized => ("unauthorized", 401, "Unauthorized", "This route answers local callers only."),
+            Self::NotFound => ("not_found", 404, "Not found", "There is no such path. See /docs for those that exist."),
+            Self::MethodNotAllowed => (
+                "method_not_allowed",
+                405,
+                "Method not allowed",
+                "The path exists, but not for this method. See the Allow header.",
+            ),
+            Self::BodyTooLarge => (
+                "body_too_large",
+                413,
+                "Body too large",
+                "The body is larger than this server takes. Send a shorter note.",
+            ),
+            Self::UnsupportedMediaType => (
+                "unsupported_media_type",
+                415,
+                "Unsupported media type",
+                "Send the body as Content-Type: application/json.",
+            ),
+            Self::InvalidRequest => (
+                "invalid_request",
+                422,
+                "Invalid request",
+                "The request was understood but cannot be carried out. See `errors`.",
+            ),
+            Self::Internal => {
+                ("internal", 500, "Internal error", "This is a fault of the service. Report it with the request id.")
+            }
+            Self::UpstreamRejected => (
+                "upstream_rejected",
+                502,
+                "Model server refused",
+                "The model server refused the request: its configuration and this service's do not fit. An operator must look.",
+            ),
+            Self::UpstreamFailed => (
+                "upstream_failed",
+                502,
+                "Model server failed",
+                "The model server failed while it read the note. Nothing is known about the note; try again or tell an operator.",
+            ),
+            Self::OutputUnusable => (
+                "output_unusable",
+                502,
+                "Unusable model output",
+                "The model answered twice, but not with a record. Nothing is known about the note.",
+            ),
+            Self::OutputTruncated => (
+                "output_truncated",
+                502,
+                "Model output cut off",
+                "The model's answer did not fit the token budget. Nothing is known about the note; a larger `max_tokens` may help.",
+            ),
+            Self::UpstreamUnavailable => (
+                "upstream_unavailable",
+                503,
+                "Model server unavailable",
+                "The model server cannot be reached. Try again later.",
+            ),
+            Self::ModelLoading => (
+                "model_loading",
+                503,
+                "Model is loading",
+                "The model server is starting and loads its model. Try again in a minute.",
+            ),
+            Self::Overloaded => (
+                "overloaded",
+                503,
+                "Overloaded",
+                "Too many notes are waiting. Try again after the time in Retry-After.",
+            ),
+            Self::Draining => (
+                "draining",
+                503,
+                "Shutting down",
+                "This server is shutting down and takes no more notes. Try again soon.",
+            ),
+            Self::DeadlineExceeded => (
+                "deadline_exceeded",
+                504,
+                "Deadline exceeded",
+                "No answer came in time. Nothing is known about the note; try again later.",
+            ),
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        StatusCode::from_u16(self.row().1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    const fn retry_after(self) -> Option<&'static str> {
+        match self {
+            Self::UpstreamUnavailable | Self::Overloaded | Self::Draining => Some("5"),
+            Self::ModelLoading => Some("30"),
+            _ => None,
+        }
+    }
+}
+
+/// One thing wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Violation {
+    /// The request key; empty where it is the body as a whole.
+    #[schema(example = "text")]
+    pub field: String,
+    /// The rule that was broken.
+    #[schema(example = "not_blank")]
+    pub rule: &'static str,
+    /// A sentence for a person; it never holds the offending value.
+    #[schema(example = "`text` must hold more than white space.")]
+    pub message: String,
+}
+
+/// An error answer (RFC 9457, `application/problem+json`).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// Always `about:blank`: `code` tells problems apart.
+    #[serde(rename = "type")]
+    #[schema(example = "about:blank")]
+    pub kind: &'static str,
+    /// Short name of the problem.
+    #[schema(example = "Invalid request")]
+    pub title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 422, minimum = 400, maximum = 599)]
+    pub status: u16,
+    /// A sentence for a person.
+    #[schema(example = "The request was understood but cannot be carried out. See `errors`.")]
+    pub detail: String,
+    /// What went wrong, for a program.
+    #[schema(inline)]
+    pub code: ErrorCode,
+    /// Id of this request, as in the `X-Request-Id` header and in the log.
+    #[schema(example = "0199c0de-7a3b-7c21-8e5f-2b7d1c9a4e60")]
+    pub request_id: String,
+    /// What is wrong with the request; only with `invalid_request`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Violation>,
+}
+
+impl Problem {
+    /// The problem of a code.
+    #[must_use]
+    pub fn new(code: ErrorCode, request_id: &str) -> Self {
+        let (_, status, title, detail) = code.row();
+        Self {
+            kind: "about:blank",
+            title,
+            status,
+            detail: detail.to_owned(),
+            code,
+            request_id: request_id.to_owned(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// A 422 that lists what is wrong.
+    #[must_use]
+    pub fn invalid(errors: Vec<Violation>, request_id: &str) -> Self {
+        let detail = errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" ");
+        Self { detail, errors, ..Self::new(ErrorCode::InvalidRequest, request_id) }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (self.code.status(), body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.code.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+        }
+        if self.code == ErrorCode::Unauthorized {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(self.code);
+        response
+    }
+}
+
+impl From<&ExtractError> for ErrorCode {
+    fn from(error: &ExtractError) -> Self {
+        match error {
+            ExtractError::QueueFull => Self::Overloaded,
+            ExtractError::Truncated => Self::OutputTruncated,
+            ExtractError::Unusable(_) => Self::OutputUnusable,
+            ExtractError::Engine(error) => match error {
+                EngineError::Loading => Self::ModelLoading,
+                EngineError::Unavailable => Self::UpstreamUnavailable,
+                EngineError::Overloaded => Self::Overloaded,
+                EngineError::Rejected => Self::UpstreamRejected,
+                EngineError::Failed => Self::UpstreamFailed,
+                EngineError::NoteTooLong => Self::InvalidRequest,
+                EngineError::DeadlineExceeded => Self::DeadlineExceeded,
+            },
+        }
+    }
+}

