@@ -99,7 +99,7 @@ mod tests {
         let lease = admission.acquire(Deadline::after(SOON)).await.unwrap();
         let waiter = tokio::spawn({
             let admission = Arc::clone(&admission);
-            async move { admission.acquire(Deadline::after(Duration::from_secs(60))).await }
+            async move { admission.acquire(Deadline::after(Duration::from_mins(1))).await }
         });
         while admission.queued() == 0 {
             tokio::task::yield_now().await;
@@ -117,7 +117,7 @@ mod tests {
         let admission = Admission::new(1, 4);
         let _lease = admission.acquire(Deadline::after(SOON)).await.unwrap();
         assert_eq!(admission.acquire(Deadline::after(SOON)).await.unwrap_err(), Refusal::DeadlineExceeded);
-        let waiting = admission.acquire(Deadline::after(Duration::from_secs(60)));
+        let waiting = admission.acquire(Deadline::after(Duration::from_mins(1)));
         assert!(tokio::time::timeout(SOON, waiting).await.is_err());
         assert_eq!(admission.queued(), 0);
     }

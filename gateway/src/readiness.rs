@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn reasons() {
         assert_eq!(Readiness::of_rules().reason(), None);
-        let readiness = Readiness::of_vllm(Duration::from_secs(900));
+        let readiness = Readiness::of_vllm(Duration::from_mins(15));
         assert_eq!((readiness.reason(), readiness.status()), (Some(Reason::Loading), "starting"));
         readiness.saw(Upstream::ModelMissing);
         assert_eq!(readiness.reason(), Some(Reason::ModelMissing));

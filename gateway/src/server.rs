@@ -50,7 +50,7 @@ impl Gateway {
             let readiness = Arc::new(Readiness::of_vllm(startup));
             (Arc::new(VllmEngine::new(&settings.vllm, &readiness)?), readiness)
         } else {
-            (Arc::new(RulesEngine::default()), Arc::new(Readiness::of_rules()))
+            (Arc::new(RulesEngine::ready()), Arc::new(Readiness::of_rules()))
         };
         let mut models = vec![Arc::from(settings.vllm.model.as_str())];
         models.extend(settings.vllm.models.iter().map(|name| Arc::from(name.as_str())));

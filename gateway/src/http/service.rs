@@ -23,7 +23,7 @@ use crate::{
 
 /// How the service is.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Health {
+pub(super) struct Health {
     /// `healthy`, `starting`, `degraded` or `draining`.
     #[schema(example = "healthy")]
     status: &'static str,
@@ -78,7 +78,7 @@ pub(super) async fn health(State(app): State<App>, Query(detail): Query<Detail>)
 
 /// Whether notes can be read.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Ready {
+pub(super) struct Ready {
     /// Whether notes can be read now.
     #[schema(example = true)]
     ready: bool,

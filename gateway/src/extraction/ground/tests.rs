@@ -53,7 +53,7 @@ fn order_gaps_and_plural_are_tolerated_within_a_clause() {
             ),
             ("two brain metastases", "brain metastasis", Some("brain metastases")),
             ("liver nodules", "liver nodule", Some("liver nodules")),
-            ("one liver nodule", "liver nodules", Some("one liver nodule").map(|q| &q[4..])),
+            ("one liver nodule", "liver nodules", Some("liver nodule")),
             ("carcinoma of the left breast. Breast carcinoma", "breast carcinoma", Some("Breast carcinoma")),
         ],
     );
@@ -133,7 +133,7 @@ proptest! {
         let record = Record { cancer_type: Some(value), ..Record::default() };
         for grounded in ground(&note, &record) {
             if let Some(span) = grounded.span {
-                prop_assert_eq!(&note.as_str()[span.start()..span.end()], span.quote());
+                prop_assert_eq!(note.as_str().get(span.start()..span.end()), Some(span.quote()));
                 prop_assert!(!span.quote().trim().is_empty());
             }
         }
