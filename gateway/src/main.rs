@@ -65,7 +65,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let command = cli.command.unwrap_or(Command::Serve);
     match command {
-        Command::Openapi => return print_json(&http::document()),
+        Command::Openapi => return print_json(&http::document(&[Arc::from("medical-ie")])),
         Command::Schema => return print_json(&Record::json_schema()),
         _ => {}
     }

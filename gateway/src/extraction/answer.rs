@@ -19,7 +19,6 @@ pub struct Answer {
     #[schema(example = 0, minimum = 0)]
     pub tokens_used: u32,
     /// Which engine answered.
-    #[schema(inline)]
     pub engine: EngineName,
     /// The model that answered; `rules` from the rules engine.
     #[schema(example = "rules")]
@@ -63,10 +62,9 @@ pub struct Finding {
     #[schema(example = true)]
     pub in_record: bool,
     /// How the note supports it.
-    #[schema(inline)]
     pub basis: Basis,
     /// What the note says of it: present, negated, planned...; null where that was not assessed.
-    #[schema(required = true, inline, example = "present")]
+    #[schema(required = true)]
     pub assertion: Option<Assertion>,
     /// The synonym or rule that links value and quote; null for `stated` and `unsupported`.
     #[schema(required = true, example = json!(null))]
@@ -89,10 +87,9 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
     /// What kind of warning.
-    #[schema(inline)]
     pub code: WarningCode,
     /// The field it is about; null where it is about the whole answer.
-    #[schema(required = true, inline)]
+    #[schema(required = true)]
     pub field: Option<Field>,
     /// A sentence for a person. It never holds text of the note.
     #[schema(example = "1 value has no support in the note; check it before use.")]

@@ -196,7 +196,6 @@ pub struct Problem {
     #[schema(example = "The request was understood but cannot be carried out. See `errors`.")]
     pub detail: String,
     /// What went wrong, for a program.
-    #[schema(inline)]
     pub code: ErrorCode,
     /// Id of this request, as in the `X-Request-Id` header and in the log.
     #[schema(example = "0199c0de-7a3b-7c21-8e5f-2b7d1c9a4e60")]

@@ -57,10 +57,10 @@ fn routes() -> OpenApiRouter<App> {
 
 /// The whole service: routes, documentation, layers.
 pub fn router(app: App, origins: Vec<OriginPattern>) -> Router {
-    let document = Arc::new(document());
+    let document = Arc::new(document(&app.rules.models));
     let (router, _) = routes().split_for_parts();
     let swagger = utoipa_swagger_ui::SwaggerUi::new("/docs")
-        .config(utoipa_swagger_ui::Config::from("/openapi.json").validator_url("none").try_it_out_enabled(true));
+        .config(utoipa_swagger_ui::Config::from("/openapi.json").validator_url("none"));
     let body_limit = usize::try_from(app.rules.limits.body_bytes.as_u64()).unwrap_or(usize::MAX);
     let router = router
         .route("/openapi.json", get(async move || axum::Json(Arc::clone(&document)).into_response()))

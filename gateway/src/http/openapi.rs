@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document: the routes' own, and every error status of every route.
 
+use serde_json::Value;
 use utoipa::{
     OpenApi,
     openapi::{
@@ -12,7 +13,7 @@ use super::{
     error::{ErrorCode, Problem},
     routes,
 };
-use crate::extraction::Record;
+use crate::extraction::{ModelName, Record};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -30,9 +31,21 @@ use crate::extraction::Record;
 )]
 struct Base;
 
-/// The document that `/openapi.json`, `/docs` and `gateway openapi` give.
+/// The document that `/openapi.json`, `/docs` and `gateway openapi` give, with the models that may be named.
 #[must_use]
-pub fn document() -> utoipa::openapi::OpenApi {
+pub fn document(models: &[ModelName]) -> Value {
+    let mut document = serde_json::to_value(built()).unwrap_or_default();
+    if let Some(model) = document.pointer_mut("/components/schemas/ExtractRequest/properties/model")
+        && let Some(model) = model.as_object_mut()
+    {
+        let names = models.iter().map(|name| Value::from(&**name)).chain([Value::Null]).collect();
+        model.insert("enum".to_owned(), Value::Array(names));
+        model.insert("example".to_owned(), models.first().map_or(Value::Null, |name| Value::from(&**name)));
+    }
+    document
+}
+
+fn built() -> utoipa::openapi::OpenApi {
     let (_, mut document) = utoipa_axum::router::OpenApiRouter::<super::App>::with_openapi(Base::openapi())
         .merge(routes())
         .split_for_parts();

@@ -22,17 +22,16 @@ pub struct ExtractRequest {
     #[schema(value_type = String, min_length = 1, max_length = 100_000, pattern = "^[^\\u0000]*[^\\s\\u0000\\u0085\\u001c-\\u001f][^\\u0000]*$", example = "Stage IV lung adenocarcinoma with EGFR L858R, on osimertinib.")]
     text: String,
     /// 0.0 (deterministic, default) to 2.0.
-    #[schema(value_type = Option<f32>, nullable = false, minimum = 0, maximum = 2, example = 0.0)]
+    #[schema(value_type = Option<f32>, minimum = 0, maximum = 2, example = 0.0)]
     temperature: Option<f32>,
     /// Hard cap on the tokens of the answer. Without it the service chooses (1024) and may widen it.
-    #[schema(value_type = Option<u32>, nullable = false, minimum = 1, maximum = 8192, example = 1024)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 8192, example = 1024)]
     max_tokens: Option<u32>,
     /// A model of `GET /api/v1/models`.
-    #[schema(value_type = Option<String>, nullable = false, example = "medical-ie")]
+    #[schema(value_type = Option<String>, example = "medical-ie")]
     model: Option<String>,
     /// Unit of `start` and `end` in the evidence.
     #[serde(default)]
-    #[schema(inline, default = "codepoint")]
     offsets: OffsetUnit,
 }
 

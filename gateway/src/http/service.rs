@@ -34,7 +34,6 @@ pub(super) struct Health {
     #[schema(example = "0.1.0")]
     version: &'static str,
     /// The engine that reads.
-    #[schema(inline)]
     engine: EngineName,
     /// Upstream calls running now; with `verbose=1`.
     #[serde(skip_serializing_if = "Option::is_none")]

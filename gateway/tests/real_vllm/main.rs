@@ -1,7 +1,7 @@
 //! The gateway against a real vLLM on this CPU. One server for the suite: it takes a minute to start.
 //!
 //! Needs what `gateway/tests/vllm/install.sh` installs. Never skips: what cannot start fails.
-#![expect(missing_docs, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
 
 use std::{
     net::TcpListener,

@@ -35,10 +35,9 @@ pub struct Parsed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Repair {
     /// What was mended.
-    #[schema(inline)]
     pub code: RepairCode,
     /// The field it was mended in; null where it concerns the whole text.
-    #[schema(required = true, inline)]
+    #[schema(required = true)]
     pub field: Option<Field>,
 }
 
