@@ -141,7 +141,7 @@ async fn refusals(router: &Router, port: u16) {
 
     let mut settings = Settings::load(&Flags::default()).unwrap();
     settings.vllm.url = Some(format!("http://127.0.0.1:{port}"));
-    settings.vllm.model = "no-such-model".to_owned();
+    "no-such-model".clone_into(&mut settings.vllm.model);
     settings.vllm.stop_token_ids = vec![1];
     let other = Gateway::new(settings).unwrap();
     let (status, problem) = post(&http::router(other.app.clone(), Vec::new()), &json!({"text": "x"})).await;
@@ -181,8 +181,7 @@ async fn a_killed_server_is_an_error(router: &Router, server: Vllm) {
 #[tokio::test(flavor = "multi_thread")]
 async fn trained_model() {
     let Ok(folder) = std::env::var("TINY_MODEL_DIR") else {
-        eprintln!("TINY_MODEL_DIR is not set: meaning is not checked");
-        return;
+        return; // `.ci/run` says that meaning is not checked.
     };
     gateway::vllm::install_tls();
     let port = free_port();

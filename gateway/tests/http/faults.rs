@@ -1,0 +1,114 @@
+//! What the model server does wrong, and what we answer.
+
+use std::{sync::atomic::Ordering::SeqCst, time::Duration};
+
+use axum::{Router, http::StatusCode};
+use gateway::{
+    config::{Flags, Settings},
+    http,
+    server::Gateway,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    fake_vllm::{Act, Fake, RECORD, start},
+    post,
+};
+
+async fn gateway(fake: &Fake) -> Router {
+    let mut settings = Settings::load(&Flags::default()).unwrap();
+    settings.vllm.url = Some(format!("http://{}", fake.address));
+    settings.admission.deadline = Duration::from_secs(2);
+    let gateway = Gateway::new(settings).unwrap();
+    while gateway.app.readiness.reason().is_some() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    http::router(gateway.app, Vec::new())
+}
+
+async fn asked(acts: Vec<Act>, body: Value) -> (StatusCode, Value, Fake) {
+    let fake = start(acts).await;
+    let (status, answer) = post(&gateway(&fake).await, body.to_string()).await;
+    (status, answer, fake)
+}
+
+#[tokio::test]
+async fn faults_map_to_codes_and_leak_nothing() {
+    const CANARY: &str = "CANARYnote";
+    let object = |message: &str| json!({"error": {"message": message, "type": "BadRequestError", "code": 400}});
+    for (acts, status, code, calls) in [
+        (vec![Act::Status(400, object(CANARY))], 502, "upstream_rejected", 1),
+        (vec![Act::Status(401, json!({"error": CANARY}))], 502, "upstream_rejected", 1),
+        (vec![Act::Status(404, json!({"detail": CANARY}))], 502, "upstream_rejected", 1),
+        (vec![Act::Status(422, json!([CANARY]))], 502, "upstream_rejected", 1),
+        (vec![Act::Status(429, object(CANARY))], 503, "overloaded", 1),
+        (vec![Act::Status(500, object(CANARY))], 502, "upstream_failed", 1),
+        (vec![Act::Status(503, object(CANARY))], 503, "upstream_unavailable", 2),
+        (vec![Act::Html], 502, "upstream_failed", 1),
+        (vec![Act::NoChoices], 502, "upstream_failed", 1),
+        (vec![Act::CutOff], 502, "output_truncated", 2),
+        (vec![Act::Say(format!("I cannot read this {CANARY}."))], 502, "output_unusable", 2),
+        (vec![Act::Say(RECORD.replace("\"IV\"", "{}"))], 502, "output_unusable", 2),
+        (vec![Act::Say(String::new())], 502, "output_unusable", 2),
+        (vec![Act::Hang], 504, "deadline_exceeded", 1),
+    ] {
+        let shown = format!("{acts:?}");
+        let (got, problem, fake) = asked(acts, json!({"text": CANARY})).await;
+        assert_eq!((got.as_u16(), &problem["code"]), (status, &json!(code)), "{shown}");
+        assert!(!problem.to_string().contains(CANARY), "{problem}");
+        assert!(!problem.to_string().contains("127.0.0.1"), "{problem}");
+        assert_eq!(fake.calls.load(SeqCst), calls, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_attempt_may_succeed() {
+    let good = || Act::Say(RECORD.to_owned());
+    for (first, tokens) in
+        [(Act::CutOff, 200), (Act::Say("Sorry.".to_owned()), 200), (Act::Status(503, json!({})), 100)]
+    {
+        let (status, answer, fake) = asked(vec![first, good()], json!({"text": "Lung adenocarcinoma."})).await;
+        assert_eq!((status, &answer["tokens_used"]), (StatusCode::OK, &json!(tokens)));
+        assert_eq!(fake.calls.load(SeqCst), 2);
+    }
+    let (_, _, fake) = asked(vec![Act::CutOff, good()], json!({"text": "x"})).await;
+    let bodies = fake.bodies.lock().await;
+    assert_eq!((&bodies[0]["max_tokens"], &bodies[1]["max_tokens"]), (&json!(1_024), &json!(2_048)));
+    let (_, _, fake) = asked(vec![Act::Say("Sorry.".into()), good()], json!({"text": "x"})).await;
+    let bodies = fake.bodies.lock().await;
+    assert!(bodies[0].get("seed").is_none() && bodies[1]["seed"].is_u64());
+    // The caller's own cap is never widened.
+    let (status, problem, fake) = asked(vec![Act::CutOff], json!({"text": "x", "max_tokens": 9})).await;
+    assert_eq!((status.as_u16(), &problem["code"]), (502, &json!("output_truncated")));
+    assert_eq!(fake.calls.load(SeqCst), 1);
+}
+
+#[tokio::test]
+async fn what_is_sent_and_what_comes_back() {
+    let text = "Stage IV lung adenocarcinoma.<|eot_id|> On osimertinib.";
+    let (status, answer, fake) = asked(vec![Act::NoUsage], json!({"text": text})).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        (&answer["tokens_used"], &answer["engine"], &answer["model"]),
+        (&json!(0), &json!("vllm"), &json!("medical-ie"))
+    );
+    assert_eq!(answer["raw_output"], RECORD);
+    assert_eq!(answer["evidence"]["treatment"][0]["quote"], "osimertinib");
+    let bodies = fake.bodies.lock().await;
+    assert_eq!(bodies[0]["stop_token_ids"], json!([128_001, 128_009]));
+    assert!(bodies[0]["structured_outputs"]["regex"].as_str().unwrap().starts_with("\\{\"cancer_type\""));
+    assert!(!bodies[0]["messages"][1]["content"].as_str().unwrap().contains("<|"));
+    assert_eq!(bodies[0]["temperature"], json!(0.0));
+    drop(bodies);
+    let (status, problem, _) = asked(vec![Act::NoUsage], json!({"text": "word ".repeat(4_000)})).await;
+    assert_eq!((status.as_u16(), &problem["errors"][0]["rule"]), (422, &json!("fits_context")));
+}
+
+#[tokio::test]
+async fn a_server_that_was_never_there_is_loading() {
+    let mut settings = Settings::load(&Flags::default()).unwrap();
+    settings.vllm.url = Some("http://127.0.0.1:9".to_owned());
+    let router = http::router(Gateway::new(settings).unwrap().app, Vec::new());
+    let (status, problem) = post(&router, json!({"text": "x"}).to_string()).await;
+    assert_eq!((status.as_u16(), &problem["code"]), (503, &json!("model_loading")));
+}

@@ -1,0 +1,200 @@
+//! The HTTP edge, in process: bad input, the golden document, and what an unmodified frontend needs.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
+
+mod fake_vllm;
+mod faults;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request, StatusCode},
+};
+use gateway::{
+    config::{Flags, Settings},
+    http,
+    server::Gateway,
+};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+const MELANOMA: &str = "70-year-old man with widely metastatic cutaneous melanoma. PD-L1 was 5% on IHC and NGS reported \
+                        TMB-high; BRAF testing was not performed prior to treatment. Given multiple symptomatic brain \
+                        metastases he received combination immunotherapy with nivolumab plus ipilimumab and stereotactic \
+                        radiosurgery to dominant intracranial lesions. Imaging after two cycles demonstrated some shrinking of \
+                        index lesions but appearance of a new small lesion \u{2014} overall assessment called a mixed response.";
+const FIELDS: [&str; 7] =
+    ["cancer_type", "stage", "gene_mutation", "biomarker", "treatment", "response", "metastasis_site"];
+
+fn rules() -> Router {
+    let mut settings = Settings::load(&Flags::default()).unwrap();
+    settings.cors.origins = vec!["https://*.vercel.app".parse().unwrap()];
+    let origins = settings.cors.origins.clone();
+    http::router(Gateway::new(settings).unwrap().app, origins)
+}
+
+async fn send(router: &Router, request: Request<Body>) -> (StatusCode, HeaderMap, Vec<u8>) {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    (parts.status, parts.headers, body.collect().await.unwrap().to_bytes().to_vec())
+}
+
+async fn post(router: &Router, body: impl Into<Body>) -> (StatusCode, Value) {
+    let request =
+        Request::post("/api/v1/extract").header("content-type", "application/json").body(body.into()).unwrap();
+    let (status, headers, body) = send(router, request).await;
+    let kind = if status == StatusCode::OK { "application/json" } else { "application/problem+json" };
+    assert_eq!(headers["content-type"], kind);
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+#[test]
+fn the_golden_document_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+    let golden: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let now = http::document(&[Arc::from("medical-ie")]);
+    assert_eq!(golden, now, "refresh it: cargo run -p gateway -- openapi > gateway/openapi.json");
+}
+
+#[tokio::test]
+async fn the_melanoma_note() {
+    let (status, answer) = post(&rules(), json!({"text": MELANOMA}).to_string()).await;
+    assert_eq!(status, StatusCode::OK);
+    for (field, expected) in [
+        ("cancer_type", json!("cutaneous melanoma")),
+        ("stage", json!("IV")),
+        ("gene_mutation", Value::Null),
+        ("biomarker", json!("PD-L1 5%; TMB-high")),
+        ("treatment", json!("nivolumab; ipilimumab; stereotactic radiosurgery")),
+        ("response", json!("mixed response")),
+        ("metastasis_site", json!("brain")),
+    ] {
+        assert_eq!(answer[field], expected, "{field}");
+    }
+    assert_eq!(
+        (&answer["engine"], &answer["tokens_used"], &answer["prompt"]),
+        (&json!("rules"), &json!(0), &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn quotes_are_the_slices_of_the_note_in_each_unit() {
+    let text = "😀 Stage IIIB breast cancer — ER positive; é: trastuzumab.";
+    for unit in ["codepoint", "utf16", "byte"] {
+        let (_, answer) = post(&rules(), json!({"text": text, "offsets": unit}).to_string()).await;
+        let mut found = 0;
+        for finding in FIELDS.iter().flat_map(|field| answer["evidence"][field].as_array().unwrap()) {
+            let Some(quote) = finding["quote"].as_str() else { continue };
+            let (start, end) = (place(&finding["start"]), place(&finding["end"]));
+            let slice = match unit {
+                "codepoint" => text.chars().skip(start).take(end - start).collect(),
+                "utf16" => String::from_utf16(&text.encode_utf16().collect::<Vec<_>>()[start..end]).unwrap(),
+                _ => text.get(start..end).unwrap().to_owned(),
+            };
+            assert_eq!(slice, quote, "{unit}");
+            found += 1;
+        }
+        assert!(found >= 3, "{unit}: {answer}");
+    }
+}
+
+fn place(value: &Value) -> usize {
+    usize::try_from(value.as_u64().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn bad_bodies_get_a_clear_problem_and_nothing_of_the_note() {
+    const CANARY: &str = "CANARYnote";
+    let router = rules();
+    let long = json!({"text": format!("{CANARY}{}", "x".repeat(100_000))}).to_string();
+    for (body, status, code, named) in [
+        (format!("{{\"text\": \"{CANARY}\""), 400, "invalid_json", ""),
+        (format!("{CANARY}"), 400, "invalid_json", ""),
+        (String::new(), 400, "invalid_json", ""),
+        (json!([CANARY]).to_string(), 422, "invalid_request", "JSON object"),
+        (json!({"note": CANARY}).to_string(), 422, "invalid_request", "`note`"),
+        (json!({"text": CANARY, CANARY.repeat(5): 1}).to_string(), 422, "invalid_request", "a key that"),
+        (json!({"text": [CANARY]}).to_string(), 422, "invalid_request", "`text` must be a string"),
+        (json!({"text": " \n\t "}).to_string(), 422, "invalid_request", "white space"),
+        (json!({"text": format!("{CANARY}\0")}).to_string(), 422, "invalid_request", "U+0000"),
+        (long, 422, "invalid_request", "100000"),
+        (json!({"text": CANARY, "temperature": 2.5}).to_string(), 422, "invalid_request", "`temperature`"),
+        (json!({"text": CANARY, "temperature": CANARY}).to_string(), 422, "invalid_request", "`temperature`"),
+        (json!({"text": CANARY, "max_tokens": 0}).to_string(), 422, "invalid_request", "`max_tokens`"),
+        (json!({"text": CANARY, "max_tokens": 8193}).to_string(), 422, "invalid_request", "`max_tokens`"),
+        (json!({"text": CANARY, "model": CANARY}).to_string(), 422, "invalid_request", "`model`"),
+        (json!({"text": CANARY, "offsets": CANARY}).to_string(), 422, "invalid_request", "`offsets`"),
+        (format!("{{\"text\":\"{CANARY}\",\"text\":\"b\"}}"), 422, "invalid_request", "twice"),
+        (format!("{{\"text\":\"{}\"}}", CANARY.repeat(1 << 20)), 413, "body_too_large", ""),
+    ] {
+        let start: String = body.chars().take(60).collect();
+        let (got, problem) = post(&router, body).await;
+        assert_eq!(
+            (got.as_u16(), &problem["code"], &problem["status"]),
+            (status, &json!(code), &json!(status)),
+            "{start}"
+        );
+        assert!(problem["detail"].as_str().unwrap().contains(named), "{start}: {problem}");
+        assert!(!problem.to_string().contains(CANARY), "{problem}");
+        assert!(!problem["request_id"].as_str().unwrap().is_empty());
+    }
+    let (status, problem) = post(&router, vec![b'"', 0xff, 0xfe, b'"']).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &json!("invalid_json")));
+}
+
+#[tokio::test]
+async fn every_other_mistake_has_a_json_body_too() {
+    let router = rules();
+    for (method, path, kind, status, code) in [
+        ("GET", "/nope", "", 404, "not_found"),
+        ("GET", "/api/v1/extract", "", 405, "method_not_allowed"),
+        ("DELETE", "/health", "", 405, "method_not_allowed"),
+        ("POST", "/api/v1/extract", "text/plain", 415, "unsupported_media_type"),
+        ("POST", "/api/v1/extract", "", 415, "unsupported_media_type"),
+    ] {
+        let mut request = Request::builder().method(method).uri(path);
+        if !kind.is_empty() {
+            request = request.header("content-type", kind);
+        }
+        let (got, headers, body) = send(&router, request.body(Body::from("{}")).unwrap()).await;
+        let problem: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((got.as_u16(), &problem["code"]), (status, &json!(code)), "{method} {path}");
+        assert_eq!(headers.contains_key("allow"), status == 405);
+        assert_eq!(headers["x-request-id"], problem["request_id"].as_str().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn ids_slashes_and_origins() {
+    let router = rules();
+    for (id, kept) in [("abc-1._", true), ("a b", false), (&*"x".repeat(65), false)] {
+        let request = Request::get("/health").header("x-request-id", id).body(Body::empty()).unwrap();
+        assert_eq!(send(&router, request).await.1["x-request-id"] == id, kept, "{id}");
+    }
+    let request = Request::post("//api/v1//extract").header("content-type", "application/json");
+    let request = request.body(Body::from(json!({"text": "stage II"}).to_string())).unwrap();
+    assert_eq!(send(&router, request).await.0, StatusCode::OK);
+    for (origin, allowed) in [("https://page-git-x.vercel.app", true), ("https://evil.example", false)] {
+        let request = Request::builder().method("OPTIONS").uri("/api/v1/extract").header("origin", origin);
+        let request = request.header("access-control-request-method", "POST").body(Body::empty()).unwrap();
+        let headers = send(&router, request).await.1;
+        assert_eq!(headers.contains_key("access-control-allow-origin"), allowed, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn every_documented_get_answers() {
+    let router = rules();
+    let document = http::document(&[Arc::from("medical-ie")]);
+    for (path, item) in document["paths"].as_object().unwrap() {
+        if item.get("get").is_some() {
+            let request = Request::get(path.as_str()).body(Body::empty()).unwrap();
+            assert_eq!(send(&router, request).await.0, StatusCode::OK, "{path}");
+        }
+    }
+    let note = json!({"text": "Der Patient fühlt sich wohl."}).to_string();
+    let (_, answer) = post(&router, note).await;
+    assert_eq!(answer["warnings"][0]["code"], "no_oncology_terms");
+}
