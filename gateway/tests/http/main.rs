@@ -111,7 +111,7 @@ async fn bad_bodies_get_a_clear_problem_and_nothing_of_the_note() {
     let long = json!({"text": format!("{CANARY}{}", "x".repeat(100_000))}).to_string();
     for (body, status, code, named) in [
         (format!("{{\"text\": \"{CANARY}\""), 400, "invalid_json", ""),
-        (format!("{CANARY}"), 400, "invalid_json", ""),
+        (CANARY.to_owned(), 400, "invalid_json", ""),
         (String::new(), 400, "invalid_json", ""),
         (json!([CANARY]).to_string(), 422, "invalid_request", "JSON object"),
         (json!({"note": CANARY}).to_string(), 422, "invalid_request", "`note`"),
