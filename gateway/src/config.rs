@@ -281,13 +281,23 @@ fn list<'de, D: Deserializer<'de>, T: Deserialize<'de> + std::str::FromStr<Err: 
 ) -> Result<Vec<T>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Either {
-        Many(Vec<String>),
-        One(String),
+    enum Word {
+        Number(u64),
+        Text(String),
     }
-    let words = match Either::deserialize(from)? {
-        Either::Many(words) => words,
-        Either::One(words) => words.split(',').map(|word| word.trim().to_owned()).collect(),
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Many(Vec<Word>),
+        One(Word),
+    }
+    let written = |word: Word| match word {
+        Word::Number(number) => number.to_string(),
+        Word::Text(text) => text,
+    };
+    let words: Vec<String> = match Either::deserialize(from)? {
+        Either::Many(words) => words.into_iter().map(written).collect(),
+        Either::One(words) => written(words).split(',').map(|word| word.trim().to_owned()).collect(),
     };
     words.iter().filter(|word| !word.is_empty()).map(|word| word.parse().map_err(serde::de::Error::custom)).collect()
 }
