@@ -47,6 +47,10 @@ pub struct Answer {
 pub enum Basis {
     /// Its words stand in the note; case, spacing, order, punctuation and plural aside.
     Stated,
+    /// A known synonym, adjective or abbreviation of it stands in the note; `rule` names the link.
+    Normalized,
+    /// It follows by a named rule from what stands in the note.
+    Inferred,
     /// Nothing in the note was found for it: `quote`, `start` and `end` are null.
     Unsupported,
 }

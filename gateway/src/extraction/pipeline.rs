@@ -187,7 +187,7 @@ fn evidence_of(note: &Note, record: &Record, unit: OffsetUnit) -> (Evidence, Vec
             in_record: true,
             basis: grounded.basis,
             assertion: None,
-            rule: None,
+            rule: grounded.rule,
             quote: grounded.span.map(|span| span.quote().to_owned()),
             start: grounded.span.map(|span| offsets.convert(span.start())),
             end: grounded.span.map(|span| offsets.convert(span.end())),

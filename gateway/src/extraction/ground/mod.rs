@@ -5,13 +5,18 @@
 
 mod align;
 mod index;
+mod links;
 #[cfg(test)]
 mod tests;
 mod words;
 
-use std::ops::Range;
+use std::{cell::LazyCell, ops::Range};
 
-use super::{Basis, Field, Note, Record, Span, fields::parts};
+use self::{
+    index::Index,
+    links::{LINKS, Link},
+};
+use super::{Basis, Context, Field, Note, Record, Span, fields::parts};
 
 /// One part of one field, with its place in the note if it has one.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +27,8 @@ pub struct Grounded<'a> {
     pub value: &'a str,
     /// How the note supports it.
     pub basis: Basis,
+    /// Name of the synonym or rule behind `normalized` and `inferred`.
+    pub rule: Option<&'static str>,
     /// Where; nothing for `unsupported`.
     pub span: Option<Span<'a>>,
 }
@@ -32,19 +39,37 @@ pub fn ground<'a>(note: &'a Note, record: &'a Record) -> Vec<Grounded<'a>> {
     if record.is_empty() {
         return Vec::new();
     }
-    let index = index::Index::of(note.as_str());
+    let index = Index::of(note.as_str());
+    // Most values are stated; what the note says around a word matters only to the others.
+    let context = LazyCell::new(|| Context::of(note.as_str()));
     let mut grounded = Vec::with_capacity(12);
     for field in Field::ALL {
         for value in record.get(field).into_iter().flat_map(parts) {
-            let span = locate(&index, field, value).and_then(|range| note.span(range.start, range.end));
-            let basis = if span.is_some() { Basis::Stated } else { Basis::Unsupported };
-            grounded.push(Grounded { field, value, basis, span });
+            let (basis, rule, range) = if let Some(range) = locate(&index, field, value) {
+                (Basis::Stated, None, Some(range))
+            } else if let Some((link, range)) = linked(&index, &context, field, value) {
+                (link.basis, Some(link.rule), Some(range))
+            } else {
+                (Basis::Unsupported, None, None)
+            };
+            let span = range.and_then(|range| note.span(range.start, range.end));
+            grounded.push(Grounded { field, value, basis, rule, span });
         }
     }
     grounded
 }
 
-fn locate(index: &index::Index, field: Field, value: &str) -> Option<Range<usize>> {
+/// A wording of the note that means or implies the value, where the note affirms it.
+fn linked(index: &Index, context: &Context<'_>, field: Field, value: &str) -> Option<(&'static Link, Range<usize>)> {
+    let folded = value.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    LINKS.iter().filter(|link| link.field == field && link.values.contains(&folded.as_str())).find_map(|link| {
+        let affirmed = |range: &Range<usize>| context.assess(range.clone(), Field::MetastasisSite).in_record(field);
+        let range = link.wordings.iter().find_map(|wording| align::align(index, wording).filter(affirmed))?;
+        Some((link, range))
+    })
+}
+
+fn locate(index: &Index, field: Field, value: &str) -> Option<Range<usize>> {
     if field == Field::Stage && is_bare_stage(value) {
         // "IV" alone is a route of administration as often as a stage.
         return ["stage", "FIGO", "AJCC"].iter().find_map(|system| align::align(index, &format!("{system} {value}")));

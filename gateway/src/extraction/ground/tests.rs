@@ -147,3 +147,42 @@ proptest! {
         prop_assert!(quote(&words.join(" "), Field::CancerType, &value).is_some());
     }
 }
+
+#[test]
+fn synonyms_and_rules_name_their_words() {
+    for (field, text, value, basis, rule, quote) in [
+        (Field::MetastasisSite, "Hepatic lesions.", "liver", Basis::Normalized, "adjective_of_site", "Hepatic"),
+        (
+            Field::Stage,
+            "Widely metastatic melanoma.",
+            "IV",
+            Basis::Inferred,
+            "metastatic_implies_stage_iv",
+            "Widely metastatic",
+        ),
+        (
+            Field::Stage,
+            "Locally advanced cancer.",
+            "III",
+            Basis::Inferred,
+            "locally_advanced_implies_stage_iii",
+            "Locally advanced",
+        ),
+        (
+            Field::Response,
+            "CT: decrease in size.",
+            "partial response",
+            Basis::Inferred,
+            "shrinkage_implies_partial_response",
+            "decrease in size",
+        ),
+    ] {
+        let note = Note::new(text.to_owned(), 1_000).unwrap();
+        let mut record = Record::default();
+        *record.get_mut(field) = Some(value.to_owned());
+        let found = ground(&note, &record)[0];
+        assert_eq!((found.basis, found.rule, found.span.map(Span::quote)), (basis, Some(rule), Some(quote)), "{text}");
+    }
+    check(Field::Stage, &[("No evidence of metastases.", "IV", None), ("Stage II.", "IV", None)]);
+    check(Field::MetastasisSite, &[("No hepatic metastases.", "liver", None)]);
+}
