@@ -2,7 +2,7 @@
 //! shutdown, read by the health routes and the engine.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -42,6 +42,8 @@ pub struct Readiness {
     ever_ready: AtomicBool,
     draining: AtomicBool,
     max_model_len: AtomicU32,
+    /// Milliseconds from start to the end of the last extraction.
+    last_active: AtomicU64,
 }
 
 impl Readiness {
@@ -63,6 +65,7 @@ impl Readiness {
             ever_ready: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             max_model_len: AtomicU32::new(0),
+            last_active: AtomicU64::new(0),
         }
     }
 
@@ -120,6 +123,26 @@ impl Readiness {
             Some(Reason::Draining) => "draining",
             Some(_) => "degraded",
         }
+    }
+
+    /// State of the model server alone, shutdown aside.
+    pub fn upstream_state(&self) -> &'static str {
+        match self.upstream.load(Relaxed) {
+            1 => "ready",
+            2 => "model_missing",
+            _ if self.may_be_loading() => "loading",
+            _ => "unreachable",
+        }
+    }
+
+    /// An extraction ended.
+    pub fn was_active(&self) {
+        self.last_active.store(u64::try_from(self.uptime().as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Time since the last extraction ended, or since start.
+    pub fn idle(&self) -> Duration {
+        self.uptime().saturating_sub(Duration::from_millis(self.last_active.load(Relaxed)))
     }
 
     /// Time since start.

@@ -48,7 +48,9 @@ pub(super) async fn extract(
         budget: checked.budget,
         request_id: id.0.clone(),
     };
-    match deadline.bound(app.pipeline.extract(&checked.note, ask, deadline)).await {
+    let outcome = deadline.bound(app.pipeline.extract(&checked.note, ask, deadline)).await;
+    app.readiness.was_active();
+    match outcome {
         Ok(Ok(extraction)) => {
             let stages = extraction.stages();
             let answer = extraction.into_answer(&checked.note, checked.offsets, &id.0);

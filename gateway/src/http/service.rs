@@ -19,6 +19,7 @@ use super::{
 use crate::{
     extraction::{EngineName, Record},
     readiness::{Readiness, Reason},
+    telemetry,
 };
 
 /// How the service is.
@@ -35,6 +36,18 @@ pub(super) struct Health {
     version: &'static str,
     /// The engine that reads.
     engine: EngineName,
+    /// Resident memory of this process; with `verbose=1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    rss_bytes: Option<u64>,
+    /// Seconds since the last extraction ended, or since start; with `verbose=1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    idle_seconds: Option<u64>,
+    /// The model servers and their state; with `verbose=1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    replicas: Option<Vec<Replica>>,
     /// Upstream calls running now; with `verbose=1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -47,6 +60,24 @@ pub(super) struct Health {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     uptime_seconds: Option<u64>,
+}
+
+/// One model server; named by its place in the settings, never by its address.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Replica {
+    /// Its place in `vllm.url`.
+    #[schema(example = "vllm-1")]
+    name: &'static str,
+    /// `ready`, or why not.
+    #[schema(example = "ready")]
+    state: &'static str,
+}
+
+fn replicas(app: &App) -> Vec<Replica> {
+    if app.pipeline.engine() == EngineName::Rules {
+        return Vec::new();
+    }
+    vec![Replica { name: "vllm-1", state: app.readiness.upstream_state() }]
 }
 
 /// Options of `GET /health`.
@@ -69,6 +100,9 @@ pub(super) async fn health(State(app): State<App>, Query(detail): Query<Detail>)
         vllm_available: app.pipeline.engine() == EngineName::Vllm && app.readiness.reason().is_none(),
         version: env!("CARGO_PKG_VERSION"),
         engine: app.pipeline.engine(),
+        rss_bytes: if verbose { telemetry::rss_bytes() } else { None },
+        idle_seconds: verbose.then(|| app.readiness.idle().as_secs()),
+        replicas: verbose.then(|| replicas(&app)),
         in_flight: verbose.then(|| admission.in_flight()),
         queued: verbose.then(|| admission.queued()),
         uptime_seconds: verbose.then(|| app.readiness.uptime().as_secs()),

@@ -1,0 +1,118 @@
+//! No text of a note in any log line at level trace, any metric, header or error body: every route, every
+//! failure of the model server, over real sockets. Its own process, because it owns the log.
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail it")]
+
+#[path = "http/fake_vllm.rs"]
+mod fake_vllm;
+
+use std::{
+    io,
+    sync::{Arc, Mutex, atomic::Ordering::SeqCst},
+    time::Duration,
+};
+
+use fake_vllm::{Act, start};
+use gateway::{
+    config::{Flags, Settings},
+    http,
+    server::Gateway,
+};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tracing_subscriber::fmt::MakeWriter;
+
+const CANARY: &str = "Xylocanaryphone";
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_reaches_its_answer_and_nothing_else() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().json().with_max_level(tracing::Level::TRACE).with_writer(log.clone());
+    subscriber.init();
+    gateway::vllm::install_tls();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let object = json!({"error": {"message": CANARY, "type": "X", "code": 500}});
+    let mut acts: Vec<Act> =
+        [400, 401, 404, 422, 429, 500, 503].map(|status| Act::Status(status, object.clone())).into();
+    acts.extend([Act::Html, Act::NoChoices, Act::CutOff, Act::Hang, Act::Say(format!("no {CANARY}")), Act::NoUsage]);
+    for act in acts {
+        one_server(&client, act).await;
+    }
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        log.contains("\"TRACE\"") && log.contains("reqwest") && log.contains("hyper"),
+        "the log is really at trace"
+    );
+    let leak = log.lines().find(|line| line.contains(CANARY));
+    assert_eq!(leak, None);
+}
+
+async fn one_server(client: &reqwest::Client, act: Act) {
+    let good = matches!(act, Act::NoUsage);
+    let fake = start(vec![act]).await;
+    let mut settings = Settings::load(&Flags::default()).unwrap();
+    settings.vllm.url = Some(format!("http://{}", fake.address));
+    settings.admission.deadline = Duration::from_secs(1);
+    let router = http::router(Gateway::new(settings).unwrap().app, Vec::new());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let note = format!("Stage IV lung cancer {CANARY} on osimertinib.");
+    for body in [
+        json!({"text": note}).to_string(),
+        json!({"text": note, CANARY: 1}).to_string(),
+        json!({"text": [note]}).to_string(),
+        json!({"text": note, "model": CANARY}).to_string(),
+        format!("{{\"text\": \"{note}"),
+    ] {
+        // A key that looks like an identifier is named back to its sender, by contract; never logged.
+        let echoes = body.contains(&format!("\"{CANARY}\":"));
+        let request = client.post(format!("{base}/api/v1/extract")).header("content-type", "application/json");
+        let answer = request.body(body).send().await.unwrap();
+        let (status, headers) = (answer.status(), format!("{:?}", answer.headers()));
+        let text = answer.text().await.unwrap();
+        assert!(!headers.contains(CANARY), "{headers}");
+        if status != 200 && !echoes {
+            assert!(!text.contains(CANARY), "{text}");
+        }
+        assert!(good || status != 200);
+    }
+    let paths = [
+        "/health?verbose=1",
+        "/health/vllm",
+        "/metrics",
+        "/api/v1/models",
+        "/openapi.json",
+        "/",
+        "/health/ready",
+        "/nope",
+    ];
+    for path in paths {
+        let text = client.get(format!("{base}{path}")).send().await.unwrap().text().await.unwrap();
+        assert!(!text.contains(CANARY), "{path}");
+    }
+    let text = client.post(format!("{base}/api/v1/extract/{CANARY}")).send().await.unwrap().text().await.unwrap();
+    assert!(!text.contains(CANARY));
+}
