@@ -1,6 +1,6 @@
 //! No text of a note in any log line at level trace, any metric, header or error body: every route, every
 //! failure of the model server, over real sockets. Its own process, because it owns the log.
-#![expect(clippy::unwrap_used, reason = "the helpers of a test fail it")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
 
 #[path = "http/fake_vllm.rs"]
 mod fake_vllm;
@@ -99,6 +99,9 @@ async fn one_server(client: &reqwest::Client, act: Act) {
         }
         assert!(good || status != 200);
     }
+    // The note did go where it belongs.
+    assert_eq!(fake.calls.load(SeqCst), fake.bodies.lock().await.len());
+    assert!(fake.bodies.lock().await.iter().any(|body| body.to_string().contains(CANARY)));
     let paths = [
         "/health?verbose=1",
         "/health/vllm",
