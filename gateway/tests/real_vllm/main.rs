@@ -115,7 +115,7 @@ async fn tiny_random_model() {
     fifty_at_once(&router).await;
     refusals(&router, port).await;
     a_vanished_caller_frees_the_gpu(&router, port).await;
-    a_killed_server_is_an_error(&router, server).await;
+    a_killed_server_is_an_error(&router, server, port).await;
 }
 
 async fn fifty_at_once(router: &Router) {
@@ -170,10 +170,72 @@ async fn a_vanished_caller_frees_the_gpu(router: &Router, port: u16) {
     }
 }
 
-async fn a_killed_server_is_an_error(router: &Router, server: Vllm) {
+/// SIGTERM to the server and SIGKILL to its engine with notes in flight: every caller gets a code, none a
+/// record made of nothing, and afterwards the server is unavailable, not loading.
+async fn a_killed_server_is_an_error(router: &Router, server: Vllm, port: u16) {
+    let asked: Vec<_> = (0..8)
+        .map(|i| {
+            let router = router.clone();
+            let body = json!({"text": format!("Note {i}. {}", "lung ".repeat(1_000))});
+            tokio::spawn(async move { post(&router, &body).await })
+        })
+        .collect();
+    let started = Instant::now();
+    while running(port).await < 1.0 && !asked.iter().all(|one| one.is_finished()) {
+        assert!(started.elapsed() < Duration::from_secs(30), "the requests never ran");
+    }
+    let engine = Command::new("pgrep").args(["-P", &server.0.id().to_string(), "-f", "EngineCore"]).output().unwrap();
+    let engine = String::from_utf8(engine.stdout).unwrap();
+    assert!(!engine.trim().is_empty(), "the engine is a child of the server");
+    assert!(Command::new("kill").args(["-KILL", engine.trim()]).status().unwrap().success());
+    for answer in asked {
+        let (status, answer) = answer.await.unwrap();
+        if status == StatusCode::OK {
+            assert_record(&answer);
+        } else {
+            let code = answer["code"].as_str().unwrap();
+            assert!(["upstream_failed", "upstream_unavailable"].contains(&code), "{answer}");
+        }
+    }
     drop(server);
     let (status, problem) = post(router, &json!({"text": "Stage IV lung cancer."})).await;
     assert_eq!((status, &problem["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("upstream_unavailable")));
+}
+
+/// SIGTERM to the server with a note in flight, as a deployment does.
+async fn a_terminated_server_is_an_error(router: &Router, server: Vllm, port: u16) {
+    let asking = tokio::spawn({
+        let router = router.clone();
+        async move { post(&router, &json!({"text": "lung ".repeat(1_000), "temperature": 2.0})).await }
+    });
+    let started = Instant::now();
+    while running(port).await < 1.0 && !asking.is_finished() {
+        assert!(started.elapsed() < Duration::from_secs(30), "the request never ran");
+    }
+    drop(server);
+    let (status, answer) = asking.await.unwrap();
+    if status == StatusCode::OK {
+        assert_record(&answer);
+    } else {
+        let code = answer["code"].as_str().unwrap();
+        assert!(["upstream_failed", "upstream_unavailable"].contains(&code), "{answer}");
+    }
+}
+
+/// The old prompt reaches `/v1/completions`; what comes back is a record or an error, never nothing.
+async fn the_legacy_prompt_is_answered_or_refused(port: u16) {
+    let mut settings = Settings::load(&Flags::default()).unwrap();
+    settings.vllm.url = Some(format!("http://127.0.0.1:{port}"));
+    settings.vllm.prompt = gateway::config::PromptChoice::Legacy;
+    settings.vllm.stop_token_ids = vec![1, 2];
+    let legacy = Gateway::new(settings).unwrap();
+    wait_until_ready(&legacy).await;
+    let router = http::router(legacy.app.clone(), Vec::new());
+    let (status, answer) = post(&router, &json!({"text": "Stage IV lung cancer on osimertinib."})).await;
+    match status {
+        StatusCode::OK => assert_eq!(answer["prompt"], "legacy-v1"),
+        _ => assert!(["output_unusable", "output_truncated"].contains(&answer["code"].as_str().unwrap()), "{answer}"),
+    }
 }
 
 /// With a model that extracts: the prompt is the training text to the letter, control tokens in a note
@@ -185,7 +247,7 @@ async fn trained_model() {
     };
     gateway::vllm::install_tls();
     let port = free_port();
-    let _server = start_vllm(port, Some(&folder));
+    let server = start_vllm(port, Some(&folder));
     let gateway = gateway(port, &[1, 2]);
     wait_until_ready(&gateway).await;
     let router = http::router(gateway.app.clone(), Vec::new());
@@ -224,4 +286,6 @@ async fn trained_model() {
     )
     .await;
     assert_eq!(status, StatusCode::OK);
+    the_legacy_prompt_is_answered_or_refused(port).await;
+    a_terminated_server_is_an_error(&router, server, port).await;
 }
