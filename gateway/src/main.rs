@@ -128,7 +128,7 @@ async fn serve(settings: Settings) -> Outcome {
     let stop = async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
     };
-    Ok(Gateway::new(settings)?.serve(stop).await?)
+    Ok(Gateway::new(settings)?.bind().await?.serve(stop).await?)
 }
 
 async fn healthcheck(settings: &Settings) -> Outcome {

@@ -64,11 +64,33 @@ impl Gateway {
         Ok(Self { app, settings })
     }
 
-    /// Binds and serves until `stop` ends; then lets running requests end.
-    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
+    /// Takes the address of the settings. From here on callers connect, and wait until it serves.
+    pub async fn bind(self) -> Result<Bound, ServerError> {
         let asked = self.settings.listen;
         let listener = TcpListener::bind(asked).await.map_err(|error| ServerError::Bind(asked, error))?;
-        let address = listener.local_addr()?;
+        Ok(Bound { address: listener.local_addr()?, listener, app: self.app, settings: self.settings })
+    }
+}
+
+/// A gateway that has its port.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+    app: App,
+    settings: Settings,
+}
+
+impl Bound {
+    /// Where it listens; the port that was given where port 0 was asked for.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` ends; then lets running requests end.
+    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
+        let address = self.address;
         let engine = self.app.pipeline.engine().as_str();
         tracing::info!(%address, engine, docs = %format!("http://{address}/docs"), "listening");
         if !address.ip().is_loopback() {
@@ -76,7 +98,7 @@ impl Gateway {
         }
         let (readiness, drain) = (Arc::clone(&self.app.readiness), self.settings.admission.drain);
         let router = http::router(self.app.clone(), self.settings.cors.origins);
-        let listener = listener.tap_io(|stream| {
+        let listener = self.listener.tap_io(|stream| {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "TCP_NODELAY could not be set");
             }

@@ -56,6 +56,7 @@ async fn a_note_reaches_its_answer_and_nothing_else() {
     let mut acts: Vec<Act> =
         [400, 401, 404, 422, 429, 500, 503].map(|status| Act::Status(status, object.clone())).into();
     acts.extend([Act::Html, Act::NoChoices, Act::CutOff, Act::Hang, Act::Say(format!("no {CANARY}")), Act::NoUsage]);
+    acts.extend([Act::Reset, Act::BreakOff, Act::HalfJson, Act::WrongTypes, Act::ErrorEvent(object), Act::Drip]);
     for act in acts {
         one_server(&client, act).await;
     }

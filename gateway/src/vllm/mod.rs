@@ -4,7 +4,7 @@
 
 mod client;
 mod constraint;
-mod prompt;
+pub mod prompt;
 mod watch;
 
 use std::{sync::Arc, time::Duration};

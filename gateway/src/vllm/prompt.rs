@@ -18,8 +18,9 @@ pub(super) fn version(choice: PromptChoice) -> (PromptVersion, &'static str) {
     }
 }
 
-/// The part of the request body that carries the prompt; `/tokenize` takes the same.
-pub(super) fn body(choice: PromptChoice, note: &str) -> (&'static str, Value) {
+/// The part of the request body that carries the prompt, key and value; `/tokenize` takes the same.
+#[must_use]
+pub fn body(choice: PromptChoice, note: &str) -> (&'static str, Value) {
     let note = neutralised(note);
     match choice {
         PromptChoice::Training => (

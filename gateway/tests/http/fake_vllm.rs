@@ -1,20 +1,24 @@
 //! A vLLM that misbehaves on demand, on a free port.
 
 use std::{
+    io,
     net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use axum::{
     Json, Router,
+    body::{Body, Bytes},
     extract::State,
     http::StatusCode,
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Mutex};
 
@@ -31,6 +35,18 @@ pub(crate) enum Act {
     Html,
     Status(u16, Value),
     Hang,
+    /// The connection is closed before a byte of an answer.
+    Reset,
+    /// The connection breaks in the middle of an answer.
+    BreakOff,
+    /// A whole response of half a JSON text.
+    HalfJson,
+    /// JSON whose members have other types than vLLM's.
+    WrongTypes,
+    /// 200, and then an error as a server-sent event: what a dying server does.
+    ErrorEvent(Value),
+    /// A byte of a good answer now and then, for ever.
+    Drip,
 }
 
 /// The server's address and what it has seen.
@@ -83,5 +99,35 @@ async fn completion(State(script): State<Script>, Json(body): Json<Value>) -> Re
         Act::Html => Html("<h1>It works</h1>").into_response(),
         Act::Status(status, body) => (StatusCode::from_u16(status).unwrap(), Json(body)).into_response(),
         Act::Hang => std::future::pending().await,
+        // A panicking handler takes its connection with it.
+        Act::Reset => std::panic::resume_unwind(Box::new("reset")),
+        Act::BreakOff => {
+            // The first half is written out when the second makes the connection wait.
+            let broken = stream::iter([Ok(half(&say(RECORD, "stop"))), Err(io::Error::other("broken off"))]);
+            Body::from_stream(broken.then(async |part| {
+                tokio::task::yield_now().await;
+                part
+            }))
+            .into_response()
+        }
+        Act::HalfJson => Body::from(half(&say(RECORD, "stop"))).into_response(),
+        Act::WrongTypes => Json(json!({"choices": {"message": 5}, "usage": {"total_tokens": "many"}})).into_response(),
+        Act::ErrorEvent(error) => {
+            ([("content-type", "text/event-stream")], format!("data: {error}\n\ndata: [DONE]\n\n")).into_response()
+        }
+        Act::Drip => {
+            let whole = say(RECORD, "stop").to_string().into_bytes();
+            let bytes = stream::iter(whole).then(async |byte| {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Ok::<_, io::Error>(Bytes::from(vec![byte]))
+            });
+            Body::from_stream(bytes).into_response()
+        }
     }
+}
+
+fn half(answer: &Value) -> Bytes {
+    let mut text = answer.to_string();
+    text.truncate(text.len() / 2);
+    Bytes::from(text)
 }

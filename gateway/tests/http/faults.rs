@@ -28,7 +28,7 @@ async fn gateway(fake: &Fake, deadline: Duration) -> Router {
 
 async fn asked(acts: Vec<Act>, body: Value) -> (StatusCode, Value, Fake) {
     // Only what hangs waits for the deadline; nothing else may come near it on a busy machine.
-    let deadline = Duration::from_secs(if matches!(acts.as_slice(), [Act::Hang]) { 1 } else { 50 });
+    let deadline = Duration::from_secs(if matches!(acts.as_slice(), [Act::Hang | Act::Drip]) { 1 } else { 50 });
     let fake = start(acts).await;
     let (status, answer) = post(&gateway(&fake, deadline).await, body.to_string()).await;
     (status, answer, fake)
@@ -53,6 +53,12 @@ async fn faults_map_to_codes_and_leak_nothing() {
         (vec![Act::Say(RECORD.replace("\"IV\"", "{}"))], 502, "output_unusable", 2),
         (vec![Act::Say(String::new())], 502, "output_unusable", 2),
         (vec![Act::Hang], 504, "deadline_exceeded", 1),
+        (vec![Act::Drip], 504, "deadline_exceeded", 1),
+        (vec![Act::Reset], 503, "upstream_unavailable", 2),
+        (vec![Act::BreakOff], 502, "upstream_failed", 1),
+        (vec![Act::HalfJson], 502, "upstream_failed", 1),
+        (vec![Act::WrongTypes], 502, "upstream_failed", 1),
+        (vec![Act::ErrorEvent(object(CANARY))], 502, "upstream_failed", 1),
     ] {
         let shown = format!("{acts:?}");
         let (got, problem, fake) = asked(acts, json!({"text": CANARY})).await;
@@ -66,9 +72,12 @@ async fn faults_map_to_codes_and_leak_nothing() {
 #[tokio::test]
 async fn a_second_attempt_may_succeed() {
     let good = || Act::Say(RECORD.to_owned());
-    for (first, tokens) in
-        [(Act::CutOff, 200), (Act::Say("Sorry.".to_owned()), 200), (Act::Status(503, json!({})), 100)]
-    {
+    for (first, tokens) in [
+        (Act::CutOff, 200),
+        (Act::Say("Sorry.".to_owned()), 200),
+        (Act::Status(503, json!({})), 100),
+        (Act::Reset, 100),
+    ] {
         let (status, answer, fake) = asked(vec![first, good()], json!({"text": "Lung adenocarcinoma."})).await;
         assert_eq!((status, &answer["tokens_used"]), (StatusCode::OK, &json!(tokens)));
         assert_eq!(fake.calls.load(SeqCst), 2);

@@ -3,6 +3,7 @@
 
 mod fake_vllm;
 mod faults;
+mod sockets;
 
 use std::sync::Arc;
 
