@@ -219,7 +219,8 @@ async fn a_terminated_server_is_an_error(router: &Router, server: Vllm, port: u1
         assert_record(&answer);
     } else {
         let code = answer["code"].as_str().unwrap();
-        assert!(["upstream_failed", "upstream_unavailable"].contains(&code), "{answer}");
+        // A server that is told to stop may go on with what runs for longer than a caller waits.
+        assert!(["upstream_failed", "upstream_unavailable", "deadline_exceeded"].contains(&code), "{answer}");
     }
 }
 
