@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 use clap::{Args, Parser, Subcommand};
 use gateway::{
     config::{EngineChoice, Flags, Settings},
-    extraction::{Ask, Deadline, Note, OffsetUnit, Record, TokenBudget},
+    extraction::{Ask, Deadline, Note, Record, TokenBudget, Wishes},
     http,
     server::Gateway,
     telemetry,
@@ -147,9 +147,10 @@ async fn selftest(settings: Settings) -> Outcome {
     let budget = TokenBudget::Adjustable(settings.generation.max_tokens);
     let gateway = Gateway::new(settings)?;
     let note = Note::new(SYNTHETIC_NOTE.to_owned(), limit).map_err(|_| "limits.max_note_chars is too small")?;
-    let ask = Ask { model: None, temperature: 0.0, seed: None, budget, request_id: Arc::from("selftest") };
-    let extraction = deadline.bound(gateway.app.pipeline.extract(&note, ask, deadline)).await??;
-    let answer = extraction.into_answer(&note, OffsetUnit::Codepoint, "selftest");
+    let ask =
+        Ask { model: None, temperature: 0.0, seed: None, budget, confidence: false, request_id: Arc::from("selftest") };
+    let reading = gateway.app.pipeline.extract(&note, &ask, Wishes::default(), deadline);
+    let (answer, _) = deadline.bound(reading).await??;
     if answer.record.is_empty() {
         return Err("the engine found nothing in a note that names a cancer, its stage and its treatment".into());
     }

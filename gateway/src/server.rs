@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use crate::{
     admission::Admission,
     config::{EngineChoice, Settings},
-    extraction::{Engine, Pipeline},
+    extraction::{Engine, EngineName, Pipeline},
     http::{self, App, request::Rules},
     readiness::Readiness,
     rules::RulesEngine,
@@ -54,8 +54,12 @@ impl Gateway {
         };
         let mut models = vec![Arc::from(settings.vllm.model.as_str())];
         models.extend(settings.vllm.models.iter().map(|name| Arc::from(name.as_str())));
+        let mut pipeline = Pipeline::new(engine, admission, settings.chunk.max_chars);
+        if settings.cross_check && pipeline.engine() != EngineName::Rules {
+            pipeline = pipeline.checked_by(Arc::new(RulesEngine::ready()));
+        }
         let app = App {
-            pipeline: Pipeline::new(engine, admission),
+            pipeline,
             readiness,
             metrics: Arc::new(Metrics::default()),
             rules: Arc::new(Rules { limits: settings.limits, generation: settings.generation, models }),

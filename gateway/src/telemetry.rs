@@ -3,6 +3,7 @@
 
 use std::{fmt::Write as _, io, time::Duration};
 
+use crate::extraction::{Answer, Field};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -32,12 +33,21 @@ struct Labels {
     status: u16,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FieldLabels {
+    field: &'static str,
+    kind: &'static str,
+}
+
 /// The metrics of this process.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     requests: Family<Labels, Counter>,
     seconds: Histogram,
+    values: Family<FieldLabels, Counter>,
+    contradicted: Family<FieldLabels, Counter>,
+    cross_check: Family<FieldLabels, Counter>,
     in_flight: Gauge,
     queued: Gauge,
 }
@@ -49,10 +59,17 @@ impl Default for Metrics {
         registry.register("http_requests", "Requests answered, by route template and status", requests.clone());
         let seconds = Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]);
         registry.register("http_request_seconds", "Time from arrival to answer", seconds.clone());
+        let values = Family::default();
+        registry.register("values", "Findings in the record, by field and basis", values.clone());
+        let contradicted = Family::default();
+        let help = "Findings left out of the record, by field and assertion";
+        registry.register("values_left_out", help, contradicted.clone());
+        let cross_check = Family::default();
+        registry.register("cross_check", "Model and rules compared, by field and outcome", cross_check.clone());
         let (in_flight, queued) = (Gauge::default(), Gauge::default());
         registry.register("upstream_in_flight", "Upstream calls running", in_flight.clone());
         registry.register("upstream_queued", "Upstream calls waiting", queued.clone());
-        Self { registry, requests, seconds, in_flight, queued }
+        Self { registry, requests, seconds, values, contradicted, cross_check, in_flight, queued }
     }
 }
 
@@ -61,6 +78,24 @@ impl Metrics {
     pub fn answered(&self, route: &str, status: u16, time: Duration) {
         self.requests.get_or_create(&Labels { route: route.to_owned(), status }).inc();
         self.seconds.observe(time.as_secs_f64());
+    }
+
+    /// Counts what one answer holds: kinds of findings, never their values.
+    pub fn extracted(&self, answer: &Answer) {
+        for field in Field::ALL {
+            let count = |family: &Family<FieldLabels, Counter>, kind| {
+                family.get_or_create(&FieldLabels { field: field.name(), kind }).inc();
+            };
+            for finding in answer.evidence.get(field) {
+                match finding.assertion {
+                    Some(assertion) if !finding.in_record => count(&self.contradicted, assertion.name()),
+                    _ => count(&self.values, finding.basis.name()),
+                }
+            }
+            if let Some(check) = &answer.cross_check {
+                count(&self.cross_check, check.get(field).name());
+            }
+        }
     }
 
     /// The Prometheus text.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Assertion, EngineName, Evidence, Field, Record, parse::Repair};
+use super::{Assertion, Confidence, CrossCheck, EngineName, Evidence, Field, Record, parse::Repair};
 
 /// The answer to one note.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -38,6 +38,29 @@ pub struct Answer {
     pub warnings: Vec<Warning>,
     /// Where each value comes from.
     pub evidence: Evidence,
+    /// In how many parts a long note was read; absent where it was read whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 3, minimum = 2)]
+    pub chunks: Option<usize>,
+    /// Stretches of the note that could not be read, where the caller allowed that; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub unread: Option<Vec<Unread>>,
+    /// How the rules engine's record compares, field by field; absent unless `cross_check` is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub cross_check: Option<CrossCheck>,
+}
+
+/// A stretch of the note that no engine read; half-open, in the unit asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Unread {
+    /// First position.
+    #[schema(example = 6000, minimum = 0)]
+    pub start: usize,
+    /// One past the last position.
+    #[schema(example = 11_840, minimum = 0)]
+    pub end: usize,
 }
 
 /// How a value is supported by the note.
@@ -53,6 +76,19 @@ pub enum Basis {
     Inferred,
     /// Nothing in the note was found for it: `quote`, `start` and `end` are null.
     Unsupported,
+}
+
+impl Basis {
+    /// The basis's name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stated => "stated",
+            Self::Normalized => "normalized",
+            Self::Inferred => "inferred",
+            Self::Unsupported => "unsupported",
+        }
+    }
 }
 
 /// One value of one field and where it comes from. `start` and `end` are half-open, in the unit asked
@@ -82,9 +118,9 @@ pub struct Finding {
     /// One past the last position of the quote.
     #[schema(required = true, example = 28, minimum = 0)]
     pub end: Option<usize>,
-    /// Confidence of the model, 0 to 1; null where none was asked for or none exists.
-    #[schema(required = true, example = json!(null), minimum = 0, maximum = 1)]
-    pub confidence: Option<f64>,
+    /// How sure the model was of its own wording; null where that was not asked for, or there is none.
+    #[schema(required = true)]
+    pub confidence: Option<Confidence>,
 }
 
 /// Something to be wary of in an answer.
@@ -95,7 +131,7 @@ pub struct Warning {
     /// The field it is about; null where it is about the whole answer.
     #[schema(required = true)]
     pub field: Option<Field>,
-    /// A sentence for a person. It never holds text of the note.
+    /// A sentence for a person.
     #[schema(example = "1 value has no support in the note; check it before use.")]
     pub message: String,
 }
@@ -107,6 +143,13 @@ pub struct Warning {
 pub enum WarningCode {
     /// A value has no support in the note.
     UnsupportedValue,
+    /// The note negates a value of the engine, or plans it, ascribes it to a relative...: it is not in the
+    /// record, only in the evidence.
+    ContradictedValue,
+    /// Places of a long note give values of which only one can be true; all are kept.
+    ConflictingValues,
+    /// A part of the note could not be read, and the caller allowed that.
+    PartlyUnread,
     /// The rules engine recognised no oncology term: the note may hold none, or use wording or a
     /// language that the rules do not know.
     NoOncologyTerms,

@@ -5,7 +5,7 @@ use std::{fmt, pin::Pin, sync::Arc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Deadline, ModelText, Note};
+use super::{Deadline, Field, Likelihoods, ModelText, Note};
 
 /// Which engine answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -65,6 +65,8 @@ pub struct Ask {
     pub seed: Option<u64>,
     /// Most tokens of the answer.
     pub budget: TokenBudget,
+    /// Whether the tokens' log-probabilities are wanted too.
+    pub confidence: bool,
     /// Sent along, so that a log line upstream can be joined to ours.
     pub request_id: Arc<str>,
 }
@@ -91,8 +93,20 @@ pub struct Draft {
     pub model: ModelName,
     /// The prompt it was given; `None` where there is none.
     pub prompt: Option<PromptVersion>,
+    /// Its tokens' log-probabilities, where they were asked for and the engine has them.
+    pub likelihoods: Option<Likelihoods>,
+    /// Values that the engine recognised and left out of the record because of what the note says of them.
+    pub withheld: Vec<(Field, String)>,
     /// False only where the engine knows that it recognised no oncology term at all.
     pub recognised_terms: bool,
+}
+
+impl Draft {
+    /// Who wrote it: the model and the version of the prompt.
+    #[must_use]
+    pub fn author(&self) -> (String, Option<PromptVersion>) {
+        (self.model.to_string(), self.prompt)
+    }
 }
 
 /// Why there is no draft. Each is mapped to one status at the HTTP edge.

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::answer::Finding;
+use super::{answer::Finding, cross_check::Agreement};
 
 macro_rules! fields {
     ($($(#[doc = $doc:literal])+ $name:ident = $variant:ident, e.g. $example:expr;)+) => {
@@ -68,6 +68,28 @@ macro_rules! fields {
                 $(#[doc = $doc])+
                 pub $name: Vec<Finding>,
             )+
+        }
+
+        /// How a second engine's record compares, field by field.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+        pub struct CrossCheck {
+            $(
+                $(#[doc = $doc])+
+                pub $name: Agreement,
+            )+
+        }
+
+        impl CrossCheck {
+            /// How the values of one field compare.
+            #[must_use]
+            pub fn get(&self, field: Field) -> Agreement {
+                match field { $(Field::$variant => self.$name,)+ }
+            }
+
+            /// The place of one field.
+            pub fn get_mut(&mut self, field: Field) -> &mut Agreement {
+                match field { $(Field::$variant => &mut self.$name,)+ }
+            }
         }
 
         impl Evidence {

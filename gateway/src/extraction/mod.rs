@@ -3,22 +3,31 @@
 //! This room never does I/O and knows no HTTP status, no upstream, no environment. Engines live
 //! elsewhere and are reached through [`Engine`] alone.
 
+mod alike;
 mod answer;
 mod assertion;
+pub mod chunk;
+mod confidence;
+mod cross_check;
 mod deadline;
 mod engine;
+mod evidence;
 mod fields;
 pub mod ground;
 mod note;
 pub mod parse;
 mod pipeline;
+mod reading;
 
-pub use answer::{Answer, Basis, Finding, Warning, WarningCode};
+pub use answer::{Answer, Basis, Finding, Unread, Warning, WarningCode};
 pub use assertion::{Assertion, Context, Section};
+pub use confidence::{Confidence, Likelihoods};
+pub use cross_check::Agreement;
 pub use deadline::Deadline;
 pub use engine::{
     Ask, Draft, DraftFuture, Engine, EngineError, EngineName, Finish, ModelName, PromptVersion, TokenBudget,
 };
-pub use fields::{Evidence, Field, Record};
+pub use fields::{CrossCheck, Evidence, Field, Record};
 pub use note::{ModelText, Note, NoteRefusal, OffsetUnit, Offsets, Span};
-pub use pipeline::{ExtractError, Extraction, Pipeline, Stages};
+pub use pipeline::{Pipeline, Wishes};
+pub use reading::{ExtractError, Stages};

@@ -1,73 +1,68 @@
-//! The steps of one extraction, in order: draft, parse, ground.
+//! The steps of one extraction, in order: cut, read, merge, ground, answer.
 //!
-//! Decides what is tried again and what is an answer. Knows no HTTP and no upstream.
+//! Knows no HTTP and no upstream. A note is one upstream call where it fits, else one call for each chunk.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::{ops::Range, pin::Pin, sync::Arc, time::Instant};
+
+use futures_util::{StreamExt, stream};
 
 use super::{
-    Answer, Ask, Basis, Deadline, Draft, Engine, EngineError, EngineName, Evidence, Field, Finding, Finish, ModelText,
-    Note, OffsetUnit, Record, TokenBudget, Warning, WarningCode, ground,
-    parse::{self, Repair, Unusable},
+    Answer, Ask, Confidence, Deadline, Draft, Engine, EngineError, EngineName, Field, ModelText, Note, OffsetUnit,
+    Record, Unread, Warning, WarningCode,
+    chunk::{self, Chunk, Conflict},
+    cross_check,
+    evidence::{self, Reviewed},
+    parse::Repair,
+    reading::{self, ExtractError, Reading, Stages},
 };
-use crate::admission::{Admission, Refusal};
+use crate::admission::Admission;
 
-/// Temperature and seed of the one attempt after an answer that was no record: enough to leave the
-/// path that went wrong, fixed so that the same note gives the same answer.
-const RETRY_TEMPERATURE: f32 = 0.2;
-const RETRY_SEED: u64 = 20_240_601;
-
-/// Why a note got no answer.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum ExtractError {
-    /// The engine gave no draft.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// No slot at the GPU: too many wait already.
-    #[error("the queue is full")]
-    QueueFull,
-    /// The answer was cut off by the token budget, also with a wider one.
-    #[error("the model's answer was cut off")]
-    Truncated,
-    /// The answer was complete but no record, also on a second attempt.
-    #[error("the model's answer is not a record: {0:?}")]
-    Unusable(Unusable),
-}
+/// Chunks of one note that are under way at once. Each waits for a slot like any other call, so that one
+/// long note cannot fill the queue before many short ones.
+const CHUNKS_AT_ONCE: usize = 4;
 
 /// Engine, admission and steps.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     engine: Arc<dyn Engine>,
     admission: Arc<Admission>,
+    chunk_chars: usize,
+    checker: Option<Arc<dyn Engine>>,
 }
 
-/// What came of one note, before it is written in the caller's unit.
-#[derive(Debug)]
-pub struct Extraction {
-    record: Record,
-    repairs: Vec<Repair>,
-    draft: Draft,
-    engine: EngineName,
-    tokens_used: u32,
-    stages: Stages,
-}
-
-/// Time spent in each stage.
+/// How one note is to be answered.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Stages {
-    /// Waiting for a slot.
-    pub queue: Duration,
-    /// In the engine, all attempts together.
-    pub engine: Duration,
-    /// Parsing what it said.
-    pub parse: Duration,
+pub struct Wishes {
+    /// Unit of `start` and `end`.
+    pub offsets: OffsetUnit,
+    /// Whether chunks that could not be read may be left out, if that is said.
+    pub allow_partial: bool,
 }
+
+/// What one note's reading gave, merged over its chunks.
+struct Whole {
+    record: Record,
+    conflicts: Vec<Conflict>,
+    readings: Vec<Reading>,
+    unread: Vec<Range<usize>>,
+    chunks: usize,
+}
+
+/// A chunk's place in the note and what came of it.
+type Piece = (Range<usize>, Result<Reading, ExtractError>);
 
 impl Pipeline {
-    /// A pipeline over one engine.
+    /// A pipeline over one engine. Notes over `chunk_chars` code points go to an engine that takes slots
+    /// in chunks.
     #[must_use]
-    pub fn new(engine: Arc<dyn Engine>, admission: Arc<Admission>) -> Self {
-        Self { engine, admission }
+    pub fn new(engine: Arc<dyn Engine>, admission: Arc<Admission>, chunk_chars: usize) -> Self {
+        Self { engine, admission, chunk_chars, checker: None }
+    }
+
+    /// The same with a second engine that reads every note too and is only compared.
+    #[must_use]
+    pub fn checked_by(self, checker: Arc<dyn Engine>) -> Self {
+        Self { checker: Some(checker), ..self }
     }
 
     /// The engine that reads.
@@ -82,145 +77,194 @@ impl Pipeline {
         &self.admission
     }
 
-    /// Reads one note. A draft that was cut off is asked for once more with twice the budget (unless
-    /// the caller fixed it), one that is no record once more with another seed; then it is an error.
-    pub async fn extract(&self, note: &Note, mut ask: Ask, deadline: Deadline) -> Result<Extraction, ExtractError> {
-        let mut tokens_used = 0u32;
-        let mut stages = Stages::default();
-        let mut second = false;
-        loop {
-            let draft = self.draft(note, &ask, deadline, &mut stages).await?;
-            tokens_used = tokens_used.saturating_add(draft.tokens_used);
-            if draft.finish == Finish::OutOfTokens {
-                match ask.budget {
-                    TokenBudget::Adjustable(tokens) if !second => {
-                        ask.budget = TokenBudget::Adjustable(tokens.saturating_mul(2));
-                    }
-                    _ => return Err(ExtractError::Truncated),
-                }
-            } else {
-                let started = Instant::now();
-                let parsed = parse::parse(draft.text.as_str());
-                stages.parse += started.elapsed();
-                match parsed {
-                    Ok(parsed) => {
-                        let (record, repairs) = (parsed.record, parsed.repairs);
-                        let engine = self.engine.name();
-                        return Ok(Extraction { record, repairs, draft, engine, tokens_used, stages });
-                    }
-                    Err(unusable) if second => return Err(ExtractError::Unusable(unusable)),
-                    Err(_) => (ask.temperature, ask.seed) = (RETRY_TEMPERATURE, Some(RETRY_SEED)),
-                }
-            }
-            second = true;
-        }
-    }
-
-    async fn draft(
+    /// Reads one note and answers it.
+    pub async fn extract(
         &self,
         note: &Note,
         ask: &Ask,
+        wishes: Wishes,
         deadline: Deadline,
-        stages: &mut Stages,
-    ) -> Result<Draft, ExtractError> {
+    ) -> Result<(Answer, Stages), ExtractError> {
+        let whole = self.read(note, ask, wishes, deadline).await?;
+        let rules = self.second_opinion(note, ask, deadline).await;
+        let mut stages = Stages::default();
+        whole.readings.iter().for_each(|reading| stages.add(reading.stages));
         let started = Instant::now();
-        let lease = if self.engine.needs_lease() {
-            let lease = self.admission.acquire(deadline).await.map_err(|refusal| match refusal {
-                Refusal::QueueFull => ExtractError::QueueFull,
-                Refusal::DeadlineExceeded => EngineError::DeadlineExceeded.into(),
-            })?;
-            Some(lease)
-        } else {
-            None
-        };
-        let admitted = Instant::now();
-        stages.queue += admitted - started;
-        let draft = self.engine.draft(note, ask, deadline).await;
-        drop(lease);
-        stages.engine += admitted.elapsed();
-        Ok(draft?)
+        let mut answer = whole.into_answer(note, wishes.offsets, self.engine.name(), &ask.request_id);
+        answer.cross_check = rules.map(|rules| cross_check::compare(&answer.record, &rules));
+        stages.ground += started.elapsed();
+        Ok((answer, stages))
+    }
+
+    /// The record of the engine that checks. What goes wrong there is no matter of the answer.
+    async fn second_opinion(&self, note: &Note, ask: &Ask, deadline: Deadline) -> Option<Record> {
+        let checker = self.checker.as_deref()?;
+        let reading = reading::read(checker, &self.admission, note, ask.clone(), deadline).await.ok()?;
+        let unit = OffsetUnit::Byte;
+        Some(evidence::review(note, reading.record, &[], unit, |_, _| None).record)
+    }
+
+    async fn read(&self, note: &Note, ask: &Ask, wishes: Wishes, deadline: Deadline) -> Result<Whole, ExtractError> {
+        let chunks = if self.engine.needs_lease() { chunk::cut(note, self.chunk_chars) } else { Vec::new() };
+        if chunks.len() < 2 {
+            return match reading::read(&*self.engine, &self.admission, note, ask.clone(), deadline).await {
+                Ok(reading) => Ok(Whole::of_one(reading)),
+                Err(ExtractError::Engine(EngineError::NoteTooLong)) => {
+                    let halves = chunks.first().and_then(|whole| whole.halves(note));
+                    let halves = halves.ok_or(EngineError::NoteTooLong)?;
+                    self.read_chunks(note, halves.into(), ask, wishes, deadline).await
+                }
+                Err(error) => Err(error),
+            };
+        }
+        self.read_chunks(note, chunks, ask, wishes, deadline).await
+    }
+
+    /// Reads all chunks. One that fails fails the note, unless a hole may be left.
+    async fn read_chunks(
+        &self,
+        note: &Note,
+        chunks: Vec<Chunk>,
+        ask: &Ask,
+        wishes: Wishes,
+        deadline: Deadline,
+    ) -> Result<Whole, ExtractError> {
+        let mut pieces = stream::iter(chunks)
+            .map(|chunk| self.read_chunk(note, chunk, ask, deadline))
+            .buffered(CHUNKS_AT_ONCE)
+            .flat_map(stream::iter);
+        let (mut readings, mut unread, mut chunks, mut first_error) = (Vec::new(), Vec::new(), 0, None);
+        while let Some((range, outcome)) = pieces.next().await {
+            chunks += 1;
+            match outcome {
+                Ok(reading) => readings.push(reading),
+                Err(error) if wishes.allow_partial => {
+                    unread.push(range);
+                    first_error.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match first_error {
+            Some(error) if readings.is_empty() => Err(error),
+            _ => Ok(Whole::merged(readings, unread, chunks)),
+        }
+    }
+
+    /// Reads one chunk, in halves where the model's context is too short for it.
+    fn read_chunk<'a>(
+        &'a self,
+        note: &'a Note,
+        chunk: Chunk,
+        ask: &'a Ask,
+        deadline: Deadline,
+    ) -> Pin<Box<dyn Future<Output = Vec<Piece>> + Send + 'a>> {
+        Box::pin(async move {
+            let text = chunk.note(note);
+            let outcome = reading::read(&*self.engine, &self.admission, &text, ask.clone(), deadline).await;
+            if let Err(ExtractError::Engine(EngineError::NoteTooLong)) = outcome
+                && let Some([first, second]) = chunk.halves(note)
+            {
+                let mut pieces = self.read_chunk(note, first, ask, deadline).await;
+                pieces.extend(self.read_chunk(note, second, ask, deadline).await);
+                return pieces;
+            }
+            vec![(chunk.range(), outcome)]
+        })
     }
 }
 
-impl Extraction {
-    /// Time spent in each stage.
-    #[must_use]
-    pub fn stages(&self) -> Stages {
-        self.stages
+impl Whole {
+    fn of_one(reading: Reading) -> Self {
+        let record = reading.record.clone();
+        Self { record, conflicts: Vec::new(), readings: vec![reading], unread: Vec::new(), chunks: 1 }
     }
 
-    /// Grounds the record in the note and writes the answer, with offsets in the caller's unit.
-    #[must_use]
-    pub fn into_answer(self, note: &Note, unit: OffsetUnit, request_id: &str) -> Answer {
-        let (evidence, mut warnings) = evidence_of(note, &self.record, unit);
-        if !self.draft.recognised_terms {
-            warnings.push(Warning {
-                code: WarningCode::NoOncologyTerms,
-                field: None,
-                message: "No oncology term was recognised: the note may hold none, or use wording or a language that \
-                          the rules engine does not know."
-                    .to_owned(),
-            });
+    fn merged(readings: Vec<Reading>, unread: Vec<Range<usize>>, chunks: usize) -> Self {
+        let records: Vec<Record> = readings.iter().map(|reading| reading.record.clone()).collect();
+        let merged = chunk::merge(&records);
+        Self { record: merged.record, conflicts: merged.conflicts, readings, unread, chunks }
+    }
+
+    /// How sure the model was of a part: of the first chunk that spells it.
+    fn confidence(&self, field: Field, part: &str) -> Option<Confidence> {
+        let mut drafts = self.readings.iter().map(|reading| &reading.draft);
+        drafts.find_map(|draft| draft.likelihoods.as_ref()?.of(draft.text.as_str(), field, part))
+    }
+
+    fn into_answer(mut self, note: &Note, unit: OffsetUnit, engine: EngineName, request_id: &str) -> Answer {
+        let record = std::mem::take(&mut self.record);
+        let engine_said = (self.chunks > 1).then(|| record.to_training_json());
+        let withheld: Vec<_> =
+            self.readings.iter().flat_map(|reading| reading.draft.withheld.iter().cloned()).collect();
+        let confidence = |field, part: &str| self.confidence(field, part);
+        let Reviewed { record, evidence, mut warnings } = evidence::review(note, record, &withheld, unit, confidence);
+        warnings.extend(self.conflicts.iter().map(conflict));
+        warnings.extend(self.unread.first().map(|_| partly_unread(self.unread.len(), self.chunks)));
+        if self.readings.iter().all(|reading| !reading.draft.recognised_terms) {
+            warnings.push(no_terms());
         }
+        let mut offsets = note.offsets(unit);
+        let mut unread = Vec::with_capacity(self.unread.len());
+        for range in &self.unread {
+            unread.push(Unread { start: offsets.convert(range.start), end: offsets.convert(range.end) });
+        }
+        let tokens = self.readings.iter().map(|reading| reading.tokens_used);
+        let tokens_used = tokens.fold(0, u32::saturating_add);
+        let mut repairs: Vec<Repair> = Vec::new();
+        for repair in self.readings.iter().flat_map(|reading| &reading.repairs) {
+            if !repairs.contains(repair) {
+                repairs.push(*repair);
+            }
+        }
+        // There is always a reading: without one there is an error, and no answer.
+        let draft = self.readings.into_iter().next().map(|reading| reading.draft);
+        let (model, prompt) = draft.as_ref().map(Draft::author).unwrap_or_default();
         Answer {
-            record: self.record,
-            raw_output: ModelText::into_string(self.draft.text),
-            tokens_used: self.tokens_used,
-            engine: self.engine,
-            model: self.draft.model.to_string(),
-            prompt: self.draft.prompt,
+            record,
+            raw_output: engine_said.or(draft.map(|draft| ModelText::into_string(draft.text))).unwrap_or_default(),
+            tokens_used,
+            engine,
+            model,
+            prompt,
             degraded: false,
             request_id: request_id.to_owned(),
-            repairs: self.repairs,
+            repairs,
             warnings,
             evidence,
+            chunks: (self.chunks > 1).then_some(self.chunks),
+            unread: (!unread.is_empty()).then_some(unread),
+            cross_check: None,
         }
     }
 }
 
-fn evidence_of(note: &Note, record: &Record, unit: OffsetUnit) -> (Evidence, Vec<Warning>) {
-    let mut evidence = Evidence::default();
-    let mut offsets = note.offsets(unit);
-    for grounded in ground::ground(note, record) {
-        evidence.get_mut(grounded.field).push(Finding {
-            value: grounded.value.to_owned(),
-            in_record: true,
-            basis: grounded.basis,
-            assertion: None,
-            rule: grounded.rule,
-            quote: grounded.span.map(|span| span.quote().to_owned()),
-            start: grounded.span.map(|span| offsets.convert(span.start())),
-            end: grounded.span.map(|span| offsets.convert(span.end())),
-            confidence: None,
-        });
-    }
-    let warnings = Field::ALL.into_iter().filter_map(|field| unsupported(field, evidence.get(field))).collect();
-    (evidence, warnings)
-}
-
-fn unsupported(field: Field, findings: &[Finding]) -> Option<Warning> {
-    let count = findings.iter().filter(|finding| finding.basis == Basis::Unsupported).count();
-    (count > 0).then(|| Warning {
-        code: WarningCode::UnsupportedValue,
-        field: Some(field),
+fn conflict(conflict: &Conflict) -> Warning {
+    Warning {
+        code: WarningCode::ConflictingValues,
+        field: Some(conflict.field),
         message: format!(
-            "{count} of {} value(s) of {} could not be found in the note; check before use.",
-            findings.len(),
-            field.name()
+            "{}: {} in different places of the note; all are kept.",
+            conflict.field.name(),
+            conflict.values.join(" and ")
         ),
-    })
+    }
 }
 
-impl Stages {
-    /// The `Server-Timing` header: milliseconds of each stage.
-    #[must_use]
-    pub fn server_timing(&self) -> String {
-        let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
-        format!(
-            "queue;dur={:.3}, engine;dur={:.3}, parse;dur={:.3}",
-            millis(self.queue),
-            millis(self.engine),
-            millis(self.parse)
-        )
+fn partly_unread(unread: usize, chunks: usize) -> Warning {
+    Warning {
+        code: WarningCode::PartlyUnread,
+        field: None,
+        message: format!("{unread} of {chunks} parts of the note could not be read; `unread` says which."),
+    }
+}
+
+fn no_terms() -> Warning {
+    Warning {
+        code: WarningCode::NoOncologyTerms,
+        field: None,
+        message: "No oncology term was recognised: the note may hold none, or use wording or a language that the \
+                  rules engine does not know."
+            .to_owned(),
     }
 }

@@ -13,7 +13,7 @@ use super::{
     error::{ErrorCode, Problem, Violation},
     request::{BadBody, ExtractRequest},
 };
-use crate::extraction::{Answer, Ask, Deadline, EngineError, ExtractError, Stages};
+use crate::extraction::{Answer, Ask, Deadline, EngineError, ExtractError, Stages, Wishes};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -46,14 +46,15 @@ pub(super) async fn extract(
         temperature: checked.temperature,
         seed: None,
         budget: checked.budget,
+        confidence: checked.confidence,
         request_id: id.0.clone(),
     };
-    let outcome = deadline.bound(app.pipeline.extract(&checked.note, ask, deadline)).await;
+    let wishes = Wishes { offsets: checked.offsets, allow_partial: checked.allow_partial };
+    let outcome = deadline.bound(app.pipeline.extract(&checked.note, &ask, wishes, deadline)).await;
     app.readiness.was_active();
     match outcome {
-        Ok(Ok(extraction)) => {
-            let stages = extraction.stages();
-            let answer = extraction.into_answer(&checked.note, checked.offsets, &id.0);
+        Ok(Ok((answer, stages))) => {
+            app.metrics.extracted(&answer);
             respond(&answer, stages)
         }
         Ok(Err(error)) => refuse(&error, &id),

@@ -33,6 +33,15 @@ pub struct ExtractRequest {
     /// Unit of `start` and `end` in the evidence.
     #[serde(default)]
     offsets: OffsetUnit,
+    /// Whether `confidence` of each value is wanted: the model's probability of its own wording, not
+    /// calibrated. Costs the model server a little time; null from the rules engine.
+    #[serde(default)]
+    #[schema(example = false)]
+    confidence: bool,
+    /// Whether a long note may be answered where a part of it could not be read; `unread` then says which.
+    #[serde(default)]
+    #[schema(example = false)]
+    allow_partial: bool,
 }
 
 /// A request that was checked.
@@ -43,6 +52,8 @@ pub(super) struct Checked {
     pub(super) budget: TokenBudget,
     pub(super) model: Option<ModelName>,
     pub(super) offsets: OffsetUnit,
+    pub(super) confidence: bool,
+    pub(super) allow_partial: bool,
 }
 
 /// Why a body is no request.
@@ -104,9 +115,15 @@ impl Rules {
             },
         });
         match note {
-            Ok(note) if violations.is_empty() => {
-                Ok(Checked { note, temperature, budget, model, offsets: request.offsets })
-            }
+            Ok(note) if violations.is_empty() => Ok(Checked {
+                note,
+                temperature,
+                budget,
+                model,
+                offsets: request.offsets,
+                confidence: request.confidence,
+                allow_partial: request.allow_partial,
+            }),
             Ok(_) => Err(BadBody::Invalid(violations)),
             Err(first) => {
                 violations.insert(0, first);
@@ -135,6 +152,7 @@ impl Rules {
                 "max_tokens" => value.is_null() || value.as_u64().is_some_and(|n| u32::try_from(n).is_ok()),
                 "model" => value.is_null() || value.is_string(),
                 "offsets" => matches!(value.as_str(), Some("codepoint" | "utf16" | "byte")),
+                "confidence" | "allow_partial" => value.is_boolean(),
                 _ => {
                     violations.push(unknown_key(key));
                     continue;
@@ -172,6 +190,7 @@ fn wrong_type(key: &str) -> Violation {
         "text" | "model" => "a string",
         "temperature" => "a number from 0.0 to 2.0",
         "max_tokens" => "a whole number from 1 to 8192",
+        "confidence" | "allow_partial" => "`true` or `false`",
         _ => "`codepoint`, `utf16` or `byte`",
     };
     Violation { field: key.to_owned(), rule: "type", message: format!("`{key}` must be {expected}.") }

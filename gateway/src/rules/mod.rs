@@ -122,6 +122,8 @@ impl Engine for RulesEngine {
             tokens_used: 0,
             model: Arc::clone(&self.model),
             prompt: None,
+            likelihoods: None,
+            withheld: Vec::new(),
             recognised_terms: reading.recognised_terms,
         };
         Box::pin(std::future::ready(Ok(draft)))

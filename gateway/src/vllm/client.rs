@@ -6,7 +6,12 @@ use reqwest::{Client, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{constraint::RECORD_REGEX, prompt, watch::Watcher};
+use super::{
+    constraint::RECORD_REGEX,
+    logprobs::{self, Logprobs},
+    prompt,
+    watch::Watcher,
+};
 use crate::{
     config::{PromptChoice, Vllm},
     extraction::{
@@ -47,6 +52,8 @@ struct Choice {
     message: Option<Message>,
     text: Option<String>,
     finish_reason: Option<String>,
+    /// Parsed by itself: an odd list of these must not cost the answer.
+    logprobs: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -107,10 +114,15 @@ impl VllmEngine {
         if let (PromptChoice::Training, Some(object)) = (self.prompt, body.as_object_mut()) {
             object.insert("structured_outputs".to_owned(), json!({"regex": RECORD_REGEX.as_str()}));
         }
+        if let (true, Some(object)) = (ask.confidence, body.as_object_mut()) {
+            object.insert("logprobs".to_owned(), logprobs::wanted(self.prompt));
+        }
         let answer = self.call(path, &body, &ask.request_id, deadline).await?;
         let completion: Completion = serde_json::from_slice(&answer).map_err(|_| EngineError::Failed)?;
         let choice = completion.choices.into_iter().next().ok_or(EngineError::Failed)?;
         let text = choice.message.and_then(|message| message.content).or(choice.text).ok_or(EngineError::Failed)?;
+        let logprobs = choice.logprobs.and_then(|odd| serde_json::from_value::<Logprobs>(odd).ok());
+        let likelihoods = logprobs.and_then(|logprobs| logprobs.along(&text));
         let finish = match choice.finish_reason.as_deref() {
             Some("length") => Finish::OutOfTokens,
             Some("stop") | None => Finish::Complete,
@@ -122,6 +134,8 @@ impl VllmEngine {
             tokens_used: completion.usage.and_then(|usage| usage.total_tokens).unwrap_or(0),
             model,
             prompt: Some(version),
+            likelihoods,
+            withheld: Vec::new(),
             recognised_terms: true,
         })
     }

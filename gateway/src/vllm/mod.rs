@@ -4,6 +4,7 @@
 
 mod client;
 mod constraint;
+mod logprobs;
 pub mod prompt;
 mod watch;
 

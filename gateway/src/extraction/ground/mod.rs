@@ -16,10 +16,10 @@ use self::{
     index::Index,
     links::{LINKS, Link},
 };
-use super::{Basis, Context, Field, Note, Record, Span, fields::parts};
+use super::{Assertion, Basis, Context, Field, Note, Record, Span, fields::parts};
 
-/// One part of one field, with its place in the note if it has one.
-#[derive(Clone, Copy, Debug)]
+/// One part of one field, with its places in the note if it has some.
+#[derive(Clone, Debug)]
 pub struct Grounded<'a> {
     /// The field.
     pub field: Field,
@@ -27,34 +27,46 @@ pub struct Grounded<'a> {
     pub value: &'a str,
     /// How the note supports it.
     pub basis: Basis,
+    /// What the note says of it; nothing for `unsupported`.
+    pub assertion: Option<Assertion>,
     /// Name of the synonym or rule behind `normalized` and `inferred`.
     pub rule: Option<&'static str>,
-    /// Where; nothing for `unsupported`.
-    pub span: Option<Span<'a>>,
+    /// Where, in the order of the note; empty for `unsupported`.
+    pub spans: Vec<Span<'a>>,
+}
+
+impl Grounded<'_> {
+    /// Whether the note lets the value be in the record. What was not found stays in, and is flagged.
+    #[must_use]
+    pub fn in_record(&self) -> bool {
+        self.assertion.is_none_or(|assertion| assertion.in_record(self.field) || assertion == Assertion::Historical)
+    }
 }
 
 /// Grounds every part of every value, in the order of the fields.
 #[must_use]
 pub fn ground<'a>(note: &'a Note, record: &'a Record) -> Vec<Grounded<'a>> {
-    if record.is_empty() {
-        return Vec::new();
-    }
-    let index = Index::of(note.as_str());
-    // Most values are stated; what the note says around a word matters only to the others.
+    let of = |field| record.get(field).into_iter().flat_map(parts).map(move |value| (field, value));
+    ground_parts(note, Field::ALL.into_iter().flat_map(of))
+}
+
+/// Grounds values that are in no record.
+#[must_use]
+pub fn ground_parts<'a>(note: &'a Note, values: impl Iterator<Item = (Field, &'a str)>) -> Vec<Grounded<'a>> {
+    let index = LazyCell::new(|| Index::of(note.as_str()));
     let context = LazyCell::new(|| Context::of(note.as_str()));
     let mut grounded = Vec::with_capacity(12);
-    for field in Field::ALL {
-        for value in record.get(field).into_iter().flat_map(parts) {
-            let (basis, rule, range) = if let Some(range) = locate(&index, field, value) {
-                (Basis::Stated, None, Some(range))
-            } else if let Some((link, range)) = linked(&index, &context, field, value) {
-                (link.basis, Some(link.rule), Some(range))
-            } else {
-                (Basis::Unsupported, None, None)
-            };
-            let span = range.and_then(|range| note.span(range.start, range.end));
-            grounded.push(Grounded { field, value, basis, rule, span });
-        }
+    for (field, value) in values {
+        let (basis, rule, range) = if let Some(range) = locate(&index, field, value) {
+            (Basis::Stated, None, Some(range))
+        } else if let Some((link, range)) = linked(&index, &context, field, value) {
+            (link.basis, Some(link.rule), Some(range))
+        } else {
+            (Basis::Unsupported, None, None)
+        };
+        let assertion = range.clone().map(|range| context.assess(range, field));
+        let span = range.and_then(|range| note.span(range.start, range.end));
+        grounded.push(Grounded { field, value, basis, assertion, rule, spans: span.into_iter().collect() });
     }
     grounded
 }

@@ -10,8 +10,8 @@ fn quote(text: &str, field: Field, value: &str) -> Option<String> {
     *record.get_mut(field) = Some(value.to_owned());
     let grounded = ground(&note, &record);
     assert_eq!(grounded.len(), 1, "one part expected in {value:?}");
-    assert_eq!(grounded[0].basis == Basis::Unsupported, grounded[0].span.is_none());
-    grounded[0].span.map(|span| span.quote().to_owned())
+    assert_eq!(grounded[0].basis == Basis::Unsupported, grounded[0].spans.is_empty());
+    grounded[0].spans.first().map(|span| span.quote().to_owned())
 }
 
 fn check(field: Field, cases: &[(&str, &str, Option<&str>)]) {
@@ -101,7 +101,7 @@ fn the_tightest_place_wins_then_the_earliest() {
         "Lung was clear. Later lung and a mass, adenocarcinoma of lung. lung adenocarcinoma, lung adenocarcinoma";
     let note = Note::new(note.to_owned(), 1_000).unwrap();
     let record = Record { cancer_type: Some("lung adenocarcinoma".into()), ..Record::default() };
-    let span = ground(&note, &record)[0].span.unwrap();
+    let span = ground(&note, &record)[0].spans.first().copied().unwrap();
     assert_eq!((span.start(), span.quote()), (63, "lung adenocarcinoma"));
 }
 
@@ -110,7 +110,7 @@ fn every_part_is_grounded_in_order() {
     let note = Note::new("TMB-high; PD-L1 5%".to_owned(), 1_000).unwrap();
     let record = Record { biomarker: Some("PD-L1 5%; MSI-high; ; TMB-high".into()), ..Record::default() };
     let grounded = ground(&note, &record);
-    let found: Vec<_> = grounded.iter().map(|g| (g.value, g.span.map(Span::quote))).collect();
+    let found: Vec<_> = grounded.iter().map(|g| (g.value, g.spans.first().copied().map(Span::quote))).collect();
     assert_eq!(found, [("PD-L1 5%", Some("PD-L1 5%")), ("MSI-high", None), ("TMB-high", Some("TMB-high"))]);
 }
 
@@ -132,7 +132,7 @@ proptest! {
         let note = Note::new(text, 1_000).unwrap();
         let record = Record { cancer_type: Some(value), ..Record::default() };
         for grounded in ground(&note, &record) {
-            if let Some(span) = grounded.span {
+            if let Some(span) = grounded.spans.first() {
                 prop_assert_eq!(note.as_str().get(span.start()..span.end()), Some(span.quote()));
                 prop_assert!(!span.quote().trim().is_empty());
             }
@@ -180,8 +180,12 @@ fn synonyms_and_rules_name_their_words() {
         let note = Note::new(text.to_owned(), 1_000).unwrap();
         let mut record = Record::default();
         *record.get_mut(field) = Some(value.to_owned());
-        let found = ground(&note, &record)[0];
-        assert_eq!((found.basis, found.rule, found.span.map(Span::quote)), (basis, Some(rule), Some(quote)), "{text}");
+        let found = &ground(&note, &record)[0];
+        assert_eq!(
+            (found.basis, found.rule, found.spans.first().copied().map(Span::quote)),
+            (basis, Some(rule), Some(quote)),
+            "{text}"
+        );
     }
     check(Field::Stage, &[("No evidence of metastases.", "IV", None), ("Stage II.", "IV", None)]);
     check(Field::MetastasisSite, &[("No hepatic metastases.", "liver", None)]);

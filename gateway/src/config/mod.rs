@@ -14,8 +14,13 @@ use serde::{Deserialize, Deserializer};
 
 use crate::http::cors::OriginPattern;
 
+#[cfg(test)]
+mod tests;
+
 /// The file that is read where `--config` names no other, if it is there.
 const DEFAULT_FILE: &str = "config/gateway.toml";
+/// A shorter part of a note would be hardly more than the context that is sent with it.
+const LEAST_CHUNK: usize = 1_000;
 
 /// Everything an operator can set. Unknown keys and values refuse to start.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,6 +38,10 @@ pub struct Settings {
     pub limits: Limits,
     /// Defaults of decoding.
     pub generation: Generation,
+    /// Long notes.
+    pub chunk: ChunkSettings,
+    /// Whether the rules engine reads beside the model and the answer says how the two compare.
+    pub cross_check: bool,
     /// Slots at the GPU and time.
     pub admission: AdmissionSettings,
     /// Cross-origin requests.
@@ -111,6 +120,14 @@ pub struct Generation {
     pub temperature: f32,
 }
 
+/// Long notes.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChunkSettings {
+    /// Most code points of one upstream call; a longer note is read in parts.
+    pub max_chars: usize,
+}
+
 /// Slots at the GPU and time.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -145,6 +162,8 @@ impl Default for Settings {
             vllm: Vllm::default(),
             limits: Limits::default(),
             generation: Generation::default(),
+            chunk: ChunkSettings::default(),
+            cross_check: false,
             admission: AdmissionSettings::default(),
             cors: Cors::default(),
         }
@@ -173,6 +192,12 @@ impl Default for Limits {
 impl Default for Generation {
     fn default() -> Self {
         Self { max_tokens: 1_024, temperature: 0.0 }
+    }
+}
+
+impl Default for ChunkSettings {
+    fn default() -> Self {
+        Self { max_chars: 6_000 }
     }
 }
 
@@ -268,6 +293,9 @@ impl Settings {
         if !(0.0..=2.0).contains(&self.generation.temperature) {
             return wrong("generation.temperature must be 0.0 to 2.0");
         }
+        if self.chunk.max_chars < LEAST_CHUNK {
+            return wrong("chunk.max_chars must be at least 1000");
+        }
         if self.admission.in_flight == 0 || self.limits.max_note_chars == 0 || self.admission.deadline.is_zero() {
             return wrong("admission.in_flight, admission.deadline and limits.max_note_chars must be above zero");
         }
@@ -300,61 +328,4 @@ fn list<'de, D: Deserializer<'de>, T: Deserialize<'de> + std::str::FromStr<Err: 
         Either::One(words) => written(words).split(',').map(|word| word.trim().to_owned()).collect(),
     };
     words.iter().filter(|word| !word.is_empty()).map(|word| word.parse().map_err(serde::de::Error::custom)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(toml: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("gateway.toml");
-        std::fs::write(&path, toml).unwrap();
-        let flags = Flags { config: Some(path), ..Flags::default() };
-        let environment = environment.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
-        Settings::from_sources(&flags, environment).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn environment_wins_over_file_and_old_names_still_work() {
-        let settings = load(
-            "listen = \"127.0.0.1:1\"\n[limits]\nbody_bytes = \"1 MiB\"\n[vllm]\nstop_token_ids = [1, 2]",
-            &[
-                ("GATEWAY_LISTEN", "127.0.0.1:2"),
-                ("GATEWAY_LIMITS__MAX_NOTE_CHARS", "7"),
-                ("GATEWAY_ADMISSION__DEADLINE", "5s"),
-                ("VLLM_BASE_URL", "http://vllm:8000"),
-                ("CORS_ORIGINS", "https://a.example, https://*.vercel.app"),
-            ],
-        )
-        .unwrap();
-        assert_eq!(settings.listen.port(), 2);
-        assert_eq!((settings.limits.max_note_chars, settings.limits.body_bytes), (7, ByteSize::mib(1)));
-        assert_eq!(settings.admission.deadline, Duration::from_secs(5));
-        assert_eq!(settings.vllm.stop_token_ids, [1, 2]);
-        assert_eq!(settings.effective_engine(), EngineChoice::Vllm);
-        assert_eq!(settings.cors.origins.len(), 2);
-        assert_eq!(load("", &[("GATEWAY_VLLM__STOP_TOKEN_IDS", "3,4")]).unwrap().vllm.stop_token_ids, [3, 4]);
-        assert_eq!(load("", &[]).unwrap().effective_engine(), EngineChoice::Rules);
-    }
-
-    #[test]
-    fn what_is_unknown_or_contradictory_is_named() {
-        for (toml, environment, named) in [
-            ("colour = 1", ("X", ""), "colour"),
-            ("[limits]\nbodies = 1", ("X", ""), "bodies"),
-            ("", ("GATEWAY_LIMITS__NOTES", "1"), "notes"),
-            ("engine = \"magic\"", ("X", ""), "magic"),
-            ("", ("GATEWAY_ENGINE", "vllm"), "VLLM_BASE_URL"),
-            ("", ("GATEWAY_LISTEN", "0.0.0.0:1"), "auth = \"off\""),
-            ("", ("VLLM_BASE_URL", "vllm:8000"), "no http"),
-            ("", ("VLLM_BASE_URL", "http://a,http://b"), "several"),
-            ("", ("CORS_ORIGINS", "*"), "*"),
-            ("[generation]\ntemperature = 3.0", ("X", ""), "temperature"),
-        ] {
-            let error = load(toml, &[environment]).unwrap_err();
-            assert!(error.contains(named), "{named:?} not in {error:?}");
-        }
-        assert!(load("auth = \"off\"", &[("GATEWAY_LISTEN", "0.0.0.0:1")]).is_ok());
-    }
 }

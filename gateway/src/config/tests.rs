@@ -1,0 +1,56 @@
+//! Sources, their order, and what is refused.
+
+use super::*;
+
+fn load(toml: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.toml");
+    std::fs::write(&path, toml).unwrap();
+    let flags = Flags { config: Some(path), ..Flags::default() };
+    let environment = environment.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
+    Settings::from_sources(&flags, environment).map_err(|error| error.to_string())
+}
+
+#[test]
+fn environment_wins_over_file_and_old_names_still_work() {
+    let settings = load(
+        "listen = \"127.0.0.1:1\"\n[limits]\nbody_bytes = \"1 MiB\"\n[vllm]\nstop_token_ids = [1, 2]",
+        &[
+            ("GATEWAY_LISTEN", "127.0.0.1:2"),
+            ("GATEWAY_LIMITS__MAX_NOTE_CHARS", "7"),
+            ("GATEWAY_ADMISSION__DEADLINE", "5s"),
+            ("VLLM_BASE_URL", "http://vllm:8000"),
+            ("CORS_ORIGINS", "https://a.example, https://*.vercel.app"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(settings.listen.port(), 2);
+    assert_eq!((settings.limits.max_note_chars, settings.limits.body_bytes), (7, ByteSize::mib(1)));
+    assert_eq!(settings.admission.deadline, Duration::from_secs(5));
+    assert_eq!(settings.vllm.stop_token_ids, [1, 2]);
+    assert_eq!(settings.effective_engine(), EngineChoice::Vllm);
+    assert_eq!(settings.cors.origins.len(), 2);
+    assert_eq!(load("", &[("GATEWAY_VLLM__STOP_TOKEN_IDS", "3,4")]).unwrap().vllm.stop_token_ids, [3, 4]);
+    assert_eq!(load("", &[]).unwrap().effective_engine(), EngineChoice::Rules);
+}
+
+#[test]
+fn what_is_unknown_or_contradictory_is_named() {
+    for (toml, environment, named) in [
+        ("colour = 1", ("X", ""), "colour"),
+        ("[limits]\nbodies = 1", ("X", ""), "bodies"),
+        ("", ("GATEWAY_LIMITS__NOTES", "1"), "notes"),
+        ("engine = \"magic\"", ("X", ""), "magic"),
+        ("", ("GATEWAY_ENGINE", "vllm"), "VLLM_BASE_URL"),
+        ("", ("GATEWAY_LISTEN", "0.0.0.0:1"), "auth = \"off\""),
+        ("", ("VLLM_BASE_URL", "vllm:8000"), "no http"),
+        ("", ("VLLM_BASE_URL", "http://a,http://b"), "several"),
+        ("", ("CORS_ORIGINS", "*"), "*"),
+        ("[generation]\ntemperature = 3.0", ("X", ""), "temperature"),
+        ("[chunk]\nmax_chars = 10", ("X", ""), "max_chars"),
+    ] {
+        let error = load(toml, &[environment]).unwrap_err();
+        assert!(error.contains(named), "{named:?} not in {error:?}");
+    }
+    assert!(load("auth = \"off\"", &[("GATEWAY_LISTEN", "0.0.0.0:1")]).is_ok());
+}

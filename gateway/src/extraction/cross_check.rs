@@ -1,0 +1,67 @@
+//! What a second engine found beside the one that answers. It never changes the answer.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{CrossCheck, Field, Record, alike};
+
+/// How two engines' values of one field compare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(example = "agree")]
+pub enum Agreement {
+    /// Both found nothing, or values of which one says no more than the other.
+    #[default]
+    Agree,
+    /// Both found values, and not the same.
+    Differ,
+    /// Only the model found a value.
+    OnlyModel,
+    /// Only the rules found a value.
+    OnlyRules,
+}
+
+impl Agreement {
+    /// The name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Agree => "agree",
+            Self::Differ => "differ",
+            Self::OnlyModel => "only_model",
+            Self::OnlyRules => "only_rules",
+        }
+    }
+}
+
+/// Compares what the model says with what the rules say, field by field.
+pub(super) fn compare(model: &Record, rules: &Record) -> CrossCheck {
+    let mut check = CrossCheck::default();
+    for field in Field::ALL {
+        *check.get_mut(field) = match (model.get(field), rules.get(field)) {
+            (None, None) => Agreement::Agree,
+            (Some(_), None) => Agreement::OnlyModel,
+            (None, Some(_)) => Agreement::OnlyRules,
+            (Some(model), Some(rules)) if alike::values(model, rules) => Agreement::Agree,
+            (Some(_), Some(_)) => Agreement::Differ,
+        };
+    }
+    check
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_ways() {
+        let model = Record { stage: Some("IV".into()), treatment: Some("x".into()), ..Record::default() };
+        let rules = Record { stage: Some("stage iv".into()), response: Some("y".into()), ..Record::default() };
+        let check = compare(&model, &rules);
+        assert_eq!(
+            (check.stage, check.treatment, check.response, check.biomarker),
+            (Agreement::Agree, Agreement::OnlyModel, Agreement::OnlyRules, Agreement::Agree)
+        );
+        assert_eq!(compare(&Record { stage: Some("III".into()), ..model }, &rules).stage, Agreement::Differ);
+    }
+}

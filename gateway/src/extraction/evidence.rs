@@ -1,0 +1,150 @@
+//! From what an engine said to what the answer says: grounds every value, takes out what the note
+//! contradicts, and says what to be wary of. Never adds a value.
+
+use super::{
+    Assertion, Basis, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning, WarningCode,
+    ground::{self, Grounded},
+};
+
+/// The record as the note bears it out, with evidence and warnings.
+#[derive(Debug)]
+pub(super) struct Reviewed {
+    pub(super) record: Record,
+    pub(super) evidence: Evidence,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// Reviews a record, and beside it values that the engine itself left out (`withheld`).
+pub(super) fn review(
+    note: &Note,
+    mut record: Record,
+    withheld: &[(Field, String)],
+    unit: OffsetUnit,
+    confidence: impl Fn(Field, &str) -> Option<Confidence>,
+) -> Reviewed {
+    let mut evidence = Evidence::default();
+    let mut warnings = Vec::new();
+    let grounded = ground::ground(note, &record);
+    for one in &grounded {
+        add(&mut evidence, note, one, unit, confidence(one.field, one.value));
+    }
+    let contradicted: Vec<Field> = grounded.iter().filter(|one| !one.in_record()).map(|one| one.field).collect();
+    drop(grounded);
+    for field in Field::ALL {
+        let findings = evidence.get(field);
+        if contradicted.contains(&field) {
+            warnings.push(contradiction(field, findings));
+            *record.get_mut(field) = joined(findings);
+        }
+        warnings.extend(unsupported(field, findings));
+    }
+    let left_out = withheld.iter().map(|(field, value)| (*field, value.as_str()));
+    for one in ground::ground_parts(note, left_out) {
+        // What its finder withheld stays out; only what the note really says of it is shown.
+        if !one.in_record() && !one.spans.is_empty() {
+            add(&mut evidence, note, &one, unit, None);
+        }
+    }
+    Reviewed { record, evidence, warnings }
+}
+
+/// One finding for each place; a value without a place has one finding all the same.
+fn add(
+    evidence: &mut Evidence,
+    note: &Note,
+    grounded: &Grounded<'_>,
+    unit: OffsetUnit,
+    confidence: Option<Confidence>,
+) {
+    let mut offsets = note.offsets(unit);
+    let list = evidence.get_mut(grounded.field);
+    let finding = Finding {
+        value: grounded.value.to_owned(),
+        in_record: grounded.in_record(),
+        basis: grounded.basis,
+        assertion: grounded.assertion,
+        rule: grounded.rule,
+        quote: None,
+        start: None,
+        end: None,
+        confidence,
+    };
+    if grounded.spans.is_empty() {
+        list.push(finding);
+        return;
+    }
+    for span in &grounded.spans {
+        let (start, end) = (Some(offsets.convert(span.start())), Some(offsets.convert(span.end())));
+        list.push(Finding { quote: Some(span.quote().to_owned()), start, end, ..finding.clone() });
+    }
+}
+
+/// The field's value without what is not in the record.
+fn joined(findings: &[Finding]) -> Option<String> {
+    let mut kept: Vec<&str> = Vec::new();
+    for finding in findings.iter().filter(|finding| finding.in_record) {
+        if !kept.contains(&finding.value.as_str()) {
+            kept.push(&finding.value);
+        }
+    }
+    (!kept.is_empty()).then(|| kept.join("; "))
+}
+
+fn values(findings: &[Finding], counts: impl Fn(&Finding) -> bool) -> usize {
+    let mut seen: Vec<&str> = Vec::new();
+    for finding in findings.iter().filter(|finding| counts(finding)) {
+        if !seen.contains(&finding.value.as_str()) {
+            seen.push(&finding.value);
+        }
+    }
+    seen.len()
+}
+
+fn unsupported(field: Field, findings: &[Finding]) -> Option<Warning> {
+    let count = values(findings, |finding| finding.basis == Basis::Unsupported);
+    (count > 0).then(|| Warning {
+        code: WarningCode::UnsupportedValue,
+        field: Some(field),
+        message: format!(
+            "{count} of {} value(s) of {} could not be found in the note; check before use.",
+            values(findings, |_| true),
+            field.name()
+        ),
+    })
+}
+
+fn contradiction(field: Field, findings: &[Finding]) -> Warning {
+    let count = values(findings, |finding| !finding.in_record);
+    let mut said: Vec<&str> = Vec::new();
+    for assertion in findings.iter().filter(|finding| !finding.in_record).filter_map(|finding| finding.assertion) {
+        let word = spoken(assertion);
+        if !said.contains(&word) {
+            said.push(word);
+        }
+    }
+    Warning {
+        code: WarningCode::ContradictedValue,
+        field: Some(field),
+        message: format!(
+            "{count} value(s) of {} were left out because the note says of them: {}. See `evidence`.",
+            field.name(),
+            said.join(", ")
+        ),
+    }
+}
+
+/// What the note says of a value, in words for a person.
+fn spoken(assertion: Assertion) -> &'static str {
+    match assertion {
+        Assertion::Present => "present",
+        Assertion::Probable => "probable",
+        Assertion::Uncertain => "uncertain",
+        Assertion::Historical => "historical",
+        Assertion::Planned => "planned, not given",
+        Assertion::Declined => "declined or contraindicated",
+        Assertion::Negated => "negated",
+        Assertion::NotTested => "not tested",
+        Assertion::WildType => "wild type",
+        Assertion::Family => "a relative's",
+    }
+}

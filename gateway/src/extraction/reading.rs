@@ -1,0 +1,143 @@
+//! One text, one engine, one record: the attempts at it. Decides what is tried again and what is a
+//! record; knows nothing of chunks and of what the note supports.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Ask, Deadline, Draft, Engine, EngineError, Finish, Note, Record, TokenBudget,
+    parse::{self, Repair, Unusable},
+};
+use crate::admission::{Admission, Refusal};
+
+/// Temperature and seed of the one attempt after an answer that was no record: enough to leave the
+/// path that went wrong, fixed so that the same note gives the same answer.
+const RETRY_TEMPERATURE: f32 = 0.2;
+const RETRY_SEED: u64 = 20_240_601;
+
+/// Why a note got no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ExtractError {
+    /// The engine gave no draft.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// No slot at the GPU: too many wait already.
+    #[error("the queue is full")]
+    QueueFull,
+    /// The answer was cut off by the token budget, also with a wider one.
+    #[error("the model's answer was cut off")]
+    Truncated,
+    /// The answer was complete but no record, also on a second attempt.
+    #[error("the model's answer is not a record: {0:?}")]
+    Unusable(Unusable),
+}
+
+/// What an engine read in one text.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) record: Record,
+    pub(super) repairs: Vec<Repair>,
+    pub(super) draft: Draft,
+    /// Of all attempts together.
+    pub(super) tokens_used: u32,
+    pub(super) stages: Stages,
+}
+
+/// Time spent in each stage; of a note in chunks, of all chunks together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stages {
+    /// Waiting for a slot.
+    pub queue: Duration,
+    /// In the engine, all attempts together.
+    pub engine: Duration,
+    /// Parsing what it said.
+    pub parse: Duration,
+    /// Finding the values in the note and what the note says of them.
+    pub ground: Duration,
+}
+
+impl Stages {
+    pub(super) fn add(&mut self, other: Self) {
+        self.queue += other.queue;
+        self.engine += other.engine;
+        self.parse += other.parse;
+        self.ground += other.ground;
+    }
+
+    /// The `Server-Timing` header: milliseconds of each stage.
+    #[must_use]
+    pub fn server_timing(&self) -> String {
+        let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
+        format!(
+            "queue;dur={:.3}, engine;dur={:.3}, parse;dur={:.3}, ground;dur={:.3}",
+            millis(self.queue),
+            millis(self.engine),
+            millis(self.parse),
+            millis(self.ground)
+        )
+    }
+}
+
+/// Reads one text. A draft that was cut off is asked for once more with twice the budget (unless the
+/// caller fixed it), one that is no record once more with another seed; then it is an error.
+pub(super) async fn read(
+    engine: &dyn Engine,
+    admission: &Admission,
+    text: &Note,
+    mut ask: Ask,
+    deadline: Deadline,
+) -> Result<Reading, ExtractError> {
+    let mut tokens_used = 0u32;
+    let mut stages = Stages::default();
+    let mut second = false;
+    loop {
+        let draft = draft(engine, admission, text, &ask, deadline, &mut stages).await?;
+        tokens_used = tokens_used.saturating_add(draft.tokens_used);
+        if draft.finish == Finish::OutOfTokens {
+            match ask.budget {
+                TokenBudget::Adjustable(tokens) if !second => {
+                    ask.budget = TokenBudget::Adjustable(tokens.saturating_mul(2));
+                }
+                _ => return Err(ExtractError::Truncated),
+            }
+        } else {
+            let started = Instant::now();
+            let parsed = parse::parse(draft.text.as_str());
+            stages.parse += started.elapsed();
+            match parsed {
+                Ok(parsed) => {
+                    let (record, repairs) = (parsed.record, parsed.repairs);
+                    return Ok(Reading { record, repairs, draft, tokens_used, stages });
+                }
+                Err(unusable) if second => return Err(ExtractError::Unusable(unusable)),
+                Err(_) => (ask.temperature, ask.seed) = (RETRY_TEMPERATURE, Some(RETRY_SEED)),
+            }
+        }
+        second = true;
+    }
+}
+
+async fn draft(
+    engine: &dyn Engine,
+    admission: &Admission,
+    text: &Note,
+    ask: &Ask,
+    deadline: Deadline,
+    stages: &mut Stages,
+) -> Result<Draft, ExtractError> {
+    let started = Instant::now();
+    let lease = if engine.needs_lease() {
+        let lease = admission.acquire(deadline).await.map_err(|refusal| match refusal {
+            Refusal::QueueFull => ExtractError::QueueFull,
+            Refusal::DeadlineExceeded => EngineError::DeadlineExceeded.into(),
+        })?;
+        Some(lease)
+    } else {
+        None
+    };
+    let admitted = Instant::now();
+    stages.queue += admitted - started;
+    let draft = engine.draft(text, ask, deadline).await;
+    drop(lease);
+    stages.engine += admitted.elapsed();
+    Ok(draft?)
+}

@@ -1,0 +1,62 @@
+//! The log-probabilities in vLLM's answers, which differ between its two endpoints.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{config::PromptChoice, extraction::Likelihoods};
+
+/// What the request says to get the log-probability of each chosen token, and of no other.
+pub(super) fn wanted(choice: PromptChoice) -> Value {
+    match choice {
+        PromptChoice::Training => json!(true),
+        PromptChoice::Legacy => json!(0),
+    }
+}
+
+/// Of `/v1/chat/completions` (`content`) or of `/v1/completions` (two parallel lists).
+#[derive(Deserialize)]
+pub(super) struct Logprobs {
+    content: Option<Vec<Chosen>>,
+    tokens: Option<Vec<String>>,
+    #[serde(rename = "token_logprobs")]
+    of_tokens: Option<Vec<Option<f64>>>,
+}
+
+/// One token. `bytes` is exact where `token` is half a character.
+#[derive(Deserialize)]
+struct Chosen {
+    token: String,
+    bytes: Option<Vec<u8>>,
+    logprob: f64,
+}
+
+impl Logprobs {
+    pub(super) fn along(&self, draft: &str) -> Option<Likelihoods> {
+        if let Some(chosen) = &self.content {
+            let tokens = chosen.iter().map(|one| (one.bytes.as_deref().unwrap_or(one.token.as_bytes()), one.logprob));
+            return Likelihoods::along(draft, tokens);
+        }
+        let (tokens, logprobs) = (self.tokens.as_ref()?, self.of_tokens.as_ref()?);
+        let pairs = tokens.iter().zip(logprobs).map(|(token, logprob)| (token.as_bytes(), logprob.unwrap_or(0.0)));
+        Likelihoods::along(draft, pairs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_shapes_and_neither() {
+        for (shape, laid) in [
+            (json!({"content": [{"token": "a", "bytes": [97], "logprob": -0.5}, {"token": "b", "logprob": -1}]}), true),
+            (json!({"content": [{"token": "x", "bytes": [120], "logprob": -0.5}]}), false),
+            (json!({"tokens": ["a", "b"], "token_logprobs": [null, -0.5], "text_offset": [0, 1]}), true),
+            (json!({"tokens": ["a", "b"]}), false),
+            (json!({}), false),
+        ] {
+            let logprobs: Logprobs = serde_json::from_value(shape.clone()).unwrap();
+            assert_eq!(logprobs.along("ab").is_some(), laid, "{shape}");
+        }
+    }
+}
