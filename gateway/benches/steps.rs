@@ -1,0 +1,63 @@
+//! How long each step takes for a note of a thousand, ten thousand and a hundred thousand characters:
+//! `cargo bench -p gateway`. The notes are made up; nothing here is a test.
+#![expect(clippy::unwrap_used, reason = "a benchmark has no callers")]
+
+use std::{hint::black_box, sync::Arc};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use gateway::{
+    config::PromptChoice,
+    extraction::{Context, Note, Record, ground, parse},
+    rules,
+    vllm::prompt,
+};
+
+/// A thousand characters of an oncology note.
+const NOTE: &str = "70-year-old man with widely metastatic cutaneous melanoma, seen in follow-up. Past history: \
+    hypertension, hyperlipidaemia. Initial diagnosis two years ago with a Breslow depth of 3.2 mm, sentinel node \
+    positive, stage IIIB at that time. PD-L1 was 5% on IHC and NGS reported TMB-high; BRAF testing was not performed \
+    prior to treatment. Given multiple symptomatic brain metastases he received combination immunotherapy with \
+    nivolumab plus ipilimumab and stereotactic radiosurgery to dominant intracranial lesions. Imaging after two cycles \
+    demonstrated some shrinking of index lesions but appearance of a new small lesion, overall assessment called a \
+    mixed response. No evidence of liver or bone metastases on PET-CT. LDH 245 U/L, S100 mildly elevated. Mother had \
+    breast cancer. He denies headache, nausea or visual symptoms, ECOG 1, tolerating treatment with grade 1 rash only. \
+    Plan: continue nivolumab maintenance, consider enrolment in a trial, repeat MRI of the brain in eight weeks. \
+    Discussed with patient and family at length.\n";
+
+fn notes() -> Vec<(usize, Note)> {
+    let long = |times: usize| Note::new(NOTE.repeat(times), usize::MAX).unwrap();
+    [1, 10, 100].map(|times| (times * NOTE.len(), long(times))).into()
+}
+
+fn steps(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("note");
+    for (length, note) in notes() {
+        let record = rules::read(&note).record;
+        let text = record.to_training_json();
+        group.throughput(Throughput::Bytes(length as u64));
+        group.bench_with_input(BenchmarkId::new("rules", length), &note, |b, note| b.iter(|| rules::read(note)));
+        group.bench_with_input(BenchmarkId::new("assertion", length), &note, |b, note| {
+            b.iter(|| black_box(Context::of(note.as_str())));
+        });
+        group.bench_with_input(BenchmarkId::new("ground", length), &(&note, &record), |b, (note, record)| {
+            b.iter(|| black_box(ground::ground(note, record)).len());
+        });
+        group.bench_with_input(BenchmarkId::new("rules_parse_ground", length), &note, |b, note| {
+            b.iter(|| whole(note));
+        });
+        group.bench_with_input(BenchmarkId::new("prompt", length), &note, |b, note| {
+            b.iter(|| prompt::body(PromptChoice::Training, note.as_str()));
+        });
+        group.bench_with_input(BenchmarkId::new("parse", text.len()), &text, |b, text| b.iter(|| parse::parse(text)));
+    }
+    group.finish();
+}
+
+fn whole(note: &Note) -> usize {
+    let text = rules::read(note).record.to_training_json();
+    let record: Arc<Record> = Arc::new(parse::parse(&text).unwrap().record);
+    ground::ground(note, &record).len()
+}
+
+criterion_group!(benches, steps);
+criterion_main!(benches);
