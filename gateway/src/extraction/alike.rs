@@ -5,23 +5,46 @@ use std::collections::BTreeSet;
 
 use super::fields::parts;
 
-/// Whether every part of each value has a like part in the other.
+/// Words that turn a value into its opposite: "no residual disease" is no closer wording of
+/// "residual disease".
+const OPPOSING: &[&str] = &["no", "not", "non", "without", "negative", "never", "absent", "none"];
+
+/// The words of one wording, folded: case, punctuation, order and plural aside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Words(BTreeSet<String>);
+
+impl Words {
+    pub(super) fn of(wording: &str) -> Self {
+        let lower = wording.to_lowercase();
+        let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        Self(words.map(|word| singular(word).to_owned()).collect())
+    }
+
+    /// Whether the other says all that this one says, and perhaps more.
+    pub(super) fn within(&self, other: &Self) -> bool {
+        !self.0.is_empty()
+            && self.0.is_subset(&other.0)
+            && !other.0.difference(&self.0).any(|word| OPPOSING.contains(&word.as_str()))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+/// A word without the `s` of its plural; short words (`PS`, `CNS`) and `-ss`, `-is`, `-us` have none.
+fn singular(word: &str) -> &str {
+    let plural = word.len() > 4 && !word.ends_with("ss") && !word.ends_with("is") && !word.ends_with("us");
+    word.strip_suffix('s').filter(|_| plural).unwrap_or(word)
+}
+
+/// Whether every part of each value has a like part in the other: one says no more than the other. A share
+/// of common words would not do: "ER positive" and "ER negative" have half of theirs in common.
 pub(super) fn values(one: &str, other: &str) -> bool {
-    let (one, other): (Vec<_>, Vec<_>) = (parts(one).map(words).collect(), parts(other).map(words).collect());
-    let found = |part: &BTreeSet<String>, among: &[BTreeSet<String>]| among.iter().any(|like| alike(part, like));
+    let words = |value| parts(value).map(Words::of).collect::<Vec<_>>();
+    let (one, other) = (words(one), words(other));
+    let found = |part: &Words, among: &[Words]| among.iter().any(|like| part.within(like) || like.within(part));
     one.iter().all(|part| found(part, &other)) && other.iter().all(|part| found(part, &one))
-}
-
-/// One says no more than the other: its words are among the other's. A share of common words would not
-/// do: "ER positive" and "ER negative" have half of theirs in common.
-fn alike(one: &BTreeSet<String>, other: &BTreeSet<String>) -> bool {
-    !one.is_empty() && !other.is_empty() && (one.is_subset(other) || other.is_subset(one))
-}
-
-/// The words of a part, folded: case, punctuation and order aside.
-fn words(part: &str) -> BTreeSet<String> {
-    let lower = part.to_lowercase();
-    lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -34,11 +57,13 @@ mod tests {
             ("melanoma (cutaneous)", "cutaneous melanoma", true),
             ("melanoma", "cutaneous melanoma", true),
             ("stage IV", "IV", true),
+            ("lymph nodes", "lymph node", true),
             ("IV", "III", false),
             ("liver; bone", "Bone; liver", true),
             ("liver; bone", "liver", false),
             ("PD-L1 5%", "PD-L1 50%", false),
             ("ER positive", "ER negative", false),
+            ("residual disease", "no residual disease", false),
             ("osimertinib", "gefitinib", false),
             ("--", "--", false),
         ] {

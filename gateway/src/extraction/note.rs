@@ -42,6 +42,13 @@ impl Note {
         }
     }
 
+    /// A text made of stretches of this note: what was checked of the note holds for it too, save that it
+    /// may be blank.
+    pub(super) fn part(&self, text: String) -> Self {
+        let code_points = if self.text.len() == self.code_points { text.len() } else { text.chars().count() };
+        Self { text, code_points }
+    }
+
     /// The text, for engines and the grounder. It must not leave them.
     #[must_use]
     pub fn as_str(&self) -> &str {

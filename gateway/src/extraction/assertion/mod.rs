@@ -42,7 +42,7 @@ mod words;
 pub use kinds::{Assertion, Section};
 use lexicon::{REACH, Rule};
 use scope::Scope;
-use sentences::Sentence;
+pub(super) use sentences::{Sentence, split as sentences};
 use words::{Mark, Word};
 
 /// No cue has more words.
@@ -61,7 +61,7 @@ impl<'note> Context<'note> {
     /// Reads a note.
     #[must_use]
     pub fn of(text: &'note str) -> Self {
-        let sentences = sentences::split(text);
+        let sentences = sentences(text);
         let mut folded = words::fold(text);
         let scopes = scope::scopes(&mut folded, &sentences);
         Self { text, sentences, words: folded.words, scopes }

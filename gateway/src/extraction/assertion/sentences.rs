@@ -23,14 +23,16 @@ const HANGING: &[&[u8]] = &[
 
 /// One sentence. Sentences are in order and do not overlap; white space and bullets lie between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sentence {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) section: Section,
+pub(in crate::extraction) struct Sentence {
+    pub(in crate::extraction) start: usize,
+    pub(in crate::extraction) end: usize,
+    pub(in crate::extraction) section: Section,
+    /// Whether it is a heading and nothing else.
+    pub(in crate::extraction) heading: bool,
 }
 
 /// Splits a note.
-pub(super) fn split(text: &str) -> Vec<Sentence> {
+pub(in crate::extraction) fn split(text: &str) -> Vec<Sentence> {
     let mut splitter = Splitter {
         bytes: text.as_bytes(),
         sentences: Vec::with_capacity(text.len() / 60 + 1),
@@ -96,7 +98,7 @@ impl Splitter<'_> {
 
     fn close(&mut self) {
         if let Some((start, end)) = self.open.take() {
-            self.sentences.push(Sentence { start, end, section: self.section });
+            self.sentences.push(Sentence { start, end, section: self.section, heading: false });
             self.said = true;
         }
     }
@@ -134,8 +136,7 @@ impl Splitter<'_> {
             (self.section, self.inline) = (Section::Body, false);
         }
         if heading {
-            self.open = Some((line.start, end));
-            self.close();
+            self.sentences.push(Sentence { start: line.start, end, section: self.section, heading: true });
             self.said = false;
         }
         heading
