@@ -31,6 +31,8 @@ pub(crate) enum Act {
     Say(String),
     CutOff,
     NoUsage,
+    /// One token a byte, where the request wants their log-probabilities.
+    WithLogprobs,
     NoChoices,
     Html,
     Status(u16, Value),
@@ -65,9 +67,14 @@ struct Script {
 
 /// Starts a server that acts as listed, the last for ever.
 pub(crate) async fn start(acts: Vec<Act>) -> Fake {
+    start_with_context(acts, 8_192).await
+}
+
+/// The same with a model of another context length.
+pub(crate) async fn start_with_context(acts: Vec<Act>, context: u32) -> Fake {
     let script = Script { acts: Arc::new(acts), calls: Arc::default(), bodies: Arc::default() };
     let (calls, bodies) = (Arc::clone(&script.calls), Arc::clone(&script.bodies));
-    let models = json!({"data": [{"id": "medical-ie", "max_model_len": 8192}]});
+    let models = json!({"data": [{"id": "medical-ie", "max_model_len": context}]});
     let router = Router::new()
         .route("/v1/models", get(async move || Json(models)))
         .route("/tokenize", post(async || Json(json!({"count": 9_000, "max_model_len": 8_192}))))
@@ -81,6 +88,7 @@ pub(crate) async fn start(acts: Vec<Act>) -> Fake {
 
 async fn completion(State(script): State<Script>, Json(body): Json<Value>) -> Response {
     let call = script.calls.fetch_add(1, SeqCst);
+    let wanted = body.get("logprobs").is_some();
     script.bodies.lock().await.push(body);
     let act = script.acts.get(call).or(script.acts.last()).unwrap().clone();
     let say = |text: &str, finish: &str| {
@@ -93,6 +101,18 @@ async fn completion(State(script): State<Script>, Json(body): Json<Value>) -> Re
         Act::NoUsage => {
             let mut answer = say(RECORD, "stop");
             answer["usage"] = Value::Null;
+            Json(answer).into_response()
+        }
+        Act::WithLogprobs => {
+            let mut answer = say(RECORD, "stop");
+            if wanted {
+                let stage = RECORD.find("IV").unwrap();
+                let token = |(at, byte): (usize, u8)| {
+                    let probability: f64 = if (stage..stage + 2).contains(&at) { 0.25 } else { 0.5 };
+                    json!({"token": "?", "bytes": [byte], "logprob": probability.ln()})
+                };
+                answer["choices"][0]["logprobs"]["content"] = RECORD.bytes().enumerate().map(token).collect();
+            }
             Json(answer).into_response()
         }
         Act::NoChoices => Json(json!({"choices": []})).into_response(),

@@ -3,6 +3,7 @@
 
 mod fake_vllm;
 mod faults;
+mod long_notes;
 mod sockets;
 
 use std::sync::Arc;

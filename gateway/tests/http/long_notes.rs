@@ -1,0 +1,120 @@
+//! Notes in parts, what the note contradicts, a second opinion, and the model's own doubt.
+
+use std::{sync::atomic::Ordering::SeqCst, time::Duration};
+
+use axum::http::StatusCode;
+use gateway::config::Settings;
+use serde_json::{Value, json};
+
+use crate::{
+    fake_vllm::{Act, RECORD, start, start_with_context},
+    faults::{gateway, serving},
+    post,
+};
+
+const DEADLINE: Duration = Duration::from_secs(50);
+
+fn said(stage: &str, treatment: &str) -> Act {
+    Act::Say(RECORD.replace("\"IV\"", stage).replace("\"osimertinib\"", treatment))
+}
+
+/// Three parts, told apart by what stands in them.
+fn long_note() -> String {
+    let filler = "The patient feels well and walks daily with her dog. ".repeat(95);
+    format!(
+        "Ms A has lung adenocarcinoma, stage II.\n\n{filler}\n\nStage IV since May.\n{filler}\n\nOn osimertinib.\n{filler}"
+    )
+}
+
+#[tokio::test]
+async fn parts_are_read_and_merged() {
+    let fake = start(vec![said("\"II\"", "null"), said("\"IV\"", "null"), said("null", "\"osimertinib\"")]).await;
+    let note = long_note();
+    let (status, answer) = post(&gateway(&fake, DEADLINE).await, json!({"text": note}).to_string()).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert_eq!((&answer["chunks"], &answer["tokens_used"]), (&json!(3), &json!(300)));
+    assert_eq!((&answer["cancer_type"], &answer["treatment"]), (&json!("lung adenocarcinoma"), &json!("osimertinib")));
+    assert_eq!(answer["stage"], "II; IV");
+    assert_eq!(answer["warnings"][0]["code"], "conflicting_values");
+    assert!(answer["warnings"][0]["message"].as_str().unwrap().contains("II and IV"));
+    let raw: Value = serde_json::from_str(answer["raw_output"].as_str().unwrap()).unwrap();
+    assert_eq!(raw["stage"], "II; IV");
+    let finding = &answer["evidence"]["treatment"][0];
+    let place = |key: &str| usize::try_from(finding[key].as_u64().unwrap()).unwrap();
+    assert_eq!((&note[place("start")..place("end")], &finding["quote"]), ("osimertinib", &json!("osimertinib")));
+    let bodies = fake.bodies.lock().await;
+    for body in bodies.iter() {
+        let sent = body["messages"][1]["content"].as_str().unwrap();
+        assert!(sent.contains("Ms A has lung adenocarcinoma") && sent.chars().count() < 6_100);
+    }
+}
+
+#[tokio::test]
+async fn one_failed_part_fails_the_note_unless_a_hole_is_allowed() {
+    let broken = || Act::Status(500, json!({}));
+    let good = || said("\"II\"", "null");
+    let note = long_note();
+    for (acts, allow, status) in [
+        (vec![good(), broken(), good()], false, 502),
+        (vec![good(), broken(), good()], true, 200),
+        (vec![broken()], true, 502),
+    ] {
+        let fake = start(acts).await;
+        let body = json!({"text": note, "allow_partial": allow}).to_string();
+        let (got, answer) = post(&gateway(&fake, DEADLINE).await, body).await;
+        assert_eq!(got.as_u16(), status, "{answer}");
+        if status == 200 {
+            let unread = answer["unread"].as_array().unwrap();
+            assert!(unread.len() == 1 && unread[0]["start"].as_u64() < unread[0]["end"].as_u64());
+            assert!(answer["warnings"].to_string().contains("partly_unread"));
+        } else {
+            assert_eq!(answer["code"], "upstream_failed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_short_context_halves_the_note_until_nothing_is_left_to_halve() {
+    // Two bytes a letter: by the fake's count too long as a whole, not in halves.
+    let fake = start(vec![Act::Say(RECORD.to_owned())]).await;
+    let text = format!("Lung adenocarcinoma, stage IV, on osimertinib. {}", "\u{e9}\u{e9}\u{e9}. ".repeat(990));
+    let (status, answer) = post(&gateway(&fake, DEADLINE).await, json!({"text": text}).to_string()).await;
+    assert_eq!((status, &answer["chunks"]), (StatusCode::OK, &json!(2)), "{answer}");
+    let fake = start_with_context(vec![Act::NoUsage], 300).await;
+    let (status, problem) = post(&gateway(&fake, DEADLINE).await, json!({"text": text}).to_string()).await;
+    assert_eq!((status.as_u16(), &problem["errors"][0]["rule"]), (422, &json!("fits_context")));
+    assert_eq!(fake.calls.load(SeqCst), 0);
+}
+
+#[tokio::test]
+async fn what_the_note_denies_leaves_the_record_and_stays_in_the_evidence() {
+    let fake = start(vec![Act::Say(RECORD.to_owned())]).await;
+    let settings = Settings { cross_check: true, ..Settings::default() };
+    let text = "Lung adenocarcinoma, stage IIIA. The patient declined osimertinib.";
+    let (status, answer) = post(&serving(&fake, settings).await, json!({"text": text}).to_string()).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(answer["treatment"], Value::Null, "{answer}");
+    let finding = &answer["evidence"]["treatment"][0];
+    assert_eq!((&finding["in_record"], &finding["assertion"]), (&json!(false), &json!("declined")));
+    assert_eq!((&answer["stage"], &answer["evidence"]["stage"][0]["basis"]), (&json!("IV"), &json!("unsupported")));
+    let codes: Vec<_> = answer["warnings"].as_array().unwrap().iter().map(|warning| &warning["code"]).collect();
+    assert_eq!(codes, ["unsupported_value", "contradicted_value"]);
+    assert!(answer["raw_output"].as_str().unwrap().contains("osimertinib"));
+    let agreement = |field: &str| answer["cross_check"][field].as_str().unwrap();
+    assert_eq!((agreement("cancer_type"), agreement("stage"), agreement("treatment")), ("agree", "differ", "agree"));
+}
+
+#[tokio::test]
+async fn confidence_is_of_the_tokens_that_spell_the_value() {
+    let fake = start(vec![Act::WithLogprobs]).await;
+    let router = gateway(&fake, DEADLINE).await;
+    let text = "Lung adenocarcinoma, stage IV, on osimertinib.";
+    let (_, answer) = post(&router, json!({"text": text, "confidence": true}).to_string()).await;
+    let of = |field: &str, key: &str| answer["evidence"][field][0]["confidence"][key].as_f64().unwrap();
+    // The fake gives every byte its own token: probability one half, but one quarter to "IV".
+    assert!((of("treatment", "mean") - 0.5).abs() < 1e-6 && (of("stage", "minimum") - 0.25).abs() < 1e-6, "{answer}");
+    let (_, answer) = post(&router, json!({"text": text}).to_string()).await;
+    assert_eq!(answer["evidence"]["stage"][0]["confidence"], Value::Null);
+    let bodies = fake.bodies.lock().await;
+    assert_eq!((bodies[0].get("logprobs"), bodies[1].get("logprobs")), (Some(&json!(true)), None));
+}
