@@ -56,7 +56,15 @@ async fn a_note_reaches_its_answer_and_nothing_else() {
     let mut acts: Vec<Act> =
         [400, 401, 404, 422, 429, 500, 503].map(|status| Act::Status(status, object.clone())).into();
     acts.extend([Act::Html, Act::NoChoices, Act::CutOff, Act::Hang, Act::Say(format!("no {CANARY}")), Act::NoUsage]);
-    acts.extend([Act::Reset, Act::BreakOff, Act::HalfJson, Act::WrongTypes, Act::ErrorEvent(object), Act::Drip]);
+    acts.extend([
+        Act::Reset,
+        Act::BreakOff,
+        Act::HalfJson,
+        Act::WrongTypes,
+        Act::ErrorEvent(object),
+        Act::Drip,
+        Act::WithLogprobs,
+    ]);
     for act in acts {
         one_server(&client, act).await;
     }
@@ -70,7 +78,7 @@ async fn a_note_reaches_its_answer_and_nothing_else() {
 }
 
 async fn one_server(client: &reqwest::Client, act: Act) {
-    let good = matches!(act, Act::NoUsage);
+    let good = matches!(act, Act::NoUsage | Act::WithLogprobs);
     let fake = start(vec![act]).await;
     let mut settings = Settings::load(&Flags::default()).unwrap();
     settings.vllm.url = Some(format!("http://{}", fake.address));
