@@ -55,6 +55,10 @@ fn start_vllm(port: u16, model: Option<&str>) -> Vllm {
 }
 
 fn gateway(port: u16, stop_token_ids: &[u32]) -> Gateway {
+    Gateway::new(settings(port, stop_token_ids)).unwrap()
+}
+
+fn settings(port: u16, stop_token_ids: &[u32]) -> Settings {
     let mut settings = Settings::load(&Flags {
         engine: Some(EngineChoice::Vllm),
         vllm_url: Some(format!("http://127.0.0.1:{port}")),
@@ -62,7 +66,7 @@ fn gateway(port: u16, stop_token_ids: &[u32]) -> Gateway {
     })
     .unwrap();
     settings.vllm.stop_token_ids = stop_token_ids.to_vec();
-    Gateway::new(settings).unwrap()
+    settings
 }
 
 async fn post(router: &Router, body: &Value) -> (StatusCode, Value) {
@@ -137,8 +141,17 @@ async fn fifty_at_once(router: &Router) {
 }
 
 async fn refusals(router: &Router, port: u16) {
-    let (status, problem) = post(router, &json!({"text": "lung cancer ".repeat(8_000)})).await;
-    assert_eq!((status, &problem["errors"][0]["rule"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("fits_context")));
+    // Over the context: the server's own tokenizer says so, and the note is halved until its parts fit.
+    let mut settings = settings(port, &[1, 2]);
+    settings.chunk.max_chars = 100_000;
+    let whole = Gateway::new(settings).unwrap();
+    wait_until_ready(&whole).await;
+    let (status, answer) =
+        post(&http::router(whole.app.clone(), Vec::new()), &json!({"text": "lung cancer ".repeat(8_000)})).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert!(answer["chunks"].as_u64().unwrap() > 1, "{answer}");
+    let (status, answer) = post(router, &json!({"text": "lung cancer ".repeat(1_500)})).await;
+    assert_eq!((status, &answer["chunks"]), (StatusCode::OK, &json!(4)), "{answer}");
 
     let mut settings = Settings::load(&Flags::default()).unwrap();
     settings.vllm.url = Some(format!("http://127.0.0.1:{port}"));
@@ -201,6 +214,49 @@ async fn a_killed_server_is_an_error(router: &Router, server: Vllm, port: u16) {
     drop(server);
     let (status, problem) = post(router, &json!({"text": "Stage IV lung cancer."})).await;
     assert_eq!((status, &problem["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("upstream_unavailable")));
+}
+
+/// What the model says and the note denies is out of the record; its doubt is a probability; a note in
+/// parts holds what its parts hold; and the rules give their opinion.
+async fn denied_sites_doubt_and_long_notes(port: u16, note: &str) {
+    let mut checked = settings(port, &[1, 2]);
+    checked.cross_check = true;
+    let gateway = Gateway::new(checked).unwrap();
+    wait_until_ready(&gateway).await;
+    let router = http::router(gateway.app.clone(), Vec::new());
+    let denying = "58-year-old woman with stage IV lung adenocarcinoma, EGFR exon 19 deletion, started osimertinib with \
+                   partial response. No evidence of liver or brain metastases. Bone metastases stable.";
+    let (status, answer) = post(&router, &json!({"text": denying, "confidence": true})).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert!(!answer["metastasis_site"].to_string().contains("liver"), "{answer}");
+    let sites = answer["evidence"]["metastasis_site"].as_array().unwrap();
+    assert!(sites.iter().any(|site| site["assertion"] == "negated" && site["in_record"] == false), "{answer}");
+    assert!(answer["warnings"].to_string().contains("contradicted_value"));
+    assert!(
+        ["agree", "differ", "only_model", "only_rules"].contains(&answer["cross_check"]["stage"].as_str().unwrap())
+    );
+    let confidence = &answer["evidence"]["treatment"][0]["confidence"];
+    let (mean, minimum) = (confidence["mean"].as_f64().unwrap(), confidence["minimum"].as_f64().unwrap());
+    assert!(0.0 < minimum && minimum <= mean && mean <= 1.0, "{answer}");
+
+    // The model knows short notes only, so the parts are as short as they may be.
+    let mut settings = settings(port, &[1, 2]);
+    settings.chunk.max_chars = 1_000;
+    let gateway = Gateway::new(settings).unwrap();
+    wait_until_ready(&gateway).await;
+    let later = "Progress note: 70-year-old man with stage IV cutaneous melanoma, BRAF V600E. He was switched to \
+                 dabrafenib plus trametinib. Follow-up imaging shows a partial response of the liver metastases.";
+    let text = format!("{note}\n\n{later}\n\n{later}\n\n{later}");
+    let (status, answer) =
+        post(&http::router(gateway.app.clone(), Vec::new()), &json!({"text": text, "confidence": true})).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert!(answer["chunks"].as_u64().unwrap() > 1);
+    let holds = |field: &str, value: &str| assert!(answer[field].to_string().contains(value), "{field}: {answer}");
+    holds("cancer_type", "melanoma");
+    holds("metastasis_site", "brain");
+    holds("metastasis_site", "liver");
+    holds("treatment", "ipilimumab");
+    holds("treatment", "dabrafenib");
 }
 
 /// SIGTERM to the server with a note in flight, as a deployment does.
@@ -301,6 +357,8 @@ async fn trained_model() {
     let all = answer["evidence"].as_object().unwrap().values().flat_map(|list| list.as_array().unwrap());
     assert!(all.clone().all(|finding| finding["basis"] == "unsupported"), "{answer}");
     assert_eq!(all.clone().next().is_some(), !answer["warnings"].as_array().unwrap().is_empty());
+
+    denied_sites_doubt_and_long_notes(port, note).await;
 
     let messages = json!([{"role": "system", "content": "S"}, {"role": "user", "content": " N "}]);
     let tokens = raw(port, "/tokenize", &json!({"model": "medical-ie", "messages": messages})).await;
