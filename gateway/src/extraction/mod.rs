@@ -18,6 +18,7 @@ mod note;
 pub mod parse;
 mod pipeline;
 mod reading;
+mod staging;
 
 pub use answer::{Answer, Basis, Finding, Unread, Warning, WarningCode};
 pub use assertion::{Assertion, Context, Section};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::extraction::{Field, Record, alike::Words, fields::parts};
+use crate::extraction::{Field, Record, alike::Words, fields::parts, staging::group};
 
 /// More parts of one field are kept as they are: comparing all with all has its price.
 const COMPARED: usize = 256;
@@ -73,28 +73,7 @@ fn keep<'a>(kept: &mut Vec<Kept<'a>>, new: Kept<'a>, field: Field) {
 /// Whether one stage is a substage of the other: IVB of IV.
 fn closer_stage(field: Field, closer: &Kept<'_>, wider: &Kept<'_>) -> bool {
     let (Some(closer), Some(wider)) = (group(closer.value), group(wider.value)) else { return false };
-    field == Field::Stage && closer.starts_with(&wider) && numeral(&closer) == numeral(&wider)
-}
-
-/// A stage group in Roman numerals: `IVB` of "stage 4b"; nothing for other wordings, such as TNM.
-fn group(value: &str) -> Option<String> {
-    let upper = value.to_uppercase();
-    let bare = upper.trim_start_matches("STAGE").trim();
-    let (number, rest) = match bare.split_at_checked(1) {
-        Some(("1", rest)) => ("I", rest),
-        Some(("2", rest)) => ("II", rest),
-        Some(("3", rest)) => ("III", rest),
-        Some(("4", rest)) => ("IV", rest),
-        _ => ("", bare),
-    };
-    let group = format!("{number}{rest}");
-    let tail = group.trim_start_matches(['I', 'V', '0']);
-    let known = matches!(numeral(&group), "0" | "I" | "II" | "III" | "IV");
-    (known && tail.len() <= 2 && tail.chars().all(|c| matches!(c, 'A'..='D' | '1'..='3'))).then_some(group)
-}
-
-fn numeral(group: &str) -> &str {
-    group.trim_end_matches(|c: char| matches!(c, 'A'..='D' | '1'..='3'))
+    field == Field::Stage && closer.is_of(&wider)
 }
 
 /// What cannot be true together: two stage groups, two responses, two results of one marker.

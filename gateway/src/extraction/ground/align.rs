@@ -1,4 +1,4 @@
-//! Aligns a value with the note: the tightest stretch of one sentence that holds all its words.
+//! Aligns a value with the note: the stretches of one sentence that hold all its words.
 //!
 //! Case, spacing, hyphens, Unicode form, plural, word order and a few words between are tolerated;
 //! a negation between, another result between, or a sentence end never is.
@@ -9,69 +9,93 @@ use memchr::memmem;
 
 use super::{
     index::{Index, Kind, Token},
-    words::{is_joiner, is_negator},
+    query::{Form, Query, Word},
+    words::{self, is_joiner, is_negator},
 };
 
-/// Most words of the note that may stand between two words of a value.
-const WIDEST_GAP: usize = 4;
 /// Most places of one word that are looked at, so that a note of one word repeated stays cheap.
 const MOST_PLACES: usize = 4_096;
+/// Most stretches that are kept.
+const MOST_MATCHES: usize = 64;
 
 /// One place of one word: a range of tokens of the note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
     first: usize,
     last: usize,
+    rule: Option<&'static str>,
 }
 
-/// A word of a value: tokens that stand together but for a hyphen, a slash or an apostrophe.
-struct Word {
-    folded: String,
-    /// Places in `folded` where the value itself has a break.
-    breaks: Vec<usize>,
-    /// Whether a trailing plural `s` may be missing or added.
-    inflects: bool,
+/// A stretch of the note that holds all words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Match {
+    /// Bytes of the note.
+    pub(super) range: Range<usize>,
+    /// Tokens that it holds: the fewer, the tighter.
+    pub(super) width: usize,
+    /// The first synonym that it takes; nothing where the words themselves stand there.
+    pub(super) rule: Option<&'static str>,
 }
 
-impl Word {
-    fn carries_meaning(&self) -> bool {
-        !is_joiner(&self.folded) && self.folded != "+"
-    }
-}
-
-/// Byte range in the note of the tightest stretch that holds the value's words.
-pub(super) fn align(note: &Index, value: &str) -> Option<Range<usize>> {
-    let words = words_of(value);
-    let places: Vec<Vec<Place>> = words.iter().map(|word| places_of(note, word)).collect();
-    if places.is_empty() || places.iter().any(Vec::is_empty) {
-        return None;
-    }
-    let (first, last) = tightest(note, &places)?;
-    Some(note.tokens().get(first)?.start..note.tokens().get(last)?.end)
-}
-
-fn words_of(value: &str) -> Vec<Word> {
-    let index = Index::of(value);
-    let mut words: Vec<Word> = Vec::new();
-    let mut previous: Option<Token> = None;
-    for &token in index.tokens() {
-        let folded = index.fold_of(token);
-        let between = previous.map(|previous: Token| value.get(previous.end..token.start).unwrap_or_default());
-        let joined = matches!(between, Some("" | "-" | "\u{2010}" | "\u{2011}" | "/" | "'" | "\u{2019}"));
-        match words.last_mut() {
-            Some(word) if joined => {
-                word.breaks.push(word.folded.len());
-                word.folded.push_str(folded);
-                word.inflects = token.kind == Kind::Letters;
-            }
-            _ => words.push(Word { folded: folded.to_owned(), breaks: vec![], inflects: token.kind == Kind::Letters }),
+/// The stretches that hold the query's words, none inside another, in order. `loose` lets synonyms stand
+/// for words.
+pub(super) fn matches(note: &Index, query: &Query, loose: bool) -> Vec<Match> {
+    let Some(places) = all_places(note, query, loose) else { return Vec::new() };
+    let mut found: Vec<(usize, usize, Option<&'static str>)> = Vec::new();
+    walk(note, query, &places, |first, last, rule| {
+        // One that starts later and ends no later is inside.
+        if found.last().is_some_and(|&(_, end, _)| last <= end) {
+            found.pop();
         }
-        previous = Some(token);
+        found.push((first, last, rule));
+        found.len() < MOST_MATCHES
+    });
+    let byte_range = |first: usize, last: usize| Some(note.tokens().get(first)?.start..note.tokens().get(last)?.end);
+    let found = found.into_iter();
+    found
+        .filter_map(|(first, last, rule)| Some(Match { range: byte_range(first, last)?, width: last - first, rule }))
+        .collect()
+}
+
+/// For each word where it stands by itself, wherever the others are; nothing where one stands nowhere.
+pub(super) fn scattered(note: &Index, query: &Query) -> Option<Vec<Vec<Match>>> {
+    let of = |place: &Place| {
+        let range = note.tokens().get(place.first)?.start..note.tokens().get(place.last)?.end;
+        Some(Match { range, width: place.last - place.first, rule: place.rule })
+    };
+    let places = all_places(note, query, true)?;
+    Some(places.iter().map(|places| places.iter().take(MOST_MATCHES).filter_map(of).collect()).collect())
+}
+
+fn all_places(note: &Index, query: &Query, loose: bool) -> Option<Vec<Vec<Place>>> {
+    let mut all = Vec::with_capacity(query.words.len());
+    for word in &query.words {
+        let places = places_of(note, word, loose);
+        if places.is_empty() {
+            return None;
+        }
+        all.push(places);
     }
-    if words.iter().any(Word::carries_meaning) {
-        words.retain(Word::carries_meaning);
+    (!all.is_empty()).then_some(all)
+}
+
+fn places_of(note: &Index, word: &Word, loose: bool) -> Vec<Place> {
+    let mut places = Vec::new();
+    collect(note, &word.form, &word.form.folded, &mut places);
+    if word.form.inflects
+        && (loose || places.is_empty())
+        && let Some(other) = other_number(&word.form.folded)
+    {
+        collect(note, &word.form, &other, &mut places);
     }
-    words
+    if loose && !word.others.is_empty() {
+        for form in word.others {
+            collect(note, form, &form.folded, &mut places);
+        }
+        places.sort_unstable_by_key(|place| (place.first, place.last));
+        places.truncate(MOST_PLACES);
+    }
+    places
 }
 
 /// The singular of a word that looks like a plural, or the plural of a Greek singular.
@@ -87,19 +111,7 @@ fn other_number(word: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-fn places_of(note: &Index, word: &Word) -> Vec<Place> {
-    let mut places = Vec::new();
-    collect(note, word, &word.folded, &mut places);
-    if places.is_empty()
-        && word.inflects
-        && let Some(other) = other_number(&word.folded)
-    {
-        collect(note, word, &other, &mut places);
-    }
-    places
-}
-
-fn collect(note: &Index, word: &Word, folded: &str, places: &mut Vec<Place>) {
+fn collect(note: &Index, form: &Form, folded: &str, places: &mut Vec<Place>) {
     for at in memmem::find_iter(note.folded().as_bytes(), folded.as_bytes()) {
         let Some(first) = note.starting_at(at) else { continue };
         let end = at + folded.len();
@@ -108,12 +120,12 @@ fn collect(note: &Index, word: &Word, folded: &str, places: &mut Vec<Place>) {
         let rest = tokens.last().and_then(|token| note.folded().get(end..token.fold_end));
         let ends_here = match rest {
             Some("") => true,
-            Some("s" | "es") => word.inflects && folded.len() > 3,
+            Some("s" | "es") => form.inflects && folded.len() > 3,
             _ => false,
         };
-        if ends_here && stands_together(tokens, at, word) {
-            places.push(Place { first, last });
-            if places.len() == MOST_PLACES {
+        if ends_here && stands_together(tokens, at, form) {
+            places.push(Place { first, last, rule: form.rule });
+            if places.len() >= MOST_PLACES {
                 break;
             }
         }
@@ -122,40 +134,56 @@ fn collect(note: &Index, word: &Word, folded: &str, places: &mut Vec<Place>) {
 
 /// Whether tokens of the note may be read as one word: nothing or one mark between them, or white
 /// space where the value has a break too or letters meet digits ("HER 2").
-fn stands_together(tokens: &[Token], at: usize, word: &Word) -> bool {
+fn stands_together(tokens: &[Token], at: usize, form: &Form) -> bool {
     tokens.windows(2).all(|pair| {
         let [left, right] = pair else { return true };
-        let broken = word.breaks.contains(&(right.fold_start - at));
+        let broken = form.breaks.contains(&(right.fold_start - at));
         let changes = left.kind != right.kind;
         left.sentence == right.sentence && right.gap <= 1 && (right.gap == 0 || broken || changes)
     })
 }
 
-/// The tightest acceptable stretch with one place of each word, the earliest of equals.
+/// Visits the acceptable stretches with one place of each word, until the visitor has enough.
 ///
 /// Walks all lists together, always moving on the list whose place stands first: each step gives the
 /// smallest stretch that starts there, so the whole takes one step per place.
-fn tightest(note: &Index, places: &[Vec<Place>]) -> Option<(usize, usize)> {
+fn walk(
+    note: &Index,
+    query: &Query,
+    places: &[Vec<Place>],
+    mut visit: impl FnMut(usize, usize, Option<&'static str>) -> bool,
+) {
     let mut at = vec![0usize; places.len()];
-    let mut best: Option<(usize, usize)> = None;
+    let mut chosen: Vec<Place> = Vec::with_capacity(places.len());
     loop {
-        let chosen: Vec<Place> = places.iter().zip(&at).map_while(|(list, &i)| list.get(i).copied()).collect();
+        chosen.clear();
+        chosen.extend(places.iter().zip(&at).map_while(|(list, &i)| list.get(i).copied()));
         if chosen.len() < places.len() {
-            return best;
+            return;
         }
-        let first = chosen.iter().map(|place| place.first).min()?;
-        let last = chosen.iter().map(|place| place.last).max()?;
-        if best.is_none_or(|(from, to)| last - first < to - from) && acceptable(note, &chosen) {
-            best = Some((first, last));
+        let first = chosen.iter().map(|place| place.first).min().unwrap_or_default();
+        let last = chosen.iter().map(|place| place.last).max().unwrap_or_default();
+        // Far apart is never acceptable, and cheaper to see than by looking at what lies between.
+        let near = last - first <= chosen.len() * (query.widest_gap + 3) + 8;
+        if near && acceptable(note, query, &chosen) {
+            let rule = chosen.iter().find_map(|place| place.rule);
+            if !visit(first, last, rule) {
+                return;
+            }
         }
-        let (front, _) = chosen.iter().enumerate().min_by_key(|(_, place)| (place.first, place.last))?;
-        *at.get_mut(front)? += 1;
+        let front = chosen.iter().enumerate().min_by_key(|(_, place)| (place.first, place.last));
+        let Some(front) = front.and_then(|(front, _)| at.get_mut(front)) else { return };
+        *front += 1;
     }
 }
 
-fn acceptable(note: &Index, chosen: &[Place]) -> bool {
+fn acceptable(note: &Index, query: &Query, chosen: &[Place]) -> bool {
     let mut order: Vec<(Place, usize)> = chosen.iter().copied().zip(0..).collect();
     order.sort_unstable_by_key(|(place, _)| (place.first, place.last));
+    let is_pole = |word: usize| query.words.get(word).is_some_and(|word| words::is_pole(&word.form.folded));
+    if order.len() > 1 && order.first().is_some_and(|&(place, word)| is_pole(word) && !points_on(note, place)) {
+        return false;
+    }
     order.windows(2).all(|pair| {
         let [(left, left_word), (right, right_word)] = pair else { return true };
         let (Some(from), Some(to)) = (note.tokens().get(left.last), note.tokens().get(right.first)) else {
@@ -165,14 +193,31 @@ fn acceptable(note: &Index, chosen: &[Place]) -> bool {
             return false;
         }
         let between = note.tokens().get(left.last + 1..right.first).unwrap_or_default();
-        let gap: Vec<&str> =
-            between.iter().map(|&token| note.fold_of(token)).filter(|word| !is_joiner(word) && *word != "+").collect();
-        let same_clause = from.clause == to.clause;
-        let in_order = right_word > left_word;
+        // A sign is the result of what it is glued to.
+        if is_sign(note, *to) && !(between.is_empty() && to.gap == 0) {
+            return false;
+        }
+        let mut gap = 0;
+        for &token in between {
+            let word = note.fold_of(token);
+            if is_negator(word) || (is_sign(note, token) && token.gap == 0) {
+                return false;
+            }
+            gap += usize::from(!is_joiner(word) && word != "+");
+        }
         // "ER positive, HER2 negative" must not support "HER2 positive": a comma between two words
         // is only harmless in a list that the value spells out in the same order.
-        (same_clause || (gap.is_empty() && in_order))
-            && gap.len() <= WIDEST_GAP
-            && !gap.iter().any(|word| is_negator(word))
+        (from.clause == to.clause || (gap == 0 && right_word > left_word)) && gap <= query.widest_gap
     })
+}
+
+/// Whether a result that stands before its marker belongs to it: "positive for HER2". In "ER negative PR
+/// positive" the first result is the ER's.
+fn points_on(note: &Index, place: Place) -> bool {
+    let next = note.tokens().get(place.last + 1);
+    next.is_some_and(|&token| matches!(note.fold_of(token), "for" | "expression" | "staining"))
+}
+
+fn is_sign(note: &Index, token: Token) -> bool {
+    token.kind == Kind::Symbol && matches!(note.fold_of(token), "+" | "-")
 }

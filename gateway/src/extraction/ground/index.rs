@@ -9,7 +9,7 @@ pub(super) enum Kind {
     Letters,
     /// Digits, with a decimal point or comma inside.
     Number,
-    /// One of `% + < >`, which change what a result means.
+    /// One of `% + - < >`, which change what a result means.
     Symbol,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Token {
     pub(super) gap: u32,
     /// How many ends of a sentence or clause (full stop, semicolon, blank line) stand before it.
     pub(super) sentence: u32,
-    /// How many commas, brackets, colons and the like stand before it.
+    /// How many commas, line ends and the like stand before it.
     pub(super) clause: u32,
 }
 
@@ -49,7 +49,7 @@ impl Index {
             if c.is_ascii() {
                 index.take_ascii(&mut scan, c, at, end, next);
             } else {
-                index.take_other(&mut scan, c, at, end);
+                index.take_other(&mut scan, c, at, end, next);
             }
         }
         index
@@ -85,23 +85,20 @@ impl Index {
             '.' | ',' if scan.open == Some(Kind::Number) && next.is_some_and(|next| next.is_ascii_digit()) => {
                 self.push(scan, Kind::Number, '.', at, end);
             }
-            '%' | '+' | '<' | '>' => {
-                scan.open = None;
-                self.push(scan, Kind::Symbol, c, at, end);
-                scan.open = None;
-            }
+            '%' | '+' | '<' | '>' => self.push_symbol(scan, c, at, end),
+            '-' if ends_a_result(scan.open, next) => self.push_symbol(scan, c, at, end),
             _ => scan.separate(c, next),
         }
     }
 
-    fn take_other(&mut self, scan: &mut Scan, c: char, at: usize, end: usize) {
+    fn take_other(&mut self, scan: &mut Scan, c: char, at: usize, end: usize, next: Option<char>) {
         match c {
             // Soft hyphen, zero-width spaces and joiners, byte order mark: invisible, so not there.
             '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => {}
-            '≥' | '≤' => {
-                scan.open = None;
-                self.push(scan, Kind::Symbol, if c == '≥' { '>' } else { '<' }, at, end);
-                scan.open = None;
+            '≥' => self.push_symbol(scan, '>', at, end),
+            '≤' => self.push_symbol(scan, '<', at, end),
+            '\u{2010}'..='\u{2013}' | '\u{2212}' if ends_a_result(scan.open, next) => {
+                self.push_symbol(scan, '-', at, end);
             }
             _ if is_combining_mark(c) => {
                 // A mark belongs to the letter before it: the quote must not cut it off.
@@ -130,6 +127,12 @@ impl Index {
         }
     }
 
+    fn push_symbol(&mut self, scan: &mut Scan, symbol: char, start: usize, end: usize) {
+        scan.open = None;
+        self.push(scan, Kind::Symbol, symbol, start, end);
+        scan.open = None;
+    }
+
     fn push(&mut self, scan: &mut Scan, kind: Kind, folded: char, start: usize, end: usize) {
         let fold_start = self.folded.len();
         self.folded.push(folded);
@@ -145,6 +148,12 @@ impl Index {
         scan.gap = 0;
         scan.newlines = 0;
     }
+}
+
+/// Whether a hyphen here is a result, as in "ER-/PR-", and not part of a word.
+fn ends_a_result(open: Option<Kind>, next: Option<char>) -> bool {
+    matches!(open, Some(Kind::Letters | Kind::Number))
+        && next.is_none_or(|next| next.is_whitespace() || matches!(next, '/' | ',' | ';' | ')' | '.'))
 }
 
 /// Where the pass over a text stands.
@@ -165,7 +174,7 @@ impl Scan {
         match c {
             '.' if next.is_some_and(|next| !next.is_whitespace()) => {}
             '.' | '!' | '?' | ';' | '\u{c}' | '。' => self.sentence += 1,
-            ',' | ':' | '(' | ')' | '[' | ']' | '|' | '\t' | '—' | '–' | '•' | '、' => self.clause += 1,
+            ',' | '|' | '\t' | '—' | '–' | '•' | '、' => self.clause += 1,
             '\n' => {
                 self.newlines += 1;
                 self.clause += 1;
@@ -197,6 +206,7 @@ mod tests {
             ("Sézary e\u{301}te \u{fb01}ne", &["sezary", "ete", "fine"]),
             ("mel\u{ad}anoma mel\u{200b}anoma", &["melanoma", "melanoma"]),
             ("１０ ｍｇ", &["10", "mg"]),
+            ("ER-/PR\u{2212}, anti-PD-1", &["er", "-", "pr", "-", "anti", "pd", "1"]),
             ("", &[]),
         ] {
             assert_eq!(folds(text), expected, "{text}");

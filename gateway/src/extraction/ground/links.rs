@@ -1,66 +1,91 @@
-//! What stands in a note for a value whose own words do not: adjectives and synonyms (`normalized`) and
-//! what follows by a named rule (`inferred`). Clinical knowledge as data; a first, short list.
+//! Whole values and the wordings of a note that mean them (`normalized`) or imply them (`inferred`): the
+//! lists in `links/`, read once.
 
+use std::{collections::HashMap, sync::LazyLock};
+
+use super::query::{Query, key};
 use crate::extraction::{Basis, Field};
 
-/// A value, and wordings of a note that mean it or imply it.
+/// A rule that links values of one field to wordings.
+#[derive(Debug)]
 pub(super) struct Link {
-    pub(super) field: Field,
-    /// Values that it is about, folded: lower case, one space between words.
-    pub(super) values: &'static [&'static str],
-    /// Wordings, the most telling first.
-    pub(super) wordings: &'static [&'static str],
     pub(super) basis: Basis,
-    /// Name of the rule, as the answer gives it.
+    /// The rule's name, as the answer gives it.
     pub(super) rule: &'static str,
+    /// The field as which the note's assertion of the wording is judged.
+    pub(super) judged_as: Field,
+    pub(super) wordings: Vec<Query>,
 }
 
-const fn site(values: &'static [&'static str], wordings: &'static [&'static str]) -> Link {
-    Link { field: Field::MetastasisSite, values, wordings, basis: Basis::Normalized, rule: "adjective_of_site" }
+#[derive(Default)]
+struct Links {
+    all: Vec<Link>,
+    by_value: HashMap<(Field, String), Vec<usize>>,
 }
 
-const fn stage(values: &'static [&'static str], wordings: &'static [&'static str], rule: &'static str) -> Link {
-    Link { field: Field::Stage, values, wordings, basis: Basis::Inferred, rule }
+static LINKS: LazyLock<Links> = LazyLock::new(|| {
+    let mut links = Links::default();
+    for (field, list) in [
+        (Field::CancerType, include_str!("links/cancer_type.txt")),
+        (Field::Stage, include_str!("links/stage.txt")),
+        (Field::GeneMutation, include_str!("links/gene_mutation.txt")),
+        (Field::Biomarker, include_str!("links/biomarker.txt")),
+        (Field::Treatment, include_str!("links/treatment.txt")),
+        (Field::Response, include_str!("links/response.txt")),
+        (Field::MetastasisSite, include_str!("links/metastasis_site.txt")),
+    ] {
+        links.read(field, list);
+    }
+    links
+});
+
+impl Links {
+    fn read(&mut self, field: Field, list: &'static str) {
+        let (mut basis, mut rule, mut judged_as) = (Basis::Normalized, "", field);
+        for line in list.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            if let Some(heading) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+                let (named, said_of) = heading.split_once(", said of ").unwrap_or((heading, ""));
+                judged_as = Field::named(said_of).unwrap_or(field);
+                let (kind, name) = named.split_once(' ').unwrap_or(("normalized", named));
+                basis = if kind == "inferred" { Basis::Inferred } else { Basis::Normalized };
+                rule = name;
+            } else if let Some((values, wordings)) = line.split_once(" = ") {
+                let link = self.all.len();
+                for value in values.split(';') {
+                    self.by_value.entry((field, key(value))).or_default().push(link);
+                }
+                // A wording stands by its own words: synonyms of synonyms lead anywhere.
+                let wordings = wordings.split('|').map(|wording| Query::literal(wording.trim())).collect();
+                self.all.push(Link { basis, rule, judged_as, wordings });
+            }
+        }
+    }
 }
 
-const fn response(values: &'static [&'static str], wordings: &'static [&'static str], rule: &'static str) -> Link {
-    Link { field: Field::Response, values, wordings, basis: Basis::Inferred, rule }
+/// The links of a value (by its key), those that mean it before those that imply it.
+pub(super) fn of(field: Field, value: &str) -> impl Iterator<Item = &'static Link> {
+    let links = LINKS.by_value.get(&(field, value.to_owned())).map_or(&[][..], Vec::as_slice);
+    let of_basis = |basis| {
+        let found = links.iter().filter_map(|&link| LINKS.all.get(link));
+        found.filter(move |link| link.basis == basis)
+    };
+    of_basis(Basis::Normalized).chain(of_basis(Basis::Inferred))
 }
 
-/// All links. AJCC 8 for the stages: distant metastasis (M1) is stage IV in most solid tumours.
-pub(super) const LINKS: &[Link] = &[
-    site(&["liver"], &["hepatic", "hepatic metastases"]),
-    site(&["bone", "bones"], &["osseous", "skeletal", "bony", "vertebral", "spinal"]),
-    site(&["lung", "lungs"], &["pulmonary"]),
-    site(&["brain"], &["cerebral", "intracranial", "cerebellar", "leptomeningeal"]),
-    site(&["peritoneum", "peritoneal"], &["peritoneal", "carcinomatosis", "omental", "peritoneum"]),
-    site(&["lymph nodes", "lymph node"], &["nodal", "lymphadenopathy", "nodes"]),
-    site(&["adrenal", "adrenal gland", "adrenal glands"], &["adrenal"]),
-    site(&["pleura", "pleural"], &["pleural", "pleura"]),
-    site(&["skin"], &["cutaneous", "dermal", "subcutaneous"]),
-    stage(
-        &["iv", "stage iv", "4"],
-        &["widely metastatic", "metastatic", "metastases", "metastasis", "metastasized", "carcinomatosis", "M1"],
-        "metastatic_implies_stage_iv",
-    ),
-    stage(
-        &["iii", "stage iii", "3"],
-        &["locally advanced", "node-positive", "positive lymph nodes", "nodal involvement"],
-        "locally_advanced_implies_stage_iii",
-    ),
-    response(
-        &["partial response"],
-        &["decrease in size", "decreased in size", "shrinkage", "reduction in size", "smaller", "regression"],
-        "shrinkage_implies_partial_response",
-    ),
-    response(
-        &["disease progression", "progressive disease", "progression"],
-        &["progressed", "progression", "progressive", "new lesions", "enlarged", "increase in size"],
-        "growth_implies_progression",
-    ),
-    response(
-        &["stable disease"],
-        &["stable", "unchanged", "no significant change"],
-        "no_change_implies_stable_disease",
-    ),
-];
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every list is read to its last line, and every rule can be named.
+    #[test]
+    fn the_lists_can_be_read() {
+        for field in Field::ALL {
+            let rules: Vec<_> = LINKS.by_value.iter().filter(|((of, _), _)| *of == field).collect();
+            assert!(!rules.is_empty(), "{}", field.name());
+        }
+        for link in &LINKS.all {
+            assert!(!link.rule.is_empty() && link.rule.bytes().all(|b| b == b'_' || b.is_ascii_lowercase()));
+            assert!(link.wordings.iter().all(|wording| !wording.words.is_empty()), "{}", link.rule);
+        }
+    }
+}

@@ -68,6 +68,8 @@ fn a_neighbours_result_is_no_support() {
             ("HER2 negative, PR positive.", "HER2 positive", None),
             ("HER2 was not positive.", "HER2 positive", None),
             ("HER2 negative ER positive", "HER2 positive", None),
+            ("ER negative PR positive", "PR negative", None),
+            ("Positive for HER2.", "HER2 positive", Some("Positive for HER2")),
             ("ER was seen. Positive margins.", "ER positive", None),
             ("PD-L1 50%", "PD-L1 5%", None),
             ("PD-L1 1%", "PD-L1 <1%", None),
@@ -119,7 +121,7 @@ fn hostile_repetition_ends() {
     let text = "lung ".repeat(20_000);
     assert_eq!(quote(&text, Field::CancerType, "lung cancer"), None);
     let text = format!("{}cancer", "lung mass ".repeat(10_000));
-    assert!(quote(&text, Field::CancerType, &"lung cancer ".repeat(50)).is_none());
+    assert!(quote(&text, Field::Treatment, &"lung cancer ".repeat(50)).is_none());
 }
 
 proptest! {
@@ -151,7 +153,7 @@ proptest! {
 #[test]
 fn synonyms_and_rules_name_their_words() {
     for (field, text, value, basis, rule, quote) in [
-        (Field::MetastasisSite, "Hepatic lesions.", "liver", Basis::Normalized, "adjective_of_site", "Hepatic"),
+        (Field::MetastasisSite, "Hepatic lesions.", "liver", Basis::Normalized, "site_adjective", "Hepatic"),
         (
             Field::Stage,
             "Widely metastatic melanoma.",
@@ -188,5 +190,193 @@ fn synonyms_and_rules_name_their_words() {
         );
     }
     check(Field::Stage, &[("No evidence of metastases.", "IV", None), ("Stage II.", "IV", None)]);
-    check(Field::MetastasisSite, &[("No hepatic metastases.", "liver", None)]);
+}
+
+/// Value, basis, what the note says of it, whether it may be in the record, and the quotes.
+type Row<'a> = (&'a str, Basis, Option<Assertion>, bool, &'a [&'a str]);
+
+fn check_rows(text: &str, field: Field, value: &str, expected: &[Row<'_>]) {
+    let note = Note::new(text.to_owned(), 10_000).unwrap();
+    let mut record = Record::default();
+    *record.get_mut(field) = Some(value.to_owned());
+    let grounded = ground(&note, &record);
+    assert_eq!(grounded.len(), expected.len(), "{value:?} in {text:?}: {grounded:?}");
+    for (one, (value, basis, assertion, in_record, quotes)) in grounded.iter().zip(expected) {
+        let found: Vec<&str> = one.spans.iter().map(|span| span.quote()).collect();
+        assert_eq!(
+            (one.value, one.basis, one.assertion, one.in_record(), &found[..]),
+            (*value, *basis, *assertion, *in_record, *quotes),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_denied_is_found_and_left_out() {
+    use Assertion::{Declined, Family, Negated, NotTested, Planned, Present, WildType};
+    use Basis::{Inferred, Normalized, Stated, Unsupported};
+    for (text, field, value, expected) in [
+        (
+            "No hepatic metastases.",
+            Field::MetastasisSite,
+            "liver",
+            &[("liver", Normalized, Some(Negated), false, &["hepatic"][..])][..],
+        ),
+        (
+            "No liver lesion on CT. Later MRI: hepatic metastases.",
+            Field::MetastasisSite,
+            "liver",
+            &[("liver", Normalized, Some(Present), true, &["hepatic"])],
+        ),
+        (
+            "Liver clear, no evidence of liver metastases; bone metastases present.",
+            Field::MetastasisSite,
+            "liver, bone",
+            &[
+                ("liver", Stated, Some(Negated), false, &["Liver", "liver"]),
+                ("bone", Stated, Some(Present), true, &["bone"]),
+            ],
+        ),
+        (
+            "No evidence of liver metastases. Peritoneal implants.",
+            Field::MetastasisSite,
+            "liver and peritoneum",
+            &[
+                ("liver", Stated, Some(Negated), false, &["liver"]),
+                ("peritoneum", Normalized, Some(Present), true, &["Peritoneal", "implants"]),
+            ],
+        ),
+        (
+            "She will start osimertinib.",
+            Field::Treatment,
+            "osimertinib",
+            &[("osimertinib", Stated, Some(Planned), false, &["osimertinib"])],
+        ),
+        (
+            "He declined FOLFOX. Treated with Keytruda.",
+            Field::Treatment,
+            "FOLFOX followed by pembrolizumab",
+            &[
+                ("FOLFOX", Stated, Some(Declined), false, &["FOLFOX"]),
+                ("pembrolizumab", Normalized, Some(Present), true, &["Keytruda"]),
+            ],
+        ),
+        (
+            "EGFR wild-type. KRAS not tested.",
+            Field::GeneMutation,
+            "EGFR; KRAS",
+            &[("EGFR", Stated, Some(WildType), false, &["EGFR"]), ("KRAS", Stated, Some(NotTested), false, &["KRAS"])],
+        ),
+        (
+            "Mother had breast cancer. Patient has colon cancer.",
+            Field::CancerType,
+            "breast cancer; colon cancer",
+            &[
+                ("breast cancer", Stated, Some(Family), false, &["breast cancer"]),
+                ("colon cancer", Stated, Some(Present), true, &["colon cancer"]),
+            ],
+        ),
+        (
+            "ER negative breast cancer.",
+            Field::Biomarker,
+            "ER negative",
+            &[("ER negative", Stated, Some(Present), true, &["ER negative"])],
+        ),
+        ("Widely metastatic.", Field::Stage, "IV", &[("IV", Inferred, Some(Present), true, &["Widely metastatic"])]),
+        ("Stage II; no metastases.", Field::Stage, "IV", &[("IV", Unsupported, None, true, &[])]),
+    ] {
+        check_rows(text, field, value, expected);
+    }
+}
+
+#[test]
+fn synonyms_parts_and_phases() {
+    use Assertion::Present;
+    use Basis::{Inferred, Normalized, Stated, Unsupported};
+    for (text, field, value, expected) in [
+        (
+            "PD-L1 was 5 % on IHC.",
+            Field::Biomarker,
+            "PD-L1 5%",
+            &[("PD-L1 5%", Stated, Some(Present), true, &["PD-L1 was 5 %"][..])][..],
+        ),
+        (
+            "PD-L1 by IHC low (approximately 5%).",
+            Field::Biomarker,
+            "PD-L1 5%",
+            &[("PD-L1 5%", Stated, Some(Present), true, &["PD-L1 by IHC low (approximately 5%"])],
+        ),
+        (
+            "Her-2/neu 3+ by IHC.",
+            Field::Biomarker,
+            "HER2 positive",
+            &[("HER2 positive", Normalized, Some(Present), true, &["Her-2/neu 3+"])],
+        ),
+        (
+            "Tumor is ER+/PR-.",
+            Field::Biomarker,
+            "ER positive, PR negative",
+            &[
+                ("ER positive", Normalized, Some(Present), true, &["ER+"]),
+                ("PR negative", Normalized, Some(Present), true, &["PR-"]),
+            ],
+        ),
+        (
+            "Tumor is ER-/PR+.",
+            Field::Biomarker,
+            "ER positive, PR negative",
+            &[("ER positive, PR negative", Unsupported, None, true, &[])],
+        ),
+        (
+            "Biopsy: adenocarcinoma. A sigmoid mass was seen.",
+            Field::CancerType,
+            "colon adenocarcinoma",
+            &[("colon adenocarcinoma", Inferred, Some(Present), true, &["adenocarcinoma", "sigmoid"])],
+        ),
+        (
+            "breast cancer",
+            Field::CancerType,
+            "breast cancer (breast carcinoma)",
+            &[("breast cancer (breast carcinoma)", Normalized, Some(Present), true, &["breast cancer"])],
+        ),
+        ("Stage IIIB.", Field::Stage, "III", &[("III", Normalized, Some(Present), true, &["Stage IIIB"])]),
+        ("Stage III.", Field::Stage, "IIIB", &[("IIIB", Unsupported, None, true, &[])]),
+        ("Staging: cT4 N1.", Field::Stage, "IV", &[("IV", Unsupported, None, true, &[])]),
+        (
+            "Partial response at first, progression in May.",
+            Field::Response,
+            "initial partial response then progression",
+            &[(
+                "initial partial response then progression",
+                Normalized,
+                Some(Present),
+                true,
+                &["Partial response", "progression"],
+            )],
+        ),
+        (
+            "Lung adenocarcinoma with brain metastases.",
+            Field::MetastasisSite,
+            "lung; brain",
+            &[("lung", Unsupported, None, true, &[]), ("brain", Stated, Some(Present), true, &["brain"])],
+        ),
+        (
+            "BRCA2 mutation, found in germline testing.",
+            Field::GeneMutation,
+            "BRCA2 (germline)",
+            &[("BRCA2 (germline)", Stated, Some(Present), true, &["BRCA2", "germline"])],
+        ),
+    ] {
+        check_rows(text, field, value, expected);
+    }
+}
+
+#[test]
+fn a_past_cancer_counts_where_no_present_one_is_named() {
+    let past = "History of breast cancer. ";
+    for (text, kept) in [(past.to_owned(), true), (format!("{past}Now has lung cancer."), false)] {
+        let note = Note::new(text, 1_000).unwrap();
+        let record = Record { cancer_type: Some("breast cancer; lung cancer".into()), ..Record::default() };
+        assert_eq!(ground(&note, &record)[0].in_record(), kept, "{}", note.as_str());
+    }
 }

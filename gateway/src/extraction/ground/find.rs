@@ -1,0 +1,232 @@
+//! The search for one value: by its own words first, then by words that mean it, then by what implies it.
+//! What the note affirms is preferred to what it denies; a denial is reported only where nothing affirms.
+
+use std::{cell::LazyCell, ops::Range};
+
+use super::{
+    align::{self, Match},
+    index::Index,
+    links, pieces,
+    query::{self, Query},
+    stage,
+};
+use crate::extraction::{Assertion, Basis, Context, Field, Note, staging};
+
+/// Most places that are given for one value.
+const MOST_PLACES: usize = 4;
+
+/// What was found for a value.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) basis: Basis,
+    pub(super) rule: Option<&'static str>,
+    pub(super) assertion: Assertion,
+    /// Whether the note lets the value be in the record.
+    pub(super) affirmed: bool,
+    pub(super) ranges: Vec<Range<usize>>,
+}
+
+/// One note, read at most once for its words and once for what it says of them.
+pub(super) struct Finder<'note> {
+    index: LazyCell<Index, Box<dyn FnOnce() -> Index + 'note>>,
+    context: LazyCell<Context<'note>, Box<dyn FnOnce() -> Context<'note> + 'note>>,
+}
+
+impl<'note> Finder<'note> {
+    pub(super) fn of(note: &'note Note) -> Self {
+        Self {
+            index: LazyCell::new(Box::new(|| Index::of(note.as_str()))),
+            context: LazyCell::new(Box::new(|| Context::of(note.as_str()))),
+        }
+    }
+
+    /// Searches one value of a field; nothing where the note neither affirms nor denies it.
+    pub(super) fn find(&self, field: Field, value: &str) -> Option<Found> {
+        let mut denied = None;
+        let ways: [&dyn Fn() -> Option<Found>; 6] = [
+            &|| self.by_words(field, value),
+            &|| self.by_link(field, value),
+            &|| self.by_brackets(field, value),
+            &|| self.without_order(field, value),
+            &|| self.by_segments(field, value),
+            &|| self.by_parts(field, value),
+        ];
+        for way in ways {
+            match way() {
+                Some(found) if found.affirmed => return Some(found),
+                Some(found) => drop(denied.get_or_insert(found)),
+                None => {}
+            }
+        }
+        denied
+    }
+
+    /// The value's own words, then its words with synonyms for some.
+    fn by_words(&self, field: Field, value: &str) -> Option<Found> {
+        if field == Field::Stage
+            && let Some(group) = staging::group(value)
+        {
+            return self.by_group(&group);
+        }
+        let query = Query::of(value, field);
+        let stated = self.choose(field, align::matches(&self.index, &query, false), Basis::Stated, None);
+        if stated.as_ref().is_some_and(|found| found.affirmed) {
+            return stated;
+        }
+        let loose = self.choose(field, align::matches(&self.index, &query, true), Basis::Normalized, None);
+        match loose {
+            Some(loose) if loose.affirmed || stated.is_none() => Some(loose),
+            _ => stated,
+        }
+    }
+
+    /// Whether an organ is named as the seat of the primary: the lung of "lung adenocarcinoma".
+    fn names_primary(&self, range: &Range<usize>) -> bool {
+        let next = self.index.tokens().partition_point(|token| token.start < range.end);
+        let after = self.index.tokens().get(next..).unwrap_or_default().first();
+        after.is_some_and(|&token| {
+            matches!(
+                self.index.fold_of(token),
+                "cancer" | "carcinoma" | "adenocarcinoma" | "primary" | "malignancy" | "neoplasm" | "squamous"
+            ) && token.gap == 1
+        })
+    }
+
+    fn by_group(&self, group: &staging::Group) -> Option<Found> {
+        let of = |same: bool| {
+            let groups = stage::groups(&self.index).into_iter();
+            let like = groups.filter(|(named, _)| if same { named == group } else { named.is_of(group) });
+            like.map(|(_, range)| Match { width: range.len(), range, rule: None }).collect::<Vec<_>>()
+        };
+        let stated = self.choose(Field::Stage, of(true), Basis::Stated, None);
+        let substage = || self.choose(Field::Stage, of(false), Basis::Normalized, Some("substage"));
+        stated.filter(|found| found.affirmed).or_else(substage)
+    }
+
+    /// Wordings that mean or imply the value. What only implies must be affirmed.
+    fn by_link(&self, field: Field, value: &str) -> Option<Found> {
+        let mut denied = None;
+        for link in links::of(field, &query::key(value)) {
+            for wording in &link.wordings {
+                let matches = align::matches(&self.index, wording, false);
+                match self.choose(link.judged_as, matches, link.basis, Some(link.rule)) {
+                    Some(found) if found.affirmed => return Some(found),
+                    Some(found) if link.basis == Basis::Normalized => drop(denied.get_or_insert(found)),
+                    _ => {}
+                }
+            }
+        }
+        denied
+    }
+
+    /// "BRCA2 (germline)": both the value and what qualifies it stand in the note.
+    fn by_brackets(&self, field: Field, value: &str) -> Option<Found> {
+        let (outside, inside) = pieces::brackets(value)?;
+        let mut all = vec![self.find(field, outside.trim())?];
+        for within in inside {
+            for piece in pieces::pieces(within) {
+                all.push(self.find(field, piece)?);
+            }
+        }
+        together(all)
+    }
+
+    /// "initial partial response": the response is there, that it was the first is the reader's order.
+    fn without_order(&self, field: Field, value: &str) -> Option<Found> {
+        let words: Vec<&str> = value.split_whitespace().collect();
+        let kept: Vec<&str> = words.iter().copied().filter(|word| !query::only_orders(word)).collect();
+        if kept.is_empty() || kept.len() == words.len() {
+            return None;
+        }
+        let found = self.find(field, &kept.join(" "))?;
+        let basis = if found.basis == Basis::Stated { Basis::Normalized } else { found.basis };
+        Some(Found { basis, rule: found.rule.or(Some("order_left_out")), ..found })
+    }
+
+    /// "partial response then progression": each is in the note.
+    fn by_segments(&self, field: Field, value: &str) -> Option<Found> {
+        if field != Field::Response {
+            return None;
+        }
+        let pieces = pieces::segments(value);
+        if pieces.len() < 2 {
+            return None;
+        }
+        together(pieces.into_iter().map(|piece| self.find(field, piece)).collect::<Option<Vec<_>>>()?)
+    }
+
+    /// A tumour whose organ and histology are named in different places.
+    fn by_parts(&self, field: Field, value: &str) -> Option<Found> {
+        if field != Field::CancerType {
+            return None;
+        }
+        let query = Query::of(value, field);
+        if query.words.len() < 2 {
+            return None;
+        }
+        let scattered = align::scattered(&self.index, &query)?;
+        let each = scattered.into_iter().map(|places| {
+            let found = self.choose(field, places, Basis::Inferred, None)?;
+            Some(Found { ranges: found.ranges.into_iter().take(1).collect(), ..found })
+        });
+        let mut found = together(each.collect::<Option<Vec<_>>>()?)?;
+        (found.basis, found.rule) = (Basis::Inferred, Some("named_in_parts"));
+        found.affirmed.then_some(found)
+    }
+
+    /// The tightest of the places that the note affirms, else of all.
+    fn choose(&self, field: Field, mut matches: Vec<Match>, basis: Basis, rule: Option<&'static str>) -> Option<Found> {
+        if field == Field::MetastasisSite {
+            matches.retain(|place| !self.names_primary(&place.range));
+        }
+        if matches.is_empty() {
+            return None;
+        }
+        let judged: Vec<(Match, Assertion)> = matches
+            .into_iter()
+            .map(|place| {
+                let assertion = self.context.assess(place.range.clone(), field);
+                (place, assertion)
+            })
+            .collect();
+        let affirmed = judged.iter().any(|(_, assertion)| assertion.in_record(field));
+        let eligible = || judged.iter().filter(|(_, assertion)| !affirmed || assertion.in_record(field));
+        let tightest = eligible().map(|(place, _)| place.width).min()?;
+        let chosen: Vec<&(Match, Assertion)> = eligible().filter(|(place, _)| place.width == tightest).collect();
+        let (first, assertion) = chosen.first()?;
+        let rule = rule.or(first.rule);
+        // A plural or another order of the words is no synonym.
+        let basis = if basis == Basis::Normalized && rule.is_none() { Basis::Stated } else { basis };
+        let alike = chosen.iter().filter(|(place, _)| rule == Some("substage") || place.rule == first.rule);
+        let ranges = alike.map(|(place, _)| place.range.clone()).take(MOST_PLACES).collect();
+        Some(Found { basis, rule, assertion: *assertion, affirmed, ranges })
+    }
+}
+
+/// Several findings as one: as weak as the weakest, denied where one is.
+fn together(all: Vec<Found>) -> Option<Found> {
+    let mut all = all.into_iter();
+    let mut whole = all.next()?;
+    for one in all {
+        if strength(one.basis) < strength(whole.basis) {
+            whole.basis = one.basis;
+        }
+        whole.rule = whole.rule.or(one.rule);
+        if whole.affirmed && !one.affirmed {
+            (whole.affirmed, whole.assertion) = (false, one.assertion);
+        }
+        whole.ranges.extend(one.ranges);
+    }
+    whole.ranges.sort_by_key(|range| (range.start, range.end));
+    whole.ranges.dedup();
+    Some(whole)
+}
+
+fn strength(basis: Basis) -> u8 {
+    match basis {
+        Basis::Stated => 3,
+        Basis::Normalized => 2,
+        Basis::Inferred => 1,
+        Basis::Unsupported => 0,
+    }
+}

@@ -1,0 +1,67 @@
+//! Where a note names a stage group: "stage IIIB", "staged as IV", "FIGO IIIC". "IV" alone is a route of
+//! administration as often as a stage.
+
+use std::ops::Range;
+
+use super::index::Index;
+use crate::extraction::staging::{self, Group};
+
+/// Words between the word "stage" and its group: "stage documented as IV".
+const WIDEST_GAP: usize = 4;
+
+/// Stage groups of the note, in order, each with its place.
+pub(super) fn groups(note: &Index) -> Vec<(Group, Range<usize>)> {
+    let mut found = Vec::new();
+    let word = |at: usize| note.tokens().get(at).map(|&token| note.fold_of(token));
+    for (at, &head) in note.tokens().iter().enumerate() {
+        if !matches!(
+            note.fold_of(head),
+            "stage" | "stages" | "staged" | "staging" | "figo" | "ajcc" | "cstage" | "pstage" | "substage"
+        ) {
+            continue;
+        }
+        let mut next = at + 1;
+        let mut gap = 0;
+        while let Some(&token) = note.tokens().get(next).filter(|token| token.sentence == head.sentence) {
+            if let Some((group, last)) = group_at(note, next) {
+                found.push((group, head.start..last));
+                break;
+            }
+            // TNM between the two is no gap; another stage word starts anew.
+            let folded = note.fold_of(token);
+            if gap >= WIDEST_GAP || matches!(folded, "no" | "not" | "unknown") || is_head(folded) {
+                break;
+            }
+            gap += usize::from(word(next).is_some_and(|word| word.len() > 2));
+            next += 1;
+        }
+    }
+    found
+}
+
+fn is_head(word: &str) -> bool {
+    matches!(word, "stage" | "stages" | "staged" | "staging")
+}
+
+/// The group that starts at a token, and its last byte: `iiib`; `iii`, `b`; `3`, `b`; `iiia`, `1`.
+fn group_at(note: &Index, at: usize) -> Option<(Group, usize)> {
+    let mut best = None;
+    let mut text = String::new();
+    let tokens = note.tokens().get(at..note.tokens().len().min(at + 3))?;
+    // The 4 of "cT4" is glued to its letter.
+    if tokens.first()?.gap == 0 {
+        return None;
+    }
+    for (place, &token) in tokens.iter().enumerate() {
+        // "III B" is one group; "III breast" is not, and nothing else stands apart either.
+        if place > 0 && token.gap > u32::from(note.fold_of(token).len() == 1) {
+            break;
+        }
+        text.push_str(note.fold_of(token));
+        match staging::group(&text) {
+            Some(group) => best = Some((group, token.end)),
+            None => break,
+        }
+    }
+    best
+}
