@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod config;
+pub mod eval;
 pub mod extraction;
 pub mod http;
 pub mod readiness;

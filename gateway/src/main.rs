@@ -1,11 +1,12 @@
 //! The `gateway` command.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line's own output")]
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Args, Parser, Subcommand};
 use gateway::{
     config::{EngineChoice, Flags, Settings},
+    eval::{self, EvalError, Format, Sources},
     extraction::{Ask, Deadline, Note, Record, TokenBudget, Wishes},
     http,
     server::Gateway,
@@ -45,7 +46,7 @@ struct Options {
     vllm_url: Option<String>,
 }
 
-#[derive(Subcommand, Clone, Copy)]
+#[derive(Subcommand, Clone)]
 enum Command {
     /// Answer HTTP requests (the default)
     Serve,
@@ -59,6 +60,18 @@ enum Command {
     Healthcheck,
     /// Read one synthetic note with the configured engine and check the answer
     Selftest,
+    /// Score the configured engine, or predictions, against labelled notes
+    Eval {
+        /// Labelled notes, JSON lines: {"id", "text", "expected": {...}}
+        #[arg(long)]
+        gold: PathBuf,
+        /// Predictions to score instead of running the engine, JSON lines matched by id
+        #[arg(long)]
+        predictions: Option<PathBuf>,
+        /// How to write the report
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
 }
 
 fn main() -> ExitCode {
@@ -96,13 +109,18 @@ fn main() -> ExitCode {
         }
         Command::Healthcheck => runtime.block_on(healthcheck(&settings)),
         Command::Selftest => runtime.block_on(selftest(settings)),
+        Command::Eval { gold, predictions, format } => {
+            runtime.block_on(eval(&Sources { gold, predictions }, settings, format))
+        }
         _ => runtime.block_on(serve(settings)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::FAILURE
+            // A file that cannot be used is a mistake of the command line, not a failure.
+            let usage = matches!(error.downcast_ref(), Some(EvalError::File(_)));
+            if usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -140,6 +158,24 @@ async fn healthcheck(settings: &Settings) -> Outcome {
     gateway::vllm::install_tls();
     let answer = client.build()?.get(format!("http://{address}/health/ready")).send().await?;
     if answer.status().is_success() { Ok(()) } else { Err(format!("not ready: {}", answer.text().await?).into()) }
+}
+
+async fn eval(sources: &Sources, settings: Settings, format: Format) -> Outcome {
+    let terminal = std::io::stderr().is_terminal();
+    let report = eval::evaluate(sources, settings, |done, all| {
+        if terminal && (done % 50 == 0 || done == all) {
+            eprint!("\r{done} of {all} notes");
+        }
+    })
+    .await?;
+    if terminal {
+        eprintln!();
+    }
+    println!("{}", report.written(format).trim_end());
+    match report.failed() {
+        0 => Ok(()),
+        failed => Err(format!("{failed} note(s) got no prediction; the figures count them as empty").into()),
+    }
 }
 
 async fn selftest(settings: Settings) -> Outcome {

@@ -115,6 +115,16 @@ impl Readiness {
         }
     }
 
+    /// Waits until notes can be read, or so long at most. Says whether they can.
+    pub async fn wait(&self, most: Duration) -> bool {
+        let look = async {
+            while self.reason().is_some() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(most, look).await.is_ok()
+    }
+
     /// The word that `/health` uses.
     pub fn status(&self) -> &'static str {
         match self.reason() {

@@ -1,0 +1,147 @@
+//! `gateway eval`: how well an engine, or a file of predictions, does against labelled notes.
+//!
+//! Notes go through the same pipeline as the service's. Nothing of a note, a value or an id is printed:
+//! only counts. See `README.md` in this folder for what is measured and what the measure cannot see.
+
+mod bootstrap;
+mod gold;
+mod measure;
+mod report;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use futures_util::{StreamExt, stream};
+
+pub use gold::BadFile;
+pub use report::{Format, Report};
+
+use self::{gold::Item, measure::Counts};
+use crate::{
+    config::Settings,
+    extraction::{Answer, Ask, Basis, Deadline, ExtractError, Field, Note, TokenBudget, Wishes},
+    http::error::ErrorCode,
+    server::Gateway,
+};
+
+/// Where labels and predictions come from.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// Labelled notes.
+    pub gold: PathBuf,
+    /// Predictions for them; without this the configured engine reads the notes.
+    pub predictions: Option<PathBuf>,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    /// A file that cannot be used.
+    #[error(transparent)]
+    File(#[from] BadFile),
+    /// The engine cannot be had.
+    #[error(transparent)]
+    Server(#[from] crate::server::ServerError),
+}
+
+/// What one note's prediction is, and what is known beside it.
+#[derive(Clone, Debug, Default)]
+struct Predicted {
+    values: BTreeMap<Field, String>,
+    bases: BTreeMap<(Field, &'static str), usize>,
+    left_out: usize,
+    failure: Option<&'static str>,
+}
+
+/// Scores predictions, or the configured engine.
+pub async fn evaluate(
+    sources: &Sources,
+    settings: Settings,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Report, EvalError> {
+    let items = gold::read(&sources.gold)?;
+    let (engine, predicted) = match &sources.predictions {
+        Some(path) => ("predictions", gold::predictions(path, &items)?),
+        None => run(&items, settings, &mut progress).await?,
+    };
+    let scored: Vec<Counts> = items
+        .iter()
+        .zip(&predicted)
+        .map(|(item, predicted)| measure::score(&item.expected, &predicted.values))
+        .collect();
+    Ok(Report::new(engine, &scored, &predicted))
+}
+
+async fn run(
+    items: &[Item],
+    settings: Settings,
+    progress: &mut impl FnMut(usize, usize),
+) -> Result<(&'static str, Vec<Predicted>), EvalError> {
+    let at_once = settings.admission.in_flight;
+    let (time, limit) = (settings.admission.deadline, settings.limits.max_note_chars);
+    let (budget, temperature) =
+        (TokenBudget::Adjustable(settings.generation.max_tokens), settings.generation.temperature);
+    let gateway = Gateway::new(settings)?;
+    let engine = gateway.app.pipeline.engine().as_str();
+    gateway.app.readiness.wait(time).await;
+    let ask = Ask { model: None, temperature, seed: None, budget, confidence: false, request_id: Arc::from("eval") };
+    let mut done = 0;
+    let mut predicted = Vec::with_capacity(items.len());
+    let mut reading = stream::iter(items)
+        .map(|item| async {
+            let Ok(note) = Note::new(item.text.clone(), limit) else { return Predicted::failed("invalid_request") };
+            let deadline = Deadline::after(time);
+            let reading = gateway.app.pipeline.extract(&note, &ask, Wishes::default(), deadline);
+            match deadline.bound(reading).await {
+                Ok(Ok((answer, _))) => Predicted::of(&answer),
+                Ok(Err(error)) => Predicted::failed(code(&error)),
+                Err(_) => Predicted::failed(ErrorCode::DeadlineExceeded.row().0),
+            }
+        })
+        .buffered(at_once);
+    while let Some(one) = reading.next().await {
+        predicted.push(one);
+        done += 1;
+        progress(done, items.len());
+    }
+    drop(reading);
+    Ok((engine, predicted))
+}
+
+fn code(error: &ExtractError) -> &'static str {
+    ErrorCode::from(error).row().0
+}
+
+impl Predicted {
+    fn failed(code: &'static str) -> Self {
+        Self { failure: Some(code), ..Self::default() }
+    }
+
+    fn of(answer: &Answer) -> Self {
+        let mut predicted = Self::default();
+        for field in Field::ALL {
+            if let Some(value) = answer.record.get(field) {
+                predicted.values.insert(field, value.to_owned());
+            }
+            let mut seen: Vec<&str> = Vec::new();
+            for finding in answer.evidence.get(field) {
+                // A value that stands in several places is one value.
+                if seen.contains(&finding.value.as_str()) {
+                    continue;
+                }
+                seen.push(&finding.value);
+                if finding.in_record {
+                    *predicted.bases.entry((field, finding.basis.name())).or_default() += 1;
+                } else {
+                    predicted.left_out += 1;
+                }
+            }
+        }
+        predicted
+    }
+}
+
+/// All bases, the firmest first.
+const BASES: [Basis; 4] = [Basis::Stated, Basis::Normalized, Basis::Inferred, Basis::Unsupported];

@@ -1,0 +1,167 @@
+//! The figures, as a table for people or JSON for programs.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use clap::ValueEnum;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    BASES, Predicted, bootstrap,
+    measure::{self, Counts, FieldCounts, Tally, share},
+};
+use crate::extraction::Field;
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// One JSON object.
+    Json,
+}
+
+/// What an evaluation found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    engine: &'static str,
+    notes: usize,
+    fields: Counts,
+    micro: FieldCounts,
+    interval: Option<(f64, f64)>,
+    bases: BTreeMap<(Field, &'static str), usize>,
+    left_out: usize,
+    failures: BTreeMap<&'static str, usize>,
+}
+
+#[derive(Serialize)]
+struct Scores {
+    precision: Option<f64>,
+    recall: Option<f64>,
+    f1: Option<f64>,
+}
+
+impl From<Tally> for Scores {
+    fn from(tally: Tally) -> Self {
+        Self { precision: tally.precision(), recall: tally.recall(), f1: tally.f1() }
+    }
+}
+
+impl Report {
+    pub(super) fn new(engine: &'static str, notes: &[Counts], predicted: &[Predicted]) -> Self {
+        let (fields, micro) = measure::total(notes);
+        let mut report = Self {
+            engine,
+            notes: notes.len(),
+            fields,
+            micro,
+            interval: bootstrap::interval(notes),
+            bases: BTreeMap::new(),
+            left_out: 0,
+            failures: BTreeMap::new(),
+        };
+        for one in predicted {
+            one.bases.iter().for_each(|(key, count)| *report.bases.entry(*key).or_default() += count);
+            report.left_out += one.left_out;
+            one.failure.into_iter().for_each(|code| *report.failures.entry(code).or_default() += 1);
+        }
+        report
+    }
+
+    /// Notes that got no prediction; each counts as one without values.
+    #[must_use]
+    pub fn failed(&self) -> usize {
+        self.failures.values().sum()
+    }
+
+    /// Writes the report.
+    #[must_use]
+    pub fn written(&self, format: Format) -> String {
+        match format {
+            Format::Table => self.table(),
+            Format::Json => format!("{:#}", self.json()),
+        }
+    }
+
+    fn values(&self, basis: &str, field: Option<Field>) -> usize {
+        let of = self.bases.iter().filter(|((of, name), _)| *name == basis && field.is_none_or(|field| field == *of));
+        of.map(|(_, count)| count).sum()
+    }
+
+    fn basis_shares(&self, field: Option<Field>) -> [Option<f64>; 4] {
+        let all = BASES.iter().map(|basis| self.values(basis.name(), field)).sum();
+        BASES.map(|basis| share(self.values(basis.name(), field), all))
+    }
+
+    fn table(&self) -> String {
+        let mut out = String::new();
+        let _ = writeln!(out, "{} notes, engine {}, {} without a prediction", self.notes, self.engine, self.failed());
+        for (code, count) in &self.failures {
+            let _ = writeln!(out, "  {code}: {count}");
+        }
+        let _ = writeln!(
+            out,
+            "\n{:<16} {:>6}  {:^19}  {:^19}  {:>8}  {:>6} {:>6} {:>6} {:>6}",
+            "",
+            "notes",
+            "exact  P     R    F1",
+            "relaxed P    R    F1",
+            "spurious",
+            "stated",
+            "norm.",
+            "infer.",
+            "unsup."
+        );
+        for (field, counts) in &self.fields {
+            self.row(&mut out, field.name(), counts, Some(*field));
+        }
+        self.row(&mut out, "all (micro)", &self.micro, None);
+        if let Some((low, high)) = self.interval {
+            let _ =
+                writeln!(out, "\nrelaxed micro F1: 95 % interval {low:.3} to {high:.3} (1000 resamples of the notes)");
+        }
+        let _ = writeln!(out, "values left out because the note contradicts or withholds them: {}", self.left_out);
+        out
+    }
+
+    fn row(&self, out: &mut String, name: &str, counts: &FieldCounts, field: Option<Field>) {
+        let shown = |value: Option<f64>| value.map_or_else(|| "  -  ".to_owned(), |value| format!("{value:.3}"));
+        let scores =
+            |tally: Tally| format!("{} {} {}", shown(tally.precision()), shown(tally.recall()), shown(tally.f1()));
+        let [stated, normalized, inferred, unsupported] = self.basis_shares(field).map(shown);
+        let _ = writeln!(
+            out,
+            "{name:<16} {:>6}  {:>19}  {:>19}  {:>8}  {stated:>6} {normalized:>6} {inferred:>6} {unsupported:>6}",
+            counts.labelled,
+            scores(counts.exact),
+            scores(counts.relaxed),
+            shown(share(counts.spurious, counts.empty)),
+        );
+    }
+
+    fn json(&self) -> Value {
+        let of = |counts: &FieldCounts, field: Option<Field>| {
+            let bases: BTreeMap<&str, Option<f64>> =
+                BASES.iter().map(|basis| basis.name()).zip(self.basis_shares(field)).collect();
+            json!({
+                "labelled": counts.labelled,
+                "exact": Scores::from(counts.exact),
+                "relaxed": Scores::from(counts.relaxed),
+                "spurious": share(counts.spurious, counts.empty),
+                "basis": bases,
+            })
+        };
+        let fields: BTreeMap<&str, Value> =
+            self.fields.iter().map(|(field, counts)| (field.name(), of(counts, Some(*field)))).collect();
+        json!({
+            "engine": self.engine,
+            "notes": self.notes,
+            "failed": self.failures,
+            "fields": fields,
+            "micro": of(&self.micro, None),
+            "relaxed_micro_f1_interval_95": self.interval.map(|(low, high)| [low, high]),
+            "values_left_out": self.left_out,
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! The measure by small tables worked out by hand, and the report as it is printed.
+
+use std::{collections::BTreeMap, io::Write};
+
+use super::*;
+
+fn labels(fields: &[(Field, Option<&str>)]) -> BTreeMap<Field, Option<String>> {
+    fields.iter().map(|(field, value)| (*field, value.map(str::to_owned))).collect()
+}
+
+fn values(fields: &[(Field, &str)]) -> BTreeMap<Field, String> {
+    fields.iter().map(|(field, value)| (*field, (*value).to_owned())).collect()
+}
+
+#[test]
+fn one_field_at_a_time() {
+    // Label, prediction; right, wrong, missing: exactly, then by parts; spurious.
+    for (field, label, value, exact, relaxed, spurious) in [
+        (Field::Stage, Some("IV"), "stage 4", (1, 0, 0), (1, 0, 0), 0),
+        (Field::Stage, Some("IIIB"), "III", (0, 1, 1), (0, 1, 1), 0),
+        (Field::Stage, None, "II", (0, 1, 0), (0, 1, 0), 1),
+        (Field::Stage, None, "", (0, 0, 0), (0, 0, 0), 0),
+        (Field::Stage, Some("II"), "", (0, 0, 1), (0, 0, 1), 0),
+        (Field::MetastasisSite, Some("liver; bone"), "bone; liver", (1, 0, 0), (2, 0, 0), 0),
+        (Field::MetastasisSite, Some("liver, bone"), "liver", (0, 1, 1), (1, 0, 1), 0),
+        (Field::Treatment, Some("carboplatin and paclitaxel"), "paclitaxel; carboplatin", (0, 1, 1), (2, 0, 0), 0),
+        (Field::Treatment, Some("FOLFOX"), "FOLFOX; FOLFOX", (1, 0, 0), (1, 0, 0), 0),
+        (Field::Biomarker, Some("ER+/PR+"), "ER positive; PR positive", (0, 1, 1), (1, 0, 0), 0),
+        (Field::CancerType, Some("melanoma (cutaneous)"), "cutaneous melanomas", (0, 1, 1), (1, 0, 0), 0),
+        (Field::Response, Some("none"), "", (0, 0, 0), (0, 0, 0), 0),
+    ] {
+        let counts = measure::score(&labels(&[(field, label)]), &values(&[(field, value)]));
+        let counts = counts[&field];
+        let tally = |tally: measure::Tally| (tally.right, tally.wrong, tally.missing);
+        assert_eq!(
+            (tally(counts.exact), tally(counts.relaxed), counts.spurious),
+            (exact, relaxed, spurious),
+            "{label:?} {value:?}"
+        );
+    }
+}
+
+#[test]
+fn a_field_without_a_label_is_not_scored() {
+    let counts = measure::score(&labels(&[(Field::Stage, Some("IV"))]), &values(&[(Field::Treatment, "x")]));
+    assert_eq!(counts.keys().collect::<Vec<_>>(), [&Field::Stage]);
+}
+
+fn file(lines: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(lines.as_bytes()).unwrap();
+    file
+}
+
+const GOLD: &str = r#"{"id": "a", "text": "Stage IV lung cancer.", "expected": {"stage": "IV", "cancer_type": "lung cancer", "response": null}}
+
+{"id": 2, "text": "Stage II melanoma, stable disease.", "expected": {"stage": "II", "response": "stable disease"}}
+{"instruction": "", "input": "No evidence of disease.", "output": {"stage": null}}
+"#;
+
+#[tokio::test]
+async fn predictions_and_the_engine_are_reported() {
+    let gold = file(GOLD);
+    let answers = file(
+        "{\"id\": \"a\", \"stage\": \"IV\", \"cancer_type\": \"lung cancer\", \"response\": \"progression\"}\n\
+         {\"id\": 2, \"prediction\": {\"stage\": \"III\", \"response\": [\"stable\", \"disease\"]}}",
+    );
+    let sources = Sources { gold: gold.path().to_owned(), predictions: Some(answers.path().to_owned()) };
+    let report = evaluate(&sources, Settings::default(), |_, _| {}).await.unwrap();
+    assert_eq!(report.failed(), 1);
+    insta::assert_snapshot!("predictions", report.written(Format::Table));
+    let json: serde_json::Value = serde_json::from_str(&report.written(Format::Json)).unwrap();
+    assert_eq!((&json["notes"], &json["failed"]["no_prediction"]), (&serde_json::json!(3), &serde_json::json!(1)));
+    assert_eq!(json["fields"]["response"]["spurious"], 1.0);
+
+    let sources = Sources { gold: gold.path().to_owned(), predictions: None };
+    let mut seen = 0;
+    let report = evaluate(&sources, Settings::default(), |done, _| seen = done).await.unwrap();
+    assert_eq!((seen, report.failed()), (3, 0));
+    insta::assert_snapshot!("rules", report.written(Format::Table));
+}
+
+#[tokio::test]
+async fn a_bad_file_is_named_by_line_and_never_quoted() {
+    let gold = |lines: &str| file(lines);
+    for (lines, said) in [
+        ("{\"id\": 1}\n", "line 1: no string `text`"),
+        ("{\"text\": \"CANARY\"}", "line 1: no object"),
+        ("{\"text\": \"a\", \"expected\": {\"CANARY\": null}}", "none of the seven"),
+        ("{\"text\": \"a\", \"expected\": {\"stage\": 4}}", "neither a string"),
+        ("{\"text\": \"a\", \"expected\": {}, \"id\": []}", "`id`"),
+        ("\n\nCANARY", "line 3: not JSON"),
+        ("\n", "no line"),
+    ] {
+        let gold = gold(lines);
+        let sources = Sources { gold: gold.path().to_owned(), predictions: None };
+        let error = evaluate(&sources, Settings::default(), |_, _| {}).await.unwrap_err().to_string();
+        assert!(error.contains(said) && !error.contains("CANARY"), "{error}");
+    }
+    let sources = Sources { gold: "/nowhere".into(), predictions: None };
+    assert!(evaluate(&sources, Settings::default(), |_, _| {}).await.is_err());
+}

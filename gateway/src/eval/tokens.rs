@@ -1,0 +1,135 @@
+//! Values as the measure sees them: parts, and folded tokens of a part. The same folding on both sides.
+
+use std::{borrow::Cow, collections::BTreeSet, sync::LazyLock};
+
+use regex::Regex;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::extraction::Field;
+
+/// Words that carry no meaning of their own in a value.
+const EMPTY: &[&str] = &[
+    "a", "an", "the", "of", "and", "or", "with", "to", "in", "on", "for", "by", "at", "from", "then", "followed",
+    "plus", "per", "no", "not", "as", "was", "is",
+];
+
+/// Spellings that are one: applied to labels and predictions alike, in this order.
+static SPELLINGS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
+    [
+        (r"\bnon[- ]?small[- ]cell\b", "nonsmall cell"),
+        (r"\bpos(itive)?\b", " positive"),
+        // A plus sign after a word is a result, unless something is glued to it.
+        (r"(\w)\+([\s,;/)]|$)", "$1 positive$2"),
+        (r"\bneg(ative)?\b", " negative"),
+        (r"\bmetastas[ei]s\b|\bmetastatic\b|\bmets\b", "metastasis"),
+        (r"\btumours?\b|\btumors\b", "tumor"),
+        (r"\bp\.([a-z]\d)", "$1"),
+        (r"\b(ca)[- ]?(\d)", "$1$2"),
+        (r"\bmsi[- ]?(high|h)\b", "msih"),
+        (r"\bmss\b|\bmsi[- ]?(stable|s)\b|\bmicrosatellite stable\b", "mss"),
+        (r"\btmb[- ]?(high|h)\b", "tmbh"),
+        (r"\bher[- ]?2\b", "her2"),
+        (r"\bpd[- ]?l1\b", "pdl1"),
+    ]
+    .into_iter()
+    .filter_map(|(pattern, written)| Some((Regex::new(pattern).ok()?, written)))
+    .collect()
+});
+
+static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[a-z0-9]+(?:[.%][a-z0-9]*)*|%").ok());
+static GROUP: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^(iv|iii|ii|i)([abc]\d?)?$").ok());
+static JOINER: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\s*,\s*|\s+(?:and|plus|with|then|followed by)\s+|\s+\+\s+").ok());
+
+/// The parts of a value: cut at `;` and line ends, and in fields that list things also at the joiners that
+/// the labels use.
+pub(super) fn parts(value: &str, field: Field, deep: bool) -> Vec<String> {
+    let lists = matches!(field, Field::GeneMutation | Field::Biomarker | Field::Treatment | Field::MetastasisSite);
+    let mut parts = Vec::new();
+    for coarse in value.split([';', '\n']) {
+        match JOINER.as_ref().filter(|_| deep && lists) {
+            Some(joiner) => {
+                parts.extend(joiner.split(coarse.trim()).flat_map(at_slashes).map(trimmed));
+            }
+            None => parts.push(trimmed(coarse)),
+        }
+    }
+    parts.retain(|part| {
+        !part.is_empty() && !matches!(&*part.to_lowercase(), "null" | "none" | "n/a" | "unknown" | "not specified")
+    });
+    parts
+}
+
+fn trimmed(part: &str) -> String {
+    part.trim_matches([' ', '.', ',', '\t', '\r']).to_owned()
+}
+
+/// Cut where a slash stands between two letters.
+fn at_slashes(text: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    for (at, _) in text.match_indices('/') {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let after = text.get(at + 1..).and_then(|after| after.chars().next());
+        if before.is_some_and(|c| c.is_ascii_alphabetic()) && after.is_some_and(|c| c.is_ascii_alphabetic()) {
+            pieces.extend(text.get(from..at));
+            from = at + 1;
+        }
+    }
+    pieces.extend(text.get(from..));
+    pieces
+}
+
+/// The folded tokens of a part, in order.
+pub(super) fn tokens(part: &str, field: Field) -> Vec<String> {
+    let folded = fold(part);
+    let Some(token) = TOKEN.as_ref() else { return Vec::new() };
+    let all: Vec<&str> = token.find_iter(&folded).map(|found| found.as_str().trim_end_matches('.')).collect();
+    let meaning: Vec<&str> = all.iter().copied().filter(|word| !word.is_empty() && !EMPTY.contains(word)).collect();
+    let kept = if meaning.is_empty() { all } else { meaning };
+    let words = if field == Field::Stage { stage_words(&kept) } else { kept.into_iter().map(Cow::Borrowed).collect() };
+    words.into_iter().map(|word| singular(&word).to_owned()).collect()
+}
+
+/// Roman groups as Arabic ones, and without the word "stage" where something else is said.
+fn stage_words<'t>(words: &[&'t str]) -> Vec<Cow<'t, str>> {
+    let arabic = |numeral: &str| match numeral {
+        "i" => "1",
+        "ii" => "2",
+        "iii" => "3",
+        _ => "4",
+    };
+    let written: Vec<Cow<'t, str>> = words
+        .iter()
+        .map(|word| match GROUP.as_ref().and_then(|group| group.captures(word)) {
+            Some(group) => {
+                let of = |at: usize| group.get(at).map_or("", |found| found.as_str());
+                Cow::Owned(format!("{}{}", arabic(of(1)), of(2)))
+            }
+            None => Cow::Borrowed(*word),
+        })
+        .collect();
+    let said: Vec<_> = written.iter().filter(|word| !matches!(&***word, "stage" | "ajcc" | "figo")).cloned().collect();
+    if said.is_empty() { written } else { said }
+}
+
+fn singular(word: &str) -> &str {
+    let plural = word.chars().count() > 4 && !word.ends_with("ss");
+    word.strip_suffix('s').filter(|_| plural).unwrap_or(word)
+}
+
+fn fold(text: &str) -> String {
+    let mut folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
+    folded = folded.replace(['\u{2010}', '\u{2011}', '\u{2013}', '\u{2014}'], "-");
+    for (pattern, written) in SPELLINGS.iter() {
+        if let Cow::Owned(changed) = pattern.replace_all(&folded, *written) {
+            folded = changed;
+        }
+    }
+    folded.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A value as the exact measure sees it: its parts as a set, order aside.
+pub(super) fn whole(value: &str, field: Field) -> BTreeSet<String> {
+    parts(value, field, false).iter().map(|part| tokens(part, field).join(" ")).collect()
+}
