@@ -15,6 +15,7 @@ mod sites;
 mod stage;
 mod treatment;
 mod view;
+mod withheld;
 
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ use crate::extraction::{
 pub struct Reading {
     /// The record.
     pub record: Record,
+    /// What was recognised and kept out of the record because of what the note says of it.
+    pub withheld: Vec<(Field, String)>,
     /// Whether any oncology term was recognised, be it negated, planned or of no use to the record.
     pub recognised_terms: bool,
 }
@@ -39,7 +42,7 @@ pub fn read(note: &Note) -> Reading {
     let recognised_terms = names_oncology(&view);
     let diagnosis = cancer::read(&view);
     if !is_oncologic(&view, &diagnosis) {
-        return Reading { record: Record::default(), recognised_terms };
+        return Reading { recognised_terms, ..Reading::default() };
     }
     let stated = stage::stated(&view);
     let stage_iv = stated.as_ref().is_some_and(|stage| stage.starts_with("IV"));
@@ -51,9 +54,10 @@ pub fn read(note: &Note) -> Reading {
         treatment: treatment::read(&view, &diagnosis).joined(),
         response: response::read(&view, &diagnosis),
         metastasis_site: spread.sites.joined(),
-        cancer_type: diagnosis.value,
+        cancer_type: diagnosis.value.clone(),
     };
-    Reading { record, recognised_terms }
+    let withheld = withheld::read(&view, &diagnosis, &record);
+    Reading { record, withheld, recognised_terms }
 }
 
 /// Whether the note is about a malignancy of its patient. Without that, "stage 3" is a kidney's, "ER" a
@@ -123,7 +127,7 @@ impl Engine for RulesEngine {
             model: Arc::clone(&self.model),
             prompt: None,
             likelihoods: None,
-            withheld: Vec::new(),
+            withheld: reading.withheld,
             recognised_terms: reading.recognised_terms,
         };
         Box::pin(std::future::ready(Ok(draft)))

@@ -138,7 +138,8 @@ fn involved_nodes(view: &View<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for site in view.terms(Kind::Site).iter().filter(|site| site.term.is("node")) {
         let before = view.folded.before(site.range.start, 12).trim_end();
-        let after = view.folded.after(site.range.end, 16).trim_start_matches([' ', ':', '(']);
+        let after = view.folded.after(site.range.end, 24).trim_start_matches([' ', ':', '(']);
+        let after = after.strip_prefix("biopsy ").unwrap_or(after);
         let told = BEFORE.iter().any(|word| before.ends_with(word)) || AFTER.iter().any(|word| after.starts_with(word));
         let none = before.contains("0/");
         if told && !none && view.counts(&site.range, Field::MetastasisSite) {

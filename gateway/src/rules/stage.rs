@@ -29,7 +29,8 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, spread: &Spread, stat
     }
     let tnm = tnm(view);
     if is_distant(diagnosis, spread, stated.is_some()) || tnm.as_ref().is_some_and(|tnm| tnm.m1) {
-        return stated.or_else(|| (!is_withheld(view)).then(|| "IV".to_owned()));
+        let two_stage = stated.or_else(|| extent(view).map(str::to_owned));
+        return two_stage.or_else(|| (!is_withheld(view)).then(|| "IV".to_owned()));
     }
     stated
         .or_else(|| extent(view).map(str::to_owned))

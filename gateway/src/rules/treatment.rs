@@ -27,7 +27,8 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Values {
         .iter()
         .filter(|mention| {
             let standing = view.assertion(&mention.range, Field::Treatment);
-            let elsewhere = standing == Assertion::Historical && is_of_other_organ(mention, diagnosis);
+            let elsewhere = (standing == Assertion::Historical && is_of_other_organ(mention, diagnosis))
+                || is_of_other_cancer(view, mention, diagnosis);
             !is_left_out(mention, diagnosis) && standing.in_record(Field::Treatment) && !elsewhere
         })
         .collect();
@@ -104,6 +105,22 @@ fn is_of_other_organ(mention: &Mention, diagnosis: &Diagnosis) -> bool {
         (Some(own), Some(primary)) => mention.term.is("other") && own != primary && !(pelvic(own) && pelvic(primary)),
         _ => false,
     }
+}
+
+/// A past operation on an organ whose own cancer the same sentence names: "history of breast cancer, treated
+/// with lumpectomy" in a patient with lung cancer.
+fn is_of_other_cancer(view: &View<'_>, mention: &Mention, diagnosis: &Diagnosis) -> bool {
+    const REACH: usize = 160;
+    let Some(organ) = mention.term.tag("organ").filter(|organ| diagnosis.organ.is_some_and(|own| own != *organ)) else {
+        return false;
+    };
+    let sentence = view.sentence(mention.range.start);
+    let near =
+        sentence.start.max(mention.range.start.saturating_sub(REACH))..sentence.end.min(mention.range.end + REACH);
+    view.terms_in(Kind::Cancer, &near).iter().any(|cancer| {
+        cancer.term.tag("site") == Some(organ)
+            && view.assertion(&cancer.range, Field::CancerType) == Assertion::Historical
+    })
 }
 
 fn is_cytotoxic(mention: &Mention) -> bool {

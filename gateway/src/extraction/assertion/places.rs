@@ -119,10 +119,17 @@ impl<'words> Walk<'words> {
         either
     }
 
+    /// Whether a word turns to something else: what comes after "was considered but" is not considered.
+    fn turns(&self, at: usize) -> bool {
+        let word = self.words.get(at).and_then(|word| self.text.get(word.folded_start..word.folded_end));
+        word.is_some_and(|word| word == b"but" || word == b"however")
+    }
+
     fn either(&self, place: &Place) -> Either {
         let next = place.last + 1;
         let after = self.mark(next);
         let nothing_follows = self.opens(next)
+            || self.turns(next)
             || !matches!(after, Mark::Plain | Mark::Article | Mark::Clause | Mark::Head | Mark::GeneHead | Mark::Open);
         let begins = self.opens(place.first)
             || !matches!(

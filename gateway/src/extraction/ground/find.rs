@@ -80,14 +80,29 @@ impl<'note> Finder<'note> {
         }
     }
 
-    /// Whether an organ is named as the seat of the primary: the lung of "lung adenocarcinoma".
+    /// Whether an organ is named as the seat of the primary ("lung adenocarcinoma") or of an examination
+    /// ("bone scan").
     fn names_primary(&self, range: &Range<usize>) -> bool {
         let next = self.index.tokens().partition_point(|token| token.start < range.end);
         let after = self.index.tokens().get(next..).unwrap_or_default().first();
         after.is_some_and(|&token| {
             matches!(
                 self.index.fold_of(token),
-                "cancer" | "carcinoma" | "adenocarcinoma" | "primary" | "malignancy" | "neoplasm" | "squamous"
+                "cancer"
+                    | "carcinoma"
+                    | "adenocarcinoma"
+                    | "primary"
+                    | "malignancy"
+                    | "neoplasm"
+                    | "squamous"
+                    | "scan"
+                    | "scintigraphy"
+                    | "biopsy"
+                    | "mri"
+                    | "function"
+                    | "enzymes"
+                    | "density"
+                    | "protection"
             ) && token.gap == 1
         })
     }
