@@ -1,7 +1,10 @@
 //! The search for one value: by its own words first, then by words that mean it, then by what implies it.
 //! What the note affirms is preferred to what it denies; a denial is reported only where nothing affirms.
 
-use std::{cell::LazyCell, ops::Range};
+use std::{
+    cell::{Cell, LazyCell},
+    ops::Range,
+};
 
 use super::{
     align::{self, Match},
@@ -30,6 +33,8 @@ pub(super) struct Found {
 pub(super) struct Finder<'note> {
     index: LazyCell<Index, Box<dyn FnOnce() -> Index + 'note>>,
     context: LazyCell<Context<'note>, Box<dyn FnOnce() -> Context<'note> + 'note>>,
+    /// Whether the name of an examination may stand for the organ: "brain MRI: two metastases".
+    by_examination: Cell<bool>,
 }
 
 impl<'note> Finder<'note> {
@@ -37,11 +42,22 @@ impl<'note> Finder<'note> {
         Self {
             index: LazyCell::new(Box::new(|| Index::of(note.as_str()))),
             context: LazyCell::new(Box::new(|| Context::of(note.as_str()))),
+            by_examination: Cell::new(false),
         }
     }
 
     /// Searches one value of a field; nothing where the note neither affirms nor denies it.
     pub(super) fn find(&self, field: Field, value: &str) -> Option<Found> {
+        let found = self.search(field, value);
+        if found.is_some() || field != Field::MetastasisSite || self.by_examination.replace(true) {
+            return found;
+        }
+        let found = self.search(field, value);
+        self.by_examination.set(false);
+        found
+    }
+
+    fn search(&self, field: Field, value: &str) -> Option<Found> {
         let mut denied = None;
         let ways: [&dyn Fn() -> Option<Found>; 6] = [
             &|| self.by_words(field, value),
@@ -80,31 +96,24 @@ impl<'note> Finder<'note> {
         }
     }
 
-    /// Whether an organ is named as the seat of the primary ("lung adenocarcinoma") or of an examination
-    /// ("bone scan").
+    /// Whether an organ is named as the seat of the primary: the lung of "lung adenocarcinoma".
     fn names_primary(&self, range: &Range<usize>) -> bool {
+        const HEADS: &[&str] =
+            &["cancer", "carcinoma", "adenocarcinoma", "primary", "malignancy", "neoplasm", "squamous"];
+        self.is_before(range, HEADS)
+    }
+
+    /// Whether an organ is named as what was examined: the bone of "bone scan".
+    fn names_examination(&self, range: &Range<usize>) -> bool {
+        const EXAMINATIONS: &[&str] =
+            &["scan", "scintigraphy", "biopsy", "mri", "ct", "function", "enzymes", "density", "protection"];
+        self.is_before(range, EXAMINATIONS)
+    }
+
+    fn is_before(&self, range: &Range<usize>, words: &[&str]) -> bool {
         let next = self.index.tokens().partition_point(|token| token.start < range.end);
-        let after = self.index.tokens().get(next..).unwrap_or_default().first();
-        after.is_some_and(|&token| {
-            matches!(
-                self.index.fold_of(token),
-                "cancer"
-                    | "carcinoma"
-                    | "adenocarcinoma"
-                    | "primary"
-                    | "malignancy"
-                    | "neoplasm"
-                    | "squamous"
-                    | "scan"
-                    | "scintigraphy"
-                    | "biopsy"
-                    | "mri"
-                    | "function"
-                    | "enzymes"
-                    | "density"
-                    | "protection"
-            ) && token.gap == 1
-        })
+        let next = self.index.tokens().get(next);
+        next.is_some_and(|&token| token.gap == 1 && words.contains(&self.index.fold_of(token)))
     }
 
     fn by_group(&self, group: &staging::Group) -> Option<Found> {
@@ -192,7 +201,10 @@ impl<'note> Finder<'note> {
     /// The tightest of the places that the note affirms, else of all.
     fn choose(&self, field: Field, mut matches: Vec<Match>, basis: Basis, rule: Option<&'static str>) -> Option<Found> {
         if field == Field::MetastasisSite {
-            matches.retain(|place| !self.names_primary(&place.range));
+            matches.retain(|place| {
+                let examined = !self.by_examination.get() && self.names_examination(&place.range);
+                !examined && !self.names_primary(&place.range)
+            });
         }
         if matches.is_empty() {
             return None;
