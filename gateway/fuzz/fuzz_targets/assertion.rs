@@ -1,0 +1,27 @@
+//! A note, and any stretch of it as any field's value; and the rules engine on the same note.
+#![no_main]
+
+use gateway::{
+    extraction::{Context, Field, Note},
+    rules,
+};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: (u16, u16, &str)| {
+    let (start, length, text) = (usize::from(input.0), usize::from(input.1), input.2);
+    let context = Context::of(text);
+    let start = start % (text.len() + 1);
+    let end = (start + length).min(text.len());
+    if text.get(start..end).is_some() {
+        for field in Field::ALL {
+            let said = context.assess(start..end, field);
+            assert_eq!(said, Context::of(text).assess(start..end, field));
+        }
+    }
+    if let Ok(note) = Note::new(text.to_owned(), 100_000) {
+        let reading = rules::read(&note);
+        for field in Field::ALL {
+            assert_ne!(reading.record.get(field), Some(""));
+        }
+    }
+});
