@@ -148,3 +148,56 @@ fn spoken(assertion: Assertion) -> &'static str {
         Assertion::Family => "a relative's",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The slice of a text between two positions in a unit.
+    fn slice(text: &str, unit: OffsetUnit, start: usize, end: usize) -> String {
+        match unit {
+            OffsetUnit::Byte => text.get(start..end).unwrap().to_owned(),
+            OffsetUnit::Codepoint => text.chars().skip(start).take(end - start).collect(),
+            OffsetUnit::Utf16 => {
+                let units: Vec<u16> = text.encode_utf16().skip(start).take(end - start).collect();
+                String::from_utf16(&units).unwrap()
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn quotes_are_slices_in_every_unit(
+            pieces in prop::collection::vec(
+                prop::sample::select(vec![
+                    "liver metastases", "no brain lesion", "he\u{301}patic", "hep\u{200b}atic", "stage IV", "ER+/PR-", "😀",
+                    "👩\u{200d}🔬", "\r\n", "\t", ". ", " ", "سرطان", "\u{202e}", "|", "Stage\u{a0}IIIB", "Ａ", "\u{fb01}", "PR",
+                    "0123456789", "\u{feff}", "will start osimertinib", "ＥＲ positive", "mother had breast cancer",
+                ]),
+                1..40,
+            )
+        ) {
+            let text = pieces.concat() + "x";
+            let note = Note::new(text.clone(), usize::MAX).unwrap();
+            let record = Record {
+                cancer_type: Some("breast cancer".into()),
+                stage: Some("IV; IIIB".into()),
+                biomarker: Some("ER positive, PR negative".into()),
+                treatment: Some("osimertinib".into()),
+                metastasis_site: Some("liver and brain".into()),
+                ..Record::default()
+            };
+            for unit in [OffsetUnit::Codepoint, OffsetUnit::Utf16, OffsetUnit::Byte] {
+                let reviewed = review(&note, record.clone(), &[], unit, |_, _| None);
+                for finding in Field::ALL.into_iter().flat_map(|field| reviewed.evidence.get(field)) {
+                    if let (Some(quote), Some(start), Some(end)) = (&finding.quote, finding.start, finding.end) {
+                        prop_assert_eq!(quote, &slice(&text, unit, start, end));
+                        prop_assert!(text.contains(quote.as_str()));
+                    }
+                }
+            }
+        }
+    }
+}

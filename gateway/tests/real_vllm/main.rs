@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
 
 use std::{
+    io::Write,
     net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
@@ -18,6 +19,7 @@ use axum::{
 };
 use gateway::{
     config::{EngineChoice, Flags, PromptChoice, Settings},
+    eval::{self, Format, Sources},
     http,
     readiness::Reason,
     server::Gateway,
@@ -216,6 +218,23 @@ async fn a_killed_server_is_an_error(router: &Router, server: Vllm, port: u16) {
     assert_eq!((status, &problem["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("upstream_unavailable")));
 }
 
+/// `gateway eval` on the last hundred of labelled notes, which the model was not trained on. Only where such
+/// notes are at hand.
+async fn the_model_is_scored(port: u16) {
+    let Ok(gold) = std::env::var("EVAL_GOLD") else { return };
+    let lines = std::fs::read_to_string(gold).unwrap();
+    let lines: Vec<&str> = lines.lines().collect();
+    let mut last = tempfile::NamedTempFile::new().unwrap();
+    last.write_all(lines[lines.len().saturating_sub(100)..].join("\n").as_bytes()).unwrap();
+    let sources = Sources { gold: last.path().to_owned(), predictions: None };
+    let report = eval::evaluate(&sources, settings(port, &[1, 2]), |_, _| {}).await.unwrap();
+    assert_eq!(report.failed(), 0);
+    let figures: Value = serde_json::from_str(&report.written(Format::Json)).unwrap();
+    let f1 = figures["micro"]["relaxed"]["f1"].as_f64().unwrap();
+    assert!(f1 > 0.85, "relaxed micro F1 {f1}; {figures}");
+    assert!(figures["micro"]["basis"]["unsupported"].as_f64().unwrap() < 0.15, "{figures}");
+}
+
 /// What the model says and the note denies is out of the record; its doubt is a probability; a note in
 /// parts holds what its parts hold; and the rules give their opinion.
 async fn denied_sites_doubt_and_long_notes(port: u16, note: &str) {
@@ -359,6 +378,7 @@ async fn trained_model() {
     assert_eq!(all.clone().next().is_some(), !answer["warnings"].as_array().unwrap().is_empty());
 
     denied_sites_doubt_and_long_notes(port, note).await;
+    the_model_is_scored(port).await;
 
     let messages = json!([{"role": "system", "content": "S"}, {"role": "user", "content": " N "}]);
     let tokens = raw(port, "/tokenize", &json!({"model": "medical-ie", "messages": messages})).await;
