@@ -163,6 +163,12 @@ fn plain(words: &str) -> String {
     text
 }
 
+/// Compiles the patterns, so that the first note does not wait for them.
+pub(crate) fn compile() {
+    LazyLock::force(&VARIANT);
+    LazyLock::force(&KARYOTYPE);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

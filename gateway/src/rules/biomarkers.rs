@@ -288,6 +288,11 @@ fn add_one(values: &mut Values, term: &super::lexicon::Term, name: &str, shown: 
     }
 }
 
+/// Compiles the patterns, so that the first note does not wait for them.
+pub(crate) fn compile() {
+    LazyLock::force(&RESULT);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -217,6 +217,11 @@ fn summary(view: &View<'_>, course: &[Step]) -> Option<String> {
     }
 }
 
+/// Compiles the patterns, so that the first note does not wait for them.
+pub(crate) fn compile() {
+    LazyLock::force(&FREE);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -228,6 +228,12 @@ fn tnm(view: &View<'_>) -> Option<Tnm> {
     best
 }
 
+/// Compiles the patterns, so that the first note does not wait for them.
+pub(crate) fn compile() {
+    LazyLock::force(&GROUP);
+    LazyLock::force(&TNM);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,16 +1,15 @@
-//! The cue lists in `cues/`, read once into one automaton.
+//! The cue lists in `cues/`, read once into one tree of words.
 //!
 //! The lists are plain text that a clinician can review: a group line in brackets says what the lines
 //! below it are, `{a|b}` stands for either, `{a|}` for a word that may be missing. Nothing here looks
 //! at scopes.
 
-use std::{collections::BTreeMap, iter, sync::LazyLock};
-
-use aho_corasick::{AhoCorasick, MatchKind};
+use std::{collections::HashMap, sync::LazyLock};
 
 use super::{
     Assertion, Field,
-    words::{Mark, fold},
+    trie::{Node, Trie},
+    words::{Mark, Word},
 };
 
 const FILES: [(Option<Assertion>, &str); 12] = [
@@ -29,7 +28,7 @@ const FILES: [(Option<Assertion>, &str); 12] = [
 ];
 
 /// Where the thing stands that a cue speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Side {
     /// The cue stands before it: "no metastases".
     Before,
@@ -42,7 +41,7 @@ pub(super) enum Side {
 }
 
 /// What a cue says, and of which fields.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Rule {
     pub(super) assertion: Assertion,
     pub(super) side: Side,
@@ -62,8 +61,8 @@ impl Rule {
     }
 }
 
-/// All that the lists say of one wording.
-#[derive(Debug, Default)]
+/// All that the lists say of one wording. Many wordings say the same and share one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Cue {
     pub(super) rules: Vec<Rule>,
     pub(super) mark: Option<Mark>,
@@ -75,11 +74,21 @@ pub(super) struct Cue {
     pub(super) phrase: bool,
 }
 
-/// The automaton over folded text and what its patterns mean.
-#[derive(Debug)]
+/// The wordings and what they mean.
+#[derive(Debug, Default)]
 pub(super) struct Lexicon {
-    pub(super) automaton: AhoCorasick,
-    pub(super) cues: Vec<Cue>,
+    trie: Trie,
+    at: HashMap<Node, usize>,
+    cues: Vec<Cue>,
+}
+
+impl Lexicon {
+    /// The longest cue that begins with this word, and its last word.
+    pub(super) fn longest(&self, words: &[Word], text: &[u8], first: usize) -> Option<(usize, &Cue)> {
+        let ends = self.trie.walk(words, text, first).filter_map(|(node, last)| Some((last, *self.at.get(&node)?)));
+        let (last, cue) = ends.last()?;
+        Some((last, self.cues.get(cue)?))
+    }
 }
 
 /// The lists of this program. A test reads them; where they could not be read there would be no cue.
@@ -101,7 +110,8 @@ enum Group {
 }
 
 fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
-    let mut wordings: BTreeMap<Vec<u8>, Cue> = BTreeMap::new();
+    let mut trie = Trie::default();
+    let mut found: HashMap<Node, Cue> = HashMap::new();
     for (assertion, file) in files {
         let mut group = None;
         for line in file.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
@@ -110,27 +120,114 @@ fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
                 group = Some(read_group(*assertion, heading).ok_or_else(|| format!("not a group: {line}"))?);
             } else {
                 let group = group.ok_or_else(|| format!("before any group: {line}"))?;
-                for wording in alternatives(line)? {
-                    let cue = wordings.entry(fold(&wording).text).or_default();
-                    let starts = |words: &[&str]| words.iter().any(|word| wording.split(' ').next() == Some(word));
-                    cue.plural = starts(&["were", "are", "have"]);
-                    cue.predicate = cue.plural || starts(&["was", "is", "has"]);
-                    cue.phrase = wording.contains(' ');
+                let elements = elements(line, &mut trie)?;
+                write_out(&mut trie, &elements, Wording::default(), &mut |wording| {
+                    let cue = found.entry(wording.node).or_default();
+                    cue.plural = matches!(wording.opening, "were" | "are" | "have");
+                    cue.predicate = cue.plural || matches!(wording.opening, "was" | "is" | "has");
+                    cue.phrase = wording.words > 1;
                     match group {
                         Group::Rule(rule) => cue.rules.push(rule),
                         Group::Mark(mark) => cue.mark = Some(mark),
                         Group::Neutral => {}
                     }
-                }
+                });
             }
         }
     }
-    let automaton = AhoCorasick::builder()
-        .match_kind(MatchKind::Standard)
-        .kind(Some(aho_corasick::AhoCorasickKind::DFA))
-        .build(wordings.keys())
-        .map_err(|error| error.to_string())?;
-    Ok(Lexicon { automaton, cues: wordings.into_values().collect() })
+    let (mut at, mut cues) = (HashMap::with_capacity(found.len()), Vec::new());
+    let mut shared: HashMap<Cue, usize> = HashMap::new();
+    for (node, cue) in found {
+        let index = *shared.entry(cue).or_insert_with_key(|cue| {
+            cues.push(cue.clone());
+            cues.len() - 1
+        });
+        at.insert(node, index);
+    }
+    Ok(Lexicon { trie, at, cues })
+}
+
+/// The choices of one place of a line; what stands without braces is its only choice.
+type Element<'line> = Vec<Choice<'line>>;
+
+/// One choice, spelled once for all wordings that it is in.
+struct Choice<'line> {
+    first: &'line str,
+    /// Words between spaces.
+    words: usize,
+    /// As the beginning of a wording.
+    opening: Vec<u32>,
+    /// After other words.
+    following: Vec<u32>,
+}
+
+impl<'line> Choice<'line> {
+    fn of(words: &'line str, trie: &mut Trie) -> Self {
+        let first = words.split(' ').next().unwrap_or_default();
+        Self {
+            first,
+            words: words.split_whitespace().count(),
+            opening: trie.spell(words, true),
+            following: trie.spell(words, false),
+        }
+    }
+}
+
+/// A wording as far as it is written out.
+#[derive(Clone, Copy)]
+struct Wording<'line> {
+    node: Node,
+    opening: &'line str,
+    words: usize,
+}
+
+impl Default for Wording<'_> {
+    fn default() -> Self {
+        Self { node: Node::ROOT, opening: "", words: 0 }
+    }
+}
+
+/// Takes every wording that a line stands for into the tree.
+fn write_out<'line>(
+    trie: &mut Trie,
+    elements: &[Element<'line>],
+    wording: Wording<'line>,
+    visit: &mut impl FnMut(Wording<'line>),
+) {
+    let Some((choices, rest)) = elements.split_first() else {
+        if wording.words > 0 {
+            visit(wording);
+        }
+        return;
+    };
+    for choice in choices {
+        let opens = wording.words == 0;
+        let spelled = if opens { &choice.opening } else { &choice.following };
+        let node = trie.extend(wording.node, spelled);
+        let opening = if opens { choice.first } else { wording.opening };
+        write_out(trie, rest, Wording { node, opening, words: wording.words + choice.words }, visit);
+    }
+}
+
+/// The places of a line: `{a|b} c` has two. Braces stand by themselves, never inside a word.
+fn elements<'line>(line: &'line str, trie: &mut Trie) -> Result<Vec<Element<'line>>, String> {
+    let mut elements = Vec::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (choices, after) = after.split_once('}').ok_or_else(|| format!("open brace: {line}"))?;
+        if before.ends_with(|c: char| !c.is_whitespace()) || after.starts_with(|c: char| !c.is_whitespace()) {
+            return Err(format!("brace inside a word: {line}"));
+        }
+        if !before.trim().is_empty() {
+            elements.push(vec![Choice::of(before.trim(), trie)]);
+        }
+        elements.push(choices.split('|').map(|choice| Choice::of(choice.trim(), trie)).collect());
+        rest = after;
+    }
+    if !rest.trim().is_empty() {
+        elements.push(vec![Choice::of(rest.trim(), trie)]);
+    }
+    Ok(elements)
 }
 
 /// `before: treatment`, `after within 4: all`, `mark clause`, `neutral`
@@ -172,20 +269,6 @@ fn read_mark(name: &str) -> Option<Mark> {
     })
 }
 
-/// Writes out the braces of a line.
-fn alternatives(line: &str) -> Result<Vec<String>, String> {
-    let Some((before, rest)) = line.split_once('{') else {
-        return Ok(vec![line.split_whitespace().collect::<Vec<_>>().join(" ")]);
-    };
-    let (choices, after) = rest.split_once('}').ok_or_else(|| format!("open brace: {line}"))?;
-    let mut out = Vec::new();
-    for choice in choices.split('|') {
-        let whole: String = iter::once(before).chain([choice.trim(), after]).collect();
-        out.extend(alternatives(&whole)?);
-    }
-    Ok(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,15 +276,29 @@ mod tests {
     #[test]
     fn the_lists_can_be_read() {
         let lexicon = read(&FILES).unwrap();
-        assert!(lexicon.cues.len() > 500, "{}", lexicon.cues.len());
-        let widest = lexicon.automaton.max_pattern_len();
-        assert!(widest < 60, "{widest}");
+        assert!(lexicon.at.len() > 5_000, "{}", lexicon.at.len());
+        assert!(lexicon.cues.len() < 1_000, "{}", lexicon.cues.len());
     }
 
     #[test]
     fn braces() {
-        assert_eq!(alternatives("{is|} not {x|y}").unwrap(), ["is not x", "is not y", "not x", "not y"]);
-        assert!(alternatives("{is").is_err());
+        let lexicon = read(&[(Some(Assertion::Negated), "[before: all]\n{is|} not {x|y z|}\nw/o")]).unwrap();
+        for (text, words) in [
+            ("is not x", Some(3)),
+            ("not y z", Some(3)),
+            ("not y", Some(1)),
+            ("is", None),
+            ("w/o", Some(2)),
+            ("w o", None),
+            ("is, not", None),
+        ] {
+            let folded = super::super::words::fold(text);
+            let found = lexicon.longest(&folded.words, &folded.text, 0);
+            assert_eq!(found.map(|(last, _)| last + 1), words, "{text}");
+        }
+        for unreadable in ["{is", "metasta{sis|ses}"] {
+            assert!(elements(unreadable, &mut Trie::default()).is_err());
+        }
     }
 
     #[test]

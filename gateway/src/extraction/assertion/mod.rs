@@ -37,6 +37,7 @@ mod sentences;
 mod stops;
 #[cfg(test)]
 mod tests;
+mod trie;
 mod words;
 
 pub use kinds::{Assertion, Section};

@@ -1,6 +1,6 @@
 //! Where the cues of a note stand, which side each of them speaks of, and what they are to each other.
 //!
-//! One pass of the automaton finds them; the words they begin with are marked, so that the scopes of
+//! One walk over the words finds them; the words they begin with are marked, so that the scopes of
 //! other cues know where to stop. How far a cue reaches is not decided here.
 
 use super::{
@@ -153,33 +153,18 @@ fn open_sentences(words: &mut [Word], sentences: &[Sentence]) {
     }
 }
 
-/// The longest whole-word matches, left to right, in one pass of the automaton.
+/// The longest cues, left to right.
 fn find(folded: &Folded, lexicon: &'static Lexicon) -> Vec<Place> {
-    let inside = |at: Option<&u8>| at.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80);
     let (text, words) = (&folded.text, &folded.words);
-    let mut places: Vec<Place> = Vec::with_capacity(words.len() / 4);
-    let mut last = 0;
-    for found in lexicon.automaton.find_overlapping_iter(text) {
-        let (start, end) = (found.start(), found.end());
-        let cut = start > 0 && inside(text.get(start - 1)) && inside(text.get(start));
-        if cut || (inside(text.get(end)) && inside(text.get(end - 1))) {
-            continue;
-        }
-        // Matches come by their ends, so the last word moves on only.
-        while words.get(last).is_some_and(|word| word.folded_end < end) {
-            last += 1;
-        }
-        let first = words.get(..=last).unwrap_or_default().partition_point(|word| word.folded_start < start);
-        let whole = words.get(first).is_some_and(|word| word.folded_start == start)
-            && words.get(last).is_some_and(|word| word.folded_end == end);
-        let Some(cue) = lexicon.cues.get(found.pattern().as_usize()).filter(|_| whole) else { continue };
-        // A later match that starts no later holds the earlier ones; one that starts inside an earlier
-        // one yields to it.
-        while places.last().is_some_and(|place| place.first >= first) {
-            places.pop();
-        }
-        if places.last().is_none_or(|place| place.last < first) {
-            places.push(Place { first, last, cue, either: Either::default() });
+    let mut places = Vec::with_capacity(words.len() / 4);
+    let mut first = 0;
+    while first < words.len() {
+        match lexicon.longest(words, text, first) {
+            Some((last, cue)) => {
+                places.push(Place { first, last, cue, either: Either::default() });
+                first = last + 1;
+            }
+            None => first += 1,
         }
     }
     places

@@ -5,7 +5,7 @@
 //! back to the note as it is; the folded text is never shown to anyone.
 
 /// What a word or a punctuation mark does to the scope of a cue that runs into it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Mark {
     /// Nothing.
     Plain,

@@ -1,0 +1,71 @@
+//! The wordings of all cues as a tree of words: many share their beginnings, and a note is walked word by
+//! word. Small and quick to build, because the service starts with it. Knows nothing of what a cue says.
+
+use std::collections::HashMap;
+
+use super::words::{Folded, Word, fold};
+
+/// A place in the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Node(u32);
+
+impl Node {
+    /// Where every wording begins.
+    pub(super) const ROOT: Self = Self(0);
+}
+
+/// The tree.
+#[derive(Debug, Default)]
+pub(super) struct Trie {
+    /// Words as they stand in folded text, each with what stands between it and the word before:
+    /// " evidence", "/o".
+    spellings: HashMap<Box<[u8]>, u32>,
+    next: HashMap<(Node, u32), Node>,
+}
+
+impl Trie {
+    /// The words of a stretch of a wording, as the tree spells them: `opens` where the wording begins.
+    pub(super) fn spell(&mut self, stretch: &str, opens: bool) -> Vec<u32> {
+        let Folded { text, words } = fold(stretch);
+        let mut end = 0;
+        let mut spelled = Vec::with_capacity(words.len());
+        for (at, word) in words.iter().enumerate() {
+            let mut spelling = Vec::with_capacity(word.folded_end - end + 1);
+            if at == 0 {
+                spelling.extend_from_slice(if opens { b"" } else { b" " });
+                spelling.extend_from_slice(text.get(word.folded_start..word.folded_end).unwrap_or_default());
+            } else {
+                spelling.extend_from_slice(text.get(end..word.folded_end).unwrap_or_default());
+            }
+            end = word.folded_end;
+            let new = u32::try_from(self.spellings.len()).unwrap_or(u32::MAX);
+            spelled.push(*self.spellings.entry(spelling.into_boxed_slice()).or_insert(new));
+        }
+        spelled
+    }
+
+    /// The node after these words, made where it is not there.
+    pub(super) fn extend(&mut self, from: Node, words: &[u32]) -> Node {
+        words.iter().fold(from, |node, &word| {
+            let new = Node(u32::try_from(self.next.len() + 1).unwrap_or(u32::MAX));
+            *self.next.entry((node, word)).or_insert(new)
+        })
+    }
+
+    /// The nodes that the words of a text from this one on lead to, each with its last word.
+    pub(super) fn walk<'t>(
+        &'t self,
+        words: &'t [Word],
+        text: &'t [u8],
+        first: usize,
+    ) -> impl Iterator<Item = (Node, usize)> + 't {
+        let mut node = Some(Node::ROOT);
+        let mut end = words.get(first).map_or(0, |word| word.folded_start);
+        words.iter().enumerate().skip(first).map_while(move |(at, word)| {
+            let spelling = self.spellings.get(text.get(end..word.folded_end)?)?;
+            end = word.folded_end;
+            node = self.next.get(&(node?, *spelling)).copied();
+            Some((node?, at))
+        })
+    }
+}
