@@ -3,8 +3,9 @@
 //! Needs what `gateway/tests/vllm/install.sh` installs. Never skips: what cannot start fails.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
 
+mod meaning;
+
 use std::{
-    io::Write,
     net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
@@ -19,7 +20,6 @@ use axum::{
 };
 use gateway::{
     config::{EngineChoice, Flags, PromptChoice, Settings},
-    eval::{self, Format, Sources},
     http,
     readiness::Reason,
     server::Gateway,
@@ -27,10 +27,14 @@ use gateway::{
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use tower::ServiceExt;
 
 /// Longer than the slowest start that was seen here, by far.
 const START: Duration = Duration::from_mins(8);
+
+/// One server at a time: two of them starve each other on a small machine, and notes run into the deadline.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// A vLLM that is stopped when the suite ends, also by a panic.
 struct Vllm(Child);
@@ -110,6 +114,7 @@ async fn running(port: u16) -> f64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tiny_random_model() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     gateway::vllm::install_tls();
     let port = free_port();
     let before = gateway(port, &[1, 2]);
@@ -218,66 +223,6 @@ async fn a_killed_server_is_an_error(router: &Router, server: Vllm, port: u16) {
     assert_eq!((status, &problem["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("upstream_unavailable")));
 }
 
-/// `gateway eval` on the last hundred of labelled notes, which the model was not trained on. Only where such
-/// notes are at hand.
-async fn the_model_is_scored(port: u16) {
-    let Ok(gold) = std::env::var("EVAL_GOLD") else { return };
-    let lines = std::fs::read_to_string(gold).unwrap();
-    let lines: Vec<&str> = lines.lines().collect();
-    let mut last = tempfile::NamedTempFile::new().unwrap();
-    last.write_all(lines[lines.len().saturating_sub(100)..].join("\n").as_bytes()).unwrap();
-    let sources = Sources { gold: last.path().to_owned(), predictions: None };
-    let report = eval::evaluate(&sources, settings(port, &[1, 2]), |_, _| {}).await.unwrap();
-    assert_eq!(report.failed(), 0);
-    let figures: Value = serde_json::from_str(&report.written(Format::Json)).unwrap();
-    let f1 = figures["micro"]["relaxed"]["f1"].as_f64().unwrap();
-    assert!(f1 > 0.85, "relaxed micro F1 {f1}; {figures}");
-    assert!(figures["micro"]["basis"]["unsupported"].as_f64().unwrap() < 0.15, "{figures}");
-}
-
-/// What the model says and the note denies is out of the record; its doubt is a probability; a note in
-/// parts holds what its parts hold; and the rules give their opinion.
-async fn denied_sites_doubt_and_long_notes(port: u16, note: &str) {
-    let mut checked = settings(port, &[1, 2]);
-    checked.cross_check = true;
-    let gateway = Gateway::new(checked).unwrap();
-    wait_until_ready(&gateway).await;
-    let router = http::router(gateway.app.clone(), Vec::new());
-    let denying = "58-year-old woman with stage IV lung adenocarcinoma, EGFR exon 19 deletion, started osimertinib with \
-                   partial response. No evidence of liver or brain metastases. Bone metastases stable.";
-    let (status, answer) = post(&router, &json!({"text": denying, "confidence": true})).await;
-    assert_eq!(status, StatusCode::OK, "{answer}");
-    assert!(!answer["metastasis_site"].to_string().contains("liver"), "{answer}");
-    let sites = answer["evidence"]["metastasis_site"].as_array().unwrap();
-    assert!(sites.iter().any(|site| site["assertion"] == "negated" && site["in_record"] == false), "{answer}");
-    assert!(answer["warnings"].to_string().contains("contradicted_value"));
-    assert!(
-        ["agree", "differ", "only_model", "only_rules"].contains(&answer["cross_check"]["stage"].as_str().unwrap())
-    );
-    let confidence = &answer["evidence"]["treatment"][0]["confidence"];
-    let (mean, minimum) = (confidence["mean"].as_f64().unwrap(), confidence["minimum"].as_f64().unwrap());
-    assert!(0.0 < minimum && minimum <= mean && mean <= 1.0, "{answer}");
-
-    // The model knows short notes only, so the parts are as short as they may be.
-    let mut settings = settings(port, &[1, 2]);
-    settings.chunk.max_chars = 1_000;
-    let gateway = Gateway::new(settings).unwrap();
-    wait_until_ready(&gateway).await;
-    let later = "Progress note: 70-year-old man with stage IV cutaneous melanoma, BRAF V600E. He was switched to \
-                 dabrafenib plus trametinib. Follow-up imaging shows a partial response of the liver metastases.";
-    let text = format!("{note}\n\n{later}\n\n{later}\n\n{later}");
-    let (status, answer) =
-        post(&http::router(gateway.app.clone(), Vec::new()), &json!({"text": text, "confidence": true})).await;
-    assert_eq!(status, StatusCode::OK, "{answer}");
-    assert!(answer["chunks"].as_u64().unwrap() > 1);
-    let holds = |field: &str, value: &str| assert!(answer[field].to_string().contains(value), "{field}: {answer}");
-    holds("cancer_type", "melanoma");
-    holds("metastasis_site", "brain");
-    holds("metastasis_site", "liver");
-    holds("treatment", "ipilimumab");
-    holds("treatment", "dabrafenib");
-}
-
 /// SIGTERM to the server with a note in flight, as a deployment does.
 async fn a_terminated_server_is_an_error(router: &Router, server: Vllm, port: u16) {
     let asking = tokio::spawn({
@@ -350,6 +295,7 @@ async fn trained_model() {
     let Ok(folder) = std::env::var("TINY_MODEL_DIR") else {
         return; // `.ci/run` says that meaning is not checked.
     };
+    let _alone = ONE_AT_A_TIME.lock().await;
     gateway::vllm::install_tls();
     let port = free_port();
     let server = start_vllm(port, Some(&folder));
@@ -377,8 +323,8 @@ async fn trained_model() {
     assert!(all.clone().all(|finding| finding["basis"] == "unsupported"), "{answer}");
     assert_eq!(all.clone().next().is_some(), !answer["warnings"].as_array().unwrap().is_empty());
 
-    denied_sites_doubt_and_long_notes(port, note).await;
-    the_model_is_scored(port).await;
+    meaning::denied_sites_doubt_and_long_notes(port, note).await;
+    meaning::the_model_is_scored(port).await;
 
     let messages = json!([{"role": "system", "content": "S"}, {"role": "user", "content": " N "}]);
     let tokens = raw(port, "/tokenize", &json!({"model": "medical-ie", "messages": messages})).await;
