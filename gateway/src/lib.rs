@@ -3,6 +3,7 @@
 //! The way of one request: [`http`] -> [`extraction::Pipeline`] -> an [`extraction::Engine`]
 //! ([`vllm`] or [`rules`]) -> parse -> ground -> answer.
 
+pub mod access;
 pub mod admission;
 pub mod config;
 pub mod eval;

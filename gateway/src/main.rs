@@ -5,6 +5,7 @@ use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode, syn
 
 use clap::{Args, Parser, Subcommand};
 use gateway::{
+    access,
     config::{EngineChoice, Flags, Settings},
     eval::{self, EvalError, Format, Sources},
     extraction::{Ask, Deadline, Note, Record, TokenBudget, Wishes},
@@ -60,6 +61,11 @@ enum Command {
     Healthcheck,
     /// Read one synthetic note with the configured engine and check the answer
     Selftest,
+    /// Print the key file's line for an API key: of standard input, or a new one that is shown once
+    HashKey {
+        /// Who the key is for: letters, digits, dots, hyphens, underscores
+        name: String,
+    },
     /// Score the configured engine, or predictions, against labelled notes
     Eval {
         /// Labelled notes, JSON lines: {"id", "text", "expected": {...}}
@@ -77,9 +83,10 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let command = cli.command.unwrap_or(Command::Serve);
-    match command {
-        Command::Openapi => return print_json(&http::document(&[Arc::from("medical-ie")])),
+    match command.clone() {
+        Command::Openapi => return print_json(&http::document(&[Arc::from("medical-ie")], false)),
         Command::Schema => return print_json(&Record::json_schema()),
+        Command::HashKey { name } => return ended(hash_key(&name)),
         _ => {}
     }
     let flags = Flags {
@@ -114,6 +121,11 @@ fn main() -> ExitCode {
         }
         _ => runtime.block_on(serve(settings)),
     };
+    ended(done)
+}
+
+/// The exit code of a command, and the word on why it failed.
+fn ended(done: Outcome) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -123,6 +135,18 @@ fn main() -> ExitCode {
             if usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
+}
+
+fn hash_key(name: &str) -> Outcome {
+    let key = if std::io::stdin().is_terminal() {
+        let key = access::new_key()?;
+        eprintln!("The key of {name}; it is shown this once:\n{key}\nThe line for the key file:");
+        key
+    } else {
+        std::io::read_to_string(std::io::stdin())?.trim().to_owned()
+    };
+    println!("{}", access::line_for(name, &key)?);
+    Ok(())
 }
 
 fn print_json<T: serde::Serialize>(value: &T) -> ExitCode {
@@ -146,7 +170,19 @@ async fn serve(settings: Settings) -> Outcome {
     let stop = async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
     };
-    Ok(Gateway::new(settings)?.bind().await?.serve(stop).await?)
+    let gateway = Gateway::new(settings)?;
+    if let Some(keys) = gateway.app.keys.clone() {
+        let mut hangup = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                match keys.reload() {
+                    Ok(count) => tracing::info!(count, "API keys reloaded"),
+                    Err(error) => tracing::error!(%error, "API keys not reloaded; the old ones still hold"),
+                }
+            }
+        });
+    }
+    Ok(gateway.bind().await?.serve(stop).await?)
 }
 
 async fn healthcheck(settings: &Settings) -> Outcome {

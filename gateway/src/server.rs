@@ -6,6 +6,7 @@ use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 
 use crate::{
+    access::{Keys, KeysError},
     admission::Admission,
     config::{EngineChoice, Settings},
     extraction::{Engine, EngineName, Pipeline},
@@ -25,6 +26,9 @@ pub enum ServerError {
     /// The client of the model server cannot be made.
     #[error("cannot make the client of the model server: {0}")]
     Client(#[from] reqwest::Error),
+    /// The key file cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// The listener broke.
     #[error("the server broke: {0}")]
     Serve(#[from] std::io::Error),
@@ -64,6 +68,7 @@ impl Gateway {
             metrics: Arc::new(Metrics::default()),
             rules: Arc::new(Rules { limits: settings.limits, generation: settings.generation, models }),
             deadline: settings.admission.deadline,
+            keys: settings.keys_file().map(|path| Keys::read(path).map(Arc::new)).transpose()?,
         };
         Ok(Self { app, settings })
     }
@@ -97,7 +102,7 @@ impl Bound {
         let address = self.address;
         let engine = self.app.pipeline.engine().as_str();
         tracing::info!(%address, engine, docs = %format!("http://{address}/docs"), "listening");
-        if !address.ip().is_loopback() {
+        if !address.ip().is_loopback() && self.app.keys.is_none() {
             tracing::warn!("auth is off: everybody who reaches the port may call");
         }
         let (readiness, drain) = (Arc::clone(&self.app.readiness), self.settings.admission.drain);

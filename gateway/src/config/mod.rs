@@ -30,8 +30,10 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Which engine reads notes.
     pub engine: EngineChoice,
-    /// Must be written out as `off` to listen elsewhere than on loopback: there are no API keys yet.
+    /// Who may call. Without it: `keys` where a key file is set, else `off`, and then only on loopback.
     pub auth: Option<Auth>,
+    /// Names and SHA-256 digests of the API keys, a line each; see `gateway hash-key`.
+    pub auth_keys_file: Option<PathBuf>,
     /// The model server.
     pub vllm: Vllm,
     /// Sizes.
@@ -67,6 +69,8 @@ pub enum EngineChoice {
 pub enum Auth {
     /// Everybody who reaches the port.
     Off,
+    /// Who has a key of the key file.
+    Keys,
 }
 
 /// The model server.
@@ -159,6 +163,7 @@ impl Default for Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             engine: EngineChoice::Auto,
             auth: None,
+            auth_keys_file: None,
             vllm: Vllm::default(),
             limits: Limits::default(),
             generation: Generation::default(),
@@ -268,6 +273,12 @@ impl Settings {
         }
     }
 
+    /// The key file, where keys are asked for.
+    #[must_use]
+    pub fn keys_file(&self) -> Option<&Path> {
+        self.auth_keys_file.as_deref().filter(|_| self.auth != Some(Auth::Off))
+    }
+
     fn check(&self) -> Result<(), SettingsError> {
         let wrong = |message| Err(SettingsError::Contradiction(message));
         if self.engine == EngineChoice::Vllm && self.vllm.url.is_none() {
@@ -281,10 +292,14 @@ impl Settings {
                 return wrong("vllm.url is no http or https URL, such as http://127.0.0.1:8000");
             }
         }
-        if !self.listen.ip().is_loopback() && self.auth != Some(Auth::Off) {
+        if self.auth == Some(Auth::Keys) && self.auth_keys_file.is_none() {
+            return wrong("auth is `keys` but no key file is set: set auth_keys_file (GATEWAY_AUTH_KEYS_FILE)");
+        }
+        if !self.listen.ip().is_loopback() && self.auth != Some(Auth::Off) && self.auth_keys_file.is_none() {
             return wrong(
-                "listening beyond loopback lets everybody who reaches the port call, as there are no API keys yet: \
-                 write auth = \"off\" (GATEWAY_AUTH=off) to say that this is meant, or listen on 127.0.0.1",
+                "listening beyond loopback without keys lets everybody who reaches the port call: set auth_keys_file \
+                 (see `gateway hash-key`), or write auth = \"off\" (GATEWAY_AUTH=off) to say that this is meant, or \
+                 listen on 127.0.0.1",
             );
         }
         if !(1..=8_192).contains(&self.generation.max_tokens) {

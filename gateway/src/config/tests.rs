@@ -43,6 +43,7 @@ fn what_is_unknown_or_contradictory_is_named() {
         ("engine = \"magic\"", ("X", ""), "magic"),
         ("", ("GATEWAY_ENGINE", "vllm"), "VLLM_BASE_URL"),
         ("", ("GATEWAY_LISTEN", "0.0.0.0:1"), "auth = \"off\""),
+        ("", ("GATEWAY_AUTH", "keys"), "auth_keys_file"),
         ("", ("VLLM_BASE_URL", "vllm:8000"), "no http"),
         ("", ("VLLM_BASE_URL", "http://a,http://b"), "several"),
         ("", ("CORS_ORIGINS", "*"), "*"),
@@ -53,4 +54,7 @@ fn what_is_unknown_or_contradictory_is_named() {
         assert!(error.contains(named), "{named:?} not in {error:?}");
     }
     assert!(load("auth = \"off\"", &[("GATEWAY_LISTEN", "0.0.0.0:1")]).is_ok());
+    let keys = ("GATEWAY_AUTH_KEYS_FILE", "keys");
+    assert!(load("", &[("GATEWAY_LISTEN", "0.0.0.0:1"), keys]).unwrap().keys_file().is_some());
+    assert!(load("auth = \"off\"", &[keys]).unwrap().keys_file().is_none());
 }

@@ -64,7 +64,12 @@ impl ErrorCode {
             Self::InvalidJson => {
                 ("invalid_json", 400, "Invalid JSON", "The body is not JSON in UTF-8. Check quoting and encoding.")
             }
-            Self::Unauthorized => ("unauthorized", 401, "Unauthorized", "This route answers local callers only."),
+            Self::Unauthorized => (
+                "unauthorized",
+                401,
+                "Unauthorized",
+                "No key that is known came with the request: send Authorization: Bearer KEY or X-API-Key: KEY. /metrics answers callers on its own machine only.",
+            ),
             Self::NotFound => ("not_found", 404, "Not found", "There is no such path. See /docs for those that exist."),
             Self::MethodNotAllowed => (
                 "method_not_allowed",

@@ -13,20 +13,23 @@ use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
 use super::{
-    App, RequestId,
+    App, RequestId, access,
     cors::{self, OriginPattern},
     error::{ErrorCode, Problem},
 };
 
+use crate::access::Principal;
+
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Puts the layers on: body cap, panic fence, JSON for every error, headers, CORS, request id and log;
+/// Puts the layers on: body cap, panic fence, JSON for every error, keys, headers, CORS, request id and log;
 /// and before routing, the tolerance for doubled slashes.
 pub(super) fn wrap(router: Router, app: App, origins: Vec<OriginPattern>, body_limit: usize) -> Router {
     let inner = router
         .layer(DefaultBodyLimit::max(body_limit))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(json_errors))
+        .layer(middleware::from_fn_with_state(app.keys.clone(), access::gate))
         .layer(middleware::from_fn(response_headers))
         .layer(cors::layer(origins))
         .layer(middleware::from_fn_with_state(app, identify));
@@ -82,7 +85,8 @@ async fn identify(State(app): State<App>, mut request: Request, next: Next) -> R
         known @ ("GET" | "POST" | "HEAD" | "OPTIONS" | "PUT" | "PATCH" | "DELETE") => known.to_owned(),
         _ => "other".to_owned(),
     };
-    tracing::info!(request_id = %id, method, route, status, code, milliseconds, "request");
+    let principal = response.extensions().get::<Principal>().map(|principal| principal.name().to_owned());
+    tracing::info!(request_id = %id, method, route, status, code, principal, milliseconds, "request");
     response
 }
 

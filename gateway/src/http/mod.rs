@@ -1,5 +1,6 @@
 //! The HTTP edge: one list of routes, one ordered list of layers.
 
+mod access;
 pub mod cors;
 pub mod error;
 mod extract;
@@ -20,7 +21,7 @@ use self::{
     error::{ErrorCode, Problem},
     request::Rules,
 };
-use crate::{extraction::Pipeline, readiness::Readiness, telemetry::Metrics};
+use crate::{access::Keys, extraction::Pipeline, readiness::Readiness, telemetry::Metrics};
 
 /// What the routes work with.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct App {
     pub rules: Arc<Rules>,
     /// Time from arrival to answer.
     pub deadline: Duration,
+    /// Who may call; everybody where there are no keys.
+    pub keys: Option<Arc<Keys>>,
 }
 
 /// The id of one request.
@@ -57,7 +60,7 @@ fn routes() -> OpenApiRouter<App> {
 
 /// The whole service: routes, documentation, layers.
 pub fn router(app: App, origins: Vec<OriginPattern>) -> Router {
-    let document = Arc::new(document(&app.rules.models));
+    let document = Arc::new(document(&app.rules.models, app.keys.is_some()));
     let (router, _) = routes().split_for_parts();
     let swagger = utoipa_swagger_ui::SwaggerUi::new("/docs")
         .config(utoipa_swagger_ui::Config::from("/openapi.json").validator_url("none"));

@@ -4,12 +4,14 @@ use serde_json::Value;
 use utoipa::{
     OpenApi,
     openapi::{
-        ContentBuilder, Ref, RefOr, ResponseBuilder,
+        ContentBuilder, Ref, RefOr, ResponseBuilder, SecurityRequirement,
         path::{Operation, PathItem},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
 use super::{
+    access,
     error::{ErrorCode, Problem},
     routes,
 };
@@ -31,10 +33,11 @@ use crate::extraction::{ModelName, Record};
 )]
 struct Base;
 
-/// The document that `/openapi.json`, `/docs` and `gateway openapi` give, with the models that may be named.
+/// The document that `/openapi.json`, `/docs` and `gateway openapi` give, with the models that may be named
+/// and, where keys are asked for (`guarded`), what needs one.
 #[must_use]
-pub fn document(models: &[ModelName]) -> Value {
-    let mut document = serde_json::to_value(built()).unwrap_or_default();
+pub fn document(models: &[ModelName], guarded: bool) -> Value {
+    let mut document = serde_json::to_value(built(guarded)).unwrap_or_default();
     if let Some(model) = document.pointer_mut("/components/schemas/ExtractRequest/properties/model")
         && let Some(model) = model.as_object_mut()
     {
@@ -45,7 +48,7 @@ pub fn document(models: &[ModelName]) -> Value {
     document
 }
 
-fn built() -> utoipa::openapi::OpenApi {
+fn built(guarded: bool) -> utoipa::openapi::OpenApi {
     let (_, mut document) = utoipa_axum::router::OpenApiRouter::<super::App>::with_openapi(Base::openapi())
         .merge(routes())
         .split_for_parts();
@@ -54,7 +57,23 @@ fn built() -> utoipa::openapi::OpenApi {
             for &code in errors_of(path) {
                 add(operation, code);
             }
+            if guarded && !access::is_open_path(path) {
+                if path != "/metrics" {
+                    add(operation, ErrorCode::Unauthorized);
+                }
+                let none: [String; 0] = [];
+                operation.security = Some(vec![
+                    SecurityRequirement::new("bearer", none.clone()),
+                    SecurityRequirement::new("api_key", none),
+                ]);
+            }
         }
+    }
+    if guarded && let Some(components) = &mut document.components {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let header = ApiKeyValue::new("X-API-Key");
+        components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(header)));
     }
     document
 }
