@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use crate::{
     access::{Keys, KeysError},
     admission::Admission,
-    config::{EngineChoice, Settings},
+    config::{EngineChoice, Fallback, Settings},
     extraction::{Engine, EngineName, Pipeline},
     http::{self, App, request::Rules},
     readiness::Readiness,
@@ -61,6 +61,9 @@ impl Gateway {
         let mut pipeline = Pipeline::new(engine, admission, settings.chunk.max_chars);
         if settings.cross_check && pipeline.engine() != EngineName::Rules {
             pipeline = pipeline.checked_by(Arc::new(RulesEngine::ready()));
+        }
+        if settings.fallback == Fallback::Rules && pipeline.engine() != EngineName::Rules {
+            pipeline = pipeline.with_fallback(Arc::new(RulesEngine::ready()));
         }
         let app = App {
             pipeline,

@@ -48,6 +48,7 @@ pub struct Metrics {
     values: Family<FieldLabels, Counter>,
     contradicted: Family<FieldLabels, Counter>,
     cross_check: Family<FieldLabels, Counter>,
+    degraded: Counter,
     in_flight: Gauge,
     queued: Gauge,
 }
@@ -66,10 +67,12 @@ impl Default for Metrics {
         registry.register("values_left_out", help, contradicted.clone());
         let cross_check = Family::default();
         registry.register("cross_check", "Model and rules compared, by field and outcome", cross_check.clone());
+        let degraded = Counter::default();
+        registry.register("degraded", "Answers of a lesser engine while the model server was away", degraded.clone());
         let (in_flight, queued) = (Gauge::default(), Gauge::default());
         registry.register("upstream_in_flight", "Upstream calls running", in_flight.clone());
         registry.register("upstream_queued", "Upstream calls waiting", queued.clone());
-        Self { registry, requests, seconds, values, contradicted, cross_check, in_flight, queued }
+        Self { registry, requests, seconds, values, contradicted, cross_check, degraded, in_flight, queued }
     }
 }
 
@@ -82,6 +85,7 @@ impl Metrics {
 
     /// Counts what one answer holds: kinds of findings, never their values.
     pub fn extracted(&self, answer: &Answer) {
+        self.degraded.inc_by(u64::from(answer.degraded));
         for field in Field::ALL {
             let count = |family: &Family<FieldLabels, Counter>, kind| {
                 family.get_or_create(&FieldLabels { field: field.name(), kind }).inc();

@@ -30,6 +30,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Which engine reads notes.
     pub engine: EngineChoice,
+    /// What answers while the model server is away.
+    pub fallback: Fallback,
     /// Who may call. Without it: `keys` where a key file is set, else `off`, and then only on loopback.
     pub auth: Option<Auth>,
     /// Names and SHA-256 digests of the API keys, a line each; see `gateway hash-key`.
@@ -60,6 +62,17 @@ pub enum EngineChoice {
     /// The model server; a missing one is an error.
     Vllm,
     /// The embedded rules.
+    Rules,
+}
+
+/// What answers while the model server is away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fallback {
+    /// An error: a lesser reading is not what was asked for.
+    #[default]
+    Off,
+    /// The embedded rules; the answer, a header, a metric and the log say so.
     Rules,
 }
 
@@ -162,6 +175,7 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             engine: EngineChoice::Auto,
+            fallback: Fallback::Off,
             auth: None,
             auth_keys_file: None,
             vllm: Vllm::default(),

@@ -28,6 +28,7 @@ pub struct Pipeline {
     admission: Arc<Admission>,
     chunk_chars: usize,
     checker: Option<Arc<dyn Engine>>,
+    fallback: Option<Arc<dyn Engine>>,
 }
 
 /// How one note is to be answered.
@@ -56,13 +57,19 @@ impl Pipeline {
     /// in chunks.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, admission: Arc<Admission>, chunk_chars: usize) -> Self {
-        Self { engine, admission, chunk_chars, checker: None }
+        Self { engine, admission, chunk_chars, checker: None, fallback: None }
     }
 
     /// The same with a second engine that reads every note too and is only compared.
     #[must_use]
     pub fn checked_by(self, checker: Arc<dyn Engine>) -> Self {
         Self { checker: Some(checker), ..self }
+    }
+
+    /// The same with a lesser engine that answers, and says so, while the first is away.
+    #[must_use]
+    pub fn with_fallback(self, fallback: Arc<dyn Engine>) -> Self {
+        Self { fallback: Some(fallback), ..self }
     }
 
     /// The engine that reads.
@@ -85,12 +92,23 @@ impl Pipeline {
         wishes: Wishes,
         deadline: Deadline,
     ) -> Result<(Answer, Stages), ExtractError> {
-        let whole = self.read(note, ask, wishes, deadline).await?;
+        let (whole, degraded) = match self.read(note, ask, wishes, deadline).await {
+            Ok(whole) => (whole, None),
+            Err(error) => match self.fallback.as_ref().filter(|_| error.is_absence()) {
+                Some(lesser) => {
+                    let reading = reading::read(&**lesser, &self.admission, note, ask.clone(), deadline).await?;
+                    (Whole::of_one(reading), Some(lesser.name()))
+                }
+                None => return Err(error),
+            },
+        };
         let rules = self.second_opinion(note, ask, deadline).await;
         let mut stages = Stages::default();
         whole.readings.iter().for_each(|reading| stages.add(reading.stages));
         let started = Instant::now();
-        let mut answer = whole.into_answer(note, wishes.offsets, self.engine.name(), &ask.request_id);
+        let engine = degraded.unwrap_or(self.engine.name());
+        let mut answer = whole.into_answer(note, wishes.offsets, engine, &ask.request_id);
+        answer.degraded = degraded.is_some();
         answer.cross_check = rules.map(|rules| cross_check::compare(&answer.record, &rules));
         stages.ground += started.elapsed();
         Ok((answer, stages))

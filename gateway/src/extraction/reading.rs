@@ -31,6 +31,14 @@ pub enum ExtractError {
     Unusable(Unusable),
 }
 
+impl ExtractError {
+    /// Whether the engine was not there at all. A refusal, a failure on this note or an unusable answer is
+    /// something else: another engine's answer would hide it.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Self::Engine(EngineError::Unavailable | EngineError::Loading))
+    }
+}
+
 /// What an engine read in one text.
 #[derive(Debug)]
 pub(super) struct Reading {

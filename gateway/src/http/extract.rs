@@ -16,6 +16,7 @@ use super::{
 use crate::extraction::{Answer, Ask, Deadline, EngineError, ExtractError, Stages, Wishes};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const X_DEGRADED: HeaderName = HeaderName::from_static("x-degraded");
 
 /// Reads one note.
 ///
@@ -68,6 +69,10 @@ fn respond(answer: &Answer, stages: Stages) -> Response {
     };
     let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let mut response = (StatusCode::OK, [json], body).into_response();
+    if answer.degraded {
+        tracing::warn!(request_id = answer.request_id, engine = answer.engine.as_str(), "a lesser engine answered");
+        response.headers_mut().insert(X_DEGRADED, HeaderValue::from_static(answer.engine.as_str()));
+    }
     if let Ok(timing) = HeaderValue::from_str(&stages.server_timing()) {
         response.headers_mut().insert(SERVER_TIMING, timing);
     }

@@ -2,9 +2,13 @@
 
 use std::{net::TcpListener, sync::atomic::Ordering::SeqCst, time::Duration};
 
-use axum::{Router, http::StatusCode};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderValue, Request, StatusCode},
+};
 use gateway::{
-    config::{AdmissionSettings, Flags, Settings},
+    config::{AdmissionSettings, Fallback, Flags, Settings},
     http,
     server::Gateway,
 };
@@ -12,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fake_vllm::{Act, Fake, RECORD, start},
-    post,
+    post, send,
 };
 
 pub(crate) async fn gateway(fake: &Fake, deadline: Duration) -> Router {
@@ -126,4 +130,31 @@ async fn a_server_that_was_never_there_is_loading() {
     let router = http::router(Gateway::new(settings).unwrap().app, Vec::new());
     let (status, problem) = post(&router, json!({"text": "x"}).to_string()).await;
     assert_eq!((status.as_u16(), &problem["code"]), (503, &json!("model_loading")));
+}
+
+#[tokio::test]
+async fn the_rules_stand_in_only_for_a_server_that_is_away() {
+    let body = || Body::from(json!({"text": "Stage IV lung adenocarcinoma on osimertinib."}).to_string());
+    for (act, away) in [
+        (Act::Reset, true),
+        (Act::Status(503, json!({})), true),
+        (Act::Status(500, json!({})), false),
+        (Act::Status(400, json!({})), false),
+        (Act::Status(429, json!({})), false),
+        (Act::Say("Sorry.".to_owned()), false),
+        (Act::CutOff, false),
+    ] {
+        let shown = format!("{act:?}");
+        let fake = start(vec![act]).await;
+        let router = serving(&fake, Settings { fallback: Fallback::Rules, ..Settings::default() }).await;
+        let request = Request::post("/api/v1/extract").header("content-type", "application/json").body(body()).unwrap();
+        let (status, headers, answer) = send(&router, request).await;
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        assert_eq!(status == StatusCode::OK, away, "{shown}: {answer}");
+        assert_eq!(headers.get("x-degraded").map(HeaderValue::as_bytes), away.then_some(&b"rules"[..]), "{shown}");
+        if away {
+            assert_eq!((&answer["degraded"], &answer["engine"]), (&json!(true), &json!("rules")));
+            assert_eq!((&answer["stage"], &answer["model"]), (&json!("IV"), &json!("rules")));
+        }
+    }
 }
