@@ -9,7 +9,7 @@ use gateway::{
     config::PromptChoice,
     extraction::{Context, Note, Record, ground, parse},
     rules,
-    vllm::prompt,
+    vllm::prompt::Prompt,
 };
 
 /// A thousand characters of an oncology note.
@@ -46,7 +46,7 @@ fn steps(criterion: &mut Criterion) {
             b.iter(|| whole(note));
         });
         group.bench_with_input(BenchmarkId::new("prompt", length), &note, |b, note| {
-            b.iter(|| prompt::body(PromptChoice::Training, note.as_str()));
+            b.iter(|| serde_json::to_vec(&Prompt::of(PromptChoice::Training, note.as_str())));
         });
         group.bench_with_input(BenchmarkId::new("parse", text.len()), &text, |b, text| b.iter(|| parse::parse(text)));
     }

@@ -5,10 +5,12 @@
 
 pub mod access;
 pub mod admission;
+pub mod audit;
 pub mod config;
 pub mod eval;
 pub mod extraction;
 pub mod http;
+pub mod rates;
 pub mod readiness;
 pub mod rules;
 pub mod server;

@@ -1,7 +1,16 @@
 //! The `gateway` command.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line's own output")]
+#![expect(clippy::print_stderr, reason = "the command line's own output")]
 
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    io::{IsTerminal, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use clap::{Args, Parser, Subcommand};
 use gateway::{
@@ -13,7 +22,10 @@ use gateway::{
     server::Gateway,
     telemetry,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The exit code after Ctrl-C.
+const INTERRUPTED: u8 = 130;
 
 /// The note of `gateway selftest`: made up, and easy.
 const SYNTHETIC_NOTE: &str = "62-year-old woman with stage IIIB invasive ductal carcinoma of the left breast, ER \
@@ -98,30 +110,45 @@ fn main() -> ExitCode {
     let settings = match Settings::load(&flags) {
         Ok(settings) => settings,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain(&error);
             return ExitCode::from(2);
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: no runtime: {error}");
+            complain(&format!("no runtime: {error}"));
             return ExitCode::FAILURE;
         }
     };
     let done = match command {
         Command::CheckConfig => {
-            println!("settings are good: listen {}, engine {:?}", settings.listen, settings.effective_engine());
-            Ok(())
+            return say(&format!("settings are good: listen {}, {}", settings.listen, settings.summary()));
         }
         Command::Healthcheck => runtime.block_on(healthcheck(&settings)),
         Command::Selftest => runtime.block_on(selftest(settings)),
         Command::Eval { gold, predictions, format } => {
             runtime.block_on(eval(&Sources { gold, predictions }, settings, format))
         }
-        _ => runtime.block_on(serve(settings)),
+        _ => return runtime.block_on(serve(settings)),
     };
     ended(done)
+}
+
+/// Writes to standard output. A reader who left early, as `head` does, is no error.
+fn say(text: &str) -> ExitCode {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Writes to standard error, if there is one.
+fn complain(error: &dyn std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "error: {error}");
 }
 
 /// The exit code of a command, and the word on why it failed.
@@ -129,12 +156,16 @@ fn ended(done: Outcome) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain(&error);
             // A file that cannot be used is a mistake of the command line, not a failure.
             let usage = matches!(error.downcast_ref(), Some(EvalError::File(_)));
             if usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
+}
+
+fn printed(text: &str) -> Outcome {
+    if say(text) == ExitCode::SUCCESS { Ok(()) } else { Err("standard output cannot be written".into()) }
 }
 
 fn hash_key(name: &str) -> Outcome {
@@ -145,18 +176,14 @@ fn hash_key(name: &str) -> Outcome {
     } else {
         std::io::read_to_string(std::io::stdin())?.trim().to_owned()
     };
-    println!("{}", access::line_for(name, &key)?);
-    Ok(())
+    printed(&access::line_for(name, &key)?)
 }
 
 fn print_json<T: serde::Serialize>(value: &T) -> ExitCode {
     match serde_json::to_string_pretty(value) {
-        Ok(text) => {
-            println!("{text}");
-            ExitCode::SUCCESS
-        }
+        Ok(text) => say(&text),
         Err(error) => {
-            eprintln!("error: {error}");
+            complain(&error);
             ExitCode::FAILURE
         }
     }
@@ -164,11 +191,27 @@ fn print_json<T: serde::Serialize>(value: &T) -> ExitCode {
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-async fn serve(settings: Settings) -> Outcome {
-    telemetry::init_logs();
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let stop = async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+/// Serves until a signal: SIGTERM, and what runs may end; a second one, and nothing is waited for. Ctrl-C
+/// means the same, and its exit code says so.
+async fn serve(settings: Settings) -> ExitCode {
+    let lines = telemetry::init_logs();
+    let (done, interrupted) = match serve_until_signal(settings).await {
+        Ok(interrupted) => (Ok(()), interrupted),
+        Err(error) => (Err(error), false),
+    };
+    drop(lines);
+    if interrupted { ExitCode::from(INTERRUPTED) } else { ended(done) }
+}
+
+async fn serve_until_signal(settings: Settings) -> Result<bool, Box<dyn std::error::Error>> {
+    raise_descriptor_limit();
+    let signals = Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
+    let signals = tokio::sync::Mutex::new(signals);
+    let interrupted = AtomicBool::new(false);
+    let next = async || {
+        if signals.lock().await.is_interrupt().await {
+            interrupted.store(true, Relaxed);
+        }
     };
     let gateway = Gateway::new(settings)?;
     if let Some(keys) = gateway.app.keys.clone() {
@@ -182,7 +225,28 @@ async fn serve(settings: Settings) -> Outcome {
             }
         });
     }
-    Ok(gateway.bind().await?.serve(stop).await?)
+    gateway.bind().await?.serve(next(), next()).await?;
+    Ok(interrupted.load(Relaxed))
+}
+
+/// The signals that end the server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Waits for the next, and says whether it was Ctrl-C.
+    async fn is_interrupt(&mut self) -> bool {
+        tokio::select! { _ = self.terminate.recv() => false, _ = self.interrupt.recv() => true }
+    }
+}
+
+/// As many connections as the system lets us have: its default of 1,024 is for programs that use `select`.
+fn raise_descriptor_limit() {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
 }
 
 async fn healthcheck(settings: &Settings) -> Outcome {
@@ -207,7 +271,7 @@ async fn eval(sources: &Sources, settings: Settings, format: Format) -> Outcome 
     if terminal {
         eprintln!();
     }
-    println!("{}", report.written(format).trim_end());
+    printed(report.written(format).trim_end())?;
     match report.failed() {
         0 => Ok(()),
         failed => Err(format!("{failed} note(s) got no prediction; the figures count them as empty").into()),
@@ -219,13 +283,11 @@ async fn selftest(settings: Settings) -> Outcome {
     let budget = TokenBudget::Adjustable(settings.generation.max_tokens);
     let gateway = Gateway::new(settings)?;
     let note = Note::new(SYNTHETIC_NOTE.to_owned(), limit).map_err(|_| "limits.max_note_chars is too small")?;
-    let ask =
-        Ask { model: None, temperature: 0.0, seed: None, budget, confidence: false, request_id: Arc::from("selftest") };
+    let ask = Ask::plain(budget, Arc::from("selftest"));
     let reading = gateway.app.pipeline.extract(&note, &ask, Wishes::default(), deadline);
     let (answer, _) = deadline.bound(reading).await??;
     if answer.record.is_empty() {
         return Err("the engine found nothing in a note that names a cancer, its stage and its treatment".into());
     }
-    println!("{}", serde_json::to_string_pretty(&answer)?);
-    Ok(())
+    printed(&serde_json::to_string_pretty(&answer)?)
 }

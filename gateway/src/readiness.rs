@@ -1,8 +1,11 @@
-//! Whether notes can be read now, and if not, why. Written by the watcher of the model server and by
+//! Whether notes can be read now, and if not, why. Written by the watchers of the model servers and by
 //! shutdown, read by the health routes and the engine.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -12,25 +15,82 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// The model server was never reached since start, and may still be loading.
+    /// No model server was reached since start, and one may still be loading.
     Loading,
-    /// The model server does not list the configured model.
+    /// The model server does not list the configured model, or does not let us ask.
     ModelMissing,
-    /// The model server cannot be reached.
+    /// No model server can be reached.
     Unreachable,
     /// This process is shutting down.
     Draining,
 }
 
-/// State of the model server, as last seen.
+/// State of a model server, as last seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upstream {
-    /// Not seen yet, or refused.
+    /// Not seen yet, refused, or left out after failures.
     Unreachable = 0,
     /// Reached, and lists the model.
     Ready = 1,
-    /// Reached, without the model.
+    /// Reached, without the model, or refuses to say.
     ModelMissing = 2,
+}
+
+/// What a model server says of its load.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Load {
+    /// Sequences that it decodes.
+    pub running: Option<f64>,
+    /// Sequences that wait in it.
+    pub waiting: Option<f64>,
+    /// Part of its KV cache in use, 0 to 1.
+    pub kv_cache: Option<f64>,
+}
+
+/// One model server; named by its place in the settings, never by its address.
+#[derive(Debug)]
+pub struct Replica {
+    name: String,
+    state: AtomicU8,
+    load: RwLock<Load>,
+}
+
+/// One model server as it is reported.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplicaReport {
+    /// Its name, such as `vllm-1`.
+    pub name: String,
+    /// `ready`, `loading`, `model_missing` or `unreachable`.
+    pub state: &'static str,
+    /// Its load, as far as it tells.
+    pub load: Load,
+}
+
+impl Replica {
+    /// A server that was not seen yet.
+    #[must_use]
+    pub fn new(name: String) -> Arc<Self> {
+        Arc::new(Self { name, state: AtomicU8::new(Upstream::Unreachable as u8), load: RwLock::default() })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it was last seen.
+    pub fn state(&self) -> Upstream {
+        match self.state.load(Relaxed) {
+            1 => Upstream::Ready,
+            2 => Upstream::ModelMissing,
+            _ => Upstream::Unreachable,
+        }
+    }
+
+    /// Notes what it says of its load.
+    pub fn loaded(&self, load: Load) {
+        *self.load.write().unwrap_or_else(PoisonError::into_inner) = load;
+    }
 }
 
 /// Shared state; one per process.
@@ -38,7 +98,8 @@ pub enum Upstream {
 pub struct Readiness {
     started: Instant,
     startup: Duration,
-    upstream: AtomicU8,
+    /// None where the rules engine reads: that is always ready.
+    replicas: Option<RwLock<Arc<[Arc<Replica>]>>>,
     ever_ready: AtomicBool,
     draining: AtomicBool,
     max_model_len: AtomicU32,
@@ -50,18 +111,16 @@ impl Readiness {
     /// Of the rules engine: always ready.
     #[must_use]
     pub fn of_rules() -> Self {
-        let readiness = Self::of_vllm(Duration::ZERO);
-        readiness.saw(Upstream::Ready);
-        readiness
+        Self { replicas: None, ..Self::of_vllm(Duration::ZERO) }
     }
 
-    /// Of a model server that may take this long to load.
+    /// Of model servers that may take this long to load.
     #[must_use]
     pub fn of_vllm(startup: Duration) -> Self {
         Self {
             started: Instant::now(),
             startup,
-            upstream: AtomicU8::new(Upstream::Unreachable as u8),
+            replicas: Some(RwLock::new(Arc::from([]))),
             ever_ready: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             max_model_len: AtomicU32::new(0),
@@ -69,9 +128,16 @@ impl Readiness {
         }
     }
 
-    /// Notes what was seen of the model server.
-    pub fn saw(&self, upstream: Upstream) {
-        self.upstream.store(upstream as u8, Relaxed);
+    /// These are the model servers from now on.
+    pub fn watch(&self, replicas: Arc<[Arc<Replica>]>) {
+        if let Some(known) = &self.replicas {
+            *known.write().unwrap_or_else(PoisonError::into_inner) = replicas;
+        }
+    }
+
+    /// Notes what was seen of a model server.
+    pub fn saw(&self, replica: &Replica, upstream: Upstream) {
+        replica.state.store(upstream as u8, Relaxed);
         if upstream == Upstream::Ready {
             self.ever_ready.store(true, Relaxed);
         }
@@ -107,11 +173,13 @@ impl Readiness {
         if self.is_draining() {
             return Some(Reason::Draining);
         }
-        match self.upstream.load(Relaxed) {
-            1 => None,
-            2 => Some(Reason::ModelMissing),
-            _ if self.may_be_loading() => Some(Reason::Loading),
-            _ => Some(Reason::Unreachable),
+        let replicas = self.replicas()?;
+        let any = |state| replicas.iter().any(|replica| replica.state() == state);
+        match () {
+            () if any(Upstream::Ready) => None,
+            () if any(Upstream::ModelMissing) => Some(Reason::ModelMissing),
+            () if self.may_be_loading() => Some(Reason::Loading),
+            () => Some(Reason::Unreachable),
         }
     }
 
@@ -135,14 +203,26 @@ impl Readiness {
         }
     }
 
-    /// State of the model server alone, shutdown aside.
-    pub fn upstream_state(&self) -> &'static str {
-        match self.upstream.load(Relaxed) {
-            1 => "ready",
-            2 => "model_missing",
-            _ if self.may_be_loading() => "loading",
-            _ => "unreachable",
-        }
+    /// The model servers and their states; none where the rules engine reads.
+    pub fn report(&self) -> Vec<ReplicaReport> {
+        let replicas = self.replicas().unwrap_or_default();
+        let state = |replica: &Replica| match replica.state() {
+            Upstream::Ready => "ready",
+            Upstream::ModelMissing => "model_missing",
+            Upstream::Unreachable if self.may_be_loading() => "loading",
+            Upstream::Unreachable => "unreachable",
+        };
+        let report = |replica: &Arc<Replica>| ReplicaReport {
+            name: replica.name.clone(),
+            state: state(replica),
+            load: *replica.load.read().unwrap_or_else(PoisonError::into_inner),
+        };
+        replicas.iter().map(report).collect()
+    }
+
+    fn replicas(&self) -> Option<Arc<[Arc<Replica>]>> {
+        let replicas = self.replicas.as_ref()?;
+        Some(Arc::clone(&replicas.read().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// An extraction ended.
@@ -170,11 +250,16 @@ mod tests {
         assert_eq!(Readiness::of_rules().reason(), None);
         let readiness = Readiness::of_vllm(Duration::from_mins(15));
         assert_eq!((readiness.reason(), readiness.status()), (Some(Reason::Loading), "starting"));
-        readiness.saw(Upstream::ModelMissing);
+        let (one, other) = (Replica::new("vllm-1".to_owned()), Replica::new("vllm-2".to_owned()));
+        readiness.watch(Arc::from([Arc::clone(&one), Arc::clone(&other)]));
+        readiness.saw(&one, Upstream::ModelMissing);
         assert_eq!(readiness.reason(), Some(Reason::ModelMissing));
-        readiness.saw(Upstream::Ready);
+        readiness.saw(&other, Upstream::Ready);
         assert_eq!((readiness.reason(), readiness.status()), (None, "healthy"));
-        readiness.saw(Upstream::Unreachable);
+        let states: Vec<_> = readiness.report().into_iter().map(|replica| (replica.name, replica.state)).collect();
+        assert_eq!(states, [("vllm-1".to_owned(), "model_missing"), ("vllm-2".to_owned(), "ready")]);
+        readiness.saw(&one, Upstream::Unreachable);
+        readiness.saw(&other, Upstream::Unreachable);
         assert_eq!((readiness.reason(), readiness.status()), (Some(Reason::Unreachable), "degraded"));
         readiness.drain();
         assert_eq!((readiness.reason(), readiness.status()), (Some(Reason::Draining), "draining"));

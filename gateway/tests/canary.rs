@@ -13,13 +13,13 @@ use std::{
 
 use fake_vllm::{Act, start};
 use gateway::{
+    access,
     config::{Flags, Settings},
-    http,
     server::Gateway,
+    telemetry,
 };
 use serde_json::json;
-use tokio::net::TcpListener;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 const CANARY: &str = "Xylocanaryphone";
 
@@ -48,8 +48,8 @@ impl<'a> MakeWriter<'a> for Log {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_note_reaches_its_answer_and_nothing_else() {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().json().with_max_level(tracing::Level::TRACE).with_writer(log.clone());
-    subscriber.init();
+    let filter = telemetry::discreet(EnvFilter::new("trace"));
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(log.clone()).init();
     gateway::vllm::install_tls();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let object = json!({"error": {"message": CANARY, "type": "X", "code": 500}});
@@ -65,28 +65,38 @@ async fn a_note_reaches_its_answer_and_nothing_else() {
         Act::Drip,
         Act::WithLogprobs,
     ]);
+    let mut secrets = vec![CANARY.to_owned()];
     for act in acts {
-        one_server(&client, act).await;
+        secrets.extend(one_server(&client, act).await);
     }
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(
-        log.contains("\"TRACE\"") && log.contains("reqwest") && log.contains("hyper"),
-        "the log is really at trace"
-    );
-    let leak = log.lines().find(|line| line.contains(CANARY));
-    assert_eq!(leak, None);
+    assert!(log.contains("\"TRACE\"") || log.contains("\"DEBUG\""), "the log is really at trace");
+    for secret in secrets {
+        let leak = log.lines().find(|line| line.contains(&secret));
+        assert_eq!(leak, None, "{secret}");
+    }
 }
 
-async fn one_server(client: &reqwest::Client, act: Act) {
+/// Everything that may go wrong with one model server. Gives what else must not be in the log: the key and
+/// the server's address.
+async fn one_server(client: &reqwest::Client, act: Act) -> [String; 2] {
     let good = matches!(act, Act::NoUsage | Act::WithLogprobs);
     let fake = start(vec![act]).await;
     let mut settings = Settings::load(&Flags::default()).unwrap();
     settings.vllm.url = Some(format!("http://{}", fake.address));
     settings.admission.deadline = Duration::from_secs(1);
-    let router = http::router(Gateway::new(settings).unwrap().app, Vec::new());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    settings.listen = "127.0.0.1:0".parse().unwrap();
+    let (key, folder) = (access::new_key().unwrap(), tempfile::tempdir().unwrap());
+    let (keys, audit) = (folder.path().join("keys"), folder.path().join("audit.jsonl"));
+    std::fs::write(&keys, format!("page {} path", access::line_for("page", &key).unwrap().split_once(' ').unwrap().1))
+        .unwrap();
+    settings.auth_keys_file = Some(keys);
+    settings.audit.path = Some(audit.clone());
+    settings.cache.entries = 10;
+    let bound = Gateway::new(settings).unwrap().bind().await.unwrap();
+    let base = format!("http://{}/t/{key}", bound.address());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(bound.serve(async move { _ = stopped.await }, std::future::pending()));
 
     let note = format!("Stage IV lung cancer {CANARY} on osimertinib.");
     for body in [
@@ -127,4 +137,9 @@ async fn one_server(client: &reqwest::Client, act: Act) {
     }
     let text = client.post(format!("{base}/api/v1/extract/{CANARY}")).send().await.unwrap().text().await.unwrap();
     assert!(!text.contains(CANARY));
+    stop.send(()).unwrap();
+    serving.await.unwrap().unwrap();
+    let audit = std::fs::read_to_string(audit).unwrap();
+    assert!(audit.lines().count() >= 5 && !audit.contains(CANARY) && !audit.contains(&key), "{audit}");
+    [key, fake.address.to_string()]
 }

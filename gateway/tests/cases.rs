@@ -48,8 +48,7 @@ struct Pinned {
 async fn read(gateway: &Gateway, text: &str) -> Answer {
     let note = Note::new(text.to_owned(), 100_000).unwrap();
     let budget = TokenBudget::Adjustable(1_024);
-    let ask =
-        Ask { model: None, temperature: 0.0, seed: None, budget, confidence: false, request_id: Arc::from("case") };
+    let ask = Ask::plain(budget, Arc::from("case"));
     let deadline = Deadline::after(Duration::from_secs(30));
     gateway.app.pipeline.extract(&note, &ask, Wishes::default(), deadline).await.unwrap().0
 }

@@ -1,7 +1,12 @@
 //! Settings: defaults < file < environment < flags. This file alone reads the environment.
 
+mod check;
+mod defaults;
+mod words;
+
 use std::{
     collections::HashMap,
+    ffi::OsString,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -10,17 +15,22 @@ use std::{
 use bytesize::ByteSize;
 use clap::ValueEnum;
 use config::{Config, Environment, File, FileFormat};
-use serde::{Deserialize, Deserializer};
+use ipnet::IpNet;
+use serde::Deserialize;
+use url::Url;
 
-use crate::http::cors::OriginPattern;
+use self::words::{choice, list, optional_choice};
+use crate::{http::cors::OriginPattern, rates::Rate};
 
 #[cfg(test)]
 mod tests;
 
 /// The file that is read where `--config` names no other, if it is there.
 const DEFAULT_FILE: &str = "config/gateway.toml";
-/// A shorter part of a note would be hardly more than the context that is sent with it.
-const LEAST_CHUNK: usize = 1_000;
+
+/// How the variables begin that are ours, and the old names that are ours too.
+const PREFIX: &str = "GATEWAY_";
+const OLD_NAMES: [&str; 2] = ["VLLM_BASE_URL", "CORS_ORIGINS"];
 
 /// Everything an operator can set. Unknown keys and values refuse to start.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,10 +39,13 @@ pub struct Settings {
     /// Address to listen on.
     pub listen: SocketAddr,
     /// Which engine reads notes.
+    #[serde(deserialize_with = "choice")]
     pub engine: EngineChoice,
     /// What answers while the model server is away.
+    #[serde(deserialize_with = "choice")]
     pub fallback: Fallback,
     /// Who may call. Without it: `keys` where a key file is set, else `off`, and then only on loopback.
+    #[serde(deserialize_with = "optional_choice")]
     pub auth: Option<Auth>,
     /// Names and SHA-256 digests of the API keys, a line each; see `gateway hash-key`.
     pub auth_keys_file: Option<PathBuf>,
@@ -50,11 +63,19 @@ pub struct Settings {
     pub admission: AdmissionSettings,
     /// Cross-origin requests.
     pub cors: Cors,
+    /// Notes in so much time.
+    pub rate: RateSettings,
+    /// Networks of proxies whose `X-Forwarded-For` is believed.
+    #[serde(deserialize_with = "list")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Who asked what when, without the notes.
+    pub audit: AuditSettings,
+    /// Answers that are given again.
+    pub cache: CacheSettings,
 }
 
 /// Which engine reads notes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum EngineChoice {
     /// `vllm` where a URL is set, else `rules`.
     #[default]
@@ -66,8 +87,7 @@ pub enum EngineChoice {
 }
 
 /// What answers while the model server is away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Fallback {
     /// An error: a lesser reading is not what was asked for.
     #[default]
@@ -77,8 +97,7 @@ pub enum Fallback {
 }
 
 /// Who may call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Auth {
     /// Everybody who reaches the port.
     Off,
@@ -90,7 +109,7 @@ pub enum Auth {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Vllm {
-    /// Base URL, for example `http://vllm:8000` (`VLLM_BASE_URL`).
+    /// Base URL, for example `http://vllm:8000` (`VLLM_BASE_URL`); several with commas between.
     pub url: Option<String>,
     /// The model asked for where the caller names none.
     pub model: String,
@@ -98,6 +117,7 @@ pub struct Vllm {
     #[serde(deserialize_with = "list")]
     pub models: Vec<String>,
     /// Which prompt is sent.
+    #[serde(deserialize_with = "choice")]
     pub prompt: PromptChoice,
     /// Token ids that end an answer; vLLM refuses ids outside the model's vocabulary.
     #[serde(deserialize_with = "list")]
@@ -107,8 +127,7 @@ pub struct Vllm {
 }
 
 /// Which prompt is sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum PromptChoice {
     /// What the adapter was trained on, over `/v1/chat/completions`.
     #[default]
@@ -170,60 +189,41 @@ pub struct Cors {
     pub origins: Vec<OriginPattern>,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            engine: EngineChoice::Auto,
-            fallback: Fallback::Off,
-            auth: None,
-            auth_keys_file: None,
-            vllm: Vllm::default(),
-            limits: Limits::default(),
-            generation: Generation::default(),
-            chunk: ChunkSettings::default(),
-            cross_check: false,
-            admission: AdmissionSettings::default(),
-            cors: Cors::default(),
-        }
-    }
+/// Notes in so much time; none is a limit.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RateSettings {
+    /// Of all callers together, such as `50/s`.
+    pub global: Option<Rate>,
+    /// Of each key whose line in the key file has no `rate=` of its own.
+    pub per_key: Option<Rate>,
+    /// Of each address; needs `trusted_proxies`, because behind a proxy all callers have its address.
+    pub per_address: Option<Rate>,
 }
 
-impl Default for Vllm {
-    fn default() -> Self {
-        Self {
-            url: None,
-            model: "medical-ie".to_owned(),
-            models: Vec::new(),
-            prompt: PromptChoice::Training,
-            stop_token_ids: vec![128_001, 128_009],
-            startup_minutes: 15,
-        }
-    }
+/// Who asked what when, without the notes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditSettings {
+    /// File of JSON lines; none is written without it.
+    pub path: Option<PathBuf>,
+    /// File with the secret of the notes' HMACs. Without it they can be compared only within one run.
+    pub key_file: Option<PathBuf>,
+    /// Size at which a new file is begun.
+    pub max_bytes: ByteSize,
+    /// How many full files are kept.
+    pub keep: usize,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self { max_note_chars: 100_000, body_bytes: ByteSize::mib(2) }
-    }
-}
-
-impl Default for Generation {
-    fn default() -> Self {
-        Self { max_tokens: 1_024, temperature: 0.0 }
-    }
-}
-
-impl Default for ChunkSettings {
-    fn default() -> Self {
-        Self { max_chars: 6_000 }
-    }
-}
-
-impl Default for AdmissionSettings {
-    fn default() -> Self {
-        Self { in_flight: 32, queue: 512, deadline: Duration::from_secs(55), drain: Duration::from_secs(30) }
-    }
+/// Answers that are given again.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CacheSettings {
+    /// Most answers that are kept, in memory; 0 keeps none.
+    pub entries: u64,
+    /// How long they are.
+    #[serde(with = "humantime_serde")]
+    pub ttl: Duration,
 }
 
 /// Why the settings are no good. The text names the setting and where it came from.
@@ -235,6 +235,9 @@ pub enum SettingsError {
     /// Settings that do not go together.
     #[error("{0}")]
     Contradiction(&'static str),
+    /// A variable of ours that is no text.
+    #[error("the environment variable {0} is not UTF-8")]
+    NotText(String),
 }
 
 /// What flags say, over everything else.
@@ -253,7 +256,7 @@ pub struct Flags {
 impl Settings {
     /// Reads file, environment and flags.
     pub fn load(flags: &Flags) -> Result<Self, SettingsError> {
-        Self::from_sources(flags, std::env::vars().collect())
+        Self::from_sources(flags, ours(std::env::vars_os())?)
     }
 
     fn from_sources(flags: &Flags, environment: HashMap<String, String>) -> Result<Self, SettingsError> {
@@ -261,7 +264,7 @@ impl Settings {
         let required = flags.config.is_some();
         let alias = |name: &str| environment.get(name).filter(|value| !value.is_empty()).cloned();
         let (old_url, old_origins) = (alias("VLLM_BASE_URL"), alias("CORS_ORIGINS"));
-        let ours = environment.into_iter().filter(|(name, _)| name.starts_with("GATEWAY_")).collect();
+        let ours = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
         let variables = Environment::with_prefix("GATEWAY").prefix_separator("_").separator("__").source(Some(ours));
         let mut settings: Self = Config::builder()
             .add_source(File::from(file).format(FileFormat::Toml).required(required))
@@ -287,74 +290,42 @@ impl Settings {
         }
     }
 
+    /// What they come to, in a line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let engine = words::word(&self.effective_engine());
+        let servers = match self.vllm.urls().len() {
+            0 => String::new(),
+            1 => ", 1 model server".to_owned(),
+            many => format!(", {many} model servers"),
+        };
+        let auth = if self.keys_file().is_some() { "keys" } else { "off" };
+        format!("engine {engine}{servers}, auth {auth}")
+    }
+
     /// The key file, where keys are asked for.
     #[must_use]
     pub fn keys_file(&self) -> Option<&Path> {
         self.auth_keys_file.as_deref().filter(|_| self.auth != Some(Auth::Off))
     }
+}
 
-    fn check(&self) -> Result<(), SettingsError> {
-        let wrong = |message| Err(SettingsError::Contradiction(message));
-        if self.engine == EngineChoice::Vllm && self.vllm.url.is_none() {
-            return wrong("engine is `vllm` but no URL is set: set VLLM_BASE_URL or --vllm-url, or choose `rules`");
-        }
-        if let Some(url) = &self.vllm.url {
-            if url.contains(',') {
-                return wrong("vllm.url names several servers: only one is supported so far");
-            }
-            if !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
-                return wrong("vllm.url is no http or https URL, such as http://127.0.0.1:8000");
-            }
-        }
-        if self.auth == Some(Auth::Keys) && self.auth_keys_file.is_none() {
-            return wrong("auth is `keys` but no key file is set: set auth_keys_file (GATEWAY_AUTH_KEYS_FILE)");
-        }
-        if !self.listen.ip().is_loopback() && self.auth != Some(Auth::Off) && self.auth_keys_file.is_none() {
-            return wrong(
-                "listening beyond loopback without keys lets everybody who reaches the port call: set auth_keys_file \
-                 (see `gateway hash-key`), or write auth = \"off\" (GATEWAY_AUTH=off) to say that this is meant, or \
-                 listen on 127.0.0.1",
-            );
-        }
-        if !(1..=8_192).contains(&self.generation.max_tokens) {
-            return wrong("generation.max_tokens must be 1 to 8192");
-        }
-        if !(0.0..=2.0).contains(&self.generation.temperature) {
-            return wrong("generation.temperature must be 0.0 to 2.0");
-        }
-        if self.chunk.max_chars < LEAST_CHUNK {
-            return wrong("chunk.max_chars must be at least 1000");
-        }
-        if self.admission.in_flight == 0 || self.limits.max_note_chars == 0 || self.admission.deadline.is_zero() {
-            return wrong("admission.in_flight, admission.deadline and limits.max_note_chars must be above zero");
-        }
-        Ok(())
+impl Vllm {
+    /// The model servers, in the order of the setting; only URLs that `Settings::check` let through.
+    #[must_use]
+    pub fn urls(&self) -> Vec<Url> {
+        let written = self.url.as_deref().unwrap_or_default().split(',');
+        written.filter_map(|url| Url::parse(url.trim()).ok()).collect()
     }
 }
 
-/// A list: an array in the file, or words with commas between in the environment.
-fn list<'de, D: Deserializer<'de>, T: Deserialize<'de> + std::str::FromStr<Err: std::fmt::Display>>(
-    from: D,
-) -> Result<Vec<T>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Word {
-        Number(u64),
-        Text(String),
-    }
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Many(Vec<Word>),
-        One(Word),
-    }
-    let written = |word: Word| match word {
-        Word::Number(number) => number.to_string(),
-        Word::Text(text) => text,
-    };
-    let words: Vec<String> = match Either::deserialize(from)? {
-        Either::Many(words) => words.into_iter().map(written).collect(),
-        Either::One(words) => written(words).split(',').map(|word| word.trim().to_owned()).collect(),
-    };
-    words.iter().filter(|word| !word.is_empty()).map(|word| word.parse().map_err(serde::de::Error::custom)).collect()
+/// The variables that are ours. Another's may hold what it likes.
+fn ours(all: impl Iterator<Item = (OsString, OsString)>) -> Result<HashMap<String, String>, SettingsError> {
+    all.filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .filter(|(name, _)| name.starts_with(PREFIX) || OLD_NAMES.contains(&name.as_str()))
+        .map(|(name, value)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err(SettingsError::NotText(name)),
+        })
+        .collect()
 }

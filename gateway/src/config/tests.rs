@@ -45,7 +45,21 @@ fn what_is_unknown_or_contradictory_is_named() {
         ("", ("GATEWAY_LISTEN", "0.0.0.0:1"), "auth = \"off\""),
         ("", ("GATEWAY_AUTH", "keys"), "auth_keys_file"),
         ("", ("VLLM_BASE_URL", "vllm:8000"), "no http"),
-        ("", ("VLLM_BASE_URL", "http://a,http://b"), "several"),
+        ("", ("VLLM_BASE_URL", "http://a, http://b/v1"), "/v1"),
+        ("", ("VLLM_BASE_URL", "http://a?x=1"), "query"),
+        ("", ("VLLM_BASE_URL", "http://u:p@a"), "password"),
+        ("", ("VLLM_BASE_URL", "http://a,"), "no http"),
+        ("", ("GATEWAY_VLLM__MODEL", " "), "vllm.model"),
+        ("", ("GATEWAY_VLLM__STARTUP_MINUTES", "99999999999999999"), "startup_minutes"),
+        ("", ("GATEWAY_ADMISSION__IN_FLIGHT", "0"), "in_flight"),
+        ("", ("GATEWAY_ADMISSION__IN_FLIGHT", "18446744073709551615"), "in_flight"),
+        ("", ("GATEWAY_LIMITS__BODY_BYTES", "0"), "body_bytes"),
+        ("", ("GATEWAY_ENGINE", "magic"), "`auto`, `vllm`, `rules`"),
+        ("", ("GATEWAY_RATE__GLOBAL", "many"), "no rate"),
+        ("", ("GATEWAY_RATE__PER_ADDRESS", "1/s"), "trusted_proxies"),
+        ("", ("GATEWAY_TRUSTED_PROXIES", "10.0.0.0/99"), "invalid IP"),
+        ("", ("GATEWAY_ADMISSION__DEADLINE", "0s"), "deadline"),
+        ("[cache]\nentries = 1\nttl = \"0s\"", ("X", ""), "cache.ttl"),
         ("", ("CORS_ORIGINS", "*"), "*"),
         ("[generation]\ntemperature = 3.0", ("X", ""), "temperature"),
         ("[chunk]\nmax_chars = 10", ("X", ""), "max_chars"),
@@ -57,4 +71,26 @@ fn what_is_unknown_or_contradictory_is_named() {
     let keys = ("GATEWAY_AUTH_KEYS_FILE", "keys");
     assert!(load("", &[("GATEWAY_LISTEN", "0.0.0.0:1"), keys]).unwrap().keys_file().is_some());
     assert!(load("auth = \"off\"", &[keys]).unwrap().keys_file().is_none());
+}
+
+#[test]
+fn several_servers_and_networks() {
+    let settings = load(
+        "[rate]\nper_address = \"5/s\"",
+        &[("VLLM_BASE_URL", "http://a:1, http://b:2/"), ("GATEWAY_TRUSTED_PROXIES", "10.0.0.0/8,::1/128")],
+    )
+    .unwrap();
+    assert_eq!(settings.vllm.urls().iter().map(Url::as_str).collect::<Vec<_>>(), ["http://a:1/", "http://b:2/"]);
+    assert_eq!(settings.trusted_proxies.len(), 2);
+}
+
+#[test]
+fn only_our_own_variables_must_be_text() {
+    use std::os::unix::ffi::OsStringExt;
+    let odd = || OsString::from_vec(vec![0xff]);
+    let variables = |name: &str| ours([(OsString::from(name), odd()), (odd(), odd())].into_iter());
+    assert!(variables("PATH").is_ok_and(|ours| ours.is_empty()));
+    for name in ["GATEWAY_LISTEN", "CORS_ORIGINS"] {
+        assert!(variables(name).is_err_and(|error| error.to_string().contains(name)));
+    }
 }

@@ -86,7 +86,7 @@ async fn run(
     let gateway = Gateway::new(settings)?;
     let engine = gateway.app.pipeline.engine().as_str();
     gateway.app.readiness.wait(time).await;
-    let ask = Ask { model: None, temperature, seed: None, budget, confidence: false, request_id: Arc::from("eval") };
+    let ask = Ask { temperature, ..Ask::plain(budget, Arc::from("eval")) };
     let mut done = 0;
     let mut predicted = Vec::with_capacity(items.len());
     let mut reading = stream::iter(items)

@@ -79,6 +79,9 @@ pub enum Basis {
 }
 
 impl Basis {
+    /// Every basis.
+    pub const ALL: [Self; 4] = [Self::Stated, Self::Normalized, Self::Inferred, Self::Unsupported];
+
     /// The basis's name in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -15,6 +15,12 @@ impl Deadline {
         Self(Instant::now() + time)
     }
 
+    /// A deadline this long after a moment that has passed.
+    #[must_use]
+    pub fn after_since(moment: std::time::Instant, time: Duration) -> Self {
+        Self(Instant::now() + time.saturating_sub(moment.elapsed()))
+    }
+
     /// Runs a future until it ends or the deadline passes.
     pub async fn bound<F: Future>(self, work: F) -> Result<F::Output, Elapsed> {
         timeout_at(self.0, work).await

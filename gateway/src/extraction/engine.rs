@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Deadline, Field, Likelihoods, ModelText, Note};
+use crate::admission::Turn;
 
 /// Which engine answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -69,6 +70,19 @@ pub struct Ask {
     pub confidence: bool,
     /// Sent along, so that a log line upstream can be joined to ours.
     pub request_id: Arc<str>,
+    /// W3C trace context for the upstream call, where the caller's request is part of a trace.
+    pub traceparent: Option<Arc<str>>,
+    /// Whose turn it takes at the GPU.
+    pub turn: Turn,
+}
+
+impl Ask {
+    /// Of nobody in particular: the defaults, deterministic.
+    #[must_use]
+    pub fn plain(budget: TokenBudget, request_id: Arc<str>) -> Self {
+        let (traceparent, turn) = (None, Turn::default());
+        Self { model: None, temperature: 0.0, seed: None, budget, confidence: false, request_id, traceparent, turn }
+    }
 }
 
 /// How a draft ended.

@@ -148,7 +148,7 @@ impl fmt::Debug for Span<'_> {
 
 /// Unit of `start` and `end` in the evidence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 #[schema(example = "codepoint", default = "codepoint")]
 pub enum OffsetUnit {
     /// Unicode code points, as Python counts.
@@ -158,6 +158,20 @@ pub enum OffsetUnit {
     Utf16,
     /// Bytes of UTF-8, as Rust and Go count.
     Byte,
+}
+
+/// Read from text alone: serde's own reading of an enum also takes `{"byte": null}`.
+impl TryFrom<String> for OffsetUnit {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "codepoint" => Ok(Self::Codepoint),
+            "utf16" => Ok(Self::Utf16),
+            "byte" => Ok(Self::Byte),
+            _ => Err("no unit of offsets"),
+        }
+    }
 }
 
 /// A walk along a note that turns byte offsets into another unit. It remembers its last place, so

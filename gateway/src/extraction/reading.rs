@@ -1,13 +1,16 @@
 //! One text, one engine, one record: the attempts at it. Decides what is tried again and what is a
 //! record; knows nothing of chunks and of what the note supports.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     Ask, Deadline, Draft, Engine, EngineError, Finish, Note, Record, TokenBudget,
     parse::{self, Repair, Unusable},
 };
-use crate::admission::{Admission, Refusal};
+use crate::admission::{Admission, Lease, Refusal};
 
 /// Temperature and seed of the one attempt after an answer that was no record: enough to leave the
 /// path that went wrong, fixed so that the same note gives the same answer.
@@ -89,7 +92,7 @@ impl Stages {
 /// caller fixed it), one that is no record once more with another seed; then it is an error.
 pub(super) async fn read(
     engine: &dyn Engine,
-    admission: &Admission,
+    admission: &Arc<Admission>,
     text: &Note,
     mut ask: Ask,
     deadline: Deadline,
@@ -126,7 +129,7 @@ pub(super) async fn read(
 
 async fn draft(
     engine: &dyn Engine,
-    admission: &Admission,
+    admission: &Arc<Admission>,
     text: &Note,
     ask: &Ask,
     deadline: Deadline,
@@ -134,7 +137,7 @@ async fn draft(
 ) -> Result<Draft, ExtractError> {
     let started = Instant::now();
     let lease = if engine.needs_lease() {
-        let lease = admission.acquire(deadline).await.map_err(|refusal| match refusal {
+        let lease = admission.acquire(&ask.turn, deadline).await.map_err(|refusal| match refusal {
             Refusal::QueueFull => ExtractError::QueueFull,
             Refusal::DeadlineExceeded => EngineError::DeadlineExceeded.into(),
         })?;
@@ -145,7 +148,7 @@ async fn draft(
     let admitted = Instant::now();
     stages.queue += admitted - started;
     let draft = engine.draft(text, ask, deadline).await;
-    drop(lease);
+    lease.into_iter().for_each(Lease::end);
     stages.engine += admitted.elapsed();
     Ok(draft?)
 }

@@ -1,39 +1,81 @@
-//! The gate: which routes are open, and whose key came with a request to the others.
+//! The gate: which routes are open, whose key came with a request to the others, and from where.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderName, Uri, header, uri::PathAndQuery},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use ipnet::IpNet;
 
-use super::{
-    RequestId,
-    error::{ErrorCode, Problem},
+use super::{App, arrival::Arrival, error::ErrorCode, service};
+use crate::{
+    access::{Channel, Principal},
+    telemetry::AuthFailure,
 };
-use crate::access::Keys;
 
 /// What anybody may ask: what the service is, and whether it lives. Every other path needs a key.
 pub(super) const OPEN: [&str; 8] =
     ["/", "/ui", "/health", "/health/live", "/health/ready", "/api/v1/schema", "/docs", "/openapi.json"];
 /// The assets of the Swagger page.
 const OPEN_BELOW: &str = "/docs/";
-/// Answers callers on this machine only, key or not: scrapers seldom carry one.
+/// Answers callers on this machine, key or not: scrapers seldom carry one.
 const LOCAL: [&str; 2] = ["/metrics", "/health"];
+/// Before the path of a client that can send no header: `/t/KEY/api/v1/extract`.
+const KEY_IN_PATH: &str = "/t/";
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// A key that stood in the path; the path is without it from here on.
+#[derive(Clone)]
+struct KeyOfPath(Arc<[u8]>);
 
 /// Lets a request through that needs no key or has one.
-pub(super) async fn gate(State(keys): State<Option<Arc<Keys>>>, request: Request, next: Next) -> Response {
-    let Some(keys) = keys.filter(|_| !is_open(&request)) else { return next.run(request).await };
-    let Some(principal) = key_of(request.headers()).and_then(|key| keys.principal(key)) else {
-        let id = request.extensions().get::<RequestId>().cloned();
-        return Problem::new(ErrorCode::Unauthorized, id.as_ref().map_or("", |id| &id.0)).into_response();
+pub(super) async fn gate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let Some(keys) = app.keys.as_deref().filter(|_| !is_open(&request)) else { return next.run(request).await };
+    let of_path = request.extensions().get::<KeyOfPath>();
+    let presented = key_of(request.headers()).map(|key| (key, Channel::Header));
+    let presented = presented.or_else(|| of_path.map(|key| (&*key.0, Channel::Path)));
+    let Some(principal) = presented.and_then(|(key, channel)| keys.principal(key, channel)) else {
+        let failure = if presented.is_some() { AuthFailure::UnknownKey } else { AuthFailure::NoKey };
+        app.metrics.refused_stranger(failure);
+        return problem_for(&request);
     };
+    request.extensions_mut().insert(principal.clone());
     let mut response = next.run(request).await;
     // The log line is written outside of this layer.
     response.extensions_mut().insert(principal);
     response
+}
+
+fn problem_for(request: &Request) -> Response {
+    let arrival = request.extensions().get::<Arrival>();
+    ErrorCode::Unauthorized.problem(arrival.map_or("", |arrival| &arrival.id)).into_response()
+}
+
+/// Takes a key out of the path before anything routes by it or writes it down.
+pub(super) fn take_key_of_path(request: &mut Request) {
+    let Some((key, rest)) = request.uri().path().strip_prefix(KEY_IN_PATH).and_then(|rest| {
+        let at = rest.find('/')?;
+        rest.split_at_checked(at)
+    }) else {
+        return;
+    };
+    let key = KeyOfPath(Arc::from(key.as_bytes()));
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let rest = format!("{rest}{query}");
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = PathAndQuery::try_from(rest).ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+        request.extensions_mut().insert(key);
+    }
 }
 
 /// Whether a path is open to everybody, by the list.
@@ -43,13 +85,45 @@ pub(super) fn is_open_path(path: &str) -> bool {
 
 fn is_open(request: &Request) -> bool {
     let path = request.uri().path();
-    let local = || {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        peer.is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback())
-    };
     // The verbose form tells how busy the service is.
-    let telling = path == "/health" && request.uri().query().is_some_and(|query| query.contains("verbose"));
-    (is_open_path(path) && !telling) || (LOCAL.contains(&path) && local())
+    let telling = path == "/health" && service::is_verbose(request.uri().query());
+    (is_open_path(path) && !telling) || (LOCAL.contains(&path) && is_local(request))
+}
+
+/// Whether a caller is on this machine. One whose request a proxy here passed on is not.
+pub(super) fn is_local(request: &Request) -> bool {
+    let forwarded = [FORWARDED_FOR, header::FORWARDED].iter().any(|name| request.headers().contains_key(name));
+    !forwarded && peer(request).is_some_and(|peer| peer.is_loopback())
+}
+
+fn peer(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical())
+}
+
+/// The address of the caller: the peer's, or where that is a trusted proxy, the last one in
+/// `X-Forwarded-For` that is none. Nothing where a trusted proxy does not say.
+pub(super) fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    let peer = peer(request)?;
+    if !is_trusted(&peer) {
+        return Some(peer);
+    }
+    let lines: Vec<_> = request.headers().get_all(FORWARDED_FOR).iter().collect();
+    // Each proxy appends the address that it saw, so the end is the trustworthy part.
+    for line in lines.into_iter().rev() {
+        for part in line.to_str().ok()?.rsplit(',') {
+            let address = part.trim().parse::<IpAddr>().ok()?.to_canonical();
+            if !is_trusted(&address) {
+                return Some(address);
+            }
+        }
+    }
+    None
+}
+
+/// Who calls, where that is known.
+pub(super) fn principal(request: &Request) -> Option<Principal> {
+    request.extensions().get::<Principal>().cloned()
 }
 
 /// The key that came with a request: `Authorization: Bearer KEY` or `X-API-Key: KEY`.
@@ -58,5 +132,53 @@ fn key_of(headers: &HeaderMap) -> Option<&[u8]> {
         let (scheme, key) = value.as_bytes().split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii())
     });
-    bearer.or_else(|| headers.get("x-api-key").map(|value| value.as_bytes().trim_ascii()))
+    bearer.or_else(|| headers.get(API_KEY).map(|value| value.as_bytes().trim_ascii()))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_caller() {
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()];
+        for (peer, forwarded, expected) in [
+            ("192.0.2.1", vec!["198.51.100.9"], Some("192.0.2.1")),
+            ("10.0.0.1", vec!["198.51.100.9"], Some("198.51.100.9")),
+            ("10.0.0.1", vec!["6.6.6.6, 198.51.100.9, 10.1.1.1"], Some("198.51.100.9")),
+            ("10.0.0.1", vec!["6.6.6.6", "198.51.100.9"], Some("198.51.100.9")),
+            ("10.0.0.1", vec!["198.51.100.9, nonsense"], None),
+            ("10.0.0.1", vec![], None),
+            ("10.0.0.1", vec!["10.0.0.2"], None),
+            ("::ffff:127.0.0.1", vec!["2001:db8::1"], Some("2001:db8::1")),
+        ] {
+            let mut request = Request::builder();
+            for line in &forwarded {
+                request = request.header("x-forwarded-for", *line);
+            }
+            let mut request = request.body(Body::empty()).unwrap();
+            let peer_address = SocketAddr::new(peer.parse().unwrap(), 1);
+            request.extensions_mut().insert(ConnectInfo(peer_address));
+            assert_eq!(address(&request, &trusted), expected.map(|text| text.parse().unwrap()), "{peer} {forwarded:?}");
+            assert_eq!(is_local(&request), forwarded.is_empty() && peer.ends_with("127.0.0.1"), "{peer}");
+        }
+    }
+
+    #[test]
+    fn a_key_leaves_the_path() {
+        for (path, rest, key) in [
+            ("/t/abc/api/v1/extract?x=1", "/api/v1/extract?x=1", Some("abc")),
+            ("/t//api", "/api", Some("")),
+            ("/t/abc", "/t/abc", None),
+            ("/health", "/health", None),
+        ] {
+            let mut request = Request::get(path).body(Body::empty()).unwrap();
+            take_key_of_path(&mut request);
+            assert_eq!(request.uri().to_string(), rest);
+            let taken = request.extensions().get::<KeyOfPath>().map(|key| String::from_utf8(key.0.to_vec()).unwrap());
+            assert_eq!(taken.as_deref(), key);
+        }
+    }
 }

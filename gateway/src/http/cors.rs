@@ -1,10 +1,18 @@
 //! Which origins may call from a browser.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
-use axum::http::{HeaderName, HeaderValue, Method, header::CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue, Method};
 use serde::Deserialize;
 use tower_http::cors::{AllowOrigin, CorsLayer};
+
+/// Headers of ours that a page may send, and those that it may read.
+const ASKED: [&str; 6] =
+    ["authorization", "content-type", "traceparent", "x-api-key", "x-request-id", "x-request-timeout"];
+const TOLD: [&str; 7] =
+    ["ratelimit", "ratelimit-policy", "retry-after", "server-timing", "x-cache", "x-degraded", "x-request-id"];
+/// So long a browser need not ask again.
+const PREFLIGHT_HOLDS: Duration = Duration::from_hours(1);
 
 /// An origin, or a family of origins that differ in one label: `https://*.vercel.app`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -66,8 +74,9 @@ pub fn layer(patterns: Vec<OriginPattern>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(allowed))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([CONTENT_TYPE, HeaderName::from_static("x-request-id")])
-        .expose_headers([HeaderName::from_static("x-request-id"), HeaderName::from_static("server-timing")])
+        .allow_headers(ASKED.map(HeaderName::from_static))
+        .expose_headers(TOLD.map(HeaderName::from_static))
+        .max_age(PREFLIGHT_HOLDS)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Every error a caller can get, as RFC 9457 problem details. The client's sentence is here; the cause
 //! goes to the log.
 
+use std::time::Duration;
+
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -23,6 +25,7 @@ pub enum ErrorCode {
     BodyTooLarge,
     UnsupportedMediaType,
     InvalidRequest,
+    RateLimited,
     Internal,
     UpstreamRejected,
     UpstreamFailed,
@@ -37,7 +40,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::InvalidJson,
         Self::Unauthorized,
         Self::NotFound,
@@ -45,6 +48,7 @@ impl ErrorCode {
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidRequest,
+        Self::RateLimited,
         Self::Internal,
         Self::UpstreamRejected,
         Self::UpstreamFailed,
@@ -94,6 +98,12 @@ impl ErrorCode {
                 422,
                 "Invalid request",
                 "The request was understood but cannot be carried out. See `errors`.",
+            ),
+            Self::RateLimited => (
+                "rate_limited",
+                429,
+                "Too many requests",
+                "More notes than the limit allows. Try again after the time in Retry-After.",
             ),
             Self::Internal => {
                 ("internal", 500, "Internal error", "This is a fault of the service. Report it with the request id.")
@@ -161,10 +171,25 @@ impl ErrorCode {
         StatusCode::from_u16(self.row().1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    const fn retry_after(self) -> Option<&'static str> {
+    /// The code's name on the wire, in the log and in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The problem of this code.
+    #[must_use]
+    pub fn problem(self, request_id: &str) -> Problem {
+        Problem::new(self, request_id)
+    }
+
+    /// When to come back where nothing better is known.
+    const fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::UpstreamUnavailable | Self::Overloaded | Self::Draining => Some("5"),
-            Self::ModelLoading => Some("30"),
+            Self::UpstreamUnavailable | Self::Overloaded | Self::Draining | Self::RateLimited => {
+                Some(Duration::from_secs(5))
+            }
+            Self::ModelLoading => Some(Duration::from_secs(30)),
             _ => None,
         }
     }
@@ -208,6 +233,9 @@ pub struct Problem {
     /// What is wrong with the request; only with `invalid_request`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Violation>,
+    /// When to come back, as in the header.
+    #[serde(skip)]
+    retry_after: Option<Duration>,
 }
 
 impl Problem {
@@ -223,7 +251,14 @@ impl Problem {
             code,
             request_id: request_id.to_owned(),
             errors: Vec::new(),
+            retry_after: code.retry_after(),
         }
+    }
+
+    /// The same with a measured time to come back after.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        Self { retry_after: Some(time), ..self }
     }
 
     /// A 422 that lists what is wrong.
@@ -240,8 +275,10 @@ impl IntoResponse for Problem {
         let mut response = (self.code.status(), body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = self.code.retry_after() {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+        if let Some(time) = self.retry_after {
+            // Whole seconds, and never sooner than meant.
+            let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         if self.code == ErrorCode::Unauthorized {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -1,40 +1,57 @@
 //! The layers around every route, outermost last.
 
-use std::{any::Any, sync::Arc, time::Instant};
+use std::{any::Any, sync::Arc};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, Uri, header, uri::PathAndQuery},
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header, uri::PathAndQuery},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use tower_http::catch_panic::CatchPanicLayer;
-use uuid::Uuid;
 
 use super::{
-    App, RequestId, access,
+    App, access,
+    account::{Account, CALLER_VANISHED, milliseconds},
+    arrival::Arrival,
+    body,
     cors::{self, OriginPattern},
-    error::{ErrorCode, Problem},
+    error::ErrorCode,
+};
+use crate::{
+    access::Principal,
+    telemetry::{Route, TraceParent},
 };
 
-use crate::access::Principal;
-
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Where no route matched.
+const NO_ROUTE: Route = "other";
 
-/// Puts the layers on: body cap, panic fence, JSON for every error, keys, headers, CORS, request id and log;
-/// and before routing, the tolerance for doubled slashes.
-pub(super) fn wrap(router: Router, app: App, origins: Vec<OriginPattern>, body_limit: usize) -> Router {
+/// Puts the layers on: panic fence, JSON for every error, keys, headers, CORS, bodies that nobody reads, request
+/// id and log; and before routing, tidy paths.
+pub(super) fn wrap(router: Router, app: Arc<App>, origins: Vec<OriginPattern>) -> Router {
+    let keys_in_paths = app.keys.is_some();
     let inner = router
-        .layer(DefaultBodyLimit::max(body_limit))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(json_errors))
-        .layer(middleware::from_fn_with_state(app.keys.clone(), access::gate))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), access::gate))
         .layer(middleware::from_fn(response_headers))
         .layer(cors::layer(origins))
+        .layer(middleware::from_fn(body::discard_leftovers))
         .layer(middleware::from_fn_with_state(app, identify));
     // Routing looks at the path before any layer of its router runs, so this one stands outside.
-    Router::new().fallback_service(inner).layer(middleware::from_fn(single_slashes))
+    Router::new().fallback_service(inner).layer(middleware::from_fn_with_state(keys_in_paths, tidy))
+}
+
+/// What is mended in a request before anything routes by it.
+async fn tidy(State(keys_in_paths): State<bool>, mut request: Request, next: Next) -> Response {
+    single_slashes(&mut request);
+    if keys_in_paths {
+        access::take_key_of_path(&mut request);
+    }
+    plain_options(&mut request);
+    next.run(request).await
 }
 
 fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
@@ -42,66 +59,123 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 }
 
 /// `//api/v1/extract` is `/api/v1/extract`: base URLs are often set with a slash at the end.
-async fn single_slashes(mut request: Request, next: Next) -> Response {
+fn single_slashes(request: &mut Request) {
     let path = request.uri().path();
-    if path.contains("//") {
-        let mut single = String::with_capacity(path.len());
-        for c in path.chars() {
-            if !(c == '/' && single.ends_with('/')) {
-                single.push(c);
-            }
-        }
-        if let Some(query) = request.uri().query() {
-            single.push('?');
-            single.push_str(query);
-        }
-        let mut parts = request.uri().clone().into_parts();
-        parts.path_and_query = PathAndQuery::try_from(single).ok();
-        if let Ok(uri) = Uri::from_parts(parts) {
-            *request.uri_mut() = uri;
+    if !path.contains("//") {
+        return;
+    }
+    let mut single = String::with_capacity(path.len());
+    for c in path.chars() {
+        if !(c == '/' && single.ends_with('/')) {
+            single.push(c);
         }
     }
-    next.run(request).await
+    if let Some(query) = request.uri().query() {
+        single.push('?');
+        single.push_str(query);
+    }
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = PathAndQuery::try_from(single).ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+}
+
+/// The CORS layer answers every OPTIONS with an empty 200. One that is no preflight is a method like others:
+/// it gets the name of none that a route has, and so the JSON of a 404 or 405.
+fn plain_options(request: &mut Request) {
+    let preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if request.method() == Method::OPTIONS && !preflight {
+        *request.method_mut() = Method::TRACE;
+    }
+}
+
+/// Counts a caller who left, unless the answer came before.
+struct Left<'a> {
+    app: &'a App,
+    arrival: &'a Arrival,
+    answered: bool,
+}
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.app.metrics.caller_vanished();
+            let (status, code) = CALLER_VANISHED;
+            let milliseconds = milliseconds(self.arrival.at.elapsed());
+            tracing::info!(request_id = &*self.arrival.id, status, code, milliseconds, "request");
+        }
+    }
 }
 
 /// Takes or makes the request id, hands it on and back, and writes the one line per request.
-async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let arrived = Instant::now();
-    let given = request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_id(id));
-    let id: Arc<str> = given.map_or_else(|| Uuid::now_v7().to_string().into(), Arc::from);
-    let method = request.method().clone();
-    request.extensions_mut().insert(RequestId(Arc::clone(&id)));
+async fn identify(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let arrival = Arrival::now(request.headers());
+    let method = known(request.method());
+    request.extensions_mut().insert(arrival.clone());
+    let mut left = Left { app: &app, arrival: &arrival, answered: false };
     let mut response = next.run(request).await;
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    left.answered = true;
+    if let Ok(value) = HeaderValue::from_str(&arrival.id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
-    let route = response.extensions().get::<Route>().map_or("other", |route| route.0.as_str()).to_owned();
-    let code = response.extensions().get::<ErrorCode>().map(|code| code.row().0);
-    let (status, time) = (response.status().as_u16(), arrived.elapsed());
-    app.metrics.answered(&route, status, time);
-    let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    // Paths and other methods are a caller's words; templates and the known methods are ours.
-    let method = match method.as_str() {
-        known @ ("GET" | "POST" | "HEAD" | "OPTIONS" | "PUT" | "PATCH" | "DELETE") => known.to_owned(),
-        _ => "other".to_owned(),
-    };
-    let principal = response.extensions().get::<Principal>().map(|principal| principal.name().to_owned());
-    tracing::info!(request_id = %id, method, route, status, code, principal, milliseconds, "request");
+    tell(&app, &arrival, method, &response);
     response
 }
 
-/// A caller's id is kept where it is harmless in headers, logs and upstream.
-fn is_id(id: &str) -> bool {
-    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+/// The metrics and the log line of a request. All of it are our words, or an id that was checked.
+fn tell(app: &App, arrival: &Arrival, method: &'static str, response: &Response) {
+    let told = response.extensions();
+    let route = told.get::<Matched>().map_or(NO_ROUTE, |matched| matched.0);
+    let code = told.get::<ErrorCode>().map(|code| code.name());
+    let (status, time) = (response.status().as_u16(), arrival.at.elapsed());
+    app.metrics.answered(route, status, code, time);
+    let principal = told.get::<Principal>().map(Principal::name);
+    let trace_id = arrival.trace.as_ref().map(TraceParent::id);
+    let milliseconds = milliseconds(time);
+    let (request_id, account) = (&*arrival.id, told.get::<Account>());
+    let Some(account) = account else {
+        tracing::info!(request_id, method, route, status, code, principal, trace_id, milliseconds, "request");
+        return;
+    };
+    let Account { body_bytes, note_chars, cached, .. } = *account;
+    let stages = account.stages.unwrap_or_default();
+    let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    tracing::info!(
+        request_id,
+        method,
+        route,
+        status,
+        code,
+        principal,
+        trace_id,
+        milliseconds,
+        body_bytes,
+        note_chars,
+        cached,
+        queue_us = micros(stages.queue),
+        engine_us = micros(stages.engine),
+        parse_us = micros(stages.parse),
+        ground_us = micros(stages.ground),
+        "request"
+    );
 }
 
+/// Methods that are no words of the caller's.
+fn known(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"];
+    KNOWN.into_iter().find(|known| method.as_str() == *known).unwrap_or("other")
+}
+
+/// The template of the route that matched.
 #[derive(Clone)]
-struct Route(String);
+struct Matched(Route);
 
 /// Gives a JSON body to every error that has none of ours: axum's rejections and panics.
 async fn json_errors(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().cloned();
-    let route = request.extensions().get::<MatchedPath>().map(|path| Route(path.as_str().to_owned()));
+    let arrival = request.extensions().get::<Arrival>().cloned();
+    let matched =
+        request.extensions().get::<MatchedPath>().and_then(|path| Some(Matched(super::route(path.as_str())?)));
     let mut response = next.run(request).await;
     let status = response.status();
     let is_problem = response.extensions().get::<ErrorCode>().is_some();
@@ -116,17 +190,18 @@ async fn json_errors(request: Request, next: Next) -> Response {
             StatusCode::UNPROCESSABLE_ENTITY => ErrorCode::InvalidRequest,
             _ => ErrorCode::Internal,
         };
+        let id = arrival.as_ref().map_or("", |arrival| &arrival.id);
         if code == ErrorCode::Internal {
-            tracing::error!(request_id = id.as_ref().map(|id| &*id.0), "a request ended in an internal error");
+            tracing::error!(request_id = id, "a request ended in an internal error");
         }
         let allow = response.headers().get(header::ALLOW).cloned();
-        response = Problem::new(code, id.as_ref().map_or("", |id| &id.0)).into_response();
+        response = code.problem(id).into_response();
         if let Some(allow) = allow {
             response.headers_mut().insert(header::ALLOW, allow);
         }
     }
-    if let Some(route) = route {
-        response.extensions_mut().insert(route);
+    if let Some(matched) = matched {
+        response.extensions_mut().insert(matched);
     }
     response
 }

@@ -1,10 +1,15 @@
 //! The HTTP edge: one list of routes, one ordered list of layers.
 
 mod access;
+mod account;
+mod arrival;
+mod body;
+mod cache;
 pub mod cors;
 pub mod error;
 mod extract;
 mod layers;
+mod limits;
 mod openapi;
 pub mod request;
 mod service;
@@ -12,19 +17,23 @@ mod service;
 use std::{sync::Arc, time::Duration};
 
 use axum::{Extension, Router, response::IntoResponse, routing::get};
+use ipnet::IpNet;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use openapi::document;
-
-use self::{
-    cors::OriginPattern,
-    error::{ErrorCode, Problem},
-    request::Rules,
+use self::{arrival::Arrival, cors::OriginPattern, error::ErrorCode, request::Rules};
+pub use self::{cache::Answers, openapi::document};
+use crate::{
+    access::Keys,
+    audit::Audit,
+    extraction::Pipeline,
+    rates::Rates,
+    readiness::Readiness,
+    server::Work,
+    telemetry::{Metrics, Route},
 };
-use crate::{access::Keys, extraction::Pipeline, readiness::Readiness, telemetry::Metrics};
 
 /// What the routes work with.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct App {
     /// Reads notes.
     pub pipeline: Pipeline,
@@ -33,19 +42,29 @@ pub struct App {
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// What requests are checked against.
-    pub rules: Arc<Rules>,
-    /// Time from arrival to answer.
+    pub rules: Rules,
+    /// Longest time from arrival to answer.
     pub deadline: Duration,
+    /// Largest body of one note, in bytes.
+    pub body_limit: usize,
     /// Who may call; everybody where there are no keys.
     pub keys: Option<Arc<Keys>>,
+    /// Whether everybody may call who reaches an address beyond this machine: said in `/health`.
+    pub open_to_all: bool,
+    /// How much may be asked in how much time.
+    pub rates: Rates,
+    /// Proxies whose word on the caller's address counts.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Answers that are given again.
+    pub answers: Option<Answers>,
+    /// Who asked what when.
+    pub audit: Option<Audit>,
+    /// The extractions under way.
+    pub work: Work,
 }
 
-/// The id of one request.
-#[derive(Clone, Debug)]
-struct RequestId(Arc<str>);
-
 /// The list of routes.
-fn routes() -> OpenApiRouter<App> {
+fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(extract::extract))
         .routes(routes!(service::models))
@@ -58,20 +77,38 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(service::root))
 }
 
+/// A route's template as metrics and log name it; nothing for a path that is none of ours.
+fn route(template: &str) -> Option<Route> {
+    const TEMPLATES: [Route; 12] = [
+        "/api/v1/extract",
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/health/vllm",
+        "/metrics",
+        "/api/v1/models",
+        "/api/v1/schema",
+        "/openapi.json",
+        "/docs",
+        "/docs/{*rest}",
+        "/",
+    ];
+    TEMPLATES.into_iter().find(|known| *known == template)
+}
+
 /// The whole service: routes, documentation, layers.
-pub fn router(app: App, origins: Vec<OriginPattern>) -> Router {
+pub fn router(app: Arc<App>, origins: Vec<OriginPattern>) -> Router {
     let document = Arc::new(document(&app.rules.models, app.keys.is_some()));
     let (router, _) = routes().split_for_parts();
     let swagger = utoipa_swagger_ui::SwaggerUi::new("/docs")
         .config(utoipa_swagger_ui::Config::from("/openapi.json").validator_url("none"));
-    let body_limit = usize::try_from(app.rules.limits.body_bytes.as_u64()).unwrap_or(usize::MAX);
     let router = router
         .route("/openapi.json", get(async move || axum::Json(Arc::clone(&document)).into_response()))
         .merge(Router::from(swagger))
-        .fallback(async |Extension(id): Extension<RequestId>| Problem::new(ErrorCode::NotFound, &id.0))
-        .method_not_allowed_fallback(async |Extension(id): Extension<RequestId>| {
-            Problem::new(ErrorCode::MethodNotAllowed, &id.0)
+        .fallback(async |Extension(arrival): Extension<Arrival>| ErrorCode::NotFound.problem(&arrival.id))
+        .method_not_allowed_fallback(async |Extension(arrival): Extension<Arrival>| {
+            ErrorCode::MethodNotAllowed.problem(&arrival.id)
         })
-        .with_state(app.clone());
-    layers::wrap(router, app, origins, body_limit)
+        .with_state(Arc::clone(&app));
+    layers::wrap(router, app, origins)
 }

@@ -49,9 +49,10 @@ pub fn document(models: &[ModelName], guarded: bool) -> Value {
 }
 
 fn built(guarded: bool) -> utoipa::openapi::OpenApi {
-    let (_, mut document) = utoipa_axum::router::OpenApiRouter::<super::App>::with_openapi(Base::openapi())
-        .merge(routes())
-        .split_for_parts();
+    let (_, mut document) =
+        utoipa_axum::router::OpenApiRouter::<std::sync::Arc<super::App>>::with_openapi(Base::openapi())
+            .merge(routes())
+            .split_for_parts();
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
             for &code in errors_of(path) {
@@ -85,6 +86,7 @@ fn errors_of(path: &str) -> &'static [ErrorCode] {
         ErrorCode::BodyTooLarge,
         ErrorCode::UnsupportedMediaType,
         ErrorCode::InvalidRequest,
+        ErrorCode::RateLimited,
         ErrorCode::Internal,
         ErrorCode::UpstreamRejected,
         ErrorCode::UpstreamFailed,
@@ -99,7 +101,6 @@ fn errors_of(path: &str) -> &'static [ErrorCode] {
     match path {
         "/api/v1/extract" => EXTRACT,
         "/metrics" => &[ErrorCode::Unauthorized, ErrorCode::Internal],
-        "/health" => &[ErrorCode::InvalidJson, ErrorCode::Internal],
         _ => &[ErrorCode::Internal],
     }
 }

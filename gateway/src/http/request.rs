@@ -77,6 +77,10 @@ pub struct Rules {
 impl Rules {
     /// Parses and checks a body. The common case is one pass; only a bad body is read again, to say why.
     pub(super) fn check(&self, body: &[u8]) -> Result<Checked, BadBody> {
+        // serde would take a list for an object, its values in the order of the keys.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Self::explain(body));
+        }
         match serde_json::from_slice::<ExtractRequest>(body) {
             Ok(request) => self.check_values(request),
             Err(_) => Err(Self::explain(body)),

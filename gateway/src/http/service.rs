@@ -1,25 +1,22 @@
 //! What the service says of itself: health, models, schema, metrics.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Extension, Json,
-    extract::{ConnectInfo, Query, State},
+    extract::{ConnectInfo, Request, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{
-    App, RequestId,
-    error::{ErrorCode, Problem},
-};
+use super::{App, access, arrival::Arrival, error::ErrorCode};
 use crate::{
     extraction::{EngineName, Record},
     readiness::{Readiness, Reason},
-    telemetry,
+    telemetry::{self, Gauges},
 };
 
 /// How the service is.
@@ -36,6 +33,11 @@ pub(super) struct Health {
     version: &'static str,
     /// The engine that reads.
     engine: EngineName,
+    /// What an operator should know: `auth_off` (anybody who reaches the port may call), `audit_failing`
+    /// (requests leave no trace).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["auth_off"]))]
+    notices: Vec<&'static str>,
     /// Resident memory of this process; with `verbose=1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -65,46 +67,53 @@ pub(super) struct Health {
 /// One model server; named by its place in the settings, never by its address.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Replica {
-    /// Its place in `vllm.url`.
+    /// Its place in `vllm.url`; where that is a name with several addresses, the address's place too.
     #[schema(example = "vllm-1")]
-    name: &'static str,
-    /// `ready`, or why not.
+    name: String,
+    /// `ready`, `loading`, `model_missing` or `unreachable`.
     #[schema(example = "ready")]
     state: &'static str,
 }
 
 fn replicas(app: &App) -> Vec<Replica> {
-    if app.pipeline.engine() == EngineName::Rules {
-        return Vec::new();
-    }
-    vec![Replica { name: "vllm-1", state: app.readiness.upstream_state() }]
+    app.readiness.report().into_iter().map(|replica| Replica { name: replica.name, state: replica.state }).collect()
 }
 
 /// Options of `GET /health`.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, IntoParams)]
+#[expect(dead_code, reason = "for the document; the query is read leniently, a health check must not fail on it")]
 pub(super) struct Detail {
     /// `1` for more.
-    #[serde(default)]
     #[param(value_type = Option<String>, nullable = false, example = "1")]
     verbose: String,
+}
+
+/// Whether a query asks for the verbose form; whatever else stands there is nobody's fault.
+pub(super) fn is_verbose(query: Option<&str>) -> bool {
+    let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.into_iter().any(|(name, value)| name == "verbose" && matches!(&*value, "1" | "true" | ""))
 }
 
 /// How the service is; 200 while the process lives.
 #[utoipa::path(get, path = "/health", tag = "service", operation_id = "health", params(Detail),
     responses((status = 200, description = "State of the service", body = Health)))]
-pub(super) async fn health(State(app): State<App>, Query(detail): Query<Detail>) -> Json<Health> {
-    let verbose = detail.verbose == "1";
-    let admission = app.pipeline.admission();
+pub(super) async fn health(State(app): State<Arc<App>>, request: Request) -> Json<Health> {
+    let verbose = is_verbose(request.uri().query());
+    let counts = app.pipeline.admission().counts();
+    let audit_failing = app.audit.as_ref().is_some_and(|audit| audit.state().failing);
+    let notices = [(app.open_to_all, "auth_off"), (audit_failing, "audit_failing")];
+    let status = app.readiness.status();
     Json(Health {
-        status: app.readiness.status(),
+        status: if audit_failing && status == "healthy" { "degraded" } else { status },
         vllm_available: app.pipeline.engine() == EngineName::Vllm && app.readiness.reason().is_none(),
         version: env!("CARGO_PKG_VERSION"),
         engine: app.pipeline.engine(),
+        notices: notices.into_iter().filter_map(|(holds, notice)| holds.then_some(notice)).collect(),
         rss_bytes: if verbose { telemetry::rss_bytes() } else { None },
-        idle_seconds: verbose.then(|| app.readiness.idle().as_secs()),
+        idle_seconds: verbose.then(|| if app.work.running() > 0 { 0 } else { app.readiness.idle().as_secs() }),
         replicas: verbose.then(|| replicas(&app)),
-        in_flight: verbose.then(|| admission.in_flight()),
-        queued: verbose.then(|| admission.queued()),
+        in_flight: verbose.then_some(counts.in_flight),
+        queued: verbose.then_some(counts.queued),
         uptime_seconds: verbose.then(|| app.readiness.uptime().as_secs()),
     })
 }
@@ -135,7 +144,7 @@ pub(super) async fn live() -> Json<Value> {
 /// 200 when notes can be read, else 503 with the reason.
 #[utoipa::path(get, path = "/health/ready", tag = "service", operation_id = "ready",
     responses((status = 200, description = "Ready", body = Ready), (status = 503, description = "Not ready", body = Ready)))]
-pub(super) async fn ready(State(app): State<App>) -> Response {
+pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     let ready = ready_now(&app.readiness);
     let status = if ready.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(ready)).into_response()
@@ -145,7 +154,7 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
 #[utoipa::path(get, path = "/health/vllm", tag = "service", operation_id = "vllm",
     responses((status = 200, description = "State of the model server", body = Value,
         example = json!({"configured": true, "ready": true, "reason": null, "max_model_len": 8192}))))]
-pub(super) async fn vllm(State(app): State<App>) -> Json<Value> {
+pub(super) async fn vllm(State(app): State<Arc<App>>) -> Json<Value> {
     let configured = app.pipeline.engine() == EngineName::Vllm;
     let ready = ready_now(&app.readiness);
     Json(json!({
@@ -160,7 +169,7 @@ pub(super) async fn vllm(State(app): State<App>) -> Json<Value> {
 #[utoipa::path(get, path = "/api/v1/models", tag = "extraction", operation_id = "models",
     responses((status = 200, description = "Engines and models", body = Value,
         example = json!({"engine": "rules", "default": "medical-ie", "models": ["medical-ie"]}))))]
-pub(super) async fn models(State(app): State<App>) -> Json<Value> {
+pub(super) async fn models(State(app): State<Arc<App>>) -> Json<Value> {
     Json(json!({
         "engine": app.pipeline.engine(),
         "default": app.rules.models.first(),
@@ -179,7 +188,7 @@ pub(super) async fn schema() -> Json<Value> {
 #[utoipa::path(get, path = "/", tag = "service", operation_id = "root",
     responses((status = 200, description = "Service information", body = Value,
         example = json!({"service": "extraction-gateway", "docs": "/docs"}))))]
-pub(super) async fn root(State(app): State<App>) -> Json<Value> {
+pub(super) async fn root(State(app): State<Arc<App>>) -> Json<Value> {
     Json(json!({
         "service": "extraction-gateway",
         "version": env!("CARGO_PKG_VERSION"),
@@ -190,19 +199,26 @@ pub(super) async fn root(State(app): State<App>) -> Json<Value> {
     }))
 }
 
-/// Metrics in the Prometheus text format; to callers on this machine only.
+/// Metrics in the `OpenMetrics` text format, which Prometheus reads; to callers on this machine only.
 #[utoipa::path(get, path = "/metrics", tag = "service", operation_id = "metrics",
-    responses((status = 200, description = "Metrics", body = String, content_type = "text/plain")))]
+    responses((status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text")))]
 pub(super) async fn metrics(
-    State(app): State<App>,
-    Extension(id): Extension<RequestId>,
-    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    State(app): State<Arc<App>>,
+    Extension(arrival): Extension<Arrival>,
+    request: Request,
 ) -> Response {
-    if peer.is_some_and(|Extension(ConnectInfo(peer))| !peer.ip().to_canonical().is_loopback()) {
-        return Problem::new(ErrorCode::Unauthorized, &id.0).into_response();
+    // Without a connection, as in a test, nobody is far away.
+    let remote = request.extensions().get::<ConnectInfo<SocketAddr>>().is_some() && !access::is_local(&request);
+    if remote {
+        return ErrorCode::Unauthorized.problem(&arrival.id).into_response();
     }
-    let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    let admission = app.pipeline.admission();
-    let body = app.metrics.render(admission.in_flight(), admission.queued());
-    ([(header::CONTENT_TYPE, text)], body).into_response()
+    let openmetrics = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let replicas = app.readiness.report();
+    let body = app.metrics.render(&Gauges {
+        admission: app.pipeline.admission().counts(),
+        running: app.work.running(),
+        replicas: &replicas,
+        audit: app.audit.as_ref().map(crate::audit::Audit::state),
+    });
+    ([(header::CONTENT_TYPE, openmetrics)], body).into_response()
 }

@@ -2,15 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reqwest::{Client, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use bytes::{Bytes, BytesMut};
+use reqwest::{
+    Response,
+    header::{self, HeaderValue},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     constraint::RECORD_REGEX,
+    fleet::{Call, Fleet},
     logprobs::{self, Logprobs},
-    prompt,
-    watch::Watcher,
+    prompt::{self, Prompt},
+    watch::Task,
 };
 use crate::{
     config::{PromptChoice, Vllm},
@@ -18,6 +23,7 @@ use crate::{
         Ask, Deadline, Draft, DraftFuture, Engine, EngineError, EngineName, Finish, ModelName, ModelText, Note,
     },
     readiness::Readiness,
+    telemetry::Attempt,
 };
 
 /// Tokens that a record needs at least; less room than this is no room.
@@ -32,19 +38,48 @@ const RETRY_PAUSE_MILLISECONDS: u64 = 200;
 /// Reads notes with a language model.
 #[derive(Debug)]
 pub struct VllmEngine {
-    client: Client,
-    base: String,
+    fleet: Arc<Fleet>,
     model: ModelName,
     prompt: PromptChoice,
     stop_token_ids: Vec<u32>,
     readiness: Arc<Readiness>,
-    _watcher: Watcher,
+    _resolvers: Vec<Task>,
+}
+
+/// What is asked of vLLM.
+#[derive(Serialize)]
+struct Request<'a> {
+    model: &'a str,
+    #[serde(flatten)]
+    prompt: Prompt<'a>,
+    max_tokens: u32,
+    temperature: f32,
+    stop_token_ids: &'a [u32],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    structured_outputs: Option<Constraint>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logprobs: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct Constraint {
+    regex: &'static str,
+}
+
+#[derive(Serialize)]
+struct TokenizeRequest<'a> {
+    model: &'a str,
+    #[serde(flatten)]
+    prompt: Prompt<'a>,
 }
 
 #[derive(Deserialize)]
 struct Completion {
     choices: Vec<Choice>,
-    usage: Option<Usage>,
+    /// Parsed by itself, like `logprobs`: a count that is none must not cost the answer.
+    usage: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -62,11 +97,6 @@ struct Message {
 }
 
 #[derive(Deserialize)]
-struct Usage {
-    total_tokens: Option<u32>,
-}
-
-#[derive(Deserialize)]
 struct Tokens {
     count: u32,
 }
@@ -78,46 +108,33 @@ struct Failure {
 }
 
 impl VllmEngine {
-    pub(super) fn wired(
-        client: Client,
-        base: String,
-        settings: &Vllm,
-        readiness: Arc<Readiness>,
-        watcher: Watcher,
-    ) -> Self {
+    pub(super) fn wired(fleet: Arc<Fleet>, settings: &Vllm, readiness: Arc<Readiness>, resolvers: Vec<Task>) -> Self {
         Self {
-            client,
-            base,
+            fleet,
             model: Arc::from(settings.model.as_str()),
             prompt: settings.prompt,
             stop_token_ids: settings.stop_token_ids.clone(),
             readiness,
-            _watcher: watcher,
+            _resolvers: resolvers,
         }
     }
 
     async fn ask(&self, note: &Note, ask: &Ask, deadline: Deadline) -> Result<Draft, EngineError> {
         let model = ask.model.clone().unwrap_or_else(|| Arc::clone(&self.model));
         let max_tokens = self.budget(note, &model, ask, deadline).await?;
-        let (key, prompt_value) = prompt::body(self.prompt, note.as_str());
         let (version, path) = prompt::version(self.prompt);
-        let mut body = json!({
-            "model": model,
-            key: prompt_value,
-            "max_tokens": max_tokens,
-            "temperature": ask.temperature,
-            "stop_token_ids": self.stop_token_ids,
-        });
-        if let (Some(seed), Some(object)) = (ask.seed, body.as_object_mut()) {
-            object.insert("seed".to_owned(), Value::from(seed));
-        }
-        if let (PromptChoice::Training, Some(object)) = (self.prompt, body.as_object_mut()) {
-            object.insert("structured_outputs".to_owned(), json!({"regex": RECORD_REGEX.as_str()}));
-        }
-        if let (true, Some(object)) = (ask.confidence, body.as_object_mut()) {
-            object.insert("logprobs".to_owned(), logprobs::wanted(self.prompt));
-        }
-        let answer = self.call(path, &body, &ask.request_id, deadline).await?;
+        let constrained = self.prompt == PromptChoice::Training;
+        let body = Request {
+            model: &model,
+            prompt: Prompt::of(self.prompt, note.as_str()),
+            max_tokens,
+            temperature: ask.temperature,
+            stop_token_ids: &self.stop_token_ids,
+            seed: ask.seed,
+            structured_outputs: constrained.then(|| Constraint { regex: &RECORD_REGEX }),
+            logprobs: ask.confidence.then(|| logprobs::wanted(self.prompt)),
+        };
+        let answer = self.call(path, &body, ask, deadline).await?;
         let completion: Completion = serde_json::from_slice(&answer).map_err(|_| EngineError::Failed)?;
         let choice = completion.choices.into_iter().next().ok_or(EngineError::Failed)?;
         let text = choice.message.and_then(|message| message.content).or(choice.text).ok_or(EngineError::Failed)?;
@@ -131,7 +148,7 @@ impl VllmEngine {
         Ok(Draft {
             text: ModelText::new(text),
             finish,
-            tokens_used: completion.usage.and_then(|usage| usage.total_tokens).unwrap_or(0),
+            tokens_used: completion.usage.as_ref().map_or(0, tokens_of),
             model,
             prompt: Some(version),
             likelihoods,
@@ -150,54 +167,84 @@ impl VllmEngine {
         if most.saturating_add(wanted) <= context {
             return Ok(wanted);
         }
-        let (key, prompt_value) = prompt::body(self.prompt, note.as_str());
-        let body = json!({"model": model, key: prompt_value});
-        let answer = self.call("/tokenize", &body, &ask.request_id, deadline).await?;
+        let body = TokenizeRequest { model, prompt: Prompt::of(self.prompt, note.as_str()) };
+        let answer = self.call("/tokenize", &body, ask, deadline).await?;
         let tokens: Tokens = serde_json::from_slice(&answer).map_err(|_| EngineError::Failed)?;
         let left = context.saturating_sub(tokens.count);
         if left < LEAST_ANSWER.min(wanted) { Err(EngineError::NoteTooLong) } else { Ok(wanted.min(left)) }
     }
 
-    /// Posts, once more where the first cannot have started.
-    async fn call(
+    /// Posts, once more where the first cannot have started: to another server, if there is one.
+    async fn call<B: Serialize>(
         &self,
         path: &str,
-        body: &Value,
-        request_id: &str,
+        body: &B,
+        ask: &Ask,
         deadline: Deadline,
-    ) -> Result<Vec<u8>, EngineError> {
-        let first = match deadline.bound(self.post(path, body, request_id)).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(failure)) => failure,
-            Err(_) => return Err(EngineError::DeadlineExceeded),
+    ) -> Result<Bytes, EngineError> {
+        let body = Bytes::from(serde_json::to_vec(body).map_err(|_| EngineError::Failed)?);
+        let call = self.fleet.call(None).ok_or(EngineError::Unavailable)?;
+        let first = match self.post(&call, path, body.clone(), ask, deadline).await {
+            Ok(answer) => return Ok(answer),
+            Err(failure) if !failure.may_retry => return Err(failure.error),
+            Err(failure) => failure,
         };
-        if !first.may_retry {
-            return Err(first.error);
-        }
+        let again = self.fleet.call(Some(&call)).ok_or(first.error)?;
+        drop(call);
         let pause = Duration::from_millis(fastrand::u64(RETRY_PAUSE_MILLISECONDS / 2..=RETRY_PAUSE_MILLISECONDS));
-        let again = async {
-            tokio::time::sleep(pause).await;
-            self.post(path, body, request_id).await
-        };
-        match deadline.bound(again).await {
-            Ok(answer) => answer.map_err(|failure| failure.error),
-            Err(_) => Err(EngineError::DeadlineExceeded),
+        if deadline.bound(tokio::time::sleep(pause)).await.is_err() {
+            return Err(EngineError::DeadlineExceeded);
         }
+        self.post(&again, path, body, ask, deadline).await.map_err(|failure| failure.error)
     }
 
-    async fn post(&self, path: &str, body: &Value, request_id: &str) -> Result<Vec<u8>, Failure> {
-        let request = self.client.post(format!("{}{path}", self.base)).header("x-request-id", request_id).json(body);
-        let response = request.send().await.map_err(|_| self.unreachable())?;
+    /// Posts once, and notes how that went.
+    async fn post(
+        &self,
+        call: &Call,
+        path: &str,
+        body: Bytes,
+        ask: &Ask,
+        deadline: Deadline,
+    ) -> Result<Bytes, Failure> {
+        let (attempt, outcome) = match deadline.bound(self.send(call, path, body, ask)).await {
+            Ok(Ok(answer)) => (Attempt::Answered, Ok(answer)),
+            Ok(Err((attempt, failure))) => (attempt, Err(failure)),
+            Err(_) => (Attempt::Late, Err(Failure { error: EngineError::DeadlineExceeded, may_retry: false })),
+        };
+        call.went(attempt);
+        outcome
+    }
+
+    async fn send(&self, call: &Call, path: &str, body: Bytes, ask: &Ask) -> Result<Bytes, (Attempt, Failure)> {
+        let mut request = call
+            .client()
+            .post(call.url(path))
+            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .header("x-request-id", &*ask.request_id)
+            .body(body);
+        if let Some(parent) = &ask.traceparent {
+            request = request.header("traceparent", &**parent);
+        }
+        let response = request.send().await.map_err(|_| (Attempt::Unreachable, self.unreachable()))?;
         let status = response.status().as_u16();
         if status != 200 {
-            tracing::warn!(request_id, upstream_status = status, "the model server answered an error");
+            tracing::warn!(
+                request_id = &*ask.request_id,
+                upstream_status = status,
+                "the model server answered an error"
+            );
         }
+        let failed = |attempt, error, may_retry| Err((attempt, Failure { error, may_retry }));
         match status {
-            200 => read(response).await.map_err(|()| Failure { error: EngineError::Failed, may_retry: false }),
-            400 | 401 | 404 | 422 => Err(Failure { error: EngineError::Rejected, may_retry: false }),
-            429 => Err(Failure { error: EngineError::Overloaded, may_retry: false }),
-            503 => Err(Failure { error: EngineError::Unavailable, may_retry: true }),
-            _ => Err(Failure { error: EngineError::Failed, may_retry: false }),
+            200 => match read(response, LARGEST_ANSWER).await {
+                Ok(answer) => Ok(answer),
+                Err(()) => failed(Attempt::Failed, EngineError::Failed, false),
+            },
+            429 => failed(Attempt::Overloaded, EngineError::Overloaded, false),
+            503 => failed(Attempt::Busy, EngineError::Unavailable, true),
+            400..500 => failed(Attempt::Rejected, EngineError::Rejected, false),
+            _ => failed(Attempt::Failed, EngineError::Failed, false),
         }
     }
 
@@ -211,15 +258,27 @@ impl VllmEngine {
     }
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, ()> {
-    let mut body = Vec::new();
+/// The count of tokens in vLLM's `usage`; 0 where there is none that is one.
+fn tokens_of(usage: &Value) -> u32 {
+    usage.get("total_tokens").and_then(Value::as_u64).and_then(|tokens| u32::try_from(tokens).ok()).unwrap_or(0)
+}
+
+/// The whole body, at most so many bytes.
+pub(super) async fn read(mut response: Response, most: usize) -> Result<Bytes, ()> {
+    let Some(first) = response.chunk().await.map_err(|_| ())? else { return Ok(Bytes::new()) };
+    let Some(second) = response.chunk().await.map_err(|_| ())? else {
+        // The common answer comes in one piece, and is not copied.
+        return if first.len() > most { Err(()) } else { Ok(first) };
+    };
+    let mut body = BytesMut::from(first);
+    body.extend_from_slice(&second);
     while let Some(chunk) = response.chunk().await.map_err(|_| ())? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
+        if body.len() + chunk.len() > most {
             return Err(());
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
+    if body.len() > most { Err(()) } else { Ok(body.freeze()) }
 }
 
 impl Engine for VllmEngine {

@@ -1,33 +1,35 @@
-//! The engine behind an OpenAI-compatible vLLM server.
+//! The engine behind OpenAI-compatible vLLM servers.
 //!
 //! Knows vLLM's wire and nothing of HTTP answers of ours, nor of the rules.
 
 mod client;
 mod constraint;
+mod fleet;
 mod logprobs;
+pub mod names;
 pub mod prompt;
 mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-pub use client::VllmEngine;
-
-use crate::{config::Vllm, readiness::Readiness};
+pub use self::client::VllmEngine;
+use self::{fleet::Fleet, names::Resolving};
+use crate::{config::Vllm, readiness::Readiness, telemetry::Metrics};
 
 impl VllmEngine {
-    /// An engine on one server, and the watcher that keeps its readiness; call it in a runtime.
-    pub fn new(settings: &Vllm, readiness: &Arc<Readiness>) -> Result<Self, reqwest::Error> {
+    /// An engine on the servers of the settings, and the watchers that keep their readiness; call it in a
+    /// runtime.
+    pub fn new(
+        settings: &Vllm,
+        resolving: &Resolving,
+        readiness: &Arc<Readiness>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, reqwest::Error> {
         install_tls();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(3))
-            .pool_idle_timeout(Duration::from_secs(4))
-            .tcp_nodelay(true)
-            .build()?;
-        let base = settings.url.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
-        let watcher = watch::spawn(client.clone(), base.clone(), settings.model.clone(), Arc::clone(readiness));
-        Ok(Self::wired(client, base, settings, Arc::clone(readiness), watcher))
+        let urls = settings.urls();
+        let fleet = Fleet::new(&urls, &settings.model, readiness, metrics)?;
+        let resolvers = fleet.resolve(&urls, resolving);
+        Ok(Self::wired(fleet, settings, Arc::clone(readiness), resolvers))
     }
 }
 

@@ -1,17 +1,29 @@
-//! Watches the model server in the background: is it there, does it list the model, how long is its
-//! context. No request of a caller waits for this.
+//! Watches a model server in the background: is it there, does its engine live, does it list the model, how
+//! long is its context, how busy is it. No request of a caller waits for this.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use serde::Deserialize;
-use tokio::task::AbortHandle;
+use tokio::{sync::Notify, task::AbortHandle};
+use url::Url;
 
-use crate::readiness::{Readiness, Upstream};
+use crate::readiness::{Load, Readiness, Replica, Upstream};
 
 /// Between looks: short while the server is not ready, long once it is.
 const EAGER: Duration = Duration::from_millis(500);
 const CALM: Duration = Duration::from_secs(5);
+/// Longest look.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Largest text of metrics that is read; vLLM's has a tenth of this.
+const LARGEST_METRICS: usize = 1 << 20;
 
 #[derive(Deserialize)]
 struct Models {
@@ -24,40 +36,137 @@ struct Model {
     max_model_len: Option<u32>,
 }
 
-/// Stops the watcher when the engine goes.
+/// A task that ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct Watcher(AbortHandle);
+pub(super) struct Task(AbortHandle);
 
-impl Drop for Watcher {
+impl Task {
+    pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(work).abort_handle())
+    }
+}
+
+impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-pub(super) fn spawn(client: Client, base: String, model: String, readiness: Arc<Readiness>) -> Watcher {
-    let watching = async move {
-        let mut before = None;
-        loop {
-            let seen = look(&client, &base, &model, &readiness).await;
-            readiness.saw(seen);
-            if before != Some(seen) {
-                tracing::info!(state = ?seen, "model server");
-            }
-            before = Some(seen);
-            tokio::time::sleep(if seen == Upstream::Ready { CALM } else { EAGER }).await;
-        }
-    };
-    Watcher(tokio::spawn(watching).abort_handle())
+/// What a watcher needs to know of its server.
+#[derive(Debug)]
+pub(super) struct Probe {
+    pub(super) client: Client,
+    base: String,
+    model: String,
+    /// Where its state is kept.
+    pub(super) seat: Arc<Replica>,
+    wake: Notify,
+    rest: AtomicU64,
 }
 
-async fn look(client: &Client, base: &str, model: &str, readiness: &Readiness) -> Upstream {
-    let request = client.get(format!("{base}/v1/models")).timeout(Duration::from_secs(5));
-    let Ok(response) = request.send().await else { return Upstream::Unreachable };
+impl Probe {
+    pub(super) fn new(client: Client, url: &Url, model: String, seat: Arc<Replica>) -> Self {
+        let base = url.as_str().trim_end_matches('/').to_owned();
+        Self { client, base, model, seat, wake: Notify::new(), rest: AtomicU64::new(0) }
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        [self.base.as_str(), path].concat()
+    }
+
+    /// The watcher is to look once so much time has passed.
+    pub(super) fn look_after(&self, rest: Duration) {
+        self.rest.store(u64::try_from(rest.as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.wake.notify_one();
+    }
+
+    async fn get(&self, path: &str) -> Option<reqwest::Response> {
+        self.client.get(self.url(path)).timeout(PATIENCE).send().await.ok()
+    }
+}
+
+pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
+    Task::spawn(async move {
+        let mut before = None;
+        loop {
+            let seen = look(&probe, &readiness).await;
+            readiness.saw(&probe.seat, seen);
+            if before != Some(seen) {
+                tracing::info!(replica = probe.seat.name(), state = ?seen, "model server");
+            }
+            before = Some(seen);
+            let pause = if seen == Upstream::Ready { CALM } else { EAGER };
+            if tokio::time::timeout(pause, probe.wake.notified()).await.is_ok() {
+                // A server that just failed is given a moment, and perhaps a rest.
+                let rest = Duration::from_millis(probe.rest.swap(0, Relaxed));
+                tokio::time::sleep(rest.max(EAGER / 5)).await;
+            }
+        }
+    })
+}
+
+async fn look(probe: &Probe, readiness: &Readiness) -> Upstream {
+    let Some(health) = probe.get("/health").await else { return Upstream::Unreachable };
+    // A server that is there but whose engine died says so here; other servers may lack the path.
+    if health.status().is_server_error() {
+        return Upstream::Unreachable;
+    }
+    let Some(response) = probe.get("/v1/models").await else { return Upstream::Unreachable };
+    let status = response.status();
+    if status != StatusCode::OK {
+        tracing::warn!(
+            replica = probe.seat.name(),
+            upstream_status = status.as_u16(),
+            "a model server does not list its models"
+        );
+        return if status.is_client_error() { Upstream::ModelMissing } else { Upstream::Unreachable };
+    }
     let Ok(body) = response.bytes().await else { return Upstream::Unreachable };
     let Ok(models) = serde_json::from_slice::<Models>(&body) else { return Upstream::Unreachable };
     let context = models.data.iter().filter_map(|listed| listed.max_model_len).min();
     if let Some(tokens) = context {
         readiness.learned_context(tokens);
     }
-    if models.data.iter().any(|listed| listed.id == model) { Upstream::Ready } else { Upstream::ModelMissing }
+    probe.seat.loaded(load(probe).await.unwrap_or_default());
+    if models.data.iter().any(|listed| listed.id == probe.model) { Upstream::Ready } else { Upstream::ModelMissing }
+}
+
+async fn load(probe: &Probe) -> Option<Load> {
+    let response = probe.get("/metrics").await.filter(|response| response.status() == StatusCode::OK)?;
+    let body = super::client::read(response, LARGEST_METRICS).await.ok()?;
+    std::str::from_utf8(&body).ok().map(loads)
+}
+
+/// vLLM's own gauges, summed over their labels.
+fn loads(metrics: &str) -> Load {
+    let mut load = Load::default();
+    for line in metrics.lines().filter(|line| line.starts_with("vllm:")) {
+        let Some((name, value)) = line.rsplit_once(' ') else { continue };
+        let gauge = match name.split('{').next().unwrap_or_default() {
+            "vllm:num_requests_running" => &mut load.running,
+            "vllm:num_requests_waiting" => &mut load.waiting,
+            "vllm:kv_cache_usage_perc" => &mut load.kv_cache,
+            _ => continue,
+        };
+        if let Ok(value) = value.parse::<f64>() {
+            *gauge = Some(gauge.unwrap_or(0.0) + value);
+        }
+    }
+    load
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gauges_of_vllm() {
+        let text = "# HELP vllm:num_requests_running Number\n# TYPE vllm:num_requests_running gauge\n\
+                    vllm:num_requests_running{engine=\"0\",model_name=\"m\"} 3.0\n\
+                    vllm:num_requests_running{engine=\"1\",model_name=\"m\"} 2.0\n\
+                    vllm:kv_cache_usage_perc{engine=\"0\"} 0.25\nvllm:num_requests_waiting_by_reason{x=\"y\"} 7\n\
+                    vllm:num_requests_waiting{engine=\"0\"} nonsense\n";
+        assert_eq!(loads(text), Load { running: Some(5.0), waiting: None, kv_cache: Some(0.25) });
+        assert_eq!(loads(""), Load::default());
+    }
 }

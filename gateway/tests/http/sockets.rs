@@ -23,12 +23,13 @@ async fn an_idle_connection_is_kept_and_a_stop_ends_the_server() {
     let bound = Gateway::new(settings).unwrap().bind().await.unwrap();
     let mut connection = TcpStream::connect(bound.address()).await.unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(bound.serve(async move {
+    let asked = async move {
         let _ = stopped.await;
-    }));
+    };
+    let serving = tokio::spawn(bound.serve(asked, std::future::pending()));
     assert!(live(&mut connection).await.starts_with("HTTP/1.1 200"));
     tokio::time::pause();
-    tokio::time::advance(2 * NODE_KEEPS).await;
+    tokio::time::advance(NODE_KEEPS + Duration::from_secs(5)).await;
     tokio::time::resume();
     assert!(live(&mut connection).await.starts_with("HTTP/1.1 200"), "closed while idle");
     stop.send(()).unwrap();

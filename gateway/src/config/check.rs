@@ -1,0 +1,127 @@
+//! What settings must be, alone and together.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use bytesize::ByteSize;
+use url::Url;
+
+use super::{Auth, EngineChoice, Settings, SettingsError};
+
+/// A shorter part of a note would be hardly more than the context that is sent with it.
+const LEAST_CHUNK: usize = 1_000;
+/// More slots than any server has, and fewer than break arithmetic.
+const SLOTS: RangeInclusive<usize> = 1..=65_536;
+const LONGEST_QUEUE: usize = 1_000_000;
+/// A day, in minutes: a model that takes longer never loads.
+const LONGEST_STARTUP: u64 = 1_440;
+/// Longer than this nobody waits, and shorter nothing can be read.
+const DEADLINES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
+
+impl Settings {
+    /// Refuses what cannot work, and says what to write instead.
+    pub(super) fn check(&self) -> Result<(), SettingsError> {
+        let found = [self.model_server(), self.strangers(), self.sizes(), self.admission(), self.telling()];
+        found.into_iter().flatten().next().map_or(Ok(()), |message| Err(SettingsError::Contradiction(message)))
+    }
+
+    fn model_server(&self) -> Option<&'static str> {
+        if self.engine == EngineChoice::Vllm && self.vllm.url.is_none() {
+            return Some("engine is `vllm` but no URL is set: set VLLM_BASE_URL or --vllm-url, or choose `rules`");
+        }
+        let urls = self.vllm.url.iter().flat_map(|urls| urls.split(','));
+        if let Some(wrong) = urls.into_iter().find_map(|url| url_fault(url.trim())) {
+            return Some(wrong);
+        }
+        if self.vllm.model.trim().is_empty() || self.vllm.models.iter().any(|model| model.trim().is_empty()) {
+            return Some("vllm.model is empty: name the model as the server lists it, such as medical-ie");
+        }
+        if self.vllm.startup_minutes > LONGEST_STARTUP {
+            return Some("vllm.startup_minutes must be at most 1440, a day");
+        }
+        None
+    }
+
+    fn strangers(&self) -> Option<&'static str> {
+        if self.auth == Some(Auth::Keys) && self.auth_keys_file.is_none() {
+            return Some("auth is `keys` but no key file is set: set auth_keys_file (GATEWAY_AUTH_KEYS_FILE)");
+        }
+        if !self.listen.ip().is_loopback() && self.auth != Some(Auth::Off) && self.auth_keys_file.is_none() {
+            return Some(
+                "listening beyond loopback without keys lets everybody who reaches the port call: set auth_keys_file \
+                 (see `gateway hash-key`), or write auth = \"off\" (GATEWAY_AUTH=off) to say that this is meant, or \
+                 listen on 127.0.0.1",
+            );
+        }
+        if self.rate.per_address.is_some() && self.trusted_proxies.is_empty() {
+            return Some(
+                "rate.per_address needs trusted_proxies: behind a proxy that is not named, all callers would share \
+                 one address and its limit",
+            );
+        }
+        None
+    }
+
+    fn sizes(&self) -> Option<&'static str> {
+        if !(1..=8_192).contains(&self.generation.max_tokens) {
+            return Some("generation.max_tokens must be 1 to 8192");
+        }
+        if !(0.0..=2.0).contains(&self.generation.temperature) {
+            return Some("generation.temperature must be 0.0 to 2.0");
+        }
+        if self.chunk.max_chars < LEAST_CHUNK {
+            return Some("chunk.max_chars must be at least 1000");
+        }
+        if self.limits.max_note_chars == 0 {
+            return Some("limits.max_note_chars must be above zero");
+        }
+        if self.limits.body_bytes < ByteSize::kib(1) {
+            return Some("limits.body_bytes must be at least 1 KiB: no note would fit");
+        }
+        None
+    }
+
+    fn admission(&self) -> Option<&'static str> {
+        if !SLOTS.contains(&self.admission.in_flight) {
+            return Some("admission.in_flight must be 1 to 65536: how many sequences the model server reads at once");
+        }
+        if self.admission.queue > LONGEST_QUEUE {
+            return Some("admission.queue must be at most 1000000");
+        }
+        if !DEADLINES.contains(&self.admission.deadline) {
+            return Some("admission.deadline must be above zero and at most 24h");
+        }
+        if self.admission.drain > *DEADLINES.end() {
+            return Some("admission.drain must be at most 24h");
+        }
+        None
+    }
+
+    fn telling(&self) -> Option<&'static str> {
+        if self.audit.path.is_some() && self.audit.max_bytes < ByteSize::kib(64) {
+            return Some("audit.max_bytes must be at least 64 KiB");
+        }
+        if self.cache.entries > 0 && self.cache.ttl.is_zero() {
+            return Some("cache.ttl must be above zero where cache.entries is");
+        }
+        None
+    }
+}
+
+fn url_fault(written: &str) -> Option<&'static str> {
+    let Ok(url) = Url::parse(written) else {
+        return Some("vllm.url is no http or https URL, such as http://127.0.0.1:8000");
+    };
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Some("vllm.url is no http or https URL, such as http://127.0.0.1:8000");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Some("vllm.url has a query or a fragment: write it like http://127.0.0.1:8000");
+    }
+    if url.path().trim_end_matches('/').ends_with("/v1") {
+        return Some("vllm.url ends in /v1: leave that out, the gateway adds the paths itself");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Some("vllm.url holds a user name or a password: it would come into process lists and logs");
+    }
+    None
+}

@@ -1,0 +1,82 @@
+//! The value of every setting that nobody sets.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytesize::ByteSize;
+
+use super::{
+    AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, Cors, EngineChoice, Fallback, Generation, Limits,
+    PromptChoice, RateSettings, Settings, Vllm,
+};
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            engine: EngineChoice::Auto,
+            fallback: Fallback::Off,
+            auth: None,
+            auth_keys_file: None,
+            vllm: Vllm::default(),
+            limits: Limits::default(),
+            generation: Generation::default(),
+            chunk: ChunkSettings::default(),
+            cross_check: false,
+            admission: AdmissionSettings::default(),
+            cors: Cors::default(),
+            rate: RateSettings::default(),
+            trusted_proxies: Vec::new(),
+            audit: AuditSettings::default(),
+            cache: CacheSettings::default(),
+        }
+    }
+}
+
+impl Default for Vllm {
+    fn default() -> Self {
+        Self {
+            url: None,
+            model: "medical-ie".to_owned(),
+            models: Vec::new(),
+            prompt: PromptChoice::Training,
+            stop_token_ids: vec![128_001, 128_009],
+            startup_minutes: 15,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_note_chars: 100_000, body_bytes: ByteSize::mib(2) }
+    }
+}
+
+impl Default for Generation {
+    fn default() -> Self {
+        Self { max_tokens: 1_024, temperature: 0.0 }
+    }
+}
+
+impl Default for ChunkSettings {
+    fn default() -> Self {
+        Self { max_chars: 6_000 }
+    }
+}
+
+impl Default for AdmissionSettings {
+    fn default() -> Self {
+        Self { in_flight: 32, queue: 512, deadline: Duration::from_secs(55), drain: Duration::from_secs(30) }
+    }
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self { path: None, key_file: None, max_bytes: ByteSize::mib(64), keep: 5 }
+    }
+}
+
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self { entries: 0, ttl: Duration::from_mins(10) }
+    }
+}

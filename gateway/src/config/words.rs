@@ -1,0 +1,51 @@
+//! How settings are written: one word of a few, and lists.
+
+use std::{fmt::Display, str::FromStr};
+
+use clap::ValueEnum;
+use serde::{Deserialize, Deserializer, de::Error};
+
+/// One word of a few. What is none of them is told which they are.
+pub(super) fn choice<'de, D: Deserializer<'de>, T: ValueEnum>(from: D) -> Result<T, D::Error> {
+    let word = String::deserialize(from)?;
+    T::from_str(&word, false).map_err(|_| {
+        let known: Vec<_> = T::value_variants().iter().filter_map(T::to_possible_value).collect();
+        let known: Vec<_> = known.iter().map(|value| format!("`{}`", value.get_name())).collect();
+        D::Error::custom(format!("`{word}` is none of {}", known.join(", ")))
+    })
+}
+
+/// The same where nothing may be said.
+pub(super) fn optional_choice<'de, D: Deserializer<'de>, T: ValueEnum>(from: D) -> Result<Option<T>, D::Error> {
+    choice(from).map(Some)
+}
+
+/// The word of a choice.
+pub(super) fn word<T: ValueEnum>(choice: &T) -> String {
+    choice.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+/// A list: an array in the file, or words with commas between in the environment.
+pub(super) fn list<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(from: D) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Word {
+        Number(u64),
+        Text(String),
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Many(Vec<Word>),
+        One(Word),
+    }
+    let written = |word: Word| match word {
+        Word::Number(number) => number.to_string(),
+        Word::Text(text) => text,
+    };
+    let words: Vec<String> = match Either::deserialize(from)? {
+        Either::Many(words) => words.into_iter().map(written).collect(),
+        Either::One(words) => written(words).split(',').map(|word| word.trim().to_owned()).collect(),
+    };
+    words.iter().filter(|word| !word.is_empty()).map(|word| word.parse().map_err(D::Error::custom)).collect()
+}

@@ -1,0 +1,121 @@
+//! What is told of one extraction once it is over: in the log line, the metrics and the audit. Never
+//! anything of the note or of the answer's values.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use axum::http::StatusCode;
+
+use super::{App, arrival::Arrival};
+use crate::{
+    access::Principal,
+    audit::Entry,
+    extraction::{Answer, Field, Stages},
+    telemetry::Route,
+};
+
+/// The status that the audit and the log give a request whose caller left; no answer has it.
+pub(super) const CALLER_VANISHED: (u16, &str) = (499, "caller_vanished");
+
+/// One extraction, as far as it came.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Account {
+    pub(super) body_bytes: usize,
+    pub(super) note_chars: usize,
+    pub(super) stages: Option<Stages>,
+    pub(super) cached: bool,
+    note_hmac: Option<String>,
+    answered: Option<Answered>,
+}
+
+#[derive(Clone, Debug)]
+struct Answered {
+    engine: &'static str,
+    model: String,
+    prompt: Option<&'static str>,
+    fields: Vec<Field>,
+    degraded: bool,
+    tokens: u32,
+}
+
+/// An account that becomes a line of the audit, whatever happens: also where the caller vanishes and the
+/// work is dropped.
+pub(super) struct Audited {
+    pub(super) account: Account,
+    app: Arc<App>,
+    arrival: Arrival,
+    route: Route,
+    principal: Option<Principal>,
+    ended: Option<(u16, &'static str)>,
+}
+
+impl Audited {
+    pub(super) fn new(app: &Arc<App>, arrival: &Arrival, route: Route, principal: Option<Principal>) -> Self {
+        let (app, arrival) = (Arc::clone(app), arrival.clone());
+        Self { account: Account::default(), app, arrival, route, principal, ended: None }
+    }
+
+    /// Notes the note's size, and its HMAC where there is an audit.
+    pub(super) fn took(&mut self, note: &crate::extraction::Note) {
+        self.account.note_chars = note.code_points();
+        self.account.note_hmac = self.app.audit.as_ref().map(|audit| audit.hmac(note.as_str()));
+    }
+
+    /// Notes what was answered, but not with which values.
+    pub(super) fn gave(&mut self, answer: &Answer, stages: Stages) {
+        self.account.stages = Some(stages);
+        if self.app.audit.is_some() {
+            self.account.answered = Some(Answered {
+                engine: answer.engine.as_str(),
+                model: answer.model.clone(),
+                prompt: answer.prompt,
+                fields: Field::ALL.into_iter().filter(|&field| answer.record.get(field).is_some()).collect(),
+                degraded: answer.degraded,
+                tokens: answer.tokens_used,
+            });
+        }
+    }
+
+    /// The answer is there.
+    pub(super) fn ended(mut self, status: StatusCode, code: Option<&'static str>) -> Account {
+        self.ended = Some((status.as_u16(), code.unwrap_or("ok")));
+        self.account.clone()
+    }
+}
+
+impl Drop for Audited {
+    fn drop(&mut self) {
+        let Some(audit) = &self.app.audit else { return };
+        let (status, code) = self.ended.unwrap_or(CALLER_VANISHED);
+        let taken = self.arrival.at.elapsed();
+        let arrived = SystemTime::now().checked_sub(taken).unwrap_or(SystemTime::UNIX_EPOCH);
+        let account = std::mem::take(&mut self.account);
+        let answered = account.answered;
+        let said = answered.as_ref();
+        audit.tell(Entry {
+            time: humantime::format_rfc3339_millis(arrived).to_string(),
+            request_id: Arc::clone(&self.arrival.id),
+            principal: self.principal.as_ref().map(|principal| principal.name().to_owned()),
+            route: self.route,
+            status,
+            code,
+            body_bytes: account.body_bytes,
+            note_chars: account.note_chars,
+            note_hmac: account.note_hmac,
+            engine: said.map(|said| said.engine),
+            prompt: said.and_then(|said| said.prompt),
+            degraded: said.is_some_and(|said| said.degraded),
+            tokens: said.map_or(0, |said| said.tokens),
+            model: said.map(|said| said.model.clone()),
+            fields: answered.map(|said| said.fields).unwrap_or_default(),
+            cached: account.cached,
+            milliseconds: milliseconds(taken),
+        });
+    }
+}
+
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

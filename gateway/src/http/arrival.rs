@@ -1,0 +1,94 @@
+//! What is known of a request the moment it arrives, and goes with it to its end.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::http::{HeaderMap, HeaderName};
+use uuid::Uuid;
+
+use super::error::Violation;
+use crate::{extraction::Deadline, telemetry::TraceParent};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// One request's arrival.
+#[derive(Clone, Debug)]
+pub(super) struct Arrival {
+    /// The caller's id where it is harmless in headers, logs and upstream; else a new one.
+    pub(super) id: Arc<str>,
+    /// When it came.
+    pub(super) at: Instant,
+    /// The caller's trace, to be passed on.
+    pub(super) trace: Option<TraceParent>,
+}
+
+impl Arrival {
+    pub(super) fn now(headers: &HeaderMap) -> Self {
+        let given = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_id(id));
+        let id = given.map_or_else(new_id, Arc::from);
+        let trace = headers.get(TRACEPARENT).and_then(|parent| TraceParent::parse(parent.as_bytes()));
+        Self { id, at: Instant::now(), trace }
+    }
+
+    /// When an answer must be there: so long after the arrival, or sooner where the caller says so with
+    /// `X-Request-Timeout`, in seconds.
+    pub(super) fn deadline(&self, headers: &HeaderMap, longest: Duration) -> Result<Deadline, Violation> {
+        let Some(asked) = headers.get(X_REQUEST_TIMEOUT) else { return Ok(Deadline::after_since(self.at, longest)) };
+        let seconds = asked.to_str().ok().and_then(|text| text.trim().parse::<f64>().ok());
+        let time =
+            seconds.filter(|&seconds| seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let time = time.ok_or_else(|| Violation {
+            field: "X-Request-Timeout".to_owned(),
+            rule: "seconds",
+            message: "The header X-Request-Timeout must be a number of seconds above zero.".to_owned(),
+        })?;
+        Ok(Deadline::after_since(self.at, time.min(longest)))
+    }
+}
+
+fn new_id() -> Arc<str> {
+    let mut text = Uuid::encode_buffer();
+    Arc::from(&*Uuid::now_v7().hyphenated().encode_lower(&mut text))
+}
+
+fn is_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_may_only_shorten_the_time() {
+        let longest = Duration::from_secs(55);
+        for (given, seconds) in [
+            (None, Some(55.0)),
+            (Some("2"), Some(2.0)),
+            (Some(" 0.5 "), Some(0.5)),
+            (Some("60"), Some(55.0)),
+            (Some("1e300"), None),
+            (Some("inf"), None),
+            (Some("NaN"), None),
+            (Some("0"), None),
+            (Some("-1"), None),
+            (Some("5s"), None),
+            (Some(""), None),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(given) = given {
+                headers.insert(X_REQUEST_TIMEOUT, given.parse().unwrap());
+            }
+            let arrival = Arrival::now(&headers);
+            let left = arrival.deadline(&headers, longest).ok().map(|deadline| deadline.left().as_secs_f64());
+            match seconds {
+                Some(seconds) => assert!(left.is_some_and(|left| (left - seconds).abs() < 0.4), "{given:?}: {left:?}"),
+                None => assert_eq!(left, None, "{given:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Answers that are given again for the same note: in memory only, bounded, for a while.
+//!
+//! The key is an HMAC under a secret of this run, so that no note is kept for it. Only what a deterministic
+//! engine says is kept, and only what it says whole: temperature 0, no lesser engine, no part unread.
+
+use std::{fmt, sync::Arc};
+
+use hmac::{Hmac, KeyInit, Mac};
+use moka::sync::Cache;
+use sha2::Sha256;
+
+use super::request::Checked;
+use crate::{
+    config::CacheSettings,
+    extraction::{Answer, Stages},
+};
+
+/// The answers of this process.
+pub struct Answers {
+    kept: Cache<Key, Arc<Answer>>,
+    secret: Hmac<Sha256>,
+}
+
+/// What tells two requests apart that may have different answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key([u8; 32]);
+
+impl Answers {
+    /// A cache, where one is set.
+    pub fn new(settings: &CacheSettings) -> Result<Option<Self>, getrandom::Error> {
+        if settings.entries == 0 {
+            return Ok(None);
+        }
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret)?;
+        let kept = Cache::builder().max_capacity(settings.entries).time_to_live(settings.ttl).build();
+        Ok(Hmac::new_from_slice(&secret).ok().map(|secret| Self { kept, secret }))
+    }
+
+    /// The key of a request; none where its answer may differ from one time to the next.
+    pub(super) fn key(&self, request: &Checked) -> Option<Key> {
+        if request.temperature != 0.0 {
+            return None;
+        }
+        let mut mac = self.secret.clone();
+        // Engine, prompt and defaults are those of this process.
+        let parameters = format!(
+            "{:?}|{:?}|{:?}|{}|{}|",
+            request.model, request.budget, request.offsets, request.confidence, request.allow_partial
+        );
+        mac.update(parameters.as_bytes());
+        mac.update(request.note.as_str().as_bytes());
+        Some(Key(mac.finalize().into_bytes().into()))
+    }
+
+    /// The answer that was kept, as the answer to this request.
+    pub(super) fn get(&self, key: Key, request_id: &str) -> Option<(Answer, Stages)> {
+        let answer = Answer { request_id: request_id.to_owned(), ..Answer::clone(&*self.kept.get(&key)?) };
+        Some((answer, Stages::default()))
+    }
+
+    /// Keeps an answer, if it may be given again.
+    pub(super) fn keep(&self, key: Key, answer: &Answer) {
+        if !answer.degraded && answer.unread.is_none() {
+            self.kept.insert(key, Arc::new(answer.clone()));
+        }
+    }
+}
+
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers").field("kept", &self.kept.entry_count()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        config::{Generation, Limits},
+        http::request::Rules,
+    };
+
+    fn checked(body: &str) -> Checked {
+        let models = vec![Arc::from("medical-ie"), Arc::from("other")];
+        let rules = Rules { limits: Limits::default(), generation: Generation::default(), models };
+        rules.check(body.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn whatever_may_change_the_answer_changes_the_key() {
+        let settings = CacheSettings { entries: 9, ttl: Duration::from_mins(1) };
+        let answers = Answers::new(&settings).unwrap().unwrap();
+        let key = |body: &str| answers.key(&checked(body));
+        let plain = key("{\"text\": \"A note.\"}");
+        assert!(plain.is_some());
+        assert_eq!(plain, key("{\"text\": \"A note.\", \"temperature\": 0, \"offsets\": \"codepoint\"}"));
+        for other in [
+            "\"text\": \"Another.\"",
+            "\"text\": \"A note.\", \"model\": \"other\"",
+            "\"text\": \"A note.\", \"max_tokens\": 1024",
+            "\"text\": \"A note.\", \"offsets\": \"byte\"",
+            "\"text\": \"A note.\", \"confidence\": true",
+            "\"text\": \"A note.\", \"allow_partial\": true",
+        ] {
+            let other = key(&format!("{{{other}}}"));
+            assert!(other.is_some() && other != plain);
+        }
+        assert_eq!(key("{\"text\": \"A note.\", \"temperature\": 0.1}"), None);
+        assert!(Answers::new(&CacheSettings { entries: 0, ..settings }).unwrap().is_none());
+    }
+}

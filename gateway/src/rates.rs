@@ -1,0 +1,296 @@
+//! Rate limits: so many notes in so much time, of all callers, of one key, of one address.
+//!
+//! A generic cell rate algorithm (the `governor` crate): a full allowance may be used at once, and comes back
+//! evenly.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    str::FromStr,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
+
+use governor::{
+    NotUntil, Quota, RateLimiter,
+    clock::{Clock, DefaultClock, Reference},
+    middleware::{StateInformationMiddleware, StateSnapshot},
+    state::{InMemoryState, NotKeyed, keyed::HashMapStateStore},
+};
+use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::access::Principal;
+
+/// After so many looks, addresses whose allowance is whole again are forgotten.
+const LOOKS_BETWEEN_CLEANINGS: u32 = 4_096;
+/// The time to come back after as many calls as a key may have under way.
+const AFTER_CONCURRENCY: Duration = Duration::from_secs(1);
+
+/// So many notes in so much time: `10/s`, `600/min`, `5000/h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Rate {
+    count: NonZeroU32,
+    period: Duration,
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refused = || format!("`{text}` is no rate: write a number per s, min or h, such as 10/s");
+        let (count, unit) = text.split_once('/').ok_or_else(refused)?;
+        let seconds = match unit.trim() {
+            "s" => 1,
+            "min" => 60,
+            "h" => 3_600,
+            _ => return Err(refused()),
+        };
+        Ok(Self { count: count.trim().parse().map_err(|_| refused())?, period: Duration::from_secs(seconds) })
+    }
+}
+
+impl TryFrom<String> for Rate {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// One allowance.
+pub struct Limiter {
+    rate: Rate,
+    allowance: RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>,
+}
+
+/// An allowance for each address.
+struct PerAddress {
+    rate: Rate,
+    allowances: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock, StateInformationMiddleware>,
+    looks: AtomicU32,
+}
+
+/// Whose allowance it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Of all callers together.
+    Global,
+    /// Of one key.
+    Key,
+    /// Of one address.
+    Address,
+    /// Calls of one key that are under way.
+    Concurrency,
+}
+
+impl Scope {
+    /// The name in headers and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Global => "global",
+            Self::Key => "key",
+            Self::Address => "address",
+            Self::Concurrency => "concurrency",
+        }
+    }
+}
+
+/// What is left of an allowance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whose it is.
+    pub scope: Scope,
+    /// All of it.
+    pub quota: u32,
+    /// In how many seconds all of it comes back.
+    pub window: u64,
+    /// What is left.
+    pub remaining: u32,
+    /// In how many seconds there is more, rounded up.
+    pub reset: u64,
+}
+
+/// A note that may be read. Held while it is.
+#[derive(Debug)]
+#[must_use = "dropping it ends the call for the limits"]
+pub struct Allowed {
+    /// The allowance with the least left, where there is one.
+    pub standing: Option<Standing>,
+    _concurrency: Option<OwnedSemaphorePermit>,
+}
+
+/// A note that came too soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooSoon {
+    /// The allowance that is used up.
+    pub standing: Standing,
+    /// When it is worth coming back.
+    pub after: Duration,
+}
+
+/// The limits that are not of one key.
+#[derive(Debug, Default)]
+pub struct Rates {
+    global: Option<Limiter>,
+    per_address: Option<PerAddress>,
+}
+
+impl Rates {
+    /// The limits of all callers together and of each address.
+    #[must_use]
+    pub fn new(global: Option<Rate>, per_address: Option<Rate>) -> Self {
+        Self { global: global.map(Limiter::new), per_address: per_address.map(PerAddress::new) }
+    }
+
+    /// Counts one note against every limit that is its caller's. The caller's own come first, so that
+    /// whoever is over his does not use up what is everybody's.
+    pub fn admit(&self, principal: Option<&Principal>, address: Option<IpAddr>) -> Result<Allowed, TooSoon> {
+        let concurrency = principal.map(Principal::enter).transpose().map_err(|at_once| TooSoon {
+            standing: Standing { scope: Scope::Concurrency, quota: at_once, window: 1, remaining: 0, reset: 1 },
+            after: AFTER_CONCURRENCY,
+        })?;
+        let mut least: Option<Standing> = None;
+        let mut stands = |standing: Standing| {
+            least = Some(least.filter(|least| least.remaining <= standing.remaining).unwrap_or(standing));
+        };
+        if let Some(limiter) = principal.and_then(Principal::limiter) {
+            stands(limiter.take(Scope::Key)?);
+        }
+        if let (Some(limiter), Some(address)) = (&self.per_address, address) {
+            stands(limiter.take(address)?);
+        }
+        if let Some(limiter) = &self.global {
+            stands(limiter.take(Scope::Global)?);
+        }
+        Ok(Allowed { standing: least, _concurrency: concurrency.flatten() })
+    }
+}
+
+impl Rate {
+    fn quota(self) -> Quota {
+        let of_one = self.period / self.count.get();
+        // More than one in a nanosecond is as good as no limit.
+        Quota::with_period(of_one).unwrap_or(Quota::per_second(self.count)).allow_burst(self.count)
+    }
+
+    fn standing(self, scope: Scope, remaining: u32, reset: Duration) -> Standing {
+        let reset = reset.as_secs() + u64::from(reset.subsec_nanos() > 0);
+        Standing { scope, quota: self.count.get(), window: self.period.as_secs(), remaining, reset }
+    }
+
+    fn judged<P: Reference>(
+        self,
+        scope: Scope,
+        taken: Result<StateSnapshot, NotUntil<P>>,
+        now: P,
+    ) -> Result<Standing, TooSoon> {
+        match taken {
+            Ok(left) => Ok(self.standing(scope, left.remaining_burst_capacity(), self.quota().replenish_interval())),
+            Err(not_until) => {
+                let after = not_until.wait_time_from(now);
+                Err(TooSoon { standing: self.standing(scope, 0, after), after })
+            }
+        }
+    }
+}
+
+impl Limiter {
+    /// A whole allowance.
+    #[must_use]
+    pub fn new(rate: Rate) -> Self {
+        Self { rate, allowance: RateLimiter::direct(rate.quota()).with_middleware() }
+    }
+
+    fn take(&self, scope: Scope) -> Result<Standing, TooSoon> {
+        self.rate.judged(scope, self.allowance.check(), self.allowance.clock().now())
+    }
+}
+
+impl PerAddress {
+    fn new(rate: Rate) -> Self {
+        let allowances = RateLimiter::hashmap(rate.quota()).with_middleware();
+        Self { rate, allowances, looks: AtomicU32::new(0) }
+    }
+
+    fn take(&self, address: IpAddr) -> Result<Standing, TooSoon> {
+        if self.looks.fetch_add(1, Relaxed) % LOOKS_BETWEEN_CLEANINGS == LOOKS_BETWEEN_CLEANINGS - 1 {
+            self.allowances.retain_recent();
+        }
+        let taken = self.allowances.check_key(&subscriber(address));
+        self.rate.judged(Scope::Address, taken, self.allowances.clock().now())
+    }
+}
+
+/// The address, or what one subscriber is given of the IPv6 addresses: its first 64 bits.
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+impl fmt::Debug for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rate.fmt(f)
+    }
+}
+
+impl fmt::Debug for PerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rate.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(text: &str) -> Rate {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn rates_as_they_are_written() {
+        for (text, count, seconds) in [("10/s", 10, 1), ("600/min", 600, 60), (" 5 / h", 5, 3_600)] {
+            let rate = rate(text);
+            assert_eq!((rate.count.get(), rate.period.as_secs()), (count, seconds), "{text}");
+        }
+        for bad in ["", "10", "0/s", "-1/s", "10/d", "x/s", "1.5/s", "99999999999/s"] {
+            assert!(bad.parse::<Rate>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_allowance_is_used_up_and_says_what_is_left() {
+        let rates = Rates::new(Some(rate("2/h")), None);
+        assert_eq!(rates.admit(None, None).unwrap().standing.unwrap().remaining, 1);
+        assert_eq!(rates.admit(None, None).unwrap().standing.unwrap().remaining, 0);
+        let refused = rates.admit(None, None).unwrap_err();
+        assert_eq!((refused.standing.scope, refused.standing.quota), (Scope::Global, 2));
+        assert!(refused.after > Duration::from_mins(25) && refused.after <= Duration::from_mins(30), "{refused:?}");
+    }
+
+    #[test]
+    fn who_is_over_his_own_limit_does_not_use_up_everybodys() {
+        let rates = Rates::new(Some(rate("3/h")), Some(rate("1/h")));
+        let (one, other) = ("10.0.0.1".parse().ok(), "10.0.0.2".parse().ok());
+        assert!(rates.admit(None, one).is_ok());
+        for _ in 0..9 {
+            assert_eq!(rates.admit(None, one).unwrap_err().standing.scope, Scope::Address);
+        }
+        assert!(rates.admit(None, other).is_ok() && rates.admit(None, None).is_ok());
+        assert_eq!(rates.admit(None, None).unwrap_err().standing.scope, Scope::Global);
+    }
+
+    #[test]
+    fn addresses_of_one_subscriber_are_one() {
+        let rates = Rates::new(None, Some(rate("1/h")));
+        let ask = |address: &str| rates.admit(None, address.parse().ok()).is_ok();
+        assert!(ask("2001:db8::1") && !ask("2001:db8::2") && ask("2001:db8:0:1::1"));
+        assert!(ask("192.0.2.1") && !ask("::ffff:192.0.2.1"));
+    }
+}

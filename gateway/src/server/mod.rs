@@ -1,0 +1,166 @@
+//! Wiring and life of the server: bind, say where, serve, drain.
+
+mod connections;
+mod work;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::net::TcpListener;
+
+use self::connections::Connections;
+pub use self::work::{Running, Work};
+
+use crate::{
+    access::{Keys, KeysError},
+    admission::Admission,
+    audit::{Audit, AuditError},
+    config::{EngineChoice, Fallback, Settings},
+    extraction::{Engine, Pipeline},
+    http::{self, Answers, App, request::Rules},
+    rates::Rates,
+    readiness::Readiness,
+    rules::RulesEngine,
+    telemetry::Metrics,
+    vllm::{VllmEngine, names::Resolving},
+};
+
+/// So long callers have for reading their last answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// Why the server cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Bind(SocketAddr, std::io::Error),
+    /// The client of the model server cannot be made.
+    #[error("cannot make the client of the model server: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The key file cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The audit cannot be written.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The system gave no random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    NoEntropy(#[from] getrandom::Error),
+    /// The system does not say which address was given.
+    #[error("the address that was given cannot be told: {0}")]
+    Address(#[from] std::io::Error),
+    /// Requests were cut off when the drain time was over.
+    #[error("{0} request(s) were cut off at shutdown")]
+    CutOff(usize),
+}
+
+/// A gateway that is wired but not bound.
+#[derive(Debug)]
+pub struct Gateway {
+    /// What the routes work with.
+    pub app: Arc<App>,
+    settings: Settings,
+}
+
+impl Gateway {
+    /// Wires the services. With the `vllm` engine it begins to watch the model servers: call it in a runtime.
+    pub fn new(settings: Settings) -> Result<Self, ServerError> {
+        let metrics = Arc::new(Metrics::default());
+        let admission = Admission::new(settings.admission.in_flight, settings.admission.queue);
+        let with_model = settings.effective_engine() == EngineChoice::Vllm;
+        let (engine, readiness): (Arc<dyn Engine>, _) = if with_model {
+            let startup = Duration::from_secs(60 * settings.vllm.startup_minutes);
+            let readiness = Arc::new(Readiness::of_vllm(startup));
+            (Arc::new(VllmEngine::new(&settings.vllm, &Resolving::default(), &readiness, &metrics)?), readiness)
+        } else {
+            (Arc::new(RulesEngine::ready()), Arc::new(Readiness::of_rules()))
+        };
+        let mut models = vec![Arc::from(settings.vllm.model.as_str())];
+        models.extend(settings.vllm.models.iter().map(|name| Arc::from(name.as_str())));
+        let mut pipeline = Pipeline::new(engine, admission, settings.chunk.max_chars);
+        if settings.cross_check && with_model {
+            pipeline = pipeline.checked_by(Arc::new(RulesEngine::ready()));
+        }
+        if settings.fallback == Fallback::Rules && with_model {
+            pipeline = pipeline.with_fallback(Arc::new(RulesEngine::ready()));
+        }
+        let rate = settings.rate;
+        let keys = settings.keys_file().map(|path| Keys::read(path, rate.per_key).map(Arc::new)).transpose()?;
+        let app = App {
+            pipeline,
+            readiness,
+            metrics,
+            rules: Rules { limits: settings.limits, generation: settings.generation, models },
+            deadline: settings.admission.deadline,
+            body_limit: usize::try_from(settings.limits.body_bytes.as_u64()).unwrap_or(usize::MAX),
+            open_to_all: keys.is_none() && !settings.listen.ip().is_loopback(),
+            keys,
+            rates: Rates::new(rate.global, rate.per_address),
+            trusted_proxies: settings.trusted_proxies.clone(),
+            answers: Answers::new(&settings.cache)?,
+            audit: Audit::open(&settings.audit)?,
+            work: Work::default(),
+        };
+        Ok(Self { app: Arc::new(app), settings })
+    }
+
+    /// Takes the address of the settings. From here on callers connect, and wait until it serves.
+    pub async fn bind(self) -> Result<Bound, ServerError> {
+        let asked = self.settings.listen;
+        let listener = TcpListener::bind(asked).await.map_err(|error| ServerError::Bind(asked, error))?;
+        Ok(Bound { address: listener.local_addr()?, listener, app: self.app, settings: self.settings })
+    }
+}
+
+/// A gateway that has its port.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+    app: Arc<App>,
+    settings: Settings,
+}
+
+impl Bound {
+    /// Where it listens; the port that was given where port 0 was asked for.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` ends. Then callers are told that the service is shutting down, and what runs may
+    /// end within the drain time; what has not is answered with `draining` and counted. Once `now` ends,
+    /// nothing is waited for any more.
+    pub async fn serve(
+        self,
+        stop: impl Future<Output = ()> + Send,
+        now: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServerError> {
+        let address = self.address;
+        let engine = self.app.pipeline.engine().as_str();
+        tracing::info!(%address, engine, docs = %format!("http://{address}/docs"), "listening");
+        if self.app.open_to_all {
+            tracing::warn!("auth is off: everybody who reaches the port may call");
+        }
+        let app = Arc::clone(&self.app);
+        let (readiness, work) = (&app.readiness, &app.work);
+        let router = http::router(self.app, self.settings.cors.origins);
+        let connections = Connections::new(self.listener, router);
+        tokio::select! { never = connections.accept() => match never {}, () = stop => {} }
+
+        readiness.drain();
+        tracing::info!(running = work.running(), "draining: no more notes are taken, running ones may end");
+        let drain = tokio::time::sleep(self.settings.admission.drain);
+        let cut_off = tokio::select! {
+            never = connections.accept() => match never {},
+            () = work.ended() => 0,
+            () = drain => work.running(),
+            () = now => return Err(ServerError::CutOff(work.running())),
+        };
+        work.cut_off();
+        // Answers are written, idle connections closed. Who does not read his answer is not waited for.
+        let _ = tokio::time::timeout(LAST_ANSWERS, connections.close()).await;
+        let audit_lost = app.audit.as_ref().map(Audit::close);
+        tracing::info!(cut_off, audit_lost, "stopped");
+        if cut_off == 0 { Ok(()) } else { Err(ServerError::CutOff(cut_off)) }
+    }
+}

@@ -1,0 +1,49 @@
+//! The requests that are under way, and their end at shutdown.
+
+use std::sync::Arc;
+
+use tokio_util::{
+    sync::{CancellationToken, WaitForCancellationFuture},
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
+
+/// Counts the extractions that run, and can end them all.
+#[derive(Clone, Debug, Default)]
+pub struct Work {
+    running: TaskTracker,
+    cut: Arc<CancellationToken>,
+}
+
+/// One extraction that runs, until this is dropped.
+#[derive(Debug)]
+#[must_use = "dropping it ends the extraction"]
+pub struct Running(#[expect(dead_code, reason = "held for its drop")] TaskTrackerToken);
+
+impl Work {
+    /// An extraction begins.
+    pub fn begin(&self) -> Running {
+        Running(self.running.token())
+    }
+
+    /// How many run.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Ends once none runs.
+    pub async fn ended(&self) {
+        self.running.close();
+        self.running.wait().await;
+    }
+
+    /// Tells all that run to answer at once that the service is shutting down.
+    pub fn cut_off(&self) {
+        self.cut.cancel();
+    }
+
+    /// Ends once the rest is cut off.
+    pub fn is_cut_off(&self) -> WaitForCancellationFuture<'_> {
+        self.cut.cancelled()
+    }
+}

@@ -1,0 +1,260 @@
+//! The model servers: which of them is called, and which is left out.
+//!
+//! The less loaded of two that are ready, drawn at random. A server that fails is left out until its watcher
+//! sees it ready again; where none is ready all are tried, so that the last one is never left out.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use reqwest::Client;
+use url::{Host, Url};
+
+use super::{
+    names::{self, Resolving},
+    watch::{self, Probe, Task},
+};
+use crate::{
+    readiness::{Readiness, Replica, Upstream},
+    telemetry::{Attempt, Metrics},
+};
+
+/// After so many failures in a row that a server survived, another is preferred for a while.
+const PATIENCE: u32 = 3;
+const REST: Duration = Duration::from_secs(5);
+/// A call that was given up after less says nothing of the server: its caller had little time.
+const LATE: Duration = Duration::from_secs(5);
+
+/// All model servers.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    members: RwLock<Arc<[Arc<Member>]>>,
+    readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
+    model: String,
+    /// One for each URL of the settings.
+    origins: Mutex<Vec<Vec<Arc<Member>>>>,
+}
+
+/// One model server.
+#[derive(Debug)]
+pub(super) struct Member {
+    probe: Arc<Probe>,
+    address: Option<SocketAddr>,
+    in_flight: AtomicUsize,
+    failures: AtomicU32,
+    _watcher: Task,
+}
+
+/// A call to a model server, counted until it is dropped.
+#[derive(Debug)]
+pub(super) struct Call {
+    member: Arc<Member>,
+    fleet: Arc<Fleet>,
+    began: Instant,
+}
+
+impl Fleet {
+    /// The servers of the settings, and their watchers; call it in a runtime.
+    pub(super) fn new(
+        urls: &[Url],
+        model: &str,
+        readiness: &Arc<Readiness>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Arc<Self>, reqwest::Error> {
+        let fleet = Arc::new(Self {
+            members: RwLock::new(Arc::from([])),
+            readiness: Arc::clone(readiness),
+            metrics: Arc::clone(metrics),
+            model: model.to_owned(),
+            origins: Mutex::new(Vec::new()),
+        });
+        for (at, url) in urls.iter().enumerate() {
+            let member = fleet.member(at, url, None, 0)?;
+            fleet.origins.lock().unwrap_or_else(PoisonError::into_inner).push(vec![member]);
+        }
+        fleet.publish();
+        Ok(fleet)
+    }
+
+    /// Looks up the names among the URLs again and again, for as long as the tasks are kept.
+    pub(super) fn resolve(self: &Arc<Self>, urls: &[Url], resolving: &Resolving) -> Vec<Task> {
+        let named = urls.iter().enumerate().filter_map(|(at, url)| match url.host()? {
+            // This machine's own name has two addresses and is one machine.
+            Host::Domain(host) if host != "localhost" => Some((at, url.clone(), host.to_owned())),
+            _ => None,
+        });
+        let watch = |(at, url, host): (usize, Url, String)| {
+            let (fleet, resolving) = (Arc::downgrade(self), resolving.clone());
+            Task::spawn(async move {
+                let port = url.port_or_known_default().unwrap_or(80);
+                loop {
+                    let found = resolving.names.look_up(&host, port).await;
+                    let Some(fleet) = fleet.upgrade() else { return };
+                    // A resolver that is away changes nothing: the servers may well be there.
+                    if let Ok(addresses) = found {
+                        fleet.found(at, &url, &names::servers(&addresses));
+                    }
+                    drop(fleet);
+                    tokio::time::sleep(resolving.every).await;
+                }
+            })
+        };
+        named.map(watch).collect()
+    }
+
+    /// A name stands for these servers from now on. Those that stay keep their state.
+    fn found(self: &Arc<Self>, at: usize, url: &Url, servers: &[Option<SocketAddr>]) {
+        {
+            let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(known) = origins.get_mut(at) else { return };
+            if known.iter().map(|member| member.address).eq(servers.iter().copied()) {
+                return;
+            }
+            let kept = |address: &Option<SocketAddr>| known.iter().find(|member| member.address == *address).cloned();
+            let made = |(number, address): (usize, &Option<SocketAddr>)| match kept(address) {
+                Some(member) => Ok(member),
+                None => self.member(at, url, *address, number),
+            };
+            match servers.iter().enumerate().map(made).collect() {
+                Ok(members) => *known = members,
+                Err(error) => {
+                    tracing::error!(%error, "the client of a model server cannot be made");
+                    return;
+                }
+            }
+        }
+        tracing::info!(origin = at + 1, servers = servers.len(), "the name of a model server has other addresses");
+        self.publish();
+    }
+
+    fn member(
+        self: &Arc<Self>,
+        at: usize,
+        url: &Url,
+        address: Option<SocketAddr>,
+        number: usize,
+    ) -> Result<Arc<Member>, reqwest::Error> {
+        // Named by its place, never by its address.
+        let name =
+            if address.is_some() { format!("vllm-{}.{}", at + 1, number + 1) } else { format!("vllm-{}", at + 1) };
+        let probe = Arc::new(Probe::new(client(url, address)?, url, self.model.clone(), Replica::new(name)));
+        let watcher = watch::spawn(Arc::clone(&probe), Arc::clone(&self.readiness));
+        Ok(Arc::new(Member {
+            probe,
+            address,
+            in_flight: AtomicUsize::new(0),
+            failures: AtomicU32::new(0),
+            _watcher: watcher,
+        }))
+    }
+
+    fn publish(&self) {
+        let members: Arc<[Arc<Member>]> =
+            self.origins.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten().cloned().collect();
+        self.readiness.watch(members.iter().map(|member| Arc::clone(&member.probe.seat)).collect());
+        *self.members.write().unwrap_or_else(PoisonError::into_inner) = members;
+    }
+
+    /// A server to call: the less loaded of two that are ready, or of all where none is. Not `failed`, if
+    /// there is another.
+    pub(super) fn call(self: &Arc<Self>, failed: Option<&Call>) -> Option<Call> {
+        let members = Arc::clone(&self.members.read().unwrap_or_else(PoisonError::into_inner));
+        let other = |member: &&Arc<Member>| failed.is_none_or(|call| !Arc::ptr_eq(&call.member, member));
+        let ready = |member: &&Arc<Member>| member.is_ready() && other(member);
+        let member = pick(|| members.iter().filter(ready))
+            .or_else(|| pick(|| members.iter().filter(other)))
+            .or_else(|| members.first())?;
+        member.in_flight.fetch_add(1, Relaxed);
+        Some(Call { member: Arc::clone(member), fleet: Arc::clone(self), began: Instant::now() })
+    }
+
+    /// Leaves a server out, unless it is the only one that is ready. Either way its watcher looks at it.
+    fn leave_out(&self, member: &Member, rest: Duration) {
+        let members = Arc::clone(&self.members.read().unwrap_or_else(PoisonError::into_inner));
+        let others = members.iter().filter(|other| other.is_ready() && !std::ptr::eq(&raw const ***other, member));
+        let last = others.count() == 0;
+        if member.is_ready() && !last {
+            self.readiness.saw(&member.probe.seat, Upstream::Unreachable);
+            self.metrics.ejected(member.probe.seat.name());
+            tracing::warn!(replica = member.probe.seat.name(), "a model server is left out until it is ready again");
+        }
+        member.probe.look_after(if last { Duration::ZERO } else { rest });
+    }
+}
+
+/// The less loaded of two at random, or the only one.
+fn pick<'a, I: Iterator<Item = &'a Arc<Member>>>(candidates: impl Fn() -> I) -> Option<&'a Arc<Member>> {
+    let count = candidates().count();
+    if count < 2 {
+        return candidates().next();
+    }
+    let first = fastrand::usize(..count);
+    let second = (first + fastrand::usize(1..count)) % count;
+    let load = |member: &Arc<Member>| member.in_flight.load(Relaxed);
+    let (first, second) = (candidates().nth(first)?, candidates().nth(second)?);
+    Some(if load(second) < load(first) { second } else { first })
+}
+
+impl Member {
+    fn is_ready(&self) -> bool {
+        self.probe.seat.state() == Upstream::Ready
+    }
+}
+
+impl Call {
+    pub(super) fn client(&self) -> &Client {
+        &self.member.probe.client
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        self.member.probe.url(path)
+    }
+
+    /// Notes how the call went, for the next choice and for the metrics.
+    pub(super) fn went(&self, attempt: Attempt) {
+        self.fleet.metrics.attempted(attempt);
+        tracing::debug!(replica = self.member.probe.seat.name(), ?attempt, "a model server was called");
+        let failures = &self.member.failures;
+        match attempt {
+            Attempt::Answered | Attempt::Rejected => failures.store(0, Relaxed),
+            Attempt::Overloaded => {}
+            Attempt::Unreachable | Attempt::Busy => self.fleet.leave_out(&self.member, Duration::ZERO),
+            Attempt::Late if self.began.elapsed() < LATE => {}
+            Attempt::Failed | Attempt::Late => {
+                if failures.fetch_add(1, Relaxed) + 1 >= PATIENCE {
+                    failures.store(0, Relaxed);
+                    self.fleet.leave_out(&self.member, REST);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.member.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+/// The client of one server, bound to an address where its name has several.
+fn client(url: &Url, address: Option<SocketAddr>) -> Result<Client, reqwest::Error> {
+    let builder = Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(3))
+        // vLLM closes connections that idle for 5 s: ours must go first.
+        .pool_idle_timeout(Duration::from_secs(4))
+        // Tells a host that is gone from one that thinks.
+        .tcp_keepalive(Duration::from_secs(15))
+        .tcp_nodelay(true);
+    match (url.domain(), address) {
+        (Some(host), Some(address)) => builder.resolve(host, address).build(),
+        _ => builder.build(),
+    }
+}
