@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -16,11 +15,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from string import Template
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TypeAlias, TypeVar
 
 T = TypeVar("T")
+Command: TypeAlias = list[str | Path]
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[2]
 EXTRACT = "/api/v1/extract"
@@ -119,8 +120,8 @@ def environment(**settings: str) -> dict[str, str]:
 
 @contextmanager
 def running(
-    command: list[str | Path], folder: Path, env: dict[str, str], log: Path
-) -> Iterator[subprocess.Popen]:
+    command: Command, folder: Path, env: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[str]]:
     """A process, killed at the end however that comes. In its own session: Ctrl-C reaches it through us alone."""
     with log.open("wb") as stderr:
         process = subprocess.Popen(
@@ -143,6 +144,8 @@ def running(
             # nginx's workers die with their session; the gateway may be draining a hung call.
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        if process.stdout:
+            process.stdout.close()
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,8 @@ class Server:
 
     def stats(self) -> dict[str, int]:
         """What the fake upstream has counted."""
-        return json.loads(self.get("/stats")[1])
+        counts: dict[str, int] = json.loads(self.get("/stats")[1])
+        return counts
 
     def metrics(self) -> dict[str, float]:
         """The gateway's metrics, by name and labels as they are written."""
@@ -198,7 +202,7 @@ class Server:
 
 @contextmanager
 def upstream(built: Tools, name: str, *flags: str) -> Iterator[Server]:
-    command = [built.fake_upstream, "--listen", "127.0.0.1:0", *flags]
+    command: Command = [built.fake_upstream, "--listen", "127.0.0.1:0", *flags]
     with running(
         command, built.folder, environment(), built.folder / f"{name}.log"
     ) as process:
@@ -251,15 +255,19 @@ def nginx(built: Tools, name: str, model: Server, workers: int) -> Iterator[Serv
             }
             text = Template((HERE / "nginx.conf").read_text()).substitute(values)
             (folder / "nginx.conf").write_text(text)
-            command = ["nginx", "-e", folder / "nginx.log", "-c", folder / "nginx.conf"]
+            command: Command = [
+                "nginx",
+                "-e",
+                folder / "nginx.log",
+                "-c",
+                folder / "nginx.conf",
+            ]
             process = stack.enter_context(
                 running(command, folder, environment(), folder / "stderr.log")
             )
-            until(
-                lambda p=process, at=port: p.poll() is not None or is_open(at),
-                10,
-                "nginx listens",
-            )
+            # Written once the port is taken; another program may answer on it, so asking the port is no test.
+            listens = folder / "nginx.pid"
+            until(partial(exists_or_ended, listens, process), 10, "nginx listens")
             if process.poll() is None:
                 yield Server(process.pid, f"127.0.0.1:{port}")
                 return
@@ -268,18 +276,19 @@ def nginx(built: Tools, name: str, model: Server, workers: int) -> Iterator[Serv
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+        port: int = listener.getsockname()[1]
+        return port
 
 
-def is_open(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
+def exists_or_ended(file: Path, process: subprocess.Popen[str]) -> bool:
+    return file.exists() or process.poll() is not None
 
 
 def pss_mib(pid: int) -> float:
     """Proportional set size: what the process would give back, shared pages counted by their share."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)[1]) / 1024
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    kilobytes = next(line.split()[1] for line in lines if line.startswith("Pss:"))
+    return int(kilobytes) / 1024
 
 
 def fds(pid: int) -> int:
