@@ -1,0 +1,322 @@
+"""What `run` and `soak` share: building, starting and stopping the servers, and reading their figures."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from string import Template
+from typing import NoReturn, TypeAlias, TypeVar
+
+T = TypeVar("T")
+Command: TypeAlias = list[str | Path]
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[2]
+EXTRACT = "/api/v1/extract"
+COMPLETIONS = "/v1/chat/completions"
+EXAMPLES = ("fake_upstream", "open_loop")
+# A made-up note, about as long as the adapter's training notes. Every value that the fake upstream answers
+# stands in it, so that the gateway grounds all of them.
+NOTE = (
+    "64-year-old woman, never smoker, with stage IV lung adenocarcinoma metastatic to liver and bone. "
+    "NGS showed EGFR L858R; PD-L1 60% by IHC; ALK and ROS1 negative. She was started on osimertinib 80 mg daily and "
+    "tolerated it well apart from grade 1 rash. CT after three cycles showed a partial response of the primary and of "
+    "the hepatic lesions. Brain MRI without metastases. Plan: continue osimertinib and repeat imaging in eight weeks."
+)
+GOOD_BODY = json.dumps({"text": NOTE}).encode()
+
+
+def fail(message: str, status: int = 1) -> NoReturn:
+    print(message, file=sys.stderr)
+    sys.exit(status)
+
+
+def need(*commands: str) -> None:
+    """Ends with status 2 where a tool is missing."""
+    missing = [command for command in commands if shutil.which(command) is None]
+    if missing:
+        fail(f"missing: {', '.join(missing)}; apt-get install -y wrk nginx-light", 2)
+
+
+def until(look: Callable[[], T], seconds: float, what: str) -> T:
+    """Looks again and again until what is seen counts as true; the pause is short beside what is waited for."""
+    end = time.monotonic() + seconds
+    while not (seen := look()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"after {seconds} s still not: {what}")
+        time.sleep(0.005)
+    return seen
+
+
+def stop_on_sigterm() -> None:
+    """SIGTERM ends the script as Ctrl-C does, so that nothing stays behind."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The built programs, and a folder for all that one run writes."""
+
+    gateway: Path
+    fake_upstream: Path
+    open_loop: Path
+    folder: Path
+
+
+@contextmanager
+def tools() -> Iterator[Tools]:
+    """Builds, and copies the programs into a temporary folder.
+
+    The copies are what is measured: another build into the same target folder cannot swap them, and no
+    other process maps their pages, which would make the proportional set size (PSS) smaller than it is.
+    """
+    command = ["cargo", "build", "--release", "-p", "gateway", "--bin", "gateway"]
+    command += [word for example in EXAMPLES for word in ("--example", example)]
+    command += ["--message-format", "json-render-diagnostics"]
+    built = subprocess.run(
+        command, check=False, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+    )
+    if built.returncode != 0:
+        fail("the build failed")
+    artifacts = [json.loads(line) for line in built.stdout.splitlines()]
+    programs = [
+        artifact["executable"] for artifact in artifacts if artifact.get("executable")
+    ]
+    with tempfile.TemporaryDirectory(prefix="gateway-load-") as name:
+        folder = Path(name)
+        # nginx's workers run as another user where this script is root.
+        folder.chmod(0o755)
+        copies = {
+            Path(program).name: Path(shutil.copy2(program, folder))
+            for program in programs
+        }
+        yield Tools(
+            copies["gateway"], copies["fake_upstream"], copies["open_loop"], folder
+        )
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This environment without anything that would change the gateway's settings, and with `settings`."""
+    foreign = ("GATEWAY_", "VLLM_", "CORS_", "RUST_LOG", "TOKIO_", "MALLOC_")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(foreign)
+    }
+    return kept | settings
+
+
+@contextmanager
+def running(
+    command: Command, folder: Path, env: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[str]]:
+    """A process, killed at the end however that comes. In its own session: Ctrl-C reaches it through us alone."""
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            # nginx's workers die with their session; the gateway may be draining a hung call.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs: its first process and where it listens."""
+
+    pid: int
+    address: str
+
+    def url(self, path: str) -> str:
+        return f"http://{self.address}{path}"
+
+    def get(self, path: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection(self.address, timeout=10)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def stats(self) -> dict[str, int]:
+        """What the fake upstream has counted."""
+        counts: dict[str, int] = json.loads(self.get("/stats")[1])
+        return counts
+
+    def metrics(self) -> dict[str, float]:
+        """The gateway's metrics, by name and labels as they are written."""
+        lines = [
+            line
+            for line in self.get("/metrics")[1].splitlines()
+            if line and not line.startswith("#")
+        ]
+        return {
+            name: float(value)
+            for name, value in (line.rsplit(" ", 1) for line in lines)
+        }
+
+    def extracted(self) -> int:
+        """Notes that the gateway has answered with 200."""
+        return int(
+            self.metrics().get(
+                f'gateway_http_requests_total{{route="{EXTRACT}",status="200"}}', 0
+            )
+        )
+
+    def at_rest(self) -> bool:
+        metrics = self.metrics()
+        return (
+            metrics["gateway_upstream_in_flight"] == 0
+            and metrics["gateway_upstream_queued"] == 0
+        )
+
+
+@contextmanager
+def upstream(built: Tools, name: str, *flags: str) -> Iterator[Server]:
+    command: Command = [built.fake_upstream, "--listen", "127.0.0.1:0", *flags]
+    with running(
+        command, built.folder, environment(), built.folder / f"{name}.log"
+    ) as process:
+        line = process.stdout.readline() if process.stdout else ""
+        if not line.startswith("listening "):
+            fail(f"the fake upstream did not start: {line}")
+        yield Server(process.pid, line.split()[1])
+
+
+@contextmanager
+def gateway(
+    built: Tools, name: str, model: Server, **settings: str
+) -> Iterator[Server]:
+    """A gateway in front of `model`, ready. Its log is written to a file, as in service."""
+    log = built.folder / f"{name}.log"
+    env = environment(
+        GATEWAY_LISTEN="127.0.0.1:0", VLLM_BASE_URL=model.url(""), **settings
+    )
+
+    def address() -> str | None:
+        if process.poll() is not None:
+            fail(f"the gateway did not start:\n{log.read_text()}")
+        with log.open() as lines:
+            parsed = [json.loads(line) for line in lines if line.endswith("\n")]
+        return next(
+            (line["address"] for line in parsed if line["message"] == "listening"), None
+        )
+
+    with running([built.gateway], built.folder, env, log) as process:
+        server = Server(
+            process.pid, until(address, 10, "the gateway says where it listens") or ""
+        )
+        until(lambda: server.get("/health/ready")[0] == 200, 10, "the gateway is ready")
+        yield server
+
+
+@contextmanager
+def nginx(built: Tools, name: str, model: Server, workers: int) -> Iterator[Server]:
+    """nginx in front of `model`. It cannot take port 0, so a port that was free may be gone: then once more."""
+    folder = built.folder / name
+    folder.mkdir()
+    with ExitStack() as stack:
+        for _ in range(5):
+            port = free_port()
+            values = {
+                "workers": workers,
+                "folder": folder,
+                "upstream": model.address,
+                "port": port,
+            }
+            text = Template((HERE / "nginx.conf").read_text()).substitute(values)
+            (folder / "nginx.conf").write_text(text)
+            command: Command = [
+                "nginx",
+                "-e",
+                folder / "nginx.log",
+                "-c",
+                folder / "nginx.conf",
+            ]
+            process = stack.enter_context(
+                running(command, folder, environment(), folder / "stderr.log")
+            )
+            # Written once the port is taken; another program may answer on it, so asking the port is no test.
+            listens = folder / "nginx.pid"
+            until(partial(exists_or_ended, listens, process), 10, "nginx listens")
+            if process.poll() is None:
+                yield Server(process.pid, f"127.0.0.1:{port}")
+                return
+    fail(f"nginx did not start:\n{(folder / 'stderr.log').read_text()}")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def exists_or_ended(file: Path, process: subprocess.Popen[str]) -> bool:
+    return file.exists() or process.poll() is not None
+
+
+def pss_mib(pid: int) -> float:
+    """Proportional set size: what the process would give back, shared pages counted by their share."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    kilobytes = next(line.split()[1] for line in lines if line.startswith("Pss:"))
+    return int(kilobytes) / 1024
+
+
+def fds(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def threads(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process and its children that run, user and system."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    # The name stands in brackets and may hold blanks; utime and stime are the 12th and 13th words after it.
+    words = [
+        Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        for one in (str(pid), *children)
+    ]
+    return sum(int(each[11]) + int(each[12]) for each in words) / os.sysconf(
+        "SC_CLK_TCK"
+    )
+
+
+def table(rows: list[list[str]]) -> str:
+    """Aligned columns; the first row is the head."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
