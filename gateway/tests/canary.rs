@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
 
 #[path = "http/fake_vllm.rs"]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
 mod fake_vllm;
 
 use std::{

@@ -196,7 +196,7 @@ class Server:
         metrics = self.metrics()
         return (
             metrics["gateway_upstream_in_flight"] == 0
-            and metrics["gateway_upstream_queued"] == 0
+            and metrics["gateway_queue_depth"] == 0
         )
 
 

@@ -135,9 +135,9 @@ async fn read(
         turn,
     };
     let wishes = Wishes { offsets: checked.offsets, allow_partial: checked.allow_partial };
-    let outcome = deadline.bound(app.pipeline.extract(&checked.note, &ask, wishes, deadline)).await;
-    match outcome {
-        Ok(Ok((answer, stages))) => {
+    // Everything that waits in there waits for the deadline at most.
+    match app.pipeline.extract(&checked.note, &ask, wishes, deadline).await {
+        Ok((answer, stages)) => {
             app.metrics.extracted(&answer, stages);
             audited.gave(&answer, stages);
             if let Some((answers, key)) = key {
@@ -145,8 +145,7 @@ async fn read(
             }
             respond(&answer, stages, app.answers.as_ref().map(|_| "miss"))
         }
-        Ok(Err(error)) => Err(refused(app, &error, &arrival.id).into()),
-        Err(_) => Err(ErrorCode::DeadlineExceeded.problem(&arrival.id).into()),
+        Err(error) => Err(refused(app, &error, &arrival.id).into()),
     }
 }
 

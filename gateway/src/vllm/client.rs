@@ -7,21 +7,19 @@ use reqwest::{
     Response,
     header::{self, HeaderValue},
 };
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 
 use super::{
     constraint::RECORD_REGEX,
     fleet::{Call, Fleet},
-    logprobs::{self, Logprobs},
+    logprobs,
     prompt::{self, Prompt},
     watch::Task,
+    wire::{self, Constraint, Request, TokenizeRequest},
 };
 use crate::{
     config::{PromptChoice, Vllm},
-    extraction::{
-        Ask, Deadline, Draft, DraftFuture, Engine, EngineError, EngineName, Finish, ModelName, ModelText, Note,
-    },
+    extraction::{Ask, Deadline, Draft, DraftFuture, Engine, EngineError, EngineName, ModelName, ModelText, Note},
     readiness::Readiness,
     telemetry::Attempt,
 };
@@ -44,61 +42,6 @@ pub struct VllmEngine {
     stop_token_ids: Vec<u32>,
     readiness: Arc<Readiness>,
     _resolvers: Vec<Task>,
-}
-
-/// What is asked of vLLM.
-#[derive(Serialize)]
-struct Request<'a> {
-    model: &'a str,
-    #[serde(flatten)]
-    prompt: Prompt<'a>,
-    max_tokens: u32,
-    temperature: f32,
-    stop_token_ids: &'a [u32],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    structured_outputs: Option<Constraint>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    logprobs: Option<Value>,
-}
-
-#[derive(Serialize)]
-struct Constraint {
-    regex: &'static str,
-}
-
-#[derive(Serialize)]
-struct TokenizeRequest<'a> {
-    model: &'a str,
-    #[serde(flatten)]
-    prompt: Prompt<'a>,
-}
-
-#[derive(Deserialize)]
-struct Completion {
-    choices: Vec<Choice>,
-    /// Parsed by itself, like `logprobs`: a count that is none must not cost the answer.
-    usage: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    message: Option<Message>,
-    text: Option<String>,
-    finish_reason: Option<String>,
-    /// Parsed by itself: an odd list of these must not cost the answer.
-    logprobs: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    content: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Tokens {
-    count: u32,
 }
 
 /// Whether a failed call may be made again.
@@ -134,24 +77,14 @@ impl VllmEngine {
             structured_outputs: constrained.then(|| Constraint { regex: &RECORD_REGEX }),
             logprobs: ask.confidence.then(|| logprobs::wanted(self.prompt)),
         };
-        let answer = self.call(path, &body, ask, deadline).await?;
-        let completion: Completion = serde_json::from_slice(&answer).map_err(|_| EngineError::Failed)?;
-        let choice = completion.choices.into_iter().next().ok_or(EngineError::Failed)?;
-        let text = choice.message.and_then(|message| message.content).or(choice.text).ok_or(EngineError::Failed)?;
-        let logprobs = choice.logprobs.and_then(|odd| serde_json::from_value::<Logprobs>(odd).ok());
-        let likelihoods = logprobs.and_then(|logprobs| logprobs.along(&text));
-        let finish = match choice.finish_reason.as_deref() {
-            Some("length") => Finish::OutOfTokens,
-            Some("stop") | None => Finish::Complete,
-            Some(_) => return Err(EngineError::Failed),
-        };
+        let said = self.call(path, &body, ask, deadline, wire::said).await?;
         Ok(Draft {
-            text: ModelText::new(text),
-            finish,
-            tokens_used: completion.usage.as_ref().map_or(0, tokens_of),
+            text: ModelText::new(said.text),
+            finish: said.finish,
+            tokens_used: said.tokens,
             model,
             prompt: Some(version),
-            likelihoods,
+            likelihoods: said.likelihoods,
             withheld: Vec::new(),
             recognised_terms: true,
         })
@@ -168,23 +101,24 @@ impl VllmEngine {
             return Ok(wanted);
         }
         let body = TokenizeRequest { model, prompt: Prompt::of(self.prompt, note.as_str()) };
-        let answer = self.call("/tokenize", &body, ask, deadline).await?;
-        let tokens: Tokens = serde_json::from_slice(&answer).map_err(|_| EngineError::Failed)?;
-        let left = context.saturating_sub(tokens.count);
+        let tokens = self.call("/tokenize", &body, ask, deadline, wire::count).await?;
+        let left = context.saturating_sub(tokens);
         if left < LEAST_ANSWER.min(wanted) { Err(EngineError::NoteTooLong) } else { Ok(wanted.min(left)) }
     }
 
-    /// Posts, once more where the first cannot have started: to another server, if there is one.
-    async fn call<B: Serialize>(
+    /// Posts, once more where the first cannot have started: to another server, if there is one. `understood`
+    /// is what an answer must be.
+    async fn call<T>(
         &self,
         path: &str,
-        body: &B,
+        body: &impl Serialize,
         ask: &Ask,
         deadline: Deadline,
-    ) -> Result<Bytes, EngineError> {
+        understood: fn(&[u8]) -> Option<T>,
+    ) -> Result<T, EngineError> {
         let body = Bytes::from(serde_json::to_vec(body).map_err(|_| EngineError::Failed)?);
         let call = self.fleet.call(None).ok_or(EngineError::Unavailable)?;
-        let first = match self.post(&call, path, body.clone(), ask, deadline).await {
+        let first = match self.post(&call, path, body.clone(), ask, deadline, understood).await {
             Ok(answer) => return Ok(answer),
             Err(failure) if !failure.may_retry => return Err(failure.error),
             Err(failure) => failure,
@@ -195,22 +129,27 @@ impl VllmEngine {
         if deadline.bound(tokio::time::sleep(pause)).await.is_err() {
             return Err(EngineError::DeadlineExceeded);
         }
-        self.post(&again, path, body, ask, deadline).await.map_err(|failure| failure.error)
+        self.post(&again, path, body, ask, deadline, understood).await.map_err(|failure| failure.error)
     }
 
     /// Posts once, and notes how that went.
-    async fn post(
+    async fn post<T>(
         &self,
         call: &Call,
         path: &str,
         body: Bytes,
         ask: &Ask,
         deadline: Deadline,
-    ) -> Result<Bytes, Failure> {
+        understood: fn(&[u8]) -> Option<T>,
+    ) -> Result<T, Failure> {
+        let failed = |attempt, error| (attempt, Err(Failure { error, may_retry: false }));
         let (attempt, outcome) = match deadline.bound(self.send(call, path, body, ask)).await {
-            Ok(Ok(answer)) => (Attempt::Answered, Ok(answer)),
+            Ok(Ok(answer)) => match understood(&answer) {
+                Some(answer) => (Attempt::Answered, Ok(answer)),
+                None => failed(Attempt::Failed, EngineError::Failed),
+            },
             Ok(Err((attempt, failure))) => (attempt, Err(failure)),
-            Err(_) => (Attempt::Late, Err(Failure { error: EngineError::DeadlineExceeded, may_retry: false })),
+            Err(_) => failed(Attempt::Late, EngineError::DeadlineExceeded),
         };
         call.went(attempt);
         outcome
@@ -256,11 +195,6 @@ impl VllmEngine {
             Failure { error: EngineError::Unavailable, may_retry: true }
         }
     }
-}
-
-/// The count of tokens in vLLM's `usage`; 0 where there is none that is one.
-fn tokens_of(usage: &Value) -> u32 {
-    usage.get("total_tokens").and_then(Value::as_u64).and_then(|tokens| u32::try_from(tokens).ok()).unwrap_or(0)
 }
 
 /// The whole body, at most so many bytes.

@@ -26,7 +26,9 @@ use crate::{
 
 /// After so many failures in a row that a server survived, another is preferred for a while.
 const PATIENCE: u32 = 3;
-const REST: Duration = Duration::from_secs(5);
+/// How long a server is left alone after its first failure; twice as long after each further one in a row.
+const FIRST_REST: Duration = Duration::from_millis(100);
+const LONGEST_REST: Duration = Duration::from_secs(20);
 /// A call that was given up after less says nothing of the server: its caller had little time.
 const LATE: Duration = Duration::from_secs(5);
 
@@ -184,7 +186,7 @@ impl Fleet {
             self.metrics.ejected(member.probe.seat.name());
             tracing::warn!(replica = member.probe.seat.name(), "a model server is left out until it is ready again");
         }
-        member.probe.look_after(if last { Duration::ZERO } else { rest });
+        member.probe.look_after(if last { FIRST_REST } else { rest });
     }
 }
 
@@ -220,20 +222,26 @@ impl Call {
     pub(super) fn went(&self, attempt: Attempt) {
         self.fleet.metrics.attempted(attempt);
         tracing::debug!(replica = self.member.probe.seat.name(), ?attempt, "a model server was called");
-        let failures = &self.member.failures;
+        let member = &self.member;
+        let failed_again = || member.failures.fetch_add(1, Relaxed) + 1;
         match attempt {
-            Attempt::Answered | Attempt::Rejected => failures.store(0, Relaxed),
+            Attempt::Answered | Attempt::Rejected => member.failures.store(0, Relaxed),
             Attempt::Overloaded => {}
-            Attempt::Unreachable | Attempt::Busy => self.fleet.leave_out(&self.member, Duration::ZERO),
+            Attempt::Unreachable | Attempt::Busy => self.fleet.leave_out(member, rest(failed_again())),
             Attempt::Late if self.began.elapsed() < LATE => {}
             Attempt::Failed | Attempt::Late => {
-                if failures.fetch_add(1, Relaxed) + 1 >= PATIENCE {
-                    failures.store(0, Relaxed);
-                    self.fleet.leave_out(&self.member, REST);
+                let failures = failed_again();
+                if failures >= PATIENCE {
+                    self.fleet.leave_out(member, rest(failures));
                 }
             }
         }
     }
+}
+
+fn rest(failures: u32) -> Duration {
+    let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+    FIRST_REST.saturating_mul(doubled).min(LONGEST_REST)
 }
 
 impl Drop for Call {

@@ -9,6 +9,7 @@ mod logprobs;
 pub mod names;
 pub mod prompt;
 mod watch;
+mod wire;
 
 use std::sync::Arc;
 

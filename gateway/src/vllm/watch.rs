@@ -97,9 +97,7 @@ pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
             before = Some(seen);
             let pause = if seen == Upstream::Ready { CALM } else { EAGER };
             if tokio::time::timeout(pause, probe.wake.notified()).await.is_ok() {
-                // A server that just failed is given a moment, and perhaps a rest.
-                let rest = Duration::from_millis(probe.rest.swap(0, Relaxed));
-                tokio::time::sleep(rest.max(EAGER / 5)).await;
+                tokio::time::sleep(Duration::from_millis(probe.rest.swap(0, Relaxed))).await;
             }
         }
     })

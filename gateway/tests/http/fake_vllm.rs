@@ -20,7 +20,10 @@ use axum::{
 };
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::Mutex};
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, Semaphore},
+};
 
 /// A whole record in the training format.
 pub(crate) const RECORD: &str = "{\"cancer_type\": \"lung adenocarcinoma\", \"stage\": \"IV\", \"gene_mutation\": null, \"biomarker\": null, \"treatment\": \"osimertinib\", \"response\": null, \"metastasis_site\": null}";
@@ -49,6 +52,8 @@ pub(crate) enum Act {
     ErrorEvent(Value),
     /// A byte of a good answer now and then, for ever.
     Drip,
+    /// A good answer once there is a permit.
+    Hold(Arc<Semaphore>),
 }
 
 /// The server's address and what it has seen.
@@ -72,6 +77,11 @@ pub(crate) async fn start(acts: Vec<Act>) -> Fake {
 
 /// The same with a model of another context length.
 pub(crate) async fn start_with_context(acts: Vec<Act>, context: u32) -> Fake {
+    serve(TcpListener::bind("127.0.0.1:0").await.unwrap(), acts, context)
+}
+
+/// The same on a socket that is there already.
+pub(crate) fn serve(listener: TcpListener, acts: Vec<Act>, context: u32) -> Fake {
     let script = Script { acts: Arc::new(acts), calls: Arc::default(), bodies: Arc::default() };
     let (calls, bodies) = (Arc::clone(&script.calls), Arc::clone(&script.bodies));
     let models = json!({"data": [{"id": "medical-ie", "max_model_len": context}]});
@@ -80,7 +90,6 @@ pub(crate) async fn start_with_context(acts: Vec<Act>, context: u32) -> Fake {
         .route("/tokenize", post(async || Json(json!({"count": 9_000, "max_model_len": 8_192}))))
         .route("/v1/chat/completions", post(completion))
         .with_state(script);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
     Fake { address, calls, bodies }
@@ -119,6 +128,10 @@ async fn completion(State(script): State<Script>, Json(body): Json<Value>) -> Re
         Act::Html => Html("<h1>It works</h1>").into_response(),
         Act::Status(status, body) => (StatusCode::from_u16(status).unwrap(), Json(body)).into_response(),
         Act::Hang => std::future::pending().await,
+        Act::Hold(permits) => {
+            permits.acquire().await.unwrap().forget();
+            Json(say(RECORD, "stop")).into_response()
+        }
         // A panicking handler takes its connection with it.
         Act::Reset => std::panic::resume_unwind(Box::new("reset")),
         Act::BreakOff => {

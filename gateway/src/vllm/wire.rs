@@ -1,0 +1,124 @@
+//! What goes to vLLM and what comes back, as JSON.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{logprobs::Logprobs, prompt::Prompt};
+use crate::extraction::{Finish, Likelihoods};
+
+/// What is asked of vLLM.
+#[derive(Serialize)]
+pub(super) struct Request<'a> {
+    pub(super) model: &'a str,
+    #[serde(flatten)]
+    pub(super) prompt: Prompt<'a>,
+    pub(super) max_tokens: u32,
+    pub(super) temperature: f32,
+    pub(super) stop_token_ids: &'a [u32],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) seed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) structured_outputs: Option<Constraint>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) logprobs: Option<Value>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Constraint {
+    pub(super) regex: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct TokenizeRequest<'a> {
+    pub(super) model: &'a str,
+    #[serde(flatten)]
+    pub(super) prompt: Prompt<'a>,
+}
+
+#[derive(Deserialize)]
+struct Completion {
+    choices: Vec<Choice>,
+    /// Parsed by itself, like `logprobs`: a count that is none must not cost the answer.
+    usage: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    message: Option<Message>,
+    text: Option<String>,
+    finish_reason: Option<String>,
+    /// Parsed by itself: an odd list of these must not cost the answer.
+    logprobs: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    content: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    count: u32,
+}
+
+/// A completion, as far as it matters.
+pub(super) struct Said {
+    pub(super) text: String,
+    pub(super) finish: Finish,
+    pub(super) tokens: u32,
+    pub(super) likelihoods: Option<Likelihoods>,
+}
+
+/// What a completion says; nothing where it is none, or ended as none should.
+pub(super) fn said(answer: &[u8]) -> Option<Said> {
+    let completion: Completion = serde_json::from_slice(answer).ok()?;
+    let choice = completion.choices.into_iter().next()?;
+    let text = choice.message.and_then(|message| message.content).or(choice.text)?;
+    let logprobs = choice.logprobs.and_then(|odd| serde_json::from_value::<Logprobs>(odd).ok());
+    let likelihoods = logprobs.and_then(|logprobs| logprobs.along(&text));
+    let finish = match choice.finish_reason.as_deref() {
+        Some("length") => Finish::OutOfTokens,
+        Some("stop") | None => Finish::Complete,
+        Some(_) => return None,
+    };
+    Some(Said { text, finish, tokens: completion.usage.as_ref().map_or(0, tokens_of), likelihoods })
+}
+
+/// The count of tokens that `/tokenize` gives.
+pub(super) fn count(answer: &[u8]) -> Option<u32> {
+    serde_json::from_slice::<Tokens>(answer).ok().map(|tokens| tokens.count)
+}
+
+/// The count of tokens in vLLM's `usage`; 0 where there is none that is one.
+fn tokens_of(usage: &Value) -> u32 {
+    usage.get("total_tokens").and_then(Value::as_u64).and_then(|tokens| u32::try_from(tokens).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn completions() {
+        let text = |answer: Value| said(answer.to_string().as_bytes()).map(|said| (said.text, said.tokens));
+        let choice = json!({"message": {"content": "x"}, "finish_reason": "stop"});
+        for (answer, expected) in [
+            (json!({"choices": [choice], "usage": {"total_tokens": 7}}), Some(7)),
+            (json!({"choices": [choice], "usage": {"total_tokens": -7}}), Some(0)),
+            (json!({"choices": [choice], "usage": "many"}), Some(0)),
+            (json!({"choices": [choice], "usage": null}), Some(0)),
+            (json!({"choices": [choice, {}]}), Some(0)),
+            (json!({"choices": [{"text": "x", "logprobs": 5}]}), Some(0)),
+            (json!({"choices": [{"message": {"content": null}}]}), None),
+            (json!({"choices": [{"message": {"content": "x"}, "finish_reason": "abort"}]}), None),
+            (json!({"choices": []}), None),
+            (json!({"choices": [5]}), None),
+            (json!({"error": {"message": "x"}}), None),
+            (json!([]), None),
+        ] {
+            assert_eq!(text(answer.clone()), expected.map(|tokens| ("x".to_owned(), tokens)), "{answer}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The program itself: its exit codes, its log when nobody reads it, and file descriptors that run out.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    process::{Child, ChildStderr, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+struct Program {
+    child: Child,
+    log: Option<BufReader<ChildStderr>>,
+    address: SocketAddr,
+}
+
+impl Program {
+    fn start(program: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).env("GATEWAY_LISTEN", "127.0.0.1:0").env_remove("RUST_LOG").stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before it listened");
+            let line: Value = serde_json::from_str(&line).unwrap();
+            if line["message"] == "listening" {
+                break line["address"].as_str().unwrap().parse().unwrap();
+            }
+        };
+        Self { child, log: Some(log), address }
+    }
+
+    fn gateway() -> Self {
+        Self::start(env!("CARGO_BIN_EXE_gateway"), &["serve", "--engine", "rules"])
+    }
+
+    fn signal(&self, name: &str) {
+        let done = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(done.success());
+    }
+
+    fn exit_code(mut self) -> Option<i32> {
+        // The rest of the log is read, so that it does not end for want of a reader.
+        let log = self.log.take();
+        let reader = std::thread::spawn(move || log.map(|mut log| log.read_to_end(&mut Vec::new())));
+        let code = self.child.wait().unwrap().code();
+        drop(reader.join());
+        code
+    }
+
+    /// The status of an answer to a note.
+    fn status(&self) -> std::io::Result<u16> {
+        let body = "{\"text\": \"Stage II breast cancer.\"}";
+        let mut stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        let head =
+            "POST /api/v1/extract HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n";
+        write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn exit_codes_of_signals() {
+    for (signal, code) in [("TERM", 0), ("INT", 130)] {
+        let program = Program::gateway();
+        assert_eq!(program.status().unwrap(), 200);
+        program.signal(signal);
+        assert_eq!(program.exit_code(), Some(code), "{signal}");
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let mut program = Program::gateway();
+    program.log = None;
+    for _ in 0..50 {
+        assert_eq!(program.status().unwrap(), 200);
+    }
+    program.signal("TERM");
+    assert_eq!(program.exit_code(), Some(0));
+}
+
+#[test]
+fn output_that_nobody_reads_is_no_crash() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    let mut child = child.arg("openapi").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn descriptors_that_run_out_cost_the_latest_callers_only() {
+    let script = format!("ulimit -n 60; exec '{}' serve --engine rules", env!("CARGO_BIN_EXE_gateway"));
+    let program = Program::start("sh", &["-c", &script]);
+    // Whoever came first keeps his connection, and it works.
+    let mut first = TcpStream::connect(program.address).unwrap();
+    let crowd: Vec<_> = (0..100).map(|_| TcpStream::connect(program.address)).collect();
+    first.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut answer = [0; 12];
+    first.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    drop(crowd);
+    // And once the crowd is gone, everybody is served again, without a restart.
+    assert_eq!(program.status().unwrap(), 200);
+    program.signal("TERM");
+    assert_eq!(program.exit_code(), Some(0));
+}
+
+#[test]
+fn ten_thousand_idle_connections_harm_nobody() {
+    const IDLE: usize = 10_000;
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    let program = Program::gateway();
+    let idle: Vec<_> = (0..IDLE)
+        .map(|_| {
+            let mut stream = TcpStream::connect(program.address).unwrap();
+            stream.write_all(b"GET /hea").unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..20 {
+        assert_eq!(program.status().unwrap(), 200);
+    }
+    drop(idle);
+    assert_eq!(program.status().unwrap(), 200);
+    program.signal("TERM");
+    assert_eq!(program.exit_code(), Some(0));
+}

@@ -1,0 +1,209 @@
+//! Model servers that die, hang, change their address and come back.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, atomic::Ordering::SeqCst},
+    time::Duration,
+};
+
+use gateway::{
+    admission::Admission,
+    config::Settings,
+    extraction::{Ask, Deadline, Note, Pipeline, TokenBudget, Wishes},
+    readiness::Readiness,
+    telemetry::Metrics,
+    vllm::{
+        VllmEngine,
+        names::{Addresses, Names, Resolving},
+    },
+};
+use serde_json::json;
+use tokio::{net::TcpListener, runtime::Runtime};
+
+use crate::{
+    fake_vllm::{self, Act, Fake, RECORD, start},
+    served::{Served, pair, until, with_model},
+};
+
+/// A model server in a runtime of its own, so that its death takes its connections along.
+struct Mortal {
+    fake: Fake,
+    runtime: Option<Runtime>,
+}
+
+impl Mortal {
+    async fn born(address: SocketAddr) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let serving = async move {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.set_reuseaddr(true).unwrap();
+            socket.bind(address).unwrap();
+            fake_vllm::serve(socket.listen(64).unwrap(), vec![good()], 8_192)
+        };
+        let fake = runtime.spawn(serving).await.unwrap();
+        Self { fake, runtime: Some(runtime) }
+    }
+
+    fn calls(&self) -> usize {
+        self.fake.calls.load(SeqCst)
+    }
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        self.runtime.take().unwrap().shutdown_background();
+    }
+}
+
+fn good() -> Act {
+    Act::Say(RECORD.to_owned())
+}
+
+fn anywhere() -> SocketAddr {
+    "127.0.0.1:0".parse().unwrap()
+}
+
+fn states(served: &Served) -> Vec<&'static str> {
+    served.app.readiness.report().into_iter().map(|replica| replica.state).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_two_dies_and_comes_back_and_no_note_is_lost() {
+    let (one, other) = (Mortal::born(anywhere()).await, Mortal::born(anywhere()).await);
+    let addresses = [one.fake.address, other.fake.address];
+    let served = Served::start(with_model(&addresses)).await;
+    until("both are ready", async || states(&served) == ["ready", "ready"]).await;
+    for _ in 0..40 {
+        assert_eq!(served.code("Stage IV lung adenocarcinoma.").await, pair(200, "ok"));
+    }
+    assert!(one.calls() > 5 && other.calls() > 5, "{} {}", one.calls(), other.calls());
+    drop(one);
+    for _ in 0..40 {
+        assert_eq!(served.code("Stage IV lung adenocarcinoma.").await, pair(200, "ok"));
+    }
+    assert_eq!(states(&served), ["unreachable", "ready"]);
+    assert!(served.metric("gateway_upstream_ejections_total").await >= 1.0);
+    let one = Mortal::born(addresses[0]).await;
+    until("it is called again", async || {
+        assert_eq!(served.code("Stage IV lung adenocarcinoma.").await, pair(200, "ok"));
+        one.calls() > 0
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_go_and_come_back() {
+    let one = Mortal::born(anywhere()).await;
+    let address = one.fake.address;
+    let served = Served::ready(with_model(&[address])).await;
+    drop(one);
+    assert_eq!(served.code("Stage IV lung adenocarcinoma.").await, pair(503, "upstream_unavailable"));
+    until("health says so", async || states(&served) == ["unreachable"]).await;
+    let _one = Mortal::born(address).await;
+    // The last one is never left out: the first call after its return is answered.
+    assert_eq!(served.code("Stage IV lung adenocarcinoma.").await, pair(200, "ok"));
+    until("health says so", async || states(&served) == ["ready"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_fails_every_time_is_left_alone_for_a_while() {
+    for bad in [Act::Status(503, json!({})), Act::Reset, Act::Status(500, json!({})), Act::Html] {
+        let shown = format!("{bad:?}");
+        let (broken, sound) = (start(vec![bad]).await, start(vec![good()]).await);
+        let served = Served::start(with_model(&[broken.address, sound.address])).await;
+        until("both are ready", async || states(&served) == ["ready", "ready"]).await;
+        let mut failed = 0;
+        for _ in 0..60 {
+            failed += u32::from(served.code("Stage IV lung adenocarcinoma.").await.0 != 200);
+        }
+        // What never began is asked of the other; what failed on its note is not asked again.
+        assert!(failed <= 6, "{shown}: {failed} of 60 failed");
+        assert!(broken.calls.load(SeqCst) < 20 && sound.calls.load(SeqCst) >= 50, "{shown}");
+        assert!(served.metric("gateway_upstream_ejections_total").await >= 1.0, "{shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_server_is_spared() {
+    let permits = Arc::new(tokio::sync::Semaphore::new(0));
+    let (slow, quick) = (start(vec![Act::Hold(Arc::clone(&permits))]).await, start(vec![good()]).await);
+    let served = Served::start(with_model(&[slow.address, quick.address])).await;
+    until("both are ready", async || states(&served) == ["ready", "ready"]).await;
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        running.spawn(crate::served::code(served.extract("Stage IV lung adenocarcinoma.")));
+        while running.len() > 10 {
+            running.join_next().await.unwrap().unwrap();
+        }
+    }
+    assert!(slow.calls.load(SeqCst) <= 32 && quick.calls.load(SeqCst) > 100, "{}", slow.calls.load(SeqCst));
+    permits.add_permits(200);
+    while let Some(answer) = running.join_next().await {
+        assert_eq!(answer.unwrap(), pair(200, "ok"));
+    }
+}
+
+/// Names as a test sets them.
+#[derive(Debug, Default)]
+struct Zone(Mutex<HashMap<String, Vec<SocketAddr>>>);
+
+impl Names for Zone {
+    fn look_up<'a>(&'a self, host: &'a str, _: u16) -> Addresses<'a> {
+        let found = self.0.lock().unwrap().get(host).cloned();
+        Box::pin(std::future::ready(found.ok_or(io::ErrorKind::NotFound.into())))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_changes_its_addresses_is_followed() {
+    // One port on several addresses of this machine.
+    let first = TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let port = first.local_addr().unwrap().port();
+    let at = |address: &str| -> SocketAddr { format!("{address}:{port}").parse().unwrap() };
+    let (second, third) =
+        (TcpListener::bind(at("127.0.0.3")).await.unwrap(), TcpListener::bind(at("127.0.0.4")).await.unwrap());
+    let [first, second, third] = [first, second, third].map(|listener| fake_vllm::serve(listener, vec![good()], 8_192));
+    let zone = Arc::new(Zone::default());
+    let says = |addresses: &[&str]| {
+        let addresses = addresses.iter().map(|address| at(address)).collect();
+        zone.0.lock().unwrap().insert("vllm.test".to_owned(), addresses);
+    };
+    says(&["127.0.0.2", "127.0.0.3"]);
+
+    let mut settings = Settings::default();
+    settings.vllm.url = Some(format!("http://vllm.test:{port}"));
+    let readiness = Arc::new(Readiness::of_vllm(Duration::from_mins(1)));
+    let resolving = Resolving { names: Arc::clone(&zone) as Arc<dyn Names>, every: Duration::from_millis(10) };
+    let engine = VllmEngine::new(&settings.vllm, &resolving, &readiness, &Arc::default() as &Arc<Metrics>).unwrap();
+    let pipeline = Pipeline::new(Arc::new(engine), Admission::new(4, 4), 6_000);
+    let note = Note::new("Stage IV lung adenocarcinoma.".to_owned(), 100).unwrap();
+    let ask = Ask::plain(TokenBudget::Adjustable(100), Arc::from("test"));
+    let read =
+        async || pipeline.extract(&note, &ask, Wishes::default(), Deadline::after(Duration::from_secs(30))).await;
+    let names = || -> Vec<String> { readiness.report().into_iter().map(|replica| replica.name).collect() };
+    let all_ready = || readiness.report().iter().all(|replica| replica.state == "ready");
+    until("both addresses are servers", async || names() == ["vllm-1.1", "vllm-1.2"] && all_ready()).await;
+    for _ in 0..40 {
+        read().await.unwrap();
+    }
+    let calls = |fake: &Fake| fake.calls.load(SeqCst);
+    assert!(calls(&first) > 5 && calls(&second) > 5 && calls(&third) == 0);
+    says(&["127.0.0.3", "127.0.0.4"]);
+    until("the third is called", async || {
+        read().await.unwrap();
+        calls(&third) > 0
+    })
+    .await;
+    let before = calls(&first);
+    for _ in 0..40 {
+        read().await.unwrap();
+    }
+    assert_eq!(calls(&first), before);
+    // A resolver that is away changes nothing.
+    zone.0.lock().unwrap().clear();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(names().len(), 2);
+    read().await.unwrap();
+}

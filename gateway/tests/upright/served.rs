@@ -1,0 +1,111 @@
+//! A gateway on a real socket, and ways to ask it.
+
+use std::{sync::Arc, time::Duration};
+
+use gateway::{
+    config::Settings,
+    http::App,
+    server::{Gateway, ServerError},
+};
+use reqwest::{Client, RequestBuilder};
+use serde_json::{Value, json};
+use tokio::{sync::oneshot, task::JoinHandle};
+
+/// Waits for what must come; only a broken test waits in vain.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, look: impl Fn() -> F) {
+    let waiting = async {
+        while !look().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_mins(1), waiting).await.is_ok(), "in vain: {what}");
+}
+
+/// A gateway that serves until it is told to stop.
+pub(crate) struct Served {
+    pub(crate) app: Arc<App>,
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) client: Client,
+    stop: Option<oneshot::Sender<()>>,
+    now: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<Result<(), ServerError>>,
+}
+
+impl Served {
+    /// Serves, and waits until it is ready.
+    pub(crate) async fn ready(settings: Settings) -> Self {
+        let served = Self::start(settings).await;
+        until("the gateway is ready", async || served.app.readiness.reason().is_none()).await;
+        served
+    }
+
+    pub(crate) async fn start(mut settings: Settings) -> Self {
+        settings.listen = "127.0.0.1:0".parse().unwrap();
+        let gateway = Gateway::new(settings).unwrap();
+        let app = Arc::clone(&gateway.app);
+        let bound = gateway.bind().await.unwrap();
+        let address = bound.address();
+        let ((stop, stopped), (now, at_once)) = (oneshot::channel::<()>(), oneshot::channel::<()>());
+        let asked = async move { _ = stopped.await };
+        let serving = tokio::spawn(bound.serve(asked, async move { _ = at_once.await }));
+        gateway::vllm::install_tls();
+        let client = Client::builder().no_proxy().build().unwrap();
+        Self { app, address, client, stop: Some(stop), now: Some(now), serving }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.client.get(format!("http://{}{path}", self.address))
+    }
+
+    pub(crate) fn extract(&self, text: &str) -> RequestBuilder {
+        self.client.post(format!("http://{}/api/v1/extract", self.address)).json(&json!({"text": text}))
+    }
+
+    /// The answer to a note: its status and its code, or `ok`.
+    pub(crate) async fn code(&self, text: &str) -> (u16, String) {
+        code(self.extract(text)).await
+    }
+
+    /// A metric as `/metrics` has it: the sum over its labels.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").send().await.unwrap().text().await.unwrap();
+        let values = text.lines().filter_map(|line| {
+            let (labelled, value) = line.rsplit_once(' ')?;
+            (labelled.split('{').next() == Some(name)).then(|| value.parse::<f64>().unwrap())
+        });
+        values.sum()
+    }
+
+    /// SIGTERM.
+    pub(crate) fn stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    /// The second signal.
+    pub(crate) fn now(&mut self) {
+        self.now.take().unwrap().send(()).unwrap();
+    }
+
+    pub(crate) async fn ended(self) -> Result<(), ServerError> {
+        drop((self.stop, self.now, self.client));
+        tokio::time::timeout(Duration::from_mins(1), self.serving).await.unwrap().unwrap()
+    }
+}
+
+pub(crate) async fn code(request: RequestBuilder) -> (u16, String) {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let body: Value = response.json().await.unwrap();
+    (status, body["code"].as_str().unwrap_or("ok").to_owned())
+}
+
+pub(crate) fn with_model(addresses: &[std::net::SocketAddr]) -> Settings {
+    let urls: Vec<String> = addresses.iter().map(|address| format!("http://{address}")).collect();
+    let mut settings = Settings::default();
+    settings.vllm.url = Some(urls.join(","));
+    settings
+}
+
+pub(crate) fn pair(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}

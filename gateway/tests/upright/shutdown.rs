@@ -1,0 +1,72 @@
+//! The end: who runs may finish, who comes is told, who is left is told too and counted.
+
+use std::{sync::Arc, time::Duration};
+
+use gateway::server::ServerError;
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use crate::{
+    fake_vllm::{Act, Fake, start},
+    served::{Served, pair, until, with_model},
+};
+
+const NOTES: usize = 100;
+
+/// A gateway with a hundred notes under way, of which 32 are at the model server.
+async fn busy(drain: Duration) -> (Served, Fake, Arc<Semaphore>, JoinSet<(u16, String)>) {
+    let permits = Arc::new(Semaphore::new(0));
+    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let mut settings = with_model(&[fake.address]);
+    settings.admission.drain = drain;
+    let served = Served::ready(settings).await;
+    let mut notes = JoinSet::new();
+    for _ in 0..NOTES {
+        notes.spawn(crate::served::code(served.extract("Stage IV lung adenocarcinoma.")));
+    }
+    until("all notes are under way", async || {
+        let counts = served.app.pipeline.admission().counts();
+        (counts.in_flight, counts.queued) == (32, NOTES - 32)
+    })
+    .await;
+    (served, fake, permits, notes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_ends_and_who_comes_is_told() {
+    let (mut served, _fake, permits, mut notes) = busy(Duration::from_secs(50)).await;
+    served.stop();
+    until("the gateway drains", async || served.app.readiness.is_draining()).await;
+    // New connections are answered, not refused.
+    assert_eq!(served.code("Stage II breast cancer.").await, pair(503, "draining"));
+    let ready = served.get("/health/ready").send().await.unwrap();
+    assert_eq!((ready.status().as_u16(), ready.text().await.unwrap().contains("draining")), (503, true));
+    assert_eq!(served.get("/health").send().await.unwrap().status().as_u16(), 200);
+    permits.add_permits(NOTES);
+    while let Some(answer) = notes.join_next().await {
+        assert_eq!(answer.unwrap(), pair(200, "ok"));
+    }
+    let app = Arc::clone(&served.app);
+    served.ended().await.unwrap();
+    let counts = app.pipeline.admission().counts();
+    assert_eq!((counts.given, counts.returned, counts.vanished), (NOTES as u64, NOTES as u64, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_time_is_over_the_rest_is_told_and_counted() {
+    let (mut served, _fake, _permits, mut notes) = busy(Duration::from_millis(50)).await;
+    served.stop();
+    while let Some(answer) = notes.join_next().await {
+        assert_eq!(answer.unwrap(), pair(503, "draining"));
+    }
+    assert!(matches!(served.ended().await, Err(ServerError::CutOff(NOTES))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_waits_for_nothing() {
+    let (mut served, _fake, _permits, notes) = busy(Duration::from_secs(50)).await;
+    served.stop();
+    until("the gateway drains", async || served.app.readiness.is_draining()).await;
+    served.now();
+    assert!(matches!(served.ended().await, Err(ServerError::CutOff(NOTES))));
+    drop(notes);
+}

@@ -1,0 +1,128 @@
+//! Callers who have no key, too many requests, or a key in the path.
+
+use std::io::Write;
+
+use gateway::{access, config::Settings};
+use serde_json::Value;
+use tempfile::NamedTempFile;
+
+use crate::served::{Served, code, pair};
+
+const NOTE: &str = "Stage IV lung adenocarcinoma.";
+
+/// Keys by name, with what their lines say more.
+fn keys(lines: &[(&str, &str, &str)]) -> (Settings, NamedTempFile) {
+    let mut file = NamedTempFile::new().unwrap();
+    for (name, key, words) in lines {
+        writeln!(file, "{} {words}", access::line_for(name, key).unwrap()).unwrap();
+    }
+    (Settings { auth_keys_file: Some(file.path().to_owned()), ..Settings::default() }, file)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_of_all_and_of_one_key() {
+    let (page, study) = ("p".repeat(32), "s".repeat(32));
+    let (mut settings, _file) = keys(&[("page", &page, ""), ("study", &study, "rate=2/h")]);
+    settings.rate.global = Some("4/h".parse().unwrap());
+    let served = Served::ready(settings).await;
+    let ask = |key: &str| served.extract(NOTE).bearer_auth(key);
+    let first = ask(&study).send().await.unwrap();
+    assert_eq!((first.status().as_u16(), &first.headers()["ratelimit"]), (200, &"\"key\";r=1;t=1800".parse().unwrap()));
+    assert_eq!(first.headers()["ratelimit-policy"], "\"key\";q=2;w=3600");
+    assert_eq!(code(ask(&study)).await, pair(200, "ok"));
+    let refused = ask(&study).send().await.unwrap();
+    assert_eq!(refused.status().as_u16(), 429);
+    let after: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1_700..=1_800).contains(&after), "{after}");
+    assert_eq!(refused.headers()["ratelimit"], format!("\"key\";r=0;t={after}"));
+    assert_eq!(refused.json::<Value>().await.unwrap()["code"], "rate_limited");
+    // The study's refusals used up nothing that is the page's.
+    assert_eq!([code(ask(&page)).await, code(ask(&page)).await], [pair(200, "ok"), pair(200, "ok")]);
+    assert_eq!(code(ask(&page)).await, pair(429, "rate_limited"));
+    let metrics = served.metric("gateway_rate_limited_total").await;
+    assert!((metrics - 2.0).abs() < 0.1, "{metrics}");
+    // What is not a note is not counted.
+    assert_eq!(served.get("/api/v1/models").bearer_auth(&study).send().await.unwrap().status().as_u16(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_in_the_path_where_its_line_allows_that() {
+    let (page, study) = ("p".repeat(32), "s".repeat(32));
+    let (settings, _file) = keys(&[("page", &page, "path"), ("study", &study, "")]);
+    let served = Served::ready(settings).await;
+    let at = |path: String| {
+        let url = format!("http://{}{path}", served.address);
+        served.client.post(url).json(&serde_json::json!({"text": NOTE}))
+    };
+    assert_eq!(code(at(format!("/t/{page}/api/v1/extract"))).await, pair(200, "ok"));
+    assert_eq!(code(at(format!("//t/{page}//api/v1/extract"))).await, pair(200, "ok"));
+    for path in
+        [format!("/t/{study}/api/v1/extract"), "/t/x/api/v1/extract".to_owned(), "/t//api/v1/extract".to_owned()]
+    {
+        assert_eq!(code(at(path)).await, pair(401, "unauthorized"));
+    }
+    // A header counts before the path.
+    assert_eq!(code(at(format!("/t/{page}/api/v1/extract")).bearer_auth("x")).await, pair(401, "unauthorized"));
+    assert_eq!(code(served.get(&format!("/t/{page}/nope"))).await, pair(404, "not_found"));
+    let open = Served::ready(Settings::default()).await;
+    assert_eq!(code(open.get("/t/x/api/v1/models")).await, pair(404, "not_found"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_wrong_keys_harms_nobody_else() {
+    let page = "p".repeat(32);
+    let (settings, _file) = keys(&[("page", &page, "")]);
+    let served = Served::ready(settings).await;
+    let mut flood = tokio::task::JoinSet::new();
+    for sender in 0..16 {
+        let (client, address) = (served.client.clone(), served.address);
+        flood.spawn(async move {
+            for at in 0..200 {
+                let request =
+                    client.get(format!("http://{address}/api/v1/models")).bearer_auth(format!("wrong-{sender}-{at}"));
+                assert_eq!(code(request).await, pair(401, "unauthorized"));
+            }
+        });
+    }
+    let mut answered = 0;
+    while !flood.is_empty() {
+        assert_eq!(code(served.extract(NOTE).header("x-api-key", &page)).await, pair(200, "ok"));
+        answered += 1;
+        while let Some(sender) = flood.try_join_next() {
+            sender.unwrap();
+        }
+    }
+    assert!(answered > 10, "{answered}");
+    let counted = served.metric("gateway_auth_failures_total").await;
+    assert!((counted - 3_200.0).abs() < 0.1, "{counted}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_counts_only_as_a_trusted_proxy_says() {
+    let mut settings = Settings::default();
+    settings.rate.per_address = Some("1/h".parse().unwrap());
+    settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let served = Served::ready(settings).await;
+    let from = |address: &str| code(served.extract(NOTE).header("x-forwarded-for", address));
+    assert_eq!(from("198.51.100.1").await, pair(200, "ok"));
+    assert_eq!(from("198.51.100.1").await, pair(429, "rate_limited"));
+    assert_eq!(from("6.6.6.6, 198.51.100.1").await, pair(429, "rate_limited"));
+    assert_eq!(from("198.51.100.2").await, pair(200, "ok"));
+    // The metrics are for this machine, and a proxy's callers are not on it.
+    let request = served.get("/metrics").header("x-forwarded-for", "198.51.100.2");
+    assert_eq!(code(request).await, pair(401, "unauthorized"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_door_is_said() {
+    let served = Served::ready(Settings::default()).await;
+    let health: Value = served.get("/health").send().await.unwrap().json().await.unwrap();
+    assert_eq!(health.get("notices"), None);
+    let settings = Settings {
+        auth: Some(gateway::config::Auth::Off),
+        listen: "0.0.0.0:0".parse().unwrap(),
+        ..Settings::default()
+    };
+    let app = gateway::server::Gateway::new(settings).unwrap().app;
+    assert!(app.open_to_all);
+}

@@ -1,0 +1,114 @@
+//! What requests leave behind: audit lines, traces upstream, kept answers, metrics.
+
+use serde_json::Value;
+
+use crate::{
+    fake_vllm::{Act, RECORD, start},
+    served::{Served, pair, until, with_model},
+};
+
+const NOTE: &str = "Stage IV lung adenocarcinoma on osimertinib.";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_extraction_leaves_a_line_and_nothing_of_the_note() {
+    let fake = start(vec![Act::Say(RECORD.to_owned()), Act::Status(500, Value::Null), Act::Hang]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let mut settings = with_model(&[fake.address]);
+    settings.audit.path = Some(path.clone());
+    let mut served = Served::ready(settings).await;
+    assert_eq!(served.code(NOTE).await, pair(200, "ok"));
+    assert_eq!(served.code(NOTE).await, pair(502, "upstream_failed"));
+    assert_eq!(served.code(" ").await, pair(422, "invalid_request"));
+    let gone = tokio::spawn(served.extract(NOTE).send());
+    until("it is under way", async || served.app.work.running() == 1).await;
+    gone.abort();
+    until("it is gone", async || served.app.work.running() == 0).await;
+    served.stop();
+    served.ended().await.unwrap();
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(!text.contains("adenocarcinoma") && !text.contains("osimertinib"), "{text}");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let codes: Vec<_> =
+        lines.iter().map(|line| (line["status"].as_u64().unwrap(), line["code"].as_str().unwrap())).collect();
+    assert_eq!(codes, [(200, "ok"), (502, "upstream_failed"), (422, "invalid_request"), (499, "caller_vanished")]);
+    let first = &lines[0];
+    assert_eq!(first["fields"], serde_json::json!(["cancer_type", "stage", "treatment"]));
+    assert_eq!(
+        (&first["engine"], &first["model"], &first["tokens"]),
+        (&"vllm".into(), &"medical-ie".into(), &100.into())
+    );
+    assert_eq!(first["note_chars"], NOTE.len());
+    // Equal notes are told by their HMAC; one that is no note has none.
+    assert!(first["note_hmac"].is_string() && first["note_hmac"] == lines[1]["note_hmac"]);
+    assert!(lines[2].get("note_hmac").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_said_aloud_and_stops_nobody() {
+    let mut settings = gateway::config::Settings::default();
+    settings.audit.path = Some("/dev/full".into());
+    let served = Served::ready(settings).await;
+    for _ in 0..3 {
+        assert_eq!(served.code(NOTE).await, pair(200, "ok"));
+    }
+    until("it is counted", async || (served.metric("gateway_audit_lines_lost_total").await - 3.0).abs() < 0.1).await;
+    let health: Value = served.get("/health").send().await.unwrap().json().await.unwrap();
+    assert_eq!((&health["status"], &health["notices"]), (&"degraded".into(), &serde_json::json!(["audit_failing"])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_given_again_only_where_it_would_be_the_same() {
+    let fake = start(vec![Act::Say(RECORD.to_owned())]).await;
+    let mut settings = with_model(&[fake.address]);
+    settings.cache.entries = 10;
+    let served = Served::ready(settings).await;
+    let ask = async |body: Value| {
+        let request = served.client.post(format!("http://{}/api/v1/extract", served.address)).json(&body);
+        let response = request.send().await.unwrap();
+        let cache = response.headers()["x-cache"].to_str().unwrap().to_owned();
+        (cache, response.json::<Value>().await.unwrap())
+    };
+    let note = serde_json::json!({"text": NOTE});
+    let (first, second) = (ask(note.clone()).await, ask(note.clone()).await);
+    assert_eq!((first.0.as_str(), second.0.as_str()), ("miss", "hit"));
+    assert_ne!(first.1["request_id"], second.1["request_id"]);
+    assert_eq!((&first.1["stage"], &first.1["evidence"]), (&second.1["stage"], &second.1["evidence"]));
+    for different in [
+        serde_json::json!({"text": NOTE, "offsets": "byte"}),
+        serde_json::json!({"text": format!("{NOTE} ")}),
+        serde_json::json!({"text": NOTE, "temperature": 0.5}),
+    ] {
+        assert_eq!(ask(different).await.0, "miss");
+    }
+    assert_eq!(fake.calls.load(std::sync::atomic::Ordering::SeqCst), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_tell_what_happened() {
+    let fake = start(vec![Act::Say(RECORD.to_owned()), Act::Status(503, Value::Null)]).await;
+    let served = Served::ready(with_model(&[fake.address])).await;
+    assert_eq!(served.code(NOTE).await, pair(200, "ok"));
+    assert_eq!(served.code(NOTE).await, pair(503, "upstream_unavailable"));
+    for (name, value) in [
+        ("gateway_http_requests_total", 2.0),
+        ("gateway_stage_seconds_count", 4.0),
+        ("gateway_upstream_attempts_total", 3.0),
+        ("gateway_leases_given_total", 2.0),
+        ("gateway_leases_returned_total", 2.0),
+        ("gateway_tokens_total", 100.0),
+        ("gateway_values_total", 3.0),
+        ("gateway_upstream_replicas", 1.0),
+        ("gateway_queue_depth", 0.0),
+        ("gateway_extractions_running", 0.0),
+        ("gateway_log_lines_dropped_total", 0.0),
+    ] {
+        let found = served.metric(name).await;
+        // The scrapes before this one are requests too.
+        let scrapes = name.starts_with("gateway_http") && found >= value;
+        assert!(scrapes || (found - value).abs() < 0.01, "{name}: {found}");
+    }
+    for name in ["process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"] {
+        assert!(served.metric(name).await > 0.0, "{name}");
+    }
+}
