@@ -6,14 +6,12 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{ConnectInfo, Request},
     http::{HeaderMap, HeaderName, Uri, header, uri::PathAndQuery},
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
 use ipnet::IpNet;
 
-use super::{App, arrival::Arrival, error::ErrorCode, service};
+use super::{App, error::ErrorCode, service};
 use crate::{
     access::{Channel, Principal},
     telemetry::AuthFailure,
@@ -36,27 +34,19 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 #[derive(Clone)]
 struct KeyOfPath(Arc<[u8]>);
 
-/// Lets a request through that needs no key or has one.
-pub(super) async fn gate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let Some(keys) = app.keys.as_deref().filter(|_| !is_open(&request)) else { return next.run(request).await };
+/// Lets a request in that needs no key, or has one and is from then on its owner's.
+pub(super) fn enter(app: &App, request: &mut Request) -> Result<Option<Principal>, ErrorCode> {
+    let Some(keys) = app.keys.as_deref().filter(|_| !is_open(request)) else { return Ok(None) };
     let of_path = request.extensions().get::<KeyOfPath>();
     let presented = key_of(request.headers()).map(|key| (key, Channel::Header));
     let presented = presented.or_else(|| of_path.map(|key| (&*key.0, Channel::Path)));
     let Some(principal) = presented.and_then(|(key, channel)| keys.principal(key, channel)) else {
         let failure = if presented.is_some() { AuthFailure::UnknownKey } else { AuthFailure::NoKey };
         app.metrics.refused_stranger(failure);
-        return problem_for(&request);
+        return Err(ErrorCode::Unauthorized);
     };
     request.extensions_mut().insert(principal.clone());
-    let mut response = next.run(request).await;
-    // The log line is written outside of this layer.
-    response.extensions_mut().insert(principal);
-    response
-}
-
-fn problem_for(request: &Request) -> Response {
-    let arrival = request.extensions().get::<Arrival>();
-    ErrorCode::Unauthorized.problem(arrival.map_or("", |arrival| &arrival.id)).into_response()
+    Ok(Some(principal))
 }
 
 /// Takes a key out of the path before anything routes by it or writes it down.

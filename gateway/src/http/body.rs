@@ -10,8 +10,6 @@ use axum::{
     body::{Body, Bytes, HttpBody},
     extract::Request,
     http::header,
-    middleware::Next,
-    response::Response,
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Frame, SizeHint};
@@ -37,17 +35,18 @@ pub(super) async fn read(body: Body, limit: usize, deadline: Deadline) -> Result
     }
 }
 
-/// Takes the rest of a body that was not read off the wire while the answer is written. Many clients
-/// send their whole body before they look at the answer, and would find their connection reset.
-pub(super) async fn discard_leftovers(request: Request, next: Next) -> Response {
+/// The same request, of which the rest of the body that was not read is taken off the wire while the answer is
+/// written. Many clients send their whole body before they look at the answer, and would find their
+/// connection reset.
+pub(super) fn discard_leftovers(request: Request) -> Request {
     // A caller who waits for `100 Continue` has sent nothing yet.
     let waits = request.headers().contains_key(header::EXPECT);
     let bodyless = request.body().is_end_stream();
     let too_large = request.body().size_hint().lower() > MOST_DISCARDED;
     if waits || bodyless || too_large {
-        return next.run(request).await;
+        return request;
     }
-    next.run(request.map(|body| Body::new(Leftovers { body: Some(body) }))).await
+    request.map(|body| Body::new(Leftovers { body: Some(body) }))
 }
 
 struct Leftovers {

@@ -77,9 +77,9 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(service::root))
 }
 
-/// A route's template as metrics and log name it; nothing for a path that is none of ours.
-fn route(template: &str) -> Option<Route> {
-    const TEMPLATES: [Route; 12] = [
+/// The template of a path as metrics and log name it; nothing for a path that is none of ours.
+fn route(path: &str) -> Option<Route> {
+    const PLAIN: [Route; 11] = [
         "/api/v1/extract",
         "/health",
         "/health/live",
@@ -90,10 +90,10 @@ fn route(template: &str) -> Option<Route> {
         "/api/v1/schema",
         "/openapi.json",
         "/docs",
-        "/docs/{*rest}",
         "/",
     ];
-    TEMPLATES.into_iter().find(|known| *known == template)
+    let below_docs = path.starts_with("/docs/").then_some("/docs/{*rest}");
+    PLAIN.into_iter().find(|known| *known == path).or(below_docs)
 }
 
 /// The whole service: routes, documentation, layers.

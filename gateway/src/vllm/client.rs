@@ -13,6 +13,7 @@ use super::{
     constraint::RECORD_REGEX,
     fleet::{Call, Fleet},
     logprobs,
+    paths::Path,
     prompt::{self, Prompt},
     watch::Task,
     wire::{self, Constraint, Request, TokenizeRequest},
@@ -101,7 +102,7 @@ impl VllmEngine {
             return Ok(wanted);
         }
         let body = TokenizeRequest { model, prompt: Prompt::of(self.prompt, note.as_str()) };
-        let tokens = self.call("/tokenize", &body, ask, deadline, wire::count).await?;
+        let tokens = self.call(Path::Tokenize, &body, ask, deadline, wire::count).await?;
         let left = context.saturating_sub(tokens);
         if left < LEAST_ANSWER.min(wanted) { Err(EngineError::NoteTooLong) } else { Ok(wanted.min(left)) }
     }
@@ -110,7 +111,7 @@ impl VllmEngine {
     /// is what an answer must be.
     async fn call<T>(
         &self,
-        path: &str,
+        path: Path,
         body: &impl Serialize,
         ask: &Ask,
         deadline: Deadline,
@@ -136,7 +137,7 @@ impl VllmEngine {
     async fn post<T>(
         &self,
         call: &Call,
-        path: &str,
+        path: Path,
         body: Bytes,
         ask: &Ask,
         deadline: Deadline,
@@ -155,7 +156,7 @@ impl VllmEngine {
         outcome
     }
 
-    async fn send(&self, call: &Call, path: &str, body: Bytes, ask: &Ask) -> Result<Bytes, (Attempt, Failure)> {
+    async fn send(&self, call: &Call, path: Path, body: Bytes, ask: &Ask) -> Result<Bytes, (Attempt, Failure)> {
         let mut request = call
             .client()
             .post(call.url(path))

@@ -17,6 +17,7 @@ use url::{Host, Url};
 
 use super::{
     names::{self, Resolving},
+    paths::Path,
     watch::{self, Probe, Task},
 };
 use crate::{
@@ -214,7 +215,7 @@ impl Call {
         &self.member.probe.client
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(super) fn url(&self, path: Path) -> Url {
         self.member.probe.url(path)
     }
 

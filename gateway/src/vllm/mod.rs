@@ -7,6 +7,7 @@ mod constraint;
 mod fleet;
 mod logprobs;
 pub mod names;
+mod paths;
 pub mod prompt;
 mod watch;
 mod wire;

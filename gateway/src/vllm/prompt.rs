@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
+use super::paths::Path;
 use crate::{
     config::PromptChoice,
     extraction::{Field, PromptVersion},
@@ -13,10 +14,10 @@ const SYSTEM: &str = "You are a medical information extraction assistant. Extrac
 const INSTRUCTION: &str = "Extract all cancer-related entities from the text.\n\nText: ";
 
 /// Version and endpoint of a prompt.
-pub(super) fn version(choice: PromptChoice) -> (PromptVersion, &'static str) {
+pub(super) fn version(choice: PromptChoice) -> (PromptVersion, Path) {
     match choice {
-        PromptChoice::Training => ("training-v1", "/v1/chat/completions"),
-        PromptChoice::Legacy => ("legacy-v1", "/v1/completions"),
+        PromptChoice::Training => ("training-v1", Path::ChatCompletions),
+        PromptChoice::Legacy => ("legacy-v1", Path::Completions),
     }
 }
 

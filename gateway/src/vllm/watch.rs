@@ -15,6 +15,7 @@ use serde::Deserialize;
 use tokio::{sync::Notify, task::AbortHandle};
 use url::Url;
 
+use super::paths::{Path, Urls};
 use crate::readiness::{Load, Readiness, Replica, Upstream};
 
 /// Between looks: short while the server is not ready, long once it is.
@@ -56,7 +57,7 @@ impl Drop for Task {
 #[derive(Debug)]
 pub(super) struct Probe {
     pub(super) client: Client,
-    base: String,
+    urls: Urls,
     model: String,
     /// Where its state is kept.
     pub(super) seat: Arc<Replica>,
@@ -66,12 +67,11 @@ pub(super) struct Probe {
 
 impl Probe {
     pub(super) fn new(client: Client, url: &Url, model: String, seat: Arc<Replica>) -> Self {
-        let base = url.as_str().trim_end_matches('/').to_owned();
-        Self { client, base, model, seat, wake: Notify::new(), rest: AtomicU64::new(0) }
+        Self { client, urls: Urls::below(url), model, seat, wake: Notify::new(), rest: AtomicU64::new(0) }
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
-        [self.base.as_str(), path].concat()
+    pub(super) fn url(&self, path: Path) -> Url {
+        self.urls.of(path)
     }
 
     /// The watcher is to look once so much time has passed.
@@ -80,7 +80,7 @@ impl Probe {
         self.wake.notify_one();
     }
 
-    async fn get(&self, path: &str) -> Option<reqwest::Response> {
+    async fn get(&self, path: Path) -> Option<reqwest::Response> {
         self.client.get(self.url(path)).timeout(PATIENCE).send().await.ok()
     }
 }
@@ -104,12 +104,12 @@ pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
 }
 
 async fn look(probe: &Probe, readiness: &Readiness) -> Upstream {
-    let Some(health) = probe.get("/health").await else { return Upstream::Unreachable };
+    let Some(health) = probe.get(Path::Health).await else { return Upstream::Unreachable };
     // A server that is there but whose engine died says so here; other servers may lack the path.
     if health.status().is_server_error() {
         return Upstream::Unreachable;
     }
-    let Some(response) = probe.get("/v1/models").await else { return Upstream::Unreachable };
+    let Some(response) = probe.get(Path::Models).await else { return Upstream::Unreachable };
     let status = response.status();
     if status != StatusCode::OK {
         tracing::warn!(
@@ -130,7 +130,7 @@ async fn look(probe: &Probe, readiness: &Readiness) -> Upstream {
 }
 
 async fn load(probe: &Probe) -> Option<Load> {
-    let response = probe.get("/metrics").await.filter(|response| response.status() == StatusCode::OK)?;
+    let response = probe.get(Path::Metrics).await.filter(|response| response.status() == StatusCode::OK)?;
     let body = super::client::read(response, LARGEST_METRICS).await.ok()?;
     std::str::from_utf8(&body).ok().map(loads)
 }
