@@ -154,11 +154,14 @@ impl Bound {
             never = connections.accept() => match never {},
             () = work.ended() => 0,
             () = drain => work.running(),
-            () = now => return Err(ServerError::CutOff(work.running())),
+            () = now.as_mut() => work.running(),
         };
         work.cut_off();
         // Answers are written, idle connections closed. Who does not read his answer is not waited for.
-        let _ = tokio::time::timeout(LAST_ANSWERS, connections.close()).await;
+        tokio::select! {
+            _ = tokio::time::timeout(LAST_ANSWERS, connections.close()) => {},
+            () = now => {},
+        }
         let audit_lost = app.audit.as_ref().map(Audit::close);
         tracing::info!(cut_off, audit_lost, "stopped");
         if cut_off == 0 { Ok(()) } else { Err(ServerError::CutOff(cut_off)) }

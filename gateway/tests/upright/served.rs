@@ -47,7 +47,12 @@ impl Served {
         let address = bound.address();
         let ((stop, stopped), (now, at_once)) = (oneshot::channel::<()>(), oneshot::channel::<()>());
         let asked = async move { _ = stopped.await };
-        let serving = tokio::spawn(bound.serve(asked, async move { _ = at_once.await }));
+        let now_asked = async move {
+            if at_once.await.is_err() {
+                std::future::pending().await
+            }
+        };
+        let serving = tokio::spawn(bound.serve(asked, now_asked));
         gateway::vllm::install_tls();
         let client = Client::builder().no_proxy().build().unwrap();
         Self { app, address, client, stop: Some(stop), now: Some(now), serving }
