@@ -80,8 +80,42 @@ fn terms_are_recognised_even_where_they_are_negated() {
         ("Was offered pembrolizumab.", true),
         ("Sprained ankle, ibuprofen as needed.", false),
         ("El paciente refiere dolor.", false),
+        // Drugs are spelled alike everywhere; what is denied is not understood.
+        ("Paciente con cancer de mama en tratamiento con trastuzumab, sin metastasis.", false),
     ] {
         assert_eq!(read(&note(text)).recognised_terms, expected, "{text}");
+    }
+}
+
+/// What the rules recognise and leave out is shown also where the record stays empty.
+#[test]
+fn what_is_left_out_is_withheld() {
+    for (text, field, value) in [
+        ("Possible lung cancer.", Field::CancerType, "lung cancer"),
+        ("Mother had breast cancer.", Field::CancerType, "breast cancer"),
+        ("Pembrolizumab was declined.", Field::Treatment, "pembrolizumab"),
+        ("No liver metastases.", Field::MetastasisSite, "liver"),
+        ("Stage II colon cancer; will start FOLFOX.", Field::Treatment, "FOLFOX"),
+    ] {
+        let withheld = read(&note(text)).withheld;
+        assert!(withheld.contains(&(field, value.to_owned())), "{text}: {withheld:?}");
+    }
+}
+
+/// Without the name of a cancer the rest of the note decides.
+#[test]
+fn fields_are_filled_without_a_named_diagnosis() {
+    for (text, expected) in [
+        ("Stage III disease, KRAS G12C mutation found.", [Some("III"), Some("KRAS G12C"), None, None]),
+        ("Stage II, on adjuvant osimertinib.", [Some("II"), None, Some("adjuvant osimertinib"), None]),
+        ("Metastases in the brain and the adrenal gland.", [Some("IV"), None, None, Some("brain; adrenal gland")]),
+        ("Metastatic calcification of the lung. No tumor.", [None; 4]),
+        ("Stage III disease of the kidneys.", [None; 4]),
+        ("Stage 2, continue lisinopril.", [None; 4]),
+    ] {
+        let record = read(&note(text)).record;
+        let found = [Field::Stage, Field::GeneMutation, Field::Treatment, Field::MetastasisSite].map(|f| record.get(f));
+        assert_eq!(found, expected, "{text}");
     }
 }
 
