@@ -132,7 +132,8 @@ impl<'note> Finder<'note> {
         let mut denied = None;
         for link in links::of(field, &query::key(value)) {
             for wording in &link.wordings {
-                let matches = align::matches(&self.index, wording, false);
+                let mut matches = align::matches(&self.index, wording, false);
+                matches.retain(|place| link.beside.stands_by(&self.index, &place.range));
                 match self.choose(link.judged_as, matches, link.basis, Some(link.rule)) {
                     Some(found) if found.affirmed => return Some(found),
                     Some(found) if link.basis == Basis::Normalized => drop(denied.get_or_insert(found)),

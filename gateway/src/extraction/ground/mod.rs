@@ -7,6 +7,7 @@ mod align;
 mod find;
 mod index;
 mod links;
+mod near;
 mod pieces;
 mod query;
 mod stage;
