@@ -10,6 +10,7 @@ use memchr::memmem;
 use super::{
     index::{Index, Kind, Token},
     query::{Form, Query, Word},
+    results,
     words::{self, is_joiner, is_negator},
 };
 
@@ -20,10 +21,10 @@ const MOST_MATCHES: usize = 64;
 
 /// One place of one word: a range of tokens of the note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    first: usize,
-    last: usize,
-    rule: Option<&'static str>,
+pub(super) struct Place {
+    pub(super) first: usize,
+    pub(super) last: usize,
+    pub(super) rule: Option<&'static str>,
 }
 
 /// A stretch of the note that holds all words.
@@ -57,17 +58,8 @@ pub(super) fn matches(note: &Index, query: &Query, loose: bool) -> Vec<Match> {
         .collect()
 }
 
-/// For each word where it stands by itself, wherever the others are; nothing where one stands nowhere.
-pub(super) fn scattered(note: &Index, query: &Query) -> Option<Vec<Vec<Match>>> {
-    let of = |place: &Place| {
-        let range = note.tokens().get(place.first)?.start..note.tokens().get(place.last)?.end;
-        Some(Match { range, width: place.last - place.first, rule: place.rule })
-    };
-    let places = all_places(note, query, true)?;
-    Some(places.iter().map(|places| places.iter().take(MOST_MATCHES).filter_map(of).collect()).collect())
-}
-
-fn all_places(note: &Index, query: &Query, loose: bool) -> Option<Vec<Vec<Place>>> {
+/// Where each word stands; nothing where one stands nowhere.
+pub(super) fn all_places(note: &Index, query: &Query, loose: bool) -> Option<Vec<Vec<Place>>> {
     let mut all = Vec::with_capacity(query.words.len());
     for word in &query.words {
         let places = places_of(note, word, loose);
@@ -123,13 +115,22 @@ fn collect(note: &Index, form: &Form, folded: &str, places: &mut Vec<Place>) {
             Some("s" | "es") => form.inflects && folded.len() > 3,
             _ => false,
         };
-        if ends_here && stands_together(tokens, at, form) {
+        if ends_here && stands_together(tokens, at, form) && !follows_non(note, first) {
             places.push(Place { first, last, rule: form.rule });
             if places.len() >= MOST_PLACES {
                 break;
             }
         }
     }
+}
+
+/// Whether "non" stands right before: the Hodgkin lymphoma of "non-Hodgkin lymphoma" is none.
+fn follows_non(note: &Index, first: usize) -> bool {
+    let before = first.checked_sub(1).and_then(|before| note.tokens().get(before));
+    let joined = note.tokens().get(first).zip(before).is_some_and(|(token, before)| {
+        token.gap == 1 && token.sentence == before.sentence && token.clause == before.clause
+    });
+    joined && before.is_some_and(|&before| note.fold_of(before) == "non")
 }
 
 /// Whether tokens of the note may be read as one word: nothing or one mark between them, or white
@@ -195,6 +196,10 @@ fn acceptable(note: &Index, query: &Query, chosen: &[Place]) -> bool {
         let between = note.tokens().get(left.last + 1..right.first).unwrap_or_default();
         // A sign is the result of what it is glued to.
         if is_sign(note, *to) && !(between.is_empty() && to.gap == 0) {
+            return false;
+        }
+        let spelled = |word: &usize| query.words.get(*word).map_or("", |word| &*word.form.folded);
+        if query.has_results && results::are_of_another(note, between, spelled(left_word), spelled(right_word)) {
             return false;
         }
         let mut gap = 0;

@@ -9,9 +9,9 @@ use std::{
 use super::{
     align::{self, Match},
     index::Index,
-    links, pieces,
+    links, organs, pieces,
     query::{self, Query},
-    stage,
+    results, stage,
 };
 use crate::extraction::{Assertion, Basis, Context, Field, Note, staging};
 
@@ -148,12 +148,19 @@ impl<'note> Finder<'note> {
     fn by_brackets(&self, field: Field, value: &str) -> Option<Found> {
         let (outside, inside) = pieces::brackets(value)?;
         let mut all = vec![self.find(field, outside.trim())?];
-        for within in inside {
+        for &within in &inside {
             for piece in pieces::pieces(within) {
                 all.push(self.find(field, piece)?);
             }
         }
-        together(all)
+        let found = together(all)?;
+        // A result in brackets must be the symbol's own also in the note: "PD-L1 (high)".
+        let symbol = results::symbol_of(&outside).filter(|_| matches!(field, Field::Biomarker | Field::GeneMutation));
+        let tied = symbol.is_none_or(|symbol| {
+            let mut results = inside.iter().filter(|within| results::is_bare_result(within));
+            results.all(|within| self.find(field, &format!("{symbol} {within}")).is_some())
+        });
+        tied.then_some(found)
     }
 
     /// "initial partial response": the response is there, that it was the first is the reader's order.
@@ -189,14 +196,15 @@ impl<'note> Finder<'note> {
         if query.words.len() < 2 {
             return None;
         }
-        let scattered = align::scattered(&self.index, &query)?;
-        let each = scattered.into_iter().map(|places| {
-            let found = self.choose(field, places, Basis::Inferred, None)?;
-            Some(Found { ranges: found.ranges.into_iter().take(1).collect(), ..found })
-        });
-        let mut found = together(each.collect::<Option<Vec<_>>>()?)?;
-        (found.basis, found.rule) = (Basis::Inferred, Some("named_in_parts"));
-        found.affirmed.then_some(found)
+        organs::stretches(&self.index, &query).into_iter().find_map(|words| {
+            let each = words.into_iter().map(|places| {
+                let found = self.choose(field, places, Basis::Inferred, None)?;
+                Some(Found { ranges: found.ranges.into_iter().take(1).collect(), ..found })
+            });
+            let mut found = together(each.collect::<Option<Vec<_>>>()?)?;
+            (found.basis, found.rule) = (Basis::Inferred, Some("named_in_parts"));
+            found.affirmed.then_some(found)
+        })
     }
 
     /// The tightest of the places that the note affirms, else of all.
@@ -206,6 +214,11 @@ impl<'note> Finder<'note> {
                 let examined = !self.by_examination.get() && self.names_examination(&place.range);
                 !examined && !self.names_primary(&place.range)
             });
+        }
+        if field == Field::Biomarker {
+            let linked = rule.is_some();
+            matches
+                .retain(|place| !((linked || place.rule.is_some()) && results::are_turned(&self.index, &place.range)));
         }
         if matches.is_empty() {
             return None;

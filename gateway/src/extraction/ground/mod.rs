@@ -8,8 +8,10 @@ mod find;
 mod index;
 mod links;
 mod near;
+mod organs;
 mod pieces;
 mod query;
+mod results;
 mod stage;
 #[cfg(test)]
 mod tests;

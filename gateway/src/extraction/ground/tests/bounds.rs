@@ -40,3 +40,67 @@ fn changes_are_a_response_only_where_they_are_of_the_disease() {
         (Field::Response, "undetectable PSA", "His PSA has been undetectable.", true),
     ]);
 }
+
+#[test]
+fn results_stay_with_their_symbol() {
+    check(&[
+        (Field::Biomarker, "MSI-H", "The tumour is MSI-low.", false),
+        (Field::Biomarker, "MSI-high", "Microsatellite instability: low.", false),
+        (Field::Biomarker, "MSI-high", "MSI testing was low and TMB high.", false),
+        (Field::Biomarker, "MSI-H", "Microsatellite instability was found.", true),
+        (Field::Biomarker, "HRD positive", "HRD testing was requested.", false),
+        (Field::Biomarker, "HRD positive", "HRD negative.", false),
+        (Field::Biomarker, "PD-L1 (high)", "PD-L1 5%, high grade.", false),
+        (Field::Biomarker, "PD-L1 (50%)", "PD-L1 expressed, Ki-67 50%.", false),
+        (Field::Biomarker, "PD-L1 (50%)", "PD-L1 TPS was 50%.", true),
+        (Field::Biomarker, "ER positive", "ER and PR are positive.", true),
+        (Field::GeneMutation, "KRAS V600E", "KRAS G12C and BRAF V600E were found.", false),
+        (Field::GeneMutation, "KRAS G12C", "KRAS G12C and BRAF V600E were found.", true),
+        (Field::GeneMutation, "KRAS V600E", "Panel: KRAS and BRAF V600E.", false),
+        (Field::GeneMutation, "EGFR mutation", "EGFR and TP53 mutations.", true),
+        (Field::GeneMutation, "EGFR T790M", "EGFR L858R and T790M.", true),
+    ]);
+}
+
+#[test]
+fn non_is_a_part_of_its_word() {
+    check(&[
+        (Field::CancerType, "small cell lung cancer", "She has non-small cell lung cancer.", false),
+        (Field::CancerType, "small cell lung cancer", "She has non small-cell lung cancer.", false),
+        (Field::CancerType, "non-small cell lung cancer", "She has small cell lung cancer.", false),
+        (Field::CancerType, "non small cell lung cancer", "Non\u{2011}small cell lung cancer.", true),
+        (Field::CancerType, "Hodgkin lymphoma", "Non-Hodgkin lymphoma of the stomach.", false),
+        (Field::CancerType, "non-Hodgkin lymphoma", "Hodgkin lymphoma.", false),
+        (Field::CancerType, "non-Hodgkin lymphoma", "Non Hodgkin's lymphoma.", true),
+        (Field::Stage, "IV", "Non-metastatic melanoma.", false),
+    ]);
+}
+
+#[test]
+fn stages_of_other_diseases_are_not_the_tumours() {
+    check(&[
+        (Field::Stage, "IV", "CKD stage IV. Breast cancer.", false),
+        (Field::Stage, "IV", "A stage IV sacral pressure ulcer.", false),
+        (Field::Stage, "III", "Heart failure, NYHA stage III.", false),
+        (Field::Stage, "III", "Stage 3 chronic kidney disease.", false),
+        (Field::Stage, "III", "Stage III kidney cancer.", true),
+        (Field::Stage, "IV", "CKD, stage IV lung cancer.", true),
+        (Field::Stage, "IV", "Stage IV lung cancer with heart failure.", true),
+        (Field::Stage, "III", "Stage III rectal cancer, CKD stage 4.", true),
+    ]);
+}
+
+#[test]
+fn parts_of_a_tumours_name_belong_together() {
+    check(&[
+        (Field::CancerType, "lung cancer", "A lung nodule was seen. She has breast cancer.", false),
+        (Field::CancerType, "lung cancer", "Breast cancer, with a lung nodule.", false),
+        (Field::CancerType, "lung cancer", "Cancer of the left breast, nodule in the lung.", false),
+        (
+            Field::CancerType,
+            "lung adenocarcinoma",
+            "Biopsy of the mass in the left lung, taken in May, was adenocarcinoma.",
+            true,
+        ),
+    ]);
+}
