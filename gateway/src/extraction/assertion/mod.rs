@@ -76,7 +76,7 @@ impl<'note> Context<'note> {
     /// response ("no evidence of disease").
     #[must_use]
     pub fn assess(&self, range: Range<usize>, field: Field) -> Assertion {
-        let section = self.section_at(range.start);
+        let section = self.standing_section(range.start);
         if section == Section::FamilyHistory {
             return Assertion::Family;
         }
@@ -107,6 +107,21 @@ impl<'note> Context<'note> {
     #[must_use]
     pub fn section_at(&self, offset: usize) -> Section {
         self.sentence(offset).map_or(Section::Body, |sentence| sentence.section)
+    }
+
+    /// The section that a thing stands in, unless its sentence has come to the present before it: "PMH: breast
+    /// cancer 2010, now stage IV lung cancer".
+    fn standing_section(&self, offset: usize) -> Section {
+        let Some(sentence) = self.sentence(offset) else { return Section::Body };
+        let from = self.words.partition_point(|word| word.start < sentence.start);
+        let to = self.words.partition_point(|word| word.start < offset);
+        let mut words = self.words.get(from.max(to.saturating_sub(REACH))..to).unwrap_or_default().iter();
+        let turned = sentence.section == Section::PastHistory
+            && words.any(|word| {
+                let spelled = self.text.get(word.start..word.end).unwrap_or_default();
+                ["now", "currently", "presents", "presenting"].iter().any(|own| own.eq_ignore_ascii_case(spelled))
+            });
+        if turned { Section::Body } else { sentence.section }
     }
 
     fn sentence(&self, offset: usize) -> Option<&Sentence> {
