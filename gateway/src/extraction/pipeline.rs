@@ -213,7 +213,7 @@ impl Whole {
     /// Why the rules have nothing to show, or little: an empty record must not pass for a note without a cancer
     /// where that is not known.
     fn not_read(&self, engine: EngineName, record: &Record, evidence: &Evidence) -> Option<Warning> {
-        let empty = Field::ALL.into_iter().all(|field| record.get(field).is_none());
+        let empty = record.is_empty();
         if self.readings.iter().all(|reading| !reading.draft.recognised_terms) {
             return Some(if empty { no_terms() } else { another_language() });
         }

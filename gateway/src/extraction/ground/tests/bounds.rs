@@ -58,6 +58,8 @@ fn results_stay_with_their_symbol() {
         (Field::GeneMutation, "KRAS G12C", "KRAS G12C and BRAF V600E were found.", true),
         (Field::GeneMutation, "KRAS V600E", "Panel: KRAS and BRAF V600E.", false),
         (Field::GeneMutation, "EGFR mutation", "EGFR and TP53 mutations.", true),
+        (Field::GeneMutation, "t(9;22)", "Karyotype with t(9;22) in all cells.", true),
+        (Field::GeneMutation, "t(9;22)", "Karyotype with t(9;11); 22 cells were counted.", false),
         (Field::GeneMutation, "EGFR T790M", "EGFR L858R and T790M.", true),
     ]);
 }
