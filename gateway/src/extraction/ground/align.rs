@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use super::{
     index::{Index, Kind, Token},
-    query::{Form, Query, Word},
+    query::{Form, Query, WIDEST_GAP, Word},
     results,
     words::{self, is_joiner, is_negator},
 };
@@ -182,7 +182,11 @@ fn acceptable(note: &Index, query: &Query, chosen: &[Place]) -> bool {
     let mut order: Vec<(Place, usize)> = chosen.iter().copied().zip(0..).collect();
     order.sort_unstable_by_key(|(place, _)| (place.first, place.last));
     let is_pole = |word: usize| query.words.get(word).is_some_and(|word| words::is_pole(&word.form.folded));
-    if order.len() > 1 && order.first().is_some_and(|&(place, word)| is_pole(word) && !points_on(note, place)) {
+    // "Positive sentinel node": a listed wording that begins with its result means just that.
+    let leads = !query.has_results && query.widest_gap < WIDEST_GAP;
+    if order.len() > 1
+        && order.first().is_some_and(|&(place, word)| is_pole(word) && !(leads && word == 0) && !points_on(note, place))
+    {
         return false;
     }
     order.windows(2).all(|pair| {
@@ -205,7 +209,10 @@ fn acceptable(note: &Index, query: &Query, chosen: &[Place]) -> bool {
         let mut gap = 0;
         for &token in between {
             let word = note.fold_of(token);
-            if is_negator(word) || (is_sign(note, token) && token.gap == 0) {
+            // "BRAF testing positive for V600E"
+            let points =
+                query.has_results && word == "positive" && between.iter().any(|&token| note.fold_of(token) == "for");
+            if (is_negator(word) && !points) || (is_sign(note, token) && token.gap == 0) {
                 return false;
             }
             gap += usize::from(!is_joiner(word) && word != "+");

@@ -7,11 +7,12 @@ use std::{
 };
 
 use super::{
+    acronyms,
     align::{self, Match},
     index::Index,
     links, organs, pieces,
     query::{self, Query},
-    results, stage,
+    results, stage, tnm,
 };
 use crate::extraction::{Assertion, Basis, Context, Field, Note, staging};
 
@@ -32,6 +33,7 @@ pub(super) struct Found {
 /// One note, read at most once for its words and once for what it says of them.
 pub(super) struct Finder<'note> {
     index: LazyCell<Index, Box<dyn FnOnce() -> Index + 'note>>,
+    text: &'note str,
     context: LazyCell<Context<'note>, Box<dyn FnOnce() -> Context<'note> + 'note>>,
     /// Whether the name of an examination may stand for the organ: "brain MRI: two metastases".
     by_examination: Cell<bool>,
@@ -40,6 +42,7 @@ pub(super) struct Finder<'note> {
 impl<'note> Finder<'note> {
     pub(super) fn of(note: &'note Note) -> Self {
         Self {
+            text: note.as_str(),
             index: LazyCell::new(Box::new(|| Index::of(note.as_str()))),
             context: LazyCell::new(Box::new(|| Context::of(note.as_str()))),
             by_examination: Cell::new(false),
@@ -59,9 +62,10 @@ impl<'note> Finder<'note> {
 
     fn search(&self, field: Field, value: &str) -> Option<Found> {
         let mut denied = None;
-        let ways: [&dyn Fn() -> Option<Found>; 6] = [
+        let ways: [&dyn Fn() -> Option<Found>; 7] = [
             &|| self.by_words(field, value),
             &|| self.by_link(field, value),
+            &|| self.by_shorthand(field, value),
             &|| self.by_brackets(field, value),
             &|| self.without_order(field, value),
             &|| self.by_segments(field, value),
@@ -142,6 +146,27 @@ impl<'note> Finder<'note> {
             }
         }
         denied
+    }
+
+    /// What clinicians write in short: "best response: PR", "T2 N1" of a breast cancer, "ER 95 %".
+    fn by_shorthand(&self, field: Field, value: &str) -> Option<Found> {
+        let (ranges, basis, rule) = match field {
+            Field::Response => {
+                let places = acronyms::places(&self.index, self.text, &query::key(value));
+                (places, Basis::Normalized, "response_initials")
+            }
+            Field::Stage => {
+                let places = tnm::places(&self.index, value.trim());
+                (places, Basis::Inferred, "tnm_implies_stage_group")
+            }
+            Field::Biomarker => {
+                let found = self.find(field, &results::by_percentage(value)?)?;
+                return Some(Found { basis: Basis::Normalized, rule: Some("percentage_tells_result"), ..found });
+            }
+            _ => return None,
+        };
+        let matches = ranges.into_iter().map(|range| Match { width: range.len(), range, rule: None }).collect();
+        self.choose(field, matches, basis, Some(rule))
     }
 
     /// "BRCA2 (germline)": both the value and what qualifies it stand in the note.

@@ -3,6 +3,7 @@
 //! Works the same for every engine and never changes a value: what is not found is said to be
 //! `unsupported`, and stays.
 
+mod acronyms;
 mod align;
 mod find;
 mod index;
@@ -15,6 +16,7 @@ mod results;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod tnm;
 mod words;
 
 use self::find::{Finder, Found};

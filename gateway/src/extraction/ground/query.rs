@@ -39,7 +39,7 @@ pub(super) struct Form {
 }
 
 /// Words between two words of a value that are tolerated, unless a query says otherwise.
-const WIDEST_GAP: usize = 4;
+pub(super) const WIDEST_GAP: usize = 4;
 /// The same for a listed wording, which says what it says closely.
 const NARROW_GAP: usize = 2;
 

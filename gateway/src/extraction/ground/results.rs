@@ -80,6 +80,22 @@ pub(super) fn symbol_of(value: &str) -> Option<&str> {
     Some(bare.map_or(word, |(symbol, _)| symbol).trim_end_matches(['+', '-']))
 }
 
+/// "ER positive (95%)" as a note gives it that leaves the result to its reader: "ER 95%". One cell in a hundred
+/// makes a receptor positive.
+pub(super) fn by_percentage(value: &str) -> Option<String> {
+    let (marker, share) = value.split_once('(')?;
+    let share = share.strip_suffix(')')?.trim();
+    let number: f64 = share.strip_suffix('%')?.trim().trim_start_matches(['<', '>', '~']).parse().ok()?;
+    let (symbol, result) = marker.trim().rsplit_once([' ', '-'])?;
+    let receptor = matches!(&*symbol.trim().to_lowercase(), "er" | "pr" | "ar");
+    let fits = match result {
+        "positive" => number >= 1.0 && !share.starts_with('<'),
+        "negative" => number < 1.0 || (share.starts_with('<') && number <= 1.0),
+        _ => false,
+    };
+    (receptor && fits).then(|| format!("{symbol} {share}"))
+}
+
 /// Whether a text is a result, in words or as a number, and names no symbol that it would belong to.
 pub(super) fn is_bare_result(text: &str) -> bool {
     let word = |word: &str| words::is_result(&word.to_lowercase()) || is_grade(&word.to_lowercase());

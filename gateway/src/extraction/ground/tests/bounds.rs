@@ -106,3 +106,32 @@ fn parts_of_a_tumours_name_belong_together() {
         ),
     ]);
 }
+
+#[test]
+fn shorthand_counts_under_its_guard() {
+    check(&[
+        (Field::Response, "partial response", "Best response: PR.", true),
+        (Field::Response, "partial response", "ER 90%, PR 80% by IHC; CT of the chest is clear.", false),
+        (Field::Response, "partial response", "ER/PR positive, restaging CT ordered.", false),
+        (Field::Response, "partial response", "CT done. PR interval 180 ms.", false),
+        (Field::Response, "complete response", "Restaging PET: CR.", true),
+        (Field::Response, "complete response", "CR 1.4 mg/dL before the CT.", false),
+        (Field::Response, "disease progression", "PD-L1 5%, CT chest clear.", false),
+        (Field::Response, "disease progression", "PD on the last scan.", true),
+        (Field::Response, "stable disease", "Response after 4 cycles: SD.", true),
+        (Field::Response, "very good partial response", "VGPR after four cycles.", true),
+        (Field::Biomarker, "ER positive (95%)", "Breast core: ER 95%, PR 10%.", true),
+        (Field::Biomarker, "PR positive (95%)", "Breast core: ER 95%, PR 10%.", false),
+        (Field::Biomarker, "ER positive (0%)", "ER 0%.", false),
+        (Field::Biomarker, "HER2 IHC 2+", "HER2: 2+.", true),
+        (Field::Biomarker, "HER2 IHC 2+", "HER2: 3+.", false),
+        (Field::Stage, "IIB", "Breast cancer, pT2N1M0.", true),
+        (Field::Stage, "IIB", "Breast cancer, cT3 N0.", true),
+        (Field::Stage, "IIB", "Breast cancer, pT2N0.", false),
+        (Field::Stage, "IIB", "Lung cancer, pT2N1M0.", false),
+        (Field::GeneMutation, "BRCA1 mutation (germline)", "A gBRCA1 mutation.", true),
+        (Field::GeneMutation, "BRAF V600E", "BRAF testing positive for V600E.", true),
+        (Field::GeneMutation, "BRAF V600E", "BRAF V600K.", false),
+        (Field::MetastasisSite, "regional lymph nodes", "One positive sentinel lymph node.", true),
+    ]);
+}
