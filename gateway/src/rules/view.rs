@@ -6,7 +6,7 @@ use super::{
     folded::Folded,
     lexicon::{Kind, Mention, Mentions},
 };
-use crate::extraction::{Assertion, Context, Field, Section};
+use crate::extraction::{Assertion, Context, Field};
 
 /// A note, read once.
 pub(crate) struct View<'note> {
@@ -56,11 +56,6 @@ impl<'note> View<'note> {
     /// Whether a stretch counts for the record.
     pub(crate) fn counts(&self, range: &Range<usize>, field: Field) -> bool {
         self.assertion(range, field).in_record(field)
-    }
-
-    /// Whether a stretch stands where an open question is put: the indication of an examination.
-    pub(crate) fn is_question(&self, range: &Range<usize>) -> bool {
-        self.context.section_at(self.folded.origin(range).start) == Section::Question
     }
 
     /// The sentence that holds an offset.
