@@ -139,6 +139,7 @@ fn is_corroborated(view: &View<'_>) -> bool {
     view.terms(Kind::Cancer).iter().any(worded)
         || view.terms(Kind::Treatment).iter().any(|mention| mention.term.is("onco"))
         || view.terms(Kind::Spread).iter().any(|mention| mention.term.is("metastatic") || mention.term.is("sited"))
+        || view.terms(Kind::Marker).iter().any(|mention| mention.term.is("fusionmark"))
 }
 
 /// "Cancer" in the name of a study or a journal says nothing of the patient.

@@ -11,9 +11,9 @@ use super::{
 };
 use crate::extraction::Field;
 
-/// Whether the note names the malignancy or metastases, or else gives two signs of one.
+/// Whether the note names the malignancy, metastases or a TNM formula, or else gives two signs of one.
 pub(crate) fn is_oncologic(view: &View<'_>, diagnosis: &Diagnosis) -> bool {
-    if diagnosis.value.is_some() || names_metastases(view) {
+    if diagnosis.value.is_some() || names_metastases(view) || stage::names_formula(view) {
         return true;
     }
     let signs: [&dyn Fn() -> bool; 4] =

@@ -29,7 +29,9 @@ pub(super) fn places(note: &Index, text: &str, key: &str) -> Vec<Range<usize>> {
     let tokens = note.tokens().iter().enumerate();
     let stands = tokens.filter(|(at, token)| {
         let spelled = text.get(token.start..token.end).unwrap_or_default();
-        initials.contains(&spelled) && !has_result(note, *at) && (spelled == "VGPR" || is_spoken_of(note, *at))
+        let before = text.get(..token.start).unwrap_or_default().trim_end();
+        let led = spelled == "VGPR" || before.ends_with(['>', '\u{2192}']);
+        initials.contains(&spelled) && !has_result(note, *at) && (led || is_spoken_of(note, *at))
     });
     stands.map(|(_, token)| token.start..token.end).collect()
 }
@@ -75,8 +77,11 @@ fn is_spoken_of(note: &Index, at: usize) -> bool {
                 | "chemotherapy"
                 | "chemo"
                 | "liver"
+                | "bone"
+                | "bones"
+                | "lung"
+                | "lungs"
                 | "lesions"
-                | "bev"
         )
     })
 }
