@@ -288,8 +288,8 @@ fn partly_unread(unread: usize, chunks: usize) -> Warning {
 
 fn no_terms() -> Warning {
     unread_terms(
-        "No oncology term was recognised: the note may hold none, or use wording or a language that the rules \
-         engine does not know.",
+        "No oncology term was recognised in wording that the rules engine knows: the note may hold none, or use \
+         other wording or another language.",
     )
 }
 

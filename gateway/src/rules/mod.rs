@@ -43,10 +43,10 @@ pub struct Reading {
 #[must_use]
 pub fn read(note: &Note) -> Reading {
     let view = View::of(note.as_str());
-    let recognised_terms = names_oncology(&view) && !language::is_foreign(view.folded.as_str());
     let diagnosis = cancer::read(&view);
     let record = if gate::is_oncologic(&view, &diagnosis) { record(&view, &diagnosis) } else { Record::default() };
     let withheld = withheld::read(&view, &diagnosis, &record);
+    let recognised_terms = (names_oncology(&view) || !record.is_empty()) && !language::is_foreign(view.folded.as_str());
     Reading { record, withheld, recognised_terms }
 }
 
@@ -73,7 +73,7 @@ fn names_oncology(view: &View<'_>) -> bool {
     oncologic(Kind::Cancer, &["whole", "head"])
         || oncologic(Kind::Treatment, &["onco"])
         || oncologic(Kind::Spread, &["metastatic", "sited"])
-        || oncologic(Kind::Marker, &["status", "her2"])
+        || oncologic(Kind::Marker, &["status", "her2", "fusionmark"])
 }
 
 /// The rules behind the engine port.
