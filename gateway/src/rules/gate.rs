@@ -6,7 +6,7 @@ use super::{
     cancer::Diagnosis,
     genes,
     lexicon::{Kind, Mention},
-    stage, treatment,
+    sites, stage, treatment,
     view::View,
 };
 use crate::extraction::Field;
@@ -23,19 +23,13 @@ pub(crate) fn is_oncologic(view: &View<'_>, diagnosis: &Diagnosis) -> bool {
     signs.iter().filter(|sign| sign()).count() > 1
 }
 
-/// Whether metastases are affirmed. Infections and calcium are called metastatic too.
+/// Whether metastases are affirmed.
 fn names_metastases(view: &View<'_>) -> bool {
     let metastatic = |word: &&Mention| {
         // "Peritoneal involvement" is of a dialysis catheter too; "malignant ascites" is not.
         let malignant = ["metasta", "mets", "carcinom", "malignan"].iter().any(|sign| word.term.spelled.contains(sign));
         let named = word.term.is("metastatic") || (word.term.is("sited") && malignant);
-        named && !is_of_other_kind(view, word)
+        named && !sites::is_other_noun(view, &word.range)
     };
     view.terms(Kind::Spread).iter().filter(metastatic).any(|word| view.counts(&word.range, Field::MetastasisSite))
-}
-
-fn is_of_other_kind(view: &View<'_>, word: &Mention) -> bool {
-    const OTHERS: [&str; 7] = ["abscess", "infect", "calcif", "pneumonia", "endophthalm", "septic", "potential"];
-    let after = view.folded.after(word.range.end, 16).trim_start();
-    OTHERS.iter().any(|other| after.starts_with(other))
 }

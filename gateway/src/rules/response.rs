@@ -7,6 +7,7 @@ use regex::Regex;
 use super::{
     cancer::Diagnosis,
     lexicon::{Kind, Mention},
+    sites,
     view::{View, is_one_of},
 };
 use crate::extraction::{Assertion, Field};
@@ -189,6 +190,9 @@ fn is_abbreviation(view: &View<'_>, mention: &Mention) -> bool {
     let led = (!partial || (ends_phrase && !receptors)) && LEADS.iter().any(|word| before.ends_with(word));
     // "PD in liver": a disease of the nerves has no site.
     let sited = mention.term.tag("cat") == Some("pd") && names_site_next(view, &mention.range);
+    if sites::is_other_noun(view, &mention.range) {
+        return false;
+    }
     let led = led || sited;
     let words = view.near(&mention.range, 120, 60).split(|c: char| !c.is_alphanumeric());
     let spoken_of = led || words.into_iter().any(|word| is_one_of(WORDS, word));

@@ -110,6 +110,8 @@ fn fields_are_filled_without_a_named_diagnosis() {
         ("Stage II, on adjuvant osimertinib.", [Some("II"), None, Some("adjuvant osimertinib"), None]),
         ("Metastases in the brain and the adrenal gland.", [Some("IV"), None, None, Some("brain; adrenal gland")]),
         ("Metastatic calcification of the lung. No tumor.", [None; 4]),
+        ("Melanoma in 2005. Metastatic calcification of the skin.", [None; 4]),
+        ("Prostate cancer and Parkinson disease. PD in the brain clinic.", [None; 4]),
         ("Stage III disease of the kidneys.", [None; 4]),
         ("Stage 2, continue lisinopril.", [None; 4]),
     ] {

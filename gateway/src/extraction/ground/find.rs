@@ -89,11 +89,18 @@ impl<'note> Finder<'note> {
             return self.by_group(&group);
         }
         let query = Query::of(value, field);
-        let stated = self.choose(field, align::matches(&self.index, &query, false), Basis::Stated, None);
+        let matches = |loose: bool| {
+            let mut matches = align::matches(&self.index, &query, loose);
+            matches.retain(|place| {
+                field != Field::CancerType || !organs::is_of_another(&self.index, &query, &place.range)
+            });
+            matches
+        };
+        let stated = self.choose(field, matches(false), Basis::Stated, None);
         if stated.as_ref().is_some_and(|found| found.affirmed) {
             return stated;
         }
-        let loose = self.choose(field, align::matches(&self.index, &query, true), Basis::Normalized, None);
+        let loose = self.choose(field, matches(true), Basis::Normalized, None);
         match loose {
             Some(loose) if loose.affirmed || stated.is_none() => Some(loose),
             _ => stated,

@@ -2,7 +2,7 @@
 //! of one sentence, or of two of which one gives the pathology; and "breast cancer" is the breast's, and lends
 //! its histology to no other organ of the note.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
 use super::{
     align::{self, Match, Place},
@@ -13,8 +13,8 @@ use super::{
 /// Most places of one word that are looked at.
 const MOST_PLACES: usize = 64;
 
-/// Organs, as nouns and adjectives, that stand before a cancer or behind its "of the".
-const ORGANS: [&str; 62] = [
+/// Organs, as nouns and adjectives, that stand before a cancer or behind its "of the". The head may be the pancreas's.
+const ORGANS: [&str; 59] = [
     "breast",
     "mammary",
     "lung",
@@ -53,8 +53,6 @@ const ORGANS: [&str; 62] = [
     "cutaneous",
     "brain",
     "bone",
-    "head",
-    "neck",
     "larynx",
     "laryngeal",
     "tongue",
@@ -74,7 +72,6 @@ const ORGANS: [&str; 62] = [
     "appendiceal",
     "thymic",
     "pleural",
-    "peritoneal",
     "sigmoid",
     "salivary",
 ];
@@ -136,6 +133,27 @@ fn is_claimed(note: &Index, place: &Place, own: impl Fn(&str) -> bool) -> bool {
         return true;
     }
     matches!(word(last + 1), Some("of" | "in")) && (last + 2..last + 5).any(foreign)
+}
+
+/// Whether a stretch takes its histology from another organ's cancer: the "cancer with liver" of "colon cancer
+/// with liver metastases" is no liver cancer. Of values that name an organ only.
+pub(super) fn is_of_another(note: &Index, query: &Query, range: &Range<usize>) -> bool {
+    let own = |word: &str| {
+        query.words.iter().any(|own| own.form.folded == word || own.others.iter().any(|other| other.folded == word))
+    };
+    if !query.words.iter().any(|word| ORGANS.contains(&&*word.form.folded)) || own("skin") || own("cutaneous") {
+        return false;
+    }
+    let tokens = note.tokens();
+    let first = tokens.partition_point(|token| token.start < range.start);
+    let last = tokens.partition_point(|token| token.start < range.end);
+    let word = |at: usize| tokens.get(at).map(|&token| note.fold_of(token)).unwrap_or_default();
+    let joined = |at: usize| tokens.get(at).is_some_and(|token| token.gap == 1);
+    (first..last).filter(|&at| is_cancer(word(at))).any(|head| {
+        let before = (1..=2).map_while(|back| head.checked_sub(back));
+        let mut before = before.take_while(|&at| joined(at + 1)).map(word).take_while(|word| !own(word));
+        before.any(|word| ORGANS.contains(&word))
+    })
 }
 
 fn is_cancer(folded: &str) -> bool {

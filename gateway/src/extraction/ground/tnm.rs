@@ -79,10 +79,9 @@ impl Organ {
             (Self::Breast, _, 2) | (Self::Breast, 3, 1) => "IIIA",
             (Self::Breast, 3, 0) | (Self::Breast, 2, 1) => "IIB",
             (Self::Breast, 2, 0) | (Self::Breast, 0 | 1, 1) => "IIA",
-            (Self::Breast, 1, 0) => "I",
             (Self::Bowel, _, 1 | 2) | (Self::Prostate, 3 | 4, 0) => "III",
             (Self::Bowel, 3 | 4, 0) => "II",
-            (Self::Bowel, 1 | 2, 0) => "I",
+            (Self::Breast, 1, 0) | (Self::Bowel, 1 | 2, 0) => "I",
             _ => return None,
         })
     }

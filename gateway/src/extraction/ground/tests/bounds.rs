@@ -95,6 +95,10 @@ fn stages_of_other_diseases_are_not_the_tumours() {
 #[test]
 fn parts_of_a_tumours_name_belong_together() {
     check(&[
+        (Field::CancerType, "pancreatic adenocarcinoma", "A pancreatic head adenocarcinoma.", true),
+        (Field::CancerType, "liver cancer", "Colon cancer with liver metastases.", false),
+        (Field::CancerType, "breast adenocarcinoma", "Lung adenocarcinoma and breast cancer.", false),
+        (Field::CancerType, "breast adenocarcinoma", "Adenocarcinoma of the left breast, lung clear.", true),
         (Field::CancerType, "lung cancer", "A lung nodule was seen. She has breast cancer.", false),
         (Field::CancerType, "lung cancer", "Breast cancer, with a lung nodule.", false),
         (Field::CancerType, "lung cancer", "Cancer of the left breast, nodule in the lung.", false),
