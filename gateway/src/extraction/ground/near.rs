@@ -76,6 +76,8 @@ fn is_of_disease(folded: &str) -> bool {
                 | "nodes"
                 | "nodal"
                 | "burden"
+                | "involvement"
+                | "lytic"
                 | "implants"
                 | "deposits"
                 | "lymphoma"

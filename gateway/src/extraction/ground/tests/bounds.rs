@@ -139,3 +139,15 @@ fn shorthand_counts_under_its_guard() {
         (Field::MetastasisSite, "regional lymph nodes", "One positive sentinel lymph node.", true),
     ]);
 }
+
+#[test]
+fn places_are_metastatic_only_where_the_disease_is_there() {
+    check(&[
+        (Field::MetastasisSite, "bone", "Fracture at T12 after a fall.", false),
+        (Field::MetastasisSite, "bone", "A new metastasis at T12.", true),
+        (Field::MetastasisSite, "peritoneum", "Ascites from cirrhosis.", false),
+        (Field::MetastasisSite, "peritoneum", "Malignant ascites.", true),
+        (Field::Response, "recurrence", "Recurrent urinary infections.", false),
+        (Field::Response, "recurrence", "Recurrent tumour in the bed.", true),
+    ]);
+}
