@@ -87,6 +87,35 @@ fn terms_are_recognised_even_where_they_are_negated() {
     }
 }
 
+/// An empty record says why it is empty; a note in another language says so also where something was read.
+#[tokio::test]
+async fn nothing_found_is_never_silent() {
+    use crate::{
+        admission::Admission,
+        extraction::{Pipeline, TokenBudget, WarningCode, Wishes},
+    };
+    let pipeline = Pipeline::new(Arc::new(RulesEngine::default()), Admission::new(1, 1), 10_000);
+    let budget = TokenBudget::Adjustable(1_024);
+    let ask =
+        Ask { model: None, temperature: 0.0, seed: None, budget, confidence: false, request_id: Arc::from("test") };
+    for (text, expected) in [
+        ("Possible lung cancer.", Some(WarningCode::ContradictedValue)),
+        ("Will start osimertinib.", Some(WarningCode::ContradictedValue)),
+        ("On osimertinib since May.", Some(WarningCode::NoOncologyTerms)),
+        ("Sprained ankle.", Some(WarningCode::NoOncologyTerms)),
+        ("Patient mit Lungenkarzinom und Lebermetastasen unter Osimertinib.", Some(WarningCode::NoOncologyTerms)),
+        ("Paciente con cancer de mama estadio IV en tratamiento con letrozole.", Some(WarningCode::NoOncologyTerms)),
+        ("Paciente con melanoma estadio IV, sin metastasis en el higado.", Some(WarningCode::NoOncologyTerms)),
+        ("Stage IV lung cancer.", None),
+        ("T1N0 disease.", None),
+    ] {
+        let deadline = Deadline::after(std::time::Duration::from_secs(30));
+        let answer = pipeline.extract(&note(text), &ask, Wishes::default(), deadline).await.unwrap().0;
+        let code = answer.warnings.iter().find(|warning| warning.field.is_none()).map(|warning| warning.code);
+        assert_eq!(code, expected, "{text}: {:?}", answer.warnings);
+    }
+}
+
 /// What the rules recognise and leave out is shown also where the record stays empty.
 #[test]
 fn what_is_left_out_is_withheld() {
