@@ -153,7 +153,7 @@ pub enum WarningCode {
     ConflictingValues,
     /// A part of the note could not be read, and the caller allowed that.
     PartlyUnread,
-    /// The rules engine recognised no oncology term: the note may hold none, or use wording or a
-    /// language that the rules do not know.
+    /// The rules engine recognised no oncology term, or none that it could read: the note may hold none, or use
+    /// wording or a language that the rules do not know.
     NoOncologyTerms,
 }

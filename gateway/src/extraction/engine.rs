@@ -111,7 +111,7 @@ pub struct Draft {
     pub likelihoods: Option<Likelihoods>,
     /// Values that the engine recognised and left out of the record because of what the note says of them.
     pub withheld: Vec<(Field, String)>,
-    /// False only where the engine knows that it recognised no oncology term at all.
+    /// False only where the engine knows that it recognised no oncology term at all, or not enough of the language.
     pub recognised_terms: bool,
 }
 

@@ -157,14 +157,49 @@ impl Record {
     }
 }
 
-/// The parts of a field's value: it is split at `;`, blank parts are left out.
+/// The parts of a field's value: it is split at `;`, blank parts are left out. Not within brackets, so that
+/// "t(9;22)" stays whole; where those do not match, everywhere.
 pub(super) fn parts(value: &str) -> impl Iterator<Item = &str> {
-    value.split(';').map(str::trim).filter(|part| !part.is_empty())
+    let whole = brackets_match(value);
+    let mut depth = 0_i32;
+    let cut = move |c: char| {
+        depth += nesting(c);
+        c == ';' && (depth == 0 || !whole)
+    };
+    value.split(cut).map(str::trim).filter(|part| !part.is_empty())
+}
+
+fn nesting(c: char) -> i32 {
+    i32::from(matches!(c, '(' | '[')) - i32::from(matches!(c, ')' | ']'))
+}
+
+fn brackets_match(value: &str) -> bool {
+    let mut depth = 0_i32;
+    value.chars().all(|c| {
+        depth += nesting(c);
+        depth >= 0
+    }) && depth == 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_split_outside_of_brackets() {
+        for (value, expected) in [
+            ("t(9;22)", &["t(9;22)"][..]),
+            ("t(9;22); FLT3-ITD", &["t(9;22)", "FLT3-ITD"]),
+            ("surgery (2019; R0) ;FOLFOX", &["surgery (2019; R0)", "FOLFOX"]),
+            ("a (b; c", &["a (b", "c"]),
+            ("a) b; (c", &["a) b", "(c"]),
+            ("[x; (y; z)]; w", &["[x; (y; z)]", "w"]),
+            ("; ;", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(parts(value).collect::<Vec<_>>(), expected, "{value}");
+        }
+    }
 
     #[test]
     fn training_json_is_the_training_format() {

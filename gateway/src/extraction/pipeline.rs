@@ -7,8 +7,8 @@ use std::{ops::Range, pin::Pin, sync::Arc, time::Instant};
 use futures_util::{StreamExt, stream};
 
 use super::{
-    Answer, Ask, Confidence, Deadline, Draft, Engine, EngineError, EngineName, Field, ModelText, Note, OffsetUnit,
-    Record, Unread, Warning, WarningCode,
+    Answer, Ask, Confidence, Deadline, Draft, Engine, EngineError, EngineName, Evidence, Field, ModelText, Note,
+    OffsetUnit, Record, Unread, Warning, WarningCode,
     chunk::{self, Chunk, Conflict},
     cross_check,
     evidence::{self, Reviewed},
@@ -210,6 +210,17 @@ impl Whole {
         drafts.find_map(|draft| draft.likelihoods.as_ref()?.of(draft.text.as_str(), field, part))
     }
 
+    /// Why the rules have nothing to show, or little: an empty record must not pass for a note without a cancer
+    /// where that is not known.
+    fn not_read(&self, engine: EngineName, record: &Record, evidence: &Evidence) -> Option<Warning> {
+        let empty = record.is_empty();
+        if self.readings.iter().all(|reading| !reading.draft.recognised_terms) {
+            return Some(if empty { no_terms() } else { another_language() });
+        }
+        let withheld = Field::ALL.into_iter().any(|field| !evidence.get(field).is_empty());
+        (engine == EngineName::Rules && empty).then(|| if withheld { all_withheld() } else { terms_not_read() })
+    }
+
     fn into_answer(mut self, note: &Note, unit: OffsetUnit, engine: EngineName, request_id: &str) -> Answer {
         let record = std::mem::take(&mut self.record);
         let engine_said = (self.chunks > 1).then(|| record.to_training_json());
@@ -219,9 +230,7 @@ impl Whole {
         let Reviewed { record, evidence, mut warnings } = evidence::review(note, record, &withheld, unit, confidence);
         warnings.extend(self.conflicts.iter().map(conflict));
         warnings.extend(self.unread.first().map(|_| partly_unread(self.unread.len(), self.chunks)));
-        if self.readings.iter().all(|reading| !reading.draft.recognised_terms) {
-            warnings.push(no_terms());
-        }
+        warnings.extend(self.not_read(engine, &record, &evidence));
         let mut offsets = note.offsets(unit);
         let mut unread = Vec::with_capacity(self.unread.len());
         for range in &self.unread {
@@ -278,11 +287,36 @@ fn partly_unread(unread: usize, chunks: usize) -> Warning {
 }
 
 fn no_terms() -> Warning {
+    unread_terms(
+        "No oncology term was recognised in wording that the rules engine knows: the note may hold none, or use \
+         other wording or another language.",
+    )
+}
+
+fn another_language() -> Warning {
+    unread_terms(
+        "The note seems to be in a language that the rules engine does not know: little of it was read, and what it \
+         denies may not have been understood.",
+    )
+}
+
+fn terms_not_read() -> Warning {
+    unread_terms(
+        "Single oncology terms were recognised, but no disease that they would belong to: the note may be about \
+         something else, or use wording or a language that the rules engine does not know.",
+    )
+}
+
+fn unread_terms(message: &str) -> Warning {
+    Warning { code: WarningCode::NoOncologyTerms, field: None, message: message.to_owned() }
+}
+
+fn all_withheld() -> Warning {
     Warning {
-        code: WarningCode::NoOncologyTerms,
+        code: WarningCode::ContradictedValue,
         field: None,
-        message: "No oncology term was recognised: the note may hold none, or use wording or a language that the \
-                  rules engine does not know."
+        message: "Oncology terms were recognised, and all were left out because of what the note says of them; see \
+                  `evidence`."
             .to_owned(),
     }
 }

@@ -111,10 +111,7 @@ fn names(view: &View<'_>) -> Vec<Named> {
         if term.is("adj") || term.is("decoy") || lone_acronym || is_of_study(view, &mention.range) {
             continue;
         }
-        let standing = match view.assertion(&mention.range, Field::CancerType) {
-            Assertion::Uncertain if is_known_indication(view, &mention.range) => Assertion::Present,
-            standing => standing,
-        };
+        let standing = view.assertion(&mention.range, Field::CancerType);
         if standing == Assertion::Negated {
             denied.push(term.name);
         } else if standing.in_record(Field::CancerType) || standing == Assertion::Historical {
@@ -142,20 +139,7 @@ fn is_corroborated(view: &View<'_>) -> bool {
     view.terms(Kind::Cancer).iter().any(worded)
         || view.terms(Kind::Treatment).iter().any(|mention| mention.term.is("onco"))
         || view.terms(Kind::Spread).iter().any(|mention| mention.term.is("metastatic") || mention.term.is("sited"))
-}
-
-/// Why an examination was asked for is an open question, unless it names treatment or spread:
-/// "Indication: renal cell carcinoma on sunitinib".
-fn is_known_indication(view: &View<'_>, range: &Range<usize>) -> bool {
-    const OPEN: &str = "rule out|r/o|evaluate for|suspect|possible|concern|exclude|?|screening|versus";
-    const KNOWN: &str = "metastatic|stage|restaging|history of|known|status post|follow";
-    if !view.is_question(range) {
-        return false;
-    }
-    let text = view.near(range, 120, 120);
-    let stretch = range.start.saturating_sub(120)..range.end + 120;
-    let treated = !view.terms_in(Kind::Treatment, &stretch).is_empty();
-    !OPEN.split('|').any(|word| text.contains(word)) && (treated || KNOWN.split('|').any(|word| text.contains(word)))
+        || view.terms(Kind::Marker).iter().any(|mention| mention.term.is("fusionmark"))
 }
 
 /// "Cancer" in the name of a study or a journal says nothing of the patient.

@@ -119,7 +119,7 @@ fn link(view: &View<'_>, values: &mut Values, run: &[Mention], alteration: &Alte
 fn is_mutation(gene: &Mention, alteration: &Alteration) -> bool {
     match gene.term.name {
         "HER2" | "ERBB2" => !matches!(alteration.sort, Sort::Result | Sort::Structural),
-        "AR" | "BCL2" | "BCL6" | "PAX8" | "GATA3" | "WT1" | "HER3" => alteration.sort != Sort::Result,
+        "AR" | "BCL2" | "BCL6" | "MYC" | "PAX8" | "GATA3" | "WT1" | "HER3" => alteration.sort != Sort::Result,
         _ => true,
     }
 }

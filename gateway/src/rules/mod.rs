@@ -8,7 +8,9 @@ mod alterations;
 mod biomarkers;
 mod cancer;
 mod folded;
+mod gate;
 mod genes;
+mod language;
 mod lexicon;
 mod response;
 mod sites;
@@ -32,7 +34,8 @@ pub struct Reading {
     pub record: Record,
     /// What was recognised and kept out of the record because of what the note says of it.
     pub withheld: Vec<(Field, String)>,
-    /// Whether any oncology term was recognised, be it negated, planned or of no use to the record.
+    /// Whether any oncology term was recognised, be it negated, planned or of no use to the record, in a language
+    /// whose denials the rules know.
     pub recognised_terms: bool,
 }
 
@@ -40,38 +43,27 @@ pub struct Reading {
 #[must_use]
 pub fn read(note: &Note) -> Reading {
     let view = View::of(note.as_str());
-    let recognised_terms = names_oncology(&view);
     let diagnosis = cancer::read(&view);
-    if !is_oncologic(&view, &diagnosis) {
-        return Reading { recognised_terms, ..Reading::default() };
-    }
-    let stated = stage::stated(&view);
-    let stage_iv = stated.as_ref().is_some_and(|stage| stage.starts_with("IV"));
-    let spread = sites::read(&view, &diagnosis, stage_iv);
-    let record = Record {
-        stage: stage::read(&view, &diagnosis, &spread, stated),
-        gene_mutation: genes::read(&view, &diagnosis).joined(),
-        biomarker: biomarkers::read(&view).joined(),
-        treatment: treatment::read(&view, &diagnosis).joined(),
-        response: response::read(&view, &diagnosis),
-        metastasis_site: spread.sites.joined(),
-        cancer_type: diagnosis.value.clone(),
-    };
+    let record = if gate::is_oncologic(&view, &diagnosis) { record(&view, &diagnosis) } else { Record::default() };
     let withheld = withheld::read(&view, &diagnosis, &record);
+    let recognised_terms = (names_oncology(&view) || !record.is_empty()) && !language::is_foreign(view.folded.as_str());
     Reading { record, withheld, recognised_terms }
 }
 
-/// Whether the note is about a malignancy of its patient. Without that, "stage 3" is a kidney's, "ER" a
-/// room and methotrexate a drug for joints.
-fn is_oncologic(view: &View<'_>, diagnosis: &Diagnosis) -> bool {
-    let metastatic = || {
-        view.terms(Kind::Spread)
-            .iter()
-            .any(|word| word.term.is("metastatic") && view.counts(&word.range, Field::MetastasisSite))
-    };
-    diagnosis.value.is_some()
-        || [diagnosis.unnamed, metastatic(), treatment::names_antineoplastic(view)].iter().filter(|sign| **sign).count()
-            > 1
+/// The record of a note about a malignancy.
+fn record(view: &View<'_>, diagnosis: &Diagnosis) -> Record {
+    let stated = stage::stated(view);
+    let stage_iv = stated.as_ref().is_some_and(|stage| stage.starts_with("IV"));
+    let spread = sites::read(view, diagnosis, stage_iv);
+    Record {
+        stage: stage::read(view, diagnosis, &spread, stated),
+        gene_mutation: genes::read(view, diagnosis).joined(),
+        biomarker: biomarkers::read(view).joined(),
+        treatment: treatment::read(view, diagnosis).joined(),
+        response: response::read(view, diagnosis),
+        metastasis_site: spread.sites.joined(),
+        cancer_type: diagnosis.value.clone(),
+    }
 }
 
 /// Whether any term of oncology stands in the note, whatever is said of it.
@@ -81,7 +73,7 @@ fn names_oncology(view: &View<'_>) -> bool {
     oncologic(Kind::Cancer, &["whole", "head"])
         || oncologic(Kind::Treatment, &["onco"])
         || oncologic(Kind::Spread, &["metastatic", "sited"])
-        || oncologic(Kind::Marker, &["status", "her2"])
+        || oncologic(Kind::Marker, &["status", "her2", "fusionmark"])
 }
 
 /// The rules behind the engine port.

@@ -7,6 +7,7 @@ use regex::Regex;
 use super::{
     cancer::Diagnosis,
     lexicon::{Kind, Mention},
+    sites,
     view::{View, is_one_of},
 };
 use crate::extraction::{Assertion, Field};
@@ -161,8 +162,20 @@ fn is_stated(view: &View<'_>, mention: &Mention) -> bool {
 /// "PR" is a receptor, "PD" a disease, "CR" a lab value: they count beside words of response only.
 fn is_abbreviation(view: &View<'_>, mention: &Mention) -> bool {
     const WORDS: &str = "response recist imaging restaging scan scans pet ct achieved best cycles mri";
-    const LEADS: [&str; 9] =
-        ["w/", "with", "developed", "had", "showed", "showing", "documented", "response:", "response |"];
+    const LEADS: [&str; 12] = [
+        "->",
+        "=>",
+        "\u{2192}",
+        "w/",
+        "with",
+        "developed",
+        "had",
+        "showed",
+        "showing",
+        "documented",
+        "response:",
+        "response |",
+    ];
     const RECEPTOR: [&str; 13] =
         ["+", "-", " positive", " negative", " pos", " neg", " interval", "/", ":", " <", "%", " status", " (9"];
     let partial = mention.term.tag("cat") == Some("pr");
@@ -175,9 +188,22 @@ fn is_abbreviation(view: &View<'_>, mention: &Mention) -> bool {
     let ends_phrase = next.is_empty() || next.starts_with([',', '.', ';', ')']);
     let receptors = view.folded.before(mention.range.start, 24).contains("er ");
     let led = (!partial || (ends_phrase && !receptors)) && LEADS.iter().any(|word| before.ends_with(word));
+    // "PD in liver": a disease of the nerves has no site.
+    let sited = mention.term.tag("cat") == Some("pd") && names_site_next(view, &mention.range);
+    if sites::is_other_noun(view, &mention.range) {
+        return false;
+    }
+    let led = led || sited;
     let words = view.near(&mention.range, 120, 60).split(|c: char| !c.is_alphanumeric());
     let spoken_of = led || words.into_iter().any(|word| is_one_of(WORDS, word));
     !is_result && spoken_of && view.counts(&mention.range, Field::Response)
+}
+
+/// Whether "in" and an organ stand right behind.
+fn names_site_next(view: &View<'_>, range: &Range<usize>) -> bool {
+    let reach = range.end..range.end + 20;
+    let site = view.terms_in(Kind::Site, &reach).first();
+    site.is_some_and(|site| matches!(view.folded.slice(range.end..site.range.start), " in " | " in the "))
 }
 
 /// Whether the clause speaks of a tumour, its places or a scan.

@@ -186,12 +186,16 @@ fn imaged(view: &View<'_>, word: &Mention) -> Option<&'static str> {
     STUDIES.iter().filter_map(|(words, place)| before.rfind(words).map(|at| (at, *place))).max().map(|(_, place)| place)
 }
 
-/// "Disease-free", "disease progression": the noun is another one.
-fn is_other_noun(view: &View<'_>, range: &Range<usize>) -> bool {
+/// "Disease-free", "disease progression": the noun is another one. Infections and calcium are called metastatic
+/// too; PD is as well a disease of the nerves, or a dialysis.
+pub(crate) fn is_other_noun(view: &View<'_>, range: &Range<usize>) -> bool {
+    const OTHERS: &str = "effect|board|testing|profil|sequenc|mutation|workup|work up|abscess|infect|calcif|pneumonia|\
+                          endophthalm|septic|potential";
     let after = view.folded.after(range.end, 14).trim_start();
-    ["effect", "board", "testing", "profil", "sequenc", "mutation", "workup", "work up"]
-        .iter()
-        .any(|word| after.starts_with(word))
+    let text = view.folded.as_str();
+    let other_pd =
+        view.folded.slice(range.clone()) == "pd" && (text.contains("parkinson") || text.contains("dialysis"));
+    other_pd || OTHERS.split('|').any(|word| after.starts_with(word))
 }
 
 /// Whether a word of spread is of nodes only.

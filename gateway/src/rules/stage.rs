@@ -195,6 +195,11 @@ impl Tnm {
     }
 }
 
+/// Whether the note gives T and N together, which nothing but a malignancy has.
+pub(crate) fn names_formula(view: &View<'_>) -> bool {
+    tnm(view).is_some_and(|tnm| tnm.t.is_some_and(|t| t.is_ascii_digit()) && tnm.n.is_some_and(|n| n.is_ascii_digit()))
+}
+
 /// The last TNM formula that counts and has at least T and N, or else a pathological or clinical T.
 fn tnm(view: &View<'_>) -> Option<Tnm> {
     let text = view.folded.as_str();

@@ -80,8 +80,73 @@ fn terms_are_recognised_even_where_they_are_negated() {
         ("Was offered pembrolizumab.", true),
         ("Sprained ankle, ibuprofen as needed.", false),
         ("El paciente refiere dolor.", false),
+        // Drugs are spelled alike everywhere; what is denied is not understood.
+        ("Paciente con cancer de mama en tratamiento con trastuzumab, sin metastasis.", false),
     ] {
         assert_eq!(read(&note(text)).recognised_terms, expected, "{text}");
+    }
+}
+
+/// An empty record says why it is empty; a note in another language says so also where something was read.
+#[tokio::test]
+async fn nothing_found_is_never_silent() {
+    use crate::{
+        admission::Admission,
+        extraction::{Pipeline, TokenBudget, WarningCode, Wishes},
+    };
+    let pipeline = Pipeline::new(Arc::new(RulesEngine::default()), Admission::new(1, 1), 10_000);
+    let budget = TokenBudget::Adjustable(1_024);
+    let ask =
+        Ask { model: None, temperature: 0.0, seed: None, budget, confidence: false, request_id: Arc::from("test") };
+    for (text, expected) in [
+        ("Possible lung cancer.", Some(WarningCode::ContradictedValue)),
+        ("Will start osimertinib.", Some(WarningCode::ContradictedValue)),
+        ("On osimertinib since May.", Some(WarningCode::NoOncologyTerms)),
+        ("Sprained ankle.", Some(WarningCode::NoOncologyTerms)),
+        ("Patient mit Lungenkarzinom und Lebermetastasen unter Osimertinib.", Some(WarningCode::NoOncologyTerms)),
+        ("Paciente con cancer de mama estadio IV en tratamiento con letrozole.", Some(WarningCode::NoOncologyTerms)),
+        ("Paciente con melanoma estadio IV, sin metastasis en el higado.", Some(WarningCode::NoOncologyTerms)),
+        ("Stage IV lung cancer.", None),
+        ("T1N0 disease.", None),
+    ] {
+        let deadline = Deadline::after(std::time::Duration::from_secs(30));
+        let answer = pipeline.extract(&note(text), &ask, Wishes::default(), deadline).await.unwrap().0;
+        let code = answer.warnings.iter().find(|warning| warning.field.is_none()).map(|warning| warning.code);
+        assert_eq!(code, expected, "{text}: {:?}", answer.warnings);
+    }
+}
+
+/// What the rules recognise and leave out is shown also where the record stays empty.
+#[test]
+fn what_is_left_out_is_withheld() {
+    for (text, field, value) in [
+        ("Possible lung cancer.", Field::CancerType, "lung cancer"),
+        ("Mother had breast cancer.", Field::CancerType, "breast cancer"),
+        ("Pembrolizumab was declined.", Field::Treatment, "pembrolizumab"),
+        ("No liver metastases.", Field::MetastasisSite, "liver"),
+        ("Stage II colon cancer; will start FOLFOX.", Field::Treatment, "FOLFOX"),
+    ] {
+        let withheld = read(&note(text)).withheld;
+        assert!(withheld.contains(&(field, value.to_owned())), "{text}: {withheld:?}");
+    }
+}
+
+/// Without the name of a cancer the rest of the note decides.
+#[test]
+fn fields_are_filled_without_a_named_diagnosis() {
+    for (text, expected) in [
+        ("Stage III disease, KRAS G12C mutation found.", [Some("III"), Some("KRAS G12C"), None, None]),
+        ("Stage II, on adjuvant osimertinib.", [Some("II"), None, Some("adjuvant osimertinib"), None]),
+        ("Metastases in the brain and the adrenal gland.", [Some("IV"), None, None, Some("brain; adrenal gland")]),
+        ("Metastatic calcification of the lung. No tumor.", [None; 4]),
+        ("Melanoma in 2005. Metastatic calcification of the skin.", [None; 4]),
+        ("Prostate cancer and Parkinson disease. PD in the brain clinic.", [None; 4]),
+        ("Stage III disease of the kidneys.", [None; 4]),
+        ("Stage 2, continue lisinopril.", [None; 4]),
+    ] {
+        let record = read(&note(text)).record;
+        let found = [Field::Stage, Field::GeneMutation, Field::Treatment, Field::MetastasisSite].map(|f| record.get(f));
+        assert_eq!(found, expected, "{text}");
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     folded::Folded,
     lexicon::{Kind, Mention, Mentions},
 };
-use crate::extraction::{Assertion, Context, Field, Section};
+use crate::extraction::{Assertion, Context, Field};
 
 /// A note, read once.
 pub(crate) struct View<'note> {
@@ -58,11 +58,6 @@ impl<'note> View<'note> {
         self.assertion(range, field).in_record(field)
     }
 
-    /// Whether a stretch stands where an open question is put: the indication of an examination.
-    pub(crate) fn is_question(&self, range: &Range<usize>) -> bool {
-        self.context.section_at(self.folded.origin(range).start) == Section::Question
-    }
-
     /// The sentence that holds an offset.
     pub(crate) fn sentence(&self, at: usize) -> Range<usize> {
         let index = self.sentences.partition_point(|sentence| sentence.end <= at);
@@ -103,6 +98,11 @@ impl Values {
     /// Whether a meaning is there.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.keys.contains(key)
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
     }
 
     /// The meanings.

@@ -20,7 +20,8 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, record: &Record) -> V
     let mut withheld: Vec<(Field, String)> = Vec::new();
     let lists: [List; 5] = [
         (Field::CancerType, Kind::Cancer, |cancer, _| cancer.term.is("whole")),
-        (Field::GeneMutation, Kind::Gene, |_, _| true),
+        // HER2 that is negative is a biomarker, and in the record as that.
+        (Field::GeneMutation, Kind::Gene, |gene, _| gene.term.name != "HER2"),
         (Field::Biomarker, Kind::Marker, |marker, _| !marker.term.is("lineage") && !marker.term.is("status")),
         (Field::Treatment, Kind::Treatment, is_treatment),
         (Field::MetastasisSite, Kind::Site, |_, _| true),

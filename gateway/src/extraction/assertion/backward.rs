@@ -90,8 +90,7 @@ impl Walk<'_> {
 
     /// Whether this word is a protein change such as V600E: the end of a finding, not an item of a list.
     fn is_variant(&self, at: usize) -> bool {
-        let word = self.words.get(at).and_then(|word| self.text.get(word.folded_start..word.folded_end));
-        match word.unwrap_or_default() {
+        match self.spelled(at) {
             [first, digits @ .., last] => {
                 let letters = first.is_ascii_alphabetic() && last.is_ascii_alphabetic();
                 letters && !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)

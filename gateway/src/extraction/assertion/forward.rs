@@ -15,6 +15,9 @@ struct Ahead {
     /// Where the walk gives up.
     limit: usize,
     commas: Commas,
+    /// Whether the cue is an aside ("never operated on", "without symptoms"), after which the note goes on with
+    /// what there is.
+    aside: bool,
     /// Parentheses opened since the cue.
     depth: usize,
     /// The last "and" or comma, where a new statement may have begun.
@@ -33,7 +36,8 @@ impl Walk<'_> {
         let from = place.last + 1;
         let limit = from.saturating_add(within);
         let (broken, list_until, phrase, named, outcome) = (None, None, None, None, None);
-        let mut ahead = Ahead { from, limit, commas, depth: 0, broken, list_until, phrase, named, outcome };
+        let aside = matches!(self.spelled(place.first), b"never" | b"without" | b"w");
+        let mut ahead = Ahead { from, limit, commas, aside, depth: 0, broken, list_until, phrase, named, outcome };
         let mut at = from;
         while at < limit && !self.opens(at) {
             if let Some(end) = self.step(&mut ahead, place, at) {
@@ -74,6 +78,7 @@ impl Walk<'_> {
                 ahead.broken = Some(at);
                 return (!self.goes_on(ahead, place, at)).then_some(at);
             }
+            Mark::Preposition | Mark::With if ahead.aside && !adjacent && self.leads_back(at) => return Some(at),
             Mark::Preposition if self.mark_before(at) != Mark::GeneHead => ahead.stops_phrase(at),
             Mark::With => {
                 ahead.stops_phrase(at);
@@ -85,6 +90,15 @@ impl Walk<'_> {
         None
     }
 
+    /// Whether what follows "with" or "on" is what the patient has after all: "without comorbidities, with HER2
+    /// positive disease". Not in "never treated with nivolumab".
+    fn leads_back(&self, at: usize) -> bool {
+        let verb = at.checked_sub(1).map(|before| self.spelled(before)).unwrap_or_default();
+        matches!(self.spelled(at), b"with" | b"on")
+            && !verb.ends_with(b"ed")
+            && !matches!(verb, b"been" | b"put" | b"was" | b"is" | b"metastases" | b"metastasis")
+    }
+
     /// Whether the scope goes on after this comma.
     fn goes_on(&self, ahead: &mut Ahead, place: &Place, comma: usize) -> bool {
         if ahead.commas == Commas::Flow {
@@ -92,7 +106,7 @@ impl Walk<'_> {
         }
         let until = ahead.list_until.unwrap_or_else(|| self.list_end(place, comma, ahead.limit));
         ahead.list_until = Some(until);
-        comma < until || self.bare_item(ahead.from, comma)
+        comma < until || (!ahead.aside && self.bare_item(ahead.from, comma))
     }
 
     /// Where the list ends that the first comma, at `comma`, may be part of: after its "or" or "and",

@@ -21,6 +21,7 @@ static HEADINGS: LazyLock<HashMap<&'static [u8], Section>> = LazyLock::new(|| {
             "[plan]" => section = Section::Plan,
             "[allergies]" => section = Section::Allergies,
             "[pending]" => section = Section::Pending,
+            "[reason]" => section = Section::Reason,
             "[question]" => section = Section::Question,
             comment if comment.starts_with('#') => {}
             name => drop(names.insert(name.as_bytes(), section)),

@@ -103,6 +103,8 @@ pub enum Section {
     Allergies,
     /// Results that are awaited.
     Pending,
-    /// Why an examination was asked for, or differential diagnoses: open questions.
+    /// Why an examination was asked for: a known disease, or an open question.
+    Reason,
+    /// Clinical questions and differential diagnoses: open.
     Question,
 }

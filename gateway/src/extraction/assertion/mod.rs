@@ -76,7 +76,7 @@ impl<'note> Context<'note> {
     /// response ("no evidence of disease").
     #[must_use]
     pub fn assess(&self, range: Range<usize>, field: Field) -> Assertion {
-        let section = self.section_at(range.start);
+        let section = self.standing_section(&range);
         if section == Section::FamilyHistory {
             return Assertion::Family;
         }
@@ -107,6 +107,38 @@ impl<'note> Context<'note> {
     #[must_use]
     pub fn section_at(&self, offset: usize) -> Section {
         self.sentence(offset).map_or(Section::Body, |sentence| sentence.section)
+    }
+
+    /// The section that a thing stands in, as far as its own sentence bears it out: the past ends in "PMH: breast
+    /// cancer 2010, now stage IV lung cancer", and the reason for an examination is a question only if it asks.
+    fn standing_section(&self, range: &Range<usize>) -> Section {
+        let Some(sentence) = self.sentence(range.start) else { return Section::Body };
+        let from = self.words.partition_point(|word| word.start < sentence.start);
+        let to = self.words.partition_point(|word| word.start < range.start);
+        let before = self.words.get(from.max(to.saturating_sub(REACH))..to).unwrap_or_default();
+        let says = |own: &[&str]| {
+            let mut spelled = before.iter().filter_map(|word| self.text.get(word.start..word.end));
+            spelled.any(|word| own.iter().any(|own| own.eq_ignore_ascii_case(word)))
+        };
+        match sentence.section {
+            Section::PastHistory if says(&["now", "currently", "presents", "presenting"]) => Section::Body,
+            Section::Reason if says(&["evaluate", "evaluation", "eval", "assess", "exclude", "rule"]) => {
+                Section::Question
+            }
+            Section::Reason if self.is_asked(range.end..sentence.end) => Section::Question,
+            Section::Reason => Section::Body,
+            section => section,
+        }
+    }
+
+    /// Whether the rest of a sentence ends in a question mark. One with a space before it asks for what follows.
+    fn is_asked(&self, rest: Range<usize>) -> bool {
+        let rest = self.text.as_bytes().get(rest).unwrap_or_default();
+        let rest = rest.get(..rest.len().min(200)).unwrap_or_default();
+        rest.first() == Some(&b'?')
+            || rest
+                .windows(2)
+                .any(|pair| matches!(pair, [before, b'?'] if !before.is_ascii_whitespace() && *before != b'('))
     }
 
     fn sentence(&self, offset: usize) -> Option<&Sentence> {

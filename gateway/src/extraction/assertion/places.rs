@@ -85,6 +85,12 @@ impl<'words> Walk<'words> {
         at.checked_sub(1).map_or(Mark::End, |before| self.mark(before))
     }
 
+    /// The word as cues are written; nothing past the last one.
+    pub(super) fn spelled(&self, at: usize) -> &[u8] {
+        let word = self.words.get(at);
+        word.and_then(|word| self.text.get(word.folded_start..word.folded_end)).unwrap_or_default()
+    }
+
     pub(super) fn opens(&self, at: usize) -> bool {
         self.words.get(at).is_none_or(|word| word.opens)
     }
@@ -121,8 +127,7 @@ impl<'words> Walk<'words> {
 
     /// Whether a word turns to something else: what comes after "was considered but" is not considered.
     fn turns(&self, at: usize) -> bool {
-        let word = self.words.get(at).and_then(|word| self.text.get(word.folded_start..word.folded_end));
-        word.is_some_and(|word| word == b"but" || word == b"however")
+        matches!(self.spelled(at), b"but" | b"however")
     }
 
     fn either(&self, place: &Place) -> Either {

@@ -69,6 +69,36 @@ pub(in crate::extraction) fn split(text: &str) -> Vec<Sentence> {
     splitter.sentences
 }
 
+/// Whether a sentence behind "PMH: ..." is of the present again. A list of past illnesses goes on in fragments.
+fn tells_of_now(sentence: &[u8]) -> bool {
+    const LONGEST_FRAGMENT: usize = 9;
+    let words = || sentence.split(|byte| !byte.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words().count() > LONGEST_FRAGMENT || words().any(is_of_now)
+}
+
+/// Whether a word begins what is the case now.
+fn is_of_now(word: &[u8]) -> bool {
+    const WORDS: [&[u8]; 16] = [
+        b"now",
+        b"currently",
+        b"current",
+        b"presently",
+        b"today",
+        b"presents",
+        b"presented",
+        b"presenting",
+        b"newly",
+        b"here",
+        b"is",
+        b"has",
+        b"was",
+        b"were",
+        b"referred",
+        b"admitted",
+    ];
+    WORDS.iter().any(|own| own.eq_ignore_ascii_case(word))
+}
+
 struct Splitter<'note> {
     bytes: &'note [u8],
     sentences: Vec<Sentence>,
@@ -98,6 +128,10 @@ impl Splitter<'_> {
 
     fn close(&mut self) {
         if let Some((start, end)) = self.open.take() {
+            if self.section == Section::PastHistory && self.inline && self.said && tells_of_now(self.slice(start..end))
+            {
+                (self.section, self.inline) = (Section::Body, false);
+            }
             self.sentences.push(Sentence { start, end, section: self.section, heading: false });
             self.said = true;
         }

@@ -9,7 +9,8 @@ use memchr::memmem;
 
 use super::{
     index::{Index, Kind, Token},
-    query::{Form, Query, Word},
+    query::{Form, Query, WIDEST_GAP, Word},
+    results,
     words::{self, is_joiner, is_negator},
 };
 
@@ -20,10 +21,10 @@ const MOST_MATCHES: usize = 64;
 
 /// One place of one word: a range of tokens of the note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    first: usize,
-    last: usize,
-    rule: Option<&'static str>,
+pub(super) struct Place {
+    pub(super) first: usize,
+    pub(super) last: usize,
+    pub(super) rule: Option<&'static str>,
 }
 
 /// A stretch of the note that holds all words.
@@ -57,17 +58,8 @@ pub(super) fn matches(note: &Index, query: &Query, loose: bool) -> Vec<Match> {
         .collect()
 }
 
-/// For each word where it stands by itself, wherever the others are; nothing where one stands nowhere.
-pub(super) fn scattered(note: &Index, query: &Query) -> Option<Vec<Vec<Match>>> {
-    let of = |place: &Place| {
-        let range = note.tokens().get(place.first)?.start..note.tokens().get(place.last)?.end;
-        Some(Match { range, width: place.last - place.first, rule: place.rule })
-    };
-    let places = all_places(note, query, true)?;
-    Some(places.iter().map(|places| places.iter().take(MOST_MATCHES).filter_map(of).collect()).collect())
-}
-
-fn all_places(note: &Index, query: &Query, loose: bool) -> Option<Vec<Vec<Place>>> {
+/// Where each word stands; nothing where one stands nowhere.
+pub(super) fn all_places(note: &Index, query: &Query, loose: bool) -> Option<Vec<Vec<Place>>> {
     let mut all = Vec::with_capacity(query.words.len());
     for word in &query.words {
         let places = places_of(note, word, loose);
@@ -123,13 +115,22 @@ fn collect(note: &Index, form: &Form, folded: &str, places: &mut Vec<Place>) {
             Some("s" | "es") => form.inflects && folded.len() > 3,
             _ => false,
         };
-        if ends_here && stands_together(tokens, at, form) {
+        if ends_here && stands_together(tokens, at, form) && !follows_non(note, first) {
             places.push(Place { first, last, rule: form.rule });
             if places.len() >= MOST_PLACES {
                 break;
             }
         }
     }
+}
+
+/// Whether "non" stands right before: the Hodgkin lymphoma of "non-Hodgkin lymphoma" is none.
+fn follows_non(note: &Index, first: usize) -> bool {
+    let before = first.checked_sub(1).and_then(|before| note.tokens().get(before));
+    let joined = note.tokens().get(first).zip(before).is_some_and(|(token, before)| {
+        token.gap == 1 && token.sentence == before.sentence && token.clause == before.clause
+    });
+    joined && before.is_some_and(|&before| note.fold_of(before) == "non")
 }
 
 /// Whether tokens of the note may be read as one word: nothing or one mark between them, or white
@@ -181,7 +182,11 @@ fn acceptable(note: &Index, query: &Query, chosen: &[Place]) -> bool {
     let mut order: Vec<(Place, usize)> = chosen.iter().copied().zip(0..).collect();
     order.sort_unstable_by_key(|(place, _)| (place.first, place.last));
     let is_pole = |word: usize| query.words.get(word).is_some_and(|word| words::is_pole(&word.form.folded));
-    if order.len() > 1 && order.first().is_some_and(|&(place, word)| is_pole(word) && !points_on(note, place)) {
+    // "Positive sentinel node": a listed wording that begins with its result means just that.
+    let leads = !query.has_results && query.widest_gap < WIDEST_GAP;
+    if order.len() > 1
+        && order.first().is_some_and(|&(place, word)| is_pole(word) && !(leads && word == 0) && !points_on(note, place))
+    {
         return false;
     }
     order.windows(2).all(|pair| {
@@ -197,10 +202,17 @@ fn acceptable(note: &Index, query: &Query, chosen: &[Place]) -> bool {
         if is_sign(note, *to) && !(between.is_empty() && to.gap == 0) {
             return false;
         }
+        let spelled = |word: &usize| query.words.get(*word).map_or("", |word| &*word.form.folded);
+        if query.has_results && results::are_of_another(note, between, spelled(left_word), spelled(right_word)) {
+            return false;
+        }
         let mut gap = 0;
         for &token in between {
             let word = note.fold_of(token);
-            if is_negator(word) || (is_sign(note, token) && token.gap == 0) {
+            // "BRAF testing positive for V600E"
+            let points =
+                query.has_results && word == "positive" && between.iter().any(|&token| note.fold_of(token) == "for");
+            if (is_negator(word) && !points) || (is_sign(note, token) && token.gap == 0) {
                 return false;
             }
             gap += usize::from(!is_joiner(word) && word != "+");

@@ -7,11 +7,12 @@ use std::{
 };
 
 use super::{
+    acronyms,
     align::{self, Match},
     index::Index,
-    links, pieces,
+    links, organs, pieces,
     query::{self, Query},
-    stage,
+    results, stage, tnm,
 };
 use crate::extraction::{Assertion, Basis, Context, Field, Note, staging};
 
@@ -32,6 +33,7 @@ pub(super) struct Found {
 /// One note, read at most once for its words and once for what it says of them.
 pub(super) struct Finder<'note> {
     index: LazyCell<Index, Box<dyn FnOnce() -> Index + 'note>>,
+    text: &'note str,
     context: LazyCell<Context<'note>, Box<dyn FnOnce() -> Context<'note> + 'note>>,
     /// Whether the name of an examination may stand for the organ: "brain MRI: two metastases".
     by_examination: Cell<bool>,
@@ -40,6 +42,7 @@ pub(super) struct Finder<'note> {
 impl<'note> Finder<'note> {
     pub(super) fn of(note: &'note Note) -> Self {
         Self {
+            text: note.as_str(),
             index: LazyCell::new(Box::new(|| Index::of(note.as_str()))),
             context: LazyCell::new(Box::new(|| Context::of(note.as_str()))),
             by_examination: Cell::new(false),
@@ -59,9 +62,10 @@ impl<'note> Finder<'note> {
 
     fn search(&self, field: Field, value: &str) -> Option<Found> {
         let mut denied = None;
-        let ways: [&dyn Fn() -> Option<Found>; 6] = [
+        let ways: [&dyn Fn() -> Option<Found>; 7] = [
             &|| self.by_words(field, value),
             &|| self.by_link(field, value),
+            &|| self.by_shorthand(field, value),
             &|| self.by_brackets(field, value),
             &|| self.without_order(field, value),
             &|| self.by_segments(field, value),
@@ -85,11 +89,18 @@ impl<'note> Finder<'note> {
             return self.by_group(&group);
         }
         let query = Query::of(value, field);
-        let stated = self.choose(field, align::matches(&self.index, &query, false), Basis::Stated, None);
+        let matches = |loose: bool| {
+            let mut matches = align::matches(&self.index, &query, loose);
+            matches.retain(|place| {
+                field != Field::CancerType || !organs::is_of_another(&self.index, &query, &place.range)
+            });
+            matches
+        };
+        let stated = self.choose(field, matches(false), Basis::Stated, None);
         if stated.as_ref().is_some_and(|found| found.affirmed) {
             return stated;
         }
-        let loose = self.choose(field, align::matches(&self.index, &query, true), Basis::Normalized, None);
+        let loose = self.choose(field, matches(true), Basis::Normalized, None);
         match loose {
             Some(loose) if loose.affirmed || stated.is_none() => Some(loose),
             _ => stated,
@@ -132,7 +143,8 @@ impl<'note> Finder<'note> {
         let mut denied = None;
         for link in links::of(field, &query::key(value)) {
             for wording in &link.wordings {
-                let matches = align::matches(&self.index, wording, false);
+                let mut matches = align::matches(&self.index, wording, false);
+                matches.retain(|place| link.beside.stands_by(&self.index, &place.range));
                 match self.choose(link.judged_as, matches, link.basis, Some(link.rule)) {
                     Some(found) if found.affirmed => return Some(found),
                     Some(found) if link.basis == Basis::Normalized => drop(denied.get_or_insert(found)),
@@ -143,16 +155,44 @@ impl<'note> Finder<'note> {
         denied
     }
 
+    /// What clinicians write in short: "best response: PR", "T2 N1" of a breast cancer, "ER 95 %".
+    fn by_shorthand(&self, field: Field, value: &str) -> Option<Found> {
+        let (ranges, basis, rule) = match field {
+            Field::Response => {
+                let places = acronyms::places(&self.index, self.text, &query::key(value));
+                (places, Basis::Normalized, "response_initials")
+            }
+            Field::Stage => {
+                let places = tnm::places(&self.index, value.trim());
+                (places, Basis::Inferred, "tnm_implies_stage_group")
+            }
+            Field::Biomarker => {
+                let found = self.find(field, &results::by_percentage(value)?)?;
+                return Some(Found { basis: Basis::Normalized, rule: Some("percentage_tells_result"), ..found });
+            }
+            _ => return None,
+        };
+        let matches = ranges.into_iter().map(|range| Match { width: range.len(), range, rule: None }).collect();
+        self.choose(field, matches, basis, Some(rule))
+    }
+
     /// "BRCA2 (germline)": both the value and what qualifies it stand in the note.
     fn by_brackets(&self, field: Field, value: &str) -> Option<Found> {
         let (outside, inside) = pieces::brackets(value)?;
         let mut all = vec![self.find(field, outside.trim())?];
-        for within in inside {
+        for &within in &inside {
             for piece in pieces::pieces(within) {
                 all.push(self.find(field, piece)?);
             }
         }
-        together(all)
+        let found = together(all)?;
+        // A result in brackets must be the symbol's own also in the note: "PD-L1 (high)".
+        let symbol = results::symbol_of(&outside).filter(|_| matches!(field, Field::Biomarker | Field::GeneMutation));
+        let tied = symbol.is_none_or(|symbol| {
+            let mut results = inside.iter().filter(|within| results::is_bare_result(within));
+            results.all(|within| self.find(field, &format!("{symbol} {within}")).is_some())
+        });
+        tied.then_some(found)
     }
 
     /// "initial partial response": the response is there, that it was the first is the reader's order.
@@ -188,14 +228,15 @@ impl<'note> Finder<'note> {
         if query.words.len() < 2 {
             return None;
         }
-        let scattered = align::scattered(&self.index, &query)?;
-        let each = scattered.into_iter().map(|places| {
-            let found = self.choose(field, places, Basis::Inferred, None)?;
-            Some(Found { ranges: found.ranges.into_iter().take(1).collect(), ..found })
-        });
-        let mut found = together(each.collect::<Option<Vec<_>>>()?)?;
-        (found.basis, found.rule) = (Basis::Inferred, Some("named_in_parts"));
-        found.affirmed.then_some(found)
+        organs::stretches(&self.index, &query).into_iter().find_map(|words| {
+            let each = words.into_iter().map(|places| {
+                let found = self.choose(field, places, Basis::Inferred, None)?;
+                Some(Found { ranges: found.ranges.into_iter().take(1).collect(), ..found })
+            });
+            let mut found = together(each.collect::<Option<Vec<_>>>()?)?;
+            (found.basis, found.rule) = (Basis::Inferred, Some("named_in_parts"));
+            found.affirmed.then_some(found)
+        })
     }
 
     /// The tightest of the places that the note affirms, else of all.
@@ -205,6 +246,11 @@ impl<'note> Finder<'note> {
                 let examined = !self.by_examination.get() && self.names_examination(&place.range);
                 !examined && !self.names_primary(&place.range)
             });
+        }
+        if field == Field::Biomarker {
+            let linked = rule.is_some();
+            matches
+                .retain(|place| !((linked || place.rule.is_some()) && results::are_turned(&self.index, &place.range)));
         }
         if matches.is_empty() {
             return None;

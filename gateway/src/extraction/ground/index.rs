@@ -173,6 +173,8 @@ impl Scan {
         self.gap += 1;
         match c {
             '.' if next.is_some_and(|next| !next.is_whitespace()) => {}
+            // The chromosomes of "t(9;22)".
+            ';' if next.is_some_and(|next| next.is_ascii_digit()) => {}
             '.' | '!' | '?' | ';' | '\u{c}' | '。' => self.sentence += 1,
             ',' | '|' | '\t' | '—' | '–' | '•' | '、' => self.clause += 1,
             '\n' => {

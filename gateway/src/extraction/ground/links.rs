@@ -3,7 +3,10 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use super::query::{Query, key};
+use super::{
+    near::Beside,
+    query::{Query, key},
+};
 use crate::extraction::{Basis, Field};
 
 /// A rule that links values of one field to wordings.
@@ -15,6 +18,8 @@ pub(super) struct Link {
     /// The field as which the note's assertion of the wording is judged.
     pub(super) judged_as: Field,
     pub(super) wordings: Vec<Query>,
+    /// What must stand beside the wording.
+    pub(super) beside: Beside,
 }
 
 #[derive(Default)]
@@ -41,9 +46,11 @@ static LINKS: LazyLock<Links> = LazyLock::new(|| {
 
 impl Links {
     fn read(&mut self, field: Field, list: &'static str) {
-        let (mut basis, mut rule, mut judged_as) = (Basis::Normalized, "", field);
+        let (mut basis, mut rule, mut judged_as, mut beside) = (Basis::Normalized, "", field, Beside::Anything);
         for line in list.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             if let Some(heading) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+                let (heading, near) = heading.split_once(", near ").unwrap_or((heading, ""));
+                beside = Beside::named(near);
                 let (named, said_of) = heading.split_once(", said of ").unwrap_or((heading, ""));
                 judged_as = Field::named(said_of).unwrap_or(field);
                 let (kind, name) = named.split_once(' ').unwrap_or(("normalized", named));
@@ -56,7 +63,7 @@ impl Links {
                 }
                 // A wording stands by its own words: synonyms of synonyms lead anywhere.
                 let wordings = wordings.split('|').map(|wording| Query::literal(wording.trim())).collect();
-                self.all.push(Link { basis, rule, judged_as, wordings });
+                self.all.push(Link { basis, rule, judged_as, wordings, beside });
             }
         }
     }

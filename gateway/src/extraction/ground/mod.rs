@@ -3,15 +3,20 @@
 //! Works the same for every engine and never changes a value: what is not found is said to be
 //! `unsupported`, and stays.
 
+mod acronyms;
 mod align;
 mod find;
 mod index;
 mod links;
+mod near;
+mod organs;
 mod pieces;
 mod query;
+mod results;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod tnm;
 mod words;
 
 use self::find::{Finder, Found};

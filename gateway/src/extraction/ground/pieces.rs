@@ -13,7 +13,7 @@ static JOINER: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// What parts the phases of a response.
 static SEGMENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)\s*[,/;()]\s*(?:then\s+|and\s+|followed by\s+)?|\s+(?:and then|and|then|followed by|followed|after|before|with|on|to|in|at|but|of|by|per)\s+").ok()
+    Regex::new(r"(?i)\s*[,/;()+]\s*(?:then\s+|and\s+|followed by\s+)?|\s+(?:and then|and|then|followed by|followed|after|before|with|on|to|in|at|but|of|by|per)\s+").ok()
 });
 
 /// Whether a field lists things of which each is true or false by itself.

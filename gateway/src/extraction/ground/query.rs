@@ -14,6 +14,8 @@ pub(super) struct Query {
     pub(super) words: Vec<Word>,
     /// Most words of the note that may stand between two of these.
     pub(super) widest_gap: usize,
+    /// Whether results belong to symbols here, so that none may be taken from another's.
+    pub(super) has_results: bool,
 }
 
 /// One word: tokens that stand together but for a hyphen, a slash or an apostrophe.
@@ -37,7 +39,7 @@ pub(super) struct Form {
 }
 
 /// Words between two words of a value that are tolerated, unless a query says otherwise.
-const WIDEST_GAP: usize = 4;
+pub(super) const WIDEST_GAP: usize = 4;
 /// The same for a listed wording, which says what it says closely.
 const NARROW_GAP: usize = 2;
 
@@ -55,13 +57,14 @@ impl Query {
         if words.iter().any(|word| word.form.carries_meaning()) {
             words.retain(|word| word.form.carries_meaning());
         }
-        Self { words, widest_gap: WIDEST_GAP }
+        let has_results = matches!(field, Field::Biomarker | Field::GeneMutation);
+        Self { words, widest_gap: WIDEST_GAP, has_results }
     }
 
     /// A wording by its own words alone, such as the lists give.
     pub(super) fn literal(wording: &str) -> Self {
         let word = |form| Word { form, others: &[] };
-        Self { words: forms(wording).into_iter().map(word).collect(), widest_gap: NARROW_GAP }
+        Self { words: forms(wording).into_iter().map(word).collect(), widest_gap: NARROW_GAP, has_results: false }
     }
 }
 
@@ -85,10 +88,12 @@ pub(super) fn forms(text: &str) -> Vec<Form> {
     for &token in index.tokens() {
         let folded = index.fold_of(token);
         let between = previous.map(|previous| text.get(previous.end..token.start).unwrap_or_default());
-        let joined = matches!(between, Some("" | "-" | "\u{2010}" | "\u{2011}" | "/" | "'" | "\u{2019}"));
+        // "Non" is a part of the word behind it, with a hyphen or without.
+        let non = forms.last().is_some_and(|form| form.folded == "non") && token.kind == Kind::Letters;
+        let joined = non || matches!(between, Some("" | "-" | "\u{2010}" | "\u{2011}" | "/" | "'" | "\u{2019}"));
         // "ER+" is the word ER and a result; "3+" is one word.
         let sign = token.kind == Kind::Symbol && matches!(folded, "+" | "-") && starts_with_letters;
-        let tied = matches!(between, Some("-" | "\u{2010}" | "\u{2011}")) && words::is_result(folded);
+        let tied = !non && matches!(between, Some("-" | "\u{2010}" | "\u{2011}")) && words::is_result(folded);
         let result = sign || tied;
         match forms.last_mut() {
             Some(form) if joined && !result && previous.is_some_and(|previous| previous.kind != Kind::Symbol) => {

@@ -24,7 +24,9 @@ pub(super) fn groups(note: &Index) -> Vec<(Group, Range<usize>)> {
         let mut gap = 0;
         while let Some(&token) = note.tokens().get(next).filter(|token| token.sentence == head.sentence) {
             if let Some((group, last)) = group_at(note, next) {
-                found.push((group, head.start..last));
+                if !is_of_other_disease(note, at, last) {
+                    found.push((group, head.start..last));
+                }
                 break;
             }
             // TNM between the two is no gap; another stage word starts anew.
@@ -37,6 +39,78 @@ pub(super) fn groups(note: &Index) -> Vec<(Group, Range<usize>)> {
         }
     }
     found
+}
+
+/// Whether the stage is of kidneys, ulcers or hearts: "CKD stage IV", "stage IV sacral ulcer". A cancer named
+/// right behind it has it all the same: "CKD, stage IV lung cancer".
+fn is_of_other_disease(note: &Index, head: usize, end: usize) -> bool {
+    let tokens = note.tokens();
+    let after = tokens.partition_point(|token| token.start < end);
+    let Some(own) = tokens.get(head) else { return false };
+    let bound = |word: &str| matches!(word, "with" | "and" | "on" | "for" | "plus" | "had" | "has" | "now");
+    let behind = tokens.get(after..tokens.len().min(after + 4)).unwrap_or_default().iter();
+    let clause = tokens.get(after.saturating_sub(1)).map_or(own.clause, |last| last.clause);
+    let behind = behind
+        .take_while(|token| token.sentence == own.sentence && token.clause == clause)
+        .map(|&token| note.fold_of(token))
+        .take_while(|word| !bound(word));
+    let behind: Vec<&str> = behind.collect();
+    if behind.iter().any(|word| is_cancer(word)) {
+        return false;
+    }
+    if behind.iter().any(|word| is_other_disease(word)) {
+        return true;
+    }
+    let before = tokens.get(head.saturating_sub(3)..head).unwrap_or_default().iter().rev();
+    let mut before = before.take_while(|token| token.sentence == own.sentence).map(|&token| note.fold_of(token));
+    before.by_ref().take_while(|word| !bound(word) && !is_cancer(word)).any(is_other_disease)
+}
+
+fn is_cancer(word: &str) -> bool {
+    ["cancer", "carcinoma", "adeno", "tumor", "tumour", "lymphoma", "melanoma", "sarcoma", "malignan"]
+        .iter()
+        .any(|head| word.starts_with(head))
+}
+
+fn is_other_disease(word: &str) -> bool {
+    matches!(
+        word,
+        "ckd"
+            | "esrd"
+            | "aki"
+            | "nephropathy"
+            | "kidney"
+            | "ulcer"
+            | "ulcers"
+            | "decubitus"
+            | "sore"
+            | "wound"
+            | "nyha"
+            | "acc"
+            | "failure"
+            | "chf"
+            | "hypertension"
+            | "htn"
+            | "cirrhosis"
+            | "fibrosis"
+            | "copd"
+            | "gold"
+            | "parkinson"
+            | "parkinsons"
+            | "endometriosis"
+            | "sarcoidosis"
+            | "retinopathy"
+            | "lymphedema"
+            | "lymphoedema"
+            | "hoehn"
+            | "yahr"
+            | "dementia"
+            | "gvhd"
+            | "osteonecrosis"
+            | "prolapse"
+            | "gout"
+            | "glaucoma"
+    )
 }
 
 fn is_head(word: &str) -> bool {

@@ -1,5 +1,7 @@
 //! Alignment by a table of notes and values.
 
+mod bounds;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -172,7 +174,7 @@ fn synonyms_and_rules_name_their_words() {
         ),
         (
             Field::Response,
-            "CT: decrease in size.",
+            "CT: decrease in size of the tumour.",
             "partial response",
             Basis::Inferred,
             "shrinkage_implies_partial_response",

@@ -238,6 +238,7 @@ fn values_that_are_not_strings() {
         (r#"{"stage": None, @}"#, "| stage.null_spelling"),
         (r#"{"stage": NULL, @}"#, "| stage.null_spelling"),
         (r#"{@, "stage": undefined}"#, "| stage.null_spelling"),
+        (r#"{"stage": "; ;", @}"#, "| stage.null_word"),
         (r#"{"stage": ["ER+", " HER2 3+ "], @}"#, "stage=ER+; HER2 3+ | stage.list_joined"),
         (
             r#"{"stage": ["a", null, "", "N/A", 'b', None,], @}"#,

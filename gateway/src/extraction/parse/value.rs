@@ -1,6 +1,7 @@
 //! What keys and values mean, apart from how they are written. It never reads more than one of them.
 
 use super::Field;
+use crate::extraction::fields::parts;
 
 /// Words that say nothing of a field, whichever field it is. Words that say something, even that
 /// nothing was found or done (`negative`, `not tested`, `no evidence of disease`), do not belong here.
@@ -35,7 +36,7 @@ pub(super) fn settle(text: String) -> Option<String> {
     let trimmed = text.trim();
     // One full stop at the most: "..." is a placeholder copied from somewhere, not a null.
     let word = trimmed.strip_suffix('.').filter(|word| !word.is_empty()).unwrap_or(trimmed);
-    if NULL_WORDS.iter().any(|null| null.eq_ignore_ascii_case(word)) {
+    if NULL_WORDS.iter().any(|null| null.eq_ignore_ascii_case(word)) || parts(word).next().is_none() {
         None
     } else if trimmed.len() == text.len() {
         Some(text)

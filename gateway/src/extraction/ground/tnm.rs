@@ -1,0 +1,88 @@
+//! Stage groups that a TNM formula settles by itself: T2 N1 of the breast is IIB (AJCC 8, anatomic groups).
+//! Only where the note speaks of one organ whose groups are known here.
+
+use std::{ops::Range, sync::LazyLock};
+
+use regex::Regex;
+
+use super::index::Index;
+
+/// A formula, its letters run together.
+static FORMULA: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^(?:y?[cpr]?)t([0-4])[a-d]?(?:y?[cpr]?)n([0-3])[a-c]?(?:[cp]?m([01])[a-d]?)?$").ok());
+
+/// No formula has more tokens.
+const LONGEST: usize = 10;
+
+/// The places whose formula means this group, such as `IIB`.
+pub(super) fn places(note: &Index, group: &str) -> Vec<Range<usize>> {
+    let Some(organ) = organ(note) else { return Vec::new() };
+    let starts = note
+        .tokens()
+        .iter()
+        .enumerate()
+        .filter(|&(_, &token)| matches!(note.fold_of(token), "t" | "pt" | "ct" | "ypt" | "yct" | "yt" | "rt"));
+    starts
+        .filter_map(|(at, _)| {
+            let (formula, range) = formula_at(note, at)?;
+            (organ.group(formula) == Some(group)).then_some(range)
+        })
+        .collect()
+}
+
+/// T, N, and whether M1.
+type Formula = (u8, u8, bool);
+
+/// The longest formula that starts at a token.
+fn formula_at(note: &Index, first: usize) -> Option<(Formula, Range<usize>)> {
+    let tokens = note.tokens().get(first..note.tokens().len().min(first + LONGEST))?;
+    let start = tokens.first()?;
+    let mut text = String::new();
+    let mut longest = None;
+    for &token in tokens.iter().take_while(|token| token.sentence == start.sentence) {
+        if !text.is_empty() && token.gap > 2 {
+            break;
+        }
+        text.push_str(note.fold_of(token));
+        let Some(found) = FORMULA.as_ref()?.captures(&text) else { continue };
+        let digit = |at: usize| found.get(at)?.as_str().parse::<u8>().ok();
+        longest = Some(((digit(1)?, digit(2)?, digit(3) == Some(1)), start.start..token.end));
+    }
+    longest
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Organ {
+    Breast,
+    Bowel,
+    Prostate,
+}
+
+/// The one organ of these that the note names.
+fn organ(note: &Index) -> Option<Organ> {
+    let mut named = note.tokens().iter().filter_map(|&token| match note.fold_of(token) {
+        "breast" | "mammary" => Some(Organ::Breast),
+        "colon" | "rectal" | "rectum" | "colorectal" | "sigmoid" | "rectosigmoid" => Some(Organ::Bowel),
+        "prostate" | "prostatic" => Some(Organ::Prostate),
+        _ => None,
+    });
+    let first = named.next()?;
+    named.all(|other| other == first).then_some(first)
+}
+
+impl Organ {
+    fn group(self, (t, n, m1): Formula) -> Option<&'static str> {
+        Some(match (self, t, n) {
+            _ if m1 => "IV",
+            (Self::Breast, _, 3) => "IIIC",
+            (Self::Breast, 4, _) => "IIIB",
+            (Self::Breast, _, 2) | (Self::Breast, 3, 1) => "IIIA",
+            (Self::Breast, 3, 0) | (Self::Breast, 2, 1) => "IIB",
+            (Self::Breast, 2, 0) | (Self::Breast, 0 | 1, 1) => "IIA",
+            (Self::Bowel, _, 1 | 2) | (Self::Prostate, 3 | 4, 0) => "III",
+            (Self::Bowel, 3 | 4, 0) => "II",
+            (Self::Breast, 1, 0) | (Self::Bowel, 1 | 2, 0) => "I",
+            _ => return None,
+        })
+    }
+}

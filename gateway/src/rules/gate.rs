@@ -1,0 +1,35 @@
+//! Whether a note is about a malignancy of its patient. Without that, "stage 3" is a kidney's, "ER" a room
+//! and methotrexate a drug for joints, so nothing may be filled; with it, much may, also where the note
+//! never names the malignancy.
+
+use super::{
+    cancer::Diagnosis,
+    genes,
+    lexicon::{Kind, Mention},
+    sites, stage, treatment,
+    view::View,
+};
+use crate::extraction::Field;
+
+/// Whether the note names the malignancy, metastases or a TNM formula, or else gives two signs of one.
+pub(crate) fn is_oncologic(view: &View<'_>, diagnosis: &Diagnosis) -> bool {
+    if diagnosis.value.is_some() || names_metastases(view) || stage::names_formula(view) {
+        return true;
+    }
+    let signs: [&dyn Fn() -> bool; 4] =
+        [&|| diagnosis.unnamed, &|| treatment::names_antineoplastic(view), &|| stage::stated(view).is_some(), &|| {
+            !genes::read(view, diagnosis).is_empty()
+        }];
+    signs.iter().filter(|sign| sign()).count() > 1
+}
+
+/// Whether metastases are affirmed.
+fn names_metastases(view: &View<'_>) -> bool {
+    let metastatic = |word: &&Mention| {
+        // "Peritoneal involvement" is of a dialysis catheter too; "malignant ascites" is not.
+        let malignant = ["metasta", "mets", "carcinom", "malignan"].iter().any(|sign| word.term.spelled.contains(sign));
+        let named = word.term.is("metastatic") || (word.term.is("sited") && malignant);
+        named && !sites::is_other_noun(view, &word.range)
+    };
+    view.terms(Kind::Spread).iter().filter(metastatic).any(|word| view.counts(&word.range, Field::MetastasisSite))
+}
