@@ -134,7 +134,8 @@ fn main() -> ExitCode {
         Command::Eval { gold, predictions, format } => {
             runtime.block_on(eval(&Sources { gold, predictions }, settings, format))
         }
-        _ => return runtime.block_on(serve(settings)),
+        // On a worker: what the main thread waits for is woken from another thread each time.
+        _ => return runtime.block_on(async { tokio::spawn(serve(settings)).await.unwrap_or(ExitCode::FAILURE) }),
     };
     ended(done)
 }

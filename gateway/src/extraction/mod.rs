@@ -19,6 +19,7 @@ pub mod parse;
 mod pipeline;
 mod reading;
 mod staging;
+mod table;
 
 pub use answer::{Answer, Basis, Finding, Unread, Warning, WarningCode};
 pub use assertion::{Assertion, Context, Section};

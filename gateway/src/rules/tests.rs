@@ -96,8 +96,7 @@ async fn nothing_found_is_never_silent() {
     };
     let pipeline = Pipeline::new(Arc::new(RulesEngine::default()), Admission::new(1, 1), 10_000);
     let budget = TokenBudget::Adjustable(1_024);
-    let ask =
-        Ask { model: None, temperature: 0.0, seed: None, budget, confidence: false, request_id: Arc::from("test") };
+    let ask = Ask::plain(budget, Arc::from("test"));
     for (text, expected) in [
         ("Possible lung cancer.", Some(WarningCode::ContradictedValue)),
         ("Will start osimertinib.", Some(WarningCode::ContradictedValue)),

@@ -5,7 +5,7 @@ mod work;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use self::connections::Connections;
 pub use self::work::{Running, Work};
@@ -24,6 +24,8 @@ use crate::{
     vllm::{VllmEngine, names::Resolving},
 };
 
+/// Connections that may wait to be accepted: a caller over it waits a second for his next try.
+const BACKLOG: u32 = 4_096;
 /// So long callers have for reading their last answers.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -104,9 +106,10 @@ impl Gateway {
     }
 
     /// Takes the address of the settings. From here on callers connect, and wait until it serves.
+    #[expect(clippy::unused_async, reason = "it needs a runtime, and says so")]
     pub async fn bind(self) -> Result<Bound, ServerError> {
         let asked = self.settings.listen;
-        let listener = TcpListener::bind(asked).await.map_err(|error| ServerError::Bind(asked, error))?;
+        let listener = listen(asked).map_err(|error| ServerError::Bind(asked, error))?;
         Ok(Bound { address: listener.local_addr()?, listener, app: self.app, settings: self.settings })
     }
 }
@@ -150,20 +153,33 @@ impl Bound {
         readiness.drain();
         tracing::info!(running = work.running(), "draining: no more notes are taken, running ones may end");
         let drain = tokio::time::sleep(self.settings.admission.drain);
+        let mut now = std::pin::pin!(now);
+        let mut hurry = false;
         let cut_off = tokio::select! {
             never = connections.accept() => match never {},
             () = work.ended() => 0,
             () = drain => work.running(),
-            () = now.as_mut() => work.running(),
+            () = now.as_mut() => {
+                hurry = true;
+                work.running()
+            }
         };
         work.cut_off();
-        // Answers are written, idle connections closed. Who does not read his answer is not waited for.
-        tokio::select! {
-            _ = tokio::time::timeout(LAST_ANSWERS, connections.close()) => {},
-            () = now => {},
+        if !hurry {
+            // Answers are written, idle connections closed. Who does not read his answer is not waited for.
+            let closed = tokio::time::timeout(LAST_ANSWERS, connections.close());
+            tokio::select! { _ = closed => {}, () = now => {} }
         }
         let audit_lost = app.audit.as_ref().map(Audit::close);
         tracing::info!(cut_off, audit_lost, "stopped");
         if cut_off == 0 { Ok(()) } else { Err(ServerError::CutOff(cut_off)) }
     }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart must not wait until the connections of the process before are forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }

@@ -2,27 +2,25 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
-use reqwest::{
-    Response,
-    header::{self, HeaderValue},
-};
-use serde::Serialize;
-
 use super::{
-    constraint::RECORD_REGEX,
+    constraint::RECORD_CONSTRAINT,
     fleet::{Call, Fleet},
     logprobs,
     paths::Path,
     prompt::{self, Prompt},
     watch::Task,
-    wire::{self, Constraint, Request, TokenizeRequest},
+    wire::{self, Request, TokenizeRequest},
 };
 use crate::{
     config::{PromptChoice, Vllm},
     extraction::{Ask, Deadline, Draft, DraftFuture, Engine, EngineError, EngineName, ModelName, ModelText, Note},
     readiness::Readiness,
     telemetry::Attempt,
+};
+use bytes::{Bytes, BytesMut};
+use reqwest::{
+    Response,
+    header::{self, HeaderValue},
 };
 
 /// Tokens that a record needs at least; less room than this is no room.
@@ -43,6 +41,14 @@ pub struct VllmEngine {
     stop_token_ids: Vec<u32>,
     readiness: Arc<Readiness>,
     _resolvers: Vec<Task>,
+}
+
+/// What is posted, for whom, until when.
+struct Post<'a> {
+    path: Path,
+    body: Bytes,
+    ask: &'a Ask,
+    deadline: Deadline,
 }
 
 /// Whether a failed call may be made again.
@@ -75,10 +81,11 @@ impl VllmEngine {
             temperature: ask.temperature,
             stop_token_ids: &self.stop_token_ids,
             seed: ask.seed,
-            structured_outputs: constrained.then(|| Constraint { regex: &RECORD_REGEX }),
+            structured_outputs: RECORD_CONSTRAINT.as_deref().filter(|_| constrained),
             logprobs: ask.confidence.then(|| logprobs::wanted(self.prompt)),
         };
-        let said = self.call(path, &body, ask, deadline, wire::said).await?;
+        let body = wire::written(&body, note.as_str().len()).ok_or(EngineError::Failed)?;
+        let said = self.call(&Post { path, body, ask, deadline }, wire::said).await?;
         Ok(Draft {
             text: ModelText::new(said.text),
             finish: said.finish,
@@ -102,24 +109,17 @@ impl VllmEngine {
             return Ok(wanted);
         }
         let body = TokenizeRequest { model, prompt: Prompt::of(self.prompt, note.as_str()) };
-        let tokens = self.call(Path::Tokenize, &body, ask, deadline, wire::count).await?;
+        let body = wire::written(&body, note.as_str().len()).ok_or(EngineError::Failed)?;
+        let tokens = self.call(&Post { path: Path::Tokenize, body, ask, deadline }, wire::count).await?;
         let left = context.saturating_sub(tokens);
         if left < LEAST_ANSWER.min(wanted) { Err(EngineError::NoteTooLong) } else { Ok(wanted.min(left)) }
     }
 
     /// Posts, once more where the first cannot have started: to another server, if there is one. `understood`
     /// is what an answer must be.
-    async fn call<T>(
-        &self,
-        path: Path,
-        body: &impl Serialize,
-        ask: &Ask,
-        deadline: Deadline,
-        understood: fn(&[u8]) -> Option<T>,
-    ) -> Result<T, EngineError> {
-        let body = Bytes::from(serde_json::to_vec(body).map_err(|_| EngineError::Failed)?);
+    async fn call<T>(&self, post: &Post<'_>, understood: fn(&[u8]) -> Option<T>) -> Result<T, EngineError> {
         let call = self.fleet.call(None).ok_or(EngineError::Unavailable)?;
-        let first = match self.post(&call, path, body.clone(), ask, deadline, understood).await {
+        let first = match self.post(&call, post, understood).await {
             Ok(answer) => return Ok(answer),
             Err(failure) if !failure.may_retry => return Err(failure.error),
             Err(failure) => failure,
@@ -127,24 +127,16 @@ impl VllmEngine {
         let again = self.fleet.call(Some(&call)).ok_or(first.error)?;
         drop(call);
         let pause = Duration::from_millis(fastrand::u64(RETRY_PAUSE_MILLISECONDS / 2..=RETRY_PAUSE_MILLISECONDS));
-        if deadline.bound(tokio::time::sleep(pause)).await.is_err() {
+        if post.deadline.bound(tokio::time::sleep(pause)).await.is_err() {
             return Err(EngineError::DeadlineExceeded);
         }
-        self.post(&again, path, body, ask, deadline, understood).await.map_err(|failure| failure.error)
+        self.post(&again, post, understood).await.map_err(|failure| failure.error)
     }
 
     /// Posts once, and notes how that went.
-    async fn post<T>(
-        &self,
-        call: &Call,
-        path: Path,
-        body: Bytes,
-        ask: &Ask,
-        deadline: Deadline,
-        understood: fn(&[u8]) -> Option<T>,
-    ) -> Result<T, Failure> {
+    async fn post<T>(&self, call: &Call, post: &Post<'_>, understood: fn(&[u8]) -> Option<T>) -> Result<T, Failure> {
         let failed = |attempt, error| (attempt, Err(Failure { error, may_retry: false }));
-        let (attempt, outcome) = match deadline.bound(self.send(call, path, body, ask)).await {
+        let (attempt, outcome) = match post.deadline.bound(self.send(call, post)).await {
             Ok(Ok(answer)) => match understood(&answer) {
                 Some(answer) => (Attempt::Answered, Ok(answer)),
                 None => failed(Attempt::Failed, EngineError::Failed),
@@ -156,13 +148,14 @@ impl VllmEngine {
         outcome
     }
 
-    async fn send(&self, call: &Call, path: Path, body: Bytes, ask: &Ask) -> Result<Bytes, (Attempt, Failure)> {
+    async fn send(&self, call: &Call, post: &Post<'_>) -> Result<Bytes, (Attempt, Failure)> {
+        let Post { path, body, ask, .. } = post;
         let mut request = call
             .client()
-            .post(call.url(path))
+            .post(call.url(*path))
             .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header("x-request-id", &*ask.request_id)
-            .body(body);
+            .body(body.clone());
         if let Some(parent) = &ask.traceparent {
             request = request.header("traceparent", &**parent);
         }

@@ -1,10 +1,14 @@
 //! What goes to vLLM and what comes back, as JSON.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::{logprobs::Logprobs, prompt::Prompt};
 use crate::extraction::{Finish, Likelihoods};
+
+/// Bytes of a request beside the note: prompt, constraint, parameters.
+const AROUND_A_NOTE: usize = 2 << 10;
 
 /// What is asked of vLLM.
 #[derive(Serialize)]
@@ -18,14 +22,9 @@ pub(super) struct Request<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) seed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) structured_outputs: Option<Constraint>,
+    pub(super) structured_outputs: Option<&'static RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) logprobs: Option<Value>,
-}
-
-#[derive(Serialize)]
-pub(super) struct Constraint {
-    pub(super) regex: &'static str,
 }
 
 #[derive(Serialize)]
@@ -59,6 +58,13 @@ struct Message {
 #[derive(Deserialize)]
 struct Tokens {
     count: u32,
+}
+
+/// A request as bytes. `note` is the length of the note in it, which makes up most of them.
+pub(super) fn written(request: &impl Serialize, note: usize) -> Option<Bytes> {
+    let mut bytes = Vec::with_capacity(note + note / 8 + AROUND_A_NOTE);
+    serde_json::to_writer(&mut bytes, request).ok()?;
+    Some(bytes.into())
 }
 
 /// A completion, as far as it matters.

@@ -49,7 +49,7 @@ impl Served {
         let asked = async move { _ = stopped.await };
         let now_asked = async move {
             if at_once.await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         let serving = tokio::spawn(bound.serve(asked, now_asked));

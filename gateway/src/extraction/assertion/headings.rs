@@ -2,16 +2,17 @@
 //!
 //! The headings are the list `cues/headings.txt`. How long a section lasts is not decided here.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 use super::Section;
+use crate::extraction::table::Table;
 
 /// No heading is longer.
 const LONGEST_HEADING: usize = 48;
 
-static HEADINGS: LazyLock<HashMap<&'static [u8], Section>> = LazyLock::new(|| {
+static HEADINGS: LazyLock<Table<&'static [u8], Section>> = LazyLock::new(|| {
     let mut section = Section::Body;
-    let mut names = HashMap::new();
+    let mut names = Table::default();
     for line in include_str!("cues/headings.txt").lines().map(str::trim) {
         match line {
             "" => {}

@@ -4,13 +4,14 @@
 //! below it are, `{a|b}` stands for either, `{a|}` for a word that may be missing. Nothing here looks
 //! at scopes.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 use super::{
     Assertion, Field,
     trie::{Node, Trie},
     words::{Mark, Word},
 };
+use crate::extraction::table::Table;
 
 const FILES: [(Option<Assertion>, &str); 12] = [
     (Some(Assertion::Present), include_str!("cues/present.txt")),
@@ -78,7 +79,7 @@ pub(super) struct Cue {
 #[derive(Debug, Default)]
 pub(super) struct Lexicon {
     trie: Trie,
-    at: HashMap<Node, usize>,
+    at: Table<Node, usize>,
     cues: Vec<Cue>,
 }
 
@@ -111,7 +112,7 @@ enum Group {
 
 fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
     let mut trie = Trie::default();
-    let mut found: HashMap<Node, Cue> = HashMap::new();
+    let mut found: Table<Node, Cue> = Table::default();
     for (assertion, file) in files {
         let mut group = None;
         for line in file.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
@@ -135,8 +136,8 @@ fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
             }
         }
     }
-    let (mut at, mut cues) = (HashMap::with_capacity(found.len()), Vec::new());
-    let mut shared: HashMap<Cue, usize> = HashMap::new();
+    let (mut at, mut cues) = (Table::default(), Vec::new());
+    let mut shared: Table<Cue, usize> = Table::default();
     for (node, cue) in found {
         let index = *shared.entry(cue).or_insert_with_key(|cue| {
             cues.push(cue.clone());

@@ -1,9 +1,8 @@
 //! The wordings of all cues as a tree of words: many share their beginnings, and a note is walked word by
 //! word. Small and quick to build, because the service starts with it. Knows nothing of what a cue says.
 
-use std::collections::HashMap;
-
 use super::words::{Folded, Word, fold};
+use crate::extraction::table::Table;
 
 /// A place in the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,8 +18,8 @@ impl Node {
 pub(super) struct Trie {
     /// Words as they stand in folded text, each with what stands between it and the word before:
     /// " evidence", "/o".
-    spellings: HashMap<Box<[u8]>, u32>,
-    next: HashMap<(Node, u32), Node>,
+    spellings: Table<Box<[u8]>, u32>,
+    next: Table<(Node, u32), Node>,
 }
 
 impl Trie {

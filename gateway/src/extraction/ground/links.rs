@@ -1,13 +1,13 @@
 //! Whole values and the wordings of a note that mean them (`normalized`) or imply them (`inferred`): the
 //! lists in `links/`, read once.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 use super::{
     near::Beside,
     query::{Query, key},
 };
-use crate::extraction::{Basis, Field};
+use crate::extraction::{Basis, Field, table::Table};
 
 /// A rule that links values of one field to wordings.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Link {
 #[derive(Default)]
 struct Links {
     all: Vec<Link>,
-    by_value: HashMap<(Field, String), Vec<usize>>,
+    by_value: [Table<String, Vec<usize>>; Field::ALL.len()],
 }
 
 static LINKS: LazyLock<Links> = LazyLock::new(|| {
@@ -59,7 +59,9 @@ impl Links {
             } else if let Some((values, wordings)) = line.split_once(" = ") {
                 let link = self.all.len();
                 for value in values.split(';') {
-                    self.by_value.entry((field, key(value))).or_default().push(link);
+                    if let Some(of_field) = self.by_value.get_mut(field as usize) {
+                        of_field.entry(key(value)).or_default().push(link);
+                    }
                 }
                 // A wording stands by its own words: synonyms of synonyms lead anywhere.
                 let wordings = wordings.split('|').map(|wording| Query::literal(wording.trim())).collect();
@@ -71,7 +73,8 @@ impl Links {
 
 /// The links of a value (by its key), those that mean it before those that imply it.
 pub(super) fn of(field: Field, value: &str) -> impl Iterator<Item = &'static Link> {
-    let links = LINKS.by_value.get(&(field, value.to_owned())).map_or(&[][..], Vec::as_slice);
+    let of_field = LINKS.by_value.get(field as usize);
+    let links = of_field.and_then(|of_field| of_field.get(value)).map_or(&[][..], Vec::as_slice);
     let of_basis = |basis| {
         let found = links.iter().filter_map(|&link| LINKS.all.get(link));
         found.filter(move |link| link.basis == basis)
@@ -87,8 +90,7 @@ mod tests {
     #[test]
     fn the_lists_can_be_read() {
         for field in Field::ALL {
-            let rules: Vec<_> = LINKS.by_value.iter().filter(|((of, _), _)| *of == field).collect();
-            assert!(!rules.is_empty(), "{}", field.name());
+            assert!(!LINKS.by_value[field as usize].is_empty(), "{}", field.name());
         }
         for link in &LINKS.all {
             assert!(!link.rule.is_empty() && link.rule.bytes().all(|b| b == b'_' || b.is_ascii_lowercase()));

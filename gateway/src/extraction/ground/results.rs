@@ -1,14 +1,15 @@
 //! Results and the symbols that they belong to: a result is never lent to another gene or marker, and never
 //! dropped.
 
-use std::{collections::HashSet, ops::Range, sync::LazyLock};
+use std::{ops::Range, sync::LazyLock};
 
 use super::{
     index::{Index, Kind, Token},
     words,
 };
+use crate::extraction::table::Words;
 
-static SYMBOLS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+static SYMBOLS: LazyLock<Words<&'static str>> = LazyLock::new(|| {
     let lines = include_str!("links/symbols.txt").lines().filter(|line| !line.starts_with('#'));
     lines.flat_map(str::split_whitespace).collect()
 });

@@ -1,22 +1,21 @@
 //! The words that alignment treats in a way of their own, and the other words that say the same.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet},
-    sync::LazyLock,
-};
+use std::{borrow::Cow, sync::LazyLock};
 
 use super::query::{Form, forms};
-use crate::extraction::Field;
+use crate::extraction::{
+    Field,
+    table::{Table, Words},
+};
 
 /// Synonyms by field and folded word; and words that only order or weigh.
 struct Lexicon {
-    synonyms: HashMap<(Field, String), Vec<Form>>,
-    order: HashSet<String>,
+    synonyms: [Table<String, Vec<Form>>; Field::ALL.len()],
+    order: Words<String>,
 }
 
 static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
-    let mut lexicon = Lexicon { synonyms: HashMap::new(), order: HashSet::new() };
+    let mut lexicon = Lexicon { synonyms: Default::default(), order: Words::default() };
     let (mut rule, mut fields) = ("", Vec::new());
     for line in include_str!("links/words.txt").lines().map(str::trim) {
         if line.is_empty() || line.starts_with('#') {
@@ -27,7 +26,9 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
         } else if let Some((word, others)) = line.split_once(" = ") {
             let others: Vec<Form> = others.split('|').filter_map(|other| form_of(other, rule)).collect();
             for &field in &fields {
-                lexicon.synonyms.entry((field, folded(word))).or_default().extend(others.iter().cloned());
+                if let Some(of_field) = lexicon.synonyms.get_mut(field as usize) {
+                    of_field.entry(folded(word)).or_default().extend(others.iter().cloned());
+                }
             }
         } else {
             lexicon.order.extend(line.split(',').map(folded));
@@ -63,7 +64,7 @@ fn folded(word: &str) -> String {
 
 /// The other words that say the same as this word of a value, in this field.
 pub(super) fn synonyms(field: Field, word: &str) -> &'static [Form] {
-    LEXICON.synonyms.get(&(field, word.to_owned())).map_or(&[], Vec::as_slice)
+    LEXICON.synonyms.get(field as usize).and_then(|of_field| of_field.get(word)).map_or(&[], Vec::as_slice)
 }
 
 /// Whether a word only orders or weighs a value: "initial", "later".
