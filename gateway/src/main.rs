@@ -100,7 +100,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let command = cli.command.unwrap_or(Command::Serve);
     match command.clone() {
-        Command::Openapi => return print_json(&http::document(&[Arc::from("medical-ie")], false)),
+        Command::Openapi => return print_json(&http::document(&http::Documented::default())),
         Command::Schema => return print_json(&Record::json_schema()),
         Command::HashKey { name } => return ended(hash_key(&name)),
         _ => {}

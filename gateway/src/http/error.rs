@@ -211,6 +211,10 @@ pub struct Violation {
 
 /// An error answer (RFC 9457, `application/problem+json`).
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(example = json!({"type": "about:blank", "title": "Invalid request", "status": 422,
+    "detail": "`text` must hold more than white space.", "code": "invalid_request",
+    "request_id": "0199c0de-7a3b-7c21-8e5f-2b7d1c9a4e60",
+    "errors": [{"field": "text", "rule": "not_blank", "message": "`text` must hold more than white space."}]}))]
 pub struct Problem {
     /// Always `about:blank`: `code` tells problems apart.
     #[serde(rename = "type")]

@@ -38,11 +38,10 @@ const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 /// Reads one note.
 ///
 /// Gives the seven fields and, for every value, the words of the note that it comes from.
+///
+/// Headers that may be sent: `X-Request-Id` (kept if it matches `[A-Za-z0-9._-]{1,64}`), `X-Request-Timeout` (seconds within
+/// which an answer is wanted; only shortens the service's own deadline), `traceparent` (passed on to the model server).
 #[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "extract",
-    params(
-        ("X-Request-Id" = Option<String>, Header, description = "Your id of this request, kept if it matches the pattern", pattern = "^[A-Za-z0-9._-]{1,64}$", example = "note-17"),
-        ("X-Request-Timeout" = Option<f64>, Header, description = "Seconds within which an answer is wanted; shortens the service's own deadline", exclusive_minimum = 0, example = 30),
-    ),
     request_body = ExtractRequest, responses((status = 200, description = "The record and its evidence", body = Answer,
         headers(
             ("X-Request-Id" = String, description = "Id of this request, as in `request_id`"),

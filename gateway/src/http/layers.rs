@@ -25,6 +25,10 @@ use crate::{
 };
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What a page may load: nothing that is not ours. Swagger UI writes styles into its elements and holds its
+/// pictures in data URLs.
+const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                           base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// Where no route matched.
 const NO_ROUTE: Route = "other";
 
@@ -60,6 +64,9 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(value) = HeaderValue::from_str(&arrival.id) {
         headers.insert(X_REQUEST_ID, value);
+    }
+    if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
     }
     tell(&app, &arrival, (method, route), principal.as_ref(), &response);
     response

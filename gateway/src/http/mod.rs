@@ -14,14 +14,20 @@ mod openapi;
 pub mod request;
 mod service;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
-use axum::{Extension, Router, response::IntoResponse, routing::get};
+use axum::{Extension, Router, body::Bytes, http::header::CONTENT_TYPE, routing::get};
 use ipnet::IpNet;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{arrival::Arrival, cors::OriginPattern, error::ErrorCode, request::Rules};
-pub use self::{cache::Answers, openapi::document};
+pub use self::{
+    cache::Answers,
+    openapi::{Documented, document},
+};
 use crate::{
     access::Keys,
     audit::Audit,
@@ -98,12 +104,18 @@ fn route(path: &str) -> Option<Route> {
 
 /// The whole service: routes, documentation, layers.
 pub fn router(app: Arc<App>, origins: Vec<OriginPattern>) -> Router {
-    let document = Arc::new(document(&app.rules.models, app.keys.is_some()));
+    let documented = Documented {
+        models: app.rules.models.clone(),
+        max_note_chars: app.rules.limits.max_note_chars,
+        guarded: app.keys.is_some(),
+    };
+    // Written when it is first asked for: most services never are, and it would be in the way of their start.
+    let written = Arc::new(LazyLock::new(move || Bytes::from(document(&documented).to_string())));
     let (router, _) = routes().split_for_parts();
     let swagger = utoipa_swagger_ui::SwaggerUi::new("/docs")
         .config(utoipa_swagger_ui::Config::from("/openapi.json").validator_url("none"));
     let router = router
-        .route("/openapi.json", get(async move || axum::Json(Arc::clone(&document)).into_response()))
+        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], Bytes::clone(&written))))
         .merge(Router::from(swagger))
         .fallback(async |Extension(arrival): Extension<Arrival>| ErrorCode::NotFound.problem(&arrival.id))
         .method_not_allowed_fallback(async |Extension(arrival): Extension<Arrival>| {

@@ -33,18 +33,39 @@ use crate::extraction::{ModelName, Record};
 )]
 struct Base;
 
-/// The document that `/openapi.json`, `/docs` and `gateway openapi` give, with the models that may be named
-/// and, where keys are asked for (`guarded`), what needs one.
-#[must_use]
-pub fn document(models: &[ModelName], guarded: bool) -> Value {
-    let mut document = serde_json::to_value(built(guarded)).unwrap_or_default();
-    if let Some(model) = document.pointer_mut("/components/schemas/ExtractRequest/properties/model")
-        && let Some(model) = model.as_object_mut()
-    {
-        let names = models.iter().map(|name| Value::from(&**name)).chain([Value::Null]).collect();
-        model.insert("enum".to_owned(), Value::Array(names));
-        model.insert("example".to_owned(), models.first().map_or(Value::Null, |name| Value::from(&**name)));
+/// What the document says of this very service.
+#[derive(Clone, Debug)]
+pub struct Documented {
+    /// The models that may be named, the default first.
+    pub models: Vec<ModelName>,
+    /// Longest note, in code points.
+    pub max_note_chars: usize,
+    /// Whether keys are asked for: then it says what needs one.
+    pub guarded: bool,
+}
+
+impl Default for Documented {
+    fn default() -> Self {
+        let max_note_chars = crate::config::Limits::default().max_note_chars;
+        Self { models: vec![ModelName::from("medical-ie")], max_note_chars, guarded: false }
     }
+}
+
+/// The document that `/openapi.json`, `/docs` and `gateway openapi` give.
+#[must_use]
+pub fn document(of: &Documented) -> Value {
+    let mut document = serde_json::to_value(built(of.guarded)).unwrap_or_default();
+    let request = "/components/schemas/ExtractRequest/properties";
+    let mut set = |property: &str, key: &str, value: Value| {
+        let property = document.pointer_mut(&format!("{request}/{property}")).and_then(Value::as_object_mut);
+        if let Some(property) = property {
+            property.insert(key.to_owned(), value);
+        }
+    };
+    let names = of.models.iter().map(|name| Value::from(&**name)).chain([Value::Null]).collect();
+    set("model", "enum", Value::Array(names));
+    set("model", "example", of.models.first().map_or(Value::Null, |name| Value::from(&**name)));
+    set("text", "maxLength", Value::from(of.max_note_chars));
     document
 }
 

@@ -9,18 +9,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{App, access, arrival::Arrival, error::ErrorCode};
 use crate::{
-    extraction::{EngineName, Record},
+    extraction::{EngineName, ModelName, Record},
     readiness::{Readiness, Reason},
     telemetry::{self, Gauges},
 };
 
 /// How the service is.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"status": "healthy", "vllm_available": true, "version": "0.1.0", "engine": "vllm"}))]
 pub(super) struct Health {
     /// `healthy`, `starting`, `degraded` or `draining`.
     #[schema(example = "healthy")]
@@ -81,6 +82,7 @@ fn replicas(app: &App) -> Vec<Replica> {
 
 /// Options of `GET /health`.
 #[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "for the document; the query is read leniently, a health check must not fail on it")]
 pub(super) struct Detail {
     /// `1` for more.
@@ -120,6 +122,7 @@ pub(super) async fn health(State(app): State<Arc<App>>, request: Request) -> Jso
 
 /// Whether notes can be read.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"ready": true, "reason": null}))]
 pub(super) struct Ready {
     /// Whether notes can be read now.
     #[schema(example = true)]
@@ -134,11 +137,19 @@ fn ready_now(readiness: &Readiness) -> Ready {
     Ready { ready: reason.is_none(), reason }
 }
 
+/// That the process lives.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"live": true}))]
+pub(super) struct Live {
+    /// Always true: a process that does not live does not answer.
+    live: bool,
+}
+
 /// 200 while the process lives.
 #[utoipa::path(get, path = "/health/live", tag = "service", operation_id = "live",
-    responses((status = 200, description = "The process lives", body = Value, example = json!({"live": true}))))]
-pub(super) async fn live() -> Json<Value> {
-    Json(json!({"live": true}))
+    responses((status = 200, description = "The process lives", body = Live)))]
+pub(super) async fn live() -> Json<Live> {
+    Json(Live { live: true })
 }
 
 /// 200 when notes can be read, else 503 with the reason.
@@ -150,53 +161,93 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     (status, Json(ready)).into_response()
 }
 
-/// State of the model server, without its address.
+/// State of the model servers, taken together.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"configured": true, "ready": true, "reason": null, "max_model_len": 8192}))]
+pub(super) struct Upstream {
+    /// Whether a model server is set.
+    configured: bool,
+    /// Whether one of them can read notes now.
+    ready: bool,
+    /// Why not: `loading`, `model_missing`, `unreachable` or `draining`; null when ready.
+    #[schema(required = true, value_type = Option<String>)]
+    reason: Option<Reason>,
+    /// The model's context in tokens, once known.
+    #[schema(required = true)]
+    max_model_len: Option<u32>,
+}
+
+/// State of the model servers, without their addresses.
 #[utoipa::path(get, path = "/health/vllm", tag = "service", operation_id = "vllm",
-    responses((status = 200, description = "State of the model server", body = Value,
-        example = json!({"configured": true, "ready": true, "reason": null, "max_model_len": 8192}))))]
-pub(super) async fn vllm(State(app): State<Arc<App>>) -> Json<Value> {
+    responses((status = 200, description = "State of the model servers", body = Upstream)))]
+pub(super) async fn vllm(State(app): State<Arc<App>>) -> Json<Upstream> {
     let configured = app.pipeline.engine() == EngineName::Vllm;
-    let ready = ready_now(&app.readiness);
-    Json(json!({
-        "configured": configured,
-        "ready": configured && ready.ready,
-        "reason": ready.reason,
-        "max_model_len": app.readiness.max_model_len(),
-    }))
+    let Ready { ready, reason } = ready_now(&app.readiness);
+    Json(Upstream { configured, ready: configured && ready, reason, max_model_len: app.readiness.max_model_len() })
+}
+
+/// What may be asked to read notes.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"engine": "rules", "default": "medical-ie", "models": ["medical-ie"]}))]
+pub(super) struct ModelList {
+    /// The engine that reads.
+    engine: EngineName,
+    /// The model that is asked where a request names none.
+    #[schema(value_type = String)]
+    default: ModelName,
+    /// The models that a request may name, the default first.
+    #[schema(value_type = Vec<String>)]
+    models: Vec<ModelName>,
 }
 
 /// The models that may be named in a request, the default first.
 #[utoipa::path(get, path = "/api/v1/models", tag = "extraction", operation_id = "models",
-    responses((status = 200, description = "Engines and models", body = Value,
-        example = json!({"engine": "rules", "default": "medical-ie", "models": ["medical-ie"]}))))]
-pub(super) async fn models(State(app): State<Arc<App>>) -> Json<Value> {
-    Json(json!({
-        "engine": app.pipeline.engine(),
-        "default": app.rules.models.first(),
-        "models": app.rules.models,
-    }))
+    responses((status = 200, description = "Engines and models", body = ModelList)))]
+pub(super) async fn models(State(app): State<Arc<App>>) -> Json<ModelList> {
+    let models = app.rules.models.clone();
+    let default = models.first().cloned().unwrap_or_else(|| ModelName::from(""));
+    Json(ModelList { engine: app.pipeline.engine(), default, models })
 }
 
 /// JSON Schema of the record.
 #[utoipa::path(get, path = "/api/v1/schema", tag = "extraction", operation_id = "schema",
-    responses((status = 200, description = "JSON Schema 2020-12", body = Value, example = json!({"type": "object"}))))]
+    responses((status = 200, description = "JSON Schema 2020-12", body = std::collections::BTreeMap<String, Value>,
+        example = json!({"type": "object"}))))]
 pub(super) async fn schema() -> Json<Value> {
     Json(Record::json_schema())
 }
 
 /// What this service is and where to go on.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"service": "extraction-gateway", "version": "0.1.0", "engine": "rules", "docs": "/docs",
+    "openapi": "/openapi.json", "extract": "/api/v1/extract"}))]
+pub(super) struct About {
+    /// Always `extraction-gateway`.
+    service: &'static str,
+    /// Version of the gateway.
+    version: &'static str,
+    /// The engine that reads.
+    engine: EngineName,
+    /// Where the documentation is.
+    docs: &'static str,
+    /// Where the OpenAPI document is.
+    openapi: &'static str,
+    /// Where notes are sent.
+    extract: &'static str,
+}
+
+/// What this service is and where to go on.
 #[utoipa::path(get, path = "/", tag = "service", operation_id = "root",
-    responses((status = 200, description = "Service information", body = Value,
-        example = json!({"service": "extraction-gateway", "docs": "/docs"}))))]
-pub(super) async fn root(State(app): State<Arc<App>>) -> Json<Value> {
-    Json(json!({
-        "service": "extraction-gateway",
-        "version": env!("CARGO_PKG_VERSION"),
-        "engine": app.pipeline.engine(),
-        "docs": "/docs",
-        "openapi": "/openapi.json",
-        "extract": "/api/v1/extract",
-    }))
+    responses((status = 200, description = "Service information", body = About)))]
+pub(super) async fn root(State(app): State<Arc<App>>) -> Json<About> {
+    Json(About {
+        service: "extraction-gateway",
+        version: env!("CARGO_PKG_VERSION"),
+        engine: app.pipeline.engine(),
+        docs: "/docs",
+        openapi: "/openapi.json",
+        extract: "/api/v1/extract",
+    })
 }
 
 /// Metrics in the `OpenMetrics` text format, which Prometheus reads; to callers on this machine only.

@@ -1,7 +1,5 @@
 //! API keys: every route but those on the open list refuses, and the log names the key's owner only.
 
-use std::sync::Arc;
-
 use axum::{
     Router,
     body::Body,
@@ -47,7 +45,7 @@ async fn ask(router: &Router, method: &str, path: &str, header: Option<(&str, &s
 #[tokio::test]
 async fn every_route_of_the_document_refuses_without_a_key_but_the_open_ones() {
     let (router, key, _file) = guarded();
-    let document = http::document(&[Arc::from("medical-ie")], true);
+    let document = http::document(&http::Documented { guarded: true, ..http::Documented::default() });
     let bearer = format!("bearer {key}");
     let mut refused = 0;
     for (path, item) in document["paths"].as_object().unwrap() {

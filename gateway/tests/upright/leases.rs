@@ -30,7 +30,10 @@ async fn callers_who_vanish_in_flight_and_in_the_queue_give_their_slots_back() {
     assert!(refused.text().await.unwrap().contains("overloaded"));
     callers.abort_all();
     until("all slots are back", async || (counts().in_flight, counts().queued) == (0, 0)).await;
-    assert_eq!((counts().given, counts().returned, counts().vanished, counts().refused), (2, 2, 2, 1));
+    // A slot that came back may go to a caller whose going was not noticed yet.
+    let counted = counts();
+    assert!((2..=5).contains(&counted.given) && counted.refused == 1, "{counted:?}");
+    assert_eq!((counted.returned, counted.vanished), (counted.given, counted.given));
     until("callers are counted", async || (served.metric("gateway_callers_vanished_total").await - 5.0).abs() < 0.1)
         .await;
     permits.add_permits(9);
