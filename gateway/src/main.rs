@@ -199,12 +199,12 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 /// Serves until a signal: SIGTERM, and what runs may end; a second one, and nothing is waited for. Ctrl-C
 /// means the same, and its exit code says so.
 async fn serve(settings: Settings) -> ExitCode {
-    let lines = telemetry::init_logs();
+    let telemetry = telemetry::init();
     let (done, interrupted) = match serve_until_signal(settings).await {
         Ok(interrupted) => (Ok(()), interrupted),
         Err(error) => (Err(error), false),
     };
-    drop(lines);
+    drop(telemetry);
     if interrupted { ExitCode::from(INTERRUPTED) } else { ended(done) }
 }
 

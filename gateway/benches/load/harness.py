@@ -188,7 +188,8 @@ class Server:
         """Notes that the gateway has answered with 200."""
         return int(
             self.metrics().get(
-                f'gateway_http_requests_total{{route="{EXTRACT}",status="200"}}', 0
+                f'gateway_http_requests_total{{route="{EXTRACT}",status="200",code="ok"}}',
+                0,
             )
         )
 

@@ -9,7 +9,10 @@ use axum::http::{HeaderMap, HeaderName};
 use uuid::Uuid;
 
 use super::error::Violation;
-use crate::{extraction::Deadline, telemetry::TraceParent};
+use crate::{
+    extraction::Deadline,
+    telemetry::{RequestSpan, TraceParent},
+};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
@@ -24,6 +27,8 @@ pub(super) struct Arrival {
     pub(super) at: Instant,
     /// The caller's trace, to be passed on.
     pub(super) trace: Option<TraceParent>,
+    /// Its span, for a trace collector.
+    pub(super) span: RequestSpan,
 }
 
 impl Arrival {
@@ -31,7 +36,8 @@ impl Arrival {
         let given = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_id(id));
         let id = given.map_or_else(new_id, Arc::from);
         let trace = headers.get(TRACEPARENT).and_then(|parent| TraceParent::parse(parent.as_bytes()));
-        Self { id, at: Instant::now(), trace }
+        let span = RequestSpan::begin(&id, trace.as_ref());
+        Self { id, at: Instant::now(), trace, span }
     }
 
     /// When an answer must be there: so long after the arrival, or sooner where the caller says so with

@@ -133,7 +133,7 @@ async fn read(
         budget: checked.budget,
         confidence: checked.confidence,
         request_id: Arc::clone(&arrival.id),
-        traceparent: arrival.trace.map(|trace| trace.of_call().into()),
+        traceparent: arrival.span.of_call(arrival.trace.as_ref()).map(Into::into),
         turn,
     };
     let wishes = Wishes { offsets: checked.offsets, allow_partial: checked.allow_partial };

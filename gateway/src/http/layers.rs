@@ -52,7 +52,7 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     let mut left = Left { app: &app, arrival: &arrival, answered: false };
     let mut request = body::discard_leftovers(request);
     let (principal, mut response) = match access::enter(&app, &mut request) {
-        Ok(principal) => (principal, next.run(request).await),
+        Ok(principal) => (principal, arrival.span.run(next.run(request)).await),
         Err(code) => (None, code.problem(&arrival.id).into_response()),
     };
     left.answered = true;
@@ -147,6 +147,7 @@ fn tell(
     let code = told.get::<ErrorCode>().map(|code| code.name());
     let (status, time) = (response.status().as_u16(), arrival.at.elapsed());
     app.metrics.answered(route, status, code, time);
+    arrival.span.end(method, route, status, code);
     let principal = principal.map(Principal::name);
     let trace_id = arrival.trace.as_ref().map(TraceParent::id);
     let milliseconds = milliseconds(time);

@@ -3,32 +3,54 @@
 
 mod lines;
 mod metrics;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod process;
+mod span;
 mod trace;
 
-use tracing_subscriber::{EnvFilter, filter::Directive, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Layer, filter::Directive, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use self::{
     lines::Lines,
     metrics::{Attempt, AuthFailure, Gauges, Metrics, Route},
     process::rss_bytes,
+    span::RequestSpan,
     trace::TraceParent,
 };
 
 /// Libraries that write addresses of the model server at level debug. They never may.
 const DISCREET: [&str; 6] = ["hyper=info", "hyper_util=info", "reqwest=info", "rustls=info", "h2=info", "tower=info"];
 
-/// JSON log lines on stderr; `RUST_LOG` sets the level (`info` without it). Dropping what is given writes
-/// the last lines out.
-#[must_use]
-pub fn init_logs() -> Lines {
+/// Log lines and spans on their way out; dropping it sends the last of them.
+#[derive(Debug)]
+#[must_use = "dropping it ends the log"]
+pub struct Telemetry {
+    #[cfg(feature = "otlp")]
+    _export: Option<otlp::Export>,
+    _lines: Lines,
+}
+
+/// JSON log lines on stderr; `RUST_LOG` sets the level (`info` without it). In a build with the feature `otlp`
+/// also spans to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names.
+pub fn init() -> Telemetry {
     let lines = Lines::to_stderr();
     let filter = discreet(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")));
     // A line that cannot be written must not become a panic: that would answer 500 to a caller.
-    let layer = fmt::layer().json().flatten_event(true).with_writer(lines.writer()).log_internal_errors(false);
+    let json = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
+    let json = json.with_writer(lines.writer()).log_internal_errors(false).with_filter(filter);
+    let subscriber = tracing_subscriber::registry().with(json);
+    #[cfg(feature = "otlp")]
+    let export = otlp::export();
+    #[cfg(feature = "otlp")]
+    let subscriber = subscriber.with(export.as_ref().map(otlp::layer));
     // A second call, as in tests, leaves the first in place.
-    let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
-    lines
+    let _ = subscriber.try_init();
+    Telemetry {
+        #[cfg(feature = "otlp")]
+        _export: export,
+        _lines: lines,
+    }
 }
 
 /// A filter under which no library writes an address of the model server, whatever was asked for.

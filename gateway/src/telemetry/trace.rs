@@ -9,6 +9,7 @@ const LENGTH: usize = 55;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TraceParent {
     trace: [u8; 32],
+    parent: [u8; 16],
     flags: [u8; 2],
 }
 
@@ -24,11 +25,11 @@ impl TraceParent {
         let ends = if version == b"00" { rest.is_empty() } else { rest.is_empty() || rest.starts_with(b"-") };
         let hex = |text: &[u8]| text.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let named = |id: &[u8]| id.iter().any(|&b| b != b'0');
-        let lengths = version.len() == 2 && parent.len() == 16 && parts.next().is_none();
+        let lengths = version.len() == 2 && parts.next().is_none();
         let good = lengths && ends && version != b"ff" && [version, trace, parent, flags].into_iter().all(hex);
         let trace: [u8; 32] = trace.try_into().ok()?;
-        let flags: [u8; 2] = flags.try_into().ok()?;
-        (good && named(&trace) && named(parent)).then_some(Self { trace, flags })
+        let (parent, flags): ([u8; 16], [u8; 2]) = (parent.try_into().ok()?, flags.try_into().ok()?);
+        (good && named(&trace) && named(&parent)).then_some(Self { trace, parent, flags })
     }
 
     /// The header for a call of ours within the trace: the same trace, a new parent.
@@ -37,6 +38,13 @@ impl TraceParent {
         // Zero is no id.
         let parent = fastrand::u64(1..);
         format!("00-{}-{parent:016x}-{}", self.id(), std::str::from_utf8(&self.flags).unwrap_or("00"))
+    }
+
+    /// The header as it came.
+    #[must_use]
+    pub fn header(&self) -> String {
+        let text = |digits| std::str::from_utf8(digits).unwrap_or_default().to_owned();
+        format!("00-{}-{}-{}", self.id(), text(&self.parent[..]), text(&self.flags[..]))
     }
 
     /// The trace id, 32 hexadecimal digits.
@@ -63,7 +71,8 @@ mod tests {
         let good = parse(&format!("00-{TRACE}-00f067aa0ba902b7-01")).unwrap();
         assert_eq!(good.id(), TRACE);
         let (first, second) = (good.of_call(), good.of_call());
-        assert!(first != second && parse(&first) == Some(good), "{first} {second}");
+        assert!(first != second && parse(&first).is_some_and(|call| call.id() == TRACE), "{first} {second}");
+        assert_eq!(parse(&good.header()), Some(good));
         for bad in [
             String::new(),
             "CANARY".to_owned(),
