@@ -45,9 +45,10 @@ pub(super) fn wrap(router: Router, app: Arc<App>, origins: Vec<OriginPattern>) -
 /// What every request goes through, in this order: tidy path, request id, the rest of unread bodies, keys; the
 /// route; then JSON for every error, headers, metrics and log.
 async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    tidy(&mut request, app.keys.is_some());
     let arrival = Arrival::now(request.headers());
-    let (method, route) = (known(request.method()), super::route(request.uri().path()).unwrap_or(NO_ROUTE));
+    let method = known(request.method());
+    tidy(&mut request, app.keys.is_some());
+    let route = super::route(request.uri().path()).unwrap_or(NO_ROUTE);
     request.extensions_mut().insert(arrival.clone());
     let mut left = Left { app: &app, arrival: &arrival, answered: false };
     let mut request = body::discard_leftovers(request);

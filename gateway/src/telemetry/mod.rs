@@ -1,6 +1,8 @@
 //! Logs and metrics. This room alone names metrics; their labels come from enums and route templates,
 //! never from what a caller sent.
 
+mod gauges;
+mod labels;
 mod lines;
 mod metrics;
 #[cfg(feature = "otlp")]
@@ -12,8 +14,10 @@ mod trace;
 use tracing_subscriber::{EnvFilter, Layer, filter::Directive, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use self::{
+    gauges::Gauges,
+    labels::{Attempt, AuthFailure},
     lines::Lines,
-    metrics::{Attempt, AuthFailure, Gauges, Metrics, Route},
+    metrics::{Metrics, Route},
     process::rss_bytes,
     span::RequestSpan,
     trace::TraceParent,

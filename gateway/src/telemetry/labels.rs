@@ -1,0 +1,105 @@
+//! What the metrics are told apart by. Closed sets: a label never holds a caller's word.
+
+use prometheus_client::encoding::EncodeLabelSet;
+
+use super::metrics::Route;
+
+/// How a call to the model server went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Attempt {
+    /// 200, whole.
+    Answered,
+    /// No connection, or reset before a byte of an answer.
+    Unreachable,
+    /// 4xx.
+    Rejected,
+    /// 429.
+    Overloaded,
+    /// 503.
+    Busy,
+    /// Another status, or an answer that broke off.
+    Failed,
+    /// The deadline passed meanwhile.
+    Late,
+}
+
+impl Attempt {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Unreachable => "unreachable",
+            Self::Rejected => "rejected",
+            Self::Overloaded => "overloaded",
+            Self::Busy => "busy",
+            Self::Failed => "failed",
+            Self::Late => "late",
+        }
+    }
+}
+
+/// Why a stranger was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AuthFailure {
+    /// No key came with the request.
+    NoKey,
+    /// A key that is not known, or in a place where it may not stand.
+    UnknownKey,
+}
+
+impl AuthFailure {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::NoKey => "no_key",
+            Self::UnknownKey => "unknown_key",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfRequest {
+    pub(super) route: Route,
+    pub(super) status: u16,
+    pub(super) code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfRoute {
+    pub(super) route: Route,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfStage {
+    pub(super) stage: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Outcome {
+    pub(super) outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Kind {
+    pub(super) kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfRepair {
+    pub(super) kind: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfValue {
+    pub(super) field: &'static str,
+    pub(super) kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfReplica {
+    pub(super) replica: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfReplicaState {
+    pub(super) replica: String,
+    pub(super) state: &'static str,
+}
