@@ -1,6 +1,6 @@
 //! The layers around every route, outermost last.
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -159,7 +159,17 @@ fn tell(
     };
     let Account { body_bytes, note_chars, cached, .. } = *account;
     let stages = account.stages.unwrap_or_default();
-    let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    for (name, value) in [
+        ("gateway.body_bytes", body_bytes as u64),
+        ("gateway.note_chars", note_chars as u64),
+        ("gateway.queue_us", micros(stages.queue)),
+        ("gateway.engine_us", micros(stages.engine)),
+        ("gateway.parse_us", micros(stages.parse)),
+        ("gateway.ground_us", micros(stages.ground)),
+    ] {
+        arrival.span.tell(name, i64::try_from(value).unwrap_or(i64::MAX));
+    }
     tracing::info!(
         request_id,
         method,

@@ -268,6 +268,7 @@ pub(super) async fn metrics(
     let body = app.metrics.render(&Gauges {
         admission: app.pipeline.admission().counts(),
         running: app.work.running(),
+        tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
         replicas: &replicas,
         audit: app.audit.as_ref().map(crate::audit::Audit::state),
     });

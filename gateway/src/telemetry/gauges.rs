@@ -21,6 +21,8 @@ pub struct Gauges<'a> {
     pub admission: Counts,
     /// Extractions under way, the waiting ones included.
     pub running: usize,
+    /// Tasks of the runtime that live: connections, to and from, and a handful of our own.
+    pub tasks: usize,
     /// The model servers.
     pub replicas: &'a [ReplicaReport],
     /// The audit, where there is one.
@@ -33,6 +35,7 @@ type ByReplica = Family<OfReplica, Gauge<f64, AtomicU64>>;
 #[derive(Debug, Default)]
 pub(super) struct LookedUp {
     running: Gauge,
+    tasks: Gauge,
     in_flight: Gauge,
     queued: Gauge,
     given: Counter,
@@ -55,6 +58,7 @@ pub(super) struct LookedUp {
 impl LookedUp {
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register("extractions_running", "Extractions under way", self.running.clone());
+        registry.register("tasks", "Tasks that live, of connections most of all", self.tasks.clone());
         registry.register("upstream_in_flight", "Upstream calls running", self.in_flight.clone());
         registry.register("queue_depth", "Upstream calls waiting for a slot", self.queued.clone());
         registry.register("leases_given", "Slots given to upstream calls", self.given.clone());
@@ -86,6 +90,7 @@ impl LookedUp {
     pub(super) fn set(&self, gauges: &Gauges<'_>) {
         let counted = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.running.set(counted(gauges.running));
+        self.tasks.set(counted(gauges.tasks));
         self.in_flight.set(counted(gauges.admission.in_flight));
         self.queued.set(counted(gauges.admission.queued));
         self.given.inner().store(gauges.admission.given, Relaxed);

@@ -31,6 +31,9 @@ impl RequestSpan {
 
     /// The request was answered.
     pub fn end(&self, _: &str, _: Route, _: u16, _: Option<&'static str>) {}
+
+    /// What is known of it besides, by name.
+    pub fn tell(&self, _: &'static str, _: i64) {}
 }
 
 #[cfg(feature = "otlp")]
@@ -70,5 +73,11 @@ impl RequestSpan {
         if let Some(code) = code {
             self.span.set_attribute("error.type", code);
         }
+    }
+
+    /// What is known of it besides, by name.
+    pub fn tell(&self, name: &'static str, value: i64) {
+        use tracing_opentelemetry::OpenTelemetrySpanExt;
+        self.span.set_attribute(name, value);
     }
 }

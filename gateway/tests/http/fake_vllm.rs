@@ -14,7 +14,7 @@ use axum::{
     Json, Router,
     body::{Body, Bytes},
     extract::State,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
@@ -61,6 +61,8 @@ pub(crate) struct Fake {
     pub(crate) address: SocketAddr,
     pub(crate) calls: Arc<AtomicUsize>,
     pub(crate) bodies: Arc<Mutex<Vec<Value>>>,
+    /// `x-request-id` and `traceparent` of each completion.
+    pub(crate) headers: Arc<Mutex<Vec<[Option<String>; 2]>>>,
 }
 
 #[derive(Clone)]
@@ -68,6 +70,7 @@ struct Script {
     acts: Arc<Vec<Act>>,
     calls: Arc<AtomicUsize>,
     bodies: Arc<Mutex<Vec<Value>>>,
+    headers: Arc<Mutex<Vec<[Option<String>; 2]>>>,
 }
 
 /// Starts a server that acts as listed, the last for ever.
@@ -82,8 +85,9 @@ pub(crate) async fn start_with_context(acts: Vec<Act>, context: u32) -> Fake {
 
 /// The same on a socket that is there already.
 pub(crate) fn serve(listener: TcpListener, acts: Vec<Act>, context: u32) -> Fake {
-    let script = Script { acts: Arc::new(acts), calls: Arc::default(), bodies: Arc::default() };
-    let (calls, bodies) = (Arc::clone(&script.calls), Arc::clone(&script.bodies));
+    let script =
+        Script { acts: Arc::new(acts), calls: Arc::default(), bodies: Arc::default(), headers: Arc::default() };
+    let (calls, bodies, headers) = (Arc::clone(&script.calls), Arc::clone(&script.bodies), Arc::clone(&script.headers));
     let models = json!({"data": [{"id": "medical-ie", "max_model_len": context}]});
     let router = Router::new()
         .route("/v1/models", get(async move || Json(models)))
@@ -92,10 +96,12 @@ pub(crate) fn serve(listener: TcpListener, acts: Vec<Act>, context: u32) -> Fake
         .with_state(script);
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
-    Fake { address, calls, bodies }
+    Fake { address, calls, bodies, headers }
 }
 
-async fn completion(State(script): State<Script>, Json(body): Json<Value>) -> Response {
+async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    script.headers.lock().await.push(["x-request-id", "traceparent"].map(header));
     let call = script.calls.fetch_add(1, SeqCst);
     let wanted = body.get("logprobs").is_some();
     script.bodies.lock().await.push(body);

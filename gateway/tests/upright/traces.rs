@@ -112,3 +112,21 @@ async fn metrics_tell_what_happened() {
         assert!(served.metric(name).await > 0.0, "{name}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn id_and_trace_go_along_to_the_model_server() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let fake = start(vec![Act::Say(RECORD.to_owned())]).await;
+    let served = Served::ready(with_model(&[fake.address])).await;
+    let traced = served.extract(NOTE).header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
+    assert_eq!(crate::served::code(traced.header("x-request-id", "my-id")).await, pair(200, "ok"));
+    assert_eq!(crate::served::code(served.extract(NOTE).header("traceparent", "nonsense")).await, pair(200, "ok"));
+    let headers = fake.headers.lock().await;
+    let [id, trace] = &headers[0];
+    assert_eq!(id.as_deref(), Some("my-id"));
+    let trace = trace.as_deref().unwrap();
+    assert!(trace.starts_with(&format!("00-{TRACE}-")) && trace.ends_with("-01"), "{trace}");
+    assert!(!trace.contains("00f067aa0ba902b7"), "the call is a child of its own: {trace}");
+    assert_eq!(headers[1][1], None);
+    drop(headers);
+}

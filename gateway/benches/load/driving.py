@@ -1,0 +1,106 @@
+"""What drives the servers: wrk, and a note sent by hand."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import harness
+from harness import EXTRACT, GOOD_BODY, Command, Server, Tools
+
+
+@dataclass(frozen=True)
+class Load:
+    """One run of wrk: what it saw, what the server under it spent, and its largest PSS meanwhile."""
+
+    answers: int
+    good: int
+    seconds: float
+    p99_ms: float
+    broken: int
+    cpu_seconds: float
+    peak_pss_mib: float
+
+    @property
+    def rate(self) -> float:
+        return self.good / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        return self.cpu_seconds * 1e6 / max(self.answers, 1)
+
+
+def wrk(server: Server, path: str, body: Path, connections: int, seconds: int) -> Load:
+    """Loads a server with wrk in one thread: the cores are for what is measured."""
+    command: Command = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "--timeout",
+        "30s",
+        "-s",
+        harness.HERE / "post.lua",
+    ]
+    command += [server.url(path), "--", body]
+    before, peak = harness.cpu_seconds(server.pid), 0.0
+    with harness.running(
+        command, body.parent, harness.environment(), body.parent / "wrk.log"
+    ) as process:
+        while process.poll() is None:
+            peak = max(peak, harness.pss_mib(server.pid))
+            try:
+                process.wait(0.25)
+            except subprocess.TimeoutExpired:
+                continue
+        output = process.stdout.read() if process.stdout else ""
+    spent = harness.cpu_seconds(server.pid) - before
+    if process.returncode != 0:
+        harness.fail(f"wrk failed:\n{(body.parent / 'wrk.log').read_text()}{output}")
+    seen = json.loads(output.splitlines()[-1])
+    good = seen["answers"] - seen["bad_status"]
+    return Load(
+        seen["answers"],
+        good,
+        seen["seconds"],
+        seen["p99_ms"],
+        seen["broken"],
+        spent,
+        peak,
+    )
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """Files with what wrk posts: a note, and the completion request that the gateway makes of it."""
+
+    note: Path
+    completion: Path
+
+
+def bodies(built: Tools, model: Server, gateway: Server) -> Bodies:
+    """The second is taken from the wire, so that nginx carries the very bytes that the gateway does."""
+    note, completion = built.folder / "note.json", built.folder / "completion.json"
+    note.write_bytes(GOOD_BODY)
+    host, port = gateway.address.split(":")
+    if not post_once(host, int(port)):
+        harness.fail("the gateway does not answer a good note")
+    completion.write_text(model.get("/first")[1])
+    return Bodies(note, completion)
+
+
+def post_once(host: str, port: int) -> bool:
+    """Posts one note over a raw socket; false where nobody listens yet or the answer is not 200."""
+    head = (
+        f"POST {EXTRACT} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+    )
+    head += f"Connection: close\r\nContent-Length: {len(GOOD_BODY)}\r\n\r\n"
+    try:
+        with socket.create_connection((host, port), timeout=10) as client:
+            client.sendall(head.encode() + GOOD_BODY)
+            return client.recv(4096).startswith(b"HTTP/1.1 200 ")
+    except ConnectionError:
+        return False
