@@ -44,6 +44,7 @@ pub use kinds::{Assertion, Section};
 use lexicon::{REACH, Rule};
 use scope::Scope;
 pub(super) use sentences::{Sentence, split as sentences};
+pub(super) use words::ascii_letters;
 use words::{Mark, Word};
 
 /// No cue has more words.

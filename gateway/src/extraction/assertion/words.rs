@@ -4,6 +4,8 @@
 //! compound, and no line ends, so that "No\r\n  evidence of" is "no evidence of". Offsets always go
 //! back to the note as it is; the folded text is never shown to anyone.
 
+use std::ops::Range;
+
 /// What a word or a punctuation mark does to the scope of a cue that runs into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Mark {
@@ -79,11 +81,19 @@ pub(super) fn fold(text: &str) -> Folded {
         space: false,
         number: false,
     };
-    let mut characters = text.char_indices();
-    while let Some((at, character)) = characters.next() {
-        let next = || characters.clone().next().map(|(_, next)| next);
+    let mut after = 0;
+    while let Some(character) = text.get(after..).and_then(|rest| rest.chars().next()) {
+        let at = after;
+        let run = ascii_letters(text, at);
+        if !run.is_empty() {
+            folder.letters(at, run);
+            after += run.len();
+            continue;
+        }
+        after += character.len_utf8();
+        let next = || text.get(after..).and_then(|rest| rest.chars().next());
         match character {
-            'a'..='z' | '0'..='9' | 'A'..='Z' => folder.letter(at, character, character.to_ascii_lowercase()),
+            '0'..='9' => folder.letter(at, character, character),
             ' ' | '\n' | '\t' | '\r' => folder.gap(),
             '.' | '/' | '%' | '!' | '<' | '>' | '=' => folder.plain(character),
             ',' if !(folder.number && folder.in_word && next().is_some_and(|next| next.is_ascii_digit())) => {
@@ -119,6 +129,13 @@ pub(super) fn fold(text: &str) -> Folded {
     folder.out
 }
 
+/// The ASCII letters from this place on: most of any note, and taken together.
+pub(in crate::extraction) fn ascii_letters(text: &str, at: usize) -> &str {
+    let rest = text.as_bytes().get(at..).unwrap_or_default();
+    let count = rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    text.get(at..at + count).unwrap_or_default()
+}
+
 struct Folder {
     out: Folded,
     in_word: bool,
@@ -127,11 +144,35 @@ struct Folder {
 }
 
 impl Folder {
-    fn push(&mut self, character: char) {
+    /// White space before what comes, if there was any.
+    fn open(&mut self) {
         if self.space && !self.out.text.is_empty() {
             self.out.text.push(b' ');
         }
         self.space = false;
+    }
+
+    /// Takes ASCII letters.
+    fn letters(&mut self, at: usize, run: &str) {
+        self.open();
+        let folded_start = self.out.text.len();
+        self.out.text.extend(run.bytes().map(|byte| byte.to_ascii_lowercase()));
+        self.word(at..at + run.len(), folded_start);
+        self.number = false;
+    }
+
+    /// What was just pushed is a word, or the rest of one.
+    fn word(&mut self, place: Range<usize>, folded_start: usize) {
+        let (start, end, folded_end) = (place.start, place.end, self.out.text.len());
+        match self.out.words.last_mut() {
+            Some(word) if self.in_word => (word.end, word.folded_end) = (end, folded_end),
+            _ => self.out.words.push(Word { start, end, folded_start, folded_end, mark: Mark::Plain, opens: false }),
+        }
+        self.in_word = true;
+    }
+
+    fn push(&mut self, character: char) {
+        self.open();
         if character.is_ascii() {
             self.out.text.push(u8::try_from(character).unwrap_or(b' '));
         } else {
@@ -141,17 +182,9 @@ impl Folder {
 
     /// Takes a character of a word, and how the folded text spells it.
     fn letter(&mut self, at: usize, character: char, spelled: char) {
-        let new = !self.in_word;
         self.push(spelled);
-        let (end, folded_end) = (at + character.len_utf8(), self.out.text.len());
-        if new {
-            let folded_start = folded_end - spelled.len_utf8();
-            self.out.words.push(Word { start: at, end, folded_start, folded_end, mark: Mark::Plain, opens: false });
-        } else if let Some(word) = self.out.words.last_mut() {
-            word.end = end;
-            word.folded_end = folded_end;
-        }
-        self.in_word = true;
+        let folded_start = self.out.text.len() - spelled.len_utf8();
+        self.word(at..at + character.len_utf8(), folded_start);
         self.number = character.is_ascii_digit();
     }
 

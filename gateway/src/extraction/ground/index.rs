@@ -3,6 +3,8 @@
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
+use crate::extraction::assertion::ascii_letters;
+
 /// What a token is made of. `HER2` is two tokens, so that it meets `HER-2` and `HER 2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -42,10 +44,17 @@ impl Index {
     pub(super) fn of(text: &str) -> Self {
         let mut index = Self { folded: String::with_capacity(text.len()), tokens: Vec::with_capacity(text.len() / 5) };
         let mut scan = Scan::default();
-        let mut chars = text.char_indices().peekable();
-        while let Some((at, c)) = chars.next() {
-            let end = at + c.len_utf8();
-            let next = chars.peek().map(|&(_, next)| next);
+        let mut end = 0;
+        while let Some(c) = text.get(end..).and_then(|rest| rest.chars().next()) {
+            let at = end;
+            let run = ascii_letters(text, at);
+            if !run.is_empty() {
+                end += run.len();
+                index.take_letters(&mut scan, run, at);
+                continue;
+            }
+            end += c.len_utf8();
+            let next = text.get(end..).and_then(|rest| rest.chars().next());
             if c.is_ascii() {
                 index.take_ascii(&mut scan, c, at, end, next);
             } else {
@@ -80,7 +89,6 @@ impl Index {
 
     fn take_ascii(&mut self, scan: &mut Scan, c: char, at: usize, end: usize, next: Option<char>) {
         match c {
-            'a'..='z' | 'A'..='Z' => self.push(scan, Kind::Letters, c.to_ascii_lowercase(), at, end),
             '0'..='9' => self.push(scan, Kind::Number, c, at, end),
             '.' | ',' if scan.open == Some(Kind::Number) && next.is_some_and(|next| next.is_ascii_digit()) => {
                 self.push(scan, Kind::Number, '.', at, end);
@@ -133,9 +141,24 @@ impl Index {
         scan.open = None;
     }
 
+    /// Takes ASCII letters: most of any note, and taken together.
+    fn take_letters(&mut self, scan: &mut Scan, run: &str, at: usize) {
+        let fold_start = self.folded.len();
+        self.folded.push_str(run);
+        if let Some(pushed) = self.folded.get_mut(fold_start..) {
+            pushed.make_ascii_lowercase();
+        }
+        self.token(scan, Kind::Letters, fold_start, at, at + run.len());
+    }
+
     fn push(&mut self, scan: &mut Scan, kind: Kind, folded: char, start: usize, end: usize) {
         let fold_start = self.folded.len();
         self.folded.push(folded);
+        self.token(scan, kind, fold_start, start, end);
+    }
+
+    /// What was just folded is a token, or the rest of one.
+    fn token(&mut self, scan: &mut Scan, kind: Kind, fold_start: usize, start: usize, end: usize) {
         let fold_end = self.folded.len();
         match self.tokens.last_mut() {
             Some(token) if scan.open == Some(kind) => (token.end, token.fold_end) = (end, fold_end),
