@@ -19,7 +19,7 @@ use gateway::{
     eval::{self, EvalError, Format, Sources},
     extraction::{Ask, Deadline, Note, Record, TokenBudget, Wishes},
     http,
-    server::Gateway,
+    server::{Gateway, ServerError},
     telemetry,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -127,6 +127,10 @@ fn main() -> ExitCode {
     };
     let done = match command {
         Command::CheckConfig => {
+            if let Err(error) = Gateway::check(&settings) {
+                complain(&error);
+                return ExitCode::from(2);
+            }
             return say(&format!("settings are good: listen {}, {}", settings.listen, settings.summary()));
         }
         Command::Healthcheck => runtime.block_on(healthcheck(&settings)),
@@ -163,7 +167,8 @@ fn ended(done: Outcome) -> ExitCode {
         Err(error) => {
             complain(&error);
             // A file that cannot be used is a mistake of the command line, not a failure.
-            let usage = matches!(error.downcast_ref(), Some(EvalError::File(_)));
+            let usage = matches!(error.downcast_ref(), Some(EvalError::File(_)))
+                || matches!(error.downcast_ref(), Some(ServerError::Keys(_) | ServerError::Audit(_)));
             if usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
@@ -219,17 +224,17 @@ async fn serve_until_signal(settings: Settings) -> Result<bool, Box<dyn std::err
         }
     };
     let gateway = Gateway::new(settings)?;
-    if let Some(keys) = gateway.app.keys.clone() {
-        let mut hangup = signal(SignalKind::hangup())?;
-        tokio::spawn(async move {
-            while hangup.recv().await.is_some() {
-                match keys.reload() {
-                    Ok(count) => tracing::info!(count, "API keys reloaded"),
-                    Err(error) => tracing::error!(%error, "API keys not reloaded; the old ones still hold"),
-                }
+    // Without keys too: the system's own answer to SIGHUP is to kill the process.
+    let (keys, mut hangup) = (gateway.app.keys.clone(), signal(SignalKind::hangup())?);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match keys.as_ref().map(|keys| keys.reload()) {
+                None => tracing::info!("SIGHUP: there is no key file to read again"),
+                Some(Ok(count)) => tracing::info!(count, "API keys reloaded"),
+                Some(Err(error)) => tracing::error!(%error, "API keys not reloaded; the old ones still hold"),
             }
-        });
-    }
+        }
+    });
     gateway.bind().await?.serve(next(), next()).await?;
     Ok(interrupted.load(Relaxed))
 }

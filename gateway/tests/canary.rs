@@ -20,7 +20,7 @@ use gateway::{
     telemetry,
 };
 use serde_json::json;
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{EnvFilter, Layer, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
 
 const CANARY: &str = "Xylocanaryphone";
 
@@ -49,8 +49,9 @@ impl<'a> MakeWriter<'a> for Log {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_note_reaches_its_answer_and_nothing_else() {
     let log = Log::default();
-    let filter = telemetry::discreet(EnvFilter::new("trace"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(log.clone()).init();
+    let filter = telemetry::discreet(EnvFilter::new("trace,hyper_util::client=trace"));
+    let lines = tracing_subscriber::fmt::layer().json().with_writer(log.clone());
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     gateway::vllm::install_tls();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let object = json!({"error": {"message": CANARY, "type": "X", "code": 500}});

@@ -29,6 +29,7 @@ pub struct Principal(Arc<Client>);
 
 struct Client {
     name: String,
+    rate: Option<Rate>,
     limiter: Option<Limiter>,
     at_once: Option<AtOnce>,
 }
@@ -48,7 +49,13 @@ impl Principal {
 
     fn limited(name: &str, rate: Option<Rate>, at_once: Option<u32>) -> Self {
         let at_once = at_once.map(|most| AtOnce { most, free: Arc::new(Semaphore::new(most as usize)) });
-        Self(Arc::new(Client { name: name.to_owned(), limiter: rate.map(Limiter::new), at_once }))
+        Self(Arc::new(Client { name: name.to_owned(), rate, limiter: rate.map(Limiter::new), at_once }))
+    }
+
+    /// Whether the other has the same name and the same limits.
+    fn has_limits_of(&self, other: &Self) -> bool {
+        let most = |client: &Self| client.0.at_once.as_ref().map(|at_once| at_once.most);
+        self == other && self.0.rate == other.0.rate && most(self) == most(other)
     }
 
     /// The name of the key.
@@ -149,7 +156,14 @@ impl Keys {
 
     /// Reads the file again and says how many keys there are now. What cannot be read changes nothing.
     pub fn reload(&self) -> Result<usize, KeysError> {
-        let keys = file::load(&self.path, self.default_rate)?;
+        let mut keys = file::load(&self.path, self.default_rate)?;
+        let known = Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner));
+        // Whose limits are the same goes on with what he has used of them.
+        for key in Arc::get_mut(&mut keys).into_iter().flatten() {
+            if let Some(before) = known.iter().find(|known| known.principal.has_limits_of(&key.principal)) {
+                key.principal = before.principal.clone();
+            }
+        }
         let count = keys.len();
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(count)

@@ -70,4 +70,12 @@ fn a_keys_own_limits_and_its_place() {
     drop(first);
     assert_eq!(ask(&study).unwrap_err().standing.scope.name(), "key");
     assert!(ask(&page).is_ok() && ask(&page).is_ok() && ask(&page).is_err());
+    // Another look at the same file gives nobody a new allowance; another limit does.
+    keys.reload().unwrap();
+    let again = keys.principal("l".repeat(32).as_bytes(), Channel::Header).unwrap();
+    assert!(ask(&again).is_err());
+    let text = std::fs::read_to_string(file.path()).unwrap().replace("rate=1/h", "rate=2/h");
+    std::fs::write(file.path(), text).unwrap();
+    keys.reload().unwrap();
+    assert!(ask(&keys.principal("l".repeat(32).as_bytes(), Channel::Header).unwrap()).is_ok());
 }

@@ -117,7 +117,8 @@ impl Admission {
                 return Ok(self.lease(Some(Instant::now())));
             }
             // Whoever would wait longer than he can is better told so now.
-            let too_late = state.mean.is_some() && state.wait(self.in_flight_limit) > deadline.left();
+            let wait = state.wait(state.queue.ahead(turn), self.in_flight_limit);
+            let too_late = state.mean.is_some() && wait > deadline.left();
             let placed = if too_late { Placed::Full } else { state.queue.push(turn, mine, self.queue_limit) };
             match placed {
                 Placed::Waits(ticket) => (ticket, None),
@@ -165,7 +166,9 @@ impl Admission {
     /// measured time of a call. Whole seconds.
     #[must_use]
     pub fn retry_after(&self) -> Duration {
-        let wait = self.state().wait(self.in_flight_limit);
+        let state = self.state();
+        let wait = state.wait(state.queue.len() + 1, self.in_flight_limit);
+        drop(state);
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Duration::from_secs(seconds).clamp(SHORTEST_WAIT, LONGEST_WAIT)
     }
@@ -205,10 +208,10 @@ impl State {
         self.mean = Some(mean);
     }
 
-    /// The time until one more who waits would have his turn.
-    fn wait(&self, slots: usize) -> Duration {
+    /// The time until so many turns have come.
+    fn wait(&self, turns: usize, slots: usize) -> Duration {
         let Some(mean) = self.mean else { return UNKNOWN_WAIT };
-        let before = u32::try_from(self.queue.len() + 1).unwrap_or(u32::MAX);
+        let before = u32::try_from(turns).unwrap_or(u32::MAX);
         mean.saturating_mul(before) / u32::try_from(slots).unwrap_or(u32::MAX)
     }
 }

@@ -60,6 +60,17 @@ impl<T> Queue<T> {
         self.single.waiting + self.bulk.waiting
     }
 
+    /// How many turns come before one more waiter of this turn has his, at most: callers take turns, so a
+    /// caller with few waiters does not wait for one who has many.
+    pub(super) fn ahead(&self, turn: &Turn) -> usize {
+        let (own, other) = if turn.bulk { (&self.bulk, &self.single) } else { (&self.single, &self.bulk) };
+        let mine = own.of(turn.principal.as_ref());
+        let callers = own.order.len() + usize::from(mine == 0);
+        let of_my_kind = ((mine + 1) * callers).min(own.waiting + 1);
+        let of_the_other = if turn.bulk { other.waiting } else { other.waiting.min(of_my_kind / 3 + 1) };
+        of_my_kind + of_the_other
+    }
+
     /// Takes a waiter in. In a full queue the newest waiter of whoever has most loses his place: of bulk to
     /// a single note, and else only to a caller who has fewer.
     pub(super) fn push(&mut self, turn: &Turn, waiter: T, limit: usize) -> Placed<T> {
@@ -211,6 +222,22 @@ mod tests {
         ] {
             let (queue, out) = queue(&waiters.split(' ').collect::<Vec<_>>(), limit);
             assert_eq!((out.join(" ").as_str(), queue.len()), (lost, limit), "{waiters}");
+        }
+    }
+
+    #[test]
+    fn turns_ahead_of_one_more() {
+        for (waiters, who, ahead) in [
+            ("a a a a a a", "b", 2),
+            ("a a a a a a", "a", 7),
+            ("a a b c", "b", 5),
+            ("a a b c", "d", 4),
+            ("x* x* x* x*", "a", 2),
+            ("a a x*", "y*", 4),
+        ] {
+            let (queue, _) = queue(&waiters.split(' ').collect::<Vec<_>>(), 99);
+            let turn = turn(who.trim_end_matches('*'), who.ends_with('*'));
+            assert_eq!(queue.ahead(&turn), ahead, "{waiters}: {who}");
         }
     }
 

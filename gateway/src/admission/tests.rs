@@ -65,6 +65,43 @@ async fn whoever_would_wait_too_long_is_told_at_once_and_when_to_come_back() {
     assert_eq!((admission.counts().queued, admission.retry_after()), (1, Duration::from_secs(10)));
 }
 
+#[tokio::test]
+async fn one_callers_flood_does_not_refuse_another() {
+    let admission = Admission::new(1, 99);
+    admission.state().mean = Some(Duration::from_secs(1));
+    let lease = admission.acquire(&nobody(), Deadline::after(LATE)).await.unwrap();
+    let (flood, page) = (Turn { principal: Some(Principal::named("flood")), bulk: false }, nobody());
+    let waiting = |turn: Turn| {
+        let admission = Arc::clone(&admission);
+        tokio::spawn(async move { admission.acquire(&turn, Deadline::after(Duration::from_secs(8))).await })
+    };
+    let crowd: Vec<_> = (0..40).map(|_| waiting(flood.clone())).collect();
+    // As many of the flood as can be in time; the rest is told so at once.
+    while admission.counts().refused + admission.counts().queued as u64 != 40 {
+        tokio::task::yield_now().await;
+    }
+    assert!((7..=8).contains(&admission.counts().queued), "{:?}", admission.counts());
+    let page = waiting(page);
+    while admission.counts().queued < 8 {
+        tokio::task::yield_now().await;
+    }
+    lease.end();
+    // The flood was first, and then it is the page's turn.
+    let mut given = 0;
+    for one in crowd {
+        if page.is_finished() {
+            break;
+        }
+        if let Ok(Ok(lease)) = one.await {
+            given += 1;
+            lease.end();
+            tokio::task::yield_now().await;
+        }
+    }
+    page.await.unwrap().unwrap().end();
+    assert!(given <= 2, "{given} of the flood came before the page");
+}
+
 /// One thing that happens to the callers of a small admission.
 #[derive(Clone, Debug)]
 enum Step {

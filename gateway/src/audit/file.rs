@@ -16,18 +16,28 @@ pub(super) struct RotatedFile {
     size: u64,
     /// Whether the last line may be half written.
     torn: bool,
+    /// Whether no new file could be begun.
+    stuck: bool,
 }
 
 impl RotatedFile {
     pub(super) fn open(path: PathBuf, most: u64, keep: usize) -> io::Result<Self> {
         let (file, size) = appending(&path)?;
-        Ok(Self { path, most, keep, file, size, torn: false })
+        Ok(Self { path, most, keep, file, size, torn: false, stuck: false })
     }
 
     /// Appends a whole line, which ends in a line break.
     pub(super) fn append(&mut self, line: &[u8]) -> io::Result<()> {
         if self.size > 0 && self.size + line.len() as u64 > self.most {
-            self.rotate()?;
+            // Better a file that is too large than lines that are lost.
+            match self.rotate() {
+                Ok(()) => self.stuck = false,
+                Err(error) if !self.stuck => {
+                    self.stuck = true;
+                    tracing::error!(%error, "the audit file cannot be begun anew: it goes on growing");
+                }
+                Err(_) => {}
+            }
         }
         if self.torn {
             // What a full disk cut off stays a line of its own, which no reader takes for a whole one.
@@ -55,16 +65,19 @@ impl RotatedFile {
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        for number in (1..self.keep).rev() {
-            let (from, to) = (elder(&self.path, number), elder(&self.path, number + 1));
-            if from.exists() {
-                fs::rename(from, to)?;
+        // Another program may have moved it, or an attempt before this one: then there is only to open it anew.
+        if self.path.exists() {
+            for number in (1..self.keep).rev() {
+                let (from, to) = (elder(&self.path, number), elder(&self.path, number + 1));
+                if from.exists() {
+                    fs::rename(from, to)?;
+                }
             }
-        }
-        if self.keep == 0 {
-            fs::remove_file(&self.path)?;
-        } else {
-            fs::rename(&self.path, elder(&self.path, 1))?;
+            if self.keep == 0 {
+                fs::remove_file(&self.path)?;
+            } else {
+                fs::rename(&self.path, elder(&self.path, 1))?;
+            }
         }
         (self.file, self.size) = appending(&self.path)?;
         self.torn = false;
@@ -112,5 +125,12 @@ mod tests {
         assert_eq!(read(&path), "six\n7\n");
         again.append(b"a long one\n").unwrap();
         assert_eq!((read(&path), read(&elder(&path, 1))), ("a long one\n".into(), "five and more than ten\n".into()));
+        // Moved away by another program: begun anew, and nothing else is moved.
+        fs::rename(&path, folder.path().join("taken")).unwrap();
+        let mut moved = RotatedFile::open(path.clone(), 10, 2).unwrap();
+        moved.append(b"a long line\n").unwrap();
+        fs::rename(&path, folder.path().join("taken again")).unwrap();
+        moved.append(b"next\n").unwrap();
+        assert_eq!((read(&path), read(&elder(&path, 1))), ("next\n".into(), "five and more than ten\n".into()));
     }
 }

@@ -13,7 +13,6 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -26,6 +25,10 @@ use crate::{config::AuditSettings, extraction::Field};
 
 /// Lines that may wait for the disk.
 const WAITING: usize = 16_384;
+/// So many that wait mean that the disk does not answer.
+const MANY_WAITING: u64 = 1_000;
+/// So long the last lines may take.
+const LAST_LINES: Duration = Duration::from_secs(2);
 /// Between two complaints in the log.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
 /// A shorter secret could be guessed.
@@ -78,7 +81,8 @@ pub struct Entry {
 /// The audit of this process.
 pub struct Audit {
     sender: Mutex<Option<SyncSender<Entry>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Ends when the thread that writes does.
+    written: Mutex<Receiver<()>>,
     state: Arc<State>,
     secret: Hmac<Sha256>,
 }
@@ -96,9 +100,17 @@ pub struct AuditState {
 
 #[derive(Debug, Default)]
 struct State {
+    told: AtomicU64,
     written: AtomicU64,
     lost: AtomicU64,
     failing: AtomicBool,
+}
+
+impl State {
+    /// Lines that are neither written nor given up.
+    fn waiting(&self) -> u64 {
+        self.told.load(Relaxed).saturating_sub(self.written.load(Relaxed) + self.lost.load(Relaxed))
+    }
 }
 
 /// Why there can be no audit.
@@ -139,15 +151,33 @@ impl Audit {
         let (sender, entries) = sync_channel(WAITING);
         let state = Arc::new(State::default());
         let theirs = Arc::clone(&state);
-        let thread = std::thread::Builder::new()
+        let (ended, written) = sync_channel(0);
+        std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || write(file, &entries, &theirs))
+            .spawn(move || {
+                write(file, &entries, &theirs);
+                drop::<SyncSender<()>>(ended);
+            })
             .map_err(|error| AuditError::System(error.to_string()))?;
-        Ok(Some(Self { sender: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), state, secret }))
+        Ok(Some(Self { sender: Mutex::new(Some(sender)), written: Mutex::new(written), state, secret }))
+    }
+
+    /// Looks whether a file could be opened, without making one.
+    pub fn check(settings: &AuditSettings) -> Result<(), AuditError> {
+        let Some(path) = &settings.path else { return Ok(()) };
+        secret(settings)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let checked = if path.exists() {
+            std::fs::OpenOptions::new().append(true).open(path).map(drop)
+        } else {
+            folder.map_or(Ok(()), |folder| std::fs::read_dir(folder).map(drop))
+        };
+        checked.map_err(|cause| AuditError::Unwritable { path: path.clone(), cause })
     }
 
     /// Writes a line, soon. Never waits.
     pub fn tell(&self, entry: Entry) {
+        self.state.told.fetch_add(1, Relaxed);
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         if sender.as_ref().is_none_or(|sender| sender.try_send(entry).is_err()) {
             self.state.lost.fetch_add(1, Relaxed);
@@ -170,20 +200,16 @@ impl Audit {
     /// How it is.
     #[must_use]
     pub fn state(&self) -> AuditState {
-        AuditState {
-            written: self.state.written.load(Relaxed),
-            lost: self.state.lost.load(Relaxed),
-            failing: self.state.failing.load(Relaxed),
-        }
+        let failing = self.state.failing.load(Relaxed) || self.state.waiting() > MANY_WAITING;
+        AuditState { written: self.state.written.load(Relaxed), lost: self.state.lost.load(Relaxed), failing }
     }
 
-    /// Takes no more lines and waits until those that wait are written. Says how many were lost in all.
+    /// Takes no more lines and waits a moment until those that wait are written. Says how many were lost in
+    /// all: those too that a disk which does not answer has not taken.
     pub fn close(&self) -> u64 {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = thread.join();
-        }
-        self.state.lost.load(Relaxed)
+        let _ = self.written.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(LAST_LINES);
+        self.state.lost.load(Relaxed) + self.state.waiting()
     }
 }
 

@@ -17,6 +17,11 @@ const LONGEST_STARTUP: u64 = 1_440;
 /// Longer than this nobody waits, and shorter nothing can be read.
 const DEADLINES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
 
+/// Each new file moves all that are kept.
+const MOST_AUDIT_FILES: usize = 1_000;
+/// An answer that is older belongs to another model.
+const CACHE_TIMES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24 * 30);
+
 impl Settings {
     /// Refuses what cannot work, and says what to write instead.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
@@ -51,6 +56,9 @@ impl Settings {
                  (see `gateway hash-key`), or write auth = \"off\" (GATEWAY_AUTH=off) to say that this is meant, or \
                  listen on 127.0.0.1",
             );
+        }
+        if self.rate.per_key.is_some() && self.keys_file().is_none() {
+            return Some("rate.per_key needs auth_keys_file: without keys there is nobody to count");
         }
         if self.rate.per_address.is_some() && self.trusted_proxies.is_empty() {
             return Some(
@@ -100,8 +108,11 @@ impl Settings {
         if self.audit.path.is_some() && self.audit.max_bytes < ByteSize::kib(64) {
             return Some("audit.max_bytes must be at least 64 KiB");
         }
-        if self.cache.entries > 0 && self.cache.ttl.is_zero() {
-            return Some("cache.ttl must be above zero where cache.entries is");
+        if self.audit.keep > MOST_AUDIT_FILES {
+            return Some("audit.keep must be at most 1000");
+        }
+        if self.cache.entries > 0 && !CACHE_TIMES.contains(&self.cache.ttl) {
+            return Some("cache.ttl must be above zero and at most 30 days where cache.entries is above zero");
         }
         None
     }

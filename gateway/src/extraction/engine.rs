@@ -1,6 +1,14 @@
 //! The port between the pipeline and whoever reads notes: note and request in, draft out.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -74,14 +82,48 @@ pub struct Ask {
     pub traceparent: Option<Arc<str>>,
     /// Whose turn it takes at the GPU.
     pub turn: Turn,
+    /// Time spent so far, for whoever asks why there is no answer.
+    pub spent: Arc<Spent>,
+}
+
+/// Time spent on one note, in all its calls together.
+#[derive(Debug, Default)]
+pub struct Spent {
+    queue: AtomicU64,
+    engine: AtomicU64,
+}
+
+impl Spent {
+    pub(super) fn add(&self, queue: Duration, engine: Duration) {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.queue.fetch_add(micros(queue), Relaxed);
+        self.engine.fetch_add(micros(engine), Relaxed);
+    }
+
+    /// Time spent waiting for a slot, and in the engine.
+    #[must_use]
+    pub fn queue_and_engine(&self) -> (Duration, Duration) {
+        let time = |micros: &AtomicU64| Duration::from_micros(micros.load(Relaxed));
+        (time(&self.queue), time(&self.engine))
+    }
 }
 
 impl Ask {
     /// Of nobody in particular: the defaults, deterministic.
     #[must_use]
     pub fn plain(budget: TokenBudget, request_id: Arc<str>) -> Self {
-        let (traceparent, turn) = (None, Turn::default());
-        Self { model: None, temperature: 0.0, seed: None, budget, confidence: false, request_id, traceparent, turn }
+        let (traceparent, turn, spent) = (None, Turn::default(), Arc::default());
+        Self {
+            model: None,
+            temperature: 0.0,
+            seed: None,
+            budget,
+            confidence: false,
+            request_id,
+            traceparent,
+            turn,
+            spent,
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub use confidence::{Confidence, Likelihoods};
 pub use cross_check::Agreement;
 pub use deadline::Deadline;
 pub use engine::{
-    Ask, Draft, DraftFuture, Engine, EngineError, EngineName, Finish, ModelName, PromptVersion, TokenBudget,
+    Ask, Draft, DraftFuture, Engine, EngineError, EngineName, Finish, ModelName, PromptVersion, Spent, TokenBudget,
 };
 pub use fields::{CrossCheck, Evidence, Field, Record};
 pub use note::{ModelText, Note, NoteRefusal, OffsetUnit, Offsets, Span};

@@ -137,18 +137,24 @@ async fn draft(
 ) -> Result<Draft, ExtractError> {
     let started = Instant::now();
     let lease = if engine.needs_lease() {
-        let lease = admission.acquire(&ask.turn, deadline).await.map_err(|refusal| match refusal {
-            Refusal::QueueFull => ExtractError::QueueFull,
-            Refusal::DeadlineExceeded => EngineError::DeadlineExceeded.into(),
+        let lease = admission.acquire(&ask.turn, deadline).await;
+        let lease = lease.map_err(|refusal| {
+            ask.spent.add(started.elapsed(), Duration::ZERO);
+            match refusal {
+                Refusal::QueueFull => ExtractError::QueueFull,
+                Refusal::DeadlineExceeded => EngineError::DeadlineExceeded.into(),
+            }
         })?;
         Some(lease)
     } else {
         None
     };
     let admitted = Instant::now();
-    stages.queue += admitted - started;
     let draft = engine.draft(text, ask, deadline).await;
     lease.into_iter().for_each(Lease::end);
-    stages.engine += admitted.elapsed();
+    let (queue, engine) = (admitted - started, admitted.elapsed());
+    ask.spent.add(queue, engine);
+    stages.queue += queue;
+    stages.engine += engine;
     Ok(draft?)
 }

@@ -91,7 +91,7 @@ fn peer(request: &Request) -> Option<IpAddr> {
 }
 
 /// The address of the caller: the peer's, or where that is a trusted proxy, the last one in
-/// `X-Forwarded-For` that is none. Nothing where a trusted proxy does not say.
+/// `X-Forwarded-For` that is none. Nothing where a trusted proxy says nothing.
 pub(super) fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let peer = peer(request)?;
@@ -99,16 +99,25 @@ pub(super) fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
         return Some(peer);
     }
     let lines: Vec<_> = request.headers().get_all(FORWARDED_FOR).iter().collect();
-    // Each proxy appends the address that it saw, so the end is the trustworthy part.
-    for line in lines.into_iter().rev() {
-        for part in line.to_str().ok()?.rsplit(',') {
-            let address = part.trim().parse::<IpAddr>().ok()?.to_canonical();
-            if !is_trusted(&address) {
-                return Some(address);
-            }
+    // Each proxy appends the address that it saw, so the end is the trustworthy part, whatever a caller wrote
+    // before it.
+    for part in lines.into_iter().rev().flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b',')) {
+        match written_address(part) {
+            Some(address) if is_trusted(&address) => {}
+            // What no proxy writes is nobody's address: then all of these callers are one.
+            found => return Some(found.unwrap_or(peer)),
         }
     }
     None
+}
+
+/// An address as proxies write it: alone, or with a port.
+fn written_address(part: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(part).ok()?.trim();
+    let alone = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
+    alone
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()))
+        .map(|address| address.to_canonical())
 }
 
 /// Who calls, where that is known.
@@ -139,14 +148,16 @@ mod tests {
             ("10.0.0.1", vec!["198.51.100.9"], Some("198.51.100.9")),
             ("10.0.0.1", vec!["6.6.6.6, 198.51.100.9, 10.1.1.1"], Some("198.51.100.9")),
             ("10.0.0.1", vec!["6.6.6.6", "198.51.100.9"], Some("198.51.100.9")),
-            ("10.0.0.1", vec!["198.51.100.9, nonsense"], None),
+            ("10.0.0.1", vec!["198.51.100.9, nonsense"], Some("10.0.0.1")),
+            ("10.0.0.1", vec!["\u{e9}, 198.51.100.9:4711"], Some("198.51.100.9")),
+            ("10.0.0.1", vec!["[2001:db8::1]:443"], Some("2001:db8::1")),
             ("10.0.0.1", vec![], None),
             ("10.0.0.1", vec!["10.0.0.2"], None),
             ("::ffff:127.0.0.1", vec!["2001:db8::1"], Some("2001:db8::1")),
         ] {
             let mut request = Request::builder();
             for line in &forwarded {
-                request = request.header("x-forwarded-for", *line);
+                request = request.header("x-forwarded-for", line.as_bytes());
             }
             let mut request = request.body(Body::empty()).unwrap();
             let peer_address = SocketAddr::new(peer.parse().unwrap(), 1);

@@ -87,6 +87,8 @@ impl Audited {
 
 impl Drop for Audited {
     fn drop(&mut self) {
+        // Also where the caller left: the model was busy until now.
+        self.app.readiness.was_active();
         let Some(audit) = &self.app.audit else { return };
         let (status, code) = self.ended.unwrap_or(CALLER_VANISHED);
         let taken = self.arrival.at.elapsed();

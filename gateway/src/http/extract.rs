@@ -62,8 +62,9 @@ pub(super) async fn extract(
         outcome = answer(&app, &arrival, request, &mut audited, &mut standing) => outcome,
         () = app.work.is_cut_off() => Err(Box::new(ErrorCode::Draining.problem(&arrival.id))),
     };
-    drop(running);
+    // Before the work counts as ended: the idle time must never look long in between.
     app.readiness.was_active();
+    drop(running);
     let mut response = outcome.unwrap_or_else(|refused| refused.into_response());
     if let Some(standing) = standing {
         limits::tell(standing, response.headers_mut());
@@ -97,7 +98,11 @@ async fn answer(
     })?;
     *standing = allowed.standing;
     let turn = Turn { principal: access::principal(&request), bulk: false };
-    let body = body::read(request.into_body(), app.body_limit, deadline).await.map_err(|code| code.problem(id))?;
+    let body = tokio::select! {
+        biased;
+        body = body::read(request.into_body(), app.body_limit, deadline) => body.map_err(|code| code.problem(id))?,
+        () = app.work.is_closing() => return Err(ErrorCode::Draining.problem(id).into()),
+    };
     audited.account.body_bytes = body.len();
     let checked = app.rules.check(&body).map_err(|bad| match bad {
         BadBody::NotJson => ErrorCode::InvalidJson.problem(id),
@@ -135,19 +140,27 @@ async fn read(
         request_id: Arc::clone(&arrival.id),
         traceparent: arrival.span.of_call(arrival.trace.as_ref()).map(Into::into),
         turn,
+        spent: Arc::default(),
     };
     let wishes = Wishes { offsets: checked.offsets, allow_partial: checked.allow_partial };
     // Everything that waits in there waits for the deadline at most.
     match app.pipeline.extract(&checked.note, &ask, wishes, deadline).await {
         Ok((answer, stages)) => {
-            app.metrics.extracted(&answer, stages);
+            app.metrics.staged(stages);
+            app.metrics.extracted(&answer);
             audited.gave(&answer, stages);
             if let Some((answers, key)) = key {
                 answers.keep(key, &answer);
             }
             respond(&answer, stages, app.answers.as_ref().map(|_| "miss"))
         }
-        Err(error) => Err(refused(app, &error, &arrival.id).into()),
+        Err(error) => {
+            let (queue, engine) = ask.spent.queue_and_engine();
+            let stages = Stages { queue, engine, ..Stages::default() };
+            app.metrics.staged(stages);
+            audited.account.stages = Some(stages);
+            Err(refused(app, &error, &arrival.id).into())
+        }
     }
 }
 

@@ -50,7 +50,7 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     tidy(&mut request, app.keys.is_some());
     let route = super::route(request.uri().path()).unwrap_or(NO_ROUTE);
     request.extensions_mut().insert(arrival.clone());
-    let mut left = Left { app: &app, arrival: &arrival, answered: false };
+    let mut left = Left { app: &app, arrival: &arrival, method, route, answered: false };
     let mut request = body::discard_leftovers(request);
     let (principal, mut response) = match access::enter(&app, &mut request) {
         Ok(principal) => (principal, arrival.span.run(next.run(request)).await),
@@ -122,6 +122,8 @@ fn plain_options(request: &mut Request) {
 struct Left<'a> {
     app: &'a App,
     arrival: &'a Arrival,
+    method: &'static str,
+    route: Route,
     answered: bool,
 }
 
@@ -131,7 +133,9 @@ impl Drop for Left<'_> {
             self.app.metrics.caller_vanished();
             let (status, code) = CALLER_VANISHED;
             let milliseconds = milliseconds(self.arrival.at.elapsed());
-            tracing::info!(request_id = &*self.arrival.id, status, code, milliseconds, "request");
+            let Self { method, route, .. } = *self;
+            let request_id = &*self.arrival.id;
+            tracing::info!(request_id, method, route, status, code, milliseconds, "request");
         }
     }
 }

@@ -28,6 +28,8 @@ use crate::{
 const BACKLOG: u32 = 4_096;
 /// So long callers have for reading their last answers.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// The same after a second signal: enough for those who are there.
+const HURRIED_ANSWERS: Duration = Duration::from_millis(100);
 
 /// Why the server cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +107,15 @@ impl Gateway {
         Ok(Self { app: Arc::new(app), settings })
     }
 
+    /// Looks whether the files that the settings name can be used, without serving.
+    pub fn check(settings: &Settings) -> Result<(), ServerError> {
+        if let Some(path) = settings.keys_file() {
+            Keys::read(path, settings.rate.per_key)?;
+        }
+        Audit::check(&settings.audit)?;
+        Ok(())
+    }
+
     /// Takes the address of the settings. From here on callers connect, and wait until it serves.
     #[expect(clippy::unused_async, reason = "it needs a runtime, and says so")]
     pub async fn bind(self) -> Result<Bound, ServerError> {
@@ -151,6 +162,7 @@ impl Bound {
         tokio::select! { never = connections.accept() => match never {}, () = stop => {} }
 
         readiness.drain();
+        work.close();
         tracing::info!(running = work.running(), "draining: no more notes are taken, running ones may end");
         let drain = tokio::time::sleep(self.settings.admission.drain);
         let mut now = std::pin::pin!(now);
@@ -165,9 +177,11 @@ impl Bound {
             }
         };
         work.cut_off();
-        if !hurry {
-            // Answers are written, idle connections closed. Who does not read his answer is not waited for.
-            let closed = tokio::time::timeout(LAST_ANSWERS, connections.close());
+        // Answers are written, idle connections closed. Who does not read his answer is not waited for.
+        let closed = tokio::time::timeout(if hurry { HURRIED_ANSWERS } else { LAST_ANSWERS }, connections.close());
+        if hurry {
+            let _ = closed.await;
+        } else {
             tokio::select! { _ = closed => {}, () = now => {} }
         }
         let audit_lost = app.audit.as_ref().map(Audit::close);

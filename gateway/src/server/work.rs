@@ -11,6 +11,7 @@ use tokio_util::{
 #[derive(Clone, Debug, Default)]
 pub struct Work {
     running: TaskTracker,
+    closing: Arc<CancellationToken>,
     cut: Arc<CancellationToken>,
 }
 
@@ -35,6 +36,16 @@ impl Work {
     pub async fn ended(&self) {
         self.running.close();
         self.running.wait().await;
+    }
+
+    /// From now on no note is taken, nor the rest of one that is still on its way.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// Ends once no note is taken any more.
+    pub fn is_closing(&self) -> WaitForCancellationFuture<'_> {
+        self.closing.cancelled()
     }
 
     /// Tells all that run to answer at once that the service is shutting down.

@@ -21,6 +21,9 @@ const MOST_WAITING: usize = 4 << 20;
 /// Lines of so much time are written together.
 const TOGETHER: Duration = Duration::from_millis(20);
 
+/// So long the last lines may take.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 /// Lines that were dropped since the start, in this process.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
@@ -41,6 +44,7 @@ struct Shared {
 struct Waiting {
     bytes: Vec<u8>,
     over: bool,
+    written: bool,
 }
 
 /// Takes whole lines.
@@ -78,10 +82,12 @@ impl Shared {
 
 impl Drop for Lines {
     fn drop(&mut self) {
-        self.shared.waiting().over = true;
-        self.shared.some.notify_one();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        let mut waiting = self.shared.waiting();
+        waiting.over = true;
+        self.shared.some.notify_all();
+        if self.thread.take().is_some() {
+            // A reader who stalls must not keep the process from its end.
+            let _ = self.shared.some.wait_timeout_while(waiting, LAST_LINES, |waiting| !waiting.written);
         }
     }
 }
@@ -102,9 +108,13 @@ fn write(shared: &Shared, mut out: impl Write) {
             DROPPED.fetch_add(lines as u64, Relaxed);
         }
         bytes.clear();
-        if over && shared.waiting().bytes.is_empty() {
+        let mut waiting = shared.waiting();
+        if over && waiting.bytes.is_empty() {
+            waiting.written = true;
+            shared.some.notify_all();
             return;
         }
+        drop(waiting);
         if !over {
             std::thread::sleep(TOGETHER);
         }
@@ -123,7 +133,7 @@ impl Write for Writer {
         waiting.bytes.extend_from_slice(line);
         drop(waiting);
         if first {
-            self.0.some.notify_one();
+            self.0.some.notify_all();
         }
         Ok(line.len())
     }
@@ -189,5 +199,14 @@ mod tests {
         writer.write_all(b"last\n").unwrap();
         drop(lines);
         assert_eq!(written.recv().unwrap(), b"last\n");
+    }
+
+    #[test]
+    fn a_reader_who_never_comes_back_does_not_hold_up_the_end() {
+        let ((seen, _written), (go_on, waits)) = (mpsc::channel(), mpsc::channel());
+        let lines = Lines::to(Reader { seen, go_on: waits });
+        lines.writer().write_all(b"a line\n").unwrap();
+        drop(lines);
+        drop(go_on);
     }
 }

@@ -140,12 +140,16 @@ impl Metrics {
         self.callers_vanished.inc();
     }
 
-    /// Counts what one answer holds: kinds of findings, never their values.
-    pub fn extracted(&self, answer: &Answer, stages: Stages) {
+    /// Takes the time of one extraction's stages, whether it had an answer or not.
+    pub fn staged(&self, stages: Stages) {
         let times = [stages.queue, stages.engine, stages.parse, stages.ground];
         for (histogram, time) in self.stage_seconds.iter().zip(times) {
             histogram.observe(time.as_secs_f64());
         }
+    }
+
+    /// Counts what one answer holds: kinds of findings, never their values.
+    pub fn extracted(&self, answer: &Answer) {
         self.tokens.inc_by(u64::from(answer.tokens_used));
         self.degraded.inc_by(u64::from(answer.degraded));
         for repair in &answer.repairs {

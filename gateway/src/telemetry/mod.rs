@@ -11,7 +11,14 @@ mod process;
 mod span;
 mod trace;
 
-use tracing_subscriber::{EnvFilter, Layer, filter::Directive, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::{Level, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{FilterExt, filter_fn},
+    fmt,
+    layer::{Filter, SubscriberExt},
+    util::SubscriberInitExt,
+};
 
 pub use self::{
     gauges::Gauges,
@@ -24,7 +31,7 @@ pub use self::{
 };
 
 /// Libraries that write addresses of the model server at level debug. They never may.
-const DISCREET: [&str; 6] = ["hyper=info", "hyper_util=info", "reqwest=info", "rustls=info", "h2=info", "tower=info"];
+const DISCREET: [&str; 6] = ["hyper", "hyper_util", "reqwest", "rustls", "h2", "tower"];
 
 /// Log lines and spans on their way out; dropping it sends the last of them.
 #[derive(Debug)]
@@ -57,9 +64,15 @@ pub fn init() -> Telemetry {
     }
 }
 
-/// A filter under which no library writes an address of the model server, whatever was asked for.
-#[must_use]
-pub fn discreet(filter: EnvFilter) -> EnvFilter {
-    let directives = DISCREET.iter().filter_map(|text| text.parse::<Directive>().ok());
-    directives.fold(filter, EnvFilter::add_directive)
+/// A filter under which no library writes an address of the model server, whatever was asked for, of it or of
+/// a part of it.
+pub fn discreet<S>(filter: EnvFilter) -> impl Filter<S>
+where
+    S: Subscriber,
+{
+    let allowed = filter_fn(|metadata| {
+        let library = metadata.target().split("::").next().unwrap_or_default();
+        *metadata.level() <= Level::INFO || !DISCREET.contains(&library)
+    });
+    allowed.and(filter)
 }

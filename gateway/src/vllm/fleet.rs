@@ -7,7 +7,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -60,6 +60,7 @@ pub(super) struct Call {
     member: Arc<Member>,
     fleet: Arc<Fleet>,
     began: Instant,
+    judged: AtomicBool,
 }
 
 impl Fleet {
@@ -120,11 +121,15 @@ impl Fleet {
                 return;
             }
             let kept = |address: &Option<SocketAddr>| known.iter().find(|member| member.address == *address).cloned();
-            let made = |(number, address): (usize, &Option<SocketAddr>)| match kept(address) {
+            // Numbers that are taken stay so: two servers of one name could not be told apart.
+            let taken: Vec<String> =
+                servers.iter().filter_map(kept).map(|member| member.probe.seat.name().to_owned()).collect();
+            let mut free = (0..).filter(|&number| !taken.contains(&name(at, true, number)));
+            let made = |address: &Option<SocketAddr>| match kept(address) {
                 Some(member) => Ok(member),
-                None => self.member(at, url, *address, number),
+                None => self.member(at, url, *address, free.next().unwrap_or_default()),
             };
-            match servers.iter().enumerate().map(made).collect() {
+            match servers.iter().map(made).collect() {
                 Ok(members) => *known = members,
                 Err(error) => {
                     tracing::error!(%error, "the client of a model server cannot be made");
@@ -143,9 +148,7 @@ impl Fleet {
         address: Option<SocketAddr>,
         number: usize,
     ) -> Result<Arc<Member>, reqwest::Error> {
-        // Named by its place, never by its address.
-        let name =
-            if address.is_some() { format!("vllm-{}.{}", at + 1, number + 1) } else { format!("vllm-{}", at + 1) };
+        let name = name(at, address.is_some(), number);
         let probe = Arc::new(Probe::new(client(url, address)?, url, self.model.clone(), Replica::new(name)));
         let watcher = watch::spawn(Arc::clone(&probe), Arc::clone(&self.readiness));
         Ok(Arc::new(Member {
@@ -158,8 +161,9 @@ impl Fleet {
     }
 
     fn publish(&self) {
-        let members: Arc<[Arc<Member>]> =
-            self.origins.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten().cloned().collect();
+        // Held until the list is stored, so that a later one is never overwritten by an earlier one.
+        let origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+        let members: Arc<[Arc<Member>]> = origins.iter().flatten().cloned().collect();
         self.readiness.watch(members.iter().map(|member| Arc::clone(&member.probe.seat)).collect());
         *self.members.write().unwrap_or_else(PoisonError::into_inner) = members;
     }
@@ -174,11 +178,14 @@ impl Fleet {
             .or_else(|| pick(|| members.iter().filter(other)))
             .or_else(|| members.first())?;
         member.in_flight.fetch_add(1, Relaxed);
-        Some(Call { member: Arc::clone(member), fleet: Arc::clone(self), began: Instant::now() })
+        let (member, fleet) = (Arc::clone(member), Arc::clone(self));
+        Some(Call { member, fleet, began: Instant::now(), judged: AtomicBool::new(false) })
     }
 
     /// Leaves a server out, unless it is the only one that is ready. Either way its watcher looks at it.
     fn leave_out(&self, member: &Member, rest: Duration) {
+        // One at a time: two that fail at the same moment must not each take the other for the one that is left.
+        let _judging = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
         let members = Arc::clone(&self.members.read().unwrap_or_else(PoisonError::into_inner));
         let others = members.iter().filter(|other| other.is_ready() && !std::ptr::eq(&raw const ***other, member));
         let last = others.count() == 0;
@@ -189,6 +196,11 @@ impl Fleet {
         }
         member.probe.look_after(if last { FIRST_REST } else { rest });
     }
+}
+
+/// What a server is called: by its place, never by its address.
+fn name(at: usize, of_several: bool, number: usize) -> String {
+    if of_several { format!("vllm-{}.{}", at + 1, number + 1) } else { format!("vllm-{}", at + 1) }
 }
 
 /// The less loaded of two at random, or the only one.
@@ -221,6 +233,7 @@ impl Call {
 
     /// Notes how the call went, for the next choice and for the metrics.
     pub(super) fn went(&self, attempt: Attempt) {
+        self.judged.store(true, Relaxed);
         self.fleet.metrics.attempted(attempt);
         tracing::debug!(replica = self.member.probe.seat.name(), ?attempt, "a model server was called");
         let member = &self.member;
@@ -247,6 +260,10 @@ fn rest(failures: u32) -> Duration {
 
 impl Drop for Call {
     fn drop(&mut self) {
+        // Given up by its caller: after long enough that tells as much as a deadline that passed.
+        if !self.judged.load(Relaxed) && self.began.elapsed() >= LATE {
+            self.went(Attempt::Late);
+        }
         self.member.in_flight.fetch_sub(1, Relaxed);
     }
 }

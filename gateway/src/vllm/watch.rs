@@ -91,6 +91,10 @@ pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
         loop {
             let seen = look(&probe, &readiness).await;
             readiness.saw(&probe.seat, seen);
+            if seen == Upstream::Unreachable {
+                // What it said of its load is no longer true.
+                probe.seat.loaded(Load::default());
+            }
             if before != Some(seen) {
                 tracing::info!(replica = probe.seat.name(), state = ?seen, "model server");
             }

@@ -94,6 +94,45 @@ fn a_log_that_nobody_reads_stops_nothing() {
 }
 
 #[test]
+fn a_log_whose_reader_stalls_keeps_nothing_from_its_end() {
+    let mut program = Program::gateway();
+    // More lines than a pipe holds, and nobody reads them.
+    for _ in 0..600 {
+        assert_eq!(program.status().unwrap(), 200);
+    }
+    program.signal("TERM");
+    assert_eq!(program.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_hangup_is_no_end_where_there_are_no_keys() {
+    let program = Program::gateway();
+    program.signal("HUP");
+    assert_eq!(program.status().unwrap(), 200);
+    program.signal("TERM");
+    assert_eq!(program.exit_code(), Some(0));
+}
+
+#[test]
+fn files_that_cannot_be_used_are_a_mistake_of_the_settings() {
+    for (variable, value) in [
+        ("GATEWAY_AUTH_KEYS_FILE", "/nowhere/keys"),
+        ("GATEWAY_AUDIT__PATH", "/nowhere/audit.jsonl"),
+        ("GATEWAY_AUDIT__KEEP", "99999999999"),
+    ] {
+        for command in ["check-config", "serve"] {
+            let mut program = Command::new(env!("CARGO_BIN_EXE_gateway"));
+            program
+                .args([command, "--listen", "127.0.0.1:0"])
+                .env("GATEWAY_AUDIT__PATH", "/tmp/x")
+                .env(variable, value);
+            let output = program.output().unwrap();
+            assert_eq!(output.status.code(), Some(2), "{command} {variable}");
+        }
+    }
+}
+
+#[test]
 fn output_that_nobody_reads_is_no_crash() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_gateway"));
     let mut child = child.arg("openapi").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -3,7 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use gateway::server::ServerError;
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Semaphore,
+    task::JoinSet,
+};
 
 use crate::{
     fake_vllm::{Act, Fake, start},
@@ -63,10 +68,29 @@ async fn when_the_time_is_over_the_rest_is_told_and_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_waits_for_nothing() {
-    let (mut served, _fake, _permits, notes) = busy(Duration::from_secs(50)).await;
+    let (mut served, _fake, _permits, mut notes) = busy(Duration::from_secs(50)).await;
     served.stop();
     until("the gateway drains", async || served.app.readiness.is_draining()).await;
     served.now();
+    // Not even then is a caller left without an answer.
+    while let Some(answer) = notes.join_next().await {
+        assert_eq!(answer.unwrap(), pair(503, "draining"));
+    }
     assert!(matches!(served.ended().await, Err(ServerError::CutOff(NOTES))));
-    drop(notes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_that_is_still_on_its_way_is_not_waited_for() {
+    let mut served = Served::ready(gateway::config::Settings::default()).await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let head =
+        "POST /api/v1/extract HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    until("it began", async || served.app.work.running() == 1).await;
+    served.stop();
+    let mut answer = vec![0; 4_096];
+    let count = stream.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..count]).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("draining"), "{answer}");
+    served.ended().await.unwrap();
 }

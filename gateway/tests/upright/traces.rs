@@ -92,7 +92,7 @@ async fn metrics_tell_what_happened() {
     assert_eq!(served.code(NOTE).await, pair(503, "upstream_unavailable"));
     for (name, value) in [
         ("gateway_http_requests_total", 2.0),
-        ("gateway_stage_seconds_count", 4.0),
+        ("gateway_stage_seconds_count", 8.0),
         ("gateway_upstream_attempts_total", 3.0),
         ("gateway_leases_given_total", 2.0),
         ("gateway_leases_returned_total", 2.0),
