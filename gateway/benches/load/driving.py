@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,20 +45,9 @@ def wrk(server: Server, path: str, body: Path, connections: int, seconds: int) -
         harness.HERE / "post.lua",
     ]
     command += [server.url(path), "--", body]
-    before, peak = harness.cpu_seconds(server.pid), 0.0
-    with harness.running(
-        command, body.parent, harness.environment(), body.parent / "wrk.log"
-    ) as process:
-        while process.poll() is None:
-            peak = max(peak, harness.pss_mib(server.pid))
-            try:
-                process.wait(0.25)
-            except subprocess.TimeoutExpired:
-                continue
-        output = process.stdout.read() if process.stdout else ""
+    before = harness.cpu_seconds(server.pid)
+    output, peak = harness.watched(command, body.parent, server, 0.25)
     spent = harness.cpu_seconds(server.pid) - before
-    if process.returncode != 0:
-        harness.fail(f"wrk failed:\n{(body.parent / 'wrk.log').read_text()}{output}")
     seen = json.loads(output.splitlines()[-1])
     good = seen["answers"] - seen["bad_status"]
     return Load(

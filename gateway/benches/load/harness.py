@@ -148,6 +148,25 @@ def running(
             process.stdout.close()
 
 
+def watched(
+    command: Command, folder: Path, server: Server, seconds: float
+) -> tuple[str, float]:
+    """Runs a load generator to its end: what it printed, and the server's largest PSS meanwhile."""
+    name, peak = Path(command[0]).name, 0.0
+    log = folder / f"{name}.log"
+    with running(command, folder, environment(), log) as process:
+        while process.poll() is None:
+            peak = max(peak, pss_mib(server.pid))
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                continue
+        output = process.stdout.read() if process.stdout else ""
+    if process.returncode != 0:
+        fail(f"{name} failed:\n{log.read_text()}{output}")
+    return output, peak
+
+
 @dataclass(frozen=True)
 class Server:
     """A server that runs: its first process and where it listens."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +43,7 @@ def open_loop(
     rate = OVERLOAD_FACTOR * SLOTS / COMPLETION_SECONDS
     command: Command = [built.open_loop, "--address", gateway.address, "--body", body]
     command += ["--rate", str(rate), "--seconds", str(seconds)]
-    peak = 0.0
-    with harness.running(
-        command, built.folder, harness.environment(), built.folder / "open_loop.log"
-    ) as process:
-        while process.poll() is None:
-            peak = max(peak, harness.pss_mib(gateway.pid))
-            try:
-                process.wait(0.5)
-            except subprocess.TimeoutExpired:
-                continue
-        output = process.stdout.read() if process.stdout else ""
-    if process.returncode != 0:
-        harness.fail(
-            f"open_loop failed:\n{(built.folder / 'open_loop.log').read_text()}"
-        )
+    output, peak = harness.watched(command, built.folder, gateway, 0.5)
     return json.loads(output), peak
 
 

@@ -19,7 +19,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use url::Url;
 
-use self::words::{choice, list, optional_choice};
+use self::words::{choice, list, networks, optional_choice};
 use crate::{http::cors::OriginPattern, rates::Rate};
 
 #[cfg(test)]
@@ -66,7 +66,7 @@ pub struct Settings {
     /// Notes in so much time.
     pub rate: RateSettings,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
     /// Who asked what when, without the notes.
     pub audit: AuditSettings,

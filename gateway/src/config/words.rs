@@ -1,8 +1,9 @@
 //! How settings are written: one word of a few, and lists.
 
-use std::{fmt::Display, str::FromStr};
+use std::{fmt::Display, net::IpAddr, str::FromStr};
 
 use clap::ValueEnum;
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de::Error};
 
 /// One word of a few. What is none of them is told which they are.
@@ -18,6 +19,16 @@ pub(super) fn choice<'de, D: Deserializer<'de>, T: ValueEnum>(from: D) -> Result
 /// The same where nothing may be said.
 pub(super) fn optional_choice<'de, D: Deserializer<'de>, T: ValueEnum>(from: D) -> Result<Option<T>, D::Error> {
     choice(from).map(Some)
+}
+
+/// Networks, of which an address alone is one.
+pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    let words: Vec<String> = list(from)?;
+    let network = |word: &String| {
+        let network = word.parse::<IpNet>().ok().or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from));
+        network.ok_or_else(|| D::Error::custom(format!("`{word}` is no network: write 10.0.0.0/8, or an address")))
+    };
+    words.iter().map(network).collect()
 }
 
 /// The word of a choice.

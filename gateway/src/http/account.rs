@@ -13,11 +13,15 @@ use crate::{
     access::Principal,
     audit::Entry,
     extraction::{Answer, Field, Stages},
+    server::Running,
     telemetry::Route,
 };
 
 /// The status that the audit and the log give a request whose caller left; no answer has it.
 pub(super) const CALLER_VANISHED: (u16, &str) = (499, "caller_vanished");
+
+/// What a fault of ours is answered with, outside of here.
+const PANICKED: (u16, &str) = (500, "internal");
 
 /// One extraction, as far as it came.
 #[derive(Clone, Debug, Default)]
@@ -40,8 +44,9 @@ struct Answered {
     tokens: u32,
 }
 
-/// An account that becomes a line of the audit, whatever happens: also where the caller vanishes and the
-/// work is dropped.
+/// An extraction under way, and its account, which becomes a line of the audit whatever happens: also where the
+/// caller vanishes and the work is dropped. It counts as ended once the line is told, so that shutdown does not
+/// close the audit before.
 pub(super) struct Audited {
     pub(super) account: Account,
     app: Arc<App>,
@@ -49,12 +54,14 @@ pub(super) struct Audited {
     route: Route,
     principal: Option<Principal>,
     ended: Option<(u16, &'static str)>,
+    _running: Running,
 }
 
 impl Audited {
     pub(super) fn new(app: &Arc<App>, arrival: &Arrival, route: Route, principal: Option<Principal>) -> Self {
+        let running = app.work.begin();
         let (app, arrival) = (Arc::clone(app), arrival.clone());
-        Self { account: Account::default(), app, arrival, route, principal, ended: None }
+        Self { account: Account::default(), app, arrival, route, principal, ended: None, _running: running }
     }
 
     /// Notes the note's size, and its HMAC where there is an audit.
@@ -90,7 +97,8 @@ impl Drop for Audited {
         // Also where the caller left: the model was busy until now.
         self.app.readiness.was_active();
         let Some(audit) = &self.app.audit else { return };
-        let (status, code) = self.ended.unwrap_or(CALLER_VANISHED);
+        let unfinished = if std::thread::panicking() { PANICKED } else { CALLER_VANISHED };
+        let (status, code) = self.ended.unwrap_or(unfinished);
         let taken = self.arrival.at.elapsed();
         let arrived = SystemTime::now().checked_sub(taken).unwrap_or(SystemTime::UNIX_EPOCH);
         let account = std::mem::take(&mut self.account);

@@ -54,7 +54,6 @@ pub(super) async fn extract(
     Extension(arrival): Extension<Arrival>,
     request: Request,
 ) -> Response {
-    let running = app.work.begin();
     let mut audited = Audited::new(&app, &arrival, ROUTE, access::principal(&request));
     let mut standing = None;
     let outcome = tokio::select! {
@@ -62,9 +61,6 @@ pub(super) async fn extract(
         outcome = answer(&app, &arrival, request, &mut audited, &mut standing) => outcome,
         () = app.work.is_cut_off() => Err(Box::new(ErrorCode::Draining.problem(&arrival.id))),
     };
-    // Before the work counts as ended: the idle time must never look long in between.
-    app.readiness.was_active();
-    drop(running);
     let mut response = outcome.unwrap_or_else(|refused| refused.into_response());
     if let Some(standing) = standing {
         limits::tell(standing, response.headers_mut());

@@ -79,9 +79,7 @@ const ORGANS: [&str; 59] = [
 /// The stretches that hold all words, each with the places of each word in it.
 pub(super) fn stretches(note: &Index, query: &Query) -> Vec<Vec<Vec<Match>>> {
     let Some(places) = align::all_places(note, query, true) else { return Vec::new() };
-    let own = |word: &str| {
-        query.words.iter().any(|own| own.form.folded == word || own.others.iter().any(|other| other.folded == word))
-    };
+    let own = |word: &str| is_own(query, word);
     let found = |place: &Place| {
         let (first, last) = (note.tokens().get(place.first)?, note.tokens().get(place.last)?);
         let width = place.last - place.first;
@@ -138,9 +136,7 @@ fn is_claimed(note: &Index, place: &Place, own: impl Fn(&str) -> bool) -> bool {
 /// Whether a stretch takes its histology from another organ's cancer: the "cancer with liver" of "colon cancer
 /// with liver metastases" is no liver cancer. Of values that name an organ only.
 pub(super) fn is_of_another(note: &Index, query: &Query, range: &Range<usize>) -> bool {
-    let own = |word: &str| {
-        query.words.iter().any(|own| own.form.folded == word || own.others.iter().any(|other| other.folded == word))
-    };
+    let own = |word: &str| is_own(query, word);
     if !query.words.iter().any(|word| ORGANS.contains(&&*word.form.folded)) || own("skin") || own("cutaneous") {
         return false;
     }
@@ -154,6 +150,11 @@ pub(super) fn is_of_another(note: &Index, query: &Query, range: &Range<usize>) -
         let mut before = before.take_while(|&at| joined(at + 1)).map(word).take_while(|word| !own(word));
         before.any(|word| ORGANS.contains(&word))
     })
+}
+
+/// Whether a word is one of the value's, or says the same as one.
+fn is_own(query: &Query, word: &str) -> bool {
+    query.words.iter().any(|own| own.form.folded == word || own.others.iter().any(|other| other.folded == word))
 }
 
 fn is_cancer(folded: &str) -> bool {
