@@ -45,6 +45,18 @@ pub(super) struct FieldEvent<'a> {
     value: Option<&'a str>,
 }
 
+/// One event.
+#[derive(Debug, ToSchema)]
+#[schema(example = json!({"event": "field", "data": "{\"name\":\"stage\",\"value\":\"IV\"}"}))]
+#[expect(dead_code, reason = "for the document; events are written piece by piece")]
+pub(super) struct StreamEvent {
+    /// `field`, `reset`, `result` or `error`.
+    event: String,
+    /// JSON: of `field` its `name` and `value`, of `reset` an empty object, of `result` the answer of `/extract`, of `error` a
+    /// problem.
+    data: String,
+}
+
 /// Reads one note and tells its fields as they come.
 ///
 /// Events: `field` (`{"name", "value"}`, seven of them, each as soon as the model has written it, and provisional until the
@@ -54,8 +66,7 @@ pub(super) struct FieldEvent<'a> {
 /// as by `/extract`. Whoever closes the connection stops the model.
 #[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "stream",
     request_body = ExtractRequest, responses((status = 200, description = "Events: seven `field`, then `result` or `error`",
-        body = String, content_type = "text/event-stream",
-        example = json!("event: field\ndata: {\"name\":\"stage\",\"value\":\"IV\"}\n\n"))))]
+        body = StreamEvent, content_type = "text/event-stream")))]
 pub(super) async fn stream(
     State(app): State<Arc<App>>,
     Extension(arrival): Extension<Arrival>,

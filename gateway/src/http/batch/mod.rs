@@ -98,7 +98,7 @@ async fn begun(app: &Arc<App>, arrival: &Arrival, request: Request) -> Result<Re
             ErrorCode::BodyTooLarge => too_large(),
             code => Box::new(code.problem(id)),
         })?;
-        let (raw, manner) = app.rules.check_batch(&body).map_err(|bad| bad.problem(id))?;
+        let (raw, manner) = app.rules.check_batch(&body, &query).map_err(|bad| bad.problem(id))?;
         let notes = raw.iter().map(|note| body.slice_ref(note.get().as_bytes())).collect();
         (Notes::in_list(notes), manner, Order::AsGiven)
     };

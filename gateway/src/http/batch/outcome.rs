@@ -13,7 +13,7 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct NoteOutcome {
     /// The note's id, as it came; null where it had none that can be read.
-    #[schema(required = true, value_type = Option<String>, example = "a-1")]
+    #[schema(required = true)]
     pub(super) id: Option<NoteId>,
     /// The note's place in the batch, from 0.
     pub(super) index: usize,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::{BadBody, NoteId, Shape};
+use super::{BadBody, NoteId, QueryOptions, Shape};
 use crate::http::error::Violation;
 
 /// Why a body is none.
@@ -62,7 +62,7 @@ impl Shape {
         }
         own.or(match key {
             "temperature" => Some(value.is_null() || value.is_number()),
-            "max_tokens" => Some(value.is_null() || value.as_u64().is_some_and(|n| u32::try_from(n).is_ok())),
+            "max_tokens" => Some(value.is_null() || value.as_number().and_then(whole).is_some()),
             "model" => Some(value.is_null() || value.is_string()),
             "offsets" => Some(matches!(value.as_str(), Some("codepoint" | "utf16" | "byte"))),
             "confidence" | "allow_partial" => Some(value.is_boolean()),
@@ -75,14 +75,30 @@ impl Shape {
 pub(super) fn id_of(line: &[u8]) -> Option<NoteId> {
     let value: Value = serde_json::from_slice(line).ok()?;
     match value.get("id")? {
-        Value::String(text) if text.chars().count() <= super::LONGEST_ID => Some(NoteId::Text(text.clone())),
+        Value::String(text) => Some(NoteId::Text(text.clone())),
         Value::Number(number) => number.as_i64().map(NoteId::Number),
         _ => None,
     }
+    .filter(NoteId::is_good)
 }
 
-/// The options of a query as the object that a body would be.
-pub(super) fn object_of_query(query: &str) -> Result<Value, Vec<Violation>> {
+/// A whole number as JSON may write it: `1024`, `1024.0`, `1.024e3`.
+pub(super) fn whole(number: &serde_json::Number) -> Option<u32> {
+    let fits = |whole: u64| u32::try_from(whole).ok();
+    number.as_u64().and_then(fits).or_else(|| {
+        let float = number.as_f64().filter(|float| float.fract() == 0.0 && (0.0..4e9).contains(float))?;
+        format!("{float:.0}").parse().ok()
+    })
+}
+
+/// The options of a query.
+pub(super) fn options_of(query: &str) -> Result<QueryOptions, Vec<Violation>> {
+    let object = object_of(query)?;
+    serde_json::from_value(object.clone()).map_err(|_| violations(&object, Shape::Query))
+}
+
+/// A query as the object that a body would be.
+fn object_of(query: &str) -> Result<Value, Vec<Violation>> {
     let mut object = Map::new();
     let mut twice = HashSet::new();
     for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {

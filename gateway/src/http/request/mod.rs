@@ -5,9 +5,15 @@
 
 mod explain;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{
+        RefOr,
+        schema::{ObjectBuilder, OneOfBuilder, Schema, Type},
+    },
+};
 
 use self::explain::{explain, violation};
 use super::error::{ErrorCode, Problem, Violation};
@@ -16,7 +22,7 @@ use crate::{
     extraction::{ModelName, Note, NoteRefusal, OffsetUnit, TokenBudget},
 };
 
-/// A request whose options stand beside its notes, or alone in a query. Named once, for all three.
+/// A request whose options stand beside its notes.
 macro_rules! with_options {
     ($(#[$meta:meta])* $name:ident $(<$life:lifetime>)? { $($own:tt)* }) => {
         $(#[$meta])*
@@ -26,23 +32,25 @@ macro_rules! with_options {
             #[schema(value_type = Option<f32>, minimum = 0, maximum = 2, example = 0.0)]
             temperature: Option<f32>,
             /// Hard cap on the tokens of the answer. Without it the service chooses (1024) and may widen it.
+            #[serde(default, deserialize_with = "whole")]
             #[schema(value_type = Option<u32>, minimum = 1, maximum = 8192, example = 1024)]
             max_tokens: Option<u32>,
             /// A model of `GET /api/v1/models`.
             #[schema(value_type = Option<String>, example = "medical-ie")]
             model: Option<String>,
             /// Unit of `start` and `end` in the evidence.
-            #[serde(default)]
-            offsets: OffsetUnit,
+            #[serde(default, deserialize_with = "given")]
+            #[schema(value_type = OffsetUnit)]
+            offsets: Option<OffsetUnit>,
             /// Whether `confidence` of each value is wanted: the model's probability of its own wording, not
             /// calibrated. Costs the model server a little time; null from the rules engine.
-            #[serde(default)]
-            #[schema(example = false)]
-            confidence: bool,
+            #[serde(default, deserialize_with = "given")]
+            #[schema(value_type = bool, example = false)]
+            confidence: Option<bool>,
             /// Whether a long note may be answered where a part of it could not be read; `unread` then says which.
-            #[serde(default)]
-            #[schema(example = false)]
-            allow_partial: bool,
+            #[serde(default, deserialize_with = "given")]
+            #[schema(value_type = bool, example = false)]
+            allow_partial: Option<bool>,
         }
 
         impl $(<$life>)? $name $(<$life>)? {
@@ -87,22 +95,48 @@ with_options! {
     }
 }
 
-with_options! {
-    /// How to read notes that come as lines.
-    #[derive(Debug, Deserialize, ToSchema, IntoParams)]
-    #[serde(deny_unknown_fields)]
-    #[into_params(parameter_in = Query)]
-    QueryOptions {}
+/// How the notes of a batch are read, in the query; what stands in a JSON body goes before.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct QueryOptions {
+    /// As in the body.
+    #[param(value_type = f32, minimum = 0, maximum = 2, example = 0.0, required = false, nullable = false)]
+    temperature: Option<f32>,
+    /// As in the body.
+    #[param(value_type = u32, minimum = 1, maximum = 8192, example = 1024, required = false, nullable = false)]
+    max_tokens: Option<u32>,
+    /// As in the body.
+    #[param(value_type = String, example = "medical-ie", required = false, nullable = false)]
+    model: Option<String>,
+    /// As in the body.
+    #[param(value_type = OffsetUnit, required = false)]
+    offsets: Option<OffsetUnit>,
+    /// As in the body.
+    #[param(value_type = bool, example = false, required = false, nullable = false)]
+    confidence: Option<bool>,
+    /// As in the body.
+    #[param(value_type = bool, example = false, required = false, nullable = false)]
+    allow_partial: Option<bool>,
+}
+
+/// A value that must not be null where it is given.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
+}
+
+/// A whole number, which JSON may also write as `1024.0`.
+fn whole<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u32>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(value)? else { return Ok(None) };
+    explain::whole(&number).map(Some).ok_or_else(|| serde::de::Error::custom("no whole number"))
 }
 
 /// One note of a batch.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchNote {
-    /// What the answer is to be known by: a string of at most 200 code points or a whole number. It may be left
-    /// out; of two notes with one id the second is refused.
+    /// What the answer is to be known by. It may be left out; of two notes with one id the second is refused.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 200, example = "a-1")]
     id: Option<NoteId>,
     /// The note, as in `/extract`.
     #[schema(value_type = String, min_length = 1, example = "Stage IV lung adenocarcinoma with EGFR L858R, on osimertinib.")]
@@ -110,13 +144,36 @@ pub struct BatchNote {
 }
 
 /// What a caller knows a note by. It goes back to him, and nowhere else: not into a log.
-#[derive(Clone, PartialEq, Eq, Hash, Deserialize, serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum NoteId {
-    /// A whole number.
+    /// A whole number that every JSON reader takes for what it is.
     Number(i64),
-    /// Anything else.
+    /// Anything else, of at most 200 code points.
     Text(String),
+}
+
+impl PartialSchema for NoteId {
+    fn schema() -> RefOr<Schema> {
+        let number = ObjectBuilder::new().schema_type(Type::Integer);
+        let number = number.minimum(Some(-Self::LARGEST)).maximum(Some(Self::LARGEST));
+        let text = ObjectBuilder::new().schema_type(Type::String).max_length(Some(LONGEST_ID));
+        Schema::OneOf(OneOfBuilder::new().item(text).item(number).examples(["a-1"]).build()).into()
+    }
+}
+
+impl ToSchema for NoteId {}
+
+impl NoteId {
+    /// The largest whole number that a double holds, beside all its neighbours (RFC 8259, section 6).
+    const LARGEST: i64 = (1 << 53) - 1;
+
+    fn is_good(&self) -> bool {
+        match self {
+            Self::Number(number) => (-Self::LARGEST..=Self::LARGEST).contains(number),
+            Self::Text(text) => text.chars().count() <= LONGEST_ID,
+        }
+    }
 }
 
 impl std::fmt::Debug for NoteId {
@@ -129,13 +186,28 @@ impl std::fmt::Debug for NoteId {
 const LONGEST_ID: usize = 200;
 
 /// What a request wants, not yet checked.
+#[derive(Default)]
 struct Wanted {
     temperature: Option<f32>,
     max_tokens: Option<u32>,
     model: Option<String>,
-    offsets: OffsetUnit,
-    confidence: bool,
-    allow_partial: bool,
+    offsets: Option<OffsetUnit>,
+    confidence: Option<bool>,
+    allow_partial: Option<bool>,
+}
+
+impl Wanted {
+    /// The same, and what is not wanted here as it is wanted there.
+    fn or(self, other: QueryOptions) -> Self {
+        Self {
+            temperature: self.temperature.or(other.temperature),
+            max_tokens: self.max_tokens.or(other.max_tokens),
+            model: self.model.or(other.model),
+            offsets: self.offsets.or(other.offsets),
+            confidence: self.confidence.or(other.confidence),
+            allow_partial: self.allow_partial.or(other.allow_partial),
+        }
+    }
 }
 
 /// How a note is to be read; checked.
@@ -209,9 +281,10 @@ impl Rules {
     }
 
     /// Parses a batch; its notes are looked at one by one, with [`Self::note_of_batch`].
-    pub(super) fn check_batch<'a>(&self, body: &'a [u8]) -> Result<(Vec<&'a RawValue>, Manner), BadBody> {
+    pub(super) fn check_batch<'a>(&self, body: &'a [u8], query: &str) -> Result<(Vec<&'a RawValue>, Manner), BadBody> {
         let mut request: BatchRequest<'_> = parsed(body, Shape::Batch)?;
-        let manner = self.manner(request.options()).map_err(BadBody::Invalid)?;
+        let others = explain::options_of(query).map_err(BadBody::Invalid)?;
+        let manner = self.manner(request.options().or(others)).map_err(BadBody::Invalid)?;
         let most = self.limits.batch_notes;
         if request.notes.len() > most {
             let message =
@@ -224,11 +297,7 @@ impl Rules {
 
     /// Parses and checks the options of a query.
     pub(super) fn check_query(&self, query: &str) -> Result<Manner, Vec<Violation>> {
-        let options = explain::object_of_query(query)?;
-        match serde_json::from_value::<QueryOptions>(options.clone()) {
-            Ok(mut options) => self.manner(options.options()),
-            Err(_) => Err(explain::violations(&options, Shape::Query)),
-        }
+        self.manner(Wanted::default().or(explain::options_of(query)?))
     }
 
     /// Parses and checks one note of a batch. Its id is given back also where the note is bad, if it can be read.
@@ -237,10 +306,8 @@ impl Rules {
             Ok(note) => note,
             Err(bad) => return (explain::id_of(line), Err(bad)),
         };
-        if let Some(NoteId::Text(text)) = &note.id
-            && text.chars().count() > LONGEST_ID
-        {
-            let message = format!("`id` may have at most {LONGEST_ID} code points.");
+        if note.id.as_ref().is_some_and(|id| !id.is_good()) {
+            let message = format!("`id` may have at most {LONGEST_ID} code points; as a number, be within 2^53.");
             let violation = Violation { message, ..violation("id", "max_length", "") };
             return (None, Err(BadBody::Invalid(vec![violation])));
         }
@@ -281,7 +348,8 @@ impl Rules {
             }
             known
         });
-        let Wanted { offsets, confidence, allow_partial, .. } = wanted;
+        let (confidence, allow_partial) = (wanted.confidence == Some(true), wanted.allow_partial == Some(true));
+        let offsets = wanted.offsets.unwrap_or_default();
         let manner = Manner { temperature, budget, model, offsets, confidence, allow_partial };
         if violations.is_empty() { Ok(manner) } else { Err(violations) }
     }
