@@ -114,13 +114,24 @@ pub struct Standing {
     pub reset: u64,
 }
 
+/// A note that is asked for, perhaps more than once, and the limits that let it pass so far.
+#[derive(Debug, Default)]
+pub struct Asking {
+    /// What it holds while it is read.
+    pub allowed: Allowed,
+    passed: Passed,
+}
+
+#[derive(Debug, Default)]
+struct Passed(Vec<Scope>);
+
 /// A note that may be read. Held while it is.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[must_use = "dropping it ends the call for the limits"]
 pub struct Allowed {
     /// The allowance with the least left, where there is one.
     pub standing: Option<Standing>,
-    _concurrency: Option<OwnedSemaphorePermit>,
+    concurrency: Option<OwnedSemaphorePermit>,
 }
 
 /// A note that came too soon.
@@ -149,24 +160,63 @@ impl Rates {
     /// Counts one note against every limit that is its caller's. The caller's own come first, so that
     /// whoever is over his does not use up what is everybody's.
     pub fn admit(&self, principal: Option<&Principal>, address: Option<IpAddr>) -> Result<Allowed, TooSoon> {
-        let concurrency = principal.map(Principal::enter).transpose().map_err(|at_once| TooSoon {
-            standing: Standing { scope: Scope::Concurrency, quota: at_once, window: 1, remaining: 0, reset: 1 },
-            after: AFTER_CONCURRENCY,
+        let mut asking = Asking::default();
+        self.ask(principal, address, &mut asking)?;
+        Ok(asking.allowed)
+    }
+
+    /// The same for a note that may be asked for again: limits that let it pass before do not count it once more.
+    pub fn ask(
+        &self,
+        principal: Option<&Principal>,
+        address: Option<IpAddr>,
+        asking: &mut Asking,
+    ) -> Result<(), TooSoon> {
+        let Asking { allowed, passed } = asking;
+        passed.once(Scope::Concurrency, || {
+            let entered = principal.map(Principal::enter).transpose();
+            let entered = entered.map_err(|most| TooSoon {
+                standing: Standing { scope: Scope::Concurrency, quota: most, window: 1, remaining: 0, reset: 1 },
+                after: AFTER_CONCURRENCY,
+            })?;
+            allowed.concurrency = entered.flatten();
+            Ok(())
         })?;
-        let mut least: Option<Standing> = None;
-        let mut stands = |standing: Standing| {
-            least = Some(least.filter(|least| least.remaining <= standing.remaining).unwrap_or(standing));
-        };
-        if let Some(limiter) = principal.and_then(Principal::limiter) {
-            stands(limiter.take(Scope::Key)?);
+        passed.once(Scope::Key, || {
+            if let Some(limiter) = principal.and_then(Principal::limiter) {
+                allowed.counted(limiter.take(Scope::Key)?);
+            }
+            Ok(())
+        })?;
+        passed.once(Scope::Address, || {
+            if let (Some(limiter), Some(address)) = (&self.per_address, address) {
+                allowed.counted(limiter.take(address)?);
+            }
+            Ok(())
+        })?;
+        passed.once(Scope::Global, || {
+            if let Some(limiter) = &self.global {
+                allowed.counted(limiter.take(Scope::Global)?);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Allowed {
+    fn counted(&mut self, standing: Standing) {
+        self.standing = Some(self.standing.filter(|least| least.remaining <= standing.remaining).unwrap_or(standing));
+    }
+}
+
+impl Passed {
+    /// Asks a limit that has not let the note pass yet.
+    fn once(&mut self, scope: Scope, ask: impl FnOnce() -> Result<(), TooSoon>) -> Result<(), TooSoon> {
+        if !self.0.contains(&scope) {
+            ask()?;
+            self.0.push(scope);
         }
-        if let (Some(limiter), Some(address)) = (&self.per_address, address) {
-            stands(limiter.take(address)?);
-        }
-        if let Some(limiter) = &self.global {
-            stands(limiter.take(Scope::Global)?);
-        }
-        Ok(Allowed { standing: least, _concurrency: concurrency.flatten() })
+        Ok(())
     }
 }
 
@@ -284,6 +334,20 @@ mod tests {
         }
         assert!(rates.admit(None, other).is_ok() && rates.admit(None, None).is_ok());
         assert_eq!(rates.admit(None, None).unwrap_err().standing.scope, Scope::Global);
+    }
+
+    #[test]
+    fn a_note_that_is_asked_for_again_counts_once() {
+        let rates = Rates::new(Some(rate("1/h")), Some(rate("3/h")));
+        let address = "10.0.0.1".parse().ok();
+        assert!(rates.admit(None, None).is_ok());
+        let mut asking = Asking::default();
+        for _ in 0..9 {
+            assert_eq!(rates.ask(None, address, &mut asking).unwrap_err().standing.scope, Scope::Global);
+        }
+        // Of three of the address one is used.
+        let left = || rates.admit(None, address).unwrap_err().standing.scope;
+        assert_eq!([left(), left(), left()], [Scope::Global, Scope::Global, Scope::Address]);
     }
 
     #[test]

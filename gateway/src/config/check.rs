@@ -9,6 +9,8 @@ use super::{Auth, EngineChoice, Settings, SettingsError};
 
 /// A shorter part of a note would be hardly more than the context that is sent with it.
 const LEAST_CHUNK: usize = 1_000;
+/// Most notes of a batch in one JSON body that a setting may allow; they are all in memory.
+pub const MOST_NOTES: usize = 100_000;
 /// More slots than any server has, and fewer than break arithmetic.
 const SLOTS: RangeInclusive<usize> = 1..=65_536;
 const LONGEST_QUEUE: usize = 1_000_000;
@@ -85,8 +87,8 @@ impl Settings {
         if self.limits.body_bytes < ByteSize::kib(1) {
             return Some("limits.body_bytes must be at least 1 KiB: no note would fit");
         }
-        if self.limits.batch_notes == 0 {
-            return Some("limits.batch_notes must be above zero");
+        if !(1..=MOST_NOTES).contains(&self.limits.batch_notes) {
+            return Some("limits.batch_notes must be 1 to 100000: send more as lines");
         }
         if self.limits.batch_bytes < self.limits.body_bytes {
             return Some("limits.batch_bytes must be at least limits.body_bytes: a batch of one note must fit");

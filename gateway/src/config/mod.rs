@@ -19,6 +19,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use url::Url;
 
+pub use self::check::MOST_NOTES;
 use self::words::{choice, list, networks, optional_choice};
 use crate::{http::cors::OriginPattern, rates::Rate};
 

@@ -21,8 +21,11 @@ use crate::extraction::Deadline;
 const MOST_DISCARDED: u64 = 16 << 20;
 const DISCARDED_WITHIN: Duration = Duration::from_secs(2);
 
-/// Whether a body is said to be of this type, whatever its parameters.
+/// Whether a body is said to be of this type, whatever its parameters, and not to be compressed.
 pub(super) fn is(headers: &HeaderMap, kind: &str) -> bool {
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return false;
+    }
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(kind)
 }

@@ -1,7 +1,7 @@
 //! Every error a caller can get, as RFC 9457 problem details. The client's sentence is here; the cause
 //! goes to the log.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -11,6 +11,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::extraction::{EngineError, ExtractError};
+
+/// Of what is wrong with a request, at most so much is said.
+const MOST_VIOLATIONS: usize = 20;
 
 /// What went wrong, for a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -91,7 +94,7 @@ impl ErrorCode {
                 "unsupported_media_type",
                 415,
                 "Unsupported media type",
-                "Send the body as Content-Type: application/json.",
+                "Send the body as Content-Type: application/json, and not compressed.",
             ),
             Self::InvalidRequest => (
                 "invalid_request",
@@ -279,8 +282,13 @@ impl Problem {
 
     /// A 422 that lists what is wrong.
     #[must_use]
-    pub fn invalid(errors: Vec<Violation>, request_id: &str) -> Self {
-        let detail = errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" ");
+    pub fn invalid(mut errors: Vec<Violation>, request_id: &str) -> Self {
+        let more = errors.len().saturating_sub(MOST_VIOLATIONS);
+        errors.truncate(MOST_VIOLATIONS);
+        let mut detail = errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" ");
+        if more > 0 {
+            let _ = write!(detail, " And {more} more.");
+        }
         Self { detail, errors, ..Self::new(ErrorCode::InvalidRequest, request_id) }
     }
 }
@@ -288,6 +296,7 @@ impl Problem {
 /// A problem inside an answer, where no header can say when to come back.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct NestedProblem {
+    /// Its `request_id` is, of a note in a batch, that of the batch and the note's index.
     #[serde(flatten)]
     problem: Problem,
     /// In how many seconds it is worth trying again; only where it is.

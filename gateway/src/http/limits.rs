@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     access::Principal,
-    rates::{Allowed, Scope, Standing, TooSoon},
+    rates::{Allowed, Asking, Scope, Standing, TooSoon},
 };
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -62,7 +62,14 @@ impl Caller {
 
     /// Counts one of his notes against his limits.
     pub(super) fn admit(&self, app: &App, id: &str) -> Result<Allowed, Box<Refusal>> {
-        app.rates.admit(self.principal.as_ref(), self.address).map_err(|TooSoon { standing, after }| {
+        let mut asking = Asking::default();
+        self.ask(app, id, &mut asking)?;
+        Ok(asking.allowed)
+    }
+
+    /// The same for a note that may be asked for again.
+    pub(super) fn ask(&self, app: &App, id: &str, asking: &mut Asking) -> Result<(), Box<Refusal>> {
+        app.rates.ask(self.principal.as_ref(), self.address, asking).map_err(|TooSoon { standing, after }| {
             let mut problem = ErrorCode::RateLimited.problem(id).after(after);
             if standing.scope == Scope::Concurrency {
                 let most = standing.quota;

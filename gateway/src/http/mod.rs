@@ -61,6 +61,8 @@ pub struct App {
     pub batch_limit: usize,
     /// Notes of one batch that are under way at once.
     pub batch_width: usize,
+    /// The cores that batches may use where notes are read by the rules; the others are for single notes.
+    pub batch_cores: Semaphore,
     /// The batches that may be under way at once.
     pub batches: Arc<Semaphore>,
     /// Who may call; everybody where there are no keys.

@@ -67,6 +67,10 @@ pub(super) async fn read(app: &App, arrival: &Arrival, job: &Job, audited: &mut 
             let stages = Stages { queue, engine, ..Stages::default() };
             app.metrics.staged(stages);
             audited.account.stages = Some(stages);
+            // A batch asks again for a place that it was refused, and says what comes of that.
+            if !(job.turn.bulk && matches!(error, ExtractError::QueueFull)) {
+                tracing::warn!(request_id = &*arrival.id, cause = %error, "no answer for a note");
+            }
             Err(refused(app, &error, &arrival.id).into())
         }
     }
@@ -89,7 +93,6 @@ fn ask(arrival: &Arrival, job: &Job) -> Ask {
 }
 
 fn refused(app: &App, error: &ExtractError, id: &str) -> Problem {
-    tracing::warn!(request_id = id, cause = %error, "no answer for a note");
     match error {
         ExtractError::Engine(EngineError::NoteTooLong) => {
             let message = "`text` does not fit the model's context; send it in parts.".to_owned();

@@ -12,8 +12,10 @@ use utoipa::{
 
 use super::{
     access,
+    batch::NoteOutcome,
     error::{ErrorCode, Problem},
     routes,
+    stream::FieldEvent,
 };
 use crate::extraction::{ModelName, Record};
 
@@ -29,7 +31,7 @@ use crate::extraction::{ModelName, Record};
         (name = "extraction", description = "Read notes"),
         (name = "service", description = "State of the service"),
     ),
-    components(schemas(Problem, Record)),
+    components(schemas(Problem, Record, NoteOutcome, FieldEvent)),
 )]
 struct Base;
 
@@ -73,6 +75,14 @@ pub fn document(of: &Documented) -> Value {
         set(text, "maxLength", Value::from(of.max_note_chars));
     }
     set("BatchRequest/properties/notes", "maxItems", Value::from(of.batch_notes));
+    let parameters = document.pointer_mut("/paths/~1api~1v1~1extract~1batch/post/parameters");
+    for parameter in parameters.and_then(Value::as_array_mut).into_iter().flatten() {
+        if parameter.get("name").is_some_and(|name| name == "model")
+            && let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut)
+        {
+            schema.insert("enum".to_owned(), of.models.iter().map(|name| Value::from(&**name)).collect());
+        }
+    }
     document
 }
 

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 use super::{
     App, access,
-    account::Audited,
+    account::{Audited, CALLER_VANISHED, milliseconds},
     arrival::Arrival,
     error::{ErrorCode, NestedProblem, Problem},
     extract::{self, Taken},
@@ -31,7 +31,7 @@ use crate::extraction::{Answer, Field, Heard, Listener};
 
 const ROUTE: &str = "/api/v1/extract/stream";
 /// Proxies must pass each event on as it comes.
-const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+pub(super) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// A comment is sent after so long a silence, because proxies close connections on which nothing moves.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -137,8 +137,9 @@ async fn read(app: Arc<App>, arrival: Arrival, taken: Taken, mut audited: Audite
         Ok(_) => (StatusCode::OK, None),
         Err(problem) => (problem.code.status(), Some(problem.code.name())),
     };
-    audited.ended(status, code);
-    tracing::info!(request_id = &*arrival.id, route = ROUTE, code, "stream ended");
+    let note_chars = audited.ended(status, code).note_chars;
+    let milliseconds = milliseconds(arrival.at.elapsed());
+    tracing::info!(request_id = &*arrival.id, route = ROUTE, code, milliseconds, note_chars, "stream ended");
     outcome
 }
 
@@ -206,7 +207,9 @@ impl Telling {
 impl Drop for Telling {
     fn drop(&mut self) {
         if !self.ended {
+            let (_, code) = CALLER_VANISHED;
             self.app.metrics.caller_vanished();
+            tracing::info!(request_id = &*self.request_id, route = ROUTE, code, "stream ended");
         }
     }
 }

@@ -104,6 +104,7 @@ impl Gateway {
             body_limit: bytes(settings.limits.body_bytes),
             batch_limit: bytes(settings.limits.batch_bytes),
             batch_width: batch_width(&settings),
+            batch_cores: Semaphore::new(cores().saturating_sub(1).max(1)),
             batches: Arc::new(Semaphore::new(BATCHES)),
             open_to_all: keys.is_none() && !settings.listen.ip().is_loopback(),
             keys,
@@ -208,9 +209,13 @@ fn bytes(size: ByteSize) -> usize {
 fn batch_width(settings: &Settings) -> usize {
     let most = match settings.effective_engine() {
         EngineChoice::Vllm => settings.admission.in_flight,
-        _ => std::thread::available_parallelism().map_or(1, usize::from),
+        _ => cores(),
     };
     most + most.div_ceil(2)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {

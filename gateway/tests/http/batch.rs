@@ -101,6 +101,10 @@ async fn options_stand_beside_the_notes_or_in_the_query() {
         let lines =
             in_lines(&rules(), &format!("?offsets={unit}&confidence=false"), json!({"text": text}).to_string()).await;
         assert_eq!(start(&lines[0]), place);
+        // In a JSON batch the query holds too, where the body says nothing else.
+        let other = json!({"notes": [{"text": text}]}).to_string();
+        let (_, answer) = ask(&rules(), "application/json", &format!("?offsets={unit}"), other).await;
+        assert_eq!(start(&serde_json::from_str::<Value>(&answer).unwrap()["results"][0]), place);
     }
 }
 
@@ -167,4 +171,50 @@ async fn lines_that_are_too_much_end_with_a_line_that_says_so() {
     let outcomes = in_lines(&router, "", stream(vec![note(500); 20])).await;
     assert!((5..=9).contains(&outcomes.len()), "{}", outcomes.len());
     assert_eq!(told(outcomes.last().unwrap()), refused);
+    let ends: Vec<bool> = outcomes.iter().map(|outcome| outcome["ends"] == true).collect();
+    assert_eq!(ends.iter().rposition(|ends| !ends), Some(outcomes.len() - 2), "{ends:?}");
+    assert_eq!(ends.last(), Some(&true));
+}
+
+#[tokio::test]
+async fn a_bad_body_costs_no_more_than_itself_and_is_answered_briefly() {
+    let router = rules();
+    let keys: Vec<String> = (0..50_000).map(|n| format!("\"k{n}\": 1")).collect();
+    let (status, text) = ask_bad(&router, format!("{{\"notes\": [], {}}}", keys.join(", "))).await;
+    let problem: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, problem["errors"].as_array().unwrap().len()), (422, 20));
+    assert!(text.len() < 5_000 && problem["detail"].as_str().unwrap().ends_with("more."), "{}", text.len());
+    // More notes than may ever be in a body: counted.
+    let (status, text) = ask_bad(&router, format!("{{\"notes\": [{}1]}}", "1,".repeat(200_000))).await;
+    assert!(status == 422 && text.contains("at most 1000 notes"), "{text}");
+}
+
+async fn ask_bad(router: &Router, body: String) -> (u16, String) {
+    let request = Request::post("/api/v1/extract/batch").header("content-type", "application/json");
+    let (status, _, answer) = send(router, request.body(Body::from(body)).unwrap()).await;
+    (status.as_u16(), String::from_utf8(answer).unwrap())
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_no_error_and_a_compressed_body_is_refused() {
+    let note = format!("\u{feff}{}", json!({"id": 1, "text": NOTE}));
+    assert_eq!(told(&in_lines(&rules(), "", note.clone()).await[0]).2, "ok");
+    for (path, kind) in [("", "application/json"), ("/batch", "application/x-ndjson"), ("/stream", "application/json")]
+    {
+        let request = Request::post(format!("/api/v1/extract{path}")).header("content-type", kind);
+        let request = request.header("content-encoding", "gzip").body(Body::from(note.clone())).unwrap();
+        assert_eq!(send(&rules(), request).await.0.as_u16(), 415, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_cannot_be_known_is_nobodys() {
+    let lines = [
+        "{\"id\": \"a\", \"id\": \"b\", \"text\": \"x\"}",
+        "{\"id\": \"b\", \"text\": \"x\"}",
+        "{\"id\": 9007199254740992, \"text\": \"x\"}",
+    ];
+    let outcomes = in_lines(&rules(), "", lines.join("\n")).await;
+    let told: Vec<_> = outcomes.iter().map(told).map(|(id, status, _)| (id, status)).collect();
+    assert_eq!(told, [(Value::Null, 422), (json!("b"), 200), (Value::Null, 422)]);
 }

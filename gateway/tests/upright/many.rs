@@ -227,8 +227,10 @@ async fn every_note_has_its_line_in_the_audit() {
     let mut settings = Settings::default();
     settings.audit.path = Some(folder.path().join("audit.jsonl"));
     let mut served = Served::ready(settings).await;
-    let body = format!("{}{{\"id\": \"Xylocanary\"}}\n", lines(2));
+    let body = format!("{}{{\"id\": \"Xylocanary\"}}\n{}", lines(2), "x".repeat(3 << 20));
     codes(batch(&served, "application/x-ndjson", body).header("x-request-id", "study-1")).await;
+    let whole = batch(&served, "application/json", "nonsense".to_owned()).header("x-request-id", "study-2");
+    assert_eq!(crate::served::code(whole).await, pair(400, "invalid_json"));
     served.stop();
     served.ended().await.unwrap();
     let audit = std::fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
@@ -242,7 +244,16 @@ async fn every_note_has_its_line_in_the_audit() {
         .collect();
     told.sort();
     let line = |id: &str, code: &str| (id.to_owned(), code.to_owned());
-    assert_eq!(told, [line("study-1.0", "ok"), line("study-1.1", "ok"), line("study-1.2", "invalid_request")]);
+    assert_eq!(
+        told,
+        [
+            line("study-1.0", "ok"),
+            line("study-1.1", "ok"),
+            line("study-1.2", "invalid_request"),
+            line("study-1.3", "body_too_large"),
+            line("study-2", "invalid_json"),
+        ]
+    );
     assert!(!audit.contains("Xylocanary"));
 }
 
@@ -258,4 +269,25 @@ async fn a_note_of_a_batch_asks_again_for_a_place() {
     until("a note was refused a place", async || counts().refused > 0).await;
     permits.add_permits(9);
     assert_eq!(many.await.unwrap(), vec![("ok".to_owned(), None); 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_who_stalls_does_not_hold_up_the_end() {
+    let mut settings = Settings::default();
+    settings.admission.drain = Duration::from_millis(50);
+    let mut served = Served::ready(settings).await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let head = "POST /api/v1/extract/batch HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n\
+                Transfer-Encoding: chunked\r\n\r\n";
+    let body = "{}\n".repeat(100_000);
+    stream.write_all(format!("{head}{:x}\r\n{body}\r\n", body.len()).as_bytes()).await.unwrap();
+    until("it is begun", async || served.app.work.running() > 0).await;
+    served.stop();
+    // Its body has not even ended, and nobody reads: cut off with the rest, and counted.
+    let ended = served.ended().await;
+    assert!(ended.is_ok() || matches!(ended, Err(gateway::server::ServerError::CutOff(1))), "{ended:?}");
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest).await;
+    let says_so = String::from_utf8_lossy(&rest).contains("\"ends\":true");
+    assert!(says_so || !rest.ends_with(b"0\r\n\r\n"), "an answer that is not whole must not look so");
 }

@@ -1,7 +1,12 @@
 //! A batch from its first note to its last: takes notes in while there is room for them, and writes what came of
 //! them, as they are done or in the order of the notes.
 
-use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::body::Bytes;
 use futures_util::{Stream, stream};
@@ -26,6 +31,8 @@ use crate::{
 
 /// Answers that wait to be written; then no more notes are begun.
 const WRITTEN_AHEAD: usize = 16;
+/// So long an answer may wait for its reader; then he counts as gone.
+const READER_PATIENCE: Duration = Duration::from_mins(2);
 /// Answers that may wait for an earlier note's, as a multiple of the notes under way.
 const WINDOW: usize = 4;
 
@@ -86,26 +93,33 @@ impl Conductor {
         Self { reader, notes, order, account, index: 0, waiting, written, _seat: seat, _running: running }
     }
 
-    /// Begins, and gives the body of the answer. Dropping that ends the batch and whatever runs of it.
-    pub(super) fn begin(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+    /// Begins, and gives the body of the answer. Dropping that ends the batch and whatever runs of it. A batch that
+    /// does not come to its end breaks the answer off, so that it cannot pass for a whole one.
+    pub(super) fn begin(self) -> impl Stream<Item = io::Result<Bytes>> + Send {
         let (out, written) = mpsc::channel(WRITTEN_AHEAD);
-        let conducting = AbortOnDropHandle::new(tokio::spawn(self.conduct(out)));
+        let conducting = Some(AbortOnDropHandle::new(tokio::spawn(self.conduct(out))));
         stream::unfold((written, conducting), |(mut written, conducting)| async move {
-            let bytes = written.recv().await?;
-            Some((Ok(bytes), (written, conducting)))
+            if let Some(bytes) = written.recv().await {
+                return Some((Ok(bytes), (written, conducting)));
+            }
+            let ended = conducting?.await;
+            (!matches!(ended, Ok(true))).then(|| (Err(io::Error::other("the batch broke off")), (written, None)))
         })
     }
 
-    async fn conduct(mut self, out: Sender<Bytes>) {
+    /// Whether it came to its end.
+    async fn conduct(mut self, out: Sender<Bytes>) -> bool {
         self.account.ended = self.read_all(&out).await.is_ok();
+        self.account.ended
     }
 
     async fn read_all(&mut self, out: &Sender<Bytes>) -> Result<(), Gone> {
         let (app, width) = (Arc::clone(&self.reader.app), self.reader.width());
         let mut running = JoinSet::new();
         let mut open = true;
+        let mut why_ended = None;
         if self.order == Order::AsGiven {
-            send(out, Bytes::from_static(b"{\"results\":[")).await?;
+            send(&app, out, Bytes::from_static(b"{\"results\":[")).await?;
         }
         loop {
             let ahead = self.index.saturating_sub(self.written);
@@ -113,12 +127,12 @@ impl Conductor {
             tokio::select! {
                 biased;
                 Some(outcome) = running.join_next(), if !running.is_empty() => {
-                    // Its panics are caught within; a task of ours that is gone otherwise ends the answer early.
+                    // Its panics are caught within; a task of ours that is gone otherwise breaks the answer off.
                     self.done(out, outcome.map_err(|_| Gone)?).await?;
                 }
                 () = app.work.is_closing(), if open => {
                     open = false;
-                    self.refuse_rest(out).await?;
+                    why_ended = self.refuse_rest(out).await?;
                 }
                 next = self.notes.next(), if open && room => match next {
                     Next::Note(json) => {
@@ -126,68 +140,71 @@ impl Conductor {
                         self.index += 1;
                         running.spawn(self.reader.read(looked));
                     }
-                    Next::TooLarge => self.refuse(out, ErrorCode::BodyTooLarge).await?,
+                    Next::TooLarge => {
+                        let outcome = self.reader.refused(None, self.index, ErrorCode::BodyTooLarge);
+                        self.index += 1;
+                        self.done(out, outcome).await?;
+                    }
                     Next::End => open = false,
                     Next::Broken(code) => {
                         open = false;
-                        self.refuse(out, code).await?;
+                        why_ended = Some(code);
                     }
                 },
                 else => break,
             }
         }
+        // Nothing comes after it: who reads it knows that he has all the others.
+        if let Some(code) = why_ended {
+            let outcome = NoteOutcome { ends: true, ..self.reader.refused(None, self.index, code) };
+            self.done(out, outcome).await?;
+        }
         if self.order == Order::AsGiven {
             let summary = serde_json::to_string(&self.account.summary).unwrap_or_default();
-            send(out, format!("],\"summary\":{summary}}}").into()).await?;
+            send(&app, out, format!("],\"summary\":{summary}}}").into()).await?;
         }
         Ok(())
     }
 
-    /// A note that is not read, or where nobody knows how many: all from here on.
-    async fn refuse(&mut self, out: &Sender<Bytes>, code: ErrorCode) -> Result<(), Gone> {
-        let problem = code.problem(&self.reader.arrival.of_note(self.index).id);
-        let problem = match code {
-            ErrorCode::DeadlineExceeded => problem.saying("Nothing more of the batch came."),
-            _ => problem,
-        };
-        let outcome = NoteOutcome::of(None, self.index, Err(problem.into()));
-        self.index += 1;
-        self.done(out, outcome).await
-    }
-
-    /// The service shuts down: notes that are not begun are refused.
-    async fn refuse_rest(&mut self, out: &Sender<Bytes>) -> Result<(), Gone> {
-        if let Notes::List(notes) = &mut self.notes {
-            for json in std::mem::take(notes) {
-                let looked = self.reader.look(self.index, &json);
-                let problem = ErrorCode::Draining.problem(&self.reader.arrival.of_note(self.index).id);
-                self.index += 1;
-                self.done(out, looked.refused(problem)).await?;
-            }
-            return Ok(());
+    /// The service shuts down: notes that are not begun are refused. Of lines nobody knows how many are to come, if
+    /// any: then that is why they end.
+    async fn refuse_rest(&mut self, out: &Sender<Bytes>) -> Result<Option<ErrorCode>, Gone> {
+        let Notes::List(notes) = &mut self.notes else { return Ok(Some(ErrorCode::Draining)) };
+        for json in std::mem::take(notes) {
+            let id = self.reader.look(self.index, &json).into_id();
+            let outcome = self.reader.refused(id, self.index, ErrorCode::Draining);
+            self.index += 1;
+            self.done(out, outcome).await?;
         }
-        self.refuse(out, ErrorCode::Draining).await
+        Ok(None)
     }
 
     /// An outcome is there.
     async fn done(&mut self, out: &Sender<Bytes>, outcome: NoteOutcome) -> Result<(), Gone> {
+        let app = Arc::clone(&self.reader.app);
         self.account.summary.count(&outcome);
         if self.order == Order::AsDone {
             self.written += 1;
-            return send(out, outcome.written(b"\n")).await;
+            return send(&app, out, outcome.written(b"\n")).await;
         }
         self.waiting.insert(outcome.index, outcome);
         while let Some(outcome) = self.waiting.remove(&self.written) {
             if self.written > 0 {
-                send(out, Bytes::from_static(b",")).await?;
+                send(&app, out, Bytes::from_static(b",")).await?;
             }
             self.written += 1;
-            send(out, outcome.written(b"")).await?;
+            send(&app, out, outcome.written(b"")).await?;
         }
         Ok(())
     }
 }
 
-async fn send(out: &Sender<Bytes>, bytes: Bytes) -> Result<(), Gone> {
-    out.send(bytes).await.map_err(|_| Gone)
+/// Writes once there is room. A reader who makes none is waited for, but not for ever, nor at shutdown.
+async fn send(app: &App, out: &Sender<Bytes>, bytes: Bytes) -> Result<(), Gone> {
+    let writing = tokio::time::timeout(READER_PATIENCE, out.send(bytes));
+    tokio::select! {
+        biased;
+        written = writing => written.map_err(|_| Gone)?.map_err(|_| Gone),
+        () = app.work.is_cut_off() => Err(Gone),
+    }
 }

@@ -17,6 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+pub(super) use self::outcome::NoteOutcome;
 use self::{
     conductor::{Conductor, Order},
     notes::Notes,
@@ -24,13 +25,16 @@ use self::{
     reader::Reader,
 };
 use super::{
-    App, arrival,
+    App, access,
+    account::Audited,
+    arrival,
     arrival::Arrival,
     body,
     error::{ErrorCode, Problem},
     limits::Caller,
     note::Refused,
     request::{BatchRequest, QueryOptions},
+    stream::X_ACCEL_BUFFERING,
 };
 use crate::extraction::Deadline;
 
@@ -39,6 +43,7 @@ const LINES: &str = "application/x-ndjson";
 /// How large the body of a batch may be is told where it is too large.
 const TOO_LARGE: &str = "The batch is larger than this server takes. Send its notes in several batches.";
 const WRONG_TYPE: &str = "Send the notes as Content-Type: application/json or application/x-ndjson.";
+const TOO_LATE: &str = "The batch did not arrive in time. Send fewer notes at once, or send them as lines.";
 const TOO_MANY: &str = "As many batches as may be are under way. Try again after the time in Retry-After.";
 
 /// Reads many notes.
@@ -49,11 +54,12 @@ const TOO_MANY: &str = "As many batches as may be are under way. Try again after
 ///
 /// Every note has a deadline of its own, counts once for rate limits, and takes its turn behind single notes. One that fails has a problem
 /// object, with `retry_after` in seconds where it is worth trying again, and never fails the others. Notes are told apart
-/// by `index`; an `id` is given back as it came, may be missing (then it is null), and where two notes have one, the second is refused. Where
-/// lines end early (too much, shutdown, nothing more came) the last line has no id and says why: the notes from its `index` on
-/// were not read. Blank lines do not count.
+/// by `index`; an `id` is given back as it came, may be missing (then it is null), and where two notes have one, the second is refused.
+/// Blank lines do not count. Where lines end early (too much, shutdown, no whole line in time) the last has `"ends": true` and says
+/// why: the notes from its `index` on were not read. Read the answers to lines while you send more: who does not read is not
+/// read, and after two minutes his batch is over.
 #[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "batch", params(QueryOptions),
-    request_body(content((BatchRequest = "application/json"), (String = "application/x-ndjson",
+    request_body(content((BatchRequest = "application/json"), (Value = "application/x-ndjson",
         example = json!("{\"id\": \"a-1\", \"text\": \"Stage IV lung adenocarcinoma with EGFR L858R.\"}\n")))),
     responses((status = 200, description = "An outcome for each note", content(
         (BatchAnswer = "application/json"), (String = "application/x-ndjson")))))]
@@ -62,7 +68,14 @@ pub(super) async fn batch(
     Extension(arrival): Extension<Arrival>,
     request: Request,
 ) -> Response {
-    begun(&app, &arrival, request).await.unwrap_or_else(|refused| refused.into_response())
+    let principal = access::principal(&request);
+    begun(&app, &arrival, request).await.unwrap_or_else(|refused| {
+        let (status, code) = (refused.code.status(), refused.code.name());
+        let mut response = refused.into_response();
+        let account = Audited::new(&app, &arrival, ROUTE, principal).ended(status, Some(code));
+        response.extensions_mut().insert(account);
+        response
+    })
 }
 
 /// The answer to a batch that can be begun, of which the body is written as the notes are done.
@@ -78,32 +91,41 @@ async fn begun(app: &Arc<App>, arrival: &Arrival, request: Request) -> Result<Re
     }
     let invalid = |violation| Problem::invalid(vec![violation], id);
     let time = arrival::wanted_within(request.headers(), app.deadline).map_err(invalid)?;
-    let seat = Arc::clone(&app.batches).try_acquire_owned();
-    let seat = seat.map_err(|_| saying(ErrorCode::Overloaded, TOO_MANY))?;
     let caller = Caller::of(app, &request);
     let query = request.uri().query().unwrap_or_default().to_owned();
     let too_large = || Box::new(saying(ErrorCode::BodyTooLarge, TOO_LARGE));
-    let (notes, manner, order) = if in_lines {
+    let seat = || match Arc::clone(&app.batches).try_acquire_owned() {
+        Ok(seat) => Ok(seat),
+        Err(_) => Err(Box::new(saying(ErrorCode::Overloaded, TOO_MANY))),
+    };
+    let closing = async {
+        app.work.is_closing().await;
+        ErrorCode::Draining.problem(id)
+    };
+    let (notes, manner, order, seat) = if in_lines {
         let manner = app.rules.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
         let notes = Notes::in_lines(request.into_body(), app.body_limit, app.batch_limit, app.deadline);
-        (notes.ok_or_else(too_large)?, manner, Order::AsDone)
+        let mut notes = notes.ok_or_else(too_large)?;
+        // Who sends nothing takes no seat.
+        tokio::select! { biased; () = notes.begun() => {}, problem = closing => return Err(problem.into()) }
+        (notes, manner, Order::AsDone, seat()?)
     } else {
+        // Its body may be large: so many at once, and no more.
+        let seat = seat()?;
         let reading = body::read(request.into_body(), app.batch_limit, Deadline::after_since(arrival.at, app.deadline));
-        let body = tokio::select! {
-            biased;
-            body = reading => body,
-            () = app.work.is_closing() => Err(ErrorCode::Draining),
-        };
+        let body = tokio::select! { biased; body = reading => body, problem = closing => return Err(problem.into()) };
         let body = body.map_err(|code| match code {
             ErrorCode::BodyTooLarge => too_large(),
+            ErrorCode::DeadlineExceeded => Box::new(saying(code, TOO_LATE)),
             code => Box::new(code.problem(id)),
         })?;
         let (raw, manner) = app.rules.check_batch(&body, &query).map_err(|bad| bad.problem(id))?;
         let notes = raw.iter().map(|note| body.slice_ref(note.get().as_bytes())).collect();
-        (Notes::in_list(notes), manner, Order::AsGiven)
+        (Notes::in_list(notes), manner, Order::AsGiven, seat)
     };
     let reader = Reader::new(Arc::clone(app), arrival.clone(), caller, manner, time);
     let written = Conductor::new(reader, notes, order, seat).begin();
-    let kind = if in_lines { LINES } else { "application/json" };
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], Body::from_stream(written)).into_response())
+    let kind = HeaderValue::from_static(if in_lines { LINES } else { "application/json" });
+    let headers = [(header::CONTENT_TYPE, kind), (X_ACCEL_BUFFERING, HeaderValue::from_static("no"))];
+    Ok((headers, Body::from_stream(written)).into_response())
 }

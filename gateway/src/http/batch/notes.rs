@@ -5,6 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use axum::body::{Body, Bytes, HttpBody};
 use bytes::{Buf, BytesMut};
 use http_body_util::BodyExt;
+use tokio::time::Instant;
 
 use crate::http::error::ErrorCode;
 
@@ -12,7 +13,7 @@ use crate::http::error::ErrorCode;
 #[derive(Debug)]
 pub(super) enum Notes {
     List(VecDeque<Bytes>),
-    Lines(Lines),
+    Lines(Box<Lines>),
 }
 
 /// What comes next.
@@ -41,7 +42,11 @@ pub(super) struct Lines {
     seen: usize,
     longest_line: usize,
     most: usize,
+    /// How long a line may take, and until when that is for the one that is awaited.
     patience: Duration,
+    until: Option<Instant>,
+    /// What was waited for already.
+    first: Option<Next>,
 }
 
 impl Notes {
@@ -56,7 +61,20 @@ impl Notes {
             return None;
         }
         let (came, searched, overlong, ended, seen) = (BytesMut::new(), 0, false, false, 0);
-        Some(Self::Lines(Lines { body, came, searched, overlong, ended, seen, longest_line, most, patience }))
+        let (until, first) = (None, None);
+        Some(Self::Lines(Box::new(Lines {
+            body,
+            came,
+            searched,
+            overlong,
+            ended,
+            seen,
+            longest_line,
+            most,
+            patience,
+            until,
+            first,
+        })))
     }
 
     /// What comes next. Nothing is lost where the wait is given up.
@@ -66,18 +84,32 @@ impl Notes {
             Self::Lines(lines) => lines.next().await,
         }
     }
+
+    /// Waits for the first note, which is then the next.
+    pub(super) async fn begun(&mut self) {
+        if let Self::Lines(lines) = self {
+            let first = lines.next().await;
+            lines.first = Some(first);
+        }
+    }
 }
 
 impl Lines {
     async fn next(&mut self) -> Next {
+        if let Some(first) = self.first.take() {
+            return first;
+        }
         loop {
             if let Some(line) = self.line() {
+                self.until = None;
                 return line;
             }
             if self.ended {
                 return Next::End;
             }
-            let frame = match tokio::time::timeout(self.patience, self.body.frame()).await {
+            let until = *self.until.get_or_insert_with(|| Instant::now() + self.patience);
+            // What is there already is taken, also where nobody looked for a while.
+            let frame = match tokio::time::timeout_at(until, self.body.frame()).await {
                 Err(_) => return Next::Broken(ErrorCode::DeadlineExceeded),
                 // The caller went, or framed the body wrong; if he is there, he is told.
                 Ok(Some(Err(_))) => return Next::Broken(ErrorCode::InvalidJson),

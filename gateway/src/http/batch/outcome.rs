@@ -28,6 +28,10 @@ pub(in crate::http) struct NoteOutcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(super) error: Option<NestedProblem>,
+    /// True only in the last line of lines that end early: notes from its `index` on were not read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false, example = false)]
+    pub(super) ends: bool,
 }
 
 /// The answer to a batch in one JSON body.
@@ -58,8 +62,11 @@ impl Summary {
 impl NoteOutcome {
     pub(super) fn of(id: Option<NoteId>, index: usize, outcome: Result<Answer, Refused>) -> Self {
         match outcome {
-            Ok(answer) => Self { id, index, status: 200, result: Some(answer), error: None },
-            Err(problem) => Self { id, index, status: problem.status, result: None, error: Some((*problem).into()) },
+            Ok(answer) => Self { id, index, status: 200, result: Some(answer), error: None, ends: false },
+            Err(problem) => {
+                let (status, error) = (problem.status, Some((*problem).into()));
+                Self { id, index, status, result: None, error, ends: false }
+            }
         }
     }
 

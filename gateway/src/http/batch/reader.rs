@@ -10,22 +10,23 @@ use std::{
 
 use axum::{body::Bytes, http::StatusCode};
 use futures_util::FutureExt;
+use tokio::sync::SemaphorePermit;
 
 use super::{ROUTE, outcome::NoteOutcome};
 use crate::{
     access::Principal,
     admission::Turn,
-    extraction::{Answer, Deadline, Note},
+    extraction::{Answer, Deadline, EngineName, Note},
     http::{
         App,
         account::Audited,
         arrival::Arrival,
-        error::{ErrorCode, Problem, Violation},
+        error::{ErrorCode, Violation},
         limits::Caller,
         note::{self, Job, Refused},
         request::{BadBody, Checked, Manner, NoteId},
     },
-    rates::Allowed,
+    rates::{Allowed, Asking},
 };
 
 /// A batch is slowed down to its caller's rate as long as a note has to wait no longer than this.
@@ -52,9 +53,9 @@ pub(super) struct Looked {
 }
 
 impl Looked {
-    /// Its outcome, where it is not read.
-    pub(super) fn refused(self, problem: Problem) -> NoteOutcome {
-        NoteOutcome::of(self.id, self.index, Err(problem.into()))
+    /// Its id, where it is not read.
+    pub(super) fn into_id(self) -> Option<NoteId> {
+        self.id
     }
 }
 
@@ -82,6 +83,19 @@ impl Reader {
             note = Err(BadBody::Invalid(vec![Violation { field: "id".to_owned(), rule: "unique", message }]));
         }
         Looked { id, index, bytes: json.len(), note }
+    }
+
+    /// The outcome of a note that is not read, or of all from here on.
+    pub(super) fn refused(&self, id: Option<NoteId>, index: usize, code: ErrorCode) -> NoteOutcome {
+        let arrival = self.arrival.of_note(index);
+        let audited = Audited::new(&self.app, &arrival, ROUTE, self.principal.clone());
+        let problem = code.problem(&arrival.id);
+        let problem = match code {
+            ErrorCode::DeadlineExceeded => problem.saying("Nothing more of the batch came in time."),
+            _ => problem,
+        };
+        audited.ended(code.status(), Some(code.name()));
+        NoteOutcome::of(id, index, Err(problem.into()))
     }
 
     /// Reads a note that was looked at.
@@ -126,6 +140,7 @@ async fn answer(
     audited: &mut Audited,
 ) -> Result<Answer, Refused> {
     let _allowed = allowed(app, arrival, caller, job.deadline).await?;
+    let _core = core(app, job.deadline).await.map_err(|code| code.problem(&arrival.id))?;
     loop {
         let problem = match note::read(app, arrival, job, audited).await {
             Ok(done) => return Ok(done.answer),
@@ -140,9 +155,10 @@ async fn answer(
 }
 
 async fn allowed(app: &App, arrival: &Arrival, caller: &Caller, deadline: Deadline) -> Result<Allowed, Refused> {
+    let mut asking = Asking::default();
     loop {
-        let too_soon = match caller.admit(app, &arrival.id) {
-            Ok(allowed) => return Ok(allowed),
+        let too_soon = match caller.ask(app, &arrival.id, &mut asking) {
+            Ok(()) => return Ok(asking.allowed),
             Err(too_soon) => too_soon,
         };
         if too_soon.after > PATIENCE || too_soon.after >= deadline.left() {
@@ -150,4 +166,14 @@ async fn allowed(app: &App, arrival: &Arrival, caller: &Caller, deadline: Deadli
         }
         tokio::time::sleep(too_soon.after).await;
     }
+}
+
+/// A core for a note that is read here: batches leave one to single notes. At a model server admission sees to that.
+async fn core(app: &App, deadline: Deadline) -> Result<Option<SemaphorePermit<'_>>, ErrorCode> {
+    if app.pipeline.engine() != EngineName::Rules {
+        return Ok(None);
+    }
+    let core = deadline.bound(app.batch_cores.acquire()).await.map_err(|_| ErrorCode::DeadlineExceeded)?;
+    // Nobody closes it.
+    core.map(Some).map_err(|_| ErrorCode::Internal)
 }

@@ -1,34 +1,33 @@
 //! Why a body or a query is no request: read once more, by field and rule.
 
-use std::collections::HashSet;
+use serde::Deserialize;
+use serde_json::{Map, Number, Value};
 
-use serde_json::{Map, Value};
-
-use super::{BadBody, NoteId, QueryOptions, Shape};
+use super::{BadBody, NoteId, QueryOptions, Shape, glance::Kind};
 use crate::http::error::Violation;
 
 /// Why a body is none.
 pub(super) fn explain(body: &[u8], shape: Shape) -> BadBody {
-    match serde_json::from_slice::<Value>(body) {
-        Ok(value) => BadBody::Invalid(violations(&value, shape)),
+    match serde_json::from_slice::<Kind>(body) {
+        Ok(kind) => BadBody::Invalid(violations(&kind, shape)),
         Err(_) => BadBody::NotJson,
     }
 }
 
 /// What is wrong with a value that is no request of this shape; at least one thing.
-pub(super) fn violations(value: &Value, shape: Shape) -> Vec<Violation> {
+fn violations(kind: &Kind, shape: Shape) -> Vec<Violation> {
     let needed = shape.needed();
-    let Value::Object(object) = value else {
+    let Kind::Object(object) = kind else {
         let key = needed.unwrap_or_default();
         let message = format!("The body must be a JSON object with the key `{key}`.");
         return vec![Violation { message, ..violation("", "type", "") }];
     };
     let mut violations = Vec::new();
-    if let Some(key) = needed.filter(|&key| !object.contains_key(key)) {
+    if let Some(key) = needed.filter(|needed| object.iter().all(|(key, _)| key != needed)) {
         violations.push(Violation { message: format!("`{key}` is missing."), ..violation(key, "required", "") });
     }
-    for (key, value) in object {
-        match shape.is_good(key, value) {
+    for (key, kind) in object {
+        match shape.is_good(key, kind) {
             None => violations.push(unknown_key(key)),
             Some(false) => violations.push(wrong_type(key)),
             Some(true) => {}
@@ -49,41 +48,40 @@ impl Shape {
         }
     }
 
-    /// Whether a key may have this value; nothing where there is no such key.
-    fn is_good(self, key: &str, value: &Value) -> Option<bool> {
+    /// Whether a key may have such a value; nothing where there is no such key.
+    fn is_good(self, key: &str, kind: &Kind) -> Option<bool> {
+        let is_null = *kind == Kind::Null;
         let own = match (self, key) {
-            (Self::Extract | Self::Note, "text") => Some(value.is_string()),
-            (Self::Note, "id") => Some(value.is_null() || value.is_string() || value.is_i64()),
-            (Self::Batch, "notes") => Some(value.is_array()),
+            (Self::Extract | Self::Note, "text") => Some(kind.is_text()),
+            (Self::Note, "id") => Some(is_null || kind.is_text() || kind.number().is_some_and(Number::is_i64)),
+            (Self::Batch, "notes") => Some(*kind == Kind::List),
             _ => None,
         };
         if self == Self::Note {
             return own;
         }
         own.or(match key {
-            "temperature" => Some(value.is_null() || value.is_number()),
-            "max_tokens" => Some(value.is_null() || value.as_number().and_then(whole).is_some()),
-            "model" => Some(value.is_null() || value.is_string()),
-            "offsets" => Some(matches!(value.as_str(), Some("codepoint" | "utf16" | "byte"))),
-            "confidence" | "allow_partial" => Some(value.is_boolean()),
+            "temperature" => Some(is_null || kind.number().is_some()),
+            "max_tokens" => Some(is_null || kind.number().and_then(whole).is_some()),
+            "model" => Some(is_null || kind.is_text()),
+            "offsets" => Some(matches!(kind.short(), Some("codepoint" | "utf16" | "byte"))),
+            "confidence" | "allow_partial" => Some(*kind == Kind::Bool),
             _ => None,
         })
     }
 }
 
-/// The id of a note that cannot be read otherwise, so that the caller knows which it is.
+/// The id of a note that cannot be read otherwise, so that the caller knows which it is. None where it has two.
 pub(super) fn id_of(line: &[u8]) -> Option<NoteId> {
-    let value: Value = serde_json::from_slice(line).ok()?;
-    match value.get("id")? {
-        Value::String(text) => Some(NoteId::Text(text.clone())),
-        Value::Number(number) => number.as_i64().map(NoteId::Number),
-        _ => None,
-    }
-    .filter(NoteId::is_good)
+    let Ok(Kind::Object(object)) = serde_json::from_slice(line) else { return None };
+    let mut ids = object.iter().filter(|(key, _)| key == "id").map(|(_, kind)| kind);
+    let (id, None) = (ids.next()?, ids.next()) else { return None };
+    let text = || id.short().map(|text| NoteId::Text(text.to_owned()));
+    id.number().and_then(Number::as_i64).map(NoteId::Number).or_else(text).filter(NoteId::is_good)
 }
 
 /// A whole number as JSON may write it: `1024`, `1024.0`, `1.024e3`.
-pub(super) fn whole(number: &serde_json::Number) -> Option<u32> {
+pub(super) fn whole(number: &Number) -> Option<u32> {
     let fits = |whole: u64| u32::try_from(whole).ok();
     number.as_u64().and_then(fits).or_else(|| {
         let float = number.as_f64().filter(|float| float.fract() == 0.0 && (0.0..4e9).contains(float))?;
@@ -93,30 +91,23 @@ pub(super) fn whole(number: &serde_json::Number) -> Option<u32> {
 
 /// The options of a query.
 pub(super) fn options_of(query: &str) -> Result<QueryOptions, Vec<Violation>> {
-    let object = object_of(query)?;
-    serde_json::from_value(object.clone()).map_err(|_| violations(&object, Shape::Query))
-}
-
-/// A query as the object that a body would be.
-fn object_of(query: &str) -> Result<Value, Vec<Violation>> {
     let mut object = Map::new();
-    let mut twice = HashSet::new();
     for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let text = || Value::from(value.as_ref());
         let typed = match &*key {
-            "temperature" => value.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Value::Number),
+            "temperature" => value.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number),
             "max_tokens" => value.parse::<u64>().ok().map(Value::from),
             "confidence" | "allow_partial" => value.parse::<bool>().ok().map(Value::from),
             _ => None,
         };
-        if object.insert(key.to_string(), typed.unwrap_or_else(text)).is_some() {
-            twice.insert(key.to_string());
+        if object.insert(key.to_string(), typed.unwrap_or_else(|| Value::from(value.as_ref()))).is_some() {
+            return Err(vec![violation("", "duplicate_key", "An option of the query appears twice.")]);
         }
     }
-    if twice.is_empty() {
-        return Ok(Value::Object(object));
-    }
-    Err(vec![violation("", "duplicate_key", "An option of the query appears twice.")])
+    let object = Value::Object(object);
+    QueryOptions::deserialize(&object).map_err(|_| {
+        let kind = Kind::deserialize(object).unwrap_or(Kind::Null);
+        violations(&kind, Shape::Query)
+    })
 }
 
 pub(super) fn violation(field: &str, rule: &'static str, message: &str) -> Violation {
@@ -138,7 +129,7 @@ fn unknown_key(key: &str) -> Violation {
 fn wrong_type(key: &str) -> Violation {
     let expected = match key {
         "text" | "model" => "a string",
-        "id" => "a string or a whole number",
+        "id" => "a string or a whole number within 2^53",
         "notes" => "a list of notes",
         "temperature" => "a number from 0.0 to 2.0",
         "max_tokens" => "a whole number from 1 to 8192",
