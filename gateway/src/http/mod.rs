@@ -13,6 +13,7 @@ mod limits;
 mod openapi;
 pub mod request;
 mod service;
+mod ui;
 
 use std::{
     sync::{Arc, LazyLock},
@@ -85,7 +86,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// The template of a path as metrics and log name it; nothing for a path that is none of ours.
 fn route(path: &str) -> Option<Route> {
-    const PLAIN: [Route; 11] = [
+    const PLAIN: [Route; 12] = [
         "/api/v1/extract",
         "/health",
         "/health/live",
@@ -96,10 +97,12 @@ fn route(path: &str) -> Option<Route> {
         "/api/v1/schema",
         "/openapi.json",
         "/docs",
+        "/ui",
         "/",
     ];
-    let below_docs = path.starts_with("/docs/").then_some("/docs/{*rest}");
-    PLAIN.into_iter().find(|known| *known == path).or(below_docs)
+    const BELOW: [(&str, Route); 2] = [("/docs/", "/docs/{*rest}"), ("/ui/", "/ui/{file}")];
+    let below = || BELOW.into_iter().find(|(start, _)| path.starts_with(start)).map(|(_, route)| route);
+    PLAIN.into_iter().find(|known| *known == path).or_else(below)
 }
 
 /// The whole service: routes, documentation, layers.
@@ -117,6 +120,7 @@ pub fn router(app: Arc<App>, origins: Vec<OriginPattern>) -> Router {
     let router = router
         .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], Bytes::clone(&written))))
         .merge(Router::from(swagger))
+        .merge(ui::routes())
         .fallback(async |Extension(arrival): Extension<Arrival>| ErrorCode::NotFound.problem(&arrival.id))
         .method_not_allowed_fallback(async |Extension(arrival): Extension<Arrival>| {
             ErrorCode::MethodNotAllowed.problem(&arrival.id)

@@ -23,7 +23,7 @@ const HEAD: &str = include_str!("review.html");
 /// Writes a review file.
 #[derive(Debug)]
 pub struct ReviewWriter<W: Write> {
-    out: W,
+    pub(super) out: W,
 }
 
 /// One note with what came of it, as the script reads it.
