@@ -159,7 +159,7 @@ function showResult(text, answer, elapsed) {
   const filled = Object.keys(FIELDS).filter((field) => answer[field] !== null).length;
   const said = [`${filled} of ${Object.keys(FIELDS).length} fields have a value`];
   if (answer.warnings.length > 0) said.push(counted(answer.warnings.length, 'warning'));
-  byId('phase').textContent = `${said.join(', ')}. Read in `;
+  byId('phase').textContent = `${said.join(', ')}. Read in`;
   byId('status').textContent = `${answer.degraded ? 'Degraded. ' : ''}${said.join(', ')}. Read in ${elapsed}.`;
   byId('result-title').focus({ preventScroll: true });
   byId('result-title').scrollIntoView({ block: 'nearest' });
