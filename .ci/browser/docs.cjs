@@ -1,45 +1,12 @@
-// Opens /docs of a running gateway in Chromium and tries an extraction there, as a person would.
-//
-//   NODE_PATH=.../node_modules node docs.cjs BASE_URL CHROMIUM
-//
-// Every request that would leave this machine is refused and counted: the page must need none.
+// /docs of a running gateway: every operation is drawn, and those with an example can be tried out, as a person would.
 'use strict';
 
-const fs = require('node:fs');
-const os = require('node:os');
-const path = require('node:path');
-const { chromium } = require('playwright-core');
+const { PATIENCE, expect } = require('./chromium.cjs');
 
 const EXTRACT = '.opblock-post:has([data-path="/api/v1/extract"])';
 const FIELDS = [
   'cancer_type', 'stage', 'gene_mutation', 'biomarker', 'treatment', 'response', 'metastasis_site',
 ];
-const PATIENCE = { timeout: 20_000 };
-
-function expect(condition, message) {
-  if (!condition) throw new Error(message);
-}
-
-function isLocal(url) {
-  const { protocol, hostname } = new URL(url);
-  return ['data:', 'blob:', 'about:'].includes(protocol) || ['127.0.0.1', 'localhost', '[::1]'].includes(hostname);
-}
-
-async function watch(context) {
-  const seen = { outside: [], errors: [] };
-  await context.route('**/*', (route) => {
-    const url = route.request().url();
-    if (isLocal(url)) return route.continue();
-    seen.outside.push(url);
-    return route.abort();
-  });
-  context.on('console', (message) => {
-    if (message.type() === 'error') seen.errors.push(`console: ${message.text()} (${message.location().url})`);
-  });
-  context.on('weberror', (error) => seen.errors.push(`page: ${error.error()}`));
-  return seen;
-}
-
 async function countOperations(base) {
   const document = await (await fetch(`${base}/openapi.json`)).json();
   const methods = new Set(['get', 'put', 'post', 'delete', 'patch', 'head', 'options']);
@@ -65,43 +32,13 @@ async function tryExtract(page) {
   expect(FIELDS.some((name) => record[name] !== null), 'nothing was found in the prefilled example');
 }
 
-async function check(context, base) {
-  const seen = await watch(context);
-  const page = await context.newPage();
+async function check(page, base) {
   await page.goto(`${base}/docs`, PATIENCE);
   await page.locator(EXTRACT).waitFor(PATIENCE);
   const [drawn, documented] = [await page.locator('.opblock').count(), await countOperations(base)];
   expect(drawn === documented, `the page shows ${drawn} of ${documented} operations`);
   await tryExtract(page);
-  // What a page starts after its load event should be counted too.
-  await page.waitForLoadState('networkidle', PATIENCE);
-  expect(seen.outside.length === 0, `requests left this machine:\n${seen.outside.join('\n')}`);
-  expect(seen.errors.length === 0, `errors in the page:\n${seen.errors.join('\n')}`);
-  return `${drawn} operations shown, the example answered 200, no request left loopback, no console error`;
+  return `/docs shows ${drawn} operations, the example was answered 200`;
 }
 
-async function main([base, executablePath]) {
-  const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'docs-page-'));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath,
-    headless: true,
-    serviceWorkers: 'block',
-    args: [
-      '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync',
-      // A second wall behind the route above: no other name resolves at all.
-      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
-    ],
-  });
-  try {
-    console.log(await check(context, base));
-  } finally {
-    await context.close();
-    fs.rmSync(profile, { recursive: true, force: true });
-  }
-}
-
-main(process.argv.slice(2)).catch((error) => {
-  console.error(error.message);
-  process.exitCode = 1;
-});
+module.exports = check;

@@ -36,7 +36,7 @@ Dear colleague, we report on a 71-year-old man with widely metastatic colon canc
 pulmonary nodules consistent with lung metastases; a peritoneal deposit cannot be excluded. KRAS wild-type, MSI-high.
 
 He had received FOLFOX with bevacizumab last year, with stable disease for seven months, and now shows progressive
-disease. Pembrolizumab is considered for the next line.
+disease. Pembrolizumab is planned as the next line.
 
 Past history: prostatectomy for localised prostate cancer in 2011.`,
   },
