@@ -45,12 +45,17 @@ function filter() {
   show();
 }
 
+function matching() {
+  if (chosen.length === entries.length) return '';
+  return chosen.length === 1 ? ' that matches' : ' that match';
+}
+
 function show() {
   const entry = chosen[at];
   byId('previous').disabled = at <= 0;
   byId('next').disabled = at >= chosen.length - 1;
   byId('position').textContent = entry
-    ? `${(at + 1).toLocaleString('en')} of ${counted(chosen.length, 'note')}${chosen.length < entries.length ? ' that match' : ''}`
+    ? `${(at + 1).toLocaleString('en')} of ${counted(chosen.length, 'note')}${matching()}`
     : 'No note matches';
   byId('one').hidden = !entry;
   if (!entry) return reading.clear();
