@@ -3,7 +3,7 @@
 'use strict';
 
 const fs = require('node:fs');
-const { accessible, equal, expect, chosenWords, fitsWidth, highlightsAreQuotes } = require('./chromium.cjs');
+const { PATIENCE, accessible, equal, expect, chosenWords, fitsWidth, highlightsAreQuotes } = require('./chromium.cjs');
 const HOSTILE = require('./hostile.cjs');
 
 const WARY = `proxy: wary
@@ -28,6 +28,11 @@ async function done(page) {
 
 async function failed(page) {
   await page.locator('#error').waitFor();
+}
+
+function within(promise, message) {
+  const late = new Promise((_, reject) => setTimeout(() => reject(new Error(message)), PATIENCE.timeout).unref());
+  return Promise.race([promise, late]);
 }
 
 // The answer as the page gives it to a person.
@@ -126,7 +131,7 @@ async function live(page, base, proxy) {
   expect(await page.locator('#form').isHidden(), 'the form is still there');
   equal(await page.evaluate(() => document.activeElement.id), 'cancel', 'focus while it reads');
   await page.keyboard.press('Enter');
-  await gone;
+  await within(gone, 'the service is not told that the reader left');
   await cleared(page, 'after cancelling');
   equal(await page.inputValue('#text'), 'proxy: stalls', 'the note after cancelling');
   equal(await page.evaluate(() => document.activeElement.id), 'text', 'focus after cancelling');
