@@ -1,56 +1,10 @@
-// The page /ui, used as a person would, against a real gateway; what a gateway does only when something is wrong comes from
-// the proxy before it.
+// The page /ui, used as a person would, against a real gateway: what it shows of answers, and what is left of them. What a
+// gateway does only when something is wrong comes from the proxy before it.
 'use strict';
 
-const fs = require('node:fs');
-const { PATIENCE, accessible, equal, expect, chosenWords, fitsWidth, highlightsAreQuotes } = require('./chromium.cjs');
+const { equal, expect, chosenWords, highlightsAreQuotes } = require('./chromium.cjs');
 const HOSTILE = require('./hostile.cjs');
-
-const WARY = `proxy: wary
-
-58-year-old woman with adenocarcinoma of the lung, widely metastatic, hepatic lesions; no brain metastases. EGFR testing is
-pending. The end was not read: 😀 xxxxx`;
-
-async function open(page, base) {
-  await page.goto(`${base}/ui`);
-  await page.locator('#examples button').first().waitFor();
-}
-
-async function submit(page, text) {
-  if (await page.locator('#edit').isVisible()) await page.click('#edit');
-  await page.fill('#text', text);
-  await page.click('#extract');
-}
-
-async function done(page) {
-  await page.locator('#after').waitFor();
-}
-
-async function failed(page) {
-  await page.locator('#error').waitFor();
-}
-
-function within(promise, message) {
-  const late = new Promise((_, reject) => setTimeout(() => reject(new Error(message)), PATIENCE.timeout).unref());
-  return Promise.race([promise, late]);
-}
-
-// The answer as the page gives it to a person.
-async function saved(page, button) {
-  const [download] = await Promise.all([page.waitForEvent('download'), page.click(button)]);
-  return [download.suggestedFilename(), fs.readFileSync(await download.path(), 'utf8')];
-}
-
-// Nothing of any answer is left.
-async function cleared(page, what) {
-  const left = await page.evaluate(() => {
-    const shown = [...document.querySelectorAll('.value, .provisional, .waiting, mark[data-values], #warnings > *')];
-    const told = ['note', 'fields', 'warnings', 'provenance', 'phase'].filter((id) => document.getElementById(id).textContent !== '');
-    return [...shown.map((element) => element.outerHTML), ...told];
-  });
-  equal(left, [], `what is left ${what}`);
-  expect(await page.locator('#degraded').isHidden(), `still called degraded ${what}`);
-}
+const { WARY, cleared, done, failed, open, saved, submit, within } = require('./person.cjs');
 
 async function examples(page, base) {
   await open(page, base);
@@ -150,7 +104,7 @@ async function errors(page, base) {
     ['refused', 'Title of overloaded', 'The overloaded of a test.', 'overloaded', 'request test-overloaded', 'Try again in'],
     ['invalid', 'Title of invalid_request', 'What is wrong with it.', 'request test-invalid_request'],
     ['html', 'An answer that is none of this service', 'Status 502.', 'Nothing is known'],
-    ['fails', 'Title of upstream_failed', 'The upstream_failed of a test.', 'request test-upstream_failed'],
+    ['fails', 'Title of upstream_failed', 'The upstream_failed of a test.', 'request test-upstream_failed', 'Try again in'],
     ['dies', 'The answer broke off', 'Nothing is known', 'request test-head'],
     ['ends', 'The answer broke off', 'Nothing is known', 'request test-head'],
     ['stranger', 'Title of unauthorized', 'request test-unauthorized'],
@@ -227,120 +181,11 @@ async function harmless(page, base) {
   return `${HOSTILE.length + 1} hostile texts harmless`;
 }
 
-async function counting(page, base) {
-  await open(page, base);
-  const said = () => page.locator('#count').innerText();
-  equal(await said(), '0 of 100,000 characters', 'count of nothing');
-  await page.fill('#text', '😀é\n');
-  equal(await said(), '3 of 100,000 characters', 'count of three');
-  const set = (size, character) => page.evaluate(([length, one]) => {
-    document.getElementById('text').value = one.repeat(length);
-    document.getElementById('text').dispatchEvent(new Event('input'));
-  }, [size, character]);
-  await set(100_000, '😀');
-  equal([await said(), await page.locator('#text-error').innerText()], ['100,000 of 100,000 characters', ''], 'at the limit');
-  let sent = 0;
-  page.on('request', (request) => {
-    sent += Number(request.url().endsWith('/stream'));
-  });
-  for (const [size, shown] of [[100_001, '100,001'], [200_001, 'more than 100,000']]) {
-    await set(size, 'x');
-    equal(await said(), `${shown} of 100,000 characters`, 'count over the limit');
-    await page.click('#extract');
-    expect((await page.locator('#text-error').innerText()).includes('longer than'), 'nothing is said of its length');
-    equal(await page.getAttribute('#text', 'aria-invalid'), 'true', 'aria-invalid');
-  }
-  await page.fill('#text', ' \n');
-  await page.click('#extract');
-  expect((await page.locator('#text-error').innerText()).includes('no note'), 'nothing is said of a blank note');
-  equal(sent, 0, 'requests that should not have been sent');
-}
-
-async function files(page, base) {
-  await open(page, base);
-  const give = (name, bytes) => page.setInputFiles('#file', { name, mimeType: 'text/plain', buffer: Buffer.from(bytes) });
-  await give('note.txt', '\ufeffStage II é😀\r\nline two');
-  await page.waitForFunction(() => document.getElementById('text').value === 'Stage II é😀\nline two');
-  for (const [bytes, told] of [[[0xe9, 0x20], 'UTF-8'], [[65, 0, 66], 'zero bytes'], [Buffer.alloc(400_001, 65), 'larger']]) {
-    await give('bad.txt', bytes);
-    await page.locator('#text-error', { hasText: told }).waitFor();
-  }
-  const drop = (count) => page.evaluate((many) => {
-    const dataTransfer = new DataTransfer();
-    for (let index = 0; index < many; index += 1) dataTransfer.items.add(new File([`dropped ${index}`], `${index}.txt`));
-    // Beside the box: even so the page must not be left for the file.
-    const event = new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true });
-    document.querySelector('h1').dispatchEvent(event);
-    return event.defaultPrevented;
-  }, count);
-  equal(await drop(1), true, 'the drop is taken');
-  await page.waitForFunction(() => document.getElementById('text').value === 'dropped 0');
-  await drop(2);
-  await page.locator('#text-error', { hasText: 'One note at a time' }).waitFor();
-}
-
-// Everything by keys alone: to a field, an example, a result, its evidence, back to the note.
-async function keyboard(page, base) {
-  await open(page, base);
-  const tabTo = async (selector) => {
-    for (let pressed = 0; pressed < 60; pressed += 1) {
-      await page.keyboard.press('Tab');
-      const there = await page.evaluate((wanted) => {
-        const at = document.activeElement;
-        const ring = getComputedStyle(at);
-        return { found: at.matches(wanted), ring: parseFloat(ring.outlineWidth) >= 2 && ring.outlineStyle !== 'none', html: at.outerHTML };
-      }, selector);
-      expect(there.ring || there.html.startsWith('<body'), `no ring around ${there.html}`);
-      if (there.found) return;
-    }
-    throw new Error(`Tab does not lead to ${selector}`);
-  };
-  await tabTo('#text');
-  await page.keyboard.type('Stage IV lung cancer with liver metastases. No brain metastases.');
-  await page.keyboard.press('Control+Enter');
-  await done(page);
-  equal(await page.evaluate(() => document.activeElement.id), 'result-title', 'focus at the result');
-  await tabTo('.all-fields');
-  await tabTo('[data-field="stage"] .field-name');
-  await page.keyboard.press('Enter');
-  equal(await page.getAttribute('[data-field="stage"] .field-name', 'aria-pressed'), 'true', 'a field by keys');
-  await tabTo('[data-field="stage"] button.value');
-  equal(await chosenWords(page), ['Stage IV'], 'evidence by keys');
-  await page.keyboard.press('Escape');
-  equal(await chosenWords(page), [], 'evidence after Escape');
-  await tabTo('#copy');
-  await page.keyboard.press('Shift+Tab');
-  expect(await page.evaluate(() => document.activeElement.matches('[data-field="metastasis_site"] button.value')), 'Shift+Tab');
-  await tabTo('#save-csv');
-  const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);
-  expect(download.suggestedFilename().endsWith('.csv'), 'a download by keys');
-  for (let pressed = 0; pressed < 60 && !(await page.evaluate(() => document.activeElement.id === 'edit')); pressed += 1) {
-    await page.keyboard.press('Shift+Tab');
-  }
-  await page.keyboard.press('Space');
-  equal(await page.evaluate(() => document.activeElement.id), 'text', 'back at the note');
-  await tabTo('#examples button:last-child');
-  await page.keyboard.press('Enter');
-  await page.keyboard.press('Control+Enter');
-  await done(page);
-}
-
-async function narrow(page, base) {
-  await open(page, base);
-  const long = `${'x'.repeat(3000)} Stage IV lung cancer. ${'Pneumonoultramicroscopic'.repeat(20)} osimertinib`;
-  const states = [
-    ['the empty page', async () => {}],
-    ['a long word', async () => (await submit(page, long), done(page))],
-    ['a wary result', async () => (await submit(page, WARY), done(page))],
-    ['an error', async () => (await submit(page, 'proxy: refused'), failed(page))],
-  ];
-  for (const [what, reach] of states) {
-    await reach();
-    for (const width of [1600, 928, 927, 600, 320]) {
-      await page.setViewportSize({ width, height: 700 });
-      await fitsWidth(page, `${what} at ${width}`);
-    }
-  }
+async function root(page, base) {
+  await page.goto(base);
+  equal(page.url(), `${base}/ui`, 'where a browser comes to');
+  await page.goto(`${base}/ui/`);
+  equal(page.url(), `${base}/ui`, 'with a slash');
 }
 
 async function modes(page, base) {
@@ -348,7 +193,7 @@ async function modes(page, base) {
   const mode = page.locator('#mode');
   await mode.getByText('Rules engine').waitFor();
   for (const [status, told] of [['starting', 'still loading'], ['degraded', 'is degraded'], ['draining', 'shutting down']]) {
-    await page.route('**/health', (route) => route.fulfill({ json: { status, engine: 'rules', notices: ['auth_off', 'unheard_of'] } }));
+    await page.route('**/health', (route) => route.fulfill({ json: { status, engine: 'vllm', vllm_available: false, notices: ['auth_off', 'unheard_of'] } }));
     await page.reload();
     await mode.getByText(told).waitFor();
     await mode.getByText('No key is asked for').waitFor();
@@ -359,48 +204,15 @@ async function modes(page, base) {
   await mode.getByText('does not answer').waitFor();
 }
 
-async function root(page, base) {
-  await page.goto(base);
-  equal(page.url(), `${base}/ui`, 'where a browser comes to');
-  await page.goto(`${base}/ui/`);
-  equal(page.url(), `${base}/ui`, 'with a slash');
-}
-
-async function axe(page, base) {
-  await open(page, base);
-  await accessible(page, 'the empty page');
-  await page.click('#extract');
-  await accessible(page, 'a blank note');
-  await submit(page, 'proxy: stalls');
-  await page.locator('.provisional').waitFor();
-  await accessible(page, 'a note that is read');
-  await page.click('#cancel');
-  await submit(page, WARY);
-  await done(page);
-  await accessible(page, 'a wary result');
-  const values = page.locator('button.value');
-  for (let index = 0; index < (await values.count()); index += 1) {
-    await values.nth(index).focus();
-    await accessible(page, `value ${index}`);
-  }
-  await page.click('[data-field="stage"] .field-name');
-  await accessible(page, 'one field');
-  await submit(page, 'proxy: refused');
-  await failed(page);
-  await accessible(page, 'an error');
-  await submit(page, 'proxy: stranger');
-  await failed(page);
-  await accessible(page, 'a key that is asked for');
-}
-
-const statuses = { expected: [401, 422, 502, 503, 'Failed to load resource: net::ERR_FAILED', 'Failed to load resource: net::ERR_INCOMPLETE_CHUNKED_ENCODING'] };
-const dark = { ...statuses, colorScheme: 'dark', viewport: { width: 1280, height: 800 } };
-const light = { ...dark, colorScheme: 'light' };
-const small = { ...dark, viewport: { width: 320, height: 640 } };
+const statuses = {
+  expected: [
+    401, 422, 502, 503, 'Failed to load resource: net::ERR_FAILED',
+    'Failed to load resource: net::ERR_INCOMPLETE_CHUNKED_ENCODING',
+  ],
+};
 
 module.exports = [
-  ['/ leads to the page', {}, root], ['examples', {}, examples], ['offsets', {}, offsets], ['one field', {}, oneField], ['wary result', {}, wary],
-  ['live, cancel, reset', {}, live], ['errors', statuses, errors], ['countdown', statuses, retry], ['cleared at once', {}, atOnce],
-  ['hostile notes', {}, harmless], ['counter', {}, counting], ['files', {}, files], ['keyboard', {}, keyboard], ['widths', statuses, narrow],
-  ['modes', statuses, modes], ['axe, light', light, axe], ['axe, dark', dark, axe], ['axe, narrow', small, axe],
+  ['/ leads to the page', {}, root], ['examples', {}, examples], ['offsets', {}, offsets], ['one field', {}, oneField],
+  ['wary result', {}, wary], ['live, cancel, reset', {}, live], ['errors', statuses, errors], ['countdown', statuses, retry],
+  ['cleared at once', {}, atOnce], ['hostile notes', {}, harmless], ['modes', statuses, modes],
 ];

@@ -101,7 +101,7 @@ const ANSWERS = {
   fails: (response) => {
     const tell = begin(response);
     tell('field', { name: 'cancer_type', value: 'melanoma' });
-    tell('error', problem(502, 'upstream_failed', { retry_after: 1 }));
+    tell('error', problem(502, 'upstream_failed', { retry_after: 9 }));
     response.end();
   },
   dies: (response) => {

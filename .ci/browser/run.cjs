@@ -4,6 +4,7 @@
 'use strict';
 
 const { inPage, launch } = require('./chromium.cjs');
+const access = require('./access.cjs');
 const docs = require('./docs.cjs');
 const page = require('./page.cjs');
 const proxies = require('./proxy.cjs');
@@ -17,7 +18,7 @@ async function main([base, executablePath, writer, only = '']) {
   const written = await review.write(writer, base);
   const ofFile = ([name, options, check]) => [name, { ...options, files: [written.url] }, (one) => check(one, written)];
   const ofPage = ([name, options, check]) => [name, options, (one) => check(one, proxy.url, proxy)];
-  const all = [...page.map(ofPage), ...review.checks.map(ofFile), ['docs', {}, (one) => docs(one, base)]];
+  const all = [...page.map(ofPage), ...access.map(ofPage), ...review.checks.map(ofFile), ['docs', {}, (one) => docs(one, base)]];
   const checks = all.filter(([name]) => name.includes(only));
   for (const [name, options, check] of checks) {
     const from = performance.now();
