@@ -4,7 +4,7 @@
 const fs = require('node:fs');
 const { chromium } = require('playwright-core');
 
-const PATIENCE = { timeout: 20_000 };
+const PATIENCE = { timeout: 60_000 };
 const AXE = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 function expect(condition, message) {

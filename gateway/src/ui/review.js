@@ -61,6 +61,8 @@ function show() {
   if (!entry) return reading.clear();
   const { id, text, outcome } = JSON.parse(blocks[entry.index].textContent);
   byId('id').textContent = id;
+  byId('no-text').hidden = text !== '';
+  byId('note').hidden = text === '';
   byId('error').hidden = !entry.failed;
   byId('provenance').textContent = outcome.result ? provenance(outcome.result) : '';
   byId('degraded').hidden = !outcome.result?.degraded;
