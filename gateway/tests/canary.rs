@@ -67,6 +67,7 @@ async fn a_note_reaches_its_answer_and_nothing_else() {
         Act::Drip,
         Act::WithLogprobs,
         Act::Spoilt(None),
+        Act::Unended,
         Act::Spoilt(Some(json!({"error": {"message": CANARY}}))),
     ]);
     let mut secrets = vec![CANARY.to_owned()];

@@ -58,6 +58,8 @@ pub(crate) enum Act {
     Pieces(Vec<&'static str>, Arc<Semaphore>),
     /// A stream that begins well, and then is an error or breaks off.
     Spoilt(Option<Value>),
+    /// A stream that ends after a whole record, but does not say so.
+    Unended,
 }
 
 /// The server's address and what it has seen.
@@ -154,6 +156,7 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
                 }
             }))
         }
+        Act::Unended => event_stream(stream::iter([Ok(event(&piece_of(RECORD)))])),
         Act::Spoilt(error) => {
             let begun = stream::iter([Ok(event(&piece_of("{\"cancer_type\": \"lung adenocarcinoma\", \"stage\": ")))]);
             match error {

@@ -135,6 +135,7 @@ async fn what_goes_wrong_is_the_last_event() {
     for (act, told, code, retry) in [
         (Act::Spoilt(Some(error.clone())), 1, "upstream_failed", None),
         (Act::Spoilt(None), 1, "upstream_failed", None),
+        (Act::Unended, 7, "upstream_failed", None),
         (Act::ErrorEvent(error), 0, "upstream_failed", None),
         (Act::Html, 0, "upstream_failed", None),
         (Act::HalfJson, 0, "upstream_failed", None),

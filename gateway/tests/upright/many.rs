@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    fake_vllm::{Act, start},
+    fake_vllm::{Act, Fake, start},
     served::{Served, pair, until, with_model},
 };
 
@@ -52,12 +52,19 @@ async fn codes(request: RequestBuilder) -> Vec<(String, Option<u64>)> {
     outcomes.iter().map(code).collect()
 }
 
+/// A gateway that gives its notes more time than a test waits: what ends sooner ends for another reason.
+fn patient(fake: &Fake) -> Settings {
+    let mut settings = with_model(&[fake.address]);
+    settings.admission.deadline = Duration::from_mins(30);
+    settings
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_who_leaves_stops_the_model() {
     let permits = Arc::new(Semaphore::new(1));
     let pieces = vec!["{\"cancer_type\": null,", " \"stage\": "];
     let fake = start(vec![Act::Pieces(pieces, Arc::clone(&permits))]).await;
-    let served = Served::ready(with_model(&[fake.address])).await;
+    let served = Served::ready(patient(&fake)).await;
     let url = format!("http://{}/api/v1/extract/stream", served.address);
     let mut response = served.client.post(url).json(&json!({"text": NOTE})).send().await.unwrap();
     assert!(response.chunk().await.unwrap().unwrap().starts_with(b"event: field"));
@@ -74,7 +81,7 @@ async fn a_reader_who_leaves_stops_the_model() {
 async fn a_caller_who_leaves_cancels_what_is_left_of_his_batch() {
     let permits = Arc::new(Semaphore::new(3));
     let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
-    let mut settings = with_model(&[fake.address]);
+    let mut settings = patient(&fake);
     settings.admission.in_flight = 4;
     let served = Served::ready(settings).await;
     let mut response = ndjson(&served, 100).send().await.unwrap();
@@ -237,4 +244,18 @@ async fn every_note_has_its_line_in_the_audit() {
     let line = |id: &str, code: &str| (id.to_owned(), code.to_owned());
     assert_eq!(told, [line("study-1.0", "ok"), line("study-1.1", "ok"), line("study-1.2", "invalid_request")]);
     assert!(!audit.contains("Xylocanary"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_of_a_batch_asks_again_for_a_place() {
+    let permits = Arc::new(Semaphore::new(0));
+    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let mut settings = patient(&fake);
+    (settings.admission.in_flight, settings.admission.queue) = (1, 0);
+    let served = Served::ready(settings).await;
+    let many = tokio::spawn(codes(ndjson(&served, 3)));
+    let counts = || served.app.pipeline.admission().counts();
+    until("a note was refused a place", async || counts().refused > 0).await;
+    permits.add_permits(9);
+    assert_eq!(many.await.unwrap(), vec![("ok".to_owned(), None); 3]);
 }
