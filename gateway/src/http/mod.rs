@@ -16,6 +16,7 @@ mod openapi;
 pub mod request;
 mod service;
 mod stream;
+mod ui;
 
 use std::{
     sync::{Arc, LazyLock},
@@ -99,7 +100,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// The template of a path as metrics and log name it; nothing for a path that is none of ours.
 fn route(path: &str) -> Option<Route> {
-    const PLAIN: [Route; 13] = [
+    const PLAIN: [Route; 14] = [
         "/api/v1/extract",
         "/api/v1/extract/batch",
         "/api/v1/extract/stream",
@@ -112,10 +113,12 @@ fn route(path: &str) -> Option<Route> {
         "/api/v1/schema",
         "/openapi.json",
         "/docs",
+        "/ui",
         "/",
     ];
-    let below_docs = path.starts_with("/docs/").then_some("/docs/{*rest}");
-    PLAIN.into_iter().find(|known| *known == path).or(below_docs)
+    const BELOW: [(&str, Route); 2] = [("/docs/", "/docs/{*rest}"), ("/ui/", "/ui/{file}")];
+    let below = || BELOW.into_iter().find(|(start, _)| path.starts_with(start)).map(|(_, route)| route);
+    PLAIN.into_iter().find(|known| *known == path).or_else(below)
 }
 
 /// The whole service: routes, documentation, layers.
@@ -134,6 +137,7 @@ pub fn router(app: Arc<App>, origins: Vec<OriginPattern>) -> Router {
     let router = router
         .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], Bytes::clone(&written))))
         .merge(Router::from(swagger))
+        .merge(ui::routes())
         .fallback(async |Extension(arrival): Extension<Arrival>| ErrorCode::NotFound.problem(&arrival.id))
         .method_not_allowed_fallback(async |Extension(arrival): Extension<Arrival>| {
             ErrorCode::MethodNotAllowed.problem(&arrival.id)

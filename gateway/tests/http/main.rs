@@ -7,6 +7,7 @@ mod fake_vllm;
 mod faults;
 mod keys;
 mod long_notes;
+mod pages;
 mod sockets;
 mod stream;
 
