@@ -15,12 +15,12 @@ STAND_IN = """#!/usr/bin/env python3
 import json, os, pathlib, sys
 with open({calls!r}, "a") as calls:
     print(json.dumps([{name!r}, sys.argv[1:], dict(os.environ)]), file=calls)
-if os.environ.get("FAIL") == {name!r}:
-    sys.exit(1)
 if {name!r} == "hf":
     folder = pathlib.Path(sys.argv[sys.argv.index("--local-dir") + 1])
     folder.mkdir(parents=True)
     (folder / "config.json").touch()
+if os.environ.get("FAIL") == {name!r}:
+    sys.exit(1)
 """
 
 
