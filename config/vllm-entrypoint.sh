@@ -77,9 +77,9 @@ serve() {
     # Sampling is what a request says, not what a file beside the model does.
     --generation-config vllm
     --enable-request-id-headers
-    # A note is never in the log, and what asks every few seconds does not fill it.
+    # A note is never in the log, and what the gateway asks every few seconds does not fill it.
     --no-enable-log-requests
-    --disable-access-log-for-endpoints '/health,/metrics'
+    --disable-access-log-for-endpoints '/health,/metrics,/v1/models'
     --host 0.0.0.0 --port 8000
   )
   if [[ -n ${VLLM_QUANTIZATION:-} ]]; then flags+=(--quantization "$VLLM_QUANTIZATION"); fi
