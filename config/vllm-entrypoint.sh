@@ -74,8 +74,6 @@ serve() {
     --max-num-queued-reqs "${VLLM_MAX_QUEUED_REQS:-64}"
     --gpu-memory-utilization "${VLLM_GPU_MEMORY_UTILIZATION:-0.90}"
     --structured-outputs-config '{"backend": "xgrammar"}'
-    # Sampling is what a request says, not what a file beside the model does.
-    --generation-config vllm
     --enable-request-id-headers
     # A note is never in the log, and what the gateway asks every few seconds does not fill it.
     --no-enable-log-requests
