@@ -15,4 +15,5 @@ pub mod readiness;
 pub mod rules;
 pub mod server;
 pub mod telemetry;
+pub mod ui;
 pub mod vllm;

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use gateway::{
     access,
     config::{EngineChoice, Flags, Settings},
@@ -22,6 +22,7 @@ use gateway::{
     server::{Gateway, ServerError},
     telemetry,
 };
+use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The system's allocator costs each request a fifth more time.
@@ -73,8 +74,12 @@ enum Command {
     Schema,
     /// Check the settings and say what they mean
     CheckConfig,
-    /// Ask the server on this machine whether it is ready; exit 1 unless the answer is 2xx
-    Healthcheck,
+    /// Ask the server on this machine whether it is ready; exit 1 unless it is
+    Healthcheck {
+        /// How to write what it says: nothing while all is well, or all of `/health?verbose=1` as JSON
+        #[arg(long, value_enum, default_value_t)]
+        format: HealthFormat,
+    },
     /// Read one synthetic note with the configured engine and check the answer
     Selftest,
     /// Print the key file's line for an API key: of standard input, or a new one that is shown once
@@ -94,6 +99,14 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+}
+
+/// How `healthcheck` writes what it says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum HealthFormat {
+    #[default]
+    Quiet,
+    Json,
 }
 
 fn main() -> ExitCode {
@@ -133,7 +146,7 @@ fn main() -> ExitCode {
             }
             return say(&format!("settings are good: listen {}, {}", settings.listen, settings.summary()));
         }
-        Command::Healthcheck => runtime.block_on(healthcheck(&settings)),
+        Command::Healthcheck { format } => runtime.block_on(healthcheck(&settings, format)),
         Command::Selftest => runtime.block_on(selftest(settings)),
         Command::Eval { gold, predictions, format } => {
             runtime.block_on(eval(&Sources { gold, predictions }, settings, format))
@@ -259,15 +272,22 @@ fn raise_descriptor_limit() {
     }
 }
 
-async fn healthcheck(settings: &Settings) -> Outcome {
+async fn healthcheck(settings: &Settings, format: HealthFormat) -> Outcome {
     let mut address = settings.listen;
     if address.ip().is_unspecified() {
         address.set_ip([127, 0, 0, 1].into());
     }
-    let client = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(5));
     gateway::vllm::install_tls();
-    let answer = client.build()?.get(format!("http://{address}/health/ready")).send().await?;
-    if answer.status().is_success() { Ok(()) } else { Err(format!("not ready: {}", answer.text().await?).into()) }
+    let client = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(5)).build()?;
+    let ask = async |path| client.get(format!("http://{address}{path}")).send().await;
+    let answer = ask("/health/ready").await?;
+    let (ready, said) = (answer.status().is_success(), answer.text().await?);
+    if format == HealthFormat::Json {
+        let mut all: serde_json::Map<String, Value> = ask("/health?verbose=1").await?.json().await?;
+        all.extend(serde_json::from_str::<serde_json::Map<String, Value>>(&said)?);
+        printed(&Value::Object(all).to_string())?;
+    }
+    if ready { Ok(()) } else { Err(format!("not ready: {said}").into()) }
 }
 
 async fn eval(sources: &Sources, settings: Settings, format: Format) -> Outcome {

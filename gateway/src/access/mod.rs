@@ -70,6 +70,12 @@ impl Principal {
         self.0.limiter.as_ref()
     }
 
+    /// How many of his notes may be under way, where that is limited.
+    #[must_use]
+    pub fn at_once(&self) -> Option<usize> {
+        self.0.at_once.as_ref().map(|at_once| at_once.most as usize)
+    }
+
     /// One more of his notes is under way until what is given is dropped. Where as many are as may, says how
     /// many that is.
     pub fn enter(&self) -> Result<Option<OwnedSemaphorePermit>, u32> {

@@ -85,6 +85,12 @@ impl Settings {
         if self.limits.body_bytes < ByteSize::kib(1) {
             return Some("limits.body_bytes must be at least 1 KiB: no note would fit");
         }
+        if self.limits.batch_notes == 0 {
+            return Some("limits.batch_notes must be above zero");
+        }
+        if self.limits.batch_bytes < self.limits.body_bytes {
+            return Some("limits.batch_bytes must be at least limits.body_bytes: a batch of one note must fit");
+        }
         None
     }
 

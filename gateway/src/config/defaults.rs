@@ -47,7 +47,12 @@ impl Default for Vllm {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_note_chars: 100_000, body_bytes: ByteSize::mib(2) }
+        Self {
+            max_note_chars: 100_000,
+            body_bytes: ByteSize::mib(2),
+            batch_notes: 1_000,
+            batch_bytes: ByteSize::mib(64),
+        }
     }
 }
 

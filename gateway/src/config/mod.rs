@@ -142,8 +142,12 @@ pub enum PromptChoice {
 pub struct Limits {
     /// Longest note, in Unicode code points.
     pub max_note_chars: usize,
-    /// Largest request body.
+    /// Largest request body, and largest line of a batch.
     pub body_bytes: ByteSize,
+    /// Most notes of a batch in one JSON body.
+    pub batch_notes: usize,
+    /// Largest batch.
+    pub batch_bytes: ByteSize,
 }
 
 /// Defaults of decoding.

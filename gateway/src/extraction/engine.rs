@@ -13,7 +13,7 @@ use std::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Deadline, Field, Likelihoods, ModelText, Note};
+use super::{Deadline, Field, Likelihoods, Listener, ModelText, Note};
 use crate::admission::Turn;
 
 /// Which engine answered.
@@ -84,6 +84,8 @@ pub struct Ask {
     pub turn: Turn,
     /// Time spent so far, for whoever asks why there is no answer.
     pub spent: Arc<Spent>,
+    /// Who hears the fields while they are written, where anybody does.
+    pub listener: Option<Listener>,
 }
 
 /// Time spent on one note, in all its calls together.
@@ -123,7 +125,16 @@ impl Ask {
             traceparent,
             turn,
             spent,
+            listener: None,
         }
+    }
+}
+
+impl Ask {
+    /// The same, with nobody listening.
+    #[must_use]
+    pub fn unheard(&self) -> Self {
+        Self { listener: None, ..self.clone() }
     }
 }
 

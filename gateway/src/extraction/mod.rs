@@ -14,6 +14,7 @@ mod engine;
 mod evidence;
 mod fields;
 pub mod ground;
+mod live;
 mod note;
 pub mod parse;
 mod pipeline;
@@ -30,6 +31,7 @@ pub use engine::{
     Ask, Draft, DraftFuture, Engine, EngineError, EngineName, Finish, ModelName, PromptVersion, Spent, TokenBudget,
 };
 pub use fields::{CrossCheck, Evidence, Field, Record};
+pub use live::{Heard, Listener, Live};
 pub use note::{ModelText, Note, NoteRefusal, OffsetUnit, Offsets, Span};
 pub use pipeline::{Pipeline, Wishes};
 pub use reading::{ExtractError, Stages};

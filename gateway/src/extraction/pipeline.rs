@@ -96,7 +96,7 @@ impl Pipeline {
             Ok(whole) => (whole, None),
             Err(error) => match self.fallback.as_ref().filter(|_| error.is_absence()) {
                 Some(lesser) => {
-                    let reading = reading::read(&**lesser, &self.admission, note, ask.clone(), deadline).await?;
+                    let reading = reading::read(&**lesser, &self.admission, note, ask.unheard(), deadline).await?;
                     (Whole::of_one(reading), Some(lesser.name()))
                 }
                 None => return Err(error),
@@ -117,7 +117,7 @@ impl Pipeline {
     /// The record of the engine that checks. What goes wrong there is no matter of the answer.
     async fn second_opinion(&self, note: &Note, ask: &Ask, deadline: Deadline) -> Option<Record> {
         let checker = self.checker.as_deref()?;
-        let reading = reading::read(checker, &self.admission, note, ask.clone(), deadline).await.ok()?;
+        let reading = reading::read(checker, &self.admission, note, ask.unheard(), deadline).await.ok()?;
         let unit = OffsetUnit::Byte;
         Some(evidence::review(note, reading.record, &[], unit, |_, _| None).record)
     }
@@ -179,7 +179,8 @@ impl Pipeline {
     ) -> Pin<Box<dyn Future<Output = Vec<Piece>> + Send + 'a>> {
         Box::pin(async move {
             let text = chunk.note(note);
-            let outcome = reading::read(&*self.engine, &self.admission, &text, ask.clone(), deadline).await;
+            // A part's fields are not the note's.
+            let outcome = reading::read(&*self.engine, &self.admission, &text, ask.unheard(), deadline).await;
             if let Err(ExtractError::Engine(EngineError::NoteTooLong)) = outcome
                 && let Some([first, second]) = chunk.halves(note)
             {

@@ -123,6 +123,9 @@ pub(super) async fn read(
                 Err(_) => (ask.temperature, ask.seed) = (RETRY_TEMPERATURE, Some(RETRY_SEED)),
             }
         }
+        if let Some(listener) = &ask.listener {
+            listener.again();
+        }
         second = true;
     }
 }

@@ -20,8 +20,8 @@ use crate::{
 /// What anybody may ask: what the service is, and whether it lives. Every other path needs a key.
 pub(super) const OPEN: [&str; 8] =
     ["/", "/ui", "/health", "/health/live", "/health/ready", "/api/v1/schema", "/docs", "/openapi.json"];
-/// The assets of the Swagger page.
-const OPEN_BELOW: &str = "/docs/";
+/// The files of the two pages.
+const OPEN_BELOW: [&str; 2] = ["/docs/", "/ui/"];
 /// Answers callers on this machine, key or not: scrapers seldom carry one.
 const LOCAL: [&str; 2] = ["/metrics", "/health"];
 /// Before the path of a client that can send no header: `/t/KEY/api/v1/extract`.
@@ -70,7 +70,7 @@ pub(super) fn take_key_of_path(request: &mut Request) {
 
 /// Whether a path is open to everybody, by the list.
 pub(super) fn is_open_path(path: &str) -> bool {
-    OPEN.contains(&path) || path.starts_with(OPEN_BELOW)
+    OPEN.contains(&path) || OPEN_BELOW.iter().any(|start| path.starts_with(start))
 }
 
 fn is_open(request: &Request) -> bool {

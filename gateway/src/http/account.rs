@@ -96,9 +96,10 @@ impl Drop for Audited {
     fn drop(&mut self) {
         // Also where the caller left: the model was busy until now.
         self.app.readiness.was_active();
-        let Some(audit) = &self.app.audit else { return };
         let unfinished = if std::thread::panicking() { PANICKED } else { CALLER_VANISHED };
         let (status, code) = self.ended.unwrap_or(unfinished);
+        self.app.metrics.noted(self.route, code);
+        let Some(audit) = &self.app.audit else { return };
         let taken = self.arrival.at.elapsed();
         let arrived = SystemTime::now().checked_sub(taken).unwrap_or(SystemTime::UNIX_EPOCH);
         let account = std::mem::take(&mut self.account);

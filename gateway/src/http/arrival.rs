@@ -40,20 +40,28 @@ impl Arrival {
         Self { id, at: Instant::now(), trace, span }
     }
 
-    /// When an answer must be there: so long after the arrival, or sooner where the caller says so with
-    /// `X-Request-Timeout`, in seconds.
-    pub(super) fn deadline(&self, headers: &HeaderMap, longest: Duration) -> Result<Deadline, Violation> {
-        let Some(asked) = headers.get(X_REQUEST_TIMEOUT) else { return Ok(Deadline::after_since(self.at, longest)) };
-        let seconds = asked.to_str().ok().and_then(|text| text.trim().parse::<f64>().ok());
-        let time =
-            seconds.filter(|&seconds| seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let time = time.ok_or_else(|| Violation {
-            field: "X-Request-Timeout".to_owned(),
-            rule: "seconds",
-            message: "The header X-Request-Timeout must be a number of seconds above zero.".to_owned(),
-        })?;
-        Ok(Deadline::after_since(self.at, time.min(longest)))
+    /// One note of the many that came with this request, begun now.
+    pub(super) fn of_note(&self, index: usize) -> Self {
+        Self { id: format!("{}.{index}", self.id).into(), at: Instant::now(), ..self.clone() }
     }
+
+    /// When an answer must be there: so long after the arrival, or sooner where the caller says so.
+    pub(super) fn deadline(&self, headers: &HeaderMap, longest: Duration) -> Result<Deadline, Violation> {
+        Ok(Deadline::after_since(self.at, wanted_within(headers, longest)?))
+    }
+}
+
+/// The time that an answer may take: what the caller says with `X-Request-Timeout`, in seconds, and `longest` at most.
+pub(super) fn wanted_within(headers: &HeaderMap, longest: Duration) -> Result<Duration, Violation> {
+    let Some(asked) = headers.get(X_REQUEST_TIMEOUT) else { return Ok(longest) };
+    let seconds = asked.to_str().ok().and_then(|text| text.trim().parse::<f64>().ok());
+    let time = seconds.filter(|&seconds| seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let time = time.ok_or_else(|| Violation {
+        field: "X-Request-Timeout".to_owned(),
+        rule: "seconds",
+        message: "The header X-Request-Timeout must be a number of seconds above zero.".to_owned(),
+    })?;
+    Ok(time.min(longest))
 }
 
 /// A time-ordered UUID. Its random part names a request and guards nothing: the quick generator will do, and

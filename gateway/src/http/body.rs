@@ -9,7 +9,7 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::Request,
-    http::header,
+    http::{HeaderMap, header},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Frame, SizeHint};
@@ -20,6 +20,12 @@ use crate::extraction::Deadline;
 /// Of a body that nobody wants, at most so much is taken off the wire, for so long at most.
 const MOST_DISCARDED: u64 = 16 << 20;
 const DISCARDED_WITHIN: Duration = Duration::from_secs(2);
+
+/// Whether a body is said to be of this type, whatever its parameters.
+pub(super) fn is(headers: &HeaderMap, kind: &str) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(kind)
+}
 
 /// The whole body, at most `limit` bytes, before the deadline.
 pub(super) async fn read(body: Body, limit: usize, deadline: Deadline) -> Result<Bytes, ErrorCode> {

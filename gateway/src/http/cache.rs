@@ -39,14 +39,15 @@ impl Answers {
 
     /// The key of a request; none where its answer may differ from one time to the next.
     pub(super) fn key(&self, request: &Checked) -> Option<Key> {
-        if request.temperature != 0.0 {
+        let manner = &request.manner;
+        if manner.temperature != 0.0 {
             return None;
         }
         let mut mac = self.secret.clone();
         // Engine, prompt and defaults are those of this process.
         let parameters = format!(
             "{:?}|{:?}|{:?}|{}|{}|",
-            request.model, request.budget, request.offsets, request.confidence, request.allow_partial
+            manner.model, manner.budget, manner.offsets, manner.confidence, manner.allow_partial
         );
         mac.update(parameters.as_bytes());
         mac.update(request.note.as_str().as_bytes());

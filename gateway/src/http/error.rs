@@ -259,6 +259,18 @@ impl Problem {
         }
     }
 
+    /// The same with another sentence for a person.
+    #[must_use]
+    pub fn saying(self, detail: &str) -> Self {
+        Self { detail: detail.to_owned(), ..self }
+    }
+
+    /// When to come back, where it is worth it.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// The same with a measured time to come back after.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
@@ -273,6 +285,28 @@ impl Problem {
     }
 }
 
+/// A problem inside an answer, where no header can say when to come back.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NestedProblem {
+    #[serde(flatten)]
+    problem: Problem,
+    /// In how many seconds it is worth trying again; only where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1)]
+    retry_after: Option<u64>,
+}
+
+impl From<Problem> for NestedProblem {
+    fn from(problem: Problem) -> Self {
+        Self { retry_after: problem.retry_after.map(whole_seconds), problem }
+    }
+}
+
+/// Whole seconds, and never sooner than meant.
+fn whole_seconds(time: Duration) -> u64 {
+    (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self).unwrap_or_default();
@@ -280,9 +314,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(time) = self.retry_after {
-            // Whole seconds, and never sooner than meant.
-            let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(time)));
         }
         if self.code == ErrorCode::Unauthorized {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

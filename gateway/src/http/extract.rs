@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Extension,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
@@ -14,21 +14,19 @@ use super::{
     account::Audited,
     arrival::Arrival,
     body,
-    error::{ErrorCode, Problem, Violation},
+    error::{ErrorCode, Problem},
     limits,
-    request::{BadBody, Checked, ExtractRequest},
+    note::{self, Done, Job, Refused},
+    request::ExtractRequest,
 };
 use crate::{
     admission::Turn,
-    extraction::{Answer, Ask, Deadline, EngineError, ExtractError, Stages, Wishes},
-    rates::Standing,
+    extraction::Answer,
+    rates::{Allowed, Standing},
 };
 
 /// Bytes of an answer with evidence for seven fields.
 const USUAL_ANSWER: usize = 4 << 10;
-
-/// An answer that is none.
-type Refused = Box<Problem>;
 
 const ROUTE: &str = "/api/v1/extract";
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -78,96 +76,68 @@ async fn answer(
     audited: &mut Audited,
     standing: &mut Option<Standing>,
 ) -> Result<Response, Refused> {
-    let id = &arrival.id;
-    if !is_json(request.headers()) {
-        return Err(ErrorCode::UnsupportedMediaType.problem(id).into());
-    }
-    if app.readiness.is_draining() {
-        return Err(ErrorCode::Draining.problem(id).into());
-    }
-    let deadline = arrival.deadline(request.headers(), app.deadline);
-    let deadline = deadline.map_err(|violation| Problem::invalid(vec![violation], id))?;
-    let allowed = limits::admit(app, &request, id).map_err(|refused| {
+    let taken = taken(app, arrival, request, audited).await.map_err(|refused| {
         let (problem, used_up) = *refused;
-        *standing = Some(used_up);
+        *standing = used_up;
         Box::new(problem)
     })?;
-    *standing = allowed.standing;
+    *standing = taken.allowed.standing;
+    respond(&note::read(app, arrival, &taken.job, audited).await?)
+}
+
+/// A note that was taken in, and what it holds of its caller's allowance while it is read.
+pub(super) struct Taken {
+    pub(super) job: Job,
+    pub(super) allowed: Allowed,
+}
+
+/// A note that was not, and the caller's allowance where that was why.
+pub(super) type NotTaken = Box<(Problem, Option<Standing>)>;
+
+/// Takes in the one note of a request: type, time, allowance, body.
+pub(super) async fn taken(
+    app: &App,
+    arrival: &Arrival,
+    request: Request,
+    audited: &mut Audited,
+) -> Result<Taken, NotTaken> {
+    let id = &arrival.id;
+    let refused = |problem| Box::new((problem, None));
+    let because = |code: ErrorCode| refused(code.problem(id));
+    if !body::is(request.headers(), "application/json") {
+        return Err(because(ErrorCode::UnsupportedMediaType));
+    }
+    if app.readiness.is_draining() {
+        return Err(because(ErrorCode::Draining));
+    }
+    let deadline = arrival.deadline(request.headers(), app.deadline);
+    let deadline = deadline.map_err(|violation| refused(Problem::invalid(vec![violation], id)))?;
+    let allowed = limits::Caller::of(app, &request).admit(app, id);
+    let allowed = allowed.map_err(|too_soon| {
+        let (problem, standing) = too_soon.told(app);
+        Box::new((problem, Some(standing)))
+    })?;
+    let told = |problem| Box::new((problem, allowed.standing));
     let turn = Turn { principal: access::principal(&request), bulk: false };
     let body = tokio::select! {
         biased;
-        body = body::read(request.into_body(), app.body_limit, deadline) => body.map_err(|code| code.problem(id))?,
-        () = app.work.is_closing() => return Err(ErrorCode::Draining.problem(id).into()),
+        body = body::read(request.into_body(), app.body_limit, deadline) => body.map_err(|code| told(code.problem(id)))?,
+        () = app.work.is_closing() => return Err(told(ErrorCode::Draining.problem(id))),
     };
     audited.account.body_bytes = body.len();
-    let checked = app.rules.check(&body).map_err(|bad| match bad {
-        BadBody::NotJson => ErrorCode::InvalidJson.problem(id),
-        BadBody::Invalid(errors) => Problem::invalid(errors, id),
-    })?;
-    drop(body);
+    let checked = app.rules.check(&body).map_err(|bad| told(bad.problem(id)))?;
     audited.took(&checked.note);
-    read(app, arrival, checked, turn, deadline, audited).await
+    Ok(Taken { job: Job { checked, turn, deadline, listener: None }, allowed })
 }
 
-async fn read(
-    app: &App,
-    arrival: &Arrival,
-    checked: Checked,
-    turn: Turn,
-    deadline: Deadline,
-    audited: &mut Audited,
-) -> Result<Response, Refused> {
-    let key = app.answers.as_ref().and_then(|answers| Some((answers, answers.key(&checked)?)));
-    if let Some((answers, key)) = key {
-        let kept = answers.get(key, &arrival.id);
-        app.metrics.looked_in_cache(kept.is_some());
-        if let Some((answer, stages)) = kept {
-            audited.account.cached = true;
-            audited.gave(&answer, stages);
-            return respond(&answer, stages, Some("hit"));
-        }
-    }
-    let ask = Ask {
-        model: checked.model,
-        temperature: checked.temperature,
-        seed: None,
-        budget: checked.budget,
-        confidence: checked.confidence,
-        request_id: Arc::clone(&arrival.id),
-        traceparent: arrival.span.of_call(arrival.trace.as_ref()).map(Into::into),
-        turn,
-        spent: Arc::default(),
-    };
-    let wishes = Wishes { offsets: checked.offsets, allow_partial: checked.allow_partial };
-    // Everything that waits in there waits for the deadline at most.
-    match app.pipeline.extract(&checked.note, &ask, wishes, deadline).await {
-        Ok((answer, stages)) => {
-            app.metrics.staged(stages);
-            app.metrics.extracted(&answer);
-            audited.gave(&answer, stages);
-            if let Some((answers, key)) = key {
-                answers.keep(key, &answer);
-            }
-            respond(&answer, stages, app.answers.as_ref().map(|_| "miss"))
-        }
-        Err(error) => {
-            let (queue, engine) = ask.spent.queue_and_engine();
-            let stages = Stages { queue, engine, ..Stages::default() };
-            app.metrics.staged(stages);
-            audited.account.stages = Some(stages);
-            Err(refused(app, &error, &arrival.id).into())
-        }
-    }
-}
-
-fn respond(answer: &Answer, stages: Stages, cache: Option<&'static str>) -> Result<Response, Refused> {
+fn respond(done: &Done) -> Result<Response, Refused> {
+    let Done { answer, stages, cache } = done;
     let mut body = Vec::with_capacity(USUAL_ANSWER);
     serde_json::to_writer(&mut body, answer).map_err(|_| ErrorCode::Internal.problem(&answer.request_id))?;
     let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let mut response = (StatusCode::OK, [json], body).into_response();
     let headers = response.headers_mut();
     if answer.degraded {
-        tracing::warn!(request_id = answer.request_id, engine = answer.engine.as_str(), "a lesser engine answered");
         headers.insert(X_DEGRADED, HeaderValue::from_static(answer.engine.as_str()));
     }
     if let Some(cache) = cache {
@@ -177,22 +147,4 @@ fn respond(answer: &Answer, stages: Stages, cache: Option<&'static str>) -> Resu
         headers.insert(SERVER_TIMING, timing);
     }
     Ok(response)
-}
-
-fn refused(app: &App, error: &ExtractError, id: &str) -> Problem {
-    tracing::warn!(request_id = id, cause = %error, "no answer for a note");
-    match error {
-        ExtractError::Engine(EngineError::NoteTooLong) => {
-            let message = "`text` does not fit the model's context; send it in parts.".to_owned();
-            Problem::invalid(vec![Violation { field: "text".to_owned(), rule: "fits_context", message }], id)
-        }
-        ExtractError::QueueFull => ErrorCode::Overloaded.problem(id).after(app.pipeline.admission().retry_after()),
-        error => ErrorCode::from(error).problem(id),
-    }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
 }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// What a page may load: nothing that is not ours. Swagger UI writes styles into its elements and holds its
+/// What a page may load that says nothing stricter itself: nothing that is not ours. Swagger UI writes styles into its elements and holds its
 /// pictures in data URLs.
 const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                            base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -67,7 +67,8 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
         headers.insert(X_REQUEST_ID, value);
     }
     if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+        let policy = HeaderValue::from_static(PAGE_POLICY);
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     }
     tell(&app, &arrival, (method, route), principal.as_ref(), &response);
     response

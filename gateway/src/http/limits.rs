@@ -2,6 +2,8 @@
 //!
 //! The headers are those of draft-ietf-httpapi-ratelimit-headers.
 
+use std::{net::IpAddr, time::Duration};
+
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue},
@@ -11,25 +13,65 @@ use super::{
     App, access,
     error::{ErrorCode, Problem},
 };
-use crate::rates::{Allowed, Scope, Standing};
+use crate::{
+    access::Principal,
+    rates::{Allowed, Scope, Standing, TooSoon},
+};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// Counts one note of a request's caller against his limits.
-pub(super) fn admit(app: &App, request: &Request, id: &str) -> Result<Allowed, Box<(Problem, Standing)>> {
-    let principal = request.extensions().get();
-    let address = access::address(request, &app.trusted_proxies);
-    app.rates.admit(principal, address).map_err(|too_soon| {
-        app.metrics.rate_limited(too_soon.standing.scope);
-        let mut problem = ErrorCode::RateLimited.problem(id).after(too_soon.after);
-        if too_soon.standing.scope == Scope::Concurrency {
-            let most = too_soon.standing.quota;
-            problem.detail =
-                format!("{most} notes of this key are being read already. Send the next when one is done.");
-        }
-        Box::new((problem, too_soon.standing))
-    })
+/// Whose notes are counted.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    principal: Option<Principal>,
+    address: Option<IpAddr>,
+}
+
+/// A note that came too soon.
+pub(super) struct Refusal {
+    problem: Problem,
+    standing: Standing,
+    /// When it is worth coming back.
+    pub(super) after: Duration,
+}
+
+impl Refusal {
+    /// What he is told, and counted as told.
+    pub(super) fn told(self, app: &App) -> (Problem, Standing) {
+        app.metrics.rate_limited(self.standing.scope);
+        (self.problem, self.standing)
+    }
+}
+
+impl Caller {
+    /// Who he is, where that is known.
+    pub(super) fn principal(&self) -> Option<&Principal> {
+        self.principal.as_ref()
+    }
+
+    /// How many of his notes may be under way, where that is limited.
+    pub(super) fn at_once(&self) -> Option<usize> {
+        self.principal.as_ref().and_then(Principal::at_once)
+    }
+
+    /// The caller of a request.
+    pub(super) fn of(app: &App, request: &Request) -> Self {
+        Self { principal: access::principal(request), address: access::address(request, &app.trusted_proxies) }
+    }
+
+    /// Counts one of his notes against his limits.
+    pub(super) fn admit(&self, app: &App, id: &str) -> Result<Allowed, Box<Refusal>> {
+        app.rates.admit(self.principal.as_ref(), self.address).map_err(|TooSoon { standing, after }| {
+            let mut problem = ErrorCode::RateLimited.problem(id).after(after);
+            if standing.scope == Scope::Concurrency {
+                let most = standing.quota;
+                problem.detail =
+                    format!("{most} notes of this key are being read already. Send the next when one is done.");
+            }
+            Box::new(Refusal { problem, standing, after })
+        })
+    }
 }
 
 /// Says in an answer what is left of the caller's allowance.

@@ -3,6 +3,7 @@
 mod access;
 mod account;
 mod arrival;
+mod batch;
 mod body;
 mod cache;
 pub mod cors;
@@ -10,9 +11,12 @@ pub mod error;
 mod extract;
 mod layers;
 mod limits;
+mod note;
 mod openapi;
 pub mod request;
 mod service;
+mod stream;
+mod ui;
 
 use std::{
     sync::{Arc, LazyLock},
@@ -21,6 +25,7 @@ use std::{
 
 use axum::{Extension, Router, body::Bytes, http::header::CONTENT_TYPE, routing::get};
 use ipnet::IpNet;
+use tokio::sync::Semaphore;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{arrival::Arrival, cors::OriginPattern, error::ErrorCode, request::Rules};
@@ -53,6 +58,12 @@ pub struct App {
     pub deadline: Duration,
     /// Largest body of one note, in bytes.
     pub body_limit: usize,
+    /// Largest batch, in bytes.
+    pub batch_limit: usize,
+    /// Notes of one batch that are under way at once.
+    pub batch_width: usize,
+    /// The batches that may be under way at once.
+    pub batches: Arc<Semaphore>,
     /// Who may call; everybody where there are no keys.
     pub keys: Option<Arc<Keys>>,
     /// Whether everybody may call who reaches an address beyond this machine: said in `/health`.
@@ -73,6 +84,8 @@ pub struct App {
 fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(extract::extract))
+        .routes(routes!(batch::batch))
+        .routes(routes!(stream::stream))
         .routes(routes!(service::models))
         .routes(routes!(service::schema))
         .routes(routes!(service::health))
@@ -85,8 +98,10 @@ fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// The template of a path as metrics and log name it; nothing for a path that is none of ours.
 fn route(path: &str) -> Option<Route> {
-    const PLAIN: [Route; 11] = [
+    const PLAIN: [Route; 14] = [
         "/api/v1/extract",
+        "/api/v1/extract/batch",
+        "/api/v1/extract/stream",
         "/health",
         "/health/live",
         "/health/ready",
@@ -96,10 +111,12 @@ fn route(path: &str) -> Option<Route> {
         "/api/v1/schema",
         "/openapi.json",
         "/docs",
+        "/ui",
         "/",
     ];
-    let below_docs = path.starts_with("/docs/").then_some("/docs/{*rest}");
-    PLAIN.into_iter().find(|known| *known == path).or(below_docs)
+    const BELOW: [(&str, Route); 2] = [("/docs/", "/docs/{*rest}"), ("/ui/", "/ui/{file}")];
+    let below = || BELOW.into_iter().find(|(start, _)| path.starts_with(start)).map(|(_, route)| route);
+    PLAIN.into_iter().find(|known| *known == path).or_else(below)
 }
 
 /// The whole service: routes, documentation, layers.
@@ -107,6 +124,7 @@ pub fn router(app: Arc<App>, origins: Vec<OriginPattern>) -> Router {
     let documented = Documented {
         models: app.rules.models.clone(),
         max_note_chars: app.rules.limits.max_note_chars,
+        batch_notes: app.rules.limits.batch_notes,
         guarded: app.keys.is_some(),
     };
     // Written when it is first asked for: most services never are, and it would be in the way of their start.
@@ -117,6 +135,7 @@ pub fn router(app: Arc<App>, origins: Vec<OriginPattern>) -> Router {
     let router = router
         .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], Bytes::clone(&written))))
         .merge(Router::from(swagger))
+        .merge(ui::routes())
         .fallback(async |Extension(arrival): Extension<Arrival>| ErrorCode::NotFound.problem(&arrival.id))
         .method_not_allowed_fallback(async |Extension(arrival): Extension<Arrival>| {
             ErrorCode::MethodNotAllowed.problem(&arrival.id)

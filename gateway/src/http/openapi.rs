@@ -40,14 +40,16 @@ pub struct Documented {
     pub models: Vec<ModelName>,
     /// Longest note, in code points.
     pub max_note_chars: usize,
+    /// Most notes of a batch in one JSON body.
+    pub batch_notes: usize,
     /// Whether keys are asked for: then it says what needs one.
     pub guarded: bool,
 }
 
 impl Default for Documented {
     fn default() -> Self {
-        let max_note_chars = crate::config::Limits::default().max_note_chars;
-        Self { models: vec![ModelName::from("medical-ie")], max_note_chars, guarded: false }
+        let crate::config::Limits { max_note_chars, batch_notes, .. } = crate::config::Limits::default();
+        Self { models: vec![ModelName::from("medical-ie")], max_note_chars, batch_notes, guarded: false }
     }
 }
 
@@ -55,17 +57,22 @@ impl Default for Documented {
 #[must_use]
 pub fn document(of: &Documented) -> Value {
     let mut document = serde_json::to_value(built(of.guarded)).unwrap_or_default();
-    let request = "/components/schemas/ExtractRequest/properties";
-    let mut set = |property: &str, key: &str, value: Value| {
-        let property = document.pointer_mut(&format!("{request}/{property}")).and_then(Value::as_object_mut);
+    let mut set = |of: &str, key: &str, value: Value| {
+        let property = document.pointer_mut(&format!("/components/schemas/{of}")).and_then(Value::as_object_mut);
         if let Some(property) = property {
             property.insert(key.to_owned(), value);
         }
     };
-    let names = of.models.iter().map(|name| Value::from(&**name)).chain([Value::Null]).collect();
-    set("model", "enum", Value::Array(names));
-    set("model", "example", of.models.first().map_or(Value::Null, |name| Value::from(&**name)));
-    set("text", "maxLength", Value::from(of.max_note_chars));
+    let names: Value = of.models.iter().map(|name| Value::from(&**name)).chain([Value::Null]).collect();
+    let default = of.models.first().map_or(Value::Null, |name| Value::from(&**name));
+    for request in ["ExtractRequest", "BatchRequest"] {
+        set(&format!("{request}/properties/model"), "enum", names.clone());
+        set(&format!("{request}/properties/model"), "example", default.clone());
+    }
+    for text in ["ExtractRequest/properties/text", "BatchNote/properties/text"] {
+        set(text, "maxLength", Value::from(of.max_note_chars));
+    }
+    set("BatchRequest/properties/notes", "maxItems", Value::from(of.batch_notes));
     document
 }
 
@@ -119,8 +126,19 @@ fn errors_of(path: &str) -> &'static [ErrorCode] {
         ErrorCode::Draining,
         ErrorCode::DeadlineExceeded,
     ];
+    const BATCH: &[ErrorCode] = &[
+        ErrorCode::InvalidJson,
+        ErrorCode::BodyTooLarge,
+        ErrorCode::UnsupportedMediaType,
+        ErrorCode::InvalidRequest,
+        ErrorCode::Internal,
+        ErrorCode::Overloaded,
+        ErrorCode::Draining,
+        ErrorCode::DeadlineExceeded,
+    ];
     match path {
-        "/api/v1/extract" => EXTRACT,
+        "/api/v1/extract/batch" => BATCH,
+        "/api/v1/extract" | "/api/v1/extract/stream" => EXTRACT,
         "/metrics" => &[ErrorCode::Unauthorized, ErrorCode::Internal],
         _ => &[ErrorCode::Internal],
     }

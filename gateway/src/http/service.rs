@@ -5,14 +5,14 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::{
     Extension, Json,
     extract::{ConnectInfo, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{App, access, arrival::Arrival, error::ErrorCode};
+use super::{App, access, arrival::Arrival, error::ErrorCode, ui};
 use crate::{
     extraction::{EngineName, ModelName, Record},
     readiness::{Readiness, Reason},
@@ -219,7 +219,7 @@ pub(super) async fn schema() -> Json<Value> {
 
 /// What this service is and where to go on.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"service": "extraction-gateway", "version": "0.1.0", "engine": "rules", "docs": "/docs",
+#[schema(example = json!({"service": "extraction-gateway", "version": "0.1.0", "engine": "rules", "ui": "/ui", "docs": "/docs",
     "openapi": "/openapi.json", "extract": "/api/v1/extract"}))]
 pub(super) struct About {
     /// Always `extraction-gateway`.
@@ -228,6 +228,8 @@ pub(super) struct About {
     version: &'static str,
     /// The engine that reads.
     engine: EngineName,
+    /// Where the page for people is.
+    ui: &'static str,
     /// Where the documentation is.
     docs: &'static str,
     /// Where the OpenAPI document is.
@@ -236,18 +238,26 @@ pub(super) struct About {
     extract: &'static str,
 }
 
-/// What this service is and where to go on.
+/// What this service is and where to go on; a browser, which asks for HTML, is sent on to the page `/ui`.
 #[utoipa::path(get, path = "/", tag = "service", operation_id = "root",
-    responses((status = 200, description = "Service information", body = About)))]
-pub(super) async fn root(State(app): State<Arc<App>>) -> Json<About> {
-    Json(About {
+    responses((status = 200, description = "Service information", body = About),
+        (status = 303, description = "The page is at `/ui`; the same information", body = About)))]
+pub(super) async fn root(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let about = Json(About {
         service: "extraction-gateway",
         version: env!("CARGO_PKG_VERSION"),
         engine: app.pipeline.engine(),
+        ui: "/ui",
         docs: "/docs",
         openapi: "/openapi.json",
         extract: "/api/v1/extract",
-    })
+    });
+    let vary = [(header::VARY, "Accept")];
+    if ui::prefers_page(&headers) {
+        // Relative, for those who are behind a proxy that puts us below another path.
+        return (StatusCode::SEE_OTHER, vary, [(header::LOCATION, "ui")], about).into_response();
+    }
+    (vary, about).into_response()
 }
 
 /// Metrics in the `OpenMetrics` text format, which Prometheus reads; to callers on this machine only.

@@ -5,7 +5,11 @@ mod work;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::net::{TcpListener, TcpSocket};
+use bytesize::ByteSize;
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::Semaphore,
+};
 
 use self::connections::Connections;
 pub use self::work::{Running, Work};
@@ -26,6 +30,8 @@ use crate::{
 
 /// Connections that may wait to be accepted: a caller over it waits a second for his next try.
 const BACKLOG: u32 = 4_096;
+/// Batches that may be under way at once; each may hold its whole body.
+const BATCHES: usize = 16;
 /// So long callers have for reading their last answers.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// The same after a second signal: enough for those who are there.
@@ -95,7 +101,10 @@ impl Gateway {
             metrics,
             rules: Rules { limits: settings.limits, generation: settings.generation, models },
             deadline: settings.admission.deadline,
-            body_limit: usize::try_from(settings.limits.body_bytes.as_u64()).unwrap_or(usize::MAX),
+            body_limit: bytes(settings.limits.body_bytes),
+            batch_limit: bytes(settings.limits.batch_bytes),
+            batch_width: batch_width(&settings),
+            batches: Arc::new(Semaphore::new(BATCHES)),
             open_to_all: keys.is_none() && !settings.listen.ip().is_loopback(),
             keys,
             rates: Rates::new(rate.global, rate.per_address),
@@ -188,6 +197,20 @@ impl Bound {
         tracing::info!(cut_off, audit_lost, "stopped");
         if cut_off == 0 { Ok(()) } else { Err(ServerError::CutOff(cut_off)) }
     }
+}
+
+fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
+}
+
+/// Notes of one batch at once: some more than there are slots, so that a slot that comes free finds one waiting;
+/// of the rules, some more than there are cores.
+fn batch_width(settings: &Settings) -> usize {
+    let most = match settings.effective_engine() {
+        EngineChoice::Vllm => settings.admission.in_flight,
+        _ => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    most + most.div_ceil(2)
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {

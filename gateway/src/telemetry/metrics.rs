@@ -10,7 +10,7 @@ use prometheus_client::{
 
 use super::{
     gauges::{Gauges, LookedUp},
-    labels::{Attempt, AuthFailure, Kind, OfRepair, OfReplica, OfRequest, OfRoute, OfStage, OfValue, Outcome},
+    labels::{Attempt, AuthFailure, Kind, OfNote, OfRepair, OfReplica, OfRequest, OfRoute, OfStage, OfValue, Outcome},
 };
 use crate::{
     extraction::{Answer, Assertion, Basis, Field, Stages, parse::RepairCode},
@@ -34,6 +34,7 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<OfRequest, Counter>,
     request_seconds: Family<OfRoute, Histogram, Seconds>,
+    notes: Family<OfNote, Counter>,
     callers_vanished: Counter,
     stage_seconds: [Histogram; STAGES.len()],
     attempts: Family<Outcome, Counter>,
@@ -66,6 +67,8 @@ impl Default for Metrics {
         let request_seconds = Family::new_with_constructor(seconds as Seconds);
         let help = "Time from arrival to answer";
         registry.register_with_unit("http_request", help, Unit::Seconds, request_seconds.clone());
+        let help = "Notes by what came of them; of a batch each, of a stream what its last event says";
+        let notes = family(registry, "notes", help);
         let callers_vanished = counter(registry, "callers_vanished", "Requests whose caller left before the answer");
         let stage_seconds = Family::<OfStage, _, _>::new_with_constructor(seconds as Seconds);
         let help = "Time of one extraction in each stage: queue, engine, parse, ground";
@@ -95,6 +98,7 @@ impl Default for Metrics {
             registry: root,
             requests,
             request_seconds,
+            notes,
             callers_vanished,
             stage_seconds,
             attempts,
@@ -133,6 +137,11 @@ impl Metrics {
     pub fn answered(&self, route: Route, status: u16, code: Option<&'static str>, time: Duration) {
         self.requests.get_or_create(&OfRequest { route, status, code: code.unwrap_or("ok") }).inc();
         self.request_seconds.get_or_create(&OfRoute { route }).observe(time.as_secs_f64());
+    }
+
+    /// Counts a note that came to its end, with `ok` or an error code.
+    pub fn noted(&self, route: Route, code: &'static str) {
+        self.notes.get_or_create(&OfNote { route, code }).inc();
     }
 
     /// Counts a request whose caller left before the answer.

@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    answers::{Completion, Count, Streamed, Understand},
     constraint::RECORD_CONSTRAINT,
     fleet::{Call, Fleet},
     logprobs,
     paths::Path,
     prompt::{self, Prompt},
     watch::Task,
-    wire::{self, Request, TokenizeRequest},
+    wire::{self, Request, Streaming, TokenizeRequest},
 };
 use crate::{
     config::{PromptChoice, Vllm},
@@ -17,7 +18,7 @@ use crate::{
     readiness::Readiness,
     telemetry::Attempt,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use reqwest::{
     Response,
     header::{self, HeaderValue},
@@ -27,8 +28,6 @@ use reqwest::{
 const LEAST_ANSWER: u32 = 256;
 /// Tokens of the training prompt around the note, generously.
 const PROMPT_OVERHEAD: u32 = 96;
-/// Largest answer of vLLM that is read.
-const LARGEST_ANSWER: usize = 8 << 20;
 /// Pause before the one retry, at most.
 const RETRY_PAUSE_MILLISECONDS: u64 = 200;
 
@@ -83,9 +82,14 @@ impl VllmEngine {
             seed: ask.seed,
             structured_outputs: RECORD_CONSTRAINT.as_deref().filter(|_| constrained),
             logprobs: ask.confidence.then(|| logprobs::wanted(self.prompt)),
+            streaming: ask.listener.as_ref().map(|_| Streaming::WANTED),
         };
         let body = wire::written(&body, note.as_str().len()).ok_or(EngineError::Failed)?;
-        let said = self.call(&Post { path, body, ask, deadline }, wire::said).await?;
+        let post = Post { path, body, ask, deadline };
+        let said = match &ask.listener {
+            Some(listener) => self.call(&post, &Streamed { listener }).await?,
+            None => self.call(&post, &Completion).await?,
+        };
         Ok(Draft {
             text: ModelText::new(said.text),
             finish: said.finish,
@@ -110,14 +114,14 @@ impl VllmEngine {
         }
         let body = TokenizeRequest { model, prompt: Prompt::of(self.prompt, note.as_str()) };
         let body = wire::written(&body, note.as_str().len()).ok_or(EngineError::Failed)?;
-        let tokens = self.call(&Post { path: Path::Tokenize, body, ask, deadline }, wire::count).await?;
+        let tokens = self.call(&Post { path: Path::Tokenize, body, ask, deadline }, &Count).await?;
         let left = context.saturating_sub(tokens);
         if left < LEAST_ANSWER.min(wanted) { Err(EngineError::NoteTooLong) } else { Ok(wanted.min(left)) }
     }
 
     /// Posts, once more where the first cannot have started: to another server, if there is one. `understood`
     /// is what an answer must be.
-    async fn call<T>(&self, post: &Post<'_>, understood: fn(&[u8]) -> Option<T>) -> Result<T, EngineError> {
+    async fn call<U: Understand>(&self, post: &Post<'_>, understood: &U) -> Result<U::Answer, EngineError> {
         let call = self.fleet.call(None).ok_or(EngineError::Unavailable)?;
         let first = match self.post(&call, post, understood).await {
             Ok(answer) => return Ok(answer),
@@ -134,21 +138,25 @@ impl VllmEngine {
     }
 
     /// Posts once, and notes how that went.
-    async fn post<T>(&self, call: &Call, post: &Post<'_>, understood: fn(&[u8]) -> Option<T>) -> Result<T, Failure> {
+    async fn post<U: Understand>(&self, call: &Call, post: &Post<'_>, understood: &U) -> Result<U::Answer, Failure> {
         let failed = |attempt, error| (attempt, Err(Failure { error, may_retry: false }));
-        let (attempt, outcome) = match post.deadline.bound(self.send(call, post)).await {
-            Ok(Ok(answer)) => match understood(&answer) {
-                Some(answer) => (Attempt::Answered, Ok(answer)),
-                None => failed(Attempt::Failed, EngineError::Failed),
-            },
-            Ok(Err((attempt, failure))) => (attempt, Err(failure)),
-            Err(_) => failed(Attempt::Late, EngineError::DeadlineExceeded),
+        let answered = async {
+            match self.send(call, post).await {
+                Ok(response) => match understood.of(response).await {
+                    Some(answer) => (Attempt::Answered, Ok(answer)),
+                    None => failed(Attempt::Failed, EngineError::Failed),
+                },
+                Err((attempt, failure)) => (attempt, Err(failure)),
+            }
         };
+        let answered = post.deadline.bound(answered).await;
+        let (attempt, outcome) = answered.unwrap_or_else(|_| failed(Attempt::Late, EngineError::DeadlineExceeded));
         call.went(attempt);
         outcome
     }
 
-    async fn send(&self, call: &Call, post: &Post<'_>) -> Result<Bytes, (Attempt, Failure)> {
+    /// Sends, and gives a response with status 200, of which the body is still to come.
+    async fn send(&self, call: &Call, post: &Post<'_>) -> Result<Response, (Attempt, Failure)> {
         let Post { path, body, ask, .. } = post;
         let mut request = call
             .client()
@@ -170,10 +178,7 @@ impl VllmEngine {
         }
         let failed = |attempt, error, may_retry| Err((attempt, Failure { error, may_retry }));
         match status {
-            200 => match read(response, LARGEST_ANSWER).await {
-                Ok(answer) => Ok(answer),
-                Err(()) => failed(Attempt::Failed, EngineError::Failed, false),
-            },
+            200 => Ok(response),
             429 => failed(Attempt::Overloaded, EngineError::Overloaded, false),
             503 => failed(Attempt::Busy, EngineError::Unavailable, true),
             400..500 => failed(Attempt::Rejected, EngineError::Rejected, false),
@@ -189,24 +194,6 @@ impl VllmEngine {
             Failure { error: EngineError::Unavailable, may_retry: true }
         }
     }
-}
-
-/// The whole body, at most so many bytes.
-pub(super) async fn read(mut response: Response, most: usize) -> Result<Bytes, ()> {
-    let Some(first) = response.chunk().await.map_err(|_| ())? else { return Ok(Bytes::new()) };
-    let Some(second) = response.chunk().await.map_err(|_| ())? else {
-        // The common answer comes in one piece, and is not copied.
-        return if first.len() > most { Err(()) } else { Ok(first) };
-    };
-    let mut body = BytesMut::from(first);
-    body.extend_from_slice(&second);
-    while let Some(chunk) = response.chunk().await.map_err(|_| ())? {
-        if body.len() + chunk.len() > most {
-            return Err(());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    if body.len() > most { Err(()) } else { Ok(body.freeze()) }
 }
 
 impl Engine for VllmEngine {

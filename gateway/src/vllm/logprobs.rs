@@ -14,7 +14,7 @@ pub(super) fn wanted(choice: PromptChoice) -> Value {
 }
 
 /// Of `/v1/chat/completions` (`content`) or of `/v1/completions` (two parallel lists).
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Logprobs {
     content: Option<Vec<Chosen>>,
     tokens: Option<Vec<String>>,
@@ -31,6 +31,13 @@ struct Chosen {
 }
 
 impl Logprobs {
+    /// Those of the next piece of the same answer follow.
+    pub(super) fn followed_by(&mut self, next: Self) {
+        append(&mut self.content, next.content);
+        append(&mut self.tokens, next.tokens);
+        append(&mut self.of_tokens, next.of_tokens);
+    }
+
     pub(super) fn along(&self, draft: &str) -> Option<Likelihoods> {
         if let Some(chosen) = &self.content {
             let tokens = chosen.iter().map(|one| (one.bytes.as_deref().unwrap_or(one.token.as_bytes()), one.logprob));
@@ -39,6 +46,14 @@ impl Logprobs {
         let (tokens, logprobs) = (self.tokens.as_ref()?, self.of_tokens.as_ref()?);
         let pairs = tokens.iter().zip(logprobs).map(|(token, logprob)| (token.as_bytes(), logprob.unwrap_or(0.0)));
         Likelihoods::along(draft, pairs)
+    }
+}
+
+fn append<T>(all: &mut Option<Vec<T>>, next: Option<Vec<T>>) {
+    match (all.as_mut(), next) {
+        (Some(all), Some(next)) => all.extend(next),
+        (None, next) => *all = next,
+        (Some(_), None) => {}
     }
 }
 

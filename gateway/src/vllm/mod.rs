@@ -2,8 +2,10 @@
 //!
 //! Knows vLLM's wire and nothing of HTTP answers of ours, nor of the rules.
 
+mod answers;
 mod client;
 mod constraint;
+mod events;
 mod fleet;
 mod logprobs;
 pub mod names;

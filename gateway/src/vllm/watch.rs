@@ -135,7 +135,7 @@ async fn look(probe: &Probe, readiness: &Readiness) -> Upstream {
 
 async fn load(probe: &Probe) -> Option<Load> {
     let response = probe.get(Path::Metrics).await.filter(|response| response.status() == StatusCode::OK)?;
-    let body = super::client::read(response, LARGEST_METRICS).await.ok()?;
+    let body = super::answers::read(response, LARGEST_METRICS).await.ok()?;
     std::str::from_utf8(&body).ok().map(loads)
 }
 

@@ -25,6 +25,24 @@ pub(super) struct Request<'a> {
     pub(super) structured_outputs: Option<&'static RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) logprobs: Option<Value>,
+    #[serde(flatten)]
+    pub(super) streaming: Option<Streaming>,
+}
+
+/// That the answer is wanted token by token, and the count of tokens at its end.
+#[derive(Serialize)]
+pub(super) struct Streaming {
+    stream: bool,
+    stream_options: StreamOptions,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+impl Streaming {
+    pub(super) const WANTED: Self = Self { stream: true, stream_options: StreamOptions { include_usage: true } };
 }
 
 #[derive(Serialize)]
@@ -82,12 +100,17 @@ pub(super) fn said(answer: &[u8]) -> Option<Said> {
     let text = choice.message.and_then(|message| message.content).or(choice.text)?;
     let logprobs = choice.logprobs.and_then(|odd| serde_json::from_value::<Logprobs>(odd).ok());
     let likelihoods = logprobs.and_then(|logprobs| logprobs.along(&text));
-    let finish = match choice.finish_reason.as_deref() {
-        Some("length") => Finish::OutOfTokens,
-        Some("stop") | None => Finish::Complete,
-        Some(_) => return None,
-    };
+    let finish = choice.finish_reason.as_deref().map_or(Some(Finish::Complete), finish_of)?;
     Some(Said { text, finish, tokens: completion.usage.as_ref().map_or(0, tokens_of), likelihoods })
+}
+
+/// How an answer ended; nothing where it ended as none should.
+pub(super) fn finish_of(reason: &str) -> Option<Finish> {
+    match reason {
+        "length" => Some(Finish::OutOfTokens),
+        "stop" => Some(Finish::Complete),
+        _ => None,
+    }
 }
 
 /// The count of tokens that `/tokenize` gives.
@@ -96,7 +119,7 @@ pub(super) fn count(answer: &[u8]) -> Option<u32> {
 }
 
 /// The count of tokens in vLLM's `usage`; 0 where there is none that is one.
-fn tokens_of(usage: &Value) -> u32 {
+pub(super) fn tokens_of(usage: &Value) -> u32 {
     usage.get("total_tokens").and_then(Value::as_u64).and_then(|tokens| u32::try_from(tokens).ok()).unwrap_or(0)
 }
 

@@ -115,6 +115,11 @@ pub enum Unusable {
     ConflictingRecords,
 }
 
+/// A text as a field's value: trimmed, and nothing where it says nothing ("N/A").
+pub(super) fn settled(text: String) -> Option<String> {
+    value::settle(text)
+}
+
 /// Reads a record from model text.
 pub fn parse(text: &str) -> Result<Parsed, Unusable> {
     let text = text.trim_start_matches('\u{feff}').trim();

@@ -1,0 +1,225 @@
+//! The fields of a draft as they are written: each as soon as its JSON is complete, and provisional until the
+//! draft has been parsed and grounded. What is not plainly the record's JSON is left to the parser at the end.
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{Field, parse};
+
+/// What a listener hears.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// A field is complete, for now.
+    Field(Field, Option<String>),
+    /// The draft was no good; what was heard is void, and it is written once more.
+    Again,
+}
+
+impl std::fmt::Debug for Heard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Field(field, _) => f.write_str(field.name()),
+            Self::Again => f.write_str("again"),
+        }
+    }
+}
+
+/// Where the fields of a draft are told. Whoever listens may be gone.
+#[derive(Clone, Debug)]
+pub struct Listener(UnboundedSender<Heard>);
+
+impl Listener {
+    /// A listener that passes everything on. At most seven fields an attempt: it needs no bound.
+    #[must_use]
+    pub fn new(told: UnboundedSender<Heard>) -> Self {
+        Self(told)
+    }
+
+    pub(super) fn again(&self) {
+        let _ = self.0.send(Heard::Again);
+    }
+}
+
+/// One draft as it is written.
+#[derive(Debug)]
+pub struct Live<'a> {
+    listener: &'a Listener,
+    text: String,
+    at: At,
+    told: Vec<Field>,
+    field: Option<Field>,
+}
+
+/// Where in the record's object the text has come to. Positions are of the first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Start,
+    BeforeKey,
+    Key(usize, Escape),
+    BeforeColon,
+    BeforeValue,
+    Text(usize, Escape),
+    Word(usize),
+    AfterValue,
+    /// After the object, or in something that is none.
+    End,
+}
+
+/// Whether the character before was a backslash that escapes this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Escape {
+    No,
+    Yes,
+}
+
+impl<'a> Live<'a> {
+    /// A draft of which nothing is written.
+    #[must_use]
+    pub fn new(listener: &'a Listener) -> Self {
+        Self { listener, text: String::new(), at: At::Start, told: Vec::new(), field: None }
+    }
+
+    /// More of it is written.
+    pub fn write(&mut self, more: &str) {
+        let from = self.text.len();
+        self.text.push_str(more);
+        for (offset, c) in more.char_indices() {
+            self.at = self.after(from + offset, c);
+        }
+    }
+
+    /// All that was written.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
+    fn after(&mut self, position: usize, c: char) -> At {
+        match (self.at, c) {
+            (At::End, _) => At::End,
+            (At::Key(from, escape), c) => match (escape, c) {
+                (Escape::No, '"') => {
+                    self.field = self.string(from, position).and_then(|key| Field::named(&key));
+                    At::BeforeColon
+                }
+                (escape, c) => At::Key(from, escape.after(c)),
+            },
+            (At::Text(from, escape), c) => match (escape, c) {
+                (Escape::No, '"') => {
+                    if let Some(value) = self.string(from, position) {
+                        self.tell(parse::settled(value));
+                    }
+                    At::AfterValue
+                }
+                (escape, c) => At::Text(from, escape.after(c)),
+            },
+            (At::Word(from), ',' | '}' | ' ' | '\n' | '\r' | '\t') => {
+                if self.text.get(from..position) == Some("null") {
+                    self.tell(None);
+                }
+                self.at = At::AfterValue;
+                self.after(position, c)
+            }
+            (At::Word(from), c) if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+') => At::Word(from),
+            (at, ' ' | '\n' | '\r' | '\t') => at,
+            (At::Start, '{') | (At::AfterValue, ',') => At::BeforeKey,
+            (At::BeforeKey, '"') => At::Key(position, Escape::No),
+            (At::BeforeColon, ':') => At::BeforeValue,
+            (At::BeforeValue, '"') => At::Text(position, Escape::No),
+            (At::BeforeValue, c) if c.is_ascii_alphanumeric() || c == '-' => At::Word(position),
+            // The end of the object, or nothing that this reads: lists, fences, prose.
+            _ => At::End,
+        }
+    }
+
+    /// The string between two quotation marks.
+    fn string(&self, from: usize, to: usize) -> Option<String> {
+        serde_json::from_str(self.text.get(from..=to)?).ok()
+    }
+
+    fn tell(&mut self, value: Option<String>) {
+        let Some(field) = self.field.take().filter(|field| !self.told.contains(field)) else { return };
+        self.told.push(field);
+        let _ = self.listener.0.send(Heard::Field(field, value));
+    }
+}
+
+impl Escape {
+    fn after(self, c: char) -> Self {
+        if self == Self::No && c == '\\' { Self::Yes } else { Self::No }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::extraction::Record;
+
+    fn heard<'a>(pieces: impl IntoIterator<Item = &'a str>) -> Vec<(&'static str, Option<String>)> {
+        let (told, mut hears) = mpsc::unbounded_channel();
+        let listener = Listener::new(told);
+        let mut live = Live::new(&listener);
+        pieces.into_iter().for_each(|piece| live.write(piece));
+        drop((live.into_text(), listener));
+        let mut all = Vec::new();
+        while let Ok(Heard::Field(field, value)) = hears.try_recv() {
+            all.push((field.name(), value));
+        }
+        all
+    }
+
+    #[test]
+    fn each_field_when_it_is_complete() {
+        let value = |value: &str| Some(value.to_owned());
+        for (text, expected) in [
+            ("{\"stage\": \"IV\"", vec![("stage", value("IV"))]),
+            ("{\"stage\": \"IV", vec![]),
+            ("{\"stage\": null", vec![]),
+            ("{\"stage\": null,", vec![("stage", None)]),
+            ("{\"stage\":null}", vec![("stage", None)]),
+            ("{\"stage\": \"N/A\"}", vec![("stage", None)]),
+            ("{\"stage\": \"a \\\"b\\\" \\u00e9\"}", vec![("stage", value("a \"b\" \u{e9}"))]),
+            ("{\"stage\": \"a\\\\\", \"response\": \"x\"", vec![("stage", value("a\\")), ("response", value("x"))]),
+            ("{\"stage\": \"IV\", \"stage\": \"I\"}", vec![("stage", value("IV"))]),
+            ("{\"grade\": \"2\", \"stage\": \"IV\"}", vec![("stage", value("IV"))]),
+            ("{\"stage\": 4, \"response\": \"x\"", vec![("response", value("x"))]),
+            ("{\"stage\": [\"IV\"], \"response\": \"x\"", vec![]),
+            ("{\"stage\": \"IV\"} {\"stage\": \"I\", \"response\": \"x\"}", vec![("stage", value("IV"))]),
+            ("Here: {\"stage\": \"IV\"}", vec![]),
+            ("\n {\n\t\"stage\" :\"IV\"", vec![("stage", value("IV"))]),
+            ("", vec![]),
+        ] {
+            assert_eq!(heard([text]), expected, "{text}");
+            let letters: Vec<String> = text.chars().map(String::from).collect();
+            assert_eq!(heard(letters.iter().map(String::as_str)), expected, "{text}, letter by letter");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_record_is_heard_as_it_is_however_it_is_cut(
+            values in prop::collection::vec(prop::option::of("[a-z\\\\\"é{}:, ]{1,12}x"), 7),
+            every in 1usize..9,
+        ) {
+            let mut record = Record::default();
+            for (field, value) in Field::ALL.into_iter().zip(&values) {
+                record.get_mut(field).clone_from(value);
+            }
+            let text = record.to_training_json();
+            let letters: Vec<char> = text.chars().collect();
+            let pieces: Vec<String> = letters.chunks(every).map(|piece| piece.iter().collect()).collect();
+            let expected: Vec<_> = Field::ALL.iter().zip(values)
+                .map(|(field, value)| (field.name(), value.and_then(parse::settled))).collect();
+            prop_assert_eq!(heard(pieces.iter().map(String::as_str)), expected);
+        }
+
+        #[test]
+        fn nothing_breaks_it(pieces in prop::collection::vec("\\PC{0,9}|[{}\":,\\\\]{0,4}", 0..12)) {
+            heard(pieces.iter().map(String::as_str));
+        }
+    }
+}

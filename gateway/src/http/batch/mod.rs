@@ -1,0 +1,109 @@
+//! `POST /api/v1/extract/batch`: many notes, each with an answer or an error of its own.
+//!
+//! Notes are taken in only while there is room for their answers: a caller who does not read stops being read.
+
+mod conductor;
+mod notes;
+mod outcome;
+mod reader;
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+
+use self::{
+    conductor::{Conductor, Order},
+    notes::Notes,
+    outcome::BatchAnswer,
+    reader::Reader,
+};
+use super::{
+    App, arrival,
+    arrival::Arrival,
+    body,
+    error::{ErrorCode, Problem},
+    limits::Caller,
+    note::Refused,
+    request::{BatchRequest, QueryOptions},
+};
+use crate::extraction::Deadline;
+
+const ROUTE: &str = "/api/v1/extract/batch";
+const LINES: &str = "application/x-ndjson";
+/// How large the body of a batch may be is told where it is too large.
+const TOO_LARGE: &str = "The batch is larger than this server takes. Send its notes in several batches.";
+const WRONG_TYPE: &str = "Send the notes as Content-Type: application/json or application/x-ndjson.";
+const TOO_MANY: &str = "As many batches as may be are under way. Try again after the time in Retry-After.";
+
+/// Reads many notes.
+///
+/// `application/json` in: `{"notes": [{"id", "text"}, ...]}` and the options of `/extract`; out: the results in the order of
+/// the notes, and how many failed. `application/x-ndjson` in: a note `{"id", "text"}` a line, the options in the query;
+/// out: a line for each note as it is done, which may begin before the input has ended.
+///
+/// Every note has a deadline of its own, counts once for rate limits, and takes its turn behind single notes. One that fails has a problem
+/// object, with `retry_after` in seconds where it is worth trying again, and never fails the others. Notes are told apart
+/// by `index`; an `id` is given back as it came, may be missing (then it is null), and where two notes have one, the second is refused. Where
+/// lines end early (too much, shutdown, nothing more came) the last line has no id and says why: the notes from its `index` on
+/// were not read. Blank lines do not count.
+#[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "batch", params(QueryOptions),
+    request_body(content((BatchRequest = "application/json"), (String = "application/x-ndjson",
+        example = json!("{\"id\": \"a-1\", \"text\": \"Stage IV lung adenocarcinoma with EGFR L858R.\"}\n")))),
+    responses((status = 200, description = "An outcome for each note", content(
+        (BatchAnswer = "application/json"), (String = "application/x-ndjson")))))]
+pub(super) async fn batch(
+    State(app): State<Arc<App>>,
+    Extension(arrival): Extension<Arrival>,
+    request: Request,
+) -> Response {
+    begun(&app, &arrival, request).await.unwrap_or_else(|refused| refused.into_response())
+}
+
+/// The answer to a batch that can be begun, of which the body is written as the notes are done.
+async fn begun(app: &Arc<App>, arrival: &Arrival, request: Request) -> Result<Response, Refused> {
+    let id = &arrival.id;
+    let saying = |code: ErrorCode, detail| code.problem(id).saying(detail);
+    let in_lines = body::is(request.headers(), LINES);
+    if !in_lines && !body::is(request.headers(), "application/json") {
+        return Err(saying(ErrorCode::UnsupportedMediaType, WRONG_TYPE).into());
+    }
+    if app.readiness.is_draining() {
+        return Err(ErrorCode::Draining.problem(id).into());
+    }
+    let invalid = |violation| Problem::invalid(vec![violation], id);
+    let time = arrival::wanted_within(request.headers(), app.deadline).map_err(invalid)?;
+    let seat = Arc::clone(&app.batches).try_acquire_owned();
+    let seat = seat.map_err(|_| saying(ErrorCode::Overloaded, TOO_MANY))?;
+    let caller = Caller::of(app, &request);
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let too_large = || Box::new(saying(ErrorCode::BodyTooLarge, TOO_LARGE));
+    let (notes, manner, order) = if in_lines {
+        let manner = app.rules.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
+        let notes = Notes::in_lines(request.into_body(), app.body_limit, app.batch_limit, app.deadline);
+        (notes.ok_or_else(too_large)?, manner, Order::AsDone)
+    } else {
+        let reading = body::read(request.into_body(), app.batch_limit, Deadline::after_since(arrival.at, app.deadline));
+        let body = tokio::select! {
+            biased;
+            body = reading => body,
+            () = app.work.is_closing() => Err(ErrorCode::Draining),
+        };
+        let body = body.map_err(|code| match code {
+            ErrorCode::BodyTooLarge => too_large(),
+            code => Box::new(code.problem(id)),
+        })?;
+        let (raw, manner) = app.rules.check_batch(&body).map_err(|bad| bad.problem(id))?;
+        let notes = raw.iter().map(|note| body.slice_ref(note.get().as_bytes())).collect();
+        (Notes::in_list(notes), manner, Order::AsGiven)
+    };
+    let reader = Reader::new(Arc::clone(app), arrival.clone(), caller, manner, time);
+    let written = Conductor::new(reader, notes, order, seat).begin();
+    let kind = if in_lines { LINES } else { "application/json" };
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], Body::from_stream(written)).into_response())
+}

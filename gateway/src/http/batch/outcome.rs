@@ -1,0 +1,77 @@
+//! What came of the notes of a batch, as it is written.
+
+use bytes::Bytes;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    extraction::Answer,
+    http::{
+        error::{NestedProblem, Problem},
+        request::NoteId,
+    },
+};
+
+/// What came of one note.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct NoteOutcome {
+    /// The note's id, as it came; null where it had none that can be read.
+    #[schema(required = true, value_type = Option<String>, example = "a-1")]
+    pub(super) id: Option<NoteId>,
+    /// The note's place in the batch, from 0.
+    pub(super) index: usize,
+    /// The status that `/extract` would have answered.
+    #[schema(example = 200, minimum = 200, maximum = 599)]
+    pub(super) status: u16,
+    /// The answer; only with status 200.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) result: Option<Answer>,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) error: Option<NestedProblem>,
+}
+
+/// The answer to a batch in one JSON body.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct BatchAnswer {
+    /// In the order of the notes.
+    results: Vec<NoteOutcome>,
+    summary: Summary,
+}
+
+/// How many notes were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub(in crate::http) struct Summary {
+    /// Notes with a result.
+    #[schema(example = 2)]
+    pub(super) ok: usize,
+    /// Notes with an error.
+    #[schema(example = 0)]
+    pub(super) failed: usize,
+}
+
+impl Summary {
+    pub(super) fn count(&mut self, outcome: &NoteOutcome) {
+        if outcome.result.is_some() { self.ok += 1 } else { self.failed += 1 }
+    }
+}
+
+impl NoteOutcome {
+    pub(super) fn of(id: Option<NoteId>, index: usize, outcome: Result<Answer, Problem>) -> Self {
+        match outcome {
+            Ok(answer) => Self { id, index, status: 200, result: Some(answer), error: None },
+            Err(problem) => Self { id, index, status: problem.status, result: None, error: Some(problem.into()) },
+        }
+    }
+
+    /// As a line, or as the element of a list.
+    pub(super) fn written(&self, end: &[u8]) -> Bytes {
+        let mut bytes = Vec::with_capacity(4 << 10);
+        // Ours to serialise, so that it cannot fail.
+        let _ = serde_json::to_writer(&mut bytes, self);
+        bytes.extend_from_slice(end);
+        bytes.into()
+    }
+}

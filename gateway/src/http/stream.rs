@@ -1,0 +1,201 @@
+//! `POST /api/v1/extract/stream`: one note, its fields as they come, then the whole answer. Server-sent events.
+
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    Extension,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, StatusCode},
+    response::{
+        IntoResponse, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use futures_util::{Stream, stream};
+use serde::Serialize;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio_util::task::AbortOnDropHandle;
+use utoipa::ToSchema;
+
+use super::{
+    App, access,
+    account::Audited,
+    arrival::Arrival,
+    error::{ErrorCode, NestedProblem, Problem},
+    extract::{self, Taken},
+    limits,
+    note::{self, Done, Refused},
+    request::ExtractRequest,
+};
+use crate::extraction::{Answer, Field, Heard, Listener};
+
+const ROUTE: &str = "/api/v1/extract/stream";
+/// Proxies must pass each event on as it comes.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// A comment is sent after so long a silence, because proxies close connections on which nothing moves.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// The data of a `field` event.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FieldEvent<'a> {
+    /// The field.
+    name: Field,
+    /// Its value for now; null where the note gives none.
+    #[schema(required = true)]
+    value: Option<&'a str>,
+}
+
+/// Reads one note and tells its fields as they come.
+///
+/// Events: `field` (`{"name", "value"}`, seven of them, each as soon as the model has written it, and provisional until the
+/// end), `reset` (what came before is void: the model is asked once more), and last exactly one `result` (what
+/// `POST /api/v1/extract` would answer) or `error` (a problem object, with `retry_after` in seconds where it is worth
+/// trying again). Comments keep the connection open. What can be refused before a model is asked is refused with a status,
+/// as by `/extract`. Whoever closes the connection stops the model.
+#[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "stream",
+    request_body = ExtractRequest, responses((status = 200, description = "Events: seven `field`, then `result` or `error`",
+        body = String, content_type = "text/event-stream",
+        example = json!("event: field\ndata: {\"name\":\"stage\",\"value\":\"IV\"}\n\n"))))]
+pub(super) async fn stream(
+    State(app): State<Arc<App>>,
+    Extension(arrival): Extension<Arrival>,
+    request: Request,
+) -> Response {
+    let mut audited = Audited::new(&app, &arrival, ROUTE, access::principal(&request));
+    let taken = tokio::select! {
+        biased;
+        taken = extract::taken(&app, &arrival, request, &mut audited) => taken,
+        () = app.work.is_cut_off() => Err(Box::new((ErrorCode::Draining.problem(&arrival.id), None))),
+    };
+    let (mut response, standing) = match taken {
+        Ok(taken) => {
+            let standing = taken.allowed.standing;
+            (Sse::new(events(app, arrival, taken, audited)).keep_alive(keep_alive()).into_response(), standing)
+        }
+        Err(refused) => {
+            let (problem, standing) = *refused;
+            let (status, code) = (problem.code.status(), problem.code.name());
+            let mut response = problem.into_response();
+            response.extensions_mut().insert(audited.ended(status, Some(code)));
+            (response, standing)
+        }
+    };
+    response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    if let Some(standing) = standing {
+        limits::tell(standing, response.headers_mut());
+    }
+    response
+}
+
+fn keep_alive() -> KeepAlive {
+    KeepAlive::new().interval(SILENCE).text("keep-alive")
+}
+
+/// What is sent on, and the reading that it comes from. Dropping it stops the reading.
+struct Telling {
+    app: Arc<App>,
+    request_id: Arc<str>,
+    heard: UnboundedReceiver<Heard>,
+    reading: AbortOnDropHandle<Result<Done, Refused>>,
+    told: Vec<Field>,
+    ready: VecDeque<Event>,
+    ended: bool,
+}
+
+fn events(
+    app: Arc<App>,
+    arrival: Arrival,
+    mut taken: Taken,
+    audited: Audited,
+) -> impl Stream<Item = Result<Event, Infallible>> + Send {
+    let (told, heard) = mpsc::unbounded_channel();
+    taken.job.listener = Some(Listener::new(told));
+    let request_id = Arc::clone(&arrival.id);
+    let reading = AbortOnDropHandle::new(tokio::spawn(read(Arc::clone(&app), arrival, taken, audited)));
+    let telling = Telling { app, request_id, heard, reading, told: Vec::new(), ready: VecDeque::new(), ended: false };
+    stream::unfold(telling, |mut telling| async move { Some((Ok(telling.next().await?), telling)) })
+}
+
+async fn read(app: Arc<App>, arrival: Arrival, taken: Taken, mut audited: Audited) -> Result<Done, Refused> {
+    let outcome = tokio::select! {
+        biased;
+        outcome = note::read(&app, &arrival, &taken.job, &mut audited) => outcome,
+        () = app.work.is_cut_off() => Err(Box::new(ErrorCode::Draining.problem(&arrival.id))),
+    };
+    let (status, code) = match &outcome {
+        Ok(_) => (StatusCode::OK, None),
+        Err(problem) => (problem.code.status(), Some(problem.code.name())),
+    };
+    audited.ended(status, code);
+    tracing::info!(request_id = &*arrival.id, route = ROUTE, code, "stream ended");
+    outcome
+}
+
+impl Telling {
+    async fn next(&mut self) -> Option<Event> {
+        while self.ready.is_empty() && !self.ended {
+            tokio::select! {
+                biased;
+                Some(heard) = self.heard.recv() => self.pass_on(heard),
+                outcome = &mut self.reading => {
+                    // A panic is a fault of ours like any other.
+                    let outcome = outcome.unwrap_or_else(|_| Err(ErrorCode::Internal.problem(&self.request_id).into()));
+                    self.end(outcome);
+                }
+            }
+        }
+        self.ready.pop_front()
+    }
+
+    fn pass_on(&mut self, heard: Heard) {
+        match heard {
+            Heard::Field(field, value) => self.field(field, value.as_deref()),
+            Heard::Again => {
+                self.told.clear();
+                self.send("reset", &serde_json::Map::new());
+            }
+        }
+    }
+
+    fn field(&mut self, name: Field, value: Option<&str>) {
+        self.told.push(name);
+        self.send("field", &FieldEvent { name, value });
+    }
+
+    fn end(&mut self, outcome: Result<Done, Refused>) {
+        while let Ok(heard) = self.heard.try_recv() {
+            self.pass_on(heard);
+        }
+        match outcome {
+            Ok(Done { answer, .. }) => {
+                self.rest(&answer);
+                self.send("result", &answer);
+            }
+            Err(problem) => self.send("error", &NestedProblem::from(Problem::clone(&problem))),
+        }
+        self.ended = true;
+    }
+
+    /// The fields that nobody heard: of the rules, of a cache, of a note in parts, of an answer that was mended.
+    fn rest(&mut self, answer: &Answer) {
+        for field in Field::ALL {
+            if !self.told.contains(&field) {
+                self.field(field, answer.record.get(field));
+            }
+        }
+    }
+
+    fn send<T: Serialize>(&mut self, name: &'static str, data: &T) {
+        // Ours to serialise, so that it cannot fail; and if it does, an event without data tells the reader.
+        let event = Event::default().event(name);
+        self.ready.push_back(event.clone().json_data(data).unwrap_or(event));
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.app.metrics.caller_vanished();
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The page `/ui` and its files. Serves what stands in `ui/`; knows nothing of notes.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Router,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use super::{App, arrival::Arrival, error::ErrorCode};
+use crate::ui;
+
+/// What the page may load and do: its own files, calls to this service, nothing else. No script or style within
+/// the page, and no text that is turned into markup (`trusted-types`).
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                      require-trusted-types-for 'script'; trusted-types 'none'";
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+
+pub(super) fn routes() -> Router<Arc<App>> {
+    // The page names its files relative to itself, so that it works below whatever path a proxy puts it.
+    Router::new()
+        .route("/ui", get(page))
+        .route("/ui/", get(async || (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, "../ui")])))
+        .route("/ui/{file}", get(file))
+}
+
+async fn page(State(app): State<Arc<App>>) -> Response {
+    let html = ui::page(&ui::Service {
+        max_note_chars: app.rules.limits.max_note_chars,
+        engine: app.pipeline.engine().as_str(),
+        guarded: app.keys.is_some(),
+    });
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (OPENER_POLICY, HeaderValue::from_static("same-origin")),
+    ];
+    (headers, html).into_response()
+}
+
+async fn file(Path(name): Path<String>, Extension(arrival): Extension<Arrival>) -> Response {
+    match ui::FILES.iter().find(|file| file.name == name) {
+        Some(file) => ([(header::CONTENT_TYPE, file.kind)], file.body).into_response(),
+        None => ErrorCode::NotFound.problem(&arrival.id).into_response(),
+    }
+}
+
+/// Whether a caller would rather see the page than JSON: it names HTML, as browsers do, and JSON not before it.
+pub(super) fn prefers_page(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let (mut html, mut json) = (0.0, 0.0);
+    for range in accepted.flat_map(|line| line.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default();
+        let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
+        if kind.eq_ignore_ascii_case("text/html") {
+            html = quality;
+        } else if kind.eq_ignore_ascii_case("application/json") {
+            json = quality;
+        }
+    }
+    html > json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_sent_to_the_page() {
+        for (accept, page) in [
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", true),
+            ("TEXT/HTML; q=0.5", true),
+            ("*/*", false),
+            ("", false),
+            ("text/*", false),
+            ("application/json, text/html;q=0.9", false),
+            ("application/json;q=0.1, text/html", true),
+            ("application/json, text/html", false),
+            ("text/html;q=0", false),
+            ("application/json", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            assert!(!prefers_page(&headers));
+            headers.insert(header::ACCEPT, accept.parse().unwrap());
+            assert_eq!(prefers_page(&headers), page, "{accept}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+// The page /ui: takes a note, shows what is read in it. One thing at a time: `editing` a note, `reading` it, or a note
+// that is `read`; a result is never beside a text that it is not of. Keeps nothing beyond the page's life.
+
+import { Refusal, extract, health } from './calls.js';
+import { byId, element } from './dom.js';
+import { asCsv, asJson, save } from './download.js';
+import { EXAMPLES } from './examples.js';
+import { provenance } from './fields.js';
+import { noteIn } from './files.js';
+import { showModes } from './modes.js';
+import { hideProblem, showProblem } from './problem.js';
+import { Reading } from './reading.js';
+import { codePoints } from './spans.js';
+import { FIELDS, counted } from './words.js';
+
+const service = document.documentElement.dataset;
+const limit = Number(service.maxNoteChars);
+const reading = new Reading({ note: byId('note'), fields: byId('fields'), warnings: byId('warnings') });
+let running = null;
+let result = null;
+
+function enter(state) {
+  byId('form').hidden = state !== 'editing';
+  byId('reading').hidden = state === 'editing';
+  byId('intro').hidden = state !== 'editing';
+  byId('progress').hidden = state === 'editing';
+  byId('cancel').hidden = state !== 'reading';
+  byId('after').hidden = state !== 'read';
+  for (const id of ['edit', 'renew']) byId(id).hidden = state !== 'read';
+}
+
+// Everything that was said of a note goes.
+function forget() {
+  running?.abort();
+  running = null;
+  result = null;
+  reading.clear();
+  hideProblem();
+  byId('degraded').hidden = true;
+  byId('provenance').textContent = '';
+  byId('status').textContent = '';
+  byId('phase').textContent = '';
+  byId('elapsed').textContent = '';
+}
+
+function edit() {
+  forget();
+  enter('editing');
+}
+
+function count() {
+  const { value } = byId('text');
+  // No need to count what is over the limit whatever its characters are.
+  const points = value.length > 2 * limit ? Infinity : codePoints(value);
+  const over = points > limit;
+  const shown = Number.isFinite(points) ? points.toLocaleString('en') : `more than ${limit.toLocaleString('en')}`;
+  byId('count').textContent = `${shown} of ${limit.toLocaleString('en')} characters`;
+  byId('count').classList.toggle('over', over);
+  complain(over ? `The note is longer than the ${counted(limit, 'character')} that this service takes. Shorten it.` : '');
+  return over;
+}
+
+function complain(message) {
+  if (byId('text-error').textContent !== message) byId('text-error').textContent = message;
+  if (message === '') byId('text').removeAttribute('aria-invalid');
+  else byId('text').setAttribute('aria-invalid', 'true');
+}
+
+function fill(text) {
+  edit();
+  byId('text').value = text;
+  count();
+  byId('text').focus();
+  byId('text').setSelectionRange(0, 0);
+  byId('text').scrollTop = 0;
+}
+
+// A key that is no header would be told as a network failure.
+function keyOf() {
+  const key = byId('key').value.trim();
+  if (/^[\x21-\x7e]*$/.test(key)) return key;
+  throw new Refusal({ title: 'Not a key', detail: 'The API key has a character that no key has. Copy it again.' });
+}
+
+async function submit() {
+  // What is sent is what is shown: half a surrogate pair can be neither.
+  const text = byId('text').value.toWellFormed();
+  if (count()) return byId('text').focus();
+  if (text.trim() === '') {
+    complain('There is no note yet: paste one, open a file or take an example.');
+    return byId('text').focus();
+  }
+  forget();
+  enter('reading');
+  reading.showWaiting(text);
+  byId('cancel').focus({ preventScroll: true });
+  const mine = new AbortController();
+  running = mine;
+  const clock = startClock();
+  try {
+    const answer = await extract(text, { key: keyOf(), signal: mine.signal, ...progress(mine, text) });
+    if (running === mine) showResult(text, answer, clock());
+  } catch (error) {
+    if (running === mine) fail(error);
+  } finally {
+    clock();
+    if (running === mine) running = null;
+  }
+  return undefined;
+}
+
+// Of the seven fields as they come; of a run that was given up nothing is heard any more.
+function progress(mine, text) {
+  const seen = new Set();
+  const tell = () => {
+    byId('phase').textContent = `Reading: ${seen.size} of ${Object.keys(FIELDS).length} fields`;
+  };
+  tell();
+  byId('status').textContent = 'Reading the note.';
+  return {
+    onField: (name, value) => {
+      if (running !== mine) return;
+      seen.add(name);
+      reading.showProvisional(name, value);
+      tell();
+    },
+    onReset: () => {
+      if (running !== mine) return;
+      seen.clear();
+      reading.showWaiting(text);
+      tell();
+      byId('phase').textContent = 'Reading once more: the first attempt was not usable';
+    },
+  };
+}
+
+function startClock() {
+  const from = performance.now();
+  const show = () => {
+    const seconds = (performance.now() - from) / 1000;
+    byId('elapsed').textContent = `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
+    return byId('elapsed').textContent;
+  };
+  const ticking = setInterval(show, 100);
+  let ended = null;
+  return () => {
+    clearInterval(ticking);
+    ended ??= show();
+    return ended;
+  };
+}
+
+function showResult(text, answer, elapsed) {
+  result = answer;
+  enter('read');
+  reading.show(text, answer);
+  byId('degraded').hidden = !answer.degraded;
+  byId('provenance').textContent = provenance(answer);
+  const filled = Object.keys(FIELDS).filter((field) => answer[field] !== null).length;
+  const said = [`${filled} of ${Object.keys(FIELDS).length} fields have a value`];
+  if (answer.warnings.length > 0) said.push(counted(answer.warnings.length, 'warning'));
+  byId('phase').textContent = `${said.join(', ')}. Read in`;
+  byId('status').textContent = `${answer.degraded ? 'Degraded. ' : ''}${said.join(', ')}. Read in ${elapsed}.`;
+  byId('result-title').focus({ preventScroll: true });
+  byId('result-title').scrollIntoView({ block: 'nearest' });
+}
+
+function fail(error) {
+  edit();
+  const refusal = error instanceof Refusal
+    ? error
+    : new Refusal({ title: 'A fault of this page', detail: 'The answer could not be shown. Nothing is known about the note.' });
+  if (refusal.code === 'unauthorized') {
+    byId('access').hidden = false;
+    byId('access').open = true;
+  }
+  showProblem(refusal, submit);
+  showModes(service.engine, health());
+}
+
+function cancel() {
+  edit();
+  byId('status').textContent = 'Cancelled. Nothing is known about the note.';
+  byId('text').focus();
+}
+
+async function take(files) {
+  if (files.length === 0) return;
+  const { text, problem } = await noteIn(files, limit);
+  if (problem) {
+    edit();
+    complain(problem);
+    byId('text').focus();
+  } else {
+    fill(text);
+  }
+}
+
+async function copy() {
+  const text = asJson(result);
+  try {
+    await navigator.clipboard.writeText(text);
+    byId('status').textContent = 'Copied.';
+    byId('copy').textContent = 'Copied';
+  } catch {
+    // Browsers give the clipboard to pages of https and of this machine only.
+    byId('copy').textContent = 'Cannot copy here: download it';
+    byId('status').textContent = byId('copy').textContent;
+  }
+  setTimeout(() => {
+    byId('copy').textContent = 'Copy JSON';
+  }, 3000);
+}
+
+function start() {
+  byId('examples').append(
+    ...EXAMPLES.map(({ name, text }) => {
+      const button = element('button', { type: 'button' }, name);
+      button.addEventListener('click', () => fill(text));
+      return button;
+    }),
+  );
+  byId('form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    submit();
+  });
+  byId('text').addEventListener('input', count);
+  byId('text').addEventListener('keydown', (event) => {
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) byId('form').requestSubmit();
+  });
+  byId('empty').addEventListener('click', () => fill(''));
+  byId('open').addEventListener('click', () => byId('file').click());
+  byId('file').addEventListener('change', async () => {
+    await take(byId('file').files);
+    byId('file').value = '';
+  });
+  byId('cancel').addEventListener('click', cancel);
+  byId('edit').addEventListener('click', () => {
+    edit();
+    byId('text').focus();
+  });
+  byId('renew').addEventListener('click', () => fill(''));
+  byId('copy').addEventListener('click', copy);
+  const name = () => `extraction-${result.request_id}`;
+  byId('save-json').addEventListener('click', () => save(`${name()}.json`, 'application/json', asJson(result)));
+  byId('save-csv').addEventListener('click', () => save(`${name()}.csv`, 'text/csv;charset=utf-8', asCsv(result)));
+  // A file that is dropped beside the box must not replace the page.
+  document.addEventListener('dragover', (event) => isFile(event) && event.preventDefault());
+  document.addEventListener('drop', (event) => {
+    if (!isFile(event)) return;
+    event.preventDefault();
+    take(event.dataTransfer.files);
+  });
+  document.addEventListener('visibilitychange', () => document.hidden || showModes(service.engine, health()));
+  byId('access').hidden = service.guarded !== 'yes';
+  enter('editing');
+  count();
+  showModes(service.engine, health());
+}
+
+function isFile(event) {
+  return event.dataTransfer?.types.includes('Files');
+}
+
+start();

@@ -1,0 +1,36 @@
+// A result as files. CSV opens in a spreadsheet, where a cell that begins like a formula would be one.
+
+const COLUMNS = ['field', 'value', 'in_record', 'basis', 'assertion', 'rule', 'quote', 'start', 'end'];
+
+export function cell(value) {
+  const text = value === null || value === undefined ? '' : String(value);
+  const plain = /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
+}
+
+// One line for each place of each value, and one for each field without any.
+export function asCsv(result) {
+  const lines = [COLUMNS];
+  for (const [field, findings] of Object.entries(result.evidence ?? {})) {
+    if (findings.length === 0) lines.push([field]);
+    for (const finding of findings) {
+      lines.push(COLUMNS.map((column) => (column === 'field' ? field : finding[column])));
+    }
+  }
+  const width = COLUMNS.length;
+  const padded = lines.map((line) => [...line, ...Array(width - line.length).fill('')]);
+  // The mark tells a spreadsheet that this is UTF-8.
+  return `\ufeff${padded.map((line) => line.map(cell).join(',')).join('\r\n')}\r\n`;
+}
+
+export function asJson(result) {
+  return `${JSON.stringify(result, null, 2)}\n`;
+}
+
+export function save(name, type, text) {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

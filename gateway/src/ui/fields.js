@@ -1,0 +1,95 @@
+// The seven fields, their values and the warnings as elements. Shows what an answer says and decides nothing.
+
+import { element } from './dom.js';
+import { ASSERTIONS, BASES, COMPARISONS, FIELDS, WARNINGS, spoken } from './words.js';
+
+export function fieldSection(field, contents) {
+  const name = element('button', { type: 'button', class: 'field-name', 'aria-pressed': 'false' }, FIELDS[field] ?? spoken(field));
+  return element('section', { class: 'field', 'data-field': field }, element('h3', {}, name), ...contents);
+}
+
+export function noValue() {
+  return element('p', { class: 'none' }, 'no value');
+}
+
+export function waitingField(field) {
+  return fieldSection(field, [element('p', { class: 'none waiting' }, 'reading…')]);
+}
+
+// The values of one field of a whole answer.
+export function readField(field, result, values) {
+  const kept = values.filter((value) => value.inRecord);
+  const leftOut = values.filter((value) => !value.inRecord);
+  const warned = (result.warnings ?? []).filter((warning) => warning.field === field);
+  const contradicted = warned.some((warning) => warning.code === 'contradicted_value');
+  const contents = kept.length > 0 ? [list('values', kept)] : [noValue()];
+  if (kept.length === 0 && result[field]) {
+    // Never hide what the record holds, whatever the evidence lacks.
+    contents[0] = element('p', { class: 'value-alone' }, element('bdi', {}, result[field]));
+  }
+  if (leftOut.length > 0) {
+    const heading = contradicted ? 'Not in the record: the note speaks against it' : 'Named in the note, not in the record';
+    contents.push(element('p', { class: contradicted ? 'left-out-title contradicted' : 'left-out-title' }, heading));
+    contents.push(list('values left-out', leftOut));
+  }
+  const comparison = result.cross_check?.[field];
+  if (comparison && comparison !== 'agree') {
+    contents.push(element('p', { class: 'comparison' }, `Cross-check: ${COMPARISONS[comparison] ?? spoken(comparison)}.`));
+  }
+  return fieldSection(field, contents);
+}
+
+function list(kind, values) {
+  return element('ul', { class: kind }, values.map((value) => element('li', {}, ...oneValue(value))));
+}
+
+// A button that shows where the value stands; its details unfold while it is chosen.
+function oneValue(value) {
+  const details = `details-${value.id}`;
+  const basis = BASES[value.basis]?.name ?? spoken(value.basis);
+  const badges = [element('span', { class: 'badge', 'data-basis': value.basis }, basis)];
+  if (value.assertion && value.assertion !== 'present') {
+    badges.push(element('span', { class: 'badge assertion' }, ASSERTIONS[value.assertion] ?? spoken(value.assertion)));
+  }
+  const text = element('bdi', { class: 'value-text' }, value.value);
+  const attributes = { 'data-value': value.id, 'aria-expanded': 'false', 'aria-controls': details };
+  const button = element('button', { type: 'button', class: 'value', ...attributes }, text, ' ', ...badges);
+  return [button, element('dl', { class: 'details', id: details, hidden: true }, ...detailsOf(value))];
+}
+
+function detailsOf(value) {
+  const lines = [['Basis', BASES[value.basis]?.meaning ?? spoken(value.basis)]];
+  lines.push(['Assertion', value.assertion ? (ASSERTIONS[value.assertion] ?? spoken(value.assertion)) : 'not assessed']);
+  if (value.rule) lines.push(['Rule', spoken(value.rule)]);
+  const [first, ...more] = value.places;
+  if (first) {
+    const also = more.length > 0 ? ` and ${more.length} more` : '';
+    lines.push(['Quote', element('q', { dir: 'auto' }, first.quote), ` characters ${first.from} to ${first.to}${also}`]);
+  }
+  if (value.confidence) {
+    const { mean, minimum } = value.confidence;
+    lines.push(['Confidence', `${mean.toFixed(2)}, least sure token ${minimum.toFixed(2)} (not calibrated)`]);
+  }
+  return lines.map(([name, ...what]) => element('div', {}, element('dt', {}, name), element('dd', {}, ...what)));
+}
+
+export function warningList(warnings) {
+  if (warnings.length === 0) return [];
+  const lines = warnings.map(({ code, field, message }) => {
+    const title = WARNINGS[code] ?? spoken(code);
+    const where = field ? ` (${FIELDS[field] ?? spoken(field)})` : '';
+    return element('li', { 'data-warning': code }, element('strong', {}, `${title}${where}. `), message);
+  });
+  return [element('h3', {}, lines.length === 1 ? '1 warning' : `${lines.length} warnings`), element('ul', {}, lines)];
+}
+
+// Who answered, and how: one line under a result.
+export function provenance(result) {
+  const engine = result.engine === 'rules' ? 'rules engine, no language model' : `model ${result.model}, prompt ${result.prompt}`;
+  const parts = [`Read by: ${engine}`];
+  if (result.chunks) parts.push(`in ${result.chunks} parts`);
+  if (result.tokens_used) parts.push(`${result.tokens_used} tokens`);
+  const repairs = result.repairs?.length ?? 0;
+  if (repairs > 0) parts.push(`output mended in ${repairs} ${repairs === 1 ? 'place' : 'places'}`);
+  return `${parts.join(' · ')} · request ${result.request_id}`;
+}

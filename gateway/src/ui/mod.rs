@@ -1,0 +1,70 @@
+//! The page `/ui` and the review file: HTML, CSS and plain JavaScript modules, embedded as they stand here. No build
+//! step, nothing from elsewhere. Knows no HTTP: `http/ui` serves the page, `gateway extract` writes the review.
+
+mod review;
+#[cfg(test)]
+mod tests;
+
+pub use review::ReviewWriter;
+
+/// A file of the page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asset {
+    pub(crate) name: &'static str,
+    /// Its media type.
+    pub(crate) kind: &'static str,
+    pub(crate) body: &'static str,
+}
+
+/// What the page must know of the service before it asks anything.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Service {
+    /// Longest note, in code points.
+    pub(crate) max_note_chars: usize,
+    /// Name of the engine that reads.
+    pub(crate) engine: &'static str,
+    /// Whether a key is asked for.
+    pub(crate) guarded: bool,
+}
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+const fn module(name: &'static str, body: &'static str) -> Asset {
+    Asset { name, kind: JAVASCRIPT, body }
+}
+
+const DOM: Asset = module("dom.js", include_str!("dom.js"));
+const FIELDS: Asset = module("fields.js", include_str!("fields.js"));
+const READING: Asset = module("reading.js", include_str!("reading.js"));
+const SPANS: Asset = module("spans.js", include_str!("spans.js"));
+const WORDS: Asset = module("words.js", include_str!("words.js"));
+const STYLE: Asset = Asset { name: "style.css", kind: "text/css; charset=utf-8", body: include_str!("style.css") };
+const LEGEND: &str = include_str!("legend.html");
+const PAGE: &str = include_str!("index.html");
+
+/// What the page loads beside itself.
+pub(crate) const FILES: [Asset; 15] = [
+    module("app.js", include_str!("app.js")),
+    module("calls.js", include_str!("calls.js")),
+    module("download.js", include_str!("download.js")),
+    module("examples.js", include_str!("examples.js")),
+    module("files.js", include_str!("files.js")),
+    module("modes.js", include_str!("modes.js")),
+    module("problem.js", include_str!("problem.js")),
+    module("sse.js", include_str!("sse.js")),
+    DOM,
+    FIELDS,
+    READING,
+    SPANS,
+    WORDS,
+    STYLE,
+    Asset { name: "icon.svg", kind: "image/svg+xml", body: include_str!("icon.svg") },
+];
+
+/// The page of this very service. All that is put into it are numbers and words of our own: nothing to escape.
+pub(crate) fn page(service: &Service) -> String {
+    PAGE.replace("{legend}", LEGEND)
+        .replace("{max_note_chars}", &service.max_note_chars.to_string())
+        .replace("{engine}", service.engine)
+        .replace("{guarded}", if service.guarded { "yes" } else { "no" })
+}

@@ -1,0 +1,157 @@
+// A result: the note with its values marked, the seven fields, the warnings; and which of them is chosen. The page and
+// the review file show results with this same code. Knows no network.
+
+import { element } from './dom.js';
+import { noValue, readField, waitingField, warningList } from './fields.js';
+import { segments, unitsOf, valuesOf } from './spans.js';
+import { FIELDS } from './words.js';
+
+const UNREAD = 'unread';
+// Which of the values at one place gives it its colour.
+const PLAINEST_FIRST = ['stated', 'normalized', 'inferred'];
+
+export class Reading {
+  #note;
+  #fields;
+  #warnings;
+  #values = [];
+  #field = null;
+  #chosen = null;
+
+  // Elements: `note` for the text, `fields` for the values, `warnings` for what to be wary of.
+  constructor({ note, fields, warnings }) {
+    this.#note = note;
+    this.#fields = fields;
+    this.#warnings = warnings;
+    fields.addEventListener('focusin', ({ target }) => this.#follow(target));
+    fields.addEventListener('click', ({ target }) => this.#clicked(target));
+    fields.addEventListener('keydown', ({ key }) => key === 'Escape' && this.#choose(null));
+    note.addEventListener('click', ({ target }) => this.#fromNote(target));
+  }
+
+  clear() {
+    this.#values = [];
+    this.#field = null;
+    this.#chosen = null;
+    for (const place of [this.#note, this.#fields, this.#warnings]) place.replaceChildren();
+    this.#warnings.hidden = true;
+  }
+
+  // The note alone, before anything is known of it.
+  showWaiting(text) {
+    this.clear();
+    this.#note.replaceChildren(text);
+    this.#fields.replaceChildren(...Object.keys(FIELDS).map(waitingField));
+  }
+
+  // A value on its way: it may still change.
+  showProvisional(field, value) {
+    const section = this.#section(field);
+    if (!section) return;
+    const shown = value === null ? noValue() : element('p', { class: 'provisional' }, element('bdi', {}, value));
+    section.replaceChildren(section.firstElementChild, shown);
+  }
+
+  // A failed note: its text, and nothing said of it.
+  showNote(text) {
+    this.clear();
+    this.#note.replaceChildren(text);
+  }
+
+  show(text, result) {
+    this.clear();
+    this.#values = valuesOf(text, result.evidence);
+    this.#mark(text, result.unread ?? []);
+    const all = element('button', { type: 'button', class: 'all-fields', 'aria-pressed': 'true' }, 'All fields');
+    const sections = Object.keys(FIELDS).map((field) => {
+      return readField(field, result, this.#values.filter((value) => value.field === field));
+    });
+    this.#fields.replaceChildren(element('p', { class: 'highlighting' }, 'Highlighted: ', all), ...sections);
+    this.#warnings.replaceChildren(...warningList(result.warnings ?? []));
+    this.#warnings.hidden = this.#warnings.childElementCount === 0;
+    this.#paint();
+  }
+
+  // Shows the values of one field only; of all for null.
+  choose(field) {
+    this.#field = field;
+    this.#choose(null);
+  }
+
+  #section(field) {
+    return this.#fields.querySelector(`[data-field="${CSS.escape(field)}"]`);
+  }
+
+  #mark(text, unread) {
+    const units = unitsOf(text);
+    const places = unread.map(({ start, end }) => ({ start: units(start), end: units(end) }));
+    const pieces = segments(text, [...this.#values, { id: UNREAD, places }]);
+    this.#note.replaceChildren(
+      ...pieces.map((piece) => {
+        if (piece.values.length === 0) return piece.text;
+        return element('mark', { 'data-values': piece.values.join(' ') }, piece.text);
+      }),
+    );
+  }
+
+  // Colours each mark by the values that are shown now.
+  #paint() {
+    for (const mark of this.#note.querySelectorAll('mark')) {
+      const ids = mark.dataset.values.split(' ');
+      const shown = ids.map((id) => this.#values[Number(id)]).filter((value) => value && this.#isShown(value));
+      const kept = shown.filter((value) => value.inRecord);
+      const basis = PLAINEST_FIRST.find((name) => kept.some((value) => value.basis === name));
+      mark.dataset.kind = basis ?? (shown.length > 0 ? 'left-out' : ids.includes(UNREAD) ? UNREAD : 'off');
+      mark.toggleAttribute('data-several', shown.length > 1);
+      mark.toggleAttribute('data-chosen', this.#chosen !== null && ids.includes(String(this.#chosen)));
+    }
+    for (const button of this.#fields.querySelectorAll('button.value')) {
+      const chosen = button.dataset.value === String(this.#chosen);
+      button.setAttribute('aria-expanded', String(chosen));
+      button.nextElementSibling.hidden = !chosen;
+    }
+    for (const button of this.#fields.querySelectorAll('button.field-name')) {
+      button.setAttribute('aria-pressed', String(button.closest('section').dataset.field === this.#field));
+    }
+    this.#fields.querySelector('.all-fields')?.setAttribute('aria-pressed', String(this.#field === null));
+  }
+
+  #isShown(value) {
+    return this.#field === null || value.field === this.#field;
+  }
+
+  #follow(target) {
+    const button = target.closest('button.value');
+    if (button) this.#choose(Number(button.dataset.value));
+  }
+
+  #clicked(target) {
+    this.#follow(target);
+    if (target.closest('.all-fields')) this.choose(null);
+    const section = target.closest('button.field-name')?.closest('section');
+    if (section && this.#values.length > 0) {
+      this.choose(this.#field === section.dataset.field ? null : section.dataset.field);
+    }
+  }
+
+  #choose(id) {
+    this.#chosen = id;
+    // A value of a field that is not highlighted would be chosen and not seen.
+    if (id !== null && !this.#isShown(this.#values[id])) this.#field = null;
+    this.#paint();
+    this.#note.querySelector('mark[data-chosen]')?.scrollIntoView({ block: 'nearest' });
+  }
+
+  // From a place in the note to its value; from a place of several to the next of them at each click.
+  #fromNote(target) {
+    const mark = target.closest('mark');
+    const ids = mark ? mark.dataset.values.split(' ').filter((id) => id !== UNREAD).map(Number) : [];
+    const shown = ids.filter((id) => this.#isShown(this.#values[id]));
+    if (shown.length === 0) return;
+    const next = shown[(shown.indexOf(this.#chosen) + 1) % shown.length];
+    const button = this.#fields.querySelector(`button.value[data-value="${next}"]`);
+    button.focus({ preventScroll: true });
+    button.scrollIntoView({ block: 'nearest' });
+    this.#choose(next);
+  }
+}

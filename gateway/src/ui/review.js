@@ -1,0 +1,135 @@
+// The review file: goes through the notes of a run, one at a time, and filters them. All notes are in this file as JSON, each
+// in its own element; one is drawn at a time, so that thousands cost no more than one.
+
+import { byId, element } from './dom.js';
+import { provenance } from './fields.js';
+import { Reading } from './reading.js';
+import { BASES, FIELDS, WARNINGS, counted, spoken } from './words.js';
+
+const FAILED_SHOWN = 200;
+
+const blocks = [...document.querySelectorAll('script[type="application/json"]')];
+const entries = blocks.map((block, index) => summary(JSON.parse(block.textContent), index));
+const reading = new Reading({ note: byId('note'), fields: byId('fields'), warnings: byId('warnings') });
+let chosen = entries;
+let at = 0;
+
+// What filters ask, without the note.
+function summary({ id, outcome }, index) {
+  const { result, error } = outcome;
+  const findings = Object.entries(result?.evidence ?? {}).flatMap(([field, list]) => {
+    return list.map(({ basis, assertion, in_record: kept }) => ({ field, basis, assertion, kept }));
+  });
+  const warnings = (result?.warnings ?? []).map(({ code, field }) => ({ code, field }));
+  return { index, id, failed: !result, code: error?.code ?? null, findings, warnings };
+}
+
+function passes(entry, { field, basis, warning }) {
+  const here = (one) => field === '' || one.field === field;
+  const findings = entry.findings.filter(here);
+  if (basis === 'left-out' && !findings.some((finding) => !finding.kept)) return false;
+  if (basis !== '' && basis !== 'left-out' && !findings.some((finding) => finding.kept && finding.basis === basis)) return false;
+  if (warning === 'failed') return entry.failed;
+  // A warning about the whole answer has no field.
+  const warnings = entry.warnings.filter((one) => one.field === null || here(one));
+  if (warning === 'any' && warnings.length === 0) return false;
+  if (warning !== '' && warning !== 'any' && !warnings.some((one) => one.code === warning)) return false;
+  return field === '' || basis !== '' || warning !== '' || findings.length > 0;
+}
+
+function filter() {
+  const wanted = { field: byId('by-field').value, basis: byId('by-basis').value, warning: byId('by-warning').value };
+  const before = chosen[at];
+  chosen = entries.filter((entry) => passes(entry, wanted));
+  at = Math.max(0, chosen.indexOf(before));
+  show();
+}
+
+function show() {
+  const entry = chosen[at];
+  byId('previous').disabled = at <= 0;
+  byId('next').disabled = at >= chosen.length - 1;
+  byId('position').textContent = entry
+    ? `${(at + 1).toLocaleString('en')} of ${counted(chosen.length, 'note')}${chosen.length < entries.length ? ' that match' : ''}`
+    : 'No note matches';
+  byId('one').hidden = !entry;
+  if (!entry) return reading.clear();
+  const { id, text, outcome } = JSON.parse(blocks[entry.index].textContent);
+  byId('id').textContent = id;
+  byId('error').hidden = !entry.failed;
+  byId('provenance').textContent = outcome.result ? provenance(outcome.result) : '';
+  byId('degraded').hidden = !outcome.result?.degraded;
+  if (outcome.result) {
+    reading.show(text, outcome.result);
+    const field = byId('by-field').value;
+    if (field !== '') reading.choose(field);
+  } else {
+    reading.showNote(text);
+    showError(outcome);
+  }
+  byId('note').scrollTop = 0;
+  return undefined;
+}
+
+function showError({ status, error }) {
+  const violations = (error?.errors ?? []).map(({ message }) => element('li', {}, message));
+  byId('error').replaceChildren(
+    element('h3', {}, `Not read: ${error?.title ?? 'error'}`),
+    element('p', {}, error?.detail ?? 'Nothing is known about this note.'),
+    ...(violations.length > 0 ? [element('ul', {}, violations)] : []),
+    element('p', { class: 'small' }, `${status ?? ''} ${error?.code ?? ''} · request ${error?.request_id ?? 'unknown'}`),
+  );
+}
+
+function step(by) {
+  const next = at + by;
+  if (next < 0 || next >= chosen.length) return;
+  at = next;
+  show();
+}
+
+// Where arrows move a cursor or choose an option they are not ours.
+function isTyping(target) {
+  return target instanceof Element && target.closest('input, select, textarea') !== null;
+}
+
+function listFailed() {
+  const failed = entries.filter((entry) => entry.failed);
+  byId('count').textContent = `${counted(entries.length, 'note')}, ${failed.length.toLocaleString('en')} failed`;
+  byId('failed').hidden = failed.length === 0;
+  if (failed.length === 0) return;
+  const shown = failed.slice(0, FAILED_SHOWN).map((entry) => {
+    const open = element('button', { type: 'button', class: 'link' }, entry.id);
+    open.addEventListener('click', () => {
+      for (const name of ['by-field', 'by-basis', 'by-warning']) byId(name).value = '';
+      chosen = entries;
+      at = entry.index;
+      show();
+    });
+    return element('li', {}, open, ` ${spoken(entry.code ?? 'failed')}`);
+  });
+  byId('failed-title').textContent = counted(failed.length, 'failed note');
+  byId('failed-list').replaceChildren(...shown);
+  byId('failed-more').hidden = failed.length <= FAILED_SHOWN;
+  byId('failed-more').textContent = `The first ${FAILED_SHOWN}; the filter “Failed” goes through all of them.`;
+}
+
+function options(id, pairs) {
+  byId(id).append(...pairs.map(([value, name]) => element('option', { value }, name)));
+}
+
+options('by-field', Object.entries(FIELDS));
+options('by-basis', [...Object.entries(BASES).map(([basis, { name }]) => [basis, name]), ['left-out', 'Not in the record']]);
+options('by-warning', [['any', 'Any warning'], ...Object.entries(WARNINGS), ['failed', 'Failed']]);
+for (const id of ['by-field', 'by-basis', 'by-warning']) byId(id).addEventListener('change', filter);
+byId('previous').addEventListener('click', () => step(-1));
+byId('next').addEventListener('click', () => step(1));
+document.addEventListener('keydown', (event) => {
+  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || isTyping(event.target)) return;
+  if (event.key === 'ArrowRight') step(1);
+  else if (event.key === 'ArrowLeft') step(-1);
+  else return;
+  event.preventDefault();
+});
+listFailed();
+filter();

@@ -1,0 +1,75 @@
+// Places of values in a note, as pure data: no document, no network.
+
+// Positions in an answer count code points, JavaScript's strings count UTF-16 units.
+export function unitsOf(text) {
+  if (!/[\ud800-\udbff][\udc00-\udfff]/.test(text)) return (position) => position;
+  const units = new Uint32Array(text.length + 1);
+  let points = 0;
+  let unit = 0;
+  for (const point of text) {
+    units[points] = unit;
+    points += 1;
+    unit += point.length;
+  }
+  units[points] = unit;
+  return (position) => units[Math.min(position, points)];
+}
+
+export function codePoints(text) {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
+}
+
+// The values of an answer, one for each field, value and reading of it; `places` are where it stands, in UTF-16 units.
+// An answer has a finding for each place.
+export function valuesOf(text, evidence) {
+  const units = unitsOf(text);
+  const values = [];
+  for (const [field, findings] of Object.entries(evidence ?? {})) {
+    const known = new Map();
+    for (const finding of findings) {
+      const { value, in_record: inRecord, basis, assertion, rule, confidence } = finding;
+      const key = JSON.stringify([value, inRecord, basis, assertion, rule]);
+      if (!known.has(key)) {
+        const one = { id: values.length, field, value, inRecord, basis, assertion, rule, confidence, places: [] };
+        known.set(key, one);
+        values.push(one);
+      }
+      if (finding.start === null || finding.start === undefined) continue;
+      const place = { start: units(finding.start), end: units(finding.end), from: finding.start, to: finding.end };
+      known.get(key).places.push({ ...place, quote: finding.quote });
+    }
+  }
+  return values;
+}
+
+// Cuts a text wherever a place begins or ends: each piece knows the values that cover it. Put together again, the
+// pieces are the text, and the pieces of one place are its quote.
+export function segments(text, values) {
+  const edges = new Map([[0, []], [text.length, []]]);
+  const at = (position) => {
+    if (!edges.has(position)) edges.set(position, []);
+    return edges.get(position);
+  };
+  for (const { id, places } of values) {
+    for (const { start, end } of places) {
+      if (!(start < end && end <= text.length)) continue;
+      at(start).push([id, 1]);
+      at(end).push([id, -1]);
+    }
+  }
+  const cuts = [...edges.keys()].sort((one, other) => one - other);
+  const open = new Map();
+  const pieces = [];
+  cuts.forEach((start, index) => {
+    for (const [id, step] of edges.get(start)) {
+      const depth = (open.get(id) ?? 0) + step;
+      if (depth > 0) open.set(id, depth);
+      else open.delete(id);
+    }
+    const end = cuts[index + 1];
+    if (end !== undefined) pieces.push({ start, end, text: text.slice(start, end), values: [...open.keys()] });
+  });
+  return pieces;
+}

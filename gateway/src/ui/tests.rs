@@ -1,0 +1,53 @@
+//! The page's words and files beside the types that they show.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::extraction::{Assertion, Basis, Field};
+
+/// What a reader finds in a review file: the text of its data blocks.
+fn blocks(html: &str) -> Vec<Value> {
+    let parts = html.split("<script type=\"application/json\">").skip(1);
+    parts.map(|part| serde_json::from_str(part.split("</script>").next().unwrap()).unwrap()).collect()
+}
+
+#[test]
+fn whatever_stands_in_a_note_stays_in_its_block() {
+    let hostile =
+        "</script><script>alert(1)</script><!-- <SCRIPT> ]]> & \u{2028}\u{2029} \u{0}\r\n\u{1f600} \\u003c \"";
+    let mut writer = ReviewWriter::begin(Vec::new()).unwrap();
+    let before = writer.out.clone();
+    let outcome = json!({"id": hostile, "status": 200, "result": {"stage": hostile}});
+    for _ in 0..3 {
+        writer.note(hostile, hostile, &outcome).unwrap();
+    }
+    let html = String::from_utf8(writer.end().unwrap()).unwrap();
+    let notes = html.strip_prefix(std::str::from_utf8(&before).unwrap()).unwrap();
+    assert_eq!(blocks(notes), vec![json!({"id": hostile, "text": hostile, "outcome": outcome}); 3]);
+    assert_eq!(notes.matches('<').count(), 3 * 2 + 2, "nothing but our own elements begins with <");
+}
+
+#[test]
+fn the_review_has_every_module_and_asks_for_none() {
+    let html = String::from_utf8(ReviewWriter::begin(Vec::new()).unwrap().end().unwrap()).unwrap();
+    for placeholder in ["{policy}", "{style}", "{script}", "{legend}"] {
+        assert!(!html.contains(placeholder), "{placeholder}");
+    }
+    let script = html.split("<script type=\"module\">").nth(1).unwrap().split("</script>").next().unwrap();
+    assert!(script.contains("class Reading") && script.contains("listFailed()"));
+    assert!(!script.lines().any(|line| line.starts_with("import ") || line.starts_with("export ")));
+    assert!(!script.contains("<!--") && !script.contains("<script"));
+    assert!(!html.contains("src=") && !html.contains("href=") && !html.contains("url("));
+}
+
+#[test]
+fn the_page_has_a_word_for_all_that_an_answer_says() {
+    let keys = |object: &str| -> Vec<String> {
+        let body =
+            WORDS.body.split(&format!("export const {object} = {{\n")).nth(1).unwrap().split("\n};").next().unwrap();
+        body.lines().map(|line| line.trim().split(':').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(keys("FIELDS"), Field::ALL.map(Field::name));
+    assert_eq!(keys("BASES"), Basis::ALL.map(Basis::name));
+    assert_eq!(keys("ASSERTIONS"), Assertion::ALL.map(Assertion::name));
+}

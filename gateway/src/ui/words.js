@@ -1,0 +1,55 @@
+// The words for what an answer says, for a person. A test of the crate compares the keys with the Rust types.
+
+export const FIELDS = {
+  cancer_type: 'Cancer type',
+  stage: 'Stage',
+  gene_mutation: 'Gene mutation',
+  biomarker: 'Biomarker',
+  treatment: 'Treatment',
+  response: 'Response',
+  metastasis_site: 'Metastasis site',
+};
+
+export const BASES = {
+  stated: { name: 'Stated', meaning: 'the words of the value stand in the note' },
+  normalized: { name: 'Synonym', meaning: 'a known synonym or abbreviation of it stands in the note' },
+  inferred: { name: 'Inferred', meaning: 'it follows by a named rule from words of the note' },
+  unsupported: { name: 'Not found in the note', meaning: 'nothing in the note was found for it: check before use' },
+};
+
+export const ASSERTIONS = {
+  present: 'present',
+  probable: 'probable',
+  uncertain: 'uncertain',
+  historical: 'of the past',
+  planned: 'planned, not given',
+  declined: 'declined or contraindicated',
+  negated: 'negated',
+  not_tested: 'not tested or awaited',
+  wild_type: 'wild type',
+  family: 'of a relative',
+};
+
+export const WARNINGS = {
+  unsupported_value: 'Value not found in the note',
+  contradicted_value: 'The note speaks against a value',
+  conflicting_values: 'Values that cannot all be true',
+  partly_unread: 'A part of the note was not read',
+  no_oncology_terms: 'No oncology term recognised',
+};
+
+export const COMPARISONS = {
+  agree: 'the rules engine reads the same',
+  differ: 'the rules engine reads this field differently',
+  only_model: 'the rules engine finds nothing here',
+  only_rules: 'the rules engine finds a value here, the model none',
+};
+
+// A rule's or code's name as words: it is shown, never interpreted.
+export function spoken(name) {
+  return String(name).replaceAll('_', ' ');
+}
+
+export function counted(count, one, many = `${one}s`) {
+  return `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
+}

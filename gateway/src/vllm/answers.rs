@@ -1,0 +1,156 @@
+//! The bodies of vLLM's answers, read and understood: whole or token by token. What is none, or broke off, is
+//! nothing.
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{Response, header};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    events::Events,
+    logprobs::Logprobs,
+    wire::{self, Said},
+};
+use crate::extraction::{Finish, Listener, Live};
+
+/// Largest answer of vLLM that is read.
+const LARGEST_ANSWER: usize = 8 << 20;
+
+/// What an answer has to be.
+pub(super) trait Understand: Sync {
+    /// What it then says.
+    type Answer: Send;
+
+    /// Reads a body. Nothing where it is not what it has to be.
+    fn of(&self, response: Response) -> impl Future<Output = Option<Self::Answer>> + Send;
+}
+
+/// A completion in one piece.
+pub(super) struct Completion;
+
+/// The count of tokens of `/tokenize`.
+pub(super) struct Count;
+
+/// A completion token by token, of which somebody hears the fields.
+pub(super) struct Streamed<'a> {
+    pub(super) listener: &'a Listener,
+}
+
+impl Understand for Completion {
+    type Answer = Said;
+
+    async fn of(&self, response: Response) -> Option<Said> {
+        wire::said(&read(response, LARGEST_ANSWER).await.ok()?)
+    }
+}
+
+impl Understand for Count {
+    type Answer = u32;
+
+    async fn of(&self, response: Response) -> Option<u32> {
+        wire::count(&read(response, LARGEST_ANSWER).await.ok()?)
+    }
+}
+
+impl Understand for Streamed<'_> {
+    type Answer = Said;
+
+    async fn of(&self, mut response: Response) -> Option<Said> {
+        let kind = response.headers().get(header::CONTENT_TYPE)?.as_bytes();
+        if !kind.starts_with(b"text/event-stream") {
+            return None;
+        }
+        let mut telling = Telling { live: Live::new(self.listener), finish: None, tokens: 0, logprobs: None };
+        let (mut events, mut seen) = (Events::default(), 0);
+        while let Some(bytes) = response.chunk().await.ok()? {
+            seen += bytes.len();
+            if seen > LARGEST_ANSWER {
+                return None;
+            }
+            events.feed(&bytes);
+            while let Some(data) = events.next() {
+                if data == b"[DONE]" {
+                    return telling.said();
+                }
+                telling.hear(&data)?;
+            }
+        }
+        // Not cut off as long as it says how it ended.
+        telling.said()
+    }
+}
+
+/// A streamed completion, as far as it has come.
+struct Telling<'a> {
+    live: Live<'a>,
+    finish: Option<Finish>,
+    tokens: u32,
+    logprobs: Option<Logprobs>,
+}
+
+/// One piece of a completion.
+#[derive(Deserialize)]
+struct Piece {
+    choices: Vec<Choice>,
+    usage: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    delta: Option<Delta>,
+    text: Option<String>,
+    finish_reason: Option<String>,
+    /// Parsed by itself: an odd list of these must not cost the answer.
+    logprobs: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Delta {
+    content: Option<String>,
+}
+
+impl Telling<'_> {
+    /// One piece more. Nothing where it is none: an error in the middle of the stream, for example.
+    fn hear(&mut self, data: &[u8]) -> Option<()> {
+        let piece: Piece = serde_json::from_slice(data).ok()?;
+        if let Some(usage) = piece.usage.as_ref().filter(|usage| usage.is_object()) {
+            self.tokens = wire::tokens_of(usage);
+        }
+        // The last piece holds only the count of tokens.
+        let Some(choice) = piece.choices.into_iter().next() else { return Some(()) };
+        if let Some(text) = choice.delta.and_then(|delta| delta.content).or(choice.text) {
+            self.live.write(&text);
+        }
+        if let Some(reason) = choice.finish_reason {
+            self.finish = Some(wire::finish_of(&reason)?);
+        }
+        if let Some(next) = choice.logprobs.and_then(|odd| serde_json::from_value::<Logprobs>(odd).ok()) {
+            self.logprobs.get_or_insert_default().followed_by(next);
+        }
+        Some(())
+    }
+
+    fn said(self) -> Option<Said> {
+        let (finish, text) = (self.finish?, self.live.into_text());
+        let likelihoods = self.logprobs.and_then(|logprobs| logprobs.along(&text));
+        Some(Said { text, finish, tokens: self.tokens, likelihoods })
+    }
+}
+
+/// The whole body, at most so many bytes.
+pub(super) async fn read(mut response: Response, most: usize) -> Result<Bytes, ()> {
+    let Some(first) = response.chunk().await.map_err(|_| ())? else { return Ok(Bytes::new()) };
+    let Some(second) = response.chunk().await.map_err(|_| ())? else {
+        // The common answer comes in one piece, and is not copied.
+        return if first.len() > most { Err(()) } else { Ok(first) };
+    };
+    let mut body = BytesMut::from(first);
+    body.extend_from_slice(&second);
+    while let Some(chunk) = response.chunk().await.map_err(|_| ())? {
+        if body.len() + chunk.len() > most {
+            return Err(());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if body.len() > most { Err(()) } else { Ok(body.freeze()) }
+}

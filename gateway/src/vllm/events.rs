@@ -1,0 +1,88 @@
+//! Server-sent events, as far as vLLM sends them: the data of each event, however the bytes come cut.
+//!
+//! <https://html.spec.whatwg.org/multipage/server-sent-events.html>
+
+use bytes::{Buf, BytesMut};
+
+/// Bytes that come in, data of events that goes out.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    came: BytesMut,
+    data: Option<Vec<u8>>,
+}
+
+impl Events {
+    /// More bytes came.
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        self.came.extend_from_slice(bytes);
+    }
+
+    /// The data of the next event that is whole; its lines with line feeds between.
+    pub(super) fn next(&mut self) -> Option<Vec<u8>> {
+        while let Some(end) = memchr::memchr(b'\n', &self.came) {
+            let line = self.came.split_to(end);
+            self.came.advance(1);
+            let line = line.strip_suffix(b"\r").unwrap_or(&line);
+            if line.is_empty() {
+                if let Some(data) = self.data.take() {
+                    return Some(data);
+                }
+            } else if let Some(value) = line.strip_prefix(b"data:") {
+                let value = value.strip_prefix(b" ").unwrap_or(value);
+                match &mut self.data {
+                    Some(data) => {
+                        data.push(b'\n');
+                        data.extend_from_slice(value);
+                    }
+                    None => self.data = Some(value.to_vec()),
+                }
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn events(text: &str, every: usize) -> Vec<String> {
+        let (mut events, mut all) = (Events::default(), Vec::new());
+        for piece in text.as_bytes().chunks(every) {
+            events.feed(piece);
+            while let Some(data) = events.next() {
+                all.push(String::from_utf8(data).unwrap());
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn data_of_whole_events() {
+        for (text, expected) in [
+            ("data: a\n\ndata: b\n\n", &["a", "b"][..]),
+            ("data:a\r\n\r\n", &["a"]),
+            ("data: a\ndata: b\n\n", &["a\nb"]),
+            (": comment\n\nevent: x\nid: 7\ndata: a\n\n", &["a"]),
+            ("data:\n\n", &[""]),
+            ("data:  two\n\n", &[" two"]),
+            ("data: a\n", &[]),
+            ("data: a", &[]),
+            ("\n\n\n", &[]),
+            ("dat: a\n\n", &[]),
+        ] {
+            for every in [1, 2, 3, 100] {
+                assert_eq!(events(text, every), expected, "{text:?} in pieces of {every}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_how_the_bytes_are_cut(text in "(data: ?[a-z\u{e9}]{0,4}|: [a-z]{0,3}|\r?\n|x){0,20}", every in 1usize..7) {
+            prop_assert_eq!(events(&text, every), events(&text, text.len().max(1)));
+        }
+    }
+}
