@@ -56,8 +56,9 @@ impl Here {
         let time = settings.admission.deadline;
         let generation = settings.generation;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let calls = settings.admission.in_flight;
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
-        let usual = if with_model { settings.admission.in_flight } else { cores };
+        let usual = if with_model { calls + calls.div_ceil(2) } else { cores };
         // Keys, audit and kept answers are the service's.
         let mut settings = settings.clone();
         (settings.auth_keys_file, settings.audit.path, settings.cache.entries) = (None, None, 0);
@@ -102,7 +103,8 @@ impl Here {
         }
         drop((entries, events));
         readers.join_all().await;
-        Ending { gone: here.gone.load(Relaxed).then_some("the model server could no longer be reached") }
+        let gone = here.gone.load(Relaxed).then(|| "the model server could no longer be reached".to_owned());
+        Ending { gone, fatal: None }
     }
 
     async fn read(&self, entry: Entry, stop: &CancellationToken) -> Outcome {
@@ -156,5 +158,7 @@ impl Here {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ending {
     /// Why the notes that were left got no try, where it was so.
-    pub(super) gone: Option<&'static str>,
+    pub(super) gone: Option<String>,
+    /// Why no note could ever be read, where it was so.
+    pub(super) fatal: Option<String>,
 }

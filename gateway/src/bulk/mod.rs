@@ -29,7 +29,7 @@ pub use self::arguments::{Arguments, Format};
 use self::{
     here::{Ending, Here, Wanted},
     ids::{Done, Ids, Named},
-    input::{Form, Size, Source},
+    input::{Form, Source},
     outcome::{Event, Outcome, Skipped},
     output::Sink,
     progress::{Progress, say},
@@ -227,9 +227,17 @@ fn finish(
     let nothing = tally.read() == 0 && tally.sums().ok == 0;
     if let (true, Some(fatal)) = (nothing, ending.fatal.as_ref()) {
         sink.give_up();
+        review.into_iter().for_each(Review::give_up);
         return Err(BulkError::Failed(fatal.clone()));
     }
-    let outcome = outcome.and_then(|()| sink.end(tally.sums())).and_then(|()| review.map_or(Ok(()), Review::end));
+    let outcome = outcome.and_then(|()| sink.end(tally.sums()));
+    let outcome = match (outcome, review) {
+        (Ok(()), Some(review)) => review.end(),
+        (outcome, review) => {
+            review.into_iter().for_each(Review::give_up);
+            outcome
+        }
+    };
     if let Err(error) = outcome {
         if !matches!(error, BulkError::ReaderLeft) {
             say(&tally.summary());

@@ -136,7 +136,11 @@ impl Fault {
     /// The problem as it is written.
     pub(super) fn problem(self) -> Problem {
         let Self { code, field, rule, message } = self;
-        let violation = Violation { field: field.to_owned(), rule, message: message.clone() };
-        Problem { detail: message, errors: vec![violation], ..Problem::new(code, "") }
+        match code {
+            ErrorCode::InvalidRequest => {
+                Problem::invalid(vec![Violation { field: field.to_owned(), rule, message }], "")
+            }
+            code => code.problem("").saying(&message),
+        }
     }
 }

@@ -39,9 +39,4 @@ impl Entries {
             entry = async { self.0.lock().await.recv().await } => entry,
         }
     }
-
-    /// A note that is there already.
-    pub(super) async fn ready(&self) -> Option<Entry> {
-        self.0.lock().await.try_recv().ok()
-    }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
-use super::{BulkError, Fault, Form, Give, Given, encoding, open, too_long, unread};
+use super::{BulkError, Fault, Form, Give, Given, encoding, open, too_long};
 
 /// Bytes of the longest row: a quote that is never closed would make one row of all the rest.
 const LONGEST_ROW: u64 = 64 << 20;
