@@ -22,7 +22,7 @@ pub struct Arguments {
     /// How to write them (default: by the name of --out; on a terminal a table, else JSON lines)
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// Have a running gateway read the notes, such as http://127.0.0.1:8080 (default: this process reads them)
+    /// Have a running gateway read the notes, such as `http://127.0.0.1:8080` (default: this process reads them)
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
     /// File whose first line is the API key for --server
@@ -97,7 +97,9 @@ impl Arguments {
             return usage("--resume needs an output that can be read again: --format jsonl or csv");
         }
         if self.resume && self.review.is_some() && format != Format::Jsonl {
-            return usage("--review with --resume needs --format jsonl: a CSV has no evidence of the notes done earlier");
+            return usage(
+                "--review with --resume needs --format jsonl: a CSV has no evidence of the notes done earlier",
+            );
         }
         if self.inputs.iter().filter(|input| *input == Path::new("-")).count() > 1 {
             return usage("standard input can be read once: give - once");

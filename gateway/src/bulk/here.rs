@@ -23,7 +23,10 @@ use crate::{
     admission::Turn,
     config::{EngineChoice, Settings},
     extraction::{Answer, Ask, Deadline, Note, TokenBudget, Wishes},
-    http::{App, error::{ErrorCode, Problem}},
+    http::{
+        App,
+        error::{ErrorCode, Problem},
+    },
     server::Gateway,
 };
 

@@ -5,6 +5,8 @@
 //! said on standard error.
 
 mod arguments;
+mod ending;
+mod error;
 mod here;
 mod ids;
 mod input;
@@ -20,12 +22,12 @@ mod tally;
 mod there;
 mod writer;
 
-use std::{
-    io::{self, IsTerminal},
-    path::{Path, PathBuf},
-};
+use std::io::{self, IsTerminal};
 
-pub use self::arguments::{Arguments, Format};
+pub use self::{
+    arguments::{Arguments, Format},
+    error::BulkError,
+};
 use self::{
     here::{Ending, Here, Wanted},
     ids::{Done, Ids, Named},
@@ -43,55 +45,11 @@ use crate::config::Settings;
 
 /// The exit code after Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
-/// The exit code where some notes failed.
-const SOME_FAILED: u8 = 3;
 
 /// Columns of the table where nobody knows how wide the terminal is.
 const USUAL_WIDTH: usize = 160;
 /// Bytes of the longest note that is sent to a server, which has a limit of its own.
 const LONGEST_SENT: usize = 16 << 20;
-
-/// Why there is no result, or not all of it.
-#[derive(Debug, thiserror::Error)]
-pub enum BulkError {
-    /// A mistake of the command line: nothing was done.
-    #[error("{0}")]
-    Usage(String),
-    /// It could not be done.
-    #[error("{0}")]
-    Failed(String),
-    /// The output cannot be written.
-    #[error("{} cannot be written: {cause}", path.display())]
-    Unwritable {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        cause: io::Error,
-    },
-    /// Another run writes to the output.
-    #[error("{} is being written by another run of this command. Wait for it, or name another file", .0.display())]
-    Locked(PathBuf),
-    /// Whoever read standard output left, as `head` does.
-    #[error("standard output is read no more")]
-    ReaderLeft,
-}
-
-impl BulkError {
-    fn unwritable(path: &Path, cause: &io::Error) -> Self {
-        Self::Unwritable { path: path.to_owned(), cause: io::Error::new(cause.kind(), cause.to_string()) }
-    }
-
-    /// The exit code that it means.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Usage(_) => 2,
-            Self::Failed(_) | Self::Unwritable { .. } => 1,
-            Self::Locked(_) => 5,
-            Self::ReaderLeft => 0,
-        }
-    }
-}
 
 /// Reads all notes, and gives the exit code. `engine_named`: whether the command line names an engine.
 pub async fn run(arguments: Arguments, settings: Settings, engine_named: bool) -> Result<u8, BulkError> {
@@ -107,8 +65,7 @@ pub async fn run(arguments: Arguments, settings: Settings, engine_named: bool) -
     let (sink, done) = open(&arguments)?;
     let review = arguments.review.as_deref().map(Review::create).transpose()?;
     let on_terminal = arguments.out.is_none() && io::stdout().is_terminal();
-    let writer =
-        Writer { sink, review, tally: Tally::new(size), progress: Progress::new(size.bytes, on_terminal) };
+    let writer = Writer { sink, review, tally: Tally::new(size), progress: Progress::new(size.bytes, on_terminal) };
 
     let (giver, entries) = queue::entries();
     let (events, written) = queue::events();
@@ -126,7 +83,7 @@ pub async fn run(arguments: Arguments, settings: Settings, engine_named: bool) -
     });
     let ending = reader.read_all(entries, events, stop.token.clone()).await;
     let (writer, outcome) = writing.await.map_err(|error| BulkError::Failed(error.to_string()))?;
-    finish(&arguments, writer, outcome, &ending, &stop)
+    ending::finish(&arguments, writer, outcome, &ending, &stop)
 }
 
 /// Who reads the notes.
@@ -211,73 +168,5 @@ fn give_all(
         if !more {
             return;
         }
-    }
-}
-
-/// Ends the output, says what came of the run and what to do next.
-fn finish(
-    arguments: &Arguments,
-    writer: Writer,
-    outcome: Result<(), BulkError>,
-    ending: &Ending,
-    stop: &Stop,
-) -> Result<u8, BulkError> {
-    let Writer { sink, review, tally, progress } = writer;
-    progress.end();
-    let nothing = tally.read() == 0 && tally.sums().ok == 0;
-    if let (true, Some(fatal)) = (nothing, ending.fatal.as_ref()) {
-        sink.give_up();
-        review.into_iter().for_each(Review::give_up);
-        return Err(BulkError::Failed(fatal.clone()));
-    }
-    let outcome = outcome.and_then(|()| sink.end(tally.sums()));
-    let outcome = match (outcome, review) {
-        (Ok(()), Some(review)) => review.end(),
-        (outcome, review) => {
-            review.into_iter().for_each(Review::give_up);
-            outcome
-        }
-    };
-    if let Err(error) = outcome {
-        if !matches!(error, BulkError::ReaderLeft) {
-            say(&tally.summary());
-            say(&format!("error: {error}"));
-            say(&next(arguments, "what is written is whole", "make room"));
-        }
-        return Ok(error.exit_code());
-    }
-    say(&tally.summary());
-    if let Some(gone) = &ending.gone {
-        say(&format!("{gone}: the notes that were left got no try"));
-    }
-    let (code, line) = if stop.was_interrupted() {
-        (INTERRUPTED, next(arguments, "stopped", "go on"))
-    } else if nothing && ending.gone.is_some() {
-        (1, next(arguments, "nothing was read", "try again once it is there"))
-    } else if tally.failed() > 0 {
-        (SOME_FAILED, next(arguments, "some notes failed; each has its error", "try them again"))
-    } else {
-        (0, done(arguments))
-    };
-    say(&line);
-    Ok(code)
-}
-
-/// The last line where something is left to do.
-fn next(arguments: &Arguments, state: &str, then: &str) -> String {
-    let resumable = arguments.out.is_some() && matches!(arguments.format(), Format::Jsonl | Format::Csv);
-    if resumable {
-        format!("next: {state}. To {then}: the same command with --resume")
-    } else {
-        format!("next: {state}. To {then}, write to a file: --out F.jsonl, which --resume can go on with")
-    }
-}
-
-/// The last line where all is done.
-fn done(arguments: &Arguments) -> String {
-    match (&arguments.review, &arguments.out) {
-        (Some(review), _) => format!("next: open {} in a browser", review.display()),
-        (None, Some(out)) => format!("next: the results are in {}", out.display()),
-        (None, None) => "next: --out F.jsonl, F.csv writes them to a file; --review F.html to a page".to_owned(),
     }
 }

@@ -18,7 +18,9 @@ const DRAWN: u8 = 5;
 #[derive(Debug)]
 pub(super) enum Progress {
     Bar(ProgressBar),
-    Lines { last: Instant },
+    Lines {
+        last: Instant,
+    },
     /// The table is on the same terminal: it is the progress.
     None,
 }

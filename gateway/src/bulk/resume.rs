@@ -169,8 +169,8 @@ fn scan_lines(file: &File) -> Result<Scan, Refusal> {
         let range = at..at + length;
         at = range.end;
         if line.last() != Some(&b'\n') {
-            // Torn only if it can be the beginning of a line of ours.
-            if number == 1 && !b"{\"id\":".starts_with(line.get(..6).unwrap_or(&line)) {
+            // The first line has no whole one before it that says whose the file is.
+            if number == 1 && !is_torn_line_of_ours(&line) {
                 return Err(Refusal::NotOurs(number));
             }
             scan.torn = true;
@@ -184,6 +184,15 @@ fn scan_lines(file: &File) -> Result<Scan, Refusal> {
         }
     }
     Ok(scan)
+}
+
+/// Whether what has no end is the beginning of a line of ours, or one that lacks its end alone.
+fn is_torn_line_of_ours(line: &[u8]) -> bool {
+    if serde_json::from_slice::<IgnoredAny>(line).is_ok() {
+        return serde_json::from_slice::<Head>(line).is_ok_and(|head| head.result.is_some() || head.error.is_some());
+    }
+    let begin = b"{\"id\":\"";
+    begin.starts_with(line) || line.starts_with(begin)
 }
 
 fn scan_rows(mut file: &File) -> Result<Scan, Refusal> {
@@ -245,7 +254,7 @@ fn next_row(input: &mut impl BufRead, row: &mut Vec<u8>) -> io::Result<bool> {
         let more = input.read_until(b'\n', row)?;
         let quotes = memchr::memchr_iter(b'"', row).count();
         match row.last() {
-            Some(b'\n') if quotes % 2 == 0 => return Ok(true),
+            Some(b'\n') if quotes.is_multiple_of(2) => return Ok(true),
             _ if more == 0 => return Ok(false),
             _ => {}
         }
@@ -265,6 +274,3 @@ fn ends_with_line_feed(mut file: &File, length: u64) -> io::Result<bool> {
     file.seek(SeekFrom::Start(0))?;
     Ok(last == *b"\n")
 }
-
-#[cfg(test)]
-mod tests;

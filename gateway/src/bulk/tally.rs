@@ -59,11 +59,6 @@ impl Tally {
         self.skipped_weight += skipped.weight;
     }
 
-    /// Notes that were read in this run.
-    pub(super) fn read(&self) -> u64 {
-        self.read
-    }
-
     /// Notes that failed in this run.
     pub(super) fn failed(&self) -> u64 {
         self.failures.values().sum()
@@ -83,7 +78,8 @@ impl Tally {
     pub(super) fn standing(&self) -> String {
         let seconds = self.started.elapsed().as_secs_f64();
         let ended = self.read + self.failed();
-        let mut line = format!("{} notes, {}/s, {} failed", grouped(ended), rate(ended, seconds), grouped(self.failed()));
+        let mut line =
+            format!("{} notes, {}/s, {} failed", grouped(ended), rate(ended, seconds), grouped(self.failed()));
         let fresh = self.weight.saturating_sub(self.skipped_weight);
         if let Some(all) = self.size.bytes.filter(|_| fresh > 0) {
             let left = all.saturating_sub(self.weight);
@@ -113,7 +109,11 @@ impl Tally {
             let _ = write!(out, "\n{} notes/s, {megabytes:.2} MB/s of note text", rate(ended, seconds));
         }
         if self.size.passed_over > 0 {
-            let _ = write!(out, "\n{} file(s) in the folders are no .txt and were not read", grouped(self.size.passed_over));
+            let _ = write!(
+                out,
+                "\n{} file(s) in the folders are no .txt and were not read",
+                grouped(self.size.passed_over)
+            );
         }
         out
     }
@@ -135,7 +135,7 @@ pub(super) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -2,14 +2,7 @@
 
 use tokio::sync::mpsc::Receiver;
 
-use super::{
-    BulkError,
-    outcome::Event,
-    output::Sink,
-    progress::Progress,
-    review::Review,
-    tally::Tally,
-};
+use super::{BulkError, outcome::Event, output::Sink, progress::Progress, review::Review, tally::Tally};
 
 /// Outcomes that are written at once, where so many are there.
 const AT_ONCE: usize = 64;

@@ -149,19 +149,15 @@ impl Source {
             Self::Folder(path) => folder::read(path, form, give),
             Self::Lines(path) => with_file(path, give, |file, give| lines::read(file, &named(path), form, give)),
             Self::Rows(path) => with_file(path, give, |file, give| rows::read(file, &named(path), form, give)),
-            Self::Sniffed(path) => with_file(path, give, |file, give| {
-                sniffed::read(file, &shown(path), &named(path), form, give)
-            }),
+            Self::Sniffed(path) => {
+                with_file(path, give, |file, give| sniffed::read(file, &shown(path), &named(path), form, give))
+            }
         }
     }
 }
 
 /// Reads a file that could be opened a moment ago. Where it no longer can, that is a note that failed.
-fn with_file(
-    path: &Path,
-    give: &mut Give<'_>,
-    read: impl FnOnce(BufReader<File>, &mut Give<'_>) -> bool,
-) -> bool {
+fn with_file(path: &Path, give: &mut Give<'_>, read: impl FnOnce(BufReader<File>, &mut Give<'_>) -> bool) -> bool {
     match File::open(path) {
         Ok(file) => read(BufReader::with_capacity(BUFFER, file), give),
         Err(cause) => give(Given { id: Ok(None), place: shown(path), text: Err(unread(&cause)), weight: 0 }),
@@ -203,6 +199,3 @@ fn unread(cause: &std::io::Error) -> Fault {
 fn too_long() -> Fault {
     Fault::text("max_length", "The note is longer than any that is taken, and was not read. Send it in parts.")
 }
-
-#[cfg(test)]
-mod tests;

@@ -43,6 +43,9 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
+/// A table whose names are read: the rows, how much the next may take, and the columns.
+type Begun<R> = (Reader<Bounded<io::Chain<io::Cursor<Vec<u8>>, R>>>, Rc<Cell<u64>>, Columns);
+
 /// Whether the file has the columns that are meant.
 pub(super) fn check(path: &Path, form: &Form) -> Result<(), BulkError> {
     let file = BufReader::new(open(path)?);
@@ -50,7 +53,7 @@ pub(super) fn check(path: &Path, form: &Form) -> Result<(), BulkError> {
 }
 
 /// Reads the names and chooses what stands between cells.
-fn begin<R: BufRead>(mut input: R, form: &Form) -> Result<(Reader<Bounded<io::Chain<io::Cursor<Vec<u8>>, R>>>, Rc<Cell<u64>>, Columns), String> {
+fn begin<R: BufRead>(mut input: R, form: &Form) -> Result<Begun<R>, String> {
     let mut head = Vec::new();
     input.by_ref().take(LONGEST_HEAD).read_until(b'\n', &mut head).map_err(|cause| cause.to_string())?;
     if head.starts_with(encoding::MARK) {

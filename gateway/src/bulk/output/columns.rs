@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use console::{measure_text_width, pad_str, Alignment};
+use console::{Alignment, measure_text_width, pad_str};
 
 use crate::{bulk::outcome::Outcome, extraction::Field};
 
@@ -27,7 +27,7 @@ pub(super) fn head(terminal: usize) -> String {
         out.push_str(GAP);
         out.push_str(&shown(field.name(), width(terminal)));
     }
-    ended(out)
+    ended(&out)
 }
 
 pub(super) fn add(outcome: &Outcome, terminal: usize, out: &mut String) {
@@ -43,10 +43,10 @@ pub(super) fn add(outcome: &Outcome, terminal: usize, out: &mut String) {
             line.push_str(&shown(if value.is_empty() { "-" } else { value }, width(terminal)));
         }
     }
-    out.push_str(&ended(line));
+    out.push_str(&ended(&line));
 }
 
-fn ended(line: String) -> String {
+fn ended(line: &str) -> String {
     format!("{}\n", line.trim_end())
 }
 
@@ -71,7 +71,8 @@ fn shown(text: &str, width: usize) -> String {
 /// Without control characters and marks that turn the direction of writing.
 fn plain(text: &str) -> Cow<'_, str> {
     let steers = |letter: char| {
-        letter.is_control() || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        letter.is_control()
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     if text.contains(steers) { Cow::Owned(text.replace(steers, " ")) } else { Cow::Borrowed(text) }
 }

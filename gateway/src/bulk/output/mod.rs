@@ -68,6 +68,3 @@ impl Form {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

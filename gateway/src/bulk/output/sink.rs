@@ -36,7 +36,6 @@ struct Output {
     whole: u64,
     /// Whether this run made it.
     new: bool,
-    begun: bool,
 }
 
 impl Sink {
@@ -56,7 +55,7 @@ impl Sink {
         // What is no regular file, such as a pipe, has no length.
         let _ = file.set_len(0);
         let ready = form.begin();
-        let output = Output { file, path: path.to_owned(), whole: 0, new, begun: false };
+        let output = Output { file, path: path.to_owned(), whole: 0, new };
         Ok(Self { target: Target::File(output), form, ready })
     }
 
@@ -64,7 +63,7 @@ impl Sink {
     pub(in crate::bulk) fn append(path: &Path, mut file: File, form: Form) -> Result<Self, BulkError> {
         let whole = file.seek(SeekFrom::End(0)).map_err(|cause| BulkError::unwritable(path, &cause))?;
         let ready = if whole == 0 { form.begin() } else { String::new() };
-        let output = Output { file, path: path.to_owned(), whole, new: false, begun: whole > 0 };
+        let output = Output { file, path: path.to_owned(), whole, new: false };
         Ok(Self { target: Target::File(output), form, ready })
     }
 
@@ -80,10 +79,12 @@ impl Sink {
             return Ok(());
         }
         match &mut self.target {
-            Target::Stdout(out) => out.write_all(bytes).and_then(|()| out.flush()).map_err(|cause| match cause.kind() {
-                io::ErrorKind::BrokenPipe => BulkError::ReaderLeft,
-                _ => BulkError::unwritable(Path::new("standard output"), &cause),
-            })?,
+            Target::Stdout(out) => {
+                out.write_all(bytes).and_then(|()| out.flush()).map_err(|cause| match cause.kind() {
+                    io::ErrorKind::BrokenPipe => BulkError::ReaderLeft,
+                    _ => BulkError::unwritable(Path::new("standard output"), &cause),
+                })?;
+            }
             Target::File(output) => output.write(bytes)?,
         }
         self.ready.clear();
@@ -114,9 +115,9 @@ impl Sink {
         }
     }
 
-    /// Nothing came of the run: a file that it made and did not write to goes.
+    /// Nothing came of the run: a file that it made goes.
     pub(in crate::bulk) fn give_up(self) {
-        if let Target::File(Output { path, new: true, begun: false, .. }) = self.target {
+        if let Target::File(Output { path, new: true, .. }) = self.target {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -130,7 +131,6 @@ impl Output {
             return Err(BulkError::unwritable(&self.path, &cause));
         }
         self.whole += bytes.len() as u64;
-        self.begun = true;
         Ok(())
     }
 }

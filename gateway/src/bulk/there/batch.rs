@@ -195,7 +195,10 @@ impl Taking {
                 Verdict::Ended
             }
             413 | 422 => Verdict::TooLarge,
-            401 | 403 => Verdict::Fatal(format!("the server refuses the key: {} Give --api-key-file", why.detail())),
+            401 | 403 => Verdict::Fatal(format!(
+                "the server refuses the key (it answers {}): give one it knows with --api-key-file",
+                why.status
+            )),
             404 | 405 | 415 => Verdict::Fatal(format!(
                 "the server has no route for batches (it answers {}): is it an older gateway, or another service?",
                 why.status

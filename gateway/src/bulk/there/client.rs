@@ -67,7 +67,8 @@ impl Client {
         }
         crate::vllm::install_tls();
         // A redirect would carry notes to whoever it names.
-        let builder = reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE).redirect(Policy::none());
+        let builder =
+            reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE).redirect(Policy::none());
         let builder = if local { builder.no_proxy() } else { builder };
         let http = builder.default_headers(headers).user_agent(concat!("gateway-extract/", env!("CARGO_PKG_VERSION")));
         let http = http.build().map_err(|error| BulkError::Failed(format!("no client can be made: {error}")))?;
@@ -180,18 +181,11 @@ impl Why {
     pub(super) fn of(status: u16, problem: Value) -> Self {
         let code = problem.get("code").and_then(Value::as_str).map(str::to_owned);
         let retry_after = problem.get("retry_after").and_then(Value::as_u64).map(Duration::from_secs);
-        match code {
-            Some(code) => Self { status, code, problem, retry_after },
-            None => {
-                let why = unreachable(&format!("The server answered {status}, and not as a gateway does."));
-                Self { status, ..why }
-            }
+        if let Some(code) = code {
+            return Self { status, code, problem, retry_after };
         }
-    }
-
-    /// The sentence for a person.
-    pub(super) fn detail(&self) -> &str {
-        self.problem.get("detail").and_then(Value::as_str).unwrap_or(&self.code)
+        let why = unreachable(&format!("The server answered {status}, and not as a gateway does."));
+        Self { status, ..why }
     }
 
     /// Whether the server has too much to do now, and may take it later.

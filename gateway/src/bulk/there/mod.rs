@@ -174,7 +174,7 @@ impl Run {
         if answers > 0 {
             (self.lost, self.pause) = (0, Pause::default());
         }
-        let mut wait = busy.is_some();
+        let (mut wait, mut too_large_alone) = (busy.is_some(), false);
         match verdict {
             batch::Verdict::Ended => {}
             batch::Verdict::Lost(_) if answers > 0 => wait = true,
@@ -185,8 +185,10 @@ impl Run {
                     self.ending.gone = Some(why);
                 }
             }
-            batch::Verdict::TooLarge if left.len() > 1 => self.most_notes = (left.len() / 2).max(1),
-            batch::Verdict::TooLarge => {}
+            batch::Verdict::TooLarge => {
+                too_large_alone = left.len() == 1;
+                self.most_notes = (left.len() / 2).max(1);
+            }
             batch::Verdict::Fatal(why) => self.ending.fatal = Some(why),
         }
         if wait && self.not_before.is_none() {
@@ -197,7 +199,7 @@ impl Run {
             self.not_before = None;
         }
         for pending in left {
-            let give_up = pending.tries > self.wanted.retries || self.stopping;
+            let give_up = pending.tries > self.wanted.retries || self.stopping || too_large_alone;
             if give_up || self.ending.gone.is_some() || self.ending.fatal.is_some() {
                 self.give_up(pending).await;
             } else {

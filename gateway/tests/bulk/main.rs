@@ -1,0 +1,10 @@
+//! `gateway extract` as a user runs it: the built program, real files, real signals, a real gateway and a fake one.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
+
+mod command;
+mod ends;
+mod fake_gateway;
+mod inputs;
+mod outputs;
+mod resume;
+mod server;
