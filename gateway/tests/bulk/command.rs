@@ -46,7 +46,7 @@ impl Desk {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
         command.current_dir(self.folder.path()).arg("extract").args(arguments);
-        if !arguments.contains(&"--server") {
+        if !arguments.contains(&"--server") && !arguments.contains(&"--engine") {
             command.args(["--engine", "rules"]);
         }
         for name in ["VLLM_BASE_URL", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {

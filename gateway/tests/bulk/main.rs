@@ -4,7 +4,11 @@
 mod command;
 mod ends;
 mod fake_gateway;
+#[path = "../http/fake_vllm.rs"]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
+mod fake_vllm;
 mod inputs;
+mod model;
 mod outputs;
 mod resume;
 mod server;
