@@ -85,7 +85,7 @@ install_browser_modules() {
   npm --prefix "$1" ci --ignore-scripts --no-audit --no-fund --loglevel=error
 }
 
-# A folder with node_modules/ for browser/docs.cjs.
+# A folder with node_modules/ for browser/run.cjs.
 browser_modules() {
   local inputs
   inputs=$(cat "$ci"/browser/package{,-lock}.json)

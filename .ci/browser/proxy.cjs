@@ -90,7 +90,7 @@ const ANSWERS = {
     tell('field', { name: 'cancer_type', value: 'melanoma' });
     tell('field', { name: 'stage', value: null });
   },
-  refused: (response) => refuse(response, problem(503, 'overloaded'), { 'retry-after': '2' }),
+  refused: (response) => refuse(response, problem(503, 'overloaded'), { 'retry-after': '9' }),
   invalid: (response) => refuse(response, problem(422, 'invalid_request', { errors: [{ field: 'text', rule: 'x', message: 'What is wrong with it.' }] })),
   stranger: (response) => refuse(response, problem(401, 'unauthorized')),
   html: (response) => {
@@ -101,7 +101,7 @@ const ANSWERS = {
   fails: (response) => {
     const tell = begin(response);
     tell('field', { name: 'cancer_type', value: 'melanoma' });
-    tell('error', problem(502, 'upstream_failed', { retry_after: 1 }));
+    tell('error', problem(502, 'upstream_failed', { retry_after: 9 }));
     response.end();
   },
   dies: (response) => {

@@ -66,6 +66,9 @@ async fn a_note_reaches_its_answer_and_nothing_else() {
         Act::ErrorEvent(object),
         Act::Drip,
         Act::WithLogprobs,
+        Act::Spoilt(None),
+        Act::Unended,
+        Act::Spoilt(Some(json!({"error": {"message": CANARY}}))),
     ]);
     let mut secrets = vec![CANARY.to_owned()];
     for act in acts {
@@ -76,6 +79,27 @@ async fn a_note_reaches_its_answer_and_nothing_else() {
     for secret in secrets {
         let leak = log.lines().find(|line| line.contains(&secret));
         assert_eq!(leak, None, "{secret}");
+    }
+}
+
+/// The same note in a stream and in batches. Its id comes back to its sender; what it says only in an answer.
+async fn many(client: &reqwest::Client, base: &str, note: &str, good: bool) {
+    let bad = json!({"id": "a", "text": [note]});
+    let all = json!([{"id": "b", "text": note}, bad, {"id": "b", "text": note}, {"id": note, "text": note}]);
+    for (path, kind, body) in [
+        ("stream", "application/json", json!({"text": note}).to_string()),
+        ("stream", "application/json", bad.to_string()),
+        ("batch", "application/json", json!({"notes": all}).to_string()),
+        ("batch", "application/json", json!({"notes": note}).to_string()),
+        ("batch", "application/x-ndjson", format!("{}\n{note}\n{}", all[0], all[1])),
+    ] {
+        let request = client.post(format!("{base}/api/v1/extract/{path}")).header("content-type", kind).body(body);
+        let text = request.send().await.unwrap().text().await.unwrap();
+        if !good {
+            // The provisional fields of a stream and the ids of a batch are the sender's.
+            let others = text.lines().filter(|line| !line.contains("\"value\"")).collect::<String>();
+            assert!(!others.replace(&format!("\"id\":\"{note}\""), "").contains(CANARY), "{path}: {text}");
+        }
     }
 }
 
@@ -120,6 +144,7 @@ async fn one_server(client: &reqwest::Client, act: Act) -> [String; 2] {
         }
         assert!(good || status != 200);
     }
+    many(client, &base, &note, good).await;
     // The note did go where it belongs.
     assert_eq!(fake.calls.load(SeqCst), fake.bodies.lock().await.len());
     assert!(fake.bodies.lock().await.iter().any(|body| body.to_string().contains(CANARY)));

@@ -113,7 +113,7 @@ async function submit() {
 function progress(mine, text) {
   const seen = new Set();
   const tell = () => {
-    byId('phase').textContent = `Reading: ${seen.size} of ${Object.keys(FIELDS).length} fields`;
+    byId('phase').textContent = `Reading: ${seen.size} of ${Object.keys(FIELDS).length} fields, which may still change`;
   };
   tell();
   byId('status').textContent = 'Reading the note.';
@@ -141,6 +141,7 @@ function startClock() {
     byId('elapsed').textContent = `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
     return byId('elapsed').textContent;
   };
+  show();
   const ticking = setInterval(show, 100);
   let ended = null;
   return () => {
@@ -174,6 +175,7 @@ function fail(error) {
     byId('access').hidden = false;
     byId('access').open = true;
   }
+  byId('intro').hidden = true;
   showProblem(refusal, submit);
   showModes(service.engine, health());
 }

@@ -9,8 +9,7 @@ export const EXAMPLES = [
 NGS on the liver biopsy: EGFR exon 19 deletion. PD-L1 TPS 60%. ALK and ROS1 negative.
 MRI of the head: no evidence of brain metastases.
 
-She started osimertinib 80 mg daily eight months ago and tolerates it well. CT of the chest and abdomen this week
-shows a partial response of the primary and of the liver lesions.
+She started osimertinib 80 mg daily eight months ago and tolerates it well. CT of the chest and abdomen this week shows a partial response of the primary and of the liver lesions.
 
 Plan: continue osimertinib, next imaging in three months.`,
   },
@@ -32,11 +31,9 @@ Recommendation: will start letrozole; adjuvant radiotherapy is planned.`,
     name: 'Discharge letter, colon',
     text: `Discharge letter
 
-Dear colleague, we report on a 71-year-old man with widely metastatic colon cancer. CT on admission: multiple
-pulmonary nodules consistent with lung metastases; a peritoneal deposit cannot be excluded. KRAS wild-type, MSI-high.
+Dear colleague, we report on a 71-year-old man with widely metastatic colon cancer. CT on admission: multiple pulmonary nodules consistent with lung metastases; a peritoneal deposit cannot be excluded. KRAS wild-type, MSI-high.
 
-He had received FOLFOX with bevacizumab last year, with stable disease for seven months, and now shows progressive
-disease. Pembrolizumab is considered for the next line.
+He had received FOLFOX with bevacizumab last year, with stable disease for seven months, and now shows progressive disease. Pembrolizumab is planned as the next line.
 
 Past history: prostatectomy for localised prostate cancer in 2011.`,
   },

@@ -27,7 +27,9 @@ export async function showModes(engine, health) {
   if (mine !== asked) return;
   if (state === null) return show([...rules, ['notice', 'The service does not answer.']]);
   const lines = [...rules];
-  if (STATES[state.status]) lines.push(['notice', STATES[state.status]]);
+  // Degraded it is too where it reads as well as ever and leaves no trace of it; a notice says that.
+  const reads = state.engine === 'rules' || state.vllm_available;
+  if (STATES[state.status] && !(state.status === 'degraded' && reads)) lines.push(['notice', STATES[state.status]]);
   for (const notice of state.notices ?? []) lines.push(['remark', NOTICES[notice] ?? notice]);
   show(lines);
 }

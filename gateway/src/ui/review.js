@@ -45,17 +45,24 @@ function filter() {
   show();
 }
 
+function matching() {
+  if (chosen.length === entries.length) return '';
+  return chosen.length === 1 ? ' that matches' : ' that match';
+}
+
 function show() {
   const entry = chosen[at];
   byId('previous').disabled = at <= 0;
   byId('next').disabled = at >= chosen.length - 1;
   byId('position').textContent = entry
-    ? `${(at + 1).toLocaleString('en')} of ${counted(chosen.length, 'note')}${chosen.length < entries.length ? ' that match' : ''}`
+    ? `${(at + 1).toLocaleString('en')} of ${counted(chosen.length, 'note')}${matching()}`
     : 'No note matches';
   byId('one').hidden = !entry;
   if (!entry) return reading.clear();
   const { id, text, outcome } = JSON.parse(blocks[entry.index].textContent);
   byId('id').textContent = id;
+  byId('no-text').hidden = text !== '';
+  byId('note').hidden = text === '';
   byId('error').hidden = !entry.failed;
   byId('provenance').textContent = outcome.result ? provenance(outcome.result) : '';
   byId('degraded').hidden = !outcome.result?.degraded;

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::extraction::{Assertion, Basis, Field};
+use crate::{
+    extraction::{Assertion, Basis, Field},
+    http,
+};
 
 /// What a reader finds in a review file: the text of its data blocks.
 fn blocks(html: &str) -> Vec<Value> {
@@ -50,4 +53,29 @@ fn the_page_has_a_word_for_all_that_an_answer_says() {
     assert_eq!(keys("FIELDS"), Field::ALL.map(Field::name));
     assert_eq!(keys("BASES"), Basis::ALL.map(Basis::name));
     assert_eq!(keys("ASSERTIONS"), Assertion::ALL.map(Assertion::name));
+    let document = http::document(&http::Documented::default());
+    for (object, schema) in [("WARNINGS", "WarningCode"), ("COMPARISONS", "Agreement")] {
+        let names = document.pointer(&format!("/components/schemas/{schema}/enum")).unwrap();
+        assert_eq!(json!(keys(object)), *names, "{schema}");
+    }
+}
+
+#[test]
+fn the_page_asks_for_nothing_but_its_own_files() {
+    let html = page(&Service { max_note_chars: 7, engine: "rules", guarded: true });
+    assert!(html.contains("data-max-note-chars=\"7\" data-engine=\"rules\" data-guarded=\"yes\""));
+    assert!(!html.contains("style=") && !html.contains("onclick") && !html.contains("{legend}"));
+    let named = |start: &str| -> Vec<String> {
+        html.split(start).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    for file in named("src=\"ui/").iter().chain(&named("href=\"ui/")) {
+        assert!(FILES.iter().any(|known| known.name == file), "{file}");
+    }
+    for file in FILES {
+        for import in file.body.split(" from './").skip(1) {
+            let name = import.split('\'').next().unwrap();
+            assert!(FILES.iter().any(|known| known.name == name), "{} imports {name}", file.name);
+        }
+        assert!(!file.body.contains("innerHTML") && !file.body.contains("localStorage"), "{}", file.name);
+    }
 }

@@ -2,7 +2,7 @@
 //! nothing.
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Response, header};
+use reqwest::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -56,10 +56,6 @@ impl Understand for Streamed<'_> {
     type Answer = Said;
 
     async fn of(&self, mut response: Response) -> Option<Said> {
-        let kind = response.headers().get(header::CONTENT_TYPE)?.as_bytes();
-        if !kind.starts_with(b"text/event-stream") {
-            return None;
-        }
         let mut telling = Telling { live: Live::new(self.listener), finish: None, tokens: 0, logprobs: None };
         let (mut events, mut seen) = (Events::default(), 0);
         while let Some(bytes) = response.chunk().await.ok()? {
@@ -75,7 +71,7 @@ impl Understand for Streamed<'_> {
                 telling.hear(&data)?;
             }
         }
-        // Not cut off as long as it says how it ended.
+        // Not cut off as long as it says how it ended; what has no events in it says nothing.
         telling.said()
     }
 }

@@ -54,6 +54,12 @@ pub(crate) enum Act {
     Drip,
     /// A good answer once there is a permit.
     Hold(Arc<Semaphore>),
+    /// A stream of these pieces, each once there is a permit.
+    Pieces(Vec<&'static str>, Arc<Semaphore>),
+    /// A stream that begins well, and then is an error or breaks off.
+    Spoilt(Option<Value>),
+    /// A stream that ends after a whole record, but does not say so.
+    Unended,
 }
 
 /// The server's address and what it has seen.
@@ -104,6 +110,7 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
     script.headers.lock().await.push(["x-request-id", "traceparent"].map(header));
     let call = script.calls.fetch_add(1, SeqCst);
     let wanted = body.get("logprobs").is_some();
+    let streams = body["stream"] == true;
     script.bodies.lock().await.push(body);
     let act = script.acts.get(call).or(script.acts.last()).unwrap().clone();
     let say = |text: &str, finish: &str| {
@@ -111,24 +118,24 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
                "usage": {"total_tokens": 100}})
     };
     match act {
-        Act::Say(text) => Json(say(&text, "stop")).into_response(),
-        Act::CutOff => Json(say("{\"cancer_type\": \"lu", "length")).into_response(),
+        Act::Say(text) => answer(say(&text, "stop"), streams),
+        Act::CutOff => answer(say("{\"cancer_type\": \"lu", "length"), streams),
         Act::NoUsage => {
-            let mut answer = say(RECORD, "stop");
-            answer["usage"] = Value::Null;
-            Json(answer).into_response()
+            let mut said = say(RECORD, "stop");
+            said["usage"] = Value::Null;
+            answer(said, streams)
         }
         Act::WithLogprobs => {
-            let mut answer = say(RECORD, "stop");
+            let mut said = say(RECORD, "stop");
             if wanted {
                 let stage = RECORD.find("IV").unwrap();
                 let token = |(at, byte): (usize, u8)| {
                     let probability: f64 = if (stage..stage + 2).contains(&at) { 0.25 } else { 0.5 };
                     json!({"token": "?", "bytes": [byte], "logprob": probability.ln()})
                 };
-                answer["choices"][0]["logprobs"]["content"] = RECORD.bytes().enumerate().map(token).collect();
+                said["choices"][0]["logprobs"]["content"] = RECORD.bytes().enumerate().map(token).collect();
             }
-            Json(answer).into_response()
+            answer(said, streams)
         }
         Act::NoChoices => Json(json!({"choices": []})).into_response(),
         Act::Html => Html("<h1>It works</h1>").into_response(),
@@ -136,7 +143,31 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
         Act::Hang => std::future::pending().await,
         Act::Hold(permits) => {
             permits.acquire().await.unwrap().forget();
-            Json(say(RECORD, "stop")).into_response()
+            answer(say(RECORD, "stop"), streams)
+        }
+        Act::Pieces(pieces, permits) => {
+            let pieces = stream::iter(pieces.into_iter().map(|piece| event(&piece_of(piece))));
+            let end = stream::iter(ends("stop", &json!({"total_tokens": 100})));
+            event_stream(pieces.chain(end).then(move |event| {
+                let permits = Arc::clone(&permits);
+                async move {
+                    permits.acquire().await.unwrap().forget();
+                    Ok(event)
+                }
+            }))
+        }
+        Act::Unended => event_stream(stream::iter([Ok(event(&piece_of(RECORD)))])),
+        Act::Spoilt(error) => {
+            let begun = stream::iter([Ok(event(&piece_of("{\"cancer_type\": \"lung adenocarcinoma\", \"stage\": ")))]);
+            match error {
+                Some(error) => event_stream(begun.chain(stream::iter([Ok(event(&error)), Ok(done())]))),
+                None => {
+                    event_stream(begun.chain(stream::iter([Err(io::Error::other("broken off"))])).then(async |part| {
+                        tokio::task::yield_now().await;
+                        part
+                    }))
+                }
+            }
         }
         // A panicking handler takes its connection with it.
         Act::Reset => std::panic::resume_unwind(Box::new("reset")),
@@ -163,6 +194,51 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
             Body::from_stream(bytes).into_response()
         }
     }
+}
+
+/// A completion whole, or as the events that it would come in.
+fn answer(said: Value, streams: bool) -> Response {
+    if !streams {
+        return Json(said).into_response();
+    }
+    let text = said["choices"][0]["message"]["content"].as_str().unwrap();
+    let letters: Vec<char> = text.chars().collect();
+    let likelihoods = said["choices"][0]["logprobs"]["content"].as_array();
+    // With log-probabilities a piece is a token, here of one byte.
+    let every = if likelihoods.is_some() { 1 } else { 3 };
+    let pieces = letters.chunks(every).map(|piece| piece.iter().collect::<String>()).enumerate();
+    let mut events: Vec<Bytes> = pieces
+        .map(|(at, piece)| {
+            let mut data = piece_of(&piece);
+            if let Some(likelihoods) = likelihoods {
+                data["choices"][0]["logprobs"] = json!({"content": [likelihoods[at]]});
+            }
+            event(&data)
+        })
+        .collect();
+    events.extend(ends(said["choices"][0]["finish_reason"].as_str().unwrap(), &said["usage"]));
+    event_stream(stream::iter(events.into_iter().map(Ok)))
+}
+
+fn piece_of(text: &str) -> Value {
+    json!({"choices": [{"delta": {"content": text}, "finish_reason": null}], "usage": null})
+}
+
+fn ends(finish: &str, usage: &Value) -> [Bytes; 3] {
+    let last = json!({"choices": [{"delta": {"content": ""}, "finish_reason": finish}]});
+    [event(&last), event(&json!({"choices": [], "usage": usage})), done()]
+}
+
+fn event(data: &Value) -> Bytes {
+    Bytes::from(format!("data: {data}\n\n"))
+}
+
+fn done() -> Bytes {
+    Bytes::from_static(b"data: [DONE]\n\n")
+}
+
+fn event_stream(events: impl futures_util::Stream<Item = io::Result<Bytes>> + Send + 'static) -> Response {
+    ([("content-type", "text/event-stream; charset=utf-8")], Body::from_stream(events)).into_response()
 }
 
 fn half(answer: &Value) -> Bytes {

@@ -17,7 +17,7 @@ use crate::send;
 
 const OPEN: [&str; 6] = ["/", "/health", "/health/live", "/health/ready", "/api/v1/schema", "/openapi.json"];
 
-fn guarded() -> (Router, String, tempfile::NamedTempFile) {
+pub(crate) fn guarded() -> (Router, String, tempfile::NamedTempFile) {
     let key = access::new_key().unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), access::line_for("frontend", &key).unwrap()).unwrap();

@@ -1,12 +1,15 @@
 //! The HTTP edge, in process: bad input, the golden document, and what an unmodified frontend needs.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
 
+mod batch;
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod fake_vllm;
 mod faults;
 mod keys;
 mod long_notes;
+mod pages;
 mod sockets;
+mod stream;
 
 use axum::{
     Router,

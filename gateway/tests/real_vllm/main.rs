@@ -3,6 +3,7 @@
 //! Needs what `gateway/tests/vllm/install.sh` installs. Never skips: what cannot start fails.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
 
+mod many;
 mod meaning;
 
 use std::{
@@ -127,6 +128,8 @@ async fn tiny_random_model() {
     fifty_at_once(&router).await;
     refusals(&router, port).await;
     a_vanished_caller_frees_the_gpu(&router, port).await;
+    many::a_reader_who_leaves_frees_the_gpu(&router, port).await;
+    many::a_batch_keeps_all_slots_busy(&router, port).await;
     a_killed_server_is_an_error(&router, server, port).await;
 }
 
@@ -201,6 +204,9 @@ async fn a_killed_server_is_an_error(router: &Router, server: Vllm, port: u16) {
             tokio::spawn(async move { post(&router, &body).await })
         })
         .collect();
+    let body = json!({"text": format!("Heard. {}", "lung ".repeat(1_000))}).to_string();
+    let heard = many::begun(router, "stream", "application/json", body).await;
+    let heard = tokio::spawn(heard.into_body().collect());
     let started = Instant::now();
     while running(port).await < 1.0 && !asked.iter().all(tokio::task::JoinHandle::is_finished) {
         assert!(started.elapsed() < Duration::from_secs(30), "the requests never ran");
@@ -218,6 +224,11 @@ async fn a_killed_server_is_an_error(router: &Router, server: Vllm, port: u16) {
             assert!(["upstream_failed", "upstream_unavailable"].contains(&code), "{answer}");
         }
     }
+    // A stream ends as one too, and says how.
+    let heard = heard.await.unwrap().unwrap().to_bytes();
+    let (last, said) = many::events(std::str::from_utf8(&heard).unwrap()).pop().unwrap();
+    let code = said["code"].as_str().unwrap_or(&last).to_owned();
+    assert!(["result", "upstream_failed", "upstream_unavailable"].contains(&code.as_str()), "{last} {said}");
     drop(server);
     let (status, problem) = post(router, &json!({"text": "Stage IV lung cancer."})).await;
     assert_eq!((status, &problem["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("upstream_unavailable")));
@@ -335,6 +346,7 @@ async fn trained_model() {
         "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|><|start_header_id|>user\
          <|end_header_id|>\n\n N <|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
     );
+    many::fields_come_while_the_model_writes(&router).await;
     control_tokens_are_data(&router, port).await;
     the_legacy_prompt_is_answered_or_refused(port).await;
     a_terminated_server_is_an_error(&router, server, port).await;

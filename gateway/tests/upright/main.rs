@@ -6,6 +6,7 @@ mod connections;
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod fake_vllm;
 mod leases;
+mod many;
 mod process;
 mod replicas;
 mod served;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gateway::server::ServerError;
+use gateway::{config::AuditSettings, server::ServerError};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -19,10 +19,15 @@ const NOTES: usize = 100;
 
 /// A gateway with a hundred notes under way, of which 32 are at the model server.
 async fn busy(drain: Duration) -> (Served, Fake, Arc<Semaphore>, JoinSet<(u16, String)>) {
+    busy_with(drain, AuditSettings::default()).await
+}
+
+async fn busy_with(drain: Duration, audit: AuditSettings) -> (Served, Fake, Arc<Semaphore>, JoinSet<(u16, String)>) {
     let permits = Arc::new(Semaphore::new(0));
     let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
     let mut settings = with_model(&[fake.address]);
     settings.admission.drain = drain;
+    settings.audit = audit;
     let served = Served::ready(settings).await;
     let mut notes = JoinSet::new();
     for _ in 0..NOTES {
@@ -68,15 +73,19 @@ async fn when_the_time_is_over_the_rest_is_told_and_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_waits_for_nothing() {
-    let (mut served, _fake, _permits, mut notes) = busy(Duration::from_secs(50)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let audit = AuditSettings { path: Some(path.clone()), ..AuditSettings::default() };
+    let (mut served, _fake, _permits, mut notes) = busy_with(Duration::from_secs(50), audit).await;
     served.stop();
     until("the gateway drains", async || served.app.readiness.is_draining()).await;
     served.now();
-    // Not even then is a caller left without an answer.
+    // Not even then is a caller left without an answer, nor a note without its line in the audit.
     while let Some(answer) = notes.join_next().await {
         assert_eq!(answer.unwrap(), pair(503, "draining"));
     }
     assert!(matches!(served.ended().await, Err(ServerError::CutOff(NOTES))));
+    assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), NOTES);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -150,7 +150,7 @@ impl Conductor {
             ErrorCode::DeadlineExceeded => problem.saying("Nothing more of the batch came."),
             _ => problem,
         };
-        let outcome = NoteOutcome::of(None, self.index, Err(problem));
+        let outcome = NoteOutcome::of(None, self.index, Err(problem.into()));
         self.index += 1;
         self.done(out, outcome).await
     }

@@ -6,10 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     extraction::Answer,
-    http::{
-        error::{NestedProblem, Problem},
-        request::NoteId,
-    },
+    http::{error::NestedProblem, note::Refused, request::NoteId},
 };
 
 /// What came of one note.
@@ -59,10 +56,10 @@ impl Summary {
 }
 
 impl NoteOutcome {
-    pub(super) fn of(id: Option<NoteId>, index: usize, outcome: Result<Answer, Problem>) -> Self {
+    pub(super) fn of(id: Option<NoteId>, index: usize, outcome: Result<Answer, Refused>) -> Self {
         match outcome {
             Ok(answer) => Self { id, index, status: 200, result: Some(answer), error: None },
-            Err(problem) => Self { id, index, status: problem.status, result: None, error: Some(problem.into()) },
+            Err(problem) => Self { id, index, status: problem.status, result: None, error: Some((*problem).into()) },
         }
     }
 

@@ -22,7 +22,7 @@ use crate::{
         arrival::Arrival,
         error::{ErrorCode, Problem, Violation},
         limits::Caller,
-        note::{self, Job},
+        note::{self, Job, Refused},
         request::{BadBody, Checked, Manner, NoteId},
     },
     rates::Allowed,
@@ -54,7 +54,7 @@ pub(super) struct Looked {
 impl Looked {
     /// Its outcome, where it is not read.
     pub(super) fn refused(self, problem: Problem) -> NoteOutcome {
-        NoteOutcome::of(self.id, self.index, Err(problem))
+        NoteOutcome::of(self.id, self.index, Err(problem.into()))
     }
 }
 
@@ -94,18 +94,18 @@ impl Reader {
             let mut audited = Audited::new(&app, &arrival, ROUTE, turn.principal.clone());
             audited.account.body_bytes = bytes;
             let reading = async {
-                let note = note.map_err(|bad| bad.problem(&arrival.id))?;
+                let note = note.map_err(|bad| Box::new(bad.problem(&arrival.id)))?;
                 audited.took(&note);
                 let job = Job { checked: Checked { note, manner }, turn, deadline, listener: None };
                 tokio::select! {
                     biased;
                     outcome = answer(&app, &arrival, &caller, &job, &mut audited) => outcome,
-                    () = app.work.is_cut_off() => Err(ErrorCode::Draining.problem(&arrival.id)),
+                    () = app.work.is_cut_off() => Err(ErrorCode::Draining.problem(&arrival.id).into()),
                 }
             };
             // A fault of ours costs its own note only.
             let outcome = AssertUnwindSafe(reading).catch_unwind().await;
-            let outcome = outcome.unwrap_or_else(|_| Err(ErrorCode::Internal.problem(&arrival.id)));
+            let outcome = outcome.unwrap_or_else(|_| Err(ErrorCode::Internal.problem(&arrival.id).into()));
             let (status, code) = match &outcome {
                 Ok(_) => (StatusCode::OK, None),
                 Err(problem) => (problem.code.status(), Some(problem.code.name())),
@@ -124,12 +124,12 @@ async fn answer(
     caller: &Caller,
     job: &Job,
     audited: &mut Audited,
-) -> Result<Answer, Problem> {
+) -> Result<Answer, Refused> {
     let _allowed = allowed(app, arrival, caller, job.deadline).await?;
     loop {
         let problem = match note::read(app, arrival, job, audited).await {
             Ok(done) => return Ok(done.answer),
-            Err(problem) => *problem,
+            Err(problem) => problem,
         };
         let pause = problem.retry_after().unwrap_or(PATIENCE).mul_f64(0.5 + fastrand::f64() / 2.0);
         if problem.code != ErrorCode::Overloaded || pause >= job.deadline.left() {
@@ -139,14 +139,14 @@ async fn answer(
     }
 }
 
-async fn allowed(app: &App, arrival: &Arrival, caller: &Caller, deadline: Deadline) -> Result<Allowed, Problem> {
+async fn allowed(app: &App, arrival: &Arrival, caller: &Caller, deadline: Deadline) -> Result<Allowed, Refused> {
     loop {
         let too_soon = match caller.admit(app, &arrival.id) {
             Ok(allowed) => return Ok(allowed),
             Err(too_soon) => too_soon,
         };
         if too_soon.after > PATIENCE || too_soon.after >= deadline.left() {
-            return Err(too_soon.told(app).0);
+            return Err(too_soon.told(app).0.into());
         }
         tokio::time::sleep(too_soon.after).await;
     }
