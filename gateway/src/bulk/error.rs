@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::INTERRUPTED;
+
 /// Why there is no result, or not all of it.
 #[derive(Debug, thiserror::Error)]
 pub enum BulkError {
@@ -25,6 +27,9 @@ pub enum BulkError {
     /// Another run writes to the output.
     #[error("{} is being written by another run of this command. Wait for it, or name another file", .0.display())]
     Locked(PathBuf),
+    /// A person stopped it before it began.
+    #[error("stopped before anything was read")]
+    Interrupted,
     /// Whoever read standard output left, as `head` does.
     #[error("standard output is read no more")]
     ReaderLeft,
@@ -42,6 +47,7 @@ impl BulkError {
             Self::Usage(_) => 2,
             Self::Failed(_) | Self::Unwritable { .. } => 1,
             Self::Locked(_) => 5,
+            Self::Interrupted => INTERRUPTED,
             Self::ReaderLeft => 0,
         }
     }

@@ -1,6 +1,7 @@
 //! Reads notes in this process, through the same pipeline as the service's.
 
 use std::{
+    borrow::Cow,
     panic::AssertUnwindSafe,
     sync::{
         Arc,
@@ -122,7 +123,12 @@ impl Here {
         // A note that breaks the engine is that note's failure.
         let answer = AssertUnwindSafe(self.answer(&note, &id, stop)).catch_unwind().await;
         match answer.unwrap_or(Err(ErrorCode::Internal)) {
-            Ok(answer) => Outcome::read(entry, self.keep_text, &answer),
+            Ok(answer) => {
+                let warnings = answer.warnings.iter().map(|warning| warning.code.name());
+                let degraded = answer.degraded.then_some("degraded");
+                let remarks = warnings.chain(degraded).map(Cow::Borrowed).collect();
+                Outcome::read(entry, self.keep_text, &answer, remarks)
+            }
             Err(code) => Outcome::problem(entry, self.keep_text, &Problem::new(code, &id)),
         }
     }

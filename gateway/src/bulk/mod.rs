@@ -49,7 +49,7 @@ pub const INTERRUPTED: u8 = 130;
 /// Columns of the table where nobody knows how wide the terminal is.
 const USUAL_WIDTH: usize = 160;
 /// Bytes of the longest note that is sent to a server, which has a limit of its own.
-const LONGEST_SENT: usize = 16 << 20;
+const LONGEST_SENT: usize = 8 << 20;
 
 /// Reads all notes, and gives the exit code. `engine_named`: whether the command line names an engine.
 pub async fn run(arguments: Arguments, settings: Settings, engine_named: bool) -> Result<u8, BulkError> {
@@ -99,14 +99,13 @@ impl Reader {
             retries: arguments.retries,
             keep_text: arguments.review.is_some(),
         };
-        let interrupted = || BulkError::Failed("stopped before anything was read".to_owned());
         let ready = async {
             match &arguments.server {
                 Some(url) => There::ready(url, arguments.api_key_file.as_deref(), wanted).await.map(Self::There),
                 None => Here::ready(settings, wanted).await.map(Self::Here),
             }
         };
-        tokio::select! { ready = ready => ready, () = stop.token.cancelled() => Err(interrupted()) }
+        tokio::select! { ready = ready => ready, () = stop.token.cancelled() => Err(BulkError::Interrupted) }
     }
 
     async fn read_all(

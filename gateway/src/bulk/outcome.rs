@@ -1,5 +1,7 @@
 //! What became of one note: the line that is written of it, as the batch route answers, and what is counted.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::{
@@ -13,6 +15,8 @@ pub(super) struct Outcome {
     pub(super) id: String,
     /// `{"id", "status", "result" or "error"}` and a line feed.
     pub(super) line: String,
+    /// What to be wary of where it was read: codes of warnings, `degraded`.
+    pub(super) remarks: Vec<Cow<'static, str>>,
     /// The problem's code where it failed.
     pub(super) failure: Option<String>,
     /// The note, where a review wants it.
@@ -67,9 +71,16 @@ struct Bad<'a, T> {
 
 impl Outcome {
     /// A note that was read.
-    pub(super) fn read<T: Serialize>(entry: Entry, keep_text: bool, result: &T) -> Self {
+    pub(super) fn read<T: Serialize>(
+        entry: Entry,
+        keep_text: bool,
+        result: &T,
+        mut remarks: Vec<Cow<'static, str>>,
+    ) -> Self {
         let line = line(&Good { id: &entry.id, status: 200, result });
-        Self::of(entry, keep_text, line, None)
+        remarks.sort_unstable();
+        remarks.dedup();
+        Self { remarks, ..Self::of(entry, keep_text, line, None) }
     }
 
     /// A note that failed, and the problem as it is written.
@@ -85,7 +96,7 @@ impl Outcome {
 
     fn of(entry: Entry, keep_text: bool, line: String, failure: Option<String>) -> Self {
         let Entry { id, text, weight } = entry;
-        Self { id, line, failure, text_bytes: text.len(), text: keep_text.then_some(text), weight }
+        Self { id, line, remarks: Vec::new(), failure, text_bytes: text.len(), text: keep_text.then_some(text), weight }
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Tally {
     size: Size,
     read: u64,
     failures: BTreeMap<String, u64>,
+    /// Notes with each kind of remark.
+    remarks: BTreeMap<String, u64>,
     skipped: u64,
     text_bytes: u64,
     /// Bytes of the inputs that are dealt with, and those of them that an earlier run had read.
@@ -30,6 +32,7 @@ impl Tally {
             size,
             read: 0,
             failures: BTreeMap::new(),
+            remarks: BTreeMap::new(),
             skipped: 0,
             text_bytes: 0,
             weight: 0,
@@ -43,13 +46,9 @@ impl Tally {
                 self.read += 1;
                 self.text_bytes += outcome.text_bytes as u64;
             }
-            Some(code) => match self.failures.get_mut(code) {
-                Some(count) => *count += 1,
-                None => {
-                    self.failures.insert(code.clone(), 1);
-                }
-            },
+            Some(code) => count(&mut self.failures, code),
         }
+        outcome.remarks.iter().for_each(|code| count(&mut self.remarks, code));
         self.weight += outcome.weight;
     }
 
@@ -97,8 +96,7 @@ impl Tally {
         let mut out = format!("{} notes in {seconds:.1} s: {} read", grouped(ended), grouped(self.read));
         let _ = write!(out, ", {} failed", grouped(self.failed()));
         if !self.failures.is_empty() {
-            let by_code = self.failures.iter().map(|(code, count)| format!("{} {code}", grouped(*count)));
-            let _ = write!(out, " ({})", by_code.collect::<Vec<_>>().join(", "));
+            let _ = write!(out, " ({})", by_code(&self.failures));
         }
         if self.skipped > 0 {
             let _ = write!(out, "; {} were done before", grouped(self.skipped));
@@ -107,6 +105,9 @@ impl Tally {
             #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
             let megabytes = self.text_bytes as f64 / 1e6 / seconds;
             let _ = write!(out, "\n{} notes/s, {megabytes:.2} MB/s of note text", rate(ended, seconds));
+        }
+        if !self.remarks.is_empty() {
+            let _ = write!(out, "\nread, but look at their warnings: {}", by_code(&self.remarks));
         }
         if self.size.passed_over > 0 {
             let _ = write!(
@@ -117,6 +118,19 @@ impl Tally {
         }
         out
     }
+}
+
+fn count(counts: &mut BTreeMap<String, u64>, code: &str) {
+    match counts.get_mut(code) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(code.to_owned(), 1);
+        }
+    }
+}
+
+fn by_code(counts: &BTreeMap<String, u64>) -> String {
+    counts.iter().map(|(code, count)| format!("{} {code}", grouped(*count))).collect::<Vec<_>>().join(", ")
 }
 
 fn rate(count: u64, seconds: f64) -> String {

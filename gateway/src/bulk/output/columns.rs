@@ -17,8 +17,9 @@ const ID: usize = 20;
 const GAP: &str = "  ";
 
 fn width(terminal: usize) -> usize {
-    let fields = Field::ALL.len();
-    (terminal.saturating_sub(ID) / fields).saturating_sub(GAP.len()).clamp(NARROW, WIDE)
+    // The last column is of the warnings.
+    let columns = Field::ALL.len() + 1;
+    (terminal.saturating_sub(ID) / columns).saturating_sub(GAP.len()).clamp(NARROW, WIDE)
 }
 
 pub(super) fn head(terminal: usize) -> String {
@@ -27,6 +28,8 @@ pub(super) fn head(terminal: usize) -> String {
         out.push_str(GAP);
         out.push_str(&shown(field.name(), width(terminal)));
     }
+    out.push_str(GAP);
+    out.push_str("warnings");
     ended(&out)
 }
 
@@ -42,6 +45,8 @@ pub(super) fn add(outcome: &Outcome, terminal: usize, out: &mut String) {
             line.push_str(GAP);
             line.push_str(&shown(if value.is_empty() { "-" } else { value }, width(terminal)));
         }
+        line.push_str(GAP);
+        line.push_str(&plain(&outcome.remarks.join("; ")));
     }
     out.push_str(&ended(&line));
 }

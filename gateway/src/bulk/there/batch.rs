@@ -1,7 +1,7 @@
 //! One batch: its notes are sent together, their answers written as they come. What got no answer, or is to be tried
 //! again, is left.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::{Buf, BytesMut};
 use reqwest::Response;
@@ -57,8 +57,9 @@ pub(super) struct Came {
     pub(super) answers: usize,
     /// Notes to be sent again.
     pub(super) left: Vec<Pending>,
-    /// When to come back, where the server said that it is busy.
-    pub(super) busy: Option<Duration>,
+    /// Whether the server said that it is busy, and when to come back, where it said that too.
+    pub(super) busy: bool,
+    pub(super) retry_after: Option<Duration>,
     pub(super) verdict: Verdict,
 }
 
@@ -82,6 +83,25 @@ struct Line<'a> {
     error: Option<Value>,
 }
 
+/// What to be wary of in a result.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Wary {
+    warnings: Vec<Warning>,
+    degraded: bool,
+}
+
+#[derive(Deserialize)]
+struct Warning {
+    code: String,
+}
+
+fn remarks(result: &str) -> Vec<Cow<'static, str>> {
+    let wary: Wary = serde_json::from_str(result).unwrap_or_default();
+    let warnings = wary.warnings.into_iter().map(|warning| Cow::Owned(warning.code));
+    warnings.chain(wary.degraded.then_some(Cow::Borrowed("degraded"))).collect()
+}
+
 impl Batch {
     /// Sends it and takes the answers.
     pub(super) async fn read(self) -> Came {
@@ -94,8 +114,17 @@ impl Batch {
         let answer = self.client.post(body).await;
         let Self { notes, events, window, answered, keep_text, .. } = self;
         let unanswered = notes.into_iter().map(Some).collect();
-        let mut taking =
-            Taking { unanswered, events, window, answered, keep_text, answers: 0, left: Vec::new(), busy: None };
+        let mut taking = Taking {
+            unanswered,
+            events,
+            window,
+            answered,
+            keep_text,
+            answers: 0,
+            left: Vec::new(),
+            busy: false,
+            retry_after: None,
+        };
         let (verdict, why) = match answer {
             Ok(answer) => taking.all(answer).await,
             Err(Refused::Unreachable(cause)) => {
@@ -117,7 +146,8 @@ struct Taking {
     keep_text: bool,
     answers: usize,
     left: Vec<Pending>,
-    busy: Option<Duration>,
+    busy: bool,
+    retry_after: Option<Duration>,
 }
 
 impl Taking {
@@ -164,13 +194,14 @@ impl Taking {
         match (line.result, line.error) {
             (Some(result), _) => {
                 self.window.grow();
-                self.end(Outcome::read(pending.entry, self.keep_text, &result)).await;
+                let remarks = remarks(result.get());
+                self.end(Outcome::read(pending.entry, self.keep_text, &result, remarks)).await;
             }
             (None, error) => {
                 let why = Why::of(line.status, error.unwrap_or_default());
                 *rest = Some(why.clone());
                 if why.is_busy() {
-                    self.busy = self.busy.max(Some(why.retry_after.unwrap_or_default()));
+                    self.is_busy(&why);
                     self.left.push(pending.refused(why));
                 } else {
                     let Why { status, code, problem, .. } = why;
@@ -179,6 +210,11 @@ impl Taking {
             }
         }
         self.answered.notify_one();
+    }
+
+    fn is_busy(&mut self, why: &Why) {
+        self.busy = true;
+        self.retry_after = self.retry_after.max(why.retry_after);
     }
 
     async fn end(&mut self, outcome: Outcome) {
@@ -191,7 +227,7 @@ impl Taking {
     fn refused(&mut self, why: &Why) -> Verdict {
         match why.status {
             429 | 503 | 504 => {
-                self.busy = self.busy.max(Some(why.retry_after.unwrap_or_default()));
+                self.is_busy(why);
                 Verdict::Ended
             }
             413 | 422 => Verdict::TooLarge,
@@ -212,6 +248,6 @@ impl Taking {
         self.window.back(unanswered.len());
         self.answered.notify_one();
         self.left.extend(unanswered.into_iter().map(|pending| pending.refused(why.clone())));
-        Came { answers: self.answers, left: self.left, busy: self.busy, verdict }
+        Came { answers: self.answers, left: self.left, busy: self.busy, retry_after: self.retry_after, verdict }
     }
 }

@@ -170,16 +170,17 @@ impl Run {
 
     /// What a batch left behind.
     async fn came(&mut self, came: Came) {
-        let Came { answers, left, busy, verdict } = came;
+        let Came { answers, left, busy, retry_after, verdict } = came;
         if answers > 0 {
             (self.lost, self.pause) = (0, Pause::default());
         }
-        let (mut wait, mut too_large_alone) = (busy.is_some(), false);
+        let (mut wait, mut too_large_alone) = (busy, false);
         match verdict {
             batch::Verdict::Ended => {}
             batch::Verdict::Lost(_) if answers > 0 => wait = true,
             batch::Verdict::Lost(why) => {
-                self.lost += 1;
+                // Batches that were lost together were lost once.
+                self.lost += u32::from(self.not_before.is_none());
                 wait = true;
                 if self.lost > self.wanted.retries {
                     self.ending.gone = Some(why);
@@ -189,16 +190,23 @@ impl Run {
                 too_large_alone = left.len() == 1;
                 self.most_notes = (left.len() / 2).max(1);
             }
-            batch::Verdict::Fatal(why) => self.ending.fatal = Some(why),
+            batch::Verdict::Fatal(why) => {
+                self.ending.fatal = Some(why);
+                self.stop.cancel();
+            }
         }
         if wait && self.not_before.is_none() {
             self.window.shrink();
-            self.not_before = Some(Instant::now() + self.pause.next(busy));
+            self.not_before = Some(Instant::now() + self.pause.next(retry_after));
         }
         if self.ending.gone.is_some() || self.ending.fatal.is_some() {
             self.not_before = None;
         }
-        for pending in left {
+        for mut pending in left {
+            // Where others are answered it is a matter of time; a note that took all of its own time counts.
+            if answers > 0 && pending.why.as_ref().is_some_and(|why| why.status != 504) {
+                pending.tries = pending.tries.saturating_sub(1);
+            }
             let give_up = pending.tries > self.wanted.retries || self.stopping || too_large_alone;
             if give_up || self.ending.gone.is_some() || self.ending.fatal.is_some() {
                 self.give_up(pending).await;
