@@ -156,12 +156,12 @@ fn give_all(
             Named::New(entry) => giver.blocking_send(entry).is_ok(),
             Named::Faulty(entry, fault) => {
                 let outcome = Outcome::problem(entry, keep_text, &fault.problem());
-                !giver.is_closed() && events.blocking_send(Event::Ended(outcome)).is_ok()
+                !giver.is_closed() && events.blocking_send(vec![Event::Ended(outcome)]).is_ok()
             }
             Named::Done(entry, offset) => {
                 let outcome::Entry { id, text, weight } = entry;
                 let skipped = Skipped { offset, id, text: keep_text.then_some(text), weight };
-                !giver.is_closed() && events.blocking_send(Event::Skipped(skipped)).is_ok()
+                !giver.is_closed() && events.blocking_send(vec![Event::Skipped(skipped)]).is_ok()
             }
         });
         if !more {

@@ -4,8 +4,8 @@ use tokio::sync::mpsc::Receiver;
 
 use super::{BulkError, outcome::Event, output::Sink, progress::Progress, review::Review, tally::Tally};
 
-/// Outcomes that are written at once, where so many are there.
-const AT_ONCE: usize = 64;
+/// Bundles of outcomes that are written at once, where so many are there.
+const AT_ONCE: usize = 16;
 
 /// Everything that hears of outcomes.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Writes until there are no more outcomes, or writing fails.
-    pub(super) fn run(mut self, mut events: Receiver<Event>) -> (Self, Result<(), BulkError>) {
+    pub(super) fn run(mut self, mut events: Receiver<Vec<Event>>) -> (Self, Result<(), BulkError>) {
         let mut batch = Vec::with_capacity(AT_ONCE);
         while events.blocking_recv_many(&mut batch, AT_ONCE) > 0 {
             let taken = self.take(&batch);
@@ -31,15 +31,15 @@ impl Writer {
         (self, Ok(()))
     }
 
-    fn take(&mut self, events: &[Event]) -> Result<(), BulkError> {
-        for event in events {
+    fn take(&mut self, bundles: &[Vec<Event>]) -> Result<(), BulkError> {
+        for event in bundles.iter().flatten() {
             if let Event::Ended(outcome) = event {
                 self.sink.add(outcome);
             }
         }
         self.sink.write()?;
         // Only what is written counts.
-        for event in events {
+        for event in bundles.iter().flatten() {
             match event {
                 Event::Ended(outcome) => {
                     self.tally.ended(outcome);

@@ -220,7 +220,7 @@ impl Taking {
     async fn end(&mut self, outcome: Outcome) {
         self.answers += 1;
         // Where nobody writes any more, the run is about to stop.
-        let _ = self.events.send(Event::Ended(outcome)).await;
+        let _ = self.events.send(vec![Event::Ended(outcome)]).await;
     }
 
     /// What it means that the server took nothing, or nothing more.

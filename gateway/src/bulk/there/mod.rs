@@ -228,7 +228,7 @@ impl Run {
         let why = why.unwrap_or_else(|| client::unreachable("It could not be sent: the server could not be reached."));
         let outcome = Outcome::failed(entry, self.wanted.keep_text, why.status, &why.code, &why.problem);
         // Where nobody writes any more, nobody asks for it either.
-        let _ = self.events.send(Event::Ended(outcome)).await;
+        let _ = self.events.send(vec![Event::Ended(outcome)]).await;
     }
 }
 
