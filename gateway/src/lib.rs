@@ -6,6 +6,7 @@
 pub mod access;
 pub mod admission;
 pub mod audit;
+pub mod bulk;
 pub mod config;
 pub mod eval;
 pub mod extraction;

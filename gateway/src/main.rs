@@ -14,7 +14,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gateway::{
-    access,
+    access, bulk,
     config::{EngineChoice, Flags, Settings},
     eval::{self, EvalError, Format, Sources},
     extraction::{Ask, Deadline, Note, Record, TokenBudget, Wishes},
@@ -28,9 +28,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// The system's allocator costs each request a fifth more time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// The exit code after Ctrl-C.
-const INTERRUPTED: u8 = 130;
 
 /// The note of `gateway selftest`: made up, and easy.
 const SYNTHETIC_NOTE: &str = "62-year-old woman with stage IIIB invasive ductal carcinoma of the left breast, ER \
@@ -87,6 +84,8 @@ enum Command {
         /// Who the key is for: letters, digits, dots, hyphens, underscores
         name: String,
     },
+    /// Read many notes: files, folders, JSON lines, CSV
+    Extract(bulk::Arguments),
     /// Score the configured engine, or predictions, against labelled notes
     Eval {
         /// Labelled notes, JSON lines: {"id", "text", "expected": {...}}
@@ -118,6 +117,7 @@ fn main() -> ExitCode {
         Command::HashKey { name } => return ended(hash_key(&name)),
         _ => {}
     }
+    let engine_named = cli.flags.engine.is_some() || cli.flags.vllm_url.is_some();
     let flags = Flags {
         config: cli.flags.config,
         listen: cli.flags.listen,
@@ -148,6 +148,7 @@ fn main() -> ExitCode {
         }
         Command::Healthcheck { format } => runtime.block_on(healthcheck(&settings, format)),
         Command::Selftest => runtime.block_on(selftest(settings)),
+        Command::Extract(arguments) => return extract(&runtime, arguments, settings, engine_named),
         Command::Eval { gold, predictions, format } => {
             runtime.block_on(eval(&Sources { gold, predictions }, settings, format))
         }
@@ -223,7 +224,7 @@ async fn serve(settings: Settings) -> ExitCode {
         Err(error) => (Err(error), false),
     };
     drop(telemetry);
-    if interrupted { ExitCode::from(INTERRUPTED) } else { ended(done) }
+    if interrupted { ExitCode::from(bulk::INTERRUPTED) } else { ended(done) }
 }
 
 async fn serve_until_signal(settings: Settings) -> Result<bool, Box<dyn std::error::Error>> {
@@ -290,6 +291,21 @@ async fn healthcheck(settings: &Settings, format: HealthFormat) -> Outcome {
         printed(&Value::Object(all).to_string())?;
     }
     if ready { Ok(()) } else { Err(format!("not ready: {said}").into()) }
+}
+
+fn extract(
+    runtime: &tokio::runtime::Runtime,
+    arguments: bulk::Arguments,
+    settings: Settings,
+    engine_named: bool,
+) -> ExitCode {
+    match runtime.block_on(bulk::run(arguments, settings, engine_named)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
 }
 
 async fn eval(sources: &Sources, settings: Settings, format: Format) -> Outcome {

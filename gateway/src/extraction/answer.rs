@@ -157,3 +157,35 @@ pub enum WarningCode {
     /// wording or a language that the rules do not know.
     NoOncologyTerms,
 }
+
+impl WarningCode {
+    /// The code's name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnsupportedValue => "unsupported_value",
+            Self::ContradictedValue => "contradicted_value",
+            Self::ConflictingValues => "conflicting_values",
+            Self::PartlyUnread => "partly_unread",
+            Self::NoOncologyTerms => "no_oncology_terms",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_are_called_as_they_are_written() {
+        for code in [
+            WarningCode::UnsupportedValue,
+            WarningCode::ContradictedValue,
+            WarningCode::ConflictingValues,
+            WarningCode::PartlyUnread,
+            WarningCode::NoOncologyTerms,
+        ] {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.name());
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The command line of `gateway extract`, and what of it does not go together. Nothing is opened here but
+//! looked at.
+
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, ValueEnum};
+
+use super::BulkError;
+
+/// Reads many notes: files, folders, JSON lines, CSV.
+#[derive(Args, Clone, Debug)]
+pub struct Arguments {
+    /// Notes: .txt files, folders of them, .jsonl, .csv, or - for standard input
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    /// File to write results to (default: standard output)
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// How to write them (default: by the name of --out; on a terminal a table, else JSON lines)
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Have a running gateway read the notes, such as `http://127.0.0.1:8080` (default: this process reads them)
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+    /// File whose first line is the API key for --server
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub api_key_file: Option<PathBuf>,
+    /// Most notes under way at once (default: all cores; with a model server, as many as it may run; with --server,
+    /// as many as it takes, up to 512)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub concurrency: Option<u16>,
+    /// How often a note is tried again where the server is busy or away
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub retries: u32,
+    /// Go on with --out: notes that are in it are skipped, those that failed are tried again
+    #[arg(long, requires = "out", conflicts_with = "force")]
+    pub resume: bool,
+    /// Overwrite --out and --review where they exist
+    #[arg(long)]
+    pub force: bool,
+    /// Write a page to read results on beside their notes
+    #[arg(long, value_name = "F.html")]
+    pub review: Option<PathBuf>,
+    /// Column of a CSV, or key of JSON lines, that holds the note
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    pub text_column: String,
+    /// Column or key that holds the note's id (default: `id` if there is one, else the line's number)
+    #[arg(long, value_name = "NAME")]
+    pub id_column: Option<String>,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A JSON object a line, as the batch route answers.
+    Jsonl,
+    /// One JSON object with all results and a summary.
+    Json,
+    /// A row a note, for spreadsheets.
+    Csv,
+    /// Columns for people.
+    Table,
+}
+
+impl Format {
+    fn of(out: &Path) -> Option<Self> {
+        let extension = out.extension()?.to_str()?.to_ascii_lowercase();
+        match extension.as_str() {
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "json" => Some(Self::Json),
+            "csv" => Some(Self::Csv),
+            "txt" => Some(Self::Table),
+            _ => None,
+        }
+    }
+}
+
+impl Arguments {
+    /// The format that is meant.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        let by_name = self.out.as_deref().and_then(Format::of);
+        let terminal = self.out.is_none() && std::io::stdout().is_terminal();
+        self.format.or(by_name).unwrap_or(if terminal { Format::Table } else { Format::Jsonl })
+    }
+
+    /// Refuses what does not go together, before anything is opened.
+    pub(super) fn check(&self, engine_named: bool) -> Result<(), BulkError> {
+        let format = self.format();
+        if self.server.is_some() && engine_named {
+            return usage("--engine and --vllm-url are for reading here: with --server, that server's engine reads");
+        }
+        if self.resume && !matches!(format, Format::Jsonl | Format::Csv) {
+            return usage("--resume needs an output that can be read again: --format jsonl or csv");
+        }
+        if self.resume && self.review.is_some() && format != Format::Jsonl {
+            return usage(
+                "--review with --resume needs --format jsonl: a CSV has no evidence of the notes done earlier",
+            );
+        }
+        if self.inputs.iter().filter(|input| *input == Path::new("-")).count() > 1 {
+            return usage("standard input can be read once: give - once");
+        }
+        if let Some(out) = &self.out {
+            self.check_target(out, "--out", true)?;
+        }
+        if let Some(review) = &self.review {
+            self.check_target(review, "--review", false)?;
+            if self.out.as_deref() == Some(review) {
+                return usage("--out and --review name the same file");
+            }
+        }
+        Ok(())
+    }
+
+    /// An existing file is neither an input nor overwritten by accident.
+    fn check_target(&self, target: &Path, flag: &str, resumable: bool) -> Result<(), BulkError> {
+        let Ok(known) = target.canonicalize() else { return Ok(()) };
+        let shown = target.display();
+        if self.inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == known)) {
+            return usage(&format!("{flag} {shown} is also an input: it would be overwritten"));
+        }
+        if known.is_dir() {
+            return usage(&format!("{flag} {shown} is a folder: name a file"));
+        }
+        if known.is_file() && !self.force && !self.resume {
+            let also = if resumable { "--resume to go on with it, " } else { "" };
+            return usage(&format!("{flag} {shown} exists. Give {also}--force to overwrite it, or another name"));
+        }
+        Ok(())
+    }
+}
+
+fn usage<T>(why: &str) -> Result<T, BulkError> {
+    Err(BulkError::Usage(why.to_owned()))
+}

@@ -1,0 +1,91 @@
+//! JSON lines: an object a line. A line that is broken is a note that failed; the others are read.
+
+use std::io::{self, BufRead, Read};
+
+use serde_json::{Map, Value};
+
+use super::{Fault, Form, Give, Given, encoding, unread};
+
+/// Bytes of the longest line that is read: that of the longest note, written with an escape for each letter.
+const LONGEST_LINE: u64 = 64 << 20;
+
+pub(super) fn read(mut input: impl BufRead, prefix: &str, form: &Form, give: &mut Give<'_>) -> bool {
+    let mut line = Vec::new();
+    for number in 1u64.. {
+        let place = || format!("{prefix}line-{number}");
+        let failed = |fault, weight| Given { id: Ok(None), place: place(), text: Err(fault), weight };
+        line.clear();
+        let given = match next_line(&mut input, &mut line) {
+            Ok(0) => break,
+            Ok(weight) if weight > LONGEST_LINE => {
+                failed(Fault::not_json("The line is longer than 64 MiB and was not read."), weight)
+            }
+            Ok(weight) => {
+                let text = line.strip_prefix(encoding::MARK).filter(|_| number == 1).unwrap_or(&line);
+                if text.trim_ascii().is_empty() {
+                    continue;
+                }
+                match note(text, form) {
+                    Ok((id, text)) => Given { id, place: place(), text, weight },
+                    Err(fault) => failed(fault, weight),
+                }
+            }
+            Err(cause) => return give(failed(unread(&cause), 0)),
+        };
+        if !give(given) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Reads a line and says how many bytes it took. Of one that is too long, only the beginning is kept.
+fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
+    let mut took = input.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', line)? as u64;
+    if took > LONGEST_LINE && line.last() != Some(&b'\n') {
+        *line = Vec::new();
+        took += input.skip_until(b'\n')? as u64;
+    }
+    Ok(took)
+}
+
+type Parts = (Result<Option<String>, Fault>, Result<String, Fault>);
+
+/// Id and text of a line, each good or not; an error where it is no object at all.
+fn note(line: &[u8], form: &Form) -> Result<Parts, Fault> {
+    let mut object: Map<String, Value> = match serde_json::from_slice(line) {
+        Ok(Value::Object(object)) => object,
+        Ok(_) => return Err(Fault::not_json("The line is JSON, but not an object such as {\"id\", \"text\"}.")),
+        Err(error) => return Err(Fault::not_json(broken(line, &error))),
+    };
+    let (text_key, id_key) = (form.text.as_str(), form.id_key());
+    let text = match object.remove(text_key) {
+        Some(Value::String(text)) if text.len() > form.longest => Err(super::too_long()),
+        Some(Value::String(text)) => Ok(text),
+        Some(_) => Err(Fault::text("type", format!("`{text_key}` must be a string."))),
+        None => Err(Fault::text(
+            "required",
+            format!("The line has no `{text_key}`. If the note stands under another key, name it with --text-column."),
+        )),
+    };
+    let id = match object.remove(id_key) {
+        None | Some(Value::Null) if form.id.is_none() => Ok(None),
+        Some(Value::String(id)) if id.is_empty() => Ok(None),
+        Some(Value::String(id)) => Ok(Some(id)),
+        Some(Value::Number(id)) => Ok(Some(id.to_string())),
+        None => Err(Fault::id("required", format!("The line has no `{id_key}`."))),
+        Some(_) => Err(Fault::id("type", format!("`{id_key}` must be a string or a number."))),
+    };
+    Ok((id, text))
+}
+
+/// What is wrong with it, by place; never by its words.
+fn broken(line: &[u8], error: &serde_json::Error) -> String {
+    if std::str::from_utf8(line).is_err() {
+        return "The line is not UTF-8. Convert the file, for example: iconv -f WINDOWS-1252 -t UTF-8.".to_owned();
+    }
+    if error.is_eof() {
+        return "The line is not JSON: it ends too early.".to_owned();
+    }
+    format!("The line is not JSON: wrong at column {}.", error.column())
+}

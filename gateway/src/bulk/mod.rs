@@ -1,0 +1,171 @@
+//! `gateway extract`: many notes from the command line, read here or by a running gateway.
+//!
+//! Inputs are a stream, ids are unique, results are written as they come and a run that was stopped can be gone
+//! on with. A note that fails is written with its error and never stops the others. Nothing of a note is ever
+//! said on standard error.
+
+mod arguments;
+mod ending;
+mod error;
+mod here;
+mod ids;
+mod input;
+mod outcome;
+mod output;
+mod pause;
+mod progress;
+mod queue;
+mod resume;
+mod review;
+mod stop;
+mod tally;
+mod there;
+mod writer;
+
+use std::io::{self, IsTerminal};
+
+pub use self::{
+    arguments::{Arguments, Format},
+    error::BulkError,
+};
+use self::{
+    here::{Ending, Here, Wanted},
+    ids::{Done, Ids, Named},
+    input::{Form, Source},
+    outcome::{Event, Outcome, Skipped},
+    output::Sink,
+    progress::{Progress, say},
+    review::Review,
+    stop::Stop,
+    tally::Tally,
+    there::There,
+    writer::Writer,
+};
+use crate::config::Settings;
+
+/// The exit code after Ctrl-C.
+pub const INTERRUPTED: u8 = 130;
+
+/// Columns of the table where nobody knows how wide the terminal is.
+const USUAL_WIDTH: usize = 160;
+/// Bytes of the longest note that is sent to a server, which has a limit of its own.
+const LONGEST_SENT: usize = 8 << 20;
+
+/// Reads all notes, and gives the exit code. `engine_named`: whether the command line names an engine.
+pub async fn run(arguments: Arguments, settings: Settings, engine_named: bool) -> Result<u8, BulkError> {
+    arguments.check(engine_named)?;
+    let longest = match arguments.server {
+        Some(_) => LONGEST_SENT,
+        None => settings.limits.max_note_chars.saturating_mul(4),
+    };
+    let form = Form { text: arguments.text_column.clone(), id: arguments.id_column.clone(), longest };
+    let (sources, size) = Source::all(&arguments.inputs, &form)?;
+    let stop = Stop::on_signals().map_err(|error| BulkError::Failed(format!("no signals can be had: {error}")))?;
+    let reader = Reader::ready(&arguments, &settings, &stop).await?;
+    let (sink, done) = open(&arguments)?;
+    let review = arguments.review.as_deref().map(Review::create).transpose()?;
+    let on_terminal = arguments.out.is_none() && io::stdout().is_terminal();
+    let writer = Writer { sink, review, tally: Tally::new(size), progress: Progress::new(size.bytes, on_terminal) };
+
+    let (giver, entries) = queue::entries();
+    let (events, written) = queue::events();
+    let keep_text = arguments.review.is_some();
+    let (ids, told) = (Ids::new(done), events.clone());
+    // Not waited for: it may sit in a read of standard input that never ends.
+    std::thread::spawn(move || give_all(&sources, &form, ids, keep_text, &giver, &told));
+    let halt = stop.token.clone();
+    let writing = tokio::task::spawn_blocking(move || {
+        let ended = writer.run(written);
+        if ended.1.is_err() {
+            halt.cancel();
+        }
+        ended
+    });
+    let ending = reader.read_all(entries, events, stop.token.clone()).await;
+    let (writer, outcome) = writing.await.map_err(|error| BulkError::Failed(error.to_string()))?;
+    ending::finish(&arguments, writer, outcome, &ending, &stop)
+}
+
+/// Who reads the notes.
+enum Reader {
+    Here(Here),
+    There(There),
+}
+
+impl Reader {
+    async fn ready(arguments: &Arguments, settings: &Settings, stop: &Stop) -> Result<Self, BulkError> {
+        let wanted = Wanted {
+            concurrency: arguments.concurrency.map(usize::from),
+            retries: arguments.retries,
+            keep_text: arguments.review.is_some(),
+        };
+        let ready = async {
+            match &arguments.server {
+                Some(url) => There::ready(url, arguments.api_key_file.as_deref(), wanted).await.map(Self::There),
+                None => Here::ready(settings, wanted).await.map(Self::Here),
+            }
+        };
+        tokio::select! { ready = ready => ready, () = stop.token.cancelled() => Err(BulkError::Interrupted) }
+    }
+
+    async fn read_all(
+        self,
+        entries: queue::Entries,
+        events: queue::Events,
+        stop: tokio_util::sync::CancellationToken,
+    ) -> Ending {
+        match self {
+            Self::Here(here) => here.read_all(entries, events, stop).await,
+            Self::There(there) => there.read_all(entries, events, stop).await,
+        }
+    }
+}
+
+fn open(arguments: &Arguments) -> Result<(Sink, Done), BulkError> {
+    let width = console::Term::stdout().size_checked().map_or(USUAL_WIDTH, |(_, columns)| usize::from(columns));
+    let format = arguments.format();
+    let form = output::Form::new(format, width);
+    match &arguments.out {
+        None => Ok((Sink::stdout(form), Done::new())),
+        Some(path) if arguments.resume => {
+            let resumed = resume::open(path, format)?;
+            let torn = if resumed.torn { "; a line that was torn was taken out" } else { "" };
+            say(&format!(
+                "going on with {}: {} notes are done, {} that failed are tried again{torn}",
+                path.display(),
+                tally::grouped(resumed.done.len() as u64),
+                tally::grouped(resumed.failed)
+            ));
+            Ok((Sink::append(path, resumed.file, form)?, resumed.done))
+        }
+        Some(path) => Ok((Sink::create(path, form)?, Done::new())),
+    }
+}
+
+/// Gives every note of the inputs its id and hands it on, until all are, or nobody takes them any more.
+fn give_all(
+    sources: &[Source],
+    form: &Form,
+    mut ids: Ids,
+    keep_text: bool,
+    giver: &tokio::sync::mpsc::Sender<outcome::Entry>,
+    events: &queue::Events,
+) {
+    for source in sources {
+        let more = source.read(form, sources.len() > 1, &mut |given| match ids.name(given) {
+            Named::New(entry) => giver.blocking_send(entry).is_ok(),
+            Named::Faulty(entry, fault) => {
+                let outcome = Outcome::problem(entry, keep_text, &fault.problem());
+                !giver.is_closed() && events.blocking_send(vec![Event::Ended(outcome)]).is_ok()
+            }
+            Named::Done(entry, offset) => {
+                let outcome::Entry { id, text, weight } = entry;
+                let skipped = Skipped { offset, id, text: keep_text.then_some(text), weight };
+                !giver.is_closed() && events.blocking_send(vec![Event::Skipped(skipped)]).is_ok()
+            }
+        });
+        if !more {
+            return;
+        }
+    }
+}

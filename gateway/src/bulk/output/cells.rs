@@ -1,0 +1,70 @@
+//! CSV for spreadsheets: UTF-8 with its mark, quoted as RFC 4180 says, and no cell that a spreadsheet would
+//! take for a formula.
+
+use crate::{bulk::outcome::Outcome, extraction::Field};
+
+use super::row::Row;
+
+/// The names of the columns, in order. The last cell never holds a line break: what ends with one is whole.
+pub(in crate::bulk) const HEAD: [&str; 12] = [
+    "id",
+    "status",
+    Field::CancerType.name(),
+    Field::Stage.name(),
+    Field::GeneMutation.name(),
+    Field::Biomarker.name(),
+    Field::Treatment.name(),
+    Field::Response.name(),
+    Field::MetastasisSite.name(),
+    "warnings",
+    "engine",
+    "error",
+];
+
+pub(super) fn head() -> String {
+    format!("\u{feff}{}\r\n", HEAD.join(","))
+}
+
+pub(super) fn add(outcome: &Outcome, out: &mut String) {
+    let Some(row) = Row::of(&outcome.line) else { return };
+    cell(&row.id, out);
+    out.push(',');
+    out.push_str(&row.status.to_string());
+    for field in Field::ALL {
+        out.push(',');
+        cell(row.value(field), out);
+    }
+    let engine = row.result.as_ref().map_or("", |result| &result.engine);
+    for last in [row.warnings().as_str(), engine, row.error().as_str()] {
+        out.push(',');
+        cell(last, out);
+    }
+    out.push_str("\r\n");
+}
+
+/// Whether a value gets an apostrophe before it. One that has some already gets one more, so that taking one
+/// off gives the value again.
+pub(in crate::bulk) fn is_guarded(value: &str) -> bool {
+    value.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
+}
+
+/// One cell. Spreadsheets take what begins with these for a formula, which may call programs and the network;
+/// the apostrophe says that it is text.
+fn cell(value: &str, out: &mut String) {
+    let formula = is_guarded(value);
+    if !formula && !value.contains([',', '"', '\r', '\n']) {
+        out.push_str(value);
+        return;
+    }
+    out.push('"');
+    if formula {
+        out.push('\'');
+    }
+    for letter in value.chars() {
+        if letter == '"' {
+            out.push('"');
+        }
+        out.push(letter);
+    }
+    out.push('"');
+}

@@ -1,0 +1,93 @@
+//! One result as cells and columns show it, read from its line.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::extraction::Field;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Row<'a> {
+    #[serde(borrow)]
+    pub(super) id: Cow<'a, str>,
+    pub(super) status: u16,
+    #[serde(borrow, default)]
+    pub(super) result: Option<Reading<'a>>,
+    #[serde(borrow, default)]
+    pub(super) error: Option<Failure<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Reading<'a> {
+    #[serde(borrow)]
+    cancer_type: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    stage: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    gene_mutation: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    biomarker: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    treatment: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    response: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    metastasis_site: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(super) engine: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(super) warnings: Vec<Warning<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Warning<'a> {
+    #[serde(borrow)]
+    code: Cow<'a, str>,
+    #[serde(borrow, default)]
+    field: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Failure<'a> {
+    #[serde(borrow, default)]
+    code: Cow<'a, str>,
+    #[serde(borrow, default)]
+    detail: Cow<'a, str>,
+}
+
+impl<'a> Row<'a> {
+    pub(super) fn of(line: &'a str) -> Option<Self> {
+        serde_json::from_str(line).ok()
+    }
+
+    /// The value of a field; empty where there is none.
+    pub(super) fn value(&self, field: Field) -> &str {
+        let Some(result) = &self.result else { return "" };
+        let value = match field {
+            Field::CancerType => &result.cancer_type,
+            Field::Stage => &result.stage,
+            Field::GeneMutation => &result.gene_mutation,
+            Field::Biomarker => &result.biomarker,
+            Field::Treatment => &result.treatment,
+            Field::Response => &result.response,
+            Field::MetastasisSite => &result.metastasis_site,
+        };
+        value.as_deref().unwrap_or_default()
+    }
+
+    /// Codes of the warnings, each with its field where it has one.
+    pub(super) fn warnings(&self) -> String {
+        let warnings = self.result.iter().flat_map(|result| &result.warnings);
+        let said = warnings.map(|warning| match &warning.field {
+            Some(field) => format!("{} ({field})", warning.code),
+            None => warning.code.clone().into_owned(),
+        });
+        said.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Code and sentence of the problem, on one line; empty where it was read.
+    pub(super) fn error(&self) -> String {
+        let Some(error) = &self.error else { return String::new() };
+        format!("{}: {}", error.code, error.detail).replace(['\r', '\n'], " ")
+    }
+}

@@ -1,0 +1,276 @@
+//! Goes on where an earlier run stopped: which notes its output has, and an output without the lines that are to
+//! be written anew. A file that is not an output of this command is never touched.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use csv::{ByteRecord, ReaderBuilder};
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::{
+    BulkError,
+    arguments::Format,
+    ids::{Done, Fingerprint},
+    output::{HEAD, is_guarded, lock},
+};
+
+/// What is in an output.
+#[derive(Debug, Default)]
+struct Scan {
+    /// Notes that were read, and where their lines begin once the others are gone.
+    done: Done,
+    /// What goes: failed notes, a torn last line.
+    dropped: Vec<Range<u64>>,
+    kept: u64,
+    failed: u64,
+    torn: bool,
+}
+
+/// An output that can be gone on with.
+#[derive(Debug)]
+pub(super) struct Resumed {
+    pub(super) file: File,
+    pub(super) done: Done,
+    /// Notes that had failed.
+    pub(super) failed: u64,
+    /// Whether the last line was torn.
+    pub(super) torn: bool,
+}
+
+/// Why a file is not gone on with.
+enum Refusal {
+    Io(io::Error),
+    NotOurs(u64),
+}
+
+impl From<io::Error> for Refusal {
+    fn from(cause: io::Error) -> Self {
+        Self::Io(cause)
+    }
+}
+
+/// Opens an output, notes what is done, and takes out what is to be done again.
+pub(super) fn open(path: &Path, format: Format) -> Result<Resumed, BulkError> {
+    let unwritable = |cause: io::Error| BulkError::unwritable(path, &cause);
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(unwritable)?;
+    lock(&file, path)?;
+    let scanned = match format {
+        Format::Csv => scan_rows(&file),
+        _ => scan_lines(&file),
+    };
+    let scan = scanned.map_err(|refusal| match refusal {
+        Refusal::Io(cause) => unwritable(cause),
+        Refusal::NotOurs(line) => BulkError::Usage(format!(
+            "{}, line {line}: this is no result of this command. --resume goes on with a file that an earlier run \
+             wrote in the same format; this one was left as it is",
+            path.display()
+        )),
+    })?;
+    let file = scan.repair(file, path).map_err(unwritable)?;
+    Ok(Resumed { file, done: scan.done, failed: scan.failed, torn: scan.torn })
+}
+
+/// The line that begins there.
+pub(super) fn line_at(mut file: &File, offset: u64) -> io::Result<String> {
+    let end = file.stream_position()?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut line = String::new();
+    let read = BufReader::new(file).read_line(&mut line);
+    file.seek(SeekFrom::Start(end))?;
+    read.map(|_| line)
+}
+
+impl Scan {
+    /// Takes a whole line: kept where the note was read, and is not there already.
+    fn take(&mut self, at: Range<u64>, id: &str, read: bool) {
+        let fingerprint = Fingerprint::of(id);
+        if read && !self.done.contains_key(&fingerprint) {
+            self.done.insert(fingerprint, self.kept);
+            self.kept += at.end - at.start;
+        } else {
+            self.failed += u64::from(!read);
+            self.drop_range(at);
+        }
+    }
+
+    fn drop_range(&mut self, at: Range<u64>) {
+        match self.dropped.last_mut() {
+            Some(last) if last.end == at.start => last.end = at.end,
+            _ => self.dropped.push(at),
+        }
+    }
+
+    /// The file without what goes. Cutting its end is done in place; else a second file takes its place at
+    /// once, so that a run killed here loses nothing either.
+    fn repair(&self, mut file: File, path: &Path) -> io::Result<File> {
+        let Some(first) = self.dropped.first() else { return Ok(file) };
+        let end = file.seek(SeekFrom::End(0))?;
+        if first.end >= end {
+            file.set_len(first.start)?;
+            return Ok(file);
+        }
+        let beside = beside(path);
+        let new = File::options().read(true).write(true).create(true).truncate(true).open(&beside)?;
+        let copied = self.copy(&mut file, &new, end).and_then(|()| new.sync_all());
+        // The second file keeps who may read the first.
+        let copied = copied.and_then(|()| new.set_permissions(file.metadata()?.permissions()));
+        match copied.and_then(|()| std::fs::rename(&beside, path)) {
+            Ok(()) => {
+                let _ = new.try_lock();
+                Ok(new)
+            }
+            Err(cause) => {
+                let _ = std::fs::remove_file(beside);
+                Err(cause)
+            }
+        }
+    }
+
+    fn copy(&self, from: &mut File, to: &File, end: u64) -> io::Result<()> {
+        let mut to = BufWriter::new(to);
+        let mut at = 0;
+        for dropped in self.dropped.iter().chain([&(end..end)]) {
+            from.seek(SeekFrom::Start(at))?;
+            io::copy(&mut from.take(dropped.start - at), &mut to)?;
+            at = dropped.end;
+        }
+        to.flush()
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".resume");
+    name.into()
+}
+
+/// What makes a line ours.
+#[derive(Deserialize)]
+struct Head {
+    id: String,
+    status: u16,
+    result: Option<IgnoredAny>,
+    error: Option<IgnoredAny>,
+}
+
+fn scan_lines(file: &File) -> Result<Scan, Refusal> {
+    let mut input = BufReader::with_capacity(64 << 10, file);
+    let (mut scan, mut line, mut at) = (Scan::default(), Vec::new(), 0u64);
+    for number in 1u64.. {
+        line.clear();
+        let length = input.read_until(b'\n', &mut line)? as u64;
+        if length == 0 {
+            break;
+        }
+        let range = at..at + length;
+        at = range.end;
+        if line.last() != Some(&b'\n') {
+            // The first line has no whole one before it that says whose the file is.
+            if number == 1 && !is_torn_line_of_ours(&line) {
+                return Err(Refusal::NotOurs(number));
+            }
+            scan.torn = true;
+            scan.drop_range(range);
+            break;
+        }
+        match serde_json::from_slice::<Head>(&line) {
+            Ok(Head { id, status: 200, result: Some(_), error: None }) => scan.take(range, &id, true),
+            Ok(Head { id, result: None, error: Some(_), .. }) => scan.take(range, &id, false),
+            _ => return Err(Refusal::NotOurs(number)),
+        }
+    }
+    Ok(scan)
+}
+
+/// Whether what has no end is the beginning of a line of ours, or one that lacks its end alone.
+fn is_torn_line_of_ours(line: &[u8]) -> bool {
+    if serde_json::from_slice::<IgnoredAny>(line).is_ok() {
+        return serde_json::from_slice::<Head>(line).is_ok_and(|head| head.result.is_some() || head.error.is_some());
+    }
+    let begin = b"{\"id\":\"";
+    begin.starts_with(line) || line.starts_with(begin)
+}
+
+fn scan_rows(mut file: &File) -> Result<Scan, Refusal> {
+    let length = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut scan = Scan::default();
+    if length == 0 {
+        return Ok(scan);
+    }
+    let whole = ends_with_line_feed(file, length)?;
+    let mut input = BufReader::with_capacity(64 << 10, file);
+    let mut head = Vec::new();
+    input.read_until(b'\n', &mut head)?;
+    let ours = format!("\u{feff}{}\r\n", HEAD.join(","));
+    if head != ours.as_bytes() {
+        if whole || !ours.as_bytes().starts_with(&head) {
+            return Err(Refusal::NotOurs(1));
+        }
+        // Killed while it wrote the names.
+        scan.torn = true;
+        scan.drop_range(0..length);
+        return Ok(scan);
+    }
+    scan.kept = head.len() as u64;
+    let (mut row, mut at) = (Vec::new(), scan.kept);
+    for number in 2u64.. {
+        let ended = next_row(&mut input, &mut row)?;
+        if row.is_empty() {
+            break;
+        }
+        let range = at..at + row.len() as u64;
+        at = range.end;
+        let cells = cells(&row);
+        let found = cells.as_ref().and_then(|cells| {
+            let text = |column: usize| cells.get(column).and_then(|cell| std::str::from_utf8(cell).ok());
+            text(0).zip(text(1)).filter(|_| cells.len() == HEAD.len())
+        });
+        match found {
+            Some((id, status)) if ended => scan.take(range, unguarded(id), status == "200"),
+            _ if at >= length => {
+                scan.torn = true;
+                scan.drop_range(range);
+            }
+            _ => return Err(Refusal::NotOurs(number)),
+        }
+    }
+    Ok(scan)
+}
+
+/// An id without the apostrophe that keeps a spreadsheet from taking it for a formula.
+fn unguarded(id: &str) -> &str {
+    id.strip_prefix('\'').filter(|_| is_guarded(id)).unwrap_or(id)
+}
+
+/// Reads a row up to the line break that is in no quotes; false where the file ends before it.
+fn next_row(input: &mut impl BufRead, row: &mut Vec<u8>) -> io::Result<bool> {
+    row.clear();
+    loop {
+        let more = input.read_until(b'\n', row)?;
+        let quotes = memchr::memchr_iter(b'"', row).count();
+        match row.last() {
+            Some(b'\n') if quotes.is_multiple_of(2) => return Ok(true),
+            _ if more == 0 => return Ok(false),
+            _ => {}
+        }
+    }
+}
+
+fn cells(row: &[u8]) -> Option<ByteRecord> {
+    let mut record = ByteRecord::new();
+    let mut reader = ReaderBuilder::new().has_headers(false).from_reader(row);
+    reader.read_byte_record(&mut record).ok()?.then_some(record)
+}
+
+fn ends_with_line_feed(mut file: &File, length: u64) -> io::Result<bool> {
+    let mut last = [0];
+    file.seek(SeekFrom::Start(length.saturating_sub(1)))?;
+    file.read_exact(&mut last)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(last == *b"\n")
+}

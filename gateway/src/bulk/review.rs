@@ -1,0 +1,63 @@
+//! The page to read results on: written beside them, and put in place once it is whole.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    BulkError,
+    outcome::{Outcome, Skipped},
+};
+use crate::ui::ReviewWriter;
+
+/// A review that is being written.
+#[derive(Debug)]
+pub(super) struct Review {
+    writer: ReviewWriter<BufWriter<File>>,
+    path: PathBuf,
+    partial: PathBuf,
+}
+
+impl Review {
+    /// Begins one. Until its end, it has another name.
+    pub(super) fn create(path: &Path) -> Result<Self, BulkError> {
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        let writer = File::create(&partial).and_then(|file| ReviewWriter::begin(BufWriter::new(file)));
+        let writer = writer.map_err(|cause| BulkError::unwritable(path, &cause))?;
+        Ok(Self { writer, path: path.to_owned(), partial })
+    }
+
+    /// Adds a note of this run.
+    pub(super) fn ended(&mut self, outcome: &Outcome) -> Result<(), BulkError> {
+        self.note(&outcome.id, outcome.text.as_deref(), &outcome.line)
+    }
+
+    /// Adds a note of an earlier run, by its line in the output.
+    pub(super) fn earlier(&mut self, skipped: &Skipped, line: Option<String>) -> Result<(), BulkError> {
+        line.map_or(Ok(()), |line| self.note(&skipped.id, skipped.text.as_deref(), &line))
+    }
+
+    fn note(&mut self, id: &str, text: Option<&str>, line: &str) -> Result<(), BulkError> {
+        let written = serde_json::from_str(line)
+            .map_err(io::Error::from)
+            .and_then(|outcome| self.writer.note(id, text.unwrap_or_default(), &outcome));
+        written.map_err(|cause| BulkError::unwritable(&self.path, &cause))
+    }
+
+    /// Ends the page and puts it in place.
+    pub(super) fn end(self) -> Result<(), BulkError> {
+        let Self { writer, path, partial } = self;
+        let ended = writer.end().and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all());
+        let placed = ended.and_then(|()| std::fs::rename(&partial, &path));
+        placed.map_err(|cause| BulkError::unwritable(&path, &cause))
+    }
+
+    /// No page comes of it.
+    pub(super) fn give_up(self) {
+        let _ = std::fs::remove_file(self.partial);
+    }
+}

@@ -1,0 +1,195 @@
+//! The connection to a gateway: its address, our key, one request. The key is in no argument, no error and no log.
+
+use std::{path::Path, time::Duration};
+
+use reqwest::{
+    Response, StatusCode, Url,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
+    redirect::Policy,
+};
+use serde_json::{Value, json};
+
+use crate::bulk::{BulkError, progress::say};
+
+/// Time for a connection to be made.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Time without a byte of an answer. A server's own deadline is far below it.
+const SILENCE: Duration = Duration::from_mins(5);
+/// Largest problem that is read.
+const LARGEST_PROBLEM: usize = 64 << 10;
+
+/// A gateway that reads notes.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: Url,
+}
+
+/// Why a note was not read, as it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Why {
+    pub(super) status: u16,
+    pub(super) code: String,
+    pub(super) problem: Value,
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// Why a batch was refused as a whole.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// Nobody answered.
+    Unreachable(String),
+    /// The server said no.
+    Answered(Why),
+}
+
+impl Client {
+    /// A client of that server. Nothing is sent yet.
+    pub(super) fn new(url: &str, key_file: Option<&Path>) -> Result<Self, BulkError> {
+        let wrong = "--server must be an address such as http://127.0.0.1:8080";
+        let mut base = Url::parse(url).map_err(|_| BulkError::Usage(wrong.to_owned()))?;
+        if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() || base.query().is_some() {
+            return Err(BulkError::Usage(wrong.to_owned()));
+        }
+        if !base.username().is_empty() || base.password().is_some() {
+            return Err(BulkError::Usage("--server must hold no password: give --api-key-file".to_owned()));
+        }
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        let local = is_local(&base);
+        let mut headers = HeaderMap::new();
+        if let Some(file) = key_file {
+            headers.insert(AUTHORIZATION, bearer(file)?);
+        }
+        if base.scheme() == "http" && !local {
+            say("warning: notes go to this server unencrypted; use https:// outside a network that you trust");
+        }
+        crate::vllm::install_tls();
+        // A redirect would carry notes to whoever it names.
+        let builder =
+            reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE).redirect(Policy::none());
+        let builder = if local { builder.no_proxy() } else { builder };
+        let http = builder.default_headers(headers).user_agent(concat!("gateway-extract/", env!("CARGO_PKG_VERSION")));
+        let http = http.build().map_err(|error| BulkError::Failed(format!("no client can be made: {error}")))?;
+        Ok(Self { http, base })
+    }
+
+    /// Host and port, for a person: a path may hold a key.
+    fn place(&self) -> String {
+        let host = self.base.host_str().unwrap_or_default();
+        self.base.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// Looks whether there is a gateway, before anything is written.
+    pub(super) async fn look(&self) -> Result<(), BulkError> {
+        let place = self.place();
+        let nothing = "Nothing was read. Is it running, and is the address right?";
+        let url = self.url("health/live")?;
+        let answer = self.http.get(url).timeout(CONNECT).send().await;
+        let answer = answer.map_err(|error| BulkError::Failed(format!("{place}: {}. {nothing}", cause(&error))))?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        Err(BulkError::Failed(format!(
+            "{place} answers {} to /health/live: this is no gateway, or not its address. Nothing was read",
+            answer.status().as_u16()
+        )))
+    }
+
+    /// Posts lines, and gives the answer that begins.
+    pub(super) async fn post(&self, lines: Vec<u8>) -> Result<Response, Refused> {
+        let url = self.url("api/v1/extract/batch").map_err(|error| Refused::Unreachable(error.to_string()))?;
+        let request = self.http.post(url).header(CONTENT_TYPE, "application/x-ndjson").body(lines);
+        let answer = request.send().await.map_err(|error| Refused::Unreachable(cause(&error)))?;
+        if answer.status() == StatusCode::OK { Ok(answer) } else { Err(Refused::Answered(refusal(answer).await)) }
+    }
+
+    fn url(&self, path: &str) -> Result<Url, BulkError> {
+        self.base.join(path).map_err(|_| BulkError::Usage("--server is no address that can be called".to_owned()))
+    }
+}
+
+fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn bearer(file: &Path) -> Result<HeaderValue, BulkError> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file)
+        .map_err(|cause| BulkError::Usage(format!("--api-key-file {shown} cannot be read: {}", cause.kind())))?;
+    let key = text.lines().next().unwrap_or_default().trim();
+    if key.is_empty() {
+        return Err(BulkError::Usage(format!("--api-key-file {shown}: its first line is empty")));
+    }
+    let value = HeaderValue::from_str(&format!("Bearer {key}"));
+    let mut value = value.map_err(|_| BulkError::Usage(format!("--api-key-file {shown}: its first line is no key")))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Why a request failed, without its URL.
+pub(super) fn cause(error: &reqwest::Error) -> String {
+    let kind = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the connection broke"
+    };
+    let mut last: &dyn std::error::Error = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    // The last of the chain is the system's own word, where there is a chain.
+    if std::ptr::addr_eq(last, std::ptr::from_ref(error)) { kind.to_owned() } else { format!("{kind} ({last})") }
+}
+
+/// The problem that a note has where the server did not say one.
+pub(super) fn unreachable(detail: &str) -> Why {
+    let code = "server_unreachable";
+    let problem = json!({
+        "type": "about:blank", "title": "Server unreachable", "status": 503, "detail": detail, "code": code,
+        "request_id": "",
+    });
+    Why { status: 503, code: code.to_owned(), problem, retry_after: None }
+}
+
+/// What the server said instead of results.
+async fn refusal(mut answer: Response) -> Why {
+    let status = answer.status().as_u16();
+    let header = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > LARGEST_PROBLEM {
+            break;
+        }
+    }
+    let mut why = Why::of(status, serde_json::from_slice(&body).unwrap_or_default());
+    why.retry_after = header.map(Duration::from_secs).or(why.retry_after);
+    why
+}
+
+impl Why {
+    /// A problem of the server; one of ours where it gave none.
+    pub(super) fn of(status: u16, problem: Value) -> Self {
+        let code = problem.get("code").and_then(Value::as_str).map(str::to_owned);
+        let retry_after = problem.get("retry_after").and_then(Value::as_u64).map(Duration::from_secs);
+        if let Some(code) = code {
+            return Self { status, code, problem, retry_after };
+        }
+        let why = unreachable(&format!("The server answered {status}, and not as a gateway does."));
+        Self { status, ..why }
+    }
+
+    /// Whether the server has too much to do now, and may take it later.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self.status, 429 | 503 | 504)
+    }
+}

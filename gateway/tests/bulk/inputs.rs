@@ -1,0 +1,188 @@
+//! What is read, what a note is called, and what is said of notes that cannot be read.
+
+use crate::command::{Desk, by_id, failure, lines, note};
+
+#[test]
+fn a_broken_line_costs_its_own_note_only() {
+    let desk = Desk::new();
+    let mut ten: Vec<String> = lines(1..11).lines().map(str::to_owned).collect();
+    ten[2] = "{\"id\": \"n-3\", \"text\": \"Stage".to_owned();
+    desk.put("ten.jsonl", ten.join("\n"));
+    let said = desk.run(&["ten.jsonl", "--out", "out.jsonl"]);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    let results = desk.results("out.jsonl");
+    assert_eq!(results.len(), 10);
+    assert_eq!(failure(&results["line-3"]), (400, "invalid_json", ""));
+    assert_eq!(results.values().filter(|line| line["status"] == 200).count(), 9);
+    assert_eq!(results["n-7"]["result"]["stage"], "IV");
+    assert!(said.err.contains("9 read, 1 failed (1 invalid_json)") && said.err.contains("--resume"), "{}", said.err);
+    assert!(!said.err.contains("Patient"), "a note on standard error");
+}
+
+#[test]
+fn lines_of_every_kind() {
+    let desk = Desk::new();
+    let good = note(1);
+    let escaped = "\\u0053tage IV colon cancer";
+    desk.put(
+        "kinds.jsonl",
+        format!(
+            "\u{feff}{{\"id\": \"mark\", \"text\": \"{good}\", \"label\": [1, {{}}]}}\r\n\n   \n{{\"id\": 7, \"text\": \"{escaped}\"}}\n\
+             {{\"text\": \"{good}\"}}\n[1]\n{{\"id\": \"no text\"}}\n{{\"id\": \"list\", \"text\": [\"{good}\"]}}\n\
+             {{\"id\": [1], \"text\": \"{good}\"}}\n{{\"id\": \"blank\", \"text\": \" \\n\"}}\n{{\"id\": \"nul\", \"text\": \"a\\u0000\"}}\n\
+             {{\"id\": \"mark\", \"text\": \"{good}\"}}\n{{\"id\": \"half\", \"text\": \"\\ud800\"}}\nStage II\n{{\"id\": \"last\", \"text\": \"{good}\"}}"
+        ),
+    );
+    let said = desk.run(&["kinds.jsonl"]);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    let results = by_id(&said.out);
+    for read in ["mark", "7", "line-5", "last"] {
+        assert_eq!(results[read]["status"], 200, "{read}");
+    }
+    for (id, status, code, rule) in [
+        ("line-6", 400, "invalid_json", ""),
+        ("no text", 422, "invalid_request", "required"),
+        ("list", 422, "invalid_request", "type"),
+        ("line-9", 422, "invalid_request", "type"),
+        ("blank", 422, "invalid_request", "not_blank"),
+        ("nul", 422, "invalid_request", "no_nul"),
+        ("line-12", 422, "invalid_request", "unique"),
+        ("line-13", 400, "invalid_json", ""),
+        ("line-14", 400, "invalid_json", ""),
+    ] {
+        assert_eq!(failure(&results[id]), (status, code, rule), "{id}");
+    }
+    assert_eq!(results.len(), 13);
+}
+
+#[test]
+fn keys_may_have_other_names() {
+    let desk = Desk::new();
+    desk.put("other.jsonl", format!("{{\"key\": \"a\", \"input\": \"{}\"}}\n{{\"input\": \"x\"}}\n", note(1)));
+    let said = desk.run(&["other.jsonl", "--text-column", "input", "--id-column", "key"]);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    let results = by_id(&said.out);
+    assert_eq!(results["a"]["status"], 200);
+    assert_eq!(failure(&results["line-2"]), (422, "invalid_request", "required"));
+}
+
+#[test]
+fn folders_are_read_whole_and_sorted() {
+    let desk = Desk::new();
+    desk.put("study/b.txt", note(1));
+    desk.put("study/a/2.TXT", format!("\u{feff}{}\r\n", note(2)));
+    desk.put("study/a/10.txt", note(3));
+    desk.put("study/latin.txt", b"na\xefve stage IV colon cancer");
+    desk.put("study/wide.txt", b"\xff\xfeS\0t\0");
+    desk.put("study/empty.txt", "");
+    desk.put("study/readme.md", "not a note");
+    desk.put("study/.hidden.txt", "not a note");
+    desk.put("alone.txt", note(4));
+    let said = desk.run(&["study", "./alone.txt", "--concurrency", "1"]);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    let ids: Vec<String> = said.out.lines().map(|line| line.split('"').nth(3).unwrap().to_owned()).collect();
+    let read: Vec<&String> = ids.iter().filter(|id| id.ends_with(".TXT") || id.len() < 10).collect();
+    assert!(ids.contains(&"alone.txt".to_owned()) && read.len() >= 4, "{ids:?}");
+    let results = by_id(&said.out);
+    assert_eq!(results["a/2.TXT"]["result"]["stage"], "III");
+    // The mark is no part of the note: places count from the first letter.
+    assert_eq!(results["a/2.TXT"]["result"]["evidence"]["stage"][0]["start"], 14);
+    for (id, rule) in [("latin.txt", "utf8"), ("wide.txt", "utf8"), ("empty.txt", "not_blank")] {
+        assert_eq!(failure(&results[id]), (422, "invalid_request", rule), "{id}");
+    }
+    assert_eq!(results.len(), 7);
+    assert!(said.err.contains("1 file(s) in the folders are no .txt"), "{}", said.err);
+}
+
+#[test]
+fn two_folders_with_one_name_do_not_overwrite_each_other() {
+    let desk = Desk::new();
+    desk.put("a/1.txt", note(1));
+    desk.put("b/1.txt", note(2));
+    let said = desk.run(&["a", "b"]);
+    let results = by_id(&said.out);
+    assert_eq!((said.code, results["1.txt"]["status"].as_u64()), (Some(3), Some(200)));
+    assert_eq!(failure(&results["b/1.txt"]), (422, "invalid_request", "unique"));
+}
+
+#[test]
+fn csv_with_names_of_its_own() {
+    let desk = Desk::new();
+    let quoted = "\"Stage IV, \"\"poorly\"\" differentiated\r\ncolon cancer\"";
+    for (delimiter, name) in [(",", "comma.csv"), (";", "semicolon.csv"), ("\t", "tab.tsv")] {
+        let row = |cells: &[&str]| format!("{}\r\n", cells.join(delimiter));
+        let table = [
+            row(&["\u{feff}case", "note", "age"]),
+            row(&["x-1", quoted, "61"]),
+            row(&["x-2", "Stage II breast cancer", "40"]),
+            row(&["", "Stage I", "1"]),
+            row(&["x-4"]),
+            row(&["x-5", "", "3"]),
+        ];
+        desk.put(name, table.concat());
+        let said = desk.run(&[name, "--text-column", "note", "--id-column", "case"]);
+        assert_eq!(said.code, Some(3), "{name}: {}", said.err);
+        let results = by_id(&said.out);
+        assert_eq!(results["x-1"]["result"]["stage"], "IV", "{name}");
+        assert_eq!(results["x-2"]["result"]["cancer_type"], "breast cancer", "{name}");
+        for (id, rule) in [("row-3", "required"), ("x-4", "required"), ("x-5", "not_blank")] {
+            assert_eq!(failure(&results[id]).2, rule, "{name} {id}");
+        }
+        assert_eq!(results.len(), 5, "{name}");
+    }
+}
+
+#[test]
+fn standard_input_is_lines_or_one_note() {
+    let desk = Desk::new();
+    let said = desk.run_with(&["-"], format!("\n  {}", lines(1..3)));
+    assert_eq!((said.code, by_id(&said.out).len()), (Some(0), 2), "{}", said.err);
+    let said = desk.run_with(&["-"], note(3));
+    assert_eq!(by_id(&said.out)["stdin"]["result"]["stage"], "IV");
+    let said = desk.run_with(&["-"], "");
+    assert_eq!((said.code, failure(&by_id(&said.out)["stdin"]).2), (Some(3), "not_blank"));
+}
+
+#[test]
+fn mistakes_of_the_command_line_are_said_before_anything_is_written() {
+    let desk = Desk::new();
+    desk.put("plain.csv", "case,note\na,b\n");
+    desk.put("headless.csv", format!("{}\n", "Stage IV colon cancer ".repeat(9)));
+    desk.put("pictures/one.png", "x");
+    std::fs::create_dir(desk.path("nothing")).unwrap();
+    desk.put("scan.pdf", "x");
+    desk.put("a.jsonl", lines(1..2));
+    desk.put("kept.jsonl", "kept");
+    for (arguments, words) in [
+        (&["gone.jsonl"][..], "gone.jsonl cannot be read"),
+        (&["plain.csv"], "no column `text`; there are: case, note. Name it with --text-column"),
+        (&["plain.csv", "--text-column", "note", "--id-column", "nr"], "no column `nr`"),
+        (&["headless.csv"], "does not look like names of columns"),
+        (&["pictures"], "there are 1 other file(s)"),
+        (&["nothing"], "it is empty"),
+        (&["scan.pdf"], "files named .pdf are not read"),
+        (&["a.jsonl", "--out", "kept.jsonl"], "kept.jsonl exists. Give --resume"),
+        (&["a.jsonl", "--out", "a.jsonl", "--force"], "is also an input"),
+        (&["a.jsonl", "--resume"], "--out"),
+        (&["a.jsonl", "--out", "o.json", "--resume"], "--format jsonl or csv"),
+        (&["a.jsonl", "--out", "o.csv", "--resume", "--review", "r.html"], "needs --format jsonl"),
+        (&["a.jsonl", "--out", "nothing"], "is a folder"),
+        (&["a.jsonl", "--concurrency", "0"], "--concurrency"),
+        (&["a.jsonl", "--server", "ftp://x"], "--server must be an address"),
+        (&["a.jsonl", "--server", "http://u:secret@x"], "--api-key-file"),
+        (&["a.jsonl", "--server", "http://127.0.0.1:1", "--api-key-file", "no-key"], "no-key cannot be read"),
+        (&["a.jsonl", "--server", "http://127.0.0.1:1", "--engine", "rules"], "that server's engine reads"),
+        (&[], "INPUT"),
+    ] {
+        let mut arguments = arguments.to_vec();
+        if !arguments.contains(&"--out") && !arguments.contains(&"--resume") {
+            arguments.extend(["--out", "new.jsonl"]);
+        }
+        let said = desk.run(&arguments);
+        assert_eq!(said.code, Some(2), "{arguments:?}: {}", said.err);
+        assert!(said.err.contains(words) && !said.err.contains("secret"), "{arguments:?}: {}", said.err);
+        assert!(!said.err.contains("Stage IV"), "{arguments:?}");
+        assert!(said.out.is_empty() && !desk.path("new.jsonl").exists(), "{arguments:?}");
+    }
+    assert_eq!(desk.text("kept.jsonl"), "kept");
+}

@@ -1,0 +1,95 @@
+//! The four forms of the results, and the page to read them on.
+
+use serde_json::Value;
+
+use crate::command::{Desk, by_id, lines, note};
+
+/// A CSV as a spreadsheet reads it.
+fn table(text: &str) -> Vec<Vec<String>> {
+    let text = text.strip_prefix('\u{feff}').unwrap();
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+    reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn a_spreadsheet_opens_it_and_runs_nothing() {
+    let desk = Desk::new();
+    let ids = ["plain", "=1+1", "+x", "-x", "@x", "\tx", "'=x", "a,b", "a\"b", "a\nb", "ü😀"];
+    let line = |id: &&str| serde_json::json!({"id": id, "text": note(3)}).to_string();
+    let mut given: Vec<String> = ids.iter().map(line).collect();
+    given.push("{".to_owned());
+    desk.put("in.jsonl", given.join("\n"));
+    let said = desk.run(&["in.jsonl", "--out", "out.csv", "--concurrency", "1"]);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    let rows = table(&desk.text("out.csv"));
+    let head =
+        "id,status,cancer_type,stage,gene_mutation,biomarker,treatment,response,metastasis_site,warnings,engine,error";
+    assert_eq!(rows[0].join(","), head);
+    let read: Vec<&Vec<String>> = rows[1..].iter().filter(|row| row[1] == "200").collect();
+    let shown = ["plain", "'=1+1", "'+x", "'-x", "'@x", "'\tx", "''=x", "a,b", "a\"b", "a\nb", "ü😀"];
+    assert_eq!(read.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), shown);
+    assert_eq!((read[0][3].as_str(), read[0][10].as_str(), read[0][11].as_str()), ("IV", "rules", ""));
+    let failed = rows.iter().find(|row| row[1] == "400").unwrap();
+    assert!(failed[0] == "line-12" && failed[11].starts_with("invalid_json: "), "{failed:?}");
+    // And --resume knows them all again.
+    let said = desk.run(&["in.jsonl", "--out", "out.csv", "--resume"]);
+    assert!(said.err.contains("11 notes are done, 1 that failed"), "{}", said.err);
+    assert_eq!(table(&desk.text("out.csv")).len(), 13);
+}
+
+#[test]
+fn one_json_object_as_the_batch_route_answers() {
+    let desk = Desk::new();
+    desk.put("in.jsonl", format!("{}{{\n", lines(0..3)));
+    let said = desk.run(&["in.jsonl", "--format", "json"]);
+    let whole: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(whole["results"].as_array().unwrap().len(), 4);
+    assert_eq!(whole["summary"], serde_json::json!({"ok": 3, "failed": 1}));
+    desk.put("none.jsonl", "\n");
+    let said = desk.run(&["none.jsonl", "--format", "json"]);
+    let none: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, none["results"].as_array().map(Vec::len)), (Some(0), Some(0)));
+}
+
+#[test]
+fn a_table_has_a_line_a_note_and_steers_no_terminal() {
+    let desk = Desk::new();
+    let line = serde_json::json!({"id": "\u{1b}[2J\u{202e}evil\nid", "text": note(3)});
+    desk.put("in.jsonl", format!("{line}\n{{\n"));
+    let said = desk.run(&["in.jsonl", "--format", "table"]);
+    assert_eq!(said.out.lines().count(), 3, "{}", said.out);
+    assert!(said.out.chars().all(|letter| letter == '\n' || !letter.is_control() && letter != '\u{202e}'));
+    assert!(said.out.contains("cancer_type") && said.out.contains("IV") && said.out.contains("failed: invalid_json"));
+}
+
+#[test]
+fn the_form_follows_the_name() {
+    let desk = Desk::new();
+    desk.put("in.jsonl", lines(0..1));
+    for (name, begins) in
+        [("a.jsonl", "{\"id\""), ("a.JSON", "{\"results\""), ("a.csv", "\u{feff}id,"), ("a", "{\"id\"")]
+    {
+        assert_eq!(desk.run(&["in.jsonl", "--out", name]).code, Some(0));
+        assert!(desk.text(name).starts_with(begins), "{name}");
+    }
+    assert_eq!(desk.run(&["in.jsonl", "--out", "a.csv", "--force", "--format", "jsonl"]).code, Some(0));
+    assert_eq!(by_id(&desk.text("a.csv")).len(), 1);
+}
+
+#[test]
+fn a_page_shows_notes_of_this_run_and_of_earlier_ones() {
+    let desk = Desk::new();
+    desk.put("in.jsonl", lines(0..3));
+    assert_eq!(desk.run(&["in.jsonl", "--out", "out.jsonl"]).code, Some(0));
+    desk.put("in.jsonl", format!("{}{{\n", lines(0..5)));
+    let arguments = ["in.jsonl", "--out", "out.jsonl", "--resume", "--review", "page.html"];
+    let said = desk.run(&arguments);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    let page = desk.text("page.html");
+    for number in 0..5 {
+        assert_eq!(page.matches(&format!("\"text\":\"{}\"", note(number))).count(), 1, "{number}");
+    }
+    assert_eq!(page.matches("<script type=\"application/json\">").count(), 6);
+    assert!(page.trim_end().ends_with("</html>") && !desk.path("page.html.partial").exists());
+    assert_eq!(desk.run(&["in.jsonl", "--review", "page.html"]).code, Some(2));
+}

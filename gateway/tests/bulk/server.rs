@@ -1,0 +1,229 @@
+//! Notes that a running gateway reads: a real one, and one that fails in every way.
+
+use std::{
+    collections::HashMap,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    command::{Desk, failure, lines},
+    fake_gateway::{Answer, FakeGateway, read, refused},
+};
+
+/// A real gateway that reads with the rules.
+struct Gateway {
+    child: Child,
+    url: String,
+}
+
+impl Gateway {
+    fn start(variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+        command.args(["serve", "--engine", "rules", "--listen", "127.0.0.1:0"]).env_remove("RUST_LOG");
+        command.envs(variables.iter().copied()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before it listened");
+            let line: Value = serde_json::from_str(&line).unwrap();
+            if line["message"] == "listening" {
+                break line["address"].as_str().unwrap().to_owned();
+            }
+        };
+        // Its log goes nowhere, but is read.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Self { child, url: format!("http://{address}") }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn all_read(_: usize, notes: &[Value]) -> Answer {
+    Answer::Lines((0..notes.len()).map(read).collect())
+}
+
+#[test]
+fn a_gateway_reads_as_this_process_does() {
+    let desk = Desk::new();
+    desk.put("in.jsonl", format!("{}{{\n{{\"id\": \"blank\", \"text\": \" \"}}\n", lines(0..1_200)));
+    let gateway = Gateway::start(&[]);
+    assert_eq!(desk.run(&["in.jsonl", "--out", "here.jsonl"]).code, Some(3));
+    let said = desk.run(&["in.jsonl", "--out", "there.jsonl", "--server", &gateway.url]);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    assert!(said.err.contains("1,200 read, 2 failed (1 invalid_json, 1 invalid_request)"), "{}", said.err);
+    let (mut here, mut there) = (desk.results("here.jsonl"), desk.results("there.jsonl"));
+    for line in here.values_mut().chain(there.values_mut()) {
+        for part in ["result", "error"] {
+            line.get_mut(part).and_then(Value::as_object_mut).map(|part| part.remove("request_id"));
+        }
+    }
+    // Both say why a note is none, each in its own words.
+    for results in [&mut here, &mut there] {
+        assert_eq!(failure(&results.remove("blank").unwrap()), (422, "invalid_request", "not_blank"));
+    }
+    assert_eq!(here, there);
+}
+
+#[test]
+fn a_key_is_read_from_its_file_and_said_nowhere() {
+    let desk = Desk::new();
+    let key = "a-key-of-this-test-0123456789abcdef";
+    let mut hash = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    let mut hash = hash.args(["hash-key", "study"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut hash.stdin.take().unwrap(), key.as_bytes()).unwrap();
+    desk.put("keys.txt", hash.wait_with_output().unwrap().stdout);
+    desk.put("good.key", format!("{key}\n"));
+    desk.put("bad.key", "another-key-that-nobody-knows-at-all\n");
+    desk.put("in.jsonl", lines(0..3));
+    let keys = desk.path("keys.txt");
+    let gateway = Gateway::start(&[("GATEWAY_AUTH_KEYS_FILE", keys.to_str().unwrap())]);
+    let base = ["in.jsonl", "--out", "out.jsonl", "--server", &gateway.url];
+    for without in [&[][..], &["--api-key-file", "bad.key"]] {
+        let said = desk.run(&[&base[..], without].concat());
+        assert_eq!(said.code, Some(1), "{}", said.err);
+        assert!(said.err.contains("refuses the key") && !said.err.contains("nobody-knows"), "{}", said.err);
+        assert!(!desk.path("out.jsonl").exists(), "nothing was read, and nothing is left");
+    }
+    let said = desk.run(&[&base[..], &["--api-key-file", "good.key"]].concat());
+    assert_eq!((said.code, said.err.contains(key)), (Some(0), false), "{}", said.err);
+    assert_eq!(desk.results("out.jsonl").len(), 3);
+}
+
+#[test]
+fn a_gateway_that_goes_away_half_way_loses_nothing() {
+    let desk = Desk::new();
+    desk.put("in.jsonl", lines(0..600));
+    let fake = FakeGateway::start(|batch, notes| match batch {
+        0 => all_read(batch, notes),
+        _ => Answer::DiesAfter((0..100).map(read).collect()),
+    });
+    let arguments = ["in.jsonl", "--out", "out.jsonl", "--retries", "1"];
+    let said = desk.run(&[&arguments[..], &["--server", &fake.url()]].concat());
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    assert!(said.err.contains("got no try") && said.err.contains("--resume"), "{}", said.err);
+    let results = desk.results("out.jsonl");
+    let read = results.values().filter(|line| line["status"] == 200).count();
+    assert_eq!((results.len(), read), (600, 356));
+    let failed = results.values().find(|line| line["status"] != 200).unwrap();
+    assert_eq!(failure(failed), (503, "server_unreachable", ""));
+    assert_eq!(fake.sizes().len(), 2);
+
+    let gateway = Gateway::start(&[]);
+    let said = desk.run(&[&arguments[..], &["--resume", "--server", &gateway.url]].concat());
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(said.err.contains("356 notes are done, 244 that failed are tried again"), "{}", said.err);
+    let results = desk.results("out.jsonl");
+    assert!(results.len() == 600 && results.values().all(|line| line["status"] == 200));
+}
+
+#[test]
+fn nobody_there_is_a_failure_that_leaves_nothing() {
+    let desk = Desk::new();
+    desk.put("in.jsonl", lines(0..3));
+    // A port that was just given back: nobody listens there.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let said = desk.run(&["in.jsonl", "--out", "out.jsonl", "--server", &format!("http://{address}/t/SECRET")]);
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(said.err.contains(&address.to_string()) && said.err.contains("Nothing was read"), "{}", said.err);
+    assert!(!said.err.contains("SECRET") && !desk.path("out.jsonl").exists(), "{}", said.err);
+}
+
+#[test]
+fn notes_that_are_refused_for_now_are_sent_again() {
+    let desk = Desk::new();
+    desk.put("in.jsonl", lines(0..90));
+    let mut seen: HashMap<String, u32> = HashMap::new();
+    let fake = FakeGateway::start(move |_, notes| {
+        // Every third is refused twice, each time in another way; every tenth cannot be read at all.
+        let answer = |(index, note): (usize, &Value)| {
+            let text = note["text"].as_str().unwrap();
+            let number: usize = text.split(' ').nth(1).unwrap().parse().unwrap();
+            let tries = seen.entry(text.to_owned()).or_default();
+            *tries += 1;
+            match (number % 10, number % 3, *tries) {
+                (0, ..) => refused(index, 502, "output_unusable", None),
+                (_, 0, 1) => refused(index, 429, "rate_limited", Some(0)),
+                (_, 0, 2) => refused(index, 503, "overloaded", Some(0)),
+                _ => read(index),
+            }
+        };
+        // Not in the order of the notes.
+        let mut lines: Vec<Value> = notes.iter().enumerate().map(answer).collect();
+        lines.reverse();
+        Answer::Lines(lines)
+    });
+    let said = desk.run(&["in.jsonl", "--out", "out.jsonl", "--server", &fake.url()]);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    assert!(said.err.contains("81 read, 9 failed (9 output_unusable)"), "{}", said.err);
+    assert_eq!(desk.results("out.jsonl").len(), 90);
+    // Fewer at once after a refusal.
+    let sizes = fake.sizes();
+    assert!(sizes.len() >= 3 && sizes.iter().all(|size| *size <= 256), "{sizes:?}");
+}
+
+#[test]
+fn a_server_that_stays_busy_is_not_asked_for_ever() {
+    let desk = Desk::new();
+    desk.put("in.jsonl", lines(0..5));
+    let fake = FakeGateway::start(|_, notes| {
+        Answer::Lines((0..notes.len()).map(|index| refused(index, 429, "rate_limited", Some(0))).collect())
+    });
+    let said = desk.run(&["in.jsonl", "--out", "out.jsonl", "--retries", "2", "--server", &fake.url()]);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    assert!(said.err.contains("5 failed (5 rate_limited)"), "{}", said.err);
+    let results = desk.results("out.jsonl");
+    assert_eq!(failure(&results["n-0"]), (429, "rate_limited", ""));
+    assert!((3..=15).contains(&fake.sizes().len()));
+}
+
+#[test]
+fn what_refuses_a_batch_as_a_whole() {
+    let problem = |status: u16, code: &str| json!({"status": status, "code": code, "detail": "No."});
+    for (status, headers, code, expected) in [
+        (503, "Retry-After: 0\r\n", "overloaded", (Some(0), 4, "")),
+        (429, "Retry-After: 0\r\n", "rate_limited", (Some(0), 4, "")),
+        (500, "", "internal", (Some(0), 4, "")),
+        (413, "", "body_too_large", (Some(0), 4, "")),
+        (401, "", "unauthorized", (Some(1), 0, "refuses the key")),
+        (404, "", "not_found", (Some(1), 0, "no route for batches")),
+    ] {
+        let desk = Desk::new();
+        desk.put("in.jsonl", lines(0..4));
+        let fake = FakeGateway::start(move |batch, notes| match batch {
+            0 => Answer::Refused(status, headers, problem(status, code)),
+            _ => all_read(batch, notes),
+        });
+        let said = desk.run(&["in.jsonl", "--out", "out.jsonl", "--server", &fake.url()]);
+        let (exit, read, words) = expected;
+        assert_eq!(said.code, exit, "{status}: {}", said.err);
+        assert!(said.err.contains(words), "{status}: {}", said.err);
+        if read > 0 {
+            assert_eq!(desk.results("out.jsonl").len(), read, "{status}");
+        }
+        if status == 413 {
+            assert_eq!(fake.sizes(), [4, 2, 2]);
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_ends_early_says_why_and_the_rest_is_sent_again() {
+    let desk = Desk::new();
+    desk.put("in.jsonl", lines(0..10));
+    let fake = FakeGateway::start(|batch, notes| match batch {
+        0 => Answer::Lines(vec![read(0), refused(1, 503, "draining", Some(0))]),
+        _ => all_read(batch, notes),
+    });
+    let said = desk.run(&["in.jsonl", "--out", "out.jsonl", "--server", &fake.url()]);
+    assert_eq!((said.code, desk.results("out.jsonl").len()), (Some(0), 10), "{}", said.err);
+}
