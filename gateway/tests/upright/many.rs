@@ -110,6 +110,7 @@ async fn a_single_note_goes_before_those_of_a_batch() {
     let single = served.extract("Breast cancer.").send();
     let single = tokio::spawn(single);
     until("the single note waits too", async || counts().queued == 2).await;
+    until("two notes are at the model", async || fake.bodies.lock().await.len() == 2).await;
     permits.add_permits(1);
     until("a third note is at the model", async || fake.bodies.lock().await.len() == 3).await;
     assert!(fake.bodies.lock().await[2].to_string().contains("Breast cancer."));
