@@ -54,6 +54,16 @@ async function oneField(page, base) {
   expect(await page.evaluate(() => document.activeElement.classList.contains('value')), 'the value is not focused');
 }
 
+// Nothing found and nothing there are different, and the page says which it may be.
+async function nothing(page, base) {
+  await open(page, base);
+  await submit(page, 'The weather is fine, and nothing else is said.');
+  await done(page);
+  equal(await page.locator('#fields .none').count(), 7, 'fields without a value');
+  await page.locator('#warnings [data-warning="no_oncology_terms"]').waitFor();
+  expect((await page.locator('#status').innerText()).startsWith('0 of 7 fields have a value, 1 warning.'), 'what is told');
+}
+
 async function wary(page, base) {
   await open(page, base);
   await submit(page, WARY);
@@ -107,7 +117,7 @@ async function errors(page, base) {
     ['fails', 'Title of upstream_failed', 'The upstream_failed of a test.', 'request test-upstream_failed', 'Try again in'],
     ['dies', 'The answer broke off', 'Nothing is known', 'request test-head'],
     ['ends', 'The answer broke off', 'Nothing is known', 'request test-head'],
-    ['stranger', 'Title of unauthorized', 'request test-unauthorized'],
+    ['stranger', 'Title of unauthorized', 'the field “API key”', 'request test-unauthorized'],
   ]) {
     await submit(page, 'Stage IV lung cancer, treated with osimertinib.');
     await done(page);
@@ -217,6 +227,6 @@ const statuses = {
 
 module.exports = [
   ['/ leads to the page', {}, root], ['examples', {}, examples], ['offsets', {}, offsets], ['one field', {}, oneField],
-  ['wary result', {}, wary], ['live, cancel, reset', {}, live], ['errors', statuses, errors], ['countdown', statuses, retry],
+  ['nothing found', {}, nothing], ['wary result', {}, wary], ['live, cancel, reset', {}, live], ['errors', statuses, errors], ['countdown', statuses, retry],
   ['cleared at once', {}, atOnce], ['hostile notes', {}, harmless], ['modes', statuses, modes],
 ];

@@ -174,6 +174,7 @@ function fail(error) {
   if (refusal.code === 'unauthorized') {
     byId('access').hidden = false;
     byId('access').open = true;
+    refusal.messages.push('Here on the page: the key goes into the field “API key”, under the note.');
   }
   byId('intro').hidden = true;
   showProblem(refusal, submit);
@@ -255,6 +256,7 @@ function start() {
   });
   document.addEventListener('visibilitychange', () => document.hidden || showModes(service.engine, health()));
   byId('access').hidden = service.guarded !== 'yes';
+  byId('access').open = true;
   enter('editing');
   count();
   showModes(service.engine, health());

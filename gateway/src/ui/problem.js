@@ -13,7 +13,7 @@ export function hideProblem() {
 // `again` is what the button does; where the service said how long to wait, it opens after that.
 export function showProblem(refusal, again) {
   hideProblem();
-  const messages = refusal.messages.map((message) => element('li', {}, message));
+  const messages = refusal.messages.filter((message) => message !== refusal.detail).map((message) => element('li', {}, message));
   const retry = element('button', { type: 'button' }, 'Try again');
   retry.addEventListener('click', again);
   const named = [refusal.code, refusal.requestId && `request ${refusal.requestId}`].filter(Boolean).join(' · ');

@@ -66,7 +66,8 @@ export class Reading {
     const sections = Object.keys(FIELDS).map((field) => {
       return readField(field, result, this.#values.filter((value) => value.field === field));
     });
-    this.#fields.replaceChildren(element('p', { class: 'highlighting' }, 'Highlighted: ', all, ' A field’s name shows that field alone.'), ...sections);
+    const highlighting = element('p', { class: 'highlighting' }, 'Highlighted: ', all, ' A field’s name shows that field alone.');
+    this.#fields.replaceChildren(...(this.#values.length > 0 ? [highlighting] : []), ...sections);
     this.#warnings.replaceChildren(...warningList(result.warnings ?? []));
     this.#warnings.hidden = this.#warnings.childElementCount === 0;
     this.#paint();

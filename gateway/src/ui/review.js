@@ -79,12 +79,13 @@ function show() {
 }
 
 function showError({ status, error }) {
-  const violations = (error?.errors ?? []).map(({ message }) => element('li', {}, message));
+  const more = (error?.errors ?? []).map(({ message }) => message).filter((message) => message !== error.detail);
+  const named = [status, error?.code, error?.request_id && `request ${error.request_id}`].filter(Boolean).join(' · ');
   byId('error').replaceChildren(
     element('h3', {}, `Not read: ${error?.title ?? 'error'}`),
     element('p', {}, error?.detail ?? 'Nothing is known about this note.'),
-    ...(violations.length > 0 ? [element('ul', {}, violations)] : []),
-    element('p', { class: 'small' }, `${status ?? ''} ${error?.code ?? ''} · request ${error?.request_id ?? 'unknown'}`),
+    ...(more.length > 0 ? [element('ul', {}, more.map((message) => element('li', {}, message)))] : []),
+    element('p', { class: 'small' }, named),
   );
 }
 
