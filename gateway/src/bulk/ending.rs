@@ -35,7 +35,7 @@ pub(super) fn finish(
         if !matches!(error, BulkError::ReaderLeft) {
             say(&tally.summary());
             say(&format!("error: {error}"));
-            say(&next(arguments, "what is written is whole", "make room"));
+            say(&next(arguments, "what is written is whole", "go on once there is room"));
         }
         return Ok(error.exit_code());
     }
@@ -45,8 +45,8 @@ pub(super) fn finish(
     }
     let (code, line) = if stop.was_interrupted() {
         (INTERRUPTED, next(arguments, "stopped", "go on"))
-    } else if tally.failed() > 0 {
-        (SOME_FAILED, next(arguments, "some notes failed; each has its error", "try them again"))
+    } else if tally.failed() > 0 || away.is_some() {
+        (SOME_FAILED, next(arguments, "some notes failed, each has its error", "try them again"))
     } else {
         (0, done(arguments))
     };

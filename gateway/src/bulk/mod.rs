@@ -71,8 +71,7 @@ pub async fn run(arguments: Arguments, settings: Settings, engine_named: bool) -
     let (events, written) = queue::events();
     let keep_text = arguments.review.is_some();
     let (ids, told) = (Ids::new(done), events.clone());
-    // Not waited for: it may sit in a read of standard input that never ends.
-    std::thread::spawn(move || give_all(&sources, &form, ids, keep_text, &giver, &told));
+    let giving = std::thread::spawn(move || give_all(&sources, &form, ids, keep_text, &giver, &told));
     let halt = stop.token.clone();
     let writing = tokio::task::spawn_blocking(move || {
         let ended = writer.run(written);
@@ -82,8 +81,17 @@ pub async fn run(arguments: Arguments, settings: Settings, engine_named: bool) -
         ended
     });
     let ending = reader.read_all(entries, events, stop.token.clone()).await;
-    let (writer, outcome) = writing.await.map_err(|error| BulkError::Failed(error.to_string()))?;
+    let (writer, outcome) = writing.await.map_err(|_| fault("writing"))?;
+    // Where the run was stopped it may sit in a read of standard input that never ends; else it has ended.
+    if !stop.token.is_cancelled() && giving.join().is_err() {
+        return Err(fault("reading the inputs"));
+    }
     ending::finish(&arguments, writer, outcome, &ending, &stop)
+}
+
+/// What must not happen. It is said, because the run would otherwise look complete.
+fn fault(at: &str) -> BulkError {
+    BulkError::Failed(format!("{at} broke off by a fault of this program; with --resume, what is written is kept"))
 }
 
 /// Who reads the notes.

@@ -93,7 +93,12 @@ impl Tally {
     pub(super) fn summary(&self) -> String {
         let seconds = self.started.elapsed().as_secs_f64();
         let ended = self.read + self.failed();
-        let mut out = format!("{} notes in {seconds:.1} s: {} read", grouped(ended), grouped(self.read));
+        let mut out = format!(
+            "{} note{} in {seconds:.1} s: {} read",
+            grouped(ended),
+            if ended == 1 { "" } else { "s" },
+            grouped(self.read)
+        );
         let _ = write!(out, ", {} failed", grouped(self.failed()));
         if !self.failures.is_empty() {
             let _ = write!(out, " ({})", by_code(&self.failures));

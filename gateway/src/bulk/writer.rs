@@ -5,7 +5,7 @@ use tokio::sync::mpsc::Receiver;
 use super::{BulkError, outcome::Event, output::Sink, progress::Progress, review::Review, tally::Tally};
 
 /// Bundles of outcomes that are written at once, where so many are there.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 4;
 
 /// Everything that hears of outcomes.
 #[derive(Debug)]

@@ -19,22 +19,22 @@ fn a_full_disk_is_said_and_ends_the_run() {
 #[test]
 fn what_was_written_before_the_disk_was_full_is_whole() {
     let desk = Desk::new();
-    desk.put("in.jsonl", lines(0..500));
-    // A limit of file size stands for the disk: 512 blocks, and the signal that goes with it ignored.
+    desk.put("in.jsonl", lines(0..2_000));
+    // A limit of file size stands for the disk: a megabyte, and the signal that goes with it ignored.
     let inner = desk.command(&["in.jsonl", "--out", "out.jsonl"]);
     let program = inner.get_program().to_str().unwrap();
     let arguments: Vec<&str> = inner.get_args().map(|argument| argument.to_str().unwrap()).collect();
-    let script = format!("trap '' XFSZ; ulimit -f 512; exec '{program}' {}", arguments.join(" "));
+    let script = format!("trap '' XFSZ; ulimit -f 1024; exec '{program}' {}", arguments.join(" "));
     let mut shell = std::process::Command::new("bash");
     shell.args(["-c", &script]).current_dir(desk.path(""));
     let said = crate::command::said(&mut shell);
     assert_eq!(said.code, Some(1), "{}", said.err);
     assert!(said.err.contains("out.jsonl cannot be written"), "{}", said.err);
     let written = desk.results("out.jsonl").len();
-    assert!((10..500).contains(&written), "{written}");
+    assert!((10..2_000).contains(&written), "{written}");
     assert!(said.err.contains(&format!("{written} read")), "{written}: {}", said.err);
     let said = desk.run(&["in.jsonl", "--out", "out.jsonl", "--resume"]);
-    assert_eq!((said.code, desk.results("out.jsonl").len()), (Some(0), 500), "{}", said.err);
+    assert_eq!((said.code, desk.results("out.jsonl").len()), (Some(0), 2_000), "{}", said.err);
 }
 
 #[test]

@@ -38,7 +38,9 @@ pub(crate) fn read(index: usize) -> Value {
 /// A note that was not.
 pub(crate) fn refused(index: usize, status: u16, code: &str, retry_after: Option<u64>) -> Value {
     let mut error = json!({"title": "No", "status": status, "detail": "Not now.", "code": code});
-    retry_after.into_iter().for_each(|seconds| error["retry_after"] = seconds.into());
+    if let Some(seconds) = retry_after {
+        error["retry_after"] = seconds.into();
+    }
     json!({"id": null, "index": index, "status": status, "error": error})
 }
 

@@ -114,11 +114,15 @@ impl Run {
                     self.open = false;
                     self.fail_all_again().await;
                 }
-                Some(came) = self.running.join_next(), if !self.running.is_empty() => match came {
-                    Ok(came) => self.came(came).await,
-                    // A fault of ours. Its notes have no line, so that --resume reads them.
-                    Err(_) => self.stop.cancel(),
-                },
+                Some(came) = self.running.join_next(), if !self.running.is_empty() => {
+                    if let Ok(came) = came {
+                        self.came(came).await;
+                    } else {
+                        // Its notes have no line, so that --resume reads them.
+                        self.ending.fatal = Some("a batch was lost by a fault of this program".to_owned());
+                        self.stop.cancel();
+                    }
+                }
                 () = async { tokio::time::sleep_until(gate.unwrap_or_else(Instant::now)).await }, if gate.is_some() => {
                     self.not_before = None;
                 }
