@@ -70,7 +70,8 @@ pub async fn run(arguments: Arguments, settings: Settings, engine_named: bool) -
     let (giver, entries) = queue::entries();
     let (events, written) = queue::events();
     let keep_text = arguments.review.is_some();
-    let (ids, told) = (Ids::new(done), events.clone());
+    // Weak: it may sit in a read that never ends, and the writer must not wait for it.
+    let (ids, told) = (Ids::new(done), events.downgrade());
     let giving = std::thread::spawn(move || give_all(&sources, &form, ids, keep_text, &giver, &told));
     let halt = stop.token.clone();
     let writing = tokio::task::spawn_blocking(move || {
@@ -157,19 +158,21 @@ fn give_all(
     mut ids: Ids,
     keep_text: bool,
     giver: &tokio::sync::mpsc::Sender<outcome::Entry>,
-    events: &queue::Events,
+    events: &tokio::sync::mpsc::WeakSender<Vec<Event>>,
 ) {
+    // Once nobody reads notes any more, there is nobody to tell either.
+    let tell = |event| events.upgrade().is_some_and(|events| events.blocking_send(vec![event]).is_ok());
     for source in sources {
         let more = source.read(form, sources.len() > 1, &mut |given| match ids.name(given) {
             Named::New(entry) => giver.blocking_send(entry).is_ok(),
             Named::Faulty(entry, fault) => {
                 let outcome = Outcome::problem(entry, keep_text, &fault.problem());
-                !giver.is_closed() && events.blocking_send(vec![Event::Ended(outcome)]).is_ok()
+                !giver.is_closed() && tell(Event::Ended(outcome))
             }
             Named::Done(entry, offset) => {
                 let outcome::Entry { id, text, weight } = entry;
                 let skipped = Skipped { offset, id, text: keep_text.then_some(text), weight };
-                !giver.is_closed() && events.blocking_send(vec![Event::Skipped(skipped)]).is_ok()
+                !giver.is_closed() && tell(Event::Skipped(skipped))
             }
         });
         if !more {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::OpenOptions,
-    io::Write,
+    io::{BufRead, BufReader, Write},
     process::{Command, Stdio},
 };
 
@@ -121,6 +121,25 @@ fn ctrl_c_ends_what_runs_and_says_how_to_go_on() {
         assert_eq!(desk.run(&["all.jsonl", "--out", "out.jsonl", "--resume"]).code, Some(0));
         assert_eq!(desk.results("out.jsonl").len(), 3_000);
     }
+}
+
+#[test]
+fn ctrl_c_ends_a_run_that_waits_for_its_input() {
+    let desk = Desk::new();
+    let mut command = desk.command(&["-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(lines(0..3).as_bytes()).unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    for _ in 0..3 {
+        assert_ne!(out.read_line(&mut String::new()).unwrap(), 0);
+    }
+    // All that came is read, and more may come.
+    let done = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(done.success());
+    let said = ended(child);
+    drop(stdin);
+    assert!(said.code == Some(130) && said.err.contains("3 read"), "{}", said.err);
 }
 
 #[test]
