@@ -43,6 +43,7 @@ pub(crate) fn events(text: &str) -> Vec<(String, Value)> {
 }
 
 /// The fields come one by one while the model writes, and the last event is the answer of `/extract`.
+#[expect(clippy::print_stdout, reason = "the timeline is for whoever asks when the first field came")]
 pub(crate) async fn fields_come_while_the_model_writes(router: &Router) {
     let body = json!({"text": NOTE, "confidence": true});
     let (status, whole) = post(router, &body).await;
