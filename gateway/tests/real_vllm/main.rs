@@ -129,7 +129,6 @@ async fn tiny_random_model() {
     refusals(&router, port).await;
     a_vanished_caller_frees_the_gpu(&router, port).await;
     many::a_reader_who_leaves_frees_the_gpu(&router, port).await;
-    many::a_batch_keeps_all_slots_busy(&router, port).await;
     a_killed_server_is_an_error(&router, server, port).await;
 }
 
@@ -347,6 +346,7 @@ async fn trained_model() {
          <|end_header_id|>\n\n N <|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
     );
     many::fields_come_while_the_model_writes(&router).await;
+    many::a_batch_keeps_all_slots_busy(&router, port).await;
     control_tokens_are_data(&router, port).await;
     the_legacy_prompt_is_answered_or_refused(port).await;
     a_terminated_server_is_an_error(&router, server, port).await;
