@@ -1,0 +1,3 @@
+//! What the `deployer` command is made of.
+
+pub mod script;
