@@ -3,6 +3,7 @@
 //! Pure: nothing here touches a network, a file or a clock, and no value ever becomes code.
 
 mod action;
+mod assemble;
 pub mod facts;
 mod image;
 mod report;
@@ -34,8 +35,7 @@ pub struct Script {
 /// Builds the script for an action.
 #[must_use]
 pub fn script(action: &Action, host: &HostSettings) -> Script {
-    let _ = (action, host);
-    Script { text: String::new(), masked: String::new() }
+    assemble::assemble(action, host)
 }
 
 impl Script {

@@ -1,0 +1,72 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# The switch from one release to another, and the way back.
+
+force_vllm=no # start vLLM anew even where compose sees no change
+again='' # the release that is current is started again: a failure has nothing to go back to
+
+# serve RELEASE: compose starts anew only what changed: a new gateway leaves vLLM running.
+serve() {
+  begin switch "switch: docker compose up, release $1"
+  if [[ $force_vllm == yes ]]; then compose "$1" up --detach --no-deps --force-recreate --pull never vllm; fi
+  compose "$1" up --detach --wait --wait-timeout "$UP_WAIT" --pull never --remove-orphans
+}
+
+# switch: from release $from (or none) to release $to, verified and recorded.
+switch() {
+  printf '%s %s\n' "${from:-none}" "$to" | replace "$root/switching"
+  phase=switched
+  point_current "$to"
+  serve "$to"
+  verify "$to"
+  begin record "record: release $to"
+  record "$to" good
+  rm -f "$root/switching"
+  phase=recorded
+}
+
+# What the services said last, for the person who has to find out why.
+service_lines() {
+  local service
+  for service in vllm gateway; do
+    if look_at "$service" && [[ $c_state != running || $c_health != healthy ]]; then
+      mapfile -t -O "${#lines[@]}" lines < <(docker logs --tail 10 "$c_id" 2>&1 | tr '\r' '\n' |
+        sed -E "s/hf_[A-Za-z0-9]+/hf_***/g; s/^/$service: /" | cut -c 1-300)
+    fi
+  done
+}
+
+# go_back MESSAGE: after a failure past the switch. Called where `set -e` is off, so each command is asked.
+go_back() {
+  local why=$1 failed=$step status
+  service_lines
+  if [[ -n $again ]]; then
+    finish needs_a_person "$why Release $to was started again and does not serve. Mend the cause and run this again, or go back with deployer rollback."
+  fi
+  if [[ -n $to && -d $root/releases/$to ]]; then record "$to" failed || warnings+=("the ledger could not be written"); fi
+  if [[ -z $from ]]; then
+    if [[ -n $to && -d $root/releases/$to ]]; then compose "$to" stop; fi
+    point_current ''
+    rm -f "$root/switching"
+    step=$failed
+    finish needs_a_person "$why There is no earlier release to go back to, so nothing serves. Mend the cause and run this again."
+  fi
+  say "failed: going back to release $from"
+  point_current "$from"
+  # shellcheck disable=SC2030
+  (
+    set -e
+    trap - EXIT
+    rm -f "$run/problem"
+    force_vllm=no
+    serve "$from"
+    verify "$from"
+  )
+  status=$?
+  step=$failed
+  if ((status)); then
+    finish needs_a_person "$why Going back to release $from failed too. $(cat "$run/problem" 2>/dev/null) Look at the last lines and at deployer logs."
+  fi
+  rm -f "$root/switching"
+  rolled_back_to=$from
+  finish rolled_back "$why Release $from serves again and was verified."
+}
