@@ -129,8 +129,8 @@ fn action_values(text: &mut Text, action: &Action) {
         Action::Restart { service } => text.value("SERVICES", services(service)),
         Action::Autostop(Autostop::On { idle_minutes, max_uptime_hours }) => {
             text.value("AUTOSTOP", "on");
-            text.value("IDLE_MINUTES", &idle_minutes.to_string());
-            text.value("MAX_UPTIME_HOURS", &max_uptime_hours.unwrap_or(0).to_string());
+            text.value("STOP_AFTER_MINUTES", &idle_minutes.to_string());
+            text.value("STOP_AFTER_HOURS", &max_uptime_hours.unwrap_or(0).to_string());
             text.value("AUTOSTOP_SCRIPT", &pack(AUTOSTOP_ON_THE_HOST.as_bytes()));
         }
         Action::Autostop(Autostop::Off) => text.value("AUTOSTOP", "off"),

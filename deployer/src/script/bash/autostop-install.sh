@@ -50,11 +50,11 @@ autostop() {
     on)
       need aws curl timeout
       take_lock
-      begin autostop "idle stop: after $IDLE_MINUTES minutes"
+      begin autostop "idle stop: after $STOP_AFTER_MINUTES minutes"
       mkdir -p "$root/autostop"
       base64 -d <<<"$AUTOSTOP_SCRIPT" | gzip -d | replace "$root/autostop/autostop.sh"
       chmod 0700 "$root/autostop/autostop.sh"
-      printf 'idle_minutes=%s\nmax_uptime_hours=%s\nregion=%s\n' "$IDLE_MINUTES" "$MAX_UPTIME_HOURS" "$REGION" | replace "$root/autostop/settings"
+      printf 'idle_minutes=%s\nmax_uptime_hours=%s\nregion=%s\n' "$STOP_AFTER_MINUTES" "$STOP_AFTER_HOURS" "$REGION" | replace "$root/autostop/settings"
       install_units
       systemctl daemon-reload
       systemctl enable --now "$unit.timer"
@@ -69,5 +69,5 @@ autostop() {
       ;;
   esac
   fact autostop "$(autostop_json)"
-  finish done "The idle stop is $([[ $(autostop_on) == true ]] && echo on || echo off)."
+  finish 'done' "The idle stop is $([[ $(autostop_on) == true ]] && echo on || echo off)."
 }

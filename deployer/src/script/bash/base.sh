@@ -120,7 +120,7 @@ left() {
     stopping) finish needs_a_person "$problem" ;;
     recorded)
       warnings+=("$problem")
-      finish done "Release $to serves and was verified."
+      finish 'done' "Release $to serves and was verified."
       ;;
   esac
 }

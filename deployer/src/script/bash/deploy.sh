@@ -82,5 +82,5 @@ deploy() {
   switch
   prune
   forget_old
-  finish done "Release $to serves and was verified."
+  finish 'done' "Release $to serves and was verified."
 }

@@ -91,5 +91,5 @@ doctor() {
   doctor_state
   step=observe
   fact findings "[$findings]"
-  finish done "Every check ran."
+  finish 'done' "Every check ran."
 }

@@ -54,7 +54,7 @@ facts_of_status() {
 status() {
   begin observe "look: containers, GPU, disk, gateway"
   facts_of_status
-  finish done "This is what is there."
+  finish 'done' "This is what is there."
 }
 
 verify_now() {
@@ -62,7 +62,7 @@ verify_now() {
   now=$(current)
   [[ -n $now ]] || die "There is no release on the host. Run deployer up."
   verify "$now" 1
-  finish done "Release $now serves and was verified."
+  finish 'done' "Release $now serves and was verified."
 }
 
 # Newest lines last, at most 15,000 characters of them: the report must fit into what Systems Manager hands back.
@@ -79,12 +79,12 @@ logs() {
     if (since == "" || at > since) print }' "$run/lines" | sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-1000 | tail -c 15000)
   fact cursor "$(json "$(sed -nE 's/^.*[| ]([0-9-]+T[0-9:.]+Z) .*/\1/p' "$run/lines" | sort | tail -n 1)")"
   rm -f "$run/lines"
-  finish done "${#lines[@]} lines."
+  finish 'done' "${#lines[@]} lines."
 }
 
 releases() {
   local ledger=()
   if [[ -e $root/releases.jsonl ]]; then mapfile -t ledger <"$root/releases.jsonl"; fi
   fact ledger "$(json_list "${ledger[@]}")"
-  finish done "${#ledger[@]} entries."
+  finish 'done' "${#ledger[@]} entries."
 }

@@ -28,7 +28,7 @@ down() {
     stop gateway 1
     stop vllm 1
   fi
-  finish done "Both services are stopped."
+  finish 'done' "Both services are stopped."
 }
 
 restart() {
@@ -46,7 +46,7 @@ restart() {
   compose "$now" restart --timeout "$DRAIN" $SERVICES
   serve "$now"
   verify "$now"
-  finish done "Restarted; release $now serves and was verified."
+  finish 'done' "Restarted; release $now serves and was verified."
 }
 
 # Nothing can be taken from a run that goes on; what a killed one left is cleared.
@@ -54,7 +54,7 @@ unlock() {
   need docker flock
   take_lock
   if half_done; then
-    finish done "Nobody is at work on the host. A switch was cut off before: run deployer up or deployer rollback to mend it."
+    finish 'done' "Nobody is at work on the host. A switch was cut off before: run deployer up or deployer rollback to mend it."
   fi
-  finish done "Nobody is at work on the host."
+  finish 'done' "Nobody is at work on the host."
 }

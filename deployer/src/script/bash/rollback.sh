@@ -36,7 +36,7 @@ rollback() {
   to=$target
   if [[ $from == "$to" ]]; then again=yes; fi
   switch
-  finish done "Release $to serves again and was verified."
+  finish 'done' "Release $to serves again and was verified."
 }
 
 # Mends a switch that was cut off: what was on its way is kept if it serves, else the release before it comes back.
@@ -48,7 +48,7 @@ repair() {
     point_current "$to"
     record "$to" good
     rm -f "$root/switching"
-    finish done "The switch to release $to was cut off after its end: it serves and was verified."
+    finish 'done' "The switch to release $to was cut off after its end: it serves and was verified."
   fi
   phase=switched
   die "The switch to release $to was cut off before its end."
