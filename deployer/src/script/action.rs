@@ -36,8 +36,8 @@ pub enum CarryError {
     /// The deployer writes these itself, after it resolved them.
     #[error("`{0}` is set on the host, from the digest that was pulled")]
     Reserved(String),
-    /// Compose reads quotes, backslashes and line ends in its own way, Systems Manager two braces.
-    #[error("the value of `{0}` has a quote, a backslash, two braces in a row or a control character")]
+    /// Compose reads quotes, backslashes and line ends in its own way.
+    #[error("the value of `{0}` has a quote, a backslash or a control character")]
     Value(String),
 }
 
@@ -87,7 +87,7 @@ impl ComposeEnv {
             {
                 return Err(CarryError::Name(name.clone()));
             }
-            if value.chars().any(|c| c.is_control() || matches!(c, '\'' | '\\')) || value.contains("{{") {
+            if value.chars().any(|c| c.is_control() || matches!(c, '\'' | '\\')) {
                 return Err(CarryError::Value(name.clone()));
             }
         }

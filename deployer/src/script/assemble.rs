@@ -1,46 +1,51 @@
-//! Puts a script together: the values as read-only variables and carried files, then the program's constant parts.
+//! Puts a script together: the values as read-only variables, then the program, which is the same for every action.
 
 use std::{fmt::Write as _, io::Write as _};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::GzEncoder};
 
-use super::{Action, Autostop, Deploy, HostSettings, Script, Service, ShellWord};
+use super::{Action, Autostop, Deploy, HostSettings, Service, ShellWord};
 
-const BASE: &[&str] = &[
+/// The program's parts, in order.
+const PARTS: &[&str] = &[
     include_str!("bash/base.sh"),
     include_str!("bash/explain.sh"),
     include_str!("bash/lock.sh"),
     include_str!("bash/release.sh"),
     include_str!("bash/docker.sh"),
+    include_str!("bash/checks.sh"),
+    include_str!("bash/model.sh"),
+    include_str!("bash/verify.sh"),
+    include_str!("bash/switch.sh"),
+    include_str!("bash/deploy.sh"),
+    include_str!("bash/rollback.sh"),
+    include_str!("bash/power.sh"),
+    include_str!("bash/autostop-install.sh"),
+    include_str!("bash/observe.sh"),
+    include_str!("bash/doctor.sh"),
 ];
-const CHECKS: &str = include_str!("bash/checks.sh");
-const MODEL: &str = include_str!("bash/model.sh");
-const VERIFY: &str = include_str!("bash/verify.sh");
-const SWITCH: &str = include_str!("bash/switch.sh");
-const DEPLOY: &str = include_str!("bash/deploy.sh");
-const ROLLBACK: &str = include_str!("bash/rollback.sh");
-const POWER: &str = include_str!("bash/power.sh");
-const OBSERVE: &str = include_str!("bash/observe.sh");
-const DOCTOR: &str = include_str!("bash/doctor.sh");
-const AUTOSTOP: &str = include_str!("bash/autostop-install.sh");
+
+/// What the timer on the host runs; the program carries it as a text.
+const AUTOSTOP: &str = include_str!("bash/autostop.sh");
+
 const MAIN: &str = include_str!("bash/main.sh");
 
-/// The script that the timer on the host runs.
-const AUTOSTOP_ON_THE_HOST: &str = include_str!("bash/autostop.sh");
+/// Stands before the values.
+pub(super) const HEAD: &str = "#!/bin/bash\nset -Eeuo pipefail\numask 077\n\n";
 
-/// The parts an action needs, in order: what nobody calls does not travel.
-fn parts(action: &Action) -> &'static [&'static str] {
-    match action {
-        Action::Deploy(_) => &[CHECKS, MODEL, VERIFY, SWITCH, DEPLOY],
-        Action::Rollback { .. } | Action::Repair => &[CHECKS, MODEL, VERIFY, SWITCH, ROLLBACK],
-        Action::Restart { .. } | Action::Down { .. } | Action::Unlock => &[VERIFY, SWITCH, POWER],
-        Action::Status | Action::Verify | Action::Logs { .. } | Action::Releases => {
-            &[CHECKS, VERIFY, AUTOSTOP, OBSERVE]
-        }
-        Action::Doctor => &[CHECKS, MODEL, AUTOSTOP, DOCTOR],
-        Action::Autostop(_) => &[AUTOSTOP],
+/// The program: every action, no value.
+pub(super) fn program() -> String {
+    let mut program = String::new();
+    for part in PARTS {
+        program.push('\n');
+        program.push_str(part);
     }
+    program.push_str("\nautostop_script() {\n  cat <<'END_OF_SCRIPT'\n");
+    program.push_str(AUTOSTOP);
+    program.push_str("END_OF_SCRIPT\n}\n\n");
+    program.push_str(MAIN);
+    program
 }
 
 const fn name(action: &Action) -> &'static str {
@@ -60,111 +65,105 @@ const fn name(action: &Action) -> &'static str {
     }
 }
 
-/// A script in the making: the text that runs, and the one that is shown.
-struct Text {
-    real: String,
-    shown: String,
+/// The values of one action: lines of `readonly NAME='value'` and nothing else.
+#[derive(Default)]
+pub(super) struct Values {
+    /// As they run.
+    pub(super) real: String,
+    /// For a person: packed contents as their size.
+    pub(super) shown: String,
 }
 
-impl Text {
-    fn add(&mut self, text: &str) {
-        self.real.push_str(text);
-        self.shown.push_str(text);
+impl Values {
+    pub(super) fn of(action: &Action, host: &HostSettings) -> Self {
+        let mut values = Self::default();
+        values.value("ACTION", name(action));
+        values.of_host(host);
+        values.of_action(action);
+        values
     }
 
     fn value(&mut self, name: &str, value: &str) {
-        self.add(&format!("readonly {name}={}\n", ShellWord::new(value)));
+        // One line each: what reads them line by line must see every value whole.
+        let line = format!("readonly {name}={}\n", ShellWord::new(&value.replace(char::is_control, " ")));
+        self.real.push_str(&line);
+        self.shown.push_str(&line);
     }
 
     fn yes_or_no(&mut self, name: &str, value: bool) {
         self.value(name, if value { "yes" } else { "no" });
     }
 
-    /// Packed content, which is shown as its size only.
-    fn packed(&mut self, content: &[u8]) {
-        let _ = writeln!(self.real, "{}", pack(content));
-        let _ = writeln!(self.shown, "# ({} bytes, as gzip in base64)", content.len());
+    /// `prefix`, then content that may be anything.
+    fn packed(&mut self, name: &str, prefix: &str, content: &[u8]) {
+        let real = ShellWord::new(&format!("{prefix}{}", pack(content)));
+        let _ = writeln!(self.real, "readonly {name}={real}");
+        let shown = ShellWord::new(&format!("{prefix}({} bytes, as gzip in base64)", content.len()));
+        let _ = writeln!(self.shown, "readonly {name}={shown}");
     }
-}
 
-/// Builds the script for an action.
-pub(super) fn assemble(action: &Action, host: &HostSettings) -> Script {
-    let mut text = Text { real: String::new(), shown: String::new() };
-    text.add("#!/bin/bash\nset -Eeuo pipefail\numask 077\n\n");
-    text.value("ACTION", name(action));
-    host_values(&mut text, host);
-    action_values(&mut text, action);
-    for part in BASE.iter().chain(parts(action)).chain(&[MAIN]) {
-        text.add("\n");
-        text.add(part);
+    fn of_host(&mut self, host: &HostSettings) {
+        self.value("OPERATOR", &host.operator);
+        self.value("REGION", &host.region);
+        self.value("REGISTRY", &host.registry);
+        self.value("SECRET_ID", &host.secret_id);
+        self.yes_or_no("NEED_GPU", host.gpu);
+        self.value("SIZE_GATEWAY", &host.disk.gateway_image.to_string());
+        self.value("SIZE_VLLM", &host.disk.vllm_image.to_string());
+        self.value("SIZE_MODEL", &host.disk.model.to_string());
+        self.value("UP_WAIT", &host.up_wait_seconds.to_string());
+        self.value("DRAIN", &host.drain_seconds.to_string());
     }
-    Script { text: text.real, masked: text.shown }
-}
 
-fn host_values(text: &mut Text, host: &HostSettings) {
-    text.value("OPERATOR", &host.operator);
-    text.value("REGION", &host.region);
-    text.value("REGISTRY", &host.registry);
-    text.value("SECRET_ID", &host.secret_id);
-    text.yes_or_no("NEED_GPU", host.gpu);
-    text.value("SIZE_GATEWAY", &host.disk.gateway_image.to_string());
-    text.value("SIZE_VLLM", &host.disk.vllm_image.to_string());
-    text.value("SIZE_MODEL", &host.disk.model.to_string());
-    text.value("UP_WAIT", &host.up_wait_seconds.to_string());
-    text.value("DRAIN", &host.drain_seconds.to_string());
-}
-
-fn action_values(text: &mut Text, action: &Action) {
-    let number = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
-    let services = |service: &Option<Service>| service.map_or("gateway vllm", Service::name);
-    match action {
-        Action::Deploy(deploy) => deploy_values(text, deploy),
-        Action::Rollback { to } => text.value("TO", &number(*to)),
-        Action::Down { drain } => text.yes_or_no("DRAIN_FIRST", *drain),
-        Action::Logs { service, lines, since } => {
-            text.value("SERVICES", services(service));
-            text.value("LINES", &lines.to_string());
-            text.value("SINCE", since.as_deref().unwrap_or_default());
+    fn of_action(&mut self, action: &Action) {
+        let services = |service: &Option<Service>| service.map_or("gateway vllm", Service::name);
+        match action {
+            Action::Deploy(deploy) => self.of_deploy(deploy),
+            Action::Rollback { to } => self.value("TO", &to.map(|to| to.to_string()).unwrap_or_default()),
+            Action::Down { drain } => self.yes_or_no("DRAIN_FIRST", *drain),
+            Action::Logs { service, lines, since } => {
+                self.value("SERVICES", services(service));
+                self.value("LINES", &lines.to_string());
+                self.value("SINCE", since.as_deref().unwrap_or_default());
+            }
+            Action::Restart { service } => self.value("SERVICES", services(service)),
+            Action::Autostop(Autostop::On { idle_minutes, max_uptime_hours }) => {
+                self.value("AUTOSTOP", "on");
+                self.value("STOP_AFTER_MINUTES", &idle_minutes.to_string());
+                self.value("STOP_AFTER_HOURS", &max_uptime_hours.unwrap_or(0).to_string());
+            }
+            Action::Autostop(Autostop::Off) => self.value("AUTOSTOP", "off"),
+            Action::Autostop(Autostop::Status) => self.value("AUTOSTOP", "status"),
+            Action::Repair | Action::Status | Action::Verify | Action::Releases | Action::Doctor | Action::Unlock => {}
         }
-        Action::Restart { service } => text.value("SERVICES", services(service)),
-        Action::Autostop(Autostop::On { idle_minutes, max_uptime_hours }) => {
-            text.value("AUTOSTOP", "on");
-            text.value("STOP_AFTER_MINUTES", &idle_minutes.to_string());
-            text.value("STOP_AFTER_HOURS", &max_uptime_hours.unwrap_or(0).to_string());
-            text.value("AUTOSTOP_SCRIPT", &pack(AUTOSTOP_ON_THE_HOST.as_bytes()));
-        }
-        Action::Autostop(Autostop::Off) => text.value("AUTOSTOP", "off"),
-        Action::Autostop(Autostop::Status) => text.value("AUTOSTOP", "status"),
-        Action::Repair | Action::Status | Action::Verify | Action::Releases | Action::Doctor | Action::Unlock => {}
     }
-}
 
-fn deploy_values(text: &mut Text, deploy: &Deploy) {
-    text.value("WANT_GATEWAY", &deploy.gateway.to_string());
-    text.value("WANT_VLLM", &deploy.vllm.to_string());
-    // They stand in JSON that bash writes.
-    let plain =
-        |value: &str| value.chars().filter(|c| c.is_ascii_alphanumeric() || "._-:".contains(*c)).collect::<String>();
-    text.value("COMMIT", &plain(&deploy.commit));
-    text.value("CONFIG_HASH", &plain(&deploy.config_hash));
-    text.yes_or_no("RESTART_VLLM", deploy.restart_vllm);
-    text.add("carried_files() {\n");
-    for file in &deploy.files {
-        let path = ShellWord::new(&file.path);
-        text.add(&format!("  unpack {:04o} {path} <<'END_OF_FILE'\n", file.mode));
-        text.packed(&file.content);
-        text.add("END_OF_FILE\n");
-    }
-    text.add("}\ncarried_env() {\n  cat <<'END_OF_FILE'\n");
-    for (name, value) in &deploy.env.0 {
+    fn of_deploy(&mut self, deploy: &Deploy) {
+        self.value("WANT_GATEWAY", &deploy.gateway.to_string());
+        self.value("WANT_VLLM", &deploy.vllm.to_string());
+        self.value("COMMIT", &plain(&deploy.commit));
+        self.value("CONFIG_HASH", &plain(&deploy.config_hash));
+        self.yes_or_no("RESTART_VLLM", deploy.restart_vllm);
+        for (index, file) in deploy.files.iter().enumerate() {
+            let prefix = format!("{:04o} {} ", file.mode, file.path);
+            self.packed(&format!("FILE_{index}"), &prefix, &file.content);
+        }
         // Compose takes what stands between single quotes as it is.
-        text.add(&format!("{name}='{value}'\n"));
+        let mut lines = String::new();
+        for (name, value) in &deploy.env.0 {
+            let _ = writeln!(lines, "{name}='{value}'");
+        }
+        self.packed("SETTINGS", "", lines.as_bytes());
     }
-    text.add("END_OF_FILE\n}\n");
+}
+
+/// What stands in JSON that bash writes has no need of quotes.
+fn plain(value: &str) -> String {
+    value.chars().filter(|character| character.is_ascii_alphanumeric() || "._-:".contains(*character)).collect()
 }
 
 /// gzip and base64: no quote, no brace, no line end.
-fn pack(content: &[u8]) -> String {
+pub(super) fn pack(content: &[u8]) -> String {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     let packed = gzip.write_all(content).and_then(|()| gzip.finish());
     // Writing to memory does not fail; an empty text would be refused by gzip on the host.

@@ -14,6 +14,8 @@ pub use image::{ImageDigest, ImageError, ImageTag, ImageWanted};
 pub use report::{Holder, HostReport, Images, MARKER, Outcome, Step, parse_report};
 pub use word::ShellWord;
 
+use assemble::{HEAD, Values, pack};
+
 /// What Systems Manager takes in one command, parameters and all, less some for what stands around it.
 pub const LIMIT: usize = 62_000;
 
@@ -21,39 +23,69 @@ pub const LIMIT: usize = 62_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the command has {size} bytes and {LIMIT} fit: make the files of config/ smaller")]
 pub struct TooLarge {
-    /// As it travels, in JSON.
+    /// As it travels.
     pub size: usize,
 }
 
-/// A script for the host.
+/// A script for the host: values and a program, which is the same for every action.
 #[derive(Clone, Debug)]
 pub struct Script {
-    text: String,
-    masked: String,
+    values: String,
+    shown: String,
+    program: String,
 }
 
 /// Builds the script for an action.
 #[must_use]
 pub fn script(action: &Action, host: &HostSettings) -> Script {
-    assemble::assemble(action, host)
+    let values = Values::of(action, host);
+    Script { values: values.real, shown: values.shown, program: program() }
+}
+
+/// The program alone. The SSM document of config/cloudformation.yaml runs it only if it names its SHA-256.
+#[must_use]
+pub fn program() -> String {
+    assemble::program()
 }
 
 impl Script {
     /// As it runs.
     #[must_use]
-    pub fn text(&self) -> &str {
-        &self.text
+    pub fn text(&self) -> String {
+        format!("{HEAD}{}{}", self.values, self.program)
     }
 
-    /// For a person: the contents of the carried files are named, not shown.
+    /// For a person: carried files as their size, not their content.
     #[must_use]
     pub fn masked(&self) -> String {
-        self.masked.clone()
+        format!("{HEAD}{}{}", self.shown, self.program)
+    }
+
+    /// The document's parameter `Values`.
+    #[must_use]
+    pub fn values(&self) -> String {
+        pack(self.values.as_bytes())
+    }
+
+    /// The document's parameter `Program`.
+    #[must_use]
+    pub fn program(&self) -> String {
+        pack(self.program.as_bytes())
+    }
+
+    /// For `AWS-RunShellScript`, where no document of our own is there: one item of `commands`. Packed, so that it is
+    /// small and Systems Manager finds no double braces, which it would take for its own.
+    #[must_use]
+    pub fn command(&self) -> String {
+        let packed = pack(self.text().as_bytes());
+        format!(
+            "{HEAD}folder=$(mktemp -d)\ntrap 'rm -rf \"$folder\"' EXIT\nbase64 -d <<<'{packed}' | gzip -d >\"$folder/script\"\nbash \"$folder/script\"\n"
+        )
     }
 
     /// Does it fit into one command?
     pub fn fits(&self) -> Result<(), TooLarge> {
-        let size = serde_json::to_string(&self.text).map_or(usize::MAX, |json| json.len());
+        let size = self.command().len().max(self.values().len() + self.program().len());
         if size <= LIMIT { Ok(()) } else { Err(TooLarge { size }) }
     }
 }

@@ -4,8 +4,7 @@ use std::fmt;
 
 /// A value as one word of bash, in single quotes: nothing in it is ever expanded, split or run.
 ///
-/// A NUL byte cannot stand in a shell word and is left out; every other character arrives as it is. Two opening
-/// braces never stand side by side, because Systems Manager takes them for a parameter of its own.
+/// A NUL byte cannot stand in a shell word and is left out; every other character arrives as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShellWord(String);
 
@@ -13,20 +12,8 @@ impl ShellWord {
     /// Quotes a value.
     #[must_use]
     pub fn new(value: &str) -> Self {
-        let mut word = String::with_capacity(value.len() + 2);
-        word.push('\'');
-        let mut before = ' ';
-        for character in value.chars().filter(|character| *character != '\0') {
-            match character {
-                '\'' => word.push_str(r"'\''"),
-                // The quotes end and begin again in between.
-                '{' if before == '{' => word.push_str("''{"),
-                _ => word.push(character),
-            }
-            before = character;
-        }
-        word.push('\'');
-        Self(word)
+        let inner = value.replace('\0', "").replace('\'', r"'\''");
+        Self(format!("'{inner}'"))
     }
 
     /// The word with its quotes, as it stands in a script.

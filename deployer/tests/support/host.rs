@@ -108,7 +108,7 @@ impl Host {
 
     /// Runs a script to its end; what it says and how it exits must agree.
     pub fn run(&self, script: &Script) -> Ran {
-        let ran = self.run_text(script.text());
+        let ran = self.run_text(&script.text());
         if let Some(report) = &ran.report {
             assert_eq!(ran.code, Some(i32::from(report.outcome.exit_code())), "{ran:?}");
         }

@@ -52,7 +52,7 @@ autostop() {
       take_lock
       begin autostop "idle stop: after $STOP_AFTER_MINUTES minutes"
       mkdir -p "$root/autostop"
-      base64 -d <<<"$AUTOSTOP_SCRIPT" | gzip -d | replace "$root/autostop/autostop.sh"
+      autostop_script | replace "$root/autostop/autostop.sh"
       chmod 0700 "$root/autostop/autostop.sh"
       printf 'idle_minutes=%s\nmax_uptime_hours=%s\nregion=%s\n' "$STOP_AFTER_MINUTES" "$STOP_AFTER_HOURS" "$REGION" | replace "$root/autostop/settings"
       install_units

@@ -8,8 +8,6 @@ readonly run=${EXTRACTION_GATEWAY_RUN:-/run/extraction-gateway} # memory: empty 
 readonly units=${EXTRACTION_GATEWAY_UNITS:-/etc/systemd/system}
 readonly pause=${EXTRACTION_GATEWAY_PAUSE:-2}
 readonly project=extraction-gateway
-# Docker's templates. Systems Manager would take two braces in a row for a parameter of its own.
-readonly l='{''{' r='}''}'
 export LC_ALL=C HOME=${HOME:-/root} AWS_PAGER='' AWS_DEFAULT_REGION=$REGION
 
 mkdir -p "$root/releases" "$run"

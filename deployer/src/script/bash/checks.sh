@@ -4,14 +4,14 @@
 # disk: sets disk_free and disk_total (bytes) of the file system that Docker uses.
 disk() {
   local folder
-  folder=$(docker info --format "${l}.DockerRootDir${r}") || die "Docker does not answer on the host; nothing was changed. Look there with systemctl status docker."
+  folder=$(docker info --format "{{.DockerRootDir}}") || die "Docker does not answer on the host; nothing was changed. Look there with systemctl status docker."
   read -r disk_free disk_total < <(df --block-size=1 --output=avail,size "$folder" | tail -n 1)
 }
 
 # model_key RELEASE: which model, at which revision, in which volume.
 model_key() {
   local volume name key
-  volume=$(docker volume inspect --format "${l}.CreatedAt${r}" "${project}_model-cache" 2>/dev/null) || return 1
+  volume=$(docker volume inspect --format "{{.CreatedAt}}" "${project}_model-cache" 2>/dev/null) || return 1
   key=$volume
   for name in VLLM_BASE_MODEL VLLM_BASE_REVISION VLLM_ADAPTER VLLM_ADAPTER_REVISION; do key+=$'\n'$(env_of "$1" "$name"); done
   sha256sum <<<"$key" | cut -c 1-64

@@ -5,18 +5,19 @@ readonly next=.next
 
 # The carried files and settings into a folder that nothing uses yet.
 stage() {
+  local name mode path content target
   mkdir -m 0755 "$root/releases/$next"
-  carried_files
-  carried_env >"$root/releases/$next/.env"
+  for name in "${!FILE_@}"; do
+    read -r mode path content <<<"${!name}"
+    target=$root/releases/$next/$path
+    (umask 022 && mkdir -p "$(dirname "$target")")
+    unpack "$content" >"$target"
+    chmod "$mode" "$target"
+  done
+  unpack "$SETTINGS" >"$root/releases/$next/.env"
 }
 
-# unpack MODE PATH: a carried file from stdin.
-unpack() {
-  local target=$root/releases/$next/$2
-  (umask 022 && mkdir -p "$(dirname "$target")")
-  base64 -d | gzip -d >"$target"
-  chmod "$1" "$target"
-}
+unpack() { base64 -d <<<"$1" | gzip -d; }
 
 # same_as RELEASE: does it have the images and the configuration that are wanted?
 same_as() {

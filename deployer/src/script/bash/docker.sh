@@ -20,12 +20,12 @@ look_at() {
   c_state=absent c_health='' c_oom=false c_restarts=0 c_started='' c_image=''
   c_id=$(container_of "$1") || return 1
   [[ -n $c_id ]] || return 1
-  template="${l}.State.Status${r}|${l}if .State.Health${r}${l}.State.Health.Status${r}${l}end${r}|${l}.State.OOMKilled${r}"
-  template+="|${l}.RestartCount${r}|${l}.State.StartedAt${r}|${l}.Config.Image${r}"
+  template="{{.State.Status}}|{{if .State.Health}}{{.State.Health.Status}}{{end}}|{{.State.OOMKilled}}"
+  template+="|{{.RestartCount}}|{{.State.StartedAt}}|{{.Config.Image}}"
   IFS='|' read -r c_state c_health c_oom c_restarts c_started c_image < <(docker inspect --format "$template" "$c_id") || return 1
 }
 
-have_image() { docker image inspect --format "${l}.Id${r}" "$1" >/dev/null 2>&1; }
+have_image() { docker image inspect --format "{{.Id}}" "$1" >/dev/null 2>&1; }
 
 # The login lives in memory and for this run only. Compose and other plug-ins of this user stay reachable.
 log_in() {
@@ -70,7 +70,7 @@ prune() {
   done
   n=$(current)
   for repository in "$(env_of "$n" GATEWAY_IMAGE)" "$(env_of "$n" VLLM_IMAGE)"; do
-    for image in $(docker image ls --digests --format "${l}.Repository${r}@${l}.Digest${r}" "${repository%@*}"); do
+    for image in $(docker image ls --digests --format "{{.Repository}}@{{.Digest}}" "${repository%@*}"); do
       if [[ $keep == *" $image "* || $image != *@sha256:* ]]; then continue; fi
       docker image rm "$image" || warnings+=("the old image $image could not be removed")
     done

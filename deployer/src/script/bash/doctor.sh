@@ -8,7 +8,7 @@ finding() { findings+="${findings:+,}{\"check\":\"$1\",\"ok\":$2,\"detail\":$(js
 
 doctor_docker() {
   local version
-  if version=$(docker version --format "${l}.Server.Version${r}"); then
+  if version=$(docker version --format "{{.Server.Version}}"); then
     finding docker true "Docker $version"
   else
     finding docker false "Docker does not answer"
@@ -32,7 +32,7 @@ doctor_gpu() {
   else
     finding gpu false "nvidia-smi does not answer"
   fi
-  if docker info --format "${l}json .Runtimes${r}" | grep -q nvidia; then
+  if docker info --format "{{json .Runtimes}}" | grep -q nvidia; then
     finding gpu_runtime true "Docker can hand the GPU to a container"
   else
     finding gpu_runtime false "Docker has no NVIDIA runtime"

@@ -6,7 +6,7 @@ stop() {
   compose "$now" stop --timeout "$2" "$1"
   if look_at "$1" && [[ $c_state == running ]]; then die "$1 still runs after it was told to stop. Look at docker on the host."; fi
   # 137: killed, because its work had not ended in time.
-  if [[ -n $c_id && $(docker inspect --format "${l}.State.ExitCode${r}" "$c_id") == 137 && $DRAIN_FIRST == yes ]]; then
+  if [[ -n $c_id && $(docker inspect --format "{{.State.ExitCode}}" "$c_id") == 137 && $DRAIN_FIRST == yes ]]; then
     warnings+=("$1 did not end within $2 s and was killed: work that ran then was lost")
   fi
 }
