@@ -2,5 +2,6 @@
 //! is files in memory. Never a network, never a file outside its own folder.
 #![allow(dead_code, unreachable_pub, reason = "every suite uses its own part of it")]
 
+pub mod emulator;
 pub mod host;
 pub mod wanted;
