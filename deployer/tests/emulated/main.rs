@@ -8,7 +8,7 @@ mod support;
 use deployer::script::{Outcome, Script, parse_report};
 use serde_json::{Value, json};
 use support::{
-    emulator::Emulator,
+    emulator::{Emulator, until},
     wanted::{act, deploy, gateway, vllm},
 };
 
@@ -23,7 +23,7 @@ fn command(emulator: &Emulator, id: &str) -> Value {
 }
 
 fn ended(emulator: &Emulator, id: &str) -> Value {
-    emulator.until("the command ends", || {
+    until("the command ends", || {
         !["Pending", "InProgress", "Cancelling"].contains(&command(emulator, id)["status"].as_str().unwrap())
     });
     command(emulator, id)
@@ -69,7 +69,7 @@ fn output_is_cut_and_a_cancelled_command_is_killed_with_all_it_started() {
     let script =
         format!("#!/bin/bash\ntrap 'echo trapped > {0}' EXIT TERM\ntouch {0}\nsleep 60 & wait", mark.display());
     let id = send(&emulator, &[&script]);
-    emulator.until("it runs", || mark.exists());
+    until("it runs", || mark.exists());
     emulator.aws("ssm", "cancel_command", &json!({"CommandId": id}));
     assert_eq!(ended(&emulator, &id)["status"], "Cancelled");
     assert_eq!(std::fs::read_to_string(&mark).unwrap(), "", "no trap runs");

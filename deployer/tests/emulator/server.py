@@ -6,6 +6,7 @@
 Ends when its stdin ends, so that a test that dies leaves nothing behind.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -41,7 +42,7 @@ def environment(folder):
 
 
 def controls(url, folder):
-    client = lambda service: boto3.client(service, endpoint_url=url)
+    client = functools.cache(lambda service: boto3.client(service, endpoint_url=url))
     state = folder / "state"
 
     def aws(body):

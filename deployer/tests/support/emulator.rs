@@ -1,12 +1,13 @@
 //! AWS on a free port of this machine, with one stopped instance whose agent runs scripts on a [`Host`] of shims.
 //!
-//! Needs Python, and PyPI once: suites that use it have `test = false`. What cannot start fails.
+//! Needs Python, and its package index once: suites that use it have `test = false`. What cannot start fails.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -106,27 +107,18 @@ impl Emulator {
 
     /// Waits until the instance is in a state, at most ten seconds.
     pub fn until_state(&self, wanted: &str) {
-        self.until(&format!("the instance is {wanted}"), || self.instance_state() == wanted);
+        until(&format!("the instance is {wanted}"), || self.instance_state() == wanted);
     }
 
     /// Starts the instance and waits for its agent, without the deployer.
     pub fn boot(&self) {
         self.aws("ec2", "start_instances", &json!({"InstanceIds": [self.instance_id]}));
-        self.until("the agent is online", || {
+        until("the agent is online", || {
             !self.aws("ssm", "describe_instance_information", &json!({}))["InstanceInformationList"]
                 .as_array()
                 .unwrap()
                 .is_empty()
         });
-    }
-
-    /// Asks again until it is so; fails after ten seconds.
-    pub fn until(&self, what: &str, mut question: impl FnMut() -> bool) {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        while !question() {
-            assert!(std::time::Instant::now() < deadline, "waited ten seconds until {what}");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
     }
 }
 
@@ -134,5 +126,14 @@ impl Drop for Emulator {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// Asks again until it is so; fails after ten seconds.
+pub fn until(what: &str, mut question: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !question() {
+        assert!(Instant::now() < deadline, "waited ten seconds until {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
