@@ -1,8 +1,17 @@
 //! The scripts themselves, run by real bash on a host of shims.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod autostops;
+mod cut_off;
 mod deploys;
+mod failures;
+mod looks;
+mod power;
+mod rollbacks;
+mod secrets;
+mod text;
+mod zz;

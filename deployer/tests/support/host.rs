@@ -11,7 +11,7 @@ use deployer::script::{HostReport, Script, parse_report};
 use tempfile::TempDir;
 
 /// The Hugging Face token in the shim's secret store. Nothing else may ever hold it.
-pub const CANARY: &str = "hf_CANARYdoNotLeakMe0123456789abcdefgh";
+pub const CANARY: &str = "hf_CANARYxQzNoOtherFileMayHoldThisWord42";
 pub const SECRET: &str = "extraction-gateway/hf-token";
 
 /// A host as it is delivered: Docker, one L4, 150 GB free, a role that may do what it needs; no release yet.

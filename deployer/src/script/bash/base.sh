@@ -20,6 +20,7 @@ step=tools
 phase=before
 from='' to=''
 problem='' # the sentence for a person, where the cause is known
+locked='' # ours, once taken
 release='' rolled_back_to='' holder='' facts=''
 warnings=() lines=()
 
@@ -32,7 +33,7 @@ begin() {
   say "$2"
   printf '== %s\n' "$step"
   step_log=$(stat -c %s "$log")
-  if [[ -e $root/lock.holder ]]; then printf '%s' "$step" >"$run/step"; fi
+  if [[ -n $locked ]]; then printf '%s' "$step" >"$run/step"; fi
 }
 
 # die TEXT: ends the run at the current step, for a cause that is known.
@@ -95,7 +96,7 @@ finish() {
   if ((code)); then failed=$(json "$step"); fi
   release=$(current)
   if [[ -n $release ]]; then gateway=$(env_of "$release" GATEWAY_IMAGE) vllm=$(env_of "$release" VLLM_IMAGE); fi
-  if [[ -n ${locked:-} ]]; then
+  if [[ -n $locked ]]; then
     audit "$outcome"
     rm -f "$root/lock.holder" "$run/step"
   fi

@@ -1,8 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # One at a time on this host: a lock that the kernel lets go when its holder ends, however that is.
 
-locked=''
-
 # The holder as JSON, or null.
 holder_json() {
   local text
@@ -27,6 +25,7 @@ take_lock() {
     finish locked "$(json_field operator <<<"$holder") is at work on the host ($(json_field action <<<"$holder")); nothing was touched. Wait, or look with deployer status."
   fi
   locked=yes
+  printf lock >"$run/step"
   printf '{"operator":%s,"action":"%s","since":%s}' "$(json "$OPERATOR")" "$ACTION" "$(date +%s)" | replace "$root/lock.holder"
   # What a killed run left behind.
   rm -rf "$token" "$run/docker" "$root/releases/.next" "$root"/*.new

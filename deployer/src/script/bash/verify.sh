@@ -17,7 +17,7 @@ gateway_says() {
   local file=$1
   shift
   look_at gateway || return 1
-  timeout 120 docker exec "$c_id" /gateway "$@" >"$file"
+  timeout --foreground 120 docker exec "$c_id" /gateway "$@" >"$file"
 }
 
 ready() { gateway_says "$run/health.json" healthcheck --format json; }
@@ -32,7 +32,7 @@ check_containers() {
   local service image
   for service in vllm gateway; do
     look_at "$service" || die "There is no container for $service."
-    image=$(env_of "$1" "$(tr '[:lower:]' '[:upper:]' <<<"$service")_IMAGE")
+    image=$(env_of "$1" "${service^^}_IMAGE")
     [[ $c_image == "$image" ]] || die "$service runs another image than this release's."
     [[ $c_state == running && $c_health == healthy ]] || die "$service is not healthy (state $c_state, health ${c_health:-none})."
   done
