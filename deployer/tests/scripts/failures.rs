@@ -60,7 +60,7 @@ fn a_failure_before_the_switch_changes_nothing() {
         assert_serves(&host, 1, 1);
         assert_eq!((host.started("gateway"), host.started("vllm"), host.root("releases.jsonl")), before, "{tool}");
         assert_eq!((report.release, host.called("docker.compose-up")), (Some(1), 1), "{tool}");
-        assert!(!host.at("run/hf_token").exists() && !host.at("root/lock.holder").exists(), "{tool}");
+        assert!(host.tidy() && !host.at("root/lock.holder").exists(), "{tool}");
     }
     let ran = host.run(&wanted);
     assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(2)));

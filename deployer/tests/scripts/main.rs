@@ -1,6 +1,6 @@
 //! The scripts themselves, run by real bash on a host of shims.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::string_slice, reason = "tests")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -14,4 +14,3 @@ mod power;
 mod rollbacks;
 mod secrets;
 mod text;
-mod zz;

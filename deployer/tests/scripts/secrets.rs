@@ -46,7 +46,7 @@ fn no_failure_and_no_success_leaves_the_token_anywhere() {
             host.no_faults();
         }
         clean(&host, &ran);
-        assert!(!host.at("run/hf_token").exists() && !host.at("run/docker").exists());
+        assert!(host.tidy());
     }
 }
 
@@ -68,7 +68,7 @@ fn every_other_action_is_clean_too() {
     ] {
         let ran = host.run(&act(&action));
         assert!(!holds_the_token(ran.stdout.as_bytes()), "{action:?} {ran:?}");
-        assert!(!host.at("run/hf_token").exists(), "{action:?}");
+        assert!(host.tidy(), "{action:?}");
     }
     host.set("logs/vllm", "");
     assert!(host.leaks().is_empty(), "{:?}", host.leaks());

@@ -183,6 +183,11 @@ impl Host {
         fs::read_to_string(self.at("root").join(name)).unwrap_or_default()
     }
 
+    /// No run left its own folder behind, in which a token or a login could lie.
+    pub fn tidy(&self) -> bool {
+        fs::read_dir(self.at("run")).unwrap().all(|entry| !entry.unwrap().path().is_dir())
+    }
+
     /// The files on this host that hold the token, its own secret store aside.
     pub fn leaks(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();

@@ -31,9 +31,9 @@ have_image() { [[ $1 == *@* ]] && docker image inspect --format "{{.Id}}" "$1" >
 # The login lives in memory and for this run only. Compose and other plug-ins of this user stay reachable.
 log_in() {
   begin login "login: $REGISTRY"
-  mkdir -p "$run/docker"
-  if [[ -d $HOME/.docker/cli-plugins ]]; then ln -sfn "$HOME/.docker/cli-plugins" "$run/docker/cli-plugins"; fi
-  export DOCKER_CONFIG=$run/docker
+  mkdir -p "$own/docker"
+  if [[ -d $HOME/.docker/cli-plugins ]]; then ln -sfn "$HOME/.docker/cli-plugins" "$own/docker/cli-plugins"; fi
+  export DOCKER_CONFIG=$own/docker
   aws ecr get-login-password --region "$REGION" | docker login --username AWS --password-stdin "$REGISTRY"
 }
 

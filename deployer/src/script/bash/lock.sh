@@ -19,6 +19,7 @@ try_lock() {
 }
 
 take_lock() {
+  local folder
   begin lock "lock: one at a time on this host"
   if ! try_lock; then
     holder=$(holder_json)
@@ -28,5 +29,8 @@ take_lock() {
   printf lock >"$run/step"
   printf '{"operator":%s,"action":"%s","since":%s}' "$(json "$OPERATOR")" "$ACTION" "$(date +%s)" | replace "$root/lock.holder"
   # What a killed run left behind.
-  rm -rf "$token" "$run/docker" "$root/releases/.next" "$root"/*.new
+  rm -rf "$root/releases/.next" "$root"/*.new
+  for folder in "$run"/{deploy,rollback,repair,restart,down,unlock,autostop}.*/; do
+    if [[ $folder != "$own/" ]]; then rm -rf "$folder"; fi
+  done
 }

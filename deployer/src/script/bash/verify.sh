@@ -20,12 +20,12 @@ gateway_says() {
   timeout --foreground 120 docker exec "$c_id" /gateway "$@" >"$file"
 }
 
-ready() { gateway_says "$run/health.json" healthcheck --format json; }
+ready() { gateway_says "$own/health.json" healthcheck --format json; }
 
 # Answered, by the model, with nothing held back.
 selftest() {
-  gateway_says "$run/selftest.json" selftest && grep -Eq '^ *"engine": *"vllm"' "$run/selftest.json" &&
-    grep -Eq '^ *"degraded": *false' "$run/selftest.json" && grep -Fq "\"model\": \"$1\"" "$run/selftest.json"
+  gateway_says "$own/selftest.json" selftest && grep -Eq '^ *"engine": *"vllm"' "$own/selftest.json" &&
+    grep -Eq '^ *"degraded": *false' "$own/selftest.json" && grep -Fq "\"model\": \"$1\"" "$own/selftest.json"
 }
 
 check_containers() {
@@ -39,7 +39,7 @@ check_containers() {
 }
 
 why_not_ready() {
-  case $(json_field reason <"$run/health.json") in
+  case $(json_field reason <"$own/health.json") in
     model_missing) echo "The model server runs but does not serve the configured model: check the adapter and VLLM_SERVED_NAME." ;;
     loading) echo "The model server is still loading the model." ;;
     unreachable) echo "The gateway cannot reach the model server." ;;
@@ -48,7 +48,7 @@ why_not_ready() {
 }
 
 why_no_answer() {
-  if grep -Eq '^ *"engine": *"rules"|^ *"degraded": *true' "$run/selftest.json"; then
+  if grep -Eq '^ *"engine": *"rules"|^ *"degraded": *true' "$own/selftest.json"; then
     echo "The test note was answered by the rules engine, not by the model: this is no working deployment."
   else
     echo "The test note was not answered by the model of this release."
@@ -58,8 +58,8 @@ why_no_answer() {
 # verify RELEASE [TRIES]
 verify() {
   begin verify "verify: healthy, ready, one note answered by the model"
-  : >"$run/health.json"
-  : >"$run/selftest.json"
+  : >"$own/health.json"
+  : >"$own/selftest.json"
   check_containers "$1"
   try "${2:-30}" ready || die "$(why_not_ready)"
   try 2 selftest "$(env_of "$1" VLLM_SERVED_NAME)" || die "$(why_no_answer)"
