@@ -95,6 +95,13 @@ impl ComposeEnv {
     }
 }
 
+impl ComposeEnv {
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
 /// A release to bring up.
 #[derive(Clone, Debug)]
 pub struct Deploy {

@@ -150,7 +150,7 @@ impl Values {
         }
         // Compose takes what stands between single quotes as it is.
         let mut lines = String::new();
-        for (name, value) in &deploy.env.0 {
+        for (name, value) in deploy.env.iter() {
             let _ = writeln!(lines, "{name}='{value}'");
         }
         self.packed("SETTINGS", "", lines.as_bytes());

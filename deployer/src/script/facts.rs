@@ -54,6 +54,7 @@ pub struct Status {
     /// Seconds since boot.
     pub uptime_seconds: u64,
     /// What `gateway healthcheck --format json` printed; null where it does not answer.
+    #[serde(deserialize_with = "json_in_text")]
     pub gateway: Value,
     /// The configuration hash of the current release.
     pub config_hash: String,
@@ -67,6 +68,12 @@ pub struct Status {
     pub model_cached: bool,
     /// The idle stop.
     pub autostop: AutostopState,
+}
+
+/// The host hands on what the gateway printed as it is, in a string.
+fn json_in_text<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Value, D::Error> {
+    let text = String::deserialize(input)?;
+    Ok(serde_json::from_str(&text).unwrap_or_default())
 }
 
 /// What `Autostop` finds.

@@ -10,6 +10,7 @@ mod report;
 mod word;
 
 pub use action::{Action, Autostop, CarryError, ComposeEnv, Deploy, DiskNeed, HostFile, HostSettings, Service};
+pub use facts::AutostopState;
 pub use image::{ImageDigest, ImageError, ImageTag, ImageWanted};
 pub use report::{Holder, HostReport, Images, MARKER, Outcome, Step, parse_report};
 pub use word::ShellWord;

@@ -4,7 +4,13 @@
 folder='' file='' env_file=''
 
 # env NAME: a setting from the release's .env.
-env() { sed -n "s/^$1='\(.*\)'\$/\1/p" "$env_file" | tail -n 1; }
+env() {
+  local line value=''
+  while read -r line; do
+    if [[ $line == "$1='"* ]]; then value=${line#*=\'} value=${value%\'}; fi
+  done <"$env_file"
+  echo "$value"
+}
 
 # hash_of SERVICE: of what compose would start it from.
 hash_of() {

@@ -65,4 +65,4 @@ option() {
   done
 }
 
-number() { cat "$state/$1" 2>/dev/null || echo "$2"; }
+number() { if [[ -e $state/$1 ]]; then echo "$(<"$state/$1")"; else echo "$2"; fi; }

@@ -11,7 +11,7 @@ use deployer::script::{HostReport, Script, parse_report};
 use tempfile::TempDir;
 
 /// The Hugging Face token in the shim's secret store. Nothing else may ever hold it.
-pub const CANARY: &str = "hf_CANARYdoNotLeakMe0123456789abcdefgh";
+pub const CANARY: &str = "hf_CANARYxQzNoOtherFileMayHoldThisWord42";
 pub const SECRET: &str = "extraction-gateway/hf-token";
 
 /// A host as it is delivered: Docker, one L4, 150 GB free, a role that may do what it needs; no release yet.
@@ -181,6 +181,11 @@ impl Host {
     /// A file of the release folder and around it.
     pub fn root(&self, name: &str) -> String {
         fs::read_to_string(self.at("root").join(name)).unwrap_or_default()
+    }
+
+    /// No run left its own folder behind, in which a token or a login could lie.
+    pub fn tidy(&self) -> bool {
+        fs::read_dir(self.at("run")).unwrap().all(|entry| !entry.unwrap().path().is_dir())
     }
 
     /// The files on this host that hold the token, its own secret store aside.

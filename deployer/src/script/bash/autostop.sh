@@ -54,11 +54,11 @@ ask_gateway() {
     return 1
   fi
   why="the gateway does not say how busy it is"
-  container=$(timeout 30 docker ps --quiet --filter "label=com.docker.compose.project=$project" \
+  container=$(timeout --foreground 30 docker ps --quiet --filter "label=com.docker.compose.project=$project" \
     --filter label=com.docker.compose.service=gateway | head -n 1) || return 1
   [[ -n $container ]] || return 1
   # Its exit status says whether it is ready, which is not the question here.
-  health=$(timeout 30 docker exec "$container" /gateway healthcheck --format json) || true
+  health=$(timeout --foreground 30 docker exec "$container" /gateway healthcheck --format json) || true
   in_flight=$(gateway_field in_flight) queued=$(gateway_field queued) idle=$(gateway_field idle_seconds)
   [[ -n $in_flight && -n $idle ]] || return 1
   if ((in_flight + ${queued:-0} > 0)); then idle=0; fi

@@ -10,8 +10,10 @@ readonly pause=${EXTRACTION_GATEWAY_PAUSE:-2}
 readonly project=extraction-gateway
 export LC_ALL=C HOME=${HOME:-/root} AWS_PAGER='' AWS_DEFAULT_REGION=$REGION
 
-mkdir -p "$root/releases" "$run"
-readonly log=$run/$ACTION.log token=$run/hf_token
+# This run's own folder in memory: another run, a look perhaps, has one of its own and touches nothing here.
+readonly own=$run/$ACTION.$$
+readonly log=$own/log token=$own/hf_token
+mkdir -p "$root/releases" "$own"
 exec 3>&1 >"$log" 2>&1 </dev/null
 
 step=tools
@@ -20,6 +22,7 @@ step=tools
 phase=before
 from='' to=''
 problem='' # the sentence for a person, where the cause is known
+locked='' # ours, once taken
 release='' rolled_back_to='' holder='' facts=''
 warnings=() lines=()
 
@@ -32,13 +35,13 @@ begin() {
   say "$2"
   printf '== %s\n' "$step"
   step_log=$(stat -c %s "$log")
-  if [[ -e $root/lock.holder ]]; then printf '%s' "$step" >"$run/step"; fi
+  if [[ -n $locked ]]; then printf '%s' "$step" >"$run/step"; fi
 }
 
 # die TEXT: ends the run at the current step, for a cause that is known.
 die() {
   problem=$1
-  printf '%s' "$1" >"$run/problem"
+  printf '%s' "$1" >"$own/problem"
   exit 1
 }
 
@@ -84,8 +87,7 @@ audit() {
 finish() {
   local outcome=$1 message=$2 failed=null code=0 gateway='' vllm=''
   trap - EXIT
-  rm -f "$token"
-  rm -rf "$run/docker"
+  rm -rf "$token" "$own/docker"
   case $outcome in
     failed_unchanged) code=1 ;;
     rolled_back) code=3 ;;
@@ -95,13 +97,15 @@ finish() {
   if ((code)); then failed=$(json "$step"); fi
   release=$(current)
   if [[ -n $release ]]; then gateway=$(env_of "$release" GATEWAY_IMAGE) vllm=$(env_of "$release" VLLM_IMAGE); fi
-  if [[ -n ${locked:-} ]]; then
+  if [[ -n $locked ]]; then
     audit "$outcome"
     rm -f "$root/lock.holder" "$run/step"
   fi
   printf 'EXTRACTION-GATEWAY-REPORT {"outcome":"%s","action":"%s","failed_step":%s,"message":%s,"release":%s,"rolled_back_to":%s,"holder":%s,"images":{"gateway":%s,"vllm":%s},"warnings":%s,"last_log_lines":%s,"facts":{%s}}\n' \
     "$outcome" "$ACTION" "$failed" "$(json "$message")" "${release:-null}" "${rolled_back_to:-null}" "${holder:-null}" \
     "$(json "$gateway")" "$(json "$vllm")" "$(json_list "${warnings[@]}")" "$(json_list "${lines[@]}")" "$facts" >&3
+  mv -f "$log" "$run/$ACTION.log"
+  rm -rf "$own"
   exit "$code"
 }
 
@@ -134,4 +138,3 @@ trap left EXIT
 trap 'exit 143' TERM
 trap 'exit 130' INT
 trap 'exit 129' HUP
-rm -f "$run/problem"

@@ -25,14 +25,15 @@ look_at() {
   IFS='|' read -r c_state c_health c_oom c_restarts c_started c_image < <(docker inspect --format "$template" "$c_id") || return 1
 }
 
-have_image() { docker image inspect --format "{{.Id}}" "$1" >/dev/null 2>&1; }
+# have_image IMAGE: by digest; what a tag means here may not be what it means there.
+have_image() { [[ $1 == *@* ]] && docker image inspect --format "{{.Id}}" "$1" >/dev/null 2>&1; }
 
 # The login lives in memory and for this run only. Compose and other plug-ins of this user stay reachable.
 log_in() {
   begin login "login: $REGISTRY"
-  mkdir -p "$run/docker"
-  if [[ -d $HOME/.docker/cli-plugins ]]; then ln -sfn "$HOME/.docker/cli-plugins" "$run/docker/cli-plugins"; fi
-  export DOCKER_CONFIG=$run/docker
+  mkdir -p "$own/docker"
+  if [[ -d $HOME/.docker/cli-plugins ]]; then ln -sfn "$HOME/.docker/cli-plugins" "$own/docker/cli-plugins"; fi
+  export DOCKER_CONFIG=$own/docker
   aws ecr get-login-password --region "$REGION" | docker login --username AWS --password-stdin "$REGISTRY"
 }
 

@@ -49,9 +49,9 @@ doctor_account() {
   if (fetch_token); then
     finding secret true "present, of the right shape"
   else
-    finding secret false "$(cat "$run/problem" 2>/dev/null || (begin_again token; explain_token))"
+    finding secret false "$(cat "$own/problem" 2>/dev/null || (begin_again token; explain_token))"
   fi
-  rm -f "$token" "$run/problem"
+  rm -f "$token" "$own/problem"
   if (log_in); then
     finding registry true "login to $REGISTRY works"
   else
@@ -79,6 +79,7 @@ doctor_state() {
 # begin_again STEP: the checks run in subshells, so what they said is looked for in all of the log from that step on.
 begin_again() {
   step=$1
+  safe=''
   step_log=$(grep -abo "^== $1\$" "$log" | tail -n 1 | cut -d : -f 1)
 }
 

@@ -2,7 +2,7 @@
 # From a failed step and what its tools said to a sentence for a person: what happened, what it means, what to do.
 
 # said PATTERN: did the step's tools say so?
-said() { tail -c "+$((step_log + 1))" "$log" | grep -Eqi -- "$1"; }
+said() { grep -Eqi -- "$1" < <(tail -c "+$((step_log + 1))" "$log"); }
 
 explain() {
   local status=$1 safe="What served before still serves."

@@ -1,8 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # One at a time on this host: a lock that the kernel lets go when its holder ends, however that is.
 
-locked=''
-
 # The holder as JSON, or null.
 holder_json() {
   local text
@@ -21,13 +19,18 @@ try_lock() {
 }
 
 take_lock() {
+  local folder
   begin lock "lock: one at a time on this host"
   if ! try_lock; then
     holder=$(holder_json)
     finish locked "$(json_field operator <<<"$holder") is at work on the host ($(json_field action <<<"$holder")); nothing was touched. Wait, or look with deployer status."
   fi
   locked=yes
+  printf lock >"$run/step"
   printf '{"operator":%s,"action":"%s","since":%s}' "$(json "$OPERATOR")" "$ACTION" "$(date +%s)" | replace "$root/lock.holder"
   # What a killed run left behind.
-  rm -rf "$token" "$run/docker" "$root/releases/.next" "$root"/*.new
+  rm -rf "$root/releases/.next" "$root"/*.new
+  for folder in "$run"/{deploy,rollback,repair,restart,down,unlock,autostop}.*/; do
+    if [[ $folder != "$own/" ]]; then rm -rf "$folder"; fi
+  done
 }

@@ -23,7 +23,7 @@ gpu_json() {
 # What the gateway says of itself, as text: whoever reads the report parses it, so that nothing odd breaks it.
 gateway_json() {
   ready || true
-  json "$(head -c 4000 "$run/health.json" | tr '\n' ' ')"
+  json "$(head -c 4000 "$own/health.json" | tr '\n' ' ')"
 }
 
 is_locked() { ! (try_lock); }
@@ -34,7 +34,7 @@ facts_of_status() {
   disk_free=0 disk_total=0
   if ! (disk); then warnings+=("Docker does not answer on the host"); else disk; fi
   problem=''
-  : >"$run/health.json"
+  : >"$own/health.json"
   fact containers "[$(container_json gateway),$(container_json vllm)]"
   fact gpu "$(gpu_json)"
   fact disk_free "$disk_free"
@@ -73,12 +73,11 @@ logs() {
   begin observe "logs"
   if [[ -n $SINCE ]]; then since=(--since "$SINCE"); fi
   # shellcheck disable=SC2086 # names of services, from a closed list
-  compose "$now" logs --no-color --timestamps --tail "$LINES" "${since[@]}" $SERVICES >"$run/lines"
+  compose "$now" logs --no-color --timestamps --tail "$LINES" "${since[@]}" $SERVICES >"$own/lines"
   # --since gives the line at the cursor once more.
   mapfile -t lines < <(awk -v since="$SINCE" '{ at = ""; for (i = 1; i <= 4 && at == ""; i++) if ($i ~ /^[0-9-]+T[0-9:.]+Z$/) at = $i
-    if (since == "" || at > since) print }' "$run/lines" | sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-1000 | tail -c 15000)
-  fact cursor "$(json "$(sed -nE 's/^.*[| ]([0-9-]+T[0-9:.]+Z) .*/\1/p' "$run/lines" | sort | tail -n 1)")"
-  rm -f "$run/lines"
+    if (since == "" || at > since) print }' "$own/lines" | sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-1000 | tail -c 15000)
+  fact cursor "$(json "$(sed -nE 's/^.*[| ]([0-9-]+T[0-9:.]+Z) .*/\1/p' "$own/lines" | sort | tail -n 1)")"
   finish 'done' "${#lines[@]} lines."
 }
 

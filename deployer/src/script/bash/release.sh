@@ -10,12 +10,19 @@ current() {
 }
 
 # env_of RELEASE NAME: a setting of a release.
-env_of() { sed -n "s/^$2='\(.*\)'\$/\1/p" "$root/releases/$1/.env" 2>/dev/null | tail -n 1; }
+env_of() {
+  local line value=''
+  [[ -r $root/releases/$1/.env ]] || return 0
+  while read -r line; do
+    if [[ $line == "$2='"*\' ]]; then value=${line#*=\'} value=${value%\'}; fi
+  done <"$root/releases/$1/.env"
+  printf '%s' "$value"
+}
 
 # release_field RELEASE NAME
 release_field() { json_field "$2" <"$root/releases/$1/release.json" 2>/dev/null || true; }
 
-state_of() { cat "$root/releases/$1/state" 2>/dev/null || true; }
+state_of() { if [[ -e $root/releases/$1/state ]]; then printf '%s' "$(<"$root/releases/$1/state")"; fi; }
 
 # numbers: of the releases on disk, newest first.
 numbers() { find "$root/releases" -mindepth 1 -maxdepth 1 -name '[1-9]*' -printf '%f\n' | sort -rn; }

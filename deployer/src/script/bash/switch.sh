@@ -56,7 +56,7 @@ go_back() {
   (
     set -e
     trap - EXIT
-    rm -f "$run/problem"
+    rm -f "$own/problem"
     force_vllm=no
     serve "$from"
     verify "$from"
@@ -64,7 +64,7 @@ go_back() {
   status=$?
   step=$failed
   if ((status)); then
-    finish needs_a_person "$why Going back to release $from failed too. $(cat "$run/problem" 2>/dev/null) Look at the last lines and at deployer logs."
+    finish needs_a_person "$why Going back to release $from failed too. $(cat "$own/problem" 2>/dev/null) Look at the last lines and at deployer logs."
   fi
   rm -f "$root/switching"
   rolled_back_to=$from

@@ -17,29 +17,29 @@ gateway_says() {
   local file=$1
   shift
   look_at gateway || return 1
-  timeout 120 docker exec "$c_id" /gateway "$@" >"$file"
+  timeout --foreground 120 docker exec "$c_id" /gateway "$@" >"$file"
 }
 
-ready() { gateway_says "$run/health.json" healthcheck --format json; }
+ready() { gateway_says "$own/health.json" healthcheck --format json; }
 
 # Answered, by the model, with nothing held back.
 selftest() {
-  gateway_says "$run/selftest.json" selftest && grep -Eq '^ *"engine": *"vllm"' "$run/selftest.json" &&
-    grep -Eq '^ *"degraded": *false' "$run/selftest.json" && grep -Fq "\"model\": \"$1\"" "$run/selftest.json"
+  gateway_says "$own/selftest.json" selftest && grep -Eq '^ *"engine": *"vllm"' "$own/selftest.json" &&
+    grep -Eq '^ *"degraded": *false' "$own/selftest.json" && grep -Fq "\"model\": \"$1\"" "$own/selftest.json"
 }
 
 check_containers() {
   local service image
   for service in vllm gateway; do
     look_at "$service" || die "There is no container for $service."
-    image=$(env_of "$1" "$(tr '[:lower:]' '[:upper:]' <<<"$service")_IMAGE")
+    image=$(env_of "$1" "${service^^}_IMAGE")
     [[ $c_image == "$image" ]] || die "$service runs another image than this release's."
     [[ $c_state == running && $c_health == healthy ]] || die "$service is not healthy (state $c_state, health ${c_health:-none})."
   done
 }
 
 why_not_ready() {
-  case $(json_field reason <"$run/health.json") in
+  case $(json_field reason <"$own/health.json") in
     model_missing) echo "The model server runs but does not serve the configured model: check the adapter and VLLM_SERVED_NAME." ;;
     loading) echo "The model server is still loading the model." ;;
     unreachable) echo "The gateway cannot reach the model server." ;;
@@ -48,7 +48,7 @@ why_not_ready() {
 }
 
 why_no_answer() {
-  if grep -Eq '^ *"engine": *"rules"|^ *"degraded": *true' "$run/selftest.json"; then
+  if grep -Eq '^ *"engine": *"rules"|^ *"degraded": *true' "$own/selftest.json"; then
     echo "The test note was answered by the rules engine, not by the model: this is no working deployment."
   else
     echo "The test note was not answered by the model of this release."
@@ -58,8 +58,8 @@ why_no_answer() {
 # verify RELEASE [TRIES]
 verify() {
   begin verify "verify: healthy, ready, one note answered by the model"
-  : >"$run/health.json"
-  : >"$run/selftest.json"
+  : >"$own/health.json"
+  : >"$own/selftest.json"
   check_containers "$1"
   try "${2:-30}" ready || die "$(why_not_ready)"
   try 2 selftest "$(env_of "$1" VLLM_SERVED_NAME)" || die "$(why_no_answer)"
