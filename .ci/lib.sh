@@ -65,6 +65,29 @@ python_tools() {
   echo "$folder/venv/bin"
 }
 
+install_stack_tools() {
+  "${PYTHON:-python3}" -m venv "$1/venv"
+  "$1/venv/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary :all: -r "$ci/stack/requirements.lock"
+}
+
+# The bin/ folder of what judges the stack: moto, cfn-lint, pytest.
+stack_tools() {
+  local inputs folder
+  inputs=$("${PYTHON:-python3}" --version; cat "$ci/stack/requirements.lock")
+  folder=$(cached stack "$inputs" install_stack_tools)
+  echo "$folder/venv/bin"
+}
+
+# The gateway as its image has it: one static file. Sets static_gateway.
+build_static_gateway() {
+  local target=x86_64-unknown-linux-musl
+  need musl-gcc musl-tools
+  rustup target add "$target"
+  cargo build --release --locked -p gateway --target "$target"
+  # shellcheck disable=SC2034 # for the steps
+  static_gateway=$CARGO_TARGET_DIR/$target/release/gateway
+}
+
 cargo_deny_version=0.20.2
 
 install_cargo_deny() {

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Entry point of the model server's image (Dockerfile.vllm); its settings are the variables of config/compose.env.
+#
+#   vllm-entrypoint.sh serve [more `vllm serve` flags, which win]    offline, from the model cache
+#   vllm-entrypoint.sh download                                      fills the model cache, once
+#   vllm-entrypoint.sh cached                                        exit 0 if the cache holds both models
+#
+# A model is a repository on Hugging Face at a full commit hash, or a folder (an absolute path). It never looks
+# anything up while it serves, and never puts the token anywhere: the Hugging Face client reads its file.
+set -Eeuo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+models=${MODEL_CACHE:-/models}
+base=${VLLM_BASE_MODEL:-meta-llama/Llama-3.1-8B}
+base_revision=${VLLM_BASE_REVISION:-}
+adapter=${VLLM_ADAPTER:-loghoag/llama-3.1-8b-medical-ie}
+adapter_revision=${VLLM_ADAPTER_REVISION:-}
+
+die() {
+  echo "model server: $*" >&2
+  exit 1
+}
+
+# folder_of MODEL REVISION VARIABLE: where it lies. Each revision has a folder of its own, so a rollback finds its own.
+folder_of() {
+  if [[ $1 == /* ]]; then
+    echo "$1"
+    return
+  fi
+  [[ $1 =~ ^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$ && $1 != *..* ]] || die "$1 is no OWNER/NAME of a model on Hugging Face"
+  [[ $2 =~ ^[0-9a-f]{40}$ ]] || die "$1 has no pinned revision: set $3 to the full commit hash," \
+    "40 characters, from https://huggingface.co/$1/commits/main"
+  echo "$models/$1/$2"
+}
+
+base_folder=$(folder_of "$base" "$base_revision" VLLM_BASE_REVISION)
+adapter_folder=$(folder_of "$adapter" "$adapter_revision" VLLM_ADAPTER_REVISION)
+
+# A folder that somebody gave is complete; one of ours has a marker, because a download may be cut off.
+is_cached() {
+  [[ $1 != "$models"/* || -e $1/.complete ]]
+}
+
+fetch() {
+  local model=$1 revision=$2 folder=$3
+  if is_cached "$folder"; then
+    echo "model server: $model at $revision is in the cache"
+    return
+  fi
+  echo "model server: downloading $model at $revision"
+  # original/ is the same weights a second time, 16 GB of them.
+  HF_HUB_OFFLINE=0 hf download "$model" --revision "$revision" --local-dir "$folder" --exclude 'original/*' --quiet ||
+    die "$model was not downloaded. Does the token's account have access (the base model's licence must be" \
+      "accepted on its page), is the token good, and is there room? What came is kept: start it again to go on."
+  touch "$folder/.complete"
+  echo "model server: $model is in the cache"
+}
+
+serve() {
+  local folder
+  for folder in "$base_folder" "$adapter_folder"; do
+    is_cached "$folder" || die "the model cache has no complete $folder: run the service \`download\` first"
+  done
+  local flags=(
+    --served-model-name "$base"
+    --enable-lora
+    --lora-modules "${VLLM_SERVED_NAME:-medical-ie}=$adapter_folder"
+    --max-lora-rank "${VLLM_MAX_LORA_RANK:-16}"
+    # Renders exactly the text that the adapter was trained on.
+    --chat-template "$here/chat_template.jinja"
+    --max-model-len "${VLLM_MAX_MODEL_LEN:-8192}"
+    --max-num-seqs "${VLLM_MAX_NUM_SEQS:-32}"
+    # Twice what the gateway has under way: its own queue is where notes wait.
+    --max-num-queued-reqs "${VLLM_MAX_QUEUED_REQS:-64}"
+    --gpu-memory-utilization "${VLLM_GPU_MEMORY_UTILIZATION:-0.90}"
+    --structured-outputs-config '{"backend": "xgrammar"}'
+    # Sampling is what a request says, not what a file beside the model does.
+    --generation-config vllm
+    --enable-request-id-headers
+    # A note is never in the log, and what asks every few seconds does not fill it.
+    --no-enable-log-requests
+    --disable-access-log-for-endpoints '/health,/metrics'
+    --host 0.0.0.0 --port 8000
+  )
+  if [[ -n ${VLLM_QUANTIZATION:-} ]]; then flags+=(--quantization "$VLLM_QUANTIZATION"); fi
+  export HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1
+  # vLLM takes what begins with VLLM_ for its own, and warns of what it does not know.
+  unset VLLM_BASE_MODEL VLLM_BASE_REVISION VLLM_ADAPTER VLLM_ADAPTER_REVISION VLLM_SERVED_NAME VLLM_MAX_LORA_RANK \
+    VLLM_MAX_MODEL_LEN VLLM_MAX_NUM_SEQS VLLM_MAX_QUEUED_REQS VLLM_GPU_MEMORY_UTILIZATION VLLM_QUANTIZATION
+  exec vllm serve "$base_folder" "${flags[@]}" "$@"
+}
+
+command=${1:-serve}
+[[ $# -eq 0 ]] || shift
+case $command in
+  serve) serve "$@" ;;
+  download)
+    # The server that reads the cache is another user.
+    umask 022
+    fetch "$base" "$base_revision" "$base_folder"
+    fetch "$adapter" "$adapter_revision" "$adapter_folder"
+    ;;
+  cached) is_cached "$base_folder" && is_cached "$adapter_folder" ;;
+  *) die "no command $command: serve, download or cached" ;;
+esac
