@@ -5,15 +5,18 @@ pub mod aws;
 pub mod cloud;
 pub mod commands;
 pub mod config;
+pub mod cost;
 mod exit;
 mod failure;
 pub mod interrupt;
 pub mod ledger;
 pub mod plan;
+pub mod policy;
 pub mod report;
 pub mod script;
 mod secret;
 pub mod site;
+pub mod smoke;
 
 pub use exit::Exit;
 pub use failure::Failure;

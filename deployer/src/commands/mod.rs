@@ -1,16 +1,21 @@
 //! The commands, one file each: what is asked for, what is looked at, what is printed. The work is done elsewhere.
 
 mod autostop;
+mod cost;
 mod doctor;
 mod down;
+mod init;
 mod logs;
 mod plan;
+mod policy;
 mod releases;
 mod restart;
 mod rollback;
+mod smoke;
 mod status;
 mod unlock;
 mod up;
+mod url;
 mod versions;
 
 use std::path::PathBuf;
@@ -44,6 +49,8 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Fill in the configuration; make what is missing of parameters, the token's secret and a first API key
+    Init(init::Args),
     /// Look for what a deploy lacks, and say how to mend it
     Doctor(doctor::Args),
     /// Say what `up` would do
@@ -66,6 +73,14 @@ enum Command {
     Unlock(unlock::Args),
     /// Stop the box by itself when it is idle
     Autostop(autostop::Args),
+    /// Print the line with the address that the Vercel route needs
+    Url(url::Args),
+    /// Ask the service from outside, as its clients do
+    Smoke(smoke::Args),
+    /// Say what the box costs: an hour, so far, at rest
+    Cost(cost::Args),
+    /// Print the IAM policies that are needed, and no more
+    Policy(policy::Args),
 }
 
 /// For a person, or for a program.
@@ -98,9 +113,15 @@ impl From<ServiceName> for Service {
 
 /// Runs a command.
 pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(), Failure> {
+    let command = match cli.command {
+        Command::Init(args) => return init::run(&cli.config, report, interrupt, &args).await,
+        Command::Policy(args) => return policy::run(&Written::read(&cli.config)?, report, &args),
+        Command::Smoke(args) if args.says_where() => return smoke::run_there(report, interrupt, &args).await,
+        command => command,
+    };
     let written = Written::read(&cli.config)?;
     let aws = Aws::connect(&written.file.region).await;
-    let command = match cli.command {
+    let command = match command {
         Command::Doctor(args) => return doctor::run(written, aws, report, interrupt, &args).await,
         command => command,
     };
@@ -108,7 +129,8 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
     let ports = aws.with_host(&settings);
     let site = Site { written, settings, ports, report, interrupt };
     match command {
-        Command::Doctor(_) => Ok(()),
+        // They went their way above.
+        Command::Doctor(_) | Command::Init(_) | Command::Policy(_) => Ok(()),
         Command::Plan(args) => plan::run(&site, &args).await,
         Command::Up(args) => up::run(&site, &args).await,
         Command::Down(args) => down::run(&site, &args).await,
@@ -119,6 +141,9 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
         Command::Rollback(args) => rollback::run(&site, &args).await,
         Command::Unlock(args) => unlock::run(&site, &args).await,
         Command::Autostop(args) => autostop::run(&site, &args).await,
+        Command::Url(args) => url::run(&site, &args).await,
+        Command::Smoke(args) => smoke::run(&site, &args).await,
+        Command::Cost(args) => cost::run(&site, &args).await,
     }
 }
 

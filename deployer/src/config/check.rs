@@ -33,6 +33,10 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
     if file.gateway.profile == "tls" && file.gateway.domain.is_empty() {
         return bad("gateway.domain", "must be set for the profile tls");
     }
+    // It becomes part of an address that must not end in `/`, nor begin twice with https.
+    if !is_host(&file.gateway.domain) {
+        return bad("gateway.domain", "must be a name such as notes.example.org: no https://, no port, no / at the end");
+    }
     if file.gateway.cors_origins.iter().any(|origin| origin.ends_with('/') || !origin.starts_with("http")) {
         return bad("gateway.cors_origins", "must be origins such as https://example.org, without a path or a / at the end");
     }
@@ -55,6 +59,15 @@ fn is_region(text: &str) -> bool {
     let number = parts.next().is_some_and(|part| part.len() == 1 && part.bytes().all(|byte| byte.is_ascii_digit()));
     let words = parts.clone().count();
     number && (2..=3).contains(&words) && parts.all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
+}
+
+/// Empty, or a name of the DNS.
+fn is_host(text: &str) -> bool {
+    let label = |label: &str| {
+        let plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        (1..=63).contains(&label.len()) && plain && !label.starts_with('-') && !label.ends_with('-')
+    };
+    text.is_empty() || text.split('.').all(label)
 }
 
 pub(super) fn is_instance(text: &str) -> bool {

@@ -4,6 +4,7 @@
 mod check;
 mod carried;
 pub mod file;
+mod names;
 mod operator;
 mod reference;
 mod settings;
@@ -15,6 +16,7 @@ use std::{
 
 pub use carried::{Carried, ConfigHash};
 pub use file::File;
+pub use names::own_parameters;
 pub use operator::{commit, no_color, operator};
 pub use reference::Text;
 pub use settings::{ImageSettings, Settings, resolve};

@@ -4,6 +4,7 @@ use super::{
     Text, Written,
     check::is_instance,
     file::{AutostopLimits, Gateway, Model, Prices, Wait},
+    names,
 };
 use crate::{
     cloud::Cloud,
@@ -89,13 +90,19 @@ impl Settings {
     /// The SSM parameter that is the operators' lock.
     #[must_use]
     pub fn lock_parameter(&self) -> String {
-        format!("/{}/lock", self.name)
+        names::lock(&self.name)
     }
 
     /// The SSM parameter that remembers the last release and its address.
     #[must_use]
     pub fn last_parameter(&self) -> String {
-        format!("/{}/last", self.name)
+        names::last(&self.name)
+    }
+
+    /// The SSM parameter that remembers which address `url` printed last.
+    #[must_use]
+    pub fn url_parameter(&self) -> String {
+        names::url(&self.name)
     }
 
     /// What every script needs to know.
