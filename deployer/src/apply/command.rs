@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::pace::{Pace, Pause};
 use crate::{
-    cloud::{CloudError, CommandId, Host, Invocation, Progress, Trouble},
+    cloud::{CloudError, CommandId, Invocation, Progress, Trouble},
     failure::Failure,
     interrupt::{self, Interrupt},
     report::duration,

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use crate::interrupt::Interrupt;
 
 /// Looks that come less and less often, until a deadline.
-pub struct Pace {
+pub(super) struct Pace {
     started: Instant,
     limit: Duration,
     pause: Duration,
@@ -28,7 +28,7 @@ pub enum Pause {
 impl Pace {
     /// Looks for so many seconds.
     #[must_use]
-    pub fn new(limit_seconds: u32) -> Self {
+    pub(super) fn new(limit_seconds: u32) -> Self {
         Self {
             started: Instant::now(),
             limit: Duration::from_secs(limit_seconds.into()),
@@ -39,12 +39,12 @@ impl Pace {
 
     /// So long it has been.
     #[must_use]
-    pub fn waited(&self) -> u64 {
+    pub(super) fn waited(&self) -> u64 {
         self.started.elapsed().as_secs()
     }
 
     /// Waits until the next look.
-    pub async fn pause(&mut self, interrupt: &Interrupt) -> Pause {
+    pub(super) async fn pause(&mut self, interrupt: &Interrupt) -> Pause {
         if self.started.elapsed() >= self.limit {
             return Pause::Late;
         }

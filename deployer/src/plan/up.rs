@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// About how long a model load takes on one L4: the outage of a vLLM restart, because one L4 cannot hold two copies.
-pub const MODEL_LOAD_SECONDS: u64 = 360;
+const MODEL_LOAD_SECONDS: u64 = 360;
 /// About how long the gateway needs.
 const GATEWAY_SECONDS: u64 = 5;
 
