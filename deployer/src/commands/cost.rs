@@ -61,8 +61,18 @@ mod tests {
             so_far: Some(SoFar { seconds: 7500, usd: 2.08 }),
             elastic_address: false,
         };
-        insta::assert_snapshot!(lines(&cost).join("\n"), @"");
+        insta::assert_snapshot!(lines(&cost).join("\n"), @r"
+        running  1.00 USD an hour, 729.30 USD a month (g6.2xlarge)
+        so far   2.08 USD in 2 h 05 min since it was started
+        at rest  12.00 USD a month (disk)
+        prices   us-east-1, 2026-11-21; without data transfer, requests and stored images
+        ");
         (cost.so_far, cost.elastic_address, cost.state) = (None, true, "stopped".to_owned());
-        insta::assert_snapshot!(lines(&cost).join("\n"), @"");
+        insta::assert_snapshot!(lines(&cost).join("\n"), @r"
+        running  1.00 USD an hour, 729.30 USD a month (g6.2xlarge)
+        so far   nothing: it is stopped
+        at rest  12.00 USD a month (disk and Elastic IP)
+        prices   us-east-1, 2026-11-21; without data transfer, requests and stored images
+        ");
     }
 }

@@ -70,6 +70,6 @@ fn is_host(text: &str) -> bool {
     text.is_empty() || text.split('.').all(label)
 }
 
-pub(super) fn is_instance(text: &str) -> bool {
+pub(crate) fn is_instance(text: &str) -> bool {
     text.strip_prefix("i-").is_some_and(|hex| hex.len() >= 8 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

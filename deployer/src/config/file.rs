@@ -186,6 +186,14 @@ pub struct Prices {
     pub address_usd_per_hour: f64,
 }
 
+impl Gateway {
+    /// Where it is for the world while the box has this address; never with a `/` at the end.
+    #[must_use]
+    pub fn url(&self, address: &str) -> String {
+        if self.profile == "tls" { format!("https://{}", self.domain) } else { format!("http://{address}:{}", self.port) }
+    }
+}
+
 fn name() -> String {
     "extraction-gateway".to_owned()
 }

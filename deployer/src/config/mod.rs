@@ -4,6 +4,8 @@
 mod check;
 mod carried;
 pub mod file;
+pub mod fill;
+pub mod keys;
 mod names;
 mod operator;
 mod reference;
@@ -20,6 +22,8 @@ pub use names::own_parameters;
 pub use operator::{commit, no_color, operator};
 pub use reference::Text;
 pub use settings::{ImageSettings, Settings, resolve};
+
+pub(crate) use check::is_instance;
 
 use crate::failure::Failure;
 

@@ -127,11 +127,7 @@ impl Settings {
     /// Where the service is for the world, while the box has this address; never with a `/` at the end.
     #[must_use]
     pub fn url(&self, address: &str) -> String {
-        if self.gateway.profile == "tls" {
-            format!("https://{}", self.gateway.domain)
-        } else {
-            format!("http://{address}:{}", self.gateway.port)
-        }
+        self.gateway.url(address)
     }
 }
 

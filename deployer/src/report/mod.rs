@@ -5,12 +5,17 @@ mod words;
 
 use std::{
     cell::{Cell, RefCell},
-    io::{self, BufRead, IsTerminal, Write},
+    io::{self, BufRead, IsTerminal, Read, Write},
 };
 
 pub use words::{duration, money, since};
 
-use crate::failure::Failure;
+use zeroize::Zeroizing;
+
+use crate::{failure::Failure, secret::Secret};
+
+/// Of a token from a pipe.
+const LONGEST_SECRET: usize = 4096;
 
 /// The two streams of one command.
 pub struct Report {
@@ -117,5 +122,22 @@ impl Report {
             line
         });
         answer.await.is_ok_and(|line| line.trim_start().to_lowercase().starts_with('y'))
+    }
+
+    /// Reads a secret: hidden where a person can be asked, otherwise from the pipe. Ctrl-C at the prompt is
+    /// `Interrupted`.
+    pub async fn secret(&self, question: &str) -> io::Result<Secret> {
+        let ask = io::stdin().is_terminal().then(|| question.to_owned());
+        let read = tokio::task::spawn_blocking(move || match ask {
+            Some(question) => rpassword::prompt_password(question).map(Zeroizing::new),
+            None => {
+                // Whole, so that no part of it is left in a buffer that grew.
+                let mut text = Zeroizing::new(String::with_capacity(LONGEST_SECRET));
+                let most = u64::try_from(LONGEST_SECRET).unwrap_or_default();
+                io::stdin().lock().take(most).read_to_string(&mut text)?;
+                Ok(text)
+            }
+        });
+        read.await.map_err(io::Error::other)?.map(Secret::new)
     }
 }
