@@ -19,9 +19,10 @@ pub(super) async fn run<P: Ports>(
     match command::run(site, what, action, limit_seconds).await {
         Ok(report) => judged(site, report),
         Err(NoReport::NotSent(failure)) => Err(failure),
-        Err(NoReport::Interrupted { sent: false, .. }) => {
-            Err(Failure::interrupted("interrupted before the host was asked; nothing was changed there", "Run it again when it fits."))
-        }
+        Err(NoReport::Interrupted { sent: false, .. }) => Err(Failure::interrupted(
+            "interrupted before the host was asked; nothing was changed there",
+            "Run it again when it fits.",
+        )),
         Err(NoReport::Interrupted { ended, .. }) => {
             let what = if ended {
                 "interrupted: the command on the host was killed"
@@ -44,7 +45,9 @@ fn judged<P>(site: &Site<'_, P>, report: HostReport) -> Result<HostReport, Failu
         Outcome::Done | Outcome::NothingToDo => return Ok(report),
         Outcome::FailedUnchanged => "Mend the cause, then run it again; deployer doctor looks at what it needs.",
         Outcome::RolledBack => "Find the cause in the lines above and in deployer logs, then deploy again.",
-        Outcome::NeedsAPerson => "Look with deployer status and deployer logs; deployer rollback goes back to the release before.",
+        Outcome::NeedsAPerson => {
+            "Look with deployer status and deployer logs; deployer rollback goes back to the release before."
+        }
         Outcome::Locked => "Wait for them; deployer status shows when they are done.",
     };
     Err(Failure { lines: report.last_log_lines, ..Failure::new(report.outcome.into(), report.message, next) })

@@ -16,16 +16,14 @@ use crate::{
 const RUN_SHELL_SCRIPT: &str = "AWS-RunShellScript";
 
 pub(super) async fn agent(client: &Client, id: &str) -> Result<Agent, CloudError> {
-    let filter = InstanceInformationStringFilter::builder()
-        .key("InstanceIds")
-        .values(id)
-        .build()
-        .map_err(|error| CloudError {
+    let filter = InstanceInformationStringFilter::builder().key("InstanceIds").values(id).build().map_err(|error| {
+        CloudError {
             trouble: Trouble::Other,
             operation: "DescribeInstanceInformation",
             code: "not sent".to_owned(),
             message: error.to_string(),
-        })?;
+        }
+    })?;
     let found = client
         .describe_instance_information()
         .filters(filter)
@@ -113,9 +111,11 @@ pub(super) async fn look(client: &Client, instance_id: &str, id: &CommandId) -> 
 
 fn progress(status: Option<&CommandInvocationStatus>, details: &str, code: i32) -> Progress {
     match (status, details) {
-        (_, "Undeliverable" | "DeliveryTimedOut" | "Delivery Timed Out" | "Terminated" | "InvalidPlatform" | "AccessDenied") => {
-            Progress::NotDelivered(details.to_owned())
-        }
+        (
+            _,
+            "Undeliverable" | "DeliveryTimedOut" | "Delivery Timed Out" | "Terminated" | "InvalidPlatform"
+            | "AccessDenied",
+        ) => Progress::NotDelivered(details.to_owned()),
         (Some(CommandInvocationStatus::Pending | CommandInvocationStatus::Delayed), _) => Progress::Waiting,
         (Some(CommandInvocationStatus::Cancelling), _) => Progress::Cancelling,
         (Some(CommandInvocationStatus::Success | CommandInvocationStatus::Failed), _) => Progress::Ended(code),

@@ -61,7 +61,8 @@ fn entry(release: &Release, current: Option<u32>) -> Entry<'_> {
 }
 
 fn line(entry: &Entry<'_>) -> String {
-    let digest = |image: &str| -> String { image.rsplit("sha256:").next().unwrap_or_default().chars().take(12).collect() };
+    let digest =
+        |image: &str| -> String { image.rsplit("sha256:").next().unwrap_or_default().chars().take(12).collect() };
     format!(
         "{} {:>4}  {:<11}  {:<8}  {:>9} ago  {}  commit {}  gateway {}  vllm {}",
         if entry.current { "*" } else { " " },
