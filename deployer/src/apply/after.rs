@@ -2,6 +2,7 @@
 
 use super::{command, command::NoReport, observe};
 use crate::{
+    cloud::State,
     exit::Exit,
     failure::Failure,
     interrupt,
@@ -58,6 +59,16 @@ async fn aftermath<P: Ports>(site: &Site<'_, P>, exit: Exit, what: &str, lines: 
     // The Ctrl-C that led here must not end this look, too. A second one ends the program.
     let (_end, quiet) = interrupt::channel();
     site.report.say("looking what is on the host now");
+    // A box that stopped under the command cannot be asked.
+    if let Ok(instance) = site.ports.instance(&site.settings.instance_id).await
+        && instance.state != State::Running
+    {
+        let found = format!("the box is {}, so nothing serves", instance.state);
+        return Failure {
+            lines,
+            ..Failure::new(exit, format!("{what}; {found}"), "deployer up starts it again and mends what was cut off.")
+        };
+    }
     let seen = observe::ask_with(site, &quiet).await;
     let (exit, found, next) = match seen {
         Err(failure) => (

@@ -72,7 +72,8 @@ fn trouble(code: &str, status: Option<u16>) -> Trouble {
         "InvocationDoesNotExist" | "IncorrectInstanceState" | "IncorrectState" => Trouble::Race,
         // So SSM says that the agent is not connected.
         "InvalidInstanceId" => Trouble::Offline,
-        _ if status.is_some_and(|status| status == 429) => Trouble::Throttled,
+        _ if status == Some(429) => Trouble::Throttled,
+        _ if matches!(status, Some(401 | 403)) => Trouble::Denied,
         _ if status.is_some_and(|status| status >= 500) => Trouble::Network,
         _ => Trouble::Other,
     }

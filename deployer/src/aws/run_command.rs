@@ -37,6 +37,11 @@ pub(super) async fn agent(client: &Client, id: &str) -> Result<Agent, CloudError
     })
 }
 
+/// Who calls decides whether, and how soon, to call again.
+fn once() -> Builder {
+    Builder::new().retry_config(RetryConfig::disabled())
+}
+
 /// Sends once. A call whose answer was lost may have been heard: it is looked for by its name before another.
 pub(super) async fn send(
     client: &Client,
@@ -63,8 +68,7 @@ pub(super) async fn send(
             .parameters("Program", vec![script.program()])
             .parameters("ExecutionTimeout", vec![limit_seconds.to_string()]);
     }
-    let once = Builder::new().retry_config(RetryConfig::disabled());
-    match call.customize().config_override(once).send().await {
+    match call.customize().config_override(once()).send().await {
         Ok(sent) => sent.command.and_then(|command| command.command_id).map(CommandId).ok_or_else(|| CloudError {
             trouble: Trouble::Other,
             operation,
@@ -98,6 +102,8 @@ pub(super) async fn look(client: &Client, instance_id: &str, id: &CommandId) -> 
         .get_command_invocation()
         .instance_id(instance_id)
         .command_id(&id.0)
+        .customize()
+        .config_override(once())
         .send()
         .await
         .map_err(|error| cloud_error("GetCommandInvocation", error))?;

@@ -51,11 +51,11 @@ fn a_box_that_is_stopping_or_starting_is_waited_for() {
     emulator.set(&json!({"stop": 1.0, "boot": 1.0}));
     emulator.aws("ec2", "stop_instances", &json!({"InstanceIds": [emulator.instance_id]}));
     assert_eq!(emulator.instance_state(), "stopping");
-    ada.up(1, 1).ended(0, &["stopping: start it", "Release 1 serves"]);
+    ada.up(1, 1).ended(0, &["stopping: start it", "serves and was verified"]);
     ada.run(&["down", "--yes"]).ended(0, &[]);
     emulator.aws("ec2", "start_instances", &json!({"InstanceIds": [emulator.instance_id]}));
     assert_eq!(emulator.instance_state(), "pending");
-    ada.up(1, 1).ended(0, &["Release 1 serves"]);
+    ada.up(1, 1).ended(0, &["serves and was verified"]);
 }
 
 #[test]

@@ -122,6 +122,16 @@ impl<'a> Laptop<'a> {
         said(child)
     }
 
+    /// Runs a command where no AWS credentials are.
+    pub fn run_without_credentials(&self, arguments: &[&str]) -> Said {
+        let mut command = self.command(arguments);
+        command
+            .env_remove("AWS_ACCESS_KEY_ID")
+            .env_remove("AWS_SECRET_ACCESS_KEY")
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+        said(command.spawn().unwrap())
+    }
+
     /// Starts a command and lets it run.
     pub fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).spawn().unwrap()
