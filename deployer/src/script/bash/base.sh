@@ -8,6 +8,7 @@ readonly run=${EXTRACTION_GATEWAY_RUN:-/run/extraction-gateway} # memory: empty 
 readonly units=${EXTRACTION_GATEWAY_UNITS:-/etc/systemd/system}
 readonly pause=${EXTRACTION_GATEWAY_PAUSE:-2}
 readonly project=extraction-gateway
+export PATH=$PATH:/usr/local/bin:/snap/bin # where the AWS command line may be, and an agent may not look
 export LC_ALL=C HOME=${HOME:-/root} AWS_PAGER='' AWS_DEFAULT_REGION=$REGION
 
 # This run's own folder in memory: another run, a look perhaps, has one of its own and touches nothing here.
