@@ -105,7 +105,7 @@ finish() {
   printf 'EXTRACTION-GATEWAY-REPORT {"outcome":"%s","action":"%s","failed_step":%s,"message":%s,"release":%s,"rolled_back_to":%s,"holder":%s,"images":{"gateway":%s,"vllm":%s},"warnings":%s,"last_log_lines":%s,"facts":{%s}}\n' \
     "$outcome" "$ACTION" "$failed" "$(json "$message")" "${release:-null}" "${rolled_back_to:-null}" "${holder:-null}" \
     "$(json "$gateway")" "$(json "$vllm")" "$(json_list "${warnings[@]}")" "$(json_list "${lines[@]}")" "$facts" >&3
-  mv -f "$log" "$run/$ACTION.log"
+  mv -f "$log" "$run/$ACTION.log" || true
   rm -rf "$own"
   exit "$code"
 }
