@@ -9,11 +9,30 @@ use aws_sdk_ssm::{
     },
     types::{CommandInvocationStatus, Parameter, ParameterType},
 };
-use aws_smithy_mocks::{RuleMode, mock, mock_client};
+use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_client, mock};
 use aws_smithy_types::error::ErrorMetadata;
 
 use super::{ec2, parameters, run_command};
 use crate::cloud::{CommandId, Progress, Trouble};
+
+/// A client whose every call one of the rules answers. `mock_client!` would do, with the SDK's feature `test-util`,
+/// for which the whole SDK would be compiled once more.
+macro_rules! client {
+    ($sdk:ident, $rules:expr) => {{
+        let mut answers = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
+        for rule in $rules {
+            answers = answers.with_rule(rule);
+        }
+        let config = $sdk::Config::builder()
+            .behavior_version($sdk::config::BehaviorVersion::latest())
+            .region($sdk::config::Region::new("us-east-1"))
+            .credentials_provider($sdk::config::Credentials::new("a", "b", None, None, "test"))
+            .retry_config($sdk::config::retry::RetryConfig::disabled())
+            .http_client(create_mock_http_client())
+            .interceptor(answers);
+        $sdk::Client::from_conf(config.build())
+    }};
+}
 
 fn metadata(code: &str) -> ErrorMetadata {
     ErrorMetadata::builder().code(code).message("a sentence").build()
@@ -38,14 +57,14 @@ async fn codes_of_a_start() {
     ] {
         let rule = mock!(aws_sdk_ec2::Client::start_instances)
             .then_error(move || StartInstancesError::generic(metadata(code)));
-        let client = mock_client!(aws_sdk_ec2, RuleMode::MatchAny, [&rule]);
+        let client = client!(aws_sdk_ec2, [&rule]);
         let error = ec2::start(&client, "i-1").await.unwrap_err();
         assert_eq!((error.trouble, error.code.as_str()), (expected, code));
         assert_eq!(error.to_string(), format!("StartInstances failed: {code}: a sentence"));
         assert!(!error.hint().is_empty());
     }
     let rule = mock!(aws_sdk_ec2::Client::start_instances).then_output(|| StartInstancesOutput::builder().build());
-    let client = mock_client!(aws_sdk_ec2, [&rule]);
+    let client = client!(aws_sdk_ec2, [&rule]);
     ec2::start(&client, "i-1").await.unwrap();
 }
 
@@ -72,13 +91,13 @@ async fn states_of_a_command() {
                 .response_code(3)
                 .build()
         });
-        let client = mock_client!(aws_sdk_ssm, [&rule]);
+        let client = client!(aws_sdk_ssm, [&rule]);
         let seen = run_command::look(&client, "i-1", &CommandId("c".to_owned())).await.unwrap();
         assert_eq!(seen.progress, expected, "{status} {details}");
     }
     let rule = mock!(aws_sdk_ssm::Client::get_command_invocation)
         .then_error(|| GetCommandInvocationError::generic(metadata("InvocationDoesNotExist")));
-    let client = mock_client!(aws_sdk_ssm, [&rule]);
+    let client = client!(aws_sdk_ssm, [&rule]);
     let error = run_command::look(&client, "i-1", &CommandId("c".to_owned())).await.unwrap_err();
     assert_eq!(error.trouble, Trouble::Race);
 }
@@ -98,7 +117,7 @@ async fn parameters_that_are_there_missing_encrypted_or_taken() {
     let missing = mock!(aws_sdk_ssm::Client::get_parameter)
         .match_requests(|request| request.name() == Some("/missing"))
         .then_error(|| GetParameterError::generic(metadata("ParameterNotFound")));
-    let client = mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&there, &secure, &missing]);
+    let client = client!(aws_sdk_ssm, [&there, &secure, &missing]);
     assert_eq!(parameters::get(&client, "/there").await.unwrap().as_deref(), Some("v"));
     assert_eq!(parameters::get(&client, "/missing").await.unwrap(), None);
     assert_eq!(parameters::get(&client, "/secure").await.unwrap_err().code, "SecureString");
@@ -109,7 +128,7 @@ async fn parameters_that_are_there_missing_encrypted_or_taken() {
     let free = mock!(aws_sdk_ssm::Client::put_parameter)
         .match_requests(|request| request.overwrite() == Some(true))
         .then_output(|| PutParameterOutput::builder().build());
-    let client = mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&taken, &free]);
+    let client = client!(aws_sdk_ssm, [&taken, &free]);
     assert!(!parameters::put(&client, "/lock", "v", false).await.unwrap());
     assert!(parameters::put(&client, "/last", "v", true).await.unwrap());
 }
