@@ -2,6 +2,7 @@
 
 use super::{command, command::NoReport, observe};
 use crate::{
+    cloud::State,
     exit::Exit,
     failure::Failure,
     interrupt,
@@ -19,9 +20,10 @@ pub(super) async fn run<P: Ports>(
     match command::run(site, what, action, limit_seconds).await {
         Ok(report) => judged(site, report),
         Err(NoReport::NotSent(failure)) => Err(failure),
-        Err(NoReport::Interrupted { sent: false, .. }) => {
-            Err(Failure::interrupted("interrupted before the host was asked; nothing was changed there", "Run it again when it fits."))
-        }
+        Err(NoReport::Interrupted { sent: false, .. }) => Err(Failure::interrupted(
+            "interrupted before the host was asked; nothing was changed there",
+            "Run it again when it fits.",
+        )),
         Err(NoReport::Interrupted { ended, .. }) => {
             let what = if ended {
                 "interrupted: the command on the host was killed"
@@ -44,7 +46,9 @@ fn judged<P>(site: &Site<'_, P>, report: HostReport) -> Result<HostReport, Failu
         Outcome::Done | Outcome::NothingToDo => return Ok(report),
         Outcome::FailedUnchanged => "Mend the cause, then run it again; deployer doctor looks at what it needs.",
         Outcome::RolledBack => "Find the cause in the lines above and in deployer logs, then deploy again.",
-        Outcome::NeedsAPerson => "Look with deployer status and deployer logs; deployer rollback goes back to the release before.",
+        Outcome::NeedsAPerson => {
+            "Look with deployer status and deployer logs; deployer rollback goes back to the release before."
+        }
         Outcome::Locked => "Wait for them; deployer status shows when they are done.",
     };
     Err(Failure { lines: report.last_log_lines, ..Failure::new(report.outcome.into(), report.message, next) })
@@ -55,6 +59,16 @@ async fn aftermath<P: Ports>(site: &Site<'_, P>, exit: Exit, what: &str, lines: 
     // The Ctrl-C that led here must not end this look, too. A second one ends the program.
     let (_end, quiet) = interrupt::channel();
     site.report.say("looking what is on the host now");
+    // A box that stopped under the command cannot be asked.
+    if let Ok(instance) = site.ports.instance(&site.settings.instance_id).await
+        && instance.state != State::Running
+    {
+        let found = format!("the box is {}, so nothing serves", instance.state);
+        return Failure {
+            lines,
+            ..Failure::new(exit, format!("{what}; {found}"), "deployer up starts it again and mends what was cut off.")
+        };
+    }
     let seen = observe::ask_with(site, &quiet).await;
     let (exit, found, next) = match seen {
         Err(failure) => (

@@ -41,7 +41,9 @@ pub async fn boot<P: Ports>(site: &Site<'_, P>, started: &mut bool) -> Result<In
             State::ShuttingDown | State::Terminated => return Err(gone(site)),
             State::Pending | State::Stopping | State::Unknown(_) => {}
         }
-        site.report.progress(&format!("box: {}", instance.state), &format!("({})", duration(pace.waited())));
+        if instance.state != State::Stopped {
+            site.report.progress(&format!("box: {}", instance.state), &format!("({})", duration(pace.waited())));
+        }
         match pace.pause(site.interrupt).await {
             Pause::Over => {}
             Pause::Interrupted => return Err(interrupted()),
@@ -118,13 +120,16 @@ async fn capacity_pause<P: Ports>(site: &Site<'_, P>, tries: &mut Pace) -> Resul
     if tries.waited() + u64::from(wait_settings.capacity_pause_seconds) > u64::from(wait_settings.capacity_seconds) {
         let tried = duration(tries.waited());
         return Err(Failure::unchanged(
-            format!("AWS has no free capacity for this instance type in its zone (InsufficientInstanceCapacity), tried for {tried}"),
+            format!(
+                "AWS has no free capacity for this instance type in its zone (InsufficientInstanceCapacity), tried for {tried}"
+            ),
             "Try again later (nights and other hours differ). Otherwise make a box in another zone, or of another type \
              with 24 GB of GPU memory (g6.4xlarge, g5.2xlarge), with config/cloudformation.yaml. The type is never changed for you.",
         ));
     }
     for left in (1..=wait_settings.capacity_pause_seconds).rev() {
-        site.report.progress("no free capacity now (InsufficientInstanceCapacity); trying again", &format!("in {left} s"));
+        site.report
+            .progress("no free capacity now (InsufficientInstanceCapacity); trying again", &format!("in {left} s"));
         if wait(Duration::from_secs(1), site.interrupt).await == Pause::Interrupted {
             return Err(Failure::interrupted("interrupted; the box was not started", "Run it again when it fits."));
         }
@@ -196,7 +201,10 @@ pub(super) async fn stop_with<P: Ports>(site: &Site<'_, P>, interrupt: &Interrup
     let mut pace = Pace::new(site.settings.wait.instance_seconds);
     let running = |what: String| {
         Failure::person(
-            format!("{what}. The box may still run and cost {} an hour", crate::report::money(site.settings.prices.instance_usd_per_hour)),
+            format!(
+                "{what}. The box may still run and cost {} an hour",
+                crate::report::money(site.settings.prices.instance_usd_per_hour)
+            ),
             "Look with deployer status and stop it with deployer down --now, or in the EC2 console.",
         )
     };
@@ -220,7 +228,10 @@ pub(super) async fn stop_with<P: Ports>(site: &Site<'_, P>, interrupt: &Interrup
         match pace.pause(interrupt).await {
             Pause::Over => {}
             Pause::Interrupted if asked => {
-                return Err(Failure::interrupted("interrupted; the box is on its way to stopped", "deployer status shows when it is."));
+                return Err(Failure::interrupted(
+                    "interrupted; the box is on its way to stopped",
+                    "deployer status shows when it is.",
+                ));
             }
             Pause::Interrupted => {
                 return Err(Failure::interrupted("interrupted; the box still runs", "deployer down stops it."));

@@ -86,27 +86,37 @@ pub(super) async fn run_with<P: Ports>(
             Err(error) => return Err(NoReport::NotSent(error.into())),
         }
     };
-    follow(site, interrupt, what, &id, limit_seconds).await
+    follow(site, interrupt, Sent { what, id, limit_seconds, quiet: only_looks(action) }).await
+}
+
+/// A command that was sent.
+struct Sent<'a> {
+    what: &'a str,
+    id: CommandId,
+    limit_seconds: u32,
+    /// Its own lines are of no interest.
+    quiet: bool,
+}
+
+const fn only_looks(action: &Action) -> bool {
+    matches!(action, Action::Status | Action::Releases | Action::Doctor | Action::Logs { .. })
 }
 
 /// Waits for a command that was sent.
-async fn follow<P: Ports>(
-    site: &Site<'_, P>,
-    interrupt: &Interrupt,
-    what: &str,
-    id: &CommandId,
-    limit_seconds: u32,
-) -> Result<HostReport, NoReport> {
+async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, sent: Sent<'_>) -> Result<HostReport, NoReport> {
+    let Sent { what, id, limit_seconds, quiet } = sent;
     let mut pace = Pace::new(limit_seconds.saturating_add(site.settings.wait.delivery_seconds).saturating_add(120));
     let mut shown = 0;
     let mut lost: Option<CloudError> = None;
     loop {
-        match site.ports.look(id).await {
+        match site.ports.look(&id).await {
             Ok(seen) => {
                 if lost.take().is_some() {
                     site.report.say("   AWS answers again; the command went on meanwhile");
                 }
-                show_new_lines(site, &seen.stdout, &mut shown);
+                if !quiet {
+                    show_new_lines(site, &seen.stdout, &mut shown);
+                }
                 if let Some(ended) = ended(&seen) {
                     return ended;
                 }
@@ -130,7 +140,7 @@ async fn follow<P: Ports>(
         }
         match pace.pause(interrupt).await {
             Pause::Over => {}
-            Pause::Interrupted => return Err(cancel(site, id).await),
+            Pause::Interrupted => return Err(cancel(site, &id).await),
             Pause::Late => {
                 let what = lost.map_or_else(
                     || format!("the command {} has not ended in {}", id.0, duration(pace.waited())),
@@ -204,7 +214,9 @@ impl From<NoReport> for Failure {
     fn from(none: NoReport) -> Self {
         match none {
             NoReport::NotSent(failure) => failure,
-            NoReport::Interrupted { .. } => Self::interrupted("interrupted; nothing was changed", "Run it again when it fits."),
+            NoReport::Interrupted { .. } => {
+                Self::interrupted("interrupted; nothing was changed", "Run it again when it fits.")
+            }
             NoReport::Unknown { what, lines, .. } => {
                 Self { lines, ..Self::unchanged(what, "Run it again; deployer doctor looks at what it needs.") }
             }

@@ -74,7 +74,8 @@ impl Lock {
             since: now.as_secs(),
             run: format!("{}-{}", std::process::id(), now.as_nanos()),
         };
-        let text = serde_json::to_string(&own).map_err(|error| Failure::unchanged(error.to_string(), "Report this."))?;
+        let text =
+            serde_json::to_string(&own).map_err(|error| Failure::unchanged(error.to_string(), "Report this."))?;
         let lock = Self { name: name.clone(), text };
         let taken = match site.ports.put_new_parameter(&name, &lock.text).await {
             Ok(taken) => taken,

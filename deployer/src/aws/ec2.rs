@@ -30,9 +30,9 @@ pub(super) async fn instance(client: &Client, id: &str) -> Result<Instance, Clou
     Ok(Instance {
         id: id.to_owned(),
         state: state(found.state().and_then(|state| state.name())),
-        reason: found.state_reason().map(|reason| {
-            format!("{}: {}", reason.code().unwrap_or_default(), reason.message().unwrap_or_default())
-        }),
+        reason: found
+            .state_reason()
+            .map(|reason| format!("{}: {}", reason.code().unwrap_or_default(), reason.message().unwrap_or_default())),
         kind: found.instance_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
         zone: found.placement().and_then(|place| place.availability_zone()).unwrap_or_default().to_owned(),
         address: found.public_ip_address().filter(|address| !address.is_empty()).map(str::to_owned),

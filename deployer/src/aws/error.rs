@@ -1,9 +1,7 @@
 //! From the SDK's errors to ours: AWS' code decides, never the wording of a message.
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_smithy_runtime_api::{
-    client::{orchestrator::HttpResponse, result::SdkError},
-};
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::cloud::{CloudError, Trouble};
@@ -32,7 +30,9 @@ where
         }
         SdkError::TimeoutError(_) => from(Trouble::Network, "timeout", "AWS did not answer in time"),
         SdkError::DispatchFailure(_) => from(Trouble::Network, "no connection", "AWS could not be reached"),
-        SdkError::ResponseError(_) => from(Trouble::Network, "unreadable answer", "what answered is not AWS, or is broken"),
+        SdkError::ResponseError(_) => {
+            from(Trouble::Network, "unreadable answer", "what answered is not AWS, or is broken")
+        }
         _ => from(Trouble::Other, "not sent", "the request could not be made"),
     }
 }
@@ -45,19 +45,35 @@ fn trouble(code: &str, status: Option<u16>) -> Trouble {
     match code.trim_start_matches("Server.").trim_start_matches("Client.") {
         "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "InsufficientCapacity" => Trouble::Capacity,
         "VcpuLimitExceeded" | "InstanceLimitExceeded" => Trouble::Quota,
-        "ThrottlingException" | "Throttling" | "RequestLimitExceeded" | "TooManyUpdates" | "TooManyRequestsException"
-        | "RateExceeded" | "EC2ThrottledException" => Trouble::Throttled,
+        "ThrottlingException"
+        | "Throttling"
+        | "RequestLimitExceeded"
+        | "TooManyUpdates"
+        | "TooManyRequestsException"
+        | "RateExceeded"
+        | "EC2ThrottledException" => Trouble::Throttled,
         "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Trouble::Denied,
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "InvalidClientTokenId" | "AuthFailure"
-        | "UnrecognizedClientException" | "InvalidSignatureException" | "SignatureDoesNotMatch"
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "InvalidClientTokenId"
+        | "AuthFailure"
+        | "UnrecognizedClientException"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
         | "MissingAuthenticationToken" => Trouble::Credentials,
-        "InvalidInstanceID.NotFound" | "InvalidInstanceID.Malformed" | "ParameterNotFound"
-        | "ResourceNotFoundException" | "InvalidDocument" | "InvalidGroup.NotFound" => Trouble::NotFound,
+        "InvalidInstanceID.NotFound"
+        | "InvalidInstanceID.Malformed"
+        | "ParameterNotFound"
+        | "ResourceNotFoundException"
+        | "InvalidDocument"
+        | "InvalidGroup.NotFound" => Trouble::NotFound,
         "ParameterAlreadyExists" | "ResourceExistsException" => Trouble::Exists,
         "InvocationDoesNotExist" | "IncorrectInstanceState" | "IncorrectState" => Trouble::Race,
         // So SSM says that the agent is not connected.
         "InvalidInstanceId" => Trouble::Offline,
-        _ if status.is_some_and(|status| status == 429) => Trouble::Throttled,
+        _ if status == Some(429) => Trouble::Throttled,
+        _ if matches!(status, Some(401 | 403)) => Trouble::Denied,
         _ if status.is_some_and(|status| status >= 500) => Trouble::Network,
         _ => Trouble::Other,
     }

@@ -81,10 +81,7 @@ impl Cloud for Aws {
     async fn identity(&self) -> Result<Identity, CloudError> {
         let operation = "GetCallerIdentity";
         let who = self.sts.get_caller_identity().send().await.map_err(|error| cloud_error(operation, error))?;
-        Ok(Identity {
-            account: who.account.unwrap_or_default(),
-            arn: who.arn.unwrap_or_default(),
-        })
+        Ok(Identity { account: who.account.unwrap_or_default(), arn: who.arn.unwrap_or_default() })
     }
 
     async fn instance(&self, id: &str) -> Result<Instance, CloudError> {

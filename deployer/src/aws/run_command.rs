@@ -16,16 +16,14 @@ use crate::{
 const RUN_SHELL_SCRIPT: &str = "AWS-RunShellScript";
 
 pub(super) async fn agent(client: &Client, id: &str) -> Result<Agent, CloudError> {
-    let filter = InstanceInformationStringFilter::builder()
-        .key("InstanceIds")
-        .values(id)
-        .build()
-        .map_err(|error| CloudError {
+    let filter = InstanceInformationStringFilter::builder().key("InstanceIds").values(id).build().map_err(|error| {
+        CloudError {
             trouble: Trouble::Other,
             operation: "DescribeInstanceInformation",
             code: "not sent".to_owned(),
             message: error.to_string(),
-        })?;
+        }
+    })?;
     let found = client
         .describe_instance_information()
         .filters(filter)
@@ -37,6 +35,11 @@ pub(super) async fn agent(client: &Client, id: &str) -> Result<Agent, CloudError
         Some(_) => Agent::Lost,
         None => Agent::Absent,
     })
+}
+
+/// Who calls decides whether, and how soon, to call again.
+fn once() -> Builder {
+    Builder::new().retry_config(RetryConfig::disabled())
 }
 
 /// Sends once. A call whose answer was lost may have been heard: it is looked for by its name before another.
@@ -65,8 +68,7 @@ pub(super) async fn send(
             .parameters("Program", vec![script.program()])
             .parameters("ExecutionTimeout", vec![limit_seconds.to_string()]);
     }
-    let once = Builder::new().retry_config(RetryConfig::disabled());
-    match call.customize().config_override(once).send().await {
+    match call.customize().config_override(once()).send().await {
         Ok(sent) => sent.command.and_then(|command| command.command_id).map(CommandId).ok_or_else(|| CloudError {
             trouble: Trouble::Other,
             operation,
@@ -100,6 +102,8 @@ pub(super) async fn look(client: &Client, instance_id: &str, id: &CommandId) -> 
         .get_command_invocation()
         .instance_id(instance_id)
         .command_id(&id.0)
+        .customize()
+        .config_override(once())
         .send()
         .await
         .map_err(|error| cloud_error("GetCommandInvocation", error))?;
@@ -113,9 +117,11 @@ pub(super) async fn look(client: &Client, instance_id: &str, id: &CommandId) -> 
 
 fn progress(status: Option<&CommandInvocationStatus>, details: &str, code: i32) -> Progress {
     match (status, details) {
-        (_, "Undeliverable" | "DeliveryTimedOut" | "Delivery Timed Out" | "Terminated" | "InvalidPlatform" | "AccessDenied") => {
-            Progress::NotDelivered(details.to_owned())
-        }
+        (
+            _,
+            "Undeliverable" | "DeliveryTimedOut" | "Delivery Timed Out" | "Terminated" | "InvalidPlatform"
+            | "AccessDenied",
+        ) => Progress::NotDelivered(details.to_owned()),
         (Some(CommandInvocationStatus::Pending | CommandInvocationStatus::Delayed), _) => Progress::Waiting,
         (Some(CommandInvocationStatus::Cancelling), _) => Progress::Cancelling,
         (Some(CommandInvocationStatus::Success | CommandInvocationStatus::Failed), _) => Progress::Ended(code),

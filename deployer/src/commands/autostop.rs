@@ -83,8 +83,9 @@ async fn set<P: Ports>(site: &Site<'_, P>, autostop: Autostop, lines: Vec<String
 
 async fn status<P: Ports>(site: &Site<'_, P>, format: Format) -> Result<(), Failure> {
     let report = command::run(site, "autostop status", &Action::Autostop(Autostop::Status), LOOK_SECONDS).await?;
-    let state = report.autostop().ok_or_else(|| {
-        Failure { lines: report.last_log_lines.clone(), ..Failure::unchanged(report.message.clone(), "Run deployer doctor.") }
+    let state = report.autostop().ok_or_else(|| Failure {
+        lines: report.last_log_lines.clone(),
+        ..Failure::unchanged(report.message.clone(), "Run deployer doctor.")
     })?;
     match format {
         Format::Json => site.report.data(&json(report.facts.get("autostop").unwrap_or_default())?),
@@ -103,7 +104,12 @@ pub(super) fn clock(state: &AutostopState) -> String {
         0 => String::new(),
         hours => format!(", or {hours} h after boot"),
     };
-    let saw = if state.decision.is_empty() { "has not looked yet".to_owned() } else { format!("{}: {}", state.decision, state.reason) };
-    let left = state.stops_in.map_or_else(String::new, |left| format!("; stops in {} if nothing happens", duration(left)));
+    let saw = if state.decision.is_empty() {
+        "has not looked yet".to_owned()
+    } else {
+        format!("{}: {}", state.decision, state.reason)
+    };
+    let left =
+        state.stops_in.map_or_else(String::new, |left| format!("; stops in {} if nothing happens", duration(left)));
     format!("on, after {} min idle{hard}; {saw}{left}", state.idle_minutes)
 }

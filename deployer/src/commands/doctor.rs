@@ -49,7 +49,8 @@ struct Findings(Vec<Finding>);
 
 impl Findings {
     fn add(&mut self, check: &str, level: Level, found: impl Into<String>, why: &str, mend: impl Into<String>) {
-        let (why, mend) = if level == Level::Ok { (String::new(), String::new()) } else { (why.to_owned(), mend.into()) };
+        let (why, mend) =
+            if level == Level::Ok { (String::new(), String::new()) } else { (why.to_owned(), mend.into()) };
         self.0.push(Finding { check: check.to_owned(), level, found: found.into(), why, mend });
     }
 
@@ -122,14 +123,22 @@ async fn look(
         host(&site, findings).await?;
     } else {
         let found = format!("not looked at: the box is {}", instance.state);
-        findings.add("host", Level::Note, found, "Docker, GPU, disk, role, secret and registry are checked on the box.", "deployer up starts it.");
+        findings.add(
+            "host",
+            Level::Note,
+            found,
+            "Docker, GPU, disk, role, secret and registry are checked on the box.",
+            "deployer up starts it.",
+        );
     }
     Ok(())
 }
 
 fn files(written: &Written, settings: &Settings, findings: &mut Findings) {
     match Carried::gather(written, settings) {
-        Ok(carried) => findings.add("files", Level::Ok, format!("{} files travel with a deploy", carried.files.len()), "", ""),
+        Ok(carried) => {
+            findings.add("files", Level::Ok, format!("{} files travel with a deploy", carried.files.len()), "", "")
+        }
         Err(failure) => findings.failed("files", "They travel to the host with every deploy.", failure),
     }
 }
@@ -138,8 +147,16 @@ async fn secret<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) {
     let id = &site.settings.secret_id;
     let why = "The host downloads the model with the Hugging Face token in it.";
     match site.ports.has_secret(id).await {
-        Ok(true) => findings.add("secret", Level::Ok, format!("{id} is there (its shape is checked on the host)"), "", ""),
-        Ok(false) => findings.add("secret", Level::Bad, format!("{id} is not there, or is being deleted"), why, "deployer init creates it."),
+        Ok(true) => {
+            findings.add("secret", Level::Ok, format!("{id} is there (its shape is checked on the host)"), "", "")
+        }
+        Ok(false) => findings.add(
+            "secret",
+            Level::Bad,
+            format!("{id} is not there, or is being deleted"),
+            why,
+            "deployer init creates it.",
+        ),
         Err(error) => findings.failed("secret", why, error.into()),
     }
 }
@@ -148,7 +165,13 @@ async fn operators_lock<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) {
     match lock::holder(&site.ports, &site.settings.lock_parameter()).await {
         Ok(None) => findings.add("lock", Level::Ok, "free", "", ""),
         Ok(Some(holder)) => {
-            findings.add("lock", Level::Note, holder.shown(), "Nothing can be changed while somebody is at work.", "Wait, or deployer unlock if their run is dead.");
+            findings.add(
+                "lock",
+                Level::Note,
+                holder.shown(),
+                "Nothing can be changed while somebody is at work.",
+                "Wait, or deployer unlock if their run is dead.",
+            );
         }
         Err(failure) => findings.failed("lock", "Two operators must not change things at once.", failure),
     }
@@ -158,22 +181,48 @@ fn machine<P>(site: &Site<'_, P>, instance: &Instance, findings: &mut Findings) 
     let shown = format!("{} ({}) in {}, {}", instance.id, instance.kind, instance.zone, instance.state);
     match instance.state {
         State::Terminated | State::ShuttingDown => {
-            findings.add("instance", Level::Bad, shown, "It is gone for good.", "Make a new one with config/cloudformation.yaml.");
+            findings.add(
+                "instance",
+                Level::Bad,
+                shown,
+                "It is gone for good.",
+                "Make a new one with config/cloudformation.yaml.",
+            );
         }
         _ => findings.add("instance", Level::Ok, shown, "", ""),
     }
     let family = instance.kind.split('.').next().unwrap_or_default();
-    if site.settings.gpu && !matches!(family, "g5" | "g6" | "gr6" | "g6e" | "g7e" | "p4d" | "p4de" | "p5" | "p5e" | "p5en") {
-        findings.add("gpu type", Level::Bad, format!("{} has no GPU that this stack is for", instance.kind), "The model needs one with 24 GB.", "Use a g6.2xlarge: change the type while the box is stopped, or make a new one.");
+    if site.settings.gpu
+        && !matches!(family, "g5" | "g6" | "gr6" | "g6e" | "g7e" | "p4d" | "p4de" | "p5" | "p5e" | "p5en")
+    {
+        findings.add(
+            "gpu type",
+            Level::Bad,
+            format!("{} has no GPU that this stack is for", instance.kind),
+            "The model needs one with 24 GB.",
+            "Use a g6.2xlarge: change the type while the box is stopped, or make a new one.",
+        );
     }
     match &instance.profile {
         Some(profile) => findings.add("role", Level::Ok, profile.clone(), "", ""),
-        None => findings.add("role", Level::Bad, "the instance has no role", "Without it: no SSM, no registry, no secret, no idle stop.", "Attach the instance profile of config/cloudformation.yaml (deployer policy prints what it allows)."),
+        None => findings.add(
+            "role",
+            Level::Bad,
+            "the instance has no role",
+            "Without it: no SSM, no registry, no secret, no idle stop.",
+            "Attach the instance profile of config/cloudformation.yaml (deployer policy prints what it allows).",
+        ),
     }
     if instance.elastic {
         findings.add("address", Level::Ok, "an Elastic IP: the same after every start", "", "");
     } else {
-        findings.add("address", Level::Note, "no Elastic IP", "Every start has another address, and the Vercel route must learn it.", "Set ElasticAddress=yes in the stack, or run deployer url after each up.");
+        findings.add(
+            "address",
+            Level::Note,
+            "no Elastic IP",
+            "Every start has another address, and the Vercel route must learn it.",
+            "Set ElasticAddress=yes in the stack, or run deployer url after each up.",
+        );
     }
 }
 
@@ -193,20 +242,38 @@ async fn firewall<P: Ports>(site: &Site<'_, P>, instance: &Instance, findings: &
     };
     let from = lets_in(&rules, port);
     if from.is_empty() {
-        findings.add("ports", Level::Bad, format!("no security group lets port {port} in"), "Nobody can reach the service.", format!("Add a rule for port {port}, or use the security group of config/cloudformation.yaml."));
+        findings.add(
+            "ports",
+            Level::Bad,
+            format!("no security group lets port {port} in"),
+            "Nobody can reach the service.",
+            format!("Add a rule for port {port}, or use the security group of config/cloudformation.yaml."),
+        );
     } else {
         findings.add("ports", Level::Ok, format!("port {port} is open to {}", from.join(", ")), "", "");
     }
     for (port, what) in [(22, "SSH"), (8000, "the model server, which has no keys")] {
         if lets_in(&rules, port).iter().any(|source| source == "0.0.0.0/0" || source == "::/0") {
-            findings.add("ports", Level::Note, format!("port {port} ({what}) is open to the world"), "The deployer needs no SSH, and the model server must not be reached.", format!("Remove the rule for port {port}."));
+            findings.add(
+                "ports",
+                Level::Note,
+                format!("port {port} ({what}) is open to the world"),
+                "The deployer needs no SSH, and the model server must not be reached.",
+                format!("Remove the rule for port {port}."),
+            );
         }
     }
 }
 
 fn quota(instance: &Instance, findings: &mut Findings) {
     if instance.state == State::Stopped {
-        findings.add("quota", Level::Note, "not known before a start", "A start fails with VcpuLimitExceeded where the account's quota for G instances is too low.", crate::cloud::quota_hint());
+        findings.add(
+            "quota",
+            Level::Note,
+            "not known before a start",
+            "A start fails with VcpuLimitExceeded where the account's quota for G instances is too low.",
+            crate::cloud::quota_hint(),
+        );
     } else {
         findings.add("quota", Level::Ok, "enough for this instance: it was started", "", "");
     }
@@ -215,8 +282,20 @@ fn quota(instance: &Instance, findings: &mut Findings) {
 async fn status_checks<P: Ports>(site: &Site<'_, P>, instance: &Instance, findings: &mut Findings) {
     match site.ports.checks(&instance.id).await {
         Ok(Checks::Passed) => findings.add("status checks", Level::Ok, "passed", "", ""),
-        Ok(Checks::Initializing) => findings.add("status checks", Level::Note, "not known yet", "They take some minutes after a start.", "Run this again."),
-        Ok(Checks::Impaired) => findings.add("status checks", Level::Bad, "impaired", "The hardware or the system does not answer.", "deployer down --now, then deployer up: the box moves to other hardware."),
+        Ok(Checks::Initializing) => findings.add(
+            "status checks",
+            Level::Note,
+            "not known yet",
+            "They take some minutes after a start.",
+            "Run this again.",
+        ),
+        Ok(Checks::Impaired) => findings.add(
+            "status checks",
+            Level::Bad,
+            "impaired",
+            "The hardware or the system does not answer.",
+            "deployer down --now, then deployer up: the box moves to other hardware.",
+        ),
         Err(error) => findings.failed("status checks", "They say whether the hardware answers.", error.into()),
     }
 }
@@ -226,7 +305,13 @@ async fn host<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) -> Result<(
     match site.ports.agent(&site.settings.instance_id).await {
         Ok(Agent::Online) => findings.add("agent", Level::Ok, "the SSM agent answers", "", ""),
         Ok(Agent::Lost) => {
-            findings.add("agent", Level::Bad, "the SSM agent answered once, and does not now", why, "Look at its way out to port 443 and its role; restart the box with deployer down --now and up.");
+            findings.add(
+                "agent",
+                Level::Bad,
+                "the SSM agent answered once, and does not now",
+                why,
+                "Look at its way out to port 443 and its role; restart the box with deployer down --now and up.",
+            );
             return Ok(());
         }
         Ok(Agent::Absent) => {
@@ -243,17 +328,31 @@ async fn host<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) -> Result<(
             for found in report.findings() {
                 let (why, mend) = advice(&found.check);
                 let harmless = matches!(found.check.as_str(), "autostop" | "clock");
-                let level = if found.ok { Level::Ok } else if harmless { Level::Note } else { Level::Bad };
+                let level = if found.ok {
+                    Level::Ok
+                } else if harmless {
+                    Level::Note
+                } else {
+                    Level::Bad
+                };
                 findings.add(&found.check, level, found.detail, why, mend);
             }
             if report.outcome.exit_code() != 0 {
-                findings.add("host", Level::Bad, report.message, "The host could not be looked at.", "Run deployer doctor again.");
+                findings.add(
+                    "host",
+                    Level::Bad,
+                    report.message,
+                    "The host could not be looked at.",
+                    "Run deployer doctor again.",
+                );
             }
         }
         Err(command::NoReport::Interrupted { .. }) => {
             return Err(Failure::interrupted("interrupted; nothing was changed", "deployer doctor looks again."));
         }
-        Err(none) => findings.failed("host", "Docker, GPU, disk, role, secret and registry are checked there.", none.into()),
+        Err(none) => {
+            findings.failed("host", "Docker, GPU, disk, role, secret and registry are checked there.", none.into())
+        }
     }
     Ok(())
 }
@@ -261,13 +360,29 @@ async fn host<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) -> Result<(
 /// Why a check on the host matters, and what mends it.
 fn advice(check: &str) -> (&'static str, &'static str) {
     match check {
-        "docker" => ("The stack runs in it.", "Use the image of config/cloudformation.yaml, or install Docker on the host."),
+        "docker" => {
+            ("The stack runs in it.", "Use the image of config/cloudformation.yaml, or install Docker on the host.")
+        }
         "compose" => ("The stack is a compose file.", "Install docker-compose-plugin on the host."),
-        "gpu" => ("The model runs on it.", "Use a g6 instance with the NVIDIA driver; a reboot may bring the driver back."),
-        "gpu_runtime" => ("A container cannot see the GPU without it.", "Install nvidia-container-toolkit and run nvidia-ctk runtime configure --runtime=docker on the host."),
-        "disk" => ("A pull that fills the disk fails.", "Remove what is not needed, or enlarge the volume (aws ec2 modify-volume) and its file system."),
-        "identity" => ("The host logs in to the registry and reads the secret by its role.", "Attach the instance profile of config/cloudformation.yaml."),
-        "secret" => ("The model's download needs the token.", "deployer init stores it; deployer policy prints the right the role needs."),
+        "gpu" => {
+            ("The model runs on it.", "Use a g6 instance with the NVIDIA driver; a reboot may bring the driver back.")
+        }
+        "gpu_runtime" => (
+            "A container cannot see the GPU without it.",
+            "Install nvidia-container-toolkit and run nvidia-ctk runtime configure --runtime=docker on the host.",
+        ),
+        "disk" => (
+            "A pull that fills the disk fails.",
+            "Remove what is not needed, or enlarge the volume (aws ec2 modify-volume) and its file system.",
+        ),
+        "identity" => (
+            "The host logs in to the registry and reads the secret by its role.",
+            "Attach the instance profile of config/cloudformation.yaml.",
+        ),
+        "secret" => (
+            "The model's download needs the token.",
+            "deployer init stores it; deployer policy prints the right the role needs.",
+        ),
         "registry" => ("The images are pulled from it.", "deployer policy prints the rights the role needs."),
         "clock" => ("Logins and signatures fail when it is minutes off.", "Run timedatectl set-ntp true on the host."),
         "half_done" => ("What serves may not be what was wanted.", "deployer up goes on; deployer rollback goes back."),

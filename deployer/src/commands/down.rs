@@ -36,7 +36,10 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     }
     let drain = !args.now;
     let services = if drain {
-        format!("running work ends first, at most {}; then the services stop", duration(settings.wait.drain_seconds.into()))
+        format!(
+            "running work ends first, at most {}; then the services stop",
+            duration(settings.wait.drain_seconds.into())
+        )
     } else {
         "stopped at once: running work is lost".to_owned()
     };

@@ -34,7 +34,10 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         let action = Action::Logs { service: args.service.map(Into::into), lines: args.lines, since: since.clone() };
         let report = command::run(site, "logs", &action, LOOK_SECONDS).await?;
         if report.outcome.exit_code() != 0 {
-            return Err(Failure { lines: report.last_log_lines, ..Failure::unchanged(report.message, "Run deployer status.") });
+            return Err(Failure {
+                lines: report.last_log_lines,
+                ..Failure::unchanged(report.message, "Run deployer status.")
+            });
         }
         report.last_log_lines.iter().for_each(|line| site.report.data(line));
         since = report.cursor().filter(|cursor| !cursor.is_empty()).or(since);
@@ -44,7 +47,11 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         // Each look is a command on the host: not more often than a person reads.
         wait(Duration::from_secs(2), site.interrupt).await;
         if site.interrupt.came() {
-            return Err(Failure::new(Exit::Interrupted, "interrupted; nothing was changed", "deployer logs -f goes on."));
+            return Err(Failure::new(
+                Exit::Interrupted,
+                "interrupted; nothing was changed",
+                "deployer logs -f goes on.",
+            ));
         }
     }
     site.report.next("deployer logs -f shows new lines as they come.");

@@ -149,15 +149,19 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
 
 /// JSON for a program, readable for a person too.
 fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::unchanged(format!("the answer could not be written as JSON: {error}"), "Report this."))
+    serde_json::to_string_pretty(value).map_err(|error| {
+        Failure::unchanged(format!("the answer could not be written as JSON: {error}"), "Report this.")
+    })
 }
 
 /// For commands that need a running host.
 async fn running<P: crate::site::Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
     let instance = crate::apply::boot::look(site).await?;
     if instance.state != crate::cloud::State::Running {
-        return Err(Failure::unchanged(format!("the box is {}; nothing was asked of it", instance.state), "deployer up starts it."));
+        return Err(Failure::unchanged(
+            format!("the box is {}; nothing was asked of it", instance.state),
+            "deployer up starts it.",
+        ));
     }
     if site.ports.agent(&instance.id).await? != crate::cloud::Agent::Online {
         return Err(Failure::unchanged(

@@ -39,11 +39,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         Format::Json => site.report.data(&json(&prepared.diff)?),
         Format::Text => prepared.plan.lines.iter().for_each(|line| site.report.data(line)),
     }
-    site.report.next(if prepared.diff.changes {
-        "deployer up does this."
-    } else {
-        "Nothing to do."
-    });
+    site.report.next(if prepared.diff.changes { "deployer up does this." } else { "Nothing to do." });
     Ok(())
 }
 
@@ -77,11 +73,18 @@ fn lines<P>(diff: &UpPlan, site: &Site<'_, P>) -> Vec<String> {
     let release = diff.release.map_or_else(|| "no release known".to_owned(), |number| format!("now release {number}"));
     let mut lines = vec![
         format!("Plan for {} ({}, {}; {release}):", settings.name, settings.instance_id, settings.region),
-        format!("  box      {}", if diff.start {
-            format!("{}: start it; it costs {} an hour while it runs", diff.instance, money(settings.prices.instance_usd_per_hour))
-        } else {
-            diff.instance.clone()
-        }),
+        format!(
+            "  box      {}",
+            if diff.start {
+                format!(
+                    "{}: start it; it costs {} an hour while it runs",
+                    diff.instance,
+                    money(settings.prices.instance_usd_per_hour)
+                )
+            } else {
+                diff.instance.clone()
+            }
+        ),
     ];
     if diff.mend {
         lines.push("  mend     a switch was cut off before; this takes over".to_owned());

@@ -36,7 +36,10 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     super::running(site).await?;
     let report = command::run(site, "releases", &Action::Releases, LOOK_SECONDS).await?;
     let ledger = report.releases();
-    let entries: Vec<Entry<'_>> = ledger.iter().map(|release| entry(release, report.release)).collect();
+    // A release may stand there twice: deployed, and rolled back to. It is current since the last time.
+    let current = ledger.iter().rposition(|release| Some(release.release) == report.release);
+    let entries: Vec<Entry<'_>> =
+        ledger.iter().enumerate().map(|(index, release)| entry(release, Some(index) == current)).collect();
     match args.format {
         Format::Json => site.report.data(&json(&entries)?),
         Format::Text => entries.iter().for_each(|entry| site.report.data(&line(entry))),
@@ -45,10 +48,10 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     Ok(())
 }
 
-fn entry(release: &Release, current: Option<u32>) -> Entry<'_> {
+fn entry(release: &Release, current: bool) -> Entry<'_> {
     Entry {
         release: release.release,
-        current: Some(release.release) == current,
+        current,
         at: release.at,
         action: &release.action,
         outcome: &release.outcome,
@@ -61,7 +64,8 @@ fn entry(release: &Release, current: Option<u32>) -> Entry<'_> {
 }
 
 fn line(entry: &Entry<'_>) -> String {
-    let digest = |image: &str| -> String { image.rsplit("sha256:").next().unwrap_or_default().chars().take(12).collect() };
+    let digest =
+        |image: &str| -> String { image.rsplit("sha256:").next().unwrap_or_default().chars().take(12).collect() };
     format!(
         "{} {:>4}  {:<11}  {:<8}  {:>9} ago  {}  commit {}  gateway {}  vllm {}",
         if entry.current { "*" } else { " " },

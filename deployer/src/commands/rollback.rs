@@ -31,7 +31,10 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         ledger.iter().filter(good).map(|release| release.release).max()
     });
     let entry = |number: Option<u32>| ledger.iter().rev().find(|release| Some(release.release) == number);
-    let plan = Plan { work: Work::Rollback { to: args.to }, lines: lines(site, report.release, target, entry(report.release), entry(target)) };
+    let plan = Plan {
+        work: Work::Rollback { to: args.to },
+        lines: lines(site, report.release, target, entry(report.release), entry(target)),
+    };
     if args.dry_run {
         plan.lines.iter().for_each(|line| site.report.say(line));
         site.report.data(&script(&Action::Rollback { to: args.to }, &site.settings.host()).masked());

@@ -81,7 +81,9 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
 fn next(observed: &Observed) -> &'static str {
     match (&observed.instance.state, &observed.host) {
         (State::Stopped, _) => "deployer up starts the box.",
-        (_, Some((_, status))) if status.half_done => "deployer up or deployer rollback mends the switch that was cut off.",
+        (_, Some((_, status))) if status.half_done => {
+            "deployer up or deployer rollback mends the switch that was cut off."
+        }
         (_, Some((_, status))) if healthy(status) => "deployer down stops the box when you are done.",
         (_, Some(_)) => "deployer logs shows why it does not serve; deployer up starts it.",
         (State::Running, None) => "The SSM agent does not answer: deployer doctor looks why.",
@@ -165,15 +167,26 @@ fn text<P>(site: &Site<'_, P>, observed: &Observed, lock: Option<&LockHolder>) -
             }
         }
         Some((report, status)) => {
-            let release = report.release.map_or_else(|| "none".to_owned(), |number| format!("{number} (commit {})", status.commit));
+            let release = report
+                .release
+                .map_or_else(|| "none".to_owned(), |number| format!("{number} (commit {})", status.commit));
             lines.push(format!("release   {release}{}", if status.half_done { "; A SWITCH WAS CUT OFF" } else { "" }));
             lines.extend(status.containers.iter().map(container));
             lines.push(format!("ready     {}", ready(status)));
-            lines.push(format!("queue     {} running, {} waiting", number(status, "in_flight"), number(status, "queued")));
+            lines.push(format!(
+                "queue     {} running, {} waiting",
+                number(status, "in_flight"),
+                number(status, "queued")
+            ));
             lines.push(format!("gpu       {}", status.gpu.as_ref().map_or_else(|| "none answers".to_owned(), gpu)));
             lines.push(format!("disk      {} of {} GiB free", status.disk_free >> 30, status.disk_total >> 30));
             lines.push(format!("autostop  {}", autostop(&status.autostop)));
-            lines.extend(status.holder.iter().map(|holder| format!("at work   {} ({}, step {})", holder.operator, holder.action, holder.step)));
+            lines.extend(
+                status
+                    .holder
+                    .iter()
+                    .map(|holder| format!("at work   {} ({}, step {})", holder.operator, holder.action, holder.step)),
+            );
         }
     }
     if let Some(url) = url(site, observed) {

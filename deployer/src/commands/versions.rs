@@ -44,12 +44,7 @@ fn given(versions: &Versions, service: &str) -> Result<Option<String>, Failure> 
     Ok(found.pop())
 }
 
-fn image(
-    versions: &Versions,
-    service: &str,
-    settings: &ImageSettings,
-    there: &str,
-) -> Result<ImageWanted, Failure> {
+fn image(versions: &Versions, service: &str, settings: &ImageSettings, there: &str) -> Result<ImageWanted, Failure> {
     let bad = |error: crate::script::ImageError| wrong(error.to_string());
     match given(versions, service)?.or_else(|| settings.version.clone()) {
         Some(version) => settings.at(&version).map_err(bad),
@@ -78,10 +73,13 @@ mod tests {
     use super::*;
 
     fn check(tags: &[&str], digests: &[&str], version: Option<&str>, there: &str, expected: Result<&str, &str>) {
-        let settings = ImageSettings { repository: "r.example/gateway".to_owned(), version: version.map(str::to_owned), gib: 1 };
+        let settings =
+            ImageSettings { repository: "r.example/gateway".to_owned(), version: version.map(str::to_owned), gib: 1 };
         let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         let versions = Versions { tag: own(tags), digest: own(digests) };
-        let found = image(&versions, "gateway", &settings, there).map(|image| image.to_string()).map_err(|failure| failure.what);
+        let found = image(&versions, "gateway", &settings, there)
+            .map(|image| image.to_string())
+            .map_err(|failure| failure.what);
         match (found, expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{versions:?}"),
             (Err(found), Err(expected)) => assert!(found.contains(expected), "{found} / {expected}"),

@@ -53,7 +53,8 @@ impl Carried {
     pub fn gather(written: &Written, settings: &Settings) -> Result<Self, Failure> {
         let root = written.root();
         let compose = read(&root.join("docker-compose.yml"), "Run this in the repository.")?;
-        let mut own = vec![("config/gateway.toml", read(&root.join("config/gateway.toml"), "Run this in the repository.")?)];
+        let mut own =
+            vec![("config/gateway.toml", read(&root.join("config/gateway.toml"), "Run this in the repository.")?)];
         if settings.gateway.profile == "tls" {
             own.push(("config/Caddyfile", read(&root.join("config/Caddyfile"), "Run this in the repository.")?));
         }

@@ -38,7 +38,10 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
         return bad("gateway.domain", "must be a name such as notes.example.org: no https://, no port, no / at the end");
     }
     if file.gateway.cors_origins.iter().any(|origin| origin.ends_with('/') || !origin.starts_with("http")) {
-        return bad("gateway.cors_origins", "must be origins such as https://example.org, without a path or a / at the end");
+        return bad(
+            "gateway.cors_origins",
+            "must be origins such as https://example.org, without a path or a / at the end",
+        );
     }
     if !(0.1..=0.99).contains(&file.model.gpu_memory_utilization) {
         return bad("model.gpu_memory_utilization", "must lie between 0.1 and 0.99");
@@ -47,8 +50,8 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
         return bad("wait.capacity_pause_seconds and autostop.idle_minutes", "must be at least 1");
     }
     // What SSM itself takes.
-    if !(30..=2_592_000).contains(&file.wait.delivery_seconds) || !(60..=172_800).contains(&file.wait.deploy_seconds) {
-        return bad("wait", "delivery_seconds must be at least 30, deploy_seconds between 60 and 172800");
+    if !(30..=2_592_000).contains(&file.wait.delivery_seconds) || !(5..=172_800).contains(&file.wait.deploy_seconds) {
+        return bad("wait", "delivery_seconds must be at least 30, deploy_seconds between 5 and 172800");
     }
     Ok(())
 }
@@ -58,7 +61,9 @@ fn is_region(text: &str) -> bool {
     let mut parts = text.rsplit('-');
     let number = parts.next().is_some_and(|part| part.len() == 1 && part.bytes().all(|byte| byte.is_ascii_digit()));
     let words = parts.clone().count();
-    number && (2..=3).contains(&words) && parts.all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
+    number
+        && (2..=3).contains(&words)
+        && parts.all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
 /// Empty, or a name of the DNS.

@@ -1,8 +1,8 @@
 //! The configuration: read from config/deployment.toml, references resolved, checked. This room alone reads the
 //! environment and the repository's files; it never prints and changes nothing.
 
-mod check;
 mod carried;
+mod check;
 pub mod file;
 pub mod fill;
 pub mod keys;

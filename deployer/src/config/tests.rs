@@ -36,7 +36,11 @@ fn the_shipped_file_is_accepted_and_its_comments_are_the_defaults() {
     let on: String = shipped
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(rest) if rest.starts_with('[') || rest.split(" = ").next().is_some_and(is_key) && rest.contains(" = ") => rest,
+            Some(rest)
+                if rest.starts_with('[') || rest.split(" = ").next().is_some_and(is_key) && rest.contains(" = ") =>
+            {
+                rest
+            }
             _ => line,
         })
         .map(|line| format!("{line}\n"))

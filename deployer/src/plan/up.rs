@@ -199,7 +199,9 @@ fn gateway_part(wanted: &Wanted, serving: &Serving, running: bool) -> Part {
         Some(part) => part,
         None if !running => Part::Start { image: wanted.gateway.to_string() },
         // A new model server is a new release.
-        None if image_part(&wanted.vllm, &serving.images.vllm).is_some_and(|part| matches!(part, Part::Image { .. })) => {
+        None if image_part(&wanted.vllm, &serving.images.vllm)
+            .is_some_and(|part| matches!(part, Part::Image { .. })) =>
+        {
             Part::Again
         }
         None if !serving.healthy => Part::Again,

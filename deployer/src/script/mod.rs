@@ -1,6 +1,13 @@
 //! The scripts that run on the host, as data: one constant program in bash and the values it works on.
 //!
-//! Pure: nothing here touches a network, a file or a clock, and no value ever becomes code.
+//! Pure: nothing here touches a network, a file or a clock, and no value ever becomes code. The program lies in
+//! `bash/`, a part for each concern; `tests/scripts` runs it, `tests/mutants` takes it apart.
+//!
+//! On the host, under `/opt/extraction-gateway`: `releases/N/` (all that release N runs from, its verdict in `state`),
+//! `current` (a link to one), `releases.jsonl` (the ledger of the last ten), `audit.jsonl`, `lock` and `lock.holder`,
+//! `switching` (there while a switch is under way or was cut off), `models/` (which models are in the volume),
+//! `autostop/`. Under `/run/extraction-gateway`, in memory: a folder for each run, the last output of each action, what
+//! the idle stop remembers.
 
 mod action;
 mod assemble;

@@ -1,6 +1,6 @@
 //! The emulator keeps to what AWS does: it is the ground that the deployer's tests stand on.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -41,7 +41,7 @@ fn a_stopped_instance_starts_runs_a_deploy_and_stops_itself_when_idle() {
     emulator.boot();
     let run = |script: &Script| {
         let ran = ended(&emulator, &send(&emulator, &[&script.command()]));
-        parse_report(ran["out"].as_str().unwrap()).expect(&ran.to_string())
+        parse_report(ran["out"].as_str().unwrap()).unwrap_or_else(|| panic!("{ran}"))
     };
     assert_eq!(run(&deploy(1, 1)).outcome, Outcome::Done);
     assert_eq!(run(&deploy(1, 1)).outcome, Outcome::NothingToDo);
@@ -101,5 +101,5 @@ fn our_own_document_takes_packed_values_and_a_program() {
         "Parameters": {"Values": [script.values()], "Program": [script.program()]}});
     let id = emulator.aws("ssm", "send_command", &arguments)["Command"]["CommandId"].as_str().unwrap().to_owned();
     let ran = ended(&emulator, &id);
-    assert_eq!(parse_report(ran["out"].as_str().unwrap()).expect(&ran.to_string()).outcome, Outcome::Done);
+    assert_eq!(parse_report(ran["out"].as_str().unwrap()).unwrap_or_else(|| panic!("{ran}")).outcome, Outcome::Done);
 }

@@ -46,6 +46,7 @@ started() {
     unhealthy) health=unhealthy ;;
     slow) health=starting ;;
     crash) health='' state_now=exited restarts=3 ;;
+    loop) health='' state_now=restarting restarts=3 ;;
     oom) health='' state_now=exited oom=true ;;
   esac
   # Offline: it starts only from what is in the volume.
@@ -71,6 +72,10 @@ bring_up() {
     put "$service" id "$(tick | sha256sum | cut -c 1-64)"
     put "$service" exit 0
     started "$service"
+  elif [[ -e $state/loads && $(get "$service" health) == starting ]]; then
+    # It was loading its model, and needs a moment more.
+    sleep 0.3
+    put "$service" health healthy
   elif [[ $(get "$service" state) != running || $(get "$service" health) != healthy ]]; then
     started "$service"
   fi
@@ -85,6 +90,10 @@ compose_up() {
   for service in "${services[@]}"; do
     case $(get "$service" state)/$(get "$service" health) in
       running/healthy) ;;
+      restarting/*)
+        # As compose does: it waits on, though nothing will come of it.
+        sleep 120
+        ;;
       running/starting) tell "application not healthy after $(option --wait-timeout "$@")s" ;;
       running/*) tell "container extraction-gateway-$service-1 is unhealthy" ;;
       *) tell "container extraction-gateway-$service-1 exited (1)" ;;

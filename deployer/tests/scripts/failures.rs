@@ -1,14 +1,17 @@
 //! Every step of a deploy fails once. Before the switch nothing changes; after it the release before comes back.
 
-use deployer::script::{ComposeEnv, Deploy, ImageTag, ImageWanted, Outcome, Step};
+use deployer::script::{Action, ComposeEnv, Deploy, ImageTag, ImageWanted, Outcome, Step};
 
 use crate::{
     deploys::{assert_serves, of, served},
     support::{
         host::Host,
-        wanted::{REGISTRY, deploy, deploy_with, gateway, vllm},
+        wanted::{REGISTRY, act, deploy, deploy_with, gateway, vllm},
     },
 };
+
+/// How long the shim's compose waits for a container that crashes again and again.
+const WAITED: std::time::Duration = std::time::Duration::from_mins(2);
 
 /// Everything is new: both images, one by tag, and the model.
 fn all_new(host: &Host) -> Deploy {
@@ -75,7 +78,13 @@ fn no_room_is_said_before_anything_is_pulled() {
     assert_eq!((ran.code, ran.report().failed_step), (Some(1), Some(Step::Disk)));
     assert!(ran.report().message.contains("19 GiB free and 51 GiB are needed"), "{}", ran.report().message);
     assert_eq!(host.called("docker.pull"), 2, "those of the first deploy");
+    let host = Host::new();
+    host.set("disk_free", "60000000000");
+    let ran = host.run(&deploy(1, 1));
+    assert!(ran.report().message.contains("71 GiB are needed"), "the model too: {}", ran.report().message);
     // What is there already takes no more room.
+    let host = served();
+    host.set("disk_free", "20000000000");
     assert_eq!(host.run(&deploy(2, 1)).report().outcome, Outcome::Done);
 }
 
@@ -116,6 +125,22 @@ fn an_image_that_does_not_serve_gives_way_to_the_release_before() {
 }
 
 #[test]
+fn what_crashes_again_and_again_is_not_waited_for() {
+    let host = served();
+    host.behave(&vllm(2), "loop");
+    let started = std::time::Instant::now();
+    let ran = host.run(&deploy(2, 2));
+    assert_eq!((ran.report().outcome, ran.report().failed_step), (Outcome::RolledBack, Some(Step::Switch)), "{ran:?}");
+    assert!(ran.report().message.contains("(state restarting, started again 3 times)"), "{ran:?}");
+    assert!(started.elapsed() < WAITED, "compose would have waited on");
+    // What a container did long ago says nothing about this start: the model takes its time to load.
+    host.set("containers/vllm/restarts", "7");
+    host.set("containers/vllm/health", "starting");
+    host.set("loads", "");
+    assert_eq!(host.run(&deploy(2, 1)).report().outcome, Outcome::Done);
+}
+
+#[test]
 fn a_failed_release_is_never_gone_back_to() {
     let host = served();
     host.behave(&gateway(2), "crash");
@@ -123,6 +148,9 @@ fn a_failed_release_is_never_gone_back_to() {
     host.behave(&gateway(3), "rules");
     let ran = host.run(&deploy(3, 1));
     assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (Outcome::RolledBack, Some(1)));
+    host.behave(&gateway(3), "");
+    assert_eq!(host.run(&deploy(3, 1)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().release, Some(1));
     assert_serves(&host, 1, 1);
 }
 
@@ -165,6 +193,11 @@ fn a_rollback_that_fails_too_needs_a_person() {
     let ran = host.run(&deploy(2, 2));
     assert_eq!(ran.report().outcome, Outcome::Done, "{ran:?}");
     assert_serves(&host, 2, 2);
+    // Healthy is not enough for a way back either.
+    host.behave(&gateway(3), "crash");
+    host.behave(&vllm(2), "wrong_model");
+    let ran = host.run(&deploy(3, 2));
+    assert!(ran.code == Some(4) && ran.report().message.contains("not answered by the model"), "{ran:?}");
 }
 
 #[test]

@@ -76,6 +76,9 @@ fn verify_says_what_is_wrong() {
         assert!(ran.code == Some(1) && ran.report().message.contains(says), "{ran:?}");
         host.behave(&image, "");
     }
+    host.set("containers/vllm/health", "unhealthy");
+    let ran = host.run(&act(&Action::Verify));
+    assert!(ran.report().message.contains("vllm is not healthy (state running, health unhealthy)"), "{ran:?}");
     host.set("containers/vllm/image", &vllm(2));
     let ran = host.run(&act(&Action::Verify));
     assert!(ran.report().message.contains("another image"), "{ran:?}");

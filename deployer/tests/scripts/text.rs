@@ -65,6 +65,19 @@ fn values_are_quoted_words_on_lines_of_their_own_and_the_program_is_always_the_s
     }
 }
 
+/// `.ci/run` has shellcheck read every script as it travels.
+#[test]
+fn every_script_parses_and_is_written_for_shellcheck() {
+    let folder = std::env::var_os("EXTRACTION_GATEWAY_SCRIPTS");
+    for (index, action) in every_action().iter().enumerate() {
+        let text = act(action).text();
+        assert!(Command::new("bash").args(["-n", "-c", &text]).status().unwrap().success(), "{action:?}");
+        if let Some(folder) = &folder {
+            std::fs::write(std::path::Path::new(folder).join(format!("{index}.sh")), text).unwrap();
+        }
+    }
+}
+
 /// A whole line fits a pattern, by grep: the document on the host asks it too.
 fn regex(pattern: &'static str) -> impl Fn(&str) -> bool {
     move |line| {

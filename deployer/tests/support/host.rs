@@ -84,7 +84,7 @@ impl Host {
     fn written(&self, text: &str) -> PathBuf {
         let file = tempfile::Builder::new().prefix("script-").tempfile_in(self.folder.path()).unwrap();
         let (mut open, path) = file.keep().unwrap();
-        std::io::Write::write_all(&mut open, text.as_bytes()).unwrap();
+        std::io::Write::write_all(&mut open, super::mutant::apply(text).as_bytes()).unwrap();
         open.set_permissions(fs::Permissions::from_mode(0o700)).unwrap();
         path
     }

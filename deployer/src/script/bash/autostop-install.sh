@@ -64,7 +64,7 @@ autostop() {
       take_lock
       begin autostop "idle stop: off"
       if [[ -e $units/$unit.timer ]]; then systemctl disable --now "$unit.timer"; fi
-      rm -rf "$units/$unit.service" "$units/$unit.timer" "$root/autostop" "$run"/autostop.*
+      rm -rf "$units/$unit.service" "$units/$unit.timer" "$root/autostop" "$run"/autostop.{state,unknown}
       systemctl daemon-reload
       ;;
   esac

@@ -8,6 +8,7 @@ readonly run=${EXTRACTION_GATEWAY_RUN:-/run/extraction-gateway} # memory: empty 
 readonly units=${EXTRACTION_GATEWAY_UNITS:-/etc/systemd/system}
 readonly pause=${EXTRACTION_GATEWAY_PAUSE:-2}
 readonly project=extraction-gateway
+export PATH=$PATH:/usr/local/bin:/snap/bin # where the AWS command line may be, and an agent may not look
 export LC_ALL=C HOME=${HOME:-/root} AWS_PAGER='' AWS_DEFAULT_REGION=$REGION
 
 # This run's own folder in memory: another run, a look perhaps, has one of its own and touches nothing here.
@@ -104,7 +105,7 @@ finish() {
   printf 'EXTRACTION-GATEWAY-REPORT {"outcome":"%s","action":"%s","failed_step":%s,"message":%s,"release":%s,"rolled_back_to":%s,"holder":%s,"images":{"gateway":%s,"vllm":%s},"warnings":%s,"last_log_lines":%s,"facts":{%s}}\n' \
     "$outcome" "$ACTION" "$failed" "$(json "$message")" "${release:-null}" "${rolled_back_to:-null}" "${holder:-null}" \
     "$(json "$gateway")" "$(json "$vllm")" "$(json_list "${warnings[@]}")" "$(json_list "${lines[@]}")" "$facts" >&3
-  mv -f "$log" "$run/$ACTION.log"
+  mv -f "$log" "$run/$ACTION.log" || true
   rm -rf "$own"
   exit "$code"
 }

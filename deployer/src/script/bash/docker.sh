@@ -1,12 +1,18 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # Containers and images: looking at them, logging in, pulling, pruning.
 
-# compose RELEASE ARGUMENT...: docker compose from a release's own files.
-compose() {
+# compose_words RELEASE ARGUMENT...: sets `words` to docker compose from a release's own files.
+compose_words() {
   local folder=$root/releases/$1
   shift
-  docker compose --project-name "$project" --project-directory "$folder" --file "$folder/docker-compose.yml" \
-    --env-file "$folder/.env" "$@"
+  words=(docker compose --project-name "$project" --project-directory "$folder" --file "$folder/docker-compose.yml"
+    --env-file "$folder/.env" "$@")
+}
+
+compose() {
+  local words
+  compose_words "$@"
+  "${words[@]}"
 }
 
 container_of() {
@@ -23,6 +29,7 @@ look_at() {
   template="{{.State.Status}}|{{if .State.Health}}{{.State.Health.Status}}{{end}}|{{.State.OOMKilled}}"
   template+="|{{.RestartCount}}|{{.State.StartedAt}}|{{.Config.Image}}"
   IFS='|' read -r c_state c_health c_oom c_restarts c_started c_image < <(docker inspect --format "$template" "$c_id") || return 1
+  [[ $c_restarts =~ ^[0-9]+$ ]] || c_restarts=0
 }
 
 # have_image IMAGE: by digest; what a tag means here may not be what it means there.

@@ -2,13 +2,42 @@
 # The switch from one release to another, and the way back.
 
 force_vllm=no # start vLLM anew even where compose sees no change
+waiting='' # the process that waits for the containers
 again='' # the release that is current is started again: a failure has nothing to go back to
 
 # serve RELEASE: compose starts anew only what changed: a new gateway leaves vLLM running.
 serve() {
+  local words service
+  local -A old=() crashes=()
   begin switch "switch: docker compose up, release $1"
   if [[ $force_vllm == yes ]]; then compose "$1" up --detach --no-deps --force-recreate --pull never vllm; fi
-  compose "$1" up --detach --wait --wait-timeout "$UP_WAIT" --pull never --remove-orphans
+  for service in vllm gateway; do
+    look_at "$service" || true
+    old[$service]=$c_id crashes[$service]=$c_restarts
+  done
+  compose_words "$1" up --detach --wait --wait-timeout "$UP_WAIT" --pull never --remove-orphans
+  # Without the output and the lock, so that it holds up nothing should it outlive this run.
+  "${words[@]}" 3>&- 9>&- &
+  waiting=$!
+  give_up_early
+  wait "$waiting"
+}
+
+# compose waits for a container that crashes again and again until its time is over; every minute of that is one in
+# which nothing serves. What a container did before this start, or the one before it, does not count.
+give_up_early() {
+  local service
+  while kill -0 "$waiting" 2>/dev/null; do
+    for service in vllm gateway; do
+      look_at "$service" || continue
+      if [[ $c_id != "${old[$service]}" ]]; then old[$service]=$c_id crashes[$service]=0; fi
+      if [[ $c_health != healthy ]] && ((c_restarts - crashes[$service] >= 3)); then
+        kill "$waiting" 2>/dev/null || true
+        return
+      fi
+    done
+    sleep "$pause"
+  done
 }
 
 # switch: from release $from (or none) to release $to, verified and recorded.
@@ -38,6 +67,7 @@ service_lines() {
 # go_back MESSAGE: after a failure past the switch. Called where `set -e` is off, so each command is asked.
 go_back() {
   local why=$1 failed=$step status
+  if [[ -n $waiting ]]; then kill "$waiting" 2>/dev/null; fi
   service_lines
   if [[ -n $again ]]; then
     finish needs_a_person "$why Release $to was started again and does not serve. Mend the cause and run this again, or go back with deployer rollback."
