@@ -37,7 +37,12 @@ fn lines(cost: &Cost) -> Vec<String> {
     );
     let kept = if cost.elastic_address { "disk and Elastic IP" } else { "disk" };
     vec![
-        format!("running  {} an hour, {} a month ({})", money(cost.running.usd_per_hour), money(cost.running.usd_per_month), cost.instance_type),
+        format!(
+            "running  {} an hour, {} a month ({})",
+            money(cost.running.usd_per_hour),
+            money(cost.running.usd_per_month),
+            cost.instance_type
+        ),
         format!("so far   {so_far}"),
         format!("at rest  {} a month ({kept})", money(cost.at_rest.usd_per_month)),
         format!("prices   {}; without data transfer, requests and stored images", cost.prices),

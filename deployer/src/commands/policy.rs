@@ -61,12 +61,8 @@ fn all(written: &Written) -> Value {
 
 /// What stands in pointed brackets, each once.
 fn placeholders(text: &str) -> Vec<String> {
-    let mut gaps: Vec<String> = text
-        .split('<')
-        .skip(1)
-        .filter_map(|after| after.split_once('>'))
-        .map(|(gap, _)| format!("<{gap}>"))
-        .collect();
+    let mut gaps: Vec<String> =
+        text.split('<').skip(1).filter_map(|after| after.split_once('>')).map(|(gap, _)| format!("<{gap}>")).collect();
     gaps.sort();
     gaps.dedup();
     gaps

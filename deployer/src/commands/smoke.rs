@@ -53,7 +53,10 @@ pub(super) async fn run_there(report: &Report, interrupt: &Interrupt, args: &Arg
 pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
     let instance = boot::look(site).await?;
     if instance.state != State::Running {
-        return Err(Failure::unchanged(format!("the box is {}; nothing answers", instance.state), "deployer up starts it."));
+        return Err(Failure::unchanged(
+            format!("the box is {}; nothing answers", instance.state),
+            "deployer up starts it.",
+        ));
     }
     let url = super::url::of(&site.settings, &instance)?;
     // Of `https://*.example.org` any name will do.
@@ -61,8 +64,16 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     ask(site.report, site.interrupt, args, &url, args.origin.clone().or(configured)).await
 }
 
-async fn ask(report: &Report, interrupt: &Interrupt, args: &Args, url: &str, origin: Option<String>) -> Result<(), Failure> {
-    let url = Url::parse(url).map_err(|why| Failure::usage(format!("the service's address is refused: {why}"), "Correct --url or gateway.domain."))?;
+async fn ask(
+    report: &Report,
+    interrupt: &Interrupt,
+    args: &Args,
+    url: &str,
+    origin: Option<String>,
+) -> Result<(), Failure> {
+    let url = Url::parse(url).map_err(|why| {
+        Failure::usage(format!("the service's address is refused: {why}"), "Correct --url or gateway.domain.")
+    })?;
     let key = args.api_key_file.as_ref().map(key_of).transpose()?;
     if url.in_the_clear() {
         report.warn("plain HTTP: whoever is between here and the box can read the note and the key. The profile tls (deployer/README.md) puts HTTPS in front.");
@@ -77,7 +88,8 @@ async fn ask(report: &Report, interrupt: &Interrupt, args: &Args, url: &str, ori
         findings = smoke::run(&target, heard) => findings?,
         () = interrupt.wait() => return Err(Failure::interrupted("interrupted; nothing was changed", "deployer smoke asks again.")),
     };
-    let failed: Vec<&str> = findings.iter().filter(|finding| finding.verdict == Verdict::Failed).map(|finding| finding.check).collect();
+    let failed: Vec<&str> =
+        findings.iter().filter(|finding| finding.verdict == Verdict::Failed).map(|finding| finding.check).collect();
     if args.format == Format::Json {
         report.data(&written_out(&json!({"url": target.url.text(), "passed": failed.is_empty(), "checks": findings}))?);
     }
@@ -107,8 +119,9 @@ fn line(finding: &Finding) -> String {
 
 fn key_of(path: &PathBuf) -> Result<Secret, Failure> {
     let shown = path.display();
-    let text = fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}"), "Name a file with an API key in --api-key-file."))?;
+    let text = fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("{shown} cannot be read: {error}"), "Name a file with an API key in --api-key-file.")
+    })?;
     let text = Zeroizing::new(text);
     // A line of the key file holds a name and a digest, which is no key.
     if text.split_whitespace().count() != 1 {

@@ -34,7 +34,9 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         site.report.warn(&format!("the box is {}: nothing answers there now.", instance.state));
     }
     if changed && let Err(error) = site.ports.put_parameter(&name, &url).await {
-        site.report.warn(&format!("that address could not be remembered in {name}: {error}. The next deployer url compares with an older one."));
+        site.report.warn(&format!(
+            "that address could not be remembered in {name}: {error}. The next deployer url compares with an older one."
+        ));
     }
     site.report.next(if changed {
         "Set BACKEND_API_URL in Vercel (with /t/KEY behind it if the route's key stands in the path), then redeploy."

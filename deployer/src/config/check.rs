@@ -35,7 +35,10 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
     }
     // It becomes part of an address that must not end in `/`, nor begin twice with https.
     if !is_host(&file.gateway.domain) {
-        return bad("gateway.domain", "must be a name such as notes.example.org: no https://, no port, no / at the end");
+        return bad(
+            "gateway.domain",
+            "must be a name such as notes.example.org: no https://, no port, no / at the end",
+        );
     }
     if file.gateway.cors_origins.iter().any(|origin| origin.ends_with('/') || !origin.starts_with("http")) {
         return bad(

@@ -190,7 +190,11 @@ impl Gateway {
     /// Where it is for the world while the box has this address; never with a `/` at the end.
     #[must_use]
     pub fn url(&self, address: &str) -> String {
-        if self.profile == "tls" { format!("https://{}", self.domain) } else { format!("http://{address}:{}", self.port) }
+        if self.profile == "tls" {
+            format!("https://{}", self.domain)
+        } else {
+            format!("http://{address}:{}", self.port)
+        }
     }
 }
 

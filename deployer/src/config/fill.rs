@@ -123,7 +123,10 @@ mod tests {
         for comment in SHIPPED.lines().filter(|line| line.starts_with('#')) {
             assert!(filled.text.contains(comment), "{comment}");
         }
-        assert_eq!(check(&filled.text, &wishes, false), Filled { text: filled.text.clone(), set: vec![], kept: vec![] });
+        assert_eq!(
+            check(&filled.text, &wishes, false),
+            Filled { text: filled.text.clone(), set: vec![], kept: vec![] }
+        );
     }
 
     #[test]

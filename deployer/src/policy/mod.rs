@@ -88,11 +88,7 @@ pub fn init(file: &File) -> Policy {
         allow("SeeTheBoxsAddress", &["ec2:DescribeInstances"], anywhere()),
         allow("FillInReferences", &["ssm:GetParameter", "ssm:PutParameter"], place.references()),
         create,
-        allow(
-            "ReplaceTheToken",
-            &["secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue"],
-            [place.secret()],
-        ),
+        allow("ReplaceTheToken", &["secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue"], [place.secret()]),
     ])
     .without_empty()
 }
@@ -118,12 +114,8 @@ pub fn instance(file: &File) -> Policy {
         "ec2messages:GetMessages",
         "ec2messages:SendReply",
     ];
-    let pull = [
-        "ecr:BatchCheckLayerAvailability",
-        "ecr:BatchGetImage",
-        "ecr:DescribeImages",
-        "ecr:GetDownloadUrlForLayer",
-    ];
+    let pull =
+        ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"];
     let token = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"];
     let logs = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"];
     Policy::of(vec![

@@ -41,7 +41,8 @@ fn actions_in(text: &str) -> BTreeSet<String> {
         .filter(|word| {
             word.split_once(':').is_some_and(|(service, action)| {
                 // `aws:` begins the keys of conditions.
-                !matches!(service, "" | "aws") && service.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+                !matches!(service, "" | "aws")
+                    && service.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
                     && action.bytes().next().is_some_and(|byte| byte.is_ascii_uppercase())
             })
         })
@@ -87,7 +88,9 @@ fn operations(path: &Path) -> Vec<String> {
     let quoted = text.split('"').skip(1).step_by(2);
     let verbs = ["Describe", "Start", "Stop", "Get", "Put", "Delete", "Send", "List", "Cancel", "Create"];
     quoted
-        .filter(|word| verbs.iter().any(|verb| word.starts_with(verb)) && word.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        .filter(|word| {
+            verbs.iter().any(|verb| word.starts_with(verb)) && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
         .map(str::to_owned)
         .collect()
 }
@@ -107,7 +110,13 @@ fn nobody_but_the_box_reads_the_token_and_nobody_day_by_day_writes_it() {
 #[test]
 fn everything_stands_alone_or_names_its_resource() {
     // IAM knows no narrower resource for these, or (CreateSecret) a condition names it.
-    let wide = ["ssm:GetCommandInvocation", "ssm:ListCommands", "ssm:CancelCommand", "ecr:GetAuthorizationToken", "secretsmanager:CreateSecret"];
+    let wide = [
+        "ssm:GetCommandInvocation",
+        "ssm:ListCommands",
+        "ssm:CancelCommand",
+        "ecr:GetAuthorizationToken",
+        "secretsmanager:CreateSecret",
+    ];
     for policy in [operator(&written_out()), init(&written_out()), instance(&written_out())] {
         for statement in &policy.statement {
             assert!(!statement.resource.is_empty(), "{}", statement.sid);
@@ -128,7 +137,8 @@ fn other_partitions() {
         ("us-gov-west-1", "amazonaws.com", "arn:aws-us-gov:ec2:us-gov-west-1:123456789012:instance/"),
         ("cn-north-1", "amazonaws.com.cn", "arn:aws-cn:ec2:cn-north-1:123456789012:instance/"),
     ] {
-        let text = WRITTEN_OUT.replace("eu-west-1.amazonaws.com", &format!("eu-west-1.{suffix}")).replace("eu-west-1", region);
+        let text =
+            WRITTEN_OUT.replace("eu-west-1.amazonaws.com", &format!("eu-west-1.{suffix}")).replace("eu-west-1", region);
         let policy = serde_json::to_value(operator(&parse(&text, "x").unwrap())).unwrap();
         let resource = policy["Statement"][1]["Resource"][0].as_str().unwrap();
         assert!(resource.starts_with(start), "{resource}");

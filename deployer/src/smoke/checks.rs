@@ -32,7 +32,8 @@ pub(super) async fn health(client: &Client) -> Finding {
         return Finding::new(check, Failed, answer.said(), took);
     }
     let found = format!("{status}, version {}, engine {}", answer.text("version"), answer.text("engine"));
-    let notices: Vec<&str> = answer.body.get("notices").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let notices: Vec<&str> =
+        answer.body.get("notices").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     if status != "healthy" || answer.body.get("vllm_available") != Some(&Value::Bool(true)) {
         return Finding::new(check, Failed, format!("{found}; the model server is not available"), took);
     }
@@ -53,7 +54,8 @@ pub(super) async fn readiness(client: &Client) -> Finding {
                 return Finding::new(check, Passed, "ready", took);
             }
             let reason = answer.text("reason");
-            let found = if reason.is_empty() { answer.said() } else { format!("{}, not ready: {reason}", answer.status) };
+            let found =
+                if reason.is_empty() { answer.said() } else { format!("{}, not ready: {reason}", answer.status) };
             Finding::new(check, Failed, found, took)
         }
     }
@@ -80,7 +82,7 @@ pub(super) async fn note(client: &Client, slowest: Duration) -> Vec<Finding> {
         Ok(answer) => answer,
         Err(error) => return vec![broken("note", error)],
     };
-    if !answer.is_ok() {
+    if !answer.is_ok() || answer.body.is_null() {
         let key = if answer.status == 401 { " Give a key with --api-key-file." } else { "" };
         return vec![Finding::new("note", Failed, format!("{}{key}", answer.said()), Some(answer.milliseconds))];
     }
@@ -102,7 +104,8 @@ fn engine(answer: &Answer) -> Finding {
     if engine == "vllm" && !degraded {
         return Finding::new("engine", Passed, format!("{engine}, model {model}, not degraded"), None);
     }
-    let found = if engine == "vllm" { "vllm, but degraded".to_owned() } else { format!("`{engine}` answered, not vllm") };
+    let found =
+        if engine == "vllm" { "vllm, but degraded".to_owned() } else { format!("`{engine}` answered, not vllm") };
     Finding::new("engine", Failed, found, None)
 }
 
@@ -162,7 +165,12 @@ pub(super) async fn origins(client: &Client, origin: Option<&str>) -> Finding {
     match client.preflight(EXTRACT, origin).await {
         Err(error) => broken(check, error),
         Ok(answer) if allowed(&answer) == origin && answer.header("access-control-allow-methods").contains("POST") => {
-            Finding::new(check, Passed, format!("pages of {origin} may call, a stranger's may not"), Some(answer.milliseconds))
+            Finding::new(
+                check,
+                Passed,
+                format!("pages of {origin} may call, a stranger's may not"),
+                Some(answer.milliseconds),
+            )
         }
         Ok(answer) => {
             let found = format!("pages of {origin} may not call (preflight: {})", answer.status);

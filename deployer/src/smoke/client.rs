@@ -36,12 +36,18 @@ impl Client {
     pub(super) fn new(target: &Target) -> Result<Self, Failure> {
         // A second call changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = reqwest::Client::builder().timeout(TIMEOUT).connect_timeout(Duration::from_secs(10)).redirect(Policy::none());
+        let builder = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .connect_timeout(Duration::from_secs(10))
+            .redirect(Policy::none());
         // Plain HTTP needs no certificates, and a bare container has none.
         let plain = target.url.text().starts_with("http://");
         let builder = if plain { builder.tls_certs_only([]) } else { builder };
         let http = builder.build().map_err(|error| {
-            Failure::unchanged(format!("cannot make requests: {}", words(error)), "Install this machine's CA certificates (ca-certificates).")
+            Failure::unchanged(
+                format!("cannot make requests: {}", words(error)),
+                "Install this machine's CA certificates (ca-certificates).",
+            )
         })?;
         let key = match &target.key {
             Some(key) => Some(bearer(key.expose())?),

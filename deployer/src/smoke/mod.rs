@@ -63,7 +63,10 @@ impl Url {
         }
         // A key could stand in a path, or before an @: it belongs in a file.
         if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte)) {
-            return Err("it must read http://HOST:PORT or https://HOST, without a path; an API key comes from --api-key-file".to_owned());
+            return Err(
+                "it must read http://HOST:PORT or https://HOST, without a path; an API key comes from --api-key-file"
+                    .to_owned(),
+            );
         }
         Ok(Self(text.to_owned()))
     }

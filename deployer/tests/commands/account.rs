@@ -58,7 +58,8 @@ async fn answer(State(inside): State<Arc<Mutex<Inside>>>, request: Request) -> R
     let body = String::from_utf8(body.to_vec()).unwrap();
     let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let form = |text: &str| text.split('&').find_map(|pair| pair.strip_prefix("Action=").map(str::to_owned));
-    let action = target.rsplit('.').next().filter(|action| !action.is_empty()).map(str::to_owned).or_else(|| form(&body));
+    let action =
+        target.rsplit('.').next().filter(|action| !action.is_empty()).map(str::to_owned).or_else(|| form(&body));
     let action = action.unwrap_or_else(|| panic!("no action in {body}"));
     let mut inside = inside.lock().unwrap();
     inside.asked.push((action.clone(), format!("{} {:?} {body}", parts.uri, parts.headers)));

@@ -30,6 +30,7 @@ pub(crate) enum Fault {
     AnyOrigin,
     NoOrigin,
     Overloaded,
+    Slow,
     NotAGateway,
 }
 
@@ -97,7 +98,13 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
         }
         "/health/ready" => Json(json!({"ready": true, "reason": null})).into_response(),
         _ if !known && fault != Fault::Open => problem(401, "unauthorized"),
-        "/api/v1/extract" => extract(&body, fault),
+        "/api/v1/extract" => {
+            if fault == Fault::Slow {
+                // Longer than the test allows a note.
+                tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+            }
+            extract(&body, fault)
+        }
         _ if fault == Fault::Html404 => html(404),
         _ => problem(404, "not_found"),
     }

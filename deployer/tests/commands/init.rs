@@ -54,8 +54,12 @@ fn the_token_is_in_one_request_and_nowhere_else() {
         assert!(!ended.shown().contains("canary"), "printed");
         assert!(!laptop.everything().contains("canary"), "in a file");
         let inside = account.inside.lock().unwrap();
-        let holds: Vec<&str> =
-            inside.asked.iter().filter(|(_, text)| text.contains("canary")).map(|(action, _)| action.as_str()).collect();
+        let holds: Vec<&str> = inside
+            .asked
+            .iter()
+            .filter(|(_, text)| text.contains("canary"))
+            .map(|(action, _)| action.as_str())
+            .collect();
         assert_eq!(holds, [if replace { "PutSecretValue" } else { "CreateSecret" }]);
         assert_eq!(inside.secrets[SECRET], TOKEN);
     }

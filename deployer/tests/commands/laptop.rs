@@ -83,7 +83,10 @@ impl Laptop {
         command.env_clear().current_dir(self.folder.path());
         command.env("PATH", "/usr/bin:/bin").env("HOME", self.folder.path()).env("DEPLOYER_OPERATOR", "ada@laptop");
         command.env("AWS_ENDPOINT_URL", aws.unwrap_or("http://127.0.0.1:1"));
-        command.env("AWS_ACCESS_KEY_ID", "testing").env("AWS_SECRET_ACCESS_KEY", "testing").env("AWS_EC2_METADATA_DISABLED", "true");
+        command
+            .env("AWS_ACCESS_KEY_ID", "testing")
+            .env("AWS_SECRET_ACCESS_KEY", "testing")
+            .env("AWS_EC2_METADATA_DISABLED", "true");
         command.args(["--config", "deployment.toml"]).args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -53,7 +53,7 @@ fn each_fault_is_found_by_its_check() {
         (Fault::AnyOrigin, "cors"),
         (Fault::NoOrigin, "cors"),
         (Fault::Overloaded, "note"),
-        (Fault::NotAGateway, "health, readiness, keys, note, values, engine, 422, 404"),
+        (Fault::NotAGateway, "health, readiness, keys, note, 422, 404, cors"),
     ] {
         let ended = smoke(&Gateway::start(fault), &["--format", "json"]);
         assert_eq!(ended.code, 1, "{fault:?}: {}", ended.shown());
@@ -79,6 +79,13 @@ fn other_words_are_odd_and_no_failure() {
 }
 
 #[test]
+fn a_slow_note_is_a_failure() {
+    let ended = smoke(&Gateway::start(Fault::Slow), &["--max-seconds", "1"]);
+    assert_eq!(ended.code, 1, "{}", ended.shown());
+    assert!(ended.stderr.contains("failed from outside: latency"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_fault_as_a_person_sees_it() {
     insta::assert_snapshot!("smoke_loading", still(smoke(&Gateway::start(Fault::Loading), &[])));
     insta::assert_snapshot!("smoke_not_a_gateway", still(smoke(&Gateway::start(Fault::NotAGateway), &[])));
@@ -97,7 +104,11 @@ fn without_a_key_it_says_what_to_give() {
     let gateway = Gateway::start(Fault::None);
     let ended = Laptop::new("").run(&["smoke", "--url", &gateway.url], None, "");
     assert_eq!(ended.code, 1);
-    assert!(ended.stdout.contains("FAIL note       401 unauthorized: A sentence. Give a key with --api-key-file."), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("FAIL note       401 unauthorized: A sentence. Give a key with --api-key-file."),
+        "{}",
+        ended.stdout
+    );
 }
 
 #[test]

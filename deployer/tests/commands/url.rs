@@ -48,7 +48,8 @@ fn what_a_stopped_box_costs() {
 
 #[test]
 fn what_a_running_box_costs_for_a_program() {
-    let ended = Laptop::new(WRITTEN_OUT).run(&["cost", "--format", "json"], Some(&account(Some("203.0.113.7")).url), "");
+    let ended =
+        Laptop::new(WRITTEN_OUT).run(&["cost", "--format", "json"], Some(&account(Some("203.0.113.7")).url), "");
     let cost: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!((cost["state"].as_str(), cost["running"]["usd_per_hour"].as_f64()), (Some("running"), Some(1.0214)));
     assert!(cost["so_far"]["usd"].as_f64().unwrap() > 1000.0, "since 2026-01-01: {cost}");

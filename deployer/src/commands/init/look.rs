@@ -69,7 +69,11 @@ pub(super) async fn look(cloud: &impl Cloud, draft: &Draft<'_>, args: &Args) -> 
     }
     if !gaps.is_empty() {
         return Err(Failure::usage(
-            format!("these SSM parameters are not there in {}, and no value was given for them: {}; nothing was changed", draft.file.region, gaps.join(", ")),
+            format!(
+                "these SSM parameters are not there in {}, and no value was given for them: {}; nothing was changed",
+                draft.file.region,
+                gaps.join(", ")
+            ),
             "Give each with --parameter NAME=VALUE (the box also with --instance-id), or correct the region.",
         ));
     }

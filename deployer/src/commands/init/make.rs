@@ -7,13 +7,7 @@ use super::{
     Args, Draft,
     look::{SecretWork, Work},
 };
-use crate::{
-    cloud::Cloud,
-    config::keys,
-    failure::Failure,
-    report::Report,
-    secret::Secret,
-};
+use crate::{cloud::Cloud, config::keys, failure::Failure, report::Report, secret::Secret};
 
 /// Writes the configuration.
 pub(super) fn configuration(draft: &Draft<'_>, report: &Report) -> Result<(), Failure> {
@@ -25,9 +19,14 @@ pub(super) fn configuration(draft: &Draft<'_>, report: &Report) -> Result<(), Fa
         report.say(&format!("configuration  {shown}: unchanged"));
         return Ok(());
     }
-    replace(draft.path, &draft.filled.text)
-        .map_err(|error| Failure::unchanged(format!("{shown} cannot be written: {error}"), "Make its folder writable for you."))?;
-    let keys = if draft.filled.set.is_empty() { "as shipped".to_owned() } else { format!("set {}", draft.filled.set.join(", ")) };
+    replace(draft.path, &draft.filled.text).map_err(|error| {
+        Failure::unchanged(format!("{shown} cannot be written: {error}"), "Make its folder writable for you.")
+    })?;
+    let keys = if draft.filled.set.is_empty() {
+        "as shipped".to_owned()
+    } else {
+        format!("set {}", draft.filled.set.join(", "))
+    };
     report.say(&format!("configuration  {shown}: {keys}"));
     Ok(())
 }
@@ -76,7 +75,9 @@ pub(super) async fn secret(
             cloud.replace_secret(id, &token).await?;
             report.say(&format!("secret         {id}: has the new token"));
         }
-        (SecretWork::Later, _) => report.warn(&format!("the secret {id} is not there: the first deployer up needs it.")),
+        (SecretWork::Later, _) => {
+            report.warn(&format!("the secret {id} is not there: the first deployer up needs it."))
+        }
         _ => report.say(&format!("secret         {id}: is there; --replace-token stores another")),
     }
     Ok(())

@@ -68,7 +68,8 @@ pub(super) async fn run(path: &Path, report: &Report, interrupt: &Interrupt, arg
     let draft = Draft::of(path, args)?;
     let cloud = Aws::connect(&draft.file.region).await;
     let work = look::look(&cloud, &draft, args).await?;
-    let token = if work.secret.needs_token() { Some(token::read(report, interrupt, &work.secret_id).await?) } else { None };
+    let token =
+        if work.secret.needs_token() { Some(token::read(report, interrupt, &work.secret_id).await?) } else { None };
     finish(&cloud, &draft, &work, token, report, args).await
 }
 
@@ -92,7 +93,10 @@ impl<'a> Draft<'a> {
             Ok(text) => (true, text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => (false, SHIPPED.to_owned()),
             Err(error) => {
-                return Err(Failure::usage(format!("{} cannot be read: {error}", path.display()), "Name the file with --config."));
+                return Err(Failure::usage(
+                    format!("{} cannot be read: {error}", path.display()),
+                    "Name the file with --config.",
+                ));
             }
         };
         let filled = fill::fill(&text, &args.wishes(&text), args.force)?;
@@ -121,12 +125,20 @@ impl Args {
 }
 
 fn instance(text: &str) -> Result<String, String> {
-    if config::is_instance(text) { Ok(text.to_owned()) } else { Err("an instance's id reads i-0123456789abcdef0".to_owned()) }
+    if config::is_instance(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("an instance's id reads i-0123456789abcdef0".to_owned())
+    }
 }
 
 fn commit(text: &str) -> Result<String, String> {
     let hex = text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if hex { Ok(text.to_owned()) } else { Err("a commit is 40 hexadecimal digits; a branch or tag may move".to_owned()) }
+    if hex {
+        Ok(text.to_owned())
+    } else {
+        Err("a commit is 40 hexadecimal digits; a branch or tag may move".to_owned())
+    }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

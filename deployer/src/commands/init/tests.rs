@@ -144,8 +144,10 @@ impl Laptop {
     }
 
     fn files(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = fs::read_dir(self.folder.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -175,7 +177,11 @@ fn a_first_run_makes_everything_and_a_second_nothing() {
         ]
     );
     let text = laptop.text();
-    assert!(text.contains("region = \"eu-west-1\"") && text.contains(REVISION) && text.contains("ssm:/slm-ft-serving/ec2/instance-id"));
+    assert!(
+        text.contains("region = \"eu-west-1\"")
+            && text.contains(REVISION)
+            && text.contains("ssm:/slm-ft-serving/ec2/instance-id")
+    );
     assert_eq!(laptop.files(), ["deployment.toml", "keys.txt"]);
     let keys = fs::read_to_string(laptop.folder.path().join("keys.txt")).unwrap();
     assert!(keys.starts_with("vercel ") && keys.ends_with(" path rate=10/s\n"), "{keys}");
@@ -215,7 +221,12 @@ fn nothing_is_made_while_something_is_unknown() {
 fn parameters_by_name_and_literals_in_the_file() {
     let own = "region = \"eu-west-1\"\n[box]\ninstance_id = \"i-0aaaaaaaaaaaaaaaa\"\n[images]\nregistry = \"ssm:/r\"\n[secret]\nid = \"ssm:/s\"\n";
     let (laptop, account) = (Laptop::new(Some(own)), Account::default());
-    laptop.init(&account, &["--parameter", "/s=ours/token", "--parameter", "/r=r.example", "--instance-id", BOX, "--force"]).unwrap();
+    laptop
+        .init(
+            &account,
+            &["--parameter", "/s=ours/token", "--parameter", "/r=r.example", "--instance-id", BOX, "--force"],
+        )
+        .unwrap();
     assert_eq!(account.calls.take(), ["put /r r.example", "put /s ours/token", &format!("create ours/token {TOKEN}")]);
     assert!(laptop.text().contains(BOX));
 }
