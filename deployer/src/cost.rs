@@ -89,7 +89,7 @@ impl Cost {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cost, SoFar};
+    use super::{Cost, Rate, SoFar, round};
     use crate::{
         cloud::{Instance, State},
         config::file::Prices,
@@ -132,7 +132,7 @@ mod tests {
     fn at_rest_the_disk_goes_on_and_an_elastic_address_too() {
         for (elastic, month) in [(false, 7.3), (true, 10.95)] {
             let cost = cost(State::Stopped, elastic, Some(1000), 1_000_000);
-            assert_eq!(cost.at_rest.usd_per_month, month, "{elastic}");
+            assert_eq!(cost.at_rest, Rate { usd_per_hour: round(month / 730.0), usd_per_month: month }, "{elastic}");
             // A stopped instance still has the time of its last start.
             assert_eq!(cost.so_far, None);
         }

@@ -25,7 +25,7 @@ pub(super) struct Args {
     /// A file with an API key, alone on one line
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
-    /// An origin whose pages must be allowed to call (default: the first of gateway.cors_origins)
+    /// An origin whose pages must be allowed to call (default: the first of `gateway.cors_origins`)
     #[arg(long)]
     origin: Option<String>,
     /// A note that takes longer is a failure

@@ -10,7 +10,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Print the address alone, without BACKEND_API_URL=
+    /// Print the address alone, without `BACKEND_API_URL=`
     #[arg(long)]
     bare: bool,
 }

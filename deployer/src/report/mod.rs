@@ -128,15 +128,15 @@ impl Report {
     /// `Interrupted`.
     pub async fn secret(&self, question: &str) -> io::Result<Secret> {
         let ask = io::stdin().is_terminal().then(|| question.to_owned());
-        let read = tokio::task::spawn_blocking(move || match ask {
-            Some(question) => rpassword::prompt_password(question).map(Zeroizing::new),
-            None => {
-                // Whole, so that no part of it is left in a buffer that grew.
-                let mut text = Zeroizing::new(String::with_capacity(LONGEST_SECRET));
-                let most = u64::try_from(LONGEST_SECRET).unwrap_or_default();
-                io::stdin().lock().take(most).read_to_string(&mut text)?;
-                Ok(text)
+        let read = tokio::task::spawn_blocking(move || {
+            if let Some(question) = ask {
+                return rpassword::prompt_password(question).map(Zeroizing::new);
             }
+            // Room for all of it, so that no part is left in a buffer that grew.
+            let mut text = Zeroizing::new(String::with_capacity(LONGEST_SECRET));
+            let most = u64::try_from(LONGEST_SECRET).unwrap_or_default();
+            io::stdin().lock().take(most).read_to_string(&mut text)?;
+            Ok(text)
         });
         read.await.map_err(io::Error::other)?.map(Secret::new)
     }

@@ -76,7 +76,7 @@ pub(super) async fn secret(
             report.say(&format!("secret         {id}: has the new token"));
         }
         (SecretWork::Later, _) => {
-            report.warn(&format!("the secret {id} is not there: the first deployer up needs it."))
+            report.warn(&format!("the secret {id} is not there: the first deployer up needs it."));
         }
         _ => report.say(&format!("secret         {id}: is there; --replace-token stores another")),
     }

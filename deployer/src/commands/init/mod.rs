@@ -21,7 +21,8 @@ use crate::{
     report::Report,
 };
 
-#[derive(clap::Args, Default)]
+#[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(super) struct Args {
     /// The AWS region of the box
     #[arg(long)]
