@@ -1,6 +1,7 @@
 //! What the `deployer` command is made of. One box, one stack, one operator at a time; no SSH, no surprise.
 
 pub mod apply;
+pub mod approval;
 pub mod aws;
 pub mod cloud;
 pub mod commands;

@@ -14,8 +14,9 @@ mod up;
 pub use pace::wait;
 
 use crate::{
+    approval::ApprovedPlan,
     failure::Failure,
-    plan::{ApprovedPlan, Work},
+    plan::Work,
     script::{Action, Autostop, HostReport},
     site::{Ports, Site},
 };

@@ -9,6 +9,7 @@ use std::{
 
 use super::{Applied, StopOnFailure, apply};
 use crate::{
+    approval::ApprovedPlan,
     cloud::{
         Agent, Checks, Cloud, CloudError, CommandId, Host, Identity, Ingress, Instance, Invocation, Progress, State,
         Trouble,
@@ -17,7 +18,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     interrupt,
-    plan::{ApprovedPlan, Work},
+    plan::Work,
     report::Report,
     script::{ComposeEnv, Deploy, ImageDigest, ImageWanted, MARKER, Script},
     secret::Secret,

@@ -3,8 +3,9 @@
 use super::{Format, json};
 use crate::{
     apply::{StopOnFailure, apply, command, command::LOOK_SECONDS},
+    approval::approve,
     failure::Failure,
-    plan::{Plan, Work, approve},
+    plan::{Plan, Work},
     report::duration,
     script::{Action, Autostop, facts::AutostopState},
     site::{Ports, Site},

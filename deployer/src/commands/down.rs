@@ -2,9 +2,10 @@
 
 use crate::{
     apply::{StopOnFailure, apply, boot},
+    approval::approve,
     cloud::State,
     failure::Failure,
-    plan::{Plan, Work, approve},
+    plan::{Plan, Work},
     report::{duration, money},
     site::{Ports, Site},
 };

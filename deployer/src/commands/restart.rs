@@ -3,8 +3,9 @@
 use super::ServiceName;
 use crate::{
     apply::{StopOnFailure, apply, observe},
+    approval::approve,
     failure::Failure,
-    plan::{Plan, Work, approve},
+    plan::{Plan, Work},
     site::{Ports, Site},
 };
 

@@ -2,9 +2,10 @@
 
 use crate::{
     apply::{StopOnFailure, apply, command, command::LOOK_SECONDS},
+    approval::approve,
     config::ConfigHash,
     failure::Failure,
-    plan::{Plan, Work, approve},
+    plan::{Plan, Work},
     script::{Action, facts::Release, script},
     site::{Ports, Site},
 };

@@ -2,8 +2,9 @@
 
 use crate::{
     apply::{StopOnFailure, apply, lock},
+    approval::approve,
     failure::Failure,
-    plan::{Plan, Work, approve},
+    plan::{Plan, Work},
     site::{Ports, Site},
 };
 

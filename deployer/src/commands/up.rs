@@ -6,9 +6,10 @@ use super::{
 };
 use crate::{
     apply::{StopOnFailure, apply, lock},
+    approval::approve,
     exit::Exit,
     failure::Failure,
-    plan::{Work, approve},
+    plan::Work,
     script::{Action, Outcome, script},
     site::{Ports, Site},
 };

@@ -1,10 +1,8 @@
 //! What would be done, from what is wanted and what is there. Pure: it looks at nothing and changes nothing.
 
-mod approved;
 mod up;
 mod work;
 
-pub use approved::{ApprovedPlan, approve};
 pub use up::{Known, Now, Outage, Part, Serving, UpPlan, Wanted, of_up};
 pub use work::{Plan, Work};
 

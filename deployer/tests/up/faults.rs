@@ -120,11 +120,15 @@ fn throttling_and_a_lost_network_do_not_fail_a_deploy() {
     let arguments: Vec<&str> = ["up", "--yes"].into_iter().chain(images.iter().map(String::as_str)).collect();
     let child = ada.start_until_held("docker.pull", &arguments);
     // The network goes while the host works, and comes back.
-    emulator.fault(&json!({"action": "GetCommandInvocation", "drop": true, "times": 5}));
-    emulator.fault(&json!({"action": "GetCommandInvocation", "code": "ThrottlingException", "message": "Rate exceeded", "times": 5}));
-    let polls = || emulator.calls().iter().filter(|call| *call == "GetCommandInvocation").count();
-    let before = polls();
-    until("the faults are over", || polls() > before + 10);
+    for fault in [json!({"drop": true}), json!({"code": "ThrottlingException", "message": "Rate exceeded"})] {
+        let polls = || emulator.calls().iter().filter(|call| *call == "GetCommandInvocation").count();
+        let before = polls();
+        let mut fault = fault.clone();
+        fault["action"] = "GetCommandInvocation".into();
+        fault["times"] = 2.into();
+        emulator.fault(&fault);
+        until("both faults were met", || polls() > before + 2);
+    }
     ada.go();
     said(child).ended(0, &["The host works on without us", "AWS answers again", "Release 2 serves"]);
     assert_eq!(emulator.host.called("docker.pull"), 3, "deployed once");

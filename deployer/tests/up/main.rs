@@ -1,6 +1,6 @@
 //! The built `deployer` against the emulator: every command, every failure, what it says and how it exits.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "tests")]
 
 mod doctor;
 mod faults;

@@ -13,8 +13,8 @@ fn settled(text: &str, ada: &Laptop<'_>) -> String {
     let text = text.replace(&ada.emulator.instance_id, "i-0123").replace(&ada.emulator.url, "http://aws");
     let text = text.replace("/private", "").replace(&ada.path().display().to_string(), "FOLDER");
     text.lines()
-        // How often a state is seen before it changes is chance.
-        .filter(|line| !(line.starts_with("   ") && !line.contains("host |")))
+        // How often a state is seen before it changes is chance: lines of progress.
+        .filter(|line| !line.strip_prefix("   ").is_some_and(is_progress))
         .map(|line| {
             let line: Vec<&str> = line.split(", for ").collect();
             match line.as_slice() {
@@ -23,6 +23,11 @@ fn settled(text: &str, ada: &Laptop<'_>) -> String {
             }
         })
         .collect()
+}
+
+/// `deploy: running on the host`, indented by three blanks; not `host | ...`, which the host says once.
+fn is_progress(line: &str) -> bool {
+    line.starts_with(|first: char| first.is_ascii_lowercase()) && !line.starts_with("host |") && line.contains(": ")
 }
 
 fn told(name: &str, ada: &Laptop<'_>, said: &Said) {

@@ -1,7 +1,11 @@
 //! Approval: the only way from a plan to something that may be applied.
 
-use super::{Plan, Work};
-use crate::{failure::Failure, interrupt::Interrupt, report::Report};
+use crate::{
+    failure::Failure,
+    interrupt::Interrupt,
+    plan::{Plan, Work},
+    report::Report,
+};
 
 /// A plan that was printed and approved. Nothing else can be applied, and nothing but [`approve`] makes one.
 #[derive(Clone, Debug)]
