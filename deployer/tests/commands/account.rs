@@ -6,16 +6,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use axum::{
-    Router,
-    extract::{Request, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
 
-use crate::laptop::BOX;
+use crate::{
+    http::{Answer, Asked, serve},
+    laptop::BOX,
+};
 
 /// What is in the account.
 #[derive(Default)]
@@ -32,18 +28,14 @@ pub(crate) struct Inside {
 pub(crate) struct Account {
     pub(crate) url: String,
     pub(crate) inside: Arc<Mutex<Inside>>,
-    _runtime: Arc<Runtime>,
 }
 
 impl Account {
     pub(crate) fn start(inside: Inside) -> Self {
         let inside = Arc::new(Mutex::new(inside));
-        let app = Router::new().fallback(answer).with_state(Arc::clone(&inside));
-        let runtime = Runtime::new().unwrap();
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        runtime.spawn(async { axum::serve(listener, app).await });
-        Self { url, inside, _runtime: Arc::new(runtime) }
+        let within = Arc::clone(&inside);
+        let url = serve(move |asked| answer(&mut within.lock().unwrap(), asked));
+        Self { url, inside }
     }
 
     /// The requests' actions, in order.
@@ -52,18 +44,12 @@ impl Account {
     }
 }
 
-async fn answer(State(inside): State<Arc<Mutex<Inside>>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-    let body = String::from_utf8(body.to_vec()).unwrap();
-    let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-    let form = |text: &str| text.split('&').find_map(|pair| pair.strip_prefix("Action=").map(str::to_owned));
-    let action =
-        target.rsplit('.').next().filter(|action| !action.is_empty()).map(str::to_owned).or_else(|| form(&body));
-    let action = action.unwrap_or_else(|| panic!("no action in {body}"));
-    let mut inside = inside.lock().unwrap();
-    inside.asked.push((action.clone(), format!("{} {:?} {body}", parts.uri, parts.headers)));
-    match action.as_str() {
+fn answer(inside: &mut Inside, asked: &Asked) -> Answer {
+    let target = asked.header("x-amz-target").rsplit('.').next().unwrap_or_default();
+    let form = asked.body.split('&').find_map(|pair| pair.strip_prefix("Action="));
+    let action = if target.is_empty() { form.unwrap_or_default() } else { target };
+    inside.asked.push((action.to_owned(), asked.text()));
+    match action {
         "GetCallerIdentity" => xml(
             "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
              <Arn>arn:aws:iam::123456789012:user/ada</Arn><UserId>A</UserId><Account>123456789012</Account>\
@@ -71,12 +57,12 @@ async fn answer(State(inside): State<Arc<Mutex<Inside>>>, request: Request) -> R
                 .to_owned(),
         ),
         "DescribeInstances" => xml(instances(inside.address.as_deref())),
-        _ => stored(&mut inside, &action, &serde_json::from_str(&body).unwrap()),
+        _ => stored(inside, action, &serde_json::from_str(&asked.body).unwrap()),
     }
 }
 
-fn xml(body: String) -> Response {
-    ([(header::CONTENT_TYPE, "text/xml")], body).into_response()
+fn xml(body: String) -> Answer {
+    Answer::new(200, "text/xml", body)
 }
 
 fn instances(address: Option<&str>) -> String {
@@ -90,17 +76,16 @@ fn instances(address: Option<&str>) -> String {
     )
 }
 
-fn good(value: &Value) -> Response {
-    ([(header::CONTENT_TYPE, "application/x-amz-json-1.1")], value.to_string()).into_response()
+fn good(value: &Value) -> Answer {
+    Answer::new(200, "application/x-amz-json-1.1", value.to_string())
 }
 
-fn refused(code: &str) -> Response {
-    let body = json!({"__type": code, "message": "no"}).to_string();
-    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], body).into_response()
+fn refused(code: &str) -> Answer {
+    Answer::new(400, "application/x-amz-json-1.1", json!({"__type": code, "message": "no"}).to_string())
 }
 
 /// Parameters and secrets.
-fn stored(inside: &mut Inside, action: &str, asked: &Value) -> Response {
+fn stored(inside: &mut Inside, action: &str, asked: &Value) -> Answer {
     let text = |key: &str| asked[key].as_str().unwrap_or_default().to_owned();
     match action {
         "GetParameter" => inside.parameters.get(&text("Name")).map_or_else(

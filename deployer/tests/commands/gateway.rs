@@ -2,14 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use axum::{
-    Json, Router,
-    extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
-    response::{IntoResponse, Response},
-};
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
+
+use crate::http::{Answer, Asked, serve};
 
 pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const ORIGIN: &str = "https://notes.example.org";
@@ -38,89 +33,81 @@ pub(crate) struct Gateway {
     pub(crate) url: String,
     /// Every request's method, path, headers and body.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
-    _runtime: Runtime,
-}
-
-#[derive(Clone)]
-struct Shared {
-    fault: Fault,
-    asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Gateway {
     pub(crate) fn start(fault: Fault) -> Self {
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let app = Router::new().fallback(answer).with_state(Shared { fault, asked: Arc::clone(&asked) });
-        let runtime = Runtime::new().unwrap();
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        runtime.spawn(async { axum::serve(listener, app).await });
-        Self { url, asked, _runtime: runtime }
+        let heard = Arc::clone(&asked);
+        let url = serve(move |asked| {
+            heard.lock().unwrap().push(asked.text());
+            answer(asked, fault)
+        });
+        Self { url, asked }
     }
 }
 
-fn problem(status: u16, code: &str) -> Response {
-    let body = json!({"type": "about:blank", "status": status, "code": code, "detail": "A sentence."}).to_string();
-    (StatusCode::from_u16(status).unwrap(), [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+fn problem(status: u16, code: &str) -> Answer {
+    let body = json!({"type": "about:blank", "status": status, "code": code, "detail": "A sentence."});
+    Answer::new(status, "application/problem+json", body.to_string())
 }
 
-fn html(status: u16) -> Response {
-    (StatusCode::from_u16(status).unwrap(), [(header::CONTENT_TYPE, "text/html")], "<html>nginx</html>").into_response()
+fn html(status: u16) -> Answer {
+    Answer::new(status, "text/html", "<html>nginx</html>")
 }
 
-async fn answer(State(shared): State<Shared>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-    let body = String::from_utf8(body.to_vec()).unwrap();
-    let path = parts.uri.path().to_owned();
-    shared.asked.lock().unwrap().push(format!("{} {path} {:?} {body}", parts.method, parts.headers));
-    let fault = shared.fault;
+fn good(body: &Value) -> Answer {
+    Answer::new(200, "application/json", body.to_string())
+}
+
+fn answer(asked: &Asked, fault: Fault) -> Answer {
     if fault == Fault::NotAGateway {
         return html(200);
     }
-    if parts.method == Method::OPTIONS {
-        return preflight(&parts.headers, fault);
+    if asked.method == "OPTIONS" {
+        return preflight(asked.header("origin"), fault);
     }
-    let known = parts.headers.get(header::AUTHORIZATION).is_some_and(|value| value == &format!("Bearer {KEY}"));
-    match path.as_str() {
-        "/health" => {
-            let healthy = !matches!(fault, Fault::Loading | Fault::Rules);
-            let status = if fault == Fault::Loading { "starting" } else { "healthy" };
-            let engine = if fault == Fault::Rules { "rules" } else { "vllm" };
-            let mut health = json!({"status": status, "vllm_available": healthy, "version": "0.1.0", "engine": engine});
-            if fault == Fault::Open {
-                health["notices"] = json!(["auth_off"]);
-            }
-            Json(health).into_response()
-        }
+    let known = asked.header("authorization") == format!("Bearer {KEY}");
+    match asked.path.as_str() {
+        "/health" => health(fault),
         "/health/ready" if fault == Fault::Loading => {
-            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"ready": false, "reason": "loading"}))).into_response()
+            Answer::new(503, "application/json", json!({"ready": false, "reason": "loading"}).to_string())
         }
-        "/health/ready" => Json(json!({"ready": true, "reason": null})).into_response(),
+        "/health/ready" => good(&json!({"ready": true, "reason": null})),
         _ if !known && fault != Fault::Open => problem(401, "unauthorized"),
         "/api/v1/extract" => {
             if fault == Fault::Slow {
                 // Longer than the test allows a note.
-                tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+                std::thread::sleep(std::time::Duration::from_millis(1100));
             }
-            extract(&body, fault)
+            extract(&asked.body, fault)
         }
         _ if fault == Fault::Html404 => html(404),
         _ => problem(404, "not_found"),
     }
 }
 
-fn preflight(headers: &HeaderMap, fault: Fault) -> Response {
-    let origin = headers.get(header::ORIGIN).unwrap().to_str().unwrap();
-    let allowed = fault == Fault::AnyOrigin || (origin == ORIGIN && fault != Fault::NoOrigin);
-    if !allowed {
-        return StatusCode::OK.into_response();
+fn health(fault: Fault) -> Answer {
+    let healthy = !matches!(fault, Fault::Loading | Fault::Rules);
+    let status = if fault == Fault::Loading { "starting" } else { "healthy" };
+    let engine = if fault == Fault::Rules { "rules" } else { "vllm" };
+    let mut health = json!({"status": status, "vllm_available": healthy, "version": "0.1.0", "engine": engine});
+    if fault == Fault::Open {
+        health["notices"] = json!(["auth_off"]);
     }
-    let headers = [(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin), (header::ACCESS_CONTROL_ALLOW_METHODS, "GET,POST")];
-    (StatusCode::OK, headers.map(|(name, value)| (name, value.to_owned()))).into_response()
+    good(&health)
 }
 
-fn extract(body: &str, fault: Fault) -> Response {
+fn preflight(origin: &str, fault: Fault) -> Answer {
+    let mut answer = Answer::new(200, "text/plain", "");
+    if fault == Fault::AnyOrigin || (origin == ORIGIN && fault != Fault::NoOrigin) {
+        answer.headers.push(format!("Access-Control-Allow-Origin: {origin}"));
+        answer.headers.push("Access-Control-Allow-Methods: GET,POST".to_owned());
+    }
+    answer
+}
+
+fn extract(body: &str, fault: Fault) -> Answer {
     let asked: Value = serde_json::from_str(body).unwrap();
     if asked["text"].as_str().unwrap().trim().is_empty() {
         return if fault == Fault::Html422 { html(422) } else { problem(422, "invalid_request") };
@@ -143,5 +130,5 @@ fn extract(body: &str, fault: Fault) -> Response {
         Fault::OddWording => record["response"] = json!("PR"),
         _ => {}
     }
-    Json(record).into_response()
+    good(&record)
 }

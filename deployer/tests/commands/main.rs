@@ -4,6 +4,7 @@
 
 mod account;
 mod gateway;
+mod http;
 mod init;
 mod laptop;
 mod policy;
