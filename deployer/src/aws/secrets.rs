@@ -21,10 +21,15 @@ pub(super) async fn has(client: &Client, id: &str) -> Result<bool, CloudError> {
 
 pub(super) async fn create(client: &Client, id: &str, value: &Secret) -> Result<(), CloudError> {
     let made = client.create_secret().name(id).secret_string(value.expose()).send().await;
-    made.map_err(|error| cloud_error("CreateSecret", error)).map(|_| ())
+    made.map_err(|error| discreet(cloud_error("CreateSecret", error))).map(|_| ())
 }
 
 pub(super) async fn replace(client: &Client, id: &str, value: &Secret) -> Result<(), CloudError> {
     let put = client.put_secret_value().secret_id(id).secret_string(value.expose()).send().await;
-    put.map_err(|error| cloud_error("PutSecretValue", error)).map(|_| ())
+    put.map_err(|error| discreet(cloud_error("PutSecretValue", error))).map(|_| ())
+}
+
+/// AWS' validation errors quote the value they refuse.
+fn discreet(error: CloudError) -> CloudError {
+    if error.message.contains("hf_") { CloudError { message: String::new(), ..error } } else { error }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Inside {
     pub(crate) secrets: BTreeMap<String, String>,
     /// Where the box can be reached; `None`: it is stopped.
     pub(crate) address: Option<String>,
+    /// An action that is refused: with this code, in these words.
+    pub(crate) refuse: Option<(&'static str, &'static str, String)>,
     /// Each request's action, and its headers and body.
     pub(crate) asked: Vec<(String, String)>,
 }
@@ -49,6 +51,9 @@ fn answer(inside: &mut Inside, asked: &Asked) -> Answer {
     let form = asked.body.split('&').find_map(|pair| pair.strip_prefix("Action="));
     let action = if target.is_empty() { form.unwrap_or_default() } else { target };
     inside.asked.push((action.to_owned(), asked.text()));
+    if let Some((_, code, words)) = inside.refuse.as_ref().filter(|(refused, ..)| *refused == action) {
+        return refusal(code, words);
+    }
     match action {
         "GetCallerIdentity" => xml(
             "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
@@ -81,7 +86,11 @@ fn good(value: &Value) -> Answer {
 }
 
 fn refused(code: &str) -> Answer {
-    Answer::new(400, "application/x-amz-json-1.1", json!({"__type": code, "message": "no"}).to_string())
+    refusal(code, "no")
+}
+
+fn refusal(code: &str, words: &str) -> Answer {
+    Answer::new(400, "application/x-amz-json-1.1", json!({"__type": code, "message": words}).to_string())
 }
 
 /// Parameters and secrets.

@@ -91,6 +91,28 @@ fn what_is_no_token_changes_nothing_and_is_not_repeated() {
 }
 
 #[test]
+fn a_refusal_of_the_secret_is_told_without_the_token_and_the_next_run_goes_on() {
+    let echo = format!("1 validation error detected: Value '{TOKEN}' at 'secretString' failed");
+    for (code, words, told) in [
+        ("AccessDeniedException", "you may not".to_owned(), "Give your user or role the right to CreateSecret"),
+        ("ValidationException", echo, "CreateSecret failed: ValidationException"),
+        ("InvalidRequestException", "scheduled for deletion".to_owned(), "scheduled for deletion"),
+    ] {
+        let inside = Inside { refuse: Some(("CreateSecret", code, words)), ..Inside::default() };
+        let (laptop, account) = (Laptop::new(&shipped()), Account::start(inside));
+        let ended = laptop.run(&ARGUMENTS, Some(&account.url), TOKEN);
+        assert_eq!(ended.code, 1, "{}", ended.shown());
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        assert!(!ended.shown().contains("canary") && !laptop.everything().contains("canary"), "{}", ended.shown());
+        assert!(!laptop.path("keys.txt").exists(), "a key was made that nobody was shown");
+        account.inside.lock().unwrap().refuse = None;
+        let again = laptop.run(&ARGUMENTS, Some(&account.url), TOKEN);
+        assert_eq!(again.code, 0, "{}", again.shown());
+        assert!(again.stdout.contains("/t/") && laptop.path("keys.txt").exists());
+    }
+}
+
+#[test]
 fn without_aws_nothing_is_changed() {
     let laptop = Laptop::new(&shipped());
     let ended = laptop.run(&ARGUMENTS, None, TOKEN);
