@@ -54,6 +54,16 @@ impl Rate {
     }
 }
 
+/// An hour of a running box, all of it: instance, disk, address.
+#[must_use]
+pub fn running_hour(prices: &Prices) -> f64 {
+    prices.instance_usd_per_hour + prices.address_usd_per_hour + disk_hour(prices)
+}
+
+fn disk_hour(prices: &Prices) -> f64 {
+    f64::from(prices.disk_gib) * prices.disk_usd_per_gib_month / HOURS_A_MONTH
+}
+
 /// To a hundredth of a cent: no more is known.
 fn round(usd: f64) -> f64 {
     (usd * 10_000.0).round() / 10_000.0
@@ -63,9 +73,8 @@ impl Cost {
     /// Of an instance, at a time in seconds since 1970.
     #[must_use]
     pub fn of(instance: &Instance, prices: &Prices, now: u64) -> Self {
-        let disk = f64::from(prices.disk_gib) * prices.disk_usd_per_gib_month / HOURS_A_MONTH;
-        let running = prices.instance_usd_per_hour + prices.address_usd_per_hour + disk;
-        let at_rest = disk + if instance.elastic { prices.address_usd_per_hour } else { 0.0 };
+        let running = running_hour(prices);
+        let at_rest = disk_hour(prices) + if instance.elastic { prices.address_usd_per_hour } else { 0.0 };
         let launched = instance.launched.and_then(|launched| u64::try_from(launched).ok());
         // A box on its way down no longer counts, one on its way up does.
         let runs = matches!(instance.state, State::Running | State::Pending);

@@ -60,13 +60,24 @@ fn only_config_reads_the_environment() {
 }
 
 #[test]
-fn plan_and_script_are_pure() {
+fn plan_script_policy_and_cost_are_pure() {
     let impure = ["tokio::", "std::fs", "std::net", "std::process", "SystemTime", "Instant", ".await", "reqwest"];
     let pure: Vec<String> = strangers(&[], &impure)
         .into_iter()
-        .filter(|line| line.starts_with("plan/") || line.starts_with("script/"))
+        .filter(|line| ["plan/", "script/", "policy/", "cost.rs"].iter().any(|room| line.starts_with(room)))
         .collect();
     assert_eq!(pure, Vec::<String>::new());
+}
+
+#[test]
+fn only_smoke_speaks_http_to_the_service() {
+    only(&["smoke/"], &["reqwest"]);
+}
+
+#[test]
+fn only_the_token_s_way_reads_a_secret_s_text() {
+    // The SDK's call, the header of a key, the line that shows a new key once, and the shape.
+    only(&["aws/secrets.rs", "secret.rs", "smoke/client.rs", "config/keys.rs", "commands/init/"], &[".expose()"]);
 }
 
 #[test]

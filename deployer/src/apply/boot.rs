@@ -118,10 +118,10 @@ async fn start<P: Ports>(site: &Site<'_, P>, started: &mut bool, tries: &mut Pac
 async fn capacity_pause<P: Ports>(site: &Site<'_, P>, tries: &mut Pace) -> Result<(), Failure> {
     let wait_settings = &site.settings.wait;
     if tries.waited() + u64::from(wait_settings.capacity_pause_seconds) > u64::from(wait_settings.capacity_seconds) {
-        let tried = duration(tries.waited());
+        let long = duration(tries.waited());
         return Err(Failure::unchanged(
             format!(
-                "AWS has no free capacity for this instance type in its zone (InsufficientInstanceCapacity), tried for {tried}"
+                "AWS has no free capacity for this instance type in its zone (InsufficientInstanceCapacity), tried for {long}"
             ),
             "Try again later (nights and other hours differ). Otherwise make a box in another zone, or of another type \
              with 24 GB of GPU memory (g6.4xlarge, g5.2xlarge), with config/cloudformation.yaml. The type is never changed for you.",

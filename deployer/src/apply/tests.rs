@@ -248,7 +248,7 @@ async fn whatever_call_fails_the_lock_is_given_back_and_nothing_is_done_that_is_
                 match result {
                     Ok(_) if name.starts_with("down") => assert!(!world.running.get(), "{at}: not stopped"),
                     Ok(_) => {
-                        assert!(world.running.get() && !world.scripts.borrow().is_empty(), "{at}: nothing was done")
+                        assert!(world.running.get() && !world.scripts.borrow().is_empty(), "{at}: nothing was done");
                     }
                     Err(failure) => {
                         assert_ne!(failure.exit, Exit::Done, "{at}");

@@ -57,7 +57,7 @@ async fn started_in_vain<P: Ports>(site: &Site<'_, P>, failure: Failure, stop: S
         StopOnFailure::Ask if !site.report.can_ask() => true,
         StopOnFailure::Ask if site.interrupt.came() => false,
         StopOnFailure::Ask => {
-            site.report.say(&format!("{}", failure.what));
+            site.report.say(&failure.what);
             let question = format!("This run started the box, which costs {price} an hour. Stop it again?");
             tokio::select! {
                 answer = site.report.ask(&question) => answer,

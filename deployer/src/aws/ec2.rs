@@ -11,7 +11,7 @@ use crate::cloud::{Checks, CloudError, Ingress, Instance, State, Trouble};
 pub(super) async fn instance(client: &Client, id: &str) -> Result<Instance, CloudError> {
     let operation = "DescribeInstances";
     let found =
-        client.describe_instances().instance_ids(id).send().await.map_err(|error| cloud_error(operation, error))?;
+        client.describe_instances().instance_ids(id).send().await.map_err(|error| cloud_error(operation, &error))?;
     let found = found.reservations().iter().flat_map(aws_sdk_ec2::types::Reservation::instances).next().cloned();
     let Some(found) = found else {
         return Err(CloudError {
@@ -61,7 +61,7 @@ pub(super) async fn checks(client: &Client, id: &str) -> Result<Checks, CloudErr
         .instance_ids(id)
         .send()
         .await
-        .map_err(|error| cloud_error("DescribeInstanceStatus", error))?;
+        .map_err(|error| cloud_error("DescribeInstanceStatus", &error))?;
     let Some(status) = found.instance_statuses().first() else { return Ok(Checks::Initializing) };
     let both = [status.instance_status(), status.system_status()];
     let word = |wanted: SummaryStatus| both.iter().flatten().filter(|one| one.status() == Some(&wanted)).count();
@@ -75,12 +75,12 @@ pub(super) async fn checks(client: &Client, id: &str) -> Result<Checks, CloudErr
 }
 
 pub(super) async fn start(client: &Client, id: &str) -> Result<(), CloudError> {
-    client.start_instances().instance_ids(id).send().await.map_err(|error| cloud_error("StartInstances", error))?;
+    client.start_instances().instance_ids(id).send().await.map_err(|error| cloud_error("StartInstances", &error))?;
     Ok(())
 }
 
 pub(super) async fn stop(client: &Client, id: &str) -> Result<(), CloudError> {
-    client.stop_instances().instance_ids(id).send().await.map_err(|error| cloud_error("StopInstances", error))?;
+    client.stop_instances().instance_ids(id).send().await.map_err(|error| cloud_error("StopInstances", &error))?;
     Ok(())
 }
 
@@ -93,8 +93,8 @@ pub(super) async fn ingress(client: &Client, groups: &[String]) -> Result<Vec<In
         .set_group_ids(Some(groups.to_vec()))
         .send()
         .await
-        .map_err(|error| cloud_error("DescribeSecurityGroups", error))?;
-    let rules = found.security_groups().iter().flat_map(|group| group.ip_permissions());
+        .map_err(|error| cloud_error("DescribeSecurityGroups", &error))?;
+    let rules = found.security_groups().iter().flat_map(aws_sdk_ec2::types::SecurityGroup::ip_permissions);
     Ok(rules
         .flat_map(|rule| {
             let networks = rule.ip_ranges().iter().filter_map(|range| range.cidr_ip());

@@ -9,7 +9,7 @@ use crate::cloud::{CloudError, Trouble};
 /// More of a message than this no one reads; an encoded authorization failure is as long as it likes.
 const MESSAGE_CHARS: usize = 300;
 
-pub(super) fn cloud_error<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> CloudError
+pub(super) fn cloud_error<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> CloudError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -20,12 +20,12 @@ where
         code: code.to_owned(),
         message: message.chars().take(MESSAGE_CHARS).collect(),
     };
-    match &error {
+    match error {
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or("no code");
             from(trouble(code, status), code, service.err().message().unwrap_or_default())
         }
-        _ if lacks_credentials(&error) => {
+        _ if lacks_credentials(error) => {
             from(Trouble::Credentials, "no credentials", "none were found, or they could not be loaded")
         }
         SdkError::TimeoutError(_) => from(Trouble::Network, "timeout", "AWS did not answer in time"),

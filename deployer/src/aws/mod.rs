@@ -47,7 +47,7 @@ impl Aws {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
             .operation_attempt_timeout(Duration::from_secs(20))
-            .operation_timeout(Duration::from_secs(60))
+            .operation_timeout(Duration::from_mins(1))
             .build();
         let config = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
@@ -80,7 +80,7 @@ impl Aws {
 impl Cloud for Aws {
     async fn identity(&self) -> Result<Identity, CloudError> {
         let operation = "GetCallerIdentity";
-        let who = self.sts.get_caller_identity().send().await.map_err(|error| cloud_error(operation, error))?;
+        let who = self.sts.get_caller_identity().send().await.map_err(|error| cloud_error(operation, &error))?;
         Ok(Identity { account: who.account.unwrap_or_default(), arn: who.arn.unwrap_or_default() })
     }
 

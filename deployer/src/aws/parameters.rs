@@ -10,7 +10,7 @@ pub(super) async fn get(client: &Client, name: &str) -> Result<Option<String>, C
     let found = match client.get_parameter().name(name).with_decryption(false).send().await {
         Ok(found) => found.parameter,
         Err(error) => {
-            let error = cloud_error(operation, error);
+            let error = cloud_error(operation, &error);
             return if error.trouble == Trouble::NotFound { Ok(None) } else { Err(error) };
         }
     };
@@ -31,7 +31,7 @@ pub(super) async fn put(client: &Client, name: &str, value: &str, replace: bool)
     match put.send().await {
         Ok(_) => Ok(true),
         Err(error) => {
-            let error = cloud_error("PutParameter", error);
+            let error = cloud_error("PutParameter", &error);
             if error.trouble == Trouble::Exists { Ok(false) } else { Err(error) }
         }
     }
@@ -41,7 +41,7 @@ pub(super) async fn delete(client: &Client, name: &str) -> Result<(), CloudError
     match client.delete_parameter().name(name).send().await {
         Ok(_) => Ok(()),
         Err(error) => {
-            let error = cloud_error("DeleteParameter", error);
+            let error = cloud_error("DeleteParameter", &error);
             if error.trouble == Trouble::NotFound { Ok(()) } else { Err(error) }
         }
     }

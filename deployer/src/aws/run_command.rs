@@ -29,7 +29,7 @@ pub(super) async fn agent(client: &Client, id: &str) -> Result<Agent, CloudError
         .filters(filter)
         .send()
         .await
-        .map_err(|error| cloud_error("DescribeInstanceInformation", error))?;
+        .map_err(|error| cloud_error("DescribeInstanceInformation", &error))?;
     Ok(match found.instance_information_list().first().and_then(|agent| agent.ping_status()) {
         Some(PingStatus::Online) => Agent::Online,
         Some(_) => Agent::Lost,
@@ -76,7 +76,7 @@ pub(super) async fn send(
             message: String::new(),
         }),
         Err(error) => {
-            let error = cloud_error(operation, error);
+            let error = cloud_error(operation, &error);
             if error.trouble != Trouble::Network {
                 return Err(error);
             }
@@ -92,7 +92,7 @@ async fn find(client: &Client, target: &Target, name: &str) -> Result<Option<Com
         .max_results(25)
         .send()
         .await
-        .map_err(|error| cloud_error("ListCommands", error))?;
+        .map_err(|error| cloud_error("ListCommands", &error))?;
     let found = listed.commands().iter().find(|command| command.comment() == Some(name));
     Ok(found.and_then(|command| command.command_id()).map(|id| CommandId(id.to_owned())))
 }
@@ -106,7 +106,7 @@ pub(super) async fn look(client: &Client, instance_id: &str, id: &CommandId) -> 
         .config_override(once())
         .send()
         .await
-        .map_err(|error| cloud_error("GetCommandInvocation", error))?;
+        .map_err(|error| cloud_error("GetCommandInvocation", &error))?;
     let details = seen.status_details().unwrap_or_default();
     Ok(Invocation {
         progress: progress(seen.status(), details, seen.response_code()),
@@ -134,5 +134,5 @@ fn progress(status: Option<&CommandInvocationStatus>, details: &str, code: i32) 
 
 pub(super) async fn cancel(client: &Client, instance_id: &str, id: &CommandId) -> Result<(), CloudError> {
     let cancelled = client.cancel_command().command_id(&id.0).instance_ids(instance_id).send().await;
-    cancelled.map_err(|error| cloud_error("CancelCommand", error)).map(|_| ())
+    cancelled.map_err(|error| cloud_error("CancelCommand", &error)).map(|_| ())
 }

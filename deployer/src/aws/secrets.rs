@@ -13,7 +13,7 @@ pub(super) async fn has(client: &Client, id: &str) -> Result<bool, CloudError> {
         // One that is on its way out can neither be read nor made again.
         Ok(found) => Ok(found.deleted_date.is_none()),
         Err(error) => {
-            let error = cloud_error("DescribeSecret", error);
+            let error = cloud_error("DescribeSecret", &error);
             if error.trouble == Trouble::NotFound { Ok(false) } else { Err(error) }
         }
     }
@@ -21,12 +21,12 @@ pub(super) async fn has(client: &Client, id: &str) -> Result<bool, CloudError> {
 
 pub(super) async fn create(client: &Client, id: &str, value: &Secret) -> Result<(), CloudError> {
     let made = client.create_secret().name(id).secret_string(value.expose()).send().await;
-    made.map_err(|error| discreet(cloud_error("CreateSecret", error))).map(|_| ())
+    made.map_err(|error| discreet(cloud_error("CreateSecret", &error))).map(|_| ())
 }
 
 pub(super) async fn replace(client: &Client, id: &str, value: &Secret) -> Result<(), CloudError> {
     let put = client.put_secret_value().secret_id(id).secret_string(value.expose()).send().await;
-    put.map_err(|error| discreet(cloud_error("PutSecretValue", error))).map(|_| ())
+    put.map_err(|error| discreet(cloud_error("PutSecretValue", &error))).map(|_| ())
 }
 
 /// AWS' validation errors quote the value they refuse.

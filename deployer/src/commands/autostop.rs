@@ -21,10 +21,10 @@ pub(super) struct Args {
 enum What {
     /// Install it, or change its limits
     On {
-        /// Stop after so many minutes without a request (default: autostop.idle_minutes)
+        /// Stop after so many minutes without a request (default: `autostop.idle_minutes`)
         #[arg(long, value_parser = clap::value_parser!(u32).range(5..=10_080))]
         idle_minutes: Option<u32>,
-        /// Stop after so many hours since boot, whatever runs; 0: never (default: autostop.max_uptime_hours)
+        /// Stop after so many hours since boot, whatever runs; 0: never (default: `autostop.max_uptime_hours`)
         #[arg(long)]
         max_uptime_hours: Option<u32>,
         /// Do not ask

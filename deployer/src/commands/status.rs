@@ -10,6 +10,7 @@ use crate::{
         observe::{Observed, gateway_says, healthy, observe},
     },
     cloud::State,
+    cost::running_hour,
     failure::Failure,
     report::{duration, money, since},
     script::facts::{AutostopState, Container, Gpu},
@@ -104,7 +105,7 @@ fn cost(seconds: u64, usd_per_hour: f64) -> f64 {
 fn shown<P>(site: &Site<'_, P>, observed: &Observed, lock: Option<LockHolder>) -> Shown {
     let (settings, instance) = (&site.settings, &observed.instance);
     let seconds = running_seconds(observed);
-    let price = settings.prices.instance_usd_per_hour;
+    let price = running_hour(&settings.prices);
     Shown {
         name: settings.name.clone(),
         instance: InstanceShown {
@@ -155,7 +156,7 @@ fn url<P>(site: &Site<'_, P>, observed: &Observed) -> Option<String> {
 
 fn text<P>(site: &Site<'_, P>, observed: &Observed, lock: Option<&LockHolder>) -> Vec<String> {
     let (settings, instance) = (&site.settings, &observed.instance);
-    let price = settings.prices.instance_usd_per_hour;
+    let price = running_hour(&settings.prices);
     let runs = running_seconds(observed).map_or_else(String::new, |seconds| {
         format!(", for {}, {} so far", duration(seconds), money(cost(seconds, price)))
     });

@@ -43,7 +43,8 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     if !diff.changes {
         plan.lines.iter().for_each(|line| report.say(line));
         report.say("Nothing to do.");
-        return served(site, url(&observed.instance.address).as_deref());
+        served(site, url(&observed.instance.address).as_deref());
+        return Ok(());
     }
     let approved = approve(plan, args.yes, report, site.interrupt).await?;
     let stop = match args.stop_on_failure {
@@ -58,7 +59,8 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
             report.say("Nothing was restarted.");
         }
     }
-    served(site, applied.url.as_deref())
+    served(site, applied.url.as_deref());
+    Ok(())
 }
 
 /// Says early that somebody is at work; what counts is the lock that `apply` takes.
@@ -80,7 +82,7 @@ fn dry_run<P: Ports>(site: &Site<'_, P>, plan: &crate::plan::Plan) -> Result<(),
     Ok(())
 }
 
-fn served<P: Ports>(site: &Site<'_, P>, url: Option<&str>) -> Result<(), Failure> {
+fn served<P>(site: &Site<'_, P>, url: Option<&str>) {
     match url {
         Some(url) => {
             site.report.data(url);
@@ -88,5 +90,4 @@ fn served<P: Ports>(site: &Site<'_, P>, url: Option<&str>) -> Result<(), Failure
         }
         None => site.report.next("The box has no public address; deployer status shows more."),
     }
-    Ok(())
 }

@@ -1,6 +1,11 @@
 //! The repository's files and the settings that travel to the host, and the hash that says whether they changed.
 
-use std::{collections::BTreeMap, fmt, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    fs,
+    path::Path,
+};
 
 use sha2::{Digest, Sha256};
 
@@ -71,10 +76,10 @@ impl Carried {
                     .collect::<Vec<_>>(),
             ),
         };
-        let env = ComposeEnv::new(vllm.into_iter().chain(gateway).collect()).map_err(carry)?;
-        let mut files = vec![HostFile::new("docker-compose.yml", 0o644, compose).map_err(carry)?];
+        let env = ComposeEnv::new(vllm.into_iter().chain(gateway).collect()).map_err(|error| carry(&error))?;
+        let mut files = vec![HostFile::new("docker-compose.yml", 0o644, compose).map_err(|error| carry(&error))?];
         for (name, content) in own {
-            files.push(HostFile::new(name, 0o644, content).map_err(carry)?);
+            files.push(HostFile::new(name, 0o644, content).map_err(|error| carry(&error))?);
         }
         Ok(Self { files, env, hash })
     }
@@ -106,7 +111,7 @@ fn checked_keys(content: Vec<u8>, path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(content)
 }
 
-fn carry(error: crate::script::CarryError) -> Failure {
+fn carry(error: &crate::script::CarryError) -> Failure {
     Failure::usage(error.to_string(), "Correct config/deployment.toml.")
 }
 
@@ -116,7 +121,10 @@ fn hash(parts: &[&[u8]]) -> String {
         sha.update(part.len().to_le_bytes());
         sha.update(part);
     }
-    sha.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    sha.finalize().iter().take(6).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn vllm_env(settings: &Settings) -> BTreeMap<String, String> {

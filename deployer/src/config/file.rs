@@ -10,7 +10,7 @@ use super::reference::Text;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    /// What the deployment is called: CloudFormation stack, prefix of its own SSM parameters.
+    /// What the deployment is called: `CloudFormation` stack, prefix of its own SSM parameters.
     #[serde(default = "name")]
     pub name: String,
     /// The AWS region. There is no default: a wrong one must not be used silently.

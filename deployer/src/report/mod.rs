@@ -22,7 +22,7 @@ pub struct Report {
     color: bool,
     /// Progress may be written over.
     live: bool,
-    /// There is a progress line that the next text must end.
+    /// There is a line of progress that the next text must take away.
     open: Cell<bool>,
     last_progress: RefCell<String>,
 }
@@ -39,18 +39,21 @@ impl Report {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    fn line(&self, text: &str) {
+    /// Takes an unfinished line of progress away.
+    fn clear(&self) {
         if self.open.take() {
-            eprintln!();
+            eprint!("\r\x1b[2K");
         }
+    }
+
+    fn line(&self, text: &str) {
+        self.clear();
         eprintln!("{text}");
     }
 
     /// Data, for the next program or for a person who asked for it.
     pub fn data(&self, text: &str) {
-        if self.open.take() {
-            eprintln!();
-        }
+        self.clear();
         // A reader that went away, such as `head`, is no failure.
         let _ = writeln!(io::stdout(), "{}", text.trim_end_matches('\n'));
     }
@@ -110,9 +113,7 @@ impl Report {
 
     /// Asks a question whose answer is no unless it begins with y. Only where [`Self::can_ask`].
     pub async fn ask(&self, question: &str) -> bool {
-        if self.open.take() {
-            eprintln!();
-        }
+        self.clear();
         eprint!("{question} [y/N] ");
         let _ = io::stderr().flush();
         // On a thread of its own: Ctrl-C must be heard while this waits.

@@ -122,6 +122,19 @@ impl<'a> Laptop<'a> {
         said(child)
     }
 
+    /// Runs a command at a terminal, both streams on it, where somebody types `keys`. Needs `script` (bsdutils).
+    pub fn run_at_a_terminal(&self, arguments: &[&str], keys: &str) -> Said {
+        let line = format!("{} {}", env!("CARGO_BIN_EXE_deployer"), arguments.join(" "));
+        let plain = self.command(&[]);
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]).current_dir(self.folder.path());
+        command.env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(keys.as_bytes()).unwrap();
+        said(child)
+    }
+
     /// Runs a command where no AWS credentials are.
     pub fn run_without_credentials(&self, arguments: &[&str]) -> Said {
         let mut command = self.command(arguments);

@@ -210,3 +210,22 @@ fn commands_that_need_a_running_box_say_so() {
     }
     assert!(!emulator.calls().iter().any(|call| call == "SendCommand" || call == "PutParameter"));
 }
+
+#[test]
+fn a_person_at_a_terminal_is_asked() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let images = Laptop::images(1, 1);
+    let up: Vec<&str> = ["up"].into_iter().chain(images.iter().map(String::as_str)).collect();
+    let no = ada.run_at_a_terminal(&up, "n\n");
+    assert!(no.code == Some(1) && no.out.contains("Go ahead? [y/N]") && no.out.contains("not approved"), "{no}");
+    assert_eq!((emulator.instance_state().as_str(), lock(&emulator)), ("stopped", None));
+    // The agent never answers: what this run started for nothing is asked about, too.
+    emulator.set(&serde_json::json!({"no_agent": true}));
+    let stop = ada.run_at_a_terminal(&up, "y\ny\n");
+    assert!(stop.code == Some(1) && stop.out.contains("Stop it again? [y/N]"), "{stop}");
+    assert_eq!(emulator.instance_state(), "stopped");
+    let leave = ada.run_at_a_terminal(&up, "y\nn\n");
+    assert!(leave.code == Some(1) && leave.out.contains("deployer down stops it"), "{leave}");
+    assert_eq!(emulator.instance_state(), "running");
+}
