@@ -66,10 +66,9 @@ impl Answer {
     }
 
     fn write(&self, mut stream: &TcpStream) {
-        let headers: String = self.headers.iter().map(|line| format!("{line}\r\n")).collect();
-        let (status, length) = (self.status, self.body.len());
+        let (status, headers, length) = (self.status, self.headers.join("\r\n"), self.body.len());
         let text = format!(
-            "HTTP/1.1 {status} X\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{}",
+            "HTTP/1.1 {status} X\r\n{headers}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{}",
             self.body
         );
         // Who asked may have gone.

@@ -91,6 +91,26 @@ fn what_is_no_token_changes_nothing_and_is_not_repeated() {
 }
 
 #[test]
+fn the_prompt_shows_nothing_of_the_token() {
+    let (laptop, account) = (Laptop::new(&shipped()), Account::start(Inside::default()));
+    let ended = laptop.run_at_a_prompt(&ARGUMENTS, Some(&account.url), "not shown): ", &format!("{TOKEN}\n"));
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+    assert!(ended.stdout.contains("made") && !ended.stdout.contains("canary"), "{}", ended.stdout);
+    assert_eq!(account.inside.lock().unwrap().secrets[SECRET], TOKEN);
+}
+
+#[test]
+fn ctrl_c_at_the_prompt_changes_nothing() {
+    let (laptop, account) = (Laptop::new(&shipped()), Account::start(Inside::default()));
+    let ended = laptop.run_at_a_prompt(&ARGUMENTS, Some(&account.url), "not shown): ", "hf_canary\u{3}");
+    assert_eq!(ended.code, 130, "{}", ended.stdout);
+    assert!(ended.stdout.contains("interrupted before anything was changed"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("canary"), "{}", ended.stdout);
+    assert!(account.actions().iter().all(|action| action.starts_with("Get") || action.starts_with("Describe")));
+    assert_eq!(laptop.everything(), shipped());
+}
+
+#[test]
 fn a_refusal_of_the_secret_is_told_without_the_token_and_the_next_run_goes_on() {
     let echo = format!("1 validation error detected: Value '{TOKEN}' at 'secretString' failed");
     for (code, words, told) in [

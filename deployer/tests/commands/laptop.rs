@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{Read, Write},
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -80,14 +80,8 @@ impl Laptop {
     /// Runs `deployer`; AWS is at this address, or nowhere.
     pub(crate) fn run(&self, arguments: &[&str], aws: Option<&str>, piped: &str) -> Ended {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deployer"));
-        command.env_clear().current_dir(self.folder.path());
-        command.env("PATH", "/usr/bin:/bin").env("HOME", self.folder.path()).env("DEPLOYER_OPERATOR", "ada@laptop");
-        command.env("AWS_ENDPOINT_URL", aws.unwrap_or("http://127.0.0.1:1"));
-        command
-            .env("AWS_ACCESS_KEY_ID", "testing")
-            .env("AWS_SECRET_ACCESS_KEY", "testing")
-            .env("AWS_EC2_METADATA_DISABLED", "true");
         command.args(["--config", "deployment.toml"]).args(arguments);
+        self.prepare(&mut command, aws);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         // A command that reads nothing may be gone already.
@@ -98,5 +92,36 @@ impl Laptop {
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    /// Runs it at a terminal, where somebody types `keys` once `prompt` stands there. All that the terminal showed is
+    /// `stdout`. Needs `script` (bsdutils).
+    pub(crate) fn run_at_a_prompt(&self, arguments: &[&str], aws: Option<&str>, prompt: &str, keys: &str) -> Ended {
+        let line = format!("{} --config deployment.toml {}", env!("CARGO_BIN_EXE_deployer"), arguments.join(" "));
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        self.prepare(&mut command, aws);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut screen = child.stdout.take().unwrap();
+        let mut shown = Vec::new();
+        let mut byte = [0];
+        while !String::from_utf8_lossy(&shown).contains(prompt) && screen.read(&mut byte).unwrap() > 0 {
+            shown.extend(byte);
+        }
+        // Kept until the end: `script` ends when there is nobody at the keyboard.
+        let mut keyboard = child.stdin.take().unwrap();
+        keyboard.write_all(keys.as_bytes()).unwrap();
+        screen.read_to_end(&mut shown).unwrap();
+        let code = child.wait().unwrap().code().unwrap_or(-1);
+        Ended { code, stdout: String::from_utf8(shown).unwrap(), stderr: String::new() }
+    }
+
+    fn prepare(&self, command: &mut Command, aws: Option<&str>) {
+        command.env_clear().current_dir(self.folder.path());
+        command.env("PATH", "/usr/bin:/bin").env("HOME", self.folder.path()).env("DEPLOYER_OPERATOR", "ada@laptop");
+        command.env("AWS_ENDPOINT_URL", aws.unwrap_or("http://127.0.0.1:1"));
+        command.env("AWS_ACCESS_KEY_ID", "testing").env("AWS_SECRET_ACCESS_KEY", "testing");
+        command.env("AWS_EC2_METADATA_DISABLED", "true");
     }
 }
