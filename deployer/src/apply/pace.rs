@@ -33,7 +33,7 @@ impl Pace {
             started: Instant::now(),
             limit: Duration::from_secs(limit_seconds.into()),
             pause: Duration::from_millis(100),
-            longest: Duration::from_secs(3),
+            longest: Duration::from_secs(2),
         }
     }
 

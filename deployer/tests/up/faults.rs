@@ -28,6 +28,7 @@ fn no_capacity_is_waited_for_and_then_given_up() {
     drop(emulator);
     let emulator = account();
     let ada = Laptop::new(&emulator, "ada@laptop");
+    ada.configure_waits("capacity_seconds = 60\ncapacity_pause_seconds = 1", "");
     emulator
         .fault(&json!({"action": "StartInstances", "code": "InsufficientInstanceCapacity", "status": 500, "times": 5}));
     ada.up(1, 1).ended(0, &["no free capacity now", "Release 1 serves"]);
@@ -125,9 +126,8 @@ fn throttling_and_a_lost_network_do_not_fail_a_deploy() {
         let before = polls();
         let mut fault = fault.clone();
         fault["action"] = "GetCommandInvocation".into();
-        fault["times"] = 2.into();
         emulator.fault(&fault);
-        until("both faults were met", || polls() > before + 2);
+        until("the fault was met", || polls() > before + 1);
     }
     ada.go();
     said(child).ended(0, &["The host works on without us", "AWS answers again", "Release 2 serves"]);
