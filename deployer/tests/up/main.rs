@@ -4,6 +4,7 @@
 
 mod doctor;
 mod faults;
+mod first_day;
 mod host_faults;
 mod interrupted;
 mod laptop;
