@@ -5,6 +5,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+};
+
 use deployer::script::{Outcome, Script, parse_report};
 use serde_json::{Value, json};
 use support::{
@@ -102,4 +107,31 @@ fn our_own_document_takes_packed_values_and_a_program() {
     let id = emulator.aws("ssm", "send_command", &arguments)["Command"]["CommandId"].as_str().unwrap().to_owned();
     let ran = ended(&emulator, &id);
     assert_eq!(parse_report(ran["out"].as_str().unwrap()).unwrap_or_else(|| panic!("{ran}")).outcome, Outcome::Done);
+}
+
+/// What a client of AWS reads when it asks for something.
+fn answer(emulator: &Emulator, header: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(emulator.url.trim_start_matches("http://")).unwrap();
+    let length = body.len();
+    write!(stream, "POST / HTTP/1.0\r\n{header}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+    let mut read = String::new();
+    // A connection that is cut off may end in an error.
+    let _ = stream.read_to_string(&mut read);
+    read
+}
+
+#[test]
+fn faults_come_once_each_in_the_words_of_the_service() {
+    let emulator = Emulator::start();
+    emulator.fault(&json!({"action": "GetParameter", "code": "ThrottlingException", "message": "Rate exceeded"}));
+    emulator.fault(&json!({"action": "StartInstances", "code": "InsufficientInstanceCapacity", "status": 500}));
+    emulator.fault(&json!({"action": "StopInstances", "drop": true}));
+    let throttled = answer(&emulator, "X-Amz-Target: AmazonSSM.GetParameter", r#"{"Name": "/x"}"#);
+    assert!(throttled.contains(" 400 ") && throttled.contains(r#"{"__type": "ThrottlingException""#), "{throttled}");
+    let again = answer(&emulator, "X-Amz-Target: AmazonSSM.GetParameter", r#"{"Name": "/x"}"#);
+    assert!(!again.is_empty() && !again.contains("Throttling"), "once: {again}");
+    let full = answer(&emulator, "X-A: b", "Action=StartInstances");
+    assert!(full.contains(" 500 ") && full.contains("<Code>InsufficientInstanceCapacity</Code>"), "{full}");
+    assert_eq!(answer(&emulator, "X-A: b", "Action=StopInstances"), "", "no answer at all");
+    assert_eq!(emulator.calls(), ["GetParameter", "GetParameter", "StartInstances", "StopInstances"]);
 }

@@ -147,10 +147,12 @@ compose() {
   fi
   folder=$(option --project-directory "$@") file=$(option --file "$@") env_file=$(option --env-file "$@")
   [[ $(option --project-name "$@") == extraction-gateway && -e $file && -e $env_file ]] || tell "shim: compose without its files"
-  for verb in "$@"; do if [[ $verb =~ ^(up|run|stop|restart|logs|config)$ ]]; then break; fi; done
+  for verb in "$@"; do if [[ $verb =~ ^(up|run|stop|restart|logs|config|pull)$ ]]; then break; fi; done
   called "docker.compose-$verb" "$@"
   case $verb in
     config) [[ -n $(env GATEWAY_IMAGE) && -n $(env VLLM_IMAGE) ]] || tell "required variable GATEWAY_IMAGE is missing a value" ;;
+    # What is there is not pulled again; ours always are by now.
+    pull) has_image "$(image_of gateway)" && has_image "$(image_of vllm)" ;;
     up) compose_up "$@" ;;
     run) compose_run "$@" ;;
     stop) compose_stop "$@" ;;

@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import threading
 import time
 from urllib.parse import parse_qs
@@ -58,6 +59,8 @@ class Front(DomainDispatcherApplication):
             return super().__call__(environ, start_response)
         time.sleep(fault.get("delay", 0))
         if fault.get("drop"):
+            # The server would keep the connection, and the client wait on it.
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             raise Dropped(action)
         if "code" not in fault:
             return super().__call__(environ, start_response)

@@ -35,6 +35,9 @@ class Quiet(WSGIRequestHandler):
     def log(self, *_):
         pass
 
+    def connection_dropped(self, *_):
+        self.close_connection = True
+
 
 def environment(folder):
     names = {k.removeprefix("EMULATED_"): v for k, v in os.environ.items() if k.startswith("EMULATED_")}

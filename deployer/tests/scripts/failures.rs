@@ -43,6 +43,7 @@ fn a_failure_before_the_switch_changes_nothing() {
         ("docker.pull", "fail denied: Your authorization token has expired", Step::Pull, "refused the pull"),
         ("docker.pull", "fail unexpected EOF", Step::Pull, "could not be pulled"),
         ("docker.pull", "nothing", Step::Pull, "the image is not there"),
+        ("docker.compose-pull", "fail caddy: toomanyrequests", Step::Pull, "could not be pulled"),
         ("aws.get-secret-value", "fail AccessDeniedException", Step::Token, "may not read the secret"),
         ("aws.get-secret-value", "fail ResourceNotFoundException", Step::Token, "does not exist"),
         ("aws.get-secret-value", "nothing", Step::Token, "not have the shape"),
@@ -152,6 +153,21 @@ fn a_failed_release_is_never_gone_back_to() {
     assert_eq!(host.run(&deploy(3, 1)).report().outcome, Outcome::Done);
     assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().release, Some(1));
     assert_serves(&host, 1, 1);
+}
+
+#[test]
+fn a_good_release_that_does_not_come_up_again_is_kept() {
+    let host = served();
+    assert_eq!(host.run(&act(&Action::Down { drain: true })).code, Some(0));
+    host.behave(&vllm(1), "crash");
+    for _ in 0..2 {
+        let ran = host.run(&deploy(1, 1));
+        assert_eq!((ran.code, ran.report().release), (Some(4), Some(1)), "{ran:?}");
+        assert!(ran.report().message.contains("which was good before"), "{ran:?}");
+    }
+    host.behave(&vllm(1), "");
+    let ran = host.run(&deploy(1, 1));
+    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(1)), "{ran:?}");
 }
 
 #[test]

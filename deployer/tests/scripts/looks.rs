@@ -119,6 +119,11 @@ fn many_and_odd_log_lines_fit_into_what_systems_manager_hands_back() {
     let mut text = seconds(0..2_000);
     writeln!(text, "2026-11-21T11:00:00.000000000Z {} \u{1b}[31m\"\\\u{7}naïve", "\\\"".repeat(3_000)).unwrap();
     host.set("logs/gateway", &text);
+    // Every quote takes two places in the report.
+    let quotes = format!("2026-11-21T09:00:00.000000000Z {}\n", "\"".repeat(900)).repeat(30);
+    host.set("logs/vllm", &quotes);
+    let ran = host.run(&act(&Action::Logs { service: Some(Service::Vllm), lines: 5_000, since: None }));
+    assert!(ran.stdout.len() < 24_000 && ran.report().last_log_lines.len() > 5, "{}", ran.stdout.len());
     let ran = host.run(&logs(None, 5_000));
     assert!(ran.stdout.len() < 24_000, "{}", ran.stdout.len());
     assert!(ran.report().last_log_lines.len() > 100, "{}", ran.report().last_log_lines.len());

@@ -114,6 +114,12 @@ pub const MUTANTS: &[Mutant] = &[
         "if false; then",
         "deploys::vllm_starts_anew_when_it_changed_or_when_asked",
     ),
+    mutant(
+        "a good release is thrown away",
+        "if [[ -n $again || (-z $from && $(state_of \"$to\") == good) ]]; then",
+        "if [[ -n $again ]]; then",
+        "failures::a_good_release_that_does_not_come_up_again_is_kept",
+    ),
     mutant("waits for what crashes", "kill \"$waiting\" 2>/dev/null || true", "true", CRASHES),
     mutant(
         "blames the one before",
@@ -123,24 +129,9 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant("no verification", "  verify \"$to\"\n  begin record", "  begin record", BAD_IMAGE),
     mutant("readiness unasked", "try \"${2:-30}\" ready ||", "true ||", BAD_IMAGE),
-    mutant(
-        "answered by anything",
-        "selftest && grep -Eq '^ *\"engine\": *\"vllm\"' \"$own/selftest.json\" &&",
-        "selftest &&",
-        BAD_IMAGE,
-    ),
-    mutant(
-        "degraded is good enough",
-        "grep -Eq '^ *\"degraded\": *false' \"$own/selftest.json\" && grep",
-        "grep",
-        BAD_IMAGE,
-    ),
-    mutant(
-        "any model is good enough",
-        "&& grep -Fq \"\\\"model\\\": \\\"$1\\\"\" \"$own/selftest.json\"",
-        "",
-        BAD_IMAGE,
-    ),
+    mutant("answered by anything", "&& answer engine '\"vllm\"'", "", BAD_IMAGE),
+    mutant("degraded is good enough", "&& answer degraded false", "", BAD_IMAGE),
+    mutant("any model is good enough", "&& answer model \"\\\"$1\\\"\"", "", BAD_IMAGE),
     mutant(
         "any image is good enough",
         "[[ $c_image == \"$image\" ]] ||",

@@ -46,17 +46,27 @@ die() {
   exit 1
 }
 
-# json TEXT: as a JSON string. Only printable ASCII: whatever a tool prints, the report can be read.
-json() {
-  local text=${1//[^ -~]/?}
-  text=${text//\\/\\\\}
-  printf '"%s"' "${text//\"/\\\"}"
+# quote TEXT: sets `quoted` to a JSON string. Only printable ASCII: whatever a tool prints, the report can be read.
+quote() {
+  quoted=${1//[^ -~]/?}
+  quoted=${quoted//\\/\\\\}
+  quoted='"'${quoted//\"/\\\"}'"'
 }
 
-# json_list TEXT...: as a JSON array of strings.
+json() {
+  local quoted
+  quote "$1"
+  printf '%s' "$quoted"
+}
+
+# json_list TEXT...: as a JSON array of strings, the last ones where not all fit into what the operator gets.
 json_list() {
-  local item list=''
-  for item in "$@"; do list+=${list:+,}$(json "$item"); done
+  local quoted list='' index
+  for ((index = $#; index > 0; index--)); do
+    quote "${!index}"
+    if ((${#list} + ${#quoted} > 14000)); then break; fi
+    list=$quoted${list:+,}$list
+  done
   printf '[%s]' "$list"
 }
 

@@ -68,8 +68,7 @@ deploy() {
   resolve_both
   if [[ -z $cut ]] && same_as "$now"; then nothing_to_do; fi
   begin pull "pull: what serves goes on serving"
-  pull "$vllm"
-  pull "$gateway"
+  pull_all "$next"
   download_model "$next"
   if same_as "$now"; then
     to=$now

@@ -68,6 +68,13 @@ pull() {
   have_image "$1" || die "The pull ended well but the image is not there. What served before still serves. Look at docker on the host."
 }
 
+# pull_all RELEASE: ours first, which the registry's login is for; then what else its compose file names.
+pull_all() {
+  pull "$vllm"
+  pull "$gateway"
+  compose "$1" pull --quiet --policy missing
+}
+
 # Our own repositories only, and nothing that the current release or the good one before it runs.
 prune() {
   local n keep='' image repository

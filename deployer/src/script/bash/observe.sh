@@ -65,9 +65,9 @@ verify_now() {
   finish 'done' "Release $now serves and was verified."
 }
 
-# Newest lines last, at most 15,000 characters of them: the report must fit into what Systems Manager hands back.
+# Newest lines last, as many as fit into what Systems Manager hands back.
 logs() {
-  local now since=()
+  local now cursor since=()
   now=$(current)
   [[ -n $now ]] || die "There is no release on the host, so there are no logs. Run deployer up."
   begin observe "logs"
@@ -77,7 +77,8 @@ logs() {
   # --since gives the line at the cursor once more.
   mapfile -t lines < <(awk -v since="$SINCE" '{ at = ""; for (i = 1; i <= 4 && at == ""; i++) if ($i ~ /^[0-9-]+T[0-9:.]+Z$/) at = $i
     if (since == "" || at > since) print }' "$own/lines" | sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-1000 | tail -c 15000)
-  fact cursor "$(json "$(sed -nE 's/^.*[| ]([0-9-]+T[0-9:.]+Z) .*/\1/p' "$own/lines" | sort | tail -n 1)")"
+  cursor=$(sed -nE 's/^.*[| ]([0-9-]+T[0-9:.]+Z) .*/\1/p' "$own/lines" | sort | tail -n 1)
+  fact cursor "$(json "${cursor:-$SINCE}")"
   finish 'done' "${#lines[@]} lines."
 }
 

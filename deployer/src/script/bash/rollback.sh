@@ -5,7 +5,7 @@
 choose_target() {
   if [[ -n $TO ]]; then
     target=$TO
-  elif [[ -n $cut ]]; then
+  elif [[ -n $cut && -n $from ]]; then
     target=$from
   elif [[ -n $now ]]; then
     target=$(good_before "$now")
@@ -29,8 +29,7 @@ rollback() {
   check_gpu
   if ! have_image "$gateway" || ! have_image "$vllm"; then log_in; fi
   begin pull "pull: what serves goes on serving"
-  pull "$vllm"
-  pull "$gateway"
+  pull_all "$target"
   download_model "$target"
   if [[ -z $cut ]]; then from=$now; fi
   to=$target

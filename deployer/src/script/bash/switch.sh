@@ -69,8 +69,8 @@ go_back() {
   local why=$1 failed=$step status
   if [[ -n $waiting ]]; then kill "$waiting" 2>/dev/null; fi
   service_lines
-  if [[ -n $again ]]; then
-    finish needs_a_person "$why Release $to was started again and does not serve. Mend the cause and run this again, or go back with deployer rollback."
+  if [[ -n $again || (-z $from && $(state_of "$to") == good) ]]; then
+    finish needs_a_person "$why Release $to, which was good before, was started again and does not serve. Mend the cause and run this again, or go back with deployer rollback."
   fi
   if [[ -n $to && -d $root/releases/$to ]]; then record "$to" failed || warnings+=("the ledger could not be written"); fi
   if [[ -z $from ]]; then
