@@ -1,18 +1,57 @@
-//! The `deployer` command: not built yet, and says so.
-#![expect(clippy::print_stderr, reason = "the command line's own output")]
+//! The `deployer` command: arguments in, exit code out, and Ctrl-C heard in between.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-
-/// Will start the GPU box and deploy the extraction stack on it. Not built yet: it has no commands, changes
-/// nothing and reaches nothing.
-#[derive(Parser)]
-#[command(version, about)]
-struct Cli {}
+use deployer::{
+    Exit, Failure,
+    commands::{self, Cli},
+    config, interrupt,
+    report::Report,
+};
+use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    Cli::parse();
-    eprintln!("error: the deployer is not built yet; nothing was changed");
-    ExitCode::FAILURE
+    let cli = Cli::parse();
+    let report = Report::new(config::no_color());
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&report, &Failure::unchanged(format!("cannot start: {error}"), "Run it again.")),
+    };
+    let code = runtime.block_on(listening(cli, report));
+    // A question that nobody answered must not hold up the end.
+    runtime.shutdown_background();
+    code
+}
+
+fn fail(report: &Report, failure: &Failure) -> ExitCode {
+    report.failure(failure);
+    failure.exit.into()
+}
+
+/// Runs the command; the first Ctrl-C asks it to end in good order, the second ends it.
+async fn listening(cli: Cli, report: Report) -> ExitCode {
+    let (interrupter, interrupt) = interrupt::channel();
+    let (Ok(mut ctrl_c), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        return fail(&report, &Failure::unchanged("cannot listen for Ctrl-C", "Run it again."));
+    };
+    let twice = async {
+        let once = async |ctrl_c: &mut tokio::signal::unix::Signal, term: &mut tokio::signal::unix::Signal| {
+            tokio::select! { _ = ctrl_c.recv() => (), _ = term.recv() => () }
+        };
+        once(&mut ctrl_c, &mut term).await;
+        interrupter.interrupt();
+        once(&mut ctrl_c, &mut term).await;
+    };
+    tokio::select! {
+        biased;
+        result = commands::run(cli, &report, &interrupt) => match result {
+            Ok(()) => Exit::Done.into(),
+            Err(failure) => fail(&report, &failure),
+        },
+        () = twice => fail(&report, &Failure::interrupted(
+            "left at once, without looking back: the lock may still be held, and work on the host may go on",
+            "deployer status shows what is there; deployer unlock takes the lock.",
+        )),
+    }
 }

@@ -1,0 +1,242 @@
+//! From any state of the box to one whose agent answers. It never changes the instance's type or makes another one.
+
+use std::time::Duration;
+
+use super::pace::{Pace, Pause, wait};
+use crate::{
+    cloud::{Agent, Checks, Instance, State, Trouble},
+    failure::Failure,
+    interrupt::Interrupt,
+    report::duration,
+    site::{Ports, Site},
+};
+
+/// Looks in a row at failed status checks before they are believed.
+const IMPAIRED_LOOKS: u32 = 3;
+
+fn interrupted() -> Failure {
+    Failure::interrupted("interrupted while the box was starting", "deployer down stops it; deployer up goes on.")
+}
+
+/// Starts the box where that is needed and waits until it takes commands. `started` becomes true once this run
+/// has started it, failure or not.
+pub async fn boot<P: Ports>(site: &Site<'_, P>, started: &mut bool) -> Result<Instance, Failure> {
+    let limit = site.settings.wait.instance_seconds;
+    let mut pace = Pace::new(limit);
+    let mut tries = Pace::new(site.settings.wait.capacity_seconds);
+    loop {
+        let instance = look(site).await?;
+        match &instance.state {
+            State::Running => break,
+            State::Stopped if *started && !no_capacity(&instance) && instance.reason.is_some() && pace.waited() > 0 => {
+                return Err(stopped_again(&instance));
+            }
+            State::Stopped => {
+                if *started && no_capacity(&instance) {
+                    capacity_pause(site, &mut tries).await?;
+                }
+                start(site, started, &mut tries).await?;
+                pace = Pace::new(limit);
+            }
+            State::ShuttingDown | State::Terminated => return Err(gone(site)),
+            State::Pending | State::Stopping | State::Unknown(_) => {}
+        }
+        if instance.state != State::Stopped {
+            site.report.progress(&format!("box: {}", instance.state), &format!("({})", duration(pace.waited())));
+        }
+        match pace.pause(site.interrupt).await {
+            Pause::Over => {}
+            Pause::Interrupted => return Err(interrupted()),
+            Pause::Late => {
+                return Err(Failure::unchanged(
+                    format!("the box is {} for {} and does not get on", instance.state, duration(pace.waited())),
+                    "Look at it in the EC2 console, then run this again.",
+                ));
+            }
+        }
+    }
+    agent(site).await?;
+    // Its address is known only now.
+    look(site).await
+}
+
+/// A look that outlives throttling and a lost network for a while.
+pub async fn look<P: Ports>(site: &Site<'_, P>) -> Result<Instance, Failure> {
+    let mut pace = Pace::new(60);
+    loop {
+        match site.ports.instance(&site.settings.instance_id).await {
+            Ok(instance) => return Ok(instance),
+            Err(error) if error.trouble == Trouble::NotFound => {
+                return Err(Failure::usage(
+                    format!("there is no instance {} in {}", site.settings.instance_id, site.settings.region),
+                    "Correct box.instance_id or region in config/deployment.toml.",
+                ));
+            }
+            Err(error) if error.passes() => match pace.pause(site.interrupt).await {
+                Pause::Over => site.report.progress("AWS does not answer; looking again", &error.code),
+                Pause::Interrupted => return Err(interrupted()),
+                Pause::Late => return Err(error.into()),
+            },
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn start<P: Ports>(site: &Site<'_, P>, started: &mut bool, tries: &mut Pace) -> Result<(), Failure> {
+    loop {
+        if site.interrupt.came() {
+            return Err(Failure::interrupted("interrupted; the box was not started", "Run it again when it fits."));
+        }
+        site.report.step("starting the box");
+        match site.ports.start(&site.settings.instance_id).await {
+            Ok(()) => {
+                *started = true;
+                return Ok(());
+            }
+            Err(error) => match error.trouble {
+                Trouble::Capacity => capacity_pause(site, tries).await?,
+                Trouble::Quota => {
+                    return Err(Failure::unchanged(
+                        format!("the account's quota does not allow this instance: {}", error.message),
+                        error.hint(),
+                    ));
+                }
+                // The state changed between look and start: look again.
+                Trouble::Race => return Ok(()),
+                _ if error.passes() => {
+                    if tries.pause(site.interrupt).await == Pause::Late {
+                        return Err(error.into());
+                    }
+                }
+                _ => return Err(error.into()),
+            },
+        }
+    }
+}
+
+/// Waits before the next attempt, counting down; an error once the time for it is over.
+async fn capacity_pause<P: Ports>(site: &Site<'_, P>, tries: &mut Pace) -> Result<(), Failure> {
+    let wait_settings = &site.settings.wait;
+    if tries.waited() + u64::from(wait_settings.capacity_pause_seconds) > u64::from(wait_settings.capacity_seconds) {
+        let long = duration(tries.waited());
+        return Err(Failure::unchanged(
+            format!(
+                "AWS has no free capacity for this instance type in its zone (InsufficientInstanceCapacity), tried for {long}"
+            ),
+            "Try again later (nights and other hours differ). Otherwise make a box in another zone, or of another type \
+             with 24 GB of GPU memory (g6.4xlarge, g5.2xlarge), with config/cloudformation.yaml. The type is never changed for you.",
+        ));
+    }
+    for left in (1..=wait_settings.capacity_pause_seconds).rev() {
+        site.report
+            .progress("no free capacity now (InsufficientInstanceCapacity); trying again", &format!("in {left} s"));
+        if wait(Duration::from_secs(1), site.interrupt).await == Pause::Interrupted {
+            return Err(Failure::interrupted("interrupted; the box was not started", "Run it again when it fits."));
+        }
+    }
+    Ok(())
+}
+
+fn no_capacity(instance: &Instance) -> bool {
+    instance.reason.as_deref().is_some_and(|reason| reason.contains("InsufficientInstanceCapacity"))
+}
+
+fn stopped_again(instance: &Instance) -> Failure {
+    let reason = instance.reason.clone().unwrap_or_default();
+    Failure::unchanged(
+        format!("the box stopped again while it was starting ({reason})"),
+        "Look at its state transition reason and its disk's key in the EC2 console, then run this again.",
+    )
+}
+
+fn gone<P>(site: &Site<'_, P>) -> Failure {
+    Failure::unchanged(
+        format!("the box {} is terminated: it and its disk are gone for good", site.settings.instance_id),
+        "Make a new one with config/cloudformation.yaml and put its id where box.instance_id points.",
+    )
+}
+
+/// Waits for the agent; status checks that fail end the wait early.
+async fn agent<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
+    let id = &site.settings.instance_id;
+    let mut pace = Pace::new(site.settings.wait.agent_seconds);
+    let mut impaired = 0;
+    loop {
+        match site.ports.agent(id).await {
+            Ok(Agent::Online) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.passes() => {}
+            Err(error) => return Err(error.into()),
+        }
+        // The right to see the checks may be missing; the agent decides.
+        let checks = site.ports.checks(id).await.unwrap_or(Checks::Initializing);
+        impaired = if checks == Checks::Impaired { impaired + 1 } else { 0 };
+        if impaired >= IMPAIRED_LOOKS {
+            return Err(Failure::unchanged(
+                "the box runs, but EC2's status checks fail: its hardware or its system does not answer",
+                "Stop and start it, which moves it to other hardware: deployer down --now, then deployer up.",
+            ));
+        }
+        site.report.progress("box: running; waiting for its SSM agent", &format!("({})", duration(pace.waited())));
+        match pace.pause(site.interrupt).await {
+            Pause::Over => {}
+            Pause::Interrupted => return Err(interrupted()),
+            Pause::Late => {
+                return Err(Failure::unchanged(
+                    format!("the box runs, but its SSM agent has not answered for {}", duration(pace.waited())),
+                    "It needs the instance role of config/cloudformation.yaml and a way out to port 443: deployer doctor looks.",
+                ));
+            }
+        }
+    }
+}
+
+/// Stops the box and waits until it is stopped.
+pub async fn stop<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
+    stop_with(site, site.interrupt).await
+}
+
+/// The same with another ear for Ctrl-C.
+pub(super) async fn stop_with<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt) -> Result<(), Failure> {
+    let mut pace = Pace::new(site.settings.wait.instance_seconds);
+    let running = |what: String| {
+        Failure::person(
+            format!(
+                "{what}. The box may still run and cost {} an hour",
+                crate::report::money(site.settings.prices.instance_usd_per_hour)
+            ),
+            "Look with deployer status and stop it with deployer down --now, or in the EC2 console.",
+        )
+    };
+    let mut asked = false;
+    loop {
+        if !asked {
+            match site.ports.stop(&site.settings.instance_id).await {
+                Ok(()) => asked = true,
+                Err(error) if error.passes() || error.trouble == Trouble::Race => {}
+                Err(error) => return Err(running(error.to_string())),
+            }
+        }
+        match site.ports.instance(&site.settings.instance_id).await {
+            Ok(instance) if matches!(instance.state, State::Stopped | State::Terminated) => return Ok(()),
+            Ok(instance) => {
+                site.report.progress(&format!("box: {}", instance.state), &format!("({})", duration(pace.waited())));
+            }
+            Err(error) if error.passes() => {}
+            Err(error) => return Err(running(error.to_string())),
+        }
+        match pace.pause(interrupt).await {
+            Pause::Over => {}
+            Pause::Interrupted if asked => {
+                return Err(Failure::interrupted(
+                    "interrupted; the box is on its way to stopped",
+                    "deployer status shows when it is.",
+                ));
+            }
+            Pause::Interrupted => {
+                return Err(Failure::interrupted("interrupted; the box still runs", "deployer down stops it."));
+            }
+            Pause::Late => return Err(running(format!("the box is not stopped after {}", duration(pace.waited())))),
+        }
+    }
+}

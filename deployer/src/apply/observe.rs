@@ -1,0 +1,105 @@
+//! Looking at what is there, before a plan and after a surprise. Changes nothing.
+
+use super::{
+    boot,
+    command::{self, LOOK_SECONDS},
+};
+use crate::{
+    cloud::{Agent, Instance, State},
+    failure::Failure,
+    interrupt::Interrupt,
+    ledger::Last,
+    plan::{Known, Now, Serving},
+    script::{Action, HostReport, Images, facts::Status},
+    site::{Ports, Site},
+};
+
+/// What is there.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The instance.
+    pub instance: Instance,
+    /// What the host says; `None`: it does not run, or its agent does not answer.
+    pub host: Option<(HostReport, Status)>,
+    /// What was recorded of the last release.
+    pub last: Option<Last>,
+}
+
+/// Looks at the instance, the host and the record.
+pub async fn observe<P: Ports>(site: &Site<'_, P>) -> Result<Observed, Failure> {
+    let instance = boot::look(site).await?;
+    let last = Last::read(site).await?;
+    let online = instance.state == State::Running && site.ports.agent(&instance.id).await? == Agent::Online;
+    let host = if online { Some(ask(site).await?) } else { None };
+    Ok(Observed { instance, host, last })
+}
+
+/// Asks the host alone.
+pub async fn ask<P: Ports>(site: &Site<'_, P>) -> Result<(HostReport, Status), Failure> {
+    ask_with(site, site.interrupt).await
+}
+
+/// The same with another ear for Ctrl-C.
+pub(super) async fn ask_with<P: Ports>(
+    site: &Site<'_, P>,
+    interrupt: &Interrupt,
+) -> Result<(HostReport, Status), Failure> {
+    let report = command::run_with(site, interrupt, "look", &Action::Status, LOOK_SECONDS).await?;
+    let status = report.status().ok_or_else(|| Failure {
+        lines: report.last_log_lines.clone(),
+        ..Failure::unchanged(format!("the host could not be looked at: {}", report.message), "Run deployer doctor.")
+    })?;
+    Ok((report, status))
+}
+
+impl Observed {
+    /// What a plan starts from.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        let known = match &self.host {
+            None => Known::Unseen(self.last.clone().map(Serving::from)),
+            Some((report, status)) => match report.release {
+                None => Known::Empty { half_done: status.half_done },
+                Some(release) => Known::Release(serving(release, &report.images, status)),
+            },
+        };
+        Now { state: self.instance.state.clone(), known }
+    }
+
+    /// By digest, as far as it is known.
+    #[must_use]
+    pub fn images(&self) -> Images {
+        match self.now().known {
+            Known::Unseen(Some(serving)) | Known::Release(serving) => serving.images,
+            _ => Images::default(),
+        }
+    }
+}
+
+fn serving(release: u32, images: &Images, status: &Status) -> Serving {
+    Serving {
+        release,
+        images: images.clone(),
+        hash: status.config_hash.clone(),
+        healthy: healthy(status),
+        half_done: status.half_done,
+    }
+}
+
+/// Both containers run and are healthy, and the gateway says that it is ready.
+#[must_use]
+pub fn healthy(status: &Status) -> bool {
+    let both = status.containers.iter().filter(|one| one.state == "running" && one.health == "healthy").count() == 2;
+    both && gateway_says(status, "ready").as_bool() == Some(true)
+}
+
+/// A value of what the gateway says of itself; null where it does not answer.
+#[must_use]
+pub fn gateway_says(status: &Status, name: &str) -> serde_json::Value {
+    // The host hands on what the gateway printed as a text, so that nothing odd in it can break the report.
+    let said = match &status.gateway {
+        serde_json::Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
+        other => other.clone(),
+    };
+    said.get(name).cloned().unwrap_or_default()
+}

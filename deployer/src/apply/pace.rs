@@ -1,0 +1,63 @@
+//! Waiting: how long until the next look, and when to give up. Every wait ends at Ctrl-C.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::interrupt::Interrupt;
+
+/// Looks that come less and less often, until a deadline.
+pub(super) struct Pace {
+    started: Instant,
+    limit: Duration,
+    pause: Duration,
+    longest: Duration,
+}
+
+/// What ended a pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// Its time.
+    Over,
+    /// There is no time left.
+    Late,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl Pace {
+    /// Looks for so many seconds.
+    #[must_use]
+    pub(super) fn new(limit_seconds: u32) -> Self {
+        Self {
+            started: Instant::now(),
+            limit: Duration::from_secs(limit_seconds.into()),
+            pause: Duration::from_millis(100),
+            longest: Duration::from_secs(2),
+        }
+    }
+
+    /// So long it has been.
+    #[must_use]
+    pub(super) fn waited(&self) -> u64 {
+        self.started.elapsed().as_secs()
+    }
+
+    /// Waits until the next look.
+    pub(super) async fn pause(&mut self, interrupt: &Interrupt) -> Pause {
+        if self.started.elapsed() >= self.limit {
+            return Pause::Late;
+        }
+        let pause = self.pause;
+        self.pause = (pause * 3 / 2).min(self.longest);
+        wait(pause, interrupt).await
+    }
+}
+
+/// Waits so long.
+pub async fn wait(pause: Duration, interrupt: &Interrupt) -> Pause {
+    tokio::select! {
+        () = sleep(pause) => Pause::Over,
+        () = interrupt.wait() => Pause::Interrupted,
+    }
+}

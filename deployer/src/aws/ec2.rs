@@ -1,0 +1,109 @@
+//! The instance, its checks, its firewall.
+
+use aws_sdk_ec2::{
+    Client,
+    types::{InstanceStateName, SummaryStatus},
+};
+
+use super::error::cloud_error;
+use crate::cloud::{Checks, CloudError, Ingress, Instance, State, Trouble};
+
+pub(super) async fn instance(client: &Client, id: &str) -> Result<Instance, CloudError> {
+    let operation = "DescribeInstances";
+    let found =
+        client.describe_instances().instance_ids(id).send().await.map_err(|error| cloud_error(operation, &error))?;
+    let found = found.reservations().iter().flat_map(aws_sdk_ec2::types::Reservation::instances).next().cloned();
+    let Some(found) = found else {
+        return Err(CloudError {
+            trouble: Trouble::NotFound,
+            operation,
+            code: "InvalidInstanceID.NotFound".to_owned(),
+            message: "no such instance in this region".to_owned(),
+        });
+    };
+    // An Elastic IP belongs to the account, an address of the pool to amazon.
+    let elastic = found
+        .network_interfaces()
+        .iter()
+        .filter_map(|interface| interface.association()?.ip_owner_id())
+        .any(|owner| owner != "amazon");
+    Ok(Instance {
+        id: id.to_owned(),
+        state: state(found.state().and_then(|state| state.name())),
+        reason: found
+            .state_reason()
+            .map(|reason| format!("{}: {}", reason.code().unwrap_or_default(), reason.message().unwrap_or_default())),
+        kind: found.instance_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+        zone: found.placement().and_then(|place| place.availability_zone()).unwrap_or_default().to_owned(),
+        address: found.public_ip_address().filter(|address| !address.is_empty()).map(str::to_owned),
+        elastic,
+        launched: found.launch_time().map(aws_sdk_ec2::primitives::DateTime::secs),
+        profile: found.iam_instance_profile().and_then(|profile| profile.arn()).map(str::to_owned),
+        groups: found.security_groups().iter().filter_map(|group| group.group_id()).map(str::to_owned).collect(),
+    })
+}
+
+fn state(name: Option<&InstanceStateName>) -> State {
+    match name {
+        Some(InstanceStateName::Pending) => State::Pending,
+        Some(InstanceStateName::Running) => State::Running,
+        Some(InstanceStateName::Stopping) => State::Stopping,
+        Some(InstanceStateName::Stopped) => State::Stopped,
+        Some(InstanceStateName::ShuttingDown) => State::ShuttingDown,
+        Some(InstanceStateName::Terminated) => State::Terminated,
+        other => State::Unknown(other.map_or("unknown", InstanceStateName::as_str).to_owned()),
+    }
+}
+
+pub(super) async fn checks(client: &Client, id: &str) -> Result<Checks, CloudError> {
+    let found = client
+        .describe_instance_status()
+        .instance_ids(id)
+        .send()
+        .await
+        .map_err(|error| cloud_error("DescribeInstanceStatus", &error))?;
+    let Some(status) = found.instance_statuses().first() else { return Ok(Checks::Initializing) };
+    let both = [status.instance_status(), status.system_status()];
+    let word = |wanted: SummaryStatus| both.iter().flatten().filter(|one| one.status() == Some(&wanted)).count();
+    Ok(if word(SummaryStatus::Impaired) > 0 {
+        Checks::Impaired
+    } else if word(SummaryStatus::Ok) == 2 {
+        Checks::Passed
+    } else {
+        Checks::Initializing
+    })
+}
+
+pub(super) async fn start(client: &Client, id: &str) -> Result<(), CloudError> {
+    client.start_instances().instance_ids(id).send().await.map_err(|error| cloud_error("StartInstances", &error))?;
+    Ok(())
+}
+
+pub(super) async fn stop(client: &Client, id: &str) -> Result<(), CloudError> {
+    client.stop_instances().instance_ids(id).send().await.map_err(|error| cloud_error("StopInstances", &error))?;
+    Ok(())
+}
+
+pub(super) async fn ingress(client: &Client, groups: &[String]) -> Result<Vec<Ingress>, CloudError> {
+    if groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = client
+        .describe_security_groups()
+        .set_group_ids(Some(groups.to_vec()))
+        .send()
+        .await
+        .map_err(|error| cloud_error("DescribeSecurityGroups", &error))?;
+    let rules = found.security_groups().iter().flat_map(aws_sdk_ec2::types::SecurityGroup::ip_permissions);
+    Ok(rules
+        .flat_map(|rule| {
+            let networks = rule.ip_ranges().iter().filter_map(|range| range.cidr_ip());
+            let networks = networks.chain(rule.ipv6_ranges().iter().filter_map(|range| range.cidr_ipv6()));
+            let groups = rule.user_id_group_pairs().iter().filter_map(|group| group.group_id());
+            networks
+                .chain(groups)
+                .map(|source| Ingress { from: rule.from_port(), to: rule.to_port(), source: source.to_owned() })
+                .collect::<Vec<_>>()
+        })
+        .collect())
+}

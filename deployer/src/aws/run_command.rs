@@ -1,0 +1,138 @@
+//! Run Command of Systems Manager: sending, looking, cancelling; and its agent.
+
+use aws_sdk_ssm::{
+    Client,
+    config::{Builder, retry::RetryConfig},
+    types::{CommandInvocationStatus, InstanceInformationStringFilter, PingStatus},
+};
+
+use super::{Target, error::cloud_error};
+use crate::{
+    cloud::{Agent, CloudError, CommandId, Invocation, Progress, Trouble},
+    script::Script,
+};
+
+/// AWS' own document, for an account without ours.
+const RUN_SHELL_SCRIPT: &str = "AWS-RunShellScript";
+
+pub(super) async fn agent(client: &Client, id: &str) -> Result<Agent, CloudError> {
+    let filter = InstanceInformationStringFilter::builder().key("InstanceIds").values(id).build().map_err(|error| {
+        CloudError {
+            trouble: Trouble::Other,
+            operation: "DescribeInstanceInformation",
+            code: "not sent".to_owned(),
+            message: error.to_string(),
+        }
+    })?;
+    let found = client
+        .describe_instance_information()
+        .filters(filter)
+        .send()
+        .await
+        .map_err(|error| cloud_error("DescribeInstanceInformation", &error))?;
+    Ok(match found.instance_information_list().first().and_then(|agent| agent.ping_status()) {
+        Some(PingStatus::Online) => Agent::Online,
+        Some(_) => Agent::Lost,
+        None => Agent::Absent,
+    })
+}
+
+/// Who calls decides whether, and how soon, to call again.
+fn once() -> Builder {
+    Builder::new().retry_config(RetryConfig::disabled())
+}
+
+/// Sends once. A call whose answer was lost may have been heard: it is looked for by its name before another.
+pub(super) async fn send(
+    client: &Client,
+    target: &Target,
+    script: &Script,
+    name: &str,
+    limit_seconds: u32,
+) -> Result<CommandId, CloudError> {
+    let operation = "SendCommand";
+    let delivery = i32::try_from(target.delivery_seconds).unwrap_or(i32::MAX);
+    let mut call = client
+        .send_command()
+        .instance_ids(&target.instance_id)
+        .document_name(&target.document)
+        .comment(name)
+        .timeout_seconds(delivery);
+    if target.document == RUN_SHELL_SCRIPT {
+        call = call
+            .parameters("commands", vec![script.command()])
+            .parameters("executionTimeout", vec![limit_seconds.to_string()]);
+    } else {
+        call = call
+            .parameters("Values", vec![script.values()])
+            .parameters("Program", vec![script.program()])
+            .parameters("ExecutionTimeout", vec![limit_seconds.to_string()]);
+    }
+    match call.customize().config_override(once()).send().await {
+        Ok(sent) => sent.command.and_then(|command| command.command_id).map(CommandId).ok_or_else(|| CloudError {
+            trouble: Trouble::Other,
+            operation,
+            code: "no command id".to_owned(),
+            message: String::new(),
+        }),
+        Err(error) => {
+            let error = cloud_error(operation, &error);
+            if error.trouble != Trouble::Network {
+                return Err(error);
+            }
+            find(client, target, name).await?.ok_or(error)
+        }
+    }
+}
+
+async fn find(client: &Client, target: &Target, name: &str) -> Result<Option<CommandId>, CloudError> {
+    let listed = client
+        .list_commands()
+        .instance_id(&target.instance_id)
+        .max_results(25)
+        .send()
+        .await
+        .map_err(|error| cloud_error("ListCommands", &error))?;
+    let found = listed.commands().iter().find(|command| command.comment() == Some(name));
+    Ok(found.and_then(|command| command.command_id()).map(|id| CommandId(id.to_owned())))
+}
+
+pub(super) async fn look(client: &Client, instance_id: &str, id: &CommandId) -> Result<Invocation, CloudError> {
+    let seen = client
+        .get_command_invocation()
+        .instance_id(instance_id)
+        .command_id(&id.0)
+        .customize()
+        .config_override(once())
+        .send()
+        .await
+        .map_err(|error| cloud_error("GetCommandInvocation", &error))?;
+    let details = seen.status_details().unwrap_or_default();
+    Ok(Invocation {
+        progress: progress(seen.status(), details, seen.response_code()),
+        stdout: seen.standard_output_content().unwrap_or_default().to_owned(),
+        stderr: seen.standard_error_content().unwrap_or_default().to_owned(),
+    })
+}
+
+fn progress(status: Option<&CommandInvocationStatus>, details: &str, code: i32) -> Progress {
+    match (status, details) {
+        (
+            _,
+            "Undeliverable" | "DeliveryTimedOut" | "Delivery Timed Out" | "Terminated" | "InvalidPlatform"
+            | "AccessDenied",
+        ) => Progress::NotDelivered(details.to_owned()),
+        (Some(CommandInvocationStatus::Pending | CommandInvocationStatus::Delayed), _) => Progress::Waiting,
+        (Some(CommandInvocationStatus::Cancelling), _) => Progress::Cancelling,
+        (Some(CommandInvocationStatus::Success | CommandInvocationStatus::Failed), _) => Progress::Ended(code),
+        (Some(CommandInvocationStatus::Cancelled), _) => Progress::Cancelled,
+        (Some(CommandInvocationStatus::TimedOut), _) => Progress::TimedOut,
+        // A state of the future: whatever it means, the command is asked about again until our own deadline.
+        _ => Progress::Running,
+    }
+}
+
+pub(super) async fn cancel(client: &Client, instance_id: &str, id: &CommandId) -> Result<(), CloudError> {
+    let cancelled = client.cancel_command().command_id(&id.0).instance_ids(instance_id).send().await;
+    cancelled.map_err(|error| cloud_error("CancelCommand", &error)).map(|_| ())
+}

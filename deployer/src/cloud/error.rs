@@ -1,0 +1,79 @@
+//! What can go wrong between here and the account, sorted by who can do something about it.
+
+/// What an error means for what to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Too many calls; the same call works later.
+    Throttled,
+    /// The network, or the service itself; the same call works later.
+    Network,
+    /// The zone has no such instance free now.
+    Capacity,
+    /// The account's limit.
+    Quota,
+    /// These credentials may not do it.
+    Denied,
+    /// There are no credentials, or they have expired.
+    Credentials,
+    /// What was named is not there.
+    NotFound,
+    /// What was to be made is there already.
+    Exists,
+    /// Too early: what was made just now is not visible yet, or the state is changing.
+    Race,
+    /// The host's agent is not connected.
+    Offline,
+    /// Anything else.
+    Other,
+}
+
+/// One failed call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation} failed: {code}{}{message}", if message.is_empty() { "" } else { ": " })]
+pub struct CloudError {
+    /// What it means.
+    pub trouble: Trouble,
+    /// The call, such as `StartInstances`.
+    pub operation: &'static str,
+    /// AWS' code, such as `AccessDeniedException`.
+    pub code: String,
+    /// AWS' sentence, cut to a readable length.
+    pub message: String,
+}
+
+impl CloudError {
+    /// May the same call work a little later?
+    #[must_use]
+    pub const fn passes(&self) -> bool {
+        matches!(self.trouble, Trouble::Throttled | Trouble::Network)
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self.trouble {
+            Trouble::Throttled => "AWS refuses so many calls at a time. Wait a minute and run this again.".to_owned(),
+            Trouble::Network => "Check the network, AWS_ENDPOINT_URL and the region, then run this again.".to_owned(),
+            Trouble::Capacity => "Try again later, or use another zone or instance type (a new instance).".to_owned(),
+            Trouble::Quota => quota_hint(),
+            Trouble::Denied => {
+                format!("Give your user or role the right to {} (deployer policy prints all it needs).", self.operation)
+            }
+            Trouble::Credentials => {
+                "Set AWS_PROFILE, or run aws sso login or aws configure, then run this again.".to_owned()
+            }
+            Trouble::NotFound => "Check the name and the region in config/deployment.toml.".to_owned(),
+            Trouble::Exists => "It is there already; look at it before you replace it.".to_owned(),
+            Trouble::Race => "Run this again in a minute.".to_owned(),
+            Trouble::Offline => "The SSM agent is not connected: deployer doctor says what it lacks.".to_owned(),
+            Trouble::Other => "Run deployer doctor.".to_owned(),
+        }
+    }
+}
+
+/// The quota that an L4 instance counts against, by its name and code.
+pub(crate) fn quota_hint() -> String {
+    "Raise the quota \"Running On-Demand G and VT instances\" (L-DB2E81BA, counted in vCPUs; a g6.2xlarge needs 8): \
+     aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-DB2E81BA --desired-value 8"
+        .to_owned()
+}

@@ -1,0 +1,175 @@
+//! What can be seen from here: files, secret, lock, the instance and what surrounds it.
+
+use super::finding::{Findings, Level};
+use crate::{
+    apply::lock,
+    cloud::{Checks, Ingress, Instance, State, quota_hint},
+    config::{Carried, Settings, Written},
+    site::{Ports, Site},
+};
+
+pub(super) fn files(written: &Written, settings: &Settings, findings: &mut Findings) {
+    match Carried::gather(written, settings) {
+        Ok(carried) => {
+            findings.add("files", Level::Ok, format!("{} files travel with a deploy", carried.files.len()), "", "");
+        }
+        Err(failure) => findings.failed("files", "They travel to the host with every deploy.", failure),
+    }
+}
+
+pub(super) async fn secret<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) {
+    let id = &site.settings.secret_id;
+    let why = "The host downloads the model with the Hugging Face token in it.";
+    match site.ports.has_secret(id).await {
+        Ok(true) => {
+            findings.add("secret", Level::Ok, format!("{id} is there (its shape is checked on the host)"), "", "");
+        }
+        Ok(false) => findings.add(
+            "secret",
+            Level::Bad,
+            format!("{id} is not there, or is being deleted"),
+            why,
+            "deployer init creates it.",
+        ),
+        Err(error) => findings.failed("secret", why, error.into()),
+    }
+}
+
+pub(super) async fn operators_lock<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) {
+    match lock::holder(&site.ports, &site.settings.lock_parameter()).await {
+        Ok(None) => findings.add("lock", Level::Ok, "free", "", ""),
+        Ok(Some(holder)) => {
+            findings.add(
+                "lock",
+                Level::Note,
+                holder.shown(),
+                "Nothing can be changed while somebody is at work.",
+                "Wait, or deployer unlock if their run is dead.",
+            );
+        }
+        Err(failure) => findings.failed("lock", "Two operators must not change things at once.", failure),
+    }
+}
+
+pub(super) fn machine<P>(site: &Site<'_, P>, instance: &Instance, findings: &mut Findings) {
+    let shown = format!("{} ({}) in {}, {}", instance.id, instance.kind, instance.zone, instance.state);
+    match instance.state {
+        State::Terminated | State::ShuttingDown => {
+            findings.add(
+                "instance",
+                Level::Bad,
+                shown,
+                "It is gone for good.",
+                "Make a new one with config/cloudformation.yaml.",
+            );
+        }
+        _ => findings.add("instance", Level::Ok, shown, "", ""),
+    }
+    let family = instance.kind.split('.').next().unwrap_or_default();
+    if site.settings.gpu
+        && !matches!(family, "g5" | "g6" | "gr6" | "g6e" | "g7e" | "p4d" | "p4de" | "p5" | "p5e" | "p5en")
+    {
+        findings.add(
+            "gpu type",
+            Level::Bad,
+            format!("{} has no GPU that this stack is for", instance.kind),
+            "The model needs one with 24 GB.",
+            "Use a g6.2xlarge: change the type while the box is stopped, or make a new one.",
+        );
+    }
+    match &instance.profile {
+        Some(profile) => findings.add("role", Level::Ok, profile.clone(), "", ""),
+        None => findings.add(
+            "role",
+            Level::Bad,
+            "the instance has no role",
+            "Without it: no SSM, no registry, no secret, no idle stop.",
+            "Attach the instance profile of config/cloudformation.yaml (deployer policy prints what it allows).",
+        ),
+    }
+    if instance.elastic {
+        findings.add("address", Level::Ok, "an Elastic IP: the same after every start", "", "");
+    } else {
+        findings.add(
+            "address",
+            Level::Note,
+            "no Elastic IP",
+            "Every start has another address, and the Vercel route must learn it.",
+            "Set ElasticAddress=yes in the stack, or run deployer url after each up.",
+        );
+    }
+}
+
+/// Is this port open, and to whom?
+fn lets_in(rules: &[Ingress], port: u16) -> Vec<String> {
+    let covers = |rule: &&Ingress| {
+        rule.from.is_none_or(|from| from <= i32::from(port)) && rule.to.is_none_or(|to| i32::from(port) <= to)
+    };
+    rules.iter().filter(covers).map(|rule| rule.source.clone()).collect()
+}
+
+pub(super) async fn firewall<P: Ports>(site: &Site<'_, P>, instance: &Instance, findings: &mut Findings) {
+    let port = if site.settings.gateway.profile == "tls" { 443 } else { site.settings.gateway.port };
+    let rules = match site.ports.ingress(&instance.groups).await {
+        Ok(rules) => rules,
+        Err(error) => return findings.failed("ports", "The service must be reached, and nothing else.", error.into()),
+    };
+    let from = lets_in(&rules, port);
+    if from.is_empty() {
+        findings.add(
+            "ports",
+            Level::Bad,
+            format!("no security group lets port {port} in"),
+            "Nobody can reach the service.",
+            format!("Add a rule for port {port}, or use the security group of config/cloudformation.yaml."),
+        );
+    } else {
+        findings.add("ports", Level::Ok, format!("port {port} is open to {}", from.join(", ")), "", "");
+    }
+    for (port, what) in [(22, "SSH"), (8000, "the model server, which has no keys")] {
+        if lets_in(&rules, port).iter().any(|source| source == "0.0.0.0/0" || source == "::/0") {
+            findings.add(
+                "ports",
+                Level::Note,
+                format!("port {port} ({what}) is open to the world"),
+                "The deployer needs no SSH, and the model server must not be reached.",
+                format!("Remove the rule for port {port}."),
+            );
+        }
+    }
+}
+
+pub(super) fn quota(instance: &Instance, findings: &mut Findings) {
+    if instance.state == State::Stopped {
+        findings.add(
+            "quota",
+            Level::Note,
+            "not known before a start",
+            "A start fails with VcpuLimitExceeded where the account's quota for G instances is too low.",
+            quota_hint(),
+        );
+    } else {
+        findings.add("quota", Level::Ok, "enough for this instance: it was started", "", "");
+    }
+}
+
+pub(super) async fn status_checks<P: Ports>(site: &Site<'_, P>, instance: &Instance, findings: &mut Findings) {
+    match site.ports.checks(&instance.id).await {
+        Ok(Checks::Passed) => findings.add("status checks", Level::Ok, "passed", "", ""),
+        Ok(Checks::Initializing) => findings.add(
+            "status checks",
+            Level::Note,
+            "not known yet",
+            "They take some minutes after a start.",
+            "Run this again.",
+        ),
+        Ok(Checks::Impaired) => findings.add(
+            "status checks",
+            Level::Bad,
+            "impaired",
+            "The hardware or the system does not answer.",
+            "deployer down --now, then deployer up: the box moves to other hardware.",
+        ),
+        Err(error) => findings.failed("status checks", "They say whether the hardware answers.", error.into()),
+    }
+}

@@ -1,0 +1,75 @@
+//! What was found, why it matters, and what mends it.
+
+use serde::Serialize;
+
+use super::super::{Format, json};
+use crate::{failure::Failure, report::Report};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Level {
+    Ok,
+    /// Works, but should be known.
+    Note,
+    /// A deploy would fail, or the service not be reached.
+    Bad,
+}
+
+/// One finding.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Finding {
+    check: String,
+    level: Level,
+    found: String,
+    why: String,
+    mend: String,
+}
+
+/// The findings so far.
+#[derive(Default)]
+pub(super) struct Findings(pub(super) Vec<Finding>);
+
+impl Findings {
+    /// How many have to be mended.
+    pub(super) fn bad(&self) -> usize {
+        self.0.iter().filter(|finding| finding.level == Level::Bad).count()
+    }
+
+    pub(super) fn add(
+        &mut self,
+        check: &str,
+        level: Level,
+        found: impl Into<String>,
+        why: &str,
+        mend: impl Into<String>,
+    ) {
+        let (why, mend) =
+            if level == Level::Ok { (String::new(), String::new()) } else { (why.to_owned(), mend.into()) };
+        self.0.push(Finding { check: check.to_owned(), level, found: found.into(), why, mend });
+    }
+
+    pub(super) fn failed(&mut self, check: &str, why: &str, failure: Failure) {
+        self.add(check, Level::Bad, failure.what, why, failure.next);
+    }
+}
+
+pub(super) fn print(report: &Report, findings: &[Finding], format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        report.data(&json(&findings)?);
+        return Ok(());
+    }
+    for finding in findings {
+        let mark = match finding.level {
+            Level::Ok => "ok  ",
+            Level::Note => "note",
+            Level::Bad => "BAD ",
+        };
+        report.data(&format!("{mark} {:<14} {}", finding.check, finding.found));
+        if finding.level != Level::Ok {
+            report.data(&format!("                    why: {}", finding.why));
+            report.data(&format!("                    mend: {}", finding.mend));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! What only the host can see, by its own tools and role.
+
+use super::finding::{Findings, Level};
+use crate::{
+    apply::{command, command::LOOK_SECONDS},
+    cloud::Agent,
+    failure::Failure,
+    script::Action,
+    site::{Ports, Site},
+};
+
+pub(super) async fn host<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) -> Result<(), Failure> {
+    let why = "Every command runs through it; there is no SSH.";
+    match site.ports.agent(&site.settings.instance_id).await {
+        Ok(Agent::Online) => findings.add("agent", Level::Ok, "the SSM agent answers", "", ""),
+        Ok(Agent::Lost) => {
+            findings.add(
+                "agent",
+                Level::Bad,
+                "the SSM agent answered once, and does not now",
+                why,
+                "Look at its way out to port 443 and its role; restart the box with deployer down --now and up.",
+            );
+            return Ok(());
+        }
+        Ok(Agent::Absent) => {
+            findings.add("agent", Level::Bad, "the SSM agent was never seen", why, "Give the instance the role of config/cloudformation.yaml and a way out to port 443, then wait some minutes.");
+            return Ok(());
+        }
+        Err(error) => {
+            findings.failed("agent", why, error.into());
+            return Ok(());
+        }
+    }
+    match command::run(site, "doctor", &Action::Doctor, LOOK_SECONDS).await {
+        Ok(report) => {
+            for found in report.findings() {
+                let (why, mend) = advice(&found.check);
+                let harmless = matches!(found.check.as_str(), "autostop" | "clock");
+                let level = if found.ok {
+                    Level::Ok
+                } else if harmless {
+                    Level::Note
+                } else {
+                    Level::Bad
+                };
+                findings.add(&found.check, level, found.detail, why, mend);
+            }
+            if report.outcome.exit_code() != 0 {
+                findings.add(
+                    "host",
+                    Level::Bad,
+                    report.message,
+                    "The host could not be looked at.",
+                    "Run deployer doctor again.",
+                );
+            }
+        }
+        Err(command::NoReport::Interrupted { .. }) => {
+            return Err(Failure::interrupted("interrupted; nothing was changed", "deployer doctor looks again."));
+        }
+        Err(none) => {
+            findings.failed("host", "Docker, GPU, disk, role, secret and registry are checked there.", none.into());
+        }
+    }
+    Ok(())
+}
+
+/// Why a check on the host matters, and what mends it.
+fn advice(check: &str) -> (&'static str, &'static str) {
+    match check {
+        "docker" => {
+            ("The stack runs in it.", "Use the image of config/cloudformation.yaml, or install Docker on the host.")
+        }
+        "compose" => ("The stack is a compose file.", "Install docker-compose-plugin on the host."),
+        "gpu" => {
+            ("The model runs on it.", "Use a g6 instance with the NVIDIA driver; a reboot may bring the driver back.")
+        }
+        "gpu_runtime" => (
+            "A container cannot see the GPU without it.",
+            "Install nvidia-container-toolkit and run nvidia-ctk runtime configure --runtime=docker on the host.",
+        ),
+        "disk" => (
+            "A pull that fills the disk fails.",
+            "Remove what is not needed, or enlarge the volume (aws ec2 modify-volume) and its file system.",
+        ),
+        "identity" => (
+            "The host logs in to the registry and reads the secret by its role.",
+            "Attach the instance profile of config/cloudformation.yaml.",
+        ),
+        "secret" => (
+            "The model's download needs the token.",
+            "deployer init stores it; deployer policy prints the right the role needs.",
+        ),
+        "registry" => ("The images are pulled from it.", "deployer policy prints the rights the role needs."),
+        "clock" => ("Logins and signatures fail when it is minutes off.", "Run timedatectl set-ntp true on the host."),
+        "half_done" => ("What serves may not be what was wanted.", "deployer up goes on; deployer rollback goes back."),
+        "autostop" => ("A forgotten box costs until somebody looks.", "deployer autostop on"),
+        "keys" => ("Callers need API keys.", "deployer init makes a first one."),
+        _ => ("A deploy needs it.", "Look at the host."),
+    }
+}

@@ -1,0 +1,102 @@
+//! `doctor`: everything a deploy needs, each finding with why it matters and what mends it. Changes nothing.
+
+mod account;
+mod finding;
+mod host;
+
+use account::{files, firewall, machine, operators_lock, quota, secret, status_checks};
+use finding::{Findings, Level, print};
+use host::host;
+
+use super::Format;
+use crate::{
+    aws::Aws,
+    cloud::{Cloud, State},
+    config::{self, Written},
+    failure::Failure,
+    interrupt::Interrupt,
+    report::Report,
+    site::Site,
+};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// For whom to write
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(super) async fn run(
+    written: Written,
+    aws: Aws,
+    report: &Report,
+    interrupt: &Interrupt,
+    args: &Args,
+) -> Result<(), Failure> {
+    let mut findings = Findings::default();
+    look(written, aws, report, interrupt, &mut findings).await?;
+    print(report, &findings.0, args.format)?;
+    let bad = findings.bad();
+    if bad > 0 {
+        return Err(Failure::unchanged(
+            format!("{bad} of {} checks found something that has to be mended", findings.0.len()),
+            "Mend the first one, then run deployer doctor again.",
+        ));
+    }
+    report.next("deployer plan says what up would do.");
+    Ok(())
+}
+
+/// Every check that can be made; a later one needs what an earlier one found.
+async fn look(
+    written: Written,
+    aws: Aws,
+    report: &Report,
+    interrupt: &Interrupt,
+    findings: &mut Findings,
+) -> Result<(), Failure> {
+    match aws.identity().await {
+        Ok(who) => findings.add("credentials", Level::Ok, who.arn, "", ""),
+        Err(error) => {
+            findings.failed("credentials", "Nothing can be asked of AWS without them.", error.into());
+            return Ok(());
+        }
+    }
+    let settings = match config::resolve(&written, &aws, config::operator()).await {
+        Ok(settings) => settings,
+        Err(failure) => {
+            findings.failed("configuration", "Every command needs it.", failure);
+            return Ok(());
+        }
+    };
+    findings.add("configuration", Level::Ok, format!("{} in {}", settings.name, settings.region), "", "");
+    files(&written, &settings, findings);
+    let ports = aws.with_host(&settings);
+    let site = Site { written, settings, ports, report, interrupt };
+    secret(&site, findings).await;
+    operators_lock(&site, findings).await;
+    let instance = match site.ports.instance(&site.settings.instance_id).await {
+        Ok(instance) => instance,
+        Err(error) => {
+            findings.failed("instance", "There is nothing to deploy to.", error.into());
+            return Ok(());
+        }
+    };
+    machine(&site, &instance, findings);
+    firewall(&site, &instance, findings).await;
+    quota(&instance, findings);
+    if instance.state == State::Running {
+        status_checks(&site, &instance, findings).await;
+        host(&site, findings).await?;
+    } else {
+        let found = format!("not looked at: the box is {}", instance.state);
+        findings.add(
+            "host",
+            Level::Note,
+            found,
+            "Docker, GPU, disk, role, secret and registry are checked on the box.",
+            "deployer up starts it.",
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! `down`: from a serving box to one that costs only its disk.
+
+use crate::{
+    apply::{StopOnFailure, apply, boot},
+    approval::approve,
+    cloud::State,
+    failure::Failure,
+    plan::{Plan, Work},
+    report::{duration, money},
+    site::{Ports, Site},
+};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Do not let running work end first
+    #[arg(long)]
+    now: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+    let settings = &site.settings;
+    let prices = &settings.prices;
+    let disk = f64::from(prices.disk_gib) * prices.disk_usd_per_gib_month;
+    let costs = format!(
+        "Stopped it saves {} an hour; its disk goes on costing {} a month.",
+        money(prices.instance_usd_per_hour),
+        money(disk)
+    );
+    let instance = boot::look(site).await?;
+    if matches!(instance.state, State::Stopped | State::Terminated | State::ShuttingDown) {
+        site.report.say(&format!("The box is {} already. Nothing to do.", instance.state));
+        site.report.next("deployer up starts it.");
+        return Ok(());
+    }
+    let drain = !args.now;
+    let services = if drain {
+        format!(
+            "running work ends first, at most {}; then the services stop",
+            duration(settings.wait.drain_seconds.into())
+        )
+    } else {
+        "stopped at once: running work is lost".to_owned()
+    };
+    let lines = vec![
+        format!("Plan for {} ({}, {}):", settings.name, settings.instance_id, settings.region),
+        format!("  services {services}"),
+        format!("  box      {}: stop it", instance.state),
+        "  outage   until the next deployer up, about 8 min with boot and model load".to_owned(),
+    ];
+    let plan = Plan { work: Work::Down { drain }, lines };
+    let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
+    apply(site, &approved, StopOnFailure::No).await?;
+    site.report.say(&format!("The box is stopped. {costs}"));
+    site.report.next("deployer up starts it again; without an Elastic IP it has another address then (deployer url).");
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Making what is missing, and saying so, one thing after the other: what was made before a failure is found again by
+//! the next run.
+
+use std::{fs, io, path::Path};
+
+use super::{
+    Args, Draft,
+    look::{SecretWork, Work},
+};
+use crate::{cloud::Cloud, config::keys, failure::Failure, report::Report, secret::Secret};
+
+/// Writes the configuration.
+pub(super) fn configuration(draft: &Draft<'_>, report: &Report) -> Result<(), Failure> {
+    let shown = draft.path.display();
+    for key in &draft.filled.kept {
+        report.warn(&format!("{shown}: {key} was edited and is kept; --force overwrites it."));
+    }
+    if draft.found && draft.filled.set.is_empty() {
+        report.say(&format!("configuration  {shown}: unchanged"));
+        return Ok(());
+    }
+    replace(draft.path, &draft.filled.text).map_err(|error| {
+        Failure::unchanged(format!("{shown} cannot be written: {error}"), "Make its folder writable for you.")
+    })?;
+    let keys = if draft.filled.set.is_empty() {
+        "as shipped".to_owned()
+    } else {
+        format!("set {}", draft.filled.set.join(", "))
+    };
+    report.say(&format!("configuration  {shown}: {keys}"));
+    Ok(())
+}
+
+/// By way of a new file, so that a full disk does not take the old one away.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    fs::write(&new, text)?;
+    fs::rename(&new, path)
+}
+
+/// Writes parameters.
+pub(super) async fn parameters(cloud: &impl Cloud, work: &Work, report: &Report) -> Result<(), Failure> {
+    for name in &work.kept {
+        report.warn(&format!("the SSM parameter {name} holds something else and is kept; --force overwrites it."));
+    }
+    for (name, value, replace) in &work.parameters {
+        if *replace {
+            cloud.put_parameter(name, value).await?;
+        } else if !cloud.put_new_parameter(name, value).await? {
+            return Err(Failure::unchanged(
+                format!("somebody made the SSM parameter {name} in the meantime; it was not replaced"),
+                "Run deployer init again: it looks at what is there.",
+            ));
+        }
+        report.say(&format!("parameter      {name} = {value}{}", if *replace { " (replaced)" } else { "" }));
+    }
+    Ok(())
+}
+
+/// Stores the token.
+pub(super) async fn secret(
+    cloud: &impl Cloud,
+    work: &Work,
+    token: Option<Secret>,
+    report: &Report,
+) -> Result<(), Failure> {
+    let id = &work.secret_id;
+    match (work.secret, token) {
+        (SecretWork::Create, Some(token)) => {
+            cloud.create_secret(id, &token).await?;
+            report.say(&format!("secret         {id}: made"));
+        }
+        (SecretWork::Replace, Some(token)) => {
+            cloud.replace_secret(id, &token).await?;
+            report.say(&format!("secret         {id}: has the new token"));
+        }
+        (SecretWork::Later, _) => {
+            report.warn(&format!("the secret {id} is not there: the first deployer up needs it."));
+        }
+        _ => report.say(&format!("secret         {id}: is there; --replace-token stores another")),
+    }
+    Ok(())
+}
+
+/// Makes the first API key and prints what the Vercel route needs. The key is in no other line, and kept nowhere.
+pub(super) async fn route(
+    cloud: &impl Cloud,
+    draft: &Draft<'_>,
+    work: &Work,
+    report: &Report,
+    args: &Args,
+) -> Result<(), Failure> {
+    let path = keys::keys_file(draft.path, &draft.file);
+    let shown = path.display();
+    let url = address(cloud, draft, work, report).await;
+    if keys::has_keys(&path)? {
+        report.say(&format!("API keys       {shown}: has some, none was made"));
+        report.data(&format!("BACKEND_API_URL={url}"));
+        report.say("A key that may stand in the path goes behind it, as /t/KEY; it was shown when it was made.");
+    } else {
+        let key = keys::new_key()?;
+        keys::add_line(&path, &keys::line_of(&args.key, &key, !args.header_key))?;
+        report.say(&format!("API keys       {shown}: the digest of a first key, for {}. Commit this file: every up carries it to the box.", args.key));
+        if args.header_key {
+            report.data(&format!("BACKEND_API_URL={url}\nAPI_KEY={}", key.expose()));
+        } else {
+            report.data(&format!("BACKEND_API_URL={url}/t/{}", key.expose()));
+        }
+        report.warn("that key is shown this once, and kept nowhere: put it into Vercel's environment now.");
+    }
+    if draft.file.model.adapter_revision.is_none() {
+        report.warn("model.adapter_revision is not set, and the model server does not start without it: deployer init --adapter-revision COMMIT.");
+    }
+    report.next("deployer doctor looks whether a deploy has all it needs.");
+    Ok(())
+}
+
+/// Where the service will be, or a word in its place while the box has no address.
+async fn address(cloud: &impl Cloud, draft: &Draft<'_>, work: &Work, report: &Report) -> String {
+    let gateway = &draft.file.gateway;
+    if gateway.profile == "tls" {
+        return gateway.url("");
+    }
+    let address = match cloud.instance(&work.instance_id).await {
+        Ok(instance) => instance.address,
+        Err(error) => {
+            report.warn(&format!("the box could not be looked at: {error}."));
+            None
+        }
+    };
+    address.map_or_else(
+        || {
+            report.warn("the box has no address now: ADDRESS stands for it. deployer url prints it once the box runs.");
+            gateway.url("ADDRESS")
+        },
+        |address| gateway.url(&address),
+    )
+}

@@ -1,0 +1,165 @@
+//! `init`: from an AWS account with a box to a configuration that `up` can work with. It makes what is missing, and
+//! replaces nothing unless that is said.
+
+mod look;
+mod make;
+mod token;
+
+use std::{fs, path::Path};
+
+use look::Work;
+
+use crate::{
+    aws::Aws,
+    cloud::Cloud,
+    config::{
+        self, File,
+        fill::{self, Filled, SHIPPED, Wish},
+    },
+    failure::Failure,
+    interrupt::Interrupt,
+    report::Report,
+};
+
+#[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+pub(super) struct Args {
+    /// The AWS region of the box
+    #[arg(long)]
+    region: Option<String>,
+    /// The box, i-...
+    #[arg(long, value_parser = instance)]
+    instance_id: Option<String>,
+    /// The registry of the images (default: this account's, in this region)
+    #[arg(long)]
+    registry: Option<String>,
+    /// The adapter's commit on Hugging Face
+    #[arg(long, value_name = "COMMIT", value_parser = commit)]
+    adapter_revision: Option<String>,
+    /// The value of an SSM parameter that the configuration refers to; as often as needed
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    parameter: Vec<(String, String)>,
+    /// Who the first API key is for
+    #[arg(long, value_name = "NAME", default_value = "vercel", value_parser = name)]
+    key: String,
+    /// The first API key comes in a header; without this it may stand in the path, as the Vercel route needs it
+    #[arg(long)]
+    header_key: bool,
+    /// Leave the Hugging Face token for later
+    #[arg(long, conflicts_with = "replace_token")]
+    no_token: bool,
+    /// Store another Hugging Face token
+    #[arg(long)]
+    replace_token: bool,
+    /// Overwrite what the configuration and the parameters say
+    #[arg(long)]
+    force: bool,
+}
+
+/// The configuration as it will be.
+struct Draft<'a> {
+    path: &'a Path,
+    /// The file is there already.
+    found: bool,
+    filled: Filled,
+    file: File,
+}
+
+pub(super) async fn run(path: &Path, report: &Report, interrupt: &Interrupt, args: &Args) -> Result<(), Failure> {
+    let draft = Draft::of(path, args)?;
+    let cloud = Aws::connect(&draft.file.region).await;
+    let work = look::look(&cloud, &draft, args).await?;
+    let token =
+        if work.secret.needs_token() { Some(token::read(report, interrupt, &work.secret_id).await?) } else { None };
+    finish(&cloud, &draft, &work, token, report, args).await
+}
+
+async fn finish(
+    cloud: &impl Cloud,
+    draft: &Draft<'_>,
+    work: &Work,
+    token: Option<crate::Secret>,
+    report: &Report,
+    args: &Args,
+) -> Result<(), Failure> {
+    make::configuration(draft, report)?;
+    make::parameters(cloud, work, report).await?;
+    make::secret(cloud, work, token, report).await?;
+    make::route(cloud, draft, work, report, args).await
+}
+
+impl<'a> Draft<'a> {
+    fn of(path: &'a Path, args: &Args) -> Result<Self, Failure> {
+        let (found, text) = match fs::read_to_string(path) {
+            Ok(text) => (true, text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => (false, SHIPPED.to_owned()),
+            Err(error) => {
+                return Err(Failure::usage(
+                    format!("{} cannot be read: {error}", path.display()),
+                    "Name the file with --config.",
+                ));
+            }
+        };
+        let filled = fill::fill(&text, &args.wishes(&text), args.force)?;
+        let file = config::parse(&filled.text, &path.display().to_string())?;
+        Ok(Self { path, found, filled, file })
+    }
+}
+
+impl Args {
+    /// What the file should say. Where it refers to a parameter, the parameter gets the value instead.
+    fn wishes(&self, text: &str) -> Vec<Wish> {
+        let refers = |table, key| fill::value_in(text, table, key).is_some_and(|value| value.starts_with("ssm:"));
+        [
+            ("", "region", &self.region),
+            ("box", "instance_id", &self.instance_id),
+            ("images", "registry", &self.registry),
+            ("model", "adapter_revision", &self.adapter_revision),
+        ]
+        .into_iter()
+        .filter_map(|(table, key, value)| {
+            let value = value.clone()?;
+            (!refers(table, key)).then_some(Wish { table, key, value })
+        })
+        .collect()
+    }
+}
+
+fn instance(text: &str) -> Result<String, String> {
+    if config::is_instance(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("an instance's id reads i-0123456789abcdef0".to_owned())
+    }
+}
+
+fn commit(text: &str) -> Result<String, String> {
+    let hex = text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if hex {
+        Ok(text.to_owned())
+    } else {
+        Err("a commit is 40 hexadecimal digits; a branch or tag may move".to_owned())
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if name.starts_with('/') && !value.trim().is_empty() => {
+            Ok((name.to_owned(), value.trim().to_owned()))
+        }
+        _ => Err("it must read /name/of/a/parameter=value".to_owned()),
+    }
+}
+
+/// As the gateway takes it.
+fn name(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if (1..=64).contains(&text.len()) && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("a key's name has letters, digits, dots, hyphens and underscores".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

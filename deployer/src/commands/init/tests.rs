@@ -1,0 +1,273 @@
+//! `init` against an account that writes down every call.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+};
+
+use clap::Parser;
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+use super::{Args, Draft, finish, look};
+use crate::{
+    cloud::{Agent, Checks, Cloud, CloudError, Identity, Ingress, Instance, State, Trouble},
+    config::keys,
+    failure::Failure,
+    report::Report,
+    secret::Secret,
+};
+
+const TOKEN: &str = "hf_canaryCANARYcanaryCANARY0123456789";
+const BOX: &str = "i-0123456789abcdef0";
+const REVISION: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// An account with a box.
+#[derive(Default)]
+struct Account {
+    parameters: RefCell<BTreeMap<String, String>>,
+    secrets: RefCell<BTreeSet<String>>,
+    /// What was written, in order.
+    calls: RefCell<Vec<String>>,
+}
+
+impl Account {
+    fn with(parameters: &[(&str, &str)], secrets: &[&str]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let account = Self::default();
+        account.parameters.borrow_mut().extend(parameters.iter().map(owned));
+        account.secrets.borrow_mut().extend(secrets.iter().map(|id| (*id).to_owned()));
+        account
+    }
+
+    fn call(&self, text: String) {
+        self.calls.borrow_mut().push(text);
+    }
+}
+
+fn unused(operation: &'static str) -> CloudError {
+    CloudError { trouble: Trouble::Other, operation, code: "not for init".to_owned(), message: String::new() }
+}
+
+impl Cloud for Account {
+    async fn identity(&self) -> Result<Identity, CloudError> {
+        Ok(Identity { account: "123456789012".to_owned(), arn: String::new() })
+    }
+    async fn instance(&self, id: &str) -> Result<Instance, CloudError> {
+        Ok(Instance {
+            id: id.to_owned(),
+            state: State::Stopped,
+            reason: None,
+            kind: String::new(),
+            zone: String::new(),
+            address: None,
+            elastic: false,
+            launched: None,
+            profile: None,
+            groups: Vec::new(),
+        })
+    }
+    async fn checks(&self, _: &str) -> Result<Checks, CloudError> {
+        Err(unused("DescribeInstanceStatus"))
+    }
+    async fn start(&self, _: &str) -> Result<(), CloudError> {
+        Err(unused("StartInstances"))
+    }
+    async fn stop(&self, _: &str) -> Result<(), CloudError> {
+        Err(unused("StopInstances"))
+    }
+    async fn agent(&self, _: &str) -> Result<Agent, CloudError> {
+        Err(unused("DescribeInstanceInformation"))
+    }
+    async fn ingress(&self, _: &[String]) -> Result<Vec<Ingress>, CloudError> {
+        Err(unused("DescribeSecurityGroups"))
+    }
+    async fn parameter(&self, name: &str) -> Result<Option<String>, CloudError> {
+        Ok(self.parameters.borrow().get(name).cloned())
+    }
+    async fn put_parameter(&self, name: &str, value: &str) -> Result<(), CloudError> {
+        self.call(format!("replace {name} {value}"));
+        self.parameters.borrow_mut().insert(name.to_owned(), value.to_owned());
+        Ok(())
+    }
+    async fn put_new_parameter(&self, name: &str, value: &str) -> Result<bool, CloudError> {
+        self.call(format!("put {name} {value}"));
+        Ok(self.parameters.borrow_mut().insert(name.to_owned(), value.to_owned()).is_none())
+    }
+    async fn delete_parameter(&self, _: &str) -> Result<(), CloudError> {
+        Err(unused("DeleteParameter"))
+    }
+    async fn has_secret(&self, id: &str) -> Result<bool, CloudError> {
+        Ok(self.secrets.borrow().contains(id))
+    }
+    async fn create_secret(&self, id: &str, value: &Secret) -> Result<(), CloudError> {
+        self.call(format!("create {id} {}", value.expose()));
+        Ok(())
+    }
+    async fn replace_secret(&self, id: &str, value: &Secret) -> Result<(), CloudError> {
+        self.call(format!("store {id} {}", value.expose()));
+        Ok(())
+    }
+}
+
+struct Laptop {
+    folder: TempDir,
+    path: PathBuf,
+}
+
+impl Laptop {
+    fn new(configuration: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deployment.toml");
+        if let Some(text) = configuration {
+            fs::write(&path, text).unwrap();
+        }
+        Self { folder, path }
+    }
+
+    fn init(&self, account: &Account, arguments: &[&str]) -> Result<(), Failure> {
+        let args = parsed(arguments);
+        let report = Report::new(true);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let draft = Draft::of(&self.path, &args)?;
+            let work = look::look(account, &draft, &args).await?;
+            let token = work.secret.needs_token().then(|| Secret::new(Zeroizing::new(TOKEN.to_owned())));
+            finish(account, &draft, &work, token, &report, &args).await
+        })
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(&self.path).unwrap_or_default()
+    }
+
+    fn files(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(self.folder.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    args: Args,
+}
+
+fn parsed(arguments: &[&str]) -> Args {
+    Line::try_parse_from(std::iter::once(&"init").chain(arguments)).map(|line| line.args).unwrap()
+}
+
+#[test]
+fn a_first_run_makes_everything_and_a_second_nothing() {
+    let (laptop, account) = (Laptop::new(None), Account::default());
+    laptop.init(&account, &["--region", "eu-west-1", "--instance-id", BOX, "--adapter-revision", REVISION]).unwrap();
+    let made = account.calls.take();
+    assert_eq!(
+        made,
+        [
+            format!("put /slm-ft-serving/ec2/instance-id {BOX}"),
+            "put /slm-ft-serving/ecr/registry 123456789012.dkr.ecr.eu-west-1.amazonaws.com".to_owned(),
+            format!("create extraction-gateway/hf-token {TOKEN}"),
+        ]
+    );
+    let text = laptop.text();
+    assert!(
+        text.contains("region = \"eu-west-1\"")
+            && text.contains(REVISION)
+            && text.contains("ssm:/slm-ft-serving/ec2/instance-id")
+    );
+    assert_eq!(laptop.files(), ["deployment.toml", "keys.txt"]);
+    let keys = fs::read_to_string(laptop.folder.path().join("keys.txt")).unwrap();
+    assert!(keys.starts_with("vercel ") && keys.ends_with(" path rate=10/s\n"), "{keys}");
+
+    account.secrets.borrow_mut().insert("extraction-gateway/hf-token".to_owned());
+    laptop.init(&account, &["--region", "eu-west-1", "--instance-id", BOX, "--adapter-revision", REVISION]).unwrap();
+    assert_eq!(account.calls.take(), Vec::<String>::new());
+    assert_eq!(laptop.text(), text);
+    assert_eq!(fs::read_to_string(laptop.folder.path().join("keys.txt")).unwrap(), keys);
+}
+
+#[test]
+fn what_a_person_wrote_stays_unless_that_is_overruled() {
+    let own = crate::config::fill::SHIPPED.replace("us-east-1", "eu-north-1");
+    let there = [("/slm-ft-serving/ec2/instance-id", "i-0aaaaaaaaaaaaaaaa"), ("/slm-ft-serving/ecr/registry", "r")];
+    let account = Account::with(&there, &["extraction-gateway/hf-token"]);
+    let laptop = Laptop::new(Some(&own));
+    let arguments = ["--region", "eu-west-1", "--instance-id", BOX];
+    laptop.init(&account, &arguments).unwrap();
+    assert_eq!((laptop.text(), account.calls.take().len()), (own, 0));
+    laptop.init(&account, &[&arguments[..], &["--force"]].concat()).unwrap();
+    assert_eq!(account.calls.take(), [format!("replace /slm-ft-serving/ec2/instance-id {BOX}")]);
+    assert!(laptop.text().contains("region = \"eu-west-1\""));
+}
+
+#[test]
+fn nothing_is_made_while_something_is_unknown() {
+    let (laptop, account) = (Laptop::new(None), Account::default());
+    let failure = laptop.init(&account, &[]).unwrap_err();
+    assert_eq!(failure.exit.code(), 2);
+    assert!(failure.what.contains("/slm-ft-serving/ec2/instance-id (box.instance_id)"), "{}", failure.what);
+    assert!(!failure.what.contains("registry"), "that one is known from the account: {}", failure.what);
+    assert_eq!((account.calls.take().len(), laptop.files().len()), (0, 0));
+}
+
+#[test]
+fn parameters_by_name_and_literals_in_the_file() {
+    let own = "region = \"eu-west-1\"\n[box]\ninstance_id = \"i-0aaaaaaaaaaaaaaaa\"\n[images]\nregistry = \"ssm:/r\"\n[secret]\nid = \"ssm:/s\"\n";
+    let (laptop, account) = (Laptop::new(Some(own)), Account::default());
+    laptop
+        .init(
+            &account,
+            &["--parameter", "/s=ours/token", "--parameter", "/r=r.example", "--instance-id", BOX, "--force"],
+        )
+        .unwrap();
+    assert_eq!(account.calls.take(), ["put /r r.example", "put /s ours/token", &format!("create ours/token {TOKEN}")]);
+    assert!(laptop.text().contains(BOX));
+}
+
+#[test]
+fn the_token_is_asked_for_only_where_one_is_needed() {
+    let secret = "extraction-gateway/hf-token";
+    let there = [("/slm-ft-serving/ec2/instance-id", BOX), ("/slm-ft-serving/ecr/registry", "r")];
+    for (secrets, argument, expected) in [
+        (&[secret][..], None, None),
+        (&[secret][..], Some("--replace-token"), Some(format!("store {secret} {TOKEN}"))),
+        (&[][..], Some("--replace-token"), Some(format!("create {secret} {TOKEN}"))),
+        (&[][..], Some("--no-token"), None),
+    ] {
+        let account = Account::with(&there, secrets);
+        Laptop::new(None).init(&account, argument.as_slice()).unwrap();
+        assert_eq!(account.calls.take(), Vec::from_iter(expected), "{argument:?}");
+    }
+}
+
+#[test]
+fn a_key_for_a_header_may_not_stand_in_a_path() {
+    let there = [("/slm-ft-serving/ec2/instance-id", BOX), ("/slm-ft-serving/ecr/registry", "r")];
+    let account = Account::with(&there, &["extraction-gateway/hf-token"]);
+    let laptop = Laptop::new(None);
+    laptop.init(&account, &["--key", "team-a", "--header-key"]).unwrap();
+    let path = keys::keys_file(&laptop.path, &Draft::of(&laptop.path, &parsed(&[])).unwrap().file);
+    let line = fs::read_to_string(path).unwrap();
+    assert!(line.starts_with("team-a ") && line.trim().split(' ').count() == 2, "{line}");
+}
+
+#[test]
+fn arguments_that_cannot_be_right_are_refused() {
+    for bad in [
+        &["--instance-id", "my-box"][..],
+        &["--adapter-revision", "main"],
+        &["--parameter", "x=y"],
+        &["--parameter", "/x="],
+        &["--key", "a b"],
+        &["--no-token", "--replace-token"],
+    ] {
+        assert!(Line::try_parse_from(std::iter::once(&"init").chain(bad)).is_err(), "{bad:?}");
+    }
+}

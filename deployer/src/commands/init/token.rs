@@ -1,0 +1,59 @@
+//! The Hugging Face token, on its way from a hidden prompt or a pipe to Secrets Manager: it is never an argument, a
+//! file, a log line or part of an error.
+
+use crate::{failure::Failure, interrupt::Interrupt, report::Report, secret::Secret};
+
+/// Reads it and looks at its shape, which is all that can be known of it here.
+pub(super) async fn read(report: &Report, interrupt: &Interrupt, secret_id: &str) -> Result<Secret, Failure> {
+    let question = format!("Hugging Face token for the secret {secret_id} (it is not shown): ");
+    let token = tokio::select! {
+        token = report.secret(&question) => token,
+        () = interrupt.wait() => Err(std::io::ErrorKind::Interrupted.into()),
+    };
+    let token = token.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::Interrupted {
+            return Failure::interrupted("interrupted before anything was changed", "deployer init begins again.");
+        }
+        Failure::usage(format!("no token could be read: {}", error.kind()), HOW)
+    })?;
+    if has_shape(token.expose()) {
+        return Ok(token);
+    }
+    let what = if token.expose().is_empty() {
+        "no token came; nothing was changed"
+    } else {
+        "what came is no Hugging Face token (hf_, then 20 to 200 letters and digits); nothing was changed"
+    };
+    Err(Failure::usage(what, HOW))
+}
+
+const HOW: &str = "Paste it at the prompt, or pipe it: deployer init < FILE. A token with the right to read is made at \
+                   https://huggingface.co/settings/tokens. --no-token leaves the secret for later.";
+
+/// The shape that the host insists on, too.
+fn has_shape(text: &str) -> bool {
+    text.strip_prefix("hf_")
+        .is_some_and(|rest| (20..=200).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_shape;
+
+    #[test]
+    fn shapes() {
+        let good = format!("hf_{}", "a1".repeat(17));
+        for (text, expected) in [
+            (good.as_str(), true),
+            ("", false),
+            ("hf_", false),
+            ("hf_short", false),
+            (&good.replace("hf_", "sk_"), false),
+            (&good.replace("1a", "1 a"), false),
+            (&format!("{good}\n{good}"), false),
+            (&format!("hf_{}", "a".repeat(201)), false),
+        ] {
+            assert_eq!(has_shape(text), expected, "{} bytes", text.len());
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `logs`: the services' own lines, once or until Ctrl-C.
+
+use std::time::Duration;
+
+use super::ServiceName;
+use crate::{
+    apply::{
+        command::{self, LOOK_SECONDS},
+        wait,
+    },
+    exit::Exit,
+    failure::Failure,
+    script::Action,
+    site::{Ports, Site},
+};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Go on until Ctrl-C
+    #[arg(long, short)]
+    follow: bool,
+    /// Only this one
+    #[arg(long, value_enum)]
+    service: Option<ServiceName>,
+    /// At most so many lines, the newest
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    lines: u32,
+}
+
+pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+    super::running(site).await?;
+    let mut since: Option<String> = None;
+    loop {
+        let action = Action::Logs { service: args.service.map(Into::into), lines: args.lines, since: since.clone() };
+        let report = command::run(site, "logs", &action, LOOK_SECONDS).await?;
+        if report.outcome.exit_code() != 0 {
+            return Err(Failure {
+                lines: report.last_log_lines,
+                ..Failure::unchanged(report.message, "Run deployer status.")
+            });
+        }
+        report.last_log_lines.iter().for_each(|line| site.report.data(line));
+        since = report.cursor().filter(|cursor| !cursor.is_empty()).or(since);
+        if !args.follow {
+            break;
+        }
+        // Each look is a command on the host: not more often than a person reads.
+        wait(Duration::from_secs(2), site.interrupt).await;
+        if site.interrupt.came() {
+            return Err(Failure::new(
+                Exit::Interrupted,
+                "interrupted; nothing was changed",
+                "deployer logs -f goes on.",
+            ));
+        }
+    }
+    site.report.next("deployer logs -f shows new lines as they come.");
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! The commands, one file each: what is asked for, what is looked at, what is printed. The work is done elsewhere.
+
+mod autostop;
+mod cost;
+mod doctor;
+mod down;
+mod init;
+mod logs;
+mod plan;
+mod policy;
+mod releases;
+mod restart;
+mod rollback;
+mod smoke;
+mod status;
+mod unlock;
+mod up;
+mod url;
+mod versions;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{
+    aws::Aws,
+    config::{self, DEFAULT_PATH, Settings, Written},
+    failure::Failure,
+    interrupt::Interrupt,
+    report::Report,
+    script::Service,
+    site::Site,
+};
+
+/// Starts the GPU box, deploys the extraction stack on it, watches it, rolls it back and stops it.
+///
+/// Data goes to standard output, everything else to standard error. Exit codes: 0 done, 1 failed and nothing changed,
+/// 2 usage or configuration, 3 failed and rolled back, 4 the host needs a person, 5 somebody else is at work,
+/// 130 interrupted.
+#[derive(Parser)]
+#[command(name = "deployer", version)]
+pub struct Cli {
+    /// The configuration
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fill in the configuration; make what is missing of parameters, the token's secret and a first API key
+    Init(init::Args),
+    /// Look for what a deploy lacks, and say how to mend it
+    Doctor(doctor::Args),
+    /// Say what `up` would do
+    Plan(plan::Args),
+    /// Start the box where needed, deploy, verify; back to the release before if that fails
+    Up(up::Args),
+    /// Drain running work, stop the services, stop the box
+    Down(down::Args),
+    /// Show what is there
+    Status(status::Args),
+    /// Show the services' logs
+    Logs(logs::Args),
+    /// Start a service again and verify
+    Restart(restart::Args),
+    /// List the last releases
+    Releases(releases::Args),
+    /// Go back to an earlier release and verify
+    Rollback(rollback::Args),
+    /// Take the lock from a run that is dead
+    Unlock(unlock::Args),
+    /// Stop the box by itself when it is idle
+    Autostop(autostop::Args),
+    /// Print the line with the address that the Vercel route needs
+    Url(url::Args),
+    /// Ask the service from outside, as its clients do
+    Smoke(smoke::Args),
+    /// Say what the box costs: an hour, so far, at rest
+    Cost(cost::Args),
+    /// Print the IAM policies that are needed, and no more
+    Policy(policy::Args),
+}
+
+/// For a person, or for a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For a person
+    #[default]
+    Text,
+    /// For a program
+    Json,
+}
+
+/// A service that can be named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ServiceName {
+    /// The gateway
+    Gateway,
+    /// The model server
+    Vllm,
+}
+
+impl From<ServiceName> for Service {
+    fn from(name: ServiceName) -> Self {
+        match name {
+            ServiceName::Gateway => Self::Gateway,
+            ServiceName::Vllm => Self::Vllm,
+        }
+    }
+}
+
+/// Runs a command.
+pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(), Failure> {
+    let command = match cli.command {
+        Command::Init(args) => return init::run(&cli.config, report, interrupt, &args).await,
+        Command::Policy(args) => return policy::run(&Written::read(&cli.config)?, report, &args),
+        Command::Smoke(args) if args.says_where() => return smoke::run_there(report, interrupt, &args).await,
+        command => command,
+    };
+    let written = Written::read(&cli.config)?;
+    let aws = Aws::connect(&written.file.region).await;
+    let command = match command {
+        Command::Doctor(args) => return doctor::run(written, aws, report, interrupt, &args).await,
+        command => command,
+    };
+    let settings: Settings = config::resolve(&written, &aws, config::operator()).await?;
+    let ports = aws.with_host(&settings);
+    let site = Site { written, settings, ports, report, interrupt };
+    match command {
+        // They went their way above.
+        Command::Doctor(_) | Command::Init(_) | Command::Policy(_) => Ok(()),
+        Command::Plan(args) => plan::run(&site, &args).await,
+        Command::Up(args) => up::run(&site, &args).await,
+        Command::Down(args) => down::run(&site, &args).await,
+        Command::Status(args) => status::run(&site, &args).await,
+        Command::Logs(args) => logs::run(&site, &args).await,
+        Command::Restart(args) => restart::run(&site, &args).await,
+        Command::Releases(args) => releases::run(&site, &args).await,
+        Command::Rollback(args) => rollback::run(&site, &args).await,
+        Command::Unlock(args) => unlock::run(&site, &args).await,
+        Command::Autostop(args) => autostop::run(&site, &args).await,
+        Command::Url(args) => url::run(&site, &args).await,
+        Command::Smoke(args) => smoke::run(&site, &args).await,
+        Command::Cost(args) => cost::run(&site, &args).await,
+    }
+}
+
+/// JSON for a program, readable for a person too.
+fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map_err(|error| {
+        Failure::unchanged(format!("the answer could not be written as JSON: {error}"), "Report this.")
+    })
+}
+
+/// For commands that need a running host.
+async fn running<P: crate::site::Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
+    let instance = crate::apply::boot::look(site).await?;
+    if instance.state != crate::cloud::State::Running {
+        return Err(Failure::unchanged(
+            format!("the box is {}; nothing was asked of it", instance.state),
+            "deployer up starts it.",
+        ));
+    }
+    if site.ports.agent(&instance.id).await? != crate::cloud::Agent::Online {
+        return Err(Failure::unchanged(
+            "the box runs, but its SSM agent does not answer; nothing was asked of it",
+            "Wait a minute after a start; otherwise deployer doctor looks why.",
+        ));
+    }
+    Ok(())
+}

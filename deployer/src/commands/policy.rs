@@ -1,0 +1,69 @@
+//! `policy`: what IAM has to allow, from the configuration alone. It asks AWS nothing and needs no credentials.
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use super::json as written_out;
+use crate::{
+    config::{Text, Written},
+    failure::Failure,
+    policy,
+    report::Report,
+};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Whose (default: all three, as one object)
+    #[arg(value_enum)]
+    whose: Option<Whose>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Whose {
+    /// Who runs deployer day by day
+    Operator,
+    /// What `deployer init` needs beside that, once
+    Init,
+    /// The box's role
+    Instance,
+}
+
+pub(super) fn run(written: &Written, report: &Report, args: &Args) -> Result<(), Failure> {
+    let file = &written.file;
+    let text = match args.whose {
+        Some(Whose::Operator) => written_out(&policy::operator(file))?,
+        Some(Whose::Init) => written_out(&policy::init(file))?,
+        Some(Whose::Instance) => written_out(&policy::instance(file))?,
+        None => written_out(&all(written))?,
+    };
+    report.data(&text);
+    let root = matches!(&file.machine.document, Text::Literal(name) if name == "AWS-RunShellScript");
+    if root && args.whose != Some(Whose::Instance) {
+        report.warn(
+            "box.document is AWS-RunShellScript: whoever has the operator's policy can run anything as root on the box. \
+             The stack's own document (ProgramSha256 in config/README.md) runs the deployer's programs alone.",
+        );
+    }
+    let gaps = placeholders(&text);
+    report.next(&if gaps.is_empty() {
+        "deployer policy operator | aws iam put-user-policy --user-name ... --policy-name deployer --policy-document file:///dev/stdin"
+            .to_owned()
+    } else {
+        format!("Put in what only AWS knows: {}.", gaps.join(", "))
+    });
+    Ok(())
+}
+
+fn all(written: &Written) -> Value {
+    let file = &written.file;
+    json!({"operator": policy::operator(file), "init": policy::init(file), "instance": policy::instance(file)})
+}
+
+/// What stands in pointed brackets, each once.
+fn placeholders(text: &str) -> Vec<String> {
+    let mut gaps: Vec<String> =
+        text.split('<').skip(1).filter_map(|after| after.split_once('>')).map(|(gap, _)| format!("<{gap}>")).collect();
+    gaps.sort();
+    gaps.dedup();
+    gaps
+}

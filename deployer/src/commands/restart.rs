@@ -1,0 +1,46 @@
+//! `restart`: a service started again, and verified.
+
+use super::ServiceName;
+use crate::{
+    apply::{StopOnFailure, apply, observe},
+    approval::approve,
+    failure::Failure,
+    plan::{Plan, Work},
+    site::{Ports, Site},
+};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Only this one
+    #[arg(long, value_enum)]
+    service: Option<ServiceName>,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+    super::running(site).await?;
+    let (report, _) = observe::ask(site).await?;
+    let release = report.release.ok_or_else(|| {
+        Failure::unchanged("there is no release on the host; nothing was changed", "Run deployer up first.")
+    })?;
+    let (what, outage) = match args.service {
+        Some(ServiceName::Gateway) => ("gateway", "the gateway for seconds; the model stays loaded"),
+        Some(ServiceName::Vllm) => ("vllm", "about 6 min of model load"),
+        None => ("gateway and vllm", "about 6 min of model load"),
+    };
+    let lines = vec![
+        format!("Plan for {} (release {release}):", site.settings.name),
+        format!("  restart  {what}"),
+        format!("  outage   {outage}"),
+    ];
+    let plan = Plan { work: Work::Restart { service: args.service.map(Into::into) }, lines };
+    let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
+    let applied = apply(site, &approved, StopOnFailure::No).await?;
+    if let Some(report) = applied.report {
+        site.report.say(&report.message);
+    }
+    site.report.next("deployer status shows what is there.");
+    Ok(())
+}

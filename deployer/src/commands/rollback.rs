@@ -1,0 +1,81 @@
+//! `rollback`: an earlier release, which is still on the host, serves again.
+
+use crate::{
+    apply::{StopOnFailure, apply, command, command::LOOK_SECONDS},
+    approval::approve,
+    config::ConfigHash,
+    failure::Failure,
+    plan::{Plan, Work},
+    script::{Action, facts::Release, script},
+    site::{Ports, Site},
+};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The number of the release (default: the last good one before the current)
+    #[arg(long, value_name = "N")]
+    to: Option<u32>,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Print the plan, and the script that would run on the host; change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+    super::running(site).await?;
+    let report = command::run(site, "releases", &Action::Releases, LOOK_SECONDS).await?;
+    let ledger = report.releases();
+    let target = args.to.or_else(|| {
+        let good = |release: &&Release| release.outcome == "good" && Some(release.release) < report.release;
+        ledger.iter().filter(good).map(|release| release.release).max()
+    });
+    let entry = |number: Option<u32>| ledger.iter().rev().find(|release| Some(release.release) == number);
+    let plan = Plan {
+        work: Work::Rollback { to: args.to },
+        lines: lines(site, report.release, target, entry(report.release), entry(target)),
+    };
+    if args.dry_run {
+        plan.lines.iter().for_each(|line| site.report.say(line));
+        site.report.data(&script(&Action::Rollback { to: args.to }, &site.settings.host()).masked());
+        site.report.next("Nothing was changed. deployer rollback does it.");
+        return Ok(());
+    }
+    let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
+    let applied = apply(site, &approved, StopOnFailure::No).await?;
+    if let Some(report) = &applied.report {
+        site.report.say(&report.message);
+    }
+    if let Some(url) = &applied.url {
+        site.report.data(url);
+    }
+    site.report.next("deployer status shows what serves; deployer up deploys the wanted release again.");
+    Ok(())
+}
+
+fn lines<P>(
+    site: &Site<'_, P>,
+    now: Option<u32>,
+    target: Option<u32>,
+    from: Option<&Release>,
+    to: Option<&Release>,
+) -> Vec<String> {
+    let number = |release: Option<u32>| release.map_or_else(|| "none".to_owned(), |number| number.to_string());
+    let model = |release: &Release| {
+        (release.vllm.clone(), ConfigHash::parse(&release.config_hash).map(|hash| (hash.vllm, hash.compose)))
+    };
+    let same_model = matches!((from, to), (Some(from), Some(to)) if model(from) == model(to));
+    let what = to.map_or_else(
+        || "not in the ledger; the host decides".to_owned(),
+        |to| format!("commit {}, deployed by {}, {}", to.commit, to.operator, to.outcome),
+    );
+    vec![
+        format!("Plan for {} ({}, {}):", site.settings.name, site.settings.instance_id, site.settings.region),
+        format!("  release  {} -> {} ({what})", number(now), number(target)),
+        format!(
+            "  outage   {}",
+            if same_model { "the gateway for seconds; the model stays loaded" } else { "about 6 min of model load" }
+        ),
+    ]
+}

@@ -1,0 +1,134 @@
+//! `smoke`: the service seen from outside, from this machine, with a key like any client's.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::{Format, json as written_out};
+use crate::{
+    apply::boot,
+    cloud::State,
+    failure::Failure,
+    interrupt::Interrupt,
+    report::Report,
+    secret::Secret,
+    site::{Ports, Site},
+    smoke::{self, Finding, Target, Url, Verdict},
+};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The service's address (default: that of the box); with it nothing is asked of AWS and the configuration
+    #[arg(long)]
+    url: Option<String>,
+    /// A file with an API key, alone on one line
+    #[arg(long, value_name = "FILE")]
+    api_key_file: Option<PathBuf>,
+    /// An origin whose pages must be allowed to call (default: the first of `gateway.cors_origins`)
+    #[arg(long)]
+    origin: Option<String>,
+    /// A note that takes longer is a failure
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=60))]
+    max_seconds: u64,
+    /// For whom to write
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Args {
+    /// Without AWS.
+    pub(super) const fn says_where(&self) -> bool {
+        self.url.is_some()
+    }
+}
+
+/// Asks the address that was given.
+pub(super) async fn run_there(report: &Report, interrupt: &Interrupt, args: &Args) -> Result<(), Failure> {
+    let url = args.url.clone().unwrap_or_default();
+    ask(report, interrupt, args, &url, args.origin.clone()).await
+}
+
+/// Asks the box's own address.
+pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+    let instance = boot::look(site).await?;
+    if instance.state != State::Running {
+        return Err(Failure::unchanged(
+            format!("the box is {}; nothing answers", instance.state),
+            "deployer up starts it.",
+        ));
+    }
+    let url = super::url::of(&site.settings, &instance)?;
+    // Of `https://*.example.org` any name will do.
+    let configured = site.settings.gateway.cors_origins.first().map(|origin| origin.replace('*', "smoke"));
+    ask(site.report, site.interrupt, args, &url, args.origin.clone().or(configured)).await
+}
+
+async fn ask(
+    report: &Report,
+    interrupt: &Interrupt,
+    args: &Args,
+    url: &str,
+    origin: Option<String>,
+) -> Result<(), Failure> {
+    let url = Url::parse(url).map_err(|why| {
+        Failure::usage(format!("the service's address is refused: {why}"), "Correct --url or gateway.domain.")
+    })?;
+    let key = args.api_key_file.as_ref().map(key_of).transpose()?;
+    if url.in_the_clear() {
+        report.warn("plain HTTP: whoever is between here and the box can read the note and the key. The profile tls (deployer/README.md) puts HTTPS in front.");
+    }
+    let target = Target { url, key, origin, slowest: Duration::from_secs(args.max_seconds) };
+    let heard = |finding: &Finding| {
+        if args.format == Format::Text {
+            report.data(&line(finding));
+        }
+    };
+    let findings = tokio::select! {
+        findings = smoke::run(&target, heard) => findings?,
+        () = interrupt.wait() => return Err(Failure::interrupted("interrupted; nothing was changed", "deployer smoke asks again.")),
+    };
+    let failed: Vec<&str> =
+        findings.iter().filter(|finding| finding.verdict == Verdict::Failed).map(|finding| finding.check).collect();
+    if args.format == Format::Json {
+        report.data(&written_out(&json!({"url": target.url.text(), "passed": failed.is_empty(), "checks": findings}))?);
+    }
+    if failed.is_empty() {
+        report.next("deployer url prints the line for Vercel.");
+        return Ok(());
+    }
+    Err(Failure::unchanged(
+        format!("failed from outside: {}", failed.join(", ")),
+        if failed == ["health"] && findings.len() == 1 {
+            "Look whether the port is open to this machine (AllowedCidr, deployer doctor) and the box serves (deployer status)."
+        } else {
+            "deployer status shows the services, deployer logs what they say; deployer rollback goes back."
+        },
+    ))
+}
+
+fn line(finding: &Finding) -> String {
+    let mark = match finding.verdict {
+        Verdict::Passed => "ok  ",
+        Verdict::Odd => "odd ",
+        Verdict::Failed => "FAIL",
+    };
+    let took = finding.milliseconds.map_or_else(String::new, |took| format!(" ({took} ms)"));
+    format!("{mark} {:<10} {}{took}", finding.check, finding.found)
+}
+
+fn key_of(path: &PathBuf) -> Result<Secret, Failure> {
+    let shown = path.display();
+    let text = fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("{shown} cannot be read: {error}"), "Name a file with an API key in --api-key-file.")
+    })?;
+    let text = Zeroizing::new(text);
+    // A line of the key file holds a name and a digest, which is no key.
+    if text.split_whitespace().count() != 1 {
+        return Err(Failure::usage(
+            format!("{shown} does not hold one API key, alone"),
+            "Put the key itself there: the one that deployer init or gateway hash-key showed, not the line of its digest.",
+        ));
+    }
+    Ok(Secret::new(text))
+}

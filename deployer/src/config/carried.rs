@@ -1,0 +1,165 @@
+//! The repository's files and the settings that travel to the host, and the hash that says whether they changed.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    fs,
+    path::Path,
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{Settings, Written};
+use crate::{
+    failure::Failure,
+    script::{ComposeEnv, HostFile},
+};
+
+/// What travels with a deploy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// `docker-compose.yml`, `config/`, `keys.txt`.
+    pub files: Vec<HostFile>,
+    /// Settings for the compose file.
+    pub env: ComposeEnv,
+    /// Of all of it, in parts.
+    pub hash: ConfigHash,
+}
+
+/// Whether a setting changed, told apart by what it restarts. On the host it is one opaque word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigHash {
+    /// Of docker-compose.yml: which services it restarts is for compose to say.
+    pub compose: String,
+    /// Of the model server's settings.
+    pub vllm: String,
+    /// Of the gateway's settings and files.
+    pub gateway: String,
+}
+
+impl ConfigHash {
+    /// Reads what [`fmt::Display`] wrote; `None` for what another program wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let mut part = |prefix: &str| parts.next()?.strip_prefix(prefix).map(str::to_owned);
+        Some(Self { compose: part("c.")?, vllm: part("v.")?, gateway: part("g.")? })
+    }
+}
+
+impl fmt::Display for ConfigHash {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "c.{}-v.{}-g.{}", self.compose, self.vllm, self.gateway)
+    }
+}
+
+impl Carried {
+    /// Reads the files beside the configuration.
+    pub fn gather(written: &Written, settings: &Settings) -> Result<Self, Failure> {
+        let root = written.root();
+        let compose = read(&root.join("docker-compose.yml"), "Run this in the repository.")?;
+        let mut own =
+            vec![("config/gateway.toml", read(&root.join("config/gateway.toml"), "Run this in the repository.")?)];
+        if settings.gateway.profile == "tls" {
+            own.push(("config/Caddyfile", read(&root.join("config/Caddyfile"), "Run this in the repository.")?));
+        }
+        let keys = written.folder().join(&settings.gateway.keys_file);
+        own.push(("keys.txt", checked_keys(read(&keys, "Make a first API key with deployer init.")?, &keys)?));
+        let (vllm, gateway) = (vllm_env(settings), gateway_env(settings));
+        let hash = ConfigHash {
+            compose: hash(&[&compose]),
+            vllm: hash(&[format!("{vllm:?}").as_bytes()]),
+            gateway: hash(
+                &own.iter()
+                    .map(|(_, content)| content.as_slice())
+                    .chain([format!("{gateway:?}").as_bytes()])
+                    .collect::<Vec<_>>(),
+            ),
+        };
+        let env = ComposeEnv::new(vllm.into_iter().chain(gateway).collect()).map_err(|error| carry(&error))?;
+        let mut files = vec![HostFile::new("docker-compose.yml", 0o644, compose).map_err(|error| carry(&error))?];
+        for (name, content) in own {
+            files.push(HostFile::new(name, 0o644, content).map_err(|error| carry(&error))?);
+        }
+        Ok(Self { files, env, hash })
+    }
+}
+
+fn read(path: &Path, next: &str) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display()), next))
+}
+
+/// A key that lies there by mistake must not leave this machine.
+fn checked_keys(content: Vec<u8>, path: &Path) -> Result<Vec<u8>, Failure> {
+    let bad = |line: usize| {
+        Failure::usage(
+            format!("{}: line {line} does not read `name sha256-hex`", path.display()),
+            "gateway hash-key makes such a line; the key itself must not stand there.",
+        )
+    };
+    let text = std::str::from_utf8(&content).map_err(|_| bad(1))?;
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let digest = line.split_whitespace().nth(1).unwrap_or_default();
+        if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(bad(index + 1));
+        }
+    }
+    Ok(content)
+}
+
+fn carry(error: &crate::script::CarryError) -> Failure {
+    Failure::usage(error.to_string(), "Correct config/deployment.toml.")
+}
+
+fn hash(parts: &[&[u8]]) -> String {
+    let mut sha = Sha256::new();
+    for part in parts {
+        sha.update(part.len().to_le_bytes());
+        sha.update(part);
+    }
+    sha.finalize().iter().take(6).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn vllm_env(settings: &Settings) -> BTreeMap<String, String> {
+    let (model, revisions) = (&settings.model, &settings.revisions);
+    [
+        ("VLLM_BASE_MODEL", revisions.base.clone()),
+        ("VLLM_BASE_REVISION", revisions.base_revision.clone()),
+        ("VLLM_ADAPTER", revisions.adapter.clone()),
+        ("VLLM_ADAPTER_REVISION", revisions.adapter_revision.clone()),
+        ("VLLM_SERVED_NAME", model.served_name.clone()),
+        ("VLLM_MAX_MODEL_LEN", model.max_model_len.to_string()),
+        ("VLLM_MAX_NUM_SEQS", model.max_num_seqs.to_string()),
+        ("VLLM_MAX_QUEUED_REQS", model.max_queued_reqs.to_string()),
+        ("VLLM_GPU_MEMORY_UTILIZATION", model.gpu_memory_utilization.to_string()),
+        ("VLLM_MAX_LORA_RANK", model.max_lora_rank.to_string()),
+        ("VLLM_QUANTIZATION", model.quantization.clone()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+fn gateway_env(settings: &Settings) -> BTreeMap<String, String> {
+    let gateway = &settings.gateway;
+    let mut env: BTreeMap<String, String> = [
+        ("COMPOSE_PROFILES", gateway.profile.clone()),
+        ("GATEWAY_BIND", gateway.bind.clone()),
+        ("GATEWAY_PORT", gateway.port.to_string()),
+        ("API_KEYS_FILE", "./keys.txt".to_owned()),
+        ("CORS_ORIGINS", gateway.cors_origins.join(",")),
+        ("DOMAIN", gateway.domain.clone()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect();
+    env.extend(gateway.env.clone());
+    env
+}

@@ -1,0 +1,83 @@
+//! What a configuration must be like beyond its types.
+
+use super::{File, Text};
+use crate::failure::Failure;
+
+pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
+    let bad = |key: &str, must: &str| {
+        Err(Failure::usage(
+            format!("{shown}: {key} {must}"),
+            "Correct it, or let deployer init fill it in; deployer/README.md has the table of settings.",
+        ))
+    };
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if file.name.is_empty() || !plain(&file.name) {
+        return bad("name", "must be of letters, digits, - and _");
+    }
+    if !is_region(&file.region) {
+        return bad("region", "must name an AWS region, such as us-east-1; there is no default");
+    }
+    if let Text::Literal(id) = &file.machine.instance_id
+        && !is_instance(id)
+    {
+        return bad("box.instance_id", "must read i-0123456789abcdef0, or be a reference (ssm:/...)");
+    }
+    if let Text::Literal(registry) = &file.images.registry
+        && registry.is_empty()
+    {
+        return bad("images.registry", "must name the registry: ACCOUNT.dkr.ecr.REGION.amazonaws.com");
+    }
+    if !matches!(file.gateway.profile.as_str(), "gpu" | "tls") {
+        return bad("gateway.profile", "must be gpu or tls");
+    }
+    if file.gateway.profile == "tls" && file.gateway.domain.is_empty() {
+        return bad("gateway.domain", "must be set for the profile tls");
+    }
+    // It becomes part of an address that must not end in `/`, nor begin twice with https.
+    if !is_host(&file.gateway.domain) {
+        return bad(
+            "gateway.domain",
+            "must be a name such as notes.example.org: no https://, no port, no / at the end",
+        );
+    }
+    if file.gateway.cors_origins.iter().any(|origin| origin.ends_with('/') || !origin.starts_with("http")) {
+        return bad(
+            "gateway.cors_origins",
+            "must be origins such as https://example.org, without a path or a / at the end",
+        );
+    }
+    if !(0.1..=0.99).contains(&file.model.gpu_memory_utilization) {
+        return bad("model.gpu_memory_utilization", "must lie between 0.1 and 0.99");
+    }
+    if file.wait.capacity_pause_seconds == 0 || file.autostop.idle_minutes == 0 {
+        return bad("wait.capacity_pause_seconds and autostop.idle_minutes", "must be at least 1");
+    }
+    // What SSM itself takes.
+    if !(30..=2_592_000).contains(&file.wait.delivery_seconds) || !(5..=172_800).contains(&file.wait.deploy_seconds) {
+        return bad("wait", "delivery_seconds must be at least 30, deploy_seconds between 5 and 172800");
+    }
+    Ok(())
+}
+
+/// Such as `us-east-1`, `us-gov-west-1`.
+fn is_region(text: &str) -> bool {
+    let mut parts = text.rsplit('-');
+    let number = parts.next().is_some_and(|part| part.len() == 1 && part.bytes().all(|byte| byte.is_ascii_digit()));
+    let words = parts.clone().count();
+    number
+        && (2..=3).contains(&words)
+        && parts.all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
+}
+
+/// Empty, or a name of the DNS.
+fn is_host(text: &str) -> bool {
+    let label = |label: &str| {
+        let plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        (1..=63).contains(&label.len()) && plain && !label.starts_with('-') && !label.ends_with('-')
+    };
+    text.is_empty() || text.split('.').all(label)
+}
+
+pub(crate) fn is_instance(text: &str) -> bool {
+    text.strip_prefix("i-").is_some_and(|hex| hex.len() >= 8 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}

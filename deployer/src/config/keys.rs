@@ -1,0 +1,103 @@
+//! The file of API keys' digests that travels with a deploy. A key itself is never in it.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::{File, Written};
+use crate::{failure::Failure, secret::Secret};
+
+/// As long as the gateway's own.
+const KEY_BYTES: usize = 32;
+
+/// Where the digests lie.
+#[must_use]
+pub fn keys_file(path: &Path, file: &File) -> PathBuf {
+    Written { file: file.clone(), path: path.to_owned() }.folder().join(&file.gateway.keys_file)
+}
+
+/// Has somebody made a key?
+pub fn has_keys(path: &Path) -> Result<bool, Failure> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(text.lines().map(str::trim).any(|line| !line.is_empty() && !line.starts_with('#'))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(unusable(path, &error)),
+    }
+}
+
+/// A new key of 256 random bits.
+pub fn new_key() -> Result<Secret, Failure> {
+    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(|error| {
+        Failure::unchanged(format!("this machine gives no random numbers: {error}"), "Run this on another machine.")
+    })?;
+    Ok(Secret::new(Zeroizing::new(hex(bytes.as_slice()))))
+}
+
+/// The line of a key: its digest, and whether the key may stand in the path.
+#[must_use]
+pub fn line_of(name: &str, key: &Secret, in_path: bool) -> String {
+    let digest = hex(&Sha256::digest(key.expose().as_bytes()));
+    // Others' logs keep a path, so that such a key may become known: it gets a low rate.
+    format!("{name} {digest}{}", if in_path { " path rate=10/s" } else { "" })
+}
+
+/// Adds a line.
+pub fn add_line(path: &Path, line: &str) -> Result<(), Failure> {
+    let mut file =
+        OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(|error| unusable(path, &error))?;
+    writeln!(file, "{line}").map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::unchanged(format!("{} cannot be used: {error}", path.display()), "Make it readable and writable for you.")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::{add_line, has_keys, line_of, new_key};
+    use crate::secret::Secret;
+
+    #[test]
+    fn a_line_holds_the_digest_of_the_key_and_not_the_key() {
+        let key = Secret::new(Zeroizing::new("abc".to_owned()));
+        let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(line_of("vercel", &key, false), format!("vercel {digest}"));
+        assert_eq!(line_of("vercel", &key, true), format!("vercel {digest} path rate=10/s"));
+    }
+
+    #[test]
+    fn keys_are_long_and_differ() {
+        let (one, other) = (new_key().unwrap(), new_key().unwrap());
+        assert_eq!(one.expose().len(), 64);
+        assert_ne!(one.expose(), other.expose());
+    }
+
+    #[test]
+    fn a_file_without_a_line_has_no_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.txt");
+        assert!(!has_keys(&path).unwrap());
+        std::fs::write(&path, "# none yet\n\n").unwrap();
+        assert!(!has_keys(&path).unwrap());
+        add_line(&path, "vercel 00").unwrap();
+        assert!(has_keys(&path).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "# none yet\n\nvercel 00\n");
+    }
+}

@@ -1,0 +1,81 @@
+//! The configuration: read from config/deployment.toml, references resolved, checked. This room alone reads the
+//! environment and the repository's files; it never prints and changes nothing.
+
+mod carried;
+mod check;
+pub mod file;
+pub mod fill;
+pub mod keys;
+mod names;
+mod operator;
+mod reference;
+mod settings;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+pub use carried::{Carried, ConfigHash};
+pub use file::File;
+pub use names::own_parameters;
+pub use operator::{commit, no_color, operator};
+pub use reference::Text;
+pub use settings::{ImageSettings, Settings, resolve};
+
+pub(crate) use check::is_instance;
+
+use crate::failure::Failure;
+
+/// Where the configuration is, unless `--config` says otherwise.
+pub const DEFAULT_PATH: &str = "config/deployment.toml";
+
+/// The file as it is written, and where it lies.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// What it says.
+    pub file: File,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+impl Written {
+    /// Reads and checks the file.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let shown = path.display();
+        let text = fs::read_to_string(path).map_err(|error| {
+            Failure::usage(
+                format!("{shown} cannot be read: {error}"),
+                "Run this in the repository, or name the file with --config.",
+            )
+        })?;
+        Ok(Self { file: parse(&text, &shown.to_string())?, path: path.to_owned() })
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    /// The repository's root, where docker-compose.yml lies: the folder above.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.folder().join("..")
+    }
+}
+
+/// Reads the text of a configuration.
+pub fn parse(text: &str, shown: &str) -> Result<File, Failure> {
+    let file: File = toml::from_str(text).map_err(|error| {
+        Failure::usage(
+            format!("{shown} is not understood: {}", error.to_string().trim_end()),
+            "Correct it; deployer/README.md has the table of settings.",
+        )
+    })?;
+    check::check(&file, shown)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+//! The SSM parameters of a deployment: those that its configuration refers to, and the deployer's own.
+
+use super::{File, Text};
+
+/// The operators' lock.
+pub(super) fn lock(name: &str) -> String {
+    format!("/{name}/lock")
+}
+
+/// The last release and its address.
+pub(super) fn last(name: &str) -> String {
+    format!("/{name}/last")
+}
+
+/// The address that `deployer url` printed last.
+pub(super) fn url(name: &str) -> String {
+    format!("/{name}/url")
+}
+
+/// The deployer's own, of a deployment of this name.
+#[must_use]
+pub fn own_parameters(name: &str) -> [String; 3] {
+    [lock(name), last(name), url(name)]
+}
+
+impl File {
+    /// Which keys refer to SSM parameters, and to which.
+    #[must_use]
+    pub fn references(&self) -> Vec<(&'static str, String)> {
+        let (images, model) = (&self.images, &self.model);
+        let keys = [
+            ("box.instance_id", Some(&self.machine.instance_id)),
+            ("box.document", Some(&self.machine.document)),
+            ("images.registry", Some(&images.registry)),
+            ("images.gateway.repository", Some(&images.gateway.repository)),
+            ("images.gateway.version", images.gateway.version.as_ref()),
+            ("images.vllm.repository", Some(&images.vllm.repository)),
+            ("images.vllm.version", images.vllm.version.as_ref()),
+            ("secret.id", Some(&self.secret.id)),
+            ("model.base", Some(&model.base)),
+            ("model.base_revision", Some(&model.base_revision)),
+            ("model.adapter", Some(&model.adapter)),
+            ("model.adapter_revision", model.adapter_revision.as_ref()),
+        ];
+        keys.into_iter()
+            .filter_map(|(key, text)| match text {
+                Some(Text::Parameter(name)) => Some((key, name.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+}

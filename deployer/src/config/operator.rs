@@ -1,0 +1,34 @@
+//! Who acts, from where, with which commit: for locks, ledger and audit.
+
+use std::{env, fs, path::Path, process::Command};
+
+/// `ada@laptop`; `DEPLOYER_OPERATOR` says it better.
+#[must_use]
+pub fn operator() -> String {
+    let set = |name: &str| env::var(name).ok().filter(|value| !value.trim().is_empty());
+    set("DEPLOYER_OPERATOR").unwrap_or_else(|| {
+        let user = set("USER").or_else(|| set("LOGNAME")).unwrap_or_else(|| "somebody".to_owned());
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| set("HOSTNAME"));
+        format!("{user}@{}", host.as_deref().map_or("a machine", str::trim))
+    })
+}
+
+/// Colours are not wanted.
+#[must_use]
+pub fn no_color() -> bool {
+    env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// The commit of the repository, `-dirty` where files differ from it; `unknown` without git.
+#[must_use]
+pub fn commit(root: &Path) -> String {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    match (git(&["rev-parse", "--short=12", "HEAD"]), git(&["status", "--porcelain", "--untracked-files=no"])) {
+        (Some(head), Some(changes)) if !changes.is_empty() => format!("{head}-dirty"),
+        (Some(head), _) => head,
+        (None, _) => "unknown".to_owned(),
+    }
+}

@@ -1,0 +1,49 @@
+//! A value of the configuration: written out, or the name of the SSM parameter that holds it.
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+/// Begins a reference.
+const SSM: &str = "ssm:";
+
+/// A value, or where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// The value itself.
+    Literal(String),
+    /// The name of an SSM parameter, such as `/slm-ft-serving/ec2/instance-id`.
+    Parameter(String),
+}
+
+impl Text {
+    /// A value written out.
+    #[must_use]
+    pub fn literal(text: &str) -> Self {
+        Self::Literal(text.to_owned())
+    }
+
+    /// Reads `ssm:/name/of/a/parameter`, or anything else as it is.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let Some(name) = text.strip_prefix(SSM) else { return Ok(Self::literal(text)) };
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/');
+        if name.len() > 1 && name.starts_with('/') && !name.ends_with('/') && name.bytes().all(allowed) {
+            Ok(Self::Parameter(name.to_owned()))
+        } else {
+            Err(format!("`{text}` is no reference: it must read ssm:/name/of/a/parameter"))
+        }
+    }
+
+    /// The value, or its place in pointed brackets: for texts that are made without asking AWS.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Literal(text) => text.clone(),
+            Self::Parameter(name) => format!("<the value of {SSM}{name}>"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,100 @@
+//! The configuration's table: what is accepted, and what each refusal says.
+
+use super::{ConfigHash, File, Text, parse};
+
+const LEAST: &str = r#"
+region = "us-east-1"
+[box]
+instance_id = "ssm:/slm-ft-serving/ec2/instance-id"
+[images]
+registry = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+"#;
+
+fn refused(text: &str, expected: &[&str]) {
+    let failure = parse(text, "config/deployment.toml").unwrap_err();
+    assert_eq!(failure.exit.code(), 2, "{text}");
+    for word in expected {
+        assert!(failure.what.contains(word), "`{}` lacks `{word}` for {text}", failure.what);
+    }
+}
+
+#[test]
+fn the_least_configuration_has_the_documented_defaults() {
+    let file = parse(LEAST, "x").unwrap();
+    assert_eq!(file.name, "extraction-gateway");
+    assert_eq!(file.machine.instance_id, Text::Parameter("/slm-ft-serving/ec2/instance-id".to_owned()));
+    assert_eq!(file.machine.document, Text::literal("AWS-RunShellScript"));
+    assert_eq!((file.gateway.port, file.wait.drain_seconds, file.autostop.idle_minutes), (8080, 45, 30));
+}
+
+#[test]
+fn the_shipped_file_is_accepted_and_its_comments_are_the_defaults() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/deployment.toml");
+    let shipped = std::fs::read_to_string(path).unwrap();
+    parse(&shipped, path).unwrap();
+    // Every commented setting switched on: still understood, and nothing differs from what is built in.
+    let on: String = shipped
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest)
+                if rest.starts_with('[') || rest.split(" = ").next().is_some_and(is_key) && rest.contains(" = ") =>
+            {
+                rest
+            }
+            _ => line,
+        })
+        .map(|line| format!("{line}\n"))
+        .filter(|line| !line.starts_with("version = ") && !line.starts_with("adapter_revision = "))
+        .collect();
+    let on = parse(&on, "switched on").unwrap_or_else(|failure| panic!("{failure}\n{on}"));
+    assert_eq!(without_source(&on), without_source(&parse(&shipped, path).unwrap()));
+}
+
+fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+fn without_source(file: &File) -> String {
+    format!("{file:?}")
+}
+
+#[test]
+fn refusals_name_the_key() {
+    refused("", &["region"]);
+    refused(&LEAST.replace("us-east-1\"\n[box]", "\"\n[box]"), &["region", "no default"]);
+    refused(&format!("{LEAST}\n[gatewy]\nport = 1"), &["gatewy", "unknown field"]);
+    refused(&format!("{LEAST}\n[gateway]\nprot = 1"), &["prot", "unknown field"]);
+    refused(&format!("{LEAST}\n[gateway]\nport = 70000"), &["port", "70000"]);
+    refused(&format!("{LEAST}\n[gateway]\nprofile = \"cpu\""), &["gateway.profile", "gpu or tls"]);
+    refused(&format!("{LEAST}\n[gateway]\nprofile = \"tls\""), &["gateway.domain"]);
+    refused(&format!("{LEAST}\n[gateway]\ncors_origins = [\"https://a.example/\"]"), &["gateway.cors_origins"]);
+    refused(&format!("{LEAST}\n[wait]\ndelivery_seconds = 5"), &["delivery_seconds"]);
+    refused(&format!("{LEAST}\n[model]\ngpu_memory_utilization = 1.5"), &["gpu_memory_utilization"]);
+    refused(&LEAST.replace("ssm:/slm-ft-serving/ec2/instance-id", "my-box"), &["box.instance_id", "i-"]);
+    refused(&LEAST.replace("ssm:/slm", "ssm:slm"), &["ssm:slm", "no reference"]);
+    refused(&LEAST.replace("us-east-1\"\n[box]", "Virginia\"\n[box]"), &["region"]);
+    refused(&format!("hf_token = \"x\"\n{LEAST}"), &["hf_token", "unknown field"]);
+}
+
+#[test]
+fn references() {
+    for (text, expected) in [
+        ("plain", Some(Text::literal("plain"))),
+        ("ssm:/a/b", Some(Text::Parameter("/a/b".to_owned()))),
+        ("ssm:", None),
+        ("ssm:/", None),
+        ("ssm:/a/", None),
+        ("ssm:/a b", None),
+    ] {
+        assert_eq!(Text::parse(text).ok(), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_configuration_hash_is_read_as_it_is_written() {
+    let hash = ConfigHash { compose: "00ff".to_owned(), vllm: "11".to_owned(), gateway: "22".to_owned() };
+    assert_eq!(ConfigHash::parse(&hash.to_string()), Some(hash));
+    for other in ["", "one", "c.00-v.11", "v.1-c.2-g.3"] {
+        assert_eq!(ConfigHash::parse(other), None, "{other}");
+    }
+}

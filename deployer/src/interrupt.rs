@@ -1,0 +1,42 @@
+//! Ctrl-C, as something that can be waited for, so that whoever works can end in good order.
+
+use tokio::sync::watch;
+
+/// Hears of an interrupt.
+#[derive(Clone, Debug)]
+pub struct Interrupt(watch::Receiver<bool>);
+
+/// Tells of it.
+#[derive(Debug)]
+pub struct Interrupter(watch::Sender<bool>);
+
+/// Both ends.
+#[must_use]
+pub fn channel() -> (Interrupter, Interrupt) {
+    let (sender, receiver) = watch::channel(false);
+    (Interrupter(sender), Interrupt(receiver))
+}
+
+impl Interrupter {
+    /// Ends every wait.
+    pub fn interrupt(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Interrupt {
+    /// Was there one?
+    #[must_use]
+    pub fn came(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Returns once there was one.
+    pub async fn wait(&self) {
+        let mut receiver = self.0.clone();
+        if receiver.wait_for(|came| *came).await.is_err() {
+            // Nobody is left to interrupt.
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What would be done, from what is wanted and what is there. Pure: it looks at nothing and changes nothing.
+
+mod up;
+mod work;
+
+pub use up::{Known, Now, Outage, Part, Serving, UpPlan, Wanted, of_up};
+pub use work::{Plan, Work};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! The plan of `up` as a table: what is wanted, what is there, what that means for each service and for how long.
+
+use super::{Known, Now, Outage, Part, Serving, Wanted, of_up};
+use crate::{
+    cloud::State,
+    config::ConfigHash,
+    script::{ImageDigest, ImageTag, ImageWanted, Images},
+};
+
+fn digest(name: &str, n: u8) -> String {
+    format!("r.example/{name}@sha256:{n:064x}")
+}
+
+fn image(name: &str, n: u8) -> ImageWanted {
+    ImageWanted::Digest(ImageDigest::parse(&digest(name, n)).unwrap())
+}
+
+fn hash(parts: &str) -> ConfigHash {
+    let parts: Vec<String> = parts.chars().map(String::from).collect();
+    ConfigHash { compose: parts[0].clone(), vllm: parts[1].clone(), gateway: parts[2].clone() }
+}
+
+fn wanted(gateway: u8, vllm: u8, parts: &str) -> Wanted {
+    Wanted { gateway: image("gateway", gateway), vllm: image("vllm", vllm), hash: hash(parts), restart_vllm: false }
+}
+
+fn serving(gateway: u8, vllm: u8, parts: &str) -> Serving {
+    Serving {
+        release: 7,
+        images: Images { gateway: digest("gateway", gateway), vllm: digest("vllm", vllm) },
+        hash: hash(parts).to_string(),
+        healthy: true,
+        half_done: false,
+    }
+}
+
+fn running(serving: Serving) -> Now {
+    Now { state: State::Running, known: Known::Release(serving) }
+}
+
+/// `wanted` on `now`: (gateway, vllm, outage), each by the name of its variant.
+fn check(wanted: &Wanted, now: &Now, expected: (&str, &str, Outage)) {
+    let plan = of_up(wanted, now);
+    let name = |part: &Part| serde_json::to_value(part).unwrap()["change"].as_str().unwrap().to_owned();
+    let found = (name(&plan.gateway), name(&plan.vllm), plan.outage);
+    assert_eq!((found.0.as_str(), found.1.as_str(), found.2), expected, "{wanted:?} on {now:?}");
+    let untouched = expected == ("unchanged", "unchanged", Outage::None);
+    assert_eq!(plan.changes, !untouched, "{plan:?}");
+    assert_eq!(plan.outage_seconds, plan.outage.seconds());
+}
+
+#[test]
+fn what_runs_and_is_wanted_is_left_alone() {
+    check(&wanted(1, 1, "aaa"), &running(serving(1, 1, "aaa")), ("unchanged", "unchanged", Outage::None));
+}
+
+#[test]
+fn a_change_of_the_gateway_leaves_the_model_loaded() {
+    check(&wanted(2, 1, "aaa"), &running(serving(1, 1, "aaa")), ("image", "unchanged", Outage::Gateway));
+    check(&wanted(1, 1, "aab"), &running(serving(1, 1, "aaa")), ("settings", "unchanged", Outage::Gateway));
+    check(&wanted(2, 1, "aab"), &running(serving(1, 1, "aaa")), ("image", "unchanged", Outage::Gateway));
+}
+
+#[test]
+fn a_change_of_the_model_server_costs_a_model_load() {
+    check(&wanted(1, 2, "aaa"), &running(serving(1, 1, "aaa")), ("again", "image", Outage::Model));
+    check(&wanted(2, 2, "aaa"), &running(serving(1, 1, "aaa")), ("image", "image", Outage::Model));
+    check(&wanted(1, 1, "aba"), &running(serving(1, 1, "aaa")), ("settings", "settings", Outage::Model));
+    let again = Wanted { restart_vllm: true, ..wanted(1, 1, "aaa") };
+    check(&again, &running(serving(1, 1, "aaa")), ("unchanged", "again", Outage::Model));
+}
+
+#[test]
+fn what_only_the_host_can_know_is_said() {
+    check(&wanted(1, 1, "baa"), &running(serving(1, 1, "aaa")), ("settings", "compose", Outage::PerhapsModel));
+    let tag = |name: &str| ImageWanted::Tag(ImageTag::new(&format!("r.example/{name}"), "v2").unwrap());
+    let both = Wanted { gateway: tag("gateway"), vllm: tag("vllm"), ..wanted(1, 1, "aaa") };
+    check(&both, &running(serving(1, 1, "aaa")), ("lookup", "lookup", Outage::PerhapsModel));
+    let one = Wanted { gateway: tag("gateway"), ..wanted(1, 1, "aaa") };
+    check(&one, &running(serving(1, 1, "aaa")), ("lookup", "unchanged", Outage::Gateway));
+    // A hash that another version of this program wrote.
+    let old = Serving { hash: "one".to_owned(), ..serving(1, 1, "aaa") };
+    check(&wanted(1, 1, "aaa"), &running(old), ("settings", "settings", Outage::Model));
+}
+
+#[test]
+fn what_does_not_serve_is_started() {
+    let ill = Serving { healthy: false, ..serving(1, 1, "aaa") };
+    check(&wanted(1, 1, "aaa"), &running(ill), ("again", "again", Outage::NothingServes));
+    let empty = |half_done| Now { state: State::Running, known: Known::Empty { half_done } };
+    check(&wanted(1, 1, "aaa"), &empty(false), ("start", "start", Outage::NothingServes));
+    for state in [State::Stopped, State::Stopping, State::Pending] {
+        for last in [None, Some(Serving { healthy: false, ..serving(1, 1, "aaa") })] {
+            let now = Now { state: state.clone(), known: Known::Unseen(last) };
+            check(&wanted(1, 1, "aaa"), &now, ("start", "start", Outage::NothingServes));
+            assert_eq!(of_up(&wanted(1, 1, "aaa"), &now).start, state != State::Pending);
+        }
+    }
+}
+
+#[test]
+fn a_switch_that_was_cut_off_is_mended_even_if_all_is_as_wanted() {
+    let cut = Serving { half_done: true, ..serving(1, 1, "aaa") };
+    let plan = of_up(&wanted(1, 1, "aaa"), &running(cut));
+    assert!(plan.mend && plan.changes, "{plan:?}");
+}

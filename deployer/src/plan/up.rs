@@ -1,0 +1,232 @@
+//! The diff of `up`: per service, what it means for those who use it now.
+
+use serde::Serialize;
+
+use crate::{
+    cloud::State,
+    config::ConfigHash,
+    script::{ImageWanted, Images},
+};
+
+/// About how long a model load takes on one L4: the outage of a vLLM restart, because one L4 cannot hold two copies.
+const MODEL_LOAD_SECONDS: u64 = 360;
+/// About how long the gateway needs.
+const GATEWAY_SECONDS: u64 = 5;
+
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The gateway's image.
+    pub gateway: ImageWanted,
+    /// The model server's image.
+    pub vllm: ImageWanted,
+    /// The configuration.
+    pub hash: ConfigHash,
+    /// Start vLLM again in any case.
+    pub restart_vllm: bool,
+}
+
+/// A release that is current on the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Serving {
+    /// Its number.
+    pub release: u32,
+    /// By digest.
+    pub images: Images,
+    /// Its configuration hash.
+    pub hash: String,
+    /// Both containers run and are healthy.
+    pub healthy: bool,
+    /// A switch was cut off.
+    pub half_done: bool,
+}
+
+/// What is known of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It does not run or does not answer, so nothing but what was recorded of the last release.
+    Unseen(Option<Serving>),
+    /// It runs, and there is no release.
+    Empty {
+        /// A switch was cut off.
+        half_done: bool,
+    },
+    /// It runs this.
+    Release(Serving),
+}
+
+/// What is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// The instance.
+    pub state: State,
+    /// The host.
+    pub known: Known,
+}
+
+/// What happens to a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Part {
+    /// It goes on as it is.
+    Unchanged,
+    /// It starts, because nothing runs.
+    Start {
+        /// The image.
+        image: String,
+    },
+    /// It is started again with another image.
+    Image {
+        /// Now.
+        from: String,
+        /// Then.
+        to: String,
+    },
+    /// The host finds out whether the tag means another image than now.
+    Lookup {
+        /// Now.
+        from: String,
+        /// Then.
+        to: String,
+    },
+    /// It is started again with other settings.
+    Settings,
+    /// docker-compose.yml changed: compose finds out whether its part of it did.
+    Compose,
+    /// It is started again because it is not healthy, or because that was asked for.
+    Again,
+}
+
+/// How long the service is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outage {
+    /// Not at all.
+    None,
+    /// While the gateway starts again.
+    Gateway,
+    /// While the gateway starts again, or a whole model load: that shows on the host.
+    PerhapsModel,
+    /// A model load.
+    Model,
+    /// Nothing serves now; a model load until something does.
+    NothingServes,
+}
+
+impl Outage {
+    /// About how long, in seconds; the longer of two.
+    #[must_use]
+    pub const fn seconds(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Gateway => GATEWAY_SECONDS,
+            Self::PerhapsModel | Self::Model | Self::NothingServes => MODEL_LOAD_SECONDS,
+        }
+    }
+}
+
+/// The plan of `up`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UpPlan {
+    /// Something would be done.
+    pub changes: bool,
+    /// The instance's state now.
+    pub instance: String,
+    /// The instance would be started.
+    pub start: bool,
+    /// The current release, as far as it is known.
+    pub release: Option<u32>,
+    /// A switch that was cut off would be mended.
+    pub mend: bool,
+    /// The gateway.
+    pub gateway: Part,
+    /// The model server.
+    pub vllm: Part,
+    /// How long the service is away.
+    pub outage: Outage,
+    /// About how long, in seconds.
+    pub outage_seconds: u64,
+}
+
+/// The plan of `up`.
+#[must_use]
+pub fn of_up(wanted: &Wanted, now: &Now) -> UpPlan {
+    let running = matches!(now.known, Known::Empty { .. } | Known::Release(_));
+    let (serving, half_done) = match &now.known {
+        Known::Unseen(last) => (last.as_ref(), false),
+        Known::Empty { half_done } => (None, *half_done),
+        Known::Release(serving) => (Some(serving), serving.half_done),
+    };
+    let (gateway, vllm) = match serving {
+        None => (Part::Start { image: wanted.gateway.to_string() }, Part::Start { image: wanted.vllm.to_string() }),
+        Some(serving) => (gateway_part(wanted, serving, running), vllm_part(wanted, serving, running)),
+    };
+    let up = running && serving.is_some_and(|serving| serving.healthy);
+    let outage = if up { outage(&gateway, &vllm) } else { Outage::NothingServes };
+    let changes = !running || half_done || gateway != Part::Unchanged || vllm != Part::Unchanged;
+    UpPlan {
+        changes,
+        instance: now.state.to_string(),
+        start: matches!(now.state, State::Stopped | State::Stopping),
+        release: serving.map(|serving| serving.release),
+        mend: half_done,
+        gateway,
+        vllm,
+        outage: if changes { outage } else { Outage::None },
+        outage_seconds: if changes { outage.seconds() } else { 0 },
+    }
+}
+
+fn image_part(wanted: &ImageWanted, from: &str) -> Option<Part> {
+    let (from, to) = (from.to_owned(), wanted.to_string());
+    match wanted {
+        ImageWanted::Digest(_) if from == to => None,
+        ImageWanted::Digest(_) => Some(Part::Image { from, to }),
+        ImageWanted::Tag(_) => Some(Part::Lookup { from, to }),
+    }
+}
+
+fn gateway_part(wanted: &Wanted, serving: &Serving, running: bool) -> Part {
+    let hash = ConfigHash::parse(&serving.hash);
+    let settings = hash.as_ref().is_none_or(|hash| {
+        (&hash.gateway, &hash.compose, &hash.vllm) != (&wanted.hash.gateway, &wanted.hash.compose, &wanted.hash.vllm)
+    });
+    let image = image_part(&wanted.gateway, &serving.images.gateway);
+    match image {
+        Some(part @ Part::Image { .. }) => part,
+        // Every release has its own files, so a new one starts the gateway again whatever changed.
+        _ if settings => Part::Settings,
+        Some(part) => part,
+        None if !running => Part::Start { image: wanted.gateway.to_string() },
+        // A new model server is a new release.
+        None if image_part(&wanted.vllm, &serving.images.vllm)
+            .is_some_and(|part| matches!(part, Part::Image { .. })) =>
+        {
+            Part::Again
+        }
+        None if !serving.healthy => Part::Again,
+        None => Part::Unchanged,
+    }
+}
+
+fn vllm_part(wanted: &Wanted, serving: &Serving, running: bool) -> Part {
+    let hash = ConfigHash::parse(&serving.hash);
+    match image_part(&wanted.vllm, &serving.images.vllm) {
+        Some(part @ Part::Image { .. }) => part,
+        _ if hash.as_ref().is_none_or(|hash| hash.vllm != wanted.hash.vllm) => Part::Settings,
+        Some(part) => part,
+        None if !running => Part::Start { image: wanted.vllm.to_string() },
+        None if wanted.restart_vllm || !serving.healthy => Part::Again,
+        None if hash.is_some_and(|hash| hash.compose != wanted.hash.compose) => Part::Compose,
+        None => Part::Unchanged,
+    }
+}
+
+fn outage(gateway: &Part, vllm: &Part) -> Outage {
+    match (gateway, vllm) {
+        (_, Part::Image { .. } | Part::Settings | Part::Again | Part::Start { .. }) => Outage::Model,
+        (_, Part::Lookup { .. } | Part::Compose) => Outage::PerhapsModel,
+        (Part::Unchanged, Part::Unchanged) => Outage::None,
+        (_, Part::Unchanged) => Outage::Gateway,
+    }
+}

@@ -1,0 +1,53 @@
+//! A plan that a person can read and say yes to.
+
+use crate::script::{Autostop, Deploy, Service};
+
+/// What changes something.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Start the box if needed, deploy, verify.
+    Up(Box<Deploy>),
+    /// Back to an earlier release.
+    Rollback {
+        /// Its number; `None`: the last good one.
+        to: Option<u32>,
+    },
+    /// Stop the services and the box.
+    Down {
+        /// Let running work end first.
+        drain: bool,
+    },
+    /// Start a service again.
+    Restart {
+        /// `None`: both.
+        service: Option<Service>,
+    },
+    /// Change the idle stop.
+    Autostop(Autostop),
+    /// Take the operators' lock away from whoever holds it.
+    Unlock,
+}
+
+impl Work {
+    /// The command's name: the reason that stands in the lock.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Up(_) => "up",
+            Self::Rollback { .. } => "rollback",
+            Self::Down { .. } => "down",
+            Self::Restart { .. } => "restart",
+            Self::Autostop(_) => "autostop",
+            Self::Unlock => "unlock",
+        }
+    }
+}
+
+/// Work, and what it means, line by line.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What is to be done.
+    pub work: Work,
+    /// What it means, for a person.
+    pub lines: Vec<String>,
+}

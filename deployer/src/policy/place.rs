@@ -1,0 +1,83 @@
+//! The ARNs of what a configuration names.
+
+use crate::config::{File, Text, own_parameters};
+
+/// AWS' own documents belong to no account.
+const AWS_DOCUMENTS: &str = "AWS-";
+
+/// Where everything of a deployment is.
+#[derive(Clone, Debug)]
+pub struct Place<'a> {
+    file: &'a File,
+    partition: &'static str,
+    account: String,
+}
+
+impl<'a> Place<'a> {
+    /// From the configuration; the account is known where the registry is written out.
+    #[must_use]
+    pub fn of(file: &'a File) -> Self {
+        let partition = match file.region.split('-').next() {
+            Some("cn") => "aws-cn",
+            _ if file.region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        };
+        let account = match &file.images.registry {
+            Text::Literal(registry) => registry.split('.').next().filter(|account| is_account(account)),
+            Text::Parameter(_) => None,
+        };
+        Self { file, partition, account: account.unwrap_or("<your account's number>").to_owned() }
+    }
+
+    fn arn(&self, service: &str, resource: &str) -> String {
+        format!("arn:{}:{service}:{}:{}:{resource}", self.partition, self.file.region, self.account)
+    }
+
+    pub(super) fn instance(&self) -> String {
+        self.arn("ec2", &format!("instance/{}", self.file.machine.instance_id.shown()))
+    }
+
+    pub(super) fn document(&self) -> String {
+        let name = self.file.machine.document.shown();
+        if name.starts_with(AWS_DOCUMENTS) {
+            return format!("arn:{}:ssm:{}::document/{name}", self.partition, self.file.region);
+        }
+        self.arn("ssm", &format!("document/{name}"))
+    }
+
+    pub(super) fn repositories(&self) -> Vec<String> {
+        let images = &self.file.images;
+        [&images.gateway, &images.vllm]
+            .map(|image| self.arn("ecr", &format!("repository/{}", image.repository.shown())))
+            .to_vec()
+    }
+
+    pub(super) fn secret_name(&self) -> String {
+        self.file.secret.id.shown()
+    }
+
+    /// Secrets Manager puts six characters of its own behind a name.
+    pub(super) fn secret(&self) -> String {
+        self.arn("secretsmanager", &format!("secret:{}-??????", self.secret_name()))
+    }
+
+    pub(super) fn references(&self) -> Vec<String> {
+        self.file.references().iter().map(|(_, name)| self.parameter(name)).collect()
+    }
+
+    pub(super) fn own_parameters(&self) -> Vec<String> {
+        own_parameters(&self.file.name).iter().map(|name| self.parameter(name)).collect()
+    }
+
+    fn parameter(&self, name: &str) -> String {
+        self.arn("ssm", &format!("parameter{name}"))
+    }
+
+    pub(super) fn log_group(&self) -> String {
+        self.arn("logs", &format!("log-group:/extraction-gateway/{}:*", self.file.name))
+    }
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}

@@ -1,0 +1,171 @@
+//! Puts a script together: the values as read-only variables, then the program, which is the same for every action.
+
+use std::{fmt::Write as _, io::Write as _};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use flate2::{Compression, write::GzEncoder};
+
+use super::{Action, Autostop, Deploy, HostSettings, Service, ShellWord};
+
+/// The program's parts, in order.
+const PARTS: &[&str] = &[
+    include_str!("bash/base.sh"),
+    include_str!("bash/explain.sh"),
+    include_str!("bash/lock.sh"),
+    include_str!("bash/release.sh"),
+    include_str!("bash/docker.sh"),
+    include_str!("bash/checks.sh"),
+    include_str!("bash/model.sh"),
+    include_str!("bash/verify.sh"),
+    include_str!("bash/switch.sh"),
+    include_str!("bash/deploy.sh"),
+    include_str!("bash/rollback.sh"),
+    include_str!("bash/power.sh"),
+    include_str!("bash/autostop-install.sh"),
+    include_str!("bash/observe.sh"),
+    include_str!("bash/doctor.sh"),
+];
+
+/// What the timer on the host runs; the program carries it as a text.
+const AUTOSTOP: &str = include_str!("bash/autostop.sh");
+
+const MAIN: &str = include_str!("bash/main.sh");
+
+/// Stands before the values.
+pub(super) const HEAD: &str = "#!/bin/bash\nset -Eeuo pipefail\numask 077\n\n";
+
+/// The program: every action, no value.
+pub(super) fn program() -> String {
+    let mut program = String::new();
+    for part in PARTS {
+        program.push('\n');
+        program.push_str(part);
+    }
+    program.push_str("\nautostop_script() {\n  cat <<'END_OF_SCRIPT'\n");
+    program.push_str(AUTOSTOP);
+    program.push_str("END_OF_SCRIPT\n}\n\n");
+    program.push_str(MAIN);
+    program
+}
+
+const fn name(action: &Action) -> &'static str {
+    match action {
+        Action::Deploy(_) => "deploy",
+        Action::Rollback { .. } => "rollback",
+        Action::Repair => "repair",
+        Action::Down { .. } => "down",
+        Action::Status => "status",
+        Action::Verify => "verify",
+        Action::Logs { .. } => "logs",
+        Action::Restart { .. } => "restart",
+        Action::Releases => "releases",
+        Action::Doctor => "doctor",
+        Action::Autostop(_) => "autostop",
+        Action::Unlock => "unlock",
+    }
+}
+
+/// The values of one action: lines of `readonly NAME='value'` and nothing else.
+#[derive(Default)]
+pub(super) struct Values {
+    /// As they run.
+    pub(super) real: String,
+    /// For a person: packed contents as their size.
+    pub(super) shown: String,
+}
+
+impl Values {
+    pub(super) fn of(action: &Action, host: &HostSettings) -> Self {
+        let mut values = Self::default();
+        values.value("ACTION", name(action));
+        values.of_host(host);
+        values.of_action(action);
+        values
+    }
+
+    fn value(&mut self, name: &str, value: &str) {
+        // One line each: what reads them line by line must see every value whole.
+        let line = format!("readonly {name}={}\n", ShellWord::new(&value.replace(char::is_control, " ")));
+        self.real.push_str(&line);
+        self.shown.push_str(&line);
+    }
+
+    fn yes_or_no(&mut self, name: &str, value: bool) {
+        self.value(name, if value { "yes" } else { "no" });
+    }
+
+    /// `prefix`, then content that may be anything.
+    fn packed(&mut self, name: &str, prefix: &str, content: &[u8]) {
+        let real = ShellWord::new(&format!("{prefix}{}", pack(content)));
+        let _ = writeln!(self.real, "readonly {name}={real}");
+        let shown = ShellWord::new(&format!("{prefix}({} bytes, as gzip in base64)", content.len()));
+        let _ = writeln!(self.shown, "readonly {name}={shown}");
+    }
+
+    fn of_host(&mut self, host: &HostSettings) {
+        self.value("OPERATOR", &host.operator);
+        self.value("REGION", &host.region);
+        self.value("REGISTRY", &host.registry);
+        self.value("SECRET_ID", &host.secret_id);
+        self.yes_or_no("NEED_GPU", host.gpu);
+        self.value("SIZE_GATEWAY", &host.disk.gateway_image.to_string());
+        self.value("SIZE_VLLM", &host.disk.vllm_image.to_string());
+        self.value("SIZE_MODEL", &host.disk.model.to_string());
+        self.value("UP_WAIT", &host.up_wait_seconds.to_string());
+        self.value("DRAIN", &host.drain_seconds.to_string());
+    }
+
+    fn of_action(&mut self, action: &Action) {
+        let services = |service: &Option<Service>| service.map_or("gateway vllm", Service::name);
+        match action {
+            Action::Deploy(deploy) => self.of_deploy(deploy),
+            Action::Rollback { to } => self.value("TO", &to.map(|to| to.to_string()).unwrap_or_default()),
+            Action::Down { drain } => self.yes_or_no("DRAIN_FIRST", *drain),
+            Action::Logs { service, lines, since } => {
+                self.value("SERVICES", services(service));
+                self.value("LINES", &lines.to_string());
+                self.value("SINCE", since.as_deref().unwrap_or_default());
+            }
+            Action::Restart { service } => self.value("SERVICES", services(service)),
+            Action::Autostop(Autostop::On { idle_minutes, max_uptime_hours }) => {
+                self.value("AUTOSTOP", "on");
+                self.value("STOP_AFTER_MINUTES", &idle_minutes.to_string());
+                self.value("STOP_AFTER_HOURS", &max_uptime_hours.unwrap_or(0).to_string());
+            }
+            Action::Autostop(Autostop::Off) => self.value("AUTOSTOP", "off"),
+            Action::Autostop(Autostop::Status) => self.value("AUTOSTOP", "status"),
+            Action::Repair | Action::Status | Action::Verify | Action::Releases | Action::Doctor | Action::Unlock => {}
+        }
+    }
+
+    fn of_deploy(&mut self, deploy: &Deploy) {
+        self.value("WANT_GATEWAY", &deploy.gateway.to_string());
+        self.value("WANT_VLLM", &deploy.vllm.to_string());
+        self.value("COMMIT", &plain(&deploy.commit));
+        self.value("CONFIG_HASH", &plain(&deploy.config_hash));
+        self.yes_or_no("RESTART_VLLM", deploy.restart_vllm);
+        for (index, file) in deploy.files.iter().enumerate() {
+            let prefix = format!("{:04o} {} ", file.mode, file.path);
+            self.packed(&format!("FILE_{index}"), &prefix, &file.content);
+        }
+        // Compose takes what stands between single quotes as it is.
+        let mut lines = String::new();
+        for (name, value) in deploy.env.iter() {
+            let _ = writeln!(lines, "{name}='{value}'");
+        }
+        self.packed("SETTINGS", "", lines.as_bytes());
+    }
+}
+
+/// What stands in JSON that bash writes has no need of quotes.
+fn plain(value: &str) -> String {
+    value.chars().filter(|character| character.is_ascii_alphanumeric() || "._-:".contains(*character)).collect()
+}
+
+/// gzip and base64: no quote, no brace, no line end.
+pub(super) fn pack(content: &[u8]) -> String {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    let packed = gzip.write_all(content).and_then(|()| gzip.finish());
+    // Writing to memory does not fail; an empty text would be refused by gzip on the host.
+    BASE64_STANDARD.encode(packed.unwrap_or_default())
+}

@@ -1,0 +1,73 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# The idle stop's installation: a script, its limits, a systemd timer.
+
+readonly unit=extraction-gateway-autostop
+
+uptime_seconds() { cut -d . -f 1 "${EXTRACTION_GATEWAY_UPTIME:-/proc/uptime}"; }
+
+autostop_on() { if systemctl is-active --quiet "$unit.timer"; then echo true; else echo false; fi; }
+
+setting() { sed -n "s/^$1=\([0-9]*\)\$/\1/p" "$root/autostop/settings" 2>/dev/null; }
+
+autostop_json() {
+  local saw idle_minutes max_uptime_hours
+  saw=$(cat "$run/autostop.state" 2>/dev/null) || saw=''
+  idle_minutes=$(setting idle_minutes) max_uptime_hours=$(setting max_uptime_hours)
+  printf '{"on":%s,"idle_minutes":%s,"max_uptime_hours":%s%s}' "$(autostop_on)" "${idle_minutes:-0}" "${max_uptime_hours:-0}" \
+    "${saw:+,$saw}"
+}
+
+install_units() {
+  replace "$units/$unit.service" <<UNIT
+[Unit]
+Description=Stop this instance when the extraction gateway is idle
+After=docker.service
+
+[Service]
+Type=oneshot
+ExecStart=$root/autostop/autostop.sh
+TimeoutStartSec=180
+UNIT
+  replace "$units/$unit.timer" <<'UNIT'
+[Unit]
+Description=Look every minute whether the extraction gateway is idle
+
+[Timer]
+OnBootSec=2min
+OnUnitActiveSec=1min
+AccuracySec=10s
+
+[Install]
+WantedBy=timers.target
+UNIT
+  chmod 0644 "$units/$unit.service" "$units/$unit.timer"
+}
+
+autostop() {
+  need docker systemctl flock
+  begin autostop "idle stop: $AUTOSTOP"
+  case $AUTOSTOP in
+    on)
+      need aws curl timeout
+      take_lock
+      begin autostop "idle stop: after $STOP_AFTER_MINUTES minutes"
+      mkdir -p "$root/autostop"
+      autostop_script | replace "$root/autostop/autostop.sh"
+      chmod 0700 "$root/autostop/autostop.sh"
+      printf 'idle_minutes=%s\nmax_uptime_hours=%s\nregion=%s\n' "$STOP_AFTER_MINUTES" "$STOP_AFTER_HOURS" "$REGION" | replace "$root/autostop/settings"
+      install_units
+      systemctl daemon-reload
+      systemctl enable --now "$unit.timer"
+      [[ $(autostop_on) == true ]] || die "The timer does not run after it was enabled, so nothing stops the box. Look at systemctl status $unit.timer on the host."
+      ;;
+    off)
+      take_lock
+      begin autostop "idle stop: off"
+      if [[ -e $units/$unit.timer ]]; then systemctl disable --now "$unit.timer"; fi
+      rm -rf "$units/$unit.service" "$units/$unit.timer" "$root/autostop" "$run"/autostop.{state,unknown}
+      systemctl daemon-reload
+      ;;
+  esac
+  fact autostop "$(autostop_json)"
+  finish 'done' "The idle stop is $([[ $(autostop_on) == true ]] && echo on || echo off)."
+}

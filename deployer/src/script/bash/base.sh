@@ -1,0 +1,151 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# What every action shares: where things lie, progress, the report. After it, no tool's output reaches the
+# operator by itself: what tools say goes to a file in memory, and a few lines of that into the report.
+
+# The variables on the right are for tests only.
+readonly root=${EXTRACTION_GATEWAY_ROOT:-/opt/extraction-gateway}
+readonly run=${EXTRACTION_GATEWAY_RUN:-/run/extraction-gateway} # memory: empty after a boot
+readonly units=${EXTRACTION_GATEWAY_UNITS:-/etc/systemd/system}
+readonly pause=${EXTRACTION_GATEWAY_PAUSE:-2}
+readonly project=extraction-gateway
+export PATH=$PATH:/usr/local/bin:/snap/bin # where the AWS command line may be, and an agent may not look
+export LC_ALL=C HOME=${HOME:-/root} AWS_PAGER='' AWS_DEFAULT_REGION=$REGION
+
+# This run's own folder in memory: another run, a look perhaps, has one of its own and touches nothing here.
+readonly own=$run/$ACTION.$$
+readonly log=$own/log token=$own/hf_token
+mkdir -p "$root/releases" "$own"
+exec 3>&1 >"$log" 2>&1 </dev/null
+
+step=tools
+# What a failure means for what serves: before (untouched), switched (go back), stopping (a person must look),
+# recorded (it serves, only the tidying failed).
+phase=before
+from='' to=''
+problem='' # the sentence for a person, where the cause is known
+locked='' # ours, once taken
+release='' rolled_back_to='' holder='' facts=''
+warnings=() lines=()
+
+# say TEXT: one short line of progress.
+say() { printf '%s\n' "${1:0:160}" >&3; }
+
+# begin STEP TEXT: a step starts; from here on its name goes with a failure.
+begin() {
+  step=$1
+  say "$2"
+  printf '== %s\n' "$step"
+  step_log=$(stat -c %s "$log")
+  if [[ -n $locked ]]; then printf '%s' "$step" >"$run/step"; fi
+}
+
+# die TEXT: ends the run at the current step, for a cause that is known.
+die() {
+  problem=$1
+  printf '%s' "$1" >"$own/problem"
+  exit 1
+}
+
+# quote TEXT: sets `quoted` to a JSON string. Only printable ASCII: whatever a tool prints, the report can be read.
+quote() {
+  quoted=${1//[^ -~]/?}
+  quoted=${quoted//\\/\\\\}
+  quoted='"'${quoted//\"/\\\"}'"'
+}
+
+json() {
+  local quoted
+  quote "$1"
+  printf '%s' "$quoted"
+}
+
+# json_list TEXT...: as a JSON array of strings, the last ones where not all fit into what the operator gets.
+json_list() {
+  local quoted list='' index
+  for ((index = $#; index > 0; index--)); do
+    quote "${!index}"
+    if ((${#list} + ${#quoted} > 14000)); then break; fi
+    list=$quoted${list:+,}$list
+  done
+  printf '[%s]' "$list"
+}
+
+# json_field NAME: the plain value of a field of the flat JSON object on stdin.
+json_field() { sed -n 's/.*"'"$1"'": *"\{0,1\}\([^",}]*\)"\{0,1\}.*/\1/p' | head -n 1; }
+
+# fact NAME JSON
+fact() { facts+=${facts:+,}$(json "$1"):$2; }
+
+# replace FILE: writes stdin there, whole or not at all.
+replace() {
+  cat >"$1.new"
+  mv -T "$1.new" "$1"
+}
+
+# What the current step's tools said last, without anything that looks like a token.
+step_lines() {
+  mapfile -t lines < <(tail -c "+$((step_log + 1))" "$log" | tr '\r' '\n' | grep -v '^== ' | tail -n "${1:-12}" |
+    sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-300)
+}
+
+audit() {
+  printf '{"at":%s,"operator":%s,"action":"%s","outcome":"%s","release":%s,"step":"%s"}\n' \
+    "$(date +%s)" "$(json "$OPERATOR")" "$ACTION" "$1" "${release:-null}" "$step" >>"$root/audit.jsonl" ||
+    warnings+=("no audit line could be written to $root/audit.jsonl")
+}
+
+# finish OUTCOME MESSAGE: the one way out; prints the report as the last line and ends.
+finish() {
+  local outcome=$1 message=$2 failed=null code=0 gateway='' vllm=''
+  trap - EXIT
+  rm -rf "$token" "$own/docker"
+  case $outcome in
+    failed_unchanged) code=1 ;;
+    rolled_back) code=3 ;;
+    needs_a_person) code=4 ;;
+    locked) code=5 ;;
+  esac
+  if ((code)); then failed=$(json "$step"); fi
+  release=$(current)
+  if [[ -n $release ]]; then gateway=$(env_of "$release" GATEWAY_IMAGE) vllm=$(env_of "$release" VLLM_IMAGE); fi
+  if [[ -n $locked ]]; then
+    audit "$outcome"
+    rm -f "$root/lock.holder" "$run/step"
+  fi
+  printf 'EXTRACTION-GATEWAY-REPORT {"outcome":"%s","action":"%s","failed_step":%s,"message":%s,"release":%s,"rolled_back_to":%s,"holder":%s,"images":{"gateway":%s,"vllm":%s},"warnings":%s,"last_log_lines":%s,"facts":{%s}}\n' \
+    "$outcome" "$ACTION" "$failed" "$(json "$message")" "${release:-null}" "${rolled_back_to:-null}" "${holder:-null}" \
+    "$(json "$gateway")" "$(json "$vllm")" "$(json_list "${warnings[@]}")" "$(json_list "${lines[@]}")" "$facts" >&3
+  mv -f "$log" "$run/$ACTION.log" || true
+  rm -rf "$own"
+  exit "$code"
+}
+
+# Every way out that `finish` is not: a tool failed, a signal came, `die` was called.
+left() {
+  local status=$?
+  trap - EXIT
+  set +e
+  if [[ ${#lines[@]} -eq 0 ]]; then step_lines; fi
+  problem=${problem:-$(explain "$status")}
+  case $phase in
+    before) finish failed_unchanged "$problem" ;;
+    switched) go_back "$problem" ;;
+    stopping) finish needs_a_person "$problem" ;;
+    recorded)
+      warnings+=("$problem")
+      finish 'done' "Release $to serves and was verified."
+      ;;
+  esac
+}
+
+need() {
+  local tool
+  for tool in "$@"; do
+    command -v "$tool" >/dev/null || die "The command $tool is missing on the host; nothing was changed. Install it there, then run this again."
+  done
+}
+
+trap left EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
+trap 'exit 129' HUP

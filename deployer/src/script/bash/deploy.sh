@@ -1,0 +1,86 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# A new release: everything that can fail without harm comes before the switch.
+
+readonly next=.next
+
+# The carried files and settings into a folder that nothing uses yet.
+stage() {
+  local name mode path content target
+  mkdir -m 0755 "$root/releases/$next"
+  for name in "${!FILE_@}"; do
+    read -r mode path content <<<"${!name}"
+    target=$root/releases/$next/$path
+    (umask 022 && mkdir -p "$(dirname "$target")")
+    unpack "$content" >"$target"
+    chmod "$mode" "$target"
+  done
+  unpack "$SETTINGS" >"$root/releases/$next/.env"
+}
+
+unpack() { base64 -d <<<"$1" | gzip -d; }
+
+# same_as RELEASE: does it have the images and the configuration that are wanted?
+same_as() {
+  [[ -n $1 && $(env_of "$1" GATEWAY_IMAGE) == "$gateway" && $(env_of "$1" VLLM_IMAGE) == "$vllm" &&
+    $(release_field "$1" config_hash) == "$CONFIG_HASH" ]]
+}
+
+resolve_both() {
+  begin resolve "resolve: what exactly is wanted"
+  resolve "$WANT_GATEWAY"
+  gateway=$resolved
+  resolve "$WANT_VLLM"
+  vllm=$resolved
+  printf "GATEWAY_IMAGE='%s'\nVLLM_IMAGE='%s'\nCOMPOSE_PROJECT_NAME='%s'\n" "$gateway" "$vllm" "$project" >>"$root/releases/$next/.env"
+  printf '{"commit":"%s","config_hash":"%s"}\n' "$COMMIT" "$CONFIG_HASH" >"$root/releases/$next/release.json"
+}
+
+# Ends the run where the current release is what is wanted and serves.
+nothing_to_do() {
+  if [[ $RESTART_VLLM == no && $(state_of "$now") == good ]] && verified "$now"; then
+    rm -rf "$root/releases/${next:?}"
+    finish nothing_to_do "Release $now is what is wanted; it serves and was verified. Nothing to do."
+  fi
+}
+
+# The files get their place under a new number, whole or not at all.
+place_files() {
+  begin files "files: compose file, settings and keys"
+  compose "$next" config --quiet
+  to=$(next_number)
+  mv -T "$root/releases/$next" "$root/releases/$to"
+}
+
+deploy() {
+  local now gateway vllm resolved cut=''
+  need docker aws flock gzip base64 df sha256sum timeout
+  take_lock
+  begin files "files: unpacking"
+  stage
+  now=$(current)
+  if half_done; then
+    cut=yes phase=switched
+    say "a switch from release ${from:-none} to $to was cut off; this run takes over"
+  fi
+  check_disk "$next" "$WANT_GATEWAY" "$WANT_VLLM"
+  check_gpu
+  if ! [[ $WANT_GATEWAY == *@* && $WANT_VLLM == *@* ]] || ! have_image "$WANT_GATEWAY" || ! have_image "$WANT_VLLM"; then log_in; fi
+  resolve_both
+  if [[ -z $cut ]] && same_as "$now"; then nothing_to_do; fi
+  begin pull "pull: what serves goes on serving"
+  pull_all "$next"
+  download_model "$next"
+  if same_as "$now"; then
+    to=$now
+    if [[ -z $cut ]]; then again=yes; fi
+    rm -rf "$root/releases/${next:?}"
+  else
+    if [[ -z $cut ]]; then from=$now; fi
+    place_files
+  fi
+  force_vllm=$RESTART_VLLM
+  switch
+  prune
+  forget_old
+  finish 'done' "Release $to serves and was verified."
+}

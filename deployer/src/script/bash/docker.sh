@@ -1,0 +1,93 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# Containers and images: looking at them, logging in, pulling, pruning.
+
+# compose_words RELEASE ARGUMENT...: sets `words` to docker compose from a release's own files.
+compose_words() {
+  local folder=$root/releases/$1
+  shift
+  words=(docker compose --project-name "$project" --project-directory "$folder" --file "$folder/docker-compose.yml"
+    --env-file "$folder/.env" "$@")
+}
+
+compose() {
+  local words
+  compose_words "$@"
+  "${words[@]}"
+}
+
+container_of() {
+  docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$project" \
+    --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False | head -n 1
+}
+
+# look_at SERVICE: sets c_id, c_state, c_health, c_oom, c_restarts, c_started, c_image; fails where there is none.
+look_at() {
+  local template
+  c_state=absent c_health='' c_oom=false c_restarts=0 c_started='' c_image=''
+  c_id=$(container_of "$1") || return 1
+  [[ -n $c_id ]] || return 1
+  template="{{.State.Status}}|{{if .State.Health}}{{.State.Health.Status}}{{end}}|{{.State.OOMKilled}}"
+  template+="|{{.RestartCount}}|{{.State.StartedAt}}|{{.Config.Image}}"
+  IFS='|' read -r c_state c_health c_oom c_restarts c_started c_image < <(docker inspect --format "$template" "$c_id") || return 1
+  [[ $c_restarts =~ ^[0-9]+$ ]] || c_restarts=0
+}
+
+# have_image IMAGE: by digest; what a tag means here may not be what it means there.
+have_image() { [[ $1 == *@* ]] && docker image inspect --format "{{.Id}}" "$1" >/dev/null 2>&1; }
+
+# The login lives in memory and for this run only. Compose and other plug-ins of this user stay reachable.
+log_in() {
+  begin login "login: $REGISTRY"
+  mkdir -p "$own/docker"
+  if [[ -d $HOME/.docker/cli-plugins ]]; then ln -sfn "$HOME/.docker/cli-plugins" "$own/docker/cli-plugins"; fi
+  export DOCKER_CONFIG=$own/docker
+  aws ecr get-login-password --region "$REGION" | docker login --username AWS --password-stdin "$REGISTRY"
+}
+
+readonly digest_shape='^sha256:[0-9a-f]{64}$'
+
+# resolve IMAGE: sets `resolved` to repository@sha256:..., asking the registry what a tag means, once.
+resolve() {
+  local repository tag digest
+  resolved=$1
+  if [[ $1 == *@sha256:* ]]; then return; fi
+  repository=${1%:*} tag=${1##*:}
+  [[ $repository == "$REGISTRY"/* ]] || die "A tag can be looked up only in $REGISTRY. What served before still serves. Give the digest: repository@sha256:..."
+  digest=$(aws ecr describe-images --region "$REGION" --repository-name "${repository#"$REGISTRY/"}" --image-ids "imageTag=$tag" \
+    --query 'imageDetails[0].imageDigest' --output text)
+  [[ $digest =~ $digest_shape ]] || die "The registry gave no digest for the tag $tag. What served before still serves. Check the tag."
+  resolved=$repository@$digest
+  say "resolved: $tag is $digest"
+}
+
+# pull IMAGE: by digest, unless it is there.
+pull() {
+  if have_image "$1"; then return; fi
+  say "pull: $1"
+  docker pull --quiet "$1"
+  have_image "$1" || die "The pull ended well but the image is not there. What served before still serves. Look at docker on the host."
+}
+
+# pull_all RELEASE: ours first, which the registry's login is for; then what else its compose file names.
+pull_all() {
+  pull "$vllm"
+  pull "$gateway"
+  compose "$1" pull --quiet --policy missing
+}
+
+# Our own repositories only, and nothing that the current release or the good one before it runs.
+prune() {
+  local n keep='' image repository
+  begin prune "prune: images older than the previous release"
+  n=$(current)
+  for n in "$n" "$(good_before "$n")"; do
+    if [[ -n $n ]]; then keep+=" $(env_of "$n" GATEWAY_IMAGE) $(env_of "$n" VLLM_IMAGE) "; fi
+  done
+  n=$(current)
+  for repository in "$(env_of "$n" GATEWAY_IMAGE)" "$(env_of "$n" VLLM_IMAGE)"; do
+    for image in $(docker image ls --digests --format "{{.Repository}}@{{.Digest}}" "${repository%@*}"); do
+      if [[ $keep == *" $image "* || $image != *@sha256:* ]]; then continue; fi
+      docker image rm "$image" || warnings+=("the old image $image could not be removed")
+    done
+  done
+}

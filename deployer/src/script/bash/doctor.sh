@@ -1,0 +1,96 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# What the host lacks. Every check runs, whatever the others find.
+
+findings=''
+
+# finding CHECK true|false DETAIL
+finding() { findings+="${findings:+,}{\"check\":\"$1\",\"ok\":$2,\"detail\":$(json "$3")}"; }
+
+doctor_docker() {
+  local version
+  if version=$(docker version --format "{{.Server.Version}}"); then
+    finding docker true "Docker $version"
+  else
+    finding docker false "Docker does not answer"
+  fi
+  if version=$(docker compose version --short); then
+    finding compose true "docker compose $version"
+  else
+    finding compose false "the compose plug-in is missing"
+  fi
+  if ! (disk); then return; fi
+  disk
+  finding disk "$( ((disk_free >= 2 * SIZE_GATEWAY + 2 * SIZE_VLLM)) && echo true || echo false)" \
+    "$(gib "$disk_free") of $(gib "$disk_total") free; new images need $(gib $((2 * SIZE_GATEWAY + 2 * SIZE_VLLM))), a new model $(gib "$SIZE_MODEL")"
+}
+
+doctor_gpu() {
+  local gpu
+  if [[ $NEED_GPU == no ]]; then return; fi
+  if gpu=$(nvidia-smi --query-gpu=name,memory.total --format=csv,noheader) && [[ -n $gpu ]]; then
+    finding gpu true "$gpu"
+  else
+    finding gpu false "nvidia-smi does not answer"
+  fi
+  if docker info --format "{{json .Runtimes}}" | grep -q nvidia; then
+    finding gpu_runtime true "Docker can hand the GPU to a container"
+  else
+    finding gpu_runtime false "Docker has no NVIDIA runtime"
+  fi
+}
+
+doctor_account() {
+  local who
+  if who=$(aws sts get-caller-identity --query Arn --output text); then
+    finding identity true "$who"
+  else
+    finding identity false "the host has no role that AWS knows"
+  fi
+  if (fetch_token); then
+    finding secret true "present, of the right shape"
+  else
+    finding secret false "$(cat "$own/problem" 2>/dev/null || (begin_again token; explain_token))"
+  fi
+  rm -f "$token" "$own/problem"
+  if (log_in); then
+    finding registry true "login to $REGISTRY works"
+  else
+    finding registry false "$(begin_again login; explain_login)"
+  fi
+}
+
+doctor_clock() {
+  if [[ $(timedatectl show --property NTPSynchronized --value) == yes ]]; then
+    finding clock true "synchronized"
+  else
+    finding clock false "not synchronized: logins and signatures fail when it is minutes off"
+  fi
+}
+
+doctor_state() {
+  if [[ -s $root/switching ]]; then
+    finding half_done false "a switch was cut off; deployer up or deployer rollback mends it"
+  else
+    finding half_done true "no switch was cut off"
+  fi
+  if [[ $(autostop_on) == true ]]; then finding autostop true "on"; else finding autostop false "off: an idle box costs on"; fi
+}
+
+# begin_again STEP: the checks run in subshells, so what they said is looked for in all of the log from that step on.
+begin_again() {
+  step=$1
+  safe=''
+  step_log=$(grep -abo "^== $1\$" "$log" | tail -n 1 | cut -d : -f 1)
+}
+
+doctor() {
+  begin observe "look: everything a deploy needs"
+  doctor_docker
+  doctor_gpu
+  doctor_account
+  doctor_clock
+  doctor_state
+  step=observe
+  fact findings "[$findings]"
+  finish 'done' "Every check ran."
+}

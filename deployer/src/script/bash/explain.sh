@@ -1,0 +1,89 @@
+# shellcheck shell=bash disable=SC2154
+# From a failed step and what its tools said to a sentence for a person: what happened, what it means, what to do.
+
+# said PATTERN: did the step's tools say so?
+said() { grep -Eqi -- "$1" < <(tail -c "+$((step_log + 1))" "$log"); }
+
+explain() {
+  local status=$1 safe="What served before still serves."
+  if [[ $phase == switched ]]; then safe=''; fi
+  case $step in
+    login) explain_login ;;
+    resolve) explain_resolve ;;
+    pull) explain_pull ;;
+    token) explain_token ;;
+    download) explain_download ;;
+    gpu) echo "nvidia-smi failed on the host: no GPU answers. $safe Check the instance type and the NVIDIA driver." ;;
+    files) echo "docker compose does not accept the compose file or its settings. $safe Correct them and run this again." ;;
+    switch) explain_switch ;;
+    *) echo "The step $step failed on the host (exit $status). $safe The last lines of its output say why." ;;
+  esac | tr -s ' '
+}
+
+explain_login() {
+  if said 'AccessDenied|not authorized'; then
+    echo "The instance role may not log in to the registry $REGISTRY. $safe Give it ecr:GetAuthorizationToken (deployer policy prints it)."
+  elif said '401|403|denied|expired|unauthorized'; then
+    echo "The registry $REGISTRY refused the login. $safe Check that it is this account's and the host's clock is right."
+  else
+    echo "The login to the registry $REGISTRY failed. $safe Check the host's network and role."
+  fi
+}
+
+explain_resolve() {
+  if said 'ImageNotFound|RepositoryNotFound'; then
+    echo "The tag does not exist in the registry. $safe Check the tag, or push the image first."
+  else
+    echo "The registry did not say which image the tag means. $safe Give the digest, or allow the role ecr:DescribeImages."
+  fi
+}
+
+explain_pull() {
+  if said 'no space left'; then
+    echo "The host's disk filled up while an image was pulled. $safe Make room or a larger disk, then run this again."
+  elif said 'manifest unknown|not found|manifest for'; then
+    echo "The registry has no such image. $safe Check the digest, or push the image first."
+  elif said 'denied|no basic auth|expired|403|401'; then
+    echo "The registry refused the pull. $safe Check that the instance role may pull from this repository."
+  else
+    echo "An image could not be pulled. $safe The last lines of the output say why."
+  fi
+}
+
+explain_token() {
+  if said 'ResourceNotFound'; then
+    echo "The secret with the Hugging Face token does not exist. $safe Create it with deployer init."
+  elif said 'AccessDenied|not authorized'; then
+    echo "The instance role may not read the secret with the Hugging Face token. $safe Give it secretsmanager:GetSecretValue on it (deployer policy prints it)."
+  else
+    echo "The Hugging Face token could not be read from Secrets Manager. $safe Check the host's network and role."
+  fi
+}
+
+explain_download() {
+  if said 'no space left'; then
+    echo "The host's disk filled up while the model was downloaded. $safe Make room or a larger disk, then run this again."
+  elif said '401|403|gated|unauthorized'; then
+    echo "Hugging Face refused the download. $safe Check that the token is valid and its owner has accepted the model's licence."
+  else
+    echo "The model could not be downloaded. $safe Run this again: what is there already is kept."
+  fi
+}
+
+explain_switch() {
+  local service
+  for service in vllm gateway; do
+    look_at "$service" || continue
+    if [[ $c_oom == true ]]; then
+      echo "$service ran out of memory. Lower VLLM_MAX_MODEL_LEN or VLLM_MAX_NUM_SEQS, or take a larger instance."
+      return
+    elif [[ $c_state == exited || $c_state == dead || $c_state == restarting ]]; then
+      echo "$service does not stay up (state $c_state, started again $c_restarts times). Its last lines say why."
+      return
+    elif [[ $c_health == unhealthy || $c_health == starting ]]; then
+      echo "$service did not become healthy within $UP_WAIT seconds. Its last lines say why."
+      return
+    fi
+  done
+  echo "docker compose up failed. The last lines of its output say why."
+}

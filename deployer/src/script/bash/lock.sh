@@ -1,0 +1,36 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# One at a time on this host: a lock that the kernel lets go when its holder ends, however that is.
+
+# The holder as JSON, or null.
+holder_json() {
+  local text
+  text=$(cat "$root/lock.holder" 2>/dev/null) || text=''
+  if [[ -n $text ]]; then
+    printf '%s,"step":%s}' "${text%\}}" "$(json "$(cat "$run/step" 2>/dev/null || true)")"
+  else
+    printf null
+  fi
+}
+
+# Waits no longer than a look at the lock takes (`is_locked`, the idle stop): whoever works holds it for minutes.
+try_lock() {
+  exec 9>>"$root/lock"
+  flock --timeout "$pause" 9
+}
+
+take_lock() {
+  local folder
+  begin lock "lock: one at a time on this host"
+  if ! try_lock; then
+    holder=$(holder_json)
+    finish locked "$(json_field operator <<<"$holder") is at work on the host ($(json_field action <<<"$holder")); nothing was touched. Wait, or look with deployer status."
+  fi
+  locked=yes
+  printf lock >"$run/step"
+  printf '{"operator":%s,"action":"%s","since":%s}' "$(json "$OPERATOR")" "$ACTION" "$(date +%s)" | replace "$root/lock.holder"
+  # What a killed run left behind.
+  rm -rf "$root/releases/.next" "$root"/*.new
+  for folder in "$run"/{deploy,rollback,repair,restart,down,unlock,autostop}.*/; do
+    if [[ $folder != "$own/" ]]; then rm -rf "$folder"; fi
+  done
+}

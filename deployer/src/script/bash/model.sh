@@ -1,0 +1,25 @@
+# shellcheck shell=bash disable=SC2154
+# The model into its volume, once. The token is read by the host's own role into a file that only memory holds and
+# only root reads; it is never in a variable, an argument, an environment or any output, and is gone at once.
+
+fetch_token() {
+  begin token "token: from Secrets Manager, by the host's role"
+  [[ $(stat --file-system --format=%T "$run") == tmpfs ]] || die "$run is not in memory, so no token is written there; nothing was changed. Mount a tmpfs on it."
+  aws secretsmanager get-secret-value --region "$REGION" --secret-id "$SECRET_ID" --query SecretString --output text >"$token" || exit 1
+  if [[ $(wc -l <"$token") -gt 1 ]] || ! grep -Eqx 'hf_[A-Za-z0-9]{20,200}' "$token"; then
+    die "The secret does not have the shape of a Hugging Face token (hf_ and letters and digits); nothing was changed. Store it again with deployer init."
+  fi
+}
+
+# download_model RELEASE
+download_model() {
+  local key
+  if model_cached "$1"; then return; fi
+  fetch_token
+  begin download "download: the model is not in the cache; this takes minutes"
+  HF_TOKEN_FILE=$token compose "$1" --profile download run --rm -T download
+  rm -f "$token"
+  key=$(model_key "$1")
+  mkdir -p "$root/models"
+  : >"$root/models/$key"
+}

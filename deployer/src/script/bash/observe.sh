@@ -1,0 +1,90 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# Looking: changes nothing and needs no lock.
+
+container_json() {
+  look_at "$1" || true
+  printf '{"service":"%s","state":"%s","health":"%s","image":%s,"started_at":"%s","restarts":%s,"out_of_memory":%s}' \
+    "$1" "$c_state" "$c_health" "$(json "$c_image")" "$c_started" "${c_restarts:-0}" "${c_oom:-false}"
+}
+
+gpu_json() {
+  local name total used busy
+  IFS=, read -r name total used busy < <(nvidia-smi --query-gpu=name,memory.total,memory.used,utilization.gpu \
+    --format=csv,noheader,nounits) || true
+  if [[ ${total// /} =~ ^[0-9]+$ && ${used// /} =~ ^[0-9]+$ ]]; then
+    busy=${busy// /}
+    printf '{"name":%s,"memory_total_mib":%s,"memory_used_mib":%s,"utilization":%s}' "$(json "$name")" "${total// /}" "${used// /}" \
+      "$([[ $busy =~ ^[0-9]+$ ]] && echo "$busy" || echo 0)"
+  else
+    printf null
+  fi
+}
+
+# What the gateway says of itself, as text: whoever reads the report parses it, so that nothing odd breaks it.
+gateway_json() {
+  ready || true
+  json "$(head -c 4000 "$own/health.json" | tr '\n' ' ')"
+}
+
+is_locked() { ! (try_lock); }
+
+facts_of_status() {
+  local now
+  now=$(current)
+  disk_free=0 disk_total=0
+  if ! (disk); then warnings+=("Docker does not answer on the host"); else disk; fi
+  problem=''
+  : >"$own/health.json"
+  fact containers "[$(container_json gateway),$(container_json vllm)]"
+  fact gpu "$(gpu_json)"
+  fact disk_free "$disk_free"
+  fact disk_total "$disk_total"
+  fact uptime_seconds "$(uptime_seconds)"
+  fact gateway "$(gateway_json)"
+  if [[ -n $now ]]; then
+    fact config_hash "$(json "$(release_field "$now" config_hash)")"
+    fact commit "$(json "$(release_field "$now" commit)")"
+    fact model_cached "$(model_cached "$now" && echo true || echo false)"
+  fi
+  if is_locked; then fact holder "$(holder_json)"; fi
+  fact half_done "$([[ -s $root/switching ]] && echo true || echo false)"
+  fact autostop "$(autostop_json)"
+}
+
+status() {
+  begin observe "look: containers, GPU, disk, gateway"
+  facts_of_status
+  finish 'done' "This is what is there."
+}
+
+verify_now() {
+  local now
+  now=$(current)
+  [[ -n $now ]] || die "There is no release on the host. Run deployer up."
+  verify "$now" 1
+  finish 'done' "Release $now serves and was verified."
+}
+
+# Newest lines last, as many as fit into what Systems Manager hands back.
+logs() {
+  local now cursor since=()
+  now=$(current)
+  [[ -n $now ]] || die "There is no release on the host, so there are no logs. Run deployer up."
+  begin observe "logs"
+  if [[ -n $SINCE ]]; then since=(--since "$SINCE"); fi
+  # shellcheck disable=SC2086 # names of services, from a closed list
+  compose "$now" logs --no-color --timestamps --tail "$LINES" "${since[@]}" $SERVICES >"$own/lines"
+  # --since gives the line at the cursor once more.
+  mapfile -t lines < <(awk -v since="$SINCE" '{ at = ""; for (i = 1; i <= 4 && at == ""; i++) if ($i ~ /^[0-9-]+T[0-9:.]+Z$/) at = $i
+    if (since == "" || at > since) print }' "$own/lines" | sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-1000 | tail -c 15000)
+  cursor=$(sed -nE 's/^.*[| ]([0-9-]+T[0-9:.]+Z) .*/\1/p' "$own/lines" | sort | tail -n 1)
+  fact cursor "$(json "${cursor:-$SINCE}")"
+  finish 'done' "${#lines[@]} lines."
+}
+
+releases() {
+  local ledger=()
+  if [[ -e $root/releases.jsonl ]]; then mapfile -t ledger <"$root/releases.jsonl"; fi
+  fact ledger "$(json_list "${ledger[@]}")"
+  finish 'done' "${#ledger[@]} entries."
+}

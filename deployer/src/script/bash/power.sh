@@ -1,0 +1,60 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# Stopping the services in good order, and starting one again.
+
+# stop SERVICE SECONDS
+stop() {
+  compose "$now" stop --timeout "$2" "$1"
+  if look_at "$1" && [[ $c_state == running ]]; then die "$1 still runs after it was told to stop. Look at docker on the host."; fi
+  # 137: killed, because its work had not ended in time.
+  if [[ -n $c_id && $(docker inspect --format "{{.State.ExitCode}}" "$c_id") == 137 && $DRAIN_FIRST == yes ]]; then
+    warnings+=("$1 did not end within $2 s and was killed: work that ran then was lost")
+  fi
+}
+
+down() {
+  local now
+  need docker flock
+  take_lock
+  now=$(current)
+  if [[ -z $now ]]; then finish nothing_to_do "There is no release on the host. Nothing to stop."; fi
+  phase=stopping
+  # The gateway first: it refuses new work and ends what runs, for which it needs the model server.
+  if [[ $DRAIN_FIRST == yes ]]; then
+    begin stop "stop: running work ends first, at most $DRAIN s"
+    stop gateway "$DRAIN"
+    stop vllm 30
+  else
+    begin stop "stop: at once"
+    stop gateway 1
+    stop vllm 1
+  fi
+  finish 'done' "Both services are stopped."
+}
+
+restart() {
+  local now
+  need docker flock timeout
+  take_lock
+  now=$(current)
+  [[ -n $now ]] || die "There is no release on the host; nothing was changed. Run deployer up first."
+  if half_done; then
+    die "A switch was cut off before; nothing was changed. Run deployer up or deployer rollback first."
+  fi
+  to=$now again=yes phase=switched
+  begin stop "restart: ${SERVICES:-gateway and vllm}"
+  # shellcheck disable=SC2086 # names of services, from a closed list
+  compose "$now" restart --timeout "$DRAIN" $SERVICES
+  serve "$now"
+  verify "$now"
+  finish 'done' "Restarted; release $now serves and was verified."
+}
+
+# Nothing can be taken from a run that goes on; what a killed one left is cleared.
+unlock() {
+  need docker flock
+  take_lock
+  if half_done; then
+    finish 'done' "Nobody is at work on the host. A switch was cut off before: run deployer up or deployer rollback to mend it."
+  fi
+  finish 'done' "Nobody is at work on the host."
+}

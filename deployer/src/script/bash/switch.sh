@@ -1,0 +1,102 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# The switch from one release to another, and the way back.
+
+force_vllm=no # start vLLM anew even where compose sees no change
+waiting='' # the process that waits for the containers
+again='' # the release that is current is started again: a failure has nothing to go back to
+
+# serve RELEASE: compose starts anew only what changed: a new gateway leaves vLLM running.
+serve() {
+  local words service
+  local -A old=() crashes=()
+  begin switch "switch: docker compose up, release $1"
+  if [[ $force_vllm == yes ]]; then compose "$1" up --detach --no-deps --force-recreate --pull never vllm; fi
+  for service in vllm gateway; do
+    look_at "$service" || true
+    old[$service]=$c_id crashes[$service]=$c_restarts
+  done
+  compose_words "$1" up --detach --wait --wait-timeout "$UP_WAIT" --pull never --remove-orphans
+  # Without the output and the lock, so that it holds up nothing should it outlive this run.
+  "${words[@]}" 3>&- 9>&- &
+  waiting=$!
+  give_up_early
+  wait "$waiting"
+}
+
+# compose waits for a container that crashes again and again until its time is over; every minute of that is one in
+# which nothing serves. What a container did before this start, or the one before it, does not count.
+give_up_early() {
+  local service
+  while kill -0 "$waiting" 2>/dev/null; do
+    for service in vllm gateway; do
+      look_at "$service" || continue
+      if [[ $c_id != "${old[$service]}" ]]; then old[$service]=$c_id crashes[$service]=0; fi
+      if [[ $c_health != healthy ]] && ((c_restarts - crashes[$service] >= 3)); then
+        kill "$waiting" 2>/dev/null || true
+        return
+      fi
+    done
+    sleep "$pause"
+  done
+}
+
+# switch: from release $from (or none) to release $to, verified and recorded.
+switch() {
+  printf '%s %s\n' "${from:-none}" "$to" | replace "$root/switching"
+  phase=switched
+  point_current "$to"
+  serve "$to"
+  verify "$to"
+  begin record "record: release $to"
+  record "$to" good
+  rm -f "$root/switching"
+  phase=recorded
+}
+
+# What the services said last, for the person who has to find out why.
+service_lines() {
+  local service
+  for service in vllm gateway; do
+    if look_at "$service" && [[ $c_state != running || $c_health != healthy ]]; then
+      mapfile -t -O "${#lines[@]}" lines < <(docker logs --tail 10 "$c_id" 2>&1 | tr '\r' '\n' |
+        sed -E "s/hf_[A-Za-z0-9]+/hf_***/g; s/^/$service: /" | cut -c 1-300)
+    fi
+  done
+}
+
+# go_back MESSAGE: after a failure past the switch. Called where `set -e` is off, so each command is asked.
+go_back() {
+  local why=$1 failed=$step status
+  if [[ -n $waiting ]]; then kill "$waiting" 2>/dev/null; fi
+  service_lines
+  if [[ -n $again || (-z $from && $(state_of "$to") == good) ]]; then
+    finish needs_a_person "$why Release $to, which was good before, was started again and does not serve. Mend the cause and run this again, or go back with deployer rollback."
+  fi
+  if [[ -n $to && -d $root/releases/$to ]]; then record "$to" failed || warnings+=("the ledger could not be written"); fi
+  if [[ -z $from ]]; then
+    if [[ -n $to && -d $root/releases/$to ]]; then compose "$to" stop; fi
+    point_current ''
+    rm -f "$root/switching"
+    step=$failed
+    finish needs_a_person "$why There is no earlier release to go back to, so nothing serves. Mend the cause and run this again."
+  fi
+  say "failed: going back to release $from"
+  point_current "$from"
+  # shellcheck disable=SC2030
+  (
+    set -e
+    trap - EXIT
+    rm -f "$own/problem"
+    force_vllm=no
+    serve "$from"
+    verify "$from"
+  )
+  status=$?
+  step=$failed
+  if ((status)); then
+    finish needs_a_person "$why Going back to release $from failed too. $(cat "$own/problem" 2>/dev/null) Look at the last lines and at deployer logs."
+  fi
+  rm -f "$root/switching"
+  rolled_back_to=$from
+  finish rolled_back "$why Release $from serves again and was verified."
+}

@@ -1,0 +1,171 @@
+//! What the host's reports hold beside the outcome.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::report::{Holder, HostReport};
+
+/// One container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Container {
+    /// `gateway` or `vllm`.
+    pub service: String,
+    /// Docker's word: `running`, `exited`, ...; `absent` where there is none.
+    pub state: String,
+    /// `healthy`, `unhealthy`, `starting`, or empty.
+    pub health: String,
+    /// `repository@sha256:...`
+    pub image: String,
+    /// When it started (RFC 3339).
+    pub started_at: String,
+    /// How often Docker started it again.
+    pub restarts: u32,
+    /// The kernel ended it for want of memory.
+    pub out_of_memory: bool,
+}
+
+/// One GPU.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Gpu {
+    /// Its name.
+    pub name: String,
+    /// Its memory, MiB.
+    pub memory_total_mib: u64,
+    /// In use, MiB.
+    pub memory_used_mib: u64,
+    /// Per cent.
+    pub utilization: u64,
+}
+
+/// What `Status` finds.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// Both services, in this order: gateway, vllm.
+    pub containers: Vec<Container>,
+    /// `None`: no GPU answers.
+    pub gpu: Option<Gpu>,
+    /// Where Docker keeps its data: free bytes.
+    pub disk_free: u64,
+    /// ... and all of them.
+    pub disk_total: u64,
+    /// Seconds since boot.
+    pub uptime_seconds: u64,
+    /// What `gateway healthcheck --format json` printed; null where it does not answer.
+    #[serde(deserialize_with = "json_in_text")]
+    pub gateway: Value,
+    /// The configuration hash of the current release.
+    pub config_hash: String,
+    /// The commit of the current release.
+    pub commit: String,
+    /// Who is at work now.
+    pub holder: Option<Holder>,
+    /// A switch was cut off; the next `up` or `rollback` mends it.
+    pub half_done: bool,
+    /// The model of the current release is in the cache.
+    pub model_cached: bool,
+    /// The idle stop.
+    pub autostop: AutostopState,
+}
+
+/// The host hands on what the gateway printed as it is, in a string.
+fn json_in_text<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Value, D::Error> {
+    let text = String::deserialize(input)?;
+    Ok(serde_json::from_str(&text).unwrap_or_default())
+}
+
+/// What `Autostop` finds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct AutostopState {
+    /// Its timer is there and runs.
+    pub on: bool,
+    /// Its limit.
+    pub idle_minutes: u32,
+    /// Its hard limit; 0: none.
+    pub max_uptime_hours: u32,
+    /// What it decided last: `active`, `idle`, `unknown`, `stopping`, `failed`; empty before its first look.
+    pub decision: String,
+    /// Why, for a person.
+    pub reason: String,
+    /// When it looked, in seconds since 1970.
+    pub at: u64,
+    /// Seconds left before it stops the box, if nothing happens.
+    pub stops_in: Option<u64>,
+}
+
+/// One line of the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Release {
+    /// Its number.
+    pub release: u32,
+    /// Seconds since 1970.
+    pub at: u64,
+    /// `deploy` or `rollback`.
+    pub action: String,
+    /// Who.
+    pub operator: String,
+    /// From which commit.
+    pub commit: String,
+    /// Of files and settings.
+    pub config_hash: String,
+    /// By digest.
+    pub gateway: String,
+    /// By digest.
+    pub vllm: String,
+    /// `good`, `failed`, `interrupted`.
+    pub outcome: String,
+}
+
+/// One finding of `Doctor`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Finding {
+    /// `docker`, `compose`, `gpu`, `gpu_runtime`, `disk`, `identity`, `secret`, `registry`, `clock`, `half_done`,
+    /// `autostop`, `keys`.
+    pub check: String,
+    /// Nothing to mend.
+    pub ok: bool,
+    /// What was found, for a person.
+    pub detail: String,
+}
+
+impl HostReport {
+    /// The facts of [`super::Action::Status`].
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        serde_json::from_value(self.facts.clone()).ok()
+    }
+
+    /// The facts of [`super::Action::Autostop`].
+    #[must_use]
+    pub fn autostop(&self) -> Option<AutostopState> {
+        self.part("autostop")
+    }
+
+    /// The facts of [`super::Action::Doctor`].
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        self.part("findings").unwrap_or_default()
+    }
+
+    /// The ledger, oldest first; lines that cannot be read are left out.
+    #[must_use]
+    pub fn releases(&self) -> Vec<Release> {
+        let lines: Vec<String> = self.part("ledger").unwrap_or_default();
+        lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Where `logs` goes on.
+    #[must_use]
+    pub fn cursor(&self) -> Option<String> {
+        self.part("cursor")
+    }
+
+    fn part<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_value(self.facts.get(name)?.clone()).ok()
+    }
+}

@@ -1,0 +1,180 @@
+//! The checks, one function each: ask, judge, say what was found.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{
+    Finding,
+    Verdict::{Failed, Odd, Passed},
+    client::{Answer, Client},
+    note,
+};
+
+const EXTRACT: &str = "/api/v1/extract";
+/// No page of ours; the name can never be given away (RFC 2606).
+const STRANGER: &str = "https://stranger.invalid";
+
+fn broken(check: &'static str, error: String) -> Finding {
+    Finding::new(check, Failed, error, None)
+}
+
+/// It lives, and its model server is there.
+pub(super) async fn health(client: &Client) -> Finding {
+    let check = "health";
+    let answer = match client.get("/health").await {
+        Ok(answer) => answer,
+        Err(error) => return broken(check, error),
+    };
+    let took = Some(answer.milliseconds);
+    let status = answer.text("status");
+    if !answer.is_ok() || status.is_empty() {
+        return Finding::new(check, Failed, answer.said(), took);
+    }
+    let found = format!("{status}, version {}, engine {}", answer.text("version"), answer.text("engine"));
+    let notices: Vec<&str> =
+        answer.body.get("notices").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    if status != "healthy" || answer.body.get("vllm_available") != Some(&Value::Bool(true)) {
+        return Finding::new(check, Failed, format!("{found}; the model server is not available"), took);
+    }
+    if notices.is_empty() {
+        return Finding::new(check, Passed, found, took);
+    }
+    Finding::new(check, Odd, format!("{found}; it says {}", notices.join(", ")), took)
+}
+
+/// It would read a note now.
+pub(super) async fn readiness(client: &Client) -> Finding {
+    let check = "readiness";
+    match client.get("/health/ready").await {
+        Err(error) => broken(check, error),
+        Ok(answer) => {
+            let took = Some(answer.milliseconds);
+            if answer.is_ok() && answer.body.get("ready") == Some(&Value::Bool(true)) {
+                return Finding::new(check, Passed, "ready", took);
+            }
+            let reason = answer.text("reason");
+            let found =
+                if reason.is_empty() { answer.said() } else { format!("{}, not ready: {reason}", answer.status) };
+            Finding::new(check, Failed, found, took)
+        }
+    }
+}
+
+/// Who has no key is refused. The note is blank: were the service open, nothing would be read for it.
+pub(super) async fn without_a_key(client: &Client) -> Finding {
+    let check = "keys";
+    match client.post(EXTRACT, &json!({"text": " "})).await {
+        Err(error) => broken(check, error),
+        Ok(answer) if answer.status == 401 && answer.text("code") == "unauthorized" => {
+            Finding::new(check, Passed, "a caller without a key is refused", Some(answer.milliseconds))
+        }
+        Ok(answer) => {
+            let found = format!("{}; anybody who finds the address can use the service", answer.said());
+            Finding::new(check, Failed, found, Some(answer.milliseconds))
+        }
+    }
+}
+
+/// It reads a note as it should, with the engine that it should, in time.
+pub(super) async fn note(client: &Client, slowest: Duration) -> Vec<Finding> {
+    let answer = match client.post_known(EXTRACT, &note::request()).await {
+        Ok(answer) => answer,
+        Err(error) => return vec![broken("note", error)],
+    };
+    if !answer.is_ok() || answer.body.is_null() {
+        let key = if answer.status == 401 { " Give a key with --api-key-file." } else { "" };
+        return vec![Finding::new("note", Failed, format!("{}{key}", answer.said()), Some(answer.milliseconds))];
+    }
+    vec![shape(&answer), engine(&answer), values(&answer), latency(&answer, slowest)]
+}
+
+fn shape(answer: &Answer) -> Finding {
+    let malformed = note::malformed(&answer.body);
+    let took = Some(answer.milliseconds);
+    if malformed.is_empty() {
+        return Finding::new("note", Passed, "seven fields, each a text or null", took);
+    }
+    Finding::new("note", Failed, format!("neither a text nor null: {}", malformed.join(", ")), took)
+}
+
+fn engine(answer: &Answer) -> Finding {
+    let (engine, model) = (answer.text("engine"), answer.text("model"));
+    let degraded = answer.body.get("degraded") != Some(&Value::Bool(false)) || !answer.header("x-degraded").is_empty();
+    if engine == "vllm" && !degraded {
+        return Finding::new("engine", Passed, format!("{engine}, model {model}, not degraded"), None);
+    }
+    let found =
+        if engine == "vllm" { "vllm, but degraded".to_owned() } else { format!("`{engine}` answered, not vllm") };
+    Finding::new("engine", Failed, found, None)
+}
+
+fn values(answer: &Answer) -> Finding {
+    let (verdict, wrong) = note::unexpected(&answer.body);
+    let found = if wrong.is_empty() { "all seven as expected".to_owned() } else { wrong.join("; ") };
+    Finding::new("values", verdict, found, None)
+}
+
+fn latency(answer: &Answer, slowest: Duration) -> Finding {
+    let limit = u64::try_from(slowest.as_millis()).unwrap_or(u64::MAX);
+    let verdict = if answer.milliseconds <= limit { Passed } else { Failed };
+    let found = format!("the note took {} ms; at most {limit} ms are allowed", answer.milliseconds);
+    Finding::new("latency", verdict, found, None)
+}
+
+/// A mistake of the client is told as one.
+pub(super) async fn blank_note(client: &Client) -> Finding {
+    refusal("422", client.post_known(EXTRACT, &json!({"text": " "})).await, 422, "invalid_request")
+}
+
+/// A path that is not there is told so, in JSON.
+pub(super) async fn unknown_path(client: &Client) -> Finding {
+    refusal("404", client.get_known("/api/v1/no-such-path").await, 404, "not_found")
+}
+
+fn refusal(check: &'static str, answer: Result<Answer, String>, status: u16, code: &str) -> Finding {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => return broken(check, error),
+    };
+    let problem = answer.header("content-type").starts_with("application/problem+json");
+    let right = answer.status == status && answer.text("code") == code && problem;
+    let (verdict, found) = if right {
+        (Passed, format!("{code}, as a problem in JSON"))
+    } else {
+        (Failed, format!("{}; expected {status} {code} as application/problem+json", answer.said()))
+    };
+    Finding::new(check, verdict, found, Some(answer.milliseconds))
+}
+
+/// Pages of the configured origin may call, those of others may not.
+pub(super) async fn origins(client: &Client, origin: Option<&str>) -> Finding {
+    let check = "cors";
+    let stranger = match client.preflight(EXTRACT, STRANGER).await {
+        Ok(answer) => answer,
+        Err(error) => return broken(check, error),
+    };
+    let took = Some(stranger.milliseconds);
+    let allowed = |answer: &Answer| answer.header("access-control-allow-origin").to_owned();
+    if !allowed(&stranger).is_empty() {
+        return Finding::new(check, Failed, "a stranger's page may call", took);
+    }
+    let Some(origin) = origin else {
+        return Finding::new(check, Passed, "no origin is configured, and a stranger's page may not call", took);
+    };
+    match client.preflight(EXTRACT, origin).await {
+        Err(error) => broken(check, error),
+        Ok(answer) if allowed(&answer) == origin && answer.header("access-control-allow-methods").contains("POST") => {
+            Finding::new(
+                check,
+                Passed,
+                format!("pages of {origin} may call, a stranger's may not"),
+                Some(answer.milliseconds),
+            )
+        }
+        Ok(answer) => {
+            let found = format!("pages of {origin} may not call (preflight: {})", answer.status);
+            Finding::new(check, Failed, found, Some(answer.milliseconds))
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! One request, and what came back, in words that hold no address and no key.
+
+use std::{
+    error::Error,
+    time::{Duration, Instant},
+};
+
+use reqwest::{Method, RequestBuilder, StatusCode, header, redirect::Policy};
+use serde_json::Value;
+
+use super::Target;
+use crate::failure::Failure;
+
+/// The service answers within 55 s, or says that it cannot.
+const TIMEOUT: Duration = Duration::from_secs(65);
+/// Far more than the answer to the note.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: String,
+    /// `Bearer ...`; a header value that is marked as secret shows in no debug output.
+    key: Option<header::HeaderValue>,
+}
+
+/// What came back.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// Null where it is no JSON.
+    pub(super) body: Value,
+    headers: header::HeaderMap,
+    pub(super) milliseconds: u64,
+}
+
+impl Client {
+    pub(super) fn new(target: &Target) -> Result<Self, Failure> {
+        // A second call changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .connect_timeout(Duration::from_secs(10))
+            .redirect(Policy::none());
+        // Plain HTTP needs no certificates, and a bare container has none.
+        let plain = target.url.text().starts_with("http://");
+        let builder = if plain { builder.tls_certs_only([]) } else { builder };
+        let http = builder.build().map_err(|error| {
+            Failure::unchanged(
+                format!("cannot make requests: {}", words(error)),
+                "Install this machine's CA certificates (ca-certificates).",
+            )
+        })?;
+        let key = match &target.key {
+            Some(key) => Some(bearer(key.expose())?),
+            None => None,
+        };
+        Ok(Self { http, base: target.url.text().to_owned(), key })
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base))
+    }
+
+    /// `GET`, without a key.
+    pub(super) async fn get(&self, path: &str) -> Result<Answer, String> {
+        answer(self.request(Method::GET, path)).await
+    }
+
+    /// `GET`, with the key.
+    pub(super) async fn get_known(&self, path: &str) -> Result<Answer, String> {
+        answer(self.known(self.request(Method::GET, path))).await
+    }
+
+    /// `POST` of a note, without a key.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Answer, String> {
+        answer(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// `POST` of a note, with the key.
+    pub(super) async fn post_known(&self, path: &str, body: &Value) -> Result<Answer, String> {
+        answer(self.known(self.request(Method::POST, path)).json(body)).await
+    }
+
+    /// What a browser asks before it posts from a page of this origin.
+    pub(super) async fn preflight(&self, path: &str, origin: &str) -> Result<Answer, String> {
+        let request = self.request(Method::OPTIONS, path);
+        let request = request.header(header::ORIGIN, origin).header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST");
+        answer(request.header(header::ACCESS_CONTROL_REQUEST_HEADERS, "content-type")).await
+    }
+
+    fn known(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.key {
+            Some(key) => request.header(header::AUTHORIZATION, key.clone()),
+            None => request,
+        }
+    }
+}
+
+impl Answer {
+    /// A header's text; empty where there is none.
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// A text of the body; empty where there is none.
+    pub(super) fn text(&self, key: &str) -> &str {
+        self.body.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub(super) const fn is_ok(&self) -> bool {
+        self.status == StatusCode::OK.as_u16()
+    }
+
+    /// `503 model_loading: The model is being loaded.`
+    pub(super) fn said(&self) -> String {
+        match (self.text("code"), self.text("detail")) {
+            ("", _) if self.body.is_null() => format!("{} without JSON: that is not the gateway", self.status),
+            ("", _) => format!("{}", self.status),
+            (code, "") => format!("{} {code}", self.status),
+            (code, detail) => format!("{} {code}: {detail}", self.status),
+        }
+    }
+}
+
+fn bearer(key: &str) -> Result<header::HeaderValue, Failure> {
+    let mut value = header::HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| {
+        Failure::usage("the API key has characters that no key has", "The file must hold the key alone, on one line.")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+async fn answer(request: RequestBuilder) -> Result<Answer, String> {
+    let began = Instant::now();
+    let mut response = request.send().await.map_err(words)?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(words)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > LONGEST_ANSWER {
+            return Err("the answer does not end".to_owned());
+        }
+    }
+    let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or_default(), headers, milliseconds })
+}
+
+/// What went wrong, from the cause at the bottom.
+fn words(error: reqwest::Error) -> String {
+    let what = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the answer broke off"
+    };
+    let error = error.without_url();
+    let cause = std::iter::successors(error.source(), |&error| error.source()).last();
+    cause.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}"))
+}

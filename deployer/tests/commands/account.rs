@@ -1,0 +1,128 @@
+//! An AWS account with one box, parameters and secrets, as far as `init`, `url` and `cost` ask; it writes down every
+//! request.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    http::{Answer, Asked, serve},
+    laptop::BOX,
+};
+
+/// What is in the account.
+#[derive(Default)]
+pub(crate) struct Inside {
+    pub(crate) parameters: BTreeMap<String, String>,
+    pub(crate) secrets: BTreeMap<String, String>,
+    /// Where the box can be reached; `None`: it is stopped.
+    pub(crate) address: Option<String>,
+    /// An action that is refused: with this code, in these words.
+    pub(crate) refuse: Option<(&'static str, &'static str, String)>,
+    /// Each request's action, and its headers and body.
+    pub(crate) asked: Vec<(String, String)>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Account {
+    pub(crate) url: String,
+    pub(crate) inside: Arc<Mutex<Inside>>,
+}
+
+impl Account {
+    pub(crate) fn start(inside: Inside) -> Self {
+        let inside = Arc::new(Mutex::new(inside));
+        let within = Arc::clone(&inside);
+        let url = serve(move |asked| answer(&mut within.lock().unwrap(), asked));
+        Self { url, inside }
+    }
+
+    /// The requests' actions, in order.
+    pub(crate) fn actions(&self) -> Vec<String> {
+        self.inside.lock().unwrap().asked.iter().map(|(action, _)| action.clone()).collect()
+    }
+}
+
+fn answer(inside: &mut Inside, asked: &Asked) -> Answer {
+    let target = asked.header("x-amz-target").rsplit('.').next().unwrap_or_default();
+    let form = asked.body.split('&').find_map(|pair| pair.strip_prefix("Action="));
+    let action = if target.is_empty() { form.unwrap_or_default() } else { target };
+    inside.asked.push((action.to_owned(), asked.text()));
+    if let Some((_, code, words)) = inside.refuse.as_ref().filter(|(refused, ..)| *refused == action) {
+        return refusal(code, words);
+    }
+    match action {
+        "GetCallerIdentity" => xml(
+            "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+             <Arn>arn:aws:iam::123456789012:user/ada</Arn><UserId>A</UserId><Account>123456789012</Account>\
+             </GetCallerIdentityResult></GetCallerIdentityResponse>"
+                .to_owned(),
+        ),
+        "DescribeInstances" => xml(instances(inside.address.as_deref())),
+        _ => stored(inside, action, &serde_json::from_str(&asked.body).unwrap()),
+    }
+}
+
+fn xml(body: String) -> Answer {
+    Answer::new(200, "text/xml", body)
+}
+
+fn instances(address: Option<&str>) -> String {
+    let (state, code) = if address.is_some() { ("running", 16) } else { ("stopped", 80) };
+    let address = address.map_or_else(String::new, |address| format!("<ipAddress>{address}</ipAddress>"));
+    format!(
+        "<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><reservationSet><item><instancesSet><item>\
+         <instanceId>{BOX}</instanceId><instanceState><code>{code}</code><name>{state}</name></instanceState>\
+         <instanceType>g6.2xlarge</instanceType>{address}<launchTime>2026-01-01T00:00:00.000Z</launchTime>\
+         </item></instancesSet></item></reservationSet></DescribeInstancesResponse>"
+    )
+}
+
+fn good(value: &Value) -> Answer {
+    Answer::new(200, "application/x-amz-json-1.1", value.to_string())
+}
+
+fn refused(code: &str) -> Answer {
+    refusal(code, "no")
+}
+
+fn refusal(code: &str, words: &str) -> Answer {
+    Answer::new(400, "application/x-amz-json-1.1", json!({"__type": code, "message": words}).to_string())
+}
+
+/// Parameters and secrets.
+fn stored(inside: &mut Inside, action: &str, asked: &Value) -> Answer {
+    let text = |key: &str| asked[key].as_str().unwrap_or_default().to_owned();
+    match action {
+        "GetParameter" => inside.parameters.get(&text("Name")).map_or_else(
+            || refused("ParameterNotFound"),
+            |value| good(&json!({"Parameter": {"Name": text("Name"), "Type": "String", "Value": value}})),
+        ),
+        "PutParameter" => {
+            if inside.parameters.contains_key(&text("Name")) && asked["Overwrite"] != true {
+                return refused("ParameterAlreadyExists");
+            }
+            inside.parameters.insert(text("Name"), text("Value"));
+            good(&json!({"Version": 1}))
+        }
+        "DescribeSecret" => {
+            if inside.secrets.contains_key(&text("SecretId")) {
+                good(&json!({"Name": text("SecretId")}))
+            } else {
+                refused("ResourceNotFoundException")
+            }
+        }
+        "CreateSecret" => {
+            inside.secrets.insert(text("Name"), text("SecretString"));
+            good(&json!({"Name": text("Name")}))
+        }
+        "PutSecretValue" => {
+            inside.secrets.insert(text("SecretId"), text("SecretString"));
+            good(&json!({"Name": text("SecretId")}))
+        }
+        other => panic!("{other} is not what these commands ask"),
+    }
+}

@@ -1,0 +1,127 @@
+//! An operator's machine: a folder with a configuration, and the built `deployer` in it.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+pub(crate) const BOX: &str = "i-0123456789abcdef0";
+
+/// With everything written out, so that nothing is asked before the command's own work.
+pub(crate) const WRITTEN_OUT: &str = r#"
+region = "us-east-1"
+[box]
+instance_id = "i-0123456789abcdef0"
+document = "extraction-gateway-run"
+[images]
+registry = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+[cost]
+source = "made up for tests"
+instance_usd_per_hour = 1.0
+disk_usd_per_gib_month = 0.08
+disk_gib = 150
+address_usd_per_hour = 0.005
+"#;
+
+pub(crate) struct Laptop {
+    folder: TempDir,
+}
+
+/// How a run ended.
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// All three, as a snapshot shows them.
+    pub(crate) fn shown(&self) -> String {
+        format!("exit code {}\n--- stdout\n{}--- stderr\n{}", self.code, self.stdout, self.stderr)
+    }
+
+    /// Words that differ from run to run become others.
+    pub(crate) fn replaced(mut self, from: &str, to: &str) -> Self {
+        self.stdout = self.stdout.replace(from, to);
+        self.stderr = self.stderr.replace(from, to);
+        self
+    }
+}
+
+impl Laptop {
+    pub(crate) fn new(configuration: &str) -> Self {
+        let laptop = Self { folder: tempfile::tempdir().unwrap() };
+        laptop.write("deployment.toml", configuration);
+        laptop
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Everything that lies there, one after the other.
+    pub(crate) fn everything(&self) -> String {
+        let files = fs::read_dir(self.folder.path()).unwrap();
+        files.map(|file| String::from_utf8_lossy(&fs::read(file.unwrap().path()).unwrap()).into_owned()).collect()
+    }
+
+    /// Runs `deployer`; AWS is at this address, or nowhere.
+    pub(crate) fn run(&self, arguments: &[&str], aws: Option<&str>, piped: &str) -> Ended {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_deployer"));
+        command.args(["--config", "deployment.toml"]).args(arguments);
+        self.prepare(&mut command, aws);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A command that reads nothing may be gone already.
+        let _ = child.stdin.take().unwrap().write_all(piped.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        Ended {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs it at a terminal, where somebody types `keys` once `prompt` stands there. All that the terminal showed is
+    /// `stdout`. Needs `script` (bsdutils).
+    pub(crate) fn run_at_a_prompt(&self, arguments: &[&str], aws: Option<&str>, prompt: &str, keys: &str) -> Ended {
+        let line = format!("{} --config deployment.toml {}", env!("CARGO_BIN_EXE_deployer"), arguments.join(" "));
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        self.prepare(&mut command, aws);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut screen = child.stdout.take().unwrap();
+        let mut shown = Vec::new();
+        let mut byte = [0];
+        while !String::from_utf8_lossy(&shown).contains(prompt) && screen.read(&mut byte).unwrap() > 0 {
+            shown.extend(byte);
+        }
+        // Kept until the end: `script` ends when there is nobody at the keyboard.
+        let mut keyboard = child.stdin.take().unwrap();
+        keyboard.write_all(keys.as_bytes()).unwrap();
+        screen.read_to_end(&mut shown).unwrap();
+        let code = child.wait().unwrap().code().unwrap_or(-1);
+        Ended { code, stdout: String::from_utf8(shown).unwrap(), stderr: String::new() }
+    }
+
+    fn prepare(&self, command: &mut Command, aws: Option<&str>) {
+        command.env_clear().current_dir(self.folder.path());
+        command.env("PATH", "/usr/bin:/bin").env("HOME", self.folder.path()).env("DEPLOYER_OPERATOR", "ada@laptop");
+        command.env("AWS_ENDPOINT_URL", aws.unwrap_or("http://127.0.0.1:1"));
+        command.env("AWS_ACCESS_KEY_ID", "testing").env("AWS_SECRET_ACCESS_KEY", "testing");
+        command.env("AWS_EC2_METADATA_DISABLED", "true");
+    }
+}

@@ -1,0 +1,163 @@
+# shellcheck shell=bash disable=SC2154
+# The compose plug-in for the docker shim: services start anew only where their definition or image changed.
+
+folder='' file='' env_file=''
+
+# env NAME: a setting from the release's .env.
+env() {
+  local line value=''
+  while read -r line; do
+    if [[ $line == "$1='"* ]]; then value=${line#*=\'} value=${value%\'}; fi
+  done <"$env_file"
+  echo "$value"
+}
+
+# hash_of SERVICE: of what compose would start it from.
+hash_of() {
+  {
+    sed -n "/^  $1:/,/^  [a-z]/p" "$file"
+    if [[ $1 == vllm ]]; then
+      grep '^VLLM_' "$env_file" | sort
+    else
+      grep -v '^VLLM_' "$env_file" | sort
+      # Its mounts lie in the release's folder.
+      echo "$folder"
+    fi
+  } | sha256sum | cut -c 1-64
+}
+
+image_of() { if [[ $1 == vllm ]]; then env VLLM_IMAGE; else env GATEWAY_IMAGE; fi; }
+
+model_of() { echo "$(env VLLM_BASE_MODEL)@$(env VLLM_BASE_REVISION) $(env VLLM_ADAPTER)@$(env VLLM_ADAPTER_REVISION)"; }
+
+put() { printf '%s' "$3" >"$state/containers/$1/$2"; }
+
+# A clock that ticks with every start: a test sees whether a container was started anew.
+tick() {
+  local count=$(($(number starts 0) + 1))
+  echo "$count" >"$state/starts"
+  printf '2026-11-21T10:%02d:%02d.000000000Z' "$((count / 60 % 60))" "$((count % 60))"
+}
+
+started() {
+  local service=$1 image health=healthy state_now=running oom=false restarts=0
+  image=$(image_of "$service")
+  case $(behaviour_of "$image") in
+    unhealthy) health=unhealthy ;;
+    slow) health=starting ;;
+    crash) health='' state_now=exited restarts=3 ;;
+    loop) health='' state_now=restarting restarts=3 ;;
+    oom) health='' state_now=exited oom=true ;;
+  esac
+  # Offline: it starts only from what is in the volume.
+  if [[ $service == vllm ]] && ! grep -qxF "$(model_of)" "$state/volumes/extraction-gateway_model-cache/models" 2>/dev/null; then
+    health=unhealthy
+  fi
+  if [[ -s $state/faults/start.$service ]]; then health=unhealthy && rm "$state/faults/start.$service"; fi
+  put "$service" state "$state_now"
+  put "$service" health "$health"
+  put "$service" oom "$oom"
+  put "$service" restarts "$restarts"
+  put "$service" started "$(tick)"
+}
+
+bring_up() {
+  local service=$1 force=$2 hash
+  hash=$(hash_of "$service")
+  has_image "$(image_of "$service")" || tell "Error response from daemon: No such image: $(image_of "$service")"
+  if [[ ! -e $state/containers/$service/hash || $(get "$service" hash) != "$hash" || $force == yes ]]; then
+    mkdir -p "$state/containers/$service"
+    put "$service" hash "$hash"
+    put "$service" image "$(image_of "$service")"
+    put "$service" id "$(tick | sha256sum | cut -c 1-64)"
+    put "$service" exit 0
+    started "$service"
+  elif [[ -e $state/loads && $(get "$service" health) == starting ]]; then
+    # It was loading its model, and needs a moment more.
+    sleep 0.3
+    put "$service" health healthy
+  elif [[ $(get "$service" state) != running || $(get "$service" health) != healthy ]]; then
+    started "$service"
+  fi
+}
+
+compose_up() {
+  local service force=no services=(vllm gateway)
+  if [[ $* == *--force-recreate* ]]; then force=yes; fi
+  if [[ ${*: -1} == vllm || ${*: -1} == gateway ]]; then services=("${*: -1}"); fi
+  for service in "${services[@]}"; do bring_up "$service" "$force"; done
+  if [[ $* != *--wait* ]]; then return; fi
+  for service in "${services[@]}"; do
+    case $(get "$service" state)/$(get "$service" health) in
+      running/healthy) ;;
+      restarting/*)
+        # As compose does: it waits on, though nothing will come of it.
+        sleep 120
+        ;;
+      running/starting) tell "application not healthy after $(option --wait-timeout "$@")s" ;;
+      running/*) tell "container extraction-gateway-$service-1 is unhealthy" ;;
+      *) tell "container extraction-gateway-$service-1 exited (1)" ;;
+    esac
+  done
+}
+
+# The one-shot download: reads the token from the file that it is given, as its container would.
+compose_run() {
+  local volume=$state/volumes/extraction-gateway_model-cache
+  [[ $* == *--profile\ download* ]] || tell "no such service: download"
+  [[ $(stat -c %a "$HF_TOKEN_FILE") == 600 ]] || tell "shim: the token's file may be read by others"
+  cmp -s "$HF_TOKEN_FILE" "$(ls "$state"/secrets/*)" || tell "401 Client Error: Unauthorized for url: https://huggingface.co"
+  mkdir -p "$volume"
+  [[ -e $volume/created ]] || echo "2026-11-21T09:00:0$((RANDOM % 10))Z" >"$volume/created"
+  model_of >>"$volume/models"
+}
+
+compose_stop() {
+  local service services=(vllm gateway)
+  if [[ ${*: -1} == vllm || ${*: -1} == gateway ]]; then services=("${*: -1}"); fi
+  for service in "${services[@]}"; do
+    if [[ $(get "$service" state) != running ]]; then continue; fi
+    put "$service" state exited
+    put "$service" health ''
+    put "$service" exit "$(number "exit_$service" 0)"
+  done
+}
+
+compose_restart() {
+  local service
+  for service in vllm gateway; do if [[ " $* " == *" $service "* ]]; then started "$service"; fi; done
+}
+
+compose_logs() {
+  local service since
+  since=$(option --since "$@")
+  for service in gateway vllm; do
+    if [[ " $* " != *" $service "* ]]; then continue; fi
+    awk -v since="$since" -v name="$service-1" '$1 >= since { print name "  | " $0 }' "$state/logs/$service" 2>/dev/null |
+      tail -n "$(option --tail "$@")" || true
+  done
+}
+
+compose() {
+  local verb=''
+  if [[ $1 == version ]]; then
+    called docker.compose-version "$@"
+    echo 2.40.3
+    return
+  fi
+  folder=$(option --project-directory "$@") file=$(option --file "$@") env_file=$(option --env-file "$@")
+  [[ $(option --project-name "$@") == extraction-gateway && -e $file && -e $env_file ]] || tell "shim: compose without its files"
+  for verb in "$@"; do if [[ $verb =~ ^(up|run|stop|restart|logs|config|pull)$ ]]; then break; fi; done
+  called "docker.compose-$verb" "$@"
+  case $verb in
+    config) [[ -n $(env GATEWAY_IMAGE) && -n $(env VLLM_IMAGE) ]] || tell "required variable GATEWAY_IMAGE is missing a value" ;;
+    # What is there is not pulled again; ours always are by now.
+    pull) has_image "$(image_of gateway)" && has_image "$(image_of vllm)" ;;
+    up) compose_up "$@" ;;
+    run) compose_run "$@" ;;
+    stop) compose_stop "$@" ;;
+    restart) compose_restart "$@" ;;
+    logs) compose_logs "$@" ;;
+    *) tell "shim: docker compose $verb is not known" ;;
+  esac
+}

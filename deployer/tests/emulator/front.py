@@ -1,0 +1,69 @@
+"""Before moto: a log of all calls, a queue of faults, and the test's own requests under /_emulator/."""
+
+import io
+import json
+import socket
+import threading
+import time
+from urllib.parse import parse_qs
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+
+FAULTS = {}
+CALLS = []
+CONTROLS = {}
+LOCK = threading.Lock()
+
+
+class Dropped(ConnectionResetError):
+    """The connection ends without an answer: werkzeug takes it for a client that went away."""
+
+
+def fault_for(action):
+    with LOCK:
+        queue = FAULTS.get(action) or []
+        return queue.pop(0) if queue else None
+
+
+def add_fault(body):
+    """{action, code, message, status, times, delay, drop}"""
+    with LOCK:
+        FAULTS.setdefault(body["action"], []).extend([body] * body.get("times", 1))
+
+
+def failure(fault, is_json):
+    """An AWS error, in the protocol of the service."""
+    code, message = fault["code"], fault.get("message", fault["code"])
+    if is_json:
+        return "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
+    error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return "text/xml", f"<Response><Errors>{error}</Errors><RequestID>emulator</RequestID></Response>"
+
+
+class Front(DomainDispatcherApplication):
+    def __call__(self, environ, start_response):
+        path = environ["PATH_INFO"]
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        if path.startswith("/_emulator/"):
+            answer = CONTROLS[path.removeprefix("/_emulator/")](body)
+            text = json.dumps(answer, default=str).encode()
+            start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(text)))])
+            return [text]
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        text = body.decode("utf-8", "replace")
+        action = target.split(".")[-1] or (parse_qs(text).get("Action") or [""])[0]
+        CALLS.append({"at": time.time(), "action": action, "body": text})
+        fault = fault_for(action)
+        if not fault:
+            return super().__call__(environ, start_response)
+        time.sleep(fault.get("delay", 0))
+        if fault.get("drop"):
+            # The server would keep the connection, and the client wait on it.
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise Dropped(action)
+        if "code" not in fault:
+            return super().__call__(environ, start_response)
+        kind, answer = failure(fault, bool(target))
+        start_response(f"{fault.get('status', 400)} Fault", [("Content-Type", kind)])
+        return [answer.encode()]

@@ -1,0 +1,114 @@
+"""AWS for the deployer's tests: moto, with instances that take time to start and an agent that really runs scripts.
+
+    server.py FOLDER      FOLDER/state is the shims' state; EMULATED_* and PATH make the scripts' environment
+    stdout, once          {"url": ..., "instance_id": ...}
+
+Ends when its stdin ends, so that a test that dies leaves nothing behind.
+"""
+
+import functools
+import json
+import os
+import pathlib
+import shutil
+import sys
+import threading
+
+os.environ.update(
+    MOTO_EC2_LOAD_DEFAULT_AMIS="false",
+    AWS_ACCESS_KEY_ID="emulator",
+    AWS_SECRET_ACCESS_KEY="emulator",
+    AWS_DEFAULT_REGION="us-east-1",
+)
+
+import boto3
+from moto.moto_server.werkzeug_app import create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+import ec2
+import front
+import ssm
+from timing import VALUES
+
+
+class Quiet(WSGIRequestHandler):
+    def log(self, *_):
+        pass
+
+    def connection_dropped(self, *_):
+        self.close_connection = True
+
+
+def environment(folder):
+    names = {k.removeprefix("EMULATED_"): v for k, v in os.environ.items() if k.startswith("EMULATED_")}
+    return {**names, "LANG": "C"}
+
+
+def controls(url, folder):
+    client = functools.cache(lambda service: boto3.client(service, endpoint_url=url))
+    state = folder / "state"
+
+    def aws(body):
+        """{service, operation, arguments}: any call, by boto3, without a line in the log."""
+        wanted = json.loads(body)
+        before = len(front.CALLS)
+        answer = getattr(client(wanted["service"]), wanted["operation"])(**wanted.get("arguments", {}))
+        del front.CALLS[before:]
+        answer.pop("ResponseMetadata", None)
+        return answer
+
+    def stop(body):
+        """The instance stops itself, by its own role."""
+        ec2.instance(body.decode()).stop()
+        return {}
+
+    def commands(_):
+        return [
+            {"id": c.id, "document": c.document, "status": c.status, "lines": c.lines, "out": c.out, "err": c.err}
+            for c in ssm.COMMANDS.values()
+        ]
+
+    def booted():
+        # What lies in memory is gone, and the clock of the kernel starts anew.
+        shutil.rmtree(folder / "run", ignore_errors=True)
+        (state / "uptime").write_text("30.00 1.00\n")
+
+    ec2.HOOKS["booted"] = booted
+    ec2.HOOKS["stopping"] = ssm.lose_all
+    front.CONTROLS.update(
+        aws=aws,
+        stop=stop,
+        commands=commands,
+        calls=lambda _: front.CALLS,
+        fault=lambda body: front.add_fault(json.loads(body)) or {},
+        set=lambda body: VALUES.update(json.loads(body)) or {},
+    )
+    return client
+
+
+def make_instance(client):
+    """One stopped g6.2xlarge."""
+    image = client("ec2").register_image(Name="ubuntu", RootDeviceName="/dev/sda1", Architecture="x86_64")["ImageId"]
+    made = client("ec2").run_instances(ImageId=image, MinCount=1, MaxCount=1, InstanceType="g6.2xlarge")
+    instance_id = made["Instances"][0]["InstanceId"]
+    instance = ec2.instance(instance_id)
+    ec2.moto_stop(instance)
+    ec2.turn(instance, "stopped")
+    return instance_id
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    server = make_server("127.0.0.1", 0, front.Front(create_backend_app), threaded=True, request_handler=Quiet)
+    url = f"http://127.0.0.1:{server.server_port}"
+    ssm.SETTINGS.update(folder=folder, environment={**environment(folder), "EMULATOR_URL": url})
+    client = controls(url, folder)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    instance_id = make_instance(client)
+    (folder / "state" / "instance_id").write_text(instance_id)
+    front.CALLS.clear()
+    print(json.dumps({"url": url, "instance_id": instance_id}), flush=True)
+    sys.stdin.read()
+
+
+main()

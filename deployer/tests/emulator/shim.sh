@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# What the shims share. A shim stands for a tool of the host: its state is files under $SHIM_STATE, every call is
+# logged there, and a fault can be asked for by a file: faults/KEY holds one fault a line, each for one call, or
+# "always FAULT" for all calls.
+set -Eeuo pipefail
+state=${SHIM_STATE:?}
+export LC_ALL=C
+
+tell() {
+  echo "$*" >&2
+  exit 1
+}
+
+# called KEY ARGUMENT...: logs the call, then does what a fault asks for.
+called() {
+  local key=$1 fault='' rest
+  shift
+  echo "$key $*" >>"$state/calls"
+  if [[ -s $state/faults/$key ]]; then
+    read -r fault <"$state/faults/$key"
+    if [[ $fault == always\ * ]]; then
+      fault=${fault#always }
+    else
+      rest=$(tail -n +2 "$state/faults/$key")
+      printf '%s' "$rest${rest:+$'\n'}" >"$state/faults/$key"
+    fi
+  fi
+  after='' partial=''
+  case $fault in
+    '') ;;
+    # As the agent ends a command that was cancelled: the whole process group, at once.
+    kill) kill -KILL 0 ;;
+    kill-after) after='kill' ;;
+    # Prints what it should and fails then.
+    partial) partial=yes ;;
+    # Waits until the test says go.
+    hold)
+      : >"$state/held"
+      until [[ -e $state/go || ! -d $state ]]; do sleep 0.02; done
+      # The test ended without a word, and its folder is gone.
+      [[ -d $state ]] || exit 1
+      ;;
+    # Pretends: no error, no effect.
+    nothing) exit 0 ;;
+    fail\ *) tell "${fault#fail }" ;;
+    *) tell "shim: unknown fault $fault for $key" ;;
+  esac
+}
+
+# ended: the last line of a shim that did its work.
+ended() {
+  if [[ $after == kill ]]; then kill -KILL 0; fi
+  if [[ -n $partial ]]; then exit 1; fi
+  exit 0
+}
+
+# option NAME ARGUMENT...: the value after an option.
+option() {
+  local name=$1
+  shift
+  while (($#)); do
+    if [[ $1 == "$name" ]]; then
+      echo "$2"
+      return
+    fi
+    shift
+  done
+}
+
+number() { if [[ -e $state/$1 ]]; then echo "$(<"$state/$1")"; else echo "$2"; fi; }

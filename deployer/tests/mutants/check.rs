@@ -1,0 +1,69 @@
+//! Runs this very program again, once for each mutant and only for the test that must fail.
+
+use std::{
+    process::{Command, Stdio},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use crate::support::{
+    mutant::{Mutant, VARIABLE, apply},
+    mutant_table::MUTANTS,
+    wanted::deploy,
+};
+
+/// What a run of a killer may take on a busy machine.
+const LIMIT: Duration = Duration::from_mins(4);
+
+/// `None`: killed, as it must be.
+fn survived(mutant: &Mutant) -> Option<String> {
+    if !deploy(1, 1).text().contains(mutant.from) {
+        return Some(format!("`{}`: its text is not in the program any more", mutant.name));
+    }
+    let text = deploy(1, 1).text().replace(mutant.from, mutant.to);
+    if !Command::new("bash").args(["-n", "-c", &text]).status().unwrap().success() {
+        return Some(format!("`{}` is no bash: any test would kill it", mutant.name));
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", mutant.killer])
+        .env(VARIABLE, mutant.name)
+        .env("RUST_BACKTRACE", "0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + LIMIT;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            return Some(format!("`{}`: {} did not end", mutant.name, mutant.killer));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    // Failed, and not merely unknown.
+    (!output.contains("0 passed; 1 failed")).then(|| format!("`{}` survived {}", mutant.name, mutant.killer))
+}
+
+#[test]
+fn every_mutant_is_killed_by_the_test_named_beside_it() {
+    let left = Mutex::new(MUTANTS.iter());
+    let survivors = Mutex::new(Vec::new());
+    let next = || left.lock().unwrap().next();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while let Some(mutant) = next() {
+                    survivors.lock().unwrap().extend(survived(mutant));
+                }
+            });
+        }
+    });
+    let survivors = survivors.into_inner().unwrap();
+    assert!(survivors.is_empty(), "{} of {} mutants live:\n{}", survivors.len(), MUTANTS.len(), survivors.join("\n"));
+}
+
+#[test]
+fn without_a_mutant_nothing_is_changed() {
+    assert_eq!(apply("set -Eeuo pipefail\numask"), "set -Eeuo pipefail\numask");
+}

@@ -1,0 +1,24 @@
+//! Is every line of defence in the scripts held by a test? Each mutant takes one out and must fail the test that is
+//! named beside it: `cargo test -p deployer --test mutants check::`.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::string_slice, reason = "tests")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../scripts/autostops.rs"]
+mod autostops;
+#[path = "../scripts/cut_off.rs"]
+mod cut_off;
+#[path = "../scripts/deploys.rs"]
+mod deploys;
+#[path = "../scripts/failures.rs"]
+mod failures;
+#[path = "../scripts/looks.rs"]
+mod looks;
+#[path = "../scripts/power.rs"]
+mod power;
+#[path = "../scripts/secrets.rs"]
+mod secrets;
+
+mod check;

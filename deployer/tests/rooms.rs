@@ -1,0 +1,86 @@
+//! Who may know what: sentences of the design about what is absent, as a test.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Lines of code outside `rooms` (paths under src/) that have one of `words`; tests and comments do not count.
+fn strangers(rooms: &[&str], words: &[&str]) -> Vec<String> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut all = Vec::new();
+    files(&source, &mut all);
+    assert!(all.len() > 30, "the sources were not found");
+    let mut found = Vec::new();
+    for path in all {
+        let name = path.strip_prefix(&source).unwrap().to_str().unwrap().to_owned();
+        if rooms.iter().any(|room| name.starts_with(room)) || name.ends_with("tests.rs") {
+            continue;
+        }
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            let code = line.split("//").next().unwrap();
+            if words.iter().any(|word| code.contains(word)) {
+                found.push(format!("{name}: {line}"));
+            }
+        }
+    }
+    found
+}
+
+fn only(rooms: &[&str], words: &[&str]) {
+    assert_eq!(strangers(rooms, words), Vec::<String>::new());
+}
+
+#[test]
+fn only_aws_names_the_sdk() {
+    only(&["aws/"], &["aws_sdk_", "aws_smithy_", "aws_config"]);
+    assert!(!strangers(&[], &["aws_sdk_"]).is_empty(), "this test sees nothing");
+}
+
+#[test]
+fn only_report_prints() {
+    only(&["report/"], &["println!", "print!(", "stdout()", "stderr()"]);
+}
+
+#[test]
+fn only_config_reads_the_environment() {
+    only(&["config/"], &["env::var", "env::vars"]);
+}
+
+#[test]
+fn plan_script_policy_and_cost_are_pure() {
+    let impure = ["tokio::", "std::fs", "std::net", "std::process", "SystemTime", "Instant", ".await", "reqwest"];
+    let pure: Vec<String> = strangers(&[], &impure)
+        .into_iter()
+        .filter(|line| ["plan/", "script/", "policy/", "cost.rs"].iter().any(|room| line.starts_with(room)))
+        .collect();
+    assert_eq!(pure, Vec::<String>::new());
+}
+
+#[test]
+fn only_smoke_speaks_http_to_the_service() {
+    only(&["smoke/"], &["reqwest"]);
+}
+
+#[test]
+fn only_the_token_s_way_reads_a_secret_s_text() {
+    // The SDK's call, the header of a key, the line that shows a new key once, and the shape.
+    only(&["aws/secrets.rs", "secret.rs", "smoke/client.rs", "config/keys.rs", "commands/init/"], &[".expose()"]);
+}
+
+#[test]
+fn only_approval_makes_an_approved_plan() {
+    only(&["approval.rs"], &["ApprovedPlan("]);
+}

@@ -1,0 +1,154 @@
+//! Runs that were killed at any point, runs at the same time, and what mends them.
+
+use deployer::script::{Action, Outcome, Script};
+
+use crate::{
+    deploys::{assert_serves, served},
+    support::{
+        emulator::until,
+        host::Host,
+        wanted::{act, deploy, gateway, vllm},
+    },
+};
+
+/// Kills the script at a call of a tool; nothing of it runs on, and no report comes.
+fn killed(host: &Host, script: &Script, tool: &str, fault: &str) {
+    host.fault(tool, fault);
+    let ran = host.run_text(&script.text());
+    assert_eq!((ran.code, ran.report.is_none()), (None, true), "{tool} {fault}: {ran:?}");
+    host.no_faults();
+}
+
+/// Where a deploy of two new images can be killed.
+const POINTS: [(&str, &str); 16] = [
+    ("docker.info", "kill"),
+    ("nvidia-smi", "kill"),
+    ("docker.login", "kill-after"),
+    ("docker.pull", "kill"),
+    ("docker.pull", "kill-after"),
+    ("docker.compose-config", "kill-after"),
+    ("docker.compose-up", "kill"),
+    ("docker.compose-up", "kill-after"),
+    ("docker.ps", "kill"),
+    ("docker.inspect", "kill"),
+    ("docker.exec-healthcheck", "kill"),
+    ("docker.exec-healthcheck", "kill-after"),
+    ("docker.exec-selftest", "kill"),
+    ("docker.exec-selftest", "kill-after"),
+    ("docker.image-ls", "kill"),
+    ("docker.image-ls", "kill-after"),
+];
+
+#[test]
+fn wherever_a_deploy_is_killed_the_next_one_serves() {
+    for (tool, fault) in POINTS {
+        let host = served();
+        killed(&host, &deploy(2, 2), tool, fault);
+        let ran = host.run(&deploy(2, 2));
+        assert_eq!(ran.code, Some(0), "{tool} {fault}: {ran:?}");
+        assert_serves(&host, 2, 2);
+        assert!(!host.at("root/switching").exists(), "{tool} {fault}");
+        assert!(ran.report().release.unwrap() <= 3, "{tool} {fault}");
+    }
+}
+
+#[test]
+fn wherever_a_deploy_is_killed_a_failing_next_one_goes_back_or_changes_nothing() {
+    for (tool, fault) in POINTS {
+        let host = served();
+        killed(&host, &deploy(2, 2), tool, fault);
+        let half = host.at("root/switching").exists();
+        host.fault("docker.info", "fail Cannot connect to the Docker daemon");
+        let ran = host.run(&deploy(2, 2));
+        let recorded = tool == "docker.image-ls";
+        assert_eq!(ran.code, Some(if half { 3 } else { 1 }), "{tool} {fault}: {ran:?}");
+        let serves = if recorded { 2 } else { 1 };
+        assert_serves(&host, serves, serves);
+        assert_eq!(ran.report().release, Some(u32::from(serves)), "{tool} {fault}");
+    }
+}
+
+#[test]
+fn repair_keeps_what_serves_and_brings_back_what_does_not() {
+    let host = served();
+    assert_eq!(host.run(&act(&Action::Repair)).report().outcome, Outcome::NothingToDo);
+    killed(&host, &deploy(2, 2), "docker.exec-selftest", "kill-after");
+    let ran = host.run(&act(&Action::Repair));
+    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(2)), "{ran:?}");
+    assert_serves(&host, 2, 2);
+    host.behave(&gateway(3), "crash");
+    killed(&host, &deploy(3, 2), "docker.compose-up", "kill");
+    let ran = host.run(&act(&Action::Repair));
+    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (Outcome::RolledBack, Some(2)), "{ran:?}");
+    assert_serves(&host, 2, 2);
+}
+
+#[test]
+fn a_killed_first_deploy_is_taken_over() {
+    let host = Host::new();
+    host.push(&[&gateway(1), &vllm(1)]);
+    for tool in ["docker.compose-run", "docker.compose-up"] {
+        killed(&host, &deploy(1, 1), tool, "kill-after");
+    }
+    assert!(host.leaks().iter().all(|file| file.ends_with("hf_token")), "{:?}", host.leaks());
+    let ran = host.run(&deploy(1, 1));
+    assert_eq!(ran.report().outcome, Outcome::Done, "{ran:?}");
+    assert_serves(&host, 1, 1);
+    assert!(host.leaks().is_empty() && host.tidy(), "what the killed run left in memory is gone");
+}
+
+#[test]
+fn a_rollback_and_an_unlock_see_what_was_cut_off() {
+    let host = served();
+    killed(&host, &deploy(2, 2), "docker.compose-up", "kill-after");
+    let ran = host.run(&act(&Action::Unlock));
+    assert!(ran.report().message.contains("A switch was cut off"), "{ran:?}");
+    assert!(host.run(&act(&Action::Status)).report().status().unwrap().half_done);
+    let ran = host.run(&act(&Action::Restart { service: None }));
+    assert!(ran.code == Some(1) && ran.report().message.contains("cut off"), "{ran:?}");
+    let ran = host.run(&act(&Action::Rollback { to: None }));
+    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(1)), "{ran:?}");
+    assert_serves(&host, 1, 1);
+}
+
+#[test]
+fn two_at_once_and_the_second_is_told_who_holds_the_lock() {
+    let host = served();
+    host.fault("docker.pull", "hold");
+    let first = host.spawn(&deploy(2, 2).text());
+    until("the first is at its pull", || host.at("state/held").exists());
+    for action in [Action::Rollback { to: None }, Action::Down { drain: false }, Action::Repair, Action::Unlock] {
+        let ran = host.run(&act(&action));
+        let report = ran.report();
+        assert_eq!((ran.code, report.outcome), (Some(5), Outcome::Locked), "{ran:?}");
+        let holder = report.holder.clone().unwrap();
+        assert_eq!((&*holder.operator, &*holder.action, &*holder.step), ("ada's laptop", "deploy", "pull"), "{ran:?}");
+        assert!(report.message.contains("ada's laptop is at work") && holder.since > 1_700_000_000);
+    }
+    assert_eq!(host.run(&deploy(2, 2)).code, Some(5));
+    // Looking is always possible, and says who works.
+    let status = host.run(&act(&Action::Status)).report().status().unwrap();
+    assert_eq!(status.holder.unwrap().step, "pull");
+    assert!(host.at("root/releases/.next").exists(), "what the first unpacked was not touched");
+    host.set("go", "");
+    assert_eq!(Host::wait(first).report().outcome, Outcome::Done);
+    assert_serves(&host, 2, 2);
+    assert!(host.run(&act(&Action::Status)).report().status().unwrap().holder.is_none());
+}
+
+#[test]
+fn a_terminated_script_ends_in_good_order() {
+    let host = served();
+    host.fault("docker.pull", "hold");
+    let first = host.spawn(&deploy(2, 2).text());
+    until("it is at its pull", || host.at("state/held").exists());
+    let id = first.id().to_string();
+    // The shell waits for the tool that it started, then its trap runs.
+    std::process::Command::new("pkill").args(["-TERM", "-P", &id]).status().unwrap();
+    std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    host.set("go", "");
+    let ran = Host::wait(first);
+    assert_eq!(ran.report().outcome, Outcome::FailedUnchanged, "{ran:?}");
+    assert_serves(&host, 1, 1);
+    assert!(!host.at("root/lock.holder").exists());
+}

@@ -1,0 +1,226 @@
+//! Every step of a deploy fails once. Before the switch nothing changes; after it the release before comes back.
+
+use deployer::script::{Action, ComposeEnv, Deploy, ImageTag, ImageWanted, Outcome, Step};
+
+use crate::{
+    deploys::{assert_serves, of, served},
+    support::{
+        host::Host,
+        wanted::{REGISTRY, act, deploy, deploy_with, gateway, vllm},
+    },
+};
+
+/// How long the shim's compose waits for a container that crashes again and again.
+const WAITED: std::time::Duration = std::time::Duration::from_mins(2);
+
+/// Everything is new: both images, one by tag, and the model.
+fn all_new(host: &Host) -> Deploy {
+    host.set("tags/extraction_gateway/v2", &format!("{}\n", gateway(2).split_once('@').unwrap().1));
+    let mut wanted = deploy_with(&gateway(2), &vllm(2), "two");
+    wanted.gateway = ImageWanted::Tag(ImageTag::new(&format!("{REGISTRY}/extraction/gateway"), "v2").unwrap());
+    let env = wanted.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let env = env.chain([("VLLM_BASE_REVISION".to_owned(), "e".repeat(40))]).collect();
+    wanted.env = ComposeEnv::new(env).unwrap();
+    wanted
+}
+
+#[test]
+fn a_failure_before_the_switch_changes_nothing() {
+    let host = served();
+    let wanted = of(all_new(&host));
+    let before = (host.started("gateway"), host.started("vllm"), host.root("releases.jsonl"));
+    for (tool, fault, step, says) in [
+        ("docker.info", "fail Cannot connect to the Docker daemon", Step::Disk, "Docker does not answer"),
+        ("df", "fail input/output error", Step::Disk, "step disk failed"),
+        ("nvidia-smi", "fail couldn't communicate with the NVIDIA driver", Step::Gpu, "no GPU answers"),
+        ("aws.get-login-password", "fail AccessDeniedException", Step::Login, "may not log in"),
+        ("aws.get-login-password", "partial", Step::Login, "login to the registry"),
+        ("docker.login", "fail login attempt failed with status: 403 Forbidden", Step::Login, "refused the login"),
+        ("aws.describe-images", "fail ImageNotFoundException", Step::Resolve, "tag does not exist"),
+        ("aws.describe-images", "nothing", Step::Resolve, "no digest for the tag"),
+        ("docker.pull", "fail write /usr/lib/x: no space left on device", Step::Pull, "disk filled up"),
+        ("docker.pull", "fail manifest unknown", Step::Pull, "no such image"),
+        ("docker.pull", "fail denied: Your authorization token has expired", Step::Pull, "refused the pull"),
+        ("docker.pull", "fail unexpected EOF", Step::Pull, "could not be pulled"),
+        ("docker.pull", "nothing", Step::Pull, "the image is not there"),
+        ("docker.compose-pull", "fail caddy: toomanyrequests", Step::Pull, "could not be pulled"),
+        ("aws.get-secret-value", "fail AccessDeniedException", Step::Token, "may not read the secret"),
+        ("aws.get-secret-value", "fail ResourceNotFoundException", Step::Token, "does not exist"),
+        ("aws.get-secret-value", "nothing", Step::Token, "not have the shape"),
+        ("docker.compose-run", "fail 403 Client Error: gated repo", Step::Download, "Hugging Face refused"),
+        ("docker.compose-run", "fail No space left on device", Step::Download, "disk filled up"),
+        ("docker.compose-config", "fail services.gateway must be a mapping", Step::Files, "does not accept"),
+    ] {
+        host.fault(tool, fault);
+        let ran = host.run(&wanted);
+        let report = ran.report();
+        assert_eq!(
+            (report.outcome, report.failed_step),
+            (Outcome::FailedUnchanged, Some(step)),
+            "{tool} {fault}: {ran:?}"
+        );
+        assert!(report.message.contains(says), "{tool} {fault}: {}", report.message);
+        assert_eq!(host.get(&format!("faults/{tool}")), "", "{tool}: the fault was met");
+        assert_serves(&host, 1, 1);
+        assert_eq!((host.started("gateway"), host.started("vllm"), host.root("releases.jsonl")), before, "{tool}");
+        assert_eq!((report.release, host.called("docker.compose-up")), (Some(1), 1), "{tool}");
+        assert!(host.tidy() && !host.at("root/lock.holder").exists(), "{tool}");
+    }
+    let ran = host.run(&wanted);
+    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(2)));
+    assert_serves(&host, 2, 2);
+}
+
+#[test]
+fn no_room_is_said_before_anything_is_pulled() {
+    let host = served();
+    host.set("disk_free", "20000000000");
+    let ran = host.run(&deploy(2, 2));
+    assert_eq!((ran.code, ran.report().failed_step), (Some(1), Some(Step::Disk)));
+    assert!(ran.report().message.contains("19 GiB free and 51 GiB are needed"), "{}", ran.report().message);
+    assert_eq!(host.called("docker.pull"), 2, "those of the first deploy");
+    let host = Host::new();
+    host.set("disk_free", "60000000000");
+    let ran = host.run(&deploy(1, 1));
+    assert!(ran.report().message.contains("71 GiB are needed"), "the model too: {}", ran.report().message);
+    // What is there already takes no more room.
+    let host = served();
+    host.set("disk_free", "20000000000");
+    assert_eq!(host.run(&deploy(2, 1)).report().outcome, Outcome::Done);
+}
+
+#[test]
+fn an_image_that_does_not_serve_gives_way_to_the_release_before() {
+    for (image, behaviour, step, says) in [
+        (vllm(2), "unhealthy", Step::Switch, "vllm did not become healthy"),
+        (vllm(2), "slow", Step::Switch, "within 900 seconds"),
+        (vllm(2), "crash", Step::Switch, "vllm does not stay up"),
+        (vllm(2), "oom", Step::Switch, "vllm ran out of memory"),
+        (vllm(2), "model_missing", Step::Verify, "does not serve the configured model"),
+        (vllm(2), "loading", Step::Verify, "still loading"),
+        (vllm(2), "wrong_model", Step::Verify, "not answered by the model"),
+        (gateway(2), "unhealthy", Step::Switch, "gateway did not become healthy"),
+        (gateway(2), "crash", Step::Switch, "gateway does not stay up"),
+        (gateway(2), "rules", Step::Verify, "answered by the rules engine"),
+        (gateway(2), "degraded", Step::Verify, "answered by the rules engine"),
+        (gateway(2), "silent", Step::Verify, "does not say that it is ready"),
+    ] {
+        let host = served();
+        host.behave(&image, behaviour);
+        let ran = host.run(&deploy(2, 2));
+        let report = ran.report();
+        assert_eq!((report.outcome, report.failed_step), (Outcome::RolledBack, Some(step)), "{behaviour}: {ran:?}");
+        assert_eq!((report.release, report.rolled_back_to), (Some(1), Some(1)), "{behaviour}");
+        assert!(
+            report.message.contains(says) && report.message.contains("Release 1 serves again"),
+            "{}",
+            report.message
+        );
+        assert_serves(&host, 1, 1);
+        assert!(!host.at("root/switching").exists() && host.root("releases/2/state") == "failed");
+        assert!(
+            step == Step::Verify || report.last_log_lines.iter().any(|line| line.contains("says something")),
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
+fn what_crashes_again_and_again_is_not_waited_for() {
+    let host = served();
+    host.behave(&vllm(2), "loop");
+    let started = std::time::Instant::now();
+    let ran = host.run(&deploy(2, 2));
+    assert_eq!((ran.report().outcome, ran.report().failed_step), (Outcome::RolledBack, Some(Step::Switch)), "{ran:?}");
+    assert!(ran.report().message.contains("(state restarting, started again 3 times)"), "{ran:?}");
+    assert!(started.elapsed() < WAITED, "compose would have waited on");
+    // What a container did long ago says nothing about this start: the model takes its time to load.
+    host.set("containers/vllm/restarts", "7");
+    host.set("containers/vllm/health", "starting");
+    host.set("loads", "");
+    assert_eq!(host.run(&deploy(2, 1)).report().outcome, Outcome::Done);
+}
+
+#[test]
+fn a_failed_release_is_never_gone_back_to() {
+    let host = served();
+    host.behave(&gateway(2), "crash");
+    assert_eq!(host.run(&deploy(2, 1)).report().outcome, Outcome::RolledBack);
+    host.behave(&gateway(3), "rules");
+    let ran = host.run(&deploy(3, 1));
+    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (Outcome::RolledBack, Some(1)));
+    host.behave(&gateway(3), "");
+    assert_eq!(host.run(&deploy(3, 1)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().release, Some(1));
+    assert_serves(&host, 1, 1);
+}
+
+#[test]
+fn a_good_release_that_does_not_come_up_again_is_kept() {
+    let host = served();
+    assert_eq!(host.run(&act(&Action::Down { drain: true })).code, Some(0));
+    host.behave(&vllm(1), "crash");
+    for _ in 0..2 {
+        let ran = host.run(&deploy(1, 1));
+        assert_eq!((ran.code, ran.report().release), (Some(4), Some(1)), "{ran:?}");
+        assert!(ran.report().message.contains("which was good before"), "{ran:?}");
+    }
+    host.behave(&vllm(1), "");
+    let ran = host.run(&deploy(1, 1));
+    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(1)), "{ran:?}");
+}
+
+#[test]
+fn compose_that_fails_by_itself_gives_way_too() {
+    let host = served();
+    host.fault("docker.compose-up", "fail driver failed programming external connectivity: port is already allocated");
+    let ran = host.run(&deploy(2, 2));
+    assert_eq!((ran.code, ran.report().failed_step), (Some(3), Some(Step::Switch)));
+    assert!(ran.report().last_log_lines.iter().any(|line| line.contains("port is already allocated")), "{ran:?}");
+    assert_serves(&host, 1, 1);
+}
+
+#[test]
+fn a_first_deploy_that_fails_has_nothing_to_go_back_to() {
+    let host = Host::new();
+    host.push(&[&gateway(1), &vllm(1)]);
+    host.behave(&vllm(1), "oom");
+    let ran = host.run(&deploy(1, 1));
+    assert_eq!((ran.code, ran.report().release), (Some(4), None), "{ran:?}");
+    assert!(ran.report().message.contains("no earlier release"), "{}", ran.report().message);
+    assert!(ran.report().message.contains("out of memory"));
+    host.behave(&vllm(1), "");
+    let ran = host.run(&deploy(1, 1));
+    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(2)));
+}
+
+#[test]
+fn a_rollback_that_fails_too_needs_a_person() {
+    let host = served();
+    host.behave(&vllm(2), "crash");
+    host.behave(&vllm(1), "unhealthy");
+    let ran = host.run(&deploy(2, 2));
+    assert_eq!((ran.code, ran.report().outcome), (Some(4), Outcome::NeedsAPerson), "{ran:?}");
+    assert!(ran.report().message.contains("Going back to release 1 failed too"), "{}", ran.report().message);
+    // The next one takes over, and its failure is no better known than this one's.
+    host.fault("nvidia-smi", "fail no devices");
+    assert_eq!(host.run(&deploy(2, 2)).code, Some(4));
+    host.behave(&vllm(2), "");
+    let ran = host.run(&deploy(2, 2));
+    assert_eq!(ran.report().outcome, Outcome::Done, "{ran:?}");
+    assert_serves(&host, 2, 2);
+    // Healthy is not enough for a way back either.
+    host.behave(&gateway(3), "crash");
+    host.behave(&vllm(2), "wrong_model");
+    let ran = host.run(&deploy(3, 2));
+    assert!(ran.code == Some(4) && ran.report().message.contains("not answered by the model"), "{ran:?}");
+}
+
+#[test]
+fn a_tool_that_is_missing_is_named() {
+    let host = Host::new();
+    let text = deploy(1, 1).text().replace("need docker aws", "need docker no-such-tool aws");
+    let ran = host.run_text(&text);
+    assert_eq!((ran.code, ran.report().failed_step), (Some(1), Some(Step::Tools)));
+    assert!(ran.report().message.contains("no-such-tool"));
+}

@@ -1,0 +1,16 @@
+//! The scripts themselves, run by real bash on a host of shims.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::string_slice, reason = "tests")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod autostops;
+mod cut_off;
+mod deploys;
+mod failures;
+mod looks;
+mod power;
+mod rollbacks;
+mod secrets;
+mod text;

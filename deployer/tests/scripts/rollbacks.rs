@@ -1,0 +1,77 @@
+//! Back to an earlier release.
+
+use deployer::script::{Action, Outcome, Step};
+
+use crate::{
+    deploys::{assert_serves, served},
+    support::{
+        host::Host,
+        wanted::{act, deploy, gateway, vllm},
+    },
+};
+
+fn back(host: &Host, to: Option<u32>) -> crate::support::host::Ran {
+    host.run(&act(&Action::Rollback { to }))
+}
+
+#[test]
+fn to_the_release_before_and_then_to_the_one_before_that() {
+    let host = served();
+    for (g, v) in [(2, 1), (3, 2)] {
+        assert_eq!(host.run(&deploy(g, v)).report().outcome, Outcome::Done);
+    }
+    let ran = back(&host, None);
+    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(2)), "{ran:?}");
+    assert_serves(&host, 2, 1);
+    // Its images were pruned: they are pulled again, by digest.
+    let ran = back(&host, None);
+    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(1)), "{ran:?}");
+    assert_serves(&host, 1, 1);
+    let ran = back(&host, None);
+    assert_eq!(ran.report().outcome, Outcome::FailedUnchanged);
+    assert!(ran.report().message.contains("no earlier release"), "{ran:?}");
+    let ledger = host.run(&act(&Action::Releases)).report().releases();
+    let seen: Vec<_> = ledger.iter().map(|entry| (entry.release, &*entry.action, &*entry.outcome)).collect();
+    let deploys = [(1, "deploy", "good"), (2, "deploy", "good"), (3, "deploy", "good")];
+    assert_eq!(seen, [&deploys[..], &[(2, "rollback", "good"), (1, "rollback", "good")]].concat());
+    assert_eq!(
+        (&*ledger[0].operator, &*ledger[0].commit, &*ledger[2].gateway),
+        ("ada's laptop", "39f5335", &*gateway(3))
+    );
+}
+
+#[test]
+fn to_a_number() {
+    let host = served();
+    assert_eq!(host.run(&deploy(2, 1)).report().outcome, Outcome::Done);
+    let ran = back(&host, Some(7));
+    assert!(ran.code == Some(1) && ran.report().message.contains("Release 7 is not on the host"), "{ran:?}");
+    assert_eq!(back(&host, Some(2)).report().outcome, Outcome::NothingToDo);
+    assert_eq!(back(&host, Some(1)).report().outcome, Outcome::Done);
+    assert_serves(&host, 1, 1);
+    // Forward again: a release is a release.
+    assert_eq!(back(&host, Some(2)).report().outcome, Outcome::Done);
+    assert_serves(&host, 2, 1);
+}
+
+#[test]
+fn one_that_fails_leaves_what_served_serving() {
+    let host = served();
+    assert_eq!(host.run(&deploy(2, 2)).report().outcome, Outcome::Done);
+    host.behave(&vllm(1), "crash");
+    let ran = back(&host, None);
+    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (Outcome::RolledBack, Some(2)), "{ran:?}");
+    assert_serves(&host, 2, 2);
+    host.set("images", &format!("{}\n{}\n", gateway(2), vllm(2)));
+    host.set("registry", "");
+    let ran = back(&host, Some(1));
+    assert_eq!((ran.code, ran.report().failed_step), (Some(1), Some(Step::Pull)), "{ran:?}");
+    assert_serves(&host, 2, 2);
+}
+
+#[test]
+fn on_an_empty_host_there_is_nothing_to_go_back_to() {
+    let ran = back(&Host::new(), None);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.report().message.contains("no earlier release"), "{ran:?}");
+}

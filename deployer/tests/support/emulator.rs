@@ -1,0 +1,139 @@
+//! AWS on a free port of this machine, with one stopped instance whose agent runs scripts on a [`Host`] of shims.
+//!
+//! Needs Python, and its package index once: suites that use it have `test = false`. What cannot start fails.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use super::host::Host;
+
+/// A running emulator; ends when it is dropped.
+pub struct Emulator {
+    /// The machine behind the instance.
+    pub host: Host,
+    /// For `AWS_ENDPOINT_URL`.
+    pub url: String,
+    /// The instance, stopped at first.
+    pub instance_id: String,
+    process: Child,
+}
+
+impl Emulator {
+    pub fn start() -> Self {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator");
+        let installed = Command::new(here.join("install.sh")).stderr(Stdio::inherit()).output().unwrap();
+        assert!(installed.status.success(), "moto could not be installed: see above");
+        let python = String::from_utf8(installed.stdout).unwrap();
+        let host = Host::new();
+        let mut command = Command::new(python.trim());
+        command.arg("-B").arg(here.join("server.py")).arg(host.at("")).env("EMULATED_PATH", host.search_path());
+        for (name, value) in host.environment() {
+            command.env(format!("EMULATED_{name}"), value);
+        }
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut ready = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        let ready: Value =
+            serde_json::from_str(&ready).unwrap_or_else(|_| panic!("the emulator did not start: see above"));
+        let text = |name: &str| ready[name].as_str().unwrap().to_owned();
+        Self { host, url: text("url"), instance_id: text("instance_id"), process }
+    }
+
+    /// What a command needs to reach it as the operator's AWS account.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL", self.url.clone()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "emulator".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "emulator".to_owned()),
+        ]
+    }
+
+    fn ask(&self, path: &str, body: &str) -> Value {
+        let mut stream = TcpStream::connect(self.url.trim_start_matches("http://")).unwrap();
+        let length = body.len();
+        write!(stream, "POST /_emulator/{path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(" 200 "), "{answer}");
+        serde_json::from_str(body).unwrap()
+    }
+
+    /// Any call to AWS, by boto3: `aws("ssm", "put_parameter", json!({...}))`. Fails the test on an error.
+    pub fn aws(&self, service: &str, operation: &str, arguments: &Value) -> Value {
+        let wanted = json!({"service": service, "operation": operation, "arguments": arguments});
+        self.ask("aws", &wanted.to_string())
+    }
+
+    /// A fault for the next `times` calls of an action: `{action, code, message, status, times, delay, drop}`.
+    pub fn fault(&self, fault: &Value) {
+        self.ask("fault", &fault.to_string());
+    }
+
+    /// How long things take, and what else is wrong: see tests/emulator/timing.py.
+    pub fn set(&self, values: &Value) {
+        self.ask("set", &values.to_string());
+    }
+
+    /// The actions called, in order.
+    pub fn calls(&self) -> Vec<String> {
+        let calls = self.ask("calls", "");
+        calls.as_array().unwrap().iter().map(|call| call["action"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// All calls with their bodies, and all commands with their scripts and output: where a secret could have gone.
+    pub fn everything(&self) -> String {
+        format!("{}{}", self.ask("calls", ""), self.ask("commands", ""))
+    }
+
+    /// The commands: `{id, document, status, lines, out, err}`.
+    pub fn commands(&self) -> Vec<Value> {
+        self.ask("commands", "").as_array().unwrap().clone()
+    }
+
+    /// `stopped`, `pending`, ...
+    pub fn instance_state(&self) -> String {
+        let found = self.aws("ec2", "describe_instances", &json!({"InstanceIds": [self.instance_id]}));
+        found["Reservations"][0]["Instances"][0]["State"]["Name"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the instance is in a state, at most ten seconds.
+    pub fn until_state(&self, wanted: &str) {
+        until(&format!("the instance is {wanted}"), || self.instance_state() == wanted);
+    }
+
+    /// Starts the instance and waits for its agent, without the deployer.
+    pub fn boot(&self) {
+        self.aws("ec2", "start_instances", &json!({"InstanceIds": [self.instance_id]}));
+        until("the agent is online", || {
+            !self.aws("ssm", "describe_instance_information", &json!({}))["InstanceInformationList"]
+                .as_array()
+                .unwrap()
+                .is_empty()
+        });
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Asks again until it is so; fails after ten seconds.
+pub fn until(what: &str, mut question: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !question() {
+        assert!(Instant::now() < deadline, "waited ten seconds until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

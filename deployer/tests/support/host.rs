@@ -1,0 +1,216 @@
+//! One host, its state and its faults.
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use deployer::script::{HostReport, Script, parse_report};
+use tempfile::TempDir;
+
+/// The Hugging Face token in the shim's secret store. Nothing else may ever hold it.
+pub const CANARY: &str = "hf_CANARYxQzNoOtherFileMayHoldThisWord42";
+pub const SECRET: &str = "extraction-gateway/hf-token";
+
+/// A host as it is delivered: Docker, one L4, 150 GB free, a role that may do what it needs; no release yet.
+pub struct Host {
+    folder: TempDir,
+    path: String,
+}
+
+/// How a script ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// `None`: killed.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    pub report: Option<HostReport>,
+}
+
+impl Ran {
+    /// The report of a script that was not killed.
+    pub fn report(&self) -> &HostReport {
+        self.report.as_ref().unwrap_or_else(|| panic!("no report: {self:?}"))
+    }
+}
+
+impl Host {
+    /// In memory, because the scripts refuse to write a token anywhere else.
+    pub fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("host-").tempdir_in("/dev/shm").unwrap();
+        let shims = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator/shims");
+        let host = Self { path: format!("{}:/usr/local/bin:/usr/bin:/bin", shims.display()), folder };
+        for name in ["state/faults", "state/behaviour", "state/containers", "state/volumes", "state/logs", "units"] {
+            fs::create_dir_all(host.at(name)).unwrap();
+        }
+        host.set("uptime", "100000.00 1.00\n");
+        host.secret(CANARY);
+        host
+    }
+
+    pub fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What a script sees as its environment, beside PATH.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let at = |name: &str| self.at(name).display().to_string();
+        vec![
+            ("SHIM_STATE", at("state")),
+            ("EXTRACTION_GATEWAY_ROOT", at("root")),
+            ("EXTRACTION_GATEWAY_RUN", at("run")),
+            ("EXTRACTION_GATEWAY_UNITS", at("units")),
+            ("EXTRACTION_GATEWAY_UPTIME", at("state/uptime")),
+            ("EXTRACTION_GATEWAY_PAUSE", "0.01".to_owned()),
+        ]
+    }
+
+    /// The shims first.
+    pub fn search_path(&self) -> &str {
+        &self.path
+    }
+
+    fn command(&self, file: &Path) -> Command {
+        let mut command = Command::new("sh");
+        // As the agent of Systems Manager does it: the shebang counts, HOME is not set, a process group of its own.
+        command.arg("-c").arg(file).env_clear().env("PATH", &self.path).envs(self.environment());
+        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn written(&self, text: &str) -> PathBuf {
+        let file = tempfile::Builder::new().prefix("script-").tempfile_in(self.folder.path()).unwrap();
+        let (mut open, path) = file.keep().unwrap();
+        std::io::Write::write_all(&mut open, super::mutant::apply(text).as_bytes()).unwrap();
+        open.set_permissions(fs::Permissions::from_mode(0o700)).unwrap();
+        path
+    }
+
+    /// Starts a script and lets it run.
+    pub fn spawn(&self, text: &str) -> Child {
+        self.command(&self.written(text)).spawn().unwrap()
+    }
+
+    /// Waits for one that was started.
+    pub fn wait(child: Child) -> Ran {
+        let output = child.wait_with_output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let report = parse_report(&stdout);
+        Ran { code: output.status.code(), report, stdout, stderr: String::from_utf8(output.stderr).unwrap() }
+    }
+
+    pub fn run_text(&self, text: &str) -> Ran {
+        Self::wait(self.spawn(text))
+    }
+
+    /// Runs a script to its end; what it says and how it exits must agree.
+    pub fn run(&self, script: &Script) -> Ran {
+        let ran = self.run_text(&script.text());
+        if let Some(report) = &ran.report {
+            assert_eq!(ran.code, Some(i32::from(report.outcome.exit_code())), "{ran:?}");
+        }
+        ran
+    }
+
+    /// Runs the idle stop as its timer would.
+    pub fn tick(&self) -> Ran {
+        Self::wait(self.command(&self.at("root/autostop/autostop.sh")).spawn().unwrap())
+    }
+
+    /// Sets a value of the shims' state.
+    pub fn set(&self, name: &str, value: &str) {
+        let file = self.at("state").join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, value).unwrap();
+    }
+
+    /// A value of the shims' state, or nothing.
+    pub fn get(&self, name: &str) -> String {
+        fs::read_to_string(self.at("state").join(name)).unwrap_or_default()
+    }
+
+    /// A fault for the next call (`always ...`: for all) of a tool; see tests/emulator/shim.sh.
+    pub fn fault(&self, key: &str, fault: &str) {
+        self.set(&format!("faults/{key}"), &format!("{fault}\n"));
+    }
+
+    pub fn no_faults(&self) {
+        fs::remove_dir_all(self.at("state/faults")).unwrap();
+        fs::create_dir_all(self.at("state/faults")).unwrap();
+    }
+
+    pub fn secret(&self, text: &str) {
+        self.set(&format!("secrets/{}", SECRET.replace('/', "_")), &format!("{text}\n"));
+    }
+
+    /// Puts images into the registry.
+    pub fn push(&self, images: &[&str]) {
+        let registry = self.get("registry");
+        self.set("registry", &format!("{registry}{}\n", images.join("\n")));
+    }
+
+    /// What a container of this image does: a word of `started` in tests/emulator/compose.sh or of
+    /// `gateway_command` in the docker shim.
+    pub fn behave(&self, image: &str, behaviour: &str) {
+        self.set(&format!("behaviour/{}", image.rsplit(':').next().unwrap()), behaviour);
+    }
+
+    /// The calls of all tools so far.
+    pub fn calls(&self) -> Vec<String> {
+        self.get("calls").lines().map(str::to_owned).collect()
+    }
+
+    pub fn called(&self, start: &str) -> usize {
+        self.calls().iter().filter(|call| call.starts_with(start)).count()
+    }
+
+    /// The image of a service whose container runs and is healthy.
+    pub fn serving(&self, service: &str) -> Option<String> {
+        let value = |name: &str| self.get(&format!("containers/{service}/{name}"));
+        (value("state") == "running" && value("health") == "healthy").then(|| value("image"))
+    }
+
+    /// Changes whenever the container is started anew.
+    pub fn started(&self, service: &str) -> String {
+        self.get(&format!("containers/{service}/started"))
+    }
+
+    /// A file of the release folder and around it.
+    pub fn root(&self, name: &str) -> String {
+        fs::read_to_string(self.at("root").join(name)).unwrap_or_default()
+    }
+
+    /// No run left its own folder behind, in which a token or a login could lie.
+    pub fn tidy(&self) -> bool {
+        fs::read_dir(self.at("run")).unwrap().all(|entry| !entry.unwrap().path().is_dir())
+    }
+
+    /// The files on this host that hold the token, its own secret store aside.
+    pub fn leaks(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.ends_with("state/secrets") || path.is_symlink() {
+                    continue;
+                }
+                if path.is_dir() {
+                    folders.push(path);
+                } else if holds_the_token(&fs::read(&path).unwrap_or_default()) {
+                    found.push(path);
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Twenty characters of it are as bad as all.
+pub fn holds_the_token(bytes: &[u8]) -> bool {
+    let token = CANARY.as_bytes();
+    token.windows(12).skip(3).any(|part| bytes.windows(part.len()).any(|window| window == part))
+}

@@ -1,0 +1,183 @@
+//! What AWS can do to an operator: capacity, quota, states, the agent, races, throttling, a lost network.
+
+use serde_json::json;
+
+use crate::{
+    account,
+    laptop::{Laptop, said},
+    lock, no_leak, served,
+    support::{emulator::until, wanted::gateway},
+};
+
+#[test]
+fn no_capacity_is_waited_for_and_then_given_up() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let none = |times: u32| {
+        emulator.fault(&json!({"action": "StartInstances", "code": "InsufficientInstanceCapacity",
+            "message": "We currently do not have sufficient g6.2xlarge capacity", "status": 500, "times": times}));
+    };
+    none(200);
+    let given_up = ada.up(1, 1);
+    given_up.ended(
+        1,
+        &["no free capacity", "InsufficientInstanceCapacity", "another zone", "The type is never changed for you."],
+    );
+    assert_eq!((emulator.instance_state().as_str(), lock(&emulator)), ("stopped", None));
+    no_leak(&emulator, &[&given_up]);
+    drop(emulator);
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    ada.configure_waits("capacity_seconds = 60\ncapacity_pause_seconds = 1", "");
+    emulator
+        .fault(&json!({"action": "StartInstances", "code": "InsufficientInstanceCapacity", "status": 500, "times": 5}));
+    ada.up(1, 1).ended(0, &["no free capacity now", "Release 1 serves"]);
+}
+
+#[test]
+fn a_quota_fails_at_once_and_is_named() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    emulator.fault(&json!({"action": "StartInstances", "code": "VcpuLimitExceeded", "times": 9,
+        "message": "You have requested more vCPU capacity than your current vCPU limit of 0 allows"}));
+    ada.up(1, 1).ended(1, &["quota", "vCPU limit of 0", "L-DB2E81BA"]);
+    assert_eq!(emulator.calls().iter().filter(|call| *call == "StartInstances").count(), 1, "tried once");
+    assert_eq!(lock(&emulator), None);
+}
+
+#[test]
+fn a_box_that_is_stopping_or_starting_is_waited_for() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    emulator.set(&json!({"stop": 1.0, "boot": 1.0}));
+    emulator.aws("ec2", "stop_instances", &json!({"InstanceIds": [emulator.instance_id]}));
+    assert_eq!(emulator.instance_state(), "stopping");
+    ada.up(1, 1).ended(0, &["stopping: start it", "serves and was verified"]);
+    ada.run(&["down", "--yes"]).ended(0, &[]);
+    emulator.aws("ec2", "start_instances", &json!({"InstanceIds": [emulator.instance_id]}));
+    assert_eq!(emulator.instance_state(), "pending");
+    ada.up(1, 1).ended(0, &["serves and was verified"]);
+}
+
+#[test]
+fn a_terminated_or_unknown_box_is_said_to_be_gone() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    emulator.aws("ec2", "terminate_instances", &json!({"InstanceIds": [emulator.instance_id]}));
+    ada.up(1, 1).ended(1, &["gone for good", "config/cloudformation.yaml"]);
+    let id = &emulator.instance_id;
+    ada.write(
+        "config/deployment.toml",
+        &std::fs::read_to_string(ada.path().join("config/deployment.toml")).unwrap().replace(id, "i-0123456789abcdef0"),
+    );
+    ada.up(1, 1).ended(2, &["there is no instance i-0123456789abcdef0 in us-east-1"]);
+}
+
+#[test]
+fn impaired_checks_and_an_absent_agent_stop_the_box_again() {
+    for (trouble, words) in [
+        ("impaired", ["status checks fail", "other hardware"]),
+        ("no_agent", ["SSM agent has not answered", "port 443"]),
+    ] {
+        let emulator = account();
+        let ada = Laptop::new(&emulator, "ada@laptop");
+        emulator.set(&json!({trouble: true, "no_agent": true}));
+        ada.up(1, 1).ended(1, &[words[0], words[1], "The box was stopped again."]);
+        assert_eq!((emulator.instance_state().as_str(), lock(&emulator)), ("stopped", None), "{trouble}");
+    }
+}
+
+#[test]
+fn a_failed_up_leaves_the_box_running_if_that_is_wanted() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    emulator.set(&json!({"no_agent": true}));
+    let images = Laptop::images(1, 1);
+    let arguments: Vec<&str> =
+        ["up", "--yes", "--stop-on-failure=false"].into_iter().chain(images.iter().map(String::as_str)).collect();
+    ada.run(&arguments).ended(1, &["The box runs and costs 0.98 USD an hour; deployer down stops it."]);
+    assert_eq!(emulator.instance_state(), "running");
+    // It was not this run that started it.
+    ada.up(1, 1).ended(1, &["SSM agent has not answered"]);
+    assert_eq!(emulator.instance_state(), "running");
+    ada.run(&["down", "--yes"]).ended(1, &["cannot be drained", "--now"]);
+    ada.run(&["down", "--now", "--yes"]).ended(0, &["The box is stopped."]);
+}
+
+#[test]
+fn races_delays_and_states_of_the_future_are_waited_out() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    emulator
+        .set(&json!({"race": 0.7, "delivery": 0.5, "statuses": ["Delayed", "Pending", "Cancelling", "Levitating"]}));
+    ada.up(1, 1).ended(0, &["on its way to the host", "Release 1 serves"]);
+}
+
+#[test]
+fn throttling_and_a_lost_network_do_not_fail_a_deploy() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let images = Laptop::images(2, 1);
+    let arguments: Vec<&str> = ["up", "--yes"].into_iter().chain(images.iter().map(String::as_str)).collect();
+    let child = ada.start_until_held("docker.pull", &arguments);
+    // The network goes while the host works, and comes back.
+    for fault in [json!({"drop": true}), json!({"code": "ThrottlingException", "message": "Rate exceeded"})] {
+        let polls = || emulator.calls().iter().filter(|call| *call == "GetCommandInvocation").count();
+        let before = polls();
+        let mut fault = fault.clone();
+        fault["action"] = "GetCommandInvocation".into();
+        emulator.fault(&fault);
+        until("the fault was met", || polls() > before + 1);
+    }
+    ada.go();
+    said(child).ended(0, &["The host works on without us", "AWS answers again", "Release 2 serves"]);
+    assert_eq!(emulator.host.called("docker.pull"), 3, "deployed once");
+}
+
+#[test]
+fn a_send_that_is_lost_or_refused_for_a_while_is_sent_once() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    emulator.fault(&json!({"action": "SendCommand", "drop": true}));
+    emulator.fault(&json!({"action": "SendCommand", "code": "ThrottlingException"}));
+    ada.run(&["status"]).ended(0, &[]);
+    emulator.fault(&json!({"action": "SendCommand", "code": "InvalidInstanceId"}));
+    ada.up(2, 1).ended(0, &["Release 2 serves"]);
+    assert_eq!(emulator.host.called("docker.compose-config"), 2, "one deploy each");
+}
+
+#[test]
+fn what_is_not_allowed_is_named() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let denied = |action: &str| {
+        emulator.fault(&json!({"action": action, "code": "AccessDeniedException", "message": "User is not authorized"}))
+    };
+    denied("SendCommand");
+    ada.run(&["status"]).ended(1, &["SendCommand failed: AccessDeniedException", "deployer policy"]);
+    denied("PutParameter");
+    ada.up(2, 1).ended(1, &["PutParameter failed: AccessDeniedException"]);
+    assert_eq!(emulator.host.serving("gateway"), Some(gateway(1)));
+    emulator.fault(
+        &json!({"action": "GetParameter", "code": "ExpiredTokenException", "message": "The security token is expired"}),
+    );
+    ada.up(2, 1).ended(1, &["ExpiredTokenException", "aws sso login"]);
+}
+
+#[test]
+fn a_lost_answer_of_the_lock_is_no_lock_of_somebody_else() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    emulator.fault(&json!({"action": "PutParameter", "drop": true}));
+    ada.up(2, 1).ended(0, &["Release 2 serves"]);
+    assert_eq!(lock(&emulator), None);
+}
+
+#[test]
+fn a_lock_that_cannot_be_given_back_is_said() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    emulator.fault(&json!({"action": "DeleteParameter", "code": "AccessDeniedException"}));
+    ada.up(2, 1).ended(0, &["the lock could not be given back", "deployer unlock", "Release 2 serves"]);
+    assert!(lock(&emulator).is_some());
+}

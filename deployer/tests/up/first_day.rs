@@ -1,0 +1,54 @@
+//! The first day, as deployer/README.md tells it: from a box without anything to a release, its address and its price,
+//! and back to a disk.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::{
+    Emulator,
+    laptop::Laptop,
+    lock,
+    support::{
+        host::SECRET,
+        wanted::{gateway, vllm},
+    },
+};
+
+const TOKEN: &str = "hf_ofThisTestAlone0123456789";
+
+#[test]
+fn from_init_to_a_release_an_address_a_price_and_a_stopped_box() {
+    let emulator = Emulator::start();
+    emulator.host.push(&[&gateway(1), &vllm(1)]);
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let keys = ada.path().join("config/keys.txt");
+    fs::remove_file(&keys).unwrap();
+    ada.run(&["up", "--tag", "x", "--yes"]).ended(2, &["deployer init"]);
+
+    let revision = "0123456789abcdef0123456789abcdef01234567";
+    let init = ada.run_with(&["init", "--adapter-revision", revision], TOKEN);
+    init.ended(0, &["set model.adapter_revision", "hf-token: made", "the digest of a first key, for vercel"]);
+    assert!(init.out.starts_with("BACKEND_API_URL=http://ADDRESS:8080/t/"), "{init}");
+    assert!(!init.to_string().contains(TOKEN));
+    let stored = emulator.aws("secretsmanager", "get_secret_value", &json!({"SecretId": SECRET}));
+    assert_eq!(stored["SecretString"], TOKEN);
+    assert!(fs::read_to_string(&keys).unwrap().starts_with("vercel "));
+    let again = ada.run(&["init"]);
+    again.ended(0, &["configuration  config/deployment.toml: unchanged", "is there", "has some, none was made"]);
+
+    ada.run(&["url"]).ended(1, &["the box is stopped and has no public address"]);
+    ada.up(1, 1).ended(0, &["Release 1 serves and was verified."]);
+    let url = ada.run(&["url"]);
+    url.ended(0, &["asked for the first time", "redeploy"]);
+    assert_eq!(url.out, "BACKEND_API_URL=http://203.0.113.10:8080\n");
+    ada.run(&["url"]).ended(0, &["the same as last time"]);
+    let cost = ada.run(&["cost", "--format", "json"]).ended(0, &[]).json();
+    assert_eq!((cost["state"].as_str(), cost["so_far"]["usd"].is_number()), (Some("running"), true));
+
+    ada.run(&["down", "--yes"]).ended(0, &["The box is stopped."]);
+    let cost = ada.run(&["cost"]);
+    cost.ended(0, &["deployer up starts it"]);
+    assert!(cost.out.contains("nothing: it is stopped"), "{cost}");
+    assert_eq!(lock(&emulator), None);
+}

@@ -1,0 +1,140 @@
+//! Runs that are cut off: Ctrl-C, a laptop that dies, two laptops at once, a lock left behind.
+
+use serde_json::json;
+
+use crate::{
+    account,
+    laptop::{Laptop, said, signal},
+    lock, served,
+    support::{emulator::until, wanted::gateway},
+};
+
+fn up(gateway: u8, vllm: u8) -> Vec<String> {
+    ["up".to_owned(), "--yes".to_owned()].into_iter().chain(Laptop::images(gateway, vllm)).collect()
+}
+
+fn words(arguments: &[String]) -> Vec<&str> {
+    arguments.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn ctrl_c_before_the_switch_leaves_what_served_and_no_lock() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let child = ada.start_until_held("docker.pull", &words(&up(2, 1)));
+    assert!(lock(&emulator).unwrap().contains("ada@laptop"));
+    signal(&child, "INT");
+    said(child).ended(130, &["was killed", "was not touched: release 1 serves"]);
+    assert_eq!(lock(&emulator), None);
+    assert_eq!(emulator.host.serving("gateway"), Some(gateway(1)));
+    ada.go();
+    ada.up(2, 1).ended(0, &["Release 2 serves"]);
+}
+
+#[test]
+fn ctrl_c_in_the_middle_of_the_switch_says_so_and_up_mends_it() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let child = ada.start_until_held("docker.compose-up", &words(&up(2, 1)));
+    signal(&child, "INT");
+    said(child).ended(130, &["The switch to another release was cut off", "deployer rollback"]);
+    assert_eq!(lock(&emulator), None);
+    ada.go();
+    let status = ada.run(&["status", "--format", "json"]);
+    assert_eq!(status.json()["host"]["half_done"], true);
+    ada.up(2, 1).ended(0, &["a switch was cut off before; this takes over", "Release 2 serves"]);
+    assert_eq!(emulator.host.serving("gateway"), Some(gateway(2)));
+}
+
+#[test]
+fn ctrl_c_while_the_box_starts_leaves_no_lock() {
+    let emulator = account();
+    emulator.set(&json!({"boot": 30.0}));
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let child = ada.start(&words(&up(1, 1)));
+    emulator.until_state("pending");
+    signal(&child, "INT");
+    // Nobody can be asked, so what this run started is stopped again.
+    said(child).ended(130, &["interrupted while the box was starting", "stopped again"]);
+    assert_eq!(lock(&emulator), None);
+}
+
+#[test]
+fn a_second_ctrl_c_leaves_at_once() {
+    let emulator = served();
+    emulator.set(&json!({"delivery": 0.0}));
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let child = ada.start_until_held("docker.pull", &words(&up(2, 1)));
+    emulator.fault(&json!({"action": "CancelCommand", "delay": 5}));
+    signal(&child, "INT");
+    until("the cancel is on its way", || emulator.calls().iter().any(|call| call == "CancelCommand"));
+    signal(&child, "INT");
+    said(child).ended(130, &["left at once", "deployer unlock"]);
+    assert!(lock(&emulator).is_some(), "that is what it said");
+}
+
+#[test]
+fn a_laptop_that_dies_in_the_middle_is_recovered_from() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let child = ada.start_until_held("docker.pull", &words(&up(2, 1)));
+    signal(&child, "KILL");
+    assert_eq!(said(child).code, None);
+    // The host works on: neither another up nor unlock may come between.
+    ada.up(2, 1).ended(5, &["ada@laptop (up, for ", "you, in another run", "deployer unlock"]);
+    ada.run(&["unlock", "--yes"]).ended(5, &["is at work on the host (deploy)"]);
+    assert!(lock(&emulator).is_some());
+    ada.go();
+    until("the host is done", || {
+        emulator.host.serving("gateway") == Some(gateway(2)) && emulator.host.root("lock.holder").is_empty()
+    });
+    ada.run(&["unlock", "--yes"])
+        .ended(0, &["take it from ada@laptop", "Nobody is at work on the host.", "The lock is free."]);
+    ada.up(2, 1).ended(0, &["Nothing to do."]);
+}
+
+#[test]
+fn a_laptop_and_its_command_that_die_in_the_switch_are_recovered_from() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let child = ada.start_until_held("docker.compose-up", &words(&up(2, 1)));
+    signal(&child, "KILL");
+    said(child);
+    let id = emulator.commands().last().unwrap()["id"].clone();
+    emulator.aws("ssm", "cancel_command", &json!({"CommandId": id}));
+    until("the command is dead", || emulator.commands().last().unwrap()["status"] == "Cancelled");
+    ada.go();
+    ada.run(&["unlock", "--yes"]).ended(0, &["A switch was cut off before", "The lock is free."]);
+    ada.run(&["rollback", "--yes"]).ended(0, &["Release 1 serves again"]);
+    assert_eq!(emulator.host.serving("gateway"), Some(gateway(1)));
+}
+
+#[test]
+fn two_laptops_at_once() {
+    let emulator = served();
+    let (ada, bob) = (Laptop::new(&emulator, "ada@laptop"), Laptop::new(&emulator, "bob@desk"));
+    let child = ada.start_until_held("docker.pull", &words(&up(2, 1)));
+    for arguments in
+        [&["down", "--yes"][..], &["restart", "--yes"], &["rollback", "--yes"], &["autostop", "off", "--yes"]]
+    {
+        bob.run(arguments).ended(5, &["ada@laptop (up, for ", "nothing was changed"]);
+    }
+    bob.up(3, 1).ended(5, &["ada@laptop (up, for ", "nothing was changed"]);
+    bob.run(&["status"]).ended(0, &[]);
+    ada.go();
+    said(child).ended(0, &["Release 2 serves"]);
+    bob.up(3, 1).ended(0, &["Release 3 serves"]);
+}
+
+#[test]
+fn a_lock_left_behind_is_shown_with_its_age_and_taken_by_unlock_alone() {
+    let emulator = served();
+    let bob = Laptop::new(&emulator, "bob@desk");
+    let old = json!({"operator": "eve@gone", "action": "down", "since": 1, "run": "1"}).to_string();
+    emulator.aws("ssm", "put_parameter", &json!({"Name": "/extraction-gateway/lock", "Type": "String", "Value": old}));
+    bob.up(2, 1).ended(5, &["eve@gone (down, for ", " days)", "deployer unlock"]);
+    assert_eq!(lock(&emulator), Some(old));
+    bob.run(&["unlock", "--yes"]).ended(0, &["take it from eve@gone", "The lock is free."]);
+    bob.run(&["unlock", "--yes"]).ended(0, &["nobody holds it", "There was no lock."]);
+    bob.up(2, 1).ended(0, &["Release 2 serves"]);
+}

@@ -1,0 +1,55 @@
+//! The built `deployer` against the emulator: every command, every failure, what it says and how it exits.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "tests")]
+
+mod doctor;
+mod faults;
+mod first_day;
+mod host_faults;
+mod interrupted;
+mod laptop;
+mod ordinary;
+mod words;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use laptop::Laptop;
+use support::{
+    emulator::Emulator,
+    wanted::{gateway, vllm},
+};
+
+/// An account with a stopped box, three images of each kind in its registry, and the secret.
+fn account() -> Emulator {
+    let emulator = Emulator::start();
+    let images: Vec<String> = (1..=3).flat_map(|n| [gateway(n), vllm(n)]).collect();
+    emulator.host.push(&images.iter().map(String::as_str).collect::<Vec<_>>());
+    let secret = serde_json::json!({"Name": support::host::SECRET, "SecretString": "never read from here"});
+    emulator.aws("secretsmanager", "create_secret", &secret);
+    emulator
+}
+
+/// Release 1 serves.
+fn served() -> Emulator {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    ada.up(1, 1).ended(0, &["Release 1 serves and was verified."]);
+    emulator
+}
+
+/// The operators' lock, or nothing.
+fn lock(emulator: &Emulator) -> Option<String> {
+    let wanted = serde_json::json!({"Names": ["/extraction-gateway/lock"]});
+    emulator.aws("ssm", "get_parameters", &wanted)["Parameters"][0]["Value"].as_str().map(str::to_owned)
+}
+
+/// The token is where it belongs and nowhere else: not in a call, a command, an output, or a file of the host.
+#[track_caller]
+fn no_leak(emulator: &Emulator, said: &[&laptop::Said]) {
+    assert!(!support::host::holds_the_token(emulator.everything().as_bytes()), "the token is in a call or an output");
+    assert_eq!(emulator.host.leaks(), Vec::<std::path::PathBuf>::new());
+    for said in said {
+        assert!(!support::host::holds_the_token(said.to_string().as_bytes()), "{said}");
+    }
+}

@@ -1,0 +1,79 @@
+//! What the commands say, word for word: standard output, standard error and exit code.
+//!
+//! Written anew with INSTA_UPDATE=always; what changes with every run is replaced by a name.
+
+use crate::{
+    account,
+    laptop::{Laptop, Said},
+    served,
+};
+
+/// Replaces what no two runs share.
+fn settled(text: &str, ada: &Laptop<'_>) -> String {
+    let text = text.replace(&ada.emulator.instance_id, "i-0123").replace(&ada.emulator.url, "http://aws");
+    let text = text.replace("/private", "").replace(&ada.path().display().to_string(), "FOLDER");
+    text.lines()
+        // How often a state is seen before it changes is chance: lines of progress.
+        .filter(|line| !line.strip_prefix("   ").is_some_and(is_progress))
+        .map(|line| {
+            let line: Vec<&str> = line.split(", for ").collect();
+            match line.as_slice() {
+                [start, rest] if rest.contains(" so far") => format!("{start}, for N s, N USD so far\n"),
+                _ => format!("{}\n", line.join(", for ")),
+            }
+        })
+        .collect()
+}
+
+/// `deploy: running on the host`, indented by three blanks; not `host | ...`, which the host says once.
+fn is_progress(line: &str) -> bool {
+    line.starts_with(|first: char| first.is_ascii_lowercase()) && !line.starts_with("host |") && line.contains(": ")
+}
+
+fn told(name: &str, ada: &Laptop<'_>, said: &Said) {
+    let text = format!(
+        "exit code: {}\n--- stdout\n{}--- stderr\n{}",
+        said.code.unwrap(),
+        settled(&said.out, ada),
+        settled(&said.err, ada)
+    );
+    insta::assert_snapshot!(name, text);
+}
+
+#[test]
+fn of_a_life() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    told("plan_of_a_stopped_box", &ada, &{
+        let images = Laptop::images(1, 1);
+        ada.run(&["plan", &images[0], &images[1], &images[2], &images[3]])
+    });
+    told("status_of_a_stopped_box", &ada, &ada.run(&["status"]));
+    told("first_up", &ada, &ada.up(1, 1));
+    told("second_up", &ada, &ada.up(1, 1));
+    told("status", &ada, &ada.run(&["status"]));
+    told("up_of_a_gateway", &ada, &ada.up(2, 1));
+    told("rollback", &ada, &ada.run(&["rollback", "--yes"]));
+    told("restart", &ada, &ada.run(&["restart", "--yes"]));
+    told("autostop_on", &ada, &ada.run(&["autostop", "on", "--yes"]));
+    told("doctor", &ada, &ada.run(&["doctor"]));
+    told("unlock", &ada, &ada.run(&["unlock", "--yes"]));
+    told("down", &ada, &ada.run(&["down", "--yes"]));
+}
+
+#[test]
+fn of_failures() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    emulator.host.behave(&crate::vllm(2), "crash");
+    emulator
+        .host
+        .set("logs/vllm", "2026-11-21T11:00:00.000000000Z ValueError: No available memory for the cache blocks\n");
+    told("rolled_back", &ada, &ada.up(1, 2));
+    told("no_image_named", &ada, &Laptop::new(&account(), "ada@laptop").run(&["up", "--yes"]));
+    told("unknown_key", &ada, &{
+        ada.configure("[gatewy]\nport = 1");
+        ada.run(&["status"])
+    });
+    told("no_configuration", &ada, &ada.run(&["--config", "nowhere.toml", "status"]));
+}
