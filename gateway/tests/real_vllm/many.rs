@@ -104,7 +104,7 @@ pub(crate) async fn a_batch_keeps_all_slots_busy(router: &Router, port: u16) {
     let response = begun(router, "batch", "application/x-ndjson", lines.join("\n")).await;
     let answer = response.into_body().collect().await.unwrap().to_bytes();
     over.store(true, SeqCst);
-    let mut seen = vec![false; NOTES];
+    let mut seen = [false; NOTES];
     for line in answer.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
         let outcome: Value = serde_json::from_slice(line).unwrap();
         assert_eq!(outcome["status"], 200, "{outcome}");
