@@ -58,11 +58,13 @@ async fn post(router: &Router, body: impl Into<Body>) -> (StatusCode, Value) {
 #[test]
 fn the_golden_document_is_current() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
-    let golden = std::fs::read_to_string(path).unwrap();
-    let now = serde_json::to_string_pretty(&http::document(&http::Documented::default())).unwrap();
-    let differing = golden.lines().zip(now.lines()).find(|(golden, now)| golden != now);
+    let golden: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let now = http::document(&http::Documented::default());
+    // By what it says: in which order its keys are written is a matter of which crates are built beside this one.
+    let differing = now.as_object().unwrap().iter().find(|(key, value)| golden.get(key) != Some(value));
+    let differing = differing.map(|(key, _)| key);
     assert_eq!(differing, None, "refresh it: cargo run -p gateway -- openapi > gateway/openapi.json");
-    assert_eq!(golden.lines().count(), now.lines().count());
+    assert_eq!(golden, now);
 }
 
 #[tokio::test]
