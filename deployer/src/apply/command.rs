@@ -99,7 +99,7 @@ struct Sent<'a> {
 }
 
 const fn only_looks(action: &Action) -> bool {
-    matches!(action, Action::Status | Action::Releases | Action::Doctor | Action::Logs { .. })
+    matches!(action, Action::Status | Action::Releases | Action::Doctor { .. } | Action::Logs { .. })
 }
 
 /// Waits for a command that was sent.
@@ -180,7 +180,7 @@ fn ended(seen: &Invocation) -> Option<Result<HostReport, NoReport>> {
             // 65: the stack's own document refused the program before it ran.
             None if *code == 65 => Some(Err(NoReport::NotSent(Failure::unchanged(
                 "the stack's SSM document does not know this version of the deployer's program; nothing was changed",
-                "Update the CloudFormation stack with ProgramSha256 of this version (deployer policy prints it).",
+                "Update the CloudFormation stack with ProgramSha256 of this version: deployer policy program prints it.",
             )))),
             None => unknown(&format!("the command ended with status {code} and left no report")),
         },

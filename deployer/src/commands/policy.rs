@@ -1,4 +1,5 @@
-//! `policy`: what IAM has to allow, from the configuration alone. It asks AWS nothing and needs no credentials.
+//! `policy`: what IAM has to allow, and which host program the stack's document has to name. From the configuration
+//! alone: it asks AWS nothing and needs no credentials.
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -9,11 +10,12 @@ use crate::{
     failure::Failure,
     policy,
     report::Report,
+    script::program_sha256,
 };
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Whose (default: all three, as one object)
+    /// Whose (default: the three policies, as one object)
     #[arg(value_enum)]
     whose: Option<Whose>,
 }
@@ -26,6 +28,8 @@ enum Whose {
     Init,
     /// The box's role
     Instance,
+    /// The SHA-256 of this version's host program, for the stack's `ProgramSha256`
+    Program,
 }
 
 pub(super) fn run(written: &Written, report: &Report, args: &Args) -> Result<(), Failure> {
@@ -34,6 +38,13 @@ pub(super) fn run(written: &Written, report: &Report, args: &Args) -> Result<(),
         Some(Whose::Operator) => written_out(&policy::operator(file))?,
         Some(Whose::Init) => written_out(&policy::init(file))?,
         Some(Whose::Instance) => written_out(&policy::instance(file))?,
+        Some(Whose::Program) => {
+            report.data(&program_sha256());
+            report.next(
+                "Give it to the stack as ProgramSha256 (several with blanks between: the one that runs now may stay).",
+            );
+            return Ok(());
+        }
         None => written_out(&all(written))?,
     };
     report.data(&text);
@@ -41,7 +52,7 @@ pub(super) fn run(written: &Written, report: &Report, args: &Args) -> Result<(),
     if root && args.whose != Some(Whose::Instance) {
         report.warn(
             "box.document is AWS-RunShellScript: whoever has the operator's policy can run anything as root on the box. \
-             The stack's own document (ProgramSha256 in config/README.md) runs the deployer's programs alone.",
+             The stack's own document runs the deployer's programs alone: deployer policy program, config/README.md.",
         );
     }
     let gaps = placeholders(&text);

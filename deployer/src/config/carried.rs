@@ -56,6 +56,7 @@ impl fmt::Display for ConfigHash {
 impl Carried {
     /// Reads the files beside the configuration.
     pub fn gather(written: &Written, settings: &Settings) -> Result<Self, Failure> {
+        check_revisions(settings)?;
         let root = written.root();
         let compose = read(&root.join("docker-compose.yml"), "Run this in the repository.")?;
         let mut own =
@@ -83,6 +84,25 @@ impl Carried {
         }
         Ok(Self { files, env, hash })
     }
+}
+
+/// Without both the model server does not start: what serves must be what was evaluated, and not what is newest.
+fn check_revisions(settings: &Settings) -> Result<(), Failure> {
+    let revisions = &settings.revisions;
+    for (key, model, commit) in [
+        ("model.base_revision", &revisions.base, &revisions.base_revision),
+        ("model.adapter_revision", &revisions.adapter, &revisions.adapter_revision),
+    ] {
+        if commit.len() != 40 || !commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(Failure::usage(
+                format!("{key} is no full commit of {model} (40 hexadecimal digits)"),
+                format!(
+                    "Take it from https://huggingface.co/{model}/commits/main and set it: {key} in config/deployment.toml, or deployer init."
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn read(path: &Path, next: &str) -> Result<Vec<u8>, Failure> {

@@ -48,7 +48,8 @@ pub fn fill(text: &str, wishes: &[Wish], force: bool) -> Result<Filled, Failure>
             continue;
         }
         let name = if wish.table.is_empty() { wish.key.to_owned() } else { format!("{}.{}", wish.table, wish.key) };
-        if now.is_some() && now != current(&shipped, wish.table, wish.key) && !force {
+        let empty = now.as_ref().is_none_or(String::is_empty);
+        if !empty && now != current(&shipped, wish.table, wish.key) && !force {
             kept.push(name);
             continue;
         }

@@ -105,6 +105,19 @@ impl Settings {
         names::url(&self.name)
     }
 
+    /// The images that the configuration names.
+    pub fn images_named(&self) -> Result<Vec<ImageWanted>, Failure> {
+        let named = [("gateway", &self.gateway_image), ("vllm", &self.vllm_image)];
+        let named = named.into_iter().filter_map(|(service, image)| Some((service, image.at(image.version.as_ref()?))));
+        named
+            .map(|(service, image)| {
+                let key = format!("images.{service}.version");
+                image
+                    .map_err(|error| Failure::usage(format!("{key}: {error}"), "Correct it in config/deployment.toml."))
+            })
+            .collect()
+    }
+
     /// What every script needs to know.
     #[must_use]
     pub fn host(&self) -> HostSettings {

@@ -175,7 +175,11 @@ pub enum Action {
     /// The ledger ([`super::facts::Release`]).
     Releases,
     /// What the host lacks ([`super::facts::Finding`]).
-    Doctor,
+    Doctor {
+        /// The images that the next deploy takes, as far as the configuration names them; without any, those of the
+        /// current release are looked up.
+        images: Vec<ImageWanted>,
+    },
     /// The idle stop.
     Autostop(Autostop),
     /// Clear what a killed run left; says who is at work if somebody is.

@@ -59,7 +59,7 @@ const fn name(action: &Action) -> &'static str {
         Action::Logs { .. } => "logs",
         Action::Restart { .. } => "restart",
         Action::Releases => "releases",
-        Action::Doctor => "doctor",
+        Action::Doctor { .. } => "doctor",
         Action::Autostop(_) => "autostop",
         Action::Unlock => "unlock",
     }
@@ -134,7 +134,11 @@ impl Values {
             }
             Action::Autostop(Autostop::Off) => self.value("AUTOSTOP", "off"),
             Action::Autostop(Autostop::Status) => self.value("AUTOSTOP", "status"),
-            Action::Repair | Action::Status | Action::Verify | Action::Releases | Action::Doctor | Action::Unlock => {}
+            Action::Doctor { images } => {
+                let images: Vec<String> = images.iter().map(ToString::to_string).collect();
+                self.value("WANT_IMAGES", &images.join(" "));
+            }
+            Action::Repair | Action::Status | Action::Verify | Action::Releases | Action::Unlock => {}
         }
     }
 

@@ -22,6 +22,10 @@ pub use image::{ImageDigest, ImageError, ImageTag, ImageWanted};
 pub use report::{Holder, HostReport, Images, MARKER, Outcome, Step, parse_report};
 pub use word::ShellWord;
 
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
 use assemble::{HEAD, Values, pack};
 
 /// What Systems Manager takes in one command, parameters and all, less some for what stands around it.
@@ -50,10 +54,19 @@ pub fn script(action: &Action, host: &HostSettings) -> Script {
     Script { values: values.real, shown: values.shown, program: program() }
 }
 
-/// The program alone. The SSM document of config/cloudformation.yaml runs it only if it names its SHA-256.
+/// The program alone.
 #[must_use]
 pub fn program() -> String {
     assemble::program()
+}
+
+/// The program's SHA-256 in hexadecimal: the SSM document of config/cloudformation.yaml runs it only if it names this.
+#[must_use]
+pub fn program_sha256() -> String {
+    Sha256::digest(program().as_bytes()).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 impl Script {

@@ -36,7 +36,7 @@ fn a_failure_before_the_switch_changes_nothing() {
         ("aws.get-login-password", "fail AccessDeniedException", Step::Login, "may not log in"),
         ("aws.get-login-password", "partial", Step::Login, "login to the registry"),
         ("docker.login", "fail login attempt failed with status: 403 Forbidden", Step::Login, "refused the login"),
-        ("aws.describe-images", "fail ImageNotFoundException", Step::Resolve, "tag does not exist"),
+        ("aws.describe-images", "fail ImageNotFoundException", Step::Resolve, "no such image"),
         ("aws.describe-images", "nothing", Step::Resolve, "no digest for the tag"),
         ("docker.pull", "fail write /usr/lib/x: no space left on device", Step::Pull, "disk filled up"),
         ("docker.pull", "fail manifest unknown", Step::Pull, "no such image"),

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use deployer::script::{Action, Outcome, Service};
+use deployer::script::{Action, ImageTag, ImageWanted, Outcome, Service};
 
 use crate::{
     deploys::served,
     support::{
         host::Host,
-        wanted::{act, deploy, gateway, vllm},
+        wanted::{REGISTRY, act, deploy, digest, gateway, vllm},
     },
 };
 
@@ -130,11 +130,43 @@ fn many_and_odd_log_lines_fit_into_what_systems_manager_hands_back() {
 }
 
 #[test]
+fn doctor_looks_up_the_images_that_are_named() {
+    let host = served();
+    let image = |service: &str, tag: &str| ImageTag::new(&format!("{REGISTRY}/extraction/{service}"), tag).unwrap();
+    let check = |images: Vec<ImageWanted>, expected: (bool, &str)| {
+        let ran = host.run(&act(&Action::Doctor { images }));
+        let found = ran.report().findings().into_iter().find(|finding| finding.check == "images").unwrap();
+        assert_eq!((found.ok, &*found.detail), expected);
+    };
+    host.set("tags/extraction_vllm/v1", "sha256:bb");
+    let no_such = "has no such image. Check the tag or digest, or push the image first.";
+    check(vec![digest(&gateway(1)), digest(&vllm(1))], (true, "in the registry"));
+    // Not a digest: the registry's answer is believed only if it is one.
+    check(
+        vec![ImageWanted::Tag(image("vllm", "v1"))],
+        (
+            false,
+            "extraction/vllm:v1: The registry did not say which image the tag means. Give the digest, or allow the role ecr:DescribeImages.",
+        ),
+    );
+    check(
+        vec![ImageWanted::Tag(image("gateway", "v9"))],
+        (false, &format!("extraction/gateway:v9: The registry {no_such}")),
+    );
+    let absent = gateway(9);
+    let (_, short) = absent.split_once('/').unwrap();
+    check(vec![digest(&absent)], (false, &format!("{short}: The registry {no_such}")));
+    check(vec![digest(&absent.replace(REGISTRY, "elsewhere.example"))], (true, "in the registry"));
+    let empty = Host::new().run(&act(&Action::Doctor { images: vec![] }));
+    assert!(empty.report().findings().iter().any(|found| found.ok && found.detail.starts_with("none is named yet")));
+}
+
+#[test]
 fn doctor_finds_each_thing_that_is_missing() {
     let host = served();
     assert_eq!(host.run(&act(&Action::Autostop(crate::autostops::ON))).code, Some(0));
     let bad = |host: &Host| -> Vec<(String, String)> {
-        let ran = host.run(&act(&Action::Doctor));
+        let ran = host.run(&act(&Action::Doctor { images: vec![] }));
         let findings = ran.report().findings();
         assert!(findings.len() >= 8 && ran.code == Some(0), "{ran:?}");
         findings.into_iter().filter(|finding| !finding.ok).map(|finding| (finding.check, finding.detail)).collect()
@@ -149,6 +181,9 @@ fn doctor_finds_each_thing_that_is_missing() {
         ("aws.get-secret-value", "fail AccessDeniedException", "secret", "may not read"),
         ("aws.get-secret-value", "fail ResourceNotFoundException", "secret", "does not exist"),
         ("docker.login", "fail 403 Forbidden", "registry", "refused the login"),
+        ("aws.describe-images", "fail ImageNotFoundException", "images", "has no such image"),
+        ("aws.describe-images", "fail AccessDeniedException", "images", "ecr:DescribeImages"),
+        ("aws.describe-images", "nothing", "images", "did not say"),
         ("timedatectl", "fail no", "clock", "not synchronized"),
         ("systemctl.is-active", "fail no", "autostop", "off"),
     ] {

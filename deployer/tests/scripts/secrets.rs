@@ -56,7 +56,7 @@ fn every_other_action_is_clean_too() {
     host.set("logs/vllm", "2026-11-21T10:00:00.1Z a model that prints hf_CANARYxQzNoOtherFileMayHoldThisWord42\n");
     for action in [
         Action::Status,
-        Action::Doctor,
+        Action::Doctor { images: vec![] },
         Action::Verify,
         Action::Logs { service: None, lines: 50, since: None },
         Action::Releases,

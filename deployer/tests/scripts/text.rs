@@ -8,7 +8,7 @@ use deployer::script::{
 };
 use proptest::prelude::*;
 
-use crate::support::wanted::{act, deploy, deploy_with, gateway, settings, vllm};
+use crate::support::wanted::{act, deploy, deploy_with, digest, gateway, settings, vllm};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
@@ -41,7 +41,7 @@ fn every_action() -> Vec<Action> {
         Action::Logs { service: Some(Service::Vllm), lines: 100, since: Some("2026'$(id)\n".to_owned()) },
         Action::Restart { service: None },
         Action::Releases,
-        Action::Doctor,
+        Action::Doctor { images: vec![digest(&gateway(1))] },
         Action::Autostop(on),
         Action::Unlock,
     ]

@@ -45,13 +45,14 @@ fn nothing_is_missing_and_then_each_thing_in_turn() {
     assert!(!all_well.out.contains("BAD"), "{all_well}");
     let host = &emulator.host;
     let fail = |tool: &str, why: &str| host.fault(tool, &format!("always fail {why}"));
-    let faults: [(&str, &str, &dyn Fn()); 9] = [
+    let faults: [(&str, &str, &dyn Fn()); 10] = [
         ("docker", "install Docker", &|| fail("docker.version", "Cannot connect to the Docker daemon")),
         ("compose", "docker-compose-plugin", &|| fail("docker.compose-version", "unknown command")),
         ("gpu", "g6", &|| fail("nvidia-smi", "NVIDIA-SMI has failed")),
         ("identity", "instance profile", &|| fail("aws.get-caller-identity", "Unable to locate credentials")),
         ("secret", "deployer init", &|| fail("aws.get-secret-value", "An error occurred (ResourceNotFoundException)")),
         ("registry", "deployer policy", &|| fail("aws.get-login-password", "AccessDenied")),
+        ("images", "Push them", &|| fail("aws.describe-images", "An error occurred (ImageNotFoundException)")),
         ("disk", "modify-volume", &|| host.set("disk_free", "1000000000")),
         ("clock", "set-ntp", &|| host.set("clock", "no")),
         ("autostop", "autostop on", &|| host.set("systemd/none", "")),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     Emulator,
-    laptop::Laptop,
+    laptop::{ADAPTER_REVISION, Laptop},
     lock,
     support::{
         host::SECRET,
@@ -24,10 +24,13 @@ fn from_init_to_a_release_an_address_a_price_and_a_stopped_box() {
     let ada = Laptop::new(&emulator, "ada@laptop");
     let keys = ada.path().join("config/keys.txt");
     fs::remove_file(&keys).unwrap();
-    ada.run(&["up", "--tag", "x", "--yes"]).ended(2, &["deployer init"]);
+    ada.run(&["up", "--tag", "x", "--yes"]).ended(2, &["keys.txt cannot be read", "deployer init"]);
+    let path = ada.path().join("config/deployment.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    fs::write(path, config.replace(ADAPTER_REVISION, "")).unwrap();
+    ada.run(&["plan", "--tag", "x"]).ended(2, &["model.adapter_revision is no full commit of", "deployer init"]);
 
-    let revision = "0123456789abcdef0123456789abcdef01234567";
-    let init = ada.run_with(&["init", "--adapter-revision", revision], TOKEN);
+    let init = ada.run_with(&["init", "--adapter-revision", ADAPTER_REVISION], TOKEN);
     init.ended(0, &["set model.adapter_revision", "hf-token: made", "the digest of a first key, for vercel"]);
     assert!(init.out.starts_with("BACKEND_API_URL=http://ADDRESS:8080/t/"), "{init}");
     assert!(!init.to_string().contains(TOKEN));

@@ -61,6 +61,9 @@ volumes:
   model-cache:
 ";
 
+/// Of the adapter that is served; further lines of a configuration begin under `[model]`.
+pub const ADAPTER_REVISION: &str = "0123456789abcdef0123456789abcdef01234567";
+
 impl<'a> Laptop<'a> {
     pub fn new(emulator: &'a Emulator, operator: &str) -> Self {
         let laptop = Self { emulator, folder: TempDir::new().unwrap(), operator: operator.to_owned() };
@@ -92,7 +95,8 @@ impl<'a> Laptop<'a> {
                 "region = \"us-east-1\"\n[box]\ninstance_id = \"{id}\"\n[images]\nregistry = \"{REGISTRY}\"\n\
                  [images.gateway]\nrepository = \"extraction/gateway\"\ngib = 1\n\
                  [images.vllm]\nrepository = \"extraction/vllm\"\ngib = 25\n\
-                 [wait]\nload_seconds = 20\n{waits}\n{more}\n"
+                 [wait]\nload_seconds = 20\n{waits}\n\
+                 [model]\nadapter_revision = \"{ADAPTER_REVISION}\"\n{more}\n"
             ),
         );
     }

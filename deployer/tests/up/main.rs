@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "tests")]
 
 mod doctor;
+mod document;
 mod faults;
 mod first_day;
 mod host_faults;

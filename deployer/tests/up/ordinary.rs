@@ -52,7 +52,7 @@ fn a_change_of_the_gateway_leaves_vllm_running() {
     ada.up(2, 1).ended(0, &["other settings", "Release 3 serves"]);
     assert_eq!(emulator.host.started("vllm"), model);
     // ... and one of the model server.
-    ada.configure("[model]\nmax_num_seqs = 16");
+    ada.configure("max_num_seqs = 16");
     ada.up(2, 1).ended(0, &["about 6 min", "Release 4 serves"]);
     assert_ne!(emulator.host.started("vllm"), model);
 }
@@ -228,4 +228,25 @@ fn a_person_at_a_terminal_is_asked() {
     let leave = ada.run_at_a_terminal(&up, "y\nn\n");
     assert!(leave.code == Some(1) && leave.out.contains("deployer down stops it"), "{leave}");
     assert_eq!(emulator.instance_state(), "running");
+}
+
+#[test]
+fn the_service_runs_from_the_repositorys_own_files() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let names = ["docker-compose.yml", "config/gateway.toml", "config/Caddyfile"];
+    let own = |name: &str| std::fs::read_to_string(format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    for name in names {
+        ada.write(name, &own(name));
+    }
+    let config = std::fs::read_to_string(ada.path().join("config/deployment.toml")).unwrap();
+    let tls = "[gateway]\nprofile = \"tls\"\ndomain = \"notes.example.org\"\nbind = \"127.0.0.1\"\n";
+    ada.write("config/deployment.toml", &format!("{config}{tls}"));
+    let up = ada.up(1, 1);
+    up.ended(0, &["Release 1 serves and was verified."]);
+    assert_eq!(up.out, "https://notes.example.org\n");
+    for name in names {
+        let there = emulator.host.at("root/releases/1").join(name);
+        assert_eq!(std::fs::read_to_string(there).unwrap(), own(name), "{name}");
+    }
 }

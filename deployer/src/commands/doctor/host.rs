@@ -32,7 +32,8 @@ pub(super) async fn host<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) 
             return Ok(());
         }
     }
-    match command::run(site, "doctor", &Action::Doctor, LOOK_SECONDS).await {
+    let doctor = Action::Doctor { images: site.settings.images_named()? };
+    match command::run(site, "doctor", &doctor, LOOK_SECONDS).await {
         Ok(report) => {
             for found in report.findings() {
                 let (why, mend) = advice(&found.check);
@@ -93,6 +94,10 @@ fn advice(check: &str) -> (&'static str, &'static str) {
             "deployer init stores it; deployer policy prints the right the role needs.",
         ),
         "registry" => ("The images are pulled from it.", "deployer policy prints the rights the role needs."),
+        "images" => (
+            "up pulls them from the registry.",
+            "Push them (the workflow images), or correct images.*.version; up --tag and --digest name others.",
+        ),
         "clock" => ("Logins and signatures fail when it is minutes off.", "Run timedatectl set-ntp true on the host."),
         "half_done" => ("What serves may not be what was wanted.", "deployer up goes on; deployer rollback goes back."),
         "autostop" => ("A forgotten box costs until somebody looks.", "deployer autostop on"),

@@ -46,6 +46,12 @@ log_in() {
 
 readonly digest_shape='^sha256:[0-9a-f]{64}$'
 
+# registry_has REPOSITORY KEY=VALUE: prints the digest of what the registry has under imageTag=... or imageDigest=...
+registry_has() {
+  aws ecr describe-images --region "$REGION" --repository-name "${1#"$REGISTRY/"}" --image-ids "$2" \
+    --query 'imageDetails[0].imageDigest' --output text
+}
+
 # resolve IMAGE: sets `resolved` to repository@sha256:..., asking the registry what a tag means, once.
 resolve() {
   local repository tag digest
@@ -53,8 +59,7 @@ resolve() {
   if [[ $1 == *@sha256:* ]]; then return; fi
   repository=${1%:*} tag=${1##*:}
   [[ $repository == "$REGISTRY"/* ]] || die "A tag can be looked up only in $REGISTRY. What served before still serves. Give the digest: repository@sha256:..."
-  digest=$(aws ecr describe-images --region "$REGION" --repository-name "${repository#"$REGISTRY/"}" --image-ids "imageTag=$tag" \
-    --query 'imageDetails[0].imageDigest' --output text)
+  digest=$(registry_has "$repository" "imageTag=$tag")
   [[ $digest =~ $digest_shape ]] || die "The registry gave no digest for the tag $tag. What served before still serves. Check the tag."
   resolved=$repository@$digest
   say "resolved: $tag is $digest"

@@ -4,7 +4,7 @@
 findings=''
 
 # finding CHECK true|false DETAIL
-finding() { findings+="${findings:+,}{\"check\":\"$1\",\"ok\":$2,\"detail\":$(json "$3")}"; }
+finding() { findings+="${findings:+,}{\"check\":\"$1\",\"ok\":$2,\"detail\":$(json "${3//  / }")}"; }
 
 doctor_docker() {
   local version
@@ -59,6 +59,31 @@ doctor_account() {
   fi
 }
 
+# Has the registry what the next deploy takes, or else what serves? Looked up, not pulled.
+doctor_images() {
+  local now image key repository images=$WANT_IMAGES
+  now=$(current)
+  if [[ -z $images && -n $now ]]; then images="$(env_of "$now" GATEWAY_IMAGE) $(env_of "$now" VLLM_IMAGE)"; fi
+  begin resolve "resolve: are the images in the registry?"
+  for image in $images; do
+    case $image in
+      *@*) repository=${image%%@*} key=imageDigest=${image#*@} ;;
+      *) repository=${image%:*} key=imageTag=${image##*:} ;;
+    esac
+    # Who may look into another registry is not known here.
+    if [[ $repository != "$REGISTRY"/* ]]; then continue; fi
+    if [[ ! $(registry_has "$repository" "$key") =~ $digest_shape ]]; then
+      finding images false "${image#"$REGISTRY/"}: $(begin_again resolve; explain_resolve)"
+      return
+    fi
+  done
+  if [[ -n ${images// /} ]]; then
+    finding images true "in the registry"
+  else
+    finding images true "none is named yet: up needs --tag or --digest"
+  fi
+}
+
 doctor_clock() {
   if [[ $(timedatectl show --property NTPSynchronized --value) == yes ]]; then
     finding clock true "synchronized"
@@ -88,6 +113,7 @@ doctor() {
   doctor_docker
   doctor_gpu
   doctor_account
+  doctor_images
   doctor_clock
   doctor_state
   step=observe

@@ -32,7 +32,7 @@ explain_login() {
 
 explain_resolve() {
   if said 'ImageNotFound|RepositoryNotFound'; then
-    echo "The tag does not exist in the registry. $safe Check the tag, or push the image first."
+    echo "The registry has no such image. $safe Check the tag or digest, or push the image first."
   else
     echo "The registry did not say which image the tag means. $safe Give the digest, or allow the role ecr:DescribeImages."
   fi
