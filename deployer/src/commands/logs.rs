@@ -39,6 +39,9 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
                 ..Failure::unchanged(report.message, "Run deployer status.")
             });
         }
+        if report.left_out() > 0 {
+            site.report.warn(&format!("{} lines came too fast to be shown; they are on the host", report.left_out()));
+        }
         report.last_log_lines.iter().for_each(|line| site.report.data(line));
         since = report.cursor().filter(|cursor| !cursor.is_empty()).or(since);
         if !args.follow {

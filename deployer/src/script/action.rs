@@ -147,8 +147,6 @@ pub enum Action {
         /// Its number.
         to: Option<u32>,
     },
-    /// Mend a switch that was cut off, and nothing else.
-    Repair,
     /// Stop both services.
     Down {
         /// Let running work end first.

@@ -52,7 +52,6 @@ const fn name(action: &Action) -> &'static str {
     match action {
         Action::Deploy(_) => "deploy",
         Action::Rollback { .. } => "rollback",
-        Action::Repair => "repair",
         Action::Down { .. } => "down",
         Action::Status => "status",
         Action::Verify => "verify",
@@ -138,7 +137,7 @@ impl Values {
                 let images: Vec<String> = images.iter().map(ToString::to_string).collect();
                 self.value("WANT_IMAGES", &images.join(" "));
             }
-            Action::Repair | Action::Status | Action::Verify | Action::Releases | Action::Unlock => {}
+            Action::Status | Action::Verify | Action::Releases | Action::Unlock => {}
         }
     }
 

@@ -116,7 +116,7 @@ pub struct Release {
     pub gateway: String,
     /// By digest.
     pub vllm: String,
-    /// `good`, `failed`, `interrupted`.
+    /// `good`; `failed`; `interrupted`: cut off before its verdict.
     pub outcome: String,
 }
 
@@ -124,8 +124,8 @@ pub struct Release {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Finding {
-    /// `docker`, `compose`, `gpu`, `gpu_runtime`, `disk`, `identity`, `secret`, `registry`, `clock`, `half_done`,
-    /// `autostop`, `keys`.
+    /// `docker`, `compose`, `gpu`, `gpu_runtime`, `disk`, `identity`, `secret`, `registry`, `images`, `clock`,
+    /// `half_done`, `autostop`.
     pub check: String,
     /// Nothing to mend.
     pub ok: bool,
@@ -157,6 +157,18 @@ impl HostReport {
     pub fn releases(&self) -> Vec<Release> {
         let lines: Vec<String> = self.part("ledger").unwrap_or_default();
         lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Where a rollback without a number would go; `None`: nowhere.
+    #[must_use]
+    pub fn rollback_target(&self) -> Option<u32> {
+        self.part("target")
+    }
+
+    /// Lines of the logs that came since the cursor and did not fit.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        self.part("left_out").unwrap_or_default()
     }
 
     /// Where `logs` goes on.

@@ -46,8 +46,6 @@ pub enum Step {
     Tools,
     /// The lock on the host.
     Lock,
-    /// Mending a switch that was cut off.
-    Repair,
     /// Room for the images and the model.
     Disk,
     /// A GPU that answers.

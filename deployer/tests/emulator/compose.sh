@@ -26,7 +26,17 @@ hash_of() {
   } | sha256sum | cut -c 1-64
 }
 
-image_of() { if [[ $1 == vllm ]]; then env VLLM_IMAGE; else env GATEWAY_IMAGE; fi; }
+image_of() {
+  case $1 in
+    vllm) env VLLM_IMAGE ;;
+    gateway) env GATEWAY_IMAGE ;;
+    # It stands in the compose file.
+    *) echo "$1" ;;
+  esac
+}
+
+# services: those of the profile.
+services() { if [[ $(env COMPOSE_PROFILES) == tls ]]; then echo vllm gateway caddy; else echo vllm gateway; fi; }
 
 model_of() { echo "$(env VLLM_BASE_MODEL)@$(env VLLM_BASE_REVISION) $(env VLLM_ADAPTER)@$(env VLLM_ADAPTER_REVISION)"; }
 
@@ -64,7 +74,7 @@ started() {
 bring_up() {
   local service=$1 force=$2 hash
   hash=$(hash_of "$service")
-  has_image "$(image_of "$service")" || tell "Error response from daemon: No such image: $(image_of "$service")"
+  [[ $service == caddy ]] || has_image "$(image_of "$service")" || tell "Error response from daemon: No such image: $(image_of "$service")"
   if [[ ! -e $state/containers/$service/hash || $(get "$service" hash) != "$hash" || $force == yes ]]; then
     mkdir -p "$state/containers/$service"
     put "$service" hash "$hash"
@@ -82,7 +92,8 @@ bring_up() {
 }
 
 compose_up() {
-  local service force=no services=(vllm gateway)
+  local service force=no services
+  read -ra services < <(services)
   if [[ $* == *--force-recreate* ]]; then force=yes; fi
   if [[ ${*: -1} == vllm || ${*: -1} == gateway ]]; then services=("${*: -1}"); fi
   for service in "${services[@]}"; do bring_up "$service" "$force"; done
@@ -108,13 +119,17 @@ compose_run() {
   [[ $(stat -c %a "$HF_TOKEN_FILE") == 600 ]] || tell "shim: the token's file may be read by others"
   cmp -s "$HF_TOKEN_FILE" "$(ls "$state"/secrets/*)" || tell "401 Client Error: Unauthorized for url: https://huggingface.co"
   mkdir -p "$volume"
+  # It lives until it is removed, whatever becomes of the compose that started it.
+  echo "oneoff$RANDOM" >"$state/oneoff"
   [[ -e $volume/created ]] || echo "2026-11-21T09:00:0$((RANDOM % 10))Z" >"$volume/created"
   model_of >>"$volume/models"
+  if [[ -z $after ]]; then rm "$state/oneoff"; fi
 }
 
 compose_stop() {
-  local service services=(vllm gateway)
-  if [[ ${*: -1} == vllm || ${*: -1} == gateway ]]; then services=("${*: -1}"); fi
+  local service services
+  read -ra services < <(services)
+  if [[ " ${services[*]} " == *" ${*: -1} "* ]]; then services=("${*: -1}"); fi
   for service in "${services[@]}"; do
     if [[ $(get "$service" state) != running ]]; then continue; fi
     put "$service" state exited
@@ -129,12 +144,12 @@ compose_restart() {
 }
 
 compose_logs() {
-  local service since
-  since=$(option --since "$@")
+  local service since last
+  since=$(option --since "$@") last=$(option --tail "$@")
   for service in gateway vllm; do
     if [[ " $* " != *" $service "* ]]; then continue; fi
     awk -v since="$since" -v name="$service-1" '$1 >= since { print name "  | " $0 }' "$state/logs/$service" 2>/dev/null |
-      tail -n "$(option --tail "$@")" || true
+      tail -n "${last/all/+1}" || true
   done
 }
 

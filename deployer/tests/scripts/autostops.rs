@@ -6,7 +6,7 @@ use crate::{
     deploys::served,
     support::{
         host::{Host, Ran},
-        wanted::{act, deploy, gateway},
+        wanted::{act, deploy, gateway, vllm},
     },
 };
 
@@ -31,7 +31,7 @@ fn state(host: &Host) -> AutostopState {
 }
 
 fn stopped(host: &Host) -> bool {
-    host.called("aws.stop-instances") > 0
+    host.calls().iter().any(|call| call.starts_with("aws.stop-instances") && !call.contains("--dry-run"))
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_boot_resets_the_clock() {
 }
 
 #[test]
-fn a_deploy_at_work_counts_as_unknown() {
+fn a_deploy_at_work_is_no_idle_time() {
     let host = armed();
     host.set("idle_seconds", "90000");
     host.fault("docker.login", "hold");
@@ -159,11 +159,96 @@ fn a_deploy_at_work_counts_as_unknown() {
     let deploying = host.spawn(&deploy(2, 1).text());
     crate::support::emulator::until("it is at its login", || host.at("state/held").exists());
     host.tick();
-    assert_eq!((&*state(&host).decision, stopped(&host)), ("unknown", false));
+    assert_eq!((&*state(&host).decision, stopped(&host), state(&host).stops_in), ("active", false, Some(10_800)));
+    // Longer than what is unknown may last, but not for ever.
+    up_for(&host, 10_800 + 10_799);
+    host.tick();
+    assert_eq!((stopped(&host), state(&host).stops_in), (false, Some(1)));
     host.set("go", "");
     assert_eq!(Host::wait(deploying).code, Some(0));
+    // Half an hour from its end.
+    host.tick();
+    assert_eq!((&*state(&host).decision, stopped(&host)), ("active", false));
+    up_for(&host, 10_800 + 10_799 + 1_800);
     host.tick();
     assert!(stopped(&host));
+}
+
+#[test]
+fn an_operator_who_works_for_three_hours_is_not_believed() {
+    let host = armed();
+    host.fault("docker.login", "hold");
+    host.push(&[&gateway(2)]);
+    let deploying = host.spawn(&deploy(2, 1).text());
+    crate::support::emulator::until("it is at its login", || host.at("state/held").exists());
+    host.tick();
+    up_for(&host, 21_600);
+    host.tick();
+    assert!(stopped(&host) && state(&host).reason.contains("for 3 hours"));
+    host.set("go", "");
+    Host::wait(deploying);
+}
+
+#[test]
+fn an_hour_of_the_unknown_is_not_cut_short_by_what_was_before_an_operators_work() {
+    let host = armed();
+    host.fault("docker.exec-healthcheck", "always fail no");
+    host.tick();
+    up_for(&host, 10_800 + 3_000);
+    host.fault("docker.login", "hold");
+    host.push(&[&gateway(2)]);
+    let deploying = host.spawn(&deploy(2, 1).text());
+    crate::support::emulator::until("it is at its login", || host.at("state/held").exists());
+    host.tick();
+    host.set("go", "");
+    Host::wait(deploying);
+    up_for(&host, 10_800 + 3_600);
+    host.tick();
+    assert_eq!((&*state(&host).decision, stopped(&host), state(&host).stops_in), ("unknown", false, Some(3_600)));
+}
+
+#[test]
+fn the_time_of_a_model_load_is_no_idle_time() {
+    let host = armed();
+    host.behave(&vllm(1), "loading");
+    // Since its own start, which the load is part of.
+    host.set("idle_seconds", "1800");
+    host.tick();
+    assert_eq!((&*state(&host).decision, stopped(&host)), ("unknown", false));
+    assert!(state(&host).reason.contains("not ready"));
+    host.behave(&vllm(1), "");
+    up_for(&host, 10_800 + 60);
+    host.set("idle_seconds", "1860");
+    host.tick();
+    assert_eq!((&*state(&host).decision, state(&host).stops_in), ("idle", Some(1_740)));
+    // A model that never comes is no reason to pay for ever.
+    host.behave(&vllm(1), "loading");
+    host.tick();
+    up_for(&host, 10_800 + 60 + 3_600);
+    host.tick();
+    assert!(stopped(&host));
+}
+
+#[test]
+fn a_box_that_may_not_stop_itself_is_found_before_it_is_relied_on() {
+    let host = served();
+    for (tool, fault) in [("aws.stop-instances", "fail UnauthorizedOperation"), ("curl", "fail no metadata")] {
+        host.fault(tool, fault);
+        let ran = host.run(&act(&Action::Autostop(ON)));
+        assert!(ran.code == Some(1) && ran.report().message.contains("may not stop itself"), "{ran:?}");
+        assert!(!state(&host).on);
+    }
+    assert_eq!(host.run(&act(&Action::Autostop(ON))).code, Some(0));
+    assert!(!stopped(&host), "asked, not done");
+}
+
+#[test]
+fn it_finds_its_tools_where_the_program_found_them() {
+    let host = armed();
+    let line = |text: &str| {
+        text.lines().find(|line| line.starts_with("export PATH=")).unwrap().split(" #").next().unwrap().to_owned()
+    };
+    assert_eq!(line(&host.root("autostop/autostop.sh")), line(&deployer::script::program()));
 }
 
 #[test]

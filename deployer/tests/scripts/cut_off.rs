@@ -68,33 +68,69 @@ fn wherever_a_deploy_is_killed_a_failing_next_one_goes_back_or_changes_nothing()
     }
 }
 
+/// A release that was good and is started again is cut off, and then another one does not serve.
 #[test]
-fn repair_keeps_what_serves_and_brings_back_what_does_not() {
+fn a_good_release_whose_start_was_cut_off_is_still_the_way_back() {
     let host = served();
-    assert_eq!(host.run(&act(&Action::Repair)).report().outcome, Outcome::NothingToDo);
-    killed(&host, &deploy(2, 2), "docker.exec-selftest", "kill-after");
-    let ran = host.run(&act(&Action::Repair));
-    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(2)), "{ran:?}");
-    assert_serves(&host, 2, 2);
-    host.behave(&gateway(3), "crash");
-    killed(&host, &deploy(3, 2), "docker.compose-up", "kill");
-    let ran = host.run(&act(&Action::Repair));
-    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (Outcome::RolledBack, Some(2)), "{ran:?}");
-    assert_serves(&host, 2, 2);
+    assert_eq!(host.run(&act(&Action::Down { drain: true })).code, Some(0));
+    killed(&host, &deploy(1, 1), "docker.compose-up", "kill");
+    host.behave(&vllm(2), "crash");
+    let ran = host.run(&deploy(1, 2));
+    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (Outcome::RolledBack, Some(1)), "{ran:?}");
+    assert_serves(&host, 1, 1);
+}
+
+#[test]
+fn a_rollback_that_was_cut_off_goes_on() {
+    let host = served();
+    assert_eq!(host.run(&deploy(2, 2)).code, Some(0));
+    killed(&host, &act(&Action::Rollback { to: None }), "docker.compose-up", "kill");
+    assert_eq!(host.run(&act(&Action::Releases)).report().rollback_target(), Some(1));
+    // A wrong word does not bring back what was to be left.
+    host.fault("docker.info", "fail no");
+    let ran = host.run(&deploy(3, 3));
+    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (Outcome::RolledBack, Some(1)), "{ran:?}");
+    assert_serves(&host, 1, 1);
+    assert_eq!(host.root("releases/1/state"), "good");
+    killed(&host, &deploy(2, 2), "docker.compose-up", "kill");
+    assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().release, Some(1));
+    assert_serves(&host, 1, 1);
+}
+
+#[test]
+fn what_is_cut_off_before_its_verdict_is_not_called_failed() {
+    let host = served();
+    killed(&host, &deploy(2, 2), "docker.compose-up", "kill");
+    host.fault("docker.info", "fail no");
+    assert_eq!(host.run(&deploy(2, 2)).report().rolled_back_to, Some(1));
+    assert_eq!(host.root("releases/2/state"), "interrupted");
+    let ledger = host.run(&act(&Action::Releases)).report().releases();
+    assert_eq!(ledger.last().map(|entry| (entry.release, &*entry.outcome)), Some((2, "interrupted")));
 }
 
 #[test]
 fn a_killed_first_deploy_is_taken_over() {
     let host = Host::new();
     host.push(&[&gateway(1), &vllm(1)]);
-    for tool in ["docker.compose-run", "docker.compose-up"] {
-        killed(&host, &deploy(1, 1), tool, "kill-after");
-    }
+    killed(&host, &deploy(1, 1), "docker.compose-run", "kill-after");
     assert!(host.leaks().iter().all(|file| file.ends_with("hf_token")), "{:?}", host.leaks());
+    // Docker does not end what compose started only because compose was killed.
+    assert!(host.at("state/oneoff").exists());
+    killed(&host, &deploy(1, 1), "docker.compose-up", "kill-after");
     let ran = host.run(&deploy(1, 1));
     assert_eq!(ran.report().outcome, Outcome::Done, "{ran:?}");
     assert_serves(&host, 1, 1);
     assert!(host.leaks().is_empty() && host.tidy(), "what the killed run left in memory is gone");
+    assert!(!host.at("state/oneoff").exists(), "and the download that went on with the token");
+}
+
+#[test]
+fn what_a_killed_look_left_in_memory_is_gone_too() {
+    let host = served();
+    killed(&host, &act(&Action::Doctor { images: vec![] }), "docker.login", "kill-after");
+    assert!(!host.tidy(), "a login");
+    assert_eq!(host.run(&act(&Action::Unlock)).code, Some(0));
+    assert!(host.tidy());
 }
 
 #[test]
@@ -117,7 +153,7 @@ fn two_at_once_and_the_second_is_told_who_holds_the_lock() {
     host.fault("docker.pull", "hold");
     let first = host.spawn(&deploy(2, 2).text());
     until("the first is at its pull", || host.at("state/held").exists());
-    for action in [Action::Rollback { to: None }, Action::Down { drain: false }, Action::Repair, Action::Unlock] {
+    for action in [Action::Rollback { to: None }, Action::Down { drain: false }, Action::Unlock] {
         let ran = host.run(&act(&action));
         let report = ran.report();
         assert_eq!((ran.code, report.outcome), (Some(5), Outcome::Locked), "{ran:?}");

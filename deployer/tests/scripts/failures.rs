@@ -90,6 +90,35 @@ fn no_room_is_said_before_anything_is_pulled() {
 }
 
 #[test]
+fn a_tag_of_what_is_there_needs_no_room() {
+    let host = served();
+    host.set("disk_free", "20000000000");
+    host.set("tags/extraction_vllm/v1", &format!("{}\n", vllm(1).split_once('@').unwrap().1));
+    let mut wanted = deploy_with(&gateway(2), &vllm(1), "one");
+    wanted.vllm = ImageWanted::Tag(ImageTag::new(&format!("{REGISTRY}/extraction/vllm"), "v1").unwrap());
+    assert_eq!(host.run(&of(wanted)).report().outcome, Outcome::Done);
+}
+
+#[test]
+fn nothing_is_said_to_serve_that_does_not() {
+    let host = served();
+    let says = |what: &str| {
+        host.fault("docker.pull", "fail manifest unknown");
+        let ran = host.run(&deploy(2, 2));
+        assert!(ran.code == Some(1) && ran.report().message.contains(what), "{what}: {}", ran.report().message);
+    };
+    says("What served before still serves.");
+    host.set("containers/vllm/health", "unhealthy");
+    says("Nothing was changed; vllm did not serve before either.");
+    assert_eq!(host.run(&act(&Action::Down { drain: true })).code, Some(0));
+    says("did not serve before either.");
+    host.fault("docker.ps", "always fail Cannot connect to the Docker daemon");
+    host.fault("docker.info", "fail Cannot connect to the Docker daemon");
+    let ran = host.run(&deploy(2, 2));
+    assert!(ran.report().message.contains("nothing was changed") && !ran.report().message.contains("serve"), "{ran:?}");
+}
+
+#[test]
 fn an_image_that_does_not_serve_gives_way_to_the_release_before() {
     for (image, behaviour, step, says) in [
         (vllm(2), "unhealthy", Step::Switch, "vllm did not become healthy"),

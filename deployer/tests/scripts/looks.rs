@@ -106,11 +106,27 @@ fn logs_go_on_where_they_ended() {
     let cursor = ran.report().cursor().unwrap();
     let again = host.run(&logs(Some(&cursor), 100));
     assert!(again.report().last_log_lines.is_empty(), "{again:?}");
-    assert_eq!(again.report().cursor().unwrap(), cursor);
-    host.set("logs/gateway", &seconds(0..33));
-    let more = host.run(&logs(Some(&cursor), 100));
-    assert_eq!(more.report().last_log_lines.len(), 3, "{more:?}");
-    assert!(more.report().last_log_lines[0].contains("line 30") && more.report().cursor().unwrap() > cursor);
+    let next = again.report().cursor().unwrap();
+    assert!(next > cursor, "{next} {cursor}");
+    // A line between the two looks, and one from after the second, which the third shows.
+    let now = std::process::Command::new("date").args(["--utc", "+%Y-%m-%dT%H:%M:%S.%NZ"]).output().unwrap().stdout;
+    let now = String::from_utf8(now).unwrap();
+    let all = format!("{}{} line 30\n2999-01-01T00:00:00.000000000Z line 31\n", seconds(0..30), now.trim());
+    host.set("logs/gateway", &all);
+    let more = host.run(&logs(Some(&next), 1));
+    assert_eq!((more.report().last_log_lines.len(), more.report().left_out()), (1, 0), "{more:?}");
+    assert!(more.report().last_log_lines[0].contains("line 30"));
+}
+
+#[test]
+fn lines_that_come_faster_than_they_fit_are_counted() {
+    let host = served();
+    host.set("logs/gateway", &seconds(0..1_000));
+    let ran = host.run(&logs(Some("2026-11-21T10:00:00.000000001Z"), 10));
+    let shown = u64::try_from(ran.report().last_log_lines.len()).unwrap();
+    assert!(shown > 100, "all that fit, whatever the number of lines for the first look: {shown}");
+    assert_eq!(shown + ran.report().left_out(), 999);
+    assert_eq!(host.run(&logs(None, 1_000)).report().left_out(), 0, "the newest were asked for");
 }
 
 #[test]

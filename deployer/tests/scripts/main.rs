@@ -14,3 +14,4 @@ mod power;
 mod rollbacks;
 mod secrets;
 mod text;
+mod tls;

@@ -53,6 +53,21 @@ fn down_that_fails_needs_a_person() {
     assert_eq!(Host::new().run(&act(&DOWN)).report().outcome, Outcome::NothingToDo);
 }
 
+/// A full disk: nothing can be written where releases lie.
+#[test]
+fn a_box_whose_disk_is_full_can_still_be_stopped_and_unlocked() {
+    let host = served();
+    // A folder where the file should come: also root cannot write it.
+    std::fs::create_dir_all(host.at("root/lock.holder.new/full")).unwrap();
+    for action in [Action::Unlock, DOWN] {
+        let ran = host.run(&act(&action));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert!(ran.report().warnings[0].contains("is the disk full?"), "{ran:?}");
+        std::fs::create_dir_all(host.at("root/lock.holder.new/full")).unwrap();
+    }
+    assert_eq!(host.serving("gateway"), None);
+}
+
 #[test]
 fn restart_starts_what_was_asked_for_and_verifies() {
     let host = served();

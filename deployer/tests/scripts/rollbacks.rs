@@ -41,6 +41,47 @@ fn to_the_release_before_and_then_to_the_one_before_that() {
 }
 
 #[test]
+fn what_was_rolled_back_from_is_no_way_back() {
+    let host = served();
+    for g in [2, 3] {
+        assert_eq!(host.run(&deploy(g, 1)).code, Some(0));
+    }
+    // 3 and 2 were good to the checks, and not to the operator.
+    assert_eq!(back(&host, Some(1)).report().release, Some(1));
+    assert_eq!((&*host.root("releases/2/state"), &*host.root("releases/3/state")), ("left", "left"));
+    host.push(&[&gateway(4)]);
+    assert_eq!(host.run(&deploy(4, 1)).report().release, Some(4));
+    assert!(host.get("images").contains(&gateway(1)), "the image of the way back is kept");
+    assert!(!host.get("images").contains(&gateway(2)));
+    assert_eq!(host.run(&act(&Action::Releases)).report().rollback_target(), Some(1));
+    assert_eq!(back(&host, None).report().release, Some(1));
+    assert_serves(&host, 1, 1);
+    // By its number it is a release like others.
+    assert_eq!(back(&host, Some(3)).report().release, Some(3));
+    assert_eq!(back(&host, None).report().release, Some(1));
+}
+
+#[test]
+fn a_release_that_was_good_stays_so_when_it_fails_once() {
+    let host = served();
+    assert_eq!(host.run(&deploy(2, 1)).code, Some(0));
+    host.fault("start.gateway", "unhealthy");
+    assert_eq!(back(&host, None).report().rolled_back_to, Some(2));
+    assert_eq!(host.root("releases/1/state"), "good");
+    let ledger = host.run(&act(&Action::Releases)).report().releases();
+    assert_eq!(ledger.last().map(|entry| (entry.release, &*entry.outcome)), Some((1, "failed")));
+    assert_eq!(back(&host, None).report().release, Some(1));
+}
+
+#[test]
+fn a_host_where_nothing_serves_goes_back_to_the_last_good_release() {
+    let host = served();
+    std::fs::remove_file(host.at("root/current")).unwrap();
+    assert_eq!(back(&host, None).report().release, Some(1));
+    assert_serves(&host, 1, 1);
+}
+
+#[test]
 fn to_a_number() {
     let host = served();
     assert_eq!(host.run(&deploy(2, 1)).report().outcome, Outcome::Done);

@@ -34,7 +34,6 @@ fn every_action() -> Vec<Action> {
     vec![
         Action::Deploy(Box::new(deploy_with(&gateway(1), &vllm(1), "one"))),
         Action::Rollback { to: Some(3) },
-        Action::Repair,
         Action::Down { drain: true },
         Action::Status,
         Action::Verify,

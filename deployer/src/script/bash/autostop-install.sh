@@ -55,6 +55,7 @@ autostop() {
       autostop_script | replace "$root/autostop/autostop.sh"
       chmod 0700 "$root/autostop/autostop.sh"
       printf 'idle_minutes=%s\nmax_uptime_hours=%s\nregion=%s\n' "$STOP_AFTER_MINUTES" "$STOP_AFTER_HOURS" "$REGION" | replace "$root/autostop/settings"
+      "$root/autostop/autostop.sh" check || die "The instance may not stop itself, so nothing would stop the box; the idle stop was not switched on. Give its role ec2:StopInstances on itself (deployer policy instance prints it)."
       install_units
       systemctl daemon-reload
       systemctl enable --now "$unit.timer"
@@ -64,7 +65,7 @@ autostop() {
       take_lock
       begin autostop "idle stop: off"
       if [[ -e $units/$unit.timer ]]; then systemctl disable --now "$unit.timer"; fi
-      rm -rf "$units/$unit.service" "$units/$unit.timer" "$root/autostop" "$run"/autostop.{state,unknown}
+      rm -rf "$units/$unit.service" "$units/$unit.timer" "$root/autostop" "$run"/autostop.{state,unknown,unusable,busy}
       systemctl daemon-reload
       ;;
   esac

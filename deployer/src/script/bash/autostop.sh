@@ -5,12 +5,14 @@
 # count from boot, because what this remembers lies in memory. The instance stops itself by its own role.
 set -Eeuo pipefail
 umask 077
-export LC_ALL=C AWS_PAGER=''
+export PATH=$PATH:/usr/local/bin:/snap/bin # where the AWS command line may be
+export LC_ALL=C HOME=${HOME:-/root} AWS_PAGER=''
 
 readonly root=${EXTRACTION_GATEWAY_ROOT:-/opt/extraction-gateway}
 readonly run=${EXTRACTION_GATEWAY_RUN:-/run/extraction-gateway}
 readonly project=extraction-gateway
 readonly unknown_limit=3600
+readonly busy_limit=10800 # longer than a deploy may take, with its download and a way back
 readonly metadata=http://169.254.169.254/latest
 
 idle_minutes=0 max_uptime_hours=0 region=''
@@ -26,15 +28,21 @@ note() {
   echo "$1: $2"
 }
 
-stop_instance() {
-  local reason=$1 session instance
-  note stopping "$reason" 0
+# stop_itself ARGUMENT...: by the instance's own role.
+stop_itself() {
+  local session instance
   # The session token goes by stdin: an argument could be seen in the list of processes.
-  if session=$(curl --silent --show-error --fail --max-time 10 --request PUT \
+  session=$(curl --silent --show-error --fail --max-time 10 --request PUT \
     --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' "$metadata/api/token") &&
     instance=$(curl --silent --show-error --fail --max-time 10 --header @- "$metadata/meta-data/instance-id" \
       <<<"X-aws-ec2-metadata-token: $session") &&
-    aws ec2 stop-instances --region "$region" --instance-ids "$instance" >/dev/null; then
+    aws ec2 stop-instances --region "$region" --instance-ids "$instance" "$@"
+}
+
+stop_instance() {
+  local reason=$1
+  note stopping "$reason" 0
+  if stop_itself >/dev/null; then
     printf '{"at":%s,"operator":"autostop","action":"stop","outcome":"done","release":null,"step":"stop"}\n' "$(date +%s)" >>"$root/audit.jsonl" || true
     exit 0
   fi
@@ -45,14 +53,12 @@ stop_instance() {
 # gateway_field NAME: a whole number from what the gateway says of itself, or nothing.
 gateway_field() { sed -n 's/.*"'"$1"'": *\([0-9][0-9]*\).*/\1/p' <<<"$health" | head -n 1; }
 
+# Until now nobody could have used the service, so nobody can be blamed for not having done so.
+no_use_now() { printf '%s' "$uptime" >"$run/autostop.unusable"; }
+
 # Sets idle to the seconds since the gateway last had work (0: it has now); fails where that is not known.
 ask_gateway() {
-  local container in_flight queued
-  # A deploy may take an hour with nothing that answers. Like everything unknown it is given that hour.
-  if ! flock --nonblock "$root/lock" true; then
-    why="somebody is at work on the host"
-    return 1
-  fi
+  local container in_flight queued unusable
   why="the gateway does not say how busy it is"
   container=$(timeout --foreground 30 docker ps --quiet --filter "label=com.docker.compose.project=$project" \
     --filter label=com.docker.compose.service=gateway | head -n 1) || return 1
@@ -61,32 +67,56 @@ ask_gateway() {
   health=$(timeout --foreground 30 docker exec "$container" /gateway healthcheck --format json) || true
   in_flight=$(gateway_field in_flight) queued=$(gateway_field queued) idle=$(gateway_field idle_seconds)
   [[ -n $in_flight && -n $idle ]] || return 1
+  if ! grep -q '"ready": *true' <<<"$health"; then
+    why="the gateway is not ready: a model that loads, perhaps"
+    no_use_now
+    return 1
+  fi
+  # It counts its idle time from its start, but nobody could use it while the model loaded.
+  unusable=$(cat "$run/autostop.unusable" 2>/dev/null) || unusable=0
+  if ((idle > uptime - unusable)); then idle=$((uptime - unusable)); fi
   if ((in_flight + ${queued:-0} > 0)); then idle=0; fi
 }
 
-# since_first_unknown: seconds since it was last known how busy the gateway is.
-since_first_unknown() {
+# since NAME: seconds since this was first asked; the file of that name remembers.
+since() {
   local first
-  first=$(cat "$run/autostop.unknown" 2>/dev/null) || first=''
+  first=$(cat "$run/$1" 2>/dev/null) || first=''
   if [[ -z $first ]]; then
     first=$uptime
-    printf '%s' "$first" >"$run/autostop.unknown"
+    printf '%s' "$first" >"$run/$1"
   fi
   echo "$((uptime - first))"
 }
+
+# `check`: may this instance stop itself? AWS says so by an error of that name.
+if [[ ${1:-} == check ]]; then
+  said=$(stop_itself --dry-run 2>&1) || true
+  grep -q DryRunOperation <<<"$said" || { printf '%s\n' "$said" >&2 && exit 1; }
+  exit 0
+fi
 
 if ((max_uptime_hours > 0 && uptime >= max_uptime_hours * 3600)); then
   stop_instance "up for $max_uptime_hours hours, the hard limit"
 fi
 health='' idle=0 why=''
+if ! flock --nonblock "$root/lock" true; then
+  # What is not known of the gateway while somebody works on it says nothing; the hour begins anew after that.
+  rm -f "$run/autostop.unknown"
+  no_use_now
+  busy=$(since autostop.busy)
+  if ((busy >= busy_limit)); then stop_instance "somebody has been at work on the host for 3 hours"; fi
+  note active "somebody is at work on the host" "$((busy_limit - busy))"
+  exit 0
+fi
+rm -f "$run/autostop.busy"
 if ask_gateway; then
   rm -f "$run/autostop.unknown"
-  if ((idle > uptime)); then idle=$uptime; fi
   left=$((idle_minutes * 60 - idle))
   if ((left <= 0)); then stop_instance "idle for $idle_minutes minutes"; fi
   if ((idle == 0)); then note active "work is running" "$left"; else note idle "no work for $idle s" "$left"; fi
 else
-  unknown=$(since_first_unknown)
+  unknown=$(since autostop.unknown)
   if ((unknown >= unknown_limit)); then stop_instance "unknown for an hour: $why"; fi
   note unknown "$why" "$((unknown_limit - unknown))"
 fi

@@ -61,13 +61,23 @@ json() {
 
 # json_list TEXT...: as a JSON array of strings, the last ones where not all fit into what the operator gets.
 json_list() {
-  local quoted list='' index
-  for ((index = $#; index > 0; index--)); do
-    quote "${!index}"
-    if ((${#list} + ${#quoted} > 14000)); then break; fi
-    list=$quoted${list:+,}$list
+  local quoted list='' text
+  for text in "${@:$(($# - $(fitting "$@") + 1))}"; do
+    quote "$text"
+    list+=${list:+,}$quoted
   done
   printf '[%s]' "$list"
+}
+
+# fitting TEXT...: how many of the last ones fit.
+fitting() {
+  local quoted size=0 index
+  for ((index = $#; index > 0; index--)); do
+    quote "${!index}"
+    size=$((size + ${#quoted} + 1))
+    if ((size > 14000)); then break; fi
+  done
+  echo "$(($# - index))"
 }
 
 # json_field NAME: the plain value of a field of the flat JSON object on stdin.
@@ -78,8 +88,7 @@ fact() { facts+=${facts:+,}$(json "$1"):$2; }
 
 # replace FILE: writes stdin there, whole or not at all.
 replace() {
-  cat >"$1.new"
-  mv -T "$1.new" "$1"
+  cat >"$1.new" && mv -T "$1.new" "$1"
 }
 
 # What the current step's tools said last, without anything that looks like a token.
@@ -110,7 +119,7 @@ finish() {
   if [[ -n $release ]]; then gateway=$(env_of "$release" GATEWAY_IMAGE) vllm=$(env_of "$release" VLLM_IMAGE); fi
   if [[ -n $locked ]]; then
     audit "$outcome"
-    rm -f "$root/lock.holder" "$run/step"
+    rm -f "$root/lock.holder" "$run/step" || true
   fi
   printf 'EXTRACTION-GATEWAY-REPORT {"outcome":"%s","action":"%s","failed_step":%s,"message":%s,"release":%s,"rolled_back_to":%s,"holder":%s,"images":{"gateway":%s,"vllm":%s},"warnings":%s,"last_log_lines":%s,"facts":{%s}}\n' \
     "$outcome" "$ACTION" "$failed" "$(json "$message")" "${release:-null}" "${rolled_back_to:-null}" "${holder:-null}" \

@@ -58,24 +58,21 @@ deploy() {
   begin files "files: unpacking"
   stage
   now=$(current)
-  if half_done; then
-    cut=yes phase=switched
-    say "a switch from release ${from:-none} to $to was cut off; this run takes over"
-  fi
-  check_disk "$next" "$WANT_GATEWAY" "$WANT_VLLM"
-  check_gpu
-  if ! [[ $WANT_GATEWAY == *@* && $WANT_VLLM == *@* ]] || ! have_image "$WANT_GATEWAY" || ! have_image "$WANT_VLLM"; then log_in; fi
+  take_over
+  if [[ -n $cut ]]; then phase=switched; fi
+  # Before the disk: what a tag means may be here already, and needs no room then.
   resolve_both
+  check_disk "$next" "$gateway" "$vllm"
+  check_gpu
   if [[ -z $cut ]] && same_as "$now"; then nothing_to_do; fi
+  if ! have_image "$gateway" || ! have_image "$vllm"; then log_in; fi
   begin pull "pull: what serves goes on serving"
   pull_all "$next"
   download_model "$next"
   if same_as "$now"; then
     to=$now
-    if [[ -z $cut ]]; then again=yes; fi
     rm -rf "$root/releases/${next:?}"
   else
-    if [[ -z $cut ]]; then from=$now; fi
     place_files
   fi
   force_vllm=$RESTART_VLLM

@@ -58,9 +58,9 @@ resolve() {
   resolved=$1
   if [[ $1 == *@sha256:* ]]; then return; fi
   repository=${1%:*} tag=${1##*:}
-  [[ $repository == "$REGISTRY"/* ]] || die "A tag can be looked up only in $REGISTRY. What served before still serves. Give the digest: repository@sha256:..."
+  [[ $repository == "$REGISTRY"/* ]] || die "A tag can be looked up only in $REGISTRY. $(unharmed) Give the digest: repository@sha256:..."
   digest=$(registry_has "$repository" "imageTag=$tag")
-  [[ $digest =~ $digest_shape ]] || die "The registry gave no digest for the tag $tag. What served before still serves. Check the tag."
+  [[ $digest =~ $digest_shape ]] || die "The registry gave no digest for the tag $tag. $(unharmed) Check the tag."
   resolved=$repository@$digest
   say "resolved: $tag is $digest"
 }
@@ -70,7 +70,7 @@ pull() {
   if have_image "$1"; then return; fi
   say "pull: $1"
   docker pull --quiet "$1"
-  have_image "$1" || die "The pull ended well but the image is not there. What served before still serves. Look at docker on the host."
+  have_image "$1" || die "The pull ended well but the image is not there. $(unharmed) Look at docker on the host."
 }
 
 # pull_all RELEASE: ours first, which the registry's login is for; then what else its compose file names.

@@ -1,12 +1,28 @@
 # shellcheck shell=bash disable=SC2154
 # From a failed step and what its tools said to a sentence for a person: what happened, what it means, what to do.
 
+# unharmed: what a failure before the switch means for those who use the service; nothing after it.
+unharmed() {
+  local service
+  if [[ $phase == switched ]]; then return; fi
+  for service in vllm gateway; do
+    if ! container_of "$service" >/dev/null; then
+      echo "Nothing was changed."
+      return
+    elif ! look_at "$service" || [[ $c_state != running || $c_health != healthy ]]; then
+      echo "Nothing was changed; $service did not serve before either."
+      return
+    fi
+  done
+  echo "What served before still serves."
+}
+
 # said PATTERN: did the step's tools say so?
 said() { grep -Eqi -- "$1" < <(tail -c "+$((step_log + 1))" "$log"); }
 
 explain() {
-  local status=$1 safe="What served before still serves."
-  if [[ $phase == switched ]]; then safe=''; fi
+  local status=$1 safe
+  safe=$(unharmed)
   case $step in
     login) explain_login ;;
     resolve) explain_resolve ;;
@@ -72,7 +88,7 @@ explain_download() {
 
 explain_switch() {
   local service
-  for service in vllm gateway; do
+  for service in $(services_of "$to"); do
     look_at "$service" || continue
     if [[ $c_oom == true ]]; then
       echo "$service ran out of memory. Lower VLLM_MAX_MODEL_LEN or VLLM_MAX_NUM_SEQS, or take a larger instance."

@@ -19,7 +19,7 @@ try_lock() {
 }
 
 take_lock() {
-  local folder
+  local folder stray
   begin lock "lock: one at a time on this host"
   if ! try_lock; then
     holder=$(holder_json)
@@ -27,10 +27,20 @@ take_lock() {
   fi
   locked=yes
   printf lock >"$run/step"
-  printf '{"operator":%s,"action":"%s","since":%s}' "$(json "$OPERATOR")" "$ACTION" "$(date +%s)" | replace "$root/lock.holder"
-  # What a killed run left behind.
+  # A full disk must not keep anybody from `down`: who holds the lock is only for others to read.
+  if ! printf '{"operator":%s,"action":"%s","since":%s}' "$(json "$OPERATOR")" "$ACTION" "$(date +%s)" | replace "$root/lock.holder"; then
+    warnings+=("who is at work could not be written to $root: is the disk full?")
+  fi
+  # What a killed run left behind: a download goes on without the compose that started it, and has the token.
+  stray=$(docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=True) || stray=''
+  # shellcheck disable=SC2086 # ids
+  if [[ -n $stray ]]; then docker rm --force $stray; fi
   rm -rf "$root/releases/.next" "$root"/*.new
   for folder in "$run"/{deploy,rollback,repair,restart,down,unlock,autostop}.*/; do
     if [[ $folder != "$own/" ]]; then rm -rf "$folder"; fi
+  done
+  # A look needs no lock, and may be at work now. What is dead runs no program, even while nobody has buried it.
+  for folder in "$run"/{status,verify,logs,releases,doctor}.*/; do
+    if [[ -d $folder ]] && ! readlink "/proc/$(basename "${folder##*.}")/exe"; then rm -rf "$folder"; fi
   done
 }

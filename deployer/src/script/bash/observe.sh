@@ -7,6 +7,17 @@ container_json() {
     "$1" "$c_state" "$c_health" "$(json "$c_image")" "$c_started" "${c_restarts:-0}" "${c_oom:-false}"
 }
 
+# containers_json: of the current release, without the brackets.
+containers_json() {
+  container_json gateway
+  printf ,
+  container_json vllm
+  if [[ -n $now && " $(services_of "$now") " == *" caddy "* ]]; then
+    printf ,
+    container_json caddy
+  fi
+}
+
 gpu_json() {
   local name total used busy
   IFS=, read -r name total used busy < <(nvidia-smi --query-gpu=name,memory.total,memory.used,utilization.gpu \
@@ -35,7 +46,7 @@ facts_of_status() {
   if ! (disk); then warnings+=("Docker does not answer on the host"); else disk; fi
   problem=''
   : >"$own/health.json"
-  fact containers "[$(container_json gateway),$(container_json vllm)]"
+  fact containers "[$(containers_json)]"
   fact gpu "$(gpu_json)"
   fact disk_free "$disk_free"
   fact disk_total "$disk_total"
@@ -67,24 +78,34 @@ verify_now() {
 
 # Newest lines last, as many as fit into what Systems Manager hands back.
 logs() {
-  local now cursor since=()
+  local now until left_out wanted=$LINES since=()
   now=$(current)
   [[ -n $now ]] || die "There is no release on the host, so there are no logs. Run deployer up."
   begin observe "logs"
-  if [[ -n $SINCE ]]; then since=(--since "$SINCE"); fi
+  # One clock for all services: a line of one that is older than the newest of another is not lost.
+  until=$(date --utc +%Y-%m-%dT%H:%M:%S.%NZ)
+  if [[ -n $SINCE ]]; then since=(--since "$SINCE") wanted=all; fi
   # shellcheck disable=SC2086 # names of services, from a closed list
-  compose "$now" logs --no-color --timestamps --tail "$LINES" "${since[@]}" $SERVICES >"$own/lines"
-  # --since gives the line at the cursor once more.
-  mapfile -t lines < <(awk -v since="$SINCE" '{ at = ""; for (i = 1; i <= 4 && at == ""; i++) if ($i ~ /^[0-9-]+T[0-9:.]+Z$/) at = $i
-    if (since == "" || at > since) print }' "$own/lines" | sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-1000 | tail -c 15000)
-  cursor=$(sed -nE 's/^.*[| ]([0-9-]+T[0-9:.]+Z) .*/\1/p' "$own/lines" | sort | tail -n 1)
-  fact cursor "$(json "${cursor:-$SINCE}")"
+  compose "$now" logs --no-color --timestamps --tail "$wanted" "${since[@]}" $SERVICES >"$own/lines"
+  # --since gives the line at the cursor once more; what came after `until` comes with the next look.
+  awk -v since="$SINCE" -v until="$until" '{ at = ""; for (i = 1; i <= 4 && at == ""; i++) if ($i ~ /^[0-9-]+T[0-9:.]+Z$/) at = $i
+    if ((since == "" || at > since) && at <= until) print }' "$own/lines" | sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-1000 >"$own/new"
+  mapfile -t lines < <(tail -c 15000 "$own/new")
+  lines=("${lines[@]:$((${#lines[@]} - $(fitting "${lines[@]}")))}")
+  left_out=$(($(wc -l <"$own/new") - ${#lines[@]}))
+  # Without a cursor the newest lines are what was asked for.
+  if [[ -z $SINCE ]]; then left_out=0; fi
+  fact cursor "$(json "$until")"
+  fact left_out "$left_out"
   finish 'done' "${#lines[@]} lines."
 }
 
 releases() {
-  local ledger=()
+  local ledger=() target
   if [[ -e $root/releases.jsonl ]]; then mapfile -t ledger <"$root/releases.jsonl"; fi
   fact ledger "$(json_list "${ledger[@]}")"
+  # Where a rollback without a number would go.
+  target=$(back_to)
+  fact target "${target:-null}"
   finish 'done' "${#ledger[@]} entries."
 }

@@ -12,7 +12,7 @@ stop() {
 }
 
 down() {
-  local now
+  local now service
   need docker flock
   take_lock
   now=$(current)
@@ -22,13 +22,15 @@ down() {
   if [[ $DRAIN_FIRST == yes ]]; then
     begin stop "stop: running work ends first, at most $DRAIN s"
     stop gateway "$DRAIN"
+    if [[ " $(services_of "$now") " == *" caddy "* ]]; then stop caddy 10; fi
     stop vllm 30
   else
     begin stop "stop: at once"
-    stop gateway 1
-    stop vllm 1
+    for service in gateway caddy vllm; do
+      if [[ " $(services_of "$now") " == *" $service "* ]]; then stop "$service" 1; fi
+    done
   fi
-  finish 'done' "Both services are stopped."
+  finish 'done' "The services are stopped."
 }
 
 restart() {
@@ -40,7 +42,7 @@ restart() {
   if half_done; then
     die "A switch was cut off before; nothing was changed. Run deployer up or deployer rollback first."
   fi
-  to=$now again=yes phase=switched
+  from=$now to=$now tried=yes phase=switched
   begin stop "restart: ${SERVICES:-gateway and vllm}"
   # shellcheck disable=SC2086 # names of services, from a closed list
   compose "$now" restart --timeout "$DRAIN" $SERVICES

@@ -27,14 +27,25 @@ state_of() { if [[ -e $root/releases/$1/state ]]; then printf '%s' "$(<"$root/re
 # numbers: of the releases on disk, newest first.
 numbers() { find "$root/releases" -mindepth 1 -maxdepth 1 -name '[1-9]*' -printf '%f\n' | sort -rn; }
 
-# good_before RELEASE: the last release before it that was verified.
+# A release's state: `good` (verified), `failed` (never was), `left` (verified, and rolled back from since); none before
+# its first verdict.
+
+# good_before [RELEASE]: the last release before it, or of all, that was verified and not rolled back from.
 good_before() {
   local number
   for number in $(numbers); do
-    if ((number < $1)) && [[ $(state_of "$number") == good ]]; then
+    if [[ -z ${1:-} || $number -lt ${1:-0} ]] && [[ $(state_of "$number") == good ]]; then
       printf '%s' "$number"
       return
     fi
+  done
+}
+
+# leave RELEASE: whoever rolled back to it did not want what came after. It stays on disk, for --to.
+leave() {
+  local number
+  for number in $(numbers); do
+    if ((number > $1)) && [[ $(state_of "$number") == good ]]; then printf left | replace "$root/releases/$number/state"; fi
   done
 }
 
@@ -53,17 +64,34 @@ point_current() {
   mv -T "$root/current.new" "$root/current"
 }
 
-# half_done: was a switch cut off? Sets from and to.
+# half_done: was a switch cut off? Sets from, to and by: the action that was at it.
 half_done() {
   [[ -s $root/switching ]] || return 1
-  read -r from to <"$root/switching" || true
+  read -r from to by <"$root/switching" || true
   if [[ $from == none ]]; then from=''; fi
 }
 
-# record RELEASE STATE: into the ledger, and the switch is over.
+# take_over: sets from, where a failure goes back to; and cut, where a switch was cut off that this run has to mend.
+take_over() {
+  if half_done; then
+    cut=yes
+    # What was cut off was the start of a release that had been verified before.
+    if [[ $(state_of "$to") == good ]]; then from=$to; fi
+    say "a switch to release $to was cut off; this run takes over"
+  else
+    from=$now
+  fi
+}
+
+# services_of RELEASE: what runs, the model server first.
+services_of() {
+  if [[ $(env_of "$1" COMPOSE_PROFILES) == *tls* ]]; then echo vllm gateway caddy; else echo vllm gateway; fi
+}
+
+# record RELEASE OUTCOME: into the ledger. A release that was good once stays so: what failed now may be the host.
 record() {
   local n=$1 state=$2
-  printf '%s' "$state" | replace "$root/releases/$n/state"
+  if [[ $state == good || $(state_of "$n") != @(good|left) ]]; then printf '%s' "$state" | replace "$root/releases/$n/state"; fi
   printf '{"release":%s,"at":%s,"action":"%s","operator":%s,"commit":"%s","config_hash":"%s","gateway":"%s","vllm":"%s","outcome":"%s"}\n' \
     "$n" "$(date +%s)" "$ACTION" "$(json "$OPERATOR")" "$(release_field "$n" commit)" "$(release_field "$n" config_hash)" \
     "$(env_of "$n" GATEWAY_IMAGE)" "$(env_of "$n" VLLM_IMAGE)" "$state" |

@@ -3,7 +3,7 @@
 
 force_vllm=no # start vLLM anew even where compose sees no change
 waiting='' # the process that waits for the containers
-again='' # the release that is current is started again: a failure has nothing to go back to
+tried='' # this run has switched: what fails now is the release's own
 
 # serve RELEASE: compose starts anew only what changed: a new gateway leaves vLLM running.
 serve() {
@@ -11,7 +11,7 @@ serve() {
   local -A old=() crashes=()
   begin switch "switch: docker compose up, release $1"
   if [[ $force_vllm == yes ]]; then compose "$1" up --detach --no-deps --force-recreate --pull never vllm; fi
-  for service in vllm gateway; do
+  for service in $(services_of "$1"); do
     look_at "$service" || true
     old[$service]=$c_id crashes[$service]=$c_restarts
   done
@@ -19,16 +19,25 @@ serve() {
   # Without the output and the lock, so that it holds up nothing should it outlive this run.
   "${words[@]}" 3>&- 9>&- &
   waiting=$!
-  give_up_early
+  give_up_early "$1"
   wait "$waiting"
+  drop_others "$1"
+}
+
+# compose lets a service run that the release's profile no longer has: it is in the file, and so no orphan.
+drop_others() {
+  local id
+  if [[ " $(services_of "$1") " == *" caddy "* ]]; then return; fi
+  id=$(container_of caddy)
+  if [[ -n $id ]]; then docker rm --force "$id"; fi
 }
 
 # compose waits for a container that crashes again and again until its time is over; every minute of that is one in
 # which nothing serves. What a container did before this start, or the one before it, does not count.
-give_up_early() {
+give_up_early() { # RELEASE
   local service
   while kill -0 "$waiting" 2>/dev/null; do
-    for service in vllm gateway; do
+    for service in $(services_of "$1"); do
       look_at "$service" || continue
       if [[ $c_id != "${old[$service]}" ]]; then old[$service]=$c_id crashes[$service]=0; fi
       if [[ $c_health != healthy ]] && ((c_restarts - crashes[$service] >= 3)); then
@@ -42,13 +51,15 @@ give_up_early() {
 
 # switch: from release $from (or none) to release $to, verified and recorded.
 switch() {
-  printf '%s %s\n' "${from:-none}" "$to" | replace "$root/switching"
+  tried=yes
+  printf '%s %s %s\n' "${from:-none}" "$to" "$ACTION" | replace "$root/switching"
   phase=switched
   point_current "$to"
   serve "$to"
   verify "$to"
   begin record "record: release $to"
   record "$to" good
+  if [[ $ACTION == rollback ]]; then leave "$to"; fi
   rm -f "$root/switching"
   phase=recorded
 }
@@ -56,7 +67,7 @@ switch() {
 # What the services said last, for the person who has to find out why.
 service_lines() {
   local service
-  for service in vllm gateway; do
+  for service in $(services_of "${to:-$now}"); do
     if look_at "$service" && [[ $c_state != running || $c_health != healthy ]]; then
       mapfile -t -O "${#lines[@]}" lines < <(docker logs --tail 10 "$c_id" 2>&1 | tr '\r' '\n' |
         sed -E "s/hf_[A-Za-z0-9]+/hf_***/g; s/^/$service: /" | cut -c 1-300)
@@ -69,10 +80,10 @@ go_back() {
   local why=$1 failed=$step status
   if [[ -n $waiting ]]; then kill "$waiting" 2>/dev/null; fi
   service_lines
-  if [[ -n $again || (-z $from && $(state_of "$to") == good) ]]; then
+  if [[ -n $tried && $from == "$to" ]]; then
     finish needs_a_person "$why Release $to, which was good before, was started again and does not serve. Mend the cause and run this again, or go back with deployer rollback."
   fi
-  if [[ -n $to && -d $root/releases/$to ]]; then record "$to" failed || warnings+=("the ledger could not be written"); fi
+  if [[ -n $to && -d $root/releases/$to ]]; then record "$to" "$([[ -n $tried ]] && echo failed || echo interrupted)" || warnings+=("the ledger could not be written"); fi
   if [[ -z $from ]]; then
     if [[ -n $to && -d $root/releases/$to ]]; then compose "$to" stop; fi
     point_current ''

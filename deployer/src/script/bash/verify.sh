@@ -32,10 +32,11 @@ selftest() {
 
 check_containers() {
   local service image
-  for service in vllm gateway; do
+  for service in $(services_of "$1"); do
     look_at "$service" || die "There is no container for $service."
+    # Caddy's image stands in the compose file.
     image=$(env_of "$1" "${service^^}_IMAGE")
-    [[ $c_image == "$image" ]] || die "$service runs another image than this release's."
+    [[ -z $image || $c_image == "$image" ]] || die "$service runs another image than this release's."
     [[ $c_state == running && $c_health == healthy ]] || die "$service is not healthy (state $c_state, health ${c_health:-none})."
   done
 }
