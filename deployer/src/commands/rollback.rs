@@ -27,18 +27,22 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     super::running(site).await?;
     let report = command::run(site, "releases", &Action::Releases, LOOK_SECONDS).await?;
     let ledger = report.releases();
-    let target = args.to.or_else(|| {
-        let good = |release: &&Release| release.outcome == "good" && Some(release.release) < report.release;
-        ledger.iter().filter(good).map(|release| release.release).max()
-    });
+    // The host knows which releases were good and not rolled back from; what is approved is what it will do.
+    let target = args.to.or(report.rollback_target());
+    if target.is_none() {
+        return Err(Failure::unchanged(
+            "there is no earlier release that was verified; nothing was changed",
+            "deployer releases lists what there is; deployer rollback --to N takes one that was rolled back from.",
+        ));
+    }
     let entry = |number: Option<u32>| ledger.iter().rev().find(|release| Some(release.release) == number);
     let plan = Plan {
-        work: Work::Rollback { to: args.to },
+        work: Work::Rollback { to: target },
         lines: lines(site, report.release, target, entry(report.release), entry(target)),
     };
     if args.dry_run {
         plan.lines.iter().for_each(|line| site.report.say(line));
-        site.report.data(&script(&Action::Rollback { to: args.to }, &site.settings.host()).masked());
+        site.report.data(&script(&Action::Rollback { to: target }, &site.settings.host()).masked());
         site.report.next("Nothing was changed. deployer rollback does it.");
         return Ok(());
     }

@@ -264,7 +264,7 @@ impl Default for Wait {
             capacity_pause_seconds: 30,
             instance_seconds: 600,
             agent_seconds: 600,
-            delivery_seconds: 120,
+            delivery_seconds: 300,
             load_seconds: 1800,
             deploy_seconds: 7200,
             drain_seconds: 45,

@@ -7,7 +7,7 @@ use deployer::script::{Action, ImageTag, ImageWanted, Outcome, Service};
 use crate::{
     deploys::served,
     support::{
-        host::Host,
+        host::{Host, stamp},
         wanted::{REGISTRY, act, deploy, digest, gateway, vllm},
     },
 };
@@ -109,9 +109,7 @@ fn logs_go_on_where_they_ended() {
     let next = again.report().cursor().unwrap();
     assert!(next > cursor, "{next} {cursor}");
     // A line between the two looks, and one from after the second, which the third shows.
-    let now = std::process::Command::new("date").args(["--utc", "+%Y-%m-%dT%H:%M:%S.%NZ"]).output().unwrap().stdout;
-    let now = String::from_utf8(now).unwrap();
-    let all = format!("{}{} line 30\n2999-01-01T00:00:00.000000000Z line 31\n", seconds(0..30), now.trim());
+    let all = format!("{}{} line 30\n2999-01-01T00:00:00.000000000Z line 31\n", seconds(0..30), stamp());
     host.set("logs/gateway", &all);
     let more = host.run(&logs(Some(&next), 1));
     assert_eq!((more.report().last_log_lines.len(), more.report().left_out()), (1, 0), "{more:?}");

@@ -209,6 +209,12 @@ impl Host {
     }
 }
 
+/// The time now, as Docker stamps a line.
+pub fn stamp() -> String {
+    let said = Command::new("date").args(["--utc", "+%Y-%m-%dT%H:%M:%S.%NZ"]).output().unwrap();
+    String::from_utf8(said.stdout).unwrap().trim().to_owned()
+}
+
 /// Twenty characters of it are as bad as all.
 pub fn holds_the_token(bytes: &[u8]) -> bool {
     let token = CANARY.as_bytes();

@@ -6,7 +6,10 @@ use crate::{
     account,
     laptop::{Laptop, signal},
     lock, no_leak, served,
-    support::wanted::{gateway, vllm},
+    support::{
+        host::stamp,
+        wanted::{gateway, vllm},
+    },
 };
 
 #[test]
@@ -167,14 +170,14 @@ fn status_of_a_stopped_and_of_a_serving_box() {
 fn logs_once_and_as_they_come() {
     let emulator = served();
     let ada = Laptop::new(&emulator, "ada@laptop");
-    let line = |n: u8| format!("2026-11-21T11:00:0{n}.000000000Z line {n}\n");
-    emulator.host.set("logs/gateway", &line(1));
+    let first = "2026-11-21T11:00:01.000000000Z line 1\n";
+    emulator.host.set("logs/gateway", first);
     let once = ada.run(&["logs", "--service", "gateway"]);
     assert_eq!(once.ended(0, &[]).out, "gateway-1  | 2026-11-21T11:00:01.000000000Z line 1\n");
     let mut child = ada.start(&["logs", "-f"]);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.next().unwrap().unwrap().ends_with("line 1"));
-    emulator.host.set("logs/gateway", &format!("{}{}", line(1), line(2)));
+    emulator.host.set("logs/gateway", &format!("{first}{} line 2\n", stamp()));
     assert!(lines.next().unwrap().unwrap().ends_with("line 2"), "each line once");
     signal(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
