@@ -18,7 +18,11 @@ mod failures;
 mod looks;
 #[path = "../scripts/power.rs"]
 mod power;
+#[path = "../scripts/rollbacks.rs"]
+mod rollbacks;
 #[path = "../scripts/secrets.rs"]
 mod secrets;
+#[path = "../scripts/tls.rs"]
+mod tls;
 
 mod check;
