@@ -114,16 +114,18 @@ compose_up() {
 
 # The one-shot download: reads the token from the file that it is given, as its container would.
 compose_run() {
-  local volume=$state/volumes/extraction-gateway_model-cache
+  local id volume=$state/volumes/extraction-gateway_model-cache
   [[ $* == *--profile\ download* ]] || tell "no such service: download"
   [[ $(stat -c %a "$HF_TOKEN_FILE") == 600 ]] || tell "shim: the token's file may be read by others"
   cmp -s "$HF_TOKEN_FILE" "$(ls "$state"/secrets/*)" || tell "401 Client Error: Unauthorized for url: https://huggingface.co"
   mkdir -p "$volume"
   # It lives until it is removed, whatever becomes of the compose that started it.
-  echo "oneoff$RANDOM" >"$state/oneoff"
+  id=oneoff$RANDOM$RANDOM
+  mkdir -p "$state/oneoff"
+  : >"$state/oneoff/$id"
   [[ -e $volume/created ]] || echo "2026-11-21T09:00:0$((RANDOM % 10))Z" >"$volume/created"
   model_of >>"$volume/models"
-  if [[ -z $after ]]; then rm "$state/oneoff"; fi
+  if [[ -z $after ]]; then rm "$state/oneoff/$id"; fi
 }
 
 compose_stop() {

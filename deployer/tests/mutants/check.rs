@@ -51,7 +51,8 @@ fn every_mutant_is_killed_by_the_test_named_beside_it() {
     let survivors = Mutex::new(Vec::new());
     let next = || left.lock().unwrap().next();
     std::thread::scope(|scope| {
-        for _ in 0..3 {
+        // They wait more than they work.
+        for _ in 0..6 {
             scope.spawn(|| {
                 while let Some(mutant) = next() {
                     survivors.lock().unwrap().extend(survived(mutant));

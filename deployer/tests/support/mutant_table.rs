@@ -134,7 +134,7 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("any model is good enough", "&& answer model \"\\\"$1\\\"\"", "", BAD_IMAGE),
     mutant(
         "any image is good enough",
-        "[[ $c_image == \"$image\" ]] ||",
+        "[[ -z $image || $c_image == \"$image\" ]] ||",
         "true ||",
         "looks::verify_says_what_is_wrong",
     ),
@@ -172,7 +172,7 @@ pub const MUTANTS: &[Mutant] = &[
         "a cut-off start is forgotten",
         "if [[ $(state_of \"$to\") == good ]]; then from=$to; fi",
         "",
-        "cut_off::a_good_release_whose_start_was_cut_off_is_still_the_way_back",
+        "cut_off::a_rollback_that_was_cut_off_goes_on",
     ),
     mutant(
         "the profile is not looked at",
