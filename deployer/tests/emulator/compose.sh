@@ -103,7 +103,7 @@ compose_up() {
       running/healthy) ;;
       restarting/*)
         # As compose does: it waits on, though nothing will come of it.
-        sleep 120
+        sleep 40
         ;;
       running/starting) tell "application not healthy after $(option --wait-timeout "$@")s" ;;
       running/*) tell "container extraction-gateway-$service-1 is unhealthy" ;;

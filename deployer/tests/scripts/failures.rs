@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How long the shim's compose waits for a container that crashes again and again.
-const WAITED: std::time::Duration = std::time::Duration::from_mins(2);
+const WAITED: std::time::Duration = std::time::Duration::from_secs(40);
 
 /// Everything is new: both images, one by tag, and the model.
 fn all_new(host: &Host) -> Deploy {
