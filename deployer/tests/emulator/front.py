@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
 FAULTS = {}
+HELD = threading.Event()
 CALLS = []
 CONTROLS = {}
 LOCK = threading.Lock()
@@ -26,7 +27,12 @@ def fault_for(action):
 
 
 def add_fault(body):
-    """{action, code, message, status, times, delay, drop}"""
+    """{action, code, message, status, times, delay, hold, drop}
+
+    drop: true: the call is never heard; "after": it is done, and its answer is lost
+    hold: waits for /_emulator/release, then goes on
+    """
+    HELD.clear()
     with LOCK:
         FAULTS.setdefault(body["action"], []).extend([body] * body.get("times", 1))
 
@@ -58,7 +64,11 @@ class Front(DomainDispatcherApplication):
         if not fault:
             return super().__call__(environ, start_response)
         time.sleep(fault.get("delay", 0))
+        if fault.get("hold"):
+            HELD.wait(60)
         if fault.get("drop"):
+            if fault["drop"] == "after":
+                list(super().__call__(environ, lambda *_: None))
             # The server would keep the connection, and the client wait on it.
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             raise Dropped(action)
