@@ -142,6 +142,10 @@ impl Host for Aws {
         run_command::send(&self.ssm, &self.target, script, name, limit_seconds).await
     }
 
+    async fn find(&self, name: &str) -> Result<Option<CommandId>, CloudError> {
+        run_command::find(&self.ssm, &self.target, name).await
+    }
+
     async fn look(&self, id: &CommandId) -> Result<Invocation, CloudError> {
         run_command::look(&self.ssm, &self.target.instance_id, id).await
     }

@@ -18,6 +18,7 @@ rollback() {
   local now target='' cut='' gateway vllm
   need docker aws flock df sha256sum timeout
   take_lock
+  expect_release
   now=$(current)
   if half_done; then cut=yes phase=switched; fi
   choose_target
