@@ -37,12 +37,14 @@ def add_fault(body):
         FAULTS.setdefault(body["action"], []).extend([body] * body.get("times", 1))
 
 
-def failure(fault, is_json):
+def failure(fault, protocol):
     """An AWS error, in the protocol of the service."""
     code, message = fault["code"], fault.get("message", fault["code"])
-    if is_json:
+    if protocol == "json":
         return "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
     error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    if protocol == "query":
+        return "text/xml", f"<ErrorResponse>{error}<RequestId>emulator</RequestId></ErrorResponse>"
     return "text/xml", f"<Response><Errors>{error}</Errors><RequestID>emulator</RequestID></Response>"
 
 
@@ -74,6 +76,8 @@ class Front(DomainDispatcherApplication):
             raise Dropped(action)
         if "code" not in fault:
             return super().__call__(environ, start_response)
-        kind, answer = failure(fault, bool(target))
+        # STS speaks the older XML; EC2 has its own.
+        protocol = "json" if target else "query" if "Version=2011-06-15" in text else "ec2"
+        kind, answer = failure(fault, protocol)
         start_response(f"{fault.get('status', 400)} Fault", [("Content-Type", kind)])
         return [answer.encode()]
