@@ -185,7 +185,8 @@ fn what_is_not_allowed_is_named() {
     let emulator = served();
     let ada = Laptop::new(&emulator, "ada@laptop");
     let denied = |action: &str| {
-        emulator.fault(&json!({"action": action, "code": "AccessDeniedException", "message": "User is not authorized"}))
+        emulator
+            .fault(&json!({"action": action, "code": "AccessDeniedException", "message": "User is not authorized"}));
     };
     denied("SendCommand");
     ada.run(&["status"]).ended(1, &["SendCommand failed: AccessDeniedException", "deployer policy"]);

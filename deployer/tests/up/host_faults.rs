@@ -85,7 +85,7 @@ fn a_wrong_tag_a_refused_and_an_expired_login() {
     );
     up_fails(
         |emulator| {
-            emulator.host.fault("docker.pull", "fail denied: User is not authorized to perform: ecr:BatchGetImage")
+            emulator.host.fault("docker.pull", "fail denied: User is not authorized to perform: ecr:BatchGetImage");
         },
         1,
         &["registry refused the pull"],

@@ -100,8 +100,8 @@ fn a_plan_that_was_made_on_another_release_is_refused() {
         bob.up(if new % 2 == 0 { 2 } else { 1 }, 1).ended(0, &[&format!("Release {new} serves")]);
         let serves = emulator.host.started("gateway");
         emulator.release();
-        let words = [&format!("its release is {new} now, not {old}; nothing was changed")[..], "Run this again"];
-        said(child).ended(1, &words);
+        let changed = format!("its release is {new} now, not {old}; nothing was changed");
+        said(child).ended(1, &[&changed, "Run this again"]);
         assert_eq!((lock(&emulator), emulator.host.started("gateway")), (None, serves), "{command:?}");
     }
 }
