@@ -110,9 +110,19 @@ async fn aftermath<P: Ports>(
         return Err(lost.found("It goes on there.", "deployer status shows its end; then run this again."));
     }
     if status.half_done {
-        let serves = if healthy { "serves for now" } else { "does not serve" };
+        let serves = if healthy {
+            verified(site, &quiet).await.map_or_else(
+                |why| format!("says that it is ready, but that could not be verified: {why}"),
+                |_| "serves for now, and was verified".to_owned(),
+            )
+        } else {
+            "does not serve".to_owned()
+        };
         return Err(lost.found(
-            &format!("The switch to another release was cut off: {release} is current and {serves}."),
+            &format!(
+                "The switch to another release was cut off: {release} is current and {}.",
+                serves.trim_end_matches('.')
+            ),
             "Run deployer up to go on, or deployer rollback to go back; either mends it.",
         ));
     }

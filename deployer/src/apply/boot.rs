@@ -38,7 +38,9 @@ pub async fn boot<P: Ports>(site: &Site<'_, P>, started: &mut bool) -> Result<In
                     capacity_pause(site, &mut tries).await?;
                 }
                 heard = start(site, started, &mut tries).await?;
-                pace = Pace::new(limit);
+                if heard {
+                    pace = Pace::new(limit);
+                }
             }
             State::ShuttingDown | State::Terminated => return Err(gone(site)),
             State::Pending | State::Stopping | State::Unknown(_) => {}

@@ -185,7 +185,15 @@ async fn without_a_report_the_host_says_what_became_of_it() {
         (&nothing, "done", "other", Expect::Release(2), Some(Exit::FailedUnchanged), "still serves: release 2"),
         (&nothing, "done", "h", Expect::Release(2), Some(Exit::FailedUnchanged), "release 2 serves and was verified"),
         (&nothing, "failed_unchanged", "h", Expect::Release(1), Some(Exit::NeedsAPerson), "could not be verified"),
-        (&cut_off, "done", "h", Expect::Release(1), Some(Exit::NeedsAPerson), "was cut off: release 2 is current"),
+        (
+            &cut_off,
+            "done",
+            "h",
+            Expect::Release(1),
+            Some(Exit::NeedsAPerson),
+            "release 2 is current and serves for now, and was",
+        ),
+        (&cut_off, "failed_unchanged", "h", Expect::Release(1), Some(Exit::NeedsAPerson), "verified: said."),
         (&not_ready, "done", "h", Expect::Release(1), Some(Exit::NeedsAPerson), "Nothing serves on the host"),
     ] {
         let mut world = world("restart", "");
@@ -310,4 +318,12 @@ async fn a_start_whose_answer_was_lost_is_a_start() {
     let failure = run(&world, "up").await.unwrap_err();
     assert_eq!(world.calls.borrow()[2], "start");
     assert!(failure.what.contains("The box was stopped again.") && !world.running.get(), "{failure:?}");
+}
+
+/// AWS that says again and again that the state is changing, while nothing changes.
+#[tokio::test(start_paused = true)]
+async fn a_start_that_never_fits_the_state_is_given_up() {
+    let world = World { always: Some(("start", Trouble::Race)), ..world("up", "done") };
+    let failure = run(&world, "up").await.unwrap_err();
+    assert!(failure.what.contains("does not get on") && !world.lock(), "{failure:?}");
 }

@@ -37,6 +37,8 @@ pub(super) struct World {
     pub(super) heard: bool,
     /// These calls fail every time: the network is away.
     pub(super) away: &'static [&'static str],
+    /// This call fails every time in this way.
+    pub(super) always: Option<(&'static str, Trouble)>,
     /// A command goes on until it is cancelled, and then ends so.
     pub(super) ends: Option<Progress>,
     /// At the first call of this name somebody presses Ctrl-C.
@@ -55,7 +57,10 @@ impl World {
         match self.fails {
             Some((n, trouble)) if n == self.calls.borrow().len() => fail(trouble),
             _ if self.away.contains(&name) => fail(Trouble::Network),
-            _ => Ok(()),
+            _ => match self.always {
+                Some((call, trouble)) if call == name => fail(trouble),
+                _ => Ok(()),
+            },
         }
     }
 
