@@ -20,7 +20,8 @@ pub struct Last {
     pub gateway: String,
     /// By digest.
     pub vllm: String,
-    /// Its configuration.
+    /// Its configuration; left out where the host could not be asked.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub config_hash: String,
     /// `http://203.0.113.7:8080`
     pub url: String,
@@ -38,13 +39,18 @@ impl Last {
     }
 
     /// Records a report's release. A failure is only worth a warning: the host's ledger is the truth.
-    pub async fn write<P: Ports>(site: &Site<'_, P>, report: &HostReport, config_hash: &str, address: Option<&str>) {
+    pub async fn write<P: Ports>(
+        site: &Site<'_, P>,
+        report: &HostReport,
+        config_hash: Option<&str>,
+        address: Option<&str>,
+    ) {
         let now = crate::report::since(0);
         let last = Self {
             release: report.release.unwrap_or_default(),
             gateway: report.images.gateway.clone(),
             vllm: report.images.vllm.clone(),
-            config_hash: config_hash.to_owned(),
+            config_hash: config_hash.unwrap_or_default().to_owned(),
             url: address.map(|address| site.settings.url(address)).unwrap_or_default(),
             at: now,
             operator: site.settings.operator.clone(),
@@ -63,6 +69,7 @@ impl From<Last> for Serving {
             images: Images { gateway: last.gateway, vllm: last.vllm },
             hash: last.config_hash,
             healthy: false,
+            model_healthy: false,
             half_done: false,
         }
     }

@@ -32,16 +32,17 @@ fn fail(report: &Report, failure: &Failure) -> ExitCode {
 /// Runs the command; the first Ctrl-C asks it to end in good order, the second ends it.
 async fn listening(cli: Cli, report: Report) -> ExitCode {
     let (interrupter, interrupt) = interrupt::channel();
-    let (Ok(mut ctrl_c), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let [Ok(mut ctrl_c), Ok(mut term), Ok(mut hangup)] = kinds.map(signal) else {
         return fail(&report, &Failure::unchanged("cannot listen for Ctrl-C", "Run it again."));
     };
     let twice = async {
-        let once = async |ctrl_c: &mut tokio::signal::unix::Signal, term: &mut tokio::signal::unix::Signal| {
-            tokio::select! { _ = ctrl_c.recv() => (), _ = term.recv() => () }
-        };
-        once(&mut ctrl_c, &mut term).await;
+        // A terminal that is closed, or a line that is cut, is the same as Ctrl-C at it.
+        let mut once =
+            async || tokio::select! { _ = ctrl_c.recv() => (), _ = term.recv() => (), _ = hangup.recv() => () };
+        once().await;
         interrupter.interrupt();
-        once(&mut ctrl_c, &mut term).await;
+        once().await;
     };
     tokio::select! {
         biased;

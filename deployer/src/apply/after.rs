@@ -1,44 +1,50 @@
 //! After a script: from its report, or from the lack of one, to the truth about what serves now.
 
-use super::{command, command::NoReport, observe};
+use super::{
+    command::{self, LOOK_SECONDS, NoReport},
+    observe,
+};
 use crate::{
     cloud::State,
     exit::Exit,
     failure::Failure,
-    interrupt,
-    script::{Action, HostReport, Outcome},
+    interrupt::{self, Interrupt},
+    script::{Action, Expect, HostReport, ImageWanted, Outcome, facts::Status},
     site::{Ports, Site},
 };
 
-/// Runs an action that changes something; any end but a good one is a failure that says what serves now.
+/// Runs an action that changes something; any end but a good one is a failure that says what serves now. `expect` is
+/// what the host was when that was approved.
 pub(super) async fn run<P: Ports>(
     site: &Site<'_, P>,
     what: &str,
     action: &Action,
+    expect: Expect,
     limit_seconds: u32,
 ) -> Result<HostReport, Failure> {
-    match command::run(site, what, action, limit_seconds).await {
-        Ok(report) => judged(site, report),
-        Err(NoReport::NotSent(failure)) => Err(failure),
-        Err(NoReport::Interrupted { sent: false, .. }) => Err(Failure::interrupted(
-            "interrupted before the host was asked; nothing was changed there",
-            "Run it again when it fits.",
-        )),
-        Err(NoReport::Interrupted { ended, .. }) => {
-            let what = if ended {
-                "interrupted: the command on the host was killed"
-            } else {
-                "interrupted: the command on the host was cancelled, but AWS has not confirmed that it ended"
-            };
-            Err(aftermath(site, Exit::Interrupted, what, Vec::new(), !ended).await)
+    let lost = match command::run_expecting(site, what, action, expect, limit_seconds).await {
+        Ok(report) => return judged(site, report),
+        Err(NoReport::NotSent(failure)) => return Err(failure),
+        Err(NoReport::Interrupted { sent: false, .. }) => {
+            return Err(Failure::interrupted(
+                "interrupted before the host was asked; nothing was changed there",
+                "Run it again when it fits.",
+            ));
         }
-        Err(NoReport::Unknown { what, lines, running }) => {
-            Err(aftermath(site, Exit::NeedsAPerson, &what, lines, running).await)
+        Err(NoReport::Interrupted { ended: true, .. }) => {
+            Lost::interrupted("interrupted: the command on the host was killed", false)
         }
-    }
+        Err(NoReport::Interrupted { ended: false, .. }) => Lost::interrupted(
+            "interrupted: the command on the host was cancelled, but AWS has not confirmed that it ended",
+            true,
+        ),
+        Err(NoReport::Unknown { what, lines, running }) => Lost { exit: Exit::NeedsAPerson, what, lines, running },
+    };
+    site.report.say("looking what is on the host now");
+    aftermath(site, action, expect, lost).await
 }
 
-fn judged<P>(site: &Site<'_, P>, report: HostReport) -> Result<HostReport, Failure> {
+pub(super) fn judged<P>(site: &Site<'_, P>, report: HostReport) -> Result<HostReport, Failure> {
     for warning in &report.warnings {
         site.report.warn(warning);
     }
@@ -54,52 +60,209 @@ fn judged<P>(site: &Site<'_, P>, report: HostReport) -> Result<HostReport, Failu
     Err(Failure { lines: report.last_log_lines, ..Failure::new(report.outcome.into(), report.message, next) })
 }
 
-/// Looks at the host after a command whose end nobody reported, and says what is there.
-async fn aftermath<P: Ports>(site: &Site<'_, P>, exit: Exit, what: &str, lines: Vec<String>, running: bool) -> Failure {
+/// A command whose end nobody reported.
+struct Lost {
+    /// If nothing good is found.
+    exit: Exit,
+    what: String,
+    lines: Vec<String>,
+    /// It may run still, or reach the host yet.
+    running: bool,
+}
+
+impl Lost {
+    fn interrupted(what: &str, running: bool) -> Self {
+        Self { exit: Exit::Interrupted, what: what.to_owned(), lines: Vec::new(), running }
+    }
+
+    fn found(self, found: &str, next: impl Into<String>) -> Failure {
+        Failure { lines: self.lines, ..Failure::new(self.exit, format!("{}. {found}", self.what), next) }
+    }
+}
+
+/// Looks at the host, and says what is there.
+async fn aftermath<P: Ports>(
+    site: &Site<'_, P>,
+    action: &Action,
+    expect: Expect,
+    mut lost: Lost,
+) -> Result<HostReport, Failure> {
     // The Ctrl-C that led here must not end this look, too. A second one ends the program.
     let (_end, quiet) = interrupt::channel();
-    site.report.say("looking what is on the host now");
     // A box that stopped under the command cannot be asked.
     if let Ok(instance) = site.ports.instance(&site.settings.instance_id).await
         && instance.state != State::Running
     {
-        let found = format!("the box is {}, so nothing serves", instance.state);
-        return Failure {
-            lines,
-            ..Failure::new(exit, format!("{what}; {found}"), "deployer up starts it again and mends what was cut off.")
-        };
+        let found = format!("The box is {}, so nothing serves.", instance.state);
+        return Err(lost.found(&found, "deployer up starts it again and mends what was cut off."));
     }
-    let seen = observe::ask_with(site, &quiet).await;
-    let (exit, found, next) = match seen {
-        Err(failure) => (
-            if exit == Exit::Interrupted { exit } else { Exit::NeedsAPerson },
-            format!("What is on the host now could not be seen: {}", failure.what),
-            "Run deployer status until it answers; then deployer up, which mends what was cut off.".to_owned(),
-        ),
-        Ok((report, status)) => {
-            let serves = observe::healthy(&status);
-            let release = report.release.map_or_else(|| "no release".to_owned(), |number| format!("release {number}"));
-            if status.holder.is_some() && running {
-                (exit, "It goes on there.".to_owned(), "deployer status shows its end; then run this again.".to_owned())
-            } else if status.half_done {
-                (
-                    exit,
-                    format!(
-                        "The switch to another release was cut off: {release} is current and {}.",
-                        if serves { "serves for now" } else { "does not serve" }
-                    ),
-                    "Run deployer up to go on, or deployer rollback to go back; either mends it.".to_owned(),
-                )
-            } else if serves {
-                (
-                    if exit == Exit::NeedsAPerson { Exit::FailedUnchanged } else { exit },
-                    format!("What serves was not touched: {release} serves and says that it is ready."),
-                    "Run it again when it fits.".to_owned(),
-                )
-            } else {
-                (exit, format!("Nothing serves on the host ({release})."), "Run deployer up.".to_owned())
-            }
+    let (report, status) = match observe::ask_with(site, &quiet).await {
+        Ok(seen) => seen,
+        Err(failure) => {
+            let found = format!("What is on the host now could not be seen: {}", failure.what);
+            let next = "Run deployer status until it answers; then deployer up, which mends what was cut off.";
+            return Err(lost.found(&found, next));
         }
     };
-    Failure { lines, ..Failure::new(exit, format!("{what}. {found}"), next) }
+    let release = report.release.map_or_else(|| "no release".to_owned(), |number| format!("release {number}"));
+    let healthy = observe::healthy(&status);
+    if status.holder.is_some() && lost.running {
+        return Err(lost.found("It goes on there.", "deployer status shows its end; then run this again."));
+    }
+    if status.half_done {
+        let serves = if healthy {
+            verified(site, &quiet).await.map_or_else(
+                |why| format!("says that it is ready, but that could not be verified: {why}"),
+                |_| "serves for now, and was verified".to_owned(),
+            )
+        } else {
+            "does not serve".to_owned()
+        };
+        return Err(lost.found(
+            &format!(
+                "The switch to another release was cut off: {release} is current and {}.",
+                serves.trim_end_matches('.')
+            ),
+            "Run deployer up to go on, or deployer rollback to go back; either mends it.",
+        ));
+    }
+    if !healthy {
+        return Err(lost.found(&format!("Nothing serves on the host ({release})."), "Run deployer up."));
+    }
+    let verified = match verified(site, &quiet).await {
+        Ok(report) => report,
+        Err(why) => {
+            return Err(lost.found(
+                &format!("On the host, {release} says that it is ready, but that could not be verified: {why}"),
+                "deployer logs shows why; deployer restart starts it again.",
+            ));
+        }
+    };
+    let kept = match compare(action, expect, &report, &status) {
+        Now::AsWanted if lost.exit == Exit::Interrupted => {
+            format!("The work was done by then: {release} is what was wanted, serves and was verified.")
+        }
+        Now::AsWanted => {
+            site.report.warn(&format!("{}. The host was asked instead.", lost.what));
+            return Ok(verified);
+        }
+        Now::AsBefore => format!("What served before still serves: {release} was verified."),
+        Now::Unclear => format!("On the host, {release} serves and was verified."),
+    };
+    if lost.running {
+        let kept = format!("{kept} The command may still reach the host.");
+        return Err(lost.found(&kept, "Look with deployer status in some minutes, before you run this again."));
+    }
+    if lost.exit == Exit::NeedsAPerson {
+        lost.exit = Exit::FailedUnchanged;
+    }
+    Err(lost.found(&kept, "Run it again when it fits."))
+}
+
+/// Has a made-up note answered by what serves now; otherwise says why not.
+async fn verified<P: Ports>(site: &Site<'_, P>, quiet: &Interrupt) -> Result<HostReport, String> {
+    match command::run_with(site, quiet, "verify", &Action::Verify, LOOK_SECONDS).await {
+        Ok(report) if report.outcome == Outcome::Done => Ok(report),
+        Ok(report) => Err(report.message),
+        Err(none) => Err(Failure::from(none).what),
+    }
+}
+
+/// The host now, compared with what it was and with what was wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Now {
+    AsWanted,
+    AsBefore,
+    /// The action leaves no trace by which that could be told.
+    Unclear,
+}
+
+fn compare(action: &Action, expect: Expect, report: &HostReport, status: &Status) -> Now {
+    let wanted = match action {
+        Action::Deploy(deploy) => {
+            let is = |wanted: &ImageWanted, found: &str| match wanted {
+                ImageWanted::Digest(digest) => digest.to_string() == found,
+                // What it means is known to the host alone.
+                ImageWanted::Tag(_) => true,
+            };
+            deploy.config_hash == status.config_hash
+                && is(&deploy.gateway, &report.images.gateway)
+                && is(&deploy.vllm, &report.images.vllm)
+        }
+        Action::Rollback { to: Some(to) } => report.release == Some(*to),
+        Action::Rollback { to: None } => !matches!(expect, Expect::Anything),
+        // These touch nothing that serves.
+        Action::Autostop(_) | Action::Unlock => return Now::AsBefore,
+        _ => return Now::Unclear,
+    };
+    let same = match expect {
+        Expect::Anything => None,
+        expect => Some(expect == Expect::of(report.release)),
+    };
+    match (wanted, same) {
+        (true, Some(false) | None) => Now::AsWanted,
+        (_, Some(true)) if matches!(action, Action::Rollback { to: None }) || !wanted => Now::AsBefore,
+        _ => Now::Unclear,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Action, Expect, HostReport, Now, Status, compare};
+    use crate::script::{ComposeEnv, Deploy, ImageDigest, ImageTag, ImageWanted};
+
+    fn image(name: &str, n: u8) -> String {
+        format!("r.example/{name}@sha256:{n:064x}")
+    }
+
+    fn deploy(gateway: ImageWanted, hash: &str) -> Action {
+        Action::Deploy(Box::new(Deploy {
+            gateway,
+            vllm: ImageWanted::Digest(ImageDigest::parse(&image("vllm", 1)).unwrap()),
+            files: Vec::new(),
+            env: ComposeEnv::default(),
+            commit: String::new(),
+            config_hash: hash.to_owned(),
+            restart_vllm: false,
+        }))
+    }
+
+    /// Release 2 with images 2 and 1 and the configuration `h` is there.
+    fn check(action: &Action, expect: Expect, expected: Now) {
+        let report = json!({"outcome": "done", "action": "status", "message": "", "release": 2,
+            "images": {"gateway": image("gateway", 2), "vllm": image("vllm", 1)}});
+        let report: HostReport = serde_json::from_value(report).unwrap();
+        let status = Status { config_hash: "h".to_owned(), ..Status::default() };
+        assert_eq!(compare(action, expect, &report, &status), expected, "{action:?} {expect:?}");
+    }
+
+    #[test]
+    fn what_is_there_is_what_was_wanted_or_what_was_before() {
+        let digest = |n| ImageWanted::Digest(ImageDigest::parse(&image("gateway", n)).unwrap());
+        let tag = ImageWanted::Tag(ImageTag::new("r.example/gateway", "v2").unwrap());
+        let (before, other) = (Expect::Release(2), Expect::Release(1));
+        for (wanted, hash, expect, expected) in [
+            (digest(2), "h", other, Now::AsWanted),
+            (digest(2), "h", Expect::Nothing, Now::AsWanted),
+            (digest(2), "h", Expect::Anything, Now::AsWanted),
+            (tag, "h", other, Now::AsWanted),
+            (digest(2), "i", before, Now::AsBefore),
+            (digest(3), "h", before, Now::AsBefore),
+            // The same once more: whether it was started again cannot be seen.
+            (digest(2), "h", before, Now::Unclear),
+            // Neither the one nor the other.
+            (digest(3), "h", other, Now::Unclear),
+            (digest(3), "h", Expect::Anything, Now::Unclear),
+        ] {
+            check(&deploy(wanted, hash), expect, expected);
+        }
+        check(&Action::Rollback { to: Some(2) }, Expect::Release(3), Now::AsWanted);
+        check(&Action::Rollback { to: Some(1) }, before, Now::AsBefore);
+        check(&Action::Rollback { to: None }, Expect::Release(3), Now::AsWanted);
+        check(&Action::Rollback { to: None }, before, Now::AsBefore);
+        check(&Action::Restart { service: None }, before, Now::Unclear);
+        check(&Action::Unlock, Expect::Anything, Now::AsBefore);
+    }
 }

@@ -24,19 +24,23 @@ pub async fn boot<P: Ports>(site: &Site<'_, P>, started: &mut bool) -> Result<In
     let limit = site.settings.wait.instance_seconds;
     let mut pace = Pace::new(limit);
     let mut tries = Pace::new(site.settings.wait.capacity_seconds);
+    // AWS said that it starts: unlike `started`, which a call that was perhaps never heard makes true as well.
+    let mut heard = false;
     loop {
         let instance = look(site).await?;
         match &instance.state {
             State::Running => break,
-            State::Stopped if *started && !no_capacity(&instance) && instance.reason.is_some() && pace.waited() > 0 => {
+            State::Stopped if heard && !no_capacity(&instance) && instance.reason.is_some() && pace.waited() > 0 => {
                 return Err(stopped_again(&instance));
             }
             State::Stopped => {
-                if *started && no_capacity(&instance) {
+                if heard && no_capacity(&instance) {
                     capacity_pause(site, &mut tries).await?;
                 }
-                start(site, started, &mut tries).await?;
-                pace = Pace::new(limit);
+                heard = start(site, started, &mut tries).await?;
+                if heard {
+                    pace = Pace::new(limit);
+                }
             }
             State::ShuttingDown | State::Terminated => return Err(gone(site)),
             State::Pending | State::Stopping | State::Unknown(_) => {}
@@ -62,6 +66,11 @@ pub async fn boot<P: Ports>(site: &Site<'_, P>, started: &mut bool) -> Result<In
 
 /// A look that outlives throttling and a lost network for a while.
 pub async fn look<P: Ports>(site: &Site<'_, P>) -> Result<Instance, Failure> {
+    look_with(site, site.interrupt).await
+}
+
+/// The same with another ear for Ctrl-C.
+pub(super) async fn look_with<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt) -> Result<Instance, Failure> {
     let mut pace = Pace::new(60);
     loop {
         match site.ports.instance(&site.settings.instance_id).await {
@@ -72,7 +81,7 @@ pub async fn look<P: Ports>(site: &Site<'_, P>) -> Result<Instance, Failure> {
                     "Correct box.instance_id or region in config/deployment.toml.",
                 ));
             }
-            Err(error) if error.passes() => match pace.pause(site.interrupt).await {
+            Err(error) if error.passes() => match pace.pause(interrupt).await {
                 Pause::Over => site.report.progress("AWS does not answer; looking again", &error.code),
                 Pause::Interrupted => return Err(interrupted()),
                 Pause::Late => return Err(error.into()),
@@ -82,17 +91,21 @@ pub async fn look<P: Ports>(site: &Site<'_, P>) -> Result<Instance, Failure> {
     }
 }
 
-async fn start<P: Ports>(site: &Site<'_, P>, started: &mut bool, tries: &mut Pace) -> Result<(), Failure> {
+/// Asks for a start; `false`: whether it was heard is for the next look to tell.
+async fn start<P: Ports>(site: &Site<'_, P>, started: &mut bool, tries: &mut Pace) -> Result<bool, Failure> {
     loop {
         if site.interrupt.came() {
             return Err(Failure::interrupted("interrupted; the box was not started", "Run it again when it fits."));
         }
         site.report.step("starting the box");
-        match site.ports.start(&site.settings.instance_id).await {
-            Ok(()) => {
-                *started = true;
-                return Ok(());
-            }
+        // A box whose start was heard costs, whether its answer comes or not.
+        let before = std::mem::replace(started, true);
+        let answer = site.ports.start(&site.settings.instance_id).await;
+        if answer.as_ref().is_err_and(|error| !error.passes() && error.trouble != Trouble::Race) {
+            *started = before;
+        }
+        match answer {
+            Ok(()) => return Ok(true),
             Err(error) => match error.trouble {
                 Trouble::Capacity => capacity_pause(site, tries).await?,
                 Trouble::Quota => {
@@ -102,12 +115,12 @@ async fn start<P: Ports>(site: &Site<'_, P>, started: &mut bool, tries: &mut Pac
                     ));
                 }
                 // The state changed between look and start: look again.
-                Trouble::Race => return Ok(()),
-                _ if error.passes() => {
-                    if tries.pause(site.interrupt).await == Pause::Late {
-                        return Err(error.into());
-                    }
-                }
+                Trouble::Race => return Ok(false),
+                _ if error.passes() => match tries.pause(site.interrupt).await {
+                    Pause::Over => return Ok(false),
+                    Pause::Interrupted => return Err(interrupted()),
+                    Pause::Late => return Err(error.into()),
+                },
                 _ => return Err(error.into()),
             },
         }

@@ -2,13 +2,16 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::pace::{Pace, Pause};
+use super::{
+    pace::{Pace, Pause},
+    send,
+};
 use crate::{
     cloud::{CloudError, CommandId, Invocation, Progress, Trouble},
     failure::Failure,
     interrupt::{self, Interrupt},
     report::duration,
-    script::{Action, HostReport, MARKER, parse_report, script},
+    script::{Action, Expect, HostReport, MARKER, Script, parse_report, script},
     site::{Ports, Site},
 };
 
@@ -65,28 +68,34 @@ pub(super) async fn run_with<P: Ports>(
     limit_seconds: u32,
 ) -> Result<HostReport, NoReport> {
     let script = script(action, &site.settings.host());
+    run_script(site, interrupt, what, &script, limit_seconds, only_looks(action)).await
+}
+
+/// The same for an action that was planned on what the host was then.
+pub(super) async fn run_expecting<P: Ports>(
+    site: &Site<'_, P>,
+    what: &str,
+    action: &Action,
+    expect: Expect,
+    limit_seconds: u32,
+) -> Result<HostReport, NoReport> {
+    let script = script(action, &site.settings.host()).expecting(expect);
+    run_script(site, site.interrupt, what, &script, limit_seconds, only_looks(action)).await
+}
+
+async fn run_script<P: Ports>(
+    site: &Site<'_, P>,
+    interrupt: &Interrupt,
+    what: &str,
+    script: &Script,
+    limit_seconds: u32,
+    quiet: bool,
+) -> Result<HostReport, NoReport> {
     script.fits().map_err(|large| {
         NoReport::NotSent(Failure::usage(large.to_string(), "The SSM command has no more room; nothing was changed."))
     })?;
-    let name = name(site, what);
-    let mut pace = Pace::new(60);
-    let id = loop {
-        if interrupt.came() {
-            return Err(NoReport::Interrupted { sent: false, ended: true });
-        }
-        match site.ports.send(&script, &name, limit_seconds).await {
-            Ok(id) => break id,
-            // The agent may be gone for a moment, after a start above all.
-            Err(error) if error.passes() || matches!(error.trouble, Trouble::Offline) => {
-                site.report.progress(&format!("{what}: AWS does not take the command yet"), &error.code);
-                if pace.pause(interrupt).await == Pause::Late {
-                    return Err(NoReport::NotSent(error.into()));
-                }
-            }
-            Err(error) => return Err(NoReport::NotSent(error.into())),
-        }
-    };
-    follow(site, interrupt, Sent { what, id, limit_seconds, quiet: only_looks(action) }).await
+    let id = send::send(site, interrupt, what, script, &name(site, what), limit_seconds).await?;
+    follow(site, interrupt, Sent { what, id, limit_seconds, quiet }).await
 }
 
 /// A command that was sent.
@@ -99,7 +108,7 @@ struct Sent<'a> {
 }
 
 const fn only_looks(action: &Action) -> bool {
-    matches!(action, Action::Status | Action::Releases | Action::Doctor { .. } | Action::Logs { .. })
+    matches!(action, Action::Status | Action::Verify | Action::Releases | Action::Doctor { .. } | Action::Logs { .. })
 }
 
 /// Waits for a command that was sent.
@@ -140,7 +149,7 @@ async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, sent: Sent<
         }
         match pace.pause(interrupt).await {
             Pause::Over => {}
-            Pause::Interrupted => return Err(cancel(site, &id).await),
+            Pause::Interrupted => return cancel(site, &id).await,
             Pause::Late => {
                 let what = lost.map_or_else(
                     || format!("the command {} has not ended in {}", id.0, duration(pace.waited())),
@@ -187,8 +196,8 @@ fn ended(seen: &Invocation) -> Option<Result<HostReport, NoReport>> {
     }
 }
 
-/// Kills the command and waits until that is confirmed.
-async fn cancel<P: Ports>(site: &Site<'_, P>, id: &CommandId) -> NoReport {
+/// Kills the command and waits until that is confirmed. One that had ended by itself is reported as it ended.
+async fn cancel<P: Ports>(site: &Site<'_, P>, id: &CommandId) -> Result<HostReport, NoReport> {
     site.report.say("interrupted: the command on the host is being cancelled; wait a moment");
     let mut pace = Pace::new(60);
     // A second Ctrl-C ends the program itself, so this one is not listened to any more.
@@ -199,12 +208,16 @@ async fn cancel<P: Ports>(site: &Site<'_, P>, id: &CommandId) -> NoReport {
             asked = site.ports.cancel(id).await.is_ok();
         }
         if let Ok(seen) = site.ports.look(id).await
-            && !matches!(seen.progress, Progress::Waiting | Progress::Running | Progress::Cancelling)
+            && let Some(end) = ended(&seen)
         {
-            return NoReport::Interrupted { sent: true, ended: true };
+            if let (Progress::Ended(_), Ok(report)) = (&seen.progress, end) {
+                site.report.say("the command had ended before it could be cancelled; this is how:");
+                return Ok(report);
+            }
+            return Err(NoReport::Interrupted { sent: true, ended: true });
         }
         if pace.pause(&quiet).await == Pause::Late {
-            return NoReport::Interrupted { sent: true, ended: false };
+            return Err(NoReport::Interrupted { sent: true, ended: false });
         }
     }
 }

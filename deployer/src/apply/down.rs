@@ -1,20 +1,30 @@
 //! Stopping the services in good order, then the box.
 
-use super::{Applied, after, boot, command::LOOK_SECONDS};
+use super::{
+    Applied, after, boot,
+    command::{self, LOOK_SECONDS, NoReport},
+};
 use crate::{
     cloud::{Agent, State},
     exit::Exit,
     failure::Failure,
-    script::Action,
+    script::{Action, Expect, HostReport},
     site::{Ports, Site},
 };
 
-/// Drains, stops the services, stops the box. Without `drain` the box is stopped whatever the host says.
+/// Drains, stops the services, stops the box. Without `drain` the box is stopped whatever becomes of the host's
+/// answer: a box that costs must not depend on Systems Manager.
 pub(super) async fn down<P: Ports>(site: &Site<'_, P>, drain: bool) -> Result<Applied, Failure> {
     let instance = boot::look(site).await?;
     let mut report = None;
     if instance.state == State::Running {
-        report = services(site, &instance.id, drain).await?;
+        let done = if drain { drained(site, &instance.id).await.map(Some) } else { at_once(site, &instance.id).await };
+        // Who is at work there must not lose the box under it, unless that is said.
+        report = done.map_err(|failure| Failure {
+            what: format!("{} The box still runs.", failure.what),
+            next: format!("{} deployer down --now stops it without draining.", failure.next),
+            ..failure
+        })?;
     }
     if instance.state != State::Stopped {
         site.report.step("stopping the box");
@@ -23,33 +33,49 @@ pub(super) async fn down<P: Ports>(site: &Site<'_, P>, drain: bool) -> Result<Ap
     Ok(Applied { report, url: None })
 }
 
-async fn services<P: Ports>(
-    site: &Site<'_, P>,
-    id: &str,
-    drain: bool,
-) -> Result<Option<crate::script::HostReport>, Failure> {
-    let online = site.ports.agent(id).await? == Agent::Online;
-    if !online {
-        if drain {
-            return Err(Failure::unchanged(
-                "the box runs, but its SSM agent does not answer, so running work cannot be drained; it was not stopped",
-                "deployer down --now stops it without draining.",
-            ));
-        }
-        return Ok(None);
+fn limit<P>(site: &Site<'_, P>) -> u32 {
+    LOOK_SECONDS.saturating_add(site.settings.wait.drain_seconds.saturating_mul(2))
+}
+
+async fn drained<P: Ports>(site: &Site<'_, P>, id: &str) -> Result<HostReport, Failure> {
+    if site.ports.agent(id).await? != Agent::Online {
+        return Err(Failure::unchanged(
+            "the box runs, but its SSM agent does not answer, so running work cannot be drained; it was not stopped.",
+            "Run deployer doctor.",
+        ));
     }
-    site.report.step(if drain { "draining running work and stopping the services" } else { "stopping the services" });
-    let limit = LOOK_SECONDS + 2 * site.settings.wait.drain_seconds;
-    match after::run(site, "down", &Action::Down { drain }, limit).await {
-        Ok(report) => Ok(Some(report)),
-        // Who is at work there must not lose the box under it, unless that is said.
-        Err(failure) if drain || matches!(failure.exit, Exit::Interrupted | Exit::Locked) => Err(Failure {
-            what: format!("{} The box still runs.", failure.what),
-            next: format!("{} deployer down --now stops it without draining.", failure.next),
-            ..failure
-        }),
-        Err(failure) => {
-            site.report.warn(&format!("{} The box is stopped all the same.", failure.what));
+    site.report.step("draining running work and stopping the services");
+    after::run(site, "down", &Action::Down { drain: true }, Expect::Anything, limit(site)).await
+}
+
+async fn at_once<P: Ports>(site: &Site<'_, P>, id: &str) -> Result<Option<HostReport>, Failure> {
+    let unseen = |why: &str| {
+        site.report.warn(&format!("the services could not be stopped first: {why}. The box is stopped all the same."));
+    };
+    match site.ports.agent(id).await {
+        Ok(Agent::Online) => {}
+        Ok(_) => return Ok(None),
+        Err(error) => {
+            unseen(&error.to_string());
+            return Ok(None);
+        }
+    }
+    site.report.step("stopping the services");
+    match command::run(site, "down", &Action::Down { drain: false }, limit(site)).await {
+        Ok(report) => match after::judged(site, report) {
+            Ok(report) => Ok(Some(report)),
+            Err(failure) if failure.exit == Exit::Locked => Err(failure),
+            Err(failure) => {
+                unseen(failure.what.trim_end_matches('.'));
+                Ok(None)
+            }
+        },
+        Err(NoReport::Interrupted { .. }) => Err(Failure::interrupted(
+            "interrupted; the services may be stopped, or on their way to it.",
+            "Run it again when it fits.",
+        )),
+        Err(none) => {
+            unseen(Failure::from(none).what.trim_end_matches('.'));
             Ok(None)
         }
     }

@@ -8,6 +8,7 @@ mod down;
 pub mod lock;
 pub mod observe;
 mod pace;
+mod send;
 mod unlock;
 mod up;
 
@@ -17,7 +18,7 @@ use crate::{
     approval::ApprovedPlan,
     failure::Failure,
     plan::Work,
-    script::{Action, Autostop, HostReport},
+    script::{Action, Autostop, Deploy, Expect, HostReport},
     site::{Ports, Site},
 };
 
@@ -43,30 +44,41 @@ pub struct Applied {
 
 /// Applies an approved plan under the lock.
 pub async fn apply<P: Ports>(site: &Site<'_, P>, plan: &ApprovedPlan, stop: StopOnFailure) -> Result<Applied, Failure> {
-    if let Work::Unlock = plan.work() {
-        return unlock::unlock(site).await;
-    }
+    let work = match plan.work() {
+        // It takes the lock from somebody, and does not hold it.
+        Work::Unlock { holder } => return unlock::unlock(site, holder.as_ref()).await,
+        Work::Up { deploy, expect } => Locked::Up(deploy, *expect, stop),
+        Work::Rollback { to, expect } => Locked::Serve("rollback", Action::Rollback { to: *to }, *expect),
+        Work::Restart { service, expect } => Locked::Serve("restart", Action::Restart { service: *service }, *expect),
+        Work::Down { drain } => Locked::Down { drain: *drain },
+        Work::Autostop(autostop) => Locked::Autostop(*autostop),
+    };
     let lock = lock::Lock::take(site, plan.work().name()).await?;
-    let done = work(site, plan.work(), stop).await;
+    let done = locked(site, work).await;
     lock.release(site).await;
     done
 }
 
-async fn work<P: Ports>(site: &Site<'_, P>, work: &Work, stop: StopOnFailure) -> Result<Applied, Failure> {
-    let settings = &site.settings;
-    let long = settings.wait.deploy_seconds;
+/// What is done under the lock.
+enum Locked<'a> {
+    Up(&'a Deploy, Expect, StopOnFailure),
+    Serve(&'static str, Action, Expect),
+    Down { drain: bool },
+    Autostop(Autostop),
+}
+
+async fn locked<P: Ports>(site: &Site<'_, P>, work: Locked<'_>) -> Result<Applied, Failure> {
     match work {
-        Work::Up(deploy) => up::up(site, deploy, stop).await,
-        Work::Rollback { to } => up::serve(site, "rollback", &Action::Rollback { to: *to }).await,
-        Work::Restart { service } => up::serve(site, "restart", &Action::Restart { service: *service }).await,
-        Work::Down { drain } => down::down(site, *drain).await,
-        Work::Autostop(autostop) => autostop_set(site, *autostop, long).await,
-        Work::Unlock => unlock::unlock(site).await,
+        Locked::Up(deploy, expect, stop) => up::up(site, deploy, expect, stop).await,
+        Locked::Serve(what, action, expect) => up::serve(site, what, &action, expect).await,
+        Locked::Down { drain } => down::down(site, drain).await,
+        Locked::Autostop(autostop) => autostop_set(site, autostop).await,
     }
 }
 
-async fn autostop_set<P: Ports>(site: &Site<'_, P>, autostop: Autostop, long: u32) -> Result<Applied, Failure> {
-    let report = after::run(site, "autostop", &Action::Autostop(autostop), command::LOOK_SECONDS.min(long)).await?;
+async fn autostop_set<P: Ports>(site: &Site<'_, P>, autostop: Autostop) -> Result<Applied, Failure> {
+    let limit = command::LOOK_SECONDS.min(site.settings.wait.deploy_seconds);
+    let report = after::run(site, "autostop", &Action::Autostop(autostop), Expect::Anything, limit).await?;
     Ok(Applied { report: Some(report), url: None })
 }
 

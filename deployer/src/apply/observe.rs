@@ -10,7 +10,10 @@ use crate::{
     interrupt::Interrupt,
     ledger::Last,
     plan::{Known, Now, Serving},
-    script::{Action, HostReport, Images, facts::Status},
+    script::{
+        Action, HostReport, Images,
+        facts::{Container, Status},
+    },
     site::{Ports, Site},
 };
 
@@ -82,24 +85,24 @@ fn serving(release: u32, images: &Images, status: &Status) -> Serving {
         images: images.clone(),
         hash: status.config_hash.clone(),
         healthy: healthy(status),
+        model_healthy: status.containers.iter().any(|one| one.service == "vllm" && is_healthy(one)),
         half_done: status.half_done,
     }
 }
 
-/// Both containers run and are healthy, and the gateway says that it is ready.
+/// All containers of the release run and are healthy, and the gateway says that it is ready.
 #[must_use]
 pub fn healthy(status: &Status) -> bool {
-    let both = status.containers.iter().filter(|one| one.state == "running" && one.health == "healthy").count() == 2;
-    both && gateway_says(status, "ready").as_bool() == Some(true)
+    let all = status.containers.len() >= 2 && status.containers.iter().all(is_healthy);
+    all && gateway_says(status, "ready").as_bool() == Some(true)
+}
+
+fn is_healthy(container: &Container) -> bool {
+    container.state == "running" && container.health == "healthy"
 }
 
 /// A value of what the gateway says of itself; null where it does not answer.
 #[must_use]
 pub fn gateway_says(status: &Status, name: &str) -> serde_json::Value {
-    // The host hands on what the gateway printed as a text, so that nothing odd in it can break the report.
-    let said = match &status.gateway {
-        serde_json::Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
-        other => other.clone(),
-    };
-    said.get(name).cloned().unwrap_or_default()
+    status.gateway.get(name).cloned().unwrap_or_default()
 }

@@ -1,164 +1,26 @@
 //! Applying against a fake world that fails at every call in turn. What must hold whatever fails: the lock is given
 //! back or it is said, nothing counts as done that is not, and a box that was started in vain is stopped or named.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::BTreeMap,
-    path::PathBuf,
-};
+mod world;
 
-use super::{Applied, StopOnFailure, apply};
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use self::world::{World, image};
+use super::{Applied, StopOnFailure, apply, lock::LockHolder, observe};
 use crate::{
     approval::ApprovedPlan,
-    cloud::{
-        Agent, Checks, Cloud, CloudError, CommandId, Host, Identity, Ingress, Instance, Invocation, Progress, State,
-        Trouble,
-    },
+    cloud::{Progress, Trouble},
     config::{Settings, Written, parse, resolve},
     exit::Exit,
     failure::Failure,
     interrupt,
     plan::Work,
     report::Report,
-    script::{ComposeEnv, Deploy, ImageDigest, ImageWanted, MARKER, Script},
-    secret::Secret,
+    script::{ComposeEnv, Deploy, Expect, ImageDigest, ImageWanted},
     site::Site,
 };
-
-/// A box, a host and an account in memory.
-#[derive(Default)]
-struct World {
-    running: Cell<bool>,
-    parameters: RefCell<BTreeMap<String, String>>,
-    /// The outcome of every script that changes something.
-    outcome: RefCell<String>,
-    scripts: RefCell<Vec<String>>,
-    calls: RefCell<Vec<&'static str>>,
-    /// The number of the call that fails, and how; `None`: none.
-    fails: Option<(usize, Trouble)>,
-}
-
-impl World {
-    fn call(&self, name: &'static str) -> Result<(), CloudError> {
-        self.calls.borrow_mut().push(name);
-        match self.fails {
-            Some((n, trouble)) if n == self.calls.borrow().len() => {
-                Err(CloudError { trouble, operation: name, code: "Injected".to_owned(), message: String::new() })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn lock(&self) -> bool {
-        self.parameters.borrow().contains_key("/extraction-gateway/lock")
-    }
-}
-
-impl Cloud for &World {
-    async fn identity(&self) -> Result<Identity, CloudError> {
-        self.call("identity").map(|()| Identity { account: String::new(), arn: String::new() })
-    }
-
-    async fn instance(&self, id: &str) -> Result<Instance, CloudError> {
-        self.call("instance")?;
-        Ok(Instance {
-            id: id.to_owned(),
-            state: if self.running.get() { State::Running } else { State::Stopped },
-            reason: None,
-            kind: "g6.2xlarge".to_owned(),
-            zone: "us-east-1a".to_owned(),
-            address: self.running.get().then(|| "203.0.113.7".to_owned()),
-            elastic: false,
-            launched: None,
-            profile: None,
-            groups: Vec::new(),
-        })
-    }
-
-    async fn checks(&self, _: &str) -> Result<Checks, CloudError> {
-        self.call("checks").map(|()| Checks::Passed)
-    }
-
-    async fn start(&self, _: &str) -> Result<(), CloudError> {
-        self.call("start").map(|()| self.running.set(true))
-    }
-
-    async fn stop(&self, _: &str) -> Result<(), CloudError> {
-        self.call("stop").map(|()| self.running.set(false))
-    }
-
-    async fn agent(&self, _: &str) -> Result<Agent, CloudError> {
-        self.call("agent").map(|()| Agent::Online)
-    }
-
-    async fn ingress(&self, _: &[String]) -> Result<Vec<Ingress>, CloudError> {
-        self.call("ingress").map(|()| Vec::new())
-    }
-
-    async fn parameter(&self, name: &str) -> Result<Option<String>, CloudError> {
-        self.call("parameter").map(|()| self.parameters.borrow().get(name).cloned())
-    }
-
-    async fn put_parameter(&self, name: &str, value: &str) -> Result<(), CloudError> {
-        self.call("put_parameter")?;
-        self.parameters.borrow_mut().insert(name.to_owned(), value.to_owned());
-        Ok(())
-    }
-
-    async fn put_new_parameter(&self, name: &str, value: &str) -> Result<bool, CloudError> {
-        self.call("put_new_parameter")?;
-        let free = !self.parameters.borrow().contains_key(name);
-        if free {
-            self.parameters.borrow_mut().insert(name.to_owned(), value.to_owned());
-        }
-        Ok(free)
-    }
-
-    async fn delete_parameter(&self, name: &str) -> Result<(), CloudError> {
-        self.call("delete_parameter")?;
-        self.parameters.borrow_mut().remove(name);
-        Ok(())
-    }
-
-    async fn has_secret(&self, _: &str) -> Result<bool, CloudError> {
-        self.call("has_secret").map(|()| true)
-    }
-
-    async fn create_secret(&self, _: &str, _: &Secret) -> Result<(), CloudError> {
-        self.call("create_secret")
-    }
-
-    async fn replace_secret(&self, _: &str, _: &Secret) -> Result<(), CloudError> {
-        self.call("replace_secret")
-    }
-}
-
-impl Host for &World {
-    async fn send(&self, script: &Script, _: &str, _: u32) -> Result<CommandId, CloudError> {
-        self.call("send")?;
-        self.scripts.borrow_mut().push(script.text());
-        Ok(CommandId(self.scripts.borrow().len().to_string()))
-    }
-
-    async fn look(&self, id: &CommandId) -> Result<Invocation, CloudError> {
-        self.call("look")?;
-        let number: usize = id.0.parse().unwrap();
-        let looks = self.scripts.borrow()[number - 1].contains("readonly ACTION='status'");
-        let outcome = if looks { "done".to_owned() } else { self.outcome.borrow().clone() };
-        let facts = r#"{"containers":[{"service":"gateway","state":"running","health":"healthy"},{"service":"vllm","state":"running","health":"healthy"}],"gateway":{"ready":true}}"#;
-        Ok(Invocation {
-            progress: Progress::Ended(0),
-            stdout: format!(
-                "{MARKER}{{\"outcome\":\"{outcome}\",\"action\":\"x\",\"message\":\"said.\",\"release\":2,\"facts\":{facts}}}\n"
-            ),
-            stderr: String::new(),
-        })
-    }
-
-    async fn cancel(&self, _: &CommandId) -> Result<(), CloudError> {
-        self.call("cancel")
-    }
-}
 
 const CONFIG: &str =
     "region = \"us-east-1\"\n[box]\ninstance_id = \"i-0123456789abcdef0\"\n[images]\nregistry = \"r.example\"\n";
@@ -169,33 +31,42 @@ async fn settings() -> Settings {
     resolve(&written, &&world, "ada@laptop".to_owned()).await.unwrap()
 }
 
+fn up(config_hash: &str, expect: Expect) -> Work {
+    let image = |name: &str| ImageWanted::Digest(ImageDigest::parse(&image(name)).unwrap());
+    let deploy = Box::new(Deploy {
+        gateway: image("gateway"),
+        vllm: image("vllm"),
+        files: Vec::new(),
+        env: ComposeEnv::default(),
+        commit: "c".to_owned(),
+        config_hash: config_hash.to_owned(),
+        restart_vllm: false,
+    });
+    Work::Up { deploy, expect }
+}
+
 fn work(name: &str) -> Work {
-    let image =
-        |name: &str| ImageWanted::Digest(ImageDigest::parse(&format!("r.example/{name}@sha256:{:064x}", 1)).unwrap());
     match name {
-        "up" => Work::Up(Box::new(Deploy {
-            gateway: image("gateway"),
-            vllm: image("vllm"),
-            files: Vec::new(),
-            env: ComposeEnv::default(),
-            commit: "c".to_owned(),
-            config_hash: "h".to_owned(),
-            restart_vllm: false,
-        })),
-        "rollback" => Work::Rollback { to: None },
-        "restart" => Work::Restart { service: None },
+        "up" => up("h", Expect::Anything),
+        "rollback" => Work::Rollback { to: None, expect: Expect::Release(3) },
+        "restart" => Work::Restart { service: None, expect: Expect::Release(2) },
         "down" => Work::Down { drain: true },
         "down now" => Work::Down { drain: false },
-        _ => Work::Unlock,
+        _ => panic!("no work {name}"),
     }
 }
 
 async fn run(world: &World, name: &str) -> Result<Applied, Failure> {
+    run_work(world, work(name)).await
+}
+
+async fn run_work(world: &World, work: Work) -> Result<Applied, Failure> {
     let report = Report::new(true);
-    let (_end, interrupt) = interrupt::channel();
+    let (end, interrupt) = interrupt::channel();
+    *world.interrupter.borrow_mut() = Some(end);
     let written = Written { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
     let site = Site { written, settings: settings().await, ports: world, report: &report, interrupt: &interrupt };
-    apply(&site, &ApprovedPlan::in_a_test(work(name)), StopOnFailure::Yes).await
+    apply(&site, &ApprovedPlan::in_a_test(work), StopOnFailure::Yes).await
 }
 
 fn world(name: &str, outcome: &str) -> World {
@@ -238,11 +109,19 @@ async fn whatever_call_fails_the_lock_is_given_back_and_nothing_is_done_that_is_
         run(&well, name).await.unwrap();
         let calls = well.calls.borrow().clone();
         assert!(calls.len() > 8, "{calls:?}");
-        for trouble in [Trouble::Denied, Trouble::Other, Trouble::Network, Trouble::Throttled, Trouble::Credentials] {
+        let refusals = [Trouble::Denied, Trouble::Other, Trouble::Network, Trouble::Throttled, Trouble::Credentials];
+        let all = refusals.map(|trouble| (trouble, false)).into_iter().chain([(Trouble::Network, true)]);
+        for (trouble, heard) in all {
             for (index, call) in calls.iter().enumerate() {
-                let world = World { fails: Some((index + 1, trouble)), ..world(name, "done") };
+                let world = World { fails: Some((index + 1, trouble)), heard, ..world(name, "done") };
                 let result = run(&world, name).await;
-                let at = format!("{name}: call {} ({call}) fails with {trouble:?}", index + 1);
+                let at = format!("{name}: call {} ({call}) fails with {trouble:?}, heard: {heard}", index + 1);
+                for action in ["deploy", "rollback", "restart", "down"] {
+                    assert!(world.sent(action) <= 1, "{at}: {action} was sent twice");
+                }
+                if matches!(*call, "look" | "send") && matches!(trouble, Trouble::Network | Trouble::Throttled) {
+                    assert!(result.is_ok(), "{at}: a lost answer is no failed script: {result:?}");
+                }
                 // The last two calls give the lock back: what cannot be given back stays, and is said.
                 assert!(!world.lock() || index + 2 >= calls.len(), "{at}: the lock is left");
                 match result {
@@ -273,4 +152,178 @@ async fn a_lock_of_somebody_else_stops_everything() {
         assert!(failure.what.contains("bob@desk (up, for "), "{failure}");
         assert!(world.scripts.borrow().is_empty() && world.lock(), "{name}");
     }
+}
+
+/// For what looks at a world without changing it.
+macro_rules! site {
+    ($world:expr, $site:ident) => {
+        let report = Report::new(true);
+        let (_end, interrupt) = interrupt::channel();
+        let written = Written { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
+        let $site = Site { written, settings: settings().await, ports: $world, report: &report, interrupt: &interrupt };
+    };
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_host_of_these_tests_is_understood() {
+    let world = world("restart", "done");
+    site!(&world, site);
+    let (report, status) = observe::ask(&site).await.unwrap();
+    assert_eq!(report.release, Some(2));
+    assert!(observe::healthy(&status));
+}
+
+/// A script that was killed: what is said of it, and how it ends, by what is on the host then.
+#[tokio::test(start_paused = true)]
+async fn without_a_report_the_host_says_what_became_of_it() {
+    let not_ready = json!({"gateway": "{\"ready\": false}"});
+    let cut_off = json!({"half_done": true});
+    let nothing = Value::Null;
+    for (odd, verify, hash, expect, exit, words) in [
+        // It was done, and only its report is lost.
+        (&nothing, "done", "h", Expect::Release(1), None, ""),
+        (&nothing, "done", "other", Expect::Release(2), Some(Exit::FailedUnchanged), "still serves: release 2"),
+        (&nothing, "done", "h", Expect::Release(2), Some(Exit::FailedUnchanged), "release 2 serves and was verified"),
+        (&nothing, "failed_unchanged", "h", Expect::Release(1), Some(Exit::NeedsAPerson), "could not be verified"),
+        (
+            &cut_off,
+            "done",
+            "h",
+            Expect::Release(1),
+            Some(Exit::NeedsAPerson),
+            "release 2 is current and serves for now, and was",
+        ),
+        (&cut_off, "failed_unchanged", "h", Expect::Release(1), Some(Exit::NeedsAPerson), "verified: said."),
+        (&not_ready, "done", "h", Expect::Release(1), Some(Exit::NeedsAPerson), "Nothing serves on the host"),
+    ] {
+        let mut world = world("restart", "");
+        world.odd = odd.clone();
+        world.verify.set(verify);
+        let end = run_work(&world, up(hash, expect)).await;
+        let at = format!("{odd} {verify} {hash} {expect:?}: {end:?}");
+        assert_eq!(end.as_ref().err().map(|failure| failure.exit), exit, "{at}");
+        assert!(end.err().is_none_or(|failure| failure.what.contains(words)), "{at}");
+        assert!(!world.lock(), "{at}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ctrl_c_ends_the_command_and_says_what_serves() {
+    for (ends, expect, exit, words) in [
+        (Progress::Cancelled, Expect::Release(2), Some(Exit::Interrupted), "release 2 serves and was verified"),
+        (Progress::Cancelled, Expect::Release(1), Some(Exit::Interrupted), "release 2 is what was wanted"),
+        // It had ended by itself: its report counts.
+        (Progress::Ended(0), Expect::Release(1), None, ""),
+        (Progress::Running, Expect::Release(1), Some(Exit::Interrupted), "has not confirmed"),
+    ] {
+        let world = World { ends: Some(ends.clone()), ctrl_c: Some("look"), ..world("restart", "done") };
+        let end = run_work(&world, up("h", expect)).await;
+        assert_eq!(end.as_ref().err().map(|failure| failure.exit), exit, "{ends:?}: {end:?}");
+        assert!(end.err().is_none_or(|failure| failure.what.contains(words)), "{ends:?}: {words}");
+        assert!(!world.lock() && world.sent("deploy") == 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_stays_lost_is_never_said_to_be_nothing() {
+    // The command is heard or not, and AWS cannot be asked which: nobody knows what it does.
+    for ctrl_c in [None, Some("find")] {
+        let world = World { away: &["send", "find"], heard: true, ctrl_c, ..world("restart", "done") };
+        let failure = run(&world, "restart").await.unwrap_err();
+        let exit = if ctrl_c.is_some() { Exit::Interrupted } else { Exit::NeedsAPerson };
+        assert_eq!(failure.exit, exit, "{failure:?}");
+        assert!(!failure.what.contains("nothing was changed") && !failure.what.contains("before the host was asked"));
+        assert_eq!(world.sent("restart"), 1, "{failure:?}");
+    }
+    // It shows up once AWS can be asked: Ctrl-C has it cancelled.
+    let away = World {
+        fails: Some((2, Trouble::Network)),
+        heard: true,
+        ends: Some(Progress::Cancelled),
+        ctrl_c: Some("find"),
+        ..world("restart", "done")
+    };
+    let failure = run(&away, "restart").await.unwrap_err();
+    assert!(failure.exit == Exit::Interrupted && failure.what.contains("was killed"), "{failure:?}");
+    assert!(away.calls.borrow().contains(&"cancel"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_done_stays_done_where_the_rest_cannot_be_looked_up() {
+    for what in ["rollback", "restart"] {
+        let world = World { away: &["instance"], ..world(what, "done") };
+        let applied = run(&world, what).await.unwrap();
+        assert!(applied.report.is_some() && applied.url.is_none());
+        let last = world.parameters.borrow()["/extraction-gateway/last"].clone();
+        assert!(last.contains("\"config_hash\":\"h\""), "{last}");
+        let world = World { odd: json!({"containers": 1}), ..self::world(what, "done") };
+        run(&world, what).await.unwrap();
+        let last = world.parameters.borrow()["/extraction-gateway/last"].clone();
+        assert!(!last.contains("config_hash") && last.contains(&image("gateway")), "{last}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn down_now_does_not_depend_on_systems_manager() {
+    for away in [&["agent"][..], &["send", "find"], &["look"]] {
+        let world = World { away, ..world("down now", "done") };
+        run(&world, "down now").await.unwrap();
+        assert!(!world.running.get(), "{away:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unlock_takes_the_lock_from_whom_it_was_approved_for_and_no_other() {
+    let holder = |operator: &str| LockHolder {
+        operator: operator.to_owned(),
+        action: "up".to_owned(),
+        since: 1,
+        run: "1".to_owned(),
+    };
+    let put = |world: &World, operator| {
+        let text = serde_json::to_string(&holder(operator)).unwrap();
+        world.parameters.borrow_mut().insert("/extraction-gateway/lock".to_owned(), text);
+    };
+    for (approved, held, outcome, away, exit) in [
+        (Some("bob"), Some("bob"), "done", &[][..], None),
+        (Some("bob"), None, "done", &[], None),
+        (None, None, "done", &[], None),
+        (Some("bob"), Some("eve"), "done", &[], Some(Exit::Locked)),
+        (None, Some("eve"), "done", &[], Some(Exit::Locked)),
+        (Some("bob"), Some("bob"), "locked", &[], Some(Exit::Locked)),
+        // A host with another trouble needs the next `up`, and that needs the lock.
+        (Some("bob"), Some("bob"), "failed_unchanged", &[], None),
+        (Some("bob"), Some("bob"), "", &[], None),
+        (Some("bob"), Some("bob"), "done", &["agent"], None),
+        (Some("bob"), Some("bob"), "done", &["send"], None),
+    ] {
+        let world = World { away, ..world("unlock", outcome) };
+        if let Some(held) = held {
+            put(&world, held);
+        }
+        let end = run_work(&world, Work::Unlock { holder: approved.map(holder) }).await;
+        let at = format!("{approved:?} {held:?} {outcome} {away:?}: {end:?}");
+        assert_eq!(end.as_ref().err().map(|failure| failure.exit), exit, "{at}");
+        assert_eq!(world.lock(), exit.is_some(), "{at}");
+        if held == Some("eve") {
+            assert!(end.unwrap_err().what.contains("eve (up, for "), "says who");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_whose_answer_was_lost_is_a_start() {
+    // The box runs by then; the agent never answers: what was started in vain is stopped again.
+    let world = World { fails: Some((3, Trouble::Network)), heard: true, away: &["agent"], ..world("up", "done") };
+    let failure = run(&world, "up").await.unwrap_err();
+    assert_eq!(world.calls.borrow()[2], "start");
+    assert!(failure.what.contains("The box was stopped again.") && !world.running.get(), "{failure:?}");
+}
+
+/// AWS that says again and again that the state is changing, while nothing changes.
+#[tokio::test(start_paused = true)]
+async fn a_start_that_never_fits_the_state_is_given_up() {
+    let world = World { always: Some(("start", Trouble::Race)), ..world("up", "done") };
+    let failure = run(&world, "up").await.unwrap_err();
+    assert!(failure.what.contains("does not get on") && !world.lock(), "{failure:?}");
 }

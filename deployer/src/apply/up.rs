@@ -1,51 +1,85 @@
 //! `up`, and the other actions at whose end something serves.
 
-use super::{Applied, StopOnFailure, after, boot};
+use std::time::Duration;
+
+use super::{Applied, StopOnFailure, after, boot, observe};
 use crate::{
     exit::Exit,
     failure::Failure,
+    interrupt::{self, Interrupt},
     ledger::Last,
-    report::money,
-    script::{Action, Deploy, HostReport},
+    report::{duration, money},
+    script::{Action, Deploy, Expect, HostReport},
     site::{Ports, Site},
 };
 
+/// How long a person is waited for while the lock is held and the box costs.
+const ANSWER: Duration = Duration::from_mins(5);
+
 /// Starts the box where needed and deploys.
-pub(super) async fn up<P: Ports>(site: &Site<'_, P>, deploy: &Deploy, stop: StopOnFailure) -> Result<Applied, Failure> {
+pub(super) async fn up<P: Ports>(
+    site: &Site<'_, P>,
+    deploy: &Deploy,
+    expect: Expect,
+    stop: StopOnFailure,
+) -> Result<Applied, Failure> {
     let mut started = false;
-    let done = deployed(site, deploy, &mut started).await;
+    let done = deployed(site, deploy, expect, &mut started).await;
     match done {
         Err(failure) if started && failure.exit != Exit::RolledBack => Err(started_in_vain(site, failure, stop).await),
         done => done,
     }
 }
 
-async fn deployed<P: Ports>(site: &Site<'_, P>, deploy: &Deploy, started: &mut bool) -> Result<Applied, Failure> {
+async fn deployed<P: Ports>(
+    site: &Site<'_, P>,
+    deploy: &Deploy,
+    expect: Expect,
+    started: &mut bool,
+) -> Result<Applied, Failure> {
     let instance = boot::boot(site, started).await?;
     site.report.step("deploying");
     let action = Action::Deploy(Box::new(deploy.clone()));
-    let report = after::run(site, "deploy", &action, site.settings.wait.deploy_seconds).await?;
-    recorded(site, report, &deploy.config_hash, instance.address.as_deref()).await
+    let report = after::run(site, "deploy", &action, expect, site.settings.wait.deploy_seconds).await?;
+    Ok(recorded(site, report, Some(&deploy.config_hash), instance.address.as_deref()).await)
 }
 
 async fn recorded<P: Ports>(
     site: &Site<'_, P>,
     report: HostReport,
-    config_hash: &str,
+    config_hash: Option<&str>,
     address: Option<&str>,
-) -> Result<Applied, Failure> {
+) -> Applied {
     Last::write(site, &report, config_hash, address).await;
-    Ok(Applied { url: address.map(|address| site.settings.url(address)), report: Some(report) })
+    Applied { url: address.map(|address| site.settings.url(address)), report: Some(report) }
 }
 
 /// Rolls back or restarts on a box that runs.
-pub(super) async fn serve<P: Ports>(site: &Site<'_, P>, what: &str, action: &Action) -> Result<Applied, Failure> {
+pub(super) async fn serve<P: Ports>(
+    site: &Site<'_, P>,
+    what: &str,
+    action: &Action,
+    expect: Expect,
+) -> Result<Applied, Failure> {
     site.report.step(what);
-    let report = after::run(site, what, action, site.settings.wait.deploy_seconds).await?;
+    let report = after::run(site, what, action, expect, site.settings.wait.deploy_seconds).await?;
+    // It is done: what cannot be seen or recorded from here on is only worth a warning. A Ctrl-C that came too late
+    // must not hide it either.
+    let (_end, quiet) = interrupt::channel();
     // The configuration of that release is known to the host alone.
-    let hash = super::observe::ask(site).await.map(|(_, status)| status.config_hash).unwrap_or_default();
-    let instance = boot::look(site).await?;
-    recorded(site, report, &hash, instance.address.as_deref()).await
+    let status = observe::ask_with(site, &quiet).await;
+    let hash = status.as_ref().map(|(_, status)| status.config_hash.as_str());
+    if let Err(failure) = &status {
+        site.report.warn(&format!("the configuration of what serves could not be looked up: {}", failure.what));
+    }
+    let address = match boot::look_with(site, &quiet).await {
+        Ok(instance) => instance.address,
+        Err(failure) => {
+            site.report.warn(&format!("the address of the box could not be looked up: {}", failure.what));
+            None
+        }
+    };
+    Ok(recorded(site, report, hash.ok(), address.as_deref()).await)
 }
 
 /// The box was started for nothing and costs: stop it, or say so.
@@ -59,10 +93,11 @@ async fn started_in_vain<P: Ports>(site: &Site<'_, P>, failure: Failure, stop: S
         StopOnFailure::Ask => {
             site.report.say(&failure.what);
             let question = format!("This run started the box, which costs {price} an hour. Stop it again?");
-            tokio::select! {
-                answer = site.report.ask(&question) => answer,
-                () = site.interrupt.wait() => false,
+            let answer = answered(site.report.ask(&question), site.interrupt).await;
+            if answer.is_none() {
+                site.report.say(&format!("no answer in {}: the box is stopped", duration(ANSWER.as_secs())));
             }
+            answer.unwrap_or(true)
         }
     };
     if !yes {
@@ -70,7 +105,7 @@ async fn started_in_vain<P: Ports>(site: &Site<'_, P>, failure: Failure, stop: S
         return Failure { next, ..failure };
     }
     site.report.step("stopping the box, which this run had started");
-    let (_end, quiet) = crate::interrupt::channel();
+    let (_end, quiet) = interrupt::channel();
     match boot::stop_with(site, &quiet).await {
         Ok(()) => Failure { what: format!("{} The box was stopped again.", full_stop(&failure.what)), ..failure },
         Err(stop) => Failure {
@@ -82,6 +117,35 @@ async fn started_in_vain<P: Ports>(site: &Site<'_, P>, failure: Failure, stop: S
     }
 }
 
+/// A person's answer; Ctrl-C is a no. `None`: nobody is there.
+async fn answered(answer: impl Future<Output = bool>, interrupt: &Interrupt) -> Option<bool> {
+    tokio::select! {
+        answer = answer => Some(answer),
+        () = interrupt.wait() => Some(false),
+        () = tokio::time::sleep(ANSWER) => None,
+    }
+}
+
 fn full_stop(text: &str) -> String {
     format!("{}.", text.trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future, time::Duration};
+
+    use super::{ANSWER, answered};
+    use crate::interrupt;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_person_who_went_away_is_not_waited_for() {
+        let (interrupter, interrupt) = interrupt::channel();
+        assert_eq!(answered(future::ready(true), &interrupt).await, Some(true));
+        assert_eq!(answered(future::ready(false), &interrupt).await, Some(false));
+        let asked = tokio::time::Instant::now();
+        assert_eq!(answered(future::pending(), &interrupt).await, None);
+        assert!(asked.elapsed() >= ANSWER && asked.elapsed() < ANSWER + Duration::from_secs(1));
+        interrupter.interrupt();
+        assert_eq!(answered(future::pending(), &interrupt).await, Some(false));
+    }
 }

@@ -100,9 +100,16 @@ pub(super) async fn ingress(client: &Client, groups: &[String]) -> Result<Vec<In
             let networks = rule.ip_ranges().iter().filter_map(|range| range.cidr_ip());
             let networks = networks.chain(rule.ipv6_ranges().iter().filter_map(|range| range.cidr_ipv6()));
             let groups = rule.user_id_group_pairs().iter().filter_map(|group| group.group_id());
+            let lists = rule.prefix_list_ids().iter().filter_map(|list| list.prefix_list_id());
             networks
                 .chain(groups)
-                .map(|source| Ingress { from: rule.from_port(), to: rule.to_port(), source: source.to_owned() })
+                .chain(lists)
+                .map(|source| Ingress {
+                    from: rule.from_port(),
+                    to: rule.to_port(),
+                    protocol: rule.ip_protocol().unwrap_or_default().to_owned(),
+                    source: source.to_owned(),
+                })
                 .collect::<Vec<_>>()
         })
         .collect())

@@ -59,9 +59,8 @@ fn trouble(code: &str, status: Option<u16>) -> Trouble {
         | "InvalidClientTokenId"
         | "AuthFailure"
         | "UnrecognizedClientException"
-        | "InvalidSignatureException"
-        | "SignatureDoesNotMatch"
         | "MissingAuthenticationToken" => Trouble::Credentials,
+        "RequestTimeTooSkewed" | "SignatureDoesNotMatch" | "InvalidSignatureException" => Trouble::Clock,
         "InvalidInstanceID.NotFound"
         | "InvalidInstanceID.Malformed"
         | "ParameterNotFound"

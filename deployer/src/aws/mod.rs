@@ -38,6 +38,8 @@ pub(crate) struct Target {
     pub(crate) instance_id: String,
     pub(crate) document: String,
     pub(crate) delivery_seconds: u32,
+    /// Of the stack that the document is part of.
+    pub(crate) log_group: String,
 }
 
 impl Aws {
@@ -72,6 +74,7 @@ impl Aws {
             instance_id: settings.instance_id.clone(),
             document: settings.document.clone(),
             delivery_seconds: settings.wait.delivery_seconds,
+            log_group: format!("/extraction-gateway/{}", settings.name),
         };
         Self { target, ..self }
     }
@@ -140,6 +143,10 @@ impl Cloud for Aws {
 impl Host for Aws {
     async fn send(&self, script: &Script, name: &str, limit_seconds: u32) -> Result<CommandId, CloudError> {
         run_command::send(&self.ssm, &self.target, script, name, limit_seconds).await
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<CommandId>, CloudError> {
+        run_command::find(&self.ssm, &self.target, name).await
     }
 
     async fn look(&self, id: &CommandId) -> Result<Invocation, CloudError> {

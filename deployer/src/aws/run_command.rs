@@ -3,7 +3,7 @@
 use aws_sdk_ssm::{
     Client,
     config::{Builder, retry::RetryConfig},
-    types::{CommandInvocationStatus, InstanceInformationStringFilter, PingStatus},
+    types::{CloudWatchOutputConfig, CommandInvocationStatus, InstanceInformationStringFilter, PingStatus},
 };
 
 use super::{Target, error::cloud_error};
@@ -42,7 +42,7 @@ fn once() -> Builder {
     Builder::new().retry_config(RetryConfig::disabled())
 }
 
-/// Sends once. A call whose answer was lost may have been heard: it is looked for by its name before another.
+/// Sends once. A call whose answer was lost may have been heard: whoever calls looks for it with [`find`].
 pub(super) async fn send(
     client: &Client,
     target: &Target,
@@ -66,7 +66,14 @@ pub(super) async fn send(
         call = call
             .parameters("Values", vec![script.values()])
             .parameters("Program", vec![script.program()])
-            .parameters("ExecutionTimeout", vec![limit_seconds.to_string()]);
+            .parameters("ExecutionTimeout", vec![limit_seconds.to_string()])
+            // What the program says stays readable after Systems Manager has forgotten it. No secret is in it.
+            .cloud_watch_output_config(
+                CloudWatchOutputConfig::builder()
+                    .cloud_watch_log_group_name(&target.log_group)
+                    .cloud_watch_output_enabled(true)
+                    .build(),
+            );
     }
     match call.customize().config_override(once()).send().await {
         Ok(sent) => sent.command.and_then(|command| command.command_id).map(CommandId).ok_or_else(|| CloudError {
@@ -75,21 +82,18 @@ pub(super) async fn send(
             code: "no command id".to_owned(),
             message: String::new(),
         }),
-        Err(error) => {
-            let error = cloud_error(operation, &error);
-            if error.trouble != Trouble::Network {
-                return Err(error);
-            }
-            find(client, target, name).await?.ok_or(error)
-        }
+        Err(error) => Err(cloud_error(operation, &error)),
     }
 }
 
-async fn find(client: &Client, target: &Target, name: &str) -> Result<Option<CommandId>, CloudError> {
+/// Looks for a command by its name, among the newest.
+pub(super) async fn find(client: &Client, target: &Target, name: &str) -> Result<Option<CommandId>, CloudError> {
     let listed = client
         .list_commands()
         .instance_id(&target.instance_id)
         .max_results(25)
+        .customize()
+        .config_override(once())
         .send()
         .await
         .map_err(|error| cloud_error("ListCommands", &error))?;

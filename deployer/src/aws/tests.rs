@@ -51,6 +51,9 @@ async fn codes_of_a_start() {
         ("UnauthorizedOperation", Trouble::Denied),
         ("AuthFailure", Trouble::Credentials),
         ("RequestExpired", Trouble::Credentials),
+        ("RequestTimeTooSkewed", Trouble::Clock),
+        ("SignatureDoesNotMatch", Trouble::Clock),
+        ("InvalidSignatureException", Trouble::Clock),
         ("RequestLimitExceeded", Trouble::Throttled),
         ("Unsupported", Trouble::Other),
         ("SomethingOfTheFuture", Trouble::Other),
@@ -62,6 +65,7 @@ async fn codes_of_a_start() {
         assert_eq!((error.trouble, error.code.as_str()), (expected, code));
         assert_eq!(error.to_string(), format!("StartInstances failed: {code}: a sentence"));
         assert!(!error.hint().is_empty());
+        assert_eq!(error.hint().contains("clock"), expected == Trouble::Clock);
     }
     let rule = mock!(aws_sdk_ec2::Client::start_instances).then_output(|| StartInstancesOutput::builder().build());
     let client = client!(aws_sdk_ec2, [&rule]);

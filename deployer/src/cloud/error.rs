@@ -15,6 +15,8 @@ pub enum Trouble {
     Denied,
     /// There are no credentials, or they have expired.
     Credentials,
+    /// The signature does not fit: this machine's clock is wrong, or the secret key is.
+    Clock,
     /// What was named is not there.
     NotFound,
     /// What was to be made is there already.
@@ -62,6 +64,9 @@ impl CloudError {
             Trouble::Credentials => {
                 "Set AWS_PROFILE, or run aws sso login or aws configure, then run this again.".to_owned()
             }
+            Trouble::Clock => "Check this machine's clock: AWS refuses what is signed minutes off (timedatectl \
+                set-ntp true). If it is right, the secret access key is not: aws configure."
+                .to_owned(),
             Trouble::NotFound => "Check the name and the region in config/deployment.toml.".to_owned(),
             Trouble::Exists => "It is there already; look at it before you replace it.".to_owned(),
             Trouble::Race => "Run this again in a minute.".to_owned(),

@@ -89,6 +89,8 @@ pub struct Ingress {
     pub from: Option<i32>,
     /// Last port.
     pub to: Option<i32>,
-    /// From where: a network, or another group.
+    /// `tcp`, `udp`, ...; `-1`: all.
+    pub protocol: String,
+    /// From where: a network, another group, or a list of networks (`pl-...`).
     pub source: String,
 }

@@ -87,8 +87,11 @@ pub struct Invocation {
 
 /// One host that runs scripts.
 pub trait Host {
-    /// Sends a script; it is killed when it runs longer than `limit_seconds`. `name` says what it is, and is unique.
+    /// Sends a script, once; it is killed when it runs longer than `limit_seconds`. `name` says what it is, and is
+    /// unique. [`Trouble::Network`]: it may have been sent all the same.
     async fn send(&self, script: &Script, name: &str, limit_seconds: u32) -> Result<CommandId, CloudError>;
+    /// The command of this name. `None`: it is not to be seen, or not yet.
+    async fn find(&self, name: &str) -> Result<Option<CommandId>, CloudError>;
     /// How far is it? [`Trouble::Race`]: not known there yet.
     async fn look(&self, id: &CommandId) -> Result<Invocation, CloudError>;
     /// Kills it.

@@ -4,6 +4,7 @@ use super::{Format, json};
 use crate::{
     apply::{StopOnFailure, apply, command, command::LOOK_SECONDS},
     approval::approve,
+    config::IDLE_MINUTES,
     failure::Failure,
     plan::{Plan, Work},
     report::duration,
@@ -22,7 +23,7 @@ enum What {
     /// Install it, or change its limits
     On {
         /// Stop after so many minutes without a request (default: `autostop.idle_minutes`)
-        #[arg(long, value_parser = clap::value_parser!(u32).range(5..=10_080))]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(IDLE_MINUTES))]
         idle_minutes: Option<u32>,
         /// Stop after so many hours since boot, whatever runs; 0: never (default: `autostop.max_uptime_hours`)
         #[arg(long)]

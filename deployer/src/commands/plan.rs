@@ -10,7 +10,7 @@ use crate::{
     failure::Failure,
     plan::{self, Outage, Part, Plan, UpPlan, Wanted, Work},
     report::{duration, money},
-    script::Deploy,
+    script::{Deploy, Expect},
     site::{Ports, Site},
 };
 
@@ -65,7 +65,9 @@ pub(super) async fn prepare<P: Ports>(
         restart_vllm,
     };
     let lines = lines(&diff, site);
-    Ok(Prepared { plan: Plan { work: Work::Up(Box::new(deploy)), lines }, diff, observed })
+    let expect = observed.host.as_ref().map_or(Expect::Anything, |(report, _)| Expect::of(report.release));
+    let work = Work::Up { deploy: Box::new(deploy), expect };
+    Ok(Prepared { plan: Plan { work, lines }, diff, observed })
 }
 
 fn lines<P>(diff: &UpPlan, site: &Site<'_, P>) -> Vec<String> {

@@ -6,6 +6,7 @@ use crate::{
     approval::approve,
     failure::Failure,
     plan::{Plan, Work},
+    script::Expect,
     site::{Ports, Site},
 };
 
@@ -35,7 +36,8 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         format!("  restart  {what}"),
         format!("  outage   {outage}"),
     ];
-    let plan = Plan { work: Work::Restart { service: args.service.map(Into::into) }, lines };
+    let work = Work::Restart { service: args.service.map(Into::into), expect: Expect::Release(release) };
+    let plan = Plan { work, lines };
     let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
     let applied = apply(site, &approved, StopOnFailure::No).await?;
     if let Some(report) = applied.report {

@@ -6,7 +6,7 @@ use crate::{
     config::ConfigHash,
     failure::Failure,
     plan::{Plan, Work},
-    script::{Action, facts::Release, script},
+    script::{Action, Expect, facts::Release, script},
     site::{Ports, Site},
 };
 
@@ -37,12 +37,13 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     }
     let entry = |number: Option<u32>| ledger.iter().rev().find(|release| Some(release.release) == number);
     let plan = Plan {
-        work: Work::Rollback { to: target },
+        work: Work::Rollback { to: target, expect: Expect::of(report.release) },
         lines: lines(site, report.release, target, entry(report.release), entry(target)),
     };
     if args.dry_run {
         plan.lines.iter().for_each(|line| site.report.say(line));
-        site.report.data(&script(&Action::Rollback { to: target }, &site.settings.host()).masked());
+        let script = script(&Action::Rollback { to: target }, &site.settings.host());
+        site.report.data(&script.expecting(Expect::of(report.release)).masked());
         site.report.next("Nothing was changed. deployer rollback does it.");
         return Ok(());
     }

@@ -132,7 +132,7 @@ fn shown<P>(site: &Site<'_, P>, observed: &Observed, lock: Option<LockHolder>) -
                 disk_total: status.disk_total,
                 uptime_seconds: status.uptime_seconds,
                 model_cached: status.model_cached,
-                gateway: gateway_object(status),
+                gateway: status.gateway.clone(),
                 autostop: fact("autostop"),
                 warnings: report.warnings.clone(),
             }
@@ -140,13 +140,6 @@ fn shown<P>(site: &Site<'_, P>, observed: &Observed, lock: Option<LockHolder>) -
         url: url(site, observed),
         serves: observed.host.as_ref().is_some_and(|(_, status)| healthy(status)),
         lock,
-    }
-}
-
-fn gateway_object(status: &crate::script::facts::Status) -> Value {
-    match &status.gateway {
-        Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
-        other => other.clone(),
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         line,
         "  host     clear what a killed run left, unless somebody works there".to_owned(),
     ];
-    let plan = Plan { work: Work::Unlock, lines };
+    let plan = Plan { work: Work::Unlock { holder: held.clone() }, lines };
     let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
     let applied = apply(site, &approved, StopOnFailure::No).await?;
     if let Some(report) = applied.report {

@@ -5,11 +5,15 @@ use super::{
     versions::Versions,
 };
 use crate::{
-    apply::{StopOnFailure, apply, lock},
+    apply::{
+        StopOnFailure, apply,
+        command::{self, LOOK_SECONDS},
+        lock,
+    },
     approval::approve,
     exit::Exit,
     failure::Failure,
-    plan::Work,
+    plan::{Plan, Work},
     script::{Action, Outcome, script},
     site::{Ports, Site},
 };
@@ -34,14 +38,17 @@ pub(super) struct Args {
 
 pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
     let report = site.report;
-    not_locked(site).await?;
+    if !args.dry_run {
+        not_locked(site).await?;
+    }
     let Prepared { diff, plan, observed } = prepare(site, &args.versions, args.restart_vllm).await?;
     if args.dry_run {
-        return dry_run(site, &plan);
+        return dry_run(site, &plan).await;
     }
     let url = |address: &Option<String>| address.as_ref().map(|address| site.settings.url(address));
     if !diff.changes {
         plan.lines.iter().for_each(|line| report.say(line));
+        verify(site).await?;
         report.say("Nothing to do.");
         served(site, url(&observed.instance.address).as_deref());
         return Ok(());
@@ -71,10 +78,30 @@ async fn not_locked<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
     }
 }
 
-fn dry_run<P: Ports>(site: &Site<'_, P>, plan: &crate::plan::Plan) -> Result<(), Failure> {
+/// What is as it was wanted counts only if a made-up note is answered by it, as after a deploy.
+async fn verify<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
+    let report = command::run(site, "verify", &Action::Verify, LOOK_SECONDS).await?;
+    if report.outcome == Outcome::Done {
+        site.report.say(&report.message);
+        return Ok(());
+    }
+    Err(Failure {
+        lines: report.last_log_lines,
+        ..Failure::unchanged(
+            format!("what runs is what is wanted, but it does not serve as it should: {}", report.message),
+            "deployer logs shows why; deployer restart starts both services again.",
+        )
+    })
+}
+
+async fn dry_run<P: Ports>(site: &Site<'_, P>, plan: &Plan) -> Result<(), Failure> {
     plan.lines.iter().for_each(|line| site.report.say(line));
-    if let Work::Up(deploy) = &plan.work {
-        let script = script(&Action::Deploy(deploy.clone()), &site.settings.host());
+    // It changes nothing, so a lock is no reason to refuse it.
+    if let Some(holder) = lock::holder(&site.ports, &site.settings.lock_parameter()).await? {
+        site.report.warn(&format!("{} is at work: deployer up would refuse now", holder.shown()));
+    }
+    if let Work::Up { deploy, expect } = &plan.work {
+        let script = script(&Action::Deploy(deploy.clone()), &site.settings.host()).expecting(*expect);
         script.fits().map_err(|large| Failure::new(Exit::Usage, large.to_string(), "Make the files smaller."))?;
         site.report.data(&script.masked());
     }

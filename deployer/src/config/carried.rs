@@ -9,7 +9,11 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{Settings, Written};
+use super::{
+    Settings, Written,
+    file::{Gateway, Model},
+    settings::Revisions,
+};
 use crate::{
     failure::Failure,
     script::{ComposeEnv, HostFile},
@@ -56,7 +60,7 @@ impl fmt::Display for ConfigHash {
 impl Carried {
     /// Reads the files beside the configuration.
     pub fn gather(written: &Written, settings: &Settings) -> Result<Self, Failure> {
-        check_revisions(settings)?;
+        check_revisions(&settings.revisions)?;
         let root = written.root();
         let compose = read(&root.join("docker-compose.yml"), "Run this in the repository.")?;
         let mut own =
@@ -66,7 +70,8 @@ impl Carried {
         }
         let keys = written.folder().join(&settings.gateway.keys_file);
         own.push(("keys.txt", checked_keys(read(&keys, "Make a first API key with deployer init.")?, &keys)?));
-        let (vllm, gateway) = (vllm_env(settings), gateway_env(settings));
+        let vllm = vllm_env(&settings.model, &settings.revisions);
+        let gateway = gateway_env(&settings.gateway);
         let hash = ConfigHash {
             compose: hash(&[&compose]),
             vllm: hash(&[format!("{vllm:?}").as_bytes()]),
@@ -87,12 +92,15 @@ impl Carried {
 }
 
 /// Without both the model server does not start: what serves must be what was evaluated, and not what is newest.
-fn check_revisions(settings: &Settings) -> Result<(), Failure> {
-    let revisions = &settings.revisions;
+fn check_revisions(revisions: &Revisions) -> Result<(), Failure> {
     for (key, model, commit) in [
         ("model.base_revision", &revisions.base, &revisions.base_revision),
         ("model.adapter_revision", &revisions.adapter, &revisions.adapter_revision),
     ] {
+        // A folder on the host has no commit.
+        if model.starts_with('/') {
+            continue;
+        }
         if commit.len() != 40 || !commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(Failure::usage(
                 format!("{key} is no full commit of {model} (40 hexadecimal digits)"),
@@ -147,8 +155,7 @@ fn hash(parts: &[&[u8]]) -> String {
     })
 }
 
-fn vllm_env(settings: &Settings) -> BTreeMap<String, String> {
-    let (model, revisions) = (&settings.model, &settings.revisions);
+fn vllm_env(model: &Model, revisions: &Revisions) -> BTreeMap<String, String> {
     [
         ("VLLM_BASE_MODEL", revisions.base.clone()),
         ("VLLM_BASE_REVISION", revisions.base_revision.clone()),
@@ -167,19 +174,62 @@ fn vllm_env(settings: &Settings) -> BTreeMap<String, String> {
     .collect()
 }
 
-fn gateway_env(settings: &Settings) -> BTreeMap<String, String> {
-    let gateway = &settings.gateway;
-    let mut env: BTreeMap<String, String> = [
-        ("COMPOSE_PROFILES", gateway.profile.clone()),
-        ("GATEWAY_BIND", gateway.bind.clone()),
-        ("GATEWAY_PORT", gateway.port.to_string()),
-        ("API_KEYS_FILE", "./keys.txt".to_owned()),
-        ("CORS_ORIGINS", gateway.cors_origins.join(",")),
-        ("DOMAIN", gateway.domain.clone()),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect();
-    env.extend(gateway.env.clone());
-    env
+/// What the gateway's own settings become; `[gateway.env]` may not name these again.
+pub(super) const GATEWAY_NAMES: [&str; 6] =
+    ["COMPOSE_PROFILES", "GATEWAY_BIND", "GATEWAY_PORT", "API_KEYS_FILE", "CORS_ORIGINS", "DOMAIN"];
+
+fn gateway_env(gateway: &Gateway) -> BTreeMap<String, String> {
+    let values = [
+        gateway.profile.clone(),
+        gateway.bind.clone(),
+        gateway.port.to_string(),
+        "./keys.txt".to_owned(),
+        gateway.cors_origins.join(","),
+        gateway.domain.clone(),
+    ];
+    let own = GATEWAY_NAMES.into_iter().map(str::to_owned).zip(values);
+    own.chain(gateway.env.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GATEWAY_NAMES, Gateway, Model, Revisions, check_revisions, gateway_env, vllm_env};
+
+    fn revisions(base: &str, base_revision: &str, adapter: &str, adapter_revision: &str) -> Revisions {
+        let own = str::to_owned;
+        Revisions {
+            base: own(base),
+            base_revision: own(base_revision),
+            adapter: own(adapter),
+            adapter_revision: own(adapter_revision),
+        }
+    }
+
+    #[test]
+    fn a_model_on_hugging_face_needs_its_commit_and_a_folder_none() {
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        for (base, base_revision, adapter, adapter_revision, bad) in [
+            ("a/b", commit, "c/d", commit, None),
+            ("/models/b", "", "/models/d", "", None),
+            ("a/b", commit, "/models/d", "", None),
+            ("a/b", "", "/models/d", "", Some("model.base_revision")),
+            ("/models/b", "", "c/d", "main", Some("model.adapter_revision")),
+        ] {
+            let found = check_revisions(&revisions(base, base_revision, adapter, adapter_revision));
+            match (found, bad) {
+                (Ok(()), None) => {}
+                (Err(failure), Some(bad)) => assert!(failure.what.contains(bad), "{failure}"),
+                (found, bad) => panic!("{base} {adapter}: {found:?}, not {bad:?}"),
+            }
+        }
+    }
+
+    /// config/check.rs refuses all of these in `[gateway.env]`.
+    #[test]
+    fn every_setting_that_travels_is_reserved() {
+        let vllm = vllm_env(&Model::default(), &revisions("", "", "", ""));
+        assert!(vllm.len() > 10 && vllm.keys().all(|name| name.starts_with("VLLM_")), "{vllm:?}");
+        let gateway = gateway_env(&Gateway::default());
+        assert_eq!(gateway.len(), GATEWAY_NAMES.len());
+    }
 }

@@ -1,6 +1,8 @@
 //! What a configuration must be like beyond its types.
 
-use super::{File, Text};
+use std::ops::RangeInclusive;
+
+use super::{File, Text, carried::GATEWAY_NAMES};
 use crate::failure::Failure;
 
 pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
@@ -46,17 +48,42 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
             "must be origins such as https://example.org, without a path or a / at the end",
         );
     }
+    if let Some(name) = file.gateway.env.keys().find(|name| is_own(name)) {
+        return bad(
+            &format!("gateway.env.{name}"),
+            "is written by the deployer from its own setting, which must be changed instead",
+        );
+    }
     if !(0.1..=0.99).contains(&file.model.gpu_memory_utilization) {
         return bad("model.gpu_memory_utilization", "must lie between 0.1 and 0.99");
     }
-    if file.wait.capacity_pause_seconds == 0 || file.autostop.idle_minutes == 0 {
-        return bad("wait.capacity_pause_seconds and autostop.idle_minutes", "must be at least 1");
+    if file.wait.capacity_pause_seconds == 0 {
+        return bad("wait.capacity_pause_seconds", "must be at least 1");
+    }
+    if !IDLE_MINUTES.contains(&i64::from(file.autostop.idle_minutes)) {
+        return bad("autostop.idle_minutes", "must lie between 5 and 10080");
     }
     // What SSM itself takes.
-    if !(30..=2_592_000).contains(&file.wait.delivery_seconds) || !(5..=172_800).contains(&file.wait.deploy_seconds) {
-        return bad("wait", "delivery_seconds must be at least 30, deploy_seconds between 5 and 172800");
+    if !(30..=2_592_000).contains(&file.wait.delivery_seconds) {
+        return bad("wait.delivery_seconds", "must be at least 30");
+    }
+    // Both become `ExecutionTimeout` of the document in config/cloudformation.yaml: two to five digits.
+    if !(10..=86_400).contains(&file.wait.deploy_seconds) {
+        return bad("wait.deploy_seconds", "must lie between 10 and 86400");
+    }
+    if file.wait.drain_seconds > 3600 {
+        return bad("wait.drain_seconds", "must be at most 3600");
     }
     Ok(())
+}
+
+/// Of the idle stop: less than a model load would stop the box before it serves. The flag has the same.
+pub(crate) const IDLE_MINUTES: RangeInclusive<i64> = 5..=10_080;
+
+/// Does the deployer write this setting itself? Anything of compose's own could point it at another stack.
+fn is_own(name: &str) -> bool {
+    let own = ["VLLM_", "COMPOSE_"].iter().any(|prefix| name.starts_with(prefix));
+    own || GATEWAY_NAMES.contains(&name) || matches!(name, "GATEWAY_IMAGE" | "HF_TOKEN_FILE")
 }
 
 /// Such as `us-east-1`, `us-gov-west-1`.

@@ -23,7 +23,7 @@ pub use operator::{commit, no_color, operator};
 pub use reference::Text;
 pub use settings::{ImageSettings, Settings, resolve};
 
-pub(crate) use check::is_instance;
+pub(crate) use check::{IDLE_MINUTES, is_instance};
 
 use crate::failure::Failure;
 

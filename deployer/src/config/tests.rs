@@ -69,11 +69,40 @@ fn refusals_name_the_key() {
     refused(&format!("{LEAST}\n[gateway]\nprofile = \"tls\""), &["gateway.domain"]);
     refused(&format!("{LEAST}\n[gateway]\ncors_origins = [\"https://a.example/\"]"), &["gateway.cors_origins"]);
     refused(&format!("{LEAST}\n[wait]\ndelivery_seconds = 5"), &["delivery_seconds"]);
+    for seconds in [9, 86_401] {
+        refused(&format!("{LEAST}\n[wait]\ndeploy_seconds = {seconds}"), &["wait.deploy_seconds", "86400"]);
+    }
+    refused(&format!("{LEAST}\n[wait]\ndrain_seconds = 3601"), &["wait.drain_seconds"]);
+    refused(&format!("{LEAST}\n[autostop]\nidle_minutes = 4"), &["autostop.idle_minutes", "between 5"]);
     refused(&format!("{LEAST}\n[model]\ngpu_memory_utilization = 1.5"), &["gpu_memory_utilization"]);
     refused(&LEAST.replace("ssm:/slm-ft-serving/ec2/instance-id", "my-box"), &["box.instance_id", "i-"]);
     refused(&LEAST.replace("ssm:/slm", "ssm:slm"), &["ssm:slm", "no reference"]);
     refused(&LEAST.replace("us-east-1\"\n[box]", "Virginia\"\n[box]"), &["region"]);
     refused(&format!("hf_token = \"x\"\n{LEAST}"), &["hf_token", "unknown field"]);
+}
+
+#[test]
+fn what_the_deployer_writes_cannot_be_set_beside_it() {
+    let env = |name: &str| format!("{LEAST}\n[gateway.env]\n{name} = \"x\"");
+    for name in super::carried::GATEWAY_NAMES.into_iter().chain(["VLLM_ADAPTER_REVISION", "VLLM_MAX_NUM_SEQS"]) {
+        refused(&env(name), &[&format!("gateway.env.{name}"), "its own setting"]);
+    }
+    for name in ["VLLM_IMAGE", "GATEWAY_IMAGE", "HF_TOKEN_FILE", "COMPOSE_PROJECT_NAME", "COMPOSE_FILE"] {
+        refused(&env(name), &[name]);
+    }
+    assert_eq!(parse(&env("RUST_LOG"), "x").unwrap().gateway.env.len(), 1);
+}
+
+#[test]
+fn limits_fit_the_stack_s_own_document() {
+    let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/cloudformation.yaml"));
+    let template = template.unwrap();
+    let (_, timeout) = template.split_once("ExecutionTimeout:\n").unwrap();
+    let pattern = timeout.lines().find(|line| line.contains("allowedPattern")).unwrap();
+    assert!(pattern.contains("^[1-9][0-9]{1,4}$"), "config/check.rs has the limits for it: {pattern}");
+    for limit in ["wait]\ndeploy_seconds = 10", "wait]\ndeploy_seconds = 86400", "wait]\ndrain_seconds = 3600"] {
+        parse(&format!("{LEAST}\n[{limit}"), "x").unwrap();
+    }
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn serving(gateway: u8, vllm: u8, parts: &str) -> Serving {
         images: Images { gateway: digest("gateway", gateway), vllm: digest("vllm", vllm) },
         hash: hash(parts).to_string(),
         healthy: true,
+        model_healthy: true,
         half_done: false,
     }
 }
@@ -85,17 +86,32 @@ fn what_only_the_host_can_know_is_said() {
 
 #[test]
 fn what_does_not_serve_is_started() {
-    let ill = Serving { healthy: false, ..serving(1, 1, "aaa") };
+    let ill = Serving { healthy: false, model_healthy: false, ..serving(1, 1, "aaa") };
     check(&wanted(1, 1, "aaa"), &running(ill), ("again", "again", Outage::NothingServes));
     let empty = |half_done| Now { state: State::Running, known: Known::Empty { half_done } };
     check(&wanted(1, 1, "aaa"), &empty(false), ("start", "start", Outage::NothingServes));
     for state in [State::Stopped, State::Stopping, State::Pending] {
-        for last in [None, Some(Serving { healthy: false, ..serving(1, 1, "aaa") })] {
+        for last in [None, Some(Serving { healthy: false, model_healthy: false, ..serving(1, 1, "aaa") })] {
             let now = Now { state: state.clone(), known: Known::Unseen(last) };
             check(&wanted(1, 1, "aaa"), &now, ("start", "start", Outage::NothingServes));
             assert_eq!(of_up(&wanted(1, 1, "aaa"), &now).start, state != State::Pending);
         }
     }
+}
+
+#[test]
+fn a_gateway_that_is_ill_alone_leaves_the_model_loaded() {
+    let ill = Serving { healthy: false, ..serving(1, 1, "aaa") };
+    check(&wanted(1, 1, "aaa"), &running(ill.clone()), ("again", "unchanged", Outage::Gateway));
+    check(&wanted(2, 1, "aaa"), &running(ill.clone()), ("image", "unchanged", Outage::Gateway));
+    check(&wanted(1, 2, "aaa"), &running(ill), ("again", "image", Outage::NothingServes));
+}
+
+#[test]
+fn what_does_not_run_and_whose_configuration_is_not_known_is_started() {
+    let last = Serving { healthy: false, model_healthy: false, hash: String::new(), ..serving(1, 1, "aaa") };
+    let now = Now { state: State::Stopped, known: Known::Unseen(Some(last)) };
+    check(&wanted(1, 1, "aaa"), &now, ("start", "start", Outage::NothingServes));
 }
 
 #[test]

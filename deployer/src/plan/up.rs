@@ -35,8 +35,10 @@ pub struct Serving {
     pub images: Images,
     /// Its configuration hash.
     pub hash: String,
-    /// Both containers run and are healthy.
+    /// Both containers run and are healthy, and the gateway says that it is ready.
     pub healthy: bool,
+    /// The model server's container runs and is healthy.
+    pub model_healthy: bool,
     /// A switch was cut off.
     pub half_done: bool,
 }
@@ -161,8 +163,13 @@ pub fn of_up(wanted: &Wanted, now: &Now) -> UpPlan {
         None => (Part::Start { image: wanted.gateway.to_string() }, Part::Start { image: wanted.vllm.to_string() }),
         Some(serving) => (gateway_part(wanted, serving, running), vllm_part(wanted, serving, running)),
     };
-    let up = running && serving.is_some_and(|serving| serving.healthy);
-    let outage = if up { outage(&gateway, &vllm) } else { Outage::NothingServes };
+    // With a model that stays loaded it takes no longer than the gateway does, whether that serves now or not.
+    let loaded = running && serving.is_some_and(|serving| serving.healthy || serving.model_healthy);
+    let outage = match outage(&gateway, &vllm) {
+        outage @ (Outage::None | Outage::Gateway) if loaded => outage,
+        outage if running && serving.is_some_and(|serving| serving.healthy) => outage,
+        _ => Outage::NothingServes,
+    };
     let changes = !running || half_done || gateway != Part::Unchanged || vllm != Part::Unchanged;
     UpPlan {
         changes,
@@ -194,6 +201,8 @@ fn gateway_part(wanted: &Wanted, serving: &Serving, running: bool) -> Part {
     let image = image_part(&wanted.gateway, &serving.images.gateway);
     match image {
         Some(part @ Part::Image { .. }) => part,
+        // What does not run starts in any case; its configuration is not always known.
+        None if !running && hash.is_none() => Part::Start { image: wanted.gateway.to_string() },
         // Every release has its own files, so a new one starts the gateway again whatever changed.
         _ if settings => Part::Settings,
         Some(part) => part,
@@ -213,10 +222,11 @@ fn vllm_part(wanted: &Wanted, serving: &Serving, running: bool) -> Part {
     let hash = ConfigHash::parse(&serving.hash);
     match image_part(&wanted.vllm, &serving.images.vllm) {
         Some(part @ Part::Image { .. }) => part,
+        None if !running && hash.is_none() => Part::Start { image: wanted.vllm.to_string() },
         _ if hash.as_ref().is_none_or(|hash| hash.vllm != wanted.hash.vllm) => Part::Settings,
         Some(part) => part,
         None if !running => Part::Start { image: wanted.vllm.to_string() },
-        None if wanted.restart_vllm || !serving.healthy => Part::Again,
+        None if wanted.restart_vllm || !serving.model_healthy => Part::Again,
         None if hash.is_some_and(|hash| hash.compose != wanted.hash.compose) => Part::Compose,
         None => Part::Unchanged,
     }

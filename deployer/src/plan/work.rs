@@ -1,16 +1,26 @@
 //! A plan that a person can read and say yes to.
 
-use crate::script::{Autostop, Deploy, Service};
+use crate::{
+    apply::lock::LockHolder,
+    script::{Autostop, Deploy, Expect, Service},
+};
 
 /// What changes something.
 #[derive(Clone, Debug)]
 pub enum Work {
     /// Start the box if needed, deploy, verify.
-    Up(Box<Deploy>),
+    Up {
+        /// What.
+        deploy: Box<Deploy>,
+        /// What the plan was made on.
+        expect: Expect,
+    },
     /// Back to an earlier release.
     Rollback {
         /// Its number; `None`: the last good one.
         to: Option<u32>,
+        /// What the plan was made on.
+        expect: Expect,
     },
     /// Stop the services and the box.
     Down {
@@ -21,11 +31,16 @@ pub enum Work {
     Restart {
         /// `None`: both.
         service: Option<Service>,
+        /// What the plan was made on.
+        expect: Expect,
     },
     /// Change the idle stop.
     Autostop(Autostop),
-    /// Take the operators' lock away from whoever holds it.
-    Unlock,
+    /// Take the operators' lock.
+    Unlock {
+        /// From whom; from nobody else.
+        holder: Option<LockHolder>,
+    },
 }
 
 impl Work {
@@ -33,12 +48,12 @@ impl Work {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Up(_) => "up",
+            Self::Up { .. } => "up",
             Self::Rollback { .. } => "rollback",
             Self::Down { .. } => "down",
             Self::Restart { .. } => "restart",
             Self::Autostop(_) => "autostop",
-            Self::Unlock => "unlock",
+            Self::Unlock { .. } => "unlock",
         }
     }
 }

@@ -1,5 +1,4 @@
 //! All that the deployer prints: data to stdout, everything else to stderr. No other room prints.
-#![expect(clippy::print_stderr, reason = "the command line's own output")]
 
 mod words;
 
@@ -27,6 +26,20 @@ pub struct Report {
     last_progress: RefCell<String>,
 }
 
+/// To standard error. A terminal that is gone is no reason to end before the lock is given back.
+fn say_raw(text: &str) {
+    #[cfg(test)]
+    #[expect(clippy::print_stderr, reason = "the test harness shows it where a test fails")]
+    {
+        eprint!("{text}");
+    }
+    #[cfg(not(test))]
+    {
+        let mut stderr = io::stderr();
+        let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+    }
+}
+
 impl Report {
     /// Looks whether a person watches.
     #[must_use]
@@ -42,13 +55,13 @@ impl Report {
     /// Takes an unfinished line of progress away.
     fn clear(&self) {
         if self.open.take() {
-            eprint!("\r\x1b[2K");
+            say_raw("\r\x1b[2K");
         }
     }
 
     fn line(&self, text: &str) {
         self.clear();
-        eprintln!("{text}");
+        say_raw(&format!("{text}\n"));
     }
 
     /// Data, for the next program or for a person who asked for it.
@@ -82,11 +95,10 @@ impl Report {
     pub fn progress(&self, what: &str, detail: &str) {
         if self.live {
             let text: String = format!("   {what} {detail}").chars().take(110).collect();
-            eprint!("\r\x1b[2K{text}");
-            let _ = io::stderr().flush();
+            say_raw(&format!("\r\x1b[2K{text}"));
             self.open.set(true);
         } else if *self.last_progress.borrow() != what {
-            eprintln!("   {what}");
+            say_raw(&format!("   {what}\n"));
         }
         what.clone_into(&mut self.last_progress.borrow_mut());
     }
@@ -114,8 +126,7 @@ impl Report {
     /// Asks a question whose answer is no unless it begins with y. Only where [`Self::can_ask`].
     pub async fn ask(&self, question: &str) -> bool {
         self.clear();
-        eprint!("{question} [y/N] ");
-        let _ = io::stderr().flush();
+        say_raw(&format!("{question} [y/N] "));
         // On a thread of its own: Ctrl-C must be heard while this waits.
         let answer = tokio::task::spawn_blocking(|| {
             let mut line = String::new();

@@ -1,6 +1,6 @@
 //! What can be asked of the host, and what every script needs to know.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use super::ImageWanted;
 
@@ -119,6 +119,35 @@ pub struct Deploy {
     pub config_hash: String,
     /// Start vLLM again even if compose sees no change of it.
     pub restart_vllm: bool,
+}
+
+/// The release that was current when a plan was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Not known, because the box did not run.
+    Anything,
+    /// There was none.
+    Nothing,
+    /// This one.
+    Release(u32),
+}
+
+impl Expect {
+    /// From what the host said: its current release, or none.
+    #[must_use]
+    pub fn of(release: Option<u32>) -> Self {
+        release.map_or(Self::Nothing, Self::Release)
+    }
+}
+
+impl fmt::Display for Expect {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anything => Ok(()),
+            Self::Nothing => out.write_str("none"),
+            Self::Release(number) => write!(out, "{number}"),
+        }
+    }
 }
 
 /// The idle stop.

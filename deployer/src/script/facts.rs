@@ -9,7 +9,7 @@ use super::report::{Holder, HostReport};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Container {
-    /// `gateway` or `vllm`.
+    /// `gateway`, `vllm` or `caddy`.
     pub service: String,
     /// Docker's word: `running`, `exited`, ...; `absent` where there is none.
     pub state: String,
@@ -43,7 +43,7 @@ pub struct Gpu {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Status {
-    /// Both services, in this order: gateway, vllm.
+    /// In this order: gateway, vllm, and where the release has it, caddy.
     pub containers: Vec<Container>,
     /// `None`: no GPU answers.
     pub gpu: Option<Gpu>,

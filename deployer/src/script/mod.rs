@@ -16,7 +16,7 @@ mod image;
 mod report;
 mod word;
 
-pub use action::{Action, Autostop, CarryError, ComposeEnv, Deploy, DiskNeed, HostFile, HostSettings, Service};
+pub use action::{Action, Autostop, CarryError, ComposeEnv, Deploy, DiskNeed, Expect, HostFile, HostSettings, Service};
 pub use facts::AutostopState;
 pub use image::{ImageDigest, ImageError, ImageTag, ImageWanted};
 pub use report::{Holder, HostReport, Images, MARKER, Outcome, Step, parse_report};
@@ -70,6 +70,16 @@ pub fn program_sha256() -> String {
 }
 
 impl Script {
+    /// The same for a host whose current release is still the one that the plan was made on: another, and the script
+    /// ends before it changes anything. Read by `deploy`, `rollback` and `restart`.
+    #[must_use]
+    pub fn expecting(mut self, release: Expect) -> Self {
+        let line = format!("readonly EXPECT_RELEASE={}\n", ShellWord::new(&release.to_string()));
+        self.values.push_str(&line);
+        self.shown.push_str(&line);
+        self
+    }
+
     /// As it runs.
     #[must_use]
     pub fn text(&self) -> String {

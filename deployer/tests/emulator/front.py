@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
 FAULTS = {}
+HELD = threading.Event()
 CALLS = []
 CONTROLS = {}
 LOCK = threading.Lock()
@@ -26,17 +27,24 @@ def fault_for(action):
 
 
 def add_fault(body):
-    """{action, code, message, status, times, delay, drop}"""
+    """{action, code, message, status, times, delay, hold, drop}
+
+    drop: true: the call is never heard; "after": it is done, and its answer is lost
+    hold: waits for /_emulator/release, then goes on
+    """
+    HELD.clear()
     with LOCK:
         FAULTS.setdefault(body["action"], []).extend([body] * body.get("times", 1))
 
 
-def failure(fault, is_json):
+def failure(fault, protocol):
     """An AWS error, in the protocol of the service."""
     code, message = fault["code"], fault.get("message", fault["code"])
-    if is_json:
+    if protocol == "json":
         return "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
     error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    if protocol == "query":
+        return "text/xml", f"<ErrorResponse>{error}<RequestId>emulator</RequestId></ErrorResponse>"
     return "text/xml", f"<Response><Errors>{error}</Errors><RequestID>emulator</RequestID></Response>"
 
 
@@ -58,12 +66,18 @@ class Front(DomainDispatcherApplication):
         if not fault:
             return super().__call__(environ, start_response)
         time.sleep(fault.get("delay", 0))
+        if fault.get("hold"):
+            HELD.wait(60)
         if fault.get("drop"):
+            if fault["drop"] == "after":
+                list(super().__call__(environ, lambda *_: None))
             # The server would keep the connection, and the client wait on it.
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             raise Dropped(action)
         if "code" not in fault:
             return super().__call__(environ, start_response)
-        kind, answer = failure(fault, bool(target))
+        # STS speaks the older XML; EC2 has its own.
+        protocol = "json" if target else "query" if "Version=2011-06-15" in text else "ec2"
+        kind, answer = failure(fault, protocol)
         start_response(f"{fault.get('status', 400)} Fault", [("Content-Type", kind)])
         return [answer.encode()]

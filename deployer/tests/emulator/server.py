@@ -81,6 +81,7 @@ def controls(url, folder):
         commands=commands,
         calls=lambda _: front.CALLS,
         fault=lambda body: front.add_fault(json.loads(body)) or {},
+        release=lambda _: front.HELD.set() or {},
         set=lambda body: VALUES.update(json.loads(body)) or {},
     )
     return client

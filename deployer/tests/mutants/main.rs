@@ -12,6 +12,8 @@ mod autostops;
 mod cut_off;
 #[path = "../scripts/deploys.rs"]
 mod deploys;
+#[path = "../scripts/expected.rs"]
+mod expected;
 #[path = "../scripts/failures.rs"]
 mod failures;
 #[path = "../scripts/looks.rs"]

@@ -73,9 +73,14 @@ impl Emulator {
         self.ask("aws", &wanted.to_string())
     }
 
-    /// A fault for the next `times` calls of an action: `{action, code, message, status, times, delay, drop}`.
+    /// A fault for the next `times` calls of an action: see `add_fault` in tests/emulator/front.py.
     pub fn fault(&self, fault: &Value) {
         self.ask("fault", &fault.to_string());
+    }
+
+    /// Lets the call go on that a fault holds.
+    pub fn release(&self) {
+        self.ask("release", "");
     }
 
     /// How long things take, and what else is wrong: see tests/emulator/timing.py.

@@ -23,6 +23,12 @@ pub const MUTANTS: &[Mutant] = &[
         "deploys::a_first_deploy_serves_what_was_asked_for",
     ),
     mutant("no lock", "if ! try_lock; then", "try_lock || true\n  if false; then", AT_ONCE),
+    mutant(
+        "a plan for another release",
+        "if [[ -n ${EXPECT_RELEASE:-} && $EXPECT_RELEASE",
+        "if [[ -n ${EXPECT_NOTHING:-} && $EXPECT_RELEASE",
+        "expected::a_plan_for_another_release_changes_nothing",
+    ),
     mutant("runs share a folder", "own=$run/$ACTION.$$", "own=$run/shared", AT_ONCE),
     mutant(
         "no disk check",

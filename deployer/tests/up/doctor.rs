@@ -64,7 +64,7 @@ fn nothing_is_missing_and_then_each_thing_in_turn() {
         break_it();
         let said = ada.run(&["doctor", "--format", "json"]);
         let harmless = matches!(check, "clock" | "autostop");
-        said.ended(if harmless { 0 } else { 1 }, &[]);
+        said.ended(i32::from(!harmless), &[]);
         let found = finding(&said.json(), check).unwrap_or_else(|| panic!("{check}: {said}"));
         assert!(
             found["mend"].as_str().unwrap().contains(mend) && !found["why"].as_str().unwrap().is_empty(),
@@ -88,9 +88,28 @@ fn what_the_account_lacks() {
     for check in ["quota", "host"] {
         assert_eq!(finding(&found, check).unwrap_or_else(|| panic!("{check}: {said}"))["level"], "note");
     }
+    let quota = finding(&found, "quota").unwrap()["mend"].as_str().unwrap().to_owned();
+    assert!(quota.contains("get-service-quota") && quota.contains("--region us-east-1"), "{quota}");
     emulator.aws("secretsmanager", "delete_secret", &json!({"SecretId": SECRET, "ForceDeleteWithoutRecovery": true}));
     let said = ada.run(&["doctor", "--format", "json"]);
     assert!(finding(&said.ended(1, &[]).json(), "secret").unwrap()["mend"].as_str().unwrap().contains("deployer init"));
+}
+
+#[test]
+fn a_version_that_is_none_and_a_clock_that_is_wrong_are_findings() {
+    let emulator = sound();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let config = std::fs::read_to_string(ada.path().join("config/deployment.toml")).unwrap();
+    ada.write("config/deployment.toml", &config.replace("gateway\"\ngib", "gateway\"\nversion = \"a b\"\ngib"));
+    let said = ada.run(&["doctor"]);
+    said.ended(1, &["1 of "]);
+    assert!(said.out.contains("BAD  images") && said.out.contains("images.gateway.version"), "{said}");
+    assert!(said.out.contains("ok   docker"), "the rest was looked at: {said}");
+    for code in ["RequestTimeTooSkewed", "InvalidSignatureException"] {
+        emulator.fault(&json!({"action": "GetCallerIdentity", "code": code, "status": 403}));
+        let said = ada.run(&["doctor"]);
+        assert!(said.ended(1, &[]).out.contains("mend: Check this machine's clock"), "{said}");
+    }
 }
 
 #[test]

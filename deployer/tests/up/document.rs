@@ -41,6 +41,7 @@ fn it_runs_the_program_that_the_stack_names() {
     ada.run(&["down", "--yes"]).ended(0, &["The box is stopped."]);
     let documents: Vec<String> = emulator.commands().iter().map(|command| command["document"].to_string()).collect();
     assert!(documents.len() >= 4 && documents.iter().all(|name| name == "\"box-run\""), "{documents:?}");
+    assert!(emulator.everything().contains("/extraction-gateway/extraction-gateway"), "the stack's log group");
     no_leak(&emulator, &[&up]);
 }
 

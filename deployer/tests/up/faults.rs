@@ -147,11 +147,46 @@ fn a_send_that_is_lost_or_refused_for_a_while_is_sent_once() {
 }
 
 #[test]
+fn a_send_whose_answer_alone_is_lost_runs_once() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let lost = json!({"action": "SendCommand", "drop": "after"});
+    let before = emulator.commands().len();
+    emulator.fault(&lost);
+    ada.run(&["status"]).ended(0, &["may have been heard; looking for it"]);
+    assert_eq!(emulator.commands().len(), before + 1);
+    // The look before the plan is heard and answered; the deploy is heard alone.
+    emulator.fault(&json!({"action": "SendCommand"}));
+    emulator.fault(&lost);
+    ada.up(2, 1).ended(0, &["may have been heard; looking for it", "Release 2 serves"]);
+    assert_eq!(emulator.host.called("docker.compose-config"), 2, "one deploy each");
+    assert_eq!(emulator.commands().len(), before + 3);
+}
+
+#[test]
+fn a_start_whose_answer_alone_is_lost_is_a_start() {
+    // As often as the SDK asks by itself.
+    let lost = json!({"action": "StartInstances", "drop": "after", "times": 4});
+    let waits = "capacity_seconds = 60\nagent_seconds = 3\ndeploy_seconds = 60";
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    ada.configure_waits(waits, "");
+    emulator.set(&json!({"no_agent": true}));
+    emulator.fault(&lost);
+    ada.up(1, 1).ended(1, &["SSM agent has not answered", "The box was stopped again."]);
+    assert_eq!((emulator.instance_state().as_str(), lock(&emulator)), ("stopped", None));
+    emulator.set(&json!({"no_agent": false}));
+    emulator.fault(&lost);
+    ada.up(1, 1).ended(0, &["Release 1 serves and was verified."]);
+}
+
+#[test]
 fn what_is_not_allowed_is_named() {
     let emulator = served();
     let ada = Laptop::new(&emulator, "ada@laptop");
     let denied = |action: &str| {
-        emulator.fault(&json!({"action": action, "code": "AccessDeniedException", "message": "User is not authorized"}))
+        emulator
+            .fault(&json!({"action": action, "code": "AccessDeniedException", "message": "User is not authorized"}));
     };
     denied("SendCommand");
     ada.run(&["status"]).ended(1, &["SendCommand failed: AccessDeniedException", "deployer policy"]);
@@ -168,9 +203,11 @@ fn what_is_not_allowed_is_named() {
 fn a_lost_answer_of_the_lock_is_no_lock_of_somebody_else() {
     let emulator = served();
     let ada = Laptop::new(&emulator, "ada@laptop");
-    emulator.fault(&json!({"action": "PutParameter", "drop": true}));
-    ada.up(2, 1).ended(0, &["Release 2 serves"]);
-    assert_eq!(lock(&emulator), None);
+    for (drop, number) in [(json!(true), 2), (json!("after"), 3)] {
+        emulator.fault(&json!({"action": "PutParameter", "drop": drop}));
+        ada.up(number, 1).ended(0, &[&format!("Release {number} serves")]);
+        assert_eq!(lock(&emulator), None);
+    }
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn a_full_disk_is_seen_before_and_while_pulling() {
 fn a_wrong_tag_a_refused_and_an_expired_login() {
     let emulator = served();
     let ada = Laptop::new(&emulator, "ada@laptop");
-    ada.run(&["up", "--yes", "--tag", "nowhere"]).ended(1, &["The tag does not exist in the registry", "still serves"]);
+    ada.run(&["up", "--yes", "--tag", "nowhere"]).ended(1, &["The registry has no such image", "still serves"]);
     up_fails(
         |emulator| emulator.host.fault("docker.login", "fail Error response from daemon: 403 Forbidden: token expired"),
         1,
@@ -85,7 +85,7 @@ fn a_wrong_tag_a_refused_and_an_expired_login() {
     );
     up_fails(
         |emulator| {
-            emulator.host.fault("docker.pull", "fail denied: User is not authorized to perform: ecr:BatchGetImage")
+            emulator.host.fault("docker.pull", "fail denied: User is not authorized to perform: ecr:BatchGetImage");
         },
         1,
         &["registry refused the pull"],
@@ -117,7 +117,7 @@ fn a_command_killed_on_the_host_leaves_the_truth() {
     up_fails(
         |emulator| emulator.host.fault("docker.pull", "kill"),
         1,
-        &["left no report", "was not touched: release 1 serves"],
+        &["left no report", "What served before still serves: release 1 was verified."],
     );
     let emulator = served();
     let ada = Laptop::new(&emulator, "ada@laptop");
@@ -130,16 +130,16 @@ fn a_command_killed_on_the_host_leaves_the_truth() {
 fn a_command_over_its_time_or_cancelled_by_somebody() {
     let emulator = served();
     let ada = Laptop::new(&emulator, "ada@laptop");
-    ada.configure_waits("deploy_seconds = 5", "");
+    ada.configure_waits("deploy_seconds = 10", "");
     let images = Laptop::images(2, 1);
     let up: Vec<&str> = ["up", "--yes"].into_iter().chain(images.iter().map(String::as_str)).collect();
-    said(ada.start_until_held("docker.pull", &up)).ended(1, &["took longer than it may", "release 1 serves"]);
+    said(ada.start_until_held("docker.pull", &up)).ended(1, &["took longer than it may", "still serves: release 1"]);
     std::fs::remove_file(emulator.host.at("state/held")).unwrap();
     ada.configure("");
     let child = ada.start_until_held("docker.pull", &up);
     let id = emulator.commands().last().unwrap()["id"].clone();
     emulator.aws("ssm", "cancel_command", &json!({"CommandId": id}));
-    said(child).ended(1, &["somebody cancelled the command", "release 1 serves"]);
+    said(child).ended(1, &["somebody cancelled the command", "still serves: release 1"]);
     assert_eq!(lock(&emulator), None);
 }
 

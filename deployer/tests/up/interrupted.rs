@@ -24,7 +24,7 @@ fn ctrl_c_before_the_switch_leaves_what_served_and_no_lock() {
     let child = ada.start_until_held("docker.pull", &words(&up(2, 1)));
     assert!(lock(&emulator).unwrap().contains("ada@laptop"));
     signal(&child, "INT");
-    said(child).ended(130, &["was killed", "was not touched: release 1 serves"]);
+    said(child).ended(130, &["was killed", "What served before still serves: release 1 was verified."]);
     assert_eq!(lock(&emulator), None);
     assert_eq!(emulator.host.serving("gateway"), Some(gateway(1)));
     ada.go();
@@ -57,6 +57,53 @@ fn ctrl_c_while_the_box_starts_leaves_no_lock() {
     // Nobody can be asked, so what this run started is stopped again.
     said(child).ended(130, &["interrupted while the box was starting", "stopped again"]);
     assert_eq!(lock(&emulator), None);
+}
+
+#[test]
+fn a_terminal_that_is_closed_leaves_no_lock() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let mut child = ada.start_until_held("docker.pull", &words(&up(2, 1)));
+    // Nothing that is said arrives any more.
+    drop((child.stdout.take(), child.stderr.take()));
+    signal(&child, "HUP");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(lock(&emulator), None);
+    assert_eq!(emulator.host.serving("gateway"), Some(gateway(1)));
+}
+
+#[test]
+fn ctrl_c_when_all_was_done_says_what_serves() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let child = ada.start_until_held("docker.image-ls", &words(&up(2, 1)));
+    // The new release is recorded by then, and old images are looked for.
+    signal(&child, "INT");
+    said(child).ended(130, &["release 2 is what was wanted, serves and was verified"]);
+    assert_eq!((lock(&emulator), emulator.host.serving("gateway")), (None, Some(gateway(2))));
+    ada.go();
+}
+
+#[test]
+fn a_plan_that_was_made_on_another_release_is_refused() {
+    let emulator = served();
+    let (ada, bob) = (Laptop::new(&emulator, "ada@laptop"), Laptop::new(&emulator, "bob@desk"));
+    let another = up(3, 1);
+    for (old, command) in (1..).zip([words(&another), vec!["rollback", "--yes"], vec!["restart", "--yes"]]) {
+        let locks = || emulator.calls().iter().filter(|call| *call == "PutParameter").count();
+        let before = locks();
+        // Her plan is approved, and her laptop takes its time with the lock.
+        emulator.fault(&json!({"action": "PutParameter", "hold": true}));
+        let child = ada.start(&command);
+        until("the lock is wanted", || locks() > before);
+        let new = old + 1;
+        bob.up(if new % 2 == 0 { 2 } else { 1 }, 1).ended(0, &[&format!("Release {new} serves")]);
+        let serves = emulator.host.started("gateway");
+        emulator.release();
+        let changed = format!("its release is {new} now, not {old}; nothing was changed");
+        said(child).ended(1, &[&changed, "Run this again"]);
+        assert_eq!((lock(&emulator), emulator.host.started("gateway")), (None, serves), "{command:?}");
+    }
 }
 
 #[test]
@@ -114,9 +161,12 @@ fn two_laptops_at_once() {
     let emulator = served();
     let (ada, bob) = (Laptop::new(&emulator, "ada@laptop"), Laptop::new(&emulator, "bob@desk"));
     let child = ada.start_until_held("docker.pull", &words(&up(2, 1)));
-    for arguments in
-        [&["down", "--yes"][..], &["restart", "--yes"], &["rollback", "--yes"], &["autostop", "off", "--yes"]]
-    {
+    for arguments in [
+        &["down", "--yes"][..],
+        &["restart", "--yes"],
+        &["rollback", "--to", "1", "--yes"],
+        &["autostop", "off", "--yes"],
+    ] {
         bob.run(arguments).ended(5, &["ada@laptop (up, for ", "nothing was changed"]);
     }
     bob.up(3, 1).ended(5, &["ada@laptop (up, for ", "nothing was changed"]);

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 
+use serde_json::json;
+
 use crate::{
     account,
     laptop::{Laptop, signal},
@@ -99,6 +101,33 @@ fn a_dry_run_prints_the_script_and_changes_nothing() {
     );
     assert_eq!(emulator.instance_state(), "stopped");
     assert!(!emulator.calls().iter().any(|call| call == "SendCommand" || call == "PutParameter"));
+}
+
+#[test]
+fn a_dry_run_is_no_reason_to_wait_for_somebody() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let theirs = json!({"operator": "eve@gone", "action": "down", "since": 1, "run": "1"}).to_string();
+    let put = json!({"Name": "/extraction-gateway/lock", "Type": "String", "Value": theirs});
+    emulator.aws("ssm", "put_parameter", &put);
+    let images = Laptop::images(2, 1);
+    let arguments: Vec<&str> = ["up", "--dry-run"].into_iter().chain(images.iter().map(String::as_str)).collect();
+    let said = ada.run(&arguments);
+    said.ended(0, &["eve@gone (down, for ", "would refuse now", "Nothing was changed."]);
+    assert!(said.out.contains("readonly EXPECT_RELEASE='1'\n"), "{said}");
+    assert_eq!(lock(&emulator), Some(theirs));
+}
+
+#[test]
+fn an_up_with_nothing_to_do_has_a_note_answered_all_the_same() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    ada.up(1, 1).ended(0, &["Release 1 serves and was verified.", "Nothing to do."]);
+    // Healthy and ready, and yet notes are answered by rules.
+    emulator.host.behave(&gateway(1), "rules");
+    let said = ada.up(1, 1);
+    said.ended(1, &["does not serve as it should", "rules engine", "deployer restart"]);
+    assert!(!said.err.contains("Nothing to do.") && said.out.is_empty(), "{said}");
 }
 
 #[test]

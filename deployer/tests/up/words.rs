@@ -1,6 +1,6 @@
 //! What the commands say, word for word: standard output, standard error and exit code.
 //!
-//! Written anew with INSTA_UPDATE=always; what changes with every run is replaced by a name.
+//! Written anew with `INSTA_UPDATE=always`; what changes with every run is replaced by a name.
 
 use crate::{
     account,
@@ -15,6 +15,8 @@ fn settled(text: &str, ada: &Laptop<'_>) -> String {
     text.lines()
         // How often a state is seen before it changes is chance: lines of progress.
         .filter(|line| !line.strip_prefix("   ").is_some_and(is_progress))
+        // So is whether compose says it before it is told that enough was waited.
+        .filter(|line| !(line.contains("host | container ") && line.ends_with(" exited (1)")))
         .map(|line| {
             let line: Vec<&str> = line.split(", for ").collect();
             match line.as_slice() {

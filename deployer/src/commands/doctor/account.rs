@@ -100,10 +100,12 @@ pub(super) fn machine<P>(site: &Site<'_, P>, instance: &Instance, findings: &mut
     }
 }
 
-/// Is this port open, and to whom?
+/// Is this port open for TCP, and to whom?
 fn lets_in(rules: &[Ingress], port: u16) -> Vec<String> {
     let covers = |rule: &&Ingress| {
-        rule.from.is_none_or(|from| from <= i32::from(port)) && rule.to.is_none_or(|to| i32::from(port) <= to)
+        matches!(rule.protocol.as_str(), "tcp" | "6" | "-1")
+            && rule.from.is_none_or(|from| from <= i32::from(port))
+            && rule.to.is_none_or(|to| i32::from(port) <= to)
     };
     rules.iter().filter(covers).map(|rule| rule.source.clone()).collect()
 }
@@ -114,7 +116,11 @@ pub(super) async fn firewall<P: Ports>(site: &Site<'_, P>, instance: &Instance, 
         Ok(rules) => rules,
         Err(error) => return findings.failed("ports", "The service must be reached, and nothing else.", error.into()),
     };
-    let from = lets_in(&rules, port);
+    ports(&rules, port, findings);
+}
+
+fn ports(rules: &[Ingress], port: u16, findings: &mut Findings) {
+    let from = lets_in(rules, port);
     if from.is_empty() {
         findings.add(
             "ports",
@@ -123,11 +129,22 @@ pub(super) async fn firewall<P: Ports>(site: &Site<'_, P>, instance: &Instance, 
             "Nobody can reach the service.",
             format!("Add a rule for port {port}, or use the security group of config/cloudformation.yaml."),
         );
+    } else if from.iter().all(|source| source.starts_with("pl-")) {
+        findings.add(
+            "ports",
+            Level::Note,
+            format!(
+                "port {port} is open to the prefix list {} alone, whose networks are not looked at",
+                from.join(", ")
+            ),
+            "Only those can reach the service.",
+            "Look whether your clients are among them: aws ec2 get-managed-prefix-list-entries --prefix-list-id ...",
+        );
     } else {
         findings.add("ports", Level::Ok, format!("port {port} is open to {}", from.join(", ")), "", "");
     }
     for (port, what) in [(22, "SSH"), (8000, "the model server, which has no keys")] {
-        if lets_in(&rules, port).iter().any(|source| source == "0.0.0.0/0" || source == "::/0") {
+        if lets_in(rules, port).iter().any(|source| source == "0.0.0.0/0" || source == "::/0") {
             findings.add(
                 "ports",
                 Level::Note,
@@ -139,14 +156,19 @@ pub(super) async fn firewall<P: Ports>(site: &Site<'_, P>, instance: &Instance, 
     }
 }
 
-pub(super) fn quota(instance: &Instance, findings: &mut Findings) {
+pub(super) fn quota<P>(site: &Site<'_, P>, instance: &Instance, findings: &mut Findings) {
     if instance.state == State::Stopped {
         findings.add(
             "quota",
             Level::Note,
             "not known before a start",
             "A start fails with VcpuLimitExceeded where the account's quota for G instances is too low.",
-            quota_hint(),
+            format!(
+                "Look: aws service-quotas get-service-quota --service-code ec2 --quota-code L-DB2E81BA --region {} \
+                 --query Quota.Value. {}",
+                site.settings.region,
+                quota_hint()
+            ),
         );
     } else {
         findings.add("quota", Level::Ok, "enough for this instance: it was started", "", "");
@@ -171,5 +193,33 @@ pub(super) async fn status_checks<P: Ports>(site: &Site<'_, P>, instance: &Insta
             "deployer down --now, then deployer up: the box moves to other hardware.",
         ),
         Err(error) => findings.failed("status checks", "They say whether the hardware answers.", error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Findings, Ingress, ports};
+
+    /// The levels of what is said of port 8080 with one rule.
+    fn check(protocol: &str, from: Option<i32>, to: Option<i32>, source: &str, expected: &[&str]) {
+        let rule = Ingress { from, to, protocol: protocol.to_owned(), source: source.to_owned() };
+        let mut findings = Findings::default();
+        ports(&[rule], 8080, &mut findings);
+        let found = serde_json::to_value(&findings.0).unwrap();
+        let levels: Vec<&str> = found.as_array().unwrap().iter().map(|one| one["level"].as_str().unwrap()).collect();
+        assert_eq!(levels, expected, "{protocol} {from:?} {source}: {found}");
+    }
+
+    #[test]
+    fn who_can_reach_the_port() {
+        let one = Some(8080);
+        check("tcp", one, one, "203.0.113.7/32", &["ok"]);
+        check("6", Some(8001), Some(9000), "0.0.0.0/0", &["ok"]);
+        // Everything, the model server's port and SSH among it.
+        check("-1", None, None, "0.0.0.0/0", &["ok", "note", "note"]);
+        check("tcp", Some(443), Some(443), "0.0.0.0/0", &["bad"]);
+        check("udp", one, one, "0.0.0.0/0", &["bad"]);
+        check("icmp", Some(-1), Some(-1), "0.0.0.0/0", &["bad"]);
+        check("tcp", one, one, "pl-0123456789abcdef0", &["note"]);
     }
 }

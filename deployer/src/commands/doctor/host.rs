@@ -32,7 +32,11 @@ pub(super) async fn host<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) 
             return Ok(());
         }
     }
-    let doctor = Action::Doctor { images: site.settings.images_named()? };
+    let images = site.settings.images_named().unwrap_or_else(|failure| {
+        findings.failed("images", "up cannot tell which image is wanted.", failure);
+        Vec::new()
+    });
+    let doctor = Action::Doctor { images };
     match command::run(site, "doctor", &doctor, LOOK_SECONDS).await {
         Ok(report) => {
             for found in report.findings() {
@@ -101,7 +105,6 @@ fn advice(check: &str) -> (&'static str, &'static str) {
         "clock" => ("Logins and signatures fail when it is minutes off.", "Run timedatectl set-ntp true on the host."),
         "half_done" => ("What serves may not be what was wanted.", "deployer up goes on; deployer rollback goes back."),
         "autostop" => ("A forgotten box costs until somebody looks.", "deployer autostop on"),
-        "keys" => ("Callers need API keys.", "deployer init makes a first one."),
         _ => ("A deploy needs it.", "Look at the host."),
     }
 }

@@ -84,7 +84,7 @@ async fn look(
     };
     machine(&site, &instance, findings);
     firewall(&site, &instance, findings).await;
-    quota(&instance, findings);
+    quota(&site, &instance, findings);
     if instance.state == State::Running {
         status_checks(&site, &instance, findings).await;
         host(&site, findings).await?;

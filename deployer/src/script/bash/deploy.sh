@@ -55,6 +55,7 @@ deploy() {
   local now gateway vllm resolved cut=''
   need docker aws flock gzip base64 df sha256sum timeout
   take_lock
+  expect_release
   begin files "files: unpacking"
   stage
   now=$(current)

@@ -18,6 +18,15 @@ try_lock() {
   flock --timeout "$pause" 9
 }
 
+# A plan that was made on another release than the one that is current now was approved for a host that is no more.
+expect_release() {
+  local found
+  found=$(current)
+  if [[ -n ${EXPECT_RELEASE:-} && $EXPECT_RELEASE != "${found:-none}" ]]; then
+    die "The host changed since the plan was made: its release is ${found:-none} now, not $EXPECT_RELEASE; nothing was changed. Run this again."
+  fi
+}
+
 take_lock() {
   local folder stray
   begin lock "lock: one at a time on this host"

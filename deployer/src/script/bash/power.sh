@@ -37,6 +37,7 @@ restart() {
   local now
   need docker flock timeout
   take_lock
+  expect_release
   now=$(current)
   [[ -n $now ]] || die "There is no release on the host; nothing was changed. Run deployer up first."
   if half_done; then

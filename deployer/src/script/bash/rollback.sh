@@ -23,6 +23,7 @@ rollback() {
   local now target='' cut='' gateway vllm
   need docker aws flock df sha256sum timeout
   take_lock
+  expect_release
   now=$(current)
   take_over
   choose_target

@@ -1,0 +1,228 @@
+//! A box, a host and an account in memory, which fail as a test wants it.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    cloud::{
+        Agent, Checks, Cloud, CloudError, CommandId, Host, Identity, Ingress, Instance, Invocation, Progress, State,
+        Trouble,
+    },
+    interrupt::Interrupter,
+    script::{MARKER, Script},
+    secret::Secret,
+};
+
+/// A box, a host and an account in memory.
+#[derive(Default)]
+pub(super) struct World {
+    pub(super) running: Cell<bool>,
+    pub(super) parameters: RefCell<BTreeMap<String, String>>,
+    /// The outcome of every script that changes something; empty: it was killed and leaves no report.
+    pub(super) outcome: RefCell<String>,
+    /// The outcome of `verify`.
+    pub(super) verify: Cell<&'static str>,
+    /// Facts of `status` that are not as on a host that serves.
+    pub(super) odd: Value,
+    /// Name and text.
+    pub(super) scripts: RefCell<Vec<(String, String)>>,
+    pub(super) calls: RefCell<Vec<&'static str>>,
+    /// The number of the call that fails, and how; `None`: none.
+    pub(super) fails: Option<(usize, Trouble)>,
+    /// The call that fails is done, and only its answer is lost.
+    pub(super) heard: bool,
+    /// These calls fail every time: the network is away.
+    pub(super) away: &'static [&'static str],
+    /// This call fails every time in this way.
+    pub(super) always: Option<(&'static str, Trouble)>,
+    /// A command goes on until it is cancelled, and then ends so.
+    pub(super) ends: Option<Progress>,
+    /// At the first call of this name somebody presses Ctrl-C.
+    pub(super) ctrl_c: Option<&'static str>,
+    pub(super) interrupter: RefCell<Option<Interrupter>>,
+}
+
+impl World {
+    fn call(&self, name: &'static str) -> Result<(), CloudError> {
+        self.calls.borrow_mut().push(name);
+        if let (Some(interrupter), true) = (&*self.interrupter.borrow(), self.ctrl_c == Some(name)) {
+            interrupter.interrupt();
+        }
+        let fail =
+            |trouble| Err(CloudError { trouble, operation: name, code: "Injected".to_owned(), message: String::new() });
+        match self.fails {
+            Some((n, trouble)) if n == self.calls.borrow().len() => fail(trouble),
+            _ if self.away.contains(&name) => fail(Trouble::Network),
+            _ => match self.always {
+                Some((call, trouble)) if call == name => fail(trouble),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// A call that does something, whether its answer comes or not.
+    fn act(&self, name: &'static str, does: impl FnOnce()) -> Result<(), CloudError> {
+        let answer = self.call(name);
+        if answer.is_ok() || self.heard {
+            does();
+        }
+        answer
+    }
+
+    pub(super) fn lock(&self) -> bool {
+        self.parameters.borrow().contains_key("/extraction-gateway/lock")
+    }
+
+    /// How often a script of this action was sent.
+    pub(super) fn sent(&self, action: &str) -> usize {
+        let line = format!("readonly ACTION='{action}'\n");
+        self.scripts.borrow().iter().filter(|(_, text)| text.contains(&line)).count()
+    }
+
+    fn outcome_of(&self, text: &str) -> String {
+        if text.contains("readonly ACTION='status'\n") {
+            "done".to_owned()
+        } else if text.contains("readonly ACTION='verify'\n") {
+            Some(self.verify.get()).filter(|outcome| !outcome.is_empty()).unwrap_or("done").to_owned()
+        } else {
+            self.outcome.borrow().clone()
+        }
+    }
+
+    /// What a host says, on which release 2 serves with the configuration `h`.
+    fn report(&self, outcome: &str) -> String {
+        let healthy = |service| json!({"service": service, "state": "running", "health": "healthy"});
+        let mut facts = json!({"containers": [healthy("gateway"), healthy("vllm")], "config_hash": "h",
+            // As the host says it: what the gateway printed, as a text.
+            "gateway": "{\"ready\": true}"});
+        for (name, value) in self.odd.as_object().into_iter().flatten() {
+            facts[name] = value.clone();
+        }
+        let images = json!({"gateway": image("gateway"), "vllm": image("vllm")});
+        let report = json!({"outcome": outcome, "action": "x", "message": "said.", "release": 2, "images": images,
+            "facts": facts});
+        format!("{MARKER}{report}\n")
+    }
+}
+
+impl Cloud for &World {
+    async fn identity(&self) -> Result<Identity, CloudError> {
+        self.call("identity").map(|()| Identity { account: String::new(), arn: String::new() })
+    }
+
+    async fn instance(&self, id: &str) -> Result<Instance, CloudError> {
+        self.call("instance")?;
+        Ok(Instance {
+            id: id.to_owned(),
+            state: if self.running.get() { State::Running } else { State::Stopped },
+            reason: None,
+            kind: "g6.2xlarge".to_owned(),
+            zone: "us-east-1a".to_owned(),
+            address: self.running.get().then(|| "203.0.113.7".to_owned()),
+            elastic: false,
+            launched: None,
+            profile: None,
+            groups: Vec::new(),
+        })
+    }
+
+    async fn checks(&self, _: &str) -> Result<Checks, CloudError> {
+        self.call("checks").map(|()| Checks::Passed)
+    }
+
+    async fn start(&self, _: &str) -> Result<(), CloudError> {
+        self.act("start", || self.running.set(true))
+    }
+
+    async fn stop(&self, _: &str) -> Result<(), CloudError> {
+        self.act("stop", || self.running.set(false))
+    }
+
+    async fn agent(&self, _: &str) -> Result<Agent, CloudError> {
+        self.call("agent").map(|()| Agent::Online)
+    }
+
+    async fn ingress(&self, _: &[String]) -> Result<Vec<Ingress>, CloudError> {
+        self.call("ingress").map(|()| Vec::new())
+    }
+
+    async fn parameter(&self, name: &str) -> Result<Option<String>, CloudError> {
+        self.call("parameter").map(|()| self.parameters.borrow().get(name).cloned())
+    }
+
+    async fn put_parameter(&self, name: &str, value: &str) -> Result<(), CloudError> {
+        self.act("put_parameter", || {
+            self.parameters.borrow_mut().insert(name.to_owned(), value.to_owned());
+        })
+    }
+
+    async fn put_new_parameter(&self, name: &str, value: &str) -> Result<bool, CloudError> {
+        let free = !self.parameters.borrow().contains_key(name);
+        self.act("put_new_parameter", || {
+            if free {
+                self.parameters.borrow_mut().insert(name.to_owned(), value.to_owned());
+            }
+        })?;
+        Ok(free)
+    }
+
+    async fn delete_parameter(&self, name: &str) -> Result<(), CloudError> {
+        self.act("delete_parameter", || {
+            self.parameters.borrow_mut().remove(name);
+        })
+    }
+
+    async fn has_secret(&self, _: &str) -> Result<bool, CloudError> {
+        self.call("has_secret").map(|()| true)
+    }
+
+    async fn create_secret(&self, _: &str, _: &Secret) -> Result<(), CloudError> {
+        self.call("create_secret")
+    }
+
+    async fn replace_secret(&self, _: &str, _: &Secret) -> Result<(), CloudError> {
+        self.call("replace_secret")
+    }
+}
+
+impl Host for &World {
+    async fn send(&self, script: &Script, name: &str, _: u32) -> Result<CommandId, CloudError> {
+        self.act("send", || self.scripts.borrow_mut().push((name.to_owned(), script.text())))?;
+        Ok(CommandId(self.scripts.borrow().len().to_string()))
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<CommandId>, CloudError> {
+        self.call("find")?;
+        let found = self.scripts.borrow().iter().position(|(sent, _)| sent == name);
+        Ok(found.map(|index| CommandId((index + 1).to_string())))
+    }
+
+    async fn look(&self, id: &CommandId) -> Result<Invocation, CloudError> {
+        self.call("look")?;
+        let number: usize = id.0.parse().unwrap();
+        let text = self.scripts.borrow()[number - 1].1.clone();
+        let outcome = self.outcome_of(&text);
+        let looks = ["status", "verify"].iter().any(|action| text.contains(&format!("readonly ACTION='{action}'\n")));
+        let progress = match &self.ends {
+            Some(end) if !looks && self.calls.borrow().contains(&"cancel") => end.clone(),
+            Some(_) if !looks => Progress::Running,
+            _ => Progress::Ended(0),
+        };
+        let reported = matches!(progress, Progress::Ended(_)) && !outcome.is_empty();
+        let stdout = if reported { self.report(&outcome) } else { String::new() };
+        Ok(Invocation { progress, stdout, stderr: String::new() })
+    }
+
+    async fn cancel(&self, _: &CommandId) -> Result<(), CloudError> {
+        self.call("cancel")
+    }
+}
+
+/// By digest.
+pub(super) fn image(name: &str) -> String {
+    format!("r.example/{name}@sha256:{:064x}", 1)
+}
