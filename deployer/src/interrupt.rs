@@ -17,6 +17,15 @@ pub fn channel() -> (Interrupter, Interrupt) {
     (Interrupter(sender), Interrupt(receiver))
 }
 
+/// Was this started by `nohup` or its like? Then it is to outlive its terminal. Told by Linux alone.
+#[must_use]
+pub fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // The first bit is signal 1, SIGHUP.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
 impl Interrupter {
     /// Ends every wait.
     pub fn interrupt(&self) {

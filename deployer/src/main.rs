@@ -32,17 +32,17 @@ fn fail(report: &Report, failure: &Failure) -> ExitCode {
 /// Runs the command; the first Ctrl-C asks it to end in good order, the second ends it.
 async fn listening(cli: Cli, report: Report) -> ExitCode {
     let (interrupter, interrupt) = interrupt::channel();
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    // A terminal that is closed, or a line that is cut, is the same as Ctrl-C at it, if it is heard at all.
+    let hangup = if interrupt::hangup_is_ignored() { SignalKind::interrupt() } else { SignalKind::hangup() };
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), hangup];
     let [Ok(mut ctrl_c), Ok(mut term), Ok(mut hangup)] = kinds.map(signal) else {
         return fail(&report, &Failure::unchanged("cannot listen for Ctrl-C", "Run it again."));
     };
     let twice = async {
-        // A terminal that is closed, or a line that is cut, is the same as Ctrl-C at it.
-        let mut once =
-            async || tokio::select! { _ = ctrl_c.recv() => (), _ = term.recv() => (), _ = hangup.recv() => () };
-        once().await;
+        tokio::select! { _ = ctrl_c.recv() => (), _ = term.recv() => (), _ = hangup.recv() => () };
         interrupter.interrupt();
-        once().await;
+        // Who hangs up twice has not asked twice.
+        tokio::select! { _ = ctrl_c.recv() => (), _ = term.recv() => () };
     };
     tokio::select! {
         biased;

@@ -123,7 +123,11 @@ async fn aftermath<P: Ports>(
                 "The switch to another release was cut off: {release} is current and {}.",
                 serves.trim_end_matches('.')
             ),
-            "Run deployer up to go on, or deployer rollback to go back; either mends it.",
+            if matches!(action, Action::Rollback { .. }) {
+                "Run deployer rollback to go on, or deployer up for the release that is configured; either mends it."
+            } else {
+                "Run deployer up to go on, or deployer rollback to go back; either mends it."
+            },
         ));
     }
     if !healthy {
@@ -182,8 +186,8 @@ fn compare(action: &Action, expect: Expect, report: &HostReport, status: &Status
         Action::Deploy(deploy) => {
             let is = |wanted: &ImageWanted, found: &str| match wanted {
                 ImageWanted::Digest(digest) => digest.to_string() == found,
-                // What it means is known to the host alone.
-                ImageWanted::Tag(_) => true,
+                // What it means is known to the host alone, so only another release than before can be it.
+                ImageWanted::Tag(_) => !matches!(expect, Expect::Anything),
             };
             deploy.config_hash == status.config_hash
                 && is(&deploy.gateway, &report.images.gateway)
@@ -247,7 +251,8 @@ mod tests {
             (digest(2), "h", other, Now::AsWanted),
             (digest(2), "h", Expect::Nothing, Now::AsWanted),
             (digest(2), "h", Expect::Anything, Now::AsWanted),
-            (tag, "h", other, Now::AsWanted),
+            (tag.clone(), "h", other, Now::AsWanted),
+            (tag, "h", Expect::Anything, Now::Unclear),
             (digest(2), "i", before, Now::AsBefore),
             (digest(3), "h", before, Now::AsBefore),
             // The same once more: whether it was started again cannot be seen.

@@ -101,7 +101,7 @@ async fn start<P: Ports>(site: &Site<'_, P>, started: &mut bool, tries: &mut Pac
         // A box whose start was heard costs, whether its answer comes or not.
         let before = std::mem::replace(started, true);
         let answer = site.ports.start(&site.settings.instance_id).await;
-        if answer.as_ref().is_err_and(|error| !error.passes() && error.trouble != Trouble::Race) {
+        if answer.as_ref().is_err_and(|error| error.trouble != Trouble::Network) {
             *started = before;
         }
         match answer {

@@ -6,7 +6,7 @@ use crate::{
     config::ConfigHash,
     failure::Failure,
     plan::{Plan, Work},
-    script::{Action, Expect, facts::Release, script},
+    script::{Action, Expect, Outcome, facts::Release, script},
     site::{Ports, Site},
 };
 
@@ -26,6 +26,12 @@ pub(super) struct Args {
 pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
     super::running(site).await?;
     let report = command::run(site, "releases", &Action::Releases, LOOK_SECONDS).await?;
+    if report.outcome != Outcome::Done {
+        return Err(Failure {
+            lines: report.last_log_lines,
+            ..Failure::unchanged(report.message, "Run deployer status.")
+        });
+    }
     let ledger = report.releases();
     // The host knows which releases were good and not rolled back from; what is approved is what it will do.
     let target = args.to.or(report.rollback_target());

@@ -68,8 +68,11 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
         return bad("wait.delivery_seconds", "must be at least 30");
     }
     // Both become `ExecutionTimeout` of the document in config/cloudformation.yaml: two to five digits.
-    if !(10..=86_400).contains(&file.wait.deploy_seconds) {
-        return bad("wait.deploy_seconds", "must lie between 10 and 86400");
+    if !(10..=10_200).contains(&file.wait.deploy_seconds) {
+        return bad(
+            "wait.deploy_seconds",
+            "must lie between 10 and 10200: the idle stop takes an operator's work for three hours at most",
+        );
     }
     if file.wait.drain_seconds > 3600 {
         return bad("wait.drain_seconds", "must be at most 3600");

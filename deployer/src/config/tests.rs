@@ -69,8 +69,8 @@ fn refusals_name_the_key() {
     refused(&format!("{LEAST}\n[gateway]\nprofile = \"tls\""), &["gateway.domain"]);
     refused(&format!("{LEAST}\n[gateway]\ncors_origins = [\"https://a.example/\"]"), &["gateway.cors_origins"]);
     refused(&format!("{LEAST}\n[wait]\ndelivery_seconds = 5"), &["delivery_seconds"]);
-    for seconds in [9, 86_401] {
-        refused(&format!("{LEAST}\n[wait]\ndeploy_seconds = {seconds}"), &["wait.deploy_seconds", "86400"]);
+    for seconds in [9, 10_201] {
+        refused(&format!("{LEAST}\n[wait]\ndeploy_seconds = {seconds}"), &["wait.deploy_seconds", "10200"]);
     }
     refused(&format!("{LEAST}\n[wait]\ndrain_seconds = 3601"), &["wait.drain_seconds"]);
     refused(&format!("{LEAST}\n[autostop]\nidle_minutes = 4"), &["autostop.idle_minutes", "between 5"]);
@@ -100,7 +100,7 @@ fn limits_fit_the_stack_s_own_document() {
     let (_, timeout) = template.split_once("ExecutionTimeout:\n").unwrap();
     let pattern = timeout.lines().find(|line| line.contains("allowedPattern")).unwrap();
     assert!(pattern.contains("^[1-9][0-9]{1,4}$"), "config/check.rs has the limits for it: {pattern}");
-    for limit in ["wait]\ndeploy_seconds = 10", "wait]\ndeploy_seconds = 86400", "wait]\ndrain_seconds = 3600"] {
+    for limit in ["wait]\ndeploy_seconds = 10", "wait]\ndeploy_seconds = 10200", "wait]\ndrain_seconds = 3600"] {
         parse(&format!("{LEAST}\n[{limit}"), "x").unwrap();
     }
 }

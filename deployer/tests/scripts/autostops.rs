@@ -230,12 +230,52 @@ fn the_time_of_a_model_load_is_no_idle_time() {
 }
 
 #[test]
+fn a_model_that_fails_again_and_again_is_no_use() {
+    let host = armed();
+    host.set("idle_seconds", "600");
+    host.tick();
+    host.behave(&vllm(1), "loading");
+    up_for(&host, 12_000);
+    host.tick();
+    assert_eq!((&*state(&host).decision, stopped(&host)), ("unknown", false));
+    host.behave(&vllm(1), "");
+    host.set("idle_seconds", "1860");
+    up_for(&host, 12_060);
+    host.tick();
+    assert!(stopped(&host), "idle for all that time");
+}
+
+#[test]
+fn work_that_runs_counts_also_where_the_model_server_is_away() {
+    let host = armed();
+    host.behave(&vllm(1), "loading");
+    host.set("in_flight", "3");
+    for seconds in [10_800, 14_400, 18_000] {
+        up_for(&host, seconds);
+        host.tick();
+        assert_eq!((&*state(&host).decision, stopped(&host)), ("active", false), "{seconds}");
+    }
+}
+
+#[test]
+fn limits_that_cannot_be_relied_on_replace_none() {
+    let host = armed();
+    host.fault("curl", "fail timed out");
+    let ran = host.run(&act(&Action::Autostop(Autostop::On { idle_minutes: 600, max_uptime_hours: None })));
+    assert!(ran.code == Some(1) && ran.report().message.contains("could not be asked"), "{ran:?}");
+    assert_eq!((state(&host).on, state(&host).idle_minutes), (true, 30), "as before");
+}
+
+#[test]
 fn a_box_that_may_not_stop_itself_is_found_before_it_is_relied_on() {
     let host = served();
-    for (tool, fault) in [("aws.stop-instances", "fail UnauthorizedOperation"), ("curl", "fail no metadata")] {
+    for (tool, fault, says) in [
+        ("aws.stop-instances", "fail UnauthorizedOperation", "may not stop itself"),
+        ("curl", "fail no metadata", "could not be asked"),
+    ] {
         host.fault(tool, fault);
         let ran = host.run(&act(&Action::Autostop(ON)));
-        assert!(ran.code == Some(1) && ran.report().message.contains("may not stop itself"), "{ran:?}");
+        assert!(ran.code == Some(1) && ran.report().message.contains(says), "{ran:?}");
         assert!(!state(&host).on);
     }
     assert_eq!(host.run(&act(&Action::Autostop(ON))).code, Some(0));

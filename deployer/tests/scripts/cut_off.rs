@@ -102,6 +102,36 @@ fn a_rollback_that_was_cut_off_goes_on() {
     assert_serves(&host, 1, 1);
 }
 
+/// Rolled back from 2 to 1, cut off in the switch.
+fn rolling_back() -> Host {
+    let host = served();
+    assert_eq!(host.run(&deploy(2, 2)).code, Some(0));
+    killed(&host, &act(&Action::Rollback { to: None }), "docker.compose-up", "kill");
+    host
+}
+
+#[test]
+fn a_rollback_that_goes_on_and_fails_goes_back_to_where_it_came_from() {
+    let host = rolling_back();
+    host.behave(&gateway(1), "unhealthy");
+    let ran = host.run(&act(&Action::Rollback { to: None }));
+    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (Outcome::RolledBack, Some(2)), "{ran:?}");
+    assert_serves(&host, 2, 2);
+}
+
+#[test]
+fn what_a_cut_off_rollback_left_is_left() {
+    // Another release takes over, or fails to.
+    for (g, serves) in [(3, 3), (9, 1)] {
+        let host = rolling_back();
+        assert_eq!(host.run(&deploy(g, 1)).report().release, Some(serves));
+        assert_eq!(host.root("releases/2/state"), "left", "{g}");
+        assert_eq!(host.root(&format!("releases/{serves}/state")), "good");
+        let ledger = host.run(&act(&Action::Releases)).report().releases();
+        assert!(ledger.iter().all(|entry| entry.outcome == "good"), "what was not tried has no verdict: {ledger:?}");
+    }
+}
+
 #[test]
 fn what_is_cut_off_before_its_verdict_is_not_called_failed() {
     let host = served();

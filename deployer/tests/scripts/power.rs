@@ -69,6 +69,28 @@ fn a_box_whose_disk_is_full_can_still_be_stopped_and_unlocked() {
 }
 
 #[test]
+fn a_container_that_cannot_be_removed_keeps_nobody_from_down() {
+    let host = served();
+    host.set("oneoff/oneoff1", "");
+    host.fault("docker.rm", "fail removal of container oneoff1 is already in progress");
+    let ran = host.run(&act(&DOWN));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.report().warnings[0].contains("could not be removed"), "{ran:?}");
+}
+
+#[test]
+fn a_down_that_fails_half_way_does_not_say_that_nothing_was_changed() {
+    let host = served();
+    host.fault("docker.compose-stop", "");
+    let ran = host.run(&act(&DOWN));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let host = served();
+    host.fault("docker.compose-stop", "always fail no");
+    let ran = host.run(&act(&DOWN));
+    assert!(ran.code == Some(4) && !ran.report().message.contains("othing was changed"), "{ran:?}");
+}
+
+#[test]
 fn restart_starts_what_was_asked_for_and_verifies() {
     let host = served();
     let (g, v) = (host.started("gateway"), host.started("vllm"));

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::host::Host;
+use super::host::{Host, holds_the_token};
 
 /// A running emulator; ends when it is dropped.
 pub struct Emulator {
@@ -127,8 +127,14 @@ impl Emulator {
     }
 }
 
+/// At the end of every test: the token is where it belongs and nowhere else, not in a call, a command, an output, or a
+/// file of the host.
 impl Drop for Emulator {
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert!(!holds_the_token(self.everything().as_bytes()), "the token is in a call or an output");
+            assert_eq!(self.host.leaks(), Vec::<std::path::PathBuf>::new());
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

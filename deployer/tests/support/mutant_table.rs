@@ -259,7 +259,19 @@ pub const MUTANTS: &[Mutant] = &[
         "if false; then die",
         "power::down_that_fails_needs_a_person",
     ),
-    mutant("running work is idle", "if ((in_flight + ${queued:-0} > 0)); then idle=0; fi", "", DECIDES),
+    mutant("running work is idle", "if ((in_flight + ${queued:-0} > 0)); then", "if false; then", DECIDES),
+    mutant(
+        "a model that fails is use",
+        "if [[ ! -e $run/autostop.was_ready ]]; then no_use_now; fi",
+        "no_use_now",
+        "autostops::a_model_that_fails_again_and_again_is_no_use",
+    ),
+    mutant(
+        "a cut-off rollback leaves nothing",
+        "elif [[ -n $resumed ]]; then leave \"$resumed\"; fi",
+        "fi",
+        "cut_off::what_a_cut_off_rollback_left_is_left",
+    ),
     mutant("waiting work is idle", "in_flight + ${queued:-0} > 0", "in_flight > 0", DECIDES),
     mutant(
         "idle since before the boot",
@@ -275,8 +287,8 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "a right is believed",
-        "check || die",
-        "check || true || die",
+        "check \"$REGION\" || die",
+        "check \"$REGION\" || true || die",
         "autostops::a_box_that_may_not_stop_itself_is_found_before_it_is_relied_on",
     ),
     mutant(

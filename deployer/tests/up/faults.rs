@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     account,
     laptop::{Laptop, said},
-    lock, no_leak, served,
+    lock, served,
     support::{emulator::until, wanted::gateway},
 };
 
@@ -24,7 +24,6 @@ fn no_capacity_is_waited_for_and_then_given_up() {
         &["no free capacity", "InsufficientInstanceCapacity", "another zone", "The type is never changed for you."],
     );
     assert_eq!((emulator.instance_state().as_str(), lock(&emulator)), ("stopped", None));
-    no_leak(&emulator, &[&given_up]);
     drop(emulator);
     let emulator = account();
     let ada = Laptop::new(&emulator, "ada@laptop");

@@ -73,6 +73,18 @@ fn a_terminal_that_is_closed_leaves_no_lock() {
 }
 
 #[test]
+fn with_nohup_it_outlives_its_terminal() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    emulator.host.fault("docker.pull", "hold");
+    let child = ada.start_with_nohup(&words(&up(2, 1)));
+    until("it pulls", || emulator.host.at("state/held").exists());
+    signal(&child, "HUP");
+    ada.go();
+    said(child).ended(0, &["Release 2 serves"]);
+}
+
+#[test]
 fn ctrl_c_when_all_was_done_says_what_serves() {
     let emulator = served();
     let ada = Laptop::new(&emulator, "ada@laptop");

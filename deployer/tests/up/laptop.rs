@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     emulator::{Emulator, until},
+    host::holds_the_token,
     wanted::REGISTRY,
 };
 
@@ -154,6 +155,15 @@ impl<'a> Laptop<'a> {
         self.command(arguments).spawn().unwrap()
     }
 
+    /// The same for whoever means to close the terminal.
+    pub fn start_with_nohup(&self, arguments: &[&str]) -> Child {
+        let plain = self.command(&[]);
+        let mut command = Command::new("nohup");
+        command.arg(env!("CARGO_BIN_EXE_deployer")).args(arguments).current_dir(self.folder.path());
+        command.env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     /// Starts `arguments`, and returns when the host's tool `tool` has been reached and waits there.
     pub fn start_until_held(&self, tool: &str, arguments: &[&str]) -> Child {
         self.emulator.host.fault(tool, "hold");
@@ -190,6 +200,7 @@ impl<'a> Laptop<'a> {
 /// Waits for a command that was started.
 pub fn said(child: Child) -> Said {
     let output = child.wait_with_output().unwrap();
+    assert!(!holds_the_token(&output.stdout) && !holds_the_token(&output.stderr), "the token was printed");
     Said {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).unwrap(),

@@ -44,13 +44,3 @@ fn lock(emulator: &Emulator) -> Option<String> {
     let wanted = serde_json::json!({"Names": ["/extraction-gateway/lock"]});
     emulator.aws("ssm", "get_parameters", &wanted)["Parameters"][0]["Value"].as_str().map(str::to_owned)
 }
-
-/// The token is where it belongs and nowhere else: not in a call, a command, an output, or a file of the host.
-#[track_caller]
-fn no_leak(emulator: &Emulator, said: &[&laptop::Said]) {
-    assert!(!support::host::holds_the_token(emulator.everything().as_bytes()), "the token is in a call or an output");
-    assert_eq!(emulator.host.leaks(), Vec::<std::path::PathBuf>::new());
-    for said in said {
-        assert!(!support::host::holds_the_token(said.to_string().as_bytes()), "{said}");
-    }
-}

@@ -43,6 +43,14 @@ UNIT
   chmod 0644 "$units/$unit.service" "$units/$unit.timer"
 }
 
+why_no_stop() {
+  if said 'UnauthorizedOperation|not authorized'; then
+    echo "The instance may not stop itself, so nothing would stop the box; the idle stop was not changed. Give its role ec2:StopInstances on itself (deployer policy instance prints it)."
+  else
+    echo "Whether the instance may stop itself could not be asked; the idle stop was not changed. The last lines say why. Run it again."
+  fi
+}
+
 autostop() {
   need docker systemctl flock
   begin autostop "idle stop: $AUTOSTOP"
@@ -51,11 +59,12 @@ autostop() {
       need aws curl timeout
       take_lock
       begin autostop "idle stop: after $STOP_AFTER_MINUTES minutes"
+      autostop_script >"$own/autostop.sh"
+      bash "$own/autostop.sh" check "$REGION" || die "$(why_no_stop)"
       mkdir -p "$root/autostop"
       autostop_script | replace "$root/autostop/autostop.sh"
       chmod 0700 "$root/autostop/autostop.sh"
       printf 'idle_minutes=%s\nmax_uptime_hours=%s\nregion=%s\n' "$STOP_AFTER_MINUTES" "$STOP_AFTER_HOURS" "$REGION" | replace "$root/autostop/settings"
-      "$root/autostop/autostop.sh" check || die "The instance may not stop itself, so nothing would stop the box; the idle stop was not switched on. Give its role ec2:StopInstances on itself (deployer policy instance prints it)."
       install_units
       systemctl daemon-reload
       systemctl enable --now "$unit.timer"
@@ -65,7 +74,7 @@ autostop() {
       take_lock
       begin autostop "idle stop: off"
       if [[ -e $units/$unit.timer ]]; then systemctl disable --now "$unit.timer"; fi
-      rm -rf "$units/$unit.service" "$units/$unit.timer" "$root/autostop" "$run"/autostop.{state,unknown,unusable,busy}
+      rm -rf "$units/$unit.service" "$units/$unit.timer" "$root/autostop" "$run"/autostop.{state,unknown,unusable,was_ready,busy}
       systemctl daemon-reload
       ;;
   esac

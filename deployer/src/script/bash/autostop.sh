@@ -16,8 +16,12 @@ readonly busy_limit=10800 # longer than a deploy may take, with its download and
 readonly metadata=http://169.254.169.254/latest
 
 idle_minutes=0 max_uptime_hours=0 region=''
-# shellcheck source=/dev/null
-source "$root/autostop/settings"
+if [[ ${1:-} == check ]]; then
+  region=$2
+else
+  # shellcheck source=/dev/null
+  source "$root/autostop/settings"
+fi
 mkdir -p "$run"
 uptime=$(cut -d . -f 1 "${EXTRACTION_GATEWAY_UPTIME:-/proc/uptime}")
 
@@ -67,15 +71,20 @@ ask_gateway() {
   health=$(timeout --foreground 30 docker exec "$container" /gateway healthcheck --format json) || true
   in_flight=$(gateway_field in_flight) queued=$(gateway_field queued) idle=$(gateway_field idle_seconds)
   [[ -n $in_flight && -n $idle ]] || return 1
+  if ((in_flight + ${queued:-0} > 0)); then
+    idle=0
+    return
+  fi
   if ! grep -q '"ready": *true' <<<"$health"; then
     why="the gateway is not ready: a model that loads, perhaps"
-    no_use_now
+    # Only the first load: one that fails again and again must not pass for use for ever.
+    if [[ ! -e $run/autostop.was_ready ]]; then no_use_now; fi
     return 1
   fi
+  : >"$run/autostop.was_ready"
   # It counts its idle time from its start, but nobody could use it while the model loaded.
   unusable=$(cat "$run/autostop.unusable" 2>/dev/null) || unusable=0
   if ((idle > uptime - unusable)); then idle=$((uptime - unusable)); fi
-  if ((in_flight + ${queued:-0} > 0)); then idle=0; fi
 }
 
 # since NAME: seconds since this was first asked; the file of that name remembers.
@@ -89,7 +98,7 @@ since() {
   echo "$((uptime - first))"
 }
 
-# `check`: may this instance stop itself? AWS says so by an error of that name.
+# `check REGION`: may this instance stop itself? AWS says so by an error of that name.
 if [[ ${1:-} == check ]]; then
   said=$(stop_itself --dry-run 2>&1) || true
   grep -q DryRunOperation <<<"$said" || { printf '%s\n' "$said" >&2 && exit 1; }
@@ -102,7 +111,7 @@ fi
 health='' idle=0 why=''
 if ! flock --nonblock "$root/lock" true; then
   # What is not known of the gateway while somebody works on it says nothing; the hour begins anew after that.
-  rm -f "$run/autostop.unknown"
+  rm -f "$run"/autostop.{unknown,was_ready}
   no_use_now
   busy=$(since autostop.busy)
   if ((busy >= busy_limit)); then stop_instance "somebody has been at work on the host for 3 hours"; fi

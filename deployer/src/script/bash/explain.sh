@@ -4,7 +4,7 @@
 # unharmed: what a failure before the switch means for those who use the service; nothing after it.
 unharmed() {
   local service
-  if [[ $phase == switched ]]; then return; fi
+  if [[ $phase != before ]]; then return; fi
   for service in vllm gateway; do
     if ! container_of "$service" >/dev/null; then
       echo "Nothing was changed."
@@ -88,6 +88,10 @@ explain_download() {
 
 explain_switch() {
   local service
+  if said 'no space left'; then
+    echo "The host's disk is full. $safe Make room or a larger disk, then run this again."
+    return
+  fi
   for service in $(services_of "$to"); do
     look_at "$service" || continue
     if [[ $c_oom == true ]]; then

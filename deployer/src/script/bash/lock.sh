@@ -41,9 +41,11 @@ take_lock() {
     warnings+=("who is at work could not be written to $root: is the disk full?")
   fi
   # What a killed run left behind: a download goes on without the compose that started it, and has the token.
-  stray=$(docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=True) || stray=''
+  stray=$(timeout --foreground 30 docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=True) || stray=''
   # shellcheck disable=SC2086 # ids
-  if [[ -n $stray ]]; then docker rm --force $stray; fi
+  if [[ -n $stray ]] && ! timeout --foreground 60 docker rm --force $stray; then
+    warnings+=("a download that a killed run had started could not be removed; it still has the token")
+  fi
   rm -rf "$root/releases/.next" "$root"/*.new
   for folder in "$run"/{deploy,rollback,repair,restart,down,unlock,autostop}.*/; do
     if [[ $folder != "$own/" ]]; then rm -rf "$folder"; fi

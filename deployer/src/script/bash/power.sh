@@ -47,6 +47,7 @@ restart() {
   begin stop "restart: ${SERVICES:-gateway and vllm}"
   # shellcheck disable=SC2086 # names of services, from a closed list
   compose "$now" restart --timeout "$DRAIN" $SERVICES
+  begin switch "switch: docker compose up, release $now"
   serve "$now"
   verify "$now"
   finish 'done' "Restarted; release $now serves and was verified."

@@ -75,8 +75,9 @@ half_done() {
 take_over() {
   if half_done; then
     cut=yes
-    # What was cut off was the start of a release that had been verified before.
-    if [[ $(state_of "$to") == good ]]; then from=$to; fi
+    if [[ $by == rollback ]]; then resumed=$to; fi
+    # What was cut off was the start of a release that had been verified before. A rollback that goes on can fail too.
+    if [[ $(state_of "$to") == good && ($by != rollback || $ACTION != rollback || -z $from) ]]; then from=$to; fi
     say "a switch to release $to was cut off; this run takes over"
   else
     from=$now

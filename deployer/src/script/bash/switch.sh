@@ -3,13 +3,13 @@
 
 force_vllm=no # start vLLM anew even where compose sees no change
 waiting='' # the process that waits for the containers
+resumed='' # the release that a cut-off rollback was on its way to
 tried='' # this run has switched: what fails now is the release's own
 
 # serve RELEASE: compose starts anew only what changed: a new gateway leaves vLLM running.
 serve() {
   local words service
   local -A old=() crashes=()
-  begin switch "switch: docker compose up, release $1"
   if [[ $force_vllm == yes ]]; then compose "$1" up --detach --no-deps --force-recreate --pull never vllm; fi
   for service in $(services_of "$1"); do
     look_at "$service" || true
@@ -51,15 +51,15 @@ give_up_early() { # RELEASE
 
 # switch: from release $from (or none) to release $to, verified and recorded.
 switch() {
-  tried=yes
+  begin switch "switch: docker compose up, release $to"
   printf '%s %s %s\n' "${from:-none}" "$to" "$ACTION" | replace "$root/switching"
-  phase=switched
+  phase=switched tried=yes
   point_current "$to"
   serve "$to"
   verify "$to"
   begin record "record: release $to"
+  if [[ $ACTION == rollback ]]; then leave "$to"; elif [[ -n $resumed ]]; then leave "$resumed"; fi
   record "$to" good
-  if [[ $ACTION == rollback ]]; then leave "$to"; fi
   rm -f "$root/switching"
   phase=recorded
 }
@@ -81,9 +81,12 @@ go_back() {
   if [[ -n $waiting ]]; then kill "$waiting" 2>/dev/null; fi
   service_lines
   if [[ -n $tried && $from == "$to" ]]; then
-    finish needs_a_person "$why Release $to, which was good before, was started again and does not serve. Mend the cause and run this again, or go back with deployer rollback."
+    finish needs_a_person "$why Release $to, which was good before, was started again and does not serve. Mend the cause and run this again, or go back with deployer rollback --to N (deployer releases lists what there is)."
   fi
-  if [[ -n $to && -d $root/releases/$to ]]; then record "$to" "$([[ -n $tried ]] && echo failed || echo interrupted)" || warnings+=("the ledger could not be written"); fi
+  # What was good and not even tried has no new verdict.
+  if [[ -n $to && -d $root/releases/$to && (-n $tried || $(state_of "$to") != @(good|left)) ]]; then
+    record "$to" "$([[ -n $tried ]] && echo failed || echo interrupted)" || warnings+=("the ledger could not be written")
+  fi
   if [[ -z $from ]]; then
     if [[ -n $to && -d $root/releases/$to ]]; then compose "$to" stop; fi
     point_current ''
@@ -99,6 +102,7 @@ go_back() {
     trap - EXIT
     rm -f "$own/problem"
     force_vllm=no
+    begin switch "switch: docker compose up, release $from"
     serve "$from"
     verify "$from"
   )
@@ -108,6 +112,7 @@ go_back() {
     finish needs_a_person "$why Going back to release $from failed too. $(cat "$own/problem" 2>/dev/null) Look at the last lines and at deployer logs."
   fi
   rm -f "$root/switching"
+  if [[ -n $resumed && $from == "$resumed" ]]; then leave "$resumed"; fi
   rolled_back_to=$from
   finish rolled_back "$why Release $from serves again and was verified."
 }
