@@ -175,8 +175,14 @@ pub const MUTANTS: &[Mutant] = &[
         "rollbacks::a_release_that_was_good_stays_so_when_it_fails_once",
     ),
     mutant(
+        "a rollback that goes on has no way back",
+        "== good && ($by != rollback || $ACTION != rollback || -z $from) ]]",
+        "== good ]]",
+        "cut_off::a_rollback_that_goes_on_and_fails_goes_back_to_where_it_came_from",
+    ),
+    mutant(
         "a cut-off start is forgotten",
-        "if [[ $(state_of \"$to\") == good ]]; then from=$to; fi",
+        "if [[ $(state_of \"$to\") == good && ($by != rollback || $ACTION != rollback || -z $from) ]]; then from=$to; fi",
         "",
         "cut_off::a_rollback_that_was_cut_off_goes_on",
     ),
