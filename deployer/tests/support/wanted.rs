@@ -38,7 +38,8 @@ pub fn settings() -> HostSettings {
     }
 }
 
-const COMPOSE: &str = "services:
+/// As much of a compose file as the shim of docker reads.
+pub const COMPOSE: &str = "services:
   vllm:
     image: ${VLLM_IMAGE:?}
   gateway:

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::support::{
     emulator::{Emulator, until},
     host::holds_the_token,
-    wanted::REGISTRY,
+    wanted::{COMPOSE, REGISTRY},
 };
 
 /// One operator's machine. Several may work on one emulator.
@@ -52,15 +52,6 @@ impl std::fmt::Display for Said {
         write!(f, "exit code {:?}\n--- stdout\n{}--- stderr\n{}", self.code, self.out, self.err)
     }
 }
-
-const COMPOSE: &str = "services:
-  vllm:
-    image: ${VLLM_IMAGE:?}
-  gateway:
-    image: ${GATEWAY_IMAGE:?}
-volumes:
-  model-cache:
-";
 
 /// Of the adapter that is served; further lines of a configuration begin under `[model]`.
 pub const ADAPTER_REVISION: &str = "0123456789abcdef0123456789abcdef01234567";
