@@ -14,12 +14,14 @@ pub struct Failure {
     pub next: String,
     /// The last lines of what failed on the host.
     pub lines: Vec<String>,
+    /// The step of the host at which it failed, if it was there.
+    pub step: Option<String>,
 }
 
 impl Failure {
     /// A failure without log lines.
     pub fn new(exit: Exit, what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), next: next.into(), lines: Vec::new() }
+        Self { exit, what: what.into(), next: next.into(), lines: Vec::new(), step: None }
     }
 
     /// Wrong usage or configuration.

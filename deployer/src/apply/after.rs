@@ -57,7 +57,8 @@ pub(super) fn judged<P>(site: &Site<'_, P>, report: HostReport) -> Result<HostRe
         }
         Outcome::Locked => "Wait for them; deployer status shows when they are done.",
     };
-    Err(Failure { lines: report.last_log_lines, ..Failure::new(report.outcome.into(), report.message, next) })
+    let step = report.failed_step.map(|step| step.to_string());
+    Err(Failure { lines: report.last_log_lines, step, ..Failure::new(report.outcome.into(), report.message, next) })
 }
 
 /// A command whose end nobody reported.

@@ -1,8 +1,8 @@
 //! `releases`: the ledger of the last ten, which lies on the host.
 
 use serde::Serialize;
+use serde_json::json;
 
-use super::{Format, json};
 use crate::{
     apply::{command, command::LOOK_SECONDS},
     failure::Failure,
@@ -10,13 +10,6 @@ use crate::{
     script::{Action, facts::Release},
     site::{Ports, Site},
 };
-
-#[derive(clap::Args)]
-pub(super) struct Args {
-    /// For whom to write
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-}
 
 #[derive(Serialize)]
 struct Entry<'a> {
@@ -32,7 +25,7 @@ struct Entry<'a> {
     vllm: &'a str,
 }
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
     super::running(site).await?;
     let report = command::run(site, "releases", &Action::Releases, LOOK_SECONDS).await?;
     let ledger = report.releases();
@@ -40,10 +33,8 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     let current = ledger.iter().rposition(|release| Some(release.release) == report.release);
     let entries: Vec<Entry<'_>> =
         ledger.iter().enumerate().map(|(index, release)| entry(release, Some(index) == current)).collect();
-    match args.format {
-        Format::Json => site.report.data(&json(&entries)?),
-        Format::Text => entries.iter().for_each(|entry| site.report.data(&line(entry))),
-    }
+    site.report.result(&json!({"releases": entries}));
+    entries.iter().for_each(|entry| site.report.data(&line(entry)));
     site.report.next("deployer rollback --to N goes back to one that was good.");
     Ok(())
 }

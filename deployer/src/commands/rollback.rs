@@ -1,5 +1,7 @@
 //! `rollback`: an earlier release, which is still on the host, serves again.
 
+use serde_json::json;
+
 use crate::{
     apply::{StopOnFailure, apply, command, command::LOOK_SECONDS},
     approval::approve,
@@ -47,14 +49,17 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         lines: lines(site, report.release, target, entry(report.release), entry(target)),
     };
     if args.dry_run {
-        plan.lines.iter().for_each(|line| site.report.say(line));
+        site.report.plan(&plan.lines);
         let script = script(&Action::Rollback { to: target }, &site.settings.host());
-        site.report.data(&script.expecting(Expect::of(report.release)).masked());
+        let script = script.expecting(Expect::of(report.release)).masked();
+        site.report.result(&json!({"plan": plan.lines, "script": script}));
+        site.report.data(&script);
         site.report.next("Nothing was changed. deployer rollback does it.");
         return Ok(());
     }
     let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
     let applied = apply(site, &approved, StopOnFailure::No).await?;
+    super::served(site, &applied);
     if let Some(report) = &applied.report {
         site.report.say(&report.message);
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Format, autostop::clock, json};
+use super::autostop::clock;
 use crate::{
     apply::{
         lock::{self, LockHolder},
@@ -19,9 +19,9 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// For whom to write
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    /// End with 1 where nothing serves, for monitoring
+    #[arg(long)]
+    check: bool,
 }
 
 /// What `--format json` prints; text says the same.
@@ -71,9 +71,18 @@ struct HostShown {
 pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
     let observed = observe(site).await?;
     let lock = lock::holder(&site.ports, &site.settings.lock_parameter()).await?;
-    match args.format {
-        Format::Json => site.report.data(&json(&shown(site, &observed, lock))?),
-        Format::Text => text(site, &observed, lock.as_ref()).iter().for_each(|line| site.report.data(line)),
+    text(site, &observed, lock.as_ref()).iter().for_each(|line| site.report.data(line));
+    let shown = shown(site, &observed, lock);
+    site.report.result(&shown);
+    if args.check && !shown.serves {
+        let what = match &observed.host {
+            Some((_, status)) if !matches!(gateway_says(status, "ready").as_bool(), Some(true)) => {
+                format!("nothing serves: the box is running, ready: {}", ready(status))
+            }
+            Some(_) => "nothing serves: a container is not healthy".to_owned(),
+            None => format!("nothing serves: the box is {}", observed.instance.state),
+        };
+        return Err(Failure::unchanged(what, next(&observed)));
     }
     site.report.next(next(&observed));
     Ok(())

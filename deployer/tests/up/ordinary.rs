@@ -139,6 +139,7 @@ fn rollback_and_the_ledger() {
     assert_eq!(emulator.host.serving("gateway"), Some(gateway(1)));
     let ledger = ada.run(&["releases", "--format", "json"]);
     let ledger = ledger.ended(0, &[]).json();
+    let ledger = &ledger["releases"];
     let actions: Vec<_> = ledger.as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["deploy", "deploy", "rollback"]);
     assert_eq!((&ledger[2]["release"], &ledger[2]["current"]), (&1.into(), &true.into()));
