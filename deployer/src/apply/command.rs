@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{
     pace::{Pace, Pause},
+    said::Said,
     send,
 };
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     failure::Failure,
     interrupt::{self, Interrupt},
     report::duration,
-    script::{Action, Expect, HostReport, MARKER, Script, parse_report, script},
+    script::{Action, Expect, HostReport, Keys, Script, parse_report, script},
     site::{Ports, Site},
 };
 
@@ -108,14 +109,23 @@ struct Sent<'a> {
 }
 
 const fn only_looks(action: &Action) -> bool {
-    matches!(action, Action::Status | Action::Verify | Action::Releases | Action::Doctor { .. } | Action::Logs { .. })
+    matches!(
+        action,
+        Action::Status
+            | Action::Verify
+            | Action::Releases
+            | Action::Doctor { .. }
+            | Action::Logs { .. }
+            | Action::Keys(Keys::List)
+            | Action::Progress
+    )
 }
 
 /// Waits for a command that was sent.
 async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, sent: Sent<'_>) -> Result<HostReport, NoReport> {
     let Sent { what, id, limit_seconds, quiet } = sent;
     let mut pace = Pace::new(limit_seconds.saturating_add(site.settings.wait.delivery_seconds).saturating_add(120));
-    let mut shown = 0;
+    let mut said = Said::new(site, quiet);
     let mut lost: Option<CloudError> = None;
     loop {
         match site.ports.look(&id).await {
@@ -123,18 +133,19 @@ async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, sent: Sent<
                 if lost.take().is_some() {
                     site.report.say("   AWS answers again; the command went on meanwhile");
                 }
-                if !quiet {
-                    show_new_lines(site, &seen.stdout, &mut shown);
-                }
+                said.show(&seen.stdout);
                 if let Some(ended) = ended(&seen) {
                     return ended;
+                }
+                if seen.progress == Progress::Running {
+                    said.ask(interrupt).await;
                 }
                 let state = match seen.progress {
                     Progress::Waiting => "on its way to the host",
                     Progress::Cancelling => "being cancelled by somebody",
                     _ => "running on the host",
                 };
-                site.report.progress(&format!("{what}: {state}"), &format!("({})", duration(pace.waited())));
+                said.progress(&format!("{what}: {state}"), &format!("({})", duration(pace.waited())));
             }
             // Sent just now: not visible yet.
             Err(error) if error.trouble == Trouble::Race && pace.waited() < 60 => {}
@@ -159,14 +170,6 @@ async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, sent: Sent<
             }
         }
     }
-}
-
-fn show_new_lines<P>(site: &Site<'_, P>, stdout: &str, shown: &mut usize) {
-    let lines: Vec<&str> = stdout.lines().filter(|line| !line.starts_with(MARKER)).collect();
-    for line in lines.iter().skip(*shown) {
-        site.report.host(line);
-    }
-    *shown = lines.len().max(*shown);
 }
 
 /// The end of a command; `None` while it goes on.

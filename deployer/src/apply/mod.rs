@@ -8,6 +8,7 @@ mod down;
 pub mod lock;
 pub mod observe;
 mod pace;
+mod said;
 mod send;
 mod unlock;
 mod up;
@@ -18,7 +19,7 @@ use crate::{
     approval::ApprovedPlan,
     failure::Failure,
     plan::Work,
-    script::{Action, Autostop, Deploy, Expect, HostReport},
+    script::{Action, Autostop, Deploy, Expect, HostReport, KeyChange, Keys},
     site::{Ports, Site},
 };
 
@@ -52,6 +53,7 @@ pub async fn apply<P: Ports>(site: &Site<'_, P>, plan: &ApprovedPlan, stop: Stop
         Work::Restart { service, expect } => Locked::Serve("restart", Action::Restart { service: *service }, *expect),
         Work::Down { drain } => Locked::Down { drain: *drain },
         Work::Autostop(autostop) => Locked::Autostop(*autostop),
+        Work::Keys { change, expect } => Locked::Keys(change.as_ref(), *expect),
     };
     let lock = lock::Lock::take(site, plan.work().name()).await?;
     let done = locked(site, work).await;
@@ -65,6 +67,7 @@ enum Locked<'a> {
     Serve(&'static str, Action, Expect),
     Down { drain: bool },
     Autostop(Autostop),
+    Keys(Option<&'a KeyChange>, Expect),
 }
 
 async fn locked<P: Ports>(site: &Site<'_, P>, work: Locked<'_>) -> Result<Applied, Failure> {
@@ -73,7 +76,16 @@ async fn locked<P: Ports>(site: &Site<'_, P>, work: Locked<'_>) -> Result<Applie
         Locked::Serve(what, action, expect) => up::serve(site, what, &action, expect).await,
         Locked::Down { drain } => down::down(site, drain).await,
         Locked::Autostop(autostop) => autostop_set(site, autostop).await,
+        Locked::Keys(Some(change), expect) => keys_change(site, change, expect).await,
+        Locked::Keys(None, _) => Ok(Applied { report: None, url: None }),
     }
+}
+
+async fn keys_change<P: Ports>(site: &Site<'_, P>, change: &KeyChange, expect: Expect) -> Result<Applied, Failure> {
+    let limit = command::LOOK_SECONDS.saturating_add(site.settings.wait.drain_seconds);
+    let action = Action::Keys(Keys::Change(change.clone()));
+    let report = after::run(site, "keys", &action, expect, limit.min(site.settings.wait.deploy_seconds)).await?;
+    Ok(Applied { report: Some(report), url: None })
 }
 
 async fn autostop_set<P: Ports>(site: &Site<'_, P>, autostop: Autostop) -> Result<Applied, Failure> {

@@ -12,7 +12,9 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
     let instance = boot::look(site).await?;
     let cost = Cost::of(&instance, &site.settings.prices, since(0));
     site.report.result(&cost);
-    lines(&cost).iter().for_each(|line| site.report.data(line));
+    for line in &lines(&cost) {
+        site.report.data(line);
+    }
     site.report.next(match cost.so_far {
         Some(_) => "deployer down stops the instance's part; deployer autostop on does so by itself when it is idle.",
         None => "deployer up starts it.",

@@ -45,9 +45,13 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
             site.report.warn(&format!("{} lines came too fast to be shown; they are on the host", report.left_out()));
         }
         if args.follow {
-            report.last_log_lines.iter().for_each(|line| site.report.log(line));
+            for line in &report.last_log_lines {
+                site.report.log(line);
+            }
         } else {
-            report.last_log_lines.iter().for_each(|line| site.report.data(line));
+            for line in &report.last_log_lines {
+                site.report.data(line);
+            }
             site.report.result(&json!({"lines": report.last_log_lines}));
         }
         since = report.cursor().filter(|cursor| !cursor.is_empty()).or(since);

@@ -5,6 +5,7 @@ mod cost;
 mod doctor;
 mod down;
 mod init;
+mod keys;
 mod logs;
 mod plan;
 mod policy;
@@ -78,6 +79,8 @@ enum Command {
     Unlock(unlock::Args),
     /// Stop the box by itself when it is idle
     Autostop(autostop::Args),
+    /// Add, revoke or list API keys, without an up
+    Keys(keys::Args),
     /// Print the line with the address that the Vercel route needs
     Url(url::Args),
     /// Ask the service from outside, as its clients do
@@ -144,6 +147,7 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
         Command::Rollback(args) => rollback::run(&site, &args).await,
         Command::Unlock(args) => unlock::run(&site, &args).await,
         Command::Autostop(args) => autostop::run(&site, &args).await,
+        Command::Keys(args) => keys::run(&site, &args).await,
         Command::Url(args) => url::run(&site, &args).await,
         Command::Smoke(args) => smoke::run(&site, &args).await,
         Command::Cost => cost::run(&site).await,

@@ -30,7 +30,9 @@ pub(super) struct Prepared {
 pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
     let prepared = prepare(site, &args.versions, args.restart_vllm).await?;
     site.report.result(&prepared.diff);
-    prepared.plan.lines.iter().for_each(|line| site.report.data(line));
+    for line in &prepared.plan.lines {
+        site.report.data(line);
+    }
     site.report.next(if prepared.diff.changes { "deployer up does this." } else { "Nothing to do." });
     Ok(())
 }

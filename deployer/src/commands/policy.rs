@@ -34,11 +34,10 @@ enum Whose {
 
 pub(super) fn run(written: &Written, report: &Report, args: &Args) -> Result<(), Failure> {
     let file = &written.file;
-    let all = all(written);
     let policy = match args.whose {
-        Some(Whose::Operator) => &all["operator"],
-        Some(Whose::Init) => &all["init"],
-        Some(Whose::Instance) => &all["instance"],
+        Some(Whose::Operator) => json!(policy::operator(file)),
+        Some(Whose::Init) => json!(policy::init(file)),
+        Some(Whose::Instance) => json!(policy::instance(file)),
         Some(Whose::Program) => {
             report.result(&json!({"program_sha256": program_sha256()}));
             report.data(&program_sha256());
@@ -47,9 +46,9 @@ pub(super) fn run(written: &Written, report: &Report, args: &Args) -> Result<(),
             );
             return Ok(());
         }
-        None => &all,
+        None => all(written),
     };
-    let text = written_out(policy)?;
+    let text = written_out(&policy)?;
     report.result(&json!({"policy": policy}));
     report.data(&text);
     let root = matches!(&file.machine.document, Text::Literal(name) if name == "AWS-RunShellScript");

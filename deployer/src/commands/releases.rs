@@ -34,7 +34,9 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
     let entries: Vec<Entry<'_>> =
         ledger.iter().enumerate().map(|(index, release)| entry(release, Some(index) == current)).collect();
     site.report.result(&json!({"releases": entries}));
-    entries.iter().for_each(|entry| site.report.data(&line(entry)));
+    for entry in &entries {
+        site.report.data(&line(entry));
+    }
     site.report.next("deployer rollback --to N goes back to one that was good.");
     Ok(())
 }

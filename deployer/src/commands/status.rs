@@ -71,7 +71,9 @@ struct HostShown {
 pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
     let observed = observe(site).await?;
     let lock = lock::holder(&site.ports, &site.settings.lock_parameter()).await?;
-    text(site, &observed, lock.as_ref()).iter().for_each(|line| site.report.data(line));
+    for line in &text(site, &observed, lock.as_ref()) {
+        site.report.data(line);
+    }
     let shown = shown(site, &observed, lock);
     site.report.result(&shown);
     if args.check && !shown.serves {

@@ -8,16 +8,16 @@ use serde_json::{Value, json};
 use super::{Report, say_raw, timestamp};
 use crate::{exit::Exit, failure::Failure};
 
-impl Report {
-    /// A line of JSON on standard error: `time`, `event`, and what belongs to it.
-    pub(super) fn event(&self, event: &str, fields: Value) {
-        let mut line = json!({"time": timestamp(), "event": event});
-        if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), fields) {
-            line.extend(fields);
-        }
-        say_raw(&format!("{line}\n"));
+/// A line of JSON on standard error: `time`, `event`, and what belongs to it.
+pub(super) fn event(event: &str, fields: Value) {
+    let mut line = json!({"time": timestamp(), "event": event});
+    if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), fields) {
+        line.extend(fields);
     }
+    say_raw(&format!("{line}\n"));
+}
 
+impl Report {
     /// Fields of the document, by which a program reads what a person reads as text. Called again, it adds more.
     pub fn result(&self, fields: &impl Serialize) {
         if !self.is_json() {

@@ -95,7 +95,7 @@ impl Report {
     /// An event for a program, or else a line for a person.
     fn tell(&self, event: &str, text: &str, line: impl FnOnce() -> String) {
         if self.is_json() {
-            self.event(event, json!({"text": text}));
+            document::event(event, json!({"text": text}));
         } else {
             self.line(&line());
         }
@@ -119,9 +119,11 @@ impl Report {
     /// A plan, before it is approved.
     pub fn plan(&self, lines: &[String]) {
         if self.is_json() {
-            self.event("plan", json!({"lines": lines}));
+            document::event("plan", json!({"lines": lines}));
         } else {
-            lines.iter().for_each(|line| self.line(line));
+            for line in lines {
+                self.line(line);
+            }
         }
     }
 
@@ -143,7 +145,7 @@ impl Report {
     /// A line of a service's log: data as text, an event as JSON.
     pub fn log(&self, text: &str) {
         if self.is_json() {
-            self.event("log", json!({"text": text}));
+            document::event("log", json!({"text": text}));
         } else {
             self.data(text);
         }
@@ -158,7 +160,7 @@ impl Report {
     pub fn progress(&self, what: &str, detail: &str) {
         if self.is_json() {
             if self.progress_is_due(what) {
-                self.event("progress", json!({"text": what, "detail": detail}));
+                document::event("progress", json!({"text": what, "detail": detail}));
             }
         } else {
             self.progress_line(what, &format!("{what} {detail}"), what);
@@ -174,7 +176,7 @@ impl Report {
                 let text = transfer.shown();
                 let fields = json!({"text": text, "step": step, "done_bytes": done, "total_bytes": total,
                     "seconds_left": left});
-                self.event("progress", fields);
+                document::event("progress", fields);
             }
         } else {
             let text = transfer.shown();
@@ -215,7 +217,10 @@ impl Report {
             self.host(line);
         }
         if self.is_json() {
-            self.event("failure", json!({"text": failure.what, "exit": failure.exit.code(), "code": failure.exit}));
+            document::event(
+                "failure",
+                json!({"text": failure.what, "exit": failure.exit.code(), "code": failure.exit}),
+            );
         } else {
             self.line(&format!("{} {}", self.paint("31;1", "error:"), failure.what));
         }

@@ -16,7 +16,10 @@ mod image;
 mod report;
 mod word;
 
-pub use action::{Action, Autostop, CarryError, ComposeEnv, Deploy, DiskNeed, Expect, HostFile, HostSettings, Service};
+pub use action::{
+    Action, Autostop, CarryError, ComposeEnv, Deploy, DiskNeed, Expect, HostFile, HostSettings, KeyChange, Keys,
+    Service,
+};
 pub use facts::AutostopState;
 pub use image::{ImageDigest, ImageError, ImageTag, ImageWanted};
 pub use report::{Holder, HostReport, Images, MARKER, Outcome, Step, parse_report};

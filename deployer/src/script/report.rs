@@ -78,6 +78,8 @@ pub enum Step {
     Observe,
     /// Installing or removing the idle stop.
     Autostop,
+    /// Changing API keys.
+    Keys,
     /// A step of a newer or older script.
     #[serde(other)]
     Unknown,

@@ -21,6 +21,7 @@ const COMMANDS: &[&[&str]] = &[
     &["rollback", "--yes"],
     &["unlock", "--yes"],
     &["autostop", "status"],
+    &["keys", "list"],
     &["url"],
     &["smoke"],
     &["cost"],

@@ -69,6 +69,11 @@ started() {
   put "$service" oom "$oom"
   put "$service" restarts "$restarts"
   put "$service" started "$(tick)"
+  # What its container mounts, and what it has read of that.
+  if [[ $service == gateway ]]; then
+    put gateway folder "$folder"
+    cp "$folder/keys.txt" "$state/containers/gateway/keys" 2>/dev/null || true
+  fi
 }
 
 bring_up() {

@@ -16,6 +16,8 @@ mod deploys;
 mod expected;
 #[path = "../scripts/failures.rs"]
 mod failures;
+#[path = "../scripts/keys.rs"]
+mod keys;
 #[path = "../scripts/looks.rs"]
 mod looks;
 #[path = "../scripts/power.rs"]

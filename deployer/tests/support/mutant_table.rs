@@ -14,6 +14,43 @@ const fn mutant(name: &'static str, from: &'static str, to: &'static str, killer
 }
 
 pub const MUTANTS: &[Mutant] = &[
+    mutant(
+        "keys in a new file",
+        "cat \"$1\" >\"$2\" || true\n  cmp",
+        "cp \"$1\" \"$2.new\" && mv \"$2.new\" \"$2\"\n  cmp",
+        "keys::a_key_comes_and_goes_without_a_start",
+    ),
+    mutant(
+        "a reload is believed",
+        "try 5 keys_said \"$since\" \"$count\"",
+        "true",
+        "keys::a_gateway_that_says_nothing_is_started_again",
+    ),
+    mutant(
+        "a refusal of keys is unheard",
+        "then refused=yes; fi",
+        "then true; fi",
+        "keys::what_the_gateway_does_not_take_changes_nothing",
+    ),
+    mutant(
+        "no key at all",
+        "[[ -n $(key_lines \"$own/keys.edited\") ]] ||",
+        "true ||",
+        "keys::the_last_key_another_plan_and_odd_lines_are_refused",
+    ),
+    mutant(
+        "keys of another plan",
+        "== \"$KEYS_BEFORE\" ]] ||",
+        "== \"$KEYS_BEFORE\" || 1 ]] ||",
+        "keys::the_last_key_another_plan_and_odd_lines_are_refused",
+    ),
+    mutant(
+        "any key line",
+        "$KEY_LINE =~ $key_line_shape &&",
+        "1 &&",
+        "keys::the_last_key_another_plan_and_odd_lines_are_refused",
+    ),
+    mutant("revoked here alone", "  edit_others\n  mark", "  mark", "keys::a_rollback_brings_no_revoked_key_back"),
     mutant("no pipefail", "set -Eeuo pipefail\numask", "set -Eeu\numask", BEFORE),
     mutant("no -e", "set -Eeuo pipefail\numask", "set -Euo pipefail\numask", BEFORE),
     mutant(

@@ -27,8 +27,11 @@ locked='' # ours, once taken
 release='' rolled_back_to='' holder='' facts=''
 warnings=() lines=()
 
-# say TEXT: one short line of progress.
-say() { printf '%s\n' "${1:0:160}" >&3; }
+# say TEXT: one short line of progress; kept too, for whoever asks before this run has ended.
+say() {
+  printf '%s\n' "${1:0:160}" >&3
+  printf '%s\n' "${1:0:160}" >>"$own/said" || true
+}
 
 # begin STEP TEXT: a step starts; from here on its name goes with a failure.
 begin() {
