@@ -239,8 +239,14 @@ pub enum SettingsError {
     #[error("{0}")]
     Unusable(#[from] config::ConfigError),
     /// The settings file is there and cannot be read.
-    #[error("{}: {1}", .0.display())]
-    Unreadable(PathBuf, #[source] std::io::Error),
+    #[error("{}: {error}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        error: std::io::Error,
+    },
     /// Settings that do not go together.
     #[error("{0}")]
     Contradiction(&'static str),
@@ -333,7 +339,7 @@ impl Vllm {
 fn readable(file: &Path) -> Result<(), SettingsError> {
     match std::fs::read_to_string(file) {
         Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Err(SettingsError::Unreadable(file.to_owned(), error))
+            Err(SettingsError::Unreadable { file: file.to_owned(), error })
         }
         _ => Ok(()),
     }
