@@ -13,6 +13,9 @@ use crate::{
     site::{Ports, Site},
 };
 
+/// A look that takes longer would keep the command itself out of sight.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The lines of one command, each shown once.
 pub(super) struct Said<'a, 'b, P> {
     site: &'a Site<'b, P>,
@@ -70,10 +73,10 @@ impl<'a, 'b, P: Ports> Said<'a, 'b, P> {
         // It is itself a command that is followed; a future cannot hold itself.
         let look: std::pin::Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(look);
         let looked = tokio::select! {
-            looked = look => looked,
+            looked = tokio::time::timeout(PATIENCE, look) => looked,
             () = interrupt.wait() => return,
         };
-        if let Ok(report) = looked
+        if let Ok(Ok(report)) = looked
             && let Some(RunProgress { said, lines, transfer }) = report.progress()
         {
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();

@@ -12,8 +12,11 @@ use crate::{
     cloud::State,
     cost::running_hour,
     failure::Failure,
-    report::{duration, money, since},
-    script::facts::{AutostopState, Container, Gpu},
+    report::{Transfer, duration, money, since},
+    script::{
+        Holder,
+        facts::{AutostopState, Container, Gpu},
+    },
     site::{Ports, Site},
 };
 
@@ -190,7 +193,7 @@ fn text<P>(site: &Site<'_, P>, observed: &Observed, lock: Option<&LockHolder>) -
                 status
                     .holder
                     .iter()
-                    .map(|holder| format!("at work   {} ({}, step {})", holder.operator, holder.action, holder.step)),
+                    .map(|holder| format!("at work   {} ({}, step {})", holder.operator, holder.action, step(holder))),
             );
         }
     }
@@ -199,6 +202,12 @@ fn text<P>(site: &Site<'_, P>, observed: &Observed, lock: Option<&LockHolder>) -
     }
     lines.extend(lock.map(|holder| format!("lock      {}", holder.shown())));
     lines
+}
+
+/// The step, and how far it is.
+fn step(holder: &Holder) -> String {
+    let transfer = Transfer::parse(&format!("progress: {}", holder.progress));
+    transfer.filter(|transfer| transfer.step == holder.step).map_or_else(|| holder.step.clone(), |far| far.shown())
 }
 
 fn container(one: &Container) -> String {

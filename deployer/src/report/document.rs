@@ -49,7 +49,7 @@ impl Report {
         if let Some(whole) = whole.as_object_mut() {
             if let Some(failure) = failure {
                 whole.insert("what".to_owned(), failure.what.clone().into());
-                whole.insert("failed_step".to_owned(), failure.step.clone().into());
+                whole.insert("failed_step".to_owned(), failure.step.map(|step| step.to_string()).into());
                 whole.insert("lines".to_owned(), failure.lines.clone().into());
             }
             whole.insert("next".to_owned(), self.said_next.borrow().clone().into());

@@ -136,12 +136,12 @@ fn the_last_key_another_plan_and_odd_lines_are_refused() {
     };
     for (name, line, before, said) in [
         ("vercel", None, before.as_str(), "is the last key"),
-        ("ada", Some(line("ada", 7)), "00", "changed since the plan"),
-        ("ada", Some(line("eve", 7)), &before, "no key's name and line"),
-        ("ada", Some("ada 00ff".to_owned()), &before, "no key's name and line"),
-        ("ada", Some(format!("{} $(id)", line("ada", 7))), &before, "no key's name and line"),
-        ("a b", None, &before, "no key's name and line"),
-        ("x\\n|| system(\"id\")", None, &before, "no key's name and line"),
+        ("ada", Some(line("ada", 7)), &"0".repeat(64), "changed since the plan"),
+        ("ada", Some(line("eve", 7)), &before, "The line is of another key than ada"),
+        ("ada", Some("ada 00ff".to_owned()), &before, "KEY_LINE does not have the shape"),
+        ("ada", Some(format!("{} $(id)", line("ada", 7))), &before, "KEY_LINE does not have the shape"),
+        ("a b", None, &before, "KEY_NAME does not have the shape"),
+        ("x\\n|| system(\"id\")", None, &before, "KEY_NAME does not have the shape"),
     ] {
         let ran = ask(name, line, before);
         assert!(ran.code == Some(1) && ran.report().message.contains(said), "{name} {before}: {ran:?}");
@@ -155,7 +155,7 @@ fn the_last_key_another_plan_and_odd_lines_are_refused() {
 
 #[test]
 fn one_that_was_killed_is_done_again() {
-    for tool in ["docker.kill", "docker.logs"] {
+    for tool in ["kill", "docker.logs"] {
         let host = two();
         host.fault(tool, "kill");
         assert_eq!(host.run_text(&change(&host, "ada", Some(line("ada", 7))).text()).code, None);
@@ -172,7 +172,7 @@ fn a_stopped_gateway_reads_them_when_it_starts() {
     host.run(&act(&Action::Down { drain: false }));
     let ran = host.run(&change(&host, "ada", Some(line("ada", 7))));
     assert!(ran.code == Some(0) && ran.report().message.contains("reads it when it starts"), "{ran:?}");
-    assert_eq!(host.called("docker.kill"), 0);
+    assert_eq!(host.called("kill"), 0);
     let mut again = deploy_with(&gateway(2), &vllm(1), "one");
     "c.1-v.1-g.2".clone_into(&mut again.config_hash);
     assert_eq!(host.run(&of(again)).code, Some(0));

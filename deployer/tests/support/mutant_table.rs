@@ -45,9 +45,9 @@ pub const MUTANTS: &[Mutant] = &[
         "keys::the_last_key_another_plan_and_odd_lines_are_refused",
     ),
     mutant(
-        "any key line",
-        "$KEY_LINE =~ $key_line_shape &&",
-        "1 &&",
+        "a line of another key",
+        "if [[ $KEYS == add && ${KEY_LINE%% *} != \"$KEY_NAME\" ]]",
+        "if false",
         "keys::the_last_key_another_plan_and_odd_lines_are_refused",
     ),
     mutant("revoked here alone", "  edit_others\n  mark", "  mark", "keys::a_rollback_brings_no_revoked_key_back"),

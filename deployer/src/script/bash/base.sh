@@ -7,14 +7,16 @@ readonly root=${EXTRACTION_GATEWAY_ROOT:-/opt/extraction-gateway}
 readonly run=${EXTRACTION_GATEWAY_RUN:-/run/extraction-gateway} # memory: empty after a boot
 readonly units=${EXTRACTION_GATEWAY_UNITS:-/etc/systemd/system}
 readonly pause=${EXTRACTION_GATEWAY_PAUSE:-2}
+readonly run_id=${RUN:-} # how the laptop calls this run
 readonly project=extraction-gateway
 export PATH=$PATH:/usr/local/bin:/snap/bin # where the AWS command line may be, and an agent may not look
-export LC_ALL=C HOME=${HOME:-/root} AWS_PAGER='' AWS_DEFAULT_REGION=$REGION
+export HOME=${HOME:-/root} AWS_PAGER='' AWS_DEFAULT_REGION=$REGION
 
 # This run's own folder in memory: another run, a look perhaps, has one of its own and touches nothing here.
 readonly own=$run/$ACTION.$$
 readonly log=$own/log token=$own/hf_token
 mkdir -p "$root/releases" "$own"
+printf '%s' "$run_id" >"$own/run" # early: whoever looks knows that the command arrived
 exec 3>&1 >"$log" 2>&1 </dev/null
 
 step=tools
@@ -24,6 +26,7 @@ phase=before
 from='' to=''
 problem='' # the sentence for a person, where the cause is known
 locked='' # ours, once taken
+signalled='' # the signal that ended this run
 release='' rolled_back_to='' holder='' facts=''
 warnings=() lines=()
 
@@ -39,7 +42,10 @@ begin() {
   say "$2"
   printf '== %s\n' "$step"
   step_log=$(stat -c %s "$log")
-  if [[ -n $locked ]]; then printf '%s' "$step" >"$run/step"; fi
+  if [[ -n $locked ]]; then
+    printf '%s' "$step" >"$run/step"
+    : >"$run/progress"
+  fi
 }
 
 # die TEXT: ends the run at the current step, for a cause that is known.
@@ -100,6 +106,13 @@ step_lines() {
     sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-300)
 }
 
+# remember_end: the last few runs that ended by themselves, so that one whose report is lost can be told from one that
+# never came.
+remember_end() {
+  if [[ -z $run_id ]]; then return; fi
+  { tail -n 9 "$run/ended" 2>/dev/null; echo "$run_id"; } | replace "$run/ended" || true
+}
+
 audit() {
   printf '{"at":%s,"operator":%s,"action":"%s","outcome":"%s","release":%s,"step":"%s"}\n' \
     "$(date +%s)" "$(json "$OPERATOR")" "$ACTION" "$1" "${release:-null}" "$step" >>"$root/audit.jsonl" ||
@@ -118,11 +131,12 @@ finish() {
     locked) code=5 ;;
   esac
   if ((code)); then failed=$(json "$step"); fi
+  remember_end
   release=$(current)
   if [[ -n $release ]]; then gateway=$(env_of "$release" GATEWAY_IMAGE) vllm=$(env_of "$release" VLLM_IMAGE); fi
   if [[ -n $locked ]]; then
     audit "$outcome"
-    rm -f "$root/lock.holder" "$run/step" || true
+    rm -f "$root/lock.holder" "$run"/{step,progress} || true
   fi
   printf 'EXTRACTION-GATEWAY-REPORT {"outcome":"%s","action":"%s","failed_step":%s,"message":%s,"release":%s,"rolled_back_to":%s,"holder":%s,"images":{"gateway":%s,"vllm":%s},"warnings":%s,"last_log_lines":%s,"facts":{%s}}\n' \
     "$outcome" "$ACTION" "$failed" "$(json "$message")" "${release:-null}" "${rolled_back_to:-null}" "${holder:-null}" \
@@ -137,6 +151,7 @@ left() {
   local status=$?
   trap - EXIT
   set +e
+  end_worker
   if [[ ${#lines[@]} -eq 0 ]]; then step_lines; fi
   problem=${problem:-$(explain "$status")}
   case $phase in
@@ -158,6 +173,6 @@ need() {
 }
 
 trap left EXIT
-trap 'exit 143' TERM
-trap 'exit 130' INT
-trap 'exit 129' HUP
+trap 'signalled=TERM && exit 143' TERM
+trap 'signalled=INT && exit 130' INT
+trap 'signalled=HUP && exit 129' HUP

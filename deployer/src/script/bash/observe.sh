@@ -3,8 +3,9 @@
 
 container_json() {
   look_at "$1" || true
-  printf '{"service":"%s","state":"%s","health":"%s","image":%s,"started_at":"%s","restarts":%s,"out_of_memory":%s}' \
-    "$1" "$c_state" "$c_health" "$(json "$c_image")" "$c_started" "${c_restarts:-0}" "${c_oom:-false}"
+  printf '{"service":"%s","state":%s,"health":%s,"image":%s,"started_at":%s,"restarts":%s,"out_of_memory":%s}' \
+    "$1" "$(json "$c_state")" "$(json "$c_health")" "$(json "$c_image")" "$(json "$c_started")" "${c_restarts:-0}" \
+    "$([[ $c_oom == true ]] && echo true || echo false)"
 }
 
 # containers_json: of the current release, without the brackets.
@@ -40,7 +41,7 @@ gateway_json() {
 is_locked() { ! (try_lock); }
 
 facts_of_status() {
-  local now
+  local now ended
   now=$(current)
   disk_free=0 disk_total=0
   if ! (disk); then warnings+=("Docker does not answer on the host"); else disk; fi
@@ -58,6 +59,9 @@ facts_of_status() {
     fact model_cached "$(model_cached "$now" && echo true || echo false)"
   fi
   if is_locked; then fact holder "$(holder_json)"; fi
+  fact runs "$(runs_json)"
+  mapfile -t ended < <(tail -n 10 "$run/ended" 2>/dev/null)
+  fact ended "$(json_list "${ended[@]}")"
   fact half_done "$([[ -s $root/switching ]] && echo true || echo false)"
   fact autostop "$(autostop_json)"
 }
@@ -108,4 +112,19 @@ releases() {
   target=$(back_to)
   fact target "${target:-null}"
   finish 'done' "${#ledger[@]} entries."
+}
+
+# How far the run is that works on this host now. Systems Manager shows what a command prints only after its end, so
+# whoever waits for one asks with another.
+progress() {
+  local folder lines_said=() shown
+  begin observe "progress"
+  folder=$(readlink "$run/working" 2>/dev/null) || folder=''
+  if [[ -n $folder && -r $folder/said ]] && is_locked; then
+    mapfile -t lines_said <"$folder/said"
+    shown=("${lines_said[@]: -40}")
+    if ((${#lines_said[@]} <= 40)); then shown=("${lines_said[@]}"); fi
+    fact progress "{\"said\":${#lines_said[@]},\"lines\":$(json_list "${shown[@]}"),\"transfer\":$(json "progress: $(cat "$run/progress" 2>/dev/null || true)")}"
+  fi
+  finish 'done' "This is how far it is."
 }
