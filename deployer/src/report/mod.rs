@@ -1,5 +1,6 @@
 //! All that the deployer prints: data to stdout, everything else to stderr. No other room prints.
 
+mod typing;
 mod words;
 
 use std::{
@@ -7,6 +8,7 @@ use std::{
     io::{self, BufRead, IsTerminal, Read, Write},
 };
 
+pub use typing::HiddenTyping;
 pub use words::{duration, money, since};
 
 use zeroize::Zeroizing;
@@ -136,9 +138,17 @@ impl Report {
         answer.await.is_ok_and(|line| line.trim_start().to_lowercase().starts_with('y'))
     }
 
+    /// Hides what is typed from now on. Call it before anything that takes time and ends in [`Self::secret`]: a secret
+    /// that is pasted early or typed ahead is not shown either.
+    pub fn hide_typing(&self) -> HiddenTyping {
+        HiddenTyping::start()
+    }
+
     /// Reads a secret: hidden where a person can be asked, otherwise from the pipe. Ctrl-C at the prompt is
     /// `Interrupted`.
     pub async fn secret(&self, question: &str) -> io::Result<Secret> {
+        // The prompt is written before rpassword switches the echo off.
+        let _hidden = self.hide_typing();
         let ask = io::stdin().is_terminal().then(|| question.to_owned());
         let read = tokio::task::spawn_blocking(move || {
             if let Some(question) = ask {

@@ -9,6 +9,7 @@ use super::{Action, Autostop, Deploy, HostSettings, Service, ShellWord};
 
 /// The program's parts, in order.
 const PARTS: &[&str] = &[
+    include_str!("bash/values.sh"),
     include_str!("bash/base.sh"),
     include_str!("bash/explain.sh"),
     include_str!("bash/lock.sh"),

@@ -62,12 +62,31 @@ pub struct Status {
     pub commit: String,
     /// Who is at work now.
     pub holder: Option<Holder>,
+    /// The runs that go on, but for the one that looked.
+    pub runs: Vec<Run>,
+    /// The names of the last runs that ended by themselves, oldest first. A run that is in neither list never came, or
+    /// was killed.
+    pub ended: Vec<String>,
     /// A switch was cut off; the next `up` or `rollback` mends it.
     pub half_done: bool,
     /// The model of the current release is in the cache.
     pub model_cached: bool,
     /// The idle stop.
     pub autostop: AutostopState,
+}
+
+/// A run of the host program that goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Run {
+    /// What it does.
+    pub action: String,
+    /// Its process on the host.
+    pub pid: u32,
+    /// What the laptop called it ([`super::RunId`]); empty where it was not named.
+    pub run: String,
+    /// When it came, in seconds since 1970.
+    pub since: u64,
 }
 
 /// The host hands on what the gateway printed as it is, in a string.

@@ -14,12 +14,14 @@ mod assemble;
 pub mod facts;
 mod image;
 mod report;
+mod run_id;
 mod word;
 
 pub use action::{Action, Autostop, CarryError, ComposeEnv, Deploy, DiskNeed, Expect, HostFile, HostSettings, Service};
 pub use facts::AutostopState;
 pub use image::{ImageDigest, ImageError, ImageTag, ImageWanted};
 pub use report::{Holder, HostReport, Images, MARKER, Outcome, Step, parse_report};
+pub use run_id::RunId;
 pub use word::ShellWord;
 
 use std::fmt::Write as _;
@@ -75,6 +77,15 @@ impl Script {
     #[must_use]
     pub fn expecting(mut self, release: Expect) -> Self {
         let line = format!("readonly EXPECT_RELEASE={}\n", ShellWord::new(&release.to_string()));
+        self.values.push_str(&line);
+        self.shown.push_str(&line);
+        self
+    }
+
+    /// The same under a name of its own, by which [`facts::Status`] tells whether it came, goes on or ended.
+    #[must_use]
+    pub fn named(mut self, run: &RunId) -> Self {
+        let line = format!("readonly RUN={}\n", ShellWord::new(run.as_str()));
         self.values.push_str(&line);
         self.shown.push_str(&line);
         self

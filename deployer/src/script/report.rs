@@ -93,6 +93,10 @@ pub struct Holder {
     pub since: u64,
     /// The step they are at.
     pub step: String,
+    /// What the laptop called the run ([`super::RunId`]); empty where it was not named.
+    pub run: String,
+    /// The last line of progress: `STEP DONE_BYTES TOTAL_BYTES SECONDS_LEFT`, `-` for what is not known.
+    pub progress: String,
 }
 
 /// Both images that serve, by digest; empty where nothing does.

@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, Receiver, Sender},
+    },
 };
 
 use serde_json::{Value, json};
@@ -40,9 +43,45 @@ impl Account {
         Self { url, inside }
     }
 
+    /// The same, but the first request gets no answer before [`Held::release`].
+    pub(crate) fn start_held(inside: Inside) -> (Self, Held) {
+        let (arrived_sender, arrived) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        let gate = Mutex::new(Some((arrived_sender, released)));
+        let inside = Arc::new(Mutex::new(inside));
+        let within = Arc::clone(&inside);
+        let url = serve(move |asked| {
+            let first: Option<(Sender<()>, Receiver<()>)> = gate.lock().unwrap().take();
+            if let Some((arrived, released)) = first {
+                arrived.send(()).unwrap();
+                released.recv().unwrap();
+            }
+            answer(&mut within.lock().unwrap(), asked)
+        });
+        (Self { url, inside }, Held { arrived, release })
+    }
+
     /// The requests' actions, in order.
     pub(crate) fn actions(&self) -> Vec<String> {
         self.inside.lock().unwrap().asked.iter().map(|(action, _)| action.clone()).collect()
+    }
+}
+
+/// A first request that waits for its answer.
+pub(crate) struct Held {
+    arrived: Receiver<()>,
+    release: Sender<()>,
+}
+
+impl Held {
+    /// Returns once the request is there.
+    pub(crate) fn wait(&self) {
+        self.arrived.recv().unwrap();
+    }
+
+    /// Lets it be answered.
+    pub(crate) fn release(&self) {
+        self.release.send(()).unwrap();
     }
 }
 

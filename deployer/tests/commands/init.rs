@@ -100,6 +100,20 @@ fn the_prompt_shows_nothing_of_the_token() {
 }
 
 #[test]
+fn a_token_that_is_typed_before_the_prompt_is_not_shown_and_is_taken() {
+    let (laptop, (account, held)) = (Laptop::new(&shipped()), Account::start_held(Inside::default()));
+    let mut terminal = laptop.start_at_a_terminal(&ARGUMENTS, Some(&account.url));
+    // The command waits for AWS: there is no prompt yet.
+    held.wait();
+    terminal.type_keys(&format!("{TOKEN}\n"));
+    held.release();
+    let ended = terminal.end();
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+    assert!(ended.stdout.contains("not shown): ") && !ended.stdout.contains("canary"), "{}", ended.stdout);
+    assert_eq!(account.inside.lock().unwrap().secrets[SECRET], TOKEN);
+}
+
+#[test]
 fn ctrl_c_at_the_prompt_changes_nothing() {
     let (laptop, account) = (Laptop::new(&shipped()), Account::start(Inside::default()));
     let ended = laptop.run_at_a_prompt(&ARGUMENTS, Some(&account.url), "not shown): ", "hf_canary\u{3}");

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{Read, Write},
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
 use tempfile::TempDir;
@@ -52,6 +52,36 @@ impl Ended {
     }
 }
 
+/// A running command at a terminal.
+pub(crate) struct Terminal {
+    child: Child,
+    screen: ChildStdout,
+    /// Kept until the end: `script` ends when there is nobody at the keyboard.
+    keyboard: ChildStdin,
+    shown: Vec<u8>,
+}
+
+impl Terminal {
+    /// Reads the screen until this text stands there.
+    pub(crate) fn until(&mut self, text: &str) {
+        let mut byte = [0];
+        while !String::from_utf8_lossy(&self.shown).contains(text) && self.screen.read(&mut byte).unwrap() > 0 {
+            self.shown.extend(byte);
+        }
+    }
+
+    pub(crate) fn type_keys(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits for the end. All that the screen showed is `stdout`.
+    pub(crate) fn end(mut self) -> Ended {
+        self.screen.read_to_end(&mut self.shown).unwrap();
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        Ended { code, stdout: String::from_utf8(self.shown).unwrap(), stderr: String::new() }
+    }
+}
+
 impl Laptop {
     pub(crate) fn new(configuration: &str) -> Self {
         let laptop = Self { folder: tempfile::tempdir().unwrap() };
@@ -95,26 +125,24 @@ impl Laptop {
     }
 
     /// Runs it at a terminal, where somebody types `keys` once `prompt` stands there. All that the terminal showed is
-    /// `stdout`. Needs `script` (bsdutils).
+    /// `stdout`.
     pub(crate) fn run_at_a_prompt(&self, arguments: &[&str], aws: Option<&str>, prompt: &str, keys: &str) -> Ended {
+        let mut terminal = self.start_at_a_terminal(arguments, aws);
+        terminal.until(prompt);
+        terminal.type_keys(keys);
+        terminal.end()
+    }
+
+    /// Starts it at a terminal. Needs `script` (bsdutils).
+    pub(crate) fn start_at_a_terminal(&self, arguments: &[&str], aws: Option<&str>) -> Terminal {
         let line = format!("{} --config deployment.toml {}", env!("CARGO_BIN_EXE_deployer"), arguments.join(" "));
         let mut command = Command::new("script");
         command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
         self.prepare(&mut command, aws);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let mut screen = child.stdout.take().unwrap();
-        let mut shown = Vec::new();
-        let mut byte = [0];
-        while !String::from_utf8_lossy(&shown).contains(prompt) && screen.read(&mut byte).unwrap() > 0 {
-            shown.extend(byte);
-        }
-        // Kept until the end: `script` ends when there is nobody at the keyboard.
-        let mut keyboard = child.stdin.take().unwrap();
-        keyboard.write_all(keys.as_bytes()).unwrap();
-        screen.read_to_end(&mut shown).unwrap();
-        let code = child.wait().unwrap().code().unwrap_or(-1);
-        Ended { code, stdout: String::from_utf8(shown).unwrap(), stderr: String::new() }
+        let (screen, keyboard) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
+        Terminal { child, screen, keyboard, shown: Vec::new() }
     }
 
     fn prepare(&self, command: &mut Command, aws: Option<&str>) {

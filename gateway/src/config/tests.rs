@@ -30,7 +30,14 @@ fn environment_wins_over_file_and_old_names_still_work() {
     assert_eq!(settings.vllm.stop_token_ids, [1, 2]);
     assert_eq!(settings.effective_engine(), EngineChoice::Vllm);
     assert_eq!(settings.cors.origins.len(), 2);
-    assert_eq!(load("", &[("GATEWAY_VLLM__STOP_TOKEN_IDS", "3,4")]).unwrap().vllm.stop_token_ids, [3, 4]);
+    for (text, expected) in
+        [("3,4", &[3, 4][..]), ("[3, 4]", &[3, 4]), ("5", &[5]), ("", &[]), ("[]", &[]), (" [ ] ", &[])]
+    {
+        let settings = load("", &[("GATEWAY_VLLM__STOP_TOKEN_IDS", text)]).unwrap();
+        assert_eq!(settings.vllm.stop_token_ids, expected, "{text:?}");
+    }
+    let refused = load("", &[("GATEWAY_VLLM__STOP_TOKEN_IDS", "3;4")]).unwrap_err().to_string();
+    assert!(refused.contains("`3;4` does not fit") && refused.contains("commas between"), "{refused}");
     assert_eq!(load("", &[]).unwrap().effective_engine(), EngineChoice::Rules);
 }
 

@@ -36,7 +36,8 @@ pub(super) fn word<T: ValueEnum>(choice: &T) -> String {
     choice.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-/// A list: an array in the file, or words with commas between in the environment.
+/// A list: an array in the file; in the environment words with commas between, in brackets or not. Nothing, or `[]`, is
+/// the empty list.
 pub(super) fn list<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(from: D) -> Result<Vec<T>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -56,7 +57,19 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(from: D)
     };
     let words: Vec<String> = match Either::deserialize(from)? {
         Either::Many(words) => words.into_iter().map(written).collect(),
-        Either::One(words) => written(words).split(',').map(|word| word.trim().to_owned()).collect(),
+        Either::One(words) => {
+            let text = written(words);
+            let text = text.trim();
+            let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+            inner.split(',').map(|word| word.trim().to_owned()).collect()
+        }
     };
-    words.iter().filter(|word| !word.is_empty()).map(|word| word.parse().map_err(D::Error::custom)).collect()
+    let parsed = |word: &String| {
+        word.parse().map_err(|error| {
+            D::Error::custom(format!(
+                "`{word}` does not fit ({error}): write the list with commas between, as in a,b,c"
+            ))
+        })
+    };
+    words.iter().filter(|word| !word.is_empty()).map(parsed).collect()
 }

@@ -24,6 +24,8 @@ pub(super) const OPEN: [&str; 8] =
 const OPEN_BELOW: [&str; 2] = ["/docs/", "/ui/"];
 /// Answers callers on this machine, key or not: scrapers seldom carry one.
 const LOCAL: [&str; 2] = ["/metrics", "/health"];
+/// What health checks ask.
+const PROBED: [&str; 3] = ["/health", "/health/live", "/health/ready"];
 /// Before the path of a client that can send no header: `/t/KEY/api/v1/extract`.
 const KEY_IN_PATH: &str = "/t/";
 
@@ -78,6 +80,11 @@ fn is_open(request: &Request) -> bool {
     // The verbose form tells how busy the service is.
     let telling = path == "/health" && service::is_verbose(request.uri().query());
     (is_open_path(path) && !telling) || (LOCAL.contains(&path) && is_local(request))
+}
+
+/// Whether this is a health check from this machine, such as the container's own, which asks every few seconds.
+pub(super) fn is_own_probe(request: &Request) -> bool {
+    PROBED.contains(&request.uri().path()) && is_local(request)
 }
 
 /// Whether a caller is on this machine. One whose request a proxy here passed on is not.

@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{App, access, arrival::Arrival, error::ErrorCode, ui};
 use crate::{
+    access::Principal,
     extraction::{EngineName, ModelName, Record},
     readiness::{Readiness, Reason},
     telemetry::{self, Gauges},
@@ -260,7 +261,9 @@ pub(super) async fn root(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
     (vary, about).into_response()
 }
 
-/// Metrics in the `OpenMetrics` text format, which Prometheus reads; to callers on this machine only.
+/// Metrics in the `OpenMetrics` text format, which Prometheus reads.
+///
+/// Answers callers on this machine, and callers from elsewhere that present a key.
 #[utoipa::path(get, path = "/metrics", tag = "service", operation_id = "metrics",
     responses((status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text")))]
 pub(super) async fn metrics(
@@ -270,7 +273,7 @@ pub(super) async fn metrics(
 ) -> Response {
     // Without a connection, as in a test, nobody is far away.
     let remote = request.extensions().get::<ConnectInfo<SocketAddr>>().is_some() && !access::is_local(&request);
-    if remote {
+    if remote && request.extensions().get::<Principal>().is_none() {
         return ErrorCode::Unauthorized.problem(&arrival.id).into_response();
     }
     let openmetrics = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

@@ -73,6 +73,34 @@ impl Drop for Program {
 }
 
 #[test]
+fn health_checks_of_its_own_are_not_in_the_log() {
+    let mut program = Program::gateway();
+    let health = ["/health", "/health/live", "/health/ready"];
+    for (path, headers) in health
+        .map(|path| (path, ""))
+        .into_iter()
+        .chain([("/health/ready", "X-Forwarded-For: 198.51.100.2\r\n"), ("/api/v1/models", "")])
+    {
+        let mut stream = TcpStream::connect(program.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+    }
+    program.signal("TERM");
+    let mut log = String::new();
+    program.log.take().unwrap().read_to_string(&mut log).unwrap();
+    let routes: Vec<String> = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|line| line["message"] == "request")
+        .map(|line| line["route"].as_str().unwrap().to_owned())
+        .collect();
+    // That of a load balancer is, and so is everything else.
+    assert_eq!(routes, ["/health/ready", "/api/v1/models"]);
+}
+
+#[test]
 fn exit_codes_of_signals() {
     for (signal, code) in [("TERM", 0), ("INT", 130)] {
         let program = Program::gateway();

@@ -114,6 +114,22 @@ async fn an_address_counts_only_as_a_trusted_proxy_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn metrics_from_elsewhere_need_a_key() {
+    let (page, wrong) = ("p".repeat(32), "q".repeat(32));
+    let (settings, _file) = keys(&[("page", &page, "")]);
+    let served = Served::ready(settings).await;
+    // A header of a proxy makes the caller one from elsewhere, as the bridge of a container network does.
+    let ask = || served.get("/metrics").header("x-forwarded-for", "198.51.100.2");
+    assert_eq!(code(ask()).await, pair(401, "unauthorized"));
+    assert_eq!(code(ask().bearer_auth(&wrong)).await, pair(401, "unauthorized"));
+    let answer = ask().bearer_auth(&page).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200);
+    assert!(answer.text().await.unwrap().contains("http_requests"));
+    // This machine needs none.
+    assert_eq!(served.get("/metrics").send().await.unwrap().status().as_u16(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_open_door_is_said() {
     let served = Served::ready(Settings::default()).await;
     let health: Value = served.get("/health").send().await.unwrap().json().await.unwrap();

@@ -66,11 +66,14 @@ struct Draft<'a> {
 }
 
 pub(super) async fn run(path: &Path, report: &Report, interrupt: &Interrupt, args: &Args) -> Result<(), Failure> {
+    // Before AWS is asked, which takes seconds: whoever knows what comes may paste the token at once.
+    let hidden = (!args.no_token).then(|| report.hide_typing());
     let draft = Draft::of(path, args)?;
     let cloud = Aws::connect(&draft.file.region).await;
     let work = look::look(&cloud, &draft, args).await?;
     let token =
         if work.secret.needs_token() { Some(token::read(report, interrupt, &work.secret_id).await?) } else { None };
+    drop(hidden);
     finish(&cloud, &draft, &work, token, report, args).await
 }
 

@@ -7,14 +7,16 @@ readonly root=${EXTRACTION_GATEWAY_ROOT:-/opt/extraction-gateway}
 readonly run=${EXTRACTION_GATEWAY_RUN:-/run/extraction-gateway} # memory: empty after a boot
 readonly units=${EXTRACTION_GATEWAY_UNITS:-/etc/systemd/system}
 readonly pause=${EXTRACTION_GATEWAY_PAUSE:-2}
+readonly run_id=${RUN:-} # how the laptop calls this run
 readonly project=extraction-gateway
 export PATH=$PATH:/usr/local/bin:/snap/bin # where the AWS command line may be, and an agent may not look
-export LC_ALL=C HOME=${HOME:-/root} AWS_PAGER='' AWS_DEFAULT_REGION=$REGION
+export HOME=${HOME:-/root} AWS_PAGER='' AWS_DEFAULT_REGION=$REGION
 
 # This run's own folder in memory: another run, a look perhaps, has one of its own and touches nothing here.
 readonly own=$run/$ACTION.$$
 readonly log=$own/log token=$own/hf_token
 mkdir -p "$root/releases" "$own"
+printf '%s' "$run_id" >"$own/run" # early: whoever looks knows that the command arrived
 exec 3>&1 >"$log" 2>&1 </dev/null
 
 step=tools
@@ -97,6 +99,13 @@ step_lines() {
     sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-300)
 }
 
+# remember_end: the last few runs that ended by themselves, so that one whose report is lost can be told from one that
+# never came.
+remember_end() {
+  if [[ -z $run_id ]]; then return; fi
+  { tail -n 9 "$run/ended" 2>/dev/null; echo "$run_id"; } | replace "$run/ended" || true
+}
+
 audit() {
   printf '{"at":%s,"operator":%s,"action":"%s","outcome":"%s","release":%s,"step":"%s"}\n' \
     "$(date +%s)" "$(json "$OPERATOR")" "$ACTION" "$1" "${release:-null}" "$step" >>"$root/audit.jsonl" ||
@@ -115,6 +124,7 @@ finish() {
     locked) code=5 ;;
   esac
   if ((code)); then failed=$(json "$step"); fi
+  remember_end
   release=$(current)
   if [[ -n $release ]]; then gateway=$(env_of "$release" GATEWAY_IMAGE) vllm=$(env_of "$release" VLLM_IMAGE); fi
   if [[ -n $locked ]]; then

@@ -3,10 +3,13 @@
 
 # The holder as JSON, or null.
 holder_json() {
-  local text
+  local text name='"([^"\\]|\\.)*"'
   text=$(cat "$root/lock.holder" 2>/dev/null) || text=''
-  if [[ -n $text ]]; then
-    printf '%s,"step":%s}' "${text%\}}" "$(json "$(cat "$run/step" 2>/dev/null || true)")"
+  if [[ $text =~ ^\{\"operator\":$name,\"action\":\"[a-z]+\",\"since\":[0-9]+,\"run\":\"[A-Za-z0-9-]*\"\}$ ]]; then
+    printf '%s,"step":%s,"progress":%s}' "${text%\}}" "$(json "$(cat "$run/step" 2>/dev/null || true)")" \
+      "$(json "$(cat "$run/progress" 2>/dev/null || true)")"
+  elif [[ -n $text ]]; then
+    printf '{"operator":"somebody","action":"work"}'
   else
     printf null
   fi
@@ -27,6 +30,25 @@ expect_release() {
   fi
 }
 
+# lives FOLDER: does the run go on whose folder this is?
+lives() {
+  local pid=${1%/}
+  pid=${pid##*.}
+  [[ $pid =~ ^[0-9]+$ ]] && readlink "/proc/$pid/exe" >/dev/null
+}
+
+# runs_json: the runs that go on, but for this one.
+runs_json() {
+  local folder name list=''
+  for folder in "$run"/*.*/; do
+    name=$(basename "$folder")
+    if [[ $folder == "$own/" || ! $name =~ ^[a-z]+\.[0-9]+$ ]] || ! lives "$folder"; then continue; fi
+    list+="${list:+,}{\"action\":\"${name%.*}\",\"pid\":${name#*.},\"run\":$(json "$(cat "$folder/run" 2>/dev/null || true)")"
+    list+=",\"since\":$(stat -c %Y "$folder/run" 2>/dev/null || echo 0)}"
+  done
+  printf '[%s]' "$list"
+}
+
 take_lock() {
   local folder stray
   begin lock "lock: one at a time on this host"
@@ -37,7 +59,7 @@ take_lock() {
   locked=yes
   printf lock >"$run/step"
   # A full disk must not keep anybody from `down`: who holds the lock is only for others to read.
-  if ! printf '{"operator":%s,"action":"%s","since":%s}' "$(json "$OPERATOR")" "$ACTION" "$(date +%s)" | replace "$root/lock.holder"; then
+  if ! printf '{"operator":%s,"action":"%s","since":%s,"run":"%s"}' "$(json "$OPERATOR")" "$ACTION" "$(date +%s)" "$run_id" | replace "$root/lock.holder"; then
     warnings+=("who is at work could not be written to $root: is the disk full?")
   fi
   # What a killed run left behind: a download goes on without the compose that started it, and has the token.
@@ -52,6 +74,6 @@ take_lock() {
   done
   # A look needs no lock, and may be at work now. What is dead runs no program, even while nobody has buried it.
   for folder in "$run"/{status,verify,logs,releases,doctor}.*/; do
-    if [[ -d $folder ]] && ! readlink "/proc/$(basename "${folder##*.}")/exe"; then rm -rf "$folder"; fi
+    if [[ -d $folder ]] && ! lives "$folder"; then rm -rf "$folder"; fi
   done
 }

@@ -40,7 +40,7 @@ gateway_json() {
 is_locked() { ! (try_lock); }
 
 facts_of_status() {
-  local now
+  local now ended
   now=$(current)
   disk_free=0 disk_total=0
   if ! (disk); then warnings+=("Docker does not answer on the host"); else disk; fi
@@ -58,6 +58,9 @@ facts_of_status() {
     fact model_cached "$(model_cached "$now" && echo true || echo false)"
   fi
   if is_locked; then fact holder "$(holder_json)"; fi
+  fact runs "$(runs_json)"
+  mapfile -t ended < <(tail -n 10 "$run/ended" 2>/dev/null)
+  fact ended "$(json_list "${ended[@]}")"
   fact half_done "$([[ -s $root/switching ]] && echo true || echo false)"
   fact autostop "$(autostop_json)"
 }
