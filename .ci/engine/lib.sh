@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # A Docker engine for a step, and the images that the steps run on it. Includes .ci/lib.sh.
-# shellcheck source=../lib.sh
+# shellcheck source=.ci/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 # start_engine: starts the project's own engine and sets PATH, DOCKER_HOST, DOCKER_CONFIG, REGISTRY, REGISTRY_USER and

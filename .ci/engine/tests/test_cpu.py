@@ -1,0 +1,84 @@
+"""Profile cpu: the gateway alone, as the compose file declares it."""
+
+import pathlib
+import subprocess
+
+from project import Process, Project, wait_until
+
+
+def declared_limits(container, memory, pids):
+    process = Process(container)
+    assert process.limit("memory", "memory.limit_in_bytes", "memory.max") == str(memory)
+    assert process.limit("pids", "pids.max", "pids.max") == str(pids)
+    return process
+
+
+def nothing_but_a_user(process):
+    assert process.status["Uid"].split() == ["65532"] * 4 and process.status["Gid"].split() == ["65532"] * 4
+    for kind in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]:
+        assert int(process.status[kind], 16) == 0, kind
+    assert (process.status["NoNewPrivs"], process.status["Seccomp"]) == ("1", "2")
+
+
+def test_the_gateway_is_confined_as_declared(cpu):
+    container = cpu.container("gateway-cpu")
+    assert container["State"]["Health"]["Status"] == "healthy"
+    process = declared_limits(container, 1 << 30, 256)
+    nothing_but_a_user(process)
+    quota, period = process.limit("cpu", "cpu.cfs_quota_us", "cpu.max").split()[0], 100_000
+    assert int(quota) == 2 * period
+    assert "ro" in process.mount_options("/")
+    for file in ["/config/gateway.toml", "/config/keys.txt"]:
+        assert "ro" in process.mount_options(file)
+    assert container["HostConfig"]["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "5"}}
+    assert container["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+
+
+def test_a_key_opens_notes_and_metrics(cpu):
+    answer = cpu.extract("Stage IV melanoma of the skin, treated with nivolumab.")
+    assert answer.status_code == 200 and answer.json()["treatment"] == "nivolumab"
+    assert cpu.extract(key="wrong").status_code == 401
+    assert cpu.get("/health/ready").status_code == 200, "it needs no key"
+    assert cpu.get("/metrics").status_code == 401
+    metrics = cpu.get("/metrics", cpu.key)
+    assert metrics.status_code == 200 and "# TYPE " in metrics.text
+
+
+def test_its_own_health_checks_are_not_in_the_log(cpu):
+    assert cpu.container("gateway-cpu")["State"]["Health"]["Log"], "there was at least one"
+    assert "/health/ready" not in cpu.logs("gateway-cpu")
+
+
+def test_new_keys_come_by_a_signal(cpu):
+    old, new = cpu.key, cpu.key[::-1]
+    cpu.write_keys(new)
+    assert cpu.extract(key=old).status_code == 200, "the file alone changes nothing"
+    cpu.compose("kill", "--signal", "HUP", "gateway-cpu")
+    cpu.key = new
+    wait_until(lambda: cpu.extract(key=old).status_code == 401, 10, "the old key is refused")
+    assert cpu.extract(key=new).status_code == 200
+    # A broken file is refused, and what was there holds.
+    (cpu.folder / "keys.txt").write_text("no digest\n")
+    cpu.compose("kill", "--signal", "HUP", "gateway-cpu")
+    wait_until(lambda: "keys.txt" in cpu.logs("gateway-cpu"), 10, "a word about the broken file")
+    assert cpu.extract(key=new).status_code == 200
+    cpu.write_keys(new)
+
+
+def test_a_killed_gateway_starts_again(cpu):
+    before = cpu.container("gateway-cpu")
+    subprocess.run(["kill", "-KILL", str(before["State"]["Pid"])], check=True)
+    after = wait_until(lambda: (now := cpu.container("gateway-cpu"))["RestartCount"] == before["RestartCount"] + 1 and now["State"]["Running"] and now, 30)
+    assert after["Id"] == before["Id"]
+    wait_until(lambda: cpu.container("gateway-cpu")["State"]["Health"]["Status"] == "healthy", 30, "healthy again")
+    assert cpu.extract().status_code == 200
+
+
+def test_a_log_is_rotated(tmp_path):
+    """The declared size is 10 MB: a smaller one shows that the options arrive."""
+    override = {"services": {"gateway-cpu": {"logging": {"options": {"max-size": "4k"}}}}}
+    with Project(tmp_path, "log", "cpu", override, RUST_LOG="debug") as stack:
+        stack.start()
+        file = stack.container("gateway-cpu")["LogPath"]
+        # Its folder belongs to root, who runs this.
+        wait_until(lambda: stack.extract().status_code == 200 and pathlib.Path(f"{file}.1").exists(), 60, "a second log file")
