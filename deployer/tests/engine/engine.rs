@@ -34,14 +34,17 @@ pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
         let found = env::split_paths(&given("PATH")).map(|folder| folder.join("docker")).find(|file| file.exists());
-        Engine {
+        let mut engine = Engine {
             docker: found.expect("docker on the PATH: this suite runs through `.ci/run engine`"),
             address: given("DOCKER_HOST"),
             plugins: Path::new(&given("DOCKER_CONFIG")).join("cli-plugins"),
             registry: given("REGISTRY"),
             password: fs::read_to_string(given("REGISTRY_PASSWORD_FILE")).unwrap(),
-            images: images(),
-        }
+            images: BTreeMap::new(),
+        };
+        engine.clean();
+        engine.images = images();
+        engine
     })
 }
 
@@ -105,6 +108,37 @@ impl Engine {
         })
     }
 
+    /// The images of ours that are in the engine: `gateway@sha256:...`, whether they have a tag or not.
+    pub fn images_here(&self) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        let ids = self.docker(&["image", "ls", "--all", "--quiet", "--no-trunc"]);
+        for id in ids.lines() {
+            let digests = self.docker(&["image", "inspect", "--format", "{{join .RepoDigests \"\\n\"}}", id]);
+            let prefix = format!("{}/extraction/", self.registry);
+            found.extend(digests.lines().filter_map(|line| line.strip_prefix(&prefix)).map(str::to_owned));
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Pushes a gateway image with so many bytes that the engine does not have, and that does not run.
+    pub fn push_bytes(&self, tag: &str, bytes: usize) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, tag) = (folder.path().join("bytes"), format!("{}/extraction/gateway:{tag}", self.registry));
+        let mut random = vec![0; bytes];
+        getrandom::fill(&mut random).unwrap();
+        fs::write(&file, random).unwrap();
+        let archive = folder.path().join("archive");
+        let packed = Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(folder.path()).arg("bytes").status();
+        assert!(packed.unwrap().success());
+        self.docker(&["import", archive.to_str().unwrap(), &tag]);
+        self.docker(&["push", "--quiet", &tag]);
+        let digest = self.docker(&["image", "inspect", "--format", "{{index .RepoDigests 0}}", &tag]);
+        self.docker(&["image", "rm", &tag]);
+        digest.trim().split_once('@').unwrap().1.to_owned()
+    }
+
     /// Takes away what a test left: containers, networks, volumes, images of the project.
     pub fn clean(&self) {
         let all = |what: &str, found: String| {
@@ -119,8 +153,9 @@ impl Engine {
         all("volume rm", self.docker(&["volume", "ls", "--quiet", "--filter", project]));
         let format = "{{.Repository}} {{.ID}}";
         let images = self.docker(&["image", "ls", "--all", "--no-trunc", "--format", format]);
-        let ours = images.lines().filter_map(|line| line.strip_prefix(&format!("{}/extraction/", self.registry)));
-        let mut ids: Vec<&str> = ours.filter_map(|line| line.split_once(' ')).map(|(_, id)| id).collect();
+        let ours =
+            images.lines().filter_map(|line| line.split_once(' ')).filter(|(name, _)| name.contains("/extraction/"));
+        let mut ids: Vec<&str> = ours.map(|(_, id)| id).collect();
         ids.sort_unstable();
         ids.dedup();
         all("image rm --force", ids.join("\n"));

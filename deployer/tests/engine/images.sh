@@ -1,57 +1,37 @@
 #!/usr/bin/env bash
 # Makes the images that the tests deploy and pushes them to the registry.  stdout: NAME DIGEST, one a line
 #
-# The gateway is the built one; the model server is the real Dockerfile.vllm with its real entry point, on a stand-in
-# for the commands `vllm` and `hf` (images/). The others differ from these in one word of their configuration: the same
-# layers under another digest. Only the registry has them in the end: a deploy has to pull.
+# Each differs from a working image in a word of its configuration: the same layers under another digest. Only the
+# registry has them in the end, so that a deploy has to pull.
 #
-#   GATEWAY        the gateway's binary
-#   BASE           an image with Debian, Python and bash, in the engine
-#   REGISTRY, REGISTRY_USER, REGISTRY_PASSWORD_FILE, DOCKER_HOST, DOCKER_CONFIG: the engine's
+#   IMAGE_GATEWAY, IMAGE_VLLM    the working ones, in the engine; the model server's is made on .ci/engine/stand-in
+#   IMAGE_DEBIAN                 one with a shell
+#   REGISTRY, REGISTRY_USER, REGISTRY_PASSWORD_FILE, DOCKER_HOST, DOCKER_CONFIG    as .ci/engine/engine.sh prints them
 set -Eeuo pipefail
 trap 'echo "images.sh: failed at line $LINENO: $BASH_COMMAND" >&2' ERR
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-repository=$(cd "$here/../../.." && pwd)
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
-prefix=$REGISTRY/extraction
 
-docker login --username "$REGISTRY_USER" --password-stdin "$REGISTRY" <"$REGISTRY_PASSWORD_FILE" >&2
+docker login --username "$REGISTRY_USER" --password-stdin "$REGISTRY" <"$REGISTRY_PASSWORD_FILE" >/dev/null 2>&1
 
-# image NAME FROM LINE...: an image FROM another, with further lines of a Dockerfile.
-image() {
-  local name=$1 from=$2
-  shift 2
-  printf '%s\n' "FROM $from" "$@" | docker buildx build --quiet --provenance=false -f - -t "$name" "$context" >&2
-}
-
-# pushed NAME TAG FROM LINE...
+# pushed NAME REPOSITORY FROM LINE...: an image FROM another with further lines of a Dockerfile.
 pushed() {
-  local name=$1 tag=$prefix/$2 digest
-  image "$tag" "${@:3}"
-  docker push --quiet "$tag" >&2
+  local name=$1 tag=$REGISTRY/extraction/$2:$1 digest
+  printf '%s\n' "FROM $3" "${@:4}" | docker buildx build --quiet --provenance=false -f - -t "$tag" "$context" >/dev/null
+  docker push --quiet "$tag" >/dev/null
   digest=$(docker image inspect --format '{{index .RepoDigests 0}}' "$tag")
   docker image rm "$tag" >/dev/null
   echo "$name ${digest#*@}"
 }
 
-install --strip "$GATEWAY" "$context/gateway"
-cp "$here"/images/{vllm,hf} "$context/"
-image engine-test/gateway "$BASE" 'COPY gateway /gateway' 'USER 65532:65532' 'ENTRYPOINT ["/gateway"]' 'CMD ["serve"]'
-image engine-test/vllm-base "$BASE" 'COPY --chmod=0755 vllm hf /usr/local/bin/'
-base=$(sed -n 's/^FROM \(vllm\/[^ ]*\)$/\1/p' "$repository/Dockerfile.vllm")
-sed '/^# syntax=/d' "$repository/Dockerfile.vllm" |
-  docker buildx build --quiet --provenance=false --build-context "$base=docker-image://engine-test/vllm-base" \
-    -f - -t engine-test/vllm "$repository" >&2
-
 for n in 1 2 3; do
-  pushed "gateway-$n" "gateway:$n" engine-test/gateway "LABEL test=$n"
-  pushed "vllm-$n" "vllm:$n" engine-test/vllm "LABEL test=$n"
+  pushed "gateway-$n" gateway "$IMAGE_GATEWAY" "LABEL test=$n"
+  pushed "vllm-$n" vllm "$IMAGE_VLLM" "LABEL test=$n"
 done
-# Ends at once, with the words of a wrong command.
-pushed gateway-crash gateway:crash engine-test/gateway 'ENTRYPOINT ["/gateway", "crash"]'
+# Ends at once, as for a setting that is wrong.
+pushed gateway-crash gateway "$IMAGE_GATEWAY" 'ENTRYPOINT ["/gateway", "crash"]'
 # Runs, and never listens.
-pushed gateway-silent gateway:silent engine-test/gateway 'ENTRYPOINT ["/bin/sleep", "3600", "--"]'
-pushed vllm-crash vllm:crash engine-test/vllm 'ENV STAND_IN=crash'
-pushed vllm-slow vllm:slow engine-test/vllm 'ENV STAND_IN_DOWNLOAD=60'
+pushed gateway-silent gateway "$IMAGE_DEBIAN" "COPY --from=$IMAGE_GATEWAY /gateway /gateway" 'ENTRYPOINT ["sh", "-c", "exec sleep 3600"]'
+pushed vllm-crash vllm "$IMAGE_VLLM" 'ENV STAND_IN=crash'
+pushed vllm-slow vllm "$IMAGE_VLLM" 'ENV STAND_IN_DOWNLOAD=60'

@@ -5,11 +5,15 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "tests")]
 
+mod cut_off;
 mod engine;
+mod failures;
 #[path = "../up/laptop.rs"]
 #[expect(dead_code, reason = "every suite uses its own part of it")]
 mod laptop;
 mod ordinary;
+mod prune;
+mod registry;
 mod site;
 
 #[path = "../support/mod.rs"]

@@ -7,16 +7,21 @@ use std::{
     net::{TcpListener, TcpStream},
     os::unix::fs::symlink,
     path::Path,
+    process::Child,
+    thread,
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     Emulator,
     engine::{Container, Engine, engine},
     laptop::{ADAPTER_REVISION, Laptop, Said},
-    support::host::{Host, SECRET},
+    support::{
+        emulator::until,
+        host::{Host, SECRET},
+    },
 };
 
 /// Opens the gateway. Made up.
@@ -48,13 +53,20 @@ pub struct Site<'a> {
     pub laptop: Laptop<'a>,
     /// Where the gateway listens on this machine.
     pub port: u16,
+    /// What the host pulls from.
+    pub registry: String,
     pub engine: &'static Engine,
 }
 
 impl<'a> Site<'a> {
     pub fn new(emulator: &'a Emulator) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let site = Self { laptop: Laptop::new(emulator, "ada@laptop"), port: free, engine: engine() };
+        let site = Self {
+            laptop: Laptop::new(emulator, "ada@laptop"),
+            port: free,
+            registry: engine().registry.clone(),
+            engine: engine(),
+        };
         for name in ["docker-compose.yml", "config/gateway.toml", "config/compose.no-gpu.yml"] {
             let own = fs::read_to_string(format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
             site.laptop.write(name, &own);
@@ -67,7 +79,7 @@ impl<'a> Site<'a> {
 
     /// Writes the configuration, with further lines under `[model]` and `[gateway]`.
     pub fn configure(&self, model: &str, gateway: &str) {
-        let (id, registry) = (&self.laptop.emulator.instance_id, &self.engine.registry);
+        let (id, registry) = (&self.laptop.emulator.instance_id, &self.registry);
         self.laptop.write(
             "config/deployment.toml",
             &format!(
@@ -75,7 +87,7 @@ impl<'a> Site<'a> {
                  [images]\nregistry = \"{registry}\"\n\
                  [images.gateway]\nrepository = \"extraction/gateway\"\ngib = 1\n\
                  [images.vllm]\nrepository = \"extraction/vllm\"\ngib = 1\n\
-                 [wait]\nload_seconds = 60\ndeploy_seconds = 300\n\
+                 [wait]\nload_seconds = 20\ndeploy_seconds = 300\n\
                  [model]\ngib = 1\nadapter_revision = \"{ADAPTER_REVISION}\"\n{model}\n\
                  [gateway]\nbind = \"127.0.0.1\"\nport = {}\n{gateway}\n",
                 self.port
@@ -105,27 +117,18 @@ impl<'a> Site<'a> {
         self.engine.container(service).unwrap_or_else(|| panic!("{service} has no container"))
     }
 
-    /// A client's request with the key: the status, and the body.
-    pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
-        let body = body.map(Value::to_string).unwrap_or_default();
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let length = body.len();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    /// The same from a thread of its own; returns when the model server has the note.
+    pub fn note_under_way(&self, seconds: u32) -> thread::JoinHandle<(u16, String)> {
+        let held = || self.engine.docker(&["logs", &self.container("vllm").id]).matches("holds a note").count();
+        let (before, port) = (held(), self.port);
+        let running = thread::spawn(move || note(port, seconds));
+        until("the model server has the note", || held() > before);
+        running
     }
 
-    /// A note that the model server holds for so many seconds: the status of its answer, and the body.
-    pub fn note(&self, seconds: u32) -> (u16, String) {
-        let text = format!("Stage IIIB invasive ductal carcinoma, given doxorubicin. hold {seconds} s");
-        self.ask("POST", "/api/v1/extract", Some(&json!({"text": text})))
+    /// Starts a command and lets it run.
+    pub fn start(&self, arguments: &[String]) -> Child {
+        self.laptop.start(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// Release `number` serves: that image answers a note.
@@ -134,9 +137,27 @@ impl<'a> Site<'a> {
         let found = self.container("gateway");
         assert!(found.image.ends_with(self.engine.digest(gateway)), "{found:?} is not {gateway}");
         assert_eq!((found.state.as_str(), found.health.as_str()), ("running", "healthy"));
-        let (status, body) = self.note(0);
+        let (status, body) = note(self.port, 0);
         assert!(status == 200 && body.contains("doxorubicin"), "{status} {body}");
         let current = fs::read_link(self.laptop.emulator.host.at("root/current")).unwrap();
         assert_eq!(current, Path::new(&format!("releases/{number}")));
     }
+}
+
+/// A note that the model server holds for so many seconds: the status of its answer, and the body.
+fn note(port: u16, seconds: u32) -> (u16, String) {
+    let text = format!("Stage IIIB invasive ductal carcinoma, given doxorubicin. hold {seconds} s");
+    let body = json!({"text": text}).to_string();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "POST /api/v1/extract HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap_or_else(|| panic!("no answer: {answer}")).parse().unwrap();
+    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
 }
