@@ -14,12 +14,14 @@ pub struct Failure {
     pub next: String,
     /// The last lines of what failed on the host.
     pub lines: Vec<String>,
+    /// Work may go on on the host, so nothing may be stopped under it.
+    pub goes_on: bool,
 }
 
 impl Failure {
     /// A failure without log lines.
     pub fn new(exit: Exit, what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), next: next.into(), lines: Vec::new() }
+        Self { exit, what: what.into(), next: next.into(), lines: Vec::new(), goes_on: false }
     }
 
     /// Wrong usage or configuration.

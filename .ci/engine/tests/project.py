@@ -8,6 +8,7 @@ import pathlib
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import time
 
@@ -89,6 +90,9 @@ class Project:
         file = self.folder / "keys.txt"
         file.write_text("".join(lines))
         file.chmod(0o644)
+
+    def read_keys_again(self):
+        os.kill(self.container(self.gateway)["State"]["Pid"], signal.SIGHUP)
 
     def compose(self, *arguments, **more):
         files = [word for file in self.files for word in ("--file", file)]

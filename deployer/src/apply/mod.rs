@@ -4,10 +4,14 @@
 mod after;
 pub mod boot;
 pub mod command;
+pub mod document;
 mod down;
+mod follow;
 pub mod lock;
+mod lost;
 pub mod observe;
 mod pace;
+mod patience;
 mod send;
 mod unlock;
 mod up;

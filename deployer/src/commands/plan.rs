@@ -8,7 +8,7 @@ use crate::{
     apply::observe::{Observed, observe},
     config::{Carried, commit},
     failure::Failure,
-    plan::{self, Outage, Part, Plan, UpPlan, Wanted, Work},
+    plan::{self, Limits, Outage, Part, Plan, UpPlan, Wanted, Work},
     report::{duration, money},
     script::{Deploy, Expect},
     site::{Ports, Site},
@@ -53,7 +53,9 @@ pub(super) async fn prepare<P: Ports>(
     let carried = Carried::gather(&site.written, settings)?;
     let observed = observe(site).await?;
     let (gateway, vllm) = versions::wanted(versions, settings, &observed.images())?;
-    let wanted = Wanted { gateway: gateway.clone(), vllm: vllm.clone(), hash: carried.hash.clone(), restart_vllm };
+    let limits = Limits::from(&settings.host());
+    let hash = carried.hash.clone();
+    let wanted = Wanted { gateway: gateway.clone(), vllm: vllm.clone(), hash, restart_vllm, limits };
     let diff = plan::of_up(&wanted, &observed.now());
     let deploy = Deploy {
         gateway,
@@ -101,6 +103,10 @@ fn lines<P>(diff: &UpPlan, site: &Site<'_, P>) -> Vec<String> {
         Outage::Model => format!("about {seconds}: vLLM loads the model again, and one L4 cannot hold two copies"),
         Outage::NothingServes => format!("nothing serves now; about {seconds} of model load until it does, the first time a 32 GB download before"),
     }));
+    if matches!(diff.outage, Outage::Gateway | Outage::PerhapsModel | Outage::Model) {
+        let worst = duration(diff.worst_outage_seconds);
+        lines.push(format!("  worst    {worst}, if it does not come up and the release before has to come back"));
+    }
     lines
 }
 

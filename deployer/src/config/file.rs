@@ -152,6 +152,8 @@ pub struct Wait {
     pub agent_seconds: u32,
     /// For a command to reach the host.
     pub delivery_seconds: u32,
+    /// For a command that the host's agent took to show on the host; then the host is asked.
+    pub start_seconds: u32,
     /// For `docker compose up --wait`: a cold model load.
     pub load_seconds: u32,
     /// For a whole deploy on the host: download, load, and load again after a failure.
@@ -265,6 +267,7 @@ impl Default for Wait {
             instance_seconds: 600,
             agent_seconds: 600,
             delivery_seconds: 300,
+            start_seconds: 60,
             load_seconds: 1800,
             deploy_seconds: 7200,
             drain_seconds: 45,

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     cloud::Cloud,
     failure::Failure,
-    script::{DiskNeed, HostSettings, ImageDigest, ImageError, ImageTag, ImageWanted},
+    script::{DiskNeed, HostSettings, ImageDigest, ImageError, ImageTag, ImageWanted, READY_WAIT_SECONDS},
 };
 
 const GIB: u64 = 1 << 30;
@@ -133,6 +133,7 @@ impl Settings {
                 model: u64::from(self.model.gib) * GIB,
             },
             up_wait_seconds: self.wait.load_seconds,
+            ready_wait_seconds: READY_WAIT_SECONDS,
             drain_seconds: self.wait.drain_seconds,
         }
     }

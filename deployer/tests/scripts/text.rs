@@ -152,6 +152,10 @@ fn files_and_settings_that_cannot_travel_are_refused() {
         ("", false),
         (".env", false),
         ("state", false),
+        ("state/x", false),
+        ("state.new", false),
+        (".env/x", false),
+        ("config/state", true),
         ("release.json", false),
     ] {
         assert_eq!(HostFile::new(path, 0o644, Vec::new()).is_ok(), good, "{path}");
@@ -166,6 +170,9 @@ fn files_and_settings_that_cannot_travel_are_refused() {
         ("", "x", false),
         ("GATEWAY_IMAGE", "x", false),
         ("HF_TOKEN_FILE", "x", false),
+        ("COMPOSE_PROFILES", "tls", true),
+        ("COMPOSE_FILE", "x", false),
+        ("DOCKER_HOST", "x", false),
     ] {
         let values = BTreeMap::from([(name.to_owned(), value.to_owned())]);
         assert_eq!(ComposeEnv::new(values).is_ok(), good, "{name}={value}");

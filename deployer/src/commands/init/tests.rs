@@ -52,6 +52,8 @@ fn unused(operation: &'static str) -> CloudError {
 }
 
 impl Cloud for Account {
+    async fn renew(&self) {}
+
     async fn identity(&self) -> Result<Identity, CloudError> {
         Ok(Identity { account: "123456789012".to_owned(), arn: String::new() })
     }
@@ -61,6 +63,7 @@ impl Cloud for Account {
             state: State::Stopped,
             reason: None,
             kind: String::new(),
+            image: String::new(),
             zone: String::new(),
             address: None,
             elastic: false,

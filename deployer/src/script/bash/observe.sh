@@ -3,8 +3,9 @@
 
 container_json() {
   look_at "$1" || true
-  printf '{"service":"%s","state":"%s","health":"%s","image":%s,"started_at":"%s","restarts":%s,"out_of_memory":%s}' \
-    "$1" "$c_state" "$c_health" "$(json "$c_image")" "$c_started" "${c_restarts:-0}" "${c_oom:-false}"
+  printf '{"service":"%s","state":%s,"health":%s,"image":%s,"started_at":%s,"restarts":%s,"out_of_memory":%s}' \
+    "$1" "$(json "$c_state")" "$(json "$c_health")" "$(json "$c_image")" "$(json "$c_started")" "${c_restarts:-0}" \
+    "$([[ $c_oom == true ]] && echo true || echo false)"
 }
 
 # containers_json: of the current release, without the brackets.
