@@ -13,7 +13,7 @@ use crate::{
     failure::Failure,
     interrupt::{self, Interrupt},
     report::duration,
-    script::{HostReport, MARKER, parse_report},
+    script::{HostReport, MARKER, RunId, parse_report},
     site::{Ports, Site},
 };
 
@@ -21,6 +21,8 @@ use crate::{
 pub(super) struct Sent<'a> {
     pub(super) what: &'a str,
     pub(super) id: CommandId,
+    /// As the host calls it.
+    pub(super) run: RunId,
     pub(super) limit_seconds: u32,
     /// It only looks, and its own lines are of no interest.
     pub(super) quiet: bool,
@@ -42,7 +44,7 @@ impl From<NoReport> for End {
 
 /// Waits for a command that was sent.
 pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, sent: Sent<'_>) -> End {
-    let Sent { what, ref id, limit_seconds, quiet } = sent;
+    let Sent { what, ref id, ref run, limit_seconds, quiet } = sent;
     let wait = &site.settings.wait;
     let mut pace = Pace::new(limit_seconds.saturating_add(wait.delivery_seconds).saturating_add(120));
     let mut watch = Watch::new(wait.start_seconds, quiet);
@@ -69,7 +71,7 @@ pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, 
                 };
                 site.report.progress(&format!("{what}: {state}"), &format!("({})", duration(pace.waited())));
                 if seen.progress == Progress::Running && watch.is_due() {
-                    match watch.ask(site, interrupt, id).await {
+                    match watch.ask(site, interrupt, id, run).await {
                         Found::AtWork => {}
                         Found::Ended(end) => return *end,
                     }
