@@ -14,7 +14,7 @@ use crate::{
     failure::Failure,
     interrupt::{self, Interrupt},
     report::duration,
-    script::{HostReport, parse_report},
+    script::{HostReport, RunId, parse_report},
     site::{Ports, Site},
 };
 
@@ -22,6 +22,8 @@ use crate::{
 pub(super) struct Sent<'a> {
     pub(super) what: &'a str,
     pub(super) id: CommandId,
+    /// As the host calls it.
+    pub(super) run: RunId,
     pub(super) limit_seconds: u32,
     /// It only looks, and its own lines are of no interest.
     pub(super) quiet: bool,
@@ -43,7 +45,7 @@ impl From<NoReport> for End {
 
 /// Waits for a command that was sent.
 pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, sent: Sent<'_>) -> End {
-    let Sent { what, ref id, limit_seconds, quiet } = sent;
+    let Sent { what, ref id, ref run, limit_seconds, quiet } = sent;
     let wait = &site.settings.wait;
     let mut pace = Pace::new(limit_seconds.saturating_add(wait.delivery_seconds).saturating_add(120));
     let mut watch = Watch::new(wait.start_seconds, quiet);
@@ -68,7 +70,7 @@ pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, 
                 };
                 said.progress(&format!("{what}: {state}"), &format!("({})", duration(pace.waited())));
                 if seen.progress == Progress::Running && watch.is_due() {
-                    match watch.ask(site, interrupt, id).await {
+                    match watch.ask(site, interrupt, id, run).await {
                         Found::AtWork => {}
                         Found::Ended(end) => return *end,
                     }
