@@ -296,14 +296,24 @@ fn a_box_without_a_gpu_gets_the_file_that_leaves_its_reservation_out() {
     let uses = |release: &str| {
         let calls = emulator.host.calls();
         let of = calls.iter().filter(|call| call.starts_with("docker.compose-") && call.contains(release));
-        of.filter(|call| !call.contains("releases/.next")).map(|call| call.contains("/config/compose.no-gpu.yml ")).collect::<Vec<_>>()
+        of.filter(|call| !call.contains("releases/.next"))
+            .map(|call| call.contains("/config/compose.no-gpu.yml "))
+            .collect::<Vec<_>>()
     };
-    assert!(uses("releases/1/").len() >= 1 && uses("releases/1/").iter().all(|used| *used), "{:?}", emulator.host.calls());
+    assert!(
+        uses("releases/1/").len() >= 1 && uses("releases/1/").iter().all(|used| *used),
+        "{:?}",
+        emulator.host.calls()
+    );
     assert!(!ada.run(&["status"]).out.contains("gpu "));
     emulator.host.no_faults();
     ada.write("config/deployment.toml", &config);
     ada.up(1, 1).ended(0, &["docker-compose.yml changed", "Release 2 serves"]);
-    assert!(uses("releases/2/").len() >= 1 && uses("releases/2/").iter().all(|used| !used), "{:?}", emulator.host.calls());
+    assert!(
+        uses("releases/2/").len() >= 1 && uses("releases/2/").iter().all(|used| !used),
+        "{:?}",
+        emulator.host.calls()
+    );
     ada.run(&["rollback", "--yes"]).ended(0, &["Release 1 serves again"]);
     assert!(uses("releases/1/").iter().all(|used| *used), "a rollback runs what the release ran on");
 }
