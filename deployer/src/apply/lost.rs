@@ -67,7 +67,9 @@ impl Watch {
                 Some(_) => {}
                 None if interrupt.came() => return Found::AtWork,
                 None => {
-                    site.report.warn("the host's agent says that the command runs, but does not answer a look beside it; waiting on");
+                    site.report.warn(
+                        "the host's agent says that the command runs, but does not answer a look beside it; waiting on",
+                    );
                     return Found::AtWork;
                 }
             }

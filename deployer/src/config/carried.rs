@@ -64,6 +64,13 @@ impl fmt::Display for ConfigHash {
 impl Carried {
     /// Reads the files beside the configuration.
     pub fn gather(written: &Written, settings: &Settings) -> Result<Self, Failure> {
+        let path = written.folder().join(&settings.gateway.keys_file);
+        let keys = read(&path, "Make a first API key with deployer init.")?;
+        Self::gather_with(written, settings, keys)
+    }
+
+    /// The same with other keys than those of the key file.
+    pub fn gather_with(written: &Written, settings: &Settings, keys: Vec<u8>) -> Result<Self, Failure> {
         check_revisions(&settings.revisions)?;
         let root = written.root();
         let mut compose =
@@ -76,8 +83,8 @@ impl Carried {
         if settings.gateway.profile == "tls" {
             own.push(("config/Caddyfile", read(&root.join("config/Caddyfile"), "Run this in the repository.")?));
         }
-        let keys = written.folder().join(&settings.gateway.keys_file);
-        own.push(("keys.txt", checked_keys(read(&keys, "Make a first API key with deployer init.")?, &keys)?));
+        let path = written.folder().join(&settings.gateway.keys_file);
+        own.push(("keys.txt", checked_keys(keys, &path)?));
         let vllm = vllm_env(&settings.model, &settings.revisions);
         let gateway = gateway_env(&settings.gateway);
         let hash = ConfigHash {

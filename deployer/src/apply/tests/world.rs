@@ -226,7 +226,8 @@ impl Host for &World {
         let number: usize = id.0.parse().unwrap();
         let text = self.scripts.borrow()[number - 1].1.clone();
         let outcome = self.outcome_of(&text);
-        let looks = ["status", "verify", "unlock"].iter().any(|action| text.contains(&format!("readonly ACTION='{action}'\n")));
+        let looks =
+            ["status", "verify", "unlock"].iter().any(|action| text.contains(&format!("readonly ACTION='{action}'\n")));
         let progress = match &self.ends {
             Some(end) if !looks && self.calls.borrow().contains(&"cancel") => end.clone(),
             Some(_) if !looks => Progress::Running,
