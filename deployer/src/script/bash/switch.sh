@@ -10,10 +10,14 @@ declare -A old=() crashes=() seen=() # of each service: its container, how often
 
 # keeps_model FROM RELEASE: does compose leave the model server as it is? Where that is not known, no.
 keeps_model() {
-  local file name=docker-compose.yml
+  local file name
   [[ -n $1 && -z ${cut:-} && $force_vllm != yes ]] || return 1
   if [[ $1 == "$2" ]]; then return; fi
-  cmp -s "$root/releases/$1/$name" "$root/releases/$2/$name" || return 1
+  for name in docker-compose.yml config/compose.no-gpu.yml; do
+    if [[ -e $root/releases/$1/$name || -e $root/releases/$2/$name ]]; then
+      cmp -s "$root/releases/$1/$name" "$root/releases/$2/$name" || return 1
+    fi
+  done
   for file in "$root/releases/$1" "$root/releases/$2"; do grep '^VLLM_' "$file/.env" | sort | sha256sum; done | uniq | wc -l | grep -qx 1
 }
 
