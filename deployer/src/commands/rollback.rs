@@ -7,6 +7,7 @@ use crate::{
     approval::approve,
     config::ConfigHash,
     failure::Failure,
+    hooks::{self, Event},
     plan::{Plan, Work},
     script::{Action, Expect, Outcome, facts::Release, script},
     site::{Ports, Site},
@@ -58,7 +59,9 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         return Ok(());
     }
     let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
-    let applied = apply(site, &approved, StopOnFailure::No).await?;
+    let applied = apply(site, &approved, StopOnFailure::No).await;
+    hooks::after(site, Event::of(site, "rollback", None, report.release), &applied).await;
+    let applied = applied?;
     super::served(site, &applied);
     if let Some(report) = &applied.report {
         site.report.say(&report.message);
