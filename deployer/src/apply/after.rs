@@ -9,6 +9,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     interrupt::{self, Interrupt},
+    ledger::Releases,
     script::{Action, Expect, HostReport, ImageWanted, Outcome, facts::Status},
     site::{Ports, Site},
 };
@@ -23,7 +24,10 @@ pub(super) async fn run<P: Ports>(
     limit_seconds: u32,
 ) -> Result<HostReport, Failure> {
     let lost = match command::run_expecting(site, what, action, expect, limit_seconds).await {
-        Ok(report) => return judged(site, report),
+        Ok(report) => {
+            Releases::write(site, &report).await;
+            return judged(site, report);
+        }
         Err(none @ (NoReport::NotSent(_) | NoReport::OutOfSight(_) | NoReport::Refused)) => return Err(none.into()),
         Err(NoReport::Interrupted { sent: false, .. }) => {
             return Err(Failure::interrupted(

@@ -53,7 +53,7 @@ pub async fn apply<P: Ports>(site: &Site<'_, P>, plan: &ApprovedPlan, stop: Stop
         // It takes the lock from somebody, and does not hold it.
         Work::Unlock { holder } => return unlock::unlock(site, holder.as_ref()).await,
         Work::Up { deploy, expect } => Locked::Up(deploy, *expect, stop),
-        Work::Rollback { to, expect } => Locked::Serve("rollback", Action::Rollback { to: *to }, *expect),
+        Work::Rollback { to, expect } => Locked::Rollback(Action::Rollback { to: *to }, *expect, stop),
         Work::Restart { service, expect } => Locked::Serve("restart", Action::Restart { service: *service }, *expect),
         Work::Down { drain } => Locked::Down { drain: *drain },
         Work::Autostop(autostop) => Locked::Autostop(*autostop),
@@ -68,6 +68,7 @@ pub async fn apply<P: Ports>(site: &Site<'_, P>, plan: &ApprovedPlan, stop: Stop
 /// What is done under the lock.
 enum Locked<'a> {
     Up(&'a Deploy, Expect, StopOnFailure),
+    Rollback(Action, Expect, StopOnFailure),
     Serve(&'static str, Action, Expect),
     Down { drain: bool },
     Autostop(Autostop),
@@ -77,6 +78,7 @@ enum Locked<'a> {
 async fn locked<P: Ports>(site: &Site<'_, P>, work: Locked<'_>) -> Result<Applied, Failure> {
     match work {
         Locked::Up(deploy, expect, stop) => up::up(site, deploy, expect, stop).await,
+        Locked::Rollback(action, expect, stop) => up::rollback(site, &action, expect, stop).await,
         Locked::Serve(what, action, expect) => up::serve(site, what, &action, expect).await,
         Locked::Down { drain } => down::down(site, drain).await,
         Locked::Autostop(autostop) => autostop_set(site, autostop).await,

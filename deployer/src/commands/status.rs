@@ -186,7 +186,9 @@ fn text<P>(site: &Site<'_, P>, observed: &Observed, lock: Option<&LockHolder>) -
                 number(status, "in_flight"),
                 number(status, "queued")
             ));
-            lines.push(format!("gpu       {}", status.gpu.as_ref().map_or_else(|| "none answers".to_owned(), gpu)));
+            if settings.gpu {
+                lines.push(format!("gpu       {}", status.gpu.as_ref().map_or_else(|| "none answers".to_owned(), gpu)));
+            }
             lines.push(format!("disk      {} of {} GiB free", status.disk_free >> 30, status.disk_total >> 30));
             lines.push(format!("autostop  {}", autostop(&status.autostop)));
             lines.extend(

@@ -55,7 +55,7 @@ pub struct Machine {
     /// The SSM document that runs scripts.
     #[serde(default = "run_shell_script")]
     pub document: Text,
-    /// Refuse a host without a GPU.
+    /// Refuse a host without a GPU; if not, `config/compose.no-gpu.yml` leaves its reservation out.
     #[serde(default = "yes")]
     pub gpu: bool,
 }

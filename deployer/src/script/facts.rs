@@ -1,6 +1,6 @@
 //! What the host's reports hold beside the outcome.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::report::{Holder, HostReport};
@@ -116,7 +116,7 @@ pub struct AutostopState {
 }
 
 /// One line of the ledger.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Release {
     /// Its number.
@@ -130,6 +130,7 @@ pub struct Release {
     /// From which commit.
     pub commit: String,
     /// Of files and settings.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub config_hash: String,
     /// By digest.
     pub gateway: String,

@@ -18,6 +18,8 @@ mod expected;
 mod failures;
 #[path = "../scripts/keys.rs"]
 mod keys;
+#[path = "../scripts/long_steps.rs"]
+mod long_steps;
 #[path = "../scripts/looks.rs"]
 mod looks;
 #[path = "../scripts/power.rs"]
@@ -26,7 +28,11 @@ mod power;
 mod rollbacks;
 #[path = "../scripts/secrets.rs"]
 mod secrets;
+#[path = "../scripts/switches.rs"]
+mod switches;
 #[path = "../scripts/tls.rs"]
 mod tls;
+#[path = "../scripts/values.rs"]
+mod values;
 
 mod check;

@@ -104,14 +104,18 @@ logs() {
   finish 'done' "${#lines[@]} lines."
 }
 
-releases() {
+# facts_of_ledger: the last ten entries, and where a rollback without a number would go.
+facts_of_ledger() {
   local ledger=() target
   if [[ -e $root/releases.jsonl ]]; then mapfile -t ledger <"$root/releases.jsonl"; fi
   fact ledger "$(json_list "${ledger[@]}")"
-  # Where a rollback without a number would go.
   target=$(back_to)
   fact target "${target:-null}"
-  finish 'done' "${#ledger[@]} entries."
+}
+
+releases() {
+  facts_of_ledger
+  finish 'done' "These are the last releases."
 }
 
 # How far the run is that works on this host now. Systems Manager shows what a command prints only after its end, so
