@@ -107,7 +107,8 @@ async fn run_script<P: Ports>(
     loop {
         let run = run_id();
         let named = script.clone().named(&run);
-        let id = send::send(site, interrupt, what, &named, &name(site, what), limit_seconds).await?;
+        let changes = (!quiet).then_some(&run);
+        let id = send::send(site, interrupt, what, &named, &name(site, what), changes, limit_seconds).await?;
         match follow::follow(site, interrupt, Sent { what, id, run, limit_seconds, quiet }).await {
             End::Known(Err(NoReport::Refused)) => return Err(NoReport::NotSent(document::refusal(site).await)),
             End::Known(end) => return end,

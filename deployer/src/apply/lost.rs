@@ -140,7 +140,7 @@ pub(super) async fn trace<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, r
 async fn look<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt) -> Option<Status> {
     let script = script(&Action::Status, &site.settings.host());
     let name = super::command::name(site, "look");
-    let id = send::send(site, interrupt, "look", &script, &name, ANSWER_SECONDS).await.ok()?;
+    let id = send::send(site, interrupt, "look", &script, &name, None, ANSWER_SECONDS).await.ok()?;
     let mut pace = Pace::new(ANSWER_SECONDS);
     loop {
         if let Ok(seen) = site.ports.look(&id).await

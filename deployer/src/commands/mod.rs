@@ -23,8 +23,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
-    aws::Aws,
-    config::{self, DEFAULT_PATH, Settings, Written},
+    aws::{Aws, SecondFactor},
+    config::{self, DEFAULT_PATH, Settings, Written, login::Login},
     failure::Failure,
     interrupt::Interrupt,
     report::Report,
@@ -120,7 +120,7 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
         command => command,
     };
     let written = Written::read(&cli.config)?;
-    let aws = Aws::connect(&written.file.region).await;
+    let aws = connect(&written.file.region, report).await?;
     let command = match command {
         Command::Doctor(args) => return doctor::run(written, aws, report, interrupt, &args).await,
         command => command,
@@ -145,6 +145,18 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
         Command::Smoke(args) => smoke::run(&site, &args).await,
         Command::Cost(args) => cost::run(&site, &args).await,
     }
+}
+
+/// The account; where its role wants a code of a second factor, a person is asked for it.
+async fn connect(region: &str, report: &Report) -> Result<Aws, Failure> {
+    let Some(factor) = SecondFactor::wanted() else { return Ok(Aws::connect(region).await) };
+    let login = Login::here();
+    if !report.can_ask() {
+        return Err(Failure::unchanged(login.matter("there is no terminal to ask at"), login.next()));
+    }
+    let code = report.ask_line(&factor.question()).await;
+    let aws = Aws::connect_with(region, &factor, code.trim()).await;
+    aws.map_err(|error| Failure::unchanged(login.matter(&error), login.next()))
 }
 
 /// JSON for a program, readable for a person too.

@@ -138,6 +138,18 @@ impl Report {
         answer.await.is_ok_and(|line| line.trim_start().to_lowercase().starts_with('y'))
     }
 
+    /// Asks for a line that may be seen. Only where [`Self::can_ask`].
+    pub async fn ask_line(&self, question: &str) -> String {
+        self.clear();
+        say_raw(question);
+        let answer = tokio::task::spawn_blocking(|| {
+            let mut line = String::new();
+            let _ = io::stdin().lock().read_line(&mut line);
+            line
+        });
+        answer.await.unwrap_or_default()
+    }
+
     /// Hides what is typed from now on. Call it before anything that takes time and ends in [`Self::secret`]: a secret
     /// that is pasted early or typed ahead is not shown either.
     pub fn hide_typing(&self) -> HiddenTyping {
