@@ -8,6 +8,7 @@ import pathlib
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import time
 
@@ -16,7 +17,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 # The GPU's reservation taken out, and nothing else.
-NO_GPU = "services: {vllm: {deploy: {resources: {reservations: !reset null}}}}\n"
+NO_GPU = (ROOT / "config" / "compose.no-gpu.yml").read_text()
 NOTE = "Stage IV lung adenocarcinoma, EGFR exon 19 deletion, treated with osimertinib."
 PREFIX = "stack-check-"
 
@@ -89,6 +90,9 @@ class Project:
         file = self.folder / "keys.txt"
         file.write_text("".join(lines))
         file.chmod(0o644)
+
+    def read_keys_again(self):
+        os.kill(self.container(self.gateway)["State"]["Pid"], signal.SIGHUP)
 
     def compose(self, *arguments, **more):
         files = [word for file in self.files for word in ("--file", file)]

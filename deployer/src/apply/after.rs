@@ -9,6 +9,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     interrupt::{self, Interrupt},
+    ledger::Releases,
     script::{Action, Expect, HostReport, ImageWanted, Outcome, facts::Status},
     site::{Ports, Site},
 };
@@ -23,7 +24,10 @@ pub(super) async fn run<P: Ports>(
     limit_seconds: u32,
 ) -> Result<HostReport, Failure> {
     let lost = match command::run_expecting(site, what, action, expect, limit_seconds).await {
-        Ok(report) => return judged(site, report),
+        Ok(report) => {
+            Releases::write(site, &report).await;
+            return judged(site, report);
+        }
         Err(none @ (NoReport::NotSent(_) | NoReport::OutOfSight(_) | NoReport::Refused)) => return Err(none.into()),
         Err(NoReport::Interrupted { sent: false, .. }) => {
             return Err(Failure::interrupted(
@@ -61,7 +65,9 @@ pub(super) fn judged<P>(site: &Site<'_, P>, report: HostReport) -> Result<HostRe
         Outcome::Locked => "Wait for them; deployer status shows when they are done.",
     };
     let goes_on = report.outcome == Outcome::Locked;
-    Err(Failure { lines: report.last_log_lines, goes_on, ..Failure::new(report.outcome.into(), report.message, next) })
+    let step = report.failed_step;
+    let failure = Failure::new(report.outcome.into(), report.message, next);
+    Err(Failure { lines: report.last_log_lines, goes_on, step, ..failure })
 }
 
 /// A command whose end nobody reported.

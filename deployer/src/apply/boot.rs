@@ -196,8 +196,10 @@ async fn agent<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
             return Err(impaired_box());
         }
         let shown = if impaired.is_some() { "; its status checks fail for now" } else { "" };
-        site.report
-            .progress(&format!("box: running{shown}; waiting for its SSM agent"), &format!("({})", duration(pace.waited())));
+        site.report.progress(
+            &format!("box: running{shown}; waiting for its SSM agent"),
+            &format!("({})", duration(pace.waited())),
+        );
         match pace.pause(site.interrupt).await {
             Pause::Over => {}
             Pause::Interrupted => return Err(interrupted()),

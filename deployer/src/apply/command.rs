@@ -10,7 +10,7 @@ use super::{
 use crate::{
     failure::Failure,
     interrupt::Interrupt,
-    script::{Action, Expect, HostReport, RunId, Script, script},
+    script::{Action, Expect, HostReport, Keys, RunId, Script, script},
     site::{Ports, Site},
 };
 
@@ -77,7 +77,7 @@ pub(super) async fn run_with<P: Ports>(
     limit_seconds: u32,
 ) -> Result<HostReport, NoReport> {
     let script = script(action, &site.settings.host());
-    run_script(site, interrupt, what, &script, limit_seconds, only_looks(action)).await
+    Box::pin(run_script(site, interrupt, what, &script, limit_seconds, only_looks(action))).await
 }
 
 /// The same for an action that was planned on what the host was then.
@@ -89,7 +89,7 @@ pub(super) async fn run_expecting<P: Ports>(
     limit_seconds: u32,
 ) -> Result<HostReport, NoReport> {
     let script = script(action, &site.settings.host()).expecting(expect);
-    run_script(site, site.interrupt, what, &script, limit_seconds, only_looks(action)).await
+    Box::pin(run_script(site, site.interrupt, what, &script, limit_seconds, only_looks(action))).await
 }
 
 async fn run_script<P: Ports>(
@@ -127,7 +127,16 @@ async fn run_script<P: Ports>(
 }
 
 const fn only_looks(action: &Action) -> bool {
-    matches!(action, Action::Status | Action::Verify | Action::Releases | Action::Doctor { .. } | Action::Logs { .. })
+    matches!(
+        action,
+        Action::Status
+            | Action::Verify
+            | Action::Releases
+            | Action::Doctor { .. }
+            | Action::Logs { .. }
+            | Action::Keys(Keys::List)
+            | Action::Progress
+    )
 }
 
 impl From<NoReport> for Failure {

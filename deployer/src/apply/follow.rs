@@ -6,6 +6,7 @@ use super::{
     lost::{Found, Watch},
     pace::{Pace, Pause},
     patience::{self, Patience},
+    said::Said,
 };
 use crate::{
     cloud::{CloudError, CommandId, Invocation, Progress, Trouble},
@@ -13,7 +14,7 @@ use crate::{
     failure::Failure,
     interrupt::{self, Interrupt},
     report::duration,
-    script::{HostReport, MARKER, RunId, parse_report},
+    script::{HostReport, RunId, parse_report},
     site::{Ports, Site},
 };
 
@@ -49,7 +50,7 @@ pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, 
     let mut pace = Pace::new(limit_seconds.saturating_add(wait.delivery_seconds).saturating_add(120));
     let mut watch = Watch::new(wait.start_seconds, quiet);
     let mut patience = Patience::default();
-    let mut shown = 0;
+    let mut said = Said::new(site, quiet);
     let mut last: Option<CloudError> = None;
     loop {
         match site.ports.look(id).await {
@@ -58,9 +59,7 @@ pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, 
                 if patience.answered() {
                     site.report.say("   AWS answers again; the command went on meanwhile");
                 }
-                if !quiet {
-                    show_new_lines(site, &seen.stdout, &mut shown);
-                }
+                said.show(&seen.stdout);
                 if let Some(ended) = ended(&seen) {
                     return End::Known(ended);
                 }
@@ -69,12 +68,15 @@ pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, 
                     Progress::Cancelling => "being cancelled by somebody",
                     _ => "running on the host",
                 };
-                site.report.progress(&format!("{what}: {state}"), &format!("({})", duration(pace.waited())));
+                said.progress(&format!("{what}: {state}"), &format!("({})", duration(pace.waited())));
                 if seen.progress == Progress::Running && watch.is_due() {
                     match watch.ask(site, interrupt, id, run).await {
                         Found::AtWork => {}
                         Found::Ended(end) => return *end,
                     }
+                }
+                if seen.progress == Progress::Running {
+                    said.ask(interrupt).await;
                 }
             }
             // Sent just now: not visible yet.
@@ -117,14 +119,6 @@ fn out_of_sight(what: &str, error: &CloudError) -> NoReport {
             next,
         )
     })
-}
-
-fn show_new_lines<P>(site: &Site<'_, P>, stdout: &str, shown: &mut usize) {
-    let lines: Vec<&str> = stdout.lines().filter(|line| !line.starts_with(MARKER)).collect();
-    for line in lines.iter().skip(*shown) {
-        site.report.host(line);
-    }
-    *shown = lines.len().max(*shown);
 }
 
 /// The end of a command; `None` while it goes on.

@@ -25,6 +25,40 @@ pub(super) async fn up<P: Ports>(
 ) -> Result<Applied, Failure> {
     let mut started = false;
     let done = deployed(site, deploy, expect, &mut started).await;
+    settled(site, done, started, stop).await
+}
+
+/// Goes back to an earlier release; a box that is stopped is started for it.
+pub(super) async fn rollback<P: Ports>(
+    site: &Site<'_, P>,
+    action: &Action,
+    expect: Expect,
+    stop: StopOnFailure,
+) -> Result<Applied, Failure> {
+    let mut started = false;
+    let done = rolled_back(site, action, expect, &mut started).await;
+    settled(site, done, started, stop).await
+}
+
+async fn rolled_back<P: Ports>(
+    site: &Site<'_, P>,
+    action: &Action,
+    expect: Expect,
+    started: &mut bool,
+) -> Result<Applied, Failure> {
+    // A box is not started for a program that its document refuses.
+    document::check(site).await?;
+    boot::boot(site, started).await?;
+    serve(site, "rollback", action, expect).await
+}
+
+/// What becomes of a box that this run started and that does not serve.
+async fn settled<P: Ports>(
+    site: &Site<'_, P>,
+    done: Result<Applied, Failure>,
+    started: bool,
+    stop: StopOnFailure,
+) -> Result<Applied, Failure> {
     match done {
         Err(failure) if started && failure.goes_on => Err(left_running(site, failure)),
         Err(failure) if started && failure.exit != Exit::RolledBack => Err(started_in_vain(site, failure, stop).await),
@@ -57,7 +91,7 @@ async fn recorded<P: Ports>(
     Applied { url: address.map(|address| site.settings.url(address)), report: Some(report) }
 }
 
-/// Rolls back or restarts on a box that runs.
+/// Runs an action on a running box at whose end a release serves: a rollback, a restart.
 pub(super) async fn serve<P: Ports>(
     site: &Site<'_, P>,
     what: &str,

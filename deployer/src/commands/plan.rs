@@ -1,9 +1,6 @@
 //! `plan`: observe and compare. Changes nothing and needs no lock.
 
-use super::{
-    Format, json,
-    versions::{self, Versions},
-};
+use super::versions::{self, Versions};
 use crate::{
     apply::observe::{Observed, observe},
     config::{Carried, commit},
@@ -21,9 +18,6 @@ pub(super) struct Args {
     /// Start vLLM again even if nothing of it changed
     #[arg(long)]
     restart_vllm: bool,
-    /// For whom to write
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
 }
 
 /// What `up` would do, and what to do it with.
@@ -35,9 +29,9 @@ pub(super) struct Prepared {
 
 pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
     let prepared = prepare(site, &args.versions, args.restart_vllm).await?;
-    match args.format {
-        Format::Json => site.report.data(&json(&prepared.diff)?),
-        Format::Text => prepared.plan.lines.iter().for_each(|line| site.report.data(line)),
+    site.report.result(&prepared.diff);
+    for line in &prepared.plan.lines {
+        site.report.data(line);
     }
     site.report.next(if prepared.diff.changes { "deployer up does this." } else { "Nothing to do." });
     Ok(())

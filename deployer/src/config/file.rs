@@ -49,7 +49,7 @@ pub struct Machine {
     /// The SSM document that runs scripts.
     #[serde(default = "run_shell_script")]
     pub document: Text,
-    /// Refuse a host without a GPU.
+    /// Refuse a host without a GPU; if not, `config/compose.no-gpu.yml` leaves its reservation out.
     #[serde(default = "yes")]
     pub gpu: bool,
 }
@@ -160,6 +160,8 @@ pub struct Wait {
     pub deploy_seconds: u32,
     /// For running work to end.
     pub drain_seconds: u32,
+    /// Between two looks at how far a run on the host is; 0: none.
+    pub progress_seconds: u32,
 }
 
 /// `[autostop]`
@@ -271,6 +273,7 @@ impl Default for Wait {
             load_seconds: 1800,
             deploy_seconds: 7200,
             drain_seconds: 45,
+            progress_seconds: 20,
         }
     }
 }

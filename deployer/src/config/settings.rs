@@ -99,6 +99,12 @@ impl Settings {
         names::last(&self.name)
     }
 
+    /// The SSM parameter that remembers the last ten releases.
+    #[must_use]
+    pub fn releases_parameter(&self) -> String {
+        names::releases(&self.name)
+    }
+
     /// The SSM parameter that remembers which address `url` printed last.
     #[must_use]
     pub fn url_parameter(&self) -> String {

@@ -168,9 +168,35 @@ pub enum Autostop {
     Status,
 }
 
+/// API keys on the host, by their digests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// Which there are. Changes nothing.
+    List,
+    /// One more, or one less.
+    Change(KeyChange),
+}
+
+/// A key that comes or goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyChange {
+    /// Its name.
+    pub name: String,
+    /// Its line in the key file; `None`: it goes.
+    pub line: Option<String>,
+    /// SHA-256 of the host's key file when this was planned.
+    pub before: String,
+    /// The configuration hash after it; empty where it cannot be known.
+    pub config_hash: String,
+}
+
 /// What the host is asked to do.
 #[derive(Clone, Debug)]
 pub enum Action {
+    /// API keys.
+    Keys(Keys),
+    /// How far the run is that works on the host now.
+    Progress,
     /// Pull, switch, verify, record; back to the release before if that fails.
     Deploy(Box<Deploy>),
     /// Back to an earlier release (`None`: the last good one before the current).

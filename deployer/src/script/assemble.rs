@@ -5,7 +5,7 @@ use std::{fmt::Write as _, io::Write as _};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::GzEncoder};
 
-use super::{Action, Autostop, Deploy, HostSettings, Service, ShellWord};
+use super::{Action, Autostop, Deploy, HostSettings, Keys, Service, ShellWord};
 
 /// The program's parts, in order.
 const PARTS: &[&str] = &[
@@ -25,6 +25,7 @@ const PARTS: &[&str] = &[
     include_str!("bash/power.sh"),
     include_str!("bash/autostop-install.sh"),
     include_str!("bash/observe.sh"),
+    include_str!("bash/keys.sh"),
     include_str!("bash/doctor.sh"),
 ];
 
@@ -74,6 +75,8 @@ const fn name(action: &Action) -> &'static str {
         Action::Doctor { .. } => "doctor",
         Action::Autostop(_) => "autostop",
         Action::Unlock => "unlock",
+        Action::Keys(_) => "keys",
+        Action::Progress => "progress",
     }
 }
 
@@ -147,11 +150,19 @@ impl Values {
             }
             Action::Autostop(Autostop::Off) => self.value("AUTOSTOP", "off"),
             Action::Autostop(Autostop::Status) => self.value("AUTOSTOP", "status"),
+            Action::Keys(Keys::List) => self.value("KEYS", "list"),
+            Action::Keys(Keys::Change(change)) => {
+                self.value("KEYS", if change.line.is_some() { "add" } else { "revoke" });
+                self.value("KEY_NAME", &change.name);
+                self.value("KEY_LINE", change.line.as_deref().unwrap_or_default());
+                self.value("KEYS_BEFORE", &plain(&change.before));
+                self.value("CONFIG_HASH", &plain(&change.config_hash));
+            }
             Action::Doctor { images } => {
                 let images: Vec<String> = images.iter().map(ToString::to_string).collect();
                 self.value("WANT_IMAGES", &images.join(" "));
             }
-            Action::Status | Action::Verify | Action::Releases | Action::Unlock => {}
+            Action::Status | Action::Verify | Action::Releases | Action::Unlock | Action::Progress => {}
         }
     }
 

@@ -18,8 +18,8 @@ mod run_id;
 mod word;
 
 pub use action::{
-    Action, Autostop, CarryError, ComposeEnv, Deploy, DiskNeed, Expect, HostFile, HostSettings, READY_WAIT_SECONDS,
-    Service,
+    Action, Autostop, CarryError, ComposeEnv, Deploy, DiskNeed, Expect, HostFile, HostSettings, KeyChange, Keys,
+    READY_WAIT_SECONDS, Service,
 };
 pub use facts::AutostopState;
 pub use image::{ImageDigest, ImageError, ImageTag, ImageWanted};

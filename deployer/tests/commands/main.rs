@@ -4,6 +4,7 @@
 
 mod account;
 mod credentials;
+mod format;
 mod gateway;
 mod http;
 mod init;

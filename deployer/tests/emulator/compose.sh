@@ -74,6 +74,11 @@ started() {
   put "$service" oom "$oom"
   put "$service" restarts "$restarts"
   put "$service" started "$(tick)"
+  # What its container mounts, and what it has read of that.
+  if [[ $service == gateway ]]; then
+    put gateway folder "$folder"
+    cp "$folder/keys.txt" "$state/containers/gateway/keys" 2>/dev/null || true
+  fi
 }
 
 bring_up() {
@@ -133,7 +138,7 @@ compose_run() {
   option --name "$@" >"$state/oneoff/$id"
   [[ -e $volume/created ]] || echo "2026-11-21T09:00:0$((RANDOM % 10))Z" >"$volume/created"
   # No byte comes any more.
-  if [[ -e $state/download_hangs ]]; then sleep 100; fi
+  if [[ -e $state/download_hangs ]]; then sleep 60; fi
   model_of >>"$volume/models"
   if [[ -z $after ]]; then rm "$state/oneoff/$id"; fi
 }

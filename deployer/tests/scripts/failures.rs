@@ -51,13 +51,6 @@ fn a_failure_before_the_switch_changes_nothing() {
         ("docker.pull", "fail unexpected status: 403 Forbidden", Step::Pull, "refused the pull"),
         ("docker.login", "fail dial tcp: lookup r: no such host", Step::Login, "the network between the host and it"),
         ("aws.describe-images", "fail Connect timeout on endpoint URL", Step::Resolve, "could not be asked"),
-        (
-            "docker.compose-run",
-            "fail Max retries exceeded: name resolution",
-            Step::Download,
-            "from Hugging Face: the network",
-        ),
-        ("docker.compose-config", "fail write .env: no space left on device", Step::Files, "disk is full"),
         ("docker.pull", "nothing", Step::Pull, "the image is not there"),
         ("docker.compose-pull", "fail caddy: toomanyrequests", Step::Pull, "could not be pulled"),
         ("aws.get-secret-value", "fail AccessDeniedException", Step::Token, "may not read the secret"),
@@ -65,6 +58,13 @@ fn a_failure_before_the_switch_changes_nothing() {
         ("aws.get-secret-value", "nothing", Step::Token, "not have the shape"),
         ("docker.compose-run", "fail 403 Client Error: gated repo", Step::Download, "Hugging Face refused"),
         ("docker.compose-run", "fail No space left on device", Step::Download, "disk filled up"),
+        (
+            "docker.compose-run",
+            "fail Max retries exceeded: name resolution",
+            Step::Download,
+            "from Hugging Face: the network",
+        ),
+        ("docker.compose-config", "fail write .env: no space left on device", Step::Files, "disk is full"),
         ("docker.compose-config", "fail services.gateway must be a mapping", Step::Files, "does not accept"),
     ] {
         host.fault(tool, fault);

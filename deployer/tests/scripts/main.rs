@@ -10,6 +10,7 @@ mod cut_off;
 mod deploys;
 mod expected;
 mod failures;
+mod keys;
 mod long_steps;
 mod looks;
 mod power;

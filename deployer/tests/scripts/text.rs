@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt::Write as _, process::Command};
 
 use deployer::script::{
-    Action, Autostop, ComposeEnv, HostFile, ImageDigest, ImageTag, Outcome, Service, ShellWord, parse_report, program,
-    script,
+    Action, Autostop, ComposeEnv, HostFile, ImageDigest, ImageTag, KeyChange, Keys, Outcome, Service, ShellWord,
+    parse_report, program, script,
 };
 use proptest::prelude::*;
 
@@ -43,6 +43,14 @@ fn every_action() -> Vec<Action> {
         Action::Doctor { images: vec![digest(&gateway(1))] },
         Action::Autostop(on),
         Action::Unlock,
+        Action::Progress,
+        Action::Keys(Keys::List),
+        Action::Keys(Keys::Change(KeyChange {
+            name: "ada".to_owned(),
+            line: Some(format!("ada {} path rate=10/s", "0".repeat(64))),
+            before: "0".repeat(64),
+            config_hash: String::new(),
+        })),
     ]
 }
 

@@ -230,6 +230,8 @@ fn files_that_are_read_again_are_no_code() {
         assert_eq!(host.tick().code, Some(0), "{settings}");
     }
     host.fault("docker.exec-healthcheck", "always fail no");
+    // It was taken away when the gateway answered.
+    write("run/autostop.unknown", &code);
     assert_eq!(host.tick().code, Some(0));
     assert!(!canary.exists());
 }

@@ -7,6 +7,7 @@ mod words;
 use std::{
     collections::HashMap,
     ffi::OsString,
+    io::ErrorKind,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -237,6 +238,15 @@ pub enum SettingsError {
     /// A file, a key or a value cannot be used.
     #[error("{0}")]
     Unusable(#[from] config::ConfigError),
+    /// The settings file is there and cannot be read.
+    #[error("{}: {error}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        error: std::io::Error,
+    },
     /// Settings that do not go together.
     #[error("{0}")]
     Contradiction(&'static str),
@@ -267,6 +277,7 @@ impl Settings {
     fn from_sources(flags: &Flags, environment: HashMap<String, String>) -> Result<Self, SettingsError> {
         let file = flags.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
         let required = flags.config.is_some();
+        readable(file)?;
         let alias = |name: &str| environment.get(name).filter(|value| !value.is_empty()).cloned();
         let (old_url, old_origins) = (alias("VLLM_BASE_URL"), alias("CORS_ORIGINS"));
         let ours = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
@@ -321,6 +332,16 @@ impl Vllm {
     pub fn urls(&self) -> Vec<Url> {
         let written = self.url.as_deref().unwrap_or_default().split(',');
         written.filter_map(|url| Url::parse(url.trim()).ok()).collect()
+    }
+}
+
+/// The crate `config` names no file that it cannot read, and passes over one that is not required.
+fn readable(file: &Path) -> Result<(), SettingsError> {
+    match std::fs::read_to_string(file) {
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(SettingsError::Unreadable { file: file.to_owned(), error })
+        }
+        _ => Ok(()),
     }
 }
 

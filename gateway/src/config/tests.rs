@@ -42,6 +42,21 @@ fn environment_wins_over_file_and_old_names_still_work() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_named() {
+    // A folder: a test that runs as root may read any file.
+    let folder = tempfile::tempdir().unwrap();
+    let not_text = folder.path().join("not-text.toml");
+    std::fs::write(&not_text, b"listen = \"\xff\"").unwrap();
+    for (path, why) in
+        [(folder.path(), "Is a directory"), (&not_text, "UTF-8"), (&folder.path().join("none"), "not found")]
+    {
+        let flags = Flags { config: Some(path.to_owned()), ..Flags::default() };
+        let refused = Settings::from_sources(&flags, HashMap::new()).unwrap_err().to_string();
+        assert!(refused.contains(&path.display().to_string()) && refused.contains(why), "{refused}");
+    }
+}
+
+#[test]
 fn what_is_unknown_or_contradictory_is_named() {
     for (toml, environment, named) in [
         ("colour = 1", ("X", ""), "colour"),

@@ -16,7 +16,7 @@ use crate::{
     cloud::{Agent, Checks, Cloud, CloudError, Identity, Ingress, Instance, State, Trouble},
     config::keys,
     failure::Failure,
-    report::Report,
+    report::{Format, Report},
     secret::Secret,
 };
 
@@ -132,7 +132,7 @@ impl Laptop {
 
     fn init(&self, account: &Account, arguments: &[&str]) -> Result<(), Failure> {
         let args = parsed(arguments);
-        let report = Report::new(true);
+        let report = Report::new(true, Format::Text);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let draft = Draft::of(&self.path, &args)?;

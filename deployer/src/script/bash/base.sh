@@ -30,8 +30,11 @@ signalled='' # the signal that ended this run
 release='' rolled_back_to='' holder='' facts=''
 warnings=() lines=()
 
-# say TEXT: one short line of progress.
-say() { printf '%s\n' "${1:0:160}" >&3; }
+# say TEXT: one short line of progress; kept too, for whoever asks before this run has ended.
+say() {
+  printf '%s\n' "${1:0:160}" >&3
+  printf '%s\n' "${1:0:160}" >>"$own/said" || true
+}
 
 # begin STEP TEXT: a step starts; from here on its name goes with a failure.
 begin() {
@@ -132,6 +135,8 @@ finish() {
   release=$(current)
   if [[ -n $release ]]; then gateway=$(env_of "$release" GATEWAY_IMAGE) vllm=$(env_of "$release" VLLM_IMAGE); fi
   if [[ -n $locked ]]; then
+    # What the laptop remembers while the box is stopped.
+    if [[ $ACTION == @(deploy|rollback|restart) ]]; then facts_of_ledger; fi
     audit "$outcome"
     rm -f "$root/lock.holder" "$run"/{step,progress} || true
   fi

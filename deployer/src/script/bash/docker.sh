@@ -6,7 +6,10 @@ compose_words() {
   local folder=$root/releases/$1
   shift
   words=(docker compose --project-name "$project" --project-directory "$folder" --file "$folder/docker-compose.yml"
-    --env-file "$folder/.env" "$@")
+    --env-file "$folder/.env")
+  # A release for a host without a GPU brings what takes the reservation away.
+  if [[ -e $folder/config/compose.no-gpu.yml ]]; then words+=(--file "$folder/config/compose.no-gpu.yml"); fi
+  words+=("$@")
 }
 
 compose() {
