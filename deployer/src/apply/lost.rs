@@ -86,7 +86,8 @@ impl Watch {
                 Found::AtWork
             }
             Trace::Unknown => {
-                site.report.warn("AWS says that the command runs, but the host does not answer a look beside it; waiting on");
+                site.report
+                    .warn("AWS says that the command runs, but the host does not answer a look beside it; waiting on");
                 Found::AtWork
             }
             Trace::Ended | Trace::None => Found::Ended(Box::new(self.end(site, id, trace == Trace::Ended).await)),

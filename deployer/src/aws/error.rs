@@ -31,7 +31,9 @@ where
             from(trouble(code, status), code, service.err().message().unwrap_or_default())
         }
         _ if lacks_credentials(error) => match credentials_word(error) {
-            None => from(Trouble::Network, "no connection", "what gives this machine its credentials could not be reached"),
+            None => {
+                from(Trouble::Network, "no connection", "what gives this machine its credentials could not be reached")
+            }
             Some(word) => from(Trouble::Credentials, "no credentials", &Login::here().matter(&word)),
         },
         SdkError::TimeoutError(_) => from(Trouble::Network, "timeout", "AWS did not answer in time"),

@@ -33,7 +33,11 @@ impl SecondFactor {
     }
 
     /// Credentials of the role. An error is AWS' own word.
-    pub(super) async fn credentials(&self, config: &SdkConfig, code: &str) -> Result<SharedCredentialsProvider, String> {
+    pub(super) async fn credentials(
+        &self,
+        config: &SdkConfig,
+        code: &str,
+    ) -> Result<SharedCredentialsProvider, String> {
         let provider = ProviderConfig::without_region()
             .with_region(config.region().cloned())
             .with_http_client(super::http::client());

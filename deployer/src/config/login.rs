@@ -53,7 +53,8 @@ impl Login {
             let path = variable(name).map_or_else(|| home.join(other), PathBuf::from);
             fs::read_to_string(path).unwrap_or_default()
         };
-        let profiles = read(&file("AWS_CONFIG_FILE", ".aws/config"), &file("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"));
+        let profiles =
+            read(&file("AWS_CONFIG_FILE", ".aws/config"), &file("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"));
         Self::of(variable, &profiles)
     }
 
@@ -79,9 +80,13 @@ impl Login {
             Self::Nothing => "no credentials are set up: neither AWS_ACCESS_KEY_ID nor a profile is there".to_owned(),
             Self::Profile { name, kind } => match kind {
                 Kind::Missing => format!("the profile {name} is named by AWS_PROFILE and stands in none of AWS' files"),
-                Kind::Sso => format!("the single sign-on of the profile {name} has no valid token: it was never made or has expired"),
+                Kind::Sso => format!(
+                    "the single sign-on of the profile {name} has no valid token: it was never made or has expired"
+                ),
                 Kind::Process => format!("the credential_process of the profile {name} failed{because}"),
-                Kind::Role { mfa: Some(_), .. } => format!("the role of the profile {name} needs a code of a second factor (MFA){because}"),
+                Kind::Role { mfa: Some(_), .. } => {
+                    format!("the role of the profile {name} needs a code of a second factor (MFA){because}")
+                }
                 Kind::Role { .. } => format!("the role of the profile {name} could not be assumed{because}"),
                 Kind::Key => format!("the credentials of the profile {name} do not work{because}"),
             },
@@ -92,21 +97,29 @@ impl Login {
     #[must_use]
     pub fn next(&self) -> String {
         match self {
-            Self::Environment => "Set new credentials in this shell (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), \
+            Self::Environment => {
+                "Set new credentials in this shell (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), \
                  or unset them, set AWS_PROFILE and log in (aws sso login), then run this again."
-                .to_owned(),
+                    .to_owned()
+            }
             Self::Nothing => {
                 "Set AWS_PROFILE, or run aws configure sso or aws configure, then run this again.".to_owned()
             }
             Self::Profile { name, kind } => match kind {
-                Kind::Missing => format!("Correct AWS_PROFILE (aws configure list-profiles), or run aws configure sso --profile {name}, then run this again."),
+                Kind::Missing => format!(
+                    "Correct AWS_PROFILE (aws configure list-profiles), or run aws configure sso --profile {name}, then run this again."
+                ),
                 Kind::Sso => format!("Log in with aws sso login --profile {name}, then run this again."),
-                Kind::Process => format!("Run the program that credential_process of the profile {name} names by hand and mend it, then run this again."),
+                Kind::Process => format!(
+                    "Run the program that credential_process of the profile {name} names by hand and mend it, then run this again."
+                ),
                 Kind::Role { mfa: Some(_), .. } => format!(
                     "Run this at a terminal, where the code is asked, or get credentials for this shell with \
                      eval \"$(aws configure export-credentials --profile {name} --format env)\", then run this again."
                 ),
-                Kind::Role { .. } => format!("Check that aws sts get-caller-identity --profile {name} answers, then run this again."),
+                Kind::Role { .. } => {
+                    format!("Check that aws sts get-caller-identity --profile {name} answers, then run this again.")
+                }
                 Kind::Key => format!("Make a new key and run aws configure --profile {name}, then run this again."),
             },
         }

@@ -113,12 +113,8 @@ fn nobody_but_the_box_reads_the_token_and_nobody_day_by_day_writes_it() {
 #[test]
 fn everything_stands_alone_or_names_its_resource() {
     // IAM knows no narrower resource for these, or (CreateSecret) a condition names it.
-    let wide = [
-        "ssm:GetCommandInvocation",
-        "ssm:CancelCommand",
-        "ecr:GetAuthorizationToken",
-        "secretsmanager:CreateSecret",
-    ];
+    let wide =
+        ["ssm:GetCommandInvocation", "ssm:CancelCommand", "ecr:GetAuthorizationToken", "secretsmanager:CreateSecret"];
     for policy in [operator(&written_out()), init(&written_out()), instance(&written_out())] {
         for statement in &policy.statement {
             assert!(!statement.resource.is_empty(), "{}", statement.sid);

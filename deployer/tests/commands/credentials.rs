@@ -73,7 +73,9 @@ fn the_code_of_a_second_factor_is_asked_for_at_a_terminal() {
     let role = &requests.iter().find(|(action, _)| action == "AssumeRole").unwrap().1;
     assert!(role.contains("TokenCode=123456") && role.contains("mfa%2Fada"), "{role}");
     // What follows is signed with the role's credentials.
-    assert!(requests.iter().any(|(action, text)| action == "DescribeInstances" && text.contains("Credential=ASIAROLE/")));
+    assert!(
+        requests.iter().any(|(action, text)| action == "DescribeInstances" && text.contains("Credential=ASIAROLE/"))
+    );
 }
 
 /// A proxy for plain HTTP that notes what it was asked for and hands it on.

@@ -139,7 +139,11 @@ impl Laptop {
         command.args(["--config", "deployment.toml"]).args(arguments);
         self.prepare(&mut command, aws);
         for (name, value) in variables {
-            if value.is_empty() { command.env_remove(name) } else { command.env(name, value) };
+            if value.is_empty() {
+                command.env_remove(name)
+            } else {
+                command.env(name, value)
+            };
         }
         let output = command.stdin(Stdio::null()).output().unwrap();
         Ended {
@@ -181,7 +185,11 @@ impl Laptop {
         command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
         self.prepare(&mut command, aws);
         for (name, value) in variables {
-            if value.is_empty() { command.env_remove(name) } else { command.env(name, value) };
+            if value.is_empty() {
+                command.env_remove(name)
+            } else {
+                command.env(name, value)
+            };
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -39,7 +39,10 @@ fn ctrl_c_in_a_download_leaves_no_token_no_login_and_no_container() {
     let child = ada.start_until_held("docker.compose-run", &words(&up(1, 1)));
     let left = || -> Vec<String> {
         let folders = std::fs::read_dir(emulator.host.at("run")).into_iter().flatten().flatten();
-        folders.map(|entry| entry.file_name().into_string().unwrap()).filter(|name| name.starts_with("deploy.")).collect()
+        folders
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("deploy."))
+            .collect()
     };
     assert_eq!(left().len(), 1, "the token lies there while the download runs");
     signal(&child, "INT");
