@@ -107,10 +107,13 @@ async fn run_script<P: Ports>(
     loop {
         let run = run_id();
         let named = script.clone().named(&run);
-        let id = send::send(site, interrupt, what, &named, &name(site, what), limit_seconds).await?;
+        let changes = (!quiet).then_some(&run);
+        let id = send::send(site, interrupt, what, &named, &name(site, what), changes, limit_seconds).await?;
         match follow::follow(site, interrupt, Sent { what, id, run, limit_seconds, quiet }).await {
-            End::Known(Err(NoReport::Refused)) => return Err(NoReport::NotSent(document::refusal(site).await)),
-            End::Known(end) => return end,
+            End::Known(end) => match *end {
+                Err(NoReport::Refused) => return Err(NoReport::NotSent(document::refusal(site).await)),
+                end => return end,
+            },
             End::Lost if second => {
                 return Err(NoReport::NotSent(Failure::unchanged(
                     "the host's agent took the command twice and never ran it; nothing was changed",

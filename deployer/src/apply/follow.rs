@@ -32,14 +32,14 @@ pub(super) struct Sent<'a> {
 /// How following ended.
 pub(super) enum End {
     /// With a report, or with the reason why there is none.
-    Known(Result<HostReport, NoReport>),
+    Known(Box<Result<HostReport, NoReport>>),
     /// The host's agent took it and never ran it, and it was cancelled: it can be sent again.
     Lost,
 }
 
 impl From<NoReport> for End {
     fn from(none: NoReport) -> Self {
-        Self::Known(Err(none))
+        Self::Known(Box::new(Err(none)))
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, 
                 }
                 said.show(&seen.stdout);
                 if let Some(ended) = ended(&seen) {
-                    return End::Known(ended);
+                    return End::Known(Box::new(ended));
                 }
                 let state = match seen.progress {
                     Progress::Waiting => "on its way to the host",
@@ -72,7 +72,7 @@ pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, 
                 if seen.progress == Progress::Running && watch.is_due() {
                     match watch.ask(site, interrupt, id, run).await {
                         Found::AtWork => {}
-                        Found::Ended(end) => return *end,
+                        Found::Ended(end) => return end,
                     }
                 }
                 if seen.progress == Progress::Running {
@@ -90,7 +90,7 @@ pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, 
         }
         match pace.pause(interrupt).await {
             Pause::Over => {}
-            Pause::Interrupted => return End::Known(cancel(site, id).await),
+            Pause::Interrupted => return End::Known(Box::new(cancel(site, id).await)),
             Pause::Late => {
                 let what = last.map_or_else(
                     || format!("the command {} has not ended in {}", id.0, duration(pace.waited())),

@@ -41,7 +41,7 @@ pub(super) enum Found {
     /// The command is at work, or nobody can tell.
     AtWork,
     /// It is not, and this is how it ended.
-    Ended(Box<End>),
+    Ended(End),
 }
 
 impl Watch {
@@ -65,7 +65,7 @@ impl Watch {
     ) -> Found {
         (self.due, self.running_since) = (BETWEEN, None);
         if self.looks {
-            return Found::Ended(Box::new(self.end(site, id, false).await));
+            return Found::Ended(self.end(site, id, false).await);
         }
         let mut trace = trace(site, interrupt, run).await;
         if trace == Trace::None {
@@ -77,7 +77,7 @@ impl Watch {
         if let Ok(seen) = site.ports.look(id).await
             && let Some(end) = ended(&seen)
         {
-            return Found::Ended(Box::new(End::Known(end)));
+            return Found::Ended(End::Known(Box::new(end)));
         }
         match trace {
             _ if interrupt.came() => Found::AtWork,
@@ -90,7 +90,7 @@ impl Watch {
                     .warn("AWS says that the command runs, but the host does not answer a look beside it; waiting on");
                 Found::AtWork
             }
-            Trace::Ended | Trace::None => Found::Ended(Box::new(self.end(site, id, trace == Trace::Ended).await)),
+            Trace::Ended | Trace::None => Found::Ended(self.end(site, id, trace == Trace::Ended).await),
         }
     }
 
@@ -100,7 +100,7 @@ impl Watch {
         let unknown =
             |what: &str, running| NoReport::Unknown { what: what.to_owned(), lines: Vec::new(), running }.into();
         match end {
-            Some((Progress::Ended(_), end)) => End::Known(end),
+            Some((Progress::Ended(_), end)) => End::Known(Box::new(end)),
             _ if ended => unknown("the command ended on the host, but its report never came", false),
             _ if self.seen_at_work => unknown("the command was killed on the host", false),
             Some(_) => End::Lost,
@@ -141,7 +141,7 @@ pub(super) async fn trace<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, r
 async fn look<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt) -> Option<Status> {
     let script = script(&Action::Status, &site.settings.host());
     let name = super::command::name(site, "look");
-    let id = send::send(site, interrupt, "look", &script, &name, ANSWER_SECONDS).await.ok()?;
+    let id = send::send(site, interrupt, "look", &script, &name, None, ANSWER_SECONDS).await.ok()?;
     let mut pace = Pace::new(ANSWER_SECONDS);
     loop {
         if let Ok(seen) = site.ports.look(&id).await

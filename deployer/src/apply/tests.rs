@@ -422,3 +422,35 @@ async fn after_ctrl_c_the_host_is_cleared() {
     let failure = run_work(&unconfirmed, up("h", Expect::Release(2))).await.unwrap_err();
     assert!(unconfirmed.sent("unlock") == 0 && failure.goes_on, "{failure:?}");
 }
+
+/// AWS lists no commands to this operator, and the answer to `SendCommand` is lost: the host is asked.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_lost_is_asked_of_the_host_where_aws_lists_no_commands() {
+    let calls = {
+        let well = world("restart", "done");
+        run(&well, "restart").await.unwrap();
+        well.calls.borrow().clone()
+    };
+    let send = calls.iter().position(|call| *call == "send").unwrap() + 1;
+    let lost = |heard, odd| World {
+        fails: Some((send, Trouble::Network)),
+        heard,
+        odd,
+        always: Some(("find", Trouble::Denied)),
+        ..world("restart", "done")
+    };
+    // It ended there.
+    let world = lost(true, json!({"ended": ["ECHO"]}));
+    let failure = run(&world, "restart").await.unwrap_err();
+    assert!(failure.what.contains("the command ended on the host") && !failure.goes_on, "{failure:?}");
+    assert_eq!(world.sent("restart"), 1);
+    // It goes on there.
+    let world = lost(true, json!({"runs": [{"run": "ECHO"}]}));
+    let failure = run(&world, "restart").await.unwrap_err();
+    assert!(failure.what.contains("has not ended on the host") && failure.goes_on, "{failure:?}");
+    assert_eq!(world.sent("restart"), 1);
+    // It was never heard.
+    let world = lost(false, Value::Null);
+    run(&world, "restart").await.unwrap();
+    assert_eq!(world.sent("restart"), 1);
+}

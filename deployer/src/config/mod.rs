@@ -6,6 +6,7 @@ mod check;
 pub mod file;
 pub mod fill;
 pub mod keys;
+pub mod login;
 mod names;
 mod operator;
 mod reference;

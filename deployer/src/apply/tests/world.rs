@@ -129,11 +129,12 @@ impl World {
         for (name, value) in self.odd.as_object().into_iter().flatten() {
             facts[name] = value.clone();
         }
-        if facts["runs"][0]["run"] == "ECHO" {
-            let scripts = self.scripts.borrow();
-            let last = (0..scripts.len()).rev().find(|&index| !self.only_looks(index)).unwrap();
+        let scripts = self.scripts.borrow();
+        if let Some(last) = (0..scripts.len()).rev().find(|&index| !self.only_looks(index)) {
+            // The run that was sent last is at work, or ended.
             let run = scripts[last].1.split("readonly RUN='").nth(1).unwrap().split('\'').next().unwrap();
-            facts["runs"][0]["run"] = run.into();
+            let text = facts.to_string().replace("ECHO", run);
+            facts = serde_json::from_str(&text).unwrap();
         }
         let images = json!({"gateway": image("gateway"), "vllm": image("vllm")});
         let report = json!({"outcome": outcome, "action": "x", "message": "said.", "release": 2, "images": images,
