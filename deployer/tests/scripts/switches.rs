@@ -130,3 +130,24 @@ fn a_crash_loop_is_called_one_whatever_docker_says_at_the_moment() {
     let ran = host.run(&deploy(1, 2));
     assert!(ran.report().message.contains("vllm did not become healthy"), "{ran:?}");
 }
+
+/// The container that is being replaced may take its time to end: that is not the new one's.
+#[test]
+fn the_way_back_is_not_given_up_while_the_failed_gateway_ends() {
+    let host = served();
+    host.behave(&gateway(2), "never");
+    // The second one, which is the way back, lasts as long as the test wants.
+    host.set("faults/docker.compose-up", "\nhold\n");
+    let wanted = Action::Deploy(Box::new(deploy_with(&gateway(2), &vllm(1), "one")));
+    let run = host.spawn(&script(&wanted, &HostSettings { ready_wait_seconds: 1, ..settings() }).text());
+    let begun = Instant::now();
+    while !host.at("state/held").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the way back");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_secs(4));
+    host.set("go", "");
+    let ran = Host::wait(run);
+    assert_eq!(ran.report().outcome, Outcome::RolledBack, "{ran:?}");
+    assert_serves(&host, 1, 1);
+}

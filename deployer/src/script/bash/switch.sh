@@ -10,7 +10,7 @@ declare -A old=() crashes=() seen=() # of each service: its container, how often
 
 # keeps_model FROM RELEASE: does compose leave the model server as it is? Where that is not known, no.
 keeps_model() {
-  local file name
+  local name
   [[ -n $1 && -z ${cut:-} && $force_vllm != yes ]] || return 1
   if [[ $1 == "$2" ]]; then return; fi
   for name in docker-compose.yml config/compose.no-gpu.yml; do
@@ -18,7 +18,7 @@ keeps_model() {
       cmp -s "$root/releases/$1/$name" "$root/releases/$2/$name" || return 1
     fi
   done
-  for file in "$root/releases/$1" "$root/releases/$2"; do grep '^VLLM_' "$file/.env" | sort | sha256sum; done | uniq | wc -l | grep -qx 1
+  cmp -s <(grep '^VLLM_' "$root/releases/$1/.env" | sort) <(grep '^VLLM_' "$root/releases/$2/.env" | sort)
 }
 
 # serve RELEASE FROM: compose starts anew only what changed: a new gateway leaves vLLM running.
@@ -29,7 +29,8 @@ serve() {
   if [[ $force_vllm == yes ]]; then compose "$1" up --detach --no-deps --force-recreate --pull never vllm; fi
   for service in $(services_of "$1"); do
     look_at "$service" || true
-    old[$service]=$c_id crashes[$service]=$c_restarts seen[$service]=$SECONDS
+    # Of one that is to be replaced its end comes first, at most 45 s of it.
+    old[$service]=$c_id crashes[$service]=$c_restarts seen[$service]=$((SECONDS + 60))
   done
   compose_words "$1" up --detach --wait --wait-timeout "$UP_WAIT" --pull never --remove-orphans
   # Without the output and the lock, so that it holds up nothing should it outlive this run.
