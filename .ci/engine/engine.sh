@@ -141,16 +141,18 @@ refuse_a_second_engine() {
   done
 }
 
+boot_id=/proc/sys/kernel/random/boot_id
+network_is_kept() { [[ $(cat "$network/boot_id" 2>/dev/null) == "$(<"$boot_id")" ]]; }
+
 # What the network was, for `stop`. What was kept before the machine was started again is worth nothing.
 keep_network() {
-  local boot=/proc/sys/kernel/random/boot_id
-  if cmp -s "$boot" "$network/boot_id"; then return; fi
+  if network_is_kept; then return; fi
   rm -rf "$network"
   mkdir -p "$network"
   "$bin/iptables-save" >"$network/rules.v4"
   "$bin/ip6tables-save" >"$network/rules.v6"
   cat /proc/sys/net/ipv4/ip_forward >"$network/ip_forward"
-  cat "$boot" >"$network/boot_id"
+  cat "$boot_id" >"$network/boot_id"
 }
 
 start_engine() {
@@ -250,7 +252,7 @@ restore_rules() {
 
 restore_network() {
   local id
-  if ! cmp -s /proc/sys/kernel/random/boot_id "$network/boot_id"; then return; fi
+  network_is_kept || return 0
   # The engine leaves the bridges of its networks.
   while read -r id; do ip link delete "br-$id" 2>/dev/null || true; done < <(cat "$network/bridges" 2>/dev/null)
   ip link delete docker0 2>/dev/null || true

@@ -16,12 +16,14 @@ start_engine() {
   fi
   export DOCKER_ENGINE_HOME=$EXTRACTION_GATEWAY_CACHE/engine
   mkdir -p "$DOCKER_ENGINE_HOME"
-  # Another run of the same step waits; it gets the lock when this step and its watcher have ended.
+  # Another run waits here. The lock is the watcher's, who ends when this step has ended and the engine has stopped: a
+  # process that a killed step left does not hold it.
   exec 8>"$DOCKER_ENGINE_HOME/step.lock"
   flock --timeout 1500 8 || die "another step has used the engine of $DOCKER_ENGINE_HOME for 25 minutes"
   need ip iproute2
   # shellcheck disable=SC2016 # its own words
   setsid bash -c 'tail --pid="$0" --follow /dev/null; exec "$1" stop' $$ "$ci/engine/engine.sh" </dev/null >/dev/null 2>&1 3>&- &
+  exec 8>&-
   trap '"$ci/engine/engine.sh" stop' EXIT
   "$ci/engine/engine.sh" start
   environment=$("$ci/engine/engine.sh" env)
