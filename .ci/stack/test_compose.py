@@ -9,6 +9,7 @@ import tomllib
 
 import pytest
 import stack
+import yaml
 
 ALL = stack.compose()["services"]
 OURS = ["gateway", "vllm", "download", "gateway-cpu"]
@@ -76,6 +77,14 @@ def test_the_gateway_does_not_wait_for_the_model():
 def test_the_gpu_is_reserved():
     devices = ALL["vllm"]["deploy"]["resources"]["reservations"]["devices"]
     assert devices == [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
+
+
+def test_without_a_gpu_the_reservation_goes_and_nothing_else():
+    written = stack.text("config/compose.no-gpu.yml")
+    assert yaml.safe_load(written.replace("!reset null", "gone")) == {
+        "services": {"vllm": {"deploy": {"resources": {"reservations": "gone"}}}}
+    }
+    assert list(ALL["vllm"]["deploy"]["resources"]["reservations"]) == ["devices"]
 
 
 def test_a_stop_waits_longer_than_the_drain():

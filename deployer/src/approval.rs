@@ -21,9 +21,7 @@ impl ApprovedPlan {
 
 /// Prints a plan and has it approved: by `--yes`, or by a person at a terminal.
 pub async fn approve(plan: Plan, yes: bool, report: &Report, interrupt: &Interrupt) -> Result<ApprovedPlan, Failure> {
-    for line in &plan.lines {
-        report.say(line);
-    }
+    report.plan(&plan.lines);
     if yes {
         return Ok(ApprovedPlan(plan.work));
     }

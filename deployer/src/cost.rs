@@ -120,6 +120,7 @@ mod tests {
             state,
             reason: None,
             kind: "g6.2xlarge".to_owned(),
+            image: String::new(),
             zone: String::new(),
             address: None,
             elastic,

@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 use crate::script::Outcome;
 
 /// The exit codes of design section 5.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Exit {
     /// Done, or nothing to do.
     Done,
@@ -36,6 +39,13 @@ impl Exit {
             Self::Locked => 5,
             Self::Interrupted => 130,
         }
+    }
+}
+
+impl std::fmt::Display for Exit {
+    /// Its word for a program.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.serialize(out)
     }
 }
 

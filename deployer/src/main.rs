@@ -7,13 +7,16 @@ use deployer::{
     Exit, Failure,
     commands::{self, Cli},
     config, interrupt,
-    report::Report,
+    report::{Format, Report},
 };
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let report = Report::new(config::no_color());
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let report = Report::new(config::no_color(), cli.format());
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&report, &Failure::unchanged(format!("cannot start: {error}"), "Run it again.")),
@@ -25,8 +28,25 @@ fn main() -> ExitCode {
 }
 
 fn fail(report: &Report, failure: &Failure) -> ExitCode {
-    report.failure(failure);
+    report.end(Some(failure));
     failure.exit.into()
+}
+
+/// Arguments that are not understood, or a question for help.
+fn usage(error: &clap::Error) -> ExitCode {
+    let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let format = Format::of_arguments(arguments.iter().map(String::as_str));
+    if !error.use_stderr() || format == Format::Text {
+        // What it prints has its own colours and its own hint.
+        let _ = error.print();
+        return u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()).into();
+    }
+    let text = error.to_string();
+    let what = text.strip_prefix("error: ").unwrap_or(&text).split("\n\n").next().unwrap_or_default();
+    fail(
+        &Report::new(true, format),
+        &Failure::usage(what.replace('\n', " "), "deployer COMMAND --help has every flag."),
+    )
 }
 
 /// Runs the command; the first Ctrl-C asks it to end in good order, the second ends it.
@@ -47,7 +67,10 @@ async fn listening(cli: Cli, report: Report) -> ExitCode {
     tokio::select! {
         biased;
         result = commands::run(cli, &report, &interrupt) => match result {
-            Ok(()) => Exit::Done.into(),
+            Ok(()) => {
+                report.end(None);
+                Exit::Done.into()
+            }
             Err(failure) => fail(&report, &failure),
         },
         () = twice => fail(&report, &Failure::interrupted(

@@ -17,7 +17,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 # The GPU's reservation taken out, and nothing else.
-NO_GPU = "services: {vllm: {deploy: {resources: {reservations: !reset null}}}}\n"
+NO_GPU = (ROOT / "config" / "compose.no-gpu.yml").read_text()
 NOTE = "Stage IV lung adenocarcinoma, EGFR exon 19 deletion, treated with osimertinib."
 PREFIX = "stack-check-"
 

@@ -9,6 +9,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     interrupt::{self, Interrupt},
+    ledger::Releases,
     script::{Action, Expect, HostReport, ImageWanted, Outcome, facts::Status},
     site::{Ports, Site},
 };
@@ -23,8 +24,11 @@ pub(super) async fn run<P: Ports>(
     limit_seconds: u32,
 ) -> Result<HostReport, Failure> {
     let lost = match command::run_expecting(site, what, action, expect, limit_seconds).await {
-        Ok(report) => return judged(site, report),
-        Err(NoReport::NotSent(failure)) => return Err(failure),
+        Ok(report) => {
+            Releases::write(site, &report).await;
+            return judged(site, report);
+        }
+        Err(none @ (NoReport::NotSent(_) | NoReport::OutOfSight(_) | NoReport::Refused)) => return Err(none.into()),
         Err(NoReport::Interrupted { sent: false, .. }) => {
             return Err(Failure::interrupted(
                 "interrupted before the host was asked; nothing was changed there",
@@ -52,12 +56,18 @@ pub(super) fn judged<P>(site: &Site<'_, P>, report: HostReport) -> Result<HostRe
         Outcome::Done | Outcome::NothingToDo => return Ok(report),
         Outcome::FailedUnchanged => "Mend the cause, then run it again; deployer doctor looks at what it needs.",
         Outcome::RolledBack => "Find the cause in the lines above and in deployer logs, then deploy again.",
+        Outcome::NeedsAPerson if report.release.is_none() => {
+            "There is no release to go back to. Mend the cause that the lines above show, then run deployer up again."
+        }
         Outcome::NeedsAPerson => {
-            "Look with deployer status and deployer logs; deployer rollback goes back to the release before."
+            "Look with deployer status and deployer logs; deployer releases lists what deployer rollback --to can go back to."
         }
         Outcome::Locked => "Wait for them; deployer status shows when they are done.",
     };
-    Err(Failure { lines: report.last_log_lines, ..Failure::new(report.outcome.into(), report.message, next) })
+    let goes_on = report.outcome == Outcome::Locked;
+    let step = report.failed_step;
+    let failure = Failure::new(report.outcome.into(), report.message, next);
+    Err(Failure { lines: report.last_log_lines, goes_on, step, ..failure })
 }
 
 /// A command whose end nobody reported.
@@ -76,7 +86,8 @@ impl Lost {
     }
 
     fn found(self, found: &str, next: impl Into<String>) -> Failure {
-        Failure { lines: self.lines, ..Failure::new(self.exit, format!("{}. {found}", self.what), next) }
+        let what = format!("{}. {found}", self.what);
+        Failure { lines: self.lines, goes_on: self.running, ..Failure::new(self.exit, what, next) }
     }
 }
 
@@ -94,7 +105,11 @@ async fn aftermath<P: Ports>(
         && instance.state != State::Running
     {
         let found = format!("The box is {}, so nothing serves.", instance.state);
+        lost.running = false;
         return Err(lost.found(&found, "deployer up starts it again and mends what was cut off."));
+    }
+    if !lost.running {
+        clear(site, &quiet).await;
     }
     let (report, status) = match observe::ask_with(site, &quiet).await {
         Ok(seen) => seen,
@@ -107,7 +122,10 @@ async fn aftermath<P: Ports>(
     let release = report.release.map_or_else(|| "no release".to_owned(), |number| format!("release {number}"));
     let healthy = observe::healthy(&status);
     if status.holder.is_some() && lost.running {
-        return Err(lost.found("It goes on there.", "deployer status shows its end; then run this again."));
+        return Err(lost.found(
+            "It goes on there.",
+            "deployer status shows its end; then run this again. deployer unlock clears what it leaves if it was killed.",
+        ));
     }
     if status.half_done {
         let serves = if healthy {
@@ -161,6 +179,23 @@ async fn aftermath<P: Ports>(
         lost.exit = Exit::FailedUnchanged;
     }
     Err(lost.found(&kept, "Run it again when it fits."))
+}
+
+/// A command that was killed leaves its token and its login in memory, and a download that goes on with the token.
+async fn clear<P: Ports>(site: &Site<'_, P>, quiet: &Interrupt) {
+    let why = match command::run_with(site, quiet, "clear", &Action::Unlock, LOOK_SECONDS).await {
+        Ok(report) if report.outcome == Outcome::Done => {
+            report.warnings.iter().for_each(|warning| site.report.warn(warning));
+            site.report.say("what the killed command left on the host (token, login, download) was cleared");
+            return;
+        }
+        Ok(report) => report.message,
+        Err(none) => Failure::from(none).what,
+    };
+    site.report.warn(&format!(
+        "what the killed command left on the host (a token in memory, a login, a download) could not be cleared: {why}. \
+         Run deployer unlock, which clears it."
+    ));
 }
 
 /// Has a made-up note answered by what serves now; otherwise says why not.

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use super::pace::{Pace, Pause, wait};
+use tokio::time::Instant;
+
+use super::{
+    pace::{Pace, Pause, wait},
+    patience::Patience,
+};
 use crate::{
     cloud::{Agent, Checks, Instance, State, Trouble},
     failure::Failure,
@@ -11,8 +16,8 @@ use crate::{
     site::{Ports, Site},
 };
 
-/// Looks in a row at failed status checks before they are believed.
-const IMPAIRED_LOOKS: u32 = 3;
+/// EC2 renews its status checks once a minute: failed ones are believed when they stay so for this long.
+const IMPAIRED: Duration = Duration::from_mins(4);
 
 fn interrupted() -> Failure {
     Failure::interrupted("interrupted while the box was starting", "deployer down stops it; deployer up goes on.")
@@ -169,31 +174,36 @@ fn gone<P>(site: &Site<'_, P>) -> Failure {
     )
 }
 
-/// Waits for the agent; status checks that fail end the wait early.
+/// Waits for the agent; status checks that go on failing end the wait early.
 async fn agent<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
     let id = &site.settings.instance_id;
     let mut pace = Pace::new(site.settings.wait.agent_seconds);
-    let mut impaired = 0;
+    let mut patience = Patience::default();
+    let mut impaired: Option<Instant> = None;
     loop {
         match site.ports.agent(id).await {
             Ok(Agent::Online) => return Ok(()),
-            Ok(_) => {}
-            Err(error) if error.passes() => {}
+            Ok(_) => {
+                patience.answered();
+            }
+            Err(error) if patience.bears(site, &error, "The box goes on starting").await => {}
             Err(error) => return Err(error.into()),
         }
         // The right to see the checks may be missing; the agent decides.
         let checks = site.ports.checks(id).await.unwrap_or(Checks::Initializing);
-        impaired = if checks == Checks::Impaired { impaired + 1 } else { 0 };
-        if impaired >= IMPAIRED_LOOKS {
-            return Err(Failure::unchanged(
-                "the box runs, but EC2's status checks fail: its hardware or its system does not answer",
-                "Stop and start it, which moves it to other hardware: deployer down --now, then deployer up.",
-            ));
+        impaired = (checks == Checks::Impaired).then(|| impaired.unwrap_or_else(Instant::now));
+        if impaired.is_some_and(|since| since.elapsed() >= IMPAIRED) {
+            return Err(impaired_box());
         }
-        site.report.progress("box: running; waiting for its SSM agent", &format!("({})", duration(pace.waited())));
+        let shown = if impaired.is_some() { "; its status checks fail for now" } else { "" };
+        site.report.progress(
+            &format!("box: running{shown}; waiting for its SSM agent"),
+            &format!("({})", duration(pace.waited())),
+        );
         match pace.pause(site.interrupt).await {
             Pause::Over => {}
             Pause::Interrupted => return Err(interrupted()),
+            Pause::Late if impaired.is_some() => return Err(impaired_box()),
             Pause::Late => {
                 return Err(Failure::unchanged(
                     format!("the box runs, but its SSM agent has not answered for {}", duration(pace.waited())),
@@ -202,6 +212,13 @@ async fn agent<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
             }
         }
     }
+}
+
+fn impaired_box() -> Failure {
+    Failure::unchanged(
+        "the box runs, but EC2's status checks go on failing: its hardware or its system does not answer",
+        "Stop and start it, which moves it to other hardware: deployer down --now, then deployer up.",
+    )
 }
 
 /// Stops the box and waits until it is stopped.

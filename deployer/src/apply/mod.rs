@@ -4,10 +4,15 @@
 mod after;
 pub mod boot;
 pub mod command;
+pub mod document;
 mod down;
+mod follow;
 pub mod lock;
+mod lost;
 pub mod observe;
 mod pace;
+mod patience;
+mod said;
 mod send;
 mod unlock;
 mod up;
@@ -18,7 +23,7 @@ use crate::{
     approval::ApprovedPlan,
     failure::Failure,
     plan::Work,
-    script::{Action, Autostop, Deploy, Expect, HostReport},
+    script::{Action, Autostop, Deploy, Expect, HostReport, KeyChange, Keys},
     site::{Ports, Site},
 };
 
@@ -48,10 +53,11 @@ pub async fn apply<P: Ports>(site: &Site<'_, P>, plan: &ApprovedPlan, stop: Stop
         // It takes the lock from somebody, and does not hold it.
         Work::Unlock { holder } => return unlock::unlock(site, holder.as_ref()).await,
         Work::Up { deploy, expect } => Locked::Up(deploy, *expect, stop),
-        Work::Rollback { to, expect } => Locked::Serve("rollback", Action::Rollback { to: *to }, *expect),
+        Work::Rollback { to, expect } => Locked::Rollback(Action::Rollback { to: *to }, *expect, stop),
         Work::Restart { service, expect } => Locked::Serve("restart", Action::Restart { service: *service }, *expect),
         Work::Down { drain } => Locked::Down { drain: *drain },
         Work::Autostop(autostop) => Locked::Autostop(*autostop),
+        Work::Keys { change, expect } => Locked::Keys(change.as_ref(), *expect),
     };
     let lock = lock::Lock::take(site, plan.work().name()).await?;
     let done = locked(site, work).await;
@@ -62,18 +68,30 @@ pub async fn apply<P: Ports>(site: &Site<'_, P>, plan: &ApprovedPlan, stop: Stop
 /// What is done under the lock.
 enum Locked<'a> {
     Up(&'a Deploy, Expect, StopOnFailure),
+    Rollback(Action, Expect, StopOnFailure),
     Serve(&'static str, Action, Expect),
     Down { drain: bool },
     Autostop(Autostop),
+    Keys(Option<&'a KeyChange>, Expect),
 }
 
 async fn locked<P: Ports>(site: &Site<'_, P>, work: Locked<'_>) -> Result<Applied, Failure> {
     match work {
         Locked::Up(deploy, expect, stop) => up::up(site, deploy, expect, stop).await,
+        Locked::Rollback(action, expect, stop) => up::rollback(site, &action, expect, stop).await,
         Locked::Serve(what, action, expect) => up::serve(site, what, &action, expect).await,
         Locked::Down { drain } => down::down(site, drain).await,
         Locked::Autostop(autostop) => autostop_set(site, autostop).await,
+        Locked::Keys(Some(change), expect) => keys_change(site, change, expect).await,
+        Locked::Keys(None, _) => Ok(Applied { report: None, url: None }),
     }
+}
+
+async fn keys_change<P: Ports>(site: &Site<'_, P>, change: &KeyChange, expect: Expect) -> Result<Applied, Failure> {
+    let limit = command::LOOK_SECONDS.saturating_add(site.settings.wait.drain_seconds);
+    let action = Action::Keys(Keys::Change(change.clone()));
+    let report = after::run(site, "keys", &action, expect, limit.min(site.settings.wait.deploy_seconds)).await?;
+    Ok(Applied { report: Some(report), url: None })
 }
 
 async fn autostop_set<P: Ports>(site: &Site<'_, P>, autostop: Autostop) -> Result<Applied, Failure> {

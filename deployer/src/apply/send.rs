@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{
     command::NoReport,
     pace::{Pace, Pause},
+    patience::Patience,
 };
 use crate::{
     cloud::{CloudError, CommandId, Trouble},
@@ -36,6 +37,7 @@ pub(super) async fn send<P: Ports>(
     limit_seconds: u32,
 ) -> Result<CommandId, NoReport> {
     let mut pace = Pace::new(SEND_SECONDS);
+    let mut patience = Patience::default();
     loop {
         if interrupt.came() {
             return Err(NoReport::Interrupted { sent: false, ended: true });
@@ -48,6 +50,10 @@ pub(super) async fn send<P: Ports>(
             site.report.warn(&format!("{error}. The command may have been heard; looking for it."));
             if let Some(id) = find(site, interrupt, name).await? {
                 return Ok(id);
+            }
+        } else if error.trouble == Trouble::Credentials {
+            if !patience.bears(site, &error, "Nothing was sent yet").await {
+                return Err(NoReport::NotSent(error.into()));
             }
         } else if !error.passes() && error.trouble != Trouble::Offline {
             return Err(NoReport::NotSent(error.into()));

@@ -17,7 +17,7 @@ use crate::{
     failure::Failure,
     interrupt,
     plan::Work,
-    report::Report,
+    report::{Format, Report},
     script::{ComposeEnv, Deploy, Expect, ImageDigest, ImageWanted},
     site::Site,
 };
@@ -61,7 +61,7 @@ async fn run(world: &World, name: &str) -> Result<Applied, Failure> {
 }
 
 async fn run_work(world: &World, work: Work) -> Result<Applied, Failure> {
-    let report = Report::new(true);
+    let report = Report::new(true, Format::Text);
     let (end, interrupt) = interrupt::channel();
     *world.interrupter.borrow_mut() = Some(end);
     let written = Written { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
@@ -157,7 +157,7 @@ async fn a_lock_of_somebody_else_stops_everything() {
 /// For what looks at a world without changing it.
 macro_rules! site {
     ($world:expr, $site:ident) => {
-        let report = Report::new(true);
+        let report = Report::new(true, Format::Text);
         let (_end, interrupt) = interrupt::channel();
         let written = Written { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
         let $site = Site { written, settings: settings().await, ports: $world, report: &report, interrupt: &interrupt };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Applied, StopOnFailure, after, boot, observe};
+use super::{Applied, StopOnFailure, after, boot, document, observe};
 use crate::{
     exit::Exit,
     failure::Failure,
@@ -25,7 +25,42 @@ pub(super) async fn up<P: Ports>(
 ) -> Result<Applied, Failure> {
     let mut started = false;
     let done = deployed(site, deploy, expect, &mut started).await;
+    settled(site, done, started, stop).await
+}
+
+/// Goes back to an earlier release; a box that is stopped is started for it.
+pub(super) async fn rollback<P: Ports>(
+    site: &Site<'_, P>,
+    action: &Action,
+    expect: Expect,
+    stop: StopOnFailure,
+) -> Result<Applied, Failure> {
+    let mut started = false;
+    let done = rolled_back(site, action, expect, &mut started).await;
+    settled(site, done, started, stop).await
+}
+
+async fn rolled_back<P: Ports>(
+    site: &Site<'_, P>,
+    action: &Action,
+    expect: Expect,
+    started: &mut bool,
+) -> Result<Applied, Failure> {
+    // A box is not started for a program that its document refuses.
+    document::check(site).await?;
+    boot::boot(site, started).await?;
+    serve(site, "rollback", action, expect).await
+}
+
+/// What becomes of a box that this run started and that does not serve.
+async fn settled<P: Ports>(
+    site: &Site<'_, P>,
+    done: Result<Applied, Failure>,
+    started: bool,
+    stop: StopOnFailure,
+) -> Result<Applied, Failure> {
     match done {
+        Err(failure) if started && failure.goes_on => Err(left_running(site, failure)),
         Err(failure) if started && failure.exit != Exit::RolledBack => Err(started_in_vain(site, failure, stop).await),
         done => done,
     }
@@ -37,6 +72,8 @@ async fn deployed<P: Ports>(
     expect: Expect,
     started: &mut bool,
 ) -> Result<Applied, Failure> {
+    // A box is not started for a program that its document refuses.
+    document::check(site).await?;
     let instance = boot::boot(site, started).await?;
     site.report.step("deploying");
     let action = Action::Deploy(Box::new(deploy.clone()));
@@ -54,7 +91,7 @@ async fn recorded<P: Ports>(
     Applied { url: address.map(|address| site.settings.url(address)), report: Some(report) }
 }
 
-/// Rolls back or restarts on a box that runs.
+/// Runs an action on a running box at whose end a release serves: a rollback, a restart.
 pub(super) async fn serve<P: Ports>(
     site: &Site<'_, P>,
     what: &str,
@@ -82,6 +119,16 @@ pub(super) async fn serve<P: Ports>(
     Ok(recorded(site, report, hash.ok(), address.as_deref()).await)
 }
 
+/// Nobody knows that the work on the box has ended, so it is not stopped under it.
+fn left_running<P>(site: &Site<'_, P>, failure: Failure) -> Failure {
+    let price = money(site.settings.prices.instance_usd_per_hour);
+    let next = format!(
+        "{} The box was not stopped, because work may go on there; it costs {price} an hour until deployer down.",
+        failure.next
+    );
+    Failure { next, ..failure }
+}
+
 /// The box was started for nothing and costs: stop it, or say so.
 async fn started_in_vain<P: Ports>(site: &Site<'_, P>, failure: Failure, stop: StopOnFailure) -> Failure {
     let price = money(site.settings.prices.instance_usd_per_hour);
@@ -107,13 +154,30 @@ async fn started_in_vain<P: Ports>(site: &Site<'_, P>, failure: Failure, stop: S
     site.report.step("stopping the box, which this run had started");
     let (_end, quiet) = interrupt::channel();
     match boot::stop_with(site, &quiet).await {
-        Ok(()) => Failure { what: format!("{} The box was stopped again.", full_stop(&failure.what)), ..failure },
+        Ok(()) => Failure {
+            what: format!("{} The box was stopped again.", full_stop(&failure.what)),
+            next: next_of_a_stopped_box(&failure),
+            ..failure
+        },
         Err(stop) => Failure {
             exit: Exit::NeedsAPerson,
             what: format!("{} Then {}.", full_stop(&failure.what), stop.what),
             next: stop.next,
             ..failure
         },
+    }
+}
+
+/// What can be done next where there is no host to look at any more.
+fn next_of_a_stopped_box(failure: &Failure) -> String {
+    match failure.exit {
+        Exit::NeedsAPerson if failure.lines.is_empty() => "deployer up starts the box again and goes on.".to_owned(),
+        Exit::NeedsAPerson => {
+            "The lines above are the last that the host said. Mend the cause, then run deployer up: it starts the box again."
+                .to_owned()
+        }
+        Exit::Interrupted => "deployer up starts the box again and goes on.".to_owned(),
+        _ => failure.next.clone(),
     }
 }
 

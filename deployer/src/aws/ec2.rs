@@ -34,6 +34,7 @@ pub(super) async fn instance(client: &Client, id: &str) -> Result<Instance, Clou
             .state_reason()
             .map(|reason| format!("{}: {}", reason.code().unwrap_or_default(), reason.message().unwrap_or_default())),
         kind: found.instance_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+        image: found.image_id().unwrap_or_default().to_owned(),
         zone: found.placement().and_then(|place| place.availability_zone()).unwrap_or_default().to_owned(),
         address: found.public_ip_address().filter(|address| !address.is_empty()).map(str::to_owned),
         elastic,

@@ -2,17 +2,14 @@
 
 mod ec2;
 mod error;
+mod http;
 mod parameters;
 mod run_command;
 mod secrets;
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
 use error::cloud_error;
 
 use crate::{
@@ -25,11 +22,19 @@ use crate::{
 /// An account in one region, and one host in it.
 #[derive(Clone, Debug)]
 pub struct Aws {
+    region: String,
+    /// Made anew with the credentials: the SDK keeps those that it has loaded.
+    clients: RefCell<Clients>,
+    target: Target,
+}
+
+/// One client for each service; cheap to clone.
+#[derive(Clone, Debug)]
+struct Clients {
     ec2: aws_sdk_ec2::Client,
     ssm: aws_sdk_ssm::Client,
     secrets: aws_sdk_secretsmanager::Client,
     sts: aws_sdk_sts::Client,
-    target: Target,
 }
 
 /// The host that scripts go to, and how.
@@ -45,26 +50,8 @@ pub(crate) struct Target {
 impl Aws {
     /// Credentials as every AWS tool finds them (environment, profile, SSO); the region of the configuration alone.
     pub async fn connect(region: &str) -> Self {
-        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .operation_attempt_timeout(Duration::from_secs(20))
-            .operation_timeout(Duration::from_mins(1))
-            .build();
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(region.to_owned()))
-            .http_client(http)
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(4))
-            .load()
-            .await;
-        Self {
-            ec2: aws_sdk_ec2::Client::new(&config),
-            ssm: aws_sdk_ssm::Client::new(&config),
-            secrets: aws_sdk_secretsmanager::Client::new(&config),
-            sts: aws_sdk_sts::Client::new(&config),
-            target: Target::default(),
-        }
+        let clients = RefCell::new(Clients::connect(region).await);
+        Self { region: region.to_owned(), clients, target: Target::default() }
     }
 
     /// The same, knowing which host scripts go to.
@@ -78,83 +65,131 @@ impl Aws {
         };
         Self { target, ..self }
     }
+
+    fn ec2(&self) -> aws_sdk_ec2::Client {
+        self.clients.borrow().ec2.clone()
+    }
+
+    fn ssm(&self) -> aws_sdk_ssm::Client {
+        self.clients.borrow().ssm.clone()
+    }
+
+    fn secrets(&self) -> aws_sdk_secretsmanager::Client {
+        self.clients.borrow().secrets.clone()
+    }
+
+    fn sts(&self) -> aws_sdk_sts::Client {
+        self.clients.borrow().sts.clone()
+    }
+}
+
+impl Clients {
+    async fn connect(region: &str) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .operation_attempt_timeout(Duration::from_secs(20))
+            .operation_timeout(Duration::from_mins(1))
+            .build();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
+            .http_client(http::client())
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(4))
+            .load()
+            .await;
+        Self {
+            ec2: aws_sdk_ec2::Client::new(&config),
+            ssm: aws_sdk_ssm::Client::new(&config),
+            secrets: aws_sdk_secretsmanager::Client::new(&config),
+            sts: aws_sdk_sts::Client::new(&config),
+        }
+    }
 }
 
 impl Cloud for Aws {
+    async fn renew(&self) {
+        let clients = Clients::connect(&self.region).await;
+        self.clients.replace(clients);
+    }
+
     async fn identity(&self) -> Result<Identity, CloudError> {
         let operation = "GetCallerIdentity";
-        let who = self.sts.get_caller_identity().send().await.map_err(|error| cloud_error(operation, &error))?;
+        let who = self.sts().get_caller_identity().send().await.map_err(|error| cloud_error(operation, &error))?;
         Ok(Identity { account: who.account.unwrap_or_default(), arn: who.arn.unwrap_or_default() })
     }
 
     async fn instance(&self, id: &str) -> Result<Instance, CloudError> {
-        ec2::instance(&self.ec2, id).await
+        ec2::instance(&self.ec2(), id).await
     }
 
     async fn checks(&self, id: &str) -> Result<Checks, CloudError> {
-        ec2::checks(&self.ec2, id).await
+        ec2::checks(&self.ec2(), id).await
     }
 
     async fn start(&self, id: &str) -> Result<(), CloudError> {
-        ec2::start(&self.ec2, id).await
+        ec2::start(&self.ec2(), id).await
     }
 
     async fn stop(&self, id: &str) -> Result<(), CloudError> {
-        ec2::stop(&self.ec2, id).await
+        ec2::stop(&self.ec2(), id).await
     }
 
     async fn agent(&self, id: &str) -> Result<Agent, CloudError> {
-        run_command::agent(&self.ssm, id).await
+        run_command::agent(&self.ssm(), id).await
     }
 
     async fn ingress(&self, groups: &[String]) -> Result<Vec<Ingress>, CloudError> {
-        ec2::ingress(&self.ec2, groups).await
+        ec2::ingress(&self.ec2(), groups).await
     }
 
     async fn parameter(&self, name: &str) -> Result<Option<String>, CloudError> {
-        parameters::get(&self.ssm, name).await
+        parameters::get(&self.ssm(), name).await
     }
 
     async fn put_parameter(&self, name: &str, value: &str) -> Result<(), CloudError> {
-        parameters::put(&self.ssm, name, value, true).await.map(|_| ())
+        parameters::put(&self.ssm(), name, value, true).await.map(|_| ())
     }
 
     async fn put_new_parameter(&self, name: &str, value: &str) -> Result<bool, CloudError> {
-        parameters::put(&self.ssm, name, value, false).await
+        parameters::put(&self.ssm(), name, value, false).await
     }
 
     async fn delete_parameter(&self, name: &str) -> Result<(), CloudError> {
-        parameters::delete(&self.ssm, name).await
+        parameters::delete(&self.ssm(), name).await
     }
 
     async fn has_secret(&self, id: &str) -> Result<bool, CloudError> {
-        secrets::has(&self.secrets, id).await
+        secrets::has(&self.secrets(), id).await
     }
 
     async fn create_secret(&self, id: &str, value: &Secret) -> Result<(), CloudError> {
-        secrets::create(&self.secrets, id, value).await
+        secrets::create(&self.secrets(), id, value).await
     }
 
     async fn replace_secret(&self, id: &str, value: &Secret) -> Result<(), CloudError> {
-        secrets::replace(&self.secrets, id, value).await
+        secrets::replace(&self.secrets(), id, value).await
     }
 }
 
 impl Host for Aws {
+    async fn programs(&self) -> Result<Option<Vec<String>>, CloudError> {
+        run_command::programs(&self.ssm(), &self.target).await
+    }
+
     async fn send(&self, script: &Script, name: &str, limit_seconds: u32) -> Result<CommandId, CloudError> {
-        run_command::send(&self.ssm, &self.target, script, name, limit_seconds).await
+        run_command::send(&self.ssm(), &self.target, script, name, limit_seconds).await
     }
 
     async fn find(&self, name: &str) -> Result<Option<CommandId>, CloudError> {
-        run_command::find(&self.ssm, &self.target, name).await
+        run_command::find(&self.ssm(), &self.target, name).await
     }
 
     async fn look(&self, id: &CommandId) -> Result<Invocation, CloudError> {
-        run_command::look(&self.ssm, &self.target.instance_id, id).await
+        run_command::look(&self.ssm(), &self.target.instance_id, id).await
     }
 
     async fn cancel(&self, id: &CommandId) -> Result<(), CloudError> {
-        run_command::cancel(&self.ssm, &self.target.instance_id, id).await
+        run_command::cancel(&self.ssm(), &self.target.instance_id, id).await
     }
 }
 

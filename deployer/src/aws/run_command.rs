@@ -37,6 +37,22 @@ pub(super) async fn agent(client: &Client, id: &str) -> Result<Agent, CloudError
     })
 }
 
+/// The programs that the stack's document names: each a word of 64 hexadecimal digits.
+pub(super) async fn programs(client: &Client, target: &Target) -> Result<Option<Vec<String>>, CloudError> {
+    if target.document == RUN_SHELL_SCRIPT {
+        return Ok(None);
+    }
+    let found = client
+        .get_document()
+        .name(&target.document)
+        .send()
+        .await
+        .map_err(|error| cloud_error("GetDocument", &error))?;
+    let words = found.content().unwrap_or_default().split(|c: char| !c.is_ascii_alphanumeric());
+    let is_hash = |word: &&str| word.len() == 64 && word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    Ok(Some(words.filter(is_hash).map(str::to_owned).collect()))
+}
+
 /// Who calls decides whether, and how soon, to call again.
 fn once() -> Builder {
     Builder::new().retry_config(RetryConfig::disabled())

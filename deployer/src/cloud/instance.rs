@@ -46,6 +46,8 @@ pub struct Instance {
     pub reason: Option<String>,
     /// Such as `g6.2xlarge`.
     pub kind: String,
+    /// The image that it was made from: `ami-...`
+    pub image: String,
     /// Its zone.
     pub zone: String,
     /// Where it can be reached, while it runs.

@@ -21,6 +21,8 @@ pub struct Identity {
 
 /// An account in one region.
 pub trait Cloud {
+    /// Loads the credentials again from where they come: somebody may have logged in since.
+    async fn renew(&self);
     /// Whose credentials are these?
     async fn identity(&self) -> Result<Identity, CloudError>;
     /// An instance; an id that is not there is [`Trouble::NotFound`].
@@ -87,6 +89,8 @@ pub struct Invocation {
 
 /// One host that runs scripts.
 pub trait Host {
+    /// The SHA-256 of each program that its document runs; `None`: the document runs any.
+    async fn programs(&self) -> Result<Option<Vec<String>>, CloudError>;
     /// Sends a script, once; it is killed when it runs longer than `limit_seconds`. `name` says what it is, and is
     /// unique. [`Trouble::Network`]: it may have been sent all the same.
     async fn send(&self, script: &Script, name: &str, limit_seconds: u32) -> Result<CommandId, CloudError>;

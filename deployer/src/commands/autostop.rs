@@ -1,6 +1,7 @@
 //! `autostop`: the idle stop that lives on the host and works with the laptop closed.
 
-use super::{Format, json};
+use serde_json::json;
+
 use crate::{
     apply::{StopOnFailure, apply, command, command::LOOK_SECONDS},
     approval::approve,
@@ -39,18 +40,14 @@ enum What {
         yes: bool,
     },
     /// Show what it is set to and what it saw last
-    Status {
-        /// For whom to write
-        #[arg(long, value_enum, default_value_t)]
-        format: Format,
-    },
+    Status,
 }
 
 pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
     super::running(site).await?;
     let limits = &site.settings.autostop;
     match &args.what {
-        What::Status { format } => status(site, *format).await,
+        What::Status => status(site).await,
         What::On { idle_minutes, max_uptime_hours, yes } => {
             let idle_minutes = idle_minutes.unwrap_or(limits.idle_minutes);
             let hours = Some(max_uptime_hours.unwrap_or(limits.max_uptime_hours)).filter(|hours| *hours > 0);
@@ -77,22 +74,21 @@ async fn set<P: Ports>(site: &Site<'_, P>, autostop: Autostop, lines: Vec<String
     let approved = approve(plan, yes, site.report, site.interrupt).await?;
     let applied = apply(site, &approved, StopOnFailure::No).await?;
     if let Some(report) = applied.report {
+        site.report.result(&json!({"autostop": report.facts.get("autostop"), "message": report.message}));
         site.report.say(&report.message);
     }
     site.report.next("deployer autostop status shows its clock.");
     Ok(())
 }
 
-async fn status<P: Ports>(site: &Site<'_, P>, format: Format) -> Result<(), Failure> {
+async fn status<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
     let report = command::run(site, "autostop status", &Action::Autostop(Autostop::Status), LOOK_SECONDS).await?;
     let state = report.autostop().ok_or_else(|| Failure {
         lines: report.last_log_lines.clone(),
         ..Failure::unchanged(report.message.clone(), "Run deployer doctor.")
     })?;
-    match format {
-        Format::Json => site.report.data(&json(report.facts.get("autostop").unwrap_or_default())?),
-        Format::Text => site.report.data(&clock(&state)),
-    }
+    site.report.result(report.facts.get("autostop").unwrap_or_default());
+    site.report.data(&clock(&state));
     site.report.next(if state.on { "deployer autostop off removes it." } else { "deployer autostop on installs it." });
     Ok(())
 }

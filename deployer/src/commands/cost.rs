@@ -1,6 +1,5 @@
 //! `cost`: what the box costs, from the prices of the configuration.
 
-use super::{Format, json};
 use crate::{
     apply::boot,
     cost::Cost,
@@ -9,19 +8,12 @@ use crate::{
     site::{Ports, Site},
 };
 
-#[derive(clap::Args)]
-pub(super) struct Args {
-    /// For whom to write
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-}
-
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
     let instance = boot::look(site).await?;
     let cost = Cost::of(&instance, &site.settings.prices, since(0));
-    match args.format {
-        Format::Json => site.report.data(&json(&cost)?),
-        Format::Text => lines(&cost).iter().for_each(|line| site.report.data(line)),
+    site.report.result(&cost);
+    for line in &lines(&cost) {
+        site.report.data(line);
     }
     site.report.next(match cost.so_far {
         Some(_) => "deployer down stops the instance's part; deployer autostop on does so by itself when it is idle.",

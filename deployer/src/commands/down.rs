@@ -1,5 +1,7 @@
 //! `down`: from a serving box to one that costs only its disk.
 
+use serde_json::json;
+
 use crate::{
     apply::{StopOnFailure, apply, boot},
     approval::approve,
@@ -31,6 +33,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     );
     let instance = boot::look(site).await?;
     if matches!(instance.state, State::Stopped | State::Terminated | State::ShuttingDown) {
+        site.report.result(&json!({"instance": instance.state.to_string(), "changed": false}));
         site.report.say(&format!("The box is {} already. Nothing to do.", instance.state));
         site.report.next("deployer up starts it.");
         return Ok(());
@@ -53,6 +56,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     let plan = Plan { work: Work::Down { drain }, lines };
     let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
     apply(site, &approved, StopOnFailure::No).await?;
+    site.report.result(&json!({"instance": "stopped", "changed": true}));
     site.report.say(&format!("The box is stopped. {costs}"));
     site.report.next("deployer up starts it again; without an Elastic IP it has another address then (deployer url).");
     Ok(())

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::ServiceName;
 use crate::{
     apply::{
@@ -42,7 +44,16 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         if report.left_out() > 0 {
             site.report.warn(&format!("{} lines came too fast to be shown; they are on the host", report.left_out()));
         }
-        report.last_log_lines.iter().for_each(|line| site.report.data(line));
+        if args.follow {
+            for line in &report.last_log_lines {
+                site.report.log(line);
+            }
+        } else {
+            for line in &report.last_log_lines {
+                site.report.data(line);
+            }
+            site.report.result(&json!({"lines": report.last_log_lines}));
+        }
         since = report.cursor().filter(|cursor| !cursor.is_empty()).or(since);
         if !args.follow {
             break;

@@ -5,6 +5,7 @@ mod cost;
 mod doctor;
 mod down;
 mod init;
+mod keys;
 mod logs;
 mod plan;
 mod policy;
@@ -21,13 +22,15 @@ mod versions;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use serde_json::json;
 
 use crate::{
+    apply::Applied,
     aws::Aws,
     config::{self, DEFAULT_PATH, Settings, Written},
     failure::Failure,
     interrupt::Interrupt,
-    report::Report,
+    report::{Format, Report},
     script::Service,
     site::Site,
 };
@@ -43,6 +46,9 @@ pub struct Cli {
     /// The configuration
     #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
     config: PathBuf,
+    /// For whom to write
+    #[arg(long, global = true, value_enum, default_value_t)]
+    format: Format,
     #[command(subcommand)]
     command: Command,
 }
@@ -52,7 +58,7 @@ enum Command {
     /// Fill in the configuration; make what is missing of parameters, the token's secret and a first API key
     Init(init::Args),
     /// Look for what a deploy lacks, and say how to mend it
-    Doctor(doctor::Args),
+    Doctor,
     /// Say what `up` would do
     Plan(plan::Args),
     /// Start the box where needed, deploy, verify; back to the release before if that fails
@@ -66,31 +72,23 @@ enum Command {
     /// Start a service again and verify
     Restart(restart::Args),
     /// List the last releases
-    Releases(releases::Args),
+    Releases,
     /// Go back to an earlier release and verify
     Rollback(rollback::Args),
     /// Take the lock from a run that is dead
     Unlock(unlock::Args),
     /// Stop the box by itself when it is idle
     Autostop(autostop::Args),
+    /// Add, revoke or list API keys, without an up
+    Keys(keys::Args),
     /// Print the line with the address that the Vercel route needs
     Url(url::Args),
     /// Ask the service from outside, as its clients do
     Smoke(smoke::Args),
     /// Say what the box costs: an hour, so far, at rest
-    Cost(cost::Args),
+    Cost,
     /// Print the IAM policies that are needed, and no more
     Policy(policy::Args),
-}
-
-/// For a person, or for a program.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For a person
-    #[default]
-    Text,
-    /// For a program
-    Json,
 }
 
 /// A service that can be named.
@@ -111,6 +109,14 @@ impl From<ServiceName> for Service {
     }
 }
 
+impl Cli {
+    /// For whom it writes.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+}
+
 /// Runs a command.
 pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(), Failure> {
     let command = match cli.command {
@@ -122,7 +128,7 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
     let written = Written::read(&cli.config)?;
     let aws = Aws::connect(&written.file.region).await;
     let command = match command {
-        Command::Doctor(args) => return doctor::run(written, aws, report, interrupt, &args).await,
+        Command::Doctor => return doctor::run(written, aws, report, interrupt).await,
         command => command,
     };
     let settings: Settings = config::resolve(&written, &aws, config::operator()).await?;
@@ -130,28 +136,42 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
     let site = Site { written, settings, ports, report, interrupt };
     match command {
         // They went their way above.
-        Command::Doctor(_) | Command::Init(_) | Command::Policy(_) => Ok(()),
+        Command::Doctor | Command::Init(_) | Command::Policy(_) => Ok(()),
         Command::Plan(args) => plan::run(&site, &args).await,
         Command::Up(args) => up::run(&site, &args).await,
         Command::Down(args) => down::run(&site, &args).await,
         Command::Status(args) => status::run(&site, &args).await,
         Command::Logs(args) => logs::run(&site, &args).await,
         Command::Restart(args) => restart::run(&site, &args).await,
-        Command::Releases(args) => releases::run(&site, &args).await,
+        Command::Releases => releases::run(&site).await,
         Command::Rollback(args) => rollback::run(&site, &args).await,
         Command::Unlock(args) => unlock::run(&site, &args).await,
         Command::Autostop(args) => autostop::run(&site, &args).await,
+        Command::Keys(args) => keys::run(&site, &args).await,
         Command::Url(args) => url::run(&site, &args).await,
         Command::Smoke(args) => smoke::run(&site, &args).await,
-        Command::Cost(args) => cost::run(&site, &args).await,
+        Command::Cost => cost::run(&site).await,
     }
 }
 
-/// JSON for a program, readable for a person too.
-fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+/// JSON that is data for a person, too.
+fn written_out(value: &impl serde::Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).map_err(|error| {
         Failure::unchanged(format!("the answer could not be written as JSON: {error}"), "Report this.")
     })
+}
+
+/// The document of a command at whose end something serves.
+fn served<P>(site: &Site<'_, P>, applied: &Applied) {
+    let Some(report) = &applied.report else { return };
+    site.report.result(&json!({
+        "outcome": report.outcome,
+        "release": report.release,
+        "images": {"gateway": report.images.gateway, "vllm": report.images.vllm},
+        "url": applied.url,
+        "message": report.message,
+        "warnings": report.warnings,
+    }));
 }
 
 /// For commands that need a running host.

@@ -1,14 +1,11 @@
 //! `plan`: observe and compare. Changes nothing and needs no lock.
 
-use super::{
-    Format, json,
-    versions::{self, Versions},
-};
+use super::versions::{self, Versions};
 use crate::{
     apply::observe::{Observed, observe},
     config::{Carried, commit},
     failure::Failure,
-    plan::{self, Outage, Part, Plan, UpPlan, Wanted, Work},
+    plan::{self, Limits, Outage, Part, Plan, UpPlan, Wanted, Work},
     report::{duration, money},
     script::{Deploy, Expect},
     site::{Ports, Site},
@@ -21,9 +18,6 @@ pub(super) struct Args {
     /// Start vLLM again even if nothing of it changed
     #[arg(long)]
     restart_vllm: bool,
-    /// For whom to write
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
 }
 
 /// What `up` would do, and what to do it with.
@@ -35,9 +29,9 @@ pub(super) struct Prepared {
 
 pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
     let prepared = prepare(site, &args.versions, args.restart_vllm).await?;
-    match args.format {
-        Format::Json => site.report.data(&json(&prepared.diff)?),
-        Format::Text => prepared.plan.lines.iter().for_each(|line| site.report.data(line)),
+    site.report.result(&prepared.diff);
+    for line in &prepared.plan.lines {
+        site.report.data(line);
     }
     site.report.next(if prepared.diff.changes { "deployer up does this." } else { "Nothing to do." });
     Ok(())
@@ -53,7 +47,9 @@ pub(super) async fn prepare<P: Ports>(
     let carried = Carried::gather(&site.written, settings)?;
     let observed = observe(site).await?;
     let (gateway, vllm) = versions::wanted(versions, settings, &observed.images())?;
-    let wanted = Wanted { gateway: gateway.clone(), vllm: vllm.clone(), hash: carried.hash.clone(), restart_vllm };
+    let limits = Limits::from(&settings.host());
+    let hash = carried.hash.clone();
+    let wanted = Wanted { gateway: gateway.clone(), vllm: vllm.clone(), hash, restart_vllm, limits };
     let diff = plan::of_up(&wanted, &observed.now());
     let deploy = Deploy {
         gateway,
@@ -101,6 +97,10 @@ fn lines<P>(diff: &UpPlan, site: &Site<'_, P>) -> Vec<String> {
         Outage::Model => format!("about {seconds}: vLLM loads the model again, and one L4 cannot hold two copies"),
         Outage::NothingServes => format!("nothing serves now; about {seconds} of model load until it does, the first time a 32 GB download before"),
     }));
+    if matches!(diff.outage, Outage::Gateway | Outage::PerhapsModel | Outage::Model) {
+        let worst = duration(diff.worst_outage_seconds);
+        lines.push(format!("  worst    {worst}, if it does not come up and the release before has to come back"));
+    }
     lines
 }
 

@@ -4,7 +4,7 @@
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::json as written_out;
+use super::written_out;
 use crate::{
     config::{Text, Written},
     failure::Failure,
@@ -34,19 +34,22 @@ enum Whose {
 
 pub(super) fn run(written: &Written, report: &Report, args: &Args) -> Result<(), Failure> {
     let file = &written.file;
-    let text = match args.whose {
-        Some(Whose::Operator) => written_out(&policy::operator(file))?,
-        Some(Whose::Init) => written_out(&policy::init(file))?,
-        Some(Whose::Instance) => written_out(&policy::instance(file))?,
+    let policy = match args.whose {
+        Some(Whose::Operator) => json!(policy::operator(file)),
+        Some(Whose::Init) => json!(policy::init(file)),
+        Some(Whose::Instance) => json!(policy::instance(file)),
         Some(Whose::Program) => {
+            report.result(&json!({"program_sha256": program_sha256()}));
             report.data(&program_sha256());
             report.next(
                 "Give it to the stack as ProgramSha256 (several with blanks between: the one that runs now may stay).",
             );
             return Ok(());
         }
-        None => written_out(&all(written))?,
+        None => all(written),
     };
+    let text = written_out(&policy)?;
+    report.result(&json!({"policy": policy}));
     report.data(&text);
     let root = matches!(&file.machine.document, Text::Literal(name) if name == "AWS-RunShellScript");
     if root && args.whose != Some(Whose::Instance) {

@@ -1,22 +1,17 @@
-//! `releases`: the ledger of the last ten, which lies on the host.
+//! `releases`: the ledger of the last ten, which lies on the host; while the box is stopped, as it was recorded last.
 
 use serde::Serialize;
+use serde_json::json;
 
-use super::{Format, json};
 use crate::{
     apply::{command, command::LOOK_SECONDS},
+    cloud::State,
     failure::Failure,
+    ledger::Releases,
     report::{duration, since},
-    script::{Action, facts::Release},
+    script::{Action, Outcome, facts::Release},
     site::{Ports, Site},
 };
-
-#[derive(clap::Args)]
-pub(super) struct Args {
-    /// For whom to write
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-}
 
 #[derive(Serialize)]
 struct Entry<'a> {
@@ -32,19 +27,57 @@ struct Entry<'a> {
     vllm: &'a str,
 }
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+/// The releases that are known.
+pub(super) struct Known {
+    pub(super) releases: Releases,
+    /// The box is stopped: they are what was recorded when it was last seen.
+    pub(super) recorded: bool,
+}
+
+/// Asks the host; of a box that is stopped, takes what was recorded.
+pub(super) async fn look<P: Ports>(site: &Site<'_, P>) -> Result<Known, Failure> {
+    let instance = crate::apply::boot::look(site).await?;
+    if matches!(instance.state, State::Stopped | State::Stopping) {
+        return match Releases::read(site).await? {
+            Some(releases) => Ok(Known { releases, recorded: true }),
+            None => Err(Failure::unchanged(
+                format!("the box is {}, and no release was recorded while it ran", instance.state),
+                "deployer up starts it.",
+            )),
+        };
+    }
     super::running(site).await?;
     let report = command::run(site, "releases", &Action::Releases, LOOK_SECONDS).await?;
-    let ledger = report.releases();
-    // A release may stand there twice: deployed, and rolled back to. It is current since the last time.
-    let current = ledger.iter().rposition(|release| Some(release.release) == report.release);
-    let entries: Vec<Entry<'_>> =
-        ledger.iter().enumerate().map(|(index, release)| entry(release, Some(index) == current)).collect();
-    match args.format {
-        Format::Json => site.report.data(&json(&entries)?),
-        Format::Text => entries.iter().for_each(|entry| site.report.data(&line(entry))),
+    if report.outcome != Outcome::Done {
+        return Err(Failure {
+            lines: report.last_log_lines,
+            ..Failure::unchanged(report.message, "Run deployer status.")
+        });
     }
-    site.report.next("deployer rollback --to N goes back to one that was good.");
+    Ok(Known { releases: Releases::of(&report), recorded: false })
+}
+
+pub(super) async fn run<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
+    let Known { releases, recorded } = look(site).await?;
+    // A release may stand there twice: deployed, and rolled back to. It is current since the last time.
+    let current = releases.ledger.iter().rposition(|release| Some(release.release) == releases.current);
+    let entries: Vec<Entry<'_>> =
+        releases.ledger.iter().enumerate().map(|(index, release)| entry(release, Some(index) == current)).collect();
+    site.report.result(&json!({"releases": entries, "rollback_target": releases.target, "recorded": recorded}));
+    if recorded {
+        site.report.say(&format!(
+            "The box is stopped; this was recorded {} ago, after the last change.",
+            duration(since(releases.at))
+        ));
+    }
+    for entry in &entries {
+        site.report.data(&line(entry));
+    }
+    site.report.next(if recorded {
+        "deployer rollback --to N starts the box with one that was good; deployer up with the configured one."
+    } else {
+        "deployer rollback --to N goes back to one that was good."
+    });
     Ok(())
 }
 

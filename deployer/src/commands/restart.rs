@@ -40,6 +40,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     let plan = Plan { work, lines };
     let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
     let applied = apply(site, &approved, StopOnFailure::No).await?;
+    super::served(site, &applied);
     if let Some(report) = applied.report {
         site.report.say(&report.message);
     }

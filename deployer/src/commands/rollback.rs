@@ -1,12 +1,16 @@
-//! `rollback`: an earlier release, which is still on the host, serves again.
+//! `rollback`: an earlier release, which is still on the host, serves again; a stopped box is started for it.
 
+use serde_json::json;
+
+use super::releases::{self, Known};
 use crate::{
-    apply::{StopOnFailure, apply, command, command::LOOK_SECONDS},
+    apply::{StopOnFailure, apply},
     approval::approve,
     config::ConfigHash,
     failure::Failure,
     plan::{Plan, Work},
-    script::{Action, Expect, Outcome, facts::Release, script},
+    report::money,
+    script::{Action, Expect, facts::Release, script},
     site::{Ports, Site},
 };
 
@@ -24,37 +28,38 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
-    super::running(site).await?;
-    let report = command::run(site, "releases", &Action::Releases, LOOK_SECONDS).await?;
-    if report.outcome != Outcome::Done {
-        return Err(Failure {
-            lines: report.last_log_lines,
-            ..Failure::unchanged(report.message, "Run deployer status.")
-        });
-    }
-    let ledger = report.releases();
     // The host knows which releases were good and not rolled back from; what is approved is what it will do.
-    let target = args.to.or(report.rollback_target());
+    let Known { releases, recorded } = releases::look(site).await?;
+    let target = args.to.or(releases.target);
     if target.is_none() {
         return Err(Failure::unchanged(
             "there is no earlier release that was verified; nothing was changed",
             "deployer releases lists what there is; deployer rollback --to N takes one that was rolled back from.",
         ));
     }
-    let entry = |number: Option<u32>| ledger.iter().rev().find(|release| Some(release.release) == number);
-    let plan = Plan {
-        work: Work::Rollback { to: target, expect: Expect::of(report.release) },
-        lines: lines(site, report.release, target, entry(report.release), entry(target)),
-    };
+    let expect = Expect::of(releases.current);
+    let entry = |number: Option<u32>| releases.ledger.iter().rev().find(|release| Some(release.release) == number);
+    let mut lines = lines(site, releases.current, target, entry(target));
+    if recorded {
+        let price = money(site.settings.prices.instance_usd_per_hour);
+        lines.push("  outage   nothing serves now; about 6 min of model load".to_owned());
+        lines.push(format!("  box      stopped: it is started first, and costs {price} an hour from then on"));
+    } else {
+        lines.push(outage(entry(releases.current), entry(target)));
+    }
+    let plan = Plan { work: Work::Rollback { to: target, expect }, lines };
     if args.dry_run {
-        plan.lines.iter().for_each(|line| site.report.say(line));
+        site.report.plan(&plan.lines);
         let script = script(&Action::Rollback { to: target }, &site.settings.host());
-        site.report.data(&script.expecting(Expect::of(report.release)).masked());
+        let script = script.expecting(expect).masked();
+        site.report.result(&json!({"plan": plan.lines, "script": script}));
+        site.report.data(&script);
         site.report.next("Nothing was changed. deployer rollback does it.");
         return Ok(());
     }
     let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
-    let applied = apply(site, &approved, StopOnFailure::No).await?;
+    let applied = apply(site, &approved, StopOnFailure::Ask).await?;
+    super::served(site, &applied);
     if let Some(report) = &applied.report {
         site.report.say(&report.message);
     }
@@ -65,18 +70,8 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     Ok(())
 }
 
-fn lines<P>(
-    site: &Site<'_, P>,
-    now: Option<u32>,
-    target: Option<u32>,
-    from: Option<&Release>,
-    to: Option<&Release>,
-) -> Vec<String> {
+fn lines<P>(site: &Site<'_, P>, now: Option<u32>, target: Option<u32>, to: Option<&Release>) -> Vec<String> {
     let number = |release: Option<u32>| release.map_or_else(|| "none".to_owned(), |number| number.to_string());
-    let model = |release: &Release| {
-        (release.vllm.clone(), ConfigHash::parse(&release.config_hash).map(|hash| (hash.vllm, hash.compose)))
-    };
-    let same_model = matches!((from, to), (Some(from), Some(to)) if model(from) == model(to));
     let what = to.map_or_else(
         || "not in the ledger; the host decides".to_owned(),
         |to| format!("commit {}, deployed by {}, {}", to.commit, to.operator, to.outcome),
@@ -84,9 +79,14 @@ fn lines<P>(
     vec![
         format!("Plan for {} ({}, {}):", site.settings.name, site.settings.instance_id, site.settings.region),
         format!("  release  {} -> {} ({what})", number(now), number(target)),
-        format!(
-            "  outage   {}",
-            if same_model { "the gateway for seconds; the model stays loaded" } else { "about 6 min of model load" }
-        ),
     ]
+}
+
+fn outage(from: Option<&Release>, to: Option<&Release>) -> String {
+    let model = |release: &Release| {
+        (release.vllm.clone(), ConfigHash::parse(&release.config_hash).map(|hash| (hash.vllm, hash.compose)))
+    };
+    let same_model = matches!((from, to), (Some(from), Some(to)) if model(from) == model(to));
+    let how = if same_model { "the gateway for seconds; the model stays loaded" } else { "about 6 min of model load" };
+    format!("  outage   {how}")
 }

@@ -5,7 +5,6 @@ use std::{fs, path::PathBuf, time::Duration};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Format, json as written_out};
 use crate::{
     apply::boot,
     cloud::State,
@@ -31,9 +30,6 @@ pub(super) struct Args {
     /// A note that takes longer is a failure
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=60))]
     max_seconds: u64,
-    /// For whom to write
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
 }
 
 impl Args {
@@ -79,20 +75,14 @@ async fn ask(
         report.warn("plain HTTP: whoever is between here and the box can read the note and the key. The profile tls (deployer/README.md) puts HTTPS in front.");
     }
     let target = Target { url, key, origin, slowest: Duration::from_secs(args.max_seconds) };
-    let heard = |finding: &Finding| {
-        if args.format == Format::Text {
-            report.data(&line(finding));
-        }
-    };
+    let heard = |finding: &Finding| report.log(&line(finding));
     let findings = tokio::select! {
         findings = smoke::run(&target, heard) => findings?,
         () = interrupt.wait() => return Err(Failure::interrupted("interrupted; nothing was changed", "deployer smoke asks again.")),
     };
     let failed: Vec<&str> =
         findings.iter().filter(|finding| finding.verdict == Verdict::Failed).map(|finding| finding.check).collect();
-    if args.format == Format::Json {
-        report.data(&written_out(&json!({"url": target.url.text(), "passed": failed.is_empty(), "checks": findings}))?);
-    }
+    report.result(&json!({"url": target.url.text(), "passed": failed.is_empty(), "checks": findings}));
     if failed.is_empty() {
         report.next("deployer url prints the line for Vercel.");
         return Ok(());

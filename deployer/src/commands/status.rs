@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Format, autostop::clock, json};
+use super::autostop::clock;
 use crate::{
     apply::{
         lock::{self, LockHolder},
@@ -12,16 +12,19 @@ use crate::{
     cloud::State,
     cost::running_hour,
     failure::Failure,
-    report::{duration, money, since},
-    script::facts::{AutostopState, Container, Gpu},
+    report::{Transfer, duration, money, since},
+    script::{
+        Holder,
+        facts::{AutostopState, Container, Gpu},
+    },
     site::{Ports, Site},
 };
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// For whom to write
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    /// End with 1 where nothing serves, for monitoring
+    #[arg(long)]
+    check: bool,
 }
 
 /// What `--format json` prints; text says the same.
@@ -71,9 +74,20 @@ struct HostShown {
 pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
     let observed = observe(site).await?;
     let lock = lock::holder(&site.ports, &site.settings.lock_parameter()).await?;
-    match args.format {
-        Format::Json => site.report.data(&json(&shown(site, &observed, lock))?),
-        Format::Text => text(site, &observed, lock.as_ref()).iter().for_each(|line| site.report.data(line)),
+    for line in &text(site, &observed, lock.as_ref()) {
+        site.report.data(line);
+    }
+    let shown = shown(site, &observed, lock);
+    site.report.result(&shown);
+    if args.check && !shown.serves {
+        let what = match &observed.host {
+            Some((_, status)) if !matches!(gateway_says(status, "ready").as_bool(), Some(true)) => {
+                format!("nothing serves: the box is running, ready: {}", ready(status))
+            }
+            Some(_) => "nothing serves: a container is not healthy".to_owned(),
+            None => format!("nothing serves: the box is {}", observed.instance.state),
+        };
+        return Err(Failure::unchanged(what, next(&observed)));
     }
     site.report.next(next(&observed));
     Ok(())
@@ -172,14 +186,16 @@ fn text<P>(site: &Site<'_, P>, observed: &Observed, lock: Option<&LockHolder>) -
                 number(status, "in_flight"),
                 number(status, "queued")
             ));
-            lines.push(format!("gpu       {}", status.gpu.as_ref().map_or_else(|| "none answers".to_owned(), gpu)));
+            if settings.gpu {
+                lines.push(format!("gpu       {}", status.gpu.as_ref().map_or_else(|| "none answers".to_owned(), gpu)));
+            }
             lines.push(format!("disk      {} of {} GiB free", status.disk_free >> 30, status.disk_total >> 30));
             lines.push(format!("autostop  {}", autostop(&status.autostop)));
             lines.extend(
                 status
                     .holder
                     .iter()
-                    .map(|holder| format!("at work   {} ({}, step {})", holder.operator, holder.action, holder.step)),
+                    .map(|holder| format!("at work   {} ({}, step {})", holder.operator, holder.action, step(holder))),
             );
         }
     }
@@ -188,6 +204,12 @@ fn text<P>(site: &Site<'_, P>, observed: &Observed, lock: Option<&LockHolder>) -
     }
     lines.extend(lock.map(|holder| format!("lock      {}", holder.shown())));
     lines
+}
+
+/// The step, and how far it is.
+fn step(holder: &Holder) -> String {
+    let transfer = Transfer::parse(&format!("progress: {}", holder.progress));
+    transfer.filter(|transfer| transfer.step == holder.step).map_or_else(|| holder.step.clone(), |far| far.shown())
 }
 
 fn container(one: &Container) -> String {

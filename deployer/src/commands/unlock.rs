@@ -1,5 +1,7 @@
 //! `unlock`: takes the operators' lock from a run that is dead, unless somebody works on the host.
 
+use serde_json::json;
+
 use crate::{
     apply::{StopOnFailure, apply, lock},
     approval::approve,
@@ -29,6 +31,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     let plan = Plan { work: Work::Unlock { holder: held.clone() }, lines };
     let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
     let applied = apply(site, &approved, StopOnFailure::No).await?;
+    site.report.result(&json!({"taken_from": held, "host": applied.report.as_ref().map(|report| &report.message)}));
     if let Some(report) = applied.report {
         site.report.say(&report.message);
     }

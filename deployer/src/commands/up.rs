@@ -1,12 +1,14 @@
 //! `up`: observe, plan, print, approve, lock, apply, verify, record, unlock.
 
+use serde_json::json;
+
 use super::{
     plan::{Prepared, prepare},
     versions::Versions,
 };
 use crate::{
     apply::{
-        StopOnFailure, apply,
+        Applied, StopOnFailure, apply,
         command::{self, LOOK_SECONDS},
         lock,
     },
@@ -14,7 +16,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     plan::{Plan, Work},
-    script::{Action, Outcome, script},
+    script::{Action, HostReport, Outcome, script},
     site::{Ports, Site},
 };
 
@@ -47,10 +49,14 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     }
     let url = |address: &Option<String>| address.as_ref().map(|address| site.settings.url(address));
     if !diff.changes {
-        plan.lines.iter().for_each(|line| report.say(line));
-        verify(site).await?;
+        report.plan(&plan.lines);
+        let done = verify(site).await?;
+        let url = url(&observed.instance.address);
+        let report_of_host = Some(HostReport { outcome: Outcome::NothingToDo, ..done });
+        let applied = Applied { report: report_of_host, url };
+        super::served(site, &applied);
         report.say("Nothing to do.");
-        served(site, url(&observed.instance.address).as_deref());
+        served(site, applied.url.as_deref());
         return Ok(());
     }
     let approved = approve(plan, args.yes, report, site.interrupt).await?;
@@ -60,6 +66,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         None => StopOnFailure::Ask,
     };
     let applied = apply(site, &approved, stop).await?;
+    super::served(site, &applied);
     if let Some(done) = &applied.report {
         report.say(&done.message);
         if done.outcome == Outcome::NothingToDo {
@@ -79,11 +86,11 @@ async fn not_locked<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
 }
 
 /// What is as it was wanted counts only if a made-up note is answered by it, as after a deploy.
-async fn verify<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
+async fn verify<P: Ports>(site: &Site<'_, P>) -> Result<HostReport, Failure> {
     let report = command::run(site, "verify", &Action::Verify, LOOK_SECONDS).await?;
     if report.outcome == Outcome::Done {
         site.report.say(&report.message);
-        return Ok(());
+        return Ok(report);
     }
     Err(Failure {
         lines: report.last_log_lines,
@@ -95,7 +102,7 @@ async fn verify<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
 }
 
 async fn dry_run<P: Ports>(site: &Site<'_, P>, plan: &Plan) -> Result<(), Failure> {
-    plan.lines.iter().for_each(|line| site.report.say(line));
+    site.report.plan(&plan.lines);
     // It changes nothing, so a lock is no reason to refuse it.
     if let Some(holder) = lock::holder(&site.ports, &site.settings.lock_parameter()).await? {
         site.report.warn(&format!("{} is at work: deployer up would refuse now", holder.shown()));
@@ -103,7 +110,9 @@ async fn dry_run<P: Ports>(site: &Site<'_, P>, plan: &Plan) -> Result<(), Failur
     if let Work::Up { deploy, expect } = &plan.work {
         let script = script(&Action::Deploy(deploy.clone()), &site.settings.host()).expecting(*expect);
         script.fits().map_err(|large| Failure::new(Exit::Usage, large.to_string(), "Make the files smaller."))?;
-        site.report.data(&script.masked());
+        let script = script.masked();
+        site.report.result(&json!({"plan": plan.lines, "script": script}));
+        site.report.data(&script);
     }
     site.report.next("Nothing was changed. deployer up does it.");
     Ok(())

@@ -1,5 +1,7 @@
 //! `url`: where the service is, as the Vercel route wants it, and whether that changed since it was asked last.
 
+use serde_json::json;
+
 use crate::{
     apply::boot,
     cloud::{Instance, State},
@@ -22,6 +24,8 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     let before = site.ports.parameter(&name).await?;
     site.report.data(&if args.bare { url.clone() } else { format!("BACKEND_API_URL={url}") });
     let changed = before.as_ref() != Some(&url);
+    site.report
+        .result(&json!({"url": url, "before": before, "changed": changed, "instance": instance.state.to_string()}));
     match before {
         Some(before) if changed => site.report.warn(&format!(
             "the address changed: it was {before}. Until BACKEND_API_URL is changed in Vercel and the project is \

@@ -19,6 +19,10 @@ use crate::{
     script::{ComposeEnv, HostFile},
 };
 
+/// The second compose file, which takes the GPU's reservation away. The host uses it where a release has it, so a
+/// rollback goes back to what the release before ran on.
+pub(super) const NO_GPU: &str = "config/compose.no-gpu.yml";
+
 /// What travels with a deploy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Carried {
@@ -33,7 +37,7 @@ pub struct Carried {
 /// Whether a setting changed, told apart by what it restarts. On the host it is one opaque word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigHash {
-    /// Of docker-compose.yml: which services it restarts is for compose to say.
+    /// Of docker-compose.yml and [`NO_GPU`]: which services they restart is for compose to say.
     pub compose: String,
     /// Of the model server's settings.
     pub vllm: String,
@@ -60,20 +64,31 @@ impl fmt::Display for ConfigHash {
 impl Carried {
     /// Reads the files beside the configuration.
     pub fn gather(written: &Written, settings: &Settings) -> Result<Self, Failure> {
+        let path = written.folder().join(&settings.gateway.keys_file);
+        let keys = read(&path, "Make a first API key with deployer init.")?;
+        Self::gather_with(written, settings, keys)
+    }
+
+    /// The same with other keys than those of the key file.
+    pub fn gather_with(written: &Written, settings: &Settings, keys: Vec<u8>) -> Result<Self, Failure> {
         check_revisions(&settings.revisions)?;
         let root = written.root();
-        let compose = read(&root.join("docker-compose.yml"), "Run this in the repository.")?;
+        let mut compose =
+            vec![("docker-compose.yml", read(&root.join("docker-compose.yml"), "Run this in the repository.")?)];
+        if !settings.gpu {
+            compose.push((NO_GPU, read(&root.join(NO_GPU), "Run this in the repository.")?));
+        }
         let mut own =
             vec![("config/gateway.toml", read(&root.join("config/gateway.toml"), "Run this in the repository.")?)];
         if settings.gateway.profile == "tls" {
             own.push(("config/Caddyfile", read(&root.join("config/Caddyfile"), "Run this in the repository.")?));
         }
-        let keys = written.folder().join(&settings.gateway.keys_file);
-        own.push(("keys.txt", checked_keys(read(&keys, "Make a first API key with deployer init.")?, &keys)?));
+        let path = written.folder().join(&settings.gateway.keys_file);
+        own.push(("keys.txt", checked_keys(keys, &path)?));
         let vllm = vllm_env(&settings.model, &settings.revisions);
         let gateway = gateway_env(&settings.gateway);
         let hash = ConfigHash {
-            compose: hash(&[&compose]),
+            compose: hash(&compose.iter().map(|(_, content)| content.as_slice()).collect::<Vec<_>>()),
             vllm: hash(&[format!("{vllm:?}").as_bytes()]),
             gateway: hash(
                 &own.iter()
@@ -83,10 +98,8 @@ impl Carried {
             ),
         };
         let env = ComposeEnv::new(vllm.into_iter().chain(gateway).collect()).map_err(|error| carry(&error))?;
-        let mut files = vec![HostFile::new("docker-compose.yml", 0o644, compose).map_err(|error| carry(&error))?];
-        for (name, content) in own {
-            files.push(HostFile::new(name, 0o644, content).map_err(|error| carry(&error))?);
-        }
+        let files = compose.into_iter().chain(own).map(|(name, content)| HostFile::new(name, 0o644, content));
+        let files = files.collect::<Result<_, _>>().map_err(|error| carry(&error))?;
         Ok(Self { files, env, hash })
     }
 }

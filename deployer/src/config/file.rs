@@ -49,7 +49,7 @@ pub struct Machine {
     /// The SSM document that runs scripts.
     #[serde(default = "run_shell_script")]
     pub document: Text,
-    /// Refuse a host without a GPU.
+    /// Refuse a host without a GPU; if not, `config/compose.no-gpu.yml` leaves its reservation out.
     #[serde(default = "yes")]
     pub gpu: bool,
 }
@@ -152,12 +152,16 @@ pub struct Wait {
     pub agent_seconds: u32,
     /// For a command to reach the host.
     pub delivery_seconds: u32,
+    /// For a command that the host's agent took to show on the host; then the host is asked.
+    pub start_seconds: u32,
     /// For `docker compose up --wait`: a cold model load.
     pub load_seconds: u32,
     /// For a whole deploy on the host: download, load, and load again after a failure.
     pub deploy_seconds: u32,
     /// For running work to end.
     pub drain_seconds: u32,
+    /// Between two looks at how far a run on the host is; 0: none.
+    pub progress_seconds: u32,
 }
 
 /// `[autostop]`
@@ -265,9 +269,11 @@ impl Default for Wait {
             instance_seconds: 600,
             agent_seconds: 600,
             delivery_seconds: 300,
+            start_seconds: 60,
             load_seconds: 1800,
             deploy_seconds: 7200,
             drain_seconds: 45,
+            progress_seconds: 20,
         }
     }
 }

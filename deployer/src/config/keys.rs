@@ -48,6 +48,68 @@ pub fn line_of(name: &str, key: &Secret, in_path: bool) -> String {
     format!("{name} {digest}{}", if in_path { " path rate=10/s" } else { "" })
 }
 
+/// A key of the file, without its digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownKey {
+    /// Who has it.
+    pub name: String,
+    /// By which two files are compared: a digest of the digest.
+    pub fingerprint: String,
+    /// `path`, `rate=10/s`, ...
+    pub words: Vec<String>,
+}
+
+/// The key file as a text.
+pub fn read(path: &Path) -> Result<String, Failure> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        text => text.map_err(|error| unusable(path, &error)),
+    }
+}
+
+/// The keys of a text.
+#[must_use]
+pub fn known(text: &str) -> Vec<KnownKey> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .filter_map(|line| {
+            let mut words = line.split_ascii_whitespace();
+            let (name, digest) = (words.next()?.to_owned(), words.next()?);
+            let fingerprint = hex(&Sha256::digest(digest.as_bytes())).chars().take(12).collect();
+            Some(KnownKey { name, fingerprint, words: words.map(str::to_owned).collect() })
+        })
+        .collect()
+}
+
+/// The text without a key, or with another line for it; byte for byte what the host makes of the same text.
+#[must_use]
+pub fn changed(text: &str, name: &str, line: Option<&str>) -> String {
+    let is_other = |line: &&str| line.split([' ', '\t']).find(|word| !word.is_empty()) != Some(name);
+    let kept = text.strip_suffix('\n').unwrap_or(text).split('\n').filter(is_other);
+    let all = kept.filter(|_| !text.is_empty()).chain(line);
+    all.fold(String::new(), |text, line| text + line + "\n")
+}
+
+/// SHA-256 of a text, in hexadecimal.
+#[must_use]
+pub fn sha256(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
+}
+
+/// Writes the key file anew, whole or not at all; it keeps its mode.
+pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let write = || {
+        fs::write(&new, text)?;
+        if let Ok(old) = fs::metadata(path) {
+            fs::set_permissions(&new, old.permissions())?;
+        }
+        fs::rename(&new, path)
+    };
+    write().map_err(|error| unusable(path, &error))
+}
+
 /// Adds a line.
 pub fn add_line(path: &Path, line: &str) -> Result<(), Failure> {
     let mut file =
@@ -71,7 +133,7 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use zeroize::Zeroizing;
 
-    use super::{add_line, has_keys, line_of, new_key};
+    use super::{add_line, changed, has_keys, known, line_of, new_key};
     use crate::secret::Secret;
 
     #[test]
@@ -80,6 +142,25 @@ mod tests {
         let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(line_of("vercel", &key, false), format!("vercel {digest}"));
         assert_eq!(line_of("vercel", &key, true), format!("vercel {digest} path rate=10/s"));
+    }
+
+    #[test]
+    fn a_change_leaves_the_other_lines_as_they_are() {
+        let text = "# who\n\nvercel 00 path\n  ada  11\nadam 22\n";
+        for (text, name, line, expected) in [
+            (text, "ada", None, "# who\n\nvercel 00 path\nadam 22\n"),
+            (text, "nobody", None, text),
+            (text, "#", None, "\nvercel 00 path\n  ada  11\nadam 22\n"),
+            ("a 1", "b", Some("b 2"), "a 1\nb 2\n"),
+            ("a 1\nb 1\n", "b", Some("b 2"), "a 1\nb 2\n"),
+            ("", "b", Some("b 2"), "b 2\n"),
+            ("b 1\n", "b", None, ""),
+            ("a 1\r\nb 1\r\n", "b", None, "a 1\r\n"),
+        ] {
+            assert_eq!(changed(text, name, line), expected, "{text:?} {name}");
+        }
+        let names: Vec<String> = known(text).into_iter().map(|key| key.name).collect();
+        assert_eq!(names, ["vercel", "ada", "adam"]);
     }
 
     #[test]

@@ -12,6 +12,11 @@ pub(super) fn last(name: &str) -> String {
     format!("/{name}/last")
 }
 
+/// The last ten releases.
+pub(super) fn releases(name: &str) -> String {
+    format!("/{name}/releases")
+}
+
 /// The address that `deployer url` printed last.
 pub(super) fn url(name: &str) -> String {
     format!("/{name}/url")
@@ -19,8 +24,8 @@ pub(super) fn url(name: &str) -> String {
 
 /// The deployer's own, of a deployment of this name.
 #[must_use]
-pub fn own_parameters(name: &str) -> [String; 3] {
-    [lock(name), last(name), url(name)]
+pub fn own_parameters(name: &str) -> [String; 4] {
+    [lock(name), last(name), releases(name), url(name)]
 }
 
 impl File {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     cloud::Cloud,
     failure::Failure,
-    script::{DiskNeed, HostSettings, ImageDigest, ImageError, ImageTag, ImageWanted},
+    script::{DiskNeed, HostSettings, ImageDigest, ImageError, ImageTag, ImageWanted, READY_WAIT_SECONDS},
 };
 
 const GIB: u64 = 1 << 30;
@@ -99,6 +99,12 @@ impl Settings {
         names::last(&self.name)
     }
 
+    /// The SSM parameter that remembers the last ten releases.
+    #[must_use]
+    pub fn releases_parameter(&self) -> String {
+        names::releases(&self.name)
+    }
+
     /// The SSM parameter that remembers which address `url` printed last.
     #[must_use]
     pub fn url_parameter(&self) -> String {
@@ -133,6 +139,7 @@ impl Settings {
                 model: u64::from(self.model.gib) * GIB,
             },
             up_wait_seconds: self.wait.load_seconds,
+            ready_wait_seconds: READY_WAIT_SECONDS,
             drain_seconds: self.wait.drain_seconds,
         }
     }

@@ -3,7 +3,7 @@
 mod up;
 mod work;
 
-pub use up::{Known, Now, Outage, Part, Serving, UpPlan, Wanted, of_up};
+pub use up::{Known, Limits, Now, Outage, Part, Serving, UpPlan, Wanted, of_up};
 pub use work::{Plan, Work};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The plan of `up` as a table: what is wanted, what is there, what that means for each service and for how long.
 
-use super::{Known, Now, Outage, Part, Serving, Wanted, of_up};
+use super::{Known, Limits, Now, Outage, Part, Serving, Wanted, of_up};
 use crate::{
     cloud::State,
     config::ConfigHash,
@@ -21,7 +21,9 @@ fn hash(parts: &str) -> ConfigHash {
 }
 
 fn wanted(gateway: u8, vllm: u8, parts: &str) -> Wanted {
-    Wanted { gateway: image("gateway", gateway), vllm: image("vllm", vllm), hash: hash(parts), restart_vllm: false }
+    let limits = Limits { load: 1800, ready: 90, drain: 45 };
+    let (gateway, vllm) = (image("gateway", gateway), image("vllm", vllm));
+    Wanted { gateway, vllm, hash: hash(parts), restart_vllm: false, limits }
 }
 
 fn serving(gateway: u8, vllm: u8, parts: &str) -> Serving {
@@ -48,6 +50,13 @@ fn check(wanted: &Wanted, now: &Now, expected: (&str, &str, Outage)) {
     let untouched = expected == ("unchanged", "unchanged", Outage::None);
     assert_eq!(plan.changes, !untouched, "{plan:?}");
     assert_eq!(plan.outage_seconds, plan.outage.seconds());
+    // A gateway that never gets ready is not waited for as a model load is.
+    let worst = match plan.outage {
+        Outage::None => 0,
+        Outage::Gateway => 270,
+        _ => 3870,
+    };
+    assert_eq!(plan.worst_outage_seconds, worst);
 }
 
 #[test]

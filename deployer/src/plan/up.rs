@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     cloud::State,
     config::ConfigHash,
-    script::{ImageWanted, Images},
+    script::{HostSettings, ImageWanted, Images},
 };
 
 /// About how long a model load takes on one L4: the outage of a vLLM restart, because one L4 cannot hold two copies.
@@ -24,6 +24,29 @@ pub struct Wanted {
     pub hash: ConfigHash,
     /// Start vLLM again in any case.
     pub restart_vllm: bool,
+    /// What the host waits for at most.
+    pub limits: Limits,
+}
+
+/// How long the host waits, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For a cold model load.
+    pub load: u64,
+    /// For the gateway, beside a model that is loaded.
+    pub ready: u64,
+    /// For running work to end.
+    pub drain: u64,
+}
+
+impl From<&HostSettings> for Limits {
+    fn from(host: &HostSettings) -> Self {
+        Self {
+            load: host.up_wait_seconds.into(),
+            ready: host.ready_wait_seconds.into(),
+            drain: host.drain_seconds.into(),
+        }
+    }
 }
 
 /// A release that is current on the host.
@@ -125,6 +148,17 @@ impl Outage {
             Self::PerhapsModel | Self::Model | Self::NothingServes => MODEL_LOAD_SECONDS,
         }
     }
+
+    /// At most so long, in seconds: the new release is waited for in vain, and the one before takes as long again.
+    #[must_use]
+    pub const fn worst_seconds(self, limits: Limits) -> u64 {
+        let Limits { load, ready, drain } = limits;
+        match self {
+            Self::None => 0,
+            Self::Gateway => 2 * (drain + ready),
+            Self::PerhapsModel | Self::Model | Self::NothingServes => 2 * (drain + load + ready),
+        }
+    }
 }
 
 /// The plan of `up`.
@@ -148,6 +182,8 @@ pub struct UpPlan {
     pub outage: Outage,
     /// About how long, in seconds.
     pub outage_seconds: u64,
+    /// How long at worst: the new release does not come up, and the host goes back to the one before.
+    pub worst_outage_seconds: u64,
 }
 
 /// The plan of `up`.
@@ -181,6 +217,7 @@ pub fn of_up(wanted: &Wanted, now: &Now) -> UpPlan {
         vllm,
         outage: if changes { outage } else { Outage::None },
         outage_seconds: if changes { outage.seconds() } else { 0 },
+        worst_outage_seconds: if changes { outage.worst_seconds(wanted.limits) } else { 0 },
     }
 }
 

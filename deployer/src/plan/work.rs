@@ -2,7 +2,7 @@
 
 use crate::{
     apply::lock::LockHolder,
-    script::{Autostop, Deploy, Expect, Service},
+    script::{Autostop, Deploy, Expect, KeyChange, Service},
 };
 
 /// What changes something.
@@ -36,6 +36,13 @@ pub enum Work {
     },
     /// Change the idle stop.
     Autostop(Autostop),
+    /// Change the API keys.
+    Keys {
+        /// On the host; `None`: there is nothing to change there.
+        change: Option<KeyChange>,
+        /// What the plan was made on.
+        expect: Expect,
+    },
     /// Take the operators' lock.
     Unlock {
         /// From whom; from nobody else.
@@ -53,6 +60,7 @@ impl Work {
             Self::Down { .. } => "down",
             Self::Restart { .. } => "restart",
             Self::Autostop(_) => "autostop",
+            Self::Keys { .. } => "keys",
             Self::Unlock { .. } => "unlock",
         }
     }

@@ -33,8 +33,8 @@ pub enum CarryError {
     /// A name that no environment variable has.
     #[error("`{0}` is no name of a setting: capital letters, digits and _ only")]
     Name(String),
-    /// The deployer writes these itself, after it resolved them.
-    #[error("`{0}` is set on the host, from the digest that was pulled")]
+    /// The host writes these itself, or they would make compose or docker another one.
+    #[error("`{0}` is no setting of a release: the host sets it, or leaves it alone")]
     Reserved(String),
     /// Compose reads quotes, backslashes and line ends in its own way.
     #[error("the value of `{0}` has a quote, a backslash or a control character")]
@@ -55,8 +55,9 @@ impl HostFile {
     pub fn new(path: &str, mode: u32, content: Vec<u8>) -> Result<Self, CarryError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/');
         let fits = path.bytes().all(allowed) && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
-        // The deployer's own files in that folder.
-        if !fits || matches!(path, ".env" | "release.json" | "state") {
+        // The deployer's own files in that folder. The host looks once more: bash/values.sh.
+        let first = path.split('/').next().unwrap_or_default();
+        if !fits || matches!(first, ".env" | ".env.new" | "release.json" | "state" | "state.new") {
             return Err(CarryError::Path(path.to_owned()));
         }
         Ok(Self { path: path.to_owned(), mode: mode & 0o777, content })
@@ -78,7 +79,8 @@ impl ComposeEnv {
     /// are the host's.
     pub fn new(values: BTreeMap<String, String>) -> Result<Self, CarryError> {
         for (name, value) in &values {
-            if matches!(name.as_str(), "GATEWAY_IMAGE" | "VLLM_IMAGE" | "HF_TOKEN_FILE" | "COMPOSE_PROJECT_NAME") {
+            let of_a_tool = (name.starts_with("COMPOSE_") && name != "COMPOSE_PROFILES") || name.starts_with("DOCKER_");
+            if of_a_tool || matches!(name.as_str(), "GATEWAY_IMAGE" | "VLLM_IMAGE" | "HF_TOKEN_FILE") {
                 return Err(CarryError::Reserved(name.clone()));
             }
             let capital = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
@@ -166,9 +168,35 @@ pub enum Autostop {
     Status,
 }
 
+/// API keys on the host, by their digests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// Which there are. Changes nothing.
+    List,
+    /// One more, or one less.
+    Change(KeyChange),
+}
+
+/// A key that comes or goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyChange {
+    /// Its name.
+    pub name: String,
+    /// Its line in the key file; `None`: it goes.
+    pub line: Option<String>,
+    /// SHA-256 of the host's key file when this was planned.
+    pub before: String,
+    /// The configuration hash after it; empty where it cannot be known.
+    pub config_hash: String,
+}
+
 /// What the host is asked to do.
 #[derive(Clone, Debug)]
 pub enum Action {
+    /// API keys.
+    Keys(Keys),
+    /// How far the run is that works on the host now.
+    Progress,
     /// Pull, switch, verify, record; back to the release before if that fails.
     Deploy(Box<Deploy>),
     /// Back to an earlier release (`None`: the last good one before the current).
@@ -224,6 +252,10 @@ pub struct DiskNeed {
     pub model: u64,
 }
 
+/// How long the gateway, or Caddy, may take once the model server is healthy: they need seconds, and Caddy is first
+/// asked for its health after 30.
+pub const READY_WAIT_SECONDS: u32 = 90;
+
 /// What every script needs to know.
 #[derive(Clone, Debug)]
 pub struct HostSettings {
@@ -241,6 +273,8 @@ pub struct HostSettings {
     pub disk: DiskNeed,
     /// How long `docker compose up --wait` may take: a cold model load.
     pub up_wait_seconds: u32,
+    /// How long the gateway, or Caddy, may take to become healthy once the model server is.
+    pub ready_wait_seconds: u32,
     /// How long running work may take to end.
     pub drain_seconds: u32,
 }

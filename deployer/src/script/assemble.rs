@@ -5,7 +5,7 @@ use std::{fmt::Write as _, io::Write as _};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::GzEncoder};
 
-use super::{Action, Autostop, Deploy, HostSettings, Service, ShellWord};
+use super::{Action, Autostop, Deploy, HostSettings, Keys, Service, ShellWord};
 
 /// The program's parts, in order.
 const PARTS: &[&str] = &[
@@ -16,6 +16,7 @@ const PARTS: &[&str] = &[
     include_str!("bash/release.sh"),
     include_str!("bash/docker.sh"),
     include_str!("bash/checks.sh"),
+    include_str!("bash/progress.sh"),
     include_str!("bash/model.sh"),
     include_str!("bash/verify.sh"),
     include_str!("bash/switch.sh"),
@@ -24,6 +25,7 @@ const PARTS: &[&str] = &[
     include_str!("bash/power.sh"),
     include_str!("bash/autostop-install.sh"),
     include_str!("bash/observe.sh"),
+    include_str!("bash/keys.sh"),
     include_str!("bash/doctor.sh"),
 ];
 
@@ -40,13 +42,24 @@ pub(super) fn program() -> String {
     let mut program = String::new();
     for part in PARTS {
         program.push('\n');
-        program.push_str(part);
+        push_code(&mut program, part);
     }
     program.push_str("\nautostop_script() {\n  cat <<'END_OF_SCRIPT'\n");
-    program.push_str(AUTOSTOP);
+    push_code(&mut program, AUTOSTOP);
     program.push_str("END_OF_SCRIPT\n}\n\n");
-    program.push_str(MAIN);
+    push_code(&mut program, MAIN);
     program
+}
+
+/// A part without its comments, which need not travel; what shellcheck is told stays, and the first line of a script.
+fn push_code(program: &mut String, part: &str) {
+    for line in part.lines() {
+        let text = line.trim_start();
+        if !text.starts_with('#') || text.starts_with("#!") || text.starts_with("# shellcheck ") {
+            program.push_str(line);
+            program.push('\n');
+        }
+    }
 }
 
 const fn name(action: &Action) -> &'static str {
@@ -62,6 +75,8 @@ const fn name(action: &Action) -> &'static str {
         Action::Doctor { .. } => "doctor",
         Action::Autostop(_) => "autostop",
         Action::Unlock => "unlock",
+        Action::Keys(_) => "keys",
+        Action::Progress => "progress",
     }
 }
 
@@ -103,7 +118,7 @@ impl Values {
     }
 
     fn of_host(&mut self, host: &HostSettings) {
-        self.value("OPERATOR", &host.operator);
+        self.value("OPERATOR", &operator(&host.operator));
         self.value("REGION", &host.region);
         self.value("REGISTRY", &host.registry);
         self.value("SECRET_ID", &host.secret_id);
@@ -112,6 +127,7 @@ impl Values {
         self.value("SIZE_VLLM", &host.disk.vllm_image.to_string());
         self.value("SIZE_MODEL", &host.disk.model.to_string());
         self.value("UP_WAIT", &host.up_wait_seconds.to_string());
+        self.value("READY_WAIT", &host.ready_wait_seconds.to_string());
         self.value("DRAIN", &host.drain_seconds.to_string());
     }
 
@@ -134,11 +150,19 @@ impl Values {
             }
             Action::Autostop(Autostop::Off) => self.value("AUTOSTOP", "off"),
             Action::Autostop(Autostop::Status) => self.value("AUTOSTOP", "status"),
+            Action::Keys(Keys::List) => self.value("KEYS", "list"),
+            Action::Keys(Keys::Change(change)) => {
+                self.value("KEYS", if change.line.is_some() { "add" } else { "revoke" });
+                self.value("KEY_NAME", &change.name);
+                self.value("KEY_LINE", change.line.as_deref().unwrap_or_default());
+                self.value("KEYS_BEFORE", &plain(&change.before));
+                self.value("CONFIG_HASH", &plain(&change.config_hash));
+            }
             Action::Doctor { images } => {
                 let images: Vec<String> = images.iter().map(ToString::to_string).collect();
                 self.value("WANT_IMAGES", &images.join(" "));
             }
-            Action::Status | Action::Verify | Action::Releases | Action::Unlock => {}
+            Action::Status | Action::Verify | Action::Releases | Action::Unlock | Action::Progress => {}
         }
     }
 
@@ -159,6 +183,12 @@ impl Values {
         }
         self.packed("SETTINGS", "", lines.as_bytes());
     }
+}
+
+/// As the host takes it: of some length, and somebody.
+fn operator(name: &str) -> String {
+    let name: String = name.chars().take(200).collect();
+    if name.is_empty() { "somebody".to_owned() } else { name }
 }
 
 /// What stands in JSON that bash writes has no need of quotes.

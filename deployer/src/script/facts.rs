@@ -1,6 +1,6 @@
 //! What the host's reports hold beside the outcome.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::report::{Holder, HostReport};
@@ -116,7 +116,7 @@ pub struct AutostopState {
 }
 
 /// One line of the ledger.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Release {
     /// Its number.
@@ -130,6 +130,7 @@ pub struct Release {
     /// From which commit.
     pub commit: String,
     /// Of files and settings.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub config_hash: String,
     /// By digest.
     pub gateway: String,
@@ -137,6 +138,30 @@ pub struct Release {
     pub vllm: String,
     /// `good`; `failed`; `interrupted`: cut off before its verdict.
     pub outcome: String,
+}
+
+/// What `Keys` finds: names, and nothing by which a key could be found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct KeysFound {
+    /// SHA-256 of the key file.
+    pub sha256: String,
+    /// The configuration hash of the current release.
+    pub config_hash: String,
+    /// `NAME FINGERPRINT WORD...`, one for each key.
+    pub lines: Vec<String>,
+}
+
+/// How far the run is that works on the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct RunProgress {
+    /// How many lines it has said so far.
+    pub said: usize,
+    /// The last ones of them.
+    pub lines: Vec<String>,
+    /// Its line `progress: ...`, if there is one now.
+    pub transfer: String,
 }
 
 /// One finding of `Doctor`.
@@ -163,6 +188,18 @@ impl HostReport {
     #[must_use]
     pub fn autostop(&self) -> Option<AutostopState> {
         self.part("autostop")
+    }
+
+    /// The facts of [`super::Action::Keys`].
+    #[must_use]
+    pub fn keys(&self) -> Option<KeysFound> {
+        self.part("keys")
+    }
+
+    /// The facts of [`super::Action::Progress`]; `None`: nobody is at work.
+    #[must_use]
+    pub fn progress(&self) -> Option<RunProgress> {
+        self.part("progress")
     }
 
     /// The facts of [`super::Action::Doctor`].

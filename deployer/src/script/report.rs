@@ -1,13 +1,15 @@
 //! What a script tells the operator's machine: one line of JSON behind a marker, the last of its output.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Begins the line that carries the report.
 pub const MARKER: &str = "EXTRACTION-GATEWAY-REPORT ";
 
 /// How an action ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Done, and verified where there is something to verify.
@@ -39,7 +41,7 @@ impl Outcome {
 }
 
 /// The steps of the scripts, in the order of a deploy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// The commands the script needs are there.
@@ -76,9 +78,17 @@ pub enum Step {
     Observe,
     /// Installing or removing the idle stop.
     Autostop,
+    /// Changing API keys.
+    Keys,
     /// A step of a newer or older script.
     #[serde(other)]
     Unknown,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(out)
+    }
 }
 
 /// Who is at work on the host.

@@ -109,8 +109,17 @@ impl Laptop {
 
     /// Runs `deployer`; AWS is at this address, or nowhere.
     pub(crate) fn run(&self, arguments: &[&str], aws: Option<&str>, piped: &str) -> Ended {
+        self.run_plain_with(&[&["--config", "deployment.toml"], arguments].concat(), aws, piped)
+    }
+
+    /// With these arguments and no other; AWS is nowhere.
+    pub(crate) fn run_plain(&self, arguments: &[&str]) -> Ended {
+        self.run_plain_with(arguments, None, "")
+    }
+
+    fn run_plain_with(&self, arguments: &[&str], aws: Option<&str>, piped: &str) -> Ended {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deployer"));
-        command.args(["--config", "deployment.toml"]).args(arguments);
+        command.args(arguments);
         self.prepare(&mut command, aws);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

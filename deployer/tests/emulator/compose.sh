@@ -50,11 +50,15 @@ tick() {
 }
 
 started() {
-  local service=$1 image health=healthy state_now=running oom=false restarts=0
+  local service=$1 image health=healthy state_now=running oom=false restarts=0 never=''
   image=$(image_of "$service")
   case $(behaviour_of "$image") in
     unhealthy) health=unhealthy ;;
     slow) health=starting ;;
+    # Within its start period for ever, though the model is loaded.
+    never) health=starting never=yes ;;
+    # A crash loop between two restarts: Docker calls it running, and compose ends at once or not.
+    flips) health=starting restarts=5 ;;
     crash) health='' state_now=exited restarts=3 ;;
     loop) health='' state_now=restarting restarts=3 ;;
     oom) health='' state_now=exited oom=true ;;
@@ -64,11 +68,17 @@ started() {
     health=unhealthy
   fi
   if [[ -s $state/faults/start.$service ]]; then health=unhealthy && rm "$state/faults/start.$service"; fi
+  put "$service" never "$never"
   put "$service" state "$state_now"
   put "$service" health "$health"
   put "$service" oom "$oom"
   put "$service" restarts "$restarts"
   put "$service" started "$(tick)"
+  # What its container mounts, and what it has read of that.
+  if [[ $service == gateway ]]; then
+    put gateway folder "$folder"
+    cp "$folder/keys.txt" "$state/containers/gateway/keys" 2>/dev/null || true
+  fi
 }
 
 bring_up() {
@@ -105,7 +115,10 @@ compose_up() {
         # As compose does: it waits on, though nothing will come of it.
         sleep 40
         ;;
-      running/starting) tell "application not healthy after $(option --wait-timeout "$@")s" ;;
+      running/starting)
+        if [[ -n $(get "$service" never) ]]; then sleep 40; fi
+        tell "application not healthy after $(option --wait-timeout "$@")s"
+        ;;
       running/*) tell "container extraction-gateway-$service-1 is unhealthy" ;;
       *) tell "container extraction-gateway-$service-1 exited (1)" ;;
     esac
@@ -122,8 +135,10 @@ compose_run() {
   # It lives until it is removed, whatever becomes of the compose that started it.
   id=oneoff$RANDOM$RANDOM
   mkdir -p "$state/oneoff"
-  : >"$state/oneoff/$id"
+  option --name "$@" >"$state/oneoff/$id"
   [[ -e $volume/created ]] || echo "2026-11-21T09:00:0$((RANDOM % 10))Z" >"$volume/created"
+  # No byte comes any more.
+  if [[ -e $state/download_hangs ]]; then sleep 60; fi
   model_of >>"$volume/models"
   if [[ -z $after ]]; then rm "$state/oneoff/$id"; fi
 }
@@ -159,7 +174,7 @@ compose() {
   local verb=''
   if [[ $1 == version ]]; then
     called docker.compose-version "$@"
-    echo 2.40.3
+    cat "$state/compose_version" 2>/dev/null || echo 2.40.3
     return
   fi
   folder=$(option --project-directory "$@") file=$(option --file "$@") env_file=$(option --env-file "$@")

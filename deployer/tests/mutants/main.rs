@@ -16,6 +16,10 @@ mod deploys;
 mod expected;
 #[path = "../scripts/failures.rs"]
 mod failures;
+#[path = "../scripts/keys.rs"]
+mod keys;
+#[path = "../scripts/long_steps.rs"]
+mod long_steps;
 #[path = "../scripts/looks.rs"]
 mod looks;
 #[path = "../scripts/power.rs"]
@@ -24,7 +28,11 @@ mod power;
 mod rollbacks;
 #[path = "../scripts/secrets.rs"]
 mod secrets;
+#[path = "../scripts/switches.rs"]
+mod switches;
 #[path = "../scripts/tls.rs"]
 mod tls;
+#[path = "../scripts/values.rs"]
+mod values;
 
 mod check;

@@ -150,6 +150,23 @@ fn only_our_images_older_than_the_release_before_are_pruned() {
     let images = host.get("images");
     assert!(!images.contains(&gateway(1)) && images.contains(&gateway(2)) && images.contains(&vllm(1)), "{images}");
     assert!(images.contains("someone/else"));
+    // Those of releases that failed go as well, and those of a repository of before.
+    host.behave(&vllm(2), "crash");
+    assert_eq!(host.run(&deploy(1, 2)).report().outcome, Outcome::RolledBack);
+    assert!(host.get("images").contains(&vllm(2)));
+    assert_eq!(host.run(&deploy(2, 1)).report().outcome, Outcome::Done);
+    let images = host.get("images");
+    assert!(!images.contains(&vllm(2)) && !images.contains(&gateway(1)) && images.contains(&gateway(3)), "{images}");
+}
+
+#[test]
+fn a_list_of_images_that_is_not_whole_is_said() {
+    let host = served();
+    host.fault("docker.image-ls", "nothing");
+    let ran = host.run(&deploy(2, 1));
+    assert_eq!((ran.report().outcome, ran.report().warnings.len()), (Outcome::Done, 1), "{ran:?}");
+    assert!(ran.report().warnings[0].contains("no old image could be found"), "{ran:?}");
+    assert!(host.get("images").contains(&gateway(1)));
 }
 
 #[test]

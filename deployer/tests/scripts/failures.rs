@@ -40,8 +40,17 @@ fn a_failure_before_the_switch_changes_nothing() {
         ("aws.describe-images", "nothing", Step::Resolve, "no digest for the tag"),
         ("docker.pull", "fail write /usr/lib/x: no space left on device", Step::Pull, "disk filled up"),
         ("docker.pull", "fail manifest unknown", Step::Pull, "no such image"),
-        ("docker.pull", "fail denied: Your authorization token has expired", Step::Pull, "refused the pull"),
+        ("docker.pull", "fail denied: requested access to the resource is denied", Step::Pull, "refused the pull"),
         ("docker.pull", "fail unexpected EOF", Step::Pull, "could not be pulled"),
+        (
+            "docker.pull",
+            "fail Get https://r/v2/x/manifests/sha256:0403ab401dbc4403: net/http: TLS handshake timeout",
+            Step::Pull,
+            "the network between the host and it does not work",
+        ),
+        ("docker.pull", "fail unexpected status: 403 Forbidden", Step::Pull, "refused the pull"),
+        ("docker.login", "fail dial tcp: lookup r: no such host", Step::Login, "the network between the host and it"),
+        ("aws.describe-images", "fail Connect timeout on endpoint URL", Step::Resolve, "could not be asked"),
         ("docker.pull", "nothing", Step::Pull, "the image is not there"),
         ("docker.compose-pull", "fail caddy: toomanyrequests", Step::Pull, "could not be pulled"),
         ("aws.get-secret-value", "fail AccessDeniedException", Step::Token, "may not read the secret"),
@@ -49,6 +58,13 @@ fn a_failure_before_the_switch_changes_nothing() {
         ("aws.get-secret-value", "nothing", Step::Token, "not have the shape"),
         ("docker.compose-run", "fail 403 Client Error: gated repo", Step::Download, "Hugging Face refused"),
         ("docker.compose-run", "fail No space left on device", Step::Download, "disk filled up"),
+        (
+            "docker.compose-run",
+            "fail Max retries exceeded: name resolution",
+            Step::Download,
+            "from Hugging Face: the network",
+        ),
+        ("docker.compose-config", "fail write .env: no space left on device", Step::Files, "disk is full"),
         ("docker.compose-config", "fail services.gateway must be a mapping", Step::Files, "does not accept"),
     ] {
         host.fault(tool, fault);
@@ -217,6 +233,8 @@ fn a_first_deploy_that_fails_has_nothing_to_go_back_to() {
     let ran = host.run(&deploy(1, 1));
     assert_eq!((ran.code, ran.report().release), (Some(4), None), "{ran:?}");
     assert!(ran.report().message.contains("no earlier release"), "{}", ran.report().message);
+    assert!(ran.report().message.contains("The last lines say what failed: mend that, then run deployer up"));
+    assert!(ran.report().last_log_lines.iter().any(|line| line.starts_with("vllm: ")), "{ran:?}");
     assert!(ran.report().message.contains("out of memory"));
     host.behave(&vllm(1), "");
     let ran = host.run(&deploy(1, 1));
@@ -243,6 +261,30 @@ fn a_rollback_that_fails_too_needs_a_person() {
     host.behave(&vllm(2), "wrong_model");
     let ran = host.run(&deploy(3, 2));
     assert!(ran.code == Some(4) && ran.report().message.contains("not answered by the model"), "{ran:?}");
+}
+
+#[test]
+fn an_engine_that_is_too_old_is_refused_before_anything() {
+    for (file, version, says) in [
+        ("version", "24.0.7", Some("Docker 24.0.7 on the host is too old: 25.0 or newer")),
+        ("version", "25.0.3-1", None),
+        ("version", "26.1.5+dfsg1", None),
+        ("compose_version", "2.20.2", Some("compose plug-in 2.20.2 on the host is too old: 2.24 or newer")),
+        ("compose_version", "v2.23.3", Some("is too old")),
+        ("compose_version", "2.24.0", None),
+        ("compose_version", "v5.0.1", None),
+    ] {
+        let host = served();
+        host.set(file, &format!("{version}\n"));
+        let ran = host.run(&deploy(2, 1));
+        assert_eq!(ran.code, Some(i32::from(says.is_some())), "{version}: {ran:?}");
+        assert!(ran.report().message.contains(says.unwrap_or("Release 2 serves")), "{version}: {ran:?}");
+        let found = host.run(&act(&Action::Doctor { images: vec![] })).report().findings();
+        let check = if file == "version" { "docker" } else { "compose" };
+        let found = found.into_iter().find(|found| found.check == check).unwrap();
+        assert_eq!(found.ok, says.is_none(), "{found:?}");
+        assert_eq!(found.detail.contains("or newer is needed"), says.is_some(), "{found:?}");
+    }
 }
 
 #[test]

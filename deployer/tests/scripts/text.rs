@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt::Write as _, process::Command};
 
 use deployer::script::{
-    Action, Autostop, ComposeEnv, HostFile, ImageDigest, ImageTag, Outcome, Service, ShellWord, parse_report, program,
-    script,
+    Action, Autostop, ComposeEnv, HostFile, ImageDigest, ImageTag, KeyChange, Keys, Outcome, Service, ShellWord,
+    parse_report, program, script,
 };
 use proptest::prelude::*;
 
@@ -43,6 +43,14 @@ fn every_action() -> Vec<Action> {
         Action::Doctor { images: vec![digest(&gateway(1))] },
         Action::Autostop(on),
         Action::Unlock,
+        Action::Progress,
+        Action::Keys(Keys::List),
+        Action::Keys(Keys::Change(KeyChange {
+            name: "ada".to_owned(),
+            line: Some(format!("ada {} path rate=10/s", "0".repeat(64))),
+            before: "0".repeat(64),
+            config_hash: String::new(),
+        })),
     ]
 }
 
@@ -152,6 +160,10 @@ fn files_and_settings_that_cannot_travel_are_refused() {
         ("", false),
         (".env", false),
         ("state", false),
+        ("state/x", false),
+        ("state.new", false),
+        (".env/x", false),
+        ("config/state", true),
         ("release.json", false),
     ] {
         assert_eq!(HostFile::new(path, 0o644, Vec::new()).is_ok(), good, "{path}");
@@ -166,6 +178,9 @@ fn files_and_settings_that_cannot_travel_are_refused() {
         ("", "x", false),
         ("GATEWAY_IMAGE", "x", false),
         ("HF_TOKEN_FILE", "x", false),
+        ("COMPOSE_PROFILES", "tls", true),
+        ("COMPOSE_FILE", "x", false),
+        ("DOCKER_HOST", "x", false),
     ] {
         let values = BTreeMap::from([(name.to_owned(), value.to_owned())]);
         assert_eq!(ComposeEnv::new(values).is_ok(), good, "{name}={value}");

@@ -27,11 +27,15 @@ pub struct Emulator {
 
 impl Emulator {
     pub fn start() -> Self {
+        Self::on(Host::new())
+    }
+
+    /// The same with a host that is made already.
+    pub fn on(host: Host) -> Self {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator");
         let installed = Command::new(here.join("install.sh")).stderr(Stdio::inherit()).output().unwrap();
         assert!(installed.status.success(), "moto could not be installed: see above");
         let python = String::from_utf8(installed.stdout).unwrap();
-        let host = Host::new();
         let mut command = Command::new(python.trim());
         command.arg("-B").arg(here.join("server.py")).arg(host.at("")).env("EMULATED_PATH", host.search_path());
         for (name, value) in host.environment() {

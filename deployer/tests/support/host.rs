@@ -18,6 +18,7 @@ pub const SECRET: &str = "extraction-gateway/hf-token";
 pub struct Host {
     folder: TempDir,
     path: String,
+    more: Vec<(&'static str, String)>,
 }
 
 /// How a script ended.
@@ -42,13 +43,20 @@ impl Host {
     pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("host-").tempdir_in("/dev/shm").unwrap();
         let shims = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator/shims");
-        let host = Self { path: format!("{}:/usr/local/bin:/usr/bin:/bin", shims.display()), folder };
+        let host = Self { path: format!("{}:/usr/local/bin:/usr/bin:/bin", shims.display()), folder, more: Vec::new() };
         for name in ["state/faults", "state/behaviour", "state/containers", "state/volumes", "state/logs", "units"] {
             fs::create_dir_all(host.at(name)).unwrap();
         }
         host.set("uptime", "100000.00 1.00\n");
         host.secret(CANARY);
         host
+    }
+
+    /// The same with tools that come before the shims, and what these need in their environment.
+    pub fn with_tools(mut self, tools: &Path, more: Vec<(&'static str, String)>) -> Self {
+        self.path = format!("{}:{}", tools.display(), self.path);
+        self.more = more;
+        self
     }
 
     pub fn at(&self, name: &str) -> PathBuf {
@@ -58,14 +66,17 @@ impl Host {
     /// What a script sees as its environment, beside PATH.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let at = |name: &str| self.at(name).display().to_string();
-        vec![
+        let mut all = vec![
             ("SHIM_STATE", at("state")),
             ("EXTRACTION_GATEWAY_ROOT", at("root")),
             ("EXTRACTION_GATEWAY_RUN", at("run")),
             ("EXTRACTION_GATEWAY_UNITS", at("units")),
             ("EXTRACTION_GATEWAY_UPTIME", at("state/uptime")),
             ("EXTRACTION_GATEWAY_PAUSE", "0.01".to_owned()),
-        ]
+        ];
+        all.retain(|(name, _)| self.more.iter().all(|(other, _)| other != name));
+        all.extend(self.more.iter().cloned());
+        all
     }
 
     /// The shims first.

@@ -14,6 +14,43 @@ const fn mutant(name: &'static str, from: &'static str, to: &'static str, killer
 }
 
 pub const MUTANTS: &[Mutant] = &[
+    mutant(
+        "keys in a new file",
+        "cat \"$1\" >\"$2\" || true\n  cmp",
+        "cp \"$1\" \"$2.new\" && mv \"$2.new\" \"$2\"\n  cmp",
+        "keys::a_key_comes_and_goes_without_a_start",
+    ),
+    mutant(
+        "a reload is believed",
+        "try 5 keys_said \"$since\" \"$count\"",
+        "true",
+        "keys::a_gateway_that_says_nothing_is_started_again",
+    ),
+    mutant(
+        "a refusal of keys is unheard",
+        "then refused=yes; fi",
+        "then true; fi",
+        "keys::what_the_gateway_does_not_take_changes_nothing",
+    ),
+    mutant(
+        "no key at all",
+        "[[ -n $(key_lines \"$own/keys.edited\") ]] ||",
+        "true ||",
+        "keys::the_last_key_another_plan_and_odd_lines_are_refused",
+    ),
+    mutant(
+        "keys of another plan",
+        "== \"$KEYS_BEFORE\" ]] ||",
+        "== \"$KEYS_BEFORE\" || 1 ]] ||",
+        "keys::the_last_key_another_plan_and_odd_lines_are_refused",
+    ),
+    mutant(
+        "a line of another key",
+        "if [[ $KEYS == add && ${KEY_LINE%% *} != \"$KEY_NAME\" ]]",
+        "if false",
+        "keys::the_last_key_another_plan_and_odd_lines_are_refused",
+    ),
+    mutant("revoked here alone", "  edit_others\n  mark", "  mark", "keys::a_rollback_brings_no_revoked_key_back"),
     mutant("no pipefail", "set -Eeuo pipefail\numask", "set -Eeu\numask", BEFORE),
     mutant("no -e", "set -Eeuo pipefail\numask", "set -Euo pipefail\numask", BEFORE),
     mutant(
@@ -243,8 +280,8 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "prunes what is not ours",
-        "\"${repository%@*}\"); do",
-        "''); do",
+        "if grep -qxF -- \"${image%@*}\" <<<\"$repositories\"; then",
+        "if true; then",
         "deploys::only_our_images_older_than_the_release_before_are_pruned",
     ),
     mutant(
@@ -334,4 +371,109 @@ pub const MUTANTS: &[Mutant] = &[
         "--header \"X-aws-ec2-metadata-token: $session\" \"$metadata/meta-data/instance-id\"",
         "autostops::it_names_the_instance_it_runs_on_and_tries_again_when_it_may_not",
     ),
+    mutant("values unchecked", "}\ncheck_values\n", "}\n", "values::no_value_is_code_and_none_leaves_the_release"),
+    mutant(
+        "a path leads out",
+        "*//* | */./* | */../*) return 1 ;;",
+        "*//*) return 1 ;;",
+        "values::no_value_is_code_and_none_leaves_the_release",
+    ),
+    mutant(
+        "a path to the program's own files",
+        "/.env/* | /.env.new/* | /release.json/* | /state/* | /state.new/*) return 1",
+        "/none) return 1",
+        "values::no_value_is_code_and_none_leaves_the_release",
+    ),
+    mutant(
+        "any settings",
+        "if grep -aEqvx",
+        "if false && grep -aEqvx",
+        "values::settings_that_are_none_are_refused_on_the_host_too",
+    ),
+    mutant(
+        "settings are code",
+        "  region=$(setting region)\n",
+        "  source \"$root/autostop/settings\"\n",
+        "values::files_that_are_read_again_are_no_code",
+    ),
+    mutant(
+        "a file is arithmetic",
+        "first=$(number \"$(cat \"$run/$1\" 2>/dev/null)\" '')",
+        "first=$(cat \"$run/$1\" 2>/dev/null || true)",
+        "values::files_that_are_read_again_are_no_code",
+    ),
+    mutant(
+        "a note is arithmetic",
+        "if ! is_number \"$to\" || [[ $from != none ]] && ! is_number \"$from\"; then",
+        "if false; then",
+        "values::files_that_are_read_again_are_no_code",
+    ),
+    mutant("a name is a pattern", "$(literal \"$1\")", "$1", "values::a_served_name_is_no_pattern"),
+    mutant(
+        "a switch cuts work off",
+        "if ! keeps_model \"$2\" \"$1\"; then drain \"$1\"; fi",
+        "",
+        "switches::running_work_ends_before_the_model_server_goes",
+    ),
+    mutant(
+        "a restart cuts work off",
+        "  drain \"$now\"\n",
+        "",
+        "switches::running_work_ends_before_the_model_server_goes",
+    ),
+    mutant(
+        "a gateway is waited for like a model",
+        ">= READY_WAIT",
+        ">= UP_WAIT",
+        "switches::a_gateway_that_never_gets_ready_is_given_seconds_beside_a_model_that_is_loaded",
+    ),
+    mutant(
+        "a crash loop by the moment",
+        "elif (($(again \"$service\") > 0)) ||",
+        "elif",
+        "switches::a_crash_loop_is_called_one_whatever_docker_says_at_the_moment",
+    ),
+    mutant(
+        "only what has a tag is listed",
+        "image ls --all --digests",
+        "image ls --digests",
+        "deploys::only_our_images_older_than_the_release_before_are_pruned",
+    ),
+    mutant(
+        "a hang is waited for",
+        "if ((SECONDS - since >= stall)); then",
+        "if false; then",
+        "long_steps::a_download_without_a_new_byte_is_ended_and_said",
+    ),
+    mutant(
+        "growth is a hang",
+        "since=$SECONDS; fi\n      else",
+        "fi\n      else",
+        "long_steps::a_download_that_grows_is_told_and_not_ended",
+    ),
+    mutant(
+        "nobody looks after a killed run",
+        "guard() {\n",
+        "guard() {\n  return 0\n",
+        "long_steps::a_run_that_is_killed_leaves_no_token_no_login_and_no_download",
+    ),
+    mutant(
+        "a terminated download goes on",
+        "if [[ $step == download ]]; then timeout",
+        "if false; then timeout",
+        "long_steps::a_run_that_is_terminated_in_a_download_ends_at_once_and_leaves_nothing",
+    ),
+    mutant(
+        "a login that is over is final",
+        "  if ! fetch_image \"$@\"; then",
+        "  fetch_image \"$@\"\n  if false; then",
+        "long_steps::a_login_that_ends_within_a_pull_is_made_again_once",
+    ),
+    mutant(
+        "any engine will do",
+        "  check_versions\n",
+        "",
+        "failures::an_engine_that_is_too_old_is_refused_before_anything",
+    ),
+    mutant("digits of a digest are a refusal", " | sed -E 's/[0-9a-f]{12,}//g'", "", BEFORE),
 ];

@@ -34,6 +34,7 @@ pub fn settings() -> HostSettings {
         gpu: true,
         disk: DiskNeed { gateway_image: GIB / 4, vllm_image: 25 * GIB, model: 20 * GIB },
         up_wait_seconds: 900,
+        ready_wait_seconds: 90,
         drain_seconds: 45,
     }
 }

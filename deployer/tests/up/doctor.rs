@@ -33,7 +33,12 @@ fn sound() -> Emulator {
 
 /// The finding of one check that is not ok.
 fn finding(findings: &Value, check: &str) -> Option<Value> {
-    findings.as_array().unwrap().iter().find(|found| found["check"] == check && found["level"] != "ok").cloned()
+    findings["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|found| found["check"] == check && found["level"] != "ok")
+        .cloned()
 }
 
 #[test]

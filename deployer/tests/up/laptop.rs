@@ -37,8 +37,16 @@ impl Said {
         for word in words {
             assert!(self.err.contains(word), "standard error lacks `{word}`:\n{self}");
         }
-        assert!(self.err.lines().last().is_some_and(|line| line.starts_with("next: ")), "no next step:\n{self}");
+        let last = self.err.lines().last().unwrap_or_default();
+        let event = || serde_json::from_str::<serde_json::Value>(last).is_ok_and(|event| event["event"] == "next");
+        assert!(last.starts_with("next: ") || event(), "no next step:\n{self}");
         self
+    }
+
+    /// Standard error as events.
+    pub fn events(&self) -> Vec<serde_json::Value> {
+        let event = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}\n{self}"));
+        self.err.lines().map(event).collect()
     }
 
     /// Standard output as JSON.

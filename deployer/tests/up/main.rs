@@ -8,6 +8,8 @@ mod faults;
 mod first_day;
 mod host_faults;
 mod interrupted;
+mod json;
+mod keys;
 mod laptop;
 mod ordinary;
 mod words;

@@ -139,6 +139,7 @@ fn rollback_and_the_ledger() {
     assert_eq!(emulator.host.serving("gateway"), Some(gateway(1)));
     let ledger = ada.run(&["releases", "--format", "json"]);
     let ledger = ledger.ended(0, &[]).json();
+    let ledger = &ledger["releases"];
     let actions: Vec<_> = ledger.as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["deploy", "deploy", "rollback"]);
     assert_eq!((&ledger[2]["release"], &ledger[2]["current"]), (&1.into(), &true.into()));
@@ -280,4 +281,63 @@ fn the_service_runs_from_the_repositorys_own_files() {
         let there = emulator.host.at("root/releases/1").join(name);
         assert_eq!(std::fs::read_to_string(there).unwrap(), own(name), "{name}");
     }
+}
+
+#[test]
+fn a_box_without_a_gpu_gets_the_file_that_leaves_its_reservation_out() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let config = std::fs::read_to_string(ada.path().join("config/deployment.toml")).unwrap();
+    ada.write("config/deployment.toml", &config.replace("[box]\n", "[box]\ngpu = false\n"));
+    ada.up(1, 1).ended(2, &["config/compose.no-gpu.yml cannot be read", "Run this in the repository."]);
+    ada.write("config/compose.no-gpu.yml", "services: {}\n");
+    emulator.host.fault("nvidia-smi", "always fail NVIDIA-SMI has failed");
+    ada.up(1, 1).ended(0, &["Release 1 serves and was verified."]);
+    // Every call of compose for this release, and none for the next.
+    let uses = |release: &str| {
+        let calls = emulator.host.calls();
+        let of = calls.iter().filter(|call| call.starts_with("docker.compose-") && call.contains(release));
+        of.filter(|call| !call.contains("releases/.next"))
+            .map(|call| call.contains("/config/compose.no-gpu.yml "))
+            .collect::<Vec<_>>()
+    };
+    assert!(
+        uses("releases/1/").len() >= 1 && uses("releases/1/").iter().all(|used| *used),
+        "{:?}",
+        emulator.host.calls()
+    );
+    assert!(!ada.run(&["status"]).out.contains("gpu "));
+    emulator.host.no_faults();
+    ada.write("config/deployment.toml", &config);
+    ada.up(1, 1).ended(0, &["docker-compose.yml changed", "Release 2 serves"]);
+    assert!(
+        uses("releases/2/").len() >= 1 && uses("releases/2/").iter().all(|used| !used),
+        "{:?}",
+        emulator.host.calls()
+    );
+    ada.run(&["rollback", "--yes"]).ended(0, &["Release 1 serves again"]);
+    assert!(uses("releases/1/").iter().all(|used| *used), "a rollback runs what the release ran on");
+}
+
+#[test]
+fn releases_and_rollback_of_a_stopped_box() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    ada.run(&["releases"]).ended(1, &["no release was recorded"]);
+    ada.run(&["rollback", "--yes"]).ended(1, &["no release was recorded"]);
+    ada.up(1, 1).ended(0, &["Release 1 serves"]);
+    ada.up(2, 1).ended(0, &["Release 2 serves"]);
+    ada.run(&["down", "--yes"]).ended(0, &[]);
+    emulator.until_state("stopped");
+    let commands = emulator.commands().len();
+    let list = ada.run(&["releases"]);
+    list.ended(0, &["The box is stopped; this was recorded", "rollback --to N starts the box"]);
+    let lines: Vec<&str> = list.out.lines().collect();
+    assert!(lines.len() == 2 && lines[0].starts_with("     1") && lines[1].starts_with("*    2"), "{}", list.out);
+    ada.run(&["rollback", "--dry-run"]).ended(0, &["release  2 -> 1", "stopped: it is started first"]);
+    assert_eq!((emulator.instance_state(), emulator.commands().len()), ("stopped".to_owned(), commands));
+    // The last release is not wanted any more.
+    ada.run(&["rollback", "--yes"]).ended(0, &["release  2 -> 1", "starting the box", "Release 1 serves again"]);
+    assert_eq!(emulator.host.serving("gateway"), Some(gateway(1)));
+    assert_eq!(lock(&emulator), None);
 }

@@ -44,6 +44,14 @@ pub(super) struct World {
     /// At the first call of this name somebody presses Ctrl-C.
     pub(super) ctrl_c: Option<&'static str>,
     pub(super) interrupter: RefCell<Option<Interrupter>>,
+    /// How often credentials were loaded again.
+    pub(super) renewals: Cell<u32>,
+    /// The programs that the document names; `None`: it runs any.
+    pub(super) programs: Option<Vec<String>>,
+    /// So many commands are taken and never run; they end, so it is said, when they are cancelled.
+    pub(super) swallowed: Cell<usize>,
+    /// The call that fails again and again, with what and how often.
+    pub(super) refuses: Option<(&'static str, Trouble, Cell<u32>)>,
 }
 
 impl World {
@@ -88,6 +96,8 @@ impl World {
             "done".to_owned()
         } else if text.contains("readonly ACTION='verify'\n") {
             Some(self.verify.get()).filter(|outcome| !outcome.is_empty()).unwrap_or("done").to_owned()
+        } else if text.contains("readonly ACTION='unlock'\n") && self.outcome.borrow().is_empty() {
+            "done".to_owned()
         } else {
             self.outcome.borrow().clone()
         }
@@ -110,6 +120,10 @@ impl World {
 }
 
 impl Cloud for &World {
+    async fn renew(&self) {
+        self.renewals.set(self.renewals.get() + 1);
+    }
+
     async fn identity(&self) -> Result<Identity, CloudError> {
         self.call("identity").map(|()| Identity { account: String::new(), arn: String::new() })
     }
@@ -121,6 +135,7 @@ impl Cloud for &World {
             state: if self.running.get() { State::Running } else { State::Stopped },
             reason: None,
             kind: "g6.2xlarge".to_owned(),
+            image: "ami-1".to_owned(),
             zone: "us-east-1a".to_owned(),
             address: self.running.get().then(|| "203.0.113.7".to_owned()),
             elastic: false,
@@ -190,6 +205,11 @@ impl Cloud for &World {
 }
 
 impl Host for &World {
+    async fn programs(&self) -> Result<Option<Vec<String>>, CloudError> {
+        self.call("programs")?;
+        Ok(self.programs.clone())
+    }
+
     async fn send(&self, script: &Script, name: &str, _: u32) -> Result<CommandId, CloudError> {
         self.act("send", || self.scripts.borrow_mut().push((name.to_owned(), script.text())))?;
         Ok(CommandId(self.scripts.borrow().len().to_string()))
@@ -206,7 +226,8 @@ impl Host for &World {
         let number: usize = id.0.parse().unwrap();
         let text = self.scripts.borrow()[number - 1].1.clone();
         let outcome = self.outcome_of(&text);
-        let looks = ["status", "verify"].iter().any(|action| text.contains(&format!("readonly ACTION='{action}'\n")));
+        let looks =
+            ["status", "verify", "unlock"].iter().any(|action| text.contains(&format!("readonly ACTION='{action}'\n")));
         let progress = match &self.ends {
             Some(end) if !looks && self.calls.borrow().contains(&"cancel") => end.clone(),
             Some(_) if !looks => Progress::Running,

@@ -1,8 +1,8 @@
 //! What was found, why it matters, and what mends it.
 
 use serde::Serialize;
+use serde_json::json;
 
-use super::super::{Format, json};
 use crate::{failure::Failure, report::Report};
 
 /// How bad it is.
@@ -54,11 +54,8 @@ impl Findings {
     }
 }
 
-pub(super) fn print(report: &Report, findings: &[Finding], format: Format) -> Result<(), Failure> {
-    if format == Format::Json {
-        report.data(&json(&findings)?);
-        return Ok(());
-    }
+pub(super) fn print(report: &Report, findings: &[Finding]) {
+    report.result(&json!({"checks": findings}));
     for finding in findings {
         let mark = match finding.level {
             Level::Ok => "ok  ",
@@ -71,5 +68,4 @@ pub(super) fn print(report: &Report, findings: &[Finding], format: Format) -> Re
             report.data(&format!("                    mend: {}", finding.mend));
         }
     }
-    Ok(())
 }

@@ -8,7 +8,6 @@ use account::{files, firewall, machine, operators_lock, quota, secret, status_ch
 use finding::{Findings, Level, print};
 use host::host;
 
-use super::Format;
 use crate::{
     aws::Aws,
     cloud::{Cloud, State},
@@ -19,23 +18,10 @@ use crate::{
     site::Site,
 };
 
-#[derive(clap::Args)]
-pub(super) struct Args {
-    /// For whom to write
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-}
-
-pub(super) async fn run(
-    written: Written,
-    aws: Aws,
-    report: &Report,
-    interrupt: &Interrupt,
-    args: &Args,
-) -> Result<(), Failure> {
+pub(super) async fn run(written: Written, aws: Aws, report: &Report, interrupt: &Interrupt) -> Result<(), Failure> {
     let mut findings = Findings::default();
     look(written, aws, report, interrupt, &mut findings).await?;
-    print(report, &findings.0, args.format)?;
+    print(report, &findings.0);
     let bad = findings.bad();
     if bad > 0 {
         return Err(Failure::unchanged(

@@ -3,6 +3,8 @@
 
 use std::{fs, io, path::Path};
 
+use serde_json::json;
+
 use super::{
     Args, Draft,
     look::{SecretWork, Work},
@@ -94,6 +96,7 @@ pub(super) async fn route(
     let path = keys::keys_file(draft.path, &draft.file);
     let shown = path.display();
     let url = address(cloud, draft, work, report).await;
+    report.result(&json!({"configuration": draft.path, "keys_file": path, "backend_api_url": url, "made_key": null}));
     if keys::has_keys(&path)? {
         report.say(&format!("API keys       {shown}: has some, none was made"));
         report.data(&format!("BACKEND_API_URL={url}"));
@@ -102,6 +105,8 @@ pub(super) async fn route(
         let key = keys::new_key()?;
         keys::add_line(&path, &keys::line_of(&args.key, &key, !args.header_key))?;
         report.say(&format!("API keys       {shown}: the digest of a first key, for {}. Commit this file: every up carries it to the box.", args.key));
+        let in_path = !args.header_key;
+        report.result(&json!({"made_key": {"name": args.key, "key": key.expose(), "in_path": in_path}}));
         if args.header_key {
             report.data(&format!("BACKEND_API_URL={url}\nAPI_KEY={}", key.expose()));
         } else {

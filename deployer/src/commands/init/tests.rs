@@ -16,7 +16,7 @@ use crate::{
     cloud::{Agent, Checks, Cloud, CloudError, Identity, Ingress, Instance, State, Trouble},
     config::keys,
     failure::Failure,
-    report::Report,
+    report::{Format, Report},
     secret::Secret,
 };
 
@@ -52,6 +52,8 @@ fn unused(operation: &'static str) -> CloudError {
 }
 
 impl Cloud for Account {
+    async fn renew(&self) {}
+
     async fn identity(&self) -> Result<Identity, CloudError> {
         Ok(Identity { account: "123456789012".to_owned(), arn: String::new() })
     }
@@ -61,6 +63,7 @@ impl Cloud for Account {
             state: State::Stopped,
             reason: None,
             kind: String::new(),
+            image: String::new(),
             zone: String::new(),
             address: None,
             elastic: false,
@@ -129,7 +132,7 @@ impl Laptop {
 
     fn init(&self, account: &Account, arguments: &[&str]) -> Result<(), Failure> {
         let args = parsed(arguments);
-        let report = Report::new(true);
+        let report = Report::new(true, Format::Text);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let draft = Draft::of(&self.path, &args)?;

@@ -7,11 +7,13 @@ uptime_seconds() { cut -d . -f 1 "${EXTRACTION_GATEWAY_UPTIME:-/proc/uptime}"; }
 
 autostop_on() { if systemctl is-active --quiet "$unit.timer"; then echo true; else echo false; fi; }
 
-setting() { sed -n "s/^$1=\([0-9]*\)\$/\1/p" "$root/autostop/settings" 2>/dev/null; }
+setting() { sed -n "s/^$1=\(0\|[1-9][0-9]\{0,6\}\)\$/\1/p" "$root/autostop/settings" 2>/dev/null; }
 
 autostop_json() {
   local saw idle_minutes max_uptime_hours
   saw=$(cat "$run/autostop.state" 2>/dev/null) || saw=''
+  # What is damaged must not break the report.
+  [[ $saw =~ ^\"decision\":\"[a-z]+\",\"reason\":\"[^\"\\]*\",\"at\":[0-9]+,\"stops_in\":(null|-?[0-9]+)$ ]] || saw=''
   idle_minutes=$(setting idle_minutes) max_uptime_hours=$(setting max_uptime_hours)
   printf '{"on":%s,"idle_minutes":%s,"max_uptime_hours":%s%s}' "$(autostop_on)" "${idle_minutes:-0}" "${max_uptime_hours:-0}" \
     "${saw:+,$saw}"

@@ -15,15 +15,22 @@ readonly unknown_limit=3600
 readonly busy_limit=10800 # longer than a deploy may take, with its download and a way back
 readonly metadata=http://169.254.169.254/latest
 
+# number TEXT OTHER: a whole number, or the other where it is none: a file that is damaged is no arithmetic and no code.
+number() { if [[ $1 =~ ^[0-9]{1,12}$ ]]; then printf '%s' "$((10#$1))"; else printf '%s' "$2"; fi; }
+
+# setting NAME: its plain text.
+setting() { sed -n "s/^$1=\([A-Za-z0-9-]*\)\$/\1/p" "$root/autostop/settings" | head -n 1; }
+
 idle_minutes=0 max_uptime_hours=0 region=''
 if [[ ${1:-} == check ]]; then
   region=$2
 else
-  # shellcheck source=/dev/null
-  source "$root/autostop/settings"
+  # A limit that cannot be read is an hour, not none.
+  idle_minutes=$(number "$(setting idle_minutes)" 60) max_uptime_hours=$(number "$(setting max_uptime_hours)" 0)
+  region=$(setting region)
 fi
 mkdir -p "$run"
-uptime=$(cut -d . -f 1 "${EXTRACTION_GATEWAY_UPTIME:-/proc/uptime}")
+uptime=$(number "$(cut -d . -f 1 "${EXTRACTION_GATEWAY_UPTIME:-/proc/uptime}")" 0)
 
 # note DECISION REASON SECONDS_LEFT: for `deployer status`, and for the journal.
 note() {
@@ -55,7 +62,7 @@ stop_instance() {
 }
 
 # gateway_field NAME: a whole number from what the gateway says of itself, or nothing.
-gateway_field() { sed -n 's/.*"'"$1"'": *\([0-9][0-9]*\).*/\1/p' <<<"$health" | head -n 1; }
+gateway_field() { number "$(sed -n 's/.*"'"$1"'": *\([0-9][0-9]*\).*/\1/p' <<<"$health" | head -n 1)" ''; }
 
 # Until now nobody could have used the service, so nobody can be blamed for not having done so.
 no_use_now() { printf '%s' "$uptime" >"$run/autostop.unusable"; }
@@ -83,14 +90,14 @@ ask_gateway() {
   fi
   : >"$run/autostop.was_ready"
   # It counts its idle time from its start, but nobody could use it while the model loaded.
-  unusable=$(cat "$run/autostop.unusable" 2>/dev/null) || unusable=0
+  unusable=$(number "$(cat "$run/autostop.unusable" 2>/dev/null)" 0)
   if ((idle > uptime - unusable)); then idle=$((uptime - unusable)); fi
 }
 
 # since NAME: seconds since this was first asked; the file of that name remembers.
 since() {
   local first
-  first=$(cat "$run/$1" 2>/dev/null) || first=''
+  first=$(number "$(cat "$run/$1" 2>/dev/null)" '')
   if [[ -z $first ]]; then
     first=$uptime
     printf '%s' "$first" >"$run/$1"

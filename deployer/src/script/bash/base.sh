@@ -26,11 +26,15 @@ phase=before
 from='' to=''
 problem='' # the sentence for a person, where the cause is known
 locked='' # ours, once taken
+signalled='' # the signal that ended this run
 release='' rolled_back_to='' holder='' facts=''
 warnings=() lines=()
 
-# say TEXT: one short line of progress.
-say() { printf '%s\n' "${1:0:160}" >&3; }
+# say TEXT: one short line of progress; kept too, for whoever asks before this run has ended.
+say() {
+  printf '%s\n' "${1:0:160}" >&3
+  printf '%s\n' "${1:0:160}" >>"$own/said" || true
+}
 
 # begin STEP TEXT: a step starts; from here on its name goes with a failure.
 begin() {
@@ -38,7 +42,10 @@ begin() {
   say "$2"
   printf '== %s\n' "$step"
   step_log=$(stat -c %s "$log")
-  if [[ -n $locked ]]; then printf '%s' "$step" >"$run/step"; fi
+  if [[ -n $locked ]]; then
+    printf '%s' "$step" >"$run/step"
+    : >"$run/progress"
+  fi
 }
 
 # die TEXT: ends the run at the current step, for a cause that is known.
@@ -128,8 +135,10 @@ finish() {
   release=$(current)
   if [[ -n $release ]]; then gateway=$(env_of "$release" GATEWAY_IMAGE) vllm=$(env_of "$release" VLLM_IMAGE); fi
   if [[ -n $locked ]]; then
+    # What the laptop remembers while the box is stopped.
+    if [[ $ACTION == @(deploy|rollback|restart) ]]; then facts_of_ledger; fi
     audit "$outcome"
-    rm -f "$root/lock.holder" "$run/step" || true
+    rm -f "$root/lock.holder" "$run"/{step,progress} || true
   fi
   printf 'EXTRACTION-GATEWAY-REPORT {"outcome":"%s","action":"%s","failed_step":%s,"message":%s,"release":%s,"rolled_back_to":%s,"holder":%s,"images":{"gateway":%s,"vllm":%s},"warnings":%s,"last_log_lines":%s,"facts":{%s}}\n' \
     "$outcome" "$ACTION" "$failed" "$(json "$message")" "${release:-null}" "${rolled_back_to:-null}" "${holder:-null}" \
@@ -144,6 +153,7 @@ left() {
   local status=$?
   trap - EXIT
   set +e
+  end_worker
   if [[ ${#lines[@]} -eq 0 ]]; then step_lines; fi
   problem=${problem:-$(explain "$status")}
   case $phase in
@@ -165,6 +175,6 @@ need() {
 }
 
 trap left EXIT
-trap 'exit 143' TERM
-trap 'exit 130' INT
-trap 'exit 129' HUP
+trap 'signalled=TERM && exit 143' TERM
+trap 'signalled=INT && exit 130' INT
+trap 'signalled=HUP && exit 129' HUP

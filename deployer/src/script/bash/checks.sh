@@ -3,9 +3,9 @@
 
 # disk: sets disk_free and disk_total (bytes) of the file system that Docker uses.
 disk() {
-  local folder
-  folder=$(docker info --format "{{.DockerRootDir}}") || die "Docker does not answer on the host; nothing was changed. Look there with systemctl status docker."
-  read -r disk_free disk_total < <(df --block-size=1 --output=avail,size "$folder" | tail -n 1)
+  disk_folder=${disk_folder:-$(docker info --format "{{.DockerRootDir}}")} || die "Docker does not answer on the host; nothing was changed. Look there with systemctl status docker."
+  read -r disk_free disk_total < <(df --block-size=1 --output=avail,size "$disk_folder" | tail -n 1)
+  [[ $disk_free =~ ^[0-9]{1,18}$ && $disk_total =~ ^[0-9]{1,18}$ ]] || die "The host does not say how much room its disk has; nothing was changed. Look there with df."
 }
 
 # model_key RELEASE: which model, at which revision, in which volume.
@@ -22,6 +22,29 @@ model_cached() {
   local key
   key=$(model_key "$1") || return 1
   [[ -e $root/models/$key ]]
+}
+
+# What the carried files need: health checks with a start_interval, and files of compose as ours are.
+readonly docker_least=25.0 compose_least=2.24
+disk_folder=''
+
+# too_old VERSION LEAST: is it older than MAJOR.MINOR? What cannot be read is not.
+too_old() {
+  [[ $1 =~ ^v?([0-9]{1,4})\.([0-9]{1,4}) ]] || return 1
+  local major=$((10#${BASH_REMATCH[1]})) minor=$((10#${BASH_REMATCH[2]}))
+  ((major < ${2%.*} || (major == ${2%.*} && minor < ${2#*.})))
+}
+
+check_versions() {
+  local version
+  version=$(docker version --format "{{.Server.Version}}") || version=''
+  if too_old "$version" "$docker_least"; then
+    die "Docker $version on the host is too old: $docker_least or newer is needed; nothing was changed. Update it there, then run this again."
+  fi
+  version=$(docker compose version --short) || version=''
+  if too_old "$version" "$compose_least"; then
+    die "The compose plug-in $version on the host is too old: $compose_least or newer is needed; nothing was changed. Update it there, then run this again."
+  fi
 }
 
 gib() { printf '%s GiB' "$((($1 + 1073741823) / 1073741824))"; }

@@ -7,6 +7,7 @@ readonly next=.next
 stage() {
   local name mode path content target
   mkdir -m 0755 "$root/releases/$next"
+  # Names, modes and paths: values.sh.
   for name in "${!FILE_@}"; do
     read -r mode path content <<<"${!name}"
     target=$root/releases/$next/$path
@@ -15,6 +16,12 @@ stage() {
     chmod "$mode" "$target"
   done
   unpack "$SETTINGS" >"$root/releases/$next/.env"
+  # Compose takes what stands between single quotes as it is. What the host writes itself, and what would make compose
+  # or docker another one, is not among the settings.
+  if grep -aEqvx "[A-Z_][A-Z0-9_]*='[^'\\[:cntrl:]]*'" "$root/releases/$next/.env" ||
+    grep -aE '^(GATEWAY_IMAGE|VLLM_IMAGE|HF_TOKEN_FILE|COMPOSE_|DOCKER_)' "$root/releases/$next/.env" | grep -qv '^COMPOSE_PROFILES='; then
+    die "The settings hold a line that is no setting of a release; nothing was changed. Correct the configuration, then run this again."
+  fi
 }
 
 unpack() { base64 -d <<<"$1" | gzip -d; }
@@ -54,6 +61,7 @@ place_files() {
 deploy() {
   local now gateway vllm resolved cut=''
   need docker aws flock gzip base64 df sha256sum timeout
+  check_versions
   take_lock
   expect_release
   begin files "files: unpacking"

@@ -6,7 +6,10 @@ compose_words() {
   local folder=$root/releases/$1
   shift
   words=(docker compose --project-name "$project" --project-directory "$folder" --file "$folder/docker-compose.yml"
-    --env-file "$folder/.env" "$@")
+    --env-file "$folder/.env")
+  # A release for a host without a GPU brings what takes the reservation away.
+  if [[ -e $folder/config/compose.no-gpu.yml ]]; then words+=(--file "$folder/config/compose.no-gpu.yml"); fi
+  words+=("$@")
 }
 
 compose() {
@@ -37,12 +40,16 @@ have_image() { [[ $1 == *@* ]] && docker image inspect --format "{{.Id}}" "$1" >
 
 # The login lives in memory and for this run only. Compose and other plug-ins of this user stay reachable.
 log_in() {
+  guard
   begin login "login: $REGISTRY"
   mkdir -p "$own/docker"
   if [[ -d $HOME/.docker/cli-plugins ]]; then ln -sfn "$HOME/.docker/cli-plugins" "$own/docker/cli-plugins"; fi
   export DOCKER_CONFIG=$own/docker
   aws ecr get-login-password --region "$REGION" | docker login --username AWS --password-stdin "$REGISTRY"
 }
+
+# What tools say where a login is over, or never was.
+readonly login_over='expired|no basic auth|unauthorized|(^|[^0-9])401([^0-9]|$)'
 
 readonly digest_shape='^sha256:[0-9a-f]{64}$'
 
@@ -65,34 +72,60 @@ resolve() {
   say "resolved: $tag is $digest"
 }
 
-# pull IMAGE: by digest, unless it is there.
+# pull IMAGE SIZE: by digest, unless it is there. The registry's login may end while a large image comes.
 pull() {
   if have_image "$1"; then return; fi
   say "pull: $1"
-  docker pull --quiet "$1"
+  if ! fetch_image "$@"; then
+    said "$login_over" || exit 1
+    log_in
+    begin pull "pull: once more, with a new login"
+    fetch_image "$@"
+  fi
   have_image "$1" || die "The pull ended well but the image is not there. $(unharmed) Look at docker on the host."
 }
 
+fetch_image() { watch_over "$2" pull_bytes docker pull --quiet "$1"; }
+
 # pull_all RELEASE: ours first, which the registry's login is for; then what else its compose file names.
 pull_all() {
-  pull "$vllm"
-  pull "$gateway"
+  pull "$vllm" "$SIZE_VLLM"
+  pull "$gateway" "$SIZE_GATEWAY"
   compose "$1" pull --quiet --policy missing
+}
+
+# old_images KEEP: of what is listed, the lines `ID REFERENCE` of our repositories that KEEP, of such lines, does not name. `--all`, because clients since 29.1 leave out what has no tag, and ours have none.
+old_images() {
+  local id image repositories number
+  repositories=$(for number in $(numbers); do
+    env_of "$number" GATEWAY_IMAGE
+    echo
+    env_of "$number" VLLM_IMAGE
+    echo
+  done | sed 's/@.*//' | sort -u)
+  while read -r id image; do
+    if [[ $image != *@sha256:* || $'\n'$1$'\n' == *" $image"$'\n'* || $'\n'$1 == *$'\n'"$id "* ]]; then continue; fi
+    if grep -qxF -- "${image%@*}" <<<"$repositories"; then echo "$id $image"; fi
+  done <<<"$listed"
 }
 
 # Our own repositories only, and nothing that the current release or the good one before it runs.
 prune() {
-  local n keep='' image repository
+  local n image keep='' listed
   begin prune "prune: images older than the previous release"
   n=$(current)
   for n in "$n" "$(good_before "$n")"; do
-    if [[ -n $n ]]; then keep+=" $(env_of "$n" GATEWAY_IMAGE) $(env_of "$n" VLLM_IMAGE) "; fi
-  done
-  n=$(current)
-  for repository in "$(env_of "$n" GATEWAY_IMAGE)" "$(env_of "$n" VLLM_IMAGE)"; do
-    for image in $(docker image ls --digests --format "{{.Repository}}@{{.Digest}}" "${repository%@*}"); do
-      if [[ $keep == *" $image "* || $image != *@sha256:* ]]; then continue; fi
-      docker image rm "$image" || warnings+=("the old image $image could not be removed")
+    for image in $(env_of "$n" GATEWAY_IMAGE) $(env_of "$n" VLLM_IMAGE); do
+      keep+="$(docker image inspect --format "{{.Id}}" "$image" 2>/dev/null || echo none) $image"$'\n'
     done
   done
+  listed=$(docker image ls --all --digests --no-trunc --format "{{.ID}} {{.Repository}}@{{.Digest}}")
+  # A list without what serves now is not one to trust.
+  if [[ $listed != *" $(env_of "$(current)" GATEWAY_IMAGE)"* ]]; then
+    warnings+=("Docker does not list the image that serves now, so no old image could be found and removed; look at docker image ls --all on the host")
+    return
+  fi
+  while read -r _ image; do
+    if [[ -n $image ]]; then docker image rm "$image" || warnings+=("the old image $image could not be removed"); fi
+  done < <(old_images "$keep")
 }

@@ -9,12 +9,20 @@ finding() { findings+="${findings:+,}{\"check\":\"$1\",\"ok\":$2,\"detail\":$(js
 doctor_docker() {
   local version
   if version=$(docker version --format "{{.Server.Version}}"); then
-    finding docker true "Docker $version"
+    if too_old "$version" "$docker_least"; then
+      finding docker false "Docker $version is too old: $docker_least or newer is needed"
+    else
+      finding docker true "Docker $version"
+    fi
   else
     finding docker false "Docker does not answer"
   fi
   if version=$(docker compose version --short); then
-    finding compose true "docker compose $version"
+    if too_old "$version" "$compose_least"; then
+      finding compose false "docker compose $version is too old: $compose_least or newer is needed"
+    else
+      finding compose true "docker compose $version"
+    fi
   else
     finding compose false "the compose plug-in is missing"
   fi
@@ -109,6 +117,7 @@ begin_again() {
 }
 
 doctor() {
+  guard
   begin observe "look: everything a deploy needs"
   doctor_docker
   doctor_gpu

@@ -17,12 +17,24 @@ unharmed() {
   echo "What served before still serves."
 }
 
-# said PATTERN: did the step's tools say so?
-said() { grep -Eqi -- "$1" < <(tail -c "+$((step_log + 1))" "$log"); }
+# said PATTERN: did the step's tools say so? Not with the digits of a digest or an id.
+said() { grep -Eqi -- "$1" < <(tail -c "+$((step_log + 1))" "$log" | sed -E 's/[0-9a-f]{12,}//g'); }
+
+readonly refused='denied|forbidden|(^|[^0-9])403([^0-9]|$)'
+readonly no_room='no space left|disk quota exceeded'
+readonly no_network='TLS handshake|time(d )?-?out|deadline exceeded|connection (refused|reset)|no such host|name resolution|Name or service not known|network is unreachable|no route to host|could not connect|Max retries|proxyconnect|(^|[^a-z])EOF([^a-z]|$)'
 
 explain() {
   local status=$1 safe
   safe=$(unharmed)
+  if [[ -n $signalled ]]; then
+    echo "The run was ended at the step $step by the signal $signalled. $safe Run it again when it fits."
+    return
+  fi
+  if [[ $step != @(pull|download|switch) ]] && said "$no_room"; then
+    echo "The host's disk is full (step $step). $safe Make room or a larger disk, then run this again."
+    return
+  fi
   case $step in
     login) explain_login ;;
     resolve) explain_resolve ;;
@@ -39,15 +51,20 @@ explain() {
 explain_login() {
   if said 'AccessDenied|not authorized'; then
     echo "The instance role may not log in to the registry $REGISTRY. $safe Give it ecr:GetAuthorizationToken (deployer policy prints it)."
-  elif said '401|403|denied|expired|unauthorized'; then
+  elif said "$login_over|$refused"; then
     echo "The registry $REGISTRY refused the login. $safe Check that it is this account's and the host's clock is right."
   else
-    echo "The login to the registry $REGISTRY failed. $safe Check the host's network and role."
+    echo "The login to the registry $REGISTRY failed$(by_network). $safe Check the host's network and role."
   fi
 }
 
+# by_network: what to add where the tools say that the network failed.
+by_network() { if said "$no_network"; then echo ": the network between the host and it does not work"; fi; }
+
 explain_resolve() {
-  if said 'ImageNotFound|RepositoryNotFound'; then
+  if said "$no_network"; then
+    echo "The registry $REGISTRY could not be asked$(by_network). $safe Check the host's network, then run this again."
+  elif said 'ImageNotFound|RepositoryNotFound'; then
     echo "The registry has no such image. $safe Check the tag or digest, or push the image first."
   else
     echo "The registry did not say which image the tag means. $safe Give the digest, or allow the role ecr:DescribeImages."
@@ -55,14 +72,14 @@ explain_resolve() {
 }
 
 explain_pull() {
-  if said 'no space left'; then
+  if said "$no_room"; then
     echo "The host's disk filled up while an image was pulled. $safe Make room or a larger disk, then run this again."
   elif said 'manifest unknown|not found|manifest for'; then
     echo "The registry has no such image. $safe Check the digest, or push the image first."
-  elif said 'denied|no basic auth|expired|403|401'; then
+  elif said "$login_over|$refused"; then
     echo "The registry refused the pull. $safe Check that the instance role may pull from this repository."
   else
-    echo "An image could not be pulled. $safe The last lines of the output say why."
+    echo "An image could not be pulled from the registry$(by_network). $safe The last lines of the output say why."
   fi
 }
 
@@ -72,35 +89,49 @@ explain_token() {
   elif said 'AccessDenied|not authorized'; then
     echo "The instance role may not read the secret with the Hugging Face token. $safe Give it secretsmanager:GetSecretValue on it (deployer policy prints it)."
   else
-    echo "The Hugging Face token could not be read from Secrets Manager. $safe Check the host's network and role."
+    echo "The Hugging Face token could not be read from Secrets Manager$(by_network). $safe Check the host's network and role."
   fi
 }
 
 explain_download() {
-  if said 'no space left'; then
+  if said "$no_room"; then
     echo "The host's disk filled up while the model was downloaded. $safe Make room or a larger disk, then run this again."
-  elif said '401|403|gated|unauthorized'; then
+  elif said "$login_over|$refused|gated"; then
     echo "Hugging Face refused the download. $safe Check that the token is valid and its owner has accepted the model's licence."
   else
-    echo "The model could not be downloaded. $safe Run this again: what is there already is kept."
+    echo "The model could not be downloaded from Hugging Face$(by_network). $safe Run this again: what is there already is kept."
   fi
 }
 
+# again SERVICE: how often Docker started it again since this run began to switch. In a crash loop Docker says
+# `restarting`, `unhealthy`, `running`, `starting` in turn: what it says at one moment is no verdict, this number is.
+again() { echo "$((c_restarts - ($([[ $c_id == "${old[$1]:-}" ]] && echo 1 || echo 0) ? ${crashes[$1]:-0} : 0)))"; }
+
 explain_switch() {
   local service
-  if said 'no space left'; then
+  if said "$no_room"; then
     echo "The host's disk is full. $safe Make room or a larger disk, then run this again."
     return
   fi
   for service in $(services_of "$to"); do
-    look_at "$service" || continue
+    if ! look_at "$service" || [[ $c_state == running && $c_health == healthy ]]; then continue; fi
     if [[ $c_oom == true ]]; then
       echo "$service ran out of memory. Lower VLLM_MAX_MODEL_LEN or VLLM_MAX_NUM_SEQS, or take a larger instance."
       return
-    elif [[ $c_state == exited || $c_state == dead || $c_state == restarting ]]; then
-      echo "$service does not stay up (state $c_state, started again $c_restarts times). Its last lines say why."
+    elif (($(again "$service") > 0)) || [[ $c_state == exited || $c_state == dead || $c_state == restarting ]]; then
+      echo "$service does not stay up (state $c_state, started again $(again "$service") times). Its last lines say why."
       return
-    elif [[ $c_health == unhealthy || $c_health == starting ]]; then
+    elif [[ $never_ready == "$service" ]]; then
+      echo "$service did not become healthy within $READY_WAIT seconds, and the model was loaded. Its last lines say why."
+      return
+    fi
+  done
+  for service in $(services_of "$to"); do
+    look_at "$service" || continue
+    if [[ $c_health == unhealthy ]]; then
+      echo "$service did not become healthy: its health check fails. Its last lines say why."
+      return
+    elif [[ $c_health == starting ]]; then
       echo "$service did not become healthy within $UP_WAIT seconds. Its last lines say why."
       return
     fi

@@ -57,6 +57,7 @@ take_lock() {
     finish locked "$(json_field operator <<<"$holder") is at work on the host ($(json_field action <<<"$holder")); nothing was touched. Wait, or look with deployer status."
   fi
   locked=yes
+  ln -sfn "$own" "$run/working" || true
   printf lock >"$run/step"
   # A full disk must not keep anybody from `down`: who holds the lock is only for others to read.
   if ! printf '{"operator":%s,"action":"%s","since":%s,"run":"%s"}' "$(json "$OPERATOR")" "$ACTION" "$(date +%s)" "$run_id" | replace "$root/lock.holder"; then
@@ -69,11 +70,11 @@ take_lock() {
     warnings+=("a download that a killed run had started could not be removed; it still has the token")
   fi
   rm -rf "$root/releases/.next" "$root"/*.new
-  for folder in "$run"/{deploy,rollback,repair,restart,down,unlock,autostop}.*/; do
+  for folder in "$run"/{deploy,rollback,repair,restart,down,unlock,autostop,keys}.*/; do
     if [[ $folder != "$own/" ]]; then rm -rf "$folder"; fi
   done
   # A look needs no lock, and may be at work now. What is dead runs no program, even while nobody has buried it.
-  for folder in "$run"/{status,verify,logs,releases,doctor}.*/; do
+  for folder in "$run"/{status,verify,logs,releases,doctor,progress}.*/; do
     if [[ -d $folder ]] && ! lives "$folder"; then rm -rf "$folder"; fi
   done
 }

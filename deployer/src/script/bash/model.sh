@@ -3,6 +3,7 @@
 # only root reads; it is never in a variable, an argument, an environment or any output, and is gone at once.
 
 fetch_token() {
+  guard
   begin token "token: from Secrets Manager, by the host's role"
   [[ $(stat --file-system --format=%T "$run") == tmpfs ]] || die "$run is not in memory, so no token is written there; nothing was changed. Mount a tmpfs on it."
   aws secretsmanager get-secret-value --region "$REGION" --secret-id "$SECRET_ID" --query SecretString --output text >"$token" || exit 1
@@ -13,11 +14,12 @@ fetch_token() {
 
 # download_model RELEASE
 download_model() {
-  local key
+  local key words
   if model_cached "$1"; then return; fi
   fetch_token
   begin download "download: the model is not in the cache; this takes minutes"
-  HF_TOKEN_FILE=$token compose "$1" --profile download run --rm -T download
+  compose_words "$1" --profile download run --name "$download" --rm -T download
+  HF_TOKEN_FILE=$token watch_over "$SIZE_MODEL" download_bytes "${words[@]}"
   rm -f "$token"
   key=$(model_key "$1")
   mkdir -p "$root/models"

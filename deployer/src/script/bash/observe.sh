@@ -3,8 +3,9 @@
 
 container_json() {
   look_at "$1" || true
-  printf '{"service":"%s","state":"%s","health":"%s","image":%s,"started_at":"%s","restarts":%s,"out_of_memory":%s}' \
-    "$1" "$c_state" "$c_health" "$(json "$c_image")" "$c_started" "${c_restarts:-0}" "${c_oom:-false}"
+  printf '{"service":"%s","state":%s,"health":%s,"image":%s,"started_at":%s,"restarts":%s,"out_of_memory":%s}' \
+    "$1" "$(json "$c_state")" "$(json "$c_health")" "$(json "$c_image")" "$(json "$c_started")" "${c_restarts:-0}" \
+    "$([[ $c_oom == true ]] && echo true || echo false)"
 }
 
 # containers_json: of the current release, without the brackets.
@@ -103,12 +104,31 @@ logs() {
   finish 'done' "${#lines[@]} lines."
 }
 
-releases() {
+# facts_of_ledger: the last ten entries, and where a rollback without a number would go.
+facts_of_ledger() {
   local ledger=() target
   if [[ -e $root/releases.jsonl ]]; then mapfile -t ledger <"$root/releases.jsonl"; fi
   fact ledger "$(json_list "${ledger[@]}")"
-  # Where a rollback without a number would go.
   target=$(back_to)
   fact target "${target:-null}"
-  finish 'done' "${#ledger[@]} entries."
+}
+
+releases() {
+  facts_of_ledger
+  finish 'done' "These are the last releases."
+}
+
+# How far the run is that works on this host now. Systems Manager shows what a command prints only after its end, so
+# whoever waits for one asks with another.
+progress() {
+  local folder lines_said=() shown
+  begin observe "progress"
+  folder=$(readlink "$run/working" 2>/dev/null) || folder=''
+  if [[ -n $folder && -r $folder/said ]] && is_locked; then
+    mapfile -t lines_said <"$folder/said"
+    shown=("${lines_said[@]: -40}")
+    if ((${#lines_said[@]} <= 40)); then shown=("${lines_said[@]}"); fi
+    fact progress "{\"said\":${#lines_said[@]},\"lines\":$(json_list "${shown[@]}"),\"transfer\":$(json "progress: $(cat "$run/progress" 2>/dev/null || true)")}"
+  fi
+  finish 'done' "This is how far it is."
 }

@@ -5,10 +5,23 @@
 stop() {
   compose "$now" stop --timeout "$2" "$1"
   if look_at "$1" && [[ $c_state == running ]]; then die "$1 still runs after it was told to stop. Look at docker on the host."; fi
-  # 137: killed, because its work had not ended in time.
-  if [[ -n $c_id && $(docker inspect --format "{{.State.ExitCode}}" "$c_id") == 137 && $DRAIN_FIRST == yes ]]; then
+  if [[ $DRAIN_FIRST == yes ]]; then warn_if_killed "$1" "$2"; fi
+}
+
+# warn_if_killed SERVICE SECONDS: 137 says that its work had not ended in time.
+warn_if_killed() {
+  if [[ -n $c_id && $(docker inspect --format "{{.State.ExitCode}}" "$c_id") == 137 ]]; then
     warnings+=("$1 did not end within $2 s and was killed: work that ran then was lost")
   fi
+}
+
+# drain RELEASE: the gateway ends what runs, for which it needs the model server, and takes no more. Compose alone
+# does not see to it: it stops both at once, or the model server first.
+drain() {
+  if ! look_at gateway || [[ $c_state != running ]]; then return; fi
+  say "drain: running work ends first, at most $DRAIN s"
+  compose "$1" stop --timeout "$DRAIN" gateway
+  if look_at gateway; then warn_if_killed gateway "$DRAIN"; fi
 }
 
 down() {
@@ -44,11 +57,11 @@ restart() {
     die "A switch was cut off before; nothing was changed. Run deployer up or deployer rollback first."
   fi
   from=$now to=$now tried=yes phase=switched
-  begin stop "restart: ${SERVICES:-gateway and vllm}"
-  # shellcheck disable=SC2086 # names of services, from a closed list
-  compose "$now" restart --timeout "$DRAIN" $SERVICES
+  begin stop "restart: $SERVICES"
+  drain "$now"
+  if [[ " $SERVICES " == *" vllm "* ]]; then compose "$now" restart --timeout 30 vllm; fi
   begin switch "switch: docker compose up, release $now"
-  serve "$now"
+  serve "$now" "$now"
   verify "$now"
   finish 'done' "Restarted; release $now serves and was verified."
 }

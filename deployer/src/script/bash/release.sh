@@ -6,8 +6,11 @@
 current() {
   local target
   target=$(readlink "$root/current" 2>/dev/null) || return 0
-  if [[ -d $root/$target ]]; then printf '%s' "${target#releases/}"; fi
+  if is_number "${target#releases/}" && [[ -d $root/$target ]]; then printf '%s' "${target#releases/}"; fi
 }
+
+# is_number TEXT: of a release. What is read from a file or a folder comes to arithmetic only after this question.
+is_number() { [[ $1 =~ ^[1-9][0-9]{0,8}$ ]]; }
 
 # env_of RELEASE NAME: a setting of a release.
 env_of() {
@@ -25,7 +28,7 @@ release_field() { json_field "$2" <"$root/releases/$1/release.json" 2>/dev/null 
 state_of() { if [[ -e $root/releases/$1/state ]]; then printf '%s' "$(<"$root/releases/$1/state")"; fi; }
 
 # numbers: of the releases on disk, newest first.
-numbers() { find "$root/releases" -mindepth 1 -maxdepth 1 -name '[1-9]*' -printf '%f\n' | sort -rn; }
+numbers() { find "$root/releases" -mindepth 1 -maxdepth 1 -regextype posix-extended -regex '.*/[1-9][0-9]{0,8}' -printf '%f\n' | sort -rn; }
 
 # A release's state: `good` (verified), `failed` (never was), `left` (verified, and rolled back from since); none before
 # its first verdict.
@@ -68,6 +71,11 @@ point_current() {
 half_done() {
   [[ -s $root/switching ]] || return 1
   read -r from to by <"$root/switching" || true
+  # A note that is damaged says no more than that a switch was cut off: the way back is the last good release.
+  if ! is_number "$to" || [[ $from != none ]] && ! is_number "$from"; then
+    to='' by='' from=$(good_before)
+    from=${from:-none}
+  fi
   if [[ $from == none ]]; then from=''; fi
 }
 
@@ -86,16 +94,16 @@ take_over() {
 
 # services_of RELEASE: what runs, the model server first.
 services_of() {
-  if [[ $(env_of "$1" COMPOSE_PROFILES) == *tls* ]]; then echo vllm gateway caddy; else echo vllm gateway; fi
+  if [[ ,$(env_of "$1" COMPOSE_PROFILES), == *,tls,* ]]; then echo vllm gateway caddy; else echo vllm gateway; fi
 }
 
 # record RELEASE OUTCOME: into the ledger. A release that was good once stays so: what failed now may be the host.
 record() {
   local n=$1 state=$2
   if [[ $state == good || $(state_of "$n") != @(good|left) ]]; then printf '%s' "$state" | replace "$root/releases/$n/state"; fi
-  printf '{"release":%s,"at":%s,"action":"%s","operator":%s,"commit":"%s","config_hash":"%s","gateway":"%s","vllm":"%s","outcome":"%s"}\n' \
-    "$n" "$(date +%s)" "$ACTION" "$(json "$OPERATOR")" "$(release_field "$n" commit)" "$(release_field "$n" config_hash)" \
-    "$(env_of "$n" GATEWAY_IMAGE)" "$(env_of "$n" VLLM_IMAGE)" "$state" |
+  printf '{"release":%s,"at":%s,"action":"%s","operator":%s,"commit":%s,"config_hash":%s,"gateway":%s,"vllm":%s,"outcome":"%s"}\n' \
+    "$n" "$(date +%s)" "$ACTION" "$(json "$OPERATOR")" "$(json "$(release_field "$n" commit)")" \
+    "$(json "$(release_field "$n" config_hash)")" "$(json "$(env_of "$n" GATEWAY_IMAGE)")" "$(json "$(env_of "$n" VLLM_IMAGE)")" "$state" |
     cat <(tail -n 9 "$root/releases.jsonl" 2>/dev/null) - | replace "$root/releases.jsonl"
 }
 

@@ -5,15 +5,27 @@ force_vllm=no # start vLLM anew even where compose sees no change
 waiting='' # the process that waits for the containers
 resumed='' # the release that a cut-off rollback was on its way to
 tried='' # this run has switched: what fails now is the release's own
+never_ready='' # the service that was given up, because it did not become healthy beside a model that is loaded
+declare -A old=() crashes=() seen=() # of each service: its container, how often that was started again, since when
 
-# serve RELEASE: compose starts anew only what changed: a new gateway leaves vLLM running.
+# keeps_model FROM RELEASE: does compose leave the model server as it is? Where that is not known, no.
+keeps_model() {
+  local file name=docker-compose.yml
+  [[ -n $1 && -z ${cut:-} && $force_vllm != yes ]] || return 1
+  if [[ $1 == "$2" ]]; then return; fi
+  cmp -s "$root/releases/$1/$name" "$root/releases/$2/$name" || return 1
+  for file in "$root/releases/$1" "$root/releases/$2"; do grep '^VLLM_' "$file/.env" | sort | sha256sum; done | uniq | wc -l | grep -qx 1
+}
+
+# serve RELEASE FROM: compose starts anew only what changed: a new gateway leaves vLLM running.
 serve() {
   local words service
-  local -A old=() crashes=()
+  never_ready=''
+  if ! keeps_model "$2" "$1"; then drain "$1"; fi
   if [[ $force_vllm == yes ]]; then compose "$1" up --detach --no-deps --force-recreate --pull never vllm; fi
   for service in $(services_of "$1"); do
     look_at "$service" || true
-    old[$service]=$c_id crashes[$service]=$c_restarts
+    old[$service]=$c_id crashes[$service]=$c_restarts seen[$service]=$SECONDS
   done
   compose_words "$1" up --detach --wait --wait-timeout "$UP_WAIT" --pull never --remove-orphans
   # Without the output and the lock, so that it holds up nothing should it outlive this run.
@@ -33,14 +45,24 @@ drop_others() {
 }
 
 # compose waits for a container that crashes again and again until its time is over; every minute of that is one in
-# which nothing serves. What a container did before this start, or the one before it, does not count.
+# which nothing serves. What a container did before this start, or the one before it, does not count. Nor is a load of
+# the model waited for where the model is there: what else there is needs seconds.
 give_up_early() { # RELEASE
-  local service
+  local service loaded=''
   while kill -0 "$waiting" 2>/dev/null; do
     for service in $(services_of "$1"); do
       look_at "$service" || continue
-      if [[ $c_id != "${old[$service]}" ]]; then old[$service]=$c_id crashes[$service]=0; fi
-      if [[ $c_health != healthy ]] && ((c_restarts - crashes[$service] >= 3)); then
+      if [[ $c_id != "${old[$service]}" ]]; then old[$service]=$c_id crashes[$service]=0 seen[$service]=$SECONDS; fi
+      if [[ $c_health == healthy ]]; then
+        if [[ $service == vllm ]]; then loaded=${loaded:-$SECONDS}; fi
+        continue
+      fi
+      if [[ $service == vllm ]]; then
+        loaded=''
+      elif [[ -n $loaded ]] && ((SECONDS - (loaded > seen[$service] ? loaded : seen[$service]) >= READY_WAIT)); then
+        never_ready=$service
+      fi
+      if [[ -n $never_ready ]] || ((c_restarts - crashes[$service] >= 3)); then
         kill "$waiting" 2>/dev/null || true
         return
       fi
@@ -55,7 +77,7 @@ switch() {
   printf '%s %s %s\n' "${from:-none}" "$to" "$ACTION" | replace "$root/switching"
   phase=switched tried=yes
   point_current "$to"
-  serve "$to"
+  serve "$to" "$from"
   verify "$to"
   begin record "record: release $to"
   if [[ $ACTION == rollback ]]; then leave "$to"; elif [[ -n $resumed ]]; then leave "$resumed"; fi
@@ -92,7 +114,7 @@ go_back() {
     point_current ''
     rm -f "$root/switching"
     step=$failed
-    finish needs_a_person "$why There is no earlier release to go back to, so nothing serves. Mend the cause and run this again."
+    finish needs_a_person "$why There is no earlier release to go back to, so nothing serves. The last lines say what failed: mend that, then run deployer up again."
   fi
   say "failed: going back to release $from"
   point_current "$from"
@@ -103,7 +125,7 @@ go_back() {
     rm -f "$own/problem"
     force_vllm=no
     begin switch "switch: docker compose up, release $from"
-    serve "$from"
+    serve "$from" "$to"
     verify "$from"
   )
   status=$?

@@ -25,9 +25,12 @@ ready() { gateway_says "$own/health.json" healthcheck --format json; }
 # answer NAME JSON: does the test note's answer say so? What the model wrote stands in it too, with its quotes escaped.
 answer() { grep -Eq "(^|[{,]) *\"$1\": *$2 *(,|}|\$)" "$own/selftest.json"; }
 
+# literal TEXT: as a pattern that fits the text alone.
+literal() { printf '%s' "$1" | sed 's/[][\.*^$+?(){}|]/\\&/g'; }
+
 # Answered by the model of this name, with nothing held back.
 selftest() {
-  gateway_says "$own/selftest.json" selftest && answer engine '"vllm"' && answer degraded false && answer model "\"$1\""
+  gateway_says "$own/selftest.json" selftest && answer engine '"vllm"' && answer degraded false && answer model "\"$(literal "$1")\""
 }
 
 check_containers() {

@@ -1,0 +1,103 @@
+//! `--format json`: one document on standard output and events on standard error, whatever the command and its end.
+
+use serde_json::Value;
+
+use crate::{
+    gateway::{Fault, Gateway},
+    laptop::{Ended, Laptop, WRITTEN_OUT},
+};
+
+/// Every command, with arguments that are understood, on a machine without a configuration.
+const COMMANDS: &[&[&str]] = &[
+    &["init"],
+    &["doctor"],
+    &["plan"],
+    &["up", "--yes"],
+    &["down", "--yes"],
+    &["status"],
+    &["logs"],
+    &["restart", "--yes"],
+    &["releases"],
+    &["rollback", "--yes"],
+    &["unlock", "--yes"],
+    &["autostop", "status"],
+    &["keys", "list"],
+    &["url"],
+    &["smoke"],
+    &["cost"],
+    &["policy"],
+];
+
+/// The document, and the events.
+fn read(ended: &Ended) -> (Value, Vec<Value>) {
+    let document = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {}", ended.shown()));
+    let event = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {}", ended.shown()));
+    let events: Vec<Value> = ended.stderr.lines().map(event).collect();
+    for event in &events {
+        let time = event["time"].as_str().unwrap();
+        assert!(time.len() == 24 && time.ends_with('Z') && event["event"].is_string(), "{event}");
+    }
+    (document, events)
+}
+
+#[test]
+fn every_command_ends_in_a_document() {
+    let laptop = Laptop::new(WRITTEN_OUT);
+    let help = laptop.run(&["--help"], None, "").stdout;
+    let (_, listed) = help.split_once("Commands:\n").unwrap();
+    let (listed, _) = listed.split_once("\n\n").unwrap();
+    let mut named: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    named.retain(|name| *name != "help");
+    let tried: Vec<&str> = COMMANDS.iter().map(|arguments| arguments[0]).collect();
+    assert_eq!(tried, named, "a command of --help is not tried here, or in another order");
+    for arguments in COMMANDS {
+        // A folder is no configuration: nothing can be read from it or written to it.
+        let all = [&["--config", "."], *arguments, &["--format", "json"]].concat();
+        let ended = laptop.run_plain(&all);
+        let (document, events) = read(&ended);
+        assert_eq!(ended.code, 2, "{arguments:?}: {}", ended.shown());
+        assert_eq!(
+            (&document["ok"], &document["exit"], &document["code"]),
+            (&false.into(), &2.into(), &"usage".into())
+        );
+        assert!(document["what"].as_str().is_some_and(|what| !what.is_empty()), "{document}");
+        let [.., failure, next] = events.as_slice() else { panic!("{events:?}") };
+        assert_eq!((&failure["event"], &failure["text"]), (&"failure".into(), &document["what"]), "{arguments:?}");
+        assert_eq!((&next["event"], &next["text"]), (&"next".into(), &document["next"]), "{arguments:?}");
+    }
+}
+
+#[test]
+fn arguments_that_are_not_understood_are_a_document_too() {
+    let laptop = Laptop::new(WRITTEN_OUT);
+    for arguments in [&["status", "--frobnicate", "--format", "json"][..], &["--format=json", "frobnicate"]] {
+        let ended = laptop.run_plain(arguments);
+        let (document, events) = read(&ended);
+        assert_eq!((ended.code, &document["exit"]), (2, &2.into()), "{document}");
+        assert!(document["what"].as_str().unwrap().contains("frobnicate") && events.len() == 2, "{document}");
+    }
+    let text = laptop.run_plain(&["status", "--frobnicate"]);
+    assert!(text.code == 2 && text.stdout.is_empty() && text.stderr.contains("Usage: deployer"), "{}", text.shown());
+    let help = laptop.run_plain(&["status", "--help", "--format", "json"]);
+    assert!(help.code == 0 && help.stdout.contains("Usage: deployer"), "{}", help.shown());
+}
+
+#[test]
+fn what_a_command_found_is_in_the_document_of_its_failure() {
+    let gateway = Gateway::start(Fault::Degraded);
+    let laptop = Laptop::new(WRITTEN_OUT);
+    let ended = laptop.run_plain(&["smoke", "--url", &gateway.url, "--format", "json"]);
+    let (document, events) = read(&ended);
+    assert_eq!((&document["ok"], &document["exit"], &document["passed"]), (&false.into(), &1.into(), &false.into()));
+    let checks = document["checks"].as_array().unwrap().len();
+    assert_eq!(events.iter().filter(|event| event["event"] == "log").count(), checks, "{events:?}");
+}
+
+#[test]
+fn a_policy_is_a_document() {
+    let ended = Laptop::new(WRITTEN_OUT).run(&["policy", "operator", "--format", "json"], None, "");
+    let (document, _) = read(&ended);
+    assert_eq!((&document["ok"], &document["policy"]["Version"]), (&true.into(), &"2012-10-17".into()));
+    let ended = Laptop::new(WRITTEN_OUT).run(&["policy", "program", "--format", "json"], None, "");
+    assert_eq!(read(&ended).0["program_sha256"].as_str().unwrap().len(), 64);
+}

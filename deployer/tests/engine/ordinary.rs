@@ -1,0 +1,96 @@
+//! A deployment in its good days, from the first `up` to `down` and up again.
+
+use std::io::{BufRead as _, BufReader};
+
+use crate::{
+    laptop::{said, signal},
+    site::{KEY, Site, account},
+};
+
+#[test]
+fn a_life() {
+    let emulator = account();
+    let site = Site::new(&emulator);
+    // Values that compose would take for a variable, a quotation, a comment.
+    site.configure("", "env = {RUST_LOG = 'info,$HOME=\"a b\" # ${x}'}");
+    site.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);
+    site.serves(1, "gateway-1");
+    let (gateway, model) = (site.container("gateway"), site.container("vllm"));
+    let words = site.engine.docker(&["inspect", "--format", "{{join .Config.Env \"\\n\"}}", &gateway.id]);
+    assert!(words.lines().any(|line| line == "RUST_LOG=info,$HOME=\"a b\" # ${x}"), "{words}");
+
+    site.up("gateway-1", "vllm-1").ended(0, &["Nothing to do."]);
+    assert_eq!((site.container("gateway"), site.container("vllm")), (gateway.clone(), model.clone()));
+
+    looks(&site);
+
+    // A gateway: the note that it has ends with it, and the model stays.
+    site.configure("", "");
+    let running = site.note_under_way(8);
+    site.up("gateway-2", "vllm-1").ended(0, &["Release 2 serves"]);
+    let (status, body) = running.join().unwrap();
+    assert_eq!(status, 200, "{body}");
+    site.serves(2, "gateway-2");
+    assert_eq!(site.container("vllm"), model, "the model was loaded again");
+
+    // A model server: the gateway ends its notes first.
+    let running = site.note_under_way(8);
+    site.up("gateway-2", "vllm-2").ended(0, &["Release 3 serves"]);
+    let (status, body) = running.join().unwrap();
+    assert_eq!(status, 200, "{body}");
+    site.serves(3, "gateway-2");
+    assert!(site.container("vllm").image.ends_with(site.engine.digest("vllm-2")));
+
+    site.run(&["rollback", "--yes"]).ended(0, &["Release 2 serves again"]);
+    site.serves(2, "gateway-2");
+    assert!(site.container("vllm").image.ends_with(site.engine.digest("vllm-1")));
+
+    let model = site.container("vllm");
+    site.run(&["restart", "--service", "gateway", "--yes"]).ended(0, &["Restarted; release 2 serves"]);
+    assert_eq!(site.container("vllm"), model, "the model was loaded again");
+    let running = site.note_under_way(8);
+    site.run(&["restart", "--yes"]).ended(0, &["Restarted; release 2 serves"]);
+    let (status, body) = running.join().unwrap();
+    assert_eq!(status, 200, "{body}");
+    assert_ne!(site.container("vllm").started, model.started);
+
+    let running = site.note_under_way(8);
+    site.run(&["down", "--yes"]).ended(0, &["The box is stopped."]);
+    let (status, body) = running.join().unwrap();
+    assert_eq!(status, 200, "{body}");
+    for service in ["gateway", "vllm"] {
+        let found = site.container(service);
+        assert_eq!((found.state.as_str(), found.exit), ("exited", 0), "{service}");
+    }
+    site.up("gateway-2", "vllm-1").ended(0, &["Release 2 serves"]);
+    site.serves(2, "gateway-2");
+}
+
+/// What looks and changes nothing.
+fn looks(site: &Site<'_>) {
+    let status = site.run(&["status", "--format", "json"]);
+    let status = status.ended(0, &[]).json();
+    assert_eq!((&status["serves"], &status["host"]["release"]), (&true.into(), &1.into()), "{status}");
+    let releases = site.run(&["releases", "--format", "json"]);
+    assert_eq!(
+        releases.ended(0, &[]).json()[0]["gateway"].as_str().map(str::len),
+        Some(site.container("gateway").image.len())
+    );
+    let lines = site.run(&["logs", "--service", "vllm"]);
+    assert!(lines.ended(0, &[]).out.contains("the model is loaded"), "{lines}");
+
+    let mut follow = site.laptop.start(&["logs", "-f", "--service", "vllm", "--lines", "1"]);
+    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    let running = site.note_under_way(1);
+    assert!(lines.next().unwrap().unwrap().contains("holds a note"), "the line that came then, once");
+    running.join().unwrap();
+    signal(&follow, "INT");
+    assert_eq!(said(follow).code, Some(130));
+
+    let key = site.laptop.path().join("key");
+    std::fs::write(&key, KEY).unwrap();
+    let url = format!("http://127.0.0.1:{}", site.port);
+    let smoke = site.run(&["smoke", "--url", &url, "--api-key-file", key.to_str().unwrap()]);
+    assert!(smoke.code == Some(0), "{smoke}");
+}

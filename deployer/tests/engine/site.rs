@@ -1,0 +1,163 @@
+//! One box: the emulator's instance, whose agent has the real client of the engine; and an operator's laptop with the
+//! repository's own files.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    os::unix::fs::symlink,
+    path::Path,
+    process::Child,
+    thread,
+};
+
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    Emulator,
+    engine::{Container, Engine, engine},
+    laptop::{ADAPTER_REVISION, Laptop, Said},
+    support::{
+        emulator::until,
+        host::{Host, SECRET},
+    },
+};
+
+/// Opens the gateway. Made up.
+pub const KEY: &str = "a-key-of-the-engine-suite-0123456789";
+
+/// An account with a stopped box and a clean engine behind it.
+pub fn account() -> Emulator {
+    let engine = engine();
+    engine.clean();
+    let host = Host::new();
+    let home = host.at("home");
+    fs::create_dir_all(home.join(".docker")).unwrap();
+    symlink(&engine.plugins, home.join(".docker/cli-plugins")).unwrap();
+    let more = vec![
+        ("ENGINE_DOCKER", engine.docker.display().to_string()),
+        ("DOCKER_HOST", engine.address.clone()),
+        ("HOME", home.display().to_string()),
+        ("EXTRACTION_GATEWAY_PAUSE", "0.5".to_owned()),
+    ];
+    let host = host.with_tools(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine/bin"), more);
+    host.set("registry_password", &engine.password);
+    let emulator = Emulator::on(host);
+    emulator.aws("secretsmanager", "create_secret", &json!({"Name": SECRET, "SecretString": "never read from here"}));
+    emulator
+}
+
+/// The operator's side of it.
+pub struct Site<'a> {
+    pub laptop: Laptop<'a>,
+    /// Where the gateway listens on this machine.
+    pub port: u16,
+    /// What the host pulls from.
+    pub registry: String,
+    pub engine: &'static Engine,
+}
+
+impl<'a> Site<'a> {
+    pub fn new(emulator: &'a Emulator) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let site = Self {
+            laptop: Laptop::new(emulator, "ada@laptop"),
+            port: free,
+            registry: engine().registry.clone(),
+            engine: engine(),
+        };
+        for name in ["docker-compose.yml", "config/gateway.toml", "config/compose.no-gpu.yml"] {
+            let own = fs::read_to_string(format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+            site.laptop.write(name, &own);
+        }
+        let digest = Sha256::digest(KEY).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        site.laptop.write("config/keys.txt", &format!("suite {digest}\n"));
+        site.configure("", "");
+        site
+    }
+
+    /// Writes the configuration, with further lines under `[model]` and `[gateway]`.
+    pub fn configure(&self, model: &str, gateway: &str) {
+        let (id, registry) = (&self.laptop.emulator.instance_id, &self.registry);
+        self.laptop.write(
+            "config/deployment.toml",
+            &format!(
+                "region = \"us-east-1\"\n[box]\ninstance_id = \"{id}\"\ngpu = false\n\
+                 [images]\nregistry = \"{registry}\"\n\
+                 [images.gateway]\nrepository = \"extraction/gateway\"\ngib = 1\n\
+                 [images.vllm]\nrepository = \"extraction/vllm\"\ngib = 1\n\
+                 [wait]\nload_seconds = 20\ndeploy_seconds = 300\n\
+                 [model]\ngib = 1\nadapter_revision = \"{ADAPTER_REVISION}\"\n{model}\n\
+                 [gateway]\nbind = \"127.0.0.1\"\nport = {}\n{gateway}\n",
+                self.port
+            ),
+        );
+    }
+
+    /// `command ARGUMENT...` with the two images: names of images.sh, or digests.
+    pub fn words(&self, command: &[&str], gateway: &str, vllm: &str) -> Vec<String> {
+        let digest = |name: &str| if name.starts_with("sha256:") { name } else { self.engine.digest(name) }.to_owned();
+        let images = ["gateway", "vllm"].into_iter().zip([gateway, vllm]);
+        let flags = images.flat_map(|(service, name)| ["--digest".to_owned(), format!("{service}={}", digest(name))]);
+        command.iter().map(|&word| word.to_owned()).chain(flags).collect()
+    }
+
+    /// `deployer up --yes` of these.
+    pub fn up(&self, gateway: &str, vllm: &str) -> Said {
+        let words = self.words(&["up", "--yes"], gateway, vllm);
+        self.run(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Said {
+        self.laptop.run(arguments)
+    }
+
+    pub fn container(&self, service: &str) -> Container {
+        self.engine.container(service).unwrap_or_else(|| panic!("{service} has no container"))
+    }
+
+    /// The same from a thread of its own; returns when the model server has the note.
+    pub fn note_under_way(&self, seconds: u32) -> thread::JoinHandle<(u16, String)> {
+        let held = || self.engine.docker(&["logs", &self.container("vllm").id]).matches("holds a note").count();
+        let (before, port) = (held(), self.port);
+        let running = thread::spawn(move || note(port, seconds));
+        until("the model server has the note", || held() > before);
+        running
+    }
+
+    /// Starts a command and lets it run.
+    pub fn start(&self, arguments: &[String]) -> Child {
+        self.laptop.start(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Release `number` serves: that image answers a note.
+    #[track_caller]
+    pub fn serves(&self, number: u32, gateway: &str) {
+        let found = self.container("gateway");
+        assert!(found.image.ends_with(self.engine.digest(gateway)), "{found:?} is not {gateway}");
+        assert_eq!((found.state.as_str(), found.health.as_str()), ("running", "healthy"));
+        let (status, body) = note(self.port, 0);
+        assert!(status == 200 && body.contains("doxorubicin"), "{status} {body}");
+        let current = fs::read_link(self.laptop.emulator.host.at("root/current")).unwrap();
+        assert_eq!(current, Path::new(&format!("releases/{number}")));
+    }
+}
+
+/// A note that the model server holds for so many seconds: the status of its answer, and the body.
+fn note(port: u16, seconds: u32) -> (u16, String) {
+    let text = format!("Stage IIIB invasive ductal carcinoma, given doxorubicin. hold {seconds} s");
+    let body = json!({"text": text}).to_string();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "POST /api/v1/extract HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {KEY}\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap_or_else(|| panic!("no answer: {answer}")).parse().unwrap();
+    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+}

@@ -1,0 +1,199 @@
+//! API keys that come and go under a gateway that goes on serving.
+
+use std::os::unix::fs::MetadataExt;
+
+use deployer::script::{Action, KeyChange, Keys, Outcome, Script, facts::KeysFound};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    deploys::{assert_serves, of, served},
+    support::{
+        host::Host,
+        wanted::{act, deploy, deploy_with, gateway, vllm},
+    },
+};
+
+/// Key number `n` of `name`, as it stands in the file.
+fn line(name: &str, n: u8) -> String {
+    format!("{name} {n:064x}")
+}
+
+fn change(host: &Host, name: &str, line: Option<String>) -> Script {
+    let before = found(host).sha256;
+    let change = KeyChange { name: name.to_owned(), line, before, config_hash: "c.1-v.1-g.2".to_owned() };
+    act(&Action::Keys(Keys::Change(change)))
+}
+
+fn found(host: &Host) -> KeysFound {
+    let ran = host.run(&act(&Action::Keys(Keys::List)));
+    ran.report().keys().unwrap_or_else(|| panic!("{ran:?}"))
+}
+
+/// What the gateway answers by.
+fn heeded(host: &Host) -> String {
+    host.get("containers/gateway/keys")
+}
+
+/// Two releases; the second serves.
+fn two() -> Host {
+    let host = served();
+    let mut other = deploy_with(&gateway(2), &vllm(1), "one");
+    "c.1-v.1-g.1".clone_into(&mut other.config_hash);
+    assert_eq!(host.run(&of(other)).code, Some(0));
+    host
+}
+
+#[test]
+fn a_key_comes_and_goes_without_a_start() {
+    let host = two();
+    let (started, inode) =
+        (host.started("gateway"), |host: &Host| host.at("root/releases/2/keys.txt").metadata().unwrap().ino());
+    let before = inode(&host);
+    let ran = host.run(&change(&host, "ada", Some(line("ada", 7))));
+    assert_eq!((ran.code, ran.report().release), (Some(0), Some(2)), "{ran:?}");
+    assert!(ran.report().message.contains("ada opens the service: the gateway read its 2 keys"), "{ran:?}");
+    let both = format!("vercel 00ff\n{}\n", line("ada", 7));
+    assert_eq!((heeded(&host), host.root("releases/2/keys.txt")), (both.clone(), both));
+    let ran = host.run(&change(&host, "vercel", None));
+    assert!(ran.report().message.contains("vercel is refused: the gateway read its 1 keys"), "{ran:?}");
+    assert_eq!(heeded(&host), format!("{}\n", line("ada", 7)));
+    // The container mounts the file, not its name.
+    assert_eq!((host.started("gateway"), inode(&host)), (started, before));
+    assert!(host.tidy() && host.root("audit.jsonl").contains("\"action\":\"keys\",\"outcome\":\"done\""));
+}
+
+#[test]
+fn a_later_plan_finds_what_was_agreed_on() {
+    let host = two();
+    assert_eq!(found(&host).config_hash, "c.1-v.1-g.1");
+    host.run(&change(&host, "ada", Some(line("ada", 7))));
+    let after = found(&host);
+    assert_eq!(after.config_hash, "c.1-v.1-g.2");
+    let shown = hex(&Sha256::digest(format!("{:064x}", 7)));
+    assert_eq!(after.lines[1], format!("ada {}", &shown[..12]), "a digest of the digest");
+    assert!(host.root("releases/2/release.json").contains("\"commit\":\"39f5335\""));
+    // Where it is not known what the host has, no plan takes it for what is wanted.
+    let unknown = KeyChange {
+        name: "eve".to_owned(),
+        line: Some(line("eve", 8)),
+        before: after.sha256,
+        config_hash: String::new(),
+    };
+    assert_eq!(host.run(&act(&Action::Keys(Keys::Change(unknown)))).code, Some(0));
+    assert_eq!(found(&host).config_hash, "c.1-v.1-g.keys");
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+#[test]
+fn a_rollback_brings_no_revoked_key_back() {
+    let host = two();
+    host.run(&change(&host, "ada", Some(line("ada", 7))));
+    host.run(&change(&host, "vercel", None));
+    let ran = host.run(&act(&Action::Rollback { to: Some(1) }));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_serves(&host, 1, 1);
+    assert_eq!(heeded(&host), format!("{}\n", line("ada", 7)));
+}
+
+#[test]
+fn what_the_gateway_does_not_take_changes_nothing() {
+    let host = two();
+    host.set("refuses_keys", "");
+    let ran = host.run(&change(&host, "ada", Some(line("ada", 7))));
+    assert_eq!((ran.code, ran.report().outcome), (Some(1), Outcome::FailedUnchanged), "{ran:?}");
+    assert!(ran.report().message.contains("the old ones hold"), "{ran:?}");
+    for release in ["1", "2"] {
+        assert_eq!(host.root(&format!("releases/{release}/keys.txt")), "vercel 00ff\n");
+    }
+    assert_eq!(found(&host).config_hash, "c.1-v.1-g.1");
+}
+
+#[test]
+fn a_gateway_that_says_nothing_is_started_again() {
+    let host = two();
+    host.behave(&gateway(2), "quiet");
+    let (gateway_started, model) = (host.started("gateway"), host.started("vllm"));
+    let ran = host.run(&change(&host, "ada", Some(line("ada", 7))));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(heeded(&host).contains("ada ") && host.started("gateway") != gateway_started, "{ran:?}");
+    assert_eq!(host.started("vllm"), model);
+}
+
+#[test]
+fn the_last_key_another_plan_and_odd_lines_are_refused() {
+    let host = two();
+    let before = found(&host).sha256;
+    let ask = |name: &str, line: Option<String>, before: &str| {
+        let change = KeyChange { name: name.to_owned(), line, before: before.to_owned(), config_hash: String::new() };
+        host.run(&act(&Action::Keys(Keys::Change(change))))
+    };
+    for (name, line, before, said) in [
+        ("vercel", None, before.as_str(), "is the last key"),
+        ("ada", Some(line("ada", 7)), &"0".repeat(64), "changed since the plan"),
+        ("ada", Some(line("eve", 7)), &before, "The line is of another key than ada"),
+        ("ada", Some("ada 00ff".to_owned()), &before, "KEY_LINE does not have the shape"),
+        ("ada", Some(format!("{} $(id)", line("ada", 7))), &before, "KEY_LINE does not have the shape"),
+        ("a b", None, &before, "KEY_NAME does not have the shape"),
+        ("x\\n|| system(\"id\")", None, &before, "KEY_NAME does not have the shape"),
+    ] {
+        let ran = ask(name, line, before);
+        assert!(ran.code == Some(1) && ran.report().message.contains(said), "{name} {before}: {ran:?}");
+        assert_eq!(heeded(&host), "vercel 00ff\n");
+    }
+    // Of a host without a release there is nothing to say.
+    let empty = Host::new();
+    let ran = empty.run(&act(&Action::Keys(Keys::List)));
+    assert!(ran.code == Some(1) && ran.report().message.contains("no release"), "{ran:?}");
+}
+
+#[test]
+fn one_that_was_killed_is_done_again() {
+    for tool in ["kill", "docker.logs"] {
+        let host = two();
+        host.fault(tool, "kill");
+        assert_eq!(host.run_text(&change(&host, "ada", Some(line("ada", 7))).text()).code, None);
+        host.no_faults();
+        let ran = host.run(&change(&host, "ada", Some(line("ada", 7))));
+        assert_eq!(ran.code, Some(0), "{tool}: {ran:?}");
+        assert_eq!(heeded(&host), format!("vercel 00ff\n{}\n", line("ada", 7)), "{tool}");
+    }
+}
+
+#[test]
+fn a_stopped_gateway_reads_them_when_it_starts() {
+    let host = two();
+    host.run(&act(&Action::Down { drain: false }));
+    let ran = host.run(&change(&host, "ada", Some(line("ada", 7))));
+    assert!(ran.code == Some(0) && ran.report().message.contains("reads it when it starts"), "{ran:?}");
+    assert_eq!(host.called("kill"), 0);
+    let mut again = deploy_with(&gateway(2), &vllm(1), "one");
+    "c.1-v.1-g.2".clone_into(&mut again.config_hash);
+    assert_eq!(host.run(&of(again)).code, Some(0));
+    assert!(heeded(&host).contains("ada "));
+}
+
+#[test]
+fn a_run_that_works_can_be_asked_how_far_it_is() {
+    let host = served();
+    let none = host.run(&act(&Action::Progress));
+    assert_eq!((none.code, none.report().progress()), (Some(0), None));
+    host.fault("docker.pull", "hold");
+    let child = host.spawn(&deploy(2, 1).text());
+    crate::support::emulator::until("the pull is reached", || host.at("state/held").exists());
+    let ran = host.run(&act(&Action::Progress));
+    let seen = ran.report().progress().unwrap_or_else(|| panic!("{ran:?}"));
+    assert_eq!((seen.said, seen.lines[0].as_str()), (seen.lines.len(), "lock: one at a time on this host"));
+    assert!(seen.lines.last().unwrap().starts_with("pull: "), "{seen:?}");
+    host.set("go", "");
+    let output = child.wait_with_output().unwrap();
+    let said: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+    // What was asked for is a beginning of what comes at the end.
+    assert_eq!(said[..seen.said], seen.lines, "{said:?}");
+}

@@ -1,0 +1,132 @@
+//! What a switch does to running work, and how long a release that does not come up is waited for.
+
+use std::time::{Duration, Instant};
+
+use deployer::script::{Action, Deploy, HostSettings, Outcome, Service, Step, script};
+
+use crate::{
+    deploys::{assert_serves, of, served},
+    support::{
+        host::Host,
+        wanted::{act, deploy, deploy_with, gateway, settings, vllm},
+    },
+};
+
+/// What happens to the containers, in order: `stop gateway`, `up`, `up vllm`, `restart vllm`.
+fn changes(host: &Host, since: usize) -> Vec<String> {
+    let calls = host.calls();
+    let of = |call: &String| {
+        let (tool, rest) = call.split_once(' ')?;
+        let last = rest.rsplit(' ').next().filter(|word| matches!(*word, "gateway" | "vllm"));
+        let verb = tool.strip_prefix("docker.compose-").filter(|verb| matches!(*verb, "up" | "stop" | "restart"))?;
+        Some(last.map_or_else(|| verb.to_owned(), |last| format!("{verb} {last}")))
+    };
+    calls.iter().skip(since).filter_map(of).collect()
+}
+
+#[test]
+fn running_work_ends_before_the_model_server_goes() {
+    let forced = || Deploy { restart_vllm: true, ..deploy_with(&gateway(1), &vllm(1), "one") };
+    let other_model = || {
+        let mut wanted = deploy_with(&gateway(1), &vllm(1), "two");
+        let env = wanted.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let env = env.chain([("VLLM_MAX_NUM_SEQS".to_owned(), "8".to_owned())]).collect();
+        wanted.env = deployer::script::ComposeEnv::new(env).unwrap();
+        wanted
+    };
+    let cases: [(&str, deployer::script::Script, &[&str]); 7] = [
+        ("another model server", deploy(1, 2), &["stop gateway", "up"]),
+        ("other settings of it", of(other_model()), &["stop gateway", "up"]),
+        ("forced", of(forced()), &["stop gateway", "up vllm", "up"]),
+        ("both again", act(&Action::Restart { service: None }), &["stop gateway", "restart vllm", "up"]),
+        (
+            "the model server again",
+            act(&Action::Restart { service: Some(Service::Vllm) }),
+            &["stop gateway", "restart vllm", "up"],
+        ),
+        ("the gateway again", act(&Action::Restart { service: Some(Service::Gateway) }), &["stop gateway", "up"]),
+        // Compose stops it in good order, and leaves the model server alone.
+        ("another gateway", deploy(2, 1), &["up"]),
+    ];
+    for (what, script, expected) in cases {
+        let host = served();
+        let since = host.calls().len();
+        let ran = host.run(&script);
+        assert_eq!(ran.report().outcome, Outcome::Done, "{what}: {ran:?}");
+        assert_eq!(changes(&host, since), expected, "{what}");
+        assert!(
+            host.calls()
+                .iter()
+                .skip(since)
+                .filter(|call| call.contains(" stop "))
+                .all(|call| call.contains("--timeout 45 gateway")),
+            "{what}"
+        );
+        assert!(host.serving("gateway").is_some() && host.serving("vllm").is_some(), "{what}");
+    }
+}
+
+#[test]
+fn running_work_ends_first_on_the_way_back_too() {
+    let host = served();
+    let since = host.calls().len();
+    host.behave(&vllm(2), "wrong_model");
+    let ran = host.run(&deploy(1, 2));
+    assert_eq!(ran.report().outcome, Outcome::RolledBack, "{ran:?}");
+    assert_eq!(changes(&host, since), ["stop gateway", "up", "stop gateway", "up"]);
+    host.behave(&vllm(2), "");
+    assert_eq!(host.run(&deploy(1, 2)).report().outcome, Outcome::Done);
+    let since = host.calls().len();
+    assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().outcome, Outcome::Done);
+    assert_eq!(changes(&host, since), ["stop gateway", "up"]);
+}
+
+#[test]
+fn work_that_a_switch_cut_off_is_said() {
+    let host = served();
+    host.set("exit_gateway", "137");
+    let ran = host.run(&deploy(1, 2));
+    assert!(ran.report().warnings.iter().any(|text| text.contains("did not end within 45 s")), "{ran:?}");
+}
+
+/// Docker never calls it unhealthy within its start period, and compose waits as long as a model load may take.
+#[test]
+fn a_gateway_that_never_gets_ready_is_given_seconds_beside_a_model_that_is_loaded() {
+    let host = served();
+    host.behave(&gateway(2), "never");
+    let vllm_started = host.started("vllm");
+    let wanted = Action::Deploy(Box::new(deploy_with(&gateway(2), &vllm(1), "one")));
+    let begun = Instant::now();
+    let ran = host.run(&script(&wanted, &HostSettings { ready_wait_seconds: 2, ..settings() }));
+    assert!(begun.elapsed() < Duration::from_secs(30), "compose would have waited on");
+    assert!(begun.elapsed() > Duration::from_secs(1), "and not at once");
+    assert_eq!((ran.report().outcome, ran.report().failed_step), (Outcome::RolledBack, Some(Step::Switch)), "{ran:?}");
+    assert!(
+        ran.report().message.contains("gateway did not become healthy within 2 seconds, and the model was loaded"),
+        "{ran:?}"
+    );
+    assert_serves(&host, 1, 1);
+    assert_eq!(host.started("vllm"), vllm_started);
+}
+
+/// A crash loop is `running` and `starting` at one moment and `restarting` at the next.
+#[test]
+fn a_crash_loop_is_called_one_whatever_docker_says_at_the_moment() {
+    for (image, service) in [(gateway(2), "gateway"), (vllm(2), "vllm")] {
+        let host = served();
+        host.behave(&image, "flips");
+        let ran = host.run(&deploy(2, 2));
+        let message = &ran.report().message;
+        assert!(
+            message.contains(&format!("{service} does not stay up (state running, started again 5 times)")),
+            "{message}"
+        );
+        assert_eq!(ran.report().outcome, Outcome::RolledBack);
+    }
+    // What it did before this start is not held against it.
+    let host = served();
+    host.set("containers/gateway/restarts", "7");
+    host.behave(&vllm(2), "unhealthy");
+    let ran = host.run(&deploy(1, 2));
+    assert!(ran.report().message.contains("vllm did not become healthy"), "{ran:?}");
+}
