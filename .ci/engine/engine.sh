@@ -7,6 +7,7 @@
 #   engine.sh status    exit 0 if the engine answers
 #   engine.sh stop      kills the containers, ends the engine and the registry, gives the network back as it was;
 #                       images and volumes stay
+#   engine.sh restart   ends the engine as a service manager does, and starts it again under its containers
 #   engine.sh delete    stop, and removes everything but the packages
 #
 # Needs root, overlayfs, network name spaces and netfilter. It installs, changes and removes no package of the system: it
@@ -279,6 +280,13 @@ stop() {
   restore_network
 }
 
+restart() {
+  alive "$run/docker.pid" dockerd || die "the engine of $home does not run"
+  kill "$(<"$run/docker.pid")"
+  wait_for 120 ended "$run/docker.pid" dockerd || die "the engine does not end within 120 s"
+  start_engine
+}
+
 delete() {
   stop
   # An engine that was killed leaves its mounts.
@@ -287,7 +295,7 @@ delete() {
 }
 
 case ${1:-} in
-  start | stop | delete) locked "$1" ;;
+  start | stop | restart | delete) locked "$1" ;;
   env) environment ;;
   base) [[ $# -ge 2 ]] || die "base NAME [PACKAGE...]"; shift; base "$@" ;;
   status) answers || exit 1 ;;

@@ -65,6 +65,14 @@ stand_in_base() {
   image extraction-ci/stand-in-base "$debian; $(cat "$ci"/engine/stand-in/*)" build "$ci/engine/stand-in/Dockerfile" "$ci/engine/stand-in"
 }
 
+# cpu_vllm_base: an image with the real vLLM's command, whose packages are mounted.
+cpu_vllm_base() {
+  local debian build_flags
+  debian=$(debian_image)
+  build_flags=(--build-context "debian=docker-image://$debian")
+  image extraction-ci/vllm-cpu-base "$debian; $(cat "$ci/engine/vllm-cpu.Dockerfile")" build "$ci/engine/vllm-cpu.Dockerfile" "$ci/engine/stand-in"
+}
+
 # model_server_image NAME BASE: builds the real Dockerfile.vllm as NAME on that image instead of vllm/vllm-openai.
 model_server_image() {
   local from build_flags
