@@ -17,8 +17,8 @@ def test_the_real_model_server_answers_a_note(tmp_path):
     mounts = {"VLLM_PACKAGES": "/vllm", "TINY_MODEL": "/tiny"}
     override = {"services": {
         "vllm": {"command": FLAGS, "volumes": [f"{os.environ[name]}:{target}:ro" for name, target in mounts.items()]},
-        # The tiny vocabulary's, and not Llama's.
-        "gateway": {"environment": {"GATEWAY_VLLM__STOP_TOKEN_IDS": "1,2"}},
+        # The tiny vocabulary's, and not Llama's; and time, for a machine that is busy.
+        "gateway": {"environment": {"GATEWAY_VLLM__STOP_TOKEN_IDS": "1,2", "GATEWAY_ADMISSION__DEADLINE": "5m"}},
     }}
     models = {"VLLM_BASE_MODEL": "/tiny/model", "VLLM_ADAPTER": "/tiny/adapter", "VLLM_ADAPTER_REVISION": ""}
     with Project(tmp_path, "real", "gpu", override, VLLM_IMAGE=image("vllm-cpu"), **models) as stack:
@@ -28,7 +28,7 @@ def test_the_real_model_server_answers_a_note(tmp_path):
         waited = stack.up("--wait", "--wait-timeout", "600", check=False, timeout=700)
         assert waited.returncode == 0, stack.logs("vllm")[-5000:]
         print(f"ready after {time.monotonic() - begun:.0f} s")
-        answer = stack.extract(NOTE, timeout=120)
+        answer = stack.extract(NOTE, timeout=360)
         assert answer.status_code == 200, answer.text + stack.logs("vllm")[-3000:]
         record = answer.json()
         assert {"cancer_type", "stage", "treatment"} <= record.keys()
