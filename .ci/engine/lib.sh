@@ -90,6 +90,28 @@ gateway_image() {
   build gateway/Dockerfile . "$1" >&2
 }
 
+make_rust() {
+  local version build_flags
+  version=$(rustc --version | cut -d ' ' -f 2)
+  build_flags=(--build-context "debian=docker-image://$(debian_image)" --build-context "toolchain=$(readlink -f "$(rustc --print sysroot)")"
+    --build-context "cargo=${CARGO_HOME:-$HOME/.cargo}/bin" --build-arg "TOOLCHAIN=$version-x86_64-unknown-linux-gnu")
+  build "$ci/engine/rust.Dockerfile" "$ci/engine/stand-in" "$1"
+}
+
+make_whole_gateway() {
+  local from rust build_flags
+  rust=$(image extraction-ci/rust "$(rustc --version) $(debian_image) $(cat "$ci/engine/rust.Dockerfile")" make_rust)
+  from=$(sed -n 's/^FROM \(rust:[^ ]*\) AS build$/\1/p' gateway/Dockerfile)
+  build_flags=(--build-context "$from=docker-image://$rust" --build-arg "REVISION=$1")
+  build gateway/Dockerfile . "$1"
+}
+
+# whole_gateway_image: the whole gateway/Dockerfile, cargo in the image. Minutes: once for each content of what decides
+# how it is built. A change of the sources alone is checked by gateway_image.
+whole_gateway_image() {
+  image extraction-ci/gateway "$(rustc --version; cat gateway/Dockerfile .dockerignore Cargo.lock Cargo.toml gateway/Cargo.toml)" make_whole_gateway
+}
+
 # caddy_image: Debian's Caddy, laid out like the image that the compose file names.
 caddy_image() {
   local debian build_flags
