@@ -78,6 +78,8 @@ serve() {
     # A note is never in the log, and what the gateway asks every few seconds does not fill it.
     --no-enable-log-requests
     --disable-access-log-for-endpoints '/health,/metrics,/v1/models'
+    # When it is stopped, running notes end; by default vLLM aborts them. Less than the compose file's stop_grace_period.
+    --shutdown-timeout 40
     --host 0.0.0.0 --port 8000
   )
   if [[ -n ${VLLM_QUANTIZATION:-} ]]; then flags+=(--quantization "$VLLM_QUANTIZATION"); fi

@@ -7,6 +7,7 @@
 #   engine.sh status    exit 0 if the engine answers
 #   engine.sh stop      kills the containers, ends the engine and the registry, gives the network back as it was;
 #                       images and volumes stay
+#   engine.sh restart   ends the engine as a service manager does, and starts it again under its containers
 #   engine.sh delete    stop, and removes everything but the packages
 #
 # Needs root, overlayfs, network name spaces and netfilter. It installs, changes and removes no package of the system: it
@@ -141,16 +142,18 @@ refuse_a_second_engine() {
   done
 }
 
+boot_id=/proc/sys/kernel/random/boot_id
+network_is_kept() { [[ $(cat "$network/boot_id" 2>/dev/null) == "$(<"$boot_id")" ]]; }
+
 # What the network was, for `stop`. What was kept before the machine was started again is worth nothing.
 keep_network() {
-  local boot=/proc/sys/kernel/random/boot_id
-  if cmp -s "$boot" "$network/boot_id"; then return; fi
+  if network_is_kept; then return; fi
   rm -rf "$network"
   mkdir -p "$network"
   "$bin/iptables-save" >"$network/rules.v4"
   "$bin/ip6tables-save" >"$network/rules.v6"
   cat /proc/sys/net/ipv4/ip_forward >"$network/ip_forward"
-  cat "$boot" >"$network/boot_id"
+  cat "$boot_id" >"$network/boot_id"
 }
 
 start_engine() {
@@ -250,7 +253,7 @@ restore_rules() {
 
 restore_network() {
   local id
-  if ! cmp -s /proc/sys/kernel/random/boot_id "$network/boot_id"; then return; fi
+  network_is_kept || return 0
   # The engine leaves the bridges of its networks.
   while read -r id; do ip link delete "br-$id" 2>/dev/null || true; done < <(cat "$network/bridges" 2>/dev/null)
   ip link delete docker0 2>/dev/null || true
@@ -277,6 +280,13 @@ stop() {
   restore_network
 }
 
+restart() {
+  alive "$run/docker.pid" dockerd || die "the engine of $home does not run"
+  kill "$(<"$run/docker.pid")"
+  wait_for 120 ended "$run/docker.pid" dockerd || die "the engine does not end within 120 s"
+  start_engine
+}
+
 delete() {
   stop
   # An engine that was killed leaves its mounts.
@@ -285,7 +295,7 @@ delete() {
 }
 
 case ${1:-} in
-  start | stop | delete) locked "$1" ;;
+  start | stop | restart | delete) locked "$1" ;;
   env) environment ;;
   base) [[ $# -ge 2 ]] || die "base NAME [PACKAGE...]"; shift; base "$@" ;;
   status) answers || exit 1 ;;

@@ -16,12 +16,14 @@ start_engine() {
   fi
   export DOCKER_ENGINE_HOME=$EXTRACTION_GATEWAY_CACHE/engine
   mkdir -p "$DOCKER_ENGINE_HOME"
-  # Another run of the same step waits; it gets the lock when this step and its watcher have ended.
+  # Another run waits here. The lock is the watcher's, who ends when this step has ended and the engine has stopped: a
+  # process that a killed step left does not hold it.
   exec 8>"$DOCKER_ENGINE_HOME/step.lock"
   flock --timeout 1500 8 || die "another step has used the engine of $DOCKER_ENGINE_HOME for 25 minutes"
   need ip iproute2
   # shellcheck disable=SC2016 # its own words
   setsid bash -c 'tail --pid="$0" --follow /dev/null; exec "$1" stop' $$ "$ci/engine/engine.sh" </dev/null >/dev/null 2>&1 3>&- &
+  exec 8>&-
   trap '"$ci/engine/engine.sh" stop' EXIT
   "$ci/engine/engine.sh" start
   environment=$("$ci/engine/engine.sh" env)
@@ -63,6 +65,14 @@ stand_in_base() {
   image extraction-ci/stand-in-base "$debian; $(cat "$ci"/engine/stand-in/*)" build "$ci/engine/stand-in/Dockerfile" "$ci/engine/stand-in"
 }
 
+# cpu_vllm_base: an image with the real vLLM's command, whose packages are mounted.
+cpu_vllm_base() {
+  local debian build_flags
+  debian=$(debian_image)
+  build_flags=(--build-context "debian=docker-image://$debian")
+  image extraction-ci/vllm-cpu-base "$debian; $(cat "$ci/engine/vllm-cpu.Dockerfile")" build "$ci/engine/vllm-cpu.Dockerfile" "$ci/engine/stand-in"
+}
+
 # model_server_image NAME BASE: builds the real Dockerfile.vllm as NAME on that image instead of vllm/vllm-openai.
 model_server_image() {
   local from build_flags
@@ -78,6 +88,28 @@ gateway_image() {
   install -D --mode 0444 /etc/ssl/certs/ca-certificates.crt "$stage/etc/ssl/certs/ca-certificates.crt"
   build_flags=(--build-context "build=$stage" --build-arg "REVISION=$1")
   build gateway/Dockerfile . "$1" >&2
+}
+
+make_rust() {
+  local version build_flags
+  version=$(rustc --version | cut -d ' ' -f 2)
+  build_flags=(--build-context "debian=docker-image://$(debian_image)" --build-context "toolchain=$(readlink -f "$(rustc --print sysroot)")"
+    --build-context "cargo=${CARGO_HOME:-$HOME/.cargo}/bin" --build-arg "TOOLCHAIN=$version-x86_64-unknown-linux-gnu")
+  build "$ci/engine/rust.Dockerfile" "$ci/engine/stand-in" "$1"
+}
+
+make_whole_gateway() {
+  local from rust build_flags
+  rust=$(image extraction-ci/rust "$(rustc --version) $(debian_image) $(cat "$ci/engine/rust.Dockerfile")" make_rust)
+  from=$(sed -n 's/^FROM \(rust:[^ ]*\) AS build$/\1/p' gateway/Dockerfile)
+  build_flags=(--build-context "$from=docker-image://$rust" --build-arg "REVISION=$1")
+  build gateway/Dockerfile . "$1"
+}
+
+# whole_gateway_image: the whole gateway/Dockerfile, cargo in the image. Minutes: once for each content of what decides
+# how it is built. A change of the sources alone is checked by gateway_image.
+whole_gateway_image() {
+  image extraction-ci/gateway "$(rustc --version; cat gateway/Dockerfile .dockerignore Cargo.lock Cargo.toml gateway/Cargo.toml)" make_whole_gateway
 }
 
 # caddy_image: Debian's Caddy, laid out like the image that the compose file names.

@@ -114,6 +114,8 @@ def test_the_flags(box):
     assert (values["--max-lora-rank"], values["--max-model-len"], values["--gpu-memory-utilization"]) == ("16", "8192", "0.90")
     assert pathlib.Path(values["--chat-template"]).read_text() == stack.text("config/chat_template.jinja")
     assert {"--enable-lora", "--enable-request-id-headers", "--no-enable-log-requests", "--max-num-queued-reqs"} <= set(arguments)
+    grace = stack.seconds(stack.compose()["services"]["vllm"]["stop_grace_period"])
+    assert 30 < int(values["--shutdown-timeout"]) < grace, "longer than the gateway's drain, shorter than what docker waits"
     assert "--quantization" not in arguments and "--api-key" not in arguments and "--disable-log-requests" not in arguments
     assert arguments[-2:] == ["--port", "1"], "what the caller says comes last and wins"
     assert environment["HF_HUB_OFFLINE"] == "1" and environment["VLLM_NO_USAGE_STATS"] == "1"

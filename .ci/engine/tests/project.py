@@ -59,12 +59,11 @@ class Project:
         self.key = secrets.token_urlsafe(32)
         (folder / "config").mkdir(parents=True)
         shutil.copy(ROOT / "docker-compose.yml", folder)
-        for file in ["gateway.toml", "Caddyfile"]:
+        for file in ["gateway.toml", "Caddyfile", "compose.no-gpu.yml"]:
             shutil.copy(ROOT / "config" / file, folder / "config")
             (folder / "config" / file).chmod(0o644)
-        (folder / "no-gpu.yml").write_text(NO_GPU)
         (folder / "override.yml").write_text(yaml.safe_dump(override or {"services": {}}))
-        self.files = ["docker-compose.yml", *(["override.yml"] if override else []), *(["no-gpu.yml"] if profile != "cpu" else [])]
+        self.files = ["docker-compose.yml", *(["override.yml"] if override else []), *(["config/compose.no-gpu.yml"] if profile != "cpu" else [])]
         self.environment = {
             "COMPOSE_PROJECT_NAME": self.name, "COMPOSE_PROFILES": profile, "GATEWAY_IMAGE": image("gateway"),
             "VLLM_IMAGE": image("vllm"), "GATEWAY_BIND": "127.0.0.1", "GATEWAY_PORT": "0", "VLLM_ADAPTER_REVISION": "a" * 40,

@@ -57,7 +57,7 @@ def test_a_digest_that_no_registry_has_changes_nothing(tmp_path):
 
 def test_without_the_nvidia_runtime_the_engine_says_so(tmp_path):
     with Project(tmp_path, "nvidia", "gpu") as stack:
-        stack.files.remove("no-gpu.yml")
+        stack.files.remove("config/compose.no-gpu.yml")
         assert 'could not select device driver "nvidia"' in refused(stack)
 
 

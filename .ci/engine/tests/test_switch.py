@@ -35,8 +35,20 @@ def change_both_settings(stack):
     stack.up("--wait", "--wait-timeout", "120")
 
 
-def restart_as_the_readme_says(stack):
+def stop_and_start(stack):
     stack.compose("stop")
+    stack.up("--wait", "--wait-timeout", "120")
+
+
+def restart(stack):
+    """Both are told to stop in the same second."""
+    stack.compose("restart")
+    stack.up("--wait", "--wait-timeout", "120")
+
+
+def replace_the_model_server_alone(stack):
+    """The gateway goes on: only the model server's own time to end is left."""
+    stack.up("--no-deps", "--force-recreate", "vllm")
     stack.up("--wait", "--wait-timeout", "120")
 
 
@@ -50,7 +62,9 @@ SWITCHES = {
     "gateway image": (change_the_gateway, {"gateway"}, BOTH),
     "model server image": (change_the_model_server, {"vllm"}, BOTH),
     "settings": (change_both_settings, BOTH, BOTH),
-    "restart": (restart_as_the_readme_says, NONE, BOTH),
+    "stop and up": (stop_and_start, NONE, BOTH),
+    "restart": (restart, NONE, BOTH),
+    "forced": (replace_the_model_server_alone, {"vllm"}, BOTH),
 }
 
 
