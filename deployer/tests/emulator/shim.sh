@@ -6,9 +6,11 @@ set -Eeuo pipefail
 state=${SHIM_STATE:?}
 export LC_ALL=C
 
+failure=1 # the exit code of the real tool where it says why it fails
+
 tell() {
   echo "$*" >&2
-  exit 1
+  exit "$failure"
 }
 
 # called KEY ARGUMENT...: logs the call, then does what a fault asks for.

@@ -19,4 +19,5 @@ mod secrets;
 mod switches;
 mod text;
 mod tls;
+mod tools;
 mod values;

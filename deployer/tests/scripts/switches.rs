@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use deployer::script::{Action, Deploy, HostSettings, Outcome, Service, Step, script};
+use deployer::script::{Action, Deploy, HostFile, HostSettings, Outcome, Service, Step, script};
 
 use crate::{
     deploys::{assert_serves, of, served},
@@ -34,9 +34,15 @@ fn running_work_ends_before_the_model_server_goes() {
         wanted.env = deployer::script::ComposeEnv::new(env).unwrap();
         wanted
     };
-    let cases: [(&str, deployer::script::Script, &[&str]); 7] = [
+    let without_a_gpu = || {
+        let mut wanted = deploy_with(&gateway(1), &vllm(1), "two");
+        wanted.files.push(HostFile::new("config/compose.no-gpu.yml", 0o644, b"services: {}\n".to_vec()).unwrap());
+        wanted
+    };
+    let cases: [(&str, deployer::script::Script, &[&str]); 8] = [
         ("another model server", deploy(1, 2), &["stop gateway", "up"]),
         ("other settings of it", of(other_model()), &["stop gateway", "up"]),
+        ("a model server without a GPU", of(without_a_gpu()), &["stop gateway", "up"]),
         ("forced", of(forced()), &["stop gateway", "up vllm", "up"]),
         ("both again", act(&Action::Restart { service: None }), &["stop gateway", "restart vllm", "up"]),
         (
@@ -64,6 +70,23 @@ fn running_work_ends_before_the_model_server_goes() {
         );
         assert!(host.serving("gateway").is_some() && host.serving("vllm").is_some(), "{what}");
     }
+}
+
+/// Its second compose file comes with a release, so that a rollback runs what that release ran on.
+#[test]
+fn a_release_for_a_host_without_a_gpu_leaves_the_reservation_out() {
+    let host = served();
+    let mut wanted = deploy_with(&gateway(2), &vllm(1), "two");
+    wanted.files.push(HostFile::new("config/compose.no-gpu.yml", 0o644, b"services: {}\n".to_vec()).unwrap());
+    assert_eq!(host.run(&of(wanted)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().outcome, Outcome::Done);
+    let up: Vec<bool> = host
+        .calls()
+        .iter()
+        .filter(|call| call.starts_with("docker.compose-up "))
+        .map(|call| call.contains("--file") && call.contains("/config/compose.no-gpu.yml up "))
+        .collect();
+    assert_eq!(up, [false, true, false]);
 }
 
 #[test]

@@ -416,6 +416,18 @@ pub const MUTANTS: &[Mutant] = &[
         "switches::running_work_ends_before_the_model_server_goes",
     ),
     mutant(
+        "a change of what the model server runs on cuts work off",
+        "for name in docker-compose.yml config/compose.no-gpu.yml; do",
+        "for name in docker-compose.yml; do",
+        "switches::running_work_ends_before_the_model_server_goes",
+    ),
+    mutant(
+        "a GPU is wanted where there is none",
+        "if [[ -e $folder/config/compose.no-gpu.yml ]]; then",
+        "if false; then",
+        "switches::a_release_for_a_host_without_a_gpu_leaves_the_reservation_out",
+    ),
+    mutant(
         "a restart cuts work off",
         "  drain \"$now\"\n",
         "",
