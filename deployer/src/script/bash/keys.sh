@@ -69,7 +69,7 @@ edit_others() {
     other=$root/releases/$number/keys.txt
     if [[ $number == "$now" || ! -e $other ]]; then continue; fi
     edited "$other" >"$own/keys.new"
-    if [[ -z $(key_lines "$own/keys.new") ]]; then cat "$file" >"$own/keys.new"; fi
+    if [[ -z $(key_lines "$own/keys.new") ]]; then cat "$key_file" >"$own/keys.new"; fi
     if cmp -s "$own/keys.new" "$other"; then continue; fi
     if ! write_keys "$own/keys.new" "$other"; then
       warnings+=("release $number could not be given the changed keys: do not roll back to it")
@@ -80,13 +80,13 @@ edit_others() {
 }
 
 keys() {
-  local now file hash kept_old=''
+  local now key_file hash kept_old=''
   now=$(current)
   [[ -n $now ]] || die "There is no release on the host; nothing was changed. Run deployer up: it carries the keys."
-  file=$root/releases/$now/keys.txt
+  key_file=$root/releases/$now/keys.txt
   if [[ $KEYS == list ]]; then
     begin observe "keys"
-    fact keys "$(keys_json "$file")"
+    fact keys "$(keys_json "$key_file")"
     finish 'done' "These are the keys."
   fi
   need docker flock sha256sum awk timeout
@@ -94,23 +94,23 @@ keys() {
   expect_release
   begin keys "keys: $KEYS $KEY_NAME"
   if [[ $KEYS == add && ${KEY_LINE%% *} != "$KEY_NAME" ]]; then die "The line is of another key than $KEY_NAME; nothing was changed."; fi
-  [[ $(sha_of "$file") == "$KEYS_BEFORE" ]] || die "The keys on the host changed since the plan was made; nothing was changed. Run this again."
-  cat "$file" >"$own/keys.old"
-  edited "$file" >"$own/keys.edited"
+  [[ $(sha_of "$key_file") == "$KEYS_BEFORE" ]] || die "The keys on the host changed since the plan was made; nothing was changed. Run this again."
+  cat "$key_file" >"$own/keys.old"
+  edited "$key_file" >"$own/keys.edited"
   [[ -n $(key_lines "$own/keys.edited") ]] || die "$KEY_NAME is the last key, and the gateway takes no empty file; nothing was changed. Add another key first, or stop the service: deployer down."
   hash=${CONFIG_HASH:-$(release_field "$now" config_hash | sed 's/-g\..*/-g.keys/')}
-  if ! write_keys "$own/keys.edited" "$file" || ! heed_keys "$file"; then
-    write_keys "$own/keys.old" "$file" || phase=stopping
+  if ! write_keys "$own/keys.edited" "$key_file" || ! heed_keys "$key_file"; then
+    write_keys "$own/keys.old" "$key_file" || phase=stopping
     if [[ $phase == stopping ]]; then die "The gateway does not come up with the changed keys, and the old ones were put back. Look at deployer logs; deployer restart starts it again."; fi
     kept_old=''
-    heed_keys "$file" || true
+    heed_keys "$key_file" || true
     die "The gateway did not take the changed keys: the old ones hold; nothing was changed. deployer logs --service gateway says why."
   fi
   edit_others
   mark_hash "$now" "$hash"
-  fact keys "$(keys_json "$file")"
+  fact keys "$(keys_json "$key_file")"
   if ! look_at gateway || [[ $c_state != running ]]; then
     finish 'done' "The key file is changed; the gateway does not run, and reads it when it starts."
   fi
-  finish 'done' "$([[ $KEYS == add ]] && echo "The key $KEY_NAME opens the service" || echo "The key $KEY_NAME is refused"): the gateway read its $(key_lines "$file" | wc -l) keys again."
+  finish 'done' "$([[ $KEYS == add ]] && echo "The key $KEY_NAME opens the service" || echo "The key $KEY_NAME is refused"): the gateway read its $(key_lines "$key_file" | wc -l) keys again."
 }
