@@ -36,7 +36,11 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     if matches!(instance.state, State::Stopped | State::Terminated | State::ShuttingDown) {
         site.report.result(&json!({"instance": instance.state.to_string(), "changed": false}));
         site.report.say(&format!("The box is {} already. Nothing to do.", instance.state));
-        site.report.next("deployer up starts it.");
+        site.report.next(if instance.state == State::Stopped {
+            "deployer up starts it."
+        } else {
+            "The box is gone for good. Make a new one with config/cloudformation.yaml (config/README.md) and set box.instance_id."
+        });
         return Ok(());
     }
     let drain = !args.now;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::ServiceName;
 use crate::{
     apply::{
         command::{self, LOOK_SECONDS},
@@ -12,7 +11,7 @@ use crate::{
     },
     exit::Exit,
     failure::Failure,
-    script::Action,
+    script::{Action, Service},
     site::{Ports, Site},
 };
 
@@ -23,10 +22,31 @@ pub(super) struct Args {
     follow: bool,
     /// Only this one
     #[arg(long, value_enum)]
-    service: Option<ServiceName>,
+    service: Option<LogService>,
     /// At most so many lines, the newest
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     lines: u32,
+}
+
+/// A service whose lines can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum LogService {
+    /// The gateway
+    Gateway,
+    /// The model server
+    Vllm,
+    /// The reverse proxy of the profile tls
+    Caddy,
+}
+
+impl From<LogService> for Service {
+    fn from(name: LogService) -> Self {
+        match name {
+            LogService::Gateway => Self::Gateway,
+            LogService::Vllm => Self::Vllm,
+            LogService::Caddy => Self::Caddy,
+        }
+    }
 }
 
 pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {

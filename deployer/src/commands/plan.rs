@@ -3,11 +3,11 @@
 use super::versions::{self, Versions};
 use crate::{
     apply::observe::{Observed, observe},
-    config::{Carried, commit},
+    config::{Carried, Settings, commit},
     failure::Failure,
     plan::{self, Limits, Outage, Part, Plan, UpPlan, Wanted, Work},
     report::{duration, money},
-    script::{Deploy, Expect},
+    script::{Deploy, Expect, facts::AutostopState},
     site::{Ports, Site},
 };
 
@@ -60,7 +60,8 @@ pub(super) async fn prepare<P: Ports>(
         config_hash: carried.hash.to_string(),
         restart_vllm,
     };
-    let lines = lines(&diff, site);
+    let mut lines = lines(&diff, site);
+    lines.extend(observed.host.as_ref().and_then(|(_, status)| idle_stop(&status.autostop, settings)));
     let expect = observed.host.as_ref().map_or(Expect::Anything, |(report, _)| Expect::of(report.release));
     let work = Work::Up { deploy: Box::new(deploy), expect };
     Ok(Prepared { plan: Plan { work, lines }, diff, observed })
@@ -95,13 +96,25 @@ fn lines<P>(diff: &UpPlan, site: &Site<'_, P>) -> Vec<String> {
         Outage::Gateway => format!("the gateway for about {seconds}; the model stays loaded"),
         Outage::PerhapsModel => format!("seconds, or about {seconds} of model load if vLLM has to start again: the host finds out"),
         Outage::Model => format!("about {seconds}: vLLM loads the model again, and one L4 cannot hold two copies"),
-        Outage::NothingServes => format!("nothing serves now; about {seconds} of model load until it does, the first time a 32 GB download before"),
+        Outage::NothingServes => format!("nothing serves now; about {seconds} of model load until it does, the first time a download of {} GiB before", settings.model.gib),
     }));
     if matches!(diff.outage, Outage::Gateway | Outage::PerhapsModel | Outage::Model) {
         let worst = duration(diff.worst_outage_seconds);
         lines.push(format!("  worst    {worst}, if it does not come up and the release before has to come back"));
     }
     lines
+}
+
+/// The idle stop keeps the limits that it was given: other ones in the file are said, because nothing here applies them.
+pub(super) fn idle_stop(there: &AutostopState, settings: &Settings) -> Option<String> {
+    let wanted = &settings.autostop;
+    let same = (there.idle_minutes, there.max_uptime_hours) == (wanted.idle_minutes, wanted.max_uptime_hours);
+    (there.on && !same).then(|| {
+        format!(
+            "  autostop {} min and {} h on the box, {} min and {} h in the configuration (0 h: no limit): deployer autostop on applies them",
+            there.idle_minutes, there.max_uptime_hours, wanted.idle_minutes, wanted.max_uptime_hours
+        )
+    })
 }
 
 /// `sha256:0123456789ab` or `:tag`.

@@ -96,6 +96,9 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
 fn next(observed: &Observed) -> &'static str {
     match (&observed.instance.state, &observed.host) {
         (State::Stopped, _) => "deployer up starts the box.",
+        (State::ShuttingDown | State::Terminated, _) => {
+            "The box is gone for good. Make a new one with config/cloudformation.yaml (config/README.md) and set box.instance_id."
+        }
         (_, Some((_, status))) if status.half_done => {
             "deployer up or deployer rollback mends the switch that was cut off."
         }
@@ -191,6 +194,7 @@ fn text<P>(site: &Site<'_, P>, observed: &Observed, lock: Option<&LockHolder>) -
             }
             lines.push(format!("disk      {} of {} GiB free", status.disk_free >> 30, status.disk_total >> 30));
             lines.push(format!("autostop  {}", autostop(&status.autostop)));
+            lines.extend(super::plan::idle_stop(&status.autostop, settings).map(|line| line.trim_start().to_owned()));
             lines.extend(
                 status
                     .holder

@@ -78,6 +78,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         Some(false) => StopOnFailure::No,
         None => StopOnFailure::Ask,
     };
+    let before = observed.last.as_ref().map(|last| last.url.clone()).unwrap_or_default();
     let applied = apply(site, &approved, stop).await;
     if !args.no_hooks {
         hooks::after(site, event, &applied).await;
@@ -89,6 +90,11 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         if done.outcome == Outcome::NothingToDo {
             report.say("Nothing was restarted.");
         }
+    }
+    if let Some(url) = applied.url.as_deref().filter(|url| !before.is_empty() && *url != before) {
+        report.warn(&format!(
+            "the box has another address than at the last release ({before}): {url}. deployer url prints the line for Vercel."
+        ));
     }
     served(site, applied.url.as_deref());
     Ok(())

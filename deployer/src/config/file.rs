@@ -67,16 +67,42 @@ pub struct Images {
     /// `ACCOUNT.dkr.ecr.REGION.amazonaws.com`
     pub registry: Text,
     /// The gateway's.
-    #[serde(default = "gateway_image")]
+    #[serde(default = "gateway_image", deserialize_with = "gateway_image_over_defaults")]
     pub gateway: Image,
     /// The model server's.
-    #[serde(default = "vllm_image")]
+    #[serde(default = "vllm_image", deserialize_with = "vllm_image_over_defaults")]
     pub vllm: Image,
 }
 
-/// `[images.gateway]`, `[images.vllm]`
-#[derive(Clone, Debug, Deserialize)]
+/// `[images.gateway]`, `[images.vllm]` as they are written: each key may be left out.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ImageKeys {
+    repository: Option<Text>,
+    version: Option<Text>,
+    gib: Option<u32>,
+}
+
+impl ImageKeys {
+    fn over(self, default: Image) -> Image {
+        Image {
+            repository: self.repository.unwrap_or(default.repository),
+            version: self.version.or(default.version),
+            gib: self.gib.unwrap_or(default.gib),
+        }
+    }
+}
+
+fn gateway_image_over_defaults<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Image, D::Error> {
+    Ok(ImageKeys::deserialize(input)?.over(gateway_image()))
+}
+
+fn vllm_image_over_defaults<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Image, D::Error> {
+    Ok(ImageKeys::deserialize(input)?.over(vllm_image()))
+}
+
+/// One image.
+#[derive(Clone, Debug)]
 pub struct Image {
     /// Its name in the registry.
     pub repository: Text,

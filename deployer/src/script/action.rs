@@ -11,6 +11,8 @@ pub enum Service {
     Gateway,
     /// The model server.
     Vllm,
+    /// The reverse proxy of the profile `tls`.
+    Caddy,
 }
 
 impl Service {
@@ -20,6 +22,7 @@ impl Service {
         match self {
             Self::Gateway => "gateway",
             Self::Vllm => "vllm",
+            Self::Caddy => "caddy",
         }
     }
 }

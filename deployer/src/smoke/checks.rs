@@ -69,6 +69,11 @@ pub(super) async fn without_a_key(client: &Client) -> Finding {
         Ok(answer) if answer.status == 401 && answer.text("code") == "unauthorized" => {
             Finding::new(check, Passed, "a caller without a key is refused", Some(answer.milliseconds))
         }
+        // A proxy in between, or a gateway that is ill: neither says anything about keys.
+        Ok(answer) if answer.status >= 500 || answer.body.is_null() => {
+            let found = format!("{}; whether keys are asked for could not be seen", answer.said());
+            Finding::new(check, Failed, found, Some(answer.milliseconds))
+        }
         Ok(answer) => {
             let found = format!("{}; anybody who finds the address can use the service", answer.said());
             Finding::new(check, Failed, found, Some(answer.milliseconds))

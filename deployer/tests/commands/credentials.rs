@@ -42,14 +42,14 @@ fn status(laptop: &Laptop, aws: &str, profile: &str) -> Ended {
 fn each_kind_of_credentials_that_does_not_work_has_its_next_step() {
     let account = Account::start(Inside::default());
     let laptop = laptop();
-    let mut said = String::new();
+    let mut said = Vec::new();
     for profile in ["", "typo", "sso", "program", "role"] {
         let ended = status(&laptop, &account.url, profile);
         assert_eq!(ended.code, 1, "{profile}: {}", ended.shown());
         assert!(!ended.stderr.contains("hf_"), "{}", ended.shown());
-        said.push_str(&format!("AWS_PROFILE={profile}\n{}", ended.stderr));
+        said.push(format!("AWS_PROFILE={profile}\n{}", ended.stderr));
     }
-    insta::assert_snapshot!("credentials", said);
+    insta::assert_snapshot!("credentials", said.concat());
     assert_eq!(account.actions(), Vec::<String>::new(), "AWS was asked without credentials");
 }
 

@@ -184,7 +184,7 @@ compose_restart() {
 compose_logs() {
   local service since last
   since=$(option --since "$@") last=$(option --tail "$@")
-  for service in gateway vllm; do
+  for service in gateway vllm caddy; do
     if [[ " $* " != *" $service "* ]]; then continue; fi
     awk -v since="$since" -v name="$service-1" '$1 >= since { print name "  | " $0 }' "$state/logs/$service" 2>/dev/null |
       tail -n "${last/all/+1}" || true

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deployer::script::{Action, ComposeEnv, Outcome, Script};
+use deployer::script::{Action, ComposeEnv, Outcome, Script, Service};
 
 use crate::{
     deploys::{assert_serves, of, served},
@@ -47,6 +47,21 @@ fn caddy_is_looked_at_like_the_others() {
     let ran = host.run(&behind_caddy(1));
     assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(2)), "{ran:?}");
     assert_eq!(host.get("containers/caddy/state"), "running");
+}
+
+#[test]
+fn its_lines_are_shown_with_the_others_and_alone() {
+    let host = encrypted();
+    for service in ["gateway", "vllm", "caddy"] {
+        host.set(&format!("logs/{service}"), &format!("2026-11-21T11:00:00.000000000Z of {service}\n"));
+    }
+    for (service, expected) in [(None, &["gateway", "vllm", "caddy"][..]), (Some(Service::Caddy), &["caddy"])] {
+        let ran = host.run(&act(&Action::Logs { service, lines: 10, since: None }));
+        let lines = ran.report().last_log_lines.join("\n");
+        for one in ["gateway", "vllm", "caddy"] {
+            assert_eq!(lines.contains(&format!("of {one}")), expected.contains(&one), "{service:?}: {lines}");
+        }
+    }
 }
 
 #[test]

@@ -64,6 +64,9 @@ fn a_terminated_or_unknown_box_is_said_to_be_gone() {
     let ada = Laptop::new(&emulator, "ada@laptop");
     emulator.aws("ec2", "terminate_instances", &json!({"InstanceIds": [emulator.instance_id]}));
     ada.up(1, 1).ended(1, &["gone for good", "config/cloudformation.yaml"]);
+    for command in [&["status"][..], &["down", "--yes"]] {
+        ada.run(command).ended(0, &["next: The box is gone for good. Make a new one", "box.instance_id"]);
+    }
     let id = &emulator.instance_id;
     ada.write(
         "config/deployment.toml",
