@@ -130,7 +130,8 @@ fn a_configuration_hash_is_read_as_it_is_written() {
 
 #[test]
 fn an_image_with_its_version_alone_keeps_the_other_defaults() {
-    let text = "region = \"us-east-1\"\n[box]\ninstance_id = \"i-0123456789abcdef0\"\n[images]\nregistry = \"r.example\"\n";
+    let text =
+        "region = \"us-east-1\"\n[box]\ninstance_id = \"i-0123456789abcdef0\"\n[images]\nregistry = \"r.example\"\n";
     let images = |more: &str| parse(&format!("{text}{more}"), "x").map(|file| file.images);
     let found = images("[images.gateway]\nversion = \"v1\"\n[images.vllm]\ngib = 30\n").unwrap();
     assert_eq!((found.gateway.repository.shown(), found.gateway.gib), ("extraction-gateway/gateway".to_owned(), 1));

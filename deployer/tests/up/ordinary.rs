@@ -230,7 +230,10 @@ fn restart_and_the_idle_stop() {
     assert_eq!((&on["on"], &on["idle_minutes"], &on["max_uptime_hours"]), (&true.into(), &20.into(), &12.into()));
     // The file says 30 minutes and no limit: that is no secret of the box.
     let status = ada.run(&["status"]);
-    assert!(status.out.contains("autostop 20 min and 12 h on the box, 30 min and 0 h in the configuration"), "{status}");
+    assert!(
+        status.out.contains("autostop 20 min and 12 h on the box, 30 min and 0 h in the configuration"),
+        "{status}"
+    );
     let images = Laptop::images(2, 1);
     let plan: Vec<&str> = ["plan"].into_iter().chain(images.iter().map(String::as_str)).collect();
     assert!(ada.run(&plan).out.contains("deployer autostop on applies them"));
