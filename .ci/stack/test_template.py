@@ -12,6 +12,7 @@ import boto3
 import moto
 import pytest
 import stack
+import yaml
 
 REGION = "us-east-1"
 PROGRAM = "printf '%s by %s\\n' \"$ACTION\" \"$OPERATOR\"\n"
@@ -28,16 +29,12 @@ def aws():
         vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
         image = ec2.describe_images()["Images"][0]["ImageId"]
-        client("ssm").put_parameter(Name="/image", Value=image, Type="String")
         given = {
-            "VpcId": vpc, "SubnetId": subnet, "AllowedCidr": "203.0.113.7/32",
+            "VpcId": vpc, "SubnetId": subnet, "AllowedCidr": "203.0.113.7/32", "ImageId": image,
             "ElasticAddress": "yes", "ProgramSha256": f"{'0' * 64} {HASH}", "GitHubRepository": "owner/name",
         }
-        # moto has no deep-learning images, and lets nobody add to AWS' own parameters.
-        body, found = re.subn(r"Default: /aws/service/deeplearning/\S+/ami-id", "Default: /image", stack.text("config/cloudformation.yaml"))
-        assert found == 1
         client("cloudformation").create_stack(
-            StackName="box", TemplateBody=body, Capabilities=["CAPABILITY_IAM"],
+            StackName="box", TemplateBody=stack.text("config/cloudformation.yaml"), Capabilities=["CAPABILITY_IAM"],
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
         )
         yield client
@@ -45,7 +42,7 @@ def aws():
 
 def outputs(aws):
     made = aws("cloudformation").describe_stacks(StackName="box")["Stacks"][0]
-    assert made["StackStatus"] == "CREATE_COMPLETE"
+    assert made["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
     return {output["OutputKey"]: output["OutputValue"] for output in made["Outputs"]}
 
 
@@ -156,3 +153,73 @@ def test_the_document_runs_the_program_it_names(aws, tmp_path):
 def test_the_document_runs_nothing_else(aws, tmp_path, values, program, why):
     done = run_document(aws, tmp_path, values, program)
     assert done.returncode == 65 and why in done.stderr and done.stdout == ""
+
+
+def template():
+    """As it is written; `!Sub` and its like become what they wrap."""
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_multi_constructor("!", lambda loader, _, node: getattr(loader, f"construct_{node.id}")(node))
+    return yaml.load(stack.text("config/cloudformation.yaml"), Loader)
+
+
+def test_nothing_in_the_template_is_looked_up_anew_at_an_update():
+    """Parameters of the type AWS::SSM::Parameter::Value are, also where the previous value is to be used."""
+    written = template()
+    assert [name for name, one in written["Parameters"].items() if "SSM" in one["Type"]] == []
+    assert "{{resolve:" not in stack.text("config/cloudformation.yaml")
+    # Whoever creates the stack names the image, and no default of a later template is another one.
+    assert written["Parameters"]["ImageId"]["Type"] == "AWS::EC2::Image::Id" and "Default" not in written["Parameters"]["ImageId"]
+
+
+def test_the_instance_outlives_its_stack_and_every_update():
+    instance = template()["Resources"]["Instance"]
+    assert (instance["DeletionPolicy"], instance["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert instance["Properties"]["DisableApiTermination"] is True
+
+
+def test_the_stack_policy_refuses_to_replace_or_remove_the_instance():
+    statements = json.loads(stack.text("config/stack-policy.json"))["Statement"]
+    resources = template()["Resources"]
+    refused = {}
+    for statement in statements:
+        assert statement["Principal"] == "*"
+        if statement["Effect"] == "Deny":
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            for resource in statement["Resource"]:
+                name = resource.removeprefix("LogicalResourceId/")
+                assert name in resources, resource
+                refused.setdefault(name, set()).update(actions)
+    assert refused["Instance"] == {"Update:Replace", "Update:Delete"}
+    # A security group that is replaced would take the instance with it.
+    assert {"Address", "SecurityGroup"} <= set(refused)
+    assert {"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"} in statements
+    for readme in ("config/README.md", "deployer/README.md"):
+        assert "set-stack-policy" in stack.text(readme), readme
+
+
+def test_a_newer_program_is_named_without_another_instance(aws):
+    """What `aws cloudformation deploy --parameter-overrides ProgramSha256=...` does, after AWS has made a newer image."""
+    formation, before = aws("cloudformation"), outputs(aws)
+    address = aws("ec2").describe_addresses()["Addresses"]
+    written = formation.get_template(StackName="box")["TemplateBody"]
+    # moto remembers what was given, and not the defaults.
+    names = ["VpcId", "SubnetId", "AllowedCidr", "ImageId", "ElasticAddress", "ProgramSha256", "GitHubRepository"]
+    newer = f"{HASH} {'1' * 64}"
+    formation.update_stack(
+        StackName="box", TemplateBody=written if isinstance(written, str) else json.dumps(written), Capabilities=["CAPABILITY_IAM"],
+        Parameters=[
+            {"ParameterKey": name, "ParameterValue": newer} if name == "ProgramSha256" else {"ParameterKey": name, "UsePreviousValue": True}
+            for name in names
+        ],
+    )
+    after = outputs(aws)
+    assert after["InstanceId"] == before["InstanceId"]
+    assert aws("ec2").describe_addresses()["Addresses"] == address
+    [reservation] = aws("ec2").describe_instances()["Reservations"]
+    assert [instance["State"]["Name"] for instance in reservation["Instances"]] == ["running"]
+    # moto writes no new version of a document; that the stack has the new parameter is all that can be seen here.
+    [stack_now] = formation.describe_stacks(StackName="box")["Stacks"]
+    assert {"ParameterKey": "ProgramSha256", "ParameterValue": newer} in stack_now["Parameters"]

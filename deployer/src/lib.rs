@@ -9,6 +9,7 @@ pub mod config;
 pub mod cost;
 mod exit;
 mod failure;
+pub mod hooks;
 pub mod interrupt;
 pub mod ledger;
 pub mod plan;

@@ -36,7 +36,7 @@ fn fail(report: &Report, failure: &Failure) -> ExitCode {
 fn usage(error: &clap::Error) -> ExitCode {
     let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let format = Format::of_arguments(arguments.iter().map(String::as_str));
-    if !error.use_stderr() || format == Format::Text {
+    if error.exit_code() == 0 || format == Format::Text {
         // What it prints has its own colours and its own hint.
         let _ = error.print();
         return u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()).into();

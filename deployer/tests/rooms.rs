@@ -71,14 +71,23 @@ fn plan_script_policy_and_cost_are_pure() {
 
 #[test]
 fn only_smoke_speaks_http_to_the_service() {
-    only(&["smoke/"], &["reqwest"]);
+    // ... and hooks/notice.rs to the operator's webhook.
+    only(&["smoke/", "hooks/notice.rs"], &["reqwest"]);
 }
 
 #[test]
 fn only_the_token_s_way_reads_a_secret_s_text() {
     // The SDK's call, the header of a key, the line that shows a new key once, and the shape.
     only(
-        &["aws/secrets.rs", "secret.rs", "smoke/client.rs", "config/keys.rs", "commands/init/", "commands/keys.rs"],
+        &[
+            "aws/secrets.rs",
+            "secret.rs",
+            "smoke/client.rs",
+            "config/keys.rs",
+            "commands/init/",
+            "commands/keys.rs",
+            "hooks/notice.rs",
+        ],
         &[".expose()"],
     );
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     failure::Failure,
     interrupt::Interrupt,
-    script::{Action, Expect, HostReport, Keys, Script, script},
+    script::{Action, Expect, HostReport, Keys, RunId, Script, script},
     site::{Ports, Site},
 };
 
@@ -50,6 +50,12 @@ pub(super) fn name<P>(site: &Site<'_, P>, action: &str) -> String {
     let operator: String =
         site.settings.operator.chars().filter(|c| c.is_ascii_alphanumeric() || "@._-".contains(*c)).take(40).collect();
     format!("deployer {action} {operator} {now}")
+}
+
+/// How the host calls a run in its facts. Unique, so that one can be told from any other.
+fn run_id() -> RunId {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    RunId::from_numbers(std::process::id(), now)
 }
 
 /// Runs an action on the host; Ctrl-C cancels it.
@@ -94,15 +100,20 @@ async fn run_script<P: Ports>(
     limit_seconds: u32,
     quiet: bool,
 ) -> Result<HostReport, NoReport> {
-    script.fits().map_err(|large| {
+    script.clone().named(&run_id()).fits().map_err(|large| {
         NoReport::NotSent(Failure::usage(large.to_string(), "The SSM command has no more room; nothing was changed."))
     })?;
     let mut second = false;
     loop {
-        let id = send::send(site, interrupt, what, script, &name(site, what), limit_seconds).await?;
-        match follow::follow(site, interrupt, Sent { what, id, limit_seconds, quiet }).await {
-            End::Known(Err(NoReport::Refused)) => return Err(NoReport::NotSent(document::refusal(site).await)),
-            End::Known(end) => return end,
+        let run = run_id();
+        let named = script.clone().named(&run);
+        let changes = (!quiet).then_some(&run);
+        let id = send::send(site, interrupt, what, &named, &name(site, what), changes, limit_seconds).await?;
+        match follow::follow(site, interrupt, Sent { what, id, run, limit_seconds, quiet }).await {
+            End::Known(end) => match *end {
+                Err(NoReport::Refused) => return Err(NoReport::NotSent(document::refusal(site).await)),
+                end => return end,
+            },
             End::Lost if second => {
                 return Err(NoReport::NotSent(Failure::unchanged(
                     "the host's agent took the command twice and never ran it; nothing was changed",

@@ -14,7 +14,7 @@ use crate::{
     failure::Failure,
     interrupt::{self, Interrupt},
     report::duration,
-    script::{HostReport, parse_report},
+    script::{HostReport, RunId, parse_report},
     site::{Ports, Site},
 };
 
@@ -22,6 +22,8 @@ use crate::{
 pub(super) struct Sent<'a> {
     pub(super) what: &'a str,
     pub(super) id: CommandId,
+    /// As the host calls it.
+    pub(super) run: RunId,
     pub(super) limit_seconds: u32,
     /// It only looks, and its own lines are of no interest.
     pub(super) quiet: bool,
@@ -30,20 +32,20 @@ pub(super) struct Sent<'a> {
 /// How following ended.
 pub(super) enum End {
     /// With a report, or with the reason why there is none.
-    Known(Result<HostReport, NoReport>),
+    Known(Box<Result<HostReport, NoReport>>),
     /// The host's agent took it and never ran it, and it was cancelled: it can be sent again.
     Lost,
 }
 
 impl From<NoReport> for End {
     fn from(none: NoReport) -> Self {
-        Self::Known(Err(none))
+        Self::Known(Box::new(Err(none)))
     }
 }
 
 /// Waits for a command that was sent.
 pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, sent: Sent<'_>) -> End {
-    let Sent { what, ref id, limit_seconds, quiet } = sent;
+    let Sent { what, ref id, ref run, limit_seconds, quiet } = sent;
     let wait = &site.settings.wait;
     let mut pace = Pace::new(limit_seconds.saturating_add(wait.delivery_seconds).saturating_add(120));
     let mut watch = Watch::new(wait.start_seconds, quiet);
@@ -59,7 +61,7 @@ pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, 
                 }
                 said.show(&seen.stdout);
                 if let Some(ended) = ended(&seen) {
-                    return End::Known(ended);
+                    return End::Known(Box::new(ended));
                 }
                 let state = match seen.progress {
                     Progress::Waiting => "on its way to the host",
@@ -68,9 +70,9 @@ pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, 
                 };
                 said.progress(&format!("{what}: {state}"), &format!("({})", duration(pace.waited())));
                 if seen.progress == Progress::Running && watch.is_due() {
-                    match watch.ask(site, interrupt, id).await {
+                    match watch.ask(site, interrupt, id, run).await {
                         Found::AtWork => {}
-                        Found::Ended(end) => return *end,
+                        Found::Ended(end) => return end,
                     }
                 }
                 if seen.progress == Progress::Running {
@@ -88,7 +90,7 @@ pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, 
         }
         match pace.pause(interrupt).await {
             Pause::Over => {}
-            Pause::Interrupted => return End::Known(cancel(site, id).await),
+            Pause::Interrupted => return End::Known(Box::new(cancel(site, id).await)),
             Pause::Late => {
                 let what = last.map_or_else(
                     || format!("the command {} has not ended in {}", id.0, duration(pace.waited())),

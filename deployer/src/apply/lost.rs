@@ -14,7 +14,7 @@ use super::{
 use crate::{
     cloud::{CommandId, Progress},
     interrupt::Interrupt,
-    script::{Action, facts::Status, script},
+    script::{Action, RunId, facts::Status, script},
     site::{Ports, Site},
 };
 
@@ -41,7 +41,7 @@ pub(super) enum Found {
     /// The command is at work, or nobody can tell.
     AtWork,
     /// It is not, and this is how it ended.
-    Ended(Box<End>),
+    Ended(End),
 }
 
 impl Watch {
@@ -56,50 +56,55 @@ impl Watch {
     }
 
     /// Looks whether it really does.
-    pub(super) async fn ask<P: Ports>(&mut self, site: &Site<'_, P>, interrupt: &Interrupt, id: &CommandId) -> Found {
+    pub(super) async fn ask<P: Ports>(
+        &mut self,
+        site: &Site<'_, P>,
+        interrupt: &Interrupt,
+        id: &CommandId,
+        run: &RunId,
+    ) -> Found {
         (self.due, self.running_since) = (BETWEEN, None);
-        if !self.looks {
-            match look(site, interrupt).await {
-                Some(status) if status.holder.is_some() => {
-                    self.seen_at_work = true;
-                    return Found::AtWork;
-                }
-                Some(_) => {}
-                None if interrupt.came() => return Found::AtWork,
-                None => {
-                    site.report.warn(
-                        "the host's agent says that the command runs, but does not answer a look beside it; waiting on",
-                    );
-                    return Found::AtWork;
-                }
-            }
-            // It may have begun, or ended, a moment ago.
+        if self.looks {
+            return Found::Ended(self.end(site, id, false).await);
+        }
+        let mut trace = trace(site, interrupt, run).await;
+        if trace == Trace::None {
+            // It may have begun a moment ago.
             wait(BEGINS, interrupt).await;
-            if let Ok(seen) = site.ports.look(id).await
-                && let Some(end) = ended(&seen)
-            {
-                return Found::Ended(Box::new(End::Known(end)));
-            }
-            if look(site, interrupt).await.is_none_or(|status| status.holder.is_some()) {
-                return Found::AtWork;
-            }
+            trace = self::trace(site, interrupt, run).await;
         }
-        if interrupt.came() {
-            return Found::AtWork;
+        // Its report may have come by now.
+        if let Ok(seen) = site.ports.look(id).await
+            && let Some(end) = ended(&seen)
+        {
+            return Found::Ended(End::Known(Box::new(end)));
         }
-        Found::Ended(Box::new(self.end(site, id).await))
+        match trace {
+            _ if interrupt.came() => Found::AtWork,
+            Trace::AtWork => {
+                self.seen_at_work = true;
+                Found::AtWork
+            }
+            Trace::Unknown => {
+                site.report
+                    .warn("AWS says that the command runs, but the host does not answer a look beside it; waiting on");
+                Found::AtWork
+            }
+            Trace::Ended | Trace::None => Found::Ended(self.end(site, id, trace == Trace::Ended).await),
+        }
     }
 
-    /// Nobody is at work on the host, and AWS says that the command runs.
-    async fn end<P: Ports>(&self, site: &Site<'_, P>, id: &CommandId) -> End {
+    /// The command is not at work on the host, and AWS says that it runs.
+    async fn end<P: Ports>(&self, site: &Site<'_, P>, id: &CommandId, ended: bool) -> End {
         let end = cancelled(site, id, CANCEL_SECONDS).await;
         let unknown =
             |what: &str, running| NoReport::Unknown { what: what.to_owned(), lines: Vec::new(), running }.into();
         match end {
-            Some((Progress::Ended(_), end)) => End::Known(end),
-            _ if self.seen_at_work => unknown("the command ended on the host, but its report never came", false),
-            // A look does no harm, however often it runs.
+            Some((Progress::Ended(_), end)) => End::Known(Box::new(end)),
+            _ if ended => unknown("the command ended on the host, but its report never came", false),
+            _ if self.seen_at_work => unknown("the command was killed on the host", false),
             Some(_) => End::Lost,
+            // A look does no harm, however often it runs.
             None if self.looks => End::Lost,
             None => unknown(
                 "the host's agent took the command and does not run it, and AWS has not confirmed that it is cancelled",
@@ -109,11 +114,34 @@ impl Watch {
     }
 }
 
-/// Asks the host who is at work; `None`: no answer in time.
+/// What the host knows of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trace {
+    /// It goes on.
+    AtWork,
+    /// It ended by itself.
+    Ended,
+    /// It never came, or was killed.
+    None,
+    /// The host did not answer in time.
+    Unknown,
+}
+
+/// Asks the host about a run.
+pub(super) async fn trace<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, run: &RunId) -> Trace {
+    match look(site, interrupt).await {
+        None => Trace::Unknown,
+        Some(status) if status.runs.iter().any(|one| one.run == run.as_str()) => Trace::AtWork,
+        Some(status) if status.ended.iter().any(|name| name == run.as_str()) => Trace::Ended,
+        Some(_) => Trace::None,
+    }
+}
+
+/// Looks at the host; `None`: no answer in time.
 async fn look<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt) -> Option<Status> {
     let script = script(&Action::Status, &site.settings.host());
     let name = super::command::name(site, "look");
-    let id = send::send(site, interrupt, "look", &script, &name, ANSWER_SECONDS).await.ok()?;
+    let id = send::send(site, interrupt, "look", &script, &name, None, ANSWER_SECONDS).await.ok()?;
     let mut pace = Pace::new(ANSWER_SECONDS);
     loop {
         if let Ok(seen) = site.ports.look(&id).await

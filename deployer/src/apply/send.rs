@@ -1,5 +1,6 @@
 //! Getting a script to the host, once. An answer that was lost leaves open whether the call was heard: the command is
-//! looked for by its name, and sent again only where it has not shown up for some seconds.
+//! looked for by its name, or, where AWS lists no commands to us (`ssm:ListCommands` shows those of everybody), the host
+//! is asked. It is sent again only where it has not shown up for some seconds.
 
 use std::time::Duration;
 
@@ -7,14 +8,16 @@ use tokio::time::Instant;
 
 use super::{
     command::NoReport,
-    pace::{Pace, Pause},
+    lost::{Trace, trace},
+    pace::{Pace, Pause, wait},
     patience::Patience,
 };
 use crate::{
     cloud::{CloudError, CommandId, Trouble},
     failure::Failure,
     interrupt::{self, Interrupt},
-    script::Script,
+    report::duration,
+    script::{RunId, Script},
     site::{Ports, Site},
 };
 
@@ -27,13 +30,29 @@ const FIND_SECONDS_INTERRUPTED: u32 = 15;
 /// A command that was heard is in AWS' list after so long at most.
 const SHOWS_UP: Duration = Duration::from_secs(5);
 
-/// Sends a script; `name` is unique.
+/// The same on the host, where a command comes after a moment or two.
+const COMES: Duration = Duration::from_secs(20);
+/// Between two questions to the host.
+const BETWEEN: Duration = Duration::from_secs(5);
+
+/// Where a command whose answer was lost is.
+enum Heard {
+    /// In AWS' list.
+    Yes(CommandId),
+    /// Nowhere.
+    No,
+    /// AWS lists no commands to us.
+    Hidden,
+}
+
+/// Sends a script; `name` is unique. `run` is how the host calls it; `None`: it only looks, so that it may run twice.
 pub(super) async fn send<P: Ports>(
     site: &Site<'_, P>,
     interrupt: &Interrupt,
     what: &str,
     script: &Script,
     name: &str,
+    run: Option<&RunId>,
     limit_seconds: u32,
 ) -> Result<CommandId, NoReport> {
     let mut pace = Pace::new(SEND_SECONDS);
@@ -48,8 +67,11 @@ pub(super) async fn send<P: Ports>(
         };
         if error.trouble == Trouble::Network {
             site.report.warn(&format!("{error}. The command may have been heard; looking for it."));
-            if let Some(id) = find(site, interrupt, name).await? {
-                return Ok(id);
+            match (find(site, interrupt, name).await?, run) {
+                (Heard::Yes(id), _) => return Ok(id),
+                (Heard::No, _) | (Heard::Hidden, None) => {}
+                // Asking the host is sending a script, too.
+                (Heard::Hidden, Some(run)) => Box::pin(ask_the_host(site, interrupt, what, run, limit_seconds)).await?,
             }
         } else if error.trouble == Trouble::Credentials {
             if !patience.bears(site, &error, "Nothing was sent yet").await {
@@ -66,18 +88,61 @@ pub(super) async fn send<P: Ports>(
     }
 }
 
-/// Looks for a command whose answer was lost; `None`: it was not heard. After Ctrl-C it looks on for a moment, so that
+/// Waits for the end of a run whose command has no id that we know. Returns where the host never saw it.
+async fn ask_the_host<P: Ports>(
+    site: &Site<'_, P>,
+    interrupt: &Interrupt,
+    what: &str,
+    run: &RunId,
+    limit_seconds: u32,
+) -> Result<(), NoReport> {
+    let began = Instant::now();
+    let mut answered = began;
+    let mut seen = false;
+    let unknown = |what: &str, running| {
+        let what = format!("the answer to SendCommand was lost; {what}");
+        Err(NoReport::Unknown { what, lines: Vec::new(), running })
+    };
+    loop {
+        let trace = trace(site, interrupt, run).await;
+        if trace != Trace::Unknown {
+            answered = Instant::now();
+        }
+        match trace {
+            Trace::AtWork => seen = true,
+            Trace::Ended => return unknown("the command ended on the host, and its report cannot be read", false),
+            Trace::None if seen => return unknown("the command was killed on the host", false),
+            Trace::None if began.elapsed() >= COMES => return Ok(()),
+            Trace::Unknown if answered.elapsed() >= Duration::from_secs(FIND_SECONDS.into()) => {
+                return unknown("whether the command runs could not be found out", true);
+            }
+            Trace::None | Trace::Unknown => {}
+        }
+        let waited = began.elapsed().as_secs();
+        if waited > u64::from(limit_seconds) + 120 {
+            return unknown("the command has not ended on the host", true);
+        }
+        let state = if seen { "running on the host" } else { "asking the host whether it came" };
+        site.report.progress(&format!("{what}: {state}"), &format!("({})", duration(waited)));
+        if wait(BETWEEN, interrupt).await == Pause::Interrupted {
+            return Err(NoReport::Interrupted { sent: true, ended: false });
+        }
+    }
+}
+
+/// Looks for a command whose answer was lost. After Ctrl-C it looks on for a moment, so that
 /// a command that is there can be cancelled.
-async fn find<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, name: &str) -> Result<Option<CommandId>, NoReport> {
+async fn find<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, name: &str) -> Result<Heard, NoReport> {
     let (_end, quiet) = interrupt::channel();
     let (mut ear, mut pace) = (interrupt, Pace::new(FIND_SECONDS));
     let mut absent: Option<Instant> = None;
     let mut lost: Option<CloudError> = None;
     loop {
         match site.ports.find(name).await {
-            Ok(Some(id)) => return Ok(Some(id)),
-            Ok(None) if absent.get_or_insert_with(Instant::now).elapsed() >= SHOWS_UP => return Ok(None),
+            Ok(Some(id)) => return Ok(Heard::Yes(id)),
+            Ok(None) if absent.get_or_insert_with(Instant::now).elapsed() >= SHOWS_UP => return Ok(Heard::No),
             Ok(None) => {}
+            Err(error) if error.trouble == Trouble::Denied => return Ok(Heard::Hidden),
             Err(error) => {
                 let passes = error.passes();
                 lost = Some(error);

@@ -95,8 +95,11 @@ async fn every_outcome_has_its_exit_code_and_gives_the_lock_back() {
             let exit = if name == "down now" && exit != Some(Exit::Locked) { None } else { exit };
             assert_eq!(found, exit, "{name}: {outcome}");
             assert!(!world.lock(), "{name}: {outcome}");
-            if name == "up" && !matches!(exit, None | Some(Exit::RolledBack)) {
+            if name == "up" && !matches!(exit, None | Some(Exit::RolledBack | Exit::Locked)) {
                 assert!(!world.running.get(), "started in vain: {outcome}");
+            }
+            if exit == Some(Exit::Locked) && name == "up" {
+                assert!(world.running.get(), "somebody is at work there");
             }
         }
     }
@@ -250,12 +253,13 @@ async fn an_answer_that_stays_lost_is_never_said_to_be_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_done_stays_done_where_the_rest_cannot_be_looked_up() {
+    // A rollback asks for the box first: it may have to be started.
+    let world = World { away: &["instance"], ..world("restart", "done") };
+    let applied = run(&world, "restart").await.unwrap();
+    assert!(applied.report.is_some() && applied.url.is_none());
+    let last = world.parameters.borrow()["/extraction-gateway/last"].clone();
+    assert!(last.contains("\"config_hash\":\"h\""), "{last}");
     for what in ["rollback", "restart"] {
-        let world = World { away: &["instance"], ..world(what, "done") };
-        let applied = run(&world, what).await.unwrap();
-        assert!(applied.report.is_some() && applied.url.is_none());
-        let last = world.parameters.borrow()["/extraction-gateway/last"].clone();
-        assert!(last.contains("\"config_hash\":\"h\""), "{last}");
         let world = World { odd: json!({"containers": 1}), ..self::world(what, "done") };
         run(&world, what).await.unwrap();
         let last = world.parameters.borrow()["/extraction-gateway/last"].clone();
@@ -314,9 +318,9 @@ async fn unlock_takes_the_lock_from_whom_it_was_approved_for_and_no_other() {
 #[tokio::test(start_paused = true)]
 async fn a_start_whose_answer_was_lost_is_a_start() {
     // The box runs by then; the agent never answers: what was started in vain is stopped again.
-    let world = World { fails: Some((3, Trouble::Network)), heard: true, away: &["agent"], ..world("up", "done") };
+    let world = World { fails: Some((4, Trouble::Network)), heard: true, away: &["agent"], ..world("up", "done") };
     let failure = run(&world, "up").await.unwrap_err();
-    assert_eq!(world.calls.borrow()[2], "start");
+    assert_eq!(world.calls.borrow()[3], "start");
     assert!(failure.what.contains("The box was stopped again.") && !world.running.get(), "{failure:?}");
 }
 
@@ -326,4 +330,127 @@ async fn a_start_that_never_fits_the_state_is_given_up() {
     let world = World { always: Some(("start", Trouble::Race)), ..world("up", "done") };
     let failure = run(&world, "up").await.unwrap_err();
     assert!(failure.what.contains("does not get on") && !world.lock(), "{failure:?}");
+}
+
+/// One refused look, or several, at a deploy that goes on: credentials are loaded again, and nothing is stopped.
+#[tokio::test(start_paused = true)]
+async fn a_refused_look_is_no_failed_deploy() {
+    for (trouble, times, well) in [
+        (Trouble::Credentials, 1, true),
+        (Trouble::Denied, 1, true),
+        (Trouble::Clock, 1, true),
+        (Trouble::Credentials, 8, true),
+        // They stay away.
+        (Trouble::Credentials, u32::MAX, false),
+        (Trouble::Denied, u32::MAX, false),
+    ] {
+        let world = World { refuses: Some(("look", trouble)), refusals: times.into(), ..world("up", "done") };
+        let end = run(&world, "up").await;
+        let at = format!("{trouble:?} {times} times: {end:?}");
+        assert!(world.renewals.get() > 0, "{at}");
+        assert!(world.running.get() && world.sent("deploy") == 1, "{at}");
+        match end {
+            Ok(_) => assert!(well, "{at}"),
+            Err(failure) => {
+                assert!(!well && failure.exit == Exit::NeedsAPerson && failure.goes_on, "{at}");
+                assert!(failure.next.contains("deployer status shows how it ended"), "{at}");
+                assert!(failure.next.contains("The box was not stopped"), "{at}");
+            }
+        }
+    }
+}
+
+/// An agent that takes a command and never runs it.
+#[tokio::test(start_paused = true)]
+async fn a_lost_command_is_noticed_in_two_minutes_and_sent_once_more() {
+    for name in ["up", "rollback", "restart", "down"] {
+        let began = tokio::time::Instant::now();
+        let world = World { swallows: 1, cancels: true, ..world(name, "done") };
+        run(&world, name).await.unwrap();
+        assert!(began.elapsed() < std::time::Duration::from_mins(2), "{name}: {:?}", began.elapsed());
+        let action = if name == "up" { "deploy" } else { name };
+        assert_eq!(world.sent(action), 2, "{name}");
+        assert!(!world.lock(), "{name}");
+    }
+    // It cannot be cancelled, so it may run yet: it is not sent again, and the box is not stopped under it.
+    let began = tokio::time::Instant::now();
+    let odd = json!({"config_hash": "other"});
+    let world = World { swallows: 1, odd, ..world("up", "done") };
+    let failure = run(&world, "up").await.unwrap_err();
+    assert!(began.elapsed() < std::time::Duration::from_mins(3), "{:?}", began.elapsed());
+    assert!(failure.what.contains("took the command and does not run it") && failure.goes_on, "{failure:?}");
+    assert!(world.sent("deploy") == 1 && world.running.get(), "{failure:?}");
+    // Twice.
+    let world = World { swallows: 2, cancels: true, ..self::world("restart", "done") };
+    let failure = run(&world, "restart").await.unwrap_err();
+    assert!(failure.what.contains("took the command twice") && world.sent("restart") == 2, "{failure:?}");
+}
+
+/// A command that goes on for long is left alone.
+#[tokio::test(start_paused = true)]
+async fn a_command_that_is_at_work_is_not_taken_for_lost() {
+    let odd = json!({"runs": [{"action": "restart", "pid": 7, "run": "ECHO", "since": 1}]});
+    let world = World { swallows: 1, cancels: true, odd, ..world("restart", "done") };
+    let failure = run(&world, "restart").await.unwrap_err();
+    assert!(failure.what.contains("has not ended in"), "{failure:?}");
+    assert!(world.sent("restart") == 1 && !world.calls.borrow().contains(&"cancel"), "{failure:?}");
+}
+
+/// The document names other programs: the box is not started for nothing, and the command that names this one leaves
+/// the instance as it is.
+#[tokio::test(start_paused = true)]
+async fn a_program_that_the_document_does_not_name_is_refused_before_the_box_starts() {
+    let (old, own) = ("0".repeat(64), crate::script::program_sha256());
+    let world = World { programs: Some(vec![old.clone()]), ..world("up", "done") };
+    let failure = run(&world, "up").await.unwrap_err();
+    assert!(!world.running.get() && !world.calls.borrow().contains(&"start") && !world.lock());
+    assert!(failure.next.contains(&format!("ProgramSha256=\"{old} {own}\" ImageId=ami-1")), "{failure:?}");
+    let world = World { programs: Some(vec![old, own]), ..self::world("up", "done") };
+    run(&world, "up").await.unwrap();
+    // What cannot be read is for the host to decide.
+    let world = World { always: Some(("programs", Trouble::Denied)), ..self::world("up", "done") };
+    run(&world, "up").await.unwrap();
+}
+
+/// What a killed command left is cleared, or it is said.
+#[tokio::test(start_paused = true)]
+async fn after_ctrl_c_the_host_is_cleared() {
+    let ended = World { ends: Some(Progress::Cancelled), ctrl_c: Some("look"), ..world("restart", "done") };
+    run_work(&ended, up("h", Expect::Release(2))).await.unwrap_err();
+    assert_eq!(ended.sent("unlock"), 1);
+    let unconfirmed = World { ends: Some(Progress::Running), ctrl_c: Some("look"), ..world("restart", "done") };
+    let failure = run_work(&unconfirmed, up("h", Expect::Release(2))).await.unwrap_err();
+    assert!(unconfirmed.sent("unlock") == 0 && failure.goes_on, "{failure:?}");
+}
+
+/// AWS lists no commands to this operator, and the answer to `SendCommand` is lost: the host is asked.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_lost_is_asked_of_the_host_where_aws_lists_no_commands() {
+    let calls = {
+        let well = world("restart", "done");
+        run(&well, "restart").await.unwrap();
+        well.calls.borrow().clone()
+    };
+    let send = calls.iter().position(|call| *call == "send").unwrap() + 1;
+    let lost = |heard, odd| World {
+        fails: Some((send, Trouble::Network)),
+        heard,
+        odd,
+        always: Some(("find", Trouble::Denied)),
+        ..world("restart", "done")
+    };
+    // It ended there.
+    let world = lost(true, json!({"ended": ["ECHO"]}));
+    let failure = run(&world, "restart").await.unwrap_err();
+    assert!(failure.what.contains("the command ended on the host") && !failure.goes_on, "{failure:?}");
+    assert_eq!(world.sent("restart"), 1);
+    // It goes on there.
+    let world = lost(true, json!({"runs": [{"run": "ECHO"}]}));
+    let failure = run(&world, "restart").await.unwrap_err();
+    assert!(failure.what.contains("has not ended on the host") && failure.goes_on, "{failure:?}");
+    assert_eq!(world.sent("restart"), 1);
+    // It was never heard.
+    let world = lost(false, Value::Null);
+    run(&world, "restart").await.unwrap();
+    assert_eq!(world.sent("restart"), 1);
 }

@@ -1,17 +1,22 @@
 //! From the SDK's errors to ours: AWS' code decides, never the wording of a message.
 
+use std::error::Error;
+
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::cloud::{CloudError, Trouble};
+use crate::{
+    cloud::{CloudError, Trouble},
+    config::login::Login,
+};
 
 /// More of a message than this no one reads; an encoded authorization failure is as long as it likes.
 const MESSAGE_CHARS: usize = 300;
 
 pub(super) fn cloud_error<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> CloudError
 where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
+    E: ProvideErrorMetadata + Error + 'static,
 {
     let status = error.raw_response().map(|response| response.status().as_u16());
     let from = |trouble, code: &str, message: &str| CloudError {
@@ -25,9 +30,12 @@ where
             let code = service.err().code().unwrap_or("no code");
             from(trouble(code, status), code, service.err().message().unwrap_or_default())
         }
-        _ if lacks_credentials(error) => {
-            from(Trouble::Credentials, "no credentials", "none were found, or they could not be loaded")
-        }
+        _ if lacks_credentials(error) => match credentials_word(error) {
+            None => {
+                from(Trouble::Network, "no connection", "what gives this machine its credentials could not be reached")
+            }
+            Some(word) => from(Trouble::Credentials, "no credentials", &Login::here().matter(&word)),
+        },
         SdkError::TimeoutError(_) => from(Trouble::Network, "timeout", "AWS did not answer in time"),
         SdkError::DispatchFailure(_) => from(Trouble::Network, "no connection", "AWS could not be reached"),
         SdkError::ResponseError(_) => {
@@ -37,8 +45,24 @@ where
     }
 }
 
-fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<CredentialsError>)
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(<dyn Error>::is::<CredentialsError>)
+}
+
+/// What the SDK says of the credentials, without what a program wrote; `None`: the network was in the way.
+fn credentials_word(error: &(dyn Error + 'static)) -> Option<String> {
+    // A dispatch failure under the credentials' error is that of the service that should have given them.
+    let under: Vec<String> =
+        chain(error).skip_while(|error| !error.is::<CredentialsError>()).map(ToString::to_string).collect();
+    if under.iter().any(|text| text.contains("dispatch failure") || text.contains("request has timed out")) {
+        return None;
+    }
+    let last = under.last()?.split("Stderr").next()?;
+    Some(last.lines().next()?.trim_end_matches(['.', ' ']).chars().take(160).collect())
 }
 
 fn trouble(code: &str, status: Option<u16>) -> Trouble {

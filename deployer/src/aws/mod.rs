@@ -3,14 +3,16 @@
 mod ec2;
 mod error;
 mod http;
+mod login;
 mod parameters;
 mod run_command;
 mod secrets;
 
 use std::{cell::RefCell, time::Duration};
 
-use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use error::cloud_error;
+pub use login::SecondFactor;
 
 use crate::{
     cloud::{Agent, Checks, Cloud, CloudError, CommandId, Host, Identity, Ingress, Instance, Invocation},
@@ -50,8 +52,16 @@ pub(crate) struct Target {
 impl Aws {
     /// Credentials as every AWS tool finds them (environment, profile, SSO); the region of the configuration alone.
     pub async fn connect(region: &str) -> Self {
-        let clients = RefCell::new(Clients::connect(region).await);
+        let clients = RefCell::new(Clients::of(&configuration(region).await));
         Self { region: region.to_owned(), clients, target: Target::default() }
+    }
+
+    /// The same for a role that wants a code of a second factor. An error is AWS' own word.
+    pub async fn connect_with(region: &str, factor: &SecondFactor, code: &str) -> Result<Self, String> {
+        let plain = configuration(region).await;
+        let credentials = factor.credentials(&plain, code).await?;
+        let clients = Clients::of(&plain.to_builder().credentials_provider(credentials).build());
+        Ok(Self { region: region.to_owned(), clients: RefCell::new(clients), target: Target::default() })
     }
 
     /// The same, knowing which host scripts go to.
@@ -83,33 +93,39 @@ impl Aws {
     }
 }
 
+async fn configuration(region: &str) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(20))
+        .operation_timeout(Duration::from_mins(1))
+        .build();
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
+        .http_client(http::client())
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(4))
+        .load()
+        .await
+}
+
 impl Clients {
-    async fn connect(region: &str) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .operation_attempt_timeout(Duration::from_secs(20))
-            .operation_timeout(Duration::from_mins(1))
-            .build();
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(region.to_owned()))
-            .http_client(http::client())
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(4))
-            .load()
-            .await;
+    fn of(config: &SdkConfig) -> Self {
         Self {
-            ec2: aws_sdk_ec2::Client::new(&config),
-            ssm: aws_sdk_ssm::Client::new(&config),
-            secrets: aws_sdk_secretsmanager::Client::new(&config),
-            sts: aws_sdk_sts::Client::new(&config),
+            ec2: aws_sdk_ec2::Client::new(config),
+            ssm: aws_sdk_ssm::Client::new(config),
+            secrets: aws_sdk_secretsmanager::Client::new(config),
+            sts: aws_sdk_sts::Client::new(config),
         }
     }
 }
 
 impl Cloud for Aws {
     async fn renew(&self) {
-        let clients = Clients::connect(&self.region).await;
-        self.clients.replace(clients);
+        // Whoever gave a code of a second factor would have to give another one.
+        if SecondFactor::wanted().is_none() {
+            let clients = Clients::of(&configuration(&self.region).await);
+            self.clients.replace(clients);
+        }
     }
 
     async fn identity(&self) -> Result<Identity, CloudError> {

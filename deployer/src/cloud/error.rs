@@ -1,5 +1,7 @@
 //! What can go wrong between here and the account, sorted by who can do something about it.
 
+use crate::config::login::{self, Login};
+
 /// What an error means for what to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
@@ -55,15 +57,16 @@ impl CloudError {
     pub fn hint(&self) -> String {
         match self.trouble {
             Trouble::Throttled => "AWS refuses so many calls at a time. Wait a minute and run this again.".to_owned(),
-            Trouble::Network => "Check the network, AWS_ENDPOINT_URL and the region, then run this again.".to_owned(),
+            Trouble::Network => login::proxy_variable().map_or_else(
+                || "Check the network, AWS_ENDPOINT_URL and the region, then run this again.".to_owned(),
+                |name| format!("Check the proxy that {name} names, what NO_PROXY excepts, AWS_ENDPOINT_URL and the region, then run this again."),
+            ),
             Trouble::Capacity => "Try again later, or use another zone or instance type (a new instance).".to_owned(),
             Trouble::Quota => quota_hint(),
             Trouble::Denied => {
                 format!("Give your user or role the right to {} (deployer policy prints all it needs).", self.operation)
             }
-            Trouble::Credentials => {
-                "Set AWS_PROFILE, or run aws sso login or aws configure, then run this again.".to_owned()
-            }
+            Trouble::Credentials => Login::here().next(),
             Trouble::Clock => "Check this machine's clock: AWS refuses what is signed minutes off (timedatectl \
                 set-ntp true). If it is right, the secret access key is not: aws configure."
                 .to_owned(),

@@ -7,6 +7,7 @@ use crate::{
     approval::approve,
     cloud::State,
     failure::Failure,
+    hooks::{self, Event},
     plan::{Plan, Work},
     report::{duration, money},
     site::{Ports, Site},
@@ -55,7 +56,9 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     ];
     let plan = Plan { work: Work::Down { drain }, lines };
     let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
-    apply(site, &approved, StopOnFailure::No).await?;
+    let applied = apply(site, &approved, StopOnFailure::No).await;
+    hooks::after(site, Event::of(site, "down", None, None), &applied).await;
+    applied?;
     site.report.result(&json!({"instance": "stopped", "changed": true}));
     site.report.say(&format!("The box is stopped. {costs}"));
     site.report.next("deployer up starts it again; without an Elastic IP it has another address then (deployer url).");

@@ -26,8 +26,8 @@ use serde_json::json;
 
 use crate::{
     apply::Applied,
-    aws::Aws,
-    config::{self, DEFAULT_PATH, Settings, Written},
+    aws::{Aws, SecondFactor},
+    config::{self, DEFAULT_PATH, Settings, Written, login::Login},
     failure::Failure,
     interrupt::Interrupt,
     report::{Format, Report},
@@ -126,7 +126,7 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
         command => command,
     };
     let written = Written::read(&cli.config)?;
-    let aws = Aws::connect(&written.file.region).await;
+    let aws = connect(&written.file.region, report).await?;
     let command = match command {
         Command::Doctor => return doctor::run(written, aws, report, interrupt).await,
         command => command,
@@ -152,6 +152,18 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
         Command::Smoke(args) => smoke::run(&site, &args).await,
         Command::Cost => cost::run(&site).await,
     }
+}
+
+/// The account; where its role wants a code of a second factor, a person is asked for it.
+async fn connect(region: &str, report: &Report) -> Result<Aws, Failure> {
+    let Some(factor) = SecondFactor::wanted() else { return Ok(Aws::connect(region).await) };
+    let login = Login::here();
+    if !report.can_ask() {
+        return Err(Failure::unchanged(login.matter("there is no terminal to ask at"), login.next()));
+    }
+    let code = report.ask_line(&factor.question()).await;
+    let aws = Aws::connect_with(region, &factor, code.trim()).await;
+    aws.map_err(|error| Failure::unchanged(login.matter(&error), login.next()))
 }
 
 /// JSON that is data for a person, too.

@@ -5,6 +5,7 @@ use crate::{
     apply::{StopOnFailure, apply, observe},
     approval::approve,
     failure::Failure,
+    hooks::{self, Event},
     plan::{Plan, Work},
     script::Expect,
     site::{Ports, Site},
@@ -39,7 +40,9 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     let work = Work::Restart { service: args.service.map(Into::into), expect: Expect::Release(release) };
     let plan = Plan { work, lines };
     let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
-    let applied = apply(site, &approved, StopOnFailure::No).await?;
+    let applied = apply(site, &approved, StopOnFailure::No).await;
+    hooks::after(site, Event::of(site, "restart", None, Some(release)), &applied).await;
+    let applied = applied?;
     super::served(site, &applied);
     if let Some(report) = applied.report {
         site.report.say(&report.message);

@@ -8,6 +8,7 @@ use crate::{
     approval::approve,
     config::ConfigHash,
     failure::Failure,
+    hooks::{self, Event},
     plan::{Plan, Work},
     report::money,
     script::{Action, Expect, facts::Release, script},
@@ -58,7 +59,9 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         return Ok(());
     }
     let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
-    let applied = apply(site, &approved, StopOnFailure::Ask).await?;
+    let applied = apply(site, &approved, StopOnFailure::Ask).await;
+    hooks::after(site, Event::of(site, "rollback", None, releases.current), &applied).await;
+    let applied = applied?;
     super::served(site, &applied);
     if let Some(report) = &applied.report {
         site.report.say(&report.message);

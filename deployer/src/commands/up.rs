@@ -15,12 +15,14 @@ use crate::{
     approval::approve,
     exit::Exit,
     failure::Failure,
+    hooks::{self, Event},
     plan::{Plan, Work},
     script::{Action, HostReport, Outcome, script},
     site::{Ports, Site},
 };
 
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(super) struct Args {
     #[command(flatten)]
     versions: Versions,
@@ -30,6 +32,9 @@ pub(super) struct Args {
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
+    /// Run no hooks, and send no notice
+    #[arg(long)]
+    no_hooks: bool,
     /// Print the plan, and the script that would run on the host, secrets masked; change nothing
     #[arg(long)]
     dry_run: bool,
@@ -59,13 +64,25 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         served(site, applied.url.as_deref());
         return Ok(());
     }
+    let deploy = match &plan.work {
+        Work::Up { deploy, .. } => Some(deploy.as_ref()),
+        _ => None,
+    };
+    let event = Event::of(site, "up", deploy, diff.release);
     let approved = approve(plan, args.yes, report, site.interrupt).await?;
+    if !args.no_hooks {
+        hooks::before(site, &event).await?;
+    }
     let stop = match args.stop_on_failure {
         Some(true) => StopOnFailure::Yes,
         Some(false) => StopOnFailure::No,
         None => StopOnFailure::Ask,
     };
-    let applied = apply(site, &approved, stop).await?;
+    let applied = apply(site, &approved, stop).await;
+    if !args.no_hooks {
+        hooks::after(site, event, &applied).await;
+    }
+    let applied = applied?;
     super::served(site, &applied);
     if let Some(done) = &applied.report {
         report.say(&done.message);

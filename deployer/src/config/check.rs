@@ -77,6 +77,9 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
     if file.wait.drain_seconds > 3600 {
         return bad("wait.drain_seconds", "must be at most 3600");
     }
+    if !(1..=3600).contains(&file.hooks.seconds) {
+        return bad("hooks.seconds", "must lie between 1 and 3600");
+    }
     // Each look is a command of its own on the host.
     if file.wait.progress_seconds > 600 {
         return bad("wait.progress_seconds", "must be at most 600; 0: no look");

@@ -35,6 +35,12 @@ pub struct File {
     /// The idle stop.
     #[serde(default)]
     pub autostop: AutostopLimits,
+    /// Executables that are run before and after.
+    #[serde(default)]
+    pub hooks: Hooks,
+    /// Who else is told.
+    #[serde(default)]
+    pub notify: Notify,
     /// What things cost, for `cost`, `status` and `down`.
     #[serde(default)]
     pub cost: Prices,
@@ -174,6 +180,22 @@ pub struct AutostopLimits {
     pub max_uptime_hours: u32,
 }
 
+/// `[hooks]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hooks {
+    /// A hook that takes longer is killed, and has failed.
+    pub seconds: u32,
+}
+
+/// `[notify]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notify {
+    /// A file with a webhook's address, beside this one or anywhere; the address is a secret.
+    pub webhook_file: String,
+}
+
 /// `[cost]`: prices change; these are on-demand in us-east-1, looked up by a person on the day given.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -281,6 +303,12 @@ impl Default for Wait {
 impl Default for AutostopLimits {
     fn default() -> Self {
         Self { idle_minutes: 30, max_uptime_hours: 0 }
+    }
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self { seconds: 120 }
     }
 }
 

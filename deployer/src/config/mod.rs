@@ -6,10 +6,12 @@ mod check;
 pub mod file;
 pub mod fill;
 pub mod keys;
+pub mod login;
 mod names;
 mod operator;
 mod reference;
 mod settings;
+mod webhook;
 
 use std::{
     fs,
@@ -22,6 +24,7 @@ pub use names::own_parameters;
 pub use operator::{commit, no_color, operator};
 pub use reference::Text;
 pub use settings::{ImageSettings, Settings, resolve};
+pub use webhook::{WEBHOOK_VARIABLE, webhook};
 
 pub(crate) use check::{IDLE_MINUTES, is_instance};
 

@@ -3,7 +3,7 @@
 use super::{
     Text, Written,
     check::is_instance,
-    file::{AutostopLimits, Gateway, Model, Prices, Wait},
+    file::{AutostopLimits, Gateway, Hooks, Model, Prices, Wait},
     names,
 };
 use crate::{
@@ -80,6 +80,8 @@ pub struct Settings {
     pub wait: Wait,
     /// The idle stop.
     pub autostop: AutostopLimits,
+    /// Executables of the operator's side.
+    pub hooks: Hooks,
     /// What things cost.
     pub prices: Prices,
     /// Who acts.
@@ -197,6 +199,7 @@ pub async fn resolve(written: &Written, cloud: &impl Cloud, operator: String) ->
         gateway: file.gateway.clone(),
         wait: file.wait.clone(),
         autostop: file.autostop.clone(),
+        hooks: file.hooks.clone(),
         prices: file.cost.clone(),
         operator,
     })

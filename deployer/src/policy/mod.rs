@@ -60,14 +60,16 @@ pub fn operator(file: &File) -> Policy {
         "ec2:DescribeSecurityGroups",
         "ssm:DescribeInstanceInformation",
     ];
-    // IAM ties neither to an instance; a command that somebody else sent has an id that nobody guesses.
-    let follow = ["ssm:GetCommandInvocation", "ssm:ListCommands", "ssm:CancelCommand"];
+    // IAM ties neither to an instance. A command that somebody else sent has an id that nobody guesses, and nothing here
+    // lists them: ssm:ListCommands would show ids, parameters and comments of everybody's in the account.
+    let follow = ["ssm:GetCommandInvocation", "ssm:CancelCommand"];
     let own = ["ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"];
     Policy::of(vec![
         allow("SeeTheBox", &see, anywhere()),
         allow("StartAndStopTheBox", &["ec2:StartInstances", "ec2:StopInstances"], [place.instance()]),
         allow("RunHostPrograms", &["ssm:SendCommand"], [place.instance(), place.document()]),
         allow("FollowCommands", &follow, anywhere()),
+        allow("SeeWhichProgramsAreNamed", &["ssm:GetDocument"], [place.document()]),
         allow("ReadReferences", &["ssm:GetParameter"], place.references()),
         allow("LockAndRemember", &own, place.own_parameters()),
         allow("SeeThatTheTokenIsThere", &["secretsmanager:DescribeSecret"], [place.secret()]),

@@ -71,12 +71,15 @@ fn every_call_that_is_made_is_allowed() {
             "parameters" | "run_command" => "ssm",
             "secrets" => "secretsmanager",
             // GetCallerIdentity needs no right, and the others make no call.
-            "mod" | "error" | "tests" => continue,
+            "mod" | "error" | "http" | "login" | "tests" => continue,
             other => panic!("which service does aws/{other}.rs call?"),
         };
         made.extend(operations(&path).into_iter().map(|operation| format!("{service}:{operation}")));
     }
     assert!(made.len() > 10, "{made:?}");
+    // Asked only when the answer to SendCommand was lost, and done without where it is refused: it would show the
+    // commands of everybody in the account.
+    assert!(made.remove("ssm:ListCommands"), "{made:?}");
     let (day_by_day, once) = (actions(&operator(&written_out())), actions(&init(&shipped())));
     let allowed: BTreeSet<String> = day_by_day.union(&once).cloned().chain(actions(&operator(&shipped()))).collect();
     assert_eq!(allowed, made, "left: allowed, right: called");
@@ -110,19 +113,14 @@ fn nobody_but_the_box_reads_the_token_and_nobody_day_by_day_writes_it() {
 #[test]
 fn everything_stands_alone_or_names_its_resource() {
     // IAM knows no narrower resource for these, or (CreateSecret) a condition names it.
-    let wide = [
-        "ssm:GetCommandInvocation",
-        "ssm:ListCommands",
-        "ssm:CancelCommand",
-        "ecr:GetAuthorizationToken",
-        "secretsmanager:CreateSecret",
-    ];
+    let wide =
+        ["ssm:GetCommandInvocation", "ssm:CancelCommand", "ecr:GetAuthorizationToken", "secretsmanager:CreateSecret"];
     for policy in [operator(&written_out()), init(&written_out()), instance(&written_out())] {
         for statement in &policy.statement {
             assert!(!statement.resource.is_empty(), "{}", statement.sid);
             if statement.resource.iter().any(|resource| resource == "*") {
                 for action in &statement.action {
-                    let looks = action.contains(":Describe") || action.starts_with("ssm:List") || wide.contains(action);
+                    let looks = action.contains(":Describe") || wide.contains(action);
                     let agent = statement.sid == "BeManagedBySystemsManager";
                     assert!(looks || agent, "{action} on everything");
                 }

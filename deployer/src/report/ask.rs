@@ -19,15 +19,21 @@ impl Report {
 
     /// Asks a question whose answer is no unless it begins with y. Only where [`Self::can_ask`].
     pub async fn ask(&self, question: &str) -> bool {
+        let answer = self.ask_line(&format!("{question} [y/N] ")).await;
+        answer.trim_start().to_lowercase().starts_with('y')
+    }
+
+    /// Asks for a line that may be seen; empty where nothing can be read. Only where [`Self::can_ask`].
+    pub async fn ask_line(&self, question: &str) -> String {
         self.clear();
-        say_raw(&format!("{question} [y/N] "));
+        say_raw(question);
         // On a thread of its own: Ctrl-C must be heard while this waits.
         let answer = tokio::task::spawn_blocking(|| {
             let mut line = String::new();
             let _ = io::stdin().lock().read_line(&mut line);
             line
         });
-        answer.await.is_ok_and(|line| line.trim_start().to_lowercase().starts_with('y'))
+        answer.await.unwrap_or_default()
     }
 
     /// Hides what is typed from now on. Call it before anything that takes time and ends in [`Self::secret`]: a secret

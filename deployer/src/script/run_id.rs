@@ -13,6 +13,12 @@ impl RunId {
         fits.then(|| Self(text.to_owned()))
     }
 
+    /// One that no other run has: a process and a moment.
+    #[must_use]
+    pub fn from_numbers(process: u32, moment: u128) -> Self {
+        Self(format!("run-{process}-{moment}"))
+    }
+
     /// As it stands in the host's facts.
     #[must_use]
     pub fn as_str(&self) -> &str {

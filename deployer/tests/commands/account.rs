@@ -100,6 +100,12 @@ fn answer(inside: &mut Inside, asked: &Asked) -> Answer {
              </GetCallerIdentityResult></GetCallerIdentityResponse>"
                 .to_owned(),
         ),
+        "AssumeRole" => xml(
+            "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
+             <AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
+             <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+                .to_owned(),
+        ),
         "DescribeInstances" => xml(instances(inside.address.as_deref())),
         _ => stored(inside, action, &serde_json::from_str(&asked.body).unwrap()),
     }

@@ -133,10 +133,42 @@ impl Laptop {
         }
     }
 
+    /// Runs `deployer` with other variables: an empty value takes one away.
+    pub(crate) fn run_in(&self, arguments: &[&str], aws: Option<&str>, variables: &[(&str, &str)]) -> Ended {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_deployer"));
+        command.args(["--config", "deployment.toml"]).args(arguments);
+        self.prepare(&mut command, aws);
+        for (name, value) in variables {
+            if value.is_empty() {
+                command.env_remove(name)
+            } else {
+                command.env(name, value)
+            };
+        }
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        Ended {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     /// Runs it at a terminal, where somebody types `keys` once `prompt` stands there. All that the terminal showed is
     /// `stdout`.
     pub(crate) fn run_at_a_prompt(&self, arguments: &[&str], aws: Option<&str>, prompt: &str, keys: &str) -> Ended {
-        let mut terminal = self.start_at_a_terminal(arguments, aws);
+        self.run_at_a_prompt_in(arguments, aws, &[], prompt, keys)
+    }
+
+    /// The same with other variables: an empty value takes one away.
+    pub(crate) fn run_at_a_prompt_in(
+        &self,
+        arguments: &[&str],
+        aws: Option<&str>,
+        variables: &[(&str, &str)],
+        prompt: &str,
+        keys: &str,
+    ) -> Ended {
+        let mut terminal = self.start_at_a_terminal_in(arguments, aws, variables);
         terminal.until(prompt);
         terminal.type_keys(keys);
         terminal.end()
@@ -144,10 +176,21 @@ impl Laptop {
 
     /// Starts it at a terminal. Needs `script` (bsdutils).
     pub(crate) fn start_at_a_terminal(&self, arguments: &[&str], aws: Option<&str>) -> Terminal {
+        self.start_at_a_terminal_in(arguments, aws, &[])
+    }
+
+    fn start_at_a_terminal_in(&self, arguments: &[&str], aws: Option<&str>, variables: &[(&str, &str)]) -> Terminal {
         let line = format!("{} --config deployment.toml {}", env!("CARGO_BIN_EXE_deployer"), arguments.join(" "));
         let mut command = Command::new("script");
         command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
         self.prepare(&mut command, aws);
+        for (name, value) in variables {
+            if value.is_empty() {
+                command.env_remove(name)
+            } else {
+                command.env(name, value)
+            };
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (screen, keyboard) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());

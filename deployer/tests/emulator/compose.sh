@@ -59,9 +59,9 @@ started() {
     never) health=starting never=yes ;;
     # A crash loop between two restarts: Docker calls it running, and compose ends at once or not.
     flips) health=starting restarts=5 ;;
-    crash) health='' state_now=exited restarts=3 ;;
-    loop) health='' state_now=restarting restarts=3 ;;
-    oom) health='' state_now=exited oom=true ;;
+    # The two loops flip with every look (`inspect` in the docker shim); compose ends at the first, and waits on at the other.
+    crash | loop) health=unhealthy state_now=restarting restarts=3 ;;
+    oom) health=unhealthy state_now=restarting oom=true restarts=1 ;;
   esac
   # Offline: it starts only from what is in the volume.
   if [[ $service == vllm ]] && ! grep -qxF "$(model_of)" "$state/volumes/extraction-gateway_model-cache/models" 2>/dev/null; then
@@ -74,6 +74,7 @@ started() {
   put "$service" oom "$oom"
   put "$service" restarts "$restarts"
   put "$service" started "$(tick)"
+  event start "$service"
   # What its container mounts, and what it has read of that.
   if [[ $service == gateway ]]; then
     put gateway folder "$folder"
@@ -81,11 +82,27 @@ started() {
   fi
 }
 
+# event die|start SERVICE: what `docker events` tells of the containers.
+event() { echo "$(date +%s.%N) $*" >>"$state/events"; }
+
+# ends SERVICE: its container, in good order or not. The engine calls what does not run unhealthy.
+ends() {
+  put "$1" state exited
+  put "$1" health unhealthy
+  put "$1" exit "$(number "exit_$1" 0)"
+  event die "$1"
+}
+
+runs() { [[ $(get "$1" state) == running ]]; }
+
 bring_up() {
   local service=$1 force=$2 hash
   hash=$(hash_of "$service")
   [[ $service == caddy ]] || has_image "$(image_of "$service")" || tell "Error response from daemon: No such image: $(image_of "$service")"
   if [[ ! -e $state/containers/$service/hash || $(get "$service" hash) != "$hash" || $force == yes ]]; then
+    # The gateway depends on it with `restart: true`: it ends first, and starts after it.
+    if [[ $service == vllm ]] && runs gateway; then ends gateway; fi
+    if runs "$service"; then ends "$service"; fi
     mkdir -p "$state/containers/$service"
     put "$service" hash "$hash"
     put "$service" image "$(image_of "$service")"
@@ -112,8 +129,9 @@ compose_up() {
     case $(get "$service" state)/$(get "$service" health) in
       running/healthy) ;;
       restarting/*)
-        # As compose does: it waits on, though nothing will come of it.
-        sleep 40
+        # As compose does, which ends when it happens to see that state, and else waits on, though nothing will come of it.
+        if [[ $(behaviour_of "$(image_of "$service")") == loop ]]; then sleep 40; fi
+        tell "container extraction-gateway-$service-1 is unhealthy"
         ;;
       running/starting)
         if [[ -n $(get "$service" never) ]]; then sleep 40; fi
@@ -147,17 +165,20 @@ compose_stop() {
   local service services
   read -ra services < <(services)
   if [[ " ${services[*]} " == *" ${*: -1} "* ]]; then services=("${*: -1}"); fi
-  for service in "${services[@]}"; do
-    if [[ $(get "$service" state) != running ]]; then continue; fi
-    put "$service" state exited
-    put "$service" health ''
-    put "$service" exit "$(number "exit_$service" 0)"
+  # What depends on another ends before it.
+  for service in caddy gateway vllm; do
+    if [[ " ${services[*]} " == *" $service "* ]] && runs "$service"; then ends "$service"; fi
   done
 }
 
+# All that are named end at once; with vllm the gateway too, which depends on it with `restart: true`.
 compose_restart() {
-  local service
-  for service in vllm gateway; do if [[ " $* " == *" $service "* ]]; then started "$service"; fi; done
+  local service services=()
+  for service in vllm gateway; do
+    if [[ " $* " == *" $service "* ]] || [[ $service == gateway && " $* " == *" vllm "* ]]; then services+=("$service"); fi
+  done
+  for service in "${services[@]}"; do if runs "$service"; then ends "$service"; fi; done
+  for service in "${services[@]}"; do started "$service"; done
 }
 
 compose_logs() {

@@ -70,7 +70,10 @@ def describe_instance_status(response):
     for instance in (i for r in backend.all_reservations() for i in r.instances):
         if (wanted and instance.id not in wanted) or not (every or instance._state.name == "running"):
             continue
-        word = "impaired" if VALUES["impaired"] else "ok" if passed(instance.up_since, "checks") else "initializing"
+        bad = VALUES["impaired"]
+        # A number is a time, true is for ever.
+        ill = bad is True or bad and instance.up_since is not None and time.monotonic() - instance.up_since < bad
+        word = "impaired" if ill else "ok" if passed(instance.up_since, "checks") else "initializing"
         detail = {"ok": "passed", "impaired": "failed"}.get(word, "initializing")
         status = {"Status": word, "Details": [{"Name": "reachability", "Status": detail}]}
         if instance._state.name != "running":

@@ -47,6 +47,13 @@ class Command:
         time.sleep(VALUES["delivery"])
         if self.cancelled.is_set():
             return self.end("Cancelled", "Cancelled", -1)
+        if VALUES["swallow"] > 0:
+            # As an agent that updates itself does with what it had taken (amazon-ssm-agent#430).
+            VALUES["swallow"] -= 1
+            self.status = self.details = "InProgress"
+            while not (self.cancelled.wait(0.05) or self.lost.is_set()):
+                pass
+            return self.end("Cancelled" if self.cancelled.is_set() else "Failed", "Cancelled", -1)
         folder = pathlib.Path(tempfile.mkdtemp(prefix="orchestration-", dir=SETTINGS["folder"]))
         script = folder / "_script.sh"
         script.write_text("\n".join(self.lines) + "\n")

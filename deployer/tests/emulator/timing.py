@@ -10,7 +10,8 @@ VALUES = {
     "stop": 0.2,  # stopping -> stopped
     "delivery": 0.05,  # command sent -> its script starts
     "race": 0.1,  # command sent -> GetCommandInvocation knows of it
-    "impaired": False,  # the status checks fail
+    "impaired": False,  # the status checks fail; a number: for so many seconds after a start
+    "swallow": 0,  # so many commands are taken, said to be InProgress, and never run
     "no_agent": False,  # the agent never comes online
     "statuses": [],  # what GetCommandInvocation says first, one a call: "Delayed", or a word of the future
 }

@@ -16,7 +16,6 @@ fn killed_at_any_step_of_the_switch_the_next_up_takes_over() {
     let steps = [
         ("docker.compose-up", "kill"),
         ("docker.compose-up", "kill-after"),
-        ("docker.exec-healthcheck", "kill"),
         ("docker.exec-selftest", "kill"),
         ("docker.image-ls", "kill"),
     ];

@@ -12,6 +12,7 @@ mod failures;
 #[expect(dead_code, reason = "every suite uses its own part of it")]
 mod laptop;
 mod ordinary;
+mod probes;
 mod prune;
 mod registry;
 mod site;

@@ -60,7 +60,7 @@ fn a_life() {
     assert_eq!(status, 200, "{body}");
     for service in ["gateway", "vllm"] {
         let found = site.container(service);
-        assert_eq!((found.state.as_str(), found.exit), ("exited", 0), "{service}");
+        assert!(found.state == "exited" && found.exit != 137, "{service} was killed: {found:?}");
     }
     site.up("gateway-2", "vllm-1").ended(0, &["Release 2 serves"]);
     site.serves(2, "gateway-2");

@@ -27,10 +27,9 @@ use crate::{
 /// Opens the gateway. Made up.
 pub const KEY: &str = "a-key-of-the-engine-suite-0123456789";
 
-/// An account with a stopped box and a clean engine behind it.
-pub fn account() -> Emulator {
+/// A host whose docker is the engine's.
+pub fn host() -> Host {
     let engine = engine();
-    engine.clean();
     let host = Host::new();
     let home = host.at("home");
     fs::create_dir_all(home.join(".docker")).unwrap();
@@ -43,7 +42,13 @@ pub fn account() -> Emulator {
     ];
     let host = host.with_tools(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine/bin"), more);
     host.set("registry_password", &engine.password);
-    let emulator = Emulator::on(host);
+    host
+}
+
+/// An account with a stopped box and a clean engine behind it.
+pub fn account() -> Emulator {
+    engine().clean();
+    let emulator = Emulator::on(host());
     emulator.aws("secretsmanager", "create_secret", &json!({"Name": SECRET, "SecretString": "never read from here"}));
     emulator
 }
@@ -79,6 +84,10 @@ impl<'a> Site<'a> {
 
     /// Writes the configuration, with further lines under `[model]` and `[gateway]`.
     pub fn configure(&self, model: &str, gateway: &str) {
+        self.configure_waits("load_seconds = 20\ndeploy_seconds = 300", model, gateway);
+    }
+
+    pub fn configure_waits(&self, waits: &str, model: &str, gateway: &str) {
         let (id, registry) = (&self.laptop.emulator.instance_id, &self.registry);
         self.laptop.write(
             "config/deployment.toml",
@@ -87,7 +96,7 @@ impl<'a> Site<'a> {
                  [images]\nregistry = \"{registry}\"\n\
                  [images.gateway]\nrepository = \"extraction/gateway\"\ngib = 1\n\
                  [images.vllm]\nrepository = \"extraction/vllm\"\ngib = 1\n\
-                 [wait]\nload_seconds = 20\ndeploy_seconds = 300\n\
+                 [wait]\n{waits}\n\
                  [model]\ngib = 1\nadapter_revision = \"{ADAPTER_REVISION}\"\n{model}\n\
                  [gateway]\nbind = \"127.0.0.1\"\nport = {}\n{gateway}\n",
                 self.port

@@ -177,7 +177,9 @@ fn what_crashes_again_and_again_is_not_waited_for() {
     let started = std::time::Instant::now();
     let ran = host.run(&deploy(2, 2));
     assert_eq!((ran.report().outcome, ran.report().failed_step), (Outcome::RolledBack, Some(Step::Switch)), "{ran:?}");
-    assert!(ran.report().message.contains("(state restarting, started again 3 times)"), "{ran:?}");
+    // Which of its two states it is in at that moment is chance.
+    let message = &ran.report().message;
+    assert!(message.contains("vllm does not stay up (state r") && message.contains(", started again "), "{ran:?}");
     assert!(started.elapsed() < WAITED, "compose would have waited on");
     // What a container did long ago says nothing about this start: the model takes its time to load.
     host.set("containers/vllm/restarts", "7");

@@ -28,7 +28,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "a refusal of keys is unheard",
-        "then refused=yes; fi",
+        "then kept_old=yes; fi",
         "then true; fi",
         "keys::what_the_gateway_does_not_take_changes_nothing",
     ),

@@ -49,10 +49,21 @@ fn it_refuses_a_program_that_the_stack_does_not_name() {
     let emulator = account();
     make(&emulator, &"0".repeat(64));
     let ada = laptop(&emulator);
-    let words = ["does not know this version of the deployer's program", "deployer policy program prints it"];
-    ada.up(1, 1).ended(1, &words).ended(1, &["The box was stopped again."]);
+    let words = ["does not know this version of the deployer's program", "deployer policy program prints"];
+    // What to do, so that it can be copied: the older programs stay, and the instance keeps its image.
+    let found = emulator.aws("ec2", "describe_instances", &json!({"InstanceIds": [emulator.instance_id]}));
+    let image = found["Reservations"][0]["Instances"][0]["ImageId"].as_str().unwrap();
+    let own = ada.run(&["policy", "program"]).out;
+    let parameters = format!("ProgramSha256=\"{} {}\" ImageId={image}", "0".repeat(64), own.trim());
+    let refused = ada.up(1, 1);
+    refused.ended(1, &words).ended(1, &["aws cloudformation deploy --region us-east-1", &parameters]);
+    assert!(!emulator.calls().contains(&"StartInstances".to_owned()), "started for nothing: {refused}");
     assert_eq!((lock(&emulator), emulator.instance_state()), (None, "stopped".to_owned()));
+    let doctor = ada.run(&["doctor"]);
+    assert!(doctor.out.contains("BAD  document") && doctor.out.contains(&parameters), "{doctor}");
     emulator.boot();
-    ada.run(&["status"]).ended(1, &words);
+    for command in ["status", "logs", "releases"] {
+        ada.run(&[command]).ended(1, &words).ended(1, &[&parameters]);
+    }
     assert_eq!(emulator.host.serving("gateway"), None);
 }

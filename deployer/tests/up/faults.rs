@@ -217,3 +217,61 @@ fn a_lock_that_cannot_be_given_back_is_said() {
     ada.up(2, 1).ended(0, &["the lock could not be given back", "deployer unlock", "Release 2 serves"]);
     assert!(lock(&emulator).is_some());
 }
+
+#[test]
+fn one_refused_look_does_not_stop_a_box_on_which_a_deploy_goes_on() {
+    for code in ["ExpiredTokenException", "AccessDeniedException", "UnrecognizedClientException"] {
+        let emulator = account();
+        let ada = Laptop::new(&emulator, "ada@laptop");
+        let images = Laptop::images(1, 1);
+        let arguments: Vec<&str> = ["up", "--yes"].into_iter().chain(images.iter().map(String::as_str)).collect();
+        let child = ada.start_until_held("docker.pull", &arguments);
+        let polls = || emulator.calls().iter().filter(|call| *call == "GetCommandInvocation").count();
+        let before = polls();
+        emulator.fault(&json!({"action": "GetCommandInvocation", "code": code, "message": "no"}));
+        until("the fault was met and outlived", || polls() > before + 2);
+        ada.go();
+        said(child).ended(0, &[code, "credentials are loaded again", "AWS answers again", "Release 1 serves"]);
+        assert_eq!(emulator.instance_state(), "running");
+    }
+}
+
+#[test]
+fn credentials_that_stay_away_stop_nothing_and_say_how_to_look() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let images = Laptop::images(1, 1);
+    let arguments: Vec<&str> = ["up", "--yes"].into_iter().chain(images.iter().map(String::as_str)).collect();
+    let child = ada.start_until_held("docker.pull", &arguments);
+    emulator.fault(&json!({"action": "GetCommandInvocation", "code": "ExpiredTokenException", "times": 10000}));
+    let said = said(child);
+    said.ended(
+        4,
+        &["goes on on the host", "credentials", "deployer status shows how it ended", "The box was not stopped"],
+    );
+    assert_eq!(emulator.instance_state(), "running");
+    ada.go();
+}
+
+#[test]
+fn a_command_that_the_agent_lost_is_sent_once_more() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    ada.configure_waits("start_seconds = 2\nagent_seconds = 3\ndeploy_seconds = 60", "");
+    emulator.set(&json!({"swallow": 1}));
+    ada.up(1, 1).ended(0, &["took the command and never ran it; it is sent once more", "Release 1 serves"]);
+    assert_eq!(emulator.host.called("docker.compose-config"), 1, "deployed once");
+    // A look that is lost is asked again.
+    emulator.set(&json!({"swallow": 1}));
+    ada.run(&["status"]).ended(0, &["it is sent once more"]);
+}
+
+#[test]
+fn status_checks_are_judged_over_minutes() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    ada.configure_waits("agent_seconds = 60\ndeploy_seconds = 60", "");
+    // EC2 renews its checks once a minute: three looks within a second are one.
+    emulator.set(&json!({"impaired": 3, "agent": 4.0}));
+    ada.up(1, 1).ended(0, &["its status checks fail for now", "Release 1 serves"]);
+}

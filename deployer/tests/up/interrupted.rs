@@ -32,6 +32,27 @@ fn ctrl_c_before_the_switch_leaves_what_served_and_no_lock() {
 }
 
 #[test]
+fn ctrl_c_in_a_download_leaves_no_token_no_login_and_no_container() {
+    let emulator = account();
+    emulator.boot();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let child = ada.start_until_held("docker.compose-run", &words(&up(1, 1)));
+    let left = || -> Vec<String> {
+        let folders = std::fs::read_dir(emulator.host.at("run")).into_iter().flatten().flatten();
+        folders
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("deploy."))
+            .collect()
+    };
+    assert_eq!(left().len(), 1, "the token lies there while the download runs");
+    signal(&child, "INT");
+    said(child).ended(130, &["was cleared", "Nothing serves on the host"]);
+    assert_eq!(left(), Vec::<String>::new());
+    assert_eq!(lock(&emulator), None);
+    ada.go();
+}
+
+#[test]
 fn ctrl_c_in_the_middle_of_the_switch_says_so_and_up_mends_it() {
     let emulator = served();
     let ada = Laptop::new(&emulator, "ada@laptop");

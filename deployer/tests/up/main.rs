@@ -6,6 +6,7 @@ mod doctor;
 mod document;
 mod faults;
 mod first_day;
+mod hooks;
 mod host_faults;
 mod interrupted;
 mod json;

@@ -48,10 +48,16 @@ pub(super) struct World {
     pub(super) renewals: Cell<u32>,
     /// The programs that the document names; `None`: it runs any.
     pub(super) programs: Option<Vec<String>>,
-    /// So many commands are taken and never run; they end, so it is said, when they are cancelled.
-    pub(super) swallowed: Cell<usize>,
-    /// The call that fails again and again, with what and how often.
-    pub(super) refuses: Option<(&'static str, Trouble, Cell<u32>)>,
+    /// So many commands that change something are taken and never run.
+    pub(super) swallows: usize,
+    /// A command that was swallowed is cancelled when that is asked for.
+    pub(super) cancels: bool,
+    /// The commands that this was asked for.
+    pub(super) cancelled: RefCell<Vec<String>>,
+    /// A call that fails so many times in a row from its second on, and how.
+    pub(super) refuses: Option<(&'static str, Trouble)>,
+    /// How often it still does.
+    pub(super) refusals: Cell<u32>,
 }
 
 impl World {
@@ -65,6 +71,10 @@ impl World {
         match self.fails {
             Some((n, trouble)) if n == self.calls.borrow().len() => fail(trouble),
             _ if self.away.contains(&name) => fail(Trouble::Network),
+            _ if self.refuses.is_some_and(|(call, _)| call == name) && self.refusals.get() > 0 => {
+                self.refusals.set(self.refusals.get() - 1);
+                fail(self.refuses.map_or(Trouble::Other, |(_, trouble)| trouble))
+            }
             _ => match self.always {
                 Some((call, trouble)) if call == name => fail(trouble),
                 _ => Ok(()),
@@ -91,6 +101,13 @@ impl World {
         self.scripts.borrow().iter().filter(|(_, text)| text.contains(&line)).count()
     }
 
+    fn only_looks(&self, index: usize) -> bool {
+        let scripts = self.scripts.borrow();
+        ["status", "verify", "unlock", "progress"]
+            .iter()
+            .any(|action| scripts[index].1.contains(&format!("readonly ACTION='{action}'\n")))
+    }
+
     fn outcome_of(&self, text: &str) -> String {
         if text.contains("readonly ACTION='status'\n") {
             "done".to_owned()
@@ -111,6 +128,13 @@ impl World {
             "gateway": "{\"ready\": true}"});
         for (name, value) in self.odd.as_object().into_iter().flatten() {
             facts[name] = value.clone();
+        }
+        let scripts = self.scripts.borrow();
+        if let Some(last) = (0..scripts.len()).rev().find(|&index| !self.only_looks(index)) {
+            // The run that was sent last is at work, or ended.
+            let run = scripts[last].1.split("readonly RUN='").nth(1).unwrap().split('\'').next().unwrap();
+            let text = facts.to_string().replace("ECHO", run);
+            facts = serde_json::from_str(&text).unwrap();
         }
         let images = json!({"gateway": image("gateway"), "vllm": image("vllm")});
         let report = json!({"outcome": outcome, "action": "x", "message": "said.", "release": 2, "images": images,
@@ -226,9 +250,12 @@ impl Host for &World {
         let number: usize = id.0.parse().unwrap();
         let text = self.scripts.borrow()[number - 1].1.clone();
         let outcome = self.outcome_of(&text);
-        let looks =
-            ["status", "verify", "unlock"].iter().any(|action| text.contains(&format!("readonly ACTION='{action}'\n")));
+        let looks = self.only_looks(number - 1);
+        let changes: Vec<usize> = (0..self.scripts.borrow().len()).filter(|&index| !self.only_looks(index)).collect();
+        let swallowed = changes.iter().take(self.swallows).any(|&index| index == number - 1);
         let progress = match &self.ends {
+            _ if swallowed && self.cancels && self.cancelled.borrow().contains(&id.0) => Progress::Cancelled,
+            _ if swallowed => Progress::Running,
             Some(end) if !looks && self.calls.borrow().contains(&"cancel") => end.clone(),
             Some(_) if !looks => Progress::Running,
             _ => Progress::Ended(0),
@@ -238,8 +265,8 @@ impl Host for &World {
         Ok(Invocation { progress, stdout, stderr: String::new() })
     }
 
-    async fn cancel(&self, _: &CommandId) -> Result<(), CloudError> {
-        self.call("cancel")
+    async fn cancel(&self, id: &CommandId) -> Result<(), CloudError> {
+        self.act("cancel", || self.cancelled.borrow_mut().push(id.0.clone()))
     }
 }
 

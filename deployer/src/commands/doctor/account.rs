@@ -2,7 +2,7 @@
 
 use super::finding::{Findings, Level};
 use crate::{
-    apply::lock,
+    apply::{document, document::Approval, lock},
     cloud::{Checks, Ingress, Instance, State, quota_hint},
     config::{Carried, Settings, Written},
     site::{Ports, Site},
@@ -48,6 +48,29 @@ pub(super) async fn operators_lock<P: Ports>(site: &Site<'_, P>, findings: &mut 
             );
         }
         Err(failure) => findings.failed("lock", "Two operators must not change things at once.", failure),
+    }
+}
+
+/// Does the stack's own document know this program?
+pub(super) async fn program<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) {
+    let why = "The document runs the programs that it names and no other; every command but this one's looks from here would be refused.";
+    let name = &site.settings.document;
+    match document::approval(site).await {
+        Approval::Any => {}
+        Approval::Named(count) => {
+            findings.add("document", Level::Ok, format!("{name} names this program, and {} others", count - 1), "", "");
+        }
+        Approval::Missing(named) => {
+            let found = format!("{name} names {} programs, and not this deployer's", named.len());
+            findings.add("document", Level::Bad, found, why, document::mend(site, &named).await);
+        }
+        Approval::Unread(error) => findings.add(
+            "document",
+            Level::Note,
+            format!("{name} could not be read: {error}"),
+            "Whether it names this program shows only when the host is asked.",
+            "Give your user or role the right to ssm:GetDocument on it (deployer policy prints it).",
+        ),
     }
 }
 

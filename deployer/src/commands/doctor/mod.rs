@@ -4,7 +4,7 @@ mod account;
 mod finding;
 mod host;
 
-use account::{files, firewall, machine, operators_lock, quota, secret, status_checks};
+use account::{files, firewall, machine, operators_lock, program, quota, secret, status_checks};
 use finding::{Findings, Level, print};
 use host::host;
 
@@ -61,6 +61,7 @@ async fn look(
     let site = Site { written, settings, ports, report, interrupt };
     secret(&site, findings).await;
     operators_lock(&site, findings).await;
+    program(&site, findings).await;
     let instance = match site.ports.instance(&site.settings.instance_id).await {
         Ok(instance) => instance,
         Err(error) => {

@@ -10,7 +10,6 @@ use std::{fs, path::Path};
 use look::Work;
 
 use crate::{
-    aws::Aws,
     cloud::Cloud,
     config::{
         self, File,
@@ -69,7 +68,7 @@ pub(super) async fn run(path: &Path, report: &Report, interrupt: &Interrupt, arg
     // Before AWS is asked, which takes seconds: whoever knows what comes may paste the token at once.
     let hidden = (!args.no_token).then(|| report.hide_typing());
     let draft = Draft::of(path, args)?;
-    let cloud = Aws::connect(&draft.file.region).await;
+    let cloud = super::connect(&draft.file.region, report).await?;
     let work = look::look(&cloud, &draft, args).await?;
     let token =
         if work.secret.needs_token() { Some(token::read(report, interrupt, &work.secret_id).await?) } else { None };

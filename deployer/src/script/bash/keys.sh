@@ -33,7 +33,7 @@ heed_keys() {
   [[ $pid =~ ^[1-9][0-9]*$ ]] || return 1
   env kill -HUP "$pid" || return 1
   if try 5 keys_said "$since" "$count"; then
-    [[ -z $refused ]]
+    [[ -z $kept_old ]]
     return
   fi
   # Its log may be set to say less. A start reads the file too.
@@ -44,11 +44,11 @@ heed_keys() {
   phase=before
 }
 
-# keys_said SINCE COUNT: sets `refused` where the gateway kept the old ones.
+# keys_said SINCE COUNT: sets `kept_old` where the gateway kept the old ones.
 keys_said() {
   docker logs --since "$1" "$c_id" >"$own/said.log" 2>&1 || return 1
-  if grep -q 'API keys not reloaded' "$own/said.log"; then refused=yes; fi
-  [[ -n $refused ]] || grep 'API keys reloaded' "$own/said.log" | grep -Eq "count\"?[:=] ?$2([^0-9]|\$)"
+  if grep -q 'API keys not reloaded' "$own/said.log"; then kept_old=yes; fi
+  [[ -n $kept_old ]] || grep 'API keys reloaded' "$own/said.log" | grep -Eq "count\"?[:=] ?$2([^0-9]|\$)"
 }
 
 # write_keys FROM FILE: into the file that is there, which is the one that a container mounts.
@@ -80,7 +80,7 @@ edit_others() {
 }
 
 keys() {
-  local now file hash refused=''
+  local now file hash kept_old=''
   now=$(current)
   [[ -n $now ]] || die "There is no release on the host; nothing was changed. Run deployer up: it carries the keys."
   file=$root/releases/$now/keys.txt
@@ -102,7 +102,7 @@ keys() {
   if ! write_keys "$own/keys.edited" "$file" || ! heed_keys "$file"; then
     write_keys "$own/keys.old" "$file" || phase=stopping
     if [[ $phase == stopping ]]; then die "The gateway does not come up with the changed keys, and the old ones were put back. Look at deployer logs; deployer restart starts it again."; fi
-    refused=''
+    kept_old=''
     heed_keys "$file" || true
     die "The gateway did not take the changed keys: the old ones hold; nothing was changed. deployer logs --service gateway says why."
   fi

@@ -10,10 +10,14 @@ declare -A old=() crashes=() seen=() # of each service: its container, how often
 
 # keeps_model FROM RELEASE: does compose leave the model server as it is? Where that is not known, no.
 keeps_model() {
-  local name=docker-compose.yml
+  local name
   [[ -n $1 && -z ${cut:-} && $force_vllm != yes ]] || return 1
   if [[ $1 == "$2" ]]; then return; fi
-  cmp -s "$root/releases/$1/$name" "$root/releases/$2/$name" || return 1
+  for name in docker-compose.yml config/compose.no-gpu.yml; do
+    if [[ -e $root/releases/$1/$name || -e $root/releases/$2/$name ]]; then
+      cmp -s "$root/releases/$1/$name" "$root/releases/$2/$name" || return 1
+    fi
+  done
   cmp -s <(grep '^VLLM_' "$root/releases/$1/.env" | sort) <(grep '^VLLM_' "$root/releases/$2/.env" | sort)
 }
 

@@ -1,0 +1,66 @@
+//! A role that wants a code of a second factor: the SDK does not ask for one, so it is done here. The code is used once
+//! and kept nowhere.
+
+use aws_config::{SdkConfig, profile::ProfileFileCredentialsProvider, provider_config::ProviderConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+
+use crate::config::login::{Kind, Login};
+
+/// What has to be asked, and of whom.
+#[derive(Clone, Debug)]
+pub struct SecondFactor {
+    role: String,
+    source: String,
+    device: String,
+}
+
+impl SecondFactor {
+    /// `None`: the credentials of this machine need none.
+    #[must_use]
+    pub fn wanted() -> Option<Self> {
+        match Login::here() {
+            Login::Profile { kind: Kind::Role { arn: role, source: Some(source), mfa: Some(device) }, .. } => {
+                Some(Self { role, source, device })
+            }
+            _ => None,
+        }
+    }
+
+    /// The question, as a person reads it.
+    #[must_use]
+    pub fn question(&self) -> String {
+        format!("Code of {}: ", self.device)
+    }
+
+    /// Credentials of the role. An error is AWS' own word.
+    pub(super) async fn credentials(
+        &self,
+        config: &SdkConfig,
+        code: &str,
+    ) -> Result<SharedCredentialsProvider, String> {
+        let provider = ProviderConfig::without_region()
+            .with_region(config.region().cloned())
+            .with_http_client(super::http::client());
+        let base = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(&self.source).build();
+        let config = config.to_builder().credentials_provider(SharedCredentialsProvider::new(base)).build();
+        let taken = aws_sdk_sts::Client::new(&config)
+            .assume_role()
+            .role_arn(&self.role)
+            .role_session_name("deployer")
+            .serial_number(&self.device)
+            .token_code(code)
+            .send()
+            .await
+            .map_err(|error| super::error::cloud_error("AssumeRole", &error).to_string())?;
+        let made = taken.credentials.ok_or_else(|| "AWS gave no credentials".to_owned())?;
+        let expires = std::time::SystemTime::try_from(made.expiration).ok();
+        let made = Credentials::new(
+            made.access_key_id,
+            made.secret_access_key,
+            Some(made.session_token),
+            expires,
+            "second factor",
+        );
+        Ok(SharedCredentialsProvider::new(made))
+    }
+}

@@ -1,0 +1,226 @@
+//! Where the credentials of this machine come from, as far as the environment and AWS' own files say, so that what is
+//! wrong with them can be told with the right next step. It reads no secret.
+
+use std::{collections::BTreeMap, env, fs, path::PathBuf};
+
+/// Where credentials come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// `AWS_ACCESS_KEY_ID` and its companions.
+    Environment,
+    /// A profile.
+    Profile {
+        /// Its name.
+        name: String,
+        /// How it gets credentials.
+        kind: Kind,
+    },
+    /// Nothing is set up: neither variables nor profiles.
+    Nothing,
+}
+
+/// How a profile gets its credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It stands in neither file.
+    Missing,
+    /// Single sign-on.
+    Sso,
+    /// A program.
+    Process,
+    /// A role; with a second factor where `mfa` names one.
+    Role {
+        /// What is assumed.
+        arn: String,
+        /// The profile whose credentials assume it.
+        source: Option<String>,
+        /// The device whose code is asked.
+        mfa: Option<String>,
+    },
+    /// A key that lasts, or something that this program does not know.
+    Key,
+}
+
+/// Sections of AWS' files, by the name of the profile.
+type Profiles = BTreeMap<String, BTreeMap<String, String>>;
+
+impl Login {
+    /// What is set up here and now.
+    #[must_use]
+    pub fn here() -> Self {
+        let home = PathBuf::from(variable("HOME").unwrap_or_default());
+        let file = |name: &str, other: &str| {
+            let path = variable(name).map_or_else(|| home.join(other), PathBuf::from);
+            fs::read_to_string(path).unwrap_or_default()
+        };
+        let profiles =
+            read(&file("AWS_CONFIG_FILE", ".aws/config"), &file("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"));
+        Self::of(variable, &profiles)
+    }
+
+    fn of(variable: impl Fn(&str) -> Option<String>, profiles: &Profiles) -> Self {
+        if variable("AWS_ACCESS_KEY_ID").is_some() && variable("AWS_SECRET_ACCESS_KEY").is_some() {
+            return Self::Environment;
+        }
+        let named = variable("AWS_PROFILE");
+        let name = named.clone().unwrap_or_else(|| "default".to_owned());
+        match profiles.get(&name) {
+            Some(keys) => Self::Profile { name, kind: kind(keys) },
+            None if named.is_some() => Self::Profile { name, kind: Kind::Missing },
+            None => Self::Nothing,
+        }
+    }
+
+    /// What is the matter, in one sentence; `why` is the SDK's own word for it, where it has one.
+    #[must_use]
+    pub fn matter(&self, why: &str) -> String {
+        let because = if why.is_empty() { String::new() } else { format!(": {why}") };
+        match self {
+            Self::Environment => format!("the credentials of the environment (AWS_ACCESS_KEY_ID) do not work{because}"),
+            Self::Nothing => "no credentials are set up: neither AWS_ACCESS_KEY_ID nor a profile is there".to_owned(),
+            Self::Profile { name, kind } => match kind {
+                Kind::Missing => format!("the profile {name} is named by AWS_PROFILE and stands in none of AWS' files"),
+                Kind::Sso => format!(
+                    "the single sign-on of the profile {name} has no valid token: it was never made or has expired"
+                ),
+                Kind::Process => format!("the credential_process of the profile {name} failed{because}"),
+                Kind::Role { mfa: Some(_), .. } => {
+                    format!("the role of the profile {name} needs a code of a second factor (MFA){because}")
+                }
+                Kind::Role { .. } => format!("the role of the profile {name} could not be assumed{because}"),
+                Kind::Key => format!("the credentials of the profile {name} do not work{because}"),
+            },
+        }
+    }
+
+    /// How to log in, as a sentence that a further one may follow.
+    #[must_use]
+    pub fn next(&self) -> String {
+        match self {
+            Self::Environment => {
+                "Set new credentials in this shell (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), \
+                 or unset them, set AWS_PROFILE and log in (aws sso login), then run this again."
+                    .to_owned()
+            }
+            Self::Nothing => {
+                "Set AWS_PROFILE, or run aws configure sso or aws configure, then run this again.".to_owned()
+            }
+            Self::Profile { name, kind } => match kind {
+                Kind::Missing => format!(
+                    "Correct AWS_PROFILE (aws configure list-profiles), or run aws configure sso --profile {name}, then run this again."
+                ),
+                Kind::Sso => format!("Log in with aws sso login --profile {name}, then run this again."),
+                Kind::Process => format!(
+                    "Run the program that credential_process of the profile {name} names by hand and mend it, then run this again."
+                ),
+                Kind::Role { mfa: Some(_), .. } => format!(
+                    "Run this at a terminal, where the code is asked, or get credentials for this shell with \
+                     eval \"$(aws configure export-credentials --profile {name} --format env)\", then run this again."
+                ),
+                Kind::Role { .. } => {
+                    format!("Check that aws sts get-caller-identity --profile {name} answers, then run this again.")
+                }
+                Kind::Key => format!("Make a new key and run aws configure --profile {name}, then run this again."),
+            },
+        }
+    }
+}
+
+/// Is a proxy set for what goes to AWS? Its variable's name, never its value, which may hold a password.
+#[must_use]
+pub fn proxy_variable() -> Option<&'static str> {
+    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"]
+        .into_iter()
+        .find(|name| variable(name).is_some())
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn kind(keys: &BTreeMap<String, String>) -> Kind {
+    let get = |key: &str| keys.get(key).cloned();
+    if let Some(arn) = get("role_arn") {
+        return Kind::Role { arn, source: get("source_profile"), mfa: get("mfa_serial") };
+    }
+    if keys.contains_key("sso_session") || keys.contains_key("sso_start_url") {
+        return Kind::Sso;
+    }
+    if keys.contains_key("credential_process") { Kind::Process } else { Kind::Key }
+}
+
+/// Both files: `[profile NAME]` and `[default]` of the one, `[NAME]` of the other.
+fn read(config: &str, credentials: &str) -> Profiles {
+    let mut profiles = Profiles::new();
+    for (text, prefix) in [(config, "profile "), (credentials, "")] {
+        let mut section: Option<String> = None;
+        for line in text.lines() {
+            let bare = line.trim();
+            if let Some(head) = bare.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+                let head = head.trim();
+                let name = if head == "default" { Some(head) } else { head.strip_prefix(prefix) };
+                section = name.map(|name| name.trim().to_owned());
+                if let Some(name) = &section {
+                    profiles.entry(name.clone()).or_default();
+                }
+            } else if let (Some(name), Some((key, value))) = (&section, bare.split_once('='))
+                && !bare.starts_with(['#', ';'])
+                && !line.starts_with([' ', '\t'])
+                // Keys themselves are of no interest here.
+                && !key.trim().ends_with("_key") && !key.trim().ends_with("_token")
+            {
+                profiles.entry(name.clone()).or_default().insert(key.trim().to_owned(), value.trim().to_owned());
+            }
+        }
+    }
+    profiles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Login, read};
+
+    const CONFIG: &str = "[default]\nregion = us-east-1\n[profile sso]\nsso_session = corp\n sso_ignored = x\n\
+        [sso-session corp]\nsso_start_url = https://x\n[profile old]\nsso_start_url=https://x\n\
+        [profile program]\ncredential_process = /bin/false\n\
+        [profile role]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = key\nmfa_serial = arn:aws:iam::1:mfa/ada\n";
+    const CREDENTIALS: &str = "[key]\naws_access_key_id = AKIA\naws_secret_access_key = secret\n";
+
+    fn check(variables: &[(&str, &str)], expected: &Login, words: &[&str]) {
+        let profiles = read(CONFIG, CREDENTIALS);
+        assert!(!format!("{profiles:?}").contains("\"secret\""), "no secret is kept");
+        let variable =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let found = Login::of(variable, &profiles);
+        assert_eq!(&found, expected, "{variables:?}");
+        let said = format!("{} {}", found.matter("why"), found.next());
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    }
+
+    #[test]
+    fn each_kind_of_credentials_has_its_next_step() {
+        let profile = |name: &str, kind| Login::Profile { name: name.to_owned(), kind };
+        let named = |name| [("AWS_PROFILE", name)];
+        check(&[], &profile("default", Kind::Key), &["aws configure --profile default"]);
+        check(&named("typo"), &profile("typo", Kind::Missing), &["typo", "none of AWS' files"]);
+        check(&named("sso"), &profile("sso", Kind::Sso), &["aws sso login --profile sso", "no valid token"]);
+        check(&named("old"), &profile("old", Kind::Sso), &["aws sso login --profile old"]);
+        check(&named("program"), &profile("program", Kind::Process), &["credential_process", "failed: why"]);
+        check(&named("key"), &profile("key", Kind::Key), &["aws configure --profile key"]);
+        let role = Kind::Role {
+            arn: "arn:aws:iam::1:role/r".to_owned(),
+            source: Some("key".to_owned()),
+            mfa: Some("arn:aws:iam::1:mfa/ada".to_owned()),
+        };
+        check(&named("role"), &profile("role", role), &["second factor (MFA)", "export-credentials --profile role"]);
+        let both = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b"), ("AWS_PROFILE", "sso")];
+        check(&both, &Login::Environment, &["of the environment", "in this shell"]);
+    }
+
+    #[test]
+    fn nothing_at_all() {
+        let found = Login::of(|_| None, &read("", ""));
+        assert_eq!(found, Login::Nothing);
+        assert!(found.matter("").contains("no credentials are set up"));
+    }
+}

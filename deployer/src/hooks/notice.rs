@@ -1,0 +1,86 @@
+//! The notice to a webhook. Its address is a secret: it is read from the environment or a file, and never printed.
+
+use std::time::Duration;
+
+use reqwest::{Client, Url, redirect::Policy};
+use serde_json::json;
+
+use super::Event;
+use crate::{
+    config,
+    secret::Secret,
+    site::{Ports, Site},
+};
+
+/// A receiver that is slow must not hold up a deploy.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Sends it, where an address is set; a notice that cannot be sent is a warning.
+pub(super) async fn send<P: Ports>(site: &Site<'_, P>, event: &Event) {
+    let sent = match config::webhook(&site.written) {
+        Ok(None) => return,
+        Ok(Some(address)) => post(&address, event).await,
+        Err(why) => Err(why),
+    };
+    if let Err(why) = sent {
+        site.report.warn(&format!("the notice to the webhook was not sent: {why}"));
+    }
+}
+
+async fn post(address: &Secret, event: &Event) -> Result<(), String> {
+    let url = address_of(address)?;
+    // A second call changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder().timeout(TIMEOUT).redirect(Policy::none());
+    // Plain HTTP needs no certificates, and a bare container has none.
+    let builder = if url.scheme() == "http" { builder.no_proxy().tls_certs_only([]) } else { builder };
+    let client = builder.build().map_err(|_| "this machine has no CA certificates (ca-certificates)".to_owned())?;
+    let mut body = json!(event);
+    // What chat services show.
+    if let Some(body) = body.as_object_mut() {
+        body.insert("text".to_owned(), event.shown().into());
+    }
+    // An error of reqwest names the address.
+    let answer = client.post(url).json(&body).send().await.map_err(|error| {
+        let why = if error.is_timeout() { "no answer in 5 s" } else { "no connection" };
+        why.to_owned()
+    })?;
+    let status = answer.status();
+    if status.is_success() { Ok(()) } else { Err(format!("it answered {}", status.as_u16())) }
+}
+
+/// HTTPS; plain HTTP to this machine alone.
+fn address_of(address: &Secret) -> Result<Url, String> {
+    let refused = || "its address is no https address".to_owned();
+    let url = Url::parse(address.expose()).map_err(|_| refused())?;
+    let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if here => Ok(url),
+        _ => Err(refused()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::address_of;
+    use crate::secret::Secret;
+
+    #[test]
+    fn an_address_goes_over_tls_or_stays_here() {
+        for (address, good) in [
+            ("https://hooks.example.org/services/T0/B0/secret", true),
+            ("http://127.0.0.1:8000/x", true),
+            ("http://hooks.example.org/services", false),
+            ("http://127.0.0.1.example.org/", false),
+            ("file:///etc/passwd", false),
+            ("hooks.example.org", false),
+        ] {
+            let found = address_of(&Secret::new(Zeroizing::new(address.to_owned())));
+            assert_eq!(found.is_ok(), good, "{address}");
+            assert!(found.is_ok() || !found.unwrap_err().contains("example"), "{address}");
+        }
+    }
+}

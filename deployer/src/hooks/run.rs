@@ -1,0 +1,190 @@
+//! One hook, run on the operator's machine in a process group of its own, with a limit of time.
+
+use std::{
+    fmt, fs,
+    io::{BufRead, BufReader, Read},
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::{Instant, sleep, timeout},
+};
+
+use super::Event;
+use crate::{
+    config::WEBHOOK_VARIABLE,
+    failure::Failure,
+    report::{Report, duration},
+    site::Site,
+};
+
+/// Between two looks whether it has ended.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long lines are waited for that a hook's own children may still write.
+const REST: Duration = Duration::from_millis(200);
+/// Of one line.
+const LONGEST_LINE: usize = 300;
+/// Of all lines.
+const MOST_LINES: usize = 500;
+/// Secrets of the deployer's own environment that a hook has no use for.
+const WITHHELD: [&str; 3] = [WEBHOOK_VARIABLE, "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
+/// Why a hook did not end well.
+#[derive(Debug)]
+pub(super) enum Why {
+    /// It is there and cannot be run.
+    Unusable(String),
+    /// It ran, and failed.
+    Failed(String),
+    /// Ctrl-C.
+    Interrupted(String),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Unusable(text) | Self::Failed(text) | Self::Interrupted(text)) = self;
+        out.write_str(text)
+    }
+}
+
+impl Why {
+    /// Before anything was changed.
+    pub(super) fn before(&self) -> Failure {
+        let what = format!("{self}; nothing was changed");
+        let next = "Mend what the hook found, then run this again; --no-hooks does without hooks.";
+        match self {
+            Self::Unusable(_) => Failure::usage(what, next),
+            Self::Failed(_) => Failure::unchanged(what, next),
+            Self::Interrupted(_) => Failure::interrupted(what, "Run it again when it fits."),
+        }
+    }
+}
+
+/// Runs `hooks/NAME` beside the configuration, if it is there.
+pub(super) async fn run<P>(site: &Site<'_, P>, name: &str, event: &Event) -> Result<(), Why> {
+    let folder = site.written.folder();
+    let path = folder.join("hooks").join(name);
+    let shown = path.display();
+    match fs::metadata(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Ok(found) if found.is_file() && found.permissions().mode() & 0o111 != 0 => {}
+        Ok(_) => return Err(Why::Unusable(format!("{shown} is no executable file (chmod +x makes it one)"))),
+        Err(error) => return Err(Why::Unusable(format!("{shown} cannot be looked at: {error}"))),
+    }
+    site.report.step(&format!("hook {name}"));
+    let (mut child, lines) =
+        start(&path, folder, event).map_err(|error| Why::Unusable(format!("{shown} cannot be run: {error}")))?;
+    let mut output = Output { report: site.report, lines, shown: 0 };
+    let limit = Duration::from_secs(site.settings.hooks.seconds.into());
+    let status = tokio::select! {
+        status = ended(&mut child, &mut output, limit) => status,
+        () = site.interrupt.wait() => {
+            kill(&mut child);
+            return Err(Why::Interrupted(format!("interrupted; the hook {name} was killed")));
+        }
+    };
+    output.rest().await;
+    match status {
+        Ok(Some(status)) if status.success() => Ok(()),
+        Ok(Some(status)) => Err(Why::Failed(format!("the hook {name} failed ({status})"))),
+        Ok(None) => {
+            kill(&mut child);
+            Err(Why::Failed(format!("the hook {name} did not end in {} and was killed", duration(limit.as_secs()))))
+        }
+        Err(error) => Err(Why::Failed(format!("the hook {name} cannot be waited for: {error}"))),
+    }
+}
+
+fn start(path: &Path, folder: &Path, event: &Event) -> std::io::Result<(Child, UnboundedReceiver<String>)> {
+    let mut command = Command::new(path.canonicalize()?);
+    command.current_dir(folder).envs(event.environment());
+    for name in WITHHELD {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut child = command.spawn()?;
+    let (sender, receiver) = unbounded_channel();
+    if let Some(output) = child.stdout.take() {
+        read(output, sender.clone());
+    }
+    if let Some(output) = child.stderr.take() {
+        read(output, sender);
+    }
+    Ok((child, receiver))
+}
+
+/// On a thread of its own, which ends with the output.
+fn read(output: impl Read + Send + 'static, sender: UnboundedSender<String>) {
+    thread::spawn(move || {
+        let mut output = BufReader::new(output);
+        let mut line = Vec::new();
+        while output.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
+            let text = String::from_utf8_lossy(&line);
+            let text = text.trim_end().chars().take(LONGEST_LINE);
+            // A hook cannot steer the terminal.
+            let text = text.map(|character| if character.is_control() { ' ' } else { character }).collect();
+            if sender.send(text).is_err() {
+                return;
+            }
+            line.clear();
+        }
+    });
+}
+
+/// Its end; `None`: there was none in time.
+async fn ended(child: &mut Child, output: &mut Output<'_>, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let deadline = Instant::now() + limit;
+    loop {
+        output.show();
+        match child.try_wait()? {
+            None if Instant::now() >= deadline => return Ok(None),
+            None => sleep(PAUSE).await,
+            ended => return Ok(ended),
+        }
+    }
+}
+
+/// The whole group: what a hook started ends with it.
+fn kill(child: &mut Child) {
+    let group = format!("-{}", child.id());
+    let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// What it prints.
+struct Output<'a> {
+    report: &'a Report,
+    lines: UnboundedReceiver<String>,
+    shown: usize,
+}
+
+impl Output<'_> {
+    /// What came so far.
+    fn show(&mut self) {
+        while let Ok(line) = self.lines.try_recv() {
+            self.line(&line);
+        }
+    }
+
+    /// What comes yet.
+    async fn rest(&mut self) {
+        while let Ok(Some(line)) = timeout(REST, self.lines.recv()).await {
+            self.line(&line);
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        self.shown += 1;
+        match self.shown {
+            ..=MOST_LINES => self.report.hook(line),
+            shown if shown == MOST_LINES + 1 => self.report.hook("further lines are not shown"),
+            _ => {}
+        }
+    }
+}
