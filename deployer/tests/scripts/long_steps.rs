@@ -47,14 +47,16 @@ fn a_download_that_grows_is_told_and_not_ended() {
     let host = empty();
     host.fault("docker.compose-run", "hold");
     host.set("volumes/extraction-gateway_model-cache/created", "2026-11-21T09:00:00Z\n");
-    let run = host.spawn(&impatient(&deploy(1, 1).text(), 2, 0));
+    let run = host.spawn(&impatient(&deploy(1, 1).text(), 3, 0));
     until("the download", || host.at("state/held").exists());
     // For longer than what would be called a hang, and on until the run ends.
     let file = host.at("state/volumes/extraction-gateway_model-cache/part");
+    let ended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stop = std::sync::Arc::clone(&ended);
     let grow = std::thread::spawn(move || {
-        for _ in 0..60 {
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
             let open = std::fs::OpenOptions::new().append(true).create(true).open(&file);
-            if open.and_then(|mut file| std::io::Write::write_all(&mut file, &vec![1; 4 << 20])).is_err() {
+            if open.and_then(|mut file| std::io::Write::write_all(&mut file, &vec![1; 2 << 20])).is_err() {
                 break;
             }
             std::thread::sleep(std::time::Duration::from_millis(200));
@@ -65,6 +67,7 @@ fn a_download_that_grows_is_told_and_not_ended() {
     assert!(holder.progress.starts_with("download "), "{holder:?}");
     host.set("go", "");
     let ran = Host::wait(run);
+    ended.store(true, std::sync::atomic::Ordering::Relaxed);
     grow.join().unwrap();
     assert_eq!(ran.report().outcome, Outcome::Done, "{ran:?}");
     let told: Vec<Vec<&str>> = ran

@@ -58,6 +58,8 @@ give_up_early() { # RELEASE
     for service in $(services_of "$1"); do
       look_at "$service" || continue
       if [[ $c_id != "${old[$service]}" ]]; then old[$service]=$c_id crashes[$service]=0 seen[$service]=$SECONDS; fi
+      # Made, and waiting for the one before it to end.
+      if [[ $c_state == created ]]; then seen[$service]=$SECONDS; fi
       if [[ $c_health == healthy ]]; then
         if [[ $service == vllm ]]; then loaded=${loaded:-$SECONDS}; fi
         continue
