@@ -64,6 +64,7 @@ impl fmt::Display for ConfigHash {
 impl Carried {
     /// Reads the files beside the configuration.
     pub fn gather(written: &Written, settings: &Settings) -> Result<Self, Failure> {
+        check_revisions(&settings.revisions)?;
         let path = written.folder().join(&settings.gateway.keys_file);
         let keys = read(&path, "Make a first API key with deployer init.")?;
         Self::gather_with(written, settings, keys)

@@ -103,7 +103,7 @@ impl Login {
                     .to_owned()
             }
             Self::Nothing => {
-                "Set AWS_PROFILE, or run aws configure sso or aws configure, then run this again.".to_owned()
+                "Set AWS_PROFILE and log in (aws sso login), or run aws configure sso or aws configure, then run this again.".to_owned()
             }
             Self::Profile { name, kind } => match kind {
                 Kind::Missing => format!(

@@ -112,8 +112,8 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "the token as an argument",
-        "run --rm -T download",
-        "run --rm -T -e \"HF_TOKEN=$(cat \"$token\")\" download",
+        "--rm -T download",
+        "--rm -T -e \"HF_TOKEN=$(cat \"$token\")\" download",
         NO_TRACE,
     ),
     mutant("the token stays", "  rm -rf \"$own\"\n", "  cp \"$log\" \"$own/hf_token\"\n", NO_TRACE),
@@ -136,7 +136,7 @@ pub const MUTANTS: &[Mutant] = &[
         "! grep -Eq 'hf_",
         "secrets::a_secret_of_another_shape_is_refused_without_a_word_of_it",
     ),
-    mutant("a refused token is ignored", "run --rm -T download", "run --rm -T download || true", BEFORE),
+    mutant("a refused token is ignored", "--rm -T download", "--rm -T download || true", BEFORE),
     mutant(
         "the model is always there",
         "[[ -e $root/models/$key ]]",
@@ -174,7 +174,7 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("readiness unasked", "try \"${2:-30}\" ready ||", "true ||", BAD_IMAGE),
     mutant("answered by anything", "&& answer engine '\"vllm\"'", "", BAD_IMAGE),
     mutant("degraded is good enough", "&& answer degraded false", "", BAD_IMAGE),
-    mutant("any model is good enough", "&& answer model \"\\\"$1\\\"\"", "", BAD_IMAGE),
+    mutant("any model is good enough", "&& answer model \"\\\"$(literal \"$1\")\\\"\"", "", BAD_IMAGE),
     mutant(
         "any image is good enough",
         "[[ -z $image || $c_image == \"$image\" ]] ||",

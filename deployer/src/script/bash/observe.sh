@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154,SC2034
+# shellcheck shell=bash disable=SC2154,SC2034,SC2153
 # Looking: changes nothing and needs no lock.
 
 container_json() {
