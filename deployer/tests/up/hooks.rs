@@ -132,8 +132,8 @@ fn a_webhook_hears_of_every_change_and_its_address_is_never_shown() {
     ada.configure("[notify]\nwebhook_file = \"webhook\"");
     let up = ada.up(2, 1);
     up.ended(0, &["Release 2 serves"]);
-    let (head, body) = heard.recv_timeout(Duration::from_secs(5)).unwrap();
-    assert!(head.starts_with("POST /services/SECRETPATH "), "{head}");
+    let (first_line, body) = heard.recv_timeout(Duration::from_secs(5)).unwrap();
+    assert!(first_line.starts_with("POST /services/SECRETPATH "), "{first_line}");
     assert_eq!((&body["command"], &body["outcome"], &body["release"]), (&"up".into(), &"done".into(), &2.into()));
     assert!(body["text"].as_str().unwrap().contains("up by ada@laptop: done. Release 2 serves"), "{body}");
     for (address, why) in [
