@@ -139,7 +139,7 @@ fn a_webhook_hears_of_every_change_and_its_address_is_never_shown() {
     for (address, why) in [
         (receiver(500).0, "it answered 500"),
         ("http://127.0.0.1:1/SECRETPATH".to_owned(), "no connection"),
-        ("http://hooks.example.org/SECRETPATH".to_owned(), "no https address"),
+        ("http://hooks.example.org/SECRETPATH".to_owned(), "its address is no https address"),
     ] {
         ada.write("config/webhook", &address);
         let said = ada.run(&["restart", "--service", "gateway", "--yes"]);
