@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154,SC2034,SC2153
+# shellcheck shell=bash disable=SC2154,SC2034
 # Looking: changes nothing and needs no lock.
 
 container_json() {
@@ -82,17 +82,17 @@ verify_now() {
 
 # Newest lines last, as many as fit into what Systems Manager hands back.
 logs() {
-  local now until left_out wanted=$LINES since=() services=$SERVICES
+  local now until left_out wanted=$LINES since=() shown=$SERVICES
   now=$(current)
   [[ -n $now ]] || die "There is no release on the host, so there are no logs. Run deployer up."
   begin observe "logs"
   # Nobody asked for one alone: what stands in front has its say, too.
-  if [[ $services == *" "* && $(services_of "$now") == *caddy* ]]; then services+=" caddy"; fi
+  if [[ $shown == *" "* && $(services_of "$now") == *caddy* ]]; then shown+=" caddy"; fi
   # One clock for all services: a line of one that is older than the newest of another is not lost.
   until=$(date --utc +%Y-%m-%dT%H:%M:%S.%NZ)
   if [[ -n $SINCE ]]; then since=(--since "$SINCE") wanted=all; fi
   # shellcheck disable=SC2086 # names of services, from a closed list
-  compose "$now" logs --no-color --timestamps --tail "$wanted" "${since[@]}" $services >"$own/lines"
+  compose "$now" logs --no-color --timestamps --tail "$wanted" "${since[@]}" $shown >"$own/lines"
   # --since gives the line at the cursor once more; what came after `until` comes with the next look.
   awk -v since="$SINCE" -v until="$until" '{ at = ""; for (i = 1; i <= 4 && at == ""; i++) if ($i ~ /^[0-9-]+T[0-9:.]+Z$/) at = $i
     if ((since == "" || at > since) && at <= until) print }' "$own/lines" | sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-1000 >"$own/new"
