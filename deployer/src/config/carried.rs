@@ -37,7 +37,7 @@ pub struct Carried {
 /// Whether a setting changed, told apart by what it restarts. On the host it is one opaque word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigHash {
-    /// Of docker-compose.yml and [`NO_GPU`]: which services they restart is for compose to say.
+    /// Of docker-compose.yml and `config/compose.no-gpu.yml`: which services they restart is for compose to say.
     pub compose: String,
     /// Of the model server's settings.
     pub vllm: String,

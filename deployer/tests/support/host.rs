@@ -2,9 +2,11 @@
 
 use std::{
     fs,
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    io::Write as _,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
 use deployer::script::{HostReport, Script, parse_report};
@@ -13,6 +15,16 @@ use tempfile::TempDir;
 /// The Hugging Face token in the shim's secret store. Nothing else may ever hold it.
 pub const CANARY: &str = "hf_CANARYxQzNoOtherFileMayHoldThisWord42";
 pub const SECRET: &str = "extraction-gateway/hf-token";
+
+/// Writes a file that can be run. Another process does it: a file that this one has open for writing cannot be run while
+/// a child that another test starts at that moment has a copy of the descriptor ("Text file busy").
+pub fn write_program(path: &Path, text: &str) {
+    let mut writer = Command::new("sh");
+    writer.args(["-c", "umask 077 && cat >\"$0\" && chmod 700 \"$0\""]).arg(path);
+    let mut writer = writer.stdin(Stdio::piped()).spawn().unwrap();
+    writer.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(writer.wait().unwrap().success());
+}
 
 /// A host as it is delivered: Docker, one L4, 150 GB free, a role that may do what it needs; no release yet.
 pub struct Host {
@@ -93,10 +105,9 @@ impl Host {
     }
 
     fn written(&self, text: &str) -> PathBuf {
-        let file = tempfile::Builder::new().prefix("script-").tempfile_in(self.folder.path()).unwrap();
-        let (mut open, path) = file.keep().unwrap();
-        std::io::Write::write_all(&mut open, super::mutant::apply(text).as_bytes()).unwrap();
-        open.set_permissions(fs::Permissions::from_mode(0o700)).unwrap();
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let path = self.folder.path().join(format!("script-{}", NUMBER.fetch_add(1, Relaxed)));
+        write_program(&path, &super::mutant::apply(text));
         path
     }
 

@@ -136,7 +136,12 @@ pub const MUTANTS: &[Mutant] = &[
         "! grep -Eq 'hf_",
         "secrets::a_secret_of_another_shape_is_refused_without_a_word_of_it",
     ),
-    mutant("a refused token is ignored", "--rm -T download", "--rm -T download || true", BEFORE),
+    mutant(
+        "a long step that fails is ignored",
+        "  worker=''\n  return \"$status\"\n",
+        "  worker=''\n  return 0\n",
+        BEFORE,
+    ),
     mutant(
         "the model is always there",
         "[[ -e $root/models/$key ]]",
@@ -459,8 +464,8 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "growth is a hang",
-        "since=$SECONDS; fi\n      else",
-        "fi\n      else",
+        " since=$SECONDS; fi\n      else",
+        "; fi\n      else",
         "long_steps::a_download_that_grows_is_told_and_not_ended",
     ),
     mutant(

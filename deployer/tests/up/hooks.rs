@@ -16,14 +16,12 @@ use crate::{
     account,
     laptop::{Laptop, said, signal},
     lock, served,
-    support::{emulator::until, wanted::gateway},
+    support::{emulator::until, host::write_program, wanted::gateway},
 };
 
 fn hook(ada: &Laptop<'_>, name: &str, text: &str) {
     fs::create_dir_all(ada.path().join("config/hooks")).unwrap();
-    ada.write(&format!("config/hooks/{name}"), &format!("#!/bin/sh\n{text}\n"));
-    let path = ada.path().join("config/hooks").join(name);
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&ada.path().join("config/hooks").join(name), &format!("#!/bin/sh\n{text}\n"));
 }
 
 /// Writes down what a hook was told.
