@@ -125,6 +125,12 @@ pub const MUTANTS: &[Mutant] = &[
         "secrets::every_other_action_is_clean_too",
     ),
     mutant(
+        "an engine that is away is not waited for",
+        "  await_engine\n  service_lines",
+        "  service_lines",
+        "failures::an_engine_that_is_restarted_in_a_switch_is_waited_for",
+    ),
+    mutant(
         "a log line with codes of a terminal",
         "s/\\x1b\\[[0-9;?]*[A-Za-z]//g",
         "s/^$//",
