@@ -137,6 +137,7 @@ const fn only_looks(action: &Action) -> bool {
             | Action::Doctor { .. }
             | Action::Logs { .. }
             | Action::Keys(Keys::List)
+            | Action::Prune { approved: None, .. }
             | Action::Progress
     )
 }

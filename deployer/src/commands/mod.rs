@@ -9,6 +9,7 @@ mod keys;
 mod logs;
 mod plan;
 mod policy;
+mod prune;
 mod releases;
 mod restart;
 mod rollback;
@@ -79,6 +80,8 @@ enum Command {
     Unlock(unlock::Args),
     /// Stop the box by itself when it is idle
     Autostop(autostop::Args),
+    /// Remove images, and models, that no kept release needs
+    Prune(prune::Args),
     /// Add, revoke or list API keys, without an up
     Keys(keys::Args),
     /// Print the line with the address that the Vercel route needs
@@ -147,6 +150,7 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
         Command::Rollback(args) => rollback::run(&site, &args).await,
         Command::Unlock(args) => unlock::run(&site, &args).await,
         Command::Autostop(args) => autostop::run(&site, &args).await,
+        Command::Prune(args) => prune::run(&site, &args).await,
         Command::Keys(args) => keys::run(&site, &args).await,
         Command::Url(args) => url::run(&site, &args).await,
         Command::Smoke(args) => smoke::run(&site, &args).await,

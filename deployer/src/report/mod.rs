@@ -17,7 +17,7 @@ use std::{
 use serde_json::{Map, Value, json};
 
 pub use format::Format;
-pub use transfer::Transfer;
+pub use transfer::{Transfer, size};
 pub use typing::HiddenTyping;
 pub use words::{duration, money, since, timestamp};
 

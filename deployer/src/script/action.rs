@@ -200,6 +200,13 @@ pub enum Action {
     Keys(Keys),
     /// How far the run is that works on the host now.
     Progress,
+    /// Images and models that no kept release needs ([`super::facts::Unneeded`]).
+    Prune {
+        /// Models as well.
+        models: bool,
+        /// Remove what a list of this name had ([`super::facts::Unneeded::list`]); `None`: only list it.
+        approved: Option<String>,
+    },
     /// Pull, switch, verify, record; back to the release before if that fails.
     Deploy(Box<Deploy>),
     /// Back to an earlier release (`None`: the last good one before the current).

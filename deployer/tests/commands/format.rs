@@ -21,6 +21,7 @@ const COMMANDS: &[&[&str]] = &[
     &["rollback", "--yes"],
     &["unlock", "--yes"],
     &["autostop", "status"],
+    &["prune", "--yes"],
     &["keys", "list"],
     &["url"],
     &["smoke"],

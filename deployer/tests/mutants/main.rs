@@ -24,6 +24,8 @@ mod long_steps;
 mod looks;
 #[path = "../scripts/power.rs"]
 mod power;
+#[path = "../scripts/prune.rs"]
+mod prune;
 #[path = "../scripts/rollbacks.rs"]
 mod rollbacks;
 #[path = "../scripts/secrets.rs"]

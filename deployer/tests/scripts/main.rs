@@ -14,6 +14,7 @@ mod keys;
 mod long_steps;
 mod looks;
 mod power;
+mod prune;
 mod rollbacks;
 mod secrets;
 mod switches;

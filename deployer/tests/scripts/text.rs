@@ -44,6 +44,8 @@ fn every_action() -> Vec<Action> {
         Action::Autostop(on),
         Action::Unlock,
         Action::Progress,
+        Action::Prune { models: false, approved: None },
+        Action::Prune { models: true, approved: Some("0".repeat(64)) },
         Action::Keys(Keys::List),
         Action::Keys(Keys::Change(KeyChange {
             name: "ada".to_owned(),

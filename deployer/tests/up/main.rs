@@ -13,6 +13,7 @@ mod json;
 mod keys;
 mod laptop;
 mod ordinary;
+mod prune;
 mod words;
 
 #[path = "../support/mod.rs"]

@@ -16,13 +16,13 @@ shape_of() {
   image="($part(:[0-9]{1,5})?/)?$part(/$part)*(@sha256:[0-9a-f]{64}|:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})"
   most=1000
   case $1 in
-    ACTION) shape='deploy|rollback|down|status|verify|logs|restart|releases|doctor|autostop|unlock|keys|progress' ;;
+    ACTION) shape='deploy|rollback|down|status|verify|logs|restart|releases|doctor|autostop|unlock|keys|progress|prune' ;;
     RUN) shape='[A-Za-z0-9-]{8,64}' ;;
     OPERATOR) shape='[^[:cntrl:]]+' ;;
     REGION) shape='[a-z]+(-[a-z]+){1,2}-[0-9]' ;;
     REGISTRY) shape="$part(:[0-9]{1,5})?(/$part)*" ;;
     SECRET_ID) shape='(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@][A-Za-z0-9/_+=.@!-]*' ;;
-    NEED_GPU | RESTART_VLLM | DRAIN_FIRST) shape='yes|no' ;;
+    NEED_GPU | RESTART_VLLM | DRAIN_FIRST | PRUNE_MODELS) shape='yes|no' ;;
     SIZE_GATEWAY | SIZE_VLLM | SIZE_MODEL) shape=$number ;;
     UP_WAIT | READY_WAIT | DRAIN | LINES | STOP_AFTER_MINUTES | STOP_AFTER_HOURS) shape='0|[1-9][0-9]{0,6}' ;;
     TO) shape='|[1-9][0-9]{0,8}' ;;
@@ -32,7 +32,8 @@ shape_of() {
     KEYS) shape='list|add|revoke' ;;
     KEY_NAME) shape='[A-Za-z0-9._-]{1,64}' ;;
     KEY_LINE) shape='|[A-Za-z0-9._-]{1,64} [0-9a-f]{64}( path)?( rate=[0-9]{1,6}/s)?' ;;
-    KEYS_BEFORE) shape='[0-9a-f]{64}' ;;
+    KEYS_BEFORE | PRUNE_LIST) shape='[0-9a-f]{64}' ;;
+    PRUNE) shape='list|remove' ;;
     AUTOSTOP) shape='on|off|status' ;;
     WANT_GATEWAY | WANT_VLLM) shape=$image ;;
     WANT_IMAGES) shape="|$image( $image)*" ;;
