@@ -138,6 +138,7 @@ const fn only_looks(action: &Action) -> bool {
             | Action::Logs { .. }
             | Action::Keys(Keys::List)
             | Action::Prune { approved: None, .. }
+            | Action::Diagnose { .. }
             | Action::Progress
     )
 }

@@ -4,6 +4,7 @@ mod autostop;
 mod cost;
 mod doctor;
 mod down;
+mod exec;
 mod init;
 mod keys;
 mod logs;
@@ -70,6 +71,8 @@ enum Command {
     Status(status::Args),
     /// Show the services' logs
     Logs(logs::Args),
+    /// Run one of a closed list of looks on the host or in a container; without a name, list them
+    Exec(exec::Args),
     /// Start a service again and verify
     Restart(restart::Args),
     /// List the last releases
@@ -125,6 +128,10 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
     let command = match cli.command {
         Command::Init(args) => return init::run(&cli.config, report, interrupt, &args).await,
         Command::Policy(args) => return policy::run(&Written::read(&cli.config)?, report, &args),
+        Command::Exec(args) if args.is_for_the_list() => {
+            exec::list(report);
+            return Ok(());
+        }
         Command::Smoke(args) if args.says_where() => return smoke::run_there(report, interrupt, &args).await,
         command => command,
     };
@@ -145,6 +152,7 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
         Command::Down(args) => down::run(&site, &args).await,
         Command::Status(args) => status::run(&site, &args).await,
         Command::Logs(args) => logs::run(&site, &args).await,
+        Command::Exec(args) => exec::run(&site, &args).await,
         Command::Restart(args) => restart::run(&site, &args).await,
         Command::Releases => releases::run(&site).await,
         Command::Rollback(args) => rollback::run(&site, &args).await,

@@ -27,6 +27,7 @@ const PARTS: &[&str] = &[
     include_str!("bash/observe.sh"),
     include_str!("bash/keys.sh"),
     include_str!("bash/prune.sh"),
+    include_str!("bash/diagnose.sh"),
     include_str!("bash/doctor.sh"),
 ];
 
@@ -79,6 +80,7 @@ const fn name(action: &Action) -> &'static str {
         Action::Keys(_) => "keys",
         Action::Progress => "progress",
         Action::Prune { .. } => "prune",
+        Action::Diagnose { .. } => "diagnose",
     }
 }
 
@@ -166,6 +168,10 @@ impl Values {
                 if let Some(list) = approved {
                     self.value("PRUNE_LIST", &plain(list));
                 }
+            }
+            Action::Diagnose { diagnostic, service } => {
+                self.value("DIAGNOSTIC", diagnostic.name());
+                self.value("ONE_SERVICE", service.map_or("", Service::name));
             }
             Action::Doctor { images } => {
                 let images: Vec<String> = images.iter().map(ToString::to_string).collect();

@@ -249,6 +249,12 @@ impl HostReport {
         Some(found)
     }
 
+    /// How the tool of [`super::Action::Diagnose`] ended.
+    #[must_use]
+    pub fn exit(&self) -> Option<u8> {
+        self.part("exit")
+    }
+
     /// The facts of [`super::Action::Doctor`].
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
@@ -268,7 +274,8 @@ impl HostReport {
         self.part("target")
     }
 
-    /// What was found and did not fit: lines of logs since the cursor, things that `Prune` would remove.
+    /// What was found and did not fit: lines of logs since the cursor, of what a tool printed, things that `Prune` would
+    /// remove.
     #[must_use]
     pub fn left_out(&self) -> u64 {
         self.part("left_out").unwrap_or_default()

@@ -16,6 +16,7 @@ const COMMANDS: &[&[&str]] = &[
     &["down", "--yes"],
     &["status"],
     &["logs"],
+    &["exec", "disk"],
     &["restart", "--yes"],
     &["releases"],
     &["rollback", "--yes"],

@@ -12,6 +12,8 @@ mod autostops;
 mod cut_off;
 #[path = "../scripts/deploys.rs"]
 mod deploys;
+#[path = "../scripts/diagnose.rs"]
+mod diagnose;
 #[path = "../scripts/expected.rs"]
 mod expected;
 #[path = "../scripts/failures.rs"]

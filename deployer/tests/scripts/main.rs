@@ -8,6 +8,7 @@ mod support;
 mod autostops;
 mod cut_off;
 mod deploys;
+mod diagnose;
 mod expected;
 mod failures;
 mod keys;

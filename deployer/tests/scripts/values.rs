@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::Path, process::Command};
 
-use deployer::script::{Action, Autostop, Outcome, RunId, Script, Service, Step, script};
+use deployer::script::{Action, Autostop, Diagnostic, Outcome, RunId, Script, Service, Step, script};
 
 use crate::{
     deploys::{assert_serves, served},
@@ -24,6 +24,7 @@ fn every_action() -> Vec<Script> {
         Action::Doctor { images: vec![digest(&gateway(1))] },
         Action::Autostop(Autostop::On { idle_minutes: 30, max_uptime_hours: Some(12) }),
         Action::Prune { models: true, approved: Some("0".repeat(64)) },
+        Action::Diagnose { diagnostic: Diagnostic::Processes, service: Some(Service::Vllm) },
         Action::Status,
     ];
     actions.iter().map(|action| script(action, &settings()).named(&run)).collect()

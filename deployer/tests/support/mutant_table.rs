@@ -87,6 +87,25 @@ pub const MUTANTS: &[Mutant] = &[
         "if false; then die \"A switch was cut off and",
         "prune::nothing_is_removed_where_it_is_not_known_what_is_needed",
     ),
+    mutant(
+        "a look at what does not run",
+        "if ! look_at \"$1\" || [[ $c_state != running ]]; then die \"The container of $1 is",
+        "if false; then die \"The container of $1 is",
+        "diagnose::what_does_not_run_is_not_asked",
+    ),
+    mutant(
+        "a look prints what looks like a token",
+        "sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' \"$own/output\"",
+        "cat \"$own/output\"",
+        "diagnose::what_is_printed_is_cut_and_masked",
+    ),
+    mutant(
+        "a look without an end",
+        "timeout --foreground --kill-after 5 \"$diagnose_seconds\" ",
+        "",
+        "diagnose::a_look_that_hangs_is_ended",
+    ),
+    mutant("a look that failed is fine", "|| status=${PIPESTATUS[0]}", "|| status=0", "diagnose::how_it_ended_is_told"),
     mutant("no pipefail", "set -Eeuo pipefail\numask", "set -Eeu\numask", BEFORE),
     mutant("no -e", "set -Eeuo pipefail\numask", "set -Euo pipefail\numask", BEFORE),
     mutant(

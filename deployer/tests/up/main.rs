@@ -4,6 +4,7 @@
 
 mod doctor;
 mod document;
+mod exec;
 mod faults;
 mod first_day;
 mod hooks;

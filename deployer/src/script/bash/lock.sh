@@ -74,7 +74,7 @@ take_lock() {
     if [[ $folder != "$own/" ]]; then rm -rf "$folder"; fi
   done
   # A look needs no lock, and may be at work now. What is dead runs no program, even while nobody has buried it.
-  for folder in "$run"/{status,verify,logs,releases,doctor,progress,keys,prune}.*/; do
+  for folder in "$run"/{status,verify,logs,releases,doctor,progress,keys,prune,diagnose}.*/; do
     if [[ -d $folder ]] && ! lives "$folder"; then rm -rf "$folder"; fi
   done
 }

@@ -16,7 +16,7 @@ shape_of() {
   image="($part(:[0-9]{1,5})?/)?$part(/$part)*(@sha256:[0-9a-f]{64}|:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})"
   most=1000
   case $1 in
-    ACTION) shape='deploy|rollback|down|status|verify|logs|restart|releases|doctor|autostop|unlock|keys|progress|prune' ;;
+    ACTION) shape='deploy|rollback|down|status|verify|logs|restart|releases|doctor|autostop|unlock|keys|progress|prune|diagnose' ;;
     RUN) shape='[A-Za-z0-9-]{8,64}' ;;
     OPERATOR) shape='[^[:cntrl:]]+' ;;
     REGION) shape='[a-z]+(-[a-z]+){1,2}-[0-9]' ;;
@@ -29,6 +29,8 @@ shape_of() {
     EXPECT_RELEASE) shape='|none|[1-9][0-9]{0,8}' ;;
     SERVICES) shape='(gateway|vllm|caddy)( (gateway|vllm|caddy))*' ;;
     SINCE) shape='|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z' ;;
+    DIAGNOSTIC) shape='nvidia-smi|docker-(ps|stats|disk)|disk|memory|processes|gateway-(health|metrics)|vllm-(models|metrics)|journal-(docker|kernel)' ;;
+    ONE_SERVICE) shape='|gateway|vllm' ;;
     KEYS) shape='list|add|revoke' ;;
     KEY_NAME) shape='[A-Za-z0-9._-]{1,64}' ;;
     KEY_LINE) shape='|[A-Za-z0-9._-]{1,64} [0-9a-f]{64}( path)?( rate=[0-9]{1,6}/s)?' ;;
