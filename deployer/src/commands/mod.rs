@@ -10,6 +10,7 @@ mod keys;
 mod logs;
 mod plan;
 mod policy;
+mod port_forward;
 mod prune;
 mod releases;
 mod restart;
@@ -87,6 +88,8 @@ enum Command {
     Prune(prune::Args),
     /// Add, revoke or list API keys, without an up
     Keys(keys::Args),
+    /// Forward a local port to the gateway on the box, through Session Manager, until Ctrl-C
+    PortForward(port_forward::Args),
     /// Print the line with the address that the Vercel route needs
     Url(url::Args),
     /// Ask the service from outside, as its clients do
@@ -160,6 +163,7 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
         Command::Autostop(args) => autostop::run(&site, &args).await,
         Command::Prune(args) => prune::run(&site, &args).await,
         Command::Keys(args) => keys::run(&site, &args).await,
+        Command::PortForward(args) => port_forward::run(&site, &args).await,
         Command::Url(args) => url::run(&site, &args).await,
         Command::Smoke(args) => smoke::run(&site, &args).await,
         Command::Cost => cost::run(&site).await,

@@ -151,6 +151,15 @@ impl Report {
         }
     }
 
+    /// A local port is open from now on, at this address: data as text, an event as JSON.
+    pub fn opened(&self, url: &str) {
+        if self.is_json() {
+            document::event("opened", json!({"text": url}));
+        } else {
+            self.data(url);
+        }
+    }
+
     /// Something that did not stop the work but should be known.
     pub fn warn(&self, text: &str) {
         self.tell("warning", text, || format!("{} {text}", self.paint("33", "warning:")));

@@ -24,6 +24,7 @@ const COMMANDS: &[&[&str]] = &[
     &["autostop", "status"],
     &["prune", "--yes"],
     &["keys", "list"],
+    &["port-forward"],
     &["url"],
     &["smoke"],
     &["cost"],

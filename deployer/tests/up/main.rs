@@ -14,6 +14,7 @@ mod json;
 mod keys;
 mod laptop;
 mod ordinary;
+mod port_forward;
 mod prune;
 mod words;
 
