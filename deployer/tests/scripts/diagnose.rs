@@ -126,16 +126,17 @@ fn what_does_not_run_is_not_asked() {
 #[test]
 fn what_is_printed_is_cut_and_masked() {
     let host = answering();
-    let mut long: String = (0..5000).map(|n| format!("m{n}_total{{a=\"{}\"}} {n}\n", "x".repeat(80))).collect();
-    long.insert_str(0, &format!("first {CANARY}\n"));
-    host.set("http/8080/metrics", &long);
+    let mut long: Vec<String> = (0..5000).map(|n| format!("m{n}_total{{a=\"{}\"}} {n}\n", "x".repeat(80))).collect();
+    long.insert(0, format!("first {CANARY}\n"));
+    host.set("http/8080/metrics", &long.concat());
     let ran = look(&host, Diagnostic::GatewayMetrics);
     let report = ran.report();
     assert!(report.last_log_lines[0] == "first hf_***" && report.last_log_lines.len() > 80, "{ran:?}");
     assert_eq!(report.last_log_lines.len() as u64 + report.left_out(), 5001, "the first ones, and how many follow");
     assert!(ran.stdout.len() < 24_000, "it fits into what Systems Manager hands back");
     // Of a journal, the last ones.
-    host.set("journal.kernel", &(0..500).map(|n| format!("{n} {}\n", "y\"\\".repeat(200))).collect::<String>());
+    let journal: Vec<String> = (0..500).map(|n| format!("{n} {}\n", "y\"\\".repeat(200))).collect();
+    host.set("journal.kernel", &journal.concat());
     let ran = look(&host, Diagnostic::JournalKernel);
     assert!(ran.report().last_log_lines.last().unwrap().starts_with("499 y"), "{ran:?}");
     assert!(ran.stdout.len() < 24_000 && ran.report().left_out() > 0);
