@@ -61,9 +61,7 @@ fn open(ada: &Laptop<'_>, arguments: &[&str]) -> (Child, String) {
     let mut line = String::new();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     output.read_line(&mut line).unwrap();
-    if line.is_empty() {
-        panic!("it opened nothing: {}", said(child));
-    }
+    assert!(!line.is_empty(), "it opened nothing: {}", said(child));
     (child, line.trim().strip_prefix("http://").unwrap().to_owned())
 }
 
