@@ -3,12 +3,14 @@
 pub mod apply;
 pub mod approval;
 pub mod aws;
+mod child;
 pub mod cloud;
 pub mod commands;
 pub mod config;
 pub mod cost;
 mod exit;
 mod failure;
+mod forward;
 pub mod hooks;
 pub mod interrupt;
 pub mod ledger;

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::Path, process::Command, sync::Mutex};
 
-use deployer::script::{Action, Autostop, Outcome, RunId, Script, Service, Step, script};
+use deployer::script::{Action, Autostop, Diagnostic, Outcome, RunId, Script, Service, Step, script};
 
 use crate::{
     deploys::{assert_serves, served},
@@ -23,6 +23,8 @@ fn every_action() -> Vec<Script> {
         Action::Restart { service: None },
         Action::Doctor { images: vec![digest(&gateway(1))] },
         Action::Autostop(Autostop::On { idle_minutes: 30, max_uptime_hours: Some(12) }),
+        Action::Prune { models: true, approved: Some("0".repeat(64)) },
+        Action::Diagnose { diagnostic: Diagnostic::Processes, service: Some(Service::Vllm) },
         Action::Status,
     ];
     actions.iter().map(|action| script(action, &settings()).named(&run)).collect()
@@ -145,9 +147,23 @@ fn no_value_is_code_and_none_leaves_the_release() {
             });
         }
     });
-    for name in
-        ["ACTION", "RUN", "FILE_2", "SETTINGS", "TO", "LINES", "SINCE", "SERVICES", "UP_WAIT", "STOP_AFTER_MINUTES"]
-    {
+    for name in [
+        "ACTION",
+        "RUN",
+        "FILE_2",
+        "SETTINGS",
+        "TO",
+        "LINES",
+        "SINCE",
+        "SERVICES",
+        "UP_WAIT",
+        "STOP_AFTER_MINUTES",
+        "PRUNE",
+        "PRUNE_MODELS",
+        "PRUNE_LIST",
+        "DIAGNOSTIC",
+        "ONE_SERVICE",
+    ] {
         assert!(tried.contains(name), "{name}: {tried:?}");
     }
     assert_eq!((host.calls().len(), host.root("releases.jsonl")), before, "no tool was called");

@@ -108,6 +108,11 @@ impl Emulator {
         self.ask("commands", "").as_array().unwrap().clone()
     }
 
+    /// The sessions: `{id, target, parameters, reason, token, open}`.
+    pub fn sessions(&self) -> Vec<Value> {
+        self.ask("sessions", "").as_array().unwrap().clone()
+    }
+
     /// `stopped`, `pending`, ...
     pub fn instance_state(&self) -> String {
         let found = self.aws("ec2", "describe_instances", &json!({"InstanceIds": [self.instance_id]}));

@@ -4,6 +4,7 @@
 
 mod doctor;
 mod document;
+mod exec;
 mod faults;
 mod first_day;
 mod hooks;
@@ -13,6 +14,8 @@ mod json;
 mod keys;
 mod laptop;
 mod ordinary;
+mod port_forward;
+mod prune;
 mod words;
 
 #[path = "../support/mod.rs"]
