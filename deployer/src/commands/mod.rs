@@ -5,6 +5,7 @@ mod cost;
 mod doctor;
 mod down;
 mod init;
+mod key_changes;
 mod keys;
 mod logs;
 mod plan;
@@ -183,6 +184,7 @@ fn served<P>(site: &Site<'_, P>, applied: &Applied) {
         "url": applied.url,
         "message": report.message,
         "warnings": report.warnings,
+        "autostop": applied.autostop,
     }));
 }
 

@@ -63,6 +63,9 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
     if !IDLE_MINUTES.contains(&i64::from(file.autostop.idle_minutes)) {
         return bad("autostop.idle_minutes", "must lie between 5 and 10080");
     }
+    if let Err(error) = file.autostop.schedule() {
+        return bad(&format!("autostop.{}", error.key), error.must);
+    }
     // What SSM itself takes.
     if !(30..=2_592_000).contains(&file.wait.delivery_seconds) {
         return bad("wait.delivery_seconds", "must be at least 30");

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::reference::Text;
+use crate::script::{Schedule, ScheduleError};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -204,6 +205,27 @@ pub struct AutostopLimits {
     pub idle_minutes: u32,
     /// Stop after so many hours since boot, whatever runs; 0: never.
     pub max_uptime_hours: u32,
+    /// Stop at this hour, once running work has ended: `20:00`.
+    pub stop_at: Option<String>,
+    /// Before this hour, and after the other, the box should be off: `07:00`.
+    pub open_at: Option<String>,
+    /// On these days (`mon`, ..., `sun`); none: every day.
+    pub days: Vec<String>,
+    /// Whose clock counts: a name of the tz database.
+    pub time_zone: String,
+}
+
+impl AutostopLimits {
+    /// The hours, if there are any.
+    pub fn schedule(&self) -> Result<Option<Schedule>, ScheduleError> {
+        match &self.stop_at {
+            Some(stop_at) => Schedule::new(stop_at, self.open_at.as_deref(), &self.days, &self.time_zone).map(Some),
+            None if self.open_at.is_some() || !self.days.is_empty() => {
+                Err(ScheduleError { key: "stop_at", must: "must be set where autostop.open_at or autostop.days is" })
+            }
+            None => Ok(None),
+        }
+    }
 }
 
 /// `[hooks]`
@@ -328,7 +350,14 @@ impl Default for Wait {
 
 impl Default for AutostopLimits {
     fn default() -> Self {
-        Self { idle_minutes: 30, max_uptime_hours: 0 }
+        Self {
+            idle_minutes: 30,
+            max_uptime_hours: 0,
+            stop_at: None,
+            open_at: None,
+            days: Vec::new(),
+            time_zone: "UTC".to_owned(),
+        }
     }
 }
 

@@ -9,7 +9,10 @@ use super::{
 use crate::{
     cloud::Cloud,
     failure::Failure,
-    script::{DiskNeed, HostSettings, ImageDigest, ImageError, ImageTag, ImageWanted, READY_WAIT_SECONDS},
+    script::{
+        Autostop, DiskNeed, HostSettings, ImageDigest, ImageError, ImageTag, ImageWanted, READY_WAIT_SECONDS,
+        ScheduleError,
+    },
 };
 
 const GIB: u64 = 1 << 30;
@@ -78,8 +81,8 @@ pub struct Settings {
     pub gateway: Gateway,
     /// How long things may take.
     pub wait: Wait,
-    /// The idle stop.
-    pub autostop: AutostopLimits,
+    /// The idle stop and its hours.
+    pub autostop: Autostop,
     /// Executables of the operator's side.
     pub hooks: Hooks,
     /// What things cost.
@@ -198,10 +201,19 @@ pub async fn resolve(written: &Written, cloud: &impl Cloud, operator: String) ->
         model: file.model.clone(),
         gateway: file.gateway.clone(),
         wait: file.wait.clone(),
-        autostop: file.autostop.clone(),
+        autostop: autostop(&file.autostop)?,
         hooks: file.hooks.clone(),
         prices: file.cost.clone(),
         operator,
+    })
+}
+
+fn autostop(limits: &AutostopLimits) -> Result<Autostop, Failure> {
+    let wrong = |error: ScheduleError| Failure::usage(error.to_string(), "Correct it in config/deployment.toml.");
+    Ok(Autostop::On {
+        idle_minutes: limits.idle_minutes,
+        max_uptime_hours: Some(limits.max_uptime_hours).filter(|hours| *hours > 0),
+        schedule: limits.schedule().map_err(wrong)?,
     })
 }
 

@@ -8,6 +8,7 @@ mod faults;
 mod first_day;
 mod hooks;
 mod host_faults;
+mod hours;
 mod interrupted;
 mod json;
 mod keys;
