@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod approval;
+pub mod attestation;
 pub mod aws;
 pub mod cloud;
 pub mod commands;

@@ -1,5 +1,6 @@
 //! The commands, one file each: what is asked for, what is looked at, what is printed. The work is done elsewhere.
 
+mod attested;
 mod autostop;
 mod cost;
 mod doctor;

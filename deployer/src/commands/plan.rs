@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
+    attested::Attested,
     key_changes::KeyChanges,
     versions::{self, Versions},
 };
@@ -33,6 +34,7 @@ pub(super) struct Prepared {
     /// The release stays as it is; there may be another thing to do.
     pub(super) same_release: bool,
     keys: KeyChanges,
+    attested: Attested,
 }
 
 pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
@@ -55,6 +57,8 @@ pub(super) async fn prepare<P: Ports>(
     let carried = Carried::gather(&site.written, settings)?;
     let observed = observe(site).await?;
     let (gateway, vllm) = versions::wanted(versions, settings, &observed.images())?;
+    let attested = Attested::verify(site, &gateway, &vllm).await?;
+    let (gateway, vllm) = attested.images(gateway, vllm);
     let limits = Limits::from(&settings.host());
     let hash = carried.hash.clone();
     let wanted = Wanted { gateway: gateway.clone(), vllm: vllm.clone(), hash, restart_vllm, limits };
@@ -72,6 +76,7 @@ pub(super) async fn prepare<P: Ports>(
         restart_vllm,
     };
     let mut lines = lines(&diff, site);
+    lines.extend(attested.lines());
     lines.extend(keys.lines());
     lines.extend(autostop_line(&autostop, settings));
     lines.extend(super::autostop::hours(site));
@@ -79,7 +84,7 @@ pub(super) async fn prepare<P: Ports>(
     diff.changes |= matches!(autostop, AutostopStep::Set { .. });
     let expect = observed.host.as_ref().map_or(Expect::Anything, |(report, _)| Expect::of(report.release));
     let work = Work::Up { deploy: Box::new(deploy), expect, autostop };
-    Ok(Prepared { plan: Plan { work, lines }, diff, observed, same_release, keys })
+    Ok(Prepared { plan: Plan { work, lines }, diff, observed, same_release, keys, attested })
 }
 
 impl Prepared {
@@ -92,7 +97,7 @@ impl Prepared {
             }
             _ => Value::Null,
         };
-        site.report.result(&json!({"autostop": autostop, "keys": self.keys}));
+        site.report.result(&json!({"autostop": autostop, "keys": self.keys, "attestations": self.attested}));
     }
 }
 

@@ -19,7 +19,7 @@ use std::{
 };
 
 pub use carried::{Carried, ConfigHash};
-pub use file::File;
+pub use file::{File, Trust};
 pub use names::own_parameters;
 pub use operator::{commit, no_color, operator, wall_clock};
 pub use reference::Text;

@@ -3,7 +3,7 @@
 use super::{
     Text, Written,
     check::is_instance,
-    file::{AutostopLimits, Gateway, Hooks, Model, Prices, Wait},
+    file::{AutostopLimits, Gateway, Hooks, Model, Prices, Trust, Wait},
     names,
 };
 use crate::{
@@ -71,6 +71,8 @@ pub struct Settings {
     pub gateway_image: ImageSettings,
     /// The model server's image.
     pub vllm_image: ImageSettings,
+    /// Whose attestations of the images count; `None`: they are not verified.
+    pub trust: Option<Trust>,
     /// The secret with the Hugging Face token.
     pub secret_id: String,
     /// Which models.
@@ -190,6 +192,7 @@ pub async fn resolve(written: &Written, cloud: &impl Cloud, operator: String) ->
         gpu: file.machine.gpu,
         gateway_image: image("images.gateway", &images.gateway).await?,
         vllm_image: image("images.vllm", &images.vllm).await?,
+        trust: file.attestation.trust(),
         secret_id: get("secret.id", &file.secret.id).await?,
         revisions: Revisions {
             base: get("model.base", &file.model.base).await?,
