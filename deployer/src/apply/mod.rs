@@ -11,6 +11,7 @@ mod follow;
 pub mod lock;
 mod lost;
 pub mod observe;
+mod other_zone;
 mod pace;
 mod patience;
 mod said;

@@ -297,6 +297,8 @@ pub struct Prices {
     pub disk_usd_per_gib_month: f64,
     /// The disk.
     pub disk_gib: u32,
+    /// A GiB of a snapshot, a month; what is used of it.
+    pub snapshot_usd_per_gib_month: f64,
     /// A public IPv4 address, an hour (an Elastic IP costs while stopped, too).
     pub address_usd_per_hour: f64,
 }
@@ -426,6 +428,7 @@ impl Default for Prices {
             instance_usd_per_hour: 0.9776,
             disk_usd_per_gib_month: 0.08,
             disk_gib: 150,
+            snapshot_usd_per_gib_month: 0.05,
             address_usd_per_hour: 0.005,
         }
     }

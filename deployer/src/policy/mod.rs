@@ -58,6 +58,9 @@ pub fn operator(file: &File) -> Policy {
         "ec2:DescribeInstances",
         "ec2:DescribeInstanceStatus",
         "ec2:DescribeSecurityGroups",
+        // Where else there may be room, and what its disk would cost there.
+        "ec2:DescribeInstanceTypeOfferings",
+        "ec2:DescribeVolumes",
         "ssm:DescribeInstanceInformation",
     ];
     // IAM ties neither to an instance. A command that somebody else sent has an id that nobody guesses, and nothing here
