@@ -119,3 +119,14 @@ caddy_image() {
   build_flags=(--build-context "debian=docker-image://$debian")
   image extraction-ci/caddy "$debian; $(cat "$ci/engine/caddy.Dockerfile")" build "$ci/engine/caddy.Dockerfile" "$ci/engine/stand-in"
 }
+
+# deployer_engine: an engine with the images of deployer/tests/engine, and their names in the environment.
+deployer_engine() {
+  build_static_gateway
+  start_engine
+  IMAGE_DEBIAN=$(debian_image)
+  export IMAGE_DEBIAN IMAGE_GATEWAY=deployer-test/gateway IMAGE_VLLM=deployer-test/vllm
+  gateway_image "$IMAGE_GATEWAY" "$static_gateway"
+  model_server_image "$IMAGE_VLLM" "$(stand_in_base)"
+  say "engine $(docker version --format '{{.Server.Version}}'), compose $(docker compose version --short): $SECONDS s"
+}

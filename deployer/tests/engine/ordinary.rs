@@ -73,7 +73,7 @@ fn looks(site: &Site<'_>) {
     assert_eq!((&status["serves"], &status["host"]["release"]), (&true.into(), &1.into()), "{status}");
     let releases = site.run(&["releases", "--format", "json"]);
     assert_eq!(
-        releases.ended(0, &[]).json()[0]["gateway"].as_str().map(str::len),
+        releases.ended(0, &[]).json()["releases"][0]["gateway"].as_str().map(str::len),
         Some(site.container("gateway").image.len())
     );
     let lines = site.run(&["logs", "--service", "vllm"]);

@@ -64,7 +64,8 @@ look() {
 }
 mark() { since=$(date +%s.%N); }
 events() {
-  docker events --since "$since" --until "$(date +%s.%N)" --filter label=com.docker.compose.project=extraction-gateway \
+  # Until a moment that comes: an event may be told a little after its container has ended.
+  docker events --since "$since" --until "$(date -d '+1 second' +%s.%N)" --filter label=com.docker.compose.project=extraction-gateway \
     --filter event=die --filter event=start --format '{{.Action}} {{index .Actor.Attributes "com.docker.compose.service"}}'
 }
 status() { "$@" >/dev/null 2>&1; echo "exit $?"; }
@@ -156,7 +157,21 @@ fn answers(ground: &Ground) -> Vec<String> {
     all
 }
 
+/// What compose 2.26 does otherwise than 2.40, as which the shim acts. The host program stands on neither: it stops the
+/// gateway itself before it touches the model server, and takes codes of a terminal out of lines.
+const OF_COMPOSE_2_26: [(&str, &str); 2] = [
+    ("a setting of vllm: die vllm, die gateway,", "a setting of vllm: die gateway, die vllm,"),
+    ("a line: \u{1b}[2K", "a line: "),
+];
+
 #[test]
 fn the_shim_says_what_the_engine_says() {
-    assert_eq!(answers(&shim()), answers(&real()));
+    let mut real = answers(&real());
+    if engine().docker(&["compose", "version", "--short"]).starts_with("2.26") {
+        for (older, newer) in OF_COMPOSE_2_26 {
+            let answer = real.iter_mut().find(|answer| answer.starts_with(older)).expect("still so");
+            *answer = answer.replace(older, newer);
+        }
+    }
+    assert_eq!(answers(&shim()), real);
 }

@@ -27,6 +27,7 @@ fn survived(mutant: &Mutant) -> Option<String> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", mutant.killer])
         .env(VARIABLE, mutant.name)
+        .env("DEPLOYER_ALL_VALUES", "1")
         .env("RUST_BACKTRACE", "0")
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -116,6 +116,16 @@ fn logs_go_on_where_they_ended() {
     assert!(more.report().last_log_lines[0].contains("line 30"));
 }
 
+/// compose 2.26 begins each line with one, and a service's line may hold others.
+#[test]
+fn a_log_line_has_no_code_of_a_terminal() {
+    let host = served();
+    host.set("logs/gateway", "2026-11-21T11:00:00.000000000Z \u{1b}[2K\u{1b}[1;31mred\u{1b}[0m [2K] [x]\n");
+    let ran = host.run(&logs(None, 1));
+    let [line] = &*ran.report().last_log_lines else { panic!("{ran:?}") };
+    assert!(line.ends_with("Z red [2K] [x]"), "{line:?}");
+}
+
 #[test]
 fn lines_that_come_faster_than_they_fit_are_counted() {
     let host = served();

@@ -120,9 +120,15 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("lines unmasked", "sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-300", "cut -c 1-300", NO_TRACE),
     mutant(
         "logs unmasked",
-        "sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-1000",
-        "cut -c 1-1000",
+        "s/hf_[A-Za-z0-9]+/hf_***/g; s/\\x1b",
+        "s/\\x1b",
         "secrets::every_other_action_is_clean_too",
+    ),
+    mutant(
+        "a log line with codes of a terminal",
+        "s/\\x1b\\[[0-9;?]*[A-Za-z]//g",
+        "s/^$//",
+        "looks::a_log_line_has_no_code_of_a_terminal",
     ),
     mutant(
         "the token on a disk",

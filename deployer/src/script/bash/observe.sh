@@ -93,9 +93,10 @@ logs() {
   if [[ -n $SINCE ]]; then since=(--since "$SINCE") wanted=all; fi
   # shellcheck disable=SC2086 # names of services, from a closed list
   compose "$now" logs --no-color --timestamps --tail "$wanted" "${since[@]}" $shown >"$own/lines"
-  # --since gives the line at the cursor once more; what came after `until` comes with the next look.
+  # --since gives the line at the cursor once more; what came after `until` comes with the next look. compose 2.26 writes
+  # codes of a terminal also into a file.
   awk -v since="$SINCE" -v until="$until" '{ at = ""; for (i = 1; i <= 4 && at == ""; i++) if ($i ~ /^[0-9-]+T[0-9:.]+Z$/) at = $i
-    if ((since == "" || at > since) && at <= until) print }' "$own/lines" | sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-1000 >"$own/new"
+    if ((since == "" || at > since) && at <= until) print }' "$own/lines" | sed -E 's/hf_[A-Za-z0-9]+/hf_***/g; s/\x1b\[[0-9;?]*[A-Za-z]//g' | cut -c 1-1000 >"$own/new"
   mapfile -t lines < <(tail -c 15000 "$own/new")
   lines=("${lines[@]:$((${#lines[@]} - $(fitting "${lines[@]}")))}")
   left_out=$(($(wc -l <"$own/new") - ${#lines[@]}))
