@@ -57,6 +57,11 @@ def test_images_are_named_by_their_commit_and_described():
     job = yaml.safe_load(stack.text(".github/workflows/images.yml"))["jobs"]["build"]
     assert {row["file"] for row in job["strategy"]["matrix"]["include"]} == {"gateway/Dockerfile", "Dockerfile.vllm"}
     assert job["permissions"]["id-token"] == "write"
+    attest = next(step for step in job["steps"] if step.get("uses", "").startswith("actions/attest@"))["with"]
+    # What `deployer up` has verified is the pushed digest.
+    assert attest["subject-digest"] == "${{ steps.build.outputs.digest }}" and attest["push-to-registry"] is True
+    assert build["tags"].startswith(attest["subject-name"] + ":")
+    assert job["permissions"]["attestations"] == "write"
 
 
 @pytest.mark.parametrize("path", ["gateway/Dockerfile", "Dockerfile.vllm"])

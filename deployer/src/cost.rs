@@ -110,6 +110,7 @@ mod tests {
             instance_usd_per_hour: 1.0,
             disk_usd_per_gib_month: 0.073,
             disk_gib: 100,
+            snapshot_usd_per_gib_month: 0.05,
             address_usd_per_hour: 0.005,
         }
     }
@@ -122,6 +123,8 @@ mod tests {
             kind: "g6.2xlarge".to_owned(),
             image: String::new(),
             zone: String::new(),
+            vpc: String::new(),
+            disk: String::new(),
             address: None,
             elastic,
             launched,

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod approval;
+pub mod attestation;
 pub mod aws;
 mod child;
 pub mod cloud;

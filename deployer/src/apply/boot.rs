@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
+    other_zone,
     pace::{Pace, Pause, wait},
     patience::Patience,
 };
@@ -40,9 +41,9 @@ pub async fn boot<P: Ports>(site: &Site<'_, P>, started: &mut bool) -> Result<In
             }
             State::Stopped => {
                 if heard && no_capacity(&instance) {
-                    capacity_pause(site, &mut tries).await?;
+                    capacity_pause(site, &instance, &mut tries).await?;
                 }
-                heard = start(site, started, &mut tries).await?;
+                heard = start(site, &instance, started, &mut tries).await?;
                 if heard {
                     pace = Pace::new(limit);
                 }
@@ -97,7 +98,12 @@ pub(super) async fn look_with<P: Ports>(site: &Site<'_, P>, interrupt: &Interrup
 }
 
 /// Asks for a start; `false`: whether it was heard is for the next look to tell.
-async fn start<P: Ports>(site: &Site<'_, P>, started: &mut bool, tries: &mut Pace) -> Result<bool, Failure> {
+async fn start<P: Ports>(
+    site: &Site<'_, P>,
+    instance: &Instance,
+    started: &mut bool,
+    tries: &mut Pace,
+) -> Result<bool, Failure> {
     loop {
         if site.interrupt.came() {
             return Err(Failure::interrupted("interrupted; the box was not started", "Run it again when it fits."));
@@ -112,7 +118,7 @@ async fn start<P: Ports>(site: &Site<'_, P>, started: &mut bool, tries: &mut Pac
         match answer {
             Ok(()) => return Ok(true),
             Err(error) => match error.trouble {
-                Trouble::Capacity => capacity_pause(site, tries).await?,
+                Trouble::Capacity => capacity_pause(site, instance, tries).await?,
                 Trouble::Quota => {
                     return Err(Failure::unchanged(
                         format!("the account's quota does not allow this instance: {}", error.message),
@@ -133,16 +139,18 @@ async fn start<P: Ports>(site: &Site<'_, P>, started: &mut bool, tries: &mut Pac
 }
 
 /// Waits before the next attempt, counting down; an error once the time for it is over.
-async fn capacity_pause<P: Ports>(site: &Site<'_, P>, tries: &mut Pace) -> Result<(), Failure> {
+async fn capacity_pause<P: Ports>(site: &Site<'_, P>, instance: &Instance, tries: &mut Pace) -> Result<(), Failure> {
     let wait_settings = &site.settings.wait;
     if tries.waited() + u64::from(wait_settings.capacity_pause_seconds) > u64::from(wait_settings.capacity_seconds) {
         let long = duration(tries.waited());
+        other_zone::offer(site, instance).await;
         return Err(Failure::unchanged(
             format!(
                 "AWS has no free capacity for this instance type in its zone (InsufficientInstanceCapacity), tried for {long}"
             ),
-            "Try again later (nights and other hours differ). Otherwise make a box in another zone, or of another type \
-             with 24 GB of GPU memory (g6.4xlarge, g5.2xlarge), with config/cloudformation.yaml. The type is never changed for you.",
+            "Try again later (nights and other hours differ). Otherwise bring the box up in another zone: the commands are \
+             above. Or make one of another type with 24 GB of GPU memory (g6.4xlarge, g5.2xlarge), with \
+             config/cloudformation.yaml. Neither is done for you.",
         ));
     }
     for left in (1..=wait_settings.capacity_pause_seconds).rev() {

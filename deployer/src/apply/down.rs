@@ -30,7 +30,7 @@ pub(super) async fn down<P: Ports>(site: &Site<'_, P>, drain: bool) -> Result<Ap
         site.report.step("stopping the box");
         boot::stop(site).await?;
     }
-    Ok(Applied { report, url: None })
+    Ok(Applied { report, url: None, autostop: None })
 }
 
 fn limit<P>(site: &Site<'_, P>) -> u32 {

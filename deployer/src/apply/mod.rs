@@ -2,6 +2,7 @@
 //! nothing but an [`ApprovedPlan`].
 
 mod after;
+mod autostop;
 pub mod boot;
 pub mod command;
 pub mod document;
@@ -10,6 +11,7 @@ mod follow;
 pub mod lock;
 mod lost;
 pub mod observe;
+mod other_zone;
 mod pace;
 mod patience;
 mod said;
@@ -22,8 +24,8 @@ pub use pace::wait;
 use crate::{
     approval::ApprovedPlan,
     failure::Failure,
-    plan::Work,
-    script::{Action, Autostop, Deploy, Expect, HostReport, KeyChange, Keys},
+    plan::{AutostopStep, Work},
+    script::{Action, Autostop, AutostopState, Deploy, Expect, HostReport, KeyChange, Keys},
     site::{Ports, Site},
 };
 
@@ -45,6 +47,8 @@ pub struct Applied {
     pub report: Option<HostReport>,
     /// Where the service is, if it serves.
     pub url: Option<String>,
+    /// The idle stop, where `up` looked at it or changed it.
+    pub autostop: Option<AutostopState>,
 }
 
 /// Applies an approved plan under the lock.
@@ -52,11 +56,11 @@ pub async fn apply<P: Ports>(site: &Site<'_, P>, plan: &ApprovedPlan, stop: Stop
     let work = match plan.work() {
         // It takes the lock from somebody, and does not hold it.
         Work::Unlock { holder } => return unlock::unlock(site, holder.as_ref()).await,
-        Work::Up { deploy, expect } => Locked::Up(deploy, *expect, stop),
+        Work::Up { deploy, expect, autostop } => Locked::Up(deploy, *expect, autostop, stop),
         Work::Rollback { to, expect } => Locked::Rollback(Action::Rollback { to: *to }, *expect, stop),
         Work::Restart { service, expect } => Locked::Serve("restart", Action::Restart { service: *service }, *expect),
         Work::Down { drain } => Locked::Down { drain: *drain },
-        Work::Autostop(autostop) => Locked::Autostop(*autostop),
+        Work::Autostop(autostop) => Locked::Autostop(autostop),
         Work::Keys { change, expect } => Locked::Keys(change.as_ref(), *expect),
         Work::Prune { models, list, expect } => {
             Locked::Prune(Action::Prune { models: *models, approved: Some(list.clone()) }, *expect)
@@ -70,25 +74,27 @@ pub async fn apply<P: Ports>(site: &Site<'_, P>, plan: &ApprovedPlan, stop: Stop
 
 /// What is done under the lock.
 enum Locked<'a> {
-    Up(&'a Deploy, Expect, StopOnFailure),
+    Up(&'a Deploy, Expect, &'a AutostopStep, StopOnFailure),
     Rollback(Action, Expect, StopOnFailure),
     Serve(&'static str, Action, Expect),
     Down { drain: bool },
-    Autostop(Autostop),
+    Autostop(&'a Autostop),
     Keys(Option<&'a KeyChange>, Expect),
     Prune(Action, Expect),
 }
 
 async fn locked<P: Ports>(site: &Site<'_, P>, work: Locked<'_>) -> Result<Applied, Failure> {
     match work {
-        Locked::Up(deploy, expect, stop) => up::up(site, deploy, expect, stop).await,
+        Locked::Up(deploy, expect, step, stop) => {
+            autostop::follow(site, step, up::up(site, deploy, expect, stop).await?).await
+        }
         Locked::Rollback(action, expect, stop) => up::rollback(site, &action, expect, stop).await,
         Locked::Serve(what, action, expect) => up::serve(site, what, &action, expect).await,
         Locked::Down { drain } => down::down(site, drain).await,
-        Locked::Autostop(autostop) => autostop_set(site, autostop).await,
+        Locked::Autostop(autostop) => autostop::set(site, autostop).await,
         Locked::Keys(Some(change), expect) => keys_change(site, change, expect).await,
         Locked::Prune(action, expect) => at_work(site, "prune", &action, expect, PRUNE_SECONDS).await,
-        Locked::Keys(None, _) => Ok(Applied { report: None, url: None }),
+        Locked::Keys(None, _) => Ok(Applied { report: None, url: None, autostop: None }),
     }
 }
 
@@ -105,16 +111,12 @@ async fn at_work<P: Ports>(
 ) -> Result<Applied, Failure> {
     let limit = limit_seconds.min(site.settings.wait.deploy_seconds);
     let report = after::run(site, what, action, expect, limit).await?;
-    Ok(Applied { report: Some(report), url: None })
+    Ok(Applied { report: Some(report), url: None, autostop: None })
 }
 
 async fn keys_change<P: Ports>(site: &Site<'_, P>, change: &KeyChange, expect: Expect) -> Result<Applied, Failure> {
     let limit = command::LOOK_SECONDS.saturating_add(site.settings.wait.drain_seconds);
     at_work(site, "keys", &Action::Keys(Keys::Change(change.clone())), expect, limit).await
-}
-
-async fn autostop_set<P: Ports>(site: &Site<'_, P>, autostop: Autostop) -> Result<Applied, Failure> {
-    at_work(site, "autostop", &Action::Autostop(autostop), Expect::Anything, command::LOOK_SECONDS).await
 }
 
 #[cfg(test)]

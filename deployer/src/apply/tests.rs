@@ -16,7 +16,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     interrupt,
-    plan::Work,
+    plan::{AutostopStep, Work},
     report::{Format, Report},
     script::{ComposeEnv, Deploy, Expect, ImageDigest, ImageWanted},
     site::Site,
@@ -42,7 +42,7 @@ fn up(config_hash: &str, expect: Expect) -> Work {
         config_hash: config_hash.to_owned(),
         restart_vllm: false,
     });
-    Work::Up { deploy, expect }
+    Work::Up { deploy, expect, autostop: AutostopStep::Keep }
 }
 
 fn work(name: &str) -> Work {

@@ -23,7 +23,7 @@ pub(super) async fn unlock<P: Ports>(site: &Site<'_, P>, approved: Option<&LockH
     if held.is_some() {
         site.ports.delete_parameter(&name).await?;
     }
-    Ok(Applied { report, url: None })
+    Ok(Applied { report, url: None, autostop: None })
 }
 
 /// Parameter Store cannot compare and delete; a look just before is the most there is.

@@ -88,7 +88,11 @@ async fn recorded<P: Ports>(
     address: Option<&str>,
 ) -> Applied {
     Last::write(site, &report, config_hash, address).await;
-    Applied { url: address.map(|address| site.settings.url(address)), report: Some(report) }
+    Applied {
+        url: address.map(|address| site.settings.url(address)),
+        autostop: report.autostop(),
+        report: Some(report),
+    }
 }
 
 /// Runs an action on a running box at whose end a release serves: a rollback, a restart.

@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::{
     Client,
-    types::{InstanceStateName, SummaryStatus},
+    types::{Filter, InstanceStateName, LocationType, SummaryStatus},
 };
 
 use super::error::cloud_error;
@@ -35,6 +35,8 @@ pub(super) async fn instance(client: &Client, id: &str) -> Result<Instance, Clou
             .map(|reason| format!("{}: {}", reason.code().unwrap_or_default(), reason.message().unwrap_or_default())),
         kind: found.instance_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
         image: found.image_id().unwrap_or_default().to_owned(),
+        vpc: found.vpc_id().unwrap_or_default().to_owned(),
+        disk: root_disk(&found),
         zone: found.placement().and_then(|place| place.availability_zone()).unwrap_or_default().to_owned(),
         address: found.public_ip_address().filter(|address| !address.is_empty()).map(str::to_owned),
         elastic,
@@ -42,6 +44,13 @@ pub(super) async fn instance(client: &Client, id: &str) -> Result<Instance, Clou
         profile: found.iam_instance_profile().and_then(|profile| profile.arn()).map(str::to_owned),
         groups: found.security_groups().iter().filter_map(|group| group.group_id()).map(str::to_owned).collect(),
     })
+}
+
+fn root_disk(instance: &aws_sdk_ec2::types::Instance) -> String {
+    let root = instance.root_device_name().unwrap_or_default();
+    let disks = instance.block_device_mappings();
+    let disk = disks.iter().find(|disk| disk.device_name() == Some(root)).and_then(|disk| disk.ebs()?.volume_id());
+    disk.unwrap_or_default().to_owned()
 }
 
 fn state(name: Option<&InstanceStateName>) -> State {
@@ -83,6 +92,33 @@ pub(super) async fn start(client: &Client, id: &str) -> Result<(), CloudError> {
 pub(super) async fn stop(client: &Client, id: &str) -> Result<(), CloudError> {
     client.stop_instances().instance_ids(id).send().await.map_err(|error| cloud_error("StopInstances", &error))?;
     Ok(())
+}
+
+pub(super) async fn zones_with(client: &Client, kind: &str) -> Result<Vec<String>, CloudError> {
+    let found = client
+        .describe_instance_type_offerings()
+        .location_type(LocationType::AvailabilityZone)
+        .filters(Filter::builder().name("instance-type").values(kind).build())
+        .send()
+        .await
+        .map_err(|error| cloud_error("DescribeInstanceTypeOfferings", &error))?;
+    let zones = found.instance_type_offerings().iter().filter_map(|offering| offering.location());
+    let mut zones: Vec<String> = zones.map(str::to_owned).collect();
+    zones.sort();
+    Ok(zones)
+}
+
+pub(super) async fn disk_gib(client: &Client, volume: &str) -> Result<u32, CloudError> {
+    let operation = "DescribeVolumes";
+    let found =
+        client.describe_volumes().volume_ids(volume).send().await.map_err(|error| cloud_error(operation, &error))?;
+    let gib = found.volumes().first().and_then(|volume| u32::try_from(volume.size()?).ok());
+    gib.ok_or_else(|| CloudError {
+        trouble: Trouble::NotFound,
+        operation,
+        code: "InvalidVolume.NotFound".to_owned(),
+        message: "no such disk in this region".to_owned(),
+    })
 }
 
 pub(super) async fn ingress(client: &Client, groups: &[String]) -> Result<Vec<Ingress>, CloudError> {

@@ -164,6 +164,14 @@ impl Cloud for Aws {
         run_command::agent(&self.ssm(), id).await
     }
 
+    async fn zones_with(&self, kind: &str) -> Result<Vec<String>, CloudError> {
+        ec2::zones_with(&self.ec2(), kind).await
+    }
+
+    async fn disk_gib(&self, volume: &str) -> Result<u32, CloudError> {
+        ec2::disk_gib(&self.ec2(), volume).await
+    }
+
     async fn ingress(&self, groups: &[String]) -> Result<Vec<Ingress>, CloudError> {
         ec2::ingress(&self.ec2(), groups).await
     }

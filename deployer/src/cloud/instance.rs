@@ -50,6 +50,10 @@ pub struct Instance {
     pub image: String,
     /// Its zone.
     pub zone: String,
+    /// Its network: `vpc-...`
+    pub vpc: String,
+    /// Its root disk: `vol-...`
+    pub disk: String,
     /// Where it can be reached, while it runs.
     pub address: Option<String>,
     /// The address stays over stops.

@@ -35,6 +35,10 @@ pub trait Cloud {
     async fn stop(&self, id: &str) -> Result<(), CloudError>;
     /// Does its Systems Manager agent answer?
     async fn agent(&self, id: &str) -> Result<Agent, CloudError>;
+    /// The zones of the region that offer a type of instance, in order.
+    async fn zones_with(&self, kind: &str) -> Result<Vec<String>, CloudError>;
+    /// How large a disk is, GiB.
+    async fn disk_gib(&self, volume: &str) -> Result<u32, CloudError>;
     /// What its security groups let in.
     async fn ingress(&self, groups: &[String]) -> Result<Vec<Ingress>, CloudError>;
     /// A plain parameter; a `SecureString` is refused. `None`: not there.

@@ -5,11 +5,11 @@ use serde_json::json;
 use crate::{
     apply::{StopOnFailure, apply, command, command::LOOK_SECONDS},
     approval::approve,
-    config::IDLE_MINUTES,
+    config::{IDLE_MINUTES, wall_clock},
     failure::Failure,
     plan::{Plan, Work},
-    report::duration,
-    script::{Action, Autostop, facts::AutostopState},
+    report::{duration, until},
+    script::{Action, Autostop, AutostopState, Schedule},
     site::{Ports, Site},
 };
 
@@ -45,27 +45,87 @@ enum What {
 
 pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
     super::running(site).await?;
-    let limits = &site.settings.autostop;
     match &args.what {
         What::Status => status(site).await,
         What::On { idle_minutes, max_uptime_hours, yes } => {
-            let idle_minutes = idle_minutes.unwrap_or(limits.idle_minutes);
-            let hours = Some(max_uptime_hours.unwrap_or(limits.max_uptime_hours)).filter(|hours| *hours > 0);
-            let hard = hours.map_or_else(|| "no limit".to_owned(), |hours| format!("after {hours} h, whatever runs"));
-            let lines = vec![
-                format!("Plan for {}:", site.settings.name),
-                format!("  idle     the box stops itself after {idle_minutes} min without a request"),
-                format!("  uptime   {hard}"),
-            ];
-            set(site, Autostop::On { idle_minutes, max_uptime_hours: hours }, lines, *yes).await
+            let wanted = with_flags(&site.settings.autostop, *idle_minutes, *max_uptime_hours);
+            set(site, wanted.clone(), lines_of(site, &wanted), *yes).await
         }
         What::Off { yes } => {
-            let lines = vec![
+            let mut lines = vec![
                 format!("Plan for {}:", site.settings.name),
                 "  idle     the box no longer stops by itself: a forgotten one costs until somebody looks".to_owned(),
             ];
+            if schedule_of(&site.settings.autostop).is_some() {
+                lines.push("  hours    no more, until the next deployer up: autostop.stop_at is set".to_owned());
+            }
             set(site, Autostop::Off, lines, *yes).await
         }
+    }
+}
+
+fn with_flags(wanted: &Autostop, minutes: Option<u32>, hours: Option<u32>) -> Autostop {
+    match wanted.clone() {
+        Autostop::On { idle_minutes, max_uptime_hours, schedule } => Autostop::On {
+            idle_minutes: minutes.unwrap_or(idle_minutes),
+            max_uptime_hours: hours.or(max_uptime_hours).filter(|hours| *hours > 0),
+            schedule,
+        },
+        other => other,
+    }
+}
+
+fn lines_of<P>(site: &Site<'_, P>, wanted: &Autostop) -> Vec<String> {
+    let mut lines = vec![format!("Plan for {}:", site.settings.name)];
+    if let Autostop::On { idle_minutes, max_uptime_hours, schedule } = wanted {
+        lines.push(format!("  idle     the box stops itself after {idle_minutes} min without a request"));
+        lines.push(format!(
+            "  uptime   {}",
+            max_uptime_hours.map_or_else(|| "no limit".to_owned(), |hours| format!("after {hours} h, whatever runs"))
+        ));
+        lines
+            .extend(schedule.iter().map(|schedule| format!("  hours    it stops {schedule}; running work ends first")));
+    }
+    if *wanted != site.settings.autostop {
+        lines.push("  later    the next deployer up goes back to what the configuration says".to_owned());
+    }
+    lines
+}
+
+/// The hours of a wanted idle stop.
+pub(super) const fn schedule_of(wanted: &Autostop) -> Option<&Schedule> {
+    match wanted {
+        Autostop::On { schedule, .. } => schedule.as_ref(),
+        _ => None,
+    }
+}
+
+/// For plans that start the box: when its hours end, and whether they are over now.
+pub(super) fn hours<P>(site: &Site<'_, P>) -> Vec<String> {
+    let Some(schedule) = schedule_of(&site.settings.autostop) else { return Vec::new() };
+    let now = wall_clock(schedule.time_zone());
+    let next = now.map_or_else(String::new, |now| format!(", next {}", schedule.next(now)));
+    let mut lines = vec![format!("  hours    the box stops {schedule}{next}; running work ends first")];
+    if now.and_then(|now| schedule.closed(now)) == Some(true) {
+        lines.push(
+            "  closed   it is outside of these hours now: the box is not stopped for that before its next stop, but for being idle"
+                .to_owned(),
+        );
+    }
+    lines
+}
+
+/// After something serves: when the box is stopped next.
+pub(super) fn say_next_stop<P>(site: &Site<'_, P>, state: Option<&AutostopState>) {
+    let Some(state) = state.filter(|state| state.on && !state.stop_at.is_empty()) else { return };
+    if state.due {
+        site.report
+            .warn(&format!("the hours ended at {}: the box stops as soon as nobody is at work on it.", state.stop_at));
+    } else if !state.next_stop_local.is_empty() {
+        site.report.say(&format!("The box will be stopped on {}, once running work has ended.", state.next_stop_local));
+    }
+    if state.closed == Some(true) && !state.due {
+        site.report.warn("the box was started outside of its hours: until then only the idle stop stops it.");
     }
 }
 
@@ -109,5 +169,17 @@ pub(super) fn clock(state: &AutostopState) -> String {
     };
     let left =
         state.stops_in.map_or_else(String::new, |left| format!("; stops in {} if nothing happens", duration(left)));
-    format!("on, after {} min idle{hard}; {saw}{left}", state.idle_minutes)
+    format!("on, after {} min idle{hard}; {saw}{left}{}", state.idle_minutes, next_stop(state))
+}
+
+/// `; stops at 20:00 Mon..Fri (Europe/Berlin), next Mon 2026-11-30 20:00 CET, in 2 h`
+fn next_stop(state: &AutostopState) -> String {
+    let Some(schedule) = Schedule::on_host(state) else { return String::new() };
+    let next = match state.next_stop {
+        _ if state.due => ", now: as soon as nobody is at work on the host".to_owned(),
+        Some(at) => format!(", next {}, in {}", state.next_stop_local, duration(until(at))),
+        None => String::new(),
+    };
+    let closed = if state.closed == Some(true) { ", outside of its hours now" } else { "" };
+    format!("; stops {schedule}{next}{closed}")
 }

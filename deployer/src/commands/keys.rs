@@ -226,7 +226,7 @@ async fn revoke<P: Ports>(site: &Site<'_, P>, both: &Both, name: &str, yes: bool
 }
 
 /// From `NAME FINGERPRINT WORD...`.
-fn known(line: &str) -> Option<KnownKey> {
+pub(super) fn known(line: &str) -> Option<KnownKey> {
     let mut words = line.split_ascii_whitespace().map(str::to_owned);
     Some(KnownKey { name: words.next()?, fingerprint: words.next()?, words: words.collect() })
 }

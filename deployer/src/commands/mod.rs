@@ -1,11 +1,13 @@
 //! The commands, one file each: what is asked for, what is looked at, what is printed. The work is done elsewhere.
 
+mod attested;
 mod autostop;
 mod cost;
 mod doctor;
 mod down;
 mod exec;
 mod init;
+mod key_changes;
 mod keys;
 mod logs;
 mod plan;
@@ -199,6 +201,7 @@ fn served<P>(site: &Site<'_, P>, applied: &Applied) {
         "url": applied.url,
         "message": report.message,
         "warnings": report.warnings,
+        "autostop": applied.autostop,
     }));
 }
 

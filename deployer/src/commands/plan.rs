@@ -1,13 +1,19 @@
 //! `plan`: observe and compare. Changes nothing and needs no lock.
 
-use super::versions::{self, Versions};
+use serde_json::{Value, json};
+
+use super::{
+    attested::Attested,
+    key_changes::KeyChanges,
+    versions::{self, Versions},
+};
 use crate::{
     apply::observe::{Observed, observe},
     config::{Carried, Settings, commit},
     failure::Failure,
-    plan::{self, Limits, Outage, Part, Plan, UpPlan, Wanted, Work},
+    plan::{self, AutostopStep, Limits, Outage, Part, Plan, UpPlan, Wanted, Work, of_autostop},
     report::{duration, money},
-    script::{Deploy, Expect, facts::AutostopState},
+    script::{AutostopState, Deploy, Expect},
     site::{Ports, Site},
 };
 
@@ -25,11 +31,15 @@ pub(super) struct Prepared {
     pub(super) diff: UpPlan,
     pub(super) plan: Plan,
     pub(super) observed: Observed,
+    /// The release stays as it is; there may be another thing to do.
+    pub(super) same_release: bool,
+    keys: KeyChanges,
+    attested: Attested,
 }
 
 pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
     let prepared = prepare(site, &args.versions, args.restart_vllm).await?;
-    site.report.result(&prepared.diff);
+    prepared.to_document(site);
     for line in &prepared.plan.lines {
         site.report.data(line);
     }
@@ -47,10 +57,15 @@ pub(super) async fn prepare<P: Ports>(
     let carried = Carried::gather(&site.written, settings)?;
     let observed = observe(site).await?;
     let (gateway, vllm) = versions::wanted(versions, settings, &observed.images())?;
+    let attested = Attested::verify(site, &gateway, &vllm).await?;
+    let (gateway, vllm) = attested.images(gateway, vllm);
     let limits = Limits::from(&settings.host());
     let hash = carried.hash.clone();
     let wanted = Wanted { gateway: gateway.clone(), vllm: vllm.clone(), hash, restart_vllm, limits };
-    let diff = plan::of_up(&wanted, &observed.now());
+    let mut diff = plan::of_up(&wanted, &observed.now());
+    let there = observed.host.as_ref().map(|(_, status)| &status.autostop);
+    let autostop = of_autostop(&settings.autostop, settings.wait.drain_seconds, there);
+    let keys = KeyChanges::look(site, &observed, &wanted.hash).await;
     let deploy = Deploy {
         gateway,
         vllm,
@@ -61,10 +76,29 @@ pub(super) async fn prepare<P: Ports>(
         restart_vllm,
     };
     let mut lines = lines(&diff, site);
-    lines.extend(observed.host.as_ref().and_then(|(_, status)| idle_stop(&status.autostop, settings)));
+    lines.extend(attested.lines());
+    lines.extend(keys.lines());
+    lines.extend(autostop_line(&autostop, settings));
+    lines.extend(super::autostop::hours(site));
+    let same_release = !diff.changes;
+    diff.changes |= matches!(autostop, AutostopStep::Set { .. });
     let expect = observed.host.as_ref().map_or(Expect::Anything, |(report, _)| Expect::of(report.release));
-    let work = Work::Up { deploy: Box::new(deploy), expect };
-    Ok(Prepared { plan: Plan { work, lines }, diff, observed })
+    let work = Work::Up { deploy: Box::new(deploy), expect, autostop };
+    Ok(Prepared { plan: Plan { work, lines }, diff, observed, same_release, keys, attested })
+}
+
+impl Prepared {
+    /// The fields of the document.
+    fn to_document<P>(&self, site: &Site<'_, P>) {
+        site.report.result(&self.diff);
+        let autostop = match &self.plan.work {
+            Work::Up { autostop: AutostopStep::Set { from, to }, .. } => {
+                json!({"from": from.to_string(), "to": to.to_string()})
+            }
+            _ => Value::Null,
+        };
+        site.report.result(&json!({"autostop": autostop, "keys": self.keys, "attestations": self.attested}));
+    }
 }
 
 fn lines<P>(diff: &UpPlan, site: &Site<'_, P>) -> Vec<String> {
@@ -105,16 +139,26 @@ fn lines<P>(diff: &UpPlan, site: &Site<'_, P>) -> Vec<String> {
     lines
 }
 
-/// The idle stop keeps the limits that it was given: other ones in the file are said, because nothing here applies them.
-pub(super) fn idle_stop(there: &AutostopState, settings: &Settings) -> Option<String> {
-    let wanted = &settings.autostop;
-    let same = (there.idle_minutes, there.max_uptime_hours) == (wanted.idle_minutes, wanted.max_uptime_hours);
-    (there.on && !same).then(|| {
-        format!(
-            "  autostop {} min and {} h on the box, {} min and {} h in the configuration (0 h: no limit): deployer autostop on applies them",
-            there.idle_minutes, there.max_uptime_hours, wanted.idle_minutes, wanted.max_uptime_hours
-        )
-    })
+/// What becomes of the idle stop; nothing where that is nothing.
+fn autostop_line(step: &AutostopStep, settings: &Settings) -> Option<String> {
+    match step {
+        AutostopStep::Keep => None,
+        AutostopStep::Set { from, to } => Some(format!("  autostop {from} -> {to}: changed on the box once it serves")),
+        AutostopStep::Look => Some(format!(
+            "  autostop {}: where the box has another one, it is changed once it serves",
+            settings.autostop
+        )),
+    }
+}
+
+/// For `status` and `doctor`: what the configuration says, where the host has something else.
+pub(super) fn other_autostop(there: &AutostopState, settings: &Settings) -> Option<String> {
+    match of_autostop(&settings.autostop, settings.wait.drain_seconds, Some(there)) {
+        AutostopStep::Set { from, to } => Some(format!(
+            "{from} on the box, {to} in the configuration: deployer up or deployer autostop on changes it"
+        )),
+        _ => None,
+    }
 }
 
 /// `sha256:0123456789ab` or `:tag`.

@@ -45,6 +45,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         let price = money(site.settings.prices.instance_usd_per_hour);
         lines.push("  outage   nothing serves now; about 6 min of model load".to_owned());
         lines.push(format!("  box      stopped: it is started first, and costs {price} an hour from then on"));
+        lines.extend(super::autostop::hours(site));
     } else {
         lines.push(outage(entry(releases.current), entry(target)));
     }
@@ -66,6 +67,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     if let Some(report) = &applied.report {
         site.report.say(&report.message);
     }
+    super::autostop::say_next_stop(site, applied.autostop.as_ref());
     if let Some(url) = &applied.url {
         site.report.data(url);
     }

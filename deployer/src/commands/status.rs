@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::autostop::clock;
+use super::{autostop::clock, plan::other_autostop};
 use crate::{
     apply::{
         lock::{self, LockHolder},
@@ -194,7 +194,7 @@ fn text<P>(site: &Site<'_, P>, observed: &Observed, lock: Option<&LockHolder>) -
             }
             lines.push(format!("disk      {} of {} GiB free", status.disk_free >> 30, status.disk_total >> 30));
             lines.push(format!("autostop  {}", autostop(&status.autostop)));
-            lines.extend(super::plan::idle_stop(&status.autostop, settings).map(|line| line.trim_start().to_owned()));
+            lines.extend(other_autostop(&status.autostop, settings).map(|differs| format!("autostop  {differs}")));
             lines.extend(
                 status
                     .holder

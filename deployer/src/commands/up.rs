@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{
+    autostop::say_next_stop,
     plan::{Prepared, prepare},
     versions::Versions,
 };
@@ -48,7 +49,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     if !args.dry_run {
         not_locked(site).await?;
     }
-    let Prepared { diff, plan, observed } = prepare(site, &args.versions, args.restart_vllm).await?;
+    let Prepared { diff, plan, observed, same_release, .. } = prepare(site, &args.versions, args.restart_vllm).await?;
     if args.dry_run {
         return dry_run(site, &plan).await;
     }
@@ -58,9 +59,11 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         let done = verify(site).await?;
         let url = url(&observed.instance.address);
         let report_of_host = Some(HostReport { outcome: Outcome::NothingToDo, ..done });
-        let applied = Applied { report: report_of_host, url };
+        let autostop = observed.host.as_ref().map(|(_, status)| status.autostop.clone());
+        let applied = Applied { report: report_of_host, url, autostop };
         super::served(site, &applied);
         report.say("Nothing to do.");
+        say_next_stop(site, applied.autostop.as_ref());
         served(site, applied.url.as_deref());
         return Ok(());
     }
@@ -87,10 +90,11 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     super::served(site, &applied);
     if let Some(done) = &applied.report {
         report.say(&done.message);
-        if done.outcome == Outcome::NothingToDo {
+        if done.outcome == Outcome::NothingToDo || same_release {
             report.say("Nothing was restarted.");
         }
     }
+    say_next_stop(site, applied.autostop.as_ref());
     if let Some(url) = applied.url.as_deref().filter(|url| !before.is_empty() && *url != before) {
         report.warn(&format!(
             "the box has another address than at the last release ({before}): {url}. deployer url prints the line for Vercel."
@@ -130,7 +134,7 @@ async fn dry_run<P: Ports>(site: &Site<'_, P>, plan: &Plan) -> Result<(), Failur
     if let Some(holder) = lock::holder(&site.ports, &site.settings.lock_parameter()).await? {
         site.report.warn(&format!("{} is at work: deployer up would refuse now", holder.shown()));
     }
-    if let Work::Up { deploy, expect } = &plan.work {
+    if let Work::Up { deploy, expect, .. } = &plan.work {
         let script = script(&Action::Deploy(deploy.clone()), &site.settings.host()).expecting(*expect);
         script.fits().map_err(|large| Failure::new(Exit::Usage, large.to_string(), "Make the files smaller."))?;
         let script = script.masked();

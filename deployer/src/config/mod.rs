@@ -19,9 +19,9 @@ use std::{
 };
 
 pub use carried::{Carried, ConfigHash};
-pub use file::File;
+pub use file::{File, Trust};
 pub use names::own_parameters;
-pub use operator::{commit, no_color, operator};
+pub use operator::{commit, no_color, operator, wall_clock};
 pub use reference::Text;
 pub use settings::{ImageSettings, Settings, resolve};
 pub use webhook::{WEBHOOK_VARIABLE, webhook};

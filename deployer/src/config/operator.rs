@@ -2,6 +2,8 @@
 
 use std::{env, fs, path::Path, process::Command};
 
+use crate::script::WallClock;
+
 /// `ada@laptop`; `DEPLOYER_OPERATOR` says it better.
 #[must_use]
 pub fn operator() -> String {
@@ -30,5 +32,24 @@ pub fn commit(root: &Path) -> String {
         (Some(head), Some(changes)) if !changes.is_empty() => format!("{head}-dirty"),
         (Some(head), _) => head,
         (None, _) => "unknown".to_owned(),
+    }
+}
+
+/// What a clock in that zone shows now; `None` where this machine does not know the zone.
+#[must_use]
+pub fn wall_clock(time_zone: &str) -> Option<WallClock> {
+    let folder = env::var_os("TZDIR").unwrap_or_else(|| "/usr/share/zoneinfo".into());
+    // date takes a zone that it does not know for UTC.
+    if time_zone != "UTC" && !Path::new(&folder).join(time_zone).is_file() {
+        return None;
+    }
+    let output = Command::new("date").env("TZ", time_zone).arg("+%u %H %M").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let numbers: Vec<u16> = text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    match numbers.as_slice() {
+        [day @ 1..=7, hours, minutes] => {
+            Some(WallClock { weekday: usize::from(day - 1), minutes: hours * 60 + minutes })
+        }
+        _ => None,
     }
 }

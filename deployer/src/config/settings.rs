@@ -3,13 +3,16 @@
 use super::{
     Text, Written,
     check::is_instance,
-    file::{AutostopLimits, Gateway, Hooks, Model, Prices, Wait},
+    file::{AutostopLimits, Gateway, Hooks, Model, Prices, Trust, Wait},
     names,
 };
 use crate::{
     cloud::Cloud,
     failure::Failure,
-    script::{DiskNeed, HostSettings, ImageDigest, ImageError, ImageTag, ImageWanted, READY_WAIT_SECONDS},
+    script::{
+        Autostop, DiskNeed, HostSettings, ImageDigest, ImageError, ImageTag, ImageWanted, READY_WAIT_SECONDS,
+        ScheduleError,
+    },
 };
 
 const GIB: u64 = 1 << 30;
@@ -68,6 +71,8 @@ pub struct Settings {
     pub gateway_image: ImageSettings,
     /// The model server's image.
     pub vllm_image: ImageSettings,
+    /// Whose attestations of the images count; `None`: they are not verified.
+    pub trust: Option<Trust>,
     /// The secret with the Hugging Face token.
     pub secret_id: String,
     /// Which models.
@@ -78,8 +83,8 @@ pub struct Settings {
     pub gateway: Gateway,
     /// How long things may take.
     pub wait: Wait,
-    /// The idle stop.
-    pub autostop: AutostopLimits,
+    /// The idle stop and its hours.
+    pub autostop: Autostop,
     /// Executables of the operator's side.
     pub hooks: Hooks,
     /// What things cost.
@@ -187,6 +192,7 @@ pub async fn resolve(written: &Written, cloud: &impl Cloud, operator: String) ->
         gpu: file.machine.gpu,
         gateway_image: image("images.gateway", &images.gateway).await?,
         vllm_image: image("images.vllm", &images.vllm).await?,
+        trust: file.attestation.trust(),
         secret_id: get("secret.id", &file.secret.id).await?,
         revisions: Revisions {
             base: get("model.base", &file.model.base).await?,
@@ -198,10 +204,19 @@ pub async fn resolve(written: &Written, cloud: &impl Cloud, operator: String) ->
         model: file.model.clone(),
         gateway: file.gateway.clone(),
         wait: file.wait.clone(),
-        autostop: file.autostop.clone(),
+        autostop: autostop(&file.autostop)?,
         hooks: file.hooks.clone(),
         prices: file.cost.clone(),
         operator,
+    })
+}
+
+fn autostop(limits: &AutostopLimits) -> Result<Autostop, Failure> {
+    let wrong = |error: ScheduleError| Failure::usage(error.to_string(), "Correct it in config/deployment.toml.");
+    Ok(Autostop::On {
+        idle_minutes: limits.idle_minutes,
+        max_uptime_hours: Some(limits.max_uptime_hours).filter(|hours| *hours > 0),
+        schedule: limits.schedule().map_err(wrong)?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! A plan that a person can read and say yes to.
 
+use super::AutostopStep;
 use crate::{
     apply::lock::LockHolder,
     script::{Autostop, Deploy, Expect, KeyChange, Service},
@@ -14,6 +15,8 @@ pub enum Work {
         deploy: Box<Deploy>,
         /// What the plan was made on.
         expect: Expect,
+        /// The idle stop, afterwards.
+        autostop: AutostopStep,
     },
     /// Back to an earlier release.
     Rollback {

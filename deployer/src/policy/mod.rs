@@ -58,12 +58,16 @@ pub fn operator(file: &File) -> Policy {
         "ec2:DescribeInstances",
         "ec2:DescribeInstanceStatus",
         "ec2:DescribeSecurityGroups",
+        // Where else there may be room, and what its disk would cost there.
+        "ec2:DescribeInstanceTypeOfferings",
+        "ec2:DescribeVolumes",
         "ssm:DescribeInstanceInformation",
     ];
     // IAM ties neither to an instance. A command that somebody else sent has an id that nobody guesses, and nothing here
     // lists them: ssm:ListCommands would show ids, parameters and comments of everybody's in the account.
     let follow = ["ssm:GetCommandInvocation", "ssm:CancelCommand"];
     let own = ["ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"];
+    let verified = file.attestation.trust().is_some();
     Policy::of(vec![
         allow("SeeTheBox", &see, anywhere()),
         allow("StartAndStopTheBox", &["ec2:StartInstances", "ec2:StopInstances"], [place.instance()]),
@@ -72,6 +76,9 @@ pub fn operator(file: &File) -> Policy {
         allow("SeeWhichProgramsAreNamed", &["ssm:GetDocument"], [place.document()]),
         allow("ReadReferences", &["ssm:GetParameter"], place.references()),
         allow("LockAndRemember", &own, place.own_parameters()),
+        // With the operator's own login, gh reads what a tag or a digest is.
+        allow("LogInToTheRegistry", &["ecr:GetAuthorizationToken"], anywhere().into_iter().filter(|_| verified)),
+        allow("SeeTheVerifiedImages", &["ecr:BatchGetImage"], place.repositories().into_iter().filter(|_| verified)),
         allow("SeeThatTheTokenIsThere", &["secretsmanager:DescribeSecret"], [place.secret()]),
     ])
     .without_empty()

@@ -143,6 +143,15 @@ fn everything_stands_alone_or_names_its_resource() {
     }
 }
 
+/// gh reads what a tag or a digest is with the operator's own login.
+#[test]
+fn who_verifies_attestations_may_look_into_the_registry() {
+    let with = format!("{WRITTEN_OUT}[attestation]\nimages = \"required\"\nrepository = \"acme/gateway\"\n");
+    let (with, without) = (operator(&parse(&with, "x").unwrap()), operator(&written_out()));
+    let more: Vec<String> = actions(&with).difference(&actions(&without)).cloned().collect();
+    assert_eq!(more, ["ecr:BatchGetImage", "ecr:GetAuthorizationToken"]);
+}
+
 #[test]
 fn a_session_forwards_a_port_of_this_box_and_is_no_shell() {
     let policy = serde_json::to_value(operator_with_port_forward(&written_out())).unwrap();

@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 pub use format::Format;
 pub use transfer::{Transfer, size};
 pub use typing::HiddenTyping;
-pub use words::{duration, money, since, timestamp};
+pub use words::{duration, money, since, timestamp, until};
 
 use crate::failure::Failure;
 

@@ -25,6 +25,12 @@ pub fn since(moment: u64) -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().saturating_sub(moment))
 }
 
+/// Seconds until a moment in seconds since 1970; 0 once it has passed.
+#[must_use]
+pub fn until(moment: u64) -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| moment.saturating_sub(now.as_secs()))
+}
+
 /// Now, as RFC 3339 with milliseconds, in UTC.
 #[must_use]
 pub fn timestamp() -> String {

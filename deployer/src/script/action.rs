@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{Diagnostic, ImageWanted};
+use super::{Diagnostic, ImageWanted, Schedule};
 
 /// A service of the compose file that can be named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl fmt::Display for Expect {
 }
 
 /// The idle stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Autostop {
     /// Install it, or change its limits.
     On {
@@ -164,11 +164,24 @@ pub enum Autostop {
         idle_minutes: u32,
         /// Stop after so many hours since boot, whatever runs.
         max_uptime_hours: Option<u32>,
+        /// Stop at an hour, once running work has ended.
+        schedule: Option<Schedule>,
     },
     /// Remove it.
     Off,
     /// What it is set to and what it saw last.
     Status,
+}
+
+impl fmt::Display for Autostop {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::On { idle_minutes, max_uptime_hours, schedule } = self else { return out.write_str("off") };
+        write!(out, "after {idle_minutes} min idle")?;
+        if let Some(hours) = max_uptime_hours {
+            write!(out, ", after {hours} h whatever runs")?;
+        }
+        schedule.as_ref().map_or(Ok(()), |schedule| write!(out, ", {schedule}"))
+    }
 }
 
 /// API keys on the host, by their digests.

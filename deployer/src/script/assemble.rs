@@ -5,7 +5,7 @@ use std::{fmt::Write as _, io::Write as _};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::GzEncoder};
 
-use super::{Action, Autostop, Deploy, HostSettings, Keys, Service, ShellWord};
+use super::{Action, Autostop, Deploy, HostSettings, Keys, Schedule, Service, ShellWord};
 
 /// The program's parts, in order.
 const PARTS: &[&str] = &[
@@ -147,10 +147,11 @@ impl Values {
                 self.value("SINCE", since.as_deref().unwrap_or_default());
             }
             Action::Restart { service } => self.value("SERVICES", services(service)),
-            Action::Autostop(Autostop::On { idle_minutes, max_uptime_hours }) => {
+            Action::Autostop(Autostop::On { idle_minutes, max_uptime_hours, schedule }) => {
                 self.value("AUTOSTOP", "on");
                 self.value("STOP_AFTER_MINUTES", &idle_minutes.to_string());
                 self.value("STOP_AFTER_HOURS", &max_uptime_hours.unwrap_or(0).to_string());
+                self.of_schedule(schedule.as_ref());
             }
             Action::Autostop(Autostop::Off) => self.value("AUTOSTOP", "off"),
             Action::Autostop(Autostop::Status) => self.value("AUTOSTOP", "status"),
@@ -179,6 +180,15 @@ impl Values {
             }
             Action::Status | Action::Verify | Action::Releases | Action::Unlock | Action::Progress => {}
         }
+    }
+
+    /// No hour to stop at: none of the others counts.
+    fn of_schedule(&mut self, schedule: Option<&Schedule>) {
+        let or = |value: Option<&String>, other: &str| value.cloned().unwrap_or_else(|| other.to_owned());
+        self.value("STOP_AT", &or(schedule.map(|schedule| &schedule.stop_at), ""));
+        self.value("OPEN_AT", &or(schedule.map(|schedule| &schedule.open_at), ""));
+        self.value("STOP_DAYS", &or(schedule.map(|schedule| &schedule.days), "Mon"));
+        self.value("TIME_ZONE", &or(schedule.map(|schedule| &schedule.time_zone), "UTC"));
     }
 
     fn of_deploy(&mut self, deploy: &Deploy) {

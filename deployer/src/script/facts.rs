@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::report::{Holder, HostReport};
+use super::{
+    Autostop, Schedule,
+    report::{Holder, HostReport},
+};
 
 /// One container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -96,7 +99,7 @@ fn json_in_text<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Value, D::
 }
 
 /// What `Autostop` finds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AutostopState {
     /// Its timer is there and runs.
@@ -105,6 +108,24 @@ pub struct AutostopState {
     pub idle_minutes: u32,
     /// Its hard limit; 0: none.
     pub max_uptime_hours: u32,
+    /// The hour at which it stops the box; empty: none, and the six below say nothing.
+    pub stop_at: String,
+    /// Before this hour, and after the other, the box should be off; empty: not set.
+    pub open_at: String,
+    /// `Mon,Tue`.
+    pub days: String,
+    /// Whose clock counts.
+    pub time_zone: String,
+    /// How long running work may take to end, at that hour.
+    pub drain_seconds: u32,
+    /// The next stop, in seconds since 1970.
+    pub next_stop: Option<u64>,
+    /// The same as the zone's clock shows it.
+    pub next_stop_local: String,
+    /// The box should be off now; `None`: no hour of opening is set.
+    pub closed: Option<bool>,
+    /// The hour has come, and work on the host goes on: the stop follows its end.
+    pub due: bool,
     /// What it decided last: `active`, `idle`, `unknown`, `stopping`, `failed`; empty before its first look.
     pub decision: String,
     /// Why, for a person.
@@ -113,6 +134,21 @@ pub struct AutostopState {
     pub at: u64,
     /// Seconds left before it stops the box, if nothing happens.
     pub stops_in: Option<u64>,
+}
+
+impl AutostopState {
+    /// What it is set to.
+    #[must_use]
+    pub fn set_to(&self) -> Autostop {
+        if !self.on {
+            return Autostop::Off;
+        }
+        Autostop::On {
+            idle_minutes: self.idle_minutes,
+            max_uptime_hours: Some(self.max_uptime_hours).filter(|hours| *hours > 0),
+            schedule: Schedule::on_host(self),
+        }
+    }
 }
 
 /// One line of the ledger.

@@ -16,6 +16,7 @@ pub mod facts;
 mod image;
 mod report;
 mod run_id;
+mod schedule;
 mod word;
 
 pub use action::{
@@ -27,6 +28,7 @@ pub use facts::AutostopState;
 pub use image::{ImageDigest, ImageError, ImageTag, ImageWanted};
 pub use report::{Holder, HostReport, Images, MARKER, Outcome, Step, parse_report};
 pub use run_id::RunId;
+pub use schedule::{Schedule, ScheduleError, WallClock};
 pub use word::ShellWord;
 
 use std::fmt::Write as _;

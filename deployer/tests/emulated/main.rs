@@ -50,7 +50,7 @@ fn a_stopped_instance_starts_runs_a_deploy_and_stops_itself_when_idle() {
     };
     assert_eq!(run(&deploy(1, 1)).outcome, Outcome::Done);
     assert_eq!(run(&deploy(1, 1)).outcome, Outcome::NothingToDo);
-    let on = deployer::script::Autostop::On { idle_minutes: 30, max_uptime_hours: None };
+    let on = deployer::script::Autostop::On { idle_minutes: 30, max_uptime_hours: None, schedule: None };
     assert_eq!(run(&act(&deployer::script::Action::Autostop(on))).outcome, Outcome::Done);
     host.set("idle_seconds", "1800");
     host.set("uptime", "9000.00 1.00");

@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../scripts/autostop_hours.rs"]
+mod autostop_hours;
 #[path = "../scripts/autostops.rs"]
 mod autostops;
 #[path = "../scripts/cut_off.rs"]

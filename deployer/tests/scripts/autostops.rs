@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-pub(crate) const ON: Autostop = Autostop::On { idle_minutes: 30, max_uptime_hours: Some(12) };
+pub(crate) const ON: Autostop = Autostop::On { idle_minutes: 30, max_uptime_hours: Some(12), schedule: None };
 
 /// Installed on a host that serves and is up for three hours.
 fn armed() -> Host {
@@ -21,16 +21,16 @@ fn armed() -> Host {
     host
 }
 
-fn up_for(host: &Host, seconds: u32) {
+pub(crate) fn up_for(host: &Host, seconds: u32) {
     host.set("uptime", &format!("{seconds}.25 1.00\n"));
 }
 
-fn state(host: &Host) -> AutostopState {
+pub(crate) fn state(host: &Host) -> AutostopState {
     let ran = host.run(&act(&Action::Autostop(Autostop::Status)));
     ran.report().autostop().unwrap_or_else(|| panic!("{ran:?}"))
 }
 
-fn stopped(host: &Host) -> bool {
+pub(crate) fn stopped(host: &Host) -> bool {
     host.calls().iter().any(|call| call.starts_with("aws.stop-instances") && !call.contains("--dry-run"))
 }
 
@@ -44,7 +44,7 @@ fn on_status_off() {
     let service = std::fs::read_to_string(host.at("units/extraction-gateway-autostop.service")).unwrap();
     assert!(service.contains(&format!("ExecStart={}", host.at("root/autostop/autostop.sh").display())));
     assert_eq!(host.called("systemctl.enable enable --now"), 1);
-    let again = Autostop::On { idle_minutes: 5, max_uptime_hours: None };
+    let again = Autostop::On { idle_minutes: 5, max_uptime_hours: None, schedule: None };
     assert_eq!(host.run(&act(&Action::Autostop(again))).code, Some(0));
     assert_eq!((state(&host).idle_minutes, state(&host).max_uptime_hours), (5, 0));
     assert_eq!(host.run(&act(&Action::Autostop(Autostop::Off))).code, Some(0));
@@ -261,7 +261,8 @@ fn work_that_runs_counts_also_where_the_model_server_is_away() {
 fn limits_that_cannot_be_relied_on_replace_none() {
     let host = armed();
     host.fault("curl", "fail timed out");
-    let ran = host.run(&act(&Action::Autostop(Autostop::On { idle_minutes: 600, max_uptime_hours: None })));
+    let ran =
+        host.run(&act(&Action::Autostop(Autostop::On { idle_minutes: 600, max_uptime_hours: None, schedule: None })));
     assert!(ran.code == Some(1) && ran.report().message.contains("could not be asked"), "{ran:?}");
     assert_eq!((state(&host).on, state(&host).idle_minutes), (true, 30), "as before");
 }

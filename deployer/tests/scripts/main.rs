@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod autostop_hours;
 mod autostops;
 mod cut_off;
 mod deploys;

@@ -61,7 +61,7 @@ fn every_other_action_is_clean_too() {
         Action::Logs { service: None, lines: 50, since: None },
         Action::Releases,
         Action::Restart { service: None },
-        Action::Autostop(Autostop::On { idle_minutes: 5, max_uptime_hours: None }),
+        Action::Autostop(Autostop::On { idle_minutes: 5, max_uptime_hours: None, schedule: None }),
         Action::Down { drain: true },
         Action::Rollback { to: None },
         Action::Unlock,

@@ -30,7 +30,7 @@ proptest! {
 }
 
 fn every_action() -> Vec<Action> {
-    let on = Autostop::On { idle_minutes: 30, max_uptime_hours: Some(12) };
+    let on = Autostop::On { idle_minutes: 30, max_uptime_hours: Some(12), schedule: None };
     vec![
         Action::Deploy(Box::new(deploy_with(&gateway(1), &vllm(1), "one"))),
         Action::Rollback { to: Some(3) },

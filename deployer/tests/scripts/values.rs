@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::Path, process::Command, sync::Mutex};
 
-use deployer::script::{Action, Autostop, Diagnostic, Outcome, RunId, Script, Service, Step, script};
+use deployer::script::{Action, Autostop, Diagnostic, Outcome, RunId, Schedule, Script, Service, Step, script};
 
 use crate::{
     deploys::{assert_serves, served},
@@ -22,12 +22,16 @@ fn every_action() -> Vec<Script> {
         Action::Logs { service: Some(Service::Vllm), lines: 100, since: Some("2026-11-21T10:00:00.1Z".to_owned()) },
         Action::Restart { service: None },
         Action::Doctor { images: vec![digest(&gateway(1))] },
-        Action::Autostop(Autostop::On { idle_minutes: 30, max_uptime_hours: Some(12) }),
+        Action::Autostop(Autostop::On { idle_minutes: 30, max_uptime_hours: Some(12), schedule: Some(hours()) }),
         Action::Prune { models: true, approved: Some("0".repeat(64)) },
         Action::Diagnose { diagnostic: Diagnostic::Processes, service: Some(Service::Vllm) },
         Action::Status,
     ];
     actions.iter().map(|action| script(action, &settings()).named(&run)).collect()
+}
+
+fn hours() -> Schedule {
+    Schedule::new("20:00", Some("07:00"), &["mon".to_owned(), "fri".to_owned()], "UTC").unwrap()
 }
 
 /// `canary` is what each would make if any part of it were run; `out` a file outside of the release.
@@ -95,6 +99,8 @@ fn is_free(name: &str, value: &str) -> bool {
         }
         "COMMIT" | "CONFIG_HASH" => !value.bytes().any(|b| !b.is_ascii_alphanumeric() && !b"._:-".contains(&b)),
         "SETTINGS" => value.bytes().all(|b| b.is_ascii_alphanumeric()),
+        // It looks like a zone, and is looked for in the host's list of them.
+        "TIME_ZONE" => value == "GATEWAY_IMAGE",
         "REGISTRY" => matches!(value, "010" | "99999999999999999999999" | "finish"),
         "RUN" => value.len() >= 8 && value.bytes().all(|b| b.is_ascii_alphanumeric()),
         _ => false,
@@ -163,6 +169,8 @@ fn no_value_is_code_and_none_leaves_the_release() {
         "PRUNE_LIST",
         "DIAGNOSTIC",
         "ONE_SERVICE",
+        "STOP_AT",
+        "TIME_ZONE",
     ] {
         assert!(tried.contains(name), "{name}: {tried:?}");
     }
@@ -247,7 +255,7 @@ fn files_that_are_read_again_are_no_code() {
     let ran = host.run(&act(&Action::Rollback { to: None }));
     assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(1)), "{ran:?}");
     assert_eq!(host.run(&deploy(2, 1)).report().outcome, Outcome::Done);
-    let on = Action::Autostop(Autostop::On { idle_minutes: 30, max_uptime_hours: None });
+    let on = Action::Autostop(Autostop::On { idle_minutes: 30, max_uptime_hours: None, schedule: None });
     assert_eq!(host.run(&act(&on)).code, Some(0));
     for name in ["autostop.busy", "autostop.unknown", "autostop.unusable"] {
         write(&format!("run/{name}"), &code);

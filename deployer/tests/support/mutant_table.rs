@@ -433,9 +433,45 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "stops under a deploy",
-        "if ! flock --nonblock \"$root/lock\" true; then",
+        "if ! flock --nonblock 9; then",
         "if false; then",
         "autostops::a_deploy_at_work_is_no_idle_time",
+    ),
+    mutant(
+        "hours count for ever",
+        "\"$((now - uptime))\")\n  look_at_hours",
+        "0)\n  look_at_hours",
+        "autostop_hours::a_box_that_is_started_after_the_hour_goes_on",
+    ),
+    mutant(
+        "hours count from before they were set",
+        "2>/dev/null >\"$run/autostop.looked\" || date +%s >\"$run/autostop.looked\"",
+        "2>/dev/null || date +%s",
+        "autostop_hours::hours_that_are_set_after_they_ended_count_from_the_next_day",
+    ),
+    mutant(
+        "running work is cut off at the hour",
+        "if [[ $service == gateway ]]; then seconds=$drain; fi",
+        "seconds=1",
+        "autostop_hours::it_stops_at_its_hour_whatever_is_in_use",
+    ),
+    mutant(
+        "services stop on a box that cannot",
+        "if ! may_stop_itself; then",
+        "if false; then",
+        "autostop_hours::services_do_not_stop_on_a_box_that_cannot",
+    ),
+    mutant(
+        "an hour that was put off is forgotten",
+        "if [[ -e $run/autostop.due ]]; then due=",
+        "if ((last_stop > looked)); then due=",
+        "autostop_hours::a_deploy_under_way_puts_it_off_to_its_end",
+    ),
+    mutant(
+        "any zone",
+        "&& ! -f ${TZDIR:-/usr/share/zoneinfo}/$TIME_ZONE ]]",
+        "&& -z $TIME_ZONE ]]",
+        "autostop_hours::a_zone_that_the_host_does_not_know_is_refused",
     ),
     mutant(
         "the session as an argument",

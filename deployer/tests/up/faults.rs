@@ -19,11 +19,23 @@ fn no_capacity_is_waited_for_and_then_given_up() {
     };
     none(200);
     let given_up = ada.up(1, 1);
-    given_up.ended(
-        1,
-        &["no free capacity", "InsufficientInstanceCapacity", "another zone", "The type is never changed for you."],
-    );
+    given_up
+        .ended(1, &["no free capacity", "InsufficientInstanceCapacity", "another zone", "Neither is done for you."]);
+    let offered = ["us-east-1b, us-east-1c, us-east-1d, us-east-1f offer g6.2xlarge", "the box is in us-east-1a"];
+    given_up.ended(1, &offered);
     assert_eq!((emulator.instance_state().as_str(), lock(&emulator)), ("stopped", None));
+    // Offered, never done; and where it cannot be looked up, the cause is said all the same.
+    let made = ["CreateImage", "CreateSnapshot", "RunInstances", "UpdateStack"];
+    assert!(!emulator.calls().iter().any(|call| made.contains(&call.as_str())), "{:?}", emulator.calls());
+    for action in ["DescribeInstanceTypeOfferings", "DescribeVolumes"] {
+        emulator.fault(&json!({"action": action, "code": "UnauthorizedOperation", "status": 403, "times": 1}));
+    }
+    let blind = ada.up(1, 1);
+    blind.ended(
+        1,
+        &["not all could be looked up", "which other zones offer the type is not known", "(150 GiB)", "<zone>"],
+    );
+    blind.ended(1, &["no free capacity"]);
     drop(emulator);
     let emulator = account();
     let ada = Laptop::new(&emulator, "ada@laptop");

@@ -52,7 +52,10 @@ fn a_file_that_differs_from_the_host_is_said_and_stays_so() {
     bob.run(&["keys", "add", "zoe", "--yes"]).ended(0, &["zoe opens"]);
     assert!(emulator.host.get("containers/gateway/keys").contains("eve "), "Ada's key was taken away");
     let plan = bob.run(&["plan"]);
-    assert!(plan.ended(0, &["deployer up does this"]).out.contains("other settings"), "{plan}");
+    plan.ended(0, &["deployer up does this"]);
+    assert!(plan.out.contains("other settings") && plan.out.contains("keys     eve goes: it is refused"), "{plan}");
+    let plan = bob.run(&["plan", "--format", "json"]).json();
+    assert_eq!(plan["keys"], serde_json::json!({"added": [], "revoked": ["eve"], "changed": []}));
     // A revoke wants no file to agree.
     bob.run(&["keys", "revoke", "eve", "--yes"]).ended(0, &["eve is refused"]);
     assert!(!emulator.host.get("containers/gateway/keys").contains("eve "));

@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "tests")]
 
+mod attestation;
 mod doctor;
 mod document;
 mod exec;
@@ -9,6 +10,7 @@ mod faults;
 mod first_day;
 mod hooks;
 mod host_faults;
+mod hours;
 mod interrupted;
 mod json;
 mod keys;

@@ -52,6 +52,35 @@ fn told(name: &str, ada: &Laptop<'_>, said: &Said) {
     insta::assert_snapshot!(name, text);
 }
 
+/// `vol-0123abcd` becomes `vol-N`; how long was waited is chance.
+fn without_ids(text: &str) -> String {
+    let mut text = text.to_owned();
+    for start in ["vol-", "vpc-"] {
+        let mut parts = text.split(start);
+        let first = parts.next().unwrap_or_default().to_owned();
+        text = parts.fold(first, |text, part| {
+            let rest = part.trim_start_matches(|one: char| one.is_ascii_hexdigit());
+            text + start + if rest.len() < part.len() { "N" } else { "" } + rest
+        });
+    }
+    let lines = text.lines().map(|line| match line.split_once(", tried for ") {
+        Some((before, _)) => format!("{before}, tried for N s\n"),
+        None => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+#[test]
+fn of_a_zone_without_room() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    ada.configure_waits("capacity_seconds = 0\ncapacity_pause_seconds = 1", "");
+    let fault = serde_json::json!({"action": "StartInstances", "code": "InsufficientInstanceCapacity", "status": 500, "times": 99});
+    emulator.fault(&fault);
+    let said = ada.up(1, 1);
+    told("no_capacity", &ada, &Said { err: without_ids(&said.err), ..said });
+}
+
 #[test]
 fn of_a_life() {
     let emulator = account();

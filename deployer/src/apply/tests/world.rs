@@ -161,6 +161,8 @@ impl Cloud for &World {
             kind: "g6.2xlarge".to_owned(),
             image: "ami-1".to_owned(),
             zone: "us-east-1a".to_owned(),
+            vpc: "vpc-1".to_owned(),
+            disk: "vol-1".to_owned(),
             address: self.running.get().then(|| "203.0.113.7".to_owned()),
             elastic: false,
             launched: None,
@@ -183,6 +185,14 @@ impl Cloud for &World {
 
     async fn agent(&self, _: &str) -> Result<Agent, CloudError> {
         self.call("agent").map(|()| Agent::Online)
+    }
+
+    async fn zones_with(&self, _: &str) -> Result<Vec<String>, CloudError> {
+        self.call("zones_with").map(|()| vec!["us-east-1b".to_owned()])
+    }
+
+    async fn disk_gib(&self, _: &str) -> Result<u32, CloudError> {
+        self.call("disk_gib").map(|()| 150)
     }
 
     async fn ingress(&self, _: &[String]) -> Result<Vec<Ingress>, CloudError> {

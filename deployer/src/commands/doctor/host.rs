@@ -1,6 +1,9 @@
 //! What only the host can see, by its own tools and role.
 
-use super::finding::{Findings, Level};
+use super::{
+    super::plan::other_autostop,
+    finding::{Findings, Level},
+};
 use crate::{
     apply::{command, command::LOOK_SECONDS},
     cloud::Agent,
@@ -39,6 +42,7 @@ pub(super) async fn host<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) 
     let doctor = Action::Doctor { images };
     match command::run(site, "doctor", &doctor, LOOK_SECONDS).await {
         Ok(report) => {
+            let differs = report.autostop().and_then(|state| other_autostop(&state, &site.settings));
             for found in report.findings() {
                 let (why, mend) = advice(&found.check);
                 let harmless = matches!(found.check.as_str(), "autostop" | "clock");
@@ -49,6 +53,13 @@ pub(super) async fn host<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) 
                 } else {
                     Level::Bad
                 };
+                if found.check == "autostop"
+                    && let Some(differs) = &differs
+                {
+                    let why = "The box stops by what it has, and not by what the configuration says.";
+                    findings.add("autostop", Level::Note, differs.clone(), why, "deployer up, or deployer autostop on");
+                    continue;
+                }
                 findings.add(&found.check, level, found.detail, why, mend);
             }
             if report.outcome.exit_code() != 0 {

@@ -65,6 +65,8 @@ impl Cloud for Account {
             kind: String::new(),
             image: String::new(),
             zone: String::new(),
+            vpc: String::new(),
+            disk: String::new(),
             address: None,
             elastic: false,
             launched: None,
@@ -83,6 +85,12 @@ impl Cloud for Account {
     }
     async fn agent(&self, _: &str) -> Result<Agent, CloudError> {
         Err(unused("DescribeInstanceInformation"))
+    }
+    async fn zones_with(&self, _: &str) -> Result<Vec<String>, CloudError> {
+        Err(unused("DescribeInstanceTypeOfferings"))
+    }
+    async fn disk_gib(&self, _: &str) -> Result<u32, CloudError> {
+        Err(unused("DescribeVolumes"))
     }
     async fn ingress(&self, _: &[String]) -> Result<Vec<Ingress>, CloudError> {
         Err(unused("DescribeSecurityGroups"))

@@ -2,7 +2,8 @@
 # Stops this instance when nobody uses the gateway. A systemd timer runs it every minute; nobody's laptop is needed.
 #
 # What is not known counts as active, but for an hour at most: a broken gateway must not cost money for ever. Limits
-# count from boot, because what this remembers lies in memory. The instance stops itself by its own role.
+# count from boot, because what this remembers lies in memory. The instance stops itself by its own role. At the hour of
+# its schedule it stops whatever is idle or not, but running work ends first, and so does what somebody does on the host.
 set -Eeuo pipefail
 umask 077
 export PATH=$PATH:/usr/local/bin:/snap/bin # where the AWS command line may be
@@ -19,18 +20,59 @@ readonly metadata=http://169.254.169.254/latest
 number() { if [[ $1 =~ ^[0-9]{1,12}$ ]]; then printf '%s' "$((10#$1))"; else printf '%s' "$2"; fi; }
 
 # setting NAME: its plain text.
-setting() { sed -n "s/^$1=\([A-Za-z0-9-]*\)\$/\1/p" "$root/autostop/settings" | head -n 1; }
+setting() { sed -n "s|^$1=\([A-Za-z0-9:,_+/-]*\)\$|\1|p" "$root/autostop/settings" 2>/dev/null | head -n 1; }
 
-idle_minutes=0 max_uptime_hours=0 region=''
+idle_minutes=0 max_uptime_hours=0 region='' stop_at='' open_at='' days='' time_zone='' drain=45
 if [[ ${1:-} == check ]]; then
   region=$2
 else
   # A limit that cannot be read is an hour, not none.
   idle_minutes=$(number "$(setting idle_minutes)" 60) max_uptime_hours=$(number "$(setting max_uptime_hours)" 0)
   region=$(setting region)
+  stop_at=$(setting stop_at) open_at=$(setting open_at) days=$(setting days) time_zone=$(setting time_zone)
+  drain=$(number "$(setting drain_seconds)" 45)
+  [[ $stop_at =~ ^[0-2][0-9]:[0-5][0-9]$ ]] || stop_at=''
+  [[ $open_at =~ ^[0-2][0-9]:[0-5][0-9]$ ]] || open_at=''
 fi
 mkdir -p "$run"
+# The variable is for tests only, as that of the uptime.
+now=$(number "$(cat "${EXTRACTION_GATEWAY_CLOCK:-/nowhere}" 2>/dev/null || date +%s)" 0)
 uptime=$(number "$(cut -d . -f 1 "${EXTRACTION_GATEWAY_UPTIME:-/proc/uptime}")" 0)
+
+# moments TIME: when the clock of the schedule's zone shows it on one of the schedule's days, from a week ago to a week
+# ahead, in seconds since 1970. An hour that a day does not have, because the clocks went forward, is none.
+moments() {
+  local today day moment
+  today=$(TZ=$time_zone date --date "@$now" +%F)
+  printf '%s\n' "$today "{-8..8}" days $1" | TZ=$time_zone date --file - '+%s %a' 2>/dev/null | while read -r moment day; do
+    if [[ ,$days, == *",$day,"* ]]; then echo "$moment"; fi
+  done
+}
+
+# Sets last_stop and next_stop, and closed: true where the box should be off now, null where no hour of opening is set.
+look_at_hours() {
+  local moment last_open=0
+  last_stop=0 next_stop='' closed=null
+  for moment in $(moments "$stop_at"); do
+    if ((moment <= now)); then last_stop=$moment; else next_stop=${next_stop:-$moment}; fi
+  done
+  if [[ -z $open_at ]]; then return; fi
+  for moment in $(moments "$open_at"); do
+    if ((moment <= now)); then last_open=$moment; fi
+  done
+  if ((last_open > last_stop)); then closed=false; else closed=true; fi
+}
+
+# `schedule`: as JSON without its braces; nothing where there is none.
+if [[ ${1:-} == schedule ]]; then
+  if [[ -z $stop_at ]]; then exit 0; fi
+  look_at_hours
+  printf '"stop_at":"%s","open_at":"%s","days":"%s","time_zone":"%s","drain_seconds":%s,"next_stop":%s,"next_stop_local":"%s","closed":%s,"due":%s' \
+    "$stop_at" "$open_at" "$days" "$time_zone" "$drain" "${next_stop:-null}" \
+    "${next_stop:+$(TZ=$time_zone date --date "@$next_stop" '+%a %F %H:%M %Z')}" "$closed" \
+    "$([[ -e $run/autostop.due ]] && echo true || echo false)"
+  exit 0
+fi
 
 # note DECISION REASON SECONDS_LEFT: for `deployer status`, and for the journal.
 note() {
@@ -67,12 +109,43 @@ gateway_field() { number "$(sed -n 's/.*"'"$1"'": *\([0-9][0-9]*\).*/\1/p' <<<"$
 # Until now nobody could have used the service, so nobody can be blamed for not having done so.
 no_use_now() { printf '%s' "$uptime" >"$run/autostop.unusable"; }
 
+# container_of SERVICE: the id of its container, if that runs.
+container_of() {
+  timeout --foreground 30 docker ps --quiet --filter "label=com.docker.compose.project=$project" \
+    --filter "label=com.docker.compose.service=$1" | head -n 1
+}
+
+# may_stop_itself: AWS says so by an error of that name.
+may_stop_itself() {
+  said=$(stop_itself --dry-run 2>&1) || true
+  grep -q DryRunOperation <<<"$said"
+}
+
+# The hour has come, and the lock is ours: in the order of `deployer down`, so that running work ends with its answer.
+stop_by_schedule() {
+  local service container seconds
+  # A service that stops on a box that cannot is away for nothing.
+  if ! may_stop_itself; then
+    note failed "it is past $stop_at, but the instance may not stop itself; trying again in a minute" 0
+    exit 1
+  fi
+  printf '{"operator":"autostop","action":"stop","since":%s,"run":""}' "$now" >"$root/lock.holder" || true
+  note stopping "it is past $stop_at: running work ends first, at most $drain s" 0
+  for service in gateway caddy vllm; do
+    container=$(container_of "$service") || container=''
+    seconds=30
+    if [[ $service == gateway ]]; then seconds=$drain; fi
+    if [[ -n $container ]]; then timeout --foreground "$((seconds + 60))" docker stop -t "$seconds" "$container" >/dev/null || true; fi
+  done
+  rm -f "$root/lock.holder" || true
+  stop_instance "the hours of the schedule ended at $stop_at"
+}
+
 # Sets idle to the seconds since the gateway last had work (0: it has now); fails where that is not known.
 ask_gateway() {
   local container in_flight queued unusable
   why="the gateway does not say how busy it is"
-  container=$(timeout --foreground 30 docker ps --quiet --filter "label=com.docker.compose.project=$project" \
-    --filter label=com.docker.compose.service=gateway | head -n 1) || return 1
+  container=$(container_of gateway) || return 1
   [[ -n $container ]] || return 1
   # Its exit status says whether it is ready, which is not the question here.
   health=$(timeout --foreground 30 docker exec "$container" /gateway healthcheck --format json) || true
@@ -105,27 +178,38 @@ since() {
   echo "$((uptime - first))"
 }
 
-# `check REGION`: may this instance stop itself? AWS says so by an error of that name.
+# `check REGION`: may this instance stop itself?
 if [[ ${1:-} == check ]]; then
-  said=$(stop_itself --dry-run 2>&1) || true
-  grep -q DryRunOperation <<<"$said" || { printf '%s\n' "$said" >&2 && exit 1; }
+  may_stop_itself || { printf '%s\n' "$said" >&2 && exit 1; }
   exit 0
 fi
 
 if ((max_uptime_hours > 0 && uptime >= max_uptime_hours * 3600)); then
   stop_instance "up for $max_uptime_hours hours, the hard limit"
 fi
+due=''
+if [[ -n $stop_at ]]; then
+  # Since the last look, or since the boot: a box that is started after the hour is not stopped for it.
+  looked=$(number "$(cat "$run/autostop.looked" 2>/dev/null)" "$((now - uptime))")
+  look_at_hours
+  if ((last_stop > looked)); then : >"$run/autostop.due"; fi
+  printf '%s' "$now" >"$run/autostop.looked"
+  if [[ -e $run/autostop.due ]]; then due="; the stop at $stop_at waits for its end"; fi
+fi
 health='' idle=0 why=''
-if ! flock --nonblock "$root/lock" true; then
+exec 9>>"$root/lock"
+if ! flock --nonblock 9; then
   # What is not known of the gateway while somebody works on it says nothing; the hour begins anew after that.
   rm -f "$run"/autostop.{unknown,was_ready}
   no_use_now
   busy=$(since autostop.busy)
   if ((busy >= busy_limit)); then stop_instance "somebody has been at work on the host for 3 hours"; fi
-  note active "somebody is at work on the host" "$((busy_limit - busy))"
+  note active "somebody is at work on the host$due" "$((busy_limit - busy))"
   exit 0
 fi
 rm -f "$run/autostop.busy"
+if [[ -n $due ]]; then stop_by_schedule; fi
+exec 9>&-
 if ask_gateway; then
   rm -f "$run/autostop.unknown"
   left=$((idle_minutes * 60 - idle))

@@ -136,7 +136,10 @@ finish() {
   if [[ -n $release ]]; then gateway=$(env_of "$release" GATEWAY_IMAGE) vllm=$(env_of "$release" VLLM_IMAGE); fi
   if [[ -n $locked ]]; then
     # What the laptop remembers while the box is stopped.
-    if [[ $ACTION == @(deploy|rollback|restart) ]]; then facts_of_ledger; fi
+    if [[ $ACTION == @(deploy|rollback|restart) ]]; then
+      facts_of_ledger
+      fact autostop "$(autostop_json)"
+    fi
     audit "$outcome"
     rm -f "$root/lock.holder" "$run"/{step,progress} || true
   fi

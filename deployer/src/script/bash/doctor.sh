@@ -106,6 +106,7 @@ doctor_state() {
   else
     finding half_done true "no switch was cut off"
   fi
+  fact autostop "$(autostop_json)"
   if [[ $(autostop_on) == true ]]; then finding autostop true "on"; else finding autostop false "off: an idle box costs on"; fi
 }
 

@@ -12,7 +12,7 @@ refuse() {
 # shape_of NAME: the table. Sets `shape` to an extended regular expression for the whole value and `most` to the
 # greatest length; fails for a name that is not in it.
 shape_of() {
-  local number='0|[1-9][0-9]{0,14}' word='[A-Za-z0-9._:-]*' part='[a-z0-9][a-z0-9._-]*' image packed='[A-Za-z0-9+/=]+'
+  local day='(Mon|Tue|Wed|Thu|Fri|Sat|Sun)' number='0|[1-9][0-9]{0,14}' word='[A-Za-z0-9._:-]*' part='[a-z0-9][a-z0-9._-]*' image packed='[A-Za-z0-9+/=]+'
   image="($part(:[0-9]{1,5})?/)?$part(/$part)*(@sha256:[0-9a-f]{64}|:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})"
   most=1000
   case $1 in
@@ -37,6 +37,9 @@ shape_of() {
     KEYS_BEFORE | PRUNE_LIST) shape='[0-9a-f]{64}' ;;
     PRUNE) shape='list|remove' ;;
     AUTOSTOP) shape='on|off|status' ;;
+    STOP_AT | OPEN_AT) shape='|([01][0-9]|2[0-3]):[0-5][0-9]' ;;
+    STOP_DAYS) shape="$day(,$day){0,6}" ;;
+    TIME_ZONE) shape='[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*)*' most=64 ;;
     WANT_GATEWAY | WANT_VLLM) shape=$image ;;
     WANT_IMAGES) shape="|$image( $image)*" ;;
     COMMIT | CONFIG_HASH) shape=$word ;;

@@ -1,0 +1,151 @@
+//! No capacity in the zone: what a person can do to bring the box up in another one, from an image of its disk. Said, and
+//! never done: it makes another instance, which costs, and leaves the old one where it is.
+
+use serde::Serialize;
+
+use crate::{
+    cloud::Instance,
+    report::money,
+    site::{Ports, Site},
+};
+
+/// Of config/cloudformation.yaml, less those that the move sets.
+const PARAMETERS: [&str; 9] = [
+    "VpcId",
+    "AllowedCidr",
+    "InstanceType",
+    "GatewayPort",
+    "Https",
+    "ElasticAddress",
+    "TokenSecretName",
+    "ProgramSha256",
+    "GitHubRepository",
+];
+/// The stack's own policy refuses to replace the instance; this update may.
+const POLICY: &str = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"Update:*","Resource":"*"}]}"#;
+
+/// The way to another zone.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Move {
+    /// Where the box is.
+    from_zone: String,
+    /// Other zones of the region that offer its type; empty: not known, or none.
+    zones: Vec<String>,
+    /// Its disk.
+    volume: String,
+    /// Of the disk, GiB.
+    gib: u32,
+    /// Of the image of the disk, at most, a month.
+    image_usd_per_month: f64,
+    /// In this order, once each; `<...>` is for a person to fill in.
+    commands: Vec<String>,
+}
+
+/// Says how, and puts it into the document.
+pub(super) async fn offer<P: Ports>(site: &Site<'_, P>, instance: &Instance) {
+    // What cannot be looked up must not hide why the box does not start.
+    let zones = site.ports.zones_with(&instance.kind).await;
+    let gib = site.ports.disk_gib(&instance.disk).await;
+    for error in zones.as_ref().err().into_iter().chain(gib.as_ref().err()) {
+        site.report.warn(&format!("for another zone, not all could be looked up: {error}"));
+    }
+    let zones: Vec<String> = zones.unwrap_or_default().into_iter().filter(|zone| *zone != instance.zone).collect();
+    let gib = gib.unwrap_or(site.settings.prices.disk_gib);
+    let way = Move {
+        commands: commands(site, instance, &zones, gib),
+        from_zone: instance.zone.clone(),
+        zones,
+        volume: instance.disk.clone(),
+        gib,
+        image_usd_per_month: f64::from(gib) * site.settings.prices.snapshot_usd_per_gib_month,
+    };
+    for line in way.lines(site, instance) {
+        site.report.say(&line);
+    }
+    site.report.result(&serde_json::json!({"other_zone": way}));
+}
+
+impl Move {
+    fn lines<P>(&self, site: &Site<'_, P>, instance: &Instance) -> Vec<String> {
+        let Self { from_zone, zones, volume, gib, .. } = self;
+        let where_to = if zones.is_empty() {
+            "which other zones offer the type is not known".to_owned()
+        } else {
+            format!("{} offer {}; which has room shows only at a start", zones.join(", "), instance.kind)
+        };
+        let address = if instance.elastic { "the Elastic IP goes with it" } else { "it gets another address" };
+        let old = f64::from(*gib) * site.settings.prices.disk_usd_per_gib_month;
+        let mut lines = vec![
+            "Another zone, by hand, with the rights of whoever made the stack (the deployer does none of this):"
+                .to_owned(),
+            format!("  zones    {where_to}; the box is in {from_zone}"),
+            format!(
+                "  cost     an image of {volume} ({gib} GiB): at most {} a month; the old disk costs {} a month on, until it is ended",
+                money(self.image_usd_per_month),
+                money(old)
+            ),
+            format!("  address  {address}; what is on the disk comes along: releases, models, keys"),
+        ];
+        lines.extend(self.commands.iter().enumerate().map(|(index, command)| format!("  {}. {command}", index + 1)));
+        lines
+    }
+}
+
+fn commands<P>(site: &Site<'_, P>, instance: &Instance, zones: &[String], gib: u32) -> Vec<String> {
+    let settings = &site.settings;
+    let (region, stack) = (format!("--region {}", settings.region), format!("--stack-name {}", settings.name));
+    let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
+    let kept: String = PARAMETERS.iter().map(|name| format!(" ParameterKey={name},UsePreviousValue=true")).collect();
+    let set = format!(
+        "ParameterKey=SubnetId,ParameterValue=<subnet> ParameterKey=ImageId,ParameterValue=<image> \
+         ParameterKey=DiskGiB,ParameterValue={gib}"
+    );
+    vec![
+        format!(
+            "aws ec2 create-image {region} --instance-id {} --name {}-{} --query ImageId --output text",
+            instance.id, settings.name, instance.id
+        ),
+        format!("aws ec2 wait image-available {region} --image-ids <image>"),
+        format!(
+            "aws ec2 describe-subnets {region} --filters Name=vpc-id,Values={} Name=availability-zone,Values={} \
+             --query 'Subnets[].[SubnetId,AvailabilityZone,MapPublicIpOnLaunch]' --output text",
+            or(&instance.vpc, "<vpc>"),
+            or(&zones.join(","), "<zone>")
+        ),
+        format!(
+            "aws cloudformation update-stack {region} {stack} --use-previous-template --capabilities CAPABILITY_IAM \
+             --stack-policy-during-update-body '{POLICY}' --parameters {set}{kept}"
+        ),
+        format!("aws cloudformation wait stack-update-complete {region} {stack}"),
+        format!(
+            "aws cloudformation describe-stacks {region} {stack} --query 'Stacks[0].Outputs' --output table: put InstanceId \
+             where box.instance_id says, then deployer up, then deployer url"
+        ),
+        format!(
+            "once it serves: aws ec2 modify-instance-attribute {region} --no-disable-api-termination --instance-id {id} && \
+             aws ec2 terminate-instances {region} --instance-ids {id}, which ends the old box and its disk for good",
+            id = instance.id
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PARAMETERS;
+
+    /// `update-stack` takes each parameter by name, or refuses.
+    #[test]
+    fn every_parameter_of_the_template_is_kept_or_set() {
+        let template =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/cloudformation.yaml")).unwrap();
+        let part = template.split("\nParameters:\n").nth(1).unwrap().split("\nConditions:\n").next().unwrap();
+        let name = |line: &str| {
+            line.strip_prefix("  ")?.strip_suffix(':').filter(|name| !name.starts_with(' ')).map(str::to_owned)
+        };
+        let mut written: Vec<String> = part.lines().filter_map(name).collect();
+        let mut ours: Vec<&str> = PARAMETERS.into_iter().chain(["SubnetId", "ImageId", "DiskGiB"]).collect();
+        written.sort();
+        ours.sort_unstable();
+        assert_eq!(written, ours);
+    }
+}

@@ -1,0 +1,245 @@
+//! What `gh attestation verify --format json` found, compared with what is trusted. Pure.
+
+use serde::Deserialize;
+
+use super::Verified;
+use crate::{
+    config::Trust,
+    script::{ImageDigest, ImageWanted},
+};
+
+const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
+
+/// One verified attestation. What is not in the certificate could have been written by the workflow itself.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Attestation {
+    verification_result: VerificationResult,
+}
+
+#[derive(Debug, Deserialize)]
+struct VerificationResult {
+    signature: Signature,
+    statement: Statement,
+}
+
+#[derive(Debug, Deserialize)]
+struct Signature {
+    certificate: Certificate,
+}
+
+/// Fields of Sigstore's certificate for a run of GitHub Actions.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Certificate {
+    #[serde(rename = "sourceRepositoryURI")]
+    source_repository: String,
+    #[serde(rename = "sourceRepositoryRef")]
+    source_ref: String,
+    #[serde(rename = "sourceRepositoryDigest")]
+    source_commit: String,
+    #[serde(rename = "buildSignerURI")]
+    signer: String,
+    #[serde(rename = "runInvocationURI")]
+    run: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Statement {
+    predicate_type: String,
+    subject: Vec<Subject>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Subject {
+    digest: Digests,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Digests {
+    sha256: String,
+}
+
+/// Why an answer proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Wrong {
+    #[error("the answer of gh is not understood")]
+    NotUnderstood,
+    #[error("there is no attestation of it")]
+    None,
+    #[error("it was signed for another repository or branch ({0})")]
+    Source(String),
+    #[error("it was signed by another workflow ({0})")]
+    Workflow(String),
+    #[error("its attestation is no build provenance")]
+    Predicate,
+    #[error("its attestation is of another digest ({0})")]
+    Digest(String),
+}
+
+/// The first attestation that proves what is wanted; otherwise why the last one does not.
+pub(super) fn judge(output: &[u8], trust: &Trust, image: &ImageWanted) -> Result<Verified, Wrong> {
+    let all: Vec<Attestation> = serde_json::from_slice(output).map_err(|_| Wrong::NotUnderstood)?;
+    let mut wrong = Wrong::None;
+    for one in all {
+        match proves(one.verification_result, trust, image) {
+            Ok(verified) => return Ok(verified),
+            Err(why) => wrong = why,
+        }
+    }
+    Err(wrong)
+}
+
+fn proves(result: VerificationResult, trust: &Trust, image: &ImageWanted) -> Result<Verified, Wrong> {
+    let VerificationResult { signature: Signature { certificate }, statement } = result;
+    let repository = format!("https://github.com/{}", trust.repository);
+    // GitHub's names of owners and repositories have no case; paths and branches do.
+    if !certificate.source_repository.eq_ignore_ascii_case(&repository) || certificate.source_ref != trust.git_ref {
+        return Err(Wrong::Source(shown(&format!("{} {}", certificate.source_repository, certificate.source_ref))));
+    }
+    let workflow = certificate.signer.split_at_checked(repository.len());
+    let workflow = workflow.filter(|(signer, _)| signer.eq_ignore_ascii_case(&repository)).map(|(_, path)| path);
+    if workflow != Some(&format!("/{}@{}", trust.workflow, trust.git_ref)) {
+        return Err(Wrong::Workflow(shown(&certificate.signer)));
+    }
+    if statement.predicate_type != PROVENANCE {
+        return Err(Wrong::Predicate);
+    }
+    let image = subject(&statement.subject, image)?;
+    Ok(Verified {
+        digest: image.digest().to_owned(),
+        image,
+        workflow: trust.workflow.clone(),
+        commit: shown(&certificate.source_commit),
+        run: shown(&certificate.run),
+    })
+}
+
+/// The image by the digest that the attestation is of. For a tag, gh looked up which digest that is, and verified that it
+/// is a subject: with more than one, which it was is not known.
+fn subject(subjects: &[Subject], image: &ImageWanted) -> Result<ImageDigest, Wrong> {
+    let is = |digest: &str| subjects.iter().any(|subject| format!("sha256:{}", subject.digest.sha256) == digest);
+    let found = || subjects.iter().map(|subject| subject.digest.sha256.as_str()).collect::<Vec<_>>().join(", ");
+    match (image, subjects) {
+        (ImageWanted::Digest(wanted), _) if is(wanted.digest()) => Ok(wanted.clone()),
+        (ImageWanted::Tag(wanted), [only]) => {
+            ImageDigest::parse(&format!("{}@sha256:{}", wanted.repository(), only.digest.sha256))
+                .map_err(|_| Wrong::Digest(shown(&only.digest.sha256)))
+        }
+        _ => Err(Wrong::Digest(shown(&found()))),
+    }
+}
+
+/// Of somebody else's text: it must not steer the terminal.
+fn shown(text: &str) -> String {
+    text.chars().take(200).map(|one| if one.is_control() { ' ' } else { one }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Wrong, judge};
+    use crate::{
+        config::Trust,
+        script::{ImageDigest, ImageTag, ImageWanted},
+    };
+
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    fn trust() -> Trust {
+        Trust {
+            repository: "acme/gateway".to_owned(),
+            workflow: ".github/workflows/images.yml".to_owned(),
+            git_ref: "refs/heads/main".to_owned(),
+        }
+    }
+
+    fn digest(n: u8) -> String {
+        format!("{n:064x}")
+    }
+
+    /// As gh 2.103 prints it, less what is not read.
+    fn attestation(repository: &str, workflow: &str, git_ref: &str, digests: &[String]) -> Value {
+        let subject: Vec<Value> = digests.iter().map(|one| json!({"name": "r/x", "digest": {"sha256": one}})).collect();
+        json!({
+            "attestation": {"bundle": {}},
+            "verificationResult": {
+                "mediaType": "application/vnd.dev.sigstore.verificationresult+json;version=0.1",
+                "signature": {"certificate": {
+                    "subjectAlternativeName": format!("https://github.com/{repository}/{workflow}@{git_ref}"),
+                    "issuer": "https://token.actions.githubusercontent.com",
+                    "buildSignerURI": format!("https://github.com/{repository}/{workflow}@{git_ref}"),
+                    "runnerEnvironment": "github-hosted",
+                    "sourceRepositoryURI": format!("https://github.com/{repository}"),
+                    "sourceRepositoryDigest": COMMIT,
+                    "sourceRepositoryRef": git_ref,
+                    "runInvocationURI": format!("https://github.com/{repository}/actions/runs/7/attempts/1"),
+                }},
+                "verifiedTimestamps": [{"type": "Tlog", "timestamp": "2026-11-28T08:00:00Z"}],
+                "statement": {"_type": "https://in-toto.io/Statement/v1", "subject": subject,
+                    "predicateType": "https://slsa.dev/provenance/v1", "predicate": {}},
+            },
+        })
+    }
+
+    fn good(digests: &[String]) -> Value {
+        attestation("acme/gateway", ".github/workflows/images.yml", "refs/heads/main", digests)
+    }
+
+    fn check(answer: &Value, image: &ImageWanted, expected: Result<u8, Wrong>) {
+        let found = judge(answer.to_string().as_bytes(), &trust(), image);
+        let found = found.map(|verified| {
+            assert_eq!((&*verified.commit, &*verified.workflow), (COMMIT, ".github/workflows/images.yml"));
+            assert!(verified.run.ends_with("/runs/7/attempts/1"));
+            verified.image.to_string()
+        });
+        assert_eq!(found, expected.map(|n| format!("r.example/gateway@sha256:{}", digest(n))), "{answer}");
+    }
+
+    #[test]
+    fn only_what_is_trusted_counts() {
+        let image = ImageDigest::parse(&format!("r.example/gateway@sha256:{}", digest(1))).unwrap();
+        let (image, tag) = (ImageWanted::Digest(image), ImageTag::new("r.example/gateway", "v1").unwrap());
+        let tag = ImageWanted::Tag(tag);
+        let (one, two) = (good(&[digest(1)]), good(&[digest(2)]));
+        let path = ".github/workflows/images.yml";
+        let of = |repository: &str, workflow: &str, branch: &str| {
+            json!([attestation(repository, workflow, branch, &[digest(1)])])
+        };
+        let source = |text: &str| Err(Wrong::Source(format!("https://github.com/{text}")));
+        let workflow = |text: &str| Err(Wrong::Workflow(format!("https://github.com/{text}")));
+        check(&json!([one]), &image, Ok(1));
+        check(&json!([good(&[digest(3), digest(1)])]), &image, Ok(1));
+        check(&of("Acme/Gateway", path, "refs/heads/main"), &image, Ok(1));
+        check(&json!([two, one]), &image, Ok(1));
+        check(&json!([two]), &tag, Ok(2));
+        check(&json!([]), &image, Err(Wrong::None));
+        check(&json!({}), &image, Err(Wrong::NotUnderstood));
+        check(&json!("Loaded 1 attestation"), &image, Err(Wrong::NotUnderstood));
+        check(&json!([two]), &image, Err(Wrong::Digest(digest(2))));
+        check(&json!([good(&[])]), &image, Err(Wrong::Digest(String::new())));
+        // Which of them the tag is, nobody says.
+        check(
+            &json!([good(&[digest(1), digest(2)])]),
+            &tag,
+            Err(Wrong::Digest(format!("{}, {}", digest(1), digest(2)))),
+        );
+        check(&json!([good(&["x".to_owned()])]), &tag, Err(Wrong::Digest("x".to_owned())));
+        let main = "refs/heads/main";
+        check(&of("evil/gateway", path, main), &image, source("evil/gateway refs/heads/main"));
+        check(&of("acme/gateway-two", path, main), &image, source("acme/gateway-two refs/heads/main"));
+        check(&of("acme/gateway", path, "refs/heads/x"), &image, source("acme/gateway refs/heads/x"));
+        let other = ".github/workflows/other.yml";
+        check(&of("acme/gateway", other, main), &image, workflow(&format!("acme/gateway/{other}@{main}")));
+        let mut elsewhere = one.clone();
+        let signer = format!("https://github.com/evil/gateway/{path}@{main}");
+        elsewhere["verificationResult"]["signature"]["certificate"]["buildSignerURI"] = signer.into();
+        check(&json!([elsewhere]), &image, workflow(&format!("evil/gateway/{path}@{main}")));
+        let mut sbom = one.clone();
+        sbom["verificationResult"]["statement"]["predicateType"] = "https://spdx.dev/Document".into();
+        check(&json!([sbom]), &image, Err(Wrong::Predicate));
+    }
+}

@@ -1,0 +1,80 @@
+//! The idle stop that the configuration wants against the one on the host.
+
+use crate::script::{Autostop, AutostopState};
+
+/// What `up` does with the idle stop, once the release serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AutostopStep {
+    /// Nothing: it is what the configuration says, or somebody switched it off.
+    Keep,
+    /// It gets other limits.
+    Set {
+        /// Now.
+        from: Autostop,
+        /// Then.
+        to: Autostop,
+    },
+    /// The host does not run: it is looked at when it does.
+    Look,
+}
+
+/// What is to be done. A stop that somebody switched off stays off, but for one with hours: who writes hours down
+/// relies on them.
+#[must_use]
+pub fn of_autostop(wanted: &Autostop, drain_seconds: u32, there: Option<&AutostopState>) -> AutostopStep {
+    let Some(there) = there else { return AutostopStep::Look };
+    let from = there.set_to();
+    let hours = matches!(wanted, Autostop::On { schedule: Some(_), .. });
+    // Without hours nothing is drained.
+    let same = from == *wanted && (!hours || there.drain_seconds == drain_seconds);
+    if same || (from == Autostop::Off && !hours) {
+        AutostopStep::Keep
+    } else {
+        AutostopStep::Set { from, to: wanted.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AutostopStep, of_autostop};
+    use crate::script::{Autostop, AutostopState, Schedule};
+
+    fn state(on: bool, idle_minutes: u32, stop_at: &str) -> AutostopState {
+        let own = str::to_owned;
+        AutostopState {
+            on,
+            idle_minutes,
+            stop_at: own(stop_at),
+            days: own("Mon"),
+            time_zone: own("UTC"),
+            drain_seconds: 45,
+            ..AutostopState::default()
+        }
+    }
+
+    #[test]
+    fn what_differs_is_set_and_what_is_off_stays_off_unless_hours_are_wanted() {
+        let hours = |stop_at: &str| Schedule::new(stop_at, None, &["mon".to_owned()], "UTC").ok();
+        for (wanted, drain, on, minutes, stop_at, set) in [
+            (None, 45, true, 30, "", false),
+            (None, 45, true, 20, "", true),
+            (None, 45, true, 30, "20:00", true),
+            (None, 45, false, 0, "", false),
+            (hours("20:00"), 45, true, 30, "20:00", false),
+            (hours("20:00"), 60, true, 30, "20:00", true),
+            (hours("20:00"), 45, true, 30, "21:00", true),
+            (hours("20:00"), 45, true, 30, "", true),
+            (hours("20:00"), 45, false, 0, "", true),
+            // Nothing is drained without hours.
+            (None, 60, true, 30, "", false),
+        ] {
+            let wanted = Autostop::On { idle_minutes: 30, max_uptime_hours: None, schedule: wanted };
+            let there = state(on, minutes, stop_at);
+            let found = of_autostop(&wanted, drain, Some(&there));
+            let expected =
+                if set { AutostopStep::Set { from: there.set_to(), to: wanted.clone() } } else { AutostopStep::Keep };
+            assert_eq!(found, expected, "{wanted:?} on {there:?}");
+            assert_eq!(of_autostop(&wanted, drain, None), AutostopStep::Look);
+        }
+    }
+}
