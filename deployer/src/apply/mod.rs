@@ -67,7 +67,7 @@ pub async fn apply<P: Ports>(site: &Site<'_, P>, plan: &ApprovedPlan, stop: Stop
         }
     };
     let lock = lock::Lock::take(site, plan.work().name()).await?;
-    let done = locked(site, work).await;
+    let done = Box::pin(locked(site, work)).await;
     lock.release(site).await;
     done
 }

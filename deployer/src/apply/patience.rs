@@ -73,7 +73,7 @@ impl Patience {
             return false;
         }
         match question {
-            Some(question) if person => return renewed(site, &question, left).await,
+            Some(question) if person => return Box::pin(renewed(site, &question, left)).await,
             Some(_) => {}
             None => self.renew(site).await,
         }
