@@ -132,6 +132,10 @@ impl Cli {
 pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(), Failure> {
     let command = match cli.command {
         Command::Init(args) => return init::run(&cli.config, report, interrupt, &args).await,
+        Command::Policy(args) if args.is_for_the_program() => {
+            policy::program(report);
+            return Ok(());
+        }
         Command::Policy(args) => return policy::run(&Written::read(&cli.config)?, report, &args),
         Command::Exec(args) if args.is_for_the_list() => {
             exec::list(report);
