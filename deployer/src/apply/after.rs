@@ -231,7 +231,7 @@ fn compare(action: &Action, expect: Expect, report: &HostReport, status: &Status
         Action::Rollback { to: Some(to) } => report.release == Some(*to),
         Action::Rollback { to: None } => !matches!(expect, Expect::Anything),
         // These touch nothing that serves.
-        Action::Autostop(_) | Action::Unlock => return Now::AsBefore,
+        Action::Autostop(_) | Action::Unlock | Action::Prune { .. } => return Now::AsBefore,
         _ => return Now::Unclear,
     };
     let same = match expect {
@@ -304,5 +304,6 @@ mod tests {
         check(&Action::Rollback { to: None }, before, Now::AsBefore);
         check(&Action::Restart { service: None }, before, Now::Unclear);
         check(&Action::Unlock, Expect::Anything, Now::AsBefore);
+        check(&Action::Prune { models: true, approved: Some("0".repeat(64)) }, before, Now::AsBefore);
     }
 }

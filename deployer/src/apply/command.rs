@@ -137,6 +137,8 @@ const fn only_looks(action: &Action) -> bool {
             | Action::Doctor { .. }
             | Action::Logs { .. }
             | Action::Keys(Keys::List)
+            | Action::Prune { approved: None, .. }
+            | Action::Diagnose { .. }
             | Action::Progress
     )
 }

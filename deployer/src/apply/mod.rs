@@ -62,6 +62,9 @@ pub async fn apply<P: Ports>(site: &Site<'_, P>, plan: &ApprovedPlan, stop: Stop
         Work::Down { drain } => Locked::Down { drain: *drain },
         Work::Autostop(autostop) => Locked::Autostop(autostop),
         Work::Keys { change, expect } => Locked::Keys(change.as_ref(), *expect),
+        Work::Prune { models, list, expect } => {
+            Locked::Prune(Action::Prune { models: *models, approved: Some(list.clone()) }, *expect)
+        }
     };
     let lock = lock::Lock::take(site, plan.work().name()).await?;
     let done = locked(site, work).await;
@@ -77,6 +80,7 @@ enum Locked<'a> {
     Down { drain: bool },
     Autostop(&'a Autostop),
     Keys(Option<&'a KeyChange>, Expect),
+    Prune(Action, Expect),
 }
 
 async fn locked<P: Ports>(site: &Site<'_, P>, work: Locked<'_>) -> Result<Applied, Failure> {
@@ -89,15 +93,30 @@ async fn locked<P: Ports>(site: &Site<'_, P>, work: Locked<'_>) -> Result<Applie
         Locked::Down { drain } => down::down(site, drain).await,
         Locked::Autostop(autostop) => autostop::set(site, autostop).await,
         Locked::Keys(Some(change), expect) => keys_change(site, change, expect).await,
+        Locked::Prune(action, expect) => at_work(site, "prune", &action, expect, PRUNE_SECONDS).await,
         Locked::Keys(None, _) => Ok(Applied { report: None, url: None, autostop: None }),
     }
 }
 
+/// Removing tens of gigabytes takes a disk a while.
+const PRUNE_SECONDS: u32 = 1800;
+
+/// Runs an action that leaves what serves alone.
+async fn at_work<P: Ports>(
+    site: &Site<'_, P>,
+    what: &str,
+    action: &Action,
+    expect: Expect,
+    limit_seconds: u32,
+) -> Result<Applied, Failure> {
+    let limit = limit_seconds.min(site.settings.wait.deploy_seconds);
+    let report = after::run(site, what, action, expect, limit).await?;
+    Ok(Applied { report: Some(report), url: None, autostop: None })
+}
+
 async fn keys_change<P: Ports>(site: &Site<'_, P>, change: &KeyChange, expect: Expect) -> Result<Applied, Failure> {
     let limit = command::LOOK_SECONDS.saturating_add(site.settings.wait.drain_seconds);
-    let action = Action::Keys(Keys::Change(change.clone()));
-    let report = after::run(site, "keys", &action, expect, limit.min(site.settings.wait.deploy_seconds)).await?;
-    Ok(Applied { report: Some(report), url: None, autostop: None })
+    at_work(site, "keys", &Action::Keys(Keys::Change(change.clone())), expect, limit).await
 }
 
 #[cfg(test)]

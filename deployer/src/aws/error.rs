@@ -90,11 +90,12 @@ fn trouble(code: &str, status: Option<u16>) -> Trouble {
         | "ParameterNotFound"
         | "ResourceNotFoundException"
         | "InvalidDocument"
+        | "DoesNotExistException"
         | "InvalidGroup.NotFound" => Trouble::NotFound,
         "ParameterAlreadyExists" | "ResourceExistsException" => Trouble::Exists,
         "InvocationDoesNotExist" | "IncorrectInstanceState" | "IncorrectState" => Trouble::Race,
         // So SSM says that the agent is not connected.
-        "InvalidInstanceId" => Trouble::Offline,
+        "InvalidInstanceId" | "TargetNotConnected" => Trouble::Offline,
         _ if status == Some(429) => Trouble::Throttled,
         _ if matches!(status, Some(401 | 403)) => Trouble::Denied,
         _ if status.is_some_and(|status| status >= 500) => Trouble::Network,

@@ -7,6 +7,7 @@ mod login;
 mod parameters;
 mod run_command;
 mod secrets;
+mod session;
 
 use std::{cell::RefCell, time::Duration};
 
@@ -15,7 +16,9 @@ use error::cloud_error;
 pub use login::SecondFactor;
 
 use crate::{
-    cloud::{Agent, Checks, Cloud, CloudError, CommandId, Host, Identity, Ingress, Instance, Invocation},
+    cloud::{
+        Agent, Checks, Cloud, CloudError, CommandId, Host, Identity, Ingress, Instance, Invocation, Session, Sessions,
+    },
     config::Settings,
     script::Script,
     secret::Secret,
@@ -27,6 +30,8 @@ pub struct Aws {
     region: String,
     /// Made anew with the credentials: the SDK keeps those that it has loaded.
     clients: RefCell<Clients>,
+    /// Where AWS is, if not where it usually is.
+    endpoint: Option<String>,
     target: Target,
 }
 
@@ -52,8 +57,8 @@ pub(crate) struct Target {
 impl Aws {
     /// Credentials as every AWS tool finds them (environment, profile, SSO); the region of the configuration alone.
     pub async fn connect(region: &str) -> Self {
-        let clients = RefCell::new(Clients::of(&configuration(region).await));
-        Self { region: region.to_owned(), clients, target: Target::default() }
+        let plain = configuration(region).await;
+        Self::of(region, &plain, Clients::of(&plain))
     }
 
     /// The same for a role that wants a code of a second factor. An error is AWS' own word.
@@ -61,7 +66,12 @@ impl Aws {
         let plain = configuration(region).await;
         let credentials = factor.credentials(&plain, code).await?;
         let clients = Clients::of(&plain.to_builder().credentials_provider(credentials).build());
-        Ok(Self { region: region.to_owned(), clients: RefCell::new(clients), target: Target::default() })
+        Ok(Self::of(region, &plain, clients))
+    }
+
+    fn of(region: &str, plain: &SdkConfig, clients: Clients) -> Self {
+        let endpoint = plain.endpoint_url().map(str::to_owned);
+        Self { region: region.to_owned(), clients: RefCell::new(clients), endpoint, target: Target::default() }
     }
 
     /// The same, knowing which host scripts go to.
@@ -214,6 +224,17 @@ impl Host for Aws {
 
     async fn cancel(&self, id: &CommandId) -> Result<(), CloudError> {
         run_command::cancel(&self.ssm(), &self.target.instance_id, id).await
+    }
+}
+
+impl Sessions for Aws {
+    async fn open_session(&self, port: u16, local: u16, reason: &str) -> Result<Session, CloudError> {
+        let request = session::Request { instance_id: &self.target.instance_id, port, local, reason };
+        session::open(&self.ssm(), &self.region, self.endpoint.as_deref(), &request).await
+    }
+
+    async fn end_session(&self, id: &str) -> Result<(), CloudError> {
+        session::end(&self.ssm(), id).await
     }
 }
 

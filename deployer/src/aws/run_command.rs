@@ -54,7 +54,7 @@ pub(super) async fn programs(client: &Client, target: &Target) -> Result<Option<
 }
 
 /// Who calls decides whether, and how soon, to call again.
-fn once() -> Builder {
+pub(super) fn once() -> Builder {
     Builder::new().retry_config(RetryConfig::disabled())
 }
 

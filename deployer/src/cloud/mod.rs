@@ -91,6 +91,28 @@ pub struct Invocation {
     pub stderr: String,
 }
 
+/// A session of Session Manager that forwards a local port to one of the host. Whoever knows its token may use it.
+pub struct Session {
+    /// Its name, for the account.
+    pub id: String,
+    /// What AWS answered, as JSON, for the plug-in: with the token.
+    pub answer: Secret,
+    /// What AWS was asked, as JSON.
+    pub request: String,
+    /// Where.
+    pub region: String,
+    /// The address of Systems Manager.
+    pub endpoint: String,
+}
+
+/// One host to whose ports sessions can be opened.
+pub trait Sessions {
+    /// Opens one from port `local` of this machine, which the plug-in then listens on, to `port` of the host's loopback.
+    async fn open_session(&self, port: u16, local: u16, reason: &str) -> Result<Session, CloudError>;
+    /// Ends it; one that has ended is fine.
+    async fn end_session(&self, id: &str) -> Result<(), CloudError>;
+}
+
 /// One host that runs scripts.
 pub trait Host {
     /// The SHA-256 of each program that its document runs; `None`: the document runs any.

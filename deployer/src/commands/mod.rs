@@ -5,12 +5,15 @@ mod autostop;
 mod cost;
 mod doctor;
 mod down;
+mod exec;
 mod init;
 mod key_changes;
 mod keys;
 mod logs;
 mod plan;
 mod policy;
+mod port_forward;
+mod prune;
 mod releases;
 mod restart;
 mod rollback;
@@ -71,6 +74,8 @@ enum Command {
     Status(status::Args),
     /// Show the services' logs
     Logs(logs::Args),
+    /// Run one of a closed list of looks on the host or in a container; without a name, list them
+    Exec(exec::Args),
     /// Start a service again and verify
     Restart(restart::Args),
     /// List the last releases
@@ -81,8 +86,12 @@ enum Command {
     Unlock(unlock::Args),
     /// Stop the box by itself when it is idle
     Autostop(autostop::Args),
+    /// Remove images, and models, that no kept release needs
+    Prune(prune::Args),
     /// Add, revoke or list API keys, without an up
     Keys(keys::Args),
+    /// Forward a local port to the gateway on the box, through Session Manager, until Ctrl-C
+    PortForward(port_forward::Args),
     /// Print the line with the address that the Vercel route needs
     Url(url::Args),
     /// Ask the service from outside, as its clients do
@@ -124,6 +133,10 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
     let command = match cli.command {
         Command::Init(args) => return init::run(&cli.config, report, interrupt, &args).await,
         Command::Policy(args) => return policy::run(&Written::read(&cli.config)?, report, &args),
+        Command::Exec(args) if args.is_for_the_list() => {
+            exec::list(report);
+            return Ok(());
+        }
         Command::Smoke(args) if args.says_where() => return smoke::run_there(report, interrupt, &args).await,
         command => command,
     };
@@ -144,12 +157,15 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
         Command::Down(args) => down::run(&site, &args).await,
         Command::Status(args) => status::run(&site, &args).await,
         Command::Logs(args) => logs::run(&site, &args).await,
+        Command::Exec(args) => exec::run(&site, &args).await,
         Command::Restart(args) => restart::run(&site, &args).await,
         Command::Releases => releases::run(&site).await,
         Command::Rollback(args) => rollback::run(&site, &args).await,
         Command::Unlock(args) => unlock::run(&site, &args).await,
         Command::Autostop(args) => autostop::run(&site, &args).await,
+        Command::Prune(args) => prune::run(&site, &args).await,
         Command::Keys(args) => keys::run(&site, &args).await,
+        Command::PortForward(args) => port_forward::run(&site, &args).await,
         Command::Url(args) => url::run(&site, &args).await,
         Command::Smoke(args) => smoke::run(&site, &args).await,
         Command::Cost => cost::run(&site).await,

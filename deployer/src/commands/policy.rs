@@ -2,7 +2,7 @@
 //! alone: it asks AWS nothing and needs no credentials.
 
 use clap::ValueEnum;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::written_out;
 use crate::{
@@ -18,6 +18,9 @@ pub(super) struct Args {
     /// Whose (default: the three policies, as one object)
     #[arg(value_enum)]
     whose: Option<Whose>,
+    /// The operator's with the rights that deployer port-forward needs
+    #[arg(long)]
+    port_forward: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -34,8 +37,15 @@ enum Whose {
 
 pub(super) fn run(written: &Written, report: &Report, args: &Args) -> Result<(), Failure> {
     let file = &written.file;
+    if args.port_forward && !matches!(args.whose, None | Some(Whose::Operator)) {
+        return Err(Failure::usage(
+            "--port-forward is for the operator's policy alone",
+            "Run deployer policy operator --port-forward.",
+        ));
+    }
+    let operator = if args.port_forward { policy::operator_with_port_forward(file) } else { policy::operator(file) };
     let policy = match args.whose {
-        Some(Whose::Operator) => json!(policy::operator(file)),
+        Some(Whose::Operator) => json!(operator),
         Some(Whose::Init) => json!(policy::init(file)),
         Some(Whose::Instance) => json!(policy::instance(file)),
         Some(Whose::Program) => {
@@ -46,7 +56,9 @@ pub(super) fn run(written: &Written, report: &Report, args: &Args) -> Result<(),
             );
             return Ok(());
         }
-        None => all(written),
+        None => {
+            json!({"operator": operator, "init": policy::init(file), "instance": policy::instance(file)})
+        }
     };
     let text = written_out(&policy)?;
     report.result(&json!({"policy": policy}));
@@ -66,11 +78,6 @@ pub(super) fn run(written: &Written, report: &Report, args: &Args) -> Result<(),
         format!("Put in what only AWS knows: {}.", gaps.join(", "))
     });
     Ok(())
-}
-
-fn all(written: &Written) -> Value {
-    let file = &written.file;
-    json!({"operator": policy::operator(file), "init": policy::init(file), "instance": policy::instance(file)})
 }
 
 /// What stands in pointed brackets, each once.

@@ -2,21 +2,20 @@
 
 use std::{
     fmt, fs,
-    io::{BufRead, BufReader, Read},
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
-    thread,
+    process::{Child, Command, ExitStatus},
     time::Duration,
 };
 
 use tokio::{
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    sync::mpsc::UnboundedReceiver,
     time::{Instant, sleep, timeout},
 };
 
 use super::Event;
 use crate::{
+    child::{self, kill},
     config::WEBHOOK_VARIABLE,
     failure::Failure,
     report::{Report, duration},
@@ -27,8 +26,6 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long lines are waited for that a hook's own children may still write.
 const REST: Duration = Duration::from_millis(200);
-/// Of one line.
-const LONGEST_LINE: usize = 300;
 /// Of all lines.
 const MOST_LINES: usize = 500;
 /// Secrets of the deployer's own environment that a hook has no use for.
@@ -106,34 +103,7 @@ fn start(path: &Path, folder: &Path, event: &Event) -> std::io::Result<(Child, U
     for name in WITHHELD {
         command.env_remove(name);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn()?;
-    let (sender, receiver) = unbounded_channel();
-    if let Some(output) = child.stdout.take() {
-        read(output, sender.clone());
-    }
-    if let Some(output) = child.stderr.take() {
-        read(output, sender);
-    }
-    Ok((child, receiver))
-}
-
-/// On a thread of its own, which ends with the output.
-fn read(output: impl Read + Send + 'static, sender: UnboundedSender<String>) {
-    thread::spawn(move || {
-        let mut output = BufReader::new(output);
-        let mut line = Vec::new();
-        while output.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
-            let text = String::from_utf8_lossy(&line);
-            let text = text.trim_end().chars().take(LONGEST_LINE);
-            // A hook cannot steer the terminal.
-            let text = text.map(|character| if character.is_control() { ' ' } else { character }).collect();
-            if sender.send(text).is_err() {
-                return;
-            }
-            line.clear();
-        }
-    });
+    child::start(&mut command)
 }
 
 /// Its end; `None`: there was none in time.
@@ -147,14 +117,6 @@ async fn ended(child: &mut Child, output: &mut Output<'_>, limit: Duration) -> s
             ended => return Ok(ended),
         }
     }
-}
-
-/// The whole group: what a hook started ends with it.
-fn kill(child: &mut Child) {
-    let group = format!("-{}", child.id());
-    let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
-    let _ = child.kill();
-    let _ = child.wait();
 }
 
 /// What it prints.

@@ -46,6 +46,15 @@ pub enum Work {
         /// What the plan was made on.
         expect: Expect,
     },
+    /// Remove what no kept release needs.
+    Prune {
+        /// Models as well as images.
+        models: bool,
+        /// The name of the list that was shown.
+        list: String,
+        /// What the plan was made on.
+        expect: Expect,
+    },
     /// Take the operators' lock.
     Unlock {
         /// From whom; from nobody else.
@@ -64,6 +73,7 @@ impl Work {
             Self::Restart { .. } => "restart",
             Self::Autostop(_) => "autostop",
             Self::Keys { .. } => "keys",
+            Self::Prune { .. } => "prune",
             Self::Unlock { .. } => "unlock",
         }
     }

@@ -84,6 +84,29 @@ pub fn operator(file: &File) -> Policy {
     .without_empty()
 }
 
+/// The same with what `port-forward` needs beside. AWS' own document lets the caller choose the port: whoever has this
+/// reaches every port of the box's loopback, so it is not in the policy of every operator.
+#[must_use]
+pub fn operator_with_port_forward(file: &File) -> Policy {
+    let place = Place::of(file);
+    let start = Statement {
+        // Without it AWS asks only for a right to the document that is named. Where none is, the session is a shell.
+        condition: Some(json!({"BoolIfExists": {"ssm:SessionDocumentAccessCheck": "true"}})),
+        ..allow("ForwardAPort", &["ssm:StartSession"], [place.instance(), place.port_forwarding()])
+    };
+    let own = Statement {
+        // A session's id begins with the user's name or the role session's, which no variable of IAM is in every case;
+        // this tag, which Session Manager sets, is always the caller's id.
+        condition: Some(json!({"StringEquals": {"ssm:resourceTag/aws:ssmmessages:session-id": "${aws:userid}"}})),
+        ..allow("EndAndResumeOwnSessions", &["ssm:ResumeSession", "ssm:TerminateSession"], [place.sessions()])
+    };
+    // Without the session's token, which StartSession alone gives, it opens nothing.
+    let channel = allow("OpenTheSessionsChannel", &["ssmmessages:OpenDataChannel"], anywhere());
+    let mut policy = operator(file);
+    policy.statement.extend([start, own, channel]);
+    policy
+}
+
 /// What `init` needs beside: to be taken away again afterwards.
 #[must_use]
 pub fn init(file: &File) -> Policy {

@@ -45,6 +45,15 @@ impl<'a> Place<'a> {
         self.arn("ssm", &format!("document/{name}"))
     }
 
+    /// AWS' own document that forwards a port.
+    pub(super) fn port_forwarding(&self) -> String {
+        format!("arn:{}:ssm:{}::document/AWS-StartPortForwardingSession", self.partition, self.file.region)
+    }
+
+    pub(super) fn sessions(&self) -> String {
+        self.arn("ssm", "session/*")
+    }
+
     pub(super) fn repositories(&self) -> Vec<String> {
         let images = &self.file.images;
         [&images.gateway, &images.vllm]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use super::{Policy, init, instance, operator};
+use super::{Policy, init, instance, operator, operator_with_port_forward};
 use crate::config::{File, parse};
 
 const WRITTEN_OUT: &str = r#"
@@ -68,7 +68,7 @@ fn every_call_that_is_made_is_allowed() {
         let path = file.unwrap().path();
         let service = match path.file_stem().unwrap().to_str().unwrap() {
             "ec2" => "ec2",
-            "parameters" | "run_command" => "ssm",
+            "parameters" | "run_command" | "session" => "ssm",
             "secrets" => "secretsmanager",
             // GetCallerIdentity needs no right, and the others make no call.
             "mod" | "error" | "http" | "login" | "tests" => continue,
@@ -81,7 +81,15 @@ fn every_call_that_is_made_is_allowed() {
     // commands of everybody in the account.
     assert!(made.remove("ssm:ListCommands"), "{made:?}");
     let (day_by_day, once) = (actions(&operator(&written_out())), actions(&init(&shipped())));
-    let allowed: BTreeSet<String> = day_by_day.union(&once).cloned().chain(actions(&operator(&shipped()))).collect();
+    let mut allowed: BTreeSet<String> =
+        day_by_day.union(&once).cloned().chain(actions(&operator(&shipped()))).collect();
+    // Only with the switch.
+    assert!(!allowed.iter().any(|action| action.contains("Session")), "{allowed:?}");
+    allowed.extend(actions(&operator_with_port_forward(&written_out())));
+    // AWS' plug-in calls these.
+    for action in ["ssm:ResumeSession", "ssmmessages:OpenDataChannel"] {
+        assert!(allowed.remove(action), "{action}");
+    }
     assert_eq!(allowed, made, "left: allowed, right: called");
 }
 
@@ -89,7 +97,8 @@ fn every_call_that_is_made_is_allowed() {
 fn operations(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap();
     let quoted = text.split('"').skip(1).step_by(2);
-    let verbs = ["Describe", "Start", "Stop", "Get", "Put", "Delete", "Send", "List", "Cancel", "Create"];
+    let verbs =
+        ["Describe", "Start", "Stop", "Get", "Put", "Delete", "Send", "List", "Cancel", "Create", "TerminateSession"];
     quoted
         .filter(|word| {
             verbs.iter().any(|verb| word.starts_with(verb)) && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -113,9 +122,14 @@ fn nobody_but_the_box_reads_the_token_and_nobody_day_by_day_writes_it() {
 #[test]
 fn everything_stands_alone_or_names_its_resource() {
     // IAM knows no narrower resource for these, or (CreateSecret) a condition names it.
-    let wide =
-        ["ssm:GetCommandInvocation", "ssm:CancelCommand", "ecr:GetAuthorizationToken", "secretsmanager:CreateSecret"];
-    for policy in [operator(&written_out()), init(&written_out()), instance(&written_out())] {
+    let wide = [
+        "ssm:GetCommandInvocation",
+        "ssm:CancelCommand",
+        "ecr:GetAuthorizationToken",
+        "secretsmanager:CreateSecret",
+        "ssmmessages:OpenDataChannel",
+    ];
+    for policy in [operator_with_port_forward(&written_out()), init(&written_out()), instance(&written_out())] {
         for statement in &policy.statement {
             assert!(!statement.resource.is_empty(), "{}", statement.sid);
             if statement.resource.iter().any(|resource| resource == "*") {
@@ -139,6 +153,32 @@ fn who_verifies_attestations_may_look_into_the_registry() {
 }
 
 #[test]
+fn a_session_forwards_a_port_of_this_box_and_is_no_shell() {
+    let policy = serde_json::to_value(operator_with_port_forward(&written_out())).unwrap();
+    let of = |action: &str| {
+        let all: Vec<&serde_json::Value> = policy["Statement"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|statement| statement["Action"].as_array().unwrap().iter().any(|found| found == action))
+            .collect();
+        let [one] = all.as_slice() else { panic!("{action}: {all:?}") };
+        (*one).clone()
+    };
+    let start = of("ssm:StartSession");
+    let resources = serde_json::json!([
+        "arn:aws:ec2:eu-west-1:123456789012:instance/i-0123456789abcdef0",
+        "arn:aws:ssm:eu-west-1::document/AWS-StartPortForwardingSession",
+    ]);
+    assert_eq!(start["Resource"], resources);
+    assert_eq!(start["Condition"]["BoolIfExists"]["ssm:SessionDocumentAccessCheck"], "true");
+    for action in ["ssm:TerminateSession", "ssm:ResumeSession"] {
+        let own = &of(action)["Condition"]["StringEquals"]["ssm:resourceTag/aws:ssmmessages:session-id"];
+        assert_eq!(own, "${aws:userid}", "{action}");
+    }
+}
+
+#[test]
 fn other_partitions() {
     for (region, suffix, start) in [
         ("us-gov-west-1", "amazonaws.com", "arn:aws-us-gov:ec2:us-gov-west-1:123456789012:instance/"),
@@ -157,6 +197,7 @@ fn what_is_printed() {
     // As `deployer policy` writes it.
     let shown = |policy: &Policy| serde_json::to_string_pretty(policy).unwrap();
     insta::assert_snapshot!("operator", shown(&operator(&written_out())));
+    insta::assert_snapshot!("operator_with_port_forward", shown(&operator_with_port_forward(&written_out())));
     insta::assert_snapshot!("operator_of_the_shipped_file", shown(&operator(&shipped())));
     insta::assert_snapshot!("init", shown(&init(&shipped())));
     insta::assert_snapshot!("instance", shown(&instance(&written_out())));

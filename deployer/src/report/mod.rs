@@ -17,7 +17,7 @@ use std::{
 use serde_json::{Map, Value, json};
 
 pub use format::Format;
-pub use transfer::Transfer;
+pub use transfer::{Transfer, size};
 pub use typing::HiddenTyping;
 pub use words::{duration, money, since, timestamp, until};
 
@@ -148,6 +148,15 @@ impl Report {
             document::event("log", json!({"text": text}));
         } else {
             self.data(text);
+        }
+    }
+
+    /// A local port is open from now on, at this address: data as text, an event as JSON.
+    pub fn opened(&self, url: &str) {
+        if self.is_json() {
+            document::event("opened", json!({"text": url}));
+        } else {
+            self.data(url);
         }
     }
 

@@ -31,8 +31,8 @@ impl Transfer {
     #[must_use]
     pub fn shown(&self) -> String {
         let amount = match (self.done, self.total) {
-            (Some(done), Some(total)) => format!(" {} of {}", number(done, total), bytes(total)),
-            (Some(done), None) => format!(" {}", bytes(done)),
+            (Some(done), Some(total)) => format!(" {} of {}", number(done, total), size(total)),
+            (Some(done), None) => format!(" {}", size(done)),
             (None, _) => String::new(),
         };
         let left = self.left.map_or_else(String::new, |left| format!(", {} left", duration(left)));
@@ -65,10 +65,12 @@ fn number(bytes: u64, like: u64) -> String {
     format!("{:.1}", bytes as f64 / unit(like).0)
 }
 
+/// Bytes, for a person.
+#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "for a person; a model has far fewer than 2^52 bytes")]
-fn bytes(bytes: u64) -> String {
-    let (size, unit) = unit(bytes);
-    let amount = bytes as f64 / size;
+pub fn size(bytes: u64) -> String {
+    let (one, unit) = unit(bytes);
+    let amount = bytes as f64 / one;
     if amount < 10.0 { format!("{amount:.1} {unit}") } else { format!("{amount:.0} {unit}") }
 }
 

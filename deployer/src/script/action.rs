@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{ImageWanted, Schedule};
+use super::{Diagnostic, ImageWanted, Schedule};
 
 /// A service of the compose file that can be named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,6 +213,20 @@ pub enum Action {
     Keys(Keys),
     /// How far the run is that works on the host now.
     Progress,
+    /// A look from the closed list.
+    Diagnose {
+        /// Which.
+        diagnostic: Diagnostic,
+        /// In whose container, for the one that can be asked of either ([`Diagnostic::takes_service`]).
+        service: Option<Service>,
+    },
+    /// Images and models that no kept release needs ([`super::facts::Unneeded`]).
+    Prune {
+        /// Models as well.
+        models: bool,
+        /// Remove what a list of this name had ([`super::facts::Unneeded::list`]); `None`: only list it.
+        approved: Option<String>,
+    },
     /// Pull, switch, verify, record; back to the release before if that fails.
     Deploy(Box<Deploy>),
     /// Back to an earlier release (`None`: the last good one before the current).

@@ -26,6 +26,8 @@ const PARTS: &[&str] = &[
     include_str!("bash/autostop-install.sh"),
     include_str!("bash/observe.sh"),
     include_str!("bash/keys.sh"),
+    include_str!("bash/prune.sh"),
+    include_str!("bash/diagnose.sh"),
     include_str!("bash/doctor.sh"),
 ];
 
@@ -77,6 +79,8 @@ const fn name(action: &Action) -> &'static str {
         Action::Unlock => "unlock",
         Action::Keys(_) => "keys",
         Action::Progress => "progress",
+        Action::Prune { .. } => "prune",
+        Action::Diagnose { .. } => "diagnose",
     }
 }
 
@@ -158,6 +162,17 @@ impl Values {
                 self.value("KEY_LINE", change.line.as_deref().unwrap_or_default());
                 self.value("KEYS_BEFORE", &plain(&change.before));
                 self.value("CONFIG_HASH", &plain(&change.config_hash));
+            }
+            Action::Prune { models, approved } => {
+                self.value("PRUNE", if approved.is_some() { "remove" } else { "list" });
+                self.yes_or_no("PRUNE_MODELS", *models);
+                if let Some(list) = approved {
+                    self.value("PRUNE_LIST", &plain(list));
+                }
+            }
+            Action::Diagnose { diagnostic, service } => {
+                self.value("DIAGNOSTIC", diagnostic.name());
+                self.value("ONE_SERVICE", service.map_or("", Service::name));
             }
             Action::Doctor { images } => {
                 let images: Vec<String> = images.iter().map(ToString::to_string).collect();

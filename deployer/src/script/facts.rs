@@ -188,6 +188,32 @@ pub struct KeysFound {
     pub lines: Vec<String>,
 }
 
+/// What `Prune` finds: what takes room on the host and no kept release needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unneeded {
+    /// The list's name, by which it is approved.
+    pub list: String,
+    /// The releases that are kept: the current one, and the one that a rollback goes to.
+    pub kept: Vec<u32>,
+    /// Images, by digest.
+    pub images: Vec<DiskUse>,
+    /// Models, as `OWNER/NAME/REVISION`.
+    pub models: Vec<DiskUse>,
+    /// Free bytes of the disk before anything was removed.
+    pub free_before: u64,
+    /// ... and after it; `None`: nothing was to be removed.
+    pub free_after: Option<u64>,
+}
+
+/// Something that takes room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DiskUse {
+    /// What.
+    pub name: String,
+    /// How much. Images may share parts of it with others.
+    pub bytes: u64,
+}
+
 /// How far the run is that works on the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -238,6 +264,33 @@ impl HostReport {
         self.part("progress")
     }
 
+    /// The facts of [`super::Action::Prune`].
+    #[must_use]
+    pub fn unneeded(&self) -> Option<Unneeded> {
+        let mut found = Unneeded {
+            list: self.part("list")?,
+            kept: self.part("kept")?,
+            images: Vec::new(),
+            models: Vec::new(),
+            free_before: self.part("free_before")?,
+            free_after: self.part("free_after"),
+        };
+        let lines: Vec<String> = self.part("unneeded")?;
+        for line in &lines {
+            let mut words = line.split(' ');
+            let (Some(kind), Some(bytes), Some(name)) = (words.next(), words.next(), words.next()) else { continue };
+            let one = DiskUse { name: name.to_owned(), bytes: bytes.parse().unwrap_or_default() };
+            if kind == "model" { found.models.push(one) } else { found.images.push(one) }
+        }
+        Some(found)
+    }
+
+    /// How the tool of [`super::Action::Diagnose`] ended.
+    #[must_use]
+    pub fn exit(&self) -> Option<u8> {
+        self.part("exit")
+    }
+
     /// The facts of [`super::Action::Doctor`].
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
@@ -257,7 +310,8 @@ impl HostReport {
         self.part("target")
     }
 
-    /// Lines of the logs that came since the cursor and did not fit.
+    /// What was found and did not fit: lines of logs since the cursor, of what a tool printed, things that `Prune` would
+    /// remove.
     #[must_use]
     pub fn left_out(&self) -> u64 {
         self.part("left_out").unwrap_or_default()

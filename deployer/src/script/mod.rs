@@ -11,6 +11,7 @@
 
 mod action;
 mod assemble;
+mod diagnostic;
 pub mod facts;
 mod image;
 mod report;
@@ -22,6 +23,7 @@ pub use action::{
     Action, Autostop, CarryError, ComposeEnv, Deploy, DiskNeed, Expect, HostFile, HostSettings, KeyChange, Keys,
     READY_WAIT_SECONDS, Service,
 };
+pub use diagnostic::Diagnostic;
 pub use facts::AutostopState;
 pub use image::{ImageDigest, ImageError, ImageTag, ImageWanted};
 pub use report::{Holder, HostReport, Images, MARKER, Outcome, Step, parse_report};

@@ -82,6 +82,8 @@ def controls(url, folder):
         calls=lambda _: front.CALLS,
         fault=lambda body: front.add_fault(json.loads(body)) or {},
         release=lambda _: front.HELD.set() or {},
+        stream=ssm.stream,
+        sessions=lambda _: list(ssm.SESSIONS.values()),
         set=lambda body: VALUES.update(json.loads(body)) or {},
     )
     return client

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import secrets
 import signal
 import subprocess
 import tempfile
@@ -222,5 +223,60 @@ def cancel_command(response):
     return ActionResult({})
 
 
-for replacement in (describe_instance_information, send_command, get_command_invocation, cancel_command):
+SESSIONS = {}
+
+
+def start_session(response):
+    """As the API has it: a session's id begins with who started it, and its token opens the stream, once it is there."""
+    target, document = response._get_param("Target"), response._get_param("DocumentName")
+    if not online(target, response.ssm_backend.region_name):
+        raise JsonRESTError("TargetNotConnected", f"{target} is not connected.")
+    if document != "AWS-StartPortForwardingSession":
+        raise JsonRESTError("InvalidDocument", f"Document with name {document} does not exist.")
+    parameters = response._get_param("Parameters", {})
+    if any(not re.fullmatch(r"[0-9]{1,5}", v) for values in parameters.values() for v in values):
+        raise JsonRESTError("InvalidParameters", "a port that is none")
+    session = {
+        "id": f"emulator-{secrets.token_hex(8)}",
+        "target": target,
+        "parameters": parameters,
+        "reason": response._get_param("Reason"),
+        "token": secrets.token_urlsafe(64),
+        "open": True,
+    }
+    SESSIONS[session["id"]] = session
+    answer = {
+        "SessionId": session["id"],
+        "TokenValue": session["token"],
+        "StreamUrl": f"{SETTINGS['environment']['EMULATOR_URL']}/_emulator/stream",
+    }
+    return ActionResult(answer)
+
+
+def terminate_session(response):
+    session = SESSIONS.get(response._get_param("SessionId"))
+    if not session:
+        raise JsonRESTError("DoesNotExistException", "no such session")
+    session["open"] = False
+    return ActionResult({"SessionId": session["id"]})
+
+
+def stream(body):
+    """What the host's agent does for the plug-in of a session that is open: names the port that it connects to."""
+    asked = json.loads(body)
+    session = SESSIONS.get(asked["SessionId"])
+    if not session or not session["open"] or session["token"] != asked["TokenValue"]:
+        return {"error": "the token opens no session"}
+    ports = session["parameters"]
+    return {"port": int(ports["portNumber"][0]), "local": int(ports["localPortNumber"][0])}
+
+
+for replacement in (
+    describe_instance_information,
+    send_command,
+    get_command_invocation,
+    cancel_command,
+    start_session,
+    terminate_session,
+):
     setattr(Response, replacement.__name__, replacement)

@@ -46,17 +46,12 @@ fn a_download_that_outlives_its_run_ends_with_the_next() {
     let emulator = account();
     let site = Site::new(&emulator);
     let up = site.start(&site.words(&["up", "--yes"], "gateway-1", "vllm-slow"));
-    until("the download runs", || downloads(&site) == 1);
+    until("the download runs", || site.downloads() == 1);
     kill_the_command(&site);
     let killed = said(up);
     assert!(matches!(killed.code, Some(1 | 4)), "{killed}");
     site.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);
-    assert_eq!(downloads(&site), 0, "nobody has the token any more");
-}
-
-fn downloads(site: &Site<'_>) -> usize {
-    let filter = ["ps", "--quiet", "--filter", "label=com.docker.compose.oneoff=True"];
-    site.engine.docker(&filter).lines().count()
+    assert_eq!(site.downloads(), 0, "nobody has the token any more");
 }
 
 /// As the agent ends a command: SIGKILL to its process group.

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "tests")]
 
 mod cut_off;
+mod daemon;
 mod engine;
 mod failures;
 #[path = "../up/laptop.rs"]

@@ -23,4 +23,22 @@ fn images_older_than_the_release_before_are_removed() {
     site.up("gateway-crash", "vllm-1").ended(3, &["Release 3 serves again"]);
     site.up("gateway-1", "vllm-1").ended(0, &["Release 5 serves"]);
     here(["gateway-1", "gateway-3"], &["vllm-1"]);
+    // Or with the command, and that one's size is known.
+    site.up("gateway-crash", "vllm-1").ended(3, &["Release 5 serves again"]);
+    let said = site.run(&["prune", "--yes", "--format", "json"]);
+    let document = said.ended(0, &[]).json();
+    assert_eq!(document["images"].as_array().map(Vec::len), Some(1), "{document}");
+    assert!(
+        document["bytes"].as_u64() > Some(1000) && document["warnings"].as_array().unwrap().is_empty(),
+        "{document}"
+    );
+    here(["gateway-1", "gateway-3"], &["vllm-1"]);
+    // A folder of the volume that no kept release has.
+    let volume =
+        site.engine.docker(&["volume", "inspect", "--format", "{{.Mountpoint}}", "extraction-gateway_model-cache"]);
+    let folder = std::path::Path::new(volume.trim()).join(format!("someone/of-before/{}", "c".repeat(40)));
+    std::fs::create_dir_all(&folder).unwrap();
+    site.run(&["prune", "--models", "--yes"]).ended(0, &["someone/of-before", "was removed"]);
+    assert!(!folder.exists());
+    site.up("gateway-1", "vllm-1").ended(0, &["Nothing to do."]);
 }

@@ -126,6 +126,12 @@ impl<'a> Site<'a> {
         self.engine.container(service).unwrap_or_else(|| panic!("{service} has no container"))
     }
 
+    /// How many downloads of a model run.
+    pub fn downloads(&self) -> usize {
+        let filter = ["ps", "--quiet", "--filter", "label=com.docker.compose.oneoff=True"];
+        self.engine.docker(&filter).lines().count()
+    }
+
     /// The same from a thread of its own; returns when the model server has the note.
     pub fn note_under_way(&self, seconds: u32) -> thread::JoinHandle<(u16, String)> {
         let held = || self.engine.docker(&["logs", &self.container("vllm").id]).matches("holds a note").count();

@@ -14,6 +14,8 @@ mod autostops;
 mod cut_off;
 #[path = "../scripts/deploys.rs"]
 mod deploys;
+#[path = "../scripts/diagnose.rs"]
+mod diagnose;
 #[path = "../scripts/expected.rs"]
 mod expected;
 #[path = "../scripts/failures.rs"]
@@ -26,6 +28,8 @@ mod long_steps;
 mod looks;
 #[path = "../scripts/power.rs"]
 mod power;
+#[path = "../scripts/prune.rs"]
+mod prune;
 #[path = "../scripts/rollbacks.rs"]
 mod rollbacks;
 #[path = "../scripts/secrets.rs"]

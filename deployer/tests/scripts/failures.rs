@@ -52,6 +52,18 @@ fn a_failure_before_the_switch_changes_nothing() {
         ("docker.login", "fail dial tcp: lookup r: no such host", Step::Login, "the network between the host and it"),
         ("aws.describe-images", "fail Connect timeout on endpoint URL", Step::Resolve, "could not be asked"),
         ("docker.pull", "nothing", Step::Pull, "the image is not there"),
+        (
+            "docker.pull",
+            "fail Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+            Step::Pull,
+            "engine of the host did not answer (step pull)",
+        ),
+        (
+            "docker.compose-run",
+            "fail failed to connect to the docker API at unix:///var/run/docker.sock",
+            Step::Download,
+            "containers that ran start again with it",
+        ),
         ("docker.compose-pull", "fail caddy: toomanyrequests", Step::Pull, "could not be pulled"),
         ("aws.get-secret-value", "fail AccessDeniedException", Step::Token, "may not read the secret"),
         ("aws.get-secret-value", "fail ResourceNotFoundException", Step::Token, "does not exist"),
@@ -85,6 +97,23 @@ fn a_failure_before_the_switch_changes_nothing() {
     let ran = host.run(&wanted);
     assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(2)));
     assert_serves(&host, 2, 2);
+}
+
+#[test]
+fn an_engine_that_is_restarted_in_a_switch_is_waited_for() {
+    let host = served();
+    let away = "fail Cannot connect to the Docker daemon";
+    host.fault("docker.compose-up", away);
+    // The first is asked for the version before anything else.
+    host.fault("docker.version", &[away; 3].join("\n"));
+    let ran = host.run(&deploy(2, 1));
+    assert_eq!(
+        (ran.report().outcome, host.get("faults/docker.version")),
+        (Outcome::RolledBack, String::new()),
+        "{ran:?}"
+    );
+    assert!(ran.report().message.contains("did not answer (step switch)"), "{ran:?}");
+    assert_serves(&host, 1, 1);
 }
 
 #[test]

@@ -84,6 +84,15 @@ fn each_shim_says_what_its_tool_is_documented_to_say() {
             "Failed to enable unit: Unit file nowhere.timer does not exist.".to_owned(),
         ),
         ("systemctl daemon-reload".to_owned(), 0, String::new()),
+        // journalctl(1): a line of its own where nothing is found, and no failure.
+        (
+            "journalctl --no-pager --output short-iso --lines 100 --unit docker.service".to_owned(),
+            0,
+            "-- No entries --\n".to_owned(),
+        ),
+        // nsenter(1), "--target", "--net": the program of the words after them, in the network of that process.
+        ("nsenter --target 427 --net printf x".to_owned(), 0, "x".to_owned()),
+        ("nsenter --target 1 --net true".to_owned(), 1, "nsenter: cannot open /proc/1/ns/net".to_owned()),
         // timedatectl(1), show --property --value: yes or no.
         ("timedatectl show --property NTPSynchronized --value".to_owned(), 0, "yes\n".to_owned()),
     ];

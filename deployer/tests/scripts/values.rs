@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::Path, process::Command, sync::Mutex};
 
-use deployer::script::{Action, Autostop, Outcome, RunId, Schedule, Script, Service, Step, script};
+use deployer::script::{Action, Autostop, Diagnostic, Outcome, RunId, Schedule, Script, Service, Step, script};
 
 use crate::{
     deploys::{assert_serves, served},
@@ -23,6 +23,8 @@ fn every_action() -> Vec<Script> {
         Action::Restart { service: None },
         Action::Doctor { images: vec![digest(&gateway(1))] },
         Action::Autostop(Autostop::On { idle_minutes: 30, max_uptime_hours: Some(12), schedule: Some(hours()) }),
+        Action::Prune { models: true, approved: Some("0".repeat(64)) },
+        Action::Diagnose { diagnostic: Diagnostic::Processes, service: Some(Service::Vllm) },
         Action::Status,
     ];
     actions.iter().map(|action| script(action, &settings()).named(&run)).collect()
@@ -164,6 +166,11 @@ fn no_value_is_code_and_none_leaves_the_release() {
         "STOP_AFTER_MINUTES",
         "STOP_AT",
         "TIME_ZONE",
+        "PRUNE",
+        "PRUNE_MODELS",
+        "PRUNE_LIST",
+        "DIAGNOSTIC",
+        "ONE_SERVICE",
     ] {
         assert!(tried.contains(name), "{name}: {tried:?}");
     }

@@ -108,6 +108,11 @@ impl Emulator {
         self.ask("commands", "").as_array().unwrap().clone()
     }
 
+    /// The sessions: `{id, target, parameters, reason, token, open}`.
+    pub fn sessions(&self) -> Vec<Value> {
+        self.ask("sessions", "").as_array().unwrap().clone()
+    }
+
     /// `stopped`, `pending`, ...
     pub fn instance_state(&self) -> String {
         let found = self.aws("ec2", "describe_instances", &json!({"InstanceIds": [self.instance_id]}));
@@ -144,11 +149,11 @@ impl Drop for Emulator {
     }
 }
 
-/// Asks again until it is so; fails after ten seconds.
+/// Asks again until it is so; fails after two minutes, which is for a busy machine.
 pub fn until(what: &str, mut question: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_mins(2);
     while !question() {
-        assert!(Instant::now() < deadline, "waited ten seconds until {what}");
+        assert!(Instant::now() < deadline, "waited two minutes until {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -51,6 +51,61 @@ pub const MUTANTS: &[Mutant] = &[
         "keys::the_last_key_another_plan_and_odd_lines_are_refused",
     ),
     mutant("revoked here alone", "  edit_others\n  mark", "  mark", "keys::a_rollback_brings_no_revoked_key_back"),
+    mutant(
+        "a list that nobody approved",
+        "[[ $sum == \"$PRUNE_LIST\" ]] ||",
+        "true ||",
+        "prune::what_was_not_shown_is_not_removed",
+    ),
+    mutant(
+        "models without being asked for",
+        "if [[ $PRUNE_MODELS == yes ]]; then",
+        "if true; then",
+        "prune::models_go_only_when_they_are_asked_for_and_no_kept_release_has_them",
+    ),
+    mutant(
+        "models of the release before",
+        "kept <<<\"$now $(good_before \"$now\")\"",
+        "kept <<<\"$now\"",
+        "prune::models_go_only_when_they_are_asked_for_and_no_kept_release_has_them",
+    ),
+    mutant(
+        "a model that went is thought to be there",
+        "then forget_models; fi",
+        "then true; fi",
+        "prune::a_release_whose_model_went_downloads_it_again",
+    ),
+    mutant(
+        "a model in a folder of its own",
+        "[[ $model =~ ^$model_shape$ ]] || return 1",
+        "[[ $model =~ ^$model_shape$ ]] || true",
+        "prune::a_model_that_is_no_revision_keeps_all",
+    ),
+    mutant(
+        "prunes in the middle of a switch",
+        "if half_done; then die \"A switch was cut off and",
+        "if false; then die \"A switch was cut off and",
+        "prune::nothing_is_removed_where_it_is_not_known_what_is_needed",
+    ),
+    mutant(
+        "a look at what does not run",
+        "if ! look_at \"$1\" || [[ $c_state != running ]]; then die \"The container of $1 is",
+        "if false; then die \"The container of $1 is",
+        "diagnose::what_does_not_run_is_not_asked",
+    ),
+    mutant(
+        "a look prints what looks like a token",
+        "sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' \"$own/output\"",
+        "cat \"$own/output\"",
+        "diagnose::what_is_printed_is_cut_and_masked",
+    ),
+    mutant(
+        "a look without an end",
+        "timeout --foreground --kill-after 5 \"$diagnose_seconds\" ",
+        "",
+        "diagnose::a_look_that_hangs_is_ended",
+    ),
+    mutant("a look that failed is fine", "|| status=${PIPESTATUS[0]}", "|| status=0", "diagnose::how_it_ended_is_told"),
     mutant("no pipefail", "set -Eeuo pipefail\numask", "set -Eeu\numask", BEFORE),
     mutant("no -e", "set -Eeuo pipefail\numask", "set -Euo pipefail\numask", BEFORE),
     mutant(
@@ -123,6 +178,12 @@ pub const MUTANTS: &[Mutant] = &[
         "s/hf_[A-Za-z0-9]+/hf_***/g; s/\\x1b",
         "s/\\x1b",
         "secrets::every_other_action_is_clean_too",
+    ),
+    mutant(
+        "an engine that is away is not waited for",
+        "  await_engine\n  service_lines",
+        "  service_lines",
+        "failures::an_engine_that_is_restarted_in_a_switch_is_waited_for",
     ),
     mutant(
         "a log line with codes of a terminal",
@@ -285,7 +346,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "prunes nothing",
-        "docker image rm \"$image\"",
+        "docker image rm \"$1\"",
         "true",
         "deploys::only_our_images_older_than_the_release_before_are_pruned",
     ),

@@ -63,6 +63,8 @@ fn a_life_of_documents() {
         (&["autostop", "status"], "idle_minutes"),
         (&["restart", "--service", "gateway", "--yes"], "release"),
         (&["rollback", "--to", "1", "--dry-run"], "script"),
+        (&["exec", "disk"], "exit_status"),
+        (&["prune", "--models"], "free_before"),
         (&["unlock", "--yes"], "taken_from"),
         (&["down", "--yes"], "instance"),
     ] {

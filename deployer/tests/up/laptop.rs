@@ -109,8 +109,8 @@ impl<'a> Laptop<'a> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deployer"));
         command.args(arguments).current_dir(self.folder.path()).env_clear();
         // A test's own tools come first.
-        command.env("PATH", format!("{}/bin:/usr/bin:/bin", self.folder.path().display()));
-        command.env("HOME", self.folder.path()).env("DEPLOYER_OPERATOR", &self.operator);
+        let path = format!("{}:/usr/bin:/bin", self.folder.path().join("bin").display());
+        command.env("PATH", path).env("HOME", self.folder.path()).env("DEPLOYER_OPERATOR", &self.operator);
         command.envs(self.emulator.environment());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

@@ -5,6 +5,7 @@
 mod attestation;
 mod doctor;
 mod document;
+mod exec;
 mod faults;
 mod first_day;
 mod hooks;
@@ -15,6 +16,8 @@ mod json;
 mod keys;
 mod laptop;
 mod ordinary;
+mod port_forward;
+mod prune;
 mod words;
 
 #[path = "../support/mod.rs"]

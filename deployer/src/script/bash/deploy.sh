@@ -86,7 +86,7 @@ deploy() {
   fi
   force_vllm=$RESTART_VLLM
   switch
-  prune
+  prune_images
   forget_old
   finish 'done' "Release $to serves and was verified."
 }

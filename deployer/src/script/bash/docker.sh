@@ -109,11 +109,11 @@ old_images() {
   done <<<"$listed"
 }
 
-# Our own repositories only, and nothing that the current release or the good one before it runs.
-prune() {
+# list_old_images: sets `old` to the lines of images of our own repositories that neither the current release nor the
+# good one before it runs; to nothing, with a warning, where Docker's list is not one to trust.
+list_old_images() {
   local n image keep='' listed
-  begin prune "prune: images older than the previous release"
-  n=$(current)
+  n=$(current) old=''
   for n in "$n" "$(good_before "$n")"; do
     for image in $(env_of "$n" GATEWAY_IMAGE) $(env_of "$n" VLLM_IMAGE); do
       keep+="$(docker image inspect --format "{{.Id}}" "$image" 2>/dev/null || echo none) $image"$'\n'
@@ -125,7 +125,17 @@ prune() {
     warnings+=("Docker does not list the image that serves now, so no old image could be found and removed; look at docker image ls --all on the host")
     return
   fi
+  old=$(old_images "$keep")
+}
+
+remove_image() { docker image rm "$1" || warnings+=("the old image $1 could not be removed"); }
+
+# After a deploy. The command that an operator gives is in prune.sh.
+prune_images() {
+  local image old
+  begin prune "prune: images older than the previous release"
+  list_old_images
   while read -r _ image; do
-    if [[ -n $image ]]; then docker image rm "$image" || warnings+=("the old image $image could not be removed"); fi
-  done < <(old_images "$keep")
+    if [[ -n $image ]]; then remove_image "$image"; fi
+  done <<<"$old"
 }

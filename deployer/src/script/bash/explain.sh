@@ -23,12 +23,19 @@ said() { grep -Eqi -- "$1" < <(tail -c "+$((step_log + 1))" "$log" | sed -E 's/[
 readonly refused='denied|forbidden|(^|[^0-9])403([^0-9]|$)'
 readonly no_room='no space left|disk quota exceeded'
 readonly no_network='TLS handshake|time(d )?-?out|deadline exceeded|connection (refused|reset)|no such host|name resolution|Name or service not known|network is unreachable|no route to host|could not connect|Max retries|proxyconnect|(^|[^a-z])EOF([^a-z]|$)'
+readonly no_engine='Cannot connect to the Docker daemon|failed to connect to the docker API|error during connect'
 
 explain() {
   local status=$1 safe
   safe=$(unharmed)
   if [[ -n $signalled ]]; then
     echo "The run was ended at the step $step by the signal $signalled. $safe Run it again when it fits."
+    return
+  fi
+  if said "$no_engine"; then
+    # What it says of the containers in these seconds is no verdict on what served.
+    if [[ $phase == before ]]; then safe="Nothing was changed; containers that ran start again with it."; else safe=''; fi
+    echo "The Docker engine of the host did not answer (step $step): it was restarted, or has ended. $safe Look there with systemctl status docker, then run this again."
     return
   fi
   if [[ $step != @(pull|download|switch) ]] && said "$no_room"; then

@@ -70,11 +70,11 @@ take_lock() {
     warnings+=("a download that a killed run had started could not be removed; it still has the token")
   fi
   rm -rf "$root/releases/.next" "$root"/*.new
-  for folder in "$run"/{deploy,rollback,repair,restart,down,unlock,autostop,keys}.*/; do
+  for folder in "$run"/{deploy,rollback,repair,restart,down,unlock,autostop}.*/; do
     if [[ $folder != "$own/" ]]; then rm -rf "$folder"; fi
   done
   # A look needs no lock, and may be at work now. What is dead runs no program, even while nobody has buried it.
-  for folder in "$run"/{status,verify,logs,releases,doctor,progress}.*/; do
+  for folder in "$run"/{status,verify,logs,releases,doctor,progress,keys,prune,diagnose}.*/; do
     if [[ -d $folder ]] && ! lives "$folder"; then rm -rf "$folder"; fi
   done
 }

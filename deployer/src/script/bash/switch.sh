@@ -104,10 +104,17 @@ service_lines() {
   done
 }
 
+# An engine that is restarted is away for seconds; without it nobody can go back.
+await_engine() {
+  local end=$((SECONDS + 90))
+  until docker version >/dev/null 2>&1 || ((SECONDS >= end)); do sleep "$pause"; done
+}
+
 # go_back MESSAGE: after a failure past the switch. Called where `set -e` is off, so each command is asked.
 go_back() {
   local why=$1 failed=$step status
   if [[ -n $waiting ]]; then kill "$waiting" 2>/dev/null; fi
+  await_engine
   service_lines
   if [[ -n $tried && $from == "$to" ]]; then
     finish needs_a_person "$why Release $to, which was good before, was started again and does not serve. Mend the cause and run this again, or go back with deployer rollback --to N (deployer releases lists what there is)."

@@ -16,23 +16,26 @@ shape_of() {
   image="($part(:[0-9]{1,5})?/)?$part(/$part)*(@sha256:[0-9a-f]{64}|:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})"
   most=1000
   case $1 in
-    ACTION) shape='deploy|rollback|down|status|verify|logs|restart|releases|doctor|autostop|unlock|keys|progress' ;;
+    ACTION) shape='deploy|rollback|down|status|verify|logs|restart|releases|doctor|autostop|unlock|keys|progress|prune|diagnose' ;;
     RUN) shape='[A-Za-z0-9-]{8,64}' ;;
     OPERATOR) shape='[^[:cntrl:]]+' ;;
     REGION) shape='[a-z]+(-[a-z]+){1,2}-[0-9]' ;;
     REGISTRY) shape="$part(:[0-9]{1,5})?(/$part)*" ;;
     SECRET_ID) shape='(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@][A-Za-z0-9/_+=.@!-]*' ;;
-    NEED_GPU | RESTART_VLLM | DRAIN_FIRST) shape='yes|no' ;;
+    NEED_GPU | RESTART_VLLM | DRAIN_FIRST | PRUNE_MODELS) shape='yes|no' ;;
     SIZE_GATEWAY | SIZE_VLLM | SIZE_MODEL) shape=$number ;;
     UP_WAIT | READY_WAIT | DRAIN | LINES | STOP_AFTER_MINUTES | STOP_AFTER_HOURS) shape='0|[1-9][0-9]{0,6}' ;;
     TO) shape='|[1-9][0-9]{0,8}' ;;
     EXPECT_RELEASE) shape='|none|[1-9][0-9]{0,8}' ;;
     SERVICES) shape='(gateway|vllm|caddy)( (gateway|vllm|caddy))*' ;;
     SINCE) shape='|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z' ;;
+    DIAGNOSTIC) shape='nvidia-smi|docker-(ps|stats|disk)|disk|memory|processes|gateway-(health|metrics)|vllm-(models|metrics)|journal-(docker|kernel)' ;;
+    ONE_SERVICE) shape='|gateway|vllm' ;;
     KEYS) shape='list|add|revoke' ;;
     KEY_NAME) shape='[A-Za-z0-9._-]{1,64}' ;;
     KEY_LINE) shape='|[A-Za-z0-9._-]{1,64} [0-9a-f]{64}( path)?( rate=[0-9]{1,6}/s)?' ;;
-    KEYS_BEFORE) shape='[0-9a-f]{64}' ;;
+    KEYS_BEFORE | PRUNE_LIST) shape='[0-9a-f]{64}' ;;
+    PRUNE) shape='list|remove' ;;
     AUTOSTOP) shape='on|off|status' ;;
     STOP_AT | OPEN_AT) shape='|([01][0-9]|2[0-3]):[0-5][0-9]' ;;
     STOP_DAYS) shape="$day(,$day){0,6}" ;;

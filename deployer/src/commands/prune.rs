@@ -1,0 +1,123 @@
+//! `prune`: room on the host's disk: images, and models, that neither the current release nor the one that a rollback
+//! goes to needs.
+
+use serde_json::json;
+
+use crate::{
+    apply::{StopOnFailure, apply, command, command::LOOK_SECONDS},
+    approval::approve,
+    failure::Failure,
+    plan::{Plan, Work},
+    report::size,
+    script::{
+        Action, Expect, HostReport, Outcome,
+        facts::{DiskUse, Unneeded},
+    },
+    site::{Ports, Site},
+};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Models in the model server's volume as well
+    #[arg(long)]
+    models: bool,
+    /// Print the plan; remove nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+    super::running(site).await?;
+    let action = Action::Prune { models: args.models, approved: None };
+    let report = command::run(site, "prune", &action, LOOK_SECONDS).await?;
+    let (Outcome::Done, Some(found)) = (report.outcome, report.unneeded()) else {
+        return Err(Failure {
+            lines: report.last_log_lines,
+            step: report.failed_step,
+            ..Failure::unchanged(report.message, "deployer status shows what is there.")
+        });
+    };
+    for warning in &report.warnings {
+        site.report.warn(warning);
+    }
+    result(site, &found, &report, false);
+    let (lines, nothing) = (lines(site, &found, report.left_out()), found.images.is_empty() && found.models.is_empty());
+    if nothing || args.dry_run {
+        site.report.plan(&lines);
+        site.report.next(match (nothing, args.models) {
+            (false, _) => "Nothing was changed. Without --dry-run, deployer prune removes it.",
+            (true, true) => "Nothing to remove.",
+            (true, false) => "Nothing to remove. deployer prune --models looks for models as well.",
+        });
+        return Ok(());
+    }
+    let work = Work::Prune { models: args.models, list: found.list.clone(), expect: Expect::of(report.release) };
+    let approved = approve(Plan { work, lines }, args.yes, site.report, site.interrupt).await?;
+    let applied = apply(site, &approved, StopOnFailure::No).await?;
+    if let Some(report) = &applied.report
+        && let Some(done) = report.unneeded()
+    {
+        result(site, &done, report, true);
+        let after = done.free_after.unwrap_or_default();
+        site.report.say(&format!(
+            "{} The disk has {} free; before, it had {}.",
+            report.message,
+            size(after),
+            size(done.free_before)
+        ));
+    }
+    site.report.next(match report.left_out() {
+        0 => "deployer status shows the disk.",
+        _ => "There is more than one list holds: run deployer prune again.",
+    });
+    Ok(())
+}
+
+fn result<P>(site: &Site<'_, P>, found: &Unneeded, report: &HostReport, removed: bool) {
+    site.report.result(&json!({
+        "images": found.images,
+        "models": found.models,
+        "bytes": bytes(&found.images).saturating_add(bytes(&found.models)),
+        "kept_releases": found.kept,
+        "free_before": found.free_before,
+        "free_after": found.free_after,
+        "left_out": report.left_out(),
+        "removed": removed,
+        "warnings": report.warnings,
+    }));
+}
+
+fn bytes(found: &[DiskUse]) -> u64 {
+    found.iter().fold(0, |sum, one| sum.saturating_add(one.bytes))
+}
+
+fn lines<P>(site: &Site<'_, P>, found: &Unneeded, left_out: u64) -> Vec<String> {
+    let kept: Vec<String> = found.kept.iter().map(ToString::to_string).collect();
+    let mut lines = vec![format!("Plan for {}:", site.settings.name)];
+    for (kind, things) in [("image", &found.images), ("model", &found.models)] {
+        lines.extend(things.iter().map(|thing| format!("  {kind}    {:>7}  {}", size(thing.bytes), thing.name)));
+    }
+    if found.images.is_empty() && found.models.is_empty() {
+        lines.push("  nothing  all that was looked at is needed by a release that is kept".to_owned());
+    } else {
+        let bytes = bytes(&found.images).saturating_add(bytes(&found.models));
+        let shared = if found.images.is_empty() { "" } else { "; images may share parts of it with others" };
+        lines.push(format!("  frees    at most {}{shared}", size(bytes)));
+    }
+    if left_out > 0 {
+        lines.push(format!("  more     {left_out} further ones are left for the next time"));
+    }
+    lines.push(format!("  disk     {} free now", size(found.free_before)));
+    lines.push(match kept.as_slice() {
+        [one] => format!("  kept     what release {one} needs, the current one; there is none to roll back to"),
+        _ => format!(
+            "  kept     what releases {} need: the current one, and the one that rollback goes to",
+            kept.join(" and ")
+        ),
+    });
+    lines.push("  outage   none; a rollback --to an older release downloads again what it needs".to_owned());
+    lines
+}

@@ -1,0 +1,101 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# Room on the disk: images, and models in the volume, that neither the current release nor the one that a rollback goes
+# to needs. What is removed is what was listed when the operator approved, and nothing else.
+
+readonly model_shape='[A-Za-z0-9._-]+/[A-Za-z0-9._-]+/[0-9a-f]{40}'
+
+# models_of RELEASE: its models as folders of the volume, OWNER/NAME/REVISION; fails where that cannot be told: a model
+# may also be a folder of any name.
+models_of() {
+  local kind model name=VLLM_BASE_MODEL
+  for kind in BASE ADAPTER; do
+    model=$(env_of "$1" "$name")/$(env_of "$1" "VLLM_${kind}_REVISION") name=VLLM_ADAPTER
+    [[ $model =~ ^$model_shape$ ]] || return 1
+    echo "$model"
+  done
+}
+
+# list_old_models: adds lines `model BYTES FOLDER` to `unneeded`, and sets `volume`.
+list_old_models() {
+  local n needed='' found folder
+  volume=$(docker volume inspect --format "{{.Mountpoint}}" "${project}_model-cache" 2>/dev/null) || volume=''
+  if [[ ! -d $volume ]]; then return; fi
+  for n in "${kept[@]}"; do
+    if ! found=$(models_of "$n"); then
+      warnings+=("release $n has a model that is no revision in the volume, so no model is listed")
+      return
+    fi
+    needed+=$found$'\n'
+  done
+  while read -r folder; do
+    if ! grep -qxF -- "$folder" <<<"$needed"; then
+      unneeded+=("model $(bytes_or_zero "$(du --summarize --block-size=1 "$volume/$folder" | cut -f 1)") $folder")
+    fi
+  done < <(find "$volume" -mindepth 3 -maxdepth 3 -type d -regextype posix-extended -regex ".*/$model_shape" -printf '%P\n' | sort)
+}
+
+bytes_or_zero() { if [[ $1 =~ ^[0-9]{1,15}$ ]]; then echo "$1"; else echo 0; fi; }
+
+list_unneeded() {
+  local image old
+  list_old_images
+  while read -r _ image; do
+    if [[ -n $image ]]; then unneeded+=("image $(bytes_or_zero "$(docker image inspect --format "{{.Size}}" "$image")") $image"); fi
+  done < <(sort -k 2 <<<"$old")
+  if [[ $PRUNE_MODELS == yes ]]; then list_old_models; fi
+  # Nothing is removed that the operator did not see: what does not fit is for the next time.
+  left_out=$((${#unneeded[@]} - $(fitting "${unneeded[@]}")))
+  unneeded=("${unneeded[@]:left_out}")
+}
+
+# forget_models: which models are in the volume, but for the releases whose models all stay. Before any model goes: a
+# run that is cut off leaves models that are looked for once more, and none that is missed.
+forget_models() {
+  local n marker keep=' '
+  for n in "${kept[@]}"; do keep+="$(model_key "$n") "; done
+  for marker in "$root"/models/*; do
+    if [[ $keep != *" ${marker##*/} "* ]]; then rm -f "$marker"; fi
+  done
+}
+
+remove_unneeded() {
+  local line kind name
+  if [[ "${unneeded[*]}" == *"model "* ]]; then forget_models; fi
+  for line in "${unneeded[@]}"; do
+    read -r kind _ name <<<"$line"
+    say "prune: $name"
+    if [[ $kind == image ]]; then
+      remove_image "$name"
+    else
+      rm -rf -- "${volume:?}/$name" || warnings+=("the model $name could not be removed")
+      (cd "$volume" && rmdir -p --ignore-fail-on-non-empty -- "${name%/*}") || true
+    fi
+  done
+}
+
+prune() {
+  local now kept volume='' unneeded=() left_out sum
+  need docker flock sha256sum find du timeout
+  if [[ $PRUNE == remove ]]; then take_lock; fi
+  expect_release
+  begin prune "prune: what no kept release needs"
+  now=$(current)
+  [[ -n $now ]] || die "There is no release on the host, so nothing says what is needed; nothing was removed. Run deployer up first."
+  if half_done; then die "A switch was cut off and may need what seems old; nothing was removed. Run deployer up first, which mends it."; fi
+  read -ra kept <<<"$now $(good_before "$now")"
+  list_unneeded
+  sum=$(printf '%s\n' "${unneeded[@]}" | cut -d ' ' -f 1,3 | sha256sum | cut -c 1-64)
+  disk
+  fact unneeded "$(json_list "${unneeded[@]}")"
+  fact left_out "$left_out"
+  fact list "\"$sum\""
+  fact kept "[${kept[0]}${kept[1]:+,${kept[1]}}]"
+  fact free_before "$disk_free"
+  if [[ $PRUNE == list ]]; then finish 'done' "No kept release needs ${#unneeded[@]} of what is there."; fi
+  [[ $sum == "$PRUNE_LIST" ]] || die "What no kept release needs changed since the plan was made; nothing was removed. Run this again."
+  remove_unneeded
+  # What is done is done, also where Docker does not answer any more.
+  if (disk); then disk; fi
+  fact free_after "$disk_free"
+  finish 'done' "What no kept release needs was removed."
+}

@@ -1,0 +1,49 @@
+//! The engine itself is restarted, as by an update of its package, in the middle of a deploy.
+
+use std::{path::Path, process::Command};
+
+use crate::{
+    laptop::said,
+    site::{Site, account},
+    support::emulator::until,
+};
+
+/// Ends the engine as a service manager does, and starts it again under its containers.
+fn restart_the_engine() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ci/engine/engine.sh");
+    let done = Command::new(script).arg("restart").output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn a_restart_of_the_engine_loses_nothing() {
+    if std::env::var_os("EXTRACTION_GATEWAY_ENGINE").is_some() {
+        eprintln!("the engine is another's: it is not restarted");
+        return;
+    }
+    let emulator = account();
+    let site = Site::new(&emulator);
+    site.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);
+
+    // In a download: what served comes back with the engine.
+    site.configure(&format!("base_revision = \"{}\"", "1".repeat(40)), "");
+    let up = site.start(&site.words(&["up", "--yes"], "gateway-1", "vllm-slow"));
+    until("the download runs", || site.downloads() == 1);
+    restart_the_engine();
+    let ended = said(up);
+    ended.ended(1, &["Nothing was changed"]);
+    until("what served is ready again", || site.container("gateway").health == "healthy");
+    site.serves(1, "gateway-1");
+
+    // In a switch: the release before.
+    site.configure("", "");
+    let model = site.container("vllm");
+    let up = site.start(&site.words(&["up", "--yes"], "gateway-2", "vllm-2"));
+    until("the new model server is there", || {
+        site.engine.container("vllm").is_some_and(|found| found.id != model.id && found.state == "running")
+    });
+    restart_the_engine();
+    said(up).ended(3, &["engine of the host did not answer (step switch)", "Release 1 serves again and was verified."]);
+    site.serves(1, "gateway-1");
+    assert!(site.container("vllm").image.ends_with(site.engine.digest("vllm-1")));
+}
