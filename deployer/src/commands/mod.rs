@@ -157,7 +157,7 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
         // They went their way above.
         Command::Doctor | Command::Init(_) | Command::Policy(_) => Ok(()),
         Command::Plan(args) => plan::run(&site, &args).await,
-        Command::Up(args) => up::run(&site, &args).await,
+        Command::Up(args) => Box::pin(up::run(&site, &args)).await,
         Command::Down(args) => down::run(&site, &args).await,
         Command::Status(args) => status::run(&site, &args).await,
         Command::Logs(args) => logs::run(&site, &args).await,
