@@ -19,7 +19,7 @@ mod send;
 mod unlock;
 mod up;
 
-pub use pace::wait;
+pub use pace::{persistently, wait};
 
 use crate::{
     approval::ApprovedPlan,

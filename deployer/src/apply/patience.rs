@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     cloud::{CloudError, Trouble},
+    failure::Failure,
     site::{Ports, Site},
 };
 
@@ -65,4 +66,14 @@ impl Patience {
 /// Does AWS refuse the caller, and not the call?
 pub(super) const fn refused(error: &CloudError) -> bool {
     matches!(error.trouble, Trouble::Credentials | Trouble::Denied | Trouble::Clock)
+}
+
+/// AWS refuses us for good, so nothing may be stopped under what goes on: `goes_on` says what, `shows` what is seen later.
+pub(super) fn out_of_sight(error: &CloudError, goes_on: &str, shows: &str) -> Failure {
+    let next = format!(
+        "{} Then deployer status shows {shows}; deployer unlock takes the lock that this run leaves.",
+        error.hint().replace(", then run this again", "")
+    );
+    let what = format!("{error}. AWS does not let this run look any more; {goes_on}");
+    Failure { goes_on: true, ..Failure::person(what, next) }
 }

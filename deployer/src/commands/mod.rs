@@ -30,8 +30,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::{
-    apply::Applied,
+    apply::{Applied, persistently},
     aws::{Aws, SecondFactor},
+    cloud::Cloud as _,
     config::{self, DEFAULT_PATH, Settings, Written, login::Login},
     failure::Failure,
     interrupt::Interrupt,
@@ -150,7 +151,7 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
         Command::Doctor => return doctor::run(written, aws, report, interrupt).await,
         command => command,
     };
-    let settings: Settings = config::resolve(&written, &aws, config::operator()).await?;
+    let settings = resolve(&written, &aws, report, interrupt).await?;
     let ports = aws.with_host(&settings);
     let site = Site { written, settings, ports, report, interrupt };
     match command {
@@ -174,6 +175,22 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
         Command::Smoke(args) => smoke::run(&site, &args).await,
         Command::Cost => cost::run(&site).await,
     }
+}
+
+/// The configuration with its references, whose parameters are asked for as long as that may help.
+async fn resolve(written: &Written, aws: &Aws, report: &Report, interrupt: &Interrupt) -> Result<Settings, Failure> {
+    let ask = async |name: &str| {
+        let value = persistently(report, interrupt, async || aws.parameter(name).await).await?;
+        Ok(value.flatten())
+    };
+    let settings = config::resolve(written, &ask, config::operator()).await;
+    if interrupt.came() {
+        return Err(Failure::interrupted(
+            "interrupted while the references of the configuration were looked up; nothing was changed",
+            "Run it again when it fits.",
+        ));
+    }
+    settings
 }
 
 /// The account; where its role wants a code of a second factor, a person is asked for it.
