@@ -19,6 +19,8 @@ use crate::{
 
 /// EC2 renews its status checks once a minute: failed ones are believed when they stay so for this long.
 const IMPAIRED: Duration = Duration::from_mins(4);
+/// Between two looks that AWS refuses.
+const BETWEEN: Duration = Duration::from_secs(2);
 /// Whatever AWS refuses us.
 const GOES_ON: &str = "The box goes on starting";
 
@@ -96,10 +98,11 @@ async fn look_on<P: Ports>(site: &Site<'_, P>, patience: &mut Patience) -> Resul
         if !patience.bears(site, &error, GOES_ON).await {
             return Err(unseen(error, true));
         }
-        match pace.pause(site.interrupt).await {
+        let pause = if error.passes() { pace.pause(site.interrupt).await } else { wait(BETWEEN, site.interrupt).await };
+        match pause {
             Pause::Over => {}
             Pause::Interrupted => return Err(interrupted(true)),
-            Pause::Late => return Err(unseen(error, true)),
+            Pause::Late => return Err(error.into()),
         }
     }
 }
@@ -122,10 +125,9 @@ pub(super) async fn look_with<P: Ports>(site: &Site<'_, P>, interrupt: &Interrup
     let id = &site.settings.instance_id;
     match persistently(site.report, interrupt, async || site.ports.instance(id).await).await {
         Ok(Some(instance)) => Ok(instance),
-        Ok(None) => Err(Failure::interrupted(
-            "interrupted while AWS was asked about the box",
-            "Run it again when it fits.",
-        )),
+        Ok(None) => {
+            Err(Failure::interrupted("interrupted while AWS was asked about the box", "Run it again when it fits."))
+        }
         Err(error) if error.trouble == Trouble::NotFound => Err(Failure::usage(
             format!("there is no instance {id} in {}", site.settings.region),
             "Correct box.instance_id or region in config/deployment.toml.",
@@ -226,12 +228,13 @@ async fn agent<P: Ports>(site: &Site<'_, P>, started: bool) -> Result<(), Failur
     let mut patience = Patience::default();
     let mut impaired: Option<Instant> = None;
     loop {
+        let mut refused = None;
         match site.ports.agent(id).await {
             Ok(Agent::Online) => return Ok(()),
             Ok(_) => {
                 patience.answered();
             }
-            Err(error) if patience.bears(site, &error, GOES_ON).await => {}
+            Err(error) if patience.bears(site, &error, GOES_ON).await => refused = Some(error),
             Err(error) => return Err(unseen(error, started)),
         }
         // The right to see the checks may be missing; the agent decides.
@@ -248,12 +251,15 @@ async fn agent<P: Ports>(site: &Site<'_, P>, started: bool) -> Result<(), Failur
         match pace.pause(site.interrupt).await {
             Pause::Over => {}
             Pause::Interrupted => return Err(interrupted(started)),
-            Pause::Late if impaired.is_some() => return Err(impaired_box()),
             Pause::Late => {
-                return Err(Failure::unchanged(
-                    format!("the box runs, but its SSM agent has not answered for {}", duration(pace.waited())),
-                    "It needs the instance role of config/cloudformation.yaml and a way out to port 443: deployer doctor looks.",
-                ));
+                return Err(match refused {
+                    Some(error) => unseen(error, started),
+                    None if impaired.is_some() => impaired_box(),
+                    None => Failure::unchanged(
+                        format!("the box runs, but its SSM agent has not answered for {}", duration(pace.waited())),
+                        "It needs the instance role of config/cloudformation.yaml and a way out to port 443: deployer doctor looks.",
+                    ),
+                });
             }
         }
     }

@@ -399,6 +399,20 @@ async fn a_refused_look_does_not_stop_a_box_that_starts() {
     assert!(failure.exit == Exit::FailedUnchanged && !world.running.get(), "{failure:?}");
 }
 
+/// A session that was made with a code is not brought back by loading what is there, and nobody is asked here.
+#[tokio::test(start_paused = true)]
+async fn a_session_of_a_second_factor_is_not_loaded_again() {
+    for (times, well) in [(1, true), (u32::MAX, false)] {
+        let refuses = Some(("look", Trouble::Credentials));
+        let world = World { refuses, refusals: times.into(), second_factor: true, ..world("up", "done") };
+        let began = tokio::time::Instant::now();
+        let end = run(&world, "up").await;
+        assert_eq!((end.is_ok(), world.renewals.get(), world.running.get()), (well, 0, true), "{times}: {end:?}");
+        assert!(began.elapsed() < std::time::Duration::from_mins(2), "{:?}", began.elapsed());
+        assert!(!world.calls.borrow().contains(&"renew_with"));
+    }
+}
+
 /// After an idle stop the containers come back when the box boots: one that serves is not taken from its users.
 #[tokio::test(start_paused = true)]
 async fn a_box_that_serves_is_not_stopped_for_a_failed_up() {
@@ -406,7 +420,12 @@ async fn a_box_that_serves_is_not_stopped_for_a_failed_up() {
     let idle_stop = json!({"autostop": {"on": true}});
     let nothing = json!({"containers": []});
     for (stop, odd, drained, words) in [
-        (StopOnFailure::Ask, &Value::Null, None, "because release 2 serves on it; it costs 0.98 USD an hour until deployer down stops it."),
+        (
+            StopOnFailure::Ask,
+            &Value::Null,
+            None,
+            "because release 2 serves on it; it costs 0.98 USD an hour until deployer down stops it.",
+        ),
         (StopOnFailure::Ask, &idle_stop, None, "until deployer down or the idle stop stops it."),
         // What runs there ends its work first.
         (StopOnFailure::Ask, &loading, Some(1), ""),

@@ -32,7 +32,7 @@ use serde_json::json;
 use crate::{
     apply::{Applied, persistently},
     aws::{Aws, SecondFactor},
-    cloud::Cloud as _,
+    cloud::{Cloud as _, Trouble},
     config::{self, DEFAULT_PATH, Settings, Written, login::Login},
     failure::Failure,
     interrupt::Interrupt,
@@ -200,9 +200,15 @@ async fn connect(region: &str, report: &Report) -> Result<Aws, Failure> {
     if !report.can_ask() {
         return Err(Failure::unchanged(login.matter("there is no terminal to ask at"), login.next()));
     }
+    Aws::check(region, &factor).await?;
     let code = report.ask_line(&factor.question()).await;
-    let aws = Aws::connect_with(region, &factor, code.trim()).await;
-    aws.map_err(|error| Failure::unchanged(login.matter(&error), login.next()))
+    Aws::connect_with(region, factor, code.trim()).await.map_err(|error| {
+        let next = match error.trouble {
+            Trouble::Denied => "Run this again with the next code of the device.".to_owned(),
+            _ => error.hint(),
+        };
+        Failure::unchanged(login.matter(&error.to_string()), next)
+    })
 }
 
 /// JSON that is data for a person, too.

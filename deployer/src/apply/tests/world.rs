@@ -46,6 +46,8 @@ pub(super) struct World {
     pub(super) interrupter: RefCell<Option<Interrupter>>,
     /// How often credentials were loaded again.
     pub(super) renewals: Cell<u32>,
+    /// The credentials are a session that was made with a code.
+    pub(super) second_factor: bool,
     /// The programs that the document names; `None`: it runs any.
     pub(super) programs: Option<Vec<String>>,
     /// So many commands that change something are taken and never run.
@@ -152,6 +154,14 @@ impl World {
 impl Cloud for &World {
     async fn renew(&self) {
         self.renewals.set(self.renewals.get() + 1);
+    }
+
+    fn code_question(&self) -> Option<String> {
+        self.second_factor.then(|| "Code: ".to_owned())
+    }
+
+    async fn renew_with(&self, _: &str) -> Result<(), CloudError> {
+        self.call("renew_with")
     }
 
     async fn identity(&self) -> Result<Identity, CloudError> {
