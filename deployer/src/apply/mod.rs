@@ -2,6 +2,7 @@
 //! nothing but an [`ApprovedPlan`].
 
 mod after;
+mod after_keys;
 mod autostop;
 pub mod boot;
 pub mod command;
