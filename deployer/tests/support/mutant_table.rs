@@ -441,6 +441,12 @@ pub const MUTANTS: &[Mutant] = &[
         "if false; then",
         "autostops::an_operator_who_works_for_three_hours_is_not_believed",
     ),
+    mutant(
+        "deploys share three hours",
+        "then rm -f \"$run/autostop.busy\"; fi",
+        "then true; fi",
+        "autostops::runs_that_follow_each_other_have_three_hours_each",
+    ),
     mutant("no hard limit", "max_uptime_hours > 0 && uptime", "max_uptime_hours > 99 && uptime", DECIDES),
     mutant(
         "unknown is active for ever",
