@@ -1,6 +1,7 @@
 //! After a script: from its report, or from the lack of one, to the truth about what serves now.
 
 use super::{
+    after_keys,
     command::{self, LOOK_SECONDS, NoReport},
     observe,
 };
@@ -10,7 +11,7 @@ use crate::{
     failure::Failure,
     interrupt::{self, Interrupt},
     ledger::Releases,
-    script::{Action, Expect, HostReport, ImageWanted, Outcome, facts::Status},
+    script::{Action, Expect, HostReport, ImageWanted, Keys, Outcome, facts::Status},
     site::{Ports, Site},
 };
 
@@ -71,13 +72,14 @@ pub(super) fn judged<P>(site: &Site<'_, P>, report: HostReport) -> Result<HostRe
 }
 
 /// A command whose end nobody reported.
-struct Lost {
+pub(super) struct Lost {
     /// If nothing good is found.
-    exit: Exit,
-    what: String,
+    pub(super) exit: Exit,
+    /// What happened to the command.
+    pub(super) what: String,
     lines: Vec<String>,
     /// It may run still, or reach the host yet.
-    running: bool,
+    pub(super) running: bool,
 }
 
 impl Lost {
@@ -85,7 +87,8 @@ impl Lost {
         Self { exit: Exit::Interrupted, what: what.to_owned(), lines: Vec::new(), running }
     }
 
-    fn found(self, found: &str, next: impl Into<String>) -> Failure {
+    /// The failure, with what was found on the host.
+    pub(super) fn found(self, found: &str, next: impl Into<String>) -> Failure {
         let what = format!("{}. {found}", self.what);
         Failure { lines: self.lines, goes_on: self.running, ..Failure::new(self.exit, what, next) }
     }
@@ -126,6 +129,9 @@ async fn aftermath<P: Ports>(
             "It goes on there.",
             "deployer status shows its end; then run this again. deployer unlock clears what it leaves if it was killed.",
         ));
+    }
+    if let Action::Keys(Keys::Change(change)) = action {
+        return after_keys::aftermath(site, &quiet, change, lost).await;
     }
     if status.half_done {
         let serves = if healthy {

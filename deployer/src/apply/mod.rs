@@ -2,6 +2,7 @@
 //! nothing but an [`ApprovedPlan`].
 
 mod after;
+mod after_keys;
 mod autostop;
 pub mod boot;
 pub mod command;
@@ -85,8 +86,8 @@ enum Locked<'a> {
 
 async fn locked<P: Ports>(site: &Site<'_, P>, work: Locked<'_>) -> Result<Applied, Failure> {
     match work {
-        Locked::Up(deploy, expect, step, stop) => {
-            autostop::follow(site, step, up::up(site, deploy, expect, stop).await?).await
+        Locked::Up(deploy, expect, autostop, on_failure) => {
+            autostop::follow(site, autostop, up::up(site, deploy, expect, on_failure).await?).await
         }
         Locked::Rollback(action, expect, stop) => up::rollback(site, &action, expect, stop).await,
         Locked::Serve(what, action, expect) => up::serve(site, what, &action, expect).await,

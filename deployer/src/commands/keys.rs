@@ -14,6 +14,7 @@ use crate::{
     failure::Failure,
     plan::{Plan, Work},
     script::{Action, Expect, KeyChange, Keys, facts::KeysFound},
+    secret::Secret,
     site::{Ports, Site},
 };
 
@@ -108,7 +109,9 @@ impl Both {
 
     fn has(&self, name: &str) -> (bool, bool) {
         let named = |keys: &[KnownKey]| keys.iter().any(|key| key.name == name);
-        (named(&keys::known(&self.text)), named(&self.on_host()))
+        // What was cut off is there until it is whole.
+        let cut_off = self.host.as_ref().is_ok_and(|(_, found)| found.changing == name);
+        (named(&keys::known(&self.text)), cut_off || named(&self.on_host()))
     }
 
     /// What the host is asked for, and what it means; `line`: of a key that comes.
@@ -150,34 +153,54 @@ impl Both {
         Some(of(keys::changed(&self.text, name, line))?.hash.to_string())
     }
 
-    /// Approves, changes the host, then the file.
+    /// Approves, changes the host, then the file. `key`: the one that `line` is of.
     async fn apply<P: Ports>(
         &self,
         site: &Site<'_, P>,
         name: &str,
         line: Option<&str>,
+        key: Option<&Secret>,
         yes: bool,
     ) -> Result<(), Failure> {
+        keys::check_writable(&self.path)?;
         let (work, lines) = self.work(site, name, line);
         let approved = approve(Plan { work, lines }, yes, site.report, site.interrupt).await?;
-        let applied = apply(site, &approved, StopOnFailure::No).await?;
-        keys::write(&self.path, &keys::changed(&self.text, name, line)).map_err(|failure| Failure {
-            what: format!("the host has the change, and the file has not: {}", failure.what),
-            next: format!("{} Then bring the file to what deployer keys list shows.", failure.next),
-            ..failure
-        })?;
-        if let Some(report) = &applied.report {
-            site.report.say(&report.message);
+        let host = apply(site, &approved, StopOnFailure::No).await?.report.map(|report| report.message);
+        if let Some(message) = &host {
+            site.report.say(message);
         }
+        site.report.result(&json!({"name": name, "keys_file": self.path, "host": host}));
+        let written = keys::write(&self.path, &keys::changed(&self.text, name, line));
+        // What opens the service is shown whatever became of the file; what opens nothing is not.
+        if let (Some(key), true) = (key, host.is_some() || written.is_ok()) {
+            show(site, key);
+        }
+        if let Err(failure) = written {
+            return Err(if host.is_some() { self.only_host(name, line, &failure) } else { failure });
+        }
+        let too = if host.is_some() { ", too" } else { "" };
         site.report
-            .say(&format!("{} is changed, too. Commit it: every up carries it to the host.", self.path.display()));
-        site.report.result(&json!({
-            "name": name,
-            "keys_file": self.path,
-            "host": applied.report.as_ref().map(|report| &report.message),
-        }));
+            .say(&format!("{} is changed{too}. Commit it: every up carries it to the host.", self.path.display()));
         Ok(())
     }
+
+    /// The host has the change, and the file could not be written.
+    fn only_host(&self, name: &str, line: Option<&str>, failure: &Failure) -> Failure {
+        let file = self.path.display();
+        let mend = match line {
+            // Of its digest, which is no secret.
+            Some(line) => format!("Put this line into {file}, or the next up takes the key away: {line}"),
+            None => format!("Take the line of {name} out of {file}, or the next up brings the key back."),
+        };
+        Failure::person(format!("the host has the change, and the file has not: {}", failure.what), mend)
+    }
+}
+
+/// Shows a new key, this once.
+fn show<P>(site: &Site<'_, P>, key: &Secret) {
+    site.report.result(&json!({"key": key.expose()}));
+    site.report.data(&format!("API_KEY={}", key.expose()));
+    site.report.warn("that key is shown this once, and kept nowhere.");
 }
 
 async fn add<P: Ports>(site: &Site<'_, P>, both: &Both, name: &str, in_path: bool, yes: bool) -> Result<(), Failure> {
@@ -193,10 +216,8 @@ async fn add<P: Ports>(site: &Site<'_, P>, both: &Both, name: &str, in_path: boo
         }
     }
     let key = keys::new_key()?;
-    both.apply(site, name, Some(&keys::line_of(name, &key, in_path)), yes).await?;
-    site.report.result(&json!({"key": key.expose(), "in_path": in_path}));
-    site.report.data(&format!("API_KEY={}", key.expose()));
-    site.report.warn("that key is shown this once, and kept nowhere.");
+    site.report.result(&json!({"in_path": in_path}));
+    both.apply(site, name, Some(&keys::line_of(name, &key, in_path)), Some(&key), yes).await?;
     site.report.next(if in_path {
         "Give it to its client: in a header, or as /t/KEY behind the address."
     } else {
@@ -220,7 +241,7 @@ async fn revoke<P: Ports>(site: &Site<'_, P>, both: &Both, name: &str, yes: bool
             "Add another key first: deployer keys add NAME. deployer down stops the service.",
         ));
     }
-    both.apply(site, name, None, yes).await?;
+    both.apply(site, name, None, None, yes).await?;
     site.report.next("deployer keys list shows who is left.");
     Ok(())
 }
@@ -254,9 +275,16 @@ fn list<P>(site: &Site<'_, P>, both: &Both) {
         shown.push(json!({"name": key.name, "words": key.words, "in_file": in_file,
             "on_host": asked.then_some(there.is_some()), "same": asked.then_some(same)}));
     }
-    site.report.result(&json!({"keys": shown}));
+    let cut_off = both.host.as_ref().ok().map(|(_, found)| found.changing.as_str()).filter(|name| !name.is_empty());
+    site.report.result(&json!({"keys": shown, "cut_off": cut_off}));
     if let Err(why) = &both.host {
         site.report.say(&format!("Only the file was looked at: {why}."));
+    }
+    if let Some(name) = cut_off {
+        site.report.warn(&format!(
+            "a change of the key {name} on the host was cut off: the gateway, or a release before, may have it as it was. \
+             deployer keys revoke {name} makes it whole; a key that was being added was never shown."
+        ));
     }
     site.report.next(if differ {
         "deployer up brings the host to what the file says; deployer plan shows it."

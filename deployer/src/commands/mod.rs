@@ -133,6 +133,10 @@ impl Cli {
 pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(), Failure> {
     let command = match cli.command {
         Command::Init(args) => return init::run(&cli.config, report, interrupt, &args).await,
+        Command::Policy(args) if args.is_for_the_program() => {
+            policy::program(report);
+            return Ok(());
+        }
         Command::Policy(args) => return policy::run(&Written::read(&cli.config)?, report, &args),
         Command::Exec(args) if args.is_for_the_list() => {
             exec::list(report);
@@ -154,7 +158,7 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
         // They went their way above.
         Command::Doctor | Command::Init(_) | Command::Policy(_) => Ok(()),
         Command::Plan(args) => plan::run(&site, &args).await,
-        Command::Up(args) => up::run(&site, &args).await,
+        Command::Up(args) => Box::pin(up::run(&site, &args)).await,
         Command::Down(args) => down::run(&site, &args).await,
         Command::Status(args) => status::run(&site, &args).await,
         Command::Logs(args) => logs::run(&site, &args).await,

@@ -96,10 +96,29 @@ pub fn sha256(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes()))
 }
 
-/// Writes the key file anew, whole or not at all; it keeps its mode.
-pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
+/// What [`write()`] puts in the key file's place.
+fn new_file(path: &Path) -> PathBuf {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
+    PathBuf::from(new)
+}
+
+/// Refuses where [`write()`] could not write, so that the host is not changed in vain.
+pub fn check_writable(path: &Path) -> Result<(), Failure> {
+    let new = new_file(path);
+    let check = || {
+        fs::write(&new, "")?;
+        fs::remove_file(&new)
+    };
+    check().map_err(|error| {
+        let what = format!("{} cannot be written: {error}; nothing was changed", path.display());
+        Failure::unchanged(what, "Make it and its folder writable for you, and remove what is in the way.")
+    })
+}
+
+/// Writes the key file anew, whole or not at all; it keeps its mode.
+pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let new = new_file(path);
     let write = || {
         fs::write(&new, text)?;
         if let Ok(old) = fs::metadata(path) {

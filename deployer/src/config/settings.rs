@@ -1,9 +1,9 @@
 //! The configuration with every reference resolved: what commands work with.
 
 use super::{
-    Text, Written,
+    AutostopLimits, Text, Trust, Written,
     check::is_instance,
-    file::{AutostopLimits, Gateway, Hooks, Model, Prices, Trust, Wait},
+    file::{Gateway, Hooks, Model, Prices, Wait},
     names,
 };
 use crate::{

@@ -186,6 +186,8 @@ pub struct KeysFound {
     pub config_hash: String,
     /// `NAME FINGERPRINT WORD...`, one for each key.
     pub lines: Vec<String>,
+    /// The name of a key whose change was cut off; empty: none was.
+    pub changing: String,
 }
 
 /// What `Prune` finds: what takes room on the host and no kept release needs.

@@ -308,3 +308,46 @@ fn it_names_the_instance_it_runs_on_and_tries_again_when_it_may_not() {
     assert!(host.calls().iter().all(|call| !call.contains("session-of-the-shim")), "the session is in no argument");
     assert!(host.root("audit.jsonl").contains(r#""operator":"autostop","action":"stop""#));
 }
+
+/// As a deploy does that takes the lock, and says who it is.
+fn works(host: &Host, run: &str) -> std::process::Child {
+    let held = host.at(&format!("held-{run}"));
+    let holder = format!(r#"{{"operator":"ada","action":"deploy","since":1,"run":"{run}"}}"#);
+    std::fs::write(host.at("root/lock.holder"), holder).unwrap();
+    let mut child = std::process::Command::new("flock")
+        .arg(host.at("root/lock"))
+        .args(["sh", "-c", "touch \"$0\"; exec cat"])
+        .arg(&held)
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    crate::support::emulator::until("it has the lock", || held.exists() || child.try_wait().unwrap().is_some());
+    child
+}
+
+#[test]
+fn runs_that_follow_each_other_have_three_hours_each() {
+    let host = armed();
+    host.run(&act(&Action::Autostop(Autostop::On { idle_minutes: 30, max_uptime_hours: None, schedule: None })));
+    // No look falls between the end of one and the beginning of the next.
+    for (uptime, run, left) in [
+        (1_000, "first-run", 10_800),
+        (11_000, "second-run", 10_800),
+        (11_801, "third-run", 10_800),
+        (21_801, "third-run", 800),
+    ] {
+        up_for(&host, uptime);
+        let mut child = works(&host, run);
+        host.tick();
+        let seen = state(&host);
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert_eq!((&*seen.decision, seen.stops_in), ("active", Some(left)), "{run} {uptime}");
+    }
+    up_for(&host, 22_601);
+    let mut child = works(&host, "third-run");
+    host.tick();
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert!(stopped(&host) && state(&host).reason.contains("3 hours"));
+}

@@ -108,7 +108,7 @@ fn what_the_gateway_does_not_take_changes_nothing() {
     host.set("refuses_keys", "");
     let ran = host.run(&change(&host, "ada", Some(line("ada", 7))));
     assert_eq!((ran.code, ran.report().outcome), (Some(1), Outcome::FailedUnchanged), "{ran:?}");
-    assert!(ran.report().message.contains("the old ones hold"), "{ran:?}");
+    assert!(ran.report().message.contains("The old keys hold"), "{ran:?}");
     for release in ["1", "2"] {
         assert_eq!(host.root(&format!("releases/{release}/keys.txt")), "vercel 00ff\n");
     }
@@ -196,4 +196,69 @@ fn a_run_that_works_can_be_asked_how_far_it_is() {
     let said: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
     // What was asked for is a beginning of what comes at the end.
     assert_eq!(said[..seen.said], seen.lines, "{said:?}");
+}
+
+/// Ada's key is there, in both releases.
+fn with_ada() -> Host {
+    let host = two();
+    assert_eq!(host.run(&change(&host, "ada", Some(line("ada", 7)))).code, Some(0));
+    host
+}
+
+fn files(host: &Host) -> Vec<String> {
+    ["1", "2"].iter().map(|release| host.root(&format!("releases/{release}/keys.txt"))).collect()
+}
+
+#[test]
+fn a_change_that_is_ended_leaves_the_old_keys_everywhere() {
+    for (name, line) in [("ada", None), ("eve", Some(line("eve", 8)))] {
+        let host = with_ada();
+        let before = (files(&host), heeded(&host), found(&host).config_hash);
+        let script = change(&host, name, line);
+        host.fault("docker.logs", "hold");
+        let child = host.spawn(&script.text());
+        crate::support::emulator::until("the gateway is asked", || host.at("state/held").exists());
+        assert_ne!(heeded(&host), before.1, "the gateway has the changed ones");
+        let id = child.id().to_string();
+        std::process::Command::new("pkill").args(["-TERM", "-P", &id]).status().unwrap();
+        std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        host.set("go", "");
+        let ran = Host::wait(child);
+        assert_eq!(ran.report().outcome, Outcome::FailedUnchanged, "{ran:?}");
+        assert!(ran.report().message.contains("The old keys hold"), "{ran:?}");
+        assert_eq!((files(&host), heeded(&host), found(&host).config_hash), before, "{name}");
+        assert_eq!(found(&host).changing, "");
+    }
+}
+
+#[test]
+fn a_revoke_that_is_killed_leaves_no_release_that_brings_the_key_back() {
+    let host = with_ada();
+    let script = change(&host, "ada", None);
+    host.fault("kill", "kill");
+    assert_eq!(host.run_text(&script.text()).code, None);
+    host.no_faults();
+    assert_eq!(files(&host), ["vercel 00ff\n", "vercel 00ff\n"]);
+    assert!(heeded(&host).contains("ada "), "the gateway was not told");
+    assert_eq!(found(&host).changing, "ada", "what was cut off is known");
+    assert_eq!(host.run(&change(&host, "ada", None)).code, Some(0));
+    assert_eq!((heeded(&host), found(&host).changing), ("vercel 00ff\n".to_owned(), String::new()));
+}
+
+#[test]
+fn a_gateway_that_does_not_come_up_with_the_changed_keys_gets_the_old_ones() {
+    let host = with_ada();
+    let before = (files(&host), found(&host).config_hash);
+    let script = change(&host, "ada", None);
+    host.behave(&gateway(2), "quiet");
+    host.fault("docker.compose-restart", "fail no");
+    let ran = host.run(&script);
+    assert_eq!(ran.report().outcome, Outcome::FailedUnchanged, "{ran:?}");
+    assert_eq!((files(&host), found(&host).config_hash), before);
+    assert!(heeded(&host).contains("ada "));
+    host.fault("docker.compose-restart", "always fail no");
+    let ran = host.run(&script);
+    assert_eq!(ran.report().outcome, Outcome::NeedsAPerson, "{ran:?}");
+    assert!(ran.report().message.contains("deployer restart"), "{ran:?}");
+    assert_eq!((files(&host), found(&host).changing), (before.0, "ada".to_owned()));
 }

@@ -290,6 +290,11 @@ fn a_served_name_is_no_pattern() {
 
 /// What the stack's SSM document does before it runs the approved program, with these lines as values.
 fn by_the_document(host: &Host, values: &str) -> crate::support::host::Ran {
+    host.run_text(&document(values))
+}
+
+/// The document's commands, as the agent gets them.
+fn document(values: &str) -> String {
     let template =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/cloudformation.yaml")).unwrap();
     let (_, lines) = template.split_once("runCommand:\n").unwrap();
@@ -302,7 +307,30 @@ fn by_the_document(host: &Host, values: &str) -> crate::support::host::Ran {
         .map(|line| serde_json::from_str::<String>(line.trim_start_matches("!Sub ")).unwrap())
         .collect();
     let text = text.join("\n").replace("{{ Values }}", &packed).replace("{{ Program }}", &deploy(1, 1).program());
-    host.run_text(&text.replace("${ProgramSha256}", &deployer::script::program_sha256()))
+    text.replace("${ProgramSha256}", &deployer::script::program_sha256())
+}
+
+/// The values of a look, as lines, and more of them.
+fn values_of_a_look(more: &str) -> String {
+    let text = act(&Action::Status).text();
+    let (_, ours) = text.split_once("umask 077\n\n").unwrap();
+    let ours: Vec<&str> = ours.lines().take_while(|line| line.starts_with("readonly ")).collect();
+    format!("{}\n{more}", ours.join("\n"))
+}
+
+/// The agent kills a command that was cancelled at once, with all its processes: nothing of it tidies.
+#[test]
+fn a_document_that_is_killed_leaves_no_file() {
+    let host = served();
+    let folder = host.at("temporary");
+    std::fs::create_dir(&folder).unwrap();
+    let head = "#!/bin/bash\n";
+    let text =
+        document(&values_of_a_look("")).replacen(head, &format!("{head}export TMPDIR={}\n", folder.display()), 1);
+    let left = || std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    assert_eq!((host.run_text(&text).code, left()), (Some(0), vec![]));
+    host.fault("docker.ps", "kill");
+    assert_eq!((host.run_text(&text).code, left()), (None, vec![]));
 }
 
 /// Names that bash itself reads run their value before the program can look at it.
@@ -310,12 +338,7 @@ fn by_the_document(host: &Host, values: &str) -> crate::support::host::Ran {
 fn the_document_lets_no_name_of_bash_pass() {
     let host = served();
     let canary = host.at("canary");
-    let values = |lines: &str| {
-        let text = act(&Action::Status).text();
-        let (_, ours) = text.split_once("umask 077\n\n").unwrap();
-        let ours: Vec<&str> = ours.lines().take_while(|line| line.starts_with("readonly ")).collect();
-        format!("{}\n{lines}", ours.join("\n"))
-    };
+    let values = values_of_a_look;
     assert_eq!(by_the_document(&host, &values("")).report().outcome, Outcome::Done);
     for name in ["RANDOM", "SRANDOM", "HISTCMD", "OPTIND", "SECONDS", "LINENO", "PATH", "BASH_ENV", "IFS", "SHELLOPTS"]
     {

@@ -50,7 +50,36 @@ pub const MUTANTS: &[Mutant] = &[
         "if false",
         "keys::the_last_key_another_plan_and_odd_lines_are_refused",
     ),
-    mutant("revoked here alone", "  edit_others\n  mark", "  mark", "keys::a_rollback_brings_no_revoked_key_back"),
+    mutant(
+        "revoked here alone",
+        "if [[ $KEYS == revoke ]]; then edit_others; fi",
+        "",
+        "keys::a_revoke_that_is_killed_leaves_no_release_that_brings_the_key_back",
+    ),
+    mutant(
+        "added here alone",
+        "if [[ $KEYS == add ]]; then edit_others; fi",
+        "",
+        "keys::a_rollback_brings_no_revoked_key_back",
+    ),
+    mutant(
+        "revoked here first",
+        "if [[ $KEYS == revoke ]]; then edit_others; fi\n  write_keys \"$own/keys.edited\" \"$key_file\"",
+        "write_keys \"$own/keys.edited\" \"$key_file\"\n  heed_keys \"$key_file\"\n  edit_others",
+        "keys::a_revoke_that_is_killed_leaves_no_release_that_brings_the_key_back",
+    ),
+    mutant(
+        "a change of keys that was cut off is forgotten",
+        "  printf '%s' \"$KEY_NAME\" | replace \"$changing\"\n",
+        "",
+        "keys::a_revoke_that_is_killed_leaves_no_release_that_brings_the_key_back",
+    ),
+    mutant(
+        "a change of keys that is ended stays half done",
+        "if [[ $phase == keys ]]; then keys_back \"$status\"; fi",
+        "if [[ $phase == keys ]]; then phase=before; fi",
+        "keys::a_change_that_is_ended_leaves_the_old_keys_everywhere",
+    ),
     mutant(
         "a list that nobody approved",
         "[[ $sum == \"$PRUNE_LIST\" ]] ||",
@@ -411,6 +440,12 @@ pub const MUTANTS: &[Mutant] = &[
         "if ((busy >= busy_limit)); then",
         "if false; then",
         "autostops::an_operator_who_works_for_three_hours_is_not_believed",
+    ),
+    mutant(
+        "deploys share three hours",
+        "then rm -f \"$run/autostop.busy\"; fi",
+        "then true; fi",
+        "autostops::runs_that_follow_each_other_have_three_hours_each",
     ),
     mutant("no hard limit", "max_uptime_hours > 0 && uptime", "max_uptime_hours > 99 && uptime", DECIDES),
     mutant(

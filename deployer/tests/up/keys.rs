@@ -4,7 +4,12 @@ use std::fs;
 
 use sha2::{Digest, Sha256};
 
-use crate::{account, laptop::Laptop, lock, served};
+use crate::{
+    account,
+    laptop::{Laptop, Said, said, signal},
+    lock, served,
+    support::emulator::Emulator,
+};
 
 fn file(ada: &Laptop<'_>) -> String {
     fs::read_to_string(ada.path().join("config/keys.txt")).unwrap()
@@ -81,4 +86,71 @@ fn approval_lock_and_a_stopped_box() {
     let listed = ada.run(&["keys", "list"]);
     assert!(listed.ended(0, &["Only the file was looked at"]).out.contains("eve"), "{listed}");
     assert!(!emulator.calls().iter().any(|call| call == "SendCommand"));
+}
+
+/// A change whose gateway has been told, cut off by Ctrl-C.
+fn cut_off<'a>(emulator: &'a Emulator, change: &[&str]) -> (Laptop<'a>, Said) {
+    let ada = Laptop::new(emulator, "ada@laptop");
+    if change[1] == "revoke" {
+        ada.run(&["keys", "add", change[2], "--yes"]).ended(0, &[]);
+    }
+    let child = ada.start_until_held("docker.logs", change);
+    signal(&child, "INT");
+    let said = said(child);
+    ada.go();
+    (ada, said)
+}
+
+#[test]
+fn an_add_that_is_cut_off_says_that_the_key_is_there_and_was_not_shown() {
+    let emulator = served();
+    let (ada, said) = cut_off(&emulator, &["keys", "add", "eve", "--yes"]);
+    said.ended(130, &["opens the service, or will", "it was not shown", "deployer keys revoke eve"]);
+    assert!(!said.out.contains("API_KEY") && !file(&ada).contains("eve"));
+    ada.run(&["keys", "list"]).ended(0, &["a change of the key eve on the host was cut off"]);
+    ada.run(&["keys", "add", "eve", "--yes"]).ended(1, &["keys revoke"]);
+    ada.run(&["keys", "revoke", "eve", "--yes"]).ended(0, &["The key eve is refused"]);
+    let list = ada.run(&["keys", "list", "--format", "json"]).json();
+    assert_eq!(list["cut_off"], serde_json::Value::Null);
+    ada.run(&["keys", "add", "eve", "--yes"]).ended(0, &["The key eve opens the service"]);
+}
+
+#[test]
+fn a_revoke_that_is_cut_off_says_so_and_goes_on() {
+    let emulator = served();
+    let (ada, said) = cut_off(&emulator, &["keys", "revoke", "eve", "--yes"]);
+    said.ended(130, &["may still open the service", "The file on this machine still has it", "it goes on where"]);
+    ada.run(&["keys", "revoke", "eve", "--yes"]).ended(0, &["The key eve is refused"]);
+    assert!(!file(&ada).contains("eve ") && !emulator.host.get("containers/gateway/keys").contains("eve "));
+    assert_eq!(lock(&emulator), None);
+}
+
+#[test]
+fn a_key_file_that_cannot_be_written_keeps_the_host_as_it_is() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let before = emulator.host.root("releases/1/keys.txt");
+    // As root, too.
+    fs::create_dir(ada.path().join("config/keys.txt.new")).unwrap();
+    for change in [&["keys", "add", "eve", "--yes"][..], &["keys", "revoke", "vercel", "--yes"]] {
+        let words = if change[1] == "add" { ["cannot be written", "nothing was changed"] } else { ["the last key"; 2] };
+        ada.run(change).ended(1, &words);
+    }
+    assert_eq!(emulator.host.root("releases/1/keys.txt"), before);
+}
+
+#[test]
+fn a_key_that_is_live_is_shown_even_if_the_file_cannot_be_written() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let child = ada.start_until_held("kill", &["keys", "add", "eve", "--yes"]);
+    fs::create_dir(ada.path().join("config/keys.txt.new")).unwrap();
+    ada.go();
+    let said = said(child);
+    said.ended(4, &["the host has the change, and the file has not", "Put this line into"]);
+    let key = said.out.trim().strip_prefix("API_KEY=").unwrap();
+    let digest = Sha256::digest(key).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    assert!(emulator.host.get("containers/gateway/keys").contains(&digest));
+    // What is to be put there is what the host has.
+    assert!(said.err.contains(&format!("eve {digest} path")), "{said}");
 }

@@ -202,12 +202,16 @@ if ! flock --nonblock 9; then
   # What is not known of the gateway while somebody works on it says nothing; the hour begins anew after that.
   rm -f "$run"/autostop.{unknown,was_ready}
   no_use_now
+  # Of this run: one that begins between two looks has its own three hours.
+  holder=$(cat "$root/lock.holder" 2>/dev/null) || holder=''
+  if [[ $holder != "$(cat "$run/autostop.holder" 2>/dev/null)" ]]; then rm -f "$run/autostop.busy"; fi
+  printf '%s' "$holder" >"$run/autostop.holder"
   busy=$(since autostop.busy)
   if ((busy >= busy_limit)); then stop_instance "somebody has been at work on the host for 3 hours"; fi
   note active "somebody is at work on the host$due" "$((busy_limit - busy))"
   exit 0
 fi
-rm -f "$run/autostop.busy"
+rm -f "$run"/autostop.{busy,holder}
 if [[ -n $due ]]; then stop_by_schedule; fi
 exec 9>&-
 if ask_gateway; then

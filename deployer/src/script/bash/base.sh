@@ -20,8 +20,8 @@ printf '%s' "$run_id" >"$own/run" # early: whoever looks knows that the command 
 exec 3>&1 >"$log" 2>&1 </dev/null
 
 step=tools
-# What a failure means for what serves: before (untouched), switched (go back), stopping (a person must look),
-# recorded (it serves, only the tidying failed).
+# What a failure means for what serves: before (untouched), switched (go back), keys (the old ones go back), stopping (a
+# person must look), recorded (it serves, only the tidying failed).
 phase=before
 from='' to=''
 problem='' # the sentence for a person, where the cause is known
@@ -158,6 +158,7 @@ left() {
   set +e
   end_worker
   if [[ ${#lines[@]} -eq 0 ]]; then step_lines; fi
+  if [[ $phase == keys ]]; then keys_back "$status"; fi
   problem=${problem:-$(explain "$status")}
   case $phase in
     before) finish failed_unchanged "$problem" ;;

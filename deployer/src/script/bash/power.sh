@@ -18,7 +18,7 @@ warn_if_killed() {
 # drain RELEASE: the gateway ends what runs, for which it needs the model server, and takes no more. Compose alone
 # does not see to it: it stops both at once, or the model server first.
 drain() {
-  if ! look_at gateway || [[ $c_state != running ]]; then return; fi
+  if ! look_at gateway || [[ $c_state != running ]]; then return 0; fi
   say "drain: running work ends first, at most $DRAIN s"
   compose "$1" stop --timeout "$DRAIN" gateway
   if look_at gateway; then warn_if_killed gateway "$DRAIN"; fi

@@ -12,7 +12,7 @@ declare -A old=() crashes=() seen=() # of each service: its container, how often
 keeps_model() {
   local name
   [[ -n $1 && -z ${cut:-} && $force_vllm != yes ]] || return 1
-  if [[ $1 == "$2" ]]; then return; fi
+  if [[ $1 == "$2" ]]; then return 0; fi
   for name in docker-compose.yml config/compose.no-gpu.yml; do
     if [[ -e $root/releases/$1/$name || -e $root/releases/$2/$name ]]; then
       cmp -s "$root/releases/$1/$name" "$root/releases/$2/$name" || return 1
@@ -44,7 +44,7 @@ serve() {
 # compose lets a service run that the release's profile no longer has: it is in the file, and so no orphan.
 drop_others() {
   local id
-  if [[ " $(services_of "$1") " == *" caddy "* ]]; then return; fi
+  if [[ " $(services_of "$1") " == *" caddy "* ]]; then return 0; fi
   id=$(container_of caddy)
   if [[ -n $id ]]; then docker rm --force "$id"; fi
 }
@@ -71,7 +71,7 @@ give_up_early() { # RELEASE
       fi
       if [[ -n $never_ready ]] || ((c_restarts - crashes[$service] >= 3)); then
         kill "$waiting" 2>/dev/null || true
-        return
+        return 0
       fi
     done
     sleep "$pause"
