@@ -4,7 +4,7 @@ use super::{
     Text, Written,
     check::is_instance,
     file::{AutostopLimits, Gateway, Hooks, Model, Prices, Trust, Wait},
-    names,
+    names, values,
 };
 use crate::{
     cloud::Cloud,
@@ -184,7 +184,7 @@ pub async fn resolve(written: &Written, cloud: &impl Cloud, operator: String) ->
         Some(revision) => get("model.adapter_revision", revision).await?,
         None => String::new(),
     };
-    Ok(Settings {
+    let settings = Settings {
         name: file.name.clone(),
         region: file.region.clone(),
         instance_id,
@@ -208,7 +208,9 @@ pub async fn resolve(written: &Written, cloud: &impl Cloud, operator: String) ->
         hooks: file.hooks.clone(),
         prices: file.cost.clone(),
         operator,
-    })
+    };
+    values::check(&settings)?;
+    Ok(settings)
 }
 
 fn autostop(limits: &AutostopLimits) -> Result<Autostop, Failure> {
