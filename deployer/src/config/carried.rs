@@ -131,26 +131,63 @@ fn read(path: &Path, next: &str) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display()), next))
 }
 
-/// A key that lies there by mistake must not leave this machine.
+/// A key that lies there by mistake must not leave this machine; and what the gateway does not start with would be found
+/// out only after the switch (`gateway/src/access/file.rs`).
 fn checked_keys(content: Vec<u8>, path: &Path) -> Result<Vec<u8>, Failure> {
     let bad = |line: usize| {
         Failure::usage(
-            format!("{}: line {line} does not read `name sha256-hex`", path.display()),
+            format!(
+                "{}: line {line} does not read `name sha256-hex`, with path, rate= and at_once= behind it",
+                path.display()
+            ),
             "gateway hash-key makes such a line; the key itself must not stand there.",
         )
     };
     let text = std::str::from_utf8(&content).map_err(|_| bad(1))?;
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
+    let mut names = Vec::new();
+    for (number, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line.trim())) {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let digest = line.split_whitespace().nth(1).unwrap_or_default();
-        if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(bad(index + 1));
+        let mut words = line.split_ascii_whitespace();
+        let (name, digest) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        if !is_key_name(name) || !is_digest(digest) || !words.all(is_limit) {
+            return Err(bad(number));
         }
+        // The name is not quoted: what stands there may be a key.
+        if names.contains(&name) {
+            return Err(Failure::usage(
+                format!("{}: line {number}: the name stands twice", path.display()),
+                "Give each key a name of its own: the gateway does not start with such a file.",
+            ));
+        }
+        names.push(name);
+    }
+    if names.is_empty() {
+        return Err(Failure::usage(
+            format!("{} names no key: nobody could call, and the gateway does not start with it", path.display()),
+            "Make a first API key with deployer init.",
+        ));
     }
     Ok(content)
+}
+
+fn is_key_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+}
+
+fn is_digest(digest: &str) -> bool {
+    digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A word behind the digest; what exactly a rate is, the gateway knows.
+fn is_limit(word: &str) -> bool {
+    let number = |text: &str| text.bytes().next().is_some_and(|first| first.is_ascii_digit());
+    match word.split_once('=') {
+        None => word == "path",
+        Some((name, value)) => matches!(name, "rate" | "at_once") && number(value),
+    }
 }
 
 fn carry(error: &crate::script::CarryError) -> Failure {
@@ -207,7 +244,9 @@ fn gateway_env(gateway: &Gateway) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{GATEWAY_NAMES, Gateway, Model, Revisions, check_revisions, gateway_env, vllm_env};
+    use std::path::Path;
+
+    use super::{GATEWAY_NAMES, Gateway, Model, Revisions, check_revisions, checked_keys, gateway_env, vllm_env};
 
     fn revisions(base: &str, base_revision: &str, adapter: &str, adapter_revision: &str) -> Revisions {
         let own = str::to_owned;
@@ -234,6 +273,30 @@ mod tests {
                 (Ok(()), None) => {}
                 (Err(failure), Some(bad)) => assert!(failure.what.contains(bad), "{failure}"),
                 (found, bad) => panic!("{base} {adapter}: {found:?}, not {bad:?}"),
+            }
+        }
+    }
+
+    /// What the gateway does not start with, too: `gateway/src/access/file.rs`.
+    #[test]
+    fn a_key_file_that_the_gateway_refuses_does_not_travel() {
+        let digest = "a".repeat(64);
+        for (text, bad) in [
+            (format!("# who\n\na {digest}\nb {digest} path rate=10/s\n"), None),
+            (String::new(), Some("names no key")),
+            ("# none yet\n\n".to_owned(), Some("names no key")),
+            (format!("a {digest}\n# a\n a {digest}\n"), Some("line 3: the name stands twice")),
+            (format!("a {digest}\nhf_secret\n"), Some("line 2 does not read")),
+            (format!("a/b {digest}\n"), Some("line 1 does not read")),
+            (format!("a {digest} paht\n"), Some("line 1 does not read")),
+            (format!("a {digest} rate=fast\n"), Some("line 1 does not read")),
+        ] {
+            match (checked_keys(text.clone().into_bytes(), Path::new("keys.txt")), bad) {
+                (Ok(same), None) => assert_eq!(same, text.into_bytes()),
+                (Err(failure), Some(bad)) => {
+                    assert!(failure.what.contains(bad) && !failure.what.contains("secret"), "{failure}");
+                }
+                (found, bad) => panic!("{text}: {found:?}, not {bad:?}"),
             }
         }
     }

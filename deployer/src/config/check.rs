@@ -1,6 +1,6 @@
 //! What a configuration must be like beyond its types.
 
-use std::ops::RangeInclusive;
+use std::{net::Ipv4Addr, ops::RangeInclusive};
 
 use super::{File, Text, carried::GATEWAY_NAMES};
 use crate::failure::Failure;
@@ -54,6 +54,15 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
             "is written by the deployer from its own setting, which must be changed instead",
         );
     }
+    if file.gateway.port == 0 {
+        return bad("gateway.port", "must lie between 1 and 65535");
+    }
+    if file.gateway.bind.parse::<Ipv4Addr>().is_err() {
+        return bad("gateway.bind", "must be an IPv4 address of the host, such as 0.0.0.0 or 127.0.0.1");
+    }
+    if let Some((key, must)) = numbers(file) {
+        return bad(key, must);
+    }
     if !(0.1..=0.99).contains(&file.model.gpu_memory_utilization) {
         return bad("model.gpu_memory_utilization", "must lie between 0.1 and 0.99");
     }
@@ -91,6 +100,36 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
         return bad("wait.progress_seconds", "must be at most 600; 0: no look");
     }
     Ok(())
+}
+
+/// GiB of an image or of the models: more does not fit into the host's arithmetic, nor on a disk.
+pub(super) const MOST_GIB: u32 = 100_000;
+/// Of `wait.load_seconds`: what a whole deploy may take.
+pub(super) const MOST_SECONDS: u32 = 10_200;
+/// Of `autostop.max_uptime_hours`: a year.
+pub(super) const MOST_HOURS: u32 = 8_784;
+
+/// A number that the model server or the host does not take.
+fn numbers(file: &File) -> Option<(&'static str, &'static str)> {
+    let (model, images) = (&file.model, &file.images);
+    let size = "must be at most 100000";
+    [
+        ("model.max_model_len", model.max_model_len > 0, "must be at least 1"),
+        ("model.max_num_seqs", model.max_num_seqs > 0, "must be at least 1"),
+        ("model.max_lora_rank", model.max_lora_rank > 0, "must be at least 1"),
+        ("model.served_name", is_word(&model.served_name), "must be a word without blanks"),
+        ("model.gib", model.gib <= MOST_GIB, size),
+        ("images.gateway.gib", images.gateway.gib <= MOST_GIB, size),
+        ("images.vllm.gib", images.vllm.gib <= MOST_GIB, size),
+        ("wait.load_seconds", file.wait.load_seconds <= MOST_SECONDS, "must be at most 10200, as wait.deploy_seconds"),
+        ("autostop.max_uptime_hours", file.autostop.max_uptime_hours <= MOST_HOURS, "must be at most 8784, a year"),
+    ]
+    .into_iter()
+    .find_map(|(key, fits, must)| (!fits).then_some((key, must)))
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with('-') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\'')
 }
 
 /// Of the idle stop: less than a model load would stop the box before it serves. The flag has the same.

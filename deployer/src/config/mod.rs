@@ -13,6 +13,7 @@ mod names;
 mod operator;
 mod reference;
 mod settings;
+mod values;
 mod webhook;
 
 use std::{

@@ -4,7 +4,7 @@ use super::{
     AutostopLimits, Text, Trust, Written,
     check::is_instance,
     file::{Gateway, Hooks, Model, Prices, Wait},
-    names,
+    names, values,
 };
 use crate::{
     cloud::CloudError,
@@ -188,7 +188,7 @@ pub async fn resolve(
         Some(revision) => get("model.adapter_revision", revision).await?,
         None => String::new(),
     };
-    Ok(Settings {
+    let settings = Settings {
         name: file.name.clone(),
         region: file.region.clone(),
         instance_id,
@@ -212,7 +212,9 @@ pub async fn resolve(
         hooks: file.hooks.clone(),
         prices: file.cost.clone(),
         operator,
-    })
+    };
+    values::check(&settings)?;
+    Ok(settings)
 }
 
 fn autostop(limits: &AutostopLimits) -> Result<Autostop, Failure> {

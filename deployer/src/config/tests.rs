@@ -85,6 +85,23 @@ fn refusals_name_the_key() {
 }
 
 #[test]
+fn what_the_host_or_the_model_server_does_not_take_is_refused_here() {
+    for (text, key) in [
+        ("wait]\nload_seconds = 10000000", "wait.load_seconds"),
+        ("gateway]\nbind = \"localhost\"", "gateway.bind"),
+        ("gateway]\nport = 0", "gateway.port"),
+        ("model]\nmax_model_len = 0", "model.max_model_len"),
+        ("model]\nmax_num_seqs = 0", "model.max_num_seqs"),
+        ("model]\nserved_name = \"a b\"", "model.served_name"),
+        ("model]\ngib = 1000000", "model.gib"),
+        ("images.vllm]\ngib = 1000000", "images.vllm.gib"),
+        ("autostop]\nmax_uptime_hours = 10000000", "autostop.max_uptime_hours"),
+    ] {
+        refused(&format!("{LEAST}\n[{text}"), &[key]);
+    }
+}
+
+#[test]
 fn what_the_deployer_writes_cannot_be_set_beside_it() {
     let env = |name: &str| format!("{LEAST}\n[gateway.env]\n{name} = \"x\"");
     for name in super::carried::GATEWAY_NAMES.into_iter().chain(["VLLM_ADAPTER_REVISION", "VLLM_MAX_NUM_SEQS"]) {

@@ -52,6 +52,8 @@ tick() {
 started() {
   local service=$1 image health=healthy state_now=running oom=false restarts=0 never=''
   image=$(image_of "$service")
+  # As the gateway does, which does not start without a key.
+  if [[ $service == gateway && -e $folder/keys.txt ]] && ! grep -Eqv '^ *(#|$)' "$folder/keys.txt"; then health=unhealthy; fi
   case $(behaviour_of "$image") in
     unhealthy) health=unhealthy ;;
     slow) health=starting ;;

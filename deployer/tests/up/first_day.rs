@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::{
-    Emulator,
+    Emulator, account,
     laptop::{ADAPTER_REVISION, Laptop},
     lock,
     support::{
@@ -54,4 +54,24 @@ fn from_init_to_a_release_an_address_a_price_and_a_stopped_box() {
     cost.ended(0, &["deployer up starts it"]);
     assert!(cost.out.contains("nothing: it is stopped"), "{cost}");
     assert_eq!(lock(&emulator), None);
+}
+
+#[test]
+fn what_the_host_would_refuse_starts_no_box() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let config = fs::read_to_string(ada.path().join("config/deployment.toml")).unwrap();
+    emulator.aws("ssm", "put_parameter", &serde_json::json!({"Name": "/odd", "Type": "String", "Value": "-x y"}));
+    for (more, said) in [
+        ("[secret]\nid = \"-x y\"\n", "secret.id must be"),
+        ("[secret]\nid = \"ssm:/odd\"\n", "secret.id must be"),
+        ("[gateway]\nbind = \"localhost\"\n", "gateway.bind must be"),
+    ] {
+        ada.write("config/deployment.toml", &format!("{config}\n{more}"));
+        ada.up(1, 1).ended(2, &[said]);
+    }
+    let base = config.replace("[model]\n", "[model]\nbase = \"a b\"\n");
+    ada.write("config/deployment.toml", &base);
+    ada.up(1, 1).ended(2, &["model.base must be"]);
+    assert!(!emulator.calls().contains(&"StartInstances".to_owned()), "started for nothing");
 }

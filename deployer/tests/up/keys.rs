@@ -154,3 +154,16 @@ fn a_key_that_is_live_is_shown_even_if_the_file_cannot_be_written() {
     // What is to be put there is what the host has.
     assert!(said.err.contains(&format!("eve {digest} path")), "{said}");
 }
+
+#[test]
+fn a_file_that_the_gateway_refuses_stops_a_plan() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let line = format!("vercel {}\n", "0".repeat(64));
+    for (text, said) in [("# none\n".to_owned(), "names no key"), (line.repeat(2), "line 2: the name stands twice")] {
+        ada.write("config/keys.txt", &text);
+        ada.run(&["plan"]).ended(2, &[said]);
+        ada.up(1, 1).ended(2, &[said]);
+    }
+    assert_eq!(emulator.instance_state(), "stopped");
+}
