@@ -182,7 +182,13 @@ impl Laptop {
         self.start_at_a_terminal_in(arguments, aws, &[])
     }
 
-    fn start_at_a_terminal_in(&self, arguments: &[&str], aws: Option<&str>, variables: &[(&str, &str)]) -> Terminal {
+    /// The same with other variables: an empty value takes one away.
+    pub(crate) fn start_at_a_terminal_in(
+        &self,
+        arguments: &[&str],
+        aws: Option<&str>,
+        variables: &[(&str, &str)],
+    ) -> Terminal {
         let line = format!("{} --config deployment.toml {}", env!("CARGO_BIN_EXE_deployer"), arguments.join(" "));
         let mut command = Command::new("script");
         command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
