@@ -142,8 +142,17 @@ refuse_a_second_engine() {
   done
 }
 
+# dockerd would take a containerd of the machine's, and not start its own.
+refuse_a_foreign_containerd() {
+  local found=/run/containerd/containerd.sock
+  [[ ! -e $found ]] || die "a containerd of this machine's ($found) would be used: stop it (systemctl stop containerd) and remove the socket"
+}
+
 boot_id=/proc/sys/kernel/random/boot_id
 network_is_kept() { [[ $(cat "$network/boot_id" 2>/dev/null) == "$(<"$boot_id")" ]]; }
+
+# The bridges that are there, with names as an engine gives them.
+bridges() { find /sys/class/net -maxdepth 1 \( -name docker0 -o -name 'br-*' \) -printf '%f\n' | sort; }
 
 # What the network was, for `stop`. What was kept before the machine was started again is worth nothing.
 keep_network() {
@@ -153,12 +162,14 @@ keep_network() {
   "$bin/iptables-save" >"$network/rules.v4"
   "$bin/ip6tables-save" >"$network/rules.v6"
   cat /proc/sys/net/ipv4/ip_forward >"$network/ip_forward"
+  bridges >"$network/bridges"
   cat "$boot_id" >"$network/boot_id"
 }
 
 start_engine() {
   if alive "$run/docker.pid" dockerd && answers; then return; fi
   refuse_a_second_engine
+  refuse_a_foreign_containerd
   mkdir -p "$home/data-$suite"
   ((${#run} + 43 <= 107)) || die "$home is too long for a socket: set DOCKER_ENGINE_HOME"
   keep_network
@@ -252,31 +263,41 @@ restore_rules() {
 }
 
 restore_network() {
-  local id
+  local bridge
   network_is_kept || return 0
   # The engine leaves the bridges of its networks.
-  while read -r id; do ip link delete "br-$id" 2>/dev/null || true; done < <(cat "$network/bridges" 2>/dev/null)
-  ip link delete docker0 2>/dev/null || true
+  while read -r bridge; do ip link delete "$bridge" 2>/dev/null || true; done < <(comm -13 "$network/bridges" <(bridges))
   restore_rules iptables "$network/rules.v4"
   restore_rules ip6tables "$network/rules.v6"
   cat "$network/ip_forward" >/proc/sys/net/ipv4/ip_forward
   rm -rf "$network"
 }
 
+# What an engine that was killed leaves: its containerd, and containers under their shims.
+end_leftovers() {
+  local process
+  for process in /proc/[0-9]*; do
+    if [[ $(tr '\0' ' ' 2>/dev/null <"$process/cmdline") == *"$run/exec/"* ]]; then
+      pkill -KILL --parent "${process#/proc/}" || true
+      kill -KILL "${process#/proc/}" 2>/dev/null || true
+    fi
+  done
+}
+
 stop() {
   if alive "$run/registry.pid" docker-registry; then
     kill "$(<"$run/registry.pid")"
-    wait_for 10 ended "$run/registry.pid" docker-registry
+    wait_for 10 ended "$run/registry.pid" docker-registry || kill -9 "$(<"$run/registry.pid")"
   fi
   if alive "$run/docker.pid" dockerd; then
     if answers; then
       # Killed: each may ask for a minute to stop, and nothing in them is wanted any more.
       client container ls --quiet --no-trunc | xargs -r "$bin/docker" --host "unix://$socket" container kill >/dev/null 2>&1 || true
-      client network ls --filter driver=bridge --quiet --no-trunc | cut -c 1-12 >"$network/bridges" || true
     fi
     kill "$(<"$run/docker.pid")"
-    wait_for 60 ended "$run/docker.pid" dockerd || die "the engine does not end within 60 s"
+    wait_for 60 ended "$run/docker.pid" dockerd || kill -KILL "$(<"$run/docker.pid")"
   fi
+  end_leftovers
   restore_network
 }
 

@@ -6,11 +6,11 @@ use tokio::time::Instant;
 
 use super::{
     other_zone,
-    pace::{Pace, Pause, wait},
-    patience::Patience,
+    pace::{Pace, Pause, persistently, wait},
+    patience::{self, Patience},
 };
 use crate::{
-    cloud::{Agent, Checks, Instance, State, Trouble},
+    cloud::{Agent, Checks, CloudError, Instance, State, Trouble},
     failure::Failure,
     interrupt::Interrupt,
     report::duration,
@@ -19,9 +19,20 @@ use crate::{
 
 /// EC2 renews its status checks once a minute: failed ones are believed when they stay so for this long.
 const IMPAIRED: Duration = Duration::from_mins(4);
+/// Between two looks that AWS refuses.
+const BETWEEN: Duration = Duration::from_secs(2);
+/// Whatever AWS refuses us.
+const GOES_ON: &str = "The box goes on starting";
 
-fn interrupted() -> Failure {
-    Failure::interrupted("interrupted while the box was starting", "deployer down stops it; deployer up goes on.")
+/// `started`: by this run.
+fn interrupted(started: bool) -> Failure {
+    if started {
+        return Failure::interrupted(
+            "interrupted while the box was starting",
+            "deployer down stops it; deployer up goes on.",
+        );
+    }
+    Failure::interrupted("interrupted while the box was waited for; nothing was changed", "Run it again when it fits.")
 }
 
 /// Starts the box where that is needed and waits until it takes commands. `started` becomes true once this run
@@ -32,8 +43,9 @@ pub async fn boot<P: Ports>(site: &Site<'_, P>, started: &mut bool) -> Result<In
     let mut tries = Pace::new(site.settings.wait.capacity_seconds);
     // AWS said that it starts: unlike `started`, which a call that was perhaps never heard makes true as well.
     let mut heard = false;
+    let mut patience = Patience::default();
     loop {
-        let instance = look(site).await?;
+        let instance = if *started { look_on(site, &mut patience).await? } else { look(site).await? };
         match &instance.state {
             State::Running => break,
             State::Stopped if heard && !no_capacity(&instance) && instance.reason.is_some() && pace.waited() > 0 => {
@@ -56,7 +68,7 @@ pub async fn boot<P: Ports>(site: &Site<'_, P>, started: &mut bool) -> Result<In
         }
         match pace.pause(site.interrupt).await {
             Pause::Over => {}
-            Pause::Interrupted => return Err(interrupted()),
+            Pause::Interrupted => return Err(interrupted(*started)),
             Pause::Late => {
                 return Err(Failure::unchanged(
                     format!("the box is {} for {} and does not get on", instance.state, duration(pace.waited())),
@@ -65,9 +77,42 @@ pub async fn boot<P: Ports>(site: &Site<'_, P>, started: &mut bool) -> Result<In
             }
         }
     }
-    agent(site).await?;
+    agent(site, *started).await?;
     // Its address is known only now.
-    look(site).await
+    if *started { look_on(site, &mut patience).await } else { look(site).await }
+}
+
+/// A look at a box that this run has started: it goes on starting without us, so that refusals are borne, too.
+async fn look_on<P: Ports>(site: &Site<'_, P>, patience: &mut Patience) -> Result<Instance, Failure> {
+    let mut pace = Pace::new(site.settings.wait.instance_seconds);
+    loop {
+        let error = match site.ports.instance(&site.settings.instance_id).await {
+            Ok(instance) => {
+                if patience.answered() {
+                    site.report.say("   AWS answers again; the box went on starting meanwhile");
+                }
+                return Ok(instance);
+            }
+            Err(error) => error,
+        };
+        if !patience.bears(site, &error, GOES_ON).await {
+            return Err(unseen(error, true));
+        }
+        let pause = if error.passes() { pace.pause(site.interrupt).await } else { wait(BETWEEN, site.interrupt).await };
+        match pause {
+            Pause::Over => {}
+            Pause::Interrupted => return Err(interrupted(true)),
+            Pause::Late => return Err(error.into()),
+        }
+    }
+}
+
+/// A look that fails for good. Whoever has no credentials could not stop the box either, and may have them in a minute.
+fn unseen(error: CloudError, started: bool) -> Failure {
+    if started && matches!(error.trouble, Trouble::Credentials | Trouble::Clock) {
+        return patience::out_of_sight(&error, "the box goes on starting", "what became of the box");
+    }
+    error.into()
 }
 
 /// A look that outlives throttling and a lost network for a while.
@@ -77,23 +122,17 @@ pub async fn look<P: Ports>(site: &Site<'_, P>) -> Result<Instance, Failure> {
 
 /// The same with another ear for Ctrl-C.
 pub(super) async fn look_with<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt) -> Result<Instance, Failure> {
-    let mut pace = Pace::new(60);
-    loop {
-        match site.ports.instance(&site.settings.instance_id).await {
-            Ok(instance) => return Ok(instance),
-            Err(error) if error.trouble == Trouble::NotFound => {
-                return Err(Failure::usage(
-                    format!("there is no instance {} in {}", site.settings.instance_id, site.settings.region),
-                    "Correct box.instance_id or region in config/deployment.toml.",
-                ));
-            }
-            Err(error) if error.passes() => match pace.pause(interrupt).await {
-                Pause::Over => site.report.progress("AWS does not answer; looking again", &error.code),
-                Pause::Interrupted => return Err(interrupted()),
-                Pause::Late => return Err(error.into()),
-            },
-            Err(error) => return Err(error.into()),
+    let id = &site.settings.instance_id;
+    match persistently(site.report, interrupt, async || site.ports.instance(id).await).await {
+        Ok(Some(instance)) => Ok(instance),
+        Ok(None) => {
+            Err(Failure::interrupted("interrupted while AWS was asked about the box", "Run it again when it fits."))
         }
+        Err(error) if error.trouble == Trouble::NotFound => Err(Failure::usage(
+            format!("there is no instance {id} in {}", site.settings.region),
+            "Correct box.instance_id or region in config/deployment.toml.",
+        )),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -129,7 +168,7 @@ async fn start<P: Ports>(
                 Trouble::Race => return Ok(false),
                 _ if error.passes() => match tries.pause(site.interrupt).await {
                     Pause::Over => return Ok(false),
-                    Pause::Interrupted => return Err(interrupted()),
+                    Pause::Interrupted => return Err(interrupted(*started)),
                     Pause::Late => return Err(error.into()),
                 },
                 _ => return Err(error.into()),
@@ -183,19 +222,20 @@ fn gone<P>(site: &Site<'_, P>) -> Failure {
 }
 
 /// Waits for the agent; status checks that go on failing end the wait early.
-async fn agent<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
+async fn agent<P: Ports>(site: &Site<'_, P>, started: bool) -> Result<(), Failure> {
     let id = &site.settings.instance_id;
     let mut pace = Pace::new(site.settings.wait.agent_seconds);
     let mut patience = Patience::default();
     let mut impaired: Option<Instant> = None;
     loop {
+        let mut refused = None;
         match site.ports.agent(id).await {
             Ok(Agent::Online) => return Ok(()),
             Ok(_) => {
                 patience.answered();
             }
-            Err(error) if patience.bears(site, &error, "The box goes on starting").await => {}
-            Err(error) => return Err(error.into()),
+            Err(error) if patience.bears(site, &error, GOES_ON).await => refused = Some(error),
+            Err(error) => return Err(unseen(error, started)),
         }
         // The right to see the checks may be missing; the agent decides.
         let checks = site.ports.checks(id).await.unwrap_or(Checks::Initializing);
@@ -210,13 +250,16 @@ async fn agent<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
         );
         match pace.pause(site.interrupt).await {
             Pause::Over => {}
-            Pause::Interrupted => return Err(interrupted()),
-            Pause::Late if impaired.is_some() => return Err(impaired_box()),
+            Pause::Interrupted => return Err(interrupted(started)),
             Pause::Late => {
-                return Err(Failure::unchanged(
-                    format!("the box runs, but its SSM agent has not answered for {}", duration(pace.waited())),
-                    "It needs the instance role of config/cloudformation.yaml and a way out to port 443: deployer doctor looks.",
-                ));
+                return Err(match refused {
+                    Some(error) => unseen(error, started),
+                    None if impaired.is_some() => impaired_box(),
+                    None => Failure::unchanged(
+                        format!("the box runs, but its SSM agent has not answered for {}", duration(pace.waited())),
+                        "It needs the instance role of config/cloudformation.yaml and a way out to port 443: deployer doctor looks.",
+                    ),
+                });
             }
         }
     }

@@ -8,9 +8,12 @@ use crate::{
     cloud::{Agent, State},
     exit::Exit,
     failure::Failure,
+    interrupt::Interrupt,
     script::{Action, Expect, HostReport},
     site::{Ports, Site},
 };
+
+const DRAINING: &str = "draining running work and stopping the services";
 
 /// Drains, stops the services, stops the box. Without `drain` the box is stopped whatever becomes of the host's
 /// answer: a box that costs must not depend on Systems Manager.
@@ -44,7 +47,7 @@ async fn drained<P: Ports>(site: &Site<'_, P>, id: &str) -> Result<HostReport, F
             "Run deployer doctor.",
         ));
     }
-    site.report.step("draining running work and stopping the services");
+    site.report.step(DRAINING);
     after::run(site, "down", &Action::Down { drain: true }, Expect::Anything, limit(site)).await
 }
 
@@ -60,8 +63,21 @@ async fn at_once<P: Ports>(site: &Site<'_, P>, id: &str) -> Result<Option<HostRe
             return Ok(None);
         }
     }
-    site.report.step("stopping the services");
-    match command::run(site, "down", &Action::Down { drain: false }, limit(site)).await {
+    services(site, site.interrupt, false).await
+}
+
+/// Stops the services of a box that is to be stopped whatever becomes of this; only somebody at work there, or Ctrl-C,
+/// is a reason not to.
+pub(super) async fn services<P: Ports>(
+    site: &Site<'_, P>,
+    interrupt: &Interrupt,
+    drain: bool,
+) -> Result<Option<HostReport>, Failure> {
+    let unseen = |why: &str| {
+        site.report.warn(&format!("the services could not be stopped first: {why}. The box is stopped all the same."));
+    };
+    site.report.step(if drain { DRAINING } else { "stopping the services" });
+    match command::run_with(site, interrupt, "down", &Action::Down { drain }, limit(site)).await {
         Ok(report) => match after::judged(site, report) {
             Ok(report) => Ok(Some(report)),
             Err(failure) if failure.exit == Exit::Locked => Err(failure),

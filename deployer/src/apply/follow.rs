@@ -10,7 +10,6 @@ use super::{
 };
 use crate::{
     cloud::{CloudError, CommandId, Invocation, Progress, Trouble},
-    exit::Exit,
     failure::Failure,
     interrupt::{self, Interrupt},
     report::duration,
@@ -107,18 +106,8 @@ fn out_of_sight(what: &str, error: &CloudError) -> NoReport {
     if !patience::refused(error) {
         return NoReport::Unknown { what: error.to_string(), lines: Vec::new(), running: true };
     }
-    let next = format!(
-        "{} Then deployer status shows how it ended there; deployer unlock takes the lock that this run leaves.",
-        error.hint().replace(", then run this again", "")
-    );
-    NoReport::OutOfSight(Failure {
-        goes_on: true,
-        ..Failure::new(
-            Exit::NeedsAPerson,
-            format!("{error}. AWS does not let this run look any more; the {what} goes on on the host"),
-            next,
-        )
-    })
+    let goes_on = format!("the {what} goes on on the host");
+    NoReport::OutOfSight(patience::out_of_sight(error, &goes_on, "how it ended there"))
 }
 
 /// The end of a command; `None` while it goes on.

@@ -20,7 +20,7 @@ mod send;
 mod unlock;
 mod up;
 
-pub use pace::wait;
+pub use pace::{persistently, wait};
 
 use crate::{
     approval::ApprovedPlan,
@@ -68,7 +68,7 @@ pub async fn apply<P: Ports>(site: &Site<'_, P>, plan: &ApprovedPlan, stop: Stop
         }
     };
     let lock = lock::Lock::take(site, plan.work().name()).await?;
-    let done = locked(site, work).await;
+    let done = Box::pin(locked(site, work)).await;
     lock.release(site).await;
     done
 }
@@ -86,8 +86,8 @@ enum Locked<'a> {
 
 async fn locked<P: Ports>(site: &Site<'_, P>, work: Locked<'_>) -> Result<Applied, Failure> {
     match work {
-        Locked::Up(deploy, expect, step, stop) => {
-            autostop::follow(site, step, up::up(site, deploy, expect, stop).await?).await
+        Locked::Up(deploy, expect, autostop, on_failure) => {
+            autostop::follow(site, autostop, up::up(site, deploy, expect, on_failure).await?).await
         }
         Locked::Rollback(action, expect, stop) => up::rollback(site, &action, expect, stop).await,
         Locked::Serve(what, action, expect) => up::serve(site, what, &action, expect).await,

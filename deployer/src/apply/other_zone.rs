@@ -95,7 +95,9 @@ fn commands<P>(site: &Site<'_, P>, instance: &Instance, zones: &[String], gib: u
     let settings = &site.settings;
     let (region, stack) = (format!("--region {}", settings.region), format!("--stack-name {}", settings.name));
     let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
-    let kept: String = PARAMETERS.iter().map(|name| format!(" ParameterKey={name},UsePreviousValue=true")).collect();
+    let kept: Vec<String> =
+        PARAMETERS.iter().map(|name| format!("ParameterKey={name},UsePreviousValue=true")).collect();
+    let kept = kept.join(" ");
     let set = format!(
         "ParameterKey=SubnetId,ParameterValue=<subnet> ParameterKey=ImageId,ParameterValue=<image> \
          ParameterKey=DiskGiB,ParameterValue={gib}"
@@ -114,7 +116,7 @@ fn commands<P>(site: &Site<'_, P>, instance: &Instance, zones: &[String], gib: u
         ),
         format!(
             "aws cloudformation update-stack {region} {stack} --use-previous-template --capabilities CAPABILITY_IAM \
-             --stack-policy-during-update-body '{POLICY}' --parameters {set}{kept}"
+             --stack-policy-during-update-body '{POLICY}' --parameters {set} {kept}"
         ),
         format!("aws cloudformation wait stack-update-complete {region} {stack}"),
         format!(

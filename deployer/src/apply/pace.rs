@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::interrupt::Interrupt;
+use crate::{cloud::CloudError, interrupt::Interrupt, report::Report};
 
 /// Looks that come less and less often, until a deadline.
 pub(super) struct Pace {
@@ -51,6 +51,32 @@ impl Pace {
         let pause = self.pause;
         self.pause = (pause * 3 / 2).min(self.longest);
         wait(pause, interrupt).await
+    }
+}
+
+/// For how long a question to AWS outlives throttling and a lost network.
+const ASKED_SECONDS: u32 = 60;
+
+/// Asks AWS something, again and again while that may help; `None`: Ctrl-C.
+pub async fn persistently<T>(
+    report: &Report,
+    interrupt: &Interrupt,
+    question: impl AsyncFn() -> Result<T, CloudError>,
+) -> Result<Option<T>, CloudError> {
+    let mut pace = Pace::new(ASKED_SECONDS);
+    loop {
+        let error = match question().await {
+            Ok(answer) => return Ok(Some(answer)),
+            Err(error) => error,
+        };
+        if !error.passes() {
+            return Err(error);
+        }
+        match pace.pause(interrupt).await {
+            Pause::Over => report.progress("AWS does not answer; looking again", &error.code),
+            Pause::Interrupted => return Ok(None),
+            Pause::Late => return Err(error),
+        }
     }
 }
 

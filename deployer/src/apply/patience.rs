@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     cloud::{CloudError, Trouble},
+    failure::Failure,
+    report::duration,
     site::{Ports, Site},
 };
 
@@ -46,23 +48,79 @@ impl Patience {
             return false;
         }
         let now = Instant::now();
-        let limit = if site.report.can_ask() { WITH_A_PERSON } else { ALONE };
-        let since = *self.refused_since.get_or_insert_with(|| {
-            site.report.warn(&format!("{error}. {meanwhile}; credentials are loaded again. {}", error.hint()));
-            now
-        });
-        if now.duration_since(since) >= limit {
+        // A session that was made with a code ends, and loading what is there would not bring it back.
+        let question = site.ports.code_question().filter(|_| error.trouble == Trouble::Credentials);
+        let person = site.report.can_ask() && !site.interrupt.came();
+        let limit = if person { WITH_A_PERSON } else { ALONE };
+        let Some(since) = self.refused_since else {
+            self.refused_since = Some(now);
+            let then = match &question {
+                None => format!("credentials are loaded again. {}", error.hint()),
+                Some(_) if person => "if this goes on, a new code is asked for.".to_owned(),
+                Some(_) => format!(
+                    "if this goes on for {}, this run ends: a new code is needed, and there is no terminal to ask at.",
+                    duration(limit.as_secs())
+                ),
+            };
+            site.report.warn(&format!("{error}. {meanwhile}; {then}"));
+            if question.is_none() {
+                self.renew(site).await;
+            }
+            return true;
+        };
+        let left = limit.saturating_sub(now.duration_since(since));
+        if left.is_zero() {
             return false;
         }
+        match question {
+            Some(question) if person => return Box::pin(renewed(site, &question, left)).await,
+            Some(_) => {}
+            None => self.renew(site).await,
+        }
+        true
+    }
+
+    async fn renew<P: Ports>(&mut self, site: &Site<'_, P>) {
+        let now = Instant::now();
         if self.renewed.is_none_or(|last| now.duration_since(last) >= BETWEEN_RENEWALS) {
             self.renewed = Some(now);
             site.ports.renew().await;
         }
-        true
+    }
+}
+
+/// Has a person give a code until one is accepted; `false`: nobody does. Ctrl-C ends the asking alone.
+async fn renewed<P: Ports>(site: &Site<'_, P>, question: &str, left: Duration) -> bool {
+    let asking = async {
+        loop {
+            let code = site.report.ask_line(question).await;
+            if code.trim().is_empty() {
+                return false;
+            }
+            match site.ports.renew_with(code.trim()).await {
+                Ok(()) => return true,
+                Err(error) => site.report.warn(&error.to_string()),
+            }
+        }
+    };
+    tokio::select! {
+        given = asking => given,
+        () = site.interrupt.wait() => true,
+        () = sleep(left) => false,
     }
 }
 
 /// Does AWS refuse the caller, and not the call?
 pub(super) const fn refused(error: &CloudError) -> bool {
     matches!(error.trouble, Trouble::Credentials | Trouble::Denied | Trouble::Clock)
+}
+
+/// AWS refuses us for good, so nothing may be stopped under what goes on: `goes_on` says what, `shows` what is seen later.
+pub(super) fn out_of_sight(error: &CloudError, goes_on: &str, shows: &str) -> Failure {
+    let next = format!(
+        "{} Then deployer status shows {shows}; deployer unlock takes the lock that this run leaves.",
+        error.hint().replace(", then run this again", "")
+    );
+    let what = format!("{error}. AWS does not let this run look any more; {goes_on}");
+    Failure { goes_on: true, ..Failure::person(what, next) }
 }

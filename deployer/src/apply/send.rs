@@ -77,6 +77,8 @@ pub(super) async fn send<P: Ports>(
             if !patience.bears(site, &error, "Nothing was sent yet").await {
                 return Err(NoReport::NotSent(error.into()));
             }
+            // A person who was asked for a code may have taken longer than all of it.
+            pace = Pace::new(SEND_SECONDS);
         } else if !error.passes() && error.trouble != Trouble::Offline {
             return Err(NoReport::NotSent(error.into()));
         }

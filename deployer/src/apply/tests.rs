@@ -11,7 +11,7 @@ use self::world::{World, image};
 use super::{Applied, StopOnFailure, apply, lock::LockHolder, observe};
 use crate::{
     approval::ApprovedPlan,
-    cloud::{Progress, Trouble},
+    cloud::{Cloud as _, Progress, Trouble},
     config::{Settings, Written, parse, resolve},
     exit::Exit,
     failure::Failure,
@@ -28,7 +28,7 @@ const CONFIG: &str =
 async fn settings() -> Settings {
     let world = World::default();
     let written = Written { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
-    resolve(&written, &&world, "ada@laptop".to_owned()).await.unwrap()
+    resolve(&written, &async |name| (&world).parameter(name).await, "ada@laptop".to_owned()).await.unwrap()
 }
 
 fn up(config_hash: &str, expect: Expect) -> Work {
@@ -61,12 +61,16 @@ async fn run(world: &World, name: &str) -> Result<Applied, Failure> {
 }
 
 async fn run_work(world: &World, work: Work) -> Result<Applied, Failure> {
+    run_stopping(world, work, StopOnFailure::Yes).await
+}
+
+async fn run_stopping(world: &World, work: Work, stop: StopOnFailure) -> Result<Applied, Failure> {
     let report = Report::new(true, Format::Text);
     let (end, interrupt) = interrupt::channel();
     *world.interrupter.borrow_mut() = Some(end);
     let written = Written { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
     let site = Site { written, settings: settings().await, ports: world, report: &report, interrupt: &interrupt };
-    apply(&site, &ApprovedPlan::in_a_test(work), StopOnFailure::Yes).await
+    apply(&site, &ApprovedPlan::in_a_test(work), stop).await
 }
 
 fn world(name: &str, outcome: &str) -> World {
@@ -357,6 +361,100 @@ async fn a_refused_look_is_no_failed_deploy() {
                 assert!(failure.next.contains("The box was not stopped"), "{at}");
             }
         }
+    }
+}
+
+/// The same at a box that this run has started, which is neither stopped nor given up for that.
+#[tokio::test(start_paused = true)]
+async fn a_refused_look_does_not_stop_a_box_that_starts() {
+    let (expired, clock) = (Trouble::Credentials, Trouble::Clock);
+    for (call, trouble, times, well) in [
+        ("instance", expired, 1, true),
+        ("instance", Trouble::Denied, 1, true),
+        ("instance", clock, 1, true),
+        ("instance", expired, 8, true),
+        ("agent", expired, 1, true),
+        // They stay away.
+        ("instance", expired, u32::MAX, false),
+        ("instance", clock, u32::MAX, false),
+        ("agent", expired, u32::MAX, false),
+    ] {
+        let refuses = Some((call, trouble));
+        let world = World { refuses, refusals: times.into(), refuses_after: "start", ..world("up", "done") };
+        let end = run(&world, "up").await;
+        let at = format!("{call} {trouble:?} {times} times: {end:?}");
+        assert!(world.renewals.get() > 0 && world.running.get(), "{at}");
+        assert!(!world.calls.borrow().contains(&"stop"), "{at}");
+        assert_eq!((end.is_ok(), world.sent("deploy")), (well, usize::from(well)), "{at}");
+        if let Err(failure) = end {
+            assert!(failure.exit == Exit::NeedsAPerson && failure.what.contains("the box goes on starting"), "{at}");
+            assert!(failure.next.contains("Then deployer status shows what became of the box"), "{at}");
+            assert!(failure.next.contains("The box was not stopped"), "{at}");
+        }
+    }
+    // A right that is missing for good is no session that has ended: what was started in vain is stopped.
+    let refuses = Some(("agent", Trouble::Denied));
+    let world = World { refuses, refusals: u32::MAX.into(), refuses_after: "start", ..world("up", "done") };
+    let failure = run(&world, "up").await.unwrap_err();
+    assert!(failure.exit == Exit::FailedUnchanged && !world.running.get(), "{failure:?}");
+}
+
+/// A session that was made with a code is not brought back by loading what is there, and nobody is asked here.
+#[tokio::test(start_paused = true)]
+async fn a_session_of_a_second_factor_is_not_loaded_again() {
+    for (times, well) in [(1, true), (u32::MAX, false)] {
+        let refuses = Some(("look", Trouble::Credentials));
+        let world = World { refuses, refusals: times.into(), second_factor: true, ..world("up", "done") };
+        let began = tokio::time::Instant::now();
+        let end = run(&world, "up").await;
+        assert_eq!((end.is_ok(), world.renewals.get(), world.running.get()), (well, 0, true), "{times}: {end:?}");
+        assert!(began.elapsed() < std::time::Duration::from_mins(2), "{:?}", began.elapsed());
+        assert!(!world.calls.borrow().contains(&"renew_with"));
+    }
+}
+
+/// After an idle stop the containers come back when the box boots: one that serves is not taken from its users.
+#[tokio::test(start_paused = true)]
+async fn a_box_that_serves_is_not_stopped_for_a_failed_up() {
+    let loading = json!({"gateway": "{\"ready\": false}"});
+    let idle_stop = json!({"autostop": {"on": true}});
+    let nothing = json!({"containers": []});
+    for (stop, odd, drained, words) in [
+        (
+            StopOnFailure::Ask,
+            &Value::Null,
+            None,
+            "because release 2 serves on it; it costs 0.98 USD an hour until deployer down stops it.",
+        ),
+        (StopOnFailure::Ask, &idle_stop, None, "until deployer down or the idle stop stops it."),
+        // What runs there ends its work first.
+        (StopOnFailure::Ask, &loading, Some(1), ""),
+        (StopOnFailure::Yes, &Value::Null, Some(1), ""),
+        (StopOnFailure::Yes, &nothing, Some(0), ""),
+        (StopOnFailure::No, &Value::Null, None, "The box runs and costs 0.98 USD an hour"),
+    ] {
+        let world = World { odd: odd.clone(), ..world("up", "failed_unchanged") };
+        let failure = run_stopping(&world, work("up"), stop).await.unwrap_err();
+        let at = format!("{stop:?} {odd}: {failure:?}");
+        assert_eq!((failure.exit, world.running.get()), (Exit::FailedUnchanged, drained.is_none()), "{at}");
+        assert_eq!(world.sent("down"), drained.unwrap_or(0), "{at}");
+        assert_eq!(failure.what.contains("The box was stopped again."), drained.is_some(), "{at}");
+        assert!(failure.next.contains(words), "{at}");
+    }
+}
+
+/// Ctrl-C in a look says nothing of a start that nobody asked for.
+#[tokio::test(start_paused = true)]
+async fn ctrl_c_says_that_the_box_starts_only_where_this_run_starts_it() {
+    for (name, away, ctrl_c, words) in [
+        ("down", &["instance"][..], "instance", "interrupted while AWS was asked about the box"),
+        ("up", &["instance"], "instance", "interrupted while AWS was asked about the box"),
+        ("rollback", &["agent"], "agent", "interrupted while the box was waited for; nothing was changed"),
+        ("up", &[], "start", "interrupted while the box was starting"),
+    ] {
+        let world = World { away, ctrl_c: Some(ctrl_c), ..world(name, "done") };
+        let failure = run(&world, name).await.unwrap_err();
+        assert!(failure.exit == Exit::Interrupted && failure.what.starts_with(words), "{name} {away:?}: {failure:?}");
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Applied, StopOnFailure, after, boot, document, observe};
+use super::{Applied, StopOnFailure, after, boot, document, down, observe};
 use crate::{
+    cloud::Agent,
     exit::Exit,
     failure::Failure,
     interrupt::{self, Interrupt},
@@ -133,43 +134,116 @@ fn left_running<P>(site: &Site<'_, P>, failure: Failure) -> Failure {
     Failure { next, ..failure }
 }
 
-/// The box was started for nothing and costs: stop it, or say so.
+/// What runs on a box whose start was for nothing: after an idle stop its containers come back when it boots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Found {
+    /// A release serves: this is what, and what would stop the box.
+    Serves { release: String, until: &'static str },
+    /// Containers run and do not serve yet.
+    Containers,
+    /// Nothing, or nothing that could be seen.
+    Nothing,
+}
+
+async fn found<P: Ports>(site: &Site<'_, P>, quiet: &Interrupt) -> Found {
+    if !matches!(site.ports.agent(&site.settings.instance_id).await, Ok(Agent::Online)) {
+        return Found::Nothing;
+    }
+    site.report.say("looking whether anything serves on the box");
+    match observe::ask_with(site, quiet).await {
+        Ok((report, status)) if observe::healthy(&status) => Found::Serves {
+            release: report.release.map_or_else(|| "something".to_owned(), |number| format!("release {number}")),
+            until: if status.autostop.on { "deployer down or the idle stop" } else { "deployer down" },
+        },
+        Ok((_, status)) if status.containers.iter().any(|one| one.state == "running") => Found::Containers,
+        Ok(_) | Err(_) => Found::Nothing,
+    }
+}
+
+/// The box was started for nothing and costs: stop it, or say so. One that serves is not stopped unless somebody wants
+/// it, and running work ends first.
 async fn started_in_vain<P: Ports>(site: &Site<'_, P>, failure: Failure, stop: StopOnFailure) -> Failure {
     let price = money(site.settings.prices.instance_usd_per_hour);
+    let running = |failure: Failure| {
+        let next = format!("{} The box runs and costs {price} an hour; deployer down stops it.", failure.next);
+        Failure { next, ..failure }
+    };
+    if stop == StopOnFailure::No {
+        return running(failure);
+    }
+    // The Ctrl-C that led here must not end this, too.
+    let (_end, quiet) = interrupt::channel();
+    let found = found(site, &quiet).await;
     let yes = match stop {
         StopOnFailure::Yes => true,
         StopOnFailure::No => false,
-        StopOnFailure::Ask if !site.report.can_ask() => true,
-        StopOnFailure::Ask if site.interrupt.came() => false,
-        StopOnFailure::Ask => {
-            site.report.say(&failure.what);
-            let question = format!("This run started the box, which costs {price} an hour. Stop it again?");
-            let answer = answered(site.report.ask(&question), site.interrupt).await;
-            if answer.is_none() {
-                site.report.say(&format!("no answer in {}: the box is stopped", duration(ANSWER.as_secs())));
-            }
-            answer.unwrap_or(true)
-        }
+        StopOnFailure::Ask if site.report.can_ask() && site.interrupt.came() => return running(failure),
+        StopOnFailure::Ask if site.report.can_ask() => asked(site, &failure, &found, &price).await,
+        StopOnFailure::Ask => !matches!(found, Found::Serves { .. }),
     };
-    if !yes {
-        let next = format!("{} The box runs and costs {price} an hour; deployer down stops it.", failure.next);
-        return Failure { next, ..failure };
+    if yes {
+        return stopped(site, failure, &found, &quiet).await;
+    }
+    match found {
+        Found::Serves { release, until } => {
+            let next = format!(
+                "{} The box was not stopped, because {release} serves on it; it costs {price} an hour until {until} stops it.",
+                failure.next
+            );
+            Failure { next, ..failure }
+        }
+        Found::Containers | Found::Nothing => running(failure),
+    }
+}
+
+/// Asks a person; where nobody answers, a box that does not serve is stopped.
+async fn asked<P: Ports>(site: &Site<'_, P>, failure: &Failure, found: &Found, price: &str) -> bool {
+    site.report.say(&failure.what);
+    let (on_it, unanswered) = match found {
+        Found::Serves { release, .. } => (format!("; {release} serves on it"), false),
+        Found::Containers | Found::Nothing => (String::new(), true),
+    };
+    let question = format!("This run started the box, which costs {price} an hour{on_it}. Stop it again?");
+    let answer = answered(site.report.ask(&question), site.interrupt).await;
+    if answer.is_none() {
+        let then = if unanswered { "the box is stopped" } else { "the box is not stopped" };
+        site.report.say(&format!("no answer in {}: {then}", duration(ANSWER.as_secs())));
+    }
+    answer.unwrap_or(unanswered)
+}
+
+/// Stops the box; running work on it ends first.
+async fn stopped<P: Ports>(site: &Site<'_, P>, failure: Failure, found: &Found, quiet: &Interrupt) -> Failure {
+    if *found != Found::Nothing
+        && let Err(busy) = down::services(site, quiet, true).await
+    {
+        return Failure {
+            what: format!("{} {} The box was not stopped.", full_stop(&failure.what), full_stop(&busy.what)),
+            next: format!("{} Then deployer down stops the box, which costs.", busy.next),
+            ..failure
+        };
     }
     site.report.step("stopping the box, which this run had started");
-    let (_end, quiet) = interrupt::channel();
-    match boot::stop_with(site, &quiet).await {
+    match boot::stop_with(site, quiet).await {
         Ok(()) => Failure {
-            what: format!("{} The box was stopped again.", full_stop(&failure.what)),
+            what: format!("{} The box was stopped again.", full_stop(&until_the_stop(&failure.what))),
             next: next_of_a_stopped_box(&failure),
             ..failure
         },
         Err(stop) => Failure {
             exit: Exit::NeedsAPerson,
-            what: format!("{} Then {}.", full_stop(&failure.what), stop.what),
+            what: format!("{} Then {}.", full_stop(&until_the_stop(&failure.what)), stop.what),
             next: stop.next,
             ..failure
         },
     }
+}
+
+/// A failure's text without what a stop makes untrue: that something still serves.
+fn until_the_stop(what: &str) -> String {
+    let Some((before, served)) = what.split_once("What served before still serves") else { return what.to_owned() };
+    let after = served.split_once(". ").map_or("", |(_, after)| after);
+    format!("{before}{after}").trim().to_owned()
 }
 
 /// What can be done next where there is no host to look at any more.
@@ -202,7 +276,7 @@ fn full_stop(text: &str) -> String {
 mod tests {
     use std::{future, time::Duration};
 
-    use super::{ANSWER, answered};
+    use super::{ANSWER, answered, until_the_stop};
     use crate::interrupt;
 
     #[tokio::test(start_paused = true)]
@@ -215,5 +289,17 @@ mod tests {
         assert!(asked.elapsed() >= ANSWER && asked.elapsed() < ANSWER + Duration::from_secs(1));
         interrupter.interrupt();
         assert_eq!(answered(future::pending(), &interrupt).await, Some(false));
+    }
+
+    #[test]
+    fn a_stopped_box_is_not_said_to_serve() {
+        for (what, left) in [
+            ("No such image. What served before still serves.", "No such image."),
+            ("It was killed. What served before still serves: release 1 was verified.", "It was killed."),
+            ("A. What served before still serves: release 1 was verified. B.", "A. B."),
+            ("No such image. Nothing was changed.", "No such image. Nothing was changed."),
+        ] {
+            assert_eq!(until_the_stop(what), left);
+        }
     }
 }

@@ -3,11 +3,12 @@
 use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::{
-    cloud::{CloudError, Trouble},
+    cloud::{CloudError, NO_CREDENTIALS, NO_ROLE, Trouble},
     config::login::Login,
 };
 
@@ -19,29 +20,48 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     let status = error.raw_response().map(|response| response.status().as_u16());
-    let from = |trouble, code: &str, message: &str| CloudError {
-        trouble,
-        operation,
-        code: code.to_owned(),
-        message: message.chars().take(MESSAGE_CHARS).collect(),
-    };
+    let from = |trouble, code: &str, message: &str| cut(operation, trouble, code, message);
     match error {
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or("no code");
             from(trouble(code, status), code, service.err().message().unwrap_or_default())
         }
-        _ if lacks_credentials(error) => match credentials_word(error) {
-            None => {
-                from(Trouble::Network, "no connection", "what gives this machine its credentials could not be reached")
-            }
-            Some(word) => from(Trouble::Credentials, "no credentials", &Login::here().matter(&word)),
-        },
+        _ if lacks_credentials(error) => without_credentials(operation, error),
         SdkError::TimeoutError(_) => from(Trouble::Network, "timeout", "AWS did not answer in time"),
         SdkError::DispatchFailure(_) => from(Trouble::Network, "no connection", "AWS could not be reached"),
         SdkError::ResponseError(_) => {
             from(Trouble::Network, "unreadable answer", "what answered is not AWS, or is broken")
         }
         _ => from(Trouble::Other, "not sent", "the request could not be made"),
+    }
+}
+
+fn cut(operation: &'static str, trouble: Trouble, code: &str, message: &str) -> CloudError {
+    CloudError { trouble, operation, code: code.to_owned(), message: message.chars().take(MESSAGE_CHARS).collect() }
+}
+
+/// There are no credentials to make the call with: because of those that come first, or because a role could not be
+/// assumed with them.
+pub(super) fn without_credentials(operation: &'static str, error: &(dyn Error + 'static)) -> CloudError {
+    let refused = chain(error).find_map(<dyn Error>::downcast_ref::<AssumeRoleError>).and_then(|error| error.code());
+    if let Some(code) = refused {
+        let word = format!("AssumeRole failed: {code}");
+        return match trouble(code, None) {
+            Trouble::Clock => cut(operation, Trouble::Clock, code, &word),
+            Trouble::Credentials => {
+                cut(operation, Trouble::Credentials, NO_CREDENTIALS, &Login::here().base().matter(&word))
+            }
+            _ => cut(operation, Trouble::Credentials, NO_ROLE, &Login::here().matter(&word)),
+        };
+    }
+    match credentials_word(error) {
+        None => cut(
+            operation,
+            Trouble::Network,
+            "no connection",
+            "what gives this machine its credentials could not be reached",
+        ),
+        Some(word) => cut(operation, Trouble::Credentials, NO_CREDENTIALS, &Login::here().base().matter(&word)),
     }
 }
 

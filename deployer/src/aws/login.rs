@@ -2,9 +2,18 @@
 //! and kept nowhere.
 
 use aws_config::{SdkConfig, profile::ProfileFileCredentialsProvider, provider_config::ProviderConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials as _, SharedCredentialsProvider},
+};
 
-use crate::config::login::{Kind, Login};
+use super::error::{cloud_error, without_credentials};
+use crate::{
+    cloud::{CloudError, Trouble},
+    config::login::{Kind, Login},
+};
+
+const ASSUME_ROLE: &str = "AssumeRole";
 
 /// What has to be asked, and of whom.
 #[derive(Clone, Debug)]
@@ -19,7 +28,7 @@ impl SecondFactor {
     #[must_use]
     pub fn wanted() -> Option<Self> {
         match Login::here() {
-            Login::Profile { kind: Kind::Role { arn: role, source: Some(source), mfa: Some(device) }, .. } => {
+            Login::Profile { kind: Kind::Role { arn: role, source: Some(source), mfa: Some(device), .. }, .. } => {
                 Some(Self { role, source, device })
             }
             _ => None,
@@ -32,16 +41,26 @@ impl SecondFactor {
         format!("Code of {}: ", self.device)
     }
 
-    /// Credentials of the role. An error is AWS' own word.
+    /// Are there credentials to assume the role with? No code mends it where there are none.
+    pub(super) async fn check(&self, config: &SdkConfig) -> Result<(), CloudError> {
+        let found = self.source(config).provide_credentials().await;
+        found.map(|_| ()).map_err(|error| without_credentials(ASSUME_ROLE, &error))
+    }
+
+    fn source(&self, config: &SdkConfig) -> ProfileFileCredentialsProvider {
+        let provider = ProviderConfig::without_region()
+            .with_region(config.region().cloned())
+            .with_http_client(super::http::client());
+        ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(&self.source).build()
+    }
+
+    /// Credentials of the role.
     pub(super) async fn credentials(
         &self,
         config: &SdkConfig,
         code: &str,
-    ) -> Result<SharedCredentialsProvider, String> {
-        let provider = ProviderConfig::without_region()
-            .with_region(config.region().cloned())
-            .with_http_client(super::http::client());
-        let base = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(&self.source).build();
+    ) -> Result<SharedCredentialsProvider, CloudError> {
+        let base = self.source(config);
         let config = config.to_builder().credentials_provider(SharedCredentialsProvider::new(base)).build();
         let taken = aws_sdk_sts::Client::new(&config)
             .assume_role()
@@ -51,8 +70,13 @@ impl SecondFactor {
             .token_code(code)
             .send()
             .await
-            .map_err(|error| super::error::cloud_error("AssumeRole", &error).to_string())?;
-        let made = taken.credentials.ok_or_else(|| "AWS gave no credentials".to_owned())?;
+            .map_err(|error| cloud_error(ASSUME_ROLE, &error))?;
+        let made = taken.credentials.ok_or_else(|| CloudError {
+            trouble: Trouble::Other,
+            operation: ASSUME_ROLE,
+            code: "no credentials in the answer".to_owned(),
+            message: String::new(),
+        })?;
         let expires = std::time::SystemTime::try_from(made.expiration).ok();
         let made = Credentials::new(
             made.access_key_id,

@@ -30,6 +30,8 @@ pub struct Aws {
     region: String,
     /// Made anew with the credentials: the SDK keeps those that it has loaded.
     clients: RefCell<Clients>,
+    /// What a person has to be asked for new credentials.
+    factor: Option<SecondFactor>,
     /// Where AWS is, if not where it usually is.
     endpoint: Option<String>,
     target: Target,
@@ -58,20 +60,24 @@ impl Aws {
     /// Credentials as every AWS tool finds them (environment, profile, SSO); the region of the configuration alone.
     pub async fn connect(region: &str) -> Self {
         let plain = configuration(region).await;
-        Self::of(region, &plain, Clients::of(&plain))
+        Self::of(region, &plain, Clients::of(&plain), None)
     }
 
-    /// The same for a role that wants a code of a second factor. An error is AWS' own word.
-    pub async fn connect_with(region: &str, factor: &SecondFactor, code: &str) -> Result<Self, String> {
+    /// Looks whether a code of a second factor is all that is missing.
+    pub async fn check(region: &str, factor: &SecondFactor) -> Result<(), CloudError> {
+        factor.check(&configuration(region).await).await
+    }
+
+    /// The same for a role that wants a code of a second factor.
+    pub async fn connect_with(region: &str, factor: SecondFactor, code: &str) -> Result<Self, CloudError> {
         let plain = configuration(region).await;
-        let credentials = factor.credentials(&plain, code).await?;
-        let clients = Clients::of(&plain.to_builder().credentials_provider(credentials).build());
-        Ok(Self::of(region, &plain, clients))
+        let clients = Clients::with(&plain, &factor, code).await?;
+        Ok(Self::of(region, &plain, clients, Some(factor)))
     }
 
-    fn of(region: &str, plain: &SdkConfig, clients: Clients) -> Self {
+    fn of(region: &str, plain: &SdkConfig, clients: Clients, factor: Option<SecondFactor>) -> Self {
         let endpoint = plain.endpoint_url().map(str::to_owned);
-        Self { region: region.to_owned(), clients: RefCell::new(clients), endpoint, target: Target::default() }
+        Self { region: region.to_owned(), clients: RefCell::new(clients), factor, endpoint, target: Target::default() }
     }
 
     /// The same, knowing which host scripts go to.
@@ -119,6 +125,11 @@ async fn configuration(region: &str) -> SdkConfig {
 }
 
 impl Clients {
+    async fn with(plain: &SdkConfig, factor: &SecondFactor, code: &str) -> Result<Self, CloudError> {
+        let credentials = factor.credentials(plain, code).await?;
+        Ok(Self::of(&plain.to_builder().credentials_provider(credentials).build()))
+    }
+
     fn of(config: &SdkConfig) -> Self {
         Self {
             ec2: aws_sdk_ec2::Client::new(config),
@@ -131,11 +142,23 @@ impl Clients {
 
 impl Cloud for Aws {
     async fn renew(&self) {
-        // Whoever gave a code of a second factor would have to give another one.
-        if SecondFactor::wanted().is_none() {
+        // Without another code there would be none at all.
+        if self.factor.is_none() {
             let clients = Clients::of(&configuration(&self.region).await);
             self.clients.replace(clients);
         }
+    }
+
+    fn code_question(&self) -> Option<String> {
+        self.factor.as_ref().map(SecondFactor::question)
+    }
+
+    async fn renew_with(&self, code: &str) -> Result<(), CloudError> {
+        if let Some(factor) = &self.factor {
+            let clients = Clients::with(&configuration(&self.region).await, factor, code).await?;
+            self.clients.replace(clients);
+        }
+        Ok(())
     }
 
     async fn identity(&self) -> Result<Identity, CloudError> {

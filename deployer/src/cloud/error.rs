@@ -2,6 +2,11 @@
 
 use crate::config::login::{self, Login};
 
+/// In place of AWS' code: this machine has no credentials to make the call with.
+pub(crate) const NO_CREDENTIALS: &str = "no credentials";
+/// The same: it has some, and may not assume its role with them.
+pub(crate) const NO_ROLE: &str = "no role";
+
 /// What an error means for what to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
@@ -66,7 +71,16 @@ impl CloudError {
             Trouble::Denied => {
                 format!("Give your user or role the right to {} (deployer policy prints all it needs).", self.operation)
             }
-            Trouble::Credentials => Login::here().next(),
+            Trouble::Credentials => match self.code.as_str() {
+                NO_CREDENTIALS => Login::here().base().next(),
+                NO_ROLE => Login::here().next(),
+                code if may_be_the_clock(code) => format!(
+                    "Check this machine's clock first (timedatectl set-ntp true): EC2 answers so where it is minutes \
+                     off, too. If it is right, the credentials have ended. {}",
+                    Login::here().expired().next()
+                ),
+                _ => Login::here().expired().next(),
+            },
             Trouble::Clock => "Check this machine's clock: AWS refuses what is signed minutes off (timedatectl \
                 set-ntp true). If it is right, the secret access key is not: aws configure."
                 .to_owned(),
@@ -77,6 +91,11 @@ impl CloudError {
             Trouble::Other => "Run deployer doctor.".to_owned(),
         }
     }
+}
+
+/// Codes of EC2 for credentials that have ended and for a clock that is wrong alike.
+fn may_be_the_clock(code: &str) -> bool {
+    matches!(code.trim_start_matches("Client."), "RequestExpired" | "AuthFailure")
 }
 
 /// The quota that an L4 instance counts against, by its name and code.

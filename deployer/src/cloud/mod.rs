@@ -4,8 +4,8 @@
 mod error;
 mod instance;
 
-pub(crate) use error::quota_hint;
 pub use error::{CloudError, Trouble};
+pub(crate) use error::{NO_CREDENTIALS, NO_ROLE, quota_hint};
 pub use instance::{Agent, Checks, Ingress, Instance, State};
 
 use crate::{script::Script, secret::Secret};
@@ -23,6 +23,10 @@ pub struct Identity {
 pub trait Cloud {
     /// Loads the credentials again from where they come: somebody may have logged in since.
     async fn renew(&self);
+    /// What a person has to be asked before that helps: a code of a second factor. `None`: nothing.
+    fn code_question(&self) -> Option<String>;
+    /// Makes a new session with the code that was asked for.
+    async fn renew_with(&self, code: &str) -> Result<(), CloudError>;
     /// Whose credentials are these?
     async fn identity(&self) -> Result<Identity, CloudError>;
     /// An instance; an id that is not there is [`Trouble::NotFound`].

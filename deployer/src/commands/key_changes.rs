@@ -33,16 +33,13 @@ impl KeyChanges {
         }
         let path = site.written.folder().join(&site.settings.gateway.keys_file);
         let Ok(text) = keys::read(&path) else { return Self::default() };
-        match command::run(site, "keys", &Action::Keys(Keys::List), LOOK_SECONDS).await.map(|report| report.keys()) {
-            Ok(Some(found)) => {
-                let on_host: Vec<KnownKey> = found.lines.iter().filter_map(|line| known(line)).collect();
-                Self::between(&keys::known(&text), &on_host)
-            }
-            _ => {
-                site.report.warn("the host did not say which keys it has: deployer keys list compares them");
-                Self::default()
-            }
-        }
+        let answer = command::run(site, "keys", &Action::Keys(Keys::List), LOOK_SECONDS).await;
+        let Some(found) = answer.ok().and_then(|report| report.keys()) else {
+            site.report.warn("the host did not say which keys it has: deployer keys list compares them");
+            return Self::default();
+        };
+        let on_host: Vec<KnownKey> = found.lines.iter().filter_map(|line| known(line)).collect();
+        Self::between(&keys::known(&text), &on_host)
     }
 
     fn between(file: &[KnownKey], host: &[KnownKey]) -> Self {

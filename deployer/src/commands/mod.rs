@@ -30,8 +30,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::{
-    apply::Applied,
+    apply::{Applied, persistently},
     aws::{Aws, SecondFactor},
+    cloud::{Cloud as _, Trouble},
     config::{self, DEFAULT_PATH, Settings, Written, login::Login},
     failure::Failure,
     interrupt::Interrupt,
@@ -132,6 +133,10 @@ impl Cli {
 pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(), Failure> {
     let command = match cli.command {
         Command::Init(args) => return init::run(&cli.config, report, interrupt, &args).await,
+        Command::Policy(args) if args.is_for_the_program() => {
+            policy::program(report);
+            return Ok(());
+        }
         Command::Policy(args) => return policy::run(&Written::read(&cli.config)?, report, &args),
         Command::Exec(args) if args.is_for_the_list() => {
             exec::list(report);
@@ -146,14 +151,14 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
         Command::Doctor => return doctor::run(written, aws, report, interrupt).await,
         command => command,
     };
-    let settings: Settings = config::resolve(&written, &aws, config::operator()).await?;
+    let settings = resolve(&written, &aws, report, interrupt).await?;
     let ports = aws.with_host(&settings);
     let site = Site { written, settings, ports, report, interrupt };
     match command {
         // They went their way above.
         Command::Doctor | Command::Init(_) | Command::Policy(_) => Ok(()),
         Command::Plan(args) => plan::run(&site, &args).await,
-        Command::Up(args) => up::run(&site, &args).await,
+        Command::Up(args) => Box::pin(up::run(&site, &args)).await,
         Command::Down(args) => down::run(&site, &args).await,
         Command::Status(args) => status::run(&site, &args).await,
         Command::Logs(args) => logs::run(&site, &args).await,
@@ -172,6 +177,22 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
     }
 }
 
+/// The configuration with its references, whose parameters are asked for as long as that may help.
+async fn resolve(written: &Written, aws: &Aws, report: &Report, interrupt: &Interrupt) -> Result<Settings, Failure> {
+    let ask = async |name: &str| {
+        let value = persistently(report, interrupt, async || aws.parameter(name).await).await?;
+        Ok(value.flatten())
+    };
+    let settings = config::resolve(written, &ask, config::operator()).await;
+    if interrupt.came() {
+        return Err(Failure::interrupted(
+            "interrupted while the references of the configuration were looked up; nothing was changed",
+            "Run it again when it fits.",
+        ));
+    }
+    settings
+}
+
 /// The account; where its role wants a code of a second factor, a person is asked for it.
 async fn connect(region: &str, report: &Report) -> Result<Aws, Failure> {
     let Some(factor) = SecondFactor::wanted() else { return Ok(Aws::connect(region).await) };
@@ -179,9 +200,15 @@ async fn connect(region: &str, report: &Report) -> Result<Aws, Failure> {
     if !report.can_ask() {
         return Err(Failure::unchanged(login.matter("there is no terminal to ask at"), login.next()));
     }
+    Aws::check(region, &factor).await?;
     let code = report.ask_line(&factor.question()).await;
-    let aws = Aws::connect_with(region, &factor, code.trim()).await;
-    aws.map_err(|error| Failure::unchanged(login.matter(&error), login.next()))
+    Aws::connect_with(region, factor, code.trim()).await.map_err(|error| {
+        let next = match error.trouble {
+            Trouble::Denied => "Run this again with the next code of the device.".to_owned(),
+            _ => error.hint(),
+        };
+        Failure::unchanged(login.matter(&error.to_string()), next)
+    })
 }
 
 /// JSON that is data for a person, too.

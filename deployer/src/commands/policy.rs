@@ -35,6 +35,20 @@ enum Whose {
     Program,
 }
 
+impl Args {
+    /// Is it what needs no configuration? It comes before there is one.
+    pub(super) fn is_for_the_program(&self) -> bool {
+        self.whose == Some(Whose::Program) && !self.port_forward
+    }
+}
+
+/// Prints which host program this version has.
+pub(super) fn program(report: &Report) {
+    report.result(&json!({"program_sha256": program_sha256()}));
+    report.data(&program_sha256());
+    report.next("Give it to the stack as ProgramSha256 (several with blanks between: the one that runs now may stay).");
+}
+
 pub(super) fn run(written: &Written, report: &Report, args: &Args) -> Result<(), Failure> {
     let file = &written.file;
     if args.port_forward && !matches!(args.whose, None | Some(Whose::Operator)) {
@@ -49,11 +63,7 @@ pub(super) fn run(written: &Written, report: &Report, args: &Args) -> Result<(),
         Some(Whose::Init) => json!(policy::init(file)),
         Some(Whose::Instance) => json!(policy::instance(file)),
         Some(Whose::Program) => {
-            report.result(&json!({"program_sha256": program_sha256()}));
-            report.data(&program_sha256());
-            report.next(
-                "Give it to the stack as ProgramSha256 (several with blanks between: the one that runs now may stay).",
-            );
+            program(report);
             return Ok(());
         }
         None => {

@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, ops::RangeInclusive};
 
-use super::{File, Text, carried::GATEWAY_NAMES, file::Attestation};
+use super::{File, Text, carried::GATEWAY_NAMES};
 use crate::failure::Failure;
 
 pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
@@ -75,7 +75,7 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
     if let Err(error) = file.autostop.schedule() {
         return bad(&format!("autostop.{}", error.key), error.must);
     }
-    if let Some((key, must)) = attestation(&file.attestation) {
+    if let Some((key, must)) = file.attestation.wrong() {
         return bad(key, must);
     }
     // What SSM itself takes.
@@ -130,31 +130,6 @@ fn numbers(file: &File) -> Option<(&'static str, &'static str)> {
 
 fn is_word(text: &str) -> bool {
     !text.is_empty() && !text.starts_with('-') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\'')
-}
-
-/// What is wrong with `[attestation]`. None of it may look like a flag of gh's.
-fn attestation(attestation: &Attestation) -> Option<(&'static str, &'static str)> {
-    let plain = |text: &str| {
-        let byte = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
-        text.bytes().all(byte) && text.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.starts_with('-'))
-    };
-    let Attestation { images, repository, workflow, git_ref } = attestation;
-    if !matches!(images.as_str(), "off" | "required") {
-        return Some(("attestation.images", "must be off or required"));
-    }
-    if images == "off" {
-        return None;
-    }
-    if !plain(repository) || repository.split('/').count() != 2 {
-        return Some(("attestation.repository", "must name the trusted repository on GitHub: OWNER/NAME"));
-    }
-    if !plain(workflow) || !workflow.starts_with(".github/workflows/") {
-        return Some(("attestation.workflow", "must be a path such as .github/workflows/images.yml"));
-    }
-    if !plain(git_ref) || !git_ref.starts_with("refs/") {
-        return Some(("attestation.git_ref", "must be a full ref such as refs/heads/main"));
-    }
-    None
 }
 
 /// Of the idle stop: less than a model load would stop the box before it serves. The flag has the same.

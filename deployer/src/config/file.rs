@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::reference::Text;
-use crate::script::{Schedule, ScheduleError};
+use super::{attestation::Attestation, autostop::AutostopLimits, reference::Text};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -116,43 +115,6 @@ pub struct Image {
     pub gib: u32,
 }
 
-/// `[attestation]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Attestation {
-    /// `off`, or `required`: without a verified one, no image goes to the host.
-    pub images: String,
-    /// The trusted repository on GitHub: `OWNER/NAME`.
-    pub repository: String,
-    /// The workflow in it that builds the images.
-    pub workflow: String,
-    /// The branch that it must have run on.
-    pub git_ref: String,
-}
-
-/// Who may have built an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trust {
-    /// `OWNER/NAME`
-    pub repository: String,
-    /// `.github/workflows/images.yml`
-    pub workflow: String,
-    /// `refs/heads/main`
-    pub git_ref: String,
-}
-
-impl Attestation {
-    /// Whom to trust; `None`: nothing is verified.
-    #[must_use]
-    pub fn trust(&self) -> Option<Trust> {
-        (self.images == "required").then(|| Trust {
-            repository: self.repository.clone(),
-            workflow: self.workflow.clone(),
-            git_ref: self.git_ref.clone(),
-        })
-    }
-}
-
 /// `[secret]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -237,38 +199,6 @@ pub struct Wait {
     pub progress_seconds: u32,
 }
 
-/// `[autostop]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AutostopLimits {
-    /// Stop after so many minutes without a request.
-    pub idle_minutes: u32,
-    /// Stop after so many hours since boot, whatever runs; 0: never.
-    pub max_uptime_hours: u32,
-    /// Stop at this hour, once running work has ended: `20:00`; empty: at none.
-    pub stop_at: String,
-    /// Before this hour, and after the other, the box should be off: `07:00`; empty: not set.
-    pub open_at: String,
-    /// On these days (`mon`, ..., `sun`); none: every day.
-    pub days: Vec<String>,
-    /// Whose clock counts: a name of the tz database.
-    pub time_zone: String,
-}
-
-impl AutostopLimits {
-    /// The hours, if there are any.
-    pub fn schedule(&self) -> Result<Option<Schedule>, ScheduleError> {
-        let open_at = Some(self.open_at.as_str()).filter(|open_at| !open_at.is_empty());
-        if !self.stop_at.is_empty() {
-            Schedule::new(&self.stop_at, open_at, &self.days, &self.time_zone).map(Some)
-        } else if open_at.is_some() || !self.days.is_empty() {
-            Err(ScheduleError { key: "stop_at", must: "must be set where autostop.open_at or autostop.days is" })
-        } else {
-            Ok(None)
-        }
-    }
-}
-
 /// `[hooks]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -335,17 +265,6 @@ fn vllm_image() -> Image {
     Image { repository: Text::literal("extraction-gateway/vllm"), version: None, gib: 25 }
 }
 
-impl Default for Attestation {
-    fn default() -> Self {
-        Self {
-            images: "off".to_owned(),
-            repository: String::new(),
-            workflow: ".github/workflows/images.yml".to_owned(),
-            git_ref: "refs/heads/main".to_owned(),
-        }
-    }
-}
-
 impl Default for SecretPlace {
     fn default() -> Self {
         Self { id: Text::literal("extraction-gateway/hf-token") }
@@ -398,19 +317,6 @@ impl Default for Wait {
             deploy_seconds: 7200,
             drain_seconds: 45,
             progress_seconds: 20,
-        }
-    }
-}
-
-impl Default for AutostopLimits {
-    fn default() -> Self {
-        Self {
-            idle_minutes: 30,
-            max_uptime_hours: 0,
-            stop_at: String::new(),
-            open_at: String::new(),
-            days: Vec::new(),
-            time_zone: "UTC".to_owned(),
         }
     }
 }

@@ -36,7 +36,11 @@ pub enum Kind {
         source: Option<String>,
         /// The device whose code is asked.
         mfa: Option<String>,
+        /// The profile at the end of `source`, and how it gets its credentials; `None`: there is no such end.
+        base: Option<Box<(String, Kind)>>,
     },
+    /// It stands in neither file, and this other profile takes its credentials from it.
+    MissingSource(String),
     /// A key that lasts, or something that this program does not know.
     Key,
 }
@@ -65,9 +69,36 @@ impl Login {
         let named = variable("AWS_PROFILE");
         let name = named.clone().unwrap_or_else(|| "default".to_owned());
         match profiles.get(&name) {
-            Some(keys) => Self::Profile { name, kind: kind(keys) },
+            Some(keys) => {
+                let kind = kind(&name, keys, profiles);
+                Self::Profile { name, kind }
+            }
             None if named.is_some() => Self::Profile { name, kind: Kind::Missing },
             None => Self::Nothing,
+        }
+    }
+
+    /// Where the credentials come from that are there first: for a role, those that assume it.
+    #[must_use]
+    pub fn base(self) -> Self {
+        match self {
+            Self::Profile { kind: Kind::Role { base: Some(base), .. }, .. } => {
+                let (name, kind) = *base;
+                Self::Profile { name, kind }
+            }
+            login => login,
+        }
+    }
+
+    /// What to log in to where AWS refuses credentials that it had accepted: a single sign-on is what ends, under a role
+    /// too, unless the role's own session was made with a code.
+    #[must_use]
+    pub fn expired(self) -> Self {
+        match &self {
+            Self::Profile { kind: Kind::Role { base: Some(base), mfa: None, .. }, .. } if base.1 == Kind::Sso => {
+                self.base()
+            }
+            _ => self,
         }
     }
 
@@ -80,6 +111,9 @@ impl Login {
             Self::Nothing => "no credentials are set up: neither AWS_ACCESS_KEY_ID nor a profile is there".to_owned(),
             Self::Profile { name, kind } => match kind {
                 Kind::Missing => format!("the profile {name} is named by AWS_PROFILE and stands in none of AWS' files"),
+                Kind::MissingSource(of) => {
+                    format!("the profile {name} is the source_profile of {of} and stands in none of AWS' files")
+                }
                 Kind::Sso => format!(
                     "the single sign-on of the profile {name} has no valid token: it was never made or has expired"
                 ),
@@ -108,6 +142,9 @@ impl Login {
             Self::Profile { name, kind } => match kind {
                 Kind::Missing => format!(
                     "Correct AWS_PROFILE (aws configure list-profiles), or run aws configure sso --profile {name}, then run this again."
+                ),
+                Kind::MissingSource(of) => format!(
+                    "Correct source_profile of the profile {of} (aws configure list-profiles), then run this again."
                 ),
                 Kind::Sso => format!("Log in with aws sso login --profile {name}, then run this again."),
                 Kind::Process => format!(
@@ -138,15 +175,39 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn kind(keys: &BTreeMap<String, String>) -> Kind {
+fn kind(name: &str, keys: &BTreeMap<String, String>, profiles: &Profiles) -> Kind {
     let get = |key: &str| keys.get(key).cloned();
     if let Some(arn) = get("role_arn") {
-        return Kind::Role { arn, source: get("source_profile"), mfa: get("mfa_serial") };
+        let base = base(name, profiles).map(Box::new);
+        return Kind::Role { arn, source: get("source_profile"), mfa: get("mfa_serial"), base };
     }
     if keys.contains_key("sso_session") || keys.contains_key("sso_start_url") {
         return Kind::Sso;
     }
     if keys.contains_key("credential_process") { Kind::Process } else { Kind::Key }
+}
+
+/// Follows `source_profile` to its end, as the SDK does: a key in a profile on the way counts before its role.
+fn base(role: &str, profiles: &Profiles) -> Option<(String, Kind)> {
+    let mut passed = vec![role];
+    loop {
+        let at = *passed.last()?;
+        let source = profiles.get(at)?.get("source_profile")?;
+        let Some(keys) = profiles.get(source) else {
+            return Some((source.clone(), Kind::MissingSource(at.to_owned())));
+        };
+        if source == at || keys.contains_key("aws_access_key_id") {
+            return Some((source.clone(), Kind::Key));
+        }
+        if !keys.contains_key("role_arn") {
+            return Some((source.clone(), kind(source, keys, profiles)));
+        }
+        // A circle has no end.
+        if passed.contains(&source.as_str()) {
+            return None;
+        }
+        passed.push(source);
+    }
 }
 
 /// Both files: `[profile NAME]` and `[default]` of the one, `[NAME]` of the other.
@@ -183,7 +244,13 @@ mod tests {
     const CONFIG: &str = "[default]\nregion = us-east-1\n[profile sso]\nsso_session = corp\n sso_ignored = x\n\
         [sso-session corp]\nsso_start_url = https://x\n[profile old]\nsso_start_url=https://x\n\
         [profile program]\ncredential_process = /bin/false\n\
-        [profile role]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = key\nmfa_serial = arn:aws:iam::1:mfa/ada\n";
+        [profile role]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = key\nmfa_serial = arn:aws:iam::1:mfa/ada\n\
+        [profile over-sso]\nrole_arn = r\nsource_profile = between\n\
+        [profile between]\nrole_arn = s\nsource_profile = sso\n\
+        [profile over-nothing]\nrole_arn = r\nsource_profile = gone\n\
+        [profile own-key]\nrole_arn = r\nsource_profile = own-key\naws_access_key_id = AKIA\n\
+        [profile circle]\nrole_arn = r\nsource_profile = round\n\
+        [profile round]\nrole_arn = r\nsource_profile = circle\n";
     const CREDENTIALS: &str = "[key]\naws_access_key_id = AKIA\naws_secret_access_key = secret\n";
 
     fn check(variables: &[(&str, &str)], expected: &Login, words: &[&str]) {
@@ -211,10 +278,35 @@ mod tests {
             arn: "arn:aws:iam::1:role/r".to_owned(),
             source: Some("key".to_owned()),
             mfa: Some("arn:aws:iam::1:mfa/ada".to_owned()),
+            base: Some(Box::new(("key".to_owned(), Kind::Key))),
         };
         check(&named("role"), &profile("role", role), &["second factor (MFA)", "export-credentials --profile role"]);
         let both = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b"), ("AWS_PROFILE", "sso")];
         check(&both, &Login::Environment, &["of the environment", "in this shell"]);
+    }
+
+    #[test]
+    fn a_role_is_as_good_as_what_assumes_it() {
+        let profiles = read(CONFIG, CREDENTIALS);
+        for (name, base, words) in [
+            ("over-sso", Kind::Sso, "Log in with aws sso login --profile sso"),
+            ("between", Kind::Sso, "Log in with aws sso login --profile sso"),
+            (
+                "over-nothing",
+                Kind::MissingSource("over-nothing".to_owned()),
+                "source_profile of the profile over-nothing",
+            ),
+            ("role", Kind::Key, "aws configure --profile key"),
+            ("own-key", Kind::Key, "aws configure --profile own-key"),
+        ] {
+            let found = Login::of(|key| (key == "AWS_PROFILE").then(|| name.to_owned()), &profiles).base();
+            assert!(matches!(&found, Login::Profile { kind, .. } if *kind == base), "{name}: {found:?}");
+            assert!(found.next().contains(words), "{name}: {}", found.next());
+        }
+        for name in ["circle", "sso", "key"] {
+            let found = Login::of(|key| (key == "AWS_PROFILE").then(|| name.to_owned()), &profiles);
+            assert_eq!(found.clone().base(), found, "{name}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The configuration: read from config/deployment.toml, references resolved, checked. This room alone reads the
 //! environment and the repository's files; it never prints and changes nothing.
 
+mod attestation;
+mod autostop;
 mod carried;
 mod check;
 pub mod file;
@@ -19,8 +21,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use attestation::{Attestation, Trust};
+pub use autostop::AutostopLimits;
 pub use carried::{Carried, ConfigHash};
-pub use file::{File, Trust};
+pub use file::File;
 pub use names::own_parameters;
 pub use operator::{commit, no_color, operator, wall_clock};
 pub use reference::Text;

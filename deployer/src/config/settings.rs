@@ -1,13 +1,13 @@
 //! The configuration with every reference resolved: what commands work with.
 
 use super::{
-    Text, Written,
+    AutostopLimits, Text, Trust, Written,
     check::is_instance,
-    file::{AutostopLimits, Gateway, Hooks, Model, Prices, Trust, Wait},
+    file::{Gateway, Hooks, Model, Prices, Wait},
     names, values,
 };
 use crate::{
-    cloud::Cloud,
+    cloud::CloudError,
     failure::Failure,
     script::{
         Autostop, DiskNeed, HostSettings, ImageDigest, ImageError, ImageTag, ImageWanted, READY_WAIT_SECONDS,
@@ -158,11 +158,15 @@ impl Settings {
     }
 }
 
-/// Resolves every reference.
-pub async fn resolve(written: &Written, cloud: &impl Cloud, operator: String) -> Result<Settings, Failure> {
+/// Resolves every reference; `ask` asks for a parameter's value, `None`: it is not there.
+pub async fn resolve(
+    written: &Written,
+    ask: &impl AsyncFn(&str) -> Result<Option<String>, CloudError>,
+    operator: String,
+) -> Result<Settings, Failure> {
     let file = &written.file;
     let images = &file.images;
-    let get = |key: &'static str, text: &Text| lookup(cloud, key, text.clone());
+    let get = |key: &'static str, text: &Text| lookup(ask, key, text.clone());
     let instance_id = get("box.instance_id", &file.machine.instance_id).await?;
     let registry = get("images.registry", &images.registry).await?;
     check_registry(&registry, &file.region)?;
@@ -173,9 +177,9 @@ pub async fn resolve(written: &Written, cloud: &impl Cloud, operator: String) ->
         ));
     }
     let image = async |key, image: &super::file::Image| {
-        let repository = format!("{registry}/{}", lookup(cloud, key, image.repository.clone()).await?);
+        let repository = format!("{registry}/{}", lookup(ask, key, image.repository.clone()).await?);
         let version = match &image.version {
-            Some(version) => Some(lookup(cloud, key, version.clone()).await?),
+            Some(version) => Some(lookup(ask, key, version.clone()).await?),
             None => None,
         };
         Ok::<_, Failure>(ImageSettings { repository, version, gib: image.gib })
@@ -222,18 +226,25 @@ fn autostop(limits: &AutostopLimits) -> Result<Autostop, Failure> {
     })
 }
 
-async fn lookup(cloud: &impl Cloud, key: &str, text: Text) -> Result<String, Failure> {
+async fn lookup(
+    ask: &impl AsyncFn(&str) -> Result<Option<String>, CloudError>,
+    key: &str,
+    text: Text,
+) -> Result<String, Failure> {
     let name = match text {
         Text::Literal(text) => return Ok(text),
         Text::Parameter(name) => name,
     };
-    match cloud.parameter(&name).await {
+    match ask(&name).await {
         Ok(Some(value)) if !value.trim().is_empty() => Ok(value.trim().to_owned()),
         Ok(_) => Err(Failure::usage(
             format!("{key} refers to the SSM parameter {name}, which is not there in this region"),
             "Check `region` and the reference, or let deployer init create the parameter.",
         )),
-        Err(error) => Err(Failure::usage(format!("{key} refers to the SSM parameter {name}: {error}"), error.hint())),
+        // Nothing is wrong with the configuration.
+        Err(error) => {
+            Err(Failure::unchanged(format!("{key} refers to the SSM parameter {name}: {error}"), error.hint()))
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! The configuration's table: what is accepted, and what each refusal says.
 
-use super::{ConfigHash, File, Text, parse};
+use std::path::PathBuf;
+
+use super::{ConfigHash, File, Text, Written, parse, resolve};
+use crate::cloud::{CloudError, Trouble};
 
 const LEAST: &str = r#"
 region = "us-east-1"
@@ -154,4 +157,23 @@ fn an_image_with_its_version_alone_keeps_the_other_defaults() {
     assert_eq!((found.gateway.repository.shown(), found.gateway.gib), ("extraction-gateway/gateway".to_owned(), 1));
     assert_eq!((found.vllm.repository.shown(), found.vllm.gib), ("extraction-gateway/vllm".to_owned(), 30));
     assert!(images("[images.gateway]\nverison = \"v1\"\n").unwrap_err().what.contains("verison"));
+}
+
+/// Only what the parameter holds can be wrong with the configuration, not that AWS does not answer.
+#[tokio::test]
+async fn a_reference_that_is_not_answered_is_no_wrong_configuration() {
+    let refusal =
+        |trouble| CloudError { trouble, operation: "GetParameter", code: "no".to_owned(), message: String::new() };
+    for (answer, code) in [
+        (Ok(Some("i-0123456789abcdef0".to_owned())), 0),
+        (Ok(None), 2),
+        (Ok(Some("rubbish".to_owned())), 2),
+        (Err(refusal(Trouble::Credentials)), 1),
+        (Err(refusal(Trouble::Network)), 1),
+        (Err(refusal(Trouble::Denied)), 1),
+    ] {
+        let written = Written { file: parse(LEAST, "x").unwrap(), path: PathBuf::new() };
+        let resolved = resolve(&written, &async |_: &str| answer.clone(), "ada@laptop".to_owned()).await;
+        assert_eq!(resolved.map_or_else(|failure| failure.exit.code(), |_| 0), code, "{answer:?}");
+    }
 }

@@ -10,9 +10,9 @@ pub enum AutostopStep {
     /// It gets other limits.
     Set {
         /// Now.
-        from: Autostop,
+        from: Box<Autostop>,
         /// Then.
-        to: Autostop,
+        to: Box<Autostop>,
     },
     /// The host does not run: it is looked at when it does.
     Look,
@@ -30,7 +30,7 @@ pub fn of_autostop(wanted: &Autostop, drain_seconds: u32, there: Option<&Autosto
     if same || (from == Autostop::Off && !hours) {
         AutostopStep::Keep
     } else {
-        AutostopStep::Set { from, to: wanted.clone() }
+        AutostopStep::Set { from: Box::new(from), to: Box::new(wanted.clone()) }
     }
 }
 
@@ -71,8 +71,8 @@ mod tests {
             let wanted = Autostop::On { idle_minutes: 30, max_uptime_hours: None, schedule: wanted };
             let there = state(on, minutes, stop_at);
             let found = of_autostop(&wanted, drain, Some(&there));
-            let expected =
-                if set { AutostopStep::Set { from: there.set_to(), to: wanted.clone() } } else { AutostopStep::Keep };
+            let (from, to) = (Box::new(there.set_to()), Box::new(wanted.clone()));
+            let expected = if set { AutostopStep::Set { from, to } } else { AutostopStep::Keep };
             assert_eq!(found, expected, "{wanted:?} on {there:?}");
             assert_eq!(of_autostop(&wanted, drain, None), AutostopStep::Look);
         }

@@ -25,6 +25,8 @@ pub(crate) struct Inside {
     pub(crate) address: Option<String>,
     /// An action that is refused: with this code, in these words.
     pub(crate) refuse: Option<(&'static str, &'static str, String)>,
+    /// ... so many times; 0: always.
+    pub(crate) refuse_for: u32,
     /// Each request's action, and its headers and body.
     pub(crate) asked: Vec<(String, String)>,
 }
@@ -90,8 +92,13 @@ fn answer(inside: &mut Inside, asked: &Asked) -> Answer {
     let form = asked.body.split('&').find_map(|pair| pair.strip_prefix("Action="));
     let action = if target.is_empty() { form.unwrap_or_default() } else { target };
     inside.asked.push((action.to_owned(), asked.text()));
-    if let Some((_, code, words)) = inside.refuse.as_ref().filter(|(refused, ..)| *refused == action) {
-        return refusal(code, words);
+    if let Some((_, code, words)) = inside.refuse.clone().filter(|(refused, ..)| *refused == action) {
+        if inside.refuse_for == 1 {
+            inside.refuse = None;
+        }
+        inside.refuse_for = inside.refuse_for.saturating_sub(1);
+        // STS speaks the older XML.
+        return if action == "AssumeRole" { sts_refusal(code, &words) } else { refusal(code, &words) };
     }
     match action {
         "GetCallerIdentity" => xml(
@@ -136,6 +143,12 @@ fn refused(code: &str) -> Answer {
 
 fn refusal(code: &str, words: &str) -> Answer {
     Answer::new(400, "application/x-amz-json-1.1", json!({"__type": code, "message": words}).to_string())
+}
+
+fn sts_refusal(code: &str, words: &str) -> Answer {
+    let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>{words}</Message></Error>");
+    let text = format!("<ErrorResponse>{error}<RequestId>r</RequestId></ErrorResponse>");
+    Answer::new(403, "text/xml", text)
 }
 
 /// Parameters and secrets.

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     account::{Account, Inside},
-    laptop::{Ended, Laptop, WRITTEN_OUT},
+    laptop::{BOX, Ended, Laptop, WRITTEN_OUT},
 };
 
 const FILES: &str = "[profile sso]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = op\n\
@@ -18,6 +18,11 @@ const FILES: &str = "[profile sso]\nsso_session = corp\nsso_account_id = 1234567
     [profile program]\ncredential_process = echo hf_secretOfTheProgram >&2; exit 7\n\
     [profile role]\nrole_arn = arn:aws:iam::123456789012:role/op\nsource_profile = key\n\
     mfa_serial = arn:aws:iam::123456789012:mfa/ada\n\
+    [profile dev]\nrole_arn = arn:aws:iam::123456789012:role/op\nsource_profile = sso\n\
+    [profile gone]\nrole_arn = arn:aws:iam::123456789012:role/op\nsource_profile = nobody\n\
+    [profile mfa-over-sso]\nrole_arn = arn:aws:iam::123456789012:role/op\nsource_profile = sso\n\
+    mfa_serial = arn:aws:iam::123456789012:mfa/ada\n\
+    [profile plain]\nrole_arn = arn:aws:iam::123456789012:role/op\nsource_profile = key\n\
     [profile key]\naws_access_key_id = testing\naws_secret_access_key = testing\n";
 
 fn laptop() -> Laptop {
@@ -43,7 +48,7 @@ fn each_kind_of_credentials_that_does_not_work_has_its_next_step() {
     let account = Account::start(Inside::default());
     let laptop = laptop();
     let mut said = Vec::new();
-    for profile in ["", "typo", "sso", "program", "role"] {
+    for profile in ["", "typo", "sso", "program", "role", "dev", "gone"] {
         let ended = status(&laptop, &account.url, profile);
         assert_eq!(ended.code, 1, "{profile}: {}", ended.shown());
         assert!(!ended.stderr.contains("hf_"), "{}", ended.shown());
@@ -51,6 +56,33 @@ fn each_kind_of_credentials_that_does_not_work_has_its_next_step() {
     }
     insta::assert_snapshot!("credentials", said.concat());
     assert_eq!(account.actions(), Vec::<String>::new(), "AWS was asked without credentials");
+}
+
+/// What is wrong is not the configuration, and what passes by itself is waited for, as elsewhere.
+#[test]
+fn a_reference_that_aws_does_not_answer_is_no_wrong_configuration() {
+    let box_id = "/slm-ft-serving/ec2/instance-id";
+    let inside = Inside {
+        address: Some("203.0.113.7".to_owned()),
+        parameters: [(box_id.to_owned(), BOX.to_owned())].into(),
+        ..Inside::default()
+    };
+    let account = Account::start(inside);
+    let laptop = Laptop::new(&WRITTEN_OUT.replace(BOX, &format!("ssm:{box_id}")));
+    let ended = status(&laptop, &account.url, "");
+    assert_eq!(ended.code, 1, "{}", ended.shown());
+    assert!(ended.stderr.contains("box.instance_id refers to the SSM parameter"), "{}", ended.shown());
+    assert!(ended.stderr.contains("next: Set AWS_PROFILE and log in"), "{}", ended.shown());
+    // More often than the SDK asks by itself.
+    account.inside.lock().unwrap().refuse_for = 5;
+    account.inside.lock().unwrap().refuse = Some(("GetParameter", "ThrottlingException", "no".to_owned()));
+    let ended = laptop.run(&["url"], Some(&account.url), "");
+    assert_eq!(ended.code, 0, "{}", ended.shown());
+    assert!(ended.stderr.contains("AWS does not answer; looking again"), "{}", ended.shown());
+    account.inside.lock().unwrap().refuse = Some(("GetParameter", "AccessDeniedException", "no".to_owned()));
+    let ended = laptop.run(&["url"], Some(&account.url), "");
+    assert_eq!(ended.code, 1, "{}", ended.shown());
+    assert!(ended.stderr.contains("the right to GetParameter"), "{}", ended.shown());
 }
 
 #[test]
@@ -76,6 +108,48 @@ fn the_code_of_a_second_factor_is_asked_for_at_a_terminal() {
     assert!(
         requests.iter().any(|(action, text)| action == "DescribeInstances" && text.contains("Credential=ASIAROLE/"))
     );
+}
+
+/// The role is refused, and not what assumes it.
+#[test]
+fn a_role_that_is_refused_is_named() {
+    for (code, words) in [
+        ("AccessDenied", "next: Check that aws sts get-caller-identity --profile plain answers"),
+        ("InvalidClientTokenId", "next: Make a new key and run aws configure --profile key"),
+        ("SignatureDoesNotMatch", "next: Check this machine's clock"),
+    ] {
+        let inside = Inside { refuse: Some(("AssumeRole", code, "no".to_owned())), ..Inside::default() };
+        let account = Account::start(inside);
+        let ended = status(&laptop(), &account.url, "plain");
+        assert_eq!(ended.code, 1, "{}", ended.shown());
+        assert!(ended.stderr.contains(&format!("AssumeRole failed: {code}")), "{}", ended.shown());
+        assert!(ended.stderr.contains(words), "{}", ended.shown());
+    }
+}
+
+#[test]
+fn no_code_is_asked_for_where_the_credentials_under_it_are_missing_and_a_refused_one_is_said() {
+    let account = Account::start(Inside::default());
+    let laptop = laptop();
+    let path = laptop.path("aws-config");
+    let variables = |profile| {
+        [
+            ("AWS_ACCESS_KEY_ID", ""),
+            ("AWS_SECRET_ACCESS_KEY", ""),
+            ("AWS_PROFILE", profile),
+            ("AWS_CONFIG_FILE", path.to_str().unwrap()),
+        ]
+    };
+    let prompt = "Code of";
+    let ended =
+        laptop.run_at_a_prompt_in(&["url"], Some(&account.url), &variables("mfa-over-sso"), "next: ", "123456\n");
+    assert_eq!(ended.code, 1, "{}", ended.shown());
+    assert!(!ended.stdout.contains(prompt), "{}", ended.shown());
+    assert!(ended.stdout.contains("Log in with aws sso login --profile sso"), "{}", ended.shown());
+    account.inside.lock().unwrap().refuse = Some(("AssumeRole", "AccessDenied", "wrong one time pass code".to_owned()));
+    let ended = laptop.run_at_a_prompt_in(&["url"], Some(&account.url), &variables("role"), prompt, "123456\n");
+    assert_eq!(ended.code, 1, "{}", ended.shown());
+    assert!(ended.stdout.contains("Run this again with the next code of the device"), "{}", ended.shown());
 }
 
 /// A proxy for plain HTTP that notes what it was asked for and hands it on.

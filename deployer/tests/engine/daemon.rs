@@ -17,10 +17,6 @@ fn restart_the_engine() {
 
 #[test]
 fn a_restart_of_the_engine_loses_nothing() {
-    if std::env::var_os("EXTRACTION_GATEWAY_ENGINE").is_some() {
-        eprintln!("the engine is another's: it is not restarted");
-        return;
-    }
     let emulator = account();
     let site = Site::new(&emulator);
     site.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);

@@ -8,6 +8,7 @@
 mod cut_off;
 mod daemon;
 mod engine;
+mod exec;
 mod failures;
 #[path = "../up/laptop.rs"]
 #[expect(dead_code, reason = "every suite uses its own part of it")]

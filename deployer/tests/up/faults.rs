@@ -252,6 +252,67 @@ fn one_refused_look_does_not_stop_a_box_on_which_a_deploy_goes_on() {
 }
 
 #[test]
+fn a_session_of_a_second_factor_that_ends_asks_for_another_code() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    ada.write(
+        "aws-config",
+        "[profile role]\nrole_arn = arn:aws:iam::123456789012:role/op\nsource_profile = key\n\
+         mfa_serial = arn:aws:iam::123456789012:mfa/ada\n\
+         [profile key]\naws_access_key_id = emulator\naws_secret_access_key = emulator\n",
+    );
+    let files = ada.path().join("aws-config");
+    let variables = [
+        ("AWS_ACCESS_KEY_ID", ""),
+        ("AWS_SECRET_ACCESS_KEY", ""),
+        ("AWS_PROFILE", "role"),
+        ("AWS_CONFIG_FILE", files.to_str().unwrap()),
+    ];
+    emulator.fault(&json!({"action": "SendCommand", "code": "ExpiredTokenException", "times": 2}));
+    let said = ada.run_at_a_terminal_in(&["status"], "123456\n654321\n", &variables);
+    assert_eq!(said.code, Some(0), "{said}");
+    assert!(said.out.contains("if this goes on, a new code is asked for"), "{said}");
+    assert_eq!(emulator.calls().iter().filter(|call| *call == "AssumeRole").count(), 2, "{said}");
+    assert!(emulator.everything().contains("TokenCode=654321"), "{said}");
+}
+
+#[test]
+fn one_refused_look_does_not_stop_a_box_that_starts() {
+    let emulator = account();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    emulator.set(&json!({"boot": 3.0}));
+    let images = Laptop::images(1, 1);
+    let arguments: Vec<&str> = ["up", "--yes"].into_iter().chain(images.iter().map(String::as_str)).collect();
+    let child = ada.start(&arguments);
+    emulator.until_state("pending");
+    emulator.fault(&json!({"action": "DescribeInstances", "code": "ExpiredTokenException"}));
+    said(child).ended(0, &["The box goes on starting", "AWS answers again", "Release 1 serves"]);
+    assert!(!emulator.calls().contains(&"StopInstances".to_owned()), "{:?}", emulator.calls());
+}
+
+#[test]
+fn a_box_that_serves_again_after_its_start_is_not_stopped_for_a_failed_up() {
+    let emulator = served();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    // As the idle stop leaves it: the containers come back at the next boot.
+    let stop = || {
+        emulator.aws("ec2", "stop_instances", &json!({"InstanceIds": [emulator.instance_id]}));
+        emulator.until_state("stopped");
+    };
+    stop();
+    let up = ["up", "--yes", "--tag", "nowhere"];
+    let words = ["What served before still serves.", "The box was not stopped, because release 1 serves on it"];
+    ada.run(&up).ended(1, &words).ended(1, &["0.98 USD an hour until deployer down stops it"]);
+    assert_eq!((emulator.instance_state().as_str(), lock(&emulator)), ("running", None));
+    // Where the operator wants it stopped, running work ends first, and nothing is said to serve.
+    stop();
+    let stopped = ada.run(&[&up[..], &["--stop-on-failure"]].concat());
+    stopped.ended(1, &["draining running work", "The registry has no such image", "The box was stopped again."]);
+    assert!(!stopped.err.contains("still serves"), "{stopped}");
+    assert_eq!((emulator.instance_state().as_str(), emulator.host.serving("gateway")), ("stopped", None));
+}
+
+#[test]
 fn credentials_that_stay_away_stop_nothing_and_say_how_to_look() {
     let emulator = account();
     let ada = Laptop::new(&emulator, "ada@laptop");

@@ -130,11 +130,23 @@ impl<'a> Laptop<'a> {
 
     /// Runs a command at a terminal, both streams on it, where somebody types `keys`. Needs `script` (bsdutils).
     pub fn run_at_a_terminal(&self, arguments: &[&str], keys: &str) -> Said {
+        self.run_at_a_terminal_in(arguments, keys, &[])
+    }
+
+    /// The same with other variables: an empty value takes one away.
+    pub fn run_at_a_terminal_in(&self, arguments: &[&str], keys: &str, variables: &[(&str, &str)]) -> Said {
         let line = format!("{} {}", env!("CARGO_BIN_EXE_deployer"), arguments.join(" "));
         let plain = self.command(&[]);
         let mut command = Command::new("script");
         command.args(["--quiet", "--return", "--command", &line, "/dev/null"]).current_dir(self.folder.path());
         command.env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        for (name, value) in variables {
+            if value.is_empty() {
+                command.env_remove(name)
+            } else {
+                command.env(name, value)
+            };
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(keys.as_bytes()).unwrap();

@@ -46,6 +46,8 @@ pub(super) struct World {
     pub(super) interrupter: RefCell<Option<Interrupter>>,
     /// How often credentials were loaded again.
     pub(super) renewals: Cell<u32>,
+    /// The credentials are a session that was made with a code.
+    pub(super) second_factor: bool,
     /// The programs that the document names; `None`: it runs any.
     pub(super) programs: Option<Vec<String>>,
     /// So many commands that change something are taken and never run.
@@ -54,8 +56,10 @@ pub(super) struct World {
     pub(super) cancels: bool,
     /// The commands that this was asked for.
     pub(super) cancelled: RefCell<Vec<String>>,
-    /// A call that fails so many times in a row from its second on, and how.
+    /// A call that fails so many times in a row, and how.
     pub(super) refuses: Option<(&'static str, Trouble)>,
+    /// ... only once this call was made; empty: from the beginning.
+    pub(super) refuses_after: &'static str,
     /// How often it still does.
     pub(super) refusals: Cell<u32>,
 }
@@ -71,7 +75,7 @@ impl World {
         match self.fails {
             Some((n, trouble)) if n == self.calls.borrow().len() => fail(trouble),
             _ if self.away.contains(&name) => fail(Trouble::Network),
-            _ if self.refuses.is_some_and(|(call, _)| call == name) && self.refusals.get() > 0 => {
+            _ if self.refuses.is_some_and(|(call, _)| call == name) && self.refusals.get() > 0 && self.is_after() => {
                 self.refusals.set(self.refusals.get() - 1);
                 fail(self.refuses.map_or(Trouble::Other, |(_, trouble)| trouble))
             }
@@ -80,6 +84,10 @@ impl World {
                 _ => Ok(()),
             },
         }
+    }
+
+    fn is_after(&self) -> bool {
+        self.refuses_after.is_empty() || self.calls.borrow().contains(&self.refuses_after)
     }
 
     /// A call that does something, whether its answer comes or not.
@@ -146,6 +154,14 @@ impl World {
 impl Cloud for &World {
     async fn renew(&self) {
         self.renewals.set(self.renewals.get() + 1);
+    }
+
+    fn code_question(&self) -> Option<String> {
+        self.second_factor.then(|| "Code: ".to_owned())
+    }
+
+    async fn renew_with(&self, _: &str) -> Result<(), CloudError> {
+        self.call("renew_with")
     }
 
     async fn identity(&self) -> Result<Identity, CloudError> {

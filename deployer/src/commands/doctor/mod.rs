@@ -48,7 +48,7 @@ async fn look(
             return Ok(());
         }
     }
-    let settings = match config::resolve(&written, &aws, config::operator()).await {
+    let settings = match config::resolve(&written, &async |name| aws.parameter(name).await, config::operator()).await {
         Ok(settings) => settings,
         Err(failure) => {
             findings.failed("configuration", "Every command needs it.", failure);

@@ -54,6 +54,14 @@ fn unused(operation: &'static str) -> CloudError {
 impl Cloud for Account {
     async fn renew(&self) {}
 
+    fn code_question(&self) -> Option<String> {
+        None
+    }
+
+    async fn renew_with(&self, _: &str) -> Result<(), CloudError> {
+        Err(unused("renew"))
+    }
+
     async fn identity(&self) -> Result<Identity, CloudError> {
         Ok(Identity { account: "123456789012".to_owned(), arn: String::new() })
     }
