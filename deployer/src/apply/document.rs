@@ -56,27 +56,34 @@ async fn refused<P: Ports>(site: &Site<'_, P>, named: &[String]) -> Failure {
     )
 }
 
-/// The command that names this program beside the others. It gives the image that the instance has, so that
-/// `CloudFormation` cannot take a newer one, which would be another instance.
+/// The command that names this program beside the others. The stack keeps its own template, so that no change of the
+/// checkout's comes along: another `UserData`, say, stops the instance. The image is given by the id that the instance
+/// has: a stack of an older template, which looks the image up by a name, refuses that and takes no newer one.
 pub async fn mend<P: Ports>(site: &Site<'_, P>, named: &[String]) -> String {
     let settings = &site.settings;
     let stack = format!("--region {} --stack-name {}", settings.region, settings.name);
+    let describe =
+        |query: &str| format!("$(aws cloudformation describe-stacks {stack} --output text --query \"{query}\"");
     let before = if named.is_empty() {
-        format!(
-            "$(aws cloudformation describe-stacks {stack} --output text \
-             --query \"Stacks[0].Parameters[?ParameterKey=='ProgramSha256'].ParameterValue\")"
-        )
+        describe("Stacks[0].Parameters[?ParameterKey=='ProgramSha256'].ParameterValue") + ")"
     } else {
         named.join(" ")
     };
-    let image = match site.ports.instance(&settings.instance_id).await {
-        Ok(instance) if !instance.image.is_empty() => format!(" ImageId={}", instance.image),
-        _ => String::new(),
+    let (image, others) = match site.ports.instance(&settings.instance_id).await {
+        Ok(instance) if !instance.image.is_empty() => {
+            (format!(" ParameterKey=ImageId,ParameterValue={}", instance.image), " && ParameterKey!='ImageId'")
+        }
+        _ => (String::new(), ""),
     };
+    // What is not named would go back to its default.
+    let others = describe(&format!("Stacks[0].Parameters[?ParameterKey!='ProgramSha256'{others}].[ParameterKey]"))
+        + " | sed 's/.*/ParameterKey=&,UsePreviousValue=true/')";
     format!(
-        "Name it beside the others; this changes the document and leaves the instance, its disk and its address alone: \
-         aws cloudformation deploy {stack} --template-file config/cloudformation.yaml --capabilities CAPABILITY_IAM \
-         --parameter-overrides ProgramSha256=\"{before} {}\"{image}",
+        "Name it beside the others; the stack keeps its template and its other parameters, so this changes the document and \
+         leaves the instance, its disk and its address alone: \
+         aws cloudformation update-stack {stack} --use-previous-template --capabilities CAPABILITY_IAM \
+         --parameters ParameterKey=ProgramSha256,ParameterValue=\"{before} {}\"{image} {others}. If CloudFormation refuses \
+         a parameter, the stack has an older template: look at a change set of the new one first (config/README.md)",
         program_sha256()
     )
 }

@@ -502,7 +502,8 @@ async fn a_program_that_the_document_does_not_name_is_refused_before_the_box_sta
     let world = World { programs: Some(vec![old.clone()]), ..world("up", "done") };
     let failure = run(&world, "up").await.unwrap_err();
     assert!(!world.running.get() && !world.calls.borrow().contains(&"start") && !world.lock());
-    assert!(failure.next.contains(&format!("ProgramSha256=\"{old} {own}\" ImageId=ami-1")), "{failure:?}");
+    let named = format!("ProgramSha256,ParameterValue=\"{old} {own}\" ParameterKey=ImageId,ParameterValue=ami-1");
+    assert!(failure.next.contains(&named), "{failure:?}");
     let world = World { programs: Some(vec![old, own]), ..self::world("up", "done") };
     run(&world, "up").await.unwrap();
     // What cannot be read is for the host to decide.

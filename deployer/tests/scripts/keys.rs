@@ -202,6 +202,7 @@ fn a_run_that_works_can_be_asked_how_far_it_is() {
 fn with_ada() -> Host {
     let host = two();
     assert_eq!(host.run(&change(&host, "ada", Some(line("ada", 7)))).code, Some(0));
+    assert!(files(&host).iter().all(|file| file.contains("ada ")), "in both releases");
     host
 }
 

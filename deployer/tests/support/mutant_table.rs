@@ -60,7 +60,7 @@ pub const MUTANTS: &[Mutant] = &[
         "added here alone",
         "if [[ $KEYS == add ]]; then edit_others; fi",
         "",
-        "keys::a_rollback_brings_no_revoked_key_back",
+        "keys::a_revoke_that_is_killed_leaves_no_release_that_brings_the_key_back",
     ),
     mutant(
         "revoked here first",

@@ -54,9 +54,16 @@ fn it_refuses_a_program_that_the_stack_does_not_name() {
     let found = emulator.aws("ec2", "describe_instances", &json!({"InstanceIds": [emulator.instance_id]}));
     let image = found["Reservations"][0]["Instances"][0]["ImageId"].as_str().unwrap();
     let own = ada.run(&["policy", "program"]).out;
-    let parameters = format!("ProgramSha256=\"{} {}\" ImageId={image}", "0".repeat(64), own.trim());
+    let parameters = format!(
+        "ParameterKey=ProgramSha256,ParameterValue=\"{} {}\" ParameterKey=ImageId,ParameterValue={image}",
+        "0".repeat(64),
+        own.trim()
+    );
     let refused = ada.up(1, 1);
-    refused.ended(1, &words).ended(1, &["aws cloudformation deploy --region us-east-1", &parameters]);
+    refused.ended(1, &words).ended(1, &["aws cloudformation update-stack --region us-east-1", &parameters]);
+    // The checkout's template may be another one than the stack's: its changes are not to come along.
+    assert!(refused.err.contains("--use-previous-template") && !refused.err.contains("--template-file"), "{refused}");
+
     assert!(!emulator.calls().contains(&"StartInstances".to_owned()), "started for nothing: {refused}");
     assert_eq!((lock(&emulator), emulator.instance_state()), (None, "stopped".to_owned()));
     let doctor = ada.run(&["doctor"]);
