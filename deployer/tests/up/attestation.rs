@@ -68,7 +68,7 @@ fn laptop<'a>(emulator: &'a crate::support::emulator::Emulator, attestations: &[
     let ada = Laptop::new(emulator, "ada@laptop");
     fs::create_dir(ada.path().join("bin")).unwrap();
     write_program(&ada.path().join("bin/gh"), &STAND_IN.replace("COMMIT", COMMIT));
-    ada.write("bin/attestations", &attestations.iter().map(|line| format!("{line}\n")).collect::<String>());
+    ada.write("bin/attestations", &(attestations.join("\n") + "\n"));
     ada.configure(REQUIRED);
     ada
 }

@@ -49,7 +49,8 @@ fn hours_that_are_configured_are_installed_by_up() {
     first.ended(0, &["The box will be stopped on ", "20:00 UTC", "was started outside of its hours"]);
     let status = ada.run(&["autostop", "status"]);
     let day = another_day();
-    let shown = format!("{}{}", day[..1].to_uppercase(), &day[1..]);
+    let (first, rest) = day.split_at(1);
+    let shown = format!("{}{rest}", first.to_uppercase());
     assert!(status.out.contains(&format!("stops at 20:00 {shown} (UTC), open from 07:00, next {shown} ")), "{status}");
     assert!(ada.run(&["status"]).out.contains("outside of its hours now"));
     let json = ada.run(&["autostop", "status", "--format", "json"]).json();
