@@ -18,7 +18,7 @@ pub(super) async fn get(client: &Client, name: &str) -> Result<Option<String>, C
         return Err(CloudError {
             trouble: Trouble::Other,
             operation,
-            code: "SecureString".to_owned(),
+            code: CloudError::SECURE_STRING.to_owned(),
             message: format!("{name} is encrypted; the deployer reads no secret from SSM"),
         });
     }

@@ -51,6 +51,9 @@ pub struct CloudError {
 }
 
 impl CloudError {
+    /// The `code` of a parameter that is there and encrypted: not AWS', the deployer's own.
+    pub const SECURE_STRING: &str = "SecureString";
+
     /// May the same call work a little later?
     #[must_use]
     pub const fn passes(&self) -> bool {

@@ -241,6 +241,10 @@ async fn lookup(
             format!("{key} refers to the SSM parameter {name}, which is not there in this region"),
             "Check `region` and the reference, or let deployer init create the parameter.",
         )),
+        Err(error) if error.code == CloudError::SECURE_STRING => Err(Failure::usage(
+            format!("{key} refers to the SSM parameter {name}: {error}"),
+            "Refer to a parameter of the type String, or write the value out.",
+        )),
         // Nothing is wrong with the configuration.
         Err(error) => {
             Err(Failure::unchanged(format!("{key} refers to the SSM parameter {name}: {error}"), error.hint()))
