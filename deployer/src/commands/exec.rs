@@ -63,11 +63,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     let action = Action::Diagnose { diagnostic, service: args.service.map(Into::into) };
     let report = command::run(site, "exec", &action, LOOK_SECONDS).await?;
     let Some(exit) = report.exit() else {
-        return Err(Failure {
-            lines: report.last_log_lines,
-            step: report.failed_step,
-            ..Failure::unchanged(report.message, "deployer status shows what is there.")
-        });
+        return Err(super::refused_look(report, "deployer status shows what is there."));
     };
     for line in &report.last_log_lines {
         site.report.data(line);

@@ -89,10 +89,7 @@ async fn look<P: Ports>(site: &Site<'_, P>) -> Result<Both, Failure> {
             (Some(found), release) => Ok((release, found)),
             (None, None) => Err("there is no release on the host".to_owned()),
             (None, Some(_)) => {
-                return Err(Failure {
-                    lines: report.last_log_lines,
-                    ..Failure::unchanged(report.message, "Run deployer doctor.")
-                });
+                return Err(super::refused_look(report, "Run deployer doctor."));
             }
         }
     };

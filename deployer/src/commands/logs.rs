@@ -56,10 +56,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         let action = Action::Logs { service: args.service.map(Into::into), lines: args.lines, since: since.clone() };
         let report = command::run(site, "logs", &action, LOOK_SECONDS).await?;
         if report.outcome.exit_code() != 0 {
-            return Err(Failure {
-                lines: report.last_log_lines,
-                ..Failure::unchanged(report.message, "Run deployer status.")
-            });
+            return Err(super::refused_look(report, "Run deployer status."));
         }
         if report.left_out() > 0 {
             site.report.warn(&format!("{} lines came too fast to be shown; they are on the host", report.left_out()));

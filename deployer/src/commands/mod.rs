@@ -37,7 +37,7 @@ use crate::{
     failure::Failure,
     interrupt::Interrupt,
     report::{Format, Report},
-    script::Service,
+    script::{HostReport, Service},
     site::Site,
 };
 
@@ -230,6 +230,11 @@ fn served<P>(site: &Site<'_, P>, applied: &Applied) {
         "warnings": report.warnings,
         "autostop": applied.autostop,
     }));
+}
+
+/// A look that the host did not end well. It changed nothing.
+fn refused_look(report: HostReport, next: &str) -> Failure {
+    Failure { lines: report.last_log_lines, step: report.failed_step, ..Failure::unchanged(report.message, next) }
 }
 
 /// For commands that need a running host.

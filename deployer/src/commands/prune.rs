@@ -34,11 +34,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     let action = Action::Prune { models: args.models, approved: None };
     let report = command::run(site, "prune", &action, LOOK_SECONDS).await?;
     let (Outcome::Done, Some(found)) = (report.outcome, report.unneeded()) else {
-        return Err(Failure {
-            lines: report.last_log_lines,
-            step: report.failed_step,
-            ..Failure::unchanged(report.message, "deployer status shows what is there.")
-        });
+        return Err(super::refused_look(report, "deployer status shows what is there."));
     };
     for warning in &report.warnings {
         site.report.warn(warning);

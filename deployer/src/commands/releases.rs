@@ -49,10 +49,7 @@ pub(super) async fn look<P: Ports>(site: &Site<'_, P>) -> Result<Known, Failure>
     super::running(site).await?;
     let report = command::run(site, "releases", &Action::Releases, LOOK_SECONDS).await?;
     if report.outcome != Outcome::Done {
-        return Err(Failure {
-            lines: report.last_log_lines,
-            ..Failure::unchanged(report.message, "Run deployer status.")
-        });
+        return Err(super::refused_look(report, "Run deployer status."));
     }
     Ok(Known { releases: Releases::of(&report), recorded: false })
 }

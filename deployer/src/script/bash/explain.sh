@@ -34,8 +34,8 @@ explain() {
   fi
   if said "$no_engine"; then
     # What it says of the containers in these seconds is no verdict on what served.
-    if [[ $phase == before ]]; then safe="Nothing was changed; containers that ran start again with it."; else safe=''; fi
-    echo "The Docker engine of the host did not answer (step $step): it was restarted, or has ended. $safe Look there with systemctl status docker, then run this again."
+    if [[ $phase == before ]]; then safe=" Nothing was changed; containers that ran start again with it."; else safe=''; fi
+    echo "The Docker engine of the host did not answer (step $step): it was restarted, or has ended.$safe Look there with systemctl status docker, then run this again."
     return
   fi
   if [[ $step != @(pull|download|switch) ]] && said "$no_room"; then

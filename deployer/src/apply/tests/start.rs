@@ -1,0 +1,142 @@
+//! The start of the box: what AWS refuses or loses meanwhile, and what becomes of a box that was started in vain.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_start_whose_answer_was_lost_is_a_start() {
+    // The box runs by then; the agent never answers: what was started in vain is stopped again.
+    let world = World { fails: Some((4, Trouble::Network)), heard: true, away: &["agent"], ..world("up", "done") };
+    let failure = run(&world, "up").await.unwrap_err();
+    assert_eq!(world.calls.borrow()[3], "start");
+    assert!(failure.what.contains("The box was stopped again.") && !world.running.get(), "{failure:?}");
+}
+
+/// AWS that says again and again that the state is changing, while nothing changes.
+#[tokio::test(start_paused = true)]
+async fn a_start_that_never_fits_the_state_is_given_up() {
+    let world = World { always: Some(("start", Trouble::Race)), ..world("up", "done") };
+    let failure = run(&world, "up").await.unwrap_err();
+    assert!(failure.what.contains("does not get on") && !world.lock(), "{failure:?}");
+}
+
+/// One refused look, or several, at a deploy that goes on: credentials are loaded again, and nothing is stopped.
+#[tokio::test(start_paused = true)]
+async fn a_refused_look_is_no_failed_deploy() {
+    for (trouble, times, well) in [
+        (Trouble::Credentials, 1, true),
+        (Trouble::Denied, 1, true),
+        (Trouble::Clock, 1, true),
+        (Trouble::Credentials, 8, true),
+        // They stay away.
+        (Trouble::Credentials, u32::MAX, false),
+        (Trouble::Denied, u32::MAX, false),
+    ] {
+        let world = World { refuses: Some(("look", trouble)), refusals: times.into(), ..world("up", "done") };
+        let end = run(&world, "up").await;
+        let at = format!("{trouble:?} {times} times: {end:?}");
+        assert!(world.renewals.get() > 0, "{at}");
+        assert!(world.running.get() && world.sent("deploy") == 1, "{at}");
+        match end {
+            Ok(_) => assert!(well, "{at}"),
+            Err(failure) => {
+                assert!(!well && failure.exit == Exit::NeedsAPerson && failure.goes_on, "{at}");
+                assert!(failure.next.contains("deployer status shows how it ended"), "{at}");
+                assert!(failure.next.contains("The box was not stopped"), "{at}");
+            }
+        }
+    }
+}
+
+/// The same at a box that this run has started, which is neither stopped nor given up for that.
+#[tokio::test(start_paused = true)]
+async fn a_refused_look_does_not_stop_a_box_that_starts() {
+    let (expired, clock) = (Trouble::Credentials, Trouble::Clock);
+    for (call, trouble, times, well) in [
+        ("instance", expired, 1, true),
+        ("instance", Trouble::Denied, 1, true),
+        ("instance", clock, 1, true),
+        ("instance", expired, 8, true),
+        ("agent", expired, 1, true),
+        // They stay away.
+        ("instance", expired, u32::MAX, false),
+        ("instance", clock, u32::MAX, false),
+        ("agent", expired, u32::MAX, false),
+    ] {
+        let refuses = Some((call, trouble));
+        let world = World { refuses, refusals: times.into(), refuses_after: "start", ..world("up", "done") };
+        let end = run(&world, "up").await;
+        let at = format!("{call} {trouble:?} {times} times: {end:?}");
+        assert!(world.renewals.get() > 0 && world.running.get(), "{at}");
+        assert!(!world.calls.borrow().contains(&"stop"), "{at}");
+        assert_eq!((end.is_ok(), world.sent("deploy")), (well, usize::from(well)), "{at}");
+        if let Err(failure) = end {
+            assert!(failure.exit == Exit::NeedsAPerson && failure.what.contains("the box goes on starting"), "{at}");
+            assert!(failure.next.contains("Then deployer status shows what became of the box"), "{at}");
+            assert!(failure.next.contains("The box was not stopped"), "{at}");
+        }
+    }
+    // A right that is missing for good is no session that has ended: what was started in vain is stopped.
+    let refuses = Some(("agent", Trouble::Denied));
+    let world = World { refuses, refusals: u32::MAX.into(), refuses_after: "start", ..world("up", "done") };
+    let failure = run(&world, "up").await.unwrap_err();
+    assert!(failure.exit == Exit::FailedUnchanged && !world.running.get(), "{failure:?}");
+}
+
+/// A session that was made with a code is not brought back by loading what is there, and nobody is asked here.
+#[tokio::test(start_paused = true)]
+async fn a_session_of_a_second_factor_is_not_loaded_again() {
+    for (times, well) in [(1, true), (u32::MAX, false)] {
+        let refuses = Some(("look", Trouble::Credentials));
+        let world = World { refuses, refusals: times.into(), second_factor: true, ..world("up", "done") };
+        let began = tokio::time::Instant::now();
+        let end = run(&world, "up").await;
+        assert_eq!((end.is_ok(), world.renewals.get(), world.running.get()), (well, 0, true), "{times}: {end:?}");
+        assert!(began.elapsed() < std::time::Duration::from_mins(2), "{:?}", began.elapsed());
+        assert!(!world.calls.borrow().contains(&"renew_with"));
+    }
+}
+
+/// After an idle stop the containers come back when the box boots: one that serves is not taken from its users.
+#[tokio::test(start_paused = true)]
+async fn a_box_that_serves_is_not_stopped_for_a_failed_up() {
+    let loading = json!({"gateway": "{\"ready\": false}"});
+    let idle_stop = json!({"autostop": {"on": true}});
+    let nothing = json!({"containers": []});
+    for (stop, odd, drained, words) in [
+        (
+            StopOnFailure::Ask,
+            &Value::Null,
+            None,
+            "because release 2 serves on it; it costs 0.98 USD an hour until deployer down stops it.",
+        ),
+        (StopOnFailure::Ask, &idle_stop, None, "until deployer down or the idle stop stops it."),
+        // What runs there ends its work first.
+        (StopOnFailure::Ask, &loading, Some(1), ""),
+        (StopOnFailure::Yes, &Value::Null, Some(1), ""),
+        (StopOnFailure::Yes, &nothing, Some(0), ""),
+        (StopOnFailure::No, &Value::Null, None, "The box runs and costs 0.98 USD an hour"),
+    ] {
+        let world = World { odd: odd.clone(), ..world("up", "failed_unchanged") };
+        let failure = run_stopping(&world, work("up"), stop).await.unwrap_err();
+        let at = format!("{stop:?} {odd}: {failure:?}");
+        assert_eq!((failure.exit, world.running.get()), (Exit::FailedUnchanged, drained.is_none()), "{at}");
+        assert_eq!(world.sent("down"), drained.unwrap_or(0), "{at}");
+        assert_eq!(failure.what.contains("The box was stopped again."), drained.is_some(), "{at}");
+        assert!(failure.next.contains(words), "{at}");
+    }
+}
+
+/// Ctrl-C in a look says nothing of a start that nobody asked for.
+#[tokio::test(start_paused = true)]
+async fn ctrl_c_says_that_the_box_starts_only_where_this_run_starts_it() {
+    for (name, away, ctrl_c, words) in [
+        ("down", &["instance"][..], "instance", "interrupted while AWS was asked about the box"),
+        ("up", &["instance"], "instance", "interrupted while AWS was asked about the box"),
+        ("rollback", &["agent"], "agent", "interrupted while the box was waited for; nothing was changed"),
+        ("up", &[], "start", "interrupted while the box was starting"),
+    ] {
+        let world = World { away, ctrl_c: Some(ctrl_c), ..world(name, "done") };
+        let failure = run(&world, name).await.unwrap_err();
+        assert!(failure.exit == Exit::Interrupted && failure.what.starts_with(words), "{name} {away:?}: {failure:?}");
+    }
+}
