@@ -143,10 +143,13 @@ fn answers(ground: &Ground) -> Vec<String> {
     let crash = image("gateway-crash");
     let text = format!("status docker image inspect --format '{{{{.Id}}}}' {crash}");
     all.push(format!("image of a failed release: {}", host.run_text(&format!("{WORDS}{text}")).stdout.trim()));
-    // It goes to and fro, and is never anything else.
+    // It goes to and fro, and is never anything else. The pauses between restarts grow, so that both are seen in time.
     let text = format!(
         "set_env GATEWAY_IMAGE '{crash}'; c up --detach --pull never >/dev/null 2>&1
-         until (($(docker inspect --format '{{{{.RestartCount}}}}' \"$(id gateway)\") >= 4)); do look gateway; done"
+         until [[ $seen == *restarting* ]] && (($(docker inspect --format '{{{{.RestartCount}}}}' \"$(id gateway)\") >= 4)); do
+           seen=$(look gateway)
+           echo \"$seen\"
+         done"
     );
     let ran = host.run_text(&format!("{WORDS}{text}"));
     let mut seen: Vec<&str> = ran.stdout.lines().filter_map(|line| line.split("|false").next()).collect();

@@ -168,6 +168,7 @@ fn an_image_that_does_not_serve_gives_way_to_the_release_before() {
     for (image, behaviour, step, says) in [
         (vllm(2), "unhealthy", Step::Switch, "vllm did not become healthy"),
         (vllm(2), "slow", Step::Switch, "within 900 seconds"),
+        (vllm(2), "unseen", Step::Switch, "vllm did not become healthy within 900 seconds"),
         (vllm(2), "crash", Step::Switch, "vllm does not stay up"),
         (vllm(2), "oom", Step::Switch, "vllm ran out of memory"),
         (vllm(2), "model_missing", Step::Verify, "does not serve the configured model"),
