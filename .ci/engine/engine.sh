@@ -15,6 +15,7 @@
 #
 # DOCKER_ENGINE_HOME   its folder, default ~/.cache/docker-engine (a socket's path has at most 107 bytes)
 # DOCKER_ENGINE_SUITE  the Debian suite of engine and compose, default forky (28.5, compose 2.40); trixie has 26.1 and 2.26
+# DOCKER_ENGINE_GIB    gives the engine's data a file system of its own of so many GiB, which can be filled without harm
 set -Eeuo pipefail
 trap 'echo "engine.sh: failed at line $LINENO: $BASH_COMMAND" >&2' ERR
 
@@ -22,6 +23,7 @@ suite=${DOCKER_ENGINE_SUITE:-forky}
 home=${DOCKER_ENGINE_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/docker-engine}
 bin=$home/$suite/bin run=$home/run network=$home/run/network
 socket=$run/docker.sock
+data=$home/data-$suite${DOCKER_ENGINE_GIB:+-$DOCKER_ENGINE_GIB}
 
 say() { echo "engine.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -166,17 +168,34 @@ keep_network() {
   cat "$boot_id" >"$network/boot_id"
 }
 
+own_file_system() {
+  mkdir -p "$data"
+  if [[ -z ${DOCKER_ENGINE_GIB:-} ]] || mountpoint --quiet "$data"; then return; fi
+  if [[ ! -e $data.ext4 ]]; then
+    truncate --size "${DOCKER_ENGINE_GIB}G" "$data.new"
+    # Nothing is kept back for root, who is the engine: full is full.
+    mkfs.ext4 -q -m 0 "$data.new"
+    mv "$data.new" "$data.ext4"
+  fi
+  mount -o loop "$data.ext4" "$data"
+}
+
+# The mounts of an engine that has ended, or was killed.
+unmount_all() {
+  awk -v at="$home/" 'index($2, at) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount -l
+}
+
 start_engine() {
   if alive "$run/docker.pid" dockerd && answers; then return; fi
   refuse_a_second_engine
   refuse_a_foreign_containerd
-  mkdir -p "$home/data-$suite"
+  own_file_system
   ((${#run} + 43 <= 107)) || die "$home is too long for a socket: set DOCKER_ENGINE_HOME"
   keep_network
   rm -f "$run/docker.pid"
   # Its own settings, which are none, and not those of /etc/docker.
   echo '{}' >"$run/daemon.json"
-  detached "$run/dockerd.log" "$bin/dockerd" --config-file "$run/daemon.json" --host "unix://$socket" --data-root "$home/data-$suite" \
+  detached "$run/dockerd.log" "$bin/dockerd" --config-file "$run/daemon.json" --host "unix://$socket" --data-root "$data" \
     --exec-root "$run/exec" --pidfile "$run/docker.pid" --storage-driver overlay2
   if ! wait_for 60 answers; then
     tail -n 20 "$run/dockerd.log" >&2
@@ -298,6 +317,7 @@ stop() {
     wait_for 60 ended "$run/docker.pid" dockerd || kill -KILL "$(<"$run/docker.pid")"
   fi
   end_leftovers
+  unmount_all
   restore_network
 }
 
@@ -310,8 +330,6 @@ restart() {
 
 delete() {
   stop
-  # An engine that was killed leaves its mounts.
-  awk -v at="$home/" 'index($2, at) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount -l
   rm -rf "$home"/data-* "$home/registry" "$run"
 }
 

@@ -95,7 +95,7 @@ ends() {
   event die "$1"
 }
 
-runs() { [[ $(get "$1" state) == running ]]; }
+runs() { load "$state/containers/$1/state" && [[ $REPLY == running ]]; }
 
 bring_up() {
   local service=$1 force=$2 hash

@@ -70,3 +70,10 @@ option() {
 }
 
 number() { if [[ -e $state/$1 ]]; then echo "$(<"$state/$1")"; else echo "$2"; fi; }
+
+# load FILE: sets REPLY to what is in it, or to nothing. Without a process of its own: the suites make 100,000s of looks.
+load() {
+  REPLY=''
+  if [[ -e $1 ]]; then IFS= read -r -d '' REPLY <"$1" || true; fi
+  REPLY=${REPLY%$'\n'}
+}

@@ -10,6 +10,7 @@ mod daemon;
 mod engine;
 mod exec;
 mod failures;
+mod full;
 #[path = "../up/laptop.rs"]
 #[expect(dead_code, reason = "every suite uses its own part of it")]
 mod laptop;

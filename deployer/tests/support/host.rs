@@ -86,7 +86,7 @@ impl Host {
             ("EXTRACTION_GATEWAY_UPTIME", at("state/uptime")),
             // Where a test writes none, the machine's own counts.
             ("EXTRACTION_GATEWAY_CLOCK", at("state/now")),
-            ("EXTRACTION_GATEWAY_PAUSE", "0.01".to_owned()),
+            ("EXTRACTION_GATEWAY_PAUSE", "0.05".to_owned()),
         ];
         all.retain(|(name, _)| self.more.iter().all(|(other, _)| other != name));
         all.extend(self.more.iter().cloned());

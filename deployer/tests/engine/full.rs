@@ -1,0 +1,95 @@
+//! The file system with the engine's data is full, as far as it can be: in a pull, before one, and under what serves.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    engine::engine,
+    laptop::said,
+    site::{Site, account},
+    support::emulator::until,
+};
+
+/// A file that takes room until it is dropped.
+struct Filler(PathBuf);
+
+impl Filler {
+    /// All but so many bytes of the engine's file system, which must be one made for this.
+    fn all_but(left: u64) -> Self {
+        let root = engine().docker(&["info", "--format", "{{.DockerRootDir}}"]);
+        let df = Command::new("df").args(["--block-size=1", "--output=avail,size", root.trim()]).output().unwrap();
+        let numbers: Vec<u64> = String::from_utf8(df.stdout)
+            .unwrap()
+            .split_whitespace()
+            .skip(2)
+            .map(|text| text.parse().unwrap())
+            .collect();
+        let [free, size] = numbers[..] else { panic!("df says {numbers:?}") };
+        assert!(
+            size < 16 << 30,
+            "this test fills a disk: it runs where the engine has one of its own (.ci/run docker-26)"
+        );
+        let filler = Self(Path::new(root.trim()).join("filler"));
+        let length = (free - left).to_string();
+        let made = Command::new("fallocate").args(["--length", &length]).arg(&filler.0).status().unwrap();
+        assert!(made.success());
+        filler
+    }
+
+    /// Not a byte is left.
+    fn all() -> Self {
+        let filler = Self::all_but(1 << 20);
+        let mut file = fs::OpenOptions::new().append(true).open(&filler.0).unwrap();
+        for size in [4096, 1] {
+            while file.write_all(&vec![b'x'; size]).is_ok() {}
+        }
+        filler
+    }
+}
+
+impl Drop for Filler {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.0));
+    }
+}
+
+#[test]
+fn a_full_disk_takes_nothing_from_what_serves() {
+    let emulator = account();
+    let site = Site::new(&emulator);
+    site.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);
+    let before = (site.container("gateway"), site.container("vllm"));
+    let large = site.engine.push_bytes("large", 64 << 20);
+
+    // Before the pull.
+    let filler = Filler::all_but(1 << 30);
+    site.up(&large, "vllm-1").ended(1, &["The host's disk has 1 GiB free and 2 GiB are needed; nothing was changed."]);
+    drop(filler);
+
+    // In the pull: another took what was free when it was looked at.
+    emulator.host.fault("docker.pull", "hold");
+    let up = site.start(&site.words(&["up", "--yes"], &large, "vllm-1"));
+    until("the pull is about to begin", || emulator.host.at("state/held").exists());
+    let filler = Filler::all_but(1 << 20);
+    emulator.host.set("go", "");
+    said(up).ended(1, &["disk filled up while an image was pulled", "What served before still serves."]);
+    assert_eq!((site.container("gateway"), site.container("vllm")), before);
+    site.serves(1, "gateway-1");
+    drop(filler);
+
+    let filler = Filler::all();
+    site.serves(1, "gateway-1");
+    let status = site.run(&["status"]);
+    assert!(status.code == Some(0) && status.out.contains("0 of 5 GiB free"), "{status}");
+    // The engine may find room for the little that it writes; where it does not, that is said.
+    let restart = site.run(&["restart", "--yes"]);
+    assert!(restart.code == Some(0) || restart.err.contains("disk is full"), "{restart}");
+    drop(filler);
+
+    site.up("gateway-2", "vllm-1").ended(0, &["serves and was verified"]);
+    site.serves(2, "gateway-2");
+}
