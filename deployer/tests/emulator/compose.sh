@@ -112,9 +112,8 @@ bring_up() {
     put "$service" exit 0
     started "$service"
   elif [[ -e $state/loads && $(get "$service" health) == starting ]]; then
-    # It was loading its model, and needs a moment more.
-    sleep 0.3
-    put "$service" health healthy
+    # It is loading its model.
+    return
   elif [[ $(get "$service" state) != running || $(get "$service" health) != healthy ]]; then
     started "$service"
   fi
@@ -136,6 +135,12 @@ compose_up() {
       running/healthy) ;;
       restarting/*) tell "container extraction-gateway-$service-1 is unhealthy" ;;
       running/starting)
+        if [[ -e $state/loads ]]; then
+          # It needs a moment more, and is waited for.
+          sleep 0.3
+          put "$service" health healthy
+          continue
+        fi
         if [[ -n $(get "$service" never) ]]; then sleep 40; fi
         tell "application not healthy after $(option --wait-timeout "$@")s"
         ;;

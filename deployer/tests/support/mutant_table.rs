@@ -245,7 +245,7 @@ pub const MUTANTS: &[Mutant] = &[
         "deploys::a_new_model_is_downloaded_first",
     ),
     mutant("any volume is the same", "  key=$volume\n", "  key=''\n", "deploys::a_volume_made_anew_is_filled_again"),
-    mutant("up without waiting", "up --detach --wait --wait-timeout \"$UP_WAIT\"", "up --detach", BAD_IMAGE),
+    mutant("up without waiting", "up --detach --wait --wait-timeout \"$UP_WAIT\"", "up --detach", CRASHES),
     mutant("compose is believed", "    [[ $c_health == healthy ]]\n", "    true\n", BAD_IMAGE),
     mutant(
         "vLLM always starts anew",
