@@ -32,9 +32,15 @@ fn is_progress(line: &str) -> bool {
     line.starts_with(|first: char| first.is_ascii_lowercase()) && !line.starts_with("host |") && line.contains(": ")
 }
 
-/// A crash loop flips between states, and compose meets the one or the other.
+/// A crash loop flips between states, and compose meets the one or the other. It is given up before or after compose has
+/// started what depends on it, so that on the way back something is drained or nothing.
 fn crash_looped(text: &str) -> String {
-    let lines = text.lines().filter(|line| !line.ends_with("-1 is unhealthy")).map(|line| {
+    let mut back = false;
+    let kept = text.lines().filter(|line| {
+        back |= line.contains("failed: going back");
+        !(line.ends_with("-1 is unhealthy") || back && line.contains("host | drain: "))
+    });
+    let lines = kept.map(|line| {
         let Some((before, rest)) = line.split_once("(state ") else { return format!("{line}\n") };
         let (_, after) = rest.split_once(')').unwrap();
         format!("{before}(state S, started again N times){after}\n")
