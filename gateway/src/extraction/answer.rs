@@ -42,6 +42,10 @@ pub struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 3, minimum = 2)]
     pub chunks: Option<usize>,
+    /// How many of these parts gave no value; absent where the note was read whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 0)]
+    pub chunks_empty: Option<usize>,
     /// Stretches of the note that could not be read, where the caller allowed that; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -156,6 +160,8 @@ pub enum WarningCode {
     /// The rules engine recognised no oncology term, or none that it could read: the note may hold none, or use
     /// wording or a language that the rules do not know.
     NoOncologyTerms,
+    /// The model gave no value, or few, where the rules engine recognises some in the same text: nulls may be wrong.
+    EmptyRecordDoubted,
 }
 
 impl WarningCode {
@@ -168,6 +174,7 @@ impl WarningCode {
             Self::ConflictingValues => "conflicting_values",
             Self::PartlyUnread => "partly_unread",
             Self::NoOncologyTerms => "no_oncology_terms",
+            Self::EmptyRecordDoubted => "empty_record_doubted",
         }
     }
 }
@@ -184,6 +191,7 @@ mod tests {
             WarningCode::ConflictingValues,
             WarningCode::PartlyUnread,
             WarningCode::NoOncologyTerms,
+            WarningCode::EmptyRecordDoubted,
         ] {
             assert_eq!(serde_json::to_value(code).unwrap(), code.name());
         }

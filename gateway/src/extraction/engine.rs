@@ -166,6 +166,10 @@ pub struct Draft {
     pub withheld: Vec<(Field, String)>,
     /// False only where the engine knows that it recognised no oncology term at all, or not enough of the language.
     pub recognised_terms: bool,
+    /// Whether what the answer came in says that something went wrong: a refusal, an error, a second choice, a prompt
+    /// that is too short for the note. It is no reason to doubt values that stand in the note, but one to doubt that
+    /// there are none.
+    pub suspect: bool,
 }
 
 impl Draft {

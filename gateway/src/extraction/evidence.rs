@@ -1,6 +1,8 @@
 //! From what an engine said to what the answer says: grounds every value, takes out what the note
 //! contradicts, and says what to be wary of. Never adds a value.
 
+use std::collections::HashSet;
+
 use super::{
     Assertion, Basis, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning, WarningCode,
     ground::{self, Grounded},
@@ -81,23 +83,15 @@ fn add(
 
 /// The field's value without what is not in the record.
 fn joined(findings: &[Finding]) -> Option<String> {
-    let mut kept: Vec<&str> = Vec::new();
-    for finding in findings.iter().filter(|finding| finding.in_record) {
-        if !kept.contains(&finding.value.as_str()) {
-            kept.push(&finding.value);
-        }
-    }
+    let mut seen = HashSet::new();
+    let values = findings.iter().filter(|finding| finding.in_record).map(|finding| finding.value.as_str());
+    let kept: Vec<&str> = values.filter(|value| seen.insert(*value)).collect();
     (!kept.is_empty()).then(|| kept.join("; "))
 }
 
 fn values(findings: &[Finding], counts: impl Fn(&Finding) -> bool) -> usize {
-    let mut seen: Vec<&str> = Vec::new();
-    for finding in findings.iter().filter(|finding| counts(finding)) {
-        if !seen.contains(&finding.value.as_str()) {
-            seen.push(&finding.value);
-        }
-    }
-    seen.len()
+    let values = findings.iter().filter(|finding| counts(finding)).map(|finding| finding.value.as_str());
+    values.collect::<HashSet<_>>().len()
 }
 
 fn unsupported(field: Field, findings: &[Finding]) -> Option<Warning> {

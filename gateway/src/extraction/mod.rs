@@ -10,6 +10,7 @@ pub mod chunk;
 mod confidence;
 mod cross_check;
 mod deadline;
+mod doubt;
 mod engine;
 mod evidence;
 mod fields;

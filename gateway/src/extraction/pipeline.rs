@@ -10,7 +10,7 @@ use super::{
     Answer, Ask, Confidence, Deadline, Draft, Engine, EngineError, EngineName, Evidence, Field, ModelText, Note,
     OffsetUnit, Record, Unread, Warning, WarningCode,
     chunk::{self, Chunk, Conflict},
-    cross_check,
+    cross_check, doubt,
     evidence::{self, Reviewed},
     parse::Repair,
     reading::{self, ExtractError, Reading, Stages},
@@ -27,6 +27,7 @@ pub struct Pipeline {
     engine: Arc<dyn Engine>,
     admission: Arc<Admission>,
     chunk_chars: usize,
+    witness: Option<Arc<dyn Engine>>,
     checker: Option<Arc<dyn Engine>>,
     fallback: Option<Arc<dyn Engine>>,
 }
@@ -57,7 +58,14 @@ impl Pipeline {
     /// in chunks.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, admission: Arc<Admission>, chunk_chars: usize) -> Self {
-        Self { engine, admission, chunk_chars, checker: None, fallback: None }
+        Self { engine, admission, chunk_chars, witness: None, checker: None, fallback: None }
+    }
+
+    /// The same with an engine that reads what the first found nothing in, or little: its word puts a record in doubt,
+    /// and never into the answer. It must take no slot at the GPU.
+    #[must_use]
+    pub fn doubted_by(self, witness: Arc<dyn Engine>) -> Self {
+        Self { witness: Some(witness), ..self }
     }
 
     /// The same with a second engine that reads every note too and is only compared.
@@ -96,36 +104,37 @@ impl Pipeline {
             Ok(whole) => (whole, None),
             Err(error) => match self.fallback.as_ref().filter(|_| error.is_absence()) {
                 Some(lesser) => {
-                    let reading = reading::read(&**lesser, &self.admission, note, ask.unheard(), deadline).await?;
+                    let ask = ask.unheard();
+                    let reading = reading::read(&**lesser, None, &self.admission, note, ask, deadline).await?;
                     (Whole::of_one(reading), Some(lesser.name()))
                 }
                 None => return Err(error),
             },
         };
-        let rules = self.second_opinion(note, ask, deadline).await;
+        let rules = match self.checker.as_deref() {
+            Some(checker) => doubt::opinion(checker, note, ask, deadline).await,
+            None => None,
+        };
+        let lacking = match self.witness.as_deref().filter(|_| degraded.is_none()) {
+            Some(witness) => doubt::lacking(witness, note, &whole.record, ask, deadline).await,
+            None => Vec::new(),
+        };
         let mut stages = Stages::default();
         whole.readings.iter().for_each(|reading| stages.add(reading.stages));
         let started = Instant::now();
         let engine = degraded.unwrap_or(self.engine.name());
-        let mut answer = whole.into_answer(note, wishes.offsets, engine, &ask.request_id);
+        let mut answer = whole.into_answer(note, &lacking, wishes.offsets, engine, &ask.request_id);
         answer.degraded = degraded.is_some();
         answer.cross_check = rules.map(|rules| cross_check::compare(&answer.record, &rules));
         stages.ground += started.elapsed();
         Ok((answer, stages))
     }
 
-    /// The record of the engine that checks. What goes wrong there is no matter of the answer.
-    async fn second_opinion(&self, note: &Note, ask: &Ask, deadline: Deadline) -> Option<Record> {
-        let checker = self.checker.as_deref()?;
-        let reading = reading::read(checker, &self.admission, note, ask.unheard(), deadline).await.ok()?;
-        let unit = OffsetUnit::Byte;
-        Some(evidence::review(note, reading.record, &[], unit, |_, _| None).record)
-    }
-
     async fn read(&self, note: &Note, ask: &Ask, wishes: Wishes, deadline: Deadline) -> Result<Whole, ExtractError> {
         let chunks = if self.engine.needs_lease() { chunk::cut(note, self.chunk_chars) } else { Vec::new() };
         if chunks.len() < 2 {
-            return match reading::read(&*self.engine, &self.admission, note, ask.clone(), deadline).await {
+            let witness = self.witness.as_deref();
+            return match reading::read(&*self.engine, witness, &self.admission, note, ask.clone(), deadline).await {
                 Ok(reading) => Ok(Whole::of_one(reading)),
                 Err(ExtractError::Engine(EngineError::NoteTooLong)) => {
                     let halves = chunks.first().and_then(|whole| whole.halves(note));
@@ -180,7 +189,8 @@ impl Pipeline {
         Box::pin(async move {
             let text = chunk.note(note);
             // A part's fields are not the note's.
-            let outcome = reading::read(&*self.engine, &self.admission, &text, ask.unheard(), deadline).await;
+            let (witness, ask_one) = (self.witness.as_deref(), ask.unheard());
+            let outcome = reading::read(&*self.engine, witness, &self.admission, &text, ask_one, deadline).await;
             if let Err(ExtractError::Engine(EngineError::NoteTooLong)) = outcome
                 && let Some([first, second]) = chunk.halves(note)
             {
@@ -222,7 +232,25 @@ impl Whole {
         (engine == EngineName::Rules && empty).then(|| if withheld { all_withheld() } else { terms_not_read() })
     }
 
-    fn into_answer(mut self, note: &Note, unit: OffsetUnit, engine: EngineName, request_id: &str) -> Answer {
+    /// How many parts of a note in parts gave nothing.
+    fn empty_chunks(&self) -> usize {
+        self.readings.iter().filter(|reading| reading.record.is_empty()).count()
+    }
+
+    /// `lacking`: fields that the witness reads in the note and the record has no value for.
+    fn into_answer(
+        mut self,
+        note: &Note,
+        lacking: &[Field],
+        unit: OffsetUnit,
+        engine: EngineName,
+        request_id: &str,
+    ) -> Answer {
+        let chunks_empty = (self.chunks > 1).then(|| self.empty_chunks());
+        let doubted = Field::ALL.into_iter().filter(|field| {
+            lacking.contains(field) || self.readings.iter().any(|reading| reading.doubted.contains(field))
+        });
+        let doubted: Vec<&str> = doubted.map(Field::name).collect();
         let record = std::mem::take(&mut self.record);
         let engine_said = (self.chunks > 1).then(|| record.to_training_json());
         let withheld: Vec<_> =
@@ -232,6 +260,7 @@ impl Whole {
         warnings.extend(self.conflicts.iter().map(conflict));
         warnings.extend(self.unread.first().map(|_| partly_unread(self.unread.len(), self.chunks)));
         warnings.extend(self.not_read(engine, &record, &evidence));
+        warnings.extend((!doubted.is_empty()).then(|| empty_record_doubted(&doubted)));
         let mut offsets = note.offsets(unit);
         let mut unread = Vec::with_capacity(self.unread.len());
         for range in &self.unread {
@@ -261,6 +290,7 @@ impl Whole {
             warnings,
             evidence,
             chunks: (self.chunks > 1).then_some(self.chunks),
+            chunks_empty,
             unread: (!unread.is_empty()).then_some(unread),
             cross_check: None,
         }
@@ -284,6 +314,18 @@ fn partly_unread(unread: usize, chunks: usize) -> Warning {
         code: WarningCode::PartlyUnread,
         field: None,
         message: format!("{unread} of {chunks} parts of the note could not be read; `unread` says which."),
+    }
+}
+
+fn empty_record_doubted(fields: &[&str]) -> Warning {
+    Warning {
+        code: WarningCode::EmptyRecordDoubted,
+        field: None,
+        message: format!(
+            "The model gave no value, or few, for the note or a part of it, where the rules engine recognises: {}. Read the \
+             note before you take a null for \"not there\".",
+            fields.join(", ")
+        ),
     }
 }
 

@@ -7,8 +7,9 @@ use std::{
 };
 
 use super::{
-    Ask, Deadline, Draft, Engine, EngineError, Finish, Note, Record, TokenBudget,
-    parse::{self, Repair, Unusable},
+    Ask, Deadline, Draft, Engine, EngineError, Field, Finish, Note, Record, TokenBudget,
+    doubt::{self, Doubt},
+    parse::{self, Parsed, Repair, Unusable},
 };
 use crate::admission::{Admission, Lease, Refusal};
 
@@ -48,6 +49,8 @@ pub(super) struct Reading {
     pub(super) record: Record,
     pub(super) repairs: Vec<Repair>,
     pub(super) draft: Draft,
+    /// Fields that the witness reads in the same text, where the record is empty also on a second attempt.
+    pub(super) doubted: Vec<Field>,
     /// Of all attempts together.
     pub(super) tokens_used: u32,
     pub(super) stages: Stages,
@@ -89,9 +92,11 @@ impl Stages {
 }
 
 /// Reads one text. A draft that was cut off is asked for once more with twice the budget (unless the
-/// caller fixed it), one that is no record once more with another seed; then it is an error.
+/// caller fixed it), one that is no record, or an empty one that the witness or the draft itself speaks against, once
+/// more with another seed; then it is an error, or an empty record that is known to be doubtful.
 pub(super) async fn read(
     engine: &dyn Engine,
+    witness: Option<&dyn Engine>,
     admission: &Arc<Admission>,
     text: &Note,
     mut ask: Ask,
@@ -115,13 +120,25 @@ pub(super) async fn read(
             let parsed = parse::parse(draft.text.as_str());
             stages.parse += started.elapsed();
             match parsed {
-                Ok(parsed) => {
-                    let (record, repairs) = (parsed.record, parsed.repairs);
-                    return Ok(Reading { record, repairs, draft, tokens_used, stages });
+                Ok(Parsed { record, repairs }) => {
+                    let doubt = match witness.filter(|_| record.is_empty()) {
+                        Some(witness) => doubt::of_empty(witness, text, &draft, &ask, deadline).await,
+                        None => Doubt::None,
+                    };
+                    let doubted = match doubt {
+                        Doubt::NotUnderstood if second => return Err(ExtractError::Unusable(Unusable::SaysMore)),
+                        Doubt::Fields(fields) if second => Some(fields),
+                        Doubt::None => Some(Vec::new()),
+                        Doubt::NotUnderstood | Doubt::Fields(_) => None,
+                    };
+                    if let Some(doubted) = doubted {
+                        return Ok(Reading { record, repairs, draft, doubted, tokens_used, stages });
+                    }
                 }
                 Err(unusable) if second => return Err(ExtractError::Unusable(unusable)),
-                Err(_) => (ask.temperature, ask.seed) = (RETRY_TEMPERATURE, Some(RETRY_SEED)),
+                Err(_) => {}
             }
+            (ask.temperature, ask.seed) = (RETRY_TEMPERATURE, Some(RETRY_SEED));
         }
         if let Some(listener) = &ask.listener {
             listener.again();

@@ -1,7 +1,8 @@
 //! Answers that are given again for the same note: in memory only, bounded, for a while.
 //!
 //! The key is an HMAC under a secret of this run, so that no note is kept for it. Only what a deterministic
-//! engine says is kept, and only what it says whole: temperature 0, no lesser engine, no part unread.
+//! engine says is kept, and only what it says whole: temperature 0, no lesser engine, no part unread, nothing doubted;
+//! and never that a model found nothing.
 
 use std::{fmt, sync::Arc};
 
@@ -12,7 +13,7 @@ use sha2::Sha256;
 use super::request::Checked;
 use crate::{
     config::CacheSettings,
-    extraction::{Answer, Stages},
+    extraction::{Answer, EngineName, Stages, WarningCode},
 };
 
 /// The answers of this process.
@@ -62,7 +63,9 @@ impl Answers {
 
     /// Keeps an answer, if it may be given again.
     pub(super) fn keep(&self, key: Key, answer: &Answer) {
-        if !answer.degraded && answer.unread.is_none() {
+        let says_nothing = answer.engine == EngineName::Vllm && answer.record.is_empty();
+        let doubted = answer.warnings.iter().any(|warning| warning.code == WarningCode::EmptyRecordDoubted);
+        if !(answer.degraded || answer.unread.is_some() || says_nothing || doubted) {
             self.kept.insert(key, Arc::new(answer.clone()));
         }
     }

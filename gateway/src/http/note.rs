@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     admission::Turn,
-    extraction::{Answer, Ask, Deadline, EngineError, ExtractError, Listener, Stages, Wishes},
+    extraction::{Answer, Ask, Deadline, EngineError, ExtractError, Listener, Stages, Wishes, parse::Unusable},
 };
 
 /// An answer that is none.
@@ -66,6 +66,9 @@ pub(super) async fn read(app: &App, arrival: &Arrival, job: &Job, audited: &mut 
             let (queue, engine) = ask.spent.queue_and_engine();
             let stages = Stages { queue, engine, ..Stages::default() };
             app.metrics.staged(stages);
+            if matches!(error, ExtractError::Unusable(Unusable::SaysMore)) {
+                app.metrics.refused_empty_record(app.pipeline.engine());
+            }
             audited.account.stages = Some(stages);
             // A batch asks again for a place that it was refused, and says what comes of that.
             if !(job.turn.bulk && matches!(error, ExtractError::QueueFull)) {

@@ -40,6 +40,7 @@ const TIES: [&str; 12] = [
 pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Values {
     let genes = view.terms(Kind::Gene);
     let alterations = alterations::all(view);
+    let wild: Vec<usize> = view.folded.as_str().match_indices("wild").map(|(at, _)| at).collect();
     let mut values = Values::default();
     let mut linked = HashSet::new();
     let mut index = 0;
@@ -57,7 +58,7 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Values {
         }
         linked.extend(own.iter().copied());
         for alteration in own.iter().filter_map(|at| alterations.get(*at)) {
-            link(view, &mut values, run, alteration);
+            link(view, &wild, &mut values, run, alteration);
         }
     }
     for (at, alteration) in alterations.iter().enumerate() {
@@ -80,8 +81,8 @@ fn counts(view: &View<'_>, alteration: &Alteration) -> bool {
     view.counts(&alteration.range, Field::GeneMutation)
 }
 
-/// Adds what a run of genes and one alteration say together.
-fn link(view: &View<'_>, values: &mut Values, run: &[Mention], alteration: &Alteration) {
+/// Adds what a run of genes and one alteration say together. `wild`: where this word stands, in order.
+fn link(view: &View<'_>, wild: &[usize], values: &mut Values, run: &[Mention], alteration: &Alteration) {
     let (Some(first), Some(last)) = (run.first(), run.last()) else { return };
     let joint = first.range.start..last.range.end;
     let gap = view.folded.slice(first.range.end..last.range.start);
@@ -98,13 +99,13 @@ fn link(view: &View<'_>, values: &mut Values, run: &[Mention], alteration: &Alte
         }
         return;
     }
-    for gene in run {
-        // "KRAS and TP53 R248Q": a variant is of the gene right before it.
-        let shared = alteration.sort != Sort::Variant || gene.range == last.range;
+    // "KRAS and TP53 R248Q": a variant is of the gene right before it. Of what follows a run at most one is no variant
+    // (see `following`), so the work grows with genes plus variants, not with their product.
+    let own = if alteration.sort == Sort::Variant { run.get(run.len() - 1..).unwrap_or_default() } else { run };
+    for gene in own {
         let stretch = gene.range.start.min(alteration.range.start)..gene.range.end.max(alteration.range.end);
-        let wild = view.folded.slice(stretch).contains("wild");
-        if shared
-            && !wild
+        let next = wild.get(wild.partition_point(|at| *at < stretch.start));
+        if next.is_none_or(|at| at + "wild".len() > stretch.end)
             && is_mutation(gene, alteration)
             && counts(view, alteration)
             && view.counts(&gene.range, Field::GeneMutation)

@@ -133,6 +133,7 @@ impl Engine for RulesEngine {
             likelihoods: None,
             withheld: reading.withheld,
             recognised_terms: reading.recognised_terms,
+            suspect: false,
         };
         Box::pin(std::future::ready(Ok(draft)))
     }

@@ -192,9 +192,7 @@ pub(crate) fn is_other_noun(view: &View<'_>, range: &Range<usize>) -> bool {
     const OTHERS: &str = "effect|board|testing|profil|sequenc|mutation|workup|work up|abscess|infect|calcif|pneumonia|\
                           endophthalm|septic|potential";
     let after = view.folded.after(range.end, 14).trim_start();
-    let text = view.folded.as_str();
-    let other_pd =
-        view.folded.slice(range.clone()) == "pd" && (text.contains("parkinson") || text.contains("dialysis"));
+    let other_pd = view.has_other_pd && view.folded.slice(range.clone()) == "pd";
     other_pd || OTHERS.split('|').any(|word| after.starts_with(word))
 }
 

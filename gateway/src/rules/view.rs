@@ -16,6 +16,8 @@ pub(crate) struct View<'note> {
     context: Context<'note>,
     /// Sentences of the folded text, in order.
     sentences: Vec<Range<usize>>,
+    /// Whether the note speaks of what PD stands for outside oncology: Parkinson's disease, a peritoneal dialysis.
+    pub(crate) has_other_pd: bool,
 }
 
 impl<'note> View<'note> {
@@ -32,7 +34,8 @@ impl<'note> View<'note> {
             sentences.push(folded.offset_of(at)..folded.offset_of(end));
             at = end;
         }
-        Self { folded, mentions, context, sentences }
+        let has_other_pd = ["parkinson", "dialysis"].iter().any(|word| folded.as_str().contains(word));
+        Self { folded, mentions, context, sentences, has_other_pd }
     }
 
     /// The terms of one list.

@@ -87,11 +87,15 @@ impl Gateway {
         let mut models = vec![Arc::from(settings.vllm.model.as_str())];
         models.extend(settings.vllm.models.iter().map(|name| Arc::from(name.as_str())));
         let mut pipeline = Pipeline::new(engine, admission, settings.chunk.max_chars);
-        if settings.cross_check && with_model {
-            pipeline = pipeline.checked_by(Arc::new(RulesEngine::ready()));
-        }
-        if settings.fallback == Fallback::Rules && with_model {
-            pipeline = pipeline.with_fallback(Arc::new(RulesEngine::ready()));
+        if with_model {
+            let rules = Arc::new(RulesEngine::ready());
+            pipeline = pipeline.doubted_by(Arc::<RulesEngine>::clone(&rules));
+            if settings.cross_check {
+                pipeline = pipeline.checked_by(Arc::<RulesEngine>::clone(&rules));
+            }
+            if settings.fallback == Fallback::Rules {
+                pipeline = pipeline.with_fallback(rules);
+            }
         }
         let rate = settings.rate;
         let keys = settings.keys_file().map(|path| Keys::read(path, rate.per_key).map(Arc::new)).transpose()?;

@@ -10,10 +10,12 @@ use prometheus_client::{
 
 use super::{
     gauges::{Gauges, LookedUp},
-    labels::{Attempt, AuthFailure, Kind, OfNote, OfRepair, OfReplica, OfRequest, OfRoute, OfStage, OfValue, Outcome},
+    labels::{
+        Attempt, AuthFailure, Kind, OfEmpty, OfNote, OfRepair, OfReplica, OfRequest, OfRoute, OfStage, OfValue, Outcome,
+    },
 };
 use crate::{
-    extraction::{Answer, Assertion, Basis, Field, Stages, parse::RepairCode},
+    extraction::{Answer, Assertion, Basis, EngineName, Field, Stages, WarningCode, parse::RepairCode},
     rates::Scope,
 };
 
@@ -44,6 +46,7 @@ pub struct Metrics {
     values: [[Counter; Basis::ALL.len()]; Field::ALL.len()],
     left_out: Family<OfValue, Counter>,
     cross_check: Family<OfValue, Counter>,
+    empty_records: Family<OfEmpty, Counter>,
     degraded: Counter,
     cache: Family<Outcome, Counter>,
     auth_failures: Family<Kind, Counter>,
@@ -89,6 +92,8 @@ impl Default for Metrics {
         let left_out = family(registry, "values_left_out", help);
         let help = "Model and rules compared, by field and outcome";
         let cross_check = family(registry, "cross_check", help);
+        let help = "Records without a value, by engine and by what was made of them: answered, doubted, refused";
+        let empty_records = family(registry, "empty_records", help);
         let help = "Answers of the rules while the model server was away";
         let degraded = counter(registry, "degraded", help);
         let cache = family(registry, "cache", "Looks into the cache of answers, by outcome");
@@ -108,6 +113,7 @@ impl Default for Metrics {
             values,
             left_out,
             cross_check,
+            empty_records,
             degraded,
             cache,
             auth_failures,
@@ -161,6 +167,10 @@ impl Metrics {
     pub fn extracted(&self, answer: &Answer) {
         self.tokens.inc_by(u64::from(answer.tokens_used));
         self.degraded.inc_by(u64::from(answer.degraded));
+        if answer.record.is_empty() {
+            let doubted = answer.warnings.iter().any(|warning| warning.code == WarningCode::EmptyRecordDoubted);
+            self.empty_record(answer.engine, if doubted { "doubted" } else { "answered" });
+        }
         for repair in &answer.repairs {
             self.repairs.get_or_create(&OfRepair { kind: written(repair.code) }).inc();
         }
@@ -181,6 +191,15 @@ impl Metrics {
                 self.cross_check.get_or_create(&labels).inc();
             }
         }
+    }
+
+    /// Counts an empty record that was no answer, because the output said more.
+    pub fn refused_empty_record(&self, engine: EngineName) {
+        self.empty_record(engine, "refused");
+    }
+
+    fn empty_record(&self, engine: EngineName, outcome: &'static str) {
+        self.empty_records.get_or_create(&OfEmpty { engine: engine.as_str(), outcome }).inc();
     }
 
     fn left_out(&self, field: Field, assertion: Assertion) {

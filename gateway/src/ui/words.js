@@ -36,6 +36,7 @@ export const WARNINGS = {
   conflicting_values: 'Values that cannot all be true',
   partly_unread: 'A part of the note was not read',
   no_oncology_terms: 'No oncology term recognised',
+  empty_record_doubted: 'Nulls in doubt',
 };
 
 export const COMPARISONS = {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
+    envelope::Envelope,
     events::Events,
     logprobs::Logprobs,
     wire::{self, Said},
@@ -56,7 +57,13 @@ impl Understand for Streamed<'_> {
     type Answer = Said;
 
     async fn of(&self, mut response: Response) -> Option<Said> {
-        let mut telling = Telling { live: Live::new(self.listener), finish: None, tokens: 0, logprobs: None };
+        let mut telling = Telling {
+            live: Live::new(self.listener),
+            finish: None,
+            tokens: 0,
+            logprobs: None,
+            envelope: Envelope::default(),
+        };
         let (mut events, mut seen) = (Events::default(), 0);
         while let Some(bytes) = response.chunk().await.ok()? {
             seen += bytes.len();
@@ -82,6 +89,7 @@ struct Telling<'a> {
     finish: Option<Finish>,
     tokens: u32,
     logprobs: Option<Logprobs>,
+    envelope: Envelope,
 }
 
 /// One piece of a completion.
@@ -89,10 +97,13 @@ struct Telling<'a> {
 struct Piece {
     choices: Vec<Choice>,
     usage: Option<Value>,
+    model: Option<Value>,
+    error: Option<Value>,
 }
 
 #[derive(Deserialize)]
 struct Choice {
+    index: Option<Value>,
     delta: Option<Delta>,
     text: Option<String>,
     finish_reason: Option<String>,
@@ -103,6 +114,8 @@ struct Choice {
 #[derive(Deserialize)]
 struct Delta {
     content: Option<String>,
+    refusal: Option<Value>,
+    tool_calls: Option<Value>,
 }
 
 impl Telling<'_> {
@@ -112,8 +125,15 @@ impl Telling<'_> {
         if let Some(usage) = piece.usage.as_ref().filter(|usage| usage.is_object()) {
             self.tokens = wire::tokens_of(usage);
         }
+        self.envelope.completion(piece.model.as_ref(), piece.usage.as_ref(), piece.error.as_ref());
+        self.envelope.choices(piece.choices.len());
         // The last piece holds only the count of tokens.
         let Some(choice) = piece.choices.into_iter().next() else { return Some(()) };
+        self.envelope.index(choice.index.as_ref());
+        if let Some(delta) = &choice.delta {
+            self.envelope.message(delta.refusal.as_ref(), delta.tool_calls.as_ref());
+        }
+        self.envelope.finish(choice.finish_reason.as_deref());
         if let Some(text) = choice.delta.and_then(|delta| delta.content).or(choice.text) {
             self.live.write(&text);
         }
@@ -129,7 +149,7 @@ impl Telling<'_> {
     fn said(self) -> Option<Said> {
         let (finish, text) = (self.finish?, self.live.into_text());
         let likelihoods = self.logprobs.and_then(|logprobs| logprobs.along(&text));
-        Some(Said { text, finish, tokens: self.tokens, likelihoods })
+        Some(Said { text, finish, tokens: self.tokens, likelihoods, envelope: self.envelope })
     }
 }
 

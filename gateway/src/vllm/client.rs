@@ -90,6 +90,7 @@ impl VllmEngine {
             Some(listener) => self.call(&post, &Streamed { listener }).await?,
             None => self.call(&post, &Completion).await?,
         };
+        let suspect = said.envelope.is_suspect(&model, note.as_str().len());
         Ok(Draft {
             text: ModelText::new(said.text),
             finish: said.finish,
@@ -99,6 +100,7 @@ impl VllmEngine {
             likelihoods: said.likelihoods,
             withheld: Vec::new(),
             recognised_terms: true,
+            suspect,
         })
     }
 

@@ -5,6 +5,7 @@
 mod answers;
 mod client;
 mod constraint;
+mod envelope;
 mod events;
 mod fleet;
 mod logprobs;

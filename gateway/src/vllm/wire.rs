@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use super::{logprobs::Logprobs, prompt::Prompt};
+use super::{envelope::Envelope, logprobs::Logprobs, prompt::Prompt};
 use crate::extraction::{Finish, Likelihoods};
 
 /// Bytes of a request beside the note: prompt, constraint, parameters.
@@ -57,10 +57,13 @@ struct Completion {
     choices: Vec<Choice>,
     /// Parsed by itself, like `logprobs`: a count that is none must not cost the answer.
     usage: Option<Value>,
+    model: Option<Value>,
+    error: Option<Value>,
 }
 
 #[derive(Deserialize)]
 struct Choice {
+    index: Option<Value>,
     message: Option<Message>,
     text: Option<String>,
     finish_reason: Option<String>,
@@ -71,6 +74,8 @@ struct Choice {
 #[derive(Deserialize)]
 struct Message {
     content: Option<String>,
+    refusal: Option<Value>,
+    tool_calls: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -91,17 +96,26 @@ pub(super) struct Said {
     pub(super) finish: Finish,
     pub(super) tokens: u32,
     pub(super) likelihoods: Option<Likelihoods>,
+    pub(super) envelope: Envelope,
 }
 
 /// What a completion says; nothing where it is none, or ended as none should.
 pub(super) fn said(answer: &[u8]) -> Option<Said> {
     let completion: Completion = serde_json::from_slice(answer).ok()?;
+    let mut envelope = Envelope::default();
+    envelope.completion(completion.model.as_ref(), completion.usage.as_ref(), completion.error.as_ref());
+    envelope.choices(completion.choices.len());
     let choice = completion.choices.into_iter().next()?;
+    envelope.index(choice.index.as_ref());
+    if let Some(message) = &choice.message {
+        envelope.message(message.refusal.as_ref(), message.tool_calls.as_ref());
+    }
+    envelope.finish(choice.finish_reason.as_deref());
     let text = choice.message.and_then(|message| message.content).or(choice.text)?;
     let logprobs = choice.logprobs.and_then(|odd| serde_json::from_value::<Logprobs>(odd).ok());
     let likelihoods = logprobs.and_then(|logprobs| logprobs.along(&text));
     let finish = choice.finish_reason.as_deref().map_or(Some(Finish::Complete), finish_of)?;
-    Some(Said { text, finish, tokens: completion.usage.as_ref().map_or(0, tokens_of), likelihoods })
+    Some(Said { text, finish, tokens: completion.usage.as_ref().map_or(0, tokens_of), likelihoods, envelope })
 }
 
 /// How an answer ended; nothing where it ended as none should.

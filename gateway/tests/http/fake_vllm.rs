@@ -32,6 +32,8 @@ pub(crate) const RECORD: &str = "{\"cancer_type\": \"lung adenocarcinoma\", \"st
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Say(String),
+    /// A whole completion.
+    Whole(Value),
     CutOff,
     NoUsage,
     /// One token a byte, where the request wants their log-probabilities.
@@ -119,6 +121,8 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
     };
     match act {
         Act::Say(text) => answer(say(&text, "stop"), streams),
+        Act::Whole(said) if streams => event_stream(stream::iter(events_of(said).into_iter().map(Ok))),
+        Act::Whole(said) => Json(said).into_response(),
         Act::CutOff => answer(say("{\"cancer_type\": \"lu", "length"), streams),
         Act::NoUsage => {
             let mut said = say(RECORD, "stop");
@@ -218,6 +222,18 @@ fn answer(said: Value, streams: bool) -> Response {
         .collect();
     events.extend(ends(said["choices"][0]["finish_reason"].as_str().unwrap(), &said["usage"]));
     event_stream(stream::iter(events.into_iter().map(Ok)))
+}
+
+/// A completion as events: one with all its members but the end, then the end.
+fn events_of(mut said: Value) -> Vec<Bytes> {
+    let usage = said["usage"].take();
+    let mut reason = Value::Null;
+    for choice in said["choices"].as_array_mut().unwrap() {
+        choice["delta"] = choice["message"].take();
+        reason = choice["finish_reason"].take();
+    }
+    let last = json!({"choices": [{"delta": {}, "finish_reason": reason}]});
+    vec![event(&said), event(&last), event(&json!({"choices": [], "usage": usage})), done()]
 }
 
 fn piece_of(text: &str) -> Value {

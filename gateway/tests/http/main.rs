@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
 
 mod batch;
+mod empty_records;
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod fake_vllm;
 mod faults;

@@ -3,29 +3,18 @@
 //! Case, spacing, hyphens, Unicode form, plural, word order and a few words between are tolerated;
 //! a negation between, another result between, or a sentence end never is.
 
-use std::{borrow::Cow, ops::Range};
-
-use memchr::memmem;
+use std::{ops::Range, rc::Rc};
 
 use super::{
     index::{Index, Kind, Token},
-    query::{Form, Query, WIDEST_GAP, Word},
+    places::Place,
+    query::{Query, WIDEST_GAP},
     results,
     words::{self, is_joiner, is_negator},
 };
 
-/// Most places of one word that are looked at, so that a note of one word repeated stays cheap.
-const MOST_PLACES: usize = 4_096;
 /// Most stretches that are kept.
 const MOST_MATCHES: usize = 64;
-
-/// One place of one word: a range of tokens of the note.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) first: usize,
-    pub(super) last: usize,
-    pub(super) rule: Option<&'static str>,
-}
 
 /// A stretch of the note that holds all words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,10 +48,10 @@ pub(super) fn matches(note: &Index, query: &Query, loose: bool) -> Vec<Match> {
 }
 
 /// Where each word stands; nothing where one stands nowhere.
-pub(super) fn all_places(note: &Index, query: &Query, loose: bool) -> Option<Vec<Vec<Place>>> {
+pub(super) fn all_places(note: &Index, query: &Query, loose: bool) -> Option<Vec<Rc<[Place]>>> {
     let mut all = Vec::with_capacity(query.words.len());
     for word in &query.words {
-        let places = places_of(note, word, loose);
+        let places = note.places(word, loose);
         if places.is_empty() {
             return None;
         }
@@ -71,109 +60,63 @@ pub(super) fn all_places(note: &Index, query: &Query, loose: bool) -> Option<Vec
     (!all.is_empty()).then_some(all)
 }
 
-fn places_of(note: &Index, word: &Word, loose: bool) -> Vec<Place> {
-    let mut places = Vec::new();
-    collect(note, &word.form, &word.form.folded, &mut places);
-    if word.form.inflects
-        && (loose || places.is_empty())
-        && let Some(other) = other_number(&word.form.folded)
-    {
-        collect(note, &word.form, &other, &mut places);
-    }
-    if loose && !word.others.is_empty() {
-        for form in word.others {
-            collect(note, form, &form.folded, &mut places);
-        }
-        places.sort_unstable_by_key(|place| (place.first, place.last));
-        places.truncate(MOST_PLACES);
-    }
-    places
-}
-
-/// The singular of a word that looks like a plural, or the plural of a Greek singular.
-fn other_number(word: &str) -> Option<Cow<'_, str>> {
-    if word.len() <= 4 || word.ends_with("ss") || word.ends_with("us") {
-        None
-    } else if let Some(stem) = word.strip_suffix("sis") {
-        Some(Cow::Owned(format!("{stem}ses")))
-    } else if let Some(stem) = word.strip_suffix("ses") {
-        Some(Cow::Owned(format!("{stem}sis")))
-    } else {
-        word.strip_suffix('s').map(Cow::Borrowed)
-    }
-}
-
-fn collect(note: &Index, form: &Form, folded: &str, places: &mut Vec<Place>) {
-    for at in memmem::find_iter(note.folded().as_bytes(), folded.as_bytes()) {
-        let Some(first) = note.starting_at(at) else { continue };
-        let end = at + folded.len();
-        let Some(last) = note.ending_at(end) else { continue };
-        let Some(tokens) = note.tokens().get(first..=last) else { continue };
-        let rest = tokens.last().and_then(|token| note.folded().get(end..token.fold_end));
-        let ends_here = match rest {
-            Some("") => true,
-            Some("s" | "es") => form.inflects && folded.len() > 3,
-            _ => false,
-        };
-        if ends_here && stands_together(tokens, at, form) && !follows_non(note, first) {
-            places.push(Place { first, last, rule: form.rule });
-            if places.len() >= MOST_PLACES {
-                break;
-            }
-        }
-    }
-}
-
-/// Whether "non" stands right before: the Hodgkin lymphoma of "non-Hodgkin lymphoma" is none.
-fn follows_non(note: &Index, first: usize) -> bool {
-    let before = first.checked_sub(1).and_then(|before| note.tokens().get(before));
-    let joined = note.tokens().get(first).zip(before).is_some_and(|(token, before)| {
-        token.gap == 1 && token.sentence == before.sentence && token.clause == before.clause
-    });
-    joined && before.is_some_and(|&before| note.fold_of(before) == "non")
-}
-
-/// Whether tokens of the note may be read as one word: nothing or one mark between them, or white
-/// space where the value has a break too or letters meet digits ("HER 2").
-fn stands_together(tokens: &[Token], at: usize, form: &Form) -> bool {
-    tokens.windows(2).all(|pair| {
-        let [left, right] = pair else { return true };
-        let broken = form.breaks.contains(&(right.fold_start - at));
-        let changes = left.kind != right.kind;
-        left.sentence == right.sentence && right.gap <= 1 && (right.gap == 0 || broken || changes)
-    })
-}
-
 /// Visits the acceptable stretches with one place of each word, until the visitor has enough.
 ///
-/// Walks all lists together, always moving on the list whose place stands first: each step gives the
-/// smallest stretch that starts there, so the whole takes one step per place.
+/// Looks only around the places of the rarest word, so that a value with one rare word costs little in a note that
+/// repeats the others.
 fn walk(
     note: &Index,
     query: &Query,
-    places: &[Vec<Place>],
+    places: &[Rc<[Place]>],
     mut visit: impl FnMut(usize, usize, Option<&'static str>) -> bool,
 ) {
+    // Most tokens from the first to the last of an acceptable stretch.
+    let reach = places.len() * (query.widest_gap + 3) + 8;
+    let mut rarest = places.iter().min_by_key(|list| list.len()).map_or(&[][..], |list| list).iter().peekable();
+    while let Some(seed) = rarest.next() {
+        let (from, mut to) = (seed.first.saturating_sub(reach), seed.first + reach);
+        while let Some(more) = rarest.next_if(|more| more.first <= to + reach) {
+            to = more.first + reach;
+        }
+        let near = |list: &'_ Rc<[Place]>| {
+            let first = list.partition_point(|place| place.first < from);
+            first..list.partition_point(|place| place.first <= to)
+        };
+        let lists: Vec<&[Place]> = places.iter().map(|list| list.get(near(list)).unwrap_or_default()).collect();
+        if !walk_all(note, query, &lists, reach, &mut visit) {
+            return;
+        }
+    }
+}
+
+/// Walks all lists together, always moving on the list whose place stands first: each step gives the
+/// smallest stretch that starts there, so the whole takes one step per place. `false`: the visitor has enough.
+fn walk_all(
+    note: &Index,
+    query: &Query,
+    places: &[&[Place]],
+    reach: usize,
+    visit: &mut impl FnMut(usize, usize, Option<&'static str>) -> bool,
+) -> bool {
     let mut at = vec![0usize; places.len()];
     let mut chosen: Vec<Place> = Vec::with_capacity(places.len());
     loop {
         chosen.clear();
         chosen.extend(places.iter().zip(&at).map_while(|(list, &i)| list.get(i).copied()));
         if chosen.len() < places.len() {
-            return;
+            return true;
         }
         let first = chosen.iter().map(|place| place.first).min().unwrap_or_default();
         let last = chosen.iter().map(|place| place.last).max().unwrap_or_default();
         // Far apart is never acceptable, and cheaper to see than by looking at what lies between.
-        let near = last - first <= chosen.len() * (query.widest_gap + 3) + 8;
-        if near && acceptable(note, query, &chosen) {
+        if last - first <= reach && acceptable(note, query, &chosen) {
             let rule = chosen.iter().find_map(|place| place.rule);
             if !visit(first, last, rule) {
-                return;
+                return false;
             }
         }
         let front = chosen.iter().enumerate().min_by_key(|(_, place)| (place.first, place.last));
-        let Some(front) = front.and_then(|(front, _)| at.get_mut(front)) else { return };
+        let Some(front) = front.and_then(|(front, _)| at.get_mut(front)) else { return true };
         *front += 1;
     }
 }

@@ -1,8 +1,14 @@
 //! A text as the aligner sees it: folded letters and digits without anything between, and for each
 //! run of them where it stands in the text. Made in one pass; nothing here knows of fields.
 
+use std::rc::Rc;
+
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
+use super::{
+    places::{LookedUp, Place},
+    query::Word,
+};
 use crate::extraction::assertion::ascii_letters;
 
 /// What a token is made of. `HER2` is two tokens, so that it meets `HER-2` and `HER 2`.
@@ -38,11 +44,16 @@ pub(super) struct Token {
 pub(super) struct Index {
     folded: String,
     tokens: Vec<Token>,
+    looked_up: LookedUp,
 }
 
 impl Index {
     pub(super) fn of(text: &str) -> Self {
-        let mut index = Self { folded: String::with_capacity(text.len()), tokens: Vec::with_capacity(text.len() / 5) };
+        let mut index = Self {
+            folded: String::with_capacity(text.len()),
+            tokens: Vec::with_capacity(text.len() / 5),
+            looked_up: LookedUp::default(),
+        };
         let mut scan = Scan::default();
         let mut end = 0;
         while let Some(c) = text.get(end..).and_then(|rest| rest.chars().next()) {
@@ -62,6 +73,11 @@ impl Index {
             }
         }
         index
+    }
+
+    /// Where a word of a value stands.
+    pub(super) fn places(&self, word: &Word, loose: bool) -> Rc<[Place]> {
+        self.looked_up.places(self, word, loose)
     }
 
     pub(super) fn tokens(&self) -> &[Token] {

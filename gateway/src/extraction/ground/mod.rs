@@ -11,6 +11,7 @@ mod links;
 mod near;
 mod organs;
 mod pieces;
+mod places;
 mod query;
 mod results;
 mod stage;

@@ -2,11 +2,12 @@
 //! of one sentence, or of two of which one gives the pathology; and "breast cancer" is the breast's, and lends
 //! its histology to no other organ of the note.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::{collections::BTreeSet, ops::Range, rc::Rc};
 
 use super::{
-    align::{self, Match, Place},
+    align::{self, Match},
     index::Index,
+    places::Place,
     query::Query,
 };
 
@@ -85,7 +86,7 @@ pub(super) fn stretches(note: &Index, query: &Query) -> Vec<Vec<Vec<Match>>> {
         let width = place.last - place.first;
         Some((first.sentence, Match { range: first.start..last.end, width, rule: place.rule }))
     };
-    let free = |places: &Vec<Place>| -> Vec<(u32, Match)> {
+    let free = |places: &Rc<[Place]>| -> Vec<(u32, Match)> {
         let free = places.iter().take(MOST_PLACES).filter(|place| !is_claimed(note, place, own));
         free.filter_map(found).collect()
     };

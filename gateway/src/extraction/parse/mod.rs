@@ -113,11 +113,33 @@ pub enum Unusable {
     /// There are two or more complete records, and they differ.
     #[error("the output holds records that differ")]
     ConflictingRecords,
+    /// The record is empty, and the output says more than that, or came in an envelope that tells of a failure.
+    #[error("the record is empty and the output is not")]
+    SaysMore,
 }
 
 /// A text as a field's value: trimmed, and nothing where it says nothing ("N/A").
 pub(super) fn settled(text: String) -> Option<String> {
     value::settle(text)
+}
+
+/// The words of a model text without the names of the keys, which are words of oncology themselves; at most so many
+/// bytes of them.
+pub(super) fn beside_keys(text: &str, most: usize) -> String {
+    let mut words = String::with_capacity(text.len().min(most));
+    let mut rest = text;
+    while let Some(c) = rest.chars().next().filter(|_| words.len() < most) {
+        let at_word = !words.ends_with(char::is_alphanumeric);
+        let key = Field::ALL.into_iter().find_map(|field| value::after_name(rest, field)).filter(|_| at_word);
+        match key {
+            Some(after) => (rest, words) = (after, words + " "),
+            None => {
+                words.push(c);
+                rest = rest.get(c.len_utf8()..).unwrap_or_default();
+            }
+        }
+    }
+    words
 }
 
 /// Reads a record from model text.

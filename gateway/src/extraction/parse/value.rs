@@ -60,10 +60,14 @@ pub(super) fn field_of(key: &str) -> Option<(Field, bool)> {
 }
 
 fn names(key: &str, field: Field) -> bool {
+    after_name(key.trim(), field) == Some("")
+}
+
+/// What stands behind a field's name that a text begins with, in whatever letters and separators.
+pub(super) fn after_name(text: &str, field: Field) -> Option<&str> {
     let separator = |c: char| c.is_whitespace() || matches!(c, '_' | '-');
-    let rest = field.name().split('_').try_fold(key.trim(), |rest, word| {
+    field.name().split('_').try_fold(text, |rest, word| {
         let (start, rest) = rest.split_at_checked(word.len())?;
         start.eq_ignore_ascii_case(word).then_some(rest.trim_start_matches(separator))
-    });
-    rest == Some("")
+    })
 }

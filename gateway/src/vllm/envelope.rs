@@ -1,0 +1,111 @@
+//! What an answer of vLLM says beside its text: whether the model read the note and ended as it should.
+//!
+//! Nothing here costs an answer that has values. It is a witness where there are none: "nothing found" needs an
+//! answer in which all is well.
+
+use serde_json::Value;
+
+/// Bytes of a note that one token of a prompt holds at the most, on average: tokenizers give 3 to 5 for English.
+const BYTES_PER_TOKEN: u64 = 12;
+
+/// What was seen beside the text of one completion, whole or in pieces.
+#[derive(Debug, Default)]
+pub(super) struct Envelope {
+    /// An error, a refusal, a call of a tool, another choice.
+    odd: bool,
+    finished: bool,
+    model: Option<String>,
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+}
+
+/// Whether a member is there and says something.
+fn says(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null | Value::Bool(false)) => false,
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(list)) => !list.is_empty(),
+        Some(Value::Object(object)) => !object.is_empty(),
+        Some(_) => true,
+    }
+}
+
+impl Envelope {
+    /// The members of the completion itself, or of one piece of it.
+    pub(super) fn completion(&mut self, model: Option<&Value>, usage: Option<&Value>, error: Option<&Value>) {
+        self.odd |= says(error);
+        if let Some(model) = model.and_then(Value::as_str) {
+            self.model = Some(model.to_owned());
+        }
+        let count = |name: &str| usage.and_then(|usage| usage.get(name)).and_then(Value::as_u64);
+        self.prompt_tokens = count("prompt_tokens").or(self.prompt_tokens);
+        self.completion_tokens = count("completion_tokens").or(self.completion_tokens);
+    }
+
+    /// How many choices there are: one was asked for.
+    pub(super) fn choices(&mut self, count: usize) {
+        self.odd |= count > 1;
+    }
+
+    /// The number of the choice that was taken.
+    pub(super) fn index(&mut self, index: Option<&Value>) {
+        self.odd |= index.and_then(Value::as_u64).is_some_and(|index| index > 0);
+    }
+
+    /// What a message, or a piece of one, holds beside its content.
+    pub(super) fn message(&mut self, refusal: Option<&Value>, tool_calls: Option<&Value>) {
+        self.odd |= says(refusal) || says(tool_calls);
+    }
+
+    /// The reason for the end, where one is given.
+    pub(super) fn finish(&mut self, reason: Option<&str>) {
+        self.finished |= reason.is_some();
+    }
+
+    /// Whether something is wrong with an answer of this model to a note of so many bytes.
+    pub(super) fn is_suspect(&self, model: &str, note: usize) -> bool {
+        let note = u64::try_from(note).unwrap_or(u64::MAX);
+        self.odd
+            || !self.finished
+            || self.model.as_deref().is_some_and(|own| own != model)
+            || self.prompt_tokens.is_some_and(|tokens| tokens.saturating_mul(BYTES_PER_TOKEN) < note)
+            || self.completion_tokens == Some(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::wire;
+
+    #[test]
+    fn what_is_wrong_is_seen() {
+        let usage = json!({"prompt_tokens": 90, "completion_tokens": 40, "total_tokens": 130});
+        let choice = json!({"index": 0, "message": {"content": "x", "refusal": null, "tool_calls": []}, "finish_reason": "stop"});
+        let plain = json!({"model": "medical-ie", "choices": [choice], "usage": usage, "error": null});
+        let with = |path: &str, value: serde_json::Value| {
+            let mut answer = plain.clone();
+            let (parent, name) = path.rsplit_once('/').unwrap();
+            answer.pointer_mut(parent).unwrap()[name] = value;
+            answer
+        };
+        for (answer, expected) in [
+            (plain.clone(), false),
+            (with("/model", json!(null)), false),
+            (with("/usage", json!(null)), false),
+            (with("/model", json!("meta-llama/Llama-3.1-8B")), true),
+            (with("/usage/prompt_tokens", json!(3)), true),
+            (with("/usage/completion_tokens", json!(0)), true),
+            (with("/error", json!({"message": "CUDA error"})), true),
+            (with("/choices", json!([choice, choice])), true),
+            (with("/choices/0/index", json!(1)), true),
+            (with("/choices/0/message/refusal", json!("I cannot do this")), true),
+            (with("/choices/0/message/tool_calls", json!([{"function": {"arguments": "{}"}}])), true),
+            (with("/choices/0/finish_reason", json!(null)), true),
+        ] {
+            let said = wire::said(answer.to_string().as_bytes()).unwrap();
+            assert_eq!(said.envelope.is_suspect("medical-ie", 120), expected, "{answer}");
+        }
+    }
+}
