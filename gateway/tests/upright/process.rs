@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
+    path::Path,
     process::{Child, ChildStderr, Command, Stdio},
     time::Duration,
 };
@@ -157,6 +158,30 @@ fn files_that_cannot_be_used_are_a_mistake_of_the_settings() {
             let output = program.output().unwrap();
             assert_eq!(output.status.code(), Some(2), "{command} {variable}");
         }
+    }
+}
+
+#[test]
+fn a_settings_file_that_is_there_is_never_passed_over() {
+    type Make = fn(&Path);
+    let made: [(&str, Make); 2] = [
+        ("a link to nowhere", |file| std::os::unix::fs::symlink("nowhere", file).unwrap()),
+        ("a folder, as Docker makes it of a missing source", |file| std::fs::create_dir(file).unwrap()),
+    ];
+    for (what, make) in made {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config/gateway.toml");
+        std::fs::create_dir(folder.path().join("config")).unwrap();
+        let check = || {
+            let mut program = Command::new(env!("CARGO_BIN_EXE_gateway"));
+            program.current_dir(folder.path()).arg("check-config").output().unwrap()
+        };
+        assert_eq!(check().status.code(), Some(0), "without a file the defaults hold");
+        make(&file);
+        let output = check();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{what}: {said}");
+        assert!(said.contains("config/gateway.toml") && said.contains("--config"), "{what}: {said}");
     }
 }
 
