@@ -242,7 +242,11 @@ async fn serve_until_signal(settings: Settings) -> Result<bool, Box<dyn std::err
     let (keys, mut hangup) = (gateway.app.keys.clone(), signal(SignalKind::hangup())?);
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            match keys.as_ref().map(|keys| keys.reload()) {
+            let reloaded = match &keys {
+                Some(keys) => Some(keys.reload().await),
+                None => None,
+            };
+            match reloaded {
                 None => tracing::info!("SIGHUP: there is no key file to read again"),
                 Some(Ok(count)) => tracing::info!(count, "API keys reloaded"),
                 Some(Err(error)) => tracing::error!(%error, "API keys not reloaded; the old ones still hold"),

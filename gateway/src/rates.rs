@@ -19,9 +19,8 @@ use governor::{
     state::{InMemoryState, NotKeyed, keyed::HashMapStateStore},
 };
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 
-use crate::access::Principal;
+use crate::access::{Principal, UnderWay};
 
 /// After so many looks, addresses whose allowance is whole again are forgotten.
 const LOOKS_BETWEEN_CLEANINGS: u32 = 4_096;
@@ -131,7 +130,7 @@ struct Passed(Vec<Scope>);
 pub struct Allowed {
     /// The allowance with the least left, where there is one.
     pub standing: Option<Standing>,
-    concurrency: Option<OwnedSemaphorePermit>,
+    concurrency: Option<UnderWay>,
 }
 
 /// A note that came too soon.
@@ -179,7 +178,7 @@ impl Rates {
                 standing: Standing { scope: Scope::Concurrency, quota: most, window: 1, remaining: 0, reset: 1 },
                 after: AFTER_CONCURRENCY,
             })?;
-            allowed.concurrency = entered.flatten();
+            allowed.concurrency = entered;
             Ok(())
         })?;
         passed.once(Scope::Key, || {
@@ -253,6 +252,18 @@ impl Limiter {
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         Self { rate, allowance: RateLimiter::direct(rate.quota()).with_middleware() }
+    }
+
+    /// Uses as much of this allowance as is used of another, and all of it where that was more.
+    pub fn use_as_much_as(&self, other: &Self) {
+        // Asking takes one; what is left of the other does not matter any more.
+        let used = match other.allowance.check() {
+            Ok(left) => other.rate.count.get().saturating_sub(left.remaining_burst_capacity() + 1),
+            Err(_) => other.rate.count.get(),
+        };
+        if let Some(used) = NonZeroU32::new(used.min(self.rate.count.get())) {
+            let _ = self.allowance.check_n(used);
+        }
     }
 
     fn take(&self, scope: Scope) -> Result<Standing, TooSoon> {

@@ -161,6 +161,42 @@ fn files_that_cannot_be_used_are_a_mistake_of_the_settings() {
     }
 }
 
+/// Until a line of the log says this.
+fn wait_for(log: &mut BufReader<ChildStderr>, said: &str) -> Value {
+    let mut line = String::new();
+    loop {
+        line.clear();
+        assert_ne!(log.read_line(&mut line).unwrap(), 0, "the log ended without: {said}");
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if line["message"].as_str().unwrap().contains(said) {
+            return line;
+        }
+    }
+}
+
+#[test]
+fn a_key_file_that_became_a_pipe_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys");
+    std::fs::write(&file, gateway::access::line_for("page", &"k".repeat(32)).unwrap()).unwrap();
+    let gateway = env!("CARGO_BIN_EXE_gateway");
+    let script = format!("GATEWAY_AUTH_KEYS_FILE='{}' exec '{gateway}' serve --engine rules", file.display());
+    let mut program = Program::start("sh", &["-c", &script]);
+    std::fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let mut log = program.log.take().unwrap();
+    for _ in 0..20 {
+        program.signal("HUP");
+        let line = wait_for(&mut log, "API keys not reloaded; the old ones still hold");
+        assert!(line["error"].as_str().unwrap().contains("no regular file"), "{line}");
+    }
+    program.log = Some(log);
+    // It answers: without a key, with 401.
+    assert_eq!(program.status().unwrap(), 401);
+    program.signal("TERM");
+    assert_eq!(program.exit_code(), Some(0));
+}
+
 #[test]
 fn a_settings_file_that_is_there_is_never_passed_over() {
     type Make = fn(&Path);
