@@ -11,9 +11,13 @@ use axum::{
 };
 use ipnet::IpNet;
 
-use super::{App, error::ErrorCode, service};
+use super::{
+    App,
+    error::{ErrorCode, Problem},
+    service,
+};
 use crate::{
-    access::{Channel, Principal},
+    access::{self, Channel, Principal},
     telemetry::AuthFailure,
 };
 
@@ -130,6 +134,35 @@ fn written_address(part: &[u8]) -> Option<IpAddr> {
 /// Who calls, where that is known.
 pub(super) fn principal(request: &Request) -> Option<Principal> {
     request.extensions().get::<Principal>().cloned()
+}
+
+/// What the caller of work that is ended for its key is told.
+const KEY_REVOKED: &str = "The key of this request was taken out of the key file while it was under way: what was not \
+                           answered before is not read. Ask the operator for a new key.";
+
+/// The problem of a request whose key is no longer in the key file.
+pub(super) fn key_revoked(id: &str) -> Problem {
+    ErrorCode::Unauthorized.problem(id).saying(KEY_REVOKED)
+}
+
+/// Ends with the reason once the work for a caller must end although it is not done: the drain time is over, or the key is
+/// no longer in the key file.
+pub(super) async fn must_end(app: &App, caller: Option<&Principal>, id: &str) -> Problem {
+    tokio::select! {
+        biased;
+        () = app.work.is_cut_off() => ErrorCode::Draining.problem(id),
+        () = access::revoked(caller) => key_revoked(id),
+    }
+}
+
+/// Ends with the reason once nothing more is taken from a caller: the service shuts down, or the key is no longer in the
+/// key file.
+pub(super) async fn must_stop(app: &App, caller: Option<&Principal>) -> ErrorCode {
+    tokio::select! {
+        biased;
+        () = app.work.is_closing() => ErrorCode::Draining,
+        () = access::revoked(caller) => ErrorCode::Unauthorized,
+    }
 }
 
 /// The key that came with a request: `Authorization: Bearer KEY` or `X-API-Key: KEY`.

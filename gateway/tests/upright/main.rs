@@ -9,6 +9,7 @@ mod leases;
 mod many;
 mod process;
 mod replicas;
+mod revoked;
 mod served;
 mod shutdown;
 mod strangers;
