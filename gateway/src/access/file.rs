@@ -1,7 +1,8 @@
 //! The key file: a line `name sha256-hex [WORD...]` for each key; `gateway hash-key` makes one.
 //!
 //! Words: `rate=10/s` and `at_once=4` limit this key; `path` lets it stand in the path, as in
-//! `/t/KEY/api/v1/extract`, for clients that can send no header.
+//! `/t/KEY/api/v1/extract`, for clients that can send no header; `metrics` makes it a key of a scraper, which opens
+//! `/metrics` and `/health?verbose=1` and reads no notes.
 
 use std::{
     collections::HashSet,
@@ -74,10 +75,11 @@ fn key(line: &str, default_rate: Option<Rate>) -> Result<Key, &'static str> {
         return Err("the name has other characters than letters, digits, dots, hyphens and underscores");
     }
     let digest = from_hex(digest).ok_or("the digest is not 64 hexadecimal digits")?;
-    let (mut rate, mut at_once, mut in_path) = (default_rate, None, false);
+    let (mut rate, mut at_once, mut in_path, mut for_metrics) = (default_rate, None, false, false);
     for word in words {
         match word.split_once('=') {
             None if word == "path" => in_path = true,
+            None if word == "metrics" => for_metrics = true,
             Some(("rate", limit)) => {
                 rate = Some(limit.parse().map_err(|_| "rate= is no rate, such as rate=10/s")?);
             }
@@ -85,10 +87,10 @@ fn key(line: &str, default_rate: Option<Rate>) -> Result<Key, &'static str> {
                 let most = most.parse().ok().filter(|&most| most > 0);
                 at_once = Some(most.ok_or("at_once= is no number above zero")?);
             }
-            _ => return Err("after the digest there may stand rate=, at_once= and path"),
+            _ => return Err("after the digest there may stand rate=, at_once=, path and metrics"),
         }
     }
-    Ok(Key { principal: Principal::limited(name, rate, at_once), digest, in_path })
+    Ok(Key { principal: Principal::limited(name, rate, at_once, for_metrics), digest, in_path })
 }
 
 fn is_name(name: &str) -> bool {

@@ -22,6 +22,8 @@ struct Client {
     rate: Option<Rate>,
     limiter: Option<Arc<Limiter>>,
     at_once: Option<u32>,
+    /// Whether the key opens the metrics only.
+    for_metrics: bool,
     /// Notes that are under way. One count for all readings of the key file, whatever limit they set.
     under_way: Arc<AtomicU32>,
     /// Cancelled once the key is no longer in the key file.
@@ -43,13 +45,13 @@ impl Principal {
     /// A client without limits of its own.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self::limited(name, None, None)
+        Self::limited(name, None, None, false)
     }
 
-    pub(super) fn limited(name: &str, rate: Option<Rate>, at_once: Option<u32>) -> Self {
+    pub(super) fn limited(name: &str, rate: Option<Rate>, at_once: Option<u32>, for_metrics: bool) -> Self {
         let limiter = rate.map(|rate| Arc::new(Limiter::new(rate)));
         let (under_way, revoked) = (Arc::default(), CancellationToken::new());
-        Self(Arc::new(Client { name: name.to_owned(), rate, limiter, at_once, under_way, revoked }))
+        Self(Arc::new(Client { name: name.to_owned(), rate, limiter, at_once, for_metrics, under_way, revoked }))
     }
 
     /// The same client after `before`, which an earlier reading of the key file gave: with the limits of now, and with what
@@ -69,6 +71,7 @@ impl Principal {
             rate: now.rate,
             limiter,
             at_once: now.at_once,
+            for_metrics: now.for_metrics,
             under_way: Arc::clone(&before.under_way),
             revoked: if same_key { before.revoked.clone() } else { now.revoked.clone() },
         }))
@@ -90,6 +93,12 @@ impl Principal {
     #[must_use]
     pub fn at_once(&self) -> Option<usize> {
         self.0.at_once.map(|most| most as usize)
+    }
+
+    /// Whether its key opens metrics and health only, and reads no notes.
+    #[must_use]
+    pub fn is_for_metrics(&self) -> bool {
+        self.0.for_metrics
     }
 
     /// One more of its notes is under way until what is given is dropped. Where as many are as may, says how many that is.

@@ -25,7 +25,11 @@ use self::{
     file::SettingsText,
     words::{choice, list, networks, optional_choice},
 };
-use crate::{files, http::cors::OriginPattern, rates::Rate};
+use crate::{
+    files,
+    http::{cors::OriginPattern, host::HostName},
+    rates::Rate,
+};
 
 #[cfg(test)]
 mod tests;
@@ -73,6 +77,11 @@ pub struct Settings {
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
+    /// Host names that requests may name where there are no keys, beside addresses, `localhost` and names without a dot.
+    #[serde(deserialize_with = "list")]
+    pub allowed_hosts: Vec<HostName>,
+    /// A port of their own for metrics and verbose health.
+    pub metrics: MetricsSettings,
     /// Who asked what when, without the notes.
     pub audit: AuditSettings,
     /// Answers that are given again.
@@ -208,6 +217,14 @@ pub struct RateSettings {
     pub per_key: Option<Rate>,
     /// Of each address; needs `trusted_proxies`, because behind a proxy all callers have its address.
     pub per_address: Option<Rate>,
+}
+
+/// A port of their own for metrics and verbose health.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsSettings {
+    /// Address that gives `/metrics` and `/health`, verbose too, without a key; none is opened without it.
+    pub listen: Option<SocketAddr>,
 }
 
 /// Who asked what when, without the notes.

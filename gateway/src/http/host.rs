@@ -29,7 +29,9 @@ impl FromStr for HostName {
     fn from_str(text: &str) -> Result<Self, String> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         if text.is_empty() || !text.bytes().all(plain) {
-            return Err(format!("`{text}` is no host name: write gateway.example.org, without scheme, port, path or `*`"));
+            return Err(format!(
+                "`{text}` is no host name: write gateway.example.org, without scheme, port, path or `*`"
+            ));
         }
         Ok(Self(folded(text)))
     }

@@ -5,6 +5,8 @@ mod connections;
 #[path = "../http/fake_vllm.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod fake_vllm;
+mod hosts;
+mod idle;
 mod leases;
 mod many;
 mod process;

@@ -14,24 +14,27 @@ struct Program {
     child: Child,
     log: Option<BufReader<ChildStderr>>,
     address: SocketAddr,
+    metrics_address: SocketAddr,
 }
 
 impl Program {
     fn start(program: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(program);
-        command.args(arguments).env("GATEWAY_LISTEN", "127.0.0.1:0").env_remove("RUST_LOG").stdin(Stdio::null());
+        command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null());
+        command.env("GATEWAY_LISTEN", "127.0.0.1:0").env("GATEWAY_METRICS__LISTEN", "127.0.0.1:0");
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
-        let address = loop {
+        let (address, metrics_address) = loop {
             line.clear();
             assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before it listened");
             let line: Value = serde_json::from_str(&line).unwrap();
             if line["message"] == "listening" {
-                break line["address"].as_str().unwrap().parse().unwrap();
+                let address = |name: &str| line[name].as_str().unwrap().parse().unwrap();
+                break (address("address"), address("metrics_address"));
             }
         };
-        Self { child, log: Some(log), address }
+        Self { child, log: Some(log), address, metrics_address }
     }
 
     fn gateway() -> Self {
@@ -158,6 +161,28 @@ fn files_that_cannot_be_used_are_a_mistake_of_the_settings() {
             let output = program.output().unwrap();
             assert_eq!(output.status.code(), Some(2), "{command} {variable}");
         }
+    }
+}
+
+#[test]
+fn the_health_check_tells_all_without_a_key_by_the_port_of_the_metrics() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys");
+    std::fs::write(&file, gateway::access::line_for("page", &"k".repeat(32)).unwrap()).unwrap();
+    let binary = env!("CARGO_BIN_EXE_gateway");
+    let script = format!("GATEWAY_AUTH_KEYS_FILE='{}' exec '{binary}' serve --engine rules", file.display());
+    let program = Program::start("sh", &["-c", &script]);
+    for (metrics, idle) in [(Some(program.metrics_address), true), (None, false)] {
+        let mut check = Command::new(binary);
+        check.args(["healthcheck", "--format", "json"]).env("GATEWAY_LISTEN", program.address.to_string());
+        check.env_remove("GATEWAY_METRICS__LISTEN");
+        check.envs(metrics.map(|address| ("GATEWAY_METRICS__LISTEN", address.to_string())));
+        let output = check.output().unwrap();
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((output.status.code(), &said["ready"]), (Some(0), &Value::Bool(true)), "{said}");
+        assert_eq!(said["idle_seconds"].is_u64(), idle, "{said}");
+        // What it cannot tell is not left out in silence.
+        assert_eq!(String::from_utf8(output.stderr).unwrap().contains("metrics.listen"), !idle);
     }
 }
 
