@@ -299,7 +299,7 @@ fn subscriber(address: IpAddr) -> IpAddr {
 }
 
 /// The IPv4 address whose owner has this IPv6 address through a tunnel. With one IPv4 address come 65,536 networks of 64
-/// bits by 6to4 (2002::/16), and many more by Teredo (2001::/32), which holds the address inverted.
+/// bits by 6to4 (`2002::/16`), and many more by Teredo (`2001::/32`), which holds the address inverted.
 fn owner_of_tunnel(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let bits = |shift: u32| u32::try_from((address.to_bits() >> shift) & u128::from(u32::MAX)).ok().map(Ipv4Addr::from);
     match address.segments() {

@@ -101,6 +101,7 @@ async fn a_keys_own_limits_and_its_place() {
 
 #[tokio::test]
 async fn a_file_that_strangers_may_write_or_that_is_no_file_is_refused() {
+    type Spoil<'a> = &'a dyn Fn();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
     let key = "k".repeat(32);
@@ -112,7 +113,6 @@ async fn a_file_that_strangers_may_write_or_that_is_no_file_is_refused() {
     good();
     mode(0o664);
     let keys = Keys::read(&path, None).unwrap();
-    type Spoil<'a> = &'a dyn Fn();
     let spoiled: [(Spoil<'_>, &str); 4] = [
         (&|| mode(0o666), "chmod o-w"),
         (

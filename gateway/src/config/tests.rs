@@ -51,7 +51,7 @@ fn a_file_that_cannot_be_read_is_named_and_never_passed_over() {
     symlink(at("nowhere"), at("no-folder")).unwrap();
     crate::files::tests::fifo(&at("pipe.toml"));
     std::fs::write(at("secret.toml"), "").unwrap();
-    std::fs::set_permissions(at("secret.toml"), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(at("secret.toml"), std::fs::Permissions::from_mode(0o000)).unwrap();
     // Root may read any file.
     let secret = std::fs::read(at("secret.toml")).is_err().then_some(("secret.toml", "denied"));
     for (name, why) in [

@@ -72,6 +72,7 @@ impl ErrorCode {
 
     /// Wire name, status, title and the sentence for a person.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     pub const fn row(self) -> (&'static str, u16, &'static str, &'static str) {
         match self {
             Self::InvalidJson => {

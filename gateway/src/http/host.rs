@@ -8,7 +8,7 @@ use std::{net::Ipv4Addr, str::FromStr};
 
 use axum::{
     extract::{ConnectInfo, Request},
-    http::{HeaderMap, Version, header, uri::Authority},
+    http::{HeaderMap, HeaderValue, Version, header, uri::Authority},
 };
 
 use super::error::ErrorCode;
@@ -71,7 +71,7 @@ pub(super) fn check_host(request: &Request, allowed: &[HostName]) -> Result<(), 
 
 /// What the header says; nothing where there is none, or an empty one.
 fn of_header(headers: &HeaderMap) -> Result<Option<Authority>, ErrorCode> {
-    let Some(host) = headers.get(header::HOST).map(|host| host.as_bytes()).filter(|host| !host.is_empty()) else {
+    let Some(host) = headers.get(header::HOST).map(HeaderValue::as_bytes).filter(|host| !host.is_empty()) else {
         return Ok(None);
     };
     if host.contains(&b'@') {
