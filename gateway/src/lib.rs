@@ -10,6 +10,7 @@ pub mod bulk;
 pub mod config;
 pub mod eval;
 pub mod extraction;
+pub mod files;
 pub mod http;
 pub mod rates;
 pub mod readiness;

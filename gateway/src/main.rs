@@ -242,7 +242,11 @@ async fn serve_until_signal(settings: Settings) -> Result<bool, Box<dyn std::err
     let (keys, mut hangup) = (gateway.app.keys.clone(), signal(SignalKind::hangup())?);
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            match keys.as_ref().map(|keys| keys.reload()) {
+            let reloaded = match &keys {
+                Some(keys) => Some(keys.reload().await),
+                None => None,
+            };
+            match reloaded {
                 None => tracing::info!("SIGHUP: there is no key file to read again"),
                 Some(Ok(count)) => tracing::info!(count, "API keys reloaded"),
                 Some(Err(error)) => tracing::error!(%error, "API keys not reloaded; the old ones still hold"),
@@ -274,19 +278,30 @@ fn raise_descriptor_limit() {
 }
 
 async fn healthcheck(settings: &Settings, format: HealthFormat) -> Outcome {
-    let mut address = settings.listen;
-    if address.ip().is_unspecified() {
-        address.set_ip([127, 0, 0, 1].into());
-    }
+    let on_this_machine = |mut address: SocketAddr| {
+        if address.ip().is_unspecified() {
+            address.set_ip([127, 0, 0, 1].into());
+        }
+        address
+    };
     gateway::vllm::install_tls();
     // Plain HTTP needs no certificates, and where the binary is all there is there are none.
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
     let client = client.timeout(std::time::Duration::from_secs(5)).build()?;
-    let ask = async |path| client.get(format!("http://{address}{path}")).send().await;
-    let answer = ask("/health/ready").await?;
+    let ask = async |address, path| client.get(format!("http://{}{path}", on_this_machine(address))).send().await;
+    let answer = ask(settings.listen, "/health/ready").await?;
     let (ready, said) = (answer.status().is_success(), answer.text().await?);
     if format == HealthFormat::Json {
-        let mut all: serde_json::Map<String, Value> = ask("/health?verbose=1").await?.json().await?;
+        let verbose = settings.metrics.listen.unwrap_or(settings.listen);
+        let mut answer = ask(verbose, "/health?verbose=1").await?;
+        if answer.status() == reqwest::StatusCode::UNAUTHORIZED {
+            complain(
+                &"the verbose form of /health needs a key here, so this is the short one: set metrics.listen \
+                  (GATEWAY_METRICS__LISTEN=127.0.0.1:9464) to have it without a key on this machine",
+            );
+            answer = ask(settings.listen, "/health").await?;
+        }
+        let mut all: serde_json::Map<String, Value> = answer.json().await?;
         all.extend(serde_json::from_str::<serde_json::Map<String, Value>>(&said)?);
         printed(&Value::Object(all).to_string())?;
     }

@@ -5,7 +5,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     num::NonZeroU32,
     str::FromStr,
     sync::atomic::{AtomicU32, Ordering::Relaxed},
@@ -19,9 +19,8 @@ use governor::{
     state::{InMemoryState, NotKeyed, keyed::HashMapStateStore},
 };
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 
-use crate::access::Principal;
+use crate::access::{Principal, UnderWay};
 
 /// After so many looks, addresses whose allowance is whole again are forgotten.
 const LOOKS_BETWEEN_CLEANINGS: u32 = 4_096;
@@ -131,7 +130,7 @@ struct Passed(Vec<Scope>);
 pub struct Allowed {
     /// The allowance with the least left, where there is one.
     pub standing: Option<Standing>,
-    concurrency: Option<OwnedSemaphorePermit>,
+    concurrency: Option<UnderWay>,
 }
 
 /// A note that came too soon.
@@ -179,7 +178,7 @@ impl Rates {
                 standing: Standing { scope: Scope::Concurrency, quota: most, window: 1, remaining: 0, reset: 1 },
                 after: AFTER_CONCURRENCY,
             })?;
-            allowed.concurrency = entered.flatten();
+            allowed.concurrency = entered;
             Ok(())
         })?;
         passed.once(Scope::Key, || {
@@ -255,6 +254,18 @@ impl Limiter {
         Self { rate, allowance: RateLimiter::direct(rate.quota()).with_middleware() }
     }
 
+    /// Uses as much of this allowance as is used of another, and all of it where that was more.
+    pub fn use_as_much_as(&self, other: &Self) {
+        // Asking takes one; what is left of the other does not matter any more.
+        let used = match other.allowance.check() {
+            Ok(left) => other.rate.count.get().saturating_sub(left.remaining_burst_capacity() + 1),
+            Err(_) => other.rate.count.get(),
+        };
+        if let Some(used) = NonZeroU32::new(used.min(self.rate.count.get())) {
+            let _ = self.allowance.check_n(used);
+        }
+    }
+
     fn take(&self, scope: Scope) -> Result<Standing, TooSoon> {
         self.rate.judged(scope, self.allowance.check(), self.allowance.clock().now())
     }
@@ -275,11 +286,26 @@ impl PerAddress {
     }
 }
 
-/// The address, or what one subscriber is given of the IPv6 addresses: its first 64 bits.
+/// Whose allowance it is: the IPv4 address, also one that an IPv6 address is made of, or what one subscriber is given of
+/// the IPv6 addresses: the first 64 bits.
 fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        IpAddr::V6(address) => match owner_of_tunnel(address) {
+            Some(owner) => IpAddr::V4(owner),
+            None => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        },
         address @ IpAddr::V4(_) => address,
+    }
+}
+
+/// The IPv4 address whose owner has this IPv6 address through a tunnel. With one IPv4 address come 65,536 networks of 64
+/// bits by 6to4 (`2002::/16`), and many more by Teredo (`2001::/32`), which holds the address inverted.
+fn owner_of_tunnel(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let bits = |shift: u32| u32::try_from((address.to_bits() >> shift) & u128::from(u32::MAX)).ok().map(Ipv4Addr::from);
+    match address.segments() {
+        [0x2002, ..] => bits(80),
+        [0x2001, 0, ..] => bits(0).map(|inverted| Ipv4Addr::from_bits(!inverted.to_bits())),
+        _ => None,
     }
 }
 
@@ -356,5 +382,9 @@ mod tests {
         let ask = |address: &str| rates.admit(None, address.parse().ok()).is_ok();
         assert!(ask("2001:db8::1") && !ask("2001:db8::2") && ask("2001:db8:0:1::1"));
         assert!(ask("192.0.2.1") && !ask("::ffff:192.0.2.1"));
+        // By 6to4 and Teredo it is the owner of the IPv4 address, whatever else the address says.
+        assert!(!ask("2002:c000:0201::1") && !ask("2002:c000:0201:ffff::1"));
+        assert!(!ask("2001:0:6565:6565:8000:1:3fff:fdfe") && !ask("2001:0:7777:7777::3fff:fdfe"));
+        assert!(ask("2002:c000:0202::1") && !ask("192.0.2.2"));
     }
 }

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -103,8 +103,10 @@ pub struct Readiness {
     ever_ready: AtomicBool,
     draining: AtomicBool,
     max_model_len: AtomicU32,
-    /// Milliseconds from start to the end of the last extraction.
+    /// Milliseconds from start to the end of the last note that was read.
     last_active: AtomicU64,
+    /// Notes that are being read.
+    reading: AtomicUsize,
 }
 
 impl Readiness {
@@ -125,6 +127,7 @@ impl Readiness {
             draining: AtomicBool::new(false),
             max_model_len: AtomicU32::new(0),
             last_active: AtomicU64::new(0),
+            reading: AtomicUsize::new(0),
         }
     }
 
@@ -225,13 +228,23 @@ impl Readiness {
         Some(Arc::clone(&replicas.read().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// An extraction ended.
-    pub fn was_active(&self) {
-        self.last_active.store(u64::try_from(self.uptime().as_millis()).unwrap_or(u64::MAX), Relaxed);
+    /// A whole and valid note is there, and is being read until [`Self::note_ended`].
+    pub fn note_began(&self) {
+        self.reading.fetch_add(1, Relaxed);
     }
 
-    /// Time since the last extraction ended, or since start.
+    /// A note that began is read, or given up.
+    pub fn note_ended(&self) {
+        self.last_active.store(u64::try_from(self.uptime().as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.reading.fetch_sub(1, Relaxed);
+    }
+
+    /// Time since the last note was read, or since start; none while one is being read. Requests that bring no note do not
+    /// count: a monitor must not keep a box running.
     pub fn idle(&self) -> Duration {
+        if self.reading.load(Relaxed) > 0 {
+            return Duration::ZERO;
+        }
         self.uptime().saturating_sub(Duration::from_millis(self.last_active.load(Relaxed)))
     }
 

@@ -1,9 +1,10 @@
 """Profile cpu: the gateway alone, as the compose file declares it."""
 
+import json
 import pathlib
 import subprocess
 
-from project import Process, Project, wait_until
+from project import Process, Project, docker, wait_until
 
 
 def declared_limits(container, memory, pids):
@@ -42,6 +43,11 @@ def test_a_key_opens_notes_and_metrics(cpu):
     assert cpu.get("/metrics").status_code == 401
     metrics = cpu.get("/metrics", cpu.key)
     assert metrics.status_code == 200 and "# TYPE " in metrics.text
+
+
+def test_the_health_check_within_the_container_tells_how_busy_it_is_without_a_key(cpu):
+    told = docker("exec", cpu.container("gateway-cpu")["Id"], "/gateway", "healthcheck", "--format", "json").stdout
+    assert {"ready", "idle_seconds", "in_flight", "queued"} <= json.loads(told).keys(), told
 
 
 def test_its_own_health_checks_are_not_in_the_log(cpu):

@@ -137,14 +137,14 @@ fn checked_keys(content: Vec<u8>, path: &Path) -> Result<Vec<u8>, Failure> {
     let bad = |line: usize| {
         Failure::usage(
             format!(
-                "{}: line {line} does not read `name sha256-hex`, with path, rate= and at_once= behind it",
+                "{}: line {line} does not read `name sha256-hex`, with path, metrics, rate= and at_once= behind it",
                 path.display()
             ),
             "gateway hash-key makes such a line; the key itself must not stand there.",
         )
     };
     let text = std::str::from_utf8(&content).map_err(|_| bad(1))?;
-    let mut names = Vec::new();
+    let (mut names, mut digests) = (Vec::new(), Vec::new());
     for (number, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line.trim())) {
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -161,7 +161,15 @@ fn checked_keys(content: Vec<u8>, path: &Path) -> Result<Vec<u8>, Failure> {
                 "Give each key a name of its own: the gateway does not start with such a file.",
             ));
         }
+        let digest = digest.to_ascii_lowercase();
+        if digests.contains(&digest) {
+            return Err(Failure::usage(
+                format!("{}: line {number} has the same key as an earlier line", path.display()),
+                "Give each client a key of its own: the gateway does not start with such a file.",
+            ));
+        }
         names.push(name);
+        digests.push(digest);
     }
     if names.is_empty() {
         return Err(Failure::usage(
@@ -185,7 +193,7 @@ fn is_digest(digest: &str) -> bool {
 fn is_limit(word: &str) -> bool {
     let number = |text: &str| text.bytes().next().is_some_and(|first| first.is_ascii_digit());
     match word.split_once('=') {
-        None => word == "path",
+        None => matches!(word, "path" | "metrics"),
         Some((name, value)) => matches!(name, "rate" | "at_once") && number(value),
     }
 }
@@ -280,9 +288,10 @@ mod tests {
     /// What the gateway does not start with, too: `gateway/src/access/file.rs`.
     #[test]
     fn a_key_file_that_the_gateway_refuses_does_not_travel() {
-        let digest = "a".repeat(64);
+        let (digest, other) = ("a".repeat(64), "b".repeat(64));
         for (text, bad) in [
-            (format!("# who\n\na {digest}\nb {digest} path rate=10/s\n"), None),
+            (format!("# who\n\na {digest}\nb {other} path rate=10/s metrics\n"), None),
+            (format!("a {digest}\nb {}\n", digest.to_uppercase()), Some("line 2 has the same key")),
             (String::new(), Some("names no key")),
             ("# none yet\n\n".to_owned(), Some("names no key")),
             (format!("a {digest}\n# a\n a {digest}\n"), Some("line 3: the name stands twice")),

@@ -20,7 +20,7 @@ fn look(host: &Host, diagnostic: Diagnostic) -> Ran {
 fn answering() -> Host {
     let host = served();
     let metrics = "# HELP a b\n# TYPE a counter\na_total 3\nb_bucket{le=\"1\"} 2\nb_created 1\nb_sum 4\n";
-    host.set("http/8080/metrics", metrics);
+    host.set("http/9464/metrics", metrics);
     host.set("http/8000/metrics", metrics);
     host.set("http/8000/v1/models", "{\"data\": [{\"id\": \"medical-ie\"}]}\n");
     host.set("journal.docker.service", "2026-11-21T11:00:00+0000 dockerd: started\n");
@@ -41,7 +41,7 @@ fn expected(diagnostic: Diagnostic) -> (&'static str, &'static str) {
         Diagnostic::Processes => ("", "COMMAND"),
         Diagnostic::GatewayHealth => ("docker.exec-healthcheck ", "\"ready\":true"),
         Diagnostic::GatewayMetrics => {
-            ("curl --silent --show-error --fail --max-time 10 http://127.0.0.1:8080/metrics", "a_total 3")
+            ("curl --silent --show-error --fail --max-time 10 http://127.0.0.1:9464/metrics", "a_total 3")
         }
         Diagnostic::VllmModels => {
             ("curl --silent --show-error --fail --max-time 10 http://127.0.0.1:8000/v1/models", "medical-ie")
@@ -128,7 +128,7 @@ fn what_is_printed_is_cut_and_masked() {
     let host = answering();
     let mut long: Vec<String> = (0..5000).map(|n| format!("m{n}_total{{a=\"{}\"}} {n}\n", "x".repeat(80))).collect();
     long.insert(0, format!("first {CANARY}\n"));
-    host.set("http/8080/metrics", &long.concat());
+    host.set("http/9464/metrics", &long.concat());
     let ran = look(&host, Diagnostic::GatewayMetrics);
     let report = ran.report();
     assert!(report.last_log_lines[0] == "first hf_***" && report.last_log_lines.len() > 80, "{ran:?}");
@@ -140,7 +140,7 @@ fn what_is_printed_is_cut_and_masked() {
     let ran = look(&host, Diagnostic::JournalKernel);
     assert!(ran.report().last_log_lines.last().unwrap().starts_with("499 y"), "{ran:?}");
     assert!(ran.stdout.len() < 24_000 && ran.report().left_out() > 0);
-    for name in ["http/8080/metrics", "journal.kernel"] {
+    for name in ["http/9464/metrics", "journal.kernel"] {
         host.set(name, "");
     }
 }

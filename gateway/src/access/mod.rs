@@ -3,106 +3,28 @@
 //! Neither keys nor digests are ever printed or logged; names are, so they name clients, not patients.
 
 mod file;
+mod principal;
 #[cfg(test)]
 mod tests;
 
 use std::{
+    collections::{HashMap, HashSet},
     fmt,
-    hash::{Hash, Hasher},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
 
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use self::file::{line_for, new_key};
-use crate::rates::{Limiter, Rate};
+pub use self::{
+    file::{line_for, new_key},
+    principal::{Principal, UnderWay, revoked},
+};
+use crate::{files, rates::Rate};
 
 /// Bytes of a digest.
 const DIGEST: usize = 32;
-
-/// The client that a key was given to, by the name of its key. Two are the same where the names are.
-#[derive(Clone)]
-pub struct Principal(Arc<Client>);
-
-struct Client {
-    name: String,
-    rate: Option<Rate>,
-    limiter: Option<Limiter>,
-    at_once: Option<AtOnce>,
-}
-
-/// How many notes of one client may be under way.
-struct AtOnce {
-    most: u32,
-    free: Arc<Semaphore>,
-}
-
-impl Principal {
-    /// A client without limits of his own.
-    #[must_use]
-    pub fn named(name: &str) -> Self {
-        Self::limited(name, None, None)
-    }
-
-    fn limited(name: &str, rate: Option<Rate>, at_once: Option<u32>) -> Self {
-        let at_once = at_once.map(|most| AtOnce { most, free: Arc::new(Semaphore::new(most as usize)) });
-        Self(Arc::new(Client { name: name.to_owned(), rate, limiter: rate.map(Limiter::new), at_once }))
-    }
-
-    /// Whether the other has the same name and the same limits.
-    fn has_limits_of(&self, other: &Self) -> bool {
-        let most = |client: &Self| client.0.at_once.as_ref().map(|at_once| at_once.most);
-        self == other && self.0.rate == other.0.rate && most(self) == most(other)
-    }
-
-    /// The name of the key.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// His own rate limit.
-    #[must_use]
-    pub fn limiter(&self) -> Option<&Limiter> {
-        self.0.limiter.as_ref()
-    }
-
-    /// How many of his notes may be under way, where that is limited.
-    #[must_use]
-    pub fn at_once(&self) -> Option<usize> {
-        self.0.at_once.as_ref().map(|at_once| at_once.most as usize)
-    }
-
-    /// One more of his notes is under way until what is given is dropped. Where as many are as may, says how
-    /// many that is.
-    pub fn enter(&self) -> Result<Option<OwnedSemaphorePermit>, u32> {
-        let Some(at_once) = &self.0.at_once else { return Ok(None) };
-        Arc::clone(&at_once.free).try_acquire_owned().map(Some).map_err(|_| at_once.most)
-    }
-}
-
-impl PartialEq for Principal {
-    fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
-    }
-}
-
-impl Eq for Principal {}
-
-impl Hash for Principal {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name().hash(state);
-    }
-}
-
-impl fmt::Debug for Principal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// Where a key came with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +40,8 @@ pub struct Keys {
     path: PathBuf,
     default_rate: Option<Rate>,
     known: RwLock<Arc<[Key]>>,
+    /// Held while the file is read again: two readings that overlap could miss a key that was taken out.
+    reloading: tokio::sync::Mutex<()>,
 }
 
 struct Key {
@@ -155,31 +79,42 @@ pub enum KeysError {
 }
 
 impl Keys {
-    /// Reads a key file. `default_rate` is the limit of each key whose line has none.
+    /// Reads a key file, and blocks the calling thread for at most [`files::READ_WITHIN`]. `default_rate` is the limit of
+    /// each key whose line has none.
     pub fn read(path: &Path, default_rate: Option<Rate>) -> Result<Self, KeysError> {
-        Ok(Self { path: path.to_owned(), default_rate, known: RwLock::new(file::load(path, default_rate)?) })
+        let theirs = path.to_owned();
+        let keys = files::in_time(files::READ_WITHIN, move || file::load(&theirs, default_rate));
+        let known = RwLock::new(keys.map_err(|cause| unreadable(path, cause))??.into());
+        Ok(Self { path: path.to_owned(), default_rate, known, reloading: tokio::sync::Mutex::default() })
     }
 
-    /// Reads the file again and says how many keys there are now. What cannot be read changes nothing.
-    pub fn reload(&self) -> Result<usize, KeysError> {
-        let mut keys = file::load(&self.path, self.default_rate)?;
-        let known = Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner));
-        // Whose limits are the same goes on with what he has used of them.
-        for key in Arc::get_mut(&mut keys).into_iter().flatten() {
-            if let Some(before) = known.iter().find(|known| known.principal.has_limits_of(&key.principal)) {
-                key.principal = before.principal.clone();
-            }
+    /// Reads the file again and says how many keys there are now. A file that cannot be used, or not be read within
+    /// [`files::READ_WITHIN`], changes nothing. Keys that are no longer in it end what runs for them.
+    pub async fn reload(&self) -> Result<usize, KeysError> {
+        let _alone = self.reloading.lock().await;
+        let before = self.known();
+        let (path, default_rate, theirs) = (self.path.clone(), self.default_rate, Arc::clone(&before));
+        let read = files::in_time_async(files::READ_WITHIN, move || {
+            file::load(&path, default_rate).map(|keys| carried_over(keys, &theirs))
+        });
+        let keys: Arc<[Key]> = read.await.map_err(|cause| unreadable(&self.path, cause))??.into();
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&keys);
+        let still: HashSet<_> = keys.iter().map(Key::identity).collect();
+        for gone in before.iter().filter(|key| !still.contains(&key.identity())) {
+            gone.principal.revoke();
         }
-        let count = keys.len();
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = keys;
-        Ok(count)
+        Ok(keys.len())
+    }
+
+    fn known(&self) -> Arc<[Key]> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whose key this is. Takes the same time for any key that is not known.
     #[must_use]
     pub fn principal(&self, presented: &[u8], channel: Channel) -> Option<Principal> {
         let digest: [u8; DIGEST] = Sha256::digest(presented).into();
-        let known = Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner));
+        let known = self.known();
         let mut found = None;
         // All keys are compared, also after the right one.
         for key in known.iter() {
@@ -190,6 +125,28 @@ impl Keys {
         }
         found
     }
+}
+
+impl Key {
+    /// What makes it the same key in another reading of the file.
+    fn identity(&self) -> (&str, &[u8; DIGEST]) {
+        (self.principal.name(), &self.digest)
+    }
+}
+
+/// The keys as the file has them now, each with what its name has used of its limits until now.
+fn carried_over(mut keys: Vec<Key>, before: &[Key]) -> Vec<Key> {
+    let before: HashMap<&str, &Key> = before.iter().map(|key| (key.principal.name(), key)).collect();
+    for key in &mut keys {
+        if let Some(known) = before.get(key.principal.name()) {
+            key.principal = key.principal.after(&known.principal, known.digest == key.digest);
+        }
+    }
+    keys
+}
+
+fn unreadable(path: &Path, cause: std::io::Error) -> KeysError {
+    KeysError::Unreadable { path: path.to_owned(), cause }
 }
 
 impl fmt::Debug for Keys {

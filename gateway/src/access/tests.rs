@@ -1,12 +1,16 @@
 //! What opens, what a bad key file says, and what a key's own limits do.
 
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use futures_util::FutureExt;
+
 use super::{
     file::{hex, parse},
     *,
 };
 
-#[test]
-fn a_key_opens_and_another_does_not() {
+#[tokio::test]
+async fn a_key_opens_and_another_does_not() {
     let (key, other) = (new_key().unwrap(), new_key().unwrap());
     assert_ne!(key, other);
     let line = line_for("frontend", &key).unwrap();
@@ -20,13 +24,13 @@ fn a_key_opens_and_another_does_not() {
     // A new file counts after a reload; one that cannot be read changes nothing.
     std::fs::write(file.path(), line_for("other", &other).unwrap()).unwrap();
     assert!(keys.principal(key.as_bytes(), Channel::Header).is_some());
-    assert_eq!(keys.reload().unwrap(), 1);
+    assert_eq!(keys.reload().await.unwrap(), 1);
     assert!(
         keys.principal(key.as_bytes(), Channel::Header).is_none()
             && keys.principal(other.as_bytes(), Channel::Header).is_some()
     );
     std::fs::write(file.path(), "").unwrap();
-    assert!(keys.reload().is_err() && keys.principal(other.as_bytes(), Channel::Header).is_some());
+    assert!(keys.reload().await.is_err() && keys.principal(other.as_bytes(), Channel::Header).is_some());
     assert!(!format!("{keys:?}").contains("other"));
 }
 
@@ -38,6 +42,7 @@ fn bad_files_are_named_by_line_and_never_quoted() {
         ("a SECRET", "line 1: the digest"),
         (&format!("# x\n\nSE/CRET {good}"), "line 3: the name"),
         (&format!("a {good}\na {good}"), "line 2: the name stands twice"),
+        (&format!("a {good}\nb {good}"), "line 2: an earlier line has the same key"),
         (&format!("a {}", "é".repeat(32)), "line 1: the digest"),
         ("# nothing\n", "no key"),
         (&format!("a {good} SECRET"), "line 1: after"),
@@ -52,8 +57,8 @@ fn bad_files_are_named_by_line_and_never_quoted() {
     }
 }
 
-#[test]
-fn a_keys_own_limits_and_its_place() {
+#[tokio::test]
+async fn a_keys_own_limits_and_its_place() {
     let digest = |key: &str| line_for("x", key).unwrap().split_once(' ').unwrap().1.to_owned();
     let (page, study) = ("k".repeat(32), "l".repeat(32));
     let lines = format!("page {} path\nstudy {} rate=1/h at_once=1\n", digest(&page), digest(&study));
@@ -70,12 +75,103 @@ fn a_keys_own_limits_and_its_place() {
     drop(first);
     assert_eq!(ask(&study).unwrap_err().standing.scope.name(), "key");
     assert!(ask(&page).is_ok() && ask(&page).is_ok() && ask(&page).is_err());
-    // Another look at the same file gives nobody a new allowance; another limit does.
-    keys.reload().unwrap();
+    // Another look at the same file gives nobody a new allowance.
+    keys.reload().await.unwrap();
     let again = keys.principal("l".repeat(32).as_bytes(), Channel::Header).unwrap();
     assert!(ask(&again).is_err());
-    let text = std::fs::read_to_string(file.path()).unwrap().replace("rate=1/h", "rate=2/h");
-    std::fs::write(file.path(), text).unwrap();
-    keys.reload().unwrap();
-    assert!(ask(&keys.principal("l".repeat(32).as_bytes(), Channel::Header).unwrap()).is_ok());
+    let again = async |from: &str, to: &str| {
+        let text = fs::read_to_string(file.path()).unwrap().replace(from, to);
+        fs::write(file.path(), text).unwrap();
+        keys.reload().await.unwrap();
+        keys.principal("l".repeat(32).as_bytes(), Channel::Header).unwrap()
+    };
+    // Nor does another limit: what is used stays used, and what is under way counts.
+    assert!(ask(&again("at_once=1", "at_once=2").await).is_err());
+    let more = again("rate=1/h", "rate=3/h").await;
+    let (first, second) = (ask(&more).unwrap(), ask(&more).unwrap());
+    let fewer = again("rate=3/h at_once=2", "rate=9/h at_once=1").await;
+    let refused = |who: &Principal| ask(who).unwrap_err().standing.scope.name();
+    assert_eq!(refused(&fewer), "concurrency");
+    drop(first);
+    assert_eq!(refused(&fewer), "concurrency");
+    drop(second);
+    let left = (0..9).take_while(|_| ask(&fewer).is_ok()).count();
+    assert_eq!(left, 6, "three of nine were used");
+}
+
+#[tokio::test]
+async fn a_file_that_strangers_may_write_or_that_is_no_file_is_refused() {
+    type Spoil<'a> = &'a dyn Fn();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    let key = "k".repeat(32);
+    let good = || {
+        let _ = fs::remove_file(&path);
+        fs::write(&path, line_for("page", &key).unwrap()).unwrap();
+    };
+    let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    good();
+    mode(0o664);
+    let keys = Keys::read(&path, None).unwrap();
+    let spoiled: [(Spoil<'_>, &str); 4] = [
+        (&|| mode(0o666), "chmod o-w"),
+        (
+            &|| {
+                fs::remove_file(&path).unwrap();
+                files::tests::fifo(&path);
+            },
+            "no regular file",
+        ),
+        (&|| fs::remove_file(&path).unwrap(), "No such file"),
+        (&|| fs::write(&path, b"\xff").unwrap(), "UTF-8"),
+    ];
+    for (spoil, said) in spoiled {
+        good();
+        spoil();
+        let (start, again) = (Keys::read(&path, None).err().unwrap(), keys.reload().await.unwrap_err());
+        for error in [start.to_string(), again.to_string()] {
+            assert!(error.contains(said) && error.contains(path.to_str().unwrap()), "{error}");
+        }
+        assert!(keys.principal(key.as_bytes(), Channel::Header).is_some(), "{said}: the old keys hold");
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_100_000_keys_is_read_within_the_limit() {
+    let line = |at: u32| format!("client-{at} {}\n", hex(&Sha256::digest(at.to_be_bytes())));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut text: String = (0..100_000).map(line).collect();
+    fs::write(file.path(), &text).unwrap();
+    // Were each line compared with all before it, this would take minutes, and `files::READ_WITHIN` is seconds.
+    let keys = Keys::read(file.path(), None).unwrap();
+    assert_eq!(keys.reload().await.unwrap(), 100_000);
+    text.push_str(&line(7).replace("client-7 ", "another "));
+    fs::write(file.path(), &text).unwrap();
+    let error = keys.reload().await.unwrap_err().to_string();
+    assert!(error.contains("line 100001: an earlier line has the same key"), "{error}");
+}
+
+#[tokio::test]
+async fn a_key_that_is_taken_out_ends_what_runs_for_it_and_no_other() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let (out, stays, changed, limited) = ("a".repeat(20), "b".repeat(20), "c".repeat(20), "d".repeat(20));
+    let line = |name: &str, key: &str| line_for(name, key).unwrap();
+    let write = |lines: &[String]| fs::write(file.path(), lines.join("\n")).unwrap();
+    write(&[line("out", &out), line("stays", &stays), line("changed", &changed), line("limited", &limited)]);
+    let keys = Keys::read(file.path(), None).unwrap();
+    let of = |key: &str| keys.principal(key.as_bytes(), Channel::Header).unwrap();
+    let all = [of(&out), of(&stays), of(&changed), of(&limited)];
+    let ended = || all.each_ref().map(|principal| revoked(Some(principal)).now_or_never().is_some());
+    keys.reload().await.unwrap();
+    assert_eq!(ended(), [false; 4]);
+    let limited = format!("{} rate=1/h", line("limited", &limited));
+    write(&[line("stays", &stays), line("changed", &out), limited]);
+    keys.reload().await.unwrap();
+    // `changed` is the name of another key now, and its first key opens nothing any more.
+    assert_eq!(ended(), [true, false, true, false]);
+    // Still so after a further reading.
+    write(&[line("changed", &out)]);
+    keys.reload().await.unwrap();
+    assert_eq!(ended(), [true; 4]);
+    assert!(revoked(Some(&of(&out))).now_or_never().is_none() && revoked(None).now_or_never().is_none());
 }

@@ -21,7 +21,7 @@ use serde::Serialize;
 use sha2::Sha256;
 
 use self::file::RotatedFile;
-use crate::{config::AuditSettings, extraction::Field};
+use crate::{config::AuditSettings, extraction::Field, files};
 
 /// Lines that may wait for the disk.
 const WAITING: usize = 16_384;
@@ -146,8 +146,9 @@ impl Audit {
         let Some(path) = &settings.path else { return Ok(None) };
         let secret = secret(settings)?;
         let most = settings.max_bytes.as_u64();
-        let file = RotatedFile::open(path.clone(), most, settings.keep)
-            .map_err(|cause| AuditError::Unwritable { path: path.clone(), cause })?;
+        let (theirs, keep) = (path.clone(), settings.keep);
+        let file = files::in_time(files::READ_WITHIN, move || RotatedFile::open(theirs, most, keep));
+        let file = file.flatten().map_err(|cause| AuditError::Unwritable { path: path.clone(), cause })?;
         let (sender, entries) = sync_channel(WAITING);
         let state = Arc::new(State::default());
         let theirs = Arc::clone(&state);
@@ -166,13 +167,16 @@ impl Audit {
     pub fn check(settings: &AuditSettings) -> Result<(), AuditError> {
         let Some(path) = &settings.path else { return Ok(()) };
         secret(settings)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let checked = if path.exists() {
-            std::fs::OpenOptions::new().append(true).open(path).map(drop)
-        } else {
-            folder.map_or(Ok(()), |folder| std::fs::read_dir(folder).map(drop))
-        };
-        checked.map_err(|cause| AuditError::Unwritable { path: path.clone(), cause })
+        let theirs = path.clone();
+        let checked = files::in_time(files::READ_WITHIN, move || {
+            let folder = theirs.parent().filter(|folder| !folder.as_os_str().is_empty());
+            if theirs.exists() {
+                std::fs::OpenOptions::new().append(true).open(&theirs).map(drop)
+            } else {
+                folder.map_or(Ok(()), |folder| std::fs::read_dir(folder).map(drop))
+            }
+        });
+        checked.flatten().map_err(|cause| AuditError::Unwritable { path: path.clone(), cause })
     }
 
     /// Writes a line, soon. Never waits.
@@ -222,7 +226,9 @@ impl fmt::Debug for Audit {
 fn secret(settings: &AuditSettings) -> Result<Hmac<Sha256>, AuditError> {
     let system = |error: &dyn fmt::Display| AuditError::System(error.to_string());
     let secret = if let Some(path) = &settings.key_file {
-        let bytes = std::fs::read(path).map_err(|cause| AuditError::NoSecret { path: path.clone(), cause })?;
+        let theirs = path.clone();
+        let bytes = files::in_time(files::READ_WITHIN, move || files::read(&theirs)).flatten();
+        let bytes = bytes.map_err(|cause| AuditError::NoSecret { path: path.clone(), cause })?;
         bytes.trim_ascii().to_vec()
     } else {
         let mut bytes = vec![0; 32];

@@ -15,7 +15,7 @@ use super::{
     BulkError,
     arguments::Format,
     ids::{Done, Fingerprint},
-    output::{HEAD, is_guarded, lock},
+    output::{HEAD, is_guarded, lock, private},
 };
 
 /// What is in an output.
@@ -56,7 +56,7 @@ impl From<io::Error> for Refusal {
 /// Opens an output, notes what is done, and takes out what is to be done again.
 pub(super) fn open(path: &Path, format: Format) -> Result<Resumed, BulkError> {
     let unwritable = |cause: io::Error| BulkError::unwritable(path, &cause);
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(unwritable)?;
+    let file = private(true).truncate(false).open(path).map_err(unwritable)?;
     lock(&file, path)?;
     let scanned = match format {
         Format::Csv => scan_rows(&file),
@@ -114,7 +114,7 @@ impl Scan {
             return Ok(file);
         }
         let beside = beside(path);
-        let new = File::options().read(true).write(true).create(true).truncate(true).open(&beside)?;
+        let new = private(true).truncate(true).open(&beside)?;
         let copied = self.copy(&mut file, &new, end).and_then(|()| new.sync_all());
         // The second file keeps who may read the first.
         let copied = copied.and_then(|()| new.set_permissions(file.metadata()?.permissions()));

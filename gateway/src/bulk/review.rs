@@ -9,6 +9,7 @@ use std::{
 use super::{
     BulkError,
     outcome::{Outcome, Skipped},
+    output::private,
 };
 use crate::ui::ReviewWriter;
 
@@ -26,7 +27,10 @@ impl Review {
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
-        let writer = File::create(&partial).and_then(|file| ReviewWriter::begin(BufWriter::new(file)));
+        // One that a killed run left may be for others to read.
+        let _ = std::fs::remove_file(&partial);
+        let file = private(false).truncate(true).open(&partial);
+        let writer = file.and_then(|file| ReviewWriter::begin(BufWriter::new(file)));
         let writer = writer.map_err(|cause| BulkError::unwritable(path, &cause))?;
         Ok(Self { writer, path: path.to_owned(), partial })
     }

@@ -59,6 +59,11 @@ impl Settings {
                  listen on 127.0.0.1",
             );
         }
+        if self.metrics.listen.is_some_and(|metrics| metrics == self.listen && metrics.port() != 0) {
+            return Some(
+                "metrics.listen is the address of listen: it opens without a key, and needs a port of its own",
+            );
+        }
         if self.rate.per_key.is_some() && self.keys_file().is_none() {
             return Some("rate.per_key needs auth_keys_file: without keys there is nobody to count");
         }

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 
 use super::{
     AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, Cors, EngineChoice, Fallback, Generation, Limits,
-    PromptChoice, RateSettings, Settings, Vllm,
+    MetricsSettings, PromptChoice, RateSettings, Settings, Vllm,
 };
 
 impl Default for Settings {
@@ -26,6 +26,8 @@ impl Default for Settings {
             cors: Cors::default(),
             rate: RateSettings::default(),
             trusted_proxies: Vec::new(),
+            allowed_hosts: Vec::new(),
+            metrics: MetricsSettings::default(),
             audit: AuditSettings::default(),
             cache: CacheSettings::default(),
         }

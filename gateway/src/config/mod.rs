@@ -2,12 +2,12 @@
 
 mod check;
 mod defaults;
+mod file;
 mod words;
 
 use std::{
     collections::HashMap,
     ffi::OsString,
-    io::ErrorKind,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -15,14 +15,21 @@ use std::{
 
 use bytesize::ByteSize;
 use clap::ValueEnum;
-use config::{Config, Environment, File, FileFormat};
+use config::{Config, Environment};
 use ipnet::IpNet;
 use serde::Deserialize;
 use url::Url;
 
 pub use self::check::MOST_NOTES;
-use self::words::{choice, list, networks, optional_choice};
-use crate::{http::cors::OriginPattern, rates::Rate};
+use self::{
+    file::SettingsText,
+    words::{choice, list, networks, optional_choice},
+};
+use crate::{
+    files,
+    http::{cors::OriginPattern, host::HostName},
+    rates::Rate,
+};
 
 #[cfg(test)]
 mod tests;
@@ -70,6 +77,11 @@ pub struct Settings {
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
+    /// Host names that requests may name where there are no keys, beside addresses, `localhost` and names without a dot.
+    #[serde(deserialize_with = "list")]
+    pub allowed_hosts: Vec<HostName>,
+    /// A port of their own for metrics and verbose health.
+    pub metrics: MetricsSettings,
     /// Who asked what when, without the notes.
     pub audit: AuditSettings,
     /// Answers that are given again.
@@ -207,6 +219,14 @@ pub struct RateSettings {
     pub per_address: Option<Rate>,
 }
 
+/// A port of their own for metrics and verbose health.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsSettings {
+    /// Address that gives `/metrics` and `/health`, verbose too, without a key; none is opened without it.
+    pub listen: Option<SocketAddr>,
+}
+
 /// Who asked what when, without the notes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -239,7 +259,11 @@ pub enum SettingsError {
     #[error("{0}")]
     Unusable(#[from] config::ConfigError),
     /// The settings file is there and cannot be read.
-    #[error("{}: {error}", file.display())]
+    #[error(
+        "{}: {error}. The gateway does not start without settings that are meant for it: let its user read the file, or name \
+         another with --config",
+        file.display()
+    )]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -276,14 +300,13 @@ impl Settings {
 
     fn from_sources(flags: &Flags, environment: HashMap<String, String>) -> Result<Self, SettingsError> {
         let file = flags.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
-        let required = flags.config.is_some();
-        readable(file)?;
+        let text = SettingsText::read(file, flags.config.is_some(), files::READ_WITHIN)?;
         let alias = |name: &str| environment.get(name).filter(|value| !value.is_empty()).cloned();
         let (old_url, old_origins) = (alias("VLLM_BASE_URL"), alias("CORS_ORIGINS"));
         let ours = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
         let variables = Environment::with_prefix("GATEWAY").prefix_separator("_").separator("__").source(Some(ours));
         let mut settings: Self = Config::builder()
-            .add_source(File::from(file).format(FileFormat::Toml).required(required))
+            .add_source(text.into_iter().collect::<Vec<_>>())
             .add_source(variables)
             .set_override_option("vllm.url", old_url)?
             .set_override_option("cors.origins", old_origins)?
@@ -332,16 +355,6 @@ impl Vllm {
     pub fn urls(&self) -> Vec<Url> {
         let written = self.url.as_deref().unwrap_or_default().split(',');
         written.filter_map(|url| Url::parse(url.trim()).ok()).collect()
-    }
-}
-
-/// The crate `config` names no file that it cannot read, and passes over one that is not required.
-fn readable(file: &Path) -> Result<(), SettingsError> {
-    match std::fs::read_to_string(file) {
-        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Err(SettingsError::Unreadable { file: file.to_owned(), error })
-        }
-        _ => Ok(()),
     }
 }
 

@@ -42,17 +42,51 @@ fn environment_wins_over_file_and_old_names_still_work() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_named() {
-    // A folder: a test that runs as root may read any file.
+fn a_file_that_cannot_be_read_is_named_and_never_passed_over() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
     let folder = tempfile::tempdir().unwrap();
-    let not_text = folder.path().join("not-text.toml");
-    std::fs::write(&not_text, b"listen = \"\xff\"").unwrap();
-    for (path, why) in
-        [(folder.path(), "Is a directory"), (&not_text, "UTF-8"), (&folder.path().join("none"), "not found")]
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("not-text.toml"), b"listen = \"\xff\"").unwrap();
+    symlink(at("nowhere"), at("dangling.toml")).unwrap();
+    symlink(at("nowhere"), at("no-folder")).unwrap();
+    crate::files::tests::fifo(&at("pipe.toml"));
+    std::fs::write(at("secret.toml"), "").unwrap();
+    std::fs::set_permissions(at("secret.toml"), std::fs::Permissions::from_mode(0o000)).unwrap();
+    // Root may read any file.
+    let secret = std::fs::read(at("secret.toml")).is_err().then_some(("secret.toml", "denied"));
+    for (name, why) in [
+        ("", "s a directory"),
+        ("not-text.toml", "UTF-8"),
+        ("dangling.toml", "link"),
+        ("no-folder/gateway.toml", "link"),
+        ("pipe.toml", "within"),
+    ]
+    .into_iter()
+    .chain(secret)
     {
-        let flags = Flags { config: Some(path.to_owned()), ..Flags::default() };
+        let path = at(name);
+        // By the default path, and as `--config` names it.
+        for required in [false, true] {
+            let refused = SettingsText::read(&path, required, Duration::from_millis(200)).unwrap_err().to_string();
+            let why = if required && why == "link" { "No such file" } else { why };
+            assert!(refused.contains(&path.display().to_string()) && refused.contains(why), "{refused}");
+            assert!(refused.contains("let its user read the file"), "{refused}");
+        }
+    }
+    for name in ["none.toml", "none/gateway.toml", "not-text.toml/gateway.toml"] {
+        assert!(SettingsText::read(&at(name), false, files::READ_WITHIN).unwrap().is_none(), "{name}");
+        let flags = Flags { config: Some(at(name)), ..Flags::default() };
         let refused = Settings::from_sources(&flags, HashMap::new()).unwrap_err().to_string();
-        assert!(refused.contains(&path.display().to_string()) && refused.contains(why), "{refused}");
+        assert!(refused.contains(name), "{refused}");
+    }
+    std::fs::write(at("pipe.toml"), "").unwrap();
+}
+
+#[test]
+fn a_mistake_in_the_file_names_the_file() {
+    for (toml, named) in [("listen = ", "gateway.toml"), ("cross_check = \"perhaps\"", "gateway.toml")] {
+        let refused = load(toml, &[]).unwrap_err();
+        assert!(refused.contains(named), "{refused}");
     }
 }
 

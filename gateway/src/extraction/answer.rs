@@ -160,6 +160,8 @@ pub enum WarningCode {
     /// The rules engine recognised no oncology term, or none that it could read: the note may hold none, or use
     /// wording or a language that the rules do not know.
     NoOncologyTerms,
+    /// A part of the note is in a language, or holds markup or invisible characters, that the rules engine does not read.
+    UnfamiliarText,
     /// The model gave no value, or few, where the rules engine recognises some in the same text: nulls may be wrong.
     EmptyRecordDoubted,
     /// A field has more values than an answer holds: the record has the first 64, `evidence` the next 64.
@@ -176,6 +178,7 @@ impl WarningCode {
             Self::ConflictingValues => "conflicting_values",
             Self::PartlyUnread => "partly_unread",
             Self::NoOncologyTerms => "no_oncology_terms",
+            Self::UnfamiliarText => "unfamiliar_text",
             Self::EmptyRecordDoubted => "empty_record_doubted",
             Self::TooManyValues => "too_many_values",
         }
@@ -194,6 +197,7 @@ mod tests {
             WarningCode::ConflictingValues,
             WarningCode::PartlyUnread,
             WarningCode::NoOncologyTerms,
+            WarningCode::UnfamiliarText,
             WarningCode::EmptyRecordDoubted,
             WarningCode::TooManyValues,
         ] {

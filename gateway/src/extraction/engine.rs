@@ -147,6 +147,15 @@ pub enum Finish {
     OutOfTokens,
 }
 
+/// What stands in a note that an engine does not know how to read, so that what it says is of the rest alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unfamiliar {
+    /// A part in another language.
+    pub language: bool,
+    /// Markup, encoded text or invisible characters.
+    pub markup: bool,
+}
+
 /// What an engine said about a note, not yet parsed.
 #[derive(Clone, Debug)]
 pub struct Draft {
@@ -166,6 +175,8 @@ pub struct Draft {
     pub withheld: Vec<(Field, String)>,
     /// False only where the engine knows that it recognised no oncology term at all, or not enough of the language.
     pub recognised_terms: bool,
+    /// What stands in the note that the engine does not know how to read.
+    pub unfamiliar: Unfamiliar,
     /// Whether what the answer came in says that something went wrong: a refusal, an error, a second choice, a prompt
     /// that is too short for the note. It is no reason to doubt values that stand in the note, but one to doubt that
     /// there are none.

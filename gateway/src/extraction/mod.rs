@@ -35,6 +35,7 @@ pub use cross_check::Agreement;
 pub use deadline::Deadline;
 pub use engine::{
     Ask, Draft, DraftFuture, Engine, EngineError, EngineName, Finish, ModelName, PromptVersion, Spent, TokenBudget,
+    Unfamiliar,
 };
 pub use fields::{CrossCheck, Evidence, Field, Record};
 pub use live::{Heard, Listener, Live};

@@ -248,6 +248,24 @@ impl Whole {
         (engine == EngineName::Rules && empty).then(|| if withheld { all_withheld() } else { terms_not_read() })
     }
 
+    /// What of the note the engine does not know how to read.
+    fn unfamiliar(&self) -> Option<Warning> {
+        // That the whole of it is in another language is said already.
+        let language = |draft: &Draft| draft.unfamiliar.language && draft.recognised_terms;
+        let any = |is: &dyn Fn(&Draft) -> bool| self.readings.iter().any(|reading| is(&reading.draft));
+        let found = match (any(&language), any(&|draft| draft.unfamiliar.markup)) {
+            (true, true) => "A part in another language, and markup, encoded text or invisible characters",
+            (true, false) => "A part in another language",
+            (false, true) => "Markup, encoded text or invisible characters",
+            (false, false) => return None,
+        };
+        let message = format!(
+            "{found} stand in the note, which the rules engine does not read: values may be missing. Send plain English text, \
+             or read these places yourself."
+        );
+        Some(Warning { code: WarningCode::UnfamiliarText, field: None, message })
+    }
+
     /// How many parts of a note in parts gave nothing.
     fn empty_chunks(&self) -> usize {
         self.readings.iter().filter(|reading| reading.record.is_empty()).count()
@@ -276,6 +294,7 @@ impl Whole {
         warnings.extend(self.conflicts.iter().map(conflict));
         warnings.extend(self.unread.first().map(|_| partly_unread(self.unread.len(), self.chunks)));
         warnings.extend(self.not_read(engine, &record, &evidence));
+        warnings.extend(self.unfamiliar());
         warnings.extend((!doubted.is_empty()).then(|| empty_record_doubted(&doubted)));
         let mut offsets = note.offsets(unit);
         let mut unread = Vec::with_capacity(self.unread.len());

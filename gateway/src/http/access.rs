@@ -11,9 +11,13 @@ use axum::{
 };
 use ipnet::IpNet;
 
-use super::{App, error::ErrorCode, service};
+use super::{
+    App,
+    error::{ErrorCode, Problem},
+    host, service,
+};
 use crate::{
-    access::{Channel, Principal},
+    access::{self, Channel, Principal},
     telemetry::AuthFailure,
 };
 
@@ -22,8 +26,12 @@ pub(super) const OPEN: [&str; 8] =
     ["/", "/ui", "/health", "/health/live", "/health/ready", "/api/v1/schema", "/docs", "/openapi.json"];
 /// The files of the two pages.
 const OPEN_BELOW: [&str; 2] = ["/docs/", "/ui/"];
-/// Answers callers on this machine, key or not: scrapers seldom carry one.
-const LOCAL: [&str; 2] = ["/metrics", "/health"];
+/// Without keys it answers callers on this machine. With keys it wants one: a proxy on this machine would open it to all of
+/// its callers.
+const METRICS: &str = "/metrics";
+/// What a key with the word `metrics` opens.
+const FOR_METRICS_KEYS: [&str; 2] = [METRICS, "/health"];
+const METRICS_KEY: &str = "This key opens /metrics and /health?verbose=1 only, and reads no notes.";
 /// What health checks ask.
 const PROBED: [&str; 3] = ["/health", "/health/live", "/health/ready"];
 /// Before the path of a client that can send no header: `/t/KEY/api/v1/extract`.
@@ -36,17 +44,46 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 #[derive(Clone)]
 struct KeyOfPath(Arc<[u8]>);
 
-/// Lets a request in that needs no key, or has one and is from then on its owner's.
-pub(super) fn enter(app: &App, request: &mut Request) -> Result<Option<Principal>, ErrorCode> {
-    let Some(keys) = app.keys.as_deref().filter(|_| !is_open(request)) else { return Ok(None) };
+/// By which of the two ports a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entrance {
+    /// `listen`: every route, with keys where they are set.
+    Public,
+    /// `metrics.listen`: metrics and health, without a key. Who reaches it is the operator's choice.
+    Metrics,
+}
+
+/// Lets a request in that is well-formed, names a host that it may name, and needs no key or has one: then it is from then
+/// on its owner's.
+pub(super) fn enter(
+    app: &App,
+    entrance: Entrance,
+    request: &mut Request,
+    id: &str,
+) -> Result<Option<Principal>, Box<Problem>> {
+    let refused = |code: ErrorCode| Box::new(code.problem(id));
+    host::check_head(request).map_err(refused)?;
+    let keys = app.keys.as_deref().filter(|_| entrance == Entrance::Public);
+    // A page of a stranger has no key to send.
+    let Some(keys) = keys else {
+        host::check_host(request, &app.allowed_hosts).map_err(refused)?;
+        let far = entrance == Entrance::Public && request.uri().path() == METRICS && is_remote(request);
+        return if far { Err(refused(ErrorCode::Unauthorized)) } else { Ok(None) };
+    };
+    if is_open(request) {
+        return Ok(None);
+    }
     let of_path = request.extensions().get::<KeyOfPath>();
     let presented = key_of(request.headers()).map(|key| (key, Channel::Header));
     let presented = presented.or_else(|| of_path.map(|key| (&*key.0, Channel::Path)));
     let Some(principal) = presented.and_then(|(key, channel)| keys.principal(key, channel)) else {
         let failure = if presented.is_some() { AuthFailure::UnknownKey } else { AuthFailure::NoKey };
         app.metrics.refused_stranger(failure);
-        return Err(ErrorCode::Unauthorized);
+        return Err(refused(ErrorCode::Unauthorized));
     };
+    if principal.is_for_metrics() && !FOR_METRICS_KEYS.contains(&request.uri().path()) {
+        return Err(Box::new(ErrorCode::Unauthorized.problem(id).saying(METRICS_KEY)));
+    }
     request.extensions_mut().insert(principal.clone());
     Ok(Some(principal))
 }
@@ -79,7 +116,7 @@ fn is_open(request: &Request) -> bool {
     let path = request.uri().path();
     // The verbose form tells how busy the service is.
     let telling = path == "/health" && service::is_verbose(request.uri().query());
-    (is_open_path(path) && !telling) || (LOCAL.contains(&path) && is_local(request))
+    is_open_path(path) && !telling
 }
 
 /// Whether this is a health check from this machine, such as the container's own, which asks every few seconds.
@@ -87,8 +124,14 @@ pub(super) fn is_own_probe(request: &Request) -> bool {
     PROBED.contains(&request.uri().path()) && is_local(request)
 }
 
-/// Whether a caller is on this machine. One whose request a proxy here passed on is not.
-pub(super) fn is_local(request: &Request) -> bool {
+/// Whether a request came over a connection from another machine.
+fn is_remote(request: &Request) -> bool {
+    peer(request).is_some() && !is_local(request)
+}
+
+/// Whether a caller is on this machine. One whose request a proxy here passed on is not, where the proxy says so: nothing
+/// that keys guard is opened by this.
+fn is_local(request: &Request) -> bool {
     let forwarded = [FORWARDED_FOR, header::FORWARDED].iter().any(|name| request.headers().contains_key(name));
     !forwarded && peer(request).is_some_and(|peer| peer.is_loopback())
 }
@@ -98,7 +141,7 @@ fn peer(request: &Request) -> Option<IpAddr> {
 }
 
 /// The address of the caller: the peer's, or where that is a trusted proxy, the last one in
-/// `X-Forwarded-For` that is none. Nothing where a trusted proxy says nothing.
+/// `X-Forwarded-For` that is none. Callers of whom a proxy says nothing share the proxy's own.
 pub(super) fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let peer = peer(request)?;
@@ -115,7 +158,7 @@ pub(super) fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
             found => return Some(found.unwrap_or(peer)),
         }
     }
-    None
+    Some(peer)
 }
 
 /// An address as proxies write it: alone, or with a port.
@@ -130,6 +173,35 @@ fn written_address(part: &[u8]) -> Option<IpAddr> {
 /// Who calls, where that is known.
 pub(super) fn principal(request: &Request) -> Option<Principal> {
     request.extensions().get::<Principal>().cloned()
+}
+
+/// What the caller of work that is ended for its key is told.
+const KEY_REVOKED: &str = "The key of this request was taken out of the key file while it was under way: what was not \
+                           answered before is not read. Ask the operator for a new key.";
+
+/// The problem of a request whose key is no longer in the key file.
+pub(super) fn key_revoked(id: &str) -> Problem {
+    ErrorCode::Unauthorized.problem(id).saying(KEY_REVOKED)
+}
+
+/// Ends with the reason once the work for a caller must end although it is not done: the drain time is over, or the key is
+/// no longer in the key file.
+pub(super) async fn must_end(app: &App, caller: Option<&Principal>, id: &str) -> Problem {
+    tokio::select! {
+        biased;
+        () = app.work.is_cut_off() => ErrorCode::Draining.problem(id),
+        () = access::revoked(caller) => key_revoked(id),
+    }
+}
+
+/// Ends with the reason once nothing more is taken from a caller: the service shuts down, or the key is no longer in the
+/// key file.
+pub(super) async fn must_stop(app: &App, caller: Option<&Principal>) -> ErrorCode {
+    tokio::select! {
+        biased;
+        () = app.work.is_closing() => ErrorCode::Draining,
+        () = access::revoked(caller) => ErrorCode::Unauthorized,
+    }
 }
 
 /// The key that came with a request: `Authorization: Bearer KEY` or `X-API-Key: KEY`.
@@ -151,16 +223,16 @@ mod tests {
     fn the_address_of_a_caller() {
         let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()];
         for (peer, forwarded, expected) in [
-            ("192.0.2.1", vec!["198.51.100.9"], Some("192.0.2.1")),
-            ("10.0.0.1", vec!["198.51.100.9"], Some("198.51.100.9")),
-            ("10.0.0.1", vec!["6.6.6.6, 198.51.100.9, 10.1.1.1"], Some("198.51.100.9")),
-            ("10.0.0.1", vec!["6.6.6.6", "198.51.100.9"], Some("198.51.100.9")),
-            ("10.0.0.1", vec!["198.51.100.9, nonsense"], Some("10.0.0.1")),
-            ("10.0.0.1", vec!["\u{e9}, 198.51.100.9:4711"], Some("198.51.100.9")),
-            ("10.0.0.1", vec!["[2001:db8::1]:443"], Some("2001:db8::1")),
-            ("10.0.0.1", vec![], None),
-            ("10.0.0.1", vec!["10.0.0.2"], None),
-            ("::ffff:127.0.0.1", vec!["2001:db8::1"], Some("2001:db8::1")),
+            ("192.0.2.1", vec!["198.51.100.9"], "192.0.2.1"),
+            ("10.0.0.1", vec!["198.51.100.9"], "198.51.100.9"),
+            ("10.0.0.1", vec!["6.6.6.6, 198.51.100.9, 10.1.1.1"], "198.51.100.9"),
+            ("10.0.0.1", vec!["6.6.6.6", "198.51.100.9"], "198.51.100.9"),
+            ("10.0.0.1", vec!["198.51.100.9, nonsense"], "10.0.0.1"),
+            ("10.0.0.1", vec!["\u{e9}, 198.51.100.9:4711"], "198.51.100.9"),
+            ("10.0.0.1", vec!["[2001:db8::1]:443"], "2001:db8::1"),
+            ("10.0.0.1", vec![], "10.0.0.1"),
+            ("10.0.0.1", vec!["10.0.0.2"], "10.0.0.1"),
+            ("::ffff:127.0.0.1", vec!["2001:db8::1"], "2001:db8::1"),
         ] {
             let mut request = Request::builder();
             for line in &forwarded {
@@ -169,7 +241,7 @@ mod tests {
             let mut request = request.body(Body::empty()).unwrap();
             let peer_address = SocketAddr::new(peer.parse().unwrap(), 1);
             request.extensions_mut().insert(ConnectInfo(peer_address));
-            assert_eq!(address(&request, &trusted), expected.map(|text| text.parse().unwrap()), "{peer} {forwarded:?}");
+            assert_eq!(address(&request, &trusted), expected.parse().ok(), "{peer} {forwarded:?}");
             assert_eq!(is_local(&request), forwarded.is_empty() && peer.ends_with("127.0.0.1"), "{peer}");
         }
     }

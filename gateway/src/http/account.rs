@@ -20,6 +20,9 @@ use crate::{
 /// The status that the audit and the log give a request whose caller left; no answer has it.
 pub(super) const CALLER_VANISHED: (u16, &str) = (499, "caller_vanished");
 
+/// The end of the year 9999, after which RFC 3339 has no times.
+const LAST_WRITABLE: Duration = Duration::from_secs(253_402_300_799);
+
 /// What a fault of ours is answered with, outside of here.
 const PANICKED: (u16, &str) = (500, "internal");
 
@@ -54,6 +57,8 @@ pub(super) struct Audited {
     route: Route,
     principal: Option<Principal>,
     ended: Option<(u16, &'static str)>,
+    /// Whether a note came with it.
+    with_note: bool,
     _running: Running,
 }
 
@@ -61,11 +66,23 @@ impl Audited {
     pub(super) fn new(app: &Arc<App>, arrival: &Arrival, route: Route, principal: Option<Principal>) -> Self {
         let running = app.work.begin();
         let (app, arrival) = (Arc::clone(app), arrival.clone());
-        Self { account: Account::default(), app, arrival, route, principal, ended: None, _running: running }
+        Self {
+            account: Account::default(),
+            app,
+            arrival,
+            route,
+            principal,
+            ended: None,
+            with_note: false,
+            _running: running,
+        }
     }
 
     /// Notes the note's size, and its HMAC where there is an audit.
     pub(super) fn took(&mut self, note: &crate::extraction::Note) {
+        if !std::mem::replace(&mut self.with_note, true) {
+            self.app.readiness.note_began();
+        }
         self.account.note_chars = note.code_points();
         self.account.note_hmac = self.app.audit.as_ref().map(|audit| audit.hmac(note.as_str()));
     }
@@ -95,7 +112,9 @@ impl Audited {
 impl Drop for Audited {
     fn drop(&mut self) {
         // Also where the caller left: the model was busy until now.
-        self.app.readiness.was_active();
+        if self.with_note {
+            self.app.readiness.note_ended();
+        }
         let unfinished = if std::thread::panicking() { PANICKED } else { CALLER_VANISHED };
         let (status, code) = self.ended.unwrap_or(unfinished);
         self.app.metrics.noted(self.route, code);
@@ -106,7 +125,7 @@ impl Drop for Audited {
         let answered = account.answered;
         let said = answered.as_ref();
         audit.tell(Entry {
-            time: humantime::format_rfc3339_millis(arrived).to_string(),
+            time: written(arrived),
             request_id: Arc::clone(&self.arrival.id),
             principal: self.principal.as_ref().map(|principal| principal.name().to_owned()),
             route: self.route,
@@ -127,6 +146,30 @@ impl Drop for Audited {
     }
 }
 
+/// A time as RFC 3339 has it. A clock that is wrong by decades gets the nearest time that can be written: no note fails for it.
+fn written(time: SystemTime) -> String {
+    let last = SystemTime::UNIX_EPOCH + LAST_WRITABLE;
+    humantime::format_rfc3339_millis(time.clamp(SystemTime::UNIX_EPOCH, last)).to_string()
+}
+
 pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_wrong_by_decades_costs_no_note() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        for (time, expected) in [
+            (epoch.checked_sub(Duration::from_hours(24 * 365 * 3)), "1970-01-01T00:00:00.000Z"),
+            (epoch.checked_sub(Duration::from_millis(1)), "1970-01-01T00:00:00.000Z"),
+            (epoch.checked_add(Duration::from_millis(1_500)), "1970-01-01T00:00:01.500Z"),
+            (epoch.checked_add(Duration::from_hours(24 * 365 * 9_000)), "9999-12-31T23:59:59.000Z"),
+        ] {
+            assert_eq!(written(time.unwrap()), expected);
+        }
+    }
 }

@@ -22,13 +22,16 @@ const MOST_VIOLATIONS: usize = 20;
 #[expect(missing_docs, reason = "the table in `ErrorCode::row` says it")]
 pub enum ErrorCode {
     InvalidJson,
+    InvalidHost,
     Unauthorized,
     NotFound,
     MethodNotAllowed,
     BodyTooLarge,
     UnsupportedMediaType,
+    HostNotAllowed,
     InvalidRequest,
     RateLimited,
+    HeadTooLarge,
     Internal,
     UpstreamRejected,
     UpstreamFailed,
@@ -43,15 +46,18 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::InvalidJson,
+        Self::InvalidHost,
         Self::Unauthorized,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
+        Self::HostNotAllowed,
         Self::InvalidRequest,
         Self::RateLimited,
+        Self::HeadTooLarge,
         Self::Internal,
         Self::UpstreamRejected,
         Self::UpstreamFailed,
@@ -66,16 +72,23 @@ impl ErrorCode {
 
     /// Wire name, status, title and the sentence for a person.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     pub const fn row(self) -> (&'static str, u16, &'static str, &'static str) {
         match self {
             Self::InvalidJson => {
                 ("invalid_json", 400, "Invalid JSON", "The body is not JSON in UTF-8. Check quoting and encoding.")
             }
+            Self::InvalidHost => (
+                "invalid_host",
+                400,
+                "Invalid Host",
+                "An HTTP/1.1 request has exactly one Host header, with a host name or an address in it.",
+            ),
             Self::Unauthorized => (
                 "unauthorized",
                 401,
                 "Unauthorized",
-                "No key that is known came with the request: send Authorization: Bearer KEY or X-API-Key: KEY. /metrics answers callers on its own machine only.",
+                "No key that is known came with the request: send Authorization: Bearer KEY or X-API-Key: KEY. Without keys, /metrics answers callers on its own machine only.",
             ),
             Self::NotFound => ("not_found", 404, "Not found", "There is no such path. See /docs for those that exist."),
             Self::MethodNotAllowed => (
@@ -96,6 +109,12 @@ impl ErrorCode {
                 "Unsupported media type",
                 "Send the body as Content-Type: application/json, and not compressed.",
             ),
+            Self::HostNotAllowed => (
+                "host_not_allowed",
+                421,
+                "Host not allowed",
+                "Without keys this service answers only where it is asked for by an address, as localhost or by a name without dots: a stranger's web page could read its answers otherwise. Ask so, or have the operator list the name in allowed_hosts (GATEWAY_ALLOWED_HOSTS) or set keys.",
+            ),
             Self::InvalidRequest => (
                 "invalid_request",
                 422,
@@ -107,6 +126,12 @@ impl ErrorCode {
                 429,
                 "Too many requests",
                 "More notes than the limit allows. Try again after the time in Retry-After.",
+            ),
+            Self::HeadTooLarge => (
+                "head_too_large",
+                431,
+                "Head too large",
+                "The request line and the headers are larger than 64 KiB together. Send fewer or shorter headers.",
             ),
             Self::Internal => {
                 ("internal", 500, "Internal error", "This is a fault of the service. Report it with the request id.")

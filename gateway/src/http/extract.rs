@@ -52,12 +52,13 @@ pub(super) async fn extract(
     Extension(arrival): Extension<Arrival>,
     request: Request,
 ) -> Response {
-    let mut audited = Audited::new(&app, &arrival, ROUTE, access::principal(&request));
+    let principal = access::principal(&request);
+    let mut audited = Audited::new(&app, &arrival, ROUTE, principal.clone());
     let mut standing = None;
     let outcome = tokio::select! {
         biased;
         outcome = answer(&app, &arrival, request, &mut audited, &mut standing) => outcome,
-        () = app.work.is_cut_off() => Err(Box::new(ErrorCode::Draining.problem(&arrival.id))),
+        problem = access::must_end(&app, principal.as_ref(), &arrival.id) => Err(Box::new(problem)),
     };
     let mut response = outcome.unwrap_or_else(|refused| refused.into_response());
     if let Some(standing) = standing {

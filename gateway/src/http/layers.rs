@@ -12,7 +12,8 @@ use axum::{
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
-    App, access,
+    App,
+    access::{self, Entrance},
     account::{Account, CALLER_VANISHED, milliseconds},
     arrival::Arrival,
     body,
@@ -35,16 +36,16 @@ const NO_ROUTE: Route = "other";
 /// Puts the layers on, outermost last: the panic fence, [`edge`], and CORS where origins are set.
 ///
 /// [`edge`] is one layer and not a layer for each of its steps, because that costs each request 6 us of 50.
-pub(super) fn wrap(router: Router, app: Arc<App>, origins: Vec<OriginPattern>) -> Router {
+pub(super) fn wrap(router: Router, app: Arc<App>, entrance: Entrance, origins: Vec<OriginPattern>) -> Router {
     let fenced = router.layer(CatchPanicLayer::custom(panicked));
     // Routing looks at the path before any layer of its router runs, so `edge` stands around a second one.
-    let edged = Router::new().fallback_service(fenced).layer(middleware::from_fn_with_state(app, edge));
+    let edged = Router::new().fallback_service(fenced).layer(middleware::from_fn_with_state((app, entrance), edge));
     if origins.is_empty() { edged } else { edged.layer(cors::layer(origins)) }
 }
 
-/// What every request goes through, in this order: tidy path, request id, the rest of unread bodies, keys; the
+/// What every request goes through, in this order: tidy path, request id, the rest of unread bodies, head and host, keys; the
 /// route; then JSON for every error, headers, metrics and log.
-async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+async fn edge(State((app, entrance)): State<(Arc<App>, Entrance)>, mut request: Request, next: Next) -> Response {
     let arrival = Arrival::now(request.headers());
     let method = known(request.method());
     tidy(&mut request, app.keys.is_some());
@@ -53,9 +54,9 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     request.extensions_mut().insert(arrival.clone());
     let mut left = Left { app: &app, arrival: &arrival, method, route, answered: false };
     let mut request = body::discard_leftovers(request);
-    let (principal, mut response) = match access::enter(&app, &mut request) {
+    let (principal, mut response) = match access::enter(&app, entrance, &mut request, &arrival.id) {
         Ok(principal) => (principal, arrival.span.run(next.run(request)).await),
-        Err(code) => (None, code.problem(&arrival.id).into_response()),
+        Err(problem) => (None, problem.into_response()),
     };
     left.answered = true;
     if is_bare_error(&response) {
@@ -64,6 +65,8 @@ async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> 
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // The address may hold a key: `/t/KEY/docs`.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if let Ok(value) = HeaderValue::from_str(&arrival.id) {
         headers.insert(X_REQUEST_ID, value);
     }

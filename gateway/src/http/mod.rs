@@ -9,6 +9,7 @@ mod cache;
 pub mod cors;
 pub mod error;
 mod extract;
+pub mod host;
 mod layers;
 mod limits;
 mod note;
@@ -28,7 +29,7 @@ use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{arrival::Arrival, cors::OriginPattern, error::ErrorCode, request::Rules};
+use self::{access::Entrance, arrival::Arrival, cors::OriginPattern, error::ErrorCode, host::HostName, request::Rules};
 pub use self::{
     cache::Answers,
     openapi::{Documented, document},
@@ -72,6 +73,8 @@ pub struct App {
     pub open_to_all: bool,
     /// How much may be asked in how much time.
     pub rates: Rates,
+    /// Hosts that requests may name where there are no keys, beside addresses and names without dots.
+    pub allowed_hosts: Vec<HostName>,
     /// Proxies whose word on the caller's address counts.
     pub trusted_proxies: Vec<IpNet>,
     /// Answers that are given again.
@@ -137,11 +140,25 @@ pub fn router(app: Arc<App>, origins: Vec<OriginPattern>) -> Router {
     let router = router
         .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], Bytes::clone(&written))))
         .merge(Router::from(swagger))
-        .merge(ui::routes())
+        .merge(ui::routes());
+    layers::wrap(with_fallbacks(router, &app), app, Entrance::Public, origins)
+}
+
+/// What `metrics.listen` serves: metrics and health, without keys.
+pub fn metrics_router(app: Arc<App>) -> Router {
+    let router = Router::new()
+        .route("/metrics", get(service::metrics))
+        .route("/health", get(service::health))
+        .route("/health/live", get(service::live))
+        .route("/health/ready", get(service::ready));
+    layers::wrap(with_fallbacks(router, &app), app, Entrance::Metrics, Vec::new())
+}
+
+fn with_fallbacks(router: Router<Arc<App>>, app: &Arc<App>) -> Router {
+    router
         .fallback(async |Extension(arrival): Extension<Arrival>| ErrorCode::NotFound.problem(&arrival.id))
         .method_not_allowed_fallback(async |Extension(arrival): Extension<Arrival>| {
             ErrorCode::MethodNotAllowed.problem(&arrival.id)
         })
-        .with_state(Arc::clone(&app));
-    layers::wrap(router, app, origins)
+        .with_state(Arc::clone(app))
 }

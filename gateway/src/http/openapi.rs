@@ -93,8 +93,11 @@ fn built(guarded: bool) -> utoipa::openapi::OpenApi {
             .split_for_parts();
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
-            for &code in errors_of(path) {
+            for &code in errors_of(path).iter().chain(&[ErrorCode::InvalidHost, ErrorCode::HeadTooLarge]) {
                 add(operation, code);
+            }
+            if !guarded {
+                add(operation, ErrorCode::HostNotAllowed);
             }
             if guarded && !access::is_open_path(path) {
                 if path != "/metrics" {

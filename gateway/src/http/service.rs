@@ -1,10 +1,10 @@
 //! What the service says of itself: health, models, schema, metrics.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
-    Extension, Json,
-    extract::{ConnectInfo, Request, State},
+    Json,
+    extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -12,9 +12,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{App, access, arrival::Arrival, error::ErrorCode, ui};
+use super::{App, ui};
 use crate::{
-    access::Principal,
     extraction::{EngineName, ModelName, Record},
     readiness::{Readiness, Reason},
     telemetry::{self, Gauges},
@@ -44,7 +43,7 @@ pub(super) struct Health {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     rss_bytes: Option<u64>,
-    /// Seconds since the last extraction ended, or since start; with `verbose=1`.
+    /// Seconds since the last note was read, or since start; 0 while one is being read; with `verbose=1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     idle_seconds: Option<u64>,
@@ -113,7 +112,7 @@ pub(super) async fn health(State(app): State<Arc<App>>, request: Request) -> Jso
         engine: app.pipeline.engine(),
         notices: notices.into_iter().filter_map(|(holds, notice)| holds.then_some(notice)).collect(),
         rss_bytes: if verbose { telemetry::rss_bytes() } else { None },
-        idle_seconds: verbose.then(|| if app.work.running() > 0 { 0 } else { app.readiness.idle().as_secs() }),
+        idle_seconds: verbose.then(|| app.readiness.idle().as_secs()),
         replicas: verbose.then(|| replicas(&app)),
         in_flight: verbose.then_some(counts.in_flight),
         queued: verbose.then_some(counts.queued),
@@ -263,19 +262,10 @@ pub(super) async fn root(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
 
 /// Metrics in the `OpenMetrics` text format, which Prometheus reads.
 ///
-/// Answers callers on this machine, and callers from elsewhere that present a key.
+/// With keys it wants one, whoever asks; without, it answers callers on this machine. `metrics.listen` gives it without a key.
 #[utoipa::path(get, path = "/metrics", tag = "service", operation_id = "metrics",
     responses((status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text")))]
-pub(super) async fn metrics(
-    State(app): State<Arc<App>>,
-    Extension(arrival): Extension<Arrival>,
-    request: Request,
-) -> Response {
-    // Without a connection, as in a test, nobody is far away.
-    let remote = request.extensions().get::<ConnectInfo<SocketAddr>>().is_some() && !access::is_local(&request);
-    if remote && request.extensions().get::<Principal>().is_none() {
-        return ErrorCode::Unauthorized.problem(&arrival.id).into_response();
-    }
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let openmetrics = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     let replicas = app.readiness.report();
     let body = app.metrics.render(&Gauges {

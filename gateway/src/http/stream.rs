@@ -72,11 +72,12 @@ pub(super) async fn stream(
     Extension(arrival): Extension<Arrival>,
     request: Request,
 ) -> Response {
-    let mut audited = Audited::new(&app, &arrival, ROUTE, access::principal(&request));
+    let principal = access::principal(&request);
+    let mut audited = Audited::new(&app, &arrival, ROUTE, principal.clone());
     let taken = tokio::select! {
         biased;
         taken = extract::taken(&app, &arrival, request, &mut audited) => taken,
-        () = app.work.is_cut_off() => Err(Box::new((ErrorCode::Draining.problem(&arrival.id), None))),
+        problem = access::must_end(&app, principal.as_ref(), &arrival.id) => Err(Box::new((problem, None))),
     };
     let (mut response, standing) = match taken {
         Ok(taken) => {
@@ -131,7 +132,7 @@ async fn read(app: Arc<App>, arrival: Arrival, taken: Taken, mut audited: Audite
     let outcome = tokio::select! {
         biased;
         outcome = note::read(&app, &arrival, &taken.job, &mut audited) => outcome,
-        () = app.work.is_cut_off() => Err(Box::new(ErrorCode::Draining.problem(&arrival.id))),
+        problem = access::must_end(&app, taken.job.turn.principal.as_ref(), &arrival.id) => Err(Box::new(problem)),
     };
     let (status, code) = match &outcome {
         Ok(_) => (StatusCode::OK, None),

@@ -12,6 +12,7 @@ mod gate;
 mod genes;
 mod language;
 mod lexicon;
+mod markup;
 mod response;
 mod sites;
 mod stage;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use self::{cancer::Diagnosis, lexicon::Kind, view::View};
 use crate::extraction::{
     Ask, Context, Cores, Deadline, Draft, DraftFuture, Engine, EngineName, Field, Finish, ModelName, ModelText, Note,
-    Record, ground,
+    Record, Unfamiliar, ground,
 };
 
 /// What the rules read in a note.
@@ -37,6 +38,8 @@ pub struct Reading {
     /// Whether any oncology term was recognised, be it negated, planned or of no use to the record, in a language
     /// whose denials the rules know.
     pub recognised_terms: bool,
+    /// What stands in the note that the rules do not know how to read.
+    pub unfamiliar: Unfamiliar,
 }
 
 /// Reads a note.
@@ -47,7 +50,9 @@ pub fn read(note: &Note) -> Reading {
     let record = if gate::is_oncologic(&view, &diagnosis) { record(&view, &diagnosis) } else { Record::default() };
     let withheld = withheld::read(&view, &diagnosis, &record);
     let recognised_terms = (names_oncology(&view) || !record.is_empty()) && !language::is_foreign(view.folded.as_str());
-    Reading { record, withheld, recognised_terms }
+    let language = language::has_foreign_part(view.folded.as_str());
+    let unfamiliar = Unfamiliar { language, markup: markup::is_in(note.as_str()) };
+    Reading { record, withheld, recognised_terms, unfamiliar }
 }
 
 /// The record of a note about a malignancy.
@@ -123,6 +128,7 @@ impl RulesEngine {
             likelihoods: None,
             withheld: reading.withheld,
             recognised_terms: reading.recognised_terms,
+            unfamiliar: reading.unfamiliar,
             suspect: false,
         }
     }

@@ -97,6 +97,10 @@ async fn nothing_found_is_never_silent() {
     let pipeline = Pipeline::new(Arc::new(RulesEngine::default()), Admission::new(1, 1), 10_000);
     let budget = TokenBudget::Adjustable(1_024);
     let ask = Ask::plain(budget, Arc::from("test"));
+    let german_after_english = format!(
+        "{}Patientin mit metastasiertem Adenokarzinom der Lunge, Stadium IV, Lebermetastasen, unter Osimertinib.",
+        "She was seen in the clinic with lung cancer and is on osimertinib. ".repeat(40)
+    );
     for (text, expected) in [
         ("Possible lung cancer.", Some(WarningCode::ContradictedValue)),
         ("Will start osimertinib.", Some(WarningCode::ContradictedValue)),
@@ -105,7 +109,9 @@ async fn nothing_found_is_never_silent() {
         ("Patient mit Lungenkarzinom und Lebermetastasen unter Osimertinib.", Some(WarningCode::NoOncologyTerms)),
         ("Paciente con cancer de mama estadio IV en tratamiento con letrozole.", Some(WarningCode::NoOncologyTerms)),
         ("Paciente con melanoma estadio IV, sin metastasis en el higado.", Some(WarningCode::NoOncologyTerms)),
-        ("Stage IV lung cancer.", None),
+        ("Stage IV lung cancer, on <b>osimertinib</b>.", Some(WarningCode::UnfamiliarText)),
+        (&german_after_english, Some(WarningCode::UnfamiliarText)),
+        ("Stage IV lung cancer, Ki-67 <5%.", None),
         ("T1N0 disease.", None),
     ] {
         let deadline = Deadline::after(std::time::Duration::from_secs(30));

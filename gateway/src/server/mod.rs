@@ -114,6 +114,7 @@ impl Gateway {
             open_to_all: keys.is_none() && !settings.listen.ip().is_loopback(),
             keys,
             rates: Rates::new(rate.global, rate.per_address),
+            allowed_hosts: settings.allowed_hosts.clone(),
             trusted_proxies: settings.trusted_proxies.clone(),
             answers: Answers::new(&settings.cache)?,
             audit: Audit::open(&settings.audit)?,
@@ -134,17 +135,31 @@ impl Gateway {
     /// Takes the address of the settings. From here on callers connect, and wait until it serves.
     #[expect(clippy::unused_async, reason = "it needs a runtime, and says so")]
     pub async fn bind(self) -> Result<Bound, ServerError> {
-        let asked = self.settings.listen;
+        let listener = Port::take(self.settings.listen)?;
+        let metrics = self.settings.metrics.listen.map(Port::take).transpose()?;
+        Ok(Bound { listener, metrics, app: self.app, settings: self.settings })
+    }
+}
+
+/// A port that is listened on.
+#[derive(Debug)]
+struct Port {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Port {
+    fn take(asked: SocketAddr) -> Result<Self, ServerError> {
         let listener = listen(asked).map_err(|error| ServerError::Bind(asked, error))?;
-        Ok(Bound { address: listener.local_addr()?, listener, app: self.app, settings: self.settings })
+        Ok(Self { address: listener.local_addr()?, listener })
     }
 }
 
 /// A gateway that has its port.
 #[derive(Debug)]
 pub struct Bound {
-    listener: TcpListener,
-    address: SocketAddr,
+    listener: Port,
+    metrics: Option<Port>,
     app: Arc<App>,
     settings: Settings,
 }
@@ -153,7 +168,13 @@ impl Bound {
     /// Where it listens; the port that was given where port 0 was asked for.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address
+    }
+
+    /// Where it gives its metrics, where they have a port of their own.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|port| port.address)
     }
 
     /// Serves until `stop` ends. Then callers are told that the service is shutting down, and what runs may
@@ -164,17 +185,26 @@ impl Bound {
         stop: impl Future<Output = ()> + Send,
         now: impl Future<Output = ()> + Send,
     ) -> Result<(), ServerError> {
-        let address = self.address;
+        let address = self.address();
         let engine = self.app.pipeline.engine().as_str();
-        tracing::info!(%address, engine, docs = %format!("http://{address}/docs"), "listening");
+        let metrics_address = self.metrics_address().map(tracing::field::display);
+        tracing::info!(%address, metrics_address, engine, docs = %format!("http://{address}/docs"), "listening");
         if self.app.open_to_all {
             tracing::warn!("auth is off: everybody who reaches the port may call");
         }
         let app = Arc::clone(&self.app);
         let (readiness, work) = (&app.readiness, &app.work);
+        let metrics_router = http::metrics_router(Arc::clone(&self.app));
         let router = http::router(self.app, self.settings.cors.origins);
-        let connections = Connections::new(self.listener, router);
-        tokio::select! { never = connections.accept() => match never {}, () = stop => {} }
+        let connections = Connections::new(self.listener.listener, router);
+        let metrics = self.metrics.map(|port| Connections::new(port.listener, metrics_router));
+        let accept = async || match &metrics {
+            None => connections.accept().await,
+            Some(metrics) => {
+                tokio::select! { never = connections.accept() => never, never = metrics.accept() => never }
+            }
+        };
+        tokio::select! { never = accept() => match never {}, () = stop => {} }
 
         readiness.drain();
         work.close();
@@ -183,7 +213,7 @@ impl Bound {
         let mut now = std::pin::pin!(now);
         let mut hurry = false;
         let cut_off = tokio::select! {
-            never = connections.accept() => match never {},
+            never = accept() => match never {},
             () = work.ended() => 0,
             () = drain => work.running(),
             () = now.as_mut() => {
@@ -193,7 +223,15 @@ impl Bound {
         };
         work.cut_off();
         // Answers are written, idle connections closed. Who does not read his answer is not waited for.
-        let closed = tokio::time::timeout(if hurry { HURRIED_ANSWERS } else { LAST_ANSWERS }, connections.close());
+        let close = async {
+            let metrics = async {
+                if let Some(metrics) = metrics {
+                    metrics.close().await;
+                }
+            };
+            tokio::join!(connections.close(), metrics);
+        };
+        let closed = tokio::time::timeout(if hurry { HURRIED_ANSWERS } else { LAST_ANSWERS }, close);
         if hurry {
             let _ = closed.await;
         } else {

@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     config::{PromptChoice, Vllm},
-    extraction::{Ask, Deadline, Draft, DraftFuture, Engine, EngineError, EngineName, ModelName, ModelText, Note},
+    extraction::{
+        Ask, Deadline, Draft, DraftFuture, Engine, EngineError, EngineName, ModelName, ModelText, Note, Unfamiliar,
+    },
     readiness::Readiness,
     telemetry::Attempt,
 };
@@ -100,6 +102,7 @@ impl VllmEngine {
             likelihoods: said.likelihoods,
             withheld: Vec::new(),
             recognised_terms: true,
+            unfamiliar: Unfamiliar::default(),
             suspect,
         })
     }

@@ -93,3 +93,28 @@ fn a_page_shows_notes_of_this_run_and_of_earlier_ones() {
     assert!(page.trim_end().ends_with("</html>") && !desk.path("page.html.partial").exists());
     assert_eq!(desk.run(&["in.jsonl", "--review", "page.html"]).code, Some(2));
 }
+
+#[test]
+fn files_that_are_made_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new();
+    desk.put("in.jsonl", lines(0..3));
+    let mode = |name: &str| std::fs::metadata(desk.path(name)).unwrap().permissions().mode() & 0o777;
+    let run = |arguments: &[&str]| {
+        let said = desk.run(arguments);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+    };
+    // One that a killed run left.
+    desk.put("page.html.partial", "");
+    for name in ["out.jsonl", "out.json", "out.csv"] {
+        run(&["in.jsonl", "--out", name, "--review", "page.html", "--force"]);
+        assert_eq!((mode(name), mode("page.html")), (0o600, 0o600), "{name}");
+    }
+    run(&["in.jsonl", "--out", "new.jsonl", "--resume"]);
+    assert_eq!(mode("new.jsonl"), 0o600);
+    // What is there already keeps who may read it.
+    desk.put("shared.jsonl", "");
+    std::fs::set_permissions(desk.path("shared.jsonl"), std::fs::Permissions::from_mode(0o640)).unwrap();
+    run(&["in.jsonl", "--out", "shared.jsonl", "--force"]);
+    assert_eq!(mode("shared.jsonl"), 0o640);
+}

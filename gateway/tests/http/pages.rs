@@ -38,6 +38,11 @@ async fn the_page_has_a_strict_policy_and_the_documentation_its_own() {
         assert!(policy.split("; ").any(|directive| directive == part), "{part}: {policy}");
     }
     assert!(html.contains("data-max-note-chars=\"100000\" data-engine=\"rules\" data-guarded=\"no\""));
+    // The address may hold a key, and no page that is linked to is to see it.
+    for path in ["/ui", "/ui/app.js", "/docs", "/docs/", "/docs/swagger-ui.css", "/openapi.json", "/", "/nope"] {
+        let (_, headers, _) = get(&router, path, "text/html").await;
+        assert_eq!(headers["referrer-policy"], "no-referrer", "{path}");
+    }
     let (_, docs, _) = get(&router, "/docs/", "text/html").await;
     assert!(docs["content-security-policy"].to_str().unwrap().contains("style-src 'self' 'unsafe-inline'"));
 }

@@ -5,10 +5,13 @@ mod connections;
 #[path = "../http/fake_vllm.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod fake_vllm;
+mod hosts;
+mod idle;
 mod leases;
 mod many;
 mod process;
 mod replicas;
+mod revoked;
 mod served;
 mod shutdown;
 mod strangers;

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
+    path::Path,
     process::{Child, ChildStderr, Command, Stdio},
     time::Duration,
 };
@@ -13,24 +14,27 @@ struct Program {
     child: Child,
     log: Option<BufReader<ChildStderr>>,
     address: SocketAddr,
+    metrics_address: SocketAddr,
 }
 
 impl Program {
     fn start(program: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(program);
-        command.args(arguments).env("GATEWAY_LISTEN", "127.0.0.1:0").env_remove("RUST_LOG").stdin(Stdio::null());
+        command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null());
+        command.env("GATEWAY_LISTEN", "127.0.0.1:0").env("GATEWAY_METRICS__LISTEN", "127.0.0.1:0");
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
-        let address = loop {
+        let (address, metrics_address) = loop {
             line.clear();
             assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before it listened");
             let line: Value = serde_json::from_str(&line).unwrap();
             if line["message"] == "listening" {
-                break line["address"].as_str().unwrap().parse().unwrap();
+                let address = |name: &str| line[name].as_str().unwrap().parse().unwrap();
+                break (address("address"), address("metrics_address"));
             }
         };
-        Self { child, log: Some(log), address }
+        Self { child, log: Some(log), address, metrics_address }
     }
 
     fn gateway() -> Self {
@@ -157,6 +161,88 @@ fn files_that_cannot_be_used_are_a_mistake_of_the_settings() {
             let output = program.output().unwrap();
             assert_eq!(output.status.code(), Some(2), "{command} {variable}");
         }
+    }
+}
+
+#[test]
+fn the_health_check_tells_all_without_a_key_by_the_port_of_the_metrics() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys");
+    std::fs::write(&file, gateway::access::line_for("page", &"k".repeat(32)).unwrap()).unwrap();
+    let binary = env!("CARGO_BIN_EXE_gateway");
+    let script = format!("GATEWAY_AUTH_KEYS_FILE='{}' exec '{binary}' serve --engine rules", file.display());
+    let program = Program::start("sh", &["-c", &script]);
+    for (metrics, idle) in [(Some(program.metrics_address), true), (None, false)] {
+        let mut check = Command::new(binary);
+        check.args(["healthcheck", "--format", "json"]).env("GATEWAY_LISTEN", program.address.to_string());
+        check.env_remove("GATEWAY_METRICS__LISTEN");
+        check.envs(metrics.map(|address| ("GATEWAY_METRICS__LISTEN", address.to_string())));
+        let output = check.output().unwrap();
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((output.status.code(), &said["ready"]), (Some(0), &Value::Bool(true)), "{said}");
+        assert_eq!(said["idle_seconds"].is_u64(), idle, "{said}");
+        // What it cannot tell is not left out in silence.
+        assert_eq!(String::from_utf8(output.stderr).unwrap().contains("metrics.listen"), !idle);
+    }
+}
+
+/// Until a line of the log says this.
+fn wait_for(log: &mut BufReader<ChildStderr>, said: &str) -> Value {
+    let mut line = String::new();
+    loop {
+        line.clear();
+        assert_ne!(log.read_line(&mut line).unwrap(), 0, "the log ended without: {said}");
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if line["message"].as_str().unwrap().contains(said) {
+            return line;
+        }
+    }
+}
+
+#[test]
+fn a_key_file_that_became_a_pipe_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys");
+    std::fs::write(&file, gateway::access::line_for("page", &"k".repeat(32)).unwrap()).unwrap();
+    let gateway = env!("CARGO_BIN_EXE_gateway");
+    let script = format!("GATEWAY_AUTH_KEYS_FILE='{}' exec '{gateway}' serve --engine rules", file.display());
+    let mut program = Program::start("sh", &["-c", &script]);
+    std::fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let mut log = program.log.take().unwrap();
+    for _ in 0..20 {
+        program.signal("HUP");
+        let line = wait_for(&mut log, "API keys not reloaded; the old ones still hold");
+        assert!(line["error"].as_str().unwrap().contains("no regular file"), "{line}");
+    }
+    program.log = Some(log);
+    // It answers: without a key, with 401.
+    assert_eq!(program.status().unwrap(), 401);
+    program.signal("TERM");
+    assert_eq!(program.exit_code(), Some(0));
+}
+
+#[test]
+fn a_settings_file_that_is_there_is_never_passed_over() {
+    type Make = fn(&Path);
+    let made: [(&str, Make); 2] = [
+        ("a link to nowhere", |file| std::os::unix::fs::symlink("nowhere", file).unwrap()),
+        ("a folder, as Docker makes it of a missing source", |file| std::fs::create_dir(file).unwrap()),
+    ];
+    for (what, make) in made {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config/gateway.toml");
+        std::fs::create_dir(folder.path().join("config")).unwrap();
+        let check = || {
+            let mut program = Command::new(env!("CARGO_BIN_EXE_gateway"));
+            program.current_dir(folder.path()).arg("check-config").output().unwrap()
+        };
+        assert_eq!(check().status.code(), Some(0), "without a file the defaults hold");
+        make(&file);
+        let output = check();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{what}: {said}");
+        assert!(said.contains("config/gateway.toml") && said.contains("--config"), "{what}: {said}");
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, look: impl Fn() 
 pub(crate) struct Served {
     pub(crate) app: Arc<App>,
     pub(crate) address: std::net::SocketAddr,
+    /// Where metrics need no key.
+    pub(crate) metrics_address: std::net::SocketAddr,
     pub(crate) client: Client,
     stop: Option<oneshot::Sender<()>>,
     now: Option<oneshot::Sender<()>>,
@@ -41,10 +43,11 @@ impl Served {
 
     pub(crate) async fn start(mut settings: Settings) -> Self {
         settings.listen = "127.0.0.1:0".parse().unwrap();
+        settings.metrics.listen = Some(settings.listen);
         let gateway = Gateway::new(settings).unwrap();
         let app = Arc::clone(&gateway.app);
         let bound = gateway.bind().await.unwrap();
-        let address = bound.address();
+        let (address, metrics_address) = (bound.address(), bound.metrics_address().unwrap());
         let ((stop, stopped), (now, at_once)) = (oneshot::channel::<()>(), oneshot::channel::<()>());
         let asked = async move { _ = stopped.await };
         let now_asked = async move {
@@ -55,7 +58,7 @@ impl Served {
         let serving = tokio::spawn(bound.serve(asked, now_asked));
         gateway::vllm::install_tls();
         let client = Client::builder().no_proxy().build().unwrap();
-        Self { app, address, client, stop: Some(stop), now: Some(now), serving }
+        Self { app, address, metrics_address, client, stop: Some(stop), now: Some(now), serving }
     }
 
     pub(crate) fn get(&self, path: &str) -> RequestBuilder {
@@ -73,7 +76,15 @@ impl Served {
 
     /// A metric as `/metrics` has it: the sum over its labels.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
-        let text = self.get("/metrics").send().await.unwrap().text().await.unwrap();
+        let text = self
+            .client
+            .get(format!("http://{}/metrics", self.metrics_address))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
         let values = text.lines().filter_map(|line| {
             let (labelled, value) = line.rsplit_once(' ')?;
             (labelled.split('{').next() == Some(name)).then(|| value.parse::<f64>().unwrap())

@@ -108,25 +108,63 @@ async fn an_address_counts_only_as_a_trusted_proxy_says() {
     assert_eq!(from("198.51.100.1").await, pair(429, "rate_limited"));
     assert_eq!(from("6.6.6.6, 198.51.100.1").await, pair(429, "rate_limited"));
     assert_eq!(from("198.51.100.2").await, pair(200, "ok"));
-    // The metrics are for this machine, and a proxy's callers are not on it.
+    // Callers of whom the proxy says nothing share one allowance: its own.
+    assert_eq!(code(served.extract(NOTE)).await, pair(200, "ok"));
+    assert_eq!(code(served.extract(NOTE)).await, pair(429, "rate_limited"));
+    assert_eq!(from("127.0.0.1, 127.0.0.9").await, pair(429, "rate_limited"));
+    // Without keys the metrics are for this machine, and a proxy's callers are not on it.
     let request = served.get("/metrics").header("x-forwarded-for", "198.51.100.2");
     assert_eq!(code(request).await, pair(401, "unauthorized"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_from_elsewhere_need_a_key() {
-    let (page, wrong) = ("p".repeat(32), "q".repeat(32));
-    let (settings, _file) = keys(&[("page", &page, "")]);
+async fn with_keys_metrics_and_verbose_health_need_one_from_this_machine_too() {
+    let (page, scraper, wrong) = ("p".repeat(32), "m".repeat(32), "q".repeat(32));
+    let (settings, _file) = keys(&[("page", &page, ""), ("scraper", &scraper, "metrics")]);
     let served = Served::ready(settings).await;
-    // A header of a proxy makes the caller one from elsewhere, as the bridge of a container network does.
-    let ask = || served.get("/metrics").header("x-forwarded-for", "198.51.100.2");
-    assert_eq!(code(ask()).await, pair(401, "unauthorized"));
-    assert_eq!(code(ask().bearer_auth(&wrong)).await, pair(401, "unauthorized"));
-    let answer = ask().bearer_auth(&page).send().await.unwrap();
-    assert_eq!(answer.status().as_u16(), 200);
-    assert!(answer.text().await.unwrap().contains("http_requests"));
-    // This machine needs none.
-    assert_eq!(served.get("/metrics").send().await.unwrap().status().as_u16(), 200);
+    for path in ["/metrics", "/health?verbose=1"] {
+        let ask = || served.get(path);
+        assert_eq!(code(ask()).await, pair(401, "unauthorized"), "{path}");
+        // What proxies on this machine say of their callers, or do not say, changes nothing.
+        for (name, value) in [
+            ("x-forwarded-for", "198.51.100.2"),
+            ("forwarded", "for=127.0.0.1"),
+            ("x-real-ip", "203.0.113.9"),
+            ("via", "1.1 nginx"),
+            ("cf-connecting-ip", "203.0.113.9"),
+            ("x-forwarded-for", "127.0.0.1"),
+        ] {
+            assert_eq!(code(ask().header(name, value)).await, pair(401, "unauthorized"), "{path} {name}");
+        }
+        assert_eq!(code(ask().bearer_auth(&wrong)).await, pair(401, "unauthorized"));
+        for key in [&page, &scraper] {
+            assert_eq!(ask().bearer_auth(key).send().await.unwrap().status().as_u16(), 200, "{path}");
+        }
+    }
+    // The scraper's key opens nothing else.
+    assert_eq!(code(served.extract(NOTE).bearer_auth(&scraper)).await, pair(401, "unauthorized"));
+    assert_eq!(code(served.get("/api/v1/models").bearer_auth(&scraper)).await, pair(401, "unauthorized"));
+    assert_eq!(code(served.extract(NOTE).bearer_auth(&page)).await, pair(200, "ok"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_port_of_the_metrics_gives_them_without_a_key_and_nothing_else() {
+    let (settings, _file) = keys(&[("page", &"p".repeat(32), "")]);
+    let mut served = Served::ready(settings).await;
+    let at = |path: &str| served.client.get(format!("http://{}{path}", served.metrics_address));
+    let metrics = at("/metrics").send().await.unwrap();
+    assert_eq!(metrics.status().as_u16(), 200);
+    assert!(metrics.text().await.unwrap().contains("# TYPE gateway_"));
+    let health: Value = at("/health?verbose=1").send().await.unwrap().json().await.unwrap();
+    assert!(health["uptime_seconds"].is_u64() && health["idle_seconds"].is_u64(), "{health}");
+    assert_eq!(at("/health/ready").send().await.unwrap().status().as_u16(), 200);
+    for path in ["/", "/api/v1/models", "/api/v1/extract", "/docs", "/openapi.json", "/ui"] {
+        assert_eq!(code(at(path)).await, pair(404, "not_found"), "{path}");
+    }
+    // A page of a stranger does not read it.
+    assert_eq!(code(at("/metrics").header("host", "evil.example")).await, pair(421, "host_not_allowed"));
+    served.stop();
+    served.ended().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,8 @@ container_to_look_at() {
 }
 
 # ask_over_http SERVICE PORT PATH: sets `tool` to a request from within its network, where the container's port is on
-# loopback: the gateway gives its metrics there without a key, and nobody else reaches the model server at all.
+# loopback: the gateway gives its metrics there without a key (GATEWAY_METRICS__LISTEN in docker-compose.yml), and nobody
+# else reaches the model server at all.
 ask_over_http() {
   local pid
   need nsenter curl
@@ -42,7 +43,7 @@ tool_of() {
       container_to_look_at gateway
       tool=(docker exec "$c_id" /gateway healthcheck --format json)
       ;;
-    gateway-metrics) ask_over_http gateway 8080 /metrics ;;
+    gateway-metrics) ask_over_http gateway 9464 /metrics ;;
     vllm-models) ask_over_http vllm 8000 /v1/models ;;
     vllm-metrics) ask_over_http vllm 8000 /metrics ;;
     journal-docker) last=yes tool=("${journal[@]}" --unit docker.service) ;;

@@ -10,7 +10,7 @@ use super::{arguments::Format, outcome::Outcome};
 
 pub(super) use self::{
     cells::{HEAD, is_guarded},
-    sink::{Sink, lock},
+    sink::{Sink, lock, private},
 };
 
 /// Turns outcomes into the bytes of one form.

@@ -2,8 +2,9 @@
 //! a killed run loses the line it was writing at most.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{File, OpenOptions, TryLockError},
     io::{self, Seek, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -38,6 +39,14 @@ struct Output {
     new: bool,
 }
 
+/// How a file of results is opened. One that is made is for its owner alone: results say what a patient has. One that is
+/// there keeps who may read it.
+pub(in crate::bulk) fn private(read: bool) -> OpenOptions {
+    let mut options = File::options();
+    options.read(read).write(true).create(true).mode(0o600);
+    options
+}
+
 impl Sink {
     /// To standard output.
     pub(in crate::bulk) fn stdout(form: Form) -> Self {
@@ -48,8 +57,7 @@ impl Sink {
     /// To a file that is new, or is overwritten.
     pub(in crate::bulk) fn create(path: &Path, form: Form) -> Result<Self, BulkError> {
         let new = !path.exists();
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
-        let file = file.or_else(|_| File::options().write(true).create(true).truncate(false).open(path));
+        let file = private(true).truncate(false).open(path).or_else(|_| private(false).truncate(false).open(path));
         let file = file.map_err(|cause| BulkError::unwritable(path, &cause))?;
         lock(&file, path)?;
         // What is no regular file, such as a pipe, has no length.

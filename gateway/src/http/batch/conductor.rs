@@ -116,6 +116,7 @@ impl Conductor {
     async fn read_all(&mut self, out: &Sender<Bytes>) -> Result<(), Gone> {
         let (app, width) = (Arc::clone(&self.reader.app), self.reader.width());
         let mut running = JoinSet::new();
+        let mut must_stop = std::pin::pin!(self.reader.must_stop());
         let mut open = true;
         let mut why_ended = None;
         if self.order == Order::AsGiven {
@@ -130,9 +131,9 @@ impl Conductor {
                     // Its panics are caught within; a task of ours that is gone otherwise breaks the answer off.
                     self.done(out, outcome.map_err(|_| Gone)?).await?;
                 }
-                () = app.work.is_closing(), if open => {
+                code = &mut must_stop, if open => {
                     open = false;
-                    why_ended = self.refuse_rest(out).await?;
+                    why_ended = self.refuse_rest(out, code).await?;
                 }
                 next = self.notes.next(), if open && room => match next {
                     Next::Note(json) => {
@@ -166,13 +167,13 @@ impl Conductor {
         Ok(())
     }
 
-    /// The service shuts down: notes that are not begun are refused. Of lines nobody knows how many are to come, if
-    /// any: then that is why they end.
-    async fn refuse_rest(&mut self, out: &Sender<Bytes>) -> Result<Option<ErrorCode>, Gone> {
-        let Notes::List(notes) = &mut self.notes else { return Ok(Some(ErrorCode::Draining)) };
+    /// No more notes are taken: those that are not begun are refused. Of lines nobody knows how many are to come, if any:
+    /// then that is why they end.
+    async fn refuse_rest(&mut self, out: &Sender<Bytes>, code: ErrorCode) -> Result<Option<ErrorCode>, Gone> {
+        let Notes::List(notes) = &mut self.notes else { return Ok(Some(code)) };
         for json in std::mem::take(notes) {
             let id = self.reader.look(self.index, &json).into_id();
-            let outcome = self.reader.refused(id, self.index, ErrorCode::Draining);
+            let outcome = self.reader.refused(id, self.index, code);
             self.index += 1;
             self.done(out, outcome).await?;
         }

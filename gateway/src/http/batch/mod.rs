@@ -55,7 +55,7 @@ const TOO_MANY: &str = "As many batches as may be are under way. Try again after
 /// Every note has a deadline of its own, counts once for rate limits, and takes its turn behind single notes. One that fails has a problem
 /// object, with `retry_after` in seconds where it is worth trying again, and never fails the others. Notes are told apart
 /// by `index`; an `id` is given back as it came, may be missing (then it is null), and where two notes have one, the second is refused.
-/// Blank lines do not count. Where lines end early (too much, shutdown, no whole line in time) the last has `"ends": true` and says
+/// Blank lines do not count. Where lines end early (too much, shutdown, a key that was taken out, no whole line in time) the last has `"ends": true` and says
 /// why: the notes from its `index` on were not read. Read the answers to lines while you send more: who does not read is not
 /// read, and after two minutes his batch is over.
 #[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "batch", params(QueryOptions),
@@ -98,9 +98,12 @@ async fn begun(app: &Arc<App>, arrival: &Arrival, request: Request) -> Result<Re
         Ok(seat) => Ok(seat),
         Err(_) => Err(Box::new(saying(ErrorCode::Overloaded, TOO_MANY))),
     };
+    let principal = access::principal(&request);
     let closing = async {
-        app.work.is_closing().await;
-        ErrorCode::Draining.problem(id)
+        match access::must_stop(app, principal.as_ref()).await {
+            ErrorCode::Unauthorized => access::key_revoked(id),
+            code => code.problem(id),
+        }
     };
     let (notes, manner, order, seat) = if in_lines {
         let manner = app.rules.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;

@@ -18,7 +18,7 @@ use crate::{
     admission::Turn,
     extraction::{Answer, Deadline, EngineName, Note},
     http::{
-        App,
+        App, access,
         account::Audited,
         arrival::Arrival,
         error::{ErrorCode, Violation},
@@ -66,6 +66,12 @@ impl Reader {
         Self { app, arrival, caller, principal, manner, time, ids, hasher }
     }
 
+    /// Ends with the reason once no more notes of the batch are taken.
+    pub(super) fn must_stop(&self) -> impl Future<Output = ErrorCode> + Send + 'static {
+        let (app, principal) = (Arc::clone(&self.app), self.principal.clone());
+        async move { access::must_stop(&app, principal.as_ref()).await }
+    }
+
     /// Notes of the batch that may be under way at once.
     pub(super) fn width(&self) -> usize {
         self.app.batch_width.min(self.caller.at_once().unwrap_or(usize::MAX)).max(1)
@@ -92,6 +98,8 @@ impl Reader {
         let problem = code.problem(&arrival.id);
         let problem = match code {
             ErrorCode::DeadlineExceeded => problem.saying("Nothing more of the batch came in time."),
+            // The batch began with a key.
+            ErrorCode::Unauthorized => access::key_revoked(&arrival.id),
             _ => problem,
         };
         audited.ended(code.status(), Some(code.name()));
@@ -114,7 +122,7 @@ impl Reader {
                 tokio::select! {
                     biased;
                     outcome = answer(&app, &arrival, &caller, &job, &mut audited) => outcome,
-                    () = app.work.is_cut_off() => Err(ErrorCode::Draining.problem(&arrival.id).into()),
+                    problem = access::must_end(&app, job.turn.principal.as_ref(), &arrival.id) => Err(problem.into()),
                 }
             };
             // A fault of ours costs its own note only.

@@ -1,0 +1,56 @@
+//! The settings file: a file that is there is read or refuses the start. Only one that is truly not there is passed over.
+
+use std::{
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use config::{ConfigError, FileFormat, Format, Map, Source, Value};
+
+use super::SettingsError;
+use crate::files;
+
+/// The text of a settings file, and where it came from, for messages.
+#[derive(Clone, Debug)]
+pub(super) struct SettingsText {
+    file: PathBuf,
+    text: String,
+}
+
+impl SettingsText {
+    /// Reads a file within a time limit; nothing where it is not there and need not be.
+    pub(super) fn read(file: &Path, required: bool, within: Duration) -> Result<Option<Self>, SettingsError> {
+        let path = file.to_owned();
+        let read = files::in_time(within, move || {
+            let missing = !required && is_missing(&path)?;
+            if missing { Ok(None) } else { files::read(&path).and_then(files::text).map(Some) }
+        });
+        let text = read.flatten().map_err(|error| SettingsError::Unreadable { file: file.to_owned(), error })?;
+        Ok(text.map(|text| Self { file: file.to_owned(), text }))
+    }
+}
+
+impl Source for SettingsText {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        let uri = self.file.display().to_string();
+        let parsed = FileFormat::Toml.parse(Some(&uri), &self.text);
+        parsed.map_err(|cause| ConfigError::FileParse { uri: Some(uri), cause })
+    }
+}
+
+/// Whether nothing is there: neither a file, nor a link to nowhere, nor a folder on the way that is such a link.
+fn is_missing(path: &Path) -> io::Result<bool> {
+    let absent = |error: &io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+    match std::fs::metadata(path) {
+        Ok(_) => return Ok(false),
+        Err(error) if !absent(&error) => return Err(error),
+        Err(_) => {}
+    }
+    let broken = path.ancestors().any(|part| part.is_symlink() && part.metadata().is_err());
+    if broken { Err(io::Error::new(ErrorKind::NotFound, "it is a link to a file that is not there")) } else { Ok(true) }
+}

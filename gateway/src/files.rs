@@ -1,0 +1,119 @@
+//! Files that the settings name, read on a thread of their own and within a time limit.
+//!
+//! A FIFO that nobody writes to and a network file system that hangs block whoever reads them, for ever. On an async worker
+//! that is the whole service, and a blocked thread of the runtime's own pool keeps the process from ending. A thread that
+//! hangs here holds up nothing; it ends with the process.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+/// The time that reading one file may take.
+pub const READ_WITHIN: Duration = Duration::from_secs(10);
+/// The largest file of settings, keys or secrets, in bytes: far above any real one, and far below what fills the memory.
+pub const LARGEST: u64 = 64 << 20;
+/// Threads that may hang at once: each signal to read the keys again could leave one more behind.
+const MOST_READING: usize = 8;
+
+static READING: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts a thread that reads.
+struct Reading;
+
+impl Reading {
+    fn begin() -> io::Result<Self> {
+        let begun = READING.fetch_add(1, Relaxed);
+        let reading = Self;
+        if begun < MOST_READING { Ok(reading) } else { Err(io::Error::other("earlier reads of files still hang")) }
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        READING.fetch_sub(1, Relaxed);
+    }
+}
+
+/// What `work` returns; an error where it has not returned within the time. For the start of the program: it blocks the
+/// calling thread so long.
+pub fn in_time<T: Send + 'static>(within: Duration, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let (done, result) = std::sync::mpsc::sync_channel(1);
+    begin(move || _ = done.try_send(work()))?;
+    result.recv_timeout(within).map_err(|_| too_slow(within))
+}
+
+/// The same for a service that runs: nothing else waits.
+pub async fn in_time_async<T: Send + 'static>(
+    within: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let (done, result) = oneshot::channel();
+    begin(move || _ = done.send(work()))?;
+    let result = tokio::time::timeout(within, result).await.map_err(|_| too_slow(within))?;
+    result.map_err(|_| io::Error::other("the thread that reads it broke off"))
+}
+
+fn begin(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let reading = Reading::begin()?;
+    let work = move || {
+        let _reading = reading;
+        work();
+    };
+    thread::Builder::new().name("files".to_owned()).spawn(work).map(drop)
+}
+
+fn too_slow(within: Duration) -> io::Error {
+    let said = format!("it cannot be read within {within:?}: is it a pipe, or on a file system that hangs?");
+    io::Error::new(io::ErrorKind::TimedOut, said)
+}
+
+/// The bytes of a file of at most [`LARGEST`] bytes.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    read_from(File::open(path)?)
+}
+
+/// The rest of a file that is open, at most [`LARGEST`] bytes.
+pub fn read_from(file: File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if read as u64 > LARGEST { Err(io::Error::other("it is larger than 64 MiB")) } else { Ok(bytes) }
+}
+
+/// The same as text.
+pub fn text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8 text"))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A named pipe that nobody writes to: opening it for reading blocks.
+    pub(crate) fn fifo(path: &Path) {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    }
+
+    #[tokio::test]
+    async fn what_blocks_for_ever_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        fifo(&path);
+        let limit = Duration::from_millis(50);
+        let (one, other) = (path.clone(), path.clone());
+        let here = in_time(limit, move || read(&one)).unwrap_err();
+        let there = in_time_async(limit, move || read(&other)).await.unwrap_err();
+        for error in [here, there] {
+            assert!(error.kind() == io::ErrorKind::TimedOut && error.to_string().contains("pipe"), "{error}");
+        }
+        assert_eq!(in_time_async(READ_WITHIN, || 7).await.unwrap(), 7);
+        // Both threads end once somebody writes.
+        std::fs::write(&path, "").unwrap();
+    }
+}

@@ -1,0 +1,134 @@
+//! Which hosts a request may name, and how a head must be before anything is read from it.
+//!
+//! DNS rebinding: a stranger's web page lets its own name resolve to this machine and then reads, in the visitor's browser, what
+//! a service without keys answers. Its requests still name the stranger's host. A page's host is always a public name, so
+//! addresses, `localhost` and names without a dot (of a container network) are safe.
+
+use std::{net::Ipv4Addr, str::FromStr};
+
+use axum::{
+    extract::{ConnectInfo, Request},
+    http::{HeaderMap, HeaderValue, Version, header, uri::Authority},
+};
+
+use super::error::ErrorCode;
+
+/// Most bytes of a request line with its headers. hyper refuses far larger heads by itself, but not one that came in a
+/// single piece.
+const LARGEST_HEAD: usize = 64 << 10;
+/// `: ` and the end of the line, of each header.
+const AROUND_A_HEADER: usize = 4;
+
+/// A host name that requests may name, in lower case and without a dot at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(String);
+
+impl FromStr for HostName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        if text.is_empty() || !text.bytes().all(plain) {
+            return Err(format!(
+                "`{text}` is no host name: write gateway.example.org, without scheme, port, path or `*`"
+            ));
+        }
+        Ok(Self(folded(text)))
+    }
+}
+
+fn folded(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// Refuses a head that is too large, and a request that names no host or several. Requests without a connection, as in a
+/// test, have not come over the wire.
+pub(super) fn check_head<B>(request: &axum::http::Request<B>) -> Result<(), ErrorCode> {
+    let headers = request.headers();
+    let lines = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + AROUND_A_HEADER);
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if lines.sum::<usize>() + target > LARGEST_HEAD {
+        return Err(ErrorCode::HeadTooLarge);
+    }
+    let over_the_wire = request.extensions().get::<ConnectInfo<std::net::SocketAddr>>().is_some();
+    match headers.get_all(header::HOST).iter().count() {
+        1 => Ok(()),
+        // HTTP/1.0 has no such header.
+        0 if !over_the_wire || request.version() == Version::HTTP_10 => Ok(()),
+        _ => Err(ErrorCode::InvalidHost),
+    }
+}
+
+/// Refuses a request that names a host of a stranger, in its header or in its target.
+pub(super) fn check_host(request: &Request, allowed: &[HostName]) -> Result<(), ErrorCode> {
+    for authority in [of_header(request.headers())?, request.uri().authority().cloned()].into_iter().flatten() {
+        if !is_allowed(authority.host(), allowed) {
+            return Err(ErrorCode::HostNotAllowed);
+        }
+    }
+    Ok(())
+}
+
+/// What the header says; nothing where there is none, or an empty one.
+fn of_header(headers: &HeaderMap) -> Result<Option<Authority>, ErrorCode> {
+    let Some(host) = headers.get(header::HOST).map(HeaderValue::as_bytes).filter(|host| !host.is_empty()) else {
+        return Ok(None);
+    };
+    if host.contains(&b'@') {
+        return Err(ErrorCode::InvalidHost);
+    }
+    Authority::try_from(host).map(Some).map_err(|_| ErrorCode::InvalidHost)
+}
+
+fn is_allowed(host: &str, allowed: &[HostName]) -> bool {
+    let is_address = host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok();
+    let name = folded(host);
+    is_address || !name.contains('.') || name.ends_with(".localhost") || allowed.iter().any(|known| known.0 == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn hosts_of_strangers_are_refused() {
+        let allowed = ["Gateway.Example.org.".parse().unwrap()];
+        let (foreign, invalid) = (Err(ErrorCode::HostNotAllowed), Err(ErrorCode::InvalidHost));
+        for (host, expected) in [
+            ("localhost:8080", Ok(())),
+            ("LOCALHOST.", Ok(())),
+            ("app.localhost", Ok(())),
+            ("127.0.0.1:1", Ok(())),
+            ("203.0.113.9", Ok(())),
+            ("[::1]:8080", Ok(())),
+            ("gateway:8080", Ok(())),
+            ("gateway.example.ORG:443", Ok(())),
+            ("gateway.example.org.", Ok(())),
+            ("", Ok(())),
+            ("evil.example", foreign),
+            ("evil.example:8080", foreign),
+            ("127.0.0.1.evil.example", foreign),
+            ("localhost.evil.example", foreign),
+            ("xlocalhost.example", foreign),
+            ("x.gateway.example.org", foreign),
+            ("evil.example.", foreign),
+            ("localhost@evil.example", invalid),
+            ("a b", invalid),
+        ] {
+            let request = Request::get("/metrics").header("host", host).body(Body::empty()).unwrap();
+            assert_eq!(check_host(&request, &allowed), expected, "{host:?}");
+        }
+        // The target of a request counts before the header, so both must be allowed.
+        let request = Request::get("http://evil.example/").header("host", "localhost").body(Body::empty()).unwrap();
+        assert_eq!(check_host(&request, &allowed), foreign);
+    }
+
+    #[test]
+    fn names_that_can_be_allowed() {
+        for bad in ["", "https://a.example", "a.example:80", "a.example/x", "*.example.org", "a b"] {
+            assert!(bad.parse::<HostName>().is_err(), "{bad}");
+        }
+    }
+}
