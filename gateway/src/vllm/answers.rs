@@ -1,21 +1,18 @@
 //! The bodies of vLLM's answers, read and understood: whole or token by token. What is none, or broke off, is
 //! nothing.
 
-use bytes::{Bytes, BytesMut};
 use reqwest::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
+    body::{self, Body, LARGEST_ANSWER},
     envelope::Envelope,
     events::Events,
     logprobs::Logprobs,
     wire::{self, Said},
 };
 use crate::extraction::{Finish, Listener, Live};
-
-/// Largest answer of vLLM that is read.
-const LARGEST_ANSWER: usize = 8 << 20;
 
 /// What an answer has to be.
 pub(super) trait Understand: Sync {
@@ -41,7 +38,7 @@ impl Understand for Completion {
     type Answer = Said;
 
     async fn of(&self, response: Response) -> Option<Said> {
-        wire::said(&read(response, LARGEST_ANSWER).await.ok()?)
+        wire::said(&body::read(response, LARGEST_ANSWER).await.ok()?)
     }
 }
 
@@ -49,14 +46,14 @@ impl Understand for Count {
     type Answer = u32;
 
     async fn of(&self, response: Response) -> Option<u32> {
-        wire::count(&read(response, LARGEST_ANSWER).await.ok()?)
+        wire::count(&body::read(response, LARGEST_ANSWER).await.ok()?)
     }
 }
 
 impl Understand for Streamed<'_> {
     type Answer = Said;
 
-    async fn of(&self, mut response: Response) -> Option<Said> {
+    async fn of(&self, response: Response) -> Option<Said> {
         let mut telling = Telling {
             live: Live::new(self.listener),
             finish: None,
@@ -64,12 +61,8 @@ impl Understand for Streamed<'_> {
             logprobs: None,
             envelope: Envelope::default(),
         };
-        let (mut events, mut seen) = (Events::default(), 0);
-        while let Some(bytes) = response.chunk().await.ok()? {
-            seen += bytes.len();
-            if seen > LARGEST_ANSWER {
-                return None;
-            }
+        let (mut events, mut body) = (Events::default(), Body::of(response, LARGEST_ANSWER).ok()?);
+        while let Some(bytes) = body.chunk().await.ok()? {
             events.feed(&bytes);
             while let Some(data) = events.next() {
                 if data == b"[DONE]" {
@@ -151,22 +144,4 @@ impl Telling<'_> {
         let likelihoods = self.logprobs.and_then(|logprobs| logprobs.along(&text));
         Some(Said { text, finish, tokens: self.tokens, likelihoods, envelope: self.envelope })
     }
-}
-
-/// The whole body, at most so many bytes.
-pub(super) async fn read(mut response: Response, most: usize) -> Result<Bytes, ()> {
-    let Some(first) = response.chunk().await.map_err(|_| ())? else { return Ok(Bytes::new()) };
-    let Some(second) = response.chunk().await.map_err(|_| ())? else {
-        // The common answer comes in one piece, and is not copied.
-        return if first.len() > most { Err(()) } else { Ok(first) };
-    };
-    let mut body = BytesMut::from(first);
-    body.extend_from_slice(&second);
-    while let Some(chunk) = response.chunk().await.map_err(|_| ())? {
-        if body.len() + chunk.len() > most {
-            return Err(());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    if body.len() > most { Err(()) } else { Ok(body.freeze()) }
 }

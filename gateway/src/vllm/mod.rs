@@ -3,6 +3,7 @@
 //! Knows vLLM's wire and nothing of HTTP answers of ours, nor of the rules.
 
 mod answers;
+mod body;
 mod client;
 mod constraint;
 mod envelope;

@@ -15,7 +15,10 @@ use serde::Deserialize;
 use tokio::{sync::Notify, task::AbortHandle};
 use url::Url;
 
-use super::paths::{Path, Urls};
+use super::{
+    body::{self, LARGEST_LIST, LARGEST_METRICS},
+    paths::{Path, Urls},
+};
 use crate::readiness::{Load, Readiness, Replica, Upstream};
 
 /// Between looks: short while the server is not ready, long once it is.
@@ -23,8 +26,6 @@ const EAGER: Duration = Duration::from_millis(500);
 const CALM: Duration = Duration::from_secs(5);
 /// Longest look.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Largest text of metrics that is read; vLLM's has a tenth of this.
-const LARGEST_METRICS: usize = 1 << 20;
 
 #[derive(Deserialize)]
 struct Models {
@@ -123,7 +124,7 @@ async fn look(probe: &Probe, readiness: &Readiness) -> Upstream {
         );
         return if status.is_client_error() { Upstream::ModelMissing } else { Upstream::Unreachable };
     }
-    let Ok(body) = response.bytes().await else { return Upstream::Unreachable };
+    let Ok(body) = body::read(response, LARGEST_LIST).await else { return Upstream::Unreachable };
     let Ok(models) = serde_json::from_slice::<Models>(&body) else { return Upstream::Unreachable };
     let context = models.data.iter().filter_map(|listed| listed.max_model_len).min();
     if let Some(tokens) = context {
@@ -135,7 +136,7 @@ async fn look(probe: &Probe, readiness: &Readiness) -> Upstream {
 
 async fn load(probe: &Probe) -> Option<Load> {
     let response = probe.get(Path::Metrics).await.filter(|response| response.status() == StatusCode::OK)?;
-    let body = super::answers::read(response, LARGEST_METRICS).await.ok()?;
+    let body = body::read(response, LARGEST_METRICS).await.ok()?;
     std::str::from_utf8(&body).ok().map(loads)
 }
 

@@ -7,6 +7,7 @@ mod connections;
 mod fake_vllm;
 mod leases;
 mod many;
+mod model_server;
 mod process;
 mod replicas;
 mod served;
