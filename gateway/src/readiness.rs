@@ -53,6 +53,8 @@ pub struct Replica {
     name: String,
     state: AtomicU8,
     load: RwLock<Load>,
+    /// Tokens of the configured model's context; 0 where that is not known.
+    context: AtomicU32,
 }
 
 /// One model server as it is reported.
@@ -70,7 +72,8 @@ impl Replica {
     /// A server that was not seen yet.
     #[must_use]
     pub fn new(name: String) -> Arc<Self> {
-        Arc::new(Self { name, state: AtomicU8::new(Upstream::Unreachable as u8), load: RwLock::default() })
+        let (state, load, context) = (AtomicU8::new(Upstream::Unreachable as u8), RwLock::default(), AtomicU32::new(0));
+        Arc::new(Self { name, state, load, context })
     }
 
     /// Its name.
@@ -85,6 +88,15 @@ impl Replica {
             2 => Upstream::ModelMissing,
             _ => Upstream::Unreachable,
         }
+    }
+
+    /// Notes the context of the configured model there, in tokens.
+    pub fn learned_context(&self, tokens: Option<u32>) {
+        self.context.store(tokens.unwrap_or(0), Relaxed);
+    }
+
+    fn context(&self) -> Option<u32> {
+        Some(self.context.load(Relaxed)).filter(|&tokens| tokens > 0)
     }
 
     /// Notes what it says of its load.
@@ -102,7 +114,6 @@ pub struct Readiness {
     replicas: Option<RwLock<Arc<[Arc<Replica>]>>>,
     ever_ready: AtomicBool,
     draining: AtomicBool,
-    max_model_len: AtomicU32,
     /// Milliseconds from start to the end of the last extraction.
     last_active: AtomicU64,
 }
@@ -123,7 +134,6 @@ impl Readiness {
             replicas: Some(RwLock::new(Arc::from([]))),
             ever_ready: AtomicBool::new(false),
             draining: AtomicBool::new(false),
-            max_model_len: AtomicU32::new(0),
             last_active: AtomicU64::new(0),
         }
     }
@@ -143,14 +153,11 @@ impl Readiness {
         }
     }
 
-    /// Notes the model's context, in tokens.
-    pub fn learned_context(&self, tokens: u32) {
-        self.max_model_len.store(tokens, Relaxed);
-    }
-
-    /// The model's context in tokens, once known.
+    /// The configured model's context in tokens, once known; where servers differ, the least of those that are ready.
     pub fn max_model_len(&self) -> Option<u32> {
-        Some(self.max_model_len.load(Relaxed)).filter(|&tokens| tokens > 0)
+        let replicas = self.replicas()?;
+        let ready = replicas.iter().filter(|replica| replica.state() == Upstream::Ready);
+        ready.filter_map(|replica| replica.context()).min()
     }
 
     /// Shutdown has begun.

@@ -56,6 +56,13 @@ struct Failure {
     may_retry: bool,
 }
 
+impl Failure {
+    /// One after which nothing is tried again.
+    fn of(error: EngineError) -> Self {
+        Self { error, may_retry: false }
+    }
+}
+
 impl VllmEngine {
     pub(super) fn wired(fleet: Arc<Fleet>, settings: &Vllm, readiness: Arc<Readiness>, resolvers: Vec<Task>) -> Self {
         Self {
@@ -68,13 +75,37 @@ impl VllmEngine {
         }
     }
 
+    /// Asks a server, and once more where the first call cannot have started: another server, if there is one.
     async fn ask(&self, note: &Note, ask: &Ask, deadline: Deadline) -> Result<Draft, EngineError> {
         let model = ask.model.clone().unwrap_or_else(|| Arc::clone(&self.model));
-        let max_tokens = self.budget(note, &model, ask, deadline).await?;
+        let call = self.fleet.call(&model, None)?;
+        let first = match self.draft_at(&call, &model, note, ask, deadline).await {
+            Ok(draft) => return Ok(draft),
+            Err(failure) if !failure.may_retry => return Err(failure.error),
+            Err(failure) => failure,
+        };
+        let again = self.fleet.call(&model, Some(&call)).map_err(|_| first.error)?;
+        drop(call);
+        let pause = Duration::from_millis(fastrand::u64(RETRY_PAUSE_MILLISECONDS / 2..=RETRY_PAUSE_MILLISECONDS));
+        if deadline.bound(tokio::time::sleep(pause)).await.is_err() {
+            return Err(EngineError::DeadlineExceeded);
+        }
+        self.draft_at(&again, &model, note, ask, deadline).await.map_err(|failure| failure.error)
+    }
+
+    async fn draft_at(
+        &self,
+        call: &Call,
+        model: &ModelName,
+        note: &Note,
+        ask: &Ask,
+        deadline: Deadline,
+    ) -> Result<Draft, Failure> {
+        let max_tokens = self.budget(call, note, model, ask, deadline).await?;
         let (version, path) = prompt::version(self.prompt);
         let constrained = self.prompt == PromptChoice::Training;
         let body = Request {
-            model: &model,
+            model,
             prompt: Prompt::of(self.prompt, note.as_str()),
             max_tokens,
             temperature: ask.temperature,
@@ -84,18 +115,19 @@ impl VllmEngine {
             logprobs: ask.confidence.then(|| logprobs::wanted(self.prompt)),
             streaming: ask.listener.as_ref().map(|_| Streaming::WANTED),
         };
-        let body = wire::written(&body, note.as_str().len()).ok_or(EngineError::Failed)?;
+        let body = wire::written(&body, note.as_str().len()).ok_or(Failure::of(EngineError::Failed))?;
         let post = Post { path, body, ask, deadline };
         let said = match &ask.listener {
-            Some(listener) => self.call(&post, &Streamed { listener }).await?,
-            None => self.call(&post, &Completion).await?,
+            Some(listener) => self.post(call, &post, &Streamed { listener }).await?,
+            None => self.post(call, &post, &Completion).await?,
         };
-        let suspect = said.envelope.is_suspect(&model, note.as_str().len());
+        let other_model = said.envelope.model().is_some_and(|own| !call.is_of(own, model));
+        let suspect = said.envelope.is_suspect(other_model, note.as_str().len());
         Ok(Draft {
             text: ModelText::new(said.text),
             finish: said.finish,
             tokens_used: said.tokens,
-            model,
+            model: Arc::clone(model),
             prompt: Some(version),
             likelihoods: said.likelihoods,
             withheld: Vec::new(),
@@ -104,44 +136,33 @@ impl VllmEngine {
         })
     }
 
-    /// The answer's budget that fits the context. A token has at least one byte, so most notes fit
-    /// without a question; only near the limit is `/tokenize` asked.
-    async fn budget(&self, note: &Note, model: &str, ask: &Ask, deadline: Deadline) -> Result<u32, EngineError> {
+    /// The answer's budget that fits the model's context at this server. A token has at least one byte, so most notes
+    /// fit without a question; only near the limit is `/tokenize` asked.
+    async fn budget(
+        &self,
+        call: &Call,
+        note: &Note,
+        model: &str,
+        ask: &Ask,
+        deadline: Deadline,
+    ) -> Result<u32, Failure> {
         let wanted = ask.budget.tokens();
-        let Some(context) = self.readiness.max_model_len() else { return Ok(wanted) };
+        let Some(context) = call.context(model) else { return Ok(wanted) };
         let bytes = u32::try_from(note.as_str().len()).unwrap_or(u32::MAX);
         let most = bytes.saturating_add(PROMPT_OVERHEAD);
         if most.saturating_add(wanted) <= context {
             return Ok(wanted);
         }
         let body = TokenizeRequest { model, prompt: Prompt::of(self.prompt, note.as_str()) };
-        let body = wire::written(&body, note.as_str().len()).ok_or(EngineError::Failed)?;
-        let tokens = self.call(&Post { path: Path::Tokenize, body, ask, deadline }, &Count).await?;
+        let body = wire::written(&body, note.as_str().len()).ok_or(Failure::of(EngineError::Failed))?;
+        let tokens = self.post(call, &Post { path: Path::Tokenize, body, ask, deadline }, &Count).await?;
         let left = context.saturating_sub(tokens);
-        if left < LEAST_ANSWER.min(wanted) { Err(EngineError::NoteTooLong) } else { Ok(wanted.min(left)) }
-    }
-
-    /// Posts, once more where the first cannot have started: to another server, if there is one. `understood`
-    /// is what an answer must be.
-    async fn call<U: Understand>(&self, post: &Post<'_>, understood: &U) -> Result<U::Answer, EngineError> {
-        let call = self.fleet.call(None).ok_or(EngineError::Unavailable)?;
-        let first = match self.post(&call, post, understood).await {
-            Ok(answer) => return Ok(answer),
-            Err(failure) if !failure.may_retry => return Err(failure.error),
-            Err(failure) => failure,
-        };
-        let again = self.fleet.call(Some(&call)).ok_or(first.error)?;
-        drop(call);
-        let pause = Duration::from_millis(fastrand::u64(RETRY_PAUSE_MILLISECONDS / 2..=RETRY_PAUSE_MILLISECONDS));
-        if post.deadline.bound(tokio::time::sleep(pause)).await.is_err() {
-            return Err(EngineError::DeadlineExceeded);
-        }
-        self.post(&again, post, understood).await.map_err(|failure| failure.error)
+        if left < LEAST_ANSWER.min(wanted) { Err(Failure::of(EngineError::NoteTooLong)) } else { Ok(wanted.min(left)) }
     }
 
     /// Posts once, and notes how that went.
     async fn post<U: Understand>(&self, call: &Call, post: &Post<'_>, understood: &U) -> Result<U::Answer, Failure> {
-        let failed = |attempt, error| (attempt, Err(Failure { error, may_retry: false }));
+        let failed = |attempt, error| (attempt, Err(Failure::of(error)));
         let answered = async {
             match self.send(call, post).await {
                 Ok(response) => match understood.of(response).await {

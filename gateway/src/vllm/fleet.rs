@@ -21,6 +21,7 @@ use super::{
     watch::{self, Probe, Task},
 };
 use crate::{
+    extraction::EngineError,
     readiness::{Readiness, Replica, Upstream},
     telemetry::{Attempt, Metrics},
 };
@@ -168,18 +169,25 @@ impl Fleet {
         *self.members.write().unwrap_or_else(PoisonError::into_inner) = members;
     }
 
-    /// A server to call: the less loaded of two that are ready, or of all where none is. Not `failed`, if
-    /// there is another.
-    pub(super) fn call(self: &Arc<Self>, failed: Option<&Call>) -> Option<Call> {
+    /// A server to call for a model: the less loaded of two that are ready, or of all where none is. Not `failed`, if
+    /// there is another. Never one that does not list the model: what it would answer is another model's.
+    pub(super) fn call(self: &Arc<Self>, model: &str, failed: Option<&Call>) -> Result<Call, EngineError> {
         let members = Arc::clone(&self.members.read().unwrap_or_else(PoisonError::into_inner));
+        let serves = |member: &&Arc<Member>| member.may_serve(model);
         let other = |member: &&Arc<Member>| failed.is_none_or(|call| !Arc::ptr_eq(&call.member, member));
-        let ready = |member: &&Arc<Member>| member.is_ready() && other(member);
-        let member = pick(|| members.iter().filter(ready))
-            .or_else(|| pick(|| members.iter().filter(other)))
-            .or_else(|| members.first())?;
+        let member = pick(|| members.iter().filter(|member| member.is_ready()).filter(serves).filter(other))
+            .or_else(|| pick(|| members.iter().filter(serves).filter(other)))
+            .or_else(|| members.iter().find(serves));
+        let Some(member) = member else {
+            if members.is_empty() {
+                return Err(EngineError::Unavailable);
+            }
+            tracing::warn!("no model server lists the model that is asked for: no note was sent");
+            return Err(EngineError::Rejected);
+        };
         member.in_flight.fetch_add(1, Relaxed);
         let (member, fleet) = (Arc::clone(member), Arc::clone(self));
-        Some(Call { member, fleet, began: Instant::now(), judged: AtomicBool::new(false) })
+        Ok(Call { member, fleet, began: Instant::now(), judged: AtomicBool::new(false) })
     }
 
     /// Leaves a server out, unless it is the only one that is ready. Either way its watcher looks at it.
@@ -220,6 +228,11 @@ impl Member {
     fn is_ready(&self) -> bool {
         self.probe.seat.state() == Upstream::Ready
     }
+
+    /// Whether it lists a model, or what it lists is not known.
+    fn may_serve(&self, model: &str) -> bool {
+        self.probe.models().is_none_or(|models| models.lists(model))
+    }
 }
 
 impl Call {
@@ -229,6 +242,21 @@ impl Call {
 
     pub(super) fn url(&self, path: Path) -> Url {
         self.member.probe.url(path)
+    }
+
+    /// The context of a model there, in tokens, where the server says it.
+    pub(super) fn context(&self, model: &str) -> Option<u32> {
+        self.member.probe.models()?.context(model)
+    }
+
+    /// Whether a completion that names `own` is one of the model that was asked for. Where it is not, that is said once
+    /// in the log.
+    pub(super) fn is_of(&self, own: &str, asked: &str) -> bool {
+        let same = own == asked || self.member.probe.models().is_some_and(|models| models.same(own, asked));
+        if !same {
+            self.member.probe.other_model();
+        }
+        same
     }
 
     /// Notes how the call went, for the next choice and for the metrics.

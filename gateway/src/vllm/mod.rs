@@ -10,6 +10,7 @@ mod envelope;
 mod events;
 mod fleet;
 mod logprobs;
+mod models;
 pub mod names;
 mod paths;
 pub mod prompt;

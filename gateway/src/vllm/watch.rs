@@ -4,19 +4,19 @@
 use std::{
     future::Future,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use reqwest::{Client, StatusCode};
-use serde::Deserialize;
 use tokio::{sync::Notify, task::AbortHandle};
 use url::Url;
 
 use super::{
     body::{self, LARGEST_LIST, LARGEST_METRICS},
+    models::ModelList,
     paths::{Path, Urls},
 };
 use crate::readiness::{Load, Readiness, Replica, Upstream};
@@ -26,17 +26,6 @@ const EAGER: Duration = Duration::from_millis(500);
 const CALM: Duration = Duration::from_secs(5);
 /// Longest look.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-#[derive(Deserialize)]
-struct Models {
-    data: Vec<Model>,
-}
-
-#[derive(Deserialize)]
-struct Model {
-    id: String,
-    max_model_len: Option<u32>,
-}
 
 /// A task that ends when this is dropped.
 #[derive(Debug)]
@@ -62,13 +51,47 @@ pub(super) struct Probe {
     model: String,
     /// Where its state is kept.
     pub(super) seat: Arc<Replica>,
+    /// What it lists, as last seen; nothing where that is not known.
+    models: RwLock<Option<Arc<ModelList>>>,
+    /// Whether it was said that its completions name another model than the one asked for.
+    said_other_model: AtomicBool,
     wake: Notify,
     rest: AtomicU64,
 }
 
 impl Probe {
     pub(super) fn new(client: Client, url: &Url, model: String, seat: Arc<Replica>) -> Self {
-        Self { client, urls: Urls::below(url), model, seat, wake: Notify::new(), rest: AtomicU64::new(0) }
+        Self {
+            client,
+            urls: Urls::below(url),
+            model,
+            seat,
+            models: RwLock::default(),
+            said_other_model: AtomicBool::new(false),
+            wake: Notify::new(),
+            rest: AtomicU64::new(0),
+        }
+    }
+
+    /// What it lists, as last seen; nothing where that is not known.
+    pub(super) fn models(&self) -> Option<Arc<ModelList>> {
+        self.models.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn saw_models(&self, models: Option<ModelList>) {
+        self.seat.learned_context(models.as_ref().and_then(|models| models.context(&self.model)));
+        *self.models.write().unwrap_or_else(PoisonError::into_inner) = models.map(Arc::new);
+    }
+
+    /// A completion names another model than the one asked for. Said once, until the server changes.
+    pub(super) fn other_model(&self) {
+        if !self.said_other_model.swap(true, Relaxed) {
+            tracing::warn!(
+                replica = self.seat.name(),
+                "a model server answers in the name of another model than the one asked for: see that the adapter is \
+                 loaded; until then an empty record of it is not believed"
+            );
+        }
     }
 
     pub(super) fn url(&self, path: Path) -> Url {
@@ -90,13 +113,16 @@ pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
     Task::spawn(async move {
         let mut before = None;
         loop {
-            let seen = look(&probe, &readiness).await;
+            let (seen, models) = look(&probe).await;
+            // Before the state: a server that is ready is one whose list is known.
+            probe.saw_models(models);
             readiness.saw(&probe.seat, seen);
             if seen == Upstream::Unreachable {
                 // What it said of its load is no longer true.
                 probe.seat.loaded(Load::default());
             }
             if before != Some(seen) {
+                probe.said_other_model.store(false, Relaxed);
                 tracing::info!(replica = probe.seat.name(), state = ?seen, "model server");
             }
             before = Some(seen);
@@ -108,13 +134,15 @@ pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
     })
 }
 
-async fn look(probe: &Probe, readiness: &Readiness) -> Upstream {
-    let Some(health) = probe.get(Path::Health).await else { return Upstream::Unreachable };
+/// How it is, and what it lists.
+async fn look(probe: &Probe) -> (Upstream, Option<ModelList>) {
+    const UNREACHABLE: (Upstream, Option<ModelList>) = (Upstream::Unreachable, None);
+    let Some(health) = probe.get(Path::Health).await else { return UNREACHABLE };
     // A server that is there but whose engine died says so here; other servers may lack the path.
     if health.status().is_server_error() {
-        return Upstream::Unreachable;
+        return UNREACHABLE;
     }
-    let Some(response) = probe.get(Path::Models).await else { return Upstream::Unreachable };
+    let Some(response) = probe.get(Path::Models).await else { return UNREACHABLE };
     let status = response.status();
     if status != StatusCode::OK {
         tracing::warn!(
@@ -122,16 +150,17 @@ async fn look(probe: &Probe, readiness: &Readiness) -> Upstream {
             upstream_status = status.as_u16(),
             "a model server does not list its models"
         );
-        return if status.is_client_error() { Upstream::ModelMissing } else { Upstream::Unreachable };
+        return if status.is_client_error() {
+            (Upstream::ModelMissing, Some(ModelList::default()))
+        } else {
+            UNREACHABLE
+        };
     }
-    let Ok(body) = body::read(response, LARGEST_LIST).await else { return Upstream::Unreachable };
-    let Ok(models) = serde_json::from_slice::<Models>(&body) else { return Upstream::Unreachable };
-    let context = models.data.iter().filter_map(|listed| listed.max_model_len).min();
-    if let Some(tokens) = context {
-        readiness.learned_context(tokens);
-    }
+    let Ok(body) = body::read(response, LARGEST_LIST).await else { return UNREACHABLE };
+    let Some(models) = ModelList::parse(&body) else { return UNREACHABLE };
     probe.seat.loaded(load(probe).await.unwrap_or_default());
-    if models.data.iter().any(|listed| listed.id == probe.model) { Upstream::Ready } else { Upstream::ModelMissing }
+    let seen = if models.lists(&probe.model) { Upstream::Ready } else { Upstream::ModelMissing };
+    (seen, Some(models))
 }
 
 async fn load(probe: &Probe) -> Option<Load> {

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     fake_vllm::RECORD,
-    served::{Served, until, with_model},
+    served::{Served, code, pair, until, with_model},
 };
 
 const NOTE: &str = "Stage IV lung adenocarcinoma, treated with osimertinib.";
@@ -70,6 +70,19 @@ impl Server {
         let mut answers = self.answers.lock().unwrap();
         answers.retain(|(other, _)| *other != path);
         answers.push((path, answer));
+    }
+
+    /// What it is told to say in its completions.
+    pub(crate) fn says(self, content: &str, model: &str) -> Self {
+        let choice = json!({"message": {"content": content}, "finish_reason": "stop"});
+        let usage = json!({"prompt_tokens": 90, "completion_tokens": 40, "total_tokens": 130});
+        let answer = json!({"model": model, "choices": [choice], "usage": usage});
+        self.set("/v1/chat/completions", Answer::Json(200, answer))
+    }
+
+    pub(crate) fn completions(&self) -> Vec<Value> {
+        let posts = self.posts.lock().unwrap();
+        posts.iter().filter(|(path, ..)| path != "/tokenize").map(|(.., body)| body.clone()).collect()
     }
 }
 
@@ -124,5 +137,101 @@ async fn every_answer_of_a_model_server_is_read_up_to_a_bound() {
         let code = served.code(NOTE).await;
         assert!(code.0 >= 502, "{status}: {code:?}");
         assert!(server.sent.load(SeqCst) < READ_AND_UNDER_WAY, "{status}: {:?}", server.sent);
+    }
+}
+
+fn adapter() -> Value {
+    json!({"id": "medical-ie", "root": "/adapters/medical-ie", "parent": "base", "max_model_len": null})
+}
+
+fn base(context: u32) -> Value {
+    json!({"id": "base", "root": "/models/base", "parent": null, "max_model_len": context})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_context_is_that_of_the_model_that_is_asked_for() {
+    let embedding = |context: u32| json!({"id": "embedding", "root": "/models/e", "max_model_len": context});
+    let long = format!("{NOTE} {}", "Seen in clinic. ".repeat(30));
+    for models in [json!([embedding(256), adapter(), base(8_192)]), json!([base(8_192), adapter(), embedding(512)])] {
+        let server = Server::with_models(models);
+        let served = Served::ready(with_model(&[server.clone().start().await])).await;
+        assert_eq!(served.code(&long).await, pair(200, "ok"));
+        assert_eq!(server.completions()[0]["max_tokens"], 1_024);
+        let told: Value = served.get("/health/vllm").send().await.unwrap().json().await.unwrap();
+        assert_eq!(told["max_model_len"], 8_192);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_replica_has_its_own_context() {
+    let (small, large) = (json!([adapter(), base(600)]), json!([adapter(), base(8_192)]));
+    let (small, large) = (Server::with_models(small), Server::with_models(large));
+    let addresses = [small.clone().start().await, large.clone().start().await];
+    let served = Served::start(with_model(&addresses)).await;
+    let all_ready = || served.app.readiness.report().iter().all(|replica| replica.state == "ready");
+    until("both are ready", async || all_ready()).await;
+    for _ in 0..40 {
+        assert_eq!(served.code(NOTE).await, pair(200, "ok"));
+    }
+    for (server, most) in [(small, 500), (large, 1_024)] {
+        let given: Vec<u64> = server.completions().iter().map(|body| body["max_tokens"].as_u64().unwrap()).collect();
+        assert!(given.len() > 3 && given.iter().all(|&tokens| tokens == most), "{most}: {given:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_is_not_listed_is_sent_no_note() {
+    let server = Server::with_models(json!([base(8_192), adapter()]));
+    let served = Served::ready(with_model(&[server.clone().start().await])).await;
+    assert_eq!(served.code(NOTE).await, pair(200, "ok"));
+    // The adapter is gone. This server answers its name with the base model, and says so nowhere.
+    server.change("/v1/models", Answer::Json(200, json!({"data": [base(8_192)]})));
+    until("that is seen", async || served.app.readiness.reason() == Some(gateway::readiness::Reason::ModelMissing))
+        .await;
+    let before = server.posts.lock().unwrap().len();
+    assert_eq!(served.code(NOTE).await, pair(502, "upstream_rejected"));
+    assert_eq!(server.posts.lock().unwrap().len(), before);
+    server.change("/v1/models", Answer::Json(200, json!({"data": [base(8_192), adapter()]})));
+    until("it is back", async || served.app.readiness.reason().is_none()).await;
+    assert_eq!(served.code(NOTE).await, pair(200, "ok"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_further_model_is_asked_for_where_it_is_listed() {
+    let further = json!({"id": "further", "root": "/adapters/further", "parent": "base"});
+    let without = Server::with_models(json!([base(8_192), adapter()]));
+    let with = Server::with_models(json!([base(8_192), adapter(), further]));
+    let mut settings = with_model(&[without.clone().start().await, with.clone().start().await]);
+    settings.vllm.models = vec!["further".to_owned()];
+    let served = Served::start(settings).await;
+    let all_ready = || served.app.readiness.report().iter().all(|replica| replica.state == "ready");
+    until("both are ready", async || all_ready()).await;
+    for _ in 0..20 {
+        let asked = served.client.post(format!("http://{}/api/v1/extract", served.address));
+        assert_eq!(code(asked.json(&json!({"text": NOTE, "model": "further"}))).await, pair(200, "ok"));
+    }
+    assert_eq!((without.completions().len(), with.completions().len()), (0, 20));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_record_in_the_name_of_another_model_is_not_believed() {
+    const EMPTY: &str = "{\"cancer_type\": null, \"stage\": null, \"gene_mutation\": null, \"biomarker\": null, \"treatment\": null, \"response\": null, \"metastasis_site\": null}";
+    let second = json!({"id": "second-name", "root": "/models/base", "parent": null, "max_model_len": 8_192});
+    for (configured, said, content, expected) in [
+        ("medical-ie", "medical-ie", EMPTY, pair(200, "ok")),
+        ("medical-ie", "base", EMPTY, pair(502, "output_unusable")),
+        // Its values stand in the note, or not, whoever wrote them.
+        ("medical-ie", "base", RECORD, pair(200, "ok")),
+        // Of several names of one model vLLM answers with the first.
+        ("second-name", "base", EMPTY, pair(200, "ok")),
+        ("second-name", "medical-ie", EMPTY, pair(502, "output_unusable")),
+    ] {
+        let models = json!([base(8_192), second, adapter()]);
+        let server = Server::with_models(models).says(content, said);
+        let mut settings = with_model(&[server.start().await]);
+        settings.vllm.model = configured.to_owned();
+        let served = Served::ready(settings).await;
+        let note = if content == EMPTY { "The patient was seen in clinic and feels well." } else { NOTE };
+        assert_eq!(served.code(note).await, expected, "{configured} {said}");
     }
 }
