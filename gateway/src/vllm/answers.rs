@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::{
     body::{self, Body, LARGEST_ANSWER},
-    envelope::Envelope,
+    envelope::{Envelope, says},
     events::Events,
+    finite,
     logprobs::Logprobs,
     wire::{self, Said},
 };
@@ -59,6 +60,7 @@ impl Understand for Streamed<'_> {
             finish: None,
             tokens: 0,
             logprobs: None,
+            odd_logprobs: false,
             envelope: Envelope::default(),
         };
         let (mut events, mut body) = (Events::default(), Body::of(response, LARGEST_ANSWER).ok()?);
@@ -82,6 +84,8 @@ struct Telling<'a> {
     finish: Option<Finish>,
     tokens: u32,
     logprobs: Option<Logprobs>,
+    /// Some of them could not be read: those of one token that is not known are nobody's.
+    odd_logprobs: bool,
     envelope: Envelope,
 }
 
@@ -114,7 +118,11 @@ struct Delta {
 impl Telling<'_> {
     /// One piece more. Nothing where it is none: an error in the middle of the stream, for example.
     fn hear(&mut self, data: &[u8]) -> Option<()> {
-        let piece: Piece = serde_json::from_slice(data).ok()?;
+        let piece: Piece = finite::parse(data)?;
+        if says(piece.error.as_ref()) {
+            // What was said so far may be half of what was meant, however the stream goes on.
+            return None;
+        }
         if let Some(usage) = piece.usage.as_ref().filter(|usage| usage.is_object()) {
             self.tokens = wire::tokens_of(usage);
         }
@@ -131,17 +139,25 @@ impl Telling<'_> {
             self.live.write(&text);
         }
         if let Some(reason) = choice.finish_reason {
-            self.finish = Some(wire::finish_of(&reason)?);
+            let finish = wire::finish_of(&reason)?;
+            // Out of tokens is out of tokens, whatever is said after it.
+            if self.finish != Some(Finish::OutOfTokens) {
+                self.finish = Some(finish);
+            }
         }
-        if let Some(next) = choice.logprobs.and_then(|odd| serde_json::from_value::<Logprobs>(odd).ok()) {
-            self.logprobs.get_or_insert_default().followed_by(next);
+        if let Some(odd) = choice.logprobs.filter(|odd| !odd.is_null()) {
+            match serde_json::from_value::<Logprobs>(odd) {
+                Ok(next) => self.logprobs.get_or_insert_default().followed_by(next),
+                Err(_) => self.odd_logprobs = true,
+            }
         }
         Some(())
     }
 
     fn said(self) -> Option<Said> {
         let (finish, text) = (self.finish?, self.live.into_text());
-        let likelihoods = self.logprobs.and_then(|logprobs| logprobs.along(&text));
+        let logprobs = self.logprobs.filter(|_| !self.odd_logprobs);
+        let likelihoods = logprobs.and_then(|logprobs| logprobs.along(&text));
         Some(Said { text, finish, tokens: self.tokens, likelihoods, envelope: self.envelope })
     }
 }

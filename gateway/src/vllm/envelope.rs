@@ -20,7 +20,7 @@ pub(super) struct Envelope {
 }
 
 /// Whether a member is there and says something.
-fn says(value: Option<&Value>) -> bool {
+pub(super) fn says(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null | Value::Bool(false)) => false,
         Some(Value::String(text)) => !text.is_empty(),

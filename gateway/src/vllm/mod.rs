@@ -8,6 +8,7 @@ mod client;
 mod constraint;
 mod envelope;
 mod events;
+mod finite;
 mod fleet;
 mod logprobs;
 mod models;

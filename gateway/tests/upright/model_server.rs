@@ -31,6 +31,8 @@ const NOTE: &str = "Stage IV lung adenocarcinoma, treated with osimertinib.";
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     Json(u16, Value),
+    /// The body to the letter, as JSON or as an event stream.
+    Text(String),
     Endless(u16),
 }
 
@@ -101,6 +103,10 @@ async fn answer(State(server): State<Server>, request: Request<Body>) -> Respons
     match found {
         None => StatusCode::OK.into_response(),
         Some(Answer::Json(code, body)) => (status(code), axum::Json(body)).into_response(),
+        Some(Answer::Text(text)) => {
+            let kind = if text.starts_with("data:") { "text/event-stream" } else { "application/json" };
+            ([("content-type", kind)], text).into_response()
+        }
         Some(Answer::Endless(code)) => {
             const PIECE: usize = 1 << 18;
             let sent = Arc::clone(&server.sent);
@@ -233,5 +239,81 @@ async fn an_empty_record_in_the_name_of_another_model_is_not_believed() {
         let served = Served::ready(settings).await;
         let note = if content == EMPTY { "The patient was seen in clinic and feels well." } else { NOTE };
         assert_eq!(served.code(note).await, expected, "{configured} {said}");
+    }
+}
+
+/// A completion as Python may write it: the count of its tokens, and the log-probability of the last of them.
+fn completion_with(tokens: &str, logprob: &str) -> String {
+    let content = json!(RECORD);
+    let (most, last) = RECORD.split_at(RECORD.len() - 1);
+    let logprobs = format!(
+        r#"{{"content": [{{"token": {}, "logprob": -0.1}}, {{"token": {}, "logprob": {logprob}}}]}}"#,
+        json!(most),
+        json!(last)
+    );
+    let choice = format!(r#"{{"message": {{"content": {content}}}, "finish_reason": "stop", "logprobs": {logprobs}}}"#);
+    format!(r#"{{"choices": [{choice}], "usage": {{"total_tokens": {tokens}}}}}"#)
+}
+
+/// The same in one event.
+fn event_with(tokens: &str, logprob: &str) -> String {
+    format!("data: {}\n\ndata: [DONE]\n\n", completion_with(tokens, logprob).replace("\"message\"", "\"delta\""))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_is_none_costs_the_confidence_and_not_the_answer() {
+    let server = Server::with_models(json!([base(8_192), adapter()]));
+    let served = Served::ready(with_model(&[server.clone().start().await])).await;
+    for (tokens, logprob, counted, confident) in [
+        ("7", "-0.5", 7, true),
+        ("7", "NaN", 7, false),
+        ("7", "-Infinity", 7, false),
+        ("7", "Infinity", 7, false),
+        ("7", "-1e999", 7, false),
+        ("7", "null", 7, false),
+        ("1e999", "-0.5", 0, true),
+        ("NaN", "-0.5", 0, true),
+        ("-Infinity", "NaN", 0, false),
+    ] {
+        for stream in [false, true] {
+            let completion = if stream { event_with(tokens, logprob) } else { completion_with(tokens, logprob) };
+            server.change("/v1/chat/completions", Answer::Text(completion));
+            let path = if stream { "extract/stream" } else { "extract" };
+            let asked = served.client.post(format!("http://{}/api/v1/{path}", served.address));
+            let answer = asked.json(&json!({"text": NOTE, "confidence": true})).send().await.unwrap();
+            let answer = answer.text().await.unwrap();
+            let result = answer.rsplit_once("event: result\ndata: ").map_or(&*answer, |(_, result)| result);
+            let answer: Value = serde_json::from_str(result.trim()).unwrap();
+            let shown = format!("{tokens} {logprob} {stream}: {answer}");
+            assert_eq!((&answer["stage"], &answer["tokens_used"]), (&json!("IV"), &json!(counted)), "{shown}");
+            assert_eq!(answer["evidence"]["stage"][0]["confidence"].is_object(), confident, "{shown}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_fails_or_ran_out_of_tokens_is_no_answer() {
+    let server = Server::with_models(json!([base(8_192), adapter()]));
+    let served = Served::ready(with_model(&[server.clone().start().await])).await;
+    let text = |text: &str| json!({"choices": [{"delta": {"content": text}, "finish_reason": null}]});
+    let end = |reason: &str| json!({"choices": [{"delta": {}, "finish_reason": reason}]});
+    let (half, rest) = RECORD.split_at(40);
+    let with_error = |mut piece: Value| {
+        piece["error"] = json!({"message": "CUDA error", "code": 500});
+        piece
+    };
+    for (pieces, expected) in [
+        (vec![text(half), text(rest), end("stop")], "result"),
+        (vec![text(half), with_error(text(rest)), end("stop")], "upstream_failed"),
+        (vec![text(RECORD), with_error(end("stop"))], "upstream_failed"),
+        (vec![text(RECORD), end("length"), end("stop")], "output_truncated"),
+        (vec![text(RECORD), end("stop"), end("length")], "output_truncated"),
+    ] {
+        let events: String = pieces.iter().map(|piece| format!("data: {piece}\n\n")).collect();
+        server.change("/v1/chat/completions", Answer::Text(format!("{events}data: [DONE]\n\n")));
+        let asked = served.client.post(format!("http://{}/api/v1/extract/stream", served.address));
+        let answer = asked.json(&json!({"text": NOTE})).send().await.unwrap().text().await.unwrap();
+        let last = answer.trim().rsplit("event: ").next().unwrap();
+        assert!(last.contains(expected), "{expected}: {last}");
     }
 }
