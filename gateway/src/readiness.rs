@@ -34,6 +34,8 @@ pub enum Upstream {
     Ready = 1,
     /// Reached, without the model, or refuses to say.
     ModelMissing = 2,
+    /// Reached, and its certificate is not accepted, or it speaks no TLS. Time mends that no more than loading does.
+    Untrusted = 3,
 }
 
 /// What a model server says of its load.
@@ -62,7 +64,7 @@ pub struct Replica {
 pub struct ReplicaReport {
     /// Its name, such as `vllm-1`.
     pub name: String,
-    /// `ready`, `loading`, `model_missing` or `unreachable`.
+    /// `ready`, `loading`, `model_missing`, `untrusted` or `unreachable`.
     pub state: &'static str,
     /// Its load, as far as it tells.
     pub load: Load,
@@ -86,6 +88,7 @@ impl Replica {
         match self.state.load(Relaxed) {
             1 => Upstream::Ready,
             2 => Upstream::ModelMissing,
+            3 => Upstream::Untrusted,
             _ => Upstream::Unreachable,
         }
     }
@@ -182,10 +185,12 @@ impl Readiness {
         }
         let replicas = self.replicas()?;
         let any = |state| replicas.iter().any(|replica| replica.state() == state);
+        let all_untrusted =
+            !replicas.is_empty() && replicas.iter().all(|replica| replica.state() == Upstream::Untrusted);
         match () {
             () if any(Upstream::Ready) => None,
             () if any(Upstream::ModelMissing) => Some(Reason::ModelMissing),
-            () if self.may_be_loading() => Some(Reason::Loading),
+            () if self.may_be_loading() && !all_untrusted => Some(Reason::Loading),
             () => Some(Reason::Unreachable),
         }
     }
@@ -216,6 +221,7 @@ impl Readiness {
         let state = |replica: &Replica| match replica.state() {
             Upstream::Ready => "ready",
             Upstream::ModelMissing => "model_missing",
+            Upstream::Untrusted => "untrusted",
             Upstream::Unreachable if self.may_be_loading() => "loading",
             Upstream::Unreachable => "unreachable",
         };
@@ -268,6 +274,13 @@ mod tests {
         readiness.saw(&one, Upstream::Unreachable);
         readiness.saw(&other, Upstream::Unreachable);
         assert_eq!((readiness.reason(), readiness.status()), (Some(Reason::Unreachable), "degraded"));
+        let loading = Readiness::of_vllm(Duration::from_mins(15));
+        loading.watch(Arc::from([Arc::clone(&one), Arc::clone(&other)]));
+        loading.saw(&one, Upstream::Untrusted);
+        assert_eq!(loading.reason(), Some(Reason::Loading), "the other may be");
+        loading.saw(&other, Upstream::Untrusted);
+        assert_eq!(loading.reason(), Some(Reason::Unreachable));
+        assert_eq!(loading.report()[0].state, "untrusted");
         readiness.drain();
         assert_eq!((readiness.reason(), readiness.status()), (Some(Reason::Draining), "draining"));
         assert_eq!(Readiness::of_vllm(Duration::ZERO).reason(), Some(Reason::Unreachable));

@@ -9,6 +9,7 @@ use super::{
     logprobs,
     paths::Path,
     prompt::{self, Prompt},
+    tls,
     watch::Task,
     wire::{self, Request, Streaming, TokenizeRequest},
 };
@@ -190,7 +191,7 @@ impl VllmEngine {
         if let Some(parent) = &ask.traceparent {
             request = request.header("traceparent", &**parent);
         }
-        let response = request.send().await.map_err(|_| (Attempt::Unreachable, self.unreachable()))?;
+        let response = request.send().await.map_err(|error| (Attempt::Unreachable, self.unreachable(&error)))?;
         let status = response.status().as_u16();
         if status != 200 {
             tracing::warn!(
@@ -209,9 +210,9 @@ impl VllmEngine {
         }
     }
 
-    /// Refused, or reset before a byte of an answer.
-    fn unreachable(&self) -> Failure {
-        if self.readiness.may_be_loading() {
+    /// Refused, or reset before a byte of an answer, or not to be trusted.
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        if self.readiness.may_be_loading() && tls::fault(error).is_none() {
             Failure { error: EngineError::Loading, may_retry: false }
         } else {
             Failure { error: EngineError::Unavailable, may_retry: true }

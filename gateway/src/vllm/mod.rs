@@ -15,6 +15,7 @@ mod models;
 pub mod names;
 mod paths;
 pub mod prompt;
+mod tls;
 mod watch;
 mod wire;
 

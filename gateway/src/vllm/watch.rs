@@ -18,6 +18,7 @@ use super::{
     body::{self, LARGEST_LIST, LARGEST_METRICS},
     models::ModelList,
     paths::{Path, Urls},
+    tls,
 };
 use crate::readiness::{Load, Readiness, Replica, Upstream};
 
@@ -104,20 +105,22 @@ impl Probe {
         self.wake.notify_one();
     }
 
-    async fn get(&self, path: Path) -> Option<reqwest::Response> {
-        self.client.get(self.url(path)).timeout(PATIENCE).send().await.ok()
+    /// A response, or what is wrong with the server's TLS, where that is why there is none.
+    async fn get(&self, path: Path) -> Result<reqwest::Response, Option<&'static str>> {
+        let sent = self.client.get(self.url(path)).timeout(PATIENCE).send().await;
+        sent.map_err(|error| tls::fault(&error))
     }
 }
 
 pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
     Task::spawn(async move {
-        let mut before = None;
+        let (mut before, mut fault_before) = (None, None);
         loop {
-            let (seen, models) = look(&probe).await;
+            let Look { seen, models, fault } = look(&probe).await;
             // Before the state: a server that is ready is one whose list is known.
             probe.saw_models(models);
             readiness.saw(&probe.seat, seen);
-            if seen == Upstream::Unreachable {
+            if matches!(seen, Upstream::Unreachable | Upstream::Untrusted) {
                 // What it said of its load is no longer true.
                 probe.seat.loaded(Load::default());
             }
@@ -125,7 +128,14 @@ pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
                 probe.said_other_model.store(false, Relaxed);
                 tracing::info!(replica = probe.seat.name(), state = ?seen, "model server");
             }
-            before = Some(seen);
+            if let Some(fault) = fault.filter(|_| fault != fault_before) {
+                tracing::error!(
+                    replica = probe.seat.name(),
+                    fault,
+                    "TLS with a model server fails, and no note is sent to it"
+                );
+            }
+            (before, fault_before) = (Some(seen), fault);
             let pause = if seen == Upstream::Ready { CALM } else { EAGER };
             if tokio::time::timeout(pause, probe.wake.notified()).await.is_ok() {
                 tokio::time::sleep(Duration::from_millis(probe.rest.swap(0, Relaxed))).await;
@@ -134,15 +144,37 @@ pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
     })
 }
 
-/// How it is, and what it lists.
-async fn look(probe: &Probe) -> (Upstream, Option<ModelList>) {
-    const UNREACHABLE: (Upstream, Option<ModelList>) = (Upstream::Unreachable, None);
-    let Some(health) = probe.get(Path::Health).await else { return UNREACHABLE };
+/// What one look at a server gave.
+struct Look {
+    seen: Upstream,
+    /// What it lists; nothing where that is not known.
+    models: Option<ModelList>,
+    /// What is wrong with its TLS.
+    fault: Option<&'static str>,
+}
+
+impl Look {
+    const UNREACHABLE: Self = Self { seen: Upstream::Unreachable, models: None, fault: None };
+
+    fn failed(fault: Option<&'static str>) -> Self {
+        let seen = if fault.is_some() { Upstream::Untrusted } else { Upstream::Unreachable };
+        Self { seen, models: None, fault }
+    }
+}
+
+async fn look(probe: &Probe) -> Look {
+    let health = match probe.get(Path::Health).await {
+        Ok(health) => health,
+        Err(fault) => return Look::failed(fault),
+    };
     // A server that is there but whose engine died says so here; other servers may lack the path.
     if health.status().is_server_error() {
-        return UNREACHABLE;
+        return Look::UNREACHABLE;
     }
-    let Some(response) = probe.get(Path::Models).await else { return UNREACHABLE };
+    let response = match probe.get(Path::Models).await {
+        Ok(response) => response,
+        Err(fault) => return Look::failed(fault),
+    };
     let status = response.status();
     if status != StatusCode::OK {
         tracing::warn!(
@@ -150,21 +182,20 @@ async fn look(probe: &Probe) -> (Upstream, Option<ModelList>) {
             upstream_status = status.as_u16(),
             "a model server does not list its models"
         );
-        return if status.is_client_error() {
-            (Upstream::ModelMissing, Some(ModelList::default()))
-        } else {
-            UNREACHABLE
-        };
+        if status.is_client_error() {
+            return Look { seen: Upstream::ModelMissing, models: Some(ModelList::default()), fault: None };
+        }
+        return Look::UNREACHABLE;
     }
-    let Ok(body) = body::read(response, LARGEST_LIST).await else { return UNREACHABLE };
-    let Some(models) = ModelList::parse(&body) else { return UNREACHABLE };
+    let Ok(body) = body::read(response, LARGEST_LIST).await else { return Look::UNREACHABLE };
+    let Some(models) = ModelList::parse(&body) else { return Look::UNREACHABLE };
     probe.seat.loaded(load(probe).await.unwrap_or_default());
     let seen = if models.lists(&probe.model) { Upstream::Ready } else { Upstream::ModelMissing };
-    (seen, Some(models))
+    Look { seen, models: Some(models), fault: None }
 }
 
 async fn load(probe: &Probe) -> Option<Load> {
-    let response = probe.get(Path::Metrics).await.filter(|response| response.status() == StatusCode::OK)?;
+    let response = probe.get(Path::Metrics).await.ok().filter(|response| response.status() == StatusCode::OK)?;
     let body = body::read(response, LARGEST_METRICS).await.ok()?;
     std::str::from_utf8(&body).ok().map(loads)
 }

@@ -9,14 +9,14 @@ use std::{
 
 use serde_json::Value;
 
-struct Program {
+pub(crate) struct Program {
     child: Child,
-    log: Option<BufReader<ChildStderr>>,
+    pub(crate) log: Option<BufReader<ChildStderr>>,
     address: SocketAddr,
 }
 
 impl Program {
-    fn start(program: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn start(program: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(program);
         command.args(arguments).env("GATEWAY_LISTEN", "127.0.0.1:0").env_remove("RUST_LOG").stdin(Stdio::null());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -37,7 +37,7 @@ impl Program {
         Self::start(env!("CARGO_BIN_EXE_gateway"), &["serve", "--engine", "rules"])
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let done = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
         assert!(done.success());
     }
@@ -53,6 +53,18 @@ impl Program {
 
     /// The status of an answer to a note.
     fn status(&self) -> std::io::Result<u16> {
+        let answer = self.answer()?;
+        Ok(answer.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0))
+    }
+
+    /// The status and the code of an answer to a note.
+    pub(crate) fn codes(&self) -> (u16, String) {
+        let answer = self.answer().unwrap();
+        let body: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+        (answer[9..12].parse().unwrap(), body["code"].as_str().unwrap_or("ok").to_owned())
+    }
+
+    fn answer(&self) -> std::io::Result<String> {
         let body = "{\"text\": \"Stage II breast cancer.\"}";
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
@@ -61,7 +73,7 @@ impl Program {
         write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
-        Ok(answer.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0))
+        Ok(answer)
     }
 }
 
