@@ -36,6 +36,7 @@ impl Default for Vllm {
     fn default() -> Self {
         Self {
             url: None,
+            api_key_file: None,
             model: "medical-ie".to_owned(),
             models: Vec::new(),
             prompt: PromptChoice::Training,

@@ -2,6 +2,7 @@
 
 mod check;
 mod defaults;
+mod networks;
 mod words;
 
 use std::{
@@ -113,6 +114,8 @@ pub enum Auth {
 pub struct Vllm {
     /// Base URL, for example `http://vllm:8000` (`VLLM_BASE_URL`); several with commas between.
     pub url: Option<String>,
+    /// File with the key that the servers ask for; sent as `Authorization: Bearer`.
+    pub api_key_file: Option<PathBuf>,
     /// The model asked for where the caller names none.
     pub model: String,
     /// Further models that callers may name.
@@ -332,6 +335,15 @@ impl Vllm {
     pub fn urls(&self) -> Vec<Url> {
         let written = self.url.as_deref().unwrap_or_default().split(',');
         written.filter_map(|url| Url::parse(url.trim()).ok()).collect()
+    }
+
+    /// Which of them, by their places from 1 on, are sent notes that others can read on the way: in plain HTTP, to a
+    /// host of the public internet.
+    #[must_use]
+    pub fn readable_on_the_way(&self) -> Vec<usize> {
+        let urls = self.urls();
+        let places = urls.iter().zip(1..).filter(|(url, _)| networks::is_readable_on_the_way(url));
+        places.map(|(_, place)| place).collect()
     }
 }
 

@@ -104,6 +104,9 @@ fn several_servers_and_networks() {
     .unwrap();
     assert_eq!(settings.vllm.urls().iter().map(Url::as_str).collect::<Vec<_>>(), ["http://a:1/", "http://b:2/"]);
     assert_eq!(settings.trusted_proxies.len(), 2);
+    assert!(settings.vllm.readable_on_the_way().is_empty());
+    let mixed = load("", &[("VLLM_BASE_URL", "http://vllm:8000,http://gpu.example.org,https://gpu.example.org")]);
+    assert_eq!(mixed.unwrap().vllm.readable_on_the_way(), [2]);
 }
 
 #[test]

@@ -12,7 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::Client;
+use reqwest::{
+    Client,
+    header::{self, HeaderMap, HeaderValue},
+};
 use url::{Host, Url};
 
 use super::{
@@ -41,6 +44,8 @@ pub(super) struct Fleet {
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
     model: String,
+    /// What every request to a server is authorised with.
+    key: Option<HeaderValue>,
     /// One for each URL of the settings.
     origins: Mutex<Vec<Vec<Arc<Member>>>>,
 }
@@ -69,6 +74,7 @@ impl Fleet {
     pub(super) fn new(
         urls: &[Url],
         model: &str,
+        key: Option<HeaderValue>,
         readiness: &Arc<Readiness>,
         metrics: &Arc<Metrics>,
     ) -> Result<Arc<Self>, reqwest::Error> {
@@ -77,6 +83,7 @@ impl Fleet {
             readiness: Arc::clone(readiness),
             metrics: Arc::clone(metrics),
             model: model.to_owned(),
+            key,
             origins: Mutex::new(Vec::new()),
         });
         for (at, url) in urls.iter().enumerate() {
@@ -150,7 +157,8 @@ impl Fleet {
         number: usize,
     ) -> Result<Arc<Member>, reqwest::Error> {
         let name = name(at, address.is_some(), number);
-        let probe = Arc::new(Probe::new(client(url, address)?, url, self.model.clone(), Replica::new(name)));
+        let probe =
+            Arc::new(Probe::new(client(url, address, self.key.as_ref())?, url, self.model.clone(), Replica::new(name)));
         let watcher = watch::spawn(Arc::clone(&probe), Arc::clone(&self.readiness));
         Ok(Arc::new(Member {
             probe,
@@ -297,9 +305,11 @@ impl Drop for Call {
 }
 
 /// The client of one server, bound to an address where its name has several.
-fn client(url: &Url, address: Option<SocketAddr>) -> Result<Client, reqwest::Error> {
+fn client(url: &Url, address: Option<SocketAddr>, key: Option<&HeaderValue>) -> Result<Client, reqwest::Error> {
+    let headers: HeaderMap = key.map(|key| (header::AUTHORIZATION, key.clone())).into_iter().collect();
     let builder = Client::builder()
         .no_proxy()
+        .default_headers(headers)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(3))
         // vLLM closes connections that idle for 5 s: ours must go first.

@@ -44,6 +44,8 @@ pub(crate) struct Server {
     pub(crate) posts: Arc<Mutex<Vec<(String, HeaderMap, Value)>>>,
     looks: Arc<AtomicUsize>,
     sent: Arc<AtomicUsize>,
+    /// What every request must be authorised with.
+    authorization: Option<&'static str>,
 }
 
 impl Server {
@@ -96,7 +98,11 @@ async fn answer(State(server): State<Server>, request: Request<Body>) -> Respons
     }
     if head.method == "POST" {
         let body = axum::body::to_bytes(body, 1 << 24).await.unwrap();
-        server.posts.lock().unwrap().push((path.clone(), head.headers, serde_json::from_slice(&body).unwrap()));
+        server.posts.lock().unwrap().push((path.clone(), head.headers.clone(), serde_json::from_slice(&body).unwrap()));
+    }
+    let given = head.headers.get("authorization").and_then(|value| value.to_str().ok());
+    if server.authorization.is_some() && given != server.authorization {
+        return (StatusCode::UNAUTHORIZED, axum::Json(json!({"error": "Unauthorized"}))).into_response();
     }
     let found = server.answers.lock().unwrap().iter().find(|(other, _)| *other == path).map(|(_, found)| found.clone());
     let status = |code: u16| StatusCode::from_u16(code).unwrap();
@@ -316,4 +322,22 @@ async fn a_stream_that_fails_or_ran_out_of_tokens_is_no_answer() {
         let last = answer.trim().rsplit("event: ").next().unwrap();
         assert!(last.contains(expected), "{expected}: {last}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_asks_for_a_key_is_given_it_and_nobody_else() {
+    let mut server = Server::with_models(json!([base(600), adapter()]));
+    server.authorization = Some("Bearer made-up-server-key");
+    let address = server.clone().start().await;
+    let served = Served::start(with_model(&[address])).await;
+    until("it was refused", async || served.app.readiness.reason() == Some(gateway::readiness::Reason::ModelMissing))
+        .await;
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, b"made-up-server-key\n").unwrap();
+    let mut settings = with_model(&[address]);
+    settings.vllm.api_key_file = Some(file.path().to_owned());
+    let served = Served::ready(settings).await;
+    // The count of tokens is asked for too.
+    assert_eq!(served.code(NOTE).await, pair(200, "ok"));
+    assert!(!format!("{:?}", served.app).contains("made-up-server-key"));
 }

@@ -157,6 +157,7 @@ fn a_hangup_is_no_end_where_there_are_no_keys() {
 fn files_that_cannot_be_used_are_a_mistake_of_the_settings() {
     for (variable, value) in [
         ("GATEWAY_AUTH_KEYS_FILE", "/nowhere/keys"),
+        ("GATEWAY_VLLM__API_KEY_FILE", "/nowhere/key"),
         ("GATEWAY_AUDIT__PATH", "/nowhere/audit.jsonl"),
         ("GATEWAY_AUDIT__KEEP", "99999999999"),
     ] {
@@ -164,6 +165,7 @@ fn files_that_cannot_be_used_are_a_mistake_of_the_settings() {
             let mut program = Command::new(env!("CARGO_BIN_EXE_gateway"));
             program
                 .args([command, "--listen", "127.0.0.1:0"])
+                .env("VLLM_BASE_URL", "http://127.0.0.1:9")
                 .env("GATEWAY_AUDIT__PATH", "/tmp/x")
                 .env(variable, value);
             let output = program.output().unwrap();
