@@ -153,15 +153,19 @@ pub struct Limits {
     pub batch_notes: usize,
     /// Largest batch.
     pub batch_bytes: ByteSize,
+    /// Most tokens of an answer that a caller may ask for, 1 to 8192; also of the second attempt at one that was cut off.
+    pub max_tokens: u32,
+    /// Highest temperature that a caller may ask for, 0.0 to 2.0.
+    pub max_temperature: f32,
 }
 
 /// Defaults of decoding.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Generation {
-    /// Most tokens of an answer, 1 to 8192.
+    /// Most tokens of an answer, 1 to `limits.max_tokens`.
     pub max_tokens: u32,
-    /// 0.0 to 2.0.
+    /// 0.0 to `limits.max_temperature`.
     pub temperature: f32,
 }
 

@@ -84,6 +84,11 @@ fn what_is_unknown_or_contradictory_is_named() {
         ("[cache]\nentries = 1\nttl = \"0s\"", ("X", ""), "cache.ttl"),
         ("", ("CORS_ORIGINS", "*"), "*"),
         ("[generation]\ntemperature = 3.0", ("X", ""), "temperature"),
+        ("[generation]\ntemperature = 0.5\n[limits]\nmax_temperature = 0.2", ("X", ""), "limits.max_temperature"),
+        ("[limits]\nmax_temperature = 2.1", ("X", ""), "limits.max_temperature must"),
+        ("", ("GATEWAY_LIMITS__MAX_TOKENS", "512"), "generation.max_tokens must be 1 to limits.max_tokens"),
+        ("", ("GATEWAY_LIMITS__MAX_TOKENS", "8193"), "limits.max_tokens must"),
+        ("", ("GATEWAY_LIMITS__MAX_TOKENS", "0"), "limits.max_tokens must"),
         ("[chunk]\nmax_chars = 10", ("X", ""), "max_chars"),
     ] {
         let error = load(toml, &[environment]).unwrap_err();

@@ -80,7 +80,8 @@ impl Gateway {
         let (engine, readiness): (Arc<dyn Engine>, _) = if with_model {
             let startup = Duration::from_secs(60 * settings.vllm.startup_minutes);
             let readiness = Arc::new(Readiness::of_vllm(startup));
-            (Arc::new(VllmEngine::new(&settings.vllm, &Resolving::default(), &readiness, &metrics)?), readiness)
+            let engine = VllmEngine::new(&settings.vllm, &Resolving::default(), &readiness, &metrics)?;
+            (Arc::new(engine.at_most(settings.limits.max_tokens)), readiness)
         } else {
             (Arc::new(RulesEngine::ready()), Arc::new(Readiness::of_rules()))
         };

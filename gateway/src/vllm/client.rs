@@ -6,6 +6,7 @@ use super::{
     answers::{Completion, Count, Streamed, Understand},
     constraint::RECORD_CONSTRAINT,
     fleet::{Call, Fleet},
+    ids::Ids,
     logprobs,
     paths::Path,
     prompt::{self, Prompt},
@@ -39,6 +40,8 @@ pub struct VllmEngine {
     model: ModelName,
     prompt: PromptChoice,
     stop_token_ids: Vec<u32>,
+    most_tokens: u32,
+    ids: Ids,
     readiness: Arc<Readiness>,
     _resolvers: Vec<Task>,
 }
@@ -65,15 +68,29 @@ impl Failure {
 }
 
 impl VllmEngine {
-    pub(super) fn wired(fleet: Arc<Fleet>, settings: &Vllm, readiness: Arc<Readiness>, resolvers: Vec<Task>) -> Self {
+    pub(super) fn wired(
+        fleet: Arc<Fleet>,
+        settings: &Vllm,
+        ids: Ids,
+        readiness: Arc<Readiness>,
+        resolvers: Vec<Task>,
+    ) -> Self {
         Self {
             fleet,
             model: Arc::from(settings.model.as_str()),
             prompt: settings.prompt,
             stop_token_ids: settings.stop_token_ids.clone(),
+            most_tokens: u32::MAX,
+            ids,
             readiness,
             _resolvers: resolvers,
         }
+    }
+
+    /// The same, whose answers have at most so many tokens, also where one was cut off and is asked for once more.
+    #[must_use]
+    pub fn at_most(self, most_tokens: u32) -> Self {
+        Self { most_tokens, ..self }
     }
 
     /// Asks a server, and once more where the first call cannot have started: another server, if there is one.
@@ -112,6 +129,7 @@ impl VllmEngine {
             temperature: ask.temperature,
             stop_token_ids: &self.stop_token_ids,
             seed: ask.seed,
+            cache_salt: &self.ids.salt(ask.turn.principal.as_ref()),
             structured_outputs: RECORD_CONSTRAINT.as_deref().filter(|_| constrained),
             logprobs: ask.confidence.then(|| logprobs::wanted(self.prompt)),
             streaming: ask.listener.as_ref().map(|_| Streaming::WANTED),
@@ -147,7 +165,7 @@ impl VllmEngine {
         ask: &Ask,
         deadline: Deadline,
     ) -> Result<u32, Failure> {
-        let wanted = ask.budget.tokens();
+        let wanted = ask.budget.tokens().min(self.most_tokens);
         let Some(context) = call.context(model) else { return Ok(wanted) };
         let bytes = u32::try_from(note.as_str().len()).unwrap_or(u32::MAX);
         let most = bytes.saturating_add(PROMPT_OVERHEAD);
@@ -186,7 +204,7 @@ impl VllmEngine {
             .client()
             .post(call.url(*path))
             .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .header("x-request-id", &*ask.request_id)
+            .header("x-request-id", self.ids.next(&ask.request_id))
             .body(body.clone());
         if let Some(parent) = &ask.traceparent {
             request = request.header("traceparent", &**parent);

@@ -10,6 +10,7 @@ mod envelope;
 mod events;
 mod finite;
 mod fleet;
+mod ids;
 mod key;
 mod logprobs;
 mod models;
@@ -35,6 +36,9 @@ pub enum VllmError {
     /// The client of the model server cannot be made.
     #[error("cannot make the client of the model server: {0}")]
     Client(#[from] reqwest::Error),
+    /// The system gave no random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    NoEntropy(#[from] getrandom::Error),
     /// The file with the model server's key cannot be used.
     #[error(transparent)]
     Key(#[from] ServerKeyError),
@@ -60,7 +64,7 @@ impl VllmEngine {
         }
         let fleet = Fleet::new(&urls, &settings.model, key, readiness, metrics)?;
         let resolvers = fleet.resolve(&urls, resolving);
-        Ok(Self::wired(fleet, settings, Arc::clone(readiness), resolvers))
+        Ok(Self::wired(fleet, settings, ids::Ids::new()?, Arc::clone(readiness), resolvers))
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) struct Request<'a> {
     pub(super) stop_token_ids: &'a [u32],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) seed: Option<u64>,
+    pub(super) cache_salt: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) structured_outputs: Option<&'static RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -341,3 +341,84 @@ async fn a_server_that_asks_for_a_key_is_given_it_and_nobody_else() {
     assert_eq!(served.code(NOTE).await, pair(200, "ok"));
     assert!(!format!("{:?}", served.app).contains("made-up-server-key"));
 }
+
+/// A gateway with these keys, each for a client of its own, and the file that holds them.
+fn with_keys(address: SocketAddr, keys: &[(&str, &str)]) -> (gateway::config::Settings, tempfile::NamedTempFile) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    for (name, key) in keys {
+        std::io::Write::write_all(&mut file, gateway::access::line_for(name, key).unwrap().as_bytes()).unwrap();
+        std::io::Write::write_all(&mut file, b"\n").unwrap();
+    }
+    (gateway::config::Settings { auth_keys_file: Some(file.path().to_owned()), ..with_model(&[address]) }, file)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_do_not_share_the_prefix_cache() {
+    let server = Server::with_models(json!([base(8_192), adapter()]));
+    let address = server.clone().start().await;
+    let (one, other) = ("o".repeat(32), "p".repeat(32));
+    let (settings, _file) = with_keys(address, &[("one", &one), ("other", &other)]);
+    let served = Served::ready(settings).await;
+    for key in [&one, &other, &one] {
+        assert_eq!(code(served.extract(NOTE).bearer_auth(key)).await, pair(200, "ok"));
+    }
+    let again = Served::ready(with_model(&[address])).await;
+    for _ in 0..2 {
+        assert_eq!(again.code(NOTE).await, pair(200, "ok"));
+    }
+    let salts: Vec<String> =
+        server.completions().iter().map(|body| body["cache_salt"].as_str().unwrap().to_owned()).collect();
+    assert!(salts.iter().all(|salt| salt.len() == 32), "{salts:?}");
+    assert_eq!((&salts[0], &salts[3]), (&salts[2], &salts[4]), "each his own, again");
+    assert!(salts[0] != salts[1] && salts[0] != salts[3] && salts[1] != salts[3], "{salts:?}");
+    // It is no digest of the name that somebody else could make.
+    assert!(!salts.iter().any(|salt| salt.contains("one") || salt.contains("other")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_two_calls_have_one_id() {
+    let server = Server::with_models(json!([base(8_192), adapter()]));
+    let mut settings = with_model(&[server.clone().start().await]);
+    settings.chunk.max_chars = 1_000;
+    let served = Served::ready(settings).await;
+    // A note in parts, and callers with one id.
+    let long = "Stage IV lung adenocarcinoma, treated with osimertinib. ".repeat(60);
+    for text in [&*long, NOTE, NOTE] {
+        assert_eq!(code(served.extract(text).header("x-request-id", "same")).await, pair(200, "ok"));
+    }
+    // Answers that are no record are asked for once more.
+    let server = server.says("I cannot read this.", "medical-ie");
+    assert_eq!(code(served.extract(NOTE).header("x-request-id", "same")).await, pair(502, "output_unusable"));
+    let posts = server.posts.lock().unwrap();
+    let ids: Vec<&str> = posts.iter().map(|(_, headers, _)| headers["x-request-id"].to_str().unwrap()).collect();
+    let different: std::collections::BTreeSet<&&str> = ids.iter().collect();
+    assert!(ids.len() >= 8 && different.len() == ids.len(), "{ids:?}");
+    assert!(ids.iter().all(|id| id.starts_with("same-")), "{ids:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_caps_what_callers_may_ask_for() {
+    let server = Server::with_models(json!([base(8_192), adapter()]));
+    let mut settings = with_model(&[server.clone().start().await]);
+    (settings.limits.max_tokens, settings.limits.max_temperature) = (1_500, 0.5);
+    let served = Served::ready(settings).await;
+    let asked = async |options: Value| {
+        let mut body = options;
+        body["text"] = json!(NOTE);
+        code(served.client.post(format!("http://{}/api/v1/extract", served.address)).json(&body)).await
+    };
+    for (options, expected) in [
+        (json!({"max_tokens": 1_501}), pair(422, "invalid_request")),
+        (json!({"temperature": 0.6}), pair(422, "invalid_request")),
+        (json!({"max_tokens": 1_500, "temperature": 0.5}), pair(200, "ok")),
+        (json!({}), pair(200, "ok")),
+    ] {
+        assert_eq!(asked(options.clone()).await, expected, "{options}");
+    }
+    // Over 1024 it may be widened once, and to no more than the cap.
+    let cut_off = json!({"message": {"content": "{\"cancer_type\": \"lu"}, "finish_reason": "length"});
+    server.change("/v1/chat/completions", Answer::Json(200, json!({"choices": [cut_off]})));
+    assert_eq!(served.code(NOTE).await, pair(502, "output_truncated"));
+    let given: Vec<u64> = server.completions().iter().map(|body| body["max_tokens"].as_u64().unwrap()).collect();
+    assert_eq!(given, [1_500, 1_024, 1_024, 1_500]);
+}
