@@ -6,6 +6,7 @@ mod answers;
 mod body;
 mod client;
 mod constraint;
+mod control;
 mod envelope;
 mod events;
 mod finite;
