@@ -41,6 +41,7 @@ impl Default for Vllm {
             models: Vec::new(),
             prompt: PromptChoice::Training,
             stop_token_ids: vec![128_001, 128_009],
+            trial_note: false,
             startup_minutes: 15,
         }
     }

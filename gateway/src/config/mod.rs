@@ -127,6 +127,8 @@ pub struct Vllm {
     /// Token ids that end an answer; vLLM refuses ids outside the model's vocabulary.
     #[serde(deserialize_with = "list")]
     pub stop_token_ids: Vec<u32>,
+    /// Whether a server must read one made-up note in the record's form, without the constraint, before it is ready.
+    pub trial_note: bool,
     /// Minutes from start during which a server that refuses connections counts as loading.
     pub startup_minutes: u64,
 }

@@ -21,9 +21,11 @@ use url::{Host, Url};
 use super::{
     names::{self, Resolving},
     paths::Path,
+    trial::Trial,
     watch::{self, Probe, Task},
 };
 use crate::{
+    config::Vllm,
     extraction::EngineError,
     readiness::{Readiness, Replica, Upstream},
     telemetry::{Attempt, Metrics},
@@ -44,6 +46,7 @@ pub(super) struct Fleet {
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
     model: String,
+    trial: Option<Arc<Trial>>,
     /// What every request to a server is authorised with.
     key: Option<HeaderValue>,
     /// One for each URL of the settings.
@@ -73,7 +76,7 @@ impl Fleet {
     /// The servers of the settings, and their watchers; call it in a runtime.
     pub(super) fn new(
         urls: &[Url],
-        model: &str,
+        settings: &Vllm,
         key: Option<HeaderValue>,
         readiness: &Arc<Readiness>,
         metrics: &Arc<Metrics>,
@@ -82,7 +85,8 @@ impl Fleet {
             members: RwLock::new(Arc::from([])),
             readiness: Arc::clone(readiness),
             metrics: Arc::clone(metrics),
-            model: model.to_owned(),
+            model: settings.model.clone(),
+            trial: Trial::of(settings).map(Arc::new),
             key,
             origins: Mutex::new(Vec::new()),
         });
@@ -157,8 +161,13 @@ impl Fleet {
         number: usize,
     ) -> Result<Arc<Member>, reqwest::Error> {
         let name = name(at, address.is_some(), number);
-        let probe =
-            Arc::new(Probe::new(client(url, address, self.key.as_ref())?, url, self.model.clone(), Replica::new(name)));
+        let probe = Arc::new(Probe::new(
+            client(url, address, self.key.as_ref())?,
+            url,
+            self.model.clone(),
+            self.trial.clone(),
+            Replica::new(name),
+        ));
         let watcher = watch::spawn(Arc::clone(&probe), Arc::clone(&self.readiness));
         Ok(Arc::new(Member {
             probe,

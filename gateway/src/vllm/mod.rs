@@ -19,6 +19,7 @@ pub mod names;
 mod paths;
 pub mod prompt;
 mod tls;
+mod trial;
 mod watch;
 mod wire;
 
@@ -63,7 +64,7 @@ impl VllmEngine {
                 "notes go to a model server in plain HTTP over a public network, where others can read them: use https"
             );
         }
-        let fleet = Fleet::new(&urls, &settings.model, key, readiness, metrics)?;
+        let fleet = Fleet::new(&urls, settings, key, readiness, metrics)?;
         let resolvers = fleet.resolve(&urls, resolving);
         Ok(Self::wired(fleet, settings, ids::Ids::new()?, Arc::clone(readiness), resolvers))
     }

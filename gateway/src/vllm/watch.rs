@@ -19,12 +19,16 @@ use super::{
     models::ModelList,
     paths::{Path, Urls},
     tls,
+    trial::Trial,
 };
 use crate::readiness::{Load, Readiness, Replica, Upstream};
 
 /// Between looks: short while the server is not ready, long once it is.
 const EAGER: Duration = Duration::from_millis(500);
 const CALM: Duration = Duration::from_secs(5);
+/// Between trial notes that a server fails: twice as long each time.
+const FIRST_TRIAL_REST: Duration = Duration::from_secs(1);
+const LONGEST_TRIAL_REST: Duration = Duration::from_mins(2);
 /// Longest look.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -50,6 +54,8 @@ pub(super) struct Probe {
     pub(super) client: Client,
     urls: Urls,
     model: String,
+    /// What it must answer well before it is ready.
+    trial: Option<Arc<Trial>>,
     /// Where its state is kept.
     pub(super) seat: Arc<Replica>,
     /// What it lists, as last seen; nothing where that is not known.
@@ -61,11 +67,12 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    pub(super) fn new(client: Client, url: &Url, model: String, seat: Arc<Replica>) -> Self {
+    pub(super) fn new(client: Client, url: &Url, model: String, trial: Option<Arc<Trial>>, seat: Arc<Replica>) -> Self {
         Self {
             client,
             urls: Urls::below(url),
             model,
+            trial,
             seat,
             models: RwLock::default(),
             said_other_model: AtomicBool::new(false),
@@ -79,9 +86,9 @@ impl Probe {
         self.models.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn saw_models(&self, models: Option<ModelList>) {
+    fn saw_models(&self, models: Option<Arc<ModelList>>) {
         self.seat.learned_context(models.as_ref().and_then(|models| models.context(&self.model)));
-        *self.models.write().unwrap_or_else(PoisonError::into_inner) = models.map(Arc::new);
+        *self.models.write().unwrap_or_else(PoisonError::into_inner) = models;
     }
 
     /// A completion names another model than the one asked for. Said once, until the server changes.
@@ -114,9 +121,9 @@ impl Probe {
 
 pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
     Task::spawn(async move {
-        let (mut before, mut fault_before) = (None, None);
+        let (mut before, mut fault_before, mut tried) = (None, None, Tried::default());
         loop {
-            let Look { seen, models, fault } = look(&probe).await;
+            let Look { seen, models, fault } = tried.look(&probe).await;
             // Before the state: a server that is ready is one whose list is known.
             probe.saw_models(models);
             readiness.saw(&probe.seat, seen);
@@ -136,7 +143,7 @@ pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
                 );
             }
             (before, fault_before) = (Some(seen), fault);
-            let pause = if seen == Upstream::Ready { CALM } else { EAGER };
+            let pause = if seen == Upstream::Ready { CALM } else { tried.rest.unwrap_or(EAGER) };
             if tokio::time::timeout(pause, probe.wake.notified()).await.is_ok() {
                 tokio::time::sleep(Duration::from_millis(probe.rest.swap(0, Relaxed))).await;
             }
@@ -144,11 +151,40 @@ pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
     })
 }
 
+/// How a server did with its trial note since it came up.
+#[derive(Default)]
+struct Tried {
+    passed: bool,
+    /// Until the next trial, after one that was not passed.
+    rest: Option<Duration>,
+}
+
+impl Tried {
+    /// Looks at a server. One that seems ready is so once it has passed its trial.
+    async fn look(&mut self, probe: &Probe) -> Look {
+        let look = look(probe).await;
+        if look.seen != Upstream::Ready {
+            *self = Self::default();
+            return look;
+        }
+        let Some(trial) = probe.trial.as_ref().filter(|_| !self.passed) else { return look };
+        // The names of one model are compared by it.
+        probe.saw_models(look.models.clone());
+        let Some(why) = trial.fails(probe).await else {
+            *self = Self { passed: true, rest: None };
+            return look;
+        };
+        tracing::warn!(replica = probe.seat.name(), why, "a model server fails its trial note, and is sent no other");
+        self.rest = Some(self.rest.map_or(FIRST_TRIAL_REST, |rest| (rest * 2).min(LONGEST_TRIAL_REST)));
+        Look { seen: Upstream::ModelMissing, models: Some(Arc::default()), fault: None }
+    }
+}
+
 /// What one look at a server gave.
 struct Look {
     seen: Upstream,
     /// What it lists; nothing where that is not known.
-    models: Option<ModelList>,
+    models: Option<Arc<ModelList>>,
     /// What is wrong with its TLS.
     fault: Option<&'static str>,
 }
@@ -183,7 +219,7 @@ async fn look(probe: &Probe) -> Look {
             "a model server does not list its models"
         );
         if status.is_client_error() {
-            return Look { seen: Upstream::ModelMissing, models: Some(ModelList::default()), fault: None };
+            return Look { seen: Upstream::ModelMissing, models: Some(Arc::default()), fault: None };
         }
         return Look::UNREACHABLE;
     }
@@ -191,7 +227,7 @@ async fn look(probe: &Probe) -> Look {
     let Some(models) = ModelList::parse(&body) else { return Look::UNREACHABLE };
     probe.seat.loaded(load(probe).await.unwrap_or_default());
     let seen = if models.lists(&probe.model) { Upstream::Ready } else { Upstream::ModelMissing };
-    Look { seen, models: Some(models), fault: None }
+    Look { seen, models: Some(Arc::new(models)), fault: None }
 }
 
 async fn load(probe: &Probe) -> Option<Load> {

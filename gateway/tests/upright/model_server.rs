@@ -422,3 +422,42 @@ async fn an_operator_caps_what_callers_may_ask_for() {
     let given: Vec<u64> = server.completions().iter().map(|body| body["max_tokens"].as_u64().unwrap()).collect();
     assert_eq!(given, [1_500, 1_024, 1_024, 1_500]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_model_in_the_adapters_name_fails_its_trial_note() {
+    let models = || json!([base(8_192), adapter()]);
+    let refuses = Answer::Json(400, json!({"error": {"message": "stop_token_ids", "code": 400}}));
+    let refuses = Server::with_models(models()).set("/v1/chat/completions", refuses);
+    let prose = "The patient has lung adenocarcinoma, stage IV.";
+    for (server, passes) in [
+        (Server::with_models(models()).says(RECORD, "medical-ie"), true),
+        (Server::with_models(models()).says(prose, "medical-ie"), false),
+        (Server::with_models(models()).says(&format!("{prose} {RECORD}"), "medical-ie"), false),
+        (Server::with_models(models()).says("{\"stage\": \"IV\"}", "medical-ie"), false),
+        (Server::with_models(models()).says(RECORD, "base"), false),
+        (refuses, false),
+    ] {
+        let mut settings = with_model(&[server.clone().start().await]);
+        settings.vllm.trial_note = true;
+        let served = Served::start(settings).await;
+        until("the trial is over", async || served.app.readiness.reason() != Some(gateway::readiness::Reason::Loading))
+            .await;
+        let tried = server.completions();
+        assert!(tried[0].get("structured_outputs").is_none() && tried[0]["model"] == "medical-ie", "{tried:?}");
+        assert_eq!(served.app.readiness.reason().is_none(), passes, "{tried:?}");
+        let expected = if passes { pair(200, "ok") } else { pair(502, "upstream_rejected") };
+        assert_eq!(served.code(NOTE).await, expected);
+        let notes = server.completions().iter().filter(|body| body.to_string().contains("treated with")).count();
+        assert_eq!(notes, usize::from(passes), "no note of a caller is sent to it");
+        // Once the adapter is there, the next trial finds that.
+        let server = server.says(RECORD, "medical-ie");
+        until("it is ready", async || served.app.readiness.reason().is_none()).await;
+        assert_eq!(served.code(NOTE).await, pair(200, "ok"));
+        drop(server);
+    }
+    // Who does not ask for it pays nothing for it.
+    let server = Server::with_models(models());
+    let served = Served::ready(with_model(&[server.clone().start().await])).await;
+    assert_eq!(served.code(NOTE).await, pair(200, "ok"));
+    assert_eq!(server.completions().len(), 1);
+}
