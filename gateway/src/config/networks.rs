@@ -19,7 +19,7 @@ fn is_public(host: &Host<&str>) -> bool {
         Host::Domain(name) => {
             let name = name.trim_end_matches('.');
             let private = |end: &&str| name.strip_suffix(*end).is_some_and(|rest| rest.ends_with('.'));
-            name.contains('.') && !PRIVATE_ENDS.iter().any(|end| private(end))
+            name.contains('.') && !PRIVATE_ENDS.iter().any(private)
         }
         Host::Ipv4(address) => !is_private(IpAddr::V4(*address)),
         Host::Ipv6(address) => !is_private(address.to_canonical()),

@@ -13,7 +13,7 @@ const LONGEST_NAME: usize = 64;
 
 /// The note with a space in each of its control tokens:
 ///
-/// - what begins with `<|` or, as DeepSeek writes it, `<｜`: Llama 3, Qwen, Phi, Granite, gpt-oss;
+/// - what begins with `<|` or, as `DeepSeek` writes it, `<｜`: Llama 3, Qwen, Phi, Granite, gpt-oss;
 /// - a word in angle brackets, such as `<s>`, `</s>`, `<start_of_turn>`, `<<SYS>>`, `<0x0A>`: Llama 2, Gemma, T5;
 /// - a word of capitals in square brackets, such as `[INST]`, `[/TOOL_RESULTS]`, `[gMASK]`: Mistral, GLM, BERT;
 /// - `]~b]`, `]~!b[`, `[e~[`: `MiniMax`.

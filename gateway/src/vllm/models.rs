@@ -63,8 +63,8 @@ impl ModelList {
             entry.parent.and_then(named).or_else(|| entry.root.and_then(|root| by_id.get(root).copied()))
         };
         let context = |entry: &Entry<'_>| {
-            let chain = std::iter::successors(Some(entry), |entry| base(entry)).take(MOST_STEPS);
-            chain.filter_map(|entry| entry.context).next()
+            let mut chain = std::iter::successors(Some(entry), |entry| base(entry)).take(MOST_STEPS);
+            chain.find_map(|entry| entry.context)
         };
         let listed = |entry: &Entry<'_>| {
             let files = entry.root.filter(|_| entry.parent.is_none()).map(str::to_owned);

@@ -114,7 +114,7 @@ mod tests {
             (record.replace("\"IV\"", "4"), false),
             (record.replace("stage", "stages"), false),
             (record.replace(", \"metastasis_site\": null", ""), false),
-            (record.replace("{", "{\"more\": null, "), false),
+            (record.replace('{', "{\"more\": null, "), false),
             ("{}".to_owned(), false),
             (String::new(), false),
         ] {

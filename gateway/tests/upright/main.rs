@@ -8,6 +8,8 @@ mod connections;
 mod fake_vllm;
 mod leases;
 mod many;
+mod model_answers;
+mod model_lists;
 mod model_server;
 mod process;
 mod replicas;

@@ -61,7 +61,7 @@ impl Program {
     pub(crate) fn codes(&self) -> (u16, String) {
         let answer = self.answer().unwrap();
         let body: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-        (answer[9..12].parse().unwrap(), body["code"].as_str().unwrap_or("ok").to_owned())
+        (answer.get(9..12).unwrap().parse().unwrap(), body["code"].as_str().unwrap_or("ok").to_owned())
     }
 
     fn answer(&self) -> std::io::Result<String> {
