@@ -162,6 +162,8 @@ pub enum WarningCode {
     NoOncologyTerms,
     /// The model gave no value, or few, where the rules engine recognises some in the same text: nulls may be wrong.
     EmptyRecordDoubted,
+    /// A field has more values than an answer holds: the record has the first 64, `evidence` the next 64.
+    TooManyValues,
 }
 
 impl WarningCode {
@@ -175,6 +177,7 @@ impl WarningCode {
             Self::PartlyUnread => "partly_unread",
             Self::NoOncologyTerms => "no_oncology_terms",
             Self::EmptyRecordDoubted => "empty_record_doubted",
+            Self::TooManyValues => "too_many_values",
         }
     }
 }
@@ -192,6 +195,7 @@ mod tests {
             WarningCode::PartlyUnread,
             WarningCode::NoOncologyTerms,
             WarningCode::EmptyRecordDoubted,
+            WarningCode::TooManyValues,
         ] {
             assert_eq!(serde_json::to_value(code).unwrap(), code.name());
         }

@@ -37,6 +37,7 @@ export const WARNINGS = {
   partly_unread: 'A part of the note was not read',
   no_oncology_terms: 'No oncology term recognised',
   empty_record_doubted: 'Nulls in doubt',
+  too_many_values: 'More values than an answer holds',
 };
 
 export const COMPARISONS = {
