@@ -21,6 +21,7 @@ use gateway::{
     http,
     server::{Gateway, ServerError},
     telemetry,
+    vllm::VllmError,
 };
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -182,7 +183,10 @@ fn ended(done: Outcome) -> ExitCode {
             complain(&error);
             // A file that cannot be used is a mistake of the command line, not a failure.
             let usage = matches!(error.downcast_ref(), Some(EvalError::File(_)))
-                || matches!(error.downcast_ref(), Some(ServerError::Keys(_) | ServerError::Audit(_)));
+                || matches!(
+                    error.downcast_ref(),
+                    Some(ServerError::Keys(_) | ServerError::Audit(_) | ServerError::Vllm(VllmError::Key(_)))
+                );
             if usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }

@@ -34,6 +34,8 @@ pub enum Upstream {
     Ready = 1,
     /// Reached, without the model, or refuses to say.
     ModelMissing = 2,
+    /// Reached, and its certificate is not accepted, or it speaks no TLS. Time mends that no more than loading does.
+    Untrusted = 3,
 }
 
 /// What a model server says of its load.
@@ -53,6 +55,8 @@ pub struct Replica {
     name: String,
     state: AtomicU8,
     load: RwLock<Load>,
+    /// Tokens of the configured model's context; 0 where that is not known.
+    context: AtomicU32,
 }
 
 /// One model server as it is reported.
@@ -60,7 +64,7 @@ pub struct Replica {
 pub struct ReplicaReport {
     /// Its name, such as `vllm-1`.
     pub name: String,
-    /// `ready`, `loading`, `model_missing` or `unreachable`.
+    /// `ready`, `loading`, `model_missing`, `untrusted` or `unreachable`.
     pub state: &'static str,
     /// Its load, as far as it tells.
     pub load: Load,
@@ -70,7 +74,8 @@ impl Replica {
     /// A server that was not seen yet.
     #[must_use]
     pub fn new(name: String) -> Arc<Self> {
-        Arc::new(Self { name, state: AtomicU8::new(Upstream::Unreachable as u8), load: RwLock::default() })
+        let (state, load, context) = (AtomicU8::new(Upstream::Unreachable as u8), RwLock::default(), AtomicU32::new(0));
+        Arc::new(Self { name, state, load, context })
     }
 
     /// Its name.
@@ -83,8 +88,18 @@ impl Replica {
         match self.state.load(Relaxed) {
             1 => Upstream::Ready,
             2 => Upstream::ModelMissing,
+            3 => Upstream::Untrusted,
             _ => Upstream::Unreachable,
         }
+    }
+
+    /// Notes the context of the configured model there, in tokens.
+    pub fn learned_context(&self, tokens: Option<u32>) {
+        self.context.store(tokens.unwrap_or(0), Relaxed);
+    }
+
+    fn context(&self) -> Option<u32> {
+        Some(self.context.load(Relaxed)).filter(|&tokens| tokens > 0)
     }
 
     /// Notes what it says of its load.
@@ -102,7 +117,6 @@ pub struct Readiness {
     replicas: Option<RwLock<Arc<[Arc<Replica>]>>>,
     ever_ready: AtomicBool,
     draining: AtomicBool,
-    max_model_len: AtomicU32,
     /// Milliseconds from start to the end of the last note that was read.
     last_active: AtomicU64,
     /// Notes that are being read.
@@ -125,7 +139,6 @@ impl Readiness {
             replicas: Some(RwLock::new(Arc::from([]))),
             ever_ready: AtomicBool::new(false),
             draining: AtomicBool::new(false),
-            max_model_len: AtomicU32::new(0),
             last_active: AtomicU64::new(0),
             reading: AtomicUsize::new(0),
         }
@@ -146,14 +159,11 @@ impl Readiness {
         }
     }
 
-    /// Notes the model's context, in tokens.
-    pub fn learned_context(&self, tokens: u32) {
-        self.max_model_len.store(tokens, Relaxed);
-    }
-
-    /// The model's context in tokens, once known.
+    /// The configured model's context in tokens, once known; where servers differ, the least of those that are ready.
     pub fn max_model_len(&self) -> Option<u32> {
-        Some(self.max_model_len.load(Relaxed)).filter(|&tokens| tokens > 0)
+        let replicas = self.replicas()?;
+        let ready = replicas.iter().filter(|replica| replica.state() == Upstream::Ready);
+        ready.filter_map(|replica| replica.context()).min()
     }
 
     /// Shutdown has begun.
@@ -178,10 +188,12 @@ impl Readiness {
         }
         let replicas = self.replicas()?;
         let any = |state| replicas.iter().any(|replica| replica.state() == state);
+        let all_untrusted =
+            !replicas.is_empty() && replicas.iter().all(|replica| replica.state() == Upstream::Untrusted);
         match () {
             () if any(Upstream::Ready) => None,
             () if any(Upstream::ModelMissing) => Some(Reason::ModelMissing),
-            () if self.may_be_loading() => Some(Reason::Loading),
+            () if self.may_be_loading() && !all_untrusted => Some(Reason::Loading),
             () => Some(Reason::Unreachable),
         }
     }
@@ -212,6 +224,7 @@ impl Readiness {
         let state = |replica: &Replica| match replica.state() {
             Upstream::Ready => "ready",
             Upstream::ModelMissing => "model_missing",
+            Upstream::Untrusted => "untrusted",
             Upstream::Unreachable if self.may_be_loading() => "loading",
             Upstream::Unreachable => "unreachable",
         };
@@ -274,6 +287,13 @@ mod tests {
         readiness.saw(&one, Upstream::Unreachable);
         readiness.saw(&other, Upstream::Unreachable);
         assert_eq!((readiness.reason(), readiness.status()), (Some(Reason::Unreachable), "degraded"));
+        let loading = Readiness::of_vllm(Duration::from_mins(15));
+        loading.watch(Arc::from([Arc::clone(&one), Arc::clone(&other)]));
+        loading.saw(&one, Upstream::Untrusted);
+        assert_eq!(loading.reason(), Some(Reason::Loading), "the other may be");
+        loading.saw(&other, Upstream::Untrusted);
+        assert_eq!(loading.reason(), Some(Reason::Unreachable));
+        assert_eq!(loading.report()[0].state, "untrusted");
         readiness.drain();
         assert_eq!((readiness.reason(), readiness.status()), (Some(Reason::Draining), "draining"));
         assert_eq!(Readiness::of_vllm(Duration::ZERO).reason(), Some(Reason::Unreachable));

@@ -77,11 +77,19 @@ impl Settings {
     }
 
     fn sizes(&self) -> Option<&'static str> {
-        if !(1..=8_192).contains(&self.generation.max_tokens) {
-            return Some("generation.max_tokens must be 1 to 8192");
+        if !(1..=8_192).contains(&self.limits.max_tokens) {
+            return Some("limits.max_tokens must be 1 to 8192");
         }
-        if !(0.0..=2.0).contains(&self.generation.temperature) {
-            return Some("generation.temperature must be 0.0 to 2.0");
+        if !(0.0..=2.0).contains(&self.limits.max_temperature) {
+            return Some("limits.max_temperature must be 0.0 to 2.0");
+        }
+        if !(1..=self.limits.max_tokens).contains(&self.generation.max_tokens) {
+            return Some(
+                "generation.max_tokens must be 1 to limits.max_tokens (8192 unless set): lower the one or raise the other",
+            );
+        }
+        if !(0.0..=self.limits.max_temperature).contains(&self.generation.temperature) {
+            return Some("generation.temperature must be 0.0 to limits.max_temperature (2.0 unless set)");
         }
         if self.chunk.max_chars < LEAST_CHUNK {
             return Some("chunk.max_chars must be at least 1000");

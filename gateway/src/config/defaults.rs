@@ -38,10 +38,12 @@ impl Default for Vllm {
     fn default() -> Self {
         Self {
             url: None,
+            api_key_file: None,
             model: "medical-ie".to_owned(),
             models: Vec::new(),
             prompt: PromptChoice::Training,
             stop_token_ids: vec![128_001, 128_009],
+            trial_note: false,
             startup_minutes: 15,
         }
     }
@@ -54,6 +56,8 @@ impl Default for Limits {
             body_bytes: ByteSize::mib(2),
             batch_notes: 1_000,
             batch_bytes: ByteSize::mib(64),
+            max_tokens: 8_192,
+            max_temperature: 2.0,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod check;
 mod defaults;
 mod file;
+mod networks;
 mod words;
 
 use std::{
@@ -125,6 +126,8 @@ pub enum Auth {
 pub struct Vllm {
     /// Base URL, for example `http://vllm:8000` (`VLLM_BASE_URL`); several with commas between.
     pub url: Option<String>,
+    /// File with the key that the servers ask for; sent as `Authorization: Bearer`.
+    pub api_key_file: Option<PathBuf>,
     /// The model asked for where the caller names none.
     pub model: String,
     /// Further models that callers may name.
@@ -136,6 +139,8 @@ pub struct Vllm {
     /// Token ids that end an answer; vLLM refuses ids outside the model's vocabulary.
     #[serde(deserialize_with = "list")]
     pub stop_token_ids: Vec<u32>,
+    /// Whether a server must read one made-up note in the record's form, without the constraint, before it is ready.
+    pub trial_note: bool,
     /// Minutes from start during which a server that refuses connections counts as loading.
     pub startup_minutes: u64,
 }
@@ -162,15 +167,19 @@ pub struct Limits {
     pub batch_notes: usize,
     /// Largest batch.
     pub batch_bytes: ByteSize,
+    /// Most tokens of an answer that a caller may ask for, 1 to 8192; also of the second attempt at one that was cut off.
+    pub max_tokens: u32,
+    /// Highest temperature that a caller may ask for, 0.0 to 2.0.
+    pub max_temperature: f32,
 }
 
 /// Defaults of decoding.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Generation {
-    /// Most tokens of an answer, 1 to 8192.
+    /// Most tokens of an answer, 1 to `limits.max_tokens`.
     pub max_tokens: u32,
-    /// 0.0 to 2.0.
+    /// 0.0 to `limits.max_temperature`.
     pub temperature: f32,
 }
 
@@ -355,6 +364,15 @@ impl Vllm {
     pub fn urls(&self) -> Vec<Url> {
         let written = self.url.as_deref().unwrap_or_default().split(',');
         written.filter_map(|url| Url::parse(url.trim()).ok()).collect()
+    }
+
+    /// Which of them, by their places from 1 on, are sent notes that others can read on the way: in plain HTTP, to a
+    /// host of the public internet.
+    #[must_use]
+    pub fn readable_on_the_way(&self) -> Vec<usize> {
+        let urls = self.urls();
+        let places = urls.iter().zip(1..).filter(|(url, _)| networks::is_readable_on_the_way(url));
+        places.map(|(_, place)| place).collect()
     }
 }
 

@@ -118,6 +118,11 @@ fn what_is_unknown_or_contradictory_is_named() {
         ("[cache]\nentries = 1\nttl = \"0s\"", ("X", ""), "cache.ttl"),
         ("", ("CORS_ORIGINS", "*"), "*"),
         ("[generation]\ntemperature = 3.0", ("X", ""), "temperature"),
+        ("[generation]\ntemperature = 0.5\n[limits]\nmax_temperature = 0.2", ("X", ""), "limits.max_temperature"),
+        ("[limits]\nmax_temperature = 2.1", ("X", ""), "limits.max_temperature must"),
+        ("", ("GATEWAY_LIMITS__MAX_TOKENS", "512"), "generation.max_tokens must be 1 to limits.max_tokens"),
+        ("", ("GATEWAY_LIMITS__MAX_TOKENS", "8193"), "limits.max_tokens must"),
+        ("", ("GATEWAY_LIMITS__MAX_TOKENS", "0"), "limits.max_tokens must"),
         ("[chunk]\nmax_chars = 10", ("X", ""), "max_chars"),
     ] {
         let error = load(toml, &[environment]).unwrap_err();
@@ -138,6 +143,9 @@ fn several_servers_and_networks() {
     .unwrap();
     assert_eq!(settings.vllm.urls().iter().map(Url::as_str).collect::<Vec<_>>(), ["http://a:1/", "http://b:2/"]);
     assert_eq!(settings.trusted_proxies.len(), 2);
+    assert!(settings.vllm.readable_on_the_way().is_empty());
+    let mixed = load("", &[("VLLM_BASE_URL", "http://vllm:8000,http://gpu.example.org,https://gpu.example.org")]);
+    assert_eq!(mixed.unwrap().vllm.readable_on_the_way(), [2]);
 }
 
 #[test]

@@ -105,6 +105,9 @@ pub(super) async fn read(
     let mut tokens_used = 0u32;
     let mut stages = Stages::default();
     let mut second = false;
+    // A record that was understood, empty where the witness reads something. It is the answer where the second
+    // attempt gives none.
+    let mut doubtful: Option<Reading> = None;
     loop {
         let mut draft = draft(engine, admission, text, &ask, deadline, &mut stages).await?;
         tokens_used = tokens_used.saturating_add(draft.tokens_used);
@@ -113,7 +116,7 @@ pub(super) async fn read(
                 TokenBudget::Adjustable(tokens) if !second => {
                     ask.budget = TokenBudget::Adjustable(tokens.saturating_mul(2));
                 }
-                _ => return Err(ExtractError::Truncated),
+                _ => return doubtful.ok_or(ExtractError::Truncated),
             }
         } else {
             let started = Instant::now();
@@ -131,17 +134,22 @@ pub(super) async fn read(
                         Some(witness) => doubt::of_empty(witness, text, &draft, &ask, deadline).await?,
                         None => Doubt::None,
                     };
+                    let again = !matches!(doubt, Doubt::None);
                     let doubted = match doubt {
-                        Doubt::NotUnderstood if second => return Err(ExtractError::Unusable(Unusable::SaysMore)),
-                        Doubt::Fields(fields) if second => Some(fields),
-                        Doubt::None => Some(Vec::new()),
-                        Doubt::NotUnderstood | Doubt::Fields(_) => None,
+                        Doubt::None => Vec::new(),
+                        Doubt::Fields(fields) => fields,
+                        Doubt::NotUnderstood if second => {
+                            return doubtful.ok_or(ExtractError::Unusable(Unusable::SaysMore));
+                        }
+                        Doubt::NotUnderstood => Vec::new(),
                     };
-                    if let Some(doubted) = doubted {
-                        return Ok(Reading { record, repairs, draft, doubted, tokens_used, stages });
+                    let reading = Reading { record, repairs, draft, doubted, tokens_used, stages };
+                    if second || !again {
+                        return Ok(reading);
                     }
+                    doubtful = (!reading.doubted.is_empty()).then_some(reading);
                 }
-                Err(unusable) if second => return Err(ExtractError::Unusable(unusable)),
+                Err(unusable) if second => return doubtful.ok_or(ExtractError::Unusable(unusable)),
                 Err(_) => {}
             }
             (ask.temperature, ask.seed) = (RETRY_TEMPERATURE, Some(RETRY_SEED));

@@ -71,7 +71,7 @@ pub(super) struct Replica {
     /// Its place in `vllm.url`; where that is a name with several addresses, the address's place too.
     #[schema(example = "vllm-1")]
     name: String,
-    /// `ready`, `loading`, `model_missing` or `unreachable`.
+    /// `ready`, `loading`, `model_missing`, `untrusted` (its certificate is not accepted) or `unreachable`.
     #[schema(example = "ready")]
     state: &'static str,
 }

@@ -25,7 +25,7 @@ use crate::{
     readiness::Readiness,
     rules::RulesEngine,
     telemetry::Metrics,
-    vllm::{VllmEngine, names::Resolving},
+    vllm::{self, VllmEngine, VllmError, names::Resolving},
 };
 
 /// Connections that may wait to be accepted: a caller over it waits a second for his next try.
@@ -43,9 +43,9 @@ pub enum ServerError {
     /// The address cannot be listened on.
     #[error("cannot listen on {0}: {1}")]
     Bind(SocketAddr, std::io::Error),
-    /// The client of the model server cannot be made.
-    #[error("cannot make the client of the model server: {0}")]
-    Client(#[from] reqwest::Error),
+    /// There can be no engine on the model servers.
+    #[error(transparent)]
+    Vllm(#[from] VllmError),
     /// The key file cannot be used.
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -81,7 +81,8 @@ impl Gateway {
         let (engine, readiness): (Arc<dyn Engine>, _) = if with_model {
             let startup = Duration::from_secs(60 * settings.vllm.startup_minutes);
             let readiness = Arc::new(Readiness::of_vllm(startup));
-            (Arc::new(VllmEngine::new(&settings.vllm, &Resolving::default(), &readiness, &metrics)?), readiness)
+            let engine = VllmEngine::new(&settings.vllm, &Resolving::default(), &readiness, &metrics)?;
+            (Arc::new(engine.at_most(settings.limits.max_tokens)), readiness)
         } else {
             (Arc::new(RulesEngine::ready().on(cores.clone())), Arc::new(Readiness::of_rules()))
         };
@@ -127,6 +128,10 @@ impl Gateway {
     pub fn check(settings: &Settings) -> Result<(), ServerError> {
         if let Some(path) = settings.keys_file() {
             Keys::read(path, settings.rate.per_key)?;
+        }
+        let with_model = settings.effective_engine() == EngineChoice::Vllm;
+        if let Some(path) = settings.vllm.api_key_file.as_deref().filter(|_| with_model) {
+            vllm::bearer(path).map_err(VllmError::from)?;
         }
         Audit::check(&settings.audit)?;
         Ok(())

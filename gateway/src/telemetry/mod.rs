@@ -33,6 +33,10 @@ pub use self::{
 /// Libraries that write addresses of the model server at level debug. They never may.
 const DISCREET: [&str; 6] = ["hyper", "hyper_util", "reqwest", "rustls", "h2", "tower"];
 
+/// A library that writes the name of the model server, and those in its certificate, as an error at each look. What is
+/// wrong is said by the watcher, once and without a name.
+const SILENT: &str = "rustls_platform_verifier";
+
 /// Log lines and spans on their way out; dropping it sends the last of them.
 #[derive(Debug)]
 #[must_use = "dropping it ends the log"]
@@ -72,7 +76,7 @@ where
 {
     let allowed = filter_fn(|metadata| {
         let library = metadata.target().split("::").next().unwrap_or_default();
-        *metadata.level() <= Level::INFO || !DISCREET.contains(&library)
+        library != SILENT && (*metadata.level() <= Level::INFO || !DISCREET.contains(&library))
     });
     allowed.and(filter)
 }

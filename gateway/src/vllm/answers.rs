@@ -1,21 +1,19 @@
 //! The bodies of vLLM's answers, read and understood: whole or token by token. What is none, or broke off, is
 //! nothing.
 
-use bytes::{Bytes, BytesMut};
 use reqwest::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    envelope::Envelope,
+    body::{self, Body, LARGEST_ANSWER},
+    envelope::{Envelope, says},
     events::Events,
+    finite,
     logprobs::Logprobs,
     wire::{self, Said},
 };
 use crate::extraction::{Finish, Listener, Live};
-
-/// Largest answer of vLLM that is read.
-const LARGEST_ANSWER: usize = 8 << 20;
 
 /// What an answer has to be.
 pub(super) trait Understand: Sync {
@@ -41,7 +39,7 @@ impl Understand for Completion {
     type Answer = Said;
 
     async fn of(&self, response: Response) -> Option<Said> {
-        wire::said(&read(response, LARGEST_ANSWER).await.ok()?)
+        wire::said(&body::read(response, LARGEST_ANSWER).await.ok()?)
     }
 }
 
@@ -49,27 +47,24 @@ impl Understand for Count {
     type Answer = u32;
 
     async fn of(&self, response: Response) -> Option<u32> {
-        wire::count(&read(response, LARGEST_ANSWER).await.ok()?)
+        wire::count(&body::read(response, LARGEST_ANSWER).await.ok()?)
     }
 }
 
 impl Understand for Streamed<'_> {
     type Answer = Said;
 
-    async fn of(&self, mut response: Response) -> Option<Said> {
+    async fn of(&self, response: Response) -> Option<Said> {
         let mut telling = Telling {
             live: Live::new(self.listener),
             finish: None,
             tokens: 0,
             logprobs: None,
+            odd_logprobs: false,
             envelope: Envelope::default(),
         };
-        let (mut events, mut seen) = (Events::default(), 0);
-        while let Some(bytes) = response.chunk().await.ok()? {
-            seen += bytes.len();
-            if seen > LARGEST_ANSWER {
-                return None;
-            }
+        let (mut events, mut body) = (Events::default(), Body::of(response, LARGEST_ANSWER).ok()?);
+        while let Some(bytes) = body.chunk().await.ok()? {
             events.feed(&bytes);
             while let Some(data) = events.next() {
                 if data == b"[DONE]" {
@@ -89,6 +84,8 @@ struct Telling<'a> {
     finish: Option<Finish>,
     tokens: u32,
     logprobs: Option<Logprobs>,
+    /// Some of them could not be read: those of one token that is not known are nobody's.
+    odd_logprobs: bool,
     envelope: Envelope,
 }
 
@@ -121,7 +118,11 @@ struct Delta {
 impl Telling<'_> {
     /// One piece more. Nothing where it is none: an error in the middle of the stream, for example.
     fn hear(&mut self, data: &[u8]) -> Option<()> {
-        let piece: Piece = serde_json::from_slice(data).ok()?;
+        let piece: Piece = finite::parse(data)?;
+        if says(piece.error.as_ref()) {
+            // What was said so far may be half of what was meant, however the stream goes on.
+            return None;
+        }
         if let Some(usage) = piece.usage.as_ref().filter(|usage| usage.is_object()) {
             self.tokens = wire::tokens_of(usage);
         }
@@ -138,35 +139,25 @@ impl Telling<'_> {
             self.live.write(&text);
         }
         if let Some(reason) = choice.finish_reason {
-            self.finish = Some(wire::finish_of(&reason)?);
+            let finish = wire::finish_of(&reason)?;
+            // Out of tokens is out of tokens, whatever is said after it.
+            if self.finish != Some(Finish::OutOfTokens) {
+                self.finish = Some(finish);
+            }
         }
-        if let Some(next) = choice.logprobs.and_then(|odd| serde_json::from_value::<Logprobs>(odd).ok()) {
-            self.logprobs.get_or_insert_default().followed_by(next);
+        if let Some(odd) = choice.logprobs.filter(|odd| !odd.is_null()) {
+            match serde_json::from_value::<Logprobs>(odd) {
+                Ok(next) => self.logprobs.get_or_insert_default().followed_by(next),
+                Err(_) => self.odd_logprobs = true,
+            }
         }
         Some(())
     }
 
     fn said(self) -> Option<Said> {
         let (finish, text) = (self.finish?, self.live.into_text());
-        let likelihoods = self.logprobs.and_then(|logprobs| logprobs.along(&text));
+        let logprobs = self.logprobs.filter(|_| !self.odd_logprobs);
+        let likelihoods = logprobs.and_then(|logprobs| logprobs.along(&text));
         Some(Said { text, finish, tokens: self.tokens, likelihoods, envelope: self.envelope })
     }
-}
-
-/// The whole body, at most so many bytes.
-pub(super) async fn read(mut response: Response, most: usize) -> Result<Bytes, ()> {
-    let Some(first) = response.chunk().await.map_err(|_| ())? else { return Ok(Bytes::new()) };
-    let Some(second) = response.chunk().await.map_err(|_| ())? else {
-        // The common answer comes in one piece, and is not copied.
-        return if first.len() > most { Err(()) } else { Ok(first) };
-    };
-    let mut body = BytesMut::from(first);
-    body.extend_from_slice(&second);
-    while let Some(chunk) = response.chunk().await.map_err(|_| ())? {
-        if body.len() + chunk.len() > most {
-            return Err(());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    if body.len() > most { Err(()) } else { Ok(body.freeze()) }
 }

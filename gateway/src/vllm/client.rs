@@ -6,9 +6,11 @@ use super::{
     answers::{Completion, Count, Streamed, Understand},
     constraint::RECORD_CONSTRAINT,
     fleet::{Call, Fleet},
+    ids::Ids,
     logprobs,
     paths::Path,
     prompt::{self, Prompt},
+    tls,
     watch::Task,
     wire::{self, Request, Streaming, TokenizeRequest},
 };
@@ -40,6 +42,8 @@ pub struct VllmEngine {
     model: ModelName,
     prompt: PromptChoice,
     stop_token_ids: Vec<u32>,
+    most_tokens: u32,
+    ids: Ids,
     readiness: Arc<Readiness>,
     _resolvers: Vec<Task>,
 }
@@ -58,46 +62,93 @@ struct Failure {
     may_retry: bool,
 }
 
+impl Failure {
+    /// One after which nothing is tried again.
+    fn of(error: EngineError) -> Self {
+        Self { error, may_retry: false }
+    }
+}
+
 impl VllmEngine {
-    pub(super) fn wired(fleet: Arc<Fleet>, settings: &Vllm, readiness: Arc<Readiness>, resolvers: Vec<Task>) -> Self {
+    pub(super) fn wired(
+        fleet: Arc<Fleet>,
+        settings: &Vllm,
+        ids: Ids,
+        readiness: Arc<Readiness>,
+        resolvers: Vec<Task>,
+    ) -> Self {
         Self {
             fleet,
             model: Arc::from(settings.model.as_str()),
             prompt: settings.prompt,
             stop_token_ids: settings.stop_token_ids.clone(),
+            most_tokens: u32::MAX,
+            ids,
             readiness,
             _resolvers: resolvers,
         }
     }
 
+    /// The same, whose answers have at most so many tokens, also where one was cut off and is asked for once more.
+    #[must_use]
+    pub fn at_most(self, most_tokens: u32) -> Self {
+        Self { most_tokens, ..self }
+    }
+
+    /// Asks a server, and once more where the first call cannot have started: another server, if there is one.
     async fn ask(&self, note: &Note, ask: &Ask, deadline: Deadline) -> Result<Draft, EngineError> {
         let model = ask.model.clone().unwrap_or_else(|| Arc::clone(&self.model));
-        let max_tokens = self.budget(note, &model, ask, deadline).await?;
+        let call = self.fleet.call(&model, None)?;
+        let first = match self.draft_at(&call, &model, note, ask, deadline).await {
+            Ok(draft) => return Ok(draft),
+            Err(failure) if !failure.may_retry => return Err(failure.error),
+            Err(failure) => failure,
+        };
+        let again = self.fleet.call(&model, Some(&call)).map_err(|_| first.error)?;
+        drop(call);
+        let pause = Duration::from_millis(fastrand::u64(RETRY_PAUSE_MILLISECONDS / 2..=RETRY_PAUSE_MILLISECONDS));
+        if deadline.bound(tokio::time::sleep(pause)).await.is_err() {
+            return Err(EngineError::DeadlineExceeded);
+        }
+        self.draft_at(&again, &model, note, ask, deadline).await.map_err(|failure| failure.error)
+    }
+
+    async fn draft_at(
+        &self,
+        call: &Call,
+        model: &ModelName,
+        note: &Note,
+        ask: &Ask,
+        deadline: Deadline,
+    ) -> Result<Draft, Failure> {
+        let max_tokens = self.budget(call, note, model, ask, deadline).await?;
         let (version, path) = prompt::version(self.prompt);
         let constrained = self.prompt == PromptChoice::Training;
         let body = Request {
-            model: &model,
+            model,
             prompt: Prompt::of(self.prompt, note.as_str()),
             max_tokens,
             temperature: ask.temperature,
             stop_token_ids: &self.stop_token_ids,
             seed: ask.seed,
+            cache_salt: &self.ids.salt(ask.turn.principal.as_ref()),
             structured_outputs: RECORD_CONSTRAINT.as_deref().filter(|_| constrained),
             logprobs: ask.confidence.then(|| logprobs::wanted(self.prompt)),
             streaming: ask.listener.as_ref().map(|_| Streaming::WANTED),
         };
-        let body = wire::written(&body, note.as_str().len()).ok_or(EngineError::Failed)?;
+        let body = wire::written(&body, note.as_str().len()).ok_or(Failure::of(EngineError::Failed))?;
         let post = Post { path, body, ask, deadline };
         let said = match &ask.listener {
-            Some(listener) => self.call(&post, &Streamed { listener }).await?,
-            None => self.call(&post, &Completion).await?,
+            Some(listener) => self.post(call, &post, &Streamed { listener }).await?,
+            None => self.post(call, &post, &Completion).await?,
         };
-        let suspect = said.envelope.is_suspect(&model, note.as_str().len());
+        let other_model = said.envelope.model().is_some_and(|own| !call.is_of(own, model));
+        let suspect = said.envelope.is_suspect(other_model, note.as_str().len());
         Ok(Draft {
             text: ModelText::new(said.text),
             finish: said.finish,
             tokens_used: said.tokens,
-            model,
+            model: Arc::clone(model),
             prompt: Some(version),
             likelihoods: said.likelihoods,
             withheld: Vec::new(),
@@ -107,44 +158,33 @@ impl VllmEngine {
         })
     }
 
-    /// The answer's budget that fits the context. A token has at least one byte, so most notes fit
-    /// without a question; only near the limit is `/tokenize` asked.
-    async fn budget(&self, note: &Note, model: &str, ask: &Ask, deadline: Deadline) -> Result<u32, EngineError> {
-        let wanted = ask.budget.tokens();
-        let Some(context) = self.readiness.max_model_len() else { return Ok(wanted) };
+    /// The answer's budget that fits the model's context at this server. A token has at least one byte, so most notes
+    /// fit without a question; only near the limit is `/tokenize` asked.
+    async fn budget(
+        &self,
+        call: &Call,
+        note: &Note,
+        model: &str,
+        ask: &Ask,
+        deadline: Deadline,
+    ) -> Result<u32, Failure> {
+        let wanted = ask.budget.tokens().min(self.most_tokens);
+        let Some(context) = call.context(model) else { return Ok(wanted) };
         let bytes = u32::try_from(note.as_str().len()).unwrap_or(u32::MAX);
         let most = bytes.saturating_add(PROMPT_OVERHEAD);
         if most.saturating_add(wanted) <= context {
             return Ok(wanted);
         }
         let body = TokenizeRequest { model, prompt: Prompt::of(self.prompt, note.as_str()) };
-        let body = wire::written(&body, note.as_str().len()).ok_or(EngineError::Failed)?;
-        let tokens = self.call(&Post { path: Path::Tokenize, body, ask, deadline }, &Count).await?;
+        let body = wire::written(&body, note.as_str().len()).ok_or(Failure::of(EngineError::Failed))?;
+        let tokens = self.post(call, &Post { path: Path::Tokenize, body, ask, deadline }, &Count).await?;
         let left = context.saturating_sub(tokens);
-        if left < LEAST_ANSWER.min(wanted) { Err(EngineError::NoteTooLong) } else { Ok(wanted.min(left)) }
-    }
-
-    /// Posts, once more where the first cannot have started: to another server, if there is one. `understood`
-    /// is what an answer must be.
-    async fn call<U: Understand>(&self, post: &Post<'_>, understood: &U) -> Result<U::Answer, EngineError> {
-        let call = self.fleet.call(None).ok_or(EngineError::Unavailable)?;
-        let first = match self.post(&call, post, understood).await {
-            Ok(answer) => return Ok(answer),
-            Err(failure) if !failure.may_retry => return Err(failure.error),
-            Err(failure) => failure,
-        };
-        let again = self.fleet.call(Some(&call)).ok_or(first.error)?;
-        drop(call);
-        let pause = Duration::from_millis(fastrand::u64(RETRY_PAUSE_MILLISECONDS / 2..=RETRY_PAUSE_MILLISECONDS));
-        if post.deadline.bound(tokio::time::sleep(pause)).await.is_err() {
-            return Err(EngineError::DeadlineExceeded);
-        }
-        self.post(&again, post, understood).await.map_err(|failure| failure.error)
+        if left < LEAST_ANSWER.min(wanted) { Err(Failure::of(EngineError::NoteTooLong)) } else { Ok(wanted.min(left)) }
     }
 
     /// Posts once, and notes how that went.
     async fn post<U: Understand>(&self, call: &Call, post: &Post<'_>, understood: &U) -> Result<U::Answer, Failure> {
-        let failed = |attempt, error| (attempt, Err(Failure { error, may_retry: false }));
+        let failed = |attempt, error| (attempt, Err(Failure::of(error)));
         let answered = async {
             match self.send(call, post).await {
                 Ok(response) => match understood.of(response).await {
@@ -167,12 +207,12 @@ impl VllmEngine {
             .client()
             .post(call.url(*path))
             .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .header("x-request-id", &*ask.request_id)
+            .header("x-request-id", self.ids.next(&ask.request_id))
             .body(body.clone());
         if let Some(parent) = &ask.traceparent {
             request = request.header("traceparent", &**parent);
         }
-        let response = request.send().await.map_err(|_| (Attempt::Unreachable, self.unreachable()))?;
+        let response = request.send().await.map_err(|error| (Attempt::Unreachable, self.unreachable(&error)))?;
         let status = response.status().as_u16();
         if status != 200 {
             tracing::warn!(
@@ -191,9 +231,9 @@ impl VllmEngine {
         }
     }
 
-    /// Refused, or reset before a byte of an answer.
-    fn unreachable(&self) -> Failure {
-        if self.readiness.may_be_loading() {
+    /// Refused, or reset before a byte of an answer, or not to be trusted.
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        if self.readiness.may_be_loading() && tls::fault(error).is_none() {
             Failure { error: EngineError::Loading, may_retry: false }
         } else {
             Failure { error: EngineError::Unavailable, may_retry: true }

@@ -20,7 +20,7 @@ pub(super) struct Envelope {
 }
 
 /// Whether a member is there and says something.
-fn says(value: Option<&Value>) -> bool {
+pub(super) fn says(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null | Value::Bool(false)) => false,
         Some(Value::String(text)) => !text.is_empty(),
@@ -62,12 +62,18 @@ impl Envelope {
         self.finished |= reason.is_some();
     }
 
-    /// Whether something is wrong with an answer of this model to a note of so many bytes.
-    pub(super) fn is_suspect(&self, model: &str, note: usize) -> bool {
+    /// The model that the answer names, where it names one.
+    pub(super) fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// Whether something is wrong with an answer to a note of so many bytes; `other_model` where it names another
+    /// model than the one asked for.
+    pub(super) fn is_suspect(&self, other_model: bool, note: usize) -> bool {
         let note = u64::try_from(note).unwrap_or(u64::MAX);
         self.odd
             || !self.finished
-            || self.model.as_deref().is_some_and(|own| own != model)
+            || other_model
             || self.prompt_tokens.is_some_and(|tokens| tokens.saturating_mul(BYTES_PER_TOKEN) < note)
             || self.completion_tokens == Some(0)
     }
@@ -105,7 +111,8 @@ mod tests {
             (with("/choices/0/finish_reason", json!(null)), true),
         ] {
             let said = wire::said(answer.to_string().as_bytes()).unwrap();
-            assert_eq!(said.envelope.is_suspect("medical-ie", 120), expected, "{answer}");
+            let other_model = said.envelope.model().is_some_and(|own| own != "medical-ie");
+            assert_eq!(said.envelope.is_suspect(other_model, 120), expected, "{answer}");
         }
     }
 }

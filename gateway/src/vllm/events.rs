@@ -8,6 +8,8 @@ use bytes::{Buf, BytesMut};
 #[derive(Debug, Default)]
 pub(super) struct Events {
     came: BytesMut,
+    /// How much of that is known to hold no line feed: a long line is searched once, however many pieces it comes in.
+    searched: usize,
     data: Option<Vec<u8>>,
 }
 
@@ -19,7 +21,9 @@ impl Events {
 
     /// The data of the next event that is whole; its lines with line feeds between.
     pub(super) fn next(&mut self) -> Option<Vec<u8>> {
-        while let Some(end) = memchr::memchr(b'\n', &self.came) {
+        while let Some(found) = memchr::memchr(b'\n', self.came.get(self.searched..).unwrap_or_default()) {
+            let end = self.searched + found;
+            self.searched = 0;
             let line = self.came.split_to(end);
             self.came.advance(1);
             let line = line.strip_suffix(b"\r").unwrap_or(&line);
@@ -38,6 +42,7 @@ impl Events {
                 }
             }
         }
+        self.searched = self.came.len();
         None
     }
 }
@@ -77,6 +82,21 @@ mod tests {
                 assert_eq!(events(text, every), expected, "{text:?} in pieces of {every}");
             }
         }
+    }
+
+    #[test]
+    fn no_byte_of_a_long_line_is_searched_twice() {
+        let mut events = Events::default();
+        for piece in 0..1_000 {
+            events.feed(&[b'x'; 64]);
+            assert_eq!(events.searched, piece * 64);
+            assert!(events.next().is_none());
+        }
+        events.feed(b"\ndata: a\n\ndata: b");
+        assert_eq!(events.next().as_deref(), Some(&b"a"[..]));
+        assert!(events.next().is_none());
+        events.feed(b"c\n\n");
+        assert_eq!(events.next().as_deref(), Some(&b"bc"[..]));
     }
 
     proptest! {

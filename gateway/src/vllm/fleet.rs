@@ -12,15 +12,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::Client;
+use reqwest::{
+    Client,
+    header::{self, HeaderMap, HeaderValue},
+};
 use url::{Host, Url};
 
 use super::{
     names::{self, Resolving},
     paths::Path,
+    trial::Trial,
     watch::{self, Probe, Task},
 };
 use crate::{
+    config::Vllm,
+    extraction::EngineError,
     readiness::{Readiness, Replica, Upstream},
     telemetry::{Attempt, Metrics},
 };
@@ -40,6 +46,9 @@ pub(super) struct Fleet {
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
     model: String,
+    trial: Option<Arc<Trial>>,
+    /// What every request to a server is authorised with.
+    key: Option<HeaderValue>,
     /// One for each URL of the settings.
     origins: Mutex<Vec<Vec<Arc<Member>>>>,
 }
@@ -67,7 +76,8 @@ impl Fleet {
     /// The servers of the settings, and their watchers; call it in a runtime.
     pub(super) fn new(
         urls: &[Url],
-        model: &str,
+        settings: &Vllm,
+        key: Option<HeaderValue>,
         readiness: &Arc<Readiness>,
         metrics: &Arc<Metrics>,
     ) -> Result<Arc<Self>, reqwest::Error> {
@@ -75,7 +85,9 @@ impl Fleet {
             members: RwLock::new(Arc::from([])),
             readiness: Arc::clone(readiness),
             metrics: Arc::clone(metrics),
-            model: model.to_owned(),
+            model: settings.model.clone(),
+            trial: Trial::of(settings).map(Arc::new),
+            key,
             origins: Mutex::new(Vec::new()),
         });
         for (at, url) in urls.iter().enumerate() {
@@ -149,7 +161,13 @@ impl Fleet {
         number: usize,
     ) -> Result<Arc<Member>, reqwest::Error> {
         let name = name(at, address.is_some(), number);
-        let probe = Arc::new(Probe::new(client(url, address)?, url, self.model.clone(), Replica::new(name)));
+        let probe = Arc::new(Probe::new(
+            client(url, address, self.key.as_ref())?,
+            url,
+            self.model.clone(),
+            self.trial.clone(),
+            Replica::new(name),
+        ));
         let watcher = watch::spawn(Arc::clone(&probe), Arc::clone(&self.readiness));
         Ok(Arc::new(Member {
             probe,
@@ -168,18 +186,25 @@ impl Fleet {
         *self.members.write().unwrap_or_else(PoisonError::into_inner) = members;
     }
 
-    /// A server to call: the less loaded of two that are ready, or of all where none is. Not `failed`, if
-    /// there is another.
-    pub(super) fn call(self: &Arc<Self>, failed: Option<&Call>) -> Option<Call> {
+    /// A server to call for a model: the less loaded of two that are ready, or of all where none is. Not `failed`, if
+    /// there is another. Never one that does not list the model: what it would answer is another model's.
+    pub(super) fn call(self: &Arc<Self>, model: &str, failed: Option<&Call>) -> Result<Call, EngineError> {
         let members = Arc::clone(&self.members.read().unwrap_or_else(PoisonError::into_inner));
+        let serves = |member: &&Arc<Member>| member.may_serve(model);
         let other = |member: &&Arc<Member>| failed.is_none_or(|call| !Arc::ptr_eq(&call.member, member));
-        let ready = |member: &&Arc<Member>| member.is_ready() && other(member);
-        let member = pick(|| members.iter().filter(ready))
-            .or_else(|| pick(|| members.iter().filter(other)))
-            .or_else(|| members.first())?;
+        let member = pick(|| members.iter().filter(|member| member.is_ready()).filter(serves).filter(other))
+            .or_else(|| pick(|| members.iter().filter(serves).filter(other)))
+            .or_else(|| members.iter().find(serves));
+        let Some(member) = member else {
+            if members.is_empty() {
+                return Err(EngineError::Unavailable);
+            }
+            tracing::warn!("no model server lists the model that is asked for: no note was sent");
+            return Err(EngineError::Rejected);
+        };
         member.in_flight.fetch_add(1, Relaxed);
         let (member, fleet) = (Arc::clone(member), Arc::clone(self));
-        Some(Call { member, fleet, began: Instant::now(), judged: AtomicBool::new(false) })
+        Ok(Call { member, fleet, began: Instant::now(), judged: AtomicBool::new(false) })
     }
 
     /// Leaves a server out, unless it is the only one that is ready. Either way its watcher looks at it.
@@ -220,6 +245,11 @@ impl Member {
     fn is_ready(&self) -> bool {
         self.probe.seat.state() == Upstream::Ready
     }
+
+    /// Whether it lists a model, or what it lists is not known.
+    fn may_serve(&self, model: &str) -> bool {
+        self.probe.models().is_none_or(|models| models.lists(model))
+    }
 }
 
 impl Call {
@@ -229,6 +259,21 @@ impl Call {
 
     pub(super) fn url(&self, path: Path) -> Url {
         self.member.probe.url(path)
+    }
+
+    /// The context of a model there, in tokens, where the server says it.
+    pub(super) fn context(&self, model: &str) -> Option<u32> {
+        self.member.probe.models()?.context(model)
+    }
+
+    /// Whether a completion that names `own` is one of the model that was asked for. Where it is not, that is said once
+    /// in the log.
+    pub(super) fn is_of(&self, own: &str, asked: &str) -> bool {
+        let same = own == asked || self.member.probe.models().is_some_and(|models| models.same(own, asked));
+        if !same {
+            self.member.probe.other_model();
+        }
+        same
     }
 
     /// Notes how the call went, for the next choice and for the metrics.
@@ -269,9 +314,11 @@ impl Drop for Call {
 }
 
 /// The client of one server, bound to an address where its name has several.
-fn client(url: &Url, address: Option<SocketAddr>) -> Result<Client, reqwest::Error> {
+fn client(url: &Url, address: Option<SocketAddr>, key: Option<&HeaderValue>) -> Result<Client, reqwest::Error> {
+    let headers: HeaderMap = key.map(|key| (header::AUTHORIZATION, key.clone())).into_iter().collect();
     let builder = Client::builder()
         .no_proxy()
+        .default_headers(headers)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(3))
         // vLLM closes connections that idle for 5 s: ours must go first.

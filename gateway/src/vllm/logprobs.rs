@@ -19,7 +19,7 @@ pub(super) struct Logprobs {
     content: Option<Vec<Chosen>>,
     tokens: Option<Vec<String>>,
     #[serde(rename = "token_logprobs")]
-    of_tokens: Option<Vec<Option<f64>>>,
+    of_tokens: Option<Vec<f64>>,
 }
 
 /// One token. `bytes` is exact where `token` is half a character.
@@ -44,7 +44,7 @@ impl Logprobs {
             return Likelihoods::along(draft, tokens);
         }
         let (tokens, logprobs) = (self.tokens.as_ref()?, self.of_tokens.as_ref()?);
-        let pairs = tokens.iter().zip(logprobs).map(|(token, logprob)| (token.as_bytes(), logprob.unwrap_or(0.0)));
+        let pairs = tokens.iter().zip(logprobs).map(|(token, logprob)| (token.as_bytes(), *logprob));
         Likelihoods::along(draft, pairs)
     }
 }
@@ -66,12 +66,21 @@ mod tests {
         for (shape, laid) in [
             (json!({"content": [{"token": "a", "bytes": [97], "logprob": -0.5}, {"token": "b", "logprob": -1}]}), true),
             (json!({"content": [{"token": "x", "bytes": [120], "logprob": -0.5}]}), false),
-            (json!({"tokens": ["a", "b"], "token_logprobs": [null, -0.5], "text_offset": [0, 1]}), true),
+            (json!({"tokens": ["a", "b"], "token_logprobs": [-0.1, -0.5], "text_offset": [0, 1]}), true),
+            (json!({"tokens": ["a", "b"], "token_logprobs": [-0.5]}), false),
             (json!({"tokens": ["a", "b"]}), false),
             (json!({}), false),
         ] {
             let logprobs: Logprobs = serde_json::from_value(shape.clone()).unwrap();
             assert_eq!(logprobs.along("ab").is_some(), laid, "{shape}");
+        }
+        // A token of which nothing is known is not a certain one: all of these are nobody's.
+        for shape in [
+            json!({"content": [{"token": "a", "logprob": null}]}),
+            json!({"content": [{"token": "a", "logprob": false}]}),
+            json!({"tokens": ["a", "b"], "token_logprobs": [null, -0.5]}),
+        ] {
+            assert!(serde_json::from_value::<Logprobs>(shape.clone()).is_err(), "{shape}");
         }
     }
 }

@@ -4,38 +4,33 @@
 use std::{
     future::Future,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use reqwest::{Client, StatusCode};
-use serde::Deserialize;
 use tokio::{sync::Notify, task::AbortHandle};
 use url::Url;
 
-use super::paths::{Path, Urls};
+use super::{
+    body::{self, LARGEST_LIST, LARGEST_METRICS},
+    models::ModelList,
+    paths::{Path, Urls},
+    tls,
+    trial::Trial,
+};
 use crate::readiness::{Load, Readiness, Replica, Upstream};
 
 /// Between looks: short while the server is not ready, long once it is.
 const EAGER: Duration = Duration::from_millis(500);
 const CALM: Duration = Duration::from_secs(5);
+/// Between trial notes that a server fails: twice as long each time.
+const FIRST_TRIAL_REST: Duration = Duration::from_secs(1);
+const LONGEST_TRIAL_REST: Duration = Duration::from_mins(2);
 /// Longest look.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Largest text of metrics that is read; vLLM's has a tenth of this.
-const LARGEST_METRICS: usize = 1 << 20;
-
-#[derive(Deserialize)]
-struct Models {
-    data: Vec<Model>,
-}
-
-#[derive(Deserialize)]
-struct Model {
-    id: String,
-    max_model_len: Option<u32>,
-}
 
 /// A task that ends when this is dropped.
 #[derive(Debug)]
@@ -59,15 +54,52 @@ pub(super) struct Probe {
     pub(super) client: Client,
     urls: Urls,
     model: String,
+    /// What it must answer well before it is ready.
+    trial: Option<Arc<Trial>>,
     /// Where its state is kept.
     pub(super) seat: Arc<Replica>,
+    /// What it lists, as last seen; nothing where that is not known.
+    models: RwLock<Option<Arc<ModelList>>>,
+    /// Whether it was said that its completions name another model than the one asked for.
+    said_other_model: AtomicBool,
     wake: Notify,
     rest: AtomicU64,
 }
 
 impl Probe {
-    pub(super) fn new(client: Client, url: &Url, model: String, seat: Arc<Replica>) -> Self {
-        Self { client, urls: Urls::below(url), model, seat, wake: Notify::new(), rest: AtomicU64::new(0) }
+    pub(super) fn new(client: Client, url: &Url, model: String, trial: Option<Arc<Trial>>, seat: Arc<Replica>) -> Self {
+        Self {
+            client,
+            urls: Urls::below(url),
+            model,
+            trial,
+            seat,
+            models: RwLock::default(),
+            said_other_model: AtomicBool::new(false),
+            wake: Notify::new(),
+            rest: AtomicU64::new(0),
+        }
+    }
+
+    /// What it lists, as last seen; nothing where that is not known.
+    pub(super) fn models(&self) -> Option<Arc<ModelList>> {
+        self.models.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn saw_models(&self, models: Option<Arc<ModelList>>) {
+        self.seat.learned_context(models.as_ref().and_then(|models| models.context(&self.model)));
+        *self.models.write().unwrap_or_else(PoisonError::into_inner) = models;
+    }
+
+    /// A completion names another model than the one asked for. Said once, until the server changes.
+    pub(super) fn other_model(&self) {
+        if !self.said_other_model.swap(true, Relaxed) {
+            tracing::warn!(
+                replica = self.seat.name(),
+                "a model server answers in the name of another model than the one asked for: see that the adapter is \
+                 loaded; until then an empty record of it is not believed"
+            );
+        }
     }
 
     pub(super) fn url(&self, path: Path) -> Url {
@@ -80,26 +112,38 @@ impl Probe {
         self.wake.notify_one();
     }
 
-    async fn get(&self, path: Path) -> Option<reqwest::Response> {
-        self.client.get(self.url(path)).timeout(PATIENCE).send().await.ok()
+    /// A response, or what is wrong with the server's TLS, where that is why there is none.
+    async fn get(&self, path: Path) -> Result<reqwest::Response, Option<&'static str>> {
+        let sent = self.client.get(self.url(path)).timeout(PATIENCE).send().await;
+        sent.map_err(|error| tls::fault(&error))
     }
 }
 
 pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
     Task::spawn(async move {
-        let mut before = None;
+        let (mut before, mut fault_before, mut tried) = (None, None, Tried::default());
         loop {
-            let seen = look(&probe, &readiness).await;
+            let Look { seen, models, fault } = tried.look(&probe).await;
+            // Before the state: a server that is ready is one whose list is known.
+            probe.saw_models(models);
             readiness.saw(&probe.seat, seen);
-            if seen == Upstream::Unreachable {
+            if matches!(seen, Upstream::Unreachable | Upstream::Untrusted) {
                 // What it said of its load is no longer true.
                 probe.seat.loaded(Load::default());
             }
             if before != Some(seen) {
+                probe.said_other_model.store(false, Relaxed);
                 tracing::info!(replica = probe.seat.name(), state = ?seen, "model server");
             }
-            before = Some(seen);
-            let pause = if seen == Upstream::Ready { CALM } else { EAGER };
+            if let Some(fault) = fault.filter(|_| fault != fault_before) {
+                tracing::error!(
+                    replica = probe.seat.name(),
+                    fault,
+                    "TLS with a model server fails, and no note is sent to it"
+                );
+            }
+            (before, fault_before) = (Some(seen), fault);
+            let pause = if seen == Upstream::Ready { CALM } else { tried.rest.unwrap_or(EAGER) };
             if tokio::time::timeout(pause, probe.wake.notified()).await.is_ok() {
                 tokio::time::sleep(Duration::from_millis(probe.rest.swap(0, Relaxed))).await;
             }
@@ -107,13 +151,66 @@ pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
     })
 }
 
-async fn look(probe: &Probe, readiness: &Readiness) -> Upstream {
-    let Some(health) = probe.get(Path::Health).await else { return Upstream::Unreachable };
+/// How a server did with its trial note since it came up.
+#[derive(Default)]
+struct Tried {
+    passed: bool,
+    /// Until the next trial, after one that was not passed.
+    rest: Option<Duration>,
+}
+
+impl Tried {
+    /// Looks at a server. One that seems ready is so once it has passed its trial.
+    async fn look(&mut self, probe: &Probe) -> Look {
+        let look = look(probe).await;
+        if look.seen != Upstream::Ready {
+            *self = Self::default();
+            return look;
+        }
+        let Some(trial) = probe.trial.as_ref().filter(|_| !self.passed) else { return look };
+        // The names of one model are compared by it.
+        probe.saw_models(look.models.clone());
+        let Some(why) = trial.fails(probe).await else {
+            *self = Self { passed: true, rest: None };
+            return look;
+        };
+        tracing::warn!(replica = probe.seat.name(), why, "a model server fails its trial note, and is sent no other");
+        self.rest = Some(self.rest.map_or(FIRST_TRIAL_REST, |rest| (rest * 2).min(LONGEST_TRIAL_REST)));
+        Look { seen: Upstream::ModelMissing, models: Some(Arc::default()), fault: None }
+    }
+}
+
+/// What one look at a server gave.
+struct Look {
+    seen: Upstream,
+    /// What it lists; nothing where that is not known.
+    models: Option<Arc<ModelList>>,
+    /// What is wrong with its TLS.
+    fault: Option<&'static str>,
+}
+
+impl Look {
+    const UNREACHABLE: Self = Self { seen: Upstream::Unreachable, models: None, fault: None };
+
+    fn failed(fault: Option<&'static str>) -> Self {
+        let seen = if fault.is_some() { Upstream::Untrusted } else { Upstream::Unreachable };
+        Self { seen, models: None, fault }
+    }
+}
+
+async fn look(probe: &Probe) -> Look {
+    let health = match probe.get(Path::Health).await {
+        Ok(health) => health,
+        Err(fault) => return Look::failed(fault),
+    };
     // A server that is there but whose engine died says so here; other servers may lack the path.
     if health.status().is_server_error() {
-        return Upstream::Unreachable;
+        return Look::UNREACHABLE;
     }
-    let Some(response) = probe.get(Path::Models).await else { return Upstream::Unreachable };
+    let response = match probe.get(Path::Models).await {
+        Ok(response) => response,
+        Err(fault) => return Look::failed(fault),
+    };
     let status = response.status();
     if status != StatusCode::OK {
         tracing::warn!(
@@ -121,21 +218,21 @@ async fn look(probe: &Probe, readiness: &Readiness) -> Upstream {
             upstream_status = status.as_u16(),
             "a model server does not list its models"
         );
-        return if status.is_client_error() { Upstream::ModelMissing } else { Upstream::Unreachable };
+        if status.is_client_error() {
+            return Look { seen: Upstream::ModelMissing, models: Some(Arc::default()), fault: None };
+        }
+        return Look::UNREACHABLE;
     }
-    let Ok(body) = response.bytes().await else { return Upstream::Unreachable };
-    let Ok(models) = serde_json::from_slice::<Models>(&body) else { return Upstream::Unreachable };
-    let context = models.data.iter().filter_map(|listed| listed.max_model_len).min();
-    if let Some(tokens) = context {
-        readiness.learned_context(tokens);
-    }
+    let Ok(body) = body::read(response, LARGEST_LIST).await else { return Look::UNREACHABLE };
+    let Some(models) = ModelList::parse(&body) else { return Look::UNREACHABLE };
     probe.seat.loaded(load(probe).await.unwrap_or_default());
-    if models.data.iter().any(|listed| listed.id == probe.model) { Upstream::Ready } else { Upstream::ModelMissing }
+    let seen = if models.lists(&probe.model) { Upstream::Ready } else { Upstream::ModelMissing };
+    Look { seen, models: Some(Arc::new(models)), fault: None }
 }
 
 async fn load(probe: &Probe) -> Option<Load> {
-    let response = probe.get(Path::Metrics).await.filter(|response| response.status() == StatusCode::OK)?;
-    let body = super::answers::read(response, LARGEST_METRICS).await.ok()?;
+    let response = probe.get(Path::Metrics).await.ok().filter(|response| response.status() == StatusCode::OK)?;
+    let body = body::read(response, LARGEST_METRICS).await.ok()?;
     std::str::from_utf8(&body).ok().map(loads)
 }
 

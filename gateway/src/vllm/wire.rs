@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use super::{envelope::Envelope, logprobs::Logprobs, prompt::Prompt};
+use super::{envelope::Envelope, finite, logprobs::Logprobs, prompt::Prompt};
 use crate::extraction::{Finish, Likelihoods};
 
 /// Bytes of a request beside the note: prompt, constraint, parameters.
@@ -21,6 +21,7 @@ pub(super) struct Request<'a> {
     pub(super) stop_token_ids: &'a [u32],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) seed: Option<u64>,
+    pub(super) cache_salt: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) structured_outputs: Option<&'static RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,7 +102,7 @@ pub(super) struct Said {
 
 /// What a completion says; nothing where it is none, or ended as none should.
 pub(super) fn said(answer: &[u8]) -> Option<Said> {
-    let completion: Completion = serde_json::from_slice(answer).ok()?;
+    let completion: Completion = finite::parse(answer)?;
     let mut envelope = Envelope::default();
     envelope.completion(completion.model.as_ref(), completion.usage.as_ref(), completion.error.as_ref());
     envelope.choices(completion.choices.len());

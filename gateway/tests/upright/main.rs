@@ -1,6 +1,7 @@
 //! What the gateway stands: strangers, failing model servers, broken connections, its own end.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
 
+mod certificates;
 mod connections;
 #[path = "../http/fake_vllm.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
@@ -9,6 +10,9 @@ mod hosts;
 mod idle;
 mod leases;
 mod many;
+mod model_answers;
+mod model_lists;
+mod model_server;
 mod process;
 mod replicas;
 mod revoked;

@@ -10,15 +10,15 @@ use std::{
 
 use serde_json::Value;
 
-struct Program {
+pub(crate) struct Program {
     child: Child,
-    log: Option<BufReader<ChildStderr>>,
+    pub(crate) log: Option<BufReader<ChildStderr>>,
     address: SocketAddr,
     metrics_address: SocketAddr,
 }
 
 impl Program {
-    fn start(program: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn start(program: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(program);
         command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null());
         command.env("GATEWAY_LISTEN", "127.0.0.1:0").env("GATEWAY_METRICS__LISTEN", "127.0.0.1:0");
@@ -41,7 +41,7 @@ impl Program {
         Self::start(env!("CARGO_BIN_EXE_gateway"), &["serve", "--engine", "rules"])
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let done = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
         assert!(done.success());
     }
@@ -57,6 +57,18 @@ impl Program {
 
     /// The status of an answer to a note.
     fn status(&self) -> std::io::Result<u16> {
+        let answer = self.answer()?;
+        Ok(answer.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0))
+    }
+
+    /// The status and the code of an answer to a note.
+    pub(crate) fn codes(&self) -> (u16, String) {
+        let answer = self.answer().unwrap();
+        let body: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+        (answer.get(9..12).unwrap().parse().unwrap(), body["code"].as_str().unwrap_or("ok").to_owned())
+    }
+
+    fn answer(&self) -> std::io::Result<String> {
         let body = "{\"text\": \"Stage II breast cancer.\"}";
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
@@ -65,7 +77,7 @@ impl Program {
         write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
-        Ok(answer.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0))
+        Ok(answer)
     }
 }
 
@@ -149,6 +161,7 @@ fn a_hangup_is_no_end_where_there_are_no_keys() {
 fn files_that_cannot_be_used_are_a_mistake_of_the_settings() {
     for (variable, value) in [
         ("GATEWAY_AUTH_KEYS_FILE", "/nowhere/keys"),
+        ("GATEWAY_VLLM__API_KEY_FILE", "/nowhere/key"),
         ("GATEWAY_AUDIT__PATH", "/nowhere/audit.jsonl"),
         ("GATEWAY_AUDIT__KEEP", "99999999999"),
     ] {
@@ -156,6 +169,7 @@ fn files_that_cannot_be_used_are_a_mistake_of_the_settings() {
             let mut program = Command::new(env!("CARGO_BIN_EXE_gateway"));
             program
                 .args([command, "--listen", "127.0.0.1:0"])
+                .env("VLLM_BASE_URL", "http://127.0.0.1:9")
                 .env("GATEWAY_AUDIT__PATH", "/tmp/x")
                 .env(variable, value);
             let output = program.output().unwrap();

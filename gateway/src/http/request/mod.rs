@@ -142,14 +142,18 @@ impl Rules {
     fn manner(&self, wanted: Wanted) -> Result<Manner, Vec<Violation>> {
         let mut violations = Vec::new();
         let temperature = wanted.temperature.unwrap_or(self.generation.temperature);
-        if !(0.0..=2.0).contains(&temperature) {
-            violations.push(violation("temperature", "range", "`temperature` must be 0.0 to 2.0."));
+        let hottest = self.limits.max_temperature;
+        if !(0.0..=hottest).contains(&temperature) {
+            let message = format!("`temperature` must be 0.0 to {hottest:?}.");
+            violations.push(Violation { message, ..violation("temperature", "range", "") });
         }
         let budget = match wanted.max_tokens {
             None => TokenBudget::Adjustable(self.generation.max_tokens),
             Some(tokens) => {
-                if !(1..=8_192).contains(&tokens) {
-                    violations.push(violation("max_tokens", "range", "`max_tokens` must be 1 to 8192."));
+                let most = self.limits.max_tokens;
+                if !(1..=most).contains(&tokens) {
+                    let message = format!("`max_tokens` must be 1 to {most}.");
+                    violations.push(Violation { message, ..violation("max_tokens", "range", "") });
                 }
                 TokenBudget::Fixed(tokens)
             }

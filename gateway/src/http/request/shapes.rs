@@ -22,10 +22,11 @@ macro_rules! with_options {
         $(#[$meta])*
         pub struct $name $(<$life>)? {
             $($own)*
-            /// 0.0 (deterministic, default) to 2.0.
+            /// 0.0 (deterministic, default) to 2.0, or less where the operator says so (`limits.max_temperature`).
             #[schema(value_type = Option<f32>, minimum = 0, maximum = 2, example = 0.0)]
             temperature: Option<f32>,
-            /// Hard cap on the tokens of the answer. Without it the service chooses (1024) and may widen it.
+            /// Hard cap on the tokens of the answer, at most 8192, or less where the operator says so
+            /// (`limits.max_tokens`). Without it the service chooses (1024) and may widen it.
             #[serde(default, deserialize_with = "whole")]
             #[schema(value_type = Option<u32>, minimum = 1, maximum = 8192, example = 1024)]
             max_tokens: Option<u32>,

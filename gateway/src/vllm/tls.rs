@@ -1,0 +1,60 @@
+//! What is wrong with the TLS of a model server, in words that name no host: those of the libraries do.
+
+use std::{error::Error, io};
+
+use rustls::CertificateError;
+
+/// Why no connection came about, where the reason is TLS: the certificate, or that the server speaks none. Waiting
+/// helps with none of these.
+pub(super) fn fault(error: &reqwest::Error) -> Option<&'static str> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            return Some(words(error));
+        }
+        // An I/O error gives the source of what it wraps, and not that itself.
+        cause = match error.downcast_ref::<io::Error>() {
+            Some(error) => error.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+fn words(error: &rustls::Error) -> &'static str {
+    use CertificateError as Bad;
+    match error {
+        rustls::Error::InvalidCertificate(bad) => match bad {
+            Bad::Expired | Bad::ExpiredContext { .. } => "its certificate has expired",
+            Bad::NotValidYet | Bad::NotValidYetContext { .. } => "its certificate is not valid yet",
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+                "its certificate is made out to another name than the one in vllm.url"
+            }
+            Bad::UnknownIssuer => {
+                "its certificate is signed by no authority that is known here; SSL_CERT_FILE names a file with yours"
+            }
+            Bad::Revoked => "its certificate is revoked",
+            _ => "its certificate is not accepted",
+        },
+        _ => "it speaks no TLS, or none that is accepted here; see whether vllm.url should begin with http://",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_say_what_to_do() {
+        for (error, expected) in [
+            (rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer), "SSL_CERT_FILE"),
+            (rustls::Error::InvalidCertificate(CertificateError::NotValidForName), "another name"),
+            (rustls::Error::InvalidCertificate(CertificateError::Expired), "expired"),
+            (rustls::Error::InvalidCertificate(CertificateError::NotValidYet), "not valid yet"),
+            (rustls::Error::InvalidCertificate(CertificateError::BadSignature), "certificate is not accepted"),
+            (rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType), "http://"),
+        ] {
+            assert!(words(&error).contains(expected), "{error}");
+        }
+    }
+}
