@@ -16,6 +16,7 @@ pub mod rates;
 pub mod readiness;
 pub mod rules;
 pub mod server;
+pub mod steps;
 pub mod telemetry;
 pub mod ui;
 pub mod vllm;

@@ -164,6 +164,8 @@ pub enum WarningCode {
     UnfamiliarText,
     /// The model gave no value, or few, where the rules engine recognises some in the same text: nulls may be wrong.
     EmptyRecordDoubted,
+    /// A field has more values than an answer holds: the record has the first 64, `evidence` the next 64.
+    TooManyValues,
 }
 
 impl WarningCode {
@@ -178,6 +180,7 @@ impl WarningCode {
             Self::NoOncologyTerms => "no_oncology_terms",
             Self::UnfamiliarText => "unfamiliar_text",
             Self::EmptyRecordDoubted => "empty_record_doubted",
+            Self::TooManyValues => "too_many_values",
         }
     }
 }
@@ -196,6 +199,7 @@ mod tests {
             WarningCode::NoOncologyTerms,
             WarningCode::UnfamiliarText,
             WarningCode::EmptyRecordDoubted,
+            WarningCode::TooManyValues,
         ] {
             assert_eq!(serde_json::to_value(code).unwrap(), code.name());
         }

@@ -3,13 +3,24 @@
 //! Three witnesses: another engine that reads the same text, the model's own words beside its record, and what they
 //! came in. None of them adds a value.
 
-use super::{Ask, Deadline, Draft, Engine, Field, Note, OffsetUnit, Record, evidence, parse};
+use super::{
+    Ask, Deadline, Draft, Engine, EngineError, Field, Note, OffsetUnit, Record,
+    cores::{self, Cores},
+    evidence, parse,
+};
 
 /// A record with at most so many of the seven fields is compared with what the witness reads.
 const FEW: usize = 3;
 
 /// Longest stretch of a model's words that is read for values, in bytes.
 const MOST_WORDS: usize = 32 << 10;
+
+/// Another engine that reads the same texts, and where what it says is reviewed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Witness<'a> {
+    pub(super) engine: &'a dyn Engine,
+    pub(super) cores: Option<&'a Cores>,
+}
 
 /// What speaks against an empty record.
 #[derive(Debug)]
@@ -23,41 +34,49 @@ pub(super) enum Doubt {
 }
 
 /// What speaks against the empty record of a draft.
-pub(super) async fn of_empty(witness: &dyn Engine, text: &Note, draft: &Draft, ask: &Ask, deadline: Deadline) -> Doubt {
+pub(super) async fn of_empty(
+    witness: Witness<'_>,
+    text: &Note,
+    draft: &Draft,
+    ask: &Ask,
+    deadline: Deadline,
+) -> Result<Doubt, EngineError> {
     if draft.suspect {
-        return Doubt::NotUnderstood;
+        return Ok(Doubt::NotUnderstood);
     }
     let beside = text.part(parse::beside_keys(draft.text.as_str(), MOST_WORDS));
-    if opinion(witness, &beside, ask, deadline).await.is_some_and(|record| !record.is_empty()) {
-        return Doubt::NotUnderstood;
+    if !witness.reads(&beside, ask, deadline).await?.is_empty() {
+        return Ok(Doubt::NotUnderstood);
     }
-    match opinion(witness, text, ask, deadline).await.map(|record| fields_of(&record)) {
-        Some(fields) if !fields.is_empty() => Doubt::Fields(fields),
-        _ => Doubt::None,
-    }
+    let fields = fields_of(&witness.reads(text, ask, deadline).await?);
+    Ok(if fields.is_empty() { Doubt::None } else { Doubt::Fields(fields) })
 }
 
 /// The fields that the witness reads in a note and a record with few values lacks.
 pub(super) async fn lacking(
-    witness: &dyn Engine,
+    witness: Witness<'_>,
     note: &Note,
     record: &Record,
     ask: &Ask,
     deadline: Deadline,
-) -> Vec<Field> {
+) -> Result<Vec<Field>, EngineError> {
     if fields_of(record).len() > FEW {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let read = opinion(witness, note, ask, deadline).await.unwrap_or_default();
-    fields_of(&read).into_iter().filter(|&field| record.get(field).is_none()).collect()
+    let read = witness.reads(note, ask, deadline).await?;
+    Ok(fields_of(&read).into_iter().filter(|&field| record.get(field).is_none()).collect())
 }
 
-/// What another engine makes of a text, without what the text contradicts. What goes wrong there is no matter of the
-/// answer.
-pub(super) async fn opinion(engine: &dyn Engine, text: &Note, ask: &Ask, deadline: Deadline) -> Option<Record> {
-    let draft = engine.draft(text, ask, deadline).await.ok()?;
-    let record = parse::parse(draft.text.as_str()).ok()?.record;
-    Some(evidence::review(text, record, &[], OffsetUnit::Byte, |_, _| None).record)
+impl Witness<'_> {
+    /// What it makes of a text, without what the text contradicts. A witness that could not be heard is an error:
+    /// without its word nobody knows.
+    pub(super) async fn reads(self, text: &Note, ask: &Ask, deadline: Deadline) -> Result<Record, EngineError> {
+        let draft = self.engine.draft(text, ask, deadline).await?;
+        let record = parse::parse(draft.text.as_str()).map_err(|_| EngineError::Failed)?.record;
+        let (note, size) = (text.clone(), text.as_str().len());
+        let review = move || evidence::review(&note, record, &[], OffsetUnit::Byte, |_, _| None).record;
+        cores::run(self.cores, size, &ask.turn, deadline, review).await
+    }
 }
 
 fn fields_of(record: &Record) -> Vec<Field> {

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::{
-    Assertion, Basis, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning, WarningCode,
+    Assertion, Basis, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning, WarningCode, bounds,
     ground::{self, Grounded},
 };
 
@@ -25,7 +25,7 @@ pub(super) fn review(
     confidence: impl Fn(Field, &str) -> Option<Confidence>,
 ) -> Reviewed {
     let mut evidence = Evidence::default();
-    let mut warnings = Vec::new();
+    let (beside, mut warnings) = bounds::cut(&mut record);
     let grounded = ground::ground(note, &record);
     for one in &grounded {
         add(&mut evidence, note, one, unit, confidence(one.field, one.value));
@@ -39,6 +39,9 @@ pub(super) fn review(
             *record.get_mut(field) = joined(findings);
         }
         warnings.extend(unsupported(field, findings));
+    }
+    for one in ground::ground_parts(note, beside.iter().map(|(field, value)| (*field, value.as_str()))) {
+        add(&mut evidence, note, &one.left_out(), unit, None);
     }
     let left_out = withheld.iter().map(|(field, value)| (*field, value.as_str()));
     for one in ground::ground_parts(note, left_out) {

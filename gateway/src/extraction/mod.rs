@@ -6,8 +6,10 @@
 mod alike;
 mod answer;
 mod assertion;
+mod bounds;
 pub mod chunk;
 mod confidence;
+mod cores;
 mod cross_check;
 mod deadline;
 mod doubt;
@@ -15,6 +17,8 @@ mod engine;
 mod evidence;
 mod fields;
 pub mod ground;
+#[cfg(test)]
+mod growth;
 mod live;
 mod note;
 pub mod parse;
@@ -26,6 +30,7 @@ mod table;
 pub use answer::{Answer, Basis, Finding, Unread, Warning, WarningCode};
 pub use assertion::{Assertion, Context, Section};
 pub use confidence::{Confidence, Likelihoods};
+pub use cores::Cores;
 pub use cross_check::Agreement;
 pub use deadline::Deadline;
 pub use engine::{

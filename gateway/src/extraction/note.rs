@@ -8,6 +8,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::steps;
+
 /// A clinical note that passed the checks of the edge: not blank, no NUL, not over the limit.
 #[derive(Clone)]
 pub struct Note {
@@ -192,6 +194,7 @@ impl Offsets<'_> {
         }
         let (from, counted) = if self.at.0 <= byte { self.at } else { (0, 0) };
         let stretch = self.text.get(from..byte).unwrap_or_default();
+        steps::count(stretch.len());
         let more = match self.unit {
             OffsetUnit::Codepoint => stretch.chars().count(),
             OffsetUnit::Utf16 => stretch.chars().map(char::len_utf16).sum(),

@@ -10,7 +10,9 @@ use super::{
     Answer, Ask, Confidence, Deadline, Draft, Engine, EngineError, EngineName, Evidence, Field, ModelText, Note,
     OffsetUnit, Record, Unread, Warning, WarningCode,
     chunk::{self, Chunk, Conflict},
-    cross_check, doubt,
+    cores::{self, Cores},
+    cross_check,
+    doubt::{self, Witness},
     evidence::{self, Reviewed},
     parse::Repair,
     reading::{self, ExtractError, Reading, Stages},
@@ -30,6 +32,7 @@ pub struct Pipeline {
     witness: Option<Arc<dyn Engine>>,
     checker: Option<Arc<dyn Engine>>,
     fallback: Option<Arc<dyn Engine>>,
+    cores: Option<Cores>,
 }
 
 /// How one note is to be answered.
@@ -58,7 +61,13 @@ impl Pipeline {
     /// in chunks.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, admission: Arc<Admission>, chunk_chars: usize) -> Self {
-        Self { engine, admission, chunk_chars, witness: None, checker: None, fallback: None }
+        Self { engine, admission, chunk_chars, witness: None, checker: None, fallback: None, cores: None }
+    }
+
+    /// The same, reviewing answers to long notes beside the async workers.
+    #[must_use]
+    pub fn on(self, cores: Cores) -> Self {
+        Self { cores: Some(cores), ..self }
     }
 
     /// The same with an engine that reads what the first found nothing in, or little: its word puts a record in doubt,
@@ -112,28 +121,35 @@ impl Pipeline {
             },
         };
         let rules = match self.checker.as_deref() {
-            Some(checker) => doubt::opinion(checker, note, ask, deadline).await,
+            // What goes wrong in a comparison is no matter of the answer.
+            Some(engine) => Witness { engine, cores: self.cores.as_ref() }.reads(note, ask, deadline).await.ok(),
             None => None,
         };
-        let lacking = match self.witness.as_deref().filter(|_| degraded.is_none()) {
-            Some(witness) => doubt::lacking(witness, note, &whole.record, ask, deadline).await,
+        let lacking = match self.witness().filter(|_| degraded.is_none()) {
+            Some(witness) => doubt::lacking(witness, note, &whole.record, ask, deadline).await?,
             None => Vec::new(),
         };
         let mut stages = Stages::default();
         whole.readings.iter().for_each(|reading| stages.add(reading.stages));
         let started = Instant::now();
         let engine = degraded.unwrap_or(self.engine.name());
-        let mut answer = whole.into_answer(note, &lacking, wishes.offsets, engine, &ask.request_id);
+        let (own, request_id, size) = (note.clone(), Arc::clone(&ask.request_id), note.as_str().len());
+        let review = move || whole.into_answer(&own, &lacking, wishes.offsets, engine, &request_id);
+        let mut answer = cores::run(self.cores.as_ref(), size, &ask.turn, deadline, review).await?;
         answer.degraded = degraded.is_some();
         answer.cross_check = rules.map(|rules| cross_check::compare(&answer.record, &rules));
         stages.ground += started.elapsed();
         Ok((answer, stages))
     }
 
+    fn witness(&self) -> Option<Witness<'_>> {
+        self.witness.as_deref().map(|engine| Witness { engine, cores: self.cores.as_ref() })
+    }
+
     async fn read(&self, note: &Note, ask: &Ask, wishes: Wishes, deadline: Deadline) -> Result<Whole, ExtractError> {
         let chunks = if self.engine.needs_lease() { chunk::cut(note, self.chunk_chars) } else { Vec::new() };
         if chunks.len() < 2 {
-            let witness = self.witness.as_deref();
+            let witness = self.witness();
             return match reading::read(&*self.engine, witness, &self.admission, note, ask.clone(), deadline).await {
                 Ok(reading) => Ok(Whole::of_one(reading)),
                 Err(ExtractError::Engine(EngineError::NoteTooLong)) => {
@@ -189,7 +205,7 @@ impl Pipeline {
         Box::pin(async move {
             let text = chunk.note(note);
             // A part's fields are not the note's.
-            let (witness, ask_one) = (self.witness.as_deref(), ask.unheard());
+            let (witness, ask_one) = (self.witness(), ask.unheard());
             let outcome = reading::read(&*self.engine, witness, &self.admission, &text, ask_one, deadline).await;
             if let Err(ExtractError::Engine(EngineError::NoteTooLong)) = outcome
                 && let Some([first, second]) = chunk.halves(note)

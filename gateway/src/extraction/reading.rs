@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    Ask, Deadline, Draft, Engine, EngineError, Field, Finish, Note, Record, TokenBudget,
-    doubt::{self, Doubt},
+    Ask, Deadline, Draft, Engine, EngineError, Field, Finish, Note, Record, TokenBudget, cores,
+    doubt::{self, Doubt, Witness},
     parse::{self, Parsed, Repair, Unusable},
 };
 use crate::admission::{Admission, Lease, Refusal};
@@ -96,7 +96,7 @@ impl Stages {
 /// more with another seed; then it is an error, or an empty record that is known to be doubtful.
 pub(super) async fn read(
     engine: &dyn Engine,
-    witness: Option<&dyn Engine>,
+    witness: Option<Witness<'_>>,
     admission: &Arc<Admission>,
     text: &Note,
     mut ask: Ask,
@@ -106,7 +106,7 @@ pub(super) async fn read(
     let mut stages = Stages::default();
     let mut second = false;
     loop {
-        let draft = draft(engine, admission, text, &ask, deadline, &mut stages).await?;
+        let mut draft = draft(engine, admission, text, &ask, deadline, &mut stages).await?;
         tokens_used = tokens_used.saturating_add(draft.tokens_used);
         if draft.finish == Finish::OutOfTokens {
             match ask.budget {
@@ -117,12 +117,18 @@ pub(super) async fn read(
             }
         } else {
             let started = Instant::now();
-            let parsed = parse::parse(draft.text.as_str());
+            let parsed;
+            let (cores, size) = (witness.and_then(|witness| witness.cores), draft.text.as_str().len());
+            let parse = move || {
+                let parsed = parse::parse(draft.text.as_str());
+                (draft, parsed)
+            };
+            (draft, parsed) = cores::run(cores, size, &ask.turn, deadline, parse).await?;
             stages.parse += started.elapsed();
             match parsed {
                 Ok(Parsed { record, repairs }) => {
                     let doubt = match witness.filter(|_| record.is_empty()) {
-                        Some(witness) => doubt::of_empty(witness, text, &draft, &ask, deadline).await,
+                        Some(witness) => doubt::of_empty(witness, text, &draft, &ask, deadline).await?,
                         None => Doubt::None,
                     };
                     let doubted = match doubt {

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use crate::steps;
+
 /// A folded text and the way back to the text it was folded from.
 #[derive(Debug)]
 pub(crate) struct Folded<'text> {
@@ -15,6 +17,7 @@ pub(crate) struct Folded<'text> {
 impl<'text> Folded<'text> {
     /// Folds a text.
     pub(crate) fn of(source: &'text str) -> Self {
+        steps::count(source.len());
         let mut folded =
             Self { source, text: String::with_capacity(source.len()), origin: Vec::with_capacity(source.len() + 1) };
         let mut rest = source.char_indices().peekable();
@@ -66,11 +69,20 @@ impl<'text> Folded<'text> {
 
     /// The folded text.
     pub(crate) fn as_str(&self) -> &str {
+        // To be searched, many bytes at a time.
+        steps::count(self.text.len() / 16);
         &self.text
+    }
+
+    /// The bytes of the folded text, to look at single ones.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.text.as_bytes()
     }
 
     /// A stretch of the folded text; empty where the range is none.
     pub(crate) fn slice(&self, range: Range<usize>) -> &str {
+        // A longer stretch is refused by its length, or whoever searches it counts for himself.
+        steps::count(1 + range.len().min(64));
         self.text.get(range).unwrap_or_default()
     }
 
@@ -80,6 +92,7 @@ impl<'text> Folded<'text> {
         while !self.text.is_char_boundary(end) {
             end -= 1;
         }
+        steps::count(end.saturating_sub(at));
         self.slice(at..end)
     }
 
@@ -89,6 +102,7 @@ impl<'text> Folded<'text> {
         while !self.text.is_char_boundary(start) {
             start += 1;
         }
+        steps::count(at.saturating_sub(start));
         self.slice(start..at)
     }
 
@@ -116,8 +130,8 @@ impl<'text> Folded<'text> {
 
     /// Whether a stretch stands between word boundaries.
     pub(crate) fn is_bounded(&self, range: &Range<usize>) -> bool {
-        let before = self.slice(0..range.start).chars().next_back();
-        let after = self.slice(range.end..self.text.len()).chars().next();
+        let before = self.text.get(..range.start).unwrap_or_default().chars().next_back();
+        let after = self.text.get(range.end..).unwrap_or_default().chars().next();
         !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
     }
 }

@@ -1,6 +1,6 @@
 //! Gene alterations: a gene and, beside it, a variant or a kind of alteration.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::Range};
 
 use super::{
     alterations::{self, Alteration, Sort},
@@ -40,7 +40,7 @@ const TIES: [&str; 12] = [
 pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Values {
     let genes = view.terms(Kind::Gene);
     let alterations = alterations::all(view);
-    let wild: Vec<usize> = view.folded.as_str().match_indices("wild").map(|(at, _)| at).collect();
+    let words = Words::of(view);
     let mut values = Values::default();
     let mut linked = HashSet::new();
     let mut index = 0;
@@ -58,7 +58,7 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Values {
         }
         linked.extend(own.iter().copied());
         for alteration in own.iter().filter_map(|at| alterations.get(*at)) {
-            link(view, &wild, &mut values, run, alteration);
+            link(view, &words, &mut values, run, alteration);
         }
     }
     for (at, alteration) in alterations.iter().enumerate() {
@@ -81,8 +81,27 @@ fn counts(view: &View<'_>, alteration: &Alteration) -> bool {
     view.counts(&alteration.range, Field::GeneMutation)
 }
 
-/// Adds what a run of genes and one alteration say together. `wild`: where this word stands, in order.
-fn link(view: &View<'_>, wild: &[usize], values: &mut Values, run: &[Mention], alteration: &Alteration) {
+/// Where single words stand that many genes and alterations are asked about: looked for once in the note.
+struct Words {
+    wild: Vec<usize>,
+    germline: Vec<usize>,
+}
+
+impl Words {
+    fn of(view: &View<'_>) -> Self {
+        let places = |word: &str| view.folded.as_str().match_indices(word).map(|(at, _)| at).collect();
+        Self { wild: places("wild"), germline: places("germline") }
+    }
+
+    /// Whether one of these places, of a word of so many bytes, is within a stretch.
+    fn any_in(places: &[usize], length: usize, stretch: &Range<usize>) -> bool {
+        let first = places.get(places.partition_point(|at| *at < stretch.start));
+        first.is_some_and(|at| at + length <= stretch.end)
+    }
+}
+
+/// Adds what a run of genes and one alteration say together.
+fn link(view: &View<'_>, words: &Words, values: &mut Values, run: &[Mention], alteration: &Alteration) {
     let (Some(first), Some(last)) = (run.first(), run.last()) else { return };
     let joint = first.range.start..last.range.end;
     let gap = view.folded.slice(first.range.end..last.range.start);
@@ -104,13 +123,12 @@ fn link(view: &View<'_>, wild: &[usize], values: &mut Values, run: &[Mention], a
     let own = if alteration.sort == Sort::Variant { run.get(run.len() - 1..).unwrap_or_default() } else { run };
     for gene in own {
         let stretch = gene.range.start.min(alteration.range.start)..gene.range.end.max(alteration.range.end);
-        let next = wild.get(wild.partition_point(|at| *at < stretch.start));
-        if next.is_none_or(|at| at + "wild".len() > stretch.end)
+        if !Words::any_in(&words.wild, "wild".len(), &stretch)
             && is_mutation(gene, alteration)
             && counts(view, alteration)
             && view.counts(&gene.range, Field::GeneMutation)
         {
-            let kind = worded(view, first, alteration);
+            let kind = worded(view, words, first, alteration);
             values.add(format!("{} {}", gene.term.name, kind.to_lowercase()), format!("{} {kind}", gene.term.spelled));
         }
     }
@@ -126,15 +144,15 @@ fn is_mutation(gene: &Mention, alteration: &Alteration) -> bool {
 }
 
 /// The alteration with what stands before the gene: "a deleterious germline BRCA2 mutation".
-fn worded(view: &View<'_>, gene: &Mention, alteration: &Alteration) -> String {
+fn worded(view: &View<'_>, words: &Words, gene: &Mention, alteration: &Alteration) -> String {
     let mut kind = if alteration.sort == Sort::Result { "mutation".to_owned() } else { alteration.text.clone() };
     let span = gene.range.start.min(alteration.range.start)..gene.range.end.max(alteration.range.end);
     let exact = matches!(alteration.sort, Sort::Variant | Sort::Structural);
     if !exact {
-        let words = view.terms(Kind::Alteration);
-        let to = words.partition_point(|word| word.range.end <= gene.range.start);
+        let kinds = view.terms(Kind::Alteration);
+        let to = kinds.partition_point(|word| word.range.end <= gene.range.start);
         let mut edge = gene.range.start;
-        for word in words.get(..to).unwrap_or_default().iter().rev().take(3) {
+        for word in kinds.get(..to).unwrap_or_default().iter().rev().take(3) {
             if !word.term.is("adj") || view.folded.slice(word.range.end..edge) != " " {
                 break;
             }
@@ -145,7 +163,7 @@ fn worded(view: &View<'_>, gene: &Mention, alteration: &Alteration) -> String {
         }
     }
     let (before, after) = if exact { (10, 12) } else { (80, 20) };
-    let germline = view.near(&span, before, after).contains("germline");
+    let germline = Words::any_in(&words.germline, "germline".len(), &view.around(&span, before, after));
     if germline && !kind.contains("germline") { format!("{kind} (germline)") } else { kind }
 }
 

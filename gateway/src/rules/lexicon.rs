@@ -154,7 +154,7 @@ impl Mentions {
 
 /// The stretch, widened by a plural "s", if it stands between word boundaries.
 fn bounded(folded: &Folded<'_>, range: Range<usize>, plural: bool) -> Option<Range<usize>> {
-    let bytes = folded.as_str().as_bytes();
+    let bytes = folded.bytes();
     if range.start > 0 && bytes.get(range.start - 1).is_some_and(u8::is_ascii_alphanumeric) {
         return None;
     }

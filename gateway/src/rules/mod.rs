@@ -24,8 +24,8 @@ use std::sync::Arc;
 
 use self::{cancer::Diagnosis, lexicon::Kind, view::View};
 use crate::extraction::{
-    Ask, Context, Deadline, Draft, DraftFuture, Engine, EngineName, Field, Finish, ModelName, ModelText, Note, Record,
-    Unfamiliar, ground,
+    Ask, Context, Cores, Deadline, Draft, DraftFuture, Engine, EngineName, Field, Finish, ModelName, ModelText, Note,
+    Record, Unfamiliar, ground,
 };
 
 /// What the rules read in a note.
@@ -85,6 +85,7 @@ fn names_oncology(view: &View<'_>) -> bool {
 #[derive(Debug)]
 pub struct RulesEngine {
     model: ModelName,
+    cores: Option<Cores>,
 }
 
 impl RulesEngine {
@@ -110,11 +111,32 @@ impl RulesEngine {
         });
         Self::default()
     }
+
+    /// The same engine, reading long notes beside the async workers.
+    #[must_use]
+    pub fn on(self, cores: Cores) -> Self {
+        Self { cores: Some(cores), ..self }
+    }
+
+    fn drafted(&self, reading: Reading) -> Draft {
+        Draft {
+            text: ModelText::new(reading.record.to_training_json()),
+            finish: Finish::Complete,
+            tokens_used: 0,
+            model: Arc::clone(&self.model),
+            prompt: None,
+            likelihoods: None,
+            withheld: reading.withheld,
+            recognised_terms: reading.recognised_terms,
+            unfamiliar: reading.unfamiliar,
+            suspect: false,
+        }
+    }
 }
 
 impl Default for RulesEngine {
     fn default() -> Self {
-        Self { model: Arc::from(Self::MODEL) }
+        Self { model: Arc::from(Self::MODEL), cores: None }
     }
 }
 
@@ -127,21 +149,14 @@ impl Engine for RulesEngine {
         false
     }
 
-    fn draft<'a>(&'a self, note: &'a Note, _ask: &'a Ask, _deadline: Deadline) -> DraftFuture<'a> {
-        let reading = read(note);
-        let draft = Draft {
-            text: ModelText::new(reading.record.to_training_json()),
-            finish: Finish::Complete,
-            tokens_used: 0,
-            model: Arc::clone(&self.model),
-            prompt: None,
-            likelihoods: None,
-            withheld: reading.withheld,
-            recognised_terms: reading.recognised_terms,
-            unfamiliar: reading.unfamiliar,
-            suspect: false,
-        };
-        Box::pin(std::future::ready(Ok(draft)))
+    fn draft<'a>(&'a self, note: &'a Note, ask: &'a Ask, deadline: Deadline) -> DraftFuture<'a> {
+        match self.cores.as_ref().filter(|_| Cores::takes(note.as_str().len())) {
+            Some(cores) => Box::pin(async move {
+                let note = note.clone();
+                Ok(self.drafted(cores.run(&ask.turn, deadline, move || read(&note)).await?))
+            }),
+            None => Box::pin(std::future::ready(Ok(self.drafted(read(note))))),
+        }
     }
 }
 

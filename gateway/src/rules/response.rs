@@ -8,7 +8,7 @@ use super::{
     cancer::Diagnosis,
     lexicon::{Kind, Mention},
     sites,
-    view::{View, is_one_of},
+    view::View,
 };
 use crate::extraction::{Assertion, Field};
 
@@ -161,7 +161,6 @@ fn is_stated(view: &View<'_>, mention: &Mention) -> bool {
 
 /// "PR" is a receptor, "PD" a disease, "CR" a lab value: they count beside words of response only.
 fn is_abbreviation(view: &View<'_>, mention: &Mention) -> bool {
-    const WORDS: &str = "response recist imaging restaging scan scans pet ct achieved best cycles mri";
     const LEADS: [&str; 12] = [
         "->",
         "=>",
@@ -194,9 +193,29 @@ fn is_abbreviation(view: &View<'_>, mention: &Mention) -> bool {
         return false;
     }
     let led = led || sited;
-    let words = view.near(&mention.range, 120, 60).split(|c: char| !c.is_alphanumeric());
-    let spoken_of = led || words.into_iter().any(|word| is_one_of(WORDS, word));
-    !is_result && spoken_of && view.counts(&mention.range, Field::Response)
+    let spoken_of = || {
+        let words = view.near(&mention.range, 120, 60).split(|c: char| !c.is_alphanumeric());
+        led || words.into_iter().any(is_of_imaging)
+    };
+    !is_result && spoken_of() && view.counts(&mention.range, Field::Response)
+}
+
+fn is_of_imaging(word: &str) -> bool {
+    matches!(
+        word,
+        "response"
+            | "recist"
+            | "imaging"
+            | "restaging"
+            | "scan"
+            | "scans"
+            | "pet"
+            | "ct"
+            | "achieved"
+            | "best"
+            | "cycles"
+            | "mri"
+    )
 }
 
 /// Whether "in" and an organ stand right behind.

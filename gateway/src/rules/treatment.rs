@@ -5,7 +5,10 @@ use super::{
     lexicon::{Kind, Mention},
     view::{Values, View},
 };
-use crate::extraction::{Assertion, Field};
+use crate::{
+    extraction::{Assertion, Field},
+    steps,
+};
 
 /// Words that say when or how, kept with the treatment that they stand before.
 const QUALIFIERS: [&str; 6] = ["neoadjuvant", "adjuvant", "maintenance", "palliative", "salvage", "perioperative"];
@@ -83,6 +86,7 @@ fn is_gloss(view: &View<'_>, mention: &Mention, given: &[&Mention]) -> bool {
     }
     let outside = given.get(..at).unwrap_or_default().iter().rev().take(8).find(|own| {
         let gap = view.folded.slice(own.range.end..mention.range.start);
+        steps::count(gap.len());
         gap.contains('(') && !gap.contains(['.', ';'])
     });
     outside.is_some_and(|outside| {

@@ -6,7 +6,10 @@ use super::{
     folded::Folded,
     lexicon::{Kind, Mention, Mentions},
 };
-use crate::extraction::{Assertion, Context, Field};
+use crate::{
+    extraction::{Assertion, Context, Field},
+    steps,
+};
 
 /// A note, read once.
 pub(crate) struct View<'note> {
@@ -48,6 +51,7 @@ impl<'note> View<'note> {
         let terms = self.terms(kind);
         let from = terms.partition_point(|mention| mention.range.start < range.start);
         let to = terms.partition_point(|mention| mention.range.end <= range.end);
+        steps::count(to.saturating_sub(from));
         terms.get(from..to.max(from)).unwrap_or_default()
     }
 
@@ -70,10 +74,17 @@ impl<'note> View<'note> {
     /// The text around a stretch: so many bytes before and after it at most, and never beyond its
     /// sentence. Limits keep the work linear where a note has no full stops.
     pub(crate) fn near(&self, range: &Range<usize>, before: usize, after: usize) -> &str {
+        let stretch = self.around(range, before, after);
+        steps::count(stretch.len());
+        self.folded.slice(stretch)
+    }
+
+    /// The place of that text.
+    pub(crate) fn around(&self, range: &Range<usize>, before: usize, after: usize) -> Range<usize> {
         let sentence = self.sentence(range.start);
         let before = self.folded.before(range.start, before.min(range.start.saturating_sub(sentence.start)));
         let after = self.folded.after(range.end, after.min(sentence.end.saturating_sub(range.end)));
-        self.folded.slice(range.start - before.len()..range.end + after.len())
+        range.start - before.len()..range.end + after.len()
     }
 }
 

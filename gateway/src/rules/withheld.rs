@@ -2,6 +2,8 @@
 //! planned or was declined, a site that is denied, a gene without mutation, a relative's cancer. It shows
 //! a reviewer that the words were seen. Never in the record.
 
+use std::collections::HashSet;
+
 use super::{
     cancer::Diagnosis,
     lexicon::{Kind, Mention},
@@ -28,15 +30,16 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, record: &Record) -> V
     ];
     for (field, kind, is_value) in lists {
         let kept = record.get(field).unwrap_or_default().to_lowercase();
+        // A list has few names, a note may have many mentions of each.
+        let mut seen = HashSet::new();
         for mention in view.terms(kind).iter().filter(|mention| is_value(mention, diagnosis)) {
             let standing = view.assertion(&mention.range, field);
             if !keeps_out(field, standing) || (field == Field::MetastasisSite && !is_of_spread(view, mention)) {
                 continue;
             }
             let name = if field == Field::MetastasisSite { mention.term.name } else { mention.term.spelled };
-            let value = (field, name.to_owned());
-            if !kept.contains(&name.to_lowercase()) && !withheld.contains(&value) && withheld.len() < MOST {
-                withheld.push(value);
+            if seen.insert(name) && withheld.len() < MOST && !kept.contains(&name.to_lowercase()) {
+                withheld.push((field, name.to_owned()));
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::{
     admission::Admission,
     audit::{Audit, AuditError},
     config::{EngineChoice, Fallback, Settings},
-    extraction::{Engine, Pipeline},
+    extraction::{Cores, Engine, Pipeline},
     http::{self, Answers, App, request::Rules},
     rates::Rates,
     readiness::Readiness,
@@ -77,18 +77,19 @@ impl Gateway {
         let metrics = Arc::new(Metrics::default());
         let admission = Admission::new(settings.admission.in_flight, settings.admission.queue);
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
+        let cores = Cores::new(own_cores(), settings.admission.queue);
         let (engine, readiness): (Arc<dyn Engine>, _) = if with_model {
             let startup = Duration::from_secs(60 * settings.vllm.startup_minutes);
             let readiness = Arc::new(Readiness::of_vllm(startup));
             (Arc::new(VllmEngine::new(&settings.vllm, &Resolving::default(), &readiness, &metrics)?), readiness)
         } else {
-            (Arc::new(RulesEngine::ready()), Arc::new(Readiness::of_rules()))
+            (Arc::new(RulesEngine::ready().on(cores.clone())), Arc::new(Readiness::of_rules()))
         };
         let mut models = vec![Arc::from(settings.vllm.model.as_str())];
         models.extend(settings.vllm.models.iter().map(|name| Arc::from(name.as_str())));
-        let mut pipeline = Pipeline::new(engine, admission, settings.chunk.max_chars);
+        let mut pipeline = Pipeline::new(engine, admission, settings.chunk.max_chars).on(cores.clone());
         if with_model {
-            let rules = Arc::new(RulesEngine::ready());
+            let rules = Arc::new(RulesEngine::ready().on(cores));
             pipeline = pipeline.doubted_by(Arc::<RulesEngine>::clone(&rules));
             if settings.cross_check {
                 pipeline = pipeline.checked_by(Arc::<RulesEngine>::clone(&rules));
@@ -108,7 +109,7 @@ impl Gateway {
             body_limit: bytes(settings.limits.body_bytes),
             batch_limit: bytes(settings.limits.batch_bytes),
             batch_width: batch_width(&settings),
-            batch_cores: Semaphore::new(cores().saturating_sub(1).max(1)),
+            batch_cores: Semaphore::new(own_cores().saturating_sub(1).max(1)),
             batches: Arc::new(Semaphore::new(BATCHES)),
             open_to_all: keys.is_none() && !settings.listen.ip().is_loopback(),
             keys,
@@ -251,12 +252,12 @@ fn bytes(size: ByteSize) -> usize {
 fn batch_width(settings: &Settings) -> usize {
     let most = match settings.effective_engine() {
         EngineChoice::Vllm => settings.admission.in_flight,
-        _ => cores(),
+        _ => own_cores(),
     };
     most + most.div_ceil(2)
 }
 
-fn cores() -> usize {
+fn own_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 

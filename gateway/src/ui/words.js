@@ -38,6 +38,7 @@ export const WARNINGS = {
   no_oncology_terms: 'No oncology term recognised',
   unfamiliar_text: 'Text that the rules engine does not read',
   empty_record_doubted: 'Nulls in doubt',
+  too_many_values: 'More values than an answer holds',
 };
 
 export const COMPARISONS = {

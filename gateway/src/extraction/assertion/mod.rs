@@ -25,6 +25,7 @@
 use std::{fmt, ops::Range};
 
 use super::Field;
+use crate::steps;
 
 mod backward;
 mod forward;
@@ -77,6 +78,7 @@ impl<'note> Context<'note> {
     /// response ("no evidence of disease").
     #[must_use]
     pub fn assess(&self, range: Range<usize>, field: Field) -> Assertion {
+        steps::count(REACH);
         let section = self.standing_section(&range);
         if section == Section::FamilyHistory {
             return Assertion::Family;
@@ -88,6 +90,7 @@ impl<'note> Context<'note> {
         let near = self.scopes.get(first..).unwrap_or_default().iter();
         let heard = near
             .take_while(|scope| scope.cue_start <= latest)
+            .inspect(|_| steps::count(1))
             .flat_map(|scope| scope.rules().map(move |rule| (scope, rule)))
             .filter(|(_, rule)| rule.concerns(field))
             .filter(|(scope, rule)| self.covers(scope, rule, &range, field))

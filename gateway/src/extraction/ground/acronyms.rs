@@ -26,7 +26,7 @@ pub(super) fn places(note: &Index, text: &str, key: &str) -> Vec<Range<usize>> {
     if initials.is_empty() {
         return Vec::new();
     }
-    let tokens = note.tokens().iter().enumerate();
+    let tokens = note.walk().enumerate();
     let stands = tokens.filter(|(at, token)| {
         let spelled = text.get(token.start..token.end).unwrap_or_default();
         let before = text.get(..token.start).unwrap_or_default().trim_end();

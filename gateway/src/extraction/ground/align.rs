@@ -13,6 +13,8 @@ use super::{
     words::{self, is_joiner, is_negator},
 };
 
+use crate::steps;
+
 /// Most stretches that are kept.
 const MOST_MATCHES: usize = 64;
 
@@ -101,6 +103,7 @@ fn walk_all(
     let mut at = vec![0usize; places.len()];
     let mut chosen: Vec<Place> = Vec::with_capacity(places.len());
     loop {
+        steps::count(places.len());
         chosen.clear();
         chosen.extend(places.iter().zip(&at).map_while(|(list, &i)| list.get(i).copied()));
         if chosen.len() < places.len() {
@@ -141,6 +144,7 @@ fn acceptable(note: &Index, query: &Query, chosen: &[Place]) -> bool {
             return false;
         }
         let between = note.tokens().get(left.last + 1..right.first).unwrap_or_default();
+        steps::count(between.len());
         // A sign is the result of what it is glued to.
         if is_sign(note, *to) && !(between.is_empty() && to.gap == 0) {
             return false;

@@ -9,7 +9,7 @@ use super::{
     places::{LookedUp, Place},
     query::Word,
 };
-use crate::extraction::assertion::ascii_letters;
+use crate::{extraction::assertion::ascii_letters, steps};
 
 /// What a token is made of. `HER2` is two tokens, so that it meets `HER-2` and `HER 2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,7 @@ pub(super) struct Index {
 
 impl Index {
     pub(super) fn of(text: &str) -> Self {
+        steps::count(text.len());
         let mut index = Self {
             folded: String::with_capacity(text.len()),
             tokens: Vec::with_capacity(text.len() / 5),
@@ -80,8 +81,15 @@ impl Index {
         self.looked_up.places(self, word, loose)
     }
 
+    /// All tokens. A walk over all of them counts for itself ([`Index::walk`]).
     pub(super) fn tokens(&self) -> &[Token] {
         &self.tokens
+    }
+
+    /// All tokens, for a walk from the first to the last.
+    pub(super) fn walk(&self) -> std::slice::Iter<'_, Token> {
+        steps::count(self.tokens.len());
+        self.tokens.iter()
     }
 
     /// The whole folded text.

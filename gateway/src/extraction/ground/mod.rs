@@ -20,8 +20,10 @@ mod tests;
 mod tnm;
 mod words;
 
+use std::{collections::HashMap, ops::Range};
+
 use self::find::{Finder, Found};
-use super::{Assertion, Basis, Field, Note, Record, Span, fields::parts};
+use super::{Assertion, Basis, Field, Note, Record, Span, bounds::LONGEST_VALUE, fields::parts};
 
 /// One value of one field, with its places in the note if it has some. A part that names several things
 /// is several values where they are found apart.
@@ -48,6 +50,12 @@ impl Grounded<'_> {
     pub fn in_record(&self) -> bool {
         self.in_record
     }
+
+    /// The same, kept out of the record for a reason that is not the note's.
+    #[must_use]
+    pub(super) fn left_out(self) -> Self {
+        Self { in_record: false, ..self }
+    }
 }
 
 /// Grounds every value of a record, in the order of the fields.
@@ -61,23 +69,41 @@ pub fn ground<'a>(note: &'a Note, record: &'a Record) -> Vec<Grounded<'a>> {
 #[must_use]
 pub fn ground_parts<'a>(note: &'a Note, values: impl Iterator<Item = (Field, &'a str)>) -> Vec<Grounded<'a>> {
     let finder = Finder::of(note);
-    let mut all = Vec::with_capacity(12);
+    let mut all: Vec<Grounded<'a>> = Vec::with_capacity(12);
+    // A model that repeats itself says a value many times; it is looked for once.
+    let mut known: HashMap<(Field, &str), Range<usize>> = HashMap::new();
     for (field, value) in values {
-        let pieces = if pieces::is_list(field) { pieces::pieces(value) } else { vec![value] };
-        // Results belong to their own marker: "ER positive, PR negative" has all the words of "ER-/PR+".
-        let has_results = matches!(field, Field::Biomarker | Field::GeneMutation);
-        let whole = if has_results && pieces.len() > 1 { None } else { finder.find(field, value) };
-        if pieces.len() > 1 && !whole.as_ref().is_some_and(|found| found.affirmed) {
-            let found: Vec<Option<Found>> = pieces.iter().map(|piece| finder.find(field, piece)).collect();
-            if found.iter().any(Option::is_some) {
-                all.extend(pieces.into_iter().zip(found).map(|(piece, found)| grounded(note, field, piece, found)));
-                continue;
-            }
+        if let Some(own) = known.get(&(field, value)) {
+            let again: Vec<Grounded<'a>> = all.get(own.clone()).unwrap_or_default().to_vec();
+            all.extend(again);
+            continue;
         }
-        all.push(grounded(note, field, value, whole));
+        let from = all.len();
+        ground_one(note, &finder, field, value, &mut all);
+        known.insert((field, value), from..all.len());
     }
     admit_past_cancers(&mut all);
     all
+}
+
+/// Grounds one value: whole, or the things that it names each by itself.
+fn ground_one<'a>(note: &'a Note, finder: &Finder<'a>, field: Field, value: &'a str, all: &mut Vec<Grounded<'a>>) {
+    if value.len() > LONGEST_VALUE {
+        all.push(grounded(note, field, value, None));
+        return;
+    }
+    let pieces = if pieces::is_list(field) { pieces::pieces(value) } else { vec![value] };
+    // Results belong to their own marker: "ER positive, PR negative" has all the words of "ER-/PR+".
+    let has_results = matches!(field, Field::Biomarker | Field::GeneMutation);
+    let whole = if has_results && pieces.len() > 1 { None } else { finder.find(field, value) };
+    if pieces.len() > 1 && !whole.as_ref().is_some_and(|found| found.affirmed) {
+        let found: Vec<Option<Found>> = pieces.iter().map(|piece| finder.find(field, piece)).collect();
+        if found.iter().any(Option::is_some) {
+            all.extend(pieces.into_iter().zip(found).map(|(piece, found)| grounded(note, field, piece, found)));
+            return;
+        }
+    }
+    all.push(grounded(note, field, value, whole));
 }
 
 fn grounded<'a>(note: &'a Note, field: Field, value: &'a str, found: Option<Found>) -> Grounded<'a> {

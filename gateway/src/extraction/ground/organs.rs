@@ -113,7 +113,7 @@ fn pathology_of(note: &Index) -> BTreeSet<u32> {
             "pathology" | "histology" | "biopsy" | "biopsies" | "path" | "specimen" | "cytology" | "histopathology"
         )
     };
-    note.tokens().iter().filter(|&&token| tells(note.fold_of(token))).map(|token| token.sentence).collect()
+    note.walk().filter(|&&token| tells(note.fold_of(token))).map(|token| token.sentence).collect()
 }
 
 /// Whether an organ that is none of the value's own words claims the cancer at this place.

@@ -9,6 +9,8 @@ use super::{
     query::{Form, Word},
 };
 
+use crate::steps;
+
 /// Most places of one word that are looked at, so that a note of one word repeated stays cheap.
 const MOST_PLACES: usize = 4_096;
 
@@ -82,7 +84,10 @@ fn other_number(word: &str) -> Option<Cow<'_, str>> {
 }
 
 fn collect(note: &Index, form: &Form, folded: &str, places: &mut Vec<Place>) {
+    // Searched many bytes at a time.
+    steps::count(note.folded().len() / 16);
     for at in memmem::find_iter(note.folded().as_bytes(), folded.as_bytes()) {
+        steps::count(1);
         let Some(first) = note.starting_at(at) else { continue };
         let end = at + folded.len();
         let Some(last) = note.ending_at(end) else { continue };

@@ -13,7 +13,7 @@ const WIDEST_GAP: usize = 4;
 pub(super) fn groups(note: &Index) -> Vec<(Group, Range<usize>)> {
     let mut found = Vec::new();
     let word = |at: usize| note.tokens().get(at).map(|&token| note.fold_of(token));
-    for (at, &head) in note.tokens().iter().enumerate() {
+    for (at, &head) in note.walk().enumerate() {
         if !matches!(
             note.fold_of(head),
             "stage" | "stages" | "staged" | "staging" | "figo" | "ajcc" | "cstage" | "pstage" | "substage"

@@ -18,8 +18,7 @@ const LONGEST: usize = 10;
 pub(super) fn places(note: &Index, group: &str) -> Vec<Range<usize>> {
     let Some(organ) = organ(note) else { return Vec::new() };
     let starts = note
-        .tokens()
-        .iter()
+        .walk()
         .enumerate()
         .filter(|&(_, &token)| matches!(note.fold_of(token), "t" | "pt" | "ct" | "ypt" | "yct" | "yt" | "rt"));
     starts
@@ -60,7 +59,7 @@ enum Organ {
 
 /// The one organ of these that the note names.
 fn organ(note: &Index) -> Option<Organ> {
-    let mut named = note.tokens().iter().filter_map(|&token| match note.fold_of(token) {
+    let mut named = note.walk().filter_map(|&token| match note.fold_of(token) {
         "breast" | "mammary" => Some(Organ::Breast),
         "colon" | "rectal" | "rectum" | "colorectal" | "sigmoid" | "rectosigmoid" => Some(Organ::Bowel),
         "prostate" | "prostatic" => Some(Organ::Prostate),

@@ -1,0 +1,107 @@
+//! Prints what the worst notes cost: `cargo run --release -p gateway --example worst_notes [TRIPLES]`.
+//!
+//! Every two lists of what the rules look for, and so many of three (300 where none is given), are read at 10,000
+//! characters, by the rules and as the answer of a model that says all of the note's words; the 40 that cost most are
+//! read again at 25,000, 50,000 and 100,000. The least time of several runs, in milliseconds: let the machine be quiet.
+#![expect(clippy::print_stdout, clippy::unwrap_used, clippy::indexing_slicing, reason = "a tool for developers")]
+
+#[path = "../tests/worst/notes.rs"]
+mod notes;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gateway::{
+    admission::Admission,
+    extraction::{
+        Ask, Deadline, Draft, DraftFuture, Engine, EngineName, Finish, ModelText, Note, Pipeline, TokenBudget, Wishes,
+    },
+    rules::RulesEngine,
+};
+use tokio::runtime::Runtime;
+
+use self::notes::Recipe;
+
+/// A model that says the words of the note, each as a value of every field.
+#[derive(Debug)]
+struct Echo;
+
+impl Engine for Echo {
+    fn name(&self) -> EngineName {
+        EngineName::Vllm
+    }
+
+    fn needs_lease(&self) -> bool {
+        false
+    }
+
+    fn draft<'a>(&'a self, note: &'a Note, _: &'a Ask, _: Deadline) -> DraftFuture<'a> {
+        let words = note.as_str().replace([',', '/', '\n', ';'], " ; ").replace(['"', '\\'], "");
+        let words: String = words.chars().take(8_000).collect();
+        let fields = ["cancer_type", "stage", "gene_mutation", "biomarker", "treatment", "response", "metastasis_site"];
+        let members: Vec<String> = fields.iter().map(|field| format!("\"{field}\": \"{words}\"")).collect();
+        let text = format!("{{{}}}", members.join(", "));
+        let draft = Draft {
+            text: ModelText::new(text),
+            finish: Finish::Complete,
+            tokens_used: 0,
+            model: "echo".into(),
+            prompt: None,
+            likelihoods: None,
+            withheld: Vec::new(),
+            recognised_terms: true,
+            suspect: false,
+        };
+        Box::pin(std::future::ready(Ok(draft)))
+    }
+}
+
+struct Bench {
+    runtime: Runtime,
+    engines: [(&'static str, Pipeline); 2],
+}
+
+type Row = (Duration, usize, Recipe);
+
+fn main() {
+    let triples = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(300);
+    let of = |engine: Arc<dyn Engine>| Pipeline::new(engine, Admission::new(1, 1), usize::MAX);
+    let engines = [("rules", of(Arc::new(RulesEngine::ready()))), ("model", of(Arc::new(Echo)))];
+    let bench = Bench { runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), engines };
+    let mut costs: Vec<Row> = Vec::new();
+    for recipe in Recipe::pairs().chain(Recipe::triples(triples)) {
+        costs.extend([0, 1].map(|engine| (bench.cost(engine, &recipe, 10_000, 1), engine, recipe)));
+    }
+    costs.sort_unstable_by_key(|(cost, ..)| std::cmp::Reverse(*cost));
+    println!("{} readings of 10,000 characters; the 40 that cost most, milliseconds:\n", costs.len());
+    println!("{:>8}{:>8}{:>8}{:>8}{:>7}  note", "10,000", "25,000", "50,000", "100,000", "growth");
+    let again = |(small, engine, recipe): Row| {
+        let [quarter, half, whole] = [25_000, 50_000, 100_000].map(|chars| bench.cost(engine, &recipe, chars, 5));
+        (whole, half, quarter, small, engine, recipe)
+    };
+    let mut worst: Vec<_> = costs.into_iter().take(40).map(again).collect();
+    worst.sort_unstable_by_key(|row| std::cmp::Reverse(row.0));
+    for (whole, half, quarter, small, engine, recipe) in worst {
+        let growth = whole.as_secs_f64() / quarter.as_secs_f64();
+        let [small, quarter, half, whole] =
+            [small, quarter, half, whole].map(|time| format!("{:>8.1}", time.as_secs_f64() * 1_000.0));
+        println!("{small}{quarter}{half}{whole}{growth:>7.1}  {}: {}", bench.engines[engine].0, recipe.name());
+    }
+}
+
+impl Bench {
+    fn cost(&self, engine: usize, recipe: &Recipe, chars: usize, runs: usize) -> Duration {
+        let note = Note::new(recipe.note(chars), usize::MAX).unwrap();
+        let ask = Ask::plain(TokenBudget::Fixed(512), "worst".into());
+        let reading = || {
+            let started = Instant::now();
+            let deadline = Deadline::after(Duration::from_secs(600));
+            let answer = self.engines[engine].1.extract(&note, &ask, Wishes::default(), deadline);
+            std::hint::black_box(self.runtime.block_on(answer).unwrap());
+            started.elapsed()
+        };
+        (0..runs).map(|_| reading()).min().unwrap()
+    }
+}

@@ -1,0 +1,130 @@
+//! Threads beside the async workers for work that keeps a core busy: the reading of a long note, the review of an
+//! answer to one. As many at once as there are cores, in fair turns, with a bounded queue and the note's deadline.
+//!
+//! A worker that reads a note for tens of milliseconds answers nobody else meanwhile, no health check either. A short
+//! note takes less time than the way to another thread, and is read where it is.
+
+use std::{panic::resume_unwind, sync::Arc};
+
+use super::{Deadline, EngineError};
+use crate::admission::{Admission, Lease, Refusal, Turn};
+
+/// Texts up to this many bytes are read on the async worker: some hundred microseconds.
+const SHORT: usize = 4 << 10;
+
+/// The cores that long texts are read on.
+#[derive(Clone, Debug)]
+pub struct Cores {
+    admission: Arc<Admission>,
+}
+
+impl Cores {
+    /// So many texts at once, and so many waiting for their turn.
+    #[must_use]
+    pub fn new(cores: usize, queue: usize) -> Self {
+        Self { admission: Admission::new(cores, queue) }
+    }
+
+    /// Whether a text is read on a core of its own.
+    pub fn takes(text: usize) -> bool {
+        text > SHORT
+    }
+
+    /// Does the work on a thread of its own once it has its turn. `DeadlineExceeded` comes at the deadline, also where
+    /// the work has begun: its result is then thrown away. `Overloaded`: too many wait.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        turn: &Turn,
+        deadline: Deadline,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let lease = self.admission.acquire(turn, deadline).await.map_err(|refusal| match refusal {
+            Refusal::QueueFull => EngineError::Overloaded,
+            Refusal::DeadlineExceeded => EngineError::DeadlineExceeded,
+        })?;
+        let task = tokio::task::spawn_blocking(move || {
+            let done = (!deadline.left().is_zero()).then(work);
+            // Held until here also where nobody waits any more: the core is busy until here.
+            Lease::end(lease);
+            done
+        });
+        match deadline.bound(task).await {
+            Ok(Ok(Some(done))) => Ok(done),
+            Ok(Ok(None)) | Err(_) => Err(EngineError::DeadlineExceeded),
+            Ok(Err(failed)) => match failed.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime is shutting down.
+                Err(_) => Err(EngineError::DeadlineExceeded),
+            },
+        }
+    }
+}
+
+/// Does the work on a core where there are cores and the text is long, else at once.
+pub(super) async fn run<T: Send + 'static>(
+    cores: Option<&Cores>,
+    text: usize,
+    turn: &Turn,
+    deadline: Deadline,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, EngineError> {
+    match cores.filter(|_| Cores::takes(text)) {
+        Some(cores) => cores.run(turn, deadline, work).await,
+        None => Ok(work()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, time::Duration};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_is_done_elsewhere_and_its_panic_is_the_callers() {
+        let cores = Cores::new(1, 1);
+        let (turn, deadline) = (Turn::default(), Deadline::after(Duration::from_secs(60)));
+        let here = std::thread::current().id();
+        let there = cores.run(&turn, deadline, || std::thread::current().id()).await.unwrap();
+        assert_ne!(here, there);
+        let panicked = tokio::spawn(async move {
+            let work: fn() = || panic!("a fault of the work");
+            cores.run(&Turn::default(), deadline, work).await
+        });
+        assert!(panicked.await.unwrap_err().is_panic());
+    }
+
+    #[tokio::test]
+    async fn the_deadline_comes_while_the_work_goes_on_and_its_core_stays_taken() {
+        let cores = Cores::new(1, 1);
+        let turn = Turn::default();
+        let (go_on, held) = mpsc::channel::<()>();
+        let soon = Deadline::after(Duration::from_millis(20));
+        let late = cores.run(&turn, soon, move || held.recv()).await;
+        assert!(matches!(late, Err(EngineError::DeadlineExceeded)));
+        assert_eq!(cores.admission.counts().in_flight, 1);
+        // The next waits for the core, and has it once the work is done.
+        let deadline = Deadline::after(Duration::from_secs(60));
+        let next = cores.run(&turn, deadline, || 7);
+        go_on.send(()).unwrap();
+        assert_eq!(next.await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn too_many_are_refused() {
+        let cores = Cores::new(1, 0);
+        let turn = Turn::default();
+        let deadline = Deadline::after(Duration::from_secs(60));
+        let (go_on, held) = mpsc::channel::<()>();
+        let one = tokio::spawn({
+            let cores = cores.clone();
+            async move { cores.run(&Turn::default(), deadline, move || held.recv().is_ok()).await }
+        });
+        while cores.admission.counts().in_flight == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(cores.run(&turn, deadline, || ()).await, Err(EngineError::Overloaded)));
+        go_on.send(()).unwrap();
+        assert!(one.await.unwrap().unwrap());
+    }
+}
