@@ -16,7 +16,8 @@ use std::{
 use gateway::{
     admission::Admission,
     extraction::{
-        Ask, Deadline, Draft, DraftFuture, Engine, EngineName, Finish, ModelText, Note, Pipeline, TokenBudget, Wishes,
+        Ask, Deadline, Draft, DraftFuture, Engine, EngineName, Finish, ModelText, Note, Pipeline, TokenBudget,
+        Unfamiliar, Wishes,
     },
     rules::RulesEngine,
 };
@@ -52,6 +53,7 @@ impl Engine for Echo {
             likelihoods: None,
             withheld: Vec::new(),
             recognised_terms: true,
+            unfamiliar: Unfamiliar::default(),
             suspect: false,
         };
         Box::pin(std::future::ready(Ok(draft)))

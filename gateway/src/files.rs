@@ -8,7 +8,14 @@ use std::{
     fs::File,
     io::{self, Read},
     path::Path,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{
+            AtomicU8, AtomicUsize,
+            Ordering::{AcqRel, Relaxed},
+        },
+        mpsc::RecvTimeoutError,
+    },
     thread,
     time::Duration,
 };
@@ -20,24 +27,35 @@ pub const READ_WITHIN: Duration = Duration::from_secs(10);
 /// The largest file of settings, keys or secrets, in bytes: far above any real one, and far below what fills the memory.
 pub const LARGEST: u64 = 64 << 20;
 /// Threads that may hang at once: each signal to read the keys again could leave one more behind.
-const MOST_READING: usize = 8;
+const MOST_HANGING: usize = 16;
 
-static READING: AtomicUsize = AtomicUsize::new(0);
+static HANGING: AtomicUsize = AtomicUsize::new(0);
 
-/// Counts a thread that reads.
-struct Reading;
+/// One read, of which its thread and its caller know: whichever of them is second sees what the first did.
+#[derive(Debug, Default)]
+struct TimedRead(AtomicU8);
 
-impl Reading {
-    fn begin() -> io::Result<Self> {
-        let begun = READING.fetch_add(1, Relaxed);
-        let reading = Self;
-        if begun < MOST_READING { Ok(reading) } else { Err(io::Error::other("earlier reads of files still hang")) }
+const ENDED: u8 = 1;
+const GIVEN_UP: u8 = 2;
+
+impl TimedRead {
+    /// The caller waits no longer: from here on the thread counts as hanging, unless it ended just now.
+    fn give_up(&self) {
+        HANGING.fetch_add(1, Relaxed);
+        if self.0.swap(GIVEN_UP, AcqRel) == ENDED {
+            HANGING.fetch_sub(1, Relaxed);
+        }
     }
 }
 
-impl Drop for Reading {
+/// Held by the thread, also where what it does panics.
+struct Ends(Arc<TimedRead>);
+
+impl Drop for Ends {
     fn drop(&mut self) {
-        READING.fetch_sub(1, Relaxed);
+        if self.0.0.swap(ENDED, AcqRel) == GIVEN_UP {
+            HANGING.fetch_sub(1, Relaxed);
+        }
     }
 }
 
@@ -45,8 +63,11 @@ impl Drop for Reading {
 /// calling thread so long.
 pub fn in_time<T: Send + 'static>(within: Duration, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let (done, result) = std::sync::mpsc::sync_channel(1);
-    begin(move || _ = done.try_send(work()))?;
-    result.recv_timeout(within).map_err(|_| too_slow(within))
+    let read = begin(move || _ = done.try_send(work()))?;
+    result.recv_timeout(within).map_err(|error| match error {
+        RecvTimeoutError::Timeout => too_slow(&read, within),
+        RecvTimeoutError::Disconnected => broken_off(),
+    })
 }
 
 /// The same for a service that runs: nothing else waits.
@@ -55,21 +76,31 @@ pub async fn in_time_async<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {
     let (done, result) = oneshot::channel();
-    begin(move || _ = done.send(work()))?;
-    let result = tokio::time::timeout(within, result).await.map_err(|_| too_slow(within))?;
-    result.map_err(|_| io::Error::other("the thread that reads it broke off"))
+    let read = begin(move || _ = done.send(work()))?;
+    let result = tokio::time::timeout(within, result).await.map_err(|_| too_slow(&read, within))?;
+    result.map_err(|_| broken_off())
 }
 
-fn begin(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let reading = Reading::begin()?;
+fn begin(work: impl FnOnce() + Send + 'static) -> io::Result<Arc<TimedRead>> {
+    if HANGING.load(Relaxed) >= MOST_HANGING {
+        return Err(io::Error::other("it is not read: too many earlier reads of files still hang"));
+    }
+    let read = Arc::new(TimedRead::default());
+    let ends = Ends(Arc::clone(&read));
     let work = move || {
-        let _reading = reading;
+        let _ends = ends;
         work();
     };
-    thread::Builder::new().name("files".to_owned()).spawn(work).map(drop)
+    thread::Builder::new().name("files".to_owned()).spawn(work)?;
+    Ok(read)
 }
 
-fn too_slow(within: Duration) -> io::Error {
+fn broken_off() -> io::Error {
+    io::Error::other("the thread that reads it broke off")
+}
+
+fn too_slow(read: &TimedRead, within: Duration) -> io::Error {
+    read.give_up();
     let said = format!("it cannot be read within {within:?}: is it a pipe, or on a file system that hangs?");
     io::Error::new(io::ErrorKind::TimedOut, said)
 }

@@ -29,6 +29,7 @@ const PART: usize = 12;
 /// Whether a part of the folded text is in another language: among [`PART`] words in a row, at least [`FEWEST`] that are
 /// plainly foreign, of at least two kinds, and more than there are little words of English.
 pub(crate) fn has_foreign_part(text: &str) -> bool {
+    crate::steps::count(text.len());
     let kinds = &*KINDS;
     let mut part: VecDeque<Option<Kind>> = VecDeque::with_capacity(PART + 1);
     let (mut foreign, mut english) = (Vec::with_capacity(PART + 1), 0_usize);

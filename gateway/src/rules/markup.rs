@@ -10,7 +10,7 @@ use regex::Regex;
 static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(concat!(
         r"&(?:[a-zA-Z]{2,8}|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});",
-        r"|(?i:</?(?:html|body|head|div|span|font|table|tr|td|th|ul|ol|li|p|br|hr|wbr|b|i|u|em|strong|sup|sub|a|h[1-6])(?:\s+[a-z-]{1,30}\s*=[^<>]{0,200})?\s*/?>)",
+        r"|(?i:</?(?:html|body|head|div|span|font|table|tr|td|th|ul|ol|li|p|br|hr|wbr|b|i|u|em|strong|sup|sub|a|h[1-6])(?:\s+[a-z-]+\s*=[^<>]*)?\s*/?>)",
         r"|=[0-9A-F]{2}=[0-9A-F]{2}",
         r"|[\x00-\x08\x0e-\x1f\x7f\u{80}-\u{84}\u{86}-\u{9f}\u{200e}\u{200f}\u{202a}-\u{202e}\u{2066}-\u{2069}]",
     ))
