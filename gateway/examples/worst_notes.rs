@@ -99,7 +99,7 @@ impl Bench {
         let ask = Ask::plain(TokenBudget::Fixed(512), "worst".into());
         let reading = || {
             let started = Instant::now();
-            let deadline = Deadline::after(Duration::from_secs(600));
+            let deadline = Deadline::after(Duration::from_mins(10));
             let answer = self.engines[engine].1.extract(&note, &ask, Wishes::default(), deadline);
             std::hint::black_box(self.runtime.block_on(answer).unwrap());
             started.elapsed()

@@ -25,7 +25,8 @@ impl Cores {
         Self { admission: Admission::new(cores, queue) }
     }
 
-    /// Whether a text is read on a core of its own.
+    /// Whether a text of so many bytes is read on a core of its own.
+    #[must_use]
     pub fn takes(text: usize) -> bool {
         text > SHORT
     }
@@ -80,10 +81,12 @@ mod tests {
 
     use super::*;
 
+    const LONG: Duration = Duration::from_mins(1);
+
     #[tokio::test]
     async fn work_is_done_elsewhere_and_its_panic_is_the_callers() {
         let cores = Cores::new(1, 1);
-        let (turn, deadline) = (Turn::default(), Deadline::after(Duration::from_secs(60)));
+        let (turn, deadline) = (Turn::default(), Deadline::after(LONG));
         let here = std::thread::current().id();
         let there = cores.run(&turn, deadline, || std::thread::current().id()).await.unwrap();
         assert_ne!(here, there);
@@ -94,37 +97,41 @@ mod tests {
         assert!(panicked.await.unwrap_err().is_panic());
     }
 
-    #[tokio::test]
-    async fn the_deadline_comes_while_the_work_goes_on_and_its_core_stays_taken() {
-        let cores = Cores::new(1, 1);
-        let turn = Turn::default();
+    /// Work on the only core, which goes on until it is told to end.
+    async fn held(cores: &Cores) -> (tokio::task::JoinHandle<Result<bool, EngineError>>, mpsc::Sender<()>) {
         let (go_on, held) = mpsc::channel::<()>();
-        let soon = Deadline::after(Duration::from_millis(20));
-        let late = cores.run(&turn, soon, move || held.recv()).await;
-        assert!(matches!(late, Err(EngineError::DeadlineExceeded)));
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let cores = cores.clone();
+        let work = move || {
+            let _ = begun.send(());
+            held.recv().is_ok()
+        };
+        let task = tokio::spawn(async move { cores.run(&Turn::default(), Deadline::after(LONG), work).await });
+        has_begun.await.unwrap();
+        (task, go_on)
+    }
+
+    #[tokio::test]
+    async fn a_core_stays_taken_until_its_work_is_done_also_where_nobody_waits() {
+        let cores = Cores::new(1, 1);
+        let (task, go_on) = held(&cores).await;
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
         assert_eq!(cores.admission.counts().in_flight, 1);
-        // The next waits for the core, and has it once the work is done.
-        let deadline = Deadline::after(Duration::from_secs(60));
-        let next = cores.run(&turn, deadline, || 7);
+        let soon = Deadline::after(Duration::from_millis(20));
+        let late = cores.run(&Turn::default(), soon, || ()).await;
+        assert!(matches!(late, Err(EngineError::DeadlineExceeded)));
         go_on.send(()).unwrap();
-        assert_eq!(next.await.unwrap(), 7);
+        assert_eq!(cores.run(&Turn::default(), Deadline::after(LONG), || 7).await.unwrap(), 7);
     }
 
     #[tokio::test]
     async fn too_many_are_refused() {
         let cores = Cores::new(1, 0);
-        let turn = Turn::default();
-        let deadline = Deadline::after(Duration::from_secs(60));
-        let (go_on, held) = mpsc::channel::<()>();
-        let one = tokio::spawn({
-            let cores = cores.clone();
-            async move { cores.run(&Turn::default(), deadline, move || held.recv().is_ok()).await }
-        });
-        while cores.admission.counts().in_flight == 0 {
-            tokio::task::yield_now().await;
-        }
-        assert!(matches!(cores.run(&turn, deadline, || ()).await, Err(EngineError::Overloaded)));
+        let (task, go_on) = held(&cores).await;
+        let refused = cores.run(&Turn::default(), Deadline::after(LONG), || ()).await;
+        assert!(matches!(refused, Err(EngineError::Overloaded)));
         go_on.send(()).unwrap();
-        assert!(one.await.unwrap().unwrap());
+        assert!(task.await.unwrap().unwrap());
     }
 }

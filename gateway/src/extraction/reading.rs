@@ -136,12 +136,11 @@ pub(super) async fn read(
                     };
                     let again = !matches!(doubt, Doubt::None);
                     let doubted = match doubt {
-                        Doubt::None => Vec::new(),
-                        Doubt::Fields(fields) => fields,
                         Doubt::NotUnderstood if second => {
                             return doubtful.ok_or(ExtractError::Unusable(Unusable::SaysMore));
                         }
-                        Doubt::NotUnderstood => Vec::new(),
+                        Doubt::Fields(fields) => fields,
+                        Doubt::None | Doubt::NotUnderstood => Vec::new(),
                     };
                     let reading = Reading { record, repairs, draft, doubted, tokens_used, stages };
                     if second || !again {

@@ -131,12 +131,11 @@ pub(super) fn beside_keys(text: &str, most: usize) -> String {
     while let Some(c) = rest.chars().next().filter(|_| words.len() < most) {
         let at_word = !words.ends_with(char::is_alphanumeric);
         let key = Field::ALL.into_iter().find_map(|field| value::after_name(rest, field)).filter(|_| at_word);
-        match key {
-            Some(after) => (rest, words) = (after, words + " "),
-            None => {
-                words.push(c);
-                rest = rest.get(c.len_utf8()..).unwrap_or_default();
-            }
+        if let Some(after) = key {
+            (rest, words) = (after, words + " ");
+        } else {
+            words.push(c);
+            rest = rest.get(c.len_utf8()..).unwrap_or_default();
         }
     }
     words
