@@ -121,6 +121,23 @@ async fn nothing_found_is_never_silent() {
     }
 }
 
+/// A worker that reads a long note answers nobody else meanwhile.
+#[tokio::test]
+async fn a_long_note_is_read_beside_the_worker_and_a_short_one_at_once() {
+    let engine = RulesEngine::default().on(Cores::new(1, 1));
+    let ask = Ask::plain(crate::extraction::TokenBudget::Adjustable(1_024), Arc::from("test"));
+    let deadline = Deadline::after(std::time::Duration::from_mins(1));
+    for (times, at_once) in [(1, true), (1_000, false)] {
+        let note = note(&"Stage IV lung cancer. ".repeat(times));
+        let mut draft = engine.draft(&note, &ask, deadline);
+        let first = futures_util::poll!(&mut draft);
+        assert_eq!(first.is_ready(), at_once, "{times}");
+        if first.is_pending() {
+            assert!(draft.await.unwrap().text.as_str().contains("IV"));
+        }
+    }
+}
+
 /// What the rules recognise and leave out is shown also where the record stays empty.
 #[test]
 fn what_is_left_out_is_withheld() {
