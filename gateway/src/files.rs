@@ -105,6 +105,12 @@ fn too_slow(read: &TimedRead, within: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, said)
 }
 
+/// Opens a file that can be read again and again: no folder, pipe or device. Asked before it is opened, because opening a
+/// FIFO waits for somebody who writes to it.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    if std::fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::other("it is no regular file")) }
+}
+
 /// The bytes of a file of at most [`LARGEST`] bytes.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     read_from(File::open(path)?)

@@ -20,6 +20,21 @@ pub(crate) fn count(steps: usize) {
     let _ = steps;
 }
 
+/// Most steps for each byte of a text, whatever the text.
+#[cfg(any(test, fuzzing))]
+const PER_BYTE: u64 = 1_500;
+
+/// What may be spent on the values of a record, whose number is bounded, however short the text is.
+#[cfg(any(test, fuzzing))]
+pub const FOR_VALUES: u64 = 4_000_000;
+
+/// Most steps that reading a text of so many bytes may take.
+#[cfg(any(test, fuzzing))]
+#[must_use]
+pub fn budget(bytes: usize) -> u64 {
+    PER_BYTE * bytes as u64 + FOR_VALUES
+}
+
 /// The steps that work takes on this thread.
 #[cfg(any(test, fuzzing))]
 pub fn of<T>(work: impl FnOnce() -> T) -> u64 {

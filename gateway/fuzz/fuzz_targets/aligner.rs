@@ -1,7 +1,10 @@
 //! A note and a value for every field, with a line between: spans quote the note, and nothing hangs.
 #![no_main]
 
-use gateway::extraction::{Basis, Field, Note, Record, ground};
+use gateway::{
+    extraction::{Basis, Field, Note, Record, ground},
+    steps,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -11,6 +14,8 @@ fuzz_target!(|text: &str| {
     for field in Field::ALL {
         *record.get_mut(field) = Some(value.to_owned());
     }
+    let taken = steps::of(|| ground::ground(&note, &record));
+    assert!(taken <= steps::budget(text.len() + value.len()), "{taken} steps for {} bytes", text.len());
     for one in ground::ground(&note, &record) {
         assert_eq!(one.basis == Basis::Unsupported, one.spans.is_empty());
         for span in &one.spans {

@@ -3,7 +3,7 @@
 
 use gateway::{
     extraction::{Context, Field, Note},
-    rules,
+    rules, steps,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -19,6 +19,8 @@ fuzz_target!(|input: (u16, u16, &str)| {
         }
     }
     if let Ok(note) = Note::new(text.to_owned(), 100_000) {
+        let taken = steps::of(|| rules::read(&note));
+        assert!(taken <= steps::budget(text.len()), "{taken} steps for {} bytes", text.len());
         let reading = rules::read(&note);
         for field in Field::ALL {
             assert_ne!(reading.record.get(field), Some(""));

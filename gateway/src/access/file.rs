@@ -4,13 +4,7 @@
 //! `/t/KEY/api/v1/extract`, for clients that can send no header; `metrics` makes it a key of a scraper, which opens
 //! `/metrics` and `/health?verbose=1` and reads no notes.
 
-use std::{
-    collections::HashSet,
-    fs::{self, File},
-    io,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-};
+use std::{collections::HashSet, io, os::unix::fs::PermissionsExt, path::Path};
 
 use sha2::{Digest, Sha256};
 
@@ -30,11 +24,7 @@ pub(super) fn load(path: &Path, default_rate: Option<Rate>) -> Result<Vec<Key>, 
 }
 
 fn contents(path: &Path) -> io::Result<String> {
-    // Asked before the file is opened: opening a FIFO waits for somebody who writes to it.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no regular file, and so cannot be read again when keys change"));
-    }
-    let file = File::open(path)?;
+    let file = files::open_regular(path)?;
     let mode = file.metadata()?.permissions().mode();
     if mode & WRITABLE_BY_ALL != 0 {
         let said = format!(

@@ -8,9 +8,6 @@ use self::notes::{ATOMS, Layout, Recipe};
 use super::{Field, Note, OffsetUnit, Record, evidence};
 use crate::{rules, steps};
 
-/// Most steps for each character, whatever the note.
-const STEPS_PER_CHAR: u64 = 1_500;
-
 fn note(recipe: &Recipe, chars: usize) -> Note {
     Note::new(recipe.note(chars), usize::MAX).unwrap()
 }
@@ -32,16 +29,13 @@ fn echo(note: &Note) {
     evidence::review(note, record, &[], OffsetUnit::Codepoint, |_, _| None);
 }
 
-/// What may be spent on the values of a record, whose number is bounded, however short the note is.
-const FOR_VALUES: u64 = 4_000_000;
-
 fn check(recipe: &Recipe, chars: [usize; 2], work: fn(&Note), named: &str) -> Option<String> {
     let [small, large] = chars.map(|chars| {
         let note = note(recipe, chars);
         steps::of(|| work(&note))
     });
     let times = u64::try_from(chars[1] / chars[0]).unwrap();
-    let linear = large <= small * times * 5 / 4 + FOR_VALUES && large <= STEPS_PER_CHAR * chars[1] as u64 + FOR_VALUES;
+    let linear = large <= small * times * 5 / 4 + steps::FOR_VALUES && large <= steps::budget(chars[1]);
     (!linear).then(|| format!("{named}, {}: {small} steps, then {large} for {times} times the length", recipe.name()))
 }
 

@@ -108,6 +108,10 @@ pub(super) async fn read(
     // A record that was understood, empty where the witness reads something. It is the answer where the second
     // attempt gives none.
     let mut doubtful: Option<Reading> = None;
+    // What is said in the end where the second attempt gives no record.
+    let given_up = |doubtful: Option<Reading>, error, tokens_used, stages| {
+        doubtful.map(|first| Reading { tokens_used, stages, ..first }).ok_or(error)
+    };
     loop {
         let mut draft = draft(engine, admission, text, &ask, deadline, &mut stages).await?;
         tokens_used = tokens_used.saturating_add(draft.tokens_used);
@@ -116,7 +120,7 @@ pub(super) async fn read(
                 TokenBudget::Adjustable(tokens) if !second => {
                     ask.budget = TokenBudget::Adjustable(tokens.saturating_mul(2));
                 }
-                _ => return doubtful.ok_or(ExtractError::Truncated),
+                _ => return given_up(doubtful, ExtractError::Truncated, tokens_used, stages),
             }
         } else {
             let started = Instant::now();
@@ -137,7 +141,8 @@ pub(super) async fn read(
                     let again = !matches!(doubt, Doubt::None);
                     let doubted = match doubt {
                         Doubt::NotUnderstood if second => {
-                            return doubtful.ok_or(ExtractError::Unusable(Unusable::SaysMore));
+                            let error = ExtractError::Unusable(Unusable::SaysMore);
+                            return given_up(doubtful, error, tokens_used, stages);
                         }
                         Doubt::Fields(fields) => fields,
                         Doubt::None | Doubt::NotUnderstood => Vec::new(),
@@ -148,7 +153,9 @@ pub(super) async fn read(
                     }
                     doubtful = (!reading.doubted.is_empty()).then_some(reading);
                 }
-                Err(unusable) if second => return doubtful.ok_or(ExtractError::Unusable(unusable)),
+                Err(unusable) if second => {
+                    return given_up(doubtful, ExtractError::Unusable(unusable), tokens_used, stages);
+                }
                 Err(_) => {}
             }
             (ask.temperature, ask.seed) = (RETRY_TEMPERATURE, Some(RETRY_SEED));

@@ -10,7 +10,7 @@ use super::{
     sites,
     view::View,
 };
-use crate::extraction::{Assertion, Field};
+use crate::extraction::{Assertion, Field, ground::speaks_of_response};
 
 /// Freedom from disease holds its own negation, with many words between; looked for once in the note.
 static FREE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(FREE_PATTERN).ok());
@@ -195,27 +195,9 @@ fn is_abbreviation(view: &View<'_>, mention: &Mention) -> bool {
     let led = led || sited;
     let spoken_of = || {
         let words = view.near(&mention.range, 120, 60).split(|c: char| !c.is_alphanumeric());
-        led || words.into_iter().any(is_of_imaging)
+        led || words.into_iter().any(speaks_of_response)
     };
     !is_result && spoken_of() && view.counts(&mention.range, Field::Response)
-}
-
-fn is_of_imaging(word: &str) -> bool {
-    matches!(
-        word,
-        "response"
-            | "recist"
-            | "imaging"
-            | "restaging"
-            | "scan"
-            | "scans"
-            | "pet"
-            | "ct"
-            | "achieved"
-            | "best"
-            | "cycles"
-            | "mri"
-    )
 }
 
 /// Whether "in" and an organ stand right behind.

@@ -143,7 +143,7 @@ impl VllmEngine {
             None => self.post(call, &post, &Completion).await?,
         };
         let other_model = said.envelope.model().is_some_and(|own| !call.is_of(own, model));
-        let suspect = said.envelope.is_suspect(other_model, note.as_str().len());
+        let suspect = said.envelope.is_suspect(other_model, note.as_str());
         Ok(Draft {
             text: ModelText::new(said.text),
             finish: said.finish,

@@ -5,8 +5,9 @@
 
 use serde_json::Value;
 
-/// Bytes of a note that one token of a prompt holds at the most, on average: tokenizers give 3 to 5 for English.
-const BYTES_PER_TOKEN: u64 = 12;
+/// Words of a note that one token of a prompt holds at the most, on average. Tokenizers give each word a token of its
+/// own or several; lines of dashes and runs of spaces, of which one token holds many, are no words.
+const WORDS_PER_TOKEN: u64 = 2;
 
 /// What was seen beside the text of one completion, whole or in pieces.
 #[derive(Debug, Default)]
@@ -67,16 +68,20 @@ impl Envelope {
         self.model.as_deref()
     }
 
-    /// Whether something is wrong with an answer to a note of so many bytes; `other_model` where it names another
+    /// Whether something is wrong with an answer to a note; `other_model` where it names another
     /// model than the one asked for.
-    pub(super) fn is_suspect(&self, other_model: bool, note: usize) -> bool {
-        let note = u64::try_from(note).unwrap_or(u64::MAX);
+    pub(super) fn is_suspect(&self, other_model: bool, note: &str) -> bool {
+        let is_too_few = |tokens: u64| tokens.saturating_mul(WORDS_PER_TOKEN) < words(note);
         self.odd
             || !self.finished
             || other_model
-            || self.prompt_tokens.is_some_and(|tokens| tokens.saturating_mul(BYTES_PER_TOKEN) < note)
+            || self.prompt_tokens.is_some_and(is_too_few)
             || self.completion_tokens == Some(0)
     }
+}
+
+fn words(note: &str) -> u64 {
+    note.split_ascii_whitespace().map(|word| u64::from(word.contains(char::is_alphanumeric))).sum()
 }
 
 #[cfg(test)]
@@ -84,6 +89,10 @@ mod tests {
     use serde_json::json;
 
     use super::super::wire;
+
+    /// Twelve words, and much that is none.
+    const NOTE: &str = "Stage IV lung adenocarcinoma with EGFR L858R, on osimertinib with a response. \
+                        ________________________________________________________________ - - - - - - - - - - - -";
 
     #[test]
     fn what_is_wrong_is_seen() {
@@ -102,6 +111,7 @@ mod tests {
             (with("/usage", json!(null)), false),
             (with("/model", json!("meta-llama/Llama-3.1-8B")), true),
             (with("/usage/prompt_tokens", json!(3)), true),
+            (with("/usage/prompt_tokens", json!(6)), false),
             (with("/usage/completion_tokens", json!(0)), true),
             (with("/error", json!({"message": "CUDA error"})), true),
             (with("/choices", json!([choice, choice])), true),
@@ -112,7 +122,7 @@ mod tests {
         ] {
             let said = wire::said(answer.to_string().as_bytes()).unwrap();
             let other_model = said.envelope.model().is_some_and(|own| own != "medical-ie");
-            assert_eq!(said.envelope.is_suspect(other_model, 120), expected, "{answer}");
+            assert_eq!(said.envelope.is_suspect(other_model, NOTE), expected, "{answer}");
         }
     }
 }

@@ -1,20 +1,18 @@
 //! The key that a model server asks for, kept out of the environment, of arguments and of every log.
 
-use std::{
-    fs::{self, File},
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use reqwest::header::HeaderValue;
 
-/// Longest key file that is read.
-const LONGEST: u64 = 4 << 10;
+use crate::files;
+
+/// Longest key file that is taken for one, in bytes.
+const LONGEST: usize = 4 << 10;
 
 /// Why a key file cannot be used. Nothing of what is in it is said.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerKeyError {
-    /// It cannot be read.
+    /// It cannot be read, is no regular file, or is not there within [`files::READ_WITHIN`].
     #[error("vllm.api_key_file {}: {error}", path.display())]
     Unreadable {
         /// The file.
@@ -23,9 +21,6 @@ pub enum ServerKeyError {
         #[source]
         error: std::io::Error,
     },
-    /// It is a folder, a pipe, a device.
-    #[error("vllm.api_key_file {}: it is no regular file", .0.display())]
-    NoFile(PathBuf),
     /// It holds no key.
     #[error("vllm.api_key_file {}: it must hold one line of printable ASCII, the key alone", .0.display())]
     NoKey(PathBuf),
@@ -33,16 +28,11 @@ pub enum ServerKeyError {
 
 /// The value of `Authorization` with the key in a file. It prints as `Sensitive`.
 pub fn bearer(path: &Path) -> Result<HeaderValue, ServerKeyError> {
-    let unreadable = |error| ServerKeyError::Unreadable { path: path.to_owned(), error };
-    // Before it is opened: a pipe that nobody writes to would be waited for.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(ServerKeyError::NoFile(path.to_owned()));
-    }
-    let mut text = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(LONGEST + 1).read_to_end(&mut text).map_err(unreadable)?;
+    let theirs = path.to_owned();
+    let read = files::in_time(files::READ_WITHIN, move || files::open_regular(&theirs).and_then(files::read_from));
+    let text = read.flatten().map_err(|error| ServerKeyError::Unreadable { path: path.to_owned(), error })?;
     let key = text.trim_ascii();
-    let is_key = !key.is_empty() && text.len() as u64 <= LONGEST && key.iter().all(u8::is_ascii_graphic);
+    let is_key = !key.is_empty() && text.len() <= LONGEST && key.iter().all(u8::is_ascii_graphic);
     let value = [b"Bearer ", key].concat();
     let value = HeaderValue::from_bytes(&value).ok().filter(|_| is_key);
     let mut value = value.ok_or_else(|| ServerKeyError::NoKey(path.to_owned()))?;
@@ -52,6 +42,8 @@ pub fn bearer(path: &Path) -> Result<HeaderValue, ServerKeyError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
     time::Duration,
 };
@@ -178,14 +178,20 @@ fn files_that_cannot_be_used_are_a_mistake_of_the_settings() {
     }
 }
 
-#[test]
-fn the_health_check_tells_all_without_a_key_by_the_port_of_the_metrics() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("keys");
+/// The program with a key file of one key, which lies in this folder.
+fn guarded(folder: &Path) -> (Program, PathBuf) {
+    let file = folder.join("keys");
     std::fs::write(&file, gateway::access::line_for("page", &"k".repeat(32)).unwrap()).unwrap();
     let binary = env!("CARGO_BIN_EXE_gateway");
     let script = format!("GATEWAY_AUTH_KEYS_FILE='{}' exec '{binary}' serve --engine rules", file.display());
-    let program = Program::start("sh", &["-c", &script]);
+    (Program::start("sh", &["-c", &script]), file)
+}
+
+#[test]
+fn the_health_check_tells_all_without_a_key_by_the_port_of_the_metrics() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, _) = guarded(folder.path());
+    let binary = env!("CARGO_BIN_EXE_gateway");
     for (metrics, idle) in [(Some(program.metrics_address), true), (None, false)] {
         let mut check = Command::new(binary);
         check.args(["healthcheck", "--format", "json"]).env("GATEWAY_LISTEN", program.address.to_string());
@@ -216,11 +222,7 @@ fn wait_for(log: &mut BufReader<ChildStderr>, said: &str) -> Value {
 #[test]
 fn a_key_file_that_became_a_pipe_stops_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("keys");
-    std::fs::write(&file, gateway::access::line_for("page", &"k".repeat(32)).unwrap()).unwrap();
-    let gateway = env!("CARGO_BIN_EXE_gateway");
-    let script = format!("GATEWAY_AUTH_KEYS_FILE='{}' exec '{gateway}' serve --engine rules", file.display());
-    let mut program = Program::start("sh", &["-c", &script]);
+    let (mut program, file) = guarded(folder.path());
     std::fs::remove_file(&file).unwrap();
     assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
     let mut log = program.log.take().unwrap();

@@ -59,29 +59,31 @@ fn is_spoken_of(note: &Index, at: usize) -> bool {
     let Some(own) = note.tokens().get(at) else { return false };
     let near = note.tokens().get(at.saturating_sub(REACH)..note.tokens().len().min(at + REACH)).unwrap_or_default();
     near.iter().filter(|token| token.sentence.abs_diff(own.sentence) <= 1).any(|&token| {
-        matches!(
-            note.fold_of(token),
-            "response"
-                | "recist"
-                | "imaging"
-                | "restaging"
-                | "scan"
-                | "scans"
-                | "pet"
-                | "ct"
-                | "mri"
-                | "achieved"
-                | "best"
-                | "cycles"
-                | "therapy"
-                | "chemotherapy"
-                | "chemo"
-                | "liver"
-                | "bone"
-                | "bones"
-                | "lung"
-                | "lungs"
-                | "lesions"
-        )
+        let word = note.fold_of(token);
+        speaks_of_response(word) || is_treated_or_seat(word)
     })
+}
+
+/// Whether a word tells that initials beside it are those of a response, or of an examination that saw one.
+pub(crate) fn speaks_of_response(word: &str) -> bool {
+    matches!(
+        word,
+        "response"
+            | "recist"
+            | "imaging"
+            | "restaging"
+            | "scan"
+            | "scans"
+            | "pet"
+            | "ct"
+            | "mri"
+            | "achieved"
+            | "best"
+            | "cycles"
+    )
+}
+
+/// A treatment, or where the disease sits.
+fn is_treated_or_seat(word: &str) -> bool {
+    matches!(word, "therapy" | "chemotherapy" | "chemo" | "liver" | "bone" | "bones" | "lung" | "lungs" | "lesions")
 }

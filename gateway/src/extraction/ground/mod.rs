@@ -22,6 +22,7 @@ mod words;
 
 use std::{collections::HashMap, ops::Range};
 
+pub(crate) use self::acronyms::speaks_of_response;
 use self::find::{Finder, Found};
 use super::{Assertion, Basis, Field, Note, Record, Span, bounds::LONGEST_VALUE, fields::parts};
 

@@ -9,6 +9,8 @@ pub(super) struct RecordBuilder {
     record: Record,
     /// One bit per field.
     seen: u8,
+    /// The same for null under a key of another name: it says no more than that the key was thought of.
+    seen_null: u8,
     repairs: Repairs,
 }
 
@@ -20,7 +22,7 @@ const ALL_SEEN: u8 = {
 impl RecordBuilder {
     /// Whether no key of the record was seen yet.
     pub(super) fn is_empty(&self) -> bool {
-        self.seen == 0
+        self.seen | self.seen_null == 0
     }
 
     /// Notes a repair.
@@ -30,9 +32,25 @@ impl RecordBuilder {
 
     /// Sets a field to a text, which is trimmed; one that says nothing is null.
     pub(super) fn set_text(&mut self, field: Field, text: String) -> Result<(), Unusable> {
+        let value = self.settled(field, text);
+        self.set(field, value)
+    }
+
+    /// A text as a field's value, which is trimmed; nothing where it says nothing.
+    pub(super) fn settled(&mut self, field: Field, text: String) -> Option<String> {
         let value = value::settle(text);
         if value.is_none() {
             self.mended(RepairCode::NullWord, Some(field));
+        }
+        value
+    }
+
+    /// Sets the field that a key of another name means. What says nothing there contradicts nothing.
+    pub(super) fn set_meant(&mut self, field: Field, value: Option<String>) -> Result<(), Unusable> {
+        self.mended(RepairCode::KeySynonym, Some(field));
+        if value.is_none() {
+            self.seen_null |= 1 << field as u8;
+            return Ok(());
         }
         self.set(field, value)
     }
@@ -55,7 +73,7 @@ impl RecordBuilder {
 
     /// The record, if it is complete.
     pub(super) fn finish(self) -> Result<Parsed, Unusable> {
-        if self.seen == ALL_SEEN {
+        if self.seen | self.seen_null == ALL_SEEN {
             Ok(Parsed { record: self.record, repairs: self.repairs.0 })
         } else {
             Err(Unusable::MissingKey)

@@ -12,6 +12,7 @@ mod lines;
 mod object;
 mod strict;
 mod string;
+mod synonyms;
 #[cfg(test)]
 mod tests;
 mod thinking;
@@ -60,6 +61,8 @@ pub enum RepairCode {
     KeyValueLines,
     /// A key was in other letters or separators, such as `Cancer Type`.
     KeySpelling,
+    /// A key of another name was read as the field that it means, such as `treatments` or `diagnosis`.
+    KeySynonym,
     /// A key had no quotation marks.
     UnquotedKey,
     /// A key that is not of the record was left out with its value.

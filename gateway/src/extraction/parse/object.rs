@@ -8,7 +8,7 @@ use super::{
     builder::RecordBuilder,
     cursor::Cursor,
     string::{self, Place, Quoted},
-    value,
+    synonyms, value,
 };
 
 /// How deep a value that is left out may nest.
@@ -102,39 +102,44 @@ impl<'text> ObjectReader<'text> {
         }
         self.is_object = true;
         self.cursor.peek_past_space();
-        let Some((field, exact)) = field else {
+        if let Some((field, exact)) = field {
+            if !exact {
+                self.builder.mended(RepairCode::KeySpelling, Some(field));
+            }
+            let value = self.read_value(field)?;
+            self.builder.set(field, value)
+        } else if let Some(field) = synonyms::meant_by(&key) {
+            let value = self.read_value(field)?;
+            self.builder.set_meant(field, value)
+        } else {
             self.builder.mended(RepairCode::UnknownKey, None);
-            return self.pass_value();
-        };
-        if !exact {
-            self.builder.mended(RepairCode::KeySpelling, Some(field));
+            self.pass_value()
         }
-        self.read_value(field)
     }
 
-    fn read_value(&mut self, field: Field) -> Result<(), Unusable> {
+    fn read_value(&mut self, field: Field) -> Result<Option<String>, Unusable> {
         match self.cursor.peek() {
             Some('{') => Err(Unusable::WrongType),
             Some('[') => self.read_list(field),
             Some(mark) if string::opens(mark) => {
                 let quoted = string::read(&mut self.cursor, Place::Value)?;
                 self.mended_string(&quoted, Some(field));
-                self.builder.set_text(field, quoted.text)
+                Ok(self.builder.settled(field, quoted.text))
             }
             _ => {
                 let word = self.read_word()?;
                 // A sign, a fraction or an exponent is not how anyone writes a stage.
                 if field == Field::Stage && word.bytes().all(|byte| byte.is_ascii_digit()) {
                     self.builder.mended(RepairCode::NumberAsText, Some(field));
-                    return self.builder.set(field, Some(word.to_owned()));
+                    return Ok(Some(word.to_owned()));
                 }
                 self.null(word, field)?;
-                self.builder.set(field, None)
+                Ok(None)
             }
         }
     }
 
-    fn read_list(&mut self, field: Field) -> Result<(), Unusable> {
+    fn read_list(&mut self, field: Field) -> Result<Option<String>, Unusable> {
         self.cursor.next();
         self.builder.mended(RepairCode::ListJoined, Some(field));
         let mut joined = String::new();
@@ -169,7 +174,7 @@ impl<'text> ObjectReader<'text> {
                 None => return Err(Unusable::CutOff),
             }
         }
-        self.builder.set(field, (!joined.is_empty()).then_some(joined))
+        Ok((!joined.is_empty()).then_some(joined))
     }
 
     /// Reads a word without quotation marks. One that ends with the text may have been longer.

@@ -59,7 +59,8 @@ pub(super) fn field_of(key: &str) -> Option<(Field, bool)> {
     Field::ALL.into_iter().find(|&field| names(key, field)).map(|field| (field, false))
 }
 
-fn names(key: &str, field: Field) -> bool {
+/// Whether a key is the name of this field, in whatever letters and separators.
+pub(super) fn names(key: &str, field: Field) -> bool {
     after_name(key.trim(), field) == Some("")
 }
 

@@ -1,0 +1,160 @@
+//! Keys of other names that plainly mean a field of the record. A value under such a key is read or refused, never
+//! dropped: a record of seven nulls beside `"treatments": ["osimertinib"]` is not an empty record.
+
+use super::{Field, value::names};
+
+/// Names that models give the fields beside their own, in lower case, with a space between words.
+const SYNONYMS: [(Field, &[&str]); 7] = [
+    (
+        Field::CancerType,
+        &[
+            "cancer types",
+            "cancer",
+            "cancers",
+            "type of cancer",
+            "primary cancer",
+            "diagnosis",
+            "diagnoses",
+            "primary diagnosis",
+            "tumor type",
+            "tumour type",
+        ],
+    ),
+    (
+        Field::Stage,
+        &[
+            "stages",
+            "staging",
+            "cancer stage",
+            "tumor stage",
+            "tumour stage",
+            "disease stage",
+            "clinical stage",
+            "stage group",
+        ],
+    ),
+    (
+        Field::GeneMutation,
+        &[
+            "gene mutations",
+            "mutation",
+            "mutations",
+            "genetic mutation",
+            "genetic mutations",
+            "gene",
+            "genes",
+            "variant",
+            "variants",
+            "gene variant",
+            "gene variants",
+            "genetic alteration",
+            "genetic alterations",
+            "gene alteration",
+            "gene alterations",
+            "genomic alteration",
+            "genomic alterations",
+        ],
+    ),
+    (
+        Field::Biomarker,
+        &["biomarkers", "marker", "markers", "tumor marker", "tumor markers", "tumour markers", "biomarker status"],
+    ),
+    (
+        Field::Treatment,
+        &[
+            "treatments",
+            "therapy",
+            "therapies",
+            "current treatment",
+            "current therapy",
+            "medication",
+            "medications",
+            "drug",
+            "drugs",
+            "regimen",
+        ],
+    ),
+    (
+        Field::Response,
+        &["responses", "treatment response", "response to treatment", "therapy response", "disease response"],
+    ),
+    (
+        Field::MetastasisSite,
+        &[
+            "metastasis sites",
+            "metastasis",
+            "metastases",
+            "metastatic site",
+            "metastatic sites",
+            "site of metastasis",
+            "sites of metastasis",
+            "site of metastases",
+            "sites of metastases",
+            "metastasis location",
+            "metastasis locations",
+        ],
+    ),
+];
+
+/// The field that a key of another name means: `treatments`, `cancerTypeValue`, `metastatic_sites`. A value under such
+/// a key must not be lost.
+pub(super) fn meant_by(key: &str) -> Option<Field> {
+    let words = words(key);
+    let (bare, suffixed) = match words.rsplit_once(' ') {
+        Some((bare, "value" | "values" | "name" | "names" | "list" | "text")) => (bare, true),
+        _ => (&*words, false),
+    };
+    let own = Field::ALL.into_iter().find(|&field| suffixed && names(bare, field));
+    own.or_else(|| SYNONYMS.iter().find(|(_, names)| names.contains(&bare)).map(|(field, _)| *field))
+}
+
+/// The words of a key in lower case with a space between; `camelCase` is two.
+fn words(key: &str) -> String {
+    let mut words = String::with_capacity(key.len() + 4);
+    let mut after_small = false;
+    for c in key.trim().chars() {
+        if matches!(c, '_' | '-' | '.') || c.is_whitespace() {
+            words.push(' ');
+        } else {
+            if after_small && c.is_uppercase() {
+                words.push(' ');
+            }
+            words.extend(c.to_lowercase());
+        }
+        after_small = c.is_lowercase();
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::value::field_of, *};
+
+    #[test]
+    fn keys_of_other_names() {
+        for (key, expected) in [
+            ("treatments", Some(Field::Treatment)),
+            ("Sites of metastasis", Some(Field::MetastasisSite)),
+            ("geneMutations", Some(Field::GeneMutation)),
+            ("cancerTypeValue", Some(Field::CancerType)),
+            ("stage_value", Some(Field::Stage)),
+            ("treatment-response", Some(Field::Response)),
+            ("diagnosis_date", None),
+            ("treatment_date", None),
+            ("st age", None),
+            ("stage'", None),
+            ("id", None),
+            ("value", None),
+            ("", None),
+        ] {
+            assert_eq!(meant_by(key), expected, "{key}");
+        }
+        for (at, (field, own)) in SYNONYMS.iter().enumerate() {
+            for name in *own {
+                assert!(field_of(name).is_none(), "{name} is a field's own name");
+                let elsewhere = SYNONYMS.iter().skip(at + 1).any(|(_, names)| names.contains(name));
+                assert!(!elsewhere, "{name} stands for two fields, one of them {field:?}");
+            }
+        }
+    }
+}
