@@ -113,15 +113,19 @@ fn a_gateway_that_goes_away_half_way_loses_nothing() {
     assert!(said.err.contains("got no try") && said.err.contains("--resume"), "{}", said.err);
     let results = desk.results("out.jsonl");
     let read = results.values().filter(|line| line["status"] == 200).count();
-    assert_eq!((results.len(), read), (600, 356));
+    // How many notes a batch takes depends on how fast they are read.
+    let sizes = fake.sizes();
+    let of_dying: usize = sizes[1..].iter().map(|size| size.min(&100)).sum();
+    assert_eq!((results.len(), read), (600, sizes[0] + of_dying), "{sizes:?}");
     let failed = results.values().find(|line| line["status"] != 200).unwrap();
     assert_eq!(failure(failed), (503, "server_unreachable", ""));
-    assert_eq!(fake.sizes().len(), 2);
+    assert!(sizes.len() > 1 && read < 600, "{sizes:?}");
 
     let gateway = Gateway::start(&[]);
     let said = desk.run(&[&arguments[..], &["--resume", "--server", &gateway.url]].concat());
     assert_eq!(said.code, Some(0), "{}", said.err);
-    assert!(said.err.contains("356 notes are done, 244 that failed are tried again"), "{}", said.err);
+    let again = format!("{read} notes are done, {} that failed are tried again", 600 - read);
+    assert!(said.err.contains(&again), "{}", said.err);
     let results = desk.results("out.jsonl");
     assert!(results.len() == 600 && results.values().all(|line| line["status"] == 200));
 }
