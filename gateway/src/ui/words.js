@@ -36,7 +36,7 @@ export const WARNINGS = {
   conflicting_values: 'Values that cannot all be true',
   partly_unread: 'A part of the note was not read',
   no_oncology_terms: 'No oncology term recognised',
-  unfamiliar_text: 'Text that the rules engine does not read',
+  unfamiliar_text: 'Text that the rules do not read',
   empty_record_doubted: 'Nulls in doubt',
   too_many_values: 'More values than an answer holds',
 };
