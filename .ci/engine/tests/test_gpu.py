@@ -23,7 +23,7 @@ def tried(output):
 
 
 def test_clients_are_told_while_the_model_loads(tmp_path):
-    """The sequence: not ready with a word, then ready; `up --wait` ends then and not before."""
+    """The sequence: not ready with a word, as long as the model loads; then ready."""
     control = tmp_path / "control"
     control.mkdir()
     (control / "loading").touch()
@@ -37,8 +37,10 @@ def test_clients_are_told_while_the_model_loads(tmp_path):
         assert stack.extract().json()["code"] == "model_loading" and int(stack.extract().headers["Retry-After"]) > 0
         for service in ["gateway", "vllm"]:
             assert stack.container(service)["State"]["Health"]["Status"] == "starting"
-        waited = stack.up("--wait", "--wait-timeout", "5", check=False)
-        assert waited.returncode != 0, "it does not end well before the model is there"
+        # How it ends says nothing: compose 2.40 ends with 0 at its time limit on a busy machine.
+        stack.up("--wait", "--wait-timeout", "5", check=False)
+        assert stack.container("gateway")["State"]["Health"]["Status"] == "starting"
+        assert stack.get("/health/ready").status_code == 503
         (control / "loading").unlink()
         stack.up("--wait", "--wait-timeout", "60")
         assert stack.get("/health/ready").status_code == 200 and stack.extract().json()["treatment"] == "osimertinib"
