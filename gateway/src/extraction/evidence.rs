@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use super::{
     Assertion, Basis, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning, WarningCode, bounds,
     ground::{self, Grounded},
+    readable::Readable,
 };
 
 /// The record as the note bears it out, with evidence and warnings.
@@ -26,9 +27,10 @@ pub(super) fn review(
 ) -> Reviewed {
     let mut evidence = Evidence::default();
     let (beside, mut warnings) = bounds::cut(&mut record);
-    let grounded = ground::ground(note, &record);
+    let read = Readable::of(note);
+    let grounded = ground::ground(read.note(), &record);
     for one in &grounded {
-        add(&mut evidence, note, one, unit, confidence(one.field, one.value));
+        add(&mut evidence, (note, &read), one, unit, confidence(one.field, one.value));
     }
     let contradicted: Vec<Field> = grounded.iter().filter(|one| !one.in_record()).map(|one| one.field).collect();
     drop(grounded);
@@ -40,23 +42,24 @@ pub(super) fn review(
         }
         warnings.extend(unsupported(field, findings));
     }
-    for one in ground::ground_parts(note, beside.iter().map(|(field, value)| (*field, value.as_str()))) {
-        add(&mut evidence, note, &one.left_out(), unit, None);
+    for one in ground::ground_parts(read.note(), beside.iter().map(|(field, value)| (*field, value.as_str()))) {
+        add(&mut evidence, (note, &read), &one.left_out(), unit, None);
     }
     let left_out = withheld.iter().map(|(field, value)| (*field, value.as_str()));
-    for one in ground::ground_parts(note, left_out) {
+    for one in ground::ground_parts(read.note(), left_out) {
         // What its finder withheld stays out; only what the note really says of it is shown.
         if !one.in_record() && !one.spans.is_empty() {
-            add(&mut evidence, note, &one, unit, None);
+            add(&mut evidence, (note, &read), &one, unit, None);
         }
     }
     Reviewed { record, evidence, warnings }
 }
 
-/// One finding for each place; a value without a place has one finding all the same.
+/// One finding for each place, which is quoted as it stands in the note; a value without a place has one finding all the
+/// same.
 fn add(
     evidence: &mut Evidence,
-    note: &Note,
+    (note, read): (&Note, &Readable<'_>),
     grounded: &Grounded<'_>,
     unit: OffsetUnit,
     confidence: Option<Confidence>,
@@ -79,6 +82,8 @@ fn add(
         return;
     }
     for span in &grounded.spans {
+        let place = read.origin(span.start()..span.end());
+        let Some(span) = note.span(place.start, place.end) else { continue };
         let (start, end) = (Some(offsets.convert(span.start())), Some(offsets.convert(span.end())));
         list.push(Finding { quote: Some(span.quote().to_owned()), start, end, ..finding.clone() });
     }
@@ -170,7 +175,7 @@ mod tests {
             pieces in prop::collection::vec(
                 prop::sample::select(vec![
                     "liver metastases", "no brain lesion", "he\u{301}patic", "hep\u{200b}atic", "stage IV", "ER+/PR-", "😀",
-                    "👩\u{200d}🔬", "\r\n", "\t", ". ", " ", "سرطان", "\u{202e}", "|", "Stage\u{a0}IIIB", "Ａ", "\u{fb01}", "PR",
+                    "👩\u{200d}🔬", "\r\n", "osimer-\n  tinib", "metas&shy;tases", "<td>IV</td>", "=C3=A9", "=\n", "&lt;", "\u{1e}", "\t", ". ", " ", "سرطان", "\u{202e}", "|", "Stage\u{a0}IIIB", "Ａ", "\u{fb01}", "PR",
                     "0123456789", "\u{feff}", "will start osimertinib", "ＥＲ positive", "mother had breast cancer",
                 ]),
                 1..40,
