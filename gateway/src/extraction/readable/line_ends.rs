@@ -7,15 +7,23 @@
 use super::rewrite::Rewrite;
 
 /// First parts of compounds that keep their hyphen.
-const FIRST_PARTS: &str = "all castration clear drug early early end estrogen first follow full germ half high hormone \
-                           large late long low mismatch moderately multi next node non oestrogen one platinum poorly \
-                           progesterone second self short signet single small stage target third three treatment triple \
-                           two well whole wild";
+const FIRST_PARTS: &str = "albumin androgen biopsy body bone brain breast castration clear compassionate contrast double drug \
+                           dual early estrogen external fine first follow full ground half high hippocampal hormone \
+                           intensity intermediate involved large late left limb liver long low lung microsatellite \
+                           mismatch moderately near never new next node nodal non oestrogen one open organ platinum \
+                           poorly portal progesterone radiation right robot robotic salpingo second self short signet \
+                           single six small splice stage status steroid third three treatment triple tumor tumour two \
+                           upper very video well whole wild year";
 /// Second parts of compounds that keep their hyphen.
-const SECOND_PARTS: &str = "amplified associated based cell cells deficient dependent directed driven free fusion grade \
-                            guided inhibitor inhibitors invasive mutant mutated mutation naive negative old positive \
-                            proficient rearranged rearrangement refractory related resistant sensitive specific targeted \
-                            translocation weighted year years";
+const SECOND_PARTS: &str = "adjusted amplified assisted associated based cell cells confirmed conserving deficient dense \
+                            dependent deprivation directed driven enhanced enhancing free guided induced inhibitor \
+                            inhibitors invasive like modulated month months mutant mutated mutation naive negative \
+                            occurring onset paclitaxel positive predominant proficient proven rearranged rearrangement \
+                            refractory related resistant risk sensitive sided sparing specific stage stimulating \
+                            targeted translocation trastuzumab weighted year years";
+/// What goes on with one of the first parts above as one word: "lateral", "secondary", "higher".
+const ENDINGS: &str =
+    "aged age al ance arily aries ary born ed ened ening er ered est ing light lights ly ness ral rally st";
 /// Markers whose names have a hyphen before a number.
 const NUMBERED: &str = "bcl ca cd ck ctla gata her ifn il ki muc pd sox trop ttf";
 /// "pre- and postoperative", broken after the hyphen.
@@ -115,7 +123,7 @@ fn broken_before(text: &str, at: usize) -> bool {
 
 /// Length of one line end and the blanks around it; nothing where there is none, or an empty line.
 fn line_end(rest: &str) -> Option<usize> {
-    let is_blank = |character: char| matches!(character, ' ' | '\t' | '\r' | '\u{a0}');
+    let is_blank = |character: char| matches!(character, ' ' | '\t' | '\r' | '\u{c}' | '\u{a0}');
     let line = rest.trim_start_matches(is_blank).strip_prefix('\n')?;
     let next = line.trim_start_matches(is_blank);
     (!next.starts_with('\n')).then_some(rest.len() - next.len())
@@ -157,15 +165,15 @@ fn decide(first: &str, second: &str) -> Break {
     let long = |word: &str, least: usize| word.chars().nth(least - 1).is_some();
     // A text in capitals: both parts are, and neither is short.
     let shouted = all_capitals(first) && all_capitals(second) && long(first, 3) && long(second, 5);
-    let marker = is_one_of(NUMBERED, &lower) && digits(second) && !long(second, 4);
-    if marker {
+    if digits(second) && !long(second, 4) && is_one_of(NUMBERED, &lower) {
         return Break::Keep;
     }
     if next.is_lowercase() && acronym {
         return Break::Keep;
     }
     if next.is_lowercase() || shouted {
-        let compound = is_one_of(FIRST_PARTS, &lower) || (is_one_of(SECOND_PARTS, &second_lower) && long(&lower, 3));
+        let compound = (is_one_of(FIRST_PARTS, &lower) && !is_one_of(ENDINGS, &second_lower))
+            || (is_one_of(SECOND_PARTS, &second_lower) && long(&lower, 3));
         return if compound { Break::Keep } else { Break::Join };
     }
     // "anti-" and "PD-L1"; but "ER-" and "PR+" are two results, "2019-" and "2020" two years.

@@ -54,6 +54,11 @@ impl<'note> Readable<'note> {
         self.made.as_ref().map_or(self.note, |(note, _)| note)
     }
 
+    /// Whether it is another text than the note's own.
+    pub(crate) fn is_made(&self) -> bool {
+        self.made.is_some()
+    }
+
     /// Whether characters were taken out that may have parted words or turned the order of the letters.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.is_doubtful

@@ -49,6 +49,7 @@ fn words_that_line_ends_break() {
         ("metas- \n\ttases", "metastases"),
         ("Hepato\u{2010}\ncellular", "Hepatocellular"),
         ("hepato\u{ad}\ncellular", "hepatocellular"),
+        ("page-\n\u{c}break", "pagebreak"),
         ("ADENO-\nCARCINOMA", "ADENOCARCINOMA"),
         ("with-\nout metastases", "without metastases"),
         ("carci-\nnoma and osimer-\ntinib", "carcinoma and osimertinib"),
@@ -66,6 +67,9 @@ fn words_that_line_ends_break() {
         ("progression-\nfree", "progression-free"),
         ("EGFR-\nmutant", "EGFR-mutant"),
         ("EGFR-\nMUTATION", "EGFR-MUTATION"),
+        ("nab-\npaclitaxel, fam-\ntrastuzumab; fam-\nily", "nab-paclitaxel, fam-trastuzumab; family"),
+        ("germ-\nline, germ-\ncell, first-\nline", "germline, germ-cell, first-line"),
+        ("second-\nary, late-\nral, low-\ner, second-\nline", "secondary, lateral, lower, second-line"),
     ]);
 }
 
