@@ -10,6 +10,7 @@ mod hosts;
 mod idle;
 mod leases;
 mod many;
+mod memory;
 mod model_answers;
 mod model_lists;
 mod model_server;
