@@ -98,7 +98,8 @@ fn tag(rest: &str, unclosed: &mut Unclosed) -> Option<(usize, Option<char>)> {
     let attributes = attributes.get(..end)?;
     // Either nothing but a slash, or members with values.
     let bare = attributes.trim().trim_end_matches('/').is_empty();
-    if !bare && !(attributes.starts_with(char::is_whitespace) && attributes.contains('=')) {
+    let valued = attributes.starts_with(char::is_whitespace) && attributes.contains('=');
+    if !bare && !valued {
         return None;
     }
     if let Some((_, end)) = HIDDEN.iter().find(|(hidden, _)| *hidden == name && !closes) {
