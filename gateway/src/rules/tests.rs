@@ -231,6 +231,8 @@ async fn broken_and_encoded_words_are_read() {
             .replace("metas", "metas&#8203;"),
         format!("<td>{}</td>", plain.replace(' ', "</td><td>")),
         quoted_printable.clone(),
+        // A string in a string.
+        plain.replace(". ", r".\n").replace("adeno", r"adeno-\r\n").replace("with ", r"with\t"),
         // A page in a mail.
         format!("<p class=3D\"x\">{}</p>", quoted_printable.replace("negative", "<i>neg</i>ative")),
         plain.replace("adeno", "adeno\u{ad}").replace("osimer", "osimer\u{200b}").replace("metas", "metas\u{2060}"),

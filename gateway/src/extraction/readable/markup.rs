@@ -139,6 +139,10 @@ fn reference(after: &str) -> Option<(usize, char)> {
         digits.get(length..)?.strip_prefix(';')?;
         return Some((skipped + length + 1, plain(western(code))));
     }
+    // The one that pages have without its semicolon too.
+    if let Some(rest) = after.strip_prefix("nbsp") {
+        return Some((4 + usize::from(rest.starts_with(';')), ' '));
+    }
     let length = after.bytes().take(LONGEST_NAME).take_while(u8::is_ascii_alphanumeric).count();
     let character = ENTITIES.get(after.get(..length)?)?;
     after.get(length..)?.strip_prefix(';')?;

@@ -5,6 +5,7 @@
 //! and offsets are the note's own. Most notes need nothing of this and are not copied.
 
 mod encoded;
+mod escaped;
 mod line_ends;
 mod markup;
 mod rewrite;
@@ -32,8 +33,8 @@ impl<'note> Readable<'note> {
         steps::count(text.len());
         let mut made: Option<Rewrite> = None;
         let mut is_doubtful = line_ends::is_doubtful(text);
-        // In the order in which a mail would be undone: its encoding, the page in it, the text on the page.
-        for step in [encoded::decoded, markup::removed, line_ends::mended] {
+        // In the order in which a mail in a record would be undone: the record, the mail, the page in it, the text on the page.
+        for step in [escaped::decoded, encoded::decoded, markup::removed, line_ends::mended] {
             let current = made.as_ref().map_or(text, Rewrite::text);
             if let Some(next) = step(current) {
                 // What was encoded is seen only now, what a step takes out only before.

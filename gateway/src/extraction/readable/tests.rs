@@ -88,9 +88,23 @@ fn tags_and_entities() {
         ("<!DOCTYPE html><html><body>lung</body>", "\nlung\n"),
         ("<content styleCode=\"Bold\">lung</content>", "lung"),
         ("adeno-<br>carcinoma", "adenocarcinoma"),
+        ("Stage&nbspIV&nbsp lung", "Stage IV  lung"),
         ("&#0;&#x110000;&#55296; <b x> &toolongname;", "&#0;&#x110000;&#55296; <b x> &toolongname;"),
         ("lung <!-- never closed", "lung <!-- never closed"),
         ("a < b and c > d; <b", "a < b and c > d; <b"),
+    ]);
+}
+
+#[test]
+fn escapes() {
+    check(&[
+        (r"Stage IV\nlung adeno-\ncarcinoma", "Stage IV\nlung adenocarcinoma"),
+        (r"liver\r\n\r\nlungs", "liver\n\nlungs"),
+        (r#"\u00e9t\u00E9:\t\"x\""#, "\u{e9}t\u{e9}:\t\"x\""),
+        (r"&lt;b&gt;\nx\ny", "<b>\nx\ny"),
+        (r"a\nb", r"a\nb"),
+        (r"C:\new\table", r"C:\new\table"),
+        (r"\u00\uD800\n\x\n\", "\\u00\\uD800\n\\x\n\\"),
     ]);
 }
 
@@ -138,7 +152,7 @@ fn characters_that_nobody_sees() {
 proptest! {
     #[test]
     fn places_lead_back_whatever_is_sent(
-        text in "(adeno|HER2|é|😀|-|\n|\r\n| |=|=C3|=A9|=20|=3D|&|;|&amp;|&shy;|&#228;|<|>|<b>|</p>|<br/>|<!--|-->|<style>|\u{ad}|\u{200b}|\u{1f}|\u{2}){0,24}x",
+        text in "(adeno|HER2|é|\\\\n|\\\\u00e9|\\\\|😀|-|\n|\r\n| |=|=C3|=A9|=20|=3D|&|;|&amp;|&shy;|&#228;|<|>|<b>|</p>|<br/>|<!--|-->|<style>|\u{ad}|\u{200b}|\u{1f}|\u{2}){0,24}x",
     ) {
         read(&text);
     }
