@@ -111,7 +111,10 @@ impl Notes {
     pub(super) fn is_at_hand(&self) -> bool {
         match self {
             Self::List(_) => true,
-            Self::Lines(lines) => lines.ended || lines.first.is_some() || memchr::memchr(b'\n', &lines.came).is_some(),
+            Self::Lines(lines) => {
+                let unsearched = lines.came.get(lines.searched..).unwrap_or_default();
+                lines.ended || lines.first.is_some() || memchr::memchr(b'\n', unsearched).is_some()
+            }
         }
     }
 
