@@ -252,6 +252,8 @@ impl Bound {
         } else {
             tokio::select! { _ = closed => {}, () = now => {} }
         }
+        // Each note that was cut off has its line in the audit: it ends as soon as it has a turn on a busy machine.
+        let _ = tokio::time::timeout(LAST_ANSWERS, work.ended()).await;
         let audit_lost = app.audit.as_ref().map(Audit::close);
         tracing::info!(cut_off, audit_lost, "stopped");
         if cut_off == 0 { Ok(()) } else { Err(ServerError::CutOff(cut_off)) }

@@ -45,10 +45,8 @@ fn rest(text: &str, at: usize) -> &str {
 /// Length of the escape that begins here, and the character that it stands for.
 fn escape(rest: &str) -> Option<(usize, char)> {
     let (length, character) = match rest.as_bytes().get(1)? {
-        b'n' => (2, '\n'),
-        // With what follows it one line end.
-        b'r' if rest.starts_with(r"\r\n") => (4, '\n'),
-        b'r' => (2, '\n'),
+        // `\r\n` is one line end.
+        b'n' | b'r' => (if rest.starts_with(r"\r\n") { 4 } else { 2 }, '\n'),
         b't' => (2, '\t'),
         b'"' => (2, '"'),
         b'u' => {
