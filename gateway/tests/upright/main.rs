@@ -9,6 +9,7 @@ mod fake_vllm;
 mod hosts;
 mod idle;
 mod leases;
+mod leavers;
 mod many;
 mod model_answers;
 mod model_lists;
