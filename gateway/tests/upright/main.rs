@@ -11,6 +11,7 @@ mod idle;
 mod leases;
 mod leavers;
 mod many;
+mod given_back;
 mod model_answers;
 mod model_lists;
 mod model_server;
