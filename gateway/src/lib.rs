@@ -12,6 +12,7 @@ pub mod eval;
 pub mod extraction;
 pub mod files;
 pub mod http;
+pub mod memory;
 pub mod rates;
 pub mod readiness;
 pub mod rules;

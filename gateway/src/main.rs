@@ -1,7 +1,7 @@
 //! The `gateway` command.
 #![expect(clippy::print_stderr, reason = "the command line's own output")]
 
-mod memory;
+mod idle_memory;
 
 use std::{
     io::{IsTerminal, Write},
@@ -259,7 +259,7 @@ async fn serve_until_signal(settings: Settings) -> Result<bool, Box<dyn std::err
             }
         }
     });
-    let giving_back = tokio::spawn(memory::give_back());
+    let giving_back = tokio::spawn(idle_memory::give_back());
     let served = gateway.bind().await?.serve(next(), next()).await;
     giving_back.abort();
     served?;

@@ -1,8 +1,12 @@
 """Profile cpu: the gateway alone, as the compose file declares it."""
 
+import contextlib
 import json
 import pathlib
+import re
+import socket
 import subprocess
+from urllib.parse import urlsplit
 
 from project import Process, Project, docker, wait_until
 
@@ -59,6 +63,33 @@ def test_its_own_health_checks_are_not_in_the_log(cpu):
     assert cpu.logs("gateway-cpu").count("/health/ready") == lines
     assert cpu.get("/health/ready").status_code == 200
     assert cpu.logs("gateway-cpu").count("/health/ready") == lines + 1, "what others ask is in the log"
+
+
+def test_batches_that_do_not_end_leave_the_container_its_memory(cpu):
+    """Sixteen of 64 MiB once took a container of 1 GiB with them, and everybody's notes."""
+
+    def held():
+        text = cpu.get("/metrics", cpu.key).text
+        return int(re.search(r"^gateway_memory_held_bytes (\d+)$", text, re.M).group(1))
+
+    before = cpu.container("gateway-cpu")["RestartCount"]
+    assert "gateway_memory_budget_bytes 536870912\n" in cpu.get("/metrics", cpu.key).text, "half of what compose gives it"
+    address = urlsplit(cpu.url())
+    head = (
+        f"POST /api/v1/extract/batch HTTP/1.1\r\nHost: x\r\nX-API-Key: {cpu.key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {64 << 20}\r\n\r\n"
+    )
+    with contextlib.ExitStack() as open_batches:
+        for _ in range(16):
+            batch = open_batches.enter_context(socket.create_connection((address.hostname, address.port), 10))
+            # Who is refused does not take the rest.
+            with contextlib.suppress(OSError):
+                batch.sendall(head.encode())
+                batch.sendall(b" " * (60 << 20))
+        assert 128 << 20 < held() <= 256 << 20, "a key has half"
+    wait_until(lambda: held() == 0, 20, "all is given back")
+    assert cpu.extract().status_code == 200
+    assert cpu.container("gateway-cpu")["RestartCount"] == before
 
 
 def test_new_keys_come_by_a_signal(cpu):

@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[2]
 EXTRACT = "/api/v1/extract"
 COMPLETIONS = "/v1/chat/completions"
-EXAMPLES = ("fake_upstream", "open_loop")
+EXAMPLES = ("fake_upstream", "open_loop", "worst_notes")
 # A made-up note, about as long as the adapter's training notes. Every value that the fake upstream answers
 # stands in it, so that the gateway grounds all of them.
 NOTE = (
@@ -72,12 +72,13 @@ class Tools:
     gateway: Path
     fake_upstream: Path
     open_loop: Path
+    worst_notes: Path
     folder: Path
 
 
 @contextmanager
-def tools() -> Iterator[Tools]:
-    """Builds, and copies the programs into a temporary folder.
+def tools(program: Path | None = None) -> Iterator[Tools]:
+    """Builds, and copies the programs into a temporary folder; `program` is measured in place of the gateway, if given.
 
     The copies are what is measured: another build into the same target folder cannot swap them, and no
     other process maps their pages, which would make the proportional set size (PSS) smaller than it is.
@@ -102,8 +103,12 @@ def tools() -> Iterator[Tools]:
             Path(program).name: Path(shutil.copy2(program, folder))
             for program in programs
         }
+        if program:
+            copies["gateway"] = Path(shutil.copy2(program, folder / "measured"))
         yield Tools(
-            copies["gateway"], copies["fake_upstream"], copies["open_loop"], folder
+            copies["gateway"],
+            *(copies[example] for example in EXAMPLES),
+            folder,
         )
 
 

@@ -9,9 +9,16 @@ use std::{
     },
 };
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::rates::{Limiter, Rate};
+use crate::{
+    memory::Share,
+    rates::{Limiter, Rate},
+};
+
+/// Batches of one key that may have notes under way at once: half of what all keys together may.
+const BATCHES_OF_A_KEY: usize = 8;
 
 /// The client that a key was given to, by the name of its key. Two are the same where the names are.
 #[derive(Clone)]
@@ -26,6 +33,9 @@ struct Client {
     for_metrics: bool,
     /// Notes that are under way. One count for all readings of the key file, whatever limit they set.
     under_way: Arc<AtomicU32>,
+    /// The memory that its requests hold, and the batches that it may have under way. One of each, as above.
+    memory: Share,
+    batches: Arc<Semaphore>,
     /// Cancelled once the key is no longer in the key file.
     revoked: CancellationToken,
 }
@@ -50,8 +60,17 @@ impl Principal {
 
     pub(super) fn limited(name: &str, rate: Option<Rate>, at_once: Option<u32>, for_metrics: bool) -> Self {
         let limiter = rate.map(|rate| Arc::new(Limiter::new(rate)));
-        let (under_way, revoked) = (Arc::default(), CancellationToken::new());
-        Self(Arc::new(Client { name: name.to_owned(), rate, limiter, at_once, for_metrics, under_way, revoked }))
+        Self(Arc::new(Client {
+            name: name.to_owned(),
+            rate,
+            limiter,
+            at_once,
+            for_metrics,
+            under_way: Arc::default(),
+            memory: Share::default(),
+            batches: Arc::new(Semaphore::new(BATCHES_OF_A_KEY)),
+            revoked: CancellationToken::new(),
+        }))
     }
 
     /// The same client after `before`, which an earlier reading of the key file gave: with the limits of now, and with what
@@ -73,6 +92,8 @@ impl Principal {
             at_once: now.at_once,
             for_metrics: now.for_metrics,
             under_way: Arc::clone(&before.under_way),
+            memory: before.memory.clone(),
+            batches: Arc::clone(&before.batches),
             revoked: if same_key { before.revoked.clone() } else { now.revoked.clone() },
         }))
     }
@@ -93,6 +114,18 @@ impl Principal {
     #[must_use]
     pub fn at_once(&self) -> Option<usize> {
         self.0.at_once.map(|most| most as usize)
+    }
+
+    /// What its requests hold of the budget of memory.
+    #[must_use]
+    pub fn memory(&self) -> &Share {
+        &self.0.memory
+    }
+
+    /// The batches that it may have under way at once.
+    #[must_use]
+    pub fn batches(&self) -> &Arc<Semaphore> {
+        &self.0.batches
     }
 
     /// Whether its key opens metrics and health only, and reads no notes.

@@ -19,6 +19,11 @@ const LONGEST_STARTUP: u64 = 1_440;
 /// Longer than this nobody waits, and shorter nothing can be read.
 const DEADLINES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
 
+/// A batch is no service: its caller sends the rest in another.
+const BATCH_TIMES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24 * 7);
+/// For a handful of notes with their answers.
+const LEAST_MEMORY: u64 = 16 << 20;
+
 /// Each new file moves all that are kept.
 const MOST_AUDIT_FILES: usize = 1_000;
 /// An answer that is older belongs to another model.
@@ -105,6 +110,15 @@ impl Settings {
         }
         if self.limits.batch_bytes < self.limits.body_bytes {
             return Some("limits.batch_bytes must be at least limits.body_bytes: a batch of one note must fit");
+        }
+        if !BATCH_TIMES.contains(&self.limits.batch_time) {
+            return Some("limits.batch_time must be 1s to 7 days: how long a batch may take notes");
+        }
+        let least = LEAST_MEMORY.max(8 * self.limits.body_bytes.as_u64());
+        if self.limits.memory.is_some_and(|memory| memory.as_u64() < least) {
+            return Some(
+                "limits.memory must be at least 16 MiB and 8 times limits.body_bytes: a few notes must fit at once",
+            );
         }
         None
     }

@@ -56,6 +56,8 @@ impl Default for Limits {
             body_bytes: ByteSize::mib(2),
             batch_notes: 1_000,
             batch_bytes: ByteSize::mib(64),
+            batch_time: Duration::from_hours(1),
+            memory: None,
             max_tokens: 8_192,
             max_temperature: 2.0,
         }

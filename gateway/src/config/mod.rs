@@ -165,8 +165,14 @@ pub struct Limits {
     pub body_bytes: ByteSize,
     /// Most notes of a batch in one JSON body.
     pub batch_notes: usize,
-    /// Largest batch.
+    /// Largest batch; in one JSON body also a quarter of `memory` at most.
     pub batch_bytes: ByteSize,
+    /// Longest time that a batch takes notes.
+    #[serde(with = "humantime_serde")]
+    pub batch_time: Duration,
+    /// What bodies, notes under way, answers that wait to be read and the cache may take together. Without it, half of what the
+    /// process's cgroup may use, or 512 MiB.
+    pub memory: Option<ByteSize>,
     /// Most tokens of an answer that a caller may ask for, 1 to 8192; also of the second attempt at one that was cut off.
     pub max_tokens: u32,
     /// Highest temperature that a caller may ask for, 0.0 to 2.0.

@@ -124,6 +124,9 @@ fn what_is_unknown_or_contradictory_is_named() {
         ("", ("GATEWAY_LIMITS__MAX_TOKENS", "8193"), "limits.max_tokens must"),
         ("", ("GATEWAY_LIMITS__MAX_TOKENS", "0"), "limits.max_tokens must"),
         ("[chunk]\nmax_chars = 10", ("X", ""), "max_chars"),
+        ("", ("GATEWAY_LIMITS__MEMORY", "15 MiB"), "limits.memory must"),
+        ("[limits]\nbody_bytes = \"4 MiB\"\nmemory = \"31 MiB\"", ("X", ""), "limits.memory must"),
+        ("", ("GATEWAY_LIMITS__BATCH_TIME", "0s"), "limits.batch_time must"),
     ] {
         let error = load(toml, &[environment]).unwrap_err();
         assert!(error.contains(named), "{named:?} not in {error:?}");

@@ -1,5 +1,7 @@
 //! What a caller gets for one note: the record, where each value comes from, and what to be wary of.
 
+use std::io;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -54,6 +56,31 @@ pub struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub cross_check: Option<CrossCheck>,
+}
+
+impl Answer {
+    /// How many bytes it has as JSON.
+    #[must_use]
+    pub fn json_bytes(&self) -> usize {
+        let mut bytes = Counted(0);
+        // Neither the answer nor the count can fail.
+        let _ = serde_json::to_writer(&mut bytes, self);
+        bytes.0
+    }
+}
+
+/// Counts what is written.
+struct Counted(usize);
+
+impl io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A stretch of the note that no engine read; half-open, in the unit asked for.

@@ -1,4 +1,5 @@
-//! Bodies of requests: read within a size and a time, and taken off the wire even where nobody wants them.
+//! Bodies of requests: read within a size, a time and the budget of memory, and taken off the wire even where nobody wants
+//! them.
 
 use std::{
     pin::Pin,
@@ -11,15 +12,22 @@ use axum::{
     extract::Request,
     http::{HeaderMap, header},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 
-use super::error::ErrorCode;
-use crate::extraction::Deadline;
+use super::{App, error::ErrorCode, pace::Pace};
+use crate::{
+    access::Principal,
+    extraction::Deadline,
+    memory::{Held, NoRoom, Purpose},
+};
 
 /// Of a body that nobody wants, at most so much is taken off the wire, for so long at most.
 const MOST_DISCARDED: u64 = 16 << 20;
 const DISCARDED_WITHIN: Duration = Duration::from_secs(2);
+/// Bytes that a request takes beside its body: the buffers of its connection, which hold what is written to a caller who does
+/// not read. It also bounds the requests that are open at once, of a key and together.
+pub(super) const OF_A_REQUEST: usize = 64 << 10;
 
 /// Whether a body is said to be of this type, whatever its parameters, and not to be compressed.
 pub(super) fn is(headers: &HeaderMap, kind: &str) -> bool {
@@ -30,17 +38,79 @@ pub(super) fn is(headers: &HeaderMap, kind: &str) -> bool {
     value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(kind)
 }
 
-/// The whole body, at most `limit` bytes, before the deadline.
-pub(super) async fn read(body: Body, limit: usize, deadline: Deadline) -> Result<Bytes, ErrorCode> {
-    if body.size_hint().lower() > limit as u64 {
+impl From<NoRoom> for ErrorCode {
+    fn from(NoRoom: NoRoom) -> Self {
+        Self::Overloaded
+    }
+}
+
+/// Begins to hold memory for a request.
+pub(super) fn hold(app: &App, principal: Option<&Principal>, purpose: Purpose) -> Result<Held, ErrorCode> {
+    Ok(app.memory.hold(principal.map(Principal::memory), purpose, OF_A_REQUEST)?)
+}
+
+/// The whole body, at most `limit` bytes, before the deadline, and not slower than [`Pace`] asks. It is refused before it
+/// is read where its length is known and does not fit; `held` grows by what it takes.
+pub(super) async fn read(
+    mut body: Body,
+    limit: usize,
+    deadline: Deadline,
+    held: &mut Held,
+) -> Result<Bytes, ErrorCode> {
+    let least = body.size_hint().lower();
+    if least > limit as u64 {
         return Err(ErrorCode::BodyTooLarge);
     }
-    match deadline.bound(Limited::new(body, limit).collect()).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ErrorCode::BodyTooLarge),
-        // The caller went, or framed the body wrong; if he is there, he is told.
-        Ok(Err(_)) => Err(ErrorCode::InvalidJson),
-        Err(_) => Err(ErrorCode::DeadlineExceeded),
+    held.ask(usize::try_from(least).unwrap_or(usize::MAX))?;
+    let mut pace = Pace::begin();
+    let mut whole = Whole { bytes: Vec::new(), limit, held };
+    loop {
+        let frame = tokio::time::timeout_at(pace.until(), body.frame());
+        let Ok(Ok(frame)) = deadline.bound(frame).await else { return Err(ErrorCode::DeadlineExceeded) };
+        let data = match frame {
+            None => return Ok(whole.bytes.into()),
+            // The caller went, or framed the body wrong; if he is there, he is told.
+            Some(Err(_)) => return Err(ErrorCode::InvalidJson),
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+        };
+        pace.came(data.len());
+        if whole.bytes.is_empty() && body.is_end_stream() {
+            // All in one piece, as most are: it needs no copy.
+            whole.check(data.len())?;
+            whole.held.grow(data.len())?;
+            return Ok(data);
+        }
+        whole.push(&data, body.size_hint().lower())?;
+    }
+}
+
+/// A body as far as it came.
+struct Whole<'a> {
+    bytes: Vec<u8>,
+    limit: usize,
+    held: &'a mut Held,
+}
+
+impl Whole<'_> {
+    fn check(&self, more: usize) -> Result<(), ErrorCode> {
+        if self.bytes.len() + more > self.limit { Err(ErrorCode::BodyTooLarge) } else { Ok(()) }
+    }
+
+    /// Appends a piece, after which at least `to_come` more bytes follow. Room is made by doubling, so that nobody takes
+    /// memory by saying how much he is going to send.
+    fn push(&mut self, piece: &[u8], to_come: u64) -> Result<(), ErrorCode> {
+        self.check(piece.len())?;
+        let (len, room) = (self.bytes.len(), self.bytes.capacity());
+        if room - len < piece.len() {
+            let to_come = usize::try_from(to_come).unwrap_or(usize::MAX);
+            let all = (len + piece.len()).saturating_add(to_come).min(self.limit);
+            let target = if to_come > 0 { all.min(2 * (len + piece.len())) } else { (2 * room).max(len + piece.len()) };
+            let target = target.min(self.limit);
+            self.held.grow(target - room.min(target))?;
+            self.bytes.reserve_exact(target - len);
+        }
+        self.bytes.extend_from_slice(piece);
+        Ok(())
     }
 }
 
@@ -99,6 +169,78 @@ async fn discard(mut body: Body) {
         seen += frame.data_ref().map_or(0, Bytes::len) as u64;
         if seen > MOST_DISCARDED {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::{StreamExt, stream};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::memory::Memory;
+
+    const LIMIT: usize = 1 << 20;
+
+    /// Of pieces that each come so many seconds after the one before, and then nothing: how reading ends, and when.
+    async fn slowly(pieces: Vec<(u64, usize)>, ends: bool) -> (u64, Result<usize, ErrorCode>) {
+        let began = Instant::now();
+        let pieces = stream::iter(pieces).then(async |(pause, bytes)| {
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+            Ok::<_, Infallible>(vec![b'x'; bytes])
+        });
+        let rest = if ends { stream::empty().boxed() } else { stream::pending().boxed() };
+        let memory = Memory::new(4 << 20);
+        let mut held = memory.hold(None, Purpose::Single, 0).unwrap();
+        let body = Body::from_stream(pieces.chain(rest));
+        let read = read(body, LIMIT, Deadline::after(Duration::from_secs(55)), &mut held).await;
+        (began.elapsed().as_secs(), read.map(|body| body.len()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_comes_at_a_least_rate_and_before_the_deadline() {
+        let late = Err(ErrorCode::DeadlineExceeded);
+        for (pieces, ends, expected) in [
+            (vec![], true, (0, Ok(0))),
+            (vec![(9, 10), (0, 10)], true, (9, Ok(20))),
+            (vec![], false, (10, late)),
+            (vec![(0, 10)], false, (10, late)),
+            (vec![(5, 1); 20], true, (10, late)),
+            (vec![(5, 10 << 10), (14, 10 << 10), (9, 1)], true, (28, Ok((20 << 10) + 1))),
+            (vec![(5, 10 << 10), (16, 10 << 10)], true, (20, late)),
+            (vec![(5, 100 << 10); 20], true, (55, Err(ErrorCode::BodyTooLarge))),
+            (vec![(5, 20 << 10); 20], true, (55, late)),
+            (vec![(0, LIMIT)], true, (0, Ok(LIMIT))),
+            (vec![(0, LIMIT), (0, 1)], true, (0, Err(ErrorCode::BodyTooLarge))),
+        ] {
+            assert_eq!(slowly(pieces.clone(), ends).await, expected, "{pieces:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_holds_what_it_takes() {
+        let memory = Memory::new(1 << 20);
+        for (known, sizes, expected) in [
+            (true, vec![100], Ok(100)),
+            (false, vec![100], Ok(100)),
+            (false, vec![100; 11], Ok(1_600)),
+            (false, vec![1 << 19, 1 << 19, 1], Err(ErrorCode::Overloaded)),
+            (true, vec![(1 << 20) + 1], Err(ErrorCode::Overloaded)),
+        ] {
+            let mut held = memory.hold(None, Purpose::Single, 0).unwrap();
+            let body = if known {
+                Body::from(vec![b'x'; sizes[0]])
+            } else {
+                Body::from_stream(stream::iter(sizes.clone()).map(|bytes| Ok::<_, Infallible>(vec![b'x'; bytes])))
+            };
+            let deadline = Deadline::after(Duration::from_secs(55));
+            let read = read(body, 8 << 20, deadline, &mut held).await;
+            assert_eq!(read.map(|_| memory.held()), expected, "{known} {sizes:?}");
+            drop(held);
+            assert_eq!(memory.held(), 0);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Answers that are given again for the same note: in memory only, bounded, for a while.
+//! Answers that are given again for the same note: in memory only, bounded by number and by bytes, for a while.
 //!
 //! The key is an HMAC under a secret of this run, so that no note is kept for it. Only what a deterministic
 //! engine says is kept, and only what it says whole: temperature 0, no lesser engine, no part unread, nothing doubted;
@@ -16,9 +16,15 @@ use crate::{
     extraction::{Answer, EngineName, Stages, WarningCode},
 };
 
+/// Bytes of memory that an answer to a usual note takes. One that takes more counts as several.
+const USUAL: usize = 8 << 10;
+/// Bytes of memory for each byte that an answer has as JSON.
+const FOR_EACH_BYTE: usize = 2;
+
 /// The answers of this process.
 pub struct Answers {
     kept: Cache<Key, Arc<Answer>>,
+    most: u64,
     secret: Hmac<Sha256>,
 }
 
@@ -27,15 +33,23 @@ pub struct Answers {
 pub(super) struct Key([u8; 32]);
 
 impl Answers {
-    /// A cache, where one is set.
-    pub fn new(settings: &CacheSettings) -> Result<Option<Self>, getrandom::Error> {
+    /// A cache, where one is set. It takes at most so many bytes, also where more answers would be kept.
+    pub fn new(settings: &CacheSettings, most_bytes: usize) -> Result<Option<Self>, getrandom::Error> {
         if settings.entries == 0 {
             return Ok(None);
         }
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)?;
-        let kept = Cache::builder().max_capacity(settings.entries).time_to_live(settings.ttl).build();
-        Ok(Hmac::new_from_slice(&secret).ok().map(|secret| Self { kept, secret }))
+        let most = settings.entries.min((most_bytes / USUAL) as u64);
+        let kept = Cache::builder().weigher(|_, answer: &Arc<Answer>| weight(answer)).max_capacity(most);
+        let kept = kept.time_to_live(settings.ttl).build();
+        Ok(Hmac::new_from_slice(&secret).ok().map(|secret| Self { kept, most, secret }))
+    }
+
+    /// The bytes that it may come to take.
+    #[must_use]
+    pub fn most_bytes(&self) -> usize {
+        usize::try_from(self.most).unwrap_or(usize::MAX).saturating_mul(USUAL)
     }
 
     /// The key of a request; none where its answer may differ from one time to the next.
@@ -71,6 +85,12 @@ impl Answers {
     }
 }
 
+/// As how many answers one counts.
+fn weight(answer: &Answer) -> u32 {
+    let bytes = answer.json_bytes().saturating_mul(FOR_EACH_BYTE);
+    u32::try_from(bytes.div_ceil(USUAL)).unwrap_or(u32::MAX).max(1)
+}
+
 impl fmt::Debug for Answers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answers").field("kept", &self.kept.entry_count()).finish_non_exhaustive()
@@ -96,7 +116,7 @@ mod tests {
     #[test]
     fn whatever_may_change_the_answer_changes_the_key() {
         let settings = CacheSettings { entries: 9, ttl: Duration::from_mins(1) };
-        let answers = Answers::new(&settings).unwrap().unwrap();
+        let answers = Answers::new(&settings, 1 << 20).unwrap().unwrap();
         let key = |body: &str| answers.key(&checked(body));
         let plain = key("{\"text\": \"A note.\"}");
         assert!(plain.is_some());
@@ -113,6 +133,6 @@ mod tests {
             assert!(other.is_some() && other != plain);
         }
         assert_eq!(key("{\"text\": \"A note.\", \"temperature\": 0.1}"), None);
-        assert!(Answers::new(&CacheSettings { entries: 0, ..settings }).unwrap().is_none());
+        assert!(Answers::new(&CacheSettings { entries: 0, ..settings }, 1 << 20).unwrap().is_none());
     }
 }

@@ -176,7 +176,7 @@ impl ErrorCode {
                 "overloaded",
                 503,
                 "Overloaded",
-                "Too many notes are waiting. Try again after the time in Retry-After.",
+                "The service has as much to do as it may: too many notes are waiting, or requests take as much memory as they may, all together or those of one key. Try again after the time in Retry-After.",
             ),
             Self::Draining => (
                 "draining",

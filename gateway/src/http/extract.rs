@@ -22,11 +22,15 @@ use super::{
 use crate::{
     admission::Turn,
     extraction::Answer,
+    memory::{Held, Purpose},
     rates::{Allowed, Standing},
 };
 
 /// Bytes of an answer with evidence for seven fields.
 const USUAL_ANSWER: usize = 4 << 10;
+
+const BODY_TOO_LATE: &str =
+    "The body did not arrive in time: 1 KiB a second is the least, and the deadline the latest.";
 
 const ROUTE: &str = "/api/v1/extract";
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -83,12 +87,14 @@ async fn answer(
         Box::new(problem)
     })?;
     *standing = taken.allowed.standing;
-    respond(&note::read(app, arrival, &taken.job, audited).await?)
+    respond(&note::read(app, arrival, &taken.job, audited).await?, taken.held)
 }
 
 /// A note that was taken in, and what it holds of its caller's allowance while it is read.
 pub(super) struct Taken {
     pub(super) job: Job,
+    /// Of the budget of memory.
+    pub(super) held: Held,
     pub(super) allowed: Allowed,
 }
 
@@ -120,23 +126,32 @@ pub(super) async fn taken(
     })?;
     let told = |problem| Box::new((problem, allowed.standing));
     let turn = Turn { principal: access::principal(&request), bulk: false };
+    let held = body::hold(app, turn.principal.as_ref(), Purpose::Single);
+    let mut held = held.map_err(|code| told(code.problem(id)))?;
     let body = tokio::select! {
         biased;
-        body = body::read(request.into_body(), app.body_limit, deadline) => body.map_err(|code| told(code.problem(id)))?,
-        () = app.work.is_closing() => return Err(told(ErrorCode::Draining.problem(id))),
+        body = body::read(request.into_body(), app.body_limit, deadline, &mut held) => body,
+        () = app.work.is_closing() => Err(ErrorCode::Draining),
     };
+    let body = body.map_err(|code| match code {
+        ErrorCode::DeadlineExceeded => told(code.problem(id).saying(BODY_TOO_LATE)),
+        code => told(code.problem(id)),
+    })?;
     audited.account.body_bytes = body.len();
     let checked = app.rules.check(&body).map_err(|bad| told(bad.problem(id)))?;
+    held.shrink_to(body::OF_A_REQUEST);
+    held.grow_anyway(note::memory(&checked.note));
     audited.took(&checked.note);
-    Ok(Taken { job: Job { checked, turn, deadline, listener: None }, allowed })
+    Ok(Taken { job: Job { checked, turn, deadline, listener: None }, held, allowed })
 }
 
-fn respond(done: &Done) -> Result<Response, Refused> {
+/// The answer, which counts as the request's memory until the caller has read it.
+fn respond(done: &Done, held: Held) -> Result<Response, Refused> {
     let Done { answer, stages, cache } = done;
     let mut body = Vec::with_capacity(USUAL_ANSWER);
     serde_json::to_writer(&mut body, answer).map_err(|_| ErrorCode::Internal.problem(&answer.request_id))?;
     let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let mut response = (StatusCode::OK, [json], body).into_response();
+    let mut response = (StatusCode::OK, [json], held.attached_to(body)).into_response();
     let headers = response.headers_mut();
     if answer.degraded {
         headers.insert(X_DEGRADED, HeaderValue::from_static(answer.engine.as_str()));

@@ -14,6 +14,7 @@ mod layers;
 mod limits;
 mod note;
 mod openapi;
+mod pace;
 pub mod request;
 mod service;
 mod stream;
@@ -38,6 +39,7 @@ use crate::{
     access::Keys,
     audit::Audit,
     extraction::Pipeline,
+    memory::Memory,
     rates::Rates,
     readiness::Readiness,
     server::Work,
@@ -61,11 +63,15 @@ pub struct App {
     pub body_limit: usize,
     /// Largest batch, in bytes.
     pub batch_limit: usize,
+    /// Longest time from the first note of a batch to the last that is taken.
+    pub batch_time: Duration,
+    /// What requests may take together.
+    pub memory: Memory,
     /// Notes of one batch that are under way at once.
     pub batch_width: usize,
     /// The cores that batches may use where notes are read by the rules; the others are for single notes.
     pub batch_cores: Semaphore,
-    /// The batches that may be under way at once.
+    /// The batches that may have notes under way at once.
     pub batches: Arc<Semaphore>,
     /// Who may call; everybody where there are no keys.
     pub keys: Option<Arc<Keys>>,
@@ -83,6 +89,13 @@ pub struct App {
     pub audit: Option<Audit>,
     /// The extractions under way.
     pub work: Work,
+}
+
+impl App {
+    /// Largest batch in one JSON body: it is in memory as a whole.
+    fn list_limit(&self) -> usize {
+        self.batch_limit.min(self.memory.largest_body())
+    }
 }
 
 /// The list of routes.

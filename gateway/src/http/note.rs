@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     admission::Turn,
-    extraction::{Answer, Ask, Deadline, EngineError, ExtractError, Listener, Stages, Wishes, parse::Unusable},
+    extraction::{Answer, Ask, Deadline, EngineError, ExtractError, Listener, Note, Stages, Wishes, parse::Unusable},
 };
 
 /// An answer that is none.
@@ -31,6 +31,15 @@ pub(super) struct Done {
     pub(super) stages: Stages,
     /// `hit` or `miss`, where answers are kept.
     pub(super) cache: Option<&'static str>,
+}
+
+/// Bytes that a note takes of the budget of memory while it is read, for each of its own: its text as it came, as the model is
+/// sent it, and as the answer quotes it.
+const FOR_EACH_BYTE: usize = 4;
+
+/// What a note takes of the budget of memory while it is read, in bytes.
+pub(super) fn memory(note: &Note) -> usize {
+    note.as_str().len().saturating_mul(FOR_EACH_BYTE)
 }
 
 /// Reads a note. Everything that waits in there waits for the deadline at most.

@@ -271,6 +271,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let body = app.metrics.render(&Gauges {
         admission: app.pipeline.admission().counts(),
         running: app.work.running(),
+        memory: &app.memory,
         tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
         replicas: &replicas,
         audit: app.audit.as_ref().map(crate::audit::Audit::state),

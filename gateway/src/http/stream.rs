@@ -21,13 +21,17 @@ use super::{
     App, access,
     account::{Audited, CALLER_VANISHED, milliseconds},
     arrival::Arrival,
+    body,
     error::{ErrorCode, NestedProblem, Problem},
     extract::{self, Taken},
     limits,
     note::{self, Done, Refused},
     request::ExtractRequest,
 };
-use crate::extraction::{Answer, Field, Heard, Listener};
+use crate::{
+    extraction::{Answer, Field, Heard, Listener},
+    memory::Held,
+};
 
 const ROUTE: &str = "/api/v1/extract/stream";
 /// Proxies must pass each event on as it comes.
@@ -109,6 +113,8 @@ struct Telling {
     request_id: Arc<str>,
     heard: UnboundedReceiver<Heard>,
     reading: AbortOnDropHandle<Result<Done, Refused>>,
+    /// Of the budget of memory, until the caller has read the last event.
+    held: Held,
     told: Vec<Field>,
     ready: VecDeque<Event>,
     ended: bool,
@@ -123,8 +129,10 @@ fn events(
     let (told, heard) = mpsc::unbounded_channel();
     taken.job.listener = Some(Listener::new(told));
     let request_id = Arc::clone(&arrival.id);
+    let held = taken.held.another(body::OF_A_REQUEST);
     let reading = AbortOnDropHandle::new(tokio::spawn(read(Arc::clone(&app), arrival, taken, audited)));
-    let telling = Telling { app, request_id, heard, reading, told: Vec::new(), ready: VecDeque::new(), ended: false };
+    let telling =
+        Telling { app, request_id, heard, reading, held, told: Vec::new(), ready: VecDeque::new(), ended: false };
     stream::unfold(telling, |mut telling| async move { Some((Ok(telling.next().await?), telling)) })
 }
 
@@ -181,6 +189,7 @@ impl Telling {
         }
         match outcome {
             Ok(Done { answer, .. }) => {
+                self.held.grow_anyway(answer.json_bytes());
                 self.rest(&answer);
                 self.send("result", &answer);
             }

@@ -22,6 +22,7 @@ use crate::{
     config::{EngineChoice, Fallback, Settings},
     extraction::{Cores, Engine, Pipeline},
     http::{self, Answers, App, request::Rules},
+    memory::{self, Memory},
     rates::Rates,
     readiness::Readiness,
     rules::RulesEngine,
@@ -31,7 +32,7 @@ use crate::{
 
 /// Connections that may wait to be accepted: a caller over it waits a second for his next try.
 const BACKLOG: u32 = 4_096;
-/// Batches that may be under way at once; each may hold its whole body.
+/// Batches that may have notes under way at once.
 const BATCHES: usize = 16;
 /// So long callers have for reading their last answers.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -102,6 +103,9 @@ impl Gateway {
         }
         let rate = settings.rate;
         let keys = settings.keys_file().map(|path| Keys::read(path, rate.per_key).map(Arc::new)).transpose()?;
+        let budget = settings.limits.memory.map_or_else(memory::default_budget, bytes);
+        let answers = Answers::new(&settings.cache, budget / 4)?;
+        let of_answers = answers.as_ref().map_or(0, Answers::most_bytes);
         let app = App {
             pipeline,
             readiness,
@@ -110,6 +114,8 @@ impl Gateway {
             deadline: settings.admission.deadline,
             body_limit: bytes(settings.limits.body_bytes),
             batch_limit: bytes(settings.limits.batch_bytes),
+            batch_time: settings.limits.batch_time,
+            memory: Memory::new(budget - of_answers),
             batch_width: batch_width(&settings),
             batch_cores: Semaphore::new(own_cores().saturating_sub(1).max(1)),
             batches: Arc::new(Semaphore::new(BATCHES)),
@@ -118,7 +124,7 @@ impl Gateway {
             rates: Rates::new(rate.global, rate.per_address),
             allowed_hosts: settings.allowed_hosts.clone(),
             trusted_proxies: settings.trusted_proxies.clone(),
-            answers: Answers::new(&settings.cache)?,
+            answers,
             audit: Audit::open(&settings.audit)?,
             work: Work::default(),
         };

@@ -12,7 +12,7 @@ use super::{
     lines::Lines,
     process,
 };
-use crate::{admission::Counts, audit::AuditState, readiness::ReplicaReport};
+use crate::{admission::Counts, audit::AuditState, memory::Memory, readiness::ReplicaReport};
 
 /// What is looked up when the metrics are asked for.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Gauges<'a> {
     pub admission: Counts,
     /// Extractions under way, the waiting ones included.
     pub running: usize,
+    /// The budget of memory.
+    pub memory: &'a Memory,
     /// Tasks of the runtime that live: connections, to and from, and a handful of our own.
     pub tasks: usize,
     /// The model servers.
@@ -35,6 +37,9 @@ type ByReplica = Family<OfReplica, Gauge<f64, AtomicU64>>;
 #[derive(Debug, Default)]
 pub(super) struct LookedUp {
     running: Gauge,
+    memory_held: Gauge,
+    memory_budget: Gauge,
+    memory_refused: Counter,
     tasks: Gauge,
     in_flight: Gauge,
     queued: Gauge,
@@ -58,6 +63,12 @@ pub(super) struct LookedUp {
 impl LookedUp {
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register("extractions_running", "Extractions under way", self.running.clone());
+        let help = "Memory that requests hold of the budget";
+        registry.register_with_unit("memory_held", help, Unit::Bytes, self.memory_held.clone());
+        let help = "Memory that requests may hold together";
+        registry.register_with_unit("memory_budget", help, Unit::Bytes, self.memory_budget.clone());
+        let help = "Times that something did not fit into the budget of memory";
+        registry.register("memory_refused", help, self.memory_refused.clone());
         registry.register("tasks", "Tasks that live, of connections most of all", self.tasks.clone());
         registry.register("upstream_in_flight", "Upstream calls running", self.in_flight.clone());
         registry.register("queue_depth", "Upstream calls waiting for a slot", self.queued.clone());
@@ -90,6 +101,9 @@ impl LookedUp {
     pub(super) fn set(&self, gauges: &Gauges<'_>) {
         let counted = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.running.set(counted(gauges.running));
+        self.memory_held.set(counted(gauges.memory.held()));
+        self.memory_budget.set(counted(gauges.memory.most()));
+        self.memory_refused.inner().store(gauges.memory.refused(), Relaxed);
         self.tasks.set(counted(gauges.tasks));
         self.in_flight.set(counted(gauges.admission.in_flight));
         self.queued.set(counted(gauges.admission.queued));

@@ -6,12 +6,13 @@ mod connections;
 #[path = "../http/fake_vllm.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod fake_vllm;
+mod given_back;
 mod hosts;
 mod idle;
 mod leases;
 mod leavers;
 mod many;
-mod given_back;
+mod memory;
 mod model_answers;
 mod model_lists;
 mod model_server;

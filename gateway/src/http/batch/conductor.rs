@@ -11,10 +11,7 @@ use std::{
 use axum::body::Bytes;
 use futures_util::{Stream, stream};
 use tokio::{
-    sync::{
-        OwnedSemaphorePermit,
-        mpsc::{self, Sender},
-    },
+    sync::mpsc::{self, Sender},
     task::JoinSet,
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -22,10 +19,12 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     notes::{Next, Notes},
     outcome::{NoteOutcome, Summary},
-    reader::Reader,
+    reader::{Looked, Reader},
+    seats::Seat,
 };
 use crate::{
     http::{App, account::milliseconds, error::ErrorCode},
+    memory::Held,
     server::Running,
 };
 
@@ -35,6 +34,8 @@ const WRITTEN_AHEAD: usize = 16;
 const READER_PATIENCE: Duration = Duration::from_mins(2);
 /// Answers that may wait for an earlier note's, as a multiple of the notes under way.
 const WINDOW: usize = 4;
+/// Bytes that must be left of the budget for one more note beside those under way: one of usual length, and its answer.
+const ONE_MORE: usize = 64 << 10;
 
 /// In which order the outcomes are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +54,14 @@ pub(super) struct Conductor {
     account: BatchAccount,
     /// The place of the next note.
     index: usize,
-    /// Outcomes that wait for an earlier one.
-    waiting: BTreeMap<usize, NoteOutcome>,
+    /// Outcomes that wait for an earlier one, as they will be written.
+    waiting: BTreeMap<usize, Bytes>,
     /// How many are written.
     written: usize,
-    _seat: OwnedSemaphorePermit,
+    /// Its place among the batches that have notes under way; none while it waits for its caller.
+    seat: Option<Seat>,
+    /// What it takes of the budget of memory, beside its notes and answers.
+    held: Held,
     _running: Running,
 }
 
@@ -85,12 +89,12 @@ impl Drop for BatchAccount {
 struct Gone;
 
 impl Conductor {
-    pub(super) fn new(reader: Reader, notes: Notes, order: Order, seat: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(reader: Reader, notes: Notes, order: Order, seat: Seat, held: Held) -> Self {
         let (app, request_id) = (Arc::clone(&reader.app), Arc::clone(&reader.arrival.id));
         let (running, began) = (app.work.begin(), reader.arrival.at);
         let account = BatchAccount { app, request_id, began, summary: Summary::default(), ended: false };
-        let (waiting, written) = (BTreeMap::new(), 0);
-        Self { reader, notes, order, account, index: 0, waiting, written, _seat: seat, _running: running }
+        let (waiting, written, seat) = (BTreeMap::new(), 0, Some(seat));
+        Self { reader, notes, order, account, index: 0, waiting, written, seat, held, _running: running }
     }
 
     /// Begins, and gives the body of the answer. Dropping that ends the batch and whatever runs of it. A batch that
@@ -124,7 +128,15 @@ impl Conductor {
         }
         loop {
             let ahead = self.index.saturating_sub(self.written);
-            let room = running.len() < width && (self.order == Order::AsDone || ahead < width * WINDOW);
+            let room = running.len() < width
+                && (self.order == Order::AsDone || ahead < width * WINDOW)
+                // What is under way ends, and makes room. One note may always be.
+                && (running.is_empty() || self.held.fits(ONE_MORE));
+            if !room {
+                self.notes.pause();
+            } else if running.is_empty() && open && !self.notes.is_at_hand() {
+                self.seat = None;
+            }
             tokio::select! {
                 biased;
                 Some(outcome) = running.join_next(), if !running.is_empty() => {
@@ -136,16 +148,8 @@ impl Conductor {
                     why_ended = self.refuse_rest(out, code).await?;
                 }
                 next = self.notes.next(), if open && room => match next {
-                    Next::Note(json) => {
-                        let looked = self.reader.look(self.index, &json);
-                        self.index += 1;
-                        running.spawn(self.reader.read(looked));
-                    }
-                    Next::TooLarge => {
-                        let outcome = self.reader.refused(None, self.index, ErrorCode::BodyTooLarge);
-                        self.index += 1;
-                        self.done(out, outcome).await?;
-                    }
+                    Next::Note(json) => self.begin_note(&mut running, out, |reader, index| reader.look(index, &json)).await?,
+                    Next::TooLarge => self.begin_note(&mut running, out, Reader::too_large).await?,
                     Next::End => open = false,
                     Next::Broken(code) => {
                         open = false;
@@ -167,6 +171,35 @@ impl Conductor {
         Ok(())
     }
 
+    /// A note is there: it is read, beside those that are.
+    async fn begin_note(
+        &mut self,
+        running: &mut JoinSet<NoteOutcome>,
+        out: &Sender<Bytes>,
+        look: impl FnOnce(&mut Reader, usize) -> Looked,
+    ) -> Result<(), Gone> {
+        let index = self.index;
+        let looked = look(&mut self.reader, index);
+        self.index += 1;
+        if self.seat.is_none() {
+            match self.reader.seat().await {
+                Ok(seat) => self.seat = Some(seat),
+                Err(code) => {
+                    let outcome = self.reader.refused(looked.into_id(), index, code);
+                    return self.done(out, outcome).await;
+                }
+            }
+        }
+        let held = self.held.another(looked.memory());
+        let reading = self.reader.read(looked);
+        running.spawn(async move {
+            let outcome = reading.await;
+            drop(held);
+            outcome
+        });
+        Ok(())
+    }
+
     /// No more notes are taken: those that are not begun are refused. Of lines nobody knows how many are to come, if any:
     /// then that is why they end.
     async fn refuse_rest(&mut self, out: &Sender<Bytes>, code: ErrorCode) -> Result<Option<ErrorCode>, Gone> {
@@ -184,17 +217,18 @@ impl Conductor {
     async fn done(&mut self, out: &Sender<Bytes>, outcome: NoteOutcome) -> Result<(), Gone> {
         let app = Arc::clone(&self.reader.app);
         self.account.summary.count(&outcome);
+        let held = self.held.another(0);
         if self.order == Order::AsDone {
             self.written += 1;
-            return send(&app, out, outcome.written(b"\n")).await;
+            return send(&app, out, held.attached_to(outcome.written(b"\n"))).await;
         }
-        self.waiting.insert(outcome.index, outcome);
+        self.waiting.insert(outcome.index, held.attached_to(outcome.written(b"")));
         while let Some(outcome) = self.waiting.remove(&self.written) {
             if self.written > 0 {
                 send(&app, out, Bytes::from_static(b",")).await?;
             }
             self.written += 1;
-            send(&app, out, outcome.written(b"")).await?;
+            send(&app, out, outcome).await?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ mod conductor;
 mod notes;
 mod outcome;
 mod reader;
+mod seats;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use self::{
     notes::Notes,
     outcome::BatchAnswer,
     reader::Reader,
+    seats::Seat,
 };
 use super::{
     App, access,
@@ -36,7 +38,7 @@ use super::{
     request::{BatchRequest, QueryOptions},
     stream::X_ACCEL_BUFFERING,
 };
-use crate::extraction::Deadline;
+use crate::{extraction::Deadline, memory::Purpose};
 
 const ROUTE: &str = "/api/v1/extract/batch";
 const LINES: &str = "application/x-ndjson";
@@ -45,6 +47,7 @@ const TOO_LARGE: &str = "The batch is larger than this server takes. Send its no
 const WRONG_TYPE: &str = "Send the notes as Content-Type: application/json or application/x-ndjson.";
 const TOO_LATE: &str = "The batch did not arrive in time. Send fewer notes at once, or send them as lines.";
 const TOO_MANY: &str = "As many batches as may be are under way. Try again after the time in Retry-After.";
+const TOO_MANY_OF_KEY: &str = "As many batches of this key as may be are under way. Send the next when one is done.";
 
 /// Reads many notes.
 ///
@@ -57,7 +60,7 @@ const TOO_MANY: &str = "As many batches as may be are under way. Try again after
 /// by `index`; an `id` is given back as it came, may be missing (then it is null), and where two notes have one, the second is refused.
 /// Blank lines do not count. Where lines end early (too much, shutdown, a key that was taken out, no whole line in time) the last has `"ends": true` and says
 /// why: the notes from its `index` on were not read. Read the answers to lines while you send more: who does not read is not
-/// read, and after two minutes his batch is over.
+/// read, and after two minutes his batch is over. A batch of lines may pause between them: while it does, it takes nobody's place.
 #[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "batch", params(QueryOptions),
     request_body(content((BatchRequest = "application/json"), (Value = "application/x-ndjson",
         example = json!("{\"id\": \"a-1\", \"text\": \"Stage IV lung adenocarcinoma with EGFR L858R.\"}\n")))),
@@ -94,11 +97,14 @@ async fn begun(app: &Arc<App>, arrival: &Arrival, request: Request) -> Result<Re
     let caller = Caller::of(app, &request);
     let query = request.uri().query().unwrap_or_default().to_owned();
     let too_large = || Box::new(saying(ErrorCode::BodyTooLarge, TOO_LARGE));
-    let seat = || match Arc::clone(&app.batches).try_acquire_owned() {
-        Ok(seat) => Ok(seat),
-        Err(_) => Err(Box::new(saying(ErrorCode::Overloaded, TOO_MANY))),
-    };
     let principal = access::principal(&request);
+    let seat = || {
+        Seat::take(&app.batches, principal.as_ref()).map_err(|code| match code {
+            ErrorCode::RateLimited => Box::new(saying(code, TOO_MANY_OF_KEY)),
+            code => Box::new(saying(code, TOO_MANY)),
+        })
+    };
+    let mut held = body::hold(app, principal.as_ref(), Purpose::Batch).map_err(|code| code.problem(id))?;
     let closing = async {
         match access::must_stop(app, principal.as_ref()).await {
             ErrorCode::Unauthorized => access::key_revoked(id),
@@ -107,15 +113,17 @@ async fn begun(app: &Arc<App>, arrival: &Arrival, request: Request) -> Result<Re
     };
     let (notes, manner, order, seat) = if in_lines {
         let manner = app.rules.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
-        let notes = Notes::in_lines(request.into_body(), app.body_limit, app.batch_limit, app.deadline);
+        let of_lines = held.another(0);
+        let notes = Notes::in_lines(request.into_body(), app.body_limit, app.batch_limit, app.deadline, of_lines);
         let mut notes = notes.ok_or_else(too_large)?;
         // Who sends nothing takes no seat.
-        tokio::select! { biased; () = notes.begun() => {}, problem = closing => return Err(problem.into()) }
+        tokio::select! { biased; () = notes.arrived() => {}, problem = closing => return Err(problem.into()) }
         (notes, manner, Order::AsDone, seat()?)
     } else {
         // Its body may be large: so many at once, and no more.
         let seat = seat()?;
-        let reading = body::read(request.into_body(), app.batch_limit, Deadline::after_since(arrival.at, app.deadline));
+        let (limit, deadline) = (app.list_limit(), Deadline::after_since(arrival.at, app.deadline));
+        let reading = body::read(request.into_body(), limit, deadline, &mut held);
         let body = tokio::select! { biased; body = reading => body, problem = closing => return Err(problem.into()) };
         let body = body.map_err(|code| match code {
             ErrorCode::BodyTooLarge => too_large(),
@@ -127,7 +135,7 @@ async fn begun(app: &Arc<App>, arrival: &Arrival, request: Request) -> Result<Re
         (Notes::in_list(notes), manner, Order::AsGiven, seat)
     };
     let reader = Reader::new(Arc::clone(app), arrival.clone(), caller, manner, time);
-    let written = Conductor::new(reader, notes, order, seat).begin();
+    let written = Conductor::new(reader, notes, order, seat, held).begin();
     let kind = HeaderValue::from_static(if in_lines { LINES } else { "application/json" });
     let headers = [(header::CONTENT_TYPE, kind), (X_ACCEL_BUFFERING, HeaderValue::from_static("no"))];
     Ok((headers, Body::from_stream(written)).into_response())

@@ -7,7 +7,10 @@ use bytes::{Buf, BytesMut};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
-use crate::http::error::ErrorCode;
+use crate::{
+    http::{error::ErrorCode, pace::Pace},
+    memory::Held,
+};
 
 /// Where the notes come from.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ pub(super) enum Notes {
 }
 
 /// What comes next.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// A note's JSON.
     Note(Bytes),
@@ -45,6 +48,10 @@ pub(super) struct Lines {
     /// How long a line may take, and until when that is for the one that is awaited.
     patience: Duration,
     until: Option<Instant>,
+    /// How fast the line comes of which a part is there.
+    pace: Option<Pace>,
+    /// What `came` takes of the budget: twice its length, because its buffer may be as much longer.
+    held: Held,
     /// What was waited for already.
     first: Option<Next>,
 }
@@ -55,13 +62,19 @@ impl Notes {
     }
 
     /// Lines of at most so many bytes, at most so many bytes together, of which the next comes within
-    /// `patience`. Nothing where the body says itself that it is larger.
-    pub(super) fn in_lines(body: Body, longest_line: usize, most: usize, patience: Duration) -> Option<Self> {
+    /// `patience`, and one that has begun as fast as [`Pace`] asks. Nothing where the body says itself that it is larger.
+    pub(super) fn in_lines(
+        body: Body,
+        longest_line: usize,
+        most: usize,
+        patience: Duration,
+        held: Held,
+    ) -> Option<Self> {
         if body.size_hint().lower() > most as u64 {
             return None;
         }
         let (came, searched, overlong, ended, seen) = (BytesMut::new(), 0, false, false, 0);
-        let (until, first) = (None, None);
+        let (until, pace, first) = (None, None, None);
         Some(Self::Lines(Box::new(Lines {
             body,
             came,
@@ -73,6 +86,8 @@ impl Notes {
             most,
             patience,
             until,
+            pace,
+            held,
             first,
         })))
     }
@@ -85,11 +100,29 @@ impl Notes {
         }
     }
 
-    /// Waits for the first note, which is then the next.
-    pub(super) async fn begun(&mut self) {
+    /// Nobody looks at what comes for a while: that is not the caller's fault.
+    pub(super) fn pause(&mut self) {
         if let Self::Lines(lines) = self {
-            let first = lines.next().await;
-            lines.first = Some(first);
+            (lines.until, lines.pace) = (None, None);
+        }
+    }
+
+    /// Whether the next is there already, or needs no more of the body.
+    pub(super) fn is_at_hand(&self) -> bool {
+        match self {
+            Self::List(_) => true,
+            Self::Lines(lines) => {
+                let unsearched = lines.came.get(lines.searched..).unwrap_or_default();
+                lines.ended || lines.first.is_some() || memchr::memchr(b'\n', unsearched).is_some()
+            }
+        }
+    }
+
+    /// Waits until the next is there, if it must be waited for.
+    pub(super) async fn arrived(&mut self) {
+        if let Self::Lines(lines) = self {
+            let next = lines.next().await;
+            lines.first = Some(next);
         }
     }
 }
@@ -108,6 +141,7 @@ impl Lines {
                 return Next::End;
             }
             let until = *self.until.get_or_insert_with(|| Instant::now() + self.patience);
+            let until = self.pace.map_or(until, |pace| until.min(pace.until()));
             // What is there already is taken, also where nobody looked for a while.
             let frame = match tokio::time::timeout_at(until, self.body.frame()).await {
                 Err(_) => return Next::Broken(ErrorCode::DeadlineExceeded),
@@ -126,6 +160,12 @@ impl Lines {
             if self.seen > self.most {
                 return Next::Broken(ErrorCode::BodyTooLarge);
             }
+            if self.held.grow(2 * data.len()).is_err() {
+                return Next::Broken(ErrorCode::Overloaded);
+            }
+            if let Some(pace) = &mut self.pace {
+                pace.came(data.len());
+            }
             self.came.extend_from_slice(&data);
         }
     }
@@ -141,11 +181,18 @@ impl Lines {
                     self.came.clear();
                     self.searched = 0;
                 }
+                self.held.shrink_to(2 * self.came.len());
+                if self.came.is_empty() && !self.overlong {
+                    self.pace = None;
+                } else {
+                    self.pace.get_or_insert_with(Pace::begin);
+                }
                 return None;
             };
             let line = self.came.split_to(self.searched + end);
             self.came.advance(1);
             self.searched = 0;
+            self.pace = None;
             if std::mem::take(&mut self.overlong) || line.len() > self.longest_line {
                 return Some(Next::TooLarge);
             }
@@ -160,14 +207,20 @@ impl Lines {
 mod tests {
     use std::convert::Infallible;
 
-    use futures_util::stream;
+    use futures_util::{StreamExt, stream};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::memory::{Memory, Purpose};
+
+    fn in_lines(body: Body, longest_line: usize, most: usize) -> Notes {
+        let held = Memory::new(1 << 20).hold(None, Purpose::Batch, 0).unwrap();
+        Notes::in_lines(body, longest_line, most, Duration::from_secs(55), held).unwrap()
+    }
 
     async fn all(pieces: Vec<Vec<u8>>, longest_line: usize, most: usize) -> Vec<Next> {
         let body = Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)));
-        let mut notes = Notes::in_lines(body, longest_line, most, Duration::from_secs(9)).unwrap();
+        let mut notes = in_lines(body, longest_line, most);
         let mut all = Vec::new();
         loop {
             let next = notes.next().await;
@@ -198,6 +251,70 @@ mod tests {
                 assert_eq!(all(pieces, 8, 20).await, expected, "{text:?} in pieces of {every}");
             }
         }
+    }
+
+    /// Of pieces that each come so many seconds after the one before: when the wait ends, and how.
+    async fn slowly(pieces: Vec<(u64, &'static str)>) -> (u64, Next) {
+        let began = Instant::now();
+        let pieces = stream::iter(pieces).then(async |(pause, piece)| {
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+            Ok::<_, Infallible>(piece)
+        });
+        let never = stream::pending();
+        let mut notes = in_lines(Body::from_stream(pieces.chain(never)), 1 << 20, 2 << 20);
+        loop {
+            let next = notes.next().await;
+            if !matches!(next, Next::Note(_)) {
+                return (began.elapsed().as_secs(), next);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_that_has_begun_keeps_coming() {
+        let broken = Next::Broken(ErrorCode::DeadlineExceeded);
+        let kibibytes: &str = "x".repeat(20 << 10).leak();
+        for (pieces, seconds) in [
+            // Between lines the patience of the batch counts.
+            (vec![], 55),
+            (vec![(50, "a\n"), (50, "b\n")], 155),
+            (vec![(0, "{")], 10),
+            (vec![(0, "a\n{")], 10),
+            (vec![(40, "{"), (8, "x"), (8, "y")], 50),
+            (vec![(0, kibibytes)], 10),
+            (vec![(0, "{"), (5, kibibytes)], 30),
+            (vec![(0, "{"), (5, kibibytes), (20, "a\n")], 80),
+            (vec![(0, "\n"), (9, "\n")], 55),
+        ] {
+            assert_eq!(slowly(pieces.clone()).await, (seconds, broken.clone()), "{pieces:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_not_looked_at_is_not_slow() {
+        let pieces = stream::iter([Ok::<_, Infallible>("{")]).chain(stream::pending());
+        let mut notes = in_lines(Body::from_stream(pieces), 99, 99);
+        assert!(tokio::time::timeout(Duration::from_secs(9), notes.next()).await.is_err());
+        notes.pause();
+        tokio::time::sleep(Duration::from_secs(99)).await;
+        let again = Instant::now();
+        assert_eq!(notes.next().await, Next::Broken(ErrorCode::DeadlineExceeded));
+        assert_eq!(again.elapsed().as_secs(), 10);
+    }
+
+    #[tokio::test]
+    async fn lines_take_of_the_budget_while_they_are_not_read() {
+        let memory = Memory::new(4 << 10);
+        let pieces = [vec![b'x'; 600], vec![b'\n'], vec![b'x'; 600], vec![b'x'; 1_200]];
+        let body = Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)));
+        let held = memory.hold(None, Purpose::Batch, 0).unwrap();
+        let mut notes = Notes::in_lines(body, 9_000, 9_000, Duration::from_secs(9), held).unwrap();
+        assert!(matches!(notes.next().await, Next::Note(line) if line.len() == 600));
+        // Three quarters of the budget are 3 KiB: twice 1,800 bytes are more.
+        assert_eq!(notes.next().await, Next::Broken(ErrorCode::Overloaded));
+        assert_eq!(memory.held(), 1_200);
+        drop(notes);
+        assert_eq!(memory.held(), 0);
     }
 
     proptest! {

@@ -1,6 +1,5 @@
 //! What came of the notes of a batch, as it is written.
 
-use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -71,11 +70,11 @@ impl NoteOutcome {
     }
 
     /// As a line, or as the element of a list.
-    pub(super) fn written(&self, end: &[u8]) -> Bytes {
+    pub(super) fn written(&self, end: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(4 << 10);
         // Ours to serialise, so that it cannot fail.
         let _ = serde_json::to_writer(&mut bytes, self);
         bytes.extend_from_slice(end);
-        bytes.into()
+        bytes
     }
 }

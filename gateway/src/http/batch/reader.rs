@@ -12,7 +12,7 @@ use axum::{body::Bytes, http::StatusCode};
 use futures_util::FutureExt;
 use tokio::sync::SemaphorePermit;
 
-use super::{ROUTE, outcome::NoteOutcome};
+use super::{ROUTE, outcome::NoteOutcome, seats::Seat};
 use crate::{
     access::Principal,
     admission::Turn,
@@ -32,6 +32,9 @@ use crate::{
 /// A batch is slowed down to its caller's rate as long as a note has to wait no longer than this.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+const TOOK_TOO_LONG: &str = "Nothing more of the batch came in time, or it was under way as long as a batch may be. Send the \
+                             rest in another.";
+
 /// Reads the notes of one batch.
 pub(super) struct Reader {
     pub(super) app: Arc<App>,
@@ -49,10 +52,21 @@ pub(super) struct Looked {
     id: Option<NoteId>,
     index: usize,
     bytes: usize,
-    note: Result<Note, BadBody>,
+    note: Result<Note, Bad>,
+}
+
+/// Why it is not read.
+enum Bad {
+    TooLarge,
+    Body(BadBody),
 }
 
 impl Looked {
+    /// What reading it takes of the budget of memory, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.note.as_ref().map_or(0, note::memory)
+    }
+
     /// Its id, where it is not read.
     pub(super) fn into_id(self) -> Option<NoteId> {
         self.id
@@ -69,7 +83,24 @@ impl Reader {
     /// Ends with the reason once no more notes of the batch are taken.
     pub(super) fn must_stop(&self) -> impl Future<Output = ErrorCode> + Send + 'static {
         let (app, principal) = (Arc::clone(&self.app), self.principal.clone());
-        async move { access::must_stop(&app, principal.as_ref()).await }
+        let end = tokio::time::Instant::from_std(self.arrival.at) + app.batch_time;
+        async move {
+            tokio::select! {
+                biased;
+                code = access::must_stop(&app, principal.as_ref()) => code,
+                () = tokio::time::sleep_until(end) => ErrorCode::DeadlineExceeded,
+            }
+        }
+    }
+
+    /// Waits for a seat, as long as a note may take.
+    pub(super) async fn seat(&self) -> Result<Seat, ErrorCode> {
+        tokio::select! {
+            biased;
+            code = self.must_stop() => Err(code),
+            seat = Seat::wait(&self.app.batches, self.principal.as_ref()) => seat,
+            () = tokio::time::sleep(self.time) => Err(ErrorCode::Overloaded),
+        }
     }
 
     /// Notes of the batch that may be under way at once.
@@ -80,15 +111,22 @@ impl Reader {
     /// Looks at a note: in the order in which they came, so that it is always the later of two that is
     /// refused for its id. Ids are known by their hashes, because there may be many.
     pub(super) fn look(&mut self, index: usize, json: &Bytes) -> Looked {
-        let (id, mut note) = self.app.rules.note_of_batch(json);
+        let (id, note) = self.app.rules.note_of_batch(json);
+        let mut note = note.map_err(Bad::Body);
         if let Some(known) = &id
             && !self.ids.insert(self.hasher.hash_one(known))
         {
             let message =
                 "Another note of the batch has this `id`; an answer could be taken for the other's.".to_owned();
-            note = Err(BadBody::Invalid(vec![Violation { field: "id".to_owned(), rule: "unique", message }]));
+            let violation = Violation { field: "id".to_owned(), rule: "unique", message };
+            note = Err(Bad::Body(BadBody::Invalid(vec![violation])));
         }
         Looked { id, index, bytes: json.len(), note }
+    }
+
+    /// A note that is too large to be looked at.
+    pub(super) fn too_large(_: &mut Self, index: usize) -> Looked {
+        Looked { id: None, index, bytes: 0, note: Err(Bad::TooLarge) }
     }
 
     /// The outcome of a note that is not read, or of all from here on.
@@ -97,7 +135,7 @@ impl Reader {
         let audited = Audited::new(&self.app, &arrival, ROUTE, self.principal.clone());
         let problem = code.problem(&arrival.id);
         let problem = match code {
-            ErrorCode::DeadlineExceeded => problem.saying("Nothing more of the batch came in time."),
+            ErrorCode::DeadlineExceeded => problem.saying(TOOK_TOO_LONG),
             // The batch began with a key.
             ErrorCode::Unauthorized => access::key_revoked(&arrival.id),
             _ => problem,
@@ -112,17 +150,26 @@ impl Reader {
         let (app, arrival) = (Arc::clone(&self.app), self.arrival.of_note(index));
         let (caller, turn) = (self.caller.clone(), Turn { principal: self.principal.clone(), bulk: true });
         let (manner, deadline) = (self.manner.clone(), Deadline::after(self.time));
+        let principal = self.principal.clone();
         async move {
             let mut audited = Audited::new(&app, &arrival, ROUTE, turn.principal.clone());
             audited.account.body_bytes = bytes;
             let reading = async {
-                let note = note.map_err(|bad| Box::new(bad.problem(&arrival.id)))?;
+                // Also one that is no note counts for its caller's limits.
+                let _allowed = allowed(&app, &arrival, &caller, deadline).await?;
+                let note = note.map_err(|bad| match bad {
+                    Bad::TooLarge => ErrorCode::BodyTooLarge.problem(&arrival.id),
+                    Bad::Body(bad) => bad.problem(&arrival.id),
+                })?;
                 audited.took(&note);
                 let job = Job { checked: Checked { note, manner }, turn, deadline, listener: None };
+                answer(&app, &arrival, &job, &mut audited).await
+            };
+            let reading = async {
                 tokio::select! {
                     biased;
-                    outcome = answer(&app, &arrival, &caller, &job, &mut audited) => outcome,
-                    problem = access::must_end(&app, job.turn.principal.as_ref(), &arrival.id) => Err(problem.into()),
+                    outcome = reading => outcome,
+                    problem = access::must_end(&app, principal.as_ref(), &arrival.id) => Err(problem.into()),
                 }
             };
             // A fault of ours costs its own note only.
@@ -138,16 +185,9 @@ impl Reader {
     }
 }
 
-/// The answer to a note once its caller's limits allow it and there is a place for it. A place that is
-/// refused is asked for again while there is time: many notes may wait, single ones go before them.
-async fn answer(
-    app: &App,
-    arrival: &Arrival,
-    caller: &Caller,
-    job: &Job,
-    audited: &mut Audited,
-) -> Result<Answer, Refused> {
-    let _allowed = allowed(app, arrival, caller, job.deadline).await?;
+/// The answer to a note once there is a place for it. A place that is refused is asked for again while there is time: many
+/// notes may wait, single ones go before them.
+async fn answer(app: &App, arrival: &Arrival, job: &Job, audited: &mut Audited) -> Result<Answer, Refused> {
     let _core = core(app, job.deadline).await.map_err(|code| code.problem(&arrival.id))?;
     loop {
         let problem = match note::read(app, arrival, job, audited).await {

@@ -1,0 +1,277 @@
+//! What requests may take of the memory together, and each key of it; and the places of batches.
+
+use std::{sync::Arc, time::Duration};
+
+use bytesize::ByteSize;
+use gateway::{
+    access,
+    config::Settings,
+    memory::{Memory, Purpose},
+};
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    sync::Semaphore,
+};
+
+use crate::{
+    fake_vllm::{Act, start},
+    served::{Served, code, pair, until, with_model},
+};
+
+const NOTE: &str = "Stage IV lung adenocarcinoma.";
+const BATCH: &str = "/api/v1/extract/batch";
+const MIB: usize = 1 << 20;
+
+/// A gateway with 32 MiB for requests and two keys.
+struct Shared {
+    served: Served,
+    keys: [String; 2],
+    _file: NamedTempFile,
+}
+
+impl Shared {
+    async fn start(mut settings: Settings, limits: &str) -> Self {
+        let keys = ["a".repeat(32), "b".repeat(32)];
+        let file = NamedTempFile::new().unwrap();
+        let lines = [("one", &keys[0]), ("other", &keys[1])];
+        let lines = lines.map(|(name, key)| format!("{} {limits}", access::line_for(name, key).unwrap()));
+        std::fs::write(file.path(), lines.join("\n")).unwrap();
+        settings.auth_keys_file = Some(file.path().to_owned());
+        settings.limits.memory = Some(ByteSize::mib(32));
+        Self { served: Served::ready(settings).await, keys, _file: file }
+    }
+
+    fn memory(&self) -> &Memory {
+        &self.served.app.memory
+    }
+
+    /// Sends the head of a request with its body's length, and then a part of the body.
+    async fn begin(&self, key: &str, path: &str, kind: &str, length: usize, part: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(self.served.address).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nContent-Type: application/{kind}\r\n\
+             Content-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // Who is refused does not take the rest.
+        let _ = stream.write_all(part).await;
+        stream
+    }
+
+    async fn extracts(&self, key: &str) -> (u16, String) {
+        code(self.served.extract(NOTE).header("x-api-key", key)).await
+    }
+}
+
+/// The status of the answer, which comes although the body does not end.
+async fn status(mut stream: TcpStream) -> String {
+    let mut head = [0; 12];
+    tokio::time::timeout(Duration::from_mins(1), stream.read_exact(&mut head)).await.unwrap().unwrap();
+    String::from_utf8_lossy(&head[9..]).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unfinished_bodies_of_one_key_take_its_share_and_no_more() {
+    let shared = Shared::start(Settings::default(), "").await;
+    let [one, other] = &shared.keys;
+    for (path, kind, length, part) in [
+        (BATCH, "json", 8 * MIB, 6 * MIB),
+        ("/api/v1/extract", "json", 2 * MIB, 2 * MIB - 1),
+        ("/api/v1/extract/stream", "json", 2 * MIB, 2 * MIB - 1),
+        (BATCH, "x-ndjson", 2 * MIB, 2 * MIB - 1),
+    ] {
+        let refused = shared.memory().refused();
+        let part = vec![b'x'; part];
+        let mut open = Vec::new();
+        while shared.memory().refused() == refused {
+            open.push(shared.begin(one, path, kind, length, &part).await);
+            assert!(open.len() < 40, "{path} {kind}: nothing is refused");
+        }
+        let held = shared.memory().held();
+        assert!((8 * MIB..=16 * MIB).contains(&held), "{path} {kind}: {held}");
+        // The other key has its own share.
+        assert_eq!(shared.extracts(other).await, pair(200, "ok"), "{path} {kind}");
+        drop(open);
+        until("all is given back", async || shared.memory().held() == 0).await;
+        assert_eq!(shared.extracts(one).await, pair(200, "ok"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_is_refused_before_its_body_is_sent() {
+    let shared = Shared::start(Settings::default(), "").await;
+    let [one, _] = &shared.keys;
+    let (whole, single) = (shared.memory().most(), Purpose::Single);
+    let others = shared.memory().hold(None, single, whole - MIB).unwrap();
+    for (path, kind, length) in [
+        ("/api/v1/extract", "json", 2 * MIB),
+        ("/api/v1/extract/stream", "json", 2 * MIB),
+        (BATCH, "json", 2 * MIB),
+        (BATCH, "x-ndjson", 100),
+    ] {
+        assert_eq!(status(shared.begin(one, path, kind, length, b"").await).await, "503", "{path} {kind}");
+    }
+    assert_eq!(shared.extracts(one).await, pair(200, "ok"));
+    drop(others);
+    // What never fits is no matter of waiting.
+    assert_eq!(status(shared.begin(one, BATCH, "json", 9 * MIB, b"").await).await, "413");
+    until("all is given back", async || shared.memory().held() == 0).await;
+    let all = shared.memory().hold(None, single, whole).unwrap();
+    assert_eq!(shared.extracts(one).await, pair(503, "overloaded"));
+    assert!(shared.served.metric("gateway_memory_refused_total").await > 4.5);
+    let health = shared.served.get("/health/live").send().await.unwrap();
+    assert_eq!(health.status().as_u16(), 200);
+    drop(all);
+    assert_eq!(shared.extracts(one).await, pair(200, "ok"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_goes_on_note_by_note_while_memory_is_full() {
+    let shared = Shared::start(Settings::default(), "").await;
+    let [one, _] = &shared.keys;
+    let url = format!("http://{}{BATCH}", shared.served.address);
+    let notes = vec![json!({"text": NOTE}); 40];
+    let body = json!({"notes": notes}).to_string();
+    let held = shared.memory().hold(None, Purpose::Single, shared.memory().most() / 4 * 3 - 100_000).unwrap();
+    let request = shared.served.client.post(url).header("x-api-key", one).header("content-type", "application/json");
+    let answer: Value = request.body(body).send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["summary"], json!({"ok": 40, "failed": 0}));
+    drop(held);
+    until("all is given back", async || shared.memory().held() == 0).await;
+}
+
+/// Lines on a connection that stays open.
+struct Lines(BufReader<TcpStream>);
+
+impl Lines {
+    async fn open(shared: &Shared, key: &str) -> Self {
+        let mut stream = TcpStream::connect(shared.served.address).await.unwrap();
+        let head = format!(
+            "POST {BATCH} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nContent-Type: application/x-ndjson\r\n\
+             Transfer-Encoding: chunked\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    async fn send(&mut self, line: &Value) {
+        let line = format!("{line}\n");
+        let chunk = format!("{:x}\r\n{line}\r\n", line.len());
+        self.0.get_mut().write_all(chunk.as_bytes()).await.unwrap();
+    }
+
+    /// The next outcome.
+    async fn next(&mut self) -> Value {
+        loop {
+            let mut line = String::new();
+            let read = self.0.read_line(&mut line);
+            let read = tokio::time::timeout(Duration::from_mins(1), read).await.unwrap().unwrap();
+            assert_ne!(read, 0, "the answer ended before");
+            if line.starts_with('{') {
+                return serde_json::from_str(&line).unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_that_wait_for_their_caller_keep_no_place() {
+    let shared = Shared::start(Settings::default(), "").await;
+    let [one, other] = &shared.keys;
+    let free = async || shared.served.app.batches.available_permits() == 16;
+    let mut open = Vec::new();
+    for _ in 0..24 {
+        let mut lines = Lines::open(&shared, one).await;
+        lines.send(&json!({"text": NOTE})).await;
+        assert_eq!(lines.next().await["status"], 200);
+        open.push(lines);
+    }
+    until("nobody has a place", free).await;
+    let url = format!("http://{}{BATCH}", shared.served.address);
+    let batch = json!({"notes": [{"text": NOTE}]});
+    assert_eq!(code(shared.served.client.post(url).header("x-api-key", other).json(&batch)).await, pair(200, "ok"));
+    // They go on where they were.
+    for lines in &mut open {
+        lines.send(&json!({"text": NOTE})).await;
+        let next = lines.next().await;
+        assert_eq!((&next["status"], &next["index"]), (&json!(200), &json!(1)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_key_has_half_of_the_places() {
+    let permits = Arc::new(Semaphore::new(0));
+    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let shared = Shared::start(with_model(&[fake.address]), "").await;
+    let [one, other] = &shared.keys;
+    let places = || shared.served.app.batches.available_permits();
+    let mut open = Vec::new();
+    for taken in 1..=8 {
+        let mut lines = Lines::open(&shared, one).await;
+        lines.send(&json!({"text": NOTE})).await;
+        until("it has a place", async || places() == 16 - taken).await;
+        open.push(lines);
+    }
+    let url = format!("http://{}{BATCH}", shared.served.address);
+    let batch =
+        |key: &str| shared.served.client.post(&url).header("x-api-key", key).json(&json!({"notes": [{"text": NOTE}]}));
+    assert_eq!(code(batch(one)).await, pair(429, "rate_limited"));
+    let others = tokio::spawn(code(batch(other)));
+    until("the other key has a place", async || places() == 7).await;
+    permits.add_permits(99);
+    assert_eq!(others.await.unwrap(), pair(200, "ok"));
+    for lines in &mut open {
+        assert_eq!(lines.next().await["status"], 200);
+    }
+    assert_eq!(code(batch(one)).await, pair(200, "ok"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_was_given_up_is_waited_for() {
+    let permits = Arc::new(Semaphore::new(1));
+    let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
+    let shared = Shared::start(with_model(&[fake.address]), "").await;
+    let [one, _] = &shared.keys;
+    let mut lines = Lines::open(&shared, one).await;
+    lines.send(&json!({"id": 1, "text": NOTE})).await;
+    assert_eq!(lines.next().await["status"], 200);
+    until("its place is free", async || shared.served.app.batches.available_permits() == 16).await;
+    let all = Arc::clone(&shared.served.app.batches).acquire_many_owned(16).await.unwrap();
+    permits.add_permits(1);
+    lines.send(&json!({"id": 2, "text": NOTE})).await;
+    // A single note passes: it needs no place.
+    permits.add_permits(1);
+    assert_eq!(shared.extracts(one).await, pair(200, "ok"));
+    drop(all);
+    let second = lines.next().await;
+    assert_eq!((&second["status"], &second["id"]), (&json!(200), &json!(2)), "{second}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_ends_after_its_time() {
+    let mut settings = Settings::default();
+    settings.limits.batch_time = Duration::from_secs(1);
+    let shared = Shared::start(settings, "").await;
+    let mut lines = Lines::open(&shared, &shared.keys[0]).await;
+    lines.send(&json!({"text": NOTE})).await;
+    assert_eq!(lines.next().await["status"], 200);
+    let last = lines.next().await;
+    assert_eq!((&last["status"], &last["ends"], &last["index"]), (&json!(504), &json!(true), &json!(1)), "{last}");
+    assert!(last["error"]["detail"].as_str().unwrap().contains("in another"), "{last}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_that_are_no_notes_count_as_notes() {
+    let large = "x".repeat(3 * MIB);
+    for bad in ["{\"id\": 1}", "nonsense", large.as_str()] {
+        let shared = Shared::start(Settings::default(), "rate=2/min").await;
+        let url = format!("http://{}{BATCH}", shared.served.address);
+        let request = shared.served.client.post(url).header("content-type", "application/x-ndjson");
+        let body = format!("{bad}\n").repeat(4);
+        let text = request.header("x-api-key", &shared.keys[0]).body(body).send().await.unwrap().text().await.unwrap();
+        assert_eq!(text.matches("\"code\":\"rate_limited\"").count(), 2, "{bad:.20}: {text}");
+    }
+}
