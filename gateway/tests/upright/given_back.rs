@@ -39,7 +39,6 @@ fn unfinished(program: &Program) -> TcpStream {
     stream
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn what_a_burst_took_goes_back_while_nobody_calls() {
     let program = Program::gateway();

@@ -6,6 +6,7 @@ mod connections;
 #[path = "../http/fake_vllm.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod fake_vllm;
+#[cfg(target_os = "linux")]
 mod given_back;
 mod hosts;
 mod idle;
