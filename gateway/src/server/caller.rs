@@ -14,7 +14,7 @@ use std::{
 
 use futures_util::FutureExt;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready},
     net::TcpStream,
     time::{Sleep, sleep},
 };
@@ -39,7 +39,7 @@ impl Caller {
     /// Whether the caller closed his side, or the connection broke.
     fn has_left(&self) -> bool {
         let ready = self.stream.ready(Interest::READABLE).now_or_never();
-        ready.is_some_and(|ready| ready.map_or(true, |ready| ready.is_read_closed()))
+        ready.is_some_and(|ready| ready.map_or(true, Ready::is_read_closed))
     }
 
     fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
