@@ -245,15 +245,26 @@ async fn serve_until_signal(settings: Settings) -> Result<bool, Box<dyn std::err
     };
     let gateway = Gateway::new(settings)?;
     // Without keys too: the system's own answer to SIGHUP is to kill the process.
-    let (keys, mut hangup) = (gateway.app.keys.clone(), signal(SignalKind::hangup())?);
+    let (keys, server_key) = (gateway.app.keys.clone(), gateway.server_key.clone());
+    let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             let reloaded = match &keys {
                 Some(keys) => Some(keys.reload().await),
                 None => None,
             };
+            match &server_key {
+                None if reloaded.is_none() => tracing::info!("SIGHUP: there is no key file to read again"),
+                None => {}
+                Some(key) => match key.reload().await {
+                    Ok(()) => tracing::info!("the model server's key is read again"),
+                    Err(error) => {
+                        tracing::error!(%error, "the model server's key is not read again; the old one still holds");
+                    }
+                },
+            }
             match reloaded {
-                None => tracing::info!("SIGHUP: there is no key file to read again"),
+                None => {}
                 Some(Ok(count)) => tracing::info!(count, "API keys reloaded"),
                 Some(Err(error)) => tracing::error!(%error, "API keys not reloaded; the old ones still hold"),
             }

@@ -187,7 +187,7 @@ pub enum WarningCode {
     /// The rules engine recognised no oncology term, or none that it could read: the note may hold none, or use
     /// wording or a language that the rules do not know.
     NoOncologyTerms,
-    /// A part of the note is in a language, or holds markup or invisible characters, that the rules engine does not read.
+    /// A part of the note is in a language, or holds markup or characters, that the rules engine cannot read for certain.
     UnfamiliarText,
     /// The model gave no value, or few, where the rules engine recognises some in the same text: nulls may be wrong.
     EmptyRecordDoubted,

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use super::{
     Assertion, Basis, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning, WarningCode, bounds,
     ground::{self, Grounded},
+    readable::Readable,
 };
 
 /// The record as the note bears it out, with evidence and warnings.
@@ -26,10 +27,22 @@ pub(super) fn review(
 ) -> Reviewed {
     let mut evidence = Evidence::default();
     let (beside, mut warnings) = bounds::cut(&mut record);
-    let grounded = ground::ground(note, &record);
+    let read = Readable::of(note);
+    let mut grounded = ground::ground(read.note(), &record);
+    // A model may copy what it read with the markup in it.
+    let as_sent: Vec<_> = if read.is_made() {
+        let lost = grounded.extract_if(.., |one| one.basis == Basis::Unsupported).map(|one| (one.field, one.value));
+        ground::ground_parts(note, lost)
+    } else {
+        Vec::new()
+    };
     for one in &grounded {
-        add(&mut evidence, note, one, unit, confidence(one.field, one.value));
+        add(&mut evidence, (note, Some(&read)), one, unit, confidence(one.field, one.value));
     }
+    for one in &as_sent {
+        add(&mut evidence, (note, None), one, unit, confidence(one.field, one.value));
+    }
+    grounded.extend(as_sent);
     let contradicted: Vec<Field> = grounded.iter().filter(|one| !one.in_record()).map(|one| one.field).collect();
     drop(grounded);
     for field in Field::ALL {
@@ -40,23 +53,24 @@ pub(super) fn review(
         }
         warnings.extend(unsupported(field, findings));
     }
-    for one in ground::ground_parts(note, beside.iter().map(|(field, value)| (*field, value.as_str()))) {
-        add(&mut evidence, note, &one.left_out(), unit, None);
+    for one in ground::ground_parts(read.note(), beside.iter().map(|(field, value)| (*field, value.as_str()))) {
+        add(&mut evidence, (note, Some(&read)), &one.left_out(), unit, None);
     }
     let left_out = withheld.iter().map(|(field, value)| (*field, value.as_str()));
-    for one in ground::ground_parts(note, left_out) {
+    for one in ground::ground_parts(read.note(), left_out) {
         // What its finder withheld stays out; only what the note really says of it is shown.
         if !one.in_record() && !one.spans.is_empty() {
-            add(&mut evidence, note, &one, unit, None);
+            add(&mut evidence, (note, Some(&read)), &one, unit, None);
         }
     }
     Reviewed { record, evidence, warnings }
 }
 
-/// One finding for each place; a value without a place has one finding all the same.
+/// One finding for each place, which is quoted as it stands in the note; a value without a place has one finding all the
+/// same. `read` is the text that places are of, where that is not the note itself.
 fn add(
     evidence: &mut Evidence,
-    note: &Note,
+    (note, read): (&Note, Option<&Readable<'_>>),
     grounded: &Grounded<'_>,
     unit: OffsetUnit,
     confidence: Option<Confidence>,
@@ -79,6 +93,9 @@ fn add(
         return;
     }
     for span in &grounded.spans {
+        let place = span.start()..span.end();
+        let place = read.map_or(place.clone(), |read| read.origin(place));
+        let Some(span) = note.span(place.start, place.end) else { continue };
         let (start, end) = (Some(offsets.convert(span.start())), Some(offsets.convert(span.end())));
         list.push(Finding { quote: Some(span.quote().to_owned()), start, end, ..finding.clone() });
     }
@@ -164,13 +181,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_value_is_found_as_it_was_sent_and_as_it_is_read() {
+        let text = "<p>Stage&nbsp;IV lung adeno-\ncarcinoma, PD-L1 &lt;1%, metas&shy;tases in the <b>li</b>ver.</p>";
+        for (field, value, quote) in [
+            (Field::CancerType, "lung adenocarcinoma", "lung adeno-\ncarcinoma"),
+            (Field::CancerType, "lung adeno-\ncarcinoma", "lung adeno-\ncarcinoma"),
+            (Field::CancerType, "lung adeno-carcinoma", "lung adeno-\ncarcinoma"),
+            (Field::Biomarker, "PD-L1 <1%", "PD-L1 &lt;1%"),
+            (Field::Biomarker, "PD-L1 &lt;1%", "PD-L1 &lt;1%"),
+            (Field::Stage, "IV", "Stage&nbsp;IV"),
+            (Field::MetastasisSite, "liver", "li</b>ver"),
+        ] {
+            let note = Note::new(text.to_owned(), usize::MAX).unwrap();
+            let mut record = Record::default();
+            *record.get_mut(field) = Some(value.to_owned());
+            let Reviewed { record, evidence, warnings } = review(&note, record, &[], OffsetUnit::Byte, |_, _| None);
+            let findings = evidence.get(field);
+            let place = findings[0].start.zip(findings[0].end).and_then(|(start, end)| text.get(start..end));
+            assert_eq!(place, findings[0].quote.as_deref(), "{value}");
+            assert!(place.is_some_and(|place| place.contains(quote) || quote.contains(place)), "{value}: {place:?}");
+            assert_eq!((record.get(field), warnings.len()), (Some(value), 0), "{value}");
+        }
+    }
+
     proptest! {
         #[test]
         fn quotes_are_slices_in_every_unit(
             pieces in prop::collection::vec(
                 prop::sample::select(vec![
                     "liver metastases", "no brain lesion", "he\u{301}patic", "hep\u{200b}atic", "stage IV", "ER+/PR-", "😀",
-                    "👩\u{200d}🔬", "\r\n", "\t", ". ", " ", "سرطان", "\u{202e}", "|", "Stage\u{a0}IIIB", "Ａ", "\u{fb01}", "PR",
+                    "👩\u{200d}🔬", "\r\n", "osimer-\n  tinib", "metas&shy;tases", "<td>IV</td>", "=C3=A9", "=\n", "&lt;", "\u{1e}", "\t", ". ", " ", "سرطان", "\u{202e}", "|", "Stage\u{a0}IIIB", "Ａ", "\u{fb01}", "PR",
                     "0123456789", "\u{feff}", "will start osimertinib", "ＥＲ positive", "mother had breast cancer",
                 ]),
                 1..40,

@@ -1,5 +1,6 @@
-//! Whether a note holds what no person wrote: markup, encoded text, invisible characters. The rules read them as letters or
-//! as the end of a word, so terms that they break are not recognised.
+//! Whether a text holds what no person wrote: markup, encoded text, invisible characters. Most of that is read or taken out
+//! before the rules see a note; what is left they read as letters or as the end of a word, so terms that it breaks are
+//! not recognised.
 
 use std::sync::LazyLock;
 

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use self::{cancer::Diagnosis, lexicon::Kind, view::View};
 use crate::extraction::{
     Ask, Context, Cores, Deadline, Draft, DraftFuture, Engine, EngineName, Field, Finish, ModelName, ModelText, Note,
-    Record, Unfamiliar, ground,
+    Readable, Record, Unfamiliar, ground,
 };
 
 /// What the rules read in a note.
@@ -45,13 +45,15 @@ pub struct Reading {
 /// Reads a note.
 #[must_use]
 pub fn read(note: &Note) -> Reading {
-    let view = View::of(note.as_str());
+    let readable = Readable::of(note);
+    let text = readable.note().as_str();
+    let view = View::of(text);
     let diagnosis = cancer::read(&view);
     let record = if gate::is_oncologic(&view, &diagnosis) { record(&view, &diagnosis) } else { Record::default() };
     let withheld = withheld::read(&view, &diagnosis, &record);
     let recognised_terms = (names_oncology(&view) || !record.is_empty()) && !language::is_foreign(view.folded.as_str());
     let language = language::has_foreign_part(view.folded.as_str());
-    let unfamiliar = Unfamiliar { language, markup: markup::is_in(note.as_str()) };
+    let unfamiliar = Unfamiliar { language, markup: readable.is_doubtful() || markup::is_in(text) };
     Reading { record, withheld, recognised_terms, unfamiliar }
 }
 

@@ -109,7 +109,9 @@ async fn nothing_found_is_never_silent() {
         ("Patient mit Lungenkarzinom und Lebermetastasen unter Osimertinib.", Some(WarningCode::NoOncologyTerms)),
         ("Paciente con cancer de mama estadio IV en tratamiento con letrozole.", Some(WarningCode::NoOncologyTerms)),
         ("Paciente con melanoma estadio IV, sin metastasis en el higado.", Some(WarningCode::NoOncologyTerms)),
-        ("Stage IV lung cancer, on <b>osimertinib</b>.", Some(WarningCode::UnfamiliarText)),
+        ("Stage IV lung cancer, on <b>osimertinib</b>.", None),
+        ("Stage IV lung cancer, on osimer&unknown;tinib.", Some(WarningCode::UnfamiliarText)),
+        ("Stage IV lung cancer, on osimer\u{7}tinib.", Some(WarningCode::UnfamiliarText)),
         (&german_after_english, Some(WarningCode::UnfamiliarText)),
         ("Stage IV lung cancer, Ki-67 <5%.", None),
         ("T1N0 disease.", None),
@@ -192,5 +194,58 @@ proptest! {
     ) {
         let text = pieces.concat() + ".";
         prop_assert_eq!(read(&note(&text)), read(&note(&text)));
+    }
+}
+
+/// Whatever a note came through on its way, its fields are read, and each quote is the note's own text.
+#[tokio::test]
+async fn broken_and_encoded_words_are_read() {
+    use crate::{
+        admission::Admission,
+        extraction::{OffsetUnit, Pipeline, TokenBudget, Wishes},
+    };
+    let pipeline = Pipeline::new(Arc::new(RulesEngine::default()), Admission::new(1, 1), 10_000);
+    let ask = Ask::plain(TokenBudget::Adjustable(1_024), Arc::from("test"));
+    let plain = "Stage IV lung adenocarcinoma with EGFR L858R, ER negative, PD-L1 60%, on osimertinib with a partial response. \
+                 Liver metastases, without brain metastases.";
+    let deadline = || Deadline::after(std::time::Duration::from_secs(30));
+    let wishes = Wishes { offsets: OffsetUnit::Byte, ..Wishes::default() };
+    let expected = pipeline.extract(&note(plain), &ask, wishes, deadline()).await.unwrap().0.record;
+    assert!(Field::ALL.iter().all(|&field| expected.get(field).is_some()), "{expected:?}");
+    let quoted_printable = plain.replace(' ', "=20").replace("carcinoma", "carci=\nnoma").replace('-', "=2D");
+    for text in [
+        plain
+            .replace("adeno", "adeno-\n")
+            .replace("osimer", "osimer-\r\n   ")
+            .replace("with", "with-\n")
+            .replace("with-\n ", "with ")
+            .replace("ER negative", "ER-\nnegative")
+            .replace("PD-", "PD-\n")
+            .replace("metas", "metas- \n"),
+        plain.to_uppercase().replace("ADENO", "ADENO-\n").replace("METAS", "METAS-\n"),
+        plain.replace(' ', "&nbsp;").replace("adeno", "adeno<wbr>").replace("response", "<b>response</b>"),
+        plain
+            .replace(". ", ".<br/>")
+            .replace(' ', "&#32;")
+            .replace("tinib", "&shy;tinib")
+            .replace("metas", "metas&#8203;"),
+        format!("<td>{}</td>", plain.replace(' ', "</td><td>")),
+        quoted_printable.clone(),
+        // A string in a string.
+        plain.replace(". ", r".\n").replace("adeno", r"adeno-\r\n").replace("with ", r"with\t"),
+        // A page in a mail.
+        format!("<p class=3D\"x\">{}</p>", quoted_printable.replace("negative", "<i>neg</i>ative")),
+        plain.replace("adeno", "adeno\u{ad}").replace("osimer", "osimer\u{200b}").replace("metas", "metas\u{2060}"),
+        plain.replace("adeno", "adeno\u{202e}").replace("osimer", "osimer\u{200f}").replace("metas", "\u{2067}metas"),
+        plain.replace("adeno", "adeno\u{2}").replace("osimer", "osi\u{7}mer").replace(' ', "\u{1f}"),
+        plain.replace("adeno", "adeno\u{ad}\n").replace("osimer", "o\u{feff}simer").replace("metas", "metas\u{8}"),
+    ] {
+        let answer = pipeline.extract(&note(&text), &ask, wishes, deadline()).await.unwrap().0;
+        let lower = |record: &Record| record.to_training_json().to_lowercase();
+        assert_eq!(lower(&answer.record), lower(&expected), "{text:?}");
+        for finding in Field::ALL.into_iter().flat_map(|field| answer.evidence.get(field)) {
+            let (start, end) = (finding.start.unwrap(), finding.end.unwrap());
+            assert_eq!(finding.quote.as_deref(), text.get(start..end), "{} in {text:?}", finding.value);
+        }
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     readiness::Readiness,
     rules::RulesEngine,
     telemetry::Metrics,
-    vllm::{self, VllmEngine, VllmError, names::Resolving},
+    vllm::{ServerKey, VllmEngine, VllmError, names::Resolving},
 };
 
 /// Connections that may wait to be accepted: a caller over it waits a second for his next try.
@@ -70,6 +70,8 @@ pub enum ServerError {
 pub struct Gateway {
     /// What the routes work with.
     pub app: Arc<App>,
+    /// The key of the model servers, to be read again when the operator says so.
+    pub server_key: Option<Arc<ServerKey>>,
     settings: Settings,
 }
 
@@ -80,10 +82,12 @@ impl Gateway {
         let admission = Admission::new(settings.admission.in_flight, settings.admission.queue);
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
         let cores = Cores::new(own_cores(), settings.admission.queue);
+        let mut server_key = None;
         let (engine, readiness): (Arc<dyn Engine>, _) = if with_model {
             let startup = Duration::from_secs(60 * settings.vllm.startup_minutes);
             let readiness = Arc::new(Readiness::of_vllm(startup));
             let engine = VllmEngine::new(&settings.vllm, &Resolving::default(), &readiness, &metrics)?;
+            server_key = engine.key();
             (Arc::new(engine.at_most(settings.limits.max_tokens)), readiness)
         } else {
             (Arc::new(RulesEngine::ready().on(cores.clone())), Arc::new(Readiness::of_rules()))
@@ -128,7 +132,7 @@ impl Gateway {
             audit: Audit::open(&settings.audit)?,
             work: Work::default(),
         };
-        Ok(Self { app: Arc::new(app), settings })
+        Ok(Self { app: Arc::new(app), server_key, settings })
     }
 
     /// Looks whether the files that the settings name can be used, without serving.
@@ -138,7 +142,7 @@ impl Gateway {
         }
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
         if let Some(path) = settings.vllm.api_key_file.as_deref().filter(|_| with_model) {
-            vllm::bearer(path).map_err(VllmError::from)?;
+            ServerKey::read(path).map_err(VllmError::from)?;
         }
         Audit::check(&settings.audit)?;
         Ok(())

@@ -7,6 +7,7 @@ use super::{
     constraint::RECORD_CONSTRAINT,
     fleet::{Call, Fleet},
     ids::Ids,
+    key::ServerKey,
     logprobs,
     paths::Path,
     prompt::{self, Prompt},
@@ -87,6 +88,12 @@ impl VllmEngine {
             readiness,
             _resolvers: resolvers,
         }
+    }
+
+    /// The key of the model servers, to be read again when the operator says so; nothing where they ask for none.
+    #[must_use]
+    pub fn key(&self) -> Option<Arc<ServerKey>> {
+        self.fleet.key().cloned()
     }
 
     /// The same, whose answers have at most so many tokens, also where one was cut off and is asked for once more.
@@ -204,8 +211,7 @@ impl VllmEngine {
     async fn send(&self, call: &Call, post: &Post<'_>) -> Result<Response, (Attempt, Failure)> {
         let Post { path, body, ask, .. } = post;
         let mut request = call
-            .client()
-            .post(call.url(*path))
+            .post(*path)
             .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header("x-request-id", self.ids.next(&ask.request_id))
             .body(body.clone());

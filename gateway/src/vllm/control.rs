@@ -1,37 +1,35 @@
 //! Control tokens in notes, made harmless before a note is sent.
 //!
 //! vLLM parses `<|eot_id|>` inside a message as the real token, so that a note could close its turn and open another.
-//! Which tokens a model has is the matter of its tokenizer, and each family spells its own; but they come in few
-//! kinds, and a space within takes any of them apart. Nothing of this reaches the evidence: values are looked for in
-//! the note as it came. A token that is a plain word, or is spelled in a way of its own, is not among these kinds: only
-//! the tokenizer itself could tell, and vLLM tells its list of them only where it was started to.
+//! Each tokenizer has its own list of them, and a server tells its list only where it was started to. So no list is kept or
+//! asked for: whatever has the form of a control token in any family gets a space, which takes it apart for every
+//! tokenizer, whether it is a token of this model or not. To ask `/tokenize` first could only spare a note some of these
+//! spaces, and real notes hold next to none. Nothing of this reaches the evidence: values are looked for in the note as it
+//! came. A token without brackets or bars, such as `/nothink`, has no such form and is sent as it is.
 
 use std::borrow::Cow;
 
-/// Longest name between `<` and `>`, or `[` and `]`, in bytes.
+/// Longest name between two brackets or bars, in bytes.
 const LONGEST_NAME: usize = 64;
+/// What is a bar to a tokenizer, some of which read wide characters as the plain ones.
+const BARS: [char; 2] = ['|', '｜'];
 
-/// The note with a space in each of its control tokens:
+/// The note with a space in each stretch that has the form of a control token:
 ///
-/// - what begins with `<|` or, as `DeepSeek` writes it, `<｜`: Llama 3, Qwen, Phi, Granite, gpt-oss;
+/// - what begins with a bracket and a bar, `<|` or `[|`, also as `DeepSeek` writes it, `<｜`: Llama 3, Qwen, Phi, EXAONE;
 /// - a word in angle brackets, such as `<s>`, `</s>`, `<start_of_turn>`, `<<SYS>>`, `<0x0A>`: Llama 2, Gemma, T5;
-/// - a word of capitals in square brackets, such as `[INST]`, `[/TOOL_RESULTS]`, `[gMASK]`: Mistral, GLM, BERT;
+/// - a word in square or curly brackets, such as `[INST]`, `[gMASK]`, `[control_8]`, `[@BOS@]`: Mistral, GLM, Gemma, BERT;
+/// - a word between bars, `|ENDOFTEXT|`, or between doubled signs, `>>TITLE<<`: Persimmon, Falcon;
 /// - `]~b]`, `]~!b[`, `[e~[`: `MiniMax`.
 pub(super) fn neutralised(note: &str) -> Cow<'_, str> {
-    let bytes = note.as_bytes();
     let mut out = String::new();
     let mut copied = 0;
-    for at in memchr::memchr3_iter(b'<', b'[', b']', bytes) {
-        let rest = note.get(at + 1..).unwrap_or_default();
-        let begins_one = match bytes.get(at) {
-            Some(b'<') => rest.starts_with(['|', '｜']) || name(rest, '<', '>').is_some(),
-            Some(b'[') => rest.starts_with("e~[") || name(rest, '[', ']').is_some_and(has_capitals),
-            _ => rest.starts_with('~'),
-        };
-        if begins_one {
-            out.push_str(note.get(copied..=at).unwrap_or_default());
+    for (at, bracket) in note.char_indices().filter(|&(_, character)| is_bracket(character)) {
+        let next = at + bracket.len_utf8();
+        if begins_one(bracket, note.get(next..).unwrap_or_default()) {
+            out.push_str(note.get(copied..next).unwrap_or_default());
             out.push(' ');
-            copied = at + 1;
+            copied = next;
         }
     }
     if copied == 0 {
@@ -41,11 +39,27 @@ pub(super) fn neutralised(note: &str) -> Cow<'_, str> {
     out.into()
 }
 
-/// The name up to `end`, where it holds no white space and is no longer than names are.
-fn name(rest: &str, begin: char, end: char) -> Option<&str> {
+fn is_bracket(character: char) -> bool {
+    matches!(character, '<' | '>' | '[' | ']' | '{' | '|' | '＜' | '＞' | '［' | '｛' | '｜' | '﹤')
+}
+
+/// Whether a bracket and what follows it have the form of a control token.
+fn begins_one(bracket: char, rest: &str) -> bool {
+    match bracket {
+        '<' | '＜' | '﹤' => rest.starts_with(BARS) || name(rest, bracket, &['>', '＞', '﹥']).is_some(),
+        '[' | '［' => rest.starts_with(BARS) || rest.starts_with("e~[") || word(rest, bracket, &[']', '］']),
+        '{' | '｛' => rest.starts_with(BARS) || word(rest, bracket, &['}', '｝']),
+        '|' | '｜' => word(rest, '\0', &BARS),
+        '>' | '＞' => rest.strip_prefix(bracket).is_some_and(|rest| word(rest, bracket, &['<', '＜'])),
+        _ => rest.starts_with('~'),
+    }
+}
+
+/// The name up to one of `ends`, where it holds no white space and is no longer than names are.
+fn name<'a>(rest: &'a str, begin: char, ends: &[char]) -> Option<&'a str> {
     let (mut length, mut found) = (0, false);
     for character in rest.chars() {
-        if character == end {
+        if ends.contains(&character) {
             found = true;
             break;
         }
@@ -57,10 +71,17 @@ fn name(rest: &str, begin: char, end: char) -> Option<&str> {
     rest.get(..length).filter(|name| found && !name.is_empty())
 }
 
-/// Two capitals one after the other, in a name as tokens have it.
-fn has_capitals(name: &str) -> bool {
-    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'/' | b'-'));
-    is_name && name.as_bytes().windows(2).any(|pair| pair.iter().all(u8::is_ascii_uppercase))
+/// Whether the name up to one of `ends` is made as the names of tokens are: a letter and more, and no sign that only
+/// formulas and sentences have. `[2,3]`, `[0.4-0.8]` and `[76A>C;83G>C]` are none.
+fn word(rest: &str, begin: char, ends: &[char]) -> bool {
+    let of_a_name = |character: char| {
+        character.is_alphanumeric()
+            || BARS.contains(&character)
+            || matches!(character, '_' | '/' | '-' | '.' | ':' | '@' | '#' | '$' | '~' | '!' | '▁')
+    };
+    name(rest, begin, ends).is_some_and(|name| {
+        name.chars().all(of_a_name) && name.contains(char::is_alphabetic) && name.chars().nth(1).is_some()
+    })
 }
 
 #[cfg(test)]
@@ -106,6 +127,30 @@ mod tests {
             "[CLS]",
             "[gMASK]",
             "[UNUSED_TOKEN_146]",
+            "[mask]",
+            "[unused1]",
+            "[multimodal]",
+            "[control_768]",
+            "[@BOS@]",
+            "[|endofturn|]",
+            "[|system|]",
+            "{{SYSTEM}}",
+            "|ENDOFTEXT|",
+            ">>TITLE<<",
+            ">>QUESTION<<",
+            "<seed:bos>",
+            "<mask:0>",
+            "<SPECIAL_61>",
+            "<2en>",
+            "<commit_msg>",
+            "<role>HUMAN</role>",
+            "▁<PRE>",
+            // Tokenizers that normalise read these as the plain ones.
+            "＜s＞",
+            "<｜eot_id｜>",
+            "﹤unk﹥",
+            "［INST］",
+            "<\u{200b}|eot_id|>",
             "]~b]",
             "]~!b[",
             "[e~[",
@@ -127,9 +172,11 @@ mod tests {
             "PSA < 0.1, CA 19-9 > 35; age <50 and >18.",
             "Ki-67 <5 %, PD-L1 TPS <1% (>1% before)",
             "p<0.05, HR 0.6 [0.4-0.8]",
-            "stage II [of IV], see [1] and [2,3] [sic] [Dr. Smith]",
+            "stage II [of IV], see [1] and [2,3] [Dr. Smith]",
+            "NM_000059.3:c.[76A>C;83G>C], 46,XY,t(9;22)[20]/46,XY[3]",
+            "T1|N0 | M0; >>5 cm; {a, b}; age >> 50",
             "T2 -> T3 -> T4; a<b",
-            "~ 5 cm, size [approx.]",
+            "~ 5 cm [?], size [~ 5], [-] [+++]",
         ] {
             assert!(matches!(neutralised(note), Cow::Borrowed(sent) if sent == note), "{note}: {}", neutralised(note));
         }
@@ -137,7 +184,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_left_to_take_apart(note in "(<|>|\\||｜|\\[|\\]|~|e~|/|s|INST|SYS|é| |\n){0,30}") {
+        fn nothing_is_left_to_take_apart(note in "(<|>|\\||｜|＜|\\[|\\]|\\{|\\}|~|e~|/|s|INST|SYS|é| |\n){0,30}") {
             let once = neutralised(&note).into_owned();
             prop_assert_eq!(neutralised(&once), once.as_str());
             prop_assert_eq!(once.replace(' ', ""), note.replace(' ', ""));

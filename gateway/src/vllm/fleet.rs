@@ -12,13 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::{
-    Client,
-    header::{self, HeaderMap, HeaderValue},
-};
+use reqwest::{Client, RequestBuilder};
 use url::{Host, Url};
 
 use super::{
+    key::ServerKey,
     names::{self, Resolving},
     paths::Path,
     trial::Trial,
@@ -48,7 +46,7 @@ pub(super) struct Fleet {
     model: String,
     trial: Option<Arc<Trial>>,
     /// What every request to a server is authorised with.
-    key: Option<HeaderValue>,
+    key: Option<Arc<ServerKey>>,
     /// One for each URL of the settings.
     origins: Mutex<Vec<Vec<Arc<Member>>>>,
 }
@@ -73,11 +71,16 @@ pub(super) struct Call {
 }
 
 impl Fleet {
+    /// The key of the servers, where they ask for one.
+    pub(super) fn key(&self) -> Option<&Arc<ServerKey>> {
+        self.key.as_ref()
+    }
+
     /// The servers of the settings, and their watchers; call it in a runtime.
     pub(super) fn new(
         urls: &[Url],
         settings: &Vllm,
-        key: Option<HeaderValue>,
+        key: Option<Arc<ServerKey>>,
         readiness: &Arc<Readiness>,
         metrics: &Arc<Metrics>,
     ) -> Result<Arc<Self>, reqwest::Error> {
@@ -162,10 +165,11 @@ impl Fleet {
     ) -> Result<Arc<Member>, reqwest::Error> {
         let name = name(at, address.is_some(), number);
         let probe = Arc::new(Probe::new(
-            client(url, address, self.key.as_ref())?,
+            client(url, address)?,
             url,
             self.model.clone(),
             self.trial.clone(),
+            self.key.clone(),
             Replica::new(name),
         ));
         let watcher = watch::spawn(Arc::clone(&probe), Arc::clone(&self.readiness));
@@ -253,12 +257,9 @@ impl Member {
 }
 
 impl Call {
-    pub(super) fn client(&self) -> &Client {
-        &self.member.probe.client
-    }
-
-    pub(super) fn url(&self, path: Path) -> Url {
-        self.member.probe.url(path)
+    /// A request to a path, with the server's key.
+    pub(super) fn post(&self, path: Path) -> RequestBuilder {
+        self.member.probe.post(path)
     }
 
     /// The context of a model there, in tokens, where the server says it.
@@ -314,11 +315,9 @@ impl Drop for Call {
 }
 
 /// The client of one server, bound to an address where its name has several.
-fn client(url: &Url, address: Option<SocketAddr>, key: Option<&HeaderValue>) -> Result<Client, reqwest::Error> {
-    let headers: HeaderMap = key.map(|key| (header::AUTHORIZATION, key.clone())).into_iter().collect();
+fn client(url: &Url, address: Option<SocketAddr>) -> Result<Client, reqwest::Error> {
     let builder = Client::builder()
         .no_proxy()
-        .default_headers(headers)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(3))
         // vLLM closes connections that idle for 5 s: ours must go first.

@@ -1,8 +1,14 @@
 //! The key that a model server asks for, kept out of the environment, of arguments and of every log.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{PoisonError, RwLock},
+};
 
-use reqwest::header::HeaderValue;
+use reqwest::{
+    RequestBuilder,
+    header::{self, HeaderValue},
+};
 
 use crate::files;
 
@@ -26,11 +32,48 @@ pub enum ServerKeyError {
     NoKey(PathBuf),
 }
 
-/// The value of `Authorization` with the key in a file. It prints as `Sensitive`.
-pub fn bearer(path: &Path) -> Result<HeaderValue, ServerKeyError> {
-    let theirs = path.to_owned();
-    let read = files::in_time(files::READ_WITHIN, move || files::open_regular(&theirs).and_then(files::read_from));
-    let text = read.flatten().map_err(|error| ServerKeyError::Unreadable { path: path.to_owned(), error })?;
+/// The key of the model servers, and the file that it is read from again when the operator says so.
+#[derive(Debug)]
+pub struct ServerKey {
+    path: PathBuf,
+    /// The value of `Authorization`. It prints as `Sensitive`.
+    value: RwLock<HeaderValue>,
+    /// Held while the file is read again: of two readings that overlap, the later must win.
+    reloading: tokio::sync::Mutex<()>,
+}
+
+impl ServerKey {
+    /// Reads a key file, and blocks the calling thread for at most [`files::READ_WITHIN`].
+    pub fn read(path: &Path) -> Result<Self, ServerKeyError> {
+        let theirs = path.to_owned();
+        let bytes = files::in_time(files::READ_WITHIN, move || contents(&theirs)).flatten();
+        let value = RwLock::new(bearer(path, bytes)?);
+        Ok(Self { path: path.to_owned(), value, reloading: tokio::sync::Mutex::default() })
+    }
+
+    /// Reads the file again, for all requests from now on. A file that cannot be used, or not be read within
+    /// [`files::READ_WITHIN`], changes nothing.
+    pub async fn reload(&self) -> Result<(), ServerKeyError> {
+        let _alone = self.reloading.lock().await;
+        let theirs = self.path.clone();
+        let bytes = files::in_time_async(files::READ_WITHIN, move || contents(&theirs)).await.flatten();
+        let value = bearer(&self.path, bytes)?;
+        *self.value.write().unwrap_or_else(PoisonError::into_inner) = value;
+        Ok(())
+    }
+
+    /// A request with the key as it is now.
+    pub(super) fn authorise(&self, request: RequestBuilder) -> RequestBuilder {
+        request.header(header::AUTHORIZATION, self.value.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+fn contents(path: &Path) -> std::io::Result<Vec<u8>> {
+    files::open_regular(path).and_then(files::read_from)
+}
+
+fn bearer(path: &Path, bytes: std::io::Result<Vec<u8>>) -> Result<HeaderValue, ServerKeyError> {
+    let text = bytes.map_err(|error| ServerKeyError::Unreadable { path: path.to_owned(), error })?;
     let key = text.trim_ascii();
     let is_key = !key.is_empty() && text.len() <= LONGEST && key.iter().all(u8::is_ascii_graphic);
     let value = [b"Bearer ", key].concat();
@@ -45,6 +88,10 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    fn value(key: &ServerKey) -> HeaderValue {
+        key.value.read().unwrap().clone()
+    }
 
     #[test]
     fn a_key_or_why_not_and_never_what_it_is() {
@@ -62,14 +109,36 @@ mod tests {
             (&*"made-up-key".repeat(1_000), false),
         ] {
             fs::write(&path, text).unwrap();
-            let shown = format!("{:?}", bearer(&path));
+            let shown = format!("{:?}", ServerKey::read(&path));
             assert_eq!(shown.starts_with("Ok"), good, "{text}: {shown}");
             assert!(!shown.contains("made-up"), "{shown}");
         }
         fs::write(&path, "made-up-key\n").unwrap();
-        assert_eq!(bearer(&path).unwrap(), "Bearer made-up-key");
-        assert!(bearer(folder.path()).unwrap_err().to_string().contains("no regular file"));
-        let nowhere = bearer(&folder.path().join("none")).unwrap_err().to_string();
+        assert_eq!(value(&ServerKey::read(&path).unwrap()), "Bearer made-up-key");
+        assert!(ServerKey::read(folder.path()).unwrap_err().to_string().contains("no regular file"));
+        let nowhere = ServerKey::read(&folder.path().join("none")).unwrap_err().to_string();
         assert!(nowhere.contains("vllm.api_key_file") && nowhere.contains("none"), "{nowhere}");
+    }
+    #[tokio::test]
+    async fn a_file_that_cannot_be_used_leaves_the_key_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, "made-up-first").unwrap();
+        let key = ServerKey::read(&path).unwrap();
+        let breakages: [fn(&Path); 3] = [
+            |path| fs::write(path, "made-up two\n").unwrap(),
+            |path| fs::remove_file(path).unwrap(),
+            files::tests::fifo,
+        ];
+        for broken in breakages {
+            broken(&path);
+            let said = key.reload().await.unwrap_err().to_string();
+            assert!(said.contains("vllm.api_key_file") && !said.contains("made-up"), "{said}");
+            assert_eq!(value(&key), "Bearer made-up-first");
+        }
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "made-up-second").unwrap();
+        key.reload().await.unwrap();
+        assert_eq!(value(&key), "Bearer made-up-second");
     }
 }

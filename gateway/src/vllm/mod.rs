@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 pub use self::{
     client::VllmEngine,
-    key::{ServerKeyError, bearer},
+    key::{ServerKey, ServerKeyError},
 };
 use self::{fleet::Fleet, names::Resolving};
 use crate::{config::Vllm, readiness::Readiness, telemetry::Metrics};
@@ -57,7 +57,7 @@ impl VllmEngine {
     ) -> Result<Self, VllmError> {
         install_tls();
         let urls = settings.urls();
-        let key = settings.api_key_file.as_deref().map(bearer).transpose()?;
+        let key = settings.api_key_file.as_deref().map(ServerKey::read).transpose()?.map(Arc::new);
         for place in settings.readable_on_the_way() {
             tracing::warn!(
                 replica = format!("vllm-{place}"),

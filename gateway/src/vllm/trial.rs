@@ -68,8 +68,7 @@ impl Trial {
     /// Asks a server, and says why it is none that reads notes.
     pub(super) async fn fails(&self, probe: &Probe) -> Option<&'static str> {
         let request = probe
-            .client
-            .post(probe.url(self.path))
+            .post(self.path)
             .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header("x-request-id", "gateway-trial-note")
             .body(self.body.clone())

@@ -10,12 +10,13 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, RequestBuilder, StatusCode};
 use tokio::{sync::Notify, task::AbortHandle};
 use url::Url;
 
 use super::{
     body::{self, LARGEST_LIST, LARGEST_METRICS},
+    key::ServerKey,
     models::ModelList,
     paths::{Path, Urls},
     tls,
@@ -51,11 +52,13 @@ impl Drop for Task {
 /// What a watcher needs to know of its server.
 #[derive(Debug)]
 pub(super) struct Probe {
-    pub(super) client: Client,
+    client: Client,
     urls: Urls,
     model: String,
     /// What it must answer well before it is ready.
     trial: Option<Arc<Trial>>,
+    /// What every request is authorised with.
+    key: Option<Arc<ServerKey>>,
     /// Where its state is kept.
     pub(super) seat: Arc<Replica>,
     /// What it lists, as last seen; nothing where that is not known.
@@ -67,12 +70,20 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    pub(super) fn new(client: Client, url: &Url, model: String, trial: Option<Arc<Trial>>, seat: Arc<Replica>) -> Self {
+    pub(super) fn new(
+        client: Client,
+        url: &Url,
+        model: String,
+        trial: Option<Arc<Trial>>,
+        key: Option<Arc<ServerKey>>,
+        seat: Arc<Replica>,
+    ) -> Self {
         Self {
             client,
             urls: Urls::below(url),
             model,
             trial,
+            key,
             seat,
             models: RwLock::default(),
             said_other_model: AtomicBool::new(false),
@@ -102,8 +113,16 @@ impl Probe {
         }
     }
 
-    pub(super) fn url(&self, path: Path) -> Url {
-        self.urls.of(path)
+    /// A request to a path, with the server's key.
+    pub(super) fn post(&self, path: Path) -> RequestBuilder {
+        self.authorised(self.client.post(self.urls.of(path)))
+    }
+
+    fn authorised(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.key {
+            Some(key) => key.authorise(request),
+            None => request,
+        }
     }
 
     /// The watcher is to look once so much time has passed.
@@ -114,7 +133,7 @@ impl Probe {
 
     /// A response, or what is wrong with the server's TLS, where that is why there is none.
     async fn get(&self, path: Path) -> Result<reqwest::Response, Option<&'static str>> {
-        let sent = self.client.get(self.url(path)).timeout(PATIENCE).send().await;
+        let sent = self.authorised(self.client.get(self.urls.of(path))).timeout(PATIENCE).send().await;
         sent.map_err(|error| tls::fault(&error))
     }
 }

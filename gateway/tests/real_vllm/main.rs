@@ -5,6 +5,7 @@
 
 mod many;
 mod meaning;
+mod tokens;
 
 use std::{
     net::TcpListener,
@@ -51,13 +52,10 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn start_vllm(port: u16, model: Option<&str>) -> Vllm {
+fn start_vllm(port: u16, model: &str) -> Vllm {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vllm/serve.sh");
     let mut command = Command::new("bash");
-    command.arg(script).env("PORT", port.to_string()).stdin(Stdio::null());
-    if let Some(folder) = model {
-        command.env("MODEL_DIR", folder);
-    }
+    command.arg(script).env("PORT", port.to_string()).env("MODEL_DIR", model).stdin(Stdio::null());
     Vllm(command.spawn().unwrap())
 }
 
@@ -125,8 +123,10 @@ async fn tiny_random_model() {
     let (status, problem) = post(&router, &json!({"text": "Stage IV lung cancer."})).await;
     assert_eq!((status, &problem["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("model_loading")));
 
-    let server = start_vllm(port, None);
+    let model = tokens::model();
+    let server = start_vllm(port, &model.path().display().to_string());
     wait_until_ready(&before).await;
+    tokens::of_all_families_are_data(&router, port).await;
     fifty_at_once(&router).await;
     refusals(&router, port).await;
     a_vanished_caller_frees_the_gpu(&router, port).await;
@@ -311,7 +311,7 @@ async fn trained_model() {
     let _alone = ONE_AT_A_TIME.lock().await;
     gateway::vllm::install_tls();
     let port = free_port();
-    let server = start_vllm(port, Some(&folder));
+    let server = start_vllm(port, &folder);
     let gateway = gateway(port, &[1, 2]);
     wait_until_ready(&gateway).await;
     let router = http::router(gateway.app.clone(), Vec::new());

@@ -21,6 +21,7 @@ mod process;
 mod replicas;
 mod revoked;
 mod served;
+mod server_key;
 mod shutdown;
 mod strangers;
 mod traces;

@@ -116,8 +116,8 @@ async fn a_stream_that_fails_or_ran_out_of_tokens_is_no_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_asks_for_a_key_is_given_it_and_nobody_else() {
-    let mut upstream = Server::with_models(json!([base(600), adapter()]));
-    upstream.authorization = Some("Bearer made-up-server-key");
+    let upstream = Server::with_models(json!([base(600), adapter()]));
+    *upstream.authorization.lock().unwrap() = Some("Bearer made-up-server-key");
     let address = upstream.clone().start().await;
     let served = Served::start(with_model(&[address])).await;
     until("it was refused", async || served.app.readiness.reason() == Some(Reason::ModelMissing)).await;

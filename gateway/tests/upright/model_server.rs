@@ -42,7 +42,7 @@ pub(crate) struct Server {
     pub(crate) looks: Arc<AtomicUsize>,
     pub(crate) sent: Arc<AtomicUsize>,
     /// What every request must be authorised with.
-    pub(crate) authorization: Option<&'static str>,
+    pub(crate) authorization: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl Server {
@@ -102,7 +102,8 @@ async fn answer(State(upstream): State<Server>, request: Request<Body>) -> Respo
         ));
     }
     let given = head.headers.get("authorization").and_then(|value| value.to_str().ok());
-    if upstream.authorization.is_some() && given != upstream.authorization {
+    let wanted = *upstream.authorization.lock().unwrap();
+    if wanted.is_some() && given != wanted {
         return (StatusCode::UNAUTHORIZED, axum::Json(json!({"error": "Unauthorized"}))).into_response();
     }
     let found =

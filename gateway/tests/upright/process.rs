@@ -212,7 +212,7 @@ fn the_health_check_tells_all_without_a_key_by_the_port_of_the_metrics() {
 }
 
 /// Until a line of the log says this.
-fn wait_for(log: &mut BufReader<ChildStderr>, said: &str) -> Value {
+pub(crate) fn wait_for(log: &mut BufReader<ChildStderr>, said: &str) -> Value {
     let mut line = String::new();
     loop {
         line.clear();

@@ -1,0 +1,181 @@
+//! Words that a line end breaks, and characters that nobody sees.
+//!
+//! A hyphen at the end of a line is either the typesetter's ("adeno-" and "carcinoma") or the word's own ("HER2-" and
+//! "positive"), and which of them no sign tells. The shape of the two parts and two short lists decide; where they say
+//! nothing, a letter that goes on in lower case is taken for the typesetter's.
+
+use super::rewrite::Rewrite;
+
+/// First parts of compounds that keep their hyphen.
+const FIRST_PARTS: &str = "albumin androgen biopsy body bone brain breast castration clear compassionate contrast double drug \
+                           dual early estrogen external fine first follow full ground half high hippocampal hormone \
+                           intensity intermediate involved large late left limb liver long low lung microsatellite \
+                           mismatch moderately near never new next node nodal non oestrogen one open organ platinum \
+                           poorly portal progesterone radiation right robot robotic salpingo second self short signet \
+                           single six small splice stage status steroid third three treatment triple tumor tumour two \
+                           upper very video well whole wild year";
+/// Second parts of compounds that keep their hyphen.
+const SECOND_PARTS: &str = "adjusted amplified assisted associated based cell cells confirmed conserving deficient dense \
+                            dependent deprivation directed driven enhanced enhancing free guided induced inhibitor \
+                            inhibitors invasive like modulated month months mutant mutated mutation naive negative \
+                            occurring onset paclitaxel positive predominant proficient proven rearranged rearrangement \
+                            refractory related resistant risk sensitive sided sparing specific stage stimulating \
+                            targeted translocation trastuzumab weighted year years";
+/// What goes on with one of the first parts above as one word: "lateral", "secondary", "higher".
+const ENDINGS: &str =
+    "aged age al ance arily aries ary born ed ened ening er ered est ing light lights ly ness ral rally st";
+/// Markers whose names have a hyphen before a number.
+const NUMBERED: &str = "bcl ca cd ck ctla gata her ifn il ki muc pd sox trop ttf";
+/// "pre- and postoperative", broken after the hyphen.
+const SUSPENDED: &str = "and or to versus vs";
+/// Longest part of a word that is looked at, in bytes.
+const LONGEST_PART: usize = 40;
+
+/// What becomes of a line end after a hyphen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Break {
+    /// Hyphen and line end go: "adenocarcinoma".
+    Join,
+    /// The line end goes: "HER2-positive".
+    Keep,
+    /// Both stay.
+    Leave,
+}
+
+/// The text with broken words put together and without invisible characters; nothing where it has neither.
+pub(super) fn mended(text: &str) -> Option<Rewrite> {
+    let bytes = text.as_bytes();
+    let breaks = || memchr::memchr_iter(b'\n', bytes).any(|at| broken_before(text, at));
+    if !text.chars().any(is_invisible) && !breaks() {
+        return None;
+    }
+    let (mut made, mut copied) = (Rewrite::default(), 0);
+    for (at, character) in text.char_indices() {
+        if at < copied {
+            continue;
+        }
+        let after = at + character.len_utf8();
+        if is_invisible(character) {
+            made.copy(text, copied..at);
+            copied = after;
+            if is_separator(character) {
+                made.put(' ', at..after);
+            } else if character == '\u{ad}'
+                && let Some(length) = line_end(text.get(after..).unwrap_or_default())
+            {
+                // A soft hyphen is the typesetter's, whatever stands around it.
+                copied += length;
+            }
+        } else if is_hyphen(character)
+            && let Some(length) = line_end(text.get(after..).unwrap_or_default())
+        {
+            let first = last_word(text.get(..at).unwrap_or_default());
+            let second = first_word(text.get(after + length..).unwrap_or_default());
+            match decide(first, second) {
+                Break::Join => made.copy(text, copied..at),
+                Break::Keep => made.copy(text, copied..after),
+                Break::Leave => continue,
+            }
+            copied = after + length;
+        }
+    }
+    if copied == 0 {
+        return None;
+    }
+    made.copy(text, copied..text.len());
+    Some(made)
+}
+
+/// Whether characters were or will be taken out that may have parted words or turned the order of letters, or are
+/// what is left of letters that somebody could not read.
+pub(super) fn is_doubtful(text: &str) -> bool {
+    let is_one = |character: char| {
+        matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffd}')
+            || (is_control(character) && !is_separator(character))
+    };
+    text.chars().any(is_one)
+}
+
+/// Control characters, but for those that end lines and pages.
+fn is_control(character: char) -> bool {
+    character.is_control() && !matches!(character, '\t'..='\r' | '\u{85}')
+}
+
+/// The separators of files, groups, records and units.
+fn is_separator(character: char) -> bool {
+    matches!(character, '\u{1c}'..='\u{1f}')
+}
+
+fn is_invisible(character: char) -> bool {
+    is_control(character)
+        || matches!(character, '\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+fn is_hyphen(character: char) -> bool {
+    matches!(character, '-' | '\u{2010}' | '\u{2011}')
+}
+
+/// Whether a hyphen may stand before the line end at a place.
+fn broken_before(text: &str, at: usize) -> bool {
+    text.get(..at).unwrap_or_default().trim_end_matches([' ', '\t', '\r']).ends_with(is_hyphen)
+}
+
+/// Length of one line end and the blanks around it; nothing where there is none, or an empty line.
+fn line_end(rest: &str) -> Option<usize> {
+    let is_blank = |character: char| matches!(character, ' ' | '\t' | '\r' | '\u{c}' | '\u{a0}');
+    let line = rest.trim_start_matches(is_blank).strip_prefix('\n')?;
+    let next = line.trim_start_matches(is_blank);
+    (!next.starts_with('\n')).then_some(rest.len() - next.len())
+}
+
+fn last_word(text: &str) -> &str {
+    let mut start = text.len();
+    for (at, character) in text.char_indices().rev() {
+        if !character.is_alphanumeric() || text.len() - at > LONGEST_PART {
+            break;
+        }
+        start = at;
+    }
+    text.get(start..).unwrap_or_default()
+}
+
+fn first_word(text: &str) -> &str {
+    let mut end = 0;
+    for (at, character) in text.char_indices() {
+        if !character.is_alphanumeric() || at > LONGEST_PART {
+            break;
+        }
+        end = at + character.len_utf8();
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+/// What a line end between two parts of a word means.
+fn decide(first: &str, second: &str) -> Break {
+    let is_one_of = |words: &str, word: &str| words.split_ascii_whitespace().any(|own| own == word);
+    let (lower, second_lower) = (first.to_lowercase(), second.to_lowercase());
+    let Some(next) = second.chars().next() else { return Break::Leave };
+    if first.is_empty() || is_one_of(SUSPENDED, second) {
+        return Break::Leave;
+    }
+    let digits = |word: &str| word.chars().any(char::is_numeric);
+    let all_capitals = |word: &str| word.chars().all(char::is_uppercase);
+    let acronym = digits(first) || first.chars().skip(1).any(char::is_uppercase) || first.chars().nth(1).is_none();
+    let long = |word: &str, least: usize| word.chars().nth(least - 1).is_some();
+    // A text in capitals: both parts are, and neither is short.
+    let shouted = all_capitals(first) && all_capitals(second) && long(first, 3) && long(second, 5);
+    if digits(second) && !long(second, 4) && is_one_of(NUMBERED, &lower) {
+        return Break::Keep;
+    }
+    if next.is_lowercase() && acronym {
+        return Break::Keep;
+    }
+    if next.is_lowercase() || shouted {
+        let compound = (is_one_of(FIRST_PARTS, &lower) && !is_one_of(ENDINGS, &second_lower))
+            || (is_one_of(SECOND_PARTS, &second_lower) && long(&lower, 3));
+        return if compound { Break::Keep } else { Break::Join };
+    }
+    // "anti-" and "PD-L1"; but "ER-" and "PR+" are two results, "2019-" and "2020" two years.
+    if next.is_uppercase() && !acronym && first.chars().all(char::is_lowercase) { Break::Keep } else { Break::Leave }
+}
