@@ -1,6 +1,8 @@
 //! The `gateway` command.
 #![expect(clippy::print_stderr, reason = "the command line's own output")]
 
+mod idle_memory;
+
 use std::{
     io::{IsTerminal, Write},
     net::SocketAddr,
@@ -268,7 +270,10 @@ async fn serve_until_signal(settings: Settings) -> Result<bool, Box<dyn std::err
             }
         }
     });
-    gateway.bind().await?.serve(next(), next()).await?;
+    let giving_back = tokio::spawn(idle_memory::give_back());
+    let served = gateway.bind().await?.serve(next(), next()).await;
+    giving_back.abort();
+    served?;
     Ok(interrupted.load(Relaxed))
 }
 

@@ -109,6 +109,7 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
             }
         }
     }
+    terms.shrink_to_fit();
     let patterns = terms.iter().map(|term| Folded::of(term.spelled).as_str().to_owned());
     let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(patterns).ok();
     Lexicon { terms, automaton }

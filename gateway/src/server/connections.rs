@@ -14,6 +14,8 @@ use hyper_util::{
 use tokio::net::{TcpListener, TcpStream};
 use tower::Service;
 
+use super::caller::Caller;
+
 /// So long a connection may idle, and so long a request's headers may take. Longer than the 75 s that a
 /// frontend's client keeps idle connections: a server that closes them first makes it fail now and then.
 const HEADERS_WITHIN: Duration = Duration::from_secs(90);
@@ -83,7 +85,7 @@ async fn served(http: http1::Builder, stream: TcpStream, peer: SocketAddr, route
         // A router is always ready.
         router.clone().call(request)
     });
-    if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await {
+    if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(Caller::new(stream)), service)).await {
         tracing::debug!(%error, "a connection broke");
     }
 }

@@ -1,5 +1,6 @@
 //! Wiring and life of the server: bind, say where, serve, drain.
 
+mod caller;
 mod connections;
 mod work;
 

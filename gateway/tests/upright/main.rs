@@ -6,9 +6,12 @@ mod connections;
 #[path = "../http/fake_vllm.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod fake_vllm;
+#[cfg(target_os = "linux")]
+mod given_back;
 mod hosts;
 mod idle;
 mod leases;
+mod leavers;
 mod many;
 mod memory;
 mod model_answers;

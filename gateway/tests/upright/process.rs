@@ -13,7 +13,7 @@ use serde_json::Value;
 pub(crate) struct Program {
     child: Child,
     pub(crate) log: Option<BufReader<ChildStderr>>,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     metrics_address: SocketAddr,
 }
 
@@ -37,8 +37,13 @@ impl Program {
         Self { child, log: Some(log), address, metrics_address }
     }
 
-    fn gateway() -> Self {
+    pub(crate) fn gateway() -> Self {
         Self::start(env!("CARGO_BIN_EXE_gateway"), &["serve", "--engine", "rules"])
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -56,7 +61,7 @@ impl Program {
     }
 
     /// The status of an answer to a note.
-    fn status(&self) -> std::io::Result<u16> {
+    pub(crate) fn status(&self) -> std::io::Result<u16> {
         let answer = self.answer()?;
         Ok(answer.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0))
     }
