@@ -17,6 +17,7 @@ mod memory;
 mod model_answers;
 mod model_lists;
 mod model_server;
+mod open_lines;
 mod process;
 mod replicas;
 mod revoked;

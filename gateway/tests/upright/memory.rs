@@ -11,13 +11,14 @@ use gateway::{
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::Semaphore,
 };
 
 use crate::{
     fake_vllm::{Act, start},
+    open_lines::OpenLines,
     served::{Served, code, pair, until, with_model},
 };
 
@@ -143,40 +144,6 @@ async fn a_batch_goes_on_note_by_note_while_memory_is_full() {
     until("all is given back", async || shared.memory().held() == 0).await;
 }
 
-/// Lines on a connection that stays open.
-struct Lines(BufReader<TcpStream>);
-
-impl Lines {
-    async fn open(shared: &Shared, key: &str) -> Self {
-        let mut stream = TcpStream::connect(shared.served.address).await.unwrap();
-        let head = format!(
-            "POST {BATCH} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nContent-Type: application/x-ndjson\r\n\
-             Transfer-Encoding: chunked\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).await.unwrap();
-        Self(BufReader::new(stream))
-    }
-
-    async fn send(&mut self, line: &Value) {
-        let line = format!("{line}\n");
-        let chunk = format!("{:x}\r\n{line}\r\n", line.len());
-        self.0.get_mut().write_all(chunk.as_bytes()).await.unwrap();
-    }
-
-    /// The next outcome.
-    async fn next(&mut self) -> Value {
-        loop {
-            let mut line = String::new();
-            let read = self.0.read_line(&mut line);
-            let read = tokio::time::timeout(Duration::from_mins(1), read).await.unwrap().unwrap();
-            assert_ne!(read, 0, "the answer ended before");
-            if line.starts_with('{') {
-                return serde_json::from_str(&line).unwrap();
-            }
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_that_wait_for_their_caller_keep_no_place() {
     let shared = Shared::start(Settings::default(), "").await;
@@ -184,7 +151,7 @@ async fn lines_that_wait_for_their_caller_keep_no_place() {
     let free = async || shared.served.app.batches.available_permits() == 16;
     let mut open = Vec::new();
     for _ in 0..24 {
-        let mut lines = Lines::open(&shared, one).await;
+        let mut lines = OpenLines::begin(shared.served.address, one).await;
         lines.send(&json!({"text": NOTE})).await;
         assert_eq!(lines.next().await["status"], 200);
         open.push(lines);
@@ -210,7 +177,7 @@ async fn one_key_has_half_of_the_places() {
     let places = || shared.served.app.batches.available_permits();
     let mut open = Vec::new();
     for taken in 1..=8 {
-        let mut lines = Lines::open(&shared, one).await;
+        let mut lines = OpenLines::begin(shared.served.address, one).await;
         lines.send(&json!({"text": NOTE})).await;
         until("it has a place", async || places() == 16 - taken).await;
         open.push(lines);
@@ -235,7 +202,7 @@ async fn a_place_that_was_given_up_is_waited_for() {
     let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
     let shared = Shared::start(with_model(&[fake.address]), "").await;
     let [one, _] = &shared.keys;
-    let mut lines = Lines::open(&shared, one).await;
+    let mut lines = OpenLines::begin(shared.served.address, one).await;
     lines.send(&json!({"id": 1, "text": NOTE})).await;
     assert_eq!(lines.next().await["status"], 200);
     until("its place is free", async || shared.served.app.batches.available_permits() == 16).await;
@@ -255,7 +222,7 @@ async fn a_batch_ends_after_its_time() {
     let mut settings = Settings::default();
     settings.limits.batch_time = Duration::from_secs(1);
     let shared = Shared::start(settings, "").await;
-    let mut lines = Lines::open(&shared, &shared.keys[0]).await;
+    let mut lines = OpenLines::begin(shared.served.address, &shared.keys[0]).await;
     lines.send(&json!({"text": NOTE})).await;
     assert_eq!(lines.next().await["status"], 200);
     let last = lines.next().await;

@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use gateway::access;
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::NamedTempFile;
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
-};
 
 use crate::{
     fake_vllm::{Act, start},
+    open_lines::OpenLines,
     served::{Served, until, with_model},
 };
 
@@ -42,57 +39,22 @@ impl Guarded {
     }
 }
 
-/// Lines on a connection that stays open.
-struct Lines(BufReader<TcpStream>);
-
-impl Lines {
-    async fn open(guarded: &Guarded, key: &str) -> Self {
-        let mut stream = TcpStream::connect(guarded.served.address).await.unwrap();
-        let head = format!(
-            "POST /api/v1/extract/batch HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\
-             Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).await.unwrap();
-        Self(BufReader::new(stream))
-    }
-
-    async fn send(&mut self) {
-        let line = format!("{}\n", json!({"text": NOTE}));
-        let chunk = format!("{:x}\r\n{line}\r\n", line.len());
-        self.0.get_mut().write_all(chunk.as_bytes()).await.unwrap();
-    }
-
-    /// The next outcome.
-    async fn next(&mut self) -> Value {
-        loop {
-            let mut line = String::new();
-            let read = self.0.read_line(&mut line);
-            let read = tokio::time::timeout(Duration::from_mins(1), read).await.unwrap().unwrap();
-            assert_ne!(read, 0, "the answer ended before");
-            if line.starts_with('{') {
-                return serde_json::from_str(&line).unwrap();
-            }
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_that_are_open_end_with_401_and_those_of_other_keys_go_on() {
     let guarded = Guarded::start(gateway::config::Settings::default()).await;
-    let mut leaves = Lines::open(&guarded, &guarded.leaves).await;
-    let mut stays = Lines::open(&guarded, &guarded.stays).await;
+    let mut leaves = OpenLines::begin(guarded.served.address, &guarded.leaves).await;
+    let mut stays = OpenLines::begin(guarded.served.address, &guarded.stays).await;
     for lines in [&mut leaves, &mut stays] {
-        lines.send().await;
+        lines.send(&json!({"text": NOTE})).await;
         assert_eq!(lines.next().await["status"], 200);
     }
     guarded.revoke().await;
     let last = leaves.next().await;
     assert_eq!((&last["status"], &last["ends"], &last["index"]), (&json!(401), &json!(true), &json!(1)), "{last}");
     assert!(last["error"]["detail"].as_str().unwrap().contains("taken out of the key file"), "{last}");
-    let mut rest = String::new();
-    let _ = tokio::time::timeout(Duration::from_mins(1), leaves.0.read_to_string(&mut rest)).await.unwrap();
+    let rest = leaves.rest().await;
     assert!(!rest.contains("status"), "{rest}");
-    stays.send().await;
+    stays.send(&json!({"text": NOTE})).await;
     assert_eq!(stays.next().await["status"], 200);
 }
 
