@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import socket
+from functools import cache
 from typing import TypeAlias
 
 from harness import EXTRACT, NOTE
@@ -23,6 +25,7 @@ VARIANTS = "V600E L858R G12C G12D T790M E545K H1047R R132H D816V exon 19 deletio
 SITES = "liver, bone, brain, lung, adrenal glands, peritoneum".split(", ")
 
 
+@cache
 def worst_notes() -> list[bytes]:
     """Bodies of notes of the greatest length: lists that multiply where something is paired."""
 
@@ -139,7 +142,8 @@ async def bad_lines(reader: Reader, writer: Writer) -> str:
 
 
 async def unread_answers(_: Reader, writer: Writer) -> str:
-    writer.transport.get_extra_info("socket").setsockopt(1, 8, 4_096)  # SOL_SOCKET, SO_RCVBUF
+    receiver = writer.transport.get_extra_info("socket")
+    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     lines = LINE * 2_000
     writer.write(head(BATCH, "x-ndjson", len(lines)))
     writer.write(lines)

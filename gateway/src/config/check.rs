@@ -114,7 +114,7 @@ impl Settings {
         if !BATCH_TIMES.contains(&self.limits.batch_time) {
             return Some("limits.batch_time must be 1s to 7 days: how long a batch may take notes");
         }
-        let least = LEAST_MEMORY.max(8 * self.limits.body_bytes.as_u64());
+        let least = LEAST_MEMORY.max(self.limits.body_bytes.as_u64().saturating_mul(8));
         if self.limits.memory.is_some_and(|memory| memory.as_u64() < least) {
             return Some(
                 "limits.memory must be at least 16 MiB and 8 times limits.body_bytes: a few notes must fit at once",

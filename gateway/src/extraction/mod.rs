@@ -27,6 +27,7 @@ mod readable;
 mod reading;
 mod staging;
 mod table;
+mod warnings;
 
 pub use answer::{Answer, Basis, Finding, Unread, Warning, WarningCode};
 pub use assertion::{Assertion, Context, Section};

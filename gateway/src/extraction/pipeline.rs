@@ -16,6 +16,7 @@ use super::{
     evidence::{self, Reviewed},
     parse::Repair,
     reading::{self, ExtractError, Reading, Stages},
+    warnings,
 };
 use crate::admission::Admission;
 
@@ -244,10 +245,11 @@ impl Whole {
     fn not_read(&self, engine: EngineName, record: &Record, evidence: &Evidence) -> Option<Warning> {
         let empty = record.is_empty();
         if self.readings.iter().all(|reading| !reading.draft.recognised_terms) {
-            return Some(if empty { no_terms() } else { another_language() });
+            return Some(if empty { warnings::no_terms() } else { warnings::another_language() });
         }
         let withheld = Field::ALL.into_iter().any(|field| !evidence.get(field).is_empty());
-        (engine == EngineName::Rules && empty).then(|| if withheld { all_withheld() } else { terms_not_read() })
+        (engine == EngineName::Rules && empty)
+            .then(|| if withheld { warnings::all_withheld() } else { warnings::terms_not_read() })
     }
 
     /// What of the note the engine does not know how to read.
@@ -293,11 +295,11 @@ impl Whole {
             self.readings.iter().flat_map(|reading| reading.draft.withheld.iter().cloned()).collect();
         let confidence = |field, part: &str| self.confidence(field, part);
         let Reviewed { record, evidence, mut warnings } = evidence::review(note, record, &withheld, unit, confidence);
-        warnings.extend(self.conflicts.iter().map(conflict));
-        warnings.extend(self.unread.first().map(|_| partly_unread(self.unread.len(), self.chunks)));
+        warnings.extend(self.conflicts.iter().map(warnings::conflict));
+        warnings.extend(self.unread.first().map(|_| warnings::partly_unread(self.unread.len(), self.chunks)));
         warnings.extend(self.not_read(engine, &record, &evidence));
         warnings.extend(self.unfamiliar());
-        warnings.extend((!doubted.is_empty()).then(|| empty_record_doubted(&doubted)));
+        warnings.extend((!doubted.is_empty()).then(|| warnings::empty_record_doubted(&doubted)));
         let mut offsets = note.offsets(unit);
         let mut unread = Vec::with_capacity(self.unread.len());
         for range in &self.unread {
@@ -331,72 +333,5 @@ impl Whole {
             unread: (!unread.is_empty()).then_some(unread),
             cross_check: None,
         }
-    }
-}
-
-fn conflict(conflict: &Conflict) -> Warning {
-    Warning {
-        code: WarningCode::ConflictingValues,
-        field: Some(conflict.field),
-        message: format!(
-            "{}: {} in different places of the note; all are kept.",
-            conflict.field.name(),
-            conflict.values.join(" and ")
-        ),
-    }
-}
-
-fn partly_unread(unread: usize, chunks: usize) -> Warning {
-    Warning {
-        code: WarningCode::PartlyUnread,
-        field: None,
-        message: format!("{unread} of {chunks} parts of the note could not be read; `unread` says which."),
-    }
-}
-
-fn empty_record_doubted(fields: &[&str]) -> Warning {
-    Warning {
-        code: WarningCode::EmptyRecordDoubted,
-        field: None,
-        message: format!(
-            "The model gave no value, or few, for the note or a part of it, where the rules engine recognises: {}. Read the \
-             note before you take a null for \"not there\".",
-            fields.join(", ")
-        ),
-    }
-}
-
-fn no_terms() -> Warning {
-    unread_terms(
-        "No oncology term was recognised in wording that the rules engine knows: the note may hold none, or use \
-         other wording or another language.",
-    )
-}
-
-fn another_language() -> Warning {
-    unread_terms(
-        "The note seems to be in a language that the rules engine does not know: little of it was read, and what it \
-         denies may not have been understood.",
-    )
-}
-
-fn terms_not_read() -> Warning {
-    unread_terms(
-        "Single oncology terms were recognised, but no disease that they would belong to: the note may be about \
-         something else, or use wording or a language that the rules engine does not know.",
-    )
-}
-
-fn unread_terms(message: &str) -> Warning {
-    Warning { code: WarningCode::NoOncologyTerms, field: None, message: message.to_owned() }
-}
-
-fn all_withheld() -> Warning {
-    Warning {
-        code: WarningCode::ContradictedValue,
-        field: None,
-        message: "Oncology terms were recognised, and all were left out because of what the note says of them; see \
-                  `evidence`."
-            .to_owned(),
     }
 }

@@ -109,17 +109,18 @@ impl Gateway {
         let keys = settings.keys_file().map(|path| Keys::read(path, rate.per_key).map(Arc::new)).transpose()?;
         let budget = settings.limits.memory.map_or_else(memory::default_budget, bytes);
         let answers = Answers::new(&settings.cache, budget / 4)?;
-        let of_answers = answers.as_ref().map_or(0, Answers::most_bytes);
+        let memory = Memory::new(budget - answers.as_ref().map_or(0, Answers::most_bytes));
         let app = App {
             pipeline,
             readiness,
             metrics,
             rules: Rules { limits: settings.limits, generation: settings.generation, models },
             deadline: settings.admission.deadline,
-            body_limit: bytes(settings.limits.body_bytes),
+            // What never fits is too large, and no matter of waiting.
+            body_limit: bytes(settings.limits.body_bytes).min(memory.largest_body()),
             batch_limit: bytes(settings.limits.batch_bytes),
             batch_time: settings.limits.batch_time,
-            memory: Memory::new(budget - of_answers),
+            memory,
             batch_width: batch_width(&settings),
             batch_cores: Semaphore::new(own_cores().saturating_sub(1).max(1)),
             batches: Arc::new(Semaphore::new(BATCHES)),

@@ -130,6 +130,17 @@ async fn what_does_not_fit_is_refused_before_its_body_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_the_budget_never_holds_is_too_large_whatever_the_settings_allow() {
+    let mut settings = Settings::default();
+    settings.limits.body_bytes = ByteSize::mib(64);
+    let shared = Shared::start(settings, "").await;
+    for path in ["/api/v1/extract", "/api/v1/extract/stream"] {
+        let refused = shared.begin(&shared.keys[0], path, "json", 9 * MIB, b"").await;
+        assert_eq!(status(refused).await, "413", "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_goes_on_note_by_note_while_memory_is_full() {
     let shared = Shared::start(Settings::default(), "").await;
     let [one, _] = &shared.keys;
