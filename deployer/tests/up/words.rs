@@ -33,12 +33,14 @@ fn is_progress(line: &str) -> bool {
 }
 
 /// A crash loop flips between states, and compose meets the one or the other. It is given up before or after compose has
-/// started what depends on it, so that on the way back something is drained or nothing.
+/// started what depends on it, so that on the way back something is drained or nothing, and the gateway's last lines are
+/// shown or there are none.
 fn crash_looped(text: &str) -> String {
     let mut back = false;
     let kept = text.lines().filter(|line| {
         back |= line.contains("failed: going back");
-        !(line.ends_with("-1 is unhealthy") || back && line.contains("host | drain: "))
+        let of_the_gateway = line.contains("host | drain: ") || line.contains("host | gateway: ");
+        !(line.ends_with("-1 is unhealthy") || back && of_the_gateway)
     });
     let lines = kept.map(|line| {
         let Some((before, rest)) = line.split_once("(state ") else { return format!("{line}\n") };
