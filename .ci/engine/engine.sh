@@ -15,6 +15,8 @@
 #
 # DOCKER_ENGINE_HOME   its folder, default ~/.cache/docker-engine (a socket's path has at most 107 bytes)
 # DOCKER_ENGINE_SUITE  the Debian suite of engine and compose, default forky (28.5, compose 2.40); trixie has 26.1 and 2.26
+# DOCKER_ENGINE_NETWORK  own: in a network name space with nothing but loopback, beside another engine of this machine; `env`
+#                      then has DOCKER_ENGINE_ENTER, the command before what is to reach the registry and the containers
 # DOCKER_ENGINE_GIB    gives the engine's data a file system of its own of so many GiB, which can be filled without harm
 set -Eeuo pipefail
 trap 'echo "engine.sh: failed at line $LINENO: $BASH_COMMAND" >&2' ERR
@@ -24,6 +26,9 @@ home=${DOCKER_ENGINE_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/docker-engine}
 bin=$home/$suite/bin run=$home/run network=$home/run/network
 socket=$run/docker.sock
 data=$home/data-$suite${DOCKER_ENGINE_GIB:+-$DOCKER_ENGINE_GIB}
+
+netns=
+if [[ ${DOCKER_ENGINE_NETWORK:-} == own ]]; then netns=engine-$(cksum <<<"$home" | cut -d ' ' -f 1); fi
 
 say() { echo "engine.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -130,12 +135,23 @@ install_packages() {
 detached() {
   local log=$1
   shift
-  setsid env PATH="$bin:$PATH" "$@" >>"$log" 2>&1 </dev/null 3>&- 4>&- 5>&- 8>&- 9>&- &
+  setsid "${enter[@]}" env PATH="$bin:$PATH" "$@" >>"$log" 2>&1 </dev/null 3>&- 4>&- 5>&- 8>&- 9>&- &
+}
+
+# The command before what runs in the engine's network. `ip netns exec` would give it its own view of the mounts too.
+enter=()
+if [[ -n $netns ]]; then enter=(nsenter "--net=/run/netns/$netns"); fi
+
+make_network() {
+  if [[ -z $netns || -e /run/netns/$netns ]]; then return; fi
+  ip netns add "$netns"
+  ip -n "$netns" link set lo up
 }
 
 # Two engines in one network name space share the bridge docker0 and their rules.
 refuse_a_second_engine() {
   local process
+  if [[ -n $netns ]]; then return; fi
   for process in /proc/[0-9]*; do
     if [[ $(cat "$process/comm" 2>/dev/null) == dockerd && $(readlink "$process/ns/net") == "$(readlink /proc/self/ns/net)" ]]; then
       die "an engine runs on this machine already (process ${process#/proc/}): stop it, or name its DOCKER_ENGINE_HOME in" \
@@ -158,7 +174,7 @@ bridges() { find /sys/class/net -maxdepth 1 \( -name docker0 -o -name 'br-*' \) 
 
 # What the network was, for `stop`. What was kept before the machine was started again is worth nothing.
 keep_network() {
-  if network_is_kept; then return; fi
+  if [[ -n $netns ]] || network_is_kept; then return; fi
   rm -rf "$network"
   mkdir -p "$network"
   "$bin/iptables-save" >"$network/rules.v4"
@@ -239,6 +255,7 @@ start() {
   # The client's own folder: logins and plug-ins, none of the user's.
   mkdir -p "$run/client/cli-plugins"
   ln -sfn "$home/$suite"/root/usr/libexec/docker/cli-plugins/docker-{buildx,compose} "$run/client/cli-plugins/"
+  make_network
   start_engine
   start_registry
   say "engine $(client version --format '{{.Server.Version}}'), compose $(client compose version --short), registry 127.0.0.1:$(<"$home/registry/port")"
@@ -247,7 +264,8 @@ start() {
 environment() {
   answers || die "the engine of $home does not run: engine.sh start"
   printf 'export %s\n' "PATH='$bin':\"\$PATH\"" "DOCKER_HOST='unix://$socket'" "DOCKER_CONFIG='$run/client'" "DOCKER_CLI_HINTS=false" \
-    "REGISTRY='127.0.0.1:$(<"$home/registry/port")'" "REGISTRY_USER=AWS" "REGISTRY_PASSWORD_FILE='$home/registry/password'"
+    "REGISTRY='127.0.0.1:$(<"$home/registry/port")'" "REGISTRY_USER=AWS" "REGISTRY_PASSWORD_FILE='$home/registry/password'" \
+    "DOCKER_ENGINE_ENTER='${enter[*]}'"
 }
 
 # --- base images ---
@@ -283,6 +301,10 @@ restore_rules() {
 
 restore_network() {
   local bridge
+  if [[ -n $netns ]]; then
+    if [[ -e /run/netns/$netns ]]; then ip netns delete "$netns"; fi
+    return
+  fi
   network_is_kept || return 0
   # The engine leaves the bridges of its networks.
   while read -r bridge; do ip link delete "$bridge" 2>/dev/null || true; done < <(comm -13 "$network/bridges" <(bridges))

@@ -4,7 +4,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 # start_engine: starts the project's own engine and sets PATH, DOCKER_HOST, DOCKER_CONFIG, REGISTRY, REGISTRY_USER and
-# REGISTRY_PASSWORD_FILE. The engine ends with the step, however the step ends, SIGKILL included.
+# REGISTRY_PASSWORD_FILE, and with DOCKER_ENGINE_NETWORK=own DOCKER_ENGINE_ENTER. The engine ends with the step, however
+# the step ends, SIGKILL included.
 # EXTRACTION_GATEWAY_ENGINE: the DOCKER_ENGINE_HOME of an engine that runs already; it is used, and left running.
 start_engine() {
   local environment
@@ -14,7 +15,7 @@ start_engine() {
     eval "$environment"
     return
   fi
-  export DOCKER_ENGINE_HOME=$EXTRACTION_GATEWAY_CACHE/engine
+  export DOCKER_ENGINE_HOME=$EXTRACTION_GATEWAY_CACHE/engine${DOCKER_ENGINE_NETWORK:+-${DOCKER_ENGINE_SUITE:-}}
   mkdir -p "$DOCKER_ENGINE_HOME"
   # Another run waits here. The lock is the watcher's, who ends when this step has ended and the engine has stopped: a
   # process that a killed step left does not hold it.

@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::{
     Client,
-    types::{Filter, InstanceStateName, LocationType, SummaryStatus},
+    types::{Filter, InstanceAttributeName, InstanceStateName, LocationType, SummaryStatus},
 };
 
 use super::error::cloud_error;
@@ -119,6 +119,17 @@ pub(super) async fn disk_gib(client: &Client, volume: &str) -> Result<u32, Cloud
         code: "InvalidVolume.NotFound".to_owned(),
         message: "no such disk in this region".to_owned(),
     })
+}
+
+pub(super) async fn termination_protected(client: &Client, id: &str) -> Result<bool, CloudError> {
+    let found = client
+        .describe_instance_attribute()
+        .instance_id(id)
+        .attribute(InstanceAttributeName::DisableApiTermination)
+        .send()
+        .await
+        .map_err(|error| cloud_error("DescribeInstanceAttribute", &error))?;
+    Ok(found.disable_api_termination().and_then(|protected| protected.value()).unwrap_or(false))
 }
 
 pub(super) async fn ingress(client: &Client, groups: &[String]) -> Result<Vec<Ingress>, CloudError> {

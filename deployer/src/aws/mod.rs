@@ -195,6 +195,10 @@ impl Cloud for Aws {
         ec2::disk_gib(&self.ec2(), volume).await
     }
 
+    async fn termination_protected(&self, id: &str) -> Result<bool, CloudError> {
+        ec2::termination_protected(&self.ec2(), id).await
+    }
+
     async fn ingress(&self, groups: &[String]) -> Result<Vec<Ingress>, CloudError> {
         ec2::ingress(&self.ec2(), groups).await
     }

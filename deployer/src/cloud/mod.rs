@@ -43,6 +43,8 @@ pub trait Cloud {
     async fn zones_with(&self, kind: &str) -> Result<Vec<String>, CloudError>;
     /// How large a disk is, GiB.
     async fn disk_gib(&self, volume: &str) -> Result<u32, CloudError>;
+    /// Does EC2 refuse to terminate it until a person allows that?
+    async fn termination_protected(&self, id: &str) -> Result<bool, CloudError>;
     /// What its security groups let in.
     async fn ingress(&self, groups: &[String]) -> Result<Vec<Ingress>, CloudError>;
     /// A plain parameter; a `SecureString` is refused. `None`: not there.

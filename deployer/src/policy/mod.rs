@@ -70,6 +70,7 @@ pub fn operator(file: &File) -> Policy {
     let verified = file.attestation.trust().is_some();
     Policy::of(vec![
         allow("SeeTheBox", &see, anywhere()),
+        allow("SeeTheBoxsProtection", &["ec2:DescribeInstanceAttribute"], [place.instance()]),
         allow("StartAndStopTheBox", &["ec2:StartInstances", "ec2:StopInstances"], [place.instance()]),
         allow("RunHostPrograms", &["ssm:SendCommand"], [place.instance(), place.document()]),
         allow("FollowCommands", &follow, anywhere()),

@@ -90,7 +90,7 @@ fn what_the_account_lacks() {
     for check in ["role", "ports"] {
         assert_eq!(finding(&found, check).unwrap_or_else(|| panic!("{check}: {said}"))["level"], "bad");
     }
-    for check in ["quota", "host"] {
+    for check in ["termination", "quota", "host"] {
         assert_eq!(finding(&found, check).unwrap_or_else(|| panic!("{check}: {said}"))["level"], "note");
     }
     let quota = finding(&found, "quota").unwrap()["mend"].as_str().unwrap().to_owned();
@@ -98,6 +98,31 @@ fn what_the_account_lacks() {
     emulator.aws("secretsmanager", "delete_secret", &json!({"SecretId": SECRET, "ForceDeleteWithoutRecovery": true}));
     let said = ada.run(&["doctor", "--format", "json"]);
     assert!(finding(&said.ended(1, &[]).json(), "secret").unwrap()["mend"].as_str().unwrap().contains("deployer init"));
+}
+
+#[test]
+fn an_instance_that_anybody_can_end_is_named_with_the_command_that_protects_it() {
+    let emulator = sound();
+    let ada = Laptop::new(&emulator, "ada@laptop");
+    let look = || {
+        let said = ada.run(&["doctor", "--format", "json"]);
+        finding(&said.ended(0, &[]).json(), "termination")
+    };
+    let id = emulator.instance_id.clone();
+    let protect = |on: bool| {
+        let value = json!({"InstanceId": id, "DisableApiTermination": {"Value": on}});
+        emulator.aws("ec2", "modify_instance_attribute", &value);
+    };
+    protect(false);
+    let found = look().expect("nothing protects it");
+    let command = format!("--region us-east-1 --disable-api-termination --instance-id {id}");
+    assert!(found["level"] == "note" && found["mend"].as_str().unwrap().ends_with(&command), "{found}");
+    protect(true);
+    assert_eq!(look(), None);
+    // An operator of an older policy: said, and nothing else is held up by it.
+    emulator.fault(&json!({"action": "DescribeInstanceAttribute", "code": "UnauthorizedOperation", "status": 403}));
+    let found = look().expect("not known");
+    assert!(found["mend"].as_str().unwrap().contains("ec2:DescribeInstanceAttribute"), "{found}");
 }
 
 #[test]

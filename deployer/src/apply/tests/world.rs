@@ -211,6 +211,10 @@ impl Cloud for &World {
         self.call("disk_gib").map(|()| 150)
     }
 
+    async fn termination_protected(&self, _: &str) -> Result<bool, CloudError> {
+        self.call("termination_protected").map(|()| true)
+    }
+
     async fn ingress(&self, _: &[String]) -> Result<Vec<Ingress>, CloudError> {
         self.call("ingress").map(|()| Vec::new())
     }

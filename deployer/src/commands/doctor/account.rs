@@ -123,6 +123,33 @@ pub(super) fn machine<P>(site: &Site<'_, P>, instance: &Instance, findings: &mut
     }
 }
 
+/// A box that is gone for good needs no protection, and is said by [`machine`].
+pub(super) async fn termination<P: Ports>(site: &Site<'_, P>, instance: &Instance, findings: &mut Findings) {
+    if matches!(instance.state, State::Terminated | State::ShuttingDown) {
+        return;
+    }
+    match site.ports.termination_protected(&instance.id).await {
+        Ok(true) => findings.add("termination", Level::Ok, "EC2 refuses to terminate the instance", "", ""),
+        Ok(false) => findings.add(
+            "termination",
+            Level::Note,
+            "nothing keeps the instance from being terminated",
+            "One wrong command would end the box and its disk for good, with the releases and the model on it.",
+            format!(
+                "aws ec2 modify-instance-attribute --region {} --disable-api-termination --instance-id {}",
+                site.settings.region, instance.id
+            ),
+        ),
+        Err(error) => findings.add(
+            "termination",
+            Level::Note,
+            format!("could not be looked at: {error}"),
+            "Whether one wrong command would end the box and its disk for good is not known.",
+            "Give your user or role the right to ec2:DescribeInstanceAttribute on it (deployer policy prints it).",
+        ),
+    }
+}
+
 /// Is this port open for TCP, and to whom?
 fn lets_in(rules: &[Ingress], port: u16) -> Vec<String> {
     let covers = |rule: &&Ingress| {

@@ -4,7 +4,7 @@ mod account;
 mod finding;
 mod host;
 
-use account::{files, firewall, machine, operators_lock, program, quota, secret, status_checks};
+use account::{files, firewall, machine, operators_lock, program, quota, secret, status_checks, termination};
 use finding::{Findings, Level, print};
 use host::host;
 
@@ -70,6 +70,7 @@ async fn look(
         }
     };
     machine(&site, &instance, findings);
+    termination(&site, &instance, findings).await;
     firewall(&site, &instance, findings).await;
     quota(&site, &instance, findings);
     if instance.state == State::Running {

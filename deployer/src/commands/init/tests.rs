@@ -100,6 +100,9 @@ impl Cloud for Account {
     async fn disk_gib(&self, _: &str) -> Result<u32, CloudError> {
         Err(unused("DescribeVolumes"))
     }
+    async fn termination_protected(&self, _: &str) -> Result<bool, CloudError> {
+        Err(unused("DescribeInstanceAttribute"))
+    }
     async fn ingress(&self, _: &[String]) -> Result<Vec<Ingress>, CloudError> {
         Err(unused("DescribeSecurityGroups"))
     }
