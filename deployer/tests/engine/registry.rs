@@ -66,6 +66,10 @@ fn serve(mut client: TcpStream, manner: u8, refused: &AtomicUsize, registry: &st
     while !head.ends_with(b"\r\n\r\n") {
         client.read_exact(&mut byte)?;
         head.push(byte[0]);
+        // Docker tries TLS first, and waits ten seconds for a server that says nothing to its greeting.
+        if !head[0].is_ascii_uppercase() {
+            return Ok(());
+        }
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let path = head.split(' ').nth(1).unwrap_or_default();
