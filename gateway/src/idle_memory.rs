@@ -35,8 +35,7 @@ thread_local! {
     static LOOKED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Lets the thread that waits for this, which has read the settings, and every worker of the runtime give back what they
-/// have and do not use, again and again.
+/// Lets every worker of this runtime give back what it has and does not use, again and again.
 pub(crate) async fn give_back() -> Infallible {
     let turns = TURNS * Handle::current().metrics().num_workers();
     let mut ticks = interval(EVERY);
@@ -44,7 +43,6 @@ pub(crate) async fn give_back() -> Infallible {
     loop {
         ticks.tick().await;
         let round = ROUND.fetch_add(1, Relaxed) + 1;
-        look(round);
         let mut workers: JoinSet<()> = (0..turns).map(|_| async move { look(round) }).collect();
         while workers.join_next().await.is_some() {}
     }

@@ -156,15 +156,7 @@ fn main() -> ExitCode {
             runtime.block_on(eval(&Sources { gold, predictions }, settings, format))
         }
         // On a worker: what the main thread waits for is woken from another thread each time.
-        _ => {
-            return runtime.block_on(async {
-                let served = tokio::spawn(serve(settings));
-                tokio::select! {
-                    code = served => code.unwrap_or(ExitCode::FAILURE),
-                    never = idle_memory::give_back() => match never {},
-                }
-            });
-        }
+        _ => return runtime.block_on(async { tokio::spawn(serve(settings)).await.unwrap_or(ExitCode::FAILURE) }),
     };
     ended(done)
 }
@@ -278,7 +270,10 @@ async fn serve_until_signal(settings: Settings) -> Result<bool, Box<dyn std::err
             }
         }
     });
-    gateway.bind().await?.serve(next(), next()).await?;
+    let giving_back = tokio::spawn(idle_memory::give_back());
+    let served = gateway.bind().await?.serve(next(), next()).await;
+    giving_back.abort();
+    served?;
     Ok(interrupted.load(Relaxed))
 }
 
