@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::{
     Client,
-    types::{Filter, InstanceAttributeName, InstanceStateName, LocationType, SummaryStatus},
+    types::{AttributeBooleanValue, Filter, InstanceAttributeName, InstanceStateName, LocationType, SummaryStatus},
 };
 
 use super::error::cloud_error;
@@ -129,7 +129,7 @@ pub(super) async fn termination_protected(client: &Client, id: &str) -> Result<b
         .send()
         .await
         .map_err(|error| cloud_error("DescribeInstanceAttribute", &error))?;
-    Ok(found.disable_api_termination().and_then(|protected| protected.value()).unwrap_or(false))
+    Ok(found.disable_api_termination().and_then(AttributeBooleanValue::value).unwrap_or(false))
 }
 
 pub(super) async fn ingress(client: &Client, groups: &[String]) -> Result<Vec<Ingress>, CloudError> {

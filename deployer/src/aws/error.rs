@@ -22,6 +22,9 @@ where
     let status = error.raw_response().map(|response| response.status().as_u16());
     let from = |trouble, code: &str, message: &str| cut(operation, trouble, code, message);
     match error {
+        _ if status == Some(407) || refused_by_the_proxy(error) => {
+            from(Trouble::Proxy, "407", "the proxy wants a name and a password that it knows")
+        }
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or("no code");
             from(trouble(code, status), code, service.err().message().unwrap_or_default())
@@ -67,6 +70,11 @@ pub(super) fn without_credentials(operation: &'static str, error: &(dyn Error + 
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// Whether a tunnel was refused with 407. The error's type is private: these are its words in hyper-util.
+fn refused_by_the_proxy(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|error| error.to_string().contains("proxy authorization required"))
 }
 
 fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {

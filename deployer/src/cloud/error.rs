@@ -14,6 +14,8 @@ pub enum Trouble {
     Throttled,
     /// The network, or the service itself; the same call works later.
     Network,
+    /// The proxy wants a name and a password, and passed nothing on.
+    Proxy,
     /// The zone has no such instance free now.
     Capacity,
     /// The account's limit.
@@ -68,6 +70,11 @@ impl CloudError {
             Trouble::Network => login::proxy_variable().map_or_else(
                 || "Check the network, AWS_ENDPOINT_URL and the region, then run this again.".to_owned(),
                 |name| format!("Check the proxy that {name} names, what NO_PROXY excepts, AWS_ENDPOINT_URL and the region, then run this again."),
+            ),
+            Trouble::Proxy => format!(
+                "Write name and password into {}, as http://NAME:PASSWORD@HOST:PORT with % codes for special characters, or \
+                 let NO_PROXY except AWS. Then run this again.",
+                login::proxy_variable().unwrap_or("HTTPS_PROXY")
             ),
             Trouble::Capacity => "Try again later, or use another zone or instance type (a new instance).".to_owned(),
             Trouble::Quota => quota_hint(),

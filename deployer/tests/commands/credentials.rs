@@ -213,3 +213,33 @@ fn a_proxy_that_is_not_there_is_named_without_its_password() {
     assert_eq!(ended.code, 1, "{}", ended.shown());
     assert!(ended.stdout.contains("HTTP_PROXY") && !ended.shown().contains("hunter2"), "{}", ended.shown());
 }
+
+#[test]
+fn a_proxy_that_wants_a_name_and_a_password_says_where_they_go() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://ada:hunter2@{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
+                    head.push(byte[0]);
+                }
+                let _ = stream.write_all(
+                    b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"p\"\r\n\
+                      Content-Length: 0\r\nConnection: close\r\n\r\n",
+                );
+            });
+        }
+    });
+    let laptop = laptop();
+    // A request that the proxy hands on, and a tunnel for TLS.
+    for (aws, variable) in [("http://aws.invalid", "HTTP_PROXY"), ("https://aws.invalid", "HTTPS_PROXY")] {
+        let ended = laptop.run_in(&["doctor"], Some(aws), &[(variable, &proxy)]);
+        assert_eq!(ended.code, 1, "{}", ended.shown());
+        let next = format!("Write name and password into {variable}, as http://NAME:PASSWORD@HOST:PORT");
+        assert!(ended.stdout.contains("407") && ended.stdout.contains(&next), "{aws}: {}", ended.shown());
+        assert!(!ended.shown().contains("hunter2"), "{}", ended.shown());
+    }
+}
