@@ -4,11 +4,11 @@
 //! below it are, `{a|b}` stands for either, `{a|}` for a word that may be missing. Nothing here looks
 //! at scopes.
 
-use std::sync::LazyLock;
+use std::{num::NonZeroU16, sync::LazyLock};
 
 use super::{
     Assertion, Field,
-    trie::{Node, Trie},
+    trie::{Builder, Node, Trie},
     words::{Mark, Word},
 };
 use crate::extraction::table::Table;
@@ -79,16 +79,20 @@ pub(super) struct Cue {
 #[derive(Debug, Default)]
 pub(super) struct Lexicon {
     trie: Trie,
-    at: Table<Node, usize>,
+    /// Which cue each node of the tree is, if it is one.
+    at: Vec<Option<Place>>,
     cues: Vec<Cue>,
 }
+
+/// Where a cue stands in the list, counted from one.
+type Place = NonZeroU16;
 
 impl Lexicon {
     /// The longest cue that begins with this word, and its last word.
     pub(super) fn longest(&self, words: &[Word], text: &[u8], first: usize) -> Option<(usize, &Cue)> {
-        let ends = self.trie.walk(words, text, first).filter_map(|(node, last)| Some((last, *self.at.get(&node)?)));
-        let (last, cue) = ends.last()?;
-        Some((last, self.cues.get(cue)?))
+        let ends = self.trie.walk(words, text, first);
+        let (last, place) = ends.filter_map(|(node, last)| Some((last, (*self.at.get(node.index())?)?))).last()?;
+        Some((last, self.cues.get(usize::from(place.get()) - 1)?))
     }
 }
 
@@ -110,9 +114,33 @@ enum Group {
     Neutral,
 }
 
+/// Cues by what they say: each is kept once.
+#[derive(Default)]
+struct Cues {
+    list: Vec<Cue>,
+    places: Table<Cue, Place>,
+}
+
+impl Cues {
+    fn place(&mut self, cue: Cue) -> Result<Place, String> {
+        if let Some(&place) = self.places.get(&cue) {
+            return Ok(place);
+        }
+        let place = u16::try_from(self.list.len() + 1).ok().and_then(Place::new).ok_or("more cues than are counted")?;
+        self.list.push(cue.clone());
+        self.places.insert(cue, place);
+        Ok(place)
+    }
+
+    fn get(&self, place: Option<&Place>) -> Cue {
+        place.and_then(|place| self.list.get(usize::from(place.get()) - 1)).cloned().unwrap_or_default()
+    }
+}
+
 fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
-    let mut trie = Trie::default();
-    let mut found: Table<Node, Cue> = Table::default();
+    let mut builder = Builder::default();
+    let mut cues = Cues::default();
+    let mut found: Table<Node, Place> = Table::default();
     for (assertion, file) in files {
         let mut group = None;
         for line in file.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
@@ -121,9 +149,9 @@ fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
                 group = Some(read_group(*assertion, heading).ok_or_else(|| format!("not a group: {line}"))?);
             } else {
                 let group = group.ok_or_else(|| format!("before any group: {line}"))?;
-                let elements = elements(line, &mut trie)?;
-                write_out(&mut trie, &elements, Wording::default(), &mut |wording| {
-                    let cue = found.entry(wording.node).or_default();
+                let elements = elements(line, &mut builder)?;
+                write_out(&mut builder, &elements, Wording::default(), &mut |wording| {
+                    let mut cue = cues.get(found.get(&wording.node));
                     cue.plural = matches!(wording.opening, "were" | "are" | "have");
                     cue.predicate = cue.plural || matches!(wording.opening, "was" | "is" | "has");
                     cue.phrase = wording.words > 1;
@@ -132,20 +160,15 @@ fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
                         Group::Mark(mark) => cue.mark = Some(mark),
                         Group::Neutral => {}
                     }
-                });
+                    found.insert(wording.node, cues.place(cue)?);
+                    Ok(())
+                })?;
             }
         }
     }
-    let (mut at, mut cues) = (Table::default(), Vec::new());
-    let mut shared: Table<Cue, usize> = Table::default();
-    for (node, cue) in found {
-        let index = *shared.entry(cue).or_insert_with_key(|cue| {
-            cues.push(cue.clone());
-            cues.len() - 1
-        });
-        at.insert(node, index);
-    }
-    Ok(Lexicon { trie, at, cues })
+    let (trie, nodes) = builder.finish();
+    let at = nodes.iter().map(|node| found.get(node).copied()).collect();
+    Ok(Lexicon { trie, at, cues: cues.list })
 }
 
 /// The choices of one place of a line; what stands without braces is its only choice.
@@ -163,7 +186,7 @@ struct Choice<'line> {
 }
 
 impl<'line> Choice<'line> {
-    fn of(words: &'line str, trie: &mut Trie) -> Self {
+    fn of(words: &'line str, trie: &mut Builder) -> Self {
         let first = words.split(' ').next().unwrap_or_default();
         Self {
             first,
@@ -190,28 +213,26 @@ impl Default for Wording<'_> {
 
 /// Takes every wording that a line stands for into the tree.
 fn write_out<'line>(
-    trie: &mut Trie,
+    trie: &mut Builder,
     elements: &[Element<'line>],
     wording: Wording<'line>,
-    visit: &mut impl FnMut(Wording<'line>),
-) {
+    visit: &mut impl FnMut(Wording<'line>) -> Result<(), String>,
+) -> Result<(), String> {
     let Some((choices, rest)) = elements.split_first() else {
-        if wording.words > 0 {
-            visit(wording);
-        }
-        return;
+        return if wording.words > 0 { visit(wording) } else { Ok(()) };
     };
     for choice in choices {
         let opens = wording.words == 0;
         let spelled = if opens { &choice.opening } else { &choice.following };
         let node = trie.extend(wording.node, spelled);
         let opening = if opens { choice.first } else { wording.opening };
-        write_out(trie, rest, Wording { node, opening, words: wording.words + choice.words }, visit);
+        write_out(trie, rest, Wording { node, opening, words: wording.words + choice.words }, visit)?;
     }
+    Ok(())
 }
 
 /// The places of a line: `{a|b} c` has two. Braces stand by themselves, never inside a word.
-fn elements<'line>(line: &'line str, trie: &mut Trie) -> Result<Vec<Element<'line>>, String> {
+fn elements<'line>(line: &'line str, trie: &mut Builder) -> Result<Vec<Element<'line>>, String> {
     let mut elements = Vec::new();
     let mut rest = line;
     while let Some((before, after)) = rest.split_once('{') {
@@ -277,7 +298,8 @@ mod tests {
     #[test]
     fn the_lists_can_be_read() {
         let lexicon = read(&FILES).unwrap();
-        assert!(lexicon.at.len() > 5_000, "{}", lexicon.at.len());
+        let wordings = lexicon.at.iter().flatten().count();
+        assert!(wordings > 5_000, "{wordings}");
         assert!(lexicon.cues.len() < 1_000, "{}", lexicon.cues.len());
     }
 
@@ -298,7 +320,7 @@ mod tests {
             assert_eq!(found.map(|(last, _)| last + 1), words, "{text}");
         }
         for unreadable in ["{is", "metasta{sis|ses}"] {
-            assert!(elements(unreadable, &mut Trie::default()).is_err());
+            assert!(elements(unreadable, &mut Builder::default()).is_err());
         }
     }
 

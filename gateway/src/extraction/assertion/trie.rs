@@ -11,18 +11,21 @@ pub(super) struct Node(u32);
 impl Node {
     /// Where every wording begins.
     pub(super) const ROOT: Self = Self(0);
+
+    /// Its place in a list of all nodes.
+    pub(super) const fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
-/// The tree.
+/// The tree while it is made.
 #[derive(Debug, Default)]
-pub(super) struct Trie {
-    /// Words as they stand in folded text, each with what stands between it and the word before:
-    /// " evidence", "/o".
+pub(super) struct Builder {
     spellings: Table<Box<[u8]>, u32>,
     next: Table<(Node, u32), Node>,
 }
 
-impl Trie {
+impl Builder {
     /// The words of a stretch of a wording, as the tree spells them: `opens` where the wording begins.
     pub(super) fn spell(&mut self, stretch: &str, opens: bool) -> Vec<u32> {
         let Folded { text, words } = fold(stretch);
@@ -51,6 +54,45 @@ impl Trie {
         })
     }
 
+    /// The tree, small; and of each of its nodes, in order, which one it was here.
+    pub(super) fn finish(self) -> (Trie, Vec<Node>) {
+        let mut edges: Vec<(Node, u32, Node)> =
+            self.next.into_iter().map(|((from, word), to)| (from, word, to)).collect();
+        edges.sort_unstable_by_key(|&(from, word, _)| (from.0, word));
+        let mut trie =
+            Trie { spellings: self.spellings, words: vec![u32::MAX], children: Vec::with_capacity(edges.len() + 2) };
+        trie.words.reserve_exact(edges.len());
+        trie.spellings.shrink_to_fit();
+        let mut order = Vec::with_capacity(edges.len() + 1);
+        order.push(Node::ROOT);
+        let mut at = 0;
+        while let Some(&node) = order.get(at) {
+            trie.children.push(u32::try_from(order.len()).unwrap_or(u32::MAX));
+            let first = edges.partition_point(|&(from, ..)| from.0 < node.0);
+            for &(_, word, to) in edges.iter().skip(first).take_while(|&&(from, ..)| from == node) {
+                trie.words.push(word);
+                order.push(to);
+            }
+            at += 1;
+        }
+        trie.children.push(u32::try_from(order.len()).unwrap_or(u32::MAX));
+        (trie, order)
+    }
+}
+
+/// The tree. The children of a node are neighbours, in the order of their words, so that eight bytes say what a node is.
+#[derive(Debug, Default)]
+pub(super) struct Trie {
+    /// Words as they stand in folded text, each with what stands between it and the word before:
+    /// " evidence", "/o".
+    spellings: Table<Box<[u8]>, u32>,
+    /// The word that leads to each node.
+    words: Vec<u32>,
+    /// The first child of each node; where the next node's begin, its own have ended.
+    children: Vec<u32>,
+}
+
+impl Trie {
     /// The nodes that the words of a text from this one on lead to, each with its last word.
     pub(super) fn walk<'t>(
         &'t self,
@@ -63,8 +105,15 @@ impl Trie {
         words.iter().enumerate().skip(first).map_while(move |(at, word)| {
             let spelling = self.spellings.get(text.get(end..word.folded_end)?)?;
             end = word.folded_end;
-            node = self.next.get(&(node?, *spelling)).copied();
+            node = self.child(node?, *spelling);
             Some((node?, at))
         })
+    }
+
+    fn child(&self, node: Node, word: u32) -> Option<Node> {
+        let first = *self.children.get(node.index())?;
+        let end = *self.children.get(node.index() + 1)?;
+        let found = self.words.get(first as usize..end as usize)?.binary_search(&word).ok()?;
+        Some(Node(first + u32::try_from(found).ok()?))
     }
 }
