@@ -11,25 +11,25 @@ static VARIANT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(VARIANT_PA
 const VARIANT_PATTERN: &str = concat!(
     r"(?-u:\b)(?:",
     // p.V600E, V600E, p.Val600Glu, R248*, p.(Gly12Asp), Q1756fs, E746_A750del
-    r"(?:(?:p\. ?)?\(?(?:[acdefghiklmnpqrstvwy]|ala|arg|asn|asp|cys|gln|glu|gly|his|ile|leu|lys|met|phe|pro|ser|thr|trp|tyr|val)\d{1,4}",
-    r"(?:(?:ala|arg|asn|asp|cys|gln|glu|gly|his|ile|leu|lys|met|phe|pro|ser|thr|trp|tyr|val|ter)(?:fs(?:(?:ter|x|\*)\d{0,3})?)?",
-    r"|[acdefghiklmnpqrstvwy]?fs(?:(?:ter|x|\*)?\d{0,3})|[acdefghiklmnpqrstvwyx]|\*",
-    r"|[_ -][a-z]{1,3}\d{1,4}(?:del|ins|dup|delins)[a-z]{0,12}|del|ins[a-z]{0,6}|dup)\)?)",
+    r"(?:(?:p\. ?)?\(?(?:[acdefghiklmnpqrstvwy]|ala|arg|asn|asp|cys|gln|glu|gly|his|ile|leu|lys|met|phe|pro|ser|thr|trp|tyr|val)[0-9]{1,4}",
+    r"(?:(?:ala|arg|asn|asp|cys|gln|glu|gly|his|ile|leu|lys|met|phe|pro|ser|thr|trp|tyr|val|ter)(?:fs(?:(?:ter|x|\*)[0-9]{0,3})?)?",
+    r"|[acdefghiklmnpqrstvwy]?fs(?:(?:ter|x|\*)?[0-9]{0,3})|[acdefghiklmnpqrstvwyx]|\*",
+    r"|[_ -][a-z]{1,3}[0-9]{1,4}(?:del|ins|dup|delins)[a-z]{0,12}|del|ins[a-z]{0,6}|dup)\)?)",
     // c.5266dupC, c.68_69delAG, c.1799T>A
-    r"|(?:c\. ?[-*]?\d+(?:[+_-]\d+){0,3}(?:[acgt]>[acgt]|del[acgt]*(?:ins[acgt]+)?|dup[acgt]*|ins[acgt]+))",
+    r"|(?:c\. ?[-*]?[0-9]+(?:[+_-][0-9]+){0,3}(?:[acgt]>[acgt]|del[acgt]*(?:ins[acgt]+)?|dup[acgt]*|ins[acgt]+))",
     // 185delAG, 5382insC
-    r"|(?:\d{2,5}(?:del|ins|dup)[acgt]{1,8})",
+    r"|(?:[0-9]{2,5}(?:del|ins|dup)[acgt]{1,8})",
     // exon 19 deletion, MET exon 14 skipping, ex19del, 19del
-    r"|(?:(?:in frame )?(?:ex|exon)s? ?\d{1,2}(?:[ -]?(?:in frame )?(?:deletion|del|insertion|ins|skipping|skip|mutation|mutated|duplication|alteration|rearrangement|variant)s?(?: (?:mutation|alteration|variant)s?)?))",
+    r"|(?:(?:in frame )?(?:ex|exon)s? ?[0-9]{1,2}(?:[ -]?(?:in frame )?(?:deletion|del|insertion|ins|skipping|skip|mutation|mutated|duplication|alteration|rearrangement|variant)s?(?: (?:mutation|alteration|variant)s?)?))",
     r"|(?:del ?19|19 ?del)",
-    r"|(?:codon \d{1,4}(?: (?:mutation|variant)s?)?)",
+    r"|(?:codon [0-9]{1,4}(?: (?:mutation|variant)s?)?)",
     r"|(?:viii|itd|tkd|c228t|c250t)",
     r")",
 );
 
 /// Chromosomal aberrations that stand for themselves in malignancies of the blood.
 static KARYOTYPE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(KARYOTYPE_PATTERN).ok());
-const KARYOTYPE_PATTERN: &str = r"(?-u:\b)(?:t\(\d{1,2};\d{1,2}\)(?:\([pq]\d{1,2}(?:\.\d)?;[pq]\d{1,2}(?:\.\d)?\))?|inv\(\d{1,2}\)|del ?\(\d{1,2}[pq]?\)(?:\([pq]\d{1,2}\))?|complex karyotype|monosomy \d{1,2}|trisomy \d{1,2})";
+const KARYOTYPE_PATTERN: &str = r"(?-u:\b)(?:t\([0-9]{1,2};[0-9]{1,2}\)(?:\([pq][0-9]{1,2}(?:\.[0-9])?;[pq][0-9]{1,2}(?:\.[0-9])?\))?|inv\([0-9]{1,2}\)|del ?\([0-9]{1,2}[pq]?\)(?:\([pq][0-9]{1,2}\))?|complex karyotype|monosomy [0-9]{1,2}|trisomy [0-9]{1,2})";
 
 /// Qualities that say nothing without a noun.
 const EMPTY_ALONE: &str = "focal point acquired compound double resistance promoter hotspot hot-spot driver \
