@@ -16,8 +16,8 @@ use std::{
 use gateway::{
     admission::Admission,
     extraction::{
-        Ask, Deadline, Draft, DraftFuture, Engine, EngineName, Finish, ModelText, Note, Pipeline, TokenBudget,
-        Unfamiliar, Wishes,
+        AnswerOptions, Deadline, Draft, DraftFuture, Engine, EngineName, EngineRequest, Finish, ModelText, Note,
+        Pipeline, TokenBudget, Unfamiliar,
     },
     rules::RulesEngine,
 };
@@ -38,7 +38,7 @@ impl Engine for Echo {
         false
     }
 
-    fn draft<'a>(&'a self, note: &'a Note, _: &'a Ask, _: Deadline) -> DraftFuture<'a> {
+    fn draft<'a>(&'a self, note: &'a Note, _: &'a EngineRequest, _: Deadline) -> DraftFuture<'a> {
         let words = note.as_str().replace([',', '/', '\n', ';'], " ; ").replace(['"', '\\'], "");
         let words: String = words.chars().take(8_000).collect();
         let fields = ["cancer_type", "stage", "gene_mutation", "biomarker", "treatment", "response", "metastasis_site"];
@@ -96,11 +96,11 @@ fn main() {
 impl Bench {
     fn cost(&self, engine: usize, recipe: &Recipe, chars: usize, runs: usize) -> Duration {
         let note = Note::new(recipe.note(chars), usize::MAX).unwrap();
-        let ask = Ask::plain(TokenBudget::Fixed(512), "worst".into());
+        let ask = EngineRequest::plain(TokenBudget::Fixed(512), "worst".into());
         let reading = || {
             let started = Instant::now();
             let deadline = Deadline::after(Duration::from_mins(10));
-            let answer = self.engines[engine].1.extract(&note, &ask, Wishes::default(), deadline);
+            let answer = self.engines[engine].1.extract(&note, &ask, AnswerOptions::default(), deadline);
             std::hint::black_box(self.runtime.block_on(answer).unwrap());
             started.elapsed()
         };

@@ -49,9 +49,9 @@ impl TimedRead {
 }
 
 /// Held by the thread, also where what it does panics.
-struct Ends(Arc<TimedRead>);
+struct FinishOnDrop(Arc<TimedRead>);
 
-impl Drop for Ends {
+impl Drop for FinishOnDrop {
     fn drop(&mut self) {
         if self.0.0.swap(ENDED, AcqRel) == GIVEN_UP {
             HANGING.fetch_sub(1, Relaxed);
@@ -86,7 +86,7 @@ fn begin(work: impl FnOnce() + Send + 'static) -> io::Result<Arc<TimedRead>> {
         return Err(io::Error::other("it is not read: too many earlier reads of files still hang"));
     }
     let read = Arc::new(TimedRead::default());
-    let ends = Ends(Arc::clone(&read));
+    let ends = FinishOnDrop(Arc::clone(&read));
     let work = move || {
         let _ends = ends;
         work();

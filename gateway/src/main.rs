@@ -19,7 +19,7 @@ use gateway::{
     access, bulk,
     config::{EngineChoice, Flags, Settings},
     eval::{self, EvalError, Format, Sources},
-    extraction::{Ask, Deadline, Note, Record, TokenBudget, Wishes},
+    extraction::{AnswerOptions, Deadline, EngineRequest, Note, Record, TokenBudget},
     http,
     server::{Gateway, ServerError},
     telemetry,
@@ -304,7 +304,7 @@ async fn healthcheck(settings: &Settings, format: HealthFormat) -> Outcome {
         }
         address
     };
-    gateway::vllm::install_tls();
+    gateway::tls::install();
     // Plain HTTP needs no certificates, and where the binary is all there is there are none.
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
     let client = client.timeout(std::time::Duration::from_secs(5)).build()?;
@@ -366,8 +366,8 @@ async fn selftest(settings: Settings) -> Outcome {
     let budget = TokenBudget::Adjustable(settings.generation.max_tokens);
     let gateway = Gateway::new(settings)?;
     let note = Note::new(SYNTHETIC_NOTE.to_owned(), limit).map_err(|_| "limits.max_note_chars is too small")?;
-    let ask = Ask::plain(budget, Arc::from("selftest"));
-    let reading = gateway.app.pipeline.extract(&note, &ask, Wishes::default(), deadline);
+    let request = EngineRequest::plain(budget, Arc::from("selftest"));
+    let reading = gateway.app.pipeline.extract(&note, &request, AnswerOptions::default(), deadline);
     let (answer, _) = deadline.bound(reading).await??;
     if answer.record.is_empty() {
         return Err("the engine found nothing in a note that names a cancer, its stage and its treatment".into());

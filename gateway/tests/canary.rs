@@ -52,7 +52,7 @@ async fn a_note_reaches_its_answer_and_nothing_else() {
     let filter = telemetry::discreet(EnvFilter::new("trace,hyper_util::client=trace"));
     let lines = tracing_subscriber::fmt::layer().json().with_writer(log.clone());
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
-    gateway::vllm::install_tls();
+    gateway::tls::install();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let object = json!({"error": {"message": CANARY, "type": "X", "code": 500}});
     let mut acts: Vec<Act> =

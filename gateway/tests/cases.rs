@@ -16,7 +16,7 @@ use std::{
 
 use gateway::{
     config::Settings,
-    extraction::{Answer, Ask, Deadline, Field, Note, TokenBudget, Wishes},
+    extraction::{Answer, AnswerOptions, Deadline, EngineRequest, Field, Note, TokenBudget},
     server::Gateway,
 };
 use serde::Deserialize;
@@ -48,9 +48,9 @@ struct Pinned {
 async fn read(gateway: &Gateway, text: &str) -> Answer {
     let note = Note::new(text.to_owned(), 100_000).unwrap();
     let budget = TokenBudget::Adjustable(1_024);
-    let ask = Ask::plain(budget, Arc::from("case"));
+    let ask = EngineRequest::plain(budget, Arc::from("case"));
     let deadline = Deadline::after(Duration::from_secs(30));
-    gateway.app.pipeline.extract(&note, &ask, Wishes::default(), deadline).await.unwrap().0
+    gateway.app.pipeline.extract(&note, &ask, AnswerOptions::default(), deadline).await.unwrap().0
 }
 
 /// Everything in which an answer differs from its case.

@@ -9,7 +9,7 @@ use std::{collections::HashSet, io, os::unix::fs::PermissionsExt, path::Path};
 use sha2::{Digest, Sha256};
 
 use super::{DIGEST, Key, KeysError, Principal, unreadable};
-use crate::{files, rates::Rate};
+use crate::{files, limiter::Rate};
 
 /// A shorter key could be guessed.
 pub(super) const SHORTEST_KEY: usize = 20;

@@ -19,9 +19,9 @@ use subtle::{Choice, ConstantTimeEq};
 
 pub use self::{
     file::{line_for, new_key},
-    principal::{Principal, UnderWay, revoked},
+    principal::{ConcurrencyGuard, Principal, revoked},
 };
-use crate::{files, rates::Rate};
+use crate::{files, limiter::Rate};
 
 /// Bytes of a digest.
 const DIGEST: usize = 32;

@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    memory::Share,
-    rates::{Limiter, Rate},
+    limiter::{Limiter, Rate},
+    memory::KeyShare,
 };
 
 /// Batches of one key that may have notes under way at once: half of what all keys together may.
@@ -34,7 +34,7 @@ struct Client {
     /// Notes that are under way. One count for all readings of the key file, whatever limit they set.
     under_way: Arc<AtomicU32>,
     /// The memory that its requests hold, and the batches that it may have under way. One of each, as above.
-    memory: Share,
+    memory: KeyShare,
     batches: Arc<Semaphore>,
     /// Cancelled once the key is no longer in the key file.
     revoked: CancellationToken,
@@ -43,9 +43,9 @@ struct Client {
 /// One note of a client that is under way, until this is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it ends the note for the limit"]
-pub struct UnderWay(Arc<AtomicU32>);
+pub struct ConcurrencyGuard(Arc<AtomicU32>);
 
-impl Drop for UnderWay {
+impl Drop for ConcurrencyGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, AcqRel);
     }
@@ -67,7 +67,7 @@ impl Principal {
             at_once,
             for_metrics,
             under_way: Arc::default(),
-            memory: Share::default(),
+            memory: KeyShare::default(),
             batches: Arc::new(Semaphore::new(BATCHES_OF_A_KEY)),
             revoked: CancellationToken::new(),
         }))
@@ -118,7 +118,7 @@ impl Principal {
 
     /// What its requests hold of the budget of memory.
     #[must_use]
-    pub fn memory(&self) -> &Share {
+    pub fn memory(&self) -> &KeyShare {
         &self.0.memory
     }
 
@@ -135,10 +135,10 @@ impl Principal {
     }
 
     /// One more of its notes is under way until what is given is dropped. Where as many are as may, says how many that is.
-    pub fn enter(&self) -> Result<UnderWay, u32> {
+    pub fn enter(&self) -> Result<ConcurrencyGuard, u32> {
         let most = self.0.at_once.unwrap_or(u32::MAX);
         let entered = self.0.under_way.fetch_update(AcqRel, Acquire, |now| (now < most).then_some(now + 1));
-        entered.map(|_| UnderWay(Arc::clone(&self.0.under_way))).map_err(|_| most)
+        entered.map(|_| ConcurrencyGuard(Arc::clone(&self.0.under_way))).map_err(|_| most)
     }
 
     /// Ends what runs for this key.

@@ -71,9 +71,9 @@ async fn a_keys_own_limits_and_its_place() {
     let rates = crate::rates::Rates::default();
     let ask = |who: &Principal| rates.admit(Some(who), None);
     let first = ask(&study).unwrap();
-    assert_eq!(ask(&study).unwrap_err().standing.scope.name(), "concurrency");
+    assert_eq!(ask(&study).unwrap_err().rate_limit.scope.name(), "concurrency");
     drop(first);
-    assert_eq!(ask(&study).unwrap_err().standing.scope.name(), "key");
+    assert_eq!(ask(&study).unwrap_err().rate_limit.scope.name(), "key");
     assert!(ask(&page).is_ok() && ask(&page).is_ok() && ask(&page).is_err());
     // Another look at the same file gives nobody a new allowance.
     keys.reload().await.unwrap();
@@ -90,7 +90,7 @@ async fn a_keys_own_limits_and_its_place() {
     let more = again("rate=1/h", "rate=3/h").await;
     let (first, second) = (ask(&more).unwrap(), ask(&more).unwrap());
     let fewer = again("rate=3/h at_once=2", "rate=9/h at_once=1").await;
-    let refused = |who: &Principal| ask(who).unwrap_err().standing.scope.name();
+    let refused = |who: &Principal| ask(who).unwrap_err().rate_limit.scope.name();
     assert_eq!(refused(&fewer), "concurrency");
     drop(first);
     assert_eq!(refused(&fewer), "concurrency");

@@ -9,8 +9,8 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use self::queue::{Placed, Queue, Ticket};
-use crate::{access::Principal, extraction::Deadline};
+use self::queue::{Placement, Queue, WaiterId};
+use crate::{access::Principal, deadline::Deadline};
 
 /// What one more measurement counts in the mean time of a call.
 const WEIGHT: f64 = 0.1;
@@ -27,12 +27,12 @@ pub struct Admission {
     state: Mutex<State>,
 }
 
-/// In whose name a slot is asked for, and whether for one of many notes.
+/// Decides a call's place in the queue: callers take turns, and single notes come before those of a batch (3:1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Turn {
+pub struct QueuePriority {
     /// The caller, where callers are known.
     pub principal: Option<Principal>,
-    /// Whether it is for a note of a batch.
+    /// Whether the note belongs to a batch.
     pub bulk: bool,
 }
 
@@ -45,10 +45,10 @@ pub struct Lease {
     ended: bool,
 }
 
-/// Why there is no slot.
+/// Why a call got no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// As many wait as may, or the turn would come after the deadline.
+pub enum AdmissionError {
+    /// The queue is full, or the slot would come after the deadline.
     QueueFull,
     /// The deadline passed while waiting.
     DeadlineExceeded,
@@ -86,14 +86,14 @@ struct State {
 /// A place in the queue; leaves it when dropped, also where the caller vanished.
 struct Waiting<'a> {
     admission: &'a Admission,
-    turn: &'a Turn,
-    ticket: Ticket,
+    priority: &'a QueuePriority,
+    ticket: WaiterId,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         // Dropped after the lock is given back.
-        let _sender = self.admission.state().queue.remove(self.turn, self.ticket);
+        let _sender = self.admission.state().queue.remove(self.priority, self.ticket);
     }
 }
 
@@ -106,7 +106,11 @@ impl Admission {
     }
 
     /// A slot, at once or when it is this caller's turn.
-    pub async fn acquire(self: &Arc<Self>, turn: &Turn, deadline: Deadline) -> Result<Lease, Refusal> {
+    pub async fn acquire(
+        self: &Arc<Self>,
+        priority: &QueuePriority,
+        deadline: Deadline,
+    ) -> Result<Lease, AdmissionError> {
         let (mine, granted) = oneshot::channel();
         let (ticket, loser) = {
             let mut state = self.state();
@@ -117,24 +121,24 @@ impl Admission {
                 return Ok(self.lease(Some(Instant::now())));
             }
             // Whoever would wait longer than he can is better told so now.
-            let wait = state.wait(state.queue.ahead(turn), self.in_flight_limit);
+            let wait = state.wait(state.queue.ahead(priority), self.in_flight_limit);
             let too_late = state.mean.is_some() && wait > deadline.left();
-            let placed = if too_late { Placed::Full } else { state.queue.push(turn, mine, self.queue_limit) };
+            let placed = if too_late { Placement::Full } else { state.queue.push(priority, mine, self.queue_limit) };
             match placed {
-                Placed::Waits(ticket) => (ticket, None),
-                Placed::Instead(ticket, loser) => {
+                Placement::Waits(ticket) => (ticket, None),
+                Placement::Instead(ticket, loser) => {
                     state.refused += 1;
                     (ticket, Some(loser))
                 }
-                Placed::Full => {
+                Placement::Full => {
                     state.refused += 1;
-                    return Err(Refusal::QueueFull);
+                    return Err(AdmissionError::QueueFull);
                 }
             }
         };
         // Dropping his end of the channel tells him.
         drop(loser);
-        let waiting = Waiting { admission: self, turn, ticket };
+        let waiting = Waiting { admission: self, priority, ticket };
         let granted = deadline.bound(granted).await;
         drop(waiting);
         match granted {
@@ -143,8 +147,8 @@ impl Admission {
                 lease.began = Some(Instant::now());
                 Ok(lease)
             }
-            Ok(Err(_)) => Err(Refusal::QueueFull),
-            Err(_) => Err(Refusal::DeadlineExceeded),
+            Ok(Err(_)) => Err(AdmissionError::QueueFull),
+            Err(_) => Err(AdmissionError::DeadlineExceeded),
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::Turn;
+use super::QueuePriority;
 use crate::access::Principal;
 
 /// While both wait, every so manieth turn is a bulk note's: bulk must not starve the page, nor the page
@@ -12,7 +12,7 @@ use crate::access::Principal;
 const BULK_EVERY: u32 = 4;
 
 /// A number that names one waiter.
-pub(super) type Ticket = u64;
+pub(super) type WaiterId = u64;
 
 /// All who wait.
 #[derive(Debug)]
@@ -20,13 +20,13 @@ pub(super) struct Queue<T> {
     single: Lanes<T>,
     bulk: Lanes<T>,
     turns: u32,
-    tickets: Ticket,
+    tickets: WaiterId,
 }
 
 /// Waiters of one kind: a lane for each caller, served in turn, and in order of arrival within a lane.
 #[derive(Debug)]
 struct Lanes<T> {
-    of_callers: HashMap<Option<Principal>, VecDeque<(Ticket, T)>>,
+    of_callers: HashMap<Option<Principal>, VecDeque<(WaiterId, T)>>,
     /// Callers with waiters, the next first.
     order: VecDeque<Option<Principal>>,
     waiting: usize,
@@ -34,11 +34,11 @@ struct Lanes<T> {
 
 /// What became of a waiter that came to a full queue.
 #[derive(Debug)]
-pub(super) enum Placed<T> {
+pub(super) enum Placement<T> {
     /// There was room.
-    Waits(Ticket),
+    Waits(WaiterId),
     /// There is room, because another who had more than his share lost his place.
-    Instead(Ticket, T),
+    Instead(WaiterId, T),
     /// There is none.
     Full,
 }
@@ -62,36 +62,36 @@ impl<T> Queue<T> {
 
     /// How many turns come before one more waiter of this turn has his, at most: callers take turns, so a
     /// caller with few waiters does not wait for one who has many.
-    pub(super) fn ahead(&self, turn: &Turn) -> usize {
-        let (own, other) = if turn.bulk { (&self.bulk, &self.single) } else { (&self.single, &self.bulk) };
-        let mine = own.of(turn.principal.as_ref());
+    pub(super) fn ahead(&self, priority: &QueuePriority) -> usize {
+        let (own, other) = if priority.bulk { (&self.bulk, &self.single) } else { (&self.single, &self.bulk) };
+        let mine = own.of(priority.principal.as_ref());
         let callers = own.order.len() + usize::from(mine == 0);
         let of_my_kind = ((mine + 1) * callers).min(own.waiting + 1);
-        let of_the_other = if turn.bulk { other.waiting } else { other.waiting.min(of_my_kind / 3 + 1) };
+        let of_the_other = if priority.bulk { other.waiting } else { other.waiting.min(of_my_kind / 3 + 1) };
         of_my_kind + of_the_other
     }
 
     /// Takes a waiter in. In a full queue the newest waiter of whoever has most loses his place: of bulk to
     /// a single note, and else only to a caller who has fewer.
-    pub(super) fn push(&mut self, turn: &Turn, waiter: T, limit: usize) -> Placed<T> {
+    pub(super) fn push(&mut self, priority: &QueuePriority, waiter: T, limit: usize) -> Placement<T> {
         self.tickets += 1;
         let ticket = self.tickets;
         if self.len() < limit {
-            self.lanes(turn).push(turn.principal.clone(), ticket, waiter);
-            return Placed::Waits(ticket);
+            self.lanes(priority).push(priority.principal.clone(), ticket, waiter);
+            return Placement::Waits(ticket);
         }
-        let lanes = if !turn.bulk && self.bulk.waiting > 0 {
+        let lanes = if !priority.bulk && self.bulk.waiting > 0 {
             &mut self.bulk
         } else {
-            let lanes = self.lanes(turn);
-            if lanes.longest() <= lanes.of(turn.principal.as_ref()) + 1 {
-                return Placed::Full;
+            let lanes = self.lanes(priority);
+            if lanes.longest() <= lanes.of(priority.principal.as_ref()) + 1 {
+                return Placement::Full;
             }
             lanes
         };
-        let Some(out) = lanes.pop_newest_of_longest() else { return Placed::Full };
-        self.lanes(turn).push(turn.principal.clone(), ticket, waiter);
-        Placed::Instead(ticket, out)
+        let Some(out) = lanes.pop_newest_of_longest() else { return Placement::Full };
+        self.lanes(priority).push(priority.principal.clone(), ticket, waiter);
+        Placement::Instead(ticket, out)
     }
 
     /// Whose turn it is.
@@ -102,17 +102,17 @@ impl<T> Queue<T> {
     }
 
     /// Takes a waiter out who no longer wants his turn, if he still waits.
-    pub(super) fn remove(&mut self, turn: &Turn, ticket: Ticket) -> Option<T> {
-        self.lanes(turn).remove(turn.principal.as_ref(), ticket)
+    pub(super) fn remove(&mut self, priority: &QueuePriority, ticket: WaiterId) -> Option<T> {
+        self.lanes(priority).remove(priority.principal.as_ref(), ticket)
     }
 
-    fn lanes(&mut self, turn: &Turn) -> &mut Lanes<T> {
-        if turn.bulk { &mut self.bulk } else { &mut self.single }
+    fn lanes(&mut self, priority: &QueuePriority) -> &mut Lanes<T> {
+        if priority.bulk { &mut self.bulk } else { &mut self.single }
     }
 }
 
 impl<T> Lanes<T> {
-    fn push(&mut self, principal: Option<Principal>, ticket: Ticket, waiter: T) {
+    fn push(&mut self, principal: Option<Principal>, ticket: WaiterId, waiter: T) {
         let lane = self.of_callers.entry(principal.clone()).or_default();
         if lane.is_empty() {
             self.order.push_back(principal);
@@ -134,7 +134,7 @@ impl<T> Lanes<T> {
         Some(waiter)
     }
 
-    fn remove(&mut self, principal: Option<&Principal>, ticket: Ticket) -> Option<T> {
+    fn remove(&mut self, principal: Option<&Principal>, ticket: WaiterId) -> Option<T> {
         let key = principal.cloned();
         let lane = self.of_callers.get_mut(&key)?;
         let at = lane.iter().position(|(of, _)| *of == ticket)?;
@@ -172,19 +172,19 @@ impl<T> Lanes<T> {
 mod tests {
     use super::*;
 
-    fn turn(name: &str, bulk: bool) -> Turn {
-        Turn { principal: (!name.is_empty()).then(|| Principal::named(name)), bulk }
+    fn priority(name: &str, bulk: bool) -> QueuePriority {
+        QueuePriority { principal: (!name.is_empty()).then(|| Principal::named(name)), bulk }
     }
 
     /// Puts in `name` or `name*` (bulk), each waiter called like its turn with a number.
     fn queue(waiters: &[&str], limit: usize) -> (Queue<String>, Vec<String>) {
         let (mut queue, mut out) = (Queue::default(), Vec::new());
         for (at, who) in waiters.iter().enumerate() {
-            let turn = turn(who.trim_end_matches('*'), who.ends_with('*'));
-            match queue.push(&turn, format!("{who}{at}"), limit) {
-                Placed::Waits(_) => {}
-                Placed::Instead(_, lost) => out.push(lost),
-                Placed::Full => out.push(format!("{who}{at}")),
+            let priority = priority(who.trim_end_matches('*'), who.ends_with('*'));
+            match queue.push(&priority, format!("{who}{at}"), limit) {
+                Placement::Waits(_) => {}
+                Placement::Instead(_, lost) => out.push(lost),
+                Placement::Full => out.push(format!("{who}{at}")),
             }
         }
         (queue, out)
@@ -236,17 +236,17 @@ mod tests {
             ("a a x*", "y*", 4),
         ] {
             let (queue, _) = queue(&waiters.split(' ').collect::<Vec<_>>(), 99);
-            let turn = turn(who.trim_end_matches('*'), who.ends_with('*'));
-            assert_eq!(queue.ahead(&turn), ahead, "{waiters}: {who}");
+            let priority = priority(who.trim_end_matches('*'), who.ends_with('*'));
+            assert_eq!(queue.ahead(&priority), ahead, "{waiters}: {who}");
         }
     }
 
     #[test]
     fn whoever_goes_leaves_no_trace() {
         let mut queue = Queue::default();
-        let (a, b) = (turn("a", false), turn("", true));
-        let Placed::Waits(first) = queue.push(&a, 1, 9) else { panic!() };
-        let Placed::Waits(second) = queue.push(&b, 2, 9) else { panic!() };
+        let (a, b) = (priority("a", false), priority("", true));
+        let Placement::Waits(first) = queue.push(&a, 1, 9) else { panic!() };
+        let Placement::Waits(second) = queue.push(&b, 2, 9) else { panic!() };
         assert_eq!((queue.remove(&b, first), queue.remove(&a, second)), (None, None));
         assert_eq!((queue.remove(&a, first), queue.remove(&a, first)), (Some(1), None));
         assert_eq!((queue.pop(), queue.pop(), queue.len()), (Some(2), None, 0));

@@ -7,8 +7,8 @@ use super::*;
 const SOON: Duration = Duration::from_millis(5);
 const LATE: Duration = Duration::from_mins(1);
 
-fn nobody() -> Turn {
-    Turn::default()
+fn nobody() -> QueuePriority {
+    QueuePriority::default()
 }
 
 async fn queued(admission: &Admission, count: usize) {
@@ -26,7 +26,7 @@ async fn slots_queue_and_refusal() {
         async move { admission.acquire(&nobody(), Deadline::after(LATE)).await }
     });
     queued(&admission, 1).await;
-    assert_eq!(admission.acquire(&nobody(), Deadline::after(LATE)).await.unwrap_err(), Refusal::QueueFull);
+    assert_eq!(admission.acquire(&nobody(), Deadline::after(LATE)).await.unwrap_err(), AdmissionError::QueueFull);
     lease.end();
     let lease = waiter.await.unwrap().unwrap();
     let counts = admission.counts();
@@ -41,9 +41,9 @@ async fn the_deadline_ends_waiting_and_a_vanished_caller_leaves_the_queue() {
     let admission = Admission::new(1, 4);
     let _lease = admission.acquire(&nobody(), Deadline::after(SOON)).await.unwrap();
     let late = admission.acquire(&nobody(), Deadline::after(SOON)).await;
-    assert_eq!(late.unwrap_err(), Refusal::DeadlineExceeded);
-    let turn = nobody();
-    let waiting = admission.acquire(&turn, Deadline::after(LATE));
+    assert_eq!(late.unwrap_err(), AdmissionError::DeadlineExceeded);
+    let priority = nobody();
+    let waiting = admission.acquire(&priority, Deadline::after(LATE));
     assert!(tokio::time::timeout(SOON, waiting).await.is_err());
     assert_eq!(admission.counts().queued, 0);
 }
@@ -58,9 +58,9 @@ async fn whoever_would_wait_too_long_is_told_at_once_and_when_to_come_back() {
         admission.acquire(&nobody(), Deadline::after(LATE)).await.unwrap(),
     ];
     let soon = admission.acquire(&nobody(), Deadline::after(Duration::from_secs(4))).await;
-    assert_eq!(soon.unwrap_err(), Refusal::QueueFull);
-    let turn = nobody();
-    let mut waiting = Box::pin(admission.acquire(&turn, Deadline::after(LATE)));
+    assert_eq!(soon.unwrap_err(), AdmissionError::QueueFull);
+    let priority = nobody();
+    let mut waiting = Box::pin(admission.acquire(&priority, Deadline::after(LATE)));
     assert!(tokio::time::timeout(SOON, &mut waiting).await.is_err());
     assert_eq!((admission.counts().queued, admission.retry_after()), (1, Duration::from_secs(10)));
 }
@@ -70,10 +70,10 @@ async fn one_callers_flood_does_not_refuse_another() {
     let admission = Admission::new(1, 99);
     admission.state().mean = Some(Duration::from_secs(1));
     let lease = admission.acquire(&nobody(), Deadline::after(LATE)).await.unwrap();
-    let (flood, page) = (Turn { principal: Some(Principal::named("flood")), bulk: false }, nobody());
-    let waiting = |turn: Turn| {
+    let (flood, page) = (QueuePriority { principal: Some(Principal::named("flood")), bulk: false }, nobody());
+    let waiting = |priority: QueuePriority| {
         let admission = Arc::clone(&admission);
-        tokio::spawn(async move { admission.acquire(&turn, Deadline::after(Duration::from_secs(8))).await })
+        tokio::spawn(async move { admission.acquire(&priority, Deadline::after(Duration::from_secs(8))).await })
     };
     let crowd: Vec<_> = (0..40).map(|_| waiting(flood.clone())).collect();
     // As many of the flood as can be in time; the rest is told so at once.
@@ -130,9 +130,9 @@ async fn no_slot_is_lost(steps: Vec<Step>) {
     for step in steps {
         match step {
             Step::Come { principal, bulk } => {
-                let turn = Turn { principal: Some(Principal::named(&principal.to_string())), bulk };
+                let priority = QueuePriority { principal: Some(Principal::named(&principal.to_string())), bulk };
                 let admission = Arc::clone(&admission);
-                let asks = async move { admission.acquire(&turn, Deadline::after(SOON)).await };
+                let asks = async move { admission.acquire(&priority, Deadline::after(SOON)).await };
                 waiting.push(Box::pin(asks));
             }
             Step::Look => {

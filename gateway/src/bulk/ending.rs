@@ -1,7 +1,7 @@
 //! The end of a run: the output is closed, what came of it is said, and what to do next.
 
 use super::{
-    Arguments, BulkError, Format, INTERRUPTED, here::Ending, progress::say, review::Review, stop::Stop, writer::Writer,
+    Arguments, BulkError, Format, INTERRUPTED, local::Ending, progress::say, review::Review, stop::Stop, writer::Writer,
 };
 
 /// The exit code where some notes failed.
@@ -15,15 +15,15 @@ pub(super) fn finish(
     ending: &Ending,
     stop: &Stop,
 ) -> Result<u8, BulkError> {
-    let Writer { sink, review, tally, progress } = writer;
+    let Writer { sink, review, counts, progress } = writer;
     progress.end();
     let away = ending.fatal.as_ref().or(ending.gone.as_ref());
-    if let Some(why) = away.filter(|_| tally.sums().ok == 0 && !stop.was_interrupted()) {
+    if let Some(why) = away.filter(|_| counts.sums().ok == 0 && !stop.was_interrupted()) {
         sink.give_up();
         review.into_iter().for_each(Review::give_up);
         return Err(BulkError::Failed(format!("{why}. Nothing was read")));
     }
-    let outcome = outcome.and_then(|()| sink.end(tally.sums()));
+    let outcome = outcome.and_then(|()| sink.end(counts.sums()));
     let outcome = match (outcome, review) {
         (Ok(()), Some(review)) => review.end(),
         (outcome, review) => {
@@ -33,19 +33,19 @@ pub(super) fn finish(
     };
     if let Err(error) = outcome {
         if !matches!(error, BulkError::ReaderLeft) {
-            say(&tally.summary());
+            say(&counts.summary());
             say(&format!("error: {error}"));
             say(&next(arguments, "what is written is whole", "go on once there is room"));
         }
         return Ok(error.exit_code());
     }
-    say(&tally.summary());
+    say(&counts.summary());
     if let Some(why) = away {
         say(&format!("{why}: the notes that were left got no try"));
     }
     let (code, line) = if stop.was_interrupted() {
         (INTERRUPTED, next(arguments, "stopped", "go on"))
-    } else if tally.failed() > 0 || away.is_some() {
+    } else if counts.failed() > 0 || away.is_some() {
         (SOME_FAILED, next(arguments, "some notes failed, each has its error", "try them again"))
     } else {
         (0, done(arguments))

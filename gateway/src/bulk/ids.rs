@@ -8,7 +8,7 @@ use std::{
 use foldhash::quality::FixedState;
 
 use super::{
-    input::Given,
+    input::InputNote,
     outcome::{Entry, Fault},
 };
 
@@ -24,35 +24,35 @@ impl Fingerprint {
 }
 
 /// Notes that are in the output already, and where their lines begin.
-pub(super) type Done = HashMap<Fingerprint, u64>;
+pub(super) type CompletedNotes = HashMap<Fingerprint, u64>;
 
 /// The ids of a run.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
     seen: HashSet<Fingerprint>,
-    done: Done,
+    done: CompletedNotes,
 }
 
 /// What is to be done with a note.
 #[derive(Debug)]
-pub(super) enum Named {
+pub(super) enum NoteStatus {
     /// It is to be read.
     New(Entry),
     /// It was, in an earlier run.
-    Done(Entry, u64),
+    CompletedNotes(Entry, u64),
     /// It cannot be.
     Faulty(Entry, Fault),
 }
 
 impl Ids {
-    pub(super) fn new(done: Done) -> Self {
+    pub(super) fn new(done: CompletedNotes) -> Self {
         Self { seen: HashSet::new(), done }
     }
 
     /// Gives a note its id: its own, or else that of the place where it stands. A second note of one id is
     /// not read: nobody could tell the two results apart.
-    pub(super) fn name(&mut self, given: Given) -> Named {
-        let Given { id, place, text, weight } = given;
+    pub(super) fn name(&mut self, given: InputNote) -> NoteStatus {
+        let InputNote { id, place, text, weight } = given;
         let id = match id {
             Ok(Some(id)) if self.seen.insert(Fingerprint::of(&id)) => id,
             Ok(Some(_)) => {
@@ -63,16 +63,16 @@ impl Ids {
             Err(fault) => return self.faulty(place, String::new(), weight, fault),
         };
         match text {
-            Err(fault) => Named::Faulty(Entry { id, text: String::new(), weight }, fault),
+            Err(fault) => NoteStatus::Faulty(Entry { id, text: String::new(), weight }, fault),
             Ok(text) => match self.done.get(&Fingerprint::of(&id)) {
-                Some(offset) => Named::Done(Entry { id, text, weight }, *offset),
-                None => Named::New(Entry { id, text, weight }),
+                Some(offset) => NoteStatus::CompletedNotes(Entry { id, text, weight }, *offset),
+                None => NoteStatus::New(Entry { id, text, weight }),
             },
         }
     }
 
-    fn faulty(&mut self, place: String, text: String, weight: u64, fault: Fault) -> Named {
-        Named::Faulty(Entry { id: self.free(place), text, weight }, fault)
+    fn faulty(&mut self, place: String, text: String, weight: u64, fault: Fault) -> NoteStatus {
+        NoteStatus::Faulty(Entry { id: self.free(place), text, weight }, fault)
     }
 
     /// The place's name, or where a note has that for its id, the name with a mark.
@@ -88,13 +88,13 @@ impl Ids {
 mod tests {
     use super::*;
 
-    fn given(id: Option<&str>, place: &str) -> Given {
-        Given { id: Ok(id.map(str::to_owned)), place: place.to_owned(), text: Ok("x".to_owned()), weight: 1 }
+    fn given(id: Option<&str>, place: &str) -> InputNote {
+        InputNote { id: Ok(id.map(str::to_owned)), place: place.to_owned(), text: Ok("x".to_owned()), weight: 1 }
     }
 
     #[test]
     fn every_note_has_an_id_of_its_own() {
-        let mut ids = Ids::new(Done::from([(Fingerprint::of("b"), 7)]));
+        let mut ids = Ids::new(CompletedNotes::from([(Fingerprint::of("b"), 7)]));
         let cases = [
             (Some("a"), "line-1", "new a"),
             (Some("b"), "line-2", "done b"),
@@ -106,10 +106,10 @@ mod tests {
         ];
         for (id, place, expected) in cases {
             let named = match ids.name(given(id, place)) {
-                Named::New(entry) => format!("new {}", entry.id),
-                Named::Done(entry, 7) => format!("done {}", entry.id),
-                Named::Done(..) => "another's place".to_owned(),
-                Named::Faulty(entry, _) => format!("faulty {}", entry.id),
+                NoteStatus::New(entry) => format!("new {}", entry.id),
+                NoteStatus::CompletedNotes(entry, 7) => format!("done {}", entry.id),
+                NoteStatus::CompletedNotes(..) => "another's place".to_owned(),
+                NoteStatus::Faulty(entry, _) => format!("faulty {}", entry.id),
             };
             assert_eq!(named, expected);
         }

@@ -5,21 +5,21 @@
 //! said on standard error.
 
 mod arguments;
+mod counts;
 mod ending;
 mod error;
-mod here;
 mod ids;
 mod input;
+mod local;
 mod outcome;
 mod output;
 mod pause;
 mod progress;
 mod queue;
+mod remote;
 mod resume;
 mod review;
 mod stop;
-mod tally;
-mod there;
 mod writer;
 
 use std::io::{self, IsTerminal};
@@ -29,16 +29,16 @@ pub use self::{
     error::BulkError,
 };
 use self::{
-    here::{Ending, Here, Wanted},
-    ids::{Done, Ids, Named},
+    counts::RunCounts,
+    ids::{CompletedNotes, Ids, NoteStatus},
     input::{Form, Source},
+    local::{Ending, LocalEngine, RunOptions},
     outcome::{Event, Outcome, Skipped},
     output::Sink,
     progress::{Progress, say},
+    remote::RemoteGateway,
     review::Review,
     stop::Stop,
-    tally::Tally,
-    there::There,
     writer::Writer,
 };
 use crate::config::Settings;
@@ -65,7 +65,8 @@ pub async fn run(arguments: Arguments, settings: Settings, engine_named: bool) -
     let (sink, done) = open(&arguments)?;
     let review = arguments.review.as_deref().map(Review::create).transpose()?;
     let on_terminal = arguments.out.is_none() && io::stdout().is_terminal();
-    let writer = Writer { sink, review, tally: Tally::new(size), progress: Progress::new(size.bytes, on_terminal) };
+    let writer =
+        Writer { sink, review, counts: RunCounts::new(size), progress: Progress::new(size.bytes, on_terminal) };
 
     let (giver, entries) = queue::entries();
     let (events, written) = queue::events();
@@ -97,21 +98,23 @@ fn fault(at: &str) -> BulkError {
 
 /// Who reads the notes.
 enum Reader {
-    Here(Here),
-    There(There),
+    LocalEngine(LocalEngine),
+    RemoteGateway(RemoteGateway),
 }
 
 impl Reader {
     async fn ready(arguments: &Arguments, settings: &Settings, stop: &Stop) -> Result<Self, BulkError> {
-        let wanted = Wanted {
+        let wanted = RunOptions {
             concurrency: arguments.concurrency.map(usize::from),
             retries: arguments.retries,
             keep_text: arguments.review.is_some(),
         };
         let ready = async {
             match &arguments.server {
-                Some(url) => There::ready(url, arguments.api_key_file.as_deref(), wanted).await.map(Self::There),
-                None => Here::ready(settings, wanted).await.map(Self::Here),
+                Some(url) => {
+                    RemoteGateway::ready(url, arguments.api_key_file.as_deref(), wanted).await.map(Self::RemoteGateway)
+                }
+                None => LocalEngine::ready(settings, wanted).await.map(Self::LocalEngine),
             }
         };
         tokio::select! { ready = ready => ready, () = stop.token.cancelled() => Err(BulkError::Interrupted) }
@@ -124,30 +127,30 @@ impl Reader {
         stop: tokio_util::sync::CancellationToken,
     ) -> Ending {
         match self {
-            Self::Here(here) => here.read_all(entries, events, stop).await,
-            Self::There(there) => there.read_all(entries, events, stop).await,
+            Self::LocalEngine(local) => local.read_all(entries, events, stop).await,
+            Self::RemoteGateway(remote) => remote.read_all(entries, events, stop).await,
         }
     }
 }
 
-fn open(arguments: &Arguments) -> Result<(Sink, Done), BulkError> {
+fn open(arguments: &Arguments) -> Result<(Sink, CompletedNotes), BulkError> {
     let width = console::Term::stdout().size_checked().map_or(USUAL_WIDTH, |(_, columns)| usize::from(columns));
     let format = arguments.format();
     let form = output::Form::new(format, width);
     match &arguments.out {
-        None => Ok((Sink::stdout(form), Done::new())),
+        None => Ok((Sink::stdout(form), CompletedNotes::new())),
         Some(path) if arguments.resume => {
             let resumed = resume::open(path, format)?;
             let torn = if resumed.torn { "; a line that was torn was taken out" } else { "" };
             say(&format!(
                 "going on with {}: {} notes are done, {} that failed are tried again{torn}",
                 path.display(),
-                tally::grouped(resumed.done.len() as u64),
-                tally::grouped(resumed.failed)
+                counts::grouped(resumed.done.len() as u64),
+                counts::grouped(resumed.failed)
             ));
             Ok((Sink::append(path, resumed.file, form)?, resumed.done))
         }
-        Some(path) => Ok((Sink::create(path, form)?, Done::new())),
+        Some(path) => Ok((Sink::create(path, form)?, CompletedNotes::new())),
     }
 }
 
@@ -164,12 +167,12 @@ fn give_all(
     let tell = |event| events.upgrade().is_some_and(|events| events.blocking_send(vec![event]).is_ok());
     for source in sources {
         let more = source.read(form, sources.len() > 1, &mut |given| match ids.name(given) {
-            Named::New(entry) => giver.blocking_send(entry).is_ok(),
-            Named::Faulty(entry, fault) => {
+            NoteStatus::New(entry) => giver.blocking_send(entry).is_ok(),
+            NoteStatus::Faulty(entry, fault) => {
                 let outcome = Outcome::problem(entry, keep_text, &fault.problem());
                 !giver.is_closed() && tell(Event::Ended(outcome))
             }
-            Named::Done(entry, offset) => {
+            NoteStatus::CompletedNotes(entry, offset) => {
                 let outcome::Entry { id, text, weight } = entry;
                 let skipped = Skipped { offset, id, text: keep_text.then_some(text), weight };
                 !giver.is_closed() && tell(Event::Skipped(skipped))

@@ -56,14 +56,14 @@ pub(super) struct Entry {
 }
 
 #[derive(Serialize)]
-struct Good<'a, T> {
+struct ResultLine<'a, T> {
     id: &'a str,
     status: u16,
     result: &'a T,
 }
 
 #[derive(Serialize)]
-struct Bad<'a, T> {
+struct ErrorLine<'a, T> {
     id: &'a str,
     status: u16,
     error: &'a T,
@@ -77,7 +77,7 @@ impl Outcome {
         result: &T,
         mut remarks: Vec<Cow<'static, str>>,
     ) -> Self {
-        let line = line(&Good { id: &entry.id, status: 200, result });
+        let line = line(&ResultLine { id: &entry.id, status: 200, result });
         remarks.sort_unstable();
         remarks.dedup();
         Self { remarks, ..Self::of(entry, keep_text, line, None) }
@@ -85,7 +85,7 @@ impl Outcome {
 
     /// A note that failed, and the problem as it is written.
     pub(super) fn failed<T: Serialize>(entry: Entry, keep_text: bool, status: u16, code: &str, error: &T) -> Self {
-        let line = line(&Bad { id: &entry.id, status, error });
+        let line = line(&ErrorLine { id: &entry.id, status, error });
         Self::of(entry, keep_text, line, Some(code.to_owned()))
     }
 

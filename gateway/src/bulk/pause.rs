@@ -12,11 +12,11 @@ const MOST: Duration = Duration::from_mins(5);
 
 /// Pauses of one note, or of one connection.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pause {
+pub(super) struct Backoff {
     tries: u32,
 }
 
-impl Pause {
+impl Backoff {
     /// How long the next is. What a server asked for is kept to, and up to a quarter more is added.
     pub(super) fn next(&mut self, asked: Option<Duration>) -> Duration {
         let own = FIRST.saturating_mul(1 << self.tries.min(16)).min(LONGEST);
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_bound_and_keep_to_what_is_asked() {
-        let mut pause = Pause::default();
+        let mut pause = Backoff::default();
         for (asked, least) in [
             (None, 0.5),
             (None, 1.0),

@@ -7,7 +7,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::tally::Tally;
+use super::counts::RunCounts;
 
 /// Between two lines where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
@@ -42,15 +42,15 @@ impl Progress {
     }
 
     /// Shows how it stands, where it is time to.
-    pub(super) fn show(&mut self, tally: &Tally) {
+    pub(super) fn show(&mut self, counts: &RunCounts) {
         match self {
             Self::Bar(bar) => {
-                bar.set_position(tally.weights().0);
-                bar.set_message(tally.standing());
+                bar.set_position(counts.weights().0);
+                bar.set_message(counts.standing());
             }
             Self::Lines { last } if last.elapsed() >= EVERY => {
                 *last = Instant::now();
-                say(&tally.standing());
+                say(&counts.standing());
             }
             Self::Lines { .. } | Self::None => {}
         }

@@ -14,7 +14,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use super::{
     BulkError,
     arguments::Format,
-    ids::{Done, Fingerprint},
+    ids::{CompletedNotes, Fingerprint},
     output::{HEAD, is_guarded, lock, private},
 };
 
@@ -22,7 +22,7 @@ use super::{
 #[derive(Debug, Default)]
 struct Scan {
     /// Notes that were read, and where their lines begin once the others are gone.
-    done: Done,
+    done: CompletedNotes,
     /// What goes: failed notes, a torn last line.
     dropped: Vec<Range<u64>>,
     kept: u64,
@@ -34,7 +34,7 @@ struct Scan {
 #[derive(Debug)]
 pub(super) struct Resumed {
     pub(super) file: File,
-    pub(super) done: Done,
+    pub(super) done: CompletedNotes,
     /// Notes that had failed.
     pub(super) failed: u64,
     /// Whether the last line was torn.
@@ -42,12 +42,12 @@ pub(super) struct Resumed {
 }
 
 /// Why a file is not gone on with.
-enum Refusal {
+enum ResumeError {
     Io(io::Error),
     NotOurs(u64),
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for ResumeError {
     fn from(cause: io::Error) -> Self {
         Self::Io(cause)
     }
@@ -63,8 +63,8 @@ pub(super) fn open(path: &Path, format: Format) -> Result<Resumed, BulkError> {
         _ => scan_lines(&file),
     };
     let scan = scanned.map_err(|refusal| match refusal {
-        Refusal::Io(cause) => unwritable(cause),
-        Refusal::NotOurs(line) => BulkError::Usage(format!(
+        ResumeError::Io(cause) => unwritable(cause),
+        ResumeError::NotOurs(line) => BulkError::Usage(format!(
             "{}, line {line}: this is no result of this command. --resume goes on with a file that an earlier run \
              wrote in the same format; this one was left as it is",
             path.display()
@@ -157,7 +157,7 @@ struct Head {
     error: Option<IgnoredAny>,
 }
 
-fn scan_lines(file: &File) -> Result<Scan, Refusal> {
+fn scan_lines(file: &File) -> Result<Scan, ResumeError> {
     let mut input = BufReader::with_capacity(64 << 10, file);
     let (mut scan, mut line, mut at) = (Scan::default(), Vec::new(), 0u64);
     for number in 1u64.. {
@@ -171,7 +171,7 @@ fn scan_lines(file: &File) -> Result<Scan, Refusal> {
         if line.last() != Some(&b'\n') {
             // The first line has no whole one before it that says whose the file is.
             if number == 1 && !is_torn_line_of_ours(&line) {
-                return Err(Refusal::NotOurs(number));
+                return Err(ResumeError::NotOurs(number));
             }
             scan.torn = true;
             scan.drop_range(range);
@@ -180,7 +180,7 @@ fn scan_lines(file: &File) -> Result<Scan, Refusal> {
         match serde_json::from_slice::<Head>(&line) {
             Ok(Head { id, status: 200, result: Some(_), error: None }) => scan.take(range, &id, true),
             Ok(Head { id, result: None, error: Some(_), .. }) => scan.take(range, &id, false),
-            _ => return Err(Refusal::NotOurs(number)),
+            _ => return Err(ResumeError::NotOurs(number)),
         }
     }
     Ok(scan)
@@ -195,7 +195,7 @@ fn is_torn_line_of_ours(line: &[u8]) -> bool {
     begin.starts_with(line) || line.starts_with(begin)
 }
 
-fn scan_rows(mut file: &File) -> Result<Scan, Refusal> {
+fn scan_rows(mut file: &File) -> Result<Scan, ResumeError> {
     let length = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(0))?;
     let mut scan = Scan::default();
@@ -209,7 +209,7 @@ fn scan_rows(mut file: &File) -> Result<Scan, Refusal> {
     let ours = format!("\u{feff}{}\r\n", HEAD.join(","));
     if head != ours.as_bytes() {
         if whole || !ours.as_bytes().starts_with(&head) {
-            return Err(Refusal::NotOurs(1));
+            return Err(ResumeError::NotOurs(1));
         }
         // Killed while it wrote the names.
         scan.torn = true;
@@ -236,7 +236,7 @@ fn scan_rows(mut file: &File) -> Result<Scan, Refusal> {
                 scan.torn = true;
                 scan.drop_range(range);
             }
-            _ => return Err(Refusal::NotOurs(number)),
+            _ => return Err(ResumeError::NotOurs(number)),
         }
     }
     Ok(scan)

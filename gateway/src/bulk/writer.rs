@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc::Receiver;
 
-use super::{BulkError, outcome::Event, output::Sink, progress::Progress, review::Review, tally::Tally};
+use super::{BulkError, counts::RunCounts, outcome::Event, output::Sink, progress::Progress, review::Review};
 
 /// Bundles of outcomes that are written at once, where so many are there.
 const AT_ONCE: usize = 4;
@@ -12,7 +12,7 @@ const AT_ONCE: usize = 4;
 pub(super) struct Writer {
     pub(super) sink: Sink,
     pub(super) review: Option<Review>,
-    pub(super) tally: Tally,
+    pub(super) counts: RunCounts,
     pub(super) progress: Progress,
 }
 
@@ -23,7 +23,7 @@ impl Writer {
         while events.blocking_recv_many(&mut batch, AT_ONCE) > 0 {
             let taken = self.take(&batch);
             batch.clear();
-            self.progress.show(&self.tally);
+            self.progress.show(&self.counts);
             if taken.is_err() {
                 return (self, taken);
             }
@@ -42,13 +42,13 @@ impl Writer {
         for event in bundles.iter().flatten() {
             match event {
                 Event::Ended(outcome) => {
-                    self.tally.ended(outcome);
+                    self.counts.ended(outcome);
                     if let Some(review) = &mut self.review {
                         review.ended(outcome)?;
                     }
                 }
                 Event::Skipped(skipped) => {
-                    self.tally.skipped(skipped);
+                    self.counts.skipped(skipped);
                     if let Some(review) = &mut self.review {
                         review.earlier(skipped, self.sink.earlier(skipped))?;
                     }

@@ -3,7 +3,9 @@
 mod check;
 mod defaults;
 mod file;
+mod host_name;
 mod networks;
+mod origin;
 mod words;
 
 use std::{
@@ -21,16 +23,12 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use url::Url;
 
-pub use self::check::MOST_NOTES;
+pub use self::{check::MOST_NOTES, host_name::HostName, origin::OriginPattern};
 use self::{
     file::SettingsText,
     words::{choice, list, networks, optional_choice},
 };
-use crate::{
-    files,
-    http::{cors::OriginPattern, host::HostName},
-    rates::Rate,
-};
+use crate::{files, limiter::Rate};
 
 #[cfg(test)]
 mod tests;

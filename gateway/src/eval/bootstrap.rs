@@ -10,10 +10,10 @@ const SEED: u64 = 20_240_601;
 pub(super) fn interval(notes: &[Counts]) -> Option<(f64, f64)> {
     let mut random = fastrand::Rng::with_seed(SEED);
     // The tally of each note is all that a round needs.
-    let tallies: Vec<measure::Tally> = notes.iter().map(|note| measure::total([note]).1.relaxed).collect();
+    let tallies: Vec<measure::MatchCounts> = notes.iter().map(|note| measure::total([note]).1.relaxed).collect();
     let mut scores: Vec<f64> = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
-        let mut sum = measure::Tally::default();
+        let mut sum = measure::MatchCounts::default();
         for _ in 0..tallies.len() {
             let drawn = tallies.get(random.usize(..tallies.len()))?;
             sum.right += drawn.right;

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::Predicted;
+use super::Prediction;
 use crate::extraction::Field;
 
 /// One labelled note.
@@ -93,13 +93,13 @@ fn value(value: &Value) -> Result<Option<String>, &'static str> {
 
 /// Reads predictions, matched to the labels by id: the seven keys at `prediction`, `record`, `result`,
 /// `output` or at the top, as in an answer of the service. A note without a line has no values.
-pub(super) fn predictions(path: &Path, items: &[Item]) -> Result<Vec<Predicted>, BadFile> {
-    let mut by_id: HashMap<String, Predicted> = HashMap::new();
+pub(super) fn predictions(path: &Path, items: &[Item]) -> Result<Vec<Prediction>, BadFile> {
+    let mut by_id: HashMap<String, Prediction> = HashMap::new();
     for (number, line) in lines(path)? {
         let bad = |why| BadFile::Line { path: path.to_owned(), number, why };
         let nested = ["prediction", "record", "result", "output"];
         let record = nested.iter().find_map(|key| line.get(*key).and_then(Value::as_object)).unwrap_or(&line);
-        let mut predicted = Predicted::default();
+        let mut predicted = Prediction::default();
         for field in Field::ALL {
             if let Some(value) = record.get(field.name()).map(value).transpose().map_err(bad)?.flatten() {
                 predicted.values.insert(field, value);
@@ -109,7 +109,7 @@ pub(super) fn predictions(path: &Path, items: &[Item]) -> Result<Vec<Predicted>,
             return Err(bad("a second line with the same id"));
         }
     }
-    let of = |item: &Item| by_id.remove(&item.id).unwrap_or_else(|| Predicted::failed("no_prediction"));
+    let of = |item: &Item| by_id.remove(&item.id).unwrap_or_else(|| Prediction::failed("no_prediction"));
     Ok(items.iter().map(of).collect())
 }
 

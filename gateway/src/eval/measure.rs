@@ -10,7 +10,7 @@ const ALIKE: f64 = 0.5;
 
 /// Right, wrong and missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(super) struct MatchCounts {
     pub(super) right: usize,
     pub(super) wrong: usize,
     pub(super) missing: usize,
@@ -24,8 +24,8 @@ pub(super) struct FieldCounts {
     pub(super) empty: usize,
     /// Labelled as empty, but filled.
     pub(super) spurious: usize,
-    pub(super) exact: Tally,
-    pub(super) relaxed: Tally,
+    pub(super) exact: MatchCounts,
+    pub(super) relaxed: MatchCounts,
 }
 
 /// Counts of one note or of many, by field.
@@ -125,7 +125,7 @@ pub(super) fn share(part: usize, whole: usize) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-impl Tally {
+impl MatchCounts {
     pub(super) fn precision(self) -> Option<f64> {
         share(self.right, self.right + self.wrong)
     }

@@ -21,7 +21,7 @@ pub use report::{Format, Report};
 use self::{gold::Item, measure::Counts};
 use crate::{
     config::Settings,
-    extraction::{Answer, Ask, Basis, Deadline, ExtractError, Field, Note, TokenBudget, Wishes},
+    extraction::{Answer, AnswerOptions, Basis, Deadline, EngineRequest, ExtractError, Field, Note, TokenBudget},
     http::error::ErrorCode,
     server::Gateway,
 };
@@ -48,7 +48,7 @@ pub enum EvalError {
 
 /// What one note's prediction is, and what is known beside it.
 #[derive(Clone, Debug, Default)]
-struct Predicted {
+struct Prediction {
     values: BTreeMap<Field, String>,
     bases: BTreeMap<(Field, &'static str), usize>,
     left_out: usize,
@@ -78,7 +78,7 @@ async fn run(
     items: &[Item],
     settings: Settings,
     progress: &mut impl FnMut(usize, usize),
-) -> Result<(&'static str, Vec<Predicted>), EvalError> {
+) -> Result<(&'static str, Vec<Prediction>), EvalError> {
     let at_once = settings.admission.in_flight;
     let (time, limit) = (settings.admission.deadline, settings.limits.max_note_chars);
     let (budget, temperature) =
@@ -86,18 +86,18 @@ async fn run(
     let gateway = Gateway::new(settings)?;
     let engine = gateway.app.pipeline.engine().as_str();
     gateway.app.readiness.wait(time).await;
-    let ask = Ask { temperature, ..Ask::plain(budget, Arc::from("eval")) };
+    let request = EngineRequest { temperature, ..EngineRequest::plain(budget, Arc::from("eval")) };
     let mut done = 0;
     let mut predicted = Vec::with_capacity(items.len());
     let mut reading = stream::iter(items)
         .map(|item| async {
-            let Ok(note) = Note::new(item.text.clone(), limit) else { return Predicted::failed("invalid_request") };
+            let Ok(note) = Note::new(item.text.clone(), limit) else { return Prediction::failed("invalid_request") };
             let deadline = Deadline::after(time);
-            let reading = gateway.app.pipeline.extract(&note, &ask, Wishes::default(), deadline);
+            let reading = gateway.app.pipeline.extract(&note, &request, AnswerOptions::default(), deadline);
             match deadline.bound(reading).await {
-                Ok(Ok((answer, _))) => Predicted::of(&answer),
-                Ok(Err(error)) => Predicted::failed(code(&error)),
-                Err(_) => Predicted::failed(ErrorCode::DeadlineExceeded.row().0),
+                Ok(Ok((answer, _))) => Prediction::of(&answer),
+                Ok(Err(error)) => Prediction::failed(code(&error)),
+                Err(_) => Prediction::failed(ErrorCode::DeadlineExceeded.row().0),
             }
         })
         .buffered(at_once);
@@ -114,7 +114,7 @@ fn code(error: &ExtractError) -> &'static str {
     ErrorCode::from(error).row().0
 }
 
-impl Predicted {
+impl Prediction {
     fn failed(code: &'static str) -> Self {
         Self { failure: Some(code), ..Self::default() }
     }

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    BASES, Predicted, bootstrap,
-    measure::{self, Counts, FieldCounts, Tally, share},
+    BASES, Prediction, bootstrap,
+    measure::{self, Counts, FieldCounts, MatchCounts, share},
 };
 use crate::extraction::Field;
 
@@ -42,14 +42,14 @@ struct Scores {
     f1: Option<f64>,
 }
 
-impl From<Tally> for Scores {
-    fn from(tally: Tally) -> Self {
+impl From<MatchCounts> for Scores {
+    fn from(tally: MatchCounts) -> Self {
         Self { precision: tally.precision(), recall: tally.recall(), f1: tally.f1() }
     }
 }
 
 impl Report {
-    pub(super) fn new(engine: &'static str, notes: &[Counts], predicted: &[Predicted]) -> Self {
+    pub(super) fn new(engine: &'static str, notes: &[Counts], predicted: &[Prediction]) -> Self {
         let (fields, micro) = measure::total(notes);
         let mut report = Self {
             engine,
@@ -127,8 +127,9 @@ impl Report {
 
     fn row(&self, out: &mut String, name: &str, counts: &FieldCounts, field: Option<Field>) {
         let shown = |value: Option<f64>| value.map_or_else(|| "  -  ".to_owned(), |value| format!("{value:.3}"));
-        let scores =
-            |tally: Tally| format!("{} {} {}", shown(tally.precision()), shown(tally.recall()), shown(tally.f1()));
+        let scores = |tally: MatchCounts| {
+            format!("{} {} {}", shown(tally.precision()), shown(tally.recall()), shown(tally.f1()))
+        };
         let [stated, normalized, inferred, unsupported] = self.basis_shares(field).map(shown);
         let _ = writeln!(
             out,

@@ -31,7 +31,7 @@ fn one_field_at_a_time() {
     ] {
         let counts = measure::score(&labels(&[(field, label)]), &values(&[(field, value)]));
         let counts = counts[&field];
-        let tally = |tally: measure::Tally| (tally.right, tally.wrong, tally.missing);
+        let tally = |tally: measure::MatchCounts| (tally.right, tally.wrong, tally.missing);
         assert_eq!(
             (tally(counts.exact), tally(counts.relaxed), counts.spurious),
             (exact, relaxed, spurious),

@@ -62,7 +62,7 @@ impl Answer {
     /// How many bytes it has as JSON.
     #[must_use]
     pub fn json_bytes(&self) -> usize {
-        let mut bytes = Counted(0);
+        let mut bytes = ByteCounter(0);
         // Neither the answer nor the count can fail.
         let _ = serde_json::to_writer(&mut bytes, self);
         bytes.0
@@ -70,9 +70,9 @@ impl Answer {
 }
 
 /// Counts what is written.
-struct Counted(usize);
+struct ByteCounter(usize);
 
-impl io::Write for Counted {
+impl io::Write for ByteCounter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 += bytes.len();
         Ok(bytes.len())

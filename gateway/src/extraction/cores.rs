@@ -7,7 +7,7 @@
 use std::{panic::resume_unwind, sync::Arc};
 
 use super::{Deadline, EngineError};
-use crate::admission::{Admission, Lease, Refusal, Turn};
+use crate::admission::{Admission, AdmissionError, Lease, QueuePriority};
 
 /// Texts up to this many bytes are read on the async worker: some hundred microseconds.
 const SHORT: usize = 4 << 10;
@@ -35,13 +35,13 @@ impl Cores {
     /// the work has begun: its result is then thrown away. `Overloaded`: too many wait.
     pub async fn run<T: Send + 'static>(
         &self,
-        turn: &Turn,
+        priority: &QueuePriority,
         deadline: Deadline,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, EngineError> {
-        let lease = self.admission.acquire(turn, deadline).await.map_err(|refusal| match refusal {
-            Refusal::QueueFull => EngineError::Overloaded,
-            Refusal::DeadlineExceeded => EngineError::DeadlineExceeded,
+        let lease = self.admission.acquire(priority, deadline).await.map_err(|refusal| match refusal {
+            AdmissionError::QueueFull => EngineError::Overloaded,
+            AdmissionError::DeadlineExceeded => EngineError::DeadlineExceeded,
         })?;
         let task = tokio::task::spawn_blocking(move || {
             let done = (!deadline.left().is_zero()).then(work);
@@ -65,12 +65,12 @@ impl Cores {
 pub(super) async fn run<T: Send + 'static>(
     cores: Option<&Cores>,
     text: usize,
-    turn: &Turn,
+    priority: &QueuePriority,
     deadline: Deadline,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, EngineError> {
     match cores.filter(|_| Cores::takes(text)) {
-        Some(cores) => cores.run(turn, deadline, work).await,
+        Some(cores) => cores.run(priority, deadline, work).await,
         None => Ok(work()),
     }
 }
@@ -86,13 +86,13 @@ mod tests {
     #[tokio::test]
     async fn work_is_done_elsewhere_and_its_panic_is_the_callers() {
         let cores = Cores::new(1, 1);
-        let (turn, deadline) = (Turn::default(), Deadline::after(LONG));
+        let (priority, deadline) = (QueuePriority::default(), Deadline::after(LONG));
         let here = std::thread::current().id();
-        let there = cores.run(&turn, deadline, || std::thread::current().id()).await.unwrap();
+        let there = cores.run(&priority, deadline, || std::thread::current().id()).await.unwrap();
         assert_ne!(here, there);
         let panicked = tokio::spawn(async move {
             let work: fn() = || panic!("a fault of the work");
-            cores.run(&Turn::default(), deadline, work).await
+            cores.run(&QueuePriority::default(), deadline, work).await
         });
         assert!(panicked.await.unwrap_err().is_panic());
     }
@@ -106,7 +106,7 @@ mod tests {
             let _ = begun.send(());
             held.recv().is_ok()
         };
-        let task = tokio::spawn(async move { cores.run(&Turn::default(), Deadline::after(LONG), work).await });
+        let task = tokio::spawn(async move { cores.run(&QueuePriority::default(), Deadline::after(LONG), work).await });
         has_begun.await.unwrap();
         (task, go_on)
     }
@@ -119,17 +119,17 @@ mod tests {
         assert!(task.await.unwrap_err().is_cancelled());
         assert_eq!(cores.admission.counts().in_flight, 1);
         let soon = Deadline::after(Duration::from_millis(20));
-        let late = cores.run(&Turn::default(), soon, || ()).await;
+        let late = cores.run(&QueuePriority::default(), soon, || ()).await;
         assert!(matches!(late, Err(EngineError::DeadlineExceeded)));
         go_on.send(()).unwrap();
-        assert_eq!(cores.run(&Turn::default(), Deadline::after(LONG), || 7).await.unwrap(), 7);
+        assert_eq!(cores.run(&QueuePriority::default(), Deadline::after(LONG), || 7).await.unwrap(), 7);
     }
 
     #[tokio::test]
     async fn too_many_are_refused() {
         let cores = Cores::new(1, 0);
         let (task, go_on) = held(&cores).await;
-        let refused = cores.run(&Turn::default(), Deadline::after(LONG), || ()).await;
+        let refused = cores.run(&QueuePriority::default(), Deadline::after(LONG), || ()).await;
         assert!(matches!(refused, Err(EngineError::Overloaded)));
         go_on.send(()).unwrap();
         assert!(task.await.unwrap().unwrap());

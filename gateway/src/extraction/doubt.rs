@@ -4,7 +4,7 @@
 //! came in. None of them adds a value.
 
 use super::{
-    Ask, Deadline, Draft, Engine, EngineError, Field, Note, OffsetUnit, Record,
+    Deadline, Draft, Engine, EngineError, EngineRequest, Field, Note, OffsetUnit, Record,
     cores::{self, Cores},
     evidence, parse,
 };
@@ -38,17 +38,17 @@ pub(super) async fn of_empty(
     witness: Witness<'_>,
     text: &Note,
     draft: &Draft,
-    ask: &Ask,
+    request: &EngineRequest,
     deadline: Deadline,
 ) -> Result<Doubt, EngineError> {
     if draft.suspect {
         return Ok(Doubt::NotUnderstood);
     }
     let beside = text.part(parse::beside_keys(draft.text.as_str(), MOST_WORDS));
-    if !witness.reads(&beside, ask, deadline).await?.is_empty() {
+    if !witness.reads(&beside, request, deadline).await?.is_empty() {
         return Ok(Doubt::NotUnderstood);
     }
-    let fields = fields_of(&witness.reads(text, ask, deadline).await?);
+    let fields = fields_of(&witness.reads(text, request, deadline).await?);
     Ok(if fields.is_empty() { Doubt::None } else { Doubt::Fields(fields) })
 }
 
@@ -57,25 +57,30 @@ pub(super) async fn lacking(
     witness: Witness<'_>,
     note: &Note,
     record: &Record,
-    ask: &Ask,
+    request: &EngineRequest,
     deadline: Deadline,
 ) -> Result<Vec<Field>, EngineError> {
     if fields_of(record).len() > FEW {
         return Ok(Vec::new());
     }
-    let read = witness.reads(note, ask, deadline).await?;
+    let read = witness.reads(note, request, deadline).await?;
     Ok(fields_of(&read).into_iter().filter(|&field| record.get(field).is_none()).collect())
 }
 
 impl Witness<'_> {
     /// What it makes of a text, without what the text contradicts. A witness that could not be heard is an error:
     /// without its word nobody knows.
-    pub(super) async fn reads(self, text: &Note, ask: &Ask, deadline: Deadline) -> Result<Record, EngineError> {
-        let draft = self.engine.draft(text, ask, deadline).await?;
+    pub(super) async fn reads(
+        self,
+        text: &Note,
+        request: &EngineRequest,
+        deadline: Deadline,
+    ) -> Result<Record, EngineError> {
+        let draft = self.engine.draft(text, request, deadline).await?;
         let record = parse::parse(draft.text.as_str()).map_err(|_| EngineError::Failed)?.record;
         let (note, size) = (text.clone(), text.as_str().len());
         let review = move || evidence::review(&note, record, &[], OffsetUnit::Byte, |_, _| None).record;
-        cores::run(self.cores, size, &ask.turn, deadline, review).await
+        cores::run(self.cores, size, &request.priority, deadline, review).await
     }
 }
 

@@ -13,8 +13,8 @@ use std::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Deadline, Field, Likelihoods, Listener, ModelText, Note};
-use crate::admission::Turn;
+use super::{Deadline, Field, FieldSink, Likelihoods, ModelText, Note};
+use crate::admission::QueuePriority;
 
 /// Which engine answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -63,9 +63,9 @@ impl TokenBudget {
     }
 }
 
-/// What is asked of an engine for one note.
+/// One note's request to an engine.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct EngineRequest {
     /// Model to use; `None` is the engine's default.
     pub model: Option<ModelName>,
     /// 0.0 (deterministic) to 2.0.
@@ -74,28 +74,28 @@ pub struct Ask {
     pub seed: Option<u64>,
     /// Most tokens of the answer.
     pub budget: TokenBudget,
-    /// Whether the tokens' log-probabilities are wanted too.
+    /// Whether the engine also returns the log-probabilities of its tokens.
     pub confidence: bool,
     /// Sent along, so that a log line upstream can be joined to ours.
     pub request_id: Arc<str>,
     /// W3C trace context for the upstream call, where the caller's request is part of a trace.
     pub traceparent: Option<Arc<str>>,
-    /// Whose turn it takes at the GPU.
-    pub turn: Turn,
-    /// Time spent so far, for whoever asks why there is no answer.
-    pub spent: Arc<Spent>,
-    /// Who hears the fields while they are written, where anybody does.
-    pub listener: Option<Listener>,
+    /// Its place in the queue for the GPU.
+    pub priority: QueuePriority,
+    /// Time spent so far; the error of a missed deadline names it.
+    pub timings: Arc<CallTimings>,
+    /// Receives the fields while the model writes them; `None` outside of a stream.
+    pub sink: Option<FieldSink>,
 }
 
 /// Time spent on one note, in all its calls together.
 #[derive(Debug, Default)]
-pub struct Spent {
+pub struct CallTimings {
     queue: AtomicU64,
     engine: AtomicU64,
 }
 
-impl Spent {
+impl CallTimings {
     pub(super) fn add(&self, queue: Duration, engine: Duration) {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.queue.fetch_add(micros(queue), Relaxed);
@@ -110,11 +110,11 @@ impl Spent {
     }
 }
 
-impl Ask {
+impl EngineRequest {
     /// Of nobody in particular: the defaults, deterministic.
     #[must_use]
     pub fn plain(budget: TokenBudget, request_id: Arc<str>) -> Self {
-        let (traceparent, turn, spent) = (None, Turn::default(), Arc::default());
+        let (traceparent, priority, timings) = (None, QueuePriority::default(), Arc::default());
         Self {
             model: None,
             temperature: 0.0,
@@ -123,18 +123,18 @@ impl Ask {
             confidence: false,
             request_id,
             traceparent,
-            turn,
-            spent,
-            listener: None,
+            priority,
+            timings,
+            sink: None,
         }
     }
 }
 
-impl Ask {
+impl EngineRequest {
     /// The same, with nobody listening.
     #[must_use]
-    pub fn unheard(&self) -> Self {
-        Self { listener: None, ..self.clone() }
+    pub fn without_sink(&self) -> Self {
+        Self { sink: None, ..self.clone() }
     }
 }
 
@@ -229,5 +229,5 @@ pub trait Engine: Send + Sync + fmt::Debug {
     fn needs_lease(&self) -> bool;
 
     /// Drafts a record of the note.
-    fn draft<'a>(&'a self, note: &'a Note, ask: &'a Ask, deadline: Deadline) -> DraftFuture<'a>;
+    fn draft<'a>(&'a self, note: &'a Note, request: &'a EngineRequest, deadline: Deadline) -> DraftFuture<'a>;
 }

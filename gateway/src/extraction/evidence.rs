@@ -11,7 +11,7 @@ use super::{
 
 /// The record as the note bears it out, with evidence and warnings.
 #[derive(Debug)]
-pub(super) struct Reviewed {
+pub(super) struct ReviewedRecord {
     pub(super) record: Record,
     pub(super) evidence: Evidence,
     pub(super) warnings: Vec<Warning>,
@@ -24,7 +24,7 @@ pub(super) fn review(
     withheld: &[(Field, String)],
     unit: OffsetUnit,
     confidence: impl Fn(Field, &str) -> Option<Confidence>,
-) -> Reviewed {
+) -> ReviewedRecord {
     let mut evidence = Evidence::default();
     let (beside, mut warnings) = bounds::cut(&mut record);
     let read = Readable::of(note);
@@ -63,7 +63,7 @@ pub(super) fn review(
             add(&mut evidence, (note, Some(&read)), &one, unit, None);
         }
     }
-    Reviewed { record, evidence, warnings }
+    ReviewedRecord { record, evidence, warnings }
 }
 
 /// One finding for each place, which is quoted as it stands in the note; a value without a place has one finding all the
@@ -196,7 +196,8 @@ mod tests {
             let note = Note::new(text.to_owned(), usize::MAX).unwrap();
             let mut record = Record::default();
             *record.get_mut(field) = Some(value.to_owned());
-            let Reviewed { record, evidence, warnings } = review(&note, record, &[], OffsetUnit::Byte, |_, _| None);
+            let ReviewedRecord { record, evidence, warnings } =
+                review(&note, record, &[], OffsetUnit::Byte, |_, _| None);
             let findings = evidence.get(field);
             let place = findings[0].start.zip(findings[0].end).and_then(|(start, end)| text.get(start..end));
             assert_eq!(place, findings[0].quote.as_deref(), "{value}");

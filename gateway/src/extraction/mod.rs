@@ -11,7 +11,6 @@ pub mod chunk;
 mod confidence;
 mod cores;
 mod cross_check;
-mod deadline;
 mod doubt;
 mod engine;
 mod evidence;
@@ -19,29 +18,29 @@ mod fields;
 pub mod ground;
 #[cfg(test)]
 mod growth;
-mod live;
 mod note;
 pub mod parse;
 mod pipeline;
 mod readable;
 mod reading;
 mod staging;
+mod streaming_parser;
 mod table;
 mod warnings;
 
+pub use crate::deadline::Deadline;
 pub use answer::{Answer, Basis, Finding, Unread, Warning, WarningCode};
 pub use assertion::{Assertion, Context, Section};
 pub use confidence::{Confidence, Likelihoods};
 pub use cores::Cores;
 pub use cross_check::Agreement;
-pub use deadline::Deadline;
 pub use engine::{
-    Ask, Draft, DraftFuture, Engine, EngineError, EngineName, Finish, ModelName, PromptVersion, Spent, TokenBudget,
-    Unfamiliar,
+    CallTimings, Draft, DraftFuture, Engine, EngineError, EngineName, EngineRequest, Finish, ModelName, PromptVersion,
+    TokenBudget, Unfamiliar,
 };
 pub use fields::{CrossCheck, Evidence, Field, Record};
-pub use live::{Heard, Listener, Live};
 pub use note::{ModelText, Note, NoteRefusal, OffsetUnit, Offsets, Span};
-pub use pipeline::{Pipeline, Wishes};
+pub use pipeline::{AnswerOptions, Pipeline};
 pub(crate) use readable::Readable;
-pub use reading::{ExtractError, Stages};
+pub use reading::{ExtractError, StageTimings};
+pub use streaming_parser::{FieldSink, FieldUpdate, StreamingParser};

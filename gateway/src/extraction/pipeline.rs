@@ -7,15 +7,15 @@ use std::{ops::Range, pin::Pin, sync::Arc, time::Instant};
 use futures_util::{StreamExt, stream};
 
 use super::{
-    Answer, Ask, Confidence, Deadline, Draft, Engine, EngineError, EngineName, Evidence, Field, ModelText, Note,
-    OffsetUnit, Record, Unread, Warning, WarningCode,
+    Answer, Confidence, Deadline, Draft, Engine, EngineError, EngineName, EngineRequest, Evidence, Field, ModelText,
+    Note, OffsetUnit, Record, Unread, Warning, WarningCode,
     chunk::{self, Chunk, Conflict},
     cores::{self, Cores},
     cross_check,
     doubt::{self, Witness},
-    evidence::{self, Reviewed},
+    evidence::{self, ReviewedRecord},
     parse::Repair,
-    reading::{self, ExtractError, Reading, Stages},
+    reading::{self, ExtractError, Reading, StageTimings},
     warnings,
 };
 use crate::admission::Admission;
@@ -36,17 +36,17 @@ pub struct Pipeline {
     cores: Option<Cores>,
 }
 
-/// How one note is to be answered.
+/// Options of one note's answer.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wishes {
+pub struct AnswerOptions {
     /// Unit of `start` and `end`.
     pub offsets: OffsetUnit,
-    /// Whether chunks that could not be read may be left out, if that is said.
+    /// Whether the answer may leave out chunks that could not be read; a warning then names them.
     pub allow_partial: bool,
 }
 
 /// What one note's reading gave, merged over its chunks.
-struct Whole {
+struct MergedReading {
     record: Record,
     conflicts: Vec<Conflict>,
     readings: Vec<Reading>,
@@ -55,7 +55,7 @@ struct Whole {
 }
 
 /// A chunk's place in the note and what came of it.
-type Piece = (Range<usize>, Result<Reading, ExtractError>);
+type ChunkReading = (Range<usize>, Result<Reading, ExtractError>);
 
 impl Pipeline {
     /// A pipeline over one engine. Notes over `chunk_chars` code points go to an engine that takes slots
@@ -106,39 +106,39 @@ impl Pipeline {
     pub async fn extract(
         &self,
         note: &Note,
-        ask: &Ask,
-        wishes: Wishes,
+        request: &EngineRequest,
+        answer_options: AnswerOptions,
         deadline: Deadline,
-    ) -> Result<(Answer, Stages), ExtractError> {
-        let (whole, degraded) = match self.read(note, ask, wishes, deadline).await {
+    ) -> Result<(Answer, StageTimings), ExtractError> {
+        let (whole, degraded) = match self.read(note, request, answer_options, deadline).await {
             Ok(whole) => (whole, None),
             Err(error) => match self.fallback.as_ref().filter(|_| error.is_absence()) {
                 Some(lesser) => {
-                    let ask = ask.unheard();
-                    let reading = reading::read(&**lesser, None, &self.admission, note, ask, deadline).await?;
-                    (Whole::of_one(reading), Some(lesser.name()))
+                    let request = request.without_sink();
+                    let reading = reading::read(&**lesser, None, &self.admission, note, request, deadline).await?;
+                    (MergedReading::of_one(reading), Some(lesser.name()))
                 }
                 None => return Err(error),
             },
         };
         let rules = match self.checker.as_deref() {
             // What goes wrong in a comparison is no matter of the answer.
-            Some(engine) => Witness { engine, cores: self.cores.as_ref() }.reads(note, ask, deadline).await.ok(),
+            Some(engine) => Witness { engine, cores: self.cores.as_ref() }.reads(note, request, deadline).await.ok(),
             None => None,
         };
         // The record of a note that was read whole and is empty was compared already.
         let compared = whole.chunks == 1 && whole.record.is_empty();
         let lacking = match self.witness().filter(|_| degraded.is_none() && !compared) {
-            Some(witness) => doubt::lacking(witness, note, &whole.record, ask, deadline).await?,
+            Some(witness) => doubt::lacking(witness, note, &whole.record, request, deadline).await?,
             None => Vec::new(),
         };
-        let mut stages = Stages::default();
+        let mut stages = StageTimings::default();
         whole.readings.iter().for_each(|reading| stages.add(reading.stages));
         let started = Instant::now();
         let engine = degraded.unwrap_or(self.engine.name());
-        let (own, request_id, size) = (note.clone(), Arc::clone(&ask.request_id), note.as_str().len());
-        let review = move || whole.into_answer(&own, &lacking, wishes.offsets, engine, &request_id);
-        let mut answer = cores::run(self.cores.as_ref(), size, &ask.turn, deadline, review).await?;
+        let (own, request_id, size) = (note.clone(), Arc::clone(&request.request_id), note.as_str().len());
+        let review = move || whole.into_answer(&own, &lacking, answer_options.offsets, engine, &request_id);
+        let mut answer = cores::run(self.cores.as_ref(), size, &request.priority, deadline, review).await?;
         answer.degraded = degraded.is_some();
         answer.cross_check = rules.map(|rules| cross_check::compare(&answer.record, &rules));
         stages.ground += started.elapsed();
@@ -149,21 +149,27 @@ impl Pipeline {
         self.witness.as_deref().map(|engine| Witness { engine, cores: self.cores.as_ref() })
     }
 
-    async fn read(&self, note: &Note, ask: &Ask, wishes: Wishes, deadline: Deadline) -> Result<Whole, ExtractError> {
+    async fn read(
+        &self,
+        note: &Note,
+        request: &EngineRequest,
+        answer_options: AnswerOptions,
+        deadline: Deadline,
+    ) -> Result<MergedReading, ExtractError> {
         let chunks = if self.engine.needs_lease() { chunk::cut(note, self.chunk_chars) } else { Vec::new() };
         if chunks.len() < 2 {
             let witness = self.witness();
-            return match reading::read(&*self.engine, witness, &self.admission, note, ask.clone(), deadline).await {
-                Ok(reading) => Ok(Whole::of_one(reading)),
+            return match reading::read(&*self.engine, witness, &self.admission, note, request.clone(), deadline).await {
+                Ok(reading) => Ok(MergedReading::of_one(reading)),
                 Err(ExtractError::Engine(EngineError::NoteTooLong)) => {
                     let halves = chunks.first().and_then(|whole| whole.halves(note));
                     let halves = halves.ok_or(EngineError::NoteTooLong)?;
-                    self.read_chunks(note, halves.into(), ask, wishes, deadline).await
+                    self.read_chunks(note, halves.into(), request, answer_options, deadline).await
                 }
                 Err(error) => Err(error),
             };
         }
-        self.read_chunks(note, chunks, ask, wishes, deadline).await
+        self.read_chunks(note, chunks, request, answer_options, deadline).await
     }
 
     /// Reads all chunks. One that fails fails the note, unless a hole may be left.
@@ -171,12 +177,12 @@ impl Pipeline {
         &self,
         note: &Note,
         chunks: Vec<Chunk>,
-        ask: &Ask,
-        wishes: Wishes,
+        request: &EngineRequest,
+        answer_options: AnswerOptions,
         deadline: Deadline,
-    ) -> Result<Whole, ExtractError> {
+    ) -> Result<MergedReading, ExtractError> {
         let mut pieces = stream::iter(chunks)
-            .map(|chunk| self.read_chunk(note, chunk, ask, deadline))
+            .map(|chunk| self.read_chunk(note, chunk, request, deadline))
             .buffered(CHUNKS_AT_ONCE)
             .flat_map(stream::iter);
         let (mut readings, mut unread, mut chunks, mut first_error) = (Vec::new(), Vec::new(), 0, None);
@@ -184,7 +190,7 @@ impl Pipeline {
             chunks += 1;
             match outcome {
                 Ok(reading) => readings.push(reading),
-                Err(error) if wishes.allow_partial => {
+                Err(error) if answer_options.allow_partial => {
                     unread.push(range);
                     first_error.get_or_insert(error);
                 }
@@ -193,7 +199,7 @@ impl Pipeline {
         }
         match first_error {
             Some(error) if readings.is_empty() => Err(error),
-            _ => Ok(Whole::merged(readings, unread, chunks)),
+            _ => Ok(MergedReading::merged(readings, unread, chunks)),
         }
     }
 
@@ -202,19 +208,19 @@ impl Pipeline {
         &'a self,
         note: &'a Note,
         chunk: Chunk,
-        ask: &'a Ask,
+        request: &'a EngineRequest,
         deadline: Deadline,
-    ) -> Pin<Box<dyn Future<Output = Vec<Piece>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Vec<ChunkReading>> + Send + 'a>> {
         Box::pin(async move {
             let text = chunk.note(note);
             // A part's fields are not the note's.
-            let (witness, ask_one) = (self.witness(), ask.unheard());
-            let outcome = reading::read(&*self.engine, witness, &self.admission, &text, ask_one, deadline).await;
+            let (witness, quiet_request) = (self.witness(), request.without_sink());
+            let outcome = reading::read(&*self.engine, witness, &self.admission, &text, quiet_request, deadline).await;
             if let Err(ExtractError::Engine(EngineError::NoteTooLong)) = outcome
                 && let Some([first, second]) = chunk.halves(note)
             {
-                let mut pieces = self.read_chunk(note, first, ask, deadline).await;
-                pieces.extend(self.read_chunk(note, second, ask, deadline).await);
+                let mut pieces = self.read_chunk(note, first, request, deadline).await;
+                pieces.extend(self.read_chunk(note, second, request, deadline).await);
                 return pieces;
             }
             vec![(chunk.range(), outcome)]
@@ -222,7 +228,7 @@ impl Pipeline {
     }
 }
 
-impl Whole {
+impl MergedReading {
     fn of_one(reading: Reading) -> Self {
         let record = reading.record.clone();
         Self { record, conflicts: Vec::new(), readings: vec![reading], unread: Vec::new(), chunks: 1 }
@@ -294,7 +300,8 @@ impl Whole {
         let withheld: Vec<_> =
             self.readings.iter().flat_map(|reading| reading.draft.withheld.iter().cloned()).collect();
         let confidence = |field, part: &str| self.confidence(field, part);
-        let Reviewed { record, evidence, mut warnings } = evidence::review(note, record, &withheld, unit, confidence);
+        let ReviewedRecord { record, evidence, mut warnings } =
+            evidence::review(note, record, &withheld, unit, confidence);
         warnings.extend(self.conflicts.iter().map(warnings::conflict));
         warnings.extend(self.unread.first().map(|_| warnings::partly_unread(self.unread.len(), self.chunks)));
         warnings.extend(self.not_read(engine, &record, &evidence));

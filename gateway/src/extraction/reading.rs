@@ -7,11 +7,11 @@ use std::{
 };
 
 use super::{
-    Ask, Deadline, Draft, Engine, EngineError, Field, Finish, Note, Record, TokenBudget, cores,
+    Deadline, Draft, Engine, EngineError, EngineRequest, Field, Finish, Note, Record, TokenBudget, cores,
     doubt::{self, Doubt, Witness},
     parse::{self, Parsed, Repair, Unusable},
 };
-use crate::admission::{Admission, Lease, Refusal};
+use crate::admission::{Admission, AdmissionError, Lease};
 
 /// Temperature and seed of the one attempt after an answer that was no record: enough to leave the
 /// path that went wrong, fixed so that the same note gives the same answer.
@@ -53,23 +53,23 @@ pub(super) struct Reading {
     pub(super) doubted: Vec<Field>,
     /// Of all attempts together.
     pub(super) tokens_used: u32,
-    pub(super) stages: Stages,
+    pub(super) stages: StageTimings,
 }
 
 /// Time spent in each stage; of a note in chunks, of all chunks together.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Stages {
-    /// Waiting for a slot.
+pub struct StageTimings {
+    /// Waiting in the admission queue.
     pub queue: Duration,
     /// In the engine, all attempts together.
     pub engine: Duration,
-    /// Parsing what it said.
+    /// Parsing the drafts.
     pub parse: Duration,
-    /// Finding the values in the note and what the note says of them.
+    /// Grounding the values in the note and reading their assertions.
     pub ground: Duration,
 }
 
-impl Stages {
+impl StageTimings {
     pub(super) fn add(&mut self, other: Self) {
         self.queue += other.queue;
         self.engine += other.engine;
@@ -99,11 +99,11 @@ pub(super) async fn read(
     witness: Option<Witness<'_>>,
     admission: &Arc<Admission>,
     text: &Note,
-    mut ask: Ask,
+    mut request: EngineRequest,
     deadline: Deadline,
 ) -> Result<Reading, ExtractError> {
     let mut tokens_used = 0u32;
-    let mut stages = Stages::default();
+    let mut stages = StageTimings::default();
     let mut second = false;
     // A record that was understood, empty where the witness reads something. It is the answer where the second
     // attempt gives none.
@@ -113,12 +113,12 @@ pub(super) async fn read(
         doubtful.map(|first| Reading { tokens_used, stages, ..first }).ok_or(error)
     };
     loop {
-        let mut draft = draft(engine, admission, text, &ask, deadline, &mut stages).await?;
+        let mut draft = draft(engine, admission, text, &request, deadline, &mut stages).await?;
         tokens_used = tokens_used.saturating_add(draft.tokens_used);
         if draft.finish == Finish::OutOfTokens {
-            match ask.budget {
+            match request.budget {
                 TokenBudget::Adjustable(tokens) if !second => {
-                    ask.budget = TokenBudget::Adjustable(tokens.saturating_mul(2));
+                    request.budget = TokenBudget::Adjustable(tokens.saturating_mul(2));
                 }
                 _ => return given_up(doubtful, ExtractError::Truncated, tokens_used, stages),
             }
@@ -130,12 +130,12 @@ pub(super) async fn read(
                 let parsed = parse::parse(draft.text.as_str());
                 (draft, parsed)
             };
-            (draft, parsed) = cores::run(cores, size, &ask.turn, deadline, parse).await?;
+            (draft, parsed) = cores::run(cores, size, &request.priority, deadline, parse).await?;
             stages.parse += started.elapsed();
             match parsed {
                 Ok(Parsed { record, repairs }) => {
                     let doubt = match witness.filter(|_| record.is_empty()) {
-                        Some(witness) => doubt::of_empty(witness, text, &draft, &ask, deadline).await?,
+                        Some(witness) => doubt::of_empty(witness, text, &draft, &request, deadline).await?,
                         None => Doubt::None,
                     };
                     let again = !matches!(doubt, Doubt::None);
@@ -158,10 +158,10 @@ pub(super) async fn read(
                 }
                 Err(_) => {}
             }
-            (ask.temperature, ask.seed) = (RETRY_TEMPERATURE, Some(RETRY_SEED));
+            (request.temperature, request.seed) = (RETRY_TEMPERATURE, Some(RETRY_SEED));
         }
-        if let Some(listener) = &ask.listener {
-            listener.again();
+        if let Some(sink) = &request.sink {
+            sink.again();
         }
         second = true;
     }
@@ -171,18 +171,18 @@ async fn draft(
     engine: &dyn Engine,
     admission: &Arc<Admission>,
     text: &Note,
-    ask: &Ask,
+    request: &EngineRequest,
     deadline: Deadline,
-    stages: &mut Stages,
+    stages: &mut StageTimings,
 ) -> Result<Draft, ExtractError> {
     let started = Instant::now();
     let lease = if engine.needs_lease() {
-        let lease = admission.acquire(&ask.turn, deadline).await;
+        let lease = admission.acquire(&request.priority, deadline).await;
         let lease = lease.map_err(|refusal| {
-            ask.spent.add(started.elapsed(), Duration::ZERO);
+            request.timings.add(started.elapsed(), Duration::ZERO);
             match refusal {
-                Refusal::QueueFull => ExtractError::QueueFull,
-                Refusal::DeadlineExceeded => EngineError::DeadlineExceeded.into(),
+                AdmissionError::QueueFull => ExtractError::QueueFull,
+                AdmissionError::DeadlineExceeded => EngineError::DeadlineExceeded.into(),
             }
         })?;
         Some(lease)
@@ -190,10 +190,10 @@ async fn draft(
         None
     };
     let admitted = Instant::now();
-    let draft = engine.draft(text, ask, deadline).await;
+    let draft = engine.draft(text, request, deadline).await;
     lease.into_iter().for_each(Lease::end);
     let (queue, engine) = (admitted - started, admitted.elapsed());
-    ask.spent.add(queue, engine);
+    request.timings.add(queue, engine);
     stages.queue += queue;
     stages.engine += engine;
     Ok(draft?)

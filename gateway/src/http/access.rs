@@ -46,7 +46,7 @@ struct KeyOfPath(Arc<[u8]>);
 
 /// By which of the two ports a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entrance {
+pub(super) enum ListenerKind {
     /// `listen`: every route, with keys where they are set.
     Public,
     /// `metrics.listen`: metrics and health, without a key. Who reaches it is the operator's choice.
@@ -57,17 +57,17 @@ pub(super) enum Entrance {
 /// on its owner's.
 pub(super) fn enter(
     app: &App,
-    entrance: Entrance,
+    entrance: ListenerKind,
     request: &mut Request,
     id: &str,
 ) -> Result<Option<Principal>, Box<Problem>> {
     let refused = |code: ErrorCode| Box::new(code.problem(id));
     host::check_head(request).map_err(refused)?;
-    let keys = app.keys.as_deref().filter(|_| entrance == Entrance::Public);
+    let keys = app.keys.as_deref().filter(|_| entrance == ListenerKind::Public);
     // A page of a stranger has no key to send.
     let Some(keys) = keys else {
         host::check_host(request, &app.allowed_hosts).map_err(refused)?;
-        let far = entrance == Entrance::Public && request.uri().path() == METRICS && is_remote(request);
+        let far = entrance == ListenerKind::Public && request.uri().path() == METRICS && is_remote(request);
         return if far { Err(refused(ErrorCode::Unauthorized)) } else { Ok(None) };
     };
     if is_open(request) {
@@ -189,7 +189,7 @@ pub(super) fn key_revoked(id: &str) -> Problem {
 pub(super) async fn must_end(app: &App, caller: Option<&Principal>, id: &str) -> Problem {
     tokio::select! {
         biased;
-        () = app.work.is_cut_off() => ErrorCode::Draining.problem(id),
+        () = app.in_flight.is_cut_off() => ErrorCode::Draining.problem(id),
         () = access::revoked(caller) => key_revoked(id),
     }
 }
@@ -199,7 +199,7 @@ pub(super) async fn must_end(app: &App, caller: Option<&Principal>, id: &str) ->
 pub(super) async fn must_stop(app: &App, caller: Option<&Principal>) -> ErrorCode {
     tokio::select! {
         biased;
-        () = app.work.is_closing() => ErrorCode::Draining,
+        () = app.in_flight.is_closing() => ErrorCode::Draining,
         () = access::revoked(caller) => ErrorCode::Unauthorized,
     }
 }

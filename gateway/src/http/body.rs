@@ -15,11 +15,11 @@ use axum::{
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 
-use super::{App, error::ErrorCode, pace::Pace};
+use super::{App, error::ErrorCode, pace::MinimumRate};
 use crate::{
     access::Principal,
     extraction::Deadline,
-    memory::{Held, NoRoom, Purpose},
+    memory::{MemoryReservation, OutOfMemoryBudget, Purpose},
 };
 
 /// Of a body that nobody wants, at most so much is taken off the wire, for so long at most.
@@ -38,32 +38,32 @@ pub(super) fn is(headers: &HeaderMap, kind: &str) -> bool {
     value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(kind)
 }
 
-impl From<NoRoom> for ErrorCode {
-    fn from(NoRoom: NoRoom) -> Self {
+impl From<OutOfMemoryBudget> for ErrorCode {
+    fn from(OutOfMemoryBudget: OutOfMemoryBudget) -> Self {
         Self::Overloaded
     }
 }
 
 /// Begins to hold memory for a request.
-pub(super) fn hold(app: &App, principal: Option<&Principal>, purpose: Purpose) -> Result<Held, ErrorCode> {
+pub(super) fn hold(app: &App, principal: Option<&Principal>, purpose: Purpose) -> Result<MemoryReservation, ErrorCode> {
     Ok(app.memory.hold(principal.map(Principal::memory), purpose, OF_A_REQUEST)?)
 }
 
-/// The whole body, at most `limit` bytes, before the deadline, and not slower than [`Pace`] asks. It is refused before it
-/// is read where its length is known and does not fit; `held` grows by what it takes.
+/// The whole body, at most `limit` bytes, before the deadline, and not slower than [`MinimumRate`] asks. It is refused before it
+/// is read where its length is known and does not fit; `reservation` grows by what it takes.
 pub(super) async fn read(
     mut body: Body,
     limit: usize,
     deadline: Deadline,
-    held: &mut Held,
+    reservation: &mut MemoryReservation,
 ) -> Result<Bytes, ErrorCode> {
     let least = body.size_hint().lower();
     if least > limit as u64 {
         return Err(ErrorCode::BodyTooLarge);
     }
-    held.ask(usize::try_from(least).unwrap_or(usize::MAX))?;
-    let mut pace = Pace::begin();
-    let mut whole = Whole { bytes: Vec::new(), limit, held };
+    reservation.ask(usize::try_from(least).unwrap_or(usize::MAX))?;
+    let mut pace = MinimumRate::begin();
+    let mut whole = BodyBuffer { bytes: Vec::new(), limit, reservation };
     loop {
         let frame = tokio::time::timeout_at(pace.until(), body.frame());
         let Ok(Ok(frame)) = deadline.bound(frame).await else { return Err(ErrorCode::DeadlineExceeded) };
@@ -77,7 +77,7 @@ pub(super) async fn read(
         if whole.bytes.is_empty() && body.is_end_stream() {
             // All in one piece, as most are: it needs no copy.
             whole.check(data.len())?;
-            whole.held.grow(data.len())?;
+            whole.reservation.grow(data.len())?;
             return Ok(data);
         }
         whole.push(&data, body.size_hint().lower())?;
@@ -85,13 +85,13 @@ pub(super) async fn read(
 }
 
 /// A body as far as it came.
-struct Whole<'a> {
+struct BodyBuffer<'a> {
     bytes: Vec<u8>,
     limit: usize,
-    held: &'a mut Held,
+    reservation: &'a mut MemoryReservation,
 }
 
-impl Whole<'_> {
+impl BodyBuffer<'_> {
     fn check(&self, more: usize) -> Result<(), ErrorCode> {
         if self.bytes.len() + more > self.limit { Err(ErrorCode::BodyTooLarge) } else { Ok(()) }
     }
@@ -106,7 +106,7 @@ impl Whole<'_> {
             let all = (len + piece.len()).saturating_add(to_come).min(self.limit);
             let target = if to_come > 0 { all.min(2 * (len + piece.len())) } else { (2 * room).max(len + piece.len()) };
             let target = target.min(self.limit);
-            self.held.grow(target - room.min(target))?;
+            self.reservation.grow(target - room.min(target))?;
             self.bytes.reserve_exact(target - len);
         }
         self.bytes.extend_from_slice(piece);
@@ -194,9 +194,9 @@ mod tests {
         });
         let rest = if ends { stream::empty().boxed() } else { stream::pending().boxed() };
         let memory = Memory::new(4 << 20);
-        let mut held = memory.hold(None, Purpose::Single, 0).unwrap();
+        let mut reservation = memory.hold(None, Purpose::Single, 0).unwrap();
         let body = Body::from_stream(pieces.chain(rest));
-        let read = read(body, LIMIT, Deadline::after(Duration::from_secs(55)), &mut held).await;
+        let read = read(body, LIMIT, Deadline::after(Duration::from_secs(55)), &mut reservation).await;
         (began.elapsed().as_secs(), read.map(|body| body.len()))
     }
 
@@ -230,16 +230,16 @@ mod tests {
             (false, vec![1 << 19, 1 << 19, 1], Err(ErrorCode::Overloaded)),
             (true, vec![(1 << 20) + 1], Err(ErrorCode::Overloaded)),
         ] {
-            let mut held = memory.hold(None, Purpose::Single, 0).unwrap();
+            let mut reservation = memory.hold(None, Purpose::Single, 0).unwrap();
             let body = if known {
                 Body::from(vec![b'x'; sizes[0]])
             } else {
                 Body::from_stream(stream::iter(sizes.clone()).map(|bytes| Ok::<_, Infallible>(vec![b'x'; bytes])))
             };
             let deadline = Deadline::after(Duration::from_secs(55));
-            let read = read(body, 8 << 20, deadline, &mut held).await;
+            let read = read(body, 8 << 20, deadline, &mut reservation).await;
             assert_eq!(read.map(|_| memory.held()), expected, "{known} {sizes:?}");
-            drop(held);
+            drop(reservation);
             assert_eq!(memory.held(), 0);
         }
     }

@@ -10,10 +10,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use moka::sync::Cache;
 use sha2::Sha256;
 
-use super::request::Checked;
+use super::request::ValidRequest;
 use crate::{
     config::CacheSettings,
-    extraction::{Answer, EngineName, Stages, WarningCode},
+    extraction::{Answer, EngineName, StageTimings, WarningCode},
 };
 
 /// Bytes of memory that an answer to a usual note takes. One that takes more counts as several.
@@ -21,8 +21,8 @@ const USUAL: usize = 8 << 10;
 /// Bytes of memory for each byte that an answer has as JSON.
 const FOR_EACH_BYTE: usize = 2;
 
-/// The answers of this process.
-pub struct Answers {
+/// The response cache of this process.
+pub struct ResponseCache {
     kept: Cache<Key, Arc<Answer>>,
     most: u64,
     secret: Hmac<Sha256>,
@@ -32,7 +32,7 @@ pub struct Answers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key([u8; 32]);
 
-impl Answers {
+impl ResponseCache {
     /// A cache, where one is set. It takes at most so many bytes, also where more answers would be kept.
     pub fn new(settings: &CacheSettings, most_bytes: usize) -> Result<Option<Self>, getrandom::Error> {
         if settings.entries == 0 {
@@ -53,16 +53,16 @@ impl Answers {
     }
 
     /// The key of a request; none where its answer may differ from one time to the next.
-    pub(super) fn key(&self, request: &Checked) -> Option<Key> {
-        let manner = &request.manner;
-        if manner.temperature != 0.0 {
+    pub(super) fn key(&self, request: &ValidRequest) -> Option<Key> {
+        let options = &request.options;
+        if options.temperature != 0.0 {
             return None;
         }
         let mut mac = self.secret.clone();
         // Engine, prompt and defaults are those of this process.
         let parameters = format!(
             "{:?}|{:?}|{:?}|{}|{}|",
-            manner.model, manner.budget, manner.offsets, manner.confidence, manner.allow_partial
+            options.model, options.budget, options.offsets, options.confidence, options.allow_partial
         );
         mac.update(parameters.as_bytes());
         mac.update(request.note.as_str().as_bytes());
@@ -70,9 +70,9 @@ impl Answers {
     }
 
     /// The answer that was kept, as the answer to this request.
-    pub(super) fn get(&self, key: Key, request_id: &str) -> Option<(Answer, Stages)> {
+    pub(super) fn get(&self, key: Key, request_id: &str) -> Option<(Answer, StageTimings)> {
         let answer = Answer { request_id: request_id.to_owned(), ..Answer::clone(&*self.kept.get(&key)?) };
-        Some((answer, Stages::default()))
+        Some((answer, StageTimings::default()))
     }
 
     /// Keeps an answer, if it may be given again.
@@ -91,7 +91,7 @@ fn weight(answer: &Answer) -> u32 {
     u32::try_from(bytes.div_ceil(USUAL)).unwrap_or(u32::MAX).max(1)
 }
 
-impl fmt::Debug for Answers {
+impl fmt::Debug for ResponseCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answers").field("kept", &self.kept.entry_count()).finish_non_exhaustive()
     }
@@ -107,7 +107,7 @@ mod tests {
         http::request::Rules,
     };
 
-    fn checked(body: &str) -> Checked {
+    fn checked(body: &str) -> ValidRequest {
         let models = vec![Arc::from("medical-ie"), Arc::from("other")];
         let rules = Rules { limits: Limits::default(), generation: Generation::default(), models };
         rules.check(body.as_bytes()).unwrap()
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn whatever_may_change_the_answer_changes_the_key() {
         let settings = CacheSettings { entries: 9, ttl: Duration::from_mins(1) };
-        let answers = Answers::new(&settings, 1 << 20).unwrap().unwrap();
+        let answers = ResponseCache::new(&settings, 1 << 20).unwrap().unwrap();
         let key = |body: &str| answers.key(&checked(body));
         let plain = key("{\"text\": \"A note.\"}");
         assert!(plain.is_some());
@@ -133,6 +133,6 @@ mod tests {
             assert!(other.is_some() && other != plain);
         }
         assert_eq!(key("{\"text\": \"A note.\", \"temperature\": 0.1}"), None);
-        assert!(Answers::new(&CacheSettings { entries: 0, ..settings }, 1 << 20).unwrap().is_none());
+        assert!(ResponseCache::new(&CacheSettings { entries: 0, ..settings }, 1 << 20).unwrap().is_none());
     }
 }

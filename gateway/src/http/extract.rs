@@ -11,19 +11,20 @@ use axum::{
 
 use super::{
     App, access,
-    account::Audited,
-    arrival::Arrival,
+    audit_record::AuditGuard,
     body,
+    context::RequestContext,
     error::{ErrorCode, Problem},
     limits,
-    note::{self, Done, Job, Refused},
+    note::{self, Extraction, ExtractionJob, Rejection},
     request::ExtractRequest,
 };
 use crate::{
-    admission::Turn,
+    admission::QueuePriority,
     extraction::Answer,
-    memory::{Held, Purpose},
-    rates::{Allowed, Standing},
+    limiter::RateLimitState,
+    memory::{MemoryReservation, Purpose},
+    rates::RateLimitGrant,
 };
 
 /// Bytes of an answer with evidence for seven fields.
@@ -53,105 +54,105 @@ const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
         ))))]
 pub(super) async fn extract(
     State(app): State<Arc<App>>,
-    Extension(arrival): Extension<Arrival>,
+    Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
     let principal = access::principal(&request);
-    let mut audited = Audited::new(&app, &arrival, ROUTE, principal.clone());
-    let mut standing = None;
+    let mut audit_guard = AuditGuard::new(&app, &context, ROUTE, principal.clone());
+    let mut rate_limit = None;
     let outcome = tokio::select! {
         biased;
-        outcome = answer(&app, &arrival, request, &mut audited, &mut standing) => outcome,
-        problem = access::must_end(&app, principal.as_ref(), &arrival.id) => Err(Box::new(problem)),
+        outcome = answer(&app, &context, request, &mut audit_guard, &mut rate_limit) => outcome,
+        problem = access::must_end(&app, principal.as_ref(), &context.id) => Err(Box::new(problem)),
     };
-    let mut response = outcome.unwrap_or_else(|refused| refused.into_response());
-    if let Some(standing) = standing {
-        limits::tell(standing, response.headers_mut());
+    let mut response = outcome.unwrap_or_else(|rejection| rejection.into_response());
+    if let Some(rate_limit) = rate_limit {
+        limits::tell(rate_limit, response.headers_mut());
     }
     let code = response.extensions().get::<ErrorCode>().map(|code| code.name());
-    let account = audited.ended(response.status(), code);
-    response.extensions_mut().insert(account);
+    let audit_record = audit_guard.ended(response.status(), code);
+    response.extensions_mut().insert(audit_record);
     response
 }
 
 async fn answer(
     app: &App,
-    arrival: &Arrival,
+    context: &RequestContext,
     request: Request,
-    audited: &mut Audited,
-    standing: &mut Option<Standing>,
-) -> Result<Response, Refused> {
-    let taken = taken(app, arrival, request, audited).await.map_err(|refused| {
-        let (problem, used_up) = *refused;
-        *standing = used_up;
+    audit_guard: &mut AuditGuard,
+    rate_limit: &mut Option<RateLimitState>,
+) -> Result<Response, Rejection> {
+    let accepted = accept(app, context, request, audit_guard).await.map_err(|rejection| {
+        let (problem, used_up) = *rejection;
+        *rate_limit = used_up;
         Box::new(problem)
     })?;
-    *standing = taken.allowed.standing;
-    respond(&note::read(app, arrival, &taken.job, audited).await?, taken.held)
+    *rate_limit = accepted.grant.rate_limit;
+    respond(&note::read(app, context, &accepted.job, audit_guard).await?, accepted.reservation)
 }
 
-/// A note that was taken in, and what it holds of its caller's allowance while it is read.
-pub(super) struct Taken {
-    pub(super) job: Job,
-    /// Of the budget of memory.
-    pub(super) held: Held,
-    pub(super) allowed: Allowed,
+/// A note that passed all checks, and what it reserves while it is read.
+pub(super) struct AcceptedNote {
+    pub(super) job: ExtractionJob,
+    /// Bytes of the memory budget.
+    pub(super) reservation: MemoryReservation,
+    pub(super) grant: RateLimitGrant,
 }
 
-/// A note that was not, and the caller's allowance where that was why.
-pub(super) type NotTaken = Box<(Problem, Option<Standing>)>;
+/// The problem of a note that was refused, and the rate limit that refused it, if one did.
+pub(super) type RejectedNote = Box<(Problem, Option<RateLimitState>)>;
 
-/// Takes in the one note of a request: type, time, allowance, body.
-pub(super) async fn taken(
+/// Checks the one note of a request: media type, deadline, rate limits, body.
+pub(super) async fn accept(
     app: &App,
-    arrival: &Arrival,
+    context: &RequestContext,
     request: Request,
-    audited: &mut Audited,
-) -> Result<Taken, NotTaken> {
-    let id = &arrival.id;
-    let refused = |problem| Box::new((problem, None));
-    let because = |code: ErrorCode| refused(code.problem(id));
+    audit_guard: &mut AuditGuard,
+) -> Result<AcceptedNote, RejectedNote> {
+    let id = &context.id;
+    let rejection = |problem| Box::new((problem, None));
+    let because = |code: ErrorCode| rejection(code.problem(id));
     if !body::is(request.headers(), "application/json") {
         return Err(because(ErrorCode::UnsupportedMediaType));
     }
     if app.readiness.is_draining() {
         return Err(because(ErrorCode::Draining));
     }
-    let deadline = arrival.deadline(request.headers(), app.deadline);
-    let deadline = deadline.map_err(|violation| refused(Problem::invalid(vec![violation], id)))?;
-    let allowed = limits::Caller::of(app, &request).admit(app, id);
-    let allowed = allowed.map_err(|too_soon| {
-        let (problem, standing) = too_soon.told(app);
-        Box::new((problem, Some(standing)))
+    let deadline = context.deadline(request.headers(), app.deadline);
+    let deadline = deadline.map_err(|violation| rejection(Problem::invalid(vec![violation], id)))?;
+    let grant = limits::Caller::of(app, &request).admit(app, id);
+    let grant = grant.map_err(|exceeded| {
+        let (problem, rate_limit) = exceeded.told(app);
+        Box::new((problem, Some(rate_limit)))
     })?;
-    let told = |problem| Box::new((problem, allowed.standing));
-    let turn = Turn { principal: access::principal(&request), bulk: false };
-    let held = body::hold(app, turn.principal.as_ref(), Purpose::Single);
-    let mut held = held.map_err(|code| told(code.problem(id)))?;
+    let told = |problem| Box::new((problem, grant.rate_limit));
+    let priority = QueuePriority { principal: access::principal(&request), bulk: false };
+    let reservation = body::hold(app, priority.principal.as_ref(), Purpose::Single);
+    let mut reservation = reservation.map_err(|code| told(code.problem(id)))?;
     let body = tokio::select! {
         biased;
-        body = body::read(request.into_body(), app.body_limit, deadline, &mut held) => body,
-        () = app.work.is_closing() => Err(ErrorCode::Draining),
+        body = body::read(request.into_body(), app.body_limit, deadline, &mut reservation) => body,
+        () = app.in_flight.is_closing() => Err(ErrorCode::Draining),
     };
     let body = body.map_err(|code| match code {
         ErrorCode::DeadlineExceeded => told(code.problem(id).saying(BODY_TOO_LATE)),
         code => told(code.problem(id)),
     })?;
-    audited.account.body_bytes = body.len();
-    let checked = app.rules.check(&body).map_err(|bad| told(bad.problem(id)))?;
-    held.shrink_to(body::OF_A_REQUEST);
-    held.grow_anyway(note::memory(&checked.note));
-    audited.took(&checked.note);
-    Ok(Taken { job: Job { checked, turn, deadline, listener: None }, held, allowed })
+    audit_guard.record.body_bytes = body.len();
+    let valid = app.rules.check(&body).map_err(|bad| told(bad.problem(id)))?;
+    reservation.shrink_to(body::OF_A_REQUEST);
+    reservation.grow_anyway(note::memory(&valid.note));
+    audit_guard.took(&valid.note);
+    Ok(AcceptedNote { job: ExtractionJob { request: valid, priority, deadline, sink: None }, reservation, grant })
 }
 
 /// The answer, which counts as the request's memory until the caller has read it.
-fn respond(done: &Done, held: Held) -> Result<Response, Refused> {
-    let Done { answer, stages, cache } = done;
+fn respond(done: &Extraction, reservation: MemoryReservation) -> Result<Response, Rejection> {
+    let Extraction { answer, stages, cache } = done;
     let mut body = Vec::with_capacity(USUAL_ANSWER);
     serde_json::to_writer(&mut body, answer).map_err(|_| ErrorCode::Internal.problem(&answer.request_id))?;
     let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let mut response = (StatusCode::OK, [json], held.attached_to(body)).into_response();
+    let mut response = (StatusCode::OK, [json], reservation.attached_to(body)).into_response();
     let headers = response.headers_mut();
     if answer.degraded {
         headers.insert(X_DEGRADED, HeaderValue::from_static(answer.engine.as_str()));

@@ -13,15 +13,16 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
     App,
-    access::{self, Entrance},
-    account::{Account, CALLER_VANISHED, milliseconds},
-    arrival::Arrival,
+    access::{self, ListenerKind},
+    audit_record::{AuditRecord, CALLER_VANISHED, milliseconds},
     body,
-    cors::{self, OriginPattern},
+    context::RequestContext,
+    cors,
     error::ErrorCode,
 };
 use crate::{
     access::Principal,
+    config::OriginPattern,
     telemetry::{Route, TraceParent},
 };
 
@@ -36,7 +37,7 @@ const NO_ROUTE: Route = "other";
 /// Puts the layers on, outermost last: the panic fence, [`edge`], and CORS where origins are set.
 ///
 /// [`edge`] is one layer and not a layer for each of its steps, because that costs each request 6 us of 50.
-pub(super) fn wrap(router: Router, app: Arc<App>, entrance: Entrance, origins: Vec<OriginPattern>) -> Router {
+pub(super) fn wrap(router: Router, app: Arc<App>, entrance: ListenerKind, origins: Vec<OriginPattern>) -> Router {
     let fenced = router.layer(CatchPanicLayer::custom(panicked));
     // Routing looks at the path before any layer of its router runs, so `edge` stands around a second one.
     let edged = Router::new().fallback_service(fenced).layer(middleware::from_fn_with_state((app, entrance), edge));
@@ -45,36 +46,36 @@ pub(super) fn wrap(router: Router, app: Arc<App>, entrance: Entrance, origins: V
 
 /// What every request goes through, in this order: tidy path, request id, the rest of unread bodies, head and host, keys; the
 /// route; then JSON for every error, headers, metrics and log.
-async fn edge(State((app, entrance)): State<(Arc<App>, Entrance)>, mut request: Request, next: Next) -> Response {
-    let arrival = Arrival::now(request.headers());
+async fn edge(State((app, entrance)): State<(Arc<App>, ListenerKind)>, mut request: Request, next: Next) -> Response {
+    let context = RequestContext::now(request.headers());
     let method = known(request.method());
     tidy(&mut request, app.keys.is_some());
     let route = super::route(request.uri().path()).unwrap_or(NO_ROUTE);
     let own_probe = access::is_own_probe(&request);
-    request.extensions_mut().insert(arrival.clone());
-    let mut left = Left { app: &app, arrival: &arrival, method, route, answered: false };
+    request.extensions_mut().insert(context.clone());
+    let mut left = DisconnectGuard { app: &app, context: &context, method, route, answered: false };
     let mut request = body::discard_leftovers(request);
-    let (principal, mut response) = match access::enter(&app, entrance, &mut request, &arrival.id) {
-        Ok(principal) => (principal, arrival.span.run(next.run(request)).await),
+    let (principal, mut response) = match access::enter(&app, entrance, &mut request, &context.id) {
+        Ok(principal) => (principal, context.span.run(next.run(request)).await),
         Err(problem) => (None, problem.into_response()),
     };
     left.answered = true;
     if is_bare_error(&response) {
-        response = with_json(&response, &arrival.id);
+        response = with_json(&response, &context.id);
     }
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // The address may hold a key: `/t/KEY/docs`.
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    if let Ok(value) = HeaderValue::from_str(&arrival.id) {
+    if let Ok(value) = HeaderValue::from_str(&context.id) {
         headers.insert(X_REQUEST_ID, value);
     }
     if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
         let policy = HeaderValue::from_static(PAGE_POLICY);
         headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     }
-    tell(&app, &arrival, (method, route), own_probe, principal.as_ref(), &response);
+    tell(&app, &context, (method, route), own_probe, principal.as_ref(), &response);
     response
 }
 
@@ -124,22 +125,22 @@ fn plain_options(request: &mut Request) {
 }
 
 /// Counts a caller who left, unless the answer came before.
-struct Left<'a> {
+struct DisconnectGuard<'a> {
     app: &'a App,
-    arrival: &'a Arrival,
+    context: &'a RequestContext,
     method: &'static str,
     route: Route,
     answered: bool,
 }
 
-impl Drop for Left<'_> {
+impl Drop for DisconnectGuard<'_> {
     fn drop(&mut self) {
         if !self.answered {
             self.app.metrics.caller_vanished();
             let (status, code) = CALLER_VANISHED;
-            let milliseconds = milliseconds(self.arrival.at.elapsed());
+            let milliseconds = milliseconds(self.context.at.elapsed());
             let Self { method, route, .. } = *self;
-            let request_id = &*self.arrival.id;
+            let request_id = &*self.context.id;
             tracing::info!(request_id, method, route, status, code, milliseconds, "request");
         }
     }
@@ -148,7 +149,7 @@ impl Drop for Left<'_> {
 /// The metrics and the log line of a request. All of it are our words, or an id that was checked.
 fn tell(
     app: &App,
-    arrival: &Arrival,
+    context: &RequestContext,
     (method, route): (&'static str, Route),
     own_probe: bool,
     principal: Option<&Principal>,
@@ -156,14 +157,14 @@ fn tell(
 ) {
     let told = response.extensions();
     let code = told.get::<ErrorCode>().map(|code| code.name());
-    let (status, time) = (response.status().as_u16(), arrival.at.elapsed());
+    let (status, time) = (response.status().as_u16(), context.at.elapsed());
     app.metrics.answered(route, status, code, time);
-    arrival.span.end(method, route, status, code);
+    context.span.end(method, route, status, code);
     let principal = principal.map(Principal::name);
-    let trace_id = arrival.trace.as_ref().map(TraceParent::id);
+    let trace_id = context.trace.as_ref().map(TraceParent::id);
     let milliseconds = milliseconds(time);
-    let (request_id, account) = (&*arrival.id, told.get::<Account>());
-    let Some(account) = account else {
+    let (request_id, audit_record) = (&*context.id, told.get::<AuditRecord>());
+    let Some(audit_record) = audit_record else {
         if own_probe {
             // 8,640 lines a day that say nothing: a change of the model server's state has a line of its own.
             tracing::debug!(request_id, method, route, status, code, milliseconds, "request");
@@ -172,8 +173,8 @@ fn tell(
         tracing::info!(request_id, method, route, status, code, principal, trace_id, milliseconds, "request");
         return;
     };
-    let Account { body_bytes, note_chars, cached, .. } = *account;
-    let stages = account.stages.unwrap_or_default();
+    let AuditRecord { body_bytes, note_chars, cached, .. } = *audit_record;
+    let stages = audit_record.stages.unwrap_or_default();
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     for (name, value) in [
         ("gateway.body_bytes", body_bytes as u64),
@@ -183,7 +184,7 @@ fn tell(
         ("gateway.parse_us", micros(stages.parse)),
         ("gateway.ground_us", micros(stages.ground)),
     ] {
-        arrival.span.tell(name, i64::try_from(value).unwrap_or(i64::MAX));
+        context.span.tell(name, i64::try_from(value).unwrap_or(i64::MAX));
     }
     tracing::info!(
         request_id,

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     access::Principal,
-    rates::{Allowed, Asking, Scope, Standing, TooSoon},
+    limiter::{RateLimitExceeded, RateLimitState, Scope},
+    rates::{RateLimitAttempt, RateLimitGrant},
 };
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -28,19 +29,19 @@ pub(super) struct Caller {
     address: Option<IpAddr>,
 }
 
-/// A note that came too soon.
-pub(super) struct Refusal {
+/// The 429 of a note that a rate limit refused.
+pub(super) struct RateLimitRejection {
     problem: Problem,
-    standing: Standing,
+    rate_limit: RateLimitState,
     /// When it is worth coming back.
     pub(super) after: Duration,
 }
 
-impl Refusal {
+impl RateLimitRejection {
     /// What he is told, and counted as told.
-    pub(super) fn told(self, app: &App) -> (Problem, Standing) {
-        app.metrics.rate_limited(self.standing.scope);
-        (self.problem, self.standing)
+    pub(super) fn told(self, app: &App) -> (Problem, RateLimitState) {
+        app.metrics.rate_limited(self.rate_limit.scope);
+        (self.problem, self.rate_limit)
     }
 }
 
@@ -61,29 +62,36 @@ impl Caller {
     }
 
     /// Counts one of his notes against his limits.
-    pub(super) fn admit(&self, app: &App, id: &str) -> Result<Allowed, Box<Refusal>> {
-        let mut asking = Asking::default();
-        self.ask(app, id, &mut asking)?;
-        Ok(asking.allowed)
+    pub(super) fn admit(&self, app: &App, id: &str) -> Result<RateLimitGrant, Box<RateLimitRejection>> {
+        let mut attempt = RateLimitAttempt::default();
+        self.ask(app, id, &mut attempt)?;
+        Ok(attempt.grant)
     }
 
     /// The same for a note that may be asked for again.
-    pub(super) fn ask(&self, app: &App, id: &str, asking: &mut Asking) -> Result<(), Box<Refusal>> {
-        app.rates.ask(self.principal.as_ref(), self.address, asking).map_err(|TooSoon { standing, after }| {
-            let mut problem = ErrorCode::RateLimited.problem(id).after(after);
-            if standing.scope == Scope::Concurrency {
-                let most = standing.quota;
-                problem.detail =
-                    format!("{most} notes of this key are being read already. Send the next when one is done.");
-            }
-            Box::new(Refusal { problem, standing, after })
-        })
+    pub(super) fn ask(
+        &self,
+        app: &App,
+        id: &str,
+        attempt: &mut RateLimitAttempt,
+    ) -> Result<(), Box<RateLimitRejection>> {
+        app.rates.ask(self.principal.as_ref(), self.address, attempt).map_err(
+            |RateLimitExceeded { rate_limit, after }| {
+                let mut problem = ErrorCode::RateLimited.problem(id).after(after);
+                if rate_limit.scope == Scope::Concurrency {
+                    let most = rate_limit.quota;
+                    problem.detail =
+                        format!("{most} notes of this key are being read already. Send the next when one is done.");
+                }
+                Box::new(RateLimitRejection { problem, rate_limit, after })
+            },
+        )
     }
 }
 
 /// Says in an answer what is left of the caller's allowance.
-pub(super) fn tell(standing: Standing, headers: &mut HeaderMap) {
-    let Standing { scope, quota, window, remaining, reset } = standing;
+pub(super) fn tell(rate_limit: RateLimitState, headers: &mut HeaderMap) {
+    let RateLimitState { scope, quota, window, remaining, reset } = rate_limit;
     let scope = scope.name();
     let policy = HeaderValue::from_str(&format!("\"{scope}\";q={quota};w={window}"));
     let limit = HeaderValue::from_str(&format!("\"{scope}\";r={remaining};t={reset}"));

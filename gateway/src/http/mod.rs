@@ -1,11 +1,11 @@
 //! The HTTP edge: one list of routes, one ordered list of layers.
 
 mod access;
-mod account;
-mod arrival;
+mod audit_record;
 mod batch;
 mod body;
 mod cache;
+mod context;
 pub mod cors;
 pub mod error;
 mod extract;
@@ -30,19 +30,20 @@ use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{access::Entrance, arrival::Arrival, cors::OriginPattern, error::ErrorCode, host::HostName, request::Rules};
+use self::{access::ListenerKind, context::RequestContext, error::ErrorCode, request::Rules};
 pub use self::{
-    cache::Answers,
+    cache::ResponseCache,
     openapi::{Documented, document},
 };
 use crate::{
     access::Keys,
     audit::Audit,
+    config::{HostName, OriginPattern},
     extraction::Pipeline,
+    in_flight::InFlightTracker,
     memory::Memory,
     rates::Rates,
     readiness::Readiness,
-    server::Work,
     telemetry::{Metrics, Route},
 };
 
@@ -84,11 +85,11 @@ pub struct App {
     /// Proxies whose word on the caller's address counts.
     pub trusted_proxies: Vec<IpNet>,
     /// Answers that are given again.
-    pub answers: Option<Answers>,
+    pub response_cache: Option<ResponseCache>,
     /// Who asked what when.
     pub audit: Option<Audit>,
     /// The extractions under way.
-    pub work: Work,
+    pub in_flight: InFlightTracker,
 }
 
 impl App {
@@ -154,7 +155,7 @@ pub fn router(app: Arc<App>, origins: Vec<OriginPattern>) -> Router {
         .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], Bytes::clone(&written))))
         .merge(Router::from(swagger))
         .merge(ui::routes());
-    layers::wrap(with_fallbacks(router, &app), app, Entrance::Public, origins)
+    layers::wrap(with_fallbacks(router, &app), app, ListenerKind::Public, origins)
 }
 
 /// What `metrics.listen` serves: metrics and health, without keys.
@@ -164,14 +165,14 @@ pub fn metrics_router(app: Arc<App>) -> Router {
         .route("/health", get(service::health))
         .route("/health/live", get(service::live))
         .route("/health/ready", get(service::ready));
-    layers::wrap(with_fallbacks(router, &app), app, Entrance::Metrics, Vec::new())
+    layers::wrap(with_fallbacks(router, &app), app, ListenerKind::Metrics, Vec::new())
 }
 
 fn with_fallbacks(router: Router<Arc<App>>, app: &Arc<App>) -> Router {
     router
-        .fallback(async |Extension(arrival): Extension<Arrival>| ErrorCode::NotFound.problem(&arrival.id))
-        .method_not_allowed_fallback(async |Extension(arrival): Extension<Arrival>| {
-            ErrorCode::MethodNotAllowed.problem(&arrival.id)
+        .fallback(async |Extension(context): Extension<RequestContext>| ErrorCode::NotFound.problem(&context.id))
+        .method_not_allowed_fallback(async |Extension(context): Extension<RequestContext>| {
+            ErrorCode::MethodNotAllowed.problem(&context.id)
         })
         .with_state(Arc::clone(app))
 }

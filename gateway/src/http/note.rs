@@ -1,34 +1,37 @@
-//! One note on its way to an answer, by whichever route it came: cache, engine, metrics, account.
+//! Reads one note for any route: response cache, engine, metrics, audit record.
 
 use std::sync::Arc;
 
 use super::{
     App,
-    account::Audited,
-    arrival::Arrival,
+    audit_record::AuditGuard,
+    context::RequestContext,
     error::{ErrorCode, Problem, Violation},
-    request::Checked,
+    request::ValidRequest,
 };
 use crate::{
-    admission::Turn,
-    extraction::{Answer, Ask, Deadline, EngineError, ExtractError, Listener, Note, Stages, Wishes, parse::Unusable},
+    admission::QueuePriority,
+    extraction::{
+        Answer, AnswerOptions, Deadline, EngineError, EngineRequest, ExtractError, FieldSink, Note, StageTimings,
+        parse::Unusable,
+    },
 };
 
-/// An answer that is none.
-pub(super) type Refused = Box<Problem>;
+/// The problem document of a request that got no answer.
+pub(super) type Rejection = Box<Problem>;
 
-/// What is to be read, for whom, until when.
-pub(super) struct Job {
-    pub(super) checked: Checked,
-    pub(super) turn: Turn,
+/// One note to read: its request, its place in the queue, its deadline.
+pub(super) struct ExtractionJob {
+    pub(super) request: ValidRequest,
+    pub(super) priority: QueuePriority,
     pub(super) deadline: Deadline,
-    pub(super) listener: Option<Listener>,
+    pub(super) sink: Option<FieldSink>,
 }
 
-/// What came of it.
-pub(super) struct Done {
+/// The answer to one note.
+pub(super) struct Extraction {
     pub(super) answer: Answer,
-    pub(super) stages: Stages,
+    pub(super) stages: StageTimings,
     /// `hit` or `miss`, where answers are kept.
     pub(super) cache: Option<&'static str>,
 }
@@ -43,68 +46,73 @@ pub(super) fn memory(note: &Note) -> usize {
 }
 
 /// Reads a note. Everything that waits in there waits for the deadline at most.
-pub(super) async fn read(app: &App, arrival: &Arrival, job: &Job, audited: &mut Audited) -> Result<Done, Refused> {
-    let Checked { note, manner } = &job.checked;
-    let key = app.answers.as_ref().and_then(|answers| Some((answers, answers.key(&job.checked)?)));
-    if let Some((answers, key)) = key {
-        let kept = answers.get(key, &arrival.id);
+pub(super) async fn read(
+    app: &App,
+    context: &RequestContext,
+    job: &ExtractionJob,
+    audit_guard: &mut AuditGuard,
+) -> Result<Extraction, Rejection> {
+    let ValidRequest { note, options } = &job.request;
+    let key = app.response_cache.as_ref().and_then(|cache| Some((cache, cache.key(&job.request)?)));
+    if let Some((cache, key)) = key {
+        let kept = cache.get(key, &context.id);
         app.metrics.looked_in_cache(kept.is_some());
         if let Some((answer, stages)) = kept {
-            audited.account.cached = true;
-            audited.gave(&answer, stages);
-            return Ok(Done { answer, stages, cache: Some("hit") });
+            audit_guard.record.cached = true;
+            audit_guard.gave(&answer, stages);
+            return Ok(Extraction { answer, stages, cache: Some("hit") });
         }
     }
-    let wishes = Wishes { offsets: manner.offsets, allow_partial: manner.allow_partial };
-    let ask = ask(arrival, job);
-    match app.pipeline.extract(note, &ask, wishes, job.deadline).await {
+    let answer_options = AnswerOptions { offsets: options.offsets, allow_partial: options.allow_partial };
+    let request = engine_request(context, job);
+    match app.pipeline.extract(note, &request, answer_options, job.deadline).await {
         Ok((answer, stages)) => {
             app.metrics.staged(stages);
             app.metrics.extracted(&answer);
-            audited.gave(&answer, stages);
-            if let Some((answers, key)) = key {
-                answers.keep(key, &answer);
+            audit_guard.gave(&answer, stages);
+            if let Some((cache, key)) = key {
+                cache.keep(key, &answer);
             }
             if answer.degraded {
-                let (request_id, engine) = (&*arrival.id, answer.engine.as_str());
+                let (request_id, engine) = (&*context.id, answer.engine.as_str());
                 tracing::warn!(request_id, engine, "a lesser engine answered");
             }
-            Ok(Done { answer, stages, cache: app.answers.as_ref().map(|_| "miss") })
+            Ok(Extraction { answer, stages, cache: app.response_cache.as_ref().map(|_| "miss") })
         }
         Err(error) => {
-            let (queue, engine) = ask.spent.queue_and_engine();
-            let stages = Stages { queue, engine, ..Stages::default() };
+            let (queue, engine) = request.timings.queue_and_engine();
+            let stages = StageTimings { queue, engine, ..StageTimings::default() };
             app.metrics.staged(stages);
             if matches!(error, ExtractError::Unusable(Unusable::SaysMore)) {
                 app.metrics.refused_empty_record(app.pipeline.engine());
             }
-            audited.account.stages = Some(stages);
+            audit_guard.record.stages = Some(stages);
             // A batch asks again for a place that it was refused, and says what comes of that.
-            if !(job.turn.bulk && matches!(error, ExtractError::QueueFull)) {
-                tracing::warn!(request_id = &*arrival.id, cause = %error, "no answer for a note");
+            if !(job.priority.bulk && matches!(error, ExtractError::QueueFull)) {
+                tracing::warn!(request_id = &*context.id, cause = %error, "no answer for a note");
             }
-            Err(refused(app, &error, &arrival.id).into())
+            Err(engine_problem(app, &error, &context.id).into())
         }
     }
 }
 
-fn ask(arrival: &Arrival, job: &Job) -> Ask {
-    let manner = &job.checked.manner;
-    Ask {
-        model: manner.model.clone(),
-        temperature: manner.temperature,
+fn engine_request(context: &RequestContext, job: &ExtractionJob) -> EngineRequest {
+    let options = &job.request.options;
+    EngineRequest {
+        model: options.model.clone(),
+        temperature: options.temperature,
         seed: None,
-        budget: manner.budget,
-        confidence: manner.confidence,
-        request_id: Arc::clone(&arrival.id),
-        traceparent: arrival.span.of_call(arrival.trace.as_ref()).map(Into::into),
-        turn: job.turn.clone(),
-        spent: Arc::default(),
-        listener: job.listener.clone(),
+        budget: options.budget,
+        confidence: options.confidence,
+        request_id: Arc::clone(&context.id),
+        traceparent: context.span.of_call(context.trace.as_ref()).map(Into::into),
+        priority: job.priority.clone(),
+        timings: Arc::default(),
+        sink: job.sink.clone(),
     }
 }
 
-fn refused(app: &App, error: &ExtractError, id: &str) -> Problem {
+fn engine_problem(app: &App, error: &ExtractError, id: &str) -> Problem {
     match error {
         ExtractError::Engine(EngineError::NoteTooLong) => {
             let message = "`text` does not fit the model's context; send it in parts.".to_owned();

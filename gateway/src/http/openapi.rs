@@ -33,7 +33,7 @@ use crate::extraction::{ModelName, Record};
     ),
     components(schemas(Problem, Record, NoteOutcome, FieldEvent)),
 )]
-struct Base;
+struct OpenApiBase;
 
 /// What the document says of this very service.
 #[derive(Clone, Debug)]
@@ -88,7 +88,7 @@ pub fn document(of: &Documented) -> Value {
 
 fn built(guarded: bool) -> utoipa::openapi::OpenApi {
     let (_, mut document) =
-        utoipa_axum::router::OpenApiRouter::<std::sync::Arc<super::App>>::with_openapi(Base::openapi())
+        utoipa_axum::router::OpenApiRouter::<std::sync::Arc<super::App>>::with_openapi(OpenApiBase::openapi())
             .merge(routes())
             .split_for_parts();
     for (path, item) in &mut document.paths.paths {

@@ -11,12 +11,12 @@ const LEAST_RATE: u64 = 1 << 10;
 
 /// The pace of a body, or of one line of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(super) struct MinimumRate {
     began: Instant,
     bytes: u64,
 }
 
-impl Pace {
+impl MinimumRate {
     pub(super) fn begin() -> Self {
         Self { began: Instant::now(), bytes: 0 }
     }

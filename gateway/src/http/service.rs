@@ -270,7 +270,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let replicas = app.readiness.report();
     let body = app.metrics.render(&Gauges {
         admission: app.pipeline.admission().counts(),
-        running: app.work.running(),
+        running: app.in_flight.running(),
         memory: &app.memory,
         tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
         replicas: &replicas,

@@ -19,18 +19,18 @@ use utoipa::ToSchema;
 
 use super::{
     App, access,
-    account::{Audited, CALLER_VANISHED, milliseconds},
-    arrival::Arrival,
+    audit_record::{AuditGuard, CALLER_VANISHED, milliseconds},
     body,
+    context::RequestContext,
     error::{ErrorCode, NestedProblem, Problem},
-    extract::{self, Taken},
+    extract::{self, AcceptedNote},
     limits,
-    note::{self, Done, Refused},
+    note::{self, Extraction, Rejection},
     request::ExtractRequest,
 };
 use crate::{
-    extraction::{Answer, Field, Heard, Listener},
-    memory::Held,
+    extraction::{Answer, Field, FieldSink, FieldUpdate},
+    memory::MemoryReservation,
 };
 
 const ROUTE: &str = "/api/v1/extract/stream";
@@ -73,32 +73,32 @@ pub(super) struct StreamEvent {
         body = StreamEvent, content_type = "text/event-stream")))]
 pub(super) async fn stream(
     State(app): State<Arc<App>>,
-    Extension(arrival): Extension<Arrival>,
+    Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
     let principal = access::principal(&request);
-    let mut audited = Audited::new(&app, &arrival, ROUTE, principal.clone());
-    let taken = tokio::select! {
+    let mut audit_guard = AuditGuard::new(&app, &context, ROUTE, principal.clone());
+    let accepted = tokio::select! {
         biased;
-        taken = extract::taken(&app, &arrival, request, &mut audited) => taken,
-        problem = access::must_end(&app, principal.as_ref(), &arrival.id) => Err(Box::new((problem, None))),
+        accepted = extract::accept(&app, &context, request, &mut audit_guard) => accepted,
+        problem = access::must_end(&app, principal.as_ref(), &context.id) => Err(Box::new((problem, None))),
     };
-    let (mut response, standing) = match taken {
-        Ok(taken) => {
-            let standing = taken.allowed.standing;
-            (Sse::new(events(app, arrival, taken, audited)).keep_alive(keep_alive()).into_response(), standing)
+    let (mut response, rate_limit) = match accepted {
+        Ok(accepted) => {
+            let rate_limit = accepted.grant.rate_limit;
+            (Sse::new(events(app, context, accepted, audit_guard)).keep_alive(keep_alive()).into_response(), rate_limit)
         }
-        Err(refused) => {
-            let (problem, standing) = *refused;
+        Err(rejection) => {
+            let (problem, rate_limit) = *rejection;
             let (status, code) = (problem.code.status(), problem.code.name());
             let mut response = problem.into_response();
-            response.extensions_mut().insert(audited.ended(status, Some(code)));
-            (response, standing)
+            response.extensions_mut().insert(audit_guard.ended(status, Some(code)));
+            (response, rate_limit)
         }
     };
     response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    if let Some(standing) = standing {
-        limits::tell(standing, response.headers_mut());
+    if let Some(rate_limit) = rate_limit {
+        limits::tell(rate_limit, response.headers_mut());
     }
     response
 }
@@ -108,13 +108,13 @@ fn keep_alive() -> KeepAlive {
 }
 
 /// What is sent on, and the reading that it comes from. Dropping it stops the reading.
-struct Telling {
+struct EventStream {
     app: Arc<App>,
     request_id: Arc<str>,
-    heard: UnboundedReceiver<Heard>,
-    reading: AbortOnDropHandle<Result<Done, Refused>>,
+    updates: UnboundedReceiver<FieldUpdate>,
+    reading: AbortOnDropHandle<Result<Extraction, Rejection>>,
     /// Of the budget of memory, until the caller has read the last event.
-    held: Held,
+    reservation: MemoryReservation,
     told: Vec<Field>,
     ready: VecDeque<Event>,
     ended: bool,
@@ -122,42 +122,55 @@ struct Telling {
 
 fn events(
     app: Arc<App>,
-    arrival: Arrival,
-    mut taken: Taken,
-    audited: Audited,
+    context: RequestContext,
+    mut accepted: AcceptedNote,
+    audit_guard: AuditGuard,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
-    let (told, heard) = mpsc::unbounded_channel();
-    taken.job.listener = Some(Listener::new(told));
-    let request_id = Arc::clone(&arrival.id);
-    let held = taken.held.another(body::OF_A_REQUEST);
-    let reading = AbortOnDropHandle::new(tokio::spawn(read(Arc::clone(&app), arrival, taken, audited)));
-    let telling =
-        Telling { app, request_id, heard, reading, held, told: Vec::new(), ready: VecDeque::new(), ended: false };
+    let (sender, updates) = mpsc::unbounded_channel();
+    accepted.job.sink = Some(FieldSink::new(sender));
+    let request_id = Arc::clone(&context.id);
+    let reservation = accepted.reservation.another(body::OF_A_REQUEST);
+    let reading = AbortOnDropHandle::new(tokio::spawn(read(Arc::clone(&app), context, accepted, audit_guard)));
+    let telling = EventStream {
+        app,
+        request_id,
+        updates,
+        reading,
+        reservation,
+        told: Vec::new(),
+        ready: VecDeque::new(),
+        ended: false,
+    };
     stream::unfold(telling, |mut telling| async move { Some((Ok(telling.next().await?), telling)) })
 }
 
-async fn read(app: Arc<App>, arrival: Arrival, taken: Taken, mut audited: Audited) -> Result<Done, Refused> {
+async fn read(
+    app: Arc<App>,
+    context: RequestContext,
+    accepted: AcceptedNote,
+    mut audit_guard: AuditGuard,
+) -> Result<Extraction, Rejection> {
     let outcome = tokio::select! {
         biased;
-        outcome = note::read(&app, &arrival, &taken.job, &mut audited) => outcome,
-        problem = access::must_end(&app, taken.job.turn.principal.as_ref(), &arrival.id) => Err(Box::new(problem)),
+        outcome = note::read(&app, &context, &accepted.job, &mut audit_guard) => outcome,
+        problem = access::must_end(&app, accepted.job.priority.principal.as_ref(), &context.id) => Err(Box::new(problem)),
     };
     let (status, code) = match &outcome {
         Ok(_) => (StatusCode::OK, None),
         Err(problem) => (problem.code.status(), Some(problem.code.name())),
     };
-    let note_chars = audited.ended(status, code).note_chars;
-    let milliseconds = milliseconds(arrival.at.elapsed());
-    tracing::info!(request_id = &*arrival.id, route = ROUTE, code, milliseconds, note_chars, "stream ended");
+    let note_chars = audit_guard.ended(status, code).note_chars;
+    let milliseconds = milliseconds(context.at.elapsed());
+    tracing::info!(request_id = &*context.id, route = ROUTE, code, milliseconds, note_chars, "stream ended");
     outcome
 }
 
-impl Telling {
+impl EventStream {
     async fn next(&mut self) -> Option<Event> {
         while self.ready.is_empty() && !self.ended {
             tokio::select! {
                 biased;
-                Some(heard) = self.heard.recv() => self.pass_on(heard),
+                Some(update) = self.updates.recv() => self.pass_on(update),
                 outcome = &mut self.reading => {
                     // A panic is a fault of ours like any other.
                     let outcome = outcome.unwrap_or_else(|_| Err(ErrorCode::Internal.problem(&self.request_id).into()));
@@ -168,10 +181,10 @@ impl Telling {
         self.ready.pop_front()
     }
 
-    fn pass_on(&mut self, heard: Heard) {
-        match heard {
-            Heard::Field(field, value) => self.field(field, value.as_deref()),
-            Heard::Again => {
+    fn pass_on(&mut self, update: FieldUpdate) {
+        match update {
+            FieldUpdate::Field(field, value) => self.field(field, value.as_deref()),
+            FieldUpdate::Again => {
                 self.told.clear();
                 self.send("reset", &serde_json::Map::new());
             }
@@ -183,13 +196,13 @@ impl Telling {
         self.send("field", &FieldEvent { name, value });
     }
 
-    fn end(&mut self, outcome: Result<Done, Refused>) {
-        while let Ok(heard) = self.heard.try_recv() {
-            self.pass_on(heard);
+    fn end(&mut self, outcome: Result<Extraction, Rejection>) {
+        while let Ok(update) = self.updates.try_recv() {
+            self.pass_on(update);
         }
         match outcome {
-            Ok(Done { answer, .. }) => {
-                self.held.grow_anyway(answer.json_bytes());
+            Ok(Extraction { answer, .. }) => {
+                self.reservation.grow_anyway(answer.json_bytes());
                 self.rest(&answer);
                 self.send("result", &answer);
             }
@@ -214,7 +227,7 @@ impl Telling {
     }
 }
 
-impl Drop for Telling {
+impl Drop for EventStream {
     fn drop(&mut self) {
         if !self.ended {
             let (_, code) = CALLER_VANISHED;

@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 
-use super::{App, arrival::Arrival, error::ErrorCode};
+use super::{App, context::RequestContext, error::ErrorCode};
 use crate::ui;
 
 /// What the page may load and do: its own files, calls to this service, nothing else. No script or style within
@@ -42,10 +42,10 @@ async fn page(State(app): State<Arc<App>>) -> Response {
     (headers, html).into_response()
 }
 
-async fn file(Path(name): Path<String>, Extension(arrival): Extension<Arrival>) -> Response {
+async fn file(Path(name): Path<String>, Extension(context): Extension<RequestContext>) -> Response {
     match ui::FILES.iter().find(|file| file.name == name) {
         Some(file) => ([(header::CONTENT_TYPE, file.kind)], file.body).into_response(),
-        None => ErrorCode::NotFound.problem(&arrival.id).into_response(),
+        None => ErrorCode::NotFound.problem(&context.id).into_response(),
     }
 }
 

@@ -33,7 +33,7 @@ struct Budget {
 
 /// The bytes that the requests of one key hold.
 #[derive(Clone, Debug, Default)]
-pub struct Share(Arc<AtomicUsize>);
+pub struct KeyShare(Arc<AtomicUsize>);
 
 /// What the bytes are held for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,14 +46,14 @@ pub enum Purpose {
 
 /// There is no room for more bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoRoom;
+pub struct OutOfMemoryBudget;
 
 /// Bytes that one request holds, until this is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it gives the bytes back"]
-pub struct Held {
+pub struct MemoryReservation {
     memory: Memory,
-    share: Option<Share>,
+    share: Option<KeyShare>,
     purpose: Purpose,
     bytes: usize,
 }
@@ -66,8 +66,13 @@ impl Memory {
     }
 
     /// Holds bytes for a new request.
-    pub fn hold(&self, share: Option<&Share>, purpose: Purpose, bytes: usize) -> Result<Held, NoRoom> {
-        let mut held = Held { memory: self.clone(), share: share.cloned(), purpose, bytes: 0 };
+    pub fn hold(
+        &self,
+        share: Option<&KeyShare>,
+        purpose: Purpose,
+        bytes: usize,
+    ) -> Result<MemoryReservation, OutOfMemoryBudget> {
+        let mut held = MemoryReservation { memory: self.clone(), share: share.cloned(), purpose, bytes: 0 };
         held.grow(bytes)?;
         Ok(held)
     }
@@ -108,7 +113,7 @@ impl Memory {
     }
 }
 
-impl Held {
+impl MemoryReservation {
     /// Whether so many more bytes would fit now. They are not held yet.
     #[must_use]
     pub fn fits(&self, more: usize) -> bool {
@@ -119,12 +124,12 @@ impl Held {
     }
 
     /// Refuses so many more bytes if they do not fit now. They are not held yet.
-    pub fn ask(&self, more: usize) -> Result<(), NoRoom> {
+    pub fn ask(&self, more: usize) -> Result<(), OutOfMemoryBudget> {
         if self.fits(more) { Ok(()) } else { Err(self.no_room()) }
     }
 
     /// Holds more bytes.
-    pub fn grow(&mut self, more: usize) -> Result<(), NoRoom> {
+    pub fn grow(&mut self, more: usize) -> Result<(), OutOfMemoryBudget> {
         let Self { memory, share, purpose, bytes } = self;
         let add = |counter: &AtomicUsize, most: usize| {
             let sum = |now: usize| now.checked_add(more).filter(|&sum| sum <= most);
@@ -179,13 +184,13 @@ impl Held {
         Bytes::from_owner(Attached { bytes, _held: self })
     }
 
-    fn no_room(&self) -> NoRoom {
+    fn no_room(&self) -> OutOfMemoryBudget {
         self.memory.0.refused.fetch_add(1, Relaxed);
-        NoRoom
+        OutOfMemoryBudget
     }
 }
 
-impl Drop for Held {
+impl Drop for MemoryReservation {
     fn drop(&mut self) {
         self.shrink_to(0);
     }
@@ -193,7 +198,7 @@ impl Drop for Held {
 
 struct Attached {
     bytes: Vec<u8>,
-    _held: Held,
+    _held: MemoryReservation,
 }
 
 impl AsRef<[u8]> for Attached {

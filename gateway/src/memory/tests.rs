@@ -8,16 +8,16 @@ const MIB: usize = 1 << 20;
 fn what_does_not_fit_is_refused_and_what_ends_is_given_back() {
     let memory = Memory::new(8 * MIB);
     let mut one = memory.hold(None, Purpose::Single, 5 * MIB).unwrap();
-    assert_eq!(memory.hold(None, Purpose::Single, 4 * MIB).err(), Some(NoRoom));
+    assert_eq!(memory.hold(None, Purpose::Single, 4 * MIB).err(), Some(OutOfMemoryBudget));
     assert_eq!(one.ask(3 * MIB), Ok(()));
-    assert_eq!(one.ask(3 * MIB + 1), Err(NoRoom));
-    assert_eq!(one.grow(usize::MAX), Err(NoRoom));
+    assert_eq!(one.ask(3 * MIB + 1), Err(OutOfMemoryBudget));
+    assert_eq!(one.grow(usize::MAX), Err(OutOfMemoryBudget));
     assert_eq!((memory.held(), memory.refused()), (5 * MIB, 3));
     one.shrink_to(MIB);
     one.shrink_to(2 * MIB);
     assert_eq!(memory.held(), MIB);
     one.grow_anyway(9 * MIB);
-    assert_eq!(memory.hold(None, Purpose::Single, 1).err(), Some(NoRoom));
+    assert_eq!(memory.hold(None, Purpose::Single, 1).err(), Some(OutOfMemoryBudget));
     drop(one);
     assert_eq!(memory.held(), 0);
 }
@@ -25,13 +25,13 @@ fn what_does_not_fit_is_refused_and_what_ends_is_given_back() {
 #[test]
 fn a_key_has_half_and_batches_leave_a_quarter() {
     let memory = Memory::new(8 * MIB);
-    let (one, other) = (Share::default(), Share::default());
+    let (one, other) = (KeyShare::default(), KeyShare::default());
     let first = memory.hold(Some(&one), Purpose::Batch, 4 * MIB).unwrap();
-    assert_eq!(memory.hold(Some(&one), Purpose::Single, 1).err(), Some(NoRoom));
+    assert_eq!(memory.hold(Some(&one), Purpose::Single, 1).err(), Some(OutOfMemoryBudget));
     // The share got back what the budget refused.
-    assert_eq!(memory.hold(Some(&other), Purpose::Batch, 3 * MIB).err(), Some(NoRoom));
+    assert_eq!(memory.hold(Some(&other), Purpose::Batch, 3 * MIB).err(), Some(OutOfMemoryBudget));
     let second = memory.hold(Some(&other), Purpose::Batch, 2 * MIB).unwrap();
-    assert_eq!(memory.hold(None, Purpose::Batch, 1).err(), Some(NoRoom));
+    assert_eq!(memory.hold(None, Purpose::Batch, 1).err(), Some(OutOfMemoryBudget));
     assert!(memory.hold(Some(&other), Purpose::Single, 2 * MIB).is_ok());
     drop((first, second));
     assert!(memory.hold(Some(&one), Purpose::Batch, 4 * MIB).is_ok());
@@ -54,12 +54,12 @@ fn an_answer_holds_its_bytes_as_long_as_a_piece_of_it_lives() {
 proptest! {
     #[test]
     fn nothing_is_lost_whatever_is_done(steps in prop::collection::vec((0u8..6, 0usize..200), 0..60)) {
-        let (memory, share) = (Memory::new(300), Share::default());
+        let (memory, share) = (Memory::new(300), KeyShare::default());
         let mut held = Vec::new();
         for (step, bytes) in steps {
             match (step, held.last_mut()) {
                 (0, _) => held.extend(memory.hold(Some(&share), Purpose::Batch, bytes)),
-                (1, Some(last)) => drop(Held::grow(last, bytes)),
+                (1, Some(last)) => drop(MemoryReservation::grow(last, bytes)),
                 (2, Some(last)) => last.shrink_to(bytes),
                 (3, Some(last)) => last.grow_anyway(bytes),
                 (4, Some(last)) => {
@@ -68,7 +68,7 @@ proptest! {
                 }
                 _ => drop(held.pop()),
             }
-            let sum: usize = held.iter().map(|held: &Held| held.bytes).sum();
+            let sum: usize = held.iter().map(|held: &MemoryReservation| held.bytes).sum();
             prop_assert_eq!((memory.held(), share.0.load(Acquire)), (sum, sum));
         }
         held.clear();

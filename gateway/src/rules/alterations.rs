@@ -4,7 +4,7 @@ use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
-use super::{lexicon::Kind, view::View};
+use super::{lexicon::Kind, view::NoteView};
 
 /// Variants in protein, coding-DNA, exon, codon and legacy notation; looked for once in the whole note.
 static VARIANT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(VARIANT_PATTERN).ok());
@@ -62,7 +62,7 @@ pub(crate) struct Alteration {
 }
 
 /// All alterations of the note, in order.
-pub(crate) fn all(view: &View<'_>) -> Vec<Alteration> {
+pub(crate) fn all(view: &NoteView<'_>) -> Vec<Alteration> {
     let mut found = variants(view);
     let named = named(view, &found);
     found.extend(named);
@@ -71,7 +71,7 @@ pub(crate) fn all(view: &View<'_>) -> Vec<Alteration> {
 }
 
 /// Chromosomal aberrations, which need no gene beside them.
-pub(crate) fn karyotype(view: &View<'_>) -> Vec<Alteration> {
+pub(crate) fn karyotype(view: &NoteView<'_>) -> Vec<Alteration> {
     let text = view.folded.as_str();
     KARYOTYPE
         .iter()
@@ -84,7 +84,7 @@ pub(crate) fn karyotype(view: &View<'_>) -> Vec<Alteration> {
         .collect()
 }
 
-fn variants(view: &View<'_>) -> Vec<Alteration> {
+fn variants(view: &NoteView<'_>) -> Vec<Alteration> {
     let text = view.folded.as_str();
     VARIANT
         .iter()
@@ -103,7 +103,7 @@ fn variants(view: &View<'_>) -> Vec<Alteration> {
 }
 
 /// Kinds of alteration with the qualities before them: "likely pathogenic germline variant".
-fn named(view: &View<'_>, variants: &[Alteration]) -> Vec<Alteration> {
+fn named(view: &NoteView<'_>, variants: &[Alteration]) -> Vec<Alteration> {
     let words = view.terms(Kind::Alteration);
     let mut found = Vec::new();
     let mut first: Option<usize> = None;
@@ -202,7 +202,7 @@ mod tests {
             ("T2N0M0 disease", ""),
             ("12 cycles", ""),
         ] {
-            let view = View::of(text);
+            let view = NoteView::of(text);
             let found = variants(&view);
             assert_eq!(found.first().map_or("", |variant| variant.text.as_str()), expected, "{text}");
         }

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::{
     lexicon::{Kind, Mention},
-    view::{Values, View},
+    view::{NoteView, Values},
 };
 use crate::extraction::{Assertion, Field};
 
@@ -46,7 +46,7 @@ enum Outcome<'note> {
 }
 
 /// Reads the biomarkers.
-pub(crate) fn read(view: &View<'_>) -> Values {
+pub(crate) fn read(view: &NoteView<'_>) -> Values {
     let mut values = Values::default();
     let markers = view.terms(Kind::Marker);
     for (index, marker) in markers.iter().enumerate() {
@@ -88,7 +88,7 @@ pub(crate) fn read(view: &View<'_>) -> Values {
 }
 
 /// "TMB-high (22 mut/Mb)": the number that stands right behind the state.
-fn with_burden(view: &View<'_>, marker: &Mention, value: &str) -> String {
+fn with_burden(view: &NoteView<'_>, marker: &Mention, value: &str) -> String {
     let after = view.folded.after(marker.range.end, 40);
     let number = after.trim_start_matches([' ', '(', ',', ':', '=', '>']);
     let digits = number.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
@@ -107,7 +107,7 @@ fn with_burden(view: &View<'_>, marker: &Mention, value: &str) -> String {
 }
 
 /// "HRD" or "TNBC" alone: the short forms of a state count, those of a test do not.
-fn is_status(view: &View<'_>, marker: &Mention) -> bool {
+fn is_status(view: &NoteView<'_>, marker: &Mention) -> bool {
     let next = view.folded.after(marker.range.end, 16).trim_start_matches([' ', '(', ':']);
     let prior = view.folded.before(marker.range.start, 12);
     let test = ["status", "testing", "test ", "score", "assay", "analysis"].iter().any(|word| next.starts_with(word));
@@ -118,7 +118,7 @@ fn is_status(view: &View<'_>, marker: &Mention) -> bool {
 }
 
 /// "PD-L1 was not available", "pending": no result.
-fn is_unavailable(view: &View<'_>, range: &Range<usize>) -> bool {
+fn is_unavailable(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     let rest = view.near(&(range.end..range.end), 0, 48);
     let rest = rest.split([';', ',']).next().unwrap_or_default();
     [
@@ -138,7 +138,12 @@ fn is_unavailable(view: &View<'_>, range: &Range<usize>) -> bool {
 }
 
 /// The result behind a marker, or before it, or shared with the next of a list.
-fn reading<'v>(view: &'v View<'_>, marker: &Mention, next: Option<usize>, later: &[Mention]) -> Option<Reading<'v>> {
+fn reading<'v>(
+    view: &'v NoteView<'_>,
+    marker: &Mention,
+    next: Option<usize>,
+    later: &[Mention],
+) -> Option<Reading<'v>> {
     let term = marker.term;
     let new = |outcome| Some(Reading { name: term.name, spelled: term.spelled, outcome });
     let text = view.folded.after(marker.range.end, 110);
@@ -187,12 +192,12 @@ fn is_plain_number(term: &super::lexicon::Term) -> bool {
     term.is("serum") && !term.is("loose")
 }
 
-fn view_quote<'v>(view: &'v View<'_>, marker: &Mention, part: regex::Match<'_>) -> &'v str {
+fn view_quote<'v>(view: &'v NoteView<'_>, marker: &Mention, part: regex::Match<'_>) -> &'v str {
     view.folded.quote(&(marker.range.end + part.start()..marker.range.end + part.end())).trim()
 }
 
 /// "Positive for ER", "elevated CA-125", "negative for HER2", "3+ HER2", "rising PSA".
-fn before<'v>(view: &View<'_>, marker: &Mention) -> Option<Outcome<'v>> {
+fn before<'v>(view: &NoteView<'_>, marker: &Mention) -> Option<Outcome<'v>> {
     let text = view.folded.before(marker.range.start, 36).trim_end();
     let text = text.strip_suffix("serum").unwrap_or(text).trim_end();
     let ends = |words: &[&str]| words.iter().any(|word| text.ends_with(word));
@@ -220,7 +225,7 @@ fn before<'v>(view: &View<'_>, marker: &Mention) -> Option<Outcome<'v>> {
 }
 
 /// "ER, PR and HER2 negative", "ER/PR positive": the result of the last of a list is that of all.
-fn shared<'v>(view: &'v View<'_>, marker: &Mention, later: &[Mention]) -> Option<Outcome<'v>> {
+fn shared<'v>(view: &'v NoteView<'_>, marker: &Mention, later: &[Mention]) -> Option<Outcome<'v>> {
     let mut edge = marker.range.end;
     for (at, next) in later.iter().take(6).enumerate() {
         let gap = view.folded.slice(edge..next.range.start).trim();
@@ -327,7 +332,7 @@ mod tests {
             ("best response was PR \u{2014} she continues", ""),
             ("he met his kit in the ER", ""),
         ] {
-            assert_eq!(read(&View::of(text)).joined().unwrap_or_default(), expected, "{text}");
+            assert_eq!(read(&NoteView::of(text)).joined().unwrap_or_default(), expected, "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     lexicon::{Kind, Mention, Term},
-    view::View,
+    view::NoteView,
 };
 use crate::extraction::{Assertion, Field};
 
@@ -24,7 +24,7 @@ pub(crate) struct Diagnosis {
 }
 
 /// A name of a malignancy as it stands in the note.
-struct Named {
+struct NamedMalignancy {
     value: String,
     organ: Option<&'static str>,
     term: &'static Term,
@@ -40,11 +40,11 @@ const PAST: usize = 3;
 const FIRST: usize = 12;
 
 /// Reads the diagnosis.
-pub(crate) fn read(view: &View<'_>) -> Diagnosis {
+pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
     let names = names(view);
     let unnamed = names.iter().any(|name| name.term.is("weak") && name.standing != Assertion::Historical);
     let Some(organ_key) = leading(&names) else { return Diagnosis { unnamed, ..Diagnosis::default() } };
-    let group: Vec<&Named> = names.iter().filter(|name| key(name) == Some(organ_key)).collect();
+    let group: Vec<&NamedMalignancy> = names.iter().filter(|name| key(name) == Some(organ_key)).collect();
     let Some(best) = group.iter().min_by_key(|name| {
         (!name.histology, name.standing == Assertion::Historical, 5 - name.value.split(' ').count().min(5), name.start)
     }) else {
@@ -69,7 +69,7 @@ pub(crate) fn read(view: &View<'_>) -> Diagnosis {
 }
 
 /// What groups mentions of one malignancy: its organ, or its name where it has none.
-fn key(name: &Named) -> Option<&'static str> {
+fn key(name: &NamedMalignancy) -> Option<&'static str> {
     if name.term.is("haem") {
         return Some("blood and lymph");
     }
@@ -81,7 +81,7 @@ fn key(name: &Named) -> Option<&'static str> {
 }
 
 /// The malignancy that the note is about: present before past, most mentioned, then first.
-fn leading(names: &[Named]) -> Option<&'static str> {
+fn leading(names: &[NamedMalignancy]) -> Option<&'static str> {
     let mut scores: Vec<(&'static str, usize)> = Vec::new();
     for name in names {
         let Some(key) = key(name) else { continue };
@@ -100,10 +100,10 @@ fn leading(names: &[Named]) -> Option<&'static str> {
 }
 
 /// Every malignancy of the patient that the note names.
-fn names(view: &View<'_>) -> Vec<Named> {
+fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
     let terms = view.terms(Kind::Cancer);
     let corroborated = is_corroborated(view);
-    let mut names: Vec<Named> = Vec::new();
+    let mut names: Vec<NamedMalignancy> = Vec::new();
     let mut denied: Vec<&'static str> = Vec::new();
     for (index, mention) in terms.iter().enumerate() {
         let term = mention.term;
@@ -129,7 +129,7 @@ fn names(view: &View<'_>) -> Vec<Named> {
 const AMBIGUOUS: usize = 3;
 
 /// Whether the note speaks of malignancy in words, or of its treatment, so that acronyms may count.
-fn is_corroborated(view: &View<'_>) -> bool {
+fn is_corroborated(view: &NoteView<'_>) -> bool {
     let worded = |mention: &Mention| {
         let standing = || view.assertion(&mention.range, Field::CancerType);
         !mention.term.is_acronym()
@@ -143,14 +143,14 @@ fn is_corroborated(view: &View<'_>) -> bool {
 }
 
 /// "Cancer" in the name of a study or a journal says nothing of the patient.
-fn is_of_study(view: &View<'_>, range: &Range<usize>) -> bool {
+fn is_of_study(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     ["trial", "study", "guideline", "cell line", "screening", "center", "risk", "clinic"]
         .iter()
         .any(|word| view.folded.after(range.end, 16).trim_start().starts_with(word))
 }
 
 /// Puts the words around a head together: "high-grade serous" + "ovarian" + "carcinoma".
-fn named(view: &View<'_>, before: &[Mention], head: &Mention, standing: Assertion) -> Named {
+fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, standing: Assertion) -> NamedMalignancy {
     let own_organ = head.term.tag("site");
     let mut words: Vec<&str> = vec![head.term.spelled];
     let mut organ = own_organ;
@@ -195,7 +195,7 @@ fn named(view: &View<'_>, before: &[Mention], head: &Mention, standing: Assertio
             value = format!("{value} of the {primary}");
         }
     }
-    Named { value, organ, term: head.term, histology, standing, start }
+    NamedMalignancy { value, organ, term: head.term, histology, standing, start }
 }
 
 /// Whether a name says more than that there is a cancer of some organ.
@@ -218,7 +218,7 @@ fn melanoma_of_skin(words: &[&str]) -> Option<String> {
         .then(|| format!("cutaneous melanoma ({pattern})"))
 }
 
-fn touches(view: &View<'_>, mention: &Mention, start: usize) -> bool {
+fn touches(view: &NoteView<'_>, mention: &Mention, start: usize) -> bool {
     matches!(view.folded.slice(mention.range.end..start), " " | ", " | "/" | ") " | " (")
 }
 
@@ -245,7 +245,7 @@ fn organ_name(site: &Term) -> &'static str {
 }
 
 /// The organ in "carcinoma of the left breast", "adenocarcinoma (lung)".
-fn following_site<'v>(view: &'v View<'_>, range: &Range<usize>) -> Option<&'v Mention> {
+fn following_site<'v>(view: &'v NoteView<'_>, range: &Range<usize>) -> Option<&'v Mention> {
     const LINKS: [&str; 7] = ["of the", "of", "(", "in the", "arising from the", "arising in the", "from the"];
     let sites = view.terms(Kind::Site);
     let site = sites.get(sites.partition_point(|site| site.range.start < range.end))?;
@@ -263,7 +263,7 @@ const BEFORE_ORGAN: &str = "mass at the|mass in the|mass of the|mass involving t
                             lesion of the|ulcer in the|polyp in the|stricture of the|stricture in the";
 
 /// The organ of a mass or tumour that the same sentence, or else the one before, speaks of.
-fn nearby_primary(view: &View<'_>, range: &Range<usize>) -> Option<&'static str> {
+fn nearby_primary(view: &NoteView<'_>, range: &Range<usize>) -> Option<&'static str> {
     const WIDEST: usize = 300;
     let sentence = view.sentence(range.start);
     let earlier = view.sentence(sentence.start.saturating_sub(2));

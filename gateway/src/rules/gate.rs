@@ -7,12 +7,12 @@ use super::{
     genes,
     lexicon::{Kind, Mention},
     sites, stage, treatment,
-    view::View,
+    view::NoteView,
 };
 use crate::extraction::Field;
 
 /// Whether the note names the malignancy, metastases or a TNM formula, or else gives two signs of one.
-pub(crate) fn is_oncologic(view: &View<'_>, diagnosis: &Diagnosis) -> bool {
+pub(crate) fn is_oncologic(view: &NoteView<'_>, diagnosis: &Diagnosis) -> bool {
     if diagnosis.value.is_some() || names_metastases(view) || stage::names_formula(view) {
         return true;
     }
@@ -24,7 +24,7 @@ pub(crate) fn is_oncologic(view: &View<'_>, diagnosis: &Diagnosis) -> bool {
 }
 
 /// Whether metastases are affirmed.
-fn names_metastases(view: &View<'_>) -> bool {
+fn names_metastases(view: &NoteView<'_>) -> bool {
     let metastatic = |word: &&Mention| {
         // "Peritoneal involvement" is of a dialysis catheter too; "malignant ascites" is not.
         let malignant = ["metasta", "mets", "carcinom", "malignan"].iter().any(|sign| word.term.spelled.contains(sign));

@@ -6,7 +6,7 @@ use super::{
     alterations::{self, Alteration, Sort},
     cancer::Diagnosis,
     lexicon::{Kind, Mention},
-    view::{Values, View, is_one_of},
+    view::{NoteView, Values, is_one_of},
 };
 use crate::extraction::Field;
 
@@ -37,7 +37,7 @@ const TIES: [&str; 12] = [
 ];
 
 /// Reads the gene alterations.
-pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Values {
+pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
     let genes = view.terms(Kind::Gene);
     let alterations = alterations::all(view);
     let words = Words::of(view);
@@ -77,7 +77,7 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Values {
     values
 }
 
-fn counts(view: &View<'_>, alteration: &Alteration) -> bool {
+fn counts(view: &NoteView<'_>, alteration: &Alteration) -> bool {
     view.counts(&alteration.range, Field::GeneMutation)
 }
 
@@ -88,7 +88,7 @@ struct Words {
 }
 
 impl Words {
-    fn of(view: &View<'_>) -> Self {
+    fn of(view: &NoteView<'_>) -> Self {
         let places = |word: &str| view.folded.as_str().match_indices(word).map(|(at, _)| at).collect();
         Self { wild: places("wild"), germline: places("germline") }
     }
@@ -101,7 +101,7 @@ impl Words {
 }
 
 /// Adds what a run of genes and one alteration say together.
-fn link(view: &View<'_>, words: &Words, values: &mut Values, run: &[Mention], alteration: &Alteration) {
+fn link(view: &NoteView<'_>, words: &Words, values: &mut Values, run: &[Mention], alteration: &Alteration) {
     let (Some(first), Some(last)) = (run.first(), run.last()) else { return };
     let joint = first.range.start..last.range.end;
     let gap = view.folded.slice(first.range.end..last.range.start);
@@ -144,7 +144,7 @@ fn is_mutation(gene: &Mention, alteration: &Alteration) -> bool {
 }
 
 /// The alteration with what stands before the gene: "a deleterious germline BRCA2 mutation".
-fn worded(view: &View<'_>, words: &Words, gene: &Mention, alteration: &Alteration) -> String {
+fn worded(view: &NoteView<'_>, words: &Words, gene: &Mention, alteration: &Alteration) -> String {
     let mut kind = if alteration.sort == Sort::Result { "mutation".to_owned() } else { alteration.text.clone() };
     let span = gene.range.start.min(alteration.range.start)..gene.range.end.max(alteration.range.end);
     let exact = matches!(alteration.sort, Sort::Variant | Sort::Structural);
@@ -181,7 +181,7 @@ fn drop_vague(values: &mut Values) {
 }
 
 /// How many genes from this one on stand in a list: "KRAS, NRAS and BRAF", "EML4-ALK".
-fn run_of(view: &View<'_>, genes: &[Mention], index: usize) -> usize {
+fn run_of(view: &NoteView<'_>, genes: &[Mention], index: usize) -> usize {
     let rest = genes.get(index..).unwrap_or_default();
     let joined = |(one, next): &(&Mention, &Mention)| {
         let gap = view.folded.slice(one.range.end..next.range.start).trim();
@@ -200,7 +200,7 @@ fn is_filler(gap: &str) -> bool {
 }
 
 /// The alterations behind a gene: variants may follow one another ("L858R and T790M").
-fn following(view: &View<'_>, alterations: &[Alteration], gene: &Mention, limit: usize) -> Vec<usize> {
+fn following(view: &NoteView<'_>, alterations: &[Alteration], gene: &Mention, limit: usize) -> Vec<usize> {
     let mut own = Vec::new();
     let mut edge = gene.range.end;
     let from = alterations.partition_point(|alteration| alteration.range.start < edge);
@@ -224,7 +224,7 @@ fn following(view: &View<'_>, alterations: &[Alteration], gene: &Mention, limit:
 }
 
 /// The alteration before a gene: "V600E mutation in BRAF", "mutated KRAS", "deletion of exon 19 of EGFR".
-fn preceding(view: &View<'_>, alterations: &[Alteration], gene: &Mention, floor: usize) -> Option<usize> {
+fn preceding(view: &NoteView<'_>, alterations: &[Alteration], gene: &Mention, floor: usize) -> Option<usize> {
     let last = alterations.partition_point(|alteration| alteration.range.end <= gene.range.start).checked_sub(1)?;
     let usable = |at: usize| {
         alterations.get(at).filter(|own| own.range.start >= floor && !matches!(own.sort, Sort::Result | Sort::Quality))
@@ -270,7 +270,7 @@ mod tests {
             ("the patient met his doctor, mutations of mood", ""),
             ("KRAS testing", ""),
         ] {
-            let values = read(&View::of(text), &Diagnosis::default());
+            let values = read(&NoteView::of(text), &Diagnosis::default());
             assert_eq!(values.joined().unwrap_or_default(), expected, "{text}");
         }
     }

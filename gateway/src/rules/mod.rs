@@ -22,10 +22,10 @@ mod withheld;
 
 use std::sync::Arc;
 
-use self::{cancer::Diagnosis, lexicon::Kind, view::View};
+use self::{cancer::Diagnosis, lexicon::Kind, view::NoteView};
 use crate::extraction::{
-    Ask, Context, Cores, Deadline, Draft, DraftFuture, Engine, EngineName, Field, Finish, ModelName, ModelText, Note,
-    Readable, Record, Unfamiliar, ground,
+    Context, Cores, Deadline, Draft, DraftFuture, Engine, EngineName, EngineRequest, Field, Finish, ModelName,
+    ModelText, Note, Readable, Record, Unfamiliar, ground,
 };
 
 /// What the rules read in a note.
@@ -47,7 +47,7 @@ pub struct Reading {
 pub fn read(note: &Note) -> Reading {
     let readable = Readable::of(note);
     let text = readable.note().as_str();
-    let view = View::of(text);
+    let view = NoteView::of(text);
     let diagnosis = cancer::read(&view);
     let record = if gate::is_oncologic(&view, &diagnosis) { record(&view, &diagnosis) } else { Record::default() };
     let withheld = withheld::read(&view, &diagnosis, &record);
@@ -58,7 +58,7 @@ pub fn read(note: &Note) -> Reading {
 }
 
 /// The record of a note about a malignancy.
-fn record(view: &View<'_>, diagnosis: &Diagnosis) -> Record {
+fn record(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Record {
     let stated = stage::stated(view);
     let stage_iv = stated.as_ref().is_some_and(|stage| stage.starts_with("IV"));
     let spread = sites::read(view, diagnosis, stage_iv);
@@ -74,7 +74,7 @@ fn record(view: &View<'_>, diagnosis: &Diagnosis) -> Record {
 }
 
 /// Whether any term of oncology stands in the note, whatever is said of it.
-fn names_oncology(view: &View<'_>) -> bool {
+fn names_oncology(view: &NoteView<'_>) -> bool {
     let oncologic =
         |kind: Kind, tags: &[&str]| view.terms(kind).iter().any(|mention| tags.iter().any(|tag| mention.term.is(tag)));
     oncologic(Kind::Cancer, &["whole", "head"])
@@ -151,11 +151,11 @@ impl Engine for RulesEngine {
         false
     }
 
-    fn draft<'a>(&'a self, note: &'a Note, ask: &'a Ask, deadline: Deadline) -> DraftFuture<'a> {
+    fn draft<'a>(&'a self, note: &'a Note, request: &'a EngineRequest, deadline: Deadline) -> DraftFuture<'a> {
         match self.cores.as_ref().filter(|_| Cores::takes(note.as_str().len())) {
             Some(cores) => Box::pin(async move {
                 let note = note.clone();
-                Ok(self.drafted(cores.run(&ask.turn, deadline, move || read(&note)).await?))
+                Ok(self.drafted(cores.run(&request.priority, deadline, move || read(&note)).await?))
             }),
             None => Box::pin(std::future::ready(Ok(self.drafted(read(note))))),
         }

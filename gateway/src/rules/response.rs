@@ -8,7 +8,7 @@ use super::{
     cancer::Diagnosis,
     lexicon::{Kind, Mention},
     sites,
-    view::View,
+    view::NoteView,
 };
 use crate::extraction::{Assertion, Field, ground::speaks_of_response};
 
@@ -30,7 +30,7 @@ struct Step {
 }
 
 /// Reads the response.
-pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Option<String> {
+pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Option<String> {
     let mut course = stated(view);
     // Where the malignancy is of the past, it is other diseases that are stable or progress.
     course.retain(|step| !diagnosis.past || !matches!(step.category, "pd" | "sd" | "pr" | "minor" | "control"));
@@ -48,7 +48,7 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Option<String> {
 }
 
 /// What the note states in terms of response.
-fn stated(view: &View<'_>) -> Vec<Step> {
+fn stated(view: &NoteView<'_>) -> Vec<Step> {
     let mut course: Vec<Step> = view
         .terms(Kind::Response)
         .iter()
@@ -85,7 +85,7 @@ fn stated(view: &View<'_>) -> Vec<Step> {
 }
 
 /// "After progression on erlotinib she received": the occasion of a treatment, not its outcome.
-fn is_occasion(view: &View<'_>, at: usize) -> bool {
+fn is_occasion(view: &NoteView<'_>, at: usize) -> bool {
     let before = view.folded.before(at, 34).trim_end();
     let before = before.rsplit(['.', ',', ';']).next().unwrap_or_default();
     let mut words = before.rsplit(' ');
@@ -94,7 +94,7 @@ fn is_occasion(view: &View<'_>, at: usize) -> bool {
 }
 
 /// What is said of the size of lesions.
-fn changes(view: &View<'_>, all: bool) -> Vec<Step> {
+fn changes(view: &NoteView<'_>, all: bool) -> Vec<Step> {
     let mut course: Vec<Step> = view
         .terms(Kind::Response)
         .iter()
@@ -138,7 +138,7 @@ fn step(mention: &Mention) -> Step {
 }
 
 /// Neither planned nor of a relative nor awaited.
-fn happens(view: &View<'_>, range: &Range<usize>) -> bool {
+fn happens(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     !matches!(
         view.assertion(range, Field::Response),
         Assertion::Planned | Assertion::Family | Assertion::NotTested | Assertion::Uncertain | Assertion::Declined
@@ -146,7 +146,7 @@ fn happens(view: &View<'_>, range: &Range<usize>) -> bool {
 }
 
 /// "No evidence of disease" holds its own negation; everything else must be asserted.
-fn is_stated(view: &View<'_>, mention: &Mention) -> bool {
+fn is_stated(view: &NoteView<'_>, mention: &Mention) -> bool {
     let category = mention.term.tag("cat");
     let next = view.folded.after(mention.range.end, 16).trim_start();
     let other = match category {
@@ -160,7 +160,7 @@ fn is_stated(view: &View<'_>, mention: &Mention) -> bool {
 }
 
 /// "PR" is a receptor, "PD" a disease, "CR" a lab value: they count beside words of response only.
-fn is_abbreviation(view: &View<'_>, mention: &Mention) -> bool {
+fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
     const LEADS: [&str; 12] = [
         "->",
         "=>",
@@ -201,14 +201,14 @@ fn is_abbreviation(view: &View<'_>, mention: &Mention) -> bool {
 }
 
 /// Whether "in" and an organ stand right behind.
-fn names_site_next(view: &View<'_>, range: &Range<usize>) -> bool {
+fn names_site_next(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     let reach = range.end..range.end + 20;
     let site = view.terms_in(Kind::Site, &reach).first();
     site.is_some_and(|site| matches!(view.folded.slice(range.end..site.range.start), " in " | " in the "))
 }
 
 /// Whether the clause speaks of a tumour, its places or a scan.
-fn is_of_disease(view: &View<'_>, range: &Range<usize>) -> bool {
+fn is_of_disease(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     const DISEASE: &str = "lesion tumor tumour metasta mass disease nodule node implant burden primary \
                            lymphadenopathy cancer deposit adenopathy melanoma carcinoma lymphoma hepatic pulmonary \
                            intracranial uptake response responded nodal";
@@ -221,7 +221,7 @@ fn is_of_disease(view: &View<'_>, range: &Range<usize>) -> bool {
 }
 
 /// One value for the course: the last statement, with the response before it where the disease grew again.
-fn summary(view: &View<'_>, course: &[Step]) -> Option<String> {
+fn summary(view: &NoteView<'_>, course: &[Step]) -> Option<String> {
     let last = course.last()?;
     let same_sentence = |step: &Step| view.sentence(step.at) == view.sentence(last.at);
     if let Some(strongest) = course.iter().find(|step| matches!(step.category, "mixed" | "pcr")) {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     cancer::Diagnosis,
     lexicon::{Kind, Mention},
-    view::{Values, View, is_one_of},
+    view::{NoteView, Values, is_one_of},
 };
 use crate::extraction::Field;
 
@@ -50,7 +50,7 @@ const LONGEST_LIST: usize = 12;
 type Found = (usize, &'static str, bool);
 
 /// Reads the metastatic sites.
-pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, stage_iv: bool) -> Spread {
+pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -> Spread {
     let words: Vec<&Mention> = view
         .terms(Kind::Spread)
         .iter()
@@ -89,7 +89,7 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, stage_iv: bool) -> Sp
 }
 
 /// What the words of spread say of the extent, wherever it is.
-fn extent(view: &View<'_>, diagnosis: &Diagnosis, words: &[&Mention]) -> Extent {
+fn extent(view: &NoteView<'_>, diagnosis: &Diagnosis, words: &[&Mention]) -> Extent {
     let one = |word: &&Mention| {
         if word.term.is("metastatic") && !is_nodal(view, word) {
             let whole = view.folded.slice(word.range.clone()).contains("metastatic");
@@ -106,7 +106,7 @@ fn extent(view: &View<'_>, diagnosis: &Diagnosis, words: &[&Mention]) -> Extent 
 }
 
 /// The organs of one word of spread.
-fn places(view: &View<'_>, word: &Mention, advanced: bool) -> Vec<Found> {
+fn places(view: &NoteView<'_>, word: &Mention, advanced: bool) -> Vec<Found> {
     let found = |site: &Mention| (site.range.start, site.term.name, site.term.is("node"));
     if let Some(place) = word.term.tag("at") {
         let mut sited: Vec<Found> = sites_of(view, word, false).map(found).collect();
@@ -132,7 +132,7 @@ fn places(view: &View<'_>, word: &Mention, advanced: bool) -> Vec<Found> {
 }
 
 /// Nodes that are said to hold tumour: "positive sentinel node", "axillary nodes were involved".
-fn involved_nodes(view: &View<'_>) -> Vec<Found> {
+fn involved_nodes(view: &NoteView<'_>) -> Vec<Found> {
     const BEFORE: [&str; 4] = ["positive", "involved", "involving", "malignant"];
     const AFTER: [&str; 6] = ["positive", "involved", "involvement", "was positive", "were positive", "with metasta"];
     let mut found = Vec::new();
@@ -151,7 +151,7 @@ fn involved_nodes(view: &View<'_>) -> Vec<Found> {
 }
 
 /// Whether the sentence of a lesion speaks of metastasis or of a worse disease.
-fn tells_of_spread(view: &View<'_>, word: &Mention) -> bool {
+fn tells_of_spread(view: &NoteView<'_>, word: &Mention) -> bool {
     let sentence = view.near(&word.range, 160, 160);
     [
         "metasta",
@@ -170,7 +170,7 @@ fn tells_of_spread(view: &View<'_>, word: &Mention) -> bool {
 }
 
 /// The organ that was imaged: "brain MRI showed two lesions".
-fn imaged(view: &View<'_>, word: &Mention) -> Option<&'static str> {
+fn imaged(view: &NoteView<'_>, word: &Mention) -> Option<&'static str> {
     const STUDIES: [(&str, &str); 9] = [
         ("brain mri", "brain"),
         ("mri brain", "brain"),
@@ -188,7 +188,7 @@ fn imaged(view: &View<'_>, word: &Mention) -> Option<&'static str> {
 
 /// "Disease-free", "disease progression": the noun is another one. Infections and calcium are called metastatic
 /// too; PD is as well a disease of the nerves, or a dialysis.
-pub(crate) fn is_other_noun(view: &View<'_>, range: &Range<usize>) -> bool {
+pub(crate) fn is_other_noun(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     const OTHERS: &str = "effect|board|testing|profil|sequenc|mutation|workup|work up|abscess|infect|calcif|pneumonia|\
                           endophthalm|septic|potential";
     let after = view.folded.after(range.end, 14).trim_start();
@@ -197,14 +197,14 @@ pub(crate) fn is_other_noun(view: &View<'_>, range: &Range<usize>) -> bool {
 }
 
 /// Whether a word of spread is of nodes only.
-fn is_nodal(view: &View<'_>, word: &Mention) -> bool {
+fn is_nodal(view: &NoteView<'_>, word: &Mention) -> bool {
     let mut sites = sites_of(view, word, true).peekable();
     sites.peek().is_some() && sites.all(|site| site.term.is("node"))
 }
 
 /// The organs that belong to a word of spread: "hepatic and osseous metastases", "metastatic to the
 /// liver", "metastases in the brain, bone and lung".
-fn sites_of<'v>(view: &'v View<'_>, word: &Mention, strong: bool) -> impl Iterator<Item = &'v Mention> + use<'v> {
+fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl Iterator<Item = &'v Mention> + use<'v> {
     let sites = view.terms(Kind::Site);
     let at = sites.partition_point(|site| site.range.start < word.range.start);
     let mut from = at;

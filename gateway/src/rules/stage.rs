@@ -7,7 +7,7 @@ use regex::Regex;
 use super::{
     cancer::Diagnosis,
     sites::{Extent, Spread},
-    view::View,
+    view::NoteView,
 };
 use crate::extraction::{Assertion, Field};
 
@@ -20,7 +20,12 @@ static TNM: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(TNM_PATTERN).o
 const TNM_PATTERN: &str = r"(?-u:\b)((?:y?[cpr]|y)?t(?:[0-4][a-d]?|is|x)(?: ?\([a-z0-9]+\))?)(?:(?:[ ,/]{0,2}|, ?)((?:[cpy]{1,2})?n(?:[0-3][a-c]?|x)(?: ?\([a-z0-9+-]+\))?))?(?:[ ,/]{0,2}((?:[cp])?m(?:[01x][a-c]?)))?(?-u:\b)";
 
 /// Reads the stage; `stated` is what [`stated`] found.
-pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, spread: &Spread, stated: Option<String>) -> Option<String> {
+pub(crate) fn read(
+    view: &NoteView<'_>,
+    diagnosis: &Diagnosis,
+    spread: &Spread,
+    stated: Option<String>,
+) -> Option<String> {
     if diagnosis.haematologic {
         return stated;
     }
@@ -47,14 +52,14 @@ pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, spread: &Spread, stat
 }
 
 /// A locally advanced disease; of the breast, growth into the chest wall or skin is T4 and so IIIB.
-fn regional(view: &View<'_>, diagnosis: &Diagnosis) -> &'static str {
+fn regional(view: &NoteView<'_>, diagnosis: &Diagnosis) -> &'static str {
     let text = view.folded.as_str();
     let t4 = ["chest wall involvement", "inflammatory breast", "inflammatory carcinoma", "skin involvement"];
     if diagnosis.organ == Some("breast") && t4.iter().any(|words| text.contains(words)) { "IIIB" } else { "III" }
 }
 
 /// Whether the note says that it gives no stage: then none is inferred.
-fn is_withheld(view: &View<'_>) -> bool {
+fn is_withheld(view: &NoteView<'_>) -> bool {
     const WORDS: [&str; 7] =
         ["not recorded", "not documented", "not listed", "not provided", "not stated", "not document", "not specified"];
     let text = view.folded.as_str();
@@ -78,13 +83,13 @@ fn is_distant(diagnosis: &Diagnosis, spread: &Spread, stated: bool) -> bool {
 }
 
 /// Tumours of the brain have a grade where others have a stage; grade IV is filed as stage IV.
-fn brain_grade(view: &View<'_>) -> Option<String> {
+fn brain_grade(view: &NoteView<'_>) -> Option<String> {
     let text = view.folded.as_str();
     ["who grade iv", "who grade 4"].iter().any(|grade| text.contains(grade)).then(|| "IV".to_owned())
 }
 
 /// The highest stage group that the note states; of equals the first, or the one with a letter.
-pub(crate) fn stated(view: &View<'_>) -> Option<String> {
+pub(crate) fn stated(view: &NoteView<'_>) -> Option<String> {
     let text = view.folded.as_str();
     let mut best: Option<(usize, String)> = None;
     for word in ["stage", "staging", "figo"] {
@@ -101,7 +106,7 @@ pub(crate) fn stated(view: &View<'_>) -> Option<String> {
 }
 
 /// The stage group behind the word at an offset, with its rank.
-fn group_at(view: &View<'_>, at: usize, length: usize) -> Option<(usize, String)> {
+fn group_at(view: &NoteView<'_>, at: usize, length: usize) -> Option<(usize, String)> {
     if view.folded.before(at, 4).ends_with(char::is_alphanumeric) {
         return None;
     }
@@ -128,7 +133,7 @@ const OTHERS: &str = "kidney disease|ckd|chronic kidney|renal|ulcer|decubitus|he
                       bronchopleural|glaucoma|gvhd|palsy|sleep|avascular|osteonecrosis|hoehn|avn|diastolic";
 
 /// Whether a stage is of kidneys, ulcers, hearts or procedures.
-fn is_other_disease(view: &View<'_>, range: &Range<usize>) -> bool {
+fn is_other_disease(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     let after = view.folded.after(range.end, 28);
     let after = after.split(['.', ';', '\n', ',']).next().unwrap_or_default();
     let before = view.folded.before(range.start, 26);
@@ -139,7 +144,7 @@ fn is_other_disease(view: &View<'_>, range: &Range<usize>) -> bool {
 }
 
 /// The two stages of small cell lung cancer.
-fn extent(view: &View<'_>) -> Option<&'static str> {
+fn extent(view: &NoteView<'_>) -> Option<&'static str> {
     for (words, value) in [
         ("extensive stage", "extensive stage"),
         ("extensive disease small cell", "extensive stage"),
@@ -196,12 +201,12 @@ impl Tnm {
 }
 
 /// Whether the note gives T and N together, which nothing but a malignancy has.
-pub(crate) fn names_formula(view: &View<'_>) -> bool {
+pub(crate) fn names_formula(view: &NoteView<'_>) -> bool {
     tnm(view).is_some_and(|tnm| tnm.t.is_some_and(|t| t.is_ascii_digit()) && tnm.n.is_some_and(|n| n.is_ascii_digit()))
 }
 
 /// The last TNM formula that counts and has at least T and N, or else a pathological or clinical T.
-fn tnm(view: &View<'_>) -> Option<Tnm> {
+fn tnm(view: &NoteView<'_>) -> Option<Tnm> {
     let text = view.folded.as_str();
     let mut best: Option<Tnm> = None;
     for found in TNM.as_ref()?.captures_iter(text) {
@@ -269,7 +274,7 @@ mod tests {
             ("backstage 4", ""),
             ("no stage given", ""),
         ] {
-            assert_eq!(stated(&View::of(text)).unwrap_or_default(), expected, "{text}");
+            assert_eq!(stated(&NoteView::of(text)).unwrap_or_default(), expected, "{text}");
         }
     }
 
@@ -284,7 +289,7 @@ mod tests {
             ("T2 weighted images", ""),
             ("the T12 vertebra", ""),
         ] {
-            assert_eq!(tnm(&View::of(text)).map_or(String::new(), |tnm| tnm.text), expected, "{text}");
+            assert_eq!(tnm(&NoteView::of(text)).map_or(String::new(), |tnm| tnm.text), expected, "{text}");
         }
     }
 }

@@ -92,11 +92,11 @@ fn terms_are_recognised_even_where_they_are_negated() {
 async fn nothing_found_is_never_silent() {
     use crate::{
         admission::Admission,
-        extraction::{Pipeline, TokenBudget, WarningCode, Wishes},
+        extraction::{AnswerOptions, Pipeline, TokenBudget, WarningCode},
     };
     let pipeline = Pipeline::new(Arc::new(RulesEngine::default()), Admission::new(1, 1), 10_000);
     let budget = TokenBudget::Adjustable(1_024);
-    let ask = Ask::plain(budget, Arc::from("test"));
+    let request = EngineRequest::plain(budget, Arc::from("test"));
     let german_after_english = format!(
         "{}Patientin mit metastasiertem Adenokarzinom der Lunge, Stadium IV, Lebermetastasen, unter Osimertinib.",
         "She was seen in the clinic with lung cancer and is on osimertinib. ".repeat(40)
@@ -117,7 +117,7 @@ async fn nothing_found_is_never_silent() {
         ("T1N0 disease.", None),
     ] {
         let deadline = Deadline::after(std::time::Duration::from_secs(30));
-        let answer = pipeline.extract(&note(text), &ask, Wishes::default(), deadline).await.unwrap().0;
+        let answer = pipeline.extract(&note(text), &request, AnswerOptions::default(), deadline).await.unwrap().0;
         let code = answer.warnings.iter().find(|warning| warning.field.is_none()).map(|warning| warning.code);
         assert_eq!(code, expected, "{text}: {:?}", answer.warnings);
     }
@@ -127,11 +127,11 @@ async fn nothing_found_is_never_silent() {
 #[tokio::test]
 async fn a_long_note_is_read_beside_the_worker_and_a_short_one_at_once() {
     let engine = RulesEngine::default().on(Cores::new(1, 1));
-    let ask = Ask::plain(crate::extraction::TokenBudget::Adjustable(1_024), Arc::from("test"));
+    let request = EngineRequest::plain(crate::extraction::TokenBudget::Adjustable(1_024), Arc::from("test"));
     let deadline = Deadline::after(std::time::Duration::from_mins(1));
     for (times, at_once) in [(1, true), (1_000, false)] {
         let note = note(&"Stage IV lung cancer. ".repeat(times));
-        let mut draft = engine.draft(&note, &ask, deadline);
+        let mut draft = engine.draft(&note, &request, deadline);
         let first = futures_util::poll!(&mut draft);
         assert_eq!(first.is_ready(), at_once, "{times}");
         if first.is_pending() {
@@ -202,15 +202,15 @@ proptest! {
 async fn broken_and_encoded_words_are_read() {
     use crate::{
         admission::Admission,
-        extraction::{OffsetUnit, Pipeline, TokenBudget, Wishes},
+        extraction::{AnswerOptions, OffsetUnit, Pipeline, TokenBudget},
     };
     let pipeline = Pipeline::new(Arc::new(RulesEngine::default()), Admission::new(1, 1), 10_000);
-    let ask = Ask::plain(TokenBudget::Adjustable(1_024), Arc::from("test"));
+    let request = EngineRequest::plain(TokenBudget::Adjustable(1_024), Arc::from("test"));
     let plain = "Stage IV lung adenocarcinoma with EGFR L858R, ER negative, PD-L1 60%, on osimertinib with a partial response. \
                  Liver metastases, without brain metastases.";
     let deadline = || Deadline::after(std::time::Duration::from_secs(30));
-    let wishes = Wishes { offsets: OffsetUnit::Byte, ..Wishes::default() };
-    let expected = pipeline.extract(&note(plain), &ask, wishes, deadline()).await.unwrap().0.record;
+    let answer_options = AnswerOptions { offsets: OffsetUnit::Byte, ..AnswerOptions::default() };
+    let expected = pipeline.extract(&note(plain), &request, answer_options, deadline()).await.unwrap().0.record;
     assert!(Field::ALL.iter().all(|&field| expected.get(field).is_some()), "{expected:?}");
     let quoted_printable = plain.replace(' ', "=20").replace("carcinoma", "carci=\nnoma").replace('-', "=2D");
     for text in [
@@ -240,7 +240,7 @@ async fn broken_and_encoded_words_are_read() {
         plain.replace("adeno", "adeno\u{2}").replace("osimer", "osi\u{7}mer").replace(' ', "\u{1f}"),
         plain.replace("adeno", "adeno\u{ad}\n").replace("osimer", "o\u{feff}simer").replace("metas", "metas\u{8}"),
     ] {
-        let answer = pipeline.extract(&note(&text), &ask, wishes, deadline()).await.unwrap().0;
+        let answer = pipeline.extract(&note(&text), &request, answer_options, deadline()).await.unwrap().0;
         let lower = |record: &Record| record.to_training_json().to_lowercase();
         assert_eq!(lower(&answer.record), lower(&expected), "{text:?}");
         for finding in Field::ALL.into_iter().flat_map(|field| answer.evidence.get(field)) {

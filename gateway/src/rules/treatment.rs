@@ -3,7 +3,7 @@
 use super::{
     cancer::Diagnosis,
     lexicon::{Kind, Mention},
-    view::{Values, View},
+    view::{NoteView, Values},
 };
 use crate::{
     extraction::{Assertion, Field},
@@ -14,7 +14,7 @@ use crate::{
 const QUALIFIERS: [&str; 6] = ["neoadjuvant", "adjuvant", "maintenance", "palliative", "salvage", "perioperative"];
 
 /// Whether the note names a drug that is hardly given for anything but malignancy.
-pub(crate) fn names_antineoplastic(view: &View<'_>) -> bool {
+pub(crate) fn names_antineoplastic(view: &NoteView<'_>) -> bool {
     view.terms(Kind::Treatment).iter().any(|mention| {
         mention.term.is("onco")
             && (mention.term.is("drug") || mention.term.is("regimen"))
@@ -23,7 +23,7 @@ pub(crate) fn names_antineoplastic(view: &View<'_>) -> bool {
 }
 
 /// Reads the treatments.
-pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis) -> Values {
+pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
     let mut values = Values::default();
     let given: Vec<&Mention> = view
         .terms(Kind::Treatment)
@@ -72,7 +72,7 @@ fn join_androgen_deprivation(values: &mut Values) {
 
 /// Whether one treatment is said twice: "docetaxel and trastuzumab (TCH)", "FOLFOX (oxaliplatin, 5-FU)".
 /// Well-known regimens go before their parts, parts before other acronyms.
-fn is_gloss(view: &View<'_>, mention: &Mention, given: &[&Mention]) -> bool {
+fn is_gloss(view: &NoteView<'_>, mention: &Mention, given: &[&Mention]) -> bool {
     let at = given.partition_point(|own| own.range.start < mention.range.start);
     let next = given.get(at + 1).map_or(usize::MAX, |next| next.range.start);
     let opens = view.folded.after(mention.range.end, 2) == " (" && next <= mention.range.end + 3;
@@ -113,7 +113,7 @@ fn is_of_other_organ(mention: &Mention, diagnosis: &Diagnosis) -> bool {
 
 /// A past operation on an organ whose own cancer the same sentence names: "history of breast cancer, treated
 /// with lumpectomy" in a patient with lung cancer.
-fn is_of_other_cancer(view: &View<'_>, mention: &Mention, diagnosis: &Diagnosis) -> bool {
+fn is_of_other_cancer(view: &NoteView<'_>, mention: &Mention, diagnosis: &Diagnosis) -> bool {
     const REACH: usize = 160;
     let Some(organ) = mention.term.tag("organ").filter(|organ| diagnosis.organ.is_some_and(|own| own != *organ)) else {
         return false;
@@ -132,14 +132,14 @@ fn is_cytotoxic(mention: &Mention) -> bool {
 }
 
 /// "Surgery" as a place or a plan of others.
-fn is_verb_of_other(view: &View<'_>, mention: &Mention) -> bool {
+fn is_verb_of_other(view: &NoteView<'_>, mention: &Mention) -> bool {
     ["margin", "specimen", "clinic", "consult", "team", "service"]
         .iter()
         .any(|word| view.folded.after(mention.range.end, 10).trim_start().starts_with(word))
 }
 
 /// The treatment with "adjuvant" or the like before it.
-fn qualified(view: &View<'_>, mention: &Mention) -> String {
+fn qualified(view: &NoteView<'_>, mention: &Mention) -> String {
     let spelled = mention.term.spelled;
     let before = view.folded.before(mention.range.start, 16).trim_end();
     let word = before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A note, read once.
-pub(crate) struct View<'note> {
+pub(crate) struct NoteView<'note> {
     /// The folded text. All ranges below are of it.
     pub(crate) folded: Folded<'note>,
     mentions: Mentions,
@@ -23,7 +23,7 @@ pub(crate) struct View<'note> {
     pub(crate) has_other_pd: bool,
 }
 
-impl<'note> View<'note> {
+impl<'note> NoteView<'note> {
     /// Reads a note.
     pub(crate) fn of(text: &'note str) -> Self {
         let folded = Folded::of(text);

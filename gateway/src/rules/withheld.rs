@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use super::{
     cancer::Diagnosis,
     lexicon::{Kind, Mention},
-    view::View,
+    view::NoteView,
 };
 use crate::extraction::{Assertion, Field, Record};
 
@@ -18,7 +18,7 @@ const MOST: usize = 32;
 type List = (Field, Kind, fn(&Mention, &Diagnosis) -> bool);
 
 /// Values that are withheld from the record, in the order of the fields, each once.
-pub(crate) fn read(view: &View<'_>, diagnosis: &Diagnosis, record: &Record) -> Vec<(Field, String)> {
+pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, record: &Record) -> Vec<(Field, String)> {
     let mut withheld: Vec<(Field, String)> = Vec::new();
     let lists: [List; 5] = [
         (Field::CancerType, Kind::Cancer, |cancer, _| cancer.term.is("whole")),
@@ -66,7 +66,7 @@ fn is_treatment(mention: &Mention, diagnosis: &Diagnosis) -> bool {
 }
 
 /// Whether an organ is spoken of as a seat of spread: near a word of spread in its sentence.
-fn is_of_spread(view: &View<'_>, site: &Mention) -> bool {
+fn is_of_spread(view: &NoteView<'_>, site: &Mention) -> bool {
     const REACH: usize = 60;
     let sentence = view.sentence(site.range.start);
     let start = sentence.start.max(site.range.start.saturating_sub(REACH));

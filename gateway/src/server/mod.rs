@@ -2,7 +2,6 @@
 
 mod caller;
 mod connections;
-mod work;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -13,7 +12,6 @@ use tokio::{
 };
 
 use self::connections::Connections;
-pub use self::work::{Running, Work};
 
 use crate::{
     access::{Keys, KeysError},
@@ -21,13 +19,14 @@ use crate::{
     audit::{Audit, AuditError},
     config::{EngineChoice, Fallback, Settings},
     extraction::{Cores, Engine, Pipeline},
-    http::{self, Answers, App, request::Rules},
+    http::{self, App, ResponseCache, request::Rules},
+    in_flight::InFlightTracker,
     memory::{self, Memory},
     rates::Rates,
     readiness::Readiness,
     rules::RulesEngine,
     telemetry::Metrics,
-    vllm::{ServerKey, VllmEngine, VllmError, names::Resolving},
+    vllm::{ServerKey, VllmEngine, VllmError, names::ResolverSettings},
 };
 
 /// Connections that may wait to be accepted: a caller over it waits a second for his next try.
@@ -86,7 +85,7 @@ impl Gateway {
         let (engine, readiness): (Arc<dyn Engine>, _) = if with_model {
             let startup = Duration::from_secs(60 * settings.vllm.startup_minutes);
             let readiness = Arc::new(Readiness::of_vllm(startup));
-            let engine = VllmEngine::new(&settings.vllm, &Resolving::default(), &readiness, &metrics)?;
+            let engine = VllmEngine::new(&settings.vllm, &ResolverSettings::default(), &readiness, &metrics)?;
             server_key = engine.key();
             (Arc::new(engine.at_most(settings.limits.max_tokens)), readiness)
         } else {
@@ -108,8 +107,8 @@ impl Gateway {
         let rate = settings.rate;
         let keys = settings.keys_file().map(|path| Keys::read(path, rate.per_key).map(Arc::new)).transpose()?;
         let budget = settings.limits.memory.map_or_else(memory::default_budget, bytes);
-        let answers = Answers::new(&settings.cache, budget / 4)?;
-        let memory = Memory::new(budget - answers.as_ref().map_or(0, Answers::most_bytes));
+        let response_cache = ResponseCache::new(&settings.cache, budget / 4)?;
+        let memory = Memory::new(budget - response_cache.as_ref().map_or(0, ResponseCache::most_bytes));
         let app = App {
             pipeline,
             readiness,
@@ -129,9 +128,9 @@ impl Gateway {
             rates: Rates::new(rate.global, rate.per_address),
             allowed_hosts: settings.allowed_hosts.clone(),
             trusted_proxies: settings.trusted_proxies.clone(),
-            answers,
+            response_cache,
             audit: Audit::open(&settings.audit)?,
-            work: Work::default(),
+            in_flight: InFlightTracker::default(),
         };
         Ok(Self { app: Arc::new(app), server_key, settings })
     }
@@ -151,10 +150,10 @@ impl Gateway {
 
     /// Takes the address of the settings. From here on callers connect, and wait until it serves.
     #[expect(clippy::unused_async, reason = "it needs a runtime, and says so")]
-    pub async fn bind(self) -> Result<Bound, ServerError> {
+    pub async fn bind(self) -> Result<BoundGateway, ServerError> {
         let listener = Port::take(self.settings.listen)?;
         let metrics = self.settings.metrics.listen.map(Port::take).transpose()?;
-        Ok(Bound { listener, metrics, app: self.app, settings: self.settings })
+        Ok(BoundGateway { listener, metrics, app: self.app, settings: self.settings })
     }
 }
 
@@ -174,14 +173,14 @@ impl Port {
 
 /// A gateway that has its port.
 #[derive(Debug)]
-pub struct Bound {
+pub struct BoundGateway {
     listener: Port,
     metrics: Option<Port>,
     app: Arc<App>,
     settings: Settings,
 }
 
-impl Bound {
+impl BoundGateway {
     /// Where it listens; the port that was given where port 0 was asked for.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -210,7 +209,7 @@ impl Bound {
             tracing::warn!("auth is off: everybody who reaches the port may call");
         }
         let app = Arc::clone(&self.app);
-        let (readiness, work) = (&app.readiness, &app.work);
+        let (readiness, in_flight) = (&app.readiness, &app.in_flight);
         let metrics_router = http::metrics_router(Arc::clone(&self.app));
         let router = http::router(self.app, self.settings.cors.origins);
         let connections = Connections::new(self.listener.listener, router);
@@ -224,21 +223,21 @@ impl Bound {
         tokio::select! { never = accept() => match never {}, () = stop => {} }
 
         readiness.drain();
-        work.close();
-        tracing::info!(running = work.running(), "draining: no more notes are taken, running ones may end");
+        in_flight.close();
+        tracing::info!(running = in_flight.running(), "draining: no more notes are taken, running ones may end");
         let drain = tokio::time::sleep(self.settings.admission.drain);
         let mut now = std::pin::pin!(now);
         let mut hurry = false;
         let cut_off = tokio::select! {
             never = accept() => match never {},
-            () = work.ended() => 0,
-            () = drain => work.running(),
+            () = in_flight.ended() => 0,
+            () = drain => in_flight.running(),
             () = now.as_mut() => {
                 hurry = true;
-                work.running()
+                in_flight.running()
             }
         };
-        work.cut_off();
+        in_flight.cut_off();
         // Answers are written, idle connections closed. Who does not read his answer is not waited for.
         let close = async {
             let metrics = async {
@@ -255,7 +254,7 @@ impl Bound {
             tokio::select! { _ = closed => {}, () = now => {} }
         }
         // Each note that was cut off has its line in the audit: it ends as soon as it has a turn on a busy machine.
-        let _ = tokio::time::timeout(LAST_ANSWERS, work.ended()).await;
+        let _ = tokio::time::timeout(LAST_ANSWERS, in_flight.ended()).await;
         let audit_lost = app.audit.as_ref().map(Audit::close);
         tracing::info!(cut_off, audit_lost, "stopped");
         if cut_off == 0 { Ok(()) } else { Err(ServerError::CutOff(cut_off)) }

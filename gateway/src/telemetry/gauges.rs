@@ -8,7 +8,7 @@ use prometheus_client::{
 };
 
 use super::{
-    labels::{OfReplica, OfReplicaState},
+    labels::{ReplicaLabels, ReplicaStateLabels},
     lines::Lines,
     process,
 };
@@ -31,11 +31,11 @@ pub struct Gauges<'a> {
     pub audit: Option<AuditState>,
 }
 
-type ByReplica = Family<OfReplica, Gauge<f64, AtomicU64>>;
+type ByReplica = Family<ReplicaLabels, Gauge<f64, AtomicU64>>;
 
 /// What is set when the metrics are asked for.
 #[derive(Debug, Default)]
-pub(super) struct LookedUp {
+pub(super) struct ScrapedGauges {
     running: Gauge,
     memory_held: Gauge,
     memory_budget: Gauge,
@@ -47,7 +47,7 @@ pub(super) struct LookedUp {
     returned: Counter,
     vanished: Counter,
     queue_refused: Counter,
-    replica_ready: Family<OfReplicaState, Gauge>,
+    replica_ready: Family<ReplicaStateLabels, Gauge>,
     vllm_running: ByReplica,
     vllm_waiting: ByReplica,
     vllm_kv_cache: ByReplica,
@@ -60,7 +60,7 @@ pub(super) struct LookedUp {
     descriptors: Gauge,
 }
 
-impl LookedUp {
+impl ScrapedGauges {
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register("extractions_running", "Extractions under way", self.running.clone());
         let help = "Memory that requests hold of the budget";
@@ -117,7 +117,7 @@ impl LookedUp {
         self.replica_ready.clear();
         for report in gauges.replicas {
             let replica = || report.name.clone();
-            self.replica_ready.get_or_create(&OfReplicaState { replica: replica(), state: report.state }).set(1);
+            self.replica_ready.get_or_create(&ReplicaStateLabels { replica: replica(), state: report.state }).set(1);
             let load = [
                 (&self.vllm_running, report.load.running),
                 (&self.vllm_waiting, report.load.waiting),
@@ -125,7 +125,7 @@ impl LookedUp {
             ];
             for (family, value) in load {
                 if let Some(value) = value {
-                    family.get_or_create(&OfReplica { replica: replica() }).set(value);
+                    family.get_or_create(&ReplicaLabels { replica: replica() }).set(value);
                 }
             }
         }

@@ -56,25 +56,25 @@ impl AuthFailure {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct OfRequest {
+pub(super) struct RequestLabels {
     pub(super) route: Route,
     pub(super) status: u16,
     pub(super) code: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct OfNote {
+pub(super) struct NoteLabels {
     pub(super) route: Route,
     pub(super) code: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct OfRoute {
+pub(super) struct RouteLabels {
     pub(super) route: Route,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct OfStage {
+pub(super) struct StageLabels {
     pub(super) stage: &'static str,
 }
 
@@ -84,7 +84,7 @@ pub(super) struct Outcome {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct OfEmpty {
+pub(super) struct EmptyRecordLabels {
     pub(super) engine: &'static str,
     pub(super) outcome: &'static str,
 }
@@ -95,23 +95,23 @@ pub(super) struct Kind {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct OfRepair {
+pub(super) struct RepairLabels {
     pub(super) kind: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct OfValue {
+pub(super) struct ValueLabels {
     pub(super) field: &'static str,
     pub(super) kind: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct OfReplica {
+pub(super) struct ReplicaLabels {
     pub(super) replica: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct OfReplicaState {
+pub(super) struct ReplicaStateLabels {
     pub(super) replica: String,
     pub(super) state: &'static str,
 }

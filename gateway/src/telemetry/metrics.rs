@@ -9,14 +9,15 @@ use prometheus_client::{
 };
 
 use super::{
-    gauges::{Gauges, LookedUp},
+    gauges::{Gauges, ScrapedGauges},
     labels::{
-        Attempt, AuthFailure, Kind, OfEmpty, OfNote, OfRepair, OfReplica, OfRequest, OfRoute, OfStage, OfValue, Outcome,
+        Attempt, AuthFailure, EmptyRecordLabels, Kind, NoteLabels, Outcome, RepairLabels, ReplicaLabels, RequestLabels,
+        RouteLabels, StageLabels, ValueLabels,
     },
 };
 use crate::{
-    extraction::{Answer, Assertion, Basis, EngineName, Field, Stages, WarningCode, parse::RepairCode},
-    rates::Scope,
+    extraction::{Answer, Assertion, Basis, EngineName, Field, StageTimings, WarningCode, parse::RepairCode},
+    limiter::Scope,
 };
 
 /// A route as metrics and log name it: its template, never the path.
@@ -25,7 +26,7 @@ pub type Route = &'static str;
 /// Seconds from the quickest answer of the rules to the deadline.
 const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 60.0];
 
-/// The stages of an extraction, in the order of `Stages`.
+/// The stages of an extraction, in the order of `StageTimings`.
 const STAGES: [&str; 4] = ["queue", "engine", "parse", "ground"];
 
 type Seconds = fn() -> Histogram;
@@ -34,24 +35,24 @@ type Seconds = fn() -> Histogram;
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: Family<OfRequest, Counter>,
-    request_seconds: Family<OfRoute, Histogram, Seconds>,
-    notes: Family<OfNote, Counter>,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Family<RouteLabels, Histogram, Seconds>,
+    notes: Family<NoteLabels, Counter>,
     callers_vanished: Counter,
     stage_seconds: [Histogram; STAGES.len()],
     attempts: Family<Outcome, Counter>,
-    ejections: Family<OfReplica, Counter>,
+    ejections: Family<ReplicaLabels, Counter>,
     tokens: Counter,
-    repairs: Family<OfRepair, Counter>,
+    repairs: Family<RepairLabels, Counter>,
     values: [[Counter; Basis::ALL.len()]; Field::ALL.len()],
-    left_out: Family<OfValue, Counter>,
-    cross_check: Family<OfValue, Counter>,
-    empty_records: Family<OfEmpty, Counter>,
+    left_out: Family<ValueLabels, Counter>,
+    cross_check: Family<ValueLabels, Counter>,
+    empty_records: Family<EmptyRecordLabels, Counter>,
     degraded: Counter,
     cache: Family<Outcome, Counter>,
     auth_failures: Family<Kind, Counter>,
     rate_limited: Family<Kind, Counter>,
-    looked_up: LookedUp,
+    looked_up: ScrapedGauges,
 }
 
 fn seconds() -> Histogram {
@@ -61,7 +62,7 @@ fn seconds() -> Histogram {
 impl Default for Metrics {
     fn default() -> Self {
         let mut root = Registry::default();
-        let looked_up = LookedUp::default();
+        let looked_up = ScrapedGauges::default();
         looked_up.register_process(&mut root);
         let registry = root.sub_registry_with_prefix("gateway");
         looked_up.register(registry);
@@ -73,18 +74,18 @@ impl Default for Metrics {
         let help = "Notes by what came of them; of a batch each, of a stream what its last event says";
         let notes = family(registry, "notes", help);
         let callers_vanished = counter(registry, "callers_vanished", "Requests whose caller left before the answer");
-        let stage_seconds = Family::<OfStage, _, _>::new_with_constructor(seconds as Seconds);
+        let stage_seconds = Family::<StageLabels, _, _>::new_with_constructor(seconds as Seconds);
         let help = "Time of one extraction in each stage: queue, engine, parse, ground";
         registry.register_with_unit("stage", help, Unit::Seconds, stage_seconds.clone());
-        let stage_seconds = STAGES.map(|stage| stage_seconds.get_or_create_owned(&OfStage { stage }));
+        let stage_seconds = STAGES.map(|stage| stage_seconds.get_or_create_owned(&StageLabels { stage }));
         let attempts = family(registry, "upstream_attempts", "Calls to the model servers, by outcome");
         let ejections = family(registry, "upstream_ejections", "Times a model server was left out after failures");
         let tokens = counter(registry, "tokens", "Prompt and answer tokens, as the model server counts them");
         let repairs = family(registry, "repairs", "What had to be mended in the model's output");
-        let values = family::<OfValue>(registry, "values", "Findings in the record, by field and basis");
+        let values = family::<ValueLabels>(registry, "values", "Findings in the record, by field and basis");
         let values = Field::ALL.map(|field| {
             Basis::ALL.map(|basis| {
-                let labels = OfValue { field: field.name(), kind: basis.name() };
+                let labels = ValueLabels { field: field.name(), kind: basis.name() };
                 values.get_or_create_owned(&labels)
             })
         });
@@ -141,13 +142,13 @@ where
 impl Metrics {
     /// Counts one answered request.
     pub fn answered(&self, route: Route, status: u16, code: Option<&'static str>, time: Duration) {
-        self.requests.get_or_create(&OfRequest { route, status, code: code.unwrap_or("ok") }).inc();
-        self.request_seconds.get_or_create(&OfRoute { route }).observe(time.as_secs_f64());
+        self.requests.get_or_create(&RequestLabels { route, status, code: code.unwrap_or("ok") }).inc();
+        self.request_seconds.get_or_create(&RouteLabels { route }).observe(time.as_secs_f64());
     }
 
     /// Counts a note that came to its end, with `ok` or an error code.
     pub fn noted(&self, route: Route, code: &'static str) {
-        self.notes.get_or_create(&OfNote { route, code }).inc();
+        self.notes.get_or_create(&NoteLabels { route, code }).inc();
     }
 
     /// Counts a request whose caller left before the answer.
@@ -156,7 +157,7 @@ impl Metrics {
     }
 
     /// Takes the time of one extraction's stages, whether it had an answer or not.
-    pub fn staged(&self, stages: Stages) {
+    pub fn staged(&self, stages: StageTimings) {
         let times = [stages.queue, stages.engine, stages.parse, stages.ground];
         for (histogram, time) in self.stage_seconds.iter().zip(times) {
             histogram.observe(time.as_secs_f64());
@@ -172,7 +173,7 @@ impl Metrics {
             self.empty_record(answer.engine, if doubted { "doubted" } else { "answered" });
         }
         for repair in &answer.repairs {
-            self.repairs.get_or_create(&OfRepair { kind: written(repair.code) }).inc();
+            self.repairs.get_or_create(&RepairLabels { kind: written(repair.code) }).inc();
         }
         for (field, values) in Field::ALL.into_iter().zip(&self.values) {
             for finding in answer.evidence.get(field) {
@@ -187,7 +188,7 @@ impl Metrics {
                 }
             }
             if let Some(check) = &answer.cross_check {
-                let labels = OfValue { field: field.name(), kind: check.get(field).name() };
+                let labels = ValueLabels { field: field.name(), kind: check.get(field).name() };
                 self.cross_check.get_or_create(&labels).inc();
             }
         }
@@ -199,11 +200,11 @@ impl Metrics {
     }
 
     fn empty_record(&self, engine: EngineName, outcome: &'static str) {
-        self.empty_records.get_or_create(&OfEmpty { engine: engine.as_str(), outcome }).inc();
+        self.empty_records.get_or_create(&EmptyRecordLabels { engine: engine.as_str(), outcome }).inc();
     }
 
     fn left_out(&self, field: Field, assertion: Assertion) {
-        self.left_out.get_or_create(&OfValue { field: field.name(), kind: assertion.name() }).inc();
+        self.left_out.get_or_create(&ValueLabels { field: field.name(), kind: assertion.name() }).inc();
     }
 
     /// Counts one call to a model server.
@@ -213,7 +214,7 @@ impl Metrics {
 
     /// Counts a model server that is left out from now on.
     pub fn ejected(&self, replica: &str) {
-        self.ejections.get_or_create(&OfReplica { replica: replica.to_owned() }).inc();
+        self.ejections.get_or_create(&ReplicaLabels { replica: replica.to_owned() }).inc();
     }
 
     /// Counts a look into the cache.

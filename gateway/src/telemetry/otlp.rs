@@ -31,7 +31,7 @@ pub(super) fn export() -> Option<Export> {
     if !set("OTEL_EXPORTER_OTLP_ENDPOINT") && !set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") {
         return None;
     }
-    crate::vllm::install_tls();
+    crate::tls::install();
     let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().build();
     match exporter {
         Ok(exporter) => {

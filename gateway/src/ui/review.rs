@@ -54,7 +54,7 @@ impl<W: Write> ReviewWriter<W> {
     /// with places in code points.
     pub fn note(&mut self, id: &str, text: &str, outcome: &Value) -> io::Result<()> {
         self.out.write_all(b"<script type=\"application/json\">")?;
-        let mut serializer = Serializer::with_formatter(&mut self.out, InScript);
+        let mut serializer = Serializer::with_formatter(&mut self.out, ScriptSafeJson);
         Entry { id, text, outcome }.serialize(&mut serializer)?;
         self.out.write_all(b"</script>\n")
     }
@@ -83,9 +83,9 @@ fn hash(of: &str) -> String {
 }
 
 /// JSON that cannot end the element it stands in, nor open another: `<` only ever stands inside strings.
-struct InScript;
+struct ScriptSafeJson;
 
-impl Formatter for InScript {
+impl Formatter for ScriptSafeJson {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let mut pieces = fragment.split('<');
         if let Some(first) = pieces.next() {

@@ -11,12 +11,12 @@ use super::{
     events::Events,
     finite,
     logprobs::Logprobs,
-    wire::{self, Said},
+    wire::{self, CompletionBody},
 };
-use crate::extraction::{Finish, Listener, Live};
+use crate::extraction::{FieldSink, Finish, StreamingParser};
 
 /// What an answer has to be.
-pub(super) trait Understand: Sync {
+pub(super) trait ResponseDecoder: Sync {
     /// What it then says.
     type Answer: Send;
 
@@ -32,18 +32,18 @@ pub(super) struct Count;
 
 /// A completion token by token, of which somebody hears the fields.
 pub(super) struct Streamed<'a> {
-    pub(super) listener: &'a Listener,
+    pub(super) sink: &'a FieldSink,
 }
 
-impl Understand for Completion {
-    type Answer = Said;
+impl ResponseDecoder for Completion {
+    type Answer = CompletionBody;
 
-    async fn of(&self, response: Response) -> Option<Said> {
+    async fn of(&self, response: Response) -> Option<CompletionBody> {
         wire::said(&body::read(response, LARGEST_ANSWER).await.ok()?)
     }
 }
 
-impl Understand for Count {
+impl ResponseDecoder for Count {
     type Answer = u32;
 
     async fn of(&self, response: Response) -> Option<u32> {
@@ -51,12 +51,12 @@ impl Understand for Count {
     }
 }
 
-impl Understand for Streamed<'_> {
-    type Answer = Said;
+impl ResponseDecoder for Streamed<'_> {
+    type Answer = CompletionBody;
 
-    async fn of(&self, response: Response) -> Option<Said> {
-        let mut telling = Telling {
-            live: Live::new(self.listener),
+    async fn of(&self, response: Response) -> Option<CompletionBody> {
+        let mut telling = StreamedCompletion {
+            live: StreamingParser::new(self.sink),
             finish: None,
             tokens: 0,
             logprobs: None,
@@ -79,8 +79,8 @@ impl Understand for Streamed<'_> {
 }
 
 /// A streamed completion, as far as it has come.
-struct Telling<'a> {
-    live: Live<'a>,
+struct StreamedCompletion<'a> {
+    live: StreamingParser<'a>,
     finish: Option<Finish>,
     tokens: u32,
     logprobs: Option<Logprobs>,
@@ -91,7 +91,7 @@ struct Telling<'a> {
 
 /// One piece of a completion.
 #[derive(Deserialize)]
-struct Piece {
+struct CompletionChunk {
     choices: Vec<Choice>,
     usage: Option<Value>,
     model: Option<Value>,
@@ -115,10 +115,10 @@ struct Delta {
     tool_calls: Option<Value>,
 }
 
-impl Telling<'_> {
+impl StreamedCompletion<'_> {
     /// One piece more. Nothing where it is none: an error in the middle of the stream, for example.
     fn hear(&mut self, data: &[u8]) -> Option<()> {
-        let piece: Piece = finite::parse(data)?;
+        let piece: CompletionChunk = finite::parse(data)?;
         if says(piece.error.as_ref()) {
             // What was said so far may be half of what was meant, however the stream goes on.
             return None;
@@ -154,10 +154,10 @@ impl Telling<'_> {
         Some(())
     }
 
-    fn said(self) -> Option<Said> {
+    fn said(self) -> Option<CompletionBody> {
         let (finish, text) = (self.finish?, self.live.into_text());
         let logprobs = self.logprobs.filter(|_| !self.odd_logprobs);
         let likelihoods = logprobs.and_then(|logprobs| logprobs.along(&text));
-        Some(Said { text, finish, tokens: self.tokens, likelihoods, envelope: self.envelope })
+        Some(CompletionBody { text, finish, tokens: self.tokens, likelihoods, envelope: self.envelope })
     }
 }

@@ -13,7 +13,7 @@ pub(super) const LARGEST_METRICS: usize = 1 << 20;
 
 /// Why a body was not read to its end: it is too large, or the connection broke.
 #[derive(Debug)]
-pub(super) struct Unread;
+pub(super) struct IncompleteBody;
 
 /// A body that gives at most so many bytes.
 pub(super) struct Body {
@@ -23,25 +23,25 @@ pub(super) struct Body {
 
 impl Body {
     /// The body of a response. One that announces more than `most` bytes is not read at all.
-    pub(super) fn of(response: Response, most: usize) -> Result<Self, Unread> {
+    pub(super) fn of(response: Response, most: usize) -> Result<Self, IncompleteBody> {
         let announced = response.content_length().unwrap_or(0);
         if usize::try_from(announced).is_ok_and(|announced| announced <= most) {
             Ok(Self { response, left: most })
         } else {
-            Err(Unread)
+            Err(IncompleteBody)
         }
     }
 
     /// The next bytes; nothing at the end.
-    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Unread> {
-        let Some(bytes) = self.response.chunk().await.map_err(|_| Unread)? else { return Ok(None) };
-        self.left = self.left.checked_sub(bytes.len()).ok_or(Unread)?;
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, IncompleteBody> {
+        let Some(bytes) = self.response.chunk().await.map_err(|_| IncompleteBody)? else { return Ok(None) };
+        self.left = self.left.checked_sub(bytes.len()).ok_or(IncompleteBody)?;
         Ok(Some(bytes))
     }
 }
 
 /// The whole body, at most so many bytes.
-pub(super) async fn read(response: Response, most: usize) -> Result<Bytes, Unread> {
+pub(super) async fn read(response: Response, most: usize) -> Result<Bytes, IncompleteBody> {
     let mut body = Body::of(response, most)?;
     let Some(first) = body.chunk().await? else { return Ok(Bytes::new()) };
     // The common answer comes in one piece, and is not copied.

@@ -3,22 +3,22 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    answers::{Completion, Count, Streamed, Understand},
+    answers::{Completion, Count, ResponseDecoder, Streamed},
     constraint::RECORD_CONSTRAINT,
-    fleet::{Call, Fleet},
+    fleet::{Fleet, ReplicaCall},
     ids::Ids,
     key::ServerKey,
     logprobs,
     paths::Path,
     prompt::{self, Prompt},
-    tls,
     watch::Task,
     wire::{self, Request, Streaming, TokenizeRequest},
 };
 use crate::{
     config::{PromptChoice, Vllm},
     extraction::{
-        Ask, Deadline, Draft, DraftFuture, Engine, EngineError, EngineName, ModelName, ModelText, Note, Unfamiliar,
+        Deadline, Draft, DraftFuture, Engine, EngineError, EngineName, EngineRequest, ModelName, ModelText, Note,
+        Unfamiliar,
     },
     readiness::Readiness,
     telemetry::Attempt,
@@ -53,7 +53,7 @@ pub struct VllmEngine {
 struct Post<'a> {
     path: Path,
     body: Bytes,
-    ask: &'a Ask,
+    request: &'a EngineRequest,
     deadline: Deadline,
 }
 
@@ -103,10 +103,15 @@ impl VllmEngine {
     }
 
     /// Asks a server, and once more where the first call cannot have started: another server, if there is one.
-    async fn ask(&self, note: &Note, ask: &Ask, deadline: Deadline) -> Result<Draft, EngineError> {
-        let model = ask.model.clone().unwrap_or_else(|| Arc::clone(&self.model));
+    async fn draft_with_retry(
+        &self,
+        note: &Note,
+        request: &EngineRequest,
+        deadline: Deadline,
+    ) -> Result<Draft, EngineError> {
+        let model = request.model.clone().unwrap_or_else(|| Arc::clone(&self.model));
         let call = self.fleet.call(&model, None)?;
-        let first = match self.draft_at(&call, &model, note, ask, deadline).await {
+        let first = match self.draft_at(&call, &model, note, request, deadline).await {
             Ok(draft) => return Ok(draft),
             Err(failure) if !failure.may_retry => return Err(failure.error),
             Err(failure) => failure,
@@ -117,36 +122,36 @@ impl VllmEngine {
         if deadline.bound(tokio::time::sleep(pause)).await.is_err() {
             return Err(EngineError::DeadlineExceeded);
         }
-        self.draft_at(&again, &model, note, ask, deadline).await.map_err(|failure| failure.error)
+        self.draft_at(&again, &model, note, request, deadline).await.map_err(|failure| failure.error)
     }
 
     async fn draft_at(
         &self,
-        call: &Call,
+        call: &ReplicaCall,
         model: &ModelName,
         note: &Note,
-        ask: &Ask,
+        request: &EngineRequest,
         deadline: Deadline,
     ) -> Result<Draft, Failure> {
-        let max_tokens = self.budget(call, note, model, ask, deadline).await?;
+        let max_tokens = self.budget(call, note, model, request, deadline).await?;
         let (version, path) = prompt::version(self.prompt);
         let constrained = self.prompt == PromptChoice::Training;
         let body = Request {
             model,
             prompt: Prompt::of(self.prompt, note.as_str()),
             max_tokens,
-            temperature: ask.temperature,
+            temperature: request.temperature,
             stop_token_ids: &self.stop_token_ids,
-            seed: ask.seed,
-            cache_salt: &self.ids.salt(ask.turn.principal.as_ref()),
+            seed: request.seed,
+            cache_salt: &self.ids.salt(request.priority.principal.as_ref()),
             structured_outputs: RECORD_CONSTRAINT.as_deref().filter(|_| constrained),
-            logprobs: ask.confidence.then(|| logprobs::wanted(self.prompt)),
-            streaming: ask.listener.as_ref().map(|_| Streaming::WANTED),
+            logprobs: request.confidence.then(|| logprobs::wanted(self.prompt)),
+            streaming: request.sink.as_ref().map(|_| Streaming::WANTED),
         };
         let body = wire::written(&body, note.as_str().len()).ok_or(Failure::of(EngineError::Failed))?;
-        let post = Post { path, body, ask, deadline };
-        let said = match &ask.listener {
-            Some(listener) => self.post(call, &post, &Streamed { listener }).await?,
+        let post = Post { path, body, request, deadline };
+        let said = match &request.sink {
+            Some(sink) => self.post(call, &post, &Streamed { sink }).await?,
             None => self.post(call, &post, &Completion).await?,
         };
         let other_model = said.envelope.model().is_some_and(|own| !call.is_of(own, model));
@@ -169,13 +174,13 @@ impl VllmEngine {
     /// fit without a question; only near the limit is `/tokenize` asked.
     async fn budget(
         &self,
-        call: &Call,
+        call: &ReplicaCall,
         note: &Note,
         model: &str,
-        ask: &Ask,
+        request: &EngineRequest,
         deadline: Deadline,
     ) -> Result<u32, Failure> {
-        let wanted = ask.budget.tokens().min(self.most_tokens);
+        let wanted = request.budget.tokens().min(self.most_tokens);
         let Some(context) = call.context(model) else { return Ok(wanted) };
         let bytes = u32::try_from(note.as_str().len()).unwrap_or(u32::MAX);
         let most = bytes.saturating_add(PROMPT_OVERHEAD);
@@ -184,13 +189,18 @@ impl VllmEngine {
         }
         let body = TokenizeRequest { model, prompt: Prompt::of(self.prompt, note.as_str()) };
         let body = wire::written(&body, note.as_str().len()).ok_or(Failure::of(EngineError::Failed))?;
-        let tokens = self.post(call, &Post { path: Path::Tokenize, body, ask, deadline }, &Count).await?;
+        let tokens = self.post(call, &Post { path: Path::Tokenize, body, request, deadline }, &Count).await?;
         let left = context.saturating_sub(tokens);
         if left < LEAST_ANSWER.min(wanted) { Err(Failure::of(EngineError::NoteTooLong)) } else { Ok(wanted.min(left)) }
     }
 
     /// Posts once, and notes how that went.
-    async fn post<U: Understand>(&self, call: &Call, post: &Post<'_>, understood: &U) -> Result<U::Answer, Failure> {
+    async fn post<U: ResponseDecoder>(
+        &self,
+        call: &ReplicaCall,
+        post: &Post<'_>,
+        understood: &U,
+    ) -> Result<U::Answer, Failure> {
         let failed = |attempt, error| (attempt, Err(Failure::of(error)));
         let answered = async {
             match self.send(call, post).await {
@@ -208,21 +218,21 @@ impl VllmEngine {
     }
 
     /// Sends, and gives a response with status 200, of which the body is still to come.
-    async fn send(&self, call: &Call, post: &Post<'_>) -> Result<Response, (Attempt, Failure)> {
-        let Post { path, body, ask, .. } = post;
-        let mut request = call
+    async fn send(&self, call: &ReplicaCall, post: &Post<'_>) -> Result<Response, (Attempt, Failure)> {
+        let Post { path, body, request, .. } = post;
+        let mut http_request = call
             .post(*path)
             .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .header("x-request-id", self.ids.next(&ask.request_id))
+            .header("x-request-id", self.ids.next(&request.request_id))
             .body(body.clone());
-        if let Some(parent) = &ask.traceparent {
-            request = request.header("traceparent", &**parent);
+        if let Some(parent) = &request.traceparent {
+            http_request = http_request.header("traceparent", &**parent);
         }
-        let response = request.send().await.map_err(|error| (Attempt::Unreachable, self.unreachable(&error)))?;
+        let response = http_request.send().await.map_err(|error| (Attempt::Unreachable, self.unreachable(&error)))?;
         let status = response.status().as_u16();
         if status != 200 {
             tracing::warn!(
-                request_id = &*ask.request_id,
+                request_id = &*request.request_id,
                 upstream_status = status,
                 "the model server answered an error"
             );
@@ -239,7 +249,7 @@ impl VllmEngine {
 
     /// Refused, or reset before a byte of an answer, or not to be trusted.
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        if self.readiness.may_be_loading() && tls::fault(error).is_none() {
+        if self.readiness.may_be_loading() && crate::tls::fault(error).is_none() {
             Failure { error: EngineError::Loading, may_retry: false }
         } else {
             Failure { error: EngineError::Unavailable, may_retry: true }
@@ -256,7 +266,7 @@ impl Engine for VllmEngine {
         true
     }
 
-    fn draft<'a>(&'a self, note: &'a Note, ask: &'a Ask, deadline: Deadline) -> DraftFuture<'a> {
-        Box::pin(self.ask(note, ask, deadline))
+    fn draft<'a>(&'a self, note: &'a Note, request: &'a EngineRequest, deadline: Deadline) -> DraftFuture<'a> {
+        Box::pin(self.draft_with_retry(note, request, deadline))
     }
 }

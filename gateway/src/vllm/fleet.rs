@@ -17,7 +17,7 @@ use url::{Host, Url};
 
 use super::{
     key::ServerKey,
-    names::{self, Resolving},
+    names::{self, ResolverSettings},
     paths::Path,
     trial::Trial,
     watch::{self, Probe, Task},
@@ -63,7 +63,7 @@ pub(super) struct Member {
 
 /// A call to a model server, counted until it is dropped.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct ReplicaCall {
     member: Arc<Member>,
     fleet: Arc<Fleet>,
     began: Instant,
@@ -102,7 +102,7 @@ impl Fleet {
     }
 
     /// Looks up the names among the URLs again and again, for as long as the tasks are kept.
-    pub(super) fn resolve(self: &Arc<Self>, urls: &[Url], resolving: &Resolving) -> Vec<Task> {
+    pub(super) fn resolve(self: &Arc<Self>, urls: &[Url], resolving: &ResolverSettings) -> Vec<Task> {
         let named = urls.iter().enumerate().filter_map(|(at, url)| match url.host()? {
             // This machine's own name has two addresses and is one machine.
             Host::Domain(host) if host != "localhost" => Some((at, url.clone(), host.to_owned())),
@@ -192,7 +192,11 @@ impl Fleet {
 
     /// A server to call for a model: the less loaded of two that are ready, or of all where none is. Not `failed`, if
     /// there is another. Never one that does not list the model: what it would answer is another model's.
-    pub(super) fn call(self: &Arc<Self>, model: &str, failed: Option<&Call>) -> Result<Call, EngineError> {
+    pub(super) fn call(
+        self: &Arc<Self>,
+        model: &str,
+        failed: Option<&ReplicaCall>,
+    ) -> Result<ReplicaCall, EngineError> {
         let members = Arc::clone(&self.members.read().unwrap_or_else(PoisonError::into_inner));
         let serves = |member: &&Arc<Member>| member.may_serve(model);
         let other = |member: &&Arc<Member>| failed.is_none_or(|call| !Arc::ptr_eq(&call.member, member));
@@ -208,7 +212,7 @@ impl Fleet {
         };
         member.in_flight.fetch_add(1, Relaxed);
         let (member, fleet) = (Arc::clone(member), Arc::clone(self));
-        Ok(Call { member, fleet, began: Instant::now(), judged: AtomicBool::new(false) })
+        Ok(ReplicaCall { member, fleet, began: Instant::now(), judged: AtomicBool::new(false) })
     }
 
     /// Leaves a server out, unless it is the only one that is ready. Either way its watcher looks at it.
@@ -256,7 +260,7 @@ impl Member {
     }
 }
 
-impl Call {
+impl ReplicaCall {
     /// A request to a path, with the server's key.
     pub(super) fn post(&self, path: Path) -> RequestBuilder {
         self.member.probe.post(path)
@@ -304,7 +308,7 @@ fn rest(failures: u32) -> Duration {
     FIRST_REST.saturating_mul(doubled).min(LONGEST_REST)
 }
 
-impl Drop for Call {
+impl Drop for ReplicaCall {
     fn drop(&mut self) {
         // Given up by its caller: after long enough that tells as much as a deadline that passed.
         if !self.judged.load(Relaxed) && self.began.elapsed() >= LATE {

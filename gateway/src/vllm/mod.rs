@@ -18,7 +18,6 @@ mod models;
 pub mod names;
 mod paths;
 pub mod prompt;
-mod tls;
 mod trial;
 mod watch;
 mod wire;
@@ -29,7 +28,7 @@ pub use self::{
     client::VllmEngine,
     key::{ServerKey, ServerKeyError},
 };
-use self::{fleet::Fleet, names::Resolving};
+use self::{fleet::Fleet, names::ResolverSettings};
 use crate::{config::Vllm, readiness::Readiness, telemetry::Metrics};
 
 /// Why there can be no engine.
@@ -51,11 +50,11 @@ impl VllmEngine {
     /// runtime.
     pub fn new(
         settings: &Vllm,
-        resolving: &Resolving,
+        resolving: &ResolverSettings,
         readiness: &Arc<Readiness>,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, VllmError> {
-        install_tls();
+        crate::tls::install();
         let urls = settings.urls();
         let key = settings.api_key_file.as_deref().map(ServerKey::read).transpose()?.map(Arc::new);
         for place in settings.readable_on_the_way() {
@@ -68,9 +67,4 @@ impl VllmEngine {
         let resolvers = fleet.resolve(&urls, resolving);
         Ok(Self::wired(fleet, settings, ids::Ids::new()?, Arc::clone(readiness), resolvers))
     }
-}
-
-/// Chooses the TLS library, which reqwest wants to be told. A second call changes nothing.
-pub fn install_tls() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
 }

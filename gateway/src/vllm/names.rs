@@ -9,31 +9,31 @@ const EVERY: Duration = Duration::from_secs(10);
 pub type Addresses<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
 
 /// Who knows the addresses of a name.
-pub trait Names: Send + Sync + fmt::Debug {
+pub trait Resolver: Send + Sync + fmt::Debug {
     /// The addresses of a name, in any order.
     fn look_up<'a>(&'a self, host: &'a str, port: u16) -> Addresses<'a>;
 }
 
 /// Who is asked for addresses, and how often.
 #[derive(Clone, Debug)]
-pub struct Resolving {
+pub struct ResolverSettings {
     /// Who knows.
-    pub names: Arc<dyn Names>,
+    pub names: Arc<dyn Resolver>,
     /// How often he is asked.
     pub every: Duration,
 }
 
-impl Default for Resolving {
+impl Default for ResolverSettings {
     fn default() -> Self {
-        Self { names: Arc::new(SystemNames), every: EVERY }
+        Self { names: Arc::new(SystemResolver), every: EVERY }
     }
 }
 
 /// The resolver of the system.
 #[derive(Debug)]
-struct SystemNames;
+struct SystemResolver;
 
-impl Names for SystemNames {
+impl Resolver for SystemResolver {
     fn look_up<'a>(&'a self, host: &'a str, port: u16) -> Addresses<'a> {
         Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
     }

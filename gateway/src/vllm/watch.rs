@@ -19,7 +19,6 @@ use super::{
     key::ServerKey,
     models::ModelList,
     paths::{Path, Urls},
-    tls,
     trial::Trial,
 };
 use crate::readiness::{Load, Readiness, Replica, Upstream};
@@ -134,15 +133,15 @@ impl Probe {
     /// A response, or what is wrong with the server's TLS, where that is why there is none.
     async fn get(&self, path: Path) -> Result<reqwest::Response, Option<&'static str>> {
         let sent = self.authorised(self.client.get(self.urls.of(path))).timeout(PATIENCE).send().await;
-        sent.map_err(|error| tls::fault(&error))
+        sent.map_err(|error| crate::tls::fault(&error))
     }
 }
 
 pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
     Task::spawn(async move {
-        let (mut before, mut fault_before, mut tried) = (None, None, Tried::default());
+        let (mut before, mut fault_before, mut tried) = (None, None, TrialState::default());
         loop {
-            let Look { seen, models, fault } = tried.look(&probe).await;
+            let ProbeResult { seen, models, fault } = tried.look(&probe).await;
             // Before the state: a server that is ready is one whose list is known.
             probe.saw_models(models);
             readiness.saw(&probe.seat, seen);
@@ -172,15 +171,15 @@ pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
 
 /// How a server did with its trial note since it came up.
 #[derive(Default)]
-struct Tried {
+struct TrialState {
     passed: bool,
     /// Until the next trial, after one that was not passed.
     rest: Option<Duration>,
 }
 
-impl Tried {
+impl TrialState {
     /// Looks at a server. One that seems ready is so once it has passed its trial.
-    async fn look(&mut self, probe: &Probe) -> Look {
+    async fn look(&mut self, probe: &Probe) -> ProbeResult {
         let look = look(probe).await;
         if look.seen != Upstream::Ready {
             *self = Self::default();
@@ -195,12 +194,12 @@ impl Tried {
         };
         tracing::warn!(replica = probe.seat.name(), why, "a model server fails its trial note, and is sent no other");
         self.rest = Some(self.rest.map_or(FIRST_TRIAL_REST, |rest| (rest * 2).min(LONGEST_TRIAL_REST)));
-        Look { seen: Upstream::ModelMissing, models: Some(Arc::default()), fault: None }
+        ProbeResult { seen: Upstream::ModelMissing, models: Some(Arc::default()), fault: None }
     }
 }
 
 /// What one look at a server gave.
-struct Look {
+struct ProbeResult {
     seen: Upstream,
     /// What it lists; nothing where that is not known.
     models: Option<Arc<ModelList>>,
@@ -208,7 +207,7 @@ struct Look {
     fault: Option<&'static str>,
 }
 
-impl Look {
+impl ProbeResult {
     const UNREACHABLE: Self = Self { seen: Upstream::Unreachable, models: None, fault: None };
 
     fn failed(fault: Option<&'static str>) -> Self {
@@ -217,18 +216,18 @@ impl Look {
     }
 }
 
-async fn look(probe: &Probe) -> Look {
+async fn look(probe: &Probe) -> ProbeResult {
     let health = match probe.get(Path::Health).await {
         Ok(health) => health,
-        Err(fault) => return Look::failed(fault),
+        Err(fault) => return ProbeResult::failed(fault),
     };
     // A server that is there but whose engine died says so here; other servers may lack the path.
     if health.status().is_server_error() {
-        return Look::UNREACHABLE;
+        return ProbeResult::UNREACHABLE;
     }
     let response = match probe.get(Path::Models).await {
         Ok(response) => response,
-        Err(fault) => return Look::failed(fault),
+        Err(fault) => return ProbeResult::failed(fault),
     };
     let status = response.status();
     if status != StatusCode::OK {
@@ -238,15 +237,15 @@ async fn look(probe: &Probe) -> Look {
             "a model server does not list its models"
         );
         if status.is_client_error() {
-            return Look { seen: Upstream::ModelMissing, models: Some(Arc::default()), fault: None };
+            return ProbeResult { seen: Upstream::ModelMissing, models: Some(Arc::default()), fault: None };
         }
-        return Look::UNREACHABLE;
+        return ProbeResult::UNREACHABLE;
     }
-    let Ok(body) = body::read(response, LARGEST_LIST).await else { return Look::UNREACHABLE };
-    let Some(models) = ModelList::parse(&body) else { return Look::UNREACHABLE };
+    let Ok(body) = body::read(response, LARGEST_LIST).await else { return ProbeResult::UNREACHABLE };
+    let Some(models) = ModelList::parse(&body) else { return ProbeResult::UNREACHABLE };
     probe.seat.loaded(load(probe).await.unwrap_or_default());
     let seen = if models.lists(&probe.model) { Upstream::Ready } else { Upstream::ModelMissing };
-    Look { seen, models: Some(Arc::new(models)), fault: None }
+    ProbeResult { seen, models: Some(Arc::new(models)), fault: None }
 }
 
 async fn load(probe: &Probe) -> Option<Load> {

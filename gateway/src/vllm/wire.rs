@@ -92,7 +92,7 @@ pub(super) fn written(request: &impl Serialize, note: usize) -> Option<Bytes> {
 }
 
 /// A completion, as far as it matters.
-pub(super) struct Said {
+pub(super) struct CompletionBody {
     pub(super) text: String,
     pub(super) finish: Finish,
     pub(super) tokens: u32,
@@ -101,7 +101,7 @@ pub(super) struct Said {
 }
 
 /// What a completion says; nothing where it is none, or ended as none should.
-pub(super) fn said(answer: &[u8]) -> Option<Said> {
+pub(super) fn said(answer: &[u8]) -> Option<CompletionBody> {
     let completion: Completion = finite::parse(answer)?;
     let mut envelope = Envelope::default();
     envelope.completion(completion.model.as_ref(), completion.usage.as_ref(), completion.error.as_ref());
@@ -116,7 +116,7 @@ pub(super) fn said(answer: &[u8]) -> Option<Said> {
     let logprobs = choice.logprobs.and_then(|odd| serde_json::from_value::<Logprobs>(odd).ok());
     let likelihoods = logprobs.and_then(|logprobs| logprobs.along(&text));
     let finish = choice.finish_reason.as_deref().map_or(Some(Finish::Complete), finish_of)?;
-    Some(Said { text, finish, tokens: completion.usage.as_ref().map_or(0, tokens_of), likelihoods, envelope })
+    Some(CompletionBody { text, finish, tokens: completion.usage.as_ref().map_or(0, tokens_of), likelihoods, envelope })
 }
 
 /// How an answer ended; nothing where it ended as none should.

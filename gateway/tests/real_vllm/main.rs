@@ -116,7 +116,7 @@ async fn running(port: u16) -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn tiny_random_model() {
     let _alone = ONE_AT_A_TIME.lock().await;
-    gateway::vllm::install_tls();
+    gateway::tls::install();
     let port = free_port();
     let before = gateway(port, &[1, 2]);
     let router = http::router(before.app.clone(), Vec::new());
@@ -309,7 +309,7 @@ async fn trained_model() {
         return; // `.ci/run` says that meaning is not checked.
     };
     let _alone = ONE_AT_A_TIME.lock().await;
-    gateway::vllm::install_tls();
+    gateway::tls::install();
     let port = free_port();
     let server = start_vllm(port, &folder);
     let gateway = gateway(port, &[1, 2]);

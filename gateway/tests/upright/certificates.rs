@@ -35,7 +35,7 @@ const NAME_IN_CERTIFICATE: &str = "elsewhere.internal";
 
 /// Begins TLS with whoever comes. The port, and how many came.
 fn serve_tls() -> (u16, Arc<AtomicUsize>) {
-    gateway::vllm::install_tls();
+    gateway::tls::install();
     let key = PrivateKeyDer::try_from(KEY).unwrap();
     let config = ServerConfig::builder().with_no_client_auth();
     let config = Arc::new(config.with_single_cert(vec![CERTIFICATE.into()], key).unwrap());

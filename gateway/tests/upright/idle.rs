@@ -30,7 +30,7 @@ async fn what_brings_no_note_keeps_no_box_awake() {
     let head =
         "POST /api/v1/extract HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
     unfinished.write_all(head.as_bytes()).await.unwrap();
-    until("the unfinished body is awaited", async || served.app.work.running() > 0).await;
+    until("the unfinished body is awaited", async || served.app.in_flight.running() > 0).await;
     assert!(idle_since_start());
     let note = tokio::spawn(served.extract("Stage IV lung adenocarcinoma.").send());
     until("the note is at the model", async || served.app.pipeline.admission().counts().in_flight == 1).await;

@@ -75,7 +75,7 @@ async fn a_byte_behind_the_body_holds_no_slot_once_its_sender_left() {
             }
         }
     }
-    until("nothing runs", async || served.app.work.running() == 0).await;
+    until("nothing runs", async || served.app.in_flight.running() == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,7 +74,7 @@ async fn a_reader_who_leaves_stops_the_model() {
     until("the slot is back", async || (counts().in_flight, counts().vanished) == (0, 1)).await;
     until("the model server is left", async || Arc::strong_count(&permits) < held).await;
     until("it is counted", async || served.metric("gateway_callers_vanished_total").await > 0.5).await;
-    assert_eq!(served.app.work.running(), 0);
+    assert_eq!(served.app.in_flight.running(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,7 +89,8 @@ async fn a_caller_who_leaves_cancels_what_is_left_of_his_batch() {
     let counts = || served.app.pipeline.admission().counts();
     until("more of it waits", async || (counts().in_flight, counts().queued) == (4, 2)).await;
     drop(response);
-    until("all is over", async || (counts().in_flight, counts().queued, served.app.work.running()) == (0, 0, 0)).await;
+    until("all is over", async || (counts().in_flight, counts().queued, served.app.in_flight.running()) == (0, 0, 0))
+        .await;
     let calls = fake.calls.load(SeqCst);
     assert!(calls < 20, "{calls}");
     assert_eq!(counts().given, counts().returned);
@@ -282,7 +283,7 @@ async fn a_reader_who_stalls_does_not_hold_up_the_end() {
                 Transfer-Encoding: chunked\r\n\r\n";
     let body = "{}\n".repeat(100_000);
     stream.write_all(format!("{head}{:x}\r\n{body}\r\n", body.len()).as_bytes()).await.unwrap();
-    until("it is begun", async || served.app.work.running() > 0).await;
+    until("it is begun", async || served.app.in_flight.running() > 0).await;
     served.stop();
     // Its body has not even ended, and nobody reads: cut off with the rest, and counted.
     let ended = served.ended().await;

@@ -11,12 +11,12 @@ use std::{
 use gateway::{
     admission::Admission,
     config::Settings,
-    extraction::{Ask, Deadline, Note, Pipeline, TokenBudget, Wishes},
+    extraction::{AnswerOptions, Deadline, EngineRequest, Note, Pipeline, TokenBudget},
     readiness::Readiness,
     telemetry::Metrics,
     vllm::{
         VllmEngine,
-        names::{Addresses, Names, Resolving},
+        names::{Addresses, Resolver, ResolverSettings},
     },
 };
 use serde_json::json;
@@ -149,7 +149,7 @@ async fn a_busy_server_is_spared() {
 #[derive(Debug, Default)]
 struct Zone(Mutex<HashMap<String, Vec<SocketAddr>>>);
 
-impl Names for Zone {
+impl Resolver for Zone {
     fn look_up<'a>(&'a self, host: &'a str, _: u16) -> Addresses<'a> {
         let found = self.0.lock().unwrap().get(host).cloned();
         Box::pin(std::future::ready(found.ok_or(io::ErrorKind::NotFound.into())))
@@ -175,13 +175,15 @@ async fn a_name_that_changes_its_addresses_is_followed() {
     let mut settings = Settings::default();
     settings.vllm.url = Some(format!("http://vllm.test:{port}"));
     let readiness = Arc::new(Readiness::of_vllm(Duration::from_mins(1)));
-    let resolving = Resolving { names: Arc::clone(&zone) as Arc<dyn Names>, every: Duration::from_millis(10) };
+    let resolving =
+        ResolverSettings { names: Arc::clone(&zone) as Arc<dyn Resolver>, every: Duration::from_millis(10) };
     let engine = VllmEngine::new(&settings.vllm, &resolving, &readiness, &Arc::default() as &Arc<Metrics>).unwrap();
     let pipeline = Pipeline::new(Arc::new(engine), Admission::new(4, 4), 6_000);
     let note = Note::new("Stage IV lung adenocarcinoma.".to_owned(), 100).unwrap();
-    let ask = Ask::plain(TokenBudget::Adjustable(100), Arc::from("test"));
-    let read =
-        async || pipeline.extract(&note, &ask, Wishes::default(), Deadline::after(Duration::from_secs(30))).await;
+    let ask = EngineRequest::plain(TokenBudget::Adjustable(100), Arc::from("test"));
+    let read = async || {
+        pipeline.extract(&note, &ask, AnswerOptions::default(), Deadline::after(Duration::from_secs(30))).await
+    };
     let names = || -> Vec<String> { readiness.report().into_iter().map(|replica| replica.name).collect() };
     let all_ready = || readiness.report().iter().all(|replica| replica.state == "ready");
     until("both addresses are servers", async || names() == ["vllm-1.1", "vllm-1.2"] && all_ready()).await;

@@ -56,7 +56,7 @@ impl Served {
             }
         };
         let serving = tokio::spawn(bound.serve(asked, now_asked));
-        gateway::vllm::install_tls();
+        gateway::tls::install();
         let client = Client::builder().no_proxy().build().unwrap();
         Self { app, address, metrics_address, client, stop: Some(stop), now: Some(now), serving }
     }

@@ -95,7 +95,7 @@ async fn a_note_that_is_still_on_its_way_is_not_waited_for() {
     let head =
         "POST /api/v1/extract HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
     stream.write_all(head.as_bytes()).await.unwrap();
-    until("it began", async || served.app.work.running() == 1).await;
+    until("it began", async || served.app.in_flight.running() == 1).await;
     served.stop();
     let mut answer = vec![0; 4_096];
     let count = stream.read(&mut answer).await.unwrap();

@@ -21,9 +21,9 @@ async fn each_extraction_leaves_a_line_and_nothing_of_the_note() {
     assert_eq!(served.code(NOTE).await, pair(502, "upstream_failed"));
     assert_eq!(served.code(" ").await, pair(422, "invalid_request"));
     let gone = tokio::spawn(served.extract(NOTE).send());
-    until("it is under way", async || served.app.work.running() == 1).await;
+    until("it is under way", async || served.app.in_flight.running() == 1).await;
     gone.abort();
-    until("it is gone", async || served.app.work.running() == 0).await;
+    until("it is gone", async || served.app.in_flight.running() == 0).await;
     served.stop();
     served.ended().await.unwrap();
     let text = std::fs::read_to_string(path).unwrap();

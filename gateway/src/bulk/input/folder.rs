@@ -4,7 +4,7 @@ use std::path::Path;
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::{BulkError, Fault, Form, Give, Given, shown, text_file};
+use super::{BulkError, Fault, Form, InputNote, NoteSink, shown, text_file};
 
 /// What is in a folder.
 #[derive(Debug, Default)]
@@ -46,19 +46,19 @@ pub(super) fn count(folder: &Path) -> Result<Found, BulkError> {
 }
 
 /// Hands on its notes; each is called by its path from the folder.
-pub(super) fn read(folder: &Path, form: &Form, give: &mut Give<'_>) -> bool {
+pub(super) fn read(folder: &Path, form: &Form, give: &mut NoteSink<'_>) -> bool {
     for entry in entries(folder) {
         let given = match entry {
             Ok(entry) if is_note(entry.path()) => {
                 let id = shown(entry.path().strip_prefix(folder).unwrap_or(entry.path()));
-                Given { id: Ok(Some(id)), ..text_file(entry.path(), shown(entry.path()), form) }
+                InputNote { id: Ok(Some(id)), ..text_file(entry.path(), shown(entry.path()), form) }
             }
             Ok(_) => continue,
             // A folder that may not be opened, or a link that leads to itself.
             Err(error) => {
                 let place = shown(error.path().unwrap_or(folder));
                 let text = Err(Fault::text("readable", format!("It could not be read: {}.", cause(&error))));
-                Given { id: Ok(None), place, text, weight: 0 }
+                InputNote { id: Ok(None), place, text, weight: 0 }
             }
         };
         if !give(given) {

@@ -4,16 +4,16 @@ use std::io::{self, BufRead, Read};
 
 use serde_json::{Map, Value};
 
-use super::{Fault, Form, Give, Given, encoding, unread};
+use super::{Fault, Form, InputNote, NoteSink, encoding, unread};
 
 /// Bytes of the longest line that is read: that of the longest note, written with an escape for each letter.
 const LONGEST_LINE: u64 = 64 << 20;
 
-pub(super) fn read(mut input: impl BufRead, prefix: &str, form: &Form, give: &mut Give<'_>) -> bool {
+pub(super) fn read(mut input: impl BufRead, prefix: &str, form: &Form, give: &mut NoteSink<'_>) -> bool {
     let mut line = Vec::new();
     for number in 1u64.. {
         let place = || format!("{prefix}line-{number}");
-        let failed = |fault, weight| Given { id: Ok(None), place: place(), text: Err(fault), weight };
+        let failed = |fault, weight| InputNote { id: Ok(None), place: place(), text: Err(fault), weight };
         line.clear();
         let given = match next_line(&mut input, &mut line) {
             Ok(0) => break,
@@ -26,7 +26,7 @@ pub(super) fn read(mut input: impl BufRead, prefix: &str, form: &Form, give: &mu
                     continue;
                 }
                 match note(text, form) {
-                    Ok((id, text)) => Given { id, place: place(), text, weight },
+                    Ok((id, text)) => InputNote { id, place: place(), text, weight },
                     Err(fault) => failed(fault, weight),
                 }
             }

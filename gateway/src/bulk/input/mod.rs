@@ -22,7 +22,7 @@ const BUFFER: usize = 64 << 10;
 
 /// One note as it stands in an input.
 #[derive(Debug)]
-pub(super) struct Given {
+pub(super) struct InputNote {
     /// Its own id, where it has one.
     pub(super) id: Result<Option<String>, Fault>,
     /// What it is called without one: the file, the line, the row.
@@ -33,7 +33,7 @@ pub(super) struct Given {
 }
 
 /// Takes a note. False: no more are wanted.
-pub(super) type Give<'a> = dyn FnMut(Given) -> bool + 'a;
+pub(super) type NoteSink<'a> = dyn FnMut(InputNote) -> bool + 'a;
 
 /// What is known of the notes' form.
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ impl Source {
     }
 
     /// Hands on its notes. False: no more were wanted.
-    pub(super) fn read(&self, form: &Form, several: bool, give: &mut Give<'_>) -> bool {
+    pub(super) fn read(&self, form: &Form, several: bool, give: &mut NoteSink<'_>) -> bool {
         let named = |path: &Path| if several { format!("{}:", shown(path)) } else { String::new() };
         match self {
             Self::Stdin => {
@@ -157,15 +157,19 @@ impl Source {
 }
 
 /// Reads a file that could be opened a moment ago. Where it no longer can, that is a note that failed.
-fn with_file(path: &Path, give: &mut Give<'_>, read: impl FnOnce(BufReader<File>, &mut Give<'_>) -> bool) -> bool {
+fn with_file(
+    path: &Path,
+    give: &mut NoteSink<'_>,
+    read: impl FnOnce(BufReader<File>, &mut NoteSink<'_>) -> bool,
+) -> bool {
     match File::open(path) {
         Ok(file) => read(BufReader::with_capacity(BUFFER, file), give),
-        Err(cause) => give(Given { id: Ok(None), place: shown(path), text: Err(unread(&cause)), weight: 0 }),
+        Err(cause) => give(InputNote { id: Ok(None), place: shown(path), text: Err(unread(&cause)), weight: 0 }),
     }
 }
 
 /// One note: a whole file.
-fn text_file(path: &Path, place: String, form: &Form) -> Given {
+fn text_file(path: &Path, place: String, form: &Form) -> InputNote {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(form.longest as u64 + 4).read_to_end(&mut bytes));
     let weight = path.metadata().map_or(0, |kind| kind.len());
@@ -174,7 +178,7 @@ fn text_file(path: &Path, place: String, form: &Form) -> Given {
         Ok(_) if bytes.len() > form.longest + 3 => Err(too_long()),
         Ok(_) => encoding::text(bytes),
     };
-    Given { id: Ok(Some(place.clone())), place, text, weight }
+    InputNote { id: Ok(Some(place.clone())), place, text, weight }
 }
 
 /// A path as an id: as it was given, with `/` between.

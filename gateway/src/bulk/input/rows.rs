@@ -11,7 +11,7 @@ use std::{
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
-use super::{BulkError, Fault, Form, Give, Given, encoding, open, too_long};
+use super::{BulkError, Fault, Form, InputNote, NoteSink, encoding, open, too_long};
 
 /// Bytes of the longest row: a quote that is never closed would make one row of all the rest.
 const LONGEST_ROW: u64 = 64 << 20;
@@ -25,12 +25,12 @@ struct Columns {
 }
 
 /// Counts what was read, and stops where one row takes too much.
-struct Bounded<R> {
+struct RowLimitReader<R> {
     input: R,
     left: Rc<Cell<u64>>,
 }
 
-impl<R: Read> Read for Bounded<R> {
+impl<R: Read> Read for RowLimitReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.left.get();
         if left == 0 {
@@ -44,7 +44,7 @@ impl<R: Read> Read for Bounded<R> {
 }
 
 /// A table whose names are read: the rows, how much the next may take, and the columns.
-type Begun<R> = (Reader<Bounded<io::Chain<io::Cursor<Vec<u8>>, R>>>, Rc<Cell<u64>>, Columns);
+type OpenTable<R> = (Reader<RowLimitReader<io::Chain<io::Cursor<Vec<u8>>, R>>>, Rc<Cell<u64>>, Columns);
 
 /// Whether the file has the columns that are meant.
 pub(super) fn check(path: &Path, form: &Form) -> Result<(), BulkError> {
@@ -53,7 +53,7 @@ pub(super) fn check(path: &Path, form: &Form) -> Result<(), BulkError> {
 }
 
 /// Reads the names and chooses what stands between cells.
-fn begin<R: BufRead>(mut input: R, form: &Form) -> Result<Begun<R>, String> {
+fn begin<R: BufRead>(mut input: R, form: &Form) -> Result<OpenTable<R>, String> {
     let mut head = Vec::new();
     input.by_ref().take(LONGEST_HEAD).read_until(b'\n', &mut head).map_err(|cause| cause.to_string())?;
     if head.starts_with(encoding::MARK) {
@@ -70,7 +70,7 @@ fn begin<R: BufRead>(mut input: R, form: &Form) -> Result<Begun<R>, String> {
         return Err(missing(&head, "id", asked));
     }
     let left = Rc::new(Cell::new(LONGEST_ROW));
-    let input = Bounded { input: io::Cursor::new(head).chain(input), left: Rc::clone(&left) };
+    let input = RowLimitReader { input: io::Cursor::new(head).chain(input), left: Rc::clone(&left) };
     let reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(input);
     Ok((reader, left, Columns { text, id }))
 }
@@ -88,22 +88,22 @@ fn missing(head: &[u8], what: &str, asked: &str) -> String {
     let names = [b',', b';', b'\t'].into_iter().filter_map(|delimiter| names(head, delimiter)).max_by_key(Vec::len);
     let names = names.unwrap_or_default();
     let like_a_name = |name: &String| name.len() <= 40 && !name.chars().any(char::is_control);
-    let there = if names.is_empty() {
+    let remote = if names.is_empty() {
         "the file is empty".to_owned()
     } else if names.iter().all(like_a_name) {
         format!("there are: {}", names.join(", "))
     } else {
         "its first line does not look like names of columns".to_owned()
     };
-    format!("no column `{asked}`; {there}. Name it with --{what}-column")
+    format!("no column `{asked}`; {remote}. Name it with --{what}-column")
 }
 
-pub(super) fn read(input: BufReader<File>, prefix: &str, form: &Form, give: &mut Give<'_>) -> bool {
+pub(super) fn read(input: BufReader<File>, prefix: &str, form: &Form, give: &mut NoteSink<'_>) -> bool {
     let (mut reader, left, columns) = match begin(input, form) {
         Ok(begun) => begun,
         Err(why) => {
             let place = format!("{prefix}row-1");
-            return give(Given { id: Ok(None), place, text: Err(Fault::text("column", why)), weight: 0 });
+            return give(InputNote { id: Ok(None), place, text: Err(Fault::text("column", why)), weight: 0 });
         }
     };
     let mut record = ByteRecord::new();
@@ -116,14 +116,14 @@ pub(super) fn read(input: BufReader<File>, prefix: &str, form: &Form, give: &mut
             Ok(false) => break,
             Err(error) => {
                 let text = Err(Fault::text("readable", format!("It and all after it could not be read: {error}.")));
-                return give(Given { id: Ok(None), place, text, weight: 0 });
+                return give(InputNote { id: Ok(None), place, text, weight: 0 });
             }
         }
         let at = reader.position().byte();
         let weight = at.saturating_sub(before);
         before = at;
         let (id, text) = note(&record, &columns, form);
-        if !give(Given { id, place, text, weight }) {
+        if !give(InputNote { id, place, text, weight }) {
             return false;
         }
     }

@@ -3,12 +3,12 @@
 
 use std::io::{BufRead, Cursor, Read};
 
-use super::{Form, Give, Given, encoding, lines, too_long, unread};
+use super::{Form, InputNote, NoteSink, encoding, lines, too_long, unread};
 
 /// Bytes that are looked at for a brace: more blank space than this before one is no JSON of anybody.
 const LOOK: u64 = 4 << 10;
 
-pub(super) fn read(mut input: impl BufRead, name: &str, prefix: &str, form: &Form, give: &mut Give<'_>) -> bool {
+pub(super) fn read(mut input: impl BufRead, name: &str, prefix: &str, form: &Form, give: &mut NoteSink<'_>) -> bool {
     let mut begin = Vec::new();
     loop {
         let got = match input.by_ref().take(LOOK).read_until(b'\n', &mut begin) {
@@ -30,9 +30,9 @@ pub(super) fn read(mut input: impl BufRead, name: &str, prefix: &str, form: &For
     }
     let weight = begin.len() as u64;
     let text = if begin.len() > form.longest + 3 { Err(too_long()) } else { encoding::text(begin) };
-    give(Given { id: Ok(Some(name.to_owned())), place: name.to_owned(), text, weight })
+    give(InputNote { id: Ok(Some(name.to_owned())), place: name.to_owned(), text, weight })
 }
 
-fn failed(name: &str, fault: super::Fault) -> Given {
-    Given { id: Ok(Some(name.to_owned())), place: name.to_owned(), text: Err(fault), weight: 0 }
+fn failed(name: &str, fault: super::Fault) -> InputNote {
+    InputNote { id: Ok(Some(name.to_owned())), place: name.to_owned(), text: Err(fault), weight: 0 }
 }

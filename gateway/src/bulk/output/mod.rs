@@ -24,7 +24,7 @@ pub(super) struct Form {
 
 /// What was counted, as the JSON form ends with it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sums {
+pub(super) struct RunTotals {
     pub(super) ok: u64,
     pub(super) failed: u64,
 }
@@ -59,7 +59,7 @@ impl Form {
     }
 
     /// What stands after the last.
-    pub(super) fn end(&self, sums: Sums) -> String {
+    pub(super) fn end(&self, sums: RunTotals) -> String {
         match self.format {
             Format::Json => {
                 format!("\n], \"summary\": {{\"ok\": {}, \"failed\": {}}}}}\n", sums.ok, sums.failed)

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Form, Sums};
+use super::{Form, RunTotals};
 use crate::bulk::{
     BulkError,
     outcome::{Outcome, Skipped},
@@ -100,7 +100,7 @@ impl Sink {
     }
 
     /// Ends the form, and has the system write all of it.
-    pub(in crate::bulk) fn end(mut self, sums: Sums) -> Result<(), BulkError> {
+    pub(in crate::bulk) fn end(mut self, sums: RunTotals) -> Result<(), BulkError> {
         self.ready.push_str(&self.form.end(sums));
         self.write()?;
         if let Target::File(output) = &self.target {

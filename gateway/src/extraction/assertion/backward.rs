@@ -4,9 +4,9 @@
 
 use super::{
     Assertion, Field,
-    places::{Place, Walk},
-    scope::Reach,
-    words::Mark,
+    places::{CuePosition, ScopeWords},
+    scope::ScopeLimits,
+    words::ScopeMark,
 };
 
 /// A walk from the cue towards the start of its sentence. Words are given by their index.
@@ -25,9 +25,9 @@ struct Back {
     begins: Option<usize>,
 }
 
-impl Walk<'_> {
+impl ScopeWords<'_> {
     /// Walks from the cue towards the start of the sentence.
-    pub(super) fn backward(&self, place: &Place, within: usize) -> Reach {
+    pub(super) fn backward(&self, place: &CuePosition, within: usize) -> ScopeLimits {
         let says = |assertion| place.cue.rules.iter().any(|rule| rule.assertion == assertion);
         let mut back = Back {
             refusal: says(Assertion::Declined),
@@ -47,34 +47,34 @@ impl Walk<'_> {
             from -= 1;
         }
         let near = self.start_of(from.max(place.first.saturating_sub(4)));
-        Reach { near, ..Reach::to(self.start_of(from)) }
+        ScopeLimits { near, ..ScopeLimits::to(self.start_of(from)) }
     }
 
     /// Takes one word; gives the first word of the scope where it begins after this one.
-    fn step_back(&self, back: &mut Back, place: &Place, at: usize) -> Option<usize> {
+    fn step_back(&self, back: &mut Back, place: &CuePosition, at: usize) -> Option<usize> {
         let after = at + 1;
         let adjacent = after == place.first;
         match self.mark(at) {
             // Not a semicolon, which cuts but does not govern.
-            Mark::End if back.intent && self.words.get(at).is_some_and(|word| word.end - word.start > 1) => {
+            ScopeMark::End if back.intent && self.words.get(at).is_some_and(|word| word.end - word.start > 1) => {
                 return Some(back.begins.unwrap_or(after));
             }
-            Mark::Given => return Some(back.begins.unwrap_or(place.first)),
-            Mark::End | Mark::Clause | Mark::With => return Some(after),
-            Mark::Open if back.depth > 0 => back.depth -= 1,
-            Mark::Open | Mark::Dash if !adjacent => return Some(after),
-            Mark::Close => back.depth += 1,
-            Mark::Comma if back.depth == 0 && !adjacent => {
+            ScopeMark::Given => return Some(back.begins.unwrap_or(place.first)),
+            ScopeMark::End | ScopeMark::Clause | ScopeMark::With => return Some(after),
+            ScopeMark::Open if back.depth > 0 => back.depth -= 1,
+            ScopeMark::Open | ScopeMark::Dash if !adjacent => return Some(after),
+            ScopeMark::Close => back.depth += 1,
+            ScopeMark::Comma if back.depth == 0 && !adjacent => {
                 if !self.list_goes_back(at, back.joined, place) {
                     return Some(after);
                 }
                 back.begins = Some(after);
             }
-            Mark::Result if back.refusal => back.refusal = false,
-            Mark::Positive if place.cue.predicate && back.begins.is_none() => {}
-            Mark::Result | Mark::Positive if back.depth == 0 && !adjacent => return Some(after),
-            Mark::And | Mark::Or => {
-                let complete = self.mark_before(at) == Mark::Head || self.is_variant(at.saturating_sub(1));
+            ScopeMark::Result if back.refusal => back.refusal = false,
+            ScopeMark::Positive if place.cue.predicate && back.begins.is_none() => {}
+            ScopeMark::Result | ScopeMark::Positive if back.depth == 0 && !adjacent => return Some(after),
+            ScopeMark::And | ScopeMark::Or => {
+                let complete = self.mark_before(at) == ScopeMark::Head || self.is_variant(at.saturating_sub(1));
                 let singular = place.cue.predicate && !place.cue.plural && (back.of_treatment || adjacent);
                 if singular || (complete && !place.cue.plural) {
                     return Some(after);
@@ -82,7 +82,7 @@ impl Walk<'_> {
                 back.joined = back.joined.or(Some(at));
                 back.begins = Some(after);
             }
-            Mark::Preposition => back.begins = Some(after),
+            ScopeMark::Preposition => back.begins = Some(after),
             _ => {}
         }
         None
@@ -102,25 +102,30 @@ impl Walk<'_> {
     /// Whether the words before this comma already make a positive finding.
     fn is_finding(&self, comma: usize) -> bool {
         let words = (0..comma).rev().take(8);
-        let segment = words.take_while(|&at| !matches!(self.mark(at), Mark::Comma | Mark::End) && !self.opens(at + 1));
+        let segment =
+            words.take_while(|&at| !matches!(self.mark(at), ScopeMark::Comma | ScopeMark::End) && !self.opens(at + 1));
         let mut marks = segment.map(|at| self.mark(at));
-        marks.any(|mark| matches!(mark, Mark::GeneHead | Mark::Positive | Mark::Head))
+        marks.any(|mark| matches!(mark, ScopeMark::GeneHead | ScopeMark::Positive | ScopeMark::Head))
     }
 
     /// Whether a list goes on before this comma: "EGFR, ALK and ROS1 were negative".
-    fn list_goes_back(&self, comma: usize, joined: Option<usize>, place: &Place) -> bool {
+    fn list_goes_back(&self, comma: usize, joined: Option<usize>, place: &CuePosition) -> bool {
         let Some(left) = comma.checked_sub(1) else { return false };
         // "EGFR mutation, ALK fusion and ROS1 fusion were not found": every item ends in such a noun.
-        let headed = |at: usize| matches!(self.mark(at), Mark::Head | Mark::GeneHead);
+        let headed = |at: usize| matches!(self.mark(at), ScopeMark::Head | ScopeMark::GeneHead);
         if place.cue.plural && headed(left) && joined.and_then(|join| join.checked_sub(1)).is_some_and(headed) {
             return true;
         }
-        let before =
-            left.checked_sub(1).map_or(Mark::End, |at| if self.opens(left) { Mark::End } else { self.mark(at) });
-        let single = !matches!(before, Mark::Plain | Mark::Head | Mark::GeneHead | Mark::Positive | Mark::Result);
+        let before = left
+            .checked_sub(1)
+            .map_or(ScopeMark::End, |at| if self.opens(left) { ScopeMark::End } else { self.mark(at) });
+        let single = !matches!(
+            before,
+            ScopeMark::Plain | ScopeMark::Head | ScopeMark::GeneHead | ScopeMark::Positive | ScopeMark::Result
+        );
         let right = self.mark(comma + 2);
-        let single_right = !matches!(right, Mark::Plain | Mark::Head | Mark::GeneHead);
-        self.mark(left) == Mark::Plain
+        let single_right = !matches!(right, ScopeMark::Plain | ScopeMark::Head | ScopeMark::GeneHead);
+        self.mark(left) == ScopeMark::Plain
             && single
             && !self.is_finding(comma)
             && (joined.is_some() || (single_right && (place.cue.plural || !place.cue.predicate)))

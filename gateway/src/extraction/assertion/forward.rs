@@ -3,13 +3,13 @@
 //! Ends of scopes and lists only; it does not look at what the words are, but at their marks.
 
 use super::{
-    places::{Place, Walk},
-    scope::{Commas, Reach},
-    words::Mark,
+    places::{CuePosition, ScopeWords},
+    scope::{Commas, ScopeLimits},
+    words::ScopeMark,
 };
 
 /// A walk from the cue towards the end of its sentence. Words are given by their index.
-struct Ahead {
+struct ForwardScan {
     /// The first word after the cue.
     from: usize,
     /// Where the walk gives up.
@@ -24,20 +24,21 @@ struct Ahead {
     broken: Option<usize>,
     /// Where the list ends that the first comma belongs to.
     list_until: Option<usize>,
-    /// First words that stop one kind of field or another, see [`Reach`].
+    /// First words that stop one kind of field or another, see [`ScopeLimits`].
     phrase: Option<usize>,
     named: Option<usize>,
     outcome: Option<usize>,
 }
 
-impl Walk<'_> {
+impl ScopeWords<'_> {
     /// Walks from the cue towards the end of the sentence.
-    pub(super) fn forward(&self, place: &Place, commas: Commas, within: usize) -> Reach {
+    pub(super) fn forward(&self, place: &CuePosition, commas: Commas, within: usize) -> ScopeLimits {
         let from = place.last + 1;
         let limit = from.saturating_add(within);
         let (broken, list_until, phrase, named, outcome) = (None, None, None, None, None);
         let aside = matches!(self.spelled(place.first), b"never" | b"without" | b"w");
-        let mut ahead = Ahead { from, limit, commas, aside, depth: 0, broken, list_until, phrase, named, outcome };
+        let mut ahead =
+            ForwardScan { from, limit, commas, aside, depth: 0, broken, list_until, phrase, named, outcome };
         let mut at = from;
         while at < limit && !self.opens(at) {
             if let Some(end) = self.step(&mut ahead, place, at) {
@@ -48,7 +49,7 @@ impl Walk<'_> {
         }
         let named = ahead.named.unwrap_or(at).min(at);
         let phrase = ahead.phrase.unwrap_or(at).min(named);
-        Reach {
+        ScopeLimits {
             near: self.start_of(phrase.min(from + 3)),
             phrase: self.start_of(phrase),
             named: self.start_of(named),
@@ -58,33 +59,35 @@ impl Walk<'_> {
     }
 
     /// Takes one word; gives the end of the scope where it ends here.
-    fn step(&self, ahead: &mut Ahead, place: &Place, at: usize) -> Option<usize> {
+    fn step(&self, ahead: &mut ForwardScan, place: &CuePosition, at: usize) -> Option<usize> {
         let adjacent = at == ahead.from;
         match self.mark(at) {
-            Mark::End => return Some(at),
-            Mark::Given if !adjacent => return Some(at),
-            Mark::Dash if !adjacent || !self.opens(place.first) => return Some(at),
-            Mark::Clause if ahead.commas == Commas::History => return Some(at),
-            Mark::Clause if ahead.broken.is_some() => return ahead.broken,
-            Mark::Clause if !adjacent => ahead.stops_outcome(at),
-            Mark::Open => {
+            ScopeMark::End => return Some(at),
+            ScopeMark::Given if !adjacent => return Some(at),
+            ScopeMark::Dash if !adjacent || !self.opens(place.first) => return Some(at),
+            ScopeMark::Clause if ahead.commas == Commas::History => return Some(at),
+            ScopeMark::Clause if ahead.broken.is_some() => return ahead.broken,
+            ScopeMark::Clause if !adjacent => ahead.stops_outcome(at),
+            ScopeMark::Open => {
                 ahead.stops_outcome(at);
                 ahead.depth += 1;
             }
-            Mark::Close if ahead.depth == 0 => return Some(at),
-            Mark::Close => ahead.depth -= 1,
-            Mark::And => ahead.broken = Some(at),
-            Mark::Comma if ahead.depth == 0 => {
+            ScopeMark::Close if ahead.depth == 0 => return Some(at),
+            ScopeMark::Close => ahead.depth -= 1,
+            ScopeMark::And => ahead.broken = Some(at),
+            ScopeMark::Comma if ahead.depth == 0 => {
                 ahead.broken = Some(at);
                 return (!self.goes_on(ahead, place, at)).then_some(at);
             }
-            Mark::Preposition | Mark::With if ahead.aside && !adjacent && self.leads_back(at) => return Some(at),
-            Mark::Preposition if self.mark_before(at) != Mark::GeneHead => ahead.stops_phrase(at),
-            Mark::With => {
+            ScopeMark::Preposition | ScopeMark::With if ahead.aside && !adjacent && self.leads_back(at) => {
+                return Some(at);
+            }
+            ScopeMark::Preposition if self.mark_before(at) != ScopeMark::GeneHead => ahead.stops_phrase(at),
+            ScopeMark::With => {
                 ahead.stops_phrase(at);
                 ahead.stops_outcome(at);
             }
-            Mark::Reaction => ahead.named = ahead.named.or(Some(at)),
+            ScopeMark::Reaction => ahead.named = ahead.named.or(Some(at)),
             _ => {}
         }
         None
@@ -100,7 +103,7 @@ impl Walk<'_> {
     }
 
     /// Whether the scope goes on after this comma.
-    fn goes_on(&self, ahead: &mut Ahead, place: &Place, comma: usize) -> bool {
+    fn goes_on(&self, ahead: &mut ForwardScan, place: &CuePosition, comma: usize) -> bool {
         if ahead.commas == Commas::Flow {
             return true;
         }
@@ -111,18 +114,23 @@ impl Walk<'_> {
 
     /// Where the list ends that the first comma, at `comma`, may be part of: after its "or" or "and",
     /// or at the comma itself where there is none.
-    fn list_end(&self, place: &Place, comma: usize, limit: usize) -> usize {
+    fn list_end(&self, place: &CuePosition, comma: usize, limit: usize) -> usize {
         let before = comma.saturating_sub(1);
-        let complete = if before == place.last { place.cue.phrase } else { self.mark(before) == Mark::Head };
+        let complete = if before == place.last { place.cue.phrase } else { self.mark(before) == ScopeMark::Head };
         for at in comma + 1..limit {
             if self.opens(at) {
                 break;
             }
             match self.mark(at) {
-                Mark::Or => return at,
+                ScopeMark::Or => return at,
                 // "no brain metastases, liver and bone lesions" is two statements.
-                Mark::And if !complete => return at,
-                Mark::And | Mark::End | Mark::Clause | Mark::Given | Mark::Dash | Mark::Result => break,
+                ScopeMark::And if !complete => return at,
+                ScopeMark::And
+                | ScopeMark::End
+                | ScopeMark::Clause
+                | ScopeMark::Given
+                | ScopeMark::Dash
+                | ScopeMark::Result => break,
                 _ => {}
             }
         }
@@ -133,12 +141,12 @@ impl Walk<'_> {
     /// followed by another single word or item: "no EGFR, ALK, ROS1 mutations".
     fn bare_item(&self, from: usize, comma: usize) -> bool {
         let before = comma.saturating_sub(1);
-        let alone = before == from || (before > from && self.mark(before - 1) == Mark::Comma);
-        alone && self.mark(before) == Mark::Plain
+        let alone = before == from || (before > from && self.mark(before - 1) == ScopeMark::Comma);
+        alone && self.mark(before) == ScopeMark::Plain
     }
 }
 
-impl Ahead {
+impl ForwardScan {
     fn stops_phrase(&mut self, at: usize) {
         self.phrase = self.phrase.or(Some(at));
     }

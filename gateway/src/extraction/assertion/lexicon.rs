@@ -9,7 +9,7 @@ use std::{num::NonZeroU16, sync::LazyLock};
 use super::{
     Assertion, Field,
     trie::{Builder, Node, Trie},
-    words::{Mark, Word},
+    words::{ScopeMark, Word},
 };
 use crate::extraction::table::Table;
 
@@ -30,7 +30,7 @@ const FILES: [(Option<Assertion>, &str); 12] = [
 
 /// Where the thing stands that a cue speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Side {
+pub(super) enum Direction {
     /// The cue stands before it: "no metastases".
     Before,
     /// The cue stands after it: "metastases are absent".
@@ -45,14 +45,14 @@ pub(super) enum Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Rule {
     pub(super) assertion: Assertion,
-    pub(super) side: Side,
+    pub(super) side: Direction,
     /// How many words it reaches.
     pub(super) within: usize,
     fields: u8,
 }
 
 impl Rule {
-    pub(super) fn new(assertion: Assertion, side: Side, fields: &[Field]) -> Self {
+    pub(super) fn new(assertion: Assertion, side: Direction, fields: &[Field]) -> Self {
         let fields = fields.iter().fold(0, |bits, &field| bits | bit(field));
         Self { assertion, side, within: REACH, fields }
     }
@@ -66,7 +66,7 @@ impl Rule {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Cue {
     pub(super) rules: Vec<Rule>,
-    pub(super) mark: Option<Mark>,
+    pub(super) mark: Option<ScopeMark>,
     /// Whether the wording is a predicate ("was not detected"), and in the plural.
     pub(super) predicate: bool,
     /// Whether it has a whole list for its subject ("were not detected").
@@ -80,12 +80,12 @@ pub(super) struct Cue {
 pub(super) struct Lexicon {
     trie: Trie,
     /// Which cue each node of the tree is, if it is one.
-    at: Vec<Option<Place>>,
+    at: Vec<Option<CueIndex>>,
     cues: Vec<Cue>,
 }
 
 /// Where a cue stands in the list, counted from one.
-type Place = NonZeroU16;
+type CueIndex = NonZeroU16;
 
 impl Lexicon {
     /// The longest cue that begins with this word, and its last word.
@@ -110,7 +110,7 @@ fn bit(field: Field) -> u8 {
 #[derive(Clone, Copy)]
 enum Group {
     Rule(Rule),
-    Mark(Mark),
+    ScopeMark(ScopeMark),
     Neutral,
 }
 
@@ -118,21 +118,22 @@ enum Group {
 #[derive(Default)]
 struct Cues {
     list: Vec<Cue>,
-    places: Table<Cue, Place>,
+    places: Table<Cue, CueIndex>,
 }
 
 impl Cues {
-    fn place(&mut self, cue: Cue) -> Result<Place, String> {
+    fn place(&mut self, cue: Cue) -> Result<CueIndex, String> {
         if let Some(&place) = self.places.get(&cue) {
             return Ok(place);
         }
-        let place = u16::try_from(self.list.len() + 1).ok().and_then(Place::new).ok_or("more cues than are counted")?;
+        let place =
+            u16::try_from(self.list.len() + 1).ok().and_then(CueIndex::new).ok_or("more cues than are counted")?;
         self.list.push(cue.clone());
         self.places.insert(cue, place);
         Ok(place)
     }
 
-    fn get(&self, place: Option<&Place>) -> Cue {
+    fn get(&self, place: Option<&CueIndex>) -> Cue {
         place.and_then(|place| self.list.get(usize::from(place.get()) - 1)).cloned().unwrap_or_default()
     }
 }
@@ -140,7 +141,7 @@ impl Cues {
 fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
     let mut builder = Builder::default();
     let mut cues = Cues::default();
-    let mut found: Table<Node, Place> = Table::default();
+    let mut found: Table<Node, CueIndex> = Table::default();
     for (assertion, file) in files {
         let mut group = None;
         for line in file.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
@@ -157,7 +158,7 @@ fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
                     cue.phrase = wording.words > 1;
                     match group {
                         Group::Rule(rule) => cue.rules.push(rule),
-                        Group::Mark(mark) => cue.mark = Some(mark),
+                        Group::ScopeMark(mark) => cue.mark = Some(mark),
                         Group::Neutral => {}
                     }
                     found.insert(wording.node, cues.place(cue)?);
@@ -255,16 +256,16 @@ fn elements<'line>(line: &'line str, trie: &mut Builder) -> Result<Vec<Element<'
 /// `before: treatment`, `after within 4: all`, `mark clause`, `neutral`
 fn read_group(assertion: Option<Assertion>, heading: &str) -> Option<Group> {
     if let Some(mark) = heading.strip_prefix("mark ") {
-        return read_mark(mark).map(Group::Mark);
+        return read_mark(mark).map(Group::ScopeMark);
     }
     let Some(assertion) = assertion else { return (heading == "neutral").then_some(Group::Neutral) };
     let (place, fields) = heading.split_once(": ")?;
     let (side, within) = place.split_once(" within ").map_or((place, Some(REACH)), |(side, n)| (side, n.parse().ok()));
     let side = match side {
-        "before" => Side::Before,
-        "after" => Side::After,
-        "either" => Side::Either,
-        "both" => Side::Both,
+        "before" => Direction::Before,
+        "after" => Direction::After,
+        "either" => Direction::Either,
+        "both" => Direction::Both,
         _ => return None,
     };
     let fields = fields.split(' ').try_fold(0, |bits, name| match name {
@@ -274,19 +275,19 @@ fn read_group(assertion: Option<Assertion>, heading: &str) -> Option<Group> {
     Some(Group::Rule(Rule { assertion, side, within: within?.min(REACH), fields }))
 }
 
-fn read_mark(name: &str) -> Option<Mark> {
+fn read_mark(name: &str) -> Option<ScopeMark> {
     Some(match name {
-        "end" => Mark::End,
-        "clause" => Mark::Clause,
-        "and" => Mark::And,
-        "or" => Mark::Or,
-        "article" => Mark::Article,
-        "with" => Mark::With,
-        "preposition" => Mark::Preposition,
-        "head" => Mark::Head,
-        "gene head" => Mark::GeneHead,
-        "reaction" => Mark::Reaction,
-        "positive" => Mark::Positive,
+        "end" => ScopeMark::End,
+        "clause" => ScopeMark::Clause,
+        "and" => ScopeMark::And,
+        "or" => ScopeMark::Or,
+        "article" => ScopeMark::Article,
+        "with" => ScopeMark::With,
+        "preposition" => ScopeMark::Preposition,
+        "head" => ScopeMark::Head,
+        "gene head" => ScopeMark::GeneHead,
+        "reaction" => ScopeMark::Reaction,
+        "positive" => ScopeMark::Positive,
         _ => return None,
     })
 }

@@ -46,7 +46,7 @@ use lexicon::{REACH, Rule};
 use scope::Scope;
 pub(super) use sentences::{Sentence, split as sentences};
 pub(super) use words::ascii_letters;
-use words::{Mark, Word};
+use words::{ScopeMark, Word};
 
 /// No cue has more words.
 const LONGEST_CUE: usize = 12;
@@ -185,7 +185,9 @@ impl<'note> Context<'note> {
     fn names_positive(&self, range: &Range<usize>) -> bool {
         let first = self.words.partition_point(|word| word.end <= range.start);
         let words = self.words.get(first..).unwrap_or_default().iter();
-        words.take_while(|word| word.start < range.end).any(|word| matches!(word.mark, Mark::Positive | Mark::GeneHead))
+        words
+            .take_while(|word| word.start < range.end)
+            .any(|word| matches!(word.mark, ScopeMark::Positive | ScopeMark::GeneHead))
     }
 }
 

@@ -5,14 +5,14 @@
 
 use super::{
     Assertion,
-    lexicon::{Cue, LEXICON, Lexicon, Rule, Side},
+    lexicon::{Cue, Direction, LEXICON, Lexicon, Rule},
     sentences::Sentence,
-    words::{Folded, Mark, Word},
+    words::{Folded, ScopeMark, Word},
 };
 
 /// A cue where it stands.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct CuePosition {
     /// Its first word.
     pub(super) first: usize,
     /// Its last word.
@@ -35,10 +35,10 @@ impl Either {
     /// Whether the rule speaks of this side of its cue.
     pub(super) fn has(self, rule: &Rule, forward: bool) -> bool {
         match rule.side {
-            Side::Before => forward,
-            Side::After => !forward,
-            Side::Both => true,
-            Side::Either => self.of(rule) == forward,
+            Direction::Before => forward,
+            Direction::After => !forward,
+            Direction::Both => true,
+            Direction::Either => self.of(rule) == forward,
         }
     }
 
@@ -52,14 +52,14 @@ impl Either {
 }
 
 /// The words of a note while scopes are worked out.
-pub(super) struct Walk<'words> {
+pub(super) struct ScopeWords<'words> {
     pub(super) words: &'words mut [Word],
     pub(super) text: &'words [u8],
 }
 
-impl<'words> Walk<'words> {
+impl<'words> ScopeWords<'words> {
     /// Finds the cues, in order, and marks the words.
-    pub(super) fn new(folded: &'words mut Folded, sentences: &[Sentence]) -> (Self, Vec<Place>) {
+    pub(super) fn new(folded: &'words mut Folded, sentences: &[Sentence]) -> (Self, Vec<CuePosition>) {
         open_sentences(&mut folded.words, sentences);
         let mut places = LEXICON.as_ref().map_or_else(Vec::new, |lexicon| find(folded, lexicon));
         let mut walk = Self { words: &mut folded.words, text: &folded.text };
@@ -76,13 +76,13 @@ impl<'words> Walk<'words> {
         (walk, places)
     }
 
-    pub(super) fn mark(&self, at: usize) -> Mark {
-        self.words.get(at).map_or(Mark::End, |word| word.mark)
+    pub(super) fn mark(&self, at: usize) -> ScopeMark {
+        self.words.get(at).map_or(ScopeMark::End, |word| word.mark)
     }
 
     /// The mark of the word before this one.
-    pub(super) fn mark_before(&self, at: usize) -> Mark {
-        at.checked_sub(1).map_or(Mark::End, |before| self.mark(before))
+    pub(super) fn mark_before(&self, at: usize) -> ScopeMark {
+        at.checked_sub(1).map_or(ScopeMark::End, |before| self.mark(before))
     }
 
     /// The word as cues are written; nothing past the last one.
@@ -95,31 +95,31 @@ impl<'words> Walk<'words> {
         self.words.get(at).is_none_or(|word| word.opens)
     }
 
-    fn set(&mut self, at: usize, mark: Mark) {
+    fn set(&mut self, at: usize, mark: ScopeMark) {
         if let Some(word) = self.words.get_mut(at) {
             word.mark = mark;
         }
     }
 
     /// Decides the side of an `either` cue, and marks the cue for the scopes of others.
-    fn mark_cue(&mut self, place: &Place) -> Either {
+    fn mark_cue(&mut self, place: &CuePosition) -> Either {
         let either = self.either(place);
         let rules = &place.cue.rules;
         if rules.is_empty() || place.cue.mark.is_some() {
             return either;
         }
         let forward = rules.iter().any(|rule| match rule.side {
-            Side::Before | Side::Both => true,
-            Side::After => false,
-            Side::Either => either.of(rule),
+            Direction::Before | Direction::Both => true,
+            Direction::After => false,
+            Direction::Either => either.of(rule),
         });
-        let given = rules.iter().all(|rule| rule.assertion == Assertion::Present && rule.side == Side::Before);
+        let given = rules.iter().all(|rule| rule.assertion == Assertion::Present && rule.side == Direction::Before);
         let mark = if given {
-            Mark::Given
+            ScopeMark::Given
         } else if forward {
-            Mark::Clause
+            ScopeMark::Clause
         } else {
-            Mark::Result
+            ScopeMark::Result
         };
         self.set(place.first, mark);
         either
@@ -130,18 +130,32 @@ impl<'words> Walk<'words> {
         matches!(self.spelled(at), b"but" | b"however")
     }
 
-    fn either(&self, place: &Place) -> Either {
+    fn either(&self, place: &CuePosition) -> Either {
         let next = place.last + 1;
         let after = self.mark(next);
         let nothing_follows = self.opens(next)
             || self.turns(next)
-            || !matches!(after, Mark::Plain | Mark::Article | Mark::Clause | Mark::Head | Mark::GeneHead | Mark::Open);
+            || !matches!(
+                after,
+                ScopeMark::Plain
+                    | ScopeMark::Article
+                    | ScopeMark::Clause
+                    | ScopeMark::Head
+                    | ScopeMark::GeneHead
+                    | ScopeMark::Open
+            );
         let begins = self.opens(place.first)
             || !matches!(
                 self.mark_before(place.first),
-                Mark::Plain | Mark::Head | Mark::GeneHead | Mark::Reaction | Mark::Positive | Mark::Close
+                ScopeMark::Plain
+                    | ScopeMark::Head
+                    | ScopeMark::GeneHead
+                    | ScopeMark::Reaction
+                    | ScopeMark::Positive
+                    | ScopeMark::Close
             );
-        let heads_list = self.opens(place.first) && matches!(after, Mark::Colon | Mark::Dash) && !self.opens(next);
+        let heads_list =
+            self.opens(place.first) && matches!(after, ScopeMark::Colon | ScopeMark::Dash) && !self.opens(next);
         Either {
             treatment_forward: heads_list || !nothing_follows,
             result_forward: heads_list || (begins && !nothing_follows),
@@ -159,14 +173,14 @@ fn open_sentences(words: &mut [Word], sentences: &[Sentence]) {
 }
 
 /// The longest cues, left to right.
-fn find(folded: &Folded, lexicon: &'static Lexicon) -> Vec<Place> {
+fn find(folded: &Folded, lexicon: &'static Lexicon) -> Vec<CuePosition> {
     let (text, words) = (&folded.text, &folded.words);
     let mut places = Vec::with_capacity(words.len() / 4);
     let mut first = 0;
     while first < words.len() {
         match lexicon.longest(words, text, first) {
             Some((last, cue)) => {
-                places.push(Place { first, last, cue, either: Either::default() });
+                places.push(CuePosition { first, last, cue, either: Either::default() });
                 first = last + 1;
             }
             None => first += 1,

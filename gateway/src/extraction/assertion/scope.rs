@@ -8,10 +8,10 @@ use std::sync::LazyLock;
 
 use super::{
     Assertion, Field,
-    lexicon::{Rule, Side},
-    places::{Either, Place, Walk},
+    lexicon::{Direction, Rule},
+    places::{CuePosition, Either, ScopeWords},
     sentences::Sentence,
-    words::{Folded, Mark},
+    words::{Folded, ScopeMark},
 };
 
 /// The stretch that one cue speaks of, on one side of it. All offsets are bytes of the note.
@@ -26,7 +26,7 @@ pub(super) struct Scope {
     /// Index of the cue's word next to the stretch.
     pub(super) word: usize,
     /// The far end of the stretch.
-    pub(super) reach: Reach,
+    pub(super) reach: ScopeLimits,
     /// What the cue says.
     pub(super) rules: &'static [Rule],
     /// What commas do to it; only the rules for which they do that hold.
@@ -37,7 +37,7 @@ pub(super) struct Scope {
 
 /// How far a scope goes, for the fields that let themselves be reached less far.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Reach {
+pub(super) struct ScopeLimits {
     /// For what stands right by the cue: a stage is seldom denied.
     pub(super) near: usize,
     /// Up to a preposition: "no progression on osimertinib" does not deny osimertinib.
@@ -50,7 +50,7 @@ pub(super) struct Reach {
     pub(super) whole: usize,
 }
 
-impl Reach {
+impl ScopeLimits {
     /// The same for all fields.
     pub(super) fn to(whole: usize) -> Self {
         Self { near: whole, phrase: whole, named: whole, outcome: whole, whole }
@@ -68,11 +68,11 @@ impl Scope {
 
 /// "Liver: no lesions"
 static DENIED_LABEL: LazyLock<[Rule; 1]> =
-    LazyLock::new(|| [Rule::new(Assertion::Negated, Side::After, &[Field::MetastasisSite, Field::GeneMutation])]);
+    LazyLock::new(|| [Rule::new(Assertion::Negated, Direction::After, &[Field::MetastasisSite, Field::GeneMutation])]);
 
 /// Finds the cues of a note and their scopes, in the order of the cues. Marks the words on the way.
 pub(super) fn scopes(folded: &mut Folded, sentences: &[Sentence]) -> Vec<Scope> {
-    let (walk, places) = Walk::new(folded, sentences);
+    let (walk, places) = ScopeWords::new(folded, sentences);
     let mut scopes = Vec::with_capacity(places.len());
     for place in places.iter().filter(|place| !place.cue.rules.is_empty()) {
         walk.add(place, &mut scopes);
@@ -80,8 +80,8 @@ pub(super) fn scopes(folded: &mut Folded, sentences: &[Sentence]) -> Vec<Scope> 
     scopes
 }
 
-impl Walk<'_> {
-    fn add(&self, place: &Place, scopes: &mut Vec<Scope>) {
+impl ScopeWords<'_> {
+    fn add(&self, place: &CuePosition, scopes: &mut Vec<Scope>) {
         let Some((first, last)) = self.words.get(place.first).zip(self.words.get(place.last)) else { return };
         let (rules, either) = (&place.cue.rules, place.either);
         let scope = |forward, reach, commas| Scope {
@@ -104,7 +104,7 @@ impl Walk<'_> {
         if let Some(within) = within {
             scopes.push(scope(false, self.backward(place, within), Commas::List));
         } else if self.denies_label(place) {
-            let reach = Reach::to(self.start_of(self.label_start(place.first)));
+            let reach = ScopeLimits::to(self.start_of(self.label_start(place.first)));
             scopes.push(Scope { rules: &*DENIED_LABEL, ..scope(false, reach, Commas::List) });
         }
     }
@@ -118,15 +118,15 @@ impl Walk<'_> {
     }
 
     /// "Liver: no lesions" denies the label too.
-    fn denies_label(&self, place: &Place) -> bool {
-        let colon = !self.opens(place.first) && self.mark_before(place.first) == Mark::Colon;
+    fn denies_label(&self, place: &CuePosition) -> bool {
+        let colon = !self.opens(place.first) && self.mark_before(place.first) == ScopeMark::Colon;
         colon && place.cue.rules.iter().any(|rule| rule.assertion == Assertion::Negated)
     }
 
     fn label_start(&self, cue: usize) -> usize {
         let mut from = cue.saturating_sub(1);
         while cue - from < 6 && !self.opens(from) && from > 0 {
-            if matches!(self.mark_before(from), Mark::Comma | Mark::End | Mark::Colon) {
+            if matches!(self.mark_before(from), ScopeMark::Comma | ScopeMark::End | ScopeMark::Colon) {
                 break;
             }
             from -= 1;

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// What a word or a punctuation mark does to the scope of a cue that runs into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Mark {
+pub(super) enum ScopeMark {
     /// Nothing.
     Plain,
     /// `,`
@@ -61,7 +61,7 @@ pub(super) struct Word {
     /// One past its last byte in the folded text.
     pub(super) folded_end: usize,
     /// What it does to scopes.
-    pub(super) mark: Mark,
+    pub(super) mark: ScopeMark,
     /// Whether it is the first of its sentence.
     pub(super) opens: bool,
 }
@@ -97,28 +97,28 @@ pub(super) fn fold(text: &str) -> Folded {
             ' ' | '\n' | '\t' | '\r' => folder.gap(),
             '.' | '/' | '%' | '!' | '<' | '>' | '=' => folder.plain(character),
             ',' if !(folder.number && folder.in_word && next().is_some_and(|next| next.is_ascii_digit())) => {
-                folder.mark(at, character, ',', Mark::Comma);
+                folder.mark(at, character, ',', ScopeMark::Comma);
             }
             ':' if !(folder.number && folder.in_word && next().is_some_and(|next| next.is_ascii_digit())) => {
-                folder.mark(at, character, ':', Mark::Colon);
+                folder.mark(at, character, ':', ScopeMark::Colon);
             }
-            ';' => folder.mark(at, character, ';', Mark::End),
-            '(' | '[' => folder.mark(at, character, '(', Mark::Open),
-            ')' | ']' => folder.mark(at, character, ')', Mark::Close),
-            '&' => folder.mark(at, character, '&', Mark::And),
-            '?' => folder.mark(at, character, '?', Mark::Plain),
+            ';' => folder.mark(at, character, ';', ScopeMark::End),
+            '(' | '[' => folder.mark(at, character, '(', ScopeMark::Open),
+            ')' | ']' => folder.mark(at, character, ')', ScopeMark::Close),
+            '&' => folder.mark(at, character, '&', ScopeMark::And),
+            '?' => folder.mark(at, character, '?', ScopeMark::Plain),
             '\'' | '’' => folder.plain('\''),
             '-' | '\u{2010}'..='\u{2013}' | '\u{2212}' => {
                 let follows = next();
                 if folder.in_word && follows.is_some_and(char::is_alphanumeric) {
                     folder.gap();
                 } else if !folder.in_word && follows.is_none_or(char::is_whitespace) {
-                    folder.mark(at, character, '-', Mark::Dash);
+                    folder.mark(at, character, '-', ScopeMark::Dash);
                 } else {
                     folder.plain('-');
                 }
             }
-            '—' | '―' => folder.mark(at, character, '-', Mark::Dash),
+            '—' | '―' => folder.mark(at, character, '-', ScopeMark::Dash),
             // Zero-width characters and soft hyphens are not there for a reader.
             '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => {}
             other if other.is_alphanumeric() => folder.letter(at, other, other),
@@ -166,7 +166,9 @@ impl Folder {
         let (start, end, folded_end) = (place.start, place.end, self.out.text.len());
         match self.out.words.last_mut() {
             Some(word) if self.in_word => (word.end, word.folded_end) = (end, folded_end),
-            _ => self.out.words.push(Word { start, end, folded_start, folded_end, mark: Mark::Plain, opens: false }),
+            _ => {
+                self.out.words.push(Word { start, end, folded_start, folded_end, mark: ScopeMark::Plain, opens: false })
+            }
         }
         self.in_word = true;
     }
@@ -188,7 +190,7 @@ impl Folder {
         self.number = character.is_ascii_digit();
     }
 
-    fn mark(&mut self, at: usize, character: char, spelled: char, mark: Mark) {
+    fn mark(&mut self, at: usize, character: char, spelled: char, mark: ScopeMark) {
         self.in_word = false;
         self.letter(at, character, spelled);
         if let Some(word) = self.out.words.last_mut() {

@@ -8,7 +8,7 @@ use super::Sentence;
 
 /// What begins at a place; the later in this list, the better a place to cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Begins {
+enum CutPoint {
     Character,
     Word,
     Line,
@@ -55,12 +55,12 @@ fn best(text: &str, sentences: &[Sentence], range: Range<usize>, ideal: usize, m
         }
         if (least..=most).contains(&length) && !splits(before, c) {
             let begins = match sentence {
-                Some(sentence) if sentence.heading => Begins::Section,
-                Some(_) if blank => Begins::Paragraph,
-                Some(_) => Begins::Sentence,
-                None if before == '\n' && c != '\n' => Begins::Line,
-                None if before.is_whitespace() && !c.is_whitespace() => Begins::Word,
-                None => Begins::Character,
+                Some(sentence) if sentence.heading => CutPoint::Section,
+                Some(_) if blank => CutPoint::Paragraph,
+                Some(_) => CutPoint::Sentence,
+                None if before == '\n' && c != '\n' => CutPoint::Line,
+                None if before.is_whitespace() && !c.is_whitespace() => CutPoint::Word,
+                None => CutPoint::Character,
             };
             best = best.max(Some((begins, Reverse(length.abs_diff(ideal)), at, length)));
         }

@@ -10,7 +10,7 @@ const COMPARED: usize = 256;
 
 /// One record of many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Merged {
+pub struct MergedRecord {
     /// The record.
     pub record: Record,
     /// Values of which only one can be true.
@@ -28,8 +28,8 @@ pub struct Conflict {
 
 /// Merges records that are in the order of the note.
 #[must_use]
-pub fn merge(records: &[Record]) -> Merged {
-    let mut merged = Merged::default();
+pub fn merge(records: &[Record]) -> MergedRecord {
+    let mut merged = MergedRecord::default();
     for field in Field::ALL {
         let mut kept: Vec<Kept<'_>> = Vec::new();
         for value in records.iter().filter_map(|record| record.get(field)).flat_map(parts) {

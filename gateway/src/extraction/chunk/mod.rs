@@ -12,7 +12,7 @@ mod tests;
 
 use std::ops::Range;
 
-pub use merge::{Conflict, Merged, merge};
+pub use merge::{Conflict, MergedRecord, merge};
 
 use super::{
     Note, Section,

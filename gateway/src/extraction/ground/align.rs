@@ -7,7 +7,7 @@ use std::{ops::Range, rc::Rc};
 
 use super::{
     index::{Index, Kind, Token},
-    places::Place,
+    places::TokenSpan,
     query::{Query, WIDEST_GAP},
     results,
     words::{self, is_joiner, is_negator},
@@ -50,7 +50,7 @@ pub(super) fn matches(note: &Index, query: &Query, loose: bool) -> Vec<Match> {
 }
 
 /// Where each word stands; nothing where one stands nowhere.
-pub(super) fn all_places(note: &Index, query: &Query, loose: bool) -> Option<Vec<Rc<[Place]>>> {
+pub(super) fn all_places(note: &Index, query: &Query, loose: bool) -> Option<Vec<Rc<[TokenSpan]>>> {
     let mut all = Vec::with_capacity(query.words.len());
     for word in &query.words {
         let places = note.places(word, loose);
@@ -69,7 +69,7 @@ pub(super) fn all_places(note: &Index, query: &Query, loose: bool) -> Option<Vec
 fn walk(
     note: &Index,
     query: &Query,
-    places: &[Rc<[Place]>],
+    places: &[Rc<[TokenSpan]>],
     mut visit: impl FnMut(usize, usize, Option<&'static str>) -> bool,
 ) {
     // Most tokens from the first to the last of an acceptable stretch.
@@ -80,11 +80,11 @@ fn walk(
         while let Some(more) = rarest.next_if(|more| more.first <= to + reach) {
             to = more.first + reach;
         }
-        let near = |list: &'_ Rc<[Place]>| {
+        let near = |list: &'_ Rc<[TokenSpan]>| {
             let first = list.partition_point(|place| place.first < from);
             first..list.partition_point(|place| place.first <= to)
         };
-        let lists: Vec<&[Place]> = places.iter().map(|list| list.get(near(list)).unwrap_or_default()).collect();
+        let lists: Vec<&[TokenSpan]> = places.iter().map(|list| list.get(near(list)).unwrap_or_default()).collect();
         if !walk_all(note, query, &lists, reach, &mut visit) {
             return;
         }
@@ -96,12 +96,12 @@ fn walk(
 fn walk_all(
     note: &Index,
     query: &Query,
-    places: &[&[Place]],
+    places: &[&[TokenSpan]],
     reach: usize,
     visit: &mut impl FnMut(usize, usize, Option<&'static str>) -> bool,
 ) -> bool {
     let mut at = vec![0usize; places.len()];
-    let mut chosen: Vec<Place> = Vec::with_capacity(places.len());
+    let mut chosen: Vec<TokenSpan> = Vec::with_capacity(places.len());
     loop {
         steps::count(places.len());
         chosen.clear();
@@ -124,8 +124,8 @@ fn walk_all(
     }
 }
 
-fn acceptable(note: &Index, query: &Query, chosen: &[Place]) -> bool {
-    let mut order: Vec<(Place, usize)> = chosen.iter().copied().zip(0..).collect();
+fn acceptable(note: &Index, query: &Query, chosen: &[TokenSpan]) -> bool {
+    let mut order: Vec<(TokenSpan, usize)> = chosen.iter().copied().zip(0..).collect();
     order.sort_unstable_by_key(|(place, _)| (place.first, place.last));
     let is_pole = |word: usize| query.words.get(word).is_some_and(|word| words::is_pole(&word.form.folded));
     // "Positive sentinel node": a listed wording that begins with its result means just that.
@@ -172,7 +172,7 @@ fn acceptable(note: &Index, query: &Query, chosen: &[Place]) -> bool {
 
 /// Whether a result that stands before its marker belongs to it: "positive for HER2". In "ER negative PR
 /// positive" the first result is the ER's.
-fn points_on(note: &Index, place: Place) -> bool {
+fn points_on(note: &Index, place: TokenSpan) -> bool {
     let next = note.tokens().get(place.last + 1);
     next.is_some_and(|&token| matches!(note.fold_of(token), "for" | "expression" | "staining"))
 }

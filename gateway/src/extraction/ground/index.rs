@@ -6,7 +6,7 @@ use std::rc::Rc;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use super::{
-    places::{LookedUp, Place},
+    places::{LookupCache, TokenSpan},
     query::Word,
 };
 use crate::{extraction::assertion::ascii_letters, steps};
@@ -44,7 +44,7 @@ pub(super) struct Token {
 pub(super) struct Index {
     folded: String,
     tokens: Vec<Token>,
-    looked_up: LookedUp,
+    looked_up: LookupCache,
 }
 
 impl Index {
@@ -53,7 +53,7 @@ impl Index {
         let mut index = Self {
             folded: String::with_capacity(text.len()),
             tokens: Vec::with_capacity(text.len() / 5),
-            looked_up: LookedUp::default(),
+            looked_up: LookupCache::default(),
         };
         let mut scan = Scan::default();
         let mut end = 0;
@@ -77,7 +77,7 @@ impl Index {
     }
 
     /// Where a word of a value stands.
-    pub(super) fn places(&self, word: &Word, loose: bool) -> Rc<[Place]> {
+    pub(super) fn places(&self, word: &Word, loose: bool) -> Rc<[TokenSpan]> {
         self.looked_up.places(self, word, loose)
     }
 

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use super::{
-    near::Beside,
+    near::AdjacencyRule,
     query::{Query, key},
 };
 use crate::extraction::{Basis, Field, table::Table};
@@ -19,7 +19,7 @@ pub(super) struct Link {
     pub(super) judged_as: Field,
     pub(super) wordings: Vec<Query>,
     /// What must stand beside the wording.
-    pub(super) beside: Beside,
+    pub(super) beside: AdjacencyRule,
 }
 
 #[derive(Default)]
@@ -46,11 +46,11 @@ static LINKS: LazyLock<Links> = LazyLock::new(|| {
 
 impl Links {
     fn read(&mut self, field: Field, list: &'static str) {
-        let (mut basis, mut rule, mut judged_as, mut beside) = (Basis::Normalized, "", field, Beside::Anything);
+        let (mut basis, mut rule, mut judged_as, mut beside) = (Basis::Normalized, "", field, AdjacencyRule::Anything);
         for line in list.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             if let Some(heading) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
                 let (heading, near) = heading.split_once(", near ").unwrap_or((heading, ""));
-                beside = Beside::named(near);
+                beside = AdjacencyRule::named(near);
                 let (named, said_of) = heading.split_once(", said of ").unwrap_or((heading, ""));
                 judged_as = Field::named(said_of).unwrap_or(field);
                 let (kind, name) = named.split_once(' ').unwrap_or(("normalized", named));

@@ -10,7 +10,7 @@ const REACH: usize = 7;
 
 /// What must stand beside a wording for it to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Beside {
+pub(super) enum AdjacencyRule {
     /// The wording says enough by itself.
     Anything,
     /// A word for the disease or one of its markers.
@@ -19,7 +19,7 @@ pub(super) enum Beside {
     DiseaseOrImaging,
 }
 
-impl Beside {
+impl AdjacencyRule {
     /// As the lists call it.
     pub(super) fn named(name: &str) -> Self {
         match name {

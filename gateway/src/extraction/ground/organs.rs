@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, ops::Range, rc::Rc};
 use super::{
     align::{self, Match},
     index::Index,
-    places::Place,
+    places::TokenSpan,
     query::Query,
 };
 
@@ -81,12 +81,12 @@ const ORGANS: [&str; 59] = [
 pub(super) fn stretches(note: &Index, query: &Query) -> Vec<Vec<Vec<Match>>> {
     let Some(places) = align::all_places(note, query, true) else { return Vec::new() };
     let own = |word: &str| is_own(query, word);
-    let found = |place: &Place| {
+    let found = |place: &TokenSpan| {
         let (first, last) = (note.tokens().get(place.first)?, note.tokens().get(place.last)?);
         let width = place.last - place.first;
         Some((first.sentence, Match { range: first.start..last.end, width, rule: place.rule }))
     };
-    let free = |places: &Rc<[Place]>| -> Vec<(u32, Match)> {
+    let free = |places: &Rc<[TokenSpan]>| -> Vec<(u32, Match)> {
         let free = places.iter().take(MOST_PLACES).filter(|place| !is_claimed(note, place, own));
         free.filter_map(found).collect()
     };
@@ -117,7 +117,7 @@ fn pathology_of(note: &Index) -> BTreeSet<u32> {
 }
 
 /// Whether an organ that is none of the value's own words claims the cancer at this place.
-fn is_claimed(note: &Index, place: &Place, own: impl Fn(&str) -> bool) -> bool {
+fn is_claimed(note: &Index, place: &TokenSpan, own: impl Fn(&str) -> bool) -> bool {
     let (first, last) = (place.first, place.last);
     let word = |at: usize| note.tokens().get(at).map(|&token| note.fold_of(token));
     let is_head = |at: usize| word(at).is_some_and(is_cancer);

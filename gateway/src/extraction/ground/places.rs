@@ -16,7 +16,7 @@ const MOST_PLACES: usize = 4_096;
 
 /// One place of one word: a range of tokens of the note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct TokenSpan {
     pub(super) first: usize,
     pub(super) last: usize,
     pub(super) rule: Option<&'static str>,
@@ -24,7 +24,7 @@ pub(super) struct Place {
 
 /// What was looked up in one note: values share words ("BRCA1 c.1A>G; BRCA1 c.2A>G"), and each is looked up once.
 #[derive(Debug, Default)]
-pub(super) struct LookedUp(RefCell<HashMap<Key, Rc<[Place]>>>);
+pub(super) struct LookupCache(RefCell<HashMap<Key, Rc<[TokenSpan]>>>);
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
@@ -36,9 +36,9 @@ struct Key {
     loose: bool,
 }
 
-impl LookedUp {
+impl LookupCache {
     /// The places of a word in the note that this belongs to, in order. `loose` lets its synonyms stand for it.
-    pub(super) fn places(&self, note: &Index, word: &Word, loose: bool) -> Rc<[Place]> {
+    pub(super) fn places(&self, note: &Index, word: &Word, loose: bool) -> Rc<[TokenSpan]> {
         let key = Key {
             folded: word.form.folded.clone().into_owned(),
             breaks: word.form.breaks.clone(),
@@ -51,7 +51,7 @@ impl LookedUp {
 }
 
 /// Looks a word up.
-fn find(note: &Index, word: &Word, loose: bool) -> Vec<Place> {
+fn find(note: &Index, word: &Word, loose: bool) -> Vec<TokenSpan> {
     let mut places = Vec::new();
     collect(note, &word.form, &word.form.folded, &mut places);
     if word.form.inflects
@@ -83,7 +83,7 @@ fn other_number(word: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-fn collect(note: &Index, form: &Form, folded: &str, places: &mut Vec<Place>) {
+fn collect(note: &Index, form: &Form, folded: &str, places: &mut Vec<TokenSpan>) {
     // Searched many bytes at a time.
     steps::count(note.folded().len() / 16);
     for at in memmem::find_iter(note.folded().as_bytes(), folded.as_bytes()) {
@@ -99,7 +99,7 @@ fn collect(note: &Index, form: &Form, folded: &str, places: &mut Vec<Place>) {
             _ => false,
         };
         if ends_here && stands_together(tokens, at, form) && !follows_non(note, first) {
-            places.push(Place { first, last, rule: form.rule });
+            places.push(TokenSpan { first, last, rule: form.rule });
             if places.len() >= MOST_PLACES {
                 break;
             }

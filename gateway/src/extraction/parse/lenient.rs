@@ -6,7 +6,7 @@ use super::{
     builder::Repairs,
     lines,
     object::{self, Found},
-    thinking::{self, Said},
+    thinking::{self, VisibleText},
 };
 
 /// Finds the records of a stretch of text, in order.
@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Unusable> {
     Err(Unusable::NoRecord)
 }
 
-fn assemble(said: &Said<'_>, find: Finder) -> Result<Option<Parsed>, Unusable> {
+fn assemble(said: &VisibleText<'_>, find: Finder) -> Result<Option<Parsed>, Unusable> {
     let mut answer = Answer::default();
     if said.thought {
         answer.repairs.add(RepairCode::Thinking, None);

@@ -46,14 +46,14 @@ pub(super) fn find(text: &str) -> Result<Vec<Found>, Unusable> {
     Ok(vec![Found { at, parsed: builder.finish()? }])
 }
 
-struct Pair<'text> {
+struct KeyValue<'text> {
     field: Field,
     exact: bool,
     value: &'text str,
 }
 
 /// Reads a line, if it begins with a key of the record and a colon.
-fn read_line(line: &str) -> Option<Pair<'_>> {
+fn read_line(line: &str) -> Option<KeyValue<'_>> {
     let (mut key, mut value) = without_list_mark(line.trim()).split_once(':')?;
     key = key.trim();
     for mark in EMPHASIS {
@@ -69,7 +69,7 @@ fn read_line(line: &str) -> Option<Pair<'_>> {
         }
     }
     let (field, exact) = value::field_of(key)?;
-    Some(Pair { field, exact, value: value.trim() })
+    Some(KeyValue { field, exact, value: value.trim() })
 }
 
 fn without_list_mark(line: &str) -> &str {

@@ -7,7 +7,7 @@ use super::{
     Field, Parsed, RepairCode, Unusable,
     builder::RecordBuilder,
     cursor::Cursor,
-    string::{self, Place, Quoted},
+    string::{self, RepairedString, StringPosition},
     synonyms, value,
 };
 
@@ -83,7 +83,7 @@ impl<'text> ObjectReader<'text> {
     fn read_pair(&mut self) -> Result<(), Unusable> {
         let quoted = self.cursor.peek().is_some_and(string::opens);
         let key = if quoted {
-            let key = string::read(&mut self.cursor, Place::Key)?;
+            let key = string::read(&mut self.cursor, StringPosition::Key)?;
             self.mended_string(&key, None);
             key.text
         } else {
@@ -122,7 +122,7 @@ impl<'text> ObjectReader<'text> {
             Some('{') => Err(Unusable::WrongType),
             Some('[') => self.read_list(field),
             Some(mark) if string::opens(mark) => {
-                let quoted = string::read(&mut self.cursor, Place::Value)?;
+                let quoted = string::read(&mut self.cursor, StringPosition::Value)?;
                 self.mended_string(&quoted, Some(field));
                 Ok(self.builder.settled(field, quoted.text))
             }
@@ -155,7 +155,7 @@ impl<'text> ObjectReader<'text> {
                 }
                 Some('[' | '{') => return Err(Unusable::WrongType),
                 Some(mark) if string::opens(mark) => {
-                    let quoted = string::read(&mut self.cursor, Place::Element)?;
+                    let quoted = string::read(&mut self.cursor, StringPosition::Element)?;
                     self.mended_string(&quoted, Some(field));
                     if let Some(part) = value::settle(quoted.text) {
                         joined.push_str(if joined.is_empty() { "" } else { "; " });
@@ -208,7 +208,7 @@ impl<'text> ObjectReader<'text> {
         let mut open = Vec::new();
         loop {
             match self.cursor.peek_past_space() {
-                Some(mark) if string::opens(mark) => drop(string::read(&mut self.cursor, Place::Ignored)?),
+                Some(mark) if string::opens(mark) => drop(string::read(&mut self.cursor, StringPosition::Ignored)?),
                 Some(bracket @ ('{' | '[')) => {
                     if open.len() == MAX_DEPTH {
                         return Err(Unusable::Malformed);
@@ -231,7 +231,7 @@ impl<'text> ObjectReader<'text> {
         }
     }
 
-    fn mended_string(&mut self, quoted: &Quoted, field: Option<Field>) {
+    fn mended_string(&mut self, quoted: &RepairedString, field: Option<Field>) {
         if quoted.other_marks {
             // A matter of the whole text: who writes one string so writes all of them so.
             self.builder.mended(RepairCode::QuoteMarks, None);

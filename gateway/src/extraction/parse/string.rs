@@ -10,7 +10,7 @@ const DOUBLE: [char; 4] = ['"', '\u{201c}', '\u{201d}', '\u{201e}'];
 
 /// Where a string stands, which decides what may follow it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum StringPosition {
     /// A key of an object.
     Key,
     /// A value of an object.
@@ -23,7 +23,7 @@ pub(super) enum Place {
 
 /// A string and what was mended in it.
 #[derive(Default)]
-pub(super) struct Quoted {
+pub(super) struct RepairedString {
     /// The text, escapes resolved.
     pub(super) text: String,
     /// It stood in marks other than `"`.
@@ -40,14 +40,14 @@ pub(super) fn opens(mark: char) -> bool {
 }
 
 /// Reads the string whose opening mark is next.
-pub(super) fn read(cursor: &mut Cursor<'_>, place: Place) -> Result<Quoted, Unusable> {
+pub(super) fn read(cursor: &mut Cursor<'_>, place: StringPosition) -> Result<RepairedString, Unusable> {
     let opening = cursor.next().ok_or(Unusable::CutOff)?;
     let closing: &[char] = match opening {
         '"' => &['"'],
         _ if DOUBLE.contains(&opening) => &DOUBLE,
         _ => &SINGLE,
     };
-    let mut quoted = Quoted { other_marks: opening != '"', ..Quoted::default() };
+    let mut quoted = RepairedString { other_marks: opening != '"', ..RepairedString::default() };
     loop {
         match cursor.next().ok_or(Unusable::CutOff)? {
             '\\' => read_escape(cursor, &mut quoted)?,
@@ -62,7 +62,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>, place: Place) -> Result<Quoted, Unus
 
 /// Whether a string may end before `rest`, so that a mark there closes it and is no apostrophe. It looks
 /// no further than the next key's name and never past another mark, so that all looks together stay linear.
-fn ends(rest: &str, place: Place) -> bool {
+fn ends(rest: &str, place: StringPosition) -> bool {
     let mut cursor = Cursor::new(rest, 0);
     let Some(next) = cursor.next_past_space() else {
         // The end of the text: cut off, whichever it is.
@@ -70,14 +70,17 @@ fn ends(rest: &str, place: Place) -> bool {
     };
     match (place, next) {
         // No key that matters has an apostrophe; that each mark ends a key keeps `object::find` linear.
-        (Place::Key, _) | (Place::Value, '}') | (Place::Element, ']') | (Place::Ignored, ':' | ',' | '}' | ']') => true,
-        (Place::Value, ',') => {
+        (StringPosition::Key, _)
+        | (StringPosition::Value, '}')
+        | (StringPosition::Element, ']')
+        | (StringPosition::Ignored, ':' | ',' | '}' | ']') => true,
+        (StringPosition::Value, ',') => {
             cursor.peek_past_space().is_none_or(|next| next == '}' || opens(next)) || {
                 let key = cursor.take_while(is_key_character);
                 !key.is_empty() && cursor.peek_past_space().is_none_or(|next| next == ':')
             }
         }
-        (Place::Element, ',') => {
+        (StringPosition::Element, ',') => {
             cursor.peek_past_space().is_none_or(|next| next == ']' || opens(next))
                 || value::is_null_literal(cursor.take_while(char::is_alphanumeric))
         }
@@ -91,7 +94,7 @@ pub(super) fn is_key_character(c: char) -> bool {
 }
 
 /// Reads what follows a backslash.
-fn read_escape(cursor: &mut Cursor<'_>, quoted: &mut Quoted) -> Result<(), Unusable> {
+fn read_escape(cursor: &mut Cursor<'_>, quoted: &mut RepairedString) -> Result<(), Unusable> {
     let c = match cursor.next().ok_or(Unusable::CutOff)? {
         c @ ('"' | '\\' | '/') => c,
         'b' => '\u{8}',

@@ -7,7 +7,7 @@ const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
 
 /// What is left of a text.
-pub(super) struct Said<'text> {
+pub(super) struct VisibleText<'text> {
     /// The stretches outside thoughts, in order.
     pub(super) stretches: Vec<&'text str>,
     /// Whether there was a thought.
@@ -15,8 +15,8 @@ pub(super) struct Said<'text> {
 }
 
 /// Splits a text at its thoughts.
-pub(super) fn leave_out(text: &str) -> Result<Said<'_>, Unusable> {
-    let mut said = Said { stretches: Vec::new(), thought: false };
+pub(super) fn leave_out(text: &str) -> Result<VisibleText<'_>, Unusable> {
+    let mut said = VisibleText { stretches: Vec::new(), thought: false };
     let mut thinking = false;
     let mut start = 0;
     for at in memchr::memchr_iter(b'<', text.as_bytes()) {

@@ -36,7 +36,7 @@ static ENTITIES: LazyLock<HashMap<&'static str, char>> = LazyLock::new(|| {
 
 /// The text without tags and entities; nothing where it has none.
 pub(super) fn removed(text: &str) -> Option<Rewrite> {
-    let (mut made, mut copied, mut unclosed) = (Rewrite::default(), 0, Unclosed::default());
+    let (mut made, mut copied, mut unclosed) = (Rewrite::default(), 0, UnclosedTags::default());
     for at in memchr::memchr2_iter(b'<', b'&', text.as_bytes()) {
         // Within what was taken out already.
         if at < copied {
@@ -61,9 +61,9 @@ pub(super) fn removed(text: &str) -> Option<Rewrite> {
 
 /// Ends that were looked for in vain, and are not looked for again: each search goes to the end of the note.
 #[derive(Default)]
-struct Unclosed(Vec<&'static str>);
+struct UnclosedTags(Vec<&'static str>);
 
-impl Unclosed {
+impl UnclosedTags {
     /// Length up to and with an end.
     fn find(&mut self, rest: &str, end: &'static str) -> Option<usize> {
         if self.0.contains(&end) {
@@ -78,7 +78,7 @@ impl Unclosed {
 }
 
 /// Length of the tag or comment that begins here, and what stands in its place.
-fn tag(rest: &str, unclosed: &mut Unclosed) -> Option<(usize, Option<char>)> {
+fn tag(rest: &str, unclosed: &mut UnclosedTags) -> Option<(usize, Option<char>)> {
     if rest.starts_with("<!--") {
         return Some((unclosed.find(rest, "-->")?, None));
     }

@@ -17,15 +17,15 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    notes::{Next, Notes},
+    notes::{NextNote, Notes},
     outcome::{NoteOutcome, Summary},
-    reader::{Looked, Reader},
-    seats::Seat,
+    reader::{CheckedLine, Reader},
+    seats::BatchSlot,
 };
 use crate::{
-    http::{App, account::milliseconds, error::ErrorCode},
-    memory::Held,
-    server::Running,
+    http::{App, audit_record::milliseconds, error::ErrorCode},
+    in_flight::InFlightGuard,
+    memory::MemoryReservation,
 };
 
 /// Answers that wait to be written; then no more notes are begun.
@@ -51,7 +51,7 @@ pub(super) struct Conductor {
     reader: Reader,
     notes: Notes,
     order: Order,
-    account: BatchAccount,
+    audit_record: BatchAccount,
     /// The place of the next note.
     index: usize,
     /// Outcomes that wait for an earlier one, as they will be written.
@@ -59,10 +59,10 @@ pub(super) struct Conductor {
     /// How many are written.
     written: usize,
     /// Its place among the batches that have notes under way; none while it waits for its caller.
-    seat: Option<Seat>,
+    seat: Option<BatchSlot>,
     /// What it takes of the budget of memory, beside its notes and answers.
-    held: Held,
-    _running: Running,
+    reservation: MemoryReservation,
+    _running: InFlightGuard,
 }
 
 /// What the log is told of a batch once it is over, also where its caller left.
@@ -86,15 +86,21 @@ impl Drop for BatchAccount {
 }
 
 /// Nobody reads the answer any more.
-struct Gone;
+struct CallerGone;
 
 impl Conductor {
-    pub(super) fn new(reader: Reader, notes: Notes, order: Order, seat: Seat, held: Held) -> Self {
-        let (app, request_id) = (Arc::clone(&reader.app), Arc::clone(&reader.arrival.id));
-        let (running, began) = (app.work.begin(), reader.arrival.at);
-        let account = BatchAccount { app, request_id, began, summary: Summary::default(), ended: false };
+    pub(super) fn new(
+        reader: Reader,
+        notes: Notes,
+        order: Order,
+        seat: BatchSlot,
+        reservation: MemoryReservation,
+    ) -> Self {
+        let (app, request_id) = (Arc::clone(&reader.app), Arc::clone(&reader.context.id));
+        let (running, began) = (app.in_flight.begin(), reader.context.at);
+        let audit_record = BatchAccount { app, request_id, began, summary: Summary::default(), ended: false };
         let (waiting, written, seat) = (BTreeMap::new(), 0, Some(seat));
-        Self { reader, notes, order, account, index: 0, waiting, written, seat, held, _running: running }
+        Self { reader, notes, order, audit_record, index: 0, waiting, written, seat, reservation, _running: running }
     }
 
     /// Begins, and gives the body of the answer. Dropping that ends the batch and whatever runs of it. A batch that
@@ -113,11 +119,11 @@ impl Conductor {
 
     /// Whether it came to its end.
     async fn conduct(mut self, out: Sender<Bytes>) -> bool {
-        self.account.ended = self.read_all(&out).await.is_ok();
-        self.account.ended
+        self.audit_record.ended = self.read_all(&out).await.is_ok();
+        self.audit_record.ended
     }
 
-    async fn read_all(&mut self, out: &Sender<Bytes>) -> Result<(), Gone> {
+    async fn read_all(&mut self, out: &Sender<Bytes>) -> Result<(), CallerGone> {
         let (app, width) = (Arc::clone(&self.reader.app), self.reader.width());
         let mut running = JoinSet::new();
         let mut must_stop = std::pin::pin!(self.reader.must_stop());
@@ -131,7 +137,7 @@ impl Conductor {
             let room = running.len() < width
                 && (self.order == Order::AsDone || ahead < width * WINDOW)
                 // What is under way ends, and makes room. One note may always be.
-                && (running.is_empty() || self.held.fits(ONE_MORE));
+                && (running.is_empty() || self.reservation.fits(ONE_MORE));
             if !room {
                 self.notes.pause();
             } else if running.is_empty() && open && !self.notes.is_at_hand() {
@@ -141,17 +147,17 @@ impl Conductor {
                 biased;
                 Some(outcome) = running.join_next(), if !running.is_empty() => {
                     // Its panics are caught within; a task of ours that is gone otherwise breaks the answer off.
-                    self.done(out, outcome.map_err(|_| Gone)?).await?;
+                    self.done(out, outcome.map_err(|_| CallerGone)?).await?;
                 }
                 code = &mut must_stop, if open => {
                     open = false;
                     why_ended = self.refuse_rest(out, code).await?;
                 }
                 next = self.notes.next(), if open && room => match next {
-                    Next::Note(json) => self.begin_note(&mut running, out, |reader, index| reader.look(index, &json)).await?,
-                    Next::TooLarge => self.begin_note(&mut running, out, Reader::too_large).await?,
-                    Next::End => open = false,
-                    Next::Broken(code) => {
+                    NextNote::Note(json) => self.begin_note(&mut running, out, |reader, index| reader.look(index, &json)).await?,
+                    NextNote::TooLarge => self.begin_note(&mut running, out, Reader::too_large).await?,
+                    NextNote::End => open = false,
+                    NextNote::Broken(code) => {
                         open = false;
                         why_ended = Some(code);
                     }
@@ -165,7 +171,7 @@ impl Conductor {
             self.done(out, outcome).await?;
         }
         if self.order == Order::AsGiven {
-            let summary = serde_json::to_string(&self.account.summary).unwrap_or_default();
+            let summary = serde_json::to_string(&self.audit_record.summary).unwrap_or_default();
             send(&app, out, format!("],\"summary\":{summary}}}").into()).await?;
         }
         Ok(())
@@ -176,8 +182,8 @@ impl Conductor {
         &mut self,
         running: &mut JoinSet<NoteOutcome>,
         out: &Sender<Bytes>,
-        look: impl FnOnce(&mut Reader, usize) -> Looked,
-    ) -> Result<(), Gone> {
+        look: impl FnOnce(&mut Reader, usize) -> CheckedLine,
+    ) -> Result<(), CallerGone> {
         let index = self.index;
         let looked = look(&mut self.reader, index);
         self.index += 1;
@@ -190,11 +196,11 @@ impl Conductor {
                 }
             }
         }
-        let held = self.held.another(looked.memory());
+        let reservation = self.reservation.another(looked.memory());
         let reading = self.reader.read(looked);
         running.spawn(async move {
             let outcome = reading.await;
-            drop(held);
+            drop(reservation);
             outcome
         });
         Ok(())
@@ -202,7 +208,7 @@ impl Conductor {
 
     /// No more notes are taken: those that are not begun are refused. Of lines nobody knows how many are to come, if any:
     /// then that is why they end.
-    async fn refuse_rest(&mut self, out: &Sender<Bytes>, code: ErrorCode) -> Result<Option<ErrorCode>, Gone> {
+    async fn refuse_rest(&mut self, out: &Sender<Bytes>, code: ErrorCode) -> Result<Option<ErrorCode>, CallerGone> {
         let Notes::List(notes) = &mut self.notes else { return Ok(Some(code)) };
         for json in std::mem::take(notes) {
             let id = self.reader.look(self.index, &json).into_id();
@@ -214,15 +220,15 @@ impl Conductor {
     }
 
     /// An outcome is there.
-    async fn done(&mut self, out: &Sender<Bytes>, outcome: NoteOutcome) -> Result<(), Gone> {
+    async fn done(&mut self, out: &Sender<Bytes>, outcome: NoteOutcome) -> Result<(), CallerGone> {
         let app = Arc::clone(&self.reader.app);
-        self.account.summary.count(&outcome);
-        let held = self.held.another(0);
+        self.audit_record.summary.count(&outcome);
+        let reservation = self.reservation.another(0);
         if self.order == Order::AsDone {
             self.written += 1;
-            return send(&app, out, held.attached_to(outcome.written(b"\n"))).await;
+            return send(&app, out, reservation.attached_to(outcome.written(b"\n"))).await;
         }
-        self.waiting.insert(outcome.index, held.attached_to(outcome.written(b"")));
+        self.waiting.insert(outcome.index, reservation.attached_to(outcome.written(b"")));
         while let Some(outcome) = self.waiting.remove(&self.written) {
             if self.written > 0 {
                 send(&app, out, Bytes::from_static(b",")).await?;
@@ -235,11 +241,11 @@ impl Conductor {
 }
 
 /// Writes once there is room. A reader who makes none is waited for, but not for ever, nor at shutdown.
-async fn send(app: &App, out: &Sender<Bytes>, bytes: Bytes) -> Result<(), Gone> {
+async fn send(app: &App, out: &Sender<Bytes>, bytes: Bytes) -> Result<(), CallerGone> {
     let writing = tokio::time::timeout(READER_PATIENCE, out.send(bytes));
     tokio::select! {
         biased;
-        written = writing => written.map_err(|_| Gone)?.map_err(|_| Gone),
-        () = app.work.is_cut_off() => Err(Gone),
+        written = writing => written.map_err(|_| CallerGone)?.map_err(|_| CallerGone),
+        () = app.in_flight.is_cut_off() => Err(CallerGone),
     }
 }

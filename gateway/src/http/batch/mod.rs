@@ -24,17 +24,16 @@ use self::{
     notes::Notes,
     outcome::BatchAnswer,
     reader::Reader,
-    seats::Seat,
+    seats::BatchSlot,
 };
 use super::{
     App, access,
-    account::Audited,
-    arrival,
-    arrival::Arrival,
-    body,
+    audit_record::AuditGuard,
+    body, context,
+    context::RequestContext,
     error::{ErrorCode, Problem},
     limits::Caller,
-    note::Refused,
+    note::Rejection,
     request::{BatchRequest, QueryOptions},
     stream::X_ACCEL_BUFFERING,
 };
@@ -68,22 +67,22 @@ const TOO_MANY_OF_KEY: &str = "As many batches of this key as may be are under w
         (BatchAnswer = "application/json"), (String = "application/x-ndjson")))))]
 pub(super) async fn batch(
     State(app): State<Arc<App>>,
-    Extension(arrival): Extension<Arrival>,
+    Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
     let principal = access::principal(&request);
-    begun(&app, &arrival, request).await.unwrap_or_else(|refused| {
+    begun(&app, &context, request).await.unwrap_or_else(|refused| {
         let (status, code) = (refused.code.status(), refused.code.name());
         let mut response = refused.into_response();
-        let account = Audited::new(&app, &arrival, ROUTE, principal).ended(status, Some(code));
-        response.extensions_mut().insert(account);
+        let audit_record = AuditGuard::new(&app, &context, ROUTE, principal).ended(status, Some(code));
+        response.extensions_mut().insert(audit_record);
         response
     })
 }
 
 /// The answer to a batch that can be begun, of which the body is written as the notes are done.
-async fn begun(app: &Arc<App>, arrival: &Arrival, request: Request) -> Result<Response, Refused> {
-    let id = &arrival.id;
+async fn begun(app: &Arc<App>, context: &RequestContext, request: Request) -> Result<Response, Rejection> {
+    let id = &context.id;
     let saying = |code: ErrorCode, detail| code.problem(id).saying(detail);
     let in_lines = body::is(request.headers(), LINES);
     if !in_lines && !body::is(request.headers(), "application/json") {
@@ -93,49 +92,49 @@ async fn begun(app: &Arc<App>, arrival: &Arrival, request: Request) -> Result<Re
         return Err(ErrorCode::Draining.problem(id).into());
     }
     let invalid = |violation| Problem::invalid(vec![violation], id);
-    let time = arrival::wanted_within(request.headers(), app.deadline).map_err(invalid)?;
+    let time = context::wanted_within(request.headers(), app.deadline).map_err(invalid)?;
     let caller = Caller::of(app, &request);
     let query = request.uri().query().unwrap_or_default().to_owned();
     let too_large = || Box::new(saying(ErrorCode::BodyTooLarge, TOO_LARGE));
     let principal = access::principal(&request);
     let seat = || {
-        Seat::take(&app.batches, principal.as_ref()).map_err(|code| match code {
+        BatchSlot::take(&app.batches, principal.as_ref()).map_err(|code| match code {
             ErrorCode::RateLimited => Box::new(saying(code, TOO_MANY_OF_KEY)),
             code => Box::new(saying(code, TOO_MANY)),
         })
     };
-    let mut held = body::hold(app, principal.as_ref(), Purpose::Batch).map_err(|code| code.problem(id))?;
+    let mut reservation = body::hold(app, principal.as_ref(), Purpose::Batch).map_err(|code| code.problem(id))?;
     let closing = async {
         match access::must_stop(app, principal.as_ref()).await {
             ErrorCode::Unauthorized => access::key_revoked(id),
             code => code.problem(id),
         }
     };
-    let (notes, manner, order, seat) = if in_lines {
-        let manner = app.rules.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
-        let of_lines = held.another(0);
+    let (notes, options, order, seat) = if in_lines {
+        let options = app.rules.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
+        let of_lines = reservation.another(0);
         let notes = Notes::in_lines(request.into_body(), app.body_limit, app.batch_limit, app.deadline, of_lines);
         let mut notes = notes.ok_or_else(too_large)?;
         // Who sends nothing takes no seat.
         tokio::select! { biased; () = notes.arrived() => {}, problem = closing => return Err(problem.into()) }
-        (notes, manner, Order::AsDone, seat()?)
+        (notes, options, Order::AsDone, seat()?)
     } else {
         // Its body may be large: so many at once, and no more.
         let seat = seat()?;
-        let (limit, deadline) = (app.list_limit(), Deadline::after_since(arrival.at, app.deadline));
-        let reading = body::read(request.into_body(), limit, deadline, &mut held);
+        let (limit, deadline) = (app.list_limit(), Deadline::after_since(context.at, app.deadline));
+        let reading = body::read(request.into_body(), limit, deadline, &mut reservation);
         let body = tokio::select! { biased; body = reading => body, problem = closing => return Err(problem.into()) };
         let body = body.map_err(|code| match code {
             ErrorCode::BodyTooLarge => too_large(),
             ErrorCode::DeadlineExceeded => Box::new(saying(code, TOO_LATE)),
             code => Box::new(code.problem(id)),
         })?;
-        let (raw, manner) = app.rules.check_batch(&body, &query).map_err(|bad| bad.problem(id))?;
+        let (raw, options) = app.rules.check_batch(&body, &query).map_err(|bad| bad.problem(id))?;
         let notes = raw.iter().map(|note| body.slice_ref(note.get().as_bytes())).collect();
-        (Notes::in_list(notes), manner, Order::AsGiven, seat)
+        (Notes::in_list(notes), options, Order::AsGiven, seat)
     };
-    let reader = Reader::new(Arc::clone(app), arrival.clone(), caller, manner, time);
-    let written = Conductor::new(reader, notes, order, seat, held).begin();
+    let reader = Reader::new(Arc::clone(app), context.clone(), caller, options, time);
+    let written = Conductor::new(reader, notes, order, seat, reservation).begin();
     let kind = HeaderValue::from_static(if in_lines { LINES } else { "application/json" });
     let headers = [(header::CONTENT_TYPE, kind), (X_ACCEL_BUFFERING, HeaderValue::from_static("no"))];
     Ok((headers, Body::from_stream(written)).into_response())

@@ -8,8 +8,8 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use crate::{
-    http::{error::ErrorCode, pace::Pace},
-    memory::Held,
+    http::{error::ErrorCode, pace::MinimumRate},
+    memory::MemoryReservation,
 };
 
 /// Where the notes come from.
@@ -21,7 +21,7 @@ pub(super) enum Notes {
 
 /// What comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextNote {
     /// A note's JSON.
     Note(Bytes),
     /// A note that is too large to be looked at.
@@ -49,11 +49,11 @@ pub(super) struct Lines {
     patience: Duration,
     until: Option<Instant>,
     /// How fast the line comes of which a part is there.
-    pace: Option<Pace>,
+    pace: Option<MinimumRate>,
     /// What `came` takes of the budget: twice its length, because its buffer may be as much longer.
-    held: Held,
+    reservation: MemoryReservation,
     /// What was waited for already.
-    first: Option<Next>,
+    first: Option<NextNote>,
 }
 
 impl Notes {
@@ -62,13 +62,13 @@ impl Notes {
     }
 
     /// Lines of at most so many bytes, at most so many bytes together, of which the next comes within
-    /// `patience`, and one that has begun as fast as [`Pace`] asks. Nothing where the body says itself that it is larger.
+    /// `patience`, and one that has begun as fast as [`MinimumRate`] asks. Nothing where the body says itself that it is larger.
     pub(super) fn in_lines(
         body: Body,
         longest_line: usize,
         most: usize,
         patience: Duration,
-        held: Held,
+        reservation: MemoryReservation,
     ) -> Option<Self> {
         if body.size_hint().lower() > most as u64 {
             return None;
@@ -87,15 +87,15 @@ impl Notes {
             patience,
             until,
             pace,
-            held,
+            reservation,
             first,
         })))
     }
 
     /// What comes next. Nothing is lost where the wait is given up.
-    pub(super) async fn next(&mut self) -> Next {
+    pub(super) async fn next(&mut self) -> NextNote {
         match self {
-            Self::List(notes) => notes.pop_front().map_or(Next::End, Next::Note),
+            Self::List(notes) => notes.pop_front().map_or(NextNote::End, NextNote::Note),
             Self::Lines(lines) => lines.next().await,
         }
     }
@@ -128,7 +128,7 @@ impl Notes {
 }
 
 impl Lines {
-    async fn next(&mut self) -> Next {
+    async fn next(&mut self) -> NextNote {
         if let Some(first) = self.first.take() {
             return first;
         }
@@ -138,15 +138,15 @@ impl Lines {
                 return line;
             }
             if self.ended {
-                return Next::End;
+                return NextNote::End;
             }
             let until = *self.until.get_or_insert_with(|| Instant::now() + self.patience);
             let until = self.pace.map_or(until, |pace| until.min(pace.until()));
             // What is there already is taken, also where nobody looked for a while.
             let frame = match tokio::time::timeout_at(until, self.body.frame()).await {
-                Err(_) => return Next::Broken(ErrorCode::DeadlineExceeded),
+                Err(_) => return NextNote::Broken(ErrorCode::DeadlineExceeded),
                 // The caller went, or framed the body wrong; if he is there, he is told.
-                Ok(Some(Err(_))) => return Next::Broken(ErrorCode::InvalidJson),
+                Ok(Some(Err(_))) => return NextNote::Broken(ErrorCode::InvalidJson),
                 Ok(Some(Ok(frame))) => frame,
                 Ok(None) => {
                     // The last line needs no end.
@@ -158,10 +158,10 @@ impl Lines {
             let Ok(data) = frame.into_data() else { continue };
             self.seen += data.len();
             if self.seen > self.most {
-                return Next::Broken(ErrorCode::BodyTooLarge);
+                return NextNote::Broken(ErrorCode::BodyTooLarge);
             }
-            if self.held.grow(2 * data.len()).is_err() {
-                return Next::Broken(ErrorCode::Overloaded);
+            if self.reservation.grow(2 * data.len()).is_err() {
+                return NextNote::Broken(ErrorCode::Overloaded);
             }
             if let Some(pace) = &mut self.pace {
                 pace.came(data.len());
@@ -171,7 +171,7 @@ impl Lines {
     }
 
     /// The next line that is whole and not blank.
-    fn line(&mut self) -> Option<Next> {
+    fn line(&mut self) -> Option<NextNote> {
         loop {
             let rest = self.came.get(self.searched..).unwrap_or_default();
             let Some(end) = memchr::memchr(b'\n', rest) else {
@@ -181,11 +181,11 @@ impl Lines {
                     self.came.clear();
                     self.searched = 0;
                 }
-                self.held.shrink_to(2 * self.came.len());
+                self.reservation.shrink_to(2 * self.came.len());
                 if self.came.is_empty() && !self.overlong {
                     self.pace = None;
                 } else {
-                    self.pace.get_or_insert_with(Pace::begin);
+                    self.pace.get_or_insert_with(MinimumRate::begin);
                 }
                 return None;
             };
@@ -194,10 +194,10 @@ impl Lines {
             self.searched = 0;
             self.pace = None;
             if std::mem::take(&mut self.overlong) || line.len() > self.longest_line {
-                return Some(Next::TooLarge);
+                return Some(NextNote::TooLarge);
             }
             if !line.trim_ascii().is_empty() {
-                return Some(Next::Note(line.freeze()));
+                return Some(NextNote::Note(line.freeze()));
             }
         }
     }
@@ -214,17 +214,17 @@ mod tests {
     use crate::memory::{Memory, Purpose};
 
     fn in_lines(body: Body, longest_line: usize, most: usize) -> Notes {
-        let held = Memory::new(1 << 20).hold(None, Purpose::Batch, 0).unwrap();
-        Notes::in_lines(body, longest_line, most, Duration::from_secs(55), held).unwrap()
+        let reservation = Memory::new(1 << 20).hold(None, Purpose::Batch, 0).unwrap();
+        Notes::in_lines(body, longest_line, most, Duration::from_secs(55), reservation).unwrap()
     }
 
-    async fn all(pieces: Vec<Vec<u8>>, longest_line: usize, most: usize) -> Vec<Next> {
+    async fn all(pieces: Vec<Vec<u8>>, longest_line: usize, most: usize) -> Vec<NextNote> {
         let body = Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)));
         let mut notes = in_lines(body, longest_line, most);
         let mut all = Vec::new();
         loop {
             let next = notes.next().await;
-            let last = matches!(next, Next::End | Next::Broken(_));
+            let last = matches!(next, NextNote::End | NextNote::Broken(_));
             all.push(next);
             if last {
                 return all;
@@ -234,17 +234,17 @@ mod tests {
 
     #[tokio::test]
     async fn lines_however_they_come() {
-        let note = |text: &'static str| Next::Note(Bytes::from(text));
+        let note = |text: &'static str| NextNote::Note(Bytes::from(text));
         for (text, expected) in [
-            ("a\nb\n", vec![note("a"), note("b"), Next::End]),
-            ("a\nb", vec![note("a"), note("b"), Next::End]),
-            ("a\r\n\n  \nb", vec![note("a\r"), note("b"), Next::End]),
-            ("", vec![Next::End]),
-            ("\n\n", vec![Next::End]),
-            ("123456789\na", vec![Next::TooLarge, note("a"), Next::End]),
-            ("12345678\na", vec![note("12345678"), note("a"), Next::End]),
-            ("123456789", vec![Next::TooLarge, Next::End]),
-            ("a\n123456789012345678901", vec![note("a"), Next::Broken(ErrorCode::BodyTooLarge)]),
+            ("a\nb\n", vec![note("a"), note("b"), NextNote::End]),
+            ("a\nb", vec![note("a"), note("b"), NextNote::End]),
+            ("a\r\n\n  \nb", vec![note("a\r"), note("b"), NextNote::End]),
+            ("", vec![NextNote::End]),
+            ("\n\n", vec![NextNote::End]),
+            ("123456789\na", vec![NextNote::TooLarge, note("a"), NextNote::End]),
+            ("12345678\na", vec![note("12345678"), note("a"), NextNote::End]),
+            ("123456789", vec![NextNote::TooLarge, NextNote::End]),
+            ("a\n123456789012345678901", vec![note("a"), NextNote::Broken(ErrorCode::BodyTooLarge)]),
         ] {
             for every in [1, 2, 5] {
                 let pieces = text.as_bytes().chunks(every).map(<[u8]>::to_vec).collect();
@@ -254,7 +254,7 @@ mod tests {
     }
 
     /// Of pieces that each come so many seconds after the one before: when the wait ends, and how.
-    async fn slowly(pieces: Vec<(u64, &'static str)>) -> (u64, Next) {
+    async fn slowly(pieces: Vec<(u64, &'static str)>) -> (u64, NextNote) {
         let began = Instant::now();
         let pieces = stream::iter(pieces).then(async |(pause, piece)| {
             tokio::time::sleep(Duration::from_secs(pause)).await;
@@ -264,7 +264,7 @@ mod tests {
         let mut notes = in_lines(Body::from_stream(pieces.chain(never)), 1 << 20, 2 << 20);
         loop {
             let next = notes.next().await;
-            if !matches!(next, Next::Note(_)) {
+            if !matches!(next, NextNote::Note(_)) {
                 return (began.elapsed().as_secs(), next);
             }
         }
@@ -272,7 +272,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_line_that_has_begun_keeps_coming() {
-        let broken = Next::Broken(ErrorCode::DeadlineExceeded);
+        let broken = NextNote::Broken(ErrorCode::DeadlineExceeded);
         let kibibytes: &str = "x".repeat(20 << 10).leak();
         for (pieces, seconds) in [
             // Between lines the patience of the batch counts.
@@ -298,7 +298,7 @@ mod tests {
         notes.pause();
         tokio::time::sleep(Duration::from_secs(99)).await;
         let again = Instant::now();
-        assert_eq!(notes.next().await, Next::Broken(ErrorCode::DeadlineExceeded));
+        assert_eq!(notes.next().await, NextNote::Broken(ErrorCode::DeadlineExceeded));
         assert_eq!(again.elapsed().as_secs(), 10);
     }
 
@@ -307,11 +307,11 @@ mod tests {
         let memory = Memory::new(4 << 10);
         let pieces = [vec![b'x'; 600], vec![b'\n'], vec![b'x'; 600], vec![b'x'; 1_200]];
         let body = Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)));
-        let held = memory.hold(None, Purpose::Batch, 0).unwrap();
-        let mut notes = Notes::in_lines(body, 9_000, 9_000, Duration::from_secs(9), held).unwrap();
-        assert!(matches!(notes.next().await, Next::Note(line) if line.len() == 600));
+        let reservation = memory.hold(None, Purpose::Batch, 0).unwrap();
+        let mut notes = Notes::in_lines(body, 9_000, 9_000, Duration::from_secs(9), reservation).unwrap();
+        assert!(matches!(notes.next().await, NextNote::Note(line) if line.len() == 600));
         // Three quarters of the budget are 3 KiB: twice 1,800 bytes are more.
-        assert_eq!(notes.next().await, Next::Broken(ErrorCode::Overloaded));
+        assert_eq!(notes.next().await, NextNote::Broken(ErrorCode::Overloaded));
         assert_eq!(memory.held(), 1_200);
         drop(notes);
         assert_eq!(memory.held(), 0);

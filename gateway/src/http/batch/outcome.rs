@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     extraction::Answer,
-    http::{error::NestedProblem, note::Refused, request::NoteId},
+    http::{error::NestedProblem, note::Rejection, request::NoteId},
 };
 
 /// What came of one note.
@@ -59,7 +59,7 @@ impl Summary {
 }
 
 impl NoteOutcome {
-    pub(super) fn of(id: Option<NoteId>, index: usize, outcome: Result<Answer, Refused>) -> Self {
+    pub(super) fn of(id: Option<NoteId>, index: usize, outcome: Result<Answer, Rejection>) -> Self {
         match outcome {
             Ok(answer) => Self { id, index, status: 200, result: Some(answer), error: None, ends: false },
             Err(problem) => {

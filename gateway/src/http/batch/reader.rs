@@ -12,21 +12,21 @@ use axum::{body::Bytes, http::StatusCode};
 use futures_util::FutureExt;
 use tokio::sync::SemaphorePermit;
 
-use super::{ROUTE, outcome::NoteOutcome, seats::Seat};
+use super::{ROUTE, outcome::NoteOutcome, seats::BatchSlot};
 use crate::{
     access::Principal,
-    admission::Turn,
+    admission::QueuePriority,
     extraction::{Answer, Deadline, EngineName, Note},
     http::{
         App, access,
-        account::Audited,
-        arrival::Arrival,
+        audit_record::AuditGuard,
+        context::RequestContext,
         error::{ErrorCode, Violation},
         limits::Caller,
-        note::{self, Job, Refused},
-        request::{BadBody, Checked, Manner, NoteId},
+        note::{self, ExtractionJob, Rejection},
+        request::{BadBody, ExtractOptions, NoteId, ValidRequest},
     },
-    rates::{Allowed, Asking},
+    rates::{RateLimitAttempt, RateLimitGrant},
 };
 
 /// A batch is slowed down to its caller's rate as long as a note has to wait no longer than this.
@@ -38,30 +38,30 @@ const TOOK_TOO_LONG: &str = "Nothing more of the batch came in time, or it was u
 /// Reads the notes of one batch.
 pub(super) struct Reader {
     pub(super) app: Arc<App>,
-    pub(super) arrival: Arrival,
+    pub(super) context: RequestContext,
     caller: Caller,
     principal: Option<Principal>,
-    manner: Manner,
+    options: ExtractOptions,
     time: Duration,
     ids: HashSet<u64>,
     hasher: RandomState,
 }
 
 /// A note that was looked at.
-pub(super) struct Looked {
+pub(super) struct CheckedLine {
     id: Option<NoteId>,
     index: usize,
     bytes: usize,
-    note: Result<Note, Bad>,
+    note: Result<Note, RejectedLine>,
 }
 
 /// Why it is not read.
-enum Bad {
+enum RejectedLine {
     TooLarge,
     Body(BadBody),
 }
 
-impl Looked {
+impl CheckedLine {
     /// What reading it takes of the budget of memory, in bytes.
     pub(super) fn memory(&self) -> usize {
         self.note.as_ref().map_or(0, note::memory)
@@ -74,16 +74,22 @@ impl Looked {
 }
 
 impl Reader {
-    pub(super) fn new(app: Arc<App>, arrival: Arrival, caller: Caller, manner: Manner, time: Duration) -> Self {
+    pub(super) fn new(
+        app: Arc<App>,
+        context: RequestContext,
+        caller: Caller,
+        options: ExtractOptions,
+        time: Duration,
+    ) -> Self {
         let principal = caller.principal().cloned();
         let (ids, hasher) = (HashSet::new(), RandomState::new());
-        Self { app, arrival, caller, principal, manner, time, ids, hasher }
+        Self { app, context, caller, principal, options, time, ids, hasher }
     }
 
     /// Ends with the reason once no more notes of the batch are taken.
     pub(super) fn must_stop(&self) -> impl Future<Output = ErrorCode> + Send + 'static {
         let (app, principal) = (Arc::clone(&self.app), self.principal.clone());
-        let end = tokio::time::Instant::from_std(self.arrival.at) + app.batch_time;
+        let end = tokio::time::Instant::from_std(self.context.at) + app.batch_time;
         async move {
             tokio::select! {
                 biased;
@@ -94,11 +100,11 @@ impl Reader {
     }
 
     /// Waits for a seat, as long as a note may take.
-    pub(super) async fn seat(&self) -> Result<Seat, ErrorCode> {
+    pub(super) async fn seat(&self) -> Result<BatchSlot, ErrorCode> {
         tokio::select! {
             biased;
             code = self.must_stop() => Err(code),
-            seat = Seat::wait(&self.app.batches, self.principal.as_ref()) => seat,
+            seat = BatchSlot::wait(&self.app.batches, self.principal.as_ref()) => seat,
             () = tokio::time::sleep(self.time) => Err(ErrorCode::Overloaded),
         }
     }
@@ -110,76 +116,76 @@ impl Reader {
 
     /// Looks at a note: in the order in which they came, so that it is always the later of two that is
     /// refused for its id. Ids are known by their hashes, because there may be many.
-    pub(super) fn look(&mut self, index: usize, json: &Bytes) -> Looked {
+    pub(super) fn look(&mut self, index: usize, json: &Bytes) -> CheckedLine {
         let (id, note) = self.app.rules.note_of_batch(json);
-        let mut note = note.map_err(Bad::Body);
+        let mut note = note.map_err(RejectedLine::Body);
         if let Some(known) = &id
             && !self.ids.insert(self.hasher.hash_one(known))
         {
             let message =
                 "Another note of the batch has this `id`; an answer could be taken for the other's.".to_owned();
             let violation = Violation { field: "id".to_owned(), rule: "unique", message };
-            note = Err(Bad::Body(BadBody::Invalid(vec![violation])));
+            note = Err(RejectedLine::Body(BadBody::Invalid(vec![violation])));
         }
-        Looked { id, index, bytes: json.len(), note }
+        CheckedLine { id, index, bytes: json.len(), note }
     }
 
     /// A note that is too large to be looked at.
-    pub(super) fn too_large(_: &mut Self, index: usize) -> Looked {
-        Looked { id: None, index, bytes: 0, note: Err(Bad::TooLarge) }
+    pub(super) fn too_large(_: &mut Self, index: usize) -> CheckedLine {
+        CheckedLine { id: None, index, bytes: 0, note: Err(RejectedLine::TooLarge) }
     }
 
     /// The outcome of a note that is not read, or of all from here on.
     pub(super) fn refused(&self, id: Option<NoteId>, index: usize, code: ErrorCode) -> NoteOutcome {
-        let arrival = self.arrival.of_note(index);
-        let audited = Audited::new(&self.app, &arrival, ROUTE, self.principal.clone());
-        let problem = code.problem(&arrival.id);
+        let context = self.context.of_note(index);
+        let audit_guard = AuditGuard::new(&self.app, &context, ROUTE, self.principal.clone());
+        let problem = code.problem(&context.id);
         let problem = match code {
             ErrorCode::DeadlineExceeded => problem.saying(TOOK_TOO_LONG),
             // The batch began with a key.
-            ErrorCode::Unauthorized => access::key_revoked(&arrival.id),
+            ErrorCode::Unauthorized => access::key_revoked(&context.id),
             _ => problem,
         };
-        audited.ended(code.status(), Some(code.name()));
+        audit_guard.ended(code.status(), Some(code.name()));
         NoteOutcome::of(id, index, Err(problem.into()))
     }
 
     /// Reads a note that was looked at.
-    pub(super) fn read(&self, looked: Looked) -> impl Future<Output = NoteOutcome> + Send + 'static {
-        let Looked { id, index, bytes, note } = looked;
-        let (app, arrival) = (Arc::clone(&self.app), self.arrival.of_note(index));
-        let (caller, turn) = (self.caller.clone(), Turn { principal: self.principal.clone(), bulk: true });
-        let (manner, deadline) = (self.manner.clone(), Deadline::after(self.time));
+    pub(super) fn read(&self, looked: CheckedLine) -> impl Future<Output = NoteOutcome> + Send + 'static {
+        let CheckedLine { id, index, bytes, note } = looked;
+        let (app, context) = (Arc::clone(&self.app), self.context.of_note(index));
+        let (caller, priority) = (self.caller.clone(), QueuePriority { principal: self.principal.clone(), bulk: true });
+        let (options, deadline) = (self.options.clone(), Deadline::after(self.time));
         let principal = self.principal.clone();
         async move {
-            let mut audited = Audited::new(&app, &arrival, ROUTE, turn.principal.clone());
-            audited.account.body_bytes = bytes;
+            let mut audit_guard = AuditGuard::new(&app, &context, ROUTE, priority.principal.clone());
+            audit_guard.record.body_bytes = bytes;
             let reading = async {
                 // Also one that is no note counts for its caller's limits.
-                let _allowed = allowed(&app, &arrival, &caller, deadline).await?;
+                let _allowed = grant(&app, &context, &caller, deadline).await?;
                 let note = note.map_err(|bad| match bad {
-                    Bad::TooLarge => ErrorCode::BodyTooLarge.problem(&arrival.id),
-                    Bad::Body(bad) => bad.problem(&arrival.id),
+                    RejectedLine::TooLarge => ErrorCode::BodyTooLarge.problem(&context.id),
+                    RejectedLine::Body(bad) => bad.problem(&context.id),
                 })?;
-                audited.took(&note);
-                let job = Job { checked: Checked { note, manner }, turn, deadline, listener: None };
-                answer(&app, &arrival, &job, &mut audited).await
+                audit_guard.took(&note);
+                let job = ExtractionJob { request: ValidRequest { note, options }, priority, deadline, sink: None };
+                answer(&app, &context, &job, &mut audit_guard).await
             };
             let reading = async {
                 tokio::select! {
                     biased;
                     outcome = reading => outcome,
-                    problem = access::must_end(&app, principal.as_ref(), &arrival.id) => Err(problem.into()),
+                    problem = access::must_end(&app, principal.as_ref(), &context.id) => Err(problem.into()),
                 }
             };
             // A fault of ours costs its own note only.
             let outcome = AssertUnwindSafe(reading).catch_unwind().await;
-            let outcome = outcome.unwrap_or_else(|_| Err(ErrorCode::Internal.problem(&arrival.id).into()));
+            let outcome = outcome.unwrap_or_else(|_| Err(ErrorCode::Internal.problem(&context.id).into()));
             let (status, code) = match &outcome {
                 Ok(_) => (StatusCode::OK, None),
                 Err(problem) => (problem.code.status(), Some(problem.code.name())),
             };
-            audited.ended(status, code);
+            audit_guard.ended(status, code);
             NoteOutcome::of(id, index, outcome)
         }
     }
@@ -187,10 +193,15 @@ impl Reader {
 
 /// The answer to a note once there is a place for it. A place that is refused is asked for again while there is time: many
 /// notes may wait, single ones go before them.
-async fn answer(app: &App, arrival: &Arrival, job: &Job, audited: &mut Audited) -> Result<Answer, Refused> {
-    let _core = core(app, job.deadline).await.map_err(|code| code.problem(&arrival.id))?;
+async fn answer(
+    app: &App,
+    context: &RequestContext,
+    job: &ExtractionJob,
+    audit_guard: &mut AuditGuard,
+) -> Result<Answer, Rejection> {
+    let _core = core(app, job.deadline).await.map_err(|code| code.problem(&context.id))?;
     loop {
-        let problem = match note::read(app, arrival, job, audited).await {
+        let problem = match note::read(app, context, job, audit_guard).await {
             Ok(done) => return Ok(done.answer),
             Err(problem) => problem,
         };
@@ -202,17 +213,22 @@ async fn answer(app: &App, arrival: &Arrival, job: &Job, audited: &mut Audited) 
     }
 }
 
-async fn allowed(app: &App, arrival: &Arrival, caller: &Caller, deadline: Deadline) -> Result<Allowed, Refused> {
-    let mut asking = Asking::default();
+async fn grant(
+    app: &App,
+    context: &RequestContext,
+    caller: &Caller,
+    deadline: Deadline,
+) -> Result<RateLimitGrant, Rejection> {
+    let mut attempt = RateLimitAttempt::default();
     loop {
-        let too_soon = match caller.ask(app, &arrival.id, &mut asking) {
-            Ok(()) => return Ok(asking.allowed),
-            Err(too_soon) => too_soon,
+        let exceeded = match caller.ask(app, &context.id, &mut attempt) {
+            Ok(()) => return Ok(attempt.grant),
+            Err(exceeded) => exceeded,
         };
-        if too_soon.after > PATIENCE || too_soon.after >= deadline.left() {
-            return Err(too_soon.told(app).0.into());
+        if exceeded.after > PATIENCE || exceeded.after >= deadline.left() {
+            return Err(exceeded.told(app).0.into());
         }
-        tokio::time::sleep(too_soon.after).await;
+        tokio::time::sleep(exceeded.after).await;
     }
 }
 

@@ -10,12 +10,12 @@ use crate::{access::Principal, http::error::ErrorCode};
 /// A batch that may have notes under way, until this is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it ends the batch for the limit"]
-pub(super) struct Seat {
+pub(super) struct BatchSlot {
     _of_all: OwnedSemaphorePermit,
     _of_key: Option<OwnedSemaphorePermit>,
 }
 
-impl Seat {
+impl BatchSlot {
     /// A seat, if one is free now. Where the key has as many as it may, that is why not.
     pub(super) fn take(all: &Arc<Semaphore>, principal: Option<&Principal>) -> Result<Self, ErrorCode> {
         let of_key = principal.map(|principal| Arc::clone(principal.batches()).try_acquire_owned()).transpose();

@@ -49,16 +49,16 @@ impl Kind {
 
 impl<'de> Deserialize<'de> for Kind {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        Glance { nested: false }.deserialize(value)
+        ShapeVisitor { nested: false }.deserialize(value)
     }
 }
 
 /// Looks at a value; of an object within another nothing is kept.
-struct Glance {
+struct ShapeVisitor {
     nested: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for Glance {
+impl<'de> DeserializeSeed<'de> for ShapeVisitor {
     type Value = Kind;
 
     fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<Kind, D::Error> {
@@ -66,7 +66,7 @@ impl<'de> DeserializeSeed<'de> for Glance {
     }
 }
 
-impl<'de> Visitor<'de> for Glance {
+impl<'de> Visitor<'de> for ShapeVisitor {
     type Value = Kind;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 pub use self::shapes::{BatchRequest, ExtractRequest, NoteId, QueryOptions};
 use self::{
     explain::{explain, violation},
-    shapes::{BatchNote, Wanted},
+    shapes::{BatchNote, RawOptions},
 };
 use super::error::{ErrorCode, Problem, Violation};
 use crate::{
@@ -23,9 +23,9 @@ use crate::{
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// How a note is to be read; checked.
+/// Valid options of one extraction.
 #[derive(Clone, Debug)]
-pub(super) struct Manner {
+pub(super) struct ExtractOptions {
     pub(super) temperature: f32,
     pub(super) budget: TokenBudget,
     pub(super) model: Option<ModelName>,
@@ -34,11 +34,11 @@ pub(super) struct Manner {
     pub(super) allow_partial: bool,
 }
 
-/// A note and how it is to be read; checked.
+/// A valid request: the note and its options.
 #[derive(Debug)]
-pub(super) struct Checked {
+pub(super) struct ValidRequest {
     pub(super) note: Note,
-    pub(super) manner: Manner,
+    pub(super) options: ExtractOptions,
 }
 
 /// Why a body is no request.
@@ -80,11 +80,11 @@ pub struct Rules {
 
 impl Rules {
     /// Parses and checks a body. The common case is one pass; only a bad body is read again, to say why.
-    pub(super) fn check(&self, body: &[u8]) -> Result<Checked, BadBody> {
+    pub(super) fn check(&self, body: &[u8]) -> Result<ValidRequest, BadBody> {
         let mut request: ExtractRequest = parsed(body, Shape::Extract)?;
-        let manner = self.manner(request.options());
-        match (self.note(request.text), manner) {
-            (Ok(note), Ok(manner)) => Ok(Checked { note, manner }),
+        let options = self.valid_options(request.options());
+        match (self.note(request.text), options) {
+            (Ok(note), Ok(options)) => Ok(ValidRequest { note, options }),
             (Ok(_), Err(violations)) => Err(BadBody::Invalid(violations)),
             (Err(first), others) => {
                 let others = others.err().into_iter().flatten();
@@ -94,10 +94,14 @@ impl Rules {
     }
 
     /// Parses a batch; its notes are looked at one by one, with [`Self::note_of_batch`].
-    pub(super) fn check_batch<'a>(&self, body: &'a [u8], query: &str) -> Result<(Vec<&'a RawValue>, Manner), BadBody> {
+    pub(super) fn check_batch<'a>(
+        &self,
+        body: &'a [u8],
+        query: &str,
+    ) -> Result<(Vec<&'a RawValue>, ExtractOptions), BadBody> {
         let mut request: BatchRequest<'_> = parsed(body, Shape::Batch)?;
         let others = explain::options_of(query).map_err(BadBody::Invalid)?;
-        let manner = self.manner(request.options().or(others)).map_err(BadBody::Invalid)?;
+        let options = self.valid_options(request.options().or(others)).map_err(BadBody::Invalid)?;
         let most = self.limits.batch_notes;
         if request.notes.count > most {
             let message =
@@ -105,12 +109,12 @@ impl Rules {
             let violation = Violation { message, ..violation("notes", "max_items", "") };
             return Err(BadBody::Invalid(vec![violation]));
         }
-        Ok((request.notes.kept, manner))
+        Ok((request.notes.kept, options))
     }
 
     /// Parses and checks the options of a query.
-    pub(super) fn check_query(&self, query: &str) -> Result<Manner, Vec<Violation>> {
-        self.manner(Wanted::default().or(explain::options_of(query)?))
+    pub(super) fn check_query(&self, query: &str) -> Result<ExtractOptions, Vec<Violation>> {
+        self.valid_options(RawOptions::default().or(explain::options_of(query)?))
     }
 
     /// Parses and checks one note of a batch. Its id is given back also where the note is bad, if it can be read.
@@ -139,7 +143,7 @@ impl Rules {
         })
     }
 
-    fn manner(&self, wanted: Wanted) -> Result<Manner, Vec<Violation>> {
+    fn valid_options(&self, wanted: RawOptions) -> Result<ExtractOptions, Vec<Violation>> {
         let mut violations = Vec::new();
         let temperature = wanted.temperature.unwrap_or(self.generation.temperature);
         let hottest = self.limits.max_temperature;
@@ -168,8 +172,8 @@ impl Rules {
         });
         let (confidence, allow_partial) = (wanted.confidence == Some(true), wanted.allow_partial == Some(true));
         let offsets = wanted.offsets.unwrap_or_default();
-        let manner = Manner { temperature, budget, model, offsets, confidence, allow_partial };
-        if violations.is_empty() { Ok(manner) } else { Err(violations) }
+        let options = ExtractOptions { temperature, budget, model, offsets, confidence, allow_partial };
+        if violations.is_empty() { Ok(options) } else { Err(violations) }
     }
 }
 

@@ -49,8 +49,8 @@ macro_rules! with_options {
         }
 
         impl $(<$life>)? $name $(<$life>)? {
-            pub(super) fn options(&mut self) -> Wanted {
-                Wanted {
+            pub(super) fn options(&mut self) -> RawOptions {
+                RawOptions {
                     temperature: self.temperature,
                     max_tokens: self.max_tokens,
                     model: self.model.take(),
@@ -213,9 +213,9 @@ impl std::fmt::Debug for NoteId {
     }
 }
 
-/// What a request wants, not yet checked.
+/// The options of a request before validation.
 #[derive(Default)]
-pub(super) struct Wanted {
+pub(super) struct RawOptions {
     pub(super) temperature: Option<f32>,
     pub(super) max_tokens: Option<u32>,
     pub(super) model: Option<String>,
@@ -224,8 +224,8 @@ pub(super) struct Wanted {
     pub(super) allow_partial: Option<bool>,
 }
 
-impl Wanted {
-    /// The same, and what is not wanted here as it is wanted there.
+impl RawOptions {
+    /// These options; where one is missing, that of `other`.
     pub(super) fn or(self, other: QueryOptions) -> Self {
         Self {
             temperature: self.temperature.or(other.temperature),

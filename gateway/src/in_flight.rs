@@ -1,4 +1,4 @@
-//! The requests that are under way, and their end at shutdown.
+//! Counts the extractions in flight, and ends them at shutdown.
 
 use std::sync::Arc;
 
@@ -7,23 +7,23 @@ use tokio_util::{
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
 
-/// Counts the extractions that run, and can end them all.
+/// Counts the extractions in flight, and can end them all.
 #[derive(Clone, Debug, Default)]
-pub struct Work {
+pub struct InFlightTracker {
     running: TaskTracker,
     closing: Arc<CancellationToken>,
     cut: Arc<CancellationToken>,
 }
 
-/// One extraction that runs, until this is dropped.
+/// One extraction in flight, until this is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it ends the extraction"]
-pub struct Running(#[expect(dead_code, reason = "held for its drop")] TaskTrackerToken);
+pub struct InFlightGuard(#[expect(dead_code, reason = "held for its drop")] TaskTrackerToken);
 
-impl Work {
+impl InFlightTracker {
     /// An extraction begins.
-    pub fn begin(&self) -> Running {
-        Running(self.running.token())
+    pub fn begin(&self) -> InFlightGuard {
+        InFlightGuard(self.running.token())
     }
 
     /// How many run.

@@ -15,15 +15,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    batch::{Batch, Came, Pending},
+    batch::{Batch, BatchResponse, Pending},
     client::Client,
     window::Window,
 };
 use super::{
     BulkError,
-    here::{Ending, Wanted},
+    local::{Ending, RunOptions},
     outcome::{Event, Outcome},
-    pause::Pause,
+    pause::Backoff,
     queue::{Entries, Events},
 };
 
@@ -37,15 +37,15 @@ const GATHERING: Duration = Duration::from_millis(20);
 
 /// A running gateway and how it is used.
 #[derive(Debug)]
-pub(super) struct There {
+pub(super) struct RemoteGateway {
     client: Arc<Client>,
-    wanted: Wanted,
+    wanted: RunOptions,
 }
 
 /// The run as it stands.
 struct Run {
     client: Arc<Client>,
-    wanted: Wanted,
+    wanted: RunOptions,
     entries: Entries,
     events: Events,
     stop: CancellationToken,
@@ -53,22 +53,22 @@ struct Run {
     answered: Arc<Notify>,
     /// Notes to be sent again.
     again: VecDeque<Pending>,
-    running: JoinSet<Came>,
+    running: JoinSet<BatchResponse>,
     /// Whether there may be more notes.
     open: bool,
     stopping: bool,
     /// Nothing is sent before.
     not_before: Option<Instant>,
-    pause: Pause,
+    pause: Backoff,
     /// Batches one after the other to which there was no answer at all.
     lost: u32,
     most_notes: usize,
     ending: Ending,
 }
 
-impl There {
+impl RemoteGateway {
     /// Looks whether a gateway answers there.
-    pub(super) async fn ready(url: &str, key_file: Option<&Path>, wanted: Wanted) -> Result<Self, BulkError> {
+    pub(super) async fn ready(url: &str, key_file: Option<&Path>, wanted: RunOptions) -> Result<Self, BulkError> {
         let client = Client::new(url, key_file)?;
         client.look().await?;
         Ok(Self { client: Arc::new(client), wanted })
@@ -91,7 +91,7 @@ impl There {
             open: true,
             stopping: false,
             not_before: None,
-            pause: Pause::default(),
+            pause: Backoff::default(),
             lost: 0,
             most_notes: BATCH_NOTES,
             ending: Ending::default(),
@@ -114,9 +114,9 @@ impl Run {
                     self.open = false;
                     self.fail_all_again().await;
                 }
-                Some(came) = self.running.join_next(), if !self.running.is_empty() => {
-                    if let Ok(came) = came {
-                        self.came(came).await;
+                Some(response) = self.running.join_next(), if !self.running.is_empty() => {
+                    if let Ok(response) = response {
+                        self.response(response).await;
                     } else {
                         // Its notes have no line, so that --resume reads them.
                         self.ending.fatal = Some("a batch was lost by a fault of this program".to_owned());
@@ -173,16 +173,16 @@ impl Run {
     }
 
     /// What a batch left behind.
-    async fn came(&mut self, came: Came) {
-        let Came { answers, left, busy, retry_after, verdict } = came;
+    async fn response(&mut self, response: BatchResponse) {
+        let BatchResponse { answers, left, busy, retry_after, batch_outcome } = response;
         if answers > 0 {
-            (self.lost, self.pause) = (0, Pause::default());
+            (self.lost, self.pause) = (0, Backoff::default());
         }
         let (mut wait, mut too_large_alone) = (busy, false);
-        match verdict {
-            batch::Verdict::Ended => {}
-            batch::Verdict::Lost(_) if answers > 0 => wait = true,
-            batch::Verdict::Lost(why) => {
+        match batch_outcome {
+            batch::BatchOutcome::Ended => {}
+            batch::BatchOutcome::Lost(_) if answers > 0 => wait = true,
+            batch::BatchOutcome::Lost(why) => {
                 // Batches that were lost together were lost once.
                 self.lost += u32::from(self.not_before.is_none());
                 wait = true;
@@ -190,11 +190,11 @@ impl Run {
                     self.ending.gone = Some(why);
                 }
             }
-            batch::Verdict::TooLarge => {
+            batch::BatchOutcome::TooLarge => {
                 too_large_alone = left.len() == 1;
                 self.most_notes = (left.len() / 2).max(1);
             }
-            batch::Verdict::Fatal(why) => {
+            batch::BatchOutcome::Fatal(why) => {
                 self.ending.fatal = Some(why);
                 self.stop.cancel();
             }

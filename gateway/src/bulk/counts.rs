@@ -6,12 +6,12 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Instant};
 use super::{
     input::Size,
     outcome::{Outcome, Skipped},
-    output::Sums,
+    output::RunTotals,
 };
 
 /// Counts of one run.
 #[derive(Clone, Debug)]
-pub(super) struct Tally {
+pub(super) struct RunCounts {
     started: Instant,
     size: Size,
     read: u64,
@@ -25,7 +25,7 @@ pub(super) struct Tally {
     skipped_weight: u64,
 }
 
-impl Tally {
+impl RunCounts {
     pub(super) fn new(size: Size) -> Self {
         Self {
             started: Instant::now(),
@@ -64,8 +64,8 @@ impl Tally {
     }
 
     /// What the output holds now.
-    pub(super) fn sums(&self) -> Sums {
-        Sums { ok: self.read + self.skipped, failed: self.failed() }
+    pub(super) fn sums(&self) -> RunTotals {
+        RunTotals { ok: self.read + self.skipped, failed: self.failed() }
     }
 
     /// Bytes of the inputs that are dealt with, of how many.

@@ -1,4 +1,4 @@
-//! What is known of a request the moment it arrives, and goes with it to its end.
+//! Facts about a request that are known when it arrives and stay with it: id, time, trace.
 
 use std::{
     sync::Arc,
@@ -18,12 +18,12 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// One request's arrival.
+/// The context of one request.
 #[derive(Clone, Debug)]
-pub(super) struct Arrival {
+pub(super) struct RequestContext {
     /// The caller's id where it is harmless in headers, logs and upstream; else a new one.
     pub(super) id: Arc<str>,
-    /// When it came.
+    /// When it arrived.
     pub(super) at: Instant,
     /// The caller's trace, to be passed on.
     pub(super) trace: Option<TraceParent>,
@@ -31,7 +31,7 @@ pub(super) struct Arrival {
     pub(super) span: RequestSpan,
 }
 
-impl Arrival {
+impl RequestContext {
     pub(super) fn now(headers: &HeaderMap) -> Self {
         let given = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_id(id));
         let id = given.map_or_else(new_id, Arc::from);
@@ -104,8 +104,8 @@ mod tests {
             if let Some(given) = given {
                 headers.insert(X_REQUEST_TIMEOUT, given.parse().unwrap());
             }
-            let arrival = Arrival::now(&headers);
-            let left = arrival.deadline(&headers, longest).ok().map(|deadline| deadline.left().as_secs_f64());
+            let context = RequestContext::now(&headers);
+            let left = context.deadline(&headers, longest).ok().map(|deadline| deadline.left().as_secs_f64());
             match seconds {
                 Some(seconds) => assert!(left.is_some_and(|left| (left - seconds).abs() < 0.4), "{given:?}: {left:?}"),
                 None => assert_eq!(left, None, "{given:?}"),

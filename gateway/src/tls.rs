@@ -1,12 +1,17 @@
-//! What is wrong with the TLS of a model server, in words that name no host: those of the libraries do.
+//! The TLS library of all HTTP clients, and TLS errors in words that name no host (those of the libraries do).
 
 use std::{error::Error, io};
 
 use rustls::CertificateError;
 
+/// Chooses ring as the TLS library, which reqwest needs before its first client. A second call changes nothing.
+pub fn install() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// Why no connection came about, where the reason is TLS: the certificate, or that the server speaks none. Waiting
 /// helps with none of these.
-pub(super) fn fault(error: &reqwest::Error) -> Option<&'static str> {
+pub(crate) fn fault(error: &reqwest::Error) -> Option<&'static str> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<rustls::Error>() {

@@ -5,16 +5,16 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::{Field, parse};
 
-/// What a listener hears.
+/// One step of a streamed draft.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Heard {
+pub enum FieldUpdate {
     /// A field is complete, for now.
     Field(Field, Option<String>),
-    /// The draft was no good; what was heard is void, and it is written once more.
+    /// The draft could not be used. Earlier updates are void, and the model writes a second draft.
     Again,
 }
 
-impl std::fmt::Debug for Heard {
+impl std::fmt::Debug for FieldUpdate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Field(field, _) => f.write_str(field.name()),
@@ -23,35 +23,35 @@ impl std::fmt::Debug for Heard {
     }
 }
 
-/// Where the fields of a draft are told. Whoever listens may be gone.
+/// Sends the fields of a draft to its stream. A closed stream is ignored.
 #[derive(Clone, Debug)]
-pub struct Listener(UnboundedSender<Heard>);
+pub struct FieldSink(UnboundedSender<FieldUpdate>);
 
-impl Listener {
-    /// A listener that passes everything on. At most seven fields an attempt: it needs no bound.
+impl FieldSink {
+    /// A sink for this channel. An attempt sends at most seven fields, so the channel needs no bound.
     #[must_use]
-    pub fn new(told: UnboundedSender<Heard>) -> Self {
+    pub fn new(told: UnboundedSender<FieldUpdate>) -> Self {
         Self(told)
     }
 
     pub(super) fn again(&self) {
-        let _ = self.0.send(Heard::Again);
+        let _ = self.0.send(FieldUpdate::Again);
     }
 }
 
-/// One draft as it is written.
+/// Parses one draft while the model writes it.
 #[derive(Debug)]
-pub struct Live<'a> {
-    listener: &'a Listener,
+pub struct StreamingParser<'a> {
+    sink: &'a FieldSink,
     text: String,
-    at: At,
+    at: JsonPosition,
     told: Vec<Field>,
     field: Option<Field>,
 }
 
 /// Where in the record's object the text has come to. Positions are of the first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum At {
+enum JsonPosition {
     Start,
     BeforeKey,
     Key(usize, Escape),
@@ -71,11 +71,11 @@ enum Escape {
     Yes,
 }
 
-impl<'a> Live<'a> {
+impl<'a> StreamingParser<'a> {
     /// A draft of which nothing is written.
     #[must_use]
-    pub fn new(listener: &'a Listener) -> Self {
-        Self { listener, text: String::new(), at: At::Start, told: Vec::new(), field: None }
+    pub fn new(sink: &'a FieldSink) -> Self {
+        Self { sink, text: String::new(), at: JsonPosition::Start, told: Vec::new(), field: None }
     }
 
     /// More of it is written.
@@ -93,41 +93,43 @@ impl<'a> Live<'a> {
         self.text
     }
 
-    fn after(&mut self, position: usize, c: char) -> At {
+    fn after(&mut self, position: usize, c: char) -> JsonPosition {
         match (self.at, c) {
-            (At::End, _) => At::End,
-            (At::Key(from, escape), c) => match (escape, c) {
+            (JsonPosition::End, _) => JsonPosition::End,
+            (JsonPosition::Key(from, escape), c) => match (escape, c) {
                 (Escape::No, '"') => {
                     self.field = self.string(from, position).and_then(|key| Field::named(&key));
-                    At::BeforeColon
+                    JsonPosition::BeforeColon
                 }
-                (escape, c) => At::Key(from, escape.after(c)),
+                (escape, c) => JsonPosition::Key(from, escape.after(c)),
             },
-            (At::Text(from, escape), c) => match (escape, c) {
+            (JsonPosition::Text(from, escape), c) => match (escape, c) {
                 (Escape::No, '"') => {
                     if let Some(value) = self.string(from, position) {
                         self.tell(parse::settled(value));
                     }
-                    At::AfterValue
+                    JsonPosition::AfterValue
                 }
-                (escape, c) => At::Text(from, escape.after(c)),
+                (escape, c) => JsonPosition::Text(from, escape.after(c)),
             },
-            (At::Word(from), ',' | '}' | ' ' | '\n' | '\r' | '\t') => {
+            (JsonPosition::Word(from), ',' | '}' | ' ' | '\n' | '\r' | '\t') => {
                 if self.text.get(from..position) == Some("null") {
                     self.tell(None);
                 }
-                self.at = At::AfterValue;
+                self.at = JsonPosition::AfterValue;
                 self.after(position, c)
             }
-            (At::Word(from), c) if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+') => At::Word(from),
+            (JsonPosition::Word(from), c) if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+') => {
+                JsonPosition::Word(from)
+            }
             (at, ' ' | '\n' | '\r' | '\t') => at,
-            (At::Start, '{') | (At::AfterValue, ',') => At::BeforeKey,
-            (At::BeforeKey, '"') => At::Key(position, Escape::No),
-            (At::BeforeColon, ':') => At::BeforeValue,
-            (At::BeforeValue, '"') => At::Text(position, Escape::No),
-            (At::BeforeValue, c) if c.is_ascii_alphanumeric() || c == '-' => At::Word(position),
+            (JsonPosition::Start, '{') | (JsonPosition::AfterValue, ',') => JsonPosition::BeforeKey,
+            (JsonPosition::BeforeKey, '"') => JsonPosition::Key(position, Escape::No),
+            (JsonPosition::BeforeColon, ':') => JsonPosition::BeforeValue,
+            (JsonPosition::BeforeValue, '"') => JsonPosition::Text(position, Escape::No),
+            (JsonPosition::BeforeValue, c) if c.is_ascii_alphanumeric() || c == '-' => JsonPosition::Word(position),
             // The end of the object, or nothing that this reads: lists, fences, prose.
-            _ => At::End,
+            _ => JsonPosition::End,
         }
     }
 
@@ -139,7 +141,7 @@ impl<'a> Live<'a> {
     fn tell(&mut self, value: Option<String>) {
         let Some(field) = self.field.take().filter(|field| !self.told.contains(field)) else { return };
         self.told.push(field);
-        let _ = self.listener.0.send(Heard::Field(field, value));
+        let _ = self.sink.0.send(FieldUpdate::Field(field, value));
     }
 }
 
@@ -159,12 +161,12 @@ mod tests {
 
     fn heard<'a>(pieces: impl IntoIterator<Item = &'a str>) -> Vec<(&'static str, Option<String>)> {
         let (told, mut hears) = mpsc::unbounded_channel();
-        let listener = Listener::new(told);
-        let mut live = Live::new(&listener);
+        let sink = FieldSink::new(told);
+        let mut live = StreamingParser::new(&sink);
         pieces.into_iter().for_each(|piece| live.write(piece));
-        drop((live.into_text(), listener));
+        drop((live.into_text(), sink));
         let mut all = Vec::new();
-        while let Ok(Heard::Field(field, value)) = hears.try_recv() {
+        while let Ok(FieldUpdate::Field(field, value)) = hears.try_recv() {
             all.push((field.name(), value));
         }
         all

@@ -25,9 +25,9 @@ pub(super) struct Client {
     base: Url,
 }
 
-/// Why a note was not read, as it is written.
+/// Why a note has no answer, as the output says it.
 #[derive(Clone, Debug)]
-pub(super) struct Why {
+pub(super) struct NoteFailure {
     pub(super) status: u16,
     pub(super) code: String,
     pub(super) problem: Value,
@@ -36,11 +36,11 @@ pub(super) struct Why {
 
 /// Why a batch was refused as a whole.
 #[derive(Debug)]
-pub(super) enum Refused {
+pub(super) enum BatchRefusal {
     /// Nobody answered.
     Unreachable(String),
     /// The server said no.
-    Answered(Why),
+    Answered(NoteFailure),
 }
 
 impl Client {
@@ -65,7 +65,7 @@ impl Client {
         if base.scheme() == "http" && !local {
             say("warning: notes go to this server unencrypted; use https:// outside a network that you trust");
         }
-        crate::vllm::install_tls();
+        crate::tls::install();
         // A redirect would carry notes to whoever it names.
         let builder =
             reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE).redirect(Policy::none());
@@ -98,11 +98,11 @@ impl Client {
     }
 
     /// Posts lines, and gives the answer that begins.
-    pub(super) async fn post(&self, lines: Vec<u8>) -> Result<Response, Refused> {
-        let url = self.url("api/v1/extract/batch").map_err(|error| Refused::Unreachable(error.to_string()))?;
+    pub(super) async fn post(&self, lines: Vec<u8>) -> Result<Response, BatchRefusal> {
+        let url = self.url("api/v1/extract/batch").map_err(|error| BatchRefusal::Unreachable(error.to_string()))?;
         let request = self.http.post(url).header(CONTENT_TYPE, "application/x-ndjson").body(lines);
-        let answer = request.send().await.map_err(|error| Refused::Unreachable(cause(&error)))?;
-        if answer.status() == StatusCode::OK { Ok(answer) } else { Err(Refused::Answered(refusal(answer).await)) }
+        let answer = request.send().await.map_err(|error| BatchRefusal::Unreachable(cause(&error)))?;
+        if answer.status() == StatusCode::OK { Ok(answer) } else { Err(BatchRefusal::Answered(refusal(answer).await)) }
     }
 
     fn url(&self, path: &str) -> Result<Url, BulkError> {
@@ -151,17 +151,17 @@ pub(super) fn cause(error: &reqwest::Error) -> String {
 }
 
 /// The problem that a note has where the server did not say one.
-pub(super) fn unreachable(detail: &str) -> Why {
+pub(super) fn unreachable(detail: &str) -> NoteFailure {
     let code = "server_unreachable";
     let problem = json!({
         "type": "about:blank", "title": "Server unreachable", "status": 503, "detail": detail, "code": code,
         "request_id": "",
     });
-    Why { status: 503, code: code.to_owned(), problem, retry_after: None }
+    NoteFailure { status: 503, code: code.to_owned(), problem, retry_after: None }
 }
 
 /// What the server said instead of results.
-async fn refusal(mut answer: Response) -> Why {
+async fn refusal(mut answer: Response) -> NoteFailure {
     let status = answer.status().as_u16();
     let header = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let mut body = Vec::new();
@@ -171,12 +171,12 @@ async fn refusal(mut answer: Response) -> Why {
             break;
         }
     }
-    let mut why = Why::of(status, serde_json::from_slice(&body).unwrap_or_default());
+    let mut why = NoteFailure::of(status, serde_json::from_slice(&body).unwrap_or_default());
     why.retry_after = header.map(Duration::from_secs).or(why.retry_after);
     why
 }
 
-impl Why {
+impl NoteFailure {
     /// A problem of the server; one of ours where it gave none.
     pub(super) fn of(status: u16, problem: Value) -> Self {
         let code = problem.get("code").and_then(Value::as_str).map(str::to_owned);

@@ -17,13 +17,13 @@ use uuid::Uuid;
 use super::{
     BulkError,
     outcome::{Entry, Event, Fault, Outcome},
-    pause::Pause,
+    pause::Backoff,
     queue::{Entries, Events},
 };
 use crate::{
-    admission::Turn,
+    admission::QueuePriority,
     config::{EngineChoice, Settings},
-    extraction::{Answer, Ask, Deadline, Note, TokenBudget, Wishes},
+    extraction::{Answer, AnswerOptions, Deadline, EngineRequest, Note, TokenBudget},
     http::{
         App,
         error::{ErrorCode, Problem},
@@ -36,9 +36,9 @@ const BUNDLE: usize = 16;
 
 /// An engine of our own and how it is used.
 #[derive(Debug)]
-pub(super) struct Here {
+pub(super) struct LocalEngine {
     app: Arc<App>,
-    ask: Ask,
+    request: EngineRequest,
     time: Duration,
     longest: usize,
     retries: u32,
@@ -51,17 +51,17 @@ pub(super) struct Here {
     gone: AtomicBool,
 }
 
-/// What is asked of the run as a whole.
+/// Options of the whole run.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted {
+pub(super) struct RunOptions {
     pub(super) concurrency: Option<usize>,
     pub(super) retries: u32,
     pub(super) keep_text: bool,
 }
 
-impl Here {
+impl LocalEngine {
     /// Wires the configured engine and waits until it can read.
-    pub(super) async fn ready(settings: &Settings, wanted: Wanted) -> Result<Self, BulkError> {
+    pub(super) async fn ready(settings: &Settings, wanted: RunOptions) -> Result<Self, BulkError> {
         let time = settings.admission.deadline;
         let generation = settings.generation;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -78,14 +78,14 @@ impl Here {
             let next = "Nothing was read. Start it, or give --vllm-url; --engine rules needs none";
             return Err(BulkError::Failed(format!("{servers} (waited {} s). {next}", time.as_secs())));
         }
-        let ask = Ask {
+        let request = EngineRequest {
             temperature: generation.temperature,
-            turn: Turn { principal: None, bulk: true },
-            ..Ask::plain(TokenBudget::Adjustable(generation.max_tokens), Arc::from(""))
+            priority: QueuePriority { principal: None, bulk: true },
+            ..EngineRequest::plain(TokenBudget::Adjustable(generation.max_tokens), Arc::from(""))
         };
         Ok(Self {
             app: gateway.app,
-            ask,
+            request,
             time,
             longest,
             retries: wanted.retries,
@@ -98,19 +98,19 @@ impl Here {
 
     /// Reads all entries, so many at once. Ends when they do, or at `stop` once what runs has ended.
     pub(super) async fn read_all(self, entries: Entries, events: Events, stop: CancellationToken) -> Ending {
-        let here = Arc::new(self);
+        let local = Arc::new(self);
         let mut readers = tokio::task::JoinSet::new();
-        for _ in 0..here.concurrency {
-            let (here, entries, events, stop) = (Arc::clone(&here), entries.clone(), events.clone(), stop.clone());
+        for _ in 0..local.concurrency {
+            let (local, entries, events, stop) = (Arc::clone(&local), entries.clone(), events.clone(), stop.clone());
             readers.spawn(async move {
                 loop {
-                    let few = entries.next_few(&stop, here.concurrency, here.bundle).await;
+                    let few = entries.next_few(&stop, local.concurrency, local.bundle).await;
                     if few.is_empty() {
                         break;
                     }
                     let mut ended = Vec::with_capacity(few.len());
                     for entry in few {
-                        ended.push(Event::Ended(here.read(entry, &stop).await));
+                        ended.push(Event::Ended(local.read(entry, &stop).await));
                     }
                     if events.send(ended).await.is_err() {
                         break;
@@ -120,7 +120,7 @@ impl Here {
         }
         drop((entries, events));
         readers.join_all().await;
-        let gone = here.gone.load(Relaxed).then(|| "the model server could no longer be reached".to_owned());
+        let gone = local.gone.load(Relaxed).then(|| "the model server could no longer be reached".to_owned());
         Ending { gone, fatal: None }
     }
 
@@ -147,14 +147,14 @@ impl Here {
     }
 
     async fn answer(&self, note: &Note, id: &str, stop: &CancellationToken) -> Result<Answer, ErrorCode> {
-        let ask = Ask { request_id: Arc::from(id), spent: Arc::default(), ..self.ask.clone() };
-        let mut pause = Pause::default();
+        let request = EngineRequest { request_id: Arc::from(id), timings: Arc::default(), ..self.request.clone() };
+        let mut pause = Backoff::default();
         for attempt in 0.. {
             if self.gone.load(Relaxed) {
                 return Err(ErrorCode::UpstreamUnavailable);
             }
             let deadline = Deadline::after(self.time);
-            let reading = self.app.pipeline.extract(note, &ask, Wishes::default(), deadline);
+            let reading = self.app.pipeline.extract(note, &request, AnswerOptions::default(), deadline);
             let code = match deadline.bound(reading).await {
                 Ok(Ok((answer, _))) => return Ok(answer),
                 Ok(Err(error)) => ErrorCode::from(&error),

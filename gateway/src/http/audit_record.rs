@@ -1,5 +1,5 @@
-//! What is told of one extraction once it is over: in the log line, the metrics and the audit. Never
-//! anything of the note or of the answer's values.
+//! The record of one extraction for the log line, the metrics and the audit. It never contains text of the note or
+//! values of the answer.
 
 use std::{
     sync::Arc,
@@ -8,12 +8,12 @@ use std::{
 
 use axum::http::StatusCode;
 
-use super::{App, arrival::Arrival};
+use super::{App, context::RequestContext};
 use crate::{
     access::Principal,
     audit::Entry,
-    extraction::{Answer, Field, Stages},
-    server::Running,
+    extraction::{Answer, Field, StageTimings},
+    in_flight::InFlightGuard,
     telemetry::Route,
 };
 
@@ -26,19 +26,19 @@ const LAST_WRITABLE: Duration = Duration::from_secs(253_402_300_799);
 /// What a fault of ours is answered with, outside of here.
 const PANICKED: (u16, &str) = (500, "internal");
 
-/// One extraction, as far as it came.
+/// Facts about one extraction, as far as it got.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Account {
+pub(super) struct AuditRecord {
     pub(super) body_bytes: usize,
     pub(super) note_chars: usize,
-    pub(super) stages: Option<Stages>,
+    pub(super) stages: Option<StageTimings>,
     pub(super) cached: bool,
     note_hmac: Option<String>,
-    answered: Option<Answered>,
+    answered: Option<AnswerFacts>,
 }
 
 #[derive(Clone, Debug)]
-struct Answered {
+struct AnswerFacts {
     engine: &'static str,
     model: String,
     prompt: Option<&'static str>,
@@ -47,29 +47,28 @@ struct Answered {
     tokens: u32,
 }
 
-/// An extraction under way, and its account, which becomes a line of the audit whatever happens: also where the
-/// caller vanishes and the work is dropped. It counts as ended once the line is told, so that shutdown does not
-/// close the audit before.
-pub(super) struct Audited {
-    pub(super) account: Account,
+/// Writes the audit line of one extraction when it ends, also when the caller disconnects and the extraction is dropped.
+/// The extraction counts as ended once the line is written, so shutdown does not close the audit before.
+pub(super) struct AuditGuard {
+    pub(super) record: AuditRecord,
     app: Arc<App>,
-    arrival: Arrival,
+    context: RequestContext,
     route: Route,
     principal: Option<Principal>,
     ended: Option<(u16, &'static str)>,
     /// Whether a note came with it.
     with_note: bool,
-    _running: Running,
+    _running: InFlightGuard,
 }
 
-impl Audited {
-    pub(super) fn new(app: &Arc<App>, arrival: &Arrival, route: Route, principal: Option<Principal>) -> Self {
-        let running = app.work.begin();
-        let (app, arrival) = (Arc::clone(app), arrival.clone());
+impl AuditGuard {
+    pub(super) fn new(app: &Arc<App>, context: &RequestContext, route: Route, principal: Option<Principal>) -> Self {
+        let running = app.in_flight.begin();
+        let (app, context) = (Arc::clone(app), context.clone());
         Self {
-            account: Account::default(),
+            record: AuditRecord::default(),
             app,
-            arrival,
+            context,
             route,
             principal,
             ended: None,
@@ -83,15 +82,15 @@ impl Audited {
         if !std::mem::replace(&mut self.with_note, true) {
             self.app.readiness.note_began();
         }
-        self.account.note_chars = note.code_points();
-        self.account.note_hmac = self.app.audit.as_ref().map(|audit| audit.hmac(note.as_str()));
+        self.record.note_chars = note.code_points();
+        self.record.note_hmac = self.app.audit.as_ref().map(|audit| audit.hmac(note.as_str()));
     }
 
     /// Notes what was answered, but not with which values.
-    pub(super) fn gave(&mut self, answer: &Answer, stages: Stages) {
-        self.account.stages = Some(stages);
+    pub(super) fn gave(&mut self, answer: &Answer, stages: StageTimings) {
+        self.record.stages = Some(stages);
         if self.app.audit.is_some() {
-            self.account.answered = Some(Answered {
+            self.record.answered = Some(AnswerFacts {
                 engine: answer.engine.as_str(),
                 model: answer.model.clone(),
                 prompt: answer.prompt,
@@ -103,13 +102,13 @@ impl Audited {
     }
 
     /// The answer is there.
-    pub(super) fn ended(mut self, status: StatusCode, code: Option<&'static str>) -> Account {
+    pub(super) fn ended(mut self, status: StatusCode, code: Option<&'static str>) -> AuditRecord {
         self.ended = Some((status.as_u16(), code.unwrap_or("ok")));
-        self.account.clone()
+        self.record.clone()
     }
 }
 
-impl Drop for Audited {
+impl Drop for AuditGuard {
     fn drop(&mut self) {
         // Also where the caller left: the model was busy until now.
         if self.with_note {
@@ -119,28 +118,28 @@ impl Drop for Audited {
         let (status, code) = self.ended.unwrap_or(unfinished);
         self.app.metrics.noted(self.route, code);
         let Some(audit) = &self.app.audit else { return };
-        let taken = self.arrival.at.elapsed();
+        let taken = self.context.at.elapsed();
         let arrived = SystemTime::now().checked_sub(taken).unwrap_or(SystemTime::UNIX_EPOCH);
-        let account = std::mem::take(&mut self.account);
-        let answered = account.answered;
+        let record = std::mem::take(&mut self.record);
+        let answered = record.answered;
         let said = answered.as_ref();
         audit.tell(Entry {
             time: written(arrived),
-            request_id: Arc::clone(&self.arrival.id),
+            request_id: Arc::clone(&self.context.id),
             principal: self.principal.as_ref().map(|principal| principal.name().to_owned()),
             route: self.route,
             status,
             code,
-            body_bytes: account.body_bytes,
-            note_chars: account.note_chars,
-            note_hmac: account.note_hmac,
+            body_bytes: record.body_bytes,
+            note_chars: record.note_chars,
+            note_hmac: record.note_hmac,
             engine: said.map(|said| said.engine),
             prompt: said.and_then(|said| said.prompt),
             degraded: said.is_some_and(|said| said.degraded),
             tokens: said.map_or(0, |said| said.tokens),
             model: said.map(|said| said.model.clone()),
             fields: answered.map(|said| said.fields).unwrap_or_default(),
-            cached: account.cached,
+            cached: record.cached,
             milliseconds: milliseconds(taken),
         });
     }

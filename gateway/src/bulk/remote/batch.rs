@@ -10,7 +10,7 @@ use serde_json::{Value, json, value::RawValue};
 use tokio::sync::Notify;
 
 use super::{
-    client::{self, Client, Refused, Why},
+    client::{self, BatchRefusal, Client, NoteFailure},
     window::Window,
 };
 use crate::bulk::{
@@ -28,7 +28,7 @@ pub(super) struct Pending {
     /// How often it was sent.
     pub(super) tries: u32,
     /// Why it has no answer yet.
-    pub(super) why: Option<Why>,
+    pub(super) why: Option<NoteFailure>,
 }
 
 impl Pending {
@@ -36,7 +36,7 @@ impl Pending {
         Self { entry, tries: 0, why: None }
     }
 
-    fn refused(self, why: Why) -> Self {
+    fn refused(self, why: NoteFailure) -> Self {
         Self { tries: self.tries + 1, why: Some(why), ..self }
     }
 }
@@ -51,8 +51,8 @@ pub(super) struct Batch {
     pub(super) keep_text: bool,
 }
 
-/// What came of a batch.
-pub(super) struct Came {
+/// The server's response to one batch.
+pub(super) struct BatchResponse {
     /// Notes with an answer that is not to be tried again.
     pub(super) answers: usize,
     /// Notes to be sent again.
@@ -60,11 +60,11 @@ pub(super) struct Came {
     /// Whether the server said that it is busy, and when to come back, where it said that too.
     pub(super) busy: bool,
     pub(super) retry_after: Option<Duration>,
-    pub(super) verdict: Verdict,
+    pub(super) batch_outcome: BatchOutcome,
 }
 
 /// How a batch ended.
-pub(super) enum Verdict {
+pub(super) enum BatchOutcome {
     Ended,
     /// The connection could not be made, or broke.
     Lost(String),
@@ -86,7 +86,7 @@ struct Line<'a> {
 /// What to be wary of in a result.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wary {
+struct ResultWarnings {
     warnings: Vec<Warning>,
     degraded: bool,
 }
@@ -97,14 +97,14 @@ struct Warning {
 }
 
 fn remarks(result: &str) -> Vec<Cow<'static, str>> {
-    let wary: Wary = serde_json::from_str(result).unwrap_or_default();
+    let wary: ResultWarnings = serde_json::from_str(result).unwrap_or_default();
     let warnings = wary.warnings.into_iter().map(|warning| Cow::Owned(warning.code));
     warnings.chain(wary.degraded.then_some(Cow::Borrowed("degraded"))).collect()
 }
 
 impl Batch {
     /// Sends it and takes the answers.
-    pub(super) async fn read(self) -> Came {
+    pub(super) async fn read(self) -> BatchResponse {
         let mut body = Vec::new();
         for pending in &self.notes {
             // Strings cannot fail to be written.
@@ -125,15 +125,15 @@ impl Batch {
             busy: false,
             retry_after: None,
         };
-        let (verdict, why) = match answer {
+        let (batch_outcome, why) = match answer {
             Ok(answer) => taking.all(answer).await,
-            Err(Refused::Unreachable(cause)) => {
+            Err(BatchRefusal::Unreachable(cause)) => {
                 let why = client::unreachable(&format!("The server could not be reached: {cause}."));
-                (Verdict::Lost(cause), why)
+                (BatchOutcome::Lost(cause), why)
             }
-            Err(Refused::Answered(why)) => (taking.refused(&why), why),
+            Err(BatchRefusal::Answered(why)) => (taking.refused(&why), why),
         };
-        taking.came(verdict, &why)
+        taking.response(batch_outcome, &why)
     }
 }
 
@@ -152,32 +152,32 @@ struct Taking {
 
 impl Taking {
     /// Takes all lines. Gives how they ended, and why those without one have none.
-    async fn all(&mut self, mut answer: Response) -> (Verdict, Why) {
-        let mut came = BytesMut::new();
+    async fn all(&mut self, mut answer: Response) -> (BatchOutcome, NoteFailure) {
+        let mut response = BytesMut::new();
         let mut rest = None;
         let lost = |cause: String| {
             let why = client::unreachable(&format!("The server went away while it read this note: {cause}."));
-            (Verdict::Lost(cause), why)
+            (BatchOutcome::Lost(cause), why)
         };
         loop {
             match answer.chunk().await {
-                Ok(Some(chunk)) => came.extend_from_slice(&chunk),
+                Ok(Some(chunk)) => response.extend_from_slice(&chunk),
                 Ok(None) => break,
                 Err(error) => return lost(client::cause(&error)),
             }
             let mut searched = 0;
-            while let Some(end) = came.get(searched..).and_then(|rest| memchr::memchr(b'\n', rest)) {
-                let line = came.split_to(searched + end);
-                came.advance(1);
+            while let Some(end) = response.get(searched..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+                let line = response.split_to(searched + end);
+                response.advance(1);
                 searched = 0;
                 self.line(&line, &mut rest).await;
             }
-            if came.len() > LONGEST_LINE {
+            if response.len() > LONGEST_LINE {
                 return lost("its answer is no line".to_owned());
             }
         }
         if self.unanswered.iter().all(Option::is_none) {
-            return (Verdict::Ended, client::unreachable(""));
+            return (BatchOutcome::Ended, client::unreachable(""));
         }
         match rest {
             // It said why it read no more of them.
@@ -187,7 +187,7 @@ impl Taking {
     }
 
     /// Takes one line. `rest` keeps the last problem that was of no note in particular.
-    async fn line(&mut self, line: &[u8], rest: &mut Option<Why>) {
+    async fn line(&mut self, line: &[u8], rest: &mut Option<NoteFailure>) {
         let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
         let Some(pending) = self.unanswered.get_mut(line.index).and_then(Option::take) else { return };
         self.window.back(1);
@@ -198,13 +198,13 @@ impl Taking {
                 self.end(Outcome::read(pending.entry, self.keep_text, &result, remarks)).await;
             }
             (None, error) => {
-                let why = Why::of(line.status, error.unwrap_or_default());
+                let why = NoteFailure::of(line.status, error.unwrap_or_default());
                 *rest = Some(why.clone());
                 if why.is_busy() {
                     self.is_busy(&why);
                     self.left.push(pending.refused(why));
                 } else {
-                    let Why { status, code, problem, .. } = why;
+                    let NoteFailure { status, code, problem, .. } = why;
                     self.end(Outcome::failed(pending.entry, self.keep_text, status, &code, &problem)).await;
                 }
             }
@@ -212,7 +212,7 @@ impl Taking {
         self.answered.notify_one();
     }
 
-    fn is_busy(&mut self, why: &Why) {
+    fn is_busy(&mut self, why: &NoteFailure) {
         self.busy = true;
         self.retry_after = self.retry_after.max(why.retry_after);
     }
@@ -224,30 +224,36 @@ impl Taking {
     }
 
     /// What it means that the server took nothing, or nothing more.
-    fn refused(&mut self, why: &Why) -> Verdict {
+    fn refused(&mut self, why: &NoteFailure) -> BatchOutcome {
         match why.status {
             429 | 503 | 504 => {
                 self.is_busy(why);
-                Verdict::Ended
+                BatchOutcome::Ended
             }
-            413 | 422 => Verdict::TooLarge,
-            401 | 403 => Verdict::Fatal(format!(
+            413 | 422 => BatchOutcome::TooLarge,
+            401 | 403 => BatchOutcome::Fatal(format!(
                 "the server refuses the key (it answers {}): give one it knows with --api-key-file",
                 why.status
             )),
-            404 | 405 | 415 => Verdict::Fatal(format!(
+            404 | 405 | 415 => BatchOutcome::Fatal(format!(
                 "the server has no route for batches (it answers {}): is it an older gateway, or another service?",
                 why.status
             )),
-            status => Verdict::Lost(format!("the server answers {status}")),
+            status => BatchOutcome::Lost(format!("the server answers {status}")),
         }
     }
 
-    fn came(mut self, verdict: Verdict, why: &Why) -> Came {
+    fn response(mut self, batch_outcome: BatchOutcome, why: &NoteFailure) -> BatchResponse {
         let unanswered: Vec<Pending> = self.unanswered.into_iter().flatten().collect();
         self.window.back(unanswered.len());
         self.answered.notify_one();
         self.left.extend(unanswered.into_iter().map(|pending| pending.refused(why.clone())));
-        Came { answers: self.answers, left: self.left, busy: self.busy, retry_after: self.retry_after, verdict }
+        BatchResponse {
+            answers: self.answers,
+            left: self.left,
+            busy: self.busy,
+            retry_after: self.retry_after,
+            batch_outcome,
+        }
     }
 }

@@ -1,0 +1,45 @@
+//! A host name that the setting `allowed_hosts` lists.
+
+use std::str::FromStr;
+
+/// A host name that requests may name, in lower case and without a dot at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(String);
+
+impl FromStr for HostName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        if text.is_empty() || !text.bytes().all(plain) {
+            return Err(format!(
+                "`{text}` is no host name: write gateway.example.org, without scheme, port, path or `*`"
+            ));
+        }
+        Ok(Self(Self::folded(text)))
+    }
+}
+
+impl HostName {
+    /// Whether a host of a request is this name, in any case and with or without a dot at its end.
+    #[must_use]
+    pub fn is(&self, host: &str) -> bool {
+        self.0 == Self::folded(host)
+    }
+
+    fn folded(name: &str) -> String {
+        name.trim_end_matches('.').to_ascii_lowercase()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_can_be_allowed() {
+        for bad in ["", "https://a.example", "a.example:80", "a.example/x", "*.example.org", "a b"] {
+            assert!(bad.parse::<HostName>().is_err(), "{bad}");
+        }
+    }
+}
