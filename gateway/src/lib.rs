@@ -20,6 +20,7 @@ pub mod rates;
 pub mod readiness;
 pub mod rules;
 pub mod server;
+mod statics;
 pub mod steps;
 pub mod telemetry;
 pub mod tls;

@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 10] = [
     &["extraction"],
     &["admission", "rates"],
     &["access", "config"],
-    &["deadline", "files", "in_flight", "limiter", "memory", "readiness", "steps", "tls", "ui"],
+    &["deadline", "files", "in_flight", "limiter", "memory", "readiness", "statics", "steps", "tls", "ui"],
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

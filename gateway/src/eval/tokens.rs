@@ -6,6 +6,7 @@ use regex::Regex;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::extraction::Field;
+use crate::statics::pattern;
 
 /// Words that carry no meaning of their own in a value.
 const EMPTY: &[&str] = &[
@@ -32,14 +33,14 @@ static SPELLINGS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"\bpd[- ]?l1\b", "pdl1"),
     ]
     .into_iter()
-    .filter_map(|(pattern, written)| Some((Regex::new(pattern).ok()?, written)))
+    .map(|(text, written)| (pattern(text), written))
     .collect()
 });
 
-static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[a-z0-9]+(?:[.%][a-z0-9]*)*|%").ok());
-static GROUP: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^(iv|iii|ii|i)([abc]\d?)?$").ok());
-static JOINER: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\s*,\s*|\s+(?:and|plus|with|then|followed by)\s+|\s+\+\s+").ok());
+static TOKEN: LazyLock<Regex> = LazyLock::new(|| pattern(r"[a-z0-9]+(?:[.%][a-z0-9]*)*|%"));
+static GROUP: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(iv|iii|ii|i)([abc]\d?)?$"));
+static JOINER: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"\s*,\s*|\s+(?:and|plus|with|then|followed by)\s+|\s+\+\s+"));
 
 /// The parts of a value: cut at `;` and line ends, and in fields that list things also at the joiners that
 /// the labels use.
@@ -47,11 +48,10 @@ pub(super) fn parts(value: &str, field: Field, deep: bool) -> Vec<String> {
     let lists = matches!(field, Field::GeneMutation | Field::Biomarker | Field::Treatment | Field::MetastasisSite);
     let mut parts = Vec::new();
     for coarse in value.split([';', '\n']) {
-        match JOINER.as_ref().filter(|_| deep && lists) {
-            Some(joiner) => {
-                parts.extend(joiner.split(coarse.trim()).flat_map(at_slashes).map(trimmed));
-            }
-            None => parts.push(trimmed(coarse)),
+        if deep && lists {
+            parts.extend(JOINER.split(coarse.trim()).flat_map(at_slashes).map(trimmed));
+        } else {
+            parts.push(trimmed(coarse));
         }
     }
     parts.retain(|part| {
@@ -83,8 +83,7 @@ fn at_slashes(text: &str) -> Vec<&str> {
 /// The folded tokens of a part, in order.
 pub(super) fn tokens(part: &str, field: Field) -> Vec<String> {
     let folded = fold(part);
-    let Some(token) = TOKEN.as_ref() else { return Vec::new() };
-    let all: Vec<&str> = token.find_iter(&folded).map(|found| found.as_str().trim_end_matches('.')).collect();
+    let all: Vec<&str> = TOKEN.find_iter(&folded).map(|found| found.as_str().trim_end_matches('.')).collect();
     let meaning: Vec<&str> = all.iter().copied().filter(|word| !word.is_empty() && !EMPTY.contains(word)).collect();
     let kept = if meaning.is_empty() { all } else { meaning };
     let words = if field == Field::Stage { stage_words(&kept) } else { kept.into_iter().map(Cow::Borrowed).collect() };
@@ -101,7 +100,7 @@ fn stage_words<'t>(words: &[&'t str]) -> Vec<Cow<'t, str>> {
     };
     let written: Vec<Cow<'t, str>> = words
         .iter()
-        .map(|word| match GROUP.as_ref().and_then(|group| group.captures(word)) {
+        .map(|word| match GROUP.captures(word) {
             Some(group) => {
                 let of = |at: usize| group.get(at).map_or("", |found| found.as_str());
                 Cow::Owned(format!("{}{}", arabic(of(1)), of(2)))

@@ -9,9 +9,10 @@ use super::{
     view::{NoteView, Values},
 };
 use crate::extraction::{Assertion, Field};
+use crate::statics::pattern;
 
 /// A result behind a marker, anchored there: at most a few words lie between.
-static RESULT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(RESULT_PATTERN).ok());
+static RESULT: LazyLock<Regex> = LazyLock::new(|| pattern(RESULT_PATTERN));
 const RESULT_PATTERN: &str = concat!(
     r"^(?:(?P<plus>\+{1,3}(?:[^0-9a-z]|$)| ?\+ve)|(?P<minus>-(?:[^0-9a-z]|$)| ?-ve)|(?P<gap>(?:[ :=,()~|]|(?-u:\b)(?:expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis)(?-u:\b)){0,14}?)",
     r"(?:",
@@ -147,7 +148,7 @@ fn reading<'v>(
     let term = marker.term;
     let new = |outcome| Some(Reading { name: term.name, spelled: term.spelled, outcome });
     let text = view.folded.after(marker.range.end, 110);
-    let found = RESULT.as_ref()?.captures(text);
+    let found = RESULT.captures(text);
     let ahead = found.as_ref().and_then(|found| found.get(0)).map(|all| marker.range.end + all.end());
     let crosses = ahead.zip(next).is_some_and(|(end, next)| end > next);
     if let (Some(found), false) = (found, crosses) {
@@ -304,7 +305,7 @@ mod tests {
 
     #[test]
     fn pattern_compiles() {
-        assert!(RESULT.is_some(), "{:?}", Regex::new(RESULT_PATTERN).err());
+        compile();
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{ops::Range, sync::LazyLock};
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::folded::Folded;
+use crate::statics::made;
 
 /// Which list a term comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,8 +88,7 @@ pub(crate) struct Mention {
 #[derive(Debug)]
 struct Lexicon {
     terms: Vec<Term>,
-    /// `None` only if the automaton could not be built, which a test rules out.
-    automaton: Option<AhoCorasick>,
+    automaton: AhoCorasick,
 }
 
 static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
@@ -111,7 +111,8 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
     }
     terms.shrink_to_fit();
     let patterns = terms.iter().map(|term| Folded::of(term.spelled).as_str().to_owned());
-    let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(patterns).ok();
+    let automaton =
+        made(AhoCorasick::builder().match_kind(MatchKind::Standard).build(patterns), "the automaton of the lexicons");
     Lexicon { terms, automaton }
 });
 
@@ -126,8 +127,8 @@ impl Mentions {
     /// Looks for every term of every list.
     pub(crate) fn of(folded: &Folded<'_>) -> Self {
         let mut mentions = Self::default();
-        let Some(automaton) = &LEXICON.automaton else { return mentions };
-        let mut found: Vec<Mention> = automaton
+        let mut found: Vec<Mention> = LEXICON
+            .automaton
             .find_overlapping_iter(folded.as_str())
             .filter_map(|hit| {
                 let term = LEXICON.terms.get(hit.pattern().as_usize())?;
@@ -171,7 +172,6 @@ mod tests {
 
     #[test]
     fn lists_are_well_formed() {
-        assert!(LEXICON.automaton.is_some());
         for (kind, list) in LISTS {
             assert!(LEXICON.terms.iter().any(|term| term.kind == kind), "{kind:?} is empty");
             for line in list.lines().map(|line| line.split('#').next().unwrap()) {

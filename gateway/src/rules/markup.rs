@@ -6,21 +6,22 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::statics::pattern;
+
 /// HTML entities (`&nbsp;`), tags by their names (`<wbr>`; `<5%` is none), bytes of quoted-printable (`=C3=A4`), and control
 /// and direction characters but for those that end lines and pages.
-static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(concat!(
+static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(concat!(
         r"&(?:[a-zA-Z]{2,8}|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});",
         r"|(?i:</?(?:html|body|head|div|span|font|table|tr|td|th|ul|ol|li|p|br|hr|wbr|b|i|u|em|strong|sup|sub|a|h[1-6])(?:\s+[a-z-]+\s*=[^<>]*)?\s*/?>)",
         r"|=[0-9A-F]{2}=[0-9A-F]{2}",
         r"|[\x00-\x08\x0e-\x1f\x7f\u{80}-\u{84}\u{86}-\u{9f}\u{200e}\u{200f}\u{202a}-\u{202e}\u{2066}-\u{2069}]",
     ))
-    .ok()
 });
 
 /// Whether the note holds markup, encoded text or invisible characters.
 pub(crate) fn is_in(text: &str) -> bool {
-    PATTERN.as_ref().is_some_and(|pattern| pattern.is_match(text))
+    PATTERN.is_match(text)
 }
 
 #[cfg(test)]

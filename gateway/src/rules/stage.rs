@@ -10,13 +10,14 @@ use super::{
     view::NoteView,
 };
 use crate::extraction::{Assertion, Field};
+use crate::statics::pattern;
 
 /// After the word "stage".
-static GROUP: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(GROUP_PATTERN).ok());
+static GROUP: LazyLock<Regex> = LazyLock::new(|| pattern(GROUP_PATTERN));
 const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is|of|as|at|the|to|be|consistent|with|clinical|clinically|pathologic|pathological|pathologically|ajcc|figo|tnm|ann arbor|lugano|iss|revised|overall|final|anatomic|prognostic|listed|documented|reported|recorded|assigned|presentation|diagnosis|time|estimated|8th|7th|edition|:|=|,|\(|-|\||\n))*[ (|]*(iv|iii|ii|i|[0-4])(?: ?[-/]?(?:([abc])([1-4])?))?(?-u:\b)";
 
 /// Tumour, node, metastasis; looked for once in the whole note.
-static TNM: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(TNM_PATTERN).ok());
+static TNM: LazyLock<Regex> = LazyLock::new(|| pattern(TNM_PATTERN));
 const TNM_PATTERN: &str = r"(?-u:\b)((?:y?[cpr]|y)?t(?:[0-4][a-d]?|is|x)(?: ?\([a-z0-9]+\))?)(?:(?:[ ,/]{0,2}|, ?)((?:[cpy]{1,2})?n(?:[0-3][a-c]?|x)(?: ?\([a-z0-9+-]+\))?))?(?:[ ,/]{0,2}((?:[cp])?m(?:[01x][a-c]?)))?(?-u:\b)";
 
 /// Reads the stage; `stated` is what [`stated`] found.
@@ -110,7 +111,7 @@ fn group_at(view: &NoteView<'_>, at: usize, length: usize) -> Option<(usize, Str
     if view.folded.before(at, 4).ends_with(char::is_alphanumeric) {
         return None;
     }
-    let found = GROUP.as_ref()?.captures(view.folded.after(at + length, 60))?;
+    let found = GROUP.captures(view.folded.after(at + length, 60))?;
     let range = at..at + length + found.get(0)?.end();
     if is_other_disease(view, &range) || !view.counts(&range, Field::Stage) {
         return None;
@@ -209,7 +210,7 @@ pub(crate) fn names_formula(view: &NoteView<'_>) -> bool {
 fn tnm(view: &NoteView<'_>) -> Option<Tnm> {
     let text = view.folded.as_str();
     let mut best: Option<Tnm> = None;
-    for found in TNM.as_ref()?.captures_iter(text) {
+    for found in TNM.captures_iter(text) {
         let (Some(all), Some(t)) = (found.get(0), found.get(1)) else { continue };
         let (n, m) = (found.get(2), found.get(3));
         let prefixed = t.as_str().starts_with(['p', 'c', 'y', 'r']);
@@ -250,7 +251,7 @@ mod tests {
 
     #[test]
     fn patterns_compile() {
-        assert!(GROUP.is_some() && TNM.is_some());
+        compile();
     }
 
     #[test]

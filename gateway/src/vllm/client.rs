@@ -144,7 +144,7 @@ impl VllmEngine {
             stop_token_ids: &self.stop_token_ids,
             seed: request.seed,
             cache_salt: &self.ids.salt(request.priority.principal.as_ref()),
-            structured_outputs: RECORD_CONSTRAINT.as_deref().filter(|_| constrained),
+            structured_outputs: constrained.then(|| &**RECORD_CONSTRAINT),
             logprobs: request.confidence.then(|| logprobs::wanted(self.prompt)),
             streaming: request.sink.as_ref().map(|_| Streaming::WANTED),
         };

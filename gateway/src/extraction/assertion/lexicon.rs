@@ -12,6 +12,7 @@ use super::{
     words::{ScopeMark, Word},
 };
 use crate::extraction::table::Table;
+use crate::statics::made;
 
 const FILES: [(Option<Assertion>, &str); 12] = [
     (Some(Assertion::Present), include_str!("cues/present.txt")),
@@ -96,8 +97,8 @@ impl Lexicon {
     }
 }
 
-/// The lists of this program. A test reads them; where they could not be read there would be no cue.
-pub(super) static LEXICON: LazyLock<Option<Lexicon>> = LazyLock::new(|| read(&FILES).ok());
+/// The lists of this program.
+pub(super) static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| made(read(&FILES), "the lists of cues"));
 
 /// A cue reaches so many words where its list says nothing else.
 pub(super) const REACH: usize = 40;

@@ -61,7 +61,7 @@ impl<'words> ScopeWords<'words> {
     /// Finds the cues, in order, and marks the words.
     pub(super) fn new(folded: &'words mut Folded, sentences: &[Sentence]) -> (Self, Vec<CuePosition>) {
         open_sentences(&mut folded.words, sentences);
-        let mut places = LEXICON.as_ref().map_or_else(Vec::new, |lexicon| find(folded, lexicon));
+        let mut places = find(folded, &LEXICON);
         let mut walk = Self { words: &mut folded.words, text: &folded.text };
         for place in &places {
             if let Some(mark) = place.cue.mark {

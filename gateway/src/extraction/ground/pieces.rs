@@ -5,15 +5,20 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::extraction::Field;
+use crate::statics::pattern;
 
 /// What joins things that could stand by themselves.
-static JOINER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)\s*,\s+(?:and\s+|then\s+|followed by\s+|with\s+)?|\s+(?:and then|and|plus|with|then|followed by)\s+|\s+\+\s+|\s*/\s*").ok()
+static JOINER: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\s*,\s+(?:and\s+|then\s+|followed by\s+|with\s+)?|\s+(?:and then|and|plus|with|then|followed by)\s+|\s+\+\s+|\s*/\s*",
+    )
 });
 
 /// What parts the phases of a response.
-static SEGMENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)\s*[,/;()+]\s*(?:then\s+|and\s+|followed by\s+)?|\s+(?:and then|and|then|followed by|followed|after|before|with|on|to|in|at|but|of|by|per)\s+").ok()
+static SEGMENT: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\s*[,/;()+]\s*(?:then\s+|and\s+|followed by\s+)?|\s+(?:and then|and|then|followed by|followed|after|before|with|on|to|in|at|but|of|by|per)\s+",
+    )
 });
 
 /// Whether a field lists things of which each is true or false by itself.
@@ -23,10 +28,9 @@ pub(super) fn is_list(field: Field) -> bool {
 
 /// The things that a value names, cut outside of brackets; the value itself where it names one.
 pub(super) fn pieces(value: &str) -> Vec<&str> {
-    let Some(joiner) = JOINER.as_ref() else { return vec![value] };
     let mut pieces = Vec::new();
     let mut from = 0;
-    for cut in joiner.find_iter(value) {
+    for cut in JOINER.find_iter(value) {
         let before = value.get(..cut.start()).unwrap_or_default();
         let inside = before.matches('(').count() > before.matches(')').count();
         if inside || !parts_words(value, &cut) {
@@ -51,8 +55,7 @@ fn parts_words(value: &str, cut: &regex::Match<'_>) -> bool {
 
 /// The phases of a response and what they are a response to: "stable disease on FOLFOX, then progression".
 pub(super) fn segments(value: &str) -> Vec<&str> {
-    let Some(joiner) = SEGMENT.as_ref() else { return vec![value] };
-    joiner.split(value).map(str::trim).filter(|piece| !piece.is_empty()).collect()
+    SEGMENT.split(value).map(str::trim).filter(|piece| !piece.is_empty()).collect()
 }
 
 /// A value and what stands in its brackets: "BRCA2 (germline)".

@@ -6,10 +6,11 @@ use std::{ops::Range, sync::LazyLock};
 use regex::Regex;
 
 use super::index::Index;
+use crate::statics::pattern;
 
 /// A formula, its letters run together.
-static FORMULA: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^(?:y?[cpr]?)t([0-4])[a-d]?(?:y?[cpr]?)n([0-3])[a-c]?(?:[cp]?m([01])[a-d]?)?$").ok());
+static FORMULA: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^(?:y?[cpr]?)t([0-4])[a-d]?(?:y?[cpr]?)n([0-3])[a-c]?(?:[cp]?m([01])[a-d]?)?$"));
 
 /// No formula has more tokens.
 const LONGEST: usize = 10;
@@ -43,7 +44,7 @@ fn formula_at(note: &Index, first: usize) -> Option<(Formula, Range<usize>)> {
             break;
         }
         text.push_str(note.fold_of(token));
-        let Some(found) = FORMULA.as_ref()?.captures(&text) else { continue };
+        let Some(found) = FORMULA.captures(&text) else { continue };
         let digit = |at: usize| found.get(at)?.as_str().parse::<u8>().ok();
         longest = Some(((digit(1)?, digit(2)?, digit(3) == Some(1)), start.start..token.end));
     }
