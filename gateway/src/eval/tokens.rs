@@ -5,8 +5,7 @@ use std::{borrow::Cow, collections::BTreeSet, sync::LazyLock};
 use regex::Regex;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::extraction::Field;
-use crate::statics::pattern;
+use crate::{extraction::Field, statics::pattern};
 
 /// Words that carry no meaning of their own in a value.
 const EMPTY: &[&str] = &[

@@ -8,8 +8,10 @@ use super::{
     lexicon::{Kind, Mention},
     view::{NoteView, Values},
 };
-use crate::extraction::{Assertion, Field};
-use crate::statics::pattern;
+use crate::{
+    extraction::{Assertion, Field},
+    statics::pattern,
+};
 
 /// A result behind a marker, anchored there: at most a few words lie between.
 static RESULT: LazyLock<Regex> = LazyLock::new(|| pattern(RESULT_PATTERN));

@@ -10,8 +10,10 @@ use super::{
     sites,
     view::NoteView,
 };
-use crate::extraction::{Assertion, Field, ground::speaks_of_response};
-use crate::statics::pattern;
+use crate::{
+    extraction::{Assertion, Field, ground::speaks_of_response},
+    statics::pattern,
+};
 
 /// Freedom from disease holds its own negation, with many words between; looked for once in the note.
 static FREE: LazyLock<Regex> = LazyLock::new(|| pattern(FREE_PATTERN));

@@ -9,8 +9,10 @@ use super::{
     sites::{Extent, Spread},
     view::NoteView,
 };
-use crate::extraction::{Assertion, Field};
-use crate::statics::pattern;
+use crate::{
+    extraction::{Assertion, Field},
+    statics::pattern,
+};
 
 /// After the word "stage".
 static GROUP: LazyLock<Regex> = LazyLock::new(|| pattern(GROUP_PATTERN));

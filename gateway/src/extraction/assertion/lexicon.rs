@@ -11,8 +11,7 @@ use super::{
     trie::{Builder, Node, Trie},
     words::{ScopeMark, Word},
 };
-use crate::extraction::table::Table;
-use crate::statics::made;
+use crate::{extraction::table::Table, statics::made};
 
 const FILES: [(Option<Assertion>, &str); 12] = [
     (Some(Assertion::Present), include_str!("cues/present.txt")),

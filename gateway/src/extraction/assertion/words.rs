@@ -167,7 +167,14 @@ impl Folder {
         match self.out.words.last_mut() {
             Some(word) if self.in_word => (word.end, word.folded_end) = (end, folded_end),
             _ => {
-                self.out.words.push(Word { start, end, folded_start, folded_end, mark: ScopeMark::Plain, opens: false })
+                self.out.words.push(Word {
+                    start,
+                    end,
+                    folded_start,
+                    folded_end,
+                    mark: ScopeMark::Plain,
+                    opens: false,
+                });
             }
         }
         self.in_word = true;

@@ -4,8 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::extraction::Field;
-use crate::statics::pattern;
+use crate::{extraction::Field, statics::pattern};
 
 /// What joins things that could stand by themselves.
 static JOINER: LazyLock<Regex> = LazyLock::new(|| {
