@@ -1,4 +1,5 @@
 //! Which module may use which: the layers of the crate, read from its own sources.
+#![expect(clippy::unwrap_used, clippy::string_slice, reason = "tests")]
 
 use std::{
     collections::BTreeSet,
