@@ -3,18 +3,18 @@
 use crate::{
     failure::Failure,
     interrupt::Interrupt,
-    plan::{Plan, Work},
+    plan::{Operation, Plan},
     report::Report,
 };
 
 /// A plan that was printed and approved. Nothing else can be applied, and nothing but [`approve`] makes one.
 #[derive(Clone, Debug)]
-pub struct ApprovedPlan(Work);
+pub struct ApprovedPlan(Operation);
 
 impl ApprovedPlan {
     /// What was approved.
     #[must_use]
-    pub const fn work(&self) -> &Work {
+    pub const fn work(&self) -> &Operation {
         &self.0
     }
 }
@@ -42,7 +42,7 @@ pub async fn approve(plan: Plan, yes: bool, report: &Report, interrupt: &Interru
 #[cfg(test)]
 impl ApprovedPlan {
     /// For the tests of what applies plans.
-    pub(crate) fn in_a_test(work: Work) -> Self {
+    pub(crate) fn in_a_test(work: Operation) -> Self {
         Self(work)
     }
 }

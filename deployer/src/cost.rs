@@ -25,7 +25,7 @@ pub struct Cost {
     /// While it is stopped: the disk, and an Elastic IP where there is one.
     pub at_rest: Rate,
     /// Since it was started; `None`: it does not run.
-    pub so_far: Option<SoFar>,
+    pub so_far: Option<CostSoFar>,
     /// The address stays over stops.
     pub elastic_address: bool,
 }
@@ -41,7 +41,7 @@ pub struct Rate {
 
 /// This run of the box.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct SoFar {
+pub struct CostSoFar {
     /// How long.
     pub seconds: u64,
     /// What it came to.
@@ -82,7 +82,7 @@ impl Cost {
             let seconds = now.saturating_sub(launched);
             #[expect(clippy::cast_precision_loss, reason = "seconds of a few years")]
             let hours = seconds as f64 / 3600.0;
-            SoFar { seconds, usd: round(hours * running) }
+            CostSoFar { seconds, usd: round(hours * running) }
         });
         Self {
             state: instance.state.to_string(),
@@ -98,7 +98,7 @@ impl Cost {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cost, Rate, SoFar, round};
+    use super::{Cost, CostSoFar, Rate, round};
     use crate::{
         cloud::{Instance, State},
         config::file::Prices,
@@ -138,7 +138,7 @@ mod tests {
     fn an_hour_is_the_instance_its_disk_and_its_address() {
         let cost = cost(State::Running, false, Some(1000), 1000 + 2 * 3600);
         assert_eq!((cost.running.usd_per_hour, cost.running.usd_per_month), (1.015, 740.95));
-        assert_eq!(cost.so_far, Some(SoFar { seconds: 7200, usd: 2.03 }));
+        assert_eq!(cost.so_far, Some(CostSoFar { seconds: 7200, usd: 2.03 }));
     }
 
     #[test]
@@ -154,6 +154,6 @@ mod tests {
     #[test]
     fn a_clock_that_is_behind_gives_nothing_and_no_panic() {
         let cost = cost(State::Running, false, Some(2000), 1000);
-        assert_eq!(cost.so_far, Some(SoFar { seconds: 0, usd: 0.0 }));
+        assert_eq!(cost.so_far, Some(CostSoFar { seconds: 0, usd: 0.0 }));
     }
 }

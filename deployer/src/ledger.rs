@@ -7,13 +7,13 @@ use crate::{
     failure::Failure,
     plan::Serving,
     script::{HostReport, Images, facts::Release},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// The last release that was verified, and where it could be reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Last {
+pub struct LastVerified {
     /// Its number.
     pub release: u32,
     /// By digest.
@@ -31,16 +31,16 @@ pub struct Last {
     pub operator: String,
 }
 
-impl Last {
+impl LastVerified {
     /// What was recorded; `None`: nothing yet, or nothing that can be read.
-    pub async fn read<P: Ports>(site: &Site<'_, P>) -> Result<Option<Self>, Failure> {
+    pub async fn read<P: Ports>(site: &DeployContext<'_, P>) -> Result<Option<Self>, Failure> {
         let text = site.ports.parameter(&site.settings.last_parameter()).await?;
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
     /// Records a report's release. A failure is only worth a warning: the host's ledger is the truth.
     pub async fn write<P: Ports>(
-        site: &Site<'_, P>,
+        site: &DeployContext<'_, P>,
         report: &HostReport,
         config_hash: Option<&str>,
         address: Option<&str>,
@@ -62,8 +62,8 @@ impl Last {
     }
 }
 
-impl From<Last> for Serving {
-    fn from(last: Last) -> Self {
+impl From<LastVerified> for Serving {
+    fn from(last: LastVerified) -> Self {
         Self {
             release: last.release,
             images: Images { gateway: last.gateway, vllm: last.vllm },
@@ -94,7 +94,7 @@ pub struct Releases {
 
 impl Releases {
     /// What was recorded; `None`: nothing yet, or nothing that can be read.
-    pub async fn read<P: Ports>(site: &Site<'_, P>) -> Result<Option<Self>, Failure> {
+    pub async fn read<P: Ports>(site: &DeployContext<'_, P>) -> Result<Option<Self>, Failure> {
         let text = site.ports.parameter(&site.settings.releases_parameter()).await?;
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
@@ -111,7 +111,7 @@ impl Releases {
     }
 
     /// Records a report's ledger, where it has one. A failure is only worth a warning.
-    pub async fn write<P: Ports>(site: &Site<'_, P>, report: &HostReport) {
+    pub async fn write<P: Ports>(site: &DeployContext<'_, P>, report: &HostReport) {
         let releases = Self::of(report);
         if releases.ledger.is_empty() {
             return;

@@ -2,7 +2,7 @@
 
 use crate::{
     cloud::{Cloud, Host},
-    config::{Settings, Written},
+    config::{ConfigFile, Settings},
     interrupt::Interrupt,
     report::Report,
 };
@@ -12,9 +12,9 @@ pub trait Ports: Cloud + Host {}
 impl<P: Cloud + Host> Ports for P {}
 
 /// One deployment, and one operator at work on it.
-pub struct Site<'a, P> {
+pub struct DeployContext<'a, P> {
     /// The configuration as it is written.
-    pub written: Written,
+    pub written: ConfigFile,
     /// The configuration, resolved.
     pub settings: Settings,
     /// The account and the host.

@@ -12,13 +12,13 @@ use crate::{
     interrupt::{self, Interrupt},
     ledger::Releases,
     script::{Action, Expect, HostReport, ImageWanted, Keys, Outcome, facts::Status},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// Runs an action that changes something; any end but a good one is a failure that says what serves now. `expect` is
 /// what the host was when that was approved.
 pub(super) async fn run<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     what: &str,
     action: &Action,
     expect: Expect,
@@ -49,7 +49,7 @@ pub(super) async fn run<P: Ports>(
     aftermath(site, action, expect, lost).await
 }
 
-pub(super) fn judged<P>(site: &Site<'_, P>, report: HostReport) -> Result<HostReport, Failure> {
+pub(super) fn judged<P>(site: &DeployContext<'_, P>, report: HostReport) -> Result<HostReport, Failure> {
     for warning in &report.warnings {
         site.report.warn(warning);
     }
@@ -96,7 +96,7 @@ impl Lost {
 
 /// Looks at the host, and says what is there.
 async fn aftermath<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     action: &Action,
     expect: Expect,
     mut lost: Lost,
@@ -167,15 +167,15 @@ async fn aftermath<P: Ports>(
         }
     };
     let kept = match compare(action, expect, &report, &status) {
-        Now::AsWanted if lost.exit == Exit::Interrupted => {
+        HostComparison::AsWanted if lost.exit == Exit::Interrupted => {
             format!("The work was done by then: {release} is what was wanted, serves and was verified.")
         }
-        Now::AsWanted => {
+        HostComparison::AsWanted => {
             site.report.warn(&format!("{}. The host was asked instead.", lost.what));
             return Ok(verified);
         }
-        Now::AsBefore => format!("What served before still serves: {release} was verified."),
-        Now::Unclear => format!("On the host, {release} serves and was verified."),
+        HostComparison::AsBefore => format!("What served before still serves: {release} was verified."),
+        HostComparison::Unclear => format!("On the host, {release} serves and was verified."),
     };
     if lost.running {
         let kept = format!("{kept} The command may still reach the host.");
@@ -188,7 +188,7 @@ async fn aftermath<P: Ports>(
 }
 
 /// A command that was killed leaves its token and its login in memory, and a download that goes on with the token.
-async fn clear<P: Ports>(site: &Site<'_, P>, quiet: &Interrupt) {
+async fn clear<P: Ports>(site: &DeployContext<'_, P>, quiet: &Interrupt) {
     let why = match command::run_with(site, quiet, "clear", &Action::Unlock, LOOK_SECONDS).await {
         Ok(report) if report.outcome == Outcome::Done => {
             report.warnings.iter().for_each(|warning| site.report.warn(warning));
@@ -205,7 +205,7 @@ async fn clear<P: Ports>(site: &Site<'_, P>, quiet: &Interrupt) {
 }
 
 /// Has a made-up note answered by what serves now; otherwise says why not.
-async fn verified<P: Ports>(site: &Site<'_, P>, quiet: &Interrupt) -> Result<HostReport, String> {
+async fn verified<P: Ports>(site: &DeployContext<'_, P>, quiet: &Interrupt) -> Result<HostReport, String> {
     match command::run_with(site, quiet, "verify", &Action::Verify, LOOK_SECONDS).await {
         Ok(report) if report.outcome == Outcome::Done => Ok(report),
         Ok(report) => Err(report.message),
@@ -215,14 +215,14 @@ async fn verified<P: Ports>(site: &Site<'_, P>, quiet: &Interrupt) -> Result<Hos
 
 /// The host now, compared with what it was and with what was wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Now {
+enum HostComparison {
     AsWanted,
     AsBefore,
     /// The action leaves no trace by which that could be told.
     Unclear,
 }
 
-fn compare(action: &Action, expect: Expect, report: &HostReport, status: &Status) -> Now {
+fn compare(action: &Action, expect: Expect, report: &HostReport, status: &Status) -> HostComparison {
     let wanted = match action {
         Action::Deploy(deploy) => {
             let is = |wanted: &ImageWanted, found: &str| match wanted {
@@ -237,17 +237,17 @@ fn compare(action: &Action, expect: Expect, report: &HostReport, status: &Status
         Action::Rollback { to: Some(to) } => report.release == Some(*to),
         Action::Rollback { to: None } => !matches!(expect, Expect::Anything),
         // These touch nothing that serves.
-        Action::Autostop(_) | Action::Unlock | Action::Prune { .. } => return Now::AsBefore,
-        _ => return Now::Unclear,
+        Action::Autostop(_) | Action::Unlock | Action::Prune { .. } => return HostComparison::AsBefore,
+        _ => return HostComparison::Unclear,
     };
     let same = match expect {
         Expect::Anything => None,
         expect => Some(expect == Expect::of(report.release)),
     };
     match (wanted, same) {
-        (true, Some(false) | None) => Now::AsWanted,
-        (_, Some(true)) if matches!(action, Action::Rollback { to: None }) || !wanted => Now::AsBefore,
-        _ => Now::Unclear,
+        (true, Some(false) | None) => HostComparison::AsWanted,
+        (_, Some(true)) if matches!(action, Action::Rollback { to: None }) || !wanted => HostComparison::AsBefore,
+        _ => HostComparison::Unclear,
     }
 }
 
@@ -255,7 +255,7 @@ fn compare(action: &Action, expect: Expect, report: &HostReport, status: &Status
 mod tests {
     use serde_json::json;
 
-    use super::{Action, Expect, HostReport, Now, Status, compare};
+    use super::{Action, Expect, HostComparison, HostReport, Status, compare};
     use crate::script::{ComposeEnv, Deploy, ImageDigest, ImageTag, ImageWanted};
 
     fn image(name: &str, n: u8) -> String {
@@ -275,7 +275,7 @@ mod tests {
     }
 
     /// Release 2 with images 2 and 1 and the configuration `h` is there.
-    fn check(action: &Action, expect: Expect, expected: Now) {
+    fn check(action: &Action, expect: Expect, expected: HostComparison) {
         let report = json!({"outcome": "done", "action": "status", "message": "", "release": 2,
             "images": {"gateway": image("gateway", 2), "vllm": image("vllm", 1)}});
         let report: HostReport = serde_json::from_value(report).unwrap();
@@ -289,27 +289,27 @@ mod tests {
         let tag = ImageWanted::Tag(ImageTag::new("r.example/gateway", "v2").unwrap());
         let (before, other) = (Expect::Release(2), Expect::Release(1));
         for (wanted, hash, expect, expected) in [
-            (digest(2), "h", other, Now::AsWanted),
-            (digest(2), "h", Expect::Nothing, Now::AsWanted),
-            (digest(2), "h", Expect::Anything, Now::AsWanted),
-            (tag.clone(), "h", other, Now::AsWanted),
-            (tag, "h", Expect::Anything, Now::Unclear),
-            (digest(2), "i", before, Now::AsBefore),
-            (digest(3), "h", before, Now::AsBefore),
+            (digest(2), "h", other, HostComparison::AsWanted),
+            (digest(2), "h", Expect::Nothing, HostComparison::AsWanted),
+            (digest(2), "h", Expect::Anything, HostComparison::AsWanted),
+            (tag.clone(), "h", other, HostComparison::AsWanted),
+            (tag, "h", Expect::Anything, HostComparison::Unclear),
+            (digest(2), "i", before, HostComparison::AsBefore),
+            (digest(3), "h", before, HostComparison::AsBefore),
             // The same once more: whether it was started again cannot be seen.
-            (digest(2), "h", before, Now::Unclear),
+            (digest(2), "h", before, HostComparison::Unclear),
             // Neither the one nor the other.
-            (digest(3), "h", other, Now::Unclear),
-            (digest(3), "h", Expect::Anything, Now::Unclear),
+            (digest(3), "h", other, HostComparison::Unclear),
+            (digest(3), "h", Expect::Anything, HostComparison::Unclear),
         ] {
             check(&deploy(wanted, hash), expect, expected);
         }
-        check(&Action::Rollback { to: Some(2) }, Expect::Release(3), Now::AsWanted);
-        check(&Action::Rollback { to: Some(1) }, before, Now::AsBefore);
-        check(&Action::Rollback { to: None }, Expect::Release(3), Now::AsWanted);
-        check(&Action::Rollback { to: None }, before, Now::AsBefore);
-        check(&Action::Restart { service: None }, before, Now::Unclear);
-        check(&Action::Unlock, Expect::Anything, Now::AsBefore);
-        check(&Action::Prune { models: true, approved: Some("0".repeat(64)) }, before, Now::AsBefore);
+        check(&Action::Rollback { to: Some(2) }, Expect::Release(3), HostComparison::AsWanted);
+        check(&Action::Rollback { to: Some(1) }, before, HostComparison::AsBefore);
+        check(&Action::Rollback { to: None }, Expect::Release(3), HostComparison::AsWanted);
+        check(&Action::Rollback { to: None }, before, HostComparison::AsBefore);
+        check(&Action::Restart { service: None }, before, HostComparison::Unclear);
+        check(&Action::Unlock, Expect::Anything, HostComparison::AsBefore);
+        check(&Action::Prune { models: true, approved: Some("0".repeat(64)) }, before, HostComparison::AsBefore);
     }
 }

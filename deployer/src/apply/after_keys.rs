@@ -10,12 +10,12 @@ use crate::{
     failure::Failure,
     interrupt::Interrupt,
     script::{Action, HostReport, KeyChange, Keys, Outcome},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// What the host has of the change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
+enum HostKeys {
     /// All of it.
     Whole,
     /// Nothing.
@@ -24,19 +24,19 @@ enum Found {
     CutOff { there: bool },
 }
 
-fn found(change: &KeyChange, there: bool, changing: &str) -> Found {
+fn found(change: &KeyChange, there: bool, changing: &str) -> HostKeys {
     if changing == change.name {
-        Found::CutOff { there }
+        HostKeys::CutOff { there }
     } else if there == change.line.is_some() {
-        Found::Whole
+        HostKeys::Whole
     } else {
-        Found::Nothing
+        HostKeys::Nothing
     }
 }
 
 /// Asks the host for its keys, and says what is there.
 pub(super) async fn aftermath<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     quiet: &Interrupt,
     change: &KeyChange,
     mut lost: Lost,
@@ -53,7 +53,7 @@ pub(super) async fn aftermath<P: Ports>(
     let Some(keys) = report.keys() else { return Err(unseen(lost, name, &report.message)) };
     let there = keys.lines.iter().any(|line| line.split(' ').next() == Some(name));
     let found = found(change, there, &keys.changing);
-    if found == Found::Whole && lost.exit != Exit::Interrupted && !lost.running {
+    if found == HostKeys::Whole && lost.exit != Exit::Interrupted && !lost.running {
         site.report.warn(&format!("{}. The host was asked instead.", lost.what));
         let does = if there { "opens the service" } else { "is refused" };
         return Ok(HostReport { outcome: Outcome::Done, message: format!("The key {name} {does}."), ..report });
@@ -62,38 +62,38 @@ pub(super) async fn aftermath<P: Ports>(
     if lost.running {
         said.push_str(" The command may still reach the host.");
         next = format!("Look with deployer keys list in some minutes. {next}");
-    } else if found == Found::Nothing && lost.exit == Exit::NeedsAPerson {
+    } else if found == HostKeys::Nothing && lost.exit == Exit::NeedsAPerson {
         lost.exit = Exit::FailedUnchanged;
     }
     Err(lost.found(&said, next))
 }
 
 /// What is there, and what to do next.
-fn words(change: &KeyChange, found: Found) -> (String, String) {
+fn words(change: &KeyChange, found: HostKeys) -> (String, String) {
     let name = &change.name;
     let take_away =
         || format!("deployer keys revoke {name} takes it away; then deployer keys add {name} makes another.");
     match (change.line.is_some(), found) {
-        (true, Found::Nothing) => (
+        (true, HostKeys::Nothing) => (
             format!("The host has no key for {name}: nothing was changed there."),
             "Run it again when it fits.".to_owned(),
         ),
-        (true, Found::CutOff { there: false }) => (format!("The host has no key for {name} yet."), take_away()),
-        (true, Found::Whole) => {
+        (true, HostKeys::CutOff { there: false }) => (format!("The host has no key for {name} yet."), take_away()),
+        (true, HostKeys::Whole) => {
             (format!("The key {name} opens the service, but it was not shown and is kept nowhere."), take_away())
         }
-        (true, Found::CutOff { there: true }) => (
+        (true, HostKeys::CutOff { there: true }) => (
             format!(
                 "The key {name} is on the host and opens the service, or will when the gateway starts next; it was not \
                  shown and is kept nowhere."
             ),
             take_away(),
         ),
-        (false, Found::Nothing) => (
+        (false, HostKeys::Nothing) => (
             format!("The key {name} still opens the service: nothing was changed on the host."),
             "Run it again when it fits.".to_owned(),
         ),
-        (false, Found::CutOff { there }) => (
+        (false, HostKeys::CutOff { there }) => (
             format!(
                 "The key {name} {} The file on this machine still has it.",
                 if there {
@@ -104,7 +104,7 @@ fn words(change: &KeyChange, found: Found) -> (String, String) {
             ),
             "Run it again: it goes on where this ended.".to_owned(),
         ),
-        (false, Found::Whole) => (
+        (false, HostKeys::Whole) => (
             format!("The key {name} is refused; the file on this machine may still have it."),
             "Run it again, which takes it from the file, too.".to_owned(),
         ),
@@ -118,21 +118,21 @@ fn unseen(lost: Lost, name: &str, why: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, KeyChange, found, words};
+    use super::{HostKeys, KeyChange, found, words};
 
     #[test]
     fn what_is_said_of_the_key_is_what_the_host_has() {
         for (add, there, changing, expected, said) in [
-            (true, true, "", Found::Whole, "opens the service, but it was not shown"),
-            (true, true, "eve", Found::CutOff { there: true }, "or will when the gateway starts next"),
-            (true, false, "eve", Found::CutOff { there: false }, "no key for eve"),
-            (true, false, "", Found::Nothing, "no key for eve"),
-            (false, true, "", Found::Nothing, "still opens the service: nothing was changed"),
-            (false, true, "eve", Found::CutOff { there: true }, "still opens the service; releases before"),
-            (false, false, "eve", Found::CutOff { there: false }, "may still open the service"),
-            (false, false, "", Found::Whole, "is refused"),
+            (true, true, "", HostKeys::Whole, "opens the service, but it was not shown"),
+            (true, true, "eve", HostKeys::CutOff { there: true }, "or will when the gateway starts next"),
+            (true, false, "eve", HostKeys::CutOff { there: false }, "no key for eve"),
+            (true, false, "", HostKeys::Nothing, "no key for eve"),
+            (false, true, "", HostKeys::Nothing, "still opens the service: nothing was changed"),
+            (false, true, "eve", HostKeys::CutOff { there: true }, "still opens the service; releases before"),
+            (false, false, "eve", HostKeys::CutOff { there: false }, "may still open the service"),
+            (false, false, "", HostKeys::Whole, "is refused"),
             // Another one's.
-            (false, false, "bob", Found::Whole, "is refused"),
+            (false, false, "bob", HostKeys::Whole, "is refused"),
         ] {
             let change = KeyChange {
                 name: "eve".to_owned(),

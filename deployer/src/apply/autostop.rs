@@ -5,23 +5,23 @@ use crate::{
     failure::Failure,
     plan::{AutostopStep, of_autostop},
     script::{Action, Autostop, AutostopState, Expect, HostReport},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// Installs it, changes its limits, or removes it.
-pub(super) async fn set<P: Ports>(site: &Site<'_, P>, autostop: &Autostop) -> Result<Applied, Failure> {
+pub(super) async fn set<P: Ports>(site: &DeployContext<'_, P>, autostop: &Autostop) -> Result<Applied, Failure> {
     let report = run(site, autostop).await?;
     Ok(Applied { autostop: report.autostop(), report: Some(report), url: None })
 }
 
-async fn run<P: Ports>(site: &Site<'_, P>, autostop: &Autostop) -> Result<HostReport, Failure> {
+async fn run<P: Ports>(site: &DeployContext<'_, P>, autostop: &Autostop) -> Result<HostReport, Failure> {
     let limit = command::LOOK_SECONDS.min(site.settings.wait.deploy_seconds);
     after::run(site, "autostop", &Action::Autostop(autostop.clone()), Expect::Anything, limit).await
 }
 
 /// What `up` does after the release serves. That stands whatever becomes of this, so a failure here is a warning.
 pub(super) async fn follow<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     step: &AutostopStep,
     done: Applied,
 ) -> Result<Applied, Failure> {
@@ -40,7 +40,7 @@ pub(super) async fn follow<P: Ports>(
 
 /// `there`: as the host said it at the end of the deploy.
 async fn brought<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     step: &AutostopStep,
     there: Option<&AutostopState>,
 ) -> Result<Option<AutostopState>, Failure> {

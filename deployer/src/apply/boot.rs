@@ -6,15 +6,15 @@ use tokio::time::Instant;
 
 use super::{
     other_zone,
-    pace::{Pace, Pause, persistently, wait},
-    patience::{self, Patience},
+    pace::{Pause, PollSchedule, persistently, wait},
+    patience::{self, FailureCounter},
 };
 use crate::{
-    cloud::{Agent, Checks, CloudError, Instance, State, Trouble},
+    cloud::{Agent, Checks, CloudError, CloudErrorKind, Instance, State},
     failure::Failure,
     interrupt::Interrupt,
     report::duration,
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// EC2 renews its status checks once a minute: failed ones are believed when they stay so for this long.
@@ -37,13 +37,13 @@ fn interrupted(started: bool) -> Failure {
 
 /// Starts the box where that is needed and waits until it takes commands. `started` becomes true once this run
 /// has started it, failure or not.
-pub async fn boot<P: Ports>(site: &Site<'_, P>, started: &mut bool) -> Result<Instance, Failure> {
+pub async fn boot<P: Ports>(site: &DeployContext<'_, P>, started: &mut bool) -> Result<Instance, Failure> {
     let limit = site.settings.wait.instance_seconds;
-    let mut pace = Pace::new(limit);
-    let mut tries = Pace::new(site.settings.wait.capacity_seconds);
+    let mut pace = PollSchedule::new(limit);
+    let mut tries = PollSchedule::new(site.settings.wait.capacity_seconds);
     // AWS said that it starts: unlike `started`, which a call that was perhaps never heard makes true as well.
     let mut heard = false;
-    let mut patience = Patience::default();
+    let mut patience = FailureCounter::default();
     loop {
         let instance = if *started { look_on(site, &mut patience).await? } else { look(site).await? };
         match &instance.state {
@@ -57,7 +57,7 @@ pub async fn boot<P: Ports>(site: &Site<'_, P>, started: &mut bool) -> Result<In
                 }
                 heard = start(site, &instance, started, &mut tries).await?;
                 if heard {
-                    pace = Pace::new(limit);
+                    pace = PollSchedule::new(limit);
                 }
             }
             State::ShuttingDown | State::Terminated => return Err(gone(site)),
@@ -83,8 +83,8 @@ pub async fn boot<P: Ports>(site: &Site<'_, P>, started: &mut bool) -> Result<In
 }
 
 /// A look at a box that this run has started: it goes on starting without us, so that refusals are borne, too.
-async fn look_on<P: Ports>(site: &Site<'_, P>, patience: &mut Patience) -> Result<Instance, Failure> {
-    let mut pace = Pace::new(site.settings.wait.instance_seconds);
+async fn look_on<P: Ports>(site: &DeployContext<'_, P>, patience: &mut FailureCounter) -> Result<Instance, Failure> {
+    let mut pace = PollSchedule::new(site.settings.wait.instance_seconds);
     loop {
         let error = match site.ports.instance(&site.settings.instance_id).await {
             Ok(instance) => {
@@ -109,26 +109,29 @@ async fn look_on<P: Ports>(site: &Site<'_, P>, patience: &mut Patience) -> Resul
 
 /// A look that fails for good. Whoever has no credentials could not stop the box either, and may have them in a minute.
 fn unseen(error: CloudError, started: bool) -> Failure {
-    if started && matches!(error.trouble, Trouble::Credentials | Trouble::Clock) {
+    if started && matches!(error.kind, CloudErrorKind::Credentials | CloudErrorKind::Clock) {
         return patience::out_of_sight(&error, "the box goes on starting", "what became of the box");
     }
     error.into()
 }
 
 /// A look that outlives throttling and a lost network for a while.
-pub async fn look<P: Ports>(site: &Site<'_, P>) -> Result<Instance, Failure> {
+pub async fn look<P: Ports>(site: &DeployContext<'_, P>) -> Result<Instance, Failure> {
     look_with(site, site.interrupt).await
 }
 
 /// The same with another ear for Ctrl-C.
-pub(super) async fn look_with<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt) -> Result<Instance, Failure> {
+pub(super) async fn look_with<P: Ports>(
+    site: &DeployContext<'_, P>,
+    interrupt: &Interrupt,
+) -> Result<Instance, Failure> {
     let id = &site.settings.instance_id;
     match persistently(site.report, interrupt, async || site.ports.instance(id).await).await {
         Ok(Some(instance)) => Ok(instance),
         Ok(None) => {
             Err(Failure::interrupted("interrupted while AWS was asked about the box", "Run it again when it fits."))
         }
-        Err(error) if error.trouble == Trouble::NotFound => Err(Failure::usage(
+        Err(error) if error.kind == CloudErrorKind::NotFound => Err(Failure::usage(
             format!("there is no instance {id} in {}", site.settings.region),
             "Correct box.instance_id or region in config/deployment.toml.",
         )),
@@ -138,10 +141,10 @@ pub(super) async fn look_with<P: Ports>(site: &Site<'_, P>, interrupt: &Interrup
 
 /// Asks for a start; `false`: whether it was heard is for the next look to tell.
 async fn start<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     instance: &Instance,
     started: &mut bool,
-    tries: &mut Pace,
+    tries: &mut PollSchedule,
 ) -> Result<bool, Failure> {
     loop {
         if site.interrupt.came() {
@@ -151,21 +154,21 @@ async fn start<P: Ports>(
         // A box whose start was heard costs, whether its answer comes or not.
         let before = std::mem::replace(started, true);
         let answer = site.ports.start(&site.settings.instance_id).await;
-        if answer.as_ref().is_err_and(|error| error.trouble != Trouble::Network) {
+        if answer.as_ref().is_err_and(|error| error.kind != CloudErrorKind::Network) {
             *started = before;
         }
         match answer {
             Ok(()) => return Ok(true),
-            Err(error) => match error.trouble {
-                Trouble::Capacity => capacity_pause(site, instance, tries).await?,
-                Trouble::Quota => {
+            Err(error) => match error.kind {
+                CloudErrorKind::Capacity => capacity_pause(site, instance, tries).await?,
+                CloudErrorKind::Quota => {
                     return Err(Failure::unchanged(
                         format!("the account's quota does not allow this instance: {}", error.message),
                         error.hint(),
                     ));
                 }
                 // The state changed between look and start: look again.
-                Trouble::Race => return Ok(false),
+                CloudErrorKind::Race => return Ok(false),
                 _ if error.passes() => match tries.pause(site.interrupt).await {
                     Pause::Over => return Ok(false),
                     Pause::Interrupted => return Err(interrupted(*started)),
@@ -178,7 +181,11 @@ async fn start<P: Ports>(
 }
 
 /// Waits before the next attempt, counting down; an error once the time for it is over.
-async fn capacity_pause<P: Ports>(site: &Site<'_, P>, instance: &Instance, tries: &mut Pace) -> Result<(), Failure> {
+async fn capacity_pause<P: Ports>(
+    site: &DeployContext<'_, P>,
+    instance: &Instance,
+    tries: &mut PollSchedule,
+) -> Result<(), Failure> {
     let wait_settings = &site.settings.wait;
     if tries.waited() + u64::from(wait_settings.capacity_pause_seconds) > u64::from(wait_settings.capacity_seconds) {
         let long = duration(tries.waited());
@@ -214,7 +221,7 @@ fn stopped_again(instance: &Instance) -> Failure {
     )
 }
 
-fn gone<P>(site: &Site<'_, P>) -> Failure {
+fn gone<P>(site: &DeployContext<'_, P>) -> Failure {
     Failure::unchanged(
         format!("the box {} is terminated: it and its disk are gone for good", site.settings.instance_id),
         "Make a new one with config/cloudformation.yaml and put its id where box.instance_id points.",
@@ -222,10 +229,10 @@ fn gone<P>(site: &Site<'_, P>) -> Failure {
 }
 
 /// Waits for the agent; status checks that go on failing end the wait early.
-async fn agent<P: Ports>(site: &Site<'_, P>, started: bool) -> Result<(), Failure> {
+async fn agent<P: Ports>(site: &DeployContext<'_, P>, started: bool) -> Result<(), Failure> {
     let id = &site.settings.instance_id;
-    let mut pace = Pace::new(site.settings.wait.agent_seconds);
-    let mut patience = Patience::default();
+    let mut pace = PollSchedule::new(site.settings.wait.agent_seconds);
+    let mut patience = FailureCounter::default();
     let mut impaired: Option<Instant> = None;
     loop {
         let mut refused = None;
@@ -273,13 +280,13 @@ fn impaired_box() -> Failure {
 }
 
 /// Stops the box and waits until it is stopped.
-pub async fn stop<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
+pub async fn stop<P: Ports>(site: &DeployContext<'_, P>) -> Result<(), Failure> {
     stop_with(site, site.interrupt).await
 }
 
 /// The same with another ear for Ctrl-C.
-pub(super) async fn stop_with<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt) -> Result<(), Failure> {
-    let mut pace = Pace::new(site.settings.wait.instance_seconds);
+pub(super) async fn stop_with<P: Ports>(site: &DeployContext<'_, P>, interrupt: &Interrupt) -> Result<(), Failure> {
+    let mut pace = PollSchedule::new(site.settings.wait.instance_seconds);
     let running = |what: String| {
         Failure::person(
             format!(
@@ -294,7 +301,7 @@ pub(super) async fn stop_with<P: Ports>(site: &Site<'_, P>, interrupt: &Interrup
         if !asked {
             match site.ports.stop(&site.settings.instance_id).await {
                 Ok(()) => asked = true,
-                Err(error) if error.passes() || error.trouble == Trouble::Race => {}
+                Err(error) if error.passes() || error.kind == CloudErrorKind::Race => {}
                 Err(error) => return Err(running(error.to_string())),
             }
         }

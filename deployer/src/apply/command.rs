@@ -4,14 +4,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{
     document,
-    follow::{self, End, Sent},
+    follow::{self, End, SentCommand},
     send,
 };
 use crate::{
     failure::Failure,
     interrupt::Interrupt,
     script::{Action, Expect, HostReport, Keys, RunId, Script, script},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// What a script may take that only looks.
@@ -45,7 +45,7 @@ pub enum NoReport {
 }
 
 /// How a script is called in the account's list of commands. Unique, so that one can be found again.
-pub(super) fn name<P>(site: &Site<'_, P>, action: &str) -> String {
+pub(super) fn name<P>(site: &DeployContext<'_, P>, action: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let operator: String =
         site.settings.operator.chars().filter(|c| c.is_ascii_alphanumeric() || "@._-".contains(*c)).take(40).collect();
@@ -60,7 +60,7 @@ fn run_id() -> RunId {
 
 /// Runs an action on the host; Ctrl-C cancels it.
 pub async fn run<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     what: &str,
     action: &Action,
     limit_seconds: u32,
@@ -70,7 +70,7 @@ pub async fn run<P: Ports>(
 
 /// The same with another ear for Ctrl-C: what looks after one must not hear it again.
 pub(super) async fn run_with<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     interrupt: &Interrupt,
     what: &str,
     action: &Action,
@@ -82,7 +82,7 @@ pub(super) async fn run_with<P: Ports>(
 
 /// The same for an action that was planned on what the host was then.
 pub(super) async fn run_expecting<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     what: &str,
     action: &Action,
     expect: Expect,
@@ -93,7 +93,7 @@ pub(super) async fn run_expecting<P: Ports>(
 }
 
 async fn run_script<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     interrupt: &Interrupt,
     what: &str,
     script: &Script,
@@ -109,8 +109,8 @@ async fn run_script<P: Ports>(
         let named = script.clone().named(&run);
         let changes = (!quiet).then_some(&run);
         let id = send::send(site, interrupt, what, &named, &name(site, what), changes, limit_seconds).await?;
-        match follow::follow(site, interrupt, Sent { what, id, run, limit_seconds, quiet }).await {
-            End::Known(end) => match *end {
+        match follow::follow(site, interrupt, SentCommand { what, id, run, limit_seconds, quiet }).await {
+            End::HostState(end) => match *end {
                 Err(NoReport::Refused) => return Err(NoReport::NotSent(document::refusal(site).await)),
                 end => return end,
             },

@@ -4,7 +4,7 @@
 use crate::{
     failure::Failure,
     script::program_sha256,
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// What the document says of this deployer's program.
@@ -21,7 +21,7 @@ pub enum Approval {
 }
 
 /// Asks the document.
-pub async fn approval<P: Ports>(site: &Site<'_, P>) -> Approval {
+pub async fn approval<P: Ports>(site: &DeployContext<'_, P>) -> Approval {
     match site.ports.programs().await {
         Ok(None) => Approval::Any,
         Ok(Some(named)) if named.contains(&program_sha256()) => Approval::Named(named.len()),
@@ -31,7 +31,7 @@ pub async fn approval<P: Ports>(site: &Site<'_, P>) -> Approval {
 }
 
 /// Refuses where the document would; what cannot be read is for the host to decide.
-pub(super) async fn check<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
+pub(super) async fn check<P: Ports>(site: &DeployContext<'_, P>) -> Result<(), Failure> {
     match approval(site).await {
         Approval::Missing(named) => Err(refused(site, &named).await),
         _ => Ok(()),
@@ -39,12 +39,12 @@ pub(super) async fn check<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
 }
 
 /// The document refused the program on the host.
-pub(super) async fn refusal<P: Ports>(site: &Site<'_, P>) -> Failure {
+pub(super) async fn refusal<P: Ports>(site: &DeployContext<'_, P>) -> Failure {
     let named = site.ports.programs().await.ok().flatten().unwrap_or_default();
     refused(site, &named).await
 }
 
-async fn refused<P: Ports>(site: &Site<'_, P>, named: &[String]) -> Failure {
+async fn refused<P: Ports>(site: &DeployContext<'_, P>, named: &[String]) -> Failure {
     Failure::unchanged(
         format!(
             "the SSM document {} does not know this version of the deployer's program ({}, which deployer policy program \
@@ -59,7 +59,7 @@ async fn refused<P: Ports>(site: &Site<'_, P>, named: &[String]) -> Failure {
 /// The command that names this program beside the others. The stack keeps its own template, so that no change of the
 /// checkout's comes along: another `UserData`, say, stops the instance. The image is given by the id that the instance
 /// has: a stack of an older template, which looks the image up by a name, refuses that and takes no newer one.
-pub async fn mend<P: Ports>(site: &Site<'_, P>, named: &[String]) -> String {
+pub async fn mend<P: Ports>(site: &DeployContext<'_, P>, named: &[String]) -> String {
     let settings = &site.settings;
     let stack = format!("--region {} --stack-name {}", settings.region, settings.name);
     let describe =

@@ -10,14 +10,14 @@ use crate::{
     failure::Failure,
     interrupt::Interrupt,
     script::{Action, Expect, HostReport},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 const DRAINING: &str = "draining running work and stopping the services";
 
 /// Drains, stops the services, stops the box. Without `drain` the box is stopped whatever becomes of the host's
 /// answer: a box that costs must not depend on Systems Manager.
-pub(super) async fn down<P: Ports>(site: &Site<'_, P>, drain: bool) -> Result<Applied, Failure> {
+pub(super) async fn down<P: Ports>(site: &DeployContext<'_, P>, drain: bool) -> Result<Applied, Failure> {
     let instance = boot::look(site).await?;
     let mut report = None;
     if instance.state == State::Running {
@@ -36,11 +36,11 @@ pub(super) async fn down<P: Ports>(site: &Site<'_, P>, drain: bool) -> Result<Ap
     Ok(Applied { report, url: None, autostop: None })
 }
 
-fn limit<P>(site: &Site<'_, P>) -> u32 {
+fn limit<P>(site: &DeployContext<'_, P>) -> u32 {
     LOOK_SECONDS.saturating_add(site.settings.wait.drain_seconds.saturating_mul(2))
 }
 
-async fn drained<P: Ports>(site: &Site<'_, P>, id: &str) -> Result<HostReport, Failure> {
+async fn drained<P: Ports>(site: &DeployContext<'_, P>, id: &str) -> Result<HostReport, Failure> {
     if site.ports.agent(id).await? != Agent::Online {
         return Err(Failure::unchanged(
             "the box runs, but its SSM agent does not answer, so running work cannot be drained; it was not stopped.",
@@ -51,7 +51,7 @@ async fn drained<P: Ports>(site: &Site<'_, P>, id: &str) -> Result<HostReport, F
     after::run(site, "down", &Action::Down { drain: true }, Expect::Anything, limit(site)).await
 }
 
-async fn at_once<P: Ports>(site: &Site<'_, P>, id: &str) -> Result<Option<HostReport>, Failure> {
+async fn at_once<P: Ports>(site: &DeployContext<'_, P>, id: &str) -> Result<Option<HostReport>, Failure> {
     let unseen = |why: &str| {
         site.report.warn(&format!("the services could not be stopped first: {why}. The box is stopped all the same."));
     };
@@ -69,7 +69,7 @@ async fn at_once<P: Ports>(site: &Site<'_, P>, id: &str) -> Result<Option<HostRe
 /// Stops the services of a box that is to be stopped whatever becomes of this; only somebody at work there, or Ctrl-C,
 /// is a reason not to.
 pub(super) async fn services<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     interrupt: &Interrupt,
     drain: bool,
 ) -> Result<Option<HostReport>, Failure> {

@@ -3,22 +3,22 @@
 
 use super::{
     command::NoReport,
-    lost::{Found, Watch},
-    pace::{Pace, Pause},
-    patience::{self, Patience},
-    said::Said,
+    lost::{HostAnswer, Watch},
+    pace::{Pause, PollSchedule},
+    patience::{self, FailureCounter},
+    said::HostOutput,
 };
 use crate::{
-    cloud::{CloudError, CommandId, Invocation, Progress, Trouble},
+    cloud::{CloudError, CloudErrorKind, CommandId, Invocation, Progress},
     failure::Failure,
     interrupt::{self, Interrupt},
     report::duration,
     script::{HostReport, RunId, parse_report},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// A command that was sent.
-pub(super) struct Sent<'a> {
+pub(super) struct SentCommand<'a> {
     pub(super) what: &'a str,
     pub(super) id: CommandId,
     /// As the host calls it.
@@ -31,25 +31,25 @@ pub(super) struct Sent<'a> {
 /// How following ended.
 pub(super) enum End {
     /// With a report, or with the reason why there is none.
-    Known(Box<Result<HostReport, NoReport>>),
+    HostState(Box<Result<HostReport, NoReport>>),
     /// The host's agent took it and never ran it, and it was cancelled: it can be sent again.
     Lost,
 }
 
 impl From<NoReport> for End {
     fn from(none: NoReport) -> Self {
-        Self::Known(Box::new(Err(none)))
+        Self::HostState(Box::new(Err(none)))
     }
 }
 
 /// Waits for a command that was sent.
-pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, sent: Sent<'_>) -> End {
-    let Sent { what, ref id, ref run, limit_seconds, quiet } = sent;
+pub(super) async fn follow<P: Ports>(site: &DeployContext<'_, P>, interrupt: &Interrupt, sent: SentCommand<'_>) -> End {
+    let SentCommand { what, ref id, ref run, limit_seconds, quiet } = sent;
     let wait = &site.settings.wait;
-    let mut pace = Pace::new(limit_seconds.saturating_add(wait.delivery_seconds).saturating_add(120));
+    let mut pace = PollSchedule::new(limit_seconds.saturating_add(wait.delivery_seconds).saturating_add(120));
     let mut watch = Watch::new(wait.start_seconds, quiet);
-    let mut patience = Patience::default();
-    let mut said = Said::new(site, quiet);
+    let mut patience = FailureCounter::default();
+    let mut said = HostOutput::new(site, quiet);
     let mut last: Option<CloudError> = None;
     loop {
         match site.ports.look(id).await {
@@ -60,7 +60,7 @@ pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, 
                 }
                 said.show(&seen.stdout);
                 if let Some(ended) = ended(&seen) {
-                    return End::Known(Box::new(ended));
+                    return End::HostState(Box::new(ended));
                 }
                 let state = match seen.progress {
                     Progress::Waiting => "on its way to the host",
@@ -70,8 +70,8 @@ pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, 
                 said.progress(&format!("{what}: {state}"), &format!("({})", duration(pace.waited())));
                 if seen.progress == Progress::Running && watch.is_due() {
                     match watch.ask(site, interrupt, id, run).await {
-                        Found::AtWork => {}
-                        Found::Ended(end) => return end,
+                        HostAnswer::AtWork => {}
+                        HostAnswer::Ended(end) => return end,
                     }
                 }
                 if seen.progress == Progress::Running {
@@ -79,7 +79,7 @@ pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, 
                 }
             }
             // Sent just now: not visible yet.
-            Err(error) if error.trouble == Trouble::Race && pace.waited() < 60 => {}
+            Err(error) if error.kind == CloudErrorKind::Race && pace.waited() < 60 => {}
             Err(error) => {
                 if !patience.bears(site, &error, "The host works on without us").await {
                     return out_of_sight(what, &error).into();
@@ -89,7 +89,7 @@ pub(super) async fn follow<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, 
         }
         match pace.pause(interrupt).await {
             Pause::Over => {}
-            Pause::Interrupted => return End::Known(Box::new(cancel(site, id).await)),
+            Pause::Interrupted => return End::HostState(Box::new(cancel(site, id).await)),
             Pause::Late => {
                 let what = last.map_or_else(
                     || format!("the command {} has not ended in {}", id.0, duration(pace.waited())),
@@ -135,7 +135,7 @@ pub(super) fn ended(seen: &Invocation) -> Option<Result<HostReport, NoReport>> {
 }
 
 /// Kills the command and waits until that is confirmed. One that had ended by itself is reported as it ended.
-async fn cancel<P: Ports>(site: &Site<'_, P>, id: &CommandId) -> Result<HostReport, NoReport> {
+async fn cancel<P: Ports>(site: &DeployContext<'_, P>, id: &CommandId) -> Result<HostReport, NoReport> {
     site.report.say("interrupted: the command on the host is being cancelled; wait a moment");
     match cancelled(site, id, 60).await {
         Some((Progress::Ended(_), Ok(report))) => {
@@ -149,11 +149,11 @@ async fn cancel<P: Ports>(site: &Site<'_, P>, id: &CommandId) -> Result<HostRepo
 
 /// Has a command killed; how it ended, or `None` where that is not confirmed in time.
 pub(super) async fn cancelled<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     id: &CommandId,
     seconds: u32,
 ) -> Option<(Progress, Result<HostReport, NoReport>)> {
-    let mut pace = Pace::new(seconds);
+    let mut pace = PollSchedule::new(seconds);
     // A second Ctrl-C ends the program itself, so this one is not listened to any more.
     let (_end, quiet) = interrupt::channel();
     let mut asked = false;

@@ -11,7 +11,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     report::{duration, since},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// Who is at work.
@@ -54,7 +54,7 @@ pub async fn holder(cloud: &impl Cloud, name: &str) -> Result<Option<LockHolder>
 }
 
 /// The failure of whoever wanted the lock.
-pub fn held<P>(site: &Site<'_, P>, holder: &LockHolder) -> Failure {
+pub fn held<P>(site: &DeployContext<'_, P>, holder: &LockHolder) -> Failure {
     let you = if holder.operator == site.settings.operator { " (you, in another run)" } else { "" };
     Failure::new(
         Exit::Locked,
@@ -65,7 +65,7 @@ pub fn held<P>(site: &Site<'_, P>, holder: &LockHolder) -> Failure {
 
 impl Lock {
     /// Takes the lock, or says who holds it.
-    pub async fn take<P: Ports>(site: &Site<'_, P>, action: &str) -> Result<Self, Failure> {
+    pub async fn take<P: Ports>(site: &DeployContext<'_, P>, action: &str) -> Result<Self, Failure> {
         let name = site.settings.lock_parameter();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let own = LockHolder {
@@ -93,12 +93,12 @@ impl Lock {
         }
     }
 
-    async fn is_ours<P: Ports>(&self, site: &Site<'_, P>) -> Result<bool, Failure> {
+    async fn is_ours<P: Ports>(&self, site: &DeployContext<'_, P>) -> Result<bool, Failure> {
         Ok(site.ports.parameter(&self.name).await?.is_some_and(|text| text == self.text))
     }
 
     /// Gives it back; `false`: it is somebody else's by now, or AWS could not be reached, which was said.
-    pub async fn release<P: Ports>(self, site: &Site<'_, P>) -> bool {
+    pub async fn release<P: Ports>(self, site: &DeployContext<'_, P>) -> bool {
         // Whoever took it over has it now.
         match self.is_ours(site).await {
             Ok(true) => {}

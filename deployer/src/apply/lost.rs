@@ -8,14 +8,14 @@ use tokio::time::Instant;
 use super::{
     command::NoReport,
     follow::{End, cancelled, ended},
-    pace::{Pace, Pause, wait},
+    pace::{Pause, PollSchedule, wait},
     send,
 };
 use crate::{
     cloud::{CommandId, Progress},
     interrupt::Interrupt,
     script::{Action, RunId, facts::Status, script},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// Between two questions once the command was seen at work.
@@ -37,7 +37,7 @@ pub(super) struct Watch {
 }
 
 /// What the host said.
-pub(super) enum Found {
+pub(super) enum HostAnswer {
     /// The command is at work, or nobody can tell.
     AtWork,
     /// It is not, and this is how it ended.
@@ -58,14 +58,14 @@ impl Watch {
     /// Looks whether it really does.
     pub(super) async fn ask<P: Ports>(
         &mut self,
-        site: &Site<'_, P>,
+        site: &DeployContext<'_, P>,
         interrupt: &Interrupt,
         id: &CommandId,
         run: &RunId,
-    ) -> Found {
+    ) -> HostAnswer {
         (self.due, self.running_since) = (BETWEEN, None);
         if self.looks {
-            return Found::Ended(self.end(site, id, false).await);
+            return HostAnswer::Ended(self.end(site, id, false).await);
         }
         let mut trace = trace(site, interrupt, run).await;
         if trace == Trace::None {
@@ -77,30 +77,30 @@ impl Watch {
         if let Ok(seen) = site.ports.look(id).await
             && let Some(end) = ended(&seen)
         {
-            return Found::Ended(End::Known(Box::new(end)));
+            return HostAnswer::Ended(End::HostState(Box::new(end)));
         }
         match trace {
-            _ if interrupt.came() => Found::AtWork,
+            _ if interrupt.came() => HostAnswer::AtWork,
             Trace::AtWork => {
                 self.seen_at_work = true;
-                Found::AtWork
+                HostAnswer::AtWork
             }
             Trace::Unknown => {
                 site.report
                     .warn("AWS says that the command runs, but the host does not answer a look beside it; waiting on");
-                Found::AtWork
+                HostAnswer::AtWork
             }
-            Trace::Ended | Trace::None => Found::Ended(self.end(site, id, trace == Trace::Ended).await),
+            Trace::Ended | Trace::None => HostAnswer::Ended(self.end(site, id, trace == Trace::Ended).await),
         }
     }
 
     /// The command is not at work on the host, and AWS says that it runs.
-    async fn end<P: Ports>(&self, site: &Site<'_, P>, id: &CommandId, ended: bool) -> End {
+    async fn end<P: Ports>(&self, site: &DeployContext<'_, P>, id: &CommandId, ended: bool) -> End {
         let end = cancelled(site, id, CANCEL_SECONDS).await;
         let unknown =
             |what: &str, running| NoReport::Unknown { what: what.to_owned(), lines: Vec::new(), running }.into();
         match end {
-            Some((Progress::Ended(_), end)) => End::Known(Box::new(end)),
+            Some((Progress::Ended(_), end)) => End::HostState(Box::new(end)),
             _ if ended => unknown("the command ended on the host, but its report never came", false),
             _ if self.seen_at_work => unknown("the command was killed on the host", false),
             Some(_) => End::Lost,
@@ -128,7 +128,7 @@ pub(super) enum Trace {
 }
 
 /// Asks the host about a run.
-pub(super) async fn trace<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, run: &RunId) -> Trace {
+pub(super) async fn trace<P: Ports>(site: &DeployContext<'_, P>, interrupt: &Interrupt, run: &RunId) -> Trace {
     match look(site, interrupt).await {
         None => Trace::Unknown,
         Some(status) if status.runs.iter().any(|one| one.run == run.as_str()) => Trace::AtWork,
@@ -138,11 +138,11 @@ pub(super) async fn trace<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, r
 }
 
 /// Looks at the host; `None`: no answer in time.
-async fn look<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt) -> Option<Status> {
+async fn look<P: Ports>(site: &DeployContext<'_, P>, interrupt: &Interrupt) -> Option<Status> {
     let script = script(&Action::Status, &site.settings.host());
     let name = super::command::name(site, "look");
     let id = send::send(site, interrupt, "look", &script, &name, None, ANSWER_SECONDS).await.ok()?;
-    let mut pace = Pace::new(ANSWER_SECONDS);
+    let mut pace = PollSchedule::new(ANSWER_SECONDS);
     loop {
         if let Ok(seen) = site.ports.look(&id).await
             && let Some(end) = ended(&seen)

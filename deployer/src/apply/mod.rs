@@ -25,9 +25,9 @@ pub use pace::{persistently, wait};
 use crate::{
     approval::ApprovedPlan,
     failure::Failure,
-    plan::{AutostopStep, Work},
+    plan::{AutostopStep, Operation},
     script::{Action, Autostop, AutostopState, Deploy, Expect, HostReport, KeyChange, Keys},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// What to do with a box that this run started when the run then fails.
@@ -53,17 +53,23 @@ pub struct Applied {
 }
 
 /// Applies an approved plan under the lock.
-pub async fn apply<P: Ports>(site: &Site<'_, P>, plan: &ApprovedPlan, stop: StopOnFailure) -> Result<Applied, Failure> {
+pub async fn apply<P: Ports>(
+    site: &DeployContext<'_, P>,
+    plan: &ApprovedPlan,
+    stop: StopOnFailure,
+) -> Result<Applied, Failure> {
     let work = match plan.work() {
         // It takes the lock from somebody, and does not hold it.
-        Work::Unlock { holder } => return unlock::unlock(site, holder.as_ref()).await,
-        Work::Up { deploy, expect, autostop } => Locked::Up(deploy, *expect, autostop, stop),
-        Work::Rollback { to, expect } => Locked::Rollback(Action::Rollback { to: *to }, *expect, stop),
-        Work::Restart { service, expect } => Locked::Serve("restart", Action::Restart { service: *service }, *expect),
-        Work::Down { drain } => Locked::Down { drain: *drain },
-        Work::Autostop(autostop) => Locked::Autostop(autostop),
-        Work::Keys { change, expect } => Locked::Keys(change.as_ref(), *expect),
-        Work::Prune { models, list, expect } => {
+        Operation::Unlock { holder } => return unlock::unlock(site, holder.as_ref()).await,
+        Operation::Up { deploy, expect, autostop } => Locked::Up(deploy, *expect, autostop, stop),
+        Operation::Rollback { to, expect } => Locked::Rollback(Action::Rollback { to: *to }, *expect, stop),
+        Operation::Restart { service, expect } => {
+            Locked::Serve("restart", Action::Restart { service: *service }, *expect)
+        }
+        Operation::Down { drain } => Locked::Down { drain: *drain },
+        Operation::Autostop(autostop) => Locked::Autostop(autostop),
+        Operation::Keys { change, expect } => Locked::Keys(change.as_ref(), *expect),
+        Operation::Prune { models, list, expect } => {
             Locked::Prune(Action::Prune { models: *models, approved: Some(list.clone()) }, *expect)
         }
     };
@@ -84,7 +90,7 @@ enum Locked<'a> {
     Prune(Action, Expect),
 }
 
-async fn locked<P: Ports>(site: &Site<'_, P>, work: Locked<'_>) -> Result<Applied, Failure> {
+async fn locked<P: Ports>(site: &DeployContext<'_, P>, work: Locked<'_>) -> Result<Applied, Failure> {
     match work {
         Locked::Up(deploy, expect, autostop, on_failure) => {
             autostop::follow(site, autostop, up::up(site, deploy, expect, on_failure).await?).await
@@ -104,7 +110,7 @@ const PRUNE_SECONDS: u32 = 1800;
 
 /// Runs an action that leaves what serves alone.
 async fn at_work<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     what: &str,
     action: &Action,
     expect: Expect,
@@ -115,7 +121,11 @@ async fn at_work<P: Ports>(
     Ok(Applied { report: Some(report), url: None, autostop: None })
 }
 
-async fn keys_change<P: Ports>(site: &Site<'_, P>, change: &KeyChange, expect: Expect) -> Result<Applied, Failure> {
+async fn keys_change<P: Ports>(
+    site: &DeployContext<'_, P>,
+    change: &KeyChange,
+    expect: Expect,
+) -> Result<Applied, Failure> {
     let limit = command::LOOK_SECONDS.saturating_add(site.settings.wait.drain_seconds);
     at_work(site, "keys", &Action::Keys(Keys::Change(change.clone())), expect, limit).await
 }

@@ -8,13 +8,13 @@ use crate::{
     cloud::{Agent, Instance, State},
     failure::Failure,
     interrupt::Interrupt,
-    ledger::Last,
-    plan::{Known, Now, Serving},
+    ledger::LastVerified,
+    plan::{CurrentState, HostState, Serving},
     script::{
         Action, HostReport, Images,
         facts::{Container, Status},
     },
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// What is there.
@@ -25,26 +25,26 @@ pub struct Observed {
     /// What the host says; `None`: it does not run, or its agent does not answer.
     pub host: Option<(HostReport, Status)>,
     /// What was recorded of the last release.
-    pub last: Option<Last>,
+    pub last: Option<LastVerified>,
 }
 
 /// Looks at the instance, the host and the record.
-pub async fn observe<P: Ports>(site: &Site<'_, P>) -> Result<Observed, Failure> {
+pub async fn observe<P: Ports>(site: &DeployContext<'_, P>) -> Result<Observed, Failure> {
     let instance = boot::look(site).await?;
-    let last = Last::read(site).await?;
+    let last = LastVerified::read(site).await?;
     let online = instance.state == State::Running && site.ports.agent(&instance.id).await? == Agent::Online;
     let host = if online { Some(ask(site).await?) } else { None };
     Ok(Observed { instance, host, last })
 }
 
 /// Asks the host alone.
-pub async fn ask<P: Ports>(site: &Site<'_, P>) -> Result<(HostReport, Status), Failure> {
+pub async fn ask<P: Ports>(site: &DeployContext<'_, P>) -> Result<(HostReport, Status), Failure> {
     ask_with(site, site.interrupt).await
 }
 
 /// The same with another ear for Ctrl-C.
 pub(super) async fn ask_with<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     interrupt: &Interrupt,
 ) -> Result<(HostReport, Status), Failure> {
     let report = command::run_with(site, interrupt, "look", &Action::Status, LOOK_SECONDS).await?;
@@ -58,22 +58,22 @@ pub(super) async fn ask_with<P: Ports>(
 impl Observed {
     /// What a plan starts from.
     #[must_use]
-    pub fn now(&self) -> Now {
+    pub fn now(&self) -> CurrentState {
         let known = match &self.host {
-            None => Known::Unseen(self.last.clone().map(Serving::from)),
+            None => HostState::Unseen(self.last.clone().map(Serving::from)),
             Some((report, status)) => match report.release {
-                None => Known::Empty { half_done: status.half_done },
-                Some(release) => Known::Release(serving(release, &report.images, status)),
+                None => HostState::Empty { half_done: status.half_done },
+                Some(release) => HostState::Release(serving(release, &report.images, status)),
             },
         };
-        Now { state: self.instance.state.clone(), known }
+        CurrentState { state: self.instance.state.clone(), known }
     }
 
     /// By digest, as far as it is known.
     #[must_use]
     pub fn images(&self) -> Images {
         match self.now().known {
-            Known::Unseen(Some(serving)) | Known::Release(serving) => serving.images,
+            HostState::Unseen(Some(serving)) | HostState::Release(serving) => serving.images,
             _ => Images::default(),
         }
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::{
     cloud::Instance,
     report::money,
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// Of config/cloudformation.yaml, less those that the move sets.
@@ -42,7 +42,7 @@ pub(super) struct Move {
 }
 
 /// Says how, and puts it into the document.
-pub(super) async fn offer<P: Ports>(site: &Site<'_, P>, instance: &Instance) {
+pub(super) async fn offer<P: Ports>(site: &DeployContext<'_, P>, instance: &Instance) {
     // What cannot be looked up must not hide why the box does not start.
     let zones = site.ports.zones_with(&instance.kind).await;
     let gib = site.ports.disk_gib(&instance.disk).await;
@@ -66,7 +66,7 @@ pub(super) async fn offer<P: Ports>(site: &Site<'_, P>, instance: &Instance) {
 }
 
 impl Move {
-    fn lines<P>(&self, site: &Site<'_, P>, instance: &Instance) -> Vec<String> {
+    fn lines<P>(&self, site: &DeployContext<'_, P>, instance: &Instance) -> Vec<String> {
         let Self { from_zone, zones, volume, gib, .. } = self;
         let where_to = if zones.is_empty() {
             "which other zones offer the type is not known".to_owned()
@@ -91,7 +91,7 @@ impl Move {
     }
 }
 
-fn commands<P>(site: &Site<'_, P>, instance: &Instance, zones: &[String], gib: u32) -> Vec<String> {
+fn commands<P>(site: &DeployContext<'_, P>, instance: &Instance, zones: &[String], gib: u32) -> Vec<String> {
     let settings = &site.settings;
     let (region, stack) = (format!("--region {}", settings.region), format!("--stack-name {}", settings.name));
     let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use crate::{cloud::CloudError, interrupt::Interrupt, report::Report};
 
 /// Looks that come less and less often, until a deadline.
-pub(super) struct Pace {
+pub(super) struct PollSchedule {
     started: Instant,
     limit: Duration,
     pause: Duration,
@@ -25,7 +25,7 @@ pub enum Pause {
     Interrupted,
 }
 
-impl Pace {
+impl PollSchedule {
     /// Looks for so many seconds.
     #[must_use]
     pub(super) fn new(limit_seconds: u32) -> Self {
@@ -63,7 +63,7 @@ pub async fn persistently<T>(
     interrupt: &Interrupt,
     question: impl AsyncFn() -> Result<T, CloudError>,
 ) -> Result<Option<T>, CloudError> {
-    let mut pace = Pace::new(ASKED_SECONDS);
+    let mut pace = PollSchedule::new(ASKED_SECONDS);
     loop {
         let error = match question().await {
             Ok(answer) => return Ok(Some(answer)),

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    cloud::{CloudError, Trouble},
+    cloud::{CloudError, CloudErrorKind},
     failure::Failure,
     report::duration,
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// How long refusals are borne where nobody can log in meanwhile.
@@ -21,13 +21,13 @@ const BETWEEN_RENEWALS: Duration = Duration::from_secs(10);
 
 /// Keeps count of failed calls in a row.
 #[derive(Default)]
-pub(super) struct Patience {
+pub(super) struct FailureCounter {
     failing: bool,
     refused_since: Option<Instant>,
     renewed: Option<Instant>,
 }
 
-impl Patience {
+impl FailureCounter {
     /// An answer came; `true`: calls had failed before.
     pub(super) fn answered(&mut self) -> bool {
         (self.refused_since, self.renewed) = (None, None);
@@ -36,7 +36,12 @@ impl Patience {
 
     /// May the call be repeated? Network and throttling pass by themselves, so the caller's own deadline ends those.
     /// `meanwhile` says what goes on without us.
-    pub(super) async fn bears<P: Ports>(&mut self, site: &Site<'_, P>, error: &CloudError, meanwhile: &str) -> bool {
+    pub(super) async fn bears<P: Ports>(
+        &mut self,
+        site: &DeployContext<'_, P>,
+        error: &CloudError,
+        meanwhile: &str,
+    ) -> bool {
         let first = !std::mem::replace(&mut self.failing, true);
         if error.passes() {
             if first {
@@ -49,7 +54,7 @@ impl Patience {
         }
         let now = Instant::now();
         // A session that was made with a code ends, and loading what is there would not bring it back.
-        let question = site.ports.code_question().filter(|_| error.trouble == Trouble::Credentials);
+        let question = site.ports.code_question().filter(|_| error.kind == CloudErrorKind::Credentials);
         let person = site.report.can_ask() && !site.interrupt.came();
         let limit = if person { WITH_A_PERSON } else { ALONE };
         let Some(since) = self.refused_since else {
@@ -80,7 +85,7 @@ impl Patience {
         true
     }
 
-    async fn renew<P: Ports>(&mut self, site: &Site<'_, P>) {
+    async fn renew<P: Ports>(&mut self, site: &DeployContext<'_, P>) {
         let now = Instant::now();
         if self.renewed.is_none_or(|last| now.duration_since(last) >= BETWEEN_RENEWALS) {
             self.renewed = Some(now);
@@ -90,7 +95,7 @@ impl Patience {
 }
 
 /// Has a person give a code until one is accepted; `false`: nobody does. Ctrl-C ends the asking alone.
-async fn renewed<P: Ports>(site: &Site<'_, P>, question: &str, left: Duration) -> bool {
+async fn renewed<P: Ports>(site: &DeployContext<'_, P>, question: &str, left: Duration) -> bool {
     let asking = async {
         loop {
             let code = site.report.ask_line(question).await;
@@ -112,7 +117,7 @@ async fn renewed<P: Ports>(site: &Site<'_, P>, question: &str, left: Duration) -
 
 /// Does AWS refuse the caller, and not the call?
 pub(super) const fn refused(error: &CloudError) -> bool {
-    matches!(error.trouble, Trouble::Credentials | Trouble::Denied | Trouble::Clock)
+    matches!(error.kind, CloudErrorKind::Credentials | CloudErrorKind::Denied | CloudErrorKind::Clock)
 }
 
 /// AWS refuses us for good, so nothing may be stopped under what goes on: `goes_on` says what, `shows` what is seen later.

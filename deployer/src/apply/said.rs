@@ -10,15 +10,15 @@ use crate::{
     interrupt::{self, Interrupt},
     report::Transfer,
     script::{Action, MARKER, facts::RunProgress},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// A look that takes longer would keep the command itself out of sight.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The lines of one command, each shown once.
-pub(super) struct Said<'a, 'b, P> {
-    site: &'a Site<'b, P>,
+pub(super) struct HostOutput<'a, 'b, P> {
+    site: &'a DeployContext<'b, P>,
     /// They are of no interest.
     quiet: bool,
     shown: usize,
@@ -28,8 +28,8 @@ pub(super) struct Said<'a, 'b, P> {
     due: Option<Instant>,
 }
 
-impl<'a, 'b, P: Ports> Said<'a, 'b, P> {
-    pub(super) fn new(site: &'a Site<'b, P>, quiet: bool) -> Self {
+impl<'a, 'b, P: Ports> HostOutput<'a, 'b, P> {
+    pub(super) fn new(site: &'a DeployContext<'b, P>, quiet: bool) -> Self {
         let mut said = Self { site, quiet, shown: 0, transfer: None, due: None };
         said.wait();
         said

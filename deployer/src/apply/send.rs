@@ -9,16 +9,16 @@ use tokio::time::Instant;
 use super::{
     command::NoReport,
     lost::{Trace, trace},
-    pace::{Pace, Pause, wait},
-    patience::Patience,
+    pace::{Pause, PollSchedule, wait},
+    patience::FailureCounter,
 };
 use crate::{
-    cloud::{CloudError, CommandId, Trouble},
+    cloud::{CloudError, CloudErrorKind, CommandId},
     failure::Failure,
     interrupt::{self, Interrupt},
     report::duration,
     script::{RunId, Script},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// How long AWS may refuse a command before that counts as final.
@@ -36,7 +36,7 @@ const COMES: Duration = Duration::from_secs(20);
 const BETWEEN: Duration = Duration::from_secs(5);
 
 /// Where a command whose answer was lost is.
-enum Heard {
+enum CommandLookup {
     /// In AWS' list.
     Yes(CommandId),
     /// Nowhere.
@@ -47,7 +47,7 @@ enum Heard {
 
 /// Sends a script; `name` is unique. `run` is how the host calls it; `None`: it only looks, so that it may run twice.
 pub(super) async fn send<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     interrupt: &Interrupt,
     what: &str,
     script: &Script,
@@ -55,8 +55,8 @@ pub(super) async fn send<P: Ports>(
     run: Option<&RunId>,
     limit_seconds: u32,
 ) -> Result<CommandId, NoReport> {
-    let mut pace = Pace::new(SEND_SECONDS);
-    let mut patience = Patience::default();
+    let mut pace = PollSchedule::new(SEND_SECONDS);
+    let mut patience = FailureCounter::default();
     loop {
         if interrupt.came() {
             return Err(NoReport::Interrupted { sent: false, ended: true });
@@ -65,21 +65,23 @@ pub(super) async fn send<P: Ports>(
             Ok(id) => return Ok(id),
             Err(error) => error,
         };
-        if error.trouble == Trouble::Network {
+        if error.kind == CloudErrorKind::Network {
             site.report.warn(&format!("{error}. The command may have been heard; looking for it."));
             match (find(site, interrupt, name).await?, run) {
-                (Heard::Yes(id), _) => return Ok(id),
-                (Heard::No, _) | (Heard::Hidden, None) => {}
+                (CommandLookup::Yes(id), _) => return Ok(id),
+                (CommandLookup::No, _) | (CommandLookup::Hidden, None) => {}
                 // Asking the host is sending a script, too.
-                (Heard::Hidden, Some(run)) => Box::pin(ask_the_host(site, interrupt, what, run, limit_seconds)).await?,
+                (CommandLookup::Hidden, Some(run)) => {
+                    Box::pin(ask_the_host(site, interrupt, what, run, limit_seconds)).await?;
+                }
             }
-        } else if error.trouble == Trouble::Credentials {
+        } else if error.kind == CloudErrorKind::Credentials {
             if !patience.bears(site, &error, "Nothing was sent yet").await {
                 return Err(NoReport::NotSent(error.into()));
             }
             // A person who was asked for a code may have taken longer than all of it.
-            pace = Pace::new(SEND_SECONDS);
-        } else if !error.passes() && error.trouble != Trouble::Offline {
+            pace = PollSchedule::new(SEND_SECONDS);
+        } else if !error.passes() && error.kind != CloudErrorKind::Offline {
             return Err(NoReport::NotSent(error.into()));
         }
         // The agent may be gone for a moment, after a start above all.
@@ -92,7 +94,7 @@ pub(super) async fn send<P: Ports>(
 
 /// Waits for the end of a run whose command has no id that we know. Returns where the host never saw it.
 async fn ask_the_host<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     interrupt: &Interrupt,
     what: &str,
     run: &RunId,
@@ -134,17 +136,21 @@ async fn ask_the_host<P: Ports>(
 
 /// Looks for a command whose answer was lost. After Ctrl-C it looks on for a moment, so that
 /// a command that is there can be cancelled.
-async fn find<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, name: &str) -> Result<Heard, NoReport> {
+async fn find<P: Ports>(
+    site: &DeployContext<'_, P>,
+    interrupt: &Interrupt,
+    name: &str,
+) -> Result<CommandLookup, NoReport> {
     let (_end, quiet) = interrupt::channel();
-    let (mut ear, mut pace) = (interrupt, Pace::new(FIND_SECONDS));
+    let (mut ear, mut pace) = (interrupt, PollSchedule::new(FIND_SECONDS));
     let mut absent: Option<Instant> = None;
     let mut lost: Option<CloudError> = None;
     loop {
         match site.ports.find(name).await {
-            Ok(Some(id)) => return Ok(Heard::Yes(id)),
-            Ok(None) if absent.get_or_insert_with(Instant::now).elapsed() >= SHOWS_UP => return Ok(Heard::No),
+            Ok(Some(id)) => return Ok(CommandLookup::Yes(id)),
+            Ok(None) if absent.get_or_insert_with(Instant::now).elapsed() >= SHOWS_UP => return Ok(CommandLookup::No),
             Ok(None) => {}
-            Err(error) if error.trouble == Trouble::Denied => return Ok(Heard::Hidden),
+            Err(error) if error.kind == CloudErrorKind::Denied => return Ok(CommandLookup::Hidden),
             Err(error) => {
                 let passes = error.passes();
                 lost = Some(error);
@@ -157,7 +163,7 @@ async fn find<P: Ports>(site: &Site<'_, P>, interrupt: &Interrupt, name: &str) -
             Pause::Over => {}
             Pause::Interrupted => {
                 site.report.say("interrupted: looking whether the command reached the host; wait a moment");
-                (ear, pace) = (&quiet, Pace::new(FIND_SECONDS_INTERRUPTED));
+                (ear, pace) = (&quiet, PollSchedule::new(FIND_SECONDS_INTERRUPTED));
             }
             Pause::Late => return Err(unknown(interrupt, lost)),
         }

@@ -13,15 +13,15 @@ use self::world::{World, image};
 use super::{Applied, StopOnFailure, apply, lock::LockHolder, observe};
 use crate::{
     approval::ApprovedPlan,
-    cloud::{Cloud as _, Progress, Trouble},
-    config::{Settings, Written, parse, resolve},
+    cloud::{Cloud as _, CloudErrorKind, Progress},
+    config::{ConfigFile, Settings, parse, resolve},
     exit::Exit,
     failure::Failure,
     interrupt,
-    plan::{AutostopStep, Work},
+    plan::{AutostopStep, Operation},
     report::{Format, Report},
     script::{ComposeEnv, Deploy, Expect, ImageDigest, ImageWanted},
-    site::Site,
+    site::DeployContext,
 };
 
 const CONFIG: &str =
@@ -29,11 +29,11 @@ const CONFIG: &str =
 
 async fn settings() -> Settings {
     let world = World::default();
-    let written = Written { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
+    let written = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
     resolve(&written, &async |name| (&world).parameter(name).await, "ada@laptop".to_owned()).await.unwrap()
 }
 
-fn up(config_hash: &str, expect: Expect) -> Work {
+fn up(config_hash: &str, expect: Expect) -> Operation {
     let image = |name: &str| ImageWanted::Digest(ImageDigest::parse(&image(name)).unwrap());
     let deploy = Box::new(Deploy {
         gateway: image("gateway"),
@@ -44,16 +44,16 @@ fn up(config_hash: &str, expect: Expect) -> Work {
         config_hash: config_hash.to_owned(),
         restart_vllm: false,
     });
-    Work::Up { deploy, expect, autostop: AutostopStep::Keep }
+    Operation::Up { deploy, expect, autostop: AutostopStep::Keep }
 }
 
-fn work(name: &str) -> Work {
+fn work(name: &str) -> Operation {
     match name {
         "up" => up("h", Expect::Anything),
-        "rollback" => Work::Rollback { to: None, expect: Expect::Release(3) },
-        "restart" => Work::Restart { service: None, expect: Expect::Release(2) },
-        "down" => Work::Down { drain: true },
-        "down now" => Work::Down { drain: false },
+        "rollback" => Operation::Rollback { to: None, expect: Expect::Release(3) },
+        "restart" => Operation::Restart { service: None, expect: Expect::Release(2) },
+        "down" => Operation::Down { drain: true },
+        "down now" => Operation::Down { drain: false },
         _ => panic!("no work {name}"),
     }
 }
@@ -62,16 +62,17 @@ async fn run(world: &World, name: &str) -> Result<Applied, Failure> {
     run_work(world, work(name)).await
 }
 
-async fn run_work(world: &World, work: Work) -> Result<Applied, Failure> {
+async fn run_work(world: &World, work: Operation) -> Result<Applied, Failure> {
     run_stopping(world, work, StopOnFailure::Yes).await
 }
 
-async fn run_stopping(world: &World, work: Work, stop: StopOnFailure) -> Result<Applied, Failure> {
+async fn run_stopping(world: &World, work: Operation, stop: StopOnFailure) -> Result<Applied, Failure> {
     let report = Report::new(true, Format::Text);
     let (end, interrupt) = interrupt::channel();
     *world.interrupter.borrow_mut() = Some(end);
-    let written = Written { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
-    let site = Site { written, settings: settings().await, ports: world, report: &report, interrupt: &interrupt };
+    let written = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
+    let site =
+        DeployContext { written, settings: settings().await, ports: world, report: &report, interrupt: &interrupt };
     apply(&site, &ApprovedPlan::in_a_test(work), stop).await
 }
 
@@ -118,17 +119,25 @@ async fn whatever_call_fails_the_lock_is_given_back_and_nothing_is_done_that_is_
         run(&well, name).await.unwrap();
         let calls = well.calls.borrow().clone();
         assert!(calls.len() > 8, "{calls:?}");
-        let refusals = [Trouble::Denied, Trouble::Other, Trouble::Network, Trouble::Throttled, Trouble::Credentials];
-        let all = refusals.map(|trouble| (trouble, false)).into_iter().chain([(Trouble::Network, true)]);
-        for (trouble, heard) in all {
+        let refusals = [
+            CloudErrorKind::Denied,
+            CloudErrorKind::Other,
+            CloudErrorKind::Network,
+            CloudErrorKind::Throttled,
+            CloudErrorKind::Credentials,
+        ];
+        let all = refusals.map(|kind| (kind, false)).into_iter().chain([(CloudErrorKind::Network, true)]);
+        for (kind, heard) in all {
             for (index, call) in calls.iter().enumerate() {
-                let world = World { fails: Some((index + 1, trouble)), heard, ..world(name, "done") };
+                let world = World { fails: Some((index + 1, kind)), heard, ..world(name, "done") };
                 let result = run(&world, name).await;
-                let at = format!("{name}: call {} ({call}) fails with {trouble:?}, heard: {heard}", index + 1);
+                let at = format!("{name}: call {} ({call}) fails with {kind:?}, heard: {heard}", index + 1);
                 for action in ["deploy", "rollback", "restart", "down"] {
                     assert!(world.sent(action) <= 1, "{at}: {action} was sent twice");
                 }
-                if matches!(*call, "look" | "send") && matches!(trouble, Trouble::Network | Trouble::Throttled) {
+                if matches!(*call, "look" | "send")
+                    && matches!(kind, CloudErrorKind::Network | CloudErrorKind::Throttled)
+                {
                     assert!(result.is_ok(), "{at}: a lost answer is no failed script: {result:?}");
                 }
                 // The last two calls give the lock back: what cannot be given back stays, and is said.
@@ -168,8 +177,14 @@ macro_rules! site {
     ($world:expr, $site:ident) => {
         let report = Report::new(true, Format::Text);
         let (_end, interrupt) = interrupt::channel();
-        let written = Written { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
-        let $site = Site { written, settings: settings().await, ports: $world, report: &report, interrupt: &interrupt };
+        let written = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
+        let $site = DeployContext {
+            written,
+            settings: settings().await,
+            ports: $world,
+            report: &report,
+            interrupt: &interrupt,
+        };
     };
 }
 
@@ -246,7 +261,7 @@ async fn an_answer_that_stays_lost_is_never_said_to_be_nothing() {
     }
     // It shows up once AWS can be asked: Ctrl-C has it cancelled.
     let away = World {
-        fails: Some((2, Trouble::Network)),
+        fails: Some((2, CloudErrorKind::Network)),
         heard: true,
         ends: Some(Progress::Cancelled),
         ctrl_c: Some("find"),
@@ -311,7 +326,7 @@ async fn unlock_takes_the_lock_from_whom_it_was_approved_for_and_no_other() {
         if let Some(held) = held {
             put(&world, held);
         }
-        let end = run_work(&world, Work::Unlock { holder: approved.map(holder) }).await;
+        let end = run_work(&world, Operation::Unlock { holder: approved.map(holder) }).await;
         let at = format!("{approved:?} {held:?} {outcome} {away:?}: {end:?}");
         assert_eq!(end.as_ref().err().map(|failure| failure.exit), exit, "{at}");
         assert_eq!(world.lock(), exit.is_some(), "{at}");

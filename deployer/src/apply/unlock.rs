@@ -10,11 +10,14 @@ use crate::{
     exit::Exit,
     failure::Failure,
     script::{Action, HostReport, Outcome},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// Takes the lock from the holder that was approved, and from nobody else.
-pub(super) async fn unlock<P: Ports>(site: &Site<'_, P>, approved: Option<&LockHolder>) -> Result<Applied, Failure> {
+pub(super) async fn unlock<P: Ports>(
+    site: &DeployContext<'_, P>,
+    approved: Option<&LockHolder>,
+) -> Result<Applied, Failure> {
     let name = site.settings.lock_parameter();
     still(approved, lock::holder(&site.ports, &name).await?.as_ref())?;
     let report = host(site).await?;
@@ -43,7 +46,7 @@ fn still(approved: Option<&LockHolder>, held: Option<&LockHolder>) -> Result<(),
 
 /// Only somebody at work on the host is a reason to leave the lock: a host that cannot answer, or has another trouble,
 /// needs the next `up`, and that needs the lock.
-async fn host<P: Ports>(site: &Site<'_, P>) -> Result<Option<HostReport>, Failure> {
+async fn host<P: Ports>(site: &DeployContext<'_, P>) -> Result<Option<HostReport>, Failure> {
     let instance = super::boot::look(site).await?;
     if instance.state != State::Running {
         return Ok(None);

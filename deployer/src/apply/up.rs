@@ -8,10 +8,10 @@ use crate::{
     exit::Exit,
     failure::Failure,
     interrupt::{self, Interrupt},
-    ledger::Last,
+    ledger::LastVerified,
     report::{duration, money},
     script::{Action, Deploy, Expect, HostReport},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// How long a person is waited for while the lock is held and the box costs.
@@ -19,7 +19,7 @@ const ANSWER: Duration = Duration::from_mins(5);
 
 /// Starts the box where needed and deploys.
 pub(super) async fn up<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     deploy: &Deploy,
     expect: Expect,
     stop: StopOnFailure,
@@ -31,7 +31,7 @@ pub(super) async fn up<P: Ports>(
 
 /// Goes back to an earlier release; a box that is stopped is started for it.
 pub(super) async fn rollback<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     action: &Action,
     expect: Expect,
     stop: StopOnFailure,
@@ -42,7 +42,7 @@ pub(super) async fn rollback<P: Ports>(
 }
 
 async fn rolled_back<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     action: &Action,
     expect: Expect,
     started: &mut bool,
@@ -55,7 +55,7 @@ async fn rolled_back<P: Ports>(
 
 /// What becomes of a box that this run started and that does not serve.
 async fn settled<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     done: Result<Applied, Failure>,
     started: bool,
     stop: StopOnFailure,
@@ -68,7 +68,7 @@ async fn settled<P: Ports>(
 }
 
 async fn deployed<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     deploy: &Deploy,
     expect: Expect,
     started: &mut bool,
@@ -83,12 +83,12 @@ async fn deployed<P: Ports>(
 }
 
 async fn recorded<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     report: HostReport,
     config_hash: Option<&str>,
     address: Option<&str>,
 ) -> Applied {
-    Last::write(site, &report, config_hash, address).await;
+    LastVerified::write(site, &report, config_hash, address).await;
     Applied {
         url: address.map(|address| site.settings.url(address)),
         autostop: report.autostop(),
@@ -98,7 +98,7 @@ async fn recorded<P: Ports>(
 
 /// Runs an action on a running box at whose end a release serves: a rollback, a restart.
 pub(super) async fn serve<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     what: &str,
     action: &Action,
     expect: Expect,
@@ -125,7 +125,7 @@ pub(super) async fn serve<P: Ports>(
 }
 
 /// Nobody knows that the work on the box has ended, so it is not stopped under it.
-fn left_running<P>(site: &Site<'_, P>, failure: Failure) -> Failure {
+fn left_running<P>(site: &DeployContext<'_, P>, failure: Failure) -> Failure {
     let price = money(site.settings.prices.instance_usd_per_hour);
     let next = format!(
         "{} The box was not stopped, because work may go on there; it costs {price} an hour until deployer down.",
@@ -136,7 +136,7 @@ fn left_running<P>(site: &Site<'_, P>, failure: Failure) -> Failure {
 
 /// What runs on a box whose start was for nothing: after an idle stop its containers come back when it boots.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Found {
+enum RunningRelease {
     /// A release serves: this is what, and what would stop the box.
     Serves { release: String, until: &'static str },
     /// Containers run and do not serve yet.
@@ -145,24 +145,24 @@ enum Found {
     Nothing,
 }
 
-async fn found<P: Ports>(site: &Site<'_, P>, quiet: &Interrupt) -> Found {
+async fn found<P: Ports>(site: &DeployContext<'_, P>, quiet: &Interrupt) -> RunningRelease {
     if !matches!(site.ports.agent(&site.settings.instance_id).await, Ok(Agent::Online)) {
-        return Found::Nothing;
+        return RunningRelease::Nothing;
     }
     site.report.say("looking whether anything serves on the box");
     match observe::ask_with(site, quiet).await {
-        Ok((report, status)) if observe::healthy(&status) => Found::Serves {
+        Ok((report, status)) if observe::healthy(&status) => RunningRelease::Serves {
             release: report.release.map_or_else(|| "something".to_owned(), |number| format!("release {number}")),
             until: if status.autostop.on { "deployer down or the idle stop" } else { "deployer down" },
         },
-        Ok((_, status)) if status.containers.iter().any(|one| one.state == "running") => Found::Containers,
-        Ok(_) | Err(_) => Found::Nothing,
+        Ok((_, status)) if status.containers.iter().any(|one| one.state == "running") => RunningRelease::Containers,
+        Ok(_) | Err(_) => RunningRelease::Nothing,
     }
 }
 
 /// The box was started for nothing and costs: stop it, or say so. One that serves is not stopped unless somebody wants
 /// it, and running work ends first.
-async fn started_in_vain<P: Ports>(site: &Site<'_, P>, failure: Failure, stop: StopOnFailure) -> Failure {
+async fn started_in_vain<P: Ports>(site: &DeployContext<'_, P>, failure: Failure, stop: StopOnFailure) -> Failure {
     let price = money(site.settings.prices.instance_usd_per_hour);
     let running = |failure: Failure| {
         let next = format!("{} The box runs and costs {price} an hour; deployer down stops it.", failure.next);
@@ -179,29 +179,29 @@ async fn started_in_vain<P: Ports>(site: &Site<'_, P>, failure: Failure, stop: S
         StopOnFailure::No => false,
         StopOnFailure::Ask if site.report.can_ask() && site.interrupt.came() => return running(failure),
         StopOnFailure::Ask if site.report.can_ask() => asked(site, &failure, &found, &price).await,
-        StopOnFailure::Ask => !matches!(found, Found::Serves { .. }),
+        StopOnFailure::Ask => !matches!(found, RunningRelease::Serves { .. }),
     };
     if yes {
         return stopped(site, failure, &found, &quiet).await;
     }
     match found {
-        Found::Serves { release, until } => {
+        RunningRelease::Serves { release, until } => {
             let next = format!(
                 "{} The box was not stopped, because {release} serves on it; it costs {price} an hour until {until} stops it.",
                 failure.next
             );
             Failure { next, ..failure }
         }
-        Found::Containers | Found::Nothing => running(failure),
+        RunningRelease::Containers | RunningRelease::Nothing => running(failure),
     }
 }
 
 /// Asks a person; where nobody answers, a box that does not serve is stopped.
-async fn asked<P: Ports>(site: &Site<'_, P>, failure: &Failure, found: &Found, price: &str) -> bool {
+async fn asked<P: Ports>(site: &DeployContext<'_, P>, failure: &Failure, found: &RunningRelease, price: &str) -> bool {
     site.report.say(&failure.what);
     let (on_it, unanswered) = match found {
-        Found::Serves { release, .. } => (format!("; {release} serves on it"), false),
-        Found::Containers | Found::Nothing => (String::new(), true),
+        RunningRelease::Serves { release, .. } => (format!("; {release} serves on it"), false),
+        RunningRelease::Containers | RunningRelease::Nothing => (String::new(), true),
     };
     let question = format!("This run started the box, which costs {price} an hour{on_it}. Stop it again?");
     let answer = answered(site.report.ask(&question), site.interrupt).await;
@@ -213,8 +213,13 @@ async fn asked<P: Ports>(site: &Site<'_, P>, failure: &Failure, found: &Found, p
 }
 
 /// Stops the box; running work on it ends first.
-async fn stopped<P: Ports>(site: &Site<'_, P>, failure: Failure, found: &Found, quiet: &Interrupt) -> Failure {
-    if *found != Found::Nothing
+async fn stopped<P: Ports>(
+    site: &DeployContext<'_, P>,
+    failure: Failure,
+    found: &RunningRelease,
+    quiet: &Interrupt,
+) -> Failure {
+    if *found != RunningRelease::Nothing
         && let Err(busy) = down::services(site, quiet, true).await
     {
         return Failure {

@@ -64,7 +64,7 @@ struct Digests {
 
 /// Why an answer proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Wrong {
+pub(super) enum AttestationError {
     #[error("the answer of gh is not understood")]
     NotUnderstood,
     #[error("there is no attestation of it")]
@@ -80,9 +80,9 @@ pub(super) enum Wrong {
 }
 
 /// The first attestation that proves what is wanted; otherwise why the last one does not.
-pub(super) fn judge(output: &[u8], trust: &Trust, image: &ImageWanted) -> Result<Verified, Wrong> {
-    let all: Vec<Attestation> = serde_json::from_slice(output).map_err(|_| Wrong::NotUnderstood)?;
-    let mut wrong = Wrong::None;
+pub(super) fn judge(output: &[u8], trust: &Trust, image: &ImageWanted) -> Result<Verified, AttestationError> {
+    let all: Vec<Attestation> = serde_json::from_slice(output).map_err(|_| AttestationError::NotUnderstood)?;
+    let mut wrong = AttestationError::None;
     for one in all {
         match proves(one.verification_result, trust, image) {
             Ok(verified) => return Ok(verified),
@@ -92,20 +92,23 @@ pub(super) fn judge(output: &[u8], trust: &Trust, image: &ImageWanted) -> Result
     Err(wrong)
 }
 
-fn proves(result: VerificationResult, trust: &Trust, image: &ImageWanted) -> Result<Verified, Wrong> {
+fn proves(result: VerificationResult, trust: &Trust, image: &ImageWanted) -> Result<Verified, AttestationError> {
     let VerificationResult { signature: Signature { certificate }, statement } = result;
     let repository = format!("https://github.com/{}", trust.repository);
     // GitHub's names of owners and repositories have no case; paths and branches do.
     if !certificate.source_repository.eq_ignore_ascii_case(&repository) || certificate.source_ref != trust.git_ref {
-        return Err(Wrong::Source(shown(&format!("{} {}", certificate.source_repository, certificate.source_ref))));
+        return Err(AttestationError::Source(shown(&format!(
+            "{} {}",
+            certificate.source_repository, certificate.source_ref
+        ))));
     }
     let workflow = certificate.signer.split_at_checked(repository.len());
     let workflow = workflow.filter(|(signer, _)| signer.eq_ignore_ascii_case(&repository)).map(|(_, path)| path);
     if workflow != Some(&format!("/{}@{}", trust.workflow, trust.git_ref)) {
-        return Err(Wrong::Workflow(shown(&certificate.signer)));
+        return Err(AttestationError::Workflow(shown(&certificate.signer)));
     }
     if statement.predicate_type != PROVENANCE {
-        return Err(Wrong::Predicate);
+        return Err(AttestationError::Predicate);
     }
     let image = subject(&statement.subject, image)?;
     Ok(Verified {
@@ -119,16 +122,16 @@ fn proves(result: VerificationResult, trust: &Trust, image: &ImageWanted) -> Res
 
 /// The image by the digest that the attestation is of. For a tag, gh looked up which digest that is, and verified that it
 /// is a subject: with more than one, which it was is not known.
-fn subject(subjects: &[Subject], image: &ImageWanted) -> Result<ImageDigest, Wrong> {
+fn subject(subjects: &[Subject], image: &ImageWanted) -> Result<ImageDigest, AttestationError> {
     let is = |digest: &str| subjects.iter().any(|subject| format!("sha256:{}", subject.digest.sha256) == digest);
     let found = || subjects.iter().map(|subject| subject.digest.sha256.as_str()).collect::<Vec<_>>().join(", ");
     match (image, subjects) {
         (ImageWanted::Digest(wanted), _) if is(wanted.digest()) => Ok(wanted.clone()),
         (ImageWanted::Tag(wanted), [only]) => {
             ImageDigest::parse(&format!("{}@sha256:{}", wanted.repository(), only.digest.sha256))
-                .map_err(|_| Wrong::Digest(shown(&only.digest.sha256)))
+                .map_err(|_| AttestationError::Digest(shown(&only.digest.sha256)))
         }
-        _ => Err(Wrong::Digest(shown(&found()))),
+        _ => Err(AttestationError::Digest(shown(&found()))),
     }
 }
 
@@ -141,7 +144,7 @@ fn shown(text: &str) -> String {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Wrong, judge};
+    use super::{AttestationError, judge};
     use crate::{
         config::Trust,
         script::{ImageDigest, ImageTag, ImageWanted},
@@ -189,7 +192,7 @@ mod tests {
         attestation("acme/gateway", ".github/workflows/images.yml", "refs/heads/main", digests)
     }
 
-    fn check(answer: &Value, image: &ImageWanted, expected: Result<u8, Wrong>) {
+    fn check(answer: &Value, image: &ImageWanted, expected: Result<u8, AttestationError>) {
         let found = judge(answer.to_string().as_bytes(), &trust(), image);
         let found = found.map(|verified| {
             assert_eq!((&*verified.commit, &*verified.workflow), (COMMIT, ".github/workflows/images.yml"));
@@ -209,25 +212,25 @@ mod tests {
         let of = |repository: &str, workflow: &str, branch: &str| {
             json!([attestation(repository, workflow, branch, &[digest(1)])])
         };
-        let source = |text: &str| Err(Wrong::Source(format!("https://github.com/{text}")));
-        let workflow = |text: &str| Err(Wrong::Workflow(format!("https://github.com/{text}")));
+        let source = |text: &str| Err(AttestationError::Source(format!("https://github.com/{text}")));
+        let workflow = |text: &str| Err(AttestationError::Workflow(format!("https://github.com/{text}")));
         check(&json!([one]), &image, Ok(1));
         check(&json!([good(&[digest(3), digest(1)])]), &image, Ok(1));
         check(&of("Acme/Gateway", path, "refs/heads/main"), &image, Ok(1));
         check(&json!([two, one]), &image, Ok(1));
         check(&json!([two]), &tag, Ok(2));
-        check(&json!([]), &image, Err(Wrong::None));
-        check(&json!({}), &image, Err(Wrong::NotUnderstood));
-        check(&json!("Loaded 1 attestation"), &image, Err(Wrong::NotUnderstood));
-        check(&json!([two]), &image, Err(Wrong::Digest(digest(2))));
-        check(&json!([good(&[])]), &image, Err(Wrong::Digest(String::new())));
+        check(&json!([]), &image, Err(AttestationError::None));
+        check(&json!({}), &image, Err(AttestationError::NotUnderstood));
+        check(&json!("Loaded 1 attestation"), &image, Err(AttestationError::NotUnderstood));
+        check(&json!([two]), &image, Err(AttestationError::Digest(digest(2))));
+        check(&json!([good(&[])]), &image, Err(AttestationError::Digest(String::new())));
         // Which of them the tag is, nobody says.
         check(
             &json!([good(&[digest(1), digest(2)])]),
             &tag,
-            Err(Wrong::Digest(format!("{}, {}", digest(1), digest(2)))),
+            Err(AttestationError::Digest(format!("{}, {}", digest(1), digest(2)))),
         );
-        check(&json!([good(&["x".to_owned()])]), &tag, Err(Wrong::Digest("x".to_owned())));
+        check(&json!([good(&["x".to_owned()])]), &tag, Err(AttestationError::Digest("x".to_owned())));
         let main = "refs/heads/main";
         check(&of("evil/gateway", path, main), &image, source("evil/gateway refs/heads/main"));
         check(&of("acme/gateway-two", path, main), &image, source("acme/gateway-two refs/heads/main"));
@@ -240,6 +243,6 @@ mod tests {
         check(&json!([elsewhere]), &image, workflow(&format!("evil/gateway/{path}@{main}")));
         let mut sbom = one.clone();
         sbom["verificationResult"]["statement"]["predicateType"] = "https://spdx.dev/Document".into();
-        check(&json!([sbom]), &image, Err(Wrong::Predicate));
+        check(&json!([sbom]), &image, Err(AttestationError::Predicate));
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     config::Trust,
     failure::Failure,
     script::{ImageDigest, ImageWanted},
-    site::Site,
+    site::DeployContext,
 };
 
 /// An image whose attestation was verified.
@@ -31,7 +31,7 @@ pub struct Verified {
 
 /// Verifies that an image was built by the trusted workflow. A tag becomes the digest that was verified, so that what
 /// goes to the host is what was looked at.
-pub async fn verify<P>(site: &Site<'_, P>, trust: &Trust, image: &ImageWanted) -> Result<Verified, Failure> {
+pub async fn verify<P>(site: &DeployContext<'_, P>, trust: &Trust, image: &ImageWanted) -> Result<Verified, Failure> {
     let output = tool::ask(site, trust, image).await?;
     answer::judge(&output, trust, image).map_err(|wrong| {
         refused(image, &format!("{wrong}; nothing was changed"), "Take an image that the workflow images of the trusted repository pushed, or correct [attestation] in config/deployment.toml.")

@@ -12,7 +12,7 @@ use crate::{
     config::{Trust, WEBHOOK_VARIABLE},
     failure::Failure,
     script::ImageWanted,
-    site::Site,
+    site::DeployContext,
 };
 
 /// It asks GitHub and the registry.
@@ -21,7 +21,11 @@ const LIMIT: Duration = Duration::from_mins(2);
 const NOT_LOGGED_IN: i32 = 4;
 
 /// What it prints on standard output, once it ended well.
-pub(super) async fn ask<P>(site: &Site<'_, P>, trust: &Trust, image: &ImageWanted) -> Result<Vec<u8>, Failure> {
+pub(super) async fn ask<P>(
+    site: &DeployContext<'_, P>,
+    trust: &Trust,
+    image: &ImageWanted,
+) -> Result<Vec<u8>, Failure> {
     site.report.step(&format!("verifying the attestation of {image}"));
     let child = command(trust, image).spawn().map_err(|error| cannot_run(image, &error))?;
     let id = child.id();
@@ -74,7 +78,7 @@ fn cannot_run(image: &ImageWanted, error: &io::Error) -> Failure {
 }
 
 /// What gh said is a reason for a person; what counts is that it did not end well.
-fn why<P>(site: &Site<'_, P>, trust: &Trust, image: &ImageWanted, output: &Output) -> Failure {
+fn why<P>(site: &DeployContext<'_, P>, trust: &Trust, image: &ImageWanted, output: &Output) -> Failure {
     let said = String::from_utf8_lossy(&output.stderr);
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
     let own = "Take an image that the workflow images of the trusted repository pushed; attestations are made since [attestation] is in that workflow.";

@@ -6,7 +6,7 @@ use aws_sdk_ec2::{
 };
 
 use super::error::cloud_error;
-use crate::cloud::{Checks, CloudError, Ingress, Instance, State, Trouble};
+use crate::cloud::{Checks, CloudError, CloudErrorKind, Ingress, Instance, State};
 
 pub(super) async fn instance(client: &Client, id: &str) -> Result<Instance, CloudError> {
     let operation = "DescribeInstances";
@@ -15,7 +15,7 @@ pub(super) async fn instance(client: &Client, id: &str) -> Result<Instance, Clou
     let found = found.reservations().iter().flat_map(aws_sdk_ec2::types::Reservation::instances).next().cloned();
     let Some(found) = found else {
         return Err(CloudError {
-            trouble: Trouble::NotFound,
+            kind: CloudErrorKind::NotFound,
             operation,
             code: "InvalidInstanceID.NotFound".to_owned(),
             message: "no such instance in this region".to_owned(),
@@ -114,7 +114,7 @@ pub(super) async fn disk_gib(client: &Client, volume: &str) -> Result<u32, Cloud
         client.describe_volumes().volume_ids(volume).send().await.map_err(|error| cloud_error(operation, &error))?;
     let gib = found.volumes().first().and_then(|volume| u32::try_from(volume.size()?).ok());
     gib.ok_or_else(|| CloudError {
-        trouble: Trouble::NotFound,
+        kind: CloudErrorKind::NotFound,
         operation,
         code: "InvalidVolume.NotFound".to_owned(),
         message: "no such disk in this region".to_owned(),

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkErro
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::{
-    cloud::{CloudError, NO_CREDENTIALS, NO_ROLE, Trouble},
+    cloud::{CloudError, CloudErrorKind, NO_CREDENTIALS, NO_ROLE},
     config::login::Login,
 };
 
@@ -20,27 +20,27 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     let status = error.raw_response().map(|response| response.status().as_u16());
-    let from = |trouble, code: &str, message: &str| cut(operation, trouble, code, message);
+    let from = |kind, code: &str, message: &str| cut(operation, kind, code, message);
     match error {
         _ if status == Some(407) || refused_by_the_proxy(error) => {
-            from(Trouble::Proxy, "407", "the proxy wants a name and a password that it knows")
+            from(CloudErrorKind::Proxy, "407", "the proxy wants a name and a password that it knows")
         }
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or("no code");
-            from(trouble(code, status), code, service.err().message().unwrap_or_default())
+            from(kind(code, status), code, service.err().message().unwrap_or_default())
         }
         _ if lacks_credentials(error) => without_credentials(operation, error),
-        SdkError::TimeoutError(_) => from(Trouble::Network, "timeout", "AWS did not answer in time"),
-        SdkError::DispatchFailure(_) => from(Trouble::Network, "no connection", "AWS could not be reached"),
+        SdkError::TimeoutError(_) => from(CloudErrorKind::Network, "timeout", "AWS did not answer in time"),
+        SdkError::DispatchFailure(_) => from(CloudErrorKind::Network, "no connection", "AWS could not be reached"),
         SdkError::ResponseError(_) => {
-            from(Trouble::Network, "unreadable answer", "what answered is not AWS, or is broken")
+            from(CloudErrorKind::Network, "unreadable answer", "what answered is not AWS, or is broken")
         }
-        _ => from(Trouble::Other, "not sent", "the request could not be made"),
+        _ => from(CloudErrorKind::Other, "not sent", "the request could not be made"),
     }
 }
 
-fn cut(operation: &'static str, trouble: Trouble, code: &str, message: &str) -> CloudError {
-    CloudError { trouble, operation, code: code.to_owned(), message: message.chars().take(MESSAGE_CHARS).collect() }
+fn cut(operation: &'static str, kind: CloudErrorKind, code: &str, message: &str) -> CloudError {
+    CloudError { kind, operation, code: code.to_owned(), message: message.chars().take(MESSAGE_CHARS).collect() }
 }
 
 /// There are no credentials to make the call with: because of those that come first, or because a role could not be
@@ -49,22 +49,22 @@ pub(super) fn without_credentials(operation: &'static str, error: &(dyn Error + 
     let refused = chain(error).find_map(<dyn Error>::downcast_ref::<AssumeRoleError>).and_then(|error| error.code());
     if let Some(code) = refused {
         let word = format!("AssumeRole failed: {code}");
-        return match trouble(code, None) {
-            Trouble::Clock => cut(operation, Trouble::Clock, code, &word),
-            Trouble::Credentials => {
-                cut(operation, Trouble::Credentials, NO_CREDENTIALS, &Login::here().base().matter(&word))
+        return match kind(code, None) {
+            CloudErrorKind::Clock => cut(operation, CloudErrorKind::Clock, code, &word),
+            CloudErrorKind::Credentials => {
+                cut(operation, CloudErrorKind::Credentials, NO_CREDENTIALS, &Login::here().base().matter(&word))
             }
-            _ => cut(operation, Trouble::Credentials, NO_ROLE, &Login::here().matter(&word)),
+            _ => cut(operation, CloudErrorKind::Credentials, NO_ROLE, &Login::here().matter(&word)),
         };
     }
     match credentials_word(error) {
         None => cut(
             operation,
-            Trouble::Network,
+            CloudErrorKind::Network,
             "no connection",
             "what gives this machine its credentials could not be reached",
         ),
-        Some(word) => cut(operation, Trouble::Credentials, NO_CREDENTIALS, &Login::here().base().matter(&word)),
+        Some(word) => cut(operation, CloudErrorKind::Credentials, NO_CREDENTIALS, &Login::here().base().matter(&word)),
     }
 }
 
@@ -93,40 +93,42 @@ fn credentials_word(error: &(dyn Error + 'static)) -> Option<String> {
     Some(last.lines().next()?.trim_end_matches(['.', ' ']).chars().take(160).collect())
 }
 
-fn trouble(code: &str, status: Option<u16>) -> Trouble {
+fn kind(code: &str, status: Option<u16>) -> CloudErrorKind {
     match code.trim_start_matches("Server.").trim_start_matches("Client.") {
-        "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "InsufficientCapacity" => Trouble::Capacity,
-        "VcpuLimitExceeded" | "InstanceLimitExceeded" => Trouble::Quota,
+        "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "InsufficientCapacity" => {
+            CloudErrorKind::Capacity
+        }
+        "VcpuLimitExceeded" | "InstanceLimitExceeded" => CloudErrorKind::Quota,
         "ThrottlingException"
         | "Throttling"
         | "RequestLimitExceeded"
         | "TooManyUpdates"
         | "TooManyRequestsException"
         | "RateExceeded"
-        | "EC2ThrottledException" => Trouble::Throttled,
-        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Trouble::Denied,
+        | "EC2ThrottledException" => CloudErrorKind::Throttled,
+        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => CloudErrorKind::Denied,
         "ExpiredToken"
         | "ExpiredTokenException"
         | "RequestExpired"
         | "InvalidClientTokenId"
         | "AuthFailure"
         | "UnrecognizedClientException"
-        | "MissingAuthenticationToken" => Trouble::Credentials,
-        "RequestTimeTooSkewed" | "SignatureDoesNotMatch" | "InvalidSignatureException" => Trouble::Clock,
+        | "MissingAuthenticationToken" => CloudErrorKind::Credentials,
+        "RequestTimeTooSkewed" | "SignatureDoesNotMatch" | "InvalidSignatureException" => CloudErrorKind::Clock,
         "InvalidInstanceID.NotFound"
         | "InvalidInstanceID.Malformed"
         | "ParameterNotFound"
         | "ResourceNotFoundException"
         | "InvalidDocument"
         | "DoesNotExistException"
-        | "InvalidGroup.NotFound" => Trouble::NotFound,
-        "ParameterAlreadyExists" | "ResourceExistsException" => Trouble::Exists,
-        "InvocationDoesNotExist" | "IncorrectInstanceState" | "IncorrectState" => Trouble::Race,
+        | "InvalidGroup.NotFound" => CloudErrorKind::NotFound,
+        "ParameterAlreadyExists" | "ResourceExistsException" => CloudErrorKind::Exists,
+        "InvocationDoesNotExist" | "IncorrectInstanceState" | "IncorrectState" => CloudErrorKind::Race,
         // So SSM says that the agent is not connected.
-        "InvalidInstanceId" | "TargetNotConnected" => Trouble::Offline,
-        _ if status == Some(429) => Trouble::Throttled,
-        _ if matches!(status, Some(401 | 403)) => Trouble::Denied,
-        _ if status.is_some_and(|status| status >= 500) => Trouble::Network,
-        _ => Trouble::Other,
+        "InvalidInstanceId" | "TargetNotConnected" => CloudErrorKind::Offline,
+        _ if status == Some(429) => CloudErrorKind::Throttled,
+        _ if matches!(status, Some(401 | 403)) => CloudErrorKind::Denied,
+        _ if status.is_some_and(|status| status >= 500) => CloudErrorKind::Network,
+        _ => CloudErrorKind::Other,
     }
 }

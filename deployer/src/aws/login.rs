@@ -9,7 +9,7 @@ use aws_credential_types::{
 
 use super::error::{cloud_error, without_credentials};
 use crate::{
-    cloud::{CloudError, Trouble},
+    cloud::{CloudError, CloudErrorKind},
     config::login::{Kind, Login},
 };
 
@@ -72,7 +72,7 @@ impl SecondFactor {
             .await
             .map_err(|error| cloud_error(ASSUME_ROLE, &error))?;
         let made = taken.credentials.ok_or_else(|| CloudError {
-            trouble: Trouble::Other,
+            kind: CloudErrorKind::Other,
             operation: ASSUME_ROLE,
             code: "no credentials in the answer".to_owned(),
             message: String::new(),

@@ -3,7 +3,7 @@
 use aws_sdk_ssm::{Client, types::ParameterType};
 
 use super::error::cloud_error;
-use crate::cloud::{CloudError, Trouble};
+use crate::cloud::{CloudError, CloudErrorKind};
 
 pub(super) async fn get(client: &Client, name: &str) -> Result<Option<String>, CloudError> {
     let operation = "GetParameter";
@@ -11,12 +11,12 @@ pub(super) async fn get(client: &Client, name: &str) -> Result<Option<String>, C
         Ok(found) => found.parameter,
         Err(error) => {
             let error = cloud_error(operation, &error);
-            return if error.trouble == Trouble::NotFound { Ok(None) } else { Err(error) };
+            return if error.kind == CloudErrorKind::NotFound { Ok(None) } else { Err(error) };
         }
     };
     if found.as_ref().is_some_and(|found| found.r#type() == Some(&ParameterType::SecureString)) {
         return Err(CloudError {
-            trouble: Trouble::Other,
+            kind: CloudErrorKind::Other,
             operation,
             code: CloudError::SECURE_STRING.to_owned(),
             message: format!("{name} is encrypted; the deployer reads no secret from SSM"),
@@ -32,7 +32,7 @@ pub(super) async fn put(client: &Client, name: &str, value: &str, replace: bool)
         Ok(_) => Ok(true),
         Err(error) => {
             let error = cloud_error("PutParameter", &error);
-            if error.trouble == Trouble::Exists { Ok(false) } else { Err(error) }
+            if error.kind == CloudErrorKind::Exists { Ok(false) } else { Err(error) }
         }
     }
 }
@@ -42,7 +42,7 @@ pub(super) async fn delete(client: &Client, name: &str) -> Result<(), CloudError
         Ok(_) => Ok(()),
         Err(error) => {
             let error = cloud_error("DeleteParameter", &error);
-            if error.trouble == Trouble::NotFound { Ok(()) } else { Err(error) }
+            if error.kind == CloudErrorKind::NotFound { Ok(()) } else { Err(error) }
         }
     }
 }

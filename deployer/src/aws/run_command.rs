@@ -8,7 +8,7 @@ use aws_sdk_ssm::{
 
 use super::{Target, error::cloud_error};
 use crate::{
-    cloud::{Agent, CloudError, CommandId, Invocation, Progress, Trouble},
+    cloud::{Agent, CloudError, CloudErrorKind, CommandId, Invocation, Progress},
     script::Script,
 };
 
@@ -18,7 +18,7 @@ const RUN_SHELL_SCRIPT: &str = "AWS-RunShellScript";
 pub(super) async fn agent(client: &Client, id: &str) -> Result<Agent, CloudError> {
     let filter = InstanceInformationStringFilter::builder().key("InstanceIds").values(id).build().map_err(|error| {
         CloudError {
-            trouble: Trouble::Other,
+            kind: CloudErrorKind::Other,
             operation: "DescribeInstanceInformation",
             code: "not sent".to_owned(),
             message: error.to_string(),
@@ -93,7 +93,7 @@ pub(super) async fn send(
     }
     match call.customize().config_override(once()).send().await {
         Ok(sent) => sent.command.and_then(|command| command.command_id).map(CommandId).ok_or_else(|| CloudError {
-            trouble: Trouble::Other,
+            kind: CloudErrorKind::Other,
             operation,
             code: "no command id".to_owned(),
             message: String::new(),

@@ -4,7 +4,7 @@ use aws_sdk_secretsmanager::Client;
 
 use super::error::cloud_error;
 use crate::{
-    cloud::{CloudError, Trouble},
+    cloud::{CloudError, CloudErrorKind},
     secret::Secret,
 };
 
@@ -14,7 +14,7 @@ pub(super) async fn has(client: &Client, id: &str) -> Result<bool, CloudError> {
         Ok(found) => Ok(found.deleted_date.is_none()),
         Err(error) => {
             let error = cloud_error("DescribeSecret", &error);
-            if error.trouble == Trouble::NotFound { Ok(false) } else { Err(error) }
+            if error.kind == CloudErrorKind::NotFound { Ok(false) } else { Err(error) }
         }
     }
 }

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{error::cloud_error, run_command::once};
 use crate::{
-    cloud::{CloudError, Session, Trouble},
+    cloud::{CloudError, CloudErrorKind, Session},
     secret::Secret,
 };
 
@@ -44,7 +44,7 @@ pub(super) async fn open(
         .map_err(|error| cloud_error(operation, &error))?;
     let (Some(id), Some(token), Some(stream)) = (answer.session_id, answer.token_value, answer.stream_url) else {
         return Err(CloudError {
-            trouble: Trouble::Other,
+            kind: CloudErrorKind::Other,
             operation,
             code: "no session".to_owned(),
             message: String::new(),
@@ -79,7 +79,7 @@ pub(super) async fn end(client: &Client, id: &str) -> Result<(), CloudError> {
         Ok(_) => Ok(()),
         Err(error) => {
             let error = cloud_error("TerminateSession", &error);
-            if error.trouble == Trouble::NotFound { Ok(()) } else { Err(error) }
+            if error.kind == CloudErrorKind::NotFound { Ok(()) } else { Err(error) }
         }
     }
 }

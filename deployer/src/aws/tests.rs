@@ -13,7 +13,7 @@ use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_clien
 use aws_smithy_types::error::ErrorMetadata;
 
 use super::{ec2, parameters, run_command};
-use crate::cloud::{CommandId, Progress, Trouble};
+use crate::cloud::{CloudErrorKind, CommandId, Progress};
 
 /// A client whose every call one of the rules answers. `mock_client!` would do, with the SDK's feature `test-util`,
 /// for which the whole SDK would be compiled once more.
@@ -41,33 +41,33 @@ fn metadata(code: &str) -> ErrorMetadata {
 #[tokio::test]
 async fn codes_of_a_start() {
     for (code, expected) in [
-        ("InsufficientInstanceCapacity", Trouble::Capacity),
-        ("Server.InsufficientInstanceCapacity", Trouble::Capacity),
-        ("InsufficientHostCapacity", Trouble::Capacity),
-        ("VcpuLimitExceeded", Trouble::Quota),
-        ("InstanceLimitExceeded", Trouble::Quota),
-        ("IncorrectInstanceState", Trouble::Race),
-        ("InvalidInstanceID.NotFound", Trouble::NotFound),
-        ("UnauthorizedOperation", Trouble::Denied),
-        ("AuthFailure", Trouble::Credentials),
-        ("RequestExpired", Trouble::Credentials),
-        ("RequestTimeTooSkewed", Trouble::Clock),
-        ("SignatureDoesNotMatch", Trouble::Clock),
-        ("InvalidSignatureException", Trouble::Clock),
-        ("RequestLimitExceeded", Trouble::Throttled),
-        ("Unsupported", Trouble::Other),
-        ("SomethingOfTheFuture", Trouble::Other),
+        ("InsufficientInstanceCapacity", CloudErrorKind::Capacity),
+        ("Server.InsufficientInstanceCapacity", CloudErrorKind::Capacity),
+        ("InsufficientHostCapacity", CloudErrorKind::Capacity),
+        ("VcpuLimitExceeded", CloudErrorKind::Quota),
+        ("InstanceLimitExceeded", CloudErrorKind::Quota),
+        ("IncorrectInstanceState", CloudErrorKind::Race),
+        ("InvalidInstanceID.NotFound", CloudErrorKind::NotFound),
+        ("UnauthorizedOperation", CloudErrorKind::Denied),
+        ("AuthFailure", CloudErrorKind::Credentials),
+        ("RequestExpired", CloudErrorKind::Credentials),
+        ("RequestTimeTooSkewed", CloudErrorKind::Clock),
+        ("SignatureDoesNotMatch", CloudErrorKind::Clock),
+        ("InvalidSignatureException", CloudErrorKind::Clock),
+        ("RequestLimitExceeded", CloudErrorKind::Throttled),
+        ("Unsupported", CloudErrorKind::Other),
+        ("SomethingOfTheFuture", CloudErrorKind::Other),
     ] {
         let rule = mock!(aws_sdk_ec2::Client::start_instances)
             .then_error(move || StartInstancesError::generic(metadata(code)));
         let client = client!(aws_sdk_ec2, [&rule]);
         let error = ec2::start(&client, "i-1").await.unwrap_err();
-        assert_eq!((error.trouble, error.code.as_str()), (expected, code));
+        assert_eq!((error.kind, error.code.as_str()), (expected, code));
         assert_eq!(error.to_string(), format!("StartInstances failed: {code}: a sentence"));
         assert!(!error.hint().is_empty());
         // EC2 has these two words for credentials that have ended and for a clock that is wrong alike.
         let either = matches!(code, "AuthFailure" | "RequestExpired");
-        assert_eq!(error.hint().contains("clock"), either || expected == Trouble::Clock, "{code}");
+        assert_eq!(error.hint().contains("clock"), either || expected == CloudErrorKind::Clock, "{code}");
         assert_eq!(error.hint().contains("the credentials have ended"), either, "{code}");
     }
     let rule = mock!(aws_sdk_ec2::Client::start_instances).then_output(|| StartInstancesOutput::builder().build());
@@ -106,7 +106,7 @@ async fn states_of_a_command() {
         .then_error(|| GetCommandInvocationError::generic(metadata("InvocationDoesNotExist")));
     let client = client!(aws_sdk_ssm, [&rule]);
     let error = run_command::look(&client, "i-1", &CommandId("c".to_owned())).await.unwrap_err();
-    assert_eq!(error.trouble, Trouble::Race);
+    assert_eq!(error.kind, CloudErrorKind::Race);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ pub(crate) const NO_ROLE: &str = "no role";
 
 /// What an error means for what to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum CloudErrorKind {
     /// Too many calls; the same call works later.
     Throttled,
     /// The network, or the service itself; the same call works later.
@@ -43,7 +43,7 @@ pub enum Trouble {
 #[error("{operation} failed: {code}{}{message}", if message.is_empty() { "" } else { ": " })]
 pub struct CloudError {
     /// What it means.
-    pub trouble: Trouble,
+    pub kind: CloudErrorKind,
     /// The call, such as `StartInstances`.
     pub operation: &'static str,
     /// AWS' code, such as `AccessDeniedException`.
@@ -59,29 +59,29 @@ impl CloudError {
     /// May the same call work a little later?
     #[must_use]
     pub const fn passes(&self) -> bool {
-        matches!(self.trouble, Trouble::Throttled | Trouble::Network)
+        matches!(self.kind, CloudErrorKind::Throttled | CloudErrorKind::Network)
     }
 
     /// What to do next.
     #[must_use]
     pub fn hint(&self) -> String {
-        match self.trouble {
-            Trouble::Throttled => "AWS refuses so many calls at a time. Wait a minute and run this again.".to_owned(),
-            Trouble::Network => login::proxy_variable().map_or_else(
+        match self.kind {
+            CloudErrorKind::Throttled => "AWS refuses so many calls at a time. Wait a minute and run this again.".to_owned(),
+            CloudErrorKind::Network => login::proxy_variable().map_or_else(
                 || "Check the network, AWS_ENDPOINT_URL and the region, then run this again.".to_owned(),
                 |name| format!("Check the proxy that {name} names, what NO_PROXY excepts, AWS_ENDPOINT_URL and the region, then run this again."),
             ),
-            Trouble::Proxy => format!(
+            CloudErrorKind::Proxy => format!(
                 "Write name and password into {}, as http://NAME:PASSWORD@HOST:PORT with % codes for special characters, or \
                  let NO_PROXY except AWS. Then run this again.",
                 login::proxy_variable().unwrap_or("HTTPS_PROXY")
             ),
-            Trouble::Capacity => "Try again later, or use another zone or instance type (a new instance).".to_owned(),
-            Trouble::Quota => quota_hint(),
-            Trouble::Denied => {
+            CloudErrorKind::Capacity => "Try again later, or use another zone or instance type (a new instance).".to_owned(),
+            CloudErrorKind::Quota => quota_hint(),
+            CloudErrorKind::Denied => {
                 format!("Give your user or role the right to {} (deployer policy prints all it needs).", self.operation)
             }
-            Trouble::Credentials => match self.code.as_str() {
+            CloudErrorKind::Credentials => match self.code.as_str() {
                 NO_CREDENTIALS => Login::here().base().next(),
                 NO_ROLE => Login::here().next(),
                 code if may_be_the_clock(code) => format!(
@@ -91,14 +91,14 @@ impl CloudError {
                 ),
                 _ => Login::here().expired().next(),
             },
-            Trouble::Clock => "Check this machine's clock: AWS refuses what is signed minutes off (timedatectl \
+            CloudErrorKind::Clock => "Check this machine's clock: AWS refuses what is signed minutes off (timedatectl \
                 set-ntp true). If it is right, the secret access key is not: aws configure."
                 .to_owned(),
-            Trouble::NotFound => "Check the name and the region in config/deployment.toml.".to_owned(),
-            Trouble::Exists => "It is there already; look at it before you replace it.".to_owned(),
-            Trouble::Race => "Run this again in a minute.".to_owned(),
-            Trouble::Offline => "The SSM agent is not connected: deployer doctor says what it lacks.".to_owned(),
-            Trouble::Other => "Run deployer doctor.".to_owned(),
+            CloudErrorKind::NotFound => "Check the name and the region in config/deployment.toml.".to_owned(),
+            CloudErrorKind::Exists => "It is there already; look at it before you replace it.".to_owned(),
+            CloudErrorKind::Race => "Run this again in a minute.".to_owned(),
+            CloudErrorKind::Offline => "The SSM agent is not connected: deployer doctor says what it lacks.".to_owned(),
+            CloudErrorKind::Other => "Run deployer doctor.".to_owned(),
         }
     }
 }

@@ -4,7 +4,7 @@
 mod error;
 mod instance;
 
-pub use error::{CloudError, Trouble};
+pub use error::{CloudError, CloudErrorKind};
 pub(crate) use error::{NO_CREDENTIALS, NO_ROLE, quota_hint};
 pub use instance::{Agent, Checks, Ingress, Instance, State};
 
@@ -29,7 +29,7 @@ pub trait Cloud {
     async fn renew_with(&self, code: &str) -> Result<(), CloudError>;
     /// Whose credentials are these?
     async fn identity(&self) -> Result<Identity, CloudError>;
-    /// An instance; an id that is not there is [`Trouble::NotFound`].
+    /// An instance; an id that is not there is [`CloudErrorKind::NotFound`].
     async fn instance(&self, id: &str) -> Result<Instance, CloudError>;
     /// EC2's own checks of it.
     async fn checks(&self, id: &str) -> Result<Checks, CloudError>;
@@ -124,11 +124,11 @@ pub trait Host {
     /// The SHA-256 of each program that its document runs; `None`: the document runs any.
     async fn programs(&self) -> Result<Option<Vec<String>>, CloudError>;
     /// Sends a script, once; it is killed when it runs longer than `limit_seconds`. `name` says what it is, and is
-    /// unique. [`Trouble::Network`]: it may have been sent all the same.
+    /// unique. [`CloudErrorKind::Network`]: it may have been sent all the same.
     async fn send(&self, script: &Script, name: &str, limit_seconds: u32) -> Result<CommandId, CloudError>;
     /// The command of this name. `None`: it is not to be seen, or not yet.
     async fn find(&self, name: &str) -> Result<Option<CommandId>, CloudError>;
-    /// How far is it? [`Trouble::Race`]: not known there yet.
+    /// How far is it? [`CloudErrorKind::Race`]: not known there yet.
     async fn look(&self, id: &CommandId) -> Result<Invocation, CloudError>;
     /// Kills it.
     async fn cancel(&self, id: &CommandId) -> Result<(), CloudError>;

@@ -6,7 +6,7 @@ use crate::{
     attestation::{Verified, verify},
     failure::Failure,
     script::ImageWanted,
-    site::Site,
+    site::DeployContext,
 };
 
 /// `None`: not verified, because the configuration does not want it.
@@ -19,7 +19,7 @@ pub(super) struct Attested {
 impl Attested {
     /// Both, or why one is not.
     pub(super) async fn verify<P>(
-        site: &Site<'_, P>,
+        site: &DeployContext<'_, P>,
         gateway: &ImageWanted,
         vllm: &ImageWanted,
     ) -> Result<Self, Failure> {

@@ -7,10 +7,10 @@ use crate::{
     approval::approve,
     config::{IDLE_MINUTES, wall_clock},
     failure::Failure,
-    plan::{Plan, Work},
+    plan::{Operation, Plan},
     report::{duration, until},
     script::{Action, Autostop, AutostopState, Schedule},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -43,7 +43,7 @@ enum What {
     Status,
 }
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     super::running(site).await?;
     match &args.what {
         What::Status => status(site).await,
@@ -75,7 +75,7 @@ fn with_flags(wanted: &Autostop, minutes: Option<u32>, hours: Option<u32>) -> Au
     }
 }
 
-fn lines_of<P>(site: &Site<'_, P>, wanted: &Autostop) -> Vec<String> {
+fn lines_of<P>(site: &DeployContext<'_, P>, wanted: &Autostop) -> Vec<String> {
     let mut lines = vec![format!("Plan for {}:", site.settings.name)];
     if let Autostop::On { idle_minutes, max_uptime_hours, schedule } = wanted {
         lines.push(format!("  idle     the box stops itself after {idle_minutes} min without a request"));
@@ -101,7 +101,7 @@ pub(super) const fn schedule_of(wanted: &Autostop) -> Option<&Schedule> {
 }
 
 /// For plans that start the box: when its hours end, and whether they are over now.
-pub(super) fn hours<P>(site: &Site<'_, P>) -> Vec<String> {
+pub(super) fn hours<P>(site: &DeployContext<'_, P>) -> Vec<String> {
     let Some(schedule) = schedule_of(&site.settings.autostop) else { return Vec::new() };
     let now = wall_clock(schedule.time_zone());
     let next = now.map_or_else(String::new, |now| format!(", next {}", schedule.next(now)));
@@ -116,7 +116,7 @@ pub(super) fn hours<P>(site: &Site<'_, P>) -> Vec<String> {
 }
 
 /// After something serves: when the box is stopped next.
-pub(super) fn say_next_stop<P>(site: &Site<'_, P>, state: Option<&AutostopState>) {
+pub(super) fn say_next_stop<P>(site: &DeployContext<'_, P>, state: Option<&AutostopState>) {
     let Some(state) = state.filter(|state| state.on && !state.stop_at.is_empty()) else { return };
     if state.due {
         site.report
@@ -129,8 +129,13 @@ pub(super) fn say_next_stop<P>(site: &Site<'_, P>, state: Option<&AutostopState>
     }
 }
 
-async fn set<P: Ports>(site: &Site<'_, P>, autostop: Autostop, lines: Vec<String>, yes: bool) -> Result<(), Failure> {
-    let plan = Plan { work: Work::Autostop(autostop), lines };
+async fn set<P: Ports>(
+    site: &DeployContext<'_, P>,
+    autostop: Autostop,
+    lines: Vec<String>,
+    yes: bool,
+) -> Result<(), Failure> {
+    let plan = Plan { work: Operation::Autostop(autostop), lines };
     let approved = approve(plan, yes, site.report, site.interrupt).await?;
     let applied = apply(site, &approved, StopOnFailure::No).await?;
     if let Some(report) = applied.report {
@@ -141,7 +146,7 @@ async fn set<P: Ports>(site: &Site<'_, P>, autostop: Autostop, lines: Vec<String
     Ok(())
 }
 
-async fn status<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
+async fn status<P: Ports>(site: &DeployContext<'_, P>) -> Result<(), Failure> {
     let report = command::run(site, "autostop status", &Action::Autostop(Autostop::Status), LOOK_SECONDS).await?;
     let state = report.autostop().ok_or_else(|| Failure {
         lines: report.last_log_lines.clone(),

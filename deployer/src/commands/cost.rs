@@ -5,10 +5,10 @@ use crate::{
     cost::Cost,
     failure::Failure,
     report::{duration, money, since},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>) -> Result<(), Failure> {
     let instance = boot::look(site).await?;
     let cost = Cost::of(&instance, &site.settings.prices, since(0));
     site.report.result(&cost);
@@ -44,7 +44,7 @@ fn lines(cost: &Cost) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::lines;
-    use crate::cost::{Cost, Rate, SoFar};
+    use crate::cost::{Cost, CostSoFar, Rate};
 
     #[test]
     fn what_is_printed() {
@@ -55,7 +55,7 @@ mod tests {
             prices: "us-east-1, 2026-11-21".to_owned(),
             running: rate(0.999, 729.3),
             at_rest: rate(0.0164, 12.0),
-            so_far: Some(SoFar { seconds: 7500, usd: 2.08 }),
+            so_far: Some(CostSoFar { seconds: 7500, usd: 2.08 }),
             elastic_address: false,
         };
         insta::assert_snapshot!(lines(&cost).join("\n"), @r"

@@ -8,9 +8,9 @@ use crate::{
     cloud::State,
     failure::Failure,
     hooks::{self, Event},
-    plan::{Plan, Work},
+    plan::{Operation, Plan},
     report::{duration, money},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -23,7 +23,7 @@ pub(super) struct Args {
     yes: bool,
 }
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let settings = &site.settings;
     let prices = &settings.prices;
     let disk = f64::from(prices.disk_gib) * prices.disk_usd_per_gib_month;
@@ -58,7 +58,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         format!("  box      {}: stop it", instance.state),
         "  outage   until the next deployer up, about 8 min with boot and model load".to_owned(),
     ];
-    let plan = Plan { work: Work::Down { drain }, lines };
+    let plan = Plan { work: Operation::Down { drain }, lines };
     let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
     let applied = apply(site, &approved, StopOnFailure::No).await;
     hooks::after(site, Event::of(site, "down", None, None), &applied).await;

@@ -8,7 +8,7 @@ use crate::{
     failure::Failure,
     report::Report,
     script::{Action, Diagnostic},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -48,7 +48,7 @@ pub(super) fn list(report: &Report) {
     report.next("deployer exec NAME runs one.");
 }
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let Some(diagnostic) = args.diagnostic else {
         list(site.report);
         return Ok(());

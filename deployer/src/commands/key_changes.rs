@@ -10,7 +10,7 @@ use crate::{
         keys::{self, KnownKey},
     },
     script::{Action, Keys},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// Names of keys, and no more of them.
@@ -25,7 +25,7 @@ pub(super) struct KeyChanges {
 impl KeyChanges {
     /// Asks the host only where something of the gateway differs. A host that does not say it is no reason to make no
     /// plan: the keys are among the settings, which are said to differ in any case.
-    pub(super) async fn look<P: Ports>(site: &Site<'_, P>, observed: &Observed, wanted: &ConfigHash) -> Self {
+    pub(super) async fn look<P: Ports>(site: &DeployContext<'_, P>, observed: &Observed, wanted: &ConfigHash) -> Self {
         let Some((report, status)) = &observed.host else { return Self::default() };
         let same = ConfigHash::parse(&status.config_hash).is_some_and(|hash| hash.gateway == wanted.gateway);
         if same || report.release.is_none() {

@@ -12,10 +12,10 @@ use crate::{
         keys::{self, KnownKey},
     },
     failure::Failure,
-    plan::{Plan, Work},
+    plan::{Operation, Plan},
     script::{Action, Expect, KeyChange, Keys, facts::KeysFound},
     secret::Secret,
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -52,7 +52,7 @@ enum What {
 }
 
 /// The keys of the file and those of the host.
-struct Both {
+struct KeyComparison {
     path: std::path::PathBuf,
     /// The file's text.
     text: String,
@@ -60,7 +60,7 @@ struct Both {
     host: Result<(Option<u32>, KeysFound), String>,
 }
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let both = look(site).await?;
     match &args.what {
         What::List => {
@@ -72,7 +72,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     }
 }
 
-async fn look<P: Ports>(site: &Site<'_, P>) -> Result<Both, Failure> {
+async fn look<P: Ports>(site: &DeployContext<'_, P>) -> Result<KeyComparison, Failure> {
     let path = site.written.folder().join(&site.settings.gateway.keys_file);
     let text = keys::read(&path)?;
     let instance = boot::look(site).await?;
@@ -93,10 +93,10 @@ async fn look<P: Ports>(site: &Site<'_, P>) -> Result<Both, Failure> {
             }
         }
     };
-    Ok(Both { path, text, host })
+    Ok(KeyComparison { path, text, host })
 }
 
-impl Both {
+impl KeyComparison {
     fn on_host(&self) -> Vec<KnownKey> {
         self.host
             .as_ref()
@@ -112,7 +112,7 @@ impl Both {
     }
 
     /// What the host is asked for, and what it means; `line`: of a key that comes.
-    fn work<P>(&self, site: &Site<'_, P>, name: &str, line: Option<&str>) -> (Work, Vec<String>) {
+    fn work<P>(&self, site: &DeployContext<'_, P>, name: &str, line: Option<&str>) -> (Operation, Vec<String>) {
         let what = if line.is_some() { "add" } else { "revoke" };
         let file = self.path.display();
         let mut lines = vec![format!("Plan for {}:", site.settings.name)];
@@ -138,12 +138,18 @@ impl Both {
                 (Some(change), Expect::of(*release))
             }
         };
-        (Work::Keys { change, expect }, lines)
+        (Operation::Keys { change, expect }, lines)
     }
 
     /// The configuration hash after the change, so that the next plan finds nothing to do; `None` where the host's
     /// configuration is another one than this folder's already.
-    fn hash<P>(&self, site: &Site<'_, P>, found: &KeysFound, name: &str, line: Option<&str>) -> Option<String> {
+    fn hash<P>(
+        &self,
+        site: &DeployContext<'_, P>,
+        found: &KeysFound,
+        name: &str,
+        line: Option<&str>,
+    ) -> Option<String> {
         let of = |text: String| Carried::gather_with(&site.written, &site.settings, text.into_bytes()).ok();
         let now = of(self.text.clone())?.hash.to_string();
         (now == found.config_hash).then_some(())?;
@@ -153,7 +159,7 @@ impl Both {
     /// Approves, changes the host, then the file. `key`: the one that `line` is of.
     async fn apply<P: Ports>(
         &self,
-        site: &Site<'_, P>,
+        site: &DeployContext<'_, P>,
         name: &str,
         line: Option<&str>,
         key: Option<&Secret>,
@@ -194,13 +200,19 @@ impl Both {
 }
 
 /// Shows a new key, this once.
-fn show<P>(site: &Site<'_, P>, key: &Secret) {
+fn show<P>(site: &DeployContext<'_, P>, key: &Secret) {
     site.report.result(&json!({"key": key.expose()}));
     site.report.data(&format!("API_KEY={}", key.expose()));
     site.report.warn("that key is shown this once, and kept nowhere.");
 }
 
-async fn add<P: Ports>(site: &Site<'_, P>, both: &Both, name: &str, in_path: bool, yes: bool) -> Result<(), Failure> {
+async fn add<P: Ports>(
+    site: &DeployContext<'_, P>,
+    both: &KeyComparison,
+    name: &str,
+    in_path: bool,
+    yes: bool,
+) -> Result<(), Failure> {
     let next = "deployer keys revoke takes it away first; deployer keys list shows all.";
     match both.has(name) {
         (false, false) => {}
@@ -223,7 +235,12 @@ async fn add<P: Ports>(site: &Site<'_, P>, both: &Both, name: &str, in_path: boo
     Ok(())
 }
 
-async fn revoke<P: Ports>(site: &Site<'_, P>, both: &Both, name: &str, yes: bool) -> Result<(), Failure> {
+async fn revoke<P: Ports>(
+    site: &DeployContext<'_, P>,
+    both: &KeyComparison,
+    name: &str,
+    yes: bool,
+) -> Result<(), Failure> {
     let (in_file, on_host) = both.has(name);
     if !in_file && !on_host {
         return Err(Failure::unchanged(
@@ -249,7 +266,7 @@ pub(super) fn known(line: &str) -> Option<KnownKey> {
     Some(KnownKey { name: words.next()?, fingerprint: words.next()?, words: words.collect() })
 }
 
-fn list<P>(site: &Site<'_, P>, both: &Both) {
+fn list<P>(site: &DeployContext<'_, P>, both: &KeyComparison) {
     let (file, host) = (keys::known(&both.text), both.on_host());
     let asked = both.host.is_ok();
     let mut shown: Vec<Value> = Vec::new();

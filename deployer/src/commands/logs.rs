@@ -12,7 +12,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     script::{Action, Service},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -49,7 +49,7 @@ impl From<LogService> for Service {
     }
 }
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     super::running(site).await?;
     let mut since: Option<String> = None;
     loop {

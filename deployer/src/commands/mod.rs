@@ -32,13 +32,13 @@ use serde_json::json;
 use crate::{
     apply::{Applied, persistently},
     aws::{Aws, SecondFactor},
-    cloud::{Cloud as _, Trouble},
-    config::{self, DEFAULT_PATH, Settings, Written, login::Login},
+    cloud::{Cloud as _, CloudErrorKind},
+    config::{self, ConfigFile, DEFAULT_PATH, Settings, login::Login},
     failure::Failure,
     interrupt::Interrupt,
     report::{Format, Report},
     script::{HostReport, Service},
-    site::Site,
+    site::DeployContext,
 };
 
 /// Starts the GPU box, deploys the extraction stack on it, watches it, rolls it back and stops it.
@@ -137,7 +137,7 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
             policy::program(report);
             return Ok(());
         }
-        Command::Policy(args) => return policy::run(&Written::read(&cli.config)?, report, &args),
+        Command::Policy(args) => return policy::run(&ConfigFile::read(&cli.config)?, report, &args),
         Command::Exec(args) if args.is_for_the_list() => {
             exec::list(report);
             return Ok(());
@@ -145,7 +145,7 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
         Command::Smoke(args) if args.says_where() => return smoke::run_there(report, interrupt, &args).await,
         command => command,
     };
-    let written = Written::read(&cli.config)?;
+    let written = ConfigFile::read(&cli.config)?;
     let aws = connect(&written.file.region, report).await?;
     let command = match command {
         Command::Doctor => return doctor::run(written, aws, report, interrupt).await,
@@ -153,7 +153,7 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
     };
     let settings = resolve(&written, &aws, report, interrupt).await?;
     let ports = aws.with_host(&settings);
-    let site = Site { written, settings, ports, report, interrupt };
+    let site = DeployContext { written, settings, ports, report, interrupt };
     match command {
         // They went their way above.
         Command::Doctor | Command::Init(_) | Command::Policy(_) => Ok(()),
@@ -178,7 +178,7 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
 }
 
 /// The configuration with its references, whose parameters are asked for as long as that may help.
-async fn resolve(written: &Written, aws: &Aws, report: &Report, interrupt: &Interrupt) -> Result<Settings, Failure> {
+async fn resolve(written: &ConfigFile, aws: &Aws, report: &Report, interrupt: &Interrupt) -> Result<Settings, Failure> {
     let ask = async |name: &str| {
         let value = persistently(report, interrupt, async || aws.parameter(name).await).await?;
         Ok(value.flatten())
@@ -203,8 +203,8 @@ async fn connect(region: &str, report: &Report) -> Result<Aws, Failure> {
     Aws::check(region, &factor).await?;
     let code = report.ask_line(&factor.question()).await;
     Aws::connect_with(region, factor, code.trim()).await.map_err(|error| {
-        let next = match error.trouble {
-            Trouble::Denied => "Run this again with the next code of the device.".to_owned(),
+        let next = match error.kind {
+            CloudErrorKind::Denied => "Run this again with the next code of the device.".to_owned(),
             _ => error.hint(),
         };
         Failure::unchanged(login.matter(&error.to_string()), next)
@@ -219,7 +219,7 @@ fn written_out(value: &impl serde::Serialize) -> Result<String, Failure> {
 }
 
 /// The document of a command at whose end something serves.
-fn served<P>(site: &Site<'_, P>, applied: &Applied) {
+fn served<P>(site: &DeployContext<'_, P>, applied: &Applied) {
     let Some(report) = &applied.report else { return };
     site.report.result(&json!({
         "outcome": report.outcome,
@@ -238,7 +238,7 @@ fn refused_look(report: HostReport, next: &str) -> Failure {
 }
 
 /// For commands that need a running host.
-async fn running<P: crate::site::Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
+async fn running<P: crate::site::Ports>(site: &DeployContext<'_, P>) -> Result<(), Failure> {
     let instance = crate::apply::boot::look(site).await?;
     if instance.state != crate::cloud::State::Running {
         return Err(Failure::unchanged(

@@ -11,10 +11,10 @@ use crate::{
     apply::observe::{Observed, observe},
     config::{Carried, Settings, commit},
     failure::Failure,
-    plan::{self, AutostopStep, Limits, Outage, Part, Plan, UpPlan, Wanted, Work, of_autostop},
+    plan::{self, AutostopStep, DesiredState, Limits, Operation, Outage, Plan, ServiceChange, UpPlan, of_autostop},
     report::{duration, money},
     script::{AutostopState, Deploy, Expect},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -27,7 +27,7 @@ pub(super) struct Args {
 }
 
 /// What `up` would do, and what to do it with.
-pub(super) struct Prepared {
+pub(super) struct PreparedPlan {
     pub(super) diff: UpPlan,
     pub(super) plan: Plan,
     pub(super) observed: Observed,
@@ -37,7 +37,7 @@ pub(super) struct Prepared {
     attested: Attested,
 }
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let prepared = prepare(site, &args.versions, args.restart_vllm).await?;
     prepared.to_document(site);
     for line in &prepared.plan.lines {
@@ -49,10 +49,10 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
 
 /// Looks and compares.
 pub(super) async fn prepare<P: Ports>(
-    site: &Site<'_, P>,
+    site: &DeployContext<'_, P>,
     versions: &Versions,
     restart_vllm: bool,
-) -> Result<Prepared, Failure> {
+) -> Result<PreparedPlan, Failure> {
     let settings = &site.settings;
     let carried = Carried::gather(&site.written, settings)?;
     let observed = observe(site).await?;
@@ -61,7 +61,7 @@ pub(super) async fn prepare<P: Ports>(
     let (gateway, vllm) = attested.images(gateway, vllm);
     let limits = Limits::from(&settings.host());
     let hash = carried.hash.clone();
-    let wanted = Wanted { gateway: gateway.clone(), vllm: vllm.clone(), hash, restart_vllm, limits };
+    let wanted = DesiredState { gateway: gateway.clone(), vllm: vllm.clone(), hash, restart_vllm, limits };
     let mut diff = plan::of_up(&wanted, &observed.now());
     let there = observed.host.as_ref().map(|(_, status)| &status.autostop);
     let autostop = of_autostop(&settings.autostop, settings.wait.drain_seconds, there);
@@ -83,16 +83,16 @@ pub(super) async fn prepare<P: Ports>(
     let same_release = !diff.changes;
     diff.changes |= matches!(autostop, AutostopStep::Set { .. });
     let expect = observed.host.as_ref().map_or(Expect::Anything, |(report, _)| Expect::of(report.release));
-    let work = Work::Up { deploy: Box::new(deploy), expect, autostop };
-    Ok(Prepared { plan: Plan { work, lines }, diff, observed, same_release, keys, attested })
+    let work = Operation::Up { deploy: Box::new(deploy), expect, autostop };
+    Ok(PreparedPlan { plan: Plan { work, lines }, diff, observed, same_release, keys, attested })
 }
 
-impl Prepared {
+impl PreparedPlan {
     /// The fields of the document.
-    fn to_document<P>(&self, site: &Site<'_, P>) {
+    fn to_document<P>(&self, site: &DeployContext<'_, P>) {
         site.report.result(&self.diff);
         let autostop = match &self.plan.work {
-            Work::Up { autostop: AutostopStep::Set { from, to }, .. } => {
+            Operation::Up { autostop: AutostopStep::Set { from, to }, .. } => {
                 json!({"from": from.to_string(), "to": to.to_string()})
             }
             _ => Value::Null,
@@ -101,7 +101,7 @@ impl Prepared {
     }
 }
 
-fn lines<P>(diff: &UpPlan, site: &Site<'_, P>) -> Vec<String> {
+fn lines<P>(diff: &UpPlan, site: &DeployContext<'_, P>) -> Vec<String> {
     let settings = &site.settings;
     let release = diff.release.map_or_else(|| "no release known".to_owned(), |number| format!("now release {number}"));
     let mut lines = vec![
@@ -169,16 +169,16 @@ fn short(image: &str) -> String {
     }
 }
 
-fn part(part: &Part) -> String {
+fn part(part: &ServiceChange) -> String {
     match part {
-        Part::Unchanged => "unchanged: goes on running".to_owned(),
-        Part::Start { image } => format!("start {}", short(image)),
-        Part::Image { from, to } => format!("{} -> {}: starts again", short(from), short(to)),
-        Part::Lookup { from, to } => {
+        ServiceChange::Unchanged => "unchanged: goes on running".to_owned(),
+        ServiceChange::Start { image } => format!("start {}", short(image)),
+        ServiceChange::Image { from, to } => format!("{} -> {}: starts again", short(from), short(to)),
+        ServiceChange::Lookup { from, to } => {
             format!("{} -> {}: the host looks up what that is; starts again if it is another", short(from), short(to))
         }
-        Part::Settings => "other settings: starts again".to_owned(),
-        Part::Compose => "docker-compose.yml changed: starts again if its part of it did".to_owned(),
-        Part::Again => "starts again".to_owned(),
+        ServiceChange::Settings => "other settings: starts again".to_owned(),
+        ServiceChange::Compose => "docker-compose.yml changed: starts again if its part of it did".to_owned(),
+        ServiceChange::Again => "starts again".to_owned(),
     }
 }

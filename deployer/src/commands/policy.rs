@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::written_out;
 use crate::{
-    config::{Text, Written},
+    config::{ConfigFile, Text},
     failure::Failure,
     policy,
     report::Report,
@@ -17,14 +17,14 @@ use crate::{
 pub(super) struct Args {
     /// Whose (default: the three policies, as one object)
     #[arg(value_enum)]
-    whose: Option<Whose>,
+    whose: Option<PolicyFor>,
     /// The operator's with the rights that deployer port-forward needs
     #[arg(long)]
     port_forward: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Whose {
+enum PolicyFor {
     /// Who runs deployer day by day
     Operator,
     /// What `deployer init` needs beside that, once
@@ -38,7 +38,7 @@ enum Whose {
 impl Args {
     /// Is it what needs no configuration? It comes before there is one.
     pub(super) fn is_for_the_program(&self) -> bool {
-        self.whose == Some(Whose::Program) && !self.port_forward
+        self.whose == Some(PolicyFor::Program) && !self.port_forward
     }
 }
 
@@ -49,9 +49,9 @@ pub(super) fn program(report: &Report) {
     report.next("Give it to the stack as ProgramSha256 (several with blanks between: the one that runs now may stay).");
 }
 
-pub(super) fn run(written: &Written, report: &Report, args: &Args) -> Result<(), Failure> {
+pub(super) fn run(written: &ConfigFile, report: &Report, args: &Args) -> Result<(), Failure> {
     let file = &written.file;
-    if args.port_forward && !matches!(args.whose, None | Some(Whose::Operator)) {
+    if args.port_forward && !matches!(args.whose, None | Some(PolicyFor::Operator)) {
         return Err(Failure::usage(
             "--port-forward is for the operator's policy alone",
             "Run deployer policy operator --port-forward.",
@@ -59,10 +59,10 @@ pub(super) fn run(written: &Written, report: &Report, args: &Args) -> Result<(),
     }
     let operator = if args.port_forward { policy::operator_with_port_forward(file) } else { policy::operator(file) };
     let policy = match args.whose {
-        Some(Whose::Operator) => json!(operator),
-        Some(Whose::Init) => json!(policy::init(file)),
-        Some(Whose::Instance) => json!(policy::instance(file)),
-        Some(Whose::Program) => {
+        Some(PolicyFor::Operator) => json!(operator),
+        Some(PolicyFor::Init) => json!(policy::init(file)),
+        Some(PolicyFor::Instance) => json!(policy::instance(file)),
+        Some(PolicyFor::Program) => {
             program(report);
             return Ok(());
         }
@@ -74,7 +74,7 @@ pub(super) fn run(written: &Written, report: &Report, args: &Args) -> Result<(),
     report.result(&json!({"policy": policy}));
     report.data(&text);
     let root = matches!(&file.machine.document, Text::Literal(name) if name == "AWS-RunShellScript");
-    if root && args.whose != Some(Whose::Instance) {
+    if root && args.whose != Some(PolicyFor::Instance) {
         report.warn(
             "box.document is AWS-RunShellScript: whoever has the operator's policy can run anything as root on the box. \
              The stack's own document runs the deployer's programs alone: deployer policy program, config/README.md.",

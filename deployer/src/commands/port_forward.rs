@@ -8,10 +8,10 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    cloud::{CloudError, Sessions, Trouble},
+    cloud::{CloudError, CloudErrorKind, Sessions},
     failure::Failure,
     forward::{self, End},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -24,7 +24,7 @@ pub(super) struct Args {
 /// Addresses of the host at which its loopback reaches the gateway.
 const REACHED: [&str; 4] = ["0.0.0.0", "127.0.0.1", "localhost", "::"];
 
-pub(super) async fn run<P: Ports + Sessions>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports + Sessions>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let gateway = &site.settings.gateway;
     if !REACHED.contains(&gateway.bind.as_str()) {
         return Err(Failure::usage(
@@ -97,8 +97,8 @@ fn free(port: u16) -> Result<(), Failure> {
 }
 
 fn denied(error: &CloudError) -> Failure {
-    let next = match error.trouble {
-        Trouble::Denied => format!(
+    let next = match error.kind {
+        CloudErrorKind::Denied => format!(
             "The right to {} is not in every operator's policy: deployer policy operator --port-forward prints one with it.",
             error.operation
         ),

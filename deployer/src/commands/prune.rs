@@ -7,13 +7,13 @@ use crate::{
     apply::{StopOnFailure, apply, command, command::LOOK_SECONDS},
     approval::approve,
     failure::Failure,
-    plan::{Plan, Work},
+    plan::{Operation, Plan},
     report::size,
     script::{
         Action, Expect, HostReport, Outcome,
-        facts::{DiskUse, Unneeded},
+        facts::{DiskUse, PruneCandidates},
     },
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -29,7 +29,7 @@ pub(super) struct Args {
     yes: bool,
 }
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     super::running(site).await?;
     let action = Action::Prune { models: args.models, approved: None };
     let report = command::run(site, "prune", &action, LOOK_SECONDS).await?;
@@ -50,7 +50,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         });
         return Ok(());
     }
-    let work = Work::Prune { models: args.models, list: found.list.clone(), expect: Expect::of(report.release) };
+    let work = Operation::Prune { models: args.models, list: found.list.clone(), expect: Expect::of(report.release) };
     let approved = approve(Plan { work, lines }, args.yes, site.report, site.interrupt).await?;
     let applied = apply(site, &approved, StopOnFailure::No).await?;
     if let Some(report) = &applied.report
@@ -72,7 +72,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     Ok(())
 }
 
-fn result<P>(site: &Site<'_, P>, found: &Unneeded, report: &HostReport, removed: bool) {
+fn result<P>(site: &DeployContext<'_, P>, found: &PruneCandidates, report: &HostReport, removed: bool) {
     site.report.result(&json!({
         "images": found.images,
         "models": found.models,
@@ -90,7 +90,7 @@ fn bytes(found: &[DiskUse]) -> u64 {
     found.iter().fold(0, |sum, one| sum.saturating_add(one.bytes))
 }
 
-fn lines<P>(site: &Site<'_, P>, found: &Unneeded, left_out: u64) -> Vec<String> {
+fn lines<P>(site: &DeployContext<'_, P>, found: &PruneCandidates, left_out: u64) -> Vec<String> {
     let kept: Vec<String> = found.kept.iter().map(ToString::to_string).collect();
     let mut lines = vec![format!("Plan for {}:", site.settings.name)];
     for (kind, things) in [("image", &found.images), ("model", &found.models)] {

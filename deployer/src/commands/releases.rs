@@ -10,7 +10,7 @@ use crate::{
     ledger::Releases,
     report::{duration, since},
     script::{Action, Outcome, facts::Release},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 #[derive(Serialize)]
@@ -28,18 +28,18 @@ struct Entry<'a> {
 }
 
 /// The releases that are known.
-pub(super) struct Known {
+pub(super) struct KnownReleases {
     pub(super) releases: Releases,
     /// The box is stopped: they are what was recorded when it was last seen.
     pub(super) recorded: bool,
 }
 
 /// Asks the host; of a box that is stopped, takes what was recorded.
-pub(super) async fn look<P: Ports>(site: &Site<'_, P>) -> Result<Known, Failure> {
+pub(super) async fn look<P: Ports>(site: &DeployContext<'_, P>) -> Result<KnownReleases, Failure> {
     let instance = crate::apply::boot::look(site).await?;
     if matches!(instance.state, State::Stopped | State::Stopping) {
         return match Releases::read(site).await? {
-            Some(releases) => Ok(Known { releases, recorded: true }),
+            Some(releases) => Ok(KnownReleases { releases, recorded: true }),
             None => Err(Failure::unchanged(
                 format!("the box is {}, and no release was recorded while it ran", instance.state),
                 "deployer up starts it.",
@@ -51,11 +51,11 @@ pub(super) async fn look<P: Ports>(site: &Site<'_, P>) -> Result<Known, Failure>
     if report.outcome != Outcome::Done {
         return Err(super::refused_look(report, "Run deployer status."));
     }
-    Ok(Known { releases: Releases::of(&report), recorded: false })
+    Ok(KnownReleases { releases: Releases::of(&report), recorded: false })
 }
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
-    let Known { releases, recorded } = look(site).await?;
+pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>) -> Result<(), Failure> {
+    let KnownReleases { releases, recorded } = look(site).await?;
     // A release may stand there twice: deployed, and rolled back to. It is current since the last time.
     let current = releases.ledger.iter().rposition(|release| Some(release.release) == releases.current);
     let entries: Vec<Entry<'_>> =

@@ -6,9 +6,9 @@ use crate::{
     approval::approve,
     failure::Failure,
     hooks::{self, Event},
-    plan::{Plan, Work},
+    plan::{Operation, Plan},
     script::Expect,
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -21,7 +21,7 @@ pub(super) struct Args {
     yes: bool,
 }
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     super::running(site).await?;
     let (report, _) = observe::ask(site).await?;
     let release = report.release.ok_or_else(|| {
@@ -37,7 +37,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         format!("  restart  {what}"),
         format!("  outage   {outage}"),
     ];
-    let work = Work::Restart { service: args.service.map(Into::into), expect: Expect::Release(release) };
+    let work = Operation::Restart { service: args.service.map(Into::into), expect: Expect::Release(release) };
     let plan = Plan { work, lines };
     let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
     let applied = apply(site, &approved, StopOnFailure::No).await;

@@ -2,17 +2,17 @@
 
 use serde_json::json;
 
-use super::releases::{self, Known};
+use super::releases::{self, KnownReleases};
 use crate::{
     apply::{StopOnFailure, apply},
     approval::approve,
     config::ConfigHash,
     failure::Failure,
     hooks::{self, Event},
-    plan::{Plan, Work},
+    plan::{Operation, Plan},
     report::money,
     script::{Action, Expect, facts::Release, script},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -28,9 +28,9 @@ pub(super) struct Args {
     dry_run: bool,
 }
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     // The host knows which releases were good and not rolled back from; what is approved is what it will do.
-    let Known { releases, recorded } = releases::look(site).await?;
+    let KnownReleases { releases, recorded } = releases::look(site).await?;
     let target = args.to.or(releases.target);
     if target.is_none() {
         return Err(Failure::unchanged(
@@ -49,7 +49,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     } else {
         lines.push(outage(entry(releases.current), entry(target)));
     }
-    let plan = Plan { work: Work::Rollback { to: target, expect }, lines };
+    let plan = Plan { work: Operation::Rollback { to: target, expect }, lines };
     if args.dry_run {
         site.report.plan(&plan.lines);
         let script = script(&Action::Rollback { to: target }, &site.settings.host());
@@ -75,7 +75,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
     Ok(())
 }
 
-fn lines<P>(site: &Site<'_, P>, now: Option<u32>, target: Option<u32>, to: Option<&Release>) -> Vec<String> {
+fn lines<P>(site: &DeployContext<'_, P>, now: Option<u32>, target: Option<u32>, to: Option<&Release>) -> Vec<String> {
     let number = |release: Option<u32>| release.map_or_else(|| "none".to_owned(), |number| number.to_string());
     let what = to.map_or_else(
         || "not in the ledger; the host decides".to_owned(),

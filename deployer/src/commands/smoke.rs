@@ -12,8 +12,8 @@ use crate::{
     interrupt::Interrupt,
     report::Report,
     secret::Secret,
-    site::{Ports, Site},
-    smoke::{self, Finding, Target, Url, Verdict},
+    site::{DeployContext, Ports},
+    smoke::{self, CheckOutcome, Finding, Target, Url},
 };
 
 #[derive(clap::Args)]
@@ -46,7 +46,7 @@ pub(super) async fn run_there(report: &Report, interrupt: &Interrupt, args: &Arg
 }
 
 /// Asks the box's own address.
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let instance = boot::look(site).await?;
     if instance.state != State::Running {
         return Err(Failure::unchanged(
@@ -80,8 +80,11 @@ async fn ask(
         findings = smoke::run(&target, heard) => findings?,
         () = interrupt.wait() => return Err(Failure::interrupted("interrupted; nothing was changed", "deployer smoke asks again.")),
     };
-    let failed: Vec<&str> =
-        findings.iter().filter(|finding| finding.verdict == Verdict::Failed).map(|finding| finding.check).collect();
+    let failed: Vec<&str> = findings
+        .iter()
+        .filter(|finding| finding.verdict == CheckOutcome::Failed)
+        .map(|finding| finding.check)
+        .collect();
     report.result(&json!({"url": target.url.text(), "passed": failed.is_empty(), "checks": findings}));
     if failed.is_empty() {
         report.next("deployer url prints the line for Vercel.");
@@ -99,9 +102,9 @@ async fn ask(
 
 fn line(finding: &Finding) -> String {
     let mark = match finding.verdict {
-        Verdict::Passed => "ok  ",
-        Verdict::Odd => "odd ",
-        Verdict::Failed => "FAIL",
+        CheckOutcome::Passed => "ok  ",
+        CheckOutcome::Odd => "odd ",
+        CheckOutcome::Failed => "FAIL",
     };
     let took = finding.milliseconds.map_or_else(String::new, |took| format!(" ({took} ms)"));
     format!("{mark} {:<10} {}{took}", finding.check, finding.found)

@@ -17,7 +17,7 @@ use crate::{
         Holder,
         facts::{AutostopState, Container, Gpu},
     },
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -71,7 +71,7 @@ struct HostShown {
     warnings: Vec<String>,
 }
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let observed = observe(site).await?;
     let lock = lock::holder(&site.ports, &site.settings.lock_parameter()).await?;
     for line in &text(site, &observed, lock.as_ref()) {
@@ -119,7 +119,7 @@ fn cost(seconds: u64, usd_per_hour: f64) -> f64 {
     (seconds as f64 / 3600.0 * usd_per_hour * 100.0).round() / 100.0
 }
 
-fn shown<P>(site: &Site<'_, P>, observed: &Observed, lock: Option<LockHolder>) -> Shown {
+fn shown<P>(site: &DeployContext<'_, P>, observed: &Observed, lock: Option<LockHolder>) -> Shown {
     let (settings, instance) = (&site.settings, &observed.instance);
     let seconds = running_seconds(observed);
     let price = running_hour(&settings.prices);
@@ -160,11 +160,11 @@ fn shown<P>(site: &Site<'_, P>, observed: &Observed, lock: Option<LockHolder>) -
     }
 }
 
-fn url<P>(site: &Site<'_, P>, observed: &Observed) -> Option<String> {
+fn url<P>(site: &DeployContext<'_, P>, observed: &Observed) -> Option<String> {
     observed.instance.address.as_deref().map(|address| site.settings.url(address))
 }
 
-fn text<P>(site: &Site<'_, P>, observed: &Observed, lock: Option<&LockHolder>) -> Vec<String> {
+fn text<P>(site: &DeployContext<'_, P>, observed: &Observed, lock: Option<&LockHolder>) -> Vec<String> {
     let (settings, instance) = (&site.settings, &observed.instance);
     let price = running_hour(&settings.prices);
     let runs = running_seconds(observed).map_or_else(String::new, |seconds| {

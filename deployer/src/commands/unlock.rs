@@ -6,8 +6,8 @@ use crate::{
     apply::{StopOnFailure, apply, lock},
     approval::approve,
     failure::Failure,
-    plan::{Plan, Work},
-    site::{Ports, Site},
+    plan::{Operation, Plan},
+    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -17,7 +17,7 @@ pub(super) struct Args {
     yes: bool,
 }
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let held = lock::holder(&site.ports, &site.settings.lock_parameter()).await?;
     let line = match &held {
         Some(holder) => format!("  lock     take it from {}; their run must be dead", holder.shown()),
@@ -28,7 +28,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         line,
         "  host     clear what a killed run left, unless somebody works there".to_owned(),
     ];
-    let plan = Plan { work: Work::Unlock { holder: held.clone() }, lines };
+    let plan = Plan { work: Operation::Unlock { holder: held.clone() }, lines };
     let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
     let applied = apply(site, &approved, StopOnFailure::No).await?;
     site.report.result(&json!({"taken_from": held, "host": applied.report.as_ref().map(|report| &report.message)}));

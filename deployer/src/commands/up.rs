@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     autostop::say_next_stop,
-    plan::{Prepared, prepare},
+    plan::{PreparedPlan, prepare},
     versions::Versions,
 };
 use crate::{
@@ -17,9 +17,9 @@ use crate::{
     exit::Exit,
     failure::Failure,
     hooks::{self, Event},
-    plan::{Plan, Work},
+    plan::{Operation, Plan},
     script::{Action, HostReport, Outcome, script},
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -44,12 +44,13 @@ pub(super) struct Args {
     stop_on_failure: Option<bool>,
 }
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let report = site.report;
     if !args.dry_run {
         not_locked(site).await?;
     }
-    let Prepared { diff, plan, observed, same_release, .. } = prepare(site, &args.versions, args.restart_vllm).await?;
+    let PreparedPlan { diff, plan, observed, same_release, .. } =
+        prepare(site, &args.versions, args.restart_vllm).await?;
     if args.dry_run {
         return dry_run(site, &plan).await;
     }
@@ -68,7 +69,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
         return Ok(());
     }
     let deploy = match &plan.work {
-        Work::Up { deploy, .. } => Some(deploy.as_ref()),
+        Operation::Up { deploy, .. } => Some(deploy.as_ref()),
         _ => None,
     };
     let event = Event::of(site, "up", deploy, diff.release);
@@ -105,7 +106,7 @@ pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(),
 }
 
 /// Says early that somebody is at work; what counts is the lock that `apply` takes.
-async fn not_locked<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
+async fn not_locked<P: Ports>(site: &DeployContext<'_, P>) -> Result<(), Failure> {
     match lock::holder(&site.ports, &site.settings.lock_parameter()).await? {
         None => Ok(()),
         Some(holder) => Err(lock::held(site, &holder)),
@@ -113,7 +114,7 @@ async fn not_locked<P: Ports>(site: &Site<'_, P>) -> Result<(), Failure> {
 }
 
 /// What is as it was wanted counts only if a made-up note is answered by it, as after a deploy.
-async fn verify<P: Ports>(site: &Site<'_, P>) -> Result<HostReport, Failure> {
+async fn verify<P: Ports>(site: &DeployContext<'_, P>) -> Result<HostReport, Failure> {
     let report = command::run(site, "verify", &Action::Verify, LOOK_SECONDS).await?;
     if report.outcome == Outcome::Done {
         site.report.say(&report.message);
@@ -128,13 +129,13 @@ async fn verify<P: Ports>(site: &Site<'_, P>) -> Result<HostReport, Failure> {
     })
 }
 
-async fn dry_run<P: Ports>(site: &Site<'_, P>, plan: &Plan) -> Result<(), Failure> {
+async fn dry_run<P: Ports>(site: &DeployContext<'_, P>, plan: &Plan) -> Result<(), Failure> {
     site.report.plan(&plan.lines);
     // It changes nothing, so a lock is no reason to refuse it.
     if let Some(holder) = lock::holder(&site.ports, &site.settings.lock_parameter()).await? {
         site.report.warn(&format!("{} is at work: deployer up would refuse now", holder.shown()));
     }
-    if let Work::Up { deploy, expect, .. } = &plan.work {
+    if let Operation::Up { deploy, expect, .. } = &plan.work {
         let script = script(&Action::Deploy(deploy.clone()), &site.settings.host()).expecting(*expect);
         script.fits().map_err(|large| Failure::new(Exit::Usage, large.to_string(), "Make the files smaller."))?;
         let script = script.masked();
@@ -145,7 +146,7 @@ async fn dry_run<P: Ports>(site: &Site<'_, P>, plan: &Plan) -> Result<(), Failur
     Ok(())
 }
 
-fn served<P>(site: &Site<'_, P>, url: Option<&str>) {
+fn served<P>(site: &DeployContext<'_, P>, url: Option<&str>) {
     match url {
         Some(url) => {
             site.report.data(url);

@@ -7,7 +7,7 @@ use crate::{
     cloud::{Instance, State},
     config::Settings,
     failure::Failure,
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -17,7 +17,7 @@ pub(super) struct Args {
     bare: bool,
 }
 
-pub(super) async fn run<P: Ports>(site: &Site<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let instance = boot::look(site).await?;
     let url = of(&site.settings, &instance)?;
     let name = site.settings.url_parameter();

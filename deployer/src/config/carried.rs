@@ -10,7 +10,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Settings, Written,
+    ConfigFile, Settings,
     file::{Gateway, Model},
     settings::Revisions,
 };
@@ -63,7 +63,7 @@ impl fmt::Display for ConfigHash {
 
 impl Carried {
     /// Reads the files beside the configuration.
-    pub fn gather(written: &Written, settings: &Settings) -> Result<Self, Failure> {
+    pub fn gather(written: &ConfigFile, settings: &Settings) -> Result<Self, Failure> {
         check_revisions(&settings.revisions)?;
         let path = written.folder().join(&settings.gateway.keys_file);
         let keys = read(&path, "Make a first API key with deployer init.")?;
@@ -71,7 +71,7 @@ impl Carried {
     }
 
     /// The same with other keys than those of the key file.
-    pub fn gather_with(written: &Written, settings: &Settings, keys: Vec<u8>) -> Result<Self, Failure> {
+    pub fn gather_with(written: &ConfigFile, settings: &Settings, keys: Vec<u8>) -> Result<Self, Failure> {
         check_revisions(&settings.revisions)?;
         let root = written.root();
         let mut compose =

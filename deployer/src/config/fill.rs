@@ -10,7 +10,7 @@ pub const SHIPPED: &str = include_str!("../../../config/deployment.toml");
 
 /// A key and the value it should have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wish {
+pub struct DesiredKey {
     /// `[table]`, or empty.
     pub table: &'static str,
     /// The key in it.
@@ -21,7 +21,7 @@ pub struct Wish {
 
 /// What became of the wishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Filled {
+pub struct FillResult {
     /// The file's new text.
     pub text: String,
     /// Keys that were set.
@@ -38,7 +38,7 @@ pub fn value_in(text: &str, table: &str, key: &str) -> Option<String> {
 }
 
 /// Fills in what is wished for.
-pub fn fill(text: &str, wishes: &[Wish], force: bool) -> Result<Filled, Failure> {
+pub fn fill(text: &str, wishes: &[DesiredKey], force: bool) -> Result<FillResult, Failure> {
     let mut document = read(text)?;
     let shipped = read(SHIPPED)?;
     let (mut set, mut kept) = (Vec::new(), Vec::new());
@@ -56,7 +56,7 @@ pub fn fill(text: &str, wishes: &[Wish], force: bool) -> Result<Filled, Failure>
         put(&mut document, wish)?;
         set.push(name);
     }
-    Ok(Filled { text: document.to_string(), set, kept })
+    Ok(FillResult { text: document.to_string(), set, kept })
 }
 
 fn read(text: &str) -> Result<DocumentMut, Failure> {
@@ -73,7 +73,7 @@ fn current(document: &DocumentMut, table: &str, key: &str) -> Option<String> {
     item?.as_str().map(str::to_owned)
 }
 
-fn put(document: &mut DocumentMut, wish: &Wish) -> Result<(), Failure> {
+fn put(document: &mut DocumentMut, wish: &DesiredKey) -> Result<(), Failure> {
     let table = if wish.table.is_empty() {
         document.as_table_mut()
     } else {
@@ -103,13 +103,13 @@ fn put(document: &mut DocumentMut, wish: &Wish) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Filled, SHIPPED, Wish, fill, value_in};
+    use super::{DesiredKey, FillResult, SHIPPED, fill, value_in};
 
-    fn wish(table: &'static str, key: &'static str, value: &str) -> Wish {
-        Wish { table, key, value: value.to_owned() }
+    fn wish(table: &'static str, key: &'static str, value: &str) -> DesiredKey {
+        DesiredKey { table, key, value: value.to_owned() }
     }
 
-    fn check(text: &str, wishes: &[Wish], force: bool) -> Filled {
+    fn check(text: &str, wishes: &[DesiredKey], force: bool) -> FillResult {
         fill(text, wishes, force).unwrap()
     }
 
@@ -126,7 +126,7 @@ mod tests {
         }
         assert_eq!(
             check(&filled.text, &wishes, false),
-            Filled { text: filled.text.clone(), set: vec![], kept: vec![] }
+            FillResult { text: filled.text.clone(), set: vec![], kept: vec![] }
         );
     }
 

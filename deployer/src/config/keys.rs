@@ -10,7 +10,7 @@ use std::{
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{File, Written};
+use super::{ConfigFile, File};
 use crate::{failure::Failure, secret::Secret};
 
 /// As long as the gateway's own.
@@ -19,7 +19,7 @@ const KEY_BYTES: usize = 32;
 /// Where the digests lie.
 #[must_use]
 pub fn keys_file(path: &Path, file: &File) -> PathBuf {
-    Written { file: file.clone(), path: path.to_owned() }.folder().join(&file.gateway.keys_file)
+    ConfigFile { file: file.clone(), path: path.to_owned() }.folder().join(&file.gateway.keys_file)
 }
 
 /// Has somebody made a key?

@@ -40,14 +40,14 @@ pub const DEFAULT_PATH: &str = "config/deployment.toml";
 
 /// The file as it is written, and where it lies.
 #[derive(Clone, Debug)]
-pub struct Written {
+pub struct ConfigFile {
     /// What it says.
     pub file: File,
     /// Where it lies.
     pub path: PathBuf,
 }
 
-impl Written {
+impl ConfigFile {
     /// Reads and checks the file.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let shown = path.display();

@@ -1,7 +1,7 @@
 //! The configuration with every reference resolved: what commands work with.
 
 use super::{
-    AutostopLimits, Text, Trust, Written,
+    AutostopLimits, ConfigFile, Text, Trust,
     check::is_instance,
     file::{Gateway, Hooks, Model, Prices, Wait},
     names, values,
@@ -160,7 +160,7 @@ impl Settings {
 
 /// Resolves every reference; `ask` asks for a parameter's value, `None`: it is not there.
 pub async fn resolve(
-    written: &Written,
+    written: &ConfigFile,
     ask: &impl AsyncFn(&str) -> Result<Option<String>, CloudError>,
     operator: String,
 ) -> Result<Settings, Failure> {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{ConfigHash, File, Text, Written, parse, resolve};
-use crate::cloud::{CloudError, Trouble};
+use super::{ConfigFile, ConfigHash, File, Text, parse, resolve};
+use crate::cloud::{CloudError, CloudErrorKind};
 
 const LEAST: &str = r#"
 region = "us-east-1"
@@ -162,17 +162,16 @@ fn an_image_with_its_version_alone_keeps_the_other_defaults() {
 /// Only what the parameter holds can be wrong with the configuration, not that AWS does not answer.
 #[tokio::test]
 async fn a_reference_that_is_not_answered_is_no_wrong_configuration() {
-    let refusal =
-        |trouble| CloudError { trouble, operation: "GetParameter", code: "no".to_owned(), message: String::new() };
+    let refusal = |kind| CloudError { kind, operation: "GetParameter", code: "no".to_owned(), message: String::new() };
     for (answer, code) in [
         (Ok(Some("i-0123456789abcdef0".to_owned())), 0),
         (Ok(None), 2),
         (Ok(Some("rubbish".to_owned())), 2),
-        (Err(refusal(Trouble::Credentials)), 1),
-        (Err(refusal(Trouble::Network)), 1),
-        (Err(refusal(Trouble::Denied)), 1),
+        (Err(refusal(CloudErrorKind::Credentials)), 1),
+        (Err(refusal(CloudErrorKind::Network)), 1),
+        (Err(refusal(CloudErrorKind::Denied)), 1),
     ] {
-        let written = Written { file: parse(LEAST, "x").unwrap(), path: PathBuf::new() };
+        let written = ConfigFile { file: parse(LEAST, "x").unwrap(), path: PathBuf::new() };
         let resolved = resolve(&written, &async |_: &str| answer.clone(), "ada@laptop".to_owned()).await;
         assert_eq!(resolved.map_or_else(|failure| failure.exit.code(), |_| 0), code, "{answer:?}");
     }

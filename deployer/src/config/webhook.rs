@@ -4,14 +4,14 @@ use std::{env, fs};
 
 use zeroize::Zeroizing;
 
-use super::Written;
+use super::ConfigFile;
 use crate::secret::Secret;
 
 /// The variable that holds it.
 pub const WEBHOOK_VARIABLE: &str = "DEPLOYER_WEBHOOK_URL";
 
 /// The address: from the environment, or else from the file of `notify.webhook_file`. `None`: none is set.
-pub fn webhook(written: &Written) -> Result<Option<Secret>, String> {
+pub fn webhook(written: &ConfigFile) -> Result<Option<Secret>, String> {
     if let Some(address) = env::var(WEBHOOK_VARIABLE).ok().filter(|address| !address.trim().is_empty()) {
         return Ok(Some(Secret::new(Zeroizing::new(address))));
     }

@@ -36,9 +36,9 @@ pub(crate) enum End {
 }
 
 /// A plug-in that is killed where this program leaves it behind.
-struct Running(Child);
+struct PluginProcess(Child);
 
-impl Drop for Running {
+impl Drop for PluginProcess {
     fn drop(&mut self) {
         if matches!(self.0.try_wait(), Ok(None)) {
             child::kill(&mut self.0);
@@ -57,7 +57,7 @@ pub(crate) async fn run(report: &Report, interrupt: &Interrupt, session: &Sessio
         Ok(started) => started,
         Err(error) => return End::NotRun(format!("{PLUGIN} cannot be run: {error}")),
     };
-    let mut running = Running(child);
+    let mut running = PluginProcess(child);
     let mut output = Output { report, lines, last: Vec::new(), port: None, opened };
     loop {
         output.show();

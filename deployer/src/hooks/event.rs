@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{apply::Applied, exit::Exit, failure::Failure, script::Deploy, site::Site};
+use crate::{apply::Applied, exit::Exit, failure::Failure, script::Deploy, site::DeployContext};
 
 /// What is to be done or was done.
 #[derive(Clone, Debug, Serialize)]
@@ -37,7 +37,12 @@ pub struct Event {
 
 impl Event {
     /// Before a change.
-    pub fn of<P>(site: &Site<'_, P>, command: &'static str, deploy: Option<&Deploy>, release: Option<u32>) -> Self {
+    pub fn of<P>(
+        site: &DeployContext<'_, P>,
+        command: &'static str,
+        deploy: Option<&Deploy>,
+        release: Option<u32>,
+    ) -> Self {
         let settings = &site.settings;
         Self {
             command,

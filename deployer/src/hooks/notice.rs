@@ -9,14 +9,14 @@ use super::Event;
 use crate::{
     config,
     secret::Secret,
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
 /// A receiver that is slow must not hold up a deploy.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Sends it, where an address is set; a notice that cannot be sent is a warning.
-pub(super) async fn send<P: Ports>(site: &Site<'_, P>, event: &Event) {
+pub(super) async fn send<P: Ports>(site: &DeployContext<'_, P>, event: &Event) {
     let sent = match config::webhook(&site.written) {
         Ok(None) => return,
         Ok(Some(address)) => post(&address, event).await,

@@ -19,7 +19,7 @@ use crate::{
     config::WEBHOOK_VARIABLE,
     failure::Failure,
     report::{Report, duration},
-    site::Site,
+    site::DeployContext,
 };
 
 /// Between two looks whether it has ended.
@@ -33,7 +33,7 @@ const WITHHELD: [&str; 3] = [WEBHOOK_VARIABLE, "AWS_SECRET_ACCESS_KEY", "AWS_SES
 
 /// Why a hook did not end well.
 #[derive(Debug)]
-pub(super) enum Why {
+pub(super) enum HookFailure {
     /// It is there and cannot be run.
     Unusable(String),
     /// It ran, and failed.
@@ -42,14 +42,14 @@ pub(super) enum Why {
     Interrupted(String),
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for HookFailure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Unusable(text) | Self::Failed(text) | Self::Interrupted(text)) = self;
         out.write_str(text)
     }
 }
 
-impl Why {
+impl HookFailure {
     /// Before anything was changed.
     pub(super) fn before(&self) -> Failure {
         let what = format!("{self}; nothing was changed");
@@ -63,37 +63,40 @@ impl Why {
 }
 
 /// Runs `hooks/NAME` beside the configuration, if it is there.
-pub(super) async fn run<P>(site: &Site<'_, P>, name: &str, event: &Event) -> Result<(), Why> {
+pub(super) async fn run<P>(site: &DeployContext<'_, P>, name: &str, event: &Event) -> Result<(), HookFailure> {
     let folder = site.written.folder();
     let path = folder.join("hooks").join(name);
     let shown = path.display();
     match fs::metadata(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Ok(found) if found.is_file() && found.permissions().mode() & 0o111 != 0 => {}
-        Ok(_) => return Err(Why::Unusable(format!("{shown} is no executable file (chmod +x makes it one)"))),
-        Err(error) => return Err(Why::Unusable(format!("{shown} cannot be looked at: {error}"))),
+        Ok(_) => return Err(HookFailure::Unusable(format!("{shown} is no executable file (chmod +x makes it one)"))),
+        Err(error) => return Err(HookFailure::Unusable(format!("{shown} cannot be looked at: {error}"))),
     }
     site.report.step(&format!("hook {name}"));
-    let (mut child, lines) =
-        start(&path, folder, event).map_err(|error| Why::Unusable(format!("{shown} cannot be run: {error}")))?;
+    let (mut child, lines) = start(&path, folder, event)
+        .map_err(|error| HookFailure::Unusable(format!("{shown} cannot be run: {error}")))?;
     let mut output = Output { report: site.report, lines, shown: 0 };
     let limit = Duration::from_secs(site.settings.hooks.seconds.into());
     let status = tokio::select! {
         status = ended(&mut child, &mut output, limit) => status,
         () = site.interrupt.wait() => {
             kill(&mut child);
-            return Err(Why::Interrupted(format!("interrupted; the hook {name} was killed")));
+            return Err(HookFailure::Interrupted(format!("interrupted; the hook {name} was killed")));
         }
     };
     output.rest().await;
     match status {
         Ok(Some(status)) if status.success() => Ok(()),
-        Ok(Some(status)) => Err(Why::Failed(format!("the hook {name} failed ({status})"))),
+        Ok(Some(status)) => Err(HookFailure::Failed(format!("the hook {name} failed ({status})"))),
         Ok(None) => {
             kill(&mut child);
-            Err(Why::Failed(format!("the hook {name} did not end in {} and was killed", duration(limit.as_secs()))))
+            Err(HookFailure::Failed(format!(
+                "the hook {name} did not end in {} and was killed",
+                duration(limit.as_secs())
+            )))
         }
-        Err(error) => Err(Why::Failed(format!("the hook {name} cannot be waited for: {error}"))),
+        Err(error) => Err(HookFailure::Failed(format!("the hook {name} cannot be waited for: {error}"))),
     }
 }
 

@@ -5,8 +5,8 @@ mod up;
 mod work;
 
 pub use autostop::{AutostopStep, of_autostop};
-pub use up::{Known, Limits, Now, Outage, Part, Serving, UpPlan, Wanted, of_up};
-pub use work::{Plan, Work};
+pub use up::{CurrentState, DesiredState, HostState, Limits, Outage, ServiceChange, Serving, UpPlan, of_up};
+pub use work::{Operation, Plan};
 
 #[cfg(test)]
 mod tests;

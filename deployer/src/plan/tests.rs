@@ -1,6 +1,6 @@
 //! The plan of `up` as a table: what is wanted, what is there, what that means for each service and for how long.
 
-use super::{Known, Limits, Now, Outage, Part, Serving, Wanted, of_up};
+use super::{CurrentState, DesiredState, HostState, Limits, Outage, ServiceChange, Serving, of_up};
 use crate::{
     cloud::State,
     config::ConfigHash,
@@ -20,10 +20,10 @@ fn hash(parts: &str) -> ConfigHash {
     ConfigHash { compose: parts[0].clone(), vllm: parts[1].clone(), gateway: parts[2].clone() }
 }
 
-fn wanted(gateway: u8, vllm: u8, parts: &str) -> Wanted {
+fn wanted(gateway: u8, vllm: u8, parts: &str) -> DesiredState {
     let limits = Limits { load: 1800, ready: 90, drain: 45 };
     let (gateway, vllm) = (image("gateway", gateway), image("vllm", vllm));
-    Wanted { gateway, vllm, hash: hash(parts), restart_vllm: false, limits }
+    DesiredState { gateway, vllm, hash: hash(parts), restart_vllm: false, limits }
 }
 
 fn serving(gateway: u8, vllm: u8, parts: &str) -> Serving {
@@ -37,14 +37,14 @@ fn serving(gateway: u8, vllm: u8, parts: &str) -> Serving {
     }
 }
 
-fn running(serving: Serving) -> Now {
-    Now { state: State::Running, known: Known::Release(serving) }
+fn running(serving: Serving) -> CurrentState {
+    CurrentState { state: State::Running, known: HostState::Release(serving) }
 }
 
 /// `wanted` on `now`: (gateway, vllm, outage), each by the name of its variant.
-fn check(wanted: &Wanted, now: &Now, expected: (&str, &str, Outage)) {
+fn check(wanted: &DesiredState, now: &CurrentState, expected: (&str, &str, Outage)) {
     let plan = of_up(wanted, now);
-    let name = |part: &Part| serde_json::to_value(part).unwrap()["change"].as_str().unwrap().to_owned();
+    let name = |part: &ServiceChange| serde_json::to_value(part).unwrap()["change"].as_str().unwrap().to_owned();
     let found = (name(&plan.gateway), name(&plan.vllm), plan.outage);
     assert_eq!((found.0.as_str(), found.1.as_str(), found.2), expected, "{wanted:?} on {now:?}");
     let untouched = expected == ("unchanged", "unchanged", Outage::None);
@@ -76,7 +76,7 @@ fn a_change_of_the_model_server_costs_a_model_load() {
     check(&wanted(1, 2, "aaa"), &running(serving(1, 1, "aaa")), ("again", "image", Outage::Model));
     check(&wanted(2, 2, "aaa"), &running(serving(1, 1, "aaa")), ("image", "image", Outage::Model));
     check(&wanted(1, 1, "aba"), &running(serving(1, 1, "aaa")), ("settings", "settings", Outage::Model));
-    let again = Wanted { restart_vllm: true, ..wanted(1, 1, "aaa") };
+    let again = DesiredState { restart_vllm: true, ..wanted(1, 1, "aaa") };
     check(&again, &running(serving(1, 1, "aaa")), ("unchanged", "again", Outage::Model));
 }
 
@@ -84,9 +84,9 @@ fn a_change_of_the_model_server_costs_a_model_load() {
 fn what_only_the_host_can_know_is_said() {
     check(&wanted(1, 1, "baa"), &running(serving(1, 1, "aaa")), ("settings", "compose", Outage::PerhapsModel));
     let tag = |name: &str| ImageWanted::Tag(ImageTag::new(&format!("r.example/{name}"), "v2").unwrap());
-    let both = Wanted { gateway: tag("gateway"), vllm: tag("vllm"), ..wanted(1, 1, "aaa") };
+    let both = DesiredState { gateway: tag("gateway"), vllm: tag("vllm"), ..wanted(1, 1, "aaa") };
     check(&both, &running(serving(1, 1, "aaa")), ("lookup", "lookup", Outage::PerhapsModel));
-    let one = Wanted { gateway: tag("gateway"), ..wanted(1, 1, "aaa") };
+    let one = DesiredState { gateway: tag("gateway"), ..wanted(1, 1, "aaa") };
     check(&one, &running(serving(1, 1, "aaa")), ("lookup", "unchanged", Outage::Gateway));
     // A hash that another version of this program wrote.
     let old = Serving { hash: "one".to_owned(), ..serving(1, 1, "aaa") };
@@ -97,11 +97,11 @@ fn what_only_the_host_can_know_is_said() {
 fn what_does_not_serve_is_started() {
     let ill = Serving { healthy: false, model_healthy: false, ..serving(1, 1, "aaa") };
     check(&wanted(1, 1, "aaa"), &running(ill), ("again", "again", Outage::NothingServes));
-    let empty = |half_done| Now { state: State::Running, known: Known::Empty { half_done } };
+    let empty = |half_done| CurrentState { state: State::Running, known: HostState::Empty { half_done } };
     check(&wanted(1, 1, "aaa"), &empty(false), ("start", "start", Outage::NothingServes));
     for state in [State::Stopped, State::Stopping, State::Pending] {
         for last in [None, Some(Serving { healthy: false, model_healthy: false, ..serving(1, 1, "aaa") })] {
-            let now = Now { state: state.clone(), known: Known::Unseen(last) };
+            let now = CurrentState { state: state.clone(), known: HostState::Unseen(last) };
             check(&wanted(1, 1, "aaa"), &now, ("start", "start", Outage::NothingServes));
             assert_eq!(of_up(&wanted(1, 1, "aaa"), &now).start, state != State::Pending);
         }
@@ -119,7 +119,7 @@ fn a_gateway_that_is_ill_alone_leaves_the_model_loaded() {
 #[test]
 fn what_does_not_run_and_whose_configuration_is_not_known_is_started() {
     let last = Serving { healthy: false, model_healthy: false, hash: String::new(), ..serving(1, 1, "aaa") };
-    let now = Now { state: State::Stopped, known: Known::Unseen(Some(last)) };
+    let now = CurrentState { state: State::Stopped, known: HostState::Unseen(Some(last)) };
     check(&wanted(1, 1, "aaa"), &now, ("start", "start", Outage::NothingServes));
 }
 

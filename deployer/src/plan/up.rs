@@ -15,7 +15,7 @@ const GATEWAY_SECONDS: u64 = 5;
 
 /// What is wanted.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct DesiredState {
     /// The gateway's image.
     pub gateway: ImageWanted,
     /// The model server's image.
@@ -68,7 +68,7 @@ pub struct Serving {
 
 /// What is known of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Known {
+pub enum HostState {
     /// It does not run or does not answer, so nothing but what was recorded of the last release.
     Unseen(Option<Serving>),
     /// It runs, and there is no release.
@@ -82,17 +82,17 @@ pub enum Known {
 
 /// What is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Now {
+pub struct CurrentState {
     /// The instance.
     pub state: State,
     /// The host.
-    pub known: Known,
+    pub known: HostState,
 }
 
 /// What happens to a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
-pub enum Part {
+pub enum ServiceChange {
     /// It goes on as it is.
     Unchanged,
     /// It starts, because nothing runs.
@@ -175,9 +175,9 @@ pub struct UpPlan {
     /// A switch that was cut off would be mended.
     pub mend: bool,
     /// The gateway.
-    pub gateway: Part,
+    pub gateway: ServiceChange,
     /// The model server.
-    pub vllm: Part,
+    pub vllm: ServiceChange,
     /// How long the service is away.
     pub outage: Outage,
     /// About how long, in seconds.
@@ -188,15 +188,18 @@ pub struct UpPlan {
 
 /// The plan of `up`.
 #[must_use]
-pub fn of_up(wanted: &Wanted, now: &Now) -> UpPlan {
-    let running = matches!(now.known, Known::Empty { .. } | Known::Release(_));
+pub fn of_up(wanted: &DesiredState, now: &CurrentState) -> UpPlan {
+    let running = matches!(now.known, HostState::Empty { .. } | HostState::Release(_));
     let (serving, half_done) = match &now.known {
-        Known::Unseen(last) => (last.as_ref(), false),
-        Known::Empty { half_done } => (None, *half_done),
-        Known::Release(serving) => (Some(serving), serving.half_done),
+        HostState::Unseen(last) => (last.as_ref(), false),
+        HostState::Empty { half_done } => (None, *half_done),
+        HostState::Release(serving) => (Some(serving), serving.half_done),
     };
     let (gateway, vllm) = match serving {
-        None => (Part::Start { image: wanted.gateway.to_string() }, Part::Start { image: wanted.vllm.to_string() }),
+        None => (
+            ServiceChange::Start { image: wanted.gateway.to_string() },
+            ServiceChange::Start { image: wanted.vllm.to_string() },
+        ),
         Some(serving) => (gateway_part(wanted, serving, running), vllm_part(wanted, serving, running)),
     };
     // With a model that stays loaded it takes no longer than the gateway does, whether that serves now or not.
@@ -206,7 +209,7 @@ pub fn of_up(wanted: &Wanted, now: &Now) -> UpPlan {
         outage if running && serving.is_some_and(|serving| serving.healthy) => outage,
         _ => Outage::NothingServes,
     };
-    let changes = !running || half_done || gateway != Part::Unchanged || vllm != Part::Unchanged;
+    let changes = !running || half_done || gateway != ServiceChange::Unchanged || vllm != ServiceChange::Unchanged;
     UpPlan {
         changes,
         instance: now.state.to_string(),
@@ -221,59 +224,62 @@ pub fn of_up(wanted: &Wanted, now: &Now) -> UpPlan {
     }
 }
 
-fn image_part(wanted: &ImageWanted, from: &str) -> Option<Part> {
+fn image_part(wanted: &ImageWanted, from: &str) -> Option<ServiceChange> {
     let (from, to) = (from.to_owned(), wanted.to_string());
     match wanted {
         ImageWanted::Digest(_) if from == to => None,
-        ImageWanted::Digest(_) => Some(Part::Image { from, to }),
-        ImageWanted::Tag(_) => Some(Part::Lookup { from, to }),
+        ImageWanted::Digest(_) => Some(ServiceChange::Image { from, to }),
+        ImageWanted::Tag(_) => Some(ServiceChange::Lookup { from, to }),
     }
 }
 
-fn gateway_part(wanted: &Wanted, serving: &Serving, running: bool) -> Part {
+fn gateway_part(wanted: &DesiredState, serving: &Serving, running: bool) -> ServiceChange {
     let hash = ConfigHash::parse(&serving.hash);
     let settings = hash.as_ref().is_none_or(|hash| {
         (&hash.gateway, &hash.compose, &hash.vllm) != (&wanted.hash.gateway, &wanted.hash.compose, &wanted.hash.vllm)
     });
     let image = image_part(&wanted.gateway, &serving.images.gateway);
     match image {
-        Some(part @ Part::Image { .. }) => part,
+        Some(part @ ServiceChange::Image { .. }) => part,
         // What does not run starts in any case; its configuration is not always known.
-        None if !running && hash.is_none() => Part::Start { image: wanted.gateway.to_string() },
+        None if !running && hash.is_none() => ServiceChange::Start { image: wanted.gateway.to_string() },
         // Every release has its own files, so a new one starts the gateway again whatever changed.
-        _ if settings => Part::Settings,
+        _ if settings => ServiceChange::Settings,
         Some(part) => part,
-        None if !running => Part::Start { image: wanted.gateway.to_string() },
+        None if !running => ServiceChange::Start { image: wanted.gateway.to_string() },
         // A new model server is a new release.
         None if image_part(&wanted.vllm, &serving.images.vllm)
-            .is_some_and(|part| matches!(part, Part::Image { .. })) =>
+            .is_some_and(|part| matches!(part, ServiceChange::Image { .. })) =>
         {
-            Part::Again
+            ServiceChange::Again
         }
-        None if !serving.healthy => Part::Again,
-        None => Part::Unchanged,
+        None if !serving.healthy => ServiceChange::Again,
+        None => ServiceChange::Unchanged,
     }
 }
 
-fn vllm_part(wanted: &Wanted, serving: &Serving, running: bool) -> Part {
+fn vllm_part(wanted: &DesiredState, serving: &Serving, running: bool) -> ServiceChange {
     let hash = ConfigHash::parse(&serving.hash);
     match image_part(&wanted.vllm, &serving.images.vllm) {
-        Some(part @ Part::Image { .. }) => part,
-        None if !running && hash.is_none() => Part::Start { image: wanted.vllm.to_string() },
-        _ if hash.as_ref().is_none_or(|hash| hash.vllm != wanted.hash.vllm) => Part::Settings,
+        Some(part @ ServiceChange::Image { .. }) => part,
+        None if !running && hash.is_none() => ServiceChange::Start { image: wanted.vllm.to_string() },
+        _ if hash.as_ref().is_none_or(|hash| hash.vllm != wanted.hash.vllm) => ServiceChange::Settings,
         Some(part) => part,
-        None if !running => Part::Start { image: wanted.vllm.to_string() },
-        None if wanted.restart_vllm || !serving.model_healthy => Part::Again,
-        None if hash.is_some_and(|hash| hash.compose != wanted.hash.compose) => Part::Compose,
-        None => Part::Unchanged,
+        None if !running => ServiceChange::Start { image: wanted.vllm.to_string() },
+        None if wanted.restart_vllm || !serving.model_healthy => ServiceChange::Again,
+        None if hash.is_some_and(|hash| hash.compose != wanted.hash.compose) => ServiceChange::Compose,
+        None => ServiceChange::Unchanged,
     }
 }
 
-fn outage(gateway: &Part, vllm: &Part) -> Outage {
+fn outage(gateway: &ServiceChange, vllm: &ServiceChange) -> Outage {
     match (gateway, vllm) {
-        (_, Part::Image { .. } | Part::Settings | Part::Again | Part::Start { .. }) => Outage::Model,
-        (_, Part::Lookup { .. } | Part::Compose) => Outage::PerhapsModel,
-        (Part::Unchanged, Part::Unchanged) => Outage::None,
-        (_, Part::Unchanged) => Outage::Gateway,
+        (
+            _,
+            ServiceChange::Image { .. } | ServiceChange::Settings | ServiceChange::Again | ServiceChange::Start { .. },
+        ) => Outage::Model,
+        (_, ServiceChange::Lookup { .. } | ServiceChange::Compose) => Outage::PerhapsModel,
+        (ServiceChange::Unchanged, ServiceChange::Unchanged) => Outage::None,
+        (_, ServiceChange::Unchanged) => Outage::Gateway,
     }
 }

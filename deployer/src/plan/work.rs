@@ -8,7 +8,7 @@ use crate::{
 
 /// What changes something.
 #[derive(Clone, Debug)]
-pub enum Work {
+pub enum Operation {
     /// Start the box if needed, deploy, verify.
     Up {
         /// What.
@@ -62,7 +62,7 @@ pub enum Work {
     },
 }
 
-impl Work {
+impl Operation {
     /// The command's name: the reason that stands in the lock.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -83,7 +83,7 @@ impl Work {
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// What is to be done.
-    pub work: Work,
+    pub work: Operation,
     /// What it means, for a person.
     pub lines: Vec<String>,
 }

@@ -220,11 +220,11 @@ pub enum Action {
         /// In whose container, for the one that can be asked of either ([`Diagnostic::takes_service`]).
         service: Option<Service>,
     },
-    /// Images and models that no kept release needs ([`super::facts::Unneeded`]).
+    /// Images and models that no kept release needs ([`super::facts::PruneCandidates`]).
     Prune {
         /// Models as well.
         models: bool,
-        /// Remove what a list of this name had ([`super::facts::Unneeded::list`]); `None`: only list it.
+        /// Remove what a list of this name had ([`super::facts::PruneCandidates::list`]); `None`: only list it.
         approved: Option<String>,
     },
     /// Pull, switch, verify, record; back to the release before if that fails.

@@ -192,7 +192,7 @@ pub struct KeysFound {
 
 /// What `Prune` finds: what takes room on the host and no kept release needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unneeded {
+pub struct PruneCandidates {
     /// The list's name, by which it is approved.
     pub list: String,
     /// The releases that are kept: the current one, and the one that a rollback goes to.
@@ -268,8 +268,8 @@ impl HostReport {
 
     /// The facts of [`super::Action::Prune`].
     #[must_use]
-    pub fn unneeded(&self) -> Option<Unneeded> {
-        let mut found = Unneeded {
+    pub fn unneeded(&self) -> Option<PruneCandidates> {
+        let mut found = PruneCandidates {
             list: self.part("list")?,
             kept: self.part("kept")?,
             images: Vec::new(),

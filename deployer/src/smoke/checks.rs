@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
+    CheckOutcome::{Failed, Odd, Passed},
     Finding,
-    Verdict::{Failed, Odd, Passed},
     client::{Answer, Client},
     note,
 };

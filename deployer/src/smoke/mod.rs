@@ -31,7 +31,7 @@ pub struct Url(String);
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum CheckOutcome {
     /// As it must be.
     Passed,
     /// Not as expected, but it serves.
@@ -46,7 +46,7 @@ pub struct Finding {
     /// Its name.
     pub check: &'static str,
     /// How it ended.
-    pub verdict: Verdict,
+    pub verdict: CheckOutcome,
     /// What was found.
     pub found: String,
     /// How long the answer took; `None`: nothing was asked for this one.
@@ -110,7 +110,7 @@ pub async fn run(target: &Target, mut heard: impl FnMut(&Finding)) -> Result<Vec
 }
 
 impl Finding {
-    fn new(check: &'static str, verdict: Verdict, found: impl Into<String>, milliseconds: Option<u64>) -> Self {
+    fn new(check: &'static str, verdict: CheckOutcome, found: impl Into<String>, milliseconds: Option<u64>) -> Self {
         Self { check, verdict, found: found.into(), milliseconds }
     }
 }

@@ -2,20 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::Verdict;
+use super::CheckOutcome;
 
 const TEXT: &str = "58-year-old man with stage IV lung adenocarcinoma. NGS found an EGFR exon 19 deletion; PD-L1 was 40%. \
                     MRI showed brain metastases. He received osimertinib with a partial response.";
 
 /// A field, a word that its value must hold, and how bad it is if not: wording may differ, a cancer may not be missed.
-const EXPECTED: [(&str, &str, Verdict); 7] = [
-    ("cancer_type", "lung", Verdict::Failed),
-    ("stage", "IV", Verdict::Failed),
-    ("gene_mutation", "EGFR", Verdict::Odd),
-    ("biomarker", "PD-L1", Verdict::Odd),
-    ("treatment", "osimertinib", Verdict::Failed),
-    ("response", "partial", Verdict::Odd),
-    ("metastasis_site", "brain", Verdict::Failed),
+const EXPECTED: [(&str, &str, CheckOutcome); 7] = [
+    ("cancer_type", "lung", CheckOutcome::Failed),
+    ("stage", "IV", CheckOutcome::Failed),
+    ("gene_mutation", "EGFR", CheckOutcome::Odd),
+    ("biomarker", "PD-L1", CheckOutcome::Odd),
+    ("treatment", "osimertinib", CheckOutcome::Failed),
+    ("response", "partial", CheckOutcome::Odd),
+    ("metastasis_site", "brain", CheckOutcome::Failed),
 ];
 
 /// The request's body, as the Vercel route sends it.
@@ -34,8 +34,8 @@ pub(super) fn malformed(answer: &Value) -> Vec<&'static str> {
 }
 
 /// Fields whose value is not the expected one, and the worst of their verdicts. The values are of our own note.
-pub(super) fn unexpected(answer: &Value) -> (Verdict, Vec<String>) {
-    let mut worst = Verdict::Passed;
+pub(super) fn unexpected(answer: &Value) -> (CheckOutcome, Vec<String>) {
+    let mut worst = CheckOutcome::Passed;
     let mut wrong = Vec::new();
     for (key, word, verdict) in EXPECTED {
         let value = answer.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -45,7 +45,7 @@ pub(super) fn unexpected(answer: &Value) -> (Verdict, Vec<String>) {
         });
         if !found {
             wrong.push(format!("{key} lacks {word}"));
-            if worst != Verdict::Failed {
+            if worst != CheckOutcome::Failed {
                 worst = verdict;
             }
         }
@@ -58,7 +58,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{EXPECTED, malformed, unexpected};
-    use crate::smoke::Verdict;
+    use crate::smoke::CheckOutcome;
 
     fn good() -> Value {
         json!({"cancer_type": "lung adenocarcinoma", "stage": "IV", "gene_mutation": "EGFR exon 19 deletion",
@@ -74,9 +74,9 @@ mod tests {
     #[test]
     fn a_good_answer() {
         assert!(malformed(&good()).is_empty());
-        assert_eq!(unexpected(&good()), (Verdict::Passed, Vec::new()));
+        assert_eq!(unexpected(&good()), (CheckOutcome::Passed, Vec::new()));
         for stage in ["stage IV", "IVB", "iv"] {
-            assert_eq!(unexpected(&with("stage", json!(stage))).0, Verdict::Passed, "{stage}");
+            assert_eq!(unexpected(&with("stage", json!(stage))).0, CheckOutcome::Passed, "{stage}");
         }
     }
 
@@ -93,7 +93,7 @@ mod tests {
         let mut answer = with("response", Value::Null);
         answer["stage"] = Value::Null;
         answer["biomarker"] = Value::Null;
-        assert_eq!(unexpected(&answer).0, Verdict::Failed);
+        assert_eq!(unexpected(&answer).0, CheckOutcome::Failed);
     }
 
     #[test]

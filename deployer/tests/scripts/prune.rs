@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use deployer::script::{Action, ComposeEnv, Outcome, Script, facts::Unneeded};
+use deployer::script::{Action, ComposeEnv, Outcome, Script, facts::PruneCandidates};
 
 use crate::{
     deploys::{assert_serves, of, served},
@@ -19,18 +19,18 @@ fn list(models: bool) -> Script {
     act(&Action::Prune { models, approved: None })
 }
 
-fn found(host: &Host, models: bool) -> Unneeded {
+fn found(host: &Host, models: bool) -> PruneCandidates {
     let ran = host.run(&list(models));
     assert_eq!(ran.code, Some(0), "{ran:?}");
     ran.report().unneeded().unwrap_or_else(|| panic!("{ran:?}"))
 }
 
 /// Removes what was found.
-fn remove(host: &Host, models: bool, found: &Unneeded) -> Ran {
+fn remove(host: &Host, models: bool, found: &PruneCandidates) -> Ran {
     host.run(&act(&Action::Prune { models, approved: Some(found.list.clone()) }))
 }
 
-fn names(found: &Unneeded) -> (Vec<String>, Vec<String>) {
+fn names(found: &PruneCandidates) -> (Vec<String>, Vec<String>) {
     let names = |all: &[deployer::script::facts::DiskUse]| all.iter().map(|one| one.name.clone()).collect();
     (names(&found.images), names(&found.models))
 }

@@ -51,7 +51,7 @@ async fn a_program_that_the_document_does_not_name_is_refused_before_the_box_sta
     let world = World { programs: Some(vec![old, own]), ..self::world("up", "done") };
     run(&world, "up").await.unwrap();
     // What cannot be read is for the host to decide.
-    let world = World { always: Some(("programs", Trouble::Denied)), ..self::world("up", "done") };
+    let world = World { always: Some(("programs", CloudErrorKind::Denied)), ..self::world("up", "done") };
     run(&world, "up").await.unwrap();
 }
 
@@ -76,10 +76,10 @@ async fn an_answer_that_was_lost_is_asked_of_the_host_where_aws_lists_no_command
     };
     let send = calls.iter().position(|call| *call == "send").unwrap() + 1;
     let lost = |heard, odd| World {
-        fails: Some((send, Trouble::Network)),
+        fails: Some((send, CloudErrorKind::Network)),
         heard,
         odd,
-        always: Some(("find", Trouble::Denied)),
+        always: Some(("find", CloudErrorKind::Denied)),
         ..world("restart", "done")
     };
     // It ended there.

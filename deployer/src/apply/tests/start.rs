@@ -5,7 +5,8 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn a_start_whose_answer_was_lost_is_a_start() {
     // The box runs by then; the agent never answers: what was started in vain is stopped again.
-    let world = World { fails: Some((4, Trouble::Network)), heard: true, away: &["agent"], ..world("up", "done") };
+    let world =
+        World { fails: Some((4, CloudErrorKind::Network)), heard: true, away: &["agent"], ..world("up", "done") };
     let failure = run(&world, "up").await.unwrap_err();
     assert_eq!(world.calls.borrow()[3], "start");
     assert!(failure.what.contains("The box was stopped again.") && !world.running.get(), "{failure:?}");
@@ -14,7 +15,7 @@ async fn a_start_whose_answer_was_lost_is_a_start() {
 /// AWS that says again and again that the state is changing, while nothing changes.
 #[tokio::test(start_paused = true)]
 async fn a_start_that_never_fits_the_state_is_given_up() {
-    let world = World { always: Some(("start", Trouble::Race)), ..world("up", "done") };
+    let world = World { always: Some(("start", CloudErrorKind::Race)), ..world("up", "done") };
     let failure = run(&world, "up").await.unwrap_err();
     assert!(failure.what.contains("does not get on") && !world.lock(), "{failure:?}");
 }
@@ -22,18 +23,18 @@ async fn a_start_that_never_fits_the_state_is_given_up() {
 /// One refused look, or several, at a deploy that goes on: credentials are loaded again, and nothing is stopped.
 #[tokio::test(start_paused = true)]
 async fn a_refused_look_is_no_failed_deploy() {
-    for (trouble, times, well) in [
-        (Trouble::Credentials, 1, true),
-        (Trouble::Denied, 1, true),
-        (Trouble::Clock, 1, true),
-        (Trouble::Credentials, 8, true),
+    for (kind, times, well) in [
+        (CloudErrorKind::Credentials, 1, true),
+        (CloudErrorKind::Denied, 1, true),
+        (CloudErrorKind::Clock, 1, true),
+        (CloudErrorKind::Credentials, 8, true),
         // They stay away.
-        (Trouble::Credentials, u32::MAX, false),
-        (Trouble::Denied, u32::MAX, false),
+        (CloudErrorKind::Credentials, u32::MAX, false),
+        (CloudErrorKind::Denied, u32::MAX, false),
     ] {
-        let world = World { refuses: Some(("look", trouble)), refusals: times.into(), ..world("up", "done") };
+        let world = World { refuses: Some(("look", kind)), refusals: times.into(), ..world("up", "done") };
         let end = run(&world, "up").await;
-        let at = format!("{trouble:?} {times} times: {end:?}");
+        let at = format!("{kind:?} {times} times: {end:?}");
         assert!(world.renewals.get() > 0, "{at}");
         assert!(world.running.get() && world.sent("deploy") == 1, "{at}");
         match end {
@@ -50,10 +51,10 @@ async fn a_refused_look_is_no_failed_deploy() {
 /// The same at a box that this run has started, which is neither stopped nor given up for that.
 #[tokio::test(start_paused = true)]
 async fn a_refused_look_does_not_stop_a_box_that_starts() {
-    let (expired, clock) = (Trouble::Credentials, Trouble::Clock);
-    for (call, trouble, times, well) in [
+    let (expired, clock) = (CloudErrorKind::Credentials, CloudErrorKind::Clock);
+    for (call, kind, times, well) in [
         ("instance", expired, 1, true),
-        ("instance", Trouble::Denied, 1, true),
+        ("instance", CloudErrorKind::Denied, 1, true),
         ("instance", clock, 1, true),
         ("instance", expired, 8, true),
         ("agent", expired, 1, true),
@@ -62,10 +63,10 @@ async fn a_refused_look_does_not_stop_a_box_that_starts() {
         ("instance", clock, u32::MAX, false),
         ("agent", expired, u32::MAX, false),
     ] {
-        let refuses = Some((call, trouble));
+        let refuses = Some((call, kind));
         let world = World { refuses, refusals: times.into(), refuses_after: "start", ..world("up", "done") };
         let end = run(&world, "up").await;
-        let at = format!("{call} {trouble:?} {times} times: {end:?}");
+        let at = format!("{call} {kind:?} {times} times: {end:?}");
         assert!(world.renewals.get() > 0 && world.running.get(), "{at}");
         assert!(!world.calls.borrow().contains(&"stop"), "{at}");
         assert_eq!((end.is_ok(), world.sent("deploy")), (well, usize::from(well)), "{at}");
@@ -76,7 +77,7 @@ async fn a_refused_look_does_not_stop_a_box_that_starts() {
         }
     }
     // A right that is missing for good is no session that has ended: what was started in vain is stopped.
-    let refuses = Some(("agent", Trouble::Denied));
+    let refuses = Some(("agent", CloudErrorKind::Denied));
     let world = World { refuses, refusals: u32::MAX.into(), refuses_after: "start", ..world("up", "done") };
     let failure = run(&world, "up").await.unwrap_err();
     assert!(failure.exit == Exit::FailedUnchanged && !world.running.get(), "{failure:?}");
@@ -86,7 +87,7 @@ async fn a_refused_look_does_not_stop_a_box_that_starts() {
 #[tokio::test(start_paused = true)]
 async fn a_session_of_a_second_factor_is_not_loaded_again() {
     for (times, well) in [(1, true), (u32::MAX, false)] {
-        let refuses = Some(("look", Trouble::Credentials));
+        let refuses = Some(("look", CloudErrorKind::Credentials));
         let world = World { refuses, refusals: times.into(), second_factor: true, ..world("up", "done") };
         let began = tokio::time::Instant::now();
         let end = run(&world, "up").await;

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::{
     cloud::{
-        Agent, Checks, Cloud, CloudError, CommandId, Host, Identity, Ingress, Instance, Invocation, Progress, State,
-        Trouble,
+        Agent, Checks, Cloud, CloudError, CloudErrorKind, CommandId, Host, Identity, Ingress, Instance, Invocation,
+        Progress, State,
     },
     interrupt::Interrupter,
     script::{MARKER, Script},
@@ -32,13 +32,13 @@ pub(super) struct World {
     pub(super) scripts: RefCell<Vec<(String, String)>>,
     pub(super) calls: RefCell<Vec<&'static str>>,
     /// The number of the call that fails, and how; `None`: none.
-    pub(super) fails: Option<(usize, Trouble)>,
+    pub(super) fails: Option<(usize, CloudErrorKind)>,
     /// The call that fails is done, and only its answer is lost.
     pub(super) heard: bool,
     /// These calls fail every time: the network is away.
     pub(super) away: &'static [&'static str],
     /// This call fails every time in this way.
-    pub(super) always: Option<(&'static str, Trouble)>,
+    pub(super) always: Option<(&'static str, CloudErrorKind)>,
     /// A command goes on until it is cancelled, and then ends so.
     pub(super) ends: Option<Progress>,
     /// At the first call of this name somebody presses Ctrl-C.
@@ -57,7 +57,7 @@ pub(super) struct World {
     /// The commands that this was asked for.
     pub(super) cancelled: RefCell<Vec<String>>,
     /// A call that fails so many times in a row, and how.
-    pub(super) refuses: Option<(&'static str, Trouble)>,
+    pub(super) refuses: Option<(&'static str, CloudErrorKind)>,
     /// ... only once this call was made; empty: from the beginning.
     pub(super) refuses_after: &'static str,
     /// How often it still does.
@@ -71,16 +71,16 @@ impl World {
             interrupter.interrupt();
         }
         let fail =
-            |trouble| Err(CloudError { trouble, operation: name, code: "Injected".to_owned(), message: String::new() });
+            |kind| Err(CloudError { kind, operation: name, code: "Injected".to_owned(), message: String::new() });
         match self.fails {
-            Some((n, trouble)) if n == self.calls.borrow().len() => fail(trouble),
-            _ if self.away.contains(&name) => fail(Trouble::Network),
+            Some((n, kind)) if n == self.calls.borrow().len() => fail(kind),
+            _ if self.away.contains(&name) => fail(CloudErrorKind::Network),
             _ if self.refuses.is_some_and(|(call, _)| call == name) && self.refusals.get() > 0 && self.is_after() => {
                 self.refusals.set(self.refusals.get() - 1);
-                fail(self.refuses.map_or(Trouble::Other, |(_, trouble)| trouble))
+                fail(self.refuses.map_or(CloudErrorKind::Other, |(_, kind)| kind))
             }
             _ => match self.always {
-                Some((call, trouble)) if call == name => fail(trouble),
+                Some((call, kind)) if call == name => fail(kind),
                 _ => Ok(()),
             },
         }

@@ -4,11 +4,11 @@ use super::finding::{Findings, Level};
 use crate::{
     apply::{document, document::Approval, lock},
     cloud::{Checks, Ingress, Instance, State, quota_hint},
-    config::{Carried, Settings, Written},
-    site::{Ports, Site},
+    config::{Carried, ConfigFile, Settings},
+    site::{DeployContext, Ports},
 };
 
-pub(super) fn files(written: &Written, settings: &Settings, findings: &mut Findings) {
+pub(super) fn files(written: &ConfigFile, settings: &Settings, findings: &mut Findings) {
     match Carried::gather(written, settings) {
         Ok(carried) => {
             findings.add("files", Level::Ok, format!("{} files travel with a deploy", carried.files.len()), "", "");
@@ -17,7 +17,7 @@ pub(super) fn files(written: &Written, settings: &Settings, findings: &mut Findi
     }
 }
 
-pub(super) async fn secret<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) {
+pub(super) async fn secret<P: Ports>(site: &DeployContext<'_, P>, findings: &mut Findings) {
     let id = &site.settings.secret_id;
     let why = "The host downloads the model with the Hugging Face token in it.";
     match site.ports.has_secret(id).await {
@@ -35,7 +35,7 @@ pub(super) async fn secret<P: Ports>(site: &Site<'_, P>, findings: &mut Findings
     }
 }
 
-pub(super) async fn operators_lock<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) {
+pub(super) async fn operators_lock<P: Ports>(site: &DeployContext<'_, P>, findings: &mut Findings) {
     match lock::holder(&site.ports, &site.settings.lock_parameter()).await {
         Ok(None) => findings.add("lock", Level::Ok, "free", "", ""),
         Ok(Some(holder)) => {
@@ -52,7 +52,7 @@ pub(super) async fn operators_lock<P: Ports>(site: &Site<'_, P>, findings: &mut 
 }
 
 /// Does the stack's own document know this program?
-pub(super) async fn program<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) {
+pub(super) async fn program<P: Ports>(site: &DeployContext<'_, P>, findings: &mut Findings) {
     let why = "The document runs the programs that it names and no other; every command but this one's looks from here would be refused.";
     let name = &site.settings.document;
     match document::approval(site).await {
@@ -74,7 +74,7 @@ pub(super) async fn program<P: Ports>(site: &Site<'_, P>, findings: &mut Finding
     }
 }
 
-pub(super) fn machine<P>(site: &Site<'_, P>, instance: &Instance, findings: &mut Findings) {
+pub(super) fn machine<P>(site: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
     let shown = format!("{} ({}) in {}, {}", instance.id, instance.kind, instance.zone, instance.state);
     match instance.state {
         State::Terminated | State::ShuttingDown => {
@@ -124,7 +124,7 @@ pub(super) fn machine<P>(site: &Site<'_, P>, instance: &Instance, findings: &mut
 }
 
 /// A box that is gone for good needs no protection, and is said by [`machine`].
-pub(super) async fn termination<P: Ports>(site: &Site<'_, P>, instance: &Instance, findings: &mut Findings) {
+pub(super) async fn termination<P: Ports>(site: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
     if matches!(instance.state, State::Terminated | State::ShuttingDown) {
         return;
     }
@@ -160,7 +160,7 @@ fn lets_in(rules: &[Ingress], port: u16) -> Vec<String> {
     rules.iter().filter(covers).map(|rule| rule.source.clone()).collect()
 }
 
-pub(super) async fn firewall<P: Ports>(site: &Site<'_, P>, instance: &Instance, findings: &mut Findings) {
+pub(super) async fn firewall<P: Ports>(site: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
     let port = if site.settings.gateway.profile == "tls" { 443 } else { site.settings.gateway.port };
     let rules = match site.ports.ingress(&instance.groups).await {
         Ok(rules) => rules,
@@ -206,7 +206,7 @@ fn ports(rules: &[Ingress], port: u16, findings: &mut Findings) {
     }
 }
 
-pub(super) fn quota<P>(site: &Site<'_, P>, instance: &Instance, findings: &mut Findings) {
+pub(super) fn quota<P>(site: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
     if instance.state == State::Stopped {
         findings.add(
             "quota",
@@ -225,7 +225,7 @@ pub(super) fn quota<P>(site: &Site<'_, P>, instance: &Instance, findings: &mut F
     }
 }
 
-pub(super) async fn status_checks<P: Ports>(site: &Site<'_, P>, instance: &Instance, findings: &mut Findings) {
+pub(super) async fn status_checks<P: Ports>(site: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
     match site.ports.checks(&instance.id).await {
         Ok(Checks::Passed) => findings.add("status checks", Level::Ok, "passed", "", ""),
         Ok(Checks::Initializing) => findings.add(

@@ -9,10 +9,10 @@ use crate::{
     cloud::Agent,
     failure::Failure,
     script::Action,
-    site::{Ports, Site},
+    site::{DeployContext, Ports},
 };
 
-pub(super) async fn host<P: Ports>(site: &Site<'_, P>, findings: &mut Findings) -> Result<(), Failure> {
+pub(super) async fn host<P: Ports>(site: &DeployContext<'_, P>, findings: &mut Findings) -> Result<(), Failure> {
     let why = "Every command runs through it; there is no SSH.";
     match site.ports.agent(&site.settings.instance_id).await {
         Ok(Agent::Online) => findings.add("agent", Level::Ok, "the SSM agent answers", "", ""),

@@ -11,14 +11,14 @@ use host::host;
 use crate::{
     aws::Aws,
     cloud::{Cloud, State},
-    config::{self, Written},
+    config::{self, ConfigFile},
     failure::Failure,
     interrupt::Interrupt,
     report::Report,
-    site::Site,
+    site::DeployContext,
 };
 
-pub(super) async fn run(written: Written, aws: Aws, report: &Report, interrupt: &Interrupt) -> Result<(), Failure> {
+pub(super) async fn run(written: ConfigFile, aws: Aws, report: &Report, interrupt: &Interrupt) -> Result<(), Failure> {
     let mut findings = Findings::default();
     look(written, aws, report, interrupt, &mut findings).await?;
     print(report, &findings.0);
@@ -35,7 +35,7 @@ pub(super) async fn run(written: Written, aws: Aws, report: &Report, interrupt: 
 
 /// Every check that can be made; a later one needs what an earlier one found.
 async fn look(
-    written: Written,
+    written: ConfigFile,
     aws: Aws,
     report: &Report,
     interrupt: &Interrupt,
@@ -58,7 +58,7 @@ async fn look(
     findings.add("configuration", Level::Ok, format!("{} in {}", settings.name, settings.region), "", "");
     files(&written, &settings, findings);
     let ports = aws.with_host(&settings);
-    let site = Site { written, settings, ports, report, interrupt };
+    let site = DeployContext { written, settings, ports, report, interrupt };
     secret(&site, findings).await;
     operators_lock(&site, findings).await;
     program(&site, findings).await;

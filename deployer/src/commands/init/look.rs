@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Args, Draft};
+use super::{Args, ConfigDraft};
 use crate::{
     cloud::Cloud,
     config::{Text, is_instance},
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What has to be made.
-pub(super) struct Work {
+pub(super) struct MissingResources {
     /// Parameters to write, with their values, and whether one is there already.
     pub(super) parameters: Vec<(String, String, bool)>,
     /// Parameters that hold something else than what was asked for.
@@ -38,7 +38,11 @@ impl SecretWork {
     }
 }
 
-pub(super) async fn look(cloud: &impl Cloud, draft: &Draft<'_>, args: &Args) -> Result<Work, Failure> {
+pub(super) async fn look(
+    cloud: &impl Cloud,
+    draft: &ConfigDraft<'_>,
+    args: &Args,
+) -> Result<MissingResources, Failure> {
     let account = cloud.identity().await?.account;
     let asked = asked(draft, args, &account);
     let (mut parameters, mut kept, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
@@ -95,11 +99,11 @@ pub(super) async fn look(cloud: &impl Cloud, draft: &Draft<'_>, args: &Args) -> 
         (false, _, true) => SecretWork::Later,
         (false, _, false) => SecretWork::Create,
     };
-    Ok(Work { parameters, kept, secret, secret_id, instance_id })
+    Ok(MissingResources { parameters, kept, secret, secret_id, instance_id })
 }
 
 /// Values for parameters, and whether a person gave them.
-fn asked(draft: &Draft<'_>, args: &Args, account: &str) -> BTreeMap<String, (String, bool)> {
+fn asked(draft: &ConfigDraft<'_>, args: &Args, account: &str) -> BTreeMap<String, (String, bool)> {
     let file = &draft.file;
     let suffix = if file.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     let registry = format!("{account}.dkr.ecr.{}.{suffix}", file.region);

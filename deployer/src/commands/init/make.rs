@@ -6,13 +6,13 @@ use std::{fs, io, path::Path};
 use serde_json::json;
 
 use super::{
-    Args, Draft,
-    look::{SecretWork, Work},
+    Args, ConfigDraft,
+    look::{MissingResources, SecretWork},
 };
 use crate::{cloud::Cloud, config::keys, failure::Failure, report::Report, secret::Secret};
 
 /// Writes the configuration.
-pub(super) fn configuration(draft: &Draft<'_>, report: &Report) -> Result<(), Failure> {
+pub(super) fn configuration(draft: &ConfigDraft<'_>, report: &Report) -> Result<(), Failure> {
     let shown = draft.path.display();
     for key in &draft.filled.kept {
         report.warn(&format!("{shown}: {key} was edited and is kept; --force overwrites it."));
@@ -42,7 +42,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Writes parameters.
-pub(super) async fn parameters(cloud: &impl Cloud, work: &Work, report: &Report) -> Result<(), Failure> {
+pub(super) async fn parameters(cloud: &impl Cloud, work: &MissingResources, report: &Report) -> Result<(), Failure> {
     for name in &work.kept {
         report.warn(&format!("the SSM parameter {name} holds something else and is kept; --force overwrites it."));
     }
@@ -63,7 +63,7 @@ pub(super) async fn parameters(cloud: &impl Cloud, work: &Work, report: &Report)
 /// Stores the token.
 pub(super) async fn secret(
     cloud: &impl Cloud,
-    work: &Work,
+    work: &MissingResources,
     token: Option<Secret>,
     report: &Report,
 ) -> Result<(), Failure> {
@@ -88,8 +88,8 @@ pub(super) async fn secret(
 /// Makes the first API key and prints what the Vercel route needs. The key is in no other line, and kept nowhere.
 pub(super) async fn route(
     cloud: &impl Cloud,
-    draft: &Draft<'_>,
-    work: &Work,
+    draft: &ConfigDraft<'_>,
+    work: &MissingResources,
     report: &Report,
     args: &Args,
 ) -> Result<(), Failure> {
@@ -122,7 +122,7 @@ pub(super) async fn route(
 }
 
 /// Where the service will be, or a word in its place while the box has no address.
-async fn address(cloud: &impl Cloud, draft: &Draft<'_>, work: &Work, report: &Report) -> String {
+async fn address(cloud: &impl Cloud, draft: &ConfigDraft<'_>, work: &MissingResources, report: &Report) -> String {
     let gateway = &draft.file.gateway;
     if gateway.profile == "tls" {
         return gateway.url("");

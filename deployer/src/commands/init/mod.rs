@@ -7,13 +7,13 @@ mod token;
 
 use std::{fs, path::Path};
 
-use look::Work;
+use look::MissingResources;
 
 use crate::{
     cloud::Cloud,
     config::{
         self, File,
-        fill::{self, Filled, SHIPPED, Wish},
+        fill::{self, DesiredKey, FillResult, SHIPPED},
     },
     failure::Failure,
     interrupt::Interrupt,
@@ -56,18 +56,18 @@ pub(super) struct Args {
 }
 
 /// The configuration as it will be.
-struct Draft<'a> {
+struct ConfigDraft<'a> {
     path: &'a Path,
     /// The file is there already.
     found: bool,
-    filled: Filled,
+    filled: FillResult,
     file: File,
 }
 
 pub(super) async fn run(path: &Path, report: &Report, interrupt: &Interrupt, args: &Args) -> Result<(), Failure> {
     // Before AWS is asked, which takes seconds: whoever knows what comes may paste the token at once.
     let hidden = (!args.no_token).then(|| report.hide_typing());
-    let draft = Draft::of(path, args)?;
+    let draft = ConfigDraft::of(path, args)?;
     let cloud = super::connect(&draft.file.region, report).await?;
     let work = look::look(&cloud, &draft, args).await?;
     let token =
@@ -78,8 +78,8 @@ pub(super) async fn run(path: &Path, report: &Report, interrupt: &Interrupt, arg
 
 async fn finish(
     cloud: &impl Cloud,
-    draft: &Draft<'_>,
-    work: &Work,
+    draft: &ConfigDraft<'_>,
+    work: &MissingResources,
     token: Option<crate::Secret>,
     report: &Report,
     args: &Args,
@@ -90,7 +90,7 @@ async fn finish(
     make::route(cloud, draft, work, report, args).await
 }
 
-impl<'a> Draft<'a> {
+impl<'a> ConfigDraft<'a> {
     fn of(path: &'a Path, args: &Args) -> Result<Self, Failure> {
         let (found, text) = match fs::read_to_string(path) {
             Ok(text) => (true, text),
@@ -110,7 +110,7 @@ impl<'a> Draft<'a> {
 
 impl Args {
     /// What the file should say. Where it refers to a parameter, the parameter gets the value instead.
-    fn wishes(&self, text: &str) -> Vec<Wish> {
+    fn wishes(&self, text: &str) -> Vec<DesiredKey> {
         let refers = |table, key| fill::value_in(text, table, key).is_some_and(|value| value.starts_with("ssm:"));
         [
             ("", "region", &self.region),
@@ -121,7 +121,7 @@ impl Args {
         .into_iter()
         .filter_map(|(table, key, value)| {
             let value = value.clone()?;
-            (!refers(table, key)).then_some(Wish { table, key, value })
+            (!refers(table, key)).then_some(DesiredKey { table, key, value })
         })
         .collect()
     }

@@ -11,9 +11,9 @@ use clap::Parser;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
-use super::{Args, Draft, finish, look};
+use super::{Args, ConfigDraft, finish, look};
 use crate::{
-    cloud::{Agent, Checks, Cloud, CloudError, Identity, Ingress, Instance, State, Trouble},
+    cloud::{Agent, Checks, Cloud, CloudError, CloudErrorKind, Identity, Ingress, Instance, State},
     config::keys,
     failure::Failure,
     report::{Format, Report},
@@ -48,7 +48,7 @@ impl Account {
 }
 
 fn unused(operation: &'static str) -> CloudError {
-    CloudError { trouble: Trouble::Other, operation, code: "not for init".to_owned(), message: String::new() }
+    CloudError { kind: CloudErrorKind::Other, operation, code: "not for init".to_owned(), message: String::new() }
 }
 
 impl Cloud for Account {
@@ -154,7 +154,7 @@ impl Laptop {
         let report = Report::new(true, Format::Text);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let draft = Draft::of(&self.path, &args)?;
+            let draft = ConfigDraft::of(&self.path, &args)?;
             let work = look::look(account, &draft, &args).await?;
             let token = work.secret.needs_token().then(|| Secret::new(Zeroizing::new(TOKEN.to_owned())));
             finish(account, &draft, &work, token, &report, &args).await
@@ -275,7 +275,7 @@ fn a_key_for_a_header_may_not_stand_in_a_path() {
     let account = Account::with(&there, &["extraction-gateway/hf-token"]);
     let laptop = Laptop::new(None);
     laptop.init(&account, &["--key", "team-a", "--header-key"]).unwrap();
-    let path = keys::keys_file(&laptop.path, &Draft::of(&laptop.path, &parsed(&[])).unwrap().file);
+    let path = keys::keys_file(&laptop.path, &ConfigDraft::of(&laptop.path, &parsed(&[])).unwrap().file);
     let line = fs::read_to_string(path).unwrap();
     assert!(line.starts_with("team-a ") && line.trim().split(' ').count() == 2, "{line}");
 }
