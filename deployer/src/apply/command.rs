@@ -110,7 +110,7 @@ async fn run_script<P: Ports>(
         let changes = (!quiet).then_some(&run);
         let id = send::send(site, interrupt, what, &named, &name(site, what), changes, limit_seconds).await?;
         match follow::follow(site, interrupt, SentCommand { what, id, run, limit_seconds, quiet }).await {
-            End::HostState(end) => match *end {
+            End::Known(end) => match *end {
                 Err(NoReport::Refused) => return Err(NoReport::NotSent(document::refusal(site).await)),
                 end => return end,
             },

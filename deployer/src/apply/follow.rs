@@ -31,14 +31,14 @@ pub(super) struct SentCommand<'a> {
 /// How following ended.
 pub(super) enum End {
     /// With a report, or with the reason why there is none.
-    HostState(Box<Result<HostReport, NoReport>>),
+    Known(Box<Result<HostReport, NoReport>>),
     /// The host's agent took it and never ran it, and it was cancelled: it can be sent again.
     Lost,
 }
 
 impl From<NoReport> for End {
     fn from(none: NoReport) -> Self {
-        Self::HostState(Box::new(Err(none)))
+        Self::Known(Box::new(Err(none)))
     }
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn follow<P: Ports>(site: &DeployContext<'_, P>, interrupt: &In
                 }
                 said.show(&seen.stdout);
                 if let Some(ended) = ended(&seen) {
-                    return End::HostState(Box::new(ended));
+                    return End::Known(Box::new(ended));
                 }
                 let state = match seen.progress {
                     Progress::Waiting => "on its way to the host",
@@ -89,7 +89,7 @@ pub(super) async fn follow<P: Ports>(site: &DeployContext<'_, P>, interrupt: &In
         }
         match pace.pause(interrupt).await {
             Pause::Over => {}
-            Pause::Interrupted => return End::HostState(Box::new(cancel(site, id).await)),
+            Pause::Interrupted => return End::Known(Box::new(cancel(site, id).await)),
             Pause::Late => {
                 let what = last.map_or_else(
                     || format!("the command {} has not ended in {}", id.0, duration(pace.waited())),

@@ -77,7 +77,7 @@ impl Watch {
         if let Ok(seen) = site.ports.look(id).await
             && let Some(end) = ended(&seen)
         {
-            return HostAnswer::Ended(End::HostState(Box::new(end)));
+            return HostAnswer::Ended(End::Known(Box::new(end)));
         }
         match trace {
             _ if interrupt.came() => HostAnswer::AtWork,
@@ -100,7 +100,7 @@ impl Watch {
         let unknown =
             |what: &str, running| NoReport::Unknown { what: what.to_owned(), lines: Vec::new(), running }.into();
         match end {
-            Some((Progress::Ended(_), end)) => End::HostState(Box::new(end)),
+            Some((Progress::Ended(_), end)) => End::Known(Box::new(end)),
             _ if ended => unknown("the command ended on the host, but its report never came", false),
             _ if self.seen_at_work => unknown("the command was killed on the host", false),
             Some(_) => End::Lost,

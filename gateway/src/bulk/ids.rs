@@ -39,7 +39,7 @@ pub(super) enum NoteStatus {
     /// It is to be read.
     New(Entry),
     /// It was, in an earlier run.
-    CompletedNotes(Entry, u64),
+    Done(Entry, u64),
     /// It cannot be.
     Faulty(Entry, Fault),
 }
@@ -65,7 +65,7 @@ impl Ids {
         match text {
             Err(fault) => NoteStatus::Faulty(Entry { id, text: String::new(), weight }, fault),
             Ok(text) => match self.done.get(&Fingerprint::of(&id)) {
-                Some(offset) => NoteStatus::CompletedNotes(Entry { id, text, weight }, *offset),
+                Some(offset) => NoteStatus::Done(Entry { id, text, weight }, *offset),
                 None => NoteStatus::New(Entry { id, text, weight }),
             },
         }
@@ -107,8 +107,8 @@ mod tests {
         for (id, place, expected) in cases {
             let named = match ids.name(given(id, place)) {
                 NoteStatus::New(entry) => format!("new {}", entry.id),
-                NoteStatus::CompletedNotes(entry, 7) => format!("done {}", entry.id),
-                NoteStatus::CompletedNotes(..) => "another's place".to_owned(),
+                NoteStatus::Done(entry, 7) => format!("done {}", entry.id),
+                NoteStatus::Done(..) => "another's place".to_owned(),
                 NoteStatus::Faulty(entry, _) => format!("faulty {}", entry.id),
             };
             assert_eq!(named, expected);

@@ -172,7 +172,7 @@ fn give_all(
                 let outcome = Outcome::problem(entry, keep_text, &fault.problem());
                 !giver.is_closed() && tell(Event::Ended(outcome))
             }
-            NoteStatus::CompletedNotes(entry, offset) => {
+            NoteStatus::Done(entry, offset) => {
                 let outcome::Entry { id, text, weight } = entry;
                 let skipped = Skipped { offset, id, text: keep_text.then_some(text), weight };
                 !giver.is_closed() && tell(Event::Skipped(skipped))

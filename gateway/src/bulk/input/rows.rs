@@ -88,14 +88,14 @@ fn missing(head: &[u8], what: &str, asked: &str) -> String {
     let names = [b',', b';', b'\t'].into_iter().filter_map(|delimiter| names(head, delimiter)).max_by_key(Vec::len);
     let names = names.unwrap_or_default();
     let like_a_name = |name: &String| name.len() <= 40 && !name.chars().any(char::is_control);
-    let remote = if names.is_empty() {
+    let columns = if names.is_empty() {
         "the file is empty".to_owned()
     } else if names.iter().all(like_a_name) {
         format!("there are: {}", names.join(", "))
     } else {
         "its first line does not look like names of columns".to_owned()
     };
-    format!("no column `{asked}`; {remote}. Name it with --{what}-column")
+    format!("no column `{asked}`; {columns}. Name it with --{what}-column")
 }
 
 pub(super) fn read(input: BufReader<File>, prefix: &str, form: &Form, give: &mut NoteSink<'_>) -> bool {

@@ -110,7 +110,7 @@ fn bit(field: Field) -> u8 {
 #[derive(Clone, Copy)]
 enum Group {
     Rule(Rule),
-    ScopeMark(ScopeMark),
+    Mark(ScopeMark),
     Neutral,
 }
 
@@ -158,7 +158,7 @@ fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
                     cue.phrase = wording.words > 1;
                     match group {
                         Group::Rule(rule) => cue.rules.push(rule),
-                        Group::ScopeMark(mark) => cue.mark = Some(mark),
+                        Group::Mark(mark) => cue.mark = Some(mark),
                         Group::Neutral => {}
                     }
                     found.insert(wording.node, cues.place(cue)?);
@@ -256,7 +256,7 @@ fn elements<'line>(line: &'line str, trie: &mut Builder) -> Result<Vec<Element<'
 /// `before: treatment`, `after within 4: all`, `mark clause`, `neutral`
 fn read_group(assertion: Option<Assertion>, heading: &str) -> Option<Group> {
     if let Some(mark) = heading.strip_prefix("mark ") {
-        return read_mark(mark).map(Group::ScopeMark);
+        return read_mark(mark).map(Group::Mark);
     }
     let Some(assertion) = assertion else { return (heading == "neutral").then_some(Group::Neutral) };
     let (place, fields) = heading.split_once(": ")?;
