@@ -109,7 +109,7 @@ async fn look_on<P: Ports>(site: &DeployContext<'_, P>, patience: &mut FailureCo
 
 /// A look that fails for good. Whoever has no credentials could not stop the box either, and may have them in a minute.
 fn unseen(error: CloudError, started: bool) -> Failure {
-    if started && matches!(error.kind, CloudErrorKind::Credentials | CloudErrorKind::Clock) {
+    if started && matches!(error.kind, CloudErrorKind::Credentials | CloudErrorKind::Clock | CloudErrorKind::Proxy) {
         return patience::out_of_sight(&error, "the box goes on starting", "what became of the box");
     }
     error.into()

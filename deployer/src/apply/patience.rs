@@ -60,6 +60,7 @@ impl FailureCounter {
         let Some(since) = self.refused_since else {
             self.refused_since = Some(now);
             let then = match &question {
+                None if error.kind == CloudErrorKind::Proxy => format!("it is asked again. {}", error.hint()),
                 None => format!("credentials are loaded again. {}", error.hint()),
                 Some(_) if person => "if this goes on, a new code is asked for.".to_owned(),
                 Some(_) => format!(
@@ -115,9 +116,10 @@ async fn renewed<P: Ports>(site: &DeployContext<'_, P>, question: &str, left: Du
     }
 }
 
-/// Does AWS refuse the caller, and not the call?
+/// Does AWS, or the proxy on the way, refuse the caller, and not the call?
 pub(super) const fn refused(error: &CloudError) -> bool {
-    matches!(error.kind, CloudErrorKind::Credentials | CloudErrorKind::Denied | CloudErrorKind::Clock)
+    use CloudErrorKind::{Clock, Credentials, Denied, Proxy};
+    matches!(error.kind, Credentials | Denied | Clock | Proxy)
 }
 
 /// AWS refuses us for good, so nothing may be stopped under what goes on: `goes_on` says what, `shows` what is seen later.

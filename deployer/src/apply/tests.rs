@@ -125,6 +125,7 @@ async fn whatever_call_fails_the_lock_is_given_back_and_nothing_is_done_that_is_
             CloudErrorKind::Network,
             CloudErrorKind::Throttled,
             CloudErrorKind::Credentials,
+            CloudErrorKind::Proxy,
         ];
         let all = refusals.map(|kind| (kind, false)).into_iter().chain([(CloudErrorKind::Network, true)]);
         for (kind, heard) in all {

@@ -27,10 +27,12 @@ async fn a_refused_look_is_no_failed_deploy() {
         (CloudErrorKind::Credentials, 1, true),
         (CloudErrorKind::Denied, 1, true),
         (CloudErrorKind::Clock, 1, true),
+        (CloudErrorKind::Proxy, 1, true),
         (CloudErrorKind::Credentials, 8, true),
         // They stay away.
         (CloudErrorKind::Credentials, u32::MAX, false),
         (CloudErrorKind::Denied, u32::MAX, false),
+        (CloudErrorKind::Proxy, u32::MAX, false),
     ] {
         let world = World { refuses: Some(("look", kind)), refusals: times.into(), ..world("up", "done") };
         let end = run(&world, "up").await;
@@ -56,11 +58,13 @@ async fn a_refused_look_does_not_stop_a_box_that_starts() {
         ("instance", expired, 1, true),
         ("instance", CloudErrorKind::Denied, 1, true),
         ("instance", clock, 1, true),
+        ("instance", CloudErrorKind::Proxy, 1, true),
         ("instance", expired, 8, true),
         ("agent", expired, 1, true),
         // They stay away.
         ("instance", expired, u32::MAX, false),
         ("instance", clock, u32::MAX, false),
+        ("agent", CloudErrorKind::Proxy, u32::MAX, false),
         ("agent", expired, u32::MAX, false),
     ] {
         let refuses = Some((call, kind));
