@@ -27,7 +27,8 @@ impl HostName {
         self.0 == Self::folded(host)
     }
 
-    fn folded(name: &str) -> String {
+    /// A name as it is compared: in lower case, without a dot at its end.
+    pub(crate) fn folded(name: &str) -> String {
         name.trim_end_matches('.').to_ascii_lowercase()
     }
 }

@@ -61,7 +61,7 @@ fn of_header(headers: &HeaderMap) -> Result<Option<Authority>, ErrorCode> {
 
 fn is_allowed(host: &str, allowed: &[HostName]) -> bool {
     let is_address = host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok();
-    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    let name = HostName::folded(host);
     is_address || !name.contains('.') || name.ends_with(".localhost") || allowed.iter().any(|known| known.is(&name))
 }
 
