@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{CrossCheck, Field, Record, alike};
+use super::{Field, Record, alike, fields::with_fields};
 
 /// How two engines' values of one field compare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -33,6 +33,34 @@ impl Agreement {
         }
     }
 }
+
+macro_rules! cross_check {
+    ($($(#[doc = $doc:literal])+ $name:ident = $variant:ident, e.g. $example:expr;)+) => {
+        /// How a second engine's record compares, field by field.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+        pub struct CrossCheck {
+            $(
+                $(#[doc = $doc])+
+                pub $name: Agreement,
+            )+
+        }
+
+        impl CrossCheck {
+            /// How the values of one field compare.
+            #[must_use]
+            pub fn get(&self, field: Field) -> Agreement {
+                match field { $(Field::$variant => self.$name,)+ }
+            }
+
+            /// The place of one field.
+            pub fn get_mut(&mut self, field: Field) -> &mut Agreement {
+                match field { $(Field::$variant => &mut self.$name,)+ }
+            }
+        }
+    };
+}
+
+with_fields!(cross_check);
 
 /// Compares what the model says with what the rules say, field by field.
 pub(super) fn compare(model: &Record, rules: &Record) -> CrossCheck {

@@ -1,13 +1,34 @@
-//! The seven fields, named once. Everything that lists them derives from this file: the record, the
-//! evidence, the JSON Schema, the OpenAPI document, the constrained-decoding pattern and the parser.
+//! The list of the seven fields. Every type, schema, pattern and parser that names them derives from it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{answer::Finding, cross_check::Agreement};
+/// Calls a macro with the list of the seven fields, so that each type with one member per field stands where it belongs.
+/// A row is: docs, key = variant, e.g. example;
+macro_rules! with_fields {
+    ($callback:ident) => {
+        $callback! {
+            /// Tumour site and histology.
+            cancer_type = CancerType, e.g. "melanoma (cutaneous)";
+            /// Overall stage group, or TNM where the note gives no group.
+            stage = Stage, e.g. "IV";
+            /// Gene alterations found in the tumour or germline.
+            gene_mutation = GeneMutation, e.g. "BRAF V600E";
+            /// Receptors, expression scores, signatures and serum markers with their results.
+            biomarker = Biomarker, e.g. "PD-L1 5%; TMB-high";
+            /// Drugs, regimens, surgery and radiotherapy given.
+            treatment = Treatment, e.g. "nivolumab and ipilimumab; stereotactic radiosurgery";
+            /// Response of the disease to treatment.
+            response = Response, e.g. "mixed response";
+            /// Sites of metastasis, as nouns.
+            metastasis_site = MetastasisSite, e.g. "brain";
+        }
+    };
+}
+pub(super) use with_fields;
 
-macro_rules! fields {
+macro_rules! field_and_record {
     ($($(#[doc = $doc:literal])+ $name:ident = $variant:ident, e.g. $example:expr;)+) => {
         /// One of the seven fields of a record.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -59,70 +80,10 @@ macro_rules! fields {
                 match field { $(Field::$variant => &mut self.$name,)+ }
             }
         }
-
-        /// Where each value comes from, by field. Every key is present; a field without a value has an
-        /// empty list.
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
-        pub struct Evidence {
-            $(
-                $(#[doc = $doc])+
-                pub $name: Vec<Finding>,
-            )+
-        }
-
-        /// How a second engine's record compares, field by field.
-        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-        pub struct CrossCheck {
-            $(
-                $(#[doc = $doc])+
-                pub $name: Agreement,
-            )+
-        }
-
-        impl CrossCheck {
-            /// How the values of one field compare.
-            #[must_use]
-            pub fn get(&self, field: Field) -> Agreement {
-                match field { $(Field::$variant => self.$name,)+ }
-            }
-
-            /// The place of one field.
-            pub fn get_mut(&mut self, field: Field) -> &mut Agreement {
-                match field { $(Field::$variant => &mut self.$name,)+ }
-            }
-        }
-
-        impl Evidence {
-            /// The findings of one field.
-            #[must_use]
-            pub fn get(&self, field: Field) -> &[Finding] {
-                match field { $(Field::$variant => &self.$name,)+ }
-            }
-
-            /// The list of one field.
-            pub fn get_mut(&mut self, field: Field) -> &mut Vec<Finding> {
-                match field { $(Field::$variant => &mut self.$name,)+ }
-            }
-        }
     };
 }
 
-fields! {
-    /// Tumour site and histology.
-    cancer_type = CancerType, e.g. "melanoma (cutaneous)";
-    /// Overall stage group, or TNM where the note gives no group.
-    stage = Stage, e.g. "IV";
-    /// Gene alterations found in the tumour or germline.
-    gene_mutation = GeneMutation, e.g. "BRAF V600E";
-    /// Receptors, expression scores, signatures and serum markers with their results.
-    biomarker = Biomarker, e.g. "PD-L1 5%; TMB-high";
-    /// Drugs, regimens, surgery and radiotherapy given.
-    treatment = Treatment, e.g. "nivolumab and ipilimumab; stereotactic radiosurgery";
-    /// Response of the disease to treatment.
-    response = Response, e.g. "mixed response";
-    /// Sites of metastasis, as nouns.
-    metastasis_site = MetastasisSite, e.g. "brain";
-}
+with_fields!(field_and_record);
 
 impl Record {
     /// The JSON Schema (2020-12) of the record, as `GET /api/v1/schema` and `gateway schema` give it.

@@ -15,6 +15,7 @@ mod doubt;
 mod engine;
 mod evidence;
 mod fields;
+mod finding;
 pub mod ground;
 #[cfg(test)]
 mod growth;
@@ -29,18 +30,20 @@ mod table;
 mod warnings;
 
 pub use crate::deadline::Deadline;
-pub use answer::{Answer, Basis, Finding, Unread, Warning, WarningCode};
+pub use answer::{Answer, Unread};
 pub use assertion::{Assertion, Context, Section};
 pub use confidence::{Confidence, Likelihoods};
 pub use cores::Cores;
-pub use cross_check::Agreement;
+pub use cross_check::{Agreement, CrossCheck};
 pub use engine::{
     CallTimings, Draft, DraftFuture, Engine, EngineError, EngineName, EngineRequest, Finish, ModelName, PromptVersion,
     TokenBudget, Unfamiliar,
 };
-pub use fields::{CrossCheck, Evidence, Field, Record};
+pub use fields::{Field, Record};
+pub use finding::{Basis, Evidence, Finding};
 pub use note::{ModelText, Note, NoteRefusal, OffsetUnit, Offsets, Span};
 pub use pipeline::{AnswerOptions, Pipeline};
 pub(crate) use readable::Readable;
 pub use reading::{ExtractError, StageTimings};
 pub use streaming_parser::{FieldSink, FieldUpdate, StreamingParser};
+pub use warnings::{Warning, WarningCode};

@@ -1,6 +1,64 @@
-//! The warnings of an answer that are of the note as a whole, or of its parts.
+//! The warnings of an answer.
 
-use super::{Warning, WarningCode, chunk::Conflict};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Field, chunk::Conflict};
+
+/// Something to be wary of in an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Warning {
+    /// What kind of warning.
+    pub code: WarningCode,
+    /// The field it is about; null where it is about the whole answer.
+    #[schema(required = true)]
+    pub field: Option<Field>,
+    /// A sentence for a person.
+    #[schema(example = "1 value has no support in the note; check it before use.")]
+    pub message: String,
+}
+
+/// Kinds of warnings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(example = "unsupported_value")]
+pub enum WarningCode {
+    /// A value has no support in the note.
+    UnsupportedValue,
+    /// The note negates a value of the engine, or plans it, ascribes it to a relative...: it is not in the
+    /// record, only in the evidence.
+    ContradictedValue,
+    /// Places of a long note give values of which only one can be true; all are kept.
+    ConflictingValues,
+    /// A part of the note could not be read, and the caller allowed that.
+    PartlyUnread,
+    /// The rules engine recognised no oncology term, or none that it could read: the note may hold none, or use
+    /// wording or a language that the rules do not know.
+    NoOncologyTerms,
+    /// A part of the note is in a language, or holds markup or characters, that the rules engine cannot read for certain.
+    UnfamiliarText,
+    /// The model gave no value, or few, where the rules engine recognises some in the same text: nulls may be wrong.
+    EmptyRecordDoubted,
+    /// A field has more values than an answer holds: the record has the first 64, `evidence` the next 64.
+    TooManyValues,
+}
+
+impl WarningCode {
+    /// The code's name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnsupportedValue => "unsupported_value",
+            Self::ContradictedValue => "contradicted_value",
+            Self::ConflictingValues => "conflicting_values",
+            Self::PartlyUnread => "partly_unread",
+            Self::NoOncologyTerms => "no_oncology_terms",
+            Self::UnfamiliarText => "unfamiliar_text",
+            Self::EmptyRecordDoubted => "empty_record_doubted",
+            Self::TooManyValues => "too_many_values",
+        }
+    }
+}
 
 pub(super) fn conflict(conflict: &Conflict) -> Warning {
     Warning {
@@ -66,5 +124,26 @@ pub(super) fn all_withheld() -> Warning {
         message: "Oncology terms were recognised, and all were left out because of what the note says of them; see \
                   `evidence`."
             .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_are_called_as_they_are_written() {
+        for code in [
+            WarningCode::UnsupportedValue,
+            WarningCode::ContradictedValue,
+            WarningCode::ConflictingValues,
+            WarningCode::PartlyUnread,
+            WarningCode::NoOncologyTerms,
+            WarningCode::UnfamiliarText,
+            WarningCode::EmptyRecordDoubted,
+            WarningCode::TooManyValues,
+        ] {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.name());
+        }
     }
 }
