@@ -8,8 +8,10 @@ use std::{
 };
 
 /// The layers, topmost first. A module uses modules of lower layers only, so there is no circle between them.
-const LAYERS: [&[&str]; 10] = [
-    &["main", "idle_memory"],
+const LAYERS: [&[&str]; 12] = [
+    &["main"],
+    &["cli"],
+    &["idle_memory"],
     &["bulk", "eval"],
     &["server"],
     &["http", "vllm"],

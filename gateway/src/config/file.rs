@@ -8,7 +8,7 @@ use std::{
 
 use config::{ConfigError, FileFormat, Format, Map, Source, Value};
 
-use super::SettingsError;
+use super::error::SettingsError;
 use crate::files;
 
 /// The text of a settings file, and where it came from, for messages.

@@ -1,6 +1,12 @@
 //! Sources, their order, and what is refused.
 
-use super::*;
+use std::{collections::HashMap, ffi::OsString, time::Duration};
+
+use bytesize::ByteSize;
+use url::Url;
+
+use super::{file::SettingsText, load::own_variables, *};
+use crate::files;
 
 fn load(toml: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
     let folder = tempfile::tempdir().unwrap();
@@ -155,7 +161,7 @@ fn several_servers_and_networks() {
 fn only_our_own_variables_must_be_text() {
     use std::os::unix::ffi::OsStringExt;
     let odd = || OsString::from_vec(vec![0xff]);
-    let variables = |name: &str| ours([(OsString::from(name), odd()), (odd(), odd())].into_iter());
+    let variables = |name: &str| own_variables([(OsString::from(name), odd()), (odd(), odd())].into_iter());
     assert!(variables("PATH").is_ok_and(|ours| ours.is_empty()));
     for name in ["GATEWAY_LISTEN", "CORS_ORIGINS"] {
         assert!(variables(name).is_err_and(|error| error.to_string().contains(name)));

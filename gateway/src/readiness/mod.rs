@@ -1,15 +1,19 @@
 //! Whether notes can be read now, and if not, why. Written by the watchers of the model servers and by
 //! shutdown, read by the health routes and the engine.
 
+mod replica;
+
 use std::{
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
 use serde::Serialize;
+
+pub use self::replica::{Load, Replica, ReplicaReport, Upstream};
 
 /// Why notes cannot be read now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -23,89 +27,6 @@ pub enum Reason {
     Unreachable,
     /// This process is shutting down.
     Draining,
-}
-
-/// State of a model server, as last seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Upstream {
-    /// Not seen yet, refused, or left out after failures.
-    Unreachable = 0,
-    /// Reached, and lists the model.
-    Ready = 1,
-    /// Reached, without the model, or refuses to say.
-    ModelMissing = 2,
-    /// Reached, and its certificate is not accepted, or it speaks no TLS. Time mends that no more than loading does.
-    Untrusted = 3,
-}
-
-/// What a model server says of its load.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Load {
-    /// Sequences that it decodes.
-    pub running: Option<f64>,
-    /// Sequences that wait in it.
-    pub waiting: Option<f64>,
-    /// Part of its KV cache in use, 0 to 1.
-    pub kv_cache: Option<f64>,
-}
-
-/// One model server; named by its place in the settings, never by its address.
-#[derive(Debug)]
-pub struct Replica {
-    name: String,
-    state: AtomicU8,
-    load: RwLock<Load>,
-    /// Tokens of the configured model's context; 0 where that is not known.
-    context: AtomicU32,
-}
-
-/// One model server as it is reported.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ReplicaReport {
-    /// Its name, such as `vllm-1`.
-    pub name: String,
-    /// `ready`, `loading`, `model_missing`, `untrusted` or `unreachable`.
-    pub state: &'static str,
-    /// Its load, as far as it tells.
-    pub load: Load,
-}
-
-impl Replica {
-    /// A server that was not seen yet.
-    #[must_use]
-    pub fn new(name: String) -> Arc<Self> {
-        let (state, load, context) = (AtomicU8::new(Upstream::Unreachable as u8), RwLock::default(), AtomicU32::new(0));
-        Arc::new(Self { name, state, load, context })
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// How it was last seen.
-    pub fn state(&self) -> Upstream {
-        match self.state.load(Relaxed) {
-            1 => Upstream::Ready,
-            2 => Upstream::ModelMissing,
-            3 => Upstream::Untrusted,
-            _ => Upstream::Unreachable,
-        }
-    }
-
-    /// Notes the context of the configured model there, in tokens.
-    pub fn learned_context(&self, tokens: Option<u32>) {
-        self.context.store(tokens.unwrap_or(0), Relaxed);
-    }
-
-    fn context(&self) -> Option<u32> {
-        Some(self.context.load(Relaxed)).filter(|&tokens| tokens > 0)
-    }
-
-    /// Notes what it says of its load.
-    pub fn loaded(&self, load: Load) {
-        *self.load.write().unwrap_or_else(PoisonError::into_inner) = load;
-    }
 }
 
 /// Shared state; one per process.
@@ -153,7 +74,7 @@ impl Readiness {
 
     /// Notes what was seen of a model server.
     pub fn saw(&self, replica: &Replica, upstream: Upstream) {
-        replica.state.store(upstream as u8, Relaxed);
+        replica.store(upstream);
         if upstream == Upstream::Ready {
             self.ever_ready.store(true, Relaxed);
         }
@@ -229,9 +150,9 @@ impl Readiness {
             Upstream::Unreachable => "unreachable",
         };
         let report = |replica: &Arc<Replica>| ReplicaReport {
-            name: replica.name.clone(),
+            name: replica.name().to_owned(),
             state: state(replica),
-            load: *replica.load.read().unwrap_or_else(PoisonError::into_inner),
+            load: replica.load(),
         };
         replicas.iter().map(report).collect()
     }

@@ -1,0 +1,45 @@
+//! `gateway eval`: scores the configured engine, or predictions, against labelled notes.
+
+use std::{io::IsTerminal, path::PathBuf};
+
+use clap::Args;
+use gateway::{
+    config::Settings,
+    eval::{self, Format, Sources},
+};
+
+use super::output::{self, Outcome};
+
+#[derive(Args, Clone)]
+pub(super) struct Arguments {
+    /// Labelled notes, JSON lines: {"id", "text", "expected": {...}}
+    #[arg(long)]
+    gold: PathBuf,
+    /// Predictions to score instead of running the engine, JSON lines matched by id
+    #[arg(long)]
+    predictions: Option<PathBuf>,
+    /// How to write the report
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Prints the report; fails where notes got no prediction.
+pub(super) async fn run(arguments: Arguments, settings: Settings) -> Outcome {
+    let Arguments { gold, predictions, format } = arguments;
+    let sources = Sources { gold, predictions };
+    let terminal = std::io::stderr().is_terminal();
+    let report = eval::evaluate(&sources, settings, |done, all| {
+        if terminal && (done % 50 == 0 || done == all) {
+            eprint!("\r{done} of {all} notes");
+        }
+    })
+    .await?;
+    if terminal {
+        eprintln!();
+    }
+    output::print(report.written(format).trim_end())?;
+    match report.failed() {
+        0 => Ok(()),
+        failed => Err(format!("{failed} note(s) got no prediction; the figures count them as empty").into()),
+    }
+}

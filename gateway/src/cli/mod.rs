@@ -1,0 +1,140 @@
+//! The command line: its commands, and for each the file that runs it.
+#![expect(clippy::print_stderr, reason = "the command line's own output")]
+
+mod eval;
+mod hash_key;
+mod healthcheck;
+mod output;
+mod selftest;
+mod serve;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use gateway::{
+    bulk,
+    config::{EngineChoice, Flags, Settings},
+    extraction::Record,
+    http,
+    server::Gateway,
+};
+
+use self::{healthcheck::HealthFormat, output::exit_code};
+
+/// Seven structured oncology fields from a free-text note, each with its evidence.
+///
+/// For research and registry support with human review; not for diagnosis.
+#[derive(Parser)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    flags: Options,
+}
+
+#[derive(Args, Clone)]
+struct Options {
+    /// Settings file (default: config/gateway.toml, if it is there)
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    /// Address to listen on
+    #[arg(long, global = true)]
+    listen: Option<SocketAddr>,
+    /// Engine that reads notes
+    #[arg(long, global = true)]
+    engine: Option<EngineChoice>,
+    /// URL of the vLLM server
+    #[arg(long, global = true)]
+    vllm_url: Option<String>,
+}
+
+#[derive(Subcommand, Clone)]
+enum Command {
+    /// Answer HTTP requests (the default)
+    Serve,
+    /// Print the OpenAPI document
+    Openapi,
+    /// Print the JSON Schema of the record
+    Schema,
+    /// Check the settings and say what they mean
+    CheckConfig,
+    /// Ask the server on this machine whether it is ready; exit 1 unless it is
+    Healthcheck {
+        /// How to write what it says: nothing while all is well, or all of `/health?verbose=1` as JSON
+        #[arg(long, value_enum, default_value_t)]
+        format: HealthFormat,
+    },
+    /// Read one synthetic note with the configured engine and check the answer
+    Selftest,
+    /// Print the key file's line for an API key: of standard input, or a new one that is shown once
+    HashKey {
+        /// Who the key is for: letters, digits, dots, hyphens, underscores
+        name: String,
+    },
+    /// Read many notes: files, folders, JSON lines, CSV
+    Extract(bulk::Arguments),
+    /// Score the configured engine, or predictions, against labelled notes
+    Eval(eval::Arguments),
+}
+
+/// Runs the command that the command line names.
+pub(crate) fn run(cli: Cli) -> ExitCode {
+    let command = cli.command.unwrap_or(Command::Serve);
+    // These need no settings.
+    match &command {
+        Command::Openapi => return exit_code(output::print_json(&http::document(&http::Documented::default()))),
+        Command::Schema => return exit_code(output::print_json(&Record::json_schema())),
+        Command::HashKey { name } => return exit_code(hash_key::run(name)),
+        _ => {}
+    }
+    let Options { config, listen, engine, vllm_url } = cli.flags;
+    let engine_named = engine.is_some() || vllm_url.is_some();
+    let settings = match Settings::load(&Flags { config, listen, engine, vllm_url }) {
+        Ok(settings) => settings,
+        Err(error) => {
+            output::print_error(&error);
+            return ExitCode::from(output::USAGE);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit_code(Err(format!("no runtime: {error}").into())),
+    };
+    match command {
+        Command::CheckConfig => check_config(&settings),
+        Command::Healthcheck { format } => exit_code(runtime.block_on(healthcheck::run(&settings, format))),
+        Command::Selftest => exit_code(runtime.block_on(selftest::run(settings))),
+        Command::Extract(arguments) => extract(&runtime, arguments, settings, engine_named),
+        Command::Eval(arguments) => exit_code(runtime.block_on(eval::run(arguments, settings))),
+        // On a worker: a task that the main thread waits for is woken from another thread each time.
+        _ => runtime.block_on(async { tokio::spawn(serve::run(settings)).await.unwrap_or(ExitCode::FAILURE) }),
+    }
+}
+
+fn check_config(settings: &Settings) -> ExitCode {
+    match Gateway::check(settings) {
+        Ok(()) => {
+            exit_code(output::print(&format!("settings are good: listen {}, {}", settings.listen, settings.summary())))
+        }
+        Err(error) => {
+            output::print_error(&error);
+            ExitCode::from(output::USAGE)
+        }
+    }
+}
+
+fn extract(
+    runtime: &tokio::runtime::Runtime,
+    arguments: bulk::Arguments,
+    settings: Settings,
+    engine_named: bool,
+) -> ExitCode {
+    match runtime.block_on(bulk::run(arguments, settings, engine_named)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            output::print_error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

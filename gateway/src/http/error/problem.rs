@@ -1,0 +1,158 @@
+//! The problem document of an error.
+
+use std::{fmt::Write as _, time::Duration};
+
+use axum::{
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::ErrorCode;
+
+/// Most violations that one problem lists.
+const MOST_VIOLATIONS: usize = 20;
+
+impl ErrorCode {
+    /// The problem of this code.
+    #[must_use]
+    pub fn problem(self, request_id: &str) -> Problem {
+        Problem::new(self, request_id)
+    }
+}
+
+/// One thing wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Violation {
+    /// The request key; empty where it is the body as a whole.
+    #[schema(example = "text")]
+    pub field: String,
+    /// The rule that was broken.
+    #[schema(example = "not_blank")]
+    pub rule: &'static str,
+    /// A sentence for a person; it never holds the offending value.
+    #[schema(example = "`text` must hold more than white space.")]
+    pub message: String,
+}
+
+/// An error answer (RFC 9457, `application/problem+json`).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(example = json!({"type": "about:blank", "title": "Invalid request", "status": 422,
+    "detail": "`text` must hold more than white space.", "code": "invalid_request",
+    "request_id": "0199c0de-7a3b-7c21-8e5f-2b7d1c9a4e60",
+    "errors": [{"field": "text", "rule": "not_blank", "message": "`text` must hold more than white space."}]}))]
+pub struct Problem {
+    /// Always `about:blank`: `code` tells problems apart.
+    #[serde(rename = "type")]
+    #[schema(example = "about:blank")]
+    pub kind: &'static str,
+    /// Short name of the problem.
+    #[schema(example = "Invalid request")]
+    pub title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 422, minimum = 400, maximum = 599)]
+    pub status: u16,
+    /// A sentence for a person.
+    #[schema(example = "The request was understood but cannot be carried out. See `errors`.")]
+    pub detail: String,
+    /// What went wrong, for a program.
+    pub code: ErrorCode,
+    /// Id of this request, as in the `X-Request-Id` header and in the log.
+    #[schema(example = "0199c0de-7a3b-7c21-8e5f-2b7d1c9a4e60")]
+    pub request_id: String,
+    /// What is wrong with the request; only with `invalid_request`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Violation>,
+    /// When to come back, as in the header.
+    #[serde(skip)]
+    retry_after: Option<Duration>,
+}
+
+impl Problem {
+    /// The problem of a code.
+    #[must_use]
+    pub fn new(code: ErrorCode, request_id: &str) -> Self {
+        let (_, status, title, detail) = code.row();
+        Self {
+            kind: "about:blank",
+            title,
+            status,
+            detail: detail.to_owned(),
+            code,
+            request_id: request_id.to_owned(),
+            errors: Vec::new(),
+            retry_after: code.retry_after(),
+        }
+    }
+
+    /// The same with another sentence for a person.
+    #[must_use]
+    pub fn saying(self, detail: &str) -> Self {
+        Self { detail: detail.to_owned(), ..self }
+    }
+
+    /// When to come back, where it is worth it.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The same with a measured time to come back after.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        Self { retry_after: Some(time), ..self }
+    }
+
+    /// A 422 that lists what is wrong.
+    #[must_use]
+    pub fn invalid(mut errors: Vec<Violation>, request_id: &str) -> Self {
+        let more = errors.len().saturating_sub(MOST_VIOLATIONS);
+        errors.truncate(MOST_VIOLATIONS);
+        let mut detail = errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" ");
+        if more > 0 {
+            let _ = write!(detail, " And {more} more.");
+        }
+        Self { detail, errors, ..Self::new(ErrorCode::InvalidRequest, request_id) }
+    }
+}
+
+/// A problem inside an answer, where no header can say when to come back.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NestedProblem {
+    /// Its `request_id` is, of a note in a batch, that of the batch and the note's index.
+    #[serde(flatten)]
+    problem: Problem,
+    /// In how many seconds it is worth trying again; only where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1)]
+    retry_after: Option<u64>,
+}
+
+impl From<Problem> for NestedProblem {
+    fn from(problem: Problem) -> Self {
+        Self { retry_after: problem.retry_after.map(whole_seconds), problem }
+    }
+}
+
+/// Whole seconds, and never sooner than meant.
+fn whole_seconds(time: Duration) -> u64 {
+    (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (self.code.status(), body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(time) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(time)));
+        }
+        if self.code == ErrorCode::Unauthorized {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(self.code);
+        response
+    }
+}
