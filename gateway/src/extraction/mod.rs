@@ -27,6 +27,7 @@ mod reading;
 mod staging;
 mod streaming_parser;
 mod table;
+pub(crate) mod tnm;
 mod warnings;
 
 pub use crate::deadline::Deadline;

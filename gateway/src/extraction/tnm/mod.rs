@@ -1,0 +1,170 @@
+//! TNM formulas: where a text has one, what it says, and which stage group it means.
+//!
+//! Reports write them run together (`pT3N1M0`), in a list (`pT3, pN1b`), on a line each (`pT: pT3`, `pN: pN1`), and, after
+//! optical character recognition, with an `O` for a zero (`pT2NOMX`) or an `l` for a one (`Tlc`).
+
+mod component;
+mod groups;
+
+use std::ops::Range;
+
+use component::{Component, Letter, components};
+pub(crate) use groups::Organ;
+
+/// Most bytes between two components of one formula where each names its letter with a prefix, as in `pT2 ... pN1`.
+const LONGEST_GAP: usize = 120;
+
+/// A formula: a tumour component and what follows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Formula {
+    /// Byte range in the text, from the first component to the last.
+    pub(crate) range: Range<usize>,
+    tumour: Component,
+    nodes: Option<Component>,
+    metastasis: Option<Component>,
+}
+
+impl Formula {
+    /// Returns whether tumour and nodes both have a degree: `T2 N0`, but not `T2 NX` or `T2`.
+    pub(crate) fn is_graded(&self) -> bool {
+        self.tumour.degree().is_some() && self.nodes.as_ref().is_some_and(|nodes| nodes.degree().is_some())
+    }
+
+    /// Returns whether the formula says that there is a distant metastasis.
+    pub(crate) fn is_metastatic(&self) -> bool {
+        self.metastasis.as_ref().is_some_and(|metastasis| metastasis.degree() == Some(1))
+    }
+
+    /// Returns whether the formula has a component for the nodes.
+    pub(crate) fn has_nodes(&self) -> bool {
+        self.nodes.is_some()
+    }
+
+    /// The formula as it is usually written, with the zeros and ones that were misread: `pT2 pN0 (i+) MX`.
+    pub(crate) fn to_text(&self) -> String {
+        let mut text = self.tumour.to_text();
+        for component in self.nodes.iter().chain(&self.metastasis) {
+            text.push(' ');
+            text.push_str(&component.to_text());
+        }
+        text
+    }
+
+    /// The stage group that the formula means in an organ, where the letters alone settle it.
+    pub(crate) fn group(&self, organ: Organ) -> Option<&'static str> {
+        groups::of(organ, &self.tumour, self.nodes.as_ref(), self.metastasis.as_ref())
+    }
+}
+
+/// Finds the formulas of a text, in order. A `T` without a prefix counts only with an `N` behind it: `T2` alone is as
+/// well a vertebra, a relaxation time or a troponin. Letters may be upper or lower case.
+pub(crate) fn find(text: &str) -> Vec<Formula> {
+    let mut formulas = Vec::new();
+    let mut open: Option<Formula> = None;
+    for component in components(text) {
+        match (&mut open, component.letter) {
+            (_, Letter::Tumour) => {
+                formulas.extend(open.take().filter(Formula::counts));
+                let range = component.range.clone();
+                open = Some(Formula { range, tumour: component, nodes: None, metastasis: None });
+            }
+            (Some(formula), Letter::Nodes) if formula.nodes.is_none() && formula.metastasis.is_none() => {
+                if formula.continues(text, &component) {
+                    formula.range.end = component.range.end;
+                    formula.nodes = Some(component);
+                }
+            }
+            (Some(formula), Letter::Metastasis) if formula.metastasis.is_none() => {
+                if formula.continues(text, &component) {
+                    formula.range.end = component.range.end;
+                    formula.metastasis = Some(component);
+                }
+            }
+            _ => {}
+        }
+    }
+    formulas.extend(open.filter(Formula::counts));
+    formulas
+}
+
+impl Formula {
+    /// Returns whether it may be a formula at all.
+    fn counts(&self) -> bool {
+        self.tumour.has_prefix() || self.nodes.is_some()
+    }
+
+    /// Returns whether a component belongs to this formula: it follows at once, or it has a prefix and follows soon.
+    fn continues(&self, text: &str, component: &Component) -> bool {
+        let Some(gap) = text.get(self.range.end..component.range.start) else { return false };
+        let at_once =
+            gap.len() <= 4 && gap.chars().all(|c| matches!(c, ' ' | ',' | ';' | '/' | '-' | '.' | '\n' | '\r'));
+        let misread = component.is_a_word() && !(gap.is_empty() || component.is_closed(text));
+        (at_once && !misread) || (component.has_prefix() && !component.is_a_word() && gap.len() <= LONGEST_GAP)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formulas_as_they_are_written() {
+        for (text, expected) in [
+            ("pT3N1M0", &["pT3 N1 M0"][..]),
+            ("cT4b N2 M1a", &["cT4b N2 M1a"]),
+            ("t2n0", &["T2 N0"]),
+            ("pT3, pN1b", &["pT3 pN1b"]),
+            ("ypT0 ypN0", &["ypT0 ypN0"]),
+            ("ypT2N1a(sn)M0", &["ypT2 N1a (sn) M0"]),
+            ("Stage: pT2NOMX.", &["pT2 N0 MX"]),
+            ("PATHOLOGIC STAGE: pT2 NO MX", &["pT2 N0 MX"]),
+            ("pT2NO (i-)MX", &["pT2 N0 (i-) MX"]),
+            ("pT2, pNO (i+), Mx", &["pT2 pN0 (i+) MX"]),
+            ("Tlc NO MX", &["T1c N0 MX"]),
+            ("pT1mi pN0", &["pT1mi pN0"]),
+            ("rT4a rN2b", &["rT4a rN2b"]),
+            ("pTis pN0", &["pTis pN0"]),
+            ("pT1a (m) pNX", &["pT1a (m) pNX"]),
+            ("T1, NX, MX", &["T1 NX MX"]),
+            ("Primary tumour (pT): pT3\nRegional nodes (pN): pN1a\nDistant (pM): not applicable", &["pT3 pN1a"]),
+            ("pT 2 pN 0", &["pT2 pN0"]),
+            ("pT3 N1 M# (AJCC Stage IIIA)", &["pT3 N1"]),
+            ("pT2 N0 in 2019, now rpT3 N1", &["pT2 N0", "rpT3 N1"]),
+            ("pT4", &["pT4"]),
+        ] {
+            let found: Vec<String> = find(text).iter().map(Formula::to_text).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_formula() {
+        for text in [
+            "T2 weighted images",
+            "the T12 vertebra",
+            "T4 and N of 3",
+            "T1 no lesion seen",
+            "pT2no",
+            "PT 12 seconds",
+            "patient t2",
+            "MRI T1N",
+            "N0 M0",
+            "",
+        ] {
+            let graded = find(text).into_iter().filter(Formula::is_graded).count();
+            assert!(graded == usize::from(text == "pT2no"), "{text}: {:?}", find(text));
+        }
+        assert_eq!(find("pT3. No lymph nodes were found.").first().map(Formula::to_text).as_deref(), Some("pT3"));
+        assert_eq!(find("T2 no mass. N0").len(), 0);
+    }
+
+    #[test]
+    fn ranges_are_of_the_text() {
+        let text = "é pT2\u{a0}N0 é";
+        for formula in find(text) {
+            assert!(text.get(formula.range.clone()).is_some());
+        }
+        let text = "Stage pT2, N0 (i+), M0.";
+        assert_eq!(&text[find(text)[0].range.clone()], "pT2, N0 (i+), M0");
+    }
+}
