@@ -1,4 +1,4 @@
-//! The warnings of an answer that are of the note as a whole, or of its parts.
+//! Creates the warnings that concern the whole note or its chunks.
 
 use super::{Warning, WarningCode, chunk::Conflict};
 
@@ -27,8 +27,8 @@ pub(super) fn empty_record_doubted(fields: &[&str]) -> Warning {
         code: WarningCode::EmptyRecordDoubted,
         field: None,
         message: format!(
-            "The model gave no value, or few, for the note or a part of it, where the rules engine recognises: {}. Read the \
-             note before you take a null for \"not there\".",
+            "The model gave no value, or few values, for the note or a part of it, but the rules engine recognises: \
+             {}. Read the note before you take a null for \"absent\".",
             fields.join(", ")
         ),
     }
@@ -43,14 +43,14 @@ pub(super) fn no_terms() -> Warning {
 
 pub(super) fn another_language() -> Warning {
     unread_terms(
-        "The note seems to be in a language that the rules engine does not know: little of it was read, and what it \
-         denies may not have been understood.",
+        "The note seems to be in a language that the rules engine does not know: little of it was read, and its \
+         negations may have been missed.",
     )
 }
 
 pub(super) fn terms_not_read() -> Warning {
     unread_terms(
-        "Single oncology terms were recognised, but no disease that they would belong to: the note may be about \
+        "Some oncology terms were recognised, but no disease that they belong to: the note may be about \
          something else, or use wording or a language that the rules engine does not know.",
     )
 }
