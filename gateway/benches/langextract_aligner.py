@@ -1,15 +1,15 @@
-"""Measures the aligner of PyPI's langextract (its resolver alone, no model) on labelled notes, beside ours.
+"""Measures the aligner of PyPI's langextract (its resolver, without a model) on labelled notes, to compare with ours.
 
     python -m venv VENV && VENV/bin/pip install langextract==1.7.1
     VENV/bin/python gateway/benches/langextract_aligner.py F.jsonl FROM TO PAIRS.jsonl
 
-F is in the layout of the adapter's training set. The values are cut into single things and written to PAIRS in
-the same layout, so that both aligners see the same pairs:
+F has the layout of the adapter's training set. The script splits the values into parts and writes them to PAIRS in
+the same layout, so that both aligners get the same pairs:
 
     cargo run --release -p gateway --example grounding -- PAIRS.jsonl
 
-Not part of CI. Prints how many values are found in their own note, how many in another note of which they are
-not true, and the time per value.
+Not part of CI. Prints the share of values that are found in their own note, the share that are found in another
+note although its record lacks them, and the time for each value.
 """
 
 import json
@@ -24,7 +24,7 @@ LISTS = {"gene_mutation", "biomarker", "treatment", "metastasis_site"}
 JOINERS = r"\s*,\s+|\s+(?:and|plus|with|then|followed by)\s+|\s+\+\s+|(?<=[A-Za-z])/(?=[A-Za-z])"
 
 
-def things(field, value):
+def split_value(field, value):
     parts = re.split(r"\s*;\s*", value or "")
     if field in LISTS:
         parts = [piece for part in parts for piece in re.split(JOINERS, part)]
@@ -35,7 +35,7 @@ def words(text):
     return set(re.findall(r"\w+", text.lower()))
 
 
-def alike(one, other):
+def similar(one, other):
     a, b = words(one), words(other)
     return 2 * len(a & b) >= max(len(a), len(b))
 
@@ -52,25 +52,26 @@ def main():
     with open(path, encoding="utf-8") as lines, open(pairs_path, "w", encoding="utf-8") as pairs:
         for line in list(lines)[start:end]:
             line = json.loads(line)
-            record = {field: things(field, value) for field, value in line["output"].items()}
+            record = {field: split_value(field, value) for field, value in line["output"].items()}
             notes.append((line["input"], record))
             output = {field: "; ".join(values) or None for field, values in record.items()}
             pairs.write(json.dumps({"input": line["input"], "output": output}) + "\n")
     resolver = Resolver()
-    own = elsewhere = values = tried = 0
+    own_found = wrong_found = values = wrong_tried = 0
     started = time.perf_counter()
     for text, record in notes:
         flat = [value for field in record for value in record[field]]
         values += len(flat)
-        own += sum(found(resolver, text, flat))
-    took = time.perf_counter() - started
-    for at, (_, record) in enumerate(notes):
-        text, others = notes[(at * 7 + 13) % len(notes)]
-        wrong = [v for f in record for v in record[f] if not any(alike(v, o) for o in others.get(f, []))]
-        tried += len(wrong)
-        elsewhere += sum(found(resolver, text, wrong))
-    print(f"{values} values: found {100 * own / values:.2f}%, in another note {100 * elsewhere / tried:.2f}%, "
-          f"{1e6 * took / values:.0f} us a value")
+        own_found += sum(found(resolver, text, flat))
+    seconds = time.perf_counter() - started
+    for index, (_, record) in enumerate(notes):
+        text, others = notes[(index * 7 + 13) % len(notes)]
+        wrong = [v for f in record for v in record[f] if not any(similar(v, o) for o in others.get(f, []))]
+        wrong_tried += len(wrong)
+        wrong_found += sum(found(resolver, text, wrong))
+    own_share, wrong_share = 100 * own_found / values, 100 * wrong_found / wrong_tried
+    print(f"{values} values: found {own_share:.2f}%, in another note {wrong_share:.2f}%, "
+          f"{1e6 * seconds / values:.0f} us a value")
 
 
 main()

@@ -1,5 +1,5 @@
-//! How long each step takes for a note of a thousand, ten thousand and a hundred thousand characters:
-//! `cargo bench -p gateway`. The notes are made up; nothing here is a test.
+//! Measures each step on made-up notes of a thousand, ten thousand and a hundred thousand characters:
+//! `cargo bench -p gateway`. It tests nothing.
 #![expect(clippy::unwrap_used, reason = "a benchmark has no callers")]
 
 use std::hint::black_box;
@@ -43,7 +43,7 @@ fn steps(criterion: &mut Criterion) {
             b.iter(|| black_box(ground::ground(note, record)).len());
         });
         group.bench_with_input(BenchmarkId::new("rules_parse_ground", length), &note, |b, note| {
-            b.iter(|| whole(note));
+            b.iter(|| extract(note));
         });
         group.bench_with_input(BenchmarkId::new("prompt", length), &note, |b, note| {
             b.iter(|| serde_json::to_vec(&Prompt::of(PromptChoice::Training, note.as_str())));
@@ -53,8 +53,8 @@ fn steps(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// All that a note costs with the rules engine: read, parse, ground the record and what was withheld.
-fn whole(note: &Note) -> usize {
+/// Does all the work of the rules engine on a note: reads it, parses, and grounds the record and the withheld values.
+fn extract(note: &Note) -> usize {
     let reading = rules::read(note);
     let record: Record = parse::parse(&reading.record.to_training_json()).unwrap().record;
     let withheld = reading.withheld.iter().map(|(field, value)| (*field, value.as_str()));

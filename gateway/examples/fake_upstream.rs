@@ -1,8 +1,8 @@
-//! A stand-in for vLLM that costs next to nothing, for load tests: `cargo run --release -p gateway --example fake_upstream`.
+//! A fake vLLM that uses little CPU, for load tests: `cargo run --release -p gateway --example fake_upstream`.
 //!
-//! Every completion is the same prebuilt answer, after `--delay-ms` and with at most `--slots` at once. Its
-//! HTTP is by hand and knows only what the gateway, nginx and wrk send: whole bodies with a Content-Length,
-//! on connections that stay open. Whatever it spent beyond that would be missing from what is measured.
+//! Every completion is the same prebuilt answer, after `--delay-ms` and with at most `--slots` at once. The HTTP code
+//! is written by hand and understands only the requests of the gateway, nginx and wrk: whole bodies with a
+//! Content-Length, on connections that stay open. CPU that it used for more would be missing for the measured server.
 #![expect(clippy::print_stdout, reason = "a tool for developers; the address on stdout is its interface")]
 
 use std::{
@@ -25,11 +25,11 @@ use tokio::{
     sync::Semaphore,
 };
 
-/// What the model "says", in the format of its training. Every value stands in the note of the load tests.
+/// The answer of the model, in its training format. The note of the load tests contains every value.
 const RECORD: &str = "{\"cancer_type\": \"lung adenocarcinoma\", \"stage\": \"IV\", \"gene_mutation\": \"EGFR L858R\", \
                       \"biomarker\": \"PD-L1 60%\", \"treatment\": \"osimertinib\", \"response\": \"partial response\", \
                       \"metastasis_site\": \"liver; bone\"}";
-/// A head is a few hundred bytes; what is larger is no request of ours.
+/// Bytes. The heads of expected requests have a few hundred; a larger one ends the connection.
 const LARGEST_HEAD: usize = 64 << 10;
 
 /// A fake vLLM for load tests.
@@ -52,18 +52,18 @@ struct Options {
 struct Server {
     delay: Duration,
     slots: Option<Semaphore>,
-    /// Completions asked for.
+    /// All requested completions.
     calls: AtomicU64,
-    /// Completions asked for and neither answered nor given up, those that wait for a slot too.
+    /// Requested completions that are neither answered nor cancelled, including those that wait for a slot.
     in_flight: AtomicU64,
     most_in_flight: AtomicU64,
-    /// The first completion's body: what a plain proxy must be sent for a fair comparison.
+    /// The body of the first completion request, which the load tests send through nginx too.
     first: OnceLock<Bytes>,
     completion: Bytes,
     models: Bytes,
 }
 
-/// A completion under way; also one whose caller vanished is counted out.
+/// A completion in flight. Dropping it lowers the count, also if the client has disconnected.
 struct InFlight<'a>(&'a AtomicU64);
 
 impl Drop for InFlight<'_> {
@@ -84,7 +84,7 @@ enum Route {
 
 fn main() -> io::Result<()> {
     let options = Options::parse();
-    // One thread alone needs none of the machinery that shares work between threads.
+    // With one thread, the current-thread runtime avoids the cost of sharing work between threads.
     let mut builder = match options.workers {
         0 | 1 => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
@@ -115,13 +115,13 @@ async fn serve(options: Options) -> io::Result<()> {
         let (socket, _) = listener.accept().await?;
         socket.set_nodelay(true)?;
         let server = Arc::clone(&server);
-        // An error is a caller that went away, or sent what is no request of ours: its connection ends.
-        tokio::spawn(async move { converse(socket, &server).await });
+        // After an error (a disconnect or an unexpected request) the connection closes.
+        tokio::spawn(async move { serve_connection(socket, &server).await });
     }
 }
 
-/// Answers one connection's requests, one after the other.
-async fn converse(mut socket: TcpStream, server: &Server) -> io::Result<()> {
+/// Answers the requests of one connection, one after the other.
+async fn serve_connection(mut socket: TcpStream, server: &Server) -> io::Result<()> {
     let mut buffer = BytesMut::with_capacity(8 << 10);
     while let Some((route, body)) = receive(&mut socket, &mut buffer).await? {
         let answer = match route {
@@ -129,7 +129,7 @@ async fn converse(mut socket: TcpStream, server: &Server) -> io::Result<()> {
                 Some(answer) => answer,
                 None => return Ok(()),
             },
-            // Four bytes a token is near enough: the gateway only wants to know whether the note fits.
+            // Four bytes for each token are close enough: the gateway only checks whether the note fits.
             Route::Tokenize => {
                 answer("200 OK", json!({"count": body.len() / 4, "max_model_len": 8_192}).to_string().as_bytes())
             }
@@ -145,7 +145,7 @@ async fn converse(mut socket: TcpStream, server: &Server) -> io::Result<()> {
 }
 
 impl Server {
-    /// The completion; `None` where the caller hung up before it was done, upon which vLLM stops too.
+    /// Returns the completion, or `None` if the client disconnects first. vLLM stops then too.
     async fn complete(&self, body: Bytes, socket: &mut TcpStream, buffer: &mut BytesMut) -> io::Result<Option<Bytes>> {
         self.calls.fetch_add(1, Relaxed);
         let now = self.in_flight.fetch_add(1, Relaxed) + 1;
@@ -164,7 +164,7 @@ impl Server {
         tokio::pin!(work);
         loop {
             tokio::select! {
-                // The work first: without a delay the socket is not even looked at.
+                // Polls the work first, so that without a delay the socket is not polled at all.
                 biased;
                 () = &mut work => return Ok(Some(self.completion.clone())),
                 read = socket.read_buf(buffer) => if read? == 0 { return Ok(None) },
@@ -182,7 +182,7 @@ impl Server {
     }
 }
 
-/// The next request of a connection; `None` at its end.
+/// Returns the next request of a connection, `None` at its end.
 async fn receive(socket: &mut TcpStream, buffer: &mut BytesMut) -> io::Result<Option<(Route, Bytes)>> {
     let head_length = loop {
         if let Some(end) = memmem::find(buffer, b"\r\n\r\n") {
@@ -195,7 +195,7 @@ async fn receive(socket: &mut TcpStream, buffer: &mut BytesMut) -> io::Result<Op
             return Ok(None);
         }
     };
-    let (route, body_length) = buffer.get(..head_length).and_then(head).ok_or(io::ErrorKind::InvalidData)?;
+    let (route, body_length) = buffer.get(..head_length).and_then(parse_head).ok_or(io::ErrorKind::InvalidData)?;
     while buffer.len() < head_length + body_length {
         if socket.read_buf(buffer).await? == 0 {
             return Ok(None);
@@ -205,8 +205,8 @@ async fn receive(socket: &mut TcpStream, buffer: &mut BytesMut) -> io::Result<Op
     Ok(Some((route, buffer.split_to(body_length).freeze())))
 }
 
-/// Route and length of the body; `None` where it is no request that is known here, such as a chunked one.
-fn head(head: &[u8]) -> Option<(Route, usize)> {
+/// Returns the route and the length of the body, `None` for a request that it does not support, such as a chunked one.
+fn parse_head(head: &[u8]) -> Option<(Route, usize)> {
     let mut lines = std::str::from_utf8(head).ok()?.split("\r\n");
     let mut words = lines.next()?.split(' ');
     let route = match (words.next()?, words.next()?) {

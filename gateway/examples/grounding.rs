@@ -1,8 +1,8 @@
 //! Measures the grounder on labelled notes: `cargo run --release -p gateway --example grounding -- F.jsonl [FROM] [TO] [SHOW]`.
 //!
-//! F is in the layout of the adapter's training set. For the lines FROM..TO: the share of gold parts that
-//! get a basis other than `unsupported` in their own note and in another note, and the share that comes
-//! out contradicted. SHOW is `misses`, `wrong` or `contradicted` and prints those: only for made-up notes.
+//! F has the layout of the adapter's training set. For the lines FROM..TO it prints the share of gold parts with a
+//! basis other than `unsupported` in their own note and in another note, and the share that is contradicted. SHOW
+//! (`misses`, `wrong` or `contradicted`) prints those parts with their text: use it for made-up notes only.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -25,9 +25,9 @@ struct Count {
     found: usize,
     contradicted: usize,
     by_basis: BTreeMap<&'static str, usize>,
-    /// Tried in another note, and found there.
-    tried: usize,
-    elsewhere: usize,
+    /// Parts that were looked for in another note, whose record lacks them.
+    tried_in_other: usize,
+    found_in_other: usize,
 }
 
 fn main() {
@@ -41,38 +41,41 @@ fn main() {
     let started = Instant::now();
     let mut values = 0;
     for (note, record) in &pairs {
-        for one in ground::ground(note, record) {
-            let count = counts.entry(one.field).or_default();
+        for finding in ground::ground(note, record) {
+            let count = counts.entry(finding.field).or_default();
             count.parts += 1;
             values += 1;
-            count.found += usize::from(one.basis != Basis::Unsupported);
-            count.contradicted += usize::from(!one.in_record());
-            *count.by_basis.entry(one.basis.name()).or_default() += 1;
+            count.found += usize::from(finding.basis != Basis::Unsupported);
+            count.contradicted += usize::from(!finding.in_record());
+            *count.by_basis.entry(finding.basis.name()).or_default() += 1;
             let shown = match show {
-                "misses" => one.basis == Basis::Unsupported,
-                "contradicted" => !one.in_record(),
+                "misses" => finding.basis == Basis::Unsupported,
+                "contradicted" => !finding.in_record(),
                 _ => false,
             };
             if shown {
-                println!("{}\t{}\t{:?}\n\t{}", one.field.name(), one.value, one.assertion, note.as_str());
+                println!("{}\t{}\t{:?}\n\t{}", finding.field.name(), finding.value, finding.assertion, note.as_str());
             }
         }
     }
-    let took = started.elapsed();
+    let elapsed_time = started.elapsed();
     for (at, (_, record)) in pairs.iter().enumerate() {
-        // A fixed stride: every record meets another note, and the same one each time.
-        let (note, own) = pairs.get((at * 7 + 13) % pairs.len()).unwrap();
-        for one in ground::ground(note, record) {
-            // What is true of the other note too is no mistake there.
-            if own.get(one.field).is_some_and(|own| pieces(own).iter().any(|part| alike(part, one.value))) {
+        // The fixed stride pairs every record with another note, the same in every run.
+        let (note, other_record) = pairs.get((at * 7 + 13) % pairs.len()).unwrap();
+        for finding in ground::ground(note, record) {
+            // A value that the other record has too is no mistake there.
+            if other_record
+                .get(finding.field)
+                .is_some_and(|value| pieces(value).iter().any(|part| similar(part, finding.value)))
+            {
                 continue;
             }
-            counts.entry(one.field).or_default().tried += 1;
-            let found = one.basis != Basis::Unsupported && one.in_record();
-            counts.entry(one.field).or_default().elsewhere += usize::from(found);
+            counts.entry(finding.field).or_default().tried_in_other += 1;
+            let found = finding.basis != Basis::Unsupported && finding.in_record();
+            counts.entry(finding.field).or_default().found_in_other += usize::from(found);
             if show == "wrong" && found {
-                let quotes: Vec<_> = one.spans.iter().map(|span| span.quote()).collect();
-                println!("{}\t{}\t{:?} {:?}", one.field.name(), one.value, one.rule, quotes);
+                let quotes: Vec<_> = finding.spans.iter().map(|span| span.quote()).collect();
+                println!("{}\t{}\t{:?} {:?}", finding.field.name(), finding.value, finding.rule, quotes);
             }
         }
     }
@@ -86,22 +89,22 @@ fn main() {
             count.parts,
             share(count.found, count.parts),
             share(count.contradicted, count.parts),
-            share(count.elsewhere, count.tried),
+            share(count.found_in_other, count.tried_in_other),
             count.by_basis
         );
         all.parts += count.parts;
         all.found += count.found;
         all.contradicted += count.contradicted;
-        all.elsewhere += count.elsewhere;
-        all.tried += count.tried;
+        all.found_in_other += count.found_in_other;
+        all.tried_in_other += count.tried_in_other;
     }
     println!(
         "all {} parts: found {:.2}%, contradicted {:.2}%, in another note {:.2}%, {:.1} us a value",
         all.parts,
         share(all.found, all.parts),
         share(all.contradicted, all.parts),
-        share(all.elsewhere, all.tried),
-        took.as_secs_f64() * 1e6 / f64::from(values)
+        share(all.found_in_other, all.tried_in_other),
+        elapsed_time.as_secs_f64() * 1e6 / f64::from(values)
     );
 }
 
@@ -113,8 +116,8 @@ fn pieces(value: &str) -> Vec<String> {
     joined.split(';').map(str::to_owned).collect()
 }
 
-/// Half of the words of the longer are in both.
-fn alike(one: &str, other: &str) -> bool {
+/// Returns whether the two share at least half of the words of the longer one.
+fn similar(one: &str, other: &str) -> bool {
     let words = |text: &str| -> BTreeSet<String> {
         let lower = text.to_lowercase();
         lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()

@@ -1,8 +1,8 @@
 //! Sends notes at a fixed rate, whether or not they are answered: `cargo run --release -p gateway --example open_loop`.
 //!
-//! A closed loop (wrk) waits for an answer before it asks again, so it slows down with what it measures and never
-//! overloads it. Here every request is due at a fixed moment, and its time counts from that moment. Each
-//! request takes an idle connection or opens one. After the burst probes go on until one is answered soon.
+//! A closed loop (wrk) waits for an answer before its next request, so it slows down with the gateway and never
+//! overloads it. In this open loop every request is due at a fixed moment, and its time counts from that moment.
+//! Each request uses an idle connection or opens one. After the burst it sends probes until one is answered in time.
 #![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "a tool for developers; its report is JSON")]
 
 use std::{
@@ -24,12 +24,12 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// Longer than any deadline of the gateway's: what is not answered by then is lost.
-const PATIENCE: Duration = Duration::from_secs(70);
-/// Between probes after the burst. They take slots as well, so there are few.
+/// Longer than any deadline of the gateway: a request without an answer by then counts as broken.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(70);
+/// Time between probes after the burst. Probes take slots too, so they are few.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
-/// A probe that is answered in this time finds the service well again.
-const SOON: Duration = Duration::from_secs(1);
+/// A probe that is answered within this time shows that the gateway has recovered.
+const RECOVERED_WITHIN: Duration = Duration::from_secs(1);
 
 /// An open-loop load generator.
 #[derive(Parser)]
@@ -43,15 +43,15 @@ struct Options {
     /// Requests a second
     #[arg(long)]
     rate: f64,
-    /// Seconds of the burst
+    /// Length of the burst in seconds
     #[arg(long)]
     seconds: f64,
-    /// Seconds at the start of the burst that do not count towards the goodput: the slots fill
+    /// Seconds at the start of the burst that do not count towards the goodput, because the slots fill
     #[arg(long, default_value_t = 1.0)]
     warm_up: f64,
 }
 
-/// What came back, if anything.
+/// The result of a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Good,
@@ -59,11 +59,11 @@ enum Outcome {
     Refused,
     /// Any other status.
     Other(u16),
-    /// The connection could not be made, or broke, or nothing came.
+    /// The connection failed or broke, or no answer arrived in time.
     Broken,
 }
 
-/// One request, in times since the start.
+/// The result of one request. All times count from the start.
 struct Sample {
     outcome: Outcome,
     due: Duration,
@@ -95,19 +95,19 @@ async fn main() -> io::Result<()> {
     let mut burst = JoinSet::new();
     let seconds = Duration::from_secs_f64(options.seconds);
     send_evenly(&mut burst, &target, start, Duration::from_secs_f64(options.rate.recip()), seconds).await;
-    // Those that the burst left without an answer: the queue that must drain.
+    // The requests without an answer at the end of the burst are the queue that must drain.
     let mut samples: Vec<Sample> = Vec::new();
     while let Some(Ok(sample)) = burst.try_join_next() {
         samples.push(sample);
     }
-    let left = burst.len();
+    let unanswered = burst.len();
     let (recovered, probes) = recovery(&target, start).await;
     samples.extend(burst.join_all().await);
     let mut report = report(&samples, &options);
     if let Some(object) = report.as_object_mut() {
-        object.insert("unanswered_at_end".to_owned(), left.into());
+        object.insert("unanswered_at_end".to_owned(), unanswered.into());
         object.insert("probes_good".to_owned(), good(&probes).into());
-        // From the end of the burst to the sending of the first probe that was answered within a second.
+        // Seconds from the end of the burst until the first probe was due that got its answer within a second.
         let seconds = recovered.map(|at| at.saturating_sub(seconds).as_secs_f64());
         object.insert("recovery_s".to_owned(), seconds.into());
     }
@@ -115,7 +115,7 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Starts a request whenever one is due. The timer wakes once a millisecond, so several may be due at once.
+/// Starts each request when it is due. The timer wakes once a millisecond, so several may be due at once.
 async fn send_evenly(
     burst: &mut JoinSet<Sample>,
     target: &Arc<Target>,
@@ -127,45 +127,47 @@ async fn send_evenly(
     while due < seconds {
         tokio::time::sleep_until(start + due).await;
         while due < seconds && due <= start.elapsed() {
-            burst.spawn(one(Arc::clone(target), start, due));
+            burst.spawn(send_one(Arc::clone(target), start, due));
             due += gap;
         }
     }
 }
 
-/// When the first probe that was answered soon was sent, `None` where none was within a minute; and all probes.
-/// Each is waited for: one that hung up would be a call to the model without an answer to count it against.
+/// Sends probes until one is answered in time. Returns when that probe was due (`None` after a minute), and all probes.
+/// Waits for every probe, because a cancelled one would be a call to the model without an answer.
 async fn recovery(target: &Arc<Target>, start: Instant) -> (Option<Duration>, Vec<Sample>) {
     let (mut probes, mut clock) = (JoinSet::new(), tokio::time::interval(PROBE_EVERY));
     let mut samples: Vec<Sample> = Vec::new();
-    let well = async {
+    let first_good = async {
         loop {
             tokio::select! {
-                _ = clock.tick() => { probes.spawn(one(Arc::clone(target), start, start.elapsed())); }
+                _ = clock.tick() => { probes.spawn(send_one(Arc::clone(target), start, start.elapsed())); }
                 Some(Ok(probe)) = probes.join_next() => {
-                    let well = probe.outcome == Outcome::Good && probe.answered.saturating_sub(probe.due) < SOON;
+                    let in_time = probe.answered.saturating_sub(probe.due) < RECOVERED_WITHIN;
+                    let recovered = probe.outcome == Outcome::Good && in_time;
                     let due = probe.due;
                     samples.push(probe);
-                    if well {
+                    if recovered {
                         return due;
                     }
                 }
             }
         }
     };
-    let recovered = timeout(Duration::from_mins(1), well).await.ok();
+    let recovered = timeout(Duration::from_mins(1), first_good).await.ok();
     samples.extend(probes.join_all().await);
     (recovered, samples)
 }
 
-async fn one(target: Arc<Target>, start: Instant, due: Duration) -> Sample {
+async fn send_one(target: Arc<Target>, start: Instant, due: Duration) -> Sample {
     let sent = start.elapsed();
-    let outcome = timeout(PATIENCE, target.ask()).await.unwrap_or(Ok(Outcome::Broken)).unwrap_or(Outcome::Broken);
+    let outcome =
+        timeout(ANSWER_TIMEOUT, target.send()).await.unwrap_or(Ok(Outcome::Broken)).unwrap_or(Outcome::Broken);
     Sample { outcome, due, sent, answered: start.elapsed() }
 }
 
 impl Target {
-    async fn ask(&self) -> io::Result<Outcome> {
+    async fn send(&self) -> io::Result<Outcome> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut socket = match idle {
             Some(socket) => socket,
@@ -188,7 +190,7 @@ async fn answer(socket: &mut TcpStream) -> io::Result<Outcome> {
         }
         let Some(end) = memmem::find(&buffer, b"\r\n\r\n") else { continue };
         let (head, body) = buffer.split_at(end + 4);
-        let (status, length) = parsed(head).ok_or(io::ErrorKind::InvalidData)?;
+        let (status, length) = parse_head(head).ok_or(io::ErrorKind::InvalidData)?;
         if body.len() >= length {
             return Ok(match status {
                 200 => Outcome::Good,
@@ -199,8 +201,8 @@ async fn answer(socket: &mut TcpStream) -> io::Result<Outcome> {
     }
 }
 
-/// Status and length of the body.
-fn parsed(head: &[u8]) -> Option<(u16, usize)> {
+/// Returns the status and the length of the body.
+fn parse_head(head: &[u8]) -> Option<(u16, usize)> {
     let mut lines = std::str::from_utf8(head).ok()?.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
     let (_, length) =
@@ -213,7 +215,7 @@ fn good(samples: &[Sample]) -> usize {
 }
 
 fn report(samples: &[Sample], options: &Options) -> Value {
-    let count = |wanted: fn(Outcome) -> bool| samples.iter().filter(|sample| wanted(sample.outcome)).count();
+    let count = |matches: fn(Outcome) -> bool| samples.iter().filter(|sample| matches(sample.outcome)).count();
     let times = |wanted: Outcome, from: fn(&Sample) -> Duration| {
         let chosen = samples.iter().filter(|sample| sample.outcome == wanted);
         p99(chosen.map(|sample| sample.answered.saturating_sub(from(sample))).collect())
@@ -237,16 +239,16 @@ fn report(samples: &[Sample], options: &Options) -> Value {
         "other": count(|outcome| matches!(outcome, Outcome::Other(_))),
         "other_statuses": statuses,
         "broken": count(|outcome| outcome == Outcome::Broken),
-        // From the moment a request was due, and for refusals also from when it was sent.
+        // Times count from the moment a request was due, and for refusals also from the moment it was sent.
         "good_p99_ms": times(Outcome::Good, |sample| sample.due),
         "refused_p99_ms": times(Outcome::Refused, |sample| sample.due),
         "refused_sent_p99_ms": times(Outcome::Refused, |sample| sample.sent),
-        // The generator's own delay: where this is large, the machine was too busy to measure on.
+        // The delay of the generator itself. If it is large, the machine was too busy for a measurement.
         "late_p99_ms": p99(samples.iter().map(|sample| sample.sent.saturating_sub(sample.due)).collect()),
     })
 }
 
-/// The 99th percentile in milliseconds: the smallest time that 99 % are not above.
+/// Returns the 99th percentile in milliseconds: the smallest time that 99 % of the times do not exceed.
 fn p99(mut times: Vec<Duration>) -> Option<f64> {
     times.sort_unstable();
     let rank = (times.len() * 99).div_ceil(100).saturating_sub(1);

@@ -1,5 +1,5 @@
-//! Writes a review file to standard output from lines `{"id", "text", "outcome"}`, for the browser's checks: these need
-//! outcomes that no engine gives. `gateway extract --review` is the command for people.
+//! Writes a review file to standard output from lines `{"id", "text", "outcome"}`. The browser checks need it for
+//! outcomes that no engine produces. Users run `gateway extract --review` instead.
 
 use std::io::{self, BufRead, BufWriter};
 

@@ -1,8 +1,9 @@
-//! Prints what the worst notes cost: `cargo run --release -p gateway --example worst_notes [TRIPLES]`.
+//! Prints the CPU cost of the worst notes: `cargo run --release -p gateway --example worst_notes [TRIPLES]`.
 //!
-//! Every two lists of what the rules look for, and so many of three (300 where none is given), are read at 10,000
-//! characters, by the rules and as the answer of a model that says all of the note's words; the 40 that cost most are
-//! read again at 25,000, 50,000 and 100,000. The least time of several runs, in milliseconds: let the machine be quiet.
+//! A note combines two or three lists of terms that the rules look for: every pair, and TRIPLES of the triples (300 by
+//! default). Each note is read at 10,000 characters, by the rules and with a model that answers all words of the note.
+//! The 40 costliest are read again at 25,000, 50,000 and 100,000 characters. Prints the least time of several runs in
+//! milliseconds, so the machine should be idle.
 #![expect(clippy::print_stdout, clippy::unwrap_used, clippy::indexing_slicing, reason = "a tool for developers")]
 
 #[path = "../tests/worst/notes.rs"]
@@ -25,7 +26,7 @@ use tokio::runtime::Runtime;
 
 use self::notes::Recipe;
 
-/// A model that says the words of the note, each as a value of every field.
+/// A model that answers the words of the note, up to 8,000 characters, as values of every field.
 #[derive(Debug)]
 struct Echo;
 
@@ -69,8 +70,8 @@ type Row = (Duration, usize, Recipe);
 
 fn main() {
     let triples = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(300);
-    let of = |engine: Arc<dyn Engine>| Pipeline::new(engine, Admission::new(1, 1), usize::MAX);
-    let engines = [("rules", of(Arc::new(RulesEngine::ready()))), ("model", of(Arc::new(Echo)))];
+    let pipeline = |engine: Arc<dyn Engine>| Pipeline::new(engine, Admission::new(1, 1), usize::MAX);
+    let engines = [("rules", pipeline(Arc::new(RulesEngine::ready()))), ("model", pipeline(Arc::new(Echo)))];
     let bench = Bench { runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), engines };
     let mut costs: Vec<Row> = Vec::new();
     for recipe in Recipe::pairs().chain(Recipe::triples(triples)) {
@@ -96,14 +97,14 @@ fn main() {
 impl Bench {
     fn cost(&self, engine: usize, recipe: &Recipe, chars: usize, runs: usize) -> Duration {
         let note = Note::new(recipe.note(chars), usize::MAX).unwrap();
-        let ask = EngineRequest::plain(TokenBudget::Fixed(512), "worst".into());
-        let reading = || {
+        let request = EngineRequest::plain(TokenBudget::Fixed(512), "worst".into());
+        let measure = || {
             let started = Instant::now();
             let deadline = Deadline::after(Duration::from_mins(10));
-            let answer = self.engines[engine].1.extract(&note, &ask, AnswerOptions::default(), deadline);
+            let answer = self.engines[engine].1.extract(&note, &request, AnswerOptions::default(), deadline);
             std::hint::black_box(self.runtime.block_on(answer).unwrap());
             started.elapsed()
         };
-        (0..runs).map(|_| reading()).min().unwrap()
+        (0..runs).map(|_| measure()).min().unwrap()
     }
 }

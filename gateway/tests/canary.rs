@@ -1,9 +1,10 @@
-//! No text of a note in any log line at level trace, any metric, header or error body: every route, every
-//! failure of the model server, over real sockets. Its own process, because it owns the log.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
+//! Checks that no text of a note is in a log line at level trace, a metric, a header or an error body: on every route,
+//! for every failure of the model server, over real sockets. The test is a separate process, because it sets the global
+//! log.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic in a helper fails the test")]
 
 #[path = "http/fake_vllm.rs"]
-#[expect(dead_code, reason = "shared with tests that use more of it")]
+#[expect(dead_code, reason = "other tests use the rest of this shared file")]
 mod fake_vllm;
 
 use std::{
@@ -47,23 +48,23 @@ impl<'a> MakeWriter<'a> for Log {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_note_reaches_its_answer_and_nothing_else() {
+async fn text_of_a_note_is_only_in_its_answer() {
     let log = Log::default();
     let filter = telemetry::discreet(EnvFilter::new("trace,hyper_util::client=trace"));
     let lines = tracing_subscriber::fmt::layer().json().with_writer(log.clone());
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     gateway::tls::install();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let object = json!({"error": {"message": CANARY, "type": "X", "code": 500}});
+    let error_body = json!({"error": {"message": CANARY, "type": "X", "code": 500}});
     let mut acts: Vec<Act> =
-        [400, 401, 404, 422, 429, 500, 503].map(|status| Act::Status(status, object.clone())).into();
+        [400, 401, 404, 422, 429, 500, 503].map(|status| Act::Status(status, error_body.clone())).into();
     acts.extend([Act::Html, Act::NoChoices, Act::CutOff, Act::Hang, Act::Say(format!("no {CANARY}")), Act::NoUsage]);
     acts.extend([
         Act::Reset,
         Act::BreakOff,
         Act::HalfJson,
         Act::WrongTypes,
-        Act::ErrorEvent(object),
+        Act::ErrorEvent(error_body),
         Act::Drip,
         Act::WithLogprobs,
         Act::Spoilt(None),
@@ -72,18 +73,19 @@ async fn a_note_reaches_its_answer_and_nothing_else() {
     ]);
     let mut secrets = vec![CANARY.to_owned()];
     for act in acts {
-        secrets.extend(one_server(&client, act).await);
+        secrets.extend(check_one_server(&client, act).await);
     }
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("\"TRACE\"") || log.contains("\"DEBUG\""), "the log is really at trace");
+    assert!(log.contains("\"TRACE\"") || log.contains("\"DEBUG\""), "the log must be at level trace or debug");
     for secret in secrets {
         let leak = log.lines().find(|line| line.contains(&secret));
         assert_eq!(leak, None, "{secret}");
     }
 }
 
-/// The same note in a stream and in batches. Its id comes back to its sender; what it says only in an answer.
-async fn many(client: &reqwest::Client, base: &str, note: &str, good: bool) {
+/// Sends the same note in a stream and in batches. The client gets back the id of the note, and its text only in an
+/// answer.
+async fn stream_and_batches(client: &reqwest::Client, base: &str, note: &str, is_answered: bool) {
     let bad = json!({"id": "a", "text": [note]});
     let all = json!([{"id": "b", "text": note}, bad, {"id": "b", "text": note}, {"id": note, "text": note}]);
     for (path, kind, body) in [
@@ -95,18 +97,18 @@ async fn many(client: &reqwest::Client, base: &str, note: &str, good: bool) {
     ] {
         let request = client.post(format!("{base}/api/v1/extract/{path}")).header("content-type", kind).body(body);
         let text = request.send().await.unwrap().text().await.unwrap();
-        if !good {
-            // The provisional fields of a stream and the ids of a batch are the sender's.
+        if !is_answered {
+            // The provisional fields of a stream and the ids of a batch may go back to the client.
             let others = text.lines().filter(|line| !line.contains("\"value\"")).collect::<String>();
             assert!(!others.replace(&format!("\"id\":\"{note}\""), "").contains(CANARY), "{path}: {text}");
         }
     }
 }
 
-/// Everything that may go wrong with one model server. Gives what else must not be in the log: the key and
-/// the server's address.
-async fn one_server(client: &reqwest::Client, act: Act) -> [String; 2] {
-    let good = matches!(act, Act::NoUsage | Act::WithLogprobs);
+/// Sends notes to a gateway with one model server, which fails as `act` says. Returns the key and the address of the
+/// model server, which must not be in the log either.
+async fn check_one_server(client: &reqwest::Client, act: Act) -> [String; 2] {
+    let is_answered = matches!(act, Act::NoUsage | Act::WithLogprobs);
     let fake = start(vec![act]).await;
     let mut settings = Settings::load(&Flags::default()).unwrap();
     settings.vllm.url = Some(format!("http://{}", fake.address));
@@ -132,7 +134,7 @@ async fn one_server(client: &reqwest::Client, act: Act) -> [String; 2] {
         json!({"text": note, "model": CANARY}).to_string(),
         format!("{{\"text\": \"{note}"),
     ] {
-        // A key that looks like an identifier is named back to its sender, by contract; never logged.
+        // By contract an error names an unknown key that looks like an identifier to the client. The log never has it.
         let echoes = body.contains(&format!("\"{CANARY}\":"));
         let request = client.post(format!("{base}/api/v1/extract")).header("content-type", "application/json");
         let answer = request.body(body).send().await.unwrap();
@@ -142,10 +144,10 @@ async fn one_server(client: &reqwest::Client, act: Act) -> [String; 2] {
         if status != 200 && !echoes {
             assert!(!text.contains(CANARY), "{text}");
         }
-        assert!(good || status != 200);
+        assert!(is_answered || status != 200);
     }
-    many(client, &base, &note, good).await;
-    // The note did go where it belongs.
+    stream_and_batches(client, &base, &note, is_answered).await;
+    // The model server received the note.
     assert_eq!(fake.calls.load(SeqCst), fake.bodies.lock().await.len());
     assert!(fake.bodies.lock().await.iter().any(|body| body.to_string().contains(CANARY)));
     let paths = [

@@ -1,10 +1,10 @@
-//! Notes written by hand and what must be read in them, one file each in `cases/`: for review by a
-//! clinician. The rules engine reads them through the whole pipeline of the service.
+//! Checks handwritten notes against the records that must be read from them, one file for each note in `cases/`, so
+//! that a clinician can review them. The rules engine reads the notes through the whole pipeline of the service.
 //!
-//! A file has `about`, `note`, `[record]` (a field left out must be null; parts in any order) and
-//! `[[evidence]]` (only what is worth pinning; a key left out is not checked). `known_gap` says why a case is
-//! not met: then it must fail, so that a gap that closes is noticed.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "the helpers of a test fail it")]
+//! A file has `about`, `note`, `[record]` (an absent field must be null; the order of parts does not matter) and
+//! `[[evidence]]` (only the findings that matter for the case; an absent key is not checked). `known_gap` says why a
+//! case is not met. Such a case must fail, so that a closed gap is noticed.
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a panic in a helper fails the test")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,13 +29,13 @@ struct Case {
     known_gap: Option<String>,
     record: BTreeMap<Field, String>,
     #[serde(default)]
-    evidence: Vec<Pinned>,
+    evidence: Vec<ExpectedFinding>,
 }
 
-/// One value of the evidence, as far as it is pinned.
+/// One expected finding of the evidence. An absent key is not checked.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Pinned {
+struct ExpectedFinding {
     field: Field,
     value: String,
     in_record: Option<bool>,
@@ -48,41 +48,52 @@ struct Pinned {
 async fn read(gateway: &Gateway, text: &str) -> Answer {
     let note = Note::new(text.to_owned(), 100_000).unwrap();
     let budget = TokenBudget::Adjustable(1_024);
-    let ask = EngineRequest::plain(budget, Arc::from("case"));
+    let request = EngineRequest::plain(budget, Arc::from("case"));
     let deadline = Deadline::after(Duration::from_secs(30));
-    gateway.app.pipeline.extract(&note, &ask, AnswerOptions::default(), deadline).await.unwrap().0
+    gateway.app.pipeline.extract(&note, &request, AnswerOptions::default(), deadline).await.unwrap().0
 }
 
-/// Everything in which an answer differs from its case.
+/// Returns every difference between an answer and its case.
 fn check(case: &Case, answer: &Answer) -> Vec<String> {
     let parts = |value: &str| -> BTreeSet<String> {
         value.to_lowercase().split(';').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
     };
-    let mut wrong = Vec::new();
+    let mut differences = Vec::new();
     for field in Field::ALL {
         let expected = case.record.get(&field).map_or("", String::as_str);
         let found = answer.record.get(field).unwrap_or_default();
         if parts(expected) != parts(found) {
-            wrong.push(format!("{}: {found:?}, expected {expected:?}", field.name()));
+            differences.push(format!("{}: {found:?}, expected {expected:?}", field.name()));
         }
     }
-    for pinned in &case.evidence {
-        let of_value =
-            answer.evidence.get(pinned.field).iter().filter(|one| one.value.eq_ignore_ascii_case(&pinned.value));
+    for expected_finding in &case.evidence {
+        let of_value = answer
+            .evidence
+            .get(expected_finding.field)
+            .iter()
+            .filter(|finding| finding.value.eq_ignore_ascii_case(&expected_finding.value));
         let json = |value: serde_json::Value| value.as_str().map(str::to_owned);
-        let fits = |want: &Option<String>, got: Option<String>| want.is_none() || *want == got;
-        let met = of_value.clone().any(|one| {
-            pinned.in_record.is_none_or(|want| want == one.in_record)
-                && fits(&pinned.basis, Some(one.basis.name().to_owned()))
-                && fits(&pinned.assertion, one.assertion.and_then(|said| json(serde_json::to_value(said).unwrap())))
-                && fits(&pinned.rule, one.rule.map(str::to_owned))
-                && fits(&pinned.quote, one.quote.clone())
+        let matches_value = |expected_value: &Option<String>, found_value: Option<String>| {
+            expected_value.is_none() || *expected_value == found_value
+        };
+        let is_found = of_value.clone().any(|finding| {
+            expected_finding.in_record.is_none_or(|expected_value| expected_value == finding.in_record)
+                && matches_value(&expected_finding.basis, Some(finding.basis.name().to_owned()))
+                && matches_value(
+                    &expected_finding.assertion,
+                    finding.assertion.and_then(|assertion| json(serde_json::to_value(assertion).unwrap())),
+                )
+                && matches_value(&expected_finding.rule, finding.rule.map(str::to_owned))
+                && matches_value(&expected_finding.quote, finding.quote.clone())
         });
-        if !met {
-            wrong.push(format!("no evidence like {pinned:?}; of that value: {:?}", of_value.collect::<Vec<_>>()));
+        if !is_found {
+            differences.push(format!(
+                "no evidence like {expected_finding:?}; of that value: {:?}",
+                of_value.collect::<Vec<_>>()
+            ));
         }
     }
-    wrong
+    differences
 }
 
 #[tokio::test]
@@ -105,18 +116,18 @@ async fn every_case_is_read_as_written() {
             }
         });
         let answer = read(&gateway, &case.note).await;
-        let wrong = check(&case, &answer);
+        let differences = check(&case, &answer);
         let name = file.file_stem().unwrap().to_string_lossy();
         match &case.known_gap {
-            Some(_) if !wrong.is_empty() => {}
+            Some(_) if !differences.is_empty() => {}
             Some(gap) => {
                 failed += 1;
-                eprintln!("{name}: the known gap is closed, take it out: {gap}");
+                eprintln!("{name}: the known gap is closed, remove it from the file: {gap}");
             }
-            None if wrong.is_empty() => {}
+            None if differences.is_empty() => {}
             None => {
                 failed += 1;
-                eprintln!("{name} ({}):\n  {}", case.about, wrong.join("\n  "));
+                eprintln!("{name} ({}):\n  {}", case.about, differences.join("\n  "));
             }
         }
     }

@@ -1,5 +1,6 @@
-//! Spans in a collector: one for each request, in the caller's trace, with nothing of the note in it.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
+//! Tests the spans that a collector receives: one for each request, in the trace of the caller, without text of the
+//! note.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic in a helper fails the test")]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -14,9 +15,9 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CANARY: &str = "Xylocanaryphone";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_is_a_span_of_its_callers_trace() {
-    let seen: Arc<Mutex<Vec<u8>>> = Arc::default();
-    let received = Arc::clone(&seen);
+async fn a_request_is_a_span_in_the_trace_of_its_caller() {
+    let exported: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let received = Arc::clone(&exported);
     let collector =
         Router::new().route("/v1/traces", post(async move |body: Bytes| received.lock().unwrap().extend(body)));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -24,23 +25,23 @@ async fn a_request_is_a_span_of_its_callers_trace() {
     tokio::spawn(async move { axum::serve(listener, collector).await });
     tokio::task::spawn_blocking(move || one_request(&endpoint)).await.unwrap();
 
-    let seen = seen.lock().unwrap();
-    let has = |wanted: &[u8]| seen.windows(wanted.len()).any(|window| window == wanted);
+    let exported = exported.lock().unwrap();
+    let contains_bytes = |expected: &[u8]| exported.windows(expected.len()).any(|window| window == expected);
     let trace: Vec<u8> = TRACE
         .as_bytes()
         .chunks(2)
         .map(|hex| u8::from_str_radix(std::str::from_utf8(hex).unwrap(), 16).unwrap())
         .collect();
-    assert!(has(&trace), "the caller's trace is not in what was sent");
-    for wanted in ["extraction-gateway", "/api/v1/extract", "POST", "my-id"] {
-        assert!(has(wanted.as_bytes()), "{wanted}");
+    assert!(contains_bytes(&trace), "the exported spans do not contain the trace id of the caller");
+    for expected in ["extraction-gateway", "/api/v1/extract", "POST", "my-id"] {
+        assert!(contains_bytes(expected.as_bytes()), "{expected}");
     }
     for secret in [CANARY, "osimertinib", "lung"] {
-        assert!(!has(secret.as_bytes()), "{secret}");
+        assert!(!contains_bytes(secret.as_bytes()), "{secret}");
     }
 }
 
-/// Runs the program for one note, to its end.
+/// Runs the gateway, sends one note, and waits until the gateway has ended.
 fn one_request(endpoint: &str) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_gateway"));
     program
@@ -51,7 +52,7 @@ fn one_request(endpoint: &str) {
     let mut line = String::new();
     let address = loop {
         line.clear();
-        assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before it listened");
+        assert_ne!(log.read_line(&mut line).unwrap(), 0, "the gateway ended before it listened");
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         if line["message"] == "listening" {
             break line["address"].as_str().unwrap().to_owned();

@@ -1,5 +1,5 @@
-//! An AWS account with one box, parameters and secrets, as far as `init`, `url` and `cost` ask; it writes down every
-//! request.
+//! A fake AWS account with one box, parameters and secrets, as far as `init`, `url` and `cost` use them. It records
+//! every request.
 
 use std::{
     collections::BTreeMap,
@@ -16,18 +16,18 @@ use crate::{
     laptop::BOX,
 };
 
-/// What is in the account.
+/// The content of the account.
 #[derive(Default)]
 pub(crate) struct Inside {
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) secrets: BTreeMap<String, String>,
-    /// Where the box can be reached; `None`: it is stopped.
+    /// The public address of the box, `None` while it is stopped.
     pub(crate) address: Option<String>,
-    /// An action that is refused: with this code, in these words.
+    /// The action that is refused, with its error code and message.
     pub(crate) refuse: Option<(&'static str, &'static str, String)>,
-    /// ... so many times; 0: always.
+    /// How often `refuse` still applies; 0: always.
     pub(crate) refuse_for: u32,
-    /// Each request's action, and its headers and body.
+    /// The action of each request, and its whole text.
     pub(crate) asked: Vec<(String, String)>,
 }
 
@@ -40,30 +40,30 @@ pub(crate) struct Account {
 impl Account {
     pub(crate) fn start(inside: Inside) -> Self {
         let inside = Arc::new(Mutex::new(inside));
-        let within = Arc::clone(&inside);
-        let url = serve(move |asked| answer(&mut within.lock().unwrap(), asked));
+        let content = Arc::clone(&inside);
+        let url = serve(move |request| answer(&mut content.lock().unwrap(), request));
         Self { url, inside }
     }
 
-    /// The same, but the first request gets no answer before [`Held::release`].
+    /// Does the same, but the first request gets no answer before [`Held::release`].
     pub(crate) fn start_held(inside: Inside) -> (Self, Held) {
         let (arrived_sender, arrived) = mpsc::channel();
         let (release, released) = mpsc::channel();
         let gate = Mutex::new(Some((arrived_sender, released)));
         let inside = Arc::new(Mutex::new(inside));
-        let within = Arc::clone(&inside);
-        let url = serve(move |asked| {
+        let content = Arc::clone(&inside);
+        let url = serve(move |request| {
             let first: Option<(Sender<()>, Receiver<()>)> = gate.lock().unwrap().take();
             if let Some((arrived, released)) = first {
                 arrived.send(()).unwrap();
                 released.recv().unwrap();
             }
-            answer(&mut within.lock().unwrap(), asked)
+            answer(&mut content.lock().unwrap(), request)
         });
         (Self { url, inside }, Held { arrived, release })
     }
 
-    /// The requests' actions, in order.
+    /// Returns the actions of the requests, in order.
     pub(crate) fn actions(&self) -> Vec<String> {
         self.inside.lock().unwrap().asked.iter().map(|(action, _)| action.clone()).collect()
     }
@@ -76,28 +76,28 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Returns once the request is there.
+    /// Waits until the request has arrived.
     pub(crate) fn wait(&self) {
         self.arrived.recv().unwrap();
     }
 
-    /// Lets it be answered.
+    /// Lets the request be answered.
     pub(crate) fn release(&self) {
         self.release.send(()).unwrap();
     }
 }
 
-fn answer(inside: &mut Inside, asked: &Asked) -> Answer {
-    let target = asked.header("x-amz-target").rsplit('.').next().unwrap_or_default();
-    let form = asked.body.split('&').find_map(|pair| pair.strip_prefix("Action="));
+fn answer(inside: &mut Inside, request: &Asked) -> Answer {
+    let target = request.header("x-amz-target").rsplit('.').next().unwrap_or_default();
+    let form = request.body.split('&').find_map(|pair| pair.strip_prefix("Action="));
     let action = if target.is_empty() { form.unwrap_or_default() } else { target };
-    inside.asked.push((action.to_owned(), asked.text()));
+    inside.asked.push((action.to_owned(), request.text()));
     if let Some((_, code, words)) = inside.refuse.clone().filter(|(refused, ..)| *refused == action) {
         if inside.refuse_for == 1 {
             inside.refuse = None;
         }
         inside.refuse_for = inside.refuse_for.saturating_sub(1);
-        // STS speaks the older XML.
+        // STS answers in XML.
         return if action == "AssumeRole" { sts_refusal(code, &words) } else { refusal(code, &words) };
     }
     match action {
@@ -114,7 +114,7 @@ fn answer(inside: &mut Inside, asked: &Asked) -> Answer {
                 .to_owned(),
         ),
         "DescribeInstances" => xml(instances(inside.address.as_deref())),
-        _ => stored(inside, action, &serde_json::from_str(&asked.body).unwrap()),
+        _ => stored(inside, action, &serde_json::from_str(&request.body).unwrap()),
     }
 }
 
@@ -151,16 +151,16 @@ fn sts_refusal(code: &str, words: &str) -> Answer {
     Answer::new(403, "text/xml", text)
 }
 
-/// Parameters and secrets.
-fn stored(inside: &mut Inside, action: &str, asked: &Value) -> Answer {
-    let text = |key: &str| asked[key].as_str().unwrap_or_default().to_owned();
+/// Answers the actions on parameters and secrets.
+fn stored(inside: &mut Inside, action: &str, request: &Value) -> Answer {
+    let text = |key: &str| request[key].as_str().unwrap_or_default().to_owned();
     match action {
         "GetParameter" => inside.parameters.get(&text("Name")).map_or_else(
             || refused("ParameterNotFound"),
             |value| good(&json!({"Parameter": {"Name": text("Name"), "Type": "String", "Value": value}})),
         ),
         "PutParameter" => {
-            if inside.parameters.contains_key(&text("Name")) && asked["Overwrite"] != true {
+            if inside.parameters.contains_key(&text("Name")) && request["Overwrite"] != true {
                 return refused("ParameterAlreadyExists");
             }
             inside.parameters.insert(text("Name"), text("Value"));
@@ -181,6 +181,6 @@ fn stored(inside: &mut Inside, action: &str, asked: &Value) -> Answer {
             inside.secrets.insert(text("SecretId"), text("SecretString"));
             good(&json!({"Name": text("SecretId")}))
         }
-        other => panic!("{other} is not what these commands ask"),
+        other => panic!("the fake account does not know {other}"),
     }
 }

@@ -1,4 +1,4 @@
-//! What an operator's machine may lack on its way to AWS: each kind of credentials, and a proxy.
+//! Missing or broken credentials of each kind on the operator's machine, and proxies.
 
 use std::{
     io::{Read as _, Write as _},
@@ -31,8 +31,8 @@ fn laptop() -> Laptop {
     laptop
 }
 
-/// Without the variables that hold credentials.
-fn status(laptop: &Laptop, aws: &str, profile: &str) -> Ended {
+/// Runs `url` with a profile and without the variables that hold credentials.
+fn run_url(laptop: &Laptop, aws: &str, profile: &str) -> Ended {
     let path = laptop.path("aws-config");
     let variables = [
         ("AWS_ACCESS_KEY_ID", ""),
@@ -44,23 +44,23 @@ fn status(laptop: &Laptop, aws: &str, profile: &str) -> Ended {
 }
 
 #[test]
-fn each_kind_of_credentials_that_does_not_work_has_its_next_step() {
+fn each_kind_of_broken_credentials_has_a_next_step() {
     let account = Account::start(Inside::default());
     let laptop = laptop();
-    let mut said = Vec::new();
+    let mut outputs = Vec::new();
     for profile in ["", "typo", "sso", "program", "role", "dev", "gone"] {
-        let ended = status(&laptop, &account.url, profile);
+        let ended = run_url(&laptop, &account.url, profile);
         assert_eq!(ended.code, 1, "{profile}: {}", ended.shown());
         assert!(!ended.stderr.contains("hf_"), "{}", ended.shown());
-        said.push(format!("AWS_PROFILE={profile}\n{}", ended.stderr));
+        outputs.push(format!("AWS_PROFILE={profile}\n{}", ended.stderr));
     }
-    insta::assert_snapshot!("credentials", said.concat());
-    assert_eq!(account.actions(), Vec::<String>::new(), "AWS was asked without credentials");
+    insta::assert_snapshot!("credentials", outputs.concat());
+    assert_eq!(account.actions(), Vec::<String>::new(), "a request went to AWS without credentials");
 }
 
-/// What is wrong is not the configuration, and what passes by itself is waited for, as elsewhere.
+/// The error names the credentials, not the configuration. Temporary errors are retried, as in other commands.
 #[test]
-fn a_reference_that_aws_does_not_answer_is_no_wrong_configuration() {
+fn an_unanswered_parameter_lookup_is_not_reported_as_a_configuration_error() {
     let box_id = "/slm-ft-serving/ec2/instance-id";
     let inside = Inside {
         address: Some("203.0.113.7".to_owned()),
@@ -69,11 +69,11 @@ fn a_reference_that_aws_does_not_answer_is_no_wrong_configuration() {
     };
     let account = Account::start(inside);
     let laptop = Laptop::new(&WRITTEN_OUT.replace(BOX, &format!("ssm:{box_id}")));
-    let ended = status(&laptop, &account.url, "");
+    let ended = run_url(&laptop, &account.url, "");
     assert_eq!(ended.code, 1, "{}", ended.shown());
     assert!(ended.stderr.contains("box.instance_id refers to the SSM parameter"), "{}", ended.shown());
     assert!(ended.stderr.contains("next: Set AWS_PROFILE and log in"), "{}", ended.shown());
-    // More often than the SDK asks by itself.
+    // More refusals than the SDK's own retries cover.
     account.inside.lock().unwrap().refuse_for = 5;
     account.inside.lock().unwrap().refuse = Some(("GetParameter", "ThrottlingException", "no".to_owned()));
     let ended = laptop.run(&["url"], Some(&account.url), "");
@@ -86,7 +86,7 @@ fn a_reference_that_aws_does_not_answer_is_no_wrong_configuration() {
 }
 
 #[test]
-fn the_code_of_a_second_factor_is_asked_for_at_a_terminal() {
+fn the_mfa_code_is_requested_in_a_terminal() {
     let inside = Inside { address: Some("203.0.113.7".to_owned()), ..Inside::default() };
     let account = Account::start(inside);
     let laptop = laptop();
@@ -97,22 +97,22 @@ fn the_code_of_a_second_factor_is_asked_for_at_a_terminal() {
         ("AWS_PROFILE", "role"),
         ("AWS_CONFIG_FILE", path.to_str().unwrap()),
     ];
-    let asked = "Code of arn:aws:iam::123456789012:mfa/ada: ";
-    let ended = laptop.run_at_a_prompt_in(&["url"], Some(&account.url), &variables, asked, "123456\n");
+    let prompt = "Code of arn:aws:iam::123456789012:mfa/ada: ";
+    let ended = laptop.run_at_a_prompt_in(&["url"], Some(&account.url), &variables, prompt, "123456\n");
     assert_eq!(ended.code, 0, "{}", ended.shown());
     assert!(ended.stdout.contains("BACKEND_API_URL=http://203.0.113.7:8080"), "{}", ended.shown());
     let requests = account.inside.lock().unwrap().asked.clone();
     let role = &requests.iter().find(|(action, _)| action == "AssumeRole").unwrap().1;
     assert!(role.contains("TokenCode=123456") && role.contains("mfa%2Fada"), "{role}");
-    // What follows is signed with the role's credentials.
+    // Later requests are signed with the credentials of the role.
     assert!(
         requests.iter().any(|(action, text)| action == "DescribeInstances" && text.contains("Credential=ASIAROLE/"))
     );
 }
 
-/// The role is refused, and not what assumes it.
+/// AWS accepts the source profile and refuses the role.
 #[test]
-fn a_role_that_is_refused_is_named() {
+fn a_refused_role_has_a_next_step() {
     for (code, words) in [
         ("AccessDenied", "next: Check that aws sts get-caller-identity --profile plain answers"),
         ("InvalidClientTokenId", "next: Make a new key and run aws configure --profile key"),
@@ -120,7 +120,7 @@ fn a_role_that_is_refused_is_named() {
     ] {
         let inside = Inside { refuse: Some(("AssumeRole", code, "no".to_owned())), ..Inside::default() };
         let account = Account::start(inside);
-        let ended = status(&laptop(), &account.url, "plain");
+        let ended = run_url(&laptop(), &account.url, "plain");
         assert_eq!(ended.code, 1, "{}", ended.shown());
         assert!(ended.stderr.contains(&format!("AssumeRole failed: {code}")), "{}", ended.shown());
         assert!(ended.stderr.contains(words), "{}", ended.shown());
@@ -128,7 +128,7 @@ fn a_role_that_is_refused_is_named() {
 }
 
 #[test]
-fn no_code_is_asked_for_where_the_credentials_under_it_are_missing_and_a_refused_one_is_said() {
+fn no_mfa_code_is_requested_without_source_credentials_and_a_refused_code_is_reported() {
     let account = Account::start(Inside::default());
     let laptop = laptop();
     let path = laptop.path("aws-config");
@@ -141,7 +141,7 @@ fn no_code_is_asked_for_where_the_credentials_under_it_are_missing_and_a_refused
         ]
     };
     let prompt = "Code of";
-    // Nobody types anything.
+    // The test types nothing.
     let ended = laptop.start_at_a_terminal_in(&["url"], Some(&account.url), &variables("mfa-over-sso")).end();
     assert_eq!(ended.code, 1, "{}", ended.shown());
     assert!(!ended.stdout.contains(prompt), "{}", ended.shown());
@@ -152,22 +152,22 @@ fn no_code_is_asked_for_where_the_credentials_under_it_are_missing_and_a_refused
     assert!(ended.stdout.contains("Run this again with the next code of the device"), "{}", ended.shown());
 }
 
-/// A proxy for plain HTTP that notes what it was asked for and hands it on.
-fn proxy(to: &str) -> (String, Arc<Mutex<Vec<String>>>) {
+/// Starts a proxy for plain HTTP that forwards to `server`. Returns its URL and the first lines of its requests.
+fn proxy(server: &str) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let (within, to) = (Arc::clone(&seen), to.trim_start_matches("http://").to_owned());
+    let (requests, server) = (Arc::clone(&seen), server.trim_start_matches("http://").to_owned());
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let (within, to) = (Arc::clone(&within), to.clone());
-            thread::spawn(move || hand_on(stream, &to, &within));
+            let (requests, server) = (Arc::clone(&requests), server.clone());
+            thread::spawn(move || forward(stream, &server, &requests));
         }
     });
     (url, seen)
 }
 
-fn hand_on(mut client: TcpStream, to: &str, seen: &Mutex<Vec<String>>) {
+fn forward(mut client: TcpStream, address: &str, seen: &Mutex<Vec<String>>) {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).unwrap_or(0) > 0 {
@@ -175,7 +175,7 @@ fn hand_on(mut client: TcpStream, to: &str, seen: &Mutex<Vec<String>>) {
     }
     let text = String::from_utf8_lossy(&head).into_owned();
     seen.lock().unwrap().push(text.lines().next().unwrap_or_default().to_owned());
-    let mut server = TcpStream::connect(to).unwrap();
+    let mut server = TcpStream::connect(address).unwrap();
     server.write_all(&head).unwrap();
     let length = text.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
@@ -187,17 +187,17 @@ fn hand_on(mut client: TcpStream, to: &str, seen: &Mutex<Vec<String>>) {
 }
 
 #[test]
-fn aws_is_asked_through_the_proxy_of_the_environment() {
+fn requests_to_aws_use_the_proxy_of_the_environment() {
     let inside = Inside { address: Some("203.0.113.7".to_owned()), ..Inside::default() };
     let account = Account::start(inside);
     let (proxy, seen) = proxy(&account.url);
     let laptop = laptop();
-    // This name is known to the proxy alone.
+    // Only the proxy knows this name.
     let aws = "http://aws.invalid:80";
     let ended = laptop.run_in(&["url"], Some(aws), &[("HTTP_PROXY", &proxy), ("HTTPS_PROXY", &proxy)]);
     assert_eq!(ended.code, 0, "{}", ended.shown());
     assert!(!seen.lock().unwrap().is_empty() && account.actions().contains(&"DescribeInstances".to_owned()));
-    // What NO_PROXY names is asked directly.
+    // Requests to hosts in NO_PROXY go directly.
     let before = seen.lock().unwrap().len();
     let direct = [("HTTP_PROXY", proxy.as_str()), ("NO_PROXY", "127.0.0.1")];
     assert_eq!(laptop.run_in(&["url"], Some(&account.url), &direct).code, 0);
@@ -205,17 +205,17 @@ fn aws_is_asked_through_the_proxy_of_the_environment() {
 }
 
 #[test]
-fn a_proxy_that_is_not_there_is_named_without_its_password() {
+fn an_unreachable_proxy_is_named_without_its_password() {
     let laptop = laptop();
     let proxy = [("HTTP_PROXY", "http://ada:hunter2@127.0.0.1:1")];
-    // `doctor` asks once, and goes no further.
+    // `doctor` tries once and stops.
     let ended = laptop.run_in(&["doctor"], Some("http://aws.invalid"), &proxy);
     assert_eq!(ended.code, 1, "{}", ended.shown());
     assert!(ended.stdout.contains("HTTP_PROXY") && !ended.shown().contains("hunter2"), "{}", ended.shown());
 }
 
 #[test]
-fn a_proxy_that_wants_a_name_and_a_password_says_where_they_go() {
+fn the_next_step_for_a_407_names_the_proxy_variable() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = format!("http://ada:hunter2@{}", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -234,7 +234,7 @@ fn a_proxy_that_wants_a_name_and_a_password_says_where_they_go() {
         }
     });
     let laptop = laptop();
-    // A request that the proxy hands on, and a tunnel for TLS.
+    // One request that the proxy forwards, and one tunnel for TLS.
     for (aws, variable) in [("http://aws.invalid", "HTTP_PROXY"), ("https://aws.invalid", "HTTPS_PROXY")] {
         let ended = laptop.run_in(&["doctor"], Some(aws), &[(variable, &proxy)]);
         assert_eq!(ended.code, 1, "{}", ended.shown());

@@ -1,4 +1,5 @@
-//! `--format json`: one document on standard output and events on standard error, whatever the command and its end.
+//! `--format json`: every command prints one document on standard output and events on standard error, also if it
+//! fails.
 
 use serde_json::Value;
 
@@ -7,7 +8,7 @@ use crate::{
     laptop::{Ended, Laptop, WRITTEN_OUT},
 };
 
-/// Every command, with arguments that are understood, on a machine without a configuration.
+/// Every command with valid arguments. The tests run them without a configuration.
 const COMMANDS: &[&[&str]] = &[
     &["init"],
     &["doctor"],
@@ -31,7 +32,7 @@ const COMMANDS: &[&[&str]] = &[
     &["policy"],
 ];
 
-/// The document, and the events.
+/// Returns the document and the events of a run.
 fn read(ended: &Ended) -> (Value, Vec<Value>) {
     let document = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {}", ended.shown()));
     let event = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {}", ended.shown()));
@@ -44,17 +45,17 @@ fn read(ended: &Ended) -> (Value, Vec<Value>) {
 }
 
 #[test]
-fn every_command_ends_in_a_document() {
+fn every_command_prints_a_document() {
     let laptop = Laptop::new(WRITTEN_OUT);
     let help = laptop.run(&["--help"], None, "").stdout;
-    let (_, listed) = help.split_once("Commands:\n").unwrap();
-    let (listed, _) = listed.split_once("\n\n").unwrap();
-    let mut named: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    named.retain(|name| *name != "help");
-    let tried: Vec<&str> = COMMANDS.iter().map(|arguments| arguments[0]).collect();
-    assert_eq!(tried, named, "a command of --help is not tried here, or in another order");
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let (commands, _) = commands.split_once("\n\n").unwrap();
+    let mut in_help: Vec<&str> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    in_help.retain(|name| *name != "help");
+    let in_test: Vec<&str> = COMMANDS.iter().map(|arguments| arguments[0]).collect();
+    assert_eq!(in_test, in_help, "this test lists other commands than --help, or in another order");
     for arguments in COMMANDS {
-        // A folder is no configuration: nothing can be read from it or written to it.
+        // A folder instead of a configuration file can be neither read nor written.
         let all = [&["--config", "."], *arguments, &["--format", "json"]].concat();
         let ended = laptop.run_plain(&all);
         let (document, events) = read(&ended);
@@ -71,7 +72,7 @@ fn every_command_ends_in_a_document() {
 }
 
 #[test]
-fn arguments_that_are_not_understood_are_a_document_too() {
+fn invalid_arguments_print_a_document_too() {
     let laptop = Laptop::new(WRITTEN_OUT);
     for arguments in [&["status", "--frobnicate", "--format", "json"][..], &["--format=json", "frobnicate"]] {
         let ended = laptop.run_plain(arguments);
@@ -86,7 +87,7 @@ fn arguments_that_are_not_understood_are_a_document_too() {
 }
 
 #[test]
-fn what_a_command_found_is_in_the_document_of_its_failure() {
+fn the_document_of_a_failure_contains_the_findings() {
     let gateway = Gateway::start(Fault::Degraded);
     let laptop = Laptop::new(WRITTEN_OUT);
     let ended = laptop.run_plain(&["smoke", "--url", &gateway.url, "--format", "json"]);
@@ -101,7 +102,7 @@ fn a_policy_is_a_document() {
     let ended = Laptop::new(WRITTEN_OUT).run(&["policy", "operator", "--format", "json"], None, "");
     let (document, _) = read(&ended);
     assert_eq!((&document["ok"], &document["policy"]["Version"]), (&true.into(), &"2012-10-17".into()));
-    // The stack is made before there is a configuration.
+    // The operator needs the hash to create the stack, which comes before the configuration.
     let arguments = ["--config", "no/such/file.toml", "policy", "program", "--format", "json"];
     let ended = Laptop::new(WRITTEN_OUT).run_plain(&arguments);
     assert_eq!(read(&ended).0["program_sha256"].as_str().unwrap().len(), 64);

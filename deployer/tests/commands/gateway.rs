@@ -1,4 +1,4 @@
-//! A gateway that answers as the real one does, or wrongly in one way.
+//! A fake gateway that answers like the real one, except for one fault.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use crate::http::{Answer, Asked, serve};
 pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const ORIGIN: &str = "https://notes.example.org";
 
-/// What is wrong with it.
+/// The fault of the fake gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
@@ -31,17 +31,17 @@ pub(crate) enum Fault {
 
 pub(crate) struct Gateway {
     pub(crate) url: String,
-    /// Every request's method, path, headers and body.
+    /// Method, path, headers and body of every request.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Gateway {
     pub(crate) fn start(fault: Fault) -> Self {
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&asked);
-        let url = serve(move |asked| {
-            heard.lock().unwrap().push(asked.text());
-            answer(asked, fault)
+        let record = Arc::clone(&asked);
+        let url = serve(move |request| {
+            record.lock().unwrap().push(request.text());
+            answer(request, fault)
         });
         Self { url, asked }
     }
@@ -60,27 +60,27 @@ fn good(body: &Value) -> Answer {
     Answer::new(200, "application/json", body.to_string())
 }
 
-fn answer(asked: &Asked, fault: Fault) -> Answer {
+fn answer(request: &Asked, fault: Fault) -> Answer {
     if fault == Fault::NotAGateway {
         return html(200);
     }
-    if asked.method == "OPTIONS" {
-        return preflight(asked.header("origin"), fault);
+    if request.method == "OPTIONS" {
+        return preflight(request.header("origin"), fault);
     }
-    let known = asked.header("authorization") == format!("Bearer {KEY}");
-    match asked.path.as_str() {
+    let authorized = request.header("authorization") == format!("Bearer {KEY}");
+    match request.path.as_str() {
         "/health" => health(fault),
         "/health/ready" if fault == Fault::Loading => {
             Answer::new(503, "application/json", json!({"ready": false, "reason": "loading"}).to_string())
         }
         "/health/ready" => good(&json!({"ready": true, "reason": null})),
-        _ if !known && fault != Fault::Open => problem(401, "unauthorized"),
+        _ if !authorized && fault != Fault::Open => problem(401, "unauthorized"),
         "/api/v1/extract" => {
             if fault == Fault::Slow {
-                // Longer than the test allows a note.
+                // Longer than the test's time limit for a note.
                 std::thread::sleep(std::time::Duration::from_millis(1100));
             }
-            extract(&asked.body, fault)
+            extract(&request.body, fault)
         }
         _ if fault == Fault::Html404 => html(404),
         _ => problem(404, "not_found"),
@@ -108,8 +108,8 @@ fn preflight(origin: &str, fault: Fault) -> Answer {
 }
 
 fn extract(body: &str, fault: Fault) -> Answer {
-    let asked: Value = serde_json::from_str(body).unwrap();
-    if asked["text"].as_str().unwrap().trim().is_empty() {
+    let request: Value = serde_json::from_str(body).unwrap();
+    if request["text"].as_str().unwrap().trim().is_empty() {
         return if fault == Fault::Html422 { html(422) } else { problem(422, "invalid_request") };
     }
     match fault {

@@ -1,5 +1,5 @@
-//! A server for tests, on the standard library alone: with axum among this crate's dependencies its HTTP stack would
-//! gain features, and the AWS crates, which take a quarter of an hour, would be compiled again for them.
+//! An HTTP server for tests, on the standard library alone. A dependency on axum would enable more features of the HTTP
+//! crates, and the AWS crates, which compile for a quarter of an hour, would be compiled again with them.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -8,32 +8,32 @@ use std::{
     thread,
 };
 
-/// What was asked.
+/// A request.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) method: String,
     pub(crate) path: String,
-    /// `Name: value`, as they came.
+    /// Lines `Name: value`, in the order of the request.
     headers: Vec<String>,
     pub(crate) body: String,
 }
 
-/// What is answered.
+/// The answer to a request.
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// `Name: value`
+    /// Lines `Name: value`.
     pub(crate) headers: Vec<String>,
     pub(crate) body: String,
 }
 
 impl Asked {
-    /// A header's value; empty where there is none.
+    /// Returns the value of a header, empty if it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         let named = |line: &&String| line.split(':').next().is_some_and(|found| found.eq_ignore_ascii_case(name));
         self.headers.iter().find(named).and_then(|line| line.split_once(':')).map_or("", |(_, value)| value.trim())
     }
 
-    /// All of it.
+    /// Returns the whole request.
     pub(crate) fn text(&self) -> String {
         format!("{} {}\n{}\n\n{}", self.method, self.path, self.headers.join("\n"), self.body)
     }
@@ -71,12 +71,12 @@ impl Answer {
             "HTTP/1.1 {status} X\r\n{headers}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{}",
             self.body
         );
-        // Who asked may have gone.
+        // The client may have disconnected.
         let _ = stream.write_all(text.as_bytes());
     }
 }
 
-/// Serves on a port of its own until the test ends, and says where.
+/// Serves on a free port until the test ends, and returns the URL.
 pub(crate) fn serve(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

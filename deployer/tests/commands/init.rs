@@ -1,4 +1,4 @@
-//! `init` as a process: what it prints, and where the token and the key are found afterwards.
+//! `init` as a process: its output, and the places where the token and the key end up.
 
 use std::fs;
 
@@ -19,18 +19,19 @@ const ARGUMENTS: [&str; 7] = [
     "0123456789abcdef0123456789abcdef01234567",
 ];
 
-fn shipped() -> String {
+/// Returns the configuration of the repository.
+fn shipped_config() -> String {
     fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/deployment.toml")).unwrap()
 }
 
-/// The key that was shown.
+/// Returns the API key from the printed address.
 fn key(ended: &Ended) -> String {
     ended.stdout.trim().rsplit('/').next().unwrap().to_owned()
 }
 
 #[test]
-fn a_first_run_as_a_person_sees_it() {
-    let (laptop, account) = (Laptop::new(&shipped()), Account::start(Inside::default()));
+fn output_of_a_first_and_a_second_run() {
+    let (laptop, account) = (Laptop::new(&shipped_config()), Account::start(Inside::default()));
     let ended = laptop.run(&ARGUMENTS, Some(&account.url), &format!("{TOKEN}\n"));
     let key = key(&ended);
     insta::assert_snapshot!("init_first", ended.replaced(&key, "KEY").shown());
@@ -41,18 +42,18 @@ fn a_first_run_as_a_person_sees_it() {
 }
 
 #[test]
-fn the_token_is_in_one_request_and_nowhere_else() {
+fn the_token_is_sent_in_one_request_and_written_nowhere() {
     for replace in [false, true] {
         let mut inside = Inside { address: Some("203.0.113.7".to_owned()), ..Inside::default() };
         if replace {
             inside.secrets.insert(SECRET.to_owned(), "an older one".to_owned());
         }
-        let (laptop, account) = (Laptop::new(&shipped()), Account::start(inside));
+        let (laptop, account) = (Laptop::new(&shipped_config()), Account::start(inside));
         let more: &[&str] = if replace { &["--replace-token"] } else { &[] };
         let ended = laptop.run(&[&ARGUMENTS[..], more].concat(), Some(&account.url), TOKEN);
         assert_eq!(ended.code, 0, "{}", ended.shown());
-        assert!(!ended.shown().contains("canary"), "printed");
-        assert!(!laptop.everything().contains("canary"), "in a file");
+        assert!(!ended.shown().contains("canary"), "the token was printed");
+        assert!(!laptop.everything().contains("canary"), "the token is in a file");
         let inside = account.inside.lock().unwrap();
         let holds: Vec<&str> = inside
             .asked
@@ -68,7 +69,7 @@ fn the_token_is_in_one_request_and_nowhere_else() {
 #[test]
 fn the_key_is_shown_once_and_only_its_digest_stays() {
     let inside = Inside { address: Some("203.0.113.7".to_owned()), ..Inside::default() };
-    let (laptop, account) = (Laptop::new(&shipped()), Account::start(inside));
+    let (laptop, account) = (Laptop::new(&shipped_config()), Account::start(inside));
     let ended = laptop.run(&ARGUMENTS, Some(&account.url), TOKEN);
     let key = key(&ended);
     assert_eq!(ended.stdout, format!("BACKEND_API_URL=http://203.0.113.7:8080/t/{key}\n"));
@@ -79,20 +80,20 @@ fn the_key_is_shown_once_and_only_its_digest_stays() {
 }
 
 #[test]
-fn what_is_no_token_changes_nothing_and_is_not_repeated() {
+fn invalid_token_input_changes_nothing_and_is_not_printed() {
     for piped in ["", "canary", "hf_canary with blanks and more than twenty"] {
-        let (laptop, account) = (Laptop::new(&shipped()), Account::start(Inside::default()));
+        let (laptop, account) = (Laptop::new(&shipped_config()), Account::start(Inside::default()));
         let ended = laptop.run(&ARGUMENTS, Some(&account.url), piped);
         assert_eq!(ended.code, 2, "{}", ended.shown());
         assert!(!ended.shown().contains("canary") && ended.stderr.contains("nothing was changed"), "{}", ended.shown());
         assert!(account.actions().iter().all(|action| action.starts_with("Get") || action.starts_with("Describe")));
-        assert_eq!(laptop.everything(), shipped());
+        assert_eq!(laptop.everything(), shipped_config());
     }
 }
 
 #[test]
-fn the_prompt_shows_nothing_of_the_token() {
-    let (laptop, account) = (Laptop::new(&shipped()), Account::start(Inside::default()));
+fn the_prompt_does_not_show_the_token() {
+    let (laptop, account) = (Laptop::new(&shipped_config()), Account::start(Inside::default()));
     let ended = laptop.run_at_a_prompt(&ARGUMENTS, Some(&account.url), "not shown): ", &format!("{TOKEN}\n"));
     assert_eq!(ended.code, 0, "{}", ended.stdout);
     assert!(ended.stdout.contains("made") && !ended.stdout.contains("canary"), "{}", ended.stdout);
@@ -100,10 +101,10 @@ fn the_prompt_shows_nothing_of_the_token() {
 }
 
 #[test]
-fn a_token_that_is_typed_before_the_prompt_is_not_shown_and_is_taken() {
-    let (laptop, (account, held)) = (Laptop::new(&shipped()), Account::start_held(Inside::default()));
+fn a_token_typed_before_the_prompt_is_accepted_and_not_shown() {
+    let (laptop, (account, held)) = (Laptop::new(&shipped_config()), Account::start_held(Inside::default()));
     let mut terminal = laptop.start_at_a_terminal(&ARGUMENTS, Some(&account.url));
-    // The command waits for AWS: there is no prompt yet.
+    // The command waits for AWS, so it has not shown the prompt yet.
     held.wait();
     terminal.type_keys(&format!("{TOKEN}\n"));
     held.release();
@@ -115,30 +116,30 @@ fn a_token_that_is_typed_before_the_prompt_is_not_shown_and_is_taken() {
 
 #[test]
 fn ctrl_c_at_the_prompt_changes_nothing() {
-    let (laptop, account) = (Laptop::new(&shipped()), Account::start(Inside::default()));
+    let (laptop, account) = (Laptop::new(&shipped_config()), Account::start(Inside::default()));
     let ended = laptop.run_at_a_prompt(&ARGUMENTS, Some(&account.url), "not shown): ", "hf_canary\u{3}");
     assert_eq!(ended.code, 130, "{}", ended.stdout);
     assert!(ended.stdout.contains("interrupted before anything was changed"), "{}", ended.stdout);
     assert!(!ended.stdout.contains("canary"), "{}", ended.stdout);
     assert!(account.actions().iter().all(|action| action.starts_with("Get") || action.starts_with("Describe")));
-    assert_eq!(laptop.everything(), shipped());
+    assert_eq!(laptop.everything(), shipped_config());
 }
 
 #[test]
-fn a_refusal_of_the_secret_is_told_without_the_token_and_the_next_run_goes_on() {
+fn a_refused_secret_is_reported_without_the_token_and_the_next_run_succeeds() {
     let echo = format!("1 validation error detected: Value '{TOKEN}' at 'secretString' failed");
-    for (code, words, told) in [
+    for (code, words, expected) in [
         ("AccessDeniedException", "you may not".to_owned(), "Give your user or role the right to CreateSecret"),
         ("ValidationException", echo, "CreateSecret failed: ValidationException"),
         ("InvalidRequestException", "scheduled for deletion".to_owned(), "scheduled for deletion"),
     ] {
         let inside = Inside { refuse: Some(("CreateSecret", code, words)), ..Inside::default() };
-        let (laptop, account) = (Laptop::new(&shipped()), Account::start(inside));
+        let (laptop, account) = (Laptop::new(&shipped_config()), Account::start(inside));
         let ended = laptop.run(&ARGUMENTS, Some(&account.url), TOKEN);
         assert_eq!(ended.code, 1, "{}", ended.shown());
-        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        assert!(ended.stderr.contains(expected), "{}", ended.stderr);
         assert!(!ended.shown().contains("canary") && !laptop.everything().contains("canary"), "{}", ended.shown());
-        assert!(!laptop.path("keys.txt").exists(), "a key was made that nobody was shown");
+        assert!(!laptop.path("keys.txt").exists(), "a key was created but not shown");
         account.inside.lock().unwrap().refuse = None;
         let again = laptop.run(&ARGUMENTS, Some(&account.url), TOKEN);
         assert_eq!(again.code, 0, "{}", again.shown());
@@ -148,9 +149,9 @@ fn a_refusal_of_the_secret_is_told_without_the_token_and_the_next_run_goes_on() 
 
 #[test]
 fn without_aws_nothing_is_changed() {
-    let laptop = Laptop::new(&shipped());
+    let laptop = Laptop::new(&shipped_config());
     let ended = laptop.run(&ARGUMENTS, None, TOKEN);
     assert_eq!(ended.code, 1, "{}", ended.shown());
     assert!(ended.stderr.contains("GetCallerIdentity failed: no connection"), "{}", ended.stderr);
-    assert_eq!(laptop.everything(), shipped());
+    assert_eq!(laptop.everything(), shipped_config());
 }

@@ -1,4 +1,4 @@
-//! An operator's machine: a folder with a configuration, and the built `deployer` in it.
+//! The operator's machine: a folder with a configuration, in which the built `deployer` runs.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 pub(crate) const BOX: &str = "i-0123456789abcdef0";
 
-/// With everything written out, so that nothing is asked before the command's own work.
+/// A configuration with literal values, so that the deployer reads no SSM parameters first.
 pub(crate) const WRITTEN_OUT: &str = r#"
 region = "us-east-1"
 [box]
@@ -31,7 +31,7 @@ pub(crate) struct Laptop {
     folder: TempDir,
 }
 
-/// How a run ended.
+/// The exit code and the output of a run.
 pub(crate) struct Ended {
     pub(crate) code: i32,
     pub(crate) stdout: String,
@@ -39,12 +39,12 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// All three, as a snapshot shows them.
+    /// Returns all three as one text, for snapshots.
     pub(crate) fn shown(&self) -> String {
         format!("exit code {}\n--- stdout\n{}--- stderr\n{}", self.code, self.stdout, self.stderr)
     }
 
-    /// Words that differ from run to run become others.
+    /// Replaces a text that differs from run to run.
     pub(crate) fn replaced(mut self, from: &str, to: &str) -> Self {
         self.stdout = self.stdout.replace(from, to);
         self.stderr = self.stderr.replace(from, to);
@@ -52,17 +52,17 @@ impl Ended {
     }
 }
 
-/// A running command at a terminal.
+/// A command that runs in a terminal.
 pub(crate) struct Terminal {
     child: Child,
     screen: ChildStdout,
-    /// Kept until the end: `script` ends when there is nobody at the keyboard.
+    /// Open until the end, because `script` ends when its standard input closes.
     keyboard: ChildStdin,
     shown: Vec<u8>,
 }
 
 impl Terminal {
-    /// Reads the screen until this text stands there.
+    /// Reads the screen until it shows this text.
     pub(crate) fn until(&mut self, text: &str) {
         let mut byte = [0];
         while !String::from_utf8_lossy(&self.shown).contains(text) && self.screen.read(&mut byte).unwrap() > 0 {
@@ -70,14 +70,14 @@ impl Terminal {
         }
     }
 
-    /// Nobody has to be there any more: what they change is seen in the end.
+    /// Types keys. A command that has already ended is no error here: the test sees that in [`end`](Self::end).
     pub(crate) fn type_keys(&mut self, keys: &str) {
         if let Err(error) = self.keyboard.write_all(keys.as_bytes()) {
             assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
         }
     }
 
-    /// Waits for the end. All that the screen showed is `stdout`.
+    /// Waits for the end. `stdout` is everything that the screen showed.
     pub(crate) fn end(mut self) -> Ended {
         self.screen.read_to_end(&mut self.shown).unwrap();
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
@@ -104,18 +104,18 @@ impl Laptop {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// Everything that lies there, one after the other.
+    /// Returns the contents of all files of the folder, one after the other.
     pub(crate) fn everything(&self) -> String {
         let files = fs::read_dir(self.folder.path()).unwrap();
         files.map(|file| String::from_utf8_lossy(&fs::read(file.unwrap().path()).unwrap()).into_owned()).collect()
     }
 
-    /// Runs `deployer`; AWS is at this address, or nowhere.
+    /// Runs `deployer` with the configuration. AWS is at this address, or unreachable if `None`.
     pub(crate) fn run(&self, arguments: &[&str], aws: Option<&str>, piped: &str) -> Ended {
         self.run_plain_with(&[&["--config", "deployment.toml"], arguments].concat(), aws, piped)
     }
 
-    /// With these arguments and no other; AWS is nowhere.
+    /// Runs `deployer` with these arguments only. AWS is unreachable.
     pub(crate) fn run_plain(&self, arguments: &[&str]) -> Ended {
         self.run_plain_with(arguments, None, "")
     }
@@ -126,7 +126,7 @@ impl Laptop {
         self.prepare(&mut command, aws);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        // A command that reads nothing may be gone already.
+        // A command that does not read its input may have ended already.
         let _ = child.stdin.take().unwrap().write_all(piped.as_bytes());
         let output = child.wait_with_output().unwrap();
         Ended {
@@ -136,7 +136,7 @@ impl Laptop {
         }
     }
 
-    /// Runs `deployer` with other variables: an empty value takes one away.
+    /// Runs `deployer` with additional environment variables. An empty value removes a variable.
     pub(crate) fn run_in(&self, arguments: &[&str], aws: Option<&str>, variables: &[(&str, &str)]) -> Ended {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deployer"));
         command.args(["--config", "deployment.toml"]).args(arguments);
@@ -156,13 +156,12 @@ impl Laptop {
         }
     }
 
-    /// Runs it at a terminal, where somebody types `keys` once `prompt` stands there. All that the terminal showed is
-    /// `stdout`.
+    /// Runs `deployer` in a terminal and types `keys` once it shows `prompt`. `stdout` is everything that it showed.
     pub(crate) fn run_at_a_prompt(&self, arguments: &[&str], aws: Option<&str>, prompt: &str, keys: &str) -> Ended {
         self.run_at_a_prompt_in(arguments, aws, &[], prompt, keys)
     }
 
-    /// The same with other variables: an empty value takes one away.
+    /// Does the same with additional environment variables. An empty value removes a variable.
     pub(crate) fn run_at_a_prompt_in(
         &self,
         arguments: &[&str],
@@ -177,12 +176,12 @@ impl Laptop {
         terminal.end()
     }
 
-    /// Starts it at a terminal. Needs `script` (bsdutils).
+    /// Starts `deployer` in a terminal. Needs `script` (bsdutils).
     pub(crate) fn start_at_a_terminal(&self, arguments: &[&str], aws: Option<&str>) -> Terminal {
         self.start_at_a_terminal_in(arguments, aws, &[])
     }
 
-    /// The same with other variables: an empty value takes one away.
+    /// Does the same with additional environment variables. An empty value removes a variable.
     pub(crate) fn start_at_a_terminal_in(
         &self,
         arguments: &[&str],

@@ -1,5 +1,5 @@
-//! The built command against a small gateway and a small AWS that write down what they were asked. No network but
-//! loopback, no fixed port.
+//! Tests of the built command with a fake gateway and a fake AWS, which record their requests. They use only loopback
+//! and free ports.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod account;

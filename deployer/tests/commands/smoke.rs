@@ -1,4 +1,4 @@
-//! `smoke` from outside: a good service passes, and each fault is found by its check.
+//! `smoke`, which checks a service from outside: a good service passes, and each fault fails the right checks.
 
 use std::net::TcpListener;
 
@@ -16,8 +16,8 @@ fn smoke(gateway: &Gateway, arguments: &[&str]) -> Ended {
     laptop.run(&all, None, "")
 }
 
-/// Times differ.
-fn still(ended: &Ended) -> String {
+/// Returns the output with all times replaced by `N ms`, for snapshots.
+fn without_times(ended: &Ended) -> String {
     let shown = ended.shown();
     let mut parts: Vec<&str> = shown.split(" ms").collect();
     let last = parts.pop().unwrap();
@@ -29,14 +29,14 @@ fn still(ended: &Ended) -> String {
 #[test]
 fn a_good_service_passes() {
     let gateway = Gateway::start(Fault::None);
-    insta::assert_snapshot!("smoke_passes", still(&smoke(&gateway, &[])));
-    let asked = gateway.asked.lock().unwrap().join("\n");
-    // As the Vercel route sends it, and once.
-    assert_eq!(asked.matches("lung adenocarcinoma").count(), 1, "{asked}");
+    insta::assert_snapshot!("smoke_passes", without_times(&smoke(&gateway, &[])));
+    let requests = gateway.asked.lock().unwrap().join("\n");
+    // The note is sent once, in the form of the Vercel route.
+    assert_eq!(requests.matches("lung adenocarcinoma").count(), 1, "{requests}");
 }
 
 #[test]
-fn each_fault_is_found_by_its_check() {
+fn each_fault_fails_its_checks() {
     for (fault, failed) in [
         (Fault::Loading, "health, readiness, note"),
         (Fault::Rules, "health, engine"),
@@ -63,14 +63,14 @@ fn each_fault_is_found_by_its_check() {
         expected.sort_unstable();
         sorted.sort_unstable();
         assert_eq!(sorted, expected, "{fault:?}: {}", ended.stdout);
-        // What is no gateway says nothing about keys.
+        // Only a gateway without keys gets the warning about keys. A server that is no gateway does not.
         assert_eq!(ended.stdout.contains("anybody who finds the address"), fault == Fault::Open, "{}", ended.stdout);
         assert!(ended.stderr.contains(&format!("failed from outside: {}", found.join(", "))), "{}", ended.stderr);
     }
 }
 
 #[test]
-fn other_words_are_odd_and_no_failure() {
+fn other_wording_is_odd_and_no_failure() {
     let ended = smoke(&Gateway::start(Fault::OddWording), &[]);
     assert_eq!(ended.code, 0, "{}", ended.shown());
     assert!(ended.stdout.contains("odd  values     response lacks partial"), "{}", ended.stdout);
@@ -84,21 +84,21 @@ fn a_slow_note_is_a_failure() {
 }
 
 #[test]
-fn a_fault_as_a_person_sees_it() {
-    insta::assert_snapshot!("smoke_loading", still(&smoke(&Gateway::start(Fault::Loading), &[])));
-    insta::assert_snapshot!("smoke_not_a_gateway", still(&smoke(&Gateway::start(Fault::NotAGateway), &[])));
+fn text_output_for_faults() {
+    insta::assert_snapshot!("smoke_loading", without_times(&smoke(&Gateway::start(Fault::Loading), &[])));
+    insta::assert_snapshot!("smoke_not_a_gateway", without_times(&smoke(&Gateway::start(Fault::NotAGateway), &[])));
 }
 
 #[test]
-fn where_nothing_listens_the_rest_is_not_asked() {
-    // Bound and let go: nobody listens there.
+fn without_a_connection_no_further_checks_run() {
+    // The listener is dropped at once, so nothing listens on this port.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let ended = Laptop::new("").run(&["smoke", "--url", &format!("http://{address}")], None, "");
-    insta::assert_snapshot!("smoke_nobody", still(&ended));
+    insta::assert_snapshot!("smoke_nobody", without_times(&ended));
 }
 
 #[test]
-fn without_a_key_it_says_what_to_give() {
+fn without_a_key_the_failure_names_the_option() {
     let gateway = Gateway::start(Fault::None);
     let ended = Laptop::new("").run(&["smoke", "--url", &gateway.url], None, "");
     assert_eq!(ended.code, 1);
@@ -110,7 +110,7 @@ fn without_a_key_it_says_what_to_give() {
 }
 
 #[test]
-fn the_key_is_sent_and_shown_nowhere() {
+fn the_key_is_sent_and_never_shown() {
     for fault in [Fault::None, Fault::NotAGateway] {
         let gateway = Gateway::start(fault);
         let ended = smoke(&gateway, &[]);
@@ -120,7 +120,7 @@ fn the_key_is_sent_and_shown_nowhere() {
 }
 
 #[test]
-fn addresses_and_key_files_that_cannot_be_right() {
+fn invalid_addresses_and_key_files_are_usage_errors() {
     let laptop = Laptop::new(WRITTEN_OUT);
     laptop.write("line", &format!("vercel {}", "0".repeat(64)));
     for (arguments, word) in [
@@ -136,8 +136,8 @@ fn addresses_and_key_files_that_cannot_be_right() {
 }
 
 #[test]
-fn plain_http_to_elsewhere_is_warned_of() {
-    // TEST-NET-1 (RFC 5737) with a port that no TCP has: refused before anything is sent.
+fn plain_http_to_another_machine_prints_a_warning() {
+    // An address of TEST-NET-1 (RFC 5737) with port 0, which TCP does not have, so nothing is sent.
     let ended = Laptop::new("").run(&["smoke", "--url", "http://192.0.2.1:0"], None, "");
     assert!(ended.stderr.contains("warning: plain HTTP"), "{}", ended.stderr);
     assert_eq!(ended.code, 1);

@@ -1,4 +1,4 @@
-//! `url` and `cost`: what they print of a box.
+//! `url` and `cost`: their output for a running and a stopped box.
 
 use crate::{
     account::{Account, Inside},
@@ -10,7 +10,7 @@ fn account(address: Option<&str>) -> Account {
 }
 
 #[test]
-fn the_address_and_whether_it_changed() {
+fn the_output_shows_whether_the_address_changed() {
     let (laptop, account) = (Laptop::new(WRITTEN_OUT), account(Some("203.0.113.7")));
     insta::assert_snapshot!("url_first", laptop.run(&["url"], Some(&account.url), "").shown());
     insta::assert_snapshot!("url_same", laptop.run(&["url"], Some(&account.url), "").shown());
@@ -22,13 +22,13 @@ fn the_address_and_whether_it_changed() {
 }
 
 #[test]
-fn a_stopped_box_has_none() {
+fn a_stopped_box_has_no_address() {
     let ended = Laptop::new(WRITTEN_OUT).run(&["url"], Some(&account(None).url), "");
     insta::assert_snapshot!("url_stopped", ended.shown());
 }
 
 #[test]
-fn a_name_of_its_own_does_not_hang_on_the_box() {
+fn a_configured_domain_is_printed_while_the_box_is_stopped() {
     let tls = format!("{WRITTEN_OUT}\n[gateway]\nprofile = \"tls\"\ndomain = \"notes.example.org\"\n");
     let ended = Laptop::new(&tls).run(&["url"], Some(&account(None).url), "");
     assert_eq!((ended.code, ended.stdout.as_str()), (0, "BACKEND_API_URL=https://notes.example.org\n"));
@@ -41,13 +41,13 @@ fn a_name_of_its_own_does_not_hang_on_the_box() {
 }
 
 #[test]
-fn what_a_stopped_box_costs() {
+fn cost_of_a_stopped_box() {
     let ended = Laptop::new(WRITTEN_OUT).run(&["cost"], Some(&account(None).url), "");
     insta::assert_snapshot!("cost_stopped", ended.shown());
 }
 
 #[test]
-fn what_a_running_box_costs_for_a_program() {
+fn cost_of_a_running_box_as_json() {
     let ended =
         Laptop::new(WRITTEN_OUT).run(&["cost", "--format", "json"], Some(&account(Some("203.0.113.7")).url), "");
     let cost: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();

@@ -1,4 +1,4 @@
-//! The emulator keeps to what AWS does: it is the ground that the deployer's tests stand on.
+//! Tests that the emulator behaves like AWS, as the deployer's tests rely on it.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
@@ -27,7 +27,7 @@ fn command(emulator: &Emulator, id: &str) -> Value {
     emulator.commands().into_iter().find(|command| command["id"] == id).unwrap()
 }
 
-fn ended(emulator: &Emulator, id: &str) -> Value {
+fn wait_for_end(emulator: &Emulator, id: &str) -> Value {
     until("the command ends", || {
         !["Pending", "InProgress", "Cancelling"].contains(&command(emulator, id)["status"].as_str().unwrap())
     });
@@ -45,8 +45,8 @@ fn a_stopped_instance_starts_runs_a_deploy_and_stops_itself_when_idle() {
     assert_eq!(emulator.instance_state(), "pending");
     emulator.boot();
     let run = |script: &Script| {
-        let ran = ended(&emulator, &send(&emulator, &[&script.command()]));
-        parse_report(ran["out"].as_str().unwrap()).unwrap_or_else(|| panic!("{ran}"))
+        let result = wait_for_end(&emulator, &send(&emulator, &[&script.command()]));
+        parse_report(result["out"].as_str().unwrap()).unwrap_or_else(|| panic!("{result}"))
     };
     assert_eq!(run(&deploy(1, 1)).outcome, Outcome::Done);
     assert_eq!(run(&deploy(1, 1)).outcome, Outcome::NothingToDo);
@@ -56,16 +56,16 @@ fn a_stopped_instance_starts_runs_a_deploy_and_stops_itself_when_idle() {
     host.set("uptime", "9000.00 1.00");
     let tick = send(&emulator, &[host.at("root/autostop/autostop.sh").to_str().unwrap()]);
     emulator.until_state("stopped");
-    // The command that stopped the machine ended with it.
-    assert!(!ended(&emulator, &tick)["status"].as_str().unwrap().is_empty());
+    // The command that stopped the instance has ended too.
+    assert!(!wait_for_end(&emulator, &tick)["status"].as_str().unwrap().is_empty());
     assert_eq!(emulator.everything().matches("hf_CANARY").count(), 0);
 }
 
 #[test]
-fn output_is_cut_and_a_cancelled_command_is_killed_with_all_it_started() {
+fn output_is_truncated_and_a_cancelled_command_is_killed_with_its_children() {
     let emulator = Emulator::start();
     emulator.boot();
-    let long = ended(
+    let long = wait_for_end(
         &emulator,
         &send(&emulator, &["#!/bin/bash", "printf 'x%.0s' {1..30000}", "printf 'y%.0s' {1..9000} >&2"]),
     );
@@ -74,14 +74,14 @@ fn output_is_cut_and_a_cancelled_command_is_killed_with_all_it_started() {
     let script =
         format!("#!/bin/bash\ntrap 'echo trapped > {0}' EXIT TERM\ntouch {0}\nsleep 60 & wait", mark.display());
     let id = send(&emulator, &[&script]);
-    until("it runs", || mark.exists());
+    until("the command runs", || mark.exists());
     emulator.aws("ssm", "cancel_command", &json!({"CommandId": id}));
-    assert_eq!(ended(&emulator, &id)["status"], "Cancelled");
-    assert_eq!(std::fs::read_to_string(&mark).unwrap(), "", "no trap runs");
+    assert_eq!(wait_for_end(&emulator, &id)["status"], "Cancelled");
+    assert_eq!(std::fs::read_to_string(&mark).unwrap(), "", "the traps of the command do not run");
 }
 
 #[test]
-fn our_own_document_takes_packed_values_and_a_program() {
+fn the_deployers_document_accepts_packed_values_and_a_program() {
     let emulator = Emulator::start();
     emulator.host.push(&[&gateway(1), &vllm(1)]);
     emulator.boot();
@@ -105,23 +105,26 @@ fn our_own_document_takes_packed_values_and_a_program() {
     let arguments = json!({"InstanceIds": [emulator.instance_id], "DocumentName": "gateway-run",
         "Parameters": {"Values": [script.values()], "Program": [script.program()]}});
     let id = emulator.aws("ssm", "send_command", &arguments)["Command"]["CommandId"].as_str().unwrap().to_owned();
-    let ran = ended(&emulator, &id);
-    assert_eq!(parse_report(ran["out"].as_str().unwrap()).unwrap_or_else(|| panic!("{ran}")).outcome, Outcome::Done);
+    let result = wait_for_end(&emulator, &id);
+    assert_eq!(
+        parse_report(result["out"].as_str().unwrap()).unwrap_or_else(|| panic!("{result}")).outcome,
+        Outcome::Done
+    );
 }
 
-/// What a client of AWS reads when it asks for something.
+/// Sends a request as a client of AWS would, and returns the raw answer.
 fn answer(emulator: &Emulator, header: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(emulator.url.trim_start_matches("http://")).unwrap();
     let length = body.len();
     write!(stream, "POST / HTTP/1.0\r\n{header}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
-    let mut read = String::new();
-    // A connection that is cut off may end in an error.
-    let _ = stream.read_to_string(&mut read);
-    read
+    let mut answer = String::new();
+    // Reading from a connection that breaks may return an error.
+    let _ = stream.read_to_string(&mut answer);
+    answer
 }
 
 #[test]
-fn faults_come_once_each_in_the_words_of_the_service() {
+fn each_fault_occurs_once_in_the_format_of_its_service() {
     let emulator = Emulator::start();
     emulator.fault(&json!({"action": "GetParameter", "code": "ThrottlingException", "message": "Rate exceeded"}));
     emulator.fault(&json!({"action": "StartInstances", "code": "InsufficientInstanceCapacity", "status": 500}));
@@ -129,9 +132,9 @@ fn faults_come_once_each_in_the_words_of_the_service() {
     let throttled = answer(&emulator, "X-Amz-Target: AmazonSSM.GetParameter", r#"{"Name": "/x"}"#);
     assert!(throttled.contains(" 400 ") && throttled.contains(r#"{"__type": "ThrottlingException""#), "{throttled}");
     let again = answer(&emulator, "X-Amz-Target: AmazonSSM.GetParameter", r#"{"Name": "/x"}"#);
-    assert!(!again.is_empty() && !again.contains("Throttling"), "once: {again}");
+    assert!(!again.is_empty() && !again.contains("Throttling"), "the fault occurs once: {again}");
     let full = answer(&emulator, "X-A: b", "Action=StartInstances");
     assert!(full.contains(" 500 ") && full.contains("<Code>InsufficientInstanceCapacity</Code>"), "{full}");
-    assert_eq!(answer(&emulator, "X-A: b", "Action=StopInstances"), "", "no answer at all");
+    assert_eq!(answer(&emulator, "X-A: b", "Action=StopInstances"), "", "the connection closes without an answer");
     assert_eq!(emulator.calls(), ["GetParameter", "GetParameter", "StartInstances", "StopInstances"]);
 }

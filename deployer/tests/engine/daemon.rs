@@ -1,4 +1,4 @@
-//! The engine itself is restarted, as by an update of its package, in the middle of a deploy.
+//! The Docker engine restarts in the middle of a deploy, as during an update of its package.
 
 use std::{path::Path, process::Command};
 
@@ -8,11 +8,11 @@ use crate::{
     support::emulator::until,
 };
 
-/// Ends the engine as a service manager does, and starts it again under its containers.
+/// Stops the engine as a service manager does, and starts it again with its containers.
 fn restart_the_engine() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ci/engine/engine.sh");
-    let done = Command::new(script).arg("restart").output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let output = Command::new(script).arg("restart").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -21,21 +21,21 @@ fn a_restart_of_the_engine_loses_nothing() {
     let site = Site::new(&emulator);
     site.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);
 
-    // In a download: what served comes back with the engine.
+    // During a download: the running release comes back with the engine.
     site.configure(&format!("base_revision = \"{}\"", "1".repeat(40)), "");
     let up = site.start(&site.words(&["up", "--yes"], "gateway-1", "vllm-slow"));
     until("the download runs", || site.downloads() == 1);
     restart_the_engine();
     let ended = said(up);
     ended.ended(1, &["Nothing was changed"]);
-    until("what served is ready again", || site.container("gateway").health == "healthy");
+    until("the running release is ready again", || site.container("gateway").health == "healthy");
     site.serves(1, "gateway-1");
 
-    // In a switch: the release before.
+    // During a switch: the previous release comes back.
     site.configure("", "");
     let model = site.container("vllm");
     let up = site.start(&site.words(&["up", "--yes"], "gateway-2", "vllm-2"));
-    until("the new model server is there", || {
+    until("the new model server runs", || {
         site.engine.container("vllm").is_some_and(|found| found.id != model.id && found.state == "running")
     });
     restart_the_engine();

@@ -1,4 +1,4 @@
-//! The engine of `.ci/run engine`: its client, its registry, the images in it.
+//! The Docker engine of `.ci/run engine`: its client, its registry and its images.
 
 use std::{
     collections::BTreeMap,
@@ -10,36 +10,36 @@ use std::{
 
 use serde_json::Value;
 
-/// What the environment says of the engine.
+/// The engine, as the environment variables describe it.
 pub struct Engine {
-    /// The real client.
+    /// The path of the real client.
     pub docker: PathBuf,
-    /// For `DOCKER_HOST`.
+    /// The value for `DOCKER_HOST`.
     pub address: String,
-    /// Its compose plug-in lies in here.
+    /// The folder with the compose plug-in.
     pub plugins: PathBuf,
     /// `127.0.0.1:PORT`
     pub registry: String,
-    /// Its user is called AWS.
+    /// The password of the registry's user `AWS`.
     pub password: String,
     images: BTreeMap<String, String>,
 }
 
-fn given(name: &str) -> String {
+fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is not set: this suite runs through `.ci/run engine`"))
 }
 
-/// The engine; the first call makes the images.
+/// Returns the engine. The first call builds the images.
 pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
-        let found = env::split_paths(&given("PATH")).map(|folder| folder.join("docker")).find(|file| file.exists());
+        let found = env::split_paths(&variable("PATH")).map(|folder| folder.join("docker")).find(|file| file.exists());
         let mut engine = Engine {
             docker: found.unwrap(),
-            address: given("DOCKER_HOST"),
-            plugins: Path::new(&given("DOCKER_CONFIG")).join("cli-plugins"),
-            registry: given("REGISTRY"),
-            password: fs::read_to_string(given("REGISTRY_PASSWORD_FILE")).unwrap(),
+            address: variable("DOCKER_HOST"),
+            plugins: Path::new(&variable("DOCKER_CONFIG")).join("cli-plugins"),
+            registry: variable("REGISTRY"),
+            password: fs::read_to_string(variable("REGISTRY_PASSWORD_FILE")).unwrap(),
             images: BTreeMap::new(),
         };
         engine.clean();
@@ -50,37 +50,37 @@ pub fn engine() -> &'static Engine {
 
 fn images() -> BTreeMap<String, String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine/images.sh");
-    let made = Command::new(script).stderr(Stdio::inherit()).output().unwrap();
-    assert!(made.status.success(), "the images could not be made: see above");
-    let made = String::from_utf8(made.stdout).unwrap();
-    made.lines().map(|line| line.split_once(' ').unwrap()).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
+    let output = Command::new(script).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "images.sh could not build the images: see above");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().map(|line| line.split_once(' ').unwrap()).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
 }
 
 /// A container, as the engine describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
     pub id: String,
-    /// Changes with every start.
+    /// The time of the last start.
     pub started: String,
     pub state: String,
     pub health: String,
     pub restarts: u64,
     pub exit: i64,
-    /// As it was asked for: with its digest.
+    /// The image with its digest, as compose requested it.
     pub image: String,
 }
 
 impl Engine {
-    /// `sha256:...` of an image of images.sh.
+    /// Returns the digest (`sha256:...`) of an image of images.sh.
     pub fn digest(&self, name: &str) -> &str {
-        self.images.get(name).unwrap_or_else(|| panic!("images.sh makes no {name}"))
+        self.images.get(name).unwrap_or_else(|| panic!("images.sh does not build {name}"))
     }
 
-    /// Runs the client; fails the test where that fails.
+    /// Runs the client and returns its output. Fails the test on an error.
     pub fn docker(&self, arguments: &[&str]) -> String {
-        let done = Command::new(&self.docker).args(arguments).output().unwrap();
-        assert!(done.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8(done.stdout).unwrap()
+        let output = Command::new(&self.docker).args(arguments).output().unwrap();
+        assert!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     fn ids(&self, label: &str) -> Vec<String> {
@@ -89,11 +89,11 @@ impl Engine {
         found.lines().map(str::to_owned).collect()
     }
 
-    /// The container of a service.
+    /// Returns the container of a service, if there is one.
     pub fn container(&self, service: &str) -> Option<Container> {
         let ids = self.ids(&format!("label=com.docker.compose.service={service}"));
         let found = Command::new(&self.docker).arg("inspect").arg(ids.first()?).output().unwrap();
-        // It may have gone in the meantime.
+        // The container may have been removed in the meantime.
         let found: Value = serde_json::from_slice(&found.stdout).unwrap();
         let found = found.get(0)?;
         let text = |path: &str| found.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -108,7 +108,7 @@ impl Engine {
         })
     }
 
-    /// The images of ours that are in the engine: `gateway@sha256:...`, whether they have a tag or not.
+    /// Returns the project's images in the engine (`gateway@sha256:...`), with or without a tag.
     pub fn images_here(&self) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
         let ids = self.docker(&["image", "ls", "--all", "--quiet", "--no-trunc"]);
@@ -122,7 +122,7 @@ impl Engine {
         found
     }
 
-    /// Pushes a gateway image with so many bytes that the engine does not have, and that does not run.
+    /// Pushes a gateway image with a new layer of random bytes, and returns its digest. The image cannot run.
     pub fn push_bytes(&self, tag: &str, bytes: usize) -> String {
         let folder = tempfile::tempdir().unwrap();
         let (file, tag) = (folder.path().join("bytes"), format!("{}/extraction/gateway:{tag}", self.registry));
@@ -139,18 +139,18 @@ impl Engine {
         digest.trim().split_once('@').unwrap().1.to_owned()
     }
 
-    /// Takes away what a test left: containers, networks, volumes, images of the project.
+    /// Removes the project's containers, networks, volumes and images that a test left.
     pub fn clean(&self) {
-        let all = |what: &str, found: String| {
-            let names: Vec<&str> = found.lines().collect();
+        let remove = |command: &str, lines: String| {
+            let names: Vec<&str> = lines.lines().collect();
             if !names.is_empty() {
-                self.docker(&[what.split(' ').collect(), names].concat());
+                self.docker(&[command.split(' ').collect(), names].concat());
             }
         };
         let project = "label=com.docker.compose.project=extraction-gateway";
-        all("rm --force --volumes", self.ids("label=com.docker.compose.project=extraction-gateway").join("\n"));
-        all("network rm", self.docker(&["network", "ls", "--quiet", "--filter", project]));
-        all("volume rm", self.docker(&["volume", "ls", "--quiet", "--filter", project]));
+        remove("rm --force --volumes", self.ids("label=com.docker.compose.project=extraction-gateway").join("\n"));
+        remove("network rm", self.docker(&["network", "ls", "--quiet", "--filter", project]));
+        remove("volume rm", self.docker(&["volume", "ls", "--quiet", "--filter", project]));
         let format = "{{.Repository}} {{.ID}}";
         let images = self.docker(&["image", "ls", "--all", "--no-trunc", "--format", format]);
         let ours =
@@ -158,6 +158,6 @@ impl Engine {
         let mut ids: Vec<&str> = ours.map(|(_, id)| id).collect();
         ids.sort_unstable();
         ids.dedup();
-        all("image rm --force", ids.join("\n"));
+        remove("image rm --force", ids.join("\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! What is wrong with an image or the registry: the release before serves on, or again, and its model is not touched.
+//! Faults of an image or the registry: the previous release keeps serving or serves again, and its model stays loaded.
 
 use crate::{
     registry::{Manner, Proxy},
@@ -6,7 +6,7 @@ use crate::{
 };
 
 #[test]
-fn what_cannot_be_pulled_changes_nothing() {
+fn a_failed_pull_changes_nothing() {
     let emulator = account();
     let mut site = Site::new(&emulator);
     let proxy = Proxy::before(&site.engine.registry);
@@ -16,20 +16,20 @@ fn what_cannot_be_pulled_changes_nothing() {
     let before = (site.container("gateway"), site.container("vllm"));
     let large = site.engine.push_bytes("large", 4 << 20);
     let unknown = format!("sha256:{}", "0".repeat(64));
-    let served = "What served before still serves.";
+    let unchanged = "What served before still serves.";
 
-    site.up(&unknown, "vllm-1").ended(1, &["The registry has no such image", served]);
+    site.up(&unknown, "vllm-1").ended(1, &["The registry has no such image", unchanged]);
     emulator.host.set("registry_password", "wrong");
-    site.up(&large, "vllm-1").ended(1, &["refused the login", served]);
+    site.up(&large, "vllm-1").ended(1, &["refused the login", unchanged]);
     emulator.host.set("registry_password", &site.engine.password);
     proxy.set(Manner::Away);
-    site.up(&large, "vllm-1").ended(1, &["The login to the registry", served]);
+    site.up(&large, "vllm-1").ended(1, &["The login to the registry", unchanged]);
     proxy.set(Manner::Expired);
-    let said = site.up(&large, "vllm-1");
-    said.ended(1, &["The registry refused the pull", served]);
-    assert!(proxy.refused() > 0, "{said}");
+    let result = site.up(&large, "vllm-1");
+    result.ended(1, &["The registry refused the pull", unchanged]);
+    assert!(proxy.refused() > 0, "{result}");
     assert_eq!((site.container("gateway"), site.container("vllm")), before);
-    assert_eq!(emulator.host.root("releases/2/state"), "", "no release came of it");
+    assert_eq!(emulator.host.root("releases/2/state"), "", "no release was created");
 
     proxy.set(Manner::Pass);
     site.up("gateway-2", "vllm-1").ended(0, &["Release 2 serves"]);
@@ -37,7 +37,7 @@ fn what_cannot_be_pulled_changes_nothing() {
 }
 
 #[test]
-fn what_does_not_run_goes_back_and_the_model_stays() {
+fn a_release_that_does_not_run_is_rolled_back_and_the_model_stays_loaded() {
     let emulator = account();
     let site = Site::new(&emulator);
     site.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);

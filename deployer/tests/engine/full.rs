@@ -1,4 +1,4 @@
-//! The file system with the engine's data is full, as far as it can be: in a pull, before one, and under what serves.
+//! The file system of the engine's data is full: before a pull, during one, and under the running release.
 
 use std::{
     fs,
@@ -14,11 +14,11 @@ use crate::{
     support::emulator::until,
 };
 
-/// A file that takes room until it is dropped.
+/// A file that occupies disk space until it is dropped.
 struct Filler(PathBuf);
 
 impl Filler {
-    /// All but so many bytes of the engine's file system, which must be one made for this.
+    /// Fills the engine's file system up to `left` bytes. The file system must be one made for this test.
     fn all_but(left: u64) -> Self {
         let root = engine().docker(&["info", "--format", "{{.DockerRootDir}}"]);
         let df = Command::new("df").args(["--block-size=1", "--output=avail,size", root.trim()]).output().unwrap();
@@ -31,16 +31,16 @@ impl Filler {
         let [free, size] = numbers[..] else { panic!("df says {numbers:?}") };
         assert!(
             size < 16 << 30,
-            "this test fills a disk: it runs where the engine has one of its own (.ci/run docker-26)"
+            "this test fills a disk, so it needs an engine with its own small disk (.ci/run docker-26)"
         );
         let filler = Self(Path::new(root.trim()).join("filler"));
         let length = (free - left).to_string();
-        let made = Command::new("fallocate").args(["--length", &length]).arg(&filler.0).status().unwrap();
-        assert!(made.success());
+        let status = Command::new("fallocate").args(["--length", &length]).arg(&filler.0).status().unwrap();
+        assert!(status.success());
         filler
     }
 
-    /// Not a byte is left.
+    /// Fills the file system completely.
     fn all() -> Self {
         let filler = Self::all_but(1 << 20);
         let mut file = fs::OpenOptions::new().append(true).open(&filler.0).unwrap();
@@ -58,7 +58,7 @@ impl Drop for Filler {
 }
 
 #[test]
-fn a_full_disk_takes_nothing_from_what_serves() {
+fn a_full_disk_does_not_affect_the_running_release() {
     let emulator = account();
     let site = Site::new(&emulator);
     site.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);
@@ -70,7 +70,7 @@ fn a_full_disk_takes_nothing_from_what_serves() {
     site.up(&large, "vllm-1").ended(1, &["The host's disk has 1 GiB free and 2 GiB are needed; nothing was changed."]);
     drop(filler);
 
-    // In the pull: another took what was free when it was looked at.
+    // During the pull: another program uses the space that was free at the check.
     emulator.host.fault("docker.pull", "hold");
     let up = site.start(&site.words(&["up", "--yes"], &large, "vllm-1"));
     until("the pull is about to begin", || emulator.host.at("state/held").exists());
@@ -85,7 +85,7 @@ fn a_full_disk_takes_nothing_from_what_serves() {
     site.serves(1, "gateway-1");
     let status = site.run(&["status"]);
     assert!(status.code == Some(0) && status.out.contains("0 of 5 GiB free"), "{status}");
-    // The engine may find room for the little that it writes; where it does not, that is said.
+    // The engine may have room for the little that it writes. Otherwise the error names the full disk.
     let restart = site.run(&["restart", "--yes"]);
     assert!(restart.code == Some(0) || restart.err.contains("disk is full"), "{restart}");
     drop(filler);

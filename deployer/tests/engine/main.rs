@@ -1,7 +1,7 @@
-//! The built `deployer` and a real Docker engine: AWS is the emulator, `docker` the real client, the images are small
-//! ones behind a registry with a password. What a stand-in of ours could get wrong is looked at here.
+//! Tests of the built `deployer` with a real Docker engine, for everything that the docker shim could get wrong. AWS is
+//! the emulator, `docker` is the real client, and the images are small and come from a registry with a password.
 //!
-//! The host program's project has one name, so one test runs at a time: `--test-threads=1`.
+//! The host program has one compose project name, so one test runs at a time: `--test-threads=1`.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "tests")]
 
@@ -12,7 +12,7 @@ mod exec;
 mod failures;
 mod full;
 #[path = "../up/laptop.rs"]
-#[expect(dead_code, reason = "every suite uses its own part of it")]
+#[expect(dead_code, reason = "each test suite uses a part of it")]
 mod laptop;
 mod ordinary;
 mod probes;

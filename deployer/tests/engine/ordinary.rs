@@ -1,4 +1,4 @@
-//! A deployment in its good days, from the first `up` to `down` and up again.
+//! A deployment without faults, from the first `up` to `down` and `up` again.
 
 use std::io::{BufRead as _, BufReader};
 
@@ -8,10 +8,10 @@ use crate::{
 };
 
 #[test]
-fn a_life() {
+fn a_deployment_without_faults() {
     let emulator = account();
     let site = Site::new(&emulator);
-    // Values that compose would take for a variable, a quotation, a comment.
+    // Compose would read parts of this value as a variable, a quotation and a comment.
     site.configure("", "env = {RUST_LOG = 'info,$HOME=\"a b\" # ${x}'}");
     site.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);
     site.serves(1, "gateway-1");
@@ -22,9 +22,9 @@ fn a_life() {
     site.up("gateway-1", "vllm-1").ended(0, &["Nothing to do."]);
     assert_eq!((site.container("gateway"), site.container("vllm")), (gateway.clone(), model.clone()));
 
-    looks(&site);
+    inspect(&site);
 
-    // A gateway: the note that it has ends with it, and the model stays.
+    // A new gateway: the old one finishes its running note, and the model server keeps running.
     site.configure("", "");
     let running = site.note_under_way(8);
     site.up("gateway-2", "vllm-1").ended(0, &["Release 2 serves"]);
@@ -33,7 +33,7 @@ fn a_life() {
     site.serves(2, "gateway-2");
     assert_eq!(site.container("vllm"), model, "the model was loaded again");
 
-    // A model server: the gateway ends its notes first.
+    // A new model server: the gateway finishes its notes first.
     let running = site.note_under_way(8);
     site.up("gateway-2", "vllm-2").ended(0, &["Release 3 serves"]);
     let (status, body) = running.join().unwrap();
@@ -66,8 +66,8 @@ fn a_life() {
     site.serves(2, "gateway-2");
 }
 
-/// What looks and changes nothing.
-fn looks(site: &Site<'_>) {
+/// Runs the commands that change nothing.
+fn inspect(site: &Site<'_>) {
     let status = site.run(&["status", "--format", "json"]);
     let status = status.ended(0, &[]).json();
     assert_eq!((&status["serves"], &status["host"]["release"]), (&true.into(), &1.into()), "{status}");
@@ -83,7 +83,7 @@ fn looks(site: &Site<'_>) {
     let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
     lines.next().unwrap().unwrap();
     let running = site.note_under_way(1);
-    assert!(lines.next().unwrap().unwrap().contains("holds a note"), "the line that came then, once");
+    assert!(lines.next().unwrap().unwrap().contains("holds a note"), "the new line is printed once");
     running.join().unwrap();
     signal(&follow, "INT");
     assert_eq!(said(follow).code, Some(130));

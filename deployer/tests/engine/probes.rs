@@ -1,4 +1,4 @@
-//! The same questions to the shim of docker, on which the fast tests stand, and to the engine: the same answers.
+//! Compares the docker shim, on which the fast tests rely, with the engine: both must answer the same probes alike.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use crate::{
     },
 };
 
-/// One of the two, and what its images are called there.
-struct Ground {
+/// The shim or the engine, with its names of the images.
+struct Target {
     host: Host,
     settings: HostSettings,
     image: fn(&str) -> String,
 }
 
-fn shim() -> Ground {
+fn shim() -> Target {
     let image = |name: &str| match name {
         "gateway-1" => wanted::gateway(1),
         "gateway-crash" => wanted::gateway(2),
@@ -30,10 +30,10 @@ fn shim() -> Ground {
     host.push(&[&image("gateway-1"), &image("gateway-crash"), &image("vllm-1")]);
     host.behave(&image("gateway-crash"), "crash");
     host.set("logs/gateway", "2026-11-21T11:00:00.000000000Z listening\n");
-    Ground { host, settings: HostSettings { gpu: false, ..settings() }, image }
+    Target { host, settings: HostSettings { gpu: false, ..settings() }, image }
 }
 
-fn real() -> Ground {
+fn real() -> Target {
     let engine = engine();
     engine.clean();
     let image = |name: &str| {
@@ -43,12 +43,12 @@ fn real() -> Ground {
     let disk = DiskNeed { gateway_image: 1 << 30, vllm_image: 1 << 30, model: 1 << 30 };
     let settings =
         HostSettings { gpu: false, registry: engine.registry.clone(), up_wait_seconds: 60, disk, ..settings() };
-    Ground { host: site::host(), settings, image }
+    Target { host: site::host(), settings, image }
 }
 
-/// The words that the probes share: `c`, compose on release 1; `look SERVICE`, as the host program looks at it;
-/// `events`, what happened to the containers since `mark`.
-const WORDS: &str = r#"#!/bin/bash
+/// Shell functions for the probes: `c` runs compose on release 1; `look SERVICE` inspects a service as the host program
+/// does; `events` prints the container events since `mark`.
+const FUNCTIONS: &str = r#"#!/bin/bash
 folder=$EXTRACTION_GATEWAY_ROOT/releases/1
 c() {
   docker compose --project-name extraction-gateway --project-directory "$folder" --file "$folder/docker-compose.yml" \
@@ -64,7 +64,7 @@ look() {
 }
 mark() { since=$(date +%s.%N); }
 events() {
-  # Until a moment that comes: an event may be told a little after its container has ended.
+  # Until a moment in the future, because an event may arrive shortly after its container has ended.
   docker events --since "$since" --until "$(date -d '+1 second' +%s.%N)" --filter label=com.docker.compose.project=extraction-gateway \
     --filter event=die --filter event=start --format '{{.Action}} {{index .Actor.Attributes "com.docker.compose.service"}}'
 }
@@ -72,7 +72,7 @@ status() { "$@" >/dev/null 2>&1; echo "exit $?"; }
 set_env() { sed -i "s|^$1=.*|$1='$2'|" "$folder/.env"; }
 "#;
 
-/// What is asked, in this order: each goes on from where the one before left.
+/// The name and the script of each probe. They run in this order, each in the state that the previous one left.
 const PROBES: [(&str, &str); 14] = [
     ("what serves", "look gateway; look vllm"),
     (
@@ -102,11 +102,11 @@ const PROBES: [(&str, &str); 14] = [
     ("a line", "up; c logs --no-color --timestamps --tail 1 gateway | sed -E 's/[0-9]{4}-[0-9-]+T[0-9:.]+Z.*/STAMP/'"),
 ];
 
-fn wanted_release(ground: &Ground, gateway: &str) -> Action {
-    let own = |name: &str| std::fs::read(format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let like = deploy_with(&(ground.image)("gateway-1"), &(ground.image)("vllm-1"), gateway);
+fn deploy_action(target: &Target, gateway: &str) -> Action {
+    let read = |name: &str| std::fs::read(format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let base = deploy_with(&(target.image)("gateway-1"), &(target.image)("vllm-1"), gateway);
     let names = ["docker-compose.yml", "config/gateway.toml", "config/compose.no-gpu.yml"];
-    let mut files: Vec<_> = names.map(|name| HostFile::new(name, 0o644, own(name)).unwrap()).into();
+    let mut files: Vec<_> = names.map(|name| HostFile::new(name, 0o644, read(name)).unwrap()).into();
     files.push(HostFile::new("keys.txt", 0o644, format!("suite {}\n", "0".repeat(64)).into_bytes()).unwrap());
     let env: BTreeMap<String, String> = [
         ("COMPOSE_PROFILES", "gpu"),
@@ -122,28 +122,28 @@ fn wanted_release(ground: &Ground, gateway: &str) -> Action {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
-    let (gateway, env) = (digest(&(ground.image)(gateway)), ComposeEnv::new(env).unwrap());
-    Action::Deploy(Box::new(Deploy { gateway, files, env, ..like }))
+    let (gateway, env) = (digest(&(target.image)(gateway)), ComposeEnv::new(env).unwrap());
+    Action::Deploy(Box::new(Deploy { gateway, files, env, ..base }))
 }
 
-/// Each probe's answer, and then those about a gateway that crashes.
-fn answers(ground: &Ground) -> Vec<String> {
-    let Ground { host, settings, image } = ground;
-    let deploy = |gateway| host.run(&script(&wanted_release(ground, gateway), settings));
+/// Returns the answers to all probes, and then to those about a gateway that crashes.
+fn answers(target: &Target) -> Vec<String> {
+    let Target { host, settings, image } = target;
+    let deploy = |gateway| host.run(&script(&deploy_action(target, gateway), settings));
     let first = deploy("gateway-1");
     assert_eq!(first.report().outcome, Outcome::Done, "{first:?}");
     let mut all = Vec::new();
     for (name, text) in PROBES {
-        let ran = host.run_text(&format!("{WORDS}{text}"));
+        let ran = host.run_text(&format!("{FUNCTIONS}{text}"));
         all.push(format!("{name}: {}", ran.stdout.trim().replace('\n', ", ")));
     }
-    // A release that fails: its image stays until the next good one.
+    // The image of a failed release stays until the next good release.
     let failed = deploy("gateway-crash");
     assert_eq!(failed.report().outcome, Outcome::RolledBack, "{failed:?}");
     let crash = image("gateway-crash");
     let text = format!("status docker image inspect --format '{{{{.Id}}}}' {crash}");
-    all.push(format!("image of a failed release: {}", host.run_text(&format!("{WORDS}{text}")).stdout.trim()));
-    // It goes to and fro, and is never anything else. The pauses between restarts grow, so that both are seen in time.
+    all.push(format!("image of a failed release: {}", host.run_text(&format!("{FUNCTIONS}{text}")).stdout.trim()));
+    // The gateway alternates between two states. The pauses between restarts grow, so the loop sees both in time.
     let text = format!(
         "set_env GATEWAY_IMAGE '{crash}'; c up --detach --pull never >/dev/null 2>&1
          until [[ $seen == *restarting* ]] && (($(docker inspect --format '{{{{.RestartCount}}}}' \"$(id gateway)\") >= 4)); do
@@ -151,7 +151,7 @@ fn answers(ground: &Ground) -> Vec<String> {
            echo \"$seen\"
          done"
     );
-    let ran = host.run_text(&format!("{WORDS}{text}"));
+    let ran = host.run_text(&format!("{FUNCTIONS}{text}"));
     let mut seen: Vec<&str> = ran.stdout.lines().filter_map(|line| line.split("|false").next()).collect();
     seen.sort_unstable();
     seen.dedup();
@@ -160,19 +160,20 @@ fn answers(ground: &Ground) -> Vec<String> {
     all
 }
 
-/// What compose 2.26 does otherwise than 2.40, as which the shim acts. The host program stands on neither: it stops the
-/// gateway itself before it touches the model server, and takes codes of a terminal out of lines.
-const OF_COMPOSE_2_26: [(&str, &str); 2] = [
+/// Answers of compose 2.26 that differ from 2.40, which the shim imitates. The host program depends on neither: it stops
+/// the gateway itself before it changes the model server, and removes terminal codes from lines.
+const COMPOSE_2_26_DIFFERENCES: [(&str, &str); 2] = [
     ("a setting of vllm: die vllm, die gateway,", "a setting of vllm: die gateway, die vllm,"),
     ("a line: \u{1b}[2K", "a line: "),
 ];
 
 #[test]
-fn the_shim_says_what_the_engine_says() {
+fn the_shim_answers_like_the_engine() {
     let mut real = answers(&real());
     if engine().docker(&["compose", "version", "--short"]).starts_with("2.26") {
-        for (older, newer) in OF_COMPOSE_2_26 {
-            let answer = real.iter_mut().find(|answer| answer.starts_with(older)).expect("still so");
+        for (older, newer) in COMPOSE_2_26_DIFFERENCES {
+            let answer =
+                real.iter_mut().find(|answer| answer.starts_with(older)).expect("compose 2.26 still answers so");
             *answer = answer.replace(older, newer);
         }
     }

@@ -1,39 +1,39 @@
-//! Old images go, those of the current release and of the good one before it stay: also where nothing has a tag, which
-//! newer clients leave out of their lists.
+//! Old images are removed; those of the current release and of the last good one before it stay. This holds for images
+//! without a tag too, which newer clients do not list.
 
 use crate::site::{Site, account};
 
 #[test]
-fn images_older_than_the_release_before_are_removed() {
+fn images_older_than_the_previous_good_release_are_removed() {
     let emulator = account();
     let site = Site::new(&emulator);
-    let here = |gateways: [&str; 2], models: &[&str]| {
+    let assert_images = |gateways: [&str; 2], models: &[&str]| {
         let name = |kind: &'static str| move |name: &&str| format!("{kind}@{}", crate::engine::engine().digest(name));
-        let mut wanted: Vec<String> =
+        let mut expected: Vec<String> =
             gateways.iter().map(name("gateway")).chain(models.iter().map(name("vllm"))).collect();
-        wanted.sort_unstable();
-        assert_eq!(site.engine.images_here(), wanted);
+        expected.sort_unstable();
+        assert_eq!(site.engine.images_here(), expected);
     };
     site.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);
     site.up("gateway-2", "vllm-1").ended(0, &["Release 2 serves"]);
-    here(["gateway-1", "gateway-2"], &["vllm-1"]);
+    assert_images(["gateway-1", "gateway-2"], &["vllm-1"]);
     site.up("gateway-3", "vllm-1").ended(0, &["Release 3 serves"]);
-    here(["gateway-2", "gateway-3"], &["vllm-1"]);
-    // One that failed is no release to go back to: it goes with the next good one.
+    assert_images(["gateway-2", "gateway-3"], &["vllm-1"]);
+    // A failed release is no target for a rollback, so the next good release removes its image.
     site.up("gateway-crash", "vllm-1").ended(3, &["Release 3 serves again"]);
     site.up("gateway-1", "vllm-1").ended(0, &["Release 5 serves"]);
-    here(["gateway-1", "gateway-3"], &["vllm-1"]);
-    // Or with the command, and that one's size is known.
+    assert_images(["gateway-1", "gateway-3"], &["vllm-1"]);
+    // The command removes it too, and reports its size.
     site.up("gateway-crash", "vllm-1").ended(3, &["Release 5 serves again"]);
-    let said = site.run(&["prune", "--yes", "--format", "json"]);
-    let document = said.ended(0, &[]).json();
+    let prune = site.run(&["prune", "--yes", "--format", "json"]);
+    let document = prune.ended(0, &[]).json();
     assert_eq!(document["images"].as_array().map(Vec::len), Some(1), "{document}");
     assert!(
         document["bytes"].as_u64() > Some(1000) && document["warnings"].as_array().unwrap().is_empty(),
         "{document}"
     );
-    here(["gateway-1", "gateway-3"], &["vllm-1"]);
-    // A folder of the volume that no kept release has.
+    assert_images(["gateway-1", "gateway-3"], &["vllm-1"]);
+    // A model folder in the volume that no kept release uses.
     let volume =
         site.engine.docker(&["volume", "inspect", "--format", "{{.Mountpoint}}", "extraction-gateway_model-cache"]);
     let folder = std::path::Path::new(volume.trim()).join(format!("someone/of-before/{}", "c".repeat(40)));

@@ -1,4 +1,4 @@
-//! Between the host and the registry: passes everything on until a test wants otherwise.
+//! A proxy between the host and the registry. It forwards everything until a test sets a fault.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -10,19 +10,19 @@ use std::{
     thread,
 };
 
-/// What it does with a request.
+/// What the proxy does with a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Manner {
-    /// Passes it on.
+    /// Forwards it.
     Pass = 0,
-    /// Refuses layers with 401: the login has ended since the manifest was read.
+    /// Refuses layers with 401, as if the login had expired after the manifest was read.
     Expired = 1,
-    /// Ends the connection.
+    /// Closes the connection.
     Away = 2,
 }
 
-/// It ends with the process.
+/// A running proxy. It ends with the process.
 pub struct Proxy {
     /// `127.0.0.1:PORT`
     pub address: String,
@@ -35,12 +35,12 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (manner, refused) = (Arc::new(AtomicU8::new(Manner::Pass as u8)), Arc::new(AtomicUsize::new(0)));
-        let (now, count, registry) = (Arc::clone(&manner), Arc::clone(&refused), registry.to_owned());
+        let (current, count, registry) = (Arc::clone(&manner), Arc::clone(&refused), registry.to_owned());
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (now, count, registry) = (Arc::clone(&now), Arc::clone(&count), registry.clone());
-                // A client that goes away is its own affair.
-                thread::spawn(move || serve(client, now.load(SeqCst), &count, &registry));
+                let (current, count, registry) = (Arc::clone(&current), Arc::clone(&count), registry.clone());
+                // An error, such as a client that disconnects, affects only its own connection.
+                thread::spawn(move || serve(client, current.load(SeqCst), &count, &registry));
             }
         });
         Self { address, manner, refused }
@@ -50,13 +50,13 @@ impl Proxy {
         self.manner.store(manner as u8, SeqCst);
     }
 
-    /// So many requests got a 401 of ours.
+    /// Returns how many requests the proxy has refused with 401.
     pub fn refused(&self) -> usize {
         self.refused.load(SeqCst)
     }
 }
 
-/// One request without a body, which is all that a pull makes.
+/// Serves one request without a body. A pull makes no other requests.
 fn serve(mut client: TcpStream, manner: u8, refused: &AtomicUsize, registry: &str) -> io::Result<()> {
     if manner == Manner::Away as u8 {
         return Ok(());
@@ -66,7 +66,7 @@ fn serve(mut client: TcpStream, manner: u8, refused: &AtomicUsize, registry: &st
     while !head.ends_with(b"\r\n\r\n") {
         client.read_exact(&mut byte)?;
         head.push(byte[0]);
-        // Docker tries TLS first, and waits ten seconds for a server that says nothing to its greeting.
+        // Docker tries TLS first. Without this it would wait ten seconds for an answer to its handshake.
         if !head[0].is_ascii_uppercase() {
             return Ok(());
         }

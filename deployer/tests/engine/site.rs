@@ -1,5 +1,5 @@
-//! One box: the emulator's instance, whose agent has the real client of the engine; and an operator's laptop with the
-//! repository's own files.
+//! One box and one operator. The box is the emulator's instance, whose agent has the real client of the engine. The
+//! operator's laptop has the files of the repository.
 
 use std::{
     fs,
@@ -24,28 +24,28 @@ use crate::{
     },
 };
 
-/// Opens the gateway. Made up.
+/// The API key of the gateway, made up.
 pub const KEY: &str = "a-key-of-the-engine-suite-0123456789";
 
-/// A host whose docker is the engine's.
+/// Returns a host whose `docker` is the real client of the engine.
 pub fn host() -> Host {
     let engine = engine();
     let host = Host::new();
     let home = host.at("home");
     fs::create_dir_all(home.join(".docker")).unwrap();
     symlink(&engine.plugins, home.join(".docker/cli-plugins")).unwrap();
-    let more = vec![
+    let variables = vec![
         ("ENGINE_DOCKER", engine.docker.display().to_string()),
         ("DOCKER_HOST", engine.address.clone()),
         ("HOME", home.display().to_string()),
         ("EXTRACTION_GATEWAY_PAUSE", "0.5".to_owned()),
     ];
-    let host = host.with_tools(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine/bin"), more);
+    let host = host.with_tools(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine/bin"), variables);
     host.set("registry_password", &engine.password);
     host
 }
 
-/// An account with a stopped box and a clean engine behind it.
+/// Starts an AWS account with a stopped box and a clean engine.
 pub fn account() -> Emulator {
     engine().clean();
     let emulator = Emulator::on(host());
@@ -53,12 +53,12 @@ pub fn account() -> Emulator {
     emulator
 }
 
-/// The operator's side of it.
+/// The operator's laptop and the engine of the box.
 pub struct Site<'a> {
     pub laptop: Laptop<'a>,
-    /// Where the gateway listens on this machine.
+    /// The port of the gateway on this machine.
     pub port: u16,
-    /// What the host pulls from.
+    /// The registry that the host pulls from.
     pub registry: String,
     pub engine: &'static Engine,
 }
@@ -73,8 +73,8 @@ impl<'a> Site<'a> {
             engine: engine(),
         };
         for name in ["docker-compose.yml", "config/gateway.toml", "config/compose.no-gpu.yml"] {
-            let own = fs::read_to_string(format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
-            site.laptop.write(name, &own);
+            let text = fs::read_to_string(format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+            site.laptop.write(name, &text);
         }
         let digest = Sha256::digest(KEY).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         site.laptop.write("config/keys.txt", &format!("suite {digest}\n"));
@@ -104,7 +104,7 @@ impl<'a> Site<'a> {
         );
     }
 
-    /// `command ARGUMENT...` with the two images: names of images.sh, or digests.
+    /// Returns a command line with the two images, which are names of images.sh or digests.
     pub fn words(&self, command: &[&str], gateway: &str, vllm: &str) -> Vec<String> {
         let digest = |name: &str| if name.starts_with("sha256:") { name } else { self.engine.digest(name) }.to_owned();
         let images = ["gateway", "vllm"].into_iter().zip([gateway, vllm]);
@@ -112,7 +112,7 @@ impl<'a> Site<'a> {
         command.iter().map(|&word| word.to_owned()).chain(flags).collect()
     }
 
-    /// `deployer up --yes` of these.
+    /// Runs `deployer up --yes` with these images.
     pub fn up(&self, gateway: &str, vllm: &str) -> Said {
         let words = self.words(&["up", "--yes"], gateway, vllm);
         self.run(&words.iter().map(String::as_str).collect::<Vec<_>>())
@@ -126,13 +126,13 @@ impl<'a> Site<'a> {
         self.engine.container(service).unwrap_or_else(|| panic!("{service} has no container"))
     }
 
-    /// How many downloads of a model run.
+    /// Returns how many model downloads are running.
     pub fn downloads(&self) -> usize {
         let filter = ["ps", "--quiet", "--filter", "label=com.docker.compose.oneoff=True"];
         self.engine.docker(&filter).lines().count()
     }
 
-    /// The same from a thread of its own; returns when the model server has the note.
+    /// Sends a note from a new thread and returns when the model server has it.
     pub fn note_under_way(&self, seconds: u32) -> thread::JoinHandle<(u16, String)> {
         let held = || self.engine.docker(&["logs", &self.container("vllm").id]).matches("holds a note").count();
         let (before, port) = (held(), self.port);
@@ -146,7 +146,7 @@ impl<'a> Site<'a> {
         self.laptop.start(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// Release `number` serves: that image answers a note.
+    /// Asserts that release `number` is current and that this gateway image answers a note.
     #[track_caller]
     pub fn serves(&self, number: u32, gateway: &str) {
         let found = self.container("gateway");
@@ -159,7 +159,7 @@ impl<'a> Site<'a> {
     }
 }
 
-/// A note that the model server holds for so many seconds: the status of its answer, and the body.
+/// Sends a note that the model server holds for this many seconds. Returns the status and the body of the answer.
 fn note(port: u16, seconds: u32) -> (u16, String) {
     let text = format!("Stage IIIB invasive ductal carcinoma, given doxorubicin. hold {seconds} s");
     let body = json!({"text": text}).to_string();

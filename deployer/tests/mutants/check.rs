@@ -1,4 +1,4 @@
-//! Runs this very program again, once for each mutant and only for the test that must fail.
+//! Runs this test program again for each mutant, with only the test that must fail.
 
 use std::{
     process::{Command, Stdio},
@@ -12,17 +12,17 @@ use crate::support::{
     wanted::deploy,
 };
 
-/// What a run of a killer may take on a busy machine.
+/// The time limit for the run of a killer, long enough for a busy machine.
 const LIMIT: Duration = Duration::from_mins(4);
 
-/// `None`: killed, as it must be.
+/// Returns why the mutant survived, or `None` if its test failed as it must.
 fn survived(mutant: &Mutant) -> Option<String> {
     if !deploy(1, 1).text().contains(mutant.from) {
-        return Some(format!("`{}`: its text is not in the program any more", mutant.name));
+        return Some(format!("`{}`: the host program no longer contains its text", mutant.name));
     }
     let text = deploy(1, 1).text().replace(mutant.from, mutant.to);
     if !Command::new("bash").args(["-n", "-c", &text]).status().unwrap().success() {
-        return Some(format!("`{}` is no bash: any test would kill it", mutant.name));
+        return Some(format!("`{}` is no valid bash, so any test would kill it", mutant.name));
     }
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", mutant.killer])
@@ -42,17 +42,17 @@ fn survived(mutant: &Mutant) -> Option<String> {
         std::thread::sleep(Duration::from_millis(20));
     }
     let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
-    // Failed, and not merely unknown.
+    // The test ran and failed. A test that does not exist would not count as failed.
     (!output.contains("0 passed; 1 failed")).then(|| format!("`{}` survived {}", mutant.name, mutant.killer))
 }
 
 #[test]
-fn every_mutant_is_killed_by_the_test_named_beside_it() {
-    let left = Mutex::new(MUTANTS.iter());
+fn every_mutant_is_killed_by_its_test() {
+    let remaining = Mutex::new(MUTANTS.iter());
     let survivors = Mutex::new(Vec::new());
-    let next = || left.lock().unwrap().next();
+    let next = || remaining.lock().unwrap().next();
     std::thread::scope(|scope| {
-        // They wait more than they work.
+        // The tests mostly wait, so more threads than cores are useful.
         for _ in 0..6 {
             scope.spawn(|| {
                 while let Some(mutant) = next() {
@@ -62,10 +62,16 @@ fn every_mutant_is_killed_by_the_test_named_beside_it() {
         }
     });
     let survivors = survivors.into_inner().unwrap();
-    assert!(survivors.is_empty(), "{} of {} mutants live:\n{}", survivors.len(), MUTANTS.len(), survivors.join("\n"));
+    assert!(
+        survivors.is_empty(),
+        "{} of {} mutants survived:\n{}",
+        survivors.len(),
+        MUTANTS.len(),
+        survivors.join("\n")
+    );
 }
 
 #[test]
-fn without_a_mutant_nothing_is_changed() {
+fn without_a_mutant_the_text_is_unchanged() {
     assert_eq!(apply("set -Eeuo pipefail\numask"), "set -Eeuo pipefail\numask");
 }

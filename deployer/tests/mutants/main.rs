@@ -1,5 +1,5 @@
-//! Is every line of defence in the scripts held by a test? Each mutant takes one out and must fail the test that is
-//! named beside it: `cargo test -p deployer --test mutants check::`.
+//! Checks that a test covers each safety measure in the host program. Each mutant removes one measure and must fail the
+//! test that the table names: `cargo test -p deployer --test mutants check::`.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::panic, clippy::string_slice, reason = "tests")]
 

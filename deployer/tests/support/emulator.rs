@@ -1,6 +1,7 @@
-//! AWS on a free port of this machine, with one stopped instance whose agent runs scripts on a [`Host`] of shims.
+//! An AWS emulator on a free port, with one stopped instance whose agent runs scripts on a [`Host`] of shims.
 //!
-//! Needs Python, and its package index once: suites that use it have `test = false`. What cannot start fails.
+//! Needs Python and, for the installation, its package index, so suites that use it have `test = false`. If it cannot
+//! start, the tests fail.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -14,11 +15,11 @@ use serde_json::{Value, json};
 
 use super::host::{Host, holds_the_token};
 
-/// A running emulator; ends when it is dropped.
+/// A running emulator. Dropping it stops the process.
 pub struct Emulator {
-    /// The machine behind the instance.
+    /// The host that the instance stands for.
     pub host: Host,
-    /// For `AWS_ENDPOINT_URL`.
+    /// The value for `AWS_ENDPOINT_URL`.
     pub url: String,
     /// The instance, stopped at first.
     pub instance_id: String,
@@ -30,14 +31,14 @@ impl Emulator {
         Self::on(Host::new())
     }
 
-    /// The same with a host that is made already.
+    /// Starts the emulator with an existing host.
     pub fn on(host: Host) -> Self {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator");
-        let installed = Command::new(here.join("install.sh")).stderr(Stdio::inherit()).output().unwrap();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator");
+        let installed = Command::new(folder.join("install.sh")).stderr(Stdio::inherit()).output().unwrap();
         assert!(installed.status.success(), "moto could not be installed: see above");
         let python = String::from_utf8(installed.stdout).unwrap();
         let mut command = Command::new(python.trim());
-        command.arg("-B").arg(here.join("server.py")).arg(host.at("")).env("EMULATED_PATH", host.search_path());
+        command.arg("-B").arg(folder.join("server.py")).arg(host.at("")).env("EMULATED_PATH", host.search_path());
         for (name, value) in host.environment() {
             command.env(format!("EMULATED_{name}"), value);
         }
@@ -50,7 +51,7 @@ impl Emulator {
         Self { host, url: text("url"), instance_id: text("instance_id"), process }
     }
 
-    /// What a command needs to reach it as the operator's AWS account.
+    /// Returns the environment variables with which a command uses the emulator as the operator's AWS account.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
             ("AWS_ENDPOINT_URL", self.url.clone()),
@@ -60,7 +61,7 @@ impl Emulator {
         ]
     }
 
-    fn ask(&self, path: &str, body: &str) -> Value {
+    fn post(&self, path: &str, body: &str) -> Value {
         let mut stream = TcpStream::connect(self.url.trim_start_matches("http://")).unwrap();
         let length = body.len();
         write!(stream, "POST /_emulator/{path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
@@ -71,55 +72,55 @@ impl Emulator {
         serde_json::from_str(body).unwrap()
     }
 
-    /// Any call to AWS, by boto3: `aws("ssm", "put_parameter", json!({...}))`. Fails the test on an error.
+    /// Makes a call to AWS with boto3: `aws("ssm", "put_parameter", json!({...}))`. Fails the test on an error.
     pub fn aws(&self, service: &str, operation: &str, arguments: &Value) -> Value {
-        let wanted = json!({"service": service, "operation": operation, "arguments": arguments});
-        self.ask("aws", &wanted.to_string())
+        let call = json!({"service": service, "operation": operation, "arguments": arguments});
+        self.post("aws", &call.to_string())
     }
 
-    /// A fault for the next `times` calls of an action: see `add_fault` in tests/emulator/front.py.
+    /// Sets a fault for the next `times` calls of an action: see `add_fault` in tests/emulator/front.py.
     pub fn fault(&self, fault: &Value) {
-        self.ask("fault", &fault.to_string());
+        self.post("fault", &fault.to_string());
     }
 
-    /// Lets the call go on that a fault holds.
+    /// Lets the call continue that a fault holds.
     pub fn release(&self) {
-        self.ask("release", "");
+        self.post("release", "");
     }
 
-    /// How long things take, and what else is wrong: see tests/emulator/timing.py.
+    /// Sets durations and lasting faults: see tests/emulator/timing.py.
     pub fn set(&self, values: &Value) {
-        self.ask("set", &values.to_string());
+        self.post("set", &values.to_string());
     }
 
-    /// The actions called, in order.
+    /// Returns the called actions, in order.
     pub fn calls(&self) -> Vec<String> {
-        let calls = self.ask("calls", "");
+        let calls = self.post("calls", "");
         calls.as_array().unwrap().iter().map(|call| call["action"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// All calls with their bodies, and all commands with their scripts and output: where a secret could have gone.
+    /// Returns all calls with their bodies and all commands with their scripts and output, to search for secrets.
     pub fn everything(&self) -> String {
-        format!("{}{}", self.ask("calls", ""), self.ask("commands", ""))
+        format!("{}{}", self.post("calls", ""), self.post("commands", ""))
     }
 
-    /// The commands: `{id, document, status, lines, out, err}`.
+    /// Returns the commands: `{id, document, status, lines, out, err}`.
     pub fn commands(&self) -> Vec<Value> {
-        self.ask("commands", "").as_array().unwrap().clone()
+        self.post("commands", "").as_array().unwrap().clone()
     }
 
-    /// The sessions: `{id, target, parameters, reason, token, open}`.
+    /// Returns the sessions: `{id, target, parameters, reason, token, open}`.
     pub fn sessions(&self) -> Vec<Value> {
-        self.ask("sessions", "").as_array().unwrap().clone()
+        self.post("sessions", "").as_array().unwrap().clone()
     }
 
-    /// `stopped`, `pending`, ...
+    /// Returns the state of the instance: `stopped`, `pending`, ...
     pub fn instance_state(&self) -> String {
         let found = self.aws("ec2", "describe_instances", &json!({"InstanceIds": [self.instance_id]}));
         found["Reservations"][0]["Instances"][0]["State"]["Name"].as_str().unwrap().to_owned()
     }
 
-    /// Waits until the instance is in a state, at most ten seconds.
+    /// Waits until the instance is in a state, for at most two minutes.
     pub fn until_state(&self, wanted: &str) {
         until(&format!("the instance is {wanted}"), || self.instance_state() == wanted);
     }
@@ -136,8 +137,8 @@ impl Emulator {
     }
 }
 
-/// At the end of every test: the token is where it belongs and nowhere else, not in a call, a command, an output, or a
-/// file of the host.
+/// Checks at the end of every test that the token is nowhere but in the secret store: not in a call, a command, an
+/// output, or a file of the host.
 impl Drop for Emulator {
     fn drop(&mut self) {
         if !std::thread::panicking() {
@@ -149,10 +150,10 @@ impl Drop for Emulator {
     }
 }
 
-/// Asks again until it is so; fails after two minutes, which is for a busy machine.
-pub fn until(what: &str, mut question: impl FnMut() -> bool) {
+/// Waits until a condition holds. Fails after two minutes, long enough for a busy machine.
+pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_mins(2);
-    while !question() {
+    while !condition() {
         assert!(Instant::now() < deadline, "waited two minutes until {what}");
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -1,4 +1,4 @@
-//! One host, its state and its faults.
+//! A test host with its state and its faults.
 
 use std::{
     fs,
@@ -12,12 +12,12 @@ use std::{
 use deployer::script::{HostReport, Script, parse_report};
 use tempfile::TempDir;
 
-/// The Hugging Face token in the shim's secret store. Nothing else may ever hold it.
+/// The Hugging Face token in the shim's secret store. It must never be anywhere else.
 pub const CANARY: &str = "hf_CANARYxQzNoOtherFileMayHoldThisWord42";
 pub const SECRET: &str = "extraction-gateway/hf-token";
 
-/// Writes a file that can be run. Another process does it: a file that this one has open for writing cannot be run while
-/// a child that another test starts at that moment has a copy of the descriptor ("Text file busy").
+/// Writes an executable file through another process. If this process wrote it, a child that another test starts at the
+/// same time would inherit the open descriptor, and running the file would fail with "Text file busy".
 pub fn write_program(path: &Path, text: &str) {
     let mut writer = Command::new("sh");
     writer.args(["-c", "umask 077 && cat >\"$0\" && chmod 700 \"$0\""]).arg(path);
@@ -26,17 +26,17 @@ pub fn write_program(path: &Path, text: &str) {
     assert!(writer.wait().unwrap().success());
 }
 
-/// A host as it is delivered: Docker, one L4, 150 GB free, a role that may do what it needs; no release yet.
+/// A new host: Docker, one L4, 150 GB free, a role with the needed rights, and no release yet.
 pub struct Host {
     folder: TempDir,
     path: String,
-    more: Vec<(&'static str, String)>,
+    variables: Vec<(&'static str, String)>,
 }
 
-/// How a script ended.
+/// The result of a script.
 #[derive(Debug)]
 pub struct Ran {
-    /// `None`: killed.
+    /// The exit code, `None` if a signal killed the script.
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
@@ -44,18 +44,19 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// The report of a script that was not killed.
+    /// Returns the report. Fails the test if there is none, as after a kill.
     pub fn report(&self) -> &HostReport {
         self.report.as_ref().unwrap_or_else(|| panic!("no report: {self:?}"))
     }
 }
 
 impl Host {
-    /// In memory, because the scripts refuse to write a token anywhere else.
+    /// Makes a host in memory, because the scripts refuse to write a token anywhere else.
     pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("host-").tempdir_in("/dev/shm").unwrap();
         let shims = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator/shims");
-        let host = Self { path: format!("{}:/usr/local/bin:/usr/bin:/bin", shims.display()), folder, more: Vec::new() };
+        let host =
+            Self { path: format!("{}:/usr/local/bin:/usr/bin:/bin", shims.display()), folder, variables: Vec::new() };
         for name in ["state/faults", "state/behaviour", "state/containers", "state/volumes", "state/logs", "units"] {
             fs::create_dir_all(host.at(name)).unwrap();
         }
@@ -64,10 +65,10 @@ impl Host {
         host
     }
 
-    /// The same with tools that come before the shims, and what these need in their environment.
-    pub fn with_tools(mut self, tools: &Path, more: Vec<(&'static str, String)>) -> Self {
+    /// Returns the host with tools that take precedence over the shims, and the environment variables that they need.
+    pub fn with_tools(mut self, tools: &Path, variables: Vec<(&'static str, String)>) -> Self {
         self.path = format!("{}:{}", tools.display(), self.path);
-        self.more = more;
+        self.variables = variables;
         self
     }
 
@@ -75,7 +76,7 @@ impl Host {
         self.folder.path().join(name)
     }
 
-    /// What a script sees as its environment, beside PATH.
+    /// Returns the environment variables of a script, without PATH.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let at = |name: &str| self.at(name).display().to_string();
         let mut all = vec![
@@ -84,29 +85,29 @@ impl Host {
             ("EXTRACTION_GATEWAY_RUN", at("run")),
             ("EXTRACTION_GATEWAY_UNITS", at("units")),
             ("EXTRACTION_GATEWAY_UPTIME", at("state/uptime")),
-            // Where a test writes none, the machine's own counts.
+            // If a test does not write this file, the clock of this machine applies.
             ("EXTRACTION_GATEWAY_CLOCK", at("state/now")),
             ("EXTRACTION_GATEWAY_PAUSE", "0.05".to_owned()),
         ];
-        all.retain(|(name, _)| self.more.iter().all(|(other, _)| other != name));
-        all.extend(self.more.iter().cloned());
+        all.retain(|(name, _)| self.variables.iter().all(|(other, _)| other != name));
+        all.extend(self.variables.iter().cloned());
         all
     }
 
-    /// The shims first.
+    /// Returns the PATH of a script. The shims come first.
     pub fn search_path(&self) -> &str {
         &self.path
     }
 
     fn command(&self, file: &Path) -> Command {
         let mut command = Command::new("sh");
-        // As the agent of Systems Manager does it: the shebang counts, HOME is not set, a process group of its own.
+        // As the agent of Systems Manager does: the shebang applies, HOME is not set, and the process group is new.
         command.arg("-c").arg(file).env_clear().env("PATH", &self.path).envs(self.environment());
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
-    fn written(&self, text: &str) -> PathBuf {
+    fn write_script(&self, text: &str) -> PathBuf {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let path = self.folder.path().join(format!("script-{}", NUMBER.fetch_add(1, Relaxed)));
         write_program(&path, &super::mutant::apply(text));
@@ -115,10 +116,10 @@ impl Host {
 
     /// Starts a script and lets it run.
     pub fn spawn(&self, text: &str) -> Child {
-        self.command(&self.written(text)).spawn().unwrap()
+        self.command(&self.write_script(text)).spawn().unwrap()
     }
 
-    /// Waits for one that was started.
+    /// Waits for a started script.
     pub fn wait(child: Child) -> Ran {
         let output = child.wait_with_output().unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
@@ -130,7 +131,7 @@ impl Host {
         Self::wait(self.spawn(text))
     }
 
-    /// Runs a script to its end; what it says and how it exits must agree.
+    /// Runs a script to its end. Fails the test if the report and the exit code disagree.
     pub fn run(&self, script: &Script) -> Ran {
         let ran = self.run_text(&script.text());
         if let Some(report) = &ran.report {
@@ -139,7 +140,7 @@ impl Host {
         ran
     }
 
-    /// Runs the idle stop as its timer would.
+    /// Runs the idle stop once, as its timer does.
     pub fn tick(&self) -> Ran {
         Self::wait(self.command(&self.at("root/autostop/autostop.sh")).spawn().unwrap())
     }
@@ -151,12 +152,12 @@ impl Host {
         fs::write(file, value).unwrap();
     }
 
-    /// A value of the shims' state, or nothing.
+    /// Returns a value of the shims' state, empty if it is missing.
     pub fn get(&self, name: &str) -> String {
         fs::read_to_string(self.at("state").join(name)).unwrap_or_default()
     }
 
-    /// A fault for the next call (`always ...`: for all) of a tool; see tests/emulator/shim.sh.
+    /// Sets a fault for the next call of a tool, or with `always ...` for all calls; see tests/emulator/shim.sh.
     pub fn fault(&self, key: &str, fault: &str) {
         self.set(&format!("faults/{key}"), &format!("{fault}\n"));
     }
@@ -176,13 +177,13 @@ impl Host {
         self.set("registry", &format!("{registry}{}\n", images.join("\n")));
     }
 
-    /// What a container of this image does: a word of `started` in tests/emulator/compose.sh or of
+    /// Sets the behaviour of containers of this image: a word of `started` in tests/emulator/compose.sh or of
     /// `gateway_command` in the docker shim.
     pub fn behave(&self, image: &str, behaviour: &str) {
         self.set(&format!("behaviour/{}", image.rsplit(':').next().unwrap()), behaviour);
     }
 
-    /// The calls of all tools so far.
+    /// Returns the calls of all tools so far.
     pub fn calls(&self) -> Vec<String> {
         self.get("calls").lines().map(str::to_owned).collect()
     }
@@ -191,28 +192,28 @@ impl Host {
         self.calls().iter().filter(|call| call.starts_with(start)).count()
     }
 
-    /// The image of a service whose container runs and is healthy.
+    /// Returns the image of a service if its container runs and is healthy.
     pub fn serving(&self, service: &str) -> Option<String> {
         let value = |name: &str| self.get(&format!("containers/{service}/{name}"));
         (value("state") == "running" && value("health") == "healthy").then(|| value("image"))
     }
 
-    /// Changes whenever the container is started anew.
+    /// Returns a value that changes with every start of the container.
     pub fn started(&self, service: &str) -> String {
         self.get(&format!("containers/{service}/started"))
     }
 
-    /// A file of the release folder and around it.
+    /// Returns a file of the deployment's root folder, empty if it is missing.
     pub fn root(&self, name: &str) -> String {
         fs::read_to_string(self.at("root").join(name)).unwrap_or_default()
     }
 
-    /// No run left its own folder behind, in which a token or a login could lie.
+    /// Returns whether no run left its temporary folder behind, which could contain a token or a login.
     pub fn tidy(&self) -> bool {
         fs::read_dir(self.at("run")).unwrap().all(|entry| !entry.unwrap().path().is_dir())
     }
 
-    /// The files on this host that hold the token, its own secret store aside.
+    /// Returns the files of this host that contain the token, except the secret store.
     pub fn leaks(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut folders = vec![self.folder.path().to_owned()];
@@ -233,13 +234,13 @@ impl Host {
     }
 }
 
-/// The time now, as Docker stamps a line.
+/// Returns the current time in the format of Docker's timestamps.
 pub fn stamp() -> String {
-    let said = Command::new("date").args(["--utc", "+%Y-%m-%dT%H:%M:%S.%NZ"]).output().unwrap();
-    String::from_utf8(said.stdout).unwrap().trim().to_owned()
+    let output = Command::new("date").args(["--utc", "+%Y-%m-%dT%H:%M:%S.%NZ"]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Twenty characters of it are as bad as all.
+/// Returns whether the bytes contain twelve consecutive characters of the token, its first three aside.
 pub fn holds_the_token(bytes: &[u8]) -> bool {
     let token = CANARY.as_bytes();
     token.windows(12).skip(3).any(|part| bytes.windows(part.len()).any(|window| window == part))

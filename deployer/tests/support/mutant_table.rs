@@ -1,4 +1,4 @@
-//! What each line of defence is there for: take it out, and the named test fails.
+//! The mutants: each removes one safety measure of the host program, and the named test must fail without it.
 
 use super::mutant::Mutant;
 

@@ -1,4 +1,4 @@
-//! What the tests ask the host for.
+//! Builds the deploys, images and settings with which the tests run scripts on the host.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use super::host::SECRET;
 pub const REGISTRY: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
 const GIB: u64 = 1 << 30;
 
-/// The gateway's image number `n`.
+/// Returns the gateway's image number `n`.
 pub fn gateway(n: u8) -> String {
     format!("{REGISTRY}/extraction/gateway@sha256:{}{n:02x}", "a".repeat(62))
 }
 
-/// The model server's image number `n`.
+/// Returns the model server's image number `n`.
 pub fn vllm(n: u8) -> String {
     format!("{REGISTRY}/extraction/vllm@sha256:{}{n:02x}", "b".repeat(62))
 }
@@ -39,7 +39,7 @@ pub fn settings() -> HostSettings {
     }
 }
 
-/// As much of a compose file as the shim of docker reads.
+/// The part of a compose file that the docker shim reads.
 pub const COMPOSE: &str = "services:
   vllm:
     image: ${VLLM_IMAGE:?}
@@ -49,7 +49,7 @@ volumes:
   model-cache:
 ";
 
-/// Gateway `g`, model server `v`, and configuration `config`.
+/// Returns a deploy of gateway image `g`, model server image `v` and configuration `config`.
 pub fn deploy_with(g: &str, v: &str, config: &str) -> Deploy {
     let env = [
         ("VLLM_BASE_MODEL", "meta-llama/Llama-3.1-8B"),

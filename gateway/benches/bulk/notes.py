@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Made-up oncology notes as JSON lines, about a thousand characters each: notes.py COUNT > notes.jsonl
 
-Every sentence is drawn from a few of our own; the same count gives the same notes. For speed and memory only: they
-say nothing of how well notes are read.
+The sentences come from short lists below, and the same count gives the same notes. The notes measure speed and
+memory, not the quality of extraction.
 """
 
 import json
@@ -16,7 +16,7 @@ FINDINGS = ["EGFR L858R was detected", "KRAS G12D was reported", "no BRAF mutati
 MARKERS = ["ER positive, HER2 negative", "PD-L1 60%", "MSI-high", "CEA 14 ng/mL", "Ki-67 about 30%"]
 DRUGS = ["carboplatin and paclitaxel", "osimertinib", "FOLFOX", "pembrolizumab", "capecitabine", "letrozole"]
 RESPONSES = ["a partial response", "stable disease", "progressive disease", "a complete metabolic response"]
-PLACES = ["liver", "brain", "bone", "peritoneum", "lymph nodes of the mediastinum"]
+METASTASIS_SITES = ["liver", "brain", "bone", "peritoneum", "lymph nodes of the mediastinum"]
 FILLERS = [
     "The patient lives with family and remains independent in daily activities.",
     "Appetite is fair and weight has been stable over the past two months.",
@@ -29,17 +29,17 @@ FILLERS = [
 
 def note(draw: random.Random) -> str:
     pick = draw.choice
-    said = [
+    parts = [
         f"{draw.randint(38, 88)}-year-old patient with {pick(STAGES)} {pick(KINDS)} of the {pick(SITES)}.",
         pick(FILLERS),
         f"Molecular work-up: {pick(FINDINGS)}; {pick(MARKERS)}.",
-        f"Imaging showed metastases in the {pick(PLACES)}, without lesions in the {pick(PLACES)}.",
+        f"Imaging showed metastases in the {pick(METASTASIS_SITES)}, without lesions in the {pick(METASTASIS_SITES)}.",
         *draw.sample(FILLERS, 4),
         f"After {draw.randint(2, 8)} cycles of {pick(DRUGS)} there was {pick(RESPONSES)}.",
         f"The patient will start {pick(DRUGS)} if scans in {draw.randint(6, 12)} weeks show growth.",
         *draw.sample(FILLERS, 3),
     ]
-    return " ".join(said)
+    return " ".join(parts)
 
 
 def main() -> None:

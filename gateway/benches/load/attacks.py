@@ -1,4 +1,4 @@
-"""Callers who mean no good, for `run` and `soak`: notes that cost most, bodies and lines without an end, answers not read."""
+"""Hostile callers, for `run` and `soak`: costly notes, endless bodies and lines, and answers that are not read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Reader: TypeAlias = asyncio.StreamReader
 Writer: TypeAlias = asyncio.StreamWriter
 
 BATCH = f"{EXTRACT}/batch"
-# Largest note and body by default.
+# The default limits of a note (characters) and a body (bytes).
 NOTE_CHARS = 100_000
 BODY_BYTES = 2 << 20
 LINE = json.dumps({"text": NOTE}).encode() + b"\n"
@@ -27,7 +27,7 @@ SITES = "liver, bone, brain, lung, adrenal glands, peritoneum".split(", ")
 
 @cache
 def worst_notes() -> list[bytes]:
-    """Bodies of notes of the greatest length: lists that multiply where something is paired."""
+    """Returns bodies with notes of the largest length: lists of words that the rules pair with each other."""
 
     def fill(*parts: list[str]) -> str:
         share = NOTE_CHARS // len(parts)
@@ -65,7 +65,7 @@ def chunk(data: bytes) -> bytes:
 
 
 async def status_of(reader: Reader) -> int:
-    """Reads one whole answer that has a length."""
+    """Reads one whole answer with a Content-Length and returns its status."""
     lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
     lengths = [int(line.split(":")[1]) for line in lines if line.startswith("content-length:")]
     await reader.readexactly(lengths[0] if lengths else 0)
@@ -79,13 +79,13 @@ async def costly_note(reader: Reader, writer: Writer) -> str:
 
 
 async def unfinished_body(reader: Reader, writer: Writer) -> str:
-    """All but the last byte, and then nothing until the gateway has had enough."""
+    """Sends all but the last byte of a body, and then waits until the gateway answers or closes."""
     writer.write(head(EXTRACT, "json", BODY_BYTES) + b" " * (BODY_BYTES - 1))
     return str(await status_of(reader))
 
 
 async def trickling_body(reader: Reader, writer: Writer) -> str:
-    """A byte a second."""
+    """Sends a body at one byte a second."""
 
     async def trickle() -> None:
         while True:
@@ -117,7 +117,7 @@ async def unfinished_line(reader: Reader, writer: Writer) -> str:
 
 
 async def idle_lines(reader: Reader, writer: Writer) -> str:
-    """A note every few seconds, and each has its answer."""
+    """Sends a line every few seconds and reads its answer."""
     writer.write(head(BATCH, "x-ndjson", None))
     for _ in range(6):
         writer.write(chunk(LINE))
@@ -136,7 +136,7 @@ async def bad_lines(reader: Reader, writer: Writer) -> str:
     lines = b'{"id":1}\nnonsense\n' * 500
     writer.write(head(BATCH, "x-ndjson", len(lines)) + lines)
     head_of_answer = await reader.readuntil(b"\r\n\r\n")
-    # Answered, and left half-way.
+    # The client reads the first line of the answer and disconnects.
     await reader.readline()
     return head_of_answer.split()[1].decode()
 
@@ -159,13 +159,13 @@ async def byte_behind(_: Reader, writer: Writer) -> str:
     return "vanished"
 
 
-# An answer of a gateway that has had enough of a body may be overtaken by the reset of the connection.
-ENOUGH = {"503", "504", "reset"}
+# The gateway answers an unfinished body with an error, but the reset of the connection may overtake that answer.
+GIVEN_UP = {"503", "504", "reset"}
 ATTACKS = {
     "costly_note": (costly_note, {"200"}),
-    "unfinished_body": (unfinished_body, ENOUGH),
-    "trickling_body": (trickling_body, ENOUGH),
-    "unfinished_batch": (unfinished_batch, ENOUGH),
+    "unfinished_body": (unfinished_body, GIVEN_UP),
+    "trickling_body": (trickling_body, GIVEN_UP),
+    "unfinished_batch": (unfinished_batch, GIVEN_UP),
     "unfinished_line": (unfinished_line, {"ended", "reset"}),
     "idle_lines": (idle_lines, {"200"}),
     "bad_lines": (bad_lines, {"200"}),

@@ -1,4 +1,4 @@
-"""What drives the servers: wrk, and a note sent by hand."""
+"""Load on the servers: wrk, and single notes over a raw socket."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness import EXTRACT, GOOD_BODY, Command, Server, Tools
 
 @dataclass(frozen=True)
 class Load:
-    """One run of wrk: what it saw, what the server under it spent, and its largest PSS meanwhile."""
+    """One run of wrk: its counts and times, and the CPU time and largest PSS of the loaded server."""
 
     answers: int
     good: int
@@ -33,7 +33,7 @@ class Load:
 
 
 def wrk(server: Server, path: str, body: Path, connections: int, seconds: int) -> Load:
-    """Loads a server with wrk in one thread: the cores are for what is measured."""
+    """Loads a server with wrk in one thread, which leaves the other cores to the measured programs."""
     command: Command = [
         "wrk",
         "-t1",
@@ -63,14 +63,14 @@ def wrk(server: Server, path: str, body: Path, connections: int, seconds: int) -
 
 @dataclass(frozen=True)
 class Bodies:
-    """Files with what wrk posts: a note, and the completion request that the gateway makes of it."""
+    """Files with the bodies that wrk posts: a note, and the gateway's completion request for it."""
 
     note: Path
     completion: Path
 
 
 def bodies(built: Tools, model: Server, gateway: Server) -> Bodies:
-    """The second is taken from the wire, so that nginx carries the very bytes that the gateway does."""
+    """Writes both files. The completion request is recorded from the gateway: nginx must pass on the same bytes."""
     note, completion = built.folder / "note.json", built.folder / "completion.json"
     note.write_bytes(GOOD_BODY)
     host, port = gateway.address.split(":")
@@ -81,7 +81,7 @@ def bodies(built: Tools, model: Server, gateway: Server) -> Bodies:
 
 
 def post_once(host: str, port: int) -> bool:
-    """Posts one note over a raw socket; false where nobody listens yet or the answer is not 200."""
+    """Posts one note over a raw socket. Returns false if nothing listens yet or the answer is not 200."""
     head = (
         f"POST {EXTRACT} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
     )

@@ -1,4 +1,4 @@
-"""What `run` and `soak` share: building, starting and stopping the servers, and reading their figures."""
+"""Shared by the load scripts: builds, starts and stops the servers, and reads their figures."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ REPOSITORY = HERE.parents[2]
 EXTRACT = "/api/v1/extract"
 COMPLETIONS = "/v1/chat/completions"
 EXAMPLES = ("fake_upstream", "open_loop", "worst_notes")
-# A made-up note, about as long as the adapter's training notes. Every value that the fake upstream answers
-# stands in it, so that the gateway grounds all of them.
+# A made-up note, about as long as the adapter's training notes. It contains every value that the fake upstream
+# answers, so that the gateway grounds all of them.
 NOTE = (
     "64-year-old woman, never smoker, with stage IV lung adenocarcinoma metastatic to liver and bone. "
     "NGS showed EGFR L858R; PD-L1 60% by IHC; ALK and ROS1 negative. She was started on osimertinib 80 mg daily and "
@@ -44,30 +44,30 @@ def fail(message: str, status: int = 1) -> NoReturn:
 
 
 def need(*commands: str) -> None:
-    """Ends with status 2 where a tool is missing."""
+    """Exits with status 2 if a tool is missing."""
     missing = [command for command in commands if shutil.which(command) is None]
     if missing:
         fail(f"missing: {', '.join(missing)}; apt-get install -y wrk nginx-light", 2)
 
 
-def until(look: Callable[[], T], seconds: float, what: str) -> T:
-    """Looks again and again until what is seen counts as true; the pause is short beside what is waited for."""
+def until(condition: Callable[[], T], seconds: float, what: str) -> T:
+    """Polls every 5 ms until the condition returns a true value. Raises TimeoutError after `seconds`."""
     end = time.monotonic() + seconds
-    while not (seen := look()):
+    while not (value := condition()):
         if time.monotonic() > end:
-            raise TimeoutError(f"after {seconds} s still not: {what}")
+            raise TimeoutError(f"not within {seconds} s: {what}")
         time.sleep(0.005)
-    return seen
+    return value
 
 
 def stop_on_sigterm() -> None:
-    """SIGTERM ends the script as Ctrl-C does, so that nothing stays behind."""
+    """Makes SIGTERM end the script as Ctrl-C does, so that it stops its servers."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 @dataclass(frozen=True)
 class Tools:
-    """The built programs, and a folder for all that one run writes."""
+    """The built programs, and the folder for all files of one run."""
 
     gateway: Path
     fake_upstream: Path
@@ -78,10 +78,10 @@ class Tools:
 
 @contextmanager
 def tools(program: Path | None = None) -> Iterator[Tools]:
-    """Builds, and copies the programs into a temporary folder; `program` is measured in place of the gateway, if given.
+    """Builds the programs and copies them into a temporary folder. `program`, if given, replaces the built gateway.
 
-    The copies are what is measured: another build into the same target folder cannot swap them, and no
-    other process maps their pages, which would make the proportional set size (PSS) smaller than it is.
+    The scripts measure the copies: another build into the same target folder cannot replace them, and no other
+    process maps their pages, which would lower the proportional set size (PSS).
     """
     command = ["cargo", "build", "--release", "-p", "gateway", "--bin", "gateway"]
     command += [word for example in EXAMPLES for word in ("--example", example)]
@@ -97,7 +97,7 @@ def tools(program: Path | None = None) -> Iterator[Tools]:
     ]
     with tempfile.TemporaryDirectory(prefix="gateway-load-") as name:
         folder = Path(name)
-        # nginx's workers run as another user where this script is root.
+        # If this script runs as root, nginx's workers run as another user.
         folder.chmod(0o755)
         copies = {
             Path(program).name: Path(shutil.copy2(program, folder))
@@ -113,7 +113,7 @@ def tools(program: Path | None = None) -> Iterator[Tools]:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This environment without anything that would change the gateway's settings, and with `settings`."""
+    """Returns this environment plus `settings`, without variables that would change the gateway's settings."""
     foreign = ("GATEWAY_", "VLLM_", "CORS_", "RUST_LOG", "TOKIO_", "MALLOC_")
     kept = {
         name: value
@@ -127,7 +127,7 @@ def environment(**settings: str) -> dict[str, str]:
 def running(
     command: Command, folder: Path, env: dict[str, str], log: Path
 ) -> Iterator[subprocess.Popen[str]]:
-    """A process, killed at the end however that comes. In its own session: Ctrl-C reaches it through us alone."""
+    """Starts a process and stops it at the end, after an error too. Its own session keeps Ctrl-C away from it."""
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             command,
@@ -146,7 +146,7 @@ def running(
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:
-            # nginx's workers die with their session; the gateway may be draining a hung call.
+            # This kills nginx's workers too. The gateway may still be draining a hung call.
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         if process.stdout:
@@ -156,7 +156,7 @@ def running(
 def watched(
     command: Command, folder: Path, server: Server, seconds: float
 ) -> tuple[str, float]:
-    """Runs a load generator to its end: what it printed, and the server's largest PSS meanwhile."""
+    """Runs a load generator to its end. Returns its output and the largest PSS of the server meanwhile."""
     name, peak = Path(command[0]).name, 0.0
     log = folder / f"{name}.log"
     with running(command, folder, environment(), log) as process:
@@ -174,7 +174,7 @@ def watched(
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs: its first process and where it listens."""
+    """A running server: the id of its first process, and its address."""
 
     pid: int
     address: str
@@ -192,12 +192,12 @@ class Server:
             connection.close()
 
     def stats(self) -> dict[str, int]:
-        """What the fake upstream has counted."""
+        """Returns the counts of the fake upstream."""
         counts: dict[str, int] = json.loads(self.get("/stats")[1])
         return counts
 
     def metrics(self) -> dict[str, float]:
-        """The gateway's metrics, by name and labels as they are written."""
+        """Returns the gateway's metrics. The keys are names with labels, as `/metrics` writes them."""
         lines = [
             line
             for line in self.get("/metrics")[1].splitlines()
@@ -209,7 +209,7 @@ class Server:
         }
 
     def extracted(self) -> int:
-        """Notes that the gateway has answered with 200."""
+        """Returns the number of notes that the gateway has answered with 200."""
         return int(
             self.metrics().get(
                 f'gateway_http_requests_total{{route="{EXTRACT}",status="200",code="ok"}}',
@@ -241,7 +241,7 @@ def upstream(built: Tools, name: str, *flags: str) -> Iterator[Server]:
 def gateway(
     built: Tools, name: str, model: Server, **settings: str
 ) -> Iterator[Server]:
-    """A gateway in front of `model`, ready. Its log is written to a file, as in service."""
+    """Starts a gateway in front of `model` and waits until it is ready. Its log goes to a file, as in service."""
     log = built.folder / f"{name}.log"
     env = environment(
         GATEWAY_LISTEN="127.0.0.1:0", VLLM_BASE_URL=model.url(""), **settings
@@ -258,7 +258,7 @@ def gateway(
 
     with running([built.gateway], built.folder, env, log) as process:
         server = Server(
-            process.pid, until(address, 10, "the gateway says where it listens") or ""
+            process.pid, until(address, 10, "the gateway logs its address") or ""
         )
         until(lambda: server.get("/health/ready")[0] == 200, 10, "the gateway is ready")
         yield server
@@ -266,7 +266,7 @@ def gateway(
 
 @contextmanager
 def nginx(built: Tools, name: str, model: Server, workers: int) -> Iterator[Server]:
-    """nginx in front of `model`. It cannot take port 0, so a port that was free may be gone: then once more."""
+    """Starts nginx in front of `model`. It cannot listen on port 0, so it tries another port if a free one is taken."""
     folder = built.folder / name
     folder.mkdir()
     with ExitStack() as stack:
@@ -290,7 +290,7 @@ def nginx(built: Tools, name: str, model: Server, workers: int) -> Iterator[Serv
             process = stack.enter_context(
                 running(command, folder, environment(), folder / "stderr.log")
             )
-            # Written once the port is taken; another program may answer on it, so asking the port is no test.
+            # nginx writes this file once it listens. Connecting proves nothing, as another program may have the port.
             listens = folder / "nginx.pid"
             until(partial(exists_or_ended, listens, process), 10, "nginx listens")
             if process.poll() is None:
@@ -310,7 +310,7 @@ def exists_or_ended(file: Path, process: subprocess.Popen[str]) -> bool:
 
 
 def pss_mib(pid: int) -> float:
-    """Proportional set size: what the process would give back, shared pages counted by their share."""
+    """Returns the proportional set size in MiB: private pages, and shared pages divided among their processes."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     kilobytes = next(line.split()[1] for line in lines if line.startswith("Pss:"))
     return int(kilobytes) / 1024
@@ -325,9 +325,9 @@ def threads(pid: int) -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time of a process and its children that run, user and system."""
+    """Returns the user and system CPU time of a process and its running children."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    # The name stands in brackets and may hold blanks; utime and stime are the 12th and 13th words after it.
+    # The name is in parentheses and may contain blanks. utime and stime are the 12th and 13th words after it.
     words = [
         Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
         for one in (str(pid), *children)
@@ -338,7 +338,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def table(rows: list[list[str]]) -> str:
-    """Aligned columns; the first row is the head."""
+    """Returns the rows as text in aligned columns. The first row is the header."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()

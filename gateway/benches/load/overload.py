@@ -1,4 +1,4 @@
-"""Ten times what the model server can do, from an open loop: who is answered, who is refused, and how soon."""
+"""The part `overload` of `run`: an open loop sends ten times the capacity of the model server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from driving import bodies
 from harness import Command, Server, Tools
 from rows import Row, row
 
-# Slots of the fake model server and time of a completion: 160 notes a second.
+# Slots of the fake model server and seconds of a completion: its capacity is 160 notes a second.
 SLOTS, COMPLETION_SECONDS = 32, 0.2
 OVERLOAD_FACTOR = 10
 
@@ -39,7 +39,7 @@ def overload_part(built: Tools, args: argparse.Namespace) -> list[Row]:
 def open_loop(
     built: Tools, gateway: Server, body: Path, seconds: int
 ) -> tuple[dict[str, Any], float]:
-    """Runs the open-loop generator; its report, and the largest PSS of the gateway meanwhile."""
+    """Runs the open-loop generator. Returns its report and the largest PSS of the gateway meanwhile."""
     rate = OVERLOAD_FACTOR * SLOTS / COMPLETION_SECONDS
     command: Command = [built.open_loop, "--address", gateway.address, "--body", body]
     command += ["--rate", str(rate), "--seconds", str(seconds)]
@@ -50,7 +50,7 @@ def open_loop(
 def overload_rows(seen: dict[str, Any], calls: int) -> list[Row]:
     capacity = SLOTS / COMPLETION_SECONDS
     answered = seen["good"] + seen["probes_good"]
-    # The queue can be empty only when all that was left at the burst's end has had its slot.
+    # The queue cannot be empty before all notes that were unanswered at the end of the burst have had a slot.
     drain = seen["unanswered_at_end"] / capacity
     recovery = (
         None if seen["recovery_s"] is None else max(seen["recovery_s"] - drain, 0.0)
@@ -61,7 +61,7 @@ def overload_rows(seen: dict[str, Any], calls: int) -> list[Row]:
         f"{seen['unanswered_at_end']} notes were left then, which take {drain:.2f} s"
     )
     lateness = f"{seen['refused_sent_p99_ms']:.1f} ms from when sent; sent {seen['late_p99_ms']:.1f} ms late (p99)"
-    exact = f"{calls} calls, {answered} answers; every answer was waited for"
+    exact = f"{calls} calls, {answered} answers; the generator waited for every answer"
     return [
         row("overload: offered", seen["offered_per_s"], "1/s", note=counted),
         row("overload: goodput", seen["good_per_s"], "1/s"),

@@ -1,4 +1,4 @@
--- One POST, the same each time: wrk ... -s post.lua URL -- BODY_FILE. The last line printed is JSON.
+-- Sends the same POST each time: wrk ... -s post.lua URL -- BODY_FILE. The last printed line is JSON.
 
 function init(args)
    local file = assert(io.open(args[1], "rb"))
@@ -8,7 +8,7 @@ function init(args)
    file:close()
 end
 
--- wrk counts an answer over 399 both as a request and as an error of status.
+-- wrk counts an answer with a status over 399 both as a request and as a status error.
 function done(summary, latency, requests)
    local errors = summary.errors
    io.write(string.format(

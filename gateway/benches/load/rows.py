@@ -1,4 +1,4 @@
-"""The report: figures, each held against its target."""
+"""The report: figures with their targets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MEETS: dict[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the report. Without a target it only informs."""
+    """One line of the report. Without a target, `met` is None."""
 
     what: str
     figure: float | None
@@ -31,7 +31,7 @@ class Row:
 def row(
     what: str, figure: float | None, unit: str = "", target: str = "", note: str = ""
 ) -> Row:
-    """A row judged by a target such as `<= 3.0`; what could not be measured does not meet it."""
+    """Returns a row with a target such as `<= 3.0`. A figure that could not be measured (None) does not meet it."""
     if not target:
         return Row(what, figure, unit, note=note)
     sign, bound = target.split()
@@ -51,7 +51,7 @@ def text(rows: list[Row]) -> str:
 
 
 def digits(figure: float) -> int:
-    """None for counts and from a hundred up; below, what makes a ratio readable."""
+    """Returns the decimals to print: 0 for counts and from 100 up, 1 from 10 up, otherwise 3."""
     if isinstance(figure, int) or figure >= 100:
         return 0
     return 1 if figure >= 10 else 3

@@ -1,5 +1,5 @@
 #!/usr/bin/env -S python3 -B
-"""Tokens a second through the gateway beside the same requests straight to a real vLLM: see README.md."""
+"""Compares tokens a second through the gateway with the same requests sent directly to a real vLLM: see README.md."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOTE = json.loads(GOOD_BODY)["text"]
 
 
 def notes(count: int) -> list[str]:
-    """Notes of one length that differ in their first words, so that no prefix is cached beyond the prompt."""
+    """Returns equally long notes with different first words, so that vLLM caches no prefix beyond the prompt."""
     return [f"Case {number:05}. {NOTE}" for number in range(count)]
 
 
@@ -42,7 +42,7 @@ def post(server: Server, path: str, body: bytes) -> dict[str, object]:
 
 
 def rate(server: Server, path: str, bodies: list[bytes]) -> tuple[float, int]:
-    """Tokens a second of all bodies, so many at a time as vLLM has slots, and their number."""
+    """Posts all bodies, as many at a time as vLLM has slots. Returns tokens a second and the number of tokens."""
     began = time.monotonic()
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         answers = list(pool.map(lambda body: post(server, path, body), bodies))
@@ -60,18 +60,18 @@ def tokens_of(answer: dict[str, object]) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--vllm-url", required=True, help="a vLLM that is ready")
+    parser.add_argument("--vllm-url", required=True, help="URL of a vLLM server that is ready")
     parser.add_argument("--notes", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--stop-token-ids", default="", help="vLLM refuses ids that its model lacks"
+        "--stop-token-ids", default="", help="comma-separated; vLLM refuses ids its model lacks"
     )
     args = parser.parse_args()
     harness.stop_on_sigterm()
     vllm = Server(0, urlsplit(args.vllm_url).netloc)
     settings = {"GATEWAY_VLLM__STOP_TOKEN_IDS": args.stop_token_ids}
     with harness.tools() as built:
-        # What the gateway makes of a note is taken from the wire, not written again here.
+        # The gateway's request for a note is recorded from the gateway, so that this script need not build it.
         with (
             harness.upstream(built, "recorder") as recorder,
             harness.gateway(built, "recorded", recorder, **settings) as gateway,

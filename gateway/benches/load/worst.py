@@ -1,4 +1,4 @@
-"""The part `worst` of `run`: what the worst notes cost, and what the worst callers do to everybody else."""
+"""The part `worst` of `run`: the cost of the worst notes, and the effect of the worst callers on other callers."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from rows import Row, row
 
 COSTLY_CALLERS = 8
 UNFINISHED_BATCHES = 64
-# Between two looks at /health/live.
+# Seconds between two requests.
 PAUSE = 0.01
 
 
 @contextmanager
 def rules_gateway(built: Tools, name: str) -> Iterator[Server]:
-    """A gateway on its rules, ready."""
+    """Starts a gateway with the rules engine and waits until it is ready."""
     port = harness.free_port()
     command: harness.Command = [
         built.gateway,
@@ -47,13 +47,13 @@ def rules_gateway(built: Tools, name: str) -> Iterator[Server]:
         yield server
 
 
-async def connected(server: Server) -> tuple[attacks.Reader, attacks.Writer]:
+async def connect(server: Server) -> tuple[attacks.Reader, attacks.Writer]:
     host, port = server.address.split(":")
     return await asyncio.open_connection(host, int(port))
 
 
-async def asked(server: Server, request: bytes) -> int:
-    reader, writer = await connected(server)
+async def status_for(server: Server, request: bytes) -> int:
+    reader, writer = await connect(server)
     try:
         writer.write(request)
         return await attacks.status_of(reader)
@@ -65,17 +65,17 @@ async def costly(server: Server, end: float, notes: list[bytes]) -> int:
     done = 0
     while time.monotonic() < end:
         body = notes[done % len(notes)]
-        status = await asked(
+        status = await status_for(
             server, attacks.head(EXTRACT, "json", len(body)) + body
         )
         if status != 200:
-            harness.fail(f"a worst note was answered {status}")
+            harness.fail(f"the gateway answered a worst-case note with {status}")
         done += 1
     return done
 
 
 async def health_beside(server: Server, seconds: float) -> tuple[list[float], int]:
-    """Milliseconds of each look at /health/live while callers send the worst notes, and how many notes were read."""
+    """Requests /health/live while callers send the worst notes. Returns its milliseconds and the number of notes."""
     end = time.monotonic() + seconds
     notes = attacks.worst_notes()
     callers = [
@@ -86,7 +86,7 @@ async def health_beside(server: Server, seconds: float) -> tuple[list[float], in
     times = []
     while time.monotonic() < end:
         begun = time.perf_counter()
-        if await asked(server, request) != 200:
+        if await status_for(server, request) != 200:
             harness.fail("/health/live did not answer 200")
         times.append((time.perf_counter() - begun) * 1e3)
         await asyncio.sleep(PAUSE)
@@ -94,24 +94,24 @@ async def health_beside(server: Server, seconds: float) -> tuple[list[float], in
 
 
 async def beside_unfinished_batches(server: Server) -> tuple[float, int, int]:
-    """The largest PSS, the good notes that were answered 200, and all of them."""
+    """Sends good notes beside unfinished batches. Returns the largest PSS, the notes answered 200, and all notes."""
 
-    async def send() -> None:
-        # Who is refused is out; the others stay until they are cancelled.
+    async def send_batch() -> None:
+        # A refused batch ends here. The others stay open until they are cancelled.
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            reader, writer = await connected(server)
+            reader, writer = await connect(server)
             try:
                 await attacks.unfinished_batch(reader, writer)
                 await asyncio.sleep(60)
             finally:
                 writer.close()
 
-    batches = [asyncio.create_task(send()) for _ in range(UNFINISHED_BATCHES)]
+    batches = [asyncio.create_task(send_batch()) for _ in range(UNFINISHED_BATCHES)]
     peak, good, notes = 0.0, 0, 0
     end = time.monotonic() + 8
     request = attacks.head(EXTRACT, "json", len(GOOD_BODY)) + GOOD_BODY
     while time.monotonic() < end:
-        good += await asked(server, request) == 200
+        good += await status_for(server, request) == 200
         notes += 1
         peak = max(peak, await asyncio.to_thread(harness.pss_mib, server.pid))
         await asyncio.sleep(PAUSE)
@@ -122,17 +122,17 @@ async def beside_unfinished_batches(server: Server) -> tuple[float, int, int]:
 
 
 def costs(built: Tools) -> list[float]:
-    """Milliseconds of the 40 worst notes of 100,000 characters."""
+    """Returns the milliseconds of each of the 40 worst notes of 100,000 characters."""
     printed = subprocess.run(
         [built.worst_notes], check=True, stdout=subprocess.PIPE, text=True
     ).stdout
-    # Four times, the growth, and which note it is.
+    # Each line has four times, the growth, and the name of the note.
     table = [line.split(maxsplit=5) for line in printed.splitlines()[3:]]
     return [float(cells[3]) for cells in table]
 
 
 def silent_nulls() -> float | None:
-    """None of the shapes of the table, if the tests of it pass."""
+    """Returns 0 if the tests of the table of model answers pass, otherwise None."""
     command = ["cargo", "test", "--quiet", "-p", "gateway", "--test", "http"]
     tests = subprocess.run(
         [*command, "empty_records"],

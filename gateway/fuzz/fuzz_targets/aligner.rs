@@ -1,4 +1,5 @@
-//! A note and a value for every field, with a line between: spans quote the note, and nothing hangs.
+//! Input: a value for every field, a line break, and a note. Checks that spans quote the note and that grounding stays
+//! within its budget of steps.
 #![no_main]
 
 use gateway::{
@@ -14,11 +15,11 @@ fuzz_target!(|text: &str| {
     for field in Field::ALL {
         *record.get_mut(field) = Some(value.to_owned());
     }
-    let taken = steps::of(|| ground::ground(&note, &record));
-    assert!(taken <= steps::budget(text.len() + value.len()), "{taken} steps for {} bytes", text.len());
-    for one in ground::ground(&note, &record) {
-        assert_eq!(one.basis == Basis::Unsupported, one.spans.is_empty());
-        for span in &one.spans {
+    let count = steps::of(|| ground::ground(&note, &record));
+    assert!(count <= steps::budget(text.len() + value.len()), "{count} steps for {} bytes", text.len());
+    for finding in ground::ground(&note, &record) {
+        assert_eq!(finding.basis == Basis::Unsupported, finding.spans.is_empty());
+        for span in &finding.spans {
             assert_eq!(note.as_str().get(span.start()..span.end()), Some(span.quote()));
         }
     }

@@ -1,4 +1,4 @@
-//! A note, and any stretch of it as any field's value; and the rules engine on the same note.
+//! Input: a note and a range of it. Assesses the range as a value of every field and runs the rules engine on the note.
 #![no_main]
 
 use gateway::{
@@ -14,13 +14,13 @@ fuzz_target!(|input: (u16, u16, &str)| {
     let end = (start + length).min(text.len());
     if text.get(start..end).is_some() {
         for field in Field::ALL {
-            let said = context.assess(start..end, field);
-            assert_eq!(said, Context::of(text).assess(start..end, field));
+            let assessment = context.assess(start..end, field);
+            assert_eq!(assessment, Context::of(text).assess(start..end, field));
         }
     }
     if let Ok(note) = Note::new(text.to_owned(), 100_000) {
-        let taken = steps::of(|| rules::read(&note));
-        assert!(taken <= steps::budget(text.len()), "{taken} steps for {} bytes", text.len());
+        let count = steps::of(|| rules::read(&note));
+        assert!(count <= steps::budget(text.len()), "{count} steps for {} bytes", text.len());
         let reading = rules::read(&note);
         for field in Field::ALL {
             assert_ne!(reading.record.get(field), Some(""));

@@ -1,5 +1,5 @@
-//! The command line of `gateway extract`, and what of it does not go together. Nothing is opened here but
-//! looked at.
+//! The command line of `gateway extract`, and the check for arguments that exclude each other. Files are looked at but
+//! not opened.
 
 use std::{
     io::IsTerminal,
@@ -19,35 +19,36 @@ pub struct Arguments {
     /// File to write results to (default: standard output)
     #[arg(long, short, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// How to write them (default: by the name of --out; on a terminal a table, else JSON lines)
+    /// Format of the results (default: by the file extension of --out; on a terminal a table, else JSON lines)
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// Have a running gateway read the notes, such as `http://127.0.0.1:8080` (default: this process reads them)
+    /// URL of a running gateway that reads the notes, such as `http://127.0.0.1:8080` (default: this process reads
+    /// them)
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
     /// File whose first line is the API key for --server
     #[arg(long, value_name = "FILE", requires = "server")]
     pub api_key_file: Option<PathBuf>,
-    /// Most notes under way at once (default: all cores; with a model server, as many as it may run; with --server,
-    /// as many as it takes, up to 512)
+    /// Maximum number of notes in progress at once (default: one for each core; with a model server, 1.5 times
+    /// admission.in_flight; with --server, as many as it accepts, up to 512)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub concurrency: Option<u16>,
-    /// How often a note is tried again where the server is busy or away
+    /// How often a note is retried when the server is busy or unreachable
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub retries: u32,
-    /// Go on with --out: notes that are in it are skipped, those that failed are tried again
+    /// Continue with --out: notes that are in it are skipped, notes that failed are tried again
     #[arg(long, requires = "out", conflicts_with = "force")]
     pub resume: bool,
-    /// Overwrite --out and --review where they exist
+    /// Overwrite --out and --review if they exist
     #[arg(long)]
     pub force: bool,
-    /// Write a page to read results on beside their notes
+    /// Write an HTML page that shows the results beside their notes
     #[arg(long, value_name = "F.html")]
     pub review: Option<PathBuf>,
     /// Column of a CSV, or key of JSON lines, that holds the note
     #[arg(long, value_name = "NAME", default_value = "text")]
     pub text_column: String,
-    /// Column or key that holds the note's id (default: `id` if there is one, else the line's number)
+    /// Column or key that holds the note's id (default: `id` if it exists, else the number of the line)
     #[arg(long, value_name = "NAME")]
     pub id_column: Option<String>,
 }
@@ -55,13 +56,13 @@ pub struct Arguments {
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A JSON object a line, as the batch route answers.
+    /// One JSON object per line, as the batch route answers.
     Jsonl,
     /// One JSON object with all results and a summary.
     Json,
-    /// A row a note, for spreadsheets.
+    /// One row per note, for spreadsheets.
     Csv,
-    /// Columns for people.
+    /// A table to read on a terminal.
     Table,
 }
 
@@ -79,7 +80,8 @@ impl Format {
 }
 
 impl Arguments {
-    /// The format that is meant.
+    /// Returns the format of the results: `--format`, else by the extension of `--out`, else a table on a terminal and
+    /// JSON lines elsewhere.
     #[must_use]
     pub fn format(&self) -> Format {
         let by_name = self.out.as_deref().and_then(Format::of);
@@ -87,22 +89,22 @@ impl Arguments {
         self.format.or(by_name).unwrap_or(if terminal { Format::Table } else { Format::Jsonl })
     }
 
-    /// Refuses what does not go together, before anything is opened.
+    /// Rejects arguments that exclude each other, before any file is opened.
     pub(super) fn check(&self, engine_named: bool) -> Result<(), BulkError> {
         let format = self.format();
         if self.server.is_some() && engine_named {
-            return usage("--engine and --vllm-url are for reading here: with --server, that server's engine reads");
+            return usage("--engine and --vllm-url do not go with --server: with --server, that server's engine reads");
         }
         if self.resume && !matches!(format, Format::Jsonl | Format::Csv) {
-            return usage("--resume needs an output that can be read again: --format jsonl or csv");
+            return usage("--resume needs an output format that it can read: --format jsonl or csv");
         }
         if self.resume && self.review.is_some() && format != Format::Jsonl {
             return usage(
-                "--review with --resume needs --format jsonl: a CSV has no evidence of the notes done earlier",
+                "--review with --resume needs --format jsonl: a CSV has no evidence for the notes of earlier runs",
             );
         }
         if self.inputs.iter().filter(|input| *input == Path::new("-")).count() > 1 {
-            return usage("standard input can be read once: give - once");
+            return usage("standard input can be read only once: give - once");
         }
         if let Some(out) = &self.out {
             self.check_target(out, "--out", true)?;
@@ -116,19 +118,20 @@ impl Arguments {
         Ok(())
     }
 
-    /// An existing file is neither an input nor overwritten by accident.
+    /// Rejects an output that is also an input, a folder, or an existing file that neither `--force` nor `--resume`
+    /// allows.
     fn check_target(&self, target: &Path, flag: &str, resumable: bool) -> Result<(), BulkError> {
-        let Ok(known) = target.canonicalize() else { return Ok(()) };
-        let shown = target.display();
-        if self.inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == known)) {
-            return usage(&format!("{flag} {shown} is also an input: it would be overwritten"));
+        let Ok(canonical) = target.canonicalize() else { return Ok(()) };
+        let path = target.display();
+        if self.inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == canonical)) {
+            return usage(&format!("{flag} {path} is also an input: it would be overwritten"));
         }
-        if known.is_dir() {
-            return usage(&format!("{flag} {shown} is a folder: name a file"));
+        if canonical.is_dir() {
+            return usage(&format!("{flag} {path} is a folder: name a file"));
         }
-        if known.is_file() && !self.force && !self.resume {
-            let also = if resumable { "--resume to go on with it, " } else { "" };
-            return usage(&format!("{flag} {shown} exists. Give {also}--force to overwrite it, or another name"));
+        if canonical.is_file() && !self.force && !self.resume {
+            let resume_hint = if resumable { "--resume to continue with it, " } else { "" };
+            return usage(&format!("{flag} {path} exists. Give {resume_hint}--force to overwrite it, or another name"));
         }
         Ok(())
     }

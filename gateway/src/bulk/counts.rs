@@ -1,5 +1,5 @@
-//! What is counted of a run, and how it is said: while it runs in a line, at its end in a few. Counts, codes and
-//! file names only.
+//! Counts the outcomes of a run and words them: one line of progress while the run lasts, a summary of a few lines at
+//! its end. The texts contain only counts, rates, times and codes, never text of a note.
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Instant};
 
@@ -16,11 +16,11 @@ pub(super) struct RunCounts {
     size: Size,
     read: u64,
     failures: BTreeMap<String, u64>,
-    /// Notes with each kind of remark.
+    /// Number of notes with each remark.
     remarks: BTreeMap<String, u64>,
     skipped: u64,
     text_bytes: u64,
-    /// Bytes of the inputs that are dealt with, and those of them that an earlier run had read.
+    /// Bytes of the inputs that are processed, and the part of them whose notes an earlier run had read.
     weight: u64,
     skipped_weight: u64,
 }
@@ -58,22 +58,22 @@ impl RunCounts {
         self.skipped_weight += skipped.weight;
     }
 
-    /// Notes that failed in this run.
+    /// Returns the number of notes that failed in this run.
     pub(super) fn failed(&self) -> u64 {
         self.failures.values().sum()
     }
 
-    /// What the output holds now.
+    /// Returns the totals of the output, with the notes of earlier runs.
     pub(super) fn sums(&self) -> RunTotals {
         RunTotals { ok: self.read + self.skipped, failed: self.failed() }
     }
 
-    /// Bytes of the inputs that are dealt with, of how many.
+    /// Returns the processed bytes of the inputs and, if it is known, the size of all inputs.
     pub(super) fn weights(&self) -> (u64, Option<u64>) {
         (self.weight, self.size.bytes)
     }
 
-    /// How it stands, in a line.
+    /// Returns the progress so far as one line: notes, notes per second, failures and the estimated time left.
     pub(super) fn standing(&self) -> String {
         let seconds = self.started.elapsed().as_secs_f64();
         let ended = self.read + self.failed();
@@ -82,14 +82,14 @@ impl RunCounts {
         let fresh = self.weight.saturating_sub(self.skipped_weight);
         if let Some(all) = self.size.bytes.filter(|_| fresh > 0) {
             let left = all.saturating_sub(self.weight);
-            #[expect(clippy::cast_precision_loss, reason = "a guess at the time left")]
+            #[expect(clippy::cast_precision_loss, reason = "the time left is an estimate")]
             let time = seconds * left as f64 / fresh as f64;
             let _ = write!(line, ", {} left", clock(time));
         }
         line
     }
 
-    /// What came of it, in a few lines.
+    /// Returns the summary of the run, a few lines.
     pub(super) fn summary(&self) -> String {
         let seconds = self.started.elapsed().as_secs_f64();
         let ended = self.read + self.failed();
@@ -104,7 +104,7 @@ impl RunCounts {
             let _ = write!(out, " ({})", by_code(&self.failures));
         }
         if self.skipped > 0 {
-            let _ = write!(out, "; {} were done before", grouped(self.skipped));
+            let _ = write!(out, "; {} were done in an earlier run", grouped(self.skipped));
         }
         if self.read > 0 {
             #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
@@ -117,7 +117,7 @@ impl RunCounts {
         if self.size.passed_over > 0 {
             let _ = write!(
                 out,
-                "\n{} file(s) in the folders are no .txt and were not read",
+                "\n{} file(s) in the folders are not .txt files and were not read",
                 grouped(self.size.passed_over)
             );
         }
@@ -149,7 +149,7 @@ fn rate(count: u64, seconds: f64) -> String {
     grouped(whole)
 }
 
-/// Digits in groups of three.
+/// Returns the number in digits, in groups of three.
 pub(super) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
@@ -163,7 +163,7 @@ pub(super) fn grouped(count: u64) -> String {
 }
 
 fn clock(seconds: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
     let whole = seconds.round() as u64;
     let (hours, minutes, seconds) = (whole / 3_600, whole / 60 % 60, whole % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_for_people() {
+    fn counts_times_and_rates_are_formatted() {
         for (count, expected) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(grouped(count), expected);
         }

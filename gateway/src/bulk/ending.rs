@@ -1,13 +1,13 @@
-//! The end of a run: the output is closed, what came of it is said, and what to do next.
+//! The end of a run: closes the output, and writes the summary and the next step to standard error.
 
 use super::{
     Arguments, BulkError, Format, INTERRUPTED, local::Ending, progress::say, review::Review, stop::Stop, writer::Writer,
 };
 
-/// The exit code where some notes failed.
+/// The exit code if some notes failed.
 const SOME_FAILED: u8 = 3;
 
-/// Ends the output, says what came of the run and what to do next.
+/// Closes the output, writes the summary and the next step, and returns the exit code.
 pub(super) fn finish(
     arguments: &Arguments,
     writer: Writer,
@@ -17,8 +17,8 @@ pub(super) fn finish(
 ) -> Result<u8, BulkError> {
     let Writer { sink, review, counts, progress } = writer;
     progress.end();
-    let away = ending.fatal.as_ref().or(ending.gone.as_ref());
-    if let Some(why) = away.filter(|_| counts.sums().ok == 0 && !stop.was_interrupted()) {
+    let failure = ending.fatal.as_ref().or(ending.gone.as_ref());
+    if let Some(why) = failure.filter(|_| counts.sums().ok == 0 && !stop.was_interrupted()) {
         sink.give_up();
         review.into_iter().for_each(Review::give_up);
         return Err(BulkError::Failed(format!("{why}. Nothing was read")));
@@ -35,18 +35,18 @@ pub(super) fn finish(
         if !matches!(error, BulkError::ReaderLeft) {
             say(&counts.summary());
             say(&format!("error: {error}"));
-            say(&next(arguments, "what is written is whole", "go on once there is room"));
+            say(&next_step(arguments, "the results so far are complete", "continue once there is space"));
         }
         return Ok(error.exit_code());
     }
     say(&counts.summary());
-    if let Some(why) = away {
-        say(&format!("{why}: the notes that were left got no try"));
+    if let Some(why) = failure {
+        say(&format!("{why}: the remaining notes were not tried"));
     }
     let (code, line) = if stop.was_interrupted() {
-        (INTERRUPTED, next(arguments, "stopped", "go on"))
-    } else if counts.failed() > 0 || away.is_some() {
-        (SOME_FAILED, next(arguments, "some notes failed, each has its error", "try them again"))
+        (INTERRUPTED, next_step(arguments, "stopped", "continue"))
+    } else if counts.failed() > 0 || failure.is_some() {
+        (SOME_FAILED, next_step(arguments, "some notes failed, each with its error in the output", "try them again"))
     } else {
         (0, done(arguments))
     };
@@ -54,21 +54,23 @@ pub(super) fn finish(
     Ok(code)
 }
 
-/// The last line where something is left to do.
-fn next(arguments: &Arguments, state: &str, then: &str) -> String {
+/// Returns the last line of a run that left notes to do.
+fn next_step(arguments: &Arguments, state: &str, action: &str) -> String {
     let resumable = arguments.out.is_some() && matches!(arguments.format(), Format::Jsonl | Format::Csv);
     if resumable {
-        format!("next: {state}. To {then}: the same command with --resume")
+        format!("next: {state}. To {action}, run the same command with --resume")
     } else {
-        format!("next: {state}. To {then}, write to a file: --out F.jsonl, which --resume can go on with")
+        format!("next: {state}. To {action}, write to a file: --resume can continue with --out F.jsonl")
     }
 }
 
-/// The last line where all is done.
+/// Returns the last line of a run in which every note was read.
 fn done(arguments: &Arguments) -> String {
     match (&arguments.review, &arguments.out) {
         (Some(review), _) => format!("next: open {} in a browser", review.display()),
         (None, Some(out)) => format!("next: the results are in {}", out.display()),
-        (None, None) => "next: --out F.jsonl, F.csv writes them to a file; --review F.html to a page".to_owned(),
+        (None, None) => {
+            "next: --out F.jsonl or F.csv writes the results to a file; --review F.html writes a page".to_owned()
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Why there is no result, or not all of it, and the exit code that it means.
+//! The errors of a whole run and their exit codes.
 
 use std::{
     io,
@@ -7,13 +7,13 @@ use std::{
 
 use super::INTERRUPTED;
 
-/// Why there is no result, or not all of it.
+/// Why a run has no results, or only a part of them.
 #[derive(Debug, thiserror::Error)]
 pub enum BulkError {
-    /// A mistake of the command line: nothing was done.
+    /// A mistake in the command line: nothing was done.
     #[error("{0}")]
     Usage(String),
-    /// It could not be done.
+    /// The run failed.
     #[error("{0}")]
     Failed(String),
     /// The output cannot be written.
@@ -21,17 +21,17 @@ pub enum BulkError {
     Unwritable {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         cause: io::Error,
     },
     /// Another run writes to the output.
     #[error("{} is being written by another run of this command. Wait for it, or name another file", .0.display())]
     Locked(PathBuf),
-    /// A person stopped it before it began.
+    /// A signal stopped the run before it began.
     #[error("stopped before anything was read")]
     Interrupted,
-    /// Whoever read standard output left, as `head` does.
-    #[error("standard output is read no more")]
+    /// The reader of standard output closed it, as `head` does.
+    #[error("the reader of standard output closed it")]
     ReaderLeft,
 }
 
@@ -40,7 +40,7 @@ impl BulkError {
         Self::Unwritable { path: path.to_owned(), cause: io::Error::new(cause.kind(), cause.to_string()) }
     }
 
-    /// The exit code that it means.
+    /// Returns the exit code of the process.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {

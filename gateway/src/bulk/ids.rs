@@ -1,4 +1,4 @@
-//! Ids: every note has one, and no two notes have the same. What is remembered of an id are 16 bytes.
+//! Gives every note a unique id. Only 16 bytes of each id are kept in memory.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,7 +12,7 @@ use super::{
     outcome::{Entry, Fault},
 };
 
-/// An id's fingerprint. Two ids with the same one among a billion are less likely than a broken disk.
+/// A 128-bit hash of an id. Two equal hashes among a billion ids are less likely than a disk fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Fingerprint(u64, u64);
 
@@ -23,7 +23,7 @@ impl Fingerprint {
     }
 }
 
-/// Notes that are in the output already, and where their lines begin.
+/// Notes that are in the output already, with the offsets of their lines.
 pub(super) type CompletedNotes = HashMap<Fingerprint, u64>;
 
 /// The ids of a run.
@@ -33,14 +33,14 @@ pub(super) struct Ids {
     done: CompletedNotes,
 }
 
-/// What is to be done with a note.
+/// What the run does with a note.
 #[derive(Debug)]
 pub(super) enum NoteStatus {
-    /// It is to be read.
+    /// The note is to be read.
     New(Entry),
-    /// It was, in an earlier run.
+    /// An earlier run read the note; its line begins at this offset.
     Done(Entry, u64),
-    /// It cannot be.
+    /// The note cannot be read.
     Faulty(Entry, Fault),
 }
 
@@ -49,17 +49,18 @@ impl Ids {
         Self { seen: HashSet::new(), done }
     }
 
-    /// Gives a note its id: its own, or else that of the place where it stands. A second note of one id is
-    /// not read: nobody could tell the two results apart.
+    /// Gives a note its id: the id from the input, else the name of its file, line or row. A second note with the same
+    /// id is not read, because the two results could not be told apart.
     pub(super) fn name(&mut self, given: InputNote) -> NoteStatus {
         let InputNote { id, place, text, weight } = given;
         let id = match id {
             Ok(Some(id)) if self.seen.insert(Fingerprint::of(&id)) => id,
             Ok(Some(_)) => {
-                let message = "An earlier note of this run has the same id: ids must be unique. This one was not read.";
+                let message =
+                    "An earlier note of this run has the same id. Ids must be unique. This note was not read.";
                 return self.faulty(place, text.unwrap_or_default(), weight, Fault::id("unique", message));
             }
-            Ok(None) => self.free(place),
+            Ok(None) => self.unused_name(place),
             Err(fault) => return self.faulty(place, String::new(), weight, fault),
         };
         match text {
@@ -72,11 +73,11 @@ impl Ids {
     }
 
     fn faulty(&mut self, place: String, text: String, weight: u64, fault: Fault) -> NoteStatus {
-        NoteStatus::Faulty(Entry { id: self.free(place), text, weight }, fault)
+        NoteStatus::Faulty(Entry { id: self.unused_name(place), text, weight }, fault)
     }
 
-    /// The place's name, or where a note has that for its id, the name with a mark.
-    fn free(&mut self, mut place: String) -> String {
+    /// Returns the name of the place, with `~` appended as long as another note has that id.
+    fn unused_name(&mut self, mut place: String) -> String {
         while !self.seen.insert(Fingerprint::of(&place)) {
             place.push('~');
         }
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn every_note_has_an_id_of_its_own() {
+    fn every_note_has_a_unique_id() {
         let mut ids = Ids::new(CompletedNotes::from([(Fingerprint::of("b"), 7)]));
         let cases = [
             (Some("a"), "line-1", "new a"),
@@ -108,7 +109,7 @@ mod tests {
             let named = match ids.name(given(id, place)) {
                 NoteStatus::New(entry) => format!("new {}", entry.id),
                 NoteStatus::Done(entry, 7) => format!("done {}", entry.id),
-                NoteStatus::Done(..) => "another's place".to_owned(),
+                NoteStatus::Done(..) => "done at a wrong offset".to_owned(),
                 NoteStatus::Faulty(entry, _) => format!("faulty {}", entry.id),
             };
             assert_eq!(named, expected);

@@ -1,4 +1,4 @@
-//! Reads notes in this process, through the same pipeline as the service's.
+//! Reads notes in this process, through the same pipeline as the service.
 
 use std::{
     borrow::Cow,
@@ -31,24 +31,26 @@ use crate::{
     server::Gateway,
 };
 
-/// Notes of a bundle.
+/// Maximum notes in a bundle.
 const BUNDLE: usize = 16;
 
-/// An engine of our own and how it is used.
+/// The engine of this process and the options of the run.
 #[derive(Debug)]
 pub(super) struct LocalEngine {
     app: Arc<App>,
     request: EngineRequest,
     time: Duration,
-    longest: usize,
+    max_note_chars: usize,
     retries: u32,
     keep_text: bool,
-    /// Notes at once.
+    /// Notes that are read at the same time.
     concurrency: usize,
-    /// Notes that one reader takes together: handing on each alone would cost the rules a third of their time.
+    /// Maximum notes that one reader takes together. Passing on each note alone would cost the rules a third of their
+    /// time.
     bundle: usize,
-    /// The model server did not come back for one note: the others are not kept waiting for it.
-    gone: AtomicBool,
+    /// Set once the model server stayed unreachable for one note through all retries. The other notes then fail at
+    /// once.
+    model_unreachable: AtomicBool,
 }
 
 /// Options of the whole run.
@@ -60,18 +62,19 @@ pub(super) struct RunOptions {
 }
 
 impl LocalEngine {
-    /// Wires the configured engine and waits until it can read.
-    pub(super) async fn ready(settings: &Settings, wanted: RunOptions) -> Result<Self, BulkError> {
+    /// Creates the configured engine and waits until it is ready, for at most `admission.deadline`. Returns an error if
+    /// it is not.
+    pub(super) async fn ready(settings: &Settings, options: RunOptions) -> Result<Self, BulkError> {
         let time = settings.admission.deadline;
         let generation = settings.generation;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let calls = settings.admission.in_flight;
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
-        let usual = if with_model { calls + calls.div_ceil(2) } else { cores };
-        // Keys, audit and kept answers are the service's.
+        let default_concurrency = if with_model { calls + calls.div_ceil(2) } else { cores };
+        // Keys, the audit log and the response cache belong to the service only.
         let mut settings = settings.clone();
         (settings.auth_keys_file, settings.audit.path, settings.cache.entries) = (None, None, 0);
-        let longest = settings.limits.max_note_chars;
+        let max_note_chars = settings.limits.max_note_chars;
         let gateway = Gateway::new(settings).map_err(|error| BulkError::Failed(error.to_string()))?;
         if !gateway.app.readiness.wait(time).await {
             let servers = "The model server cannot be reached, or does not have the model";
@@ -87,16 +90,17 @@ impl LocalEngine {
             app: gateway.app,
             request,
             time,
-            longest,
-            retries: wanted.retries,
-            keep_text: wanted.keep_text,
-            concurrency: wanted.concurrency.unwrap_or(usual),
+            max_note_chars,
+            retries: options.retries,
+            keep_text: options.keep_text,
+            concurrency: options.concurrency.unwrap_or(default_concurrency),
             bundle: if with_model { 1 } else { BUNDLE },
-            gone: AtomicBool::new(false),
+            model_unreachable: AtomicBool::new(false),
         })
     }
 
-    /// Reads all entries, so many at once. Ends when they do, or at `stop` once what runs has ended.
+    /// Reads all entries, `concurrency` of them at a time. Returns when the entries end, or after `stop` when the notes
+    /// in progress have ended.
     pub(super) async fn read_all(self, entries: Entries, events: Events, stop: CancellationToken) -> Ending {
         let local = Arc::new(self);
         let mut readers = tokio::task::JoinSet::new();
@@ -104,12 +108,12 @@ impl LocalEngine {
             let (local, entries, events, stop) = (Arc::clone(&local), entries.clone(), events.clone(), stop.clone());
             readers.spawn(async move {
                 loop {
-                    let few = entries.next_few(&stop, local.concurrency, local.bundle).await;
-                    if few.is_empty() {
+                    let notes = entries.next_few(&stop, local.concurrency, local.bundle).await;
+                    if notes.is_empty() {
                         break;
                     }
-                    let mut ended = Vec::with_capacity(few.len());
-                    for entry in few {
+                    let mut ended = Vec::with_capacity(notes.len());
+                    for entry in notes {
                         ended.push(Event::Ended(local.read(entry, &stop).await));
                     }
                     if events.send(ended).await.is_err() {
@@ -120,20 +124,21 @@ impl LocalEngine {
         }
         drop((entries, events));
         readers.join_all().await;
-        let gone = local.gone.load(Relaxed).then(|| "the model server could no longer be reached".to_owned());
+        let gone =
+            local.model_unreachable.load(Relaxed).then(|| "the model server could no longer be reached".to_owned());
         Ending { gone, fatal: None }
     }
 
     async fn read(&self, entry: Entry, stop: &CancellationToken) -> Outcome {
         let id = Uuid::now_v7().to_string();
-        let note = match Note::new(entry.text.clone(), self.longest) {
+        let note = match Note::new(entry.text.clone(), self.max_note_chars) {
             Ok(note) => note,
             Err(refusal) => {
-                let problem = Fault::refused(refusal, self.longest).problem();
+                let problem = Fault::refused(refusal, self.max_note_chars).problem();
                 return Outcome::problem(entry, self.keep_text, &problem);
             }
         };
-        // A note that breaks the engine is that note's failure.
+        // A note that makes the engine panic fails alone.
         let answer = AssertUnwindSafe(self.answer(&note, &id, stop)).catch_unwind().await;
         match answer.unwrap_or(Err(ErrorCode::Internal)) {
             Ok(answer) => {
@@ -148,9 +153,9 @@ impl LocalEngine {
 
     async fn answer(&self, note: &Note, id: &str, stop: &CancellationToken) -> Result<Answer, ErrorCode> {
         let request = EngineRequest { request_id: Arc::from(id), timings: Arc::default(), ..self.request.clone() };
-        let mut pause = Backoff::default();
+        let mut backoff = Backoff::default();
         for attempt in 0.. {
-            if self.gone.load(Relaxed) {
+            if self.model_unreachable.load(Relaxed) {
                 return Err(ErrorCode::UpstreamUnavailable);
             }
             let deadline = Deadline::after(self.time);
@@ -160,15 +165,15 @@ impl LocalEngine {
                 Ok(Err(error)) => ErrorCode::from(&error),
                 Err(_) => ErrorCode::DeadlineExceeded,
             };
-            let away = matches!(code, ErrorCode::UpstreamUnavailable | ErrorCode::ModelLoading);
-            if !away && code != ErrorCode::Overloaded {
+            let unreachable = matches!(code, ErrorCode::UpstreamUnavailable | ErrorCode::ModelLoading);
+            if !unreachable && code != ErrorCode::Overloaded {
                 return Err(code);
             }
             if attempt >= self.retries {
-                self.gone.fetch_or(away, Relaxed);
+                self.model_unreachable.fetch_or(unreachable, Relaxed);
                 return Err(code);
             }
-            if !pause.wait(None, stop).await {
+            if !backoff.wait(None, stop).await {
                 return Err(code);
             }
         }
@@ -176,11 +181,11 @@ impl LocalEngine {
     }
 }
 
-/// How reading ended.
+/// How the reading of the notes ended.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ending {
-    /// Why the notes that were left got no try, where it was so.
+    /// Why the remaining notes were not tried; `None` if all notes were tried.
     pub(super) gone: Option<String>,
-    /// Why no note could ever be read, where it was so.
+    /// Why no note of the run can be read; `None` if notes can be read.
     pub(super) fatal: Option<String>,
 }

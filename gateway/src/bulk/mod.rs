@@ -1,8 +1,8 @@
-//! `gateway extract`: many notes from the command line, read here or by a running gateway.
+//! `gateway extract`: reads many notes from the command line, in this process or through a running gateway.
 //!
-//! Inputs are a stream, ids are unique, results are written as they come and a run that was stopped can be gone
-//! on with. A note that fails is written with its error and never stops the others. Nothing of a note is ever
-//! said on standard error.
+//! The inputs are read as a stream, ids are unique, each result is written as soon as it is there, and a stopped run
+//! can be resumed. A note that fails is written with its error and never stops the other notes. Standard error never
+//! contains any text of a note.
 
 mod arguments;
 mod counts;
@@ -46,12 +46,12 @@ use crate::config::Settings;
 /// The exit code after Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 
-/// Columns of the table where nobody knows how wide the terminal is.
+/// Columns of the table when the width of the terminal is not known.
 const USUAL_WIDTH: usize = 160;
-/// Bytes of the longest note that is sent to a server, which has a limit of its own.
+/// Maximum bytes of a note that is sent to a server. The server also has its own limit.
 const LONGEST_SENT: usize = 8 << 20;
 
-/// Reads all notes, and gives the exit code. `engine_named`: whether the command line names an engine.
+/// Reads all notes and returns the exit code. `engine_named` says whether the command line names an engine.
 pub async fn run(arguments: Arguments, settings: Settings, engine_named: bool) -> Result<u8, BulkError> {
     arguments.check(engine_named)?;
     let longest = match arguments.server {
@@ -60,7 +60,7 @@ pub async fn run(arguments: Arguments, settings: Settings, engine_named: bool) -
     };
     let form = Form { text: arguments.text_column.clone(), id: arguments.id_column.clone(), longest };
     let (sources, size) = Source::all(&arguments.inputs, &form)?;
-    let stop = Stop::on_signals().map_err(|error| BulkError::Failed(format!("no signals can be had: {error}")))?;
+    let stop = Stop::on_signals().map_err(|error| BulkError::Failed(format!("cannot listen for signals: {error}")))?;
     let reader = Reader::ready(&arguments, &settings, &stop).await?;
     let (sink, done) = open(&arguments)?;
     let review = arguments.review.as_deref().map(Review::create).transpose()?;
@@ -68,35 +68,35 @@ pub async fn run(arguments: Arguments, settings: Settings, engine_named: bool) -
     let writer =
         Writer { sink, review, counts: RunCounts::new(size), progress: Progress::new(size.bytes, on_terminal) };
 
-    let (giver, entries) = queue::entries();
+    let (sender, entries) = queue::entries();
     let (events, written) = queue::events();
     let keep_text = arguments.review.is_some();
-    // Weak: it may sit in a read that never ends, and the writer must not wait for it.
-    let (ids, told) = (Ids::new(done), events.downgrade());
-    let giving = std::thread::spawn(move || give_all(&sources, &form, ids, keep_text, &giver, &told));
-    let halt = stop.token.clone();
-    let writing = tokio::task::spawn_blocking(move || {
+    // The sender is weak, because this thread may block in a read that never ends and the writer must not wait for it.
+    let (ids, weak_events) = (Ids::new(done), events.downgrade());
+    let input_thread = std::thread::spawn(move || send_all(&sources, &form, ids, keep_text, &sender, &weak_events));
+    let stop_token = stop.token.clone();
+    let writer_task = tokio::task::spawn_blocking(move || {
         let ended = writer.run(written);
         if ended.1.is_err() {
-            halt.cancel();
+            stop_token.cancel();
         }
         ended
     });
     let ending = reader.read_all(entries, events, stop.token.clone()).await;
-    let (writer, outcome) = writing.await.map_err(|_| fault("writing"))?;
-    // Where the run was stopped it may sit in a read of standard input that never ends; else it has ended.
-    if !stop.token.is_cancelled() && giving.join().is_err() {
+    let (writer, outcome) = writer_task.await.map_err(|_| fault("writing"))?;
+    // After a stop the input thread may block for ever in a read of standard input. Without a stop it has ended.
+    if !stop.token.is_cancelled() && input_thread.join().is_err() {
         return Err(fault("reading the inputs"));
     }
     ending::finish(&arguments, writer, outcome, &ending, &stop)
 }
 
-/// What must not happen. It is said, because the run would otherwise look complete.
+/// The error for a panic in one of the threads. It is reported, because the run would otherwise look complete.
 fn fault(at: &str) -> BulkError {
-    BulkError::Failed(format!("{at} broke off by a fault of this program; with --resume, what is written is kept"))
+    BulkError::Failed(format!("{at} stopped because of a bug in this program; --resume keeps the results so far"))
 }
 
-/// Who reads the notes.
+/// What reads the notes.
 enum Reader {
     LocalEngine(LocalEngine),
     RemoteGateway(RemoteGateway),
@@ -104,7 +104,7 @@ enum Reader {
 
 impl Reader {
     async fn ready(arguments: &Arguments, settings: &Settings, stop: &Stop) -> Result<Self, BulkError> {
-        let wanted = RunOptions {
+        let options = RunOptions {
             concurrency: arguments.concurrency.map(usize::from),
             retries: arguments.retries,
             keep_text: arguments.review.is_some(),
@@ -112,9 +112,9 @@ impl Reader {
         let ready = async {
             match &arguments.server {
                 Some(url) => {
-                    RemoteGateway::ready(url, arguments.api_key_file.as_deref(), wanted).await.map(Self::RemoteGateway)
+                    RemoteGateway::ready(url, arguments.api_key_file.as_deref(), options).await.map(Self::RemoteGateway)
                 }
-                None => LocalEngine::ready(settings, wanted).await.map(Self::LocalEngine),
+                None => LocalEngine::ready(settings, options).await.map(Self::LocalEngine),
             }
         };
         tokio::select! { ready = ready => ready, () = stop.token.cancelled() => Err(BulkError::Interrupted) }
@@ -141,9 +141,9 @@ fn open(arguments: &Arguments) -> Result<(Sink, CompletedNotes), BulkError> {
         None => Ok((Sink::stdout(form), CompletedNotes::new())),
         Some(path) if arguments.resume => {
             let resumed = resume::open(path, format)?;
-            let torn = if resumed.torn { "; a line that was torn was taken out" } else { "" };
+            let torn = if resumed.torn { "; an incomplete last line was removed" } else { "" };
             say(&format!(
-                "going on with {}: {} notes are done, {} that failed are tried again{torn}",
+                "continuing with {}: {} notes are done, {} failed notes are tried again{torn}",
                 path.display(),
                 counts::grouped(resumed.done.len() as u64),
                 counts::grouped(resumed.failed)
@@ -154,28 +154,28 @@ fn open(arguments: &Arguments) -> Result<(Sink, CompletedNotes), BulkError> {
     }
 }
 
-/// Gives every note of the inputs its id and hands it on, until all are, or nobody takes them any more.
-fn give_all(
+/// Gives every note of the inputs its id and sends it to the reader, until the inputs end or the reader has stopped.
+fn send_all(
     sources: &[Source],
     form: &Form,
     mut ids: Ids,
     keep_text: bool,
-    giver: &tokio::sync::mpsc::Sender<outcome::Entry>,
+    sender: &tokio::sync::mpsc::Sender<outcome::Entry>,
     events: &tokio::sync::mpsc::WeakSender<Vec<Event>>,
 ) {
-    // Once nobody reads notes any more, there is nobody to tell either.
-    let tell = |event| events.upgrade().is_some_and(|events| events.blocking_send(vec![event]).is_ok());
+    // The upgrade fails once the reader has stopped: then the writer has stopped too.
+    let report = |event| events.upgrade().is_some_and(|events| events.blocking_send(vec![event]).is_ok());
     for source in sources {
-        let more = source.read(form, sources.len() > 1, &mut |given| match ids.name(given) {
-            NoteStatus::New(entry) => giver.blocking_send(entry).is_ok(),
+        let more = source.read(form, sources.len() > 1, &mut |note| match ids.name(note) {
+            NoteStatus::New(entry) => sender.blocking_send(entry).is_ok(),
             NoteStatus::Faulty(entry, fault) => {
                 let outcome = Outcome::problem(entry, keep_text, &fault.problem());
-                !giver.is_closed() && tell(Event::Ended(outcome))
+                !sender.is_closed() && report(Event::Ended(outcome))
             }
             NoteStatus::Done(entry, offset) => {
                 let outcome::Entry { id, text, weight } = entry;
                 let skipped = Skipped { offset, id, text: keep_text.then_some(text), weight };
-                !giver.is_closed() && tell(Event::Skipped(skipped))
+                !sender.is_closed() && report(Event::Skipped(skipped))
             }
         });
         if !more {

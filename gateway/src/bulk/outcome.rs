@@ -1,4 +1,5 @@
-//! What became of one note: the line that is written of it, as the batch route answers, and what is counted.
+//! The outcome of one note: the line that is written for it, as the batch route answers, and the values that are
+//! counted.
 
 use std::borrow::Cow;
 
@@ -9,45 +10,45 @@ use crate::{
     http::error::{ErrorCode, Problem, Violation},
 };
 
-/// What became of one note.
+/// The outcome of one note.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) id: String,
     /// `{"id", "status", "result" or "error"}` and a line feed.
     pub(super) line: String,
-    /// What to be wary of where it was read: codes of warnings, `degraded`.
+    /// Reasons to doubt the result of a note that was read: codes of warnings, and `degraded`.
     pub(super) remarks: Vec<Cow<'static, str>>,
-    /// The problem's code where it failed.
+    /// Code of the problem if the note failed.
     pub(super) failure: Option<String>,
-    /// The note, where a review wants it.
+    /// Text of the note, if a review page is written.
     pub(super) text: Option<String>,
-    /// Bytes of note text.
+    /// Bytes of the note's text.
     pub(super) text_bytes: usize,
-    /// Bytes of the inputs that it took.
+    /// Bytes of the input that the note took.
     pub(super) weight: u64,
 }
 
-/// Something that is counted and perhaps written.
+/// An event that the writer counts and, if it has a line, writes.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// A note was read, or failed.
+    /// A note was read or failed.
     Ended(Outcome),
-    /// A note is in the output since an earlier run.
+    /// An earlier run wrote the note.
     Skipped(Skipped),
 }
 
-/// A note that is in the output since an earlier run.
+/// A note that an earlier run wrote to the output.
 #[derive(Debug)]
 pub(super) struct Skipped {
-    /// Where its line begins.
+    /// Offset of the note's line in the output.
     pub(super) offset: u64,
     pub(super) id: String,
-    /// The note, where a review wants it.
+    /// Text of the note, if a review page is written.
     pub(super) text: Option<String>,
     pub(super) weight: u64,
 }
 
-/// One note on its way.
+/// One note that is to be read.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) id: String,
@@ -70,7 +71,7 @@ struct ErrorLine<'a, T> {
 }
 
 impl Outcome {
-    /// A note that was read.
+    /// Returns the outcome of a note that was read.
     pub(super) fn read<T: Serialize>(
         entry: Entry,
         keep_text: bool,
@@ -83,13 +84,13 @@ impl Outcome {
         Self { remarks, ..Self::of(entry, keep_text, line, None) }
     }
 
-    /// A note that failed, and the problem as it is written.
+    /// Returns the outcome of a note that failed, with the problem as it is written.
     pub(super) fn failed<T: Serialize>(entry: Entry, keep_text: bool, status: u16, code: &str, error: &T) -> Self {
         let line = line(&ErrorLine { id: &entry.id, status, error });
         Self::of(entry, keep_text, line, Some(code.to_owned()))
     }
 
-    /// The same with one of our own problems.
+    /// Returns the outcome of a note that failed with a problem of this process.
     pub(super) fn problem(entry: Entry, keep_text: bool, problem: &Problem) -> Self {
         Self::failed(entry, keep_text, problem.status, problem.code.name(), problem)
     }
@@ -101,13 +102,13 @@ impl Outcome {
 }
 
 fn line<T: Serialize>(value: &T) -> String {
-    // What is written are strings, numbers and lists of them: serialising cannot fail.
+    // Serialising cannot fail: a line consists of strings, numbers and lists of them.
     let mut line = serde_json::to_string(value).unwrap_or_default();
     line.push('\n');
     line
 }
 
-/// What is wrong with a note before anybody reads it.
+/// Why a note cannot be given to an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     code: ErrorCode,
@@ -117,34 +118,34 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    /// Text that cannot be a note.
+    /// Returns a fault of the text.
     pub(super) fn text(rule: &'static str, message: impl Into<String>) -> Self {
         Self { code: ErrorCode::InvalidRequest, field: "text", rule, message: message.into() }
     }
 
-    /// An id that cannot be one.
+    /// Returns a fault of the id.
     pub(super) fn id(rule: &'static str, message: impl Into<String>) -> Self {
         Self { code: ErrorCode::InvalidRequest, field: "id", rule, message: message.into() }
     }
 
-    /// A line that is not JSON.
+    /// Returns the fault of a line that is not JSON.
     pub(super) fn not_json(message: impl Into<String>) -> Self {
         Self { code: ErrorCode::InvalidJson, field: "", rule: "json", message: message.into() }
     }
 
-    /// A text that is no note by the rules of the service.
-    pub(super) fn refused(refusal: NoteRefusal, most: usize) -> Self {
+    /// Returns the fault of a text that the service would reject. `max_chars` is the limit in code points.
+    pub(super) fn refused(refusal: NoteRefusal, max_chars: usize) -> Self {
         match refusal {
-            NoteRefusal::Blank => Self::text("not_blank", "The note is empty or holds only white space."),
-            NoteRefusal::Nul => Self::text("no_nul", "The note holds the character U+0000: it may not be a text."),
+            NoteRefusal::Blank => Self::text("not_blank", "The note is empty or contains only white space."),
+            NoteRefusal::Nul => Self::text("no_nul", "The note contains the character U+0000, which is not allowed."),
             NoteRefusal::TooLong => Self::text(
                 "max_length",
-                format!("The note has more than {most} code points (limits.max_note_chars). Send it in parts."),
+                format!("The note has more than {max_chars} code points (limits.max_note_chars). Send it in parts."),
             ),
         }
     }
 
-    /// The problem as it is written.
+    /// Returns the problem as it is written.
     pub(super) fn problem(self) -> Problem {
         let Self { code, field, rule, message } = self;
         match code {

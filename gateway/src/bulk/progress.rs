@@ -1,4 +1,4 @@
-//! Progress on standard error: a bar on a terminal, else a line every few seconds.
+//! Shows progress on standard error: a bar on a terminal, else a line every few seconds.
 
 use std::{
     io::{IsTerminal, Write},
@@ -9,10 +9,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::counts::RunCounts;
 
-/// Between two lines where there is no terminal.
-const EVERY: Duration = Duration::from_secs(5);
-/// Times a second that the bar is drawn.
-const DRAWN: u8 = 5;
+/// Time between two lines of progress when standard error is not a terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the bar is drawn in a second.
+const DRAWS_PER_SECOND: u8 = 5;
 
 /// How progress is shown.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) enum Progress {
     Lines {
         last: Instant,
     },
-    /// The table is on the same terminal: it is the progress.
+    /// The table is on the same terminal, so that the table itself shows the progress.
     None,
 }
 
@@ -33,22 +33,22 @@ impl Progress {
         if !std::io::stderr().is_terminal() {
             return Self::Lines { last: Instant::now() };
         }
-        let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr_with_hz(DRAWN));
-        let form = if bytes.is_some() { "{bar:30} {percent:>3} %  {msg}" } else { "{spinner} {msg}" };
-        if let Ok(style) = ProgressStyle::with_template(form) {
+        let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND));
+        let template = if bytes.is_some() { "{bar:30} {percent:>3} %  {msg}" } else { "{spinner} {msg}" };
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         Self::Bar(bar)
     }
 
-    /// Shows how it stands, where it is time to.
+    /// Updates the bar, or writes a line if the last one is old enough.
     pub(super) fn show(&mut self, counts: &RunCounts) {
         match self {
             Self::Bar(bar) => {
                 bar.set_position(counts.weights().0);
                 bar.set_message(counts.standing());
             }
-            Self::Lines { last } if last.elapsed() >= EVERY => {
+            Self::Lines { last } if last.elapsed() >= LINE_INTERVAL => {
                 *last = Instant::now();
                 say(&counts.standing());
             }
@@ -56,7 +56,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn end(self) {
         if let Self::Bar(bar) = self {
             bar.finish_and_clear();
@@ -64,7 +64,7 @@ impl Progress {
     }
 }
 
-/// A line for the person at the terminal. Nobody there is no error.
+/// Writes a line to standard error. A closed standard error is ignored.
 pub(super) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

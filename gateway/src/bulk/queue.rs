@@ -1,5 +1,5 @@
-//! Notes on their way from the inputs to their readers, and what became of them on its way to the output. Both
-//! ways are short: whoever is faster waits, and memory holds a few notes only.
+//! The two bounded queues of a run: notes from the inputs to the readers, and outcomes from the readers to the writer.
+//! Both are short: the faster side waits, so that memory holds only a few notes.
 
 use std::sync::Arc;
 
@@ -11,15 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::outcome::{Entry, Event};
 
-/// Notes that wait for a reader, and bundles of outcomes that wait to be written.
+/// Maximum notes that wait for a reader, and maximum bundles of outcomes that wait for the writer.
 const NOTES: usize = 128;
 const BUNDLES: usize = 16;
 
-/// Where readers take notes from; each note goes to one of them.
+/// The queue that readers take notes from. Each note goes to one reader.
 #[derive(Clone, Debug)]
 pub(super) struct Entries(Arc<Mutex<Receiver<Entry>>>);
 
-/// Where outcomes go, in bundles: each wakes the writer once.
+/// The sending side of the outcome queue. Outcomes are sent in bundles, because each send wakes the writer once.
 pub(super) type Events = Sender<Vec<Event>>;
 
 pub(super) fn entries() -> (Sender<Entry>, Entries) {
@@ -32,7 +32,7 @@ pub(super) fn events() -> (Events, Receiver<Vec<Event>>) {
 }
 
 impl Entries {
-    /// The next note; nothing where there are no more, or the run is to stop.
+    /// Returns the next note; `None` after the last note or after `stop`.
     pub(super) async fn next(&self, stop: &CancellationToken) -> Option<Entry> {
         tokio::select! {
             biased;
@@ -41,23 +41,23 @@ impl Entries {
         }
     }
 
-    /// The next note and some of those behind it: less than a fair share among so many readers, and no more
-    /// than `most`, so that none waits while another has several. Empty where there are no more.
+    /// Returns the next note and some of the notes behind it: at most half of a fair share among `readers`, and at most
+    /// `most`, so that no reader waits while another has several notes. Empty after the last note or after `stop`.
     pub(super) async fn next_few(&self, stop: &CancellationToken, readers: usize, most: usize) -> Vec<Entry> {
         let take = async {
             let mut entries = self.0.lock().await;
-            let mut few = Vec::from_iter(entries.recv().await);
+            let mut notes = Vec::from_iter(entries.recv().await);
             let share = (entries.len() / readers.saturating_mul(2).max(1)).min(most);
-            while few.len() < share {
+            while notes.len() < share {
                 let Ok(entry) = entries.try_recv() else { break };
-                few.push(entry);
+                notes.push(entry);
             }
-            few
+            notes
         };
         tokio::select! {
             biased;
             () = stop.cancelled() => Vec::new(),
-            few = take => few,
+            notes = take => notes,
         }
     }
 }

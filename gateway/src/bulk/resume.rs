@@ -1,5 +1,5 @@
-//! Goes on where an earlier run stopped: which notes its output has, and an output without the lines that are to
-//! be written anew. A file that is not an output of this command is never touched.
+//! Continues where an earlier run stopped: finds the notes that its output has, and removes the lines that this run
+//! writes again. A file that is not an output of this command is never changed.
 
 use std::{
     fs::File,
@@ -18,32 +18,35 @@ use super::{
     output::{HEAD, is_guarded, lock, private},
 };
 
-/// What is in an output.
+/// What a scan of an existing output found.
 #[derive(Debug, Default)]
 struct Scan {
-    /// Notes that were read, and where their lines begin once the others are gone.
+    /// Notes that were read, with the offset of each line after the dropped lines are removed.
     done: CompletedNotes,
-    /// What goes: failed notes, a torn last line.
+    /// Byte ranges to remove: lines of failed notes, second lines of one id, an incomplete last line.
     dropped: Vec<Range<u64>>,
+    /// Bytes of the lines that stay.
     kept: u64,
     failed: u64,
+    /// Whether the last line is incomplete.
     torn: bool,
 }
 
-/// An output that can be gone on with.
+/// An output that a run can continue with.
 #[derive(Debug)]
 pub(super) struct Resumed {
     pub(super) file: File,
     pub(super) done: CompletedNotes,
-    /// Notes that had failed.
+    /// Number of notes that failed in the earlier run.
     pub(super) failed: u64,
-    /// Whether the last line was torn.
+    /// Whether an incomplete last line was removed.
     pub(super) torn: bool,
 }
 
-/// Why a file is not gone on with.
+/// Why a run cannot continue with a file.
 enum ResumeError {
     Io(io::Error),
+    /// The line with this number is not a result of this command.
     NotOurs(u64),
 }
 
@@ -53,7 +56,7 @@ impl From<io::Error> for ResumeError {
     }
 }
 
-/// Opens an output, notes what is done, and takes out what is to be done again.
+/// Opens and locks an output, finds the notes that are done, and removes the lines of the notes that are tried again.
 pub(super) fn open(path: &Path, format: Format) -> Result<Resumed, BulkError> {
     let unwritable = |cause: io::Error| BulkError::unwritable(path, &cause);
     let file = private(true).truncate(false).open(path).map_err(unwritable)?;
@@ -65,8 +68,8 @@ pub(super) fn open(path: &Path, format: Format) -> Result<Resumed, BulkError> {
     let scan = scanned.map_err(|refusal| match refusal {
         ResumeError::Io(cause) => unwritable(cause),
         ResumeError::NotOurs(line) => BulkError::Usage(format!(
-            "{}, line {line}: this is no result of this command. --resume goes on with a file that an earlier run \
-             wrote in the same format; this one was left as it is",
+            "{}, line {line}: this line is not a result of this command. --resume continues with a file that an \
+             earlier run wrote in the same format; this file was not changed",
             path.display()
         )),
     })?;
@@ -74,7 +77,7 @@ pub(super) fn open(path: &Path, format: Format) -> Result<Resumed, BulkError> {
     Ok(Resumed { file, done: scan.done, failed: scan.failed, torn: scan.torn })
 }
 
-/// The line that begins there.
+/// Returns the line that begins at `offset`. The position of the file stays as it was.
 pub(super) fn line_at(mut file: &File, offset: u64) -> io::Result<String> {
     let end = file.stream_position()?;
     file.seek(SeekFrom::Start(offset))?;
@@ -85,7 +88,7 @@ pub(super) fn line_at(mut file: &File, offset: u64) -> io::Result<String> {
 }
 
 impl Scan {
-    /// Takes a whole line: kept where the note was read, and is not there already.
+    /// Records a complete line. It stays if the note was read and no earlier line has the same id; else it is dropped.
     fn take(&mut self, at: Range<u64>, id: &str, read: bool) {
         let fingerprint = Fingerprint::of(id);
         if read && !self.done.contains_key(&fingerprint) {
@@ -104,8 +107,8 @@ impl Scan {
         }
     }
 
-    /// The file without what goes. Cutting its end is done in place; else a second file takes its place at
-    /// once, so that a run killed here loses nothing either.
+    /// Returns the file without the dropped ranges. If only its end is dropped, the file is truncated in place.
+    /// Otherwise a rewritten copy replaces it by an atomic rename, so that a kill during the repair loses nothing.
     fn repair(&self, mut file: File, path: &Path) -> io::Result<File> {
         let Some(first) = self.dropped.first() else { return Ok(file) };
         let end = file.seek(SeekFrom::End(0))?;
@@ -113,18 +116,18 @@ impl Scan {
             file.set_len(first.start)?;
             return Ok(file);
         }
-        let beside = beside(path);
-        let new = private(true).truncate(true).open(&beside)?;
+        let copy_path = sibling(path);
+        let new = private(true).truncate(true).open(&copy_path)?;
         let copied = self.copy(&mut file, &new, end).and_then(|()| new.sync_all());
-        // The second file keeps who may read the first.
+        // The copy gets the permissions of the original.
         let copied = copied.and_then(|()| new.set_permissions(file.metadata()?.permissions()));
-        match copied.and_then(|()| std::fs::rename(&beside, path)) {
+        match copied.and_then(|()| std::fs::rename(&copy_path, path)) {
             Ok(()) => {
                 let _ = new.try_lock();
                 Ok(new)
             }
             Err(cause) => {
-                let _ = std::fs::remove_file(beside);
+                let _ = std::fs::remove_file(copy_path);
                 Err(cause)
             }
         }
@@ -142,15 +145,15 @@ impl Scan {
     }
 }
 
-fn beside(path: &Path) -> PathBuf {
+fn sibling(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".resume");
     name.into()
 }
 
-/// What makes a line ours.
+/// The keys by which a line is recognised as a result of this command.
 #[derive(Deserialize)]
-struct Head {
+struct ResultLine {
     id: String,
     status: u16,
     result: Option<IgnoredAny>,
@@ -169,27 +172,29 @@ fn scan_lines(file: &File) -> Result<Scan, ResumeError> {
         let range = at..at + length;
         at = range.end;
         if line.last() != Some(&b'\n') {
-            // The first line has no whole one before it that says whose the file is.
-            if number == 1 && !is_torn_line_of_ours(&line) {
+            // No complete line before the first one can show that the file is an output of this command.
+            if number == 1 && !is_partial_result_line(&line) {
                 return Err(ResumeError::NotOurs(number));
             }
             scan.torn = true;
             scan.drop_range(range);
             break;
         }
-        match serde_json::from_slice::<Head>(&line) {
-            Ok(Head { id, status: 200, result: Some(_), error: None }) => scan.take(range, &id, true),
-            Ok(Head { id, result: None, error: Some(_), .. }) => scan.take(range, &id, false),
+        match serde_json::from_slice::<ResultLine>(&line) {
+            Ok(ResultLine { id, status: 200, result: Some(_), error: None }) => scan.take(range, &id, true),
+            Ok(ResultLine { id, result: None, error: Some(_), .. }) => scan.take(range, &id, false),
             _ => return Err(ResumeError::NotOurs(number)),
         }
     }
     Ok(scan)
 }
 
-/// Whether what has no end is the beginning of a line of ours, or one that lacks its end alone.
-fn is_torn_line_of_ours(line: &[u8]) -> bool {
+/// Returns whether a line without a line feed is the beginning of a result line, or a result line that lacks only the
+/// line feed.
+fn is_partial_result_line(line: &[u8]) -> bool {
     if serde_json::from_slice::<IgnoredAny>(line).is_ok() {
-        return serde_json::from_slice::<Head>(line).is_ok_and(|head| head.result.is_some() || head.error.is_some());
+        return serde_json::from_slice::<ResultLine>(line)
+            .is_ok_and(|head| head.result.is_some() || head.error.is_some());
     }
     let begin = b"{\"id\":\"";
     begin.starts_with(line) || line.starts_with(begin)
@@ -202,16 +207,16 @@ fn scan_rows(mut file: &File) -> Result<Scan, ResumeError> {
     if length == 0 {
         return Ok(scan);
     }
-    let whole = ends_with_line_feed(file, length)?;
+    let ends_whole = ends_with_line_feed(file, length)?;
     let mut input = BufReader::with_capacity(64 << 10, file);
     let mut head = Vec::new();
     input.read_until(b'\n', &mut head)?;
-    let ours = format!("\u{feff}{}\r\n", HEAD.join(","));
-    if head != ours.as_bytes() {
-        if whole || !ours.as_bytes().starts_with(&head) {
+    let expected = format!("\u{feff}{}\r\n", HEAD.join(","));
+    if head != expected.as_bytes() {
+        if ends_whole || !expected.as_bytes().starts_with(&head) {
             return Err(ResumeError::NotOurs(1));
         }
-        // Killed while it wrote the names.
+        // The earlier run was killed while it wrote the header.
         scan.torn = true;
         scan.drop_range(0..length);
         return Ok(scan);
@@ -242,12 +247,12 @@ fn scan_rows(mut file: &File) -> Result<Scan, ResumeError> {
     Ok(scan)
 }
 
-/// An id without the apostrophe that keeps a spreadsheet from taking it for a formula.
+/// Returns the id without the apostrophe that keeps a spreadsheet from treating it as a formula.
 fn unguarded(id: &str) -> &str {
     id.strip_prefix('\'').filter(|_| is_guarded(id)).unwrap_or(id)
 }
 
-/// Reads a row up to the line break that is in no quotes; false where the file ends before it.
+/// Reads a row up to a line break outside quotes. Returns false if the file ends before it.
 fn next_row(input: &mut impl BufRead, row: &mut Vec<u8>) -> io::Result<bool> {
     row.clear();
     loop {

@@ -1,4 +1,5 @@
-//! The page to read results on: written beside them, and put in place once it is whole.
+//! The review page, an HTML page that shows the results. It is written under another name and renamed when it is
+//! complete.
 
 use std::{
     fs::File,
@@ -22,12 +23,12 @@ pub(super) struct Review {
 }
 
 impl Review {
-    /// Begins one. Until its end, it has another name.
+    /// Begins a page. Its file has the suffix `.partial` until the page is complete.
     pub(super) fn create(path: &Path) -> Result<Self, BulkError> {
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
-        // One that a killed run left may be for others to read.
+        // A file that a killed run left may be readable by other users; a new file is not.
         let _ = std::fs::remove_file(&partial);
         let file = private(false).truncate(true).open(&partial);
         let writer = file.and_then(|file| ReviewWriter::begin(BufWriter::new(file)));
@@ -40,7 +41,7 @@ impl Review {
         self.note(&outcome.id, outcome.text.as_deref(), &outcome.line)
     }
 
-    /// Adds a note of an earlier run, by its line in the output.
+    /// Adds a note of an earlier run, with its line in the output. A note without a line is left out.
     pub(super) fn earlier(&mut self, skipped: &Skipped, line: Option<String>) -> Result<(), BulkError> {
         line.map_or(Ok(()), |line| self.note(&skipped.id, skipped.text.as_deref(), &line))
     }
@@ -52,7 +53,7 @@ impl Review {
         written.map_err(|cause| BulkError::unwritable(&self.path, &cause))
     }
 
-    /// Ends the page and puts it in place.
+    /// Completes the page and renames it to its final name.
     pub(super) fn end(self) -> Result<(), BulkError> {
         let Self { writer, path, partial } = self;
         let ended = writer.end().and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all());
@@ -60,7 +61,7 @@ impl Review {
         placed.map_err(|cause| BulkError::unwritable(&path, &cause))
     }
 
-    /// No page comes of it.
+    /// Removes the incomplete page.
     pub(super) fn give_up(self) {
         let _ = std::fs::remove_file(self.partial);
     }

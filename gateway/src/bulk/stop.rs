@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first has what runs end, the second ends at once.
+//! Ctrl-C and SIGTERM: the first signal lets the notes in progress finish, the second ends the process at once.
 
 use std::sync::{
     Arc,
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{INTERRUPTED, progress::say};
 
-/// Whether the run is to stop, and whether a person said so.
+/// Tells the run to stop, and remembers whether a signal was the reason.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stop {
     pub(super) token: CancellationToken,
@@ -18,27 +18,27 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// Listens for the signals from now on.
+    /// Starts to listen for the signals.
     pub(super) fn on_signals() -> std::io::Result<Self> {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let stop = Self::default();
-        let told = stop.clone();
+        let signalled = stop.clone();
         tokio::spawn(async move {
             let mut next = async || {
                 tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             };
             next().await;
-            told.interrupted.store(true, Relaxed);
-            told.token.cancel();
-            say("\nstopping: notes under way are finished (Ctrl-C again stops at once)");
+            signalled.interrupted.store(true, Relaxed);
+            signalled.token.cancel();
+            say("\nstopping: notes in progress are finished (Ctrl-C again stops at once)");
             next().await;
-            // The line being written is at most torn, and --resume repairs it.
+            // At most one line of the output is incomplete, and --resume removes it.
             std::process::exit(i32::from(INTERRUPTED));
         });
         Ok(stop)
     }
 
-    /// Whether a person stopped it.
+    /// Returns whether a signal stopped the run.
     pub(super) fn was_interrupted(&self) -> bool {
         self.interrupted.load(Relaxed)
     }

@@ -1,13 +1,13 @@
-//! Takes what became of the notes, writes it, counts it and shows it. One thread; it alone holds the output.
+//! Writes, counts and shows the outcomes of the notes. One thread does this, and only this thread has the output.
 
 use tokio::sync::mpsc::Receiver;
 
 use super::{BulkError, counts::RunCounts, outcome::Event, output::Sink, progress::Progress, review::Review};
 
-/// Bundles of outcomes that are written at once, where so many are there.
-const AT_ONCE: usize = 4;
+/// Maximum bundles of outcomes in one write.
+const BUNDLES_PER_WRITE: usize = 4;
 
-/// Everything that hears of outcomes.
+/// Everything that receives outcomes.
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) sink: Sink,
@@ -17,15 +17,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Writes until there are no more outcomes, or writing fails.
+    /// Writes until there are no more outcomes or until a write fails.
     pub(super) fn run(mut self, mut events: Receiver<Vec<Event>>) -> (Self, Result<(), BulkError>) {
-        let mut batch = Vec::with_capacity(AT_ONCE);
-        while events.blocking_recv_many(&mut batch, AT_ONCE) > 0 {
-            let taken = self.take(&batch);
-            batch.clear();
+        let mut bundles = Vec::with_capacity(BUNDLES_PER_WRITE);
+        while events.blocking_recv_many(&mut bundles, BUNDLES_PER_WRITE) > 0 {
+            let result = self.take(&bundles);
+            bundles.clear();
             self.progress.show(&self.counts);
-            if taken.is_err() {
-                return (self, taken);
+            if result.is_err() {
+                return (self, result);
             }
         }
         (self, Ok(()))
@@ -38,7 +38,7 @@ impl Writer {
             }
         }
         self.sink.write()?;
-        // Only what is written counts.
+        // Outcomes are counted only after they are written.
         for event in bundles.iter().flatten() {
             match event {
                 Event::Ended(outcome) => {

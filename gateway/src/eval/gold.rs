@@ -1,5 +1,5 @@
-//! Labelled notes and predictions, from JSON lines. What is wrong with a file is said by line number and
-//! kind, never by its text.
+//! Reads labelled notes and predictions from JSON lines. Errors name the line number and the kind of mistake, never the
+//! text of a line.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,22 +17,22 @@ use crate::extraction::Field;
 pub(super) struct Item {
     pub(super) id: String,
     pub(super) text: String,
-    /// The labels: a field that is absent is not scored, `None` must be empty.
+    /// The labels. An absent field is not scored; `None` means that the field must be empty.
     pub(super) expected: BTreeMap<Field, Option<String>>,
 }
 
 /// A file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadFile {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{}: {cause}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         cause: std::io::Error,
     },
-    /// A line is not what it must be.
+    /// A line is invalid.
     #[error("{}, line {number}: {why}", path.display())]
     Line {
         /// The file.
@@ -42,12 +42,12 @@ pub enum BadFile {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// There is nothing in it.
+    /// The file has no labelled note.
     #[error("{}: no line with a labelled note", .0.display())]
     Empty(PathBuf),
 }
 
-/// Reads labels: `{"id", "text", "expected": {...}}`, or the training set's `{"input", "output": {...}}`.
+/// Reads labelled notes: `{"id", "text", "expected": {...}}`, or the training set's `{"input", "output": {...}}`.
 pub(super) fn read(path: &Path) -> Result<Vec<Item>, BadFile> {
     let items = lines(path)?
         .into_iter()
@@ -62,13 +62,13 @@ fn item(number: usize, line: &Map<String, Value>) -> Result<Item, &'static str> 
     let labels = labels.ok_or("no object `expected` (or `output`)")?;
     let mut expected = BTreeMap::new();
     for (key, label) in labels {
-        let field = Field::named(key).ok_or("`expected` has a key that is none of the seven fields")?;
+        let field = Field::named(key).ok_or("`expected` has a key that is not one of the seven fields")?;
         expected.insert(field, value(label)?);
     }
     Ok(Item { id: id(number, line)?, text: text.to_owned(), expected })
 }
 
-/// The line's id; its number where it has none.
+/// Returns the id of a line; its number if it has none.
 fn id(number: usize, line: &Map<String, Value>) -> Result<String, &'static str> {
     match line.get("id") {
         None => Ok(number.to_string()),
@@ -78,7 +78,7 @@ fn id(number: usize, line: &Map<String, Value>) -> Result<String, &'static str> 
     }
 }
 
-/// A label or prediction: a string, null, or a list of strings.
+/// Returns the value of a label or prediction: a string, null, or a list of strings, joined by `"; "`.
 fn value(value: &Value) -> Result<Option<String>, &'static str> {
     match value {
         Value::Null => Ok(None),
@@ -91,40 +91,40 @@ fn value(value: &Value) -> Result<Option<String>, &'static str> {
     }
 }
 
-/// Reads predictions, matched to the labels by id: the seven keys at `prediction`, `record`, `result`,
-/// `output` or at the top, as in an answer of the service. A note without a line has no values.
+/// Reads predictions and matches them to the labelled notes by id. The seven keys are in `prediction`, `record`,
+/// `result`, `output` or at the top, as in an answer of the service. A note without a line counts as failed.
 pub(super) fn predictions(path: &Path, items: &[Item]) -> Result<Vec<Prediction>, BadFile> {
     let mut by_id: HashMap<String, Prediction> = HashMap::new();
     for (number, line) in lines(path)? {
-        let bad = |why| BadFile::Line { path: path.to_owned(), number, why };
+        let invalid = |why| BadFile::Line { path: path.to_owned(), number, why };
         let nested = ["prediction", "record", "result", "output"];
         let record = nested.iter().find_map(|key| line.get(*key).and_then(Value::as_object)).unwrap_or(&line);
         let mut predicted = Prediction::default();
         for field in Field::ALL {
-            if let Some(value) = record.get(field.name()).map(value).transpose().map_err(bad)?.flatten() {
+            if let Some(value) = record.get(field.name()).map(value).transpose().map_err(invalid)?.flatten() {
                 predicted.values.insert(field, value);
             }
         }
-        if by_id.insert(id(number, &line).map_err(bad)?, predicted).is_some() {
-            return Err(bad("a second line with the same id"));
+        if by_id.insert(id(number, &line).map_err(invalid)?, predicted).is_some() {
+            return Err(invalid("a second line with the same id"));
         }
     }
-    let of = |item: &Item| by_id.remove(&item.id).unwrap_or_else(|| Prediction::failed("no_prediction"));
-    Ok(items.iter().map(of).collect())
+    let prediction = |item: &Item| by_id.remove(&item.id).unwrap_or_else(|| Prediction::failed("no_prediction"));
+    Ok(items.iter().map(prediction).collect())
 }
 
-/// A line's number and the object on it.
+/// The number of a line, counted from 1, and the object on it.
 type Line = (usize, Map<String, Value>);
 
 fn lines(path: &Path) -> Result<Vec<Line>, BadFile> {
     let text = fs::read_to_string(path).map_err(|cause| BadFile::Unreadable { path: path.to_owned(), cause })?;
-    let written = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let bad = |at: usize, why| BadFile::Line { path: path.to_owned(), number: at + 1, why };
-    written
+    let numbered = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let invalid = |at: usize, why| BadFile::Line { path: path.to_owned(), number: at + 1, why };
+    numbered
         .map(|(at, line)| match serde_json::from_str(line) {
             Ok(Value::Object(object)) => Ok((at + 1, object)),
-            Ok(_) => Err(bad(at, "not a JSON object")),
-            Err(_) => Err(bad(at, "not JSON")),
+            Ok(_) => Err(invalid(at, "not a JSON object")),
+            Err(_) => Err(invalid(at, "not JSON")),
         })
         .collect()
 }

@@ -1,14 +1,14 @@
-//! Counts of one note: what is right, wrong and missing, by field, exactly and by common tokens.
+//! Counts what is right, wrong and missing in the values of a note, by field: exactly, and by common tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::tokens::{parts, tokens, whole};
 use crate::extraction::Field;
 
-/// A part is right where at least this share of the longer's tokens is common to both.
-const ALIKE: f64 = 0.5;
+/// A predicted part is right if it shares at least this part of the tokens of the longer of the two.
+const MIN_OVERLAP: f64 = 0.5;
 
-/// Right, wrong and missing.
+/// Numbers of right, wrong and missing values or parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct MatchCounts {
     pub(super) right: usize,
@@ -19,10 +19,11 @@ pub(super) struct MatchCounts {
 /// Counts of one field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct FieldCounts {
-    /// Notes in which the field is labelled, be it as empty.
+    /// Notes in which the field has a label, empty labels included.
     pub(super) labelled: usize,
+    /// Notes in which the label is empty.
     pub(super) empty: usize,
-    /// Labelled as empty, but filled.
+    /// Notes in which the label is empty but the field has a value.
     pub(super) spurious: usize,
     pub(super) exact: MatchCounts,
     pub(super) relaxed: MatchCounts,
@@ -31,7 +32,7 @@ pub(super) struct FieldCounts {
 /// Counts of one note or of many, by field.
 pub(super) type Counts = BTreeMap<Field, FieldCounts>;
 
-/// Scores one note's values against its labels. A field without a label is not scored.
+/// Scores the values of one note against its labels. A field without a label is not scored.
 pub(super) fn score(expected: &BTreeMap<Field, Option<String>>, predicted: &BTreeMap<Field, String>) -> Counts {
     let mut counts = Counts::new();
     for (&field, label) in expected {
@@ -43,35 +44,36 @@ pub(super) fn score(expected: &BTreeMap<Field, Option<String>>, predicted: &BTre
 
 fn score_field(field: Field, label: &str, value: &str) -> FieldCounts {
     let mut counts = FieldCounts { labelled: 1, ..FieldCounts::default() };
-    let (wanted, got) = (whole(label, field), whole(value, field));
-    counts.empty = usize::from(wanted.is_empty());
-    counts.spurious = usize::from(wanted.is_empty() && !got.is_empty());
-    let right = !wanted.is_empty() && wanted == got;
+    let (labelled_parts, predicted_parts) = (whole(label, field), whole(value, field));
+    counts.empty = usize::from(labelled_parts.is_empty());
+    counts.spurious = usize::from(labelled_parts.is_empty() && !predicted_parts.is_empty());
+    let right = !labelled_parts.is_empty() && labelled_parts == predicted_parts;
     counts.exact.right = usize::from(right);
-    counts.exact.wrong = usize::from(!got.is_empty() && !right);
-    counts.exact.missing = usize::from(!wanted.is_empty() && !right);
+    counts.exact.wrong = usize::from(!predicted_parts.is_empty() && !right);
+    counts.exact.missing = usize::from(!labelled_parts.is_empty() && !right);
 
     let sets = |value: &str| -> Vec<BTreeSet<String>> {
         parts(value, field, true).iter().map(|part| tokens(part, field).into_iter().collect()).collect()
     };
-    let (wanted, got) = (sets(label), sets(value));
-    let paired = pairs(&wanted, &got);
+    let (labelled_parts, predicted_parts) = (sets(label), sets(value));
+    let paired = pairs(&labelled_parts, &predicted_parts);
     counts.relaxed.right = paired.len();
-    counts.relaxed.missing = wanted.len() - paired.len();
-    // A right answer said again is no wrong answer.
-    let again = |part: &BTreeSet<String>| wanted.iter().any(|like| common(like, part) >= ALIKE);
-    let alone = got.iter().enumerate().filter(|(at, _)| !paired.contains(at));
-    counts.relaxed.wrong = alone.filter(|(_, part)| !again(part)).count();
+    counts.relaxed.missing = labelled_parts.len() - paired.len();
+    // A right part that is repeated is not wrong.
+    let is_repeated = |part: &BTreeSet<String>| labelled_parts.iter().any(|like| overlap(like, part) >= MIN_OVERLAP);
+    let unpaired = predicted_parts.iter().enumerate().filter(|(at, _)| !paired.contains(at));
+    counts.relaxed.wrong = unpaired.filter(|(_, part)| !is_repeated(part)).count();
     counts
 }
 
-/// One-to-one pairs of like parts, the most alike first; the places of the predicted ones.
-fn pairs(wanted: &[BTreeSet<String>], got: &[BTreeSet<String>]) -> BTreeSet<usize> {
+/// Pairs labelled and predicted parts one to one, the pairs with the most overlap first. Returns the indices of the
+/// paired predicted parts.
+fn pairs(labelled_parts: &[BTreeSet<String>], predicted_parts: &[BTreeSet<String>]) -> BTreeSet<usize> {
     let mut candidates: Vec<(f64, usize, usize)> = Vec::new();
-    for (i, one) in wanted.iter().enumerate() {
-        for (j, other) in got.iter().enumerate() {
-            let share = common(one, other);
-            if share >= ALIKE {
+    for (i, one) in labelled_parts.iter().enumerate() {
+        for (j, other) in predicted_parts.iter().enumerate() {
+            let share = overlap(one, other);
+            if share >= MIN_OVERLAP {
                 candidates.push((share, i, j));
             }
         }
@@ -87,15 +89,16 @@ fn pairs(wanted: &[BTreeSet<String>], got: &[BTreeSet<String>]) -> BTreeSet<usiz
     paired
 }
 
+/// Returns the share of the tokens of the longer part that both parts have.
 #[expect(clippy::cast_precision_loss, reason = "a value has far fewer than 2^52 words")]
-fn common(one: &BTreeSet<String>, other: &BTreeSet<String>) -> f64 {
+fn overlap(one: &BTreeSet<String>, other: &BTreeSet<String>) -> f64 {
     if one.is_empty() || other.is_empty() {
         return 0.0;
     }
     one.intersection(other).count() as f64 / one.len().max(other.len()) as f64
 }
 
-/// The sum over notes, and under it the sum over fields.
+/// Returns the sum over notes for each field, and the sum of those over all fields.
 pub(super) fn total<'c>(all: impl IntoIterator<Item = &'c Counts>) -> (Counts, FieldCounts) {
     let mut by_field = Counts::new();
     for (&field, counts) in all.into_iter().flatten() {
@@ -119,7 +122,7 @@ fn add(sum: &mut FieldCounts, one: &FieldCounts) {
     }
 }
 
-/// `part` of `whole`; nothing where there is no whole.
+/// Returns `part / whole`; `None` if `whole` is zero.
 #[expect(clippy::cast_precision_loss, reason = "counts of notes are far below 2^52")]
 pub(super) fn share(part: usize, whole: usize) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)

@@ -1,7 +1,7 @@
-//! `gateway eval`: how well an engine, or a file of predictions, does against labelled notes.
+//! `gateway eval`: scores an engine, or a file of predictions, against labelled notes.
 //!
-//! Notes go through the same pipeline as the service's. Nothing of a note, a value or an id is printed:
-//! only counts. See `README.md` in this folder for what is measured and what the measure cannot see.
+//! Notes go through the same pipeline as in the service. Only counts are printed, never a note, a value or an id. See
+//! `README.md` in this folder for what is measured and what the measure cannot see.
 
 mod bootstrap;
 mod gold;
@@ -26,12 +26,12 @@ use crate::{
     server::Gateway,
 };
 
-/// Where labels and predictions come from.
+/// The files of labels and predictions.
 #[derive(Clone, Debug)]
 pub struct Sources {
     /// Labelled notes.
     pub gold: PathBuf,
-    /// Predictions for them; without this the configured engine reads the notes.
+    /// Predictions for the notes. Without this file the configured engine reads them.
     pub predictions: Option<PathBuf>,
 }
 
@@ -41,12 +41,12 @@ pub enum EvalError {
     /// A file that cannot be used.
     #[error(transparent)]
     File(#[from] BadFile),
-    /// The engine cannot be had.
+    /// The engine cannot be created.
     #[error(transparent)]
     Server(#[from] crate::server::ServerError),
 }
 
-/// What one note's prediction is, and what is known beside it.
+/// The prediction for one note: its values, the number of values for each basis, and why it failed, if it did.
 #[derive(Clone, Debug, Default)]
 struct Prediction {
     values: BTreeMap<Field, String>,
@@ -55,7 +55,8 @@ struct Prediction {
     failure: Option<&'static str>,
 }
 
-/// Scores predictions, or the configured engine.
+/// Scores the predictions, or the configured engine if there are none. `progress` gets the number of notes that are
+/// done and the number of all notes.
 pub async fn evaluate(
     sources: &Sources,
     settings: Settings,
@@ -101,8 +102,8 @@ async fn run(
             }
         })
         .buffered(at_once);
-    while let Some(one) = reading.next().await {
-        predicted.push(one);
+    while let Some(prediction) = reading.next().await {
+        predicted.push(prediction);
         done += 1;
         progress(done, items.len());
     }
@@ -127,7 +128,7 @@ impl Prediction {
             }
             let mut seen: Vec<&str> = Vec::new();
             for finding in answer.evidence.get(field) {
-                // A value that stands in several places is one value.
+                // A value that the note states several times counts once.
                 if seen.contains(&finding.value.as_str()) {
                     continue;
                 }
@@ -143,5 +144,5 @@ impl Prediction {
     }
 }
 
-/// All bases, the firmest first.
+/// All bases, the strongest first.
 const BASES: [Basis; 4] = [Basis::Stated, Basis::Normalized, Basis::Inferred, Basis::Unsupported];

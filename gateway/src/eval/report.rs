@@ -1,4 +1,4 @@
-//! The figures, as a table for people or JSON for programs.
+//! Writes the scores as a table or as JSON.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -15,14 +15,14 @@ use crate::extraction::Field;
 /// How a report is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Columns for people.
+    /// A table to read on a terminal.
     #[default]
     Table,
     /// One JSON object.
     Json,
 }
 
-/// What an evaluation found.
+/// The result of an evaluation.
 #[derive(Clone, Debug)]
 pub struct Report {
     engine: &'static str,
@@ -61,21 +61,21 @@ impl Report {
             left_out: 0,
             failures: BTreeMap::new(),
         };
-        for one in predicted {
-            one.bases.iter().for_each(|(key, count)| *report.bases.entry(*key).or_default() += count);
-            report.left_out += one.left_out;
-            one.failure.into_iter().for_each(|code| *report.failures.entry(code).or_default() += 1);
+        for prediction in predicted {
+            prediction.bases.iter().for_each(|(key, count)| *report.bases.entry(*key).or_default() += count);
+            report.left_out += prediction.left_out;
+            prediction.failure.into_iter().for_each(|code| *report.failures.entry(code).or_default() += 1);
         }
         report
     }
 
-    /// Notes that got no prediction; each counts as one without values.
+    /// Returns the number of notes without a prediction. Each counts as a note without values.
     #[must_use]
     pub fn failed(&self) -> usize {
         self.failures.values().sum()
     }
 
-    /// Writes the report.
+    /// Returns the report as text in the given format.
     #[must_use]
     pub fn written(&self, format: Format) -> String {
         match format {
@@ -85,8 +85,11 @@ impl Report {
     }
 
     fn values(&self, basis: &str, field: Option<Field>) -> usize {
-        let of = self.bases.iter().filter(|((of, name), _)| *name == basis && field.is_none_or(|field| field == *of));
-        of.map(|(_, count)| count).sum()
+        let counts = self
+            .bases
+            .iter()
+            .filter(|((of_field, name), _)| *name == basis && field.is_none_or(|field| field == *of_field));
+        counts.map(|(_, count)| count).sum()
     }
 
     fn basis_shares(&self, field: Option<Field>) -> [Option<f64>; 4] {
@@ -142,7 +145,7 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        let of = |counts: &FieldCounts, field: Option<Field>| {
+        let scores = |counts: &FieldCounts, field: Option<Field>| {
             let bases: BTreeMap<&str, Option<f64>> =
                 BASES.iter().map(|basis| basis.name()).zip(self.basis_shares(field)).collect();
             json!({
@@ -154,13 +157,13 @@ impl Report {
             })
         };
         let fields: BTreeMap<&str, Value> =
-            self.fields.iter().map(|(field, counts)| (field.name(), of(counts, Some(*field)))).collect();
+            self.fields.iter().map(|(field, counts)| (field.name(), scores(counts, Some(*field)))).collect();
         json!({
             "engine": self.engine,
             "notes": self.notes,
             "failed": self.failures,
             "fields": fields,
-            "micro": of(&self.micro, None),
+            "micro": scores(&self.micro, None),
             "relaxed_micro_f1_interval_95": self.interval.map(|(low, high)| [low, high]),
             "values_left_out": self.left_out,
         })

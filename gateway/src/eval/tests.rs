@@ -1,4 +1,4 @@
-//! The measure by small tables worked out by hand, and the report as it is printed.
+//! Tests the measure with small tables that were worked out by hand, and the printed report with snapshots.
 
 use std::{collections::BTreeMap, io::Write};
 
@@ -13,8 +13,8 @@ fn values(fields: &[(Field, &str)]) -> BTreeMap<Field, String> {
 }
 
 #[test]
-fn one_field_at_a_time() {
-    // Label, prediction; right, wrong, missing: exactly, then by parts; spurious.
+fn one_field_is_scored_exactly_and_by_parts() {
+    // Label, prediction, (right, wrong, missing) exactly, the same by parts, spurious.
     for (field, label, value, exact, relaxed, spurious) in [
         (Field::Stage, Some("IV"), "stage 4", (1, 0, 0), (1, 0, 0), 0),
         (Field::Stage, Some("IIIB"), "III", (0, 1, 1), (0, 1, 1), 0),
@@ -83,10 +83,10 @@ async fn predictions_and_the_engine_are_reported() {
 #[tokio::test]
 async fn a_bad_file_is_named_by_line_and_never_quoted() {
     let gold = |lines: &str| file(lines);
-    for (lines, said) in [
+    for (lines, expected) in [
         ("{\"id\": 1}\n", "line 1: no string `text`"),
         ("{\"text\": \"CANARY\"}", "line 1: no object"),
-        ("{\"text\": \"a\", \"expected\": {\"CANARY\": null}}", "none of the seven"),
+        ("{\"text\": \"a\", \"expected\": {\"CANARY\": null}}", "not one of the seven"),
         ("{\"text\": \"a\", \"expected\": {\"stage\": 4}}", "neither a string"),
         ("{\"text\": \"a\", \"expected\": {}, \"id\": []}", "`id`"),
         ("\n\nCANARY", "line 3: not JSON"),
@@ -95,7 +95,7 @@ async fn a_bad_file_is_named_by_line_and_never_quoted() {
         let gold = gold(lines);
         let sources = Sources { gold: gold.path().to_owned(), predictions: None };
         let error = evaluate(&sources, Settings::default(), |_, _| {}).await.unwrap_err().to_string();
-        assert!(error.contains(said) && !error.contains("CANARY"), "{error}");
+        assert!(error.contains(expected) && !error.contains("CANARY"), "{error}");
     }
     let sources = Sources { gold: "/nowhere".into(), predictions: None };
     assert!(evaluate(&sources, Settings::default(), |_, _| {}).await.is_err());

@@ -1,4 +1,4 @@
-//! Values as the measure sees them: parts, and folded tokens of a part. The same folding on both sides.
+//! Splits values into parts, and parts into folded tokens. Labels and predictions are folded alike.
 
 use std::{borrow::Cow, collections::BTreeSet, sync::LazyLock};
 
@@ -7,18 +7,18 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::{extraction::Field, statics::pattern};
 
-/// Words that carry no meaning of their own in a value.
-const EMPTY: &[&str] = &[
+/// Words that are ignored in a value, because they have no meaning alone.
+const STOP_WORDS: &[&str] = &[
     "a", "an", "the", "of", "and", "or", "with", "to", "in", "on", "for", "by", "at", "from", "then", "followed",
     "plus", "per", "no", "not", "as", "was", "is",
 ];
 
-/// Spellings that are one: applied to labels and predictions alike, in this order.
+/// Spellings that mean the same, each with the spelling that replaces it. They are applied in this order.
 static SPELLINGS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     [
         (r"\bnon[- ]?small[- ]cell\b", "nonsmall cell"),
         (r"\bpos(itive)?\b", " positive"),
-        // A plus sign after a word is a result, unless something is glued to it.
+        // A plus sign after a word means "positive" if white space, a delimiter or the end of the value follows it.
         (r"(\w)\+([\s,;/)]|$)", "$1 positive$2"),
         (r"\bneg(ative)?\b", " negative"),
         (r"\bmetastas[ei]s\b|\bmetastatic\b|\bmets\b", "metastasis"),
@@ -32,23 +32,24 @@ static SPELLINGS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"\bpd[- ]?l1\b", "pdl1"),
     ]
     .into_iter()
-    .map(|(text, written)| (pattern(text), written))
+    .map(|(text, replacement)| (pattern(text), replacement))
     .collect()
 });
 
 static TOKEN: LazyLock<Regex> = LazyLock::new(|| pattern(r"[a-z0-9]+(?:[.%][a-z0-9]*)*|%"));
+/// A stage group: a Roman numeral, and perhaps a letter and a digit.
 static GROUP: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(iv|iii|ii|i)([abc]\d?)?$"));
-static JOINER: LazyLock<Regex> =
+static CONJUNCTION: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\s*,\s*|\s+(?:and|plus|with|then|followed by)\s+|\s+\+\s+"));
 
-/// The parts of a value: cut at `;` and line ends, and in fields that list things also at the joiners that
-/// the labels use.
+/// Returns the parts of a value: split at `;` and line ends, and with `deep`, in fields that are lists, also at slashes
+/// and at the conjunctions that the labels use.
 pub(super) fn parts(value: &str, field: Field, deep: bool) -> Vec<String> {
     let lists = matches!(field, Field::GeneMutation | Field::Biomarker | Field::Treatment | Field::MetastasisSite);
     let mut parts = Vec::new();
     for coarse in value.split([';', '\n']) {
         if deep && lists {
-            parts.extend(JOINER.split(coarse.trim()).flat_map(at_slashes).map(trimmed));
+            parts.extend(CONJUNCTION.split(coarse.trim()).flat_map(at_slashes).map(trimmed));
         } else {
             parts.push(trimmed(coarse));
         }
@@ -63,7 +64,7 @@ fn trimmed(part: &str) -> String {
     part.trim_matches([' ', '.', ',', '\t', '\r']).to_owned()
 }
 
-/// Cut where a slash stands between two letters.
+/// Splits a text at each slash between two letters.
 fn at_slashes(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut from = 0;
@@ -79,17 +80,18 @@ fn at_slashes(text: &str) -> Vec<&str> {
     pieces
 }
 
-/// The folded tokens of a part, in order.
+/// Returns the folded tokens of a part, in order.
 pub(super) fn tokens(part: &str, field: Field) -> Vec<String> {
     let folded = fold(part);
     let all: Vec<&str> = TOKEN.find_iter(&folded).map(|found| found.as_str().trim_end_matches('.')).collect();
-    let meaning: Vec<&str> = all.iter().copied().filter(|word| !word.is_empty() && !EMPTY.contains(word)).collect();
-    let kept = if meaning.is_empty() { all } else { meaning };
+    let content_words: Vec<&str> =
+        all.iter().copied().filter(|word| !word.is_empty() && !STOP_WORDS.contains(word)).collect();
+    let kept = if content_words.is_empty() { all } else { content_words };
     let words = if field == Field::Stage { stage_words(&kept) } else { kept.into_iter().map(Cow::Borrowed).collect() };
     words.into_iter().map(|word| singular(&word).to_owned()).collect()
 }
 
-/// Roman groups as Arabic ones, and without the word "stage" where something else is said.
+/// Writes Roman stage groups as Arabic ones, and removes "stage", "ajcc" and "figo" unless nothing else is left.
 fn stage_words<'t>(words: &[&'t str]) -> Vec<Cow<'t, str>> {
     let arabic = |numeral: &str| match numeral {
         "i" => "1",
@@ -97,18 +99,19 @@ fn stage_words<'t>(words: &[&'t str]) -> Vec<Cow<'t, str>> {
         "iii" => "3",
         _ => "4",
     };
-    let written: Vec<Cow<'t, str>> = words
+    let converted: Vec<Cow<'t, str>> = words
         .iter()
         .map(|word| match GROUP.captures(word) {
             Some(group) => {
-                let of = |at: usize| group.get(at).map_or("", |found| found.as_str());
-                Cow::Owned(format!("{}{}", arabic(of(1)), of(2)))
+                let capture = |at: usize| group.get(at).map_or("", |found| found.as_str());
+                Cow::Owned(format!("{}{}", arabic(capture(1)), capture(2)))
             }
             None => Cow::Borrowed(*word),
         })
         .collect();
-    let said: Vec<_> = written.iter().filter(|word| !matches!(&***word, "stage" | "ajcc" | "figo")).cloned().collect();
-    if said.is_empty() { written } else { said }
+    let without_labels: Vec<_> =
+        converted.iter().filter(|word| !matches!(&***word, "stage" | "ajcc" | "figo")).cloned().collect();
+    if without_labels.is_empty() { converted } else { without_labels }
 }
 
 fn singular(word: &str) -> &str {
@@ -119,15 +122,15 @@ fn singular(word: &str) -> &str {
 fn fold(text: &str) -> String {
     let mut folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
     folded = folded.replace(['\u{2010}', '\u{2011}', '\u{2013}', '\u{2014}'], "-");
-    for (pattern, written) in SPELLINGS.iter() {
-        if let Cow::Owned(changed) = pattern.replace_all(&folded, *written) {
+    for (pattern, replacement) in SPELLINGS.iter() {
+        if let Cow::Owned(changed) = pattern.replace_all(&folded, *replacement) {
             folded = changed;
         }
     }
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A value as the exact measure sees it: its parts as a set, order aside.
+/// Returns a value for the exact measure: its parts as a set, without their order.
 pub(super) fn whole(value: &str, field: Field) -> BTreeSet<String> {
     parts(value, field, false).iter().map(|part| tokens(part, field).join(" ")).collect()
 }

@@ -1,5 +1,5 @@
-//! Whether two wordings of one field say the same, as far as their words tell. Knows no synonyms: of two
-//! faults, calling like values unlike is the lesser.
+//! Compares two wordings of one field by their words. Synonyms are not known here, so equal values in different words
+//! compare as different, which is the lesser error.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::fields::parts;
 /// "residual disease".
 const OPPOSING: &[&str] = &["no", "not", "non", "without", "negative", "never", "absent", "none"];
 
-/// The words of one wording, folded: case, punctuation, order and plural aside.
+/// The words of one wording, without case, punctuation, order and plural.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Words(BTreeSet<String>);
 
@@ -20,7 +20,7 @@ impl Words {
         Self(words.map(|word| singular(word).to_owned()).collect())
     }
 
-    /// Whether the other says all that this one says, and perhaps more.
+    /// Returns whether the other wording has all words of this one, and no word that reverses it.
     pub(super) fn within(&self, other: &Self) -> bool {
         !self.0.is_empty()
             && self.0.is_subset(&other.0)
@@ -32,14 +32,14 @@ impl Words {
     }
 }
 
-/// A word without the `s` of its plural; short words (`PS`, `CNS`) and `-ss`, `-is`, `-us` have none.
+/// Returns a word without the `s` of its plural. Short words (`PS`, `CNS`) and words in `-ss`, `-is` and `-us` stay.
 fn singular(word: &str) -> &str {
     let plural = word.len() > 4 && !word.ends_with("ss") && !word.ends_with("is") && !word.ends_with("us");
     word.strip_suffix('s').filter(|_| plural).unwrap_or(word)
 }
 
-/// Whether every part of each value has a like part in the other: one says no more than the other. A share
-/// of common words would not do: "ER positive" and "ER negative" have half of theirs in common.
+/// Returns whether every part of each value has a matching part in the other value. A share of common words would not
+/// do: "ER positive" and "ER negative" share half of their words.
 pub(super) fn values(one: &str, other: &str) -> bool {
     let words = |value| parts(value).map(Words::of).collect::<Vec<_>>();
     let (one, other) = (words(one), words(other));

@@ -13,42 +13,41 @@ pub struct Answer {
     /// The seven fields.
     #[serde(flatten)]
     pub record: Record,
-    /// What the engine said, before any repair; from the rules engine, the record as JSON.
+    /// The output of the engine before any repair; from the rules engine, the record as JSON.
     #[schema(example = "{\"cancer_type\": \"melanoma (cutaneous)\", \"stage\": \"IV\", ...}")]
     pub raw_output: String,
-    /// Prompt and answer tokens of all attempts; 0 from the rules engine, or where the model server
-    /// reported none.
+    /// Prompt and completion tokens of all attempts; 0 from the rules engine, or if the model server reports none.
     #[schema(example = 0, minimum = 0)]
     pub tokens_used: u32,
-    /// Which engine answered.
+    /// The engine that answered.
     pub engine: EngineName,
     /// The model that answered; `rules` from the rules engine.
     #[schema(example = "rules")]
     pub model: String,
-    /// Version of the prompt; null from the rules engine.
+    /// The version of the prompt; null from the rules engine.
     #[schema(required = true, example = json!(null))]
     pub prompt: Option<&'static str>,
-    /// Whether a lesser engine answered in place of the configured one.
+    /// Whether the fallback engine answered in place of the configured one.
     #[schema(example = false)]
     pub degraded: bool,
-    /// Id of this request, as in the `X-Request-Id` header and in the log.
+    /// The id of this request, as in the `X-Request-Id` header and in the log.
     #[schema(example = "0199c0de-7a3b-7c21-8e5f-2b7d1c9a4e60")]
     pub request_id: String,
-    /// What had to be mended in the engine's output before it was a record.
+    /// The repairs that made the engine's output a record.
     pub repairs: Vec<Repair>,
-    /// What to be wary of.
+    /// What to check before use.
     pub warnings: Vec<Warning>,
     /// Where each value comes from.
     pub evidence: Evidence,
-    /// In how many parts a long note was read; absent where it was read whole.
+    /// The number of chunks in which a long note was read; absent if it was read whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 3, minimum = 2)]
     pub chunks: Option<usize>,
-    /// How many of these parts gave no value; absent where the note was read whole.
+    /// The number of chunks that gave no value; absent if the note was read whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 0)]
     pub chunks_empty: Option<usize>,
-    /// Stretches of the note that could not be read, where the caller allowed that; absent otherwise.
+    /// The parts of the note that could not be read, if the request allowed that; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub unread: Option<Vec<Unread>>,
@@ -59,17 +58,17 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// How many bytes it has as JSON.
+    /// Returns the size of the answer as JSON, in bytes.
     #[must_use]
     pub fn json_bytes(&self) -> usize {
         let mut bytes = ByteCounter(0);
-        // Neither the answer nor the count can fail.
+        // Neither serializing the answer nor counting can fail.
         let _ = serde_json::to_writer(&mut bytes, self);
         bytes.0
     }
 }
 
-/// Counts what is written.
+/// Counts the bytes that are written to it.
 struct ByteCounter(usize);
 
 impl io::Write for ByteCounter {
@@ -83,10 +82,10 @@ impl io::Write for ByteCounter {
     }
 }
 
-/// A stretch of the note that no engine read; half-open, in the unit asked for.
+/// A part of the note that no engine read, as a half-open range in the unit of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Unread {
-    /// First position.
+    /// The first position.
     #[schema(example = 6000, minimum = 0)]
     pub start: usize,
     /// One past the last position.

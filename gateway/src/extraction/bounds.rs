@@ -1,24 +1,24 @@
-//! How much one answer may hold: values of a field, and characters of a value.
+//! Limits how many values a field of an answer may have, and how long a value may be.
 //!
-//! A note has a few values for each field. A record with hundreds is an appendix of a panel, a list of made-up
-//! variants, or a model that repeats itself; each value costs a search of the note, so their number must not grow
-//! with what somebody writes.
+//! A note has a few values for each field. A record with hundreds comes from the appendix of a gene panel, a list of
+//! made-up variants, or a model that repeats itself. Each value costs a search of the note, so their number must be
+//! limited.
 
 use super::{Field, Record, Warning, WarningCode, fields::parts};
 
 /// Most values of one field in the record.
 pub(super) const MOST_VALUES: usize = 64;
 
-/// Most values of one field beyond those that `evidence` still shows.
+/// Most further values of one field that `evidence` shows.
 pub(super) const MOST_BESIDE: usize = 64;
 
-/// Longest value that is looked for in the note, in bytes; a longer one is no value but a text.
+/// Longest value that is searched in the note, in bytes. A longer one is a passage of text and not a value.
 pub(super) const LONGEST_VALUE: usize = 512;
 
-/// Cuts every field of a record to [`MOST_VALUES`]; gives the next [`MOST_BESIDE`] of each field, and a warning for
-/// each field that was cut.
+/// Cuts every field of a record to [`MOST_VALUES`] values. Returns the next [`MOST_BESIDE`] values of each field, and a
+/// warning for each field that was cut.
 pub(super) fn cut(record: &mut Record) -> (Vec<(Field, String)>, Vec<Warning>) {
-    let (mut beside, mut warnings) = (Vec::new(), Vec::new());
+    let (mut further, mut warnings) = (Vec::new(), Vec::new());
     for field in Field::ALL {
         let Some(value) = record.get(field).filter(|value| value.len() > MOST_VALUES) else { continue };
         let values: Vec<&str> = parts(value).collect();
@@ -26,11 +26,11 @@ pub(super) fn cut(record: &mut Record) -> (Vec<(Field, String)>, Vec<Warning>) {
             continue;
         };
         warnings.push(too_many(field, values.len()));
-        beside.extend(rest.iter().take(MOST_BESIDE).map(|value| (field, (*value).to_owned())));
+        further.extend(rest.iter().take(MOST_BESIDE).map(|value| (field, (*value).to_owned())));
         let kept = kept.join("; ");
         *record.get_mut(field) = Some(kept);
     }
-    (beside, warnings)
+    (further, warnings)
 }
 
 fn too_many(field: Field, count: usize) -> Warning {
@@ -50,16 +50,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_cut_and_the_rest_is_told() {
+    fn fields_are_cut_and_the_next_values_are_returned() {
         for count in [1, MOST_VALUES, MOST_VALUES + 1, MOST_VALUES + MOST_BESIDE, 9_000] {
             let values: Vec<String> = (0..count).map(|at| format!("EGFR L{at}R")).collect();
             let whole = values.join("; ");
             let mut record = Record { gene_mutation: Some(whole), stage: Some("IV".to_owned()), ..Record::default() };
-            let (beside, warnings) = cut(&mut record);
+            let (further, warnings) = cut(&mut record);
             let kept: Vec<&str> = parts(record.gene_mutation.as_deref().unwrap()).collect();
             assert_eq!(kept, values[..count.min(MOST_VALUES)]);
             let rest = &values[kept.len()..count.min(MOST_VALUES + MOST_BESIDE)];
-            assert_eq!(beside.iter().map(|(_, value)| value).collect::<Vec<_>>(), rest.iter().collect::<Vec<_>>());
+            assert_eq!(further.iter().map(|(_, value)| value).collect::<Vec<_>>(), rest.iter().collect::<Vec<_>>());
             assert_eq!(warnings.len(), usize::from(count > MOST_VALUES), "{count}");
             assert_eq!(record.stage.as_deref(), Some("IV"));
         }

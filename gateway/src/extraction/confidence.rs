@@ -1,7 +1,7 @@
-//! How sure the model was of each value, from the log-probabilities of its tokens.
+//! Computes the model's confidence in each value from the log-probabilities of its tokens.
 //!
-//! Not calibrated: 0.9 does not mean that nine of ten such values are right. It says how likely the
-//! model found its own wording, which orders values for review and nothing more. Never changes a value.
+//! The confidence is not calibrated: 0.9 does not mean that nine of ten such values are right. It is the probability
+//! that the model gave to its own wording, which only helps to sort values for review. It never changes a value.
 
 use std::ops::Range;
 
@@ -10,18 +10,18 @@ use utoipa::ToSchema;
 
 use super::Field;
 
-/// How sure the model was of one value: probabilities of its tokens, 0 to 1. Not calibrated.
+/// The model's confidence in one value: probabilities of its tokens, 0 to 1. Not calibrated.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Confidence {
-    /// Geometric mean over the value's tokens.
+    /// The geometric mean of the probabilities of the value's tokens.
     #[schema(example = 0.94, minimum = 0, maximum = 1)]
     pub mean: f64,
-    /// The least likely token: the one place where the model was most in doubt.
+    /// The probability of the least likely token of the value.
     #[schema(example = 0.71, minimum = 0, maximum = 1)]
     pub minimum: f64,
 }
 
-/// The tokens of one draft with their log-probabilities.
+/// The tokens of one draft and their log-probabilities.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Likelihoods(Vec<Token>);
 
@@ -33,35 +33,35 @@ struct Token {
 }
 
 impl Likelihoods {
-    /// Lays tokens along the draft that they spell. Nothing where they spell something else: then no
-    /// token can be given to a value. Tokens after the draft's end (stop tokens) are left out.
+    /// Aligns tokens with the draft. Returns `None` where the tokens do not spell the draft or a log-probability is not
+    /// finite. Tokens after the draft's end (stop tokens) are left out.
     #[must_use]
     pub fn along<'t>(draft: &str, tokens: impl Iterator<Item = (&'t [u8], f64)>) -> Option<Self> {
-        let mut laid = Vec::new();
+        let mut aligned = Vec::new();
         let mut end = 0usize;
         for (bytes, logprob) in tokens {
             if end >= draft.len() {
                 break;
             }
             let next = end.checked_add(bytes.len())?;
-            let here = draft.as_bytes().get(end..next.min(draft.len()))?;
-            if !bytes.starts_with(here) || !logprob.is_finite() {
+            let expected_bytes = draft.as_bytes().get(end..next.min(draft.len()))?;
+            if !bytes.starts_with(expected_bytes) || !logprob.is_finite() {
                 return None;
             }
             end = next;
-            laid.push(Token { end, logprob });
+            aligned.push(Token { end, logprob });
         }
-        (end >= draft.len() && !laid.is_empty()).then_some(Self(laid))
+        (end >= draft.len() && !aligned.is_empty()).then_some(Self(aligned))
     }
 
-    /// Confidence of the part of a field's value, where the draft spells it.
+    /// Returns the confidence in one part of a field's value; `None` where the draft does not spell it.
     #[must_use]
     pub fn of(&self, draft: &str, field: Field, part: &str) -> Option<Confidence> {
-        self.over(&place(draft, field, part)?)
+        self.over_range(&range_of_part(draft, field, part)?)
     }
 
-    /// Confidence over a byte range of the draft; a token that reaches into it counts.
-    fn over(&self, range: &Range<usize>) -> Option<Confidence> {
+    /// Returns the confidence over a byte range of the draft, including tokens that overlap it in part.
+    fn over_range(&self, range: &Range<usize>) -> Option<Confidence> {
         let first = self.0.partition_point(|token| token.end <= range.start);
         let mut starts_at = first.checked_sub(1).and_then(|before| self.0.get(before)).map_or(0, |token| token.end);
         let (mut sum, mut least, mut count) = (0.0, 0.0f64, 0.0);
@@ -79,13 +79,13 @@ impl Likelihoods {
     }
 }
 
-/// Where the draft spells a part of a field's value: inside the string after the field's key.
-fn place(draft: &str, field: Field, part: &str) -> Option<Range<usize>> {
+/// Returns the byte range of a part of a field's value in the draft: inside the string after the field's key.
+fn range_of_part(draft: &str, field: Field, part: &str) -> Option<Range<usize>> {
     let key = format!("\"{}\"", field.name());
     let after_key = draft.find(&key)? + key.len();
     let rest = draft.get(after_key..)?;
     let quote = rest.find('"')?;
-    // Between key and value stand a colon and white space, or it is another field's string.
+    // Other characters between the key and the quote mean that the string belongs to another field.
     if !rest.get(..quote)?.chars().all(|c| c == ':' || c.is_whitespace()) {
         return None;
     }
@@ -98,7 +98,7 @@ fn place(draft: &str, field: Field, part: &str) -> Option<Range<usize>> {
     Some(start..start + spelt.len())
 }
 
-/// Length of a JSON string's content: up to the first quote that is not escaped.
+/// Returns the length in bytes of a JSON string's content: up to the first quote that is not escaped.
 fn string_end(content: &str) -> usize {
     let mut escaped = false;
     for (at, byte) in content.bytes().enumerate() {
@@ -142,28 +142,31 @@ mod tests {
             (Field::Biomarker, "HER2", None),
             (Field::Response, "IV", None),
         ] {
-            let got = likelihoods.of(&draft, field, part);
-            assert_eq!(got.is_some(), expected.is_some(), "{part}");
-            if let (Some(got), Some((mean, minimum))) = (got, expected) {
-                assert!((got.mean - mean).abs() < 1e-9 && (got.minimum - minimum).abs() < 1e-9, "{part}: {got:?}");
+            let found = likelihoods.of(&draft, field, part);
+            assert_eq!(found.is_some(), expected.is_some(), "{part}");
+            if let (Some(found), Some((mean, minimum))) = (found, expected) {
+                assert!(
+                    (found.mean - mean).abs() < 1e-9 && (found.minimum - minimum).abs() < 1e-9,
+                    "{part}: {found:?}"
+                );
             }
         }
     }
 
     #[test]
-    fn tokens_that_spell_something_else_are_no_ones() {
+    fn tokens_that_do_not_spell_the_draft_give_none() {
         for spelt in [&[("a", 0.5), ("x", 0.5)][..], &[("a", 0.5)], &[], &[("a", 0.0), ("b", 0.5)]] {
             assert_eq!(Likelihoods::along("ab", tokens(spelt).into_iter()), None, "{spelt:?}");
         }
-        // Half a character per token, and a last token that reaches over the end.
+        // Half a character per token, and a last token that extends past the end.
         let halves = [(&"é".as_bytes()[..1], -0.1), (&"é".as_bytes()[1..], -0.2), (b"b<".as_slice(), -0.3)];
         assert!(Likelihoods::along("éb", halves.into_iter()).is_some());
     }
 
     #[test]
-    fn a_null_or_a_missing_key_has_no_place() {
+    fn a_null_or_a_missing_key_has_no_range() {
         for draft in ["{\"stage\": null, \"biomarker\": \"IV\"}", "{}", "\"stage\"", "\"stage\": \"I", ""] {
-            assert_eq!(place(draft, Field::Stage, "IV"), None, "{draft}");
+            assert_eq!(range_of_part(draft, Field::Stage, "IV"), None, "{draft}");
         }
     }
 }

@@ -1,38 +1,38 @@
-//! Threads beside the async workers for work that keeps a core busy: the reading of a long note, the review of an
-//! answer to one. As many at once as there are cores, in fair turns, with a bounded queue and the note's deadline.
+//! Runs CPU-bound work on threads outside the async workers: reading a long note, and reviewing the answer to one.
+//! As many tasks run at once as there are cores, in fair turns, with a bounded queue and the note's deadline.
 //!
-//! A worker that reads a note for tens of milliseconds answers nobody else meanwhile, no health check either. A short
-//! note takes less time than the way to another thread, and is read where it is.
+//! An async worker that reads a note for tens of milliseconds answers no other request meanwhile, health checks
+//! included. Reading a short note takes less time than moving it to another thread, so it stays on the async worker.
 
 use std::{panic::resume_unwind, sync::Arc};
 
 use super::{Deadline, EngineError};
 use crate::admission::{Admission, AdmissionError, Lease, QueuePriority};
 
-/// Texts up to this many bytes are read on the async worker: some hundred microseconds.
+/// Texts up to this many bytes are read on the async worker, which takes some hundred microseconds.
 const SHORT: usize = 4 << 10;
 
-/// The cores that long texts are read on.
+/// The threads that read long texts.
 #[derive(Clone, Debug)]
 pub struct Cores {
     admission: Arc<Admission>,
 }
 
 impl Cores {
-    /// So many texts at once, and so many waiting for their turn.
+    /// Runs `cores` texts at once and lets `queue` texts wait for their turn.
     #[must_use]
     pub fn new(cores: usize, queue: usize) -> Self {
         Self { admission: Admission::new(cores, queue) }
     }
 
-    /// Whether a text of so many bytes is read on a core of its own.
+    /// Returns whether a text of this many bytes is read on a separate thread.
     #[must_use]
     pub fn takes(text: usize) -> bool {
         text > SHORT
     }
 
-    /// Does the work on a thread of its own once it has its turn. `DeadlineExceeded` comes at the deadline, also where
-    /// the work has begun: its result is then thrown away. `Overloaded`: too many wait.
+    /// Runs the work on a separate thread when its turn comes. Returns `DeadlineExceeded` at the deadline, even if the
+    /// work has begun; its result is then discarded. Returns `Overloaded` if the queue is full.
     pub async fn run<T: Send + 'static>(
         &self,
         priority: &QueuePriority,
@@ -45,7 +45,7 @@ impl Cores {
         })?;
         let task = tokio::task::spawn_blocking(move || {
             let done = (!deadline.left().is_zero()).then(work);
-            // Held until here also where nobody waits any more: the core is busy until here.
+            // The lease ends only now, even if the caller no longer waits, because the core was busy until now.
             Lease::end(lease);
             done
         });
@@ -61,7 +61,7 @@ impl Cores {
     }
 }
 
-/// Does the work on a core where there are cores and the text is long, else at once.
+/// Runs the work on a separate thread if `cores` is given and the text is long; otherwise at once on this thread.
 pub(super) async fn run<T: Send + 'static>(
     cores: Option<&Cores>,
     text: usize,
@@ -84,12 +84,12 @@ mod tests {
     const LONG: Duration = Duration::from_mins(1);
 
     #[tokio::test]
-    async fn work_is_done_elsewhere_and_its_panic_is_the_callers() {
+    async fn work_runs_on_another_thread_and_its_panic_reaches_the_caller() {
         let cores = Cores::new(1, 1);
         let (priority, deadline) = (QueuePriority::default(), Deadline::after(LONG));
-        let here = std::thread::current().id();
-        let there = cores.run(&priority, deadline, || std::thread::current().id()).await.unwrap();
-        assert_ne!(here, there);
+        let caller_thread = std::thread::current().id();
+        let work_thread = cores.run(&priority, deadline, || std::thread::current().id()).await.unwrap();
+        assert_ne!(caller_thread, work_thread);
         let panicked = tokio::spawn(async move {
             let work: fn() = || panic!("a fault of the work");
             cores.run(&QueuePriority::default(), deadline, work).await
@@ -97,41 +97,41 @@ mod tests {
         assert!(panicked.await.unwrap_err().is_panic());
     }
 
-    /// Work on the only core, which goes on until it is told to end.
-    async fn held(cores: &Cores) -> (tokio::task::JoinHandle<Result<bool, EngineError>>, mpsc::Sender<()>) {
-        let (go_on, held) = mpsc::channel::<()>();
-        let (begun, has_begun) = tokio::sync::oneshot::channel();
+    /// Starts work on the only core. It runs until the returned sender sends or is dropped.
+    async fn occupy(cores: &Cores) -> (tokio::task::JoinHandle<Result<bool, EngineError>>, mpsc::Sender<()>) {
+        let (finish, finished) = mpsc::channel::<()>();
+        let (start, started) = tokio::sync::oneshot::channel();
         let cores = cores.clone();
         let work = move || {
-            let _ = begun.send(());
-            held.recv().is_ok()
+            let _ = start.send(());
+            finished.recv().is_ok()
         };
         let task = tokio::spawn(async move { cores.run(&QueuePriority::default(), Deadline::after(LONG), work).await });
-        has_begun.await.unwrap();
-        (task, go_on)
+        started.await.unwrap();
+        (task, finish)
     }
 
     #[tokio::test]
-    async fn a_core_stays_taken_until_its_work_is_done_also_where_nobody_waits() {
+    async fn a_core_stays_busy_until_its_work_ends_even_if_the_caller_no_longer_waits() {
         let cores = Cores::new(1, 1);
-        let (task, go_on) = held(&cores).await;
+        let (task, finish) = occupy(&cores).await;
         task.abort();
         assert!(task.await.unwrap_err().is_cancelled());
         assert_eq!(cores.admission.counts().in_flight, 1);
         let soon = Deadline::after(Duration::from_millis(20));
         let late = cores.run(&QueuePriority::default(), soon, || ()).await;
         assert!(matches!(late, Err(EngineError::DeadlineExceeded)));
-        go_on.send(()).unwrap();
+        finish.send(()).unwrap();
         assert_eq!(cores.run(&QueuePriority::default(), Deadline::after(LONG), || 7).await.unwrap(), 7);
     }
 
     #[tokio::test]
-    async fn too_many_are_refused() {
+    async fn work_beyond_the_queue_is_rejected() {
         let cores = Cores::new(1, 0);
-        let (task, go_on) = held(&cores).await;
+        let (task, finish) = occupy(&cores).await;
         let refused = cores.run(&QueuePriority::default(), Deadline::after(LONG), || ()).await;
         assert!(matches!(refused, Err(EngineError::Overloaded)));
-        go_on.send(()).unwrap();
+        finish.send(()).unwrap();
         assert!(task.await.unwrap().unwrap());
     }
 }

@@ -1,19 +1,19 @@
-//! What a second engine found beside the one that answers. It never changes the answer.
+//! Compares the record of the model with the record of the rules engine. The comparison never changes the answer.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Field, Record, alike, fields::with_fields};
 
-/// How two engines' values of one field compare.
+/// How the two engines' values of one field compare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(example = "agree")]
 pub enum Agreement {
-    /// Both found nothing, or values of which one says no more than the other.
+    /// Both found nothing, or the same values, possibly in different detail.
     #[default]
     Agree,
-    /// Both found values, and not the same.
+    /// Both found values, and the values differ.
     Differ,
     /// Only the model found a value.
     OnlyModel,
@@ -22,7 +22,7 @@ pub enum Agreement {
 }
 
 impl Agreement {
-    /// The name in JSON.
+    /// Returns the name in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -36,7 +36,7 @@ impl Agreement {
 
 macro_rules! cross_check {
     ($($(#[doc = $doc:literal])+ $name:ident = $variant:ident, e.g. $example:expr;)+) => {
-        /// How a second engine's record compares, field by field.
+        /// How the two engines' records compare, field by field.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
         pub struct CrossCheck {
             $(
@@ -46,13 +46,13 @@ macro_rules! cross_check {
         }
 
         impl CrossCheck {
-            /// How the values of one field compare.
+            /// Returns how the values of one field compare.
             #[must_use]
             pub fn get(&self, field: Field) -> Agreement {
                 match field { $(Field::$variant => self.$name,)+ }
             }
 
-            /// The place of one field.
+            /// Returns the comparison of one field, to set it.
             pub fn get_mut(&mut self, field: Field) -> &mut Agreement {
                 match field { $(Field::$variant => &mut self.$name,)+ }
             }
@@ -62,7 +62,7 @@ macro_rules! cross_check {
 
 with_fields!(cross_check);
 
-/// Compares what the model says with what the rules say, field by field.
+/// Compares the model's record with the rules engine's record, field by field.
 pub(super) fn compare(model: &Record, rules: &Record) -> CrossCheck {
     let mut check = CrossCheck::default();
     for field in Field::ALL {

@@ -1,7 +1,7 @@
-//! Is "nothing found" true? Asked of a model's record that holds nothing or little, before it is answered.
+//! Checks an empty or thin record of a model before the gateway returns it: does the note really contain so little?
 //!
-//! Three witnesses: another engine that reads the same text, the model's own words beside its record, and what they
-//! came in. None of them adds a value.
+//! Three sources can cast doubt on it: another engine that reads the same text, the model's own words outside its
+//! record, and the response that contained them. None of them adds a value.
 
 use super::{
     Deadline, Draft, Engine, EngineError, EngineRequest, Field, Note, OffsetUnit, Record,
@@ -9,31 +9,31 @@ use super::{
     evidence, parse,
 };
 
-/// A record with at most so many of the seven fields is compared with what the witness reads.
-const FEW: usize = 3;
+/// A record with at most this many of its seven fields is compared with the record of the witness.
+const MOST_FIELDS_OF_THIN_RECORD: usize = 3;
 
-/// Longest stretch of a model's words that is read for values, in bytes.
-const MOST_WORDS: usize = 32 << 10;
+/// Most bytes of the model's words outside its record that are searched for values.
+const MOST_WORD_BYTES: usize = 32 << 10;
 
-/// Another engine that reads the same texts, and where what it says is reviewed.
+/// An engine that reads the same texts, and the threads that review its records.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Witness<'a> {
     pub(super) engine: &'a dyn Engine,
     pub(super) cores: Option<&'a Cores>,
 }
 
-/// What speaks against an empty record.
+/// The doubt about an empty record.
 #[derive(Debug)]
 pub(super) enum Doubt {
-    /// Nothing.
+    /// There is none.
     None,
-    /// The witness reads these fields in the same text.
+    /// The witness found these fields in the same text.
     Fields(Vec<Field>),
-    /// The model said more than its record holds, or something went wrong while it did.
+    /// The model wrote more than its record holds, or its response shows a fault.
     NotUnderstood,
 }
 
-/// What speaks against the empty record of a draft.
+/// Returns the doubt about the empty record of a draft.
 pub(super) async fn of_empty(
     witness: Witness<'_>,
     text: &Note,
@@ -44,15 +44,15 @@ pub(super) async fn of_empty(
     if draft.suspect {
         return Ok(Doubt::NotUnderstood);
     }
-    let beside = text.part(parse::beside_keys(draft.text.as_str(), MOST_WORDS));
-    if !witness.reads(&beside, request, deadline).await?.is_empty() {
+    let outside_record = text.part(parse::beside_keys(draft.text.as_str(), MOST_WORD_BYTES));
+    if !witness.reads(&outside_record, request, deadline).await?.is_empty() {
         return Ok(Doubt::NotUnderstood);
     }
     let fields = fields_of(&witness.reads(text, request, deadline).await?);
     Ok(if fields.is_empty() { Doubt::None } else { Doubt::Fields(fields) })
 }
 
-/// The fields that the witness reads in a note and a record with few values lacks.
+/// Returns the fields that the witness finds in a note and that a record with few values lacks.
 pub(super) async fn lacking(
     witness: Witness<'_>,
     note: &Note,
@@ -60,7 +60,7 @@ pub(super) async fn lacking(
     request: &EngineRequest,
     deadline: Deadline,
 ) -> Result<Vec<Field>, EngineError> {
-    if fields_of(record).len() > FEW {
+    if fields_of(record).len() > MOST_FIELDS_OF_THIN_RECORD {
         return Ok(Vec::new());
     }
     let read = witness.reads(note, request, deadline).await?;
@@ -68,8 +68,8 @@ pub(super) async fn lacking(
 }
 
 impl Witness<'_> {
-    /// What it makes of a text, without what the text contradicts. A witness that could not be heard is an error:
-    /// without its word nobody knows.
+    /// Returns the witness's record of a text, without values that the text contradicts. Fails if the witness fails,
+    /// because the doubt is then unknown.
     pub(super) async fn reads(
         self,
         text: &Note,

@@ -1,4 +1,4 @@
-//! The port between the pipeline and whoever reads notes: note and request in, draft out.
+//! Defines the port between the pipeline and the engines: an engine takes a note and a request, and returns a draft.
 
 use std::{
     fmt,
@@ -16,19 +16,19 @@ use utoipa::ToSchema;
 use super::{Deadline, Field, FieldSink, Likelihoods, ModelText, Note};
 use crate::admission::QueuePriority;
 
-/// Which engine answered.
+/// The engine that answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(example = "rules")]
 pub enum EngineName {
     /// A language model behind an OpenAI-compatible vLLM server.
     Vllm,
-    /// The embedded, deterministic rules.
+    /// The embedded, deterministic rules engine.
     Rules,
 }
 
 impl EngineName {
-    /// The name as the API writes it.
+    /// Returns the name in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -44,17 +44,17 @@ pub type ModelName = Arc<str>;
 /// The version of a prompt, as the answer reports it, for example `training-v1`.
 pub type PromptVersion = &'static str;
 
-/// How many tokens an answer may have.
+/// Most tokens of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenBudget {
-    /// Decoding stops by itself; the service may widen this when it proves too small.
+    /// The gateway's limit. Decoding normally ends before it, and the gateway doubles it once if it proves too small.
     Adjustable(u32),
-    /// The caller's hard cap.
+    /// A limit that the caller set and that never changes.
     Fixed(u32),
 }
 
 impl TokenBudget {
-    /// The number of tokens.
+    /// Returns the number of tokens.
     #[must_use]
     pub const fn tokens(self) -> u32 {
         match self {
@@ -63,32 +63,32 @@ impl TokenBudget {
     }
 }
 
-/// One note's request to an engine.
+/// A request to an engine for one note.
 #[derive(Clone, Debug)]
 pub struct EngineRequest {
-    /// Model to use; `None` is the engine's default.
+    /// The model to use; `None` is the engine's default.
     pub model: Option<ModelName>,
-    /// 0.0 (deterministic) to 2.0.
+    /// The sampling temperature, 0.0 (deterministic) to 2.0.
     pub temperature: f32,
-    /// Seed of the sampler; `None` leaves it to the engine.
+    /// The seed of the sampler; `None` leaves it to the engine.
     pub seed: Option<u64>,
     /// Most tokens of the answer.
     pub budget: TokenBudget,
     /// Whether the engine also returns the log-probabilities of its tokens.
     pub confidence: bool,
-    /// Sent along, so that a log line upstream can be joined to ours.
+    /// Sent to the model server, so that its log lines can be matched with the gateway's.
     pub request_id: Arc<str>,
-    /// W3C trace context for the upstream call, where the caller's request is part of a trace.
+    /// The W3C trace context for the upstream call, where the caller's request is part of a trace.
     pub traceparent: Option<Arc<str>>,
     /// Its place in the queue for the GPU.
     pub priority: QueuePriority,
-    /// Time spent so far; the error of a missed deadline names it.
+    /// Time spent so far, which the error for a missed deadline reports.
     pub timings: Arc<CallTimings>,
-    /// Receives the fields while the model writes them; `None` outside of a stream.
+    /// Receives the fields while the model writes them; `None` for requests without streaming.
     pub sink: Option<FieldSink>,
 }
 
-/// Time spent on one note, in all its calls together.
+/// Time spent on one note, summed over all its calls.
 #[derive(Debug, Default)]
 pub struct CallTimings {
     queue: AtomicU64,
@@ -102,7 +102,7 @@ impl CallTimings {
         self.engine.fetch_add(micros(engine), Relaxed);
     }
 
-    /// Time spent waiting for a slot, and in the engine.
+    /// Returns the time spent waiting for a slot, and the time in the engine.
     #[must_use]
     pub fn queue_and_engine(&self) -> (Duration, Duration) {
         let time = |micros: &AtomicU64| Duration::from_micros(micros.load(Relaxed));
@@ -111,7 +111,7 @@ impl CallTimings {
 }
 
 impl EngineRequest {
-    /// Of nobody in particular: the defaults, deterministic.
+    /// Returns a request with the defaults: deterministic, without streaming and without a trace.
     #[must_use]
     pub fn plain(budget: TokenBudget, request_id: Arc<str>) -> Self {
         let (traceparent, priority, timings) = (None, QueuePriority::default(), Arc::default());
@@ -131,7 +131,7 @@ impl EngineRequest {
 }
 
 impl EngineRequest {
-    /// The same, with nobody listening.
+    /// Returns the same request without streaming.
     #[must_use]
     pub fn without_sink(&self) -> Self {
         Self { sink: None, ..self.clone() }
@@ -141,13 +141,13 @@ impl EngineRequest {
 /// How a draft ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finish {
-    /// The engine ended it.
+    /// The engine finished it.
     Complete,
-    /// The token budget ended it.
+    /// The token budget cut it off.
     OutOfTokens,
 }
 
-/// What stands in a note that an engine does not know how to read, so that what it says is of the rest alone.
+/// The kinds of text in a note that an engine cannot read. Its draft covers only the other text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unfamiliar {
     /// A part in another language.
@@ -156,78 +156,77 @@ pub struct Unfamiliar {
     pub markup: bool,
 }
 
-/// What an engine said about a note, not yet parsed.
+/// The answer of an engine to a note, before it is parsed.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// The words, ideally a record in the training format.
+    /// The text of the answer, normally a record in the training format.
     pub text: ModelText,
-    /// How they ended.
+    /// How the text ended.
     pub finish: Finish,
-    /// Prompt and answer tokens together; 0 where none were counted.
+    /// Prompt and answer tokens together; 0 if the engine does not count them.
     pub tokens_used: u32,
     /// The model that answered.
     pub model: ModelName,
-    /// The prompt it was given; `None` where there is none.
+    /// The version of the prompt; `None` for engines without a prompt.
     pub prompt: Option<PromptVersion>,
-    /// Its tokens' log-probabilities, where they were asked for and the engine has them.
+    /// The log-probabilities of its tokens, if the request asked for them and the engine has them.
     pub likelihoods: Option<Likelihoods>,
-    /// Values that the engine recognised and left out of the record because of what the note says of them.
+    /// Values that the engine recognised and left out of the record because of their assertions in the note.
     pub withheld: Vec<(Field, String)>,
-    /// False only where the engine knows that it recognised no oncology term at all, or not enough of the language.
+    /// False only if the engine knows that it recognised no oncology term at all, or too little of the language.
     pub recognised_terms: bool,
-    /// What stands in the note that the engine does not know how to read.
+    /// The kinds of text in the note that the engine cannot read.
     pub unfamiliar: Unfamiliar,
-    /// Whether what the answer came in says that something went wrong: a refusal, an error, a second choice, a prompt
-    /// that is too short for the note. It is no reason to doubt values that stand in the note, but one to doubt that
-    /// there are none.
+    /// Whether the response shows a fault: a refusal, an error, a second choice, a prompt that is too short for the
+    /// note. Values that the note supports stay credible then, but an empty record does not.
     pub suspect: bool,
 }
 
 impl Draft {
-    /// Who wrote it: the model and the version of the prompt.
+    /// Returns the model and the version of the prompt.
     #[must_use]
     pub fn author(&self) -> (String, Option<PromptVersion>) {
         (self.model.to_string(), self.prompt)
     }
 }
 
-/// Why there is no draft. Each is mapped to one status at the HTTP edge.
+/// Why an engine returned no draft. The HTTP layer maps each variant to one status.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The model is being loaded and was never ready yet.
+    /// The model server is loading the model and has never been ready.
     #[error("the model server is still loading")]
     Loading,
-    /// The server cannot be reached or refused for now.
+    /// The model server cannot be reached, or is temporarily unavailable.
     #[error("the model server is unavailable")]
     Unavailable,
-    /// The server said that it has too much to do.
+    /// The model server reported that it is overloaded.
     #[error("the model server is overloaded")]
     Overloaded,
-    /// The server refused this request: a fault of configuration or of this service.
+    /// The model server refused this request, because of its configuration or a fault of the gateway.
     #[error("the model server refused the request")]
     Rejected,
-    /// The server broke, or answered what it never should.
+    /// The model server failed, or returned an invalid answer.
     #[error("the model server failed")]
     Failed,
-    /// The note and the room for an answer exceed the model's context.
+    /// The note and the token budget of the answer together exceed the model's context.
     #[error("the note does not fit the model's context")]
     NoteTooLong,
-    /// The time was up.
+    /// The deadline passed.
     #[error("the deadline passed")]
     DeadlineExceeded,
 }
 
-/// A draft on its way.
+/// The future of a draft.
 pub type DraftFuture<'a> = Pin<Box<dyn Future<Output = Result<Draft, EngineError>> + Send + 'a>>;
 
-/// Someone who reads notes. Dropping the future abandons the work, upstream too.
+/// An engine that reads notes. Dropping the future of a draft cancels the work, also at the model server.
 pub trait Engine: Send + Sync + fmt::Debug {
-    /// Which engine this is.
+    /// Returns the name of this engine.
     fn name(&self) -> EngineName;
 
-    /// Whether each draft takes a slot at the GPU (a lease from admission).
+    /// Returns whether each draft needs a GPU slot (a lease from admission).
     fn needs_lease(&self) -> bool;
 
-    /// Drafts a record of the note.
+    /// Returns a draft of the note.
     fn draft<'a>(&'a self, note: &'a Note, request: &'a EngineRequest, deadline: Deadline) -> DraftFuture<'a>;
 }

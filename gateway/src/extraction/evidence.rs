@@ -1,5 +1,5 @@
-//! From what an engine said to what the answer says: grounds every value, takes out what the note
-//! contradicts, and says what to be wary of. Never adds a value.
+//! Reviews an engine's record against the note: grounds every value, removes the values that the note contradicts,
+//! and warns of doubtful values. It never adds a value.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use super::{
     readable::Readable,
 };
 
-/// The record as the note bears it out, with evidence and warnings.
+/// The record without contradicted values, with its evidence and warnings.
 #[derive(Debug)]
 pub(super) struct ReviewedRecord {
     pub(super) record: Record,
@@ -17,7 +17,7 @@ pub(super) struct ReviewedRecord {
     pub(super) warnings: Vec<Warning>,
 }
 
-/// Reviews a record, and beside it values that the engine itself left out (`withheld`).
+/// Reviews a record, and also the values that the engine itself left out (`withheld`).
 pub(super) fn review(
     note: &Note,
     mut record: Record,
@@ -26,39 +26,40 @@ pub(super) fn review(
     confidence: impl Fn(Field, &str) -> Option<Confidence>,
 ) -> ReviewedRecord {
     let mut evidence = Evidence::default();
-    let (beside, mut warnings) = bounds::cut(&mut record);
+    let (further, mut warnings) = bounds::cut(&mut record);
     let read = Readable::of(note);
     let mut grounded = ground::ground(read.note(), &record);
-    // A model may copy what it read with the markup in it.
-    let as_sent: Vec<_> = if read.is_made() {
-        let lost = grounded.extract_if(.., |one| one.basis == Basis::Unsupported).map(|one| (one.field, one.value));
-        ground::ground_parts(note, lost)
+    // A model may copy a value with its markup, so values that are not found are searched in the original note.
+    let grounded_in_original: Vec<_> = if read.is_made() {
+        let not_found =
+            grounded.extract_if(.., |one| one.basis == Basis::Unsupported).map(|one| (one.field, one.value));
+        ground::ground_parts(note, not_found)
     } else {
         Vec::new()
     };
     for one in &grounded {
         add(&mut evidence, (note, Some(&read)), one, unit, confidence(one.field, one.value));
     }
-    for one in &as_sent {
+    for one in &grounded_in_original {
         add(&mut evidence, (note, None), one, unit, confidence(one.field, one.value));
     }
-    grounded.extend(as_sent);
+    grounded.extend(grounded_in_original);
     let contradicted: Vec<Field> = grounded.iter().filter(|one| !one.in_record()).map(|one| one.field).collect();
     drop(grounded);
     for field in Field::ALL {
         let findings = evidence.get(field);
         if contradicted.contains(&field) {
             warnings.push(contradiction(field, findings));
-            *record.get_mut(field) = joined(findings);
+            *record.get_mut(field) = joined_values(findings);
         }
         warnings.extend(unsupported(field, findings));
     }
-    for one in ground::ground_parts(read.note(), beside.iter().map(|(field, value)| (*field, value.as_str()))) {
+    for one in ground::ground_parts(read.note(), further.iter().map(|(field, value)| (*field, value.as_str()))) {
         add(&mut evidence, (note, Some(&read)), &one.left_out(), unit, None);
     }
     let left_out = withheld.iter().map(|(field, value)| (*field, value.as_str()));
     for one in ground::ground_parts(read.note(), left_out) {
-        // What its finder withheld stays out; only what the note really says of it is shown.
+        // A withheld value stays out of the record. The evidence shows it only if the note contains and contradicts it.
         if !one.in_record() && !one.spans.is_empty() {
             add(&mut evidence, (note, Some(&read)), &one, unit, None);
         }
@@ -66,8 +67,8 @@ pub(super) fn review(
     ReviewedRecord { record, evidence, warnings }
 }
 
-/// One finding for each place, which is quoted as it stands in the note; a value without a place has one finding all the
-/// same. `read` is the text that places are of, where that is not the note itself.
+/// Adds one finding for each span of a value, with its quote from the note; a value without spans has one finding too.
+/// `read` is the readable text that the spans refer to; `None` if they refer to the note itself.
 fn add(
     evidence: &mut Evidence,
     (note, read): (&Note, Option<&Readable<'_>>),
@@ -93,24 +94,24 @@ fn add(
         return;
     }
     for span in &grounded.spans {
-        let place = span.start()..span.end();
-        let place = read.map_or(place.clone(), |read| read.origin(place));
-        let Some(span) = note.span(place.start, place.end) else { continue };
+        let range = span.start()..span.end();
+        let range = read.map_or(range.clone(), |read| read.origin(range));
+        let Some(span) = note.span(range.start, range.end) else { continue };
         let (start, end) = (Some(offsets.convert(span.start())), Some(offsets.convert(span.end())));
         list.push(Finding { quote: Some(span.quote().to_owned()), start, end, ..finding.clone() });
     }
 }
 
-/// The field's value without what is not in the record.
-fn joined(findings: &[Finding]) -> Option<String> {
+/// Returns the field's value from the findings that are in the record.
+fn joined_values(findings: &[Finding]) -> Option<String> {
     let mut seen = HashSet::new();
     let values = findings.iter().filter(|finding| finding.in_record).map(|finding| finding.value.as_str());
     let kept: Vec<&str> = values.filter(|value| seen.insert(*value)).collect();
     (!kept.is_empty()).then(|| kept.join("; "))
 }
 
-fn values(findings: &[Finding], counts: impl Fn(&Finding) -> bool) -> usize {
-    let values = findings.iter().filter(|finding| counts(finding)).map(|finding| finding.value.as_str());
+fn values(findings: &[Finding], matches: impl Fn(&Finding) -> bool) -> usize {
+    let values = findings.iter().filter(|finding| matches(finding)).map(|finding| finding.value.as_str());
     values.collect::<HashSet<_>>().len()
 }
 
@@ -129,11 +130,11 @@ fn unsupported(field: Field, findings: &[Finding]) -> Option<Warning> {
 
 fn contradiction(field: Field, findings: &[Finding]) -> Warning {
     let count = values(findings, |finding| !finding.in_record);
-    let mut said: Vec<&str> = Vec::new();
+    let mut wordings: Vec<&str> = Vec::new();
     for assertion in findings.iter().filter(|finding| !finding.in_record).filter_map(|finding| finding.assertion) {
-        let word = spoken(assertion);
-        if !said.contains(&word) {
-            said.push(word);
+        let word = wording(assertion);
+        if !wordings.contains(&word) {
+            wordings.push(word);
         }
     }
     Warning {
@@ -142,13 +143,13 @@ fn contradiction(field: Field, findings: &[Finding]) -> Warning {
         message: format!(
             "{count} value(s) of {} were left out because the note says of them: {}. See `evidence`.",
             field.name(),
-            said.join(", ")
+            wordings.join(", ")
         ),
     }
 }
 
-/// What the note says of a value, in words for a person.
-fn spoken(assertion: Assertion) -> &'static str {
+/// Returns the wording of an assertion in warnings.
+fn wording(assertion: Assertion) -> &'static str {
     match assertion {
         Assertion::Present => "present",
         Assertion::Probable => "probable",
@@ -169,7 +170,7 @@ mod tests {
 
     use super::*;
 
-    /// The slice of a text between two positions in a unit.
+    /// Returns the text between two offsets in a unit.
     fn slice(text: &str, unit: OffsetUnit, start: usize, end: usize) -> String {
         match unit {
             OffsetUnit::Byte => text.get(start..end).unwrap().to_owned(),
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_found_as_it_was_sent_and_as_it_is_read() {
+    fn a_value_is_found_in_the_note_and_in_its_readable_text() {
         let text = "<p>Stage&nbsp;IV lung adeno-\ncarcinoma, PD-L1 &lt;1%, metas&shy;tases in the <b>li</b>ver.</p>";
         for (field, value, quote) in [
             (Field::CancerType, "lung adenocarcinoma", "lung adeno-\ncarcinoma"),
@@ -199,9 +200,9 @@ mod tests {
             let ReviewedRecord { record, evidence, warnings } =
                 review(&note, record, &[], OffsetUnit::Byte, |_, _| None);
             let findings = evidence.get(field);
-            let place = findings[0].start.zip(findings[0].end).and_then(|(start, end)| text.get(start..end));
-            assert_eq!(place, findings[0].quote.as_deref(), "{value}");
-            assert!(place.is_some_and(|place| place.contains(quote) || quote.contains(place)), "{value}: {place:?}");
+            let slice = findings[0].start.zip(findings[0].end).and_then(|(start, end)| text.get(start..end));
+            assert_eq!(slice, findings[0].quote.as_deref(), "{value}");
+            assert!(slice.is_some_and(|slice| slice.contains(quote) || quote.contains(slice)), "{value}: {slice:?}");
             assert_eq!((record.get(field), warnings.len()), (Some(value), 0), "{value}");
         }
     }

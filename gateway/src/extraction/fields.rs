@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Calls a macro with the list of the seven fields, so that each type with one member per field stands where it belongs.
+/// Calls a macro with the list of the seven fields, so that each type with one member per field is defined in its own file.
 /// A row is: docs, key = variant, e.g. example;
 macro_rules! with_fields {
     ($callback:ident) => {
@@ -42,21 +42,21 @@ macro_rules! field_and_record {
             /// All fields, in the order of the training format and of every answer.
             pub const ALL: [Self; [$(stringify!($name)),+].len()] = [$(Self::$variant),+];
 
-            /// The field's key in JSON.
+            /// Returns the key of the field in JSON.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => stringify!($name),)+ }
             }
 
-            /// The field with this key, if there is one.
+            /// Returns the field with this key; `None` for any other key.
             #[must_use]
             pub fn named(name: &str) -> Option<Self> {
                 match name { $(stringify!($name) => Some(Self::$variant),)+ _ => None }
             }
         }
 
-        /// Seven structured oncology fields of one note. Every key is present: a string, or null where
-        /// the note gives no value. Several values in one field are joined by `"; "`.
+        /// The seven structured oncology fields of one note. Every key is present: a string, or null if the note gives no
+        /// value. Several values of one field are joined by `"; "`.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema, ToSchema)]
         #[schemars(deny_unknown_fields)]
         pub struct Record {
@@ -69,13 +69,13 @@ macro_rules! field_and_record {
         }
 
         impl Record {
-            /// The value of one field.
+            /// Returns the value of one field.
             #[must_use]
             pub fn get(&self, field: Field) -> Option<&str> {
                 match field { $(Field::$variant => self.$name.as_deref(),)+ }
             }
 
-            /// The place of one field.
+            /// Returns the value of one field, to change it.
             pub fn get_mut(&mut self, field: Field) -> &mut Option<String> {
                 match field { $(Field::$variant => &mut self.$name,)+ }
             }
@@ -86,15 +86,15 @@ macro_rules! field_and_record {
 with_fields!(field_and_record);
 
 impl Record {
-    /// The JSON Schema (2020-12) of the record, as `GET /api/v1/schema` and `gateway schema` give it.
+    /// Returns the JSON Schema (2020-12) of the record, the one of `GET /api/v1/schema` and `gateway schema`.
     #[must_use]
     pub fn json_schema() -> serde_json::Value {
         let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
         settings.into_generator().into_root_schema_for::<Self>().to_value()
     }
 
-    /// The record in the training format: one line, keys in order, `", "` and `": "` between, non-ASCII
-    /// unescaped. Constrained decoding, the rules engine and `raw_output` all speak it.
+    /// Returns the record in the training format: one line, keys in order, separators `", "` and `": "`, non-ASCII
+    /// unescaped. Constrained decoding, the rules engine and `raw_output` use this format.
     #[must_use]
     pub fn to_training_json(&self) -> String {
         let mut out = String::with_capacity(256);
@@ -111,15 +111,15 @@ impl Record {
         out
     }
 
-    /// Whether no field has a value.
+    /// Returns whether no field has a value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         Field::ALL.iter().all(|&field| self.get(field).is_none())
     }
 }
 
-/// The parts of a field's value: it is split at `;`, blank parts are left out. Not within brackets, so that
-/// "t(9;22)" stays whole; where those do not match, everywhere.
+/// Returns the parts of a field's value, which `;` separates; blank parts are left out. A `;` in brackets does not
+/// separate, so "t(9;22)" stays whole; if the brackets do not match, every `;` separates.
 pub(super) fn parts(value: &str) -> impl Iterator<Item = &str> {
     let whole = brackets_match(value);
     let mut depth = 0_i32;

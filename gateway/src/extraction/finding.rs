@@ -5,18 +5,18 @@ use utoipa::ToSchema;
 
 use super::{Assertion, Confidence, Field, fields::with_fields};
 
-/// How a value is supported by the note.
+/// How the note supports a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(example = "stated")]
 pub enum Basis {
-    /// Its words stand in the note; case, spacing, order, punctuation and plural aside.
+    /// The words of the value are in the note, apart from case, spacing, order, punctuation and plural.
     Stated,
-    /// A known synonym, adjective or abbreviation of it stands in the note; `rule` names the link.
+    /// A known synonym, adjective or abbreviation of the value is in the note; `rule` names the link.
     Normalized,
-    /// It follows by a named rule from what stands in the note.
+    /// The value follows from the note by the rule that `rule` names.
     Inferred,
-    /// Nothing in the note was found for it: `quote`, `start` and `end` are null.
+    /// Nothing in the note supports the value: `quote`, `start` and `end` are null.
     Unsupported,
 }
 
@@ -24,7 +24,7 @@ impl Basis {
     /// Every basis.
     pub const ALL: [Self; 4] = [Self::Stated, Self::Normalized, Self::Inferred, Self::Unsupported];
 
-    /// The basis's name in JSON.
+    /// Returns the name of the basis in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -36,8 +36,8 @@ impl Basis {
     }
 }
 
-/// One value of one field and where it comes from. `start` and `end` are half-open, in the unit asked
-/// for, relative to `text` as sent; `quote` is exactly that slice.
+/// One value of one field with the words of the note that support it. `start` and `end` are a half-open range of
+/// `text` as it was sent, in the unit of the request; `quote` is exactly that slice.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Finding {
     /// The value: one part of the field.
@@ -46,9 +46,9 @@ pub struct Finding {
     /// Whether the value is in the flat field.
     #[schema(example = true)]
     pub in_record: bool,
-    /// How the note supports it.
+    /// How the note supports the value.
     pub basis: Basis,
-    /// What the note says of it: present, negated, planned...; null where that was not assessed.
+    /// What the note says of the value: present, negated, planned and so on; null if that was not assessed.
     #[schema(required = true)]
     pub assertion: Option<Assertion>,
     /// The synonym or rule that links value and quote; null for `stated` and `unsupported`.
@@ -57,21 +57,20 @@ pub struct Finding {
     /// The words of the note.
     #[schema(required = true, example = "stage IV")]
     pub quote: Option<String>,
-    /// First position of the quote.
+    /// The first position of the quote.
     #[schema(required = true, example = 20, minimum = 0)]
     pub start: Option<usize>,
     /// One past the last position of the quote.
     #[schema(required = true, example = 28, minimum = 0)]
     pub end: Option<usize>,
-    /// How sure the model was of its own wording; null where that was not asked for, or there is none.
+    /// The model's confidence in its wording; null if the request did not ask for it or the engine has none.
     #[schema(required = true)]
     pub confidence: Option<Confidence>,
 }
 
 macro_rules! evidence {
     ($($(#[doc = $doc:literal])+ $name:ident = $variant:ident, e.g. $example:expr;)+) => {
-        /// Where each value comes from, by field. Every key is present; a field without a value has an
-        /// empty list.
+        /// The findings of each field. Every key is present; a field without a value has an empty list.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
         pub struct Evidence {
             $(
@@ -81,13 +80,13 @@ macro_rules! evidence {
         }
 
         impl Evidence {
-            /// The findings of one field.
+            /// Returns the findings of one field.
             #[must_use]
             pub fn get(&self, field: Field) -> &[Finding] {
                 match field { $(Field::$variant => &self.$name,)+ }
             }
 
-            /// The list of one field.
+            /// Returns the findings of one field, to change them.
             pub fn get_mut(&mut self, field: Field) -> &mut Vec<Finding> {
                 match field { $(Field::$variant => &mut self.$name,)+ }
             }

@@ -1,5 +1,5 @@
-//! What a note costs grows with its length and no faster: lists of all that rules, grounding and assertion look for, put
-//! together so that they could multiply. Counted in steps, see [`crate::steps`].
+//! Tests that the cost of a note grows linearly with its length. The notes combine lists of everything that rules,
+//! grounding and assertion search for, so that a quadratic cost would show. Cost is counted in [`crate::steps`].
 
 #[path = "../../tests/worst/notes.rs"]
 mod notes;
@@ -12,13 +12,13 @@ fn note(recipe: &Recipe, chars: usize) -> Note {
     Note::new(recipe.note(chars), usize::MAX).unwrap()
 }
 
-/// Reads a note by the rules, and reviews what they read.
+/// Reads a note with the rules and reviews their record.
 fn read(note: &Note) {
     let rules::Reading { record, withheld, .. } = rules::read(note);
     evidence::review(note, record, &withheld, OffsetUnit::Codepoint, |_, _| None);
 }
 
-/// Reviews the words of the note as values of every field, as where a model repeats them.
+/// Reviews the words of the note as values of every field, as if a model had repeated the note.
 fn echo(note: &Note) {
     let words: String = note.as_str().chars().take(8_000).collect();
     let words = words.replace([',', '/', '\n'], ";");
@@ -36,17 +36,23 @@ fn check(recipe: &Recipe, chars: [usize; 2], work: fn(&Note), named: &str) -> Op
     });
     let times = u64::try_from(chars[1] / chars[0]).unwrap();
     let linear = large <= small * times * 5 / 4 + steps::FOR_VALUES && large <= steps::budget(chars[1]);
-    (!linear).then(|| format!("{named}, {}: {small} steps, then {large} for {times} times the length", recipe.name()))
+    (!linear)
+        .then(|| format!("{named}, {}: {small} steps, then {large} steps at {times} times the length", recipe.name()))
 }
 
 fn all_linear(recipes: impl Iterator<Item = Recipe>, chars: [usize; 2], work: fn(&Note), named: &str) {
-    let wrong: Vec<String> = recipes.filter_map(|recipe| check(&recipe, chars, work, named)).collect();
-    assert!(wrong.is_empty(), "{} of the notes cost more than their length:\n{}", wrong.len(), wrong.join("\n"));
+    let failures: Vec<String> = recipes.filter_map(|recipe| check(&recipe, chars, work, named)).collect();
+    assert!(
+        failures.is_empty(),
+        "the cost of {} notes grows faster than their length:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 #[test]
-fn what_multiplied_once_is_linear() {
-    let at = |atom: &str| ATOMS.iter().position(|own| *own == atom).unwrap();
+fn notes_that_once_were_quadratic_are_linear() {
+    let at = |atom: &str| ATOMS.iter().position(|each| *each == atom).unwrap();
     let recipes = [
         ("ALK", "V600E", " ", Layout::OneAfterTheOther),
         ("BRCA#", "c.#A>G", ", ", Layout::OneAfterTheOther),
@@ -59,17 +65,17 @@ fn what_multiplied_once_is_linear() {
 }
 
 #[test]
-fn every_two_lists_are_linear() {
-    // Every 29th: all of them are read by the example `worst_notes`.
+fn pairs_of_lists_are_linear() {
+    // Every 29th pair, to save time; the example `worst_notes` reads all of them.
     all_linear(Recipe::pairs().step_by(29), [1_500, 6_000], read, "rules");
 }
 
 #[test]
-fn three_lists_are_linear() {
+fn triples_of_lists_are_linear() {
     all_linear(Recipe::triples(8), [2_500, 10_000], read, "rules");
 }
 
 #[test]
-fn a_model_that_repeats_the_note_costs_what_the_note_costs() {
+fn a_model_that_repeats_the_note_is_linear() {
     all_linear(Recipe::pairs().step_by(431), [6_000, 24_000], echo, "model");
 }

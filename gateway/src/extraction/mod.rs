@@ -1,7 +1,7 @@
-//! One note in, seven fields out: notes, fields, spans, the engine port and the steps between.
+//! Extracts the seven fields of a note: notes, fields, spans, the engine port and the steps of the pipeline.
 //!
-//! This room never does I/O and knows no HTTP status, no upstream, no environment. Engines live
-//! elsewhere and are reached through [`Engine`] alone.
+//! This module does no I/O and depends on no HTTP status, no upstream and no environment. Other modules implement
+//! the engines, and this module calls them only through [`Engine`].
 
 mod alike;
 mod answer;

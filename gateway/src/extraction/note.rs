@@ -1,7 +1,7 @@
-//! Checked text: the note of a request, the text a model said, and spans that always quote the note.
+//! Defines the text types: the note of a request, the text that a model wrote, and spans that quote the note.
 //!
-//! Neither text type can be printed or serialised: `Debug` gives the length, there is no `Display` and
-//! no `Serialize`, so a note cannot reach a log or an error by accident.
+//! Neither text type can be printed or serialised: `Debug` shows the length, and there is no `Display` and
+//! no `Serialize`. So a note cannot reach a log or an error by accident.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::steps;
 
-/// A clinical note that passed the checks of the edge: not blank, no NUL, not over the limit.
+/// A clinical note that is not blank, has no NUL and does not exceed the length limit.
 #[derive(Clone)]
 pub struct Note {
     text: String,
@@ -20,17 +20,17 @@ pub struct Note {
 /// Why a text is not a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoteRefusal {
-    /// Empty, or nothing but white space.
+    /// It is empty or only white space.
     Blank,
-    /// Holds U+0000, which neither tokenizers nor databases downstream take.
+    /// It contains U+0000, which tokenizers and databases downstream reject.
     Nul,
-    /// More code points than `limits.max_note_chars`.
+    /// It has more code points than `limits.max_note_chars`.
     TooLong,
 }
 
 impl Note {
-    /// Checks a text. Control characters other than NUL (form feeds, tabs, CR LF) are ordinary in
-    /// exported notes and are kept.
+    /// Checks a text and returns it as a note. Control characters other than NUL (form feeds, tabs, CR LF) are kept,
+    /// because they are common in exported notes.
     pub fn new(text: String, max_code_points: usize) -> Result<Self, NoteRefusal> {
         let code_points = if text.is_ascii() { text.len() } else { text.chars().count() };
         if code_points > max_code_points {
@@ -44,26 +44,25 @@ impl Note {
         }
     }
 
-    /// A text made of stretches of this note: what was checked of the note holds for it too, save that it
-    /// may be blank.
+    /// Returns a note made of parts of this note. It needs no new check, except that it may be blank.
     pub(super) fn part(&self, text: String) -> Self {
         let code_points = if self.text.len() == self.code_points { text.len() } else { text.chars().count() };
         Self { text, code_points }
     }
 
-    /// The text, for engines and the grounder. It must not leave them.
+    /// Returns the text, for engines and the grounder only.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Length in Unicode code points.
+    /// Returns the length in Unicode code points.
     #[must_use]
     pub fn code_points(&self) -> usize {
         self.code_points
     }
 
-    /// The span between two byte offsets, or nothing where they are not ordered character boundaries
+    /// Returns the span between two byte offsets; `None` if it is empty or they are not ordered character boundaries
     /// of this note.
     #[must_use]
     pub fn span(&self, start: usize, end: usize) -> Option<Span<'_>> {
@@ -71,7 +70,7 @@ impl Note {
         (!quote.is_empty()).then_some(Span { quote, start })
     }
 
-    /// Converts byte offsets of this note to another unit.
+    /// Returns a converter from byte offsets of this note to another unit.
     #[must_use]
     pub fn offsets(&self, unit: OffsetUnit) -> Offsets<'_> {
         let identity = unit == OffsetUnit::Byte || self.text.len() == self.code_points;
@@ -85,7 +84,7 @@ impl fmt::Debug for Note {
     }
 }
 
-/// What a model said. As secret as the note it was said about.
+/// The text that a model wrote. It is as confidential as the note.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ModelText(String);
 
@@ -96,13 +95,13 @@ impl ModelText {
         Self(text)
     }
 
-    /// The text, for the parser.
+    /// Returns the text, for the parser.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The text, for `raw_output` of the answer to the caller who sent the note.
+    /// Returns the text, for `raw_output` of the answer to the caller that sent the note.
     #[must_use]
     pub fn into_string(self) -> String {
         self.0
@@ -115,7 +114,7 @@ impl fmt::Debug for ModelText {
     }
 }
 
-/// A stretch of one note. It borrows what it quotes, so it cannot quote anything else.
+/// A part of one note. It borrows its quote from the note, so it cannot quote other text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Span<'note> {
     quote: &'note str,
@@ -123,19 +122,19 @@ pub struct Span<'note> {
 }
 
 impl<'note> Span<'note> {
-    /// The exact slice of the note.
+    /// Returns the exact slice of the note.
     #[must_use]
     pub fn quote(self) -> &'note str {
         self.quote
     }
 
-    /// First byte.
+    /// Returns the offset of the first byte.
     #[must_use]
     pub fn start(self) -> usize {
         self.start
     }
 
-    /// One past the last byte.
+    /// Returns the offset after the last byte.
     #[must_use]
     pub fn end(self) -> usize {
         self.start + self.quote.len()
@@ -148,7 +147,7 @@ impl fmt::Debug for Span<'_> {
     }
 }
 
-/// Unit of `start` and `end` in the evidence.
+/// The unit of `start` and `end` in the evidence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase", try_from = "String")]
 #[schema(example = "codepoint", default = "codepoint")]
@@ -162,7 +161,7 @@ pub enum OffsetUnit {
     Byte,
 }
 
-/// Read from text alone: serde's own reading of an enum also takes `{"byte": null}`.
+/// Accepts text only, because serde's derived reading of an enum also accepts `{"byte": null}`.
 impl TryFrom<String> for OffsetUnit {
     type Error = &'static str;
 
@@ -171,13 +170,13 @@ impl TryFrom<String> for OffsetUnit {
             "codepoint" => Ok(Self::Codepoint),
             "utf16" => Ok(Self::Utf16),
             "byte" => Ok(Self::Byte),
-            _ => Err("no unit of offsets"),
+            _ => Err("unknown offset unit"),
         }
     }
 }
 
-/// A walk along a note that turns byte offsets into another unit. It remembers its last place, so
-/// that ascending offsets together cost one pass over the note.
+/// Converts byte offsets of a note into another unit. It remembers its last offset, so that a series of
+/// ascending offsets costs one pass over the note.
 #[derive(Debug)]
 pub struct Offsets<'note> {
     text: &'note str,
@@ -187,18 +186,18 @@ pub struct Offsets<'note> {
 }
 
 impl Offsets<'_> {
-    /// The offset in the unit of this walk of a byte offset (a character boundary of the note).
+    /// Converts a byte offset, which must be a character boundary of the note.
     pub fn convert(&mut self, byte: usize) -> usize {
         if self.identity {
             return byte;
         }
         let (from, counted) = if self.at.0 <= byte { self.at } else { (0, 0) };
-        let stretch = self.text.get(from..byte).unwrap_or_default();
-        steps::count(stretch.len());
+        let part = self.text.get(from..byte).unwrap_or_default();
+        steps::count(part.len());
         let more = match self.unit {
-            OffsetUnit::Codepoint => stretch.chars().count(),
-            OffsetUnit::Utf16 => stretch.chars().map(char::len_utf16).sum(),
-            OffsetUnit::Byte => stretch.len(),
+            OffsetUnit::Codepoint => part.chars().count(),
+            OffsetUnit::Utf16 => part.chars().map(char::len_utf16).sum(),
+            OffsetUnit::Byte => part.len(),
         };
         self.at = (byte, counted + more);
         self.at.1
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals() {
+    fn invalid_texts_are_rejected() {
         for (text, refusal) in [
             ("", NoteRefusal::Blank),
             (" \t\r\n\u{a0}", NoteRefusal::Blank),
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_only_on_character_boundaries() {
+    fn spans_need_character_boundaries() {
         let note = note("é1");
         assert!(note.span(0, 1).is_none());
         assert!(note.span(2, 2).is_none());
@@ -253,7 +252,7 @@ mod tests {
         for (unit, expected) in [(OffsetUnit::Codepoint, 4), (OffsetUnit::Utf16, 5), (OffsetUnit::Byte, 8)] {
             let mut offsets = note.offsets(unit);
             assert_eq!(offsets.convert(b), expected);
-            assert_eq!(offsets.convert(0), 0, "walking back");
+            assert_eq!(offsets.convert(0), 0, "an earlier offset");
             assert_eq!(offsets.convert(1), 1);
         }
     }

@@ -1,6 +1,7 @@
-//! The steps of one extraction, in order: cut, read, merge, ground, answer.
+//! Runs the steps of one extraction, in order: cut, read, merge, ground, answer.
 //!
-//! Knows no HTTP and no upstream. A note is one upstream call where it fits, else one call for each chunk.
+//! This file depends on no HTTP and no upstream. A note that fits takes one upstream call, a longer one takes one call
+//! for each chunk.
 
 use std::{ops::Range, pin::Pin, sync::Arc, time::Instant};
 
@@ -20,11 +21,11 @@ use super::{
 };
 use crate::admission::Admission;
 
-/// Chunks of one note that are under way at once. Each waits for a slot like any other call, so that one
-/// long note cannot fill the queue before many short ones.
+/// Chunks of one note that are read at once. Each waits for a slot like any other call. The limit keeps one
+/// long note from filling the queue ahead of many short ones.
 const CHUNKS_AT_ONCE: usize = 4;
 
-/// Engine, admission and steps.
+/// Extracts the fields of notes with an engine, under the control of admission.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     engine: Arc<dyn Engine>,
@@ -36,16 +37,16 @@ pub struct Pipeline {
     cores: Option<Cores>,
 }
 
-/// Options of one note's answer.
+/// The options of one note's answer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AnswerOptions {
-    /// Unit of `start` and `end`.
+    /// The unit of `start` and `end`.
     pub offsets: OffsetUnit,
     /// Whether the answer may leave out chunks that could not be read; a warning then names them.
     pub allow_partial: bool,
 }
 
-/// What one note's reading gave, merged over its chunks.
+/// The readings of one note, merged over its chunks.
 struct MergedReading {
     record: Record,
     conflicts: Vec<Conflict>,
@@ -54,55 +55,56 @@ struct MergedReading {
     chunks: usize,
 }
 
-/// A chunk's place in the note and what came of it.
+/// The byte range of a chunk in the note, and the result of reading the chunk.
 type ChunkReading = (Range<usize>, Result<Reading, ExtractError>);
 
 impl Pipeline {
-    /// A pipeline over one engine. Notes over `chunk_chars` code points go to an engine that takes slots
-    /// in chunks.
+    /// Creates a pipeline with one engine. An engine that needs GPU slots gets notes over `chunk_chars` code points in
+    /// chunks.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, admission: Arc<Admission>, chunk_chars: usize) -> Self {
         Self { engine, admission, chunk_chars, witness: None, checker: None, fallback: None, cores: None }
     }
 
-    /// The same, reviewing answers to long notes beside the async workers.
+    /// Returns the pipeline with threads that review answers to long notes outside the async workers.
     #[must_use]
     pub fn on(self, cores: Cores) -> Self {
         Self { cores: Some(cores), ..self }
     }
 
-    /// The same with an engine that reads what the first found nothing in, or little: its word puts a record in doubt,
-    /// and never into the answer. It must take no slot at the GPU.
+    /// Returns the pipeline with an engine that also reads notes for which the first found no value, or few. Its record
+    /// can cast doubt on the first record but adds no value to the answer. It must need no GPU slot.
     #[must_use]
     pub fn doubted_by(self, witness: Arc<dyn Engine>) -> Self {
         Self { witness: Some(witness), ..self }
     }
 
-    /// The same with a second engine that reads every note too and is only compared.
+    /// Returns the pipeline with a second engine that reads every note too, for comparison only.
     #[must_use]
     pub fn checked_by(self, checker: Arc<dyn Engine>) -> Self {
         Self { checker: Some(checker), ..self }
     }
 
-    /// The same with a lesser engine that answers, and says so, while the first is away.
+    /// Returns the pipeline with a simpler engine that answers while the first is unavailable. Its answers are marked
+    /// `degraded`.
     #[must_use]
     pub fn with_fallback(self, fallback: Arc<dyn Engine>) -> Self {
         Self { fallback: Some(fallback), ..self }
     }
 
-    /// The engine that reads.
+    /// Returns the name of the engine that reads notes.
     #[must_use]
     pub fn engine(&self) -> EngineName {
         self.engine.name()
     }
 
-    /// The slots at the GPU.
+    /// Returns the admission that controls the GPU slots.
     #[must_use]
     pub fn admission(&self) -> &Arc<Admission> {
         &self.admission
     }
 
-    /// Reads one note and answers it.
+    /// Extracts the fields of one note. Returns the answer and the time of each stage.
     pub async fn extract(
         &self,
         note: &Note,
@@ -110,34 +112,34 @@ impl Pipeline {
         answer_options: AnswerOptions,
         deadline: Deadline,
     ) -> Result<(Answer, StageTimings), ExtractError> {
-        let (whole, degraded) = match self.read(note, request, answer_options, deadline).await {
-            Ok(whole) => (whole, None),
+        let (merged, degraded) = match self.read(note, request, answer_options, deadline).await {
+            Ok(merged) => (merged, None),
             Err(error) => match self.fallback.as_ref().filter(|_| error.is_absence()) {
-                Some(lesser) => {
+                Some(fallback) => {
                     let request = request.without_sink();
-                    let reading = reading::read(&**lesser, None, &self.admission, note, request, deadline).await?;
-                    (MergedReading::of_one(reading), Some(lesser.name()))
+                    let reading = reading::read(&**fallback, None, &self.admission, note, request, deadline).await?;
+                    (MergedReading::from_one(reading), Some(fallback.name()))
                 }
                 None => return Err(error),
             },
         };
         let rules = match self.checker.as_deref() {
-            // What goes wrong in a comparison is no matter of the answer.
+            // A failed comparison does not change the answer.
             Some(engine) => Witness { engine, cores: self.cores.as_ref() }.reads(note, request, deadline).await.ok(),
             None => None,
         };
-        // The record of a note that was read whole and is empty was compared already.
-        let compared = whole.chunks == 1 && whole.record.is_empty();
-        let lacking = match self.witness().filter(|_| degraded.is_none() && !compared) {
-            Some(witness) => doubt::lacking(witness, note, &whole.record, request, deadline).await?,
+        // An empty record of a note in one chunk was already compared while it was read.
+        let already_compared = merged.chunks == 1 && merged.record.is_empty();
+        let lacking = match self.witness().filter(|_| degraded.is_none() && !already_compared) {
+            Some(witness) => doubt::lacking(witness, note, &merged.record, request, deadline).await?,
             None => Vec::new(),
         };
         let mut stages = StageTimings::default();
-        whole.readings.iter().for_each(|reading| stages.add(reading.stages));
+        merged.readings.iter().for_each(|reading| stages.add(reading.stages));
         let started = Instant::now();
         let engine = degraded.unwrap_or(self.engine.name());
-        let (own, request_id, size) = (note.clone(), Arc::clone(&request.request_id), note.as_str().len());
-        let review = move || whole.into_answer(&own, &lacking, answer_options.offsets, engine, &request_id);
+        let (owned_note, request_id, size) = (note.clone(), Arc::clone(&request.request_id), note.as_str().len());
+        let review = move || merged.into_answer(&owned_note, &lacking, answer_options.offsets, engine, &request_id);
         let mut answer = cores::run(self.cores.as_ref(), size, &request.priority, deadline, review).await?;
         answer.degraded = degraded.is_some();
         answer.cross_check = rules.map(|rules| cross_check::compare(&answer.record, &rules));
@@ -160,9 +162,9 @@ impl Pipeline {
         if chunks.len() < 2 {
             let witness = self.witness();
             return match reading::read(&*self.engine, witness, &self.admission, note, request.clone(), deadline).await {
-                Ok(reading) => Ok(MergedReading::of_one(reading)),
+                Ok(reading) => Ok(MergedReading::from_one(reading)),
                 Err(ExtractError::Engine(EngineError::NoteTooLong)) => {
-                    let halves = chunks.first().and_then(|whole| whole.halves(note));
+                    let halves = chunks.first().and_then(|chunk| chunk.halves(note));
                     let halves = halves.ok_or(EngineError::NoteTooLong)?;
                     self.read_chunks(note, halves.into(), request, answer_options, deadline).await
                 }
@@ -172,7 +174,7 @@ impl Pipeline {
         self.read_chunks(note, chunks, request, answer_options, deadline).await
     }
 
-    /// Reads all chunks. One that fails fails the note, unless a hole may be left.
+    /// Reads all chunks. If one fails, the note fails, unless the options allow a partial answer.
     async fn read_chunks(
         &self,
         note: &Note,
@@ -203,7 +205,7 @@ impl Pipeline {
         }
     }
 
-    /// Reads one chunk, in halves where the model's context is too short for it.
+    /// Reads one chunk; in halves if it does not fit the model's context.
     fn read_chunk<'a>(
         &'a self,
         note: &'a Note,
@@ -213,9 +215,9 @@ impl Pipeline {
     ) -> Pin<Box<dyn Future<Output = Vec<ChunkReading>> + Send + 'a>> {
         Box::pin(async move {
             let text = chunk.note(note);
-            // A part's fields are not the note's.
-            let (witness, quiet_request) = (self.witness(), request.without_sink());
-            let outcome = reading::read(&*self.engine, witness, &self.admission, &text, quiet_request, deadline).await;
+            // The fields of a chunk are not streamed, because they may not be those of the whole note.
+            let (witness, chunk_request) = (self.witness(), request.without_sink());
+            let outcome = reading::read(&*self.engine, witness, &self.admission, &text, chunk_request, deadline).await;
             if let Err(ExtractError::Engine(EngineError::NoteTooLong)) = outcome
                 && let Some([first, second]) = chunk.halves(note)
             {
@@ -229,7 +231,7 @@ impl Pipeline {
 }
 
 impl MergedReading {
-    fn of_one(reading: Reading) -> Self {
+    fn from_one(reading: Reading) -> Self {
         let record = reading.record.clone();
         Self { record, conflicts: Vec::new(), readings: vec![reading], unread: Vec::new(), chunks: 1 }
     }
@@ -240,15 +242,15 @@ impl MergedReading {
         Self { record: merged.record, conflicts: merged.conflicts, readings, unread, chunks }
     }
 
-    /// How sure the model was of a part: of the first chunk that spells it.
+    /// Returns the model's confidence in a value, from the first chunk that spells it.
     fn confidence(&self, field: Field, part: &str) -> Option<Confidence> {
         let mut drafts = self.readings.iter().map(|reading| &reading.draft);
         drafts.find_map(|draft| draft.likelihoods.as_ref()?.of(draft.text.as_str(), field, part))
     }
 
-    /// Why the rules have nothing to show, or little: an empty record must not pass for a note without a cancer
-    /// where that is not known.
-    fn not_read(&self, engine: EngineName, record: &Record, evidence: &Evidence) -> Option<Warning> {
+    /// Returns a warning if the rules engine could not read the note or found nothing in it. Without the warning, an
+    /// empty record would look like a note without cancer.
+    fn unread_warning(&self, engine: EngineName, record: &Record, evidence: &Evidence) -> Option<Warning> {
         let empty = record.is_empty();
         if self.readings.iter().all(|reading| !reading.draft.recognised_terms) {
             return Some(if empty { warnings::no_terms() } else { warnings::another_language() });
@@ -258,30 +260,30 @@ impl MergedReading {
             .then(|| if withheld { warnings::all_withheld() } else { warnings::terms_not_read() })
     }
 
-    /// What of the note the engine does not know how to read.
-    fn unfamiliar(&self) -> Option<Warning> {
-        // That the whole of it is in another language is said already.
+    /// Returns a warning if the note has text that the engine cannot read.
+    fn unfamiliar_warning(&self) -> Option<Warning> {
+        // Another warning already reports a note that is in another language as a whole.
         let language = |draft: &Draft| draft.unfamiliar.language && draft.recognised_terms;
         let any = |is: &dyn Fn(&Draft) -> bool| self.readings.iter().any(|reading| is(&reading.draft));
         let found = match (any(&language), any(&|draft| draft.unfamiliar.markup)) {
-            (true, true) => "A part in another language, and markup, encoded text or invisible characters",
-            (true, false) => "A part in another language",
-            (false, true) => "Markup, encoded text or invisible characters",
+            (true, true) => "a part in another language, and markup, encoded text or invisible characters",
+            (true, false) => "a part in another language",
+            (false, true) => "markup, encoded text or invisible characters",
             (false, false) => return None,
         };
         let message = format!(
-            "{found} stand in the note, which the rules engine does not read: values may be missing. Send plain English text, \
-             or read these places yourself."
+            "The note contains {found}, which the rules engine does not read: values may be missing. Send plain \
+             English text, or read these parts yourself."
         );
         Some(Warning { code: WarningCode::UnfamiliarText, field: None, message })
     }
 
-    /// How many parts of a note in parts gave nothing.
+    /// Returns the number of chunks without any value.
     fn empty_chunks(&self) -> usize {
         self.readings.iter().filter(|reading| reading.record.is_empty()).count()
     }
 
-    /// `lacking`: fields that the witness reads in the note and the record has no value for.
+    /// Returns the answer. `lacking`: fields that the witness found in the note and that the record lacks.
     fn into_answer(
         mut self,
         note: &Note,
@@ -304,8 +306,8 @@ impl MergedReading {
             evidence::review(note, record, &withheld, unit, confidence);
         warnings.extend(self.conflicts.iter().map(warnings::conflict));
         warnings.extend(self.unread.first().map(|_| warnings::partly_unread(self.unread.len(), self.chunks)));
-        warnings.extend(self.not_read(engine, &record, &evidence));
-        warnings.extend(self.unfamiliar());
+        warnings.extend(self.unread_warning(engine, &record, &evidence));
+        warnings.extend(self.unfamiliar_warning());
         warnings.extend((!doubted.is_empty()).then(|| warnings::empty_record_doubted(&doubted)));
         let mut offsets = note.offsets(unit);
         let mut unread = Vec::with_capacity(self.unread.len());
@@ -320,7 +322,7 @@ impl MergedReading {
                 repairs.push(*repair);
             }
         }
-        // There is always a reading: without one there is an error, and no answer.
+        // There is at least one reading here: a note without any reading is an error.
         let draft = self.readings.into_iter().next().map(|reading| reading.draft);
         let (model, prompt) = draft.as_ref().map(Draft::author).unwrap_or_default();
         Answer {

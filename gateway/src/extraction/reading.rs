@@ -1,5 +1,5 @@
-//! One text, one engine, one record: the attempts at it. Decides what is tried again and what is a
-//! record; knows nothing of chunks and of what the note supports.
+//! Reads one text with one engine, in up to two attempts. It decides when to try again and which draft is a
+//! record. It does not know about chunks or about the values that the note supports.
 
 use std::{
     sync::Arc,
@@ -13,59 +13,59 @@ use super::{
 };
 use crate::admission::{Admission, AdmissionError, Lease};
 
-/// Temperature and seed of the one attempt after an answer that was no record: enough to leave the
-/// path that went wrong, fixed so that the same note gives the same answer.
+/// Temperature and seed of the second attempt after an answer that was no record. They differ enough for another
+/// answer, and are fixed so that the same note gives the same answer.
 const RETRY_TEMPERATURE: f32 = 0.2;
 const RETRY_SEED: u64 = 20_240_601;
 
 /// Why a note got no answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ExtractError {
-    /// The engine gave no draft.
+    /// The engine returned no draft.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// No slot at the GPU: too many wait already.
+    /// There is no GPU slot, and too many calls wait already.
     #[error("the queue is full")]
     QueueFull,
-    /// The answer was cut off by the token budget, also with a wider one.
+    /// The token budget cut off the answer, even after the budget was doubled where possible.
     #[error("the model's answer was cut off")]
     Truncated,
-    /// The answer was complete but no record, also on a second attempt.
+    /// The answer was complete but no record, even on the second attempt.
     #[error("the model's answer is not a record: {0:?}")]
     Unusable(Unusable),
 }
 
 impl ExtractError {
-    /// Whether the engine was not there at all. A refusal, a failure on this note or an unusable answer is
-    /// something else: another engine's answer would hide it.
+    /// Returns whether the engine was unavailable. False for a refusal, a failure on this note or an unusable answer,
+    /// because an answer of another engine would hide such a fault.
     pub(super) fn is_absence(&self) -> bool {
         matches!(self, Self::Engine(EngineError::Unavailable | EngineError::Loading))
     }
 }
 
-/// What an engine read in one text.
+/// The record that an engine read in one text.
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) record: Record,
     pub(super) repairs: Vec<Repair>,
     pub(super) draft: Draft,
-    /// Fields that the witness reads in the same text, where the record is empty also on a second attempt.
+    /// Fields that the witness found in the same text, if the record is empty even on the second attempt.
     pub(super) doubted: Vec<Field>,
-    /// Of all attempts together.
+    /// The tokens of all attempts together.
     pub(super) tokens_used: u32,
     pub(super) stages: StageTimings,
 }
 
-/// Time spent in each stage; of a note in chunks, of all chunks together.
+/// Time spent in each stage, summed over all chunks of a note.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StageTimings {
-    /// Waiting in the admission queue.
+    /// Time in the admission queue.
     pub queue: Duration,
-    /// In the engine, all attempts together.
+    /// Time in the engine, summed over all attempts.
     pub engine: Duration,
-    /// Parsing the drafts.
+    /// Time for parsing the drafts.
     pub parse: Duration,
-    /// Grounding the values in the note and reading their assertions.
+    /// Time for grounding the values in the note and finding their assertions.
     pub ground: Duration,
 }
 
@@ -77,7 +77,7 @@ impl StageTimings {
         self.ground += other.ground;
     }
 
-    /// The `Server-Timing` header: milliseconds of each stage.
+    /// Returns the `Server-Timing` header: milliseconds of each stage.
     #[must_use]
     pub fn server_timing(&self) -> String {
         let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
@@ -91,9 +91,10 @@ impl StageTimings {
     }
 }
 
-/// Reads one text. A draft that was cut off is asked for once more with twice the budget (unless the
-/// caller fixed it), one that is no record, or an empty one that the witness or the draft itself speaks against, once
-/// more with another seed; then it is an error, or an empty record that is known to be doubtful.
+/// Reads one text, in at most two attempts. After a draft that was cut off, the second attempt has twice the budget,
+/// unless the caller fixed the budget. After a draft that is no record, or an empty record that the witness or the
+/// draft itself contradicts, it has another seed. If the second attempt fails too, returns an error, or the empty
+/// record, marked as doubtful.
 pub(super) async fn read(
     engine: &dyn Engine,
     witness: Option<Witness<'_>>,
@@ -104,12 +105,12 @@ pub(super) async fn read(
 ) -> Result<Reading, ExtractError> {
     let mut tokens_used = 0u32;
     let mut stages = StageTimings::default();
-    let mut second = false;
-    // A record that was understood, empty where the witness reads something. It is the answer where the second
-    // attempt gives none.
+    let mut is_second = false;
+    // An empty record of the first attempt, although the witness found fields. It is the answer if the second attempt
+    // gives no record.
     let mut doubtful: Option<Reading> = None;
-    // What is said in the end where the second attempt gives no record.
-    let given_up = |doubtful: Option<Reading>, error, tokens_used, stages| {
+    // The result if the last attempt gives no record.
+    let doubtful_or_error = |doubtful: Option<Reading>, error, tokens_used, stages| {
         doubtful.map(|first| Reading { tokens_used, stages, ..first }).ok_or(error)
     };
     loop {
@@ -117,10 +118,10 @@ pub(super) async fn read(
         tokens_used = tokens_used.saturating_add(draft.tokens_used);
         if draft.finish == Finish::OutOfTokens {
             match request.budget {
-                TokenBudget::Adjustable(tokens) if !second => {
+                TokenBudget::Adjustable(tokens) if !is_second => {
                     request.budget = TokenBudget::Adjustable(tokens.saturating_mul(2));
                 }
-                _ => return given_up(doubtful, ExtractError::Truncated, tokens_used, stages),
+                _ => return doubtful_or_error(doubtful, ExtractError::Truncated, tokens_used, stages),
             }
         } else {
             let started = Instant::now();
@@ -138,23 +139,23 @@ pub(super) async fn read(
                         Some(witness) => doubt::of_empty(witness, text, &draft, &request, deadline).await?,
                         None => Doubt::None,
                     };
-                    let again = !matches!(doubt, Doubt::None);
+                    let should_retry = !matches!(doubt, Doubt::None);
                     let doubted = match doubt {
-                        Doubt::NotUnderstood if second => {
+                        Doubt::NotUnderstood if is_second => {
                             let error = ExtractError::Unusable(Unusable::SaysMore);
-                            return given_up(doubtful, error, tokens_used, stages);
+                            return doubtful_or_error(doubtful, error, tokens_used, stages);
                         }
                         Doubt::Fields(fields) => fields,
                         Doubt::None | Doubt::NotUnderstood => Vec::new(),
                     };
                     let reading = Reading { record, repairs, draft, doubted, tokens_used, stages };
-                    if second || !again {
+                    if is_second || !should_retry {
                         return Ok(reading);
                     }
                     doubtful = (!reading.doubted.is_empty()).then_some(reading);
                 }
-                Err(unusable) if second => {
-                    return given_up(doubtful, ExtractError::Unusable(unusable), tokens_used, stages);
+                Err(unusable) if is_second => {
+                    return doubtful_or_error(doubtful, ExtractError::Unusable(unusable), tokens_used, stages);
                 }
                 Err(_) => {}
             }
@@ -163,7 +164,7 @@ pub(super) async fn read(
         if let Some(sink) = &request.sink {
             sink.again();
         }
-        second = true;
+        is_second = true;
     }
 }
 

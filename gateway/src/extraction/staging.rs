@@ -1,11 +1,11 @@
-//! Stage groups: Roman or Arabic numeral and substage.
+//! Reads stage groups: a Roman or Arabic numeral and a substage.
 
 /// A stage group in Roman numerals with its substage: `IVB` of "stage 4b".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Group(String);
 
 impl Group {
-    /// Whether this is the other group or a substage of it: IVB of IV.
+    /// Returns whether this is the same group or a substage of it: IVB of IV.
     pub(super) fn is_of(&self, wider: &Self) -> bool {
         self.0.starts_with(&wider.0) && self.numeral() == wider.numeral()
     }
@@ -15,7 +15,7 @@ impl Group {
     }
 }
 
-/// The group that a value names; nothing for other wordings, such as TNM.
+/// Returns the stage group of a value; `None` for other wordings, such as TNM.
 pub(super) fn group(value: &str) -> Option<Group> {
     let upper = value.to_uppercase();
     let bare = upper.trim_start_matches("STAGE");

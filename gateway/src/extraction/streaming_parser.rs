@@ -1,14 +1,14 @@
-//! The fields of a draft as they are written: each as soon as its JSON is complete, and provisional until the
-//! draft has been parsed and grounded. What is not plainly the record's JSON is left to the parser at the end.
+//! Sends each field of a draft as soon as the model has written its JSON. These fields are provisional until the
+//! draft has been parsed and grounded. Drafts that are not simple JSON objects are left to the parser at the end.
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{Field, parse};
 
-/// One step of a streamed draft.
+/// One update of a streamed draft.
 #[derive(Clone, PartialEq, Eq)]
 pub enum FieldUpdate {
-    /// A field is complete, for now.
+    /// The provisional value of a field.
     Field(Field, Option<String>),
     /// The draft could not be used. Earlier updates are void, and the model writes a second draft.
     Again,
@@ -28,10 +28,10 @@ impl std::fmt::Debug for FieldUpdate {
 pub struct FieldSink(UnboundedSender<FieldUpdate>);
 
 impl FieldSink {
-    /// A sink for this channel. An attempt sends at most seven fields, so the channel needs no bound.
+    /// Creates a sink for this channel. An attempt sends at most seven fields, so the channel needs no bound.
     #[must_use]
-    pub fn new(told: UnboundedSender<FieldUpdate>) -> Self {
-        Self(told)
+    pub fn new(sender: UnboundedSender<FieldUpdate>) -> Self {
+        Self(sender)
     }
 
     pub(super) fn again(&self) {
@@ -45,11 +45,11 @@ pub struct StreamingParser<'a> {
     sink: &'a FieldSink,
     text: String,
     at: JsonPosition,
-    told: Vec<Field>,
+    sent: Vec<Field>,
     field: Option<Field>,
 }
 
-/// Where in the record's object the text has come to. Positions are of the first byte.
+/// The position of the parser in the JSON object of the record. A `usize` is the offset of the first byte of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum JsonPosition {
     Start,
@@ -60,11 +60,11 @@ enum JsonPosition {
     Text(usize, Escape),
     Word(usize),
     AfterValue,
-    /// After the object, or in something that is none.
+    /// After the object, or in text that is no object.
     End,
 }
 
-/// Whether the character before was a backslash that escapes this one.
+/// Whether the previous character is a backslash that escapes this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Escape {
     No,
@@ -72,13 +72,13 @@ enum Escape {
 }
 
 impl<'a> StreamingParser<'a> {
-    /// A draft of which nothing is written.
+    /// Creates a parser of an empty draft.
     #[must_use]
     pub fn new(sink: &'a FieldSink) -> Self {
-        Self { sink, text: String::new(), at: JsonPosition::Start, told: Vec::new(), field: None }
+        Self { sink, text: String::new(), at: JsonPosition::Start, sent: Vec::new(), field: None }
     }
 
-    /// More of it is written.
+    /// Parses the next part of the draft.
     pub fn write(&mut self, more: &str) {
         let from = self.text.len();
         self.text.push_str(more);
@@ -87,7 +87,7 @@ impl<'a> StreamingParser<'a> {
         }
     }
 
-    /// All that was written.
+    /// Returns the whole text of the draft.
     #[must_use]
     pub fn into_text(self) -> String {
         self.text
@@ -106,7 +106,7 @@ impl<'a> StreamingParser<'a> {
             (JsonPosition::Text(from, escape), c) => match (escape, c) {
                 (Escape::No, '"') => {
                     if let Some(value) = self.string(from, position) {
-                        self.tell(parse::settled(value));
+                        self.send(parse::settled(value));
                     }
                     JsonPosition::AfterValue
                 }
@@ -114,7 +114,7 @@ impl<'a> StreamingParser<'a> {
             },
             (JsonPosition::Word(from), ',' | '}' | ' ' | '\n' | '\r' | '\t') => {
                 if self.text.get(from..position) == Some("null") {
-                    self.tell(None);
+                    self.send(None);
                 }
                 self.at = JsonPosition::AfterValue;
                 self.after(position, c)
@@ -128,19 +128,19 @@ impl<'a> StreamingParser<'a> {
             (JsonPosition::BeforeColon, ':') => JsonPosition::BeforeValue,
             (JsonPosition::BeforeValue, '"') => JsonPosition::Text(position, Escape::No),
             (JsonPosition::BeforeValue, c) if c.is_ascii_alphanumeric() || c == '-' => JsonPosition::Word(position),
-            // The end of the object, or nothing that this reads: lists, fences, prose.
+            // The end of the object, or text that this parser does not read: lists, code fences, prose.
             _ => JsonPosition::End,
         }
     }
 
-    /// The string between two quotation marks.
+    /// Returns the JSON string between two quotation marks.
     fn string(&self, from: usize, to: usize) -> Option<String> {
         serde_json::from_str(self.text.get(from..=to)?).ok()
     }
 
-    fn tell(&mut self, value: Option<String>) {
-        let Some(field) = self.field.take().filter(|field| !self.told.contains(field)) else { return };
-        self.told.push(field);
+    fn send(&mut self, value: Option<String>) {
+        let Some(field) = self.field.take().filter(|field| !self.sent.contains(field)) else { return };
+        self.sent.push(field);
         let _ = self.sink.0.send(FieldUpdate::Field(field, value));
     }
 }
@@ -159,21 +159,21 @@ mod tests {
     use super::*;
     use crate::extraction::Record;
 
-    fn heard<'a>(pieces: impl IntoIterator<Item = &'a str>) -> Vec<(&'static str, Option<String>)> {
-        let (told, mut hears) = mpsc::unbounded_channel();
-        let sink = FieldSink::new(told);
-        let mut live = StreamingParser::new(&sink);
-        pieces.into_iter().for_each(|piece| live.write(piece));
-        drop((live.into_text(), sink));
+    fn updates<'a>(pieces: impl IntoIterator<Item = &'a str>) -> Vec<(&'static str, Option<String>)> {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let sink = FieldSink::new(sender);
+        let mut parser = StreamingParser::new(&sink);
+        pieces.into_iter().for_each(|piece| parser.write(piece));
+        drop((parser.into_text(), sink));
         let mut all = Vec::new();
-        while let Ok(FieldUpdate::Field(field, value)) = hears.try_recv() {
+        while let Ok(FieldUpdate::Field(field, value)) = receiver.try_recv() {
             all.push((field.name(), value));
         }
         all
     }
 
     #[test]
-    fn each_field_when_it_is_complete() {
+    fn each_field_is_sent_when_it_is_complete() {
         let value = |value: &str| Some(value.to_owned());
         for (text, expected) in [
             ("{\"stage\": \"IV\"", vec![("stage", value("IV"))]),
@@ -193,9 +193,9 @@ mod tests {
             ("\n {\n\t\"stage\" :\"IV\"", vec![("stage", value("IV"))]),
             ("", vec![]),
         ] {
-            assert_eq!(heard([text]), expected, "{text}");
+            assert_eq!(updates([text]), expected, "{text}");
             let letters: Vec<String> = text.chars().map(String::from).collect();
-            assert_eq!(heard(letters.iter().map(String::as_str)), expected, "{text}, letter by letter");
+            assert_eq!(updates(letters.iter().map(String::as_str)), expected, "{text}, letter by letter");
         }
     }
 
@@ -203,7 +203,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn a_record_is_heard_as_it_is_however_it_is_cut(
+        fn fields_do_not_depend_on_how_the_text_is_split(
             values in prop::collection::vec(prop::option::of("[a-z\\\\\"é{}:, ]{1,12}x"), 7),
             every in 1usize..9,
         ) {
@@ -216,12 +216,12 @@ mod tests {
             let pieces: Vec<String> = letters.chunks(every).map(|piece| piece.iter().collect()).collect();
             let expected: Vec<_> = Field::ALL.iter().zip(values)
                 .map(|(field, value)| (field.name(), value.and_then(parse::settled))).collect();
-            prop_assert_eq!(heard(pieces.iter().map(String::as_str)), expected);
+            prop_assert_eq!(updates(pieces.iter().map(String::as_str)), expected);
         }
 
         #[test]
-        fn nothing_breaks_it(pieces in prop::collection::vec("\\PC{0,9}|[{}\":,\\\\]{0,4}", 0..12)) {
-            heard(pieces.iter().map(String::as_str));
+        fn any_text_is_parsed_without_a_panic(pieces in prop::collection::vec("\\PC{0,9}|[{}\":,\\\\]{0,4}", 0..12)) {
+            updates(pieces.iter().map(String::as_str));
         }
     }
 }

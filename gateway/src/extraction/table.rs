@@ -1,11 +1,11 @@
-//! Tables whose keys are words of our own lists. A note can only ask them, never fill them, so they need no
-//! hash that withstands an attacker, and are asked for every word of every note.
+//! Defines hash tables whose keys are words of the gateway's own lists. Every word of every note is looked up in them,
+//! so their hash is fast. A note never adds a key, so the hash need not withstand an attacker.
 
 use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
-/// A map of our own words.
+/// A map with keys of our own lists.
 pub(super) type Table<K, V> = HashMap<K, V, FixedState>;
-/// A set of our own words.
+/// A set of words of our own lists.
 pub(super) type Words<W> = HashSet<W, FixedState>;

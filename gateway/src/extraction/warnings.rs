@@ -5,12 +5,12 @@ use utoipa::ToSchema;
 
 use super::{Field, chunk::Conflict};
 
-/// Something to be wary of in an answer.
+/// A warning about an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
-    /// What kind of warning.
+    /// The kind of warning.
     pub code: WarningCode,
-    /// The field it is about; null where it is about the whole answer.
+    /// The field that the warning concerns; null if it concerns the whole answer.
     #[schema(required = true)]
     pub field: Option<Field>,
     /// A sentence for a person.
@@ -25,21 +25,21 @@ pub struct Warning {
 pub enum WarningCode {
     /// A value has no support in the note.
     UnsupportedValue,
-    /// The note negates a value of the engine, or plans it, ascribes it to a relative...: it is not in the
-    /// record, only in the evidence.
+    /// The note negates a value of the engine, plans it, ascribes it to a relative or the like. The value is in the
+    /// evidence and not in the record.
     ContradictedValue,
-    /// Places of a long note give values of which only one can be true; all are kept.
+    /// Different parts of a long note give values of which only one can be true. The record keeps all of them.
     ConflictingValues,
-    /// A part of the note could not be read, and the caller allowed that.
+    /// A part of the note could not be read, which the request allowed.
     PartlyUnread,
-    /// The rules engine recognised no oncology term, or none that it could read: the note may hold none, or use
-    /// wording or a language that the rules do not know.
+    /// The rules engine recognised no oncology term. The note may contain none, or use wording or a language that the
+    /// rules do not know.
     NoOncologyTerms,
-    /// A part of the note is in a language, or holds markup or characters, that the rules engine cannot read for certain.
+    /// A part of the note is in a language, or contains markup or characters, that the rules engine does not read reliably.
     UnfamiliarText,
-    /// The model gave no value, or few, where the rules engine recognises some in the same text: nulls may be wrong.
+    /// The model gave no value, or few values, but the rules engine recognises some in the same text. Nulls may be wrong.
     EmptyRecordDoubted,
-    /// A field has more values than an answer holds: the record has the first 64, `evidence` the next 64.
+    /// A field has more values than an answer holds. The record has the first 64 values, `evidence` the next 64.
     TooManyValues,
 }
 
@@ -85,8 +85,8 @@ pub(super) fn empty_record_doubted(fields: &[&str]) -> Warning {
         code: WarningCode::EmptyRecordDoubted,
         field: None,
         message: format!(
-            "The model gave no value, or few, for the note or a part of it, where the rules engine recognises: {}. Read the \
-             note before you take a null for \"not there\".",
+            "The model gave no value, or few values, for the note or a part of it, but the rules engine recognises: \
+             {}. Read the note before you take a null for \"absent\".",
             fields.join(", ")
         ),
     }
@@ -101,14 +101,14 @@ pub(super) fn no_terms() -> Warning {
 
 pub(super) fn another_language() -> Warning {
     unread_terms(
-        "The note seems to be in a language that the rules engine does not know: little of it was read, and what it \
-         denies may not have been understood.",
+        "The note seems to be in a language that the rules engine does not know: little of it was read, and its \
+         negations may have been missed.",
     )
 }
 
 pub(super) fn terms_not_read() -> Warning {
     unread_terms(
-        "Single oncology terms were recognised, but no disease that they would belong to: the note may be about \
+        "Some oncology terms were recognised, but no disease that they belong to: the note may be about \
          something else, or use wording or a language that the rules engine does not know.",
     )
 }

@@ -1,4 +1,4 @@
-//! Alterations of genes as a note writes them: variants in their notations, and kinds in words.
+//! Finds alterations of genes in a note: variants in their notations, and kinds of alteration in words.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -7,7 +7,7 @@ use regex::Regex;
 use super::{lexicon::Kind, view::NoteView};
 use crate::statics::pattern;
 
-/// Variants in protein, coding-DNA, exon, codon and legacy notation; looked for once in the whole note.
+/// Variants in protein, coding-DNA, exon, codon and legacy notation. The whole note is searched once.
 static VARIANT: LazyLock<Regex> = LazyLock::new(|| pattern(VARIANT_PATTERN));
 const VARIANT_PATTERN: &str = concat!(
     r"(?-u:\b)(?:",
@@ -28,15 +28,15 @@ const VARIANT_PATTERN: &str = concat!(
     r")",
 );
 
-/// Chromosomal aberrations that stand for themselves in malignancies of the blood.
+/// Chromosomal aberrations, which count without a gene in malignancies of the blood.
 static KARYOTYPE: LazyLock<Regex> = LazyLock::new(|| pattern(KARYOTYPE_PATTERN));
 const KARYOTYPE_PATTERN: &str = r"(?-u:\b)(?:t\([0-9]{1,2};[0-9]{1,2}\)(?:\([pq][0-9]{1,2}(?:\.[0-9])?;[pq][0-9]{1,2}(?:\.[0-9])?\))?|inv\([0-9]{1,2}\)|del ?\([0-9]{1,2}[pq]?\)(?:\([pq][0-9]{1,2}\))?|complex karyotype|monosomy [0-9]{1,2}|trisomy [0-9]{1,2})";
 
-/// Qualities that say nothing without a noun.
+/// Adjectives that say nothing without a noun.
 const EMPTY_ALONE: &str = "focal point acquired compound double resistance promoter hotspot hot-spot driver \
                            actionable uncommon in-frame high-level heterozygous homozygous";
 
-/// What an alteration is told by.
+/// The kind of words that state an alteration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sort {
     /// A variant in some notation: "V600E", "exon 19 deletion".
@@ -47,22 +47,22 @@ pub(crate) enum Sort {
     Structural,
     /// A result of a test: "positive", "detected".
     Result,
-    /// A quality without its noun: "germline", "frameshift".
+    /// An adjective without a noun: "germline", "frameshift".
     Quality,
 }
 
 /// An alteration, with the words that belong to it.
 #[derive(Debug)]
 pub(crate) struct Alteration {
-    /// Where it stands.
+    /// Its range in the folded text.
     pub(crate) range: Range<usize>,
     /// Its words.
     pub(crate) text: String,
-    /// What it is told by.
+    /// The kind of these words.
     pub(crate) sort: Sort,
 }
 
-/// All alterations of the note, in order.
+/// Returns all alterations of the note, in order.
 pub(crate) fn all(view: &NoteView<'_>) -> Vec<Alteration> {
     let mut found = variants(view);
     let named = named(view, &found);
@@ -71,7 +71,7 @@ pub(crate) fn all(view: &NoteView<'_>) -> Vec<Alteration> {
     found
 }
 
-/// Chromosomal aberrations, which need no gene beside them.
+/// Returns the chromosomal aberrations of the note, which need no gene next to them.
 pub(crate) fn karyotype(view: &NoteView<'_>) -> Vec<Alteration> {
     let text = view.folded.as_str();
     KARYOTYPE
@@ -94,14 +94,14 @@ fn variants(view: &NoteView<'_>) -> Vec<Alteration> {
             let quoted = view.folded.quote(&found.range()).trim_start_matches('(');
             let balanced = quoted.matches('(').count() == quoted.matches(')').count();
             let quoted = if balanced { quoted } else { quoted.trim_end_matches(')') };
-            let spoken = words.contains("exon") || words.contains("codon");
-            let text = if spoken { quoted.to_lowercase() } else { quoted.to_owned() };
+            let in_words = words.contains("exon") || words.contains("codon");
+            let text = if in_words { quoted.to_lowercase() } else { quoted.to_owned() };
             Alteration { range: found.range(), text, sort: Sort::Variant }
         })
         .collect()
 }
 
-/// Kinds of alteration with the qualities before them: "likely pathogenic germline variant".
+/// Returns the kinds of alteration with the adjectives before them: "likely pathogenic germline variant".
 fn named(view: &NoteView<'_>, variants: &[Alteration]) -> Vec<Alteration> {
     let words = view.terms(Kind::Alteration);
     let mut found = Vec::new();
@@ -119,7 +119,7 @@ fn named(view: &NoteView<'_>, variants: &[Alteration]) -> Vec<Alteration> {
         let near = variants.partition_point(|variant| variant.range.end <= range.start);
         let inside = variants.get(near).is_some_and(|variant| variant.range.start < range.end);
         let alone = word.term.is("adj") && start == word.range.start;
-        if inside || (alone && EMPTY_ALONE.split(' ').any(|own| own == word.term.spelled)) {
+        if inside || (alone && EMPTY_ALONE.split(' ').any(|adjective| adjective == word.term.spelled)) {
             continue;
         }
         let sort = match word.term {
@@ -128,13 +128,13 @@ fn named(view: &NoteView<'_>, variants: &[Alteration]) -> Vec<Alteration> {
             term if term.is("structural") => Sort::Structural,
             _ => Sort::Named,
         };
-        found.push(Alteration { text: plain(view.folded.quote(&range)), range, sort });
+        found.push(Alteration { text: normal_form(view.folded.quote(&range)), range, sort });
     }
     found
 }
 
-/// One wording for the forms of a word: "mutated", "mutations" and "mutant" are "mutation".
-fn plain(words: &str) -> String {
+/// Replaces the forms of a word by one form: "mutated", "mutations" and "mutant" become "mutation".
+fn normal_form(words: &str) -> String {
     let mut text = words.to_lowercase();
     for (form, noun) in [
         (" positive", ""),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn notations_of_variants() {
+    fn variants_are_found_in_every_notation() {
         for (text, expected) in [
             ("EGFR p.L858R", "p.L858R"),
             ("BRAF V600E", "V600E"),

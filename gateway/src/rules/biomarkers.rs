@@ -1,4 +1,4 @@
-//! Biomarkers: a receptor, marker or signature with its result.
+//! Reads biomarkers: receptors, markers and signatures with their results.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -13,7 +13,7 @@ use crate::{
     statics::pattern,
 };
 
-/// A result behind a marker, anchored there: at most a few words lie between.
+/// A result after a marker. The pattern is anchored at the end of the marker and allows a few words in between.
 static RESULT: LazyLock<Regex> = LazyLock::new(|| pattern(RESULT_PATTERN));
 const RESULT_PATTERN: &str = concat!(
     r"^(?:(?P<plus>\+{1,3}(?:[^0-9a-z]|$)| ?\+ve)|(?P<minus>-(?:[^0-9a-z]|$)| ?-ve)|(?P<gap>(?:[ :=,()~|]|(?-u:\b)(?:expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis)(?-u:\b)){0,14}?)",
@@ -30,7 +30,7 @@ const RESULT_PATTERN: &str = concat!(
     r"))",
 );
 
-/// A marker and what was found for it.
+/// A marker and its result.
 struct Reading<'note> {
     name: &'static str,
     spelled: &'static str,
@@ -48,22 +48,22 @@ enum Outcome<'note> {
     Normal(&'note str),
 }
 
-/// Reads the biomarkers.
+/// Reads the biomarkers of a note.
 pub(crate) fn read(view: &NoteView<'_>) -> Values {
     let mut values = Values::default();
     let markers = view.terms(Kind::Marker);
     for (index, marker) in markers.iter().enumerate() {
-        let standing = view.assertion(&marker.range, Field::Biomarker);
-        // A negated marker is a negative result, and the pattern below says which.
-        let untold = matches!(
-            standing,
+        let assertion = view.assertion(&marker.range, Field::Biomarker);
+        // A negated marker is not skipped, because it is a negative result; the pattern below reads it.
+        let without_result = matches!(
+            assertion,
             Assertion::NotTested | Assertion::Planned | Assertion::Declined | Assertion::Family | Assertion::Uncertain
         );
-        if untold || marker.term.is("lineage") || is_unavailable(view, &marker.range) {
+        if without_result || marker.term.is("lineage") || is_unavailable(view, &marker.range) {
             continue;
         }
         if let Some(value) = marker.term.tag("value") {
-            if standing.in_record(Field::Biomarker) && is_status(view, marker) {
+            if assertion.in_record(Field::Biomarker) && is_status(view, marker) {
                 values.add(value, with_burden(view, marker, value));
             }
         } else {
@@ -90,7 +90,7 @@ pub(crate) fn read(view: &NoteView<'_>) -> Values {
     values
 }
 
-/// "TMB-high (22 mut/Mb)": the number that stands right behind the state.
+/// Adds the number directly after a status to the value: "TMB-high (22 mut/Mb)".
 fn with_burden(view: &NoteView<'_>, marker: &Mention, value: &str) -> String {
     let after = view.folded.after(marker.range.end, 40);
     let number = after.trim_start_matches([' ', '(', ',', ':', '=', '>']);
@@ -99,8 +99,8 @@ fn with_burden(view: &NoteView<'_>, marker: &Mention, value: &str) -> String {
     let unit = number.get(digits..).unwrap_or_default();
     let length = ["mutations per megabase", "mutations/mb", "muts/mb", "mut/mb", "muts per mb"]
         .iter()
-        .find(|own| unit.trim_start().starts_with(**own))
-        .map(|own| unit.len() - unit.trim_start().len() + own.len());
+        .find(|known| unit.trim_start().starts_with(**known))
+        .map(|known| unit.len() - unit.trim_start().len() + known.len());
     match length {
         Some(length) if digits > 0 => {
             format!("{value} ({})", view.folded.quote(&(start..start + digits + length)))
@@ -109,7 +109,8 @@ fn with_burden(view: &NoteView<'_>, marker: &Mention, value: &str) -> String {
     }
 }
 
-/// "HRD" or "TNBC" alone: the short forms of a state count, those of a test do not.
+/// Returns whether a term states a status, and not only the test for it: "HRD" or "TNBC" alone counts, "HRD testing"
+/// does not.
 fn is_status(view: &NoteView<'_>, marker: &Mention) -> bool {
     let next = view.folded.after(marker.range.end, 16).trim_start_matches([' ', '(', ':']);
     let prior = view.folded.before(marker.range.start, 12);
@@ -120,7 +121,7 @@ fn is_status(view: &NoteView<'_>, marker: &Mention) -> bool {
     !test && !negative
 }
 
-/// "PD-L1 was not available", "pending": no result.
+/// Returns whether the text after a marker says that there is no result: "PD-L1 was not available", "pending".
 fn is_unavailable(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     let rest = view.near(&(range.end..range.end), 0, 48);
     let rest = rest.split([';', ',']).next().unwrap_or_default();
@@ -140,7 +141,7 @@ fn is_unavailable(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     .any(|words| rest.contains(words))
 }
 
-/// The result behind a marker, or before it, or shared with the next of a list.
+/// Returns the result of a marker: after it, before it, or shared with the later markers of a list.
 fn reading<'v>(
     view: &'v NoteView<'_>,
     marker: &Mention,
@@ -152,8 +153,8 @@ fn reading<'v>(
     let text = view.folded.after(marker.range.end, 110);
     let found = RESULT.captures(text);
     let ahead = found.as_ref().and_then(|found| found.get(0)).map(|all| marker.range.end + all.end());
-    let crosses = ahead.zip(next).is_some_and(|(end, next)| end > next);
-    if let (Some(found), false) = (found, crosses) {
+    let passes_next_marker = ahead.zip(next).is_some_and(|(end, next)| end > next);
+    if let (Some(found), false) = (found, passes_next_marker) {
         let get = |name: &str| found.name(name).map(|part| part.as_str().trim());
         let outcome = if get("percent").is_some() {
             Outcome::Percent(view_quote(view, marker, found.name("percent")?))
@@ -199,7 +200,7 @@ fn view_quote<'v>(view: &'v NoteView<'_>, marker: &Mention, part: regex::Match<'
     view.folded.quote(&(marker.range.end + part.start()..marker.range.end + part.end())).trim()
 }
 
-/// "Positive for ER", "elevated CA-125", "negative for HER2", "3+ HER2", "rising PSA".
+/// Returns the result before a marker: "positive for ER", "elevated CA-125", "negative for HER2", "rising PSA".
 fn before<'v>(view: &NoteView<'_>, marker: &Mention) -> Option<Outcome<'v>> {
     let text = view.folded.before(marker.range.start, 36).trim_end();
     let text = text.strip_suffix("serum").unwrap_or(text).trim_end();
@@ -227,7 +228,8 @@ fn before<'v>(view: &NoteView<'_>, marker: &Mention) -> Option<Outcome<'v>> {
     }
 }
 
-/// "ER, PR and HER2 negative", "ER/PR positive": the result of the last of a list is that of all.
+/// Returns the result that a list shares: in "ER, PR and HER2 negative" and "ER/PR positive" the result of the last
+/// marker applies to all.
 fn shared<'v>(view: &'v NoteView<'_>, marker: &Mention, later: &[Mention]) -> Option<Outcome<'v>> {
     let mut edge = marker.range.end;
     for (at, next) in later.iter().take(6).enumerate() {
@@ -248,13 +250,13 @@ fn shared<'v>(view: &'v NoteView<'_>, marker: &Mention, later: &[Mention]) -> Op
     None
 }
 
-/// Writes a reading the way the field writes it.
+/// Adds a marker and its result to the field's values.
 fn add(values: &mut Values, marker: &Mention, reading: &Reading<'_>) {
     let term = marker.term;
     let name = reading.name;
     if term.is("pair") {
-        for own in ["ER", "PR"] {
-            add_one(values, term, own, own, &reading.outcome);
+        for receptor in ["ER", "PR"] {
+            add_one(values, term, receptor, receptor, &reading.outcome);
         }
     } else {
         let shown = if term.is("serum") || term.is("receptor") || term.is("score") { name } else { reading.spelled };
@@ -311,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn wordings_of_results() {
+    fn results_are_read_from_many_wordings() {
         for (text, expected) in [
             ("PD-L1 was 5 % on IHC", "PD-L1 5%"),
             ("PD-L1 tumor proportion score of 60%", "PD-L1 60%"),

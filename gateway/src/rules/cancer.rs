@@ -1,4 +1,4 @@
-//! The diagnosis: which malignancy the note is about, in the note's own words as far as it has them.
+//! Reads the diagnosis: the malignancy that the note is about, in the note's words where possible.
 
 use std::ops::Range;
 
@@ -8,45 +8,45 @@ use super::{
 };
 use crate::extraction::{Assertion, Field};
 
-/// What the note is about.
+/// The malignancy that the note is about.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnosis {
     /// Site and histology.
     pub(crate) value: Option<String>,
-    /// The organ of the primary tumour, as the list of sites names it.
+    /// The organ of the primary tumour, by its name in the list of sites.
     pub(crate) organ: Option<&'static str>,
     /// Whether it is a malignancy of blood or lymph.
     pub(crate) haematologic: bool,
-    /// Whether the note speaks of a malignancy without saying which.
+    /// Whether the note mentions a malignancy without naming it.
     pub(crate) unnamed: bool,
-    /// Whether it is of the past in every mention.
+    /// Whether every mention describes it as past.
     pub(crate) past: bool,
 }
 
-/// A name of a malignancy as it stands in the note.
+/// A mention of a malignancy in the note.
 struct NamedMalignancy {
     value: String,
     organ: Option<&'static str>,
     term: &'static Term,
-    /// Says more than the organ.
+    /// Whether the name says more than the organ.
     histology: bool,
-    standing: Assertion,
+    assertion: Assertion,
     start: usize,
 }
 
-/// Points of one mention for the choice among several malignancies.
+/// Points of one mention for the choice among several malignancies; [`FIRST`] is a bonus for the first mention.
 const PRESENT: usize = 10;
 const PAST: usize = 3;
 const FIRST: usize = 12;
 
-/// Reads the diagnosis.
+/// Reads the diagnosis of a note.
 pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
     let names = names(view);
-    let unnamed = names.iter().any(|name| name.term.is("weak") && name.standing != Assertion::Historical);
+    let unnamed = names.iter().any(|name| name.term.is("weak") && name.assertion != Assertion::Historical);
     let Some(organ_key) = leading(&names) else { return Diagnosis { unnamed, ..Diagnosis::default() } };
     let group: Vec<&NamedMalignancy> = names.iter().filter(|name| key(name) == Some(organ_key)).collect();
     let Some(best) = group.iter().min_by_key(|name| {
-        (!name.histology, name.standing == Assertion::Historical, 5 - name.value.split(' ').count().min(5), name.start)
+        (!name.histology, name.assertion == Assertion::Historical, 5 - name.value.split(' ').count().min(5), name.start)
     }) else {
         return Diagnosis { unnamed, ..Diagnosis::default() };
     };
@@ -64,11 +64,11 @@ pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
         }
     }
     let organ = group.iter().find_map(|name| name.organ);
-    let past = group.iter().all(|name| name.standing == Assertion::Historical);
+    let past = group.iter().all(|name| name.assertion == Assertion::Historical);
     Diagnosis { value: Some(value), organ, haematologic: best.term.is("haem"), unnamed, past }
 }
 
-/// What groups mentions of one malignancy: its organ, or its name where it has none.
+/// Returns the key that groups mentions of one malignancy: its organ or, if it has none, its name.
 fn key(name: &NamedMalignancy) -> Option<&'static str> {
     if name.term.is("haem") {
         return Some("blood and lymph");
@@ -80,17 +80,18 @@ fn key(name: &NamedMalignancy) -> Option<&'static str> {
     }
 }
 
-/// The malignancy that the note is about: present before past, most mentioned, then first.
+/// Returns the key of the malignancy that the note is about: the one with the most points, of equals the first. Present
+/// mentions give more points than past ones.
 fn leading(names: &[NamedMalignancy]) -> Option<&'static str> {
     let mut scores: Vec<(&'static str, usize)> = Vec::new();
     for name in names {
         let Some(key) = key(name) else { continue };
-        let points = match (name.standing, name.term.is("minor"), name.organ.is_none() && name.term.is("head")) {
+        let points = match (name.assertion, name.term.is("minor"), name.organ.is_none() && name.term.is("head")) {
             (Assertion::Historical, _, _) | (_, true, _) | (_, _, true) => PAST,
             _ => PRESENT,
         };
         let first = if scores.is_empty() && points == PRESENT { FIRST } else { 0 };
-        match scores.iter_mut().find(|(own, _)| *own == key) {
+        match scores.iter_mut().find(|(scored, _)| *scored == key) {
             Some((_, score)) => *score += points,
             None => scores.push((key, points + first)),
         }
@@ -99,7 +100,7 @@ fn leading(names: &[NamedMalignancy]) -> Option<&'static str> {
     scores.into_iter().find(|(_, score)| *score == most).map(|(key, _)| key)
 }
 
-/// Every malignancy of the patient that the note names.
+/// Returns every malignancy of the patient that the note names.
 fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
     let terms = view.terms(Kind::Cancer);
     let corroborated = is_corroborated(view);
@@ -111,49 +112,50 @@ fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
         if term.is("adj") || term.is("decoy") || lone_acronym || is_of_study(view, &mention.range) {
             continue;
         }
-        let standing = view.assertion(&mention.range, Field::CancerType);
-        if standing == Assertion::Negated {
+        let assertion = view.assertion(&mention.range, Field::CancerType);
+        if assertion == Assertion::Negated {
             denied.push(term.name);
-        } else if standing.in_record(Field::CancerType) || standing == Assertion::Historical {
-            names.push(named(view, terms.get(..index).unwrap_or_default(), mention, standing));
+        } else if assertion.in_record(Field::CancerType) || assertion == Assertion::Historical {
+            names.push(named(view, terms.get(..index).unwrap_or_default(), mention, assertion));
         }
     }
-    // "Concern for lymphoma; biopsy showed no lymphoma": a suspicion that the note itself lays to rest.
-    let certain = names.iter().any(|name| name.standing == Assertion::Present);
-    names.retain(|name| certain || name.standing != Assertion::Probable || !denied.contains(&name.term.name));
+    // Drop a suspicion that the note itself rules out: "Concern for lymphoma; biopsy showed no lymphoma".
+    let certain = names.iter().any(|name| name.assertion == Assertion::Present);
+    names.retain(|name| certain || name.assertion != Assertion::Probable || !denied.contains(&name.term.name));
     names
 }
 
-/// Acronyms up to this length have other meanings: MCL is a ligament, NEC a disease of the gut, CCA an
-/// artery, MM a unit.
+/// Maximum length of acronyms that are ambiguous: MCL is also a ligament, NEC a disease of the gut, CCA an artery, MM a
+/// unit.
 const AMBIGUOUS: usize = 3;
 
-/// Whether the note speaks of malignancy in words, or of its treatment, so that acronyms may count.
+/// Returns whether the note mentions a malignancy in words, or its treatment, spread or markers, so that short acronyms
+/// count.
 fn is_corroborated(view: &NoteView<'_>) -> bool {
-    let worded = |mention: &Mention| {
-        let standing = || view.assertion(&mention.range, Field::CancerType);
+    let in_words = |mention: &Mention| {
+        let assertion = || view.assertion(&mention.range, Field::CancerType);
         !mention.term.is_acronym()
             && (mention.term.is("whole") || mention.term.is("head"))
-            && !matches!(standing(), Assertion::Negated | Assertion::Family)
+            && !matches!(assertion(), Assertion::Negated | Assertion::Family)
     };
-    view.terms(Kind::Cancer).iter().any(worded)
+    view.terms(Kind::Cancer).iter().any(in_words)
         || view.terms(Kind::Treatment).iter().any(|mention| mention.term.is("onco"))
         || view.terms(Kind::Spread).iter().any(|mention| mention.term.is("metastatic") || mention.term.is("sited"))
         || view.terms(Kind::Marker).iter().any(|mention| mention.term.is("fusionmark"))
 }
 
-/// "Cancer" in the name of a study or a journal says nothing of the patient.
+/// Returns whether a mention belongs to the name of a study, a screening or a clinic, and so not to the patient.
 fn is_of_study(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     ["trial", "study", "guideline", "cell line", "screening", "center", "risk", "clinic"]
         .iter()
         .any(|word| view.folded.after(range.end, 16).trim_start().starts_with(word))
 }
 
-/// Puts the words around a head together: "high-grade serous" + "ovarian" + "carcinoma".
-fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, standing: Assertion) -> NamedMalignancy {
-    let own_organ = head.term.tag("site");
+/// Joins the words before a head into a name: "high-grade serous" + "ovarian" + "carcinoma".
+fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Assertion) -> NamedMalignancy {
+    let head_organ = head.term.tag("site");
     let mut words: Vec<&str> = vec![head.term.spelled];
-    let mut organ = own_organ;
+    let mut organ = head_organ;
     let mut histology = says_histology(head.term);
     let mut start = head.range.start;
     let sites = view.terms(Kind::Site);
@@ -169,10 +171,10 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, standing: Asse
             start = last.range.start;
             before = rest;
         } else if let Some(site) = site.filter(|site| {
-            (own_organ.is_none() || head.term.is("whole")) && organ == own_organ && touches(view, site, start)
+            (head_organ.is_none() || head.term.is("whole")) && organ == head_organ && touches(view, site, start)
         }) {
             let Some(primary) = site.term.tag("primary") else { break };
-            if own_organ == Some(primary) || head.term.is("haem") {
+            if head_organ == Some(primary) || head.term.is("haem") {
                 break;
             }
             organ = Some(primary);
@@ -195,21 +197,21 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, standing: Asse
             value = format!("{value} of the {primary}");
         }
     }
-    NamedMalignancy { value, organ, term: head.term, histology, standing, start }
+    NamedMalignancy { value, organ, term: head.term, histology, assertion, start }
 }
 
-/// Whether a name says more than that there is a cancer of some organ.
+/// Returns whether a name says more than "cancer of this organ".
 fn says_histology(term: &Term) -> bool {
     const HISTOLOGIES: &str =
         "adeno|squamous|serous|germ cell|endometrioid|mucinous|clear cell|sarcoma|small cell|stromal";
     if term.is("head") {
         return term.is("specific") || term.name == "adenocarcinoma";
     }
-    let told = HISTOLOGIES.split('|').any(|own| term.spelled.contains(own));
-    !term.is("generic") && (told || !term.name.ends_with(" cancer"))
+    let names_histology = HISTOLOGIES.split('|').any(|histology| term.spelled.contains(histology));
+    !term.is("generic") && (names_histology || !term.name.ends_with(" cancer"))
 }
 
-/// Growth patterns of the melanoma of the skin are told behind the name.
+/// Returns the name of a melanoma of the skin with its growth pattern in brackets after it.
 fn melanoma_of_skin(words: &[&str]) -> Option<String> {
     let joined = words.join(" ");
     let joined = joined.strip_prefix("cutaneous ").unwrap_or(&joined);
@@ -222,7 +224,7 @@ fn touches(view: &NoteView<'_>, mention: &Mention, start: usize) -> bool {
     matches!(view.folded.slice(mention.range.end..start), " " | ", " | "/" | ") " | " (")
 }
 
-/// Grades that a registry keeps apart from the name.
+/// Returns whether a word is a grade, which cancer registries keep separate from the name.
 fn is_plain_grade(word: &str) -> bool {
     word.ends_with("ly differentiated")
         || word.ends_with("y-differentiated")
@@ -231,7 +233,7 @@ fn is_plain_grade(word: &str) -> bool {
         || word == "differentiated"
 }
 
-/// The organ as a diagnosis names it: lobes of the lung are the lung.
+/// Returns the organ as a diagnosis names it: a lobe of the lung becomes "lung".
 fn organ_name(site: &Term) -> &'static str {
     match site.tag("primary") {
         Some(primary)
@@ -244,7 +246,7 @@ fn organ_name(site: &Term) -> &'static str {
     }
 }
 
-/// The organ in "carcinoma of the left breast", "adenocarcinoma (lung)".
+/// Returns the organ after a name: "carcinoma of the left breast", "adenocarcinoma (lung)".
 fn following_site<'v>(view: &'v NoteView<'_>, range: &Range<usize>) -> Option<&'v Mention> {
     const LINKS: [&str; 7] = ["of the", "of", "(", "in the", "arising from the", "arising in the", "from the"];
     let sites = view.terms(Kind::Site);
@@ -256,13 +258,15 @@ fn following_site<'v>(view: &'v NoteView<'_>, range: &Range<usize>) -> Option<&'
     (linked && site.term.tag("primary").is_some()).then_some(site)
 }
 
-/// Nouns of a tumour that an organ stands before ("pancreatic head mass") or behind ("mass in the cecum").
+/// Words for a tumour that an organ precedes ("pancreatic head mass").
 const MASSES: &str = "mass|tumor|tumour|primary|neoplasm|nodule |lesion |biopsy|biopsies|malignancy|polyp|cancer";
+/// Words for a tumour that an organ follows ("mass in the cecum").
 const BEFORE_ORGAN: &str = "mass at the|mass in the|mass of the|mass involving the|tumor of the|tumor in the|\
                             tumour of the|tumour in the|tumor at the|biopsy of the|biopsies of the|lesion in the|\
                             lesion of the|ulcer in the|polyp in the|stricture of the|stricture in the";
 
-/// The organ of a mass or tumour that the same sentence, or else the one before, speaks of.
+/// Returns the organ of a mass or tumour that the same sentence mentions, or else the previous sentence. Without a
+/// mass, returns the organ of a procedure that the same sentence mentions.
 fn nearby_primary(view: &NoteView<'_>, range: &Range<usize>) -> Option<&'static str> {
     const WIDEST: usize = 300;
     let sentence = view.sentence(range.start);

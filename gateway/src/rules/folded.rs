@@ -1,16 +1,16 @@
-//! The note in the form in which terms are looked up: ASCII lower case, one kind of dash, one space
-//! between words. Every byte knows where it came from, so that case and spans are never lost.
+//! The folded form of a note, in which terms are looked up: ASCII lower case, one kind of dash, one space between
+//! words. Each byte keeps its offset in the source, so that the original case and spans are preserved.
 
 use std::ops::Range;
 
 use crate::steps;
 
-/// A folded text and the way back to the text it was folded from.
+/// A folded text, with the offsets of its bytes in the source text.
 #[derive(Debug)]
 pub(crate) struct Folded<'text> {
     source: &'text str,
     text: String,
-    /// For each byte of `text`, the offset in `source` of the character it stands for; one more at the end.
+    /// For each byte of `text`, the offset of its character in `source`; the last entry is the length of `source`.
     origin: Vec<usize>,
 }
 
@@ -30,7 +30,7 @@ impl<'text> Folded<'text> {
                     line_ends += usize::from(next == '\n');
                     rest.next();
                 }
-                // An empty line ends a phrase; a mere line break does not: notes are wrapped anywhere.
+                // An empty line ends a phrase. A single line break does not, because notes are wrapped anywhere.
                 folded.push(if line_ends > 1 { '\n' } else { ' ' }, at);
             } else {
                 match c {
@@ -55,7 +55,7 @@ impl<'text> Folded<'text> {
         self.origin.resize(self.text.len(), at);
     }
 
-    /// "ER-positive" is "ER positive", but "1-2" and "ER-/PR-" keep their signs.
+    /// Returns whether a dash joins two words: "ER-positive" becomes "er positive", "1-2" and "ER-/PR-" keep the dash.
     fn joins_words(&self, next: Option<char>) -> bool {
         match (self.text.chars().next_back(), next) {
             (Some(before), Some(after)) => {
@@ -67,26 +67,26 @@ impl<'text> Folded<'text> {
         }
     }
 
-    /// The folded text.
+    /// Returns the folded text.
     pub(crate) fn as_str(&self) -> &str {
-        // To be searched, many bytes at a time.
+        // Callers search the text many bytes at a time, so it counts fewer steps than bytes.
         steps::count(self.text.len() / 16);
         &self.text
     }
 
-    /// The bytes of the folded text, to look at single ones.
+    /// Returns the bytes of the folded text, for access to single bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.text.as_bytes()
     }
 
-    /// A stretch of the folded text; empty where the range is none.
+    /// Returns a stretch of the folded text; empty if the range is invalid.
     pub(crate) fn slice(&self, range: Range<usize>) -> &str {
-        // A longer stretch is refused by its length, or whoever searches it counts for himself.
+        // At most 64 steps: callers reject longer stretches by their length, or count the steps of their own search.
         steps::count(1 + range.len().min(64));
         self.text.get(range).unwrap_or_default()
     }
 
-    /// The folded text from an offset on, at most so many bytes.
+    /// Returns the folded text from an offset on, at most `most` bytes.
     pub(crate) fn after(&self, at: usize, most: usize) -> &str {
         let mut end = at.saturating_add(most).min(self.text.len());
         while !self.text.is_char_boundary(end) {
@@ -96,7 +96,7 @@ impl<'text> Folded<'text> {
         self.slice(at..end)
     }
 
-    /// The folded text up to an offset, at most so many bytes.
+    /// Returns the folded text up to an offset, at most `most` bytes.
     pub(crate) fn before(&self, at: usize, most: usize) -> &str {
         let mut start = at.saturating_sub(most);
         while !self.text.is_char_boundary(start) {
@@ -106,7 +106,7 @@ impl<'text> Folded<'text> {
         self.slice(start..at)
     }
 
-    /// Where a stretch of the folded text stands in the source.
+    /// Returns the range in the source of a stretch of the folded text.
     pub(crate) fn origin(&self, range: &Range<usize>) -> Range<usize> {
         let start = self.origin.get(range.start).copied().unwrap_or(self.source.len());
         let last = range.end.checked_sub(1).and_then(|last| self.origin.get(last)).copied().unwrap_or(start);
@@ -114,7 +114,7 @@ impl<'text> Folded<'text> {
         start..(last + width).max(start)
     }
 
-    /// The first folded offset that stands for this place of the source or a later one.
+    /// Returns the first offset of the folded text that comes from this offset of the source or a later one.
     pub(crate) fn offset_of(&self, at: usize) -> usize {
         let mut found = self.origin.partition_point(|&origin| origin < at).min(self.text.len());
         while !self.text.is_char_boundary(found) {
@@ -123,12 +123,12 @@ impl<'text> Folded<'text> {
         found
     }
 
-    /// The words of the source under a stretch of the folded text.
+    /// Returns the source text of a stretch of the folded text.
     pub(crate) fn quote(&self, range: &Range<usize>) -> &'text str {
         self.source.get(self.origin(range)).unwrap_or_default()
     }
 
-    /// Whether a stretch stands between word boundaries.
+    /// Returns whether a stretch begins and ends at word boundaries.
     pub(crate) fn is_bounded(&self, range: &Range<usize>) -> bool {
         let before = self.text.get(..range.start).unwrap_or_default().chars().next_back();
         let after = self.text.get(range.end..).unwrap_or_default().chars().next();
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folds_case_dashes_and_space() {
+    fn case_dashes_and_space_are_folded() {
         for (source, folded) in [
             ("HER-2", "her 2"),
             ("Non\u{2011}Small-Cell  Lung\nCancer", "non small cell lung cancer"),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_where_a_stretch_came_from() {
+    fn stretches_are_quoted_from_the_source() {
         let folded = Folded::of("é \u{200b}HER\u{2011}2  +");
         let at = folded.as_str().find("her 2").unwrap();
         assert_eq!(folded.quote(&(at..at + 5)), "HER\u{2011}2");

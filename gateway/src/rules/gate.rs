@@ -1,6 +1,6 @@
-//! Whether a note is about a malignancy of its patient. Without that, "stage 3" is a kidney's, "ER" a room
-//! and methotrexate a drug for joints, so nothing may be filled; with it, much may, also where the note
-//! never names the malignancy.
+//! Decides whether a note is about a malignancy of its patient. In other notes "stage 3" is a kidney disease, "ER" a
+//! room and methotrexate a drug for arthritis, so the record stays empty. A note can be about a malignancy without
+//! naming it.
 
 use super::{
     cancer::Diagnosis,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::extraction::Field;
 
-/// Whether the note names the malignancy, metastases or a TNM formula, or else gives two signs of one.
+/// Returns whether the note names the malignancy, metastases or a TNM formula, or has two signs of a malignancy.
 pub(crate) fn is_oncologic(view: &NoteView<'_>, diagnosis: &Diagnosis) -> bool {
     if diagnosis.value.is_some() || names_metastases(view) || stage::names_formula(view) {
         return true;
@@ -23,10 +23,10 @@ pub(crate) fn is_oncologic(view: &NoteView<'_>, diagnosis: &Diagnosis) -> bool {
     signs.iter().filter(|sign| sign()).count() > 1
 }
 
-/// Whether metastases are affirmed.
+/// Returns whether the note affirms metastases.
 fn names_metastases(view: &NoteView<'_>) -> bool {
     let metastatic = |word: &&Mention| {
-        // "Peritoneal involvement" is of a dialysis catheter too; "malignant ascites" is not.
+        // "Peritoneal involvement" may also concern a dialysis catheter; "malignant ascites" may not.
         let malignant = ["metasta", "mets", "carcinom", "malignan"].iter().any(|sign| word.term.spelled.contains(sign));
         let named = word.term.is("metastatic") || (word.term.is("sited") && malignant);
         named && !sites::is_other_noun(view, &word.range)

@@ -1,4 +1,4 @@
-//! Gene alterations: a gene and, beside it, a variant or a kind of alteration.
+//! Reads gene alterations: a gene with a variant or a kind of alteration next to it.
 
 use std::{collections::HashSet, ops::Range};
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::extraction::Field;
 
-/// Variants that name their gene by themselves.
+/// Variants that imply their gene.
 const HOTSPOTS: [(&str, &str); 5] =
     [("t790m", "EGFR"), ("l858r", "EGFR"), ("v600e", "BRAF"), ("v600k", "BRAF"), ("c797s", "EGFR")];
 
@@ -20,8 +20,8 @@ const FILLERS: &str = "gene genes a an the was is positive for with exon showed 
                        also reported as were has had known carries carrying presence promoter coding sequence region \
                        that its having present analysis both";
 
-/// What may stand between an alteration and the gene behind it.
-const TIES: [&str; 12] = [
+/// Words that may stand between an alteration and the gene after it.
+const LINKS: [&str; 12] = [
     "",
     "in",
     "of",
@@ -36,11 +36,11 @@ const TIES: [&str; 12] = [
     "in exon",
 ];
 
-/// Reads the gene alterations.
+/// Reads the gene alterations of a note.
 pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
     let genes = view.terms(Kind::Gene);
     let alterations = alterations::all(view);
-    let words = Words::of(view);
+    let words = WordOffsets::of(view);
     let mut values = Values::default();
     let mut linked = HashSet::new();
     let mut index = 0;
@@ -50,20 +50,21 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
         index += run.len().max(1);
         let Some(last) = run.last() else { continue };
         let limit = genes.get(index).map_or(usize::MAX, |next| next.range.start);
-        let mut own = following(view, &alterations, last, limit);
-        // "A T315I mutation in ABL1 was detected": the result says less than what stands before.
-        let result_only = own.iter().all(|at| alterations.get(*at).is_some_and(|found| found.sort == Sort::Result));
+        let mut alterations_of_run = following(view, &alterations, last, limit);
+        // "A T315I mutation in ABL1 was detected": the alteration before the gene is more specific than the result.
+        let result_only =
+            alterations_of_run.iter().all(|at| alterations.get(*at).is_some_and(|found| found.sort == Sort::Result));
         if let Some(before) = preceding(view, &alterations, first, floor).filter(|_| result_only) {
-            own = vec![before];
+            alterations_of_run = vec![before];
         }
-        linked.extend(own.iter().copied());
-        for alteration in own.iter().filter_map(|at| alterations.get(*at)) {
+        linked.extend(alterations_of_run.iter().copied());
+        for alteration in alterations_of_run.iter().filter_map(|at| alterations.get(*at)) {
             link(view, &words, &mut values, run, alteration);
         }
     }
     for (at, alteration) in alterations.iter().enumerate() {
         let name = alteration.text.to_lowercase();
-        let gene = HOTSPOTS.iter().find(|(own, _)| name.trim_start_matches("p.") == *own);
+        let gene = HOTSPOTS.iter().find(|(variant, _)| name.trim_start_matches("p.") == *variant);
         if let Some((_, gene)) = gene.filter(|_| !linked.contains(&at) && counts(view, alteration)) {
             values.add(format!("{gene} {name}"), format!("{gene} {}", alteration.text));
         }
@@ -81,34 +82,34 @@ fn counts(view: &NoteView<'_>, alteration: &Alteration) -> bool {
     view.counts(&alteration.range, Field::GeneMutation)
 }
 
-/// Where single words stand that many genes and alterations are asked about: looked for once in the note.
-struct Words {
+/// Offsets of words that are checked for many genes and alterations. The note is searched for each word once.
+struct WordOffsets {
     wild: Vec<usize>,
     germline: Vec<usize>,
 }
 
-impl Words {
+impl WordOffsets {
     fn of(view: &NoteView<'_>) -> Self {
-        let places = |word: &str| view.folded.as_str().match_indices(word).map(|(at, _)| at).collect();
-        Self { wild: places("wild"), germline: places("germline") }
+        let offsets = |word: &str| view.folded.as_str().match_indices(word).map(|(at, _)| at).collect();
+        Self { wild: offsets("wild"), germline: offsets("germline") }
     }
 
-    /// Whether one of these places, of a word of so many bytes, is within a stretch.
-    fn any_in(places: &[usize], length: usize, stretch: &Range<usize>) -> bool {
-        let first = places.get(places.partition_point(|at| *at < stretch.start));
+    /// Returns whether a stretch contains a word of `length` bytes at one of these offsets.
+    fn any_in(offsets: &[usize], length: usize, stretch: &Range<usize>) -> bool {
+        let first = offsets.get(offsets.partition_point(|at| *at < stretch.start));
         first.is_some_and(|at| at + length <= stretch.end)
     }
 }
 
-/// Adds what a run of genes and one alteration say together.
-fn link(view: &NoteView<'_>, words: &Words, values: &mut Values, run: &[Mention], alteration: &Alteration) {
+/// Adds the values that a run of genes and one alteration state together.
+fn link(view: &NoteView<'_>, words: &WordOffsets, values: &mut Values, run: &[Mention], alteration: &Alteration) {
     let (Some(first), Some(last)) = (run.first(), run.last()) else { return };
     let joint = first.range.start..last.range.end;
     let gap = view.folded.slice(first.range.end..last.range.start);
     let fused = run.len() == 2 && matches!(gap, "/" | "::" | " " | "-" | ":" | "--");
     let partners = fused && gap != "/" && alteration.sort == Sort::Result;
     if partners && first.term.name == "BCR" {
-        return; // a biomarker
+        return; // BCR-ABL1 with a result is a biomarker.
     }
     if partners || (fused && alteration.sort == Sort::Structural) {
         let kind = if partners { "fusion" } else { alteration.text.as_str() };
@@ -118,12 +119,12 @@ fn link(view: &NoteView<'_>, words: &Words, values: &mut Values, run: &[Mention]
         }
         return;
     }
-    // "KRAS and TP53 R248Q": a variant is of the gene right before it. Of what follows a run at most one is no variant
-    // (see `following`), so the work grows with genes plus variants, not with their product.
-    let own = if alteration.sort == Sort::Variant { run.get(run.len() - 1..).unwrap_or_default() } else { run };
-    for gene in own {
+    // "KRAS and TP53 R248Q": a variant belongs to the gene directly before it. Of the alterations after a run at most
+    // one is not a variant (see `following`), so the work grows with genes plus variants, not with their product.
+    let affected = if alteration.sort == Sort::Variant { run.get(run.len() - 1..).unwrap_or_default() } else { run };
+    for gene in affected {
         let stretch = gene.range.start.min(alteration.range.start)..gene.range.end.max(alteration.range.end);
-        if !Words::any_in(&words.wild, "wild".len(), &stretch)
+        if !WordOffsets::any_in(&words.wild, "wild".len(), &stretch)
             && is_mutation(gene, alteration)
             && counts(view, alteration)
             && view.counts(&gene.range, Field::GeneMutation)
@@ -134,7 +135,8 @@ fn link(view: &NoteView<'_>, words: &Words, values: &mut Values, run: &[Mention]
     }
 }
 
-/// HER2 amplified and HER2 positive are biomarkers, as is an expressed receptor.
+/// Returns whether the alteration is a mutation. An amplified or positive HER2 is a biomarker, as is an expressed
+/// receptor.
 fn is_mutation(gene: &Mention, alteration: &Alteration) -> bool {
     match gene.term.name {
         "HER2" | "ERBB2" => !matches!(alteration.sort, Sort::Result | Sort::Structural),
@@ -143,8 +145,8 @@ fn is_mutation(gene: &Mention, alteration: &Alteration) -> bool {
     }
 }
 
-/// The alteration with what stands before the gene: "a deleterious germline BRCA2 mutation".
-fn worded(view: &NoteView<'_>, words: &Words, gene: &Mention, alteration: &Alteration) -> String {
+/// Returns the words of the alteration with the adjectives before the gene: "a deleterious germline BRCA2 mutation".
+fn worded(view: &NoteView<'_>, words: &WordOffsets, gene: &Mention, alteration: &Alteration) -> String {
     let mut kind = if alteration.sort == Sort::Result { "mutation".to_owned() } else { alteration.text.clone() };
     let span = gene.range.start.min(alteration.range.start)..gene.range.end.max(alteration.range.end);
     let exact = matches!(alteration.sort, Sort::Variant | Sort::Structural);
@@ -163,11 +165,11 @@ fn worded(view: &NoteView<'_>, words: &Words, gene: &Mention, alteration: &Alter
         }
     }
     let (before, after) = if exact { (10, 12) } else { (80, 20) };
-    let germline = Words::any_in(&words.germline, "germline".len(), &view.around(&span, before, after));
+    let germline = WordOffsets::any_in(&words.germline, "germline".len(), &view.around(&span, before, after));
     if germline && !kind.contains("germline") { format!("{kind} (germline)") } else { kind }
 }
 
-/// A gene with a variant needs no "mutation" besides.
+/// Drops vague values such as "KRAS mutation" for genes that also have an exact variant.
 fn drop_vague(values: &mut Values) {
     const VAGUE: &str = "mutation mutated mutant variant alteration somatic activating pathogenic germline (germline)";
     let is_exact =
@@ -180,11 +182,11 @@ fn drop_vague(values: &mut Values) {
     });
 }
 
-/// How many genes from this one on stand in a list: "KRAS, NRAS and BRAF", "EML4-ALK".
+/// Returns the number of genes in the list that starts at this gene: "KRAS, NRAS and BRAF", "EML4-ALK".
 fn run_of(view: &NoteView<'_>, genes: &[Mention], index: usize) -> usize {
     let rest = genes.get(index..).unwrap_or_default();
-    let joined = |(one, next): &(&Mention, &Mention)| {
-        let gap = view.folded.slice(one.range.end..next.range.start).trim();
+    let joined = |(gene, next): &(&Mention, &Mention)| {
+        let gap = view.folded.slice(gene.range.end..next.range.start).trim();
         matches!(gap, "," | "/" | "and" | "&" | "or" | ", and" | "" | "::" | ":" | "-" | "+" | "gene and")
     };
     1 + rest.iter().zip(rest.iter().skip(1)).take_while(joined).count()
@@ -199,9 +201,9 @@ fn is_filler(gap: &str) -> bool {
             .all(|word| word.is_empty() || is_one_of(FILLERS, word) || word.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The alterations behind a gene: variants may follow one another ("L858R and T790M").
+/// Returns the alterations after a gene. Several variants may follow one another ("L858R and T790M").
 fn following(view: &NoteView<'_>, alterations: &[Alteration], gene: &Mention, limit: usize) -> Vec<usize> {
-    let mut own = Vec::new();
+    let mut found = Vec::new();
     let mut edge = gene.range.end;
     let from = alterations.partition_point(|alteration| alteration.range.start < edge);
     for (at, alteration) in alterations.iter().enumerate().skip(from) {
@@ -210,35 +212,37 @@ fn following(view: &NoteView<'_>, alterations: &[Alteration], gene: &Mention, li
             break;
         }
         let beside = gap.len() <= 5 || matches!(gap.trim(), "was" | "is" | "mutation" | "testing");
-        if alteration.sort == Sort::Result && (!own.is_empty() || !beside) {
+        if alteration.sort == Sort::Result && (!found.is_empty() || !beside) {
             break;
         }
         edge = alteration.range.end;
         let bare_quality =
             alteration.sort == Sort::Quality && !alteration.text.starts_with("frame") && !gap.ends_with('(');
-        if !bare_quality && (own.is_empty() || alteration.sort == Sort::Variant) {
-            own.push(at);
+        if !bare_quality && (found.is_empty() || alteration.sort == Sort::Variant) {
+            found.push(at);
         }
     }
-    own
+    found
 }
 
-/// The alteration before a gene: "V600E mutation in BRAF", "mutated KRAS", "deletion of exon 19 of EGFR".
+/// Returns the alteration before a gene: "V600E mutation in BRAF", "mutated KRAS", "deletion of exon 19 of EGFR".
 fn preceding(view: &NoteView<'_>, alterations: &[Alteration], gene: &Mention, floor: usize) -> Option<usize> {
     let last = alterations.partition_point(|alteration| alteration.range.end <= gene.range.start).checked_sub(1)?;
     let usable = |at: usize| {
-        alterations.get(at).filter(|own| own.range.start >= floor && !matches!(own.sort, Sort::Result | Sort::Quality))
+        alterations
+            .get(at)
+            .filter(|found| found.range.start >= floor && !matches!(found.sort, Sort::Result | Sort::Quality))
     };
     let nearest = usable(last)?;
     let gap = view.folded.slice(nearest.range.end..gene.range.start).trim();
-    let tied = TIES.contains(&gap) || (gap.starts_with("in exon") && is_filler(gap));
+    let tied = LINKS.contains(&gap) || (gap.starts_with("in exon") && is_filler(gap));
     if !tied {
         return None;
     }
-    // "A T315I mutation in ABL1": the variant says more than the noun behind it.
+    // "A T315I mutation in ABL1": the variant is more specific than the noun after it.
     let before = last.checked_sub(1).filter(|at| {
-        usable(*at).is_some_and(|own| {
-            own.sort == Sort::Variant && view.folded.slice(own.range.end..nearest.range.start) == " "
+        usable(*at).is_some_and(|found| {
+            found.sort == Sort::Variant && view.folded.slice(found.range.end..nearest.range.start) == " "
         })
     });
     before.or(Some(last))
@@ -249,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wordings_of_alterations() {
+    fn alterations_are_read_from_many_wordings() {
         for (text, expected) in [
             ("BRAF V600E", "BRAF V600E"),
             ("positive for EGFR L858R and T790M", "EGFR L858R; EGFR T790M"),

@@ -1,8 +1,8 @@
-//! The curated term lists and the one automaton that finds them all in a single pass.
+//! The curated term lists, and one automaton that finds all their terms in a single pass.
 //!
-//! Line format of the lists: `name | alias, alias, ... | tag, tag`. `#` starts a comment. An alias (or
-//! name) that starts with `=` counts only in exactly that case, because in another case it is a word
-//! (`=MET`, `=KIT`); a name in parentheses is a heading that is not itself looked for.
+//! Line format of the lists: `name | alias, alias, ... | tag, tag`. `#` starts a comment. An alias or name that starts
+//! with `=` counts only in exactly that letter case, because in another case it is an ordinary word (`=MET`, `=KIT`). A
+//! name in parentheses is a heading and is not searched for.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -11,7 +11,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use super::folded::Folded;
 use crate::statics::made;
 
-/// Which list a term comes from.
+/// The list that a term comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// Names of malignancies, heads of such names, their adjectives, and look-alikes.
@@ -26,9 +26,9 @@ pub(crate) enum Kind {
     Marker,
     /// Drugs, regimens, procedures, radiotherapy.
     Treatment,
-    /// How the disease answered to treatment.
+    /// Responses of the disease to treatment.
     Response,
-    /// Words that make a site a metastatic one.
+    /// Words that make an organ a metastatic site.
     Spread,
 }
 
@@ -50,41 +50,41 @@ pub(crate) struct Term {
     pub(crate) kind: Kind,
     /// The entry's name.
     pub(crate) name: &'static str,
-    /// This spelling, in its proper case.
+    /// This spelling, in its letter case.
     pub(crate) spelled: &'static str,
-    /// What the list says of the entry.
+    /// The entry's tags, separated by commas.
     tags: &'static str,
-    /// Whether another case is another word.
+    /// Whether the spelling counts only in exactly its letter case.
     exact: bool,
 }
 
 impl Term {
-    /// Whether this spelling counts in exactly its case only.
+    /// Returns whether the spelling counts only in exactly its letter case.
     pub(crate) fn is_acronym(&self) -> bool {
         self.exact
     }
 
-    /// Whether the entry has a tag.
+    /// Returns whether the entry has a tag.
     pub(crate) fn is(&self, tag: &str) -> bool {
-        self.tags.split(',').any(|own| own.trim() == tag)
+        self.tags.split(',').any(|entry_tag| entry_tag.trim() == tag)
     }
 
-    /// The value of a tag `key=value`.
+    /// Returns the value of a tag `key=value`.
     pub(crate) fn tag(&self, key: &str) -> Option<&'static str> {
-        self.tags.split(',').find_map(|own| own.trim().strip_prefix(key)?.strip_prefix('='))
+        self.tags.split(',').find_map(|entry_tag| entry_tag.trim().strip_prefix(key)?.strip_prefix('='))
     }
 }
 
-/// A term found in a note; offsets are of the folded text.
+/// A term found in a note.
 #[derive(Clone, Debug)]
 pub(crate) struct Mention {
-    /// What was found.
+    /// The term.
     pub(crate) term: &'static Term,
-    /// Where.
+    /// Its range in the folded text.
     pub(crate) range: Range<usize>,
 }
 
-/// All lists, compiled.
+/// All terms and their automaton.
 #[derive(Debug)]
 struct Lexicon {
     terms: Vec<Term>,
@@ -101,9 +101,11 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
             let aliases = columns.next().unwrap_or_default();
             let tags = columns.next().unwrap_or_default();
             let heading = name.strip_prefix('(').and_then(|name| name.strip_suffix(')'));
-            let own = heading.is_none().then_some(name);
+            let searched_name = heading.is_none().then_some(name);
             let name = heading.unwrap_or(name).trim_start_matches('=');
-            for spelled in own.into_iter().chain(aliases.split(',').map(str::trim)).filter(|term| !term.is_empty()) {
+            for spelled in
+                searched_name.into_iter().chain(aliases.split(',').map(str::trim)).filter(|term| !term.is_empty())
+            {
                 let exact = spelled.starts_with('=');
                 terms.push(Term { kind, name, spelled: spelled.trim_start_matches('='), tags, exact });
             }
@@ -116,15 +118,15 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
     Lexicon { terms, automaton }
 });
 
-/// What was found in a note, by list, each in order of appearance; within a list the longest term that
-/// starts first wins.
+/// The terms found in a note by list, in the order of the note. Of overlapping terms of a list, the one that starts
+/// first counts; of those that start together, the longest.
 #[derive(Debug, Default)]
 pub(crate) struct Mentions {
     lists: [Vec<Mention>; LISTS.len()],
 }
 
 impl Mentions {
-    /// Looks for every term of every list.
+    /// Finds the terms of all lists.
     pub(crate) fn of(folded: &Folded<'_>) -> Self {
         let mut mentions = Self::default();
         let mut found: Vec<Mention> = LEXICON
@@ -148,13 +150,13 @@ impl Mentions {
         mentions
     }
 
-    /// The mentions of one list.
+    /// Returns the mentions of one list.
     pub(crate) fn get(&self, kind: Kind) -> &[Mention] {
         self.lists.get(kind as usize).map_or(&[], Vec::as_slice)
     }
 }
 
-/// The stretch, widened by a plural "s", if it stands between word boundaries.
+/// Returns the stretch, extended by a plural "s", if it begins and ends at word boundaries.
 fn bounded(folded: &Folded<'_>, range: Range<usize>, plural: bool) -> Option<Range<usize>> {
     let bytes = folded.bytes();
     if range.start > 0 && bytes.get(range.start - 1).is_some_and(u8::is_ascii_alphanumeric) {
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn no_spelling_stands_twice_in_a_list() {
+    fn every_spelling_is_unique_in_its_list() {
         let mut seen = std::collections::HashSet::new();
         for term in &LEXICON.terms {
             let spelled =

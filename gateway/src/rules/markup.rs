@@ -1,6 +1,6 @@
-//! Whether a text holds what no person wrote: markup, encoded text, invisible characters. Most of that is read or taken out
-//! before the rules see a note; what is left they read as letters or as the end of a word, so terms that it breaks are
-//! not recognised.
+//! Detects markup, encoded text and invisible characters in a text. Most of these are decoded or removed before the
+//! rules read a note. The rules read the remainder as letters or as the end of a word, so they miss terms that it
+//! interrupts.
 
 use std::sync::LazyLock;
 
@@ -8,8 +8,8 @@ use regex::Regex;
 
 use crate::statics::pattern;
 
-/// HTML entities (`&nbsp;`), tags by their names (`<wbr>`; `<5%` is none), bytes of quoted-printable (`=C3=A4`), and control
-/// and direction characters but for those that end lines and pages.
+/// HTML entities (`&nbsp;`), known HTML tags (`<wbr>`, but not `<5%`), bytes in quoted-printable encoding (`=C3=A4`),
+/// and control and direction characters, except tabs and the characters that end lines and pages.
 static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
         r"&(?:[a-zA-Z]{2,8}|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});",
@@ -19,7 +19,7 @@ static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-/// Whether the note holds markup, encoded text or invisible characters.
+/// Returns whether the text has markup, encoded text or invisible characters.
 pub(crate) fn is_in(text: &str) -> bool {
     PATTERN.is_match(text)
 }
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_no_person_wrote() {
+    fn markup_and_encoded_text_are_detected() {
         for (text, expected) in [
             ("Stage&nbsp;IV <b>lung</b>&nbsp;adeno<wbr>carcinoma", true),
             ("Stage IV<br/>lung", true),

@@ -1,8 +1,7 @@
 //! The embedded engine: deterministic, no GPU, no network, no model.
 //!
-//! Curated term lists, found in one pass by one automaton, and a few patterns where grammar rules. It
-//! would rather say nothing than guess: a field is filled only in a note about a malignancy, and only
-//! with what the note asserts.
+//! One automaton finds the terms of curated lists in one pass; a few patterns read notations with a grammar. The rules
+//! never guess: they fill a field only in a note about a malignancy, and only with values that the note asserts.
 
 mod alterations;
 mod biomarkers;
@@ -28,21 +27,21 @@ use crate::extraction::{
     ModelText, Note, Readable, Record, Unfamiliar, ground,
 };
 
-/// What the rules read in a note.
+/// The result of reading a note with the rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
     /// The record.
     pub record: Record,
-    /// What was recognised and kept out of the record because of what the note says of it.
+    /// Values that were recognised and kept out of the record because of how the note asserts them.
     pub withheld: Vec<(Field, String)>,
-    /// Whether any oncology term was recognised, be it negated, planned or of no use to the record, in a language
-    /// whose denials the rules know.
+    /// Whether any oncology term was recognised, even if it is negated, planned or irrelevant for the record. Always
+    /// `false` for notes in other languages than English, because the rules do not know their negations.
     pub recognised_terms: bool,
-    /// What stands in the note that the rules do not know how to read.
+    /// Content of the note that the rules cannot read.
     pub unfamiliar: Unfamiliar,
 }
 
-/// Reads a note.
+/// Reads a note with the rules.
 #[must_use]
 pub fn read(note: &Note) -> Reading {
     let readable = Readable::of(note);
@@ -57,7 +56,7 @@ pub fn read(note: &Note) -> Reading {
     Reading { record, withheld, recognised_terms, unfamiliar }
 }
 
-/// The record of a note about a malignancy.
+/// Returns the record of a note about a malignancy.
 fn record(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Record {
     let stated = stage::stated(view);
     let stage_iv = stated.as_ref().is_some_and(|stage| stage.starts_with("IV"));
@@ -73,17 +72,17 @@ fn record(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Record {
     }
 }
 
-/// Whether any term of oncology stands in the note, whatever is said of it.
+/// Returns whether the note has any oncology term, regardless of its assertion.
 fn names_oncology(view: &NoteView<'_>) -> bool {
-    let oncologic =
+    let has_term =
         |kind: Kind, tags: &[&str]| view.terms(kind).iter().any(|mention| tags.iter().any(|tag| mention.term.is(tag)));
-    oncologic(Kind::Cancer, &["whole", "head"])
-        || oncologic(Kind::Treatment, &["onco"])
-        || oncologic(Kind::Spread, &["metastatic", "sited"])
-        || oncologic(Kind::Marker, &["status", "her2", "fusionmark"])
+    has_term(Kind::Cancer, &["whole", "head"])
+        || has_term(Kind::Treatment, &["onco"])
+        || has_term(Kind::Spread, &["metastatic", "sited"])
+        || has_term(Kind::Marker, &["status", "her2", "fusionmark"])
 }
 
-/// The rules behind the engine port.
+/// The rules as an [`Engine`].
 #[derive(Debug)]
 pub struct RulesEngine {
     model: ModelName,
@@ -91,11 +90,11 @@ pub struct RulesEngine {
 }
 
 impl RulesEngine {
-    /// The name that the rules engine has among the models.
+    /// The model name of the rules engine.
     pub const MODEL: &'static str = "rules";
 
-    /// An engine whose lexicons and patterns are compiled already, so that the first caller does not wait.
-    /// They are compiled side by side: a cold start is most of what a small box feels.
+    /// Returns an engine whose lexicons and patterns are already compiled, so that the first caller does not wait. They
+    /// are compiled in parallel, because compilation is most of the startup time on a small host.
     #[must_use]
     pub fn ready() -> Self {
         std::thread::scope(|scope| {
@@ -114,13 +113,13 @@ impl RulesEngine {
         Self::default()
     }
 
-    /// The same engine, reading long notes beside the async workers.
+    /// Returns the engine set up to read long notes on these cores, outside the async workers.
     #[must_use]
     pub fn on(self, cores: Cores) -> Self {
         Self { cores: Some(cores), ..self }
     }
 
-    fn drafted(&self, reading: Reading) -> Draft {
+    fn draft_of(&self, reading: Reading) -> Draft {
         Draft {
             text: ModelText::new(reading.record.to_training_json()),
             finish: Finish::Complete,
@@ -155,9 +154,9 @@ impl Engine for RulesEngine {
         match self.cores.as_ref().filter(|_| Cores::takes(note.as_str().len())) {
             Some(cores) => Box::pin(async move {
                 let note = note.clone();
-                Ok(self.drafted(cores.run(&request.priority, deadline, move || read(&note)).await?))
+                Ok(self.draft_of(cores.run(&request.priority, deadline, move || read(&note)).await?))
             }),
-            None => Box::pin(std::future::ready(Ok(self.drafted(read(note))))),
+            None => Box::pin(std::future::ready(Ok(self.draft_of(read(note))))),
         }
     }
 }

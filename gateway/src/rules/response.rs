@@ -1,4 +1,4 @@
-//! Response: stated outright, or read from what is said of the size of the disease.
+//! Reads the response: as stated, or as implied by changes in the size of the disease.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -15,7 +15,8 @@ use crate::{
     statics::pattern,
 };
 
-/// Freedom from disease holds its own negation, with many words between; looked for once in the note.
+/// Statements that no disease is left. They contain a negation, often with many words in between. The note is searched
+/// once.
 static FREE: LazyLock<Regex> = LazyLock::new(|| pattern(FREE_PATTERN));
 const FREE_PATTERN: &str = concat!(
     r"(?-u:\b)(?:no|without|free (?:of|from)|absence of|negative for)",
@@ -25,17 +26,17 @@ const FREE_PATTERN: &str = concat!(
     r"|evidence of (?:any |active |the )?(?:disease|malignancy|cancer|tumou?r)|disease recurrence|tumou?r recurrence)(?-u:\b)",
 );
 
-/// One statement of the course.
+/// One statement about the course of the disease.
 struct Step {
     at: usize,
     category: &'static str,
     value: String,
 }
 
-/// Reads the response.
+/// Reads the response of a note.
 pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Option<String> {
     let mut course = stated(view);
-    // Where the malignancy is of the past, it is other diseases that are stable or progress.
+    // If the malignancy is past, the note's "stable" and "progression" describe other diseases.
     course.retain(|step| !diagnosis.past || !matches!(step.category, "pd" | "sd" | "pr" | "minor" | "control"));
     let only_worse = course.iter().all(|step| step.category == "pd");
     if only_worse && !diagnosis.past {
@@ -50,7 +51,7 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Option<String>
     summary(view, &course)
 }
 
-/// What the note states in terms of response.
+/// Returns the responses that the note states.
 fn stated(view: &NoteView<'_>) -> Vec<Step> {
     let mut course: Vec<Step> = view
         .terms(Kind::Response)
@@ -63,13 +64,13 @@ fn stated(view: &NoteView<'_>) -> Vec<Step> {
         .collect();
     let text = view.folded.as_str();
     for found in FREE.find_iter(text) {
-        // "No recurrence of chest pain" is of the pain.
+        // "No recurrence of chest pain" is not about the malignancy.
         let after = view.folded.after(found.end(), 24);
         let of_other = after.starts_with(" of ")
             && !["disease", "tumor", "cancer", "melanoma", "the tumor", "malignan"]
                 .iter()
-                .any(|own| after.contains(own));
-        if !of_other && happens(view, &found.range()) {
+                .any(|word| after.contains(word));
+        if !of_other && is_fact(view, &found.range()) {
             course.push(Step { at: found.start(), category: "ned", value: "no evidence of disease".to_owned() });
         }
     }
@@ -77,7 +78,7 @@ fn stated(view: &NoteView<'_>) -> Vec<Step> {
     if before_that {
         course.retain(|step| step.category != "pd" || !is_occasion(view, step.at));
     }
-    // "Recurrence" inside "no recurrence" is none.
+    // Drop the "recurrence" inside "no recurrence".
     course.sort_by_key(|step| step.at);
     let mut free = None;
     course.retain(|step| {
@@ -87,7 +88,8 @@ fn stated(view: &NoteView<'_>) -> Vec<Step> {
     course
 }
 
-/// "After progression on erlotinib she received": the occasion of a treatment, not its outcome.
+/// Returns whether a progression is the reason for a treatment and not its outcome: "after progression on erlotinib she
+/// received".
 fn is_occasion(view: &NoteView<'_>, at: usize) -> bool {
     let before = view.folded.before(at, 34).trim_end();
     let before = before.rsplit(['.', ',', ';']).next().unwrap_or_default();
@@ -96,7 +98,7 @@ fn is_occasion(view: &NoteView<'_>, at: usize) -> bool {
     [words.next(), words.next()].into_iter().flatten().any(|word| occasions.contains(&word))
 }
 
-/// What is said of the size of lesions.
+/// Returns the responses that changes in the size of lesions imply.
 fn changes(view: &NoteView<'_>, all: bool) -> Vec<Step> {
     let mut course: Vec<Step> = view
         .terms(Kind::Response)
@@ -140,29 +142,32 @@ fn step(mention: &Mention) -> Step {
     Step { at: mention.range.start, category, value: plain.to_owned() }
 }
 
-/// Neither planned nor of a relative nor awaited.
-fn happens(view: &NoteView<'_>, range: &Range<usize>) -> bool {
+/// Returns whether a statement is a fact about the patient: not planned, declined, uncertain or untested, and not about
+/// a relative.
+fn is_fact(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     !matches!(
         view.assertion(range, Field::Response),
         Assertion::Planned | Assertion::Family | Assertion::NotTested | Assertion::Uncertain | Assertion::Declined
     )
 }
 
-/// "No evidence of disease" holds its own negation; everything else must be asserted.
+/// Returns whether a response is stated. "No evidence of disease" contains a negation; all other responses must be
+/// affirmed.
 fn is_stated(view: &NoteView<'_>, mention: &Mention) -> bool {
     let category = mention.term.tag("cat");
     let next = view.folded.after(mention.range.end, 16).trim_start();
     let other = match category {
         Some("pd") => ["free", "to ", "of symptoms", "of labor", "from "].iter().any(|word| next.starts_with(word)),
-        Some("ned") => return happens(view, &mention.range),
-        Some("pcr") if mention.term.spelled.starts_with("no ") => return happens(view, &mention.range),
+        Some("ned") => return is_fact(view, &mention.range),
+        Some("pcr") if mention.term.spelled.starts_with("no ") => return is_fact(view, &mention.range),
         Some("recurrence") => next.starts_with("score") || next.starts_with("risk"),
         _ => ["of infection", "to antibiotic", "of symptoms", "infection"].iter().any(|word| next.starts_with(word)),
     };
     !other && view.counts(&mention.range, Field::Response)
 }
 
-/// "PR" is a receptor, "PD" a disease, "CR" a lab value: they count beside words of response only.
+/// Returns whether an abbreviation means a response. "PR" is also a receptor, "PD" a disease, "CR" a laboratory value,
+/// so they count only near words about response.
 fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
     const LEADS: [&str; 12] = [
         "->",
@@ -186,31 +191,31 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
     let is_result = RECEPTOR.iter().any(|sign| next.starts_with(sign))
         || next.trim_start().starts_with(|c: char| c.is_ascii_digit())
         || (partial && before.ends_with(['/', ',']));
-    // "Docetaxel x6 with PR, then": a response ends its phrase, a receptor has a result behind it.
+    // In "docetaxel x6 with PR, then" the response ends its phrase; a receptor has a result after it.
     let ends_phrase = next.is_empty() || next.starts_with([',', '.', ';', ')']);
     let receptors = view.folded.before(mention.range.start, 24).contains("er ");
-    let led = (!partial || (ends_phrase && !receptors)) && LEADS.iter().any(|word| before.ends_with(word));
-    // "PD in liver": a disease of the nerves has no site.
+    let introduced = (!partial || (ends_phrase && !receptors)) && LEADS.iter().any(|word| before.ends_with(word));
+    // "PD in liver" is a progression: Parkinson's disease has no site.
     let sited = mention.term.tag("cat") == Some("pd") && names_site_next(view, &mention.range);
     if sites::is_other_noun(view, &mention.range) {
         return false;
     }
-    let led = led || sited;
-    let spoken_of = || {
+    let introduced = introduced || sited;
+    let near_response_word = || {
         let words = view.near(&mention.range, 120, 60).split(|c: char| !c.is_alphanumeric());
-        led || words.into_iter().any(speaks_of_response)
+        introduced || words.into_iter().any(speaks_of_response)
     };
-    !is_result && spoken_of() && view.counts(&mention.range, Field::Response)
+    !is_result && near_response_word() && view.counts(&mention.range, Field::Response)
 }
 
-/// Whether "in" and an organ stand right behind.
+/// Returns whether "in" and an organ directly follow.
 fn names_site_next(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     let reach = range.end..range.end + 20;
     let site = view.terms_in(Kind::Site, &reach).first();
     site.is_some_and(|site| matches!(view.folded.slice(range.end..site.range.start), " in " | " in the "))
 }
 
-/// Whether the clause speaks of a tumour, its places or a scan.
+/// Returns whether the clause mentions a tumour, its sites or a scan.
 fn is_of_disease(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     const DISEASE: &str = "lesion tumor tumour metasta mass disease nodule node implant burden primary \
                            lymphadenopathy cancer deposit adenopathy melanoma carcinoma lymphoma hepatic pulmonary \
@@ -223,7 +228,7 @@ fn is_of_disease(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     DISEASE.split_ascii_whitespace().any(|word| parts.iter().any(|part| part.contains(word)))
 }
 
-/// One value for the course: the last statement, with the response before it where the disease grew again.
+/// Returns one value for the course: the last statement, with the response before it if the disease grew again.
 fn summary(view: &NoteView<'_>, course: &[Step]) -> Option<String> {
     let last = course.last()?;
     let same_sentence = |step: &Step| view.sentence(step.at) == view.sentence(last.at);
@@ -235,7 +240,7 @@ fn summary(view: &NoteView<'_>, course: &[Step]) -> Option<String> {
     match (last.category, before) {
         // Some lesions shrank, others did not change.
         ("sd", Some(before)) if before.category == "pr" && same_sentence(before) => Some(before.value.clone()),
-        // Complete response and freedom from disease say the same twice.
+        // A complete response and "no evidence of disease" say the same.
         ("ned", Some(before)) if before.category == "cr" => {
             Some("complete response (no evidence of disease)".to_owned())
         }

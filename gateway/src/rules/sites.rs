@@ -1,4 +1,5 @@
-//! Metastatic sites: organs that a word of spread belongs to, as nouns, without the primary's own.
+//! Reads metastatic sites: organs that a spread term refers to, as nouns, without the organ of the primary. Spread
+//! terms are those of `lexicons/spread.txt`, such as "metastases".
 
 use std::ops::Range;
 
@@ -12,25 +13,25 @@ use crate::extraction::Field;
 /// How far the disease has spread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Extent {
-    /// Nothing is said.
+    /// The note does not say.
     #[default]
     Unknown,
     /// Locally advanced, or in regional nodes.
     Regional,
-    /// A distant organ is named, or metastasis without its place.
+    /// The note names a distant organ, or metastasis without its site.
     Distant,
-    /// The disease as a whole is called metastatic.
+    /// The note calls the disease as a whole metastatic.
     Metastatic,
 }
 
-/// Metastatic sites and what they say of the extent of the disease.
+/// Metastatic sites and the extent of the disease.
 #[derive(Debug, Default)]
 pub(crate) struct Spread {
     /// Organs, in order of appearance.
     pub(crate) sites: Values,
-    /// What all of it amounts to.
+    /// The greatest extent that the note mentions.
     pub(crate) extent: Extent,
-    /// Whether any organ is outside the belly.
+    /// Whether any site is outside the abdomen.
     pub(crate) beyond_belly: bool,
 }
 
@@ -39,17 +40,17 @@ const FILLERS: &str = "and or the both multiple left right bilateral new as well
                        small large diffuse distant lesions lesion metastases metastasis nodules nodule solitary \
                        enhancing lobe hypodense with extensive innumerable scattered sclerotic lytic widespread region \
                        parenchymal target mets dominant contralateral ipsilateral her his its";
-/// Words that tie a word of spread to the organ behind it.
-const TIES: &str = "include includes included are were noted seen identified present found detected to in involving within throughout of including at sites affecting on site";
-/// Places of the belly, where an ovarian tumour spreads without being stage IV.
-const BELLY: &str = "peritoneum omentum pelvis mesentery diaphragm abdomen";
-/// More organs than any list has; keeps the work linear.
+/// Words that may connect a spread term to the organ after it.
+const CONNECTORS: &str = "include includes included are were noted seen identified present found detected to in involving within throughout of including at sites affecting on site";
+/// Sites in the abdomen: an ovarian tumour that has spread only there is not stage IV.
+const ABDOMINAL_SITES: &str = "peritoneum omentum pelvis mesentery diaphragm abdomen";
+/// Maximum number of organs read in one list; the limit keeps the work linear.
 const LONGEST_LIST: usize = 12;
 
-/// An organ found: where, its name, whether it is lymph nodes.
-type Found = (usize, &'static str, bool);
+/// A site found: its offset, its name, and whether it is lymph nodes.
+type FoundSite = (usize, &'static str, bool);
 
-/// Reads the metastatic sites.
+/// Reads the metastatic sites of a note.
 pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -> Spread {
     let words: Vec<&Mention> = view
         .terms(Kind::Spread)
@@ -58,7 +59,7 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -
         .collect();
     let mut spread = Spread { extent: extent(view, diagnosis, &words), ..Spread::default() };
     let advanced = stage_iv || spread.extent >= Extent::Distant;
-    let mut found: Vec<Found> = words.iter().flat_map(|word| places(view, word, advanced)).collect();
+    let mut found: Vec<FoundSite> = words.iter().flat_map(|word| sites_of_term(view, word, advanced)).collect();
     let nodes = involved_nodes(view);
     if !nodes.is_empty() {
         spread.extent = spread.extent.max(Extent::Regional);
@@ -66,15 +67,15 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -
     found.extend(nodes);
     found.sort_unstable();
     for (_, place, node) in found {
-        let own = diagnosis.organ == Some(place) || (diagnosis.organ == Some("skin") && place == "in-transit");
-        if own || matches!(place, "abdomen" | "head and neck" | "gastrointestinal tract") {
+        let is_primary = diagnosis.organ == Some(place) || (diagnosis.organ == Some("skin") && place == "in-transit");
+        if is_primary || matches!(place, "abdomen" | "head and neck" | "gastrointestinal tract") {
             continue;
         }
         if node {
             spread.extent = spread.extent.max(Extent::Regional);
         } else {
             spread.extent = spread.extent.max(Extent::Distant);
-            spread.beyond_belly |= !is_one_of(BELLY, place);
+            spread.beyond_belly |= !is_one_of(ABDOMINAL_SITES, place);
         }
         spread.sites.add(place, place);
     }
@@ -88,9 +89,9 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -
     spread
 }
 
-/// What the words of spread say of the extent, wherever it is.
+/// Returns the extent according to the spread terms, regardless of their sites.
 fn extent(view: &NoteView<'_>, diagnosis: &Diagnosis, words: &[&Mention]) -> Extent {
-    let one = |word: &&Mention| {
+    let extent_of = |word: &&Mention| {
         if word.term.is("metastatic") && !is_nodal(view, word) {
             let whole = view.folded.slice(word.range.clone()).contains("metastatic");
             if whole { Extent::Metastatic } else { Extent::Distant }
@@ -102,14 +103,14 @@ fn extent(view: &NoteView<'_>, diagnosis: &Diagnosis, words: &[&Mention]) -> Ext
             Extent::Unknown
         }
     };
-    words.iter().map(one).max().unwrap_or_default()
+    words.iter().map(extent_of).max().unwrap_or_default()
 }
 
-/// The organs of one word of spread.
-fn places(view: &NoteView<'_>, word: &Mention, advanced: bool) -> Vec<Found> {
+/// Returns the sites of one spread term.
+fn sites_of_term(view: &NoteView<'_>, word: &Mention, advanced: bool) -> Vec<FoundSite> {
     let found = |site: &Mention| (site.range.start, site.term.name, site.term.is("node"));
     if let Some(place) = word.term.tag("at") {
-        let mut sited: Vec<Found> = sites_of(view, word, false).map(found).collect();
+        let mut sited: Vec<FoundSite> = sites_of(view, word, false).map(found).collect();
         sited.push((word.range.start, place, false));
         return sited;
     }
@@ -122,7 +123,7 @@ fn places(view: &NoteView<'_>, word: &Mention, advanced: bool) -> Vec<Found> {
     if sites.is_empty() {
         return imaged(view, word).map(|place| (word.range.start, place, false)).into_iter().collect();
     }
-    // The pelvis of a bone lesion is the bone.
+    // In a list with bone, the pelvis is a bone and not a site of its own.
     let bone = sites.iter().any(|site| site.term.name == "bone");
     sites
         .into_iter()
@@ -131,8 +132,8 @@ fn places(view: &NoteView<'_>, word: &Mention, advanced: bool) -> Vec<Found> {
         .collect()
 }
 
-/// Nodes that are said to hold tumour: "positive sentinel node", "axillary nodes were involved".
-fn involved_nodes(view: &NoteView<'_>) -> Vec<Found> {
+/// Returns the lymph nodes that contain tumour: "positive sentinel node", "axillary nodes were involved".
+fn involved_nodes(view: &NoteView<'_>) -> Vec<FoundSite> {
     const BEFORE: [&str; 4] = ["positive", "involved", "involving", "malignant"];
     const AFTER: [&str; 6] = ["positive", "involved", "involvement", "was positive", "were positive", "with metasta"];
     let mut found = Vec::new();
@@ -140,9 +141,10 @@ fn involved_nodes(view: &NoteView<'_>) -> Vec<Found> {
         let before = view.folded.before(site.range.start, 12).trim_end();
         let after = view.folded.after(site.range.end, 24).trim_start_matches([' ', ':', '(']);
         let after = after.strip_prefix("biopsy ").unwrap_or(after);
-        let told = BEFORE.iter().any(|word| before.ends_with(word)) || AFTER.iter().any(|word| after.starts_with(word));
+        let involved =
+            BEFORE.iter().any(|word| before.ends_with(word)) || AFTER.iter().any(|word| after.starts_with(word));
         let none = before.contains("0/");
-        if told && !none && view.counts(&site.range, Field::MetastasisSite) {
+        if involved && !none && view.counts(&site.range, Field::MetastasisSite) {
             let sentinel = site.term.name == "sentinel lymph node";
             found.push((site.range.start, if sentinel { "regional lymph nodes" } else { site.term.name }, true));
         }
@@ -150,7 +152,7 @@ fn involved_nodes(view: &NoteView<'_>) -> Vec<Found> {
     found
 }
 
-/// Whether the sentence of a lesion speaks of metastasis or of a worse disease.
+/// Returns whether the sentence of a lesion mentions metastasis, progression or a similar sign of spread.
 fn tells_of_spread(view: &NoteView<'_>, word: &Mention) -> bool {
     let sentence = view.near(&word.range, 160, 160);
     [
@@ -169,7 +171,7 @@ fn tells_of_spread(view: &NoteView<'_>, word: &Mention) -> bool {
     .any(|sign| sentence.contains(sign))
 }
 
-/// The organ that was imaged: "brain MRI showed two lesions".
+/// Returns the organ that was imaged: "brain MRI showed two lesions".
 fn imaged(view: &NoteView<'_>, word: &Mention) -> Option<&'static str> {
     const STUDIES: [(&str, &str); 9] = [
         ("brain mri", "brain"),
@@ -186,8 +188,8 @@ fn imaged(view: &NoteView<'_>, word: &Mention) -> Option<&'static str> {
     STUDIES.iter().filter_map(|(words, place)| before.rfind(words).map(|at| (at, *place))).max().map(|(_, place)| place)
 }
 
-/// "Disease-free", "disease progression": the noun is another one. Infections and calcium are called metastatic
-/// too; PD is as well a disease of the nerves, or a dialysis.
+/// Returns whether a spread term belongs to another noun and does not describe the tumour: "metastatic workup",
+/// "metastatic abscess", "metastatic calcification". PD also means Parkinson's disease and peritoneal dialysis.
 pub(crate) fn is_other_noun(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     const OTHERS: &str = "effect|board|testing|profil|sequenc|mutation|workup|work up|abscess|infect|calcif|pneumonia|\
                           endophthalm|septic|potential";
@@ -196,14 +198,14 @@ pub(crate) fn is_other_noun(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     other_pd || OTHERS.split('|').any(|word| after.starts_with(word))
 }
 
-/// Whether a word of spread is of nodes only.
+/// Returns whether a spread term refers only to lymph nodes.
 fn is_nodal(view: &NoteView<'_>, word: &Mention) -> bool {
     let mut sites = sites_of(view, word, true).peekable();
     sites.peek().is_some() && sites.all(|site| site.term.is("node"))
 }
 
-/// The organs that belong to a word of spread: "hepatic and osseous metastases", "metastatic to the
-/// liver", "metastases in the brain, bone and lung".
+/// Returns the organs that a spread term refers to: "hepatic and osseous metastases", "metastatic to the liver",
+/// "metastases in the brain, bone and lung".
 fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl Iterator<Item = &'v Mention> + use<'v> {
     let sites = view.terms(Kind::Site);
     let at = sites.partition_point(|site| site.range.start < word.range.start);
@@ -216,7 +218,7 @@ fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl It
         edge = site.range.start;
         from -= 1;
     }
-    // "Metastatic colorectal adenocarcinoma to the liver": the diagnosis stands between.
+    // Skip a diagnosis in between: "metastatic colorectal adenocarcinoma to the liver".
     let mut edge = word.range.end;
     let cancers = view.terms(Kind::Cancer);
     let mut next = cancers.partition_point(|cancer| cancer.range.start < edge);
@@ -226,14 +228,14 @@ fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl It
         edge = cancer.range.end;
         next += 1;
     }
-    let over_diagnosis = edge > word.range.end;
+    let after_diagnosis = edge > word.range.end;
     let first = sites.partition_point(|site| site.range.start < edge);
     let mut to = first;
     while let Some(site) = sites.get(to).filter(|_| to - first < LONGEST_LIST) {
         let gap = view.folded.slice(edge..site.range.start);
         let tied = if to > first {
             is_list(gap)
-        } else if over_diagnosis {
+        } else if after_diagnosis {
             (gap.starts_with(" to ") || gap.starts_with(" in ")) && leads_to(gap, false)
         } else {
             leads_to(gap, strong)
@@ -248,27 +250,27 @@ fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl It
     before.iter().chain(sites.get(first..to).unwrap_or_default())
 }
 
-/// Whether words between an organ and the next are those of a list, or qualities of a lesion.
+/// Returns whether the words between two organs are those of a list, or describe a lesion.
 fn is_list(gap: &str) -> bool {
     gap.len() < 48
         && !gap.contains(['.', ':', '\n', ';'])
         && gap.split([' ', ',', '/', '&', '+', '(', ')', '-']).all(|word| word.is_empty() || is_one_of(FILLERS, word))
 }
 
-/// Whether words between a word of spread and an organ after it tie them: "metastatic to the".
+/// Returns whether the words between a spread term and an organ after it connect the two: "metastatic to the".
 fn leads_to(gap: &str, strong: bool) -> bool {
     let mut words = gap.split([' ', ',', '(', ':', '|']).filter(|word| !word.is_empty()).peekable();
     let directly = strong && gap == " ";
     let listed = gap.trim_start().starts_with('(') || (strong && gap.starts_with([':', '|']));
-    let tied = words.peek().is_some_and(|word| is_one_of(TIES, word)) || listed;
+    let tied = words.peek().is_some_and(|word| is_one_of(CONNECTORS, word)) || listed;
     directly
         || (tied
             && gap.len() < 40
             && !gap.contains(['.', '\n', ';'])
-            && words.all(|word| is_one_of(TIES, word) || is_one_of(FILLERS, word) || is_count(word)))
+            && words.all(|word| is_one_of(CONNECTORS, word) || is_one_of(FILLERS, word) || is_count(word)))
 }
 
-/// "In 4 of 22 regional lymph nodes", "in 4/22 nodes".
+/// Returns whether a word is a count, as in "in 4 of 22 regional lymph nodes" or "in 4/22 nodes".
 fn is_count(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'/')
 }

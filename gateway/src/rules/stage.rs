@@ -1,4 +1,5 @@
-//! Stage: as stated, or as metastatic or regional wording implies it; TNM where the note has no group.
+//! Reads the stage: as stated, or as metastatic or regional wording implies it, or the TNM formula if the note has no
+//! stage group.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -14,15 +15,15 @@ use crate::{
     statics::pattern,
 };
 
-/// After the word "stage".
+/// A stage group after the word "stage".
 static GROUP: LazyLock<Regex> = LazyLock::new(|| pattern(GROUP_PATTERN));
 const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is|of|as|at|the|to|be|consistent|with|clinical|clinically|pathologic|pathological|pathologically|ajcc|figo|tnm|ann arbor|lugano|iss|revised|overall|final|anatomic|prognostic|listed|documented|reported|recorded|assigned|presentation|diagnosis|time|estimated|8th|7th|edition|:|=|,|\(|-|\||\n))*[ (|]*(iv|iii|ii|i|[0-4])(?: ?[-/]?(?:([abc])([1-4])?))?(?-u:\b)";
 
-/// Tumour, node, metastasis; looked for once in the whole note.
+/// A TNM formula: tumour, node, metastasis. The whole note is searched once.
 static TNM: LazyLock<Regex> = LazyLock::new(|| pattern(TNM_PATTERN));
 const TNM_PATTERN: &str = r"(?-u:\b)((?:y?[cpr]|y)?t(?:[0-4][a-d]?|is|x)(?: ?\([a-z0-9]+\))?)(?:(?:[ ,/]{0,2}|, ?)((?:[cpy]{1,2})?n(?:[0-3][a-c]?|x)(?: ?\([a-z0-9+-]+\))?))?(?:[ ,/]{0,2}((?:[cp])?m(?:[01x][a-c]?)))?(?-u:\b)";
 
-/// Reads the stage; `stated` is what [`stated`] found.
+/// Reads the stage of a note; `stated` is the result of [`stated`].
 pub(crate) fn read(
     view: &NoteView<'_>,
     diagnosis: &Diagnosis,
@@ -38,31 +39,32 @@ pub(crate) fn read(
     let tnm = tnm(view);
     if is_distant(diagnosis, spread, stated.is_some()) || tnm.as_ref().is_some_and(|tnm| tnm.m1) {
         let two_stage = stated.or_else(|| extent(view).map(str::to_owned));
-        return two_stage.or_else(|| (!is_withheld(view)).then(|| "IV".to_owned()));
+        return two_stage.or_else(|| (!is_not_given(view)).then(|| "IV".to_owned()));
     }
     stated
         .or_else(|| extent(view).map(str::to_owned))
         .or_else(|| {
-            // Implants in the belly are stage III of an ovarian tumour.
+            // An ovarian tumour with implants in the abdomen is stage III.
             let implants = diagnosis.organ == Some("ovary") && spread.extent >= Extent::Distant;
             implants.then(|| "IIIC".to_owned())
         })
         .or_else(|| tnm.as_ref().and_then(|tnm| tnm.group(diagnosis.organ)).map(str::to_owned))
         .or_else(|| {
-            (spread.extent == Extent::Regional && !is_withheld(view)).then(|| regional(view, diagnosis).to_owned())
+            (spread.extent == Extent::Regional && !is_not_given(view)).then(|| regional(view, diagnosis).to_owned())
         })
         .or_else(|| tnm.map(|tnm| tnm.text))
 }
 
-/// A locally advanced disease; of the breast, growth into the chest wall or skin is T4 and so IIIB.
+/// Returns the stage of a locally advanced disease. A breast tumour that grows into the chest wall or skin is T4, and
+/// so IIIB.
 fn regional(view: &NoteView<'_>, diagnosis: &Diagnosis) -> &'static str {
     let text = view.folded.as_str();
     let t4 = ["chest wall involvement", "inflammatory breast", "inflammatory carcinoma", "skin involvement"];
     if diagnosis.organ == Some("breast") && t4.iter().any(|words| text.contains(words)) { "IIIB" } else { "III" }
 }
 
-/// Whether the note says that it gives no stage: then none is inferred.
-fn is_withheld(view: &NoteView<'_>) -> bool {
+/// Returns whether the note says that it gives no stage; then no stage is inferred.
+fn is_not_given(view: &NoteView<'_>) -> bool {
     const WORDS: [&str; 7] =
         ["not recorded", "not documented", "not listed", "not provided", "not stated", "not document", "not specified"];
     let text = view.folded.as_str();
@@ -74,7 +76,7 @@ fn is_withheld(view: &NoteView<'_>) -> bool {
         })
 }
 
-/// Whether the spread makes it stage IV.
+/// Returns whether the extent of the disease means stage IV.
 fn is_distant(diagnosis: &Diagnosis, spread: &Spread, stated: bool) -> bool {
     let ovarian = diagnosis.organ == Some("ovary");
     match spread.extent {
@@ -85,21 +87,23 @@ fn is_distant(diagnosis: &Diagnosis, spread: &Spread, stated: bool) -> bool {
     }
 }
 
-/// Tumours of the brain have a grade where others have a stage; grade IV is filed as stage IV.
+/// Returns the stage of a brain tumour. Brain tumours have a grade instead of a stage; WHO grade IV is recorded as
+/// stage IV.
 fn brain_grade(view: &NoteView<'_>) -> Option<String> {
     let text = view.folded.as_str();
     ["who grade iv", "who grade 4"].iter().any(|grade| text.contains(grade)).then(|| "IV".to_owned())
 }
 
-/// The highest stage group that the note states; of equals the first, or the one with a letter.
+/// Returns the highest stage group that the note states. Of equal groups, the longest is preferred, then the first.
 pub(crate) fn stated(view: &NoteView<'_>) -> Option<String> {
     let text = view.folded.as_str();
     let mut best: Option<(usize, String)> = None;
     for word in ["stage", "staging", "figo"] {
         for (at, _) in text.match_indices(word) {
             let Some((rank, value)) = group_at(view, at, word.len()) else { continue };
-            let better =
-                best.as_ref().is_none_or(|(own, text)| rank > *own || rank == *own && value.len() > text.len());
+            let better = best
+                .as_ref()
+                .is_none_or(|(best_rank, text)| rank > *best_rank || rank == *best_rank && value.len() > text.len());
             if better {
                 best = Some((rank, value));
             }
@@ -108,7 +112,7 @@ pub(crate) fn stated(view: &NoteView<'_>) -> Option<String> {
     best.map(|(_, value)| value)
 }
 
-/// The stage group behind the word at an offset, with its rank.
+/// Returns the stage group after the word at an offset, with its rank.
 fn group_at(view: &NoteView<'_>, at: usize, length: usize) -> Option<(usize, String)> {
     if view.folded.before(at, 4).ends_with(char::is_alphanumeric) {
         return None;
@@ -129,13 +133,13 @@ fn group_at(view: &NoteView<'_>, at: usize, length: usize) -> Option<(usize, Str
     Some((rank, format!("{level}{letter}{}", found.get(3).map_or("", |digit| digit.as_str()))))
 }
 
-/// Diseases that have stages and are no malignancies.
+/// Diseases that have stages but are not malignancies.
 const OTHERS: &str = "kidney disease|ckd|chronic kidney|renal|ulcer|decubitus|heart failure|hypertension|htn|fibrosis|\
                       cirrhosis|copd|parkinson|endometriosis|sarcoid|retinopathy|lymphedema|aki|kidney injury|\
                       pressure|gout|osteoarthritis|dementia|alzheimer|prolapse|procedure|sacral|wound|repair|\
                       bronchopleural|glaucoma|gvhd|palsy|sleep|avascular|osteonecrosis|hoehn|avn|diastolic";
 
-/// Whether a stage is of kidneys, ulcers, hearts or procedures.
+/// Returns whether a stage belongs to a disease of the kidneys, an ulcer, heart failure, a procedure or the like.
 fn is_other_disease(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     let after = view.folded.after(range.end, 28);
     let after = after.split(['.', ';', '\n', ',']).next().unwrap_or_default();
@@ -146,7 +150,7 @@ fn is_other_disease(view: &NoteView<'_>, range: &Range<usize>) -> bool {
         || !renal_cell && OTHERS.split('|').any(|other| after.contains(other) || before.contains(other))
 }
 
-/// The two stages of small cell lung cancer.
+/// Returns the stage of small cell lung cancer, which has only two stages.
 fn extent(view: &NoteView<'_>) -> Option<&'static str> {
     for (words, value) in [
         ("extensive stage", "extensive stage"),
@@ -172,7 +176,7 @@ struct Tnm {
 }
 
 impl Tnm {
-    /// The stage group, where the three letters alone settle it.
+    /// Returns the stage group if T, N and M alone determine it.
     fn group(&self, organ: Option<&str>) -> Option<&'static str> {
         let node = self.n.is_some_and(|n| matches!(n, '1'..='3'));
         match (organ?, self.t?, node) {
@@ -189,7 +193,7 @@ impl Tnm {
         }
     }
 
-    /// Anatomic stage group of breast cancer.
+    /// Returns the anatomic stage group of breast cancer.
     fn breast(&self) -> Option<&'static str> {
         match (self.t?, self.n?) {
             (_, '3') => Some("IIIC"),
@@ -203,12 +207,13 @@ impl Tnm {
     }
 }
 
-/// Whether the note gives T and N together, which nothing but a malignancy has.
+/// Returns whether the note gives T and N together, which only malignancies have.
 pub(crate) fn names_formula(view: &NoteView<'_>) -> bool {
     tnm(view).is_some_and(|tnm| tnm.t.is_some_and(|t| t.is_ascii_digit()) && tnm.n.is_some_and(|n| n.is_ascii_digit()))
 }
 
-/// The last TNM formula that counts and has at least T and N, or else a pathological or clinical T.
+/// Returns the first TNM formula that counts and has an N category, or else the first formula that counts. A T category
+/// alone counts only with a prefix such as pathological or clinical.
 fn tnm(view: &NoteView<'_>) -> Option<Tnm> {
     let text = view.folded.as_str();
     let mut best: Option<Tnm> = None;
@@ -217,10 +222,10 @@ fn tnm(view: &NoteView<'_>) -> Option<Tnm> {
         let (n, m) = (found.get(2), found.get(3));
         let prefixed = t.as_str().starts_with(['p', 'c', 'y', 'r']);
         let range = all.range();
-        let standing = view.assertion(&range, Field::Stage);
-        // "T2" alone is as well a vertebra, a relaxation time or a troponin.
+        let assertion = view.assertion(&range, Field::Stage);
+        // "T2" alone may also be a vertebra, a relaxation time or a troponin.
         if (n.is_none() && m.is_none() && !prefixed)
-            || !(standing.in_record(Field::Stage) || standing == Assertion::Negated)
+            || !(assertion.in_record(Field::Stage) || assertion == Assertion::Negated)
         {
             continue;
         }
@@ -234,7 +239,7 @@ fn tnm(view: &NoteView<'_>) -> Option<Tnm> {
             n: digit(n, 'n'),
             m1: digit(m, 'm') == Some('1'),
         };
-        if best.as_ref().is_none_or(|own| own.n.is_none() && tnm.n.is_some()) {
+        if best.as_ref().is_none_or(|best| best.n.is_none() && tnm.n.is_some()) {
             best = Some(tnm);
         }
     }
@@ -257,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn wordings_of_stage_groups() {
+    fn stage_groups_are_read_from_many_wordings() {
         for (text, expected) in [
             ("stage IV disease", "IV"),
             ("Stage: IIIB", "IIIB"),
@@ -282,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn formulas() {
+    fn tnm_formulas_are_found() {
         for (text, expected) in [
             ("pT3N1M0", "pT3N1M0"),
             ("cT4b N2 M1a", "cT4b N2 M1a"),

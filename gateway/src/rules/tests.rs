@@ -1,4 +1,4 @@
-//! Notes written by hand, in many styles, and what must be read in them.
+//! Tests of the rules with notes written by hand in many styles, and the expected values.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ struct Cases {
     note: Vec<Case>,
 }
 
-/// A note, and for some or all fields the value, where "" means null.
+/// A note and the expected values of some or all fields; "" means null.
 #[derive(Deserialize)]
 struct Case {
     name: String,
@@ -29,7 +29,7 @@ fn parts(value: &str) -> BTreeSet<&str> {
     value.split("; ").filter(|part| !part.is_empty()).collect()
 }
 
-/// Says what differs, so that one run shows all.
+/// Returns a message for each wrong field, so that one run shows all errors.
 fn check(case: &Case, fields: impl Iterator<Item = Field>) -> Vec<String> {
     let reading = read(&note(&case.text));
     fields
@@ -74,22 +74,23 @@ fn notes_without_cancer_stay_empty() {
 }
 
 #[test]
-fn terms_are_recognised_even_where_they_are_negated() {
+fn negated_terms_are_recognised() {
     for (text, expected) in [
         ("No evidence of lung cancer.", true),
         ("Was offered pembrolizumab.", true),
         ("Sprained ankle, ibuprofen as needed.", false),
         ("El paciente refiere dolor.", false),
-        // Drugs are spelled alike everywhere; what is denied is not understood.
+        // Drugs have the same names in Spanish, but the rules do not understand its negations.
         ("Paciente con cancer de mama en tratamiento con trastuzumab, sin metastasis.", false),
     ] {
         assert_eq!(read(&note(text)).recognised_terms, expected, "{text}");
     }
 }
 
-/// An empty record says why it is empty; a note in another language says so also where something was read.
+/// An empty record has a warning with the reason. A note with a part in another language has one even if values were
+/// read.
 #[tokio::test]
-async fn nothing_found_is_never_silent() {
+async fn empty_records_and_foreign_parts_have_warnings() {
     use crate::{
         admission::Admission,
         extraction::{AnswerOptions, Pipeline, TokenBudget, WarningCode},
@@ -123,7 +124,7 @@ async fn nothing_found_is_never_silent() {
     }
 }
 
-/// A worker that reads a long note answers nobody else meanwhile.
+/// While a worker reads a long note, it answers no other request, so long notes are read elsewhere.
 #[tokio::test]
 async fn a_long_note_is_read_beside_the_worker_and_a_short_one_at_once() {
     let engine = RulesEngine::default().on(Cores::new(1, 1));
@@ -140,9 +141,9 @@ async fn a_long_note_is_read_beside_the_worker_and_a_short_one_at_once() {
     }
 }
 
-/// What the rules recognise and leave out is shown also where the record stays empty.
+/// Values that the rules recognise but leave out are listed even if the record stays empty.
 #[test]
-fn what_is_left_out_is_withheld() {
+fn values_left_out_are_withheld() {
     for (text, field, value) in [
         ("Possible lung cancer.", Field::CancerType, "lung cancer"),
         ("Mother had breast cancer.", Field::CancerType, "breast cancer"),
@@ -155,7 +156,7 @@ fn what_is_left_out_is_withheld() {
     }
 }
 
-/// Without the name of a cancer the rest of the note decides.
+/// Without the name of a cancer, the other terms of the note decide whether fields are filled.
 #[test]
 fn fields_are_filled_without_a_named_diagnosis() {
     for (text, expected) in [
@@ -176,7 +177,7 @@ fn fields_are_filled_without_a_named_diagnosis() {
 
 proptest! {
     #[test]
-    fn any_text_is_read_without_panic_and_always_alike(text in "\\PC{1,200}") {
+    fn any_text_is_read_without_panic_and_with_the_same_result(text in "\\PC{1,200}") {
         let text = format!("stage {text} EGFR{text} HER2 {text} breast cancer metastatic to {text}");
         prop_assert_eq!(read(&note(&text)), read(&note(&text)));
     }
@@ -197,7 +198,8 @@ proptest! {
     }
 }
 
-/// Whatever a note came through on its way, its fields are read, and each quote is the note's own text.
+/// Fields are read from notes with line breaks, markup or encoded text inside words, and each quote is the text of the
+/// note as received.
 #[tokio::test]
 async fn broken_and_encoded_words_are_read() {
     use crate::{
@@ -231,9 +233,9 @@ async fn broken_and_encoded_words_are_read() {
             .replace("metas", "metas&#8203;"),
         format!("<td>{}</td>", plain.replace(' ', "</td><td>")),
         quoted_printable.clone(),
-        // A string in a string.
+        // A string with the escapes of a string.
         plain.replace(". ", r".\n").replace("adeno", r"adeno-\r\n").replace("with ", r"with\t"),
-        // A page in a mail.
+        // HTML in a quoted-printable mail.
         format!("<p class=3D\"x\">{}</p>", quoted_printable.replace("negative", "<i>neg</i>ative")),
         plain.replace("adeno", "adeno\u{ad}").replace("osimer", "osimer\u{200b}").replace("metas", "metas\u{2060}"),
         plain.replace("adeno", "adeno\u{202e}").replace("osimer", "osimer\u{200f}").replace("metas", "\u{2067}metas"),

@@ -1,4 +1,4 @@
-//! Treatment: drugs, regimens, surgery, radiotherapy that were given.
+//! Reads the treatments that were given: drugs, regimens, surgery, radiotherapy.
 
 use super::{
     cancer::Diagnosis,
@@ -10,10 +10,10 @@ use crate::{
     steps,
 };
 
-/// Words that say when or how, kept with the treatment that they stand before.
+/// Words for the time or purpose of a treatment, which are kept if they stand before it.
 const QUALIFIERS: [&str; 6] = ["neoadjuvant", "adjuvant", "maintenance", "palliative", "salvage", "perioperative"];
 
-/// Whether the note names a drug that is hardly given for anything but malignancy.
+/// Returns whether the note names a given drug or regimen that is used almost only against malignancies.
 pub(crate) fn names_antineoplastic(view: &NoteView<'_>) -> bool {
     view.terms(Kind::Treatment).iter().any(|mention| {
         mention.term.is("onco")
@@ -22,17 +22,17 @@ pub(crate) fn names_antineoplastic(view: &NoteView<'_>) -> bool {
     })
 }
 
-/// Reads the treatments.
+/// Reads the treatments of a note.
 pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
     let mut values = Values::default();
     let given: Vec<&Mention> = view
         .terms(Kind::Treatment)
         .iter()
         .filter(|mention| {
-            let standing = view.assertion(&mention.range, Field::Treatment);
-            let elsewhere = (standing == Assertion::Historical && is_of_other_organ(mention, diagnosis))
+            let assertion = view.assertion(&mention.range, Field::Treatment);
+            let elsewhere = (assertion == Assertion::Historical && is_of_other_organ(mention, diagnosis))
                 || is_of_other_cancer(view, mention, diagnosis);
-            !is_left_out(mention, diagnosis) && standing.in_record(Field::Treatment) && !elsewhere
+            !is_left_out(mention, diagnosis) && assertion.in_record(Field::Treatment) && !elsewhere
         })
         .collect();
     let surgery = given.iter().any(|mention| mention.term.is("surgery") && !mention.term.is("minor"));
@@ -45,7 +45,7 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
     };
     for mention in &given {
         let covered = match mention.term.tag("covers") {
-            Some("surgery") => surgery || is_verb_of_other(view, mention),
+            Some("surgery") => surgery || belongs_to_other_noun(view, mention),
             Some("radiation") => radiation,
             Some(class) => systemic(class),
             None => false,
@@ -59,7 +59,7 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
     values
 }
 
-/// Castration is one treatment, whether the note names the drug, the class or both.
+/// Joins androgen deprivation and its drug into one value, because they are one treatment.
 fn join_androgen_deprivation(values: &mut Values) {
     let class = "androgen deprivation therapy";
     let agonist =
@@ -70,10 +70,10 @@ fn join_androgen_deprivation(values: &mut Values) {
     }
 }
 
-/// Whether one treatment is said twice: "docetaxel and trastuzumab (TCH)", "FOLFOX (oxaliplatin, 5-FU)".
-/// Well-known regimens go before their parts, parts before other acronyms.
+/// Returns whether a mention only repeats another treatment: "docetaxel and trastuzumab (TCH)", "FOLFOX (oxaliplatin,
+/// 5-FU)". Well-known regimens are preferred to their parts, and parts to other acronyms.
 fn is_gloss(view: &NoteView<'_>, mention: &Mention, given: &[&Mention]) -> bool {
-    let at = given.partition_point(|own| own.range.start < mention.range.start);
+    let at = given.partition_point(|other| other.range.start < mention.range.start);
     let next = given.get(at + 1).map_or(usize::MAX, |next| next.range.start);
     let opens = view.folded.after(mention.range.end, 2) == " (" && next <= mention.range.end + 3;
     let regimen = mention.term.is("regimen");
@@ -84,8 +84,8 @@ fn is_gloss(view: &NoteView<'_>, mention: &Mention, given: &[&Mention]) -> bool 
     if before.rfind('(').is_none_or(|opened| before.rfind(')').is_some_and(|closed| closed > opened)) {
         return false;
     }
-    let outside = given.get(..at).unwrap_or_default().iter().rev().take(8).find(|own| {
-        let gap = view.folded.slice(own.range.end..mention.range.start);
+    let outside = given.get(..at).unwrap_or_default().iter().rev().take(8).find(|earlier| {
+        let gap = view.folded.slice(earlier.range.end..mention.range.start);
         steps::count(gap.len());
         gap.contains('(') && !gap.contains(['.', ';'])
     });
@@ -94,33 +94,37 @@ fn is_gloss(view: &NoteView<'_>, mention: &Mention, given: &[&Mention]) -> bool 
     })
 }
 
-/// Entries that are no treatment of this malignancy.
+/// Returns whether a term is not a treatment of this malignancy.
 fn is_left_out(mention: &Mention, diagnosis: &Diagnosis) -> bool {
     let term = mention.term;
     ["decoy", "supportive", "watch", "diagnostic"].iter().any(|tag| term.is(tag))
         || (term.is("haem") && !diagnosis.haematologic)
 }
 
-/// A past operation that is done for other reasons too, on an organ that is not the primary's:
-/// a hysterectomy in the history of a patient with lung cancer.
+/// Returns whether an operation is also done for other reasons and concerns an organ other than the primary's: a
+/// hysterectomy in the history of a patient with lung cancer.
 fn is_of_other_organ(mention: &Mention, diagnosis: &Diagnosis) -> bool {
     let pelvic = |organ: &str| matches!(organ, "uterus" | "ovary" | "cervix" | "fallopian tube" | "vagina");
     match (mention.term.tag("organ"), diagnosis.organ) {
-        (Some(own), Some(primary)) => mention.term.is("other") && own != primary && !(pelvic(own) && pelvic(primary)),
+        (Some(organ), Some(primary)) => {
+            mention.term.is("other") && organ != primary && !(pelvic(organ) && pelvic(primary))
+        }
         _ => false,
     }
 }
 
-/// A past operation on an organ whose own cancer the same sentence names: "history of breast cancer, treated
-/// with lumpectomy" in a patient with lung cancer.
+/// Returns whether an operation concerns another organ than the primary's and the same sentence names a past cancer of
+/// that organ: "history of breast cancer, treated with lumpectomy" in a patient with lung cancer.
 fn is_of_other_cancer(view: &NoteView<'_>, mention: &Mention, diagnosis: &Diagnosis) -> bool {
-    const REACH: usize = 160;
-    let Some(organ) = mention.term.tag("organ").filter(|organ| diagnosis.organ.is_some_and(|own| own != *organ)) else {
+    const WINDOW_BYTES: usize = 160;
+    let Some(organ) =
+        mention.term.tag("organ").filter(|organ| diagnosis.organ.is_some_and(|primary| primary != *organ))
+    else {
         return false;
     };
     let sentence = view.sentence(mention.range.start);
-    let near =
-        sentence.start.max(mention.range.start.saturating_sub(REACH))..sentence.end.min(mention.range.end + REACH);
+    let near = sentence.start.max(mention.range.start.saturating_sub(WINDOW_BYTES))
+        ..sentence.end.min(mention.range.end + WINDOW_BYTES);
     view.terms_in(Kind::Cancer, &near).iter().any(|cancer| {
         cancer.term.tag("site") == Some(organ)
             && view.assertion(&cancer.range, Field::CancerType) == Assertion::Historical
@@ -131,14 +135,14 @@ fn is_cytotoxic(mention: &Mention) -> bool {
     mention.term.is("regimen") || mention.term.is("drug") || mention.term.is("chemo")
 }
 
-/// "Surgery" as a place or a plan of others.
-fn is_verb_of_other(view: &NoteView<'_>, mention: &Mention) -> bool {
+/// Returns whether a word such as "surgery" belongs to another noun: "surgery clinic", "surgery team".
+fn belongs_to_other_noun(view: &NoteView<'_>, mention: &Mention) -> bool {
     ["margin", "specimen", "clinic", "consult", "team", "service"]
         .iter()
         .any(|word| view.folded.after(mention.range.end, 10).trim_start().starts_with(word))
 }
 
-/// The treatment with "adjuvant" or the like before it.
+/// Returns the treatment with a qualifier such as "adjuvant" before it.
 fn qualified(view: &NoteView<'_>, mention: &Mention) -> String {
     let spelled = mention.term.spelled;
     let before = view.folded.before(mention.range.start, 16).trim_end();

@@ -1,4 +1,4 @@
-//! One note as all rules see it: folded text, terms found, and what the note says of each.
+//! The view of a note that all rules share: folded text, terms, and the assertion of each stretch.
 
 use std::{collections::HashSet, ops::Range};
 
@@ -11,15 +11,15 @@ use crate::{
     steps,
 };
 
-/// A note, read once.
+/// A note, folded and searched once.
 pub(crate) struct NoteView<'note> {
-    /// The folded text. All ranges below are of it.
+    /// The folded text. All ranges of this type refer to it.
     pub(crate) folded: Folded<'note>,
     mentions: Mentions,
     context: Context<'note>,
     /// Sentences of the folded text, in order.
     sentences: Vec<Range<usize>>,
-    /// Whether the note speaks of what PD stands for outside oncology: Parkinson's disease, a peritoneal dialysis.
+    /// Whether the note mentions another meaning of PD: Parkinson's disease or peritoneal dialysis.
     pub(crate) has_other_pd: bool,
 }
 
@@ -32,7 +32,7 @@ impl<'note> NoteView<'note> {
         let mut sentences = Vec::new();
         let mut at = 0;
         while at < text.len() {
-            // A sentence always ends after it starts; the maximum makes the walk finite in any case.
+            // A sentence always ends after its start; the maximum guarantees that the loop ends.
             let end = context.sentence_at(at).end.max(at + 1);
             sentences.push(folded.offset_of(at)..folded.offset_of(end));
             at = end;
@@ -41,12 +41,12 @@ impl<'note> NoteView<'note> {
         Self { folded, mentions, context, sentences, has_other_pd }
     }
 
-    /// The terms of one list.
+    /// Returns the terms of one list.
     pub(crate) fn terms(&self, kind: Kind) -> &[Mention] {
         self.mentions.get(kind)
     }
 
-    /// The terms of one list that stand within a range.
+    /// Returns the terms of one list within a range.
     pub(crate) fn terms_in(&self, kind: Kind, range: &Range<usize>) -> &[Mention] {
         let terms = self.terms(kind);
         let from = terms.partition_point(|mention| mention.range.start < range.start);
@@ -55,31 +55,31 @@ impl<'note> NoteView<'note> {
         terms.get(from..to.max(from)).unwrap_or_default()
     }
 
-    /// What the note says of a stretch as a value of a field.
+    /// Returns the assertion of a stretch as a value of a field.
     pub(crate) fn assertion(&self, range: &Range<usize>, field: Field) -> Assertion {
         self.context.assess(self.folded.origin(range), field)
     }
 
-    /// Whether a stretch counts for the record.
+    /// Returns whether the assertion of a stretch allows it in the record.
     pub(crate) fn counts(&self, range: &Range<usize>, field: Field) -> bool {
         self.assertion(range, field).in_record(field)
     }
 
-    /// The sentence that holds an offset.
+    /// Returns the sentence that contains an offset.
     pub(crate) fn sentence(&self, at: usize) -> Range<usize> {
         let index = self.sentences.partition_point(|sentence| sentence.end <= at);
         self.sentences.get(index).cloned().unwrap_or(at..at)
     }
 
-    /// The text around a stretch: so many bytes before and after it at most, and never beyond its
-    /// sentence. Limits keep the work linear where a note has no full stops.
+    /// Returns the text around a stretch: at most `before` and `after` bytes, and only of its sentence. The limits keep
+    /// the work linear for notes without full stops.
     pub(crate) fn near(&self, range: &Range<usize>, before: usize, after: usize) -> &str {
         let stretch = self.around(range, before, after);
         steps::count(stretch.len());
         self.folded.slice(stretch)
     }
 
-    /// The place of that text.
+    /// Returns the range of the text that [`Self::near`] returns.
     pub(crate) fn around(&self, range: &Range<usize>, before: usize, after: usize) -> Range<usize> {
         let sentence = self.sentence(range.start);
         let before = self.folded.before(range.start, before.min(range.start.saturating_sub(sentence.start)));
@@ -88,12 +88,12 @@ impl<'note> NoteView<'note> {
     }
 }
 
-/// Whether a word is in a list of words.
+/// Returns whether a word is in a list of words separated by white space.
 pub(crate) fn is_one_of(words: &str, word: &str) -> bool {
-    words.split_ascii_whitespace().any(|own| own == word)
+    words.split_ascii_whitespace().any(|listed| listed == word)
 }
 
-/// Values of one field: each meaning once, in order of appearance.
+/// Values of one field, each under a key for its meaning, in order of appearance. Each meaning has one value.
 #[derive(Debug, Default)]
 pub(crate) struct Values {
     values: Vec<(String, String)>,
@@ -101,7 +101,7 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    /// Adds a value under the key that tells its meaning, unless that is there already.
+    /// Adds a value under the key for its meaning, unless that key exists or the value is empty.
     pub(crate) fn add(&mut self, key: impl Into<String>, value: impl Into<String>) {
         let (key, value) = (key.into(), value.into());
         if !value.trim().is_empty() && self.keys.insert(key.clone()) {
@@ -109,40 +109,40 @@ impl Values {
         }
     }
 
-    /// Whether a meaning is there.
+    /// Returns whether a key exists.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.keys.contains(key)
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no values.
     pub(crate) fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// The meanings.
+    /// Returns the keys in order.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         self.values.iter().map(|(key, _)| key.as_str())
     }
 
-    /// Says a meaning in other words.
+    /// Replaces the value of a key.
     pub(crate) fn replace(&mut self, key: &str, value: &str) {
-        for (_, text) in self.values.iter_mut().filter(|(own, _)| own == key) {
+        for (_, text) in self.values.iter_mut().filter(|(existing, _)| existing == key) {
             value.clone_into(text);
         }
     }
 
-    /// Keeps only some meanings.
+    /// Keeps only the keys that satisfy the predicate, with their values.
     pub(crate) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
         self.values.retain(|(key, _)| keep(key));
         self.keys.retain(|key| keep(key));
     }
 
-    /// Drops a meaning.
+    /// Removes a key with its value.
     pub(crate) fn remove(&mut self, key: &str) {
-        self.retain(|own| own != key);
+        self.retain(|existing| existing != key);
     }
 
-    /// The field's text.
+    /// Returns the text of the field, or `None` if there are no values.
     pub(crate) fn joined(self) -> Option<String> {
         let values: Vec<_> = self.values.into_iter().map(|(_, value)| value).collect();
         (!values.is_empty()).then(|| values.join("; "))

@@ -1,6 +1,6 @@
-//! What the rules recognised and kept out of the record because of what the note says of it: a drug that is
-//! planned or was declined, a site that is denied, a gene without mutation, a relative's cancer. It shows
-//! a reviewer that the words were seen. Never in the record.
+//! Lists the values that the rules recognised but kept out of the record because of their assertion: a drug that is
+//! planned or was declined, a site that is negated, a gene without mutation, a relative's cancer. The list shows a
+//! reviewer that the rules saw these words; its values are never in the record.
 
 use std::collections::HashSet;
 
@@ -11,18 +11,18 @@ use super::{
 };
 use crate::extraction::{Assertion, Field, Record};
 
-/// More would bury the rest.
-const MOST: usize = 32;
+/// Maximum number of withheld values; a longer list would hide the important ones.
+const MAX_VALUES: usize = 32;
 
-/// A field, the list that its values come from, and which terms of the list are values.
+/// A field, the list of its terms, and a predicate for the terms that are values.
 type List = (Field, Kind, fn(&Mention, &Diagnosis) -> bool);
 
-/// Values that are withheld from the record, in the order of the fields, each once.
+/// Returns the values that are withheld from the record, in the order of the fields, without repetitions.
 pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, record: &Record) -> Vec<(Field, String)> {
     let mut withheld: Vec<(Field, String)> = Vec::new();
     let lists: [List; 5] = [
         (Field::CancerType, Kind::Cancer, |cancer, _| cancer.term.is("whole")),
-        // HER2 that is negative is a biomarker, and in the record as that.
+        // HER2 is left out: a negative HER2 is a biomarker and in the record as such.
         (Field::GeneMutation, Kind::Gene, |gene, _| gene.term.name != "HER2"),
         (Field::Biomarker, Kind::Marker, |marker, _| !marker.term.is("lineage") && !marker.term.is("status")),
         (Field::Treatment, Kind::Treatment, is_treatment),
@@ -30,15 +30,15 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, record: &Record) 
     ];
     for (field, kind, is_value) in lists {
         let kept = record.get(field).unwrap_or_default().to_lowercase();
-        // A list has few names, a note may have many mentions of each.
+        // A set, because a list has few names but a note may have many mentions of each.
         let mut seen = HashSet::new();
         for mention in view.terms(kind).iter().filter(|mention| is_value(mention, diagnosis)) {
-            let standing = view.assertion(&mention.range, field);
-            if !keeps_out(field, standing) || (field == Field::MetastasisSite && !is_of_spread(view, mention)) {
+            let assertion = view.assertion(&mention.range, field);
+            if !keeps_out(field, assertion) || (field == Field::MetastasisSite && !is_of_spread(view, mention)) {
                 continue;
             }
             let name = if field == Field::MetastasisSite { mention.term.name } else { mention.term.spelled };
-            if seen.insert(name) && withheld.len() < MOST && !kept.contains(&name.to_lowercase()) {
+            if seen.insert(name) && withheld.len() < MAX_VALUES && !kept.contains(&name.to_lowercase()) {
                 withheld.push((field, name.to_owned()));
             }
         }
@@ -46,14 +46,14 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, record: &Record) 
     withheld
 }
 
-/// Whether this standing is why a value of the field is not in the record.
-fn keeps_out(field: Field, standing: Assertion) -> bool {
+/// Returns whether this assertion keeps a value of the field out of the record.
+fn keeps_out(field: Field, assertion: Assertion) -> bool {
     match field {
-        Field::CancerType => matches!(standing, Assertion::Negated | Assertion::Uncertain | Assertion::Family),
-        Field::GeneMutation => matches!(standing, Assertion::WildType | Assertion::NotTested | Assertion::Negated),
-        Field::Biomarker => matches!(standing, Assertion::NotTested),
-        Field::Treatment => matches!(standing, Assertion::Planned | Assertion::Declined | Assertion::Negated),
-        Field::MetastasisSite => matches!(standing, Assertion::Negated | Assertion::Uncertain),
+        Field::CancerType => matches!(assertion, Assertion::Negated | Assertion::Uncertain | Assertion::Family),
+        Field::GeneMutation => matches!(assertion, Assertion::WildType | Assertion::NotTested | Assertion::Negated),
+        Field::Biomarker => matches!(assertion, Assertion::NotTested),
+        Field::Treatment => matches!(assertion, Assertion::Planned | Assertion::Declined | Assertion::Negated),
+        Field::MetastasisSite => matches!(assertion, Assertion::Negated | Assertion::Uncertain),
         Field::Stage | Field::Response => false,
     }
 }
@@ -65,11 +65,11 @@ fn is_treatment(mention: &Mention, diagnosis: &Diagnosis) -> bool {
     named && !left_out && (diagnosis.haematologic || !term.is("haem"))
 }
 
-/// Whether an organ is spoken of as a seat of spread: near a word of spread in its sentence.
+/// Returns whether an organ is mentioned as a possible site of metastasis: near a word for metastasis in its sentence.
 fn is_of_spread(view: &NoteView<'_>, site: &Mention) -> bool {
-    const REACH: usize = 60;
+    const WINDOW_BYTES: usize = 60;
     let sentence = view.sentence(site.range.start);
-    let start = sentence.start.max(site.range.start.saturating_sub(REACH));
-    let end = sentence.end.min(site.range.end + REACH);
+    let start = sentence.start.max(site.range.start.saturating_sub(WINDOW_BYTES));
+    let end = sentence.end.min(site.range.end + WINDOW_BYTES);
     view.terms_in(Kind::Spread, &(start..end)).iter().any(|word| word.term.is("metastatic"))
 }

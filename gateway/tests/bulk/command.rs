@@ -1,4 +1,4 @@
-//! Runs the command in a folder of its own and reads what came of it.
+//! Runs the command in a temporary folder and reads its output.
 
 use std::{
     collections::BTreeMap,
@@ -11,12 +11,12 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A folder to work in.
+/// A temporary folder in which commands run.
 pub(crate) struct Desk {
     folder: TempDir,
 }
 
-/// What a run said.
+/// The exit code and the output of a run.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: Option<i32>,
@@ -42,7 +42,8 @@ impl Desk {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// The command, not yet run; it reads the notes with the rules unless the arguments name a server.
+    /// Returns the command without running it. The rules engine reads the notes unless the arguments name a server or
+    /// an engine.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
         command.current_dir(self.folder.path()).arg("extract").args(arguments);
@@ -66,7 +67,7 @@ impl Desk {
         ended(child)
     }
 
-    /// The lines of an output, by id. Two of one id, or a line that is none, fail the test.
+    /// Returns the lines of an output by id. Two lines with the same id or an invalid line fail the test.
     pub(crate) fn results(&self, name: &str) -> BTreeMap<String, Value> {
         by_id(&self.text(name))
     }
@@ -86,7 +87,7 @@ pub(crate) fn ended(child: Child) -> Said {
 }
 
 pub(crate) fn by_id(lines: &str) -> BTreeMap<String, Value> {
-    assert!(lines.is_empty() || lines.ends_with('\n'), "the last line is torn");
+    assert!(lines.is_empty() || lines.ends_with('\n'), "the last line is incomplete");
     let mut results = BTreeMap::new();
     for line in lines.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
@@ -96,13 +97,13 @@ pub(crate) fn by_id(lines: &str) -> BTreeMap<String, Value> {
     results
 }
 
-/// A note that the rules read at once.
+/// Returns a note that the rules engine can read.
 pub(crate) fn note(number: usize) -> String {
     let stage = ["I", "II", "III", "IV"][number % 4];
     format!("Patient {number} has stage {stage} adenocarcinoma of the colon, given FOLFOX.")
 }
 
-/// JSON lines of so many notes, from the first number on.
+/// Returns JSON lines with one note for each number.
 pub(crate) fn lines(numbers: std::ops::Range<usize>) -> String {
     let mut lines = String::new();
     for number in numbers {
@@ -112,7 +113,7 @@ pub(crate) fn lines(numbers: std::ops::Range<usize>) -> String {
     lines
 }
 
-/// Why a note failed: status, code and the rule that it broke.
+/// Returns why a note failed: status, code and the rule that it broke.
 pub(crate) fn failure(line: &Value) -> (u64, &str, &str) {
     let error = &line["error"];
     let rule = error["errors"][0]["rule"].as_str().unwrap_or_default();

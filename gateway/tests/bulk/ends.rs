@@ -1,4 +1,4 @@
-//! Outputs that cannot be written, and readers who leave.
+//! Tests outputs that cannot be written, and a standard output that its reader closes.
 
 use std::{
     io::{BufRead, BufReader},
@@ -8,54 +8,55 @@ use std::{
 use crate::command::{Desk, ended, lines};
 
 #[test]
-fn a_full_disk_is_said_and_ends_the_run() {
+fn a_full_disk_is_reported_and_ends_the_run() {
     let desk = Desk::new();
     desk.put("in.jsonl", lines(0..100));
-    let said = desk.run(&["in.jsonl", "--out", "/dev/full", "--format", "jsonl"]);
-    assert_eq!(said.code, Some(1), "{}", said.err);
-    assert!(said.err.contains("/dev/full cannot be written") && said.err.contains("--resume"), "{}", said.err);
+    let output = desk.run(&["in.jsonl", "--out", "/dev/full", "--format", "jsonl"]);
+    assert_eq!(output.code, Some(1), "{}", output.err);
+    assert!(output.err.contains("/dev/full cannot be written") && output.err.contains("--resume"), "{}", output.err);
 }
 
 #[test]
-fn what_was_written_before_the_disk_was_full_is_whole() {
+fn lines_before_a_full_disk_are_complete() {
     let desk = Desk::new();
     desk.put("in.jsonl", lines(0..2_000));
-    // A limit of file size stands for the disk: a megabyte, and the signal that goes with it ignored.
-    let inner = desk.command(&["in.jsonl", "--out", "out.jsonl"]);
-    let program = inner.get_program().to_str().unwrap();
-    let arguments: Vec<&str> = inner.get_args().map(|argument| argument.to_str().unwrap()).collect();
+    // A file size limit of one megabyte simulates the full disk. The signal of the limit is ignored, so that writes
+    // fail.
+    let command = desk.command(&["in.jsonl", "--out", "out.jsonl"]);
+    let program = command.get_program().to_str().unwrap();
+    let arguments: Vec<&str> = command.get_args().map(|argument| argument.to_str().unwrap()).collect();
     let script = format!("trap '' XFSZ; ulimit -f 1024; exec '{program}' {}", arguments.join(" "));
     let mut shell = std::process::Command::new("bash");
     shell.args(["-c", &script]).current_dir(desk.path(""));
-    let said = crate::command::said(&mut shell);
-    assert_eq!(said.code, Some(1), "{}", said.err);
-    assert!(said.err.contains("out.jsonl cannot be written"), "{}", said.err);
+    let output = crate::command::said(&mut shell);
+    assert_eq!(output.code, Some(1), "{}", output.err);
+    assert!(output.err.contains("out.jsonl cannot be written"), "{}", output.err);
     let written = desk.results("out.jsonl").len();
     assert!((10..2_000).contains(&written), "{written}");
-    assert!(said.err.contains(&format!("{written} read")), "{written}: {}", said.err);
-    let said = desk.run(&["in.jsonl", "--out", "out.jsonl", "--resume"]);
-    assert_eq!((said.code, desk.results("out.jsonl").len()), (Some(0), 2_000), "{}", said.err);
+    assert!(output.err.contains(&format!("{written} read")), "{written}: {}", output.err);
+    let output = desk.run(&["in.jsonl", "--out", "out.jsonl", "--resume"]);
+    assert_eq!((output.code, desk.results("out.jsonl").len()), (Some(0), 2_000), "{}", output.err);
 }
 
 #[test]
-fn an_output_that_cannot_be_made() {
+fn an_output_that_cannot_be_created_is_an_error() {
     let desk = Desk::new();
     desk.put("in.jsonl", lines(0..1));
     for arguments in [["--out", "no/such/folder/out.jsonl"], ["--review", "no/such/folder/page.html"]] {
-        let said = desk.run(&[&["in.jsonl"][..], &arguments].concat());
-        assert_eq!(said.code, Some(1), "{}", said.err);
-        assert!(said.err.contains("cannot be written: No such file"), "{}", said.err);
+        let output = desk.run(&[&["in.jsonl"][..], &arguments].concat());
+        assert_eq!(output.code, Some(1), "{}", output.err);
+        assert!(output.err.contains("cannot be written: No such file"), "{}", output.err);
     }
 }
 
 #[test]
-fn who_has_seen_enough_may_leave() {
+fn a_reader_may_close_standard_output_early() {
     let desk = Desk::new();
     desk.put("in.jsonl", lines(0..3_000));
     let mut child = desk.command(&["in.jsonl"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
     assert!(first.starts_with("{\"id\""));
-    let said = ended(child);
-    assert_eq!((said.code, said.err.contains("error")), (Some(0), false), "{}", said.err);
+    let output = ended(child);
+    assert_eq!((output.code, output.err.contains("error")), (Some(0), false), "{}", output.err);
 }

@@ -1,4 +1,4 @@
-//! A gateway that answers batches as a test says, and may go away in the middle.
+//! A fake gateway that answers batches as a test says, and may break off in the middle of an answer.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -12,13 +12,13 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// What is answered to a batch.
+/// The answer to a batch.
 pub(crate) enum Answer {
-    /// A line for each.
+    /// These lines, one for each note.
     Lines(Vec<Value>),
-    /// These lines, then the connection breaks, and no other is taken.
+    /// These lines; then the connection breaks, and no other connection is accepted.
     DiesAfter(Vec<Value>),
-    /// A problem for all of it: status, further headers, body.
+    /// A problem for the whole batch: status, further headers, body.
     Refused(u16, &'static str, Value),
 }
 
@@ -28,14 +28,14 @@ pub(crate) struct FakeGateway {
     serving: Option<JoinHandle<Vec<usize>>>,
 }
 
-/// A note that was read.
+/// Returns the line of a note that was read.
 pub(crate) fn read(index: usize) -> Value {
     json!({"id": null, "index": index, "status": 200, "result": {
         "cancer_type": "colon cancer", "stage": null, "gene_mutation": null, "biomarker": null, "treatment": null,
         "response": null, "metastasis_site": null, "engine": "vllm", "warnings": [], "evidence": {}}})
 }
 
-/// A note that was not.
+/// Returns the line of a note that was not read.
 pub(crate) fn refused(index: usize, status: u16, code: &str, retry_after: Option<u64>) -> Value {
     let mut error = json!({"title": "No", "status": status, "detail": "Not now.", "code": code});
     if let Some(seconds) = retry_after {
@@ -45,7 +45,8 @@ pub(crate) fn refused(index: usize, status: u16, code: &str, retry_after: Option
 }
 
 impl FakeGateway {
-    /// Answers the batches, counted from 0, one connection after the other.
+    /// Starts a gateway that serves one connection after the other. `answer` gets the number of the batch, from 0, and
+    /// its notes.
     pub(crate) fn start(mut answer: impl FnMut(usize, &[Value]) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -70,7 +71,7 @@ impl FakeGateway {
         format!("http://{}", self.address)
     }
 
-    /// How many notes each batch had.
+    /// Stops the gateway and returns the number of notes of each batch.
     pub(crate) fn sizes(mut self) -> Vec<usize> {
         self.stopped.store(true, SeqCst);
         let _ = TcpStream::connect(self.address);
@@ -78,7 +79,7 @@ impl FakeGateway {
     }
 }
 
-/// One request of one connection. False: the gateway is gone.
+/// Serves one request of one connection. Returns false if the gateway is to stop.
 fn serve(stream: TcpStream, sizes: &mut Vec<usize>, answer: &mut impl FnMut(usize, &[Value]) -> Answer) -> bool {
     let mut input = BufReader::new(stream.try_clone().unwrap());
     let (mut head, mut length) = (String::new(), 0);

@@ -1,26 +1,30 @@
-//! What is read, what a note is called, and what is said of notes that cannot be read.
+//! Tests the kinds of inputs, the ids of notes, and the errors of notes that cannot be read.
 
 use crate::command::{Desk, by_id, failure, lines, note};
 
 #[test]
-fn a_broken_line_costs_its_own_note_only() {
+fn a_broken_line_fails_only_its_own_note() {
     let desk = Desk::new();
     let mut ten: Vec<String> = lines(1..11).lines().map(str::to_owned).collect();
     ten[2] = "{\"id\": \"n-3\", \"text\": \"Stage".to_owned();
     desk.put("ten.jsonl", ten.join("\n"));
-    let said = desk.run(&["ten.jsonl", "--out", "out.jsonl"]);
-    assert_eq!(said.code, Some(3), "{}", said.err);
+    let output = desk.run(&["ten.jsonl", "--out", "out.jsonl"]);
+    assert_eq!(output.code, Some(3), "{}", output.err);
     let results = desk.results("out.jsonl");
     assert_eq!(results.len(), 10);
     assert_eq!(failure(&results["line-3"]), (400, "invalid_json", ""));
     assert_eq!(results.values().filter(|line| line["status"] == 200).count(), 9);
     assert_eq!(results["n-7"]["result"]["stage"], "IV");
-    assert!(said.err.contains("9 read, 1 failed (1 invalid_json)") && said.err.contains("--resume"), "{}", said.err);
-    assert!(!said.err.contains("Patient"), "a note on standard error");
+    assert!(
+        output.err.contains("9 read, 1 failed (1 invalid_json)") && output.err.contains("--resume"),
+        "{}",
+        output.err
+    );
+    assert!(!output.err.contains("Patient"), "standard error contains text of a note");
 }
 
 #[test]
-fn lines_of_every_kind() {
+fn json_lines_of_every_kind() {
     let desk = Desk::new();
     let good = note(1);
     let escaped = "\\u0053tage IV colon cancer";
@@ -33,9 +37,9 @@ fn lines_of_every_kind() {
              {{\"id\": \"mark\", \"text\": \"{good}\"}}\n{{\"id\": \"half\", \"text\": \"\\ud800\"}}\nStage II\n{{\"id\": \"last\", \"text\": \"{good}\"}}"
         ),
     );
-    let said = desk.run(&["kinds.jsonl"]);
-    assert_eq!(said.code, Some(3), "{}", said.err);
-    let results = by_id(&said.out);
+    let output = desk.run(&["kinds.jsonl"]);
+    assert_eq!(output.code, Some(3), "{}", output.err);
+    let results = by_id(&output.out);
     for read in ["mark", "7", "line-5", "last"] {
         assert_eq!(results[read]["status"], 200, "{read}");
     }
@@ -59,15 +63,15 @@ fn lines_of_every_kind() {
 fn keys_may_have_other_names() {
     let desk = Desk::new();
     desk.put("other.jsonl", format!("{{\"key\": \"a\", \"input\": \"{}\"}}\n{{\"input\": \"x\"}}\n", note(1)));
-    let said = desk.run(&["other.jsonl", "--text-column", "input", "--id-column", "key"]);
-    assert_eq!(said.code, Some(3), "{}", said.err);
-    let results = by_id(&said.out);
+    let output = desk.run(&["other.jsonl", "--text-column", "input", "--id-column", "key"]);
+    assert_eq!(output.code, Some(3), "{}", output.err);
+    let results = by_id(&output.out);
     assert_eq!(results["a"]["status"], 200);
     assert_eq!(failure(&results["line-2"]), (422, "invalid_request", "required"));
 }
 
 #[test]
-fn folders_are_read_whole_and_sorted() {
+fn folders_are_read_with_subfolders_and_sorted() {
     let desk = Desk::new();
     desk.put("study/b.txt", note(1));
     desk.put("study/a/2.TXT", format!("\u{feff}{}\r\n", note(2)));
@@ -78,35 +82,35 @@ fn folders_are_read_whole_and_sorted() {
     desk.put("study/readme.md", "not a note");
     desk.put("study/.hidden.txt", "not a note");
     desk.put("alone.txt", note(4));
-    let said = desk.run(&["study", "./alone.txt", "--concurrency", "1"]);
-    assert_eq!(said.code, Some(3), "{}", said.err);
-    let read: Vec<&str> = said.out.lines().filter(|line| line.contains("\"status\":200")).collect();
+    let output = desk.run(&["study", "./alone.txt", "--concurrency", "1"]);
+    assert_eq!(output.code, Some(3), "{}", output.err);
+    let read: Vec<&str> = output.out.lines().filter(|line| line.contains("\"status\":200")).collect();
     let ids: Vec<&str> = read.iter().map(|line| line.split('"').nth(3).unwrap()).collect();
     assert_eq!(ids, ["a/10.txt", "a/2.TXT", "b.txt", "alone.txt"]);
-    let results = by_id(&said.out);
+    let results = by_id(&output.out);
     assert_eq!(results["a/2.TXT"]["result"]["stage"], "III");
-    // The mark is no part of the note: places count from the first letter.
+    // The byte order mark is not part of the note: offsets count from the first letter.
     assert_eq!(results["a/2.TXT"]["result"]["evidence"]["stage"][0]["start"], 14);
     for (id, rule) in [("latin.txt", "utf8"), ("wide.txt", "utf8"), ("empty.txt", "not_blank")] {
         assert_eq!(failure(&results[id]), (422, "invalid_request", rule), "{id}");
     }
     assert_eq!(results.len(), 7);
-    assert!(said.err.contains("1 file(s) in the folders are no .txt"), "{}", said.err);
+    assert!(output.err.contains("1 file(s) in the folders are not .txt files"), "{}", output.err);
 }
 
 #[test]
-fn two_folders_with_one_name_do_not_overwrite_each_other() {
+fn the_same_file_name_in_two_folders_is_an_error_of_the_second() {
     let desk = Desk::new();
     desk.put("a/1.txt", note(1));
     desk.put("b/1.txt", note(2));
-    let said = desk.run(&["a", "b"]);
-    let results = by_id(&said.out);
-    assert_eq!((said.code, results["1.txt"]["status"].as_u64()), (Some(3), Some(200)));
+    let output = desk.run(&["a", "b"]);
+    let results = by_id(&output.out);
+    assert_eq!((output.code, results["1.txt"]["status"].as_u64()), (Some(3), Some(200)));
     assert_eq!(failure(&results["b/1.txt"]), (422, "invalid_request", "unique"));
 }
 
 #[test]
-fn csv_with_names_of_its_own() {
+fn csv_columns_may_have_other_names() {
     let desk = Desk::new();
     let quoted = "\"Stage IV, \"\"poorly\"\" differentiated\r\ncolon cancer\"";
     for (delimiter, name) in [(",", "comma.csv"), (";", "semicolon.csv"), ("\t", "tab.tsv")] {
@@ -120,9 +124,9 @@ fn csv_with_names_of_its_own() {
             row(&["x-5", "", "3"]),
         ];
         desk.put(name, table.concat());
-        let said = desk.run(&[name, "--text-column", "note", "--id-column", "case"]);
-        assert_eq!(said.code, Some(3), "{name}: {}", said.err);
-        let results = by_id(&said.out);
+        let output = desk.run(&[name, "--text-column", "note", "--id-column", "case"]);
+        assert_eq!(output.code, Some(3), "{name}: {}", output.err);
+        let results = by_id(&output.out);
         assert_eq!(results["x-1"]["result"]["stage"], "IV", "{name}");
         assert_eq!(results["x-2"]["result"]["cancer_type"], "breast cancer", "{name}");
         for (id, rule) in [("row-3", "required"), ("x-4", "required"), ("x-5", "not_blank")] {
@@ -133,18 +137,18 @@ fn csv_with_names_of_its_own() {
 }
 
 #[test]
-fn standard_input_is_lines_or_one_note() {
+fn standard_input_is_json_lines_or_one_note() {
     let desk = Desk::new();
-    let said = desk.run_with(&["-"], format!("\n  {}", lines(1..3)));
-    assert_eq!((said.code, by_id(&said.out).len()), (Some(0), 2), "{}", said.err);
-    let said = desk.run_with(&["-"], note(3));
-    assert_eq!(by_id(&said.out)["stdin"]["result"]["stage"], "IV");
-    let said = desk.run_with(&["-"], "");
-    assert_eq!((said.code, failure(&by_id(&said.out)["stdin"]).2), (Some(3), "not_blank"));
+    let output = desk.run_with(&["-"], format!("\n  {}", lines(1..3)));
+    assert_eq!((output.code, by_id(&output.out).len()), (Some(0), 2), "{}", output.err);
+    let output = desk.run_with(&["-"], note(3));
+    assert_eq!(by_id(&output.out)["stdin"]["result"]["stage"], "IV");
+    let output = desk.run_with(&["-"], "");
+    assert_eq!((output.code, failure(&by_id(&output.out)["stdin"]).2), (Some(3), "not_blank"));
 }
 
 #[test]
-fn mistakes_of_the_command_line_are_said_before_anything_is_written() {
+fn mistakes_in_the_command_line_are_reported_before_anything_is_written() {
     let desk = Desk::new();
     desk.put("plain.csv", "case,note\na,b\n");
     desk.put("headless.csv", format!("{}\n", "Stage IV colon cancer ".repeat(9)));
@@ -155,12 +159,12 @@ fn mistakes_of_the_command_line_are_said_before_anything_is_written() {
     desk.put("kept.jsonl", "kept");
     for (arguments, words) in [
         (&["gone.jsonl"][..], "gone.jsonl cannot be read"),
-        (&["plain.csv"], "no column `text`; there are: case, note. Name it with --text-column"),
+        (&["plain.csv"], "no column `text`; the columns are: case, note. Name it with --text-column"),
         (&["plain.csv", "--text-column", "note", "--id-column", "nr"], "no column `nr`"),
-        (&["headless.csv"], "does not look like names of columns"),
+        (&["headless.csv"], "does not look like a header"),
         (&["pictures"], "there are 1 other file(s)"),
         (&["nothing"], "it is empty"),
-        (&["scan.pdf"], "files named .pdf are not read"),
+        (&["scan.pdf"], "files with the extension .pdf are not read"),
         (&["a.jsonl", "--out", "kept.jsonl"], "kept.jsonl exists. Give --resume"),
         (&["a.jsonl", "--out", "a.jsonl", "--force"], "is also an input"),
         (&["a.jsonl", "--resume"], "--out"),
@@ -178,11 +182,11 @@ fn mistakes_of_the_command_line_are_said_before_anything_is_written() {
         if !arguments.contains(&"--out") && !arguments.contains(&"--resume") {
             arguments.extend(["--out", "new.jsonl"]);
         }
-        let said = desk.run(&arguments);
-        assert_eq!(said.code, Some(2), "{arguments:?}: {}", said.err);
-        assert!(said.err.contains(words) && !said.err.contains("secret"), "{arguments:?}: {}", said.err);
-        assert!(!said.err.contains("Stage IV"), "{arguments:?}");
-        assert!(said.out.is_empty() && !desk.path("new.jsonl").exists(), "{arguments:?}");
+        let output = desk.run(&arguments);
+        assert_eq!(output.code, Some(2), "{arguments:?}: {}", output.err);
+        assert!(output.err.contains(words) && !output.err.contains("secret"), "{arguments:?}: {}", output.err);
+        assert!(!output.err.contains("Stage IV"), "{arguments:?}");
+        assert!(output.out.is_empty() && !desk.path("new.jsonl").exists(), "{arguments:?}");
     }
     assert_eq!(desk.text("kept.jsonl"), "kept");
 }

@@ -1,11 +1,12 @@
-//! `gateway extract` as a user runs it: the built program, real files, real signals, a real gateway and a fake one.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
+//! Tests `gateway extract` as a user runs it: the built program, real files, real signals, a real gateway and a fake
+//! one.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic in a helper fails the test")]
 
 mod command;
 mod ends;
 mod fake_gateway;
 #[path = "../http/fake_vllm.rs"]
-#[expect(dead_code, reason = "shared with tests that use more of it")]
+#[expect(dead_code, reason = "other tests use the rest of this shared file")]
 mod fake_vllm;
 mod inputs;
 mod model;

@@ -1,4 +1,4 @@
-//! Notes that a model server reads, without a gateway between: how many at once, and what happens when it goes away.
+//! Tests notes that a model server reads without a gateway between: the concurrency, and a server that goes away.
 
 use serde_json::json;
 use tokio::task::spawn_blocking;
@@ -8,14 +8,14 @@ use crate::{
     fake_vllm::{self, Act, RECORD},
 };
 
-/// Runs the command beside the fake server.
+/// Runs the command with the fake server as its model server.
 async fn run(desk: Desk, url: String, more: &'static [&'static str]) -> (Desk, Said) {
     spawn_blocking(move || {
         let arguments = [&["in.jsonl", "--out", "out.jsonl", "--engine", "vllm", "--vllm-url", &url], more].concat();
         let mut command = desk.command(&arguments);
         command.env("GATEWAY_ADMISSION__IN_FLIGHT", "4").env("GATEWAY_ADMISSION__DEADLINE", "20s");
-        let said = said(&mut command);
-        (desk, said)
+        let output = said(&mut command);
+        (desk, output)
     })
     .await
     .unwrap()
@@ -28,17 +28,17 @@ fn desk(notes: usize) -> Desk {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn as_many_as_the_server_may_have_and_no_more() {
+async fn the_concurrency_limit_is_reached_and_never_exceeded() {
     let permits = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
     let fake = fake_vllm::start(vec![Act::Hold(permits.clone())]).await;
     let calls = fake.calls.clone();
-    let most = tokio::spawn(async move {
-        // One answer each time four are asked for: were fewer sent, this would never end.
+    let limit_check = tokio::spawn(async move {
+        // One answer is given each time four calls wait. If fewer calls were sent, this loop would never end.
         let mut answered = 0;
         while answered < 37 {
-            let asked = calls.load(std::sync::atomic::Ordering::SeqCst);
-            assert!(asked <= answered + 4, "{asked} asked, {answered} answered");
-            if asked == answered + 4 {
+            let calls_so_far = calls.load(std::sync::atomic::Ordering::SeqCst);
+            assert!(calls_so_far <= answered + 4, "{calls_so_far} calls, {answered} answers");
+            if calls_so_far == answered + 4 {
                 permits.add_permits(1);
                 answered += 1;
             }
@@ -46,53 +46,57 @@ async fn as_many_as_the_server_may_have_and_no_more() {
         }
         permits.add_permits(3);
     });
-    let (desk, said) = run(desk(40), format!("http://{}", fake.address), &[]).await;
-    most.await.unwrap();
-    assert_eq!(said.code, Some(0), "{}", said.err);
+    let (desk, output) = run(desk(40), format!("http://{}", fake.address), &[]).await;
+    limit_check.await.unwrap();
+    assert_eq!(output.code, Some(0), "{}", output.err);
     let results = desk.results("out.jsonl");
     assert!(results.len() == 40 && results.values().all(|line| line["result"]["engine"] == "vllm"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_model_server_that_goes_away_leaves_the_rest_to_resume() {
-    let gone = Act::Status(503, json!({}));
-    let say = Act::Say(RECORD.to_owned());
-    let fake = fake_vllm::start(vec![say.clone(), say.clone(), say, gone]).await;
+async fn after_a_model_server_goes_away_resume_reads_the_remaining_notes() {
+    let unavailable = Act::Status(503, json!({}));
+    let answer = Act::Say(RECORD.to_owned());
+    let fake = fake_vllm::start(vec![answer.clone(), answer.clone(), answer, unavailable]).await;
     let url = format!("http://{}", fake.address);
-    let (desk, said) = run(desk(9), url, &["--concurrency", "1", "--retries", "0"]).await;
-    assert_eq!(said.code, Some(3), "{}", said.err);
-    assert!(said.err.contains("3 read, 6 failed (6 upstream_unavailable)"), "{}", said.err);
-    assert!(said.err.contains("the notes that were left got no try"), "{}", said.err);
+    let (desk, output) = run(desk(9), url, &["--concurrency", "1", "--retries", "0"]).await;
+    assert_eq!(output.code, Some(3), "{}", output.err);
+    assert!(output.err.contains("3 read, 6 failed (6 upstream_unavailable)"), "{}", output.err);
+    assert!(output.err.contains("the remaining notes were not tried"), "{}", output.err);
     assert_eq!(failure(&desk.results("out.jsonl")["n-8"]), (503, "upstream_unavailable", ""));
-    // The fourth was asked for once more by the engine itself; after it, none.
+    // The engine itself retried the fourth note once. No later note was sent.
     assert_eq!(fake.calls.load(std::sync::atomic::Ordering::SeqCst), 5);
 
     let back = fake_vllm::start(vec![Act::Say(RECORD.to_owned())]).await;
-    let (desk, said) = run(desk, format!("http://{}", back.address), &["--resume"]).await;
-    assert_eq!((said.code, desk.results("out.jsonl").len()), (Some(0), 9), "{}", said.err);
+    let (desk, output) = run(desk, format!("http://{}", back.address), &["--resume"]).await;
+    assert_eq!((output.code, desk.results("out.jsonl").len()), (Some(0), 9), "{}", output.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_busy_model_server_is_asked_again() {
-    let (busy, say) = (Act::Status(429, json!({})), Act::Say(RECORD.to_owned()));
-    let fake = fake_vllm::start(vec![busy.clone(), busy, say]).await;
-    let (desk, said) = run(desk(1), format!("http://{}", fake.address), &[]).await;
-    assert_eq!(said.code, Some(0), "{}", said.err);
+async fn a_call_to_a_busy_model_server_is_retried() {
+    let (busy, answer) = (Act::Status(429, json!({})), Act::Say(RECORD.to_owned()));
+    let fake = fake_vllm::start(vec![busy.clone(), busy, answer]).await;
+    let (desk, output) = run(desk(1), format!("http://{}", fake.address), &[]).await;
+    assert_eq!(output.code, Some(0), "{}", output.err);
     assert_eq!(desk.results("out.jsonl")["n-0"]["result"]["stage"], "IV");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_model_server_at_all() {
+async fn without_a_model_server_the_run_fails_and_writes_no_output() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let desk = desk(2);
-    let said = spawn_blocking(move || {
+    let output = spawn_blocking(move || {
         let url = format!("http://{address}");
         let mut command = desk.command(&["in.jsonl", "--out", "out.jsonl", "--engine", "vllm", "--vllm-url", &url]);
-        let said = said(command.env("GATEWAY_ADMISSION__DEADLINE", "1s"));
+        let output = said(command.env("GATEWAY_ADMISSION__DEADLINE", "1s"));
         assert!(!desk.path("out.jsonl").exists());
-        said
+        output
     });
-    let said = said.await.unwrap();
-    assert_eq!(said.code, Some(1), "{}", said.err);
-    assert!(said.err.contains("The model server cannot be reached") && !said.err.contains("127.0.0.1"), "{}", said.err);
+    let output = output.await.unwrap();
+    assert_eq!(output.code, Some(1), "{}", output.err);
+    assert!(
+        output.err.contains("The model server cannot be reached") && !output.err.contains("127.0.0.1"),
+        "{}",
+        output.err
+    );
 }

@@ -1,10 +1,10 @@
-//! The four forms of the results, and the page to read them on.
+//! Tests the four formats of the results, and the review page.
 
 use serde_json::Value;
 
 use crate::command::{Desk, by_id, lines, note};
 
-/// A CSV as a spreadsheet reads it.
+/// Returns the rows of a CSV as a spreadsheet reads them.
 fn table(text: &str) -> Vec<Vec<String>> {
     let text = text.strip_prefix('\u{feff}').unwrap();
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
@@ -12,15 +12,15 @@ fn table(text: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn a_spreadsheet_opens_it_and_runs_nothing() {
+fn a_spreadsheet_finds_no_formula_in_a_csv() {
     let desk = Desk::new();
     let ids = ["plain", "=1+1", "+x", "-x", "@x", "\tx", "'=x", "a,b", "a\"b", "a\nb", "ü😀"];
     let line = |id: &&str| serde_json::json!({"id": id, "text": note(3)}).to_string();
     let mut given: Vec<String> = ids.iter().map(line).collect();
     given.push("{".to_owned());
     desk.put("in.jsonl", given.join("\n"));
-    let said = desk.run(&["in.jsonl", "--out", "out.csv", "--concurrency", "1"]);
-    assert_eq!(said.code, Some(3), "{}", said.err);
+    let output = desk.run(&["in.jsonl", "--out", "out.csv", "--concurrency", "1"]);
+    assert_eq!(output.code, Some(3), "{}", output.err);
     let rows = table(&desk.text("out.csv"));
     let head =
         "id,status,cancer_type,stage,gene_mutation,biomarker,treatment,response,metastasis_site,warnings,engine,error";
@@ -31,9 +31,9 @@ fn a_spreadsheet_opens_it_and_runs_nothing() {
     assert_eq!((read[0][3].as_str(), read[0][10].as_str(), read[0][11].as_str()), ("IV", "rules", ""));
     let failed = rows.iter().find(|row| row[1] == "400").unwrap();
     assert!(failed[0] == "line-12" && failed[11].starts_with("invalid_json: "), "{failed:?}");
-    // And --resume knows them all again.
-    let said = desk.run(&["in.jsonl", "--out", "out.csv", "--resume"]);
-    assert!(said.err.contains("11 notes are done, 1 that failed"), "{}", said.err);
+    // --resume recognises every row.
+    let output = desk.run(&["in.jsonl", "--out", "out.csv", "--resume"]);
+    assert!(output.err.contains("11 notes are done, 1 failed notes"), "{}", output.err);
     assert_eq!(table(&desk.text("out.csv")).len(), 13);
 }
 
@@ -41,29 +41,31 @@ fn a_spreadsheet_opens_it_and_runs_nothing() {
 fn one_json_object_as_the_batch_route_answers() {
     let desk = Desk::new();
     desk.put("in.jsonl", format!("{}{{\n", lines(0..3)));
-    let said = desk.run(&["in.jsonl", "--format", "json"]);
-    let whole: Value = serde_json::from_str(&said.out).unwrap();
+    let output = desk.run(&["in.jsonl", "--format", "json"]);
+    let whole: Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!(whole["results"].as_array().unwrap().len(), 4);
     assert_eq!(whole["summary"], serde_json::json!({"ok": 3, "failed": 1}));
     desk.put("none.jsonl", "\n");
-    let said = desk.run(&["none.jsonl", "--format", "json"]);
-    let none: Value = serde_json::from_str(&said.out).unwrap();
-    assert_eq!((said.code, none["results"].as_array().map(Vec::len)), (Some(0), Some(0)));
+    let output = desk.run(&["none.jsonl", "--format", "json"]);
+    let none: Value = serde_json::from_str(&output.out).unwrap();
+    assert_eq!((output.code, none["results"].as_array().map(Vec::len)), (Some(0), Some(0)));
 }
 
 #[test]
-fn a_table_has_a_line_a_note_and_steers_no_terminal() {
+fn a_table_has_one_line_per_note_and_no_control_characters() {
     let desk = Desk::new();
     let line = serde_json::json!({"id": "\u{1b}[2J\u{202e}evil\nid", "text": note(3)});
     desk.put("in.jsonl", format!("{line}\n{{\n"));
-    let said = desk.run(&["in.jsonl", "--format", "table"]);
-    assert_eq!(said.out.lines().count(), 3, "{}", said.out);
-    assert!(said.out.chars().all(|letter| letter == '\n' || !letter.is_control() && letter != '\u{202e}'));
-    assert!(said.out.contains("cancer_type") && said.out.contains("IV") && said.out.contains("failed: invalid_json"));
+    let output = desk.run(&["in.jsonl", "--format", "table"]);
+    assert_eq!(output.out.lines().count(), 3, "{}", output.out);
+    assert!(output.out.chars().all(|letter| letter == '\n' || !letter.is_control() && letter != '\u{202e}'));
+    assert!(
+        output.out.contains("cancer_type") && output.out.contains("IV") && output.out.contains("failed: invalid_json")
+    );
 }
 
 #[test]
-fn the_form_follows_the_name() {
+fn the_format_follows_the_file_extension() {
     let desk = Desk::new();
     desk.put("in.jsonl", lines(0..1));
     for (name, begins) in
@@ -83,8 +85,8 @@ fn a_page_shows_notes_of_this_run_and_of_earlier_ones() {
     assert_eq!(desk.run(&["in.jsonl", "--out", "out.jsonl"]).code, Some(0));
     desk.put("in.jsonl", format!("{}{{\n", lines(0..5)));
     let arguments = ["in.jsonl", "--out", "out.jsonl", "--resume", "--review", "page.html"];
-    let said = desk.run(&arguments);
-    assert_eq!(said.code, Some(3), "{}", said.err);
+    let output = desk.run(&arguments);
+    assert_eq!(output.code, Some(3), "{}", output.err);
     let page = desk.text("page.html");
     for number in 0..5 {
         assert_eq!(page.matches(&format!("\"text\":\"{}\"", note(number))).count(), 1, "{number}");
@@ -95,16 +97,16 @@ fn a_page_shows_notes_of_this_run_and_of_earlier_ones() {
 }
 
 #[test]
-fn files_that_are_made_are_for_their_owner_alone() {
+fn new_files_are_readable_by_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let desk = Desk::new();
     desk.put("in.jsonl", lines(0..3));
     let mode = |name: &str| std::fs::metadata(desk.path(name)).unwrap().permissions().mode() & 0o777;
     let run = |arguments: &[&str]| {
-        let said = desk.run(arguments);
-        assert_eq!(said.code, Some(0), "{}", said.err);
+        let output = desk.run(arguments);
+        assert_eq!(output.code, Some(0), "{}", output.err);
     };
-    // One that a killed run left.
+    // A file that a killed run left.
     desk.put("page.html.partial", "");
     for name in ["out.jsonl", "out.json", "out.csv"] {
         run(&["in.jsonl", "--out", name, "--review", "page.html", "--force"]);
@@ -112,7 +114,7 @@ fn files_that_are_made_are_for_their_owner_alone() {
     }
     run(&["in.jsonl", "--out", "new.jsonl", "--resume"]);
     assert_eq!(mode("new.jsonl"), 0o600);
-    // What is there already keeps who may read it.
+    // An existing file keeps its permissions.
     desk.put("shared.jsonl", "");
     std::fs::set_permissions(desk.path("shared.jsonl"), std::fs::Permissions::from_mode(0o640)).unwrap();
     run(&["in.jsonl", "--out", "shared.jsonl", "--force"]);

@@ -1,4 +1,4 @@
-//! Runs that did not come to their end, and the run after them.
+//! Tests interrupted runs, and the runs that resume them.
 
 use std::{
     fs::OpenOptions,
@@ -9,25 +9,25 @@ use std::{
 use crate::command::{Desk, ended, lines};
 
 #[test]
-fn a_run_that_was_killed_among_ten_thousand_notes() {
+fn a_killed_run_of_ten_thousand_notes_is_resumed() {
     for name in ["out.jsonl", "out.csv"] {
         let desk = Desk::new();
         desk.put("all.jsonl", lines(0..10_000));
         let mut child =
             desk.command(&["-", "--out", name]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        // What a pipe and the program's own short queues hold is far less than what was written: it is in the middle.
+        // The pipe and the queues of the program hold far fewer notes than were written, so that the run is half done.
         child.stdin.as_mut().unwrap().write_all(lines(0..5_000).as_bytes()).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
         let killed = desk.text(name).lines().count();
         assert!((1_000..5_001).contains(&killed), "{killed}");
-        // As if it had been killed within a line.
+        // An incomplete line, as if the run had been killed while it wrote the line.
         let mut out = OpenOptions::new().append(true).open(desk.path(name)).unwrap();
         out.write_all(if name == "out.csv" { b"n-4999,200,\"colon" } else { b"{\"id\":\"n-4999\",\"sta" }).unwrap();
 
-        let said = desk.run(&["all.jsonl", "--out", name, "--resume"]);
-        assert_eq!(said.code, Some(0), "{}", said.err);
-        assert!(said.err.contains("a line that was torn was taken out"), "{}", said.err);
+        let output = desk.run(&["all.jsonl", "--out", name, "--resume"]);
+        assert_eq!(output.code, Some(0), "{}", output.err);
+        assert!(output.err.contains("an incomplete last line was removed"), "{}", output.err);
         let ids: std::collections::BTreeSet<String> = if name == "out.csv" {
             let text = desk.text(name);
             let mut reader = csv::Reader::from_reader(text.as_bytes());
@@ -42,7 +42,7 @@ fn a_run_that_was_killed_among_ten_thousand_notes() {
 }
 
 #[test]
-fn failed_notes_are_tried_again_and_their_old_lines_go() {
+fn failed_notes_are_tried_again_and_their_old_lines_are_removed() {
     let desk = Desk::new();
     desk.put("a.txt", b"na\xefve");
     desk.put("b.txt", "Stage IV colon cancer");
@@ -50,9 +50,9 @@ fn failed_notes_are_tried_again_and_their_old_lines_go() {
     let all = ["a.txt", "b.txt", "c.txt", "--out", "out.jsonl"];
     assert_eq!(desk.run(&all).code, Some(3));
     desk.put("a.txt", "Stage II colon cancer");
-    let said = desk.run(&[&all[..], &["--resume"]].concat());
-    assert_eq!(said.code, Some(3), "{}", said.err);
-    assert!(said.err.contains("1 notes are done, 2 that failed are tried again"), "{}", said.err);
+    let output = desk.run(&[&all[..], &["--resume"]].concat());
+    assert_eq!(output.code, Some(3), "{}", output.err);
+    assert!(output.err.contains("1 notes are done, 2 failed notes are tried again"), "{}", output.err);
     let results = desk.results("out.jsonl");
     assert_eq!(results.values().map(|line| line["status"].as_u64().unwrap()).collect::<Vec<_>>(), [200, 200, 422]);
     desk.put("c.txt", "Stage I colon cancer");
@@ -62,29 +62,29 @@ fn failed_notes_are_tried_again_and_their_old_lines_go() {
 }
 
 #[test]
-fn a_file_that_is_not_ours_is_not_touched() {
+fn a_file_of_another_program_is_not_changed() {
     let desk = Desk::new();
     desk.put("in.jsonl", lines(0..2));
     assert_eq!(desk.run(&["in.jsonl", "--out", "ours.jsonl"]).code, Some(0));
-    let ours = desk.text("ours.jsonl");
+    let result = desk.text("ours.jsonl");
     for (name, content) in [
         ("notes.jsonl", lines(5..8)),
         ("one.jsonl", "{\"id\": 1, \"text\": \"a\"}".to_owned()),
         ("text.jsonl", "Stage IV".to_owned()),
-        ("holed.jsonl", format!("{ours}\0\0\0\n{ours}")),
+        ("holed.jsonl", format!("{result}\0\0\0\n{result}")),
         ("table.csv", "id,status\na,200\n".to_owned()),
         ("note.csv", "id,no".to_owned()),
     ] {
         desk.put(name, &content);
-        let said = desk.run(&["in.jsonl", "--out", name, "--resume"]);
-        assert_eq!(said.code, Some(2), "{name}: {}", said.err);
-        assert!(said.err.contains("this is no result of this command"), "{name}: {}", said.err);
+        let output = desk.run(&["in.jsonl", "--out", name, "--resume"]);
+        assert_eq!(output.code, Some(2), "{name}: {}", output.err);
+        assert!(output.err.contains("this line is not a result of this command"), "{name}: {}", output.err);
         assert_eq!(desk.text(name), content, "{name}");
     }
 }
 
 #[test]
-fn an_output_that_is_not_there_yet_or_empty_is_begun() {
+fn resume_begins_an_output_that_is_missing_or_empty() {
     for (name, content) in
         [("none.jsonl", None), ("empty.jsonl", Some("")), ("empty.csv", Some("")), ("torn.csv", Some("\u{feff}id,sta"))]
     {
@@ -101,7 +101,7 @@ fn an_output_that_is_not_there_yet_or_empty_is_begun() {
 }
 
 #[test]
-fn ctrl_c_ends_what_runs_and_says_how_to_go_on() {
+fn ctrl_c_finishes_notes_in_progress_and_says_how_to_continue() {
     for signal in ["INT", "TERM"] {
         let desk = Desk::new();
         desk.put("all.jsonl", lines(0..3_000));
@@ -111,11 +111,15 @@ fn ctrl_c_ends_what_runs_and_says_how_to_go_on() {
         stdin.write_all(lines(0..2_000).as_bytes()).unwrap();
         let done = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
         assert!(done.success());
-        // Its input is still open: it ends all the same.
-        let said = ended(child);
+        // The run ends although its input is still open.
+        let output = ended(child);
         drop(stdin);
-        assert_eq!(said.code, Some(130), "{}", said.err);
-        assert!(said.err.contains("next: stopped. To go on: the same command with --resume"), "{}", said.err);
+        assert_eq!(output.code, Some(130), "{}", output.err);
+        assert!(
+            output.err.contains("next: stopped. To continue, run the same command with --resume"),
+            "{}",
+            output.err
+        );
         let stopped = desk.results("out.jsonl").len();
         assert!((1..2_001).contains(&stopped), "{stopped}");
         assert_eq!(desk.run(&["all.jsonl", "--out", "out.jsonl", "--resume"]).code, Some(0));
@@ -134,25 +138,25 @@ fn ctrl_c_ends_a_run_that_waits_for_its_input() {
     for _ in 0..3 {
         assert_ne!(out.read_line(&mut String::new()).unwrap(), 0);
     }
-    // All that came is read, and more may come.
+    // All notes so far are read, and the input is still open.
     let done = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(done.success());
-    let said = ended(child);
+    let output = ended(child);
     drop(stdin);
-    assert!(said.code == Some(130) && said.err.contains("3 read"), "{}", said.err);
+    assert!(output.code == Some(130) && output.err.contains("3 read"), "{}", output.err);
 }
 
 #[test]
-fn two_runs_do_not_write_to_one_file() {
+fn a_second_run_cannot_write_to_the_same_file() {
     let desk = Desk::new();
     desk.put("in.jsonl", lines(0..2));
     let mut first =
         desk.command(&["-", "--out", "out.jsonl"]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    // More than a pipe holds: once it is written, the first run reads, and it has its output before it reads.
+    // The text is larger than a pipe. Once it is written, the first run reads, and it locks its output before it reads.
     first.stdin.as_mut().unwrap().write_all(lines(10..1_500).as_bytes()).unwrap();
     for flag in ["--resume", "--force"] {
-        let said = desk.run(&["in.jsonl", "--out", "out.jsonl", flag]);
-        assert_eq!(said.code, Some(5), "{flag}: {}", said.err);
+        let output = desk.run(&["in.jsonl", "--out", "out.jsonl", flag]);
+        assert_eq!(output.code, Some(5), "{flag}: {}", output.err);
     }
     drop(first.stdin.take());
     assert_eq!(first.wait().unwrap().code(), Some(0));

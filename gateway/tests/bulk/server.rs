@@ -1,4 +1,4 @@
-//! Notes that a running gateway reads: a real one, and one that fails in every way.
+//! Tests notes that a running gateway reads: a real gateway, and a fake one that fails in many ways.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use crate::{
     fake_gateway::{Answer, FakeGateway, read, refused},
 };
 
-/// A real gateway that reads with the rules.
+/// A real gateway with the rules engine.
 struct Gateway {
     child: Child,
     url: String,
@@ -29,13 +29,13 @@ impl Gateway {
         let mut line = String::new();
         let address = loop {
             line.clear();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before it listened");
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the gateway ended before it listened");
             let line: Value = serde_json::from_str(&line).unwrap();
             if line["message"] == "listening" {
                 break line["address"].as_str().unwrap().to_owned();
             }
         };
-        // Its log goes nowhere, but is read.
+        // The log is read and discarded, so that the gateway never blocks on a full pipe.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         Self { child, url: format!("http://{address}") }
     }
@@ -53,29 +53,29 @@ fn all_read(_: usize, notes: &[Value]) -> Answer {
 }
 
 #[test]
-fn a_gateway_reads_as_this_process_does() {
+fn a_gateway_gives_the_same_results_as_this_process() {
     let desk = Desk::new();
     desk.put("in.jsonl", format!("{}{{\n{{\"id\": \"blank\", \"text\": \" \"}}\n", lines(0..1_200)));
     let gateway = Gateway::start(&[]);
-    assert_eq!(desk.run(&["in.jsonl", "--out", "here.jsonl"]).code, Some(3));
-    let said = desk.run(&["in.jsonl", "--out", "there.jsonl", "--server", &gateway.url]);
-    assert_eq!(said.code, Some(3), "{}", said.err);
-    assert!(said.err.contains("1,200 read, 2 failed (1 invalid_json, 1 invalid_request)"), "{}", said.err);
-    let (mut here, mut there) = (desk.results("here.jsonl"), desk.results("there.jsonl"));
-    for line in here.values_mut().chain(there.values_mut()) {
+    assert_eq!(desk.run(&["in.jsonl", "--out", "local.jsonl"]).code, Some(3));
+    let output = desk.run(&["in.jsonl", "--out", "remote.jsonl", "--server", &gateway.url]);
+    assert_eq!(output.code, Some(3), "{}", output.err);
+    assert!(output.err.contains("1,200 read, 2 failed (1 invalid_json, 1 invalid_request)"), "{}", output.err);
+    let (mut local, mut remote) = (desk.results("local.jsonl"), desk.results("remote.jsonl"));
+    for line in local.values_mut().chain(remote.values_mut()) {
         for part in ["result", "error"] {
             line.get_mut(part).and_then(Value::as_object_mut).map(|part| part.remove("request_id"));
         }
     }
-    // Both say why a note is none, each in its own words.
-    for results in [&mut here, &mut there] {
+    // The command and the gateway describe the fault of this note in different words.
+    for results in [&mut local, &mut remote] {
         assert_eq!(failure(&results.remove("blank").unwrap()), (422, "invalid_request", "not_blank"));
     }
-    assert_eq!(here, there);
+    assert_eq!(local, remote);
 }
 
 #[test]
-fn a_key_is_read_from_its_file_and_said_nowhere() {
+fn a_key_is_read_from_its_file_and_printed_nowhere() {
     let desk = Desk::new();
     let key = "a-key-of-this-test-0123456789abcdef";
     let mut hash = Command::new(env!("CARGO_BIN_EXE_gateway"));
@@ -88,19 +88,19 @@ fn a_key_is_read_from_its_file_and_said_nowhere() {
     let keys = desk.path("keys.txt");
     let gateway = Gateway::start(&[("GATEWAY_AUTH_KEYS_FILE", keys.to_str().unwrap())]);
     let base = ["in.jsonl", "--out", "out.jsonl", "--server", &gateway.url];
-    for without in [&[][..], &["--api-key-file", "bad.key"]] {
-        let said = desk.run(&[&base[..], without].concat());
-        assert_eq!(said.code, Some(1), "{}", said.err);
-        assert!(said.err.contains("refuses the key") && !said.err.contains("nobody-knows"), "{}", said.err);
-        assert!(!desk.path("out.jsonl").exists(), "nothing was read, and nothing is left");
+    for wrong_key in [&[][..], &["--api-key-file", "bad.key"]] {
+        let output = desk.run(&[&base[..], wrong_key].concat());
+        assert_eq!(output.code, Some(1), "{}", output.err);
+        assert!(output.err.contains("refuses the key") && !output.err.contains("nobody-knows"), "{}", output.err);
+        assert!(!desk.path("out.jsonl").exists(), "nothing was read, so that no output may remain");
     }
-    let said = desk.run(&[&base[..], &["--api-key-file", "good.key"]].concat());
-    assert_eq!((said.code, said.err.contains(key)), (Some(0), false), "{}", said.err);
+    let output = desk.run(&[&base[..], &["--api-key-file", "good.key"]].concat());
+    assert_eq!((output.code, output.err.contains(key)), (Some(0), false), "{}", output.err);
     assert_eq!(desk.results("out.jsonl").len(), 3);
 }
 
 #[test]
-fn a_gateway_that_goes_away_half_way_loses_nothing() {
+fn a_gateway_that_goes_away_during_a_run_loses_no_note() {
     let desk = Desk::new();
     desk.put("in.jsonl", lines(0..600));
     let fake = FakeGateway::start(|batch, notes| match batch {
@@ -108,47 +108,47 @@ fn a_gateway_that_goes_away_half_way_loses_nothing() {
         _ => Answer::DiesAfter((0..100).map(read).collect()),
     });
     let arguments = ["in.jsonl", "--out", "out.jsonl", "--retries", "1"];
-    let said = desk.run(&[&arguments[..], &["--server", &fake.url()]].concat());
-    assert_eq!(said.code, Some(3), "{}", said.err);
-    assert!(said.err.contains("got no try") && said.err.contains("--resume"), "{}", said.err);
+    let output = desk.run(&[&arguments[..], &["--server", &fake.url()]].concat());
+    assert_eq!(output.code, Some(3), "{}", output.err);
+    assert!(output.err.contains("were not tried") && output.err.contains("--resume"), "{}", output.err);
     let results = desk.results("out.jsonl");
     let read = results.values().filter(|line| line["status"] == 200).count();
-    // How many notes a batch takes depends on how fast they are read.
+    // The number of notes in a batch depends on how fast they are read.
     let sizes = fake.sizes();
-    let of_dying: usize = sizes[1..].iter().map(|size| size.min(&100)).sum();
-    assert_eq!((results.len(), read), (600, sizes[0] + of_dying), "{sizes:?}");
+    let read_by_dying: usize = sizes[1..].iter().map(|size| size.min(&100)).sum();
+    assert_eq!((results.len(), read), (600, sizes[0] + read_by_dying), "{sizes:?}");
     let failed = results.values().find(|line| line["status"] != 200).unwrap();
     assert_eq!(failure(failed), (503, "server_unreachable", ""));
     assert!(sizes.len() > 1 && read < 600, "{sizes:?}");
 
     let gateway = Gateway::start(&[]);
-    let said = desk.run(&[&arguments[..], &["--resume", "--server", &gateway.url]].concat());
-    assert_eq!(said.code, Some(0), "{}", said.err);
-    let again = format!("{read} notes are done, {} that failed are tried again", 600 - read);
-    assert!(said.err.contains(&again), "{}", said.err);
+    let output = desk.run(&[&arguments[..], &["--resume", "--server", &gateway.url]].concat());
+    assert_eq!(output.code, Some(0), "{}", output.err);
+    let resumed = format!("{read} notes are done, {} failed notes are tried again", 600 - read);
+    assert!(output.err.contains(&resumed), "{}", output.err);
     let results = desk.results("out.jsonl");
     assert!(results.len() == 600 && results.values().all(|line| line["status"] == 200));
 }
 
 #[test]
-fn nobody_there_is_a_failure_that_leaves_nothing() {
+fn without_a_server_the_run_fails_and_writes_no_output() {
     let desk = Desk::new();
     desk.put("in.jsonl", lines(0..3));
-    // A port that was just given back: nobody listens there.
+    // The port was free a moment ago, so that nothing listens on it.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let said = desk.run(&["in.jsonl", "--out", "out.jsonl", "--server", &format!("http://{address}/t/SECRET")]);
-    assert_eq!(said.code, Some(1), "{}", said.err);
-    assert!(said.err.contains(&address.to_string()) && said.err.contains("Nothing was read"), "{}", said.err);
-    assert!(!said.err.contains("SECRET") && !desk.path("out.jsonl").exists(), "{}", said.err);
+    let output = desk.run(&["in.jsonl", "--out", "out.jsonl", "--server", &format!("http://{address}/t/SECRET")]);
+    assert_eq!(output.code, Some(1), "{}", output.err);
+    assert!(output.err.contains(&address.to_string()) && output.err.contains("Nothing was read"), "{}", output.err);
+    assert!(!output.err.contains("SECRET") && !desk.path("out.jsonl").exists(), "{}", output.err);
 }
 
 #[test]
-fn notes_that_are_refused_for_now_are_sent_again() {
+fn notes_that_are_refused_temporarily_are_sent_again() {
     let desk = Desk::new();
     desk.put("in.jsonl", lines(0..90));
     let mut seen: HashMap<String, u32> = HashMap::new();
     let fake = FakeGateway::start(move |_, notes| {
-        // Every third is refused twice, each time in another way; every tenth cannot be read at all.
+        // Every third note is refused twice, each time with another code. Every tenth note cannot be read at all.
         let answer = |(index, note): (usize, &Value)| {
             let text = note["text"].as_str().unwrap();
             let number: usize = text.split(' ').nth(1).unwrap().parse().unwrap();
@@ -161,37 +161,37 @@ fn notes_that_are_refused_for_now_are_sent_again() {
                 _ => read(index),
             }
         };
-        // Not in the order of the notes.
+        // The answers come in another order than the notes.
         let mut lines: Vec<Value> = notes.iter().enumerate().map(answer).collect();
         lines.reverse();
         Answer::Lines(lines)
     });
-    let said = desk.run(&["in.jsonl", "--out", "out.jsonl", "--server", &fake.url()]);
-    assert_eq!(said.code, Some(3), "{}", said.err);
-    assert!(said.err.contains("81 read, 9 failed (9 output_unusable)"), "{}", said.err);
+    let output = desk.run(&["in.jsonl", "--out", "out.jsonl", "--server", &fake.url()]);
+    assert_eq!(output.code, Some(3), "{}", output.err);
+    assert!(output.err.contains("81 read, 9 failed (9 output_unusable)"), "{}", output.err);
     assert_eq!(desk.results("out.jsonl").len(), 90);
-    // Fewer at once after a refusal.
+    // Batches are smaller after a refusal, so that there are several.
     let sizes = fake.sizes();
     assert!(sizes.len() >= 3 && sizes.iter().all(|size| *size <= 256), "{sizes:?}");
 }
 
 #[test]
-fn a_server_that_stays_busy_is_not_asked_for_ever() {
+fn retries_of_a_busy_server_end() {
     let desk = Desk::new();
     desk.put("in.jsonl", lines(0..5));
     let fake = FakeGateway::start(|_, notes| {
         Answer::Lines((0..notes.len()).map(|index| refused(index, 429, "rate_limited", Some(0))).collect())
     });
-    let said = desk.run(&["in.jsonl", "--out", "out.jsonl", "--retries", "2", "--server", &fake.url()]);
-    assert_eq!(said.code, Some(3), "{}", said.err);
-    assert!(said.err.contains("5 failed (5 rate_limited)"), "{}", said.err);
+    let output = desk.run(&["in.jsonl", "--out", "out.jsonl", "--retries", "2", "--server", &fake.url()]);
+    assert_eq!(output.code, Some(3), "{}", output.err);
+    assert!(output.err.contains("5 failed (5 rate_limited)"), "{}", output.err);
     let results = desk.results("out.jsonl");
     assert_eq!(failure(&results["n-0"]), (429, "rate_limited", ""));
     assert!((3..=15).contains(&fake.sizes().len()));
 }
 
 #[test]
-fn what_refuses_a_batch_as_a_whole() {
+fn a_batch_that_is_refused_as_a_whole_is_retried_or_ends_the_run() {
     let problem = |status: u16, code: &str| json!({"status": status, "code": code, "detail": "No."});
     for (status, headers, code, expected) in [
         (503, "Retry-After: 0\r\n", "overloaded", (Some(0), 4, "")),
@@ -207,10 +207,10 @@ fn what_refuses_a_batch_as_a_whole() {
             0 => Answer::Refused(status, headers, problem(status, code)),
             _ => all_read(batch, notes),
         });
-        let said = desk.run(&["in.jsonl", "--out", "out.jsonl", "--server", &fake.url()]);
+        let output = desk.run(&["in.jsonl", "--out", "out.jsonl", "--server", &fake.url()]);
         let (exit, read, words) = expected;
-        assert_eq!(said.code, exit, "{status}: {}", said.err);
-        assert!(said.err.contains(words), "{status}: {}", said.err);
+        assert_eq!(output.code, exit, "{status}: {}", output.err);
+        assert!(output.err.contains(words), "{status}: {}", output.err);
         if read > 0 {
             assert_eq!(desk.results("out.jsonl").len(), read, "{status}");
         }
@@ -221,13 +221,13 @@ fn what_refuses_a_batch_as_a_whole() {
 }
 
 #[test]
-fn a_batch_that_ends_early_says_why_and_the_rest_is_sent_again() {
+fn after_a_batch_that_ends_early_the_remaining_notes_are_sent_again() {
     let desk = Desk::new();
     desk.put("in.jsonl", lines(0..10));
     let fake = FakeGateway::start(|batch, notes| match batch {
         0 => Answer::Lines(vec![read(0), refused(1, 503, "draining", Some(0))]),
         _ => all_read(batch, notes),
     });
-    let said = desk.run(&["in.jsonl", "--out", "out.jsonl", "--server", &fake.url()]);
-    assert_eq!((said.code, desk.results("out.jsonl").len()), (Some(0), 10), "{}", said.err);
+    let output = desk.run(&["in.jsonl", "--out", "out.jsonl", "--server", &fake.url()]);
+    assert_eq!((output.code, desk.results("out.jsonl").len()), (Some(0), 10), "{}", output.err);
 }

@@ -1,5 +1,5 @@
-//! "Nothing found" is said only where it is known: shapes of model output for a note that names everything, none of
-//! which may come back as seven nulls and not a word.
+//! Tests that an empty record is answered without a warning only if the note has nothing to find. The model outputs
+//! here are for a note with values for most fields; none of them may become seven nulls without a warning.
 
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
@@ -28,19 +28,19 @@ fn completion(content: &str) -> Value {
     })
 }
 
-/// Seven nulls with further members, or others in their place.
+/// Returns a record of seven nulls with further members.
 fn nulls_with(more: &str) -> String {
     format!("{}, {more}}}", NULLS.strip_suffix('}').unwrap())
 }
 
-/// All keys with one value.
-fn all(value: &str) -> String {
+/// Returns a record in which every key has this value.
+fn all_fields(value: &str) -> String {
     FIELDS.iter().fold(String::new(), |text, field| {
         format!("{text}{}\"{field}\": {value}", if text.is_empty() { "{" } else { ", " })
     }) + "}"
 }
 
-/// What a model may write of that note without filling a field.
+/// Returns texts that a model may write for the note without a usable value in a field.
 fn contents() -> Vec<String> {
     let sentence = "The patient has lung adenocarcinoma, stage IV, EGFR L858R, treated with osimertinib.";
     let lines = |equals: &str, empty: &str| {
@@ -64,7 +64,7 @@ fn contents() -> Vec<String> {
     .into();
     contents.extend(
         ["\"N/A\"", "\"\"", "[]", "\"unknown\"", "\"None\"", "[null]", "\"-\"", "\"not stated\"", "{}", "false", "0"]
-            .map(all),
+            .map(all_fields),
     );
     contents.extend(
         [
@@ -141,7 +141,7 @@ fn contents() -> Vec<String> {
     contents
 }
 
-/// Completions in which more than the text tells that something is wrong.
+/// Returns completions in which a member other than the text shows that something is wrong.
 fn envelopes() -> Vec<Value> {
     let plain = completion(NULLS);
     let with = |path: &str, value: Value| {
@@ -173,8 +173,8 @@ fn envelopes() -> Vec<Value> {
     ]
 }
 
-/// The one answer to the note, whichever way it comes: whether it is one, and its body.
-async fn answered(router: &Router, streamed: bool) -> (bool, Value) {
+/// Sends the note, streamed or not. Returns whether the answer is a result, and its body.
+async fn ask(router: &Router, streamed: bool) -> (bool, Value) {
     let body = json!({"text": NOTE}).to_string();
     if !streamed {
         let (status, answer) = post(router, body).await;
@@ -188,29 +188,34 @@ async fn answered(router: &Router, streamed: bool) -> (bool, Value) {
     (last.contains("event: result") || last.contains("event:result"), serde_json::from_str(data).unwrap())
 }
 
-fn says_nothing(answer: &Value) -> bool {
+fn is_empty_record(answer: &Value) -> bool {
     FIELDS.iter().all(|field| answer[field].is_null())
 }
 
 #[tokio::test]
-async fn no_shape_is_silently_nothing() {
+async fn no_output_becomes_an_empty_record_without_a_warning() {
     let shapes: Vec<Value> = contents().iter().map(|content| completion(content)).chain(envelopes()).collect();
     assert!(shapes.len() >= 120, "{}", shapes.len());
-    let mut silent = Vec::new();
+    let mut without_warning = Vec::new();
     for shape in shapes {
         for streamed in [false, true] {
             let fake = start(vec![Act::Whole(shape.clone())]).await;
-            let (ok, answer) = answered(&gateway(&fake, DEADLINE).await, streamed).await;
-            if ok && says_nothing(&answer) && answer["warnings"][0]["code"] != "empty_record_doubted" {
-                silent.push(format!("streamed {streamed}: {shape}"));
+            let (ok, answer) = ask(&gateway(&fake, DEADLINE).await, streamed).await;
+            if ok && is_empty_record(&answer) && answer["warnings"][0]["code"] != "empty_record_doubted" {
+                without_warning.push(format!("streamed {streamed}: {shape}"));
             }
         }
     }
-    assert!(silent.is_empty(), "{} silent:\n{}", silent.len(), silent.join("\n"));
+    assert!(
+        without_warning.is_empty(),
+        "{} empty records without a warning:\n{}",
+        without_warning.len(),
+        without_warning.join("\n")
+    );
 }
 
 #[tokio::test]
-async fn what_was_not_understood_is_no_answer() {
+async fn an_output_that_is_not_understood_is_an_error() {
     let sentence = "The patient has lung adenocarcinoma, stage IV.";
     let envelopes = envelopes().into_iter().filter(|shape| shape["choices"][0]["message"]["content"] == NULLS);
     let contents = [
@@ -220,7 +225,7 @@ async fn what_was_not_understood_is_no_answer() {
     ];
     for shape in contents.iter().map(|content| completion(content)).chain(envelopes) {
         let fake = start(vec![Act::Whole(shape.clone())]).await;
-        let (ok, problem) = answered(&gateway(&fake, DEADLINE).await, false).await;
+        let (ok, problem) = ask(&gateway(&fake, DEADLINE).await, false).await;
         assert!(!ok, "{shape}");
         assert!(
             ["output_unusable", "upstream_failed"].iter().any(|code| problem["code"] == **code),
@@ -230,15 +235,15 @@ async fn what_was_not_understood_is_no_answer() {
 }
 
 #[tokio::test]
-async fn a_doubted_record_is_asked_for_once_more_and_then_said_to_be_doubtful() {
+async fn a_doubted_record_is_retried_once_and_then_gets_a_warning() {
     let fake = start(vec![Act::Whole(completion(NULLS)), Act::Whole(completion(RIGHT))]).await;
-    let (_, answer) = answered(&gateway(&fake, DEADLINE).await, false).await;
+    let (_, answer) = ask(&gateway(&fake, DEADLINE).await, false).await;
     assert_eq!((&answer["stage"], &answer["warnings"]), (&json!("IV"), &json!([])));
     assert_eq!(fake.calls.load(SeqCst), 2);
 
     let fake = start(vec![Act::Whole(completion(NULLS))]).await;
-    let (ok, answer) = answered(&gateway(&fake, DEADLINE).await, false).await;
-    assert!(ok && says_nothing(&answer), "{answer}");
+    let (ok, answer) = ask(&gateway(&fake, DEADLINE).await, false).await;
+    assert!(ok && is_empty_record(&answer), "{answer}");
     assert_eq!(fake.calls.load(SeqCst), 2);
     let message = answer["warnings"][0]["message"].as_str().unwrap();
     for field in FIELDS.iter().filter(|field| **field != "biomarker") {
@@ -247,39 +252,39 @@ async fn a_doubted_record_is_asked_for_once_more_and_then_said_to_be_doubtful() 
 }
 
 #[tokio::test]
-async fn a_second_attempt_that_gives_nothing_leaves_the_first_and_counts() {
+async fn after_a_failed_second_attempt_the_first_record_is_answered_and_its_tokens_are_added() {
     let mut cut_off = completion("{\"cancer_type\": \"lung");
     cut_off["choices"][0]["finish_reason"] = json!("length");
     for second in [cut_off, completion("I cannot help with that."), completion(&format!("{NULLS}\nlung cancer"))] {
         let fake = start(vec![Act::Whole(completion(NULLS)), Act::Whole(second.clone())]).await;
-        let (ok, answer) = answered(&gateway(&fake, DEADLINE).await, false).await;
-        assert!(ok && says_nothing(&answer) && answer["raw_output"] == NULLS, "{second}: {answer}");
+        let (ok, answer) = ask(&gateway(&fake, DEADLINE).await, false).await;
+        assert!(ok && is_empty_record(&answer) && answer["raw_output"] == NULLS, "{second}: {answer}");
         assert_eq!(answer["warnings"][0]["code"], "empty_record_doubted");
         assert_eq!((fake.calls.load(SeqCst), &answer["tokens_used"]), (2, &json!(280)), "{second}");
     }
 }
 
 #[tokio::test]
-async fn a_thin_record_names_what_it_lacks_and_a_full_one_nothing() {
+async fn a_thin_record_gets_a_warning_and_a_full_one_does_not() {
     let thin = NULLS.replacen("null", "\"lung adenocarcinoma\"", 1);
     for (record, codes) in [(thin.as_str(), json!(["empty_record_doubted"])), (RIGHT, json!([]))] {
         let fake = start(vec![Act::Whole(completion(record))]).await;
-        let (_, answer) = answered(&gateway(&fake, DEADLINE).await, false).await;
+        let (_, answer) = ask(&gateway(&fake, DEADLINE).await, false).await;
         let found: Vec<&Value> =
             answer["warnings"].as_array().unwrap().iter().map(|warning| &warning["code"]).collect();
         assert_eq!(json!(found), codes, "{answer}");
-        assert_eq!(fake.calls.load(SeqCst), 1, "values are not asked for again");
+        assert_eq!(fake.calls.load(SeqCst), 1, "a record with values must not be retried");
     }
 }
 
-/// A key in another dress is read or refused, also beside values that are well dressed.
+/// A key in another spelling is read or refused, also beside values under the right keys.
 #[tokio::test]
-async fn no_value_under_another_name_is_dropped() {
-    let dressed = RIGHT.replace("\"treatment\"", "\"treatments\"").replace("\"stage\"", "\"cancerStage\"");
-    let beside = RIGHT.replace("\"osimertinib\"", "null").replace('}', ", \"therapies\": [\"osimertinib\"]}");
-    for (record, read) in [(dressed, true), (beside, false)] {
+async fn no_value_under_another_key_is_dropped() {
+    let with_synonyms = RIGHT.replace("\"treatment\"", "\"treatments\"").replace("\"stage\"", "\"cancerStage\"");
+    let with_other_key = RIGHT.replace("\"osimertinib\"", "null").replace('}', ", \"therapies\": [\"osimertinib\"]}");
+    for (record, read) in [(with_synonyms, true), (with_other_key, false)] {
         let fake = start(vec![Act::Whole(completion(&record))]).await;
-        let (ok, answer) = answered(&gateway(&fake, DEADLINE).await, false).await;
+        let (ok, answer) = ask(&gateway(&fake, DEADLINE).await, false).await;
         assert_eq!(ok, read, "{answer}");
         if read {
             assert_eq!((&answer["treatment"], &answer["stage"]), (&json!("osimertinib"), &json!("IV")));
@@ -291,16 +296,16 @@ async fn no_value_under_another_name_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_note_without_oncology_is_empty_without_doubt() {
+async fn a_note_without_oncology_gets_an_empty_record_without_a_warning() {
     let fake = start(vec![Act::Whole(completion(NULLS))]).await;
     let note = "A 60-year-old man with a fractured wrist after a fall. His mother had breast cancer.";
     let (status, answer) = post(&gateway(&fake, DEADLINE).await, json!({"text": note}).to_string()).await;
-    assert!(status.is_success() && says_nothing(&answer) && answer["warnings"] == json!([]), "{answer}");
+    assert!(status.is_success() && is_empty_record(&answer) && answer["warnings"] == json!([]), "{answer}");
     assert_eq!(fake.calls.load(SeqCst), 1);
 }
 
 #[tokio::test]
-async fn parts_that_gave_nothing_are_counted_and_doubted() {
+async fn empty_chunks_are_counted_and_doubted() {
     let filler = "The patient feels well and walks daily with her dog. ".repeat(95);
     let note = format!("{NOTE}\n\n{filler}\n\n{NOTE}\n{filler}\n\n{NOTE}\n{filler}");
     let mut empty = completion(NULLS);
@@ -312,12 +317,12 @@ async fn parts_that_gave_nothing_are_counted_and_doubted() {
 }
 
 #[tokio::test]
-async fn nothing_found_is_counted_and_never_given_from_the_cache() {
+async fn an_empty_record_is_counted_and_never_cached() {
     let fake = start(vec![Act::Whole(completion(NULLS))]).await;
     let cache = CacheSettings { entries: 9, ttl: Duration::from_mins(1) };
     let router = serving(&fake, Settings { cache, ..Settings::default() }).await;
     for calls in [2, 4] {
-        answered(&router, false).await;
+        ask(&router, false).await;
         assert_eq!(fake.calls.load(SeqCst), calls);
     }
     let (_, _, metrics) = send(&router, Request::get("/metrics").body(String::new().into()).unwrap()).await;

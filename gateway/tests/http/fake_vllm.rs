@@ -1,4 +1,4 @@
-//! A vLLM that misbehaves on demand, on a free port.
+//! A fake vLLM server on a free port, which fails as a test says.
 
 use std::{
     io,
@@ -25,51 +25,55 @@ use tokio::{
     sync::{Mutex, Semaphore},
 };
 
-/// A whole record in the training format.
+/// A complete record in the format of the training set.
 pub(crate) const RECORD: &str = "{\"cancer_type\": \"lung adenocarcinoma\", \"stage\": \"IV\", \"gene_mutation\": null, \"biomarker\": null, \"treatment\": \"osimertinib\", \"response\": null, \"metastasis_site\": null}";
 
-/// What the next completion does.
+/// What the server does with a completion request.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
+    /// Answers with this text.
     Say(String),
-    /// A whole completion.
+    /// Answers with this completion object.
     Whole(Value),
+    /// Answers with half a record and the finish reason `length`.
     CutOff,
+    /// Answers with a record without `usage`.
     NoUsage,
-    /// One token a byte, where the request wants their log-probabilities.
+    /// Answers with log-probabilities, one token per byte, if the request asks for them.
     WithLogprobs,
     NoChoices,
     Html,
     Status(u16, Value),
+    /// Never answers.
     Hang,
-    /// The connection is closed before a byte of an answer.
+    /// Closes the connection before the first byte of an answer.
     Reset,
-    /// The connection breaks in the middle of an answer.
+    /// Breaks the connection in the middle of an answer.
     BreakOff,
-    /// A whole response of half a JSON text.
+    /// Answers with a complete response whose JSON text is cut in half.
     HalfJson,
-    /// JSON whose members have other types than vLLM's.
+    /// Answers with JSON whose members have other types than those of vLLM.
     WrongTypes,
-    /// 200, and then an error as a server-sent event: what a dying server does.
+    /// Answers 200 and then an error as a server-sent event, as a dying server does.
     ErrorEvent(Value),
-    /// A byte of a good answer now and then, for ever.
+    /// Answers correctly, but with one byte every 100 ms.
     Drip,
-    /// A good answer once there is a permit.
+    /// Answers correctly once there is a permit.
     Hold(Arc<Semaphore>),
-    /// A stream of these pieces, each once there is a permit.
+    /// Streams these pieces, each once there is a permit.
     Pieces(Vec<&'static str>, Arc<Semaphore>),
-    /// A stream that begins well, and then is an error or breaks off.
+    /// Begins a correct stream, then sends the error or breaks the connection.
     Spoilt(Option<Value>),
-    /// A stream that ends after a whole record, but does not say so.
+    /// Ends the stream after a complete record, without the final events.
     Unended,
 }
 
-/// The server's address and what it has seen.
+/// The address of the server and the requests that it received.
 pub(crate) struct Fake {
     pub(crate) address: SocketAddr,
     pub(crate) calls: Arc<AtomicUsize>,
     pub(crate) bodies: Arc<Mutex<Vec<Value>>>,
-    /// `x-request-id` and `traceparent` of each completion.
+    /// `x-request-id` and `traceparent` of each completion request.
     pub(crate) headers: Arc<Mutex<Vec<[Option<String>; 2]>>>,
 }
 
@@ -81,17 +85,17 @@ struct Script {
     headers: Arc<Mutex<Vec<[Option<String>; 2]>>>,
 }
 
-/// Starts a server that acts as listed, the last for ever.
+/// Starts a server that follows `acts` in order and repeats the last one for ever.
 pub(crate) async fn start(acts: Vec<Act>) -> Fake {
     start_with_context(acts, 8_192).await
 }
 
-/// The same with a model of another context length.
+/// Starts a server whose model has the given context length, in tokens.
 pub(crate) async fn start_with_context(acts: Vec<Act>, context: u32) -> Fake {
     serve(TcpListener::bind("127.0.0.1:0").await.unwrap(), acts, context)
 }
 
-/// The same on a socket that is there already.
+/// Starts a server on an existing socket.
 pub(crate) fn serve(listener: TcpListener, acts: Vec<Act>, context: u32) -> Fake {
     let script =
         Script { acts: Arc::new(acts), calls: Arc::default(), bodies: Arc::default(), headers: Arc::default() };
@@ -111,7 +115,7 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     script.headers.lock().await.push(["x-request-id", "traceparent"].map(header));
     let call = script.calls.fetch_add(1, SeqCst);
-    let wanted = body.get("logprobs").is_some();
+    let wants_logprobs = body.get("logprobs").is_some();
     let streams = body["stream"] == true;
     script.bodies.lock().await.push(body);
     let act = script.acts.get(call).or(script.acts.last()).unwrap().clone();
@@ -121,25 +125,27 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
     };
     match act {
         Act::Say(text) => answer(say(&text, "stop"), streams),
-        Act::Whole(said) if streams => event_stream(stream::iter(events_of(said).into_iter().map(Ok))),
-        Act::Whole(said) => Json(said).into_response(),
+        Act::Whole(completion_body) if streams => {
+            event_stream(stream::iter(events_of(completion_body).into_iter().map(Ok)))
+        }
+        Act::Whole(completion_body) => Json(completion_body).into_response(),
         Act::CutOff => answer(say("{\"cancer_type\": \"lu", "length"), streams),
         Act::NoUsage => {
-            let mut said = say(RECORD, "stop");
-            said["usage"] = Value::Null;
-            answer(said, streams)
+            let mut completion_body = say(RECORD, "stop");
+            completion_body["usage"] = Value::Null;
+            answer(completion_body, streams)
         }
         Act::WithLogprobs => {
-            let mut said = say(RECORD, "stop");
-            if wanted {
+            let mut completion_body = say(RECORD, "stop");
+            if wants_logprobs {
                 let stage = RECORD.find("IV").unwrap();
                 let token = |(at, byte): (usize, u8)| {
                     let probability: f64 = if (stage..stage + 2).contains(&at) { 0.25 } else { 0.5 };
                     json!({"token": "?", "bytes": [byte], "logprob": probability.ln()})
                 };
-                said["choices"][0]["logprobs"]["content"] = RECORD.bytes().enumerate().map(token).collect();
+                completion_body["choices"][0]["logprobs"]["content"] = RECORD.bytes().enumerate().map(token).collect();
             }
-            answer(said, streams)
+            answer(completion_body, streams)
         }
         Act::NoChoices => Json(json!({"choices": []})).into_response(),
         Act::Html => Html("<h1>It works</h1>").into_response(),
@@ -151,7 +157,7 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
         }
         Act::Pieces(pieces, permits) => {
             let pieces = stream::iter(pieces.into_iter().map(|piece| event(&piece_of(piece))));
-            let end = stream::iter(ends("stop", &json!({"total_tokens": 100})));
+            let end = stream::iter(final_events("stop", &json!({"total_tokens": 100})));
             event_stream(pieces.chain(end).then(move |event| {
                 let permits = Arc::clone(&permits);
                 async move {
@@ -162,21 +168,22 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
         }
         Act::Unended => event_stream(stream::iter([Ok(event(&piece_of(RECORD)))])),
         Act::Spoilt(error) => {
-            let begun = stream::iter([Ok(event(&piece_of("{\"cancer_type\": \"lung adenocarcinoma\", \"stage\": ")))]);
+            let beginning =
+                stream::iter([Ok(event(&piece_of("{\"cancer_type\": \"lung adenocarcinoma\", \"stage\": ")))]);
             match error {
-                Some(error) => event_stream(begun.chain(stream::iter([Ok(event(&error)), Ok(done())]))),
-                None => {
-                    event_stream(begun.chain(stream::iter([Err(io::Error::other("broken off"))])).then(async |part| {
+                Some(error) => event_stream(beginning.chain(stream::iter([Ok(event(&error)), Ok(done())]))),
+                None => event_stream(beginning.chain(stream::iter([Err(io::Error::other("broken off"))])).then(
+                    async |part| {
                         tokio::task::yield_now().await;
                         part
-                    }))
-                }
+                    },
+                )),
             }
         }
-        // A panicking handler takes its connection with it.
+        // A panic in a handler closes its connection.
         Act::Reset => std::panic::resume_unwind(Box::new("reset")),
         Act::BreakOff => {
-            // The first half is written out when the second makes the connection wait.
+            // The yield lets the server send the first half before the error.
             let broken = stream::iter([Ok(half(&say(RECORD, "stop"))), Err(io::Error::other("broken off"))]);
             Body::from_stream(broken.then(async |part| {
                 tokio::task::yield_now().await;
@@ -190,8 +197,8 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
             ([("content-type", "text/event-stream")], format!("data: {error}\n\ndata: [DONE]\n\n")).into_response()
         }
         Act::Drip => {
-            let whole = say(RECORD, "stop").to_string().into_bytes();
-            let bytes = stream::iter(whole).then(async |byte| {
+            let text = say(RECORD, "stop").to_string().into_bytes();
+            let bytes = stream::iter(text).then(async |byte| {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 Ok::<_, io::Error>(Bytes::from(vec![byte]))
             });
@@ -200,47 +207,50 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
     }
 }
 
-/// A completion whole, or as the events that it would come in.
-fn answer(said: Value, streams: bool) -> Response {
+/// Returns a completion as one object or, if the request streams, as events.
+fn answer(completion_body: Value, streams: bool) -> Response {
     if !streams {
-        return Json(said).into_response();
+        return Json(completion_body).into_response();
     }
-    let text = said["choices"][0]["message"]["content"].as_str().unwrap();
+    let text = completion_body["choices"][0]["message"]["content"].as_str().unwrap();
     let letters: Vec<char> = text.chars().collect();
-    let likelihoods = said["choices"][0]["logprobs"]["content"].as_array();
-    // With log-probabilities a piece is a token, here of one byte.
-    let every = if likelihoods.is_some() { 1 } else { 3 };
-    let pieces = letters.chunks(every).map(|piece| piece.iter().collect::<String>()).enumerate();
+    let logprobs = completion_body["choices"][0]["logprobs"]["content"].as_array();
+    // With log-probabilities each piece is one token, here of one byte.
+    let piece_length = if logprobs.is_some() { 1 } else { 3 };
+    let pieces = letters.chunks(piece_length).map(|piece| piece.iter().collect::<String>()).enumerate();
     let mut events: Vec<Bytes> = pieces
         .map(|(at, piece)| {
             let mut data = piece_of(&piece);
-            if let Some(likelihoods) = likelihoods {
-                data["choices"][0]["logprobs"] = json!({"content": [likelihoods[at]]});
+            if let Some(logprobs) = logprobs {
+                data["choices"][0]["logprobs"] = json!({"content": [logprobs[at]]});
             }
             event(&data)
         })
         .collect();
-    events.extend(ends(said["choices"][0]["finish_reason"].as_str().unwrap(), &said["usage"]));
+    events.extend(final_events(
+        completion_body["choices"][0]["finish_reason"].as_str().unwrap(),
+        &completion_body["usage"],
+    ));
     event_stream(stream::iter(events.into_iter().map(Ok)))
 }
 
-/// A completion as events: one with all its members but the end, then the end.
-fn events_of(mut said: Value) -> Vec<Bytes> {
-    let usage = said["usage"].take();
+/// Returns a completion as events: one event with all its members but the end, then the final events.
+fn events_of(mut completion_body: Value) -> Vec<Bytes> {
+    let usage = completion_body["usage"].take();
     let mut reason = Value::Null;
-    for choice in said["choices"].as_array_mut().unwrap() {
+    for choice in completion_body["choices"].as_array_mut().unwrap() {
         choice["delta"] = choice["message"].take();
         reason = choice["finish_reason"].take();
     }
     let last = json!({"choices": [{"delta": {}, "finish_reason": reason}]});
-    vec![event(&said), event(&last), event(&json!({"choices": [], "usage": usage})), done()]
+    vec![event(&completion_body), event(&last), event(&json!({"choices": [], "usage": usage})), done()]
 }
 
 fn piece_of(text: &str) -> Value {
     json!({"choices": [{"delta": {"content": text}, "finish_reason": null}], "usage": null})
 }
 
-fn ends(finish: &str, usage: &Value) -> [Bytes; 3] {
+fn final_events(finish: &str, usage: &Value) -> [Bytes; 3] {
     let last = json!({"choices": [{"delta": {"content": ""}, "finish_reason": finish}]});
     [event(&last), event(&json!({"choices": [], "usage": usage})), done()]
 }

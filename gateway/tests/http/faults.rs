@@ -1,4 +1,4 @@
-//! What the model server does wrong, and what we answer.
+//! Tests the answers of the gateway to each fault of the model server.
 
 use std::{net::TcpListener, sync::atomic::Ordering::SeqCst, time::Duration};
 
@@ -19,12 +19,13 @@ use crate::{
     post, send,
 };
 
+/// Returns a gateway with the given deadline before a ready model server.
 pub(crate) async fn gateway(fake: &Fake, deadline: Duration) -> Router {
     let admission = AdmissionSettings { deadline, ..AdmissionSettings::default() };
     serving(fake, Settings { admission, ..Settings::default() }).await
 }
 
-/// A gateway before this server, once it knows that the server is ready.
+/// Returns a gateway before this model server, once the gateway knows that the server is ready.
 pub(crate) async fn serving(fake: &Fake, mut settings: Settings) -> Router {
     settings.vllm.url = Some(format!("http://{}", fake.address));
     let gateway = Gateway::new(settings).unwrap();
@@ -34,8 +35,10 @@ pub(crate) async fn serving(fake: &Fake, mut settings: Settings) -> Router {
     http::router(gateway.app, Vec::new())
 }
 
-async fn asked(acts: Vec<Act>, body: Value) -> (StatusCode, Value, Fake) {
-    // Only what hangs waits for the deadline; nothing else may come near it on a busy machine.
+/// Starts a fake model server, sends one note through a gateway and returns its answer.
+async fn ask(acts: Vec<Act>, body: Value) -> (StatusCode, Value, Fake) {
+    // Only a server that hangs should meet the deadline. For the others it is long, so that a slow machine cannot reach
+    // it.
     let deadline = Duration::from_secs(if matches!(acts.as_slice(), [Act::Hang | Act::Drip]) { 1 } else { 50 });
     let fake = start(acts).await;
     let (status, answer) = post(&gateway(&fake, deadline).await, body.to_string()).await;
@@ -68,44 +71,44 @@ async fn faults_map_to_codes_and_leak_nothing() {
         (vec![Act::WrongTypes], 502, "upstream_failed", 1),
         (vec![Act::ErrorEvent(object(CANARY))], 502, "upstream_failed", 1),
     ] {
-        let shown = format!("{acts:?}");
-        let (got, problem, fake) = asked(acts, json!({"text": CANARY})).await;
-        assert_eq!((got.as_u16(), &problem["code"]), (status, &json!(code)), "{shown}");
+        let act_name = format!("{acts:?}");
+        let (answered_status, problem, fake) = ask(acts, json!({"text": CANARY})).await;
+        assert_eq!((answered_status.as_u16(), &problem["code"]), (status, &json!(code)), "{act_name}");
         assert!(!problem.to_string().contains(CANARY), "{problem}");
         assert!(!problem.to_string().contains("127.0.0.1"), "{problem}");
-        assert_eq!(fake.calls.load(SeqCst), calls, "{shown}");
+        assert_eq!(fake.calls.load(SeqCst), calls, "{act_name}");
     }
 }
 
 #[tokio::test]
 async fn a_second_attempt_may_succeed() {
-    let good = || Act::Say(RECORD.to_owned());
+    let answer_record = || Act::Say(RECORD.to_owned());
     for (first, tokens) in [
         (Act::CutOff, 200),
         (Act::Say("Sorry.".to_owned()), 200),
         (Act::Status(503, json!({})), 100),
         (Act::Reset, 100),
     ] {
-        let (status, answer, fake) = asked(vec![first, good()], json!({"text": "Lung adenocarcinoma."})).await;
+        let (status, answer, fake) = ask(vec![first, answer_record()], json!({"text": "Lung adenocarcinoma."})).await;
         assert_eq!((status, &answer["tokens_used"]), (StatusCode::OK, &json!(tokens)));
         assert_eq!(fake.calls.load(SeqCst), 2);
     }
-    let (_, _, fake) = asked(vec![Act::CutOff, good()], json!({"text": "x"})).await;
+    let (_, _, fake) = ask(vec![Act::CutOff, answer_record()], json!({"text": "x"})).await;
     let bodies = fake.bodies.lock().await;
     assert_eq!((&bodies[0]["max_tokens"], &bodies[1]["max_tokens"]), (&json!(1_024), &json!(2_048)));
-    let (_, _, fake) = asked(vec![Act::Say("Sorry.".into()), good()], json!({"text": "x"})).await;
+    let (_, _, fake) = ask(vec![Act::Say("Sorry.".into()), answer_record()], json!({"text": "x"})).await;
     let bodies = fake.bodies.lock().await;
     assert!(bodies[0].get("seed").is_none() && bodies[1]["seed"].is_u64());
-    // The caller's own cap is never widened.
-    let (status, problem, fake) = asked(vec![Act::CutOff], json!({"text": "x", "max_tokens": 9})).await;
+    // A `max_tokens` of the client is never increased.
+    let (status, problem, fake) = ask(vec![Act::CutOff], json!({"text": "x", "max_tokens": 9})).await;
     assert_eq!((status.as_u16(), &problem["code"]), (502, &json!("output_truncated")));
     assert_eq!(fake.calls.load(SeqCst), 1);
 }
 
 #[tokio::test]
-async fn what_is_sent_and_what_comes_back() {
+async fn the_request_to_the_model_and_the_answer_to_the_client_are_complete() {
     let text = "Stage IV lung adenocarcinoma.<|eot_id|> On osimertinib.";
-    let (status, answer, fake) = asked(vec![Act::NoUsage], json!({"text": text})).await;
+    let (status, answer, fake) = ask(vec![Act::NoUsage], json!({"text": text})).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(
         (&answer["tokens_used"], &answer["engine"], &answer["model"]),
@@ -122,9 +125,9 @@ async fn what_is_sent_and_what_comes_back() {
 }
 
 #[tokio::test]
-async fn a_server_that_was_never_there_is_loading() {
+async fn a_model_server_that_never_answered_counts_as_loading() {
     let mut settings = Settings::load(&Flags::default()).unwrap();
-    // A port that was free a moment ago: nobody listens there.
+    // The port was free a moment ago, so that nothing listens on it.
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     settings.vllm.url = Some(format!("http://{closed}"));
     let router = http::router(Gateway::new(settings).unwrap().app, Vec::new());
@@ -133,9 +136,9 @@ async fn a_server_that_was_never_there_is_loading() {
 }
 
 #[tokio::test]
-async fn the_rules_stand_in_only_for_a_server_that_is_away() {
+async fn the_rules_replace_only_an_unreachable_model_server() {
     let body = || Body::from(json!({"text": "Stage IV lung adenocarcinoma on osimertinib."}).to_string());
-    for (act, away) in [
+    for (act, is_unreachable) in [
         (Act::Reset, true),
         (Act::Status(503, json!({})), true),
         (Act::Status(500, json!({})), false),
@@ -144,15 +147,19 @@ async fn the_rules_stand_in_only_for_a_server_that_is_away() {
         (Act::Say("Sorry.".to_owned()), false),
         (Act::CutOff, false),
     ] {
-        let shown = format!("{act:?}");
+        let act_name = format!("{act:?}");
         let fake = start(vec![act]).await;
         let router = serving(&fake, Settings { fallback: Fallback::Rules, ..Settings::default() }).await;
         let request = Request::post("/api/v1/extract").header("content-type", "application/json").body(body()).unwrap();
         let (status, headers, answer) = send(&router, request).await;
         let answer: Value = serde_json::from_slice(&answer).unwrap();
-        assert_eq!(status == StatusCode::OK, away, "{shown}: {answer}");
-        assert_eq!(headers.get("x-degraded").map(HeaderValue::as_bytes), away.then_some(&b"rules"[..]), "{shown}");
-        if away {
+        assert_eq!(status == StatusCode::OK, is_unreachable, "{act_name}: {answer}");
+        assert_eq!(
+            headers.get("x-degraded").map(HeaderValue::as_bytes),
+            is_unreachable.then_some(&b"rules"[..]),
+            "{act_name}"
+        );
+        if is_unreachable {
             assert_eq!((&answer["degraded"], &answer["engine"]), (&json!(true), &json!("rules")));
             assert_eq!((&answer["stage"], &answer["model"]), (&json!("IV"), &json!("rules")));
         }

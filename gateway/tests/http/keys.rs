@@ -1,4 +1,4 @@
-//! API keys: every route but those on the open list refuses, and the log names the key's owner only.
+//! Tests API keys: every route that is not open refuses a request without a key, and no answer contains the key.
 
 use axum::{
     Router,
@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::send;
 
+/// The routes that need no key.
 const OPEN: [&str; 6] = ["/", "/health", "/health/live", "/health/ready", "/api/v1/schema", "/openapi.json"];
 
 pub(crate) fn guarded() -> (Router, String, tempfile::NamedTempFile) {
@@ -43,7 +44,7 @@ async fn ask(router: &Router, method: &str, path: &str, header: Option<(&str, &s
 }
 
 #[tokio::test]
-async fn every_route_of_the_document_refuses_without_a_key_but_the_open_ones() {
+async fn every_documented_route_but_the_open_ones_needs_a_key() {
     let (router, key, _file) = guarded();
     let document = http::document(&http::Documented { guarded: true, ..http::Documented::default() });
     let bearer = format!("bearer {key}");
@@ -53,7 +54,7 @@ async fn every_route_of_the_document_refuses_without_a_key_but_the_open_ones() {
             let method = method.to_uppercase();
             let (status, _) = ask(&router, &method, path, None).await;
             let open = OPEN.contains(&path.as_str());
-            // Without a peer address, as here, nobody is taken for local.
+            // These requests have no peer address, so that none of them counts as local.
             assert_eq!(status == StatusCode::UNAUTHORIZED, !open, "{method} {path}");
             assert_eq!(operation.get("security").is_some(), !open, "{method} {path}");
             assert!(open || operation["responses"].get("401").is_some(), "{method} {path}");
@@ -66,9 +67,9 @@ async fn every_route_of_the_document_refuses_without_a_key_but_the_open_ones() {
 }
 
 #[tokio::test]
-async fn what_opens_and_what_does_not() {
+async fn only_the_right_key_in_the_right_header_is_accepted() {
     let (router, key, _file) = guarded();
-    for (header, opens) in [
+    for (header, is_accepted) in [
         (("X-API-Key", key.clone()), true),
         (("Authorization", format!("Bearer {key}")), true),
         (("Authorization", format!("Basic {key}")), false),
@@ -78,10 +79,10 @@ async fn what_opens_and_what_does_not() {
         (("X-API-Key", String::new()), false),
     ] {
         let (status, body) = ask(&router, "POST", "/api/v1/extract", Some((header.0, &header.1))).await;
-        assert_eq!(status, if opens { StatusCode::OK } else { StatusCode::UNAUTHORIZED }, "{header:?}");
+        assert_eq!(status, if is_accepted { StatusCode::OK } else { StatusCode::UNAUTHORIZED }, "{header:?}");
         assert!(!String::from_utf8(body).unwrap().contains(&key));
     }
-    // A path that does not exist says nothing to a stranger, and the slashes do not lead around the gate.
+    // An unknown path also needs a key, and extra slashes do not bypass the check.
     for path in ["/nope", "//api/v1/models", "/health?verbose=1", "/metrics", "/health/vllm"] {
         assert_eq!(ask(&router, "GET", path, None).await.0, StatusCode::UNAUTHORIZED, "{path}");
     }

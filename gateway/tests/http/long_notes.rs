@@ -1,4 +1,5 @@
-//! Notes in parts, what the note contradicts, a second opinion, and the model's own doubt.
+//! Tests notes in chunks, values that the note contradicts, the cross-check by the rules, and the confidence of the
+//! model.
 
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
@@ -14,11 +15,11 @@ use crate::{
 
 const DEADLINE: Duration = Duration::from_secs(50);
 
-fn said(stage: &str, treatment: &str) -> Act {
+fn record_with(stage: &str, treatment: &str) -> Act {
     Act::Say(RECORD.replace("\"IV\"", stage).replace("\"osimertinib\"", treatment))
 }
 
-/// Three parts, told apart by what stands in them.
+/// Returns a note of three chunks, each with another stage or treatment.
 fn long_note() -> String {
     let filler = "The patient feels well and walks daily with her dog. ".repeat(95);
     format!(
@@ -27,8 +28,13 @@ fn long_note() -> String {
 }
 
 #[tokio::test]
-async fn parts_are_read_and_merged() {
-    let fake = start(vec![said("\"II\"", "null"), said("\"IV\"", "null"), said("null", "\"osimertinib\"")]).await;
+async fn chunks_are_read_and_merged() {
+    let fake = start(vec![
+        record_with("\"II\"", "null"),
+        record_with("\"IV\"", "null"),
+        record_with("null", "\"osimertinib\""),
+    ])
+    .await;
     let note = long_note();
     let (status, answer) = post(&gateway(&fake, DEADLINE).await, json!({"text": note}).to_string()).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
@@ -53,9 +59,9 @@ async fn parts_are_read_and_merged() {
 }
 
 #[tokio::test]
-async fn one_failed_part_fails_the_note_unless_a_hole_is_allowed() {
+async fn one_failed_chunk_fails_the_note_unless_partial_answers_are_allowed() {
     let broken = || Act::Status(500, json!({}));
-    let good = || said("\"II\"", "null");
+    let good = || record_with("\"II\"", "null");
     let note = long_note();
     for (acts, allow, status) in [
         (vec![good(), broken(), good()], false, 502),
@@ -64,8 +70,8 @@ async fn one_failed_part_fails_the_note_unless_a_hole_is_allowed() {
     ] {
         let fake = start(acts).await;
         let body = json!({"text": note, "allow_partial": allow}).to_string();
-        let (got, answer) = post(&gateway(&fake, DEADLINE).await, body).await;
-        assert_eq!(got.as_u16(), status, "{answer}");
+        let (answered_status, answer) = post(&gateway(&fake, DEADLINE).await, body).await;
+        assert_eq!(answered_status.as_u16(), status, "{answer}");
         if status == 200 {
             let unread = answer["unread"].as_array().unwrap();
             assert!(unread.len() == 1 && unread[0]["start"].as_u64() < unread[0]["end"].as_u64());
@@ -77,8 +83,9 @@ async fn one_failed_part_fails_the_note_unless_a_hole_is_allowed() {
 }
 
 #[tokio::test]
-async fn a_short_context_halves_the_note_until_nothing_is_left_to_halve() {
-    // Two bytes a letter: by the fake's count too long as a whole, not in halves.
+async fn a_short_context_halves_the_note_until_it_cannot_be_halved() {
+    // The letters take two bytes each. By the token count of the fake server the whole note is too long, its halves are
+    // not.
     let fake = start(vec![Act::Say(RECORD.to_owned())]).await;
     let text = format!("Lung adenocarcinoma, stage IV, on osimertinib. {}", "\u{e9}\u{e9}\u{e9}. ".repeat(990));
     let (status, answer) = post(&gateway(&fake, DEADLINE).await, json!({"text": text}).to_string()).await;
@@ -90,7 +97,7 @@ async fn a_short_context_halves_the_note_until_nothing_is_left_to_halve() {
 }
 
 #[tokio::test]
-async fn what_the_note_denies_leaves_the_record_and_stays_in_the_evidence() {
+async fn a_value_that_the_note_denies_is_only_in_the_evidence() {
     let fake = start(vec![Act::Say(RECORD.to_owned())]).await;
     let settings = Settings { cross_check: true, ..Settings::default() };
     let text = "Lung adenocarcinoma, stage IIIA. The patient declined osimertinib.";
@@ -108,13 +115,13 @@ async fn what_the_note_denies_leaves_the_record_and_stays_in_the_evidence() {
 }
 
 #[tokio::test]
-async fn confidence_is_of_the_tokens_that_spell_the_value() {
+async fn confidence_comes_from_the_tokens_of_the_value() {
     let fake = start(vec![Act::WithLogprobs]).await;
     let router = gateway(&fake, DEADLINE).await;
     let text = "Lung adenocarcinoma, stage IV, on osimertinib.";
     let (_, answer) = post(&router, json!({"text": text, "confidence": true}).to_string()).await;
     let of = |field: &str, key: &str| answer["evidence"][field][0]["confidence"][key].as_f64().unwrap();
-    // The fake gives every byte its own token: probability one half, but one quarter to "IV".
+    // In the fake server every byte is a token of probability one half, the bytes of "IV" of one quarter.
     assert!((of("treatment", "mean") - 0.5).abs() < 1e-6 && (of("stage", "minimum") - 0.25).abs() < 1e-6, "{answer}");
     let (_, answer) = post(&router, json!({"text": text}).to_string()).await;
     assert_eq!(answer["evidence"]["stage"][0]["confidence"], Value::Null);

@@ -1,9 +1,9 @@
-//! The HTTP edge, in process: bad input, the golden document, and what an unmodified frontend needs.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
+//! Tests the HTTP routes in process: bad input, the stored OpenAPI document, and what an unmodified frontend needs.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic in a helper fails the test")]
 
 mod batch;
 mod empty_records;
-#[expect(dead_code, reason = "shared with tests that use more of it")]
+#[expect(dead_code, reason = "other tests use the rest of this shared file")]
 mod fake_vllm;
 mod faults;
 mod keys;
@@ -51,25 +51,28 @@ async fn post(router: &Router, body: impl Into<Body>) -> (StatusCode, Value) {
     let request =
         Request::post("/api/v1/extract").header("content-type", "application/json").body(body.into()).unwrap();
     let (status, headers, body) = send(router, request).await;
-    let kind = if status == StatusCode::OK { "application/json" } else { "application/problem+json" };
-    assert_eq!(headers["content-type"], kind);
+    let media_type = if status == StatusCode::OK { "application/json" } else { "application/problem+json" };
+    assert_eq!(headers["content-type"], media_type);
     (status, serde_json::from_slice(&body).unwrap())
 }
 
 #[test]
-fn the_golden_document_is_current() {
+fn the_stored_openapi_document_is_current() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
     let golden: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let now = http::document(&http::Documented::default());
-    // By what it says: in which order its keys are written is a matter of which crates are built beside this one.
+    // The values are compared, not the texts: the order of keys depends on the crates in the same build.
     let differing = now.as_object().unwrap().iter().find(|(key, value)| golden.get(key) != Some(value));
     let differing = differing.map(|(key, _)| key);
-    assert_eq!(differing, None, "refresh it: cargo run -p gateway -- openapi > gateway/openapi.json");
+    assert_eq!(
+        differing, None,
+        "the stored document is out of date. Refresh it: cargo run -p gateway -- openapi > gateway/openapi.json"
+    );
     assert_eq!(golden, now);
 }
 
 #[tokio::test]
-async fn the_melanoma_note() {
+async fn the_rules_read_the_melanoma_note() {
     let (status, answer) = post(&rules(), json!({"text": MELANOMA}).to_string()).await;
     assert_eq!(status, StatusCode::OK);
     for (field, expected) in [
@@ -90,14 +93,14 @@ async fn the_melanoma_note() {
 }
 
 #[tokio::test]
-async fn quotes_are_the_slices_of_the_note_in_each_unit() {
+async fn offsets_cut_the_quotes_out_of_the_note_in_each_unit() {
     let text = "😀 Stage IIIB breast cancer — ER positive; é: trastuzumab.";
     for unit in ["codepoint", "utf16", "byte"] {
         let (_, answer) = post(&rules(), json!({"text": text, "offsets": unit}).to_string()).await;
         let mut found = 0;
         for finding in FIELDS.iter().flat_map(|field| answer["evidence"][field].as_array().unwrap()) {
             let Some(quote) = finding["quote"].as_str() else { continue };
-            let (start, end) = (place(&finding["start"]), place(&finding["end"]));
+            let (start, end) = (offset(&finding["start"]), offset(&finding["end"]));
             let slice = match unit {
                 "codepoint" => text.chars().skip(start).take(end - start).collect(),
                 "utf16" => String::from_utf16(&text.encode_utf16().collect::<Vec<_>>()[start..end]).unwrap(),
@@ -110,16 +113,16 @@ async fn quotes_are_the_slices_of_the_note_in_each_unit() {
     }
 }
 
-fn place(value: &Value) -> usize {
+fn offset(value: &Value) -> usize {
     usize::try_from(value.as_u64().unwrap()).unwrap()
 }
 
 #[tokio::test]
-async fn bad_bodies_get_a_clear_problem_and_nothing_of_the_note() {
+async fn bad_bodies_get_a_clear_problem_without_text_of_the_note() {
     const CANARY: &str = "CANARYnote";
     let router = rules();
     let long = json!({"text": format!("{CANARY}{}", "x".repeat(100_000))}).to_string();
-    for (body, status, code, named) in [
+    for (body, status, code, expected_detail) in [
         (format!("{{\"text\": \"{CANARY}\""), 400, "invalid_json", ""),
         (CANARY.to_owned(), 400, "invalid_json", ""),
         (String::new(), 400, "invalid_json", ""),
@@ -140,13 +143,13 @@ async fn bad_bodies_get_a_clear_problem_and_nothing_of_the_note() {
         (format!("{{\"text\":\"{}\"}}", CANARY.repeat(1 << 20)), 413, "body_too_large", ""),
     ] {
         let start: String = body.chars().take(60).collect();
-        let (got, problem) = post(&router, body).await;
+        let (answered_status, problem) = post(&router, body).await;
         assert_eq!(
-            (got.as_u16(), &problem["code"], &problem["status"]),
+            (answered_status.as_u16(), &problem["code"], &problem["status"]),
             (status, &json!(code), &json!(status)),
             "{start}"
         );
-        assert!(problem["detail"].as_str().unwrap().contains(named), "{start}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(expected_detail), "{start}: {problem}");
         assert!(!problem.to_string().contains(CANARY), "{problem}");
         assert!(!problem["request_id"].as_str().unwrap().is_empty());
     }
@@ -155,9 +158,9 @@ async fn bad_bodies_get_a_clear_problem_and_nothing_of_the_note() {
 }
 
 #[tokio::test]
-async fn every_other_mistake_has_a_json_body_too() {
+async fn wrong_paths_methods_and_media_types_get_json_problems() {
     let router = rules();
-    for (method, path, kind, status, code) in [
+    for (method, path, media_type, status, code) in [
         ("GET", "/nope", "", 404, "not_found"),
         ("GET", "/api/v1/extract", "", 405, "method_not_allowed"),
         ("DELETE", "/health", "", 405, "method_not_allowed"),
@@ -165,19 +168,19 @@ async fn every_other_mistake_has_a_json_body_too() {
         ("POST", "/api/v1/extract", "", 415, "unsupported_media_type"),
     ] {
         let mut request = Request::builder().method(method).uri(path);
-        if !kind.is_empty() {
-            request = request.header("content-type", kind);
+        if !media_type.is_empty() {
+            request = request.header("content-type", media_type);
         }
-        let (got, headers, body) = send(&router, request.body(Body::from("{}")).unwrap()).await;
+        let (answered_status, headers, body) = send(&router, request.body(Body::from("{}")).unwrap()).await;
         let problem: Value = serde_json::from_slice(&body).unwrap();
-        assert_eq!((got.as_u16(), &problem["code"]), (status, &json!(code)), "{method} {path}");
+        assert_eq!((answered_status.as_u16(), &problem["code"]), (status, &json!(code)), "{method} {path}");
         assert_eq!(headers.contains_key("allow"), status == 405);
         assert_eq!(headers["x-request-id"], problem["request_id"].as_str().unwrap());
     }
 }
 
 #[tokio::test]
-async fn ids_slashes_and_origins() {
+async fn request_ids_double_slashes_and_origins_are_handled() {
     let router = rules();
     for (id, kept) in [("abc-1._", true), ("a b", false), (&*"x".repeat(65), false)] {
         let request = Request::get("/health").header("x-request-id", id).body(Body::empty()).unwrap();

@@ -1,4 +1,4 @@
-//! The page `/ui` over HTTP: who gets it, its policy, and that its files need no key.
+//! Tests the page `/ui` over HTTP: which clients are sent to it, its security policy, and that its files need no key.
 
 use axum::{
     body::Body,
@@ -14,21 +14,21 @@ async fn get(router: &axum::Router, path: &str, accept: &str) -> (StatusCode, ax
 }
 
 #[tokio::test]
-async fn a_browser_is_sent_to_the_page_and_a_program_is_not() {
+async fn only_a_browser_is_redirected_to_the_page() {
     let router = rules();
     let (status, headers, body) = get(&router, "/", "text/html,*/*;q=0.8").await;
     assert_eq!((status, &headers["location"]), (StatusCode::SEE_OTHER, &"ui".parse().unwrap()));
-    let (plain, told, same) = get(&router, "/", "*/*").await;
-    assert_eq!((plain, &told["content-type"]), (StatusCode::OK, &"application/json".parse().unwrap()));
-    assert_eq!(body, same);
-    for headers in [headers, told] {
+    let (plain_status, plain_headers, plain_body) = get(&router, "/", "*/*").await;
+    assert_eq!((plain_status, &plain_headers["content-type"]), (StatusCode::OK, &"application/json".parse().unwrap()));
+    assert_eq!(body, plain_body);
+    for headers in [headers, plain_headers] {
         let vary: Vec<_> = headers.get_all("vary").iter().map(|value| value.to_str().unwrap().to_lowercase()).collect();
         assert!(vary.join(",").contains("accept"), "{vary:?}");
     }
 }
 
 #[tokio::test]
-async fn the_page_has_a_strict_policy_and_the_documentation_its_own() {
+async fn the_page_and_the_documentation_have_their_own_policies() {
     let router = rules();
     let (status, headers, html) = get(&router, "/ui", "text/html").await;
     let policy = headers["content-security-policy"].to_str().unwrap();
@@ -38,7 +38,7 @@ async fn the_page_has_a_strict_policy_and_the_documentation_its_own() {
         assert!(policy.split("; ").any(|directive| directive == part), "{part}: {policy}");
     }
     assert!(html.contains("data-max-note-chars=\"100000\" data-engine=\"rules\" data-guarded=\"no\""));
-    // The address may hold a key, and no page that is linked to is to see it.
+    // The address may contain a key, which linked pages must not receive as the referrer.
     for path in ["/ui", "/ui/app.js", "/docs", "/docs/", "/docs/swagger-ui.css", "/openapi.json", "/", "/nope"] {
         let (_, headers, _) = get(&router, path, "text/html").await;
         assert_eq!(headers["referrer-policy"], "no-referrer", "{path}");
@@ -48,7 +48,7 @@ async fn the_page_has_a_strict_policy_and_the_documentation_its_own() {
 }
 
 #[tokio::test]
-async fn the_page_and_its_files_need_no_key_and_nothing_hides_behind_them() {
+async fn only_the_page_and_its_files_need_no_key() {
     let (router, _key, _file) = guarded();
     let (status, _, html) = get(&router, "/ui", "*/*").await;
     assert!(status == StatusCode::OK && html.contains("data-guarded=\"yes\""));

@@ -1,4 +1,4 @@
-//! Over real sockets: what only a connection shows.
+//! Tests over real sockets what only a connection can show.
 
 use std::time::Duration;
 
@@ -12,30 +12,29 @@ use tokio::{
     sync::oneshot,
 };
 
-/// Node's client keeps idle connections for its next request: a server that closes them first makes it
-/// fail now and then.
-const NODE_KEEPS: Duration = Duration::from_secs(75);
+/// How long the HTTP client of Node keeps idle connections. If the server closes them first, some requests fail.
+const NODE_KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 #[tokio::test]
-async fn an_idle_connection_is_kept_and_a_stop_ends_the_server() {
+async fn an_idle_connection_is_kept_until_the_server_stops() {
     let mut settings = Settings::load(&Flags::default()).unwrap();
     settings.listen = "127.0.0.1:0".parse().unwrap();
     let bound = Gateway::new(settings).unwrap().bind().await.unwrap();
     let mut connection = TcpStream::connect(bound.address()).await.unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let asked = async move {
+    let stop_signal = async move {
         let _ = stopped.await;
     };
-    let serving = tokio::spawn(bound.serve(asked, std::future::pending()));
+    let serving = tokio::spawn(bound.serve(stop_signal, std::future::pending()));
     assert!(live(&mut connection).await.starts_with("HTTP/1.1 200"));
     tokio::time::pause();
-    tokio::time::advance(NODE_KEEPS + Duration::from_secs(5)).await;
+    tokio::time::advance(NODE_KEEP_ALIVE + Duration::from_secs(5)).await;
     tokio::time::resume();
-    assert!(live(&mut connection).await.starts_with("HTTP/1.1 200"), "closed while idle");
+    assert!(live(&mut connection).await.starts_with("HTTP/1.1 200"), "the server closed an idle connection");
     stop.send(()).unwrap();
     serving.await.unwrap().unwrap();
     let mut rest = Vec::new();
-    assert_eq!(connection.read_to_end(&mut rest).await.unwrap(), 0, "an idle connection is closed at the end");
+    assert_eq!(connection.read_to_end(&mut rest).await.unwrap(), 0, "a stopped server must close idle connections");
 }
 
 async fn live(connection: &mut TcpStream) -> String {

@@ -1,4 +1,4 @@
-//! Server-sent events: what is told, in which order, and how it ends.
+//! Tests the stream of server-sent events: its events, their order, and how the stream ends.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn request(body: impl Into<Body>) -> Request<Body> {
     Request::post("/api/v1/extract/stream").header("content-type", "application/json").body(body.into()).unwrap()
 }
 
-/// The events of a stream: names and data.
+/// Parses a stream into the names and data of its events.
 fn events(text: &str) -> Vec<(String, Value)> {
     let blocks = text.split("\n\n").filter(|block| !block.is_empty() && !block.starts_with(':'));
     let lines = |block: &str, prefix: &str| {
@@ -30,7 +30,7 @@ fn events(text: &str) -> Vec<(String, Value)> {
     blocks.map(|block| (lines(block, "event:"), serde_json::from_str(&lines(block, "data:")).unwrap())).collect()
 }
 
-async fn heard(router: &Router, body: Value) -> Vec<(String, Value)> {
+async fn stream_events(router: &Router, body: Value) -> Vec<(String, Value)> {
     let (status, headers, body) = send(router, request(body.to_string())).await;
     assert_eq!((status.as_u16(), &headers["content-type"]), (200, &"text/event-stream".parse().unwrap()));
     assert_eq!(
@@ -45,7 +45,7 @@ async fn with_model(acts: Vec<Act>) -> (Router, Fake) {
     let mut settings = Settings::default();
     settings.vllm.url = Some(format!("http://{}", fake.address));
     let app = Gateway::new(settings).unwrap().app;
-    // Ready, or its answers would be those of a model that loads.
+    // Without this wait the answers could be those of a loading model.
     while app.readiness.reason().is_some() {
         tokio::task::yield_now().await;
     }
@@ -56,26 +56,26 @@ fn names(events: &[(String, Value)]) -> Vec<&str> {
     events.iter().map(|(name, _)| name.as_str()).collect()
 }
 
-/// The same but for what differs from one request to the next.
-fn timeless(mut answer: Value) -> Value {
+/// Returns the answer without its request id, which differs between requests.
+fn without_request_id(mut answer: Value) -> Value {
     answer["request_id"] = Value::Null;
     answer
 }
 
 #[tokio::test]
-async fn the_rules_tell_seven_fields_and_the_answer_of_extract() {
+async fn the_rules_stream_seven_fields_and_the_answer_of_extract() {
     let note = format!("{MELANOMA}\r\n\u{2028}\u{1f600} end");
-    let events = heard(&rules(), json!({"text": note, "offsets": "utf16"})).await;
+    let events = stream_events(&rules(), json!({"text": note, "offsets": "utf16"})).await;
     assert_eq!(names(&events), [["field"; 7].as_slice(), &["result"]].concat());
     let (_, answer) = post(&rules(), json!({"text": note, "offsets": "utf16"}).to_string()).await;
     for (event, field) in events.iter().zip(FIELDS) {
         assert_eq!(event.1, json!({"name": field, "value": answer[field]}));
     }
-    assert_eq!(timeless(events[7].1.clone()), timeless(answer));
+    assert_eq!(without_request_id(events[7].1.clone()), without_request_id(answer));
 }
 
 #[tokio::test]
-async fn a_model_is_heard_while_it_writes() {
+async fn fields_arrive_while_the_model_writes() {
     let pieces = vec![
         "{\"cancer_type\": \"lung adeno",
         "carcinoma\", \"stage\"",
@@ -86,53 +86,56 @@ async fn a_model_is_heard_while_it_writes() {
     let (router, fake) = with_model(vec![Act::Pieces(pieces, Arc::clone(&permits))]).await;
     let response = router.oneshot(request(json!({"text": NOTE}).to_string())).await.unwrap();
     let mut body = response.into_body();
-    // The model has written two of its four pieces, and waits.
+    // The model has written two of its four pieces and waits.
     let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
     let first = events(std::str::from_utf8(&first).unwrap());
     assert_eq!(first, [("field".to_owned(), json!({"name": "cancer_type", "value": "lung adenocarcinoma"}))]);
     permits.add_permits(9);
-    let rest = events(std::str::from_utf8(&body.collect().await.unwrap().to_bytes()).unwrap());
-    assert_eq!(names(&rest), [["field"; 6].as_slice(), &["result"]].concat());
-    assert_eq!(rest[4].1, json!({"name": "response", "value": "é"}));
-    assert_eq!((&rest[6].1["cancer_type"], &rest[6].1["tokens_used"]), (&json!("lung adenocarcinoma"), &json!(100)));
+    let later_events = events(std::str::from_utf8(&body.collect().await.unwrap().to_bytes()).unwrap());
+    assert_eq!(names(&later_events), [["field"; 6].as_slice(), &["result"]].concat());
+    assert_eq!(later_events[4].1, json!({"name": "response", "value": "é"}));
+    assert_eq!(
+        (&later_events[6].1["cancer_type"], &later_events[6].1["tokens_used"]),
+        (&json!("lung adenocarcinoma"), &json!(100))
+    );
     let sent = fake.bodies.lock().await[0].clone();
     assert_eq!((&sent["stream"], &sent["stream_options"]), (&json!(true), &json!({"include_usage": true})));
 }
 
 #[tokio::test]
-async fn the_answer_of_a_stream_is_the_answer_of_extract() {
+async fn a_stream_ends_with_the_answer_of_extract() {
     for act in [Act::Say(RECORD.to_owned()), Act::WithLogprobs, Act::NoUsage] {
         let (router, _fake) = with_model(vec![act]).await;
         let body = json!({"text": NOTE, "confidence": true});
-        let (_, whole) = post(&router, body.to_string()).await;
-        let mut events = heard(&router, body).await;
+        let (_, extract_answer) = post(&router, body.to_string()).await;
+        let mut events = stream_events(&router, body).await;
         assert_eq!(names(&events), [["field"; 7].as_slice(), &["result"]].concat());
-        assert_eq!(timeless(events.remove(7).1), timeless(whole));
+        assert_eq!(without_request_id(events.remove(7).1), without_request_id(extract_answer));
     }
 }
 
 #[tokio::test]
-async fn an_attempt_that_is_repeated_voids_what_was_told() {
+async fn a_second_attempt_resets_the_fields() {
     let other = "{\"cancer_type\": \"lung adenocarcinoma\", \"stage\": [[\"IV\"]]}".to_owned();
     let (router, _fake) = with_model(vec![Act::Say(other), Act::Say(RECORD.to_owned())]).await;
-    let heard = heard(&router, json!({"text": NOTE})).await;
-    assert_eq!(names(&heard), [&["field", "reset"], ["field"; 7].as_slice(), &["result"]].concat());
-    assert_eq!(heard[1].1, json!({}));
+    let events = stream_events(&router, json!({"text": NOTE})).await;
+    assert_eq!(names(&events), [&["field", "reset"], ["field"; 7].as_slice(), &["result"]].concat());
+    assert_eq!(events[1].1, json!({}));
 }
 
 #[tokio::test]
-async fn a_note_in_parts_is_told_at_its_end() {
+async fn the_fields_of_a_note_in_chunks_arrive_at_its_end() {
     let (router, fake) = with_model(vec![Act::Say(RECORD.to_owned())]).await;
     let long = NOTE.to_owned() + &" She was seen again and felt well. ".repeat(300);
-    let heard = heard(&router, json!({"text": long})).await;
-    assert_eq!(names(&heard), [["field"; 7].as_slice(), &["result"]].concat());
-    assert!(heard[7].1["chunks"].as_u64().unwrap() > 1 && fake.bodies.lock().await[0].get("stream").is_none());
+    let events = stream_events(&router, json!({"text": long})).await;
+    assert_eq!(names(&events), [["field"; 7].as_slice(), &["result"]].concat());
+    assert!(events[7].1["chunks"].as_u64().unwrap() > 1 && fake.bodies.lock().await[0].get("stream").is_none());
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_the_last_event() {
+async fn a_failure_is_the_last_event() {
     let error = json!({"error": {"message": "EngineCore died", "type": "InternalServerError", "code": 500}});
-    for (act, told, code, retry) in [
+    for (act, field_count, code, retry) in [
         (Act::Spoilt(Some(error.clone())), 1, "upstream_failed", None),
         (Act::Spoilt(None), 1, "upstream_failed", None),
         (Act::Unended, 7, "upstream_failed", None),
@@ -145,20 +148,20 @@ async fn what_goes_wrong_is_the_last_event() {
         (Act::Status(503, json!({})), 0, "upstream_unavailable", Some(5)),
     ] {
         let (router, _fake) = with_model(vec![act.clone()]).await;
-        let heard = heard(&router, json!({"text": NOTE})).await;
-        assert_eq!(names(&heard), [["field"].repeat(told).as_slice(), &["error"]].concat(), "{act:?}");
-        let problem = &heard[told].1;
+        let events = stream_events(&router, json!({"text": NOTE})).await;
+        assert_eq!(names(&events), [["field"].repeat(field_count).as_slice(), &["error"]].concat(), "{act:?}");
+        let problem = &events[field_count].1;
         assert_eq!((&problem["code"], problem["retry_after"].as_u64()), (&json!(code), retry), "{act:?}");
         assert!(problem["detail"].is_string() && problem["request_id"].is_string());
     }
     let (router, _fake) = with_model(vec![Act::CutOff]).await;
-    let heard = heard(&router, json!({"text": NOTE})).await;
-    assert_eq!(names(&heard), ["reset", "error"]);
-    assert_eq!(heard[1].1["code"], "output_truncated");
+    let events = stream_events(&router, json!({"text": NOTE})).await;
+    assert_eq!(names(&events), ["reset", "error"]);
+    assert_eq!(events[1].1["code"], "output_truncated");
 }
 
 #[tokio::test]
-async fn what_can_be_refused_at_once_is_refused_with_a_status() {
+async fn an_invalid_request_is_refused_with_a_status() {
     for (body, status, code) in [
         ("{}", 422, "invalid_request"),
         ("{\"text\": \"x\", \"notes\": []}", 422, "invalid_request"),

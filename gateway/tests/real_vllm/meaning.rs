@@ -1,4 +1,4 @@
-//! What the trained model says, by meaning: denied sites, doubt, notes in parts, and its score.
+//! The meaning of the trained model's answers: denied sites, confidence, notes in chunks, and the evaluation score.
 
 use std::io::Write;
 
@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::{post, settings, wait_until_ready};
 
-/// `gateway eval` on the last hundred of labelled notes, which the model was not trained on. Only where such
-/// notes are at hand.
+/// Runs `gateway eval` on the last hundred labelled notes, which the model was not trained on. Returns at once unless
+/// `EVAL_GOLD` names a file of labelled notes.
 pub(crate) async fn the_model_is_scored(port: u16) {
     let Ok(gold) = std::env::var("EVAL_GOLD") else { return };
     let lines = std::fs::read_to_string(gold).unwrap();
@@ -21,9 +21,9 @@ pub(crate) async fn the_model_is_scored(port: u16) {
     let mut last = tempfile::NamedTempFile::new().unwrap();
     last.write_all(lines[lines.len().saturating_sub(100)..].join("\n").as_bytes()).unwrap();
     let sources = Sources { gold: last.path().to_owned(), predictions: None };
-    let mut few = settings(port, &[1, 2]);
-    few.admission.in_flight = 8;
-    let report = eval::evaluate(&sources, few, |_, _| {}).await.unwrap();
+    let mut limited = settings(port, &[1, 2]);
+    limited.admission.in_flight = 8;
+    let report = eval::evaluate(&sources, limited, |_, _| {}).await.unwrap();
     assert_eq!(report.failed(), 0);
     let figures: Value = serde_json::from_str(&report.written(Format::Json)).unwrap();
     let f1 = figures["micro"]["relaxed"]["f1"].as_f64().unwrap();
@@ -31,8 +31,8 @@ pub(crate) async fn the_model_is_scored(port: u16) {
     assert!(figures["micro"]["basis"]["unsupported"].as_f64().unwrap() < 0.15, "{figures}");
 }
 
-/// What the model says and the note denies is out of the record; its doubt is a probability; a note in
-/// parts holds what its parts hold; and the rules give their opinion.
+/// A value that the note denies is not in the record. Confidence is a probability. The record of a note in chunks
+/// contains the values of its chunks. The cross-check compares with the rules.
 pub(crate) async fn denied_sites_doubt_and_long_notes(port: u16, note: &str) {
     let mut checked = settings(port, &[1, 2]);
     checked.cross_check = true;
@@ -54,7 +54,7 @@ pub(crate) async fn denied_sites_doubt_and_long_notes(port: u16, note: &str) {
     let (mean, minimum) = (confidence["mean"].as_f64().unwrap(), confidence["minimum"].as_f64().unwrap());
     assert!(0.0 < minimum && minimum <= mean && mean <= 1.0, "{answer}");
 
-    // The model knows short notes only, so the parts are as short as they may be.
+    // The model was trained on short notes, so the chunks are as short as the settings allow.
     let mut settings = settings(port, &[1, 2]);
     settings.chunk.max_chars = 1_000;
     let gateway = Gateway::new(settings).unwrap();

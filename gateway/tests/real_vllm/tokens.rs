@@ -1,4 +1,4 @@
-//! Control tokens of many families, in the tokenizer of the model that runs: none of them reaches it from a note.
+//! Control tokens of many model families, added to the tiny model's tokenizer. None of them reaches it from a note.
 
 use std::{fs, path::Path, process::Command};
 
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::{assert_record, post, raw};
 
-/// As their tokenizers spell them.
+/// Control tokens, spelled as in the tokenizers of their families.
 const TOKENS: [&str; 20] = [
     "<s>",
     "</s>",
@@ -33,7 +33,7 @@ const TOKENS: [&str; 20] = [
     "{{SYSTEM}}",
 ];
 
-/// The tiny model, with these tokens in its tokenizer in place of the last that it learned.
+/// Returns a copy of the tiny model, whose tokenizer has these tokens in place of the last ones of its vocabulary.
 pub(crate) fn model() -> TempDir {
     let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vllm/install.sh");
     let home = Command::new("bash").arg(install).output().unwrap();
@@ -62,7 +62,8 @@ pub(crate) fn model() -> TempDir {
     folder
 }
 
-/// The server's own tokenizer makes each of them one token, and none of them from a note that holds them all.
+/// The server's tokenizer turns each of [`TOKENS`] into one token, and a note that contains all of them into none of
+/// these tokens.
 pub(crate) async fn of_all_families_are_data(router: &Router, port: u16) {
     let mut ids = Vec::new();
     for token in TOKENS {

@@ -1,4 +1,4 @@
-//! A model server whose certificate is not accepted, seen by the program itself.
+//! A model server whose certificate the gateway rejects, tested with the gateway's process.
 
 use std::{
     io::{BufRead, Read},
@@ -15,25 +15,25 @@ use serde_json::Value;
 
 use crate::process::Program;
 
-/// Hands whoever comes to `serve`, and counts them.
+/// Passes each connection to `serve` and returns the count of served connections.
 fn accept(listener: TcpListener, serve: impl Fn(TcpStream) + Send + 'static) -> Arc<AtomicUsize> {
-    let came = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&came);
+    let served = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&served);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             serve(stream.unwrap());
             counter.fetch_add(1, SeqCst);
         }
     });
-    came
+    served
 }
 
-/// Made for this test, and for a host that is nowhere; it guards nothing.
+/// A certificate made for this test, for a host that does not exist. It protects nothing.
 const CERTIFICATE: &[u8] = include_bytes!("tls/certificate.der");
 const KEY: &[u8] = include_bytes!("tls/key.der");
 const NAME_IN_CERTIFICATE: &str = "elsewhere.internal";
 
-/// Begins TLS with whoever comes. The port, and how many came.
+/// Starts a server that begins TLS with each client. Returns its port and the count of connections.
 fn serve_tls() -> (u16, Arc<AtomicUsize>) {
     gateway::tls::install();
     let key = PrivateKeyDer::try_from(KEY).unwrap();
@@ -44,14 +44,14 @@ fn serve_tls() -> (u16, Arc<AtomicUsize>) {
     let serve = move |mut stream: TcpStream| {
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
-        // The caller breaks off when it sees the certificate.
+        // The client closes the connection when it has seen the certificate.
         let _ = connection.complete_io(&mut stream);
         let _ = stream.read(&mut [0; 64]);
     };
     (port, accept(listener, serve))
 }
 
-/// A server that answers TLS with something else.
+/// Starts a server that answers a TLS handshake with plain HTTP. Returns its port and the count of connections.
 fn serve_no_tls() -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -63,12 +63,12 @@ fn serve_no_tls() -> (u16, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn a_certificate_that_is_not_accepted_is_said_at_once_and_once_and_without_a_name() {
-    for ((port, came), word) in [(serve_tls(), "certificate"), (serve_no_tls(), "no TLS")] {
+fn a_tls_fault_is_logged_at_once_only_once_and_without_host_names() {
+    for ((port, connections), word) in [(serve_tls(), "certificate"), (serve_no_tls(), "no TLS")] {
         let url = format!("https://localhost:{port}");
         let program = env!("CARGO_BIN_EXE_gateway");
         let mut program = Program::start(program, &["serve", "--engine", "vllm", "--vllm-url", &url]);
-        // Until the fault is in the log; a line that never comes would keep the test here.
+        // Reads the log up to the fault. Without a fault the test would wait here forever.
         let (mut lines, mut log) = (Vec::<String>::new(), program.log.take().unwrap());
         while !lines.iter().any(|line| line.contains("TLS with a model server")) {
             let mut line = String::new();
@@ -81,10 +81,10 @@ fn a_certificate_that_is_not_accepted_is_said_at_once_and_once_and_without_a_nam
             codes = program.codes();
         }
         assert_eq!(codes, (503, "upstream_unavailable".to_owned()), "{word}");
-        // Some looks more say nothing more.
-        let before = came.load(SeqCst);
-        while came.load(SeqCst) < before + 3 {
-            assert!(Instant::now() < until, "nobody looks at the server any more");
+        // Three more health checks log nothing more.
+        let before = connections.load(SeqCst);
+        while connections.load(SeqCst) < before + 3 {
+            assert!(Instant::now() < until, "the gateway no longer checks the server");
             std::thread::sleep(Duration::from_millis(2));
         }
         program.signal("TERM");

@@ -1,4 +1,4 @@
-//! Connections as strangers and broken clients use them.
+//! Connections of hostile and broken clients.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ async fn rules() -> Served {
     Served::ready(Settings::default()).await
 }
 
-/// Sends bytes and reads until the server closes or nothing more comes.
+/// Sends bytes and reads until the server closes, for at most 300 ms.
 async fn raw(served: &Served, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(served.address).await.unwrap();
-    // A server that has closed already answered before.
+    // The write may fail, because the server may have answered and closed the connection.
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
     let _ = tokio::time::timeout(Duration::from_millis(300), stream.read_to_end(&mut answer)).await;
@@ -48,7 +48,7 @@ async fn an_early_answer_reaches_a_client_that_sends_first_and_reads_later() {
         let length = large.len();
         let head =
             format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n");
-        // All of it is sent before a byte is read, as Python's client does.
+        // Like Python's client, the test sends everything before it reads.
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(large.as_bytes()).await.unwrap();
         let mut answer = vec![0; 4_096];
@@ -59,14 +59,14 @@ async fn an_early_answer_reaches_a_client_that_sends_first_and_reads_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_of_odd_shapes_are_refused_whole() {
+async fn malformed_requests_are_refused_and_never_split() {
     let served = rules().await;
     let post = |headers: &str, body: &str| {
         format!("POST /api/v1/extract HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}\r\n{body}")
     };
     let smuggled = "0\r\n\r\nGET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
     for (name, request, expected) in [
-        // Both framings: no second request is ever read out of the body.
+        // With both framings, the gateway must not read a second request from the body.
         ("both", post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", smuggled), vec!["400"]),
         ("both, other order", post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", smuggled), vec!["400"]),
         ("two lengths", post("Content-Length: 2\r\nContent-Length: 30\r\n", "{}"), vec!["400"]),
@@ -90,7 +90,7 @@ async fn requests_of_odd_shapes_are_refused_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_drips_ends_with_the_deadline() {
+async fn a_slow_body_ends_at_the_deadline() {
     let fake = start(vec![Act::NoUsage]).await;
     let mut settings = with_model(&[fake.address]);
     settings.admission.deadline = Duration::from_millis(300);
@@ -107,7 +107,7 @@ async fn a_body_that_drips_ends_with_the_deadline() {
 }
 
 #[tokio::test]
-async fn headers_that_drip_cost_the_connection() {
+async fn slow_headers_close_the_connection() {
     let served = rules().await;
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     stream.write_all(b"GET /health/live HT").await.unwrap();
@@ -124,7 +124,7 @@ async fn headers_that_drip_cost_the_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn options_that_ask_for_nothing_get_json() {
+async fn options_requests_and_odd_queries_are_answered_like_others() {
     let served = rules().await;
     for (path, status) in [("/nowhere", 404), ("/api/v1/extract", 405), ("/health", 405)] {
         let request = served.client.request(reqwest::Method::OPTIONS, format!("http://{}{path}", served.address));

@@ -1,4 +1,4 @@
-//! Hosts that requests name: a stranger's web page must not read what a service without keys answers.
+//! The host that a request names: a foreign web page must not be able to read answers of a gateway without keys.
 
 use gateway::{access, config::Settings};
 use tempfile::NamedTempFile;
@@ -23,7 +23,7 @@ const ROUTES: [&str; 11] = [
     "GET /nope",
 ];
 
-/// Sends one request with this version and these lines of its head, and gives the answer.
+/// Sends a request with this HTTP version and these header lines. Returns the status and the whole answer.
 async fn send(served: &Served, route: &str, version: &str, lines: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     let body = "{\"text\": \"Stage IV lung cancer.\"}";
@@ -40,7 +40,7 @@ async fn send(served: &Served, route: &str, version: &str, lines: &str) -> (u16,
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_keys_a_strangers_name_is_refused_on_every_route() {
+async fn without_keys_an_unknown_host_is_refused_on_every_route() {
     let settings = Settings { allowed_hosts: vec!["gateway.example.org".parse().unwrap()], ..Settings::default() };
     let served = Served::ready(settings).await;
     for route in ROUTES {
@@ -49,20 +49,20 @@ async fn without_keys_a_strangers_name_is_refused_on_every_route() {
             let (status, answer) = send(&served, route, "1.1", &lines).await;
             assert_eq!(status, 421, "{route} {host}: {answer}");
             assert!(answer.contains("host_not_allowed") && answer.contains("allowed_hosts"), "{answer}");
-            assert!(!answer.contains("example"), "a name of the caller's is not repeated: {answer}");
+            assert!(!answer.contains("example"), "the answer does not repeat the host: {answer}");
         }
         for host in ["localhost:8080", "127.0.0.1", "[::1]:8080", "gateway:8080", "gateway.example.org", ""] {
             let (status, answer) = send(&served, route, "1.1", &format!("Host: {host}\r\n")).await;
             assert!((200..500).contains(&status) && ![400, 421].contains(&status), "{route} {host}: {answer}");
         }
     }
-    // The target of a request counts as well.
+    // The host in the request target counts as well.
     let (status, _) = send(&served, "GET http://evil.example/metrics", "1.1", "Host: localhost\r\n").await;
     assert_eq!(status, 421);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_keys_any_name_will_do() {
+async fn with_keys_any_host_is_accepted() {
     let (key, file) = ("k".repeat(32), NamedTempFile::new().unwrap());
     std::fs::write(file.path(), access::line_for("page", &key).unwrap()).unwrap();
     let served = Served::ready(Settings { auth_keys_file: Some(file.path().to_owned()), ..Settings::default() }).await;
@@ -79,7 +79,7 @@ async fn a_head_names_one_host_and_is_at_most_64_kib_large() {
     let (fits, large) =
         (format!("X-Big: {}\r\n", "x".repeat(60 << 10)), format!("X-Big: {}\r\n", "x".repeat(70 << 10)));
     let many = format!("X-Part: {}\r\n", "x".repeat(7 << 10)).repeat(10);
-    for (version, lines, expected, said) in [
+    for (version, lines, expected, text) in [
         ("1.1", "Host: x\r\n".to_owned(), 200, "live"),
         ("1.1", String::new(), 400, "invalid_host"),
         ("1.1", "Host: x\r\nHost: x\r\n".to_owned(), 400, "invalid_host"),
@@ -92,6 +92,6 @@ async fn a_head_names_one_host_and_is_at_most_64_kib_large() {
     ] {
         let (status, answer) = send(&served, "GET /health/live", version, &lines).await;
         let shown: String = lines.chars().take(40).collect();
-        assert!(status == expected && answer.contains(said), "{version} {shown:?}: {answer}");
+        assert!(status == expected && answer.contains(text), "{version} {shown:?}: {answer}");
     }
 }

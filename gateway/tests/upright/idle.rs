@@ -1,4 +1,4 @@
-//! The idle clock, by which a box is stopped: only notes that are read keep it awake.
+//! The idle time, after which the box is stopped: only notes that are extracted reset it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,13 +10,13 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_brings_no_note_keeps_no_box_awake() {
+async fn requests_without_a_note_do_not_reset_the_idle_time() {
     let permits = Arc::new(Semaphore::new(0));
     let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
     let served = Served::ready(with_model(&[fake.address])).await;
     let readiness = &served.app.readiness;
-    until("the clock shows that time passes", async || readiness.uptime() > Duration::from_millis(20)).await;
-    // Since the start nothing was read.
+    until("the uptime has grown", async || readiness.uptime() > Duration::from_millis(20)).await;
+    // True while no note has been extracted since the start.
     let idle_since_start = || {
         let uptime = readiness.uptime();
         readiness.idle() >= uptime

@@ -1,4 +1,4 @@
-//! Slots, whatever callers and model servers do: none is lost.
+//! No slot is lost, whatever callers and model servers do.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn callers_who_vanish_in_flight_and_in_the_queue_give_their_slots_back() {
+async fn vanished_callers_in_flight_and_in_the_queue_free_their_slots() {
     let permits = Arc::new(Semaphore::new(0));
     let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
     let mut settings = with_model(&[fake.address]);
@@ -23,14 +23,14 @@ async fn callers_who_vanish_in_flight_and_in_the_queue_give_their_slots_back() {
     }
     let counts = || served.app.pipeline.admission().counts();
     until("two run and three wait", async || (counts().in_flight, counts().queued) == (2, 3)).await;
-    // The queue is full: at once, and with a time to come back.
+    // The queue is full, so the gateway refuses at once, with a Retry-After header.
     let refused = served.extract("Stage II breast cancer.").send().await.unwrap();
     assert_eq!(refused.status().as_u16(), 503);
     assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
     assert!(refused.text().await.unwrap().contains("overloaded"));
     callers.abort_all();
     until("all slots are back", async || (counts().in_flight, counts().queued) == (0, 0)).await;
-    // A slot that came back may go to a caller whose going was not noticed yet.
+    // A returned slot may go to a vanished caller that the gateway has not noticed yet.
     let counted = counts();
     assert!((2..=5).contains(&counted.given) && counted.refused == 1, "{counted:?}");
     assert_eq!((counted.returned, counted.vanished), (counted.given, counted.given));
@@ -41,7 +41,7 @@ async fn callers_who_vanish_in_flight_and_in_the_queue_give_their_slots_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_shorter_time_is_kept_in_the_queue_and_at_the_server() {
+async fn a_request_timeout_holds_in_the_queue_and_at_the_model_server() {
     let fake = start(vec![Act::Hang]).await;
     let mut settings = with_model(&[fake.address]);
     settings.admission.in_flight = 1;
@@ -58,9 +58,9 @@ async fn a_shorter_time_is_kept_in_the_queue_and_at_the_server() {
     assert_eq!((counts.in_flight, counts.queued, counts.given), (0, 0, counts.returned));
 }
 
-/// Callers of every temper at once, over faults of every kind: afterwards every slot is there.
+/// Patient and impatient callers at once, with every kind of fault: afterwards every slot is free.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_slot_is_lost_in_a_storm() {
+async fn no_slot_is_lost_under_mixed_faults() {
     let good = crate::fake_vllm::RECORD.to_owned();
     let acts =
         [Act::Say(good), Act::Reset, Act::Status(503, serde_json::json!({})), Act::Hang, Act::CutOff, Act::BreakOff];

@@ -1,4 +1,4 @@
-//! Callers who leave although bytes of theirs wait to be read: whatever runs for them ends at once.
+//! Clients that disconnect while bytes from them are unread: their extractions are cancelled at once.
 
 use std::{
     sync::Arc,
@@ -25,16 +25,16 @@ fn post(path: &str, kind: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
-fn a_note() -> String {
+fn note_request() -> String {
     post("/api/v1/extract", "application/json", NOTE)
 }
 
-/// A whole request of each kind that waits for the model, and how many notes of it are at the model.
+/// Returns, for each kind of request, its name, the request, and how many of its notes run at the model server.
 fn requests() -> [(&'static str, String, usize); 5] {
     let batch = "/api/v1/extract/batch";
     let list = json!({"notes": [{"text": "Stage IV lung adenocarcinoma."}, {"text": "Stage II lung cancer."}]});
     [
-        ("a note", a_note(), 1),
+        ("a note", note_request(), 1),
         ("a note as events", post("/api/v1/extract/stream", "application/json", NOTE), 1),
         ("a batch", post(batch, "application/json", &list.to_string()), 2),
         ("lines", post(batch, "application/x-ndjson", &format!("{NOTE}\n{NOTE}\n")), 2),
@@ -42,7 +42,8 @@ fn requests() -> [(&'static str, String, usize); 5] {
     ]
 }
 
-async fn held(act: impl FnOnce(Arc<Semaphore>) -> Act) -> (Served, Arc<Semaphore>) {
+/// Starts a gateway with four slots whose model server waits for the permits.
+async fn start_held(act: impl FnOnce(Arc<Semaphore>) -> Act) -> (Served, Arc<Semaphore>) {
     let permits = Arc::new(Semaphore::new(0));
     let fake = start(vec![act(Arc::clone(&permits))]).await;
     let mut settings: Settings = with_model(&[fake.address]);
@@ -50,28 +51,28 @@ async fn held(act: impl FnOnce(Arc<Semaphore>) -> Act) -> (Served, Arc<Semaphore
     (Served::ready(settings).await, permits)
 }
 
-fn at_the_model(served: &Served) -> usize {
+fn notes_in_flight(served: &Served) -> usize {
     served.app.pipeline.admission().counts().in_flight
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_byte_behind_the_body_holds_no_slot_once_its_sender_left() {
-    let (served, _permits) = held(Act::Hold).await;
-    for (what, request, notes) in requests() {
-        // What waits: with the request, after it, and more than is read ahead.
+async fn unread_bytes_after_the_body_hold_no_slot_once_the_client_disconnects() {
+    let (served, _permits) = start_held(Act::Hold).await;
+    for (kind, request, notes) in requests() {
+        // The unread bytes come with the request, after it, or both, and are once more than the gateway reads ahead.
         for (together, later) in [("G", ""), ("", "G"), ("G", "ET"), ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET")] {
             for reset in [false, true] {
                 let mut caller = TcpStream::connect(served.address).await.unwrap();
                 caller.set_nodelay(true).unwrap();
                 caller.write_all(format!("{request}{together}").as_bytes()).await.unwrap();
-                until("the notes are at the model", async || at_the_model(&served) == notes).await;
+                until("the notes are at the model", async || notes_in_flight(&served) == notes).await;
                 caller.write_all(later.as_bytes()).await.unwrap();
                 if reset {
                     caller.set_zero_linger().unwrap();
                 }
                 drop(caller);
-                let case = format!("{what}, {together:?} and {later:?}, reset: {reset}: the slots are back");
-                until(&case, async || at_the_model(&served) == 0).await;
+                let case = format!("{kind}, {together:?} and {later:?}, reset: {reset}: the slots are back");
+                until(&case, async || notes_in_flight(&served) == 0).await;
             }
         }
     }
@@ -79,35 +80,39 @@ async fn a_byte_behind_the_body_holds_no_slot_once_its_sender_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_has_begun_ends_once_its_reader_left() {
-    let (served, permits) = held(|permits| Act::Pieces(vec!["{\"cancer_type\": \"lung", " cancer\", "], permits)).await;
+async fn a_started_stream_ends_once_its_reader_disconnects() {
+    let (served, permits) =
+        start_held(|permits| Act::Pieces(vec!["{\"cancer_type\": \"lung", " cancer\", "], permits)).await;
     let mut caller = TcpStream::connect(served.address).await.unwrap();
     let request = post("/api/v1/extract/stream", "application/json", NOTE);
     caller.write_all(format!("{request}G").as_bytes()).await.unwrap();
-    // The first two pieces make a field, which is told.
+    // The first two pieces complete a field, so the gateway sends an event.
     permits.add_permits(2);
-    let (mut said, mut part) = (String::new(), [0; 4_096]);
-    while !said.contains("cancer_type") {
+    let (mut events, mut part) = (String::new(), [0; 4_096]);
+    while !events.contains("cancer_type") {
         let count = caller.read(&mut part).await.unwrap();
-        assert_ne!(count, 0, "{said}");
-        said.push_str(std::str::from_utf8(&part[..count]).unwrap());
+        assert_ne!(count, 0, "{events}");
+        events.push_str(std::str::from_utf8(&part[..count]).unwrap());
     }
-    assert_eq!(at_the_model(&served), 1);
+    assert_eq!(notes_in_flight(&served), 1);
     drop(caller);
-    until("the slot is back", async || at_the_model(&served) == 0).await;
+    until("the slot is back", async || notes_in_flight(&served) == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_sends_his_next_requests_early_and_stays_gets_all_answers_in_order() {
-    let (served, permits) = held(Act::Hold).await;
+async fn pipelined_requests_are_answered_in_order() {
+    let (served, permits) = start_held(Act::Hold).await;
     let mut caller = TcpStream::connect(served.address).await.unwrap();
     let began = Instant::now();
-    caller.write_all(format!("{}GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", a_note()).as_bytes()).await.unwrap();
-    until("the note is at the model", async || at_the_model(&served) == 1).await;
-    caller.write_all(a_note().replace("Host: x", "Host: x\r\nConnection: close").as_bytes()).await.unwrap();
-    // Long enough that it was looked for him, more than once.
+    caller
+        .write_all(format!("{}GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", note_request()).as_bytes())
+        .await
+        .unwrap();
+    until("the note is at the model", async || notes_in_flight(&served) == 1).await;
+    caller.write_all(note_request().replace("Host: x", "Host: x\r\nConnection: close").as_bytes()).await.unwrap();
+    // Long enough for several checks whether the client is still connected.
     until("time passes", async || began.elapsed() > Duration::from_millis(700)).await;
-    assert_eq!(at_the_model(&served), 1);
+    assert_eq!(notes_in_flight(&served), 1);
     permits.add_permits(2);
     let mut answers = String::new();
     caller.read_to_string(&mut answers).await.unwrap();

@@ -1,10 +1,10 @@
-//! What the gateway stands: strangers, failing model servers, broken connections, its own end.
+//! Tests of a gateway on real sockets: unknown callers, failing model servers, broken connections, shutdown.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test fail it")]
 
 mod certificates;
 mod connections;
 #[path = "../http/fake_vllm.rs"]
-#[expect(dead_code, reason = "shared with tests that use more of it")]
+#[expect(dead_code, reason = "other tests use the rest of it")]
 mod fake_vllm;
 #[cfg(target_os = "linux")]
 mod given_back;

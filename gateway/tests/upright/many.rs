@@ -1,4 +1,4 @@
-//! Batches and streams on real sockets: who leaves, who is slow, who has limits, and the end.
+//! Batches and streams on real sockets: disconnects, slow readers, rate limits, and shutdown.
 
 use std::{
     fmt::Write as _,
@@ -38,6 +38,7 @@ fn ndjson(served: &Served, count: usize) -> RequestBuilder {
     batch(served, "application/x-ndjson", lines(count))
 }
 
+/// Returns the code and `retry_after` of each outcome, in the order of the notes.
 async fn codes(request: RequestBuilder) -> Vec<(String, Option<u64>)> {
     let text = request.send().await.unwrap().text().await.unwrap();
     let mut outcomes: Vec<Value> = match serde_json::from_str::<Value>(&text) {
@@ -52,19 +53,19 @@ async fn codes(request: RequestBuilder) -> Vec<(String, Option<u64>)> {
     outcomes.iter().map(code).collect()
 }
 
-/// A gateway that gives its notes more time than a test waits: what ends sooner ends for another reason.
-fn patient(fake: &Fake) -> Settings {
+/// Settings with a deadline longer than any test waits, so that a note never ends because of the deadline.
+fn long_deadline(fake: &Fake) -> Settings {
     let mut settings = with_model(&[fake.address]);
     settings.admission.deadline = Duration::from_mins(30);
     settings
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_who_leaves_stops_the_model() {
+async fn a_reader_that_disconnects_stops_the_model() {
     let permits = Arc::new(Semaphore::new(1));
     let pieces = vec!["{\"cancer_type\": null,", " \"stage\": "];
     let fake = start(vec![Act::Pieces(pieces, Arc::clone(&permits))]).await;
-    let served = Served::ready(patient(&fake)).await;
+    let served = Served::ready(long_deadline(&fake)).await;
     let url = format!("http://{}/api/v1/extract/stream", served.address);
     let mut response = served.client.post(url).json(&json!({"text": NOTE})).send().await.unwrap();
     assert!(response.chunk().await.unwrap().unwrap().starts_with(b"event: field"));
@@ -72,25 +73,27 @@ async fn a_reader_who_leaves_stops_the_model() {
     drop(response);
     let counts = || served.app.pipeline.admission().counts();
     until("the slot is back", async || (counts().in_flight, counts().vanished) == (0, 1)).await;
-    until("the model server is left", async || Arc::strong_count(&permits) < held).await;
-    until("it is counted", async || served.metric("gateway_callers_vanished_total").await > 0.5).await;
+    until("the connection to the model server is closed", async || Arc::strong_count(&permits) < held).await;
+    until("the vanished caller is counted", async || served.metric("gateway_callers_vanished_total").await > 0.5).await;
     assert_eq!(served.app.in_flight.running(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_who_leaves_cancels_what_is_left_of_his_batch() {
+async fn a_client_that_disconnects_cancels_its_remaining_notes() {
     let permits = Arc::new(Semaphore::new(3));
     let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
-    let mut settings = patient(&fake);
+    let mut settings = long_deadline(&fake);
     settings.admission.in_flight = 4;
     let served = Served::ready(settings).await;
     let mut response = ndjson(&served, 100).send().await.unwrap();
     assert!(response.chunk().await.unwrap().unwrap().starts_with(b"{\"id\":"));
     let counts = || served.app.pipeline.admission().counts();
-    until("more of it waits", async || (counts().in_flight, counts().queued) == (4, 2)).await;
+    until("more notes of the batch wait", async || (counts().in_flight, counts().queued) == (4, 2)).await;
     drop(response);
-    until("all is over", async || (counts().in_flight, counts().queued, served.app.in_flight.running()) == (0, 0, 0))
-        .await;
+    until("nothing runs any more", async || {
+        (counts().in_flight, counts().queued, served.app.in_flight.running()) == (0, 0, 0)
+    })
+    .await;
     let calls = fake.calls.load(SeqCst);
     assert!(calls < 20, "{calls}");
     assert_eq!(counts().given, counts().returned);
@@ -121,7 +124,7 @@ async fn a_single_note_goes_before_those_of_a_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn at_the_end_what_runs_is_read_and_the_rest_refused() {
+async fn shutdown_finishes_running_notes_of_a_batch_and_refuses_the_rest() {
     for kind in ["application/json", "application/x-ndjson"] {
         let permits = Arc::new(Semaphore::new(0));
         let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
@@ -135,13 +138,13 @@ async fn at_the_end_what_runs_is_read_and_the_rest_refused() {
         };
         let many = tokio::spawn(codes(batch(&served, kind, body)));
         let counts = || served.app.pipeline.admission().counts();
-        until("three of ten are begun", async || (counts().in_flight, counts().queued) == (2, 1)).await;
+        until("three of ten notes have begun", async || (counts().in_flight, counts().queued) == (2, 1)).await;
         served.stop();
         until("the gateway drains", async || served.app.readiness.is_draining()).await;
         permits.add_permits(99);
         let ok = vec![("ok".to_owned(), None); 3];
         let draining = ("draining".to_owned(), Some(5));
-        // Of lines nobody knows how many are to come: one tells of the rest.
+        // The number of further lines is unknown, so one outcome stands for all of them.
         let refused = vec![draining; if kind == "application/json" { 7 } else { 1 }];
         assert_eq!(many.await.unwrap(), [ok, refused].concat(), "{kind}");
         served.ended().await.unwrap();
@@ -149,11 +152,11 @@ async fn at_the_end_what_runs_is_read_and_the_rest_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_does_not_read_is_not_read() {
+async fn a_batch_stops_reading_notes_while_its_client_reads_no_answers() {
     const NOTES: usize = 100_000;
     let served = Served::ready(Settings::default()).await;
     let (mut reading, mut writing) = TcpStream::connect(served.address).await.unwrap().into_split();
-    // Three bytes of a bad note have an answer of 400: the answers are what would pile up.
+    // Each invalid note of three bytes gets an error with status 400, so the answers are what would pile up.
     let body = "{}\n".repeat(NOTES);
     let head = format!(
         "POST /api/v1/extract/batch HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/x-ndjson\r\n\
@@ -181,7 +184,7 @@ async fn who_does_not_read_is_not_read() {
     drop(writing.await.unwrap());
 }
 
-/// A gateway with one key, whose line ends so.
+/// Starts a gateway with one key and these limits on its line.
 async fn with_key(limits: &str) -> (Served, String, tempfile::TempDir) {
     let (key, folder) = (access::new_key().unwrap(), tempfile::tempdir().unwrap());
     let path = folder.path().join("keys");
@@ -191,15 +194,15 @@ async fn with_key(limits: &str) -> (Served, String, tempfile::TempDir) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_note_of_a_batch_counts_for_its_callers_limits() {
+async fn every_note_of_a_batch_counts_for_the_limits_of_its_key() {
     let (served, key, _folder) = with_key("rate=2/min").await;
-    let told = codes(ndjson(&served, 5).bearer_auth(&key)).await;
-    let (ok, late): (Vec<_>, Vec<_>) = told.into_iter().partition(|(code, _)| code == "ok");
+    let outcomes = codes(ndjson(&served, 5).bearer_auth(&key)).await;
+    let (ok, late): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|(code, _)| code == "ok");
     assert_eq!((ok.len(), late.len()), (2, 3));
     for (code, after) in late {
         assert!(code == "rate_limited" && (1..=60).contains(&after.unwrap()), "{code} {after:?}");
     }
-    // Where the wait is short, the batch goes at the rate that its caller has.
+    // If the wait is short, the batch waits and proceeds at the rate of its key.
     for limits in ["rate=50/s", "at_once=1"] {
         let (served, key, _folder) = with_key(limits).await;
         assert_eq!(codes(ndjson(&served, 70).bearer_auth(&key)).await, vec![("ok".to_owned(), None); 70], "{limits}");
@@ -208,7 +211,7 @@ async fn every_note_of_a_batch_counts_for_its_callers_limits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn so_many_batches_at_once_and_each_place_comes_back() {
+async fn concurrent_batches_are_limited_and_ended_ones_make_room() {
     let permits = Arc::new(Semaphore::new(0));
     let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
     let served = Served::ready(with_model(&[fake.address])).await;
@@ -218,13 +221,13 @@ async fn so_many_batches_at_once_and_each_place_comes_back() {
     }
     assert_eq!(crate::served::code(ndjson(&served, 1)).await, pair(503, "overloaded"));
     drop(begun);
-    until("the places are back", async || served.app.batches.available_permits() == 16).await;
+    until("all places are free", async || served.app.batches.available_permits() == 16).await;
     permits.add_permits(9);
     assert_eq!(codes(ndjson(&served, 1)).await, [("ok".to_owned(), None)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_note_has_its_line_in_the_audit() {
+async fn every_note_of_a_batch_has_an_audit_record() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = Settings::default();
     settings.audit.path = Some(folder.path().join("audit.jsonl"));
@@ -236,7 +239,7 @@ async fn every_note_has_its_line_in_the_audit() {
     served.stop();
     served.ended().await.unwrap();
     let audit = std::fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
-    let mut told: Vec<(String, String)> = audit
+    let mut records: Vec<(String, String)> = audit
         .lines()
         .map(|line| {
             let line: Value = serde_json::from_str(line).unwrap();
@@ -244,10 +247,10 @@ async fn every_note_has_its_line_in_the_audit() {
             (line["request_id"].as_str().unwrap().to_owned(), line["code"].as_str().unwrap().to_owned())
         })
         .collect();
-    told.sort();
+    records.sort();
     let line = |id: &str, code: &str| (id.to_owned(), code.to_owned());
     assert_eq!(
-        told,
+        records,
         [
             line("study-1.0", "ok"),
             line("study-1.1", "ok"),
@@ -260,21 +263,21 @@ async fn every_note_has_its_line_in_the_audit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_note_of_a_batch_asks_again_for_a_place() {
+async fn a_refused_note_of_a_batch_is_queued_again() {
     let permits = Arc::new(Semaphore::new(0));
     let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
-    let mut settings = patient(&fake);
+    let mut settings = long_deadline(&fake);
     (settings.admission.in_flight, settings.admission.queue) = (1, 0);
     let served = Served::ready(settings).await;
     let many = tokio::spawn(codes(ndjson(&served, 3)));
     let counts = || served.app.pipeline.admission().counts();
-    until("a note was refused a place", async || counts().refused > 0).await;
+    until("admission has refused a note", async || counts().refused > 0).await;
     permits.add_permits(9);
     assert_eq!(many.await.unwrap(), vec![("ok".to_owned(), None); 3]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_who_stalls_does_not_hold_up_the_end() {
+async fn a_stalled_reader_does_not_delay_shutdown() {
     let mut settings = Settings::default();
     settings.admission.drain = Duration::from_millis(50);
     let mut served = Served::ready(settings).await;
@@ -283,13 +286,13 @@ async fn a_reader_who_stalls_does_not_hold_up_the_end() {
                 Transfer-Encoding: chunked\r\n\r\n";
     let body = "{}\n".repeat(100_000);
     stream.write_all(format!("{head}{:x}\r\n{body}\r\n", body.len()).as_bytes()).await.unwrap();
-    until("it is begun", async || served.app.in_flight.running() > 0).await;
+    until("the batch has begun", async || served.app.in_flight.running() > 0).await;
     served.stop();
-    // Its body has not even ended, and nobody reads: cut off with the rest, and counted.
+    // The body is unfinished and the client does not read, so the gateway cuts the batch off and counts it.
     let ended = served.ended().await;
     assert!(ended.is_ok() || matches!(ended, Err(gateway::server::ServerError::CutOff(1))), "{ended:?}");
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest).await;
-    let says_so = String::from_utf8_lossy(&rest).contains("\"ends\":true");
-    assert!(says_so || !rest.ends_with(b"0\r\n\r\n"), "an answer that is not whole must not look so");
+    let has_last_line = String::from_utf8_lossy(&rest).contains("\"ends\":true");
+    assert!(has_last_line || !rest.ends_with(b"0\r\n\r\n"), "an incomplete answer must not look complete");
 }

@@ -1,4 +1,4 @@
-//! What requests may take of the memory together, and each key of it; and the places of batches.
+//! The memory budget of all requests and of each key, and the limit on concurrent batches.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,14 +26,14 @@ const NOTE: &str = "Stage IV lung adenocarcinoma.";
 const BATCH: &str = "/api/v1/extract/batch";
 const MIB: usize = 1 << 20;
 
-/// A gateway with 32 MiB for requests and two keys.
-struct Shared {
+/// A gateway with two keys that share a memory budget of 32 MiB.
+struct SharedGateway {
     served: Served,
     keys: [String; 2],
     _file: NamedTempFile,
 }
 
-impl Shared {
+impl SharedGateway {
     async fn start(mut settings: Settings, limits: &str) -> Self {
         let keys = ["a".repeat(32), "b".repeat(32)];
         let file = NamedTempFile::new().unwrap();
@@ -49,7 +49,7 @@ impl Shared {
         &self.served.app.memory
     }
 
-    /// Sends the head of a request with its body's length, and then a part of the body.
+    /// Sends the head of a request with the length of its body, and then a part of the body.
     async fn begin(&self, key: &str, path: &str, kind: &str, length: usize, part: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(self.served.address).await.unwrap();
         let head = format!(
@@ -57,7 +57,7 @@ impl Shared {
              Content-Length: {length}\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).await.unwrap();
-        // Who is refused does not take the rest.
+        // The write may fail, because a gateway that refuses the request does not read its body.
         let _ = stream.write_all(part).await;
         stream
     }
@@ -67,7 +67,7 @@ impl Shared {
     }
 }
 
-/// The status of the answer, which comes although the body does not end.
+/// Returns the status of the answer, which arrives although the body does not end.
 async fn status(mut stream: TcpStream) -> String {
     let mut head = [0; 12];
     tokio::time::timeout(Duration::from_mins(1), stream.read_exact(&mut head)).await.unwrap().unwrap();
@@ -75,8 +75,8 @@ async fn status(mut stream: TcpStream) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unfinished_bodies_of_one_key_take_its_share_and_no_more() {
-    let shared = Shared::start(Settings::default(), "").await;
+async fn unfinished_bodies_of_one_key_hold_at_most_its_share() {
+    let shared = SharedGateway::start(Settings::default(), "").await;
     let [one, other] = &shared.keys;
     for (path, kind, length, part) in [
         (BATCH, "json", 8 * MIB, 6 * MIB),
@@ -96,14 +96,14 @@ async fn unfinished_bodies_of_one_key_take_its_share_and_no_more() {
         // The other key has its own share.
         assert_eq!(shared.extracts(other).await, pair(200, "ok"), "{path} {kind}");
         drop(open);
-        until("all is given back", async || shared.memory().held() == 0).await;
+        until("all memory is returned", async || shared.memory().held() == 0).await;
         assert_eq!(shared.extracts(one).await, pair(200, "ok"));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_fit_is_refused_before_its_body_is_sent() {
-    let shared = Shared::start(Settings::default(), "").await;
+async fn a_request_over_the_free_memory_is_refused_before_its_body() {
+    let shared = SharedGateway::start(Settings::default(), "").await;
     let [one, _] = &shared.keys;
     let (whole, single) = (shared.memory().most(), Purpose::Single);
     let others = shared.memory().hold(None, single, whole - MIB).unwrap();
@@ -117,9 +117,9 @@ async fn what_does_not_fit_is_refused_before_its_body_is_sent() {
     }
     assert_eq!(shared.extracts(one).await, pair(200, "ok"));
     drop(others);
-    // What never fits is no matter of waiting.
+    // A body that can never fit gets 413, because a retry cannot succeed.
     assert_eq!(status(shared.begin(one, BATCH, "json", 9 * MIB, b"").await).await, "413");
-    until("all is given back", async || shared.memory().held() == 0).await;
+    until("all memory is returned", async || shared.memory().held() == 0).await;
     let all = shared.memory().hold(None, single, whole).unwrap();
     assert_eq!(shared.extracts(one).await, pair(503, "overloaded"));
     assert!(shared.served.metric("gateway_memory_refused_total").await > 4.5);
@@ -130,10 +130,10 @@ async fn what_does_not_fit_is_refused_before_its_body_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_the_budget_never_holds_is_too_large_whatever_the_settings_allow() {
+async fn a_body_over_the_memory_budget_gets_413_whatever_body_bytes_allows() {
     let mut settings = Settings::default();
     settings.limits.body_bytes = ByteSize::mib(64);
-    let shared = Shared::start(settings, "").await;
+    let shared = SharedGateway::start(settings, "").await;
     for path in ["/api/v1/extract", "/api/v1/extract/stream"] {
         let refused = shared.begin(&shared.keys[0], path, "json", 9 * MIB, b"").await;
         assert_eq!(status(refused).await, "413", "{path}");
@@ -141,8 +141,8 @@ async fn a_body_that_the_budget_never_holds_is_too_large_whatever_the_settings_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_goes_on_note_by_note_while_memory_is_full() {
-    let shared = Shared::start(Settings::default(), "").await;
+async fn a_batch_continues_note_by_note_while_memory_is_full() {
+    let shared = SharedGateway::start(Settings::default(), "").await;
     let [one, _] = &shared.keys;
     let url = format!("http://{}{BATCH}", shared.served.address);
     let notes = vec![json!({"text": NOTE}); 40];
@@ -152,12 +152,12 @@ async fn a_batch_goes_on_note_by_note_while_memory_is_full() {
     let answer: Value = request.body(body).send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["summary"], json!({"ok": 40, "failed": 0}));
     drop(held);
-    until("all is given back", async || shared.memory().held() == 0).await;
+    until("all memory is returned", async || shared.memory().held() == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lines_that_wait_for_their_caller_keep_no_place() {
-    let shared = Shared::start(Settings::default(), "").await;
+async fn idle_line_batches_do_not_count_as_running_batches() {
+    let shared = SharedGateway::start(Settings::default(), "").await;
     let [one, other] = &shared.keys;
     let free = async || shared.served.app.batches.available_permits() == 16;
     let mut open = Vec::new();
@@ -167,11 +167,11 @@ async fn lines_that_wait_for_their_caller_keep_no_place() {
         assert_eq!(lines.next().await["status"], 200);
         open.push(lines);
     }
-    until("nobody has a place", free).await;
+    until("no batch is counted", free).await;
     let url = format!("http://{}{BATCH}", shared.served.address);
     let batch = json!({"notes": [{"text": NOTE}]});
     assert_eq!(code(shared.served.client.post(url).header("x-api-key", other).json(&batch)).await, pair(200, "ok"));
-    // They go on where they were.
+    // The open batches continue.
     for lines in &mut open {
         lines.send(&json!({"text": NOTE})).await;
         let next = lines.next().await;
@@ -180,17 +180,17 @@ async fn lines_that_wait_for_their_caller_keep_no_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_key_has_half_of_the_places() {
+async fn one_key_may_run_half_of_all_batches() {
     let permits = Arc::new(Semaphore::new(0));
     let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
-    let shared = Shared::start(with_model(&[fake.address]), "").await;
+    let shared = SharedGateway::start(with_model(&[fake.address]), "").await;
     let [one, other] = &shared.keys;
-    let places = || shared.served.app.batches.available_permits();
+    let free_batches = || shared.served.app.batches.available_permits();
     let mut open = Vec::new();
-    for taken in 1..=8 {
+    for running in 1..=8 {
         let mut lines = OpenLines::begin(shared.served.address, one).await;
         lines.send(&json!({"text": NOTE})).await;
-        until("it has a place", async || places() == 16 - taken).await;
+        until("the batch is counted", async || free_batches() == 16 - running).await;
         open.push(lines);
     }
     let url = format!("http://{}{BATCH}", shared.served.address);
@@ -198,7 +198,7 @@ async fn one_key_has_half_of_the_places() {
         |key: &str| shared.served.client.post(&url).header("x-api-key", key).json(&json!({"notes": [{"text": NOTE}]}));
     assert_eq!(code(batch(one)).await, pair(429, "rate_limited"));
     let others = tokio::spawn(code(batch(other)));
-    until("the other key has a place", async || places() == 7).await;
+    until("the other key's batch is counted", async || free_batches() == 7).await;
     permits.add_permits(99);
     assert_eq!(others.await.unwrap(), pair(200, "ok"));
     for lines in &mut open {
@@ -208,19 +208,19 @@ async fn one_key_has_half_of_the_places() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_place_that_was_given_up_is_waited_for() {
+async fn an_idle_line_batch_waits_for_a_free_place_to_continue() {
     let permits = Arc::new(Semaphore::new(1));
     let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
-    let shared = Shared::start(with_model(&[fake.address]), "").await;
+    let shared = SharedGateway::start(with_model(&[fake.address]), "").await;
     let [one, _] = &shared.keys;
     let mut lines = OpenLines::begin(shared.served.address, one).await;
     lines.send(&json!({"id": 1, "text": NOTE})).await;
     assert_eq!(lines.next().await["status"], 200);
-    until("its place is free", async || shared.served.app.batches.available_permits() == 16).await;
+    until("the idle batch is not counted", async || shared.served.app.batches.available_permits() == 16).await;
     let all = Arc::clone(&shared.served.app.batches).acquire_many_owned(16).await.unwrap();
     permits.add_permits(1);
     lines.send(&json!({"id": 2, "text": NOTE})).await;
-    // A single note passes: it needs no place.
+    // A single note passes, because it is no batch.
     permits.add_permits(1);
     assert_eq!(shared.extracts(one).await, pair(200, "ok"));
     drop(all);
@@ -229,10 +229,10 @@ async fn a_place_that_was_given_up_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_ends_after_its_time() {
+async fn a_batch_ends_at_its_time_limit() {
     let mut settings = Settings::default();
     settings.limits.batch_time = Duration::from_secs(1);
-    let shared = Shared::start(settings, "").await;
+    let shared = SharedGateway::start(settings, "").await;
     let mut lines = OpenLines::begin(shared.served.address, &shared.keys[0]).await;
     lines.send(&json!({"text": NOTE})).await;
     assert_eq!(lines.next().await["status"], 200);
@@ -242,10 +242,10 @@ async fn a_batch_ends_after_its_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lines_that_are_no_notes_count_as_notes() {
+async fn invalid_lines_count_as_notes_for_the_rate_limit() {
     let large = "x".repeat(3 * MIB);
     for bad in ["{\"id\": 1}", "nonsense", large.as_str()] {
-        let shared = Shared::start(Settings::default(), "rate=2/min").await;
+        let shared = SharedGateway::start(Settings::default(), "rate=2/min").await;
         let url = format!("http://{}{BATCH}", shared.served.address);
         let request = shared.served.client.post(url).header("content-type", "application/x-ndjson");
         let body = format!("{bad}\n").repeat(4);

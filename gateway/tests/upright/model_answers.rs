@@ -1,4 +1,4 @@
-//! What is sent to a model server, and how much of what it answers is read and believed.
+//! Requests to a model server, and the limits and checks on its answers.
 
 use std::{collections::BTreeSet, io::Write, net::SocketAddr, sync::atomic::Ordering::SeqCst};
 
@@ -12,19 +12,19 @@ use crate::{
     served::{Served, code, pair, until, with_model},
 };
 
-/// What is read at most, and what the sockets of this machine may hold beside it.
+/// Bytes: the most that the gateway reads of an answer, plus what socket buffers may hold.
 const READ_AND_UNDER_WAY: usize = 48 << 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_of_a_model_server_is_read_up_to_a_bound() {
     let medical = || json!([{"id": "medical-ie", "max_model_len": 8_192}]);
-    // A list of models without end: the server is no good one, and costs no memory.
+    // An endless list of models makes the server not ready and uses little memory.
     let upstream = Server::with_models(medical()).set("/v1/models", Answer::Endless(200));
     let served = Served::start(with_model(&[upstream.clone().start().await])).await;
-    until("it was looked at twice", async || upstream.looks.load(SeqCst) > 1).await;
+    until("the list was requested twice", async || upstream.looks.load(SeqCst) > 1).await;
     assert!(upstream.sent.load(SeqCst) / upstream.looks.load(SeqCst) < READ_AND_UNDER_WAY, "{:?}", upstream.sent);
     assert!(served.app.readiness.reason().is_some());
-    // Metrics without end cost only what they would say.
+    // With endless metrics the gateway lacks only their values.
     let upstream = Server::with_models(medical()).set("/metrics", Answer::Endless(200));
     Served::ready(with_model(&[upstream.clone().start().await])).await;
     assert!(upstream.sent.load(SeqCst) < READ_AND_UNDER_WAY, "{:?}", upstream.sent);
@@ -37,7 +37,7 @@ async fn every_answer_of_a_model_server_is_read_up_to_a_bound() {
     }
 }
 
-/// A completion as Python may write it: the count of its tokens, and the log-probability of the last of them.
+/// Returns a completion with this token count and this log-probability of its last token, as Python may write them.
 fn completion_with(tokens: &str, logprob: &str) -> String {
     let content = json!(RECORD);
     let (most, last) = RECORD.split_at(RECORD.len() - 1);
@@ -50,13 +50,13 @@ fn completion_with(tokens: &str, logprob: &str) -> String {
     format!(r#"{{"choices": [{choice}], "usage": {{"total_tokens": {tokens}}}}}"#)
 }
 
-/// The same in one event.
+/// Returns the same completion as one event.
 fn event_with(tokens: &str, logprob: &str) -> String {
     format!("data: {}\n\ndata: [DONE]\n\n", completion_with(tokens, logprob).replace("\"message\"", "\"delta\""))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_that_is_none_costs_the_confidence_and_not_the_answer() {
+async fn invalid_numbers_remove_the_confidence_and_keep_the_answer() {
     let upstream = Server::with_models(json!([base(8_192), adapter()]));
     let served = Served::ready(with_model(&[upstream.clone().start().await])).await;
     for (tokens, logprob, counted, confident) in [
@@ -87,7 +87,7 @@ async fn a_number_that_is_none_costs_the_confidence_and_not_the_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_fails_or_ran_out_of_tokens_is_no_answer() {
+async fn a_failed_or_truncated_stream_ends_with_an_error() {
     let upstream = Server::with_models(json!([base(8_192), adapter()]));
     let served = Served::ready(with_model(&[upstream.clone().start().await])).await;
     let text = |text: &str| json!({"choices": [{"delta": {"content": text}, "finish_reason": null}]});
@@ -115,23 +115,24 @@ async fn a_stream_that_fails_or_ran_out_of_tokens_is_no_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_asks_for_a_key_is_given_it_and_nobody_else() {
+async fn the_model_servers_key_is_sent_to_it_and_never_shown() {
     let upstream = Server::with_models(json!([base(600), adapter()]));
     *upstream.authorization.lock().unwrap() = Some("Bearer made-up-server-key");
     let address = upstream.clone().start().await;
     let served = Served::start(with_model(&[address])).await;
-    until("it was refused", async || served.app.readiness.reason() == Some(Reason::ModelMissing)).await;
+    until("the server has refused the gateway", async || served.app.readiness.reason() == Some(Reason::ModelMissing))
+        .await;
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(b"made-up-server-key\n").unwrap();
     let mut settings = with_model(&[address]);
     settings.vllm.api_key_file = Some(file.path().to_owned());
     let served = Served::ready(settings).await;
-    // The count of tokens is asked for too.
+    // The gateway sends the key with requests for the token count too.
     assert_eq!(served.code(NOTE).await, pair(200, "ok"));
     assert!(!format!("{:?}", served.app).contains("made-up-server-key"));
 }
 
-/// A gateway with these keys, each for a client of its own, and the file that holds them.
+/// Returns settings with one client for each key, and the file that holds the keys.
 fn with_keys(address: SocketAddr, keys: &[(&str, &str)]) -> (Settings, NamedTempFile) {
     let mut file = NamedTempFile::new().unwrap();
     for (name, key) in keys {
@@ -158,9 +159,9 @@ async fn callers_do_not_share_the_prefix_cache() {
     let salts: Vec<String> =
         upstream.completions().iter().map(|body| body["cache_salt"].as_str().unwrap().to_owned()).collect();
     assert!(salts.iter().all(|salt| salt.len() == 32), "{salts:?}");
-    assert_eq!((&salts[0], &salts[3]), (&salts[2], &salts[4]), "each his own, again");
+    assert_eq!((&salts[0], &salts[3]), (&salts[2], &salts[4]), "each client keeps its own salt");
     assert!(salts[0] != salts[1] && salts[0] != salts[3] && salts[1] != salts[3], "{salts:?}");
-    // It is no digest of the name that somebody else could make.
+    // A salt must not be a digest of the client's name, which others could compute.
     assert!(!salts.iter().any(|salt| salt.contains("one") || salt.contains("other")));
 }
 
@@ -170,12 +171,12 @@ async fn no_two_calls_have_one_id() {
     let mut settings = with_model(&[upstream.clone().start().await]);
     settings.chunk.max_chars = 1_000;
     let served = Served::ready(settings).await;
-    // A note in parts, and callers with one id.
+    // One note is sent in chunks, and all requests have the same id.
     let long = "Stage IV lung adenocarcinoma, treated with osimertinib. ".repeat(60);
     for text in [&*long, NOTE, NOTE] {
         assert_eq!(code(served.extract(text).header("x-request-id", "same")).await, pair(200, "ok"));
     }
-    // Answers that are no record are asked for once more.
+    // The gateway asks once more after an answer that is no record.
     let upstream = upstream.says("I cannot read this.", "medical-ie");
     assert_eq!(code(served.extract(NOTE).header("x-request-id", "same")).await, pair(502, "output_unusable"));
     let posts = upstream.posts.lock().unwrap();
@@ -186,7 +187,7 @@ async fn no_two_calls_have_one_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_caps_what_callers_may_ask_for() {
+async fn the_operators_limits_cap_max_tokens_and_temperature() {
     let upstream = Server::with_models(json!([base(8_192), adapter()]));
     let mut settings = with_model(&[upstream.clone().start().await]);
     (settings.limits.max_tokens, settings.limits.max_temperature) = (1_500, 0.5);
@@ -204,7 +205,7 @@ async fn an_operator_caps_what_callers_may_ask_for() {
     ] {
         assert_eq!(asked(options.clone()).await, expected, "{options}");
     }
-    // Over 1024 it may be widened once, and to no more than the cap.
+    // After a truncated answer the gateway retries once with more than 1024 tokens, up to the limit.
     let cut_off = json!({"message": {"content": "{\"cancer_type\": \"lu"}, "finish_reason": "length"});
     upstream.change("/v1/chat/completions", Answer::Json(200, json!({"choices": [cut_off]})));
     assert_eq!(served.code(NOTE).await, pair(502, "output_truncated"));

@@ -1,4 +1,4 @@
-//! Which model a server is believed to have: what it lists, whose context counts, whether the adapter is applied.
+//! The gateway's checks of a server's models: the list, the context length, and whether the adapter is applied.
 
 use gateway::readiness::Reason;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_context_is_that_of_the_model_that_is_asked_for() {
+async fn the_context_length_is_that_of_the_requested_model() {
     let embedding = |context: u32| json!({"id": "embedding", "root": "/models/e", "max_model_len": context});
     let long = format!("{NOTE} {}", "Seen in clinic. ".repeat(30));
     for models in [json!([embedding(256), adapter(), base(8_192)]), json!([base(8_192), adapter(), embedding(512)])] {
@@ -18,13 +18,13 @@ async fn the_context_is_that_of_the_model_that_is_asked_for() {
         let served = Served::ready(with_model(&[upstream.clone().start().await])).await;
         assert_eq!(served.code(&long).await, pair(200, "ok"));
         assert_eq!(upstream.completions()[0]["max_tokens"], 1_024);
-        let told: Value = served.get("/health/vllm").send().await.unwrap().json().await.unwrap();
-        assert_eq!(told["max_model_len"], 8_192);
+        let health: Value = served.get("/health/vllm").send().await.unwrap().json().await.unwrap();
+        assert_eq!(health["max_model_len"], 8_192);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_replica_has_its_own_context() {
+async fn each_replica_has_its_own_context_length() {
     let (small, large) = (json!([adapter(), base(600)]), json!([adapter(), base(8_192)]));
     let (small, large) = (Server::with_models(small), Server::with_models(large));
     let addresses = [small.clone().start().await, large.clone().start().await];
@@ -34,30 +34,30 @@ async fn each_replica_has_its_own_context() {
     for _ in 0..40 {
         assert_eq!(served.code(NOTE).await, pair(200, "ok"));
     }
-    for (upstream, most) in [(small, 500), (large, 1_024)] {
+    for (upstream, max_tokens) in [(small, 500), (large, 1_024)] {
         let given: Vec<u64> = upstream.completions().iter().map(|body| body["max_tokens"].as_u64().unwrap()).collect();
-        assert!(given.len() > 3 && given.iter().all(|&tokens| tokens == most), "{most}: {given:?}");
+        assert!(given.len() > 3 && given.iter().all(|&tokens| tokens == max_tokens), "{max_tokens}: {given:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_model_that_is_not_listed_is_sent_no_note() {
+async fn a_server_that_does_not_list_the_model_gets_no_note() {
     let upstream = Server::with_models(json!([base(8_192), adapter()]));
     let served = Served::ready(with_model(&[upstream.clone().start().await])).await;
     assert_eq!(served.code(NOTE).await, pair(200, "ok"));
-    // The adapter is gone. This server answers its name with the base model, and says so nowhere.
+    // The adapter is gone. This server answers requests for it with the base model, without a sign of that.
     upstream.change("/v1/models", Answer::Json(200, json!({"data": [base(8_192)]})));
-    until("that is seen", async || served.app.readiness.reason() == Some(Reason::ModelMissing)).await;
+    until("the gateway misses the model", async || served.app.readiness.reason() == Some(Reason::ModelMissing)).await;
     let before = upstream.posts.lock().unwrap().len();
     assert_eq!(served.code(NOTE).await, pair(502, "upstream_rejected"));
     assert_eq!(upstream.posts.lock().unwrap().len(), before);
     upstream.change("/v1/models", Answer::Json(200, json!({"data": [base(8_192), adapter()]})));
-    until("it is back", async || served.app.readiness.reason().is_none()).await;
+    until("the gateway finds the model again", async || served.app.readiness.reason().is_none()).await;
     assert_eq!(served.code(NOTE).await, pair(200, "ok"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_further_model_is_asked_for_where_it_is_listed() {
+async fn a_further_model_is_requested_from_a_replica_that_lists_it() {
     let further = json!({"id": "further", "root": "/adapters/further", "parent": "base"});
     let without = Server::with_models(json!([base(8_192), adapter()]));
     let with = Server::with_models(json!([base(8_192), adapter(), further]));
@@ -74,30 +74,30 @@ async fn a_further_model_is_asked_for_where_it_is_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_record_in_the_name_of_another_model_is_not_believed() {
+async fn an_empty_record_from_another_model_is_rejected() {
     const EMPTY: &str = "{\"cancer_type\": null, \"stage\": null, \"gene_mutation\": null, \"biomarker\": null, \"treatment\": null, \"response\": null, \"metastasis_site\": null}";
     let second = json!({"id": "second-name", "root": "/models/base", "parent": null, "max_model_len": 8_192});
-    for (configured, said, content, expected) in [
+    for (configured, answering, content, expected) in [
         ("medical-ie", "medical-ie", EMPTY, pair(200, "ok")),
         ("medical-ie", "base", EMPTY, pair(502, "output_unusable")),
-        // Its values stand in the note, or not, whoever wrote them.
+        // Grounding checks the values against the note, whichever model wrote them.
         ("medical-ie", "base", RECORD, pair(200, "ok")),
-        // Of several names of one model vLLM answers with the first.
+        // If a model has several names, vLLM answers with the first.
         ("second-name", "base", EMPTY, pair(200, "ok")),
         ("second-name", "medical-ie", EMPTY, pair(502, "output_unusable")),
     ] {
         let models = json!([base(8_192), second, adapter()]);
-        let upstream = Server::with_models(models).says(content, said);
+        let upstream = Server::with_models(models).says(content, answering);
         let mut settings = with_model(&[upstream.start().await]);
         settings.vllm.model = configured.to_owned();
         let served = Served::ready(settings).await;
         let note = if content == EMPTY { "The patient was seen in clinic and feels well." } else { NOTE };
-        assert_eq!(served.code(note).await, expected, "{configured} {said}");
+        assert_eq!(served.code(note).await, expected, "{configured} {answering}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_base_model_in_the_adapters_name_fails_its_trial_note() {
+async fn a_base_model_under_the_adapters_name_fails_the_trial_note() {
     let models = || json!([base(8_192), adapter()]);
     let refuses = Answer::Json(400, json!({"error": {"message": "stop_token_ids", "code": 400}}));
     let refuses = Server::with_models(models()).set("/v1/chat/completions", refuses);
@@ -120,14 +120,14 @@ async fn a_base_model_in_the_adapters_name_fails_its_trial_note() {
         let expected = if passes { pair(200, "ok") } else { pair(502, "upstream_rejected") };
         assert_eq!(served.code(NOTE).await, expected);
         let notes = upstream.completions().iter().filter(|body| body.to_string().contains("treated with")).count();
-        assert_eq!(notes, usize::from(passes), "no note of a caller is sent to it");
-        // Once the adapter is there, the next trial finds that.
+        assert_eq!(notes, usize::from(passes), "a caller's note goes to the server only after a passed trial");
+        // Once the server applies the adapter, the next trial passes.
         let upstream = upstream.says(RECORD, "medical-ie");
         until("it is ready", async || served.app.readiness.reason().is_none()).await;
         assert_eq!(served.code(NOTE).await, pair(200, "ok"));
         drop(upstream);
     }
-    // Who does not ask for it pays nothing for it.
+    // Without the setting no trial note is sent.
     let upstream = Server::with_models(models());
     let served = Served::ready(with_model(&[upstream.clone().start().await])).await;
     assert_eq!(served.code(NOTE).await, pair(200, "ok"));

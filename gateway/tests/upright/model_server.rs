@@ -1,4 +1,4 @@
-//! A model server of which each answer can be set while it runs.
+//! A fake model server. Tests set the answer of each path while it runs.
 
 use std::{
     io,
@@ -24,24 +24,27 @@ use crate::fake_vllm::RECORD;
 
 pub(crate) const NOTE: &str = "Stage IV lung adenocarcinoma, treated with osimertinib.";
 
-/// What a path answers: a status, and a body that may have no end.
+/// The answer of a path. The numbers of `Json` and `Endless` are the status.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     Json(u16, Value),
-    /// The body to the letter, as JSON or as an event stream.
+    /// Status 200 with exactly this body: an event stream if it starts with `data:`, otherwise JSON.
     Text(String),
+    /// A body of [`LONG_ENOUGH`] spaces.
     Endless(u16),
 }
 
-/// A model server of which each path's answer can be set while it runs.
+/// A fake model server. Clones share its answers, and a path without an answer returns an empty 200.
 #[derive(Clone, Default)]
 pub(crate) struct Server {
     answers: Arc<Mutex<Vec<(&'static str, Answer)>>>,
     /// Path, headers and body of each POST.
     pub(crate) posts: Arc<Mutex<Vec<(String, HeaderMap, Value)>>>,
+    /// Requests for the list of models.
     pub(crate) looks: Arc<AtomicUsize>,
+    /// Bytes of endless bodies that it produced.
     pub(crate) sent: Arc<AtomicUsize>,
-    /// What every request must be authorised with.
+    /// The `Authorization` header that every request must carry, if any.
     pub(crate) authorization: Arc<Mutex<Option<&'static str>>>,
 }
 
@@ -53,7 +56,7 @@ impl Server {
         address
     }
 
-    /// A server of these models that reads notes well.
+    /// Returns a server that lists these models and answers every note with a valid record.
     pub(crate) fn with_models(models: Value) -> Self {
         let choice = json!({"message": {"content": RECORD}, "finish_reason": "stop"});
         Self::default()
@@ -73,7 +76,7 @@ impl Server {
         answers.push((path, answer));
     }
 
-    /// What it is told to say in its completions.
+    /// Makes every completion return this content in the name of this model.
     pub(crate) fn says(self, content: &str, model: &str) -> Self {
         let choice = json!({"message": {"content": content}, "finish_reason": "stop"});
         let usage = json!({"prompt_tokens": 90, "completion_tokens": 40, "total_tokens": 130});
@@ -101,9 +104,9 @@ async fn answer(State(upstream): State<Server>, request: Request<Body>) -> Respo
             serde_json::from_slice(&body).unwrap(),
         ));
     }
-    let given = head.headers.get("authorization").and_then(|value| value.to_str().ok());
-    let wanted = *upstream.authorization.lock().unwrap();
-    if wanted.is_some() && given != wanted {
+    let authorization = head.headers.get("authorization").and_then(|value| value.to_str().ok());
+    let required = *upstream.authorization.lock().unwrap();
+    if required.is_some() && authorization != required {
         return (StatusCode::UNAUTHORIZED, axum::Json(json!({"error": "Unauthorized"}))).into_response();
     }
     let found =
@@ -128,8 +131,9 @@ async fn answer(State(upstream): State<Server>, request: Request<Body>) -> Respo
     }
 }
 
-/// More than any socket holds, and little enough for a test that fails.
+/// Bytes of an endless body: more than any socket buffers, and few enough that a failing test ends.
 const LONG_ENOUGH: usize = 256 << 20;
+
 /// An adapter as vLLM lists it.
 pub(crate) fn adapter() -> Value {
     json!({"id": "medical-ie", "root": "/adapters/medical-ie", "parent": "base", "max_model_len": null})

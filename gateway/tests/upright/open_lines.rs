@@ -1,4 +1,4 @@
-//! Lines on a connection that stays open: one note, one answer, the next note.
+//! A batch of lines on an open connection: the test sends a note, reads its answer, and sends the next.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A batch of lines that its caller has not ended.
+/// A batch of lines whose body the client has not ended.
 pub(crate) struct OpenLines(BufReader<TcpStream>);
 
 impl OpenLines {
@@ -28,20 +28,20 @@ impl OpenLines {
         self.0.get_mut().write_all(chunk.as_bytes()).await.unwrap();
     }
 
-    /// The next outcome.
+    /// Returns the next outcome, waiting for at most a minute.
     pub(crate) async fn next(&mut self) -> Value {
         loop {
             let mut line = String::new();
             let read = self.0.read_line(&mut line);
             let read = tokio::time::timeout(Duration::from_mins(1), read).await.unwrap().unwrap();
-            assert_ne!(read, 0, "the answer ended before");
+            assert_ne!(read, 0, "the answer ended before the next outcome");
             if line.starts_with('{') {
                 return serde_json::from_str(&line).unwrap();
             }
         }
     }
 
-    /// What comes until the answer ends.
+    /// Returns the rest of the answer.
     pub(crate) async fn rest(&mut self) -> String {
         let mut rest = String::new();
         let _ = tokio::time::timeout(Duration::from_mins(1), self.0.read_to_string(&mut rest)).await.unwrap();

@@ -1,4 +1,4 @@
-//! The program itself: its exit codes, its log when nobody reads it, and file descriptors that run out.
+//! Tests of the gateway's process: exit codes, a log without a reader, and exhausted file descriptors.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -27,7 +27,7 @@ impl Program {
         let mut line = String::new();
         let (address, metrics_address) = loop {
             line.clear();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before it listened");
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the process ended before it listened");
             let line: Value = serde_json::from_str(&line).unwrap();
             if line["message"] == "listening" {
                 let address = |name: &str| line[name].as_str().unwrap().parse().unwrap();
@@ -41,18 +41,18 @@ impl Program {
         Self::start(env!("CARGO_BIN_EXE_gateway"), &["serve", "--engine", "rules"])
     }
 
-    /// Its process.
+    /// Returns the id of the process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let done = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
-        assert!(done.success());
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
     }
 
     fn exit_code(mut self) -> Option<i32> {
-        // The rest of the log is read, so that it does not end for want of a reader.
+        // The rest of the log is read, so that a full pipe does not influence how the process ends.
         let log = self.log.take();
         let reader = std::thread::spawn(move || log.map(|mut log| log.read_to_end(&mut Vec::new())));
         let code = self.child.wait().unwrap().code();
@@ -60,13 +60,13 @@ impl Program {
         code
     }
 
-    /// The status of an answer to a note.
+    /// Sends a note and returns the status of the answer.
     pub(crate) fn status(&self) -> std::io::Result<u16> {
         let answer = self.answer()?;
         Ok(answer.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0))
     }
 
-    /// The status and the code of an answer to a note.
+    /// Sends a note and returns the status and the error code of the answer, or `ok`.
     pub(crate) fn codes(&self) -> (u16, String) {
         let answer = self.answer().unwrap();
         let body: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
@@ -94,7 +94,7 @@ impl Drop for Program {
 }
 
 #[test]
-fn health_checks_of_its_own_are_not_in_the_log() {
+fn health_checks_from_this_machine_are_not_logged() {
     let mut program = Program::gateway();
     let health = ["/health", "/health/live", "/health/ready"];
     for (path, headers) in health
@@ -117,7 +117,7 @@ fn health_checks_of_its_own_are_not_in_the_log() {
         .filter(|line| line["message"] == "request")
         .map(|line| line["route"].as_str().unwrap().to_owned())
         .collect();
-    // That of a load balancer is, and so is everything else.
+    // The health check of a load balancer is logged, and so are all other requests.
     assert_eq!(routes, ["/health/ready", "/api/v1/models"]);
 }
 
@@ -132,7 +132,7 @@ fn exit_codes_of_signals() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_stops_nothing() {
+fn a_closed_log_pipe_stops_no_request() {
     let mut program = Program::gateway();
     program.log = None;
     for _ in 0..50 {
@@ -143,9 +143,9 @@ fn a_log_that_nobody_reads_stops_nothing() {
 }
 
 #[test]
-fn a_log_whose_reader_stalls_keeps_nothing_from_its_end() {
+fn a_stalled_log_reader_does_not_delay_shutdown() {
     let mut program = Program::gateway();
-    // More lines than a pipe holds, and nobody reads them.
+    // These requests write more log lines than a pipe holds, and the test reads none.
     for _ in 0..600 {
         assert_eq!(program.status().unwrap(), 200);
     }
@@ -154,7 +154,7 @@ fn a_log_whose_reader_stalls_keeps_nothing_from_its_end() {
 }
 
 #[test]
-fn a_hangup_is_no_end_where_there_are_no_keys() {
+fn sighup_without_a_key_file_does_not_end_the_process() {
     let program = Program::gateway();
     program.signal("HUP");
     assert_eq!(program.status().unwrap(), 200);
@@ -163,7 +163,7 @@ fn a_hangup_is_no_end_where_there_are_no_keys() {
 }
 
 #[test]
-fn files_that_cannot_be_used_are_a_mistake_of_the_settings() {
+fn unusable_files_and_values_are_settings_errors() {
     for (variable, value) in [
         ("GATEWAY_AUTH_KEYS_FILE", "/nowhere/keys"),
         ("GATEWAY_VLLM__API_KEY_FILE", "/nowhere/key"),
@@ -183,8 +183,8 @@ fn files_that_cannot_be_used_are_a_mistake_of_the_settings() {
     }
 }
 
-/// The program with a key file of one key, which lies in this folder.
-fn guarded(folder: &Path) -> (Program, PathBuf) {
+/// Starts the program with a key file of one key in `folder`.
+fn with_key_file(folder: &Path) -> (Program, PathBuf) {
     let file = folder.join("keys");
     std::fs::write(&file, gateway::access::line_for("page", &"k".repeat(32)).unwrap()).unwrap();
     let binary = env!("CARGO_BIN_EXE_gateway");
@@ -193,9 +193,9 @@ fn guarded(folder: &Path) -> (Program, PathBuf) {
 }
 
 #[test]
-fn the_health_check_tells_all_without_a_key_by_the_port_of_the_metrics() {
+fn healthcheck_reads_the_idle_time_from_the_metrics_port_without_a_key() {
     let folder = tempfile::tempdir().unwrap();
-    let (program, _) = guarded(folder.path());
+    let (program, _) = with_key_file(folder.path());
     let binary = env!("CARGO_BIN_EXE_gateway");
     for (metrics, idle) in [(Some(program.metrics_address), true), (None, false)] {
         let mut check = Command::new(binary);
@@ -203,31 +203,31 @@ fn the_health_check_tells_all_without_a_key_by_the_port_of_the_metrics() {
         check.env_remove("GATEWAY_METRICS__LISTEN");
         check.envs(metrics.map(|address| ("GATEWAY_METRICS__LISTEN", address.to_string())));
         let output = check.output().unwrap();
-        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!((output.status.code(), &said["ready"]), (Some(0), &Value::Bool(true)), "{said}");
-        assert_eq!(said["idle_seconds"].is_u64(), idle, "{said}");
-        // What it cannot tell is not left out in silence.
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((output.status.code(), &report["ready"]), (Some(0), &Value::Bool(true)), "{report}");
+        assert_eq!(report["idle_seconds"].is_u64(), idle, "{report}");
+        // Where the idle time is missing, standard error names the setting that would supply it.
         assert_eq!(String::from_utf8(output.stderr).unwrap().contains("metrics.listen"), !idle);
     }
 }
 
-/// Until a line of the log says this.
-pub(crate) fn wait_for(log: &mut BufReader<ChildStderr>, said: &str) -> Value {
+/// Reads the log up to the line whose message contains `text`, and returns that line.
+pub(crate) fn wait_for(log: &mut BufReader<ChildStderr>, text: &str) -> Value {
     let mut line = String::new();
     loop {
         line.clear();
-        assert_ne!(log.read_line(&mut line).unwrap(), 0, "the log ended without: {said}");
+        assert_ne!(log.read_line(&mut line).unwrap(), 0, "the log ended without: {text}");
         let line: Value = serde_json::from_str(&line).unwrap();
-        if line["message"].as_str().unwrap().contains(said) {
+        if line["message"].as_str().unwrap().contains(text) {
             return line;
         }
     }
 }
 
 #[test]
-fn a_key_file_that_became_a_pipe_stops_nothing() {
+fn a_key_file_replaced_by_a_pipe_blocks_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut program, file) = guarded(folder.path());
+    let (mut program, file) = with_key_file(folder.path());
     std::fs::remove_file(&file).unwrap();
     assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
     let mut log = program.log.take().unwrap();
@@ -237,20 +237,20 @@ fn a_key_file_that_became_a_pipe_stops_nothing() {
         assert!(line["error"].as_str().unwrap().contains("no regular file"), "{line}");
     }
     program.log = Some(log);
-    // It answers: without a key, with 401.
+    // The gateway still answers: a request without a key gets 401.
     assert_eq!(program.status().unwrap(), 401);
     program.signal("TERM");
     assert_eq!(program.exit_code(), Some(0));
 }
 
 #[test]
-fn a_settings_file_that_is_there_is_never_passed_over() {
+fn an_existing_settings_path_is_never_ignored() {
     type Make = fn(&Path);
-    let made: [(&str, Make); 2] = [
+    let cases: [(&str, Make); 2] = [
         ("a link to nowhere", |file| std::os::unix::fs::symlink("nowhere", file).unwrap()),
-        ("a folder, as Docker makes it of a missing source", |file| std::fs::create_dir(file).unwrap()),
+        ("a folder, which Docker creates for a missing bind source", |file| std::fs::create_dir(file).unwrap()),
     ];
-    for (what, make) in made {
+    for (case, make) in cases {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config/gateway.toml");
         std::fs::create_dir(folder.path().join("config")).unwrap();
@@ -258,30 +258,30 @@ fn a_settings_file_that_is_there_is_never_passed_over() {
             let mut program = Command::new(env!("CARGO_BIN_EXE_gateway"));
             program.current_dir(folder.path()).arg("check-config").output().unwrap()
         };
-        assert_eq!(check().status.code(), Some(0), "without a file the defaults hold");
+        assert_eq!(check().status.code(), Some(0), "without a file the defaults apply");
         make(&file);
         let output = check();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{what}: {said}");
-        assert!(said.contains("config/gateway.toml") && said.contains("--config"), "{what}: {said}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{case}: {error}");
+        assert!(error.contains("config/gateway.toml") && error.contains("--config"), "{case}: {error}");
     }
 }
 
 #[test]
-fn output_that_nobody_reads_is_no_crash() {
+fn a_closed_output_pipe_is_no_error() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_gateway"));
     let mut child = child.arg("openapi").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(0), ""));
+    let mut error = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+    assert_eq!((child.wait().unwrap().code(), error.as_str()), (Some(0), ""));
 }
 
 #[test]
-fn descriptors_that_run_out_cost_the_latest_callers_only() {
+fn exhausted_descriptors_affect_only_new_connections() {
     let script = format!("ulimit -n 60; exec '{}' serve --engine rules", env!("CARGO_BIN_EXE_gateway"));
     let program = Program::start("sh", &["-c", &script]);
-    // Whoever came first keeps his connection, and it works.
+    // The first connection stays open and is served.
     let mut first = TcpStream::connect(program.address).unwrap();
     let crowd: Vec<_> = (0..100).map(|_| TcpStream::connect(program.address)).collect();
     first.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -289,14 +289,14 @@ fn descriptors_that_run_out_cost_the_latest_callers_only() {
     first.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200");
     drop(crowd);
-    // And once the crowd is gone, everybody is served again, without a restart.
+    // Once the other connections close, new ones are served again without a restart.
     assert_eq!(program.status().unwrap(), 200);
     program.signal("TERM");
     assert_eq!(program.exit_code(), Some(0));
 }
 
 #[test]
-fn ten_thousand_idle_connections_harm_nobody() {
+fn ten_thousand_idle_connections_do_not_disturb_requests() {
     const IDLE: usize = 10_000;
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
     let program = Program::gateway();

@@ -1,4 +1,4 @@
-//! Model servers that die, hang, change their address and come back.
+//! Model servers that die, fail, change their addresses and return.
 
 use std::{
     collections::HashMap,
@@ -27,20 +27,20 @@ use crate::{
     served::{Served, pair, until, with_model},
 };
 
-/// A model server in a runtime of its own, so that its death takes its connections along.
-struct Mortal {
+/// A model server in its own runtime. Dropping it closes its connections too.
+struct Replica {
     fake: Fake,
     runtime: Option<Runtime>,
 }
 
-impl Mortal {
-    async fn born(address: SocketAddr) -> Self {
+impl Replica {
+    async fn start_at(address: SocketAddr) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let serving = async move {
             let socket = tokio::net::TcpSocket::new_v4().unwrap();
             socket.set_reuseaddr(true).unwrap();
             socket.bind(address).unwrap();
-            fake_vllm::serve(socket.listen(64).unwrap(), vec![good()], 8_192)
+            fake_vllm::serve(socket.listen(64).unwrap(), vec![record()], 8_192)
         };
         let fake = runtime.spawn(serving).await.unwrap();
         Self { fake, runtime: Some(runtime) }
@@ -51,17 +51,17 @@ impl Mortal {
     }
 }
 
-impl Drop for Mortal {
+impl Drop for Replica {
     fn drop(&mut self) {
         self.runtime.take().unwrap().shutdown_background();
     }
 }
 
-fn good() -> Act {
+fn record() -> Act {
     Act::Say(RECORD.to_owned())
 }
 
-fn anywhere() -> SocketAddr {
+fn any_port() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
@@ -70,8 +70,8 @@ fn states(served: &Served) -> Vec<&'static str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_two_dies_and_comes_back_and_no_note_is_lost() {
-    let (one, other) = (Mortal::born(anywhere()).await, Mortal::born(anywhere()).await);
+async fn no_note_is_lost_while_one_of_two_replicas_restarts() {
+    let (one, other) = (Replica::start_at(any_port()).await, Replica::start_at(any_port()).await);
     let addresses = [one.fake.address, other.fake.address];
     let served = Served::start(with_model(&addresses)).await;
     until("both are ready", async || states(&served) == ["ready", "ready"]).await;
@@ -85,7 +85,7 @@ async fn one_of_two_dies_and_comes_back_and_no_note_is_lost() {
     }
     assert_eq!(states(&served), ["unreachable", "ready"]);
     assert!(served.metric("gateway_upstream_ejections_total").await >= 1.0);
-    let one = Mortal::born(addresses[0]).await;
+    let one = Replica::start_at(addresses[0]).await;
     until("it is called again", async || {
         assert_eq!(served.code("Stage IV lung adenocarcinoma.").await, pair(200, "ok"));
         one.calls() > 0
@@ -94,31 +94,31 @@ async fn one_of_two_dies_and_comes_back_and_no_note_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_go_and_come_back() {
-    let one = Mortal::born(anywhere()).await;
+async fn the_only_replica_restarts() {
+    let one = Replica::start_at(any_port()).await;
     let address = one.fake.address;
     let served = Served::ready(with_model(&[address])).await;
     drop(one);
     assert_eq!(served.code("Stage IV lung adenocarcinoma.").await, pair(503, "upstream_unavailable"));
-    until("health says so", async || states(&served) == ["unreachable"]).await;
-    let _one = Mortal::born(address).await;
-    // The last one is never left out: the first call after its return is answered.
+    until("health reports that it is unreachable", async || states(&served) == ["unreachable"]).await;
+    let _one = Replica::start_at(address).await;
+    // The last replica is never ejected, so the first call after its return is answered.
     assert_eq!(served.code("Stage IV lung adenocarcinoma.").await, pair(200, "ok"));
-    until("health says so", async || states(&served) == ["ready"]).await;
+    until("health reports that it is ready", async || states(&served) == ["ready"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_fails_every_time_is_left_alone_for_a_while() {
+async fn a_replica_that_always_fails_is_ejected_for_a_while() {
     for bad in [Act::Status(503, json!({})), Act::Reset, Act::Status(500, json!({})), Act::Html] {
         let shown = format!("{bad:?}");
-        let (broken, sound) = (start(vec![bad]).await, start(vec![good()]).await);
+        let (broken, sound) = (start(vec![bad]).await, start(vec![record()]).await);
         let served = Served::start(with_model(&[broken.address, sound.address])).await;
         until("both are ready", async || states(&served) == ["ready", "ready"]).await;
         let mut failed = 0;
         for _ in 0..60 {
             failed += u32::from(served.code("Stage IV lung adenocarcinoma.").await.0 != 200);
         }
-        // What never began is asked of the other; what failed on its note is not asked again.
+        // A call that did not begin is retried on the other replica. A call that failed on its note is not.
         assert!(failed <= 6, "{shown}: {failed} of 60 failed");
         assert!(broken.calls.load(SeqCst) < 20 && sound.calls.load(SeqCst) >= 50, "{shown}");
         assert!(served.metric("gateway_upstream_ejections_total").await >= 1.0, "{shown}");
@@ -126,9 +126,9 @@ async fn a_server_that_fails_every_time_is_left_alone_for_a_while() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_busy_server_is_spared() {
+async fn a_busy_replica_gets_fewer_notes() {
     let permits = Arc::new(tokio::sync::Semaphore::new(0));
-    let (slow, quick) = (start(vec![Act::Hold(Arc::clone(&permits))]).await, start(vec![good()]).await);
+    let (slow, quick) = (start(vec![Act::Hold(Arc::clone(&permits))]).await, start(vec![record()]).await);
     let served = Served::start(with_model(&[slow.address, quick.address])).await;
     until("both are ready", async || states(&served) == ["ready", "ready"]).await;
     let mut running = tokio::task::JoinSet::new();
@@ -145,7 +145,7 @@ async fn a_busy_server_is_spared() {
     }
 }
 
-/// Names as a test sets them.
+/// A resolver whose addresses the test sets.
 #[derive(Debug, Default)]
 struct Zone(Mutex<HashMap<String, Vec<SocketAddr>>>);
 
@@ -157,20 +157,23 @@ impl Resolver for Zone {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_changes_its_addresses_is_followed() {
-    // One port on several addresses of this machine.
+async fn changed_addresses_of_a_name_are_followed() {
+    // All servers listen on one port, on several loopback addresses.
     let first = TcpListener::bind("127.0.0.2:0").await.unwrap();
     let port = first.local_addr().unwrap().port();
-    let at = |address: &str| -> SocketAddr { format!("{address}:{port}").parse().unwrap() };
-    let (second, third) =
-        (TcpListener::bind(at("127.0.0.3")).await.unwrap(), TcpListener::bind(at("127.0.0.4")).await.unwrap());
-    let [first, second, third] = [first, second, third].map(|listener| fake_vllm::serve(listener, vec![good()], 8_192));
+    let socket_address = |address: &str| -> SocketAddr { format!("{address}:{port}").parse().unwrap() };
+    let (second, third) = (
+        TcpListener::bind(socket_address("127.0.0.3")).await.unwrap(),
+        TcpListener::bind(socket_address("127.0.0.4")).await.unwrap(),
+    );
+    let [first, second, third] =
+        [first, second, third].map(|listener| fake_vllm::serve(listener, vec![record()], 8_192));
     let zone = Arc::new(Zone::default());
-    let says = |addresses: &[&str]| {
-        let addresses = addresses.iter().map(|address| at(address)).collect();
+    let set_addresses = |addresses: &[&str]| {
+        let addresses = addresses.iter().map(|address| socket_address(address)).collect();
         zone.0.lock().unwrap().insert("vllm.test".to_owned(), addresses);
     };
-    says(&["127.0.0.2", "127.0.0.3"]);
+    set_addresses(&["127.0.0.2", "127.0.0.3"]);
 
     let mut settings = Settings::default();
     settings.vllm.url = Some(format!("http://vllm.test:{port}"));
@@ -180,9 +183,9 @@ async fn a_name_that_changes_its_addresses_is_followed() {
     let engine = VllmEngine::new(&settings.vllm, &resolving, &readiness, &Arc::default() as &Arc<Metrics>).unwrap();
     let pipeline = Pipeline::new(Arc::new(engine), Admission::new(4, 4), 6_000);
     let note = Note::new("Stage IV lung adenocarcinoma.".to_owned(), 100).unwrap();
-    let ask = EngineRequest::plain(TokenBudget::Adjustable(100), Arc::from("test"));
+    let request = EngineRequest::plain(TokenBudget::Adjustable(100), Arc::from("test"));
     let read = async || {
-        pipeline.extract(&note, &ask, AnswerOptions::default(), Deadline::after(Duration::from_secs(30))).await
+        pipeline.extract(&note, &request, AnswerOptions::default(), Deadline::after(Duration::from_secs(30))).await
     };
     let names = || -> Vec<String> { readiness.report().into_iter().map(|replica| replica.name).collect() };
     let all_ready = || readiness.report().iter().all(|replica| replica.state == "ready");
@@ -192,7 +195,7 @@ async fn a_name_that_changes_its_addresses_is_followed() {
     }
     let calls = |fake: &Fake| fake.calls.load(SeqCst);
     assert!(calls(&first) > 5 && calls(&second) > 5 && calls(&third) == 0);
-    says(&["127.0.0.3", "127.0.0.4"]);
+    set_addresses(&["127.0.0.3", "127.0.0.4"]);
     until("the third is called", async || {
         read().await.unwrap();
         calls(&third) > 0
@@ -203,7 +206,7 @@ async fn a_name_that_changes_its_addresses_is_followed() {
         read().await.unwrap();
     }
     assert_eq!(calls(&first), before);
-    // A resolver that is away changes nothing.
+    // A failing lookup leaves the replicas as they are.
     zone.0.lock().unwrap().clear();
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(names().len(), 2);

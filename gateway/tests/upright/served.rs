@@ -1,4 +1,4 @@
-//! A gateway on a real socket, and ways to ask it.
+//! A gateway on a real socket, and a client for it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,21 +11,21 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-/// Waits for what must come; only a broken test waits in vain.
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, look: impl Fn() -> F) {
+/// Waits until a condition holds. Fails after a minute.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let waiting = async {
-        while !look().await {
+        while !condition().await {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_mins(1), waiting).await.is_ok(), "in vain: {what}");
+    assert!(tokio::time::timeout(Duration::from_mins(1), waiting).await.is_ok(), "timed out: {what}");
 }
 
-/// A gateway that serves until it is told to stop.
+/// A gateway that serves until [`stop`](Self::stop).
 pub(crate) struct Served {
     pub(crate) app: Arc<App>,
     pub(crate) address: std::net::SocketAddr,
-    /// Where metrics need no key.
+    /// The port that serves metrics without a key.
     pub(crate) metrics_address: std::net::SocketAddr,
     pub(crate) client: Client,
     stop: Option<oneshot::Sender<()>>,
@@ -34,7 +34,7 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Serves, and waits until it is ready.
+    /// Starts a gateway and waits until it is ready.
     pub(crate) async fn ready(settings: Settings) -> Self {
         let served = Self::start(settings).await;
         until("the gateway is ready", async || served.app.readiness.reason().is_none()).await;
@@ -48,14 +48,14 @@ impl Served {
         let app = Arc::clone(&gateway.app);
         let bound = gateway.bind().await.unwrap();
         let (address, metrics_address) = (bound.address(), bound.metrics_address().unwrap());
-        let ((stop, stopped), (now, at_once)) = (oneshot::channel::<()>(), oneshot::channel::<()>());
-        let asked = async move { _ = stopped.await };
-        let now_asked = async move {
-            if at_once.await.is_err() {
+        let ((stop, stop_signal), (now, now_signal)) = (oneshot::channel::<()>(), oneshot::channel::<()>());
+        let graceful = async move { _ = stop_signal.await };
+        let immediate = async move {
+            if now_signal.await.is_err() {
                 std::future::pending::<()>().await;
             }
         };
-        let serving = tokio::spawn(bound.serve(asked, now_asked));
+        let serving = tokio::spawn(bound.serve(graceful, immediate));
         gateway::tls::install();
         let client = Client::builder().no_proxy().build().unwrap();
         Self { app, address, metrics_address, client, stop: Some(stop), now: Some(now), serving }
@@ -69,12 +69,12 @@ impl Served {
         self.client.post(format!("http://{}/api/v1/extract", self.address)).json(&json!({"text": text}))
     }
 
-    /// The answer to a note: its status and its code, or `ok`.
+    /// Sends a note and returns the status and the error code of the answer, or `ok`.
     pub(crate) async fn code(&self, text: &str) -> (u16, String) {
         code(self.extract(text)).await
     }
 
-    /// A metric as `/metrics` has it: the sum over its labels.
+    /// Returns a metric of `/metrics`, summed over its labels.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let text = self
             .client
@@ -92,22 +92,24 @@ impl Served {
         values.sum()
     }
 
-    /// SIGTERM.
+    /// Does what SIGTERM does.
     pub(crate) fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
     }
 
-    /// The second signal.
+    /// Does what a second signal does: ends at once.
     pub(crate) fn now(&mut self) {
         self.now.take().unwrap().send(()).unwrap();
     }
 
+    /// Waits until the gateway has ended, for at most a minute.
     pub(crate) async fn ended(self) -> Result<(), ServerError> {
         drop((self.stop, self.now, self.client));
         tokio::time::timeout(Duration::from_mins(1), self.serving).await.unwrap().unwrap()
     }
 }
 
+/// Sends a request and returns the status and the error code of the answer, or `ok`.
 pub(crate) async fn code(request: RequestBuilder) -> (u16, String) {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();

@@ -1,4 +1,4 @@
-//! The model server's key is read again on SIGHUP, as the API keys are.
+//! SIGHUP reloads the model server's key, as it reloads the API keys.
 
 use serde_json::json;
 
@@ -9,10 +9,10 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_key_is_read_without_a_restart_and_a_broken_file_keeps_the_old_one() {
+async fn sighup_reloads_the_key_and_keeps_the_old_one_if_the_file_is_invalid() {
     let (upstream, folder) = (Server::with_models(json!([base(8_192), adapter()])), tempfile::tempdir().unwrap());
-    let asks_for = |value| *upstream.authorization.lock().unwrap() = Some(value);
-    asks_for("Bearer made-up-first-key");
+    let require = |value| *upstream.authorization.lock().unwrap() = Some(value);
+    require("Bearer made-up-first-key");
     let url = format!("http://{}", upstream.clone().start().await);
     let file = folder.path().join("key");
     std::fs::write(&file, "made-up-first-key\n").unwrap();
@@ -21,21 +21,21 @@ async fn a_new_key_is_read_without_a_restart_and_a_broken_file_keeps_the_old_one
     let mut program = Program::start("sh", &["-c", &script]);
     let mut log = program.log.take().unwrap();
     let answers = async |program: &Program| program.codes();
-    until("the first key is right", async || answers(&program).await == (200, "ok".to_owned())).await;
+    until("the first key is accepted", async || answers(&program).await == (200, "ok".to_owned())).await;
 
     for broken in ["made-up two keys\n", ""] {
         std::fs::write(&file, broken).unwrap();
         program.signal("HUP");
         let line = wait_for(&mut log, "the model server's key is not read again; the old one still holds");
-        let said = line.to_string();
-        assert!(said.contains("vllm.api_key_file") && !said.contains("made-up"), "{said}");
-        assert_eq!(program.codes(), (200, "ok".to_owned()), "the old one still holds");
+        let line = line.to_string();
+        assert!(line.contains("vllm.api_key_file") && !line.contains("made-up"), "{line}");
+        assert_eq!(program.codes(), (200, "ok".to_owned()), "the old key is still in use");
     }
-    asks_for("Bearer made-up-second-key");
+    require("Bearer made-up-second-key");
     assert_ne!(program.codes().0, 200, "the old key is refused");
     std::fs::write(&file, "made-up-second-key\n").unwrap();
     program.signal("HUP");
     wait_for(&mut log, "the model server's key is read again");
-    // The watcher's looks have it too: else the server would never be ready again.
-    until("the second key is right", async || answers(&program).await == (200, "ok".to_owned())).await;
+    // Health checks send the new key too: otherwise the server would never become ready again.
+    until("the second key is accepted", async || answers(&program).await == (200, "ok".to_owned())).await;
 }

@@ -1,4 +1,4 @@
-//! The end: who runs may finish, who comes is told, who is left is told too and counted.
+//! Shutdown: running notes finish, new notes get an error, and unfinished notes get an error and are counted.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
 
 const NOTES: usize = 100;
 
-/// A gateway with a hundred notes under way, of which 32 are at the model server.
+/// Starts a gateway and sends [`NOTES`] notes, of which 32 are at the model server.
 async fn busy(drain: Duration) -> (Served, Fake, Arc<Semaphore>, JoinSet<(u16, String)>) {
     busy_with(drain, AuditSettings::default()).await
 }
@@ -42,11 +42,11 @@ async fn busy_with(drain: Duration, audit: AuditSettings) -> (Served, Fake, Arc<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_runs_ends_and_who_comes_is_told() {
+async fn running_notes_finish_and_new_notes_get_draining() {
     let (mut served, _fake, permits, mut notes) = busy(Duration::from_secs(50)).await;
     served.stop();
     until("the gateway drains", async || served.app.readiness.is_draining()).await;
-    // New connections are answered, not refused.
+    // The gateway still accepts new connections and answers them.
     assert_eq!(served.code("Stage II breast cancer.").await, pair(503, "draining"));
     let ready = served.get("/health/ready").send().await.unwrap();
     assert_eq!((ready.status().as_u16(), ready.text().await.unwrap().contains("draining")), (503, true));
@@ -62,7 +62,7 @@ async fn what_runs_ends_and_who_comes_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_time_is_over_the_rest_is_told_and_counted() {
+async fn notes_unfinished_after_the_drain_time_get_draining_and_are_counted() {
     let (mut served, _fake, _permits, mut notes) = busy(Duration::from_millis(50)).await;
     served.stop();
     while let Some(answer) = notes.join_next().await {
@@ -72,7 +72,7 @@ async fn when_the_time_is_over_the_rest_is_told_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_signal_waits_for_nothing() {
+async fn a_second_signal_ends_the_drain_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
     let audit = AuditSettings { path: Some(path.clone()), ..AuditSettings::default() };
@@ -80,7 +80,7 @@ async fn a_second_signal_waits_for_nothing() {
     served.stop();
     until("the gateway drains", async || served.app.readiness.is_draining()).await;
     served.now();
-    // Not even then is a caller left without an answer, nor a note without its line in the audit.
+    // Even then every caller gets an answer and every note has its audit record.
     while let Some(answer) = notes.join_next().await {
         assert_eq!(answer.unwrap(), pair(503, "draining"));
     }
@@ -89,13 +89,13 @@ async fn a_second_signal_waits_for_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_note_that_is_still_on_its_way_is_not_waited_for() {
+async fn shutdown_does_not_wait_for_an_unfinished_body() {
     let mut served = Served::ready(gateway::config::Settings::default()).await;
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     let head =
         "POST /api/v1/extract HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
     stream.write_all(head.as_bytes()).await.unwrap();
-    until("it began", async || served.app.in_flight.running() == 1).await;
+    until("the request is running", async || served.app.in_flight.running() == 1).await;
     served.stop();
     let mut answer = vec![0; 4_096];
     let count = stream.read(&mut answer).await.unwrap();

@@ -1,4 +1,4 @@
-//! Callers who have no key, too many requests, or a key in the path.
+//! Callers without a key, with too many requests, or with a key in the path.
 
 use std::io::Write;
 
@@ -10,17 +10,17 @@ use crate::served::{Served, code, pair};
 
 const NOTE: &str = "Stage IV lung adenocarcinoma.";
 
-/// Keys by name, with what their lines say more.
+/// Returns settings with a key file of these names, keys and options.
 fn keys(lines: &[(&str, &str, &str)]) -> (Settings, NamedTempFile) {
     let mut file = NamedTempFile::new().unwrap();
-    for (name, key, words) in lines {
-        writeln!(file, "{} {words}", access::line_for(name, key).unwrap()).unwrap();
+    for (name, key, options) in lines {
+        writeln!(file, "{} {options}", access::line_for(name, key).unwrap()).unwrap();
     }
     (Settings { auth_keys_file: Some(file.path().to_owned()), ..Settings::default() }, file)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_of_all_and_of_one_key() {
+async fn global_rate_limit_and_rate_limit_of_one_key() {
     let (page, study) = ("p".repeat(32), "s".repeat(32));
     let (mut settings, _file) = keys(&[("page", &page, ""), ("study", &study, "rate=2/h")]);
     settings.rate.global = Some("4/h".parse().unwrap());
@@ -36,17 +36,17 @@ async fn limits_of_all_and_of_one_key() {
     assert!((1_700..=1_800).contains(&after), "{after}");
     assert_eq!(refused.headers()["ratelimit"], format!("\"key\";r=0;t={after}"));
     assert_eq!(refused.json::<Value>().await.unwrap()["code"], "rate_limited");
-    // The study's refusals used up nothing that is the page's.
+    // The refused requests of `study` did not use up the global rate limit.
     assert_eq!([code(ask(&page)).await, code(ask(&page)).await], [pair(200, "ok"), pair(200, "ok")]);
     assert_eq!(code(ask(&page)).await, pair(429, "rate_limited"));
     let metrics = served.metric("gateway_rate_limited_total").await;
     assert!((metrics - 2.0).abs() < 0.1, "{metrics}");
-    // What is not a note is not counted.
+    // Requests without a note do not count for the rate limit.
     assert_eq!(served.get("/api/v1/models").bearer_auth(&study).send().await.unwrap().status().as_u16(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_in_the_path_where_its_line_allows_that() {
+async fn a_key_in_the_path_counts_only_with_the_option_path() {
     let (page, study) = ("p".repeat(32), "s".repeat(32));
     let (settings, _file) = keys(&[("page", &page, "path"), ("study", &study, "")]);
     let served = Served::ready(settings).await;
@@ -61,7 +61,7 @@ async fn a_key_in_the_path_where_its_line_allows_that() {
     {
         assert_eq!(code(at(path)).await, pair(401, "unauthorized"));
     }
-    // A header counts before the path.
+    // A key in a header takes precedence over one in the path.
     assert_eq!(code(at(format!("/t/{page}/api/v1/extract")).bearer_auth("x")).await, pair(401, "unauthorized"));
     assert_eq!(code(served.get(&format!("/t/{page}/nope"))).await, pair(404, "not_found"));
     let open = Served::ready(Settings::default()).await;
@@ -69,7 +69,7 @@ async fn a_key_in_the_path_where_its_line_allows_that() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_wrong_keys_harms_nobody_else() {
+async fn a_flood_of_wrong_keys_does_not_affect_other_callers() {
     let page = "p".repeat(32);
     let (settings, _file) = keys(&[("page", &page, "")]);
     let served = Served::ready(settings).await;
@@ -98,7 +98,7 @@ async fn a_flood_of_wrong_keys_harms_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_counts_only_as_a_trusted_proxy_says() {
+async fn the_client_address_comes_from_a_trusted_proxy() {
     let mut settings = Settings::default();
     settings.rate.per_address = Some("1/h".parse().unwrap());
     settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
@@ -108,24 +108,24 @@ async fn an_address_counts_only_as_a_trusted_proxy_says() {
     assert_eq!(from("198.51.100.1").await, pair(429, "rate_limited"));
     assert_eq!(from("6.6.6.6, 198.51.100.1").await, pair(429, "rate_limited"));
     assert_eq!(from("198.51.100.2").await, pair(200, "ok"));
-    // Callers of whom the proxy says nothing share one allowance: its own.
+    // Requests without an address from the proxy share the rate limit of the proxy's address.
     assert_eq!(code(served.extract(NOTE)).await, pair(200, "ok"));
     assert_eq!(code(served.extract(NOTE)).await, pair(429, "rate_limited"));
     assert_eq!(from("127.0.0.1, 127.0.0.9").await, pair(429, "rate_limited"));
-    // Without keys the metrics are for this machine, and a proxy's callers are not on it.
+    // Without keys only this machine may read the metrics. A forwarded request is not from this machine.
     let request = served.get("/metrics").header("x-forwarded-for", "198.51.100.2");
     assert_eq!(code(request).await, pair(401, "unauthorized"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_keys_metrics_and_verbose_health_need_one_from_this_machine_too() {
+async fn with_keys_metrics_and_verbose_health_need_a_key_even_on_this_machine() {
     let (page, scraper, wrong) = ("p".repeat(32), "m".repeat(32), "q".repeat(32));
     let (settings, _file) = keys(&[("page", &page, ""), ("scraper", &scraper, "metrics")]);
     let served = Served::ready(settings).await;
     for path in ["/metrics", "/health?verbose=1"] {
         let ask = || served.get(path);
         assert_eq!(code(ask()).await, pair(401, "unauthorized"), "{path}");
-        // What proxies on this machine say of their callers, or do not say, changes nothing.
+        // Headers of a proxy on this machine change nothing.
         for (name, value) in [
             ("x-forwarded-for", "198.51.100.2"),
             ("forwarded", "for=127.0.0.1"),
@@ -148,7 +148,7 @@ async fn with_keys_metrics_and_verbose_health_need_one_from_this_machine_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_port_of_the_metrics_gives_them_without_a_key_and_nothing_else() {
+async fn the_metrics_port_needs_no_key_and_has_no_other_routes() {
     let (settings, _file) = keys(&[("page", &"p".repeat(32), "")]);
     let mut served = Served::ready(settings).await;
     let at = |path: &str| served.client.get(format!("http://{}{path}", served.metrics_address));

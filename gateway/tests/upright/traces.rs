@@ -1,4 +1,4 @@
-//! What requests leave behind: audit lines, traces upstream, kept answers, metrics.
+//! Audit records, trace headers to the model server, cached answers, and metrics.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::{
 const NOTE: &str = "Stage IV lung adenocarcinoma on osimertinib.";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_extraction_leaves_a_line_and_nothing_of_the_note() {
+async fn each_extraction_leaves_an_audit_record_without_text_of_the_note() {
     let fake = start(vec![Act::Say(RECORD.to_owned()), Act::Status(500, Value::Null), Act::Hang]).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
@@ -20,10 +20,10 @@ async fn each_extraction_leaves_a_line_and_nothing_of_the_note() {
     assert_eq!(served.code(NOTE).await, pair(200, "ok"));
     assert_eq!(served.code(NOTE).await, pair(502, "upstream_failed"));
     assert_eq!(served.code(" ").await, pair(422, "invalid_request"));
-    let gone = tokio::spawn(served.extract(NOTE).send());
-    until("it is under way", async || served.app.in_flight.running() == 1).await;
-    gone.abort();
-    until("it is gone", async || served.app.in_flight.running() == 0).await;
+    let aborted = tokio::spawn(served.extract(NOTE).send());
+    until("the request is running", async || served.app.in_flight.running() == 1).await;
+    aborted.abort();
+    until("the request has ended", async || served.app.in_flight.running() == 0).await;
     served.stop();
     served.ended().await.unwrap();
     let text = std::fs::read_to_string(path).unwrap();
@@ -39,20 +39,23 @@ async fn each_extraction_leaves_a_line_and_nothing_of_the_note() {
         (&"vllm".into(), &"medical-ie".into(), &100.into())
     );
     assert_eq!(first["note_chars"], NOTE.len());
-    // Equal notes are told by their HMAC; one that is no note has none.
+    // Equal notes have equal HMACs. A rejected note has none.
     assert!(first["note_hmac"].is_string() && first["note_hmac"] == lines[1]["note_hmac"]);
     assert!(lines[2].get("note_hmac").is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_said_aloud_and_stops_nobody() {
+async fn a_full_disk_is_reported_and_stops_no_request() {
     let mut settings = gateway::config::Settings::default();
     settings.audit.path = Some("/dev/full".into());
     let served = Served::ready(settings).await;
     for _ in 0..3 {
         assert_eq!(served.code(NOTE).await, pair(200, "ok"));
     }
-    until("it is counted", async || (served.metric("gateway_audit_lines_lost_total").await - 3.0).abs() < 0.1).await;
+    until("the lost lines are counted", async || {
+        (served.metric("gateway_audit_lines_lost_total").await - 3.0).abs() < 0.1
+    })
+    .await;
     let health: Value = served.get("/health").send().await.unwrap().json().await.unwrap();
     assert_eq!((&health["status"], &health["notices"]), (&"degraded".into(), &serde_json::json!(["audit_failing"])));
 }
@@ -85,7 +88,7 @@ async fn an_answer_is_given_again_only_where_it_would_be_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_tell_what_happened() {
+async fn metrics_count_two_requests() {
     let fake = start(vec![Act::Say(RECORD.to_owned()), Act::Status(503, Value::Null)]).await;
     let served = Served::ready(with_model(&[fake.address])).await;
     assert_eq!(served.code(NOTE).await, pair(200, "ok"));
@@ -104,7 +107,7 @@ async fn metrics_tell_what_happened() {
         ("gateway_log_lines_dropped_total", 0.0),
     ] {
         let found = served.metric(name).await;
-        // The scrapes before this one are requests too.
+        // Earlier scrapes count as requests too.
         let scrapes = name.starts_with("gateway_http") && found >= value;
         assert!(scrapes || (found - value).abs() < 0.01, "{name}: {found}");
     }
@@ -114,7 +117,7 @@ async fn metrics_tell_what_happened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn id_and_trace_go_along_to_the_model_server() {
+async fn request_id_and_trace_reach_the_model_server() {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     let fake = start(vec![Act::Say(RECORD.to_owned())]).await;
     let served = Served::ready(with_model(&[fake.address])).await;
@@ -127,7 +130,7 @@ async fn id_and_trace_go_along_to_the_model_server() {
     assert!(call.len() == 8 && call.bytes().all(|byte| byte.is_ascii_hexdigit()), "{call}");
     let trace = trace.as_deref().unwrap();
     assert!(trace.starts_with(&format!("00-{TRACE}-")) && trace.ends_with("-01"), "{trace}");
-    assert!(!trace.contains("00f067aa0ba902b7"), "the call is a child of its own: {trace}");
+    assert!(!trace.contains("00f067aa0ba902b7"), "the call has its own span id: {trace}");
     assert_eq!(headers[1][1], None);
     drop(headers);
 }

@@ -1,33 +1,34 @@
-//! Notes made to cost as much as they can: what the lexicons, patterns and cues look for, in lists that multiply.
+//! Synthetic notes that cost the rules, grounding and assertion as much time as possible: long lists of the words that
+//! lexicons, patterns and cues look for, combined so that the costs multiply.
 //!
-//! Used by the test that counts steps and by the example that measures CPU time. Made up; no patient's.
+//! Used by the test that counts steps and by the example that measures CPU time. No text is from a patient.
 
 use std::fmt::Write;
 
-/// One recipe for a note of any length.
+/// A recipe for a note of any length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Recipe {
-    /// The lists, two or three of [`ATOMS`], by index.
+    /// Indices of the items in [`ATOMS`]. Each item gives one list; the third index is unused if `used` is two.
     pub(crate) lists: [usize; 3],
-    /// How many of them are used.
+    /// Number of lists in use, two or three.
     pub(crate) used: usize,
-    /// What stands between two items.
+    /// Text between two items.
     pub(crate) separator: &'static str,
-    /// How the lists are put together.
+    /// Order of the items.
     pub(crate) layout: Layout,
 }
 
-/// How lists are put together.
+/// Order in which the items of several lists are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// All of the first, then all of the next.
+    /// All items of the first list, then all items of the next.
     OneAfterTheOther,
-    /// An item of each in turn.
+    /// One item of each list in turn.
     InTurn,
 }
 
-/// What rules, grounding and assertion look for: words for each list of terms, each pattern and each kind of cue. `#` is a
-/// running number, so that items differ; `@` runs through letters.
+/// Words that rules, grounding and assertion look for: some for each list of terms, each pattern and each kind of cue.
+/// `#` becomes a running number and `@` a running letter, so that items differ.
 pub(crate) const ATOMS: [&str; 66] = [
     "ALK",
     "BRCA#",
@@ -97,14 +98,14 @@ pub(crate) const ATOMS: [&str; 66] = [
     "GENE@ c.#A>G p.A#C VUS AF 3%",
 ];
 
-/// What may stand between two items.
+/// Texts between two items.
 pub(crate) const SEPARATORS: [&str; 5] = [" ", ", ", "/", "; ", "\n"];
 
-/// What a note may begin with: a diagnosis opens all fields.
+/// The beginning of every note. A diagnosis makes the rules look for all fields.
 pub(crate) const DIAGNOSIS: &str = "Lung adenocarcinoma, stage IV, on osimertinib. ";
 
 impl Recipe {
-    /// A note of about so many characters.
+    /// Returns a note of `chars` bytes, cut at a character boundary.
     #[must_use]
     pub(crate) fn note(&self, chars: usize) -> String {
         let mut note = String::with_capacity(chars + 64);
@@ -144,7 +145,7 @@ impl Recipe {
         note.push_str(self.separator);
     }
 
-    /// Every two lists in every layout, each with one separator.
+    /// Returns a recipe for every pair of lists in every layout. Each pair has one separator.
     pub(crate) fn pairs() -> impl Iterator<Item = Self> {
         let lists = 0..ATOMS.len();
         lists.flat_map(|one| (0..ATOMS.len()).map(move |two| (one, two))).flat_map(|(one, two)| {
@@ -153,7 +154,8 @@ impl Recipe {
         })
     }
 
-    /// So many of every three lists, the same ones each time.
+    /// Returns recipes for `count` pseudo-random triples of lists, the same triples in each run, with every separator
+    /// and layout.
     pub(crate) fn triples(count: usize) -> impl Iterator<Item = Self> {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut next = move || {
@@ -169,7 +171,7 @@ impl Recipe {
         })
     }
 
-    /// Its name in a table.
+    /// Returns the name of the recipe for a table.
     #[must_use]
     pub(crate) fn name(&self) -> String {
         let lists: Vec<&str> = self.lists.iter().take(self.used).map(|&list| ATOMS[list]).collect();

@@ -1,4 +1,5 @@
-//! Folders of `.txt` files: sorted, with everything below them. Hidden files and folders are passed over.
+//! Reads the `.txt` files in a folder and in all folders below it, sorted by name. Hidden files and folders are
+//! skipped.
 
 use std::path::Path;
 
@@ -6,15 +7,17 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::{BulkError, Fault, Form, InputNote, NoteSink, shown, text_file};
 
-/// What is in a folder.
+/// The sizes of a folder's files.
 #[derive(Debug, Default)]
 pub(super) struct Found {
+    /// Bytes of the `.txt` files.
     pub(super) bytes: u64,
+    /// Number of files that are not `.txt`.
     pub(super) passed_over: u64,
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
-    // Only names below the folder are hidden: the folder itself was asked for.
+    // A dot hides only entries below the folder: the operator named the folder itself.
     let visible = |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.');
     let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
     walk.into_iter().filter_entry(visible).filter(|entry| !entry.as_ref().is_ok_and(|entry| entry.file_type().is_dir()))
@@ -24,7 +27,7 @@ fn is_note(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"))
 }
 
-/// Counts before reading, so that an empty folder is said at once and the time left can be told.
+/// Counts the files before any is read, so that an empty folder is an error at once and the time left can be estimated.
 pub(super) fn count(folder: &Path) -> Result<Found, BulkError> {
     let (mut found, mut notes) = (Found::default(), 0u64);
     for entry in entries(folder).filter_map(Result::ok) {
@@ -38,14 +41,14 @@ pub(super) fn count(folder: &Path) -> Result<Found, BulkError> {
     if notes > 0 {
         return Ok(found);
     }
-    let beside = match found.passed_over {
+    let content = match found.passed_over {
         0 => "it is empty".to_owned(),
         others => format!("there are {others} other file(s)"),
     };
-    Err(BulkError::Usage(format!("{}: no .txt file in this folder or below it; {beside}", folder.display())))
+    Err(BulkError::Usage(format!("{}: no .txt file in this folder or below it; {content}", folder.display())))
 }
 
-/// Hands on its notes; each is called by its path from the folder.
+/// Passes each note to `give`. The id of a note is its path relative to the folder. Returns false when `give` did.
 pub(super) fn read(folder: &Path, form: &Form, give: &mut NoteSink<'_>) -> bool {
     for entry in entries(folder) {
         let given = match entry {
@@ -54,7 +57,7 @@ pub(super) fn read(folder: &Path, form: &Form, give: &mut NoteSink<'_>) -> bool 
                 InputNote { id: Ok(Some(id)), ..text_file(entry.path(), shown(entry.path()), form) }
             }
             Ok(_) => continue,
-            // A folder that may not be opened, or a link that leads to itself.
+            // The folder may not be opened, or a link leads to one of its own parents.
             Err(error) => {
                 let place = shown(error.path().unwrap_or(folder));
                 let text = Err(Fault::text("readable", format!("It could not be read: {}.", cause(&error))));
@@ -71,6 +74,6 @@ pub(super) fn read(folder: &Path, form: &Form, give: &mut NoteSink<'_>) -> bool 
 fn cause(error: &walkdir::Error) -> String {
     match error.io_error() {
         Some(cause) => cause.to_string(),
-        None => "a link leads back to where it stands".to_owned(),
+        None => "a link leads back to a folder that contains it".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! JSON lines: an object a line. A line that is broken is a note that failed; the others are read.
+//! Reads JSON lines, one object per line. A broken line becomes one failed note; the other lines are read.
 
 use std::io::{self, BufRead, Read};
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Fault, Form, InputNote, NoteSink, encoding, unread};
 
-/// Bytes of the longest line that is read: that of the longest note, written with an escape for each letter.
+/// Maximum bytes of a line: enough for the longest note with every letter escaped.
 const LONGEST_LINE: u64 = 64 << 20;
 
 pub(super) fn read(mut input: impl BufRead, prefix: &str, form: &Form, give: &mut NoteSink<'_>) -> bool {
@@ -15,7 +15,7 @@ pub(super) fn read(mut input: impl BufRead, prefix: &str, form: &Form, give: &mu
         let place = || format!("{prefix}line-{number}");
         let failed = |fault, weight| InputNote { id: Ok(None), place: place(), text: Err(fault), weight };
         line.clear();
-        let given = match next_line(&mut input, &mut line) {
+        let input_note = match next_line(&mut input, &mut line) {
             Ok(0) => break,
             Ok(weight) if weight > LONGEST_LINE => {
                 failed(Fault::not_json("The line is longer than 64 MiB and was not read."), weight)
@@ -32,26 +32,27 @@ pub(super) fn read(mut input: impl BufRead, prefix: &str, form: &Form, give: &mu
             }
             Err(cause) => return give(failed(unread(&cause), 0)),
         };
-        if !give(given) {
+        if !give(input_note) {
             return false;
         }
     }
     true
 }
 
-/// Reads a line and says how many bytes it took. Of one that is too long, only the beginning is kept.
+/// Reads a line and returns how many bytes of the input it took. The text of a line over the limit is discarded.
 fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
-    let mut took = input.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', line)? as u64;
-    if took > LONGEST_LINE && line.last() != Some(&b'\n') {
+    let mut length = input.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', line)? as u64;
+    if length > LONGEST_LINE && line.last() != Some(&b'\n') {
         *line = Vec::new();
-        took += input.skip_until(b'\n')? as u64;
+        length += input.skip_until(b'\n')? as u64;
     }
-    Ok(took)
+    Ok(length)
 }
 
+/// Id and text of a line; each may be faulty without the other.
 type Parts = (Result<Option<String>, Fault>, Result<String, Fault>);
 
-/// Id and text of a line, each good or not; an error where it is no object at all.
+/// Returns id and text of a line, or an error if the line is not a JSON object.
 fn note(line: &[u8], form: &Form) -> Result<Parts, Fault> {
     let mut object: Map<String, Value> = match serde_json::from_slice(line) {
         Ok(Value::Object(object)) => object,
@@ -65,7 +66,7 @@ fn note(line: &[u8], form: &Form) -> Result<Parts, Fault> {
         Some(_) => Err(Fault::text("type", format!("`{text_key}` must be a string."))),
         None => Err(Fault::text(
             "required",
-            format!("The line has no `{text_key}`. If the note stands under another key, name it with --text-column."),
+            format!("The line has no `{text_key}`. If another key holds the note, name it with --text-column."),
         )),
     };
     let id = match object.remove(id_key) {
@@ -79,7 +80,7 @@ fn note(line: &[u8], form: &Form) -> Result<Parts, Fault> {
     Ok((id, text))
 }
 
-/// What is wrong with it, by place; never by its words.
+/// Returns what is wrong with a line, by position, without any of its text.
 fn broken(line: &[u8], error: &serde_json::Error) -> String {
     if std::str::from_utf8(line).is_err() {
         return "The line is not UTF-8. Convert the file, for example: iconv -f WINDOWS-1252 -t UTF-8.".to_owned();
@@ -87,5 +88,5 @@ fn broken(line: &[u8], error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "The line is not JSON: it ends too early.".to_owned();
     }
-    format!("The line is not JSON: wrong at column {}.", error.column())
+    format!("The line is not JSON: the error is at column {}.", error.column())
 }

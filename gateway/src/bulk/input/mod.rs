@@ -1,7 +1,7 @@
-//! Where notes come from: text files, folders, JSON lines, CSV, standard input. Read as a stream, one note at
-//! a time, so that memory does not grow with their number.
+//! The inputs: text files, folders, JSON lines, CSV, standard input. They are read as a stream, one note at a time, so
+//! that memory does not grow with the number of notes.
 //!
-//! What is wrong with one note is handed on in its place; only what makes all of an input unreadable is an error.
+//! A fault of one note is passed on in place of its text. Only a fault that makes a whole input unreadable is an error.
 
 mod encoding;
 mod folder;
@@ -17,32 +17,32 @@ use std::{
 
 use super::{BulkError, outcome::Fault};
 
-/// Bytes that are read at once.
+/// Bytes of the read buffer.
 const BUFFER: usize = 64 << 10;
 
-/// One note as it stands in an input.
+/// One note as an input contains it.
 #[derive(Debug)]
 pub(super) struct InputNote {
-    /// Its own id, where it has one.
+    /// The id that the input gives; `None` if it gives none.
     pub(super) id: Result<Option<String>, Fault>,
-    /// What it is called without one: the file, the line, the row.
+    /// Name of the note without an id: its file, line or row.
     pub(super) place: String,
     pub(super) text: Result<String, Fault>,
-    /// Bytes of the input that it takes.
+    /// Bytes of the input that the note takes.
     pub(super) weight: u64,
 }
 
-/// Takes a note. False: no more are wanted.
+/// Takes a note. Returns false if no more notes are wanted.
 pub(super) type NoteSink<'a> = dyn FnMut(InputNote) -> bool + 'a;
 
-/// What is known of the notes' form.
+/// How the inputs name text and id, and how long a note may be.
 #[derive(Clone, Debug)]
 pub(super) struct Form {
     /// Column or key of the note.
     pub(super) text: String,
-    /// Column or key of the id; where none was named, `id` if there is one.
+    /// Column or key of the id. `None` means `id`, if the input has it.
     pub(super) id: Option<String>,
-    /// Bytes that a note has at most: beyond it is not read.
+    /// Maximum bytes of a note. A longer note is a fault.
     pub(super) longest: usize,
 }
 
@@ -61,21 +61,21 @@ pub(super) enum Source {
     Folder(PathBuf),
     Lines(PathBuf),
     Rows(PathBuf),
-    /// A file whose name does not say what is in it.
+    /// A file without an extension. Its content decides between JSON lines and one note.
     Sniffed(PathBuf),
 }
 
-/// What was found before reading.
+/// What is known of all inputs before they are read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Size {
-    /// Bytes of all inputs together; nothing where that cannot be known.
+    /// Bytes of all inputs together; `None` if that cannot be known, such as for a pipe.
     pub(super) bytes: Option<u64>,
-    /// Files in folders that are no `.txt`.
+    /// Number of files in folders that are not `.txt`.
     pub(super) passed_over: u64,
 }
 
 impl Source {
-    /// What an argument names; looked at, not read.
+    /// Returns the kind of input that an argument names, by its metadata and extension. Nothing is read.
     fn of(input: &Path) -> Result<Self, BulkError> {
         if input == Path::new("-") {
             return Ok(Self::Stdin);
@@ -92,27 +92,27 @@ impl Source {
             Some("csv" | "tsv") => Ok(Self::Rows(path)),
             None => Ok(Self::Sniffed(path)),
             Some(other) => Err(BulkError::Usage(format!(
-                "{}: files named .{other} are not read; give .txt, .jsonl, .csv or a folder",
+                "{}: files with the extension .{other} are not read; give .txt, .jsonl, .csv or a folder",
                 input.display()
             ))),
         }
     }
 
-    /// All that the command line names, and whether each can be read.
+    /// Returns all inputs of the command line and their size, or an error if one cannot be read.
     pub(super) fn all(inputs: &[PathBuf], form: &Form) -> Result<(Vec<Self>, Size), BulkError> {
         let mut sources = Vec::with_capacity(inputs.len());
         let mut size = Size { bytes: Some(0), passed_over: 0 };
         for input in inputs {
             let source = Self::of(input)?;
-            let bytes = source.look(form, &mut size.passed_over)?;
+            let bytes = source.check(form, &mut size.passed_over)?;
             size.bytes = size.bytes.zip(bytes).map(|(all, more)| all + more);
             sources.push(source);
         }
         Ok((sources, size))
     }
 
-    /// Whether it can be read, and its bytes where that can be known.
-    fn look(&self, form: &Form, passed_over: &mut u64) -> Result<Option<u64>, BulkError> {
+    /// Checks that the input can be read and returns its bytes; `None` if they cannot be known.
+    fn check(&self, form: &Form, passed_over: &mut u64) -> Result<Option<u64>, BulkError> {
         match self {
             Self::Stdin => Ok(None),
             Self::Text(path) | Self::Lines(path) => {
@@ -120,7 +120,7 @@ impl Source {
                 let kind = file.metadata().map_err(|cause| unreadable(path, &cause))?;
                 Ok(kind.is_file().then_some(kind.len()))
             }
-            // A pipe can be read once.
+            // The file is not opened: it may be a pipe, which can be read only once.
             Self::Sniffed(path) => {
                 let kind = path.metadata().map_err(|cause| unreadable(path, &cause))?;
                 Ok(kind.is_file().then_some(kind.len()))
@@ -137,7 +137,7 @@ impl Source {
         }
     }
 
-    /// Hands on its notes. False: no more were wanted.
+    /// Passes each note to `give`. Returns false when `give` did.
     pub(super) fn read(&self, form: &Form, several: bool, give: &mut NoteSink<'_>) -> bool {
         let named = |path: &Path| if several { format!("{}:", shown(path)) } else { String::new() };
         match self {
@@ -156,7 +156,7 @@ impl Source {
     }
 }
 
-/// Reads a file that could be opened a moment ago. Where it no longer can, that is a note that failed.
+/// Opens a file and reads it. The file could be opened when the run began; if it no longer can, one note fails.
 fn with_file(
     path: &Path,
     give: &mut NoteSink<'_>,
@@ -168,7 +168,7 @@ fn with_file(
     }
 }
 
-/// One note: a whole file.
+/// Returns a whole file as one note.
 fn text_file(path: &Path, place: String, form: &Form) -> InputNote {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(form.longest as u64 + 4).read_to_end(&mut bytes));
@@ -181,7 +181,7 @@ fn text_file(path: &Path, place: String, form: &Form) -> InputNote {
     InputNote { id: Ok(Some(place.clone())), place, text, weight }
 }
 
-/// A path as an id: as it was given, with `/` between.
+/// Returns a path as an id: as the operator wrote it, without `.` and with `/` between its parts.
 fn shown(path: &Path) -> String {
     let parts = path.components().filter(|part| *part != std::path::Component::CurDir);
     let shown = parts.collect::<PathBuf>().to_string_lossy().into_owned();
@@ -201,5 +201,5 @@ fn unread(cause: &std::io::Error) -> Fault {
 }
 
 fn too_long() -> Fault {
-    Fault::text("max_length", "The note is longer than any that is taken, and was not read. Send it in parts.")
+    Fault::text("max_length", "The note is longer than the limit and was not read. Send it in parts.")
 }

@@ -1,5 +1,5 @@
-//! CSV: a row a note, with a line of names first. Commas, semicolons or tabs between, whichever makes a column
-//! of the note's name.
+//! Reads CSV, one note per row after a header line. The delimiter is the comma, semicolon or tab that makes a column
+//! with the name of the text column.
 
 use std::{
     cell::Cell,
@@ -13,18 +13,18 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use super::{BulkError, Fault, Form, InputNote, NoteSink, encoding, open, too_long};
 
-/// Bytes of the longest row: a quote that is never closed would make one row of all the rest.
+/// Maximum bytes of a row: a quote that is never closed would turn the rest of the file into one row.
 const LONGEST_ROW: u64 = 64 << 20;
-/// Bytes of the longest line of names.
+/// Maximum bytes of the header line.
 const LONGEST_HEAD: u64 = 1 << 20;
 
-/// Where a row has note and id.
+/// The columns of text and id in a row.
 struct Columns {
     text: usize,
     id: Option<usize>,
 }
 
-/// Counts what was read, and stops where one row takes too much.
+/// A reader that returns an error when one row takes more than the limit.
 struct RowLimitReader<R> {
     input: R,
     left: Rc<Cell<u64>>,
@@ -34,25 +34,25 @@ impl<R: Read> Read for RowLimitReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.left.get();
         if left == 0 {
-            return Err(io::Error::other("a row is longer than 64 MiB; is a quote never closed?"));
+            return Err(io::Error::other("a row is longer than 64 MiB; perhaps a quote is never closed"));
         }
-        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-        let count = buffer.get_mut(..most).map_or(Ok(0), |buffer| self.input.read(buffer))?;
+        let allowed = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = buffer.get_mut(..allowed).map_or(Ok(0), |buffer| self.input.read(buffer))?;
         self.left.set(left - count as u64);
         Ok(count)
     }
 }
 
-/// A table whose names are read: the rows, how much the next may take, and the columns.
+/// A table whose header is read: the rows, the bytes left for the next row, and the columns.
 type OpenTable<R> = (Reader<RowLimitReader<io::Chain<io::Cursor<Vec<u8>>, R>>>, Rc<Cell<u64>>, Columns);
 
-/// Whether the file has the columns that are meant.
+/// Returns an error if the file lacks a column that the operator named.
 pub(super) fn check(path: &Path, form: &Form) -> Result<(), BulkError> {
     let file = BufReader::new(open(path)?);
     begin(file, form).map(|_| ()).map_err(|why| BulkError::Usage(format!("{}: {why}", path.display())))
 }
 
-/// Reads the names and chooses what stands between cells.
+/// Reads the header and chooses the delimiter.
 fn begin<R: BufRead>(mut input: R, form: &Form) -> Result<OpenTable<R>, String> {
     let mut head = Vec::new();
     input.by_ref().take(LONGEST_HEAD).read_until(b'\n', &mut head).map_err(|cause| cause.to_string())?;
@@ -66,8 +66,8 @@ fn begin<R: BufRead>(mut input: R, form: &Form) -> Result<OpenTable<R>, String> 
     });
     let Some((delimiter, text, names)) = found else { return Err(missing(&head, "text", &form.text)) };
     let id = names.iter().position(|name| name == form.id_key());
-    if let (None, Some(asked)) = (id, &form.id) {
-        return Err(missing(&head, "id", asked));
+    if let (None, Some(column)) = (id, &form.id) {
+        return Err(missing(&head, "id", column));
     }
     let left = Rc::new(Cell::new(LONGEST_ROW));
     let input = RowLimitReader { input: io::Cursor::new(head).chain(input), left: Rc::clone(&left) };
@@ -82,32 +82,32 @@ fn names(head: &[u8], delimiter: u8) -> Option<Vec<String>> {
     Some(record.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect())
 }
 
-/// Which column is missing and which there are. A first line that does not look like names may be a note: it
-/// is not shown.
-fn missing(head: &[u8], what: &str, asked: &str) -> String {
+/// Returns the text of the error for a missing column, with the columns that exist. A first line that does not look
+/// like a header may be a note and is not shown.
+fn missing(head: &[u8], flag: &str, column: &str) -> String {
     let names = [b',', b';', b'\t'].into_iter().filter_map(|delimiter| names(head, delimiter)).max_by_key(Vec::len);
     let names = names.unwrap_or_default();
     let like_a_name = |name: &String| name.len() <= 40 && !name.chars().any(char::is_control);
     let columns = if names.is_empty() {
         "the file is empty".to_owned()
     } else if names.iter().all(like_a_name) {
-        format!("there are: {}", names.join(", "))
+        format!("the columns are: {}", names.join(", "))
     } else {
-        "its first line does not look like names of columns".to_owned()
+        "its first line does not look like a header".to_owned()
     };
-    format!("no column `{asked}`; {columns}. Name it with --{what}-column")
+    format!("no column `{column}`; {columns}. Name it with --{flag}-column")
 }
 
 pub(super) fn read(input: BufReader<File>, prefix: &str, form: &Form, give: &mut NoteSink<'_>) -> bool {
     let (mut reader, left, columns) = match begin(input, form) {
-        Ok(begun) => begun,
+        Ok(table) => table,
         Err(why) => {
             let place = format!("{prefix}row-1");
             return give(InputNote { id: Ok(None), place, text: Err(Fault::text("column", why)), weight: 0 });
         }
     };
     let mut record = ByteRecord::new();
-    let mut before = 0;
+    let mut row_start = 0;
     for number in 1u64.. {
         let place = format!("{prefix}row-{number}");
         left.set(LONGEST_ROW);
@@ -115,13 +115,14 @@ pub(super) fn read(input: BufReader<File>, prefix: &str, form: &Form, give: &mut
             Ok(true) => {}
             Ok(false) => break,
             Err(error) => {
-                let text = Err(Fault::text("readable", format!("It and all after it could not be read: {error}.")));
+                let text =
+                    Err(Fault::text("readable", format!("This row and all rows after it could not be read: {error}.")));
                 return give(InputNote { id: Ok(None), place, text, weight: 0 });
             }
         }
-        let at = reader.position().byte();
-        let weight = at.saturating_sub(before);
-        before = at;
+        let row_end = reader.position().byte();
+        let weight = row_end.saturating_sub(row_start);
+        row_start = row_end;
         let (id, text) = note(&record, &columns, form);
         if !give(InputNote { id, place, text, weight }) {
             return false;

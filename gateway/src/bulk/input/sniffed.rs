@@ -1,30 +1,30 @@
-//! Standard input and files whose names say nothing: JSON lines where the first thing in them is a brace,
-//! else one note.
+//! Reads standard input and files without an extension: as JSON lines if the first character that is not white space is
+//! a brace, else as one note.
 
 use std::io::{BufRead, Cursor, Read};
 
 use super::{Form, InputNote, NoteSink, encoding, lines, too_long, unread};
 
-/// Bytes that are looked at for a brace: more blank space than this before one is no JSON of anybody.
-const LOOK: u64 = 4 << 10;
+/// Bytes that are read at a time in search of the first character that is not white space.
+const CHUNK: u64 = 4 << 10;
 
 pub(super) fn read(mut input: impl BufRead, name: &str, prefix: &str, form: &Form, give: &mut NoteSink<'_>) -> bool {
     let mut begin = Vec::new();
     loop {
-        let got = match input.by_ref().take(LOOK).read_until(b'\n', &mut begin) {
-            Ok(got) => got,
+        let length = match input.by_ref().take(CHUNK).read_until(b'\n', &mut begin) {
+            Ok(length) => length,
             Err(cause) => return give(failed(name, unread(&cause))),
         };
         let text = begin.strip_prefix(encoding::MARK).unwrap_or(&begin).trim_ascii_start();
         if text.first() == Some(&b'{') {
             return lines::read(Cursor::new(begin).chain(input), prefix, form, give);
         }
-        if !text.is_empty() || got == 0 {
+        if !text.is_empty() || length == 0 {
             break;
         }
     }
-    let most = form.longest as u64 + 4;
-    let mut rest = input.take(most.saturating_sub(begin.len() as u64));
+    let limit = form.longest as u64 + 4;
+    let mut rest = input.take(limit.saturating_sub(begin.len() as u64));
     if let Err(cause) = rest.read_to_end(&mut begin) {
         return give(failed(name, unread(&cause)));
     }

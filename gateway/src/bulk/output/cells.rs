@@ -1,11 +1,12 @@
-//! CSV for spreadsheets: UTF-8 with its mark, quoted as RFC 4180 says, and no cell that a spreadsheet would
-//! take for a formula.
+//! Writes CSV for spreadsheets: UTF-8 with a byte order mark, quoted as in RFC 4180, and without cells that a
+//! spreadsheet would treat as a formula.
 
 use crate::{bulk::outcome::Outcome, extraction::Field};
 
 use super::row::Row;
 
-/// The names of the columns, in order. The last cell never holds a line break: what ends with one is whole.
+/// The names of the columns, in order. The last cell never contains a line break, so that a row that ends with one is
+/// complete.
 pub(in crate::bulk) const HEAD: [&str; 12] = [
     "id",
     "status",
@@ -35,21 +36,21 @@ pub(super) fn add(outcome: &Outcome, out: &mut String) {
         cell(row.value(field), out);
     }
     let engine = row.result.as_ref().map_or("", |result| &result.engine);
-    for last in [row.warnings().as_str(), engine, row.error().as_str()] {
+    for value in [row.warnings().as_str(), engine, row.error().as_str()] {
         out.push(',');
-        cell(last, out);
+        cell(value, out);
     }
     out.push_str("\r\n");
 }
 
-/// Whether a value gets an apostrophe before it. One that has some already gets one more, so that taking one
-/// off gives the value again.
+/// Returns whether a value gets an apostrophe before it. A guarded value that begins with apostrophes gets one more, so
+/// that removing one apostrophe gives the value again.
 pub(in crate::bulk) fn is_guarded(value: &str) -> bool {
     value.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
-/// One cell. Spreadsheets take what begins with these for a formula, which may call programs and the network;
-/// the apostrophe says that it is text.
+/// Appends one cell. Spreadsheets treat a guarded value as a formula, which may call programs and the network; the
+/// apostrophe makes it text.
 fn cell(value: &str, out: &mut String) {
     let formula = is_guarded(value);
     if !formula && !value.contains([',', '"', '\r', '\n']) {

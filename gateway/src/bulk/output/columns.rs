@@ -1,5 +1,5 @@
-//! A table for people: a line a note, each value cut to its column. Nothing that steers a terminal comes
-//! through.
+//! Writes a table for a terminal: one line per note, each value cut to the width of its column. Characters that control
+//! a terminal are replaced by spaces.
 
 use std::borrow::Cow;
 
@@ -9,55 +9,55 @@ use crate::{bulk::outcome::Outcome, extraction::Field};
 
 use super::row::Row;
 
-/// Narrowest and widest column of a value.
-const NARROW: usize = 8;
-const WIDE: usize = 32;
-/// Width of the id's column, and of the gap between columns.
-const ID: usize = 20;
+/// Minimum and maximum width of a column.
+const MIN_WIDTH: usize = 8;
+const MAX_WIDTH: usize = 32;
+/// Width of the id column, and the gap between columns.
+const ID_WIDTH: usize = 20;
 const GAP: &str = "  ";
 
 fn width(terminal: usize) -> usize {
-    // The last column is of the warnings.
+    // The last column holds the warnings.
     let columns = Field::ALL.len() + 1;
-    (terminal.saturating_sub(ID) / columns).saturating_sub(GAP.len()).clamp(NARROW, WIDE)
+    (terminal.saturating_sub(ID_WIDTH) / columns).saturating_sub(GAP.len()).clamp(MIN_WIDTH, MAX_WIDTH)
 }
 
 pub(super) fn head(terminal: usize) -> String {
-    let mut out = shown("id", ID);
+    let mut out = fitted("id", ID_WIDTH);
     for field in Field::ALL {
         out.push_str(GAP);
-        out.push_str(&shown(field.name(), width(terminal)));
+        out.push_str(&fitted(field.name(), width(terminal)));
     }
     out.push_str(GAP);
     out.push_str("warnings");
-    ended(&out)
+    with_line_feed(&out)
 }
 
 pub(super) fn add(outcome: &Outcome, terminal: usize, out: &mut String) {
     let Some(row) = Row::of(&outcome.line) else { return };
-    let mut line = shown(&row.id, ID);
+    let mut line = fitted(&row.id, ID_WIDTH);
     if row.error.is_some() {
         line.push_str(GAP);
-        line.push_str(&plain(&format!("failed: {}", row.error())));
+        line.push_str(&printable(&format!("failed: {}", row.error())));
     } else {
         for field in Field::ALL {
             let value = row.value(field);
             line.push_str(GAP);
-            line.push_str(&shown(if value.is_empty() { "-" } else { value }, width(terminal)));
+            line.push_str(&fitted(if value.is_empty() { "-" } else { value }, width(terminal)));
         }
         line.push_str(GAP);
-        line.push_str(&plain(&outcome.remarks.join("; ")));
+        line.push_str(&printable(&outcome.remarks.join("; ")));
     }
-    out.push_str(&ended(&line));
+    out.push_str(&with_line_feed(&line));
 }
 
-fn ended(line: &str) -> String {
+fn with_line_feed(line: &str) -> String {
     format!("{}\n", line.trim_end())
 }
 
-/// Cut or filled to a width.
-fn shown(text: &str, width: usize) -> String {
-    let text = plain(text);
+/// Returns the text cut or padded to a width.
+fn fitted(text: &str, width: usize) -> String {
+    let text = printable(text);
     if measure_text_width(&text) <= width {
         return pad_str(&text, width, Alignment::Left, None).into_owned();
     }
@@ -73,11 +73,11 @@ fn shown(text: &str, width: usize) -> String {
     pad_str(&cut, width, Alignment::Left, None).into_owned()
 }
 
-/// Without control characters and marks that turn the direction of writing.
-fn plain(text: &str) -> Cow<'_, str> {
-    let steers = |letter: char| {
+/// Returns the text with control characters and marks of the writing direction replaced by spaces.
+fn printable(text: &str) -> Cow<'_, str> {
+    let is_control_mark = |letter: char| {
         letter.is_control()
             || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    if text.contains(steers) { Cow::Owned(text.replace(steers, " ")) } else { Cow::Borrowed(text) }
+    if text.contains(is_control_mark) { Cow::Owned(text.replace(is_control_mark, " ")) } else { Cow::Borrowed(text) }
 }

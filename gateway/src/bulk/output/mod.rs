@@ -1,5 +1,5 @@
-//! How results are written. Every form is made of the line that the batch route would answer, so that all say
-//! the same.
+//! Writes results in one of four formats. Each format is made from the line that the batch route would answer, so that
+//! all formats have the same content.
 
 mod cells;
 mod columns;
@@ -13,16 +13,17 @@ pub(super) use self::{
     sink::{Sink, lock, private},
 };
 
-/// Turns outcomes into the bytes of one form.
+/// Writes outcomes as text in one format.
 #[derive(Debug)]
 pub(super) struct Form {
     format: Format,
     /// Columns of the terminal, for the table.
     width: usize,
+    /// Results so far.
     written: u64,
 }
 
-/// What was counted, as the JSON form ends with it.
+/// Totals of a run, as in the summary of the JSON format.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RunTotals {
     pub(super) ok: u64,
@@ -34,7 +35,7 @@ impl Form {
         Self { format, width, written: 0 }
     }
 
-    /// What stands before the first result.
+    /// Returns the text before the first result.
     pub(super) fn begin(&self) -> String {
         match self.format {
             Format::Jsonl => String::new(),
@@ -44,7 +45,7 @@ impl Form {
         }
     }
 
-    /// Adds one result.
+    /// Appends one result to `out`.
     pub(super) fn add(&mut self, outcome: &Outcome, out: &mut String) {
         match self.format {
             Format::Jsonl => out.push_str(&outcome.line),
@@ -58,11 +59,11 @@ impl Form {
         self.written += 1;
     }
 
-    /// What stands after the last.
-    pub(super) fn end(&self, sums: RunTotals) -> String {
+    /// Returns the text after the last result.
+    pub(super) fn end(&self, totals: RunTotals) -> String {
         match self.format {
             Format::Json => {
-                format!("\n], \"summary\": {{\"ok\": {}, \"failed\": {}}}}}\n", sums.ok, sums.failed)
+                format!("\n], \"summary\": {{\"ok\": {}, \"failed\": {}}}}}\n", totals.ok, totals.failed)
             }
             _ => String::new(),
         }

@@ -1,4 +1,4 @@
-//! One result as cells and columns show it, read from its line.
+//! The values of one result for CSV and table, parsed from its JSON line.
 
 use std::borrow::Cow;
 
@@ -60,7 +60,7 @@ impl<'a> Row<'a> {
         serde_json::from_str(line).ok()
     }
 
-    /// The value of a field; empty where there is none.
+    /// Returns the value of a field; empty if there is none.
     pub(super) fn value(&self, field: Field) -> &str {
         let Some(result) = &self.result else { return "" };
         let value = match field {
@@ -75,17 +75,17 @@ impl<'a> Row<'a> {
         value.as_deref().unwrap_or_default()
     }
 
-    /// Codes of the warnings, each with its field where it has one.
+    /// Returns the codes of the warnings, each with its field if it has one.
     pub(super) fn warnings(&self) -> String {
         let warnings = self.result.iter().flat_map(|result| &result.warnings);
-        let said = warnings.map(|warning| match &warning.field {
+        let texts = warnings.map(|warning| match &warning.field {
             Some(field) => format!("{} ({field})", warning.code),
             None => warning.code.clone().into_owned(),
         });
-        said.collect::<Vec<_>>().join("; ")
+        texts.collect::<Vec<_>>().join("; ")
     }
 
-    /// Code and sentence of the problem, on one line; empty where it was read.
+    /// Returns code and detail of the problem on one line; empty if the note was read.
     pub(super) fn error(&self) -> String {
         let Some(error) = &self.error else { return String::new() };
         format!("{}: {}", error.code, error.detail).replace(['\r', '\n'], " ")

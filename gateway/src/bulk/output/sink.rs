@@ -1,5 +1,5 @@
-//! Where results go: a file or standard output. Whole lines are written at once and nothing waits in a buffer, so
-//! a killed run loses the line it was writing at most.
+//! Writes results to a file or to standard output. Complete lines are written at once and no buffer holds them back, so
+//! that a killed run loses at most the line that it was writing.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -15,12 +15,13 @@ use crate::bulk::{
     resume,
 };
 
-/// Writes results.
+/// The output of a run.
 #[derive(Debug)]
 pub(in crate::bulk) struct Sink {
     target: Target,
     form: Form,
-    ready: String,
+    /// Text that the next write sends.
+    pending: String,
 }
 
 #[derive(Debug)]
@@ -29,18 +30,19 @@ enum Target {
     File(Output),
 }
 
-/// A file and how much of it is whole lines.
+/// A file and the length of its complete lines.
 #[derive(Debug)]
 struct Output {
     file: File,
     path: PathBuf,
+    /// Bytes of complete lines.
     whole: u64,
-    /// Whether this run made it.
+    /// Whether this run created the file.
     new: bool,
 }
 
-/// How a file of results is opened. One that is made is for its owner alone: results say what a patient has. One that is
-/// there keeps who may read it.
+/// Returns options that open a file of results. A new file is readable by its owner only, because results contain
+/// diagnoses. An existing file keeps its permissions.
 pub(in crate::bulk) fn private(read: bool) -> OpenOptions {
     let mut options = File::options();
     options.read(read).write(true).create(true).mode(0o600);
@@ -48,41 +50,41 @@ pub(in crate::bulk) fn private(read: bool) -> OpenOptions {
 }
 
 impl Sink {
-    /// To standard output.
+    /// Returns a sink that writes to standard output.
     pub(in crate::bulk) fn stdout(form: Form) -> Self {
-        let ready = form.begin();
-        Self { target: Target::Stdout(io::stdout()), form, ready }
+        let pending = form.begin();
+        Self { target: Target::Stdout(io::stdout()), form, pending }
     }
 
-    /// To a file that is new, or is overwritten.
+    /// Returns a sink that writes to a new file or overwrites an existing one.
     pub(in crate::bulk) fn create(path: &Path, form: Form) -> Result<Self, BulkError> {
         let new = !path.exists();
         let file = private(true).truncate(false).open(path).or_else(|_| private(false).truncate(false).open(path));
         let file = file.map_err(|cause| BulkError::unwritable(path, &cause))?;
         lock(&file, path)?;
-        // What is no regular file, such as a pipe, has no length.
+        // The error is ignored: a pipe or device has no length.
         let _ = file.set_len(0);
-        let ready = form.begin();
+        let pending = form.begin();
         let output = Output { file, path: path.to_owned(), whole: 0, new };
-        Ok(Self { target: Target::File(output), form, ready })
+        Ok(Self { target: Target::File(output), form, pending })
     }
 
-    /// To a file that goes on where its whole lines end.
+    /// Returns a sink that appends to a file, which must end with a complete line.
     pub(in crate::bulk) fn append(path: &Path, mut file: File, form: Form) -> Result<Self, BulkError> {
         let whole = file.seek(SeekFrom::End(0)).map_err(|cause| BulkError::unwritable(path, &cause))?;
-        let ready = if whole == 0 { form.begin() } else { String::new() };
+        let pending = if whole == 0 { form.begin() } else { String::new() };
         let output = Output { file, path: path.to_owned(), whole, new: false };
-        Ok(Self { target: Target::File(output), form, ready })
+        Ok(Self { target: Target::File(output), form, pending })
     }
 
-    /// Adds a result to what is written next.
+    /// Adds a result to the text of the next write.
     pub(in crate::bulk) fn add(&mut self, outcome: &Outcome) {
-        self.form.add(outcome, &mut self.ready);
+        self.form.add(outcome, &mut self.pending);
     }
 
-    /// Writes what was added, all of it or, as far as the file allows, nothing.
+    /// Writes the added results. If that fails, a file is cut back to its complete lines, where the file allows it.
     pub(in crate::bulk) fn write(&mut self) -> Result<(), BulkError> {
-        let bytes = self.ready.as_bytes();
+        let bytes = self.pending.as_bytes();
         if bytes.is_empty() {
             return Ok(());
         }
@@ -95,16 +97,16 @@ impl Sink {
             }
             Target::File(output) => output.write(bytes)?,
         }
-        self.ready.clear();
+        self.pending.clear();
         Ok(())
     }
 
-    /// Ends the form, and has the system write all of it.
-    pub(in crate::bulk) fn end(mut self, sums: RunTotals) -> Result<(), BulkError> {
-        self.ready.push_str(&self.form.end(sums));
+    /// Writes the end of the format and syncs the file to the disk.
+    pub(in crate::bulk) fn end(mut self, totals: RunTotals) -> Result<(), BulkError> {
+        self.pending.push_str(&self.form.end(totals));
         self.write()?;
         if let Target::File(output) = &self.target {
-            // A pipe or device has nothing to sync.
+            // Only a full disk is an error: a pipe or device cannot be synced.
             match output.file.sync_all() {
                 Err(cause) if cause.kind() == io::ErrorKind::StorageFull => {
                     return Err(BulkError::unwritable(&output.path, &cause));
@@ -115,7 +117,7 @@ impl Sink {
         Ok(())
     }
 
-    /// The line of a note that an earlier run wrote.
+    /// Returns the line that an earlier run wrote for a note; `None` if the output has no such line.
     pub(in crate::bulk) fn earlier(&self, skipped: &Skipped) -> Option<String> {
         match &self.target {
             Target::Stdout(_) => None,
@@ -123,7 +125,7 @@ impl Sink {
         }
     }
 
-    /// Nothing came of the run: a file that it made goes.
+    /// Removes the file if this run created it. For a run that read no note.
     pub(in crate::bulk) fn give_up(self) {
         if let Target::File(Output { path, new: true, .. }) = self.target {
             let _ = std::fs::remove_file(path);
@@ -134,7 +136,7 @@ impl Sink {
 impl Output {
     fn write(&mut self, bytes: &[u8]) -> Result<(), BulkError> {
         if let Err(cause) = self.file.write_all(bytes) {
-            // What came through of it would be a torn line. If this fails too, --resume repairs it.
+            // The part that was written would be an incomplete line. If this fails too, --resume removes the line.
             let _ = self.file.set_len(self.whole);
             return Err(BulkError::unwritable(&self.path, &cause));
         }
@@ -143,11 +145,11 @@ impl Output {
     }
 }
 
-/// Two runs that write to one file would tear each other's lines.
+/// Locks an output. Two runs that write to one file would break each other's lines.
 pub(in crate::bulk) fn lock(file: &File, path: &Path) -> Result<(), BulkError> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(BulkError::Locked(path.to_owned())),
-        // A file system without locks is no reason not to write.
+        // A file system without locks does not prevent the run.
         _ => Ok(()),
     }
 }

@@ -1,5 +1,5 @@
-//! One batch: its notes are sent together, their answers written as they come. What got no answer, or is to be tried
-//! again, is left.
+//! Sends the notes of one batch together and writes each answer as soon as it arrives. The response lists the notes
+//! without an answer and the notes to retry.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -18,16 +18,16 @@ use crate::bulk::{
     queue::Events,
 };
 
-/// Largest line of an answer: a note of the greatest length, quoted many times over.
-const LONGEST_LINE: usize = 64 << 20;
+/// Maximum bytes of a line of an answer: enough for the longest note, quoted many times.
+const MAX_LINE: usize = 64 << 20;
 
 /// A note that waits for its answer.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) entry: Entry,
-    /// How often it was sent.
+    /// How often the note was sent.
     pub(super) tries: u32,
-    /// Why it has no answer yet.
+    /// Why the note has no answer yet.
     pub(super) why: Option<NoteFailure>,
 }
 
@@ -41,7 +41,7 @@ impl Pending {
     }
 }
 
-/// A batch on its way.
+/// A batch to send.
 pub(super) struct Batch {
     pub(super) client: Arc<Client>,
     pub(super) notes: Vec<Pending>,
@@ -53,11 +53,11 @@ pub(super) struct Batch {
 
 /// The server's response to one batch.
 pub(super) struct BatchResponse {
-    /// Notes with an answer that is not to be tried again.
+    /// Number of notes with a final answer.
     pub(super) answers: usize,
-    /// Notes to be sent again.
+    /// Notes to send again.
     pub(super) left: Vec<Pending>,
-    /// Whether the server said that it is busy, and when to come back, where it said that too.
+    /// Whether the server said that it is busy, and the pause that it asked for, if any.
     pub(super) busy: bool,
     pub(super) retry_after: Option<Duration>,
     pub(super) batch_outcome: BatchOutcome,
@@ -66,11 +66,11 @@ pub(super) struct BatchResponse {
 /// How a batch ended.
 pub(super) enum BatchOutcome {
     Ended,
-    /// The connection could not be made, or broke.
+    /// The connection could not be made or broke. The text is the cause.
     Lost(String),
-    /// The server takes no batch of this size.
+    /// The server accepts no batch of this size.
     TooLarge,
-    /// No batch will ever be taken.
+    /// The server will accept no batch at all. The text is the reason.
     Fatal(String),
 }
 
@@ -83,7 +83,7 @@ struct Line<'a> {
     error: Option<Value>,
 }
 
-/// What to be wary of in a result.
+/// The parts of a result that are reasons to doubt it.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ResultWarnings {
@@ -97,24 +97,24 @@ struct Warning {
 }
 
 fn remarks(result: &str) -> Vec<Cow<'static, str>> {
-    let wary: ResultWarnings = serde_json::from_str(result).unwrap_or_default();
-    let warnings = wary.warnings.into_iter().map(|warning| Cow::Owned(warning.code));
-    warnings.chain(wary.degraded.then_some(Cow::Borrowed("degraded"))).collect()
+    let warnings_of_result: ResultWarnings = serde_json::from_str(result).unwrap_or_default();
+    let warnings = warnings_of_result.warnings.into_iter().map(|warning| Cow::Owned(warning.code));
+    warnings.chain(warnings_of_result.degraded.then_some(Cow::Borrowed("degraded"))).collect()
 }
 
 impl Batch {
-    /// Sends it and takes the answers.
+    /// Sends the batch and processes the answers.
     pub(super) async fn read(self) -> BatchResponse {
         let mut body = Vec::new();
         for pending in &self.notes {
-            // Strings cannot fail to be written.
+            // Writing strings to memory cannot fail.
             let _ = serde_json::to_writer(&mut body, &json!({"text": pending.entry.text}));
             body.push(b'\n');
         }
         let answer = self.client.post(body).await;
         let Self { notes, events, window, answered, keep_text, .. } = self;
         let unanswered = notes.into_iter().map(Some).collect();
-        let mut taking = Taking {
+        let mut progress = BatchProgress {
             unanswered,
             events,
             window,
@@ -126,19 +126,19 @@ impl Batch {
             retry_after: None,
         };
         let (batch_outcome, why) = match answer {
-            Ok(answer) => taking.all(answer).await,
+            Ok(answer) => progress.receive_all(answer).await,
             Err(BatchRefusal::Unreachable(cause)) => {
                 let why = client::unreachable(&format!("The server could not be reached: {cause}."));
                 (BatchOutcome::Lost(cause), why)
             }
-            Err(BatchRefusal::Answered(why)) => (taking.refused(&why), why),
+            Err(BatchRefusal::Answered(why)) => (progress.refused(&why), why),
         };
-        taking.response(batch_outcome, &why)
+        progress.finish(batch_outcome, &why)
     }
 }
 
-/// Answers as they are taken.
-struct Taking {
+/// The state of a batch while its answers arrive.
+struct BatchProgress {
     unanswered: Vec<Option<Pending>>,
     events: Events,
     window: Arc<Window>,
@@ -150,11 +150,11 @@ struct Taking {
     retry_after: Option<Duration>,
 }
 
-impl Taking {
-    /// Takes all lines. Gives how they ended, and why those without one have none.
-    async fn all(&mut self, mut answer: Response) -> (BatchOutcome, NoteFailure) {
+impl BatchProgress {
+    /// Processes all lines. Returns how the batch ended, and the failure of the notes without an answer.
+    async fn receive_all(&mut self, mut answer: Response) -> (BatchOutcome, NoteFailure) {
         let mut response = BytesMut::new();
-        let mut rest = None;
+        let mut last_failure = None;
         let lost = |cause: String| {
             let why = client::unreachable(&format!("The server went away while it read this note: {cause}."));
             (BatchOutcome::Lost(cause), why)
@@ -166,28 +166,28 @@ impl Taking {
                 Err(error) => return lost(client::cause(&error)),
             }
             let mut searched = 0;
-            while let Some(end) = response.get(searched..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+            while let Some(end) = response.get(searched..).and_then(|part| memchr::memchr(b'\n', part)) {
                 let line = response.split_to(searched + end);
                 response.advance(1);
                 searched = 0;
-                self.line(&line, &mut rest).await;
+                self.process_line(&line, &mut last_failure).await;
             }
-            if response.len() > LONGEST_LINE {
-                return lost("its answer is no line".to_owned());
+            if response.len() > MAX_LINE {
+                return lost("a line of its answer is too long".to_owned());
             }
         }
         if self.unanswered.iter().all(Option::is_none) {
             return (BatchOutcome::Ended, client::unreachable(""));
         }
-        match rest {
-            // It said why it read no more of them.
+        match last_failure {
+            // The server said why it read no more notes.
             Some(why) => (self.refused(&why), why),
             None => lost("its answer ended too early".to_owned()),
         }
     }
 
-    /// Takes one line. `rest` keeps the last problem that was of no note in particular.
-    async fn line(&mut self, line: &[u8], rest: &mut Option<NoteFailure>) {
+    /// Processes one line. `last_failure` becomes the failure of this line, if it has one.
+    async fn process_line(&mut self, line: &[u8], last_failure: &mut Option<NoteFailure>) {
         let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
         let Some(pending) = self.unanswered.get_mut(line.index).and_then(Option::take) else { return };
         self.window.back(1);
@@ -195,44 +195,44 @@ impl Taking {
             (Some(result), _) => {
                 self.window.grow();
                 let remarks = remarks(result.get());
-                self.end(Outcome::read(pending.entry, self.keep_text, &result, remarks)).await;
+                self.write(Outcome::read(pending.entry, self.keep_text, &result, remarks)).await;
             }
             (None, error) => {
                 let why = NoteFailure::of(line.status, error.unwrap_or_default());
-                *rest = Some(why.clone());
+                *last_failure = Some(why.clone());
                 if why.is_busy() {
-                    self.is_busy(&why);
+                    self.record_busy(&why);
                     self.left.push(pending.refused(why));
                 } else {
                     let NoteFailure { status, code, problem, .. } = why;
-                    self.end(Outcome::failed(pending.entry, self.keep_text, status, &code, &problem)).await;
+                    self.write(Outcome::failed(pending.entry, self.keep_text, status, &code, &problem)).await;
                 }
             }
         }
         self.answered.notify_one();
     }
 
-    fn is_busy(&mut self, why: &NoteFailure) {
+    fn record_busy(&mut self, why: &NoteFailure) {
         self.busy = true;
         self.retry_after = self.retry_after.max(why.retry_after);
     }
 
-    async fn end(&mut self, outcome: Outcome) {
+    async fn write(&mut self, outcome: Outcome) {
         self.answers += 1;
-        // Where nobody writes any more, the run is about to stop.
+        // An error means that the writer has ended: the run is about to stop.
         let _ = self.events.send(vec![Event::Ended(outcome)]).await;
     }
 
-    /// What it means that the server took nothing, or nothing more.
+    /// Returns the outcome of a batch that the server refused as a whole, or after its first notes.
     fn refused(&mut self, why: &NoteFailure) -> BatchOutcome {
         match why.status {
             429 | 503 | 504 => {
-                self.is_busy(why);
+                self.record_busy(why);
                 BatchOutcome::Ended
             }
             413 | 422 => BatchOutcome::TooLarge,
             401 | 403 => BatchOutcome::Fatal(format!(
-                "the server refuses the key (it answers {}): give one it knows with --api-key-file",
+                "the server refuses the key (it answers {}): give a key that it accepts with --api-key-file",
                 why.status
             )),
             404 | 405 | 415 => BatchOutcome::Fatal(format!(
@@ -243,7 +243,7 @@ impl Taking {
         }
     }
 
-    fn response(mut self, batch_outcome: BatchOutcome, why: &NoteFailure) -> BatchResponse {
+    fn finish(mut self, batch_outcome: BatchOutcome, why: &NoteFailure) -> BatchResponse {
         let unanswered: Vec<Pending> = self.unanswered.into_iter().flatten().collect();
         self.window.back(unanswered.len());
         self.answered.notify_one();

@@ -1,4 +1,5 @@
-//! The connection to a gateway: its address, our key, one request. The key is in no argument, no error and no log.
+//! The HTTP client of a gateway: its address, the key, the requests. The key is never in an argument, an error or a
+//! log.
 
 use std::{path::Path, time::Duration};
 
@@ -11,12 +12,12 @@ use serde_json::{Value, json};
 
 use crate::bulk::{BulkError, progress::say};
 
-/// Time for a connection to be made.
-const CONNECT: Duration = Duration::from_secs(10);
-/// Time without a byte of an answer. A server's own deadline is far below it.
-const SILENCE: Duration = Duration::from_mins(5);
-/// Largest problem that is read.
-const LARGEST_PROBLEM: usize = 64 << 10;
+/// Timeout for a connection to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Timeout without a byte of an answer. The deadline of a server is far shorter.
+const READ_TIMEOUT: Duration = Duration::from_mins(5);
+/// Bytes of a problem after which reading stops.
+const MAX_PROBLEM: usize = 64 << 10;
 
 /// A gateway that reads notes.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub(super) struct Client {
     base: Url,
 }
 
-/// Why a note has no answer, as the output says it.
+/// Why a note has no answer, as it is written to the output.
 #[derive(Clone, Debug)]
 pub(super) struct NoteFailure {
     pub(super) status: u16,
@@ -37,22 +38,24 @@ pub(super) struct NoteFailure {
 /// Why a batch was refused as a whole.
 #[derive(Debug)]
 pub(super) enum BatchRefusal {
-    /// Nobody answered.
+    /// No answer came. The text is the cause.
     Unreachable(String),
-    /// The server said no.
+    /// The server answered with a problem.
     Answered(NoteFailure),
 }
 
 impl Client {
-    /// A client of that server. Nothing is sent yet.
+    /// Returns a client of the server at `url`. Nothing is sent yet.
     pub(super) fn new(url: &str, key_file: Option<&Path>) -> Result<Self, BulkError> {
-        let wrong = "--server must be an address such as http://127.0.0.1:8080";
-        let mut base = Url::parse(url).map_err(|_| BulkError::Usage(wrong.to_owned()))?;
+        let invalid = "--server must be an address such as http://127.0.0.1:8080";
+        let mut base = Url::parse(url).map_err(|_| BulkError::Usage(invalid.to_owned()))?;
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() || base.query().is_some() {
-            return Err(BulkError::Usage(wrong.to_owned()));
+            return Err(BulkError::Usage(invalid.to_owned()));
         }
         if !base.username().is_empty() || base.password().is_some() {
-            return Err(BulkError::Usage("--server must hold no password: give --api-key-file".to_owned()));
+            return Err(BulkError::Usage(
+                "--server must not contain a user or password: give --api-key-file".to_owned(),
+            ));
         }
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
@@ -63,41 +66,44 @@ impl Client {
             headers.insert(AUTHORIZATION, bearer(file)?);
         }
         if base.scheme() == "http" && !local {
-            say("warning: notes go to this server unencrypted; use https:// outside a network that you trust");
+            say("warning: notes are sent to this server unencrypted; use https:// outside a network that you trust");
         }
         crate::tls::install();
-        // A redirect would carry notes to whoever it names.
-        let builder =
-            reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE).redirect(Policy::none());
+        // A redirect would send notes to another server.
+        let builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .redirect(Policy::none());
         let builder = if local { builder.no_proxy() } else { builder };
         let http = builder.default_headers(headers).user_agent(concat!("gateway-extract/", env!("CARGO_PKG_VERSION")));
-        let http = http.build().map_err(|error| BulkError::Failed(format!("no client can be made: {error}")))?;
+        let http =
+            http.build().map_err(|error| BulkError::Failed(format!("the HTTP client cannot be created: {error}")))?;
         Ok(Self { http, base })
     }
 
-    /// Host and port, for a person: a path may hold a key.
+    /// Returns host and port for messages. The path is left out, because it may contain a key.
     fn place(&self) -> String {
         let host = self.base.host_str().unwrap_or_default();
         self.base.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
-    /// Looks whether there is a gateway, before anything is written.
+    /// Returns an error if no gateway answers at `/health/live`. Called before anything is written.
     pub(super) async fn look(&self) -> Result<(), BulkError> {
         let place = self.place();
-        let nothing = "Nothing was read. Is it running, and is the address right?";
+        let advice = "Nothing was read. Is it running, and is the address right?";
         let url = self.url("health/live")?;
-        let answer = self.http.get(url).timeout(CONNECT).send().await;
-        let answer = answer.map_err(|error| BulkError::Failed(format!("{place}: {}. {nothing}", cause(&error))))?;
+        let answer = self.http.get(url).timeout(CONNECT_TIMEOUT).send().await;
+        let answer = answer.map_err(|error| BulkError::Failed(format!("{place}: {}. {advice}", cause(&error))))?;
         if answer.status().is_success() {
             return Ok(());
         }
         Err(BulkError::Failed(format!(
-            "{place} answers {} to /health/live: this is no gateway, or not its address. Nothing was read",
+            "{place} answers {} to /health/live: this is not a gateway, or the address is wrong. Nothing was read",
             answer.status().as_u16()
         )))
     }
 
-    /// Posts lines, and gives the answer that begins.
+    /// Posts lines and returns the answer as soon as its headers are there.
     pub(super) async fn post(&self, lines: Vec<u8>) -> Result<Response, BatchRefusal> {
         let url = self.url("api/v1/extract/batch").map_err(|error| BatchRefusal::Unreachable(error.to_string()))?;
         let request = self.http.post(url).header(CONTENT_TYPE, "application/x-ndjson").body(lines);
@@ -106,7 +112,7 @@ impl Client {
     }
 
     fn url(&self, path: &str) -> Result<Url, BulkError> {
-        self.base.join(path).map_err(|_| BulkError::Usage("--server is no address that can be called".to_owned()))
+        self.base.join(path).map_err(|_| BulkError::Usage("--server is not a valid address".to_owned()))
     }
 }
 
@@ -128,12 +134,13 @@ fn bearer(file: &Path) -> Result<HeaderValue, BulkError> {
         return Err(BulkError::Usage(format!("--api-key-file {shown}: its first line is empty")));
     }
     let value = HeaderValue::from_str(&format!("Bearer {key}"));
-    let mut value = value.map_err(|_| BulkError::Usage(format!("--api-key-file {shown}: its first line is no key")))?;
+    let mut value =
+        value.map_err(|_| BulkError::Usage(format!("--api-key-file {shown}: its first line is not a key")))?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-/// Why a request failed, without its URL.
+/// Returns why a request failed, without its URL.
 pub(super) fn cause(error: &reqwest::Error) -> String {
     let kind = if error.is_timeout() {
         "no answer in time"
@@ -146,11 +153,11 @@ pub(super) fn cause(error: &reqwest::Error) -> String {
     while let Some(source) = last.source() {
         last = source;
     }
-    // The last of the chain is the system's own word, where there is a chain.
+    // The last error of a chain is the one of the operating system.
     if std::ptr::addr_eq(last, std::ptr::from_ref(error)) { kind.to_owned() } else { format!("{kind} ({last})") }
 }
 
-/// The problem that a note has where the server did not say one.
+/// Returns the problem of a note for which the server gave none.
 pub(super) fn unreachable(detail: &str) -> NoteFailure {
     let code = "server_unreachable";
     let problem = json!({
@@ -160,14 +167,14 @@ pub(super) fn unreachable(detail: &str) -> NoteFailure {
     NoteFailure { status: 503, code: code.to_owned(), problem, retry_after: None }
 }
 
-/// What the server said instead of results.
+/// Reads the problem that the server answered instead of results.
 async fn refusal(mut answer: Response) -> NoteFailure {
     let status = answer.status().as_u16();
     let header = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = answer.chunk().await {
         body.extend_from_slice(&chunk);
-        if body.len() > LARGEST_PROBLEM {
+        if body.len() > MAX_PROBLEM {
             break;
         }
     }
@@ -177,18 +184,18 @@ async fn refusal(mut answer: Response) -> NoteFailure {
 }
 
 impl NoteFailure {
-    /// A problem of the server; one of ours where it gave none.
+    /// Returns the failure for a problem of the server, or a `server_unreachable` failure if the problem has no code.
     pub(super) fn of(status: u16, problem: Value) -> Self {
         let code = problem.get("code").and_then(Value::as_str).map(str::to_owned);
         let retry_after = problem.get("retry_after").and_then(Value::as_u64).map(Duration::from_secs);
         if let Some(code) = code {
             return Self { status, code, problem, retry_after };
         }
-        let why = unreachable(&format!("The server answered {status}, and not as a gateway does."));
+        let why = unreachable(&format!("The server answered {status} without the problem that a gateway gives."));
         Self { status, ..why }
     }
 
-    /// Whether the server has too much to do now, and may take it later.
+    /// Returns whether the server is busy or not ready and may read the note later.
     pub(super) fn is_busy(&self) -> bool {
         matches!(self.status, 429 | 503 | 504)
     }

@@ -1,5 +1,6 @@
-//! Has a running gateway read the notes, over its batch route. As many are sent ahead as it takes; what it refuses
-//! for now is sent again when it says. Ids are not sent: the answers are told apart by place, and file names stay here.
+//! Reads notes through the batch route of a running gateway. As many notes are sent as the gateway accepts; notes that
+//! it refuses for the moment are sent again when it says. Ids are not sent, so that file names stay on this machine: an
+//! answer names its note by the index in the batch.
 
 mod batch;
 mod client;
@@ -27,83 +28,84 @@ use super::{
     queue::{Entries, Events},
 };
 
-/// Notes that are sent and not answered, at most, unless the command line says otherwise.
-const USUAL_AHEAD: usize = 512;
-/// Notes of one batch, at most, and bytes of their text. Servers take more.
+/// Default maximum of notes that are sent and not answered.
+const DEFAULT_WINDOW: usize = 512;
+/// Maximum notes of a batch, and bytes of text after which a batch is full. Servers accept more.
 const BATCH_NOTES: usize = 256;
 const BATCH_BYTES: usize = 8 << 20;
-/// So long a batch that is not full waits for more notes.
-const GATHERING: Duration = Duration::from_millis(20);
+/// How long a batch that is not full waits for more notes.
+const BATCH_WAIT: Duration = Duration::from_millis(20);
 
-/// A running gateway and how it is used.
+/// The client of a running gateway and the options of the run.
 #[derive(Debug)]
 pub(super) struct RemoteGateway {
     client: Arc<Client>,
-    wanted: RunOptions,
+    options: RunOptions,
 }
 
-/// The run as it stands.
+/// The state of a run.
 struct Run {
     client: Arc<Client>,
-    wanted: RunOptions,
+    options: RunOptions,
     entries: Entries,
     events: Events,
     stop: CancellationToken,
     window: Arc<Window>,
     answered: Arc<Notify>,
-    /// Notes to be sent again.
-    again: VecDeque<Pending>,
+    /// Notes to send again.
+    retry: VecDeque<Pending>,
     running: JoinSet<BatchResponse>,
-    /// Whether there may be more notes.
+    /// Whether the inputs may have more notes.
     open: bool,
     stopping: bool,
-    /// Nothing is sent before.
+    /// Time before which nothing is sent.
     not_before: Option<Instant>,
     pause: Backoff,
-    /// Batches one after the other to which there was no answer at all.
+    /// Number of consecutive batches without any answer.
     lost: u32,
-    most_notes: usize,
+    /// Maximum notes of a batch; smaller once the server finds a batch too large.
+    max_batch_notes: usize,
     ending: Ending,
 }
 
 impl RemoteGateway {
-    /// Looks whether a gateway answers there.
-    pub(super) async fn ready(url: &str, key_file: Option<&Path>, wanted: RunOptions) -> Result<Self, BulkError> {
+    /// Creates the client and checks that a gateway answers.
+    pub(super) async fn ready(url: &str, key_file: Option<&Path>, options: RunOptions) -> Result<Self, BulkError> {
         let client = Client::new(url, key_file)?;
         client.look().await?;
-        Ok(Self { client: Arc::new(client), wanted })
+        Ok(Self { client: Arc::new(client), options })
     }
 
-    /// Reads all entries. Ends when they do, or at `stop` once what is sent has been answered.
+    /// Reads all entries. Returns when they end, or after `stop` when the sent notes are answered.
     pub(super) async fn read_all(self, entries: Entries, events: Events, stop: CancellationToken) -> Ending {
-        let most = self.wanted.concurrency.unwrap_or(USUAL_AHEAD);
+        let max_window = self.options.concurrency.unwrap_or(DEFAULT_WINDOW);
         let answered = Arc::new(Notify::new());
         Run {
             client: self.client,
-            wanted: self.wanted,
+            options: self.options,
             entries,
             events,
             stop,
-            window: Arc::new(Window::new(most)),
+            window: Arc::new(Window::new(max_window)),
             answered,
-            again: VecDeque::new(),
+            retry: VecDeque::new(),
             running: JoinSet::new(),
             open: true,
             stopping: false,
             not_before: None,
             pause: Backoff::default(),
             lost: 0,
-            most_notes: BATCH_NOTES,
+            max_batch_notes: BATCH_NOTES,
             ending: Ending::default(),
         }
-        .all()
+        .run()
         .await
     }
 }
 
 impl Run {
-    async fn all(mut self) -> Ending {
-        while self.open || !self.again.is_empty() || !self.running.is_empty() {
+    async fn run(mut self) -> Ending {
+        while self.open || !self.retry.is_empty() || !self.running.is_empty() {
             let room = self.room();
             let may_send = room > 0 && !self.stopping && self.not_before.is_none();
             let gate = self.not_before;
@@ -112,14 +114,14 @@ impl Run {
                 () = self.stop.cancelled(), if !self.stopping => {
                     self.stopping = true;
                     self.open = false;
-                    self.fail_all_again().await;
+                    self.fail_retries().await;
                 }
                 Some(response) = self.running.join_next(), if !self.running.is_empty() => {
                     if let Ok(response) = response {
-                        self.response(response).await;
+                        self.process_response(response).await;
                     } else {
-                        // Its notes have no line, so that --resume reads them.
-                        self.ending.fatal = Some("a batch was lost by a fault of this program".to_owned());
+                        // The task panicked. Its notes have no line in the output, so that --resume reads them.
+                        self.ending.fatal = Some("a batch was lost because of a bug in this program".to_owned());
                         self.stop.cancel();
                     }
                 }
@@ -127,7 +129,7 @@ impl Run {
                     self.not_before = None;
                 }
                 () = self.answered.notified(), if room == 0 => {}
-                first = first(&mut self.again, &self.entries, &self.stop), if may_send && (self.open || !self.again.is_empty()) => {
+                first = first(&mut self.retry, &self.entries, &self.stop), if may_send && (self.open || !self.retry.is_empty()) => {
                     match first {
                         Some(first) => self.send(first, room).await,
                         None => self.open = false,
@@ -138,18 +140,18 @@ impl Run {
         self.ending
     }
 
-    /// Notes that may be sent now: none until there is room for a good part of a batch.
+    /// Returns how many notes may be sent now: zero until the window has room for half of its size or a full batch.
     fn room(&self) -> usize {
-        let size = (self.window.size() / 2).clamp(1, self.most_notes);
+        let size = (self.window.size() / 2).clamp(1, self.max_batch_notes);
         if self.window.room() >= size { size } else { 0 }
     }
 
     async fn send(&mut self, first: Pending, room: usize) {
         let mut bytes = first.entry.text.len();
         let mut notes = vec![first];
-        let until = Instant::now() + GATHERING;
+        let until = Instant::now() + BATCH_WAIT;
         while notes.len() < room && bytes < BATCH_BYTES {
-            let next = tokio::time::timeout_at(until, self::first(&mut self.again, &self.entries, &self.stop)).await;
+            let next = tokio::time::timeout_at(until, self::first(&mut self.retry, &self.entries, &self.stop)).await;
             let Ok(Some(next)) = next else { break };
             bytes += next.entry.text.len();
             notes.push(next);
@@ -167,13 +169,13 @@ impl Run {
             events: self.events.clone(),
             window: Arc::clone(&self.window),
             answered: Arc::clone(&self.answered),
-            keep_text: self.wanted.keep_text,
+            keep_text: self.options.keep_text,
         };
         self.running.spawn(batch.read());
     }
 
-    /// What a batch left behind.
-    async fn response(&mut self, response: BatchResponse) {
+    /// Processes the response to a batch: sets the next pause, and retries or fails the notes without an answer.
+    async fn process_response(&mut self, response: BatchResponse) {
         let BatchResponse { answers, left, busy, retry_after, batch_outcome } = response;
         if answers > 0 {
             (self.lost, self.pause) = (0, Backoff::default());
@@ -183,16 +185,16 @@ impl Run {
             batch::BatchOutcome::Ended => {}
             batch::BatchOutcome::Lost(_) if answers > 0 => wait = true,
             batch::BatchOutcome::Lost(why) => {
-                // Batches that were lost together were lost once.
+                // Batches that were lost at the same time count once.
                 self.lost += u32::from(self.not_before.is_none());
                 wait = true;
-                if self.lost > self.wanted.retries {
+                if self.lost > self.options.retries {
                     self.ending.gone = Some(why);
                 }
             }
             batch::BatchOutcome::TooLarge => {
                 too_large_alone = left.len() == 1;
-                self.most_notes = (left.len() / 2).max(1);
+                self.max_batch_notes = (left.len() / 2).max(1);
             }
             batch::BatchOutcome::Fatal(why) => {
                 self.ending.fatal = Some(why);
@@ -207,38 +209,40 @@ impl Run {
             self.not_before = None;
         }
         for mut pending in left {
-            // Where others are answered it is a matter of time; a note that took all of its own time counts.
+            // If the batch has answers, the server is only busy and the try does not count. A note that ran into its
+            // own deadline (504) does count.
             if answers > 0 && pending.why.as_ref().is_some_and(|why| why.status != 504) {
                 pending.tries = pending.tries.saturating_sub(1);
             }
-            let give_up = pending.tries > self.wanted.retries || self.stopping || too_large_alone;
+            let give_up = pending.tries > self.options.retries || self.stopping || too_large_alone;
             if give_up || self.ending.gone.is_some() || self.ending.fatal.is_some() {
                 self.give_up(pending).await;
             } else {
-                self.again.push_back(pending);
+                self.retry.push_back(pending);
             }
         }
     }
 
-    async fn fail_all_again(&mut self) {
-        for pending in std::mem::take(&mut self.again) {
+    async fn fail_retries(&mut self) {
+        for pending in std::mem::take(&mut self.retry) {
             self.give_up(pending).await;
         }
     }
 
-    /// A note that is not tried again: what was last said of it is its error.
+    /// Fails a note that is not tried again. Its error is the last failure.
     async fn give_up(&self, pending: Pending) {
         let Pending { entry, why, .. } = pending;
-        let why = why.unwrap_or_else(|| client::unreachable("It could not be sent: the server could not be reached."));
-        let outcome = Outcome::failed(entry, self.wanted.keep_text, why.status, &why.code, &why.problem);
-        // Where nobody writes any more, nobody asks for it either.
+        let why =
+            why.unwrap_or_else(|| client::unreachable("The note could not be sent: the server could not be reached."));
+        let outcome = Outcome::failed(entry, self.options.keep_text, why.status, &why.code, &why.problem);
+        // An error means that the writer has ended: no outcome is needed any more.
         let _ = self.events.send(vec![Event::Ended(outcome)]).await;
     }
 }
 
-/// The next note to send: one that was refused before, or a new one.
-async fn first(again: &mut VecDeque<Pending>, entries: &Entries, stop: &CancellationToken) -> Option<Pending> {
-    match again.pop_front() {
+/// Returns the next note to send: a note to retry, else a new one.
+async fn first(retry: &mut VecDeque<Pending>, entries: &Entries, stop: &CancellationToken) -> Option<Pending> {
+    match retry.pop_front() {
         Some(pending) => Some(pending),
         None => entries.next(stop).await.map(Pending::new),
     }

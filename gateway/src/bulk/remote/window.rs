@@ -1,53 +1,55 @@
-//! How many notes are sent ahead: fewer where the server refuses, slowly more again where it answers.
+//! The window of notes that may be unanswered at the same time: it halves when the server refuses, and grows by one
+//! with each answer.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug)]
 pub(super) struct Window {
-    most: usize,
+    max_size: usize,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
     size: usize,
+    /// Notes that are sent and have no answer yet.
     unanswered: usize,
 }
 
 impl Window {
-    pub(super) fn new(most: usize) -> Self {
-        Self { most, state: Mutex::new(State { size: most, unanswered: 0 }) }
+    pub(super) fn new(max_size: usize) -> Self {
+        Self { max_size, state: Mutex::new(State { size: max_size, unanswered: 0 }) }
     }
 
-    /// Notes that may be under way now.
+    /// Returns how many notes may be unanswered now.
     pub(super) fn size(&self) -> usize {
         self.state().size
     }
 
-    /// Notes that may be sent.
+    /// Returns how many more notes may be sent now.
     pub(super) fn room(&self) -> usize {
         let state = self.state();
         state.size.saturating_sub(state.unanswered)
     }
 
-    /// So many were sent.
+    /// Records that `count` notes were sent.
     pub(super) fn sent(&self, count: usize) {
         self.state().unanswered += count;
     }
 
-    /// So many are no longer under way.
+    /// Records that `count` notes were answered or will not be.
     pub(super) fn back(&self, count: usize) {
         let mut state = self.state();
         state.unanswered = state.unanswered.saturating_sub(count);
     }
 
-    /// One was answered, and not refused.
+    /// Grows the window by one note, up to the maximum: the server read a note.
     pub(super) fn grow(&self) {
         let mut state = self.state();
-        state.size = (state.size + 1).min(self.most);
+        state.size = (state.size + 1).min(self.max_size);
     }
 
-    /// The server has too much to do.
+    /// Halves the window, down to one note: the server is busy.
     pub(super) fn shrink(&self) {
         let mut state = self.state();
         state.size = (state.size / 2).max(1);
@@ -63,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_halves_when_refused_and_grows_with_answers() {
+    fn the_window_halves_when_refused_and_grows_with_answers() {
         let window = Window::new(8);
         window.sent(6);
         assert_eq!((window.size(), window.room()), (8, 2));

@@ -1,6 +1,6 @@
-//! How far a cue reaches into the words before it: "EGFR, ALK and ROS1 were not detected".
+//! Finds how far the scope of a cue extends over the words before it: "EGFR, ALK and ROS1 were not detected".
 //!
-//! Ends of scopes and lists only, by the marks of the words.
+//! It finds the ends of scopes and lists, by the marks of the words.
 
 use super::{
     Assertion, Field,
@@ -9,86 +9,88 @@ use super::{
     words::ScopeMark,
 };
 
-/// A walk from the cue towards the start of its sentence. Words are given by their index.
-struct Back {
-    /// Whether it may still pass over an offer: "was recommended, but she declined".
-    refusal: bool,
-    /// Whether it speaks of a single plan: "followed by lumpectomy and trastuzumab planned".
-    intent: bool,
-    /// Whether it speaks of treatments: "surgery and radiation was declined" is of one thing only.
-    of_treatment: bool,
-    /// Parentheses closed since the cue, which stand between it and its subject.
+/// The state of a scan from the cue towards the start of its sentence. A `usize` is the index of a word.
+struct BackwardScan {
+    /// Whether the scan may still pass over one offer: "was recommended, but she declined".
+    may_pass_offer: bool,
+    /// Whether the cue names a single plan: "followed by lumpectomy and trastuzumab planned".
+    is_single_plan: bool,
+    /// Whether the cue applies to treatments: "surgery and radiation was declined" declines one of the two only.
+    is_treatment_cue: bool,
+    /// Closing parentheses that the scan has passed without their opening ones.
     depth: usize,
-    /// The "and" or "or" next to the cue.
-    joined: Option<usize>,
-    /// The word after the last place where the subject may begin.
-    begins: Option<usize>,
+    /// The "and" or "or" nearest to the cue.
+    conjunction: Option<usize>,
+    /// Where the subject may begin: the word after the last comma, conjunction or preposition that the scan passed.
+    subject_start: Option<usize>,
 }
 
 impl ScopeWords<'_> {
-    /// Walks from the cue towards the start of the sentence.
-    pub(super) fn backward(&self, place: &CuePosition, within: usize) -> ScopeLimits {
-        let says = |assertion| place.cue.rules.iter().any(|rule| rule.assertion == assertion);
-        let mut back = Back {
-            refusal: says(Assertion::Declined),
-            intent: says(Assertion::Planned) && !place.cue.plural,
-            of_treatment: place.cue.rules.iter().any(|rule| rule.concerns(Field::Treatment)),
+    /// Returns the limits of the scope before the cue, of at most `within` words.
+    pub(super) fn backward(&self, position: &CuePosition, within: usize) -> ScopeLimits {
+        let has_rule = |assertion| position.cue.rules.iter().any(|rule| rule.assertion == assertion);
+        let mut scan = BackwardScan {
+            may_pass_offer: has_rule(Assertion::Declined),
+            is_single_plan: has_rule(Assertion::Planned) && !position.cue.plural,
+            is_treatment_cue: position.cue.rules.iter().any(|rule| rule.concerns(Field::Treatment)),
             depth: 0,
-            joined: None,
-            begins: None,
+            conjunction: None,
+            subject_start: None,
         };
-        let limit = place.first.saturating_sub(within);
-        let mut from = place.first;
+        let limit = position.first.saturating_sub(within);
+        let mut from = position.first;
         while from > limit && !self.opens(from) {
-            if let Some(end) = self.step_back(&mut back, place, from - 1) {
+            if let Some(end) = self.step_backward(&mut scan, position, from - 1) {
                 from = end;
                 break;
             }
             from -= 1;
         }
-        let near = self.start_of(from.max(place.first.saturating_sub(4)));
+        let near = self.start_of(from.max(position.first.saturating_sub(4)));
         ScopeLimits { near, ..ScopeLimits::to(self.start_of(from)) }
     }
 
-    /// Takes one word; gives the first word of the scope where it begins after this one.
-    fn step_back(&self, back: &mut Back, place: &CuePosition, at: usize) -> Option<usize> {
+    /// Scans one word. Returns the first word of the scope if the scope ends here.
+    fn step_backward(&self, scan: &mut BackwardScan, position: &CuePosition, at: usize) -> Option<usize> {
         let after = at + 1;
-        let adjacent = after == place.first;
+        let adjacent = after == position.first;
         match self.mark(at) {
-            // Not a semicolon, which cuts but does not govern.
-            ScopeMark::End if back.intent && self.words.get(at).is_some_and(|word| word.end - word.start > 1) => {
-                return Some(back.begins.unwrap_or(after));
+            // An end that is a word limits a single plan to its subject. A semicolon, of one byte, only ends the scope.
+            ScopeMark::End
+                if scan.is_single_plan && self.words.get(at).is_some_and(|word| word.end - word.start > 1) =>
+            {
+                return Some(scan.subject_start.unwrap_or(after));
             }
-            ScopeMark::Given => return Some(back.begins.unwrap_or(place.first)),
+            ScopeMark::Given => return Some(scan.subject_start.unwrap_or(position.first)),
             ScopeMark::End | ScopeMark::Clause | ScopeMark::With => return Some(after),
-            ScopeMark::Open if back.depth > 0 => back.depth -= 1,
+            ScopeMark::Open if scan.depth > 0 => scan.depth -= 1,
             ScopeMark::Open | ScopeMark::Dash if !adjacent => return Some(after),
-            ScopeMark::Close => back.depth += 1,
-            ScopeMark::Comma if back.depth == 0 && !adjacent => {
-                if !self.list_goes_back(at, back.joined, place) {
+            ScopeMark::Close => scan.depth += 1,
+            ScopeMark::Comma if scan.depth == 0 && !adjacent => {
+                if !self.list_continues_before(at, scan.conjunction, position) {
                     return Some(after);
                 }
-                back.begins = Some(after);
+                scan.subject_start = Some(after);
             }
-            ScopeMark::Result if back.refusal => back.refusal = false,
-            ScopeMark::Positive if place.cue.predicate && back.begins.is_none() => {}
-            ScopeMark::Result | ScopeMark::Positive if back.depth == 0 && !adjacent => return Some(after),
+            ScopeMark::Result if scan.may_pass_offer => scan.may_pass_offer = false,
+            ScopeMark::Positive if position.cue.predicate && scan.subject_start.is_none() => {}
+            ScopeMark::Result | ScopeMark::Positive if scan.depth == 0 && !adjacent => return Some(after),
             ScopeMark::And | ScopeMark::Or => {
                 let complete = self.mark_before(at) == ScopeMark::Head || self.is_variant(at.saturating_sub(1));
-                let singular = place.cue.predicate && !place.cue.plural && (back.of_treatment || adjacent);
-                if singular || (complete && !place.cue.plural) {
+                let singular = position.cue.predicate && !position.cue.plural && (scan.is_treatment_cue || adjacent);
+                if singular || (complete && !position.cue.plural) {
                     return Some(after);
                 }
-                back.joined = back.joined.or(Some(at));
-                back.begins = Some(after);
+                scan.conjunction = scan.conjunction.or(Some(at));
+                scan.subject_start = Some(after);
             }
-            ScopeMark::Preposition => back.begins = Some(after),
+            ScopeMark::Preposition => scan.subject_start = Some(after),
             _ => {}
         }
         None
     }
 
-    /// Whether this word is a protein change such as V600E: the end of a finding, not an item of a list.
+    /// Returns whether this word is a protein change such as V600E, which ends a finding and is no item of a list.
     fn is_variant(&self, at: usize) -> bool {
         match self.spelled(at) {
             [first, digits @ .., last] => {
@@ -99,7 +101,7 @@ impl ScopeWords<'_> {
         }
     }
 
-    /// Whether the words before this comma already make a positive finding.
+    /// Returns whether the words before this comma already form a positive finding.
     fn is_finding(&self, comma: usize) -> bool {
         let words = (0..comma).rev().take(8);
         let segment =
@@ -108,12 +110,13 @@ impl ScopeWords<'_> {
         marks.any(|mark| matches!(mark, ScopeMark::GeneHead | ScopeMark::Positive | ScopeMark::Head))
     }
 
-    /// Whether a list goes on before this comma: "EGFR, ALK and ROS1 were negative".
-    fn list_goes_back(&self, comma: usize, joined: Option<usize>, place: &CuePosition) -> bool {
+    /// Returns whether the list continues before this comma: "EGFR, ALK and ROS1 were negative".
+    fn list_continues_before(&self, comma: usize, conjunction: Option<usize>, position: &CuePosition) -> bool {
         let Some(left) = comma.checked_sub(1) else { return false };
-        // "EGFR mutation, ALK fusion and ROS1 fusion were not found": every item ends in such a noun.
-        let headed = |at: usize| matches!(self.mark(at), ScopeMark::Head | ScopeMark::GeneHead);
-        if place.cue.plural && headed(left) && joined.and_then(|join| join.checked_sub(1)).is_some_and(headed) {
+        // "EGFR mutation, ALK fusion and ROS1 fusion were not found": every item ends in a noun that completes it.
+        let is_head = |at: usize| matches!(self.mark(at), ScopeMark::Head | ScopeMark::GeneHead);
+        if position.cue.plural && is_head(left) && conjunction.and_then(|join| join.checked_sub(1)).is_some_and(is_head)
+        {
             return true;
         }
         let before = left
@@ -128,6 +131,6 @@ impl ScopeWords<'_> {
         self.mark(left) == ScopeMark::Plain
             && single
             && !self.is_finding(comma)
-            && (joined.is_some() || (single_right && (place.cue.plural || !place.cue.predicate)))
+            && (conjunction.is_some() || (single_right && (position.cue.plural || !position.cue.predicate)))
     }
 }

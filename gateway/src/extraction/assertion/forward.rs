@@ -1,6 +1,6 @@
-//! How far a cue reaches into the words after it: "no brain, liver or bone metastases, ..."
+//! Finds how far the scope of a cue extends over the words after it: "no brain, liver or bone metastases, ..."
 //!
-//! Ends of scopes and lists only; it does not look at what the words are, but at their marks.
+//! It finds the ends of scopes and lists, mostly by the marks of the words and rarely by the words themselves.
 
 use super::{
     places::{CuePosition, ScopeWords},
@@ -8,115 +8,115 @@ use super::{
     words::ScopeMark,
 };
 
-/// A walk from the cue towards the end of its sentence. Words are given by their index.
+/// The state of a scan from the cue towards the end of its sentence. A `usize` that is no depth is the index of a word.
 struct ForwardScan {
     /// The first word after the cue.
     from: usize,
-    /// Where the walk gives up.
+    /// The word at which the scan stops in any case.
     limit: usize,
     commas: Commas,
-    /// Whether the cue is an aside ("never operated on", "without symptoms"), after which the note goes on with
-    /// what there is.
-    aside: bool,
-    /// Parentheses opened since the cue.
+    /// Whether the cue begins an aside ("never operated on", "without symptoms"). After an aside the note continues
+    /// with what the patient has.
+    is_aside: bool,
+    /// Parentheses that were opened after the cue and are not closed yet.
     depth: usize,
-    /// The last "and" or comma, where a new statement may have begun.
-    broken: Option<usize>,
-    /// Where the list ends that the first comma belongs to.
-    list_until: Option<usize>,
-    /// First words that stop one kind of field or another, see [`ScopeLimits`].
+    /// The last "and" or comma, after which a new statement may have begun.
+    last_break: Option<usize>,
+    /// The end of the list that the first comma belongs to.
+    list_end_word: Option<usize>,
+    /// The first words at which the scope of some fields ends, see [`ScopeLimits`].
     phrase: Option<usize>,
     named: Option<usize>,
     outcome: Option<usize>,
 }
 
 impl ScopeWords<'_> {
-    /// Walks from the cue towards the end of the sentence.
-    pub(super) fn forward(&self, place: &CuePosition, commas: Commas, within: usize) -> ScopeLimits {
-        let from = place.last + 1;
+    /// Returns the limits of the scope after the cue, of at most `within` words.
+    pub(super) fn forward(&self, position: &CuePosition, commas: Commas, within: usize) -> ScopeLimits {
+        let from = position.last + 1;
         let limit = from.saturating_add(within);
-        let (broken, list_until, phrase, named, outcome) = (None, None, None, None, None);
-        let aside = matches!(self.spelled(place.first), b"never" | b"without" | b"w");
-        let mut ahead =
-            ForwardScan { from, limit, commas, aside, depth: 0, broken, list_until, phrase, named, outcome };
+        let (last_break, list_end_word, phrase, named, outcome) = (None, None, None, None, None);
+        let is_aside = matches!(self.spelled(position.first), b"never" | b"without" | b"w");
+        let mut scan =
+            ForwardScan { from, limit, commas, is_aside, depth: 0, last_break, list_end_word, phrase, named, outcome };
         let mut at = from;
         while at < limit && !self.opens(at) {
-            if let Some(end) = self.step(&mut ahead, place, at) {
+            if let Some(end) = self.step(&mut scan, position, at) {
                 at = end;
                 break;
             }
             at += 1;
         }
-        let named = ahead.named.unwrap_or(at).min(at);
-        let phrase = ahead.phrase.unwrap_or(at).min(named);
+        let named = scan.named.unwrap_or(at).min(at);
+        let phrase = scan.phrase.unwrap_or(at).min(named);
         ScopeLimits {
             near: self.start_of(phrase.min(from + 3)),
             phrase: self.start_of(phrase),
             named: self.start_of(named),
-            outcome: self.start_of(ahead.outcome.unwrap_or(at).min(at)),
+            outcome: self.start_of(scan.outcome.unwrap_or(at).min(at)),
             whole: self.start_of(at),
         }
     }
 
-    /// Takes one word; gives the end of the scope where it ends here.
-    fn step(&self, ahead: &mut ForwardScan, place: &CuePosition, at: usize) -> Option<usize> {
-        let adjacent = at == ahead.from;
+    /// Scans one word. Returns the end of the scope if the scope ends here.
+    fn step(&self, scan: &mut ForwardScan, position: &CuePosition, at: usize) -> Option<usize> {
+        let adjacent = at == scan.from;
         match self.mark(at) {
             ScopeMark::End => return Some(at),
             ScopeMark::Given if !adjacent => return Some(at),
-            ScopeMark::Dash if !adjacent || !self.opens(place.first) => return Some(at),
-            ScopeMark::Clause if ahead.commas == Commas::History => return Some(at),
-            ScopeMark::Clause if ahead.broken.is_some() => return ahead.broken,
-            ScopeMark::Clause if !adjacent => ahead.stops_outcome(at),
+            ScopeMark::Dash if !adjacent || !self.opens(position.first) => return Some(at),
+            ScopeMark::Clause if scan.commas == Commas::History => return Some(at),
+            ScopeMark::Clause if scan.last_break.is_some() => return scan.last_break,
+            ScopeMark::Clause if !adjacent => scan.stops_outcome(at),
             ScopeMark::Open => {
-                ahead.stops_outcome(at);
-                ahead.depth += 1;
+                scan.stops_outcome(at);
+                scan.depth += 1;
             }
-            ScopeMark::Close if ahead.depth == 0 => return Some(at),
-            ScopeMark::Close => ahead.depth -= 1,
-            ScopeMark::And => ahead.broken = Some(at),
-            ScopeMark::Comma if ahead.depth == 0 => {
-                ahead.broken = Some(at);
-                return (!self.goes_on(ahead, place, at)).then_some(at);
+            ScopeMark::Close if scan.depth == 0 => return Some(at),
+            ScopeMark::Close => scan.depth -= 1,
+            ScopeMark::And => scan.last_break = Some(at),
+            ScopeMark::Comma if scan.depth == 0 => {
+                scan.last_break = Some(at);
+                return (!self.continues(scan, position, at)).then_some(at);
             }
-            ScopeMark::Preposition | ScopeMark::With if ahead.aside && !adjacent && self.leads_back(at) => {
+            ScopeMark::Preposition | ScopeMark::With if scan.is_aside && !adjacent && self.introduces_finding(at) => {
                 return Some(at);
             }
-            ScopeMark::Preposition if self.mark_before(at) != ScopeMark::GeneHead => ahead.stops_phrase(at),
+            ScopeMark::Preposition if self.mark_before(at) != ScopeMark::GeneHead => scan.stops_phrase(at),
             ScopeMark::With => {
-                ahead.stops_phrase(at);
-                ahead.stops_outcome(at);
+                scan.stops_phrase(at);
+                scan.stops_outcome(at);
             }
-            ScopeMark::Reaction => ahead.named = ahead.named.or(Some(at)),
+            ScopeMark::Reaction => scan.named = scan.named.or(Some(at)),
             _ => {}
         }
         None
     }
 
-    /// Whether what follows "with" or "on" is what the patient has after all: "without comorbidities, with HER2
-    /// positive disease". Not in "never treated with nivolumab".
-    fn leads_back(&self, at: usize) -> bool {
+    /// Returns whether "with" or "on" introduces something that the patient has: "without comorbidities, with HER2
+    /// positive disease". False for "never treated with nivolumab".
+    fn introduces_finding(&self, at: usize) -> bool {
         let verb = at.checked_sub(1).map(|before| self.spelled(before)).unwrap_or_default();
         matches!(self.spelled(at), b"with" | b"on")
             && !verb.ends_with(b"ed")
             && !matches!(verb, b"been" | b"put" | b"was" | b"is" | b"metastases" | b"metastasis")
     }
 
-    /// Whether the scope goes on after this comma.
-    fn goes_on(&self, ahead: &mut ForwardScan, place: &CuePosition, comma: usize) -> bool {
-        if ahead.commas == Commas::Flow {
+    /// Returns whether the scope continues after this comma.
+    fn continues(&self, scan: &mut ForwardScan, position: &CuePosition, comma: usize) -> bool {
+        if scan.commas == Commas::Flow {
             return true;
         }
-        let until = ahead.list_until.unwrap_or_else(|| self.list_end(place, comma, ahead.limit));
-        ahead.list_until = Some(until);
-        comma < until || (!ahead.aside && self.bare_item(ahead.from, comma))
+        let list_end = scan.list_end_word.unwrap_or_else(|| self.list_end(position, comma, scan.limit));
+        scan.list_end_word = Some(list_end);
+        comma < list_end || (!scan.is_aside && self.is_bare_item(scan.from, comma))
     }
 
-    /// Where the list ends that the first comma, at `comma`, may be part of: after its "or" or "and",
-    /// or at the comma itself where there is none.
-    fn list_end(&self, place: &CuePosition, comma: usize, limit: usize) -> usize {
+    /// Returns the end of the list that the first comma, at `comma`, may be part of: its "or" or "and",
+    /// or the comma itself where there is no list.
+    fn list_end(&self, position: &CuePosition, comma: usize, limit: usize) -> usize {
         let before = comma.saturating_sub(1);
-        let complete = if before == place.last { place.cue.phrase } else { self.mark(before) == ScopeMark::Head };
+        let complete = if before == position.last { position.cue.phrase } else { self.mark(before) == ScopeMark::Head };
         for at in comma + 1..limit {
             if self.opens(at) {
                 break;
@@ -137,9 +137,9 @@ impl ScopeWords<'_> {
         comma
     }
 
-    /// Whether a single word, and no noun that completes an item, stands before this comma and is
-    /// followed by another single word or item: "no EGFR, ALK, ROS1 mutations".
-    fn bare_item(&self, from: usize, comma: usize) -> bool {
+    /// Returns whether the item before this comma is a single word that is not a completing noun:
+    /// "no EGFR, ALK, ROS1 mutations".
+    fn is_bare_item(&self, from: usize, comma: usize) -> bool {
         let before = comma.saturating_sub(1);
         let alone = before == from || (before > from && self.mark(before - 1) == ScopeMark::Comma);
         alone && self.mark(before) == ScopeMark::Plain

@@ -1,13 +1,13 @@
-//! What a line starts with: a bullet, a label such as "EGFR:", or a heading that opens a section.
+//! Recognises the start of a line: a bullet, a label such as "EGFR:", or a heading that opens a section.
 //!
-//! The headings are the list `cues/headings.txt`. How long a section lasts is not decided here.
+//! The headings are listed in `cues/headings.txt`. `sentences.rs` decides where a section ends.
 
 use std::sync::LazyLock;
 
 use super::Section;
 use crate::extraction::table::Table;
 
-/// No heading is longer.
+/// Most bytes of a heading.
 const LONGEST_HEADING: usize = 48;
 
 static HEADINGS: LazyLock<Table<&'static [u8], Section>> = LazyLock::new(|| {
@@ -33,30 +33,30 @@ static HEADINGS: LazyLock<Table<&'static [u8], Section>> = LazyLock::new(|| {
 
 /// A label at the start of a line or sentence.
 pub(super) struct Label {
-    /// Its length with the colon.
+    /// Its length in bytes, with the colon.
     pub(super) length: usize,
-    /// The section it opens, if it is a heading we know.
+    /// The section that it opens, if it is a known heading.
     pub(super) section: Option<Section>,
 }
 
-/// The label ("Plan:", "EGFR:") or known heading that this stretch of a line starts with.
+/// Returns the label ("Plan:", "EGFR:") or known heading at the start of this text, if there is one.
 pub(super) fn label(line: &[u8]) -> Option<Label> {
     let head = line.get(..LONGEST_HEADING.min(line.len())).unwrap_or_default();
     let stop = head.iter().position(|&byte| matches!(byte, b':' | b'.' | b',' | b';'));
     let colon = stop.filter(|&stop| head.get(stop) == Some(&b':'));
-    // Without a colon only a line of its own that starts like a heading is one.
+    // Without a colon, a heading fills its line and does not start with a lower-case letter.
     let starts = !line.first().is_some_and(u8::is_ascii_lowercase);
     let whole = line.len() <= LONGEST_HEADING && stop.is_none() && starts;
     let end = colon.or(whole.then_some(line.len()))?;
     let name = head.get(..end).unwrap_or_default();
     let section = heading(name);
-    // Markdown sets a heading between asterisks: "**Plan:** ..."
+    // Markdown puts a heading between asterisks: "**Plan:** ..."
     let closing = colon.map_or(0, |_| 1 + line.iter().skip(end + 1).take_while(|&&byte| byte == b'*').count());
     let named = section.is_some() || (colon.is_some() && !name.is_empty());
     named.then_some(Label { length: end + closing, section })
 }
 
-/// The section of a heading, decorations aside.
+/// Returns the section of a heading. Case and any decoration around the name are ignored.
 fn heading(name: &[u8]) -> Option<Section> {
     let decoration = |byte: &u8| !byte.is_ascii_alphanumeric();
     let start = name.iter().position(|byte| !decoration(byte))?;
@@ -69,7 +69,7 @@ fn heading(name: &[u8]) -> Option<Section> {
     HEADINGS.get(&*lower).copied()
 }
 
-/// Length of the bullet or number, with the space after it, that a line starts with.
+/// Returns the length in bytes of the bullet or number at the start of a line, with the space after it.
 pub(super) fn bullet(line: &[u8]) -> usize {
     let marks: [&[u8]; 12] = [
         b"-",

@@ -1,42 +1,42 @@
-//! The standings that a value can have in its note, and which of them enter the record.
+//! Defines the assertions of a value and the sections of a note, and which assertions enter the record.
 //!
-//! The table of the design is written down here once; nothing here reads text.
+//! This file reads no text.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::Field;
 
-/// What the note says of a value that it names.
+/// What the note says of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(example = "present")]
 pub enum Assertion {
-    /// Plainly there; a negative result of a test is there too.
+    /// Stated as a fact. A negative test result of a biomarker is present too.
     Present,
-    /// As good as there by the ambiguous-terminology rules of cancer registries: "consistent with",
+    /// Counts as a diagnosis by the ambiguous-terminology rules of cancer registries: "consistent with",
     /// "suspicious for".
     Probable,
     /// Left open: "possible", "cannot be excluded", "rule out".
     Uncertain,
-    /// Of the past: "prior", "status post", "history of".
+    /// In the past: "prior", "status post", "history of".
     Historical,
     /// Intended or recommended, not yet given: "will start", "is considered for".
     Planned,
-    /// Refused, or held unfit for the patient: "declined", "contraindicated".
+    /// Refused by the patient, or unsuitable for the patient: "declined", "contraindicated".
     Declined,
-    /// Said to be absent: "no", "without", "no evidence of".
+    /// Stated to be absent: "no", "without", "no evidence of".
     Negated,
-    /// Not examined, or the result is awaited: "not tested", "pending".
+    /// Not tested, or the result is not known yet: "not tested", "pending".
     NotTested,
-    /// A gene examined and found unaltered.
+    /// A gene that was tested and has no mutation.
     WildType,
-    /// Of a relative, not of the patient.
+    /// True of a relative, not of the patient.
     Family,
 }
 
 impl Assertion {
-    /// All assertions, in the order of the design's table.
+    /// All assertions, in the order of their declaration.
     pub const ALL: [Self; 10] = [
         Self::Present,
         Self::Probable,
@@ -67,9 +67,9 @@ impl Assertion {
         }
     }
 
-    /// Whether such a value is in the flat field, or only in the evidence.
+    /// Returns whether a value with this assertion is in the record; if not, it is in the evidence only.
     ///
-    /// A cancer of the past is not, taken alone: whoever knows all findings lets it in where the note
+    /// False for a historical cancer. The grounder, which sees all findings, adds it to the record where the note
     /// names no present cancer.
     #[must_use]
     pub const fn in_record(self, field: Field) -> bool {
@@ -87,24 +87,24 @@ impl Assertion {
     }
 }
 
-/// The part of a note that a heading opens, as far as it changes what its words mean.
+/// A section of a note whose heading changes what its words mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Section {
-    /// Anything else: findings, history of the illness, results, assessment.
+    /// All other text: findings, history of the illness, results, assessment.
     #[default]
     Body,
-    /// Family history: what stands here is not of the patient.
+    /// Family history: its values are those of relatives.
     FamilyHistory,
     /// Past medical or surgical history.
     PastHistory,
     /// Plan, recommendations, next steps.
     Plan,
-    /// Allergies and intolerances: a drug that stands here is not given.
+    /// Allergies and intolerances: a drug in this section is not given.
     Allergies,
-    /// Results that are awaited.
+    /// Pending results.
     Pending,
-    /// Why an examination was asked for: a known disease, or an open question.
+    /// The reason for an examination: a known disease, or an open question.
     Reason,
-    /// Clinical questions and differential diagnoses: open.
+    /// Clinical questions and differential diagnoses, which are uncertain.
     Question,
 }

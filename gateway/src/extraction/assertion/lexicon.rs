@@ -1,8 +1,8 @@
-//! The cue lists in `cues/`, read once into one tree of words.
+//! Reads the cue lists in `cues/` once into one tree of words.
 //!
-//! The lists are plain text that a clinician can review: a group line in brackets says what the lines
-//! below it are, `{a|b}` stands for either, `{a|}` for a word that may be missing. Nothing here looks
-//! at scopes.
+//! The lists are plain text that a clinician can review. A group line in brackets says what the lines
+//! below it mean, `{a|b}` stands for either word, and `{a|}` for a word that may be missing. This file does not
+//! compute scopes.
 
 use std::{num::NonZeroU16, sync::LazyLock};
 
@@ -28,25 +28,25 @@ const FILES: [(Option<Assertion>, &str); 12] = [
     (None, include_str!("cues/marks.txt")),
 ];
 
-/// Where the thing stands that a cue speaks of.
+/// On which side of the value a cue stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Direction {
-    /// The cue stands before it: "no metastases".
+    /// The cue stands before the value: "no metastases".
     Before,
-    /// The cue stands after it: "metastases are absent".
+    /// The cue stands after the value: "metastases are absent".
     After,
-    /// One of the two, as the words around the cue show: "planned surgery", "surgery planned".
+    /// Before or after the value; the words around the cue decide: "planned surgery", "surgery planned".
     Either,
-    /// On both sides of the cue.
+    /// The cue applies to values on both of its sides.
     Both,
 }
 
-/// What a cue says, and of which fields.
+/// The assertion that a cue makes, and the fields that it applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Rule {
     pub(super) assertion: Assertion,
     pub(super) side: Direction,
-    /// How many words it reaches.
+    /// Most words of its scope.
     pub(super) within: usize,
     fields: u8,
 }
@@ -62,51 +62,52 @@ impl Rule {
     }
 }
 
-/// All that the lists say of one wording. Many wordings say the same and share one.
+/// All rules of one wording. Wordings with equal rules share one cue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Cue {
     pub(super) rules: Vec<Rule>,
     pub(super) mark: Option<ScopeMark>,
-    /// Whether the wording is a predicate ("was not detected"), and in the plural.
+    /// Whether the wording begins with a verb such as "was" or "were": "was not detected".
     pub(super) predicate: bool,
-    /// Whether it has a whole list for its subject ("were not detected").
+    /// Whether that verb is plural, so that a whole list can be its subject: "were not detected".
     pub(super) plural: bool,
-    /// Whether it names its object ("no metastases").
+    /// Whether it has more than one word, and so may name its object: "no metastases".
     pub(super) phrase: bool,
 }
 
-/// The wordings and what they mean.
+/// All wordings and their cues.
 #[derive(Debug, Default)]
 pub(super) struct Lexicon {
     trie: Trie,
-    /// Which cue each node of the tree is, if it is one.
-    at: Vec<Option<CueIndex>>,
+    /// The cue of each node of the tree, for nodes that end a wording.
+    cue_of_node: Vec<Option<CueIndex>>,
     cues: Vec<Cue>,
 }
 
-/// Where a cue stands in the list, counted from one.
+/// The index of a cue in the list, from 1.
 type CueIndex = NonZeroU16;
 
 impl Lexicon {
-    /// The longest cue that begins with this word, and its last word.
+    /// Returns the index of the last word of the longest cue that begins at word `first`, and the cue.
     pub(super) fn longest(&self, words: &[Word], text: &[u8], first: usize) -> Option<(usize, &Cue)> {
         let ends = self.trie.walk(words, text, first);
-        let (last, place) = ends.filter_map(|(node, last)| Some((last, (*self.at.get(node.index())?)?))).last()?;
-        Some((last, self.cues.get(usize::from(place.get()) - 1)?))
+        let (last, index) =
+            ends.filter_map(|(node, last)| Some((last, (*self.cue_of_node.get(node.index())?)?))).last()?;
+        Some((last, self.cues.get(usize::from(index.get()) - 1)?))
     }
 }
 
-/// The lists of this program.
+/// The cues of the lists in `cues/`.
 pub(super) static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| made(read(&FILES), "the lists of cues"));
 
-/// A cue reaches so many words where its list says nothing else.
+/// Most words of a scope. A list can set a lower limit (`within`).
 pub(super) const REACH: usize = 40;
 
 fn bit(field: Field) -> u8 {
     Field::ALL.iter().position(|&each| each == field).map_or(0, |at| 1 << at)
 }
 
-/// What the lines below a group line are.
+/// What the lines below a group line mean.
 #[derive(Clone, Copy)]
 enum Group {
     Rule(Rule),
@@ -114,34 +115,36 @@ enum Group {
     Neutral,
 }
 
-/// Cues by what they say: each is kept once.
+/// The distinct cues, each stored once.
 #[derive(Default)]
 struct Cues {
     list: Vec<Cue>,
-    places: Table<Cue, CueIndex>,
+    indices: Table<Cue, CueIndex>,
 }
 
 impl Cues {
-    fn place(&mut self, cue: Cue) -> Result<CueIndex, String> {
-        if let Some(&place) = self.places.get(&cue) {
-            return Ok(place);
+    fn add(&mut self, cue: Cue) -> Result<CueIndex, String> {
+        if let Some(&index) = self.indices.get(&cue) {
+            return Ok(index);
         }
-        let place =
-            u16::try_from(self.list.len() + 1).ok().and_then(CueIndex::new).ok_or("more cues than are counted")?;
+        let index = u16::try_from(self.list.len() + 1)
+            .ok()
+            .and_then(CueIndex::new)
+            .ok_or("more cues than an index can hold")?;
         self.list.push(cue.clone());
-        self.places.insert(cue, place);
-        Ok(place)
+        self.indices.insert(cue, index);
+        Ok(index)
     }
 
-    fn get(&self, place: Option<&CueIndex>) -> Cue {
-        place.and_then(|place| self.list.get(usize::from(place.get()) - 1)).cloned().unwrap_or_default()
+    fn get(&self, index: Option<&CueIndex>) -> Cue {
+        index.and_then(|index| self.list.get(usize::from(index.get()) - 1)).cloned().unwrap_or_default()
     }
 }
 
 fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
     let mut builder = Builder::default();
     let mut cues = Cues::default();
-    let mut found: Table<Node, CueIndex> = Table::default();
+    let mut cue_by_node: Table<Node, CueIndex> = Table::default();
     for (assertion, file) in files {
         let mut group = None;
         for line in file.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
@@ -150,9 +153,9 @@ fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
                 group = Some(read_group(*assertion, heading).ok_or_else(|| format!("not a group: {line}"))?);
             } else {
                 let group = group.ok_or_else(|| format!("before any group: {line}"))?;
-                let elements = elements(line, &mut builder)?;
-                write_out(&mut builder, &elements, Wording::default(), &mut |wording| {
-                    let mut cue = cues.get(found.get(&wording.node));
+                let positions = positions(line, &mut builder)?;
+                add_wordings(&mut builder, &positions, Wording::default(), &mut |wording| {
+                    let mut cue = cues.get(cue_by_node.get(&wording.node));
                     cue.plural = matches!(wording.opening, "were" | "are" | "have");
                     cue.predicate = cue.plural || matches!(wording.opening, "was" | "is" | "has");
                     cue.phrase = wording.words > 1;
@@ -161,32 +164,32 @@ fn read(files: &[(Option<Assertion>, &str)]) -> Result<Lexicon, String> {
                         Group::Mark(mark) => cue.mark = Some(mark),
                         Group::Neutral => {}
                     }
-                    found.insert(wording.node, cues.place(cue)?);
+                    cue_by_node.insert(wording.node, cues.add(cue)?);
                     Ok(())
                 })?;
             }
         }
     }
     let (trie, nodes) = builder.finish();
-    let at = nodes.iter().map(|node| found.get(node).copied()).collect();
-    Ok(Lexicon { trie, at, cues: cues.list })
+    let cue_of_node = nodes.iter().map(|node| cue_by_node.get(node).copied()).collect();
+    Ok(Lexicon { trie, cue_of_node, cues: cues.list })
 }
 
-/// The choices of one place of a line; what stands without braces is its only choice.
-type Element<'line> = Vec<Choice<'line>>;
+/// The alternatives at one position of a line. Text without braces is its only alternative.
+type Position<'line> = Vec<Alternative<'line>>;
 
-/// One choice, spelled once for all wordings that it is in.
-struct Choice<'line> {
+/// One alternative, spelled once for all wordings that contain it.
+struct Alternative<'line> {
     first: &'line str,
-    /// Words between spaces.
+    /// The number of its words, separated by spaces.
     words: usize,
-    /// As the beginning of a wording.
+    /// Its spelling at the start of a wording.
     opening: Vec<u32>,
-    /// After other words.
+    /// Its spelling after other words.
     following: Vec<u32>,
 }
 
-impl<'line> Choice<'line> {
+impl<'line> Alternative<'line> {
     fn of(words: &'line str, trie: &mut Builder) -> Self {
         let first = words.split(' ').next().unwrap_or_default();
         Self {
@@ -198,7 +201,7 @@ impl<'line> Choice<'line> {
     }
 }
 
-/// A wording as far as it is written out.
+/// The first part of a wording that is being expanded.
 #[derive(Clone, Copy)]
 struct Wording<'line> {
     node: Node,
@@ -212,55 +215,56 @@ impl Default for Wording<'_> {
     }
 }
 
-/// Takes every wording that a line stands for into the tree.
-fn write_out<'line>(
+/// Adds every wording of a line to the tree and calls `visit` for each.
+fn add_wordings<'line>(
     trie: &mut Builder,
-    elements: &[Element<'line>],
+    positions: &[Position<'line>],
     wording: Wording<'line>,
     visit: &mut impl FnMut(Wording<'line>) -> Result<(), String>,
 ) -> Result<(), String> {
-    let Some((choices, rest)) = elements.split_first() else {
+    let Some((alternatives, rest)) = positions.split_first() else {
         return if wording.words > 0 { visit(wording) } else { Ok(()) };
     };
-    for choice in choices {
+    for alternative in alternatives {
         let opens = wording.words == 0;
-        let spelled = if opens { &choice.opening } else { &choice.following };
+        let spelled = if opens { &alternative.opening } else { &alternative.following };
         let node = trie.extend(wording.node, spelled);
-        let opening = if opens { choice.first } else { wording.opening };
-        write_out(trie, rest, Wording { node, opening, words: wording.words + choice.words }, visit)?;
+        let opening = if opens { alternative.first } else { wording.opening };
+        add_wordings(trie, rest, Wording { node, opening, words: wording.words + alternative.words }, visit)?;
     }
     Ok(())
 }
 
-/// The places of a line: `{a|b} c` has two. Braces stand by themselves, never inside a word.
-fn elements<'line>(line: &'line str, trie: &mut Builder) -> Result<Vec<Element<'line>>, String> {
-    let mut elements = Vec::new();
+/// Returns the positions of a line: `{a|b} c` has two. Fails at a brace inside a word or without its pair.
+fn positions<'line>(line: &'line str, trie: &mut Builder) -> Result<Vec<Position<'line>>, String> {
+    let mut positions = Vec::new();
     let mut rest = line;
     while let Some((before, after)) = rest.split_once('{') {
-        let (choices, after) = after.split_once('}').ok_or_else(|| format!("open brace: {line}"))?;
+        let (alternatives, after) = after.split_once('}').ok_or_else(|| format!("open brace: {line}"))?;
         if before.ends_with(|c: char| !c.is_whitespace()) || after.starts_with(|c: char| !c.is_whitespace()) {
             return Err(format!("brace inside a word: {line}"));
         }
         if !before.trim().is_empty() {
-            elements.push(vec![Choice::of(before.trim(), trie)]);
+            positions.push(vec![Alternative::of(before.trim(), trie)]);
         }
-        elements.push(choices.split('|').map(|choice| Choice::of(choice.trim(), trie)).collect());
+        positions.push(alternatives.split('|').map(|alternative| Alternative::of(alternative.trim(), trie)).collect());
         rest = after;
     }
     if !rest.trim().is_empty() {
-        elements.push(vec![Choice::of(rest.trim(), trie)]);
+        positions.push(vec![Alternative::of(rest.trim(), trie)]);
     }
-    Ok(elements)
+    Ok(positions)
 }
 
-/// `before: treatment`, `after within 4: all`, `mark clause`, `neutral`
+/// Reads a group line: `before: treatment`, `after within 4: all`, `mark clause`, `neutral`.
 fn read_group(assertion: Option<Assertion>, heading: &str) -> Option<Group> {
     if let Some(mark) = heading.strip_prefix("mark ") {
         return read_mark(mark).map(Group::Mark);
     }
     let Some(assertion) = assertion else { return (heading == "neutral").then_some(Group::Neutral) };
-    let (place, fields) = heading.split_once(": ")?;
-    let (side, within) = place.split_once(" within ").map_or((place, Some(REACH)), |(side, n)| (side, n.parse().ok()));
+    let (direction, fields) = heading.split_once(": ")?;
+    let (side, within) =
+        direction.split_once(" within ").map_or((direction, Some(REACH)), |(side, n)| (side, n.parse().ok()));
     let side = match side {
         "before" => Direction::Before,
         "after" => Direction::After,
@@ -297,15 +301,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lists_can_be_read() {
+    fn lists_are_readable() {
         let lexicon = read(&FILES).unwrap();
-        let wordings = lexicon.at.iter().flatten().count();
+        let wordings = lexicon.cue_of_node.iter().flatten().count();
         assert!(wordings > 5_000, "{wordings}");
         assert!(lexicon.cues.len() < 1_000, "{}", lexicon.cues.len());
     }
 
     #[test]
-    fn braces() {
+    fn braces_expand() {
         let lexicon = read(&[(Some(Assertion::Negated), "[before: all]\n{is|} not {x|y z|}\nw/o")]).unwrap();
         for (text, words) in [
             ("is not x", Some(3)),
@@ -321,12 +325,12 @@ mod tests {
             assert_eq!(found.map(|(last, _)| last + 1), words, "{text}");
         }
         for unreadable in ["{is", "metasta{sis|ses}"] {
-            assert!(elements(unreadable, &mut Builder::default()).is_err());
+            assert!(positions(unreadable, &mut Builder::default()).is_err());
         }
     }
 
     #[test]
-    fn unreadable_lists_are_refused() {
+    fn unreadable_lists_are_rejected() {
         for file in ["no", "[sideways: all]\nno", "[before: liver]\nno", "[before within x: all]\nno", "[mark x]\nno"] {
             assert!(read(&[(Some(Assertion::Negated), file)]).is_err(), "{file}");
         }

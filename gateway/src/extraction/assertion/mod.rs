@@ -1,25 +1,25 @@
-//! What a note says of a thing that it names: that it is there, was, will be, may be, or is not.
+//! Decides what a note says of a value that it names: present, historical, planned, possible, absent and others.
 //!
 //! [`Context::of`] reads a note once, in linear time; [`Context::assess`] then answers for any byte
-//! range of it. The cues are lists in `cues/`; the cases in `cases.txt` show what is meant. It never
-//! decides what a range means or whether it belongs to a field: that is for whoever found the value.
+//! range of it. The cues are lists in `cues/`; the tests check the examples in `cases.txt`. This module does
+//! not decide what a range means or which field it belongs to: the caller knows both.
 //!
-//! A thing that several cues speak of is what the first of these says:
+//! Where several cues apply to a value, the first of these rows decides:
 //!
-//! | | says | because |
+//! | | assertion | reason |
 //! |---|---|---|
-//! | 1 | `family` | what is a relative's is in no way the patient's |
-//! | 2 | `not_tested` | without a test there is no result to deny or to doubt |
-//! | 3 | `wild_type` | the most telling of denials |
-//! | 4 | `negated` | "no prior", "no possible", "not recommended" deny |
-//! | 5 | `present`, said after it | "planned surgery was performed", "suspected, then confirmed" |
+//! | 1 | `family` | a relative's disease is never the patient's |
+//! | 2 | `not_tested` | without a test there is no result to negate or to doubt |
+//! | 3 | `wild_type` | it is the most specific negation |
+//! | 4 | `negated` | "no prior", "no possible" and "not recommended" are negations |
+//! | 5 | `present`, cue after the value | "planned surgery was performed", "suspected, then confirmed" |
 //! | 6 | `declined` | "planned but declined", "recommended; she refused" |
 //! | 7 | `planned` | "will possibly receive" |
-//! | 8 | `uncertain` | of two doubts the greater |
+//! | 8 | `uncertain` | it is the stronger of the two doubts |
 //! | 9 | `probable` | |
 //! | 10 | `historical` | |
-//! | 11 | `present`, said before it | "continues" under the heading Plan |
-//! | 12 | what the heading says | Plan: planned; Past history: historical |
+//! | 11 | `present`, cue before the value | "continues" under the heading Plan |
+//! | 12 | the default of the section | Plan: planned; Past history: historical |
 //! | 13 | `present` | |
 
 use std::{fmt, ops::Range};
@@ -48,10 +48,10 @@ pub(super) use sentences::{Sentence, split as sentences};
 pub(super) use words::ascii_letters;
 use words::{ScopeMark, Word};
 
-/// No cue has more words.
+/// Most words of a cue.
 const LONGEST_CUE: usize = 12;
 
-/// One note, read for its sentences, sections and cues.
+/// The sentences, sections and cues of one note.
 #[derive(Clone)]
 pub struct Context<'note> {
     text: &'note str,
@@ -70,16 +70,16 @@ impl<'note> Context<'note> {
         Self { text, sentences, words: folded.words, scopes }
     }
 
-    /// What the note says of the thing that stands in `range` (bytes) as a value of `field`.
+    /// Returns what the note says of the value in `range` (bytes) of `field`.
     ///
-    /// The field matters: "HER2 negative" is a biomarker with a result, and present; "negative for brain
-    /// metastases" denies a site. A biomarker is negated only where the range itself names a positive
-    /// result ("no HER2 amplification"). Cues inside the range are part of the value of a biomarker or a
-    /// response ("no evidence of disease").
+    /// The field matters: "HER2 negative" is a biomarker with a result, so it is present; "negative for brain
+    /// metastases" negates a site. A biomarker is negated only where the range itself names a positive
+    /// result ("no HER2 amplification"). A cue inside the range of a biomarker or a response is part of its
+    /// value ("no evidence of disease").
     #[must_use]
     pub fn assess(&self, range: Range<usize>, field: Field) -> Assertion {
         steps::count(REACH);
-        let section = self.standing_section(&range);
+        let section = self.effective_section(&range);
         if section == Section::FamilyHistory {
             return Assertion::Family;
         }
@@ -88,55 +88,57 @@ impl<'note> Context<'note> {
         let latest = self.word_start(self.words.partition_point(|word| word.start < range.end) + REACH + LONGEST_CUE);
         let first = self.scopes.partition_point(|scope| scope.cue_start < earliest);
         let near = self.scopes.get(first..).unwrap_or_default().iter();
-        let heard = near
+        let strongest = near
             .take_while(|scope| scope.cue_start <= latest)
             .inspect(|_| steps::count(1))
             .flat_map(|scope| scope.rules().map(move |rule| (scope, rule)))
             .filter(|(_, rule)| rule.concerns(field))
             .filter(|(scope, rule)| self.covers(scope, rule, &range, field))
-            .max_by_key(|(scope, rule)| weight(rule.assertion, scope.forward));
-        match heard {
+            .max_by_key(|(scope, rule)| priority(rule.assertion, scope.forward));
+        match strongest {
             Some((_, rule)) => rule.assertion,
-            None => under(section, field),
+            None => section_default(section, field),
         }
     }
 
-    /// The bytes of the sentence that holds this offset; between two sentences, of the earlier one.
+    /// Returns the byte range of the sentence at this offset; between two sentences, of the earlier one.
     #[must_use]
     pub fn sentence_at(&self, offset: usize) -> Range<usize> {
         self.sentence(offset).map_or(0..0, |sentence| sentence.start..sentence.end)
     }
 
-    /// The section that this offset stands in.
+    /// Returns the section at this offset.
     #[must_use]
     pub fn section_at(&self, offset: usize) -> Section {
         self.sentence(offset).map_or(Section::Body, |sentence| sentence.section)
     }
 
-    /// The section that a thing stands in, as far as its own sentence bears it out: the past ends in "PMH: breast
-    /// cancer 2010, now stage IV lung cancer", and the reason for an examination is a question only if it asks.
-    fn standing_section(&self, range: &Range<usize>) -> Section {
+    /// Returns the section of a range, corrected by the words of its sentence. "PMH: breast cancer 2010, now stage IV
+    /// lung cancer" returns to the present at "now". The reason for an examination counts as a question only if its
+    /// wording asks one.
+    fn effective_section(&self, range: &Range<usize>) -> Section {
         let Some(sentence) = self.sentence(range.start) else { return Section::Body };
         let from = self.words.partition_point(|word| word.start < sentence.start);
         let to = self.words.partition_point(|word| word.start < range.start);
         let before = self.words.get(from.max(to.saturating_sub(REACH))..to).unwrap_or_default();
-        let says = |own: &[&str]| {
+        let precedes = |triggers: &[&str]| {
             let mut spelled = before.iter().filter_map(|word| self.text.get(word.start..word.end));
-            spelled.any(|word| own.iter().any(|own| own.eq_ignore_ascii_case(word)))
+            spelled.any(|word| triggers.iter().any(|trigger| trigger.eq_ignore_ascii_case(word)))
         };
         match sentence.section {
-            Section::PastHistory if says(&["now", "currently", "presents", "presenting"]) => Section::Body,
-            Section::Reason if says(&["evaluate", "evaluation", "eval", "assess", "exclude", "rule"]) => {
+            Section::PastHistory if precedes(&["now", "currently", "presents", "presenting"]) => Section::Body,
+            Section::Reason if precedes(&["evaluate", "evaluation", "eval", "assess", "exclude", "rule"]) => {
                 Section::Question
             }
-            Section::Reason if self.is_asked(range.end..sentence.end) => Section::Question,
+            Section::Reason if self.question_follows(range.end..sentence.end) => Section::Question,
             Section::Reason => Section::Body,
             section => section,
         }
     }
 
-    /// Whether the rest of a sentence ends in a question mark. One with a space before it asks for what follows.
-    fn is_asked(&self, rest: Range<usize>) -> bool {
+    /// Returns whether a question mark follows in the sentence, within 200 bytes. Except at the very start, a
+    /// question mark after a space or "(" does not count, because it asks about the words after it.
+    fn question_follows(&self, rest: Range<usize>) -> bool {
         let rest = self.text.as_bytes().get(rest).unwrap_or_default();
         let rest = rest.get(..rest.len().min(200)).unwrap_or_default();
         rest.first() == Some(&b'?')
@@ -154,13 +156,13 @@ impl<'note> Context<'note> {
         self.words.get(word).map_or(self.text.len(), |word| word.start)
     }
 
-    /// Whether this cue speaks of the thing in `range`.
+    /// Returns whether the rule of this cue applies to the value in `range`.
     fn covers(&self, scope: &Scope, rule: &Rule, range: &Range<usize>, field: Field) -> bool {
-        let own_words = matches!(field, Field::Biomarker | Field::Response);
+        let cue_is_part_of_value = matches!(field, Field::Biomarker | Field::Response);
         if scope.cue_start < range.end && range.start < scope.cue_end {
-            // Its own words: "wild-type" in "EGFR wild-type". In a longer range only the cue at its edge.
+            // The cue is part of the range, as in "EGFR wild-type". In a longer range only a cue at its edge counts.
             let at_edge = if scope.forward { scope.cue_start <= range.start } else { scope.cue_end >= range.end };
-            return at_edge && !own_words;
+            return at_edge && !cue_is_part_of_value;
         }
         let doubt = matches!(rule.assertion, Assertion::Negated | Assertion::Uncertain | Assertion::Probable);
         let reach = match field {
@@ -171,17 +173,17 @@ impl<'note> Context<'note> {
             Field::MetastasisSite | Field::GeneMutation | Field::Biomarker if doubt => scope.reach.named,
             _ => scope.reach.whole,
         };
-        let reached = if scope.forward {
+        let is_in_scope = if scope.forward {
             scope.cue_end <= range.start && range.start < reach.min(self.word_start(scope.word + 1 + rule.within))
         } else {
             let from = self.word_start(scope.word.saturating_sub(rule.within));
             range.end <= scope.cue_start && range.end > reach.max(from)
         };
-        let denies_test = rule.assertion == Assertion::Negated && field == Field::Biomarker;
-        reached && (!denies_test || self.names_positive(range))
+        let negates_biomarker = rule.assertion == Assertion::Negated && field == Field::Biomarker;
+        is_in_scope && (!negates_biomarker || self.names_positive(range))
     }
 
-    /// Whether the words of the range name a positive result: "HER2 amplification".
+    /// Returns whether the range names a positive result: "HER2 amplification".
     fn names_positive(&self, range: &Range<usize>) -> bool {
         let first = self.words.partition_point(|word| word.end <= range.start);
         let words = self.words.get(first..).unwrap_or_default().iter();
@@ -197,8 +199,8 @@ impl fmt::Debug for Context<'_> {
     }
 }
 
-/// The table of this module: the higher is believed.
-fn weight(assertion: Assertion, forward: bool) -> u8 {
+/// Returns the priority of an assertion in the table of this module; the highest one decides.
+fn priority(assertion: Assertion, forward: bool) -> u8 {
     match assertion {
         Assertion::Family => 10,
         Assertion::NotTested => 9,
@@ -214,8 +216,8 @@ fn weight(assertion: Assertion, forward: bool) -> u8 {
     }
 }
 
-/// What a section's heading says of a thing that no cue speaks of.
-fn under(section: Section, field: Field) -> Assertion {
+/// Returns the assertion of a value in this section that no cue applies to.
+fn section_default(section: Section, field: Field) -> Assertion {
     match (section, field) {
         (Section::FamilyHistory, _) => Assertion::Family,
         (Section::PastHistory, Field::CancerType | Field::Treatment | Field::Response) => Assertion::Historical,

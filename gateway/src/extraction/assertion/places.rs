@@ -1,7 +1,7 @@
-//! Where the cues of a note stand, which side each of them speaks of, and what they are to each other.
+//! Finds the cues of a note, decides the direction of each, and marks where they begin.
 //!
-//! One walk over the words finds them; the words they begin with are marked, so that the scopes of
-//! other cues know where to stop. How far a cue reaches is not decided here.
+//! One pass over the words finds the cues. The first word of each cue gets a mark, so that the scopes of
+//! other cues can end at it. `forward.rs` and `backward.rs` compute how far a scope extends.
 
 use super::{
     Assertion,
@@ -10,39 +10,39 @@ use super::{
     words::{Folded, ScopeMark, Word},
 };
 
-/// A cue where it stands.
+/// A cue and its words in the note.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CuePosition {
-    /// Its first word.
+    /// Index of its first word.
     pub(super) first: usize,
-    /// Its last word.
+    /// Index of its last word.
     pub(super) last: usize,
     pub(super) cue: &'static Cue,
-    /// On which side the rules are that can be on either.
+    /// The direction of its rules that allow either direction.
     pub(super) either: Either,
 }
 
-/// The side taken by rules that can be on either.
+/// The direction that was chosen for rules with [`Direction::Either`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Either {
-    /// Planned, declined and stopped treatments: an object usually follows.
+    /// For planned, declined and past treatments, which usually follow the cue: whether the scope lies after it.
     treatment_forward: bool,
-    /// Results: they usually follow their subject.
+    /// For results, which usually come after their subject: whether the scope lies after the cue.
     result_forward: bool,
 }
 
 impl Either {
-    /// Whether the rule speaks of this side of its cue.
+    /// Returns whether the rule applies to this side of its cue.
     pub(super) fn has(self, rule: &Rule, forward: bool) -> bool {
         match rule.side {
             Direction::Before => forward,
             Direction::After => !forward,
             Direction::Both => true,
-            Direction::Either => self.of(rule) == forward,
+            Direction::Either => self.is_forward(rule) == forward,
         }
     }
 
-    fn of(self, rule: &Rule) -> bool {
+    fn is_forward(self, rule: &Rule) -> bool {
         if matches!(rule.assertion, Assertion::Declined | Assertion::Planned | Assertion::Historical) {
             self.treatment_forward
         } else {
@@ -51,41 +51,41 @@ impl Either {
     }
 }
 
-/// The words of a note while scopes are worked out.
+/// The words of a note, for computing scopes.
 pub(super) struct ScopeWords<'words> {
     pub(super) words: &'words mut [Word],
     pub(super) text: &'words [u8],
 }
 
 impl<'words> ScopeWords<'words> {
-    /// Finds the cues, in order, and marks the words.
+    /// Finds the cues, in order, and marks their first words.
     pub(super) fn new(folded: &'words mut Folded, sentences: &[Sentence]) -> (Self, Vec<CuePosition>) {
-        open_sentences(&mut folded.words, sentences);
-        let mut places = find(folded, &LEXICON);
-        let mut walk = Self { words: &mut folded.words, text: &folded.text };
-        for place in &places {
-            if let Some(mark) = place.cue.mark {
-                walk.set(place.first, mark);
+        mark_sentence_starts(&mut folded.words, sentences);
+        let mut cue_positions = find_cues(folded, &LEXICON);
+        let mut scope_words = Self { words: &mut folded.words, text: &folded.text };
+        for position in &cue_positions {
+            if let Some(mark) = position.cue.mark {
+                scope_words.set(position.first, mark);
             }
         }
-        // Cues are marked after the words that only bound them, left to right: the side of a cue
-        // depends on both.
-        for place in &mut places {
-            place.either = walk.mark_cue(place);
+        // Cues are marked after the words that only end or carry scopes, from left to right, because the direction of
+        // a cue depends on the marks of both.
+        for position in &mut cue_positions {
+            position.either = scope_words.mark_cue(position);
         }
-        (walk, places)
+        (scope_words, cue_positions)
     }
 
     pub(super) fn mark(&self, at: usize) -> ScopeMark {
         self.words.get(at).map_or(ScopeMark::End, |word| word.mark)
     }
 
-    /// The mark of the word before this one.
+    /// Returns the mark of the word before this one.
     pub(super) fn mark_before(&self, at: usize) -> ScopeMark {
         at.checked_sub(1).map_or(ScopeMark::End, |before| self.mark(before))
     }
 
-    /// The word as cues are written; nothing past the last one.
+    /// Returns the word in the spelling of the cue lists; empty past the last word.
     pub(super) fn spelled(&self, at: usize) -> &[u8] {
         let word = self.words.get(at);
         word.and_then(|word| self.text.get(word.folded_start..word.folded_end)).unwrap_or_default()
@@ -101,17 +101,17 @@ impl<'words> ScopeWords<'words> {
         }
     }
 
-    /// Decides the side of an `either` cue, and marks the cue for the scopes of others.
-    fn mark_cue(&mut self, place: &CuePosition) -> Either {
-        let either = self.either(place);
-        let rules = &place.cue.rules;
-        if rules.is_empty() || place.cue.mark.is_some() {
+    /// Decides the direction of a cue whose rules allow either, and marks the cue for the scopes of other cues.
+    fn mark_cue(&mut self, position: &CuePosition) -> Either {
+        let either = self.either(position);
+        let rules = &position.cue.rules;
+        if rules.is_empty() || position.cue.mark.is_some() {
             return either;
         }
         let forward = rules.iter().any(|rule| match rule.side {
             Direction::Before | Direction::Both => true,
             Direction::After => false,
-            Direction::Either => either.of(rule),
+            Direction::Either => either.is_forward(rule),
         });
         let given = rules.iter().all(|rule| rule.assertion == Assertion::Present && rule.side == Direction::Before);
         let mark = if given {
@@ -121,20 +121,20 @@ impl<'words> ScopeWords<'words> {
         } else {
             ScopeMark::Result
         };
-        self.set(place.first, mark);
+        self.set(position.first, mark);
         either
     }
 
-    /// Whether a word turns to something else: what comes after "was considered but" is not considered.
-    fn turns(&self, at: usize) -> bool {
+    /// Returns whether a word begins a contrast: "was considered but" does not apply to the words after "but".
+    fn is_contrast(&self, at: usize) -> bool {
         matches!(self.spelled(at), b"but" | b"however")
     }
 
-    fn either(&self, place: &CuePosition) -> Either {
-        let next = place.last + 1;
+    fn either(&self, position: &CuePosition) -> Either {
+        let next = position.last + 1;
         let after = self.mark(next);
         let nothing_follows = self.opens(next)
-            || self.turns(next)
+            || self.is_contrast(next)
             || !matches!(
                 after,
                 ScopeMark::Plain
@@ -144,9 +144,9 @@ impl<'words> ScopeWords<'words> {
                     | ScopeMark::GeneHead
                     | ScopeMark::Open
             );
-        let begins = self.opens(place.first)
+        let begins_statement = self.opens(position.first)
             || !matches!(
-                self.mark_before(place.first),
+                self.mark_before(position.first),
                 ScopeMark::Plain
                     | ScopeMark::Head
                     | ScopeMark::GeneHead
@@ -154,16 +154,16 @@ impl<'words> ScopeWords<'words> {
                     | ScopeMark::Positive
                     | ScopeMark::Close
             );
-        let heads_list =
-            self.opens(place.first) && matches!(after, ScopeMark::Colon | ScopeMark::Dash) && !self.opens(next);
+        let begins_list =
+            self.opens(position.first) && matches!(after, ScopeMark::Colon | ScopeMark::Dash) && !self.opens(next);
         Either {
-            treatment_forward: heads_list || !nothing_follows,
-            result_forward: heads_list || (begins && !nothing_follows),
+            treatment_forward: begins_list || !nothing_follows,
+            result_forward: begins_list || (begins_statement && !nothing_follows),
         }
     }
 }
 
-fn open_sentences(words: &mut [Word], sentences: &[Sentence]) {
+fn mark_sentence_starts(words: &mut [Word], sentences: &[Sentence]) {
     let mut sentences = sentences.iter().peekable();
     for word in words {
         while sentences.next_if(|sentence| sentence.start <= word.start).is_some() {
@@ -172,19 +172,19 @@ fn open_sentences(words: &mut [Word], sentences: &[Sentence]) {
     }
 }
 
-/// The longest cues, left to right.
-fn find(folded: &Folded, lexicon: &'static Lexicon) -> Vec<CuePosition> {
+/// Returns the cues from left to right, the longest at each word.
+fn find_cues(folded: &Folded, lexicon: &'static Lexicon) -> Vec<CuePosition> {
     let (text, words) = (&folded.text, &folded.words);
-    let mut places = Vec::with_capacity(words.len() / 4);
+    let mut cue_positions = Vec::with_capacity(words.len() / 4);
     let mut first = 0;
     while first < words.len() {
         match lexicon.longest(words, text, first) {
             Some((last, cue)) => {
-                places.push(CuePosition { first, last, cue, either: Either::default() });
+                cue_positions.push(CuePosition { first, last, cue, either: Either::default() });
                 first = last + 1;
             }
             None => first += 1,
         }
     }
-    places
+    cue_positions
 }

@@ -1,8 +1,8 @@
-//! How far each cue of a note reaches.
+//! Computes the scope of each cue of a note.
 //!
-//! A scope is worked out from the marks of the words between the cue and its sentence's end, never
-//! more than `lexicon::REACH` words, so a text of nothing but cues still costs linear time. Which
-//! assertion wins where scopes overlap is not decided here.
+//! A scope depends on the marks of the words between the cue and the end of its sentence. It has at most
+//! `lexicon::REACH` words, so a text that consists of cues alone still takes linear time. `mod.rs` decides which
+//! assertion applies where scopes overlap.
 
 use std::sync::LazyLock;
 
@@ -14,31 +14,31 @@ use super::{
     words::{Folded, ScopeMark},
 };
 
-/// The stretch that one cue speaks of, on one side of it. All offsets are bytes of the note.
+/// The text that one cue applies to, on one side of the cue. All offsets are bytes of the note.
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
     /// First byte of the cue.
     pub(super) cue_start: usize,
     /// One past the last byte of the cue.
     pub(super) cue_end: usize,
-    /// Whether the stretch follows the cue.
+    /// Whether the scope lies after the cue.
     pub(super) forward: bool,
-    /// Index of the cue's word next to the stretch.
+    /// Index of the cue's word next to the scope.
     pub(super) word: usize,
-    /// The far end of the stretch.
+    /// The far end of the scope.
     pub(super) reach: ScopeLimits,
-    /// What the cue says.
+    /// All rules of the cue.
     pub(super) rules: &'static [Rule],
-    /// What commas do to it; only the rules for which they do that hold.
+    /// How commas affect the scope. Only rules with this behaviour apply.
     commas: Commas,
-    /// On which side the rules are that can be on either.
+    /// The direction of its rules that allow either direction.
     either: Either,
 }
 
-/// How far a scope goes, for the fields that let themselves be reached less far.
+/// The far end of a scope as a byte offset, for fields with a narrower scope and for all others.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ScopeLimits {
-    /// For what stands right by the cue: a stage is seldom denied.
+    /// Directly next to the cue, for stages, because notes seldom negate a stage.
     pub(super) near: usize,
     /// Up to a preposition: "no progression on osimertinib" does not deny osimertinib.
     pub(super) phrase: usize,
@@ -51,44 +51,44 @@ pub(super) struct ScopeLimits {
 }
 
 impl ScopeLimits {
-    /// The same for all fields.
+    /// Returns the same limit for all fields.
     pub(super) fn to(whole: usize) -> Self {
         Self { near: whole, phrase: whole, named: whole, outcome: whole, whole }
     }
 }
 
 impl Scope {
-    /// The rules that hold in this scope.
+    /// Returns the rules that apply in this scope.
     pub(super) fn rules(&self) -> impl Iterator<Item = &'static Rule> {
         let (forward, either, commas) = (self.forward, self.either, self.commas);
-        let holds = move |rule: &&Rule| either.has(rule, forward) && (!forward || Commas::of(rule) == commas);
-        self.rules.iter().filter(holds)
+        let applies = move |rule: &&Rule| either.has(rule, forward) && (!forward || Commas::of(rule) == commas);
+        self.rules.iter().filter(applies)
     }
 }
 
-/// "Liver: no lesions"
-static DENIED_LABEL: LazyLock<[Rule; 1]> =
+/// The rule that "Liver: no lesions" negates its label.
+static NEGATED_LABEL: LazyLock<[Rule; 1]> =
     LazyLock::new(|| [Rule::new(Assertion::Negated, Direction::After, &[Field::MetastasisSite, Field::GeneMutation])]);
 
-/// Finds the cues of a note and their scopes, in the order of the cues. Marks the words on the way.
+/// Returns the scopes of all cues of a note, in the order of the cues. Also marks the words.
 pub(super) fn scopes(folded: &mut Folded, sentences: &[Sentence]) -> Vec<Scope> {
-    let (walk, places) = ScopeWords::new(folded, sentences);
-    let mut scopes = Vec::with_capacity(places.len());
-    for place in places.iter().filter(|place| !place.cue.rules.is_empty()) {
-        walk.add(place, &mut scopes);
+    let (scope_words, cue_positions) = ScopeWords::new(folded, sentences);
+    let mut scopes = Vec::with_capacity(cue_positions.len());
+    for position in cue_positions.iter().filter(|position| !position.cue.rules.is_empty()) {
+        scope_words.add(position, &mut scopes);
     }
     scopes
 }
 
 impl ScopeWords<'_> {
-    fn add(&self, place: &CuePosition, scopes: &mut Vec<Scope>) {
-        let Some((first, last)) = self.words.get(place.first).zip(self.words.get(place.last)) else { return };
-        let (rules, either) = (&place.cue.rules, place.either);
+    fn add(&self, position: &CuePosition, scopes: &mut Vec<Scope>) {
+        let Some((first, last)) = self.words.get(position.first).zip(self.words.get(position.last)) else { return };
+        let (rules, either) = (&position.cue.rules, position.either);
         let scope = |forward, reach, commas| Scope {
             cue_start: first.start,
             cue_end: last.end,
             forward,
-            word: if forward { place.last } else { place.first },
+            word: if forward { position.last } else { position.first },
             reach,
             rules,
             commas,
@@ -97,19 +97,19 @@ impl ScopeWords<'_> {
         for commas in [Commas::List, Commas::Flow, Commas::History] {
             let within = rules.iter().filter(|rule| either.has(rule, true) && Commas::of(rule) == commas);
             if let Some(within) = within.map(|rule| rule.within).max() {
-                scopes.push(scope(true, self.forward(place, commas, within), commas));
+                scopes.push(scope(true, self.forward(position, commas, within), commas));
             }
         }
         let within = rules.iter().filter(|rule| either.has(rule, false)).map(|rule| rule.within).max();
         if let Some(within) = within {
-            scopes.push(scope(false, self.backward(place, within), Commas::List));
-        } else if self.denies_label(place) {
-            let reach = ScopeLimits::to(self.start_of(self.label_start(place.first)));
-            scopes.push(Scope { rules: &*DENIED_LABEL, ..scope(false, reach, Commas::List) });
+            scopes.push(scope(false, self.backward(position, within), Commas::List));
+        } else if self.negates_label(position) {
+            let reach = ScopeLimits::to(self.start_of(self.label_start(position.first)));
+            scopes.push(Scope { rules: &*NEGATED_LABEL, ..scope(false, reach, Commas::List) });
         }
     }
 
-    /// First byte of a word; past the last word, the end of that.
+    /// Returns the first byte of a word; past the last word, the end of the last word.
     pub(super) fn start_of(&self, word: usize) -> usize {
         match self.words.get(word) {
             Some(word) => word.start,
@@ -117,10 +117,10 @@ impl ScopeWords<'_> {
         }
     }
 
-    /// "Liver: no lesions" denies the label too.
-    fn denies_label(&self, place: &CuePosition) -> bool {
-        let colon = !self.opens(place.first) && self.mark_before(place.first) == ScopeMark::Colon;
-        colon && place.cue.rules.iter().any(|rule| rule.assertion == Assertion::Negated)
+    /// Returns whether a negation follows a label directly and so negates the label too: "Liver: no lesions".
+    fn negates_label(&self, position: &CuePosition) -> bool {
+        let colon = !self.opens(position.first) && self.mark_before(position.first) == ScopeMark::Colon;
+        colon && position.cue.rules.iter().any(|rule| rule.assertion == Assertion::Negated)
     }
 
     fn label_start(&self, cue: usize) -> usize {
@@ -135,14 +135,14 @@ impl ScopeWords<'_> {
     }
 }
 
-/// What a comma does to a scope that follows its cue.
+/// How a comma affects a scope after its cue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Commas {
-    /// Ends it, but for lists.
+    /// A comma ends the scope unless it separates the items of a list.
     List,
-    /// Nothing: treatments are listed with commas.
+    /// A comma never ends the scope, because treatments are listed with commas.
     Flow,
-    /// As for lists; besides, any new statement ends it.
+    /// As for `List`; in addition, any new statement ends the scope.
     History,
 }
 

@@ -1,9 +1,8 @@
-//! Splits a note into sentences and gives each the section that it stands in.
+//! Splits a note into sentences and finds the section of each.
 //!
-//! Clinical notes are prose, lists and forms in one text: a full stop ends a sentence unless it
-//! belongs to an abbreviation, an initial or a number; so do a blank line, a bullet, a heading, and
-//! the end of a short line. The wrap of a long line does not. One pass; what a sentence says is not
-//! read here.
+//! Clinical notes mix prose, lists and forms. A full stop ends a sentence unless it belongs to an
+//! abbreviation, an initial or a number. A blank line, a bullet, a heading and the end of a short line
+//! end a sentence too; the end of a long, wrapped line does not. One pass over the note.
 
 use std::ops::Range;
 
@@ -13,25 +12,26 @@ use super::{
     stops::{ends, last_word},
 };
 
-/// A line at least this long is taken for wrapped prose.
+/// A line of at least this many bytes counts as wrapped prose.
 const PROSE_LINE: usize = 45;
-/// A line that ends in one of these goes on in the next.
-const HANGING: &[&[u8]] = &[
+/// A line that ends in one of these words continues on the next line.
+const LINE_CONTINUING: &[&[u8]] = &[
     b"of", b"the", b"and", b"or", b"to", b"in", b"with", b"for", b"no", b"a", b"an", b"on", b"by", b"at", b"from",
     b"not", b"was", b"is", b"were", b"are", b"without", b"nor",
 ];
 
-/// One sentence. Sentences are in order and do not overlap; white space and bullets lie between.
+/// One sentence, in byte offsets of the note. Sentences are in order and do not overlap; white space and bullets lie
+/// between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::extraction) struct Sentence {
     pub(in crate::extraction) start: usize,
     pub(in crate::extraction) end: usize,
     pub(in crate::extraction) section: Section,
-    /// Whether it is a heading and nothing else.
+    /// Whether it is only a heading.
     pub(in crate::extraction) heading: bool,
 }
 
-/// Splits a note.
+/// Returns the sentences of a note.
 pub(in crate::extraction) fn split(text: &str) -> Vec<Sentence> {
     let mut splitter = Splitter {
         bytes: text.as_bytes(),
@@ -39,7 +39,7 @@ pub(in crate::extraction) fn split(text: &str) -> Vec<Sentence> {
         open: None,
         section: Section::Body,
         inline: false,
-        said: false,
+        has_text: false,
     };
     let mut previous: Option<Range<usize>> = None;
     let mut blank = true;
@@ -49,9 +49,9 @@ pub(in crate::extraction) fn split(text: &str) -> Vec<Sentence> {
         let length = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
         let line = splitter.trimmed(at..at + length);
         if line.is_empty() {
-            // CR LF leaves an empty line between its two halves.
-            let half = length == 0 && at > 0 && text.as_bytes().get(at - 1..=at) == Some(b"\r\n".as_slice());
-            if !half {
+            // The empty stretch between the CR and the LF of one line end is no blank line.
+            let is_crlf = length == 0 && at > 0 && text.as_bytes().get(at - 1..=at) == Some(b"\r\n".as_slice());
+            if !is_crlf {
                 blank = true;
                 splitter.close();
                 if splitter.inline {
@@ -69,15 +69,16 @@ pub(in crate::extraction) fn split(text: &str) -> Vec<Sentence> {
     splitter.sentences
 }
 
-/// Whether a sentence behind "PMH: ..." is of the present again. A list of past illnesses goes on in fragments.
-fn tells_of_now(sentence: &[u8]) -> bool {
+/// Returns whether a sentence after "PMH: ..." describes the present again. Lists of past illnesses consist of short
+/// fragments, so a long sentence or a word such as "now" ends the list.
+fn describes_present(sentence: &[u8]) -> bool {
     const LONGEST_FRAGMENT: usize = 9;
     let words = || sentence.split(|byte| !byte.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    words().count() > LONGEST_FRAGMENT || words().any(is_of_now)
+    words().count() > LONGEST_FRAGMENT || words().any(marks_present)
 }
 
-/// Whether a word begins what is the case now.
-fn is_of_now(word: &[u8]) -> bool {
+/// Returns whether a word shows that the sentence describes the present.
+fn marks_present(word: &[u8]) -> bool {
     const WORDS: [&[u8]; 16] = [
         b"now",
         b"currently",
@@ -96,19 +97,19 @@ fn is_of_now(word: &[u8]) -> bool {
         b"referred",
         b"admitted",
     ];
-    WORDS.iter().any(|own| own.eq_ignore_ascii_case(word))
+    WORDS.iter().any(|each| each.eq_ignore_ascii_case(word))
 }
 
 struct Splitter<'note> {
     bytes: &'note [u8],
     sentences: Vec<Sentence>,
-    /// Start and end so far of the sentence that is not closed yet.
+    /// Start and current end of the sentence that is still open.
     open: Option<(usize, usize)>,
     section: Section,
-    /// Whether text followed the section's heading on its line: then a blank line ends the section.
+    /// Whether text follows the heading of the section on the same line. If so, a blank line ends the section.
     inline: bool,
-    /// Whether the section has any text yet.
-    said: bool,
+    /// Whether the section already has text.
+    has_text: bool,
 }
 
 impl Splitter<'_> {
@@ -128,12 +129,15 @@ impl Splitter<'_> {
 
     fn close(&mut self) {
         if let Some((start, end)) = self.open.take() {
-            if self.section == Section::PastHistory && self.inline && self.said && tells_of_now(self.slice(start..end))
+            if self.section == Section::PastHistory
+                && self.inline
+                && self.has_text
+                && describes_present(self.slice(start..end))
             {
                 (self.section, self.inline) = (Section::Body, false);
             }
             self.sentences.push(Sentence { start, end, section: self.section, heading: false });
-            self.said = true;
+            self.has_text = true;
         }
     }
 
@@ -147,17 +151,17 @@ impl Splitter<'_> {
             self.close();
         }
         if let Some(label) = label {
-            let ends = self.inline || (!bulleted && blank && self.said);
-            if self.enter(&label, content..line.end, ends) {
-                self.prose(self.trimmed(content + label.length..line.end));
+            let ends = self.inline || (!bulleted && blank && self.has_text);
+            if self.read_label(&label, content..line.end, ends) {
+                self.split_prose(self.trimmed(content + label.length..line.end));
                 return;
             }
         }
-        self.prose(content..line.end);
+        self.split_prose(content..line.end);
     }
 
-    /// Takes a label at the start of a sentence for what it is; true where it is a heading.
-    fn enter(&mut self, label: &Label, line: Range<usize>, ends_section: bool) -> bool {
+    /// Reads a label at the start of a sentence and updates the section. Returns whether the label is a heading.
+    fn read_label(&mut self, label: &Label, line: Range<usize>, ends_section: bool) -> bool {
         let end = line.start + label.length;
         let content = !self.trimmed(end..line.end).is_empty();
         let heading = label.section.is_some() || !content;
@@ -165,19 +169,19 @@ impl Splitter<'_> {
             self.close();
         }
         if let Some(section) = label.section {
-            (self.section, self.inline, self.said) = (section, content, false);
+            (self.section, self.inline, self.has_text) = (section, content, false);
         } else if ends_section {
             (self.section, self.inline) = (Section::Body, false);
         }
         if heading {
             self.sentences.push(Sentence { start: line.start, end, section: self.section, heading: true });
-            self.said = false;
+            self.has_text = false;
         }
         heading
     }
 
-    /// Reads the rest of a line for ends of sentences.
-    fn prose(&mut self, range: Range<usize>) {
+    /// Splits the rest of a line at the ends of sentences.
+    fn split_prose(&mut self, range: Range<usize>) {
         let mut from = range.start;
         let mut at = range.start;
         while let Some(found) = memchr::memchr3(b'.', b'!', b'?', self.slice(at..range.end)) {
@@ -194,7 +198,7 @@ impl Splitter<'_> {
             from = self.trimmed(at..range.end).start;
             at = from;
             if let Some(label) = label(self.slice(from..range.end)).filter(|label| label.section.is_some()) {
-                self.enter(&label, from..range.end, false);
+                self.read_label(&label, from..range.end, false);
                 from = self.trimmed(from + label.length..range.end).start;
                 at = from;
             }
@@ -209,12 +213,13 @@ impl Splitter<'_> {
         }
     }
 
-    /// Whether `line` goes on where `previous` stopped.
+    /// Returns whether `line` continues the sentence at the end of `previous`.
     fn wraps(&self, previous: Range<usize>, line: &Range<usize>) -> bool {
         let before = self.slice(previous);
-        let hangs =
-            before.last() == Some(&b',') || HANGING.iter().any(|word| word.eq_ignore_ascii_case(last_word(before)));
-        self.open.is_some() && (hangs || before.len() >= PROSE_LINE || self.byte(line.start).is_ascii_lowercase())
+        let is_unfinished = before.last() == Some(&b',')
+            || LINE_CONTINUING.iter().any(|word| word.eq_ignore_ascii_case(last_word(before)));
+        self.open.is_some()
+            && (is_unfinished || before.len() >= PROSE_LINE || self.byte(line.start).is_ascii_lowercase())
     }
 }
 

@@ -1,33 +1,33 @@
-//! Whether a full stop ends a sentence.
+//! Decides whether a full stop, exclamation mark or question mark ends a sentence.
 
-/// A full stop after these never does.
-const TITLES: &[&[u8]] = &[
+/// A full stop after these abbreviations never ends a sentence.
+const NEVER_END: &[&[u8]] = &[
     b"dr", b"mr", b"mrs", b"ms", b"prof", b"st", b"vs", b"approx", b"cf", b"fig", b"figs", b"e.g", b"i.e", b"eg",
     b"ie", b"incl", b"z.b", b"bzw",
 ];
-/// A full stop after these does before a capital only.
-const SHORT: &[&[u8]] = &[
+/// A full stop after these abbreviations ends a sentence only before a capital letter.
+const END_BEFORE_CAPITAL: &[&[u8]] = &[
     b"jr", b"ca", b"al", b"nos", b"resp", b"est", b"dept", b"ref", b"vol", b"max", b"min", b"hx", b"dx", b"rx", b"tx",
     b"pt", b"pts", b"wk", b"wks", b"yr", b"yrs", b"mo", b"a.m", b"p.m", b"q.d", b"b.i.d", b"temp", b"neg", b"pos",
     b"mets",
 ];
-/// A letter with a full stop after one of these is a grade, not an initial.
+/// A single letter after one of these words is a grade and not an initial.
 const GRADED: &[&[u8]] = &[b"stage", b"grade", b"type", b"class", b"group", b"hepatitis", b"vitamin", b"factor"];
 
-/// Whether the `.`, `!` or `?` at `stop` ends a sentence of this line.
+/// Returns whether the `.`, `!` or `?` at byte `stop` ends a sentence of this line.
 pub(super) fn ends(line: &[u8], stop: usize) -> bool {
     let byte = |at: usize| line.get(at).copied().unwrap_or(b'\n');
     let (next, last) = (byte(stop + 1), stop + 1 >= line.len());
     if !last && !next.is_ascii_whitespace() && !matches!(next, b')' | b'"' | b'\'' | b'.' | b'!' | b'?') {
-        // "metastases.The": a full stop without its space.
+        // "metastases.The": the space after the full stop is missing.
         let before = line.get(stop.saturating_sub(3)..stop).unwrap_or_default();
-        let joined = before.len() == 3 && before.iter().all(u8::is_ascii_lowercase);
-        return joined && next.is_ascii_uppercase() && byte(stop + 2).is_ascii_lowercase();
+        let is_missing_space = before.len() == 3 && before.iter().all(u8::is_ascii_lowercase);
+        return is_missing_space && next.is_ascii_uppercase() && byte(stop + 2).is_ascii_lowercase();
     }
     if byte(stop) != b'.' {
-        // "? liver metastases": a question mark before the words is a cue, not an end.
-        let leads = stop == 0 || matches!(byte(stop - 1), b' ' | b'\t' | b'(');
-        return !(leads && byte(stop) == b'?');
+        // "? liver metastases": a question mark before the words is a cue and ends no sentence.
+        let precedes_words = stop == 0 || matches!(byte(stop - 1), b' ' | b'\t' | b'(');
+        return !(precedes_words && byte(stop) == b'?');
     }
     let word = last_word(line.get(stop.saturating_sub(12)..stop).unwrap_or_default());
     let start = stop - word.len();
@@ -40,15 +40,15 @@ pub(super) fn ends(line: &[u8], stop: usize) -> bool {
     let among = |words: &[&[u8]]| words.iter().any(|each| each.eq_ignore_ascii_case(word));
     let follows = line.iter().skip(stop + 1).find(|byte| !byte.is_ascii_whitespace()).copied().unwrap_or(b'A');
     let number = word.eq_ignore_ascii_case(b"no") && follows.is_ascii_digit();
-    !(number || among(TITLES) || (among(SHORT) && !follows.is_ascii_uppercase()))
+    !(number || among(NEVER_END) || (among(END_BEFORE_CAPITAL) && !follows.is_ascii_uppercase()))
 }
 
-/// Whether this word is the "J" of "J. Smith" rather than the "I" of "stage I".
+/// Returns whether this word is an initial, like the "J" of "J. Smith" and unlike the "I" of "stage I".
 fn is_initial(line: &[u8], start: usize, word: &[u8]) -> bool {
     let &[letter] = word else { return false };
-    let apart =
+    let is_separate =
         start.checked_sub(1).and_then(|at| line.get(at)).is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'.' | b'('));
-    if !letter.is_ascii_uppercase() || !apart || matches!(letter, b'I' | b'V' | b'X') {
+    if !letter.is_ascii_uppercase() || !is_separate || matches!(letter, b'I' | b'V' | b'X') {
         return false;
     }
     let before = line.get(start.saturating_sub(14)..start).unwrap_or_default();
@@ -56,7 +56,7 @@ fn is_initial(line: &[u8], start: usize, word: &[u8]) -> bool {
     !GRADED.iter().any(|word| word.eq_ignore_ascii_case(before))
 }
 
-/// The word that a text ends in.
+/// Returns the last word of a text.
 pub(super) fn last_word(text: &[u8]) -> &[u8] {
     let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'.' || *byte >= 0x80;
     let start = text.iter().rposition(|byte| !word(byte)).map_or(0, |at| at + 1);
@@ -87,7 +87,7 @@ mod tests {
         ] {
             check(end, true);
         }
-        for goes_on in [
+        for no_end in [
             "Dr.| Who",
             "vs.| placebo",
             "No.| 5",
@@ -99,7 +99,7 @@ mod tests {
             "p.|T2",
             "i.|e. all",
         ] {
-            check(goes_on, false);
+            check(no_end, false);
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The cases of `cases.txt`, and what must hold for any text.
+//! Tests the cases of `cases.txt` and properties that hold for every text.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// One line of `cases.txt`: the note without its brackets, the marked ranges.
+/// Returns the note of a line of `cases.txt` without its brackets, and the marked ranges.
 fn marked(text: &str) -> (String, Vec<Range<usize>>) {
     let (mut note, mut ranges, mut start) = (String::new(), Vec::new(), None);
     for character in text.replace("\\r", "\r").replace("\\n", "\n").replace("\\t", "\t").chars() {
@@ -19,26 +19,27 @@ fn marked(text: &str) -> (String, Vec<Range<usize>>) {
 
 fn check(line: &str) -> Vec<String> {
     let mut columns = line.splitn(2, '|');
-    let field = Field::named(columns.next().unwrap().trim()).unwrap_or_else(|| panic!("field: {line}"));
-    let (text, expected) = columns.next().unwrap().rsplit_once('|').unwrap_or_else(|| panic!("columns: {line}"));
+    let field = Field::named(columns.next().unwrap().trim()).unwrap_or_else(|| panic!("unknown field: {line}"));
+    let (text, expected) =
+        columns.next().unwrap().rsplit_once('|').unwrap_or_else(|| panic!("too few columns: {line}"));
     let expected = expected.trim();
-    assert!(Assertion::ALL.iter().any(|assertion| assertion.name() == expected), "assertion: {line}");
+    assert!(Assertion::ALL.iter().any(|assertion| assertion.name() == expected), "unknown assertion: {line}");
     let (note, ranges) = marked(text.trim());
-    assert!(!ranges.is_empty(), "nothing marked: {line}");
+    assert!(!ranges.is_empty(), "no marked range: {line}");
     let context = Context::of(&note);
-    let wrong = ranges.into_iter().filter_map(|range| {
+    let failures = ranges.into_iter().filter_map(|range| {
         let quote = note.get(range.clone()).unwrap();
-        let said = context.assess(range.clone(), field).name();
-        (said != expected).then(|| format!("{line}\n    [{quote}] is {said}"))
+        let found = context.assess(range.clone(), field).name();
+        (found != expected).then(|| format!("{line}\n    [{quote}] is {found}"))
     });
-    wrong.collect()
+    failures.collect()
 }
 
 #[test]
-fn cases() {
+fn cases_have_their_assertions() {
     let lines = include_str!("cases.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let wrong: Vec<_> = lines.flat_map(check).collect();
-    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    let failures: Vec<_> = lines.flat_map(check).collect();
+    assert!(failures.is_empty(), "{} wrong assertions:\n{}", failures.len(), failures.join("\n"));
 }
 
 #[test]
@@ -54,10 +55,10 @@ fn in_record_follows_the_table() {
     }
 }
 
-/// Each row is a sentence with two cues for the marked word; the first of the two assertions is
-/// believed. The rows follow the table of the module.
+/// Each row is a sentence with two cues for the marked word and the assertion that applies.
+/// The rows follow the table of the module.
 #[test]
-fn precedence() {
+fn first_matching_row_decides() {
     for line in [
         "gene_mutation | Her sister's [BRCA1] was not tested. | family",
         "gene_mutation | No mutation in [KRAS], which was not tested. | wild_type",
@@ -105,7 +106,7 @@ fn hostile_texts_take_linear_time() {
     }
 }
 
-/// Text of the kind that trips splitters and scopes: cues, marks, letters of any script.
+/// Generates texts that are hard to split and to scope: cues, marks and letters of any script.
 fn hostile_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         any::<char>().prop_map(String::from),
@@ -140,7 +141,7 @@ fn hostile_text() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_text_and_range(text in hostile_text(), start in 0_usize..300, length in 0_usize..60) {
+    fn every_text_and_range_is_assessed(text in hostile_text(), start in 0_usize..300, length in 0_usize..60) {
         let context = Context::of(&text);
         for field in Field::ALL {
             let _ = context.assess(start..start + length, field);

@@ -1,24 +1,24 @@
-//! The wordings of all cues as a tree of words: many share their beginnings, and a note is walked word by
-//! word. Small and quick to build, because the service starts with it. Knows nothing of what a cue says.
+//! Stores the wordings of all cues as a tree of words, because many share their first words and a note is matched word
+//! by word. The tree is small and quick to build, because the service builds it at start. It does not hold the cues.
 
 use super::words::{Folded, Word, fold};
 use crate::extraction::table::Table;
 
-/// A place in the tree.
+/// A node of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Node(u32);
 
 impl Node {
-    /// Where every wording begins.
+    /// The node at which every wording begins.
     pub(super) const ROOT: Self = Self(0);
 
-    /// Its place in a list of all nodes.
+    /// Returns its index in a list of all nodes.
     pub(super) const fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// The tree while it is made.
+/// A tree under construction.
 #[derive(Debug, Default)]
 pub(super) struct Builder {
     spellings: Table<Box<[u8]>, u32>,
@@ -26,9 +26,9 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// The words of a stretch of a wording, as the tree spells them: `opens` where the wording begins.
-    pub(super) fn spell(&mut self, stretch: &str, opens: bool) -> Vec<u32> {
-        let Folded { text, words } = fold(stretch);
+    /// Returns the numbers of the words in part of a wording. `opens`: the wording begins with this part.
+    pub(super) fn spell(&mut self, part: &str, opens: bool) -> Vec<u32> {
+        let Folded { text, words } = fold(part);
         let mut end = 0;
         let mut spelled = Vec::with_capacity(words.len());
         for (at, word) in words.iter().enumerate() {
@@ -46,7 +46,7 @@ impl Builder {
         spelled
     }
 
-    /// The node after these words, made where it is not there.
+    /// Returns the node after these words; creates it if it is missing.
     pub(super) fn extend(&mut self, from: Node, words: &[u32]) -> Node {
         words.iter().fold(from, |node, &word| {
             let new = Node(u32::try_from(self.next.len() + 1).unwrap_or(u32::MAX));
@@ -54,7 +54,7 @@ impl Builder {
         })
     }
 
-    /// The tree, small; and of each of its nodes, in order, which one it was here.
+    /// Returns the compact tree and, for each of its nodes in order, the node of this builder.
     pub(super) fn finish(self) -> (Trie, Vec<Node>) {
         let mut edges: Vec<(Node, u32, Node)> =
             self.next.into_iter().map(|((from, word), to)| (from, word, to)).collect();
@@ -80,20 +80,20 @@ impl Builder {
     }
 }
 
-/// The tree. The children of a node are neighbours, in the order of their words, so that eight bytes say what a node is.
+/// A compact tree: the children of a node are adjacent and sorted by word, so that a node takes eight bytes.
 #[derive(Debug, Default)]
 pub(super) struct Trie {
-    /// Words as they stand in folded text, each with what stands between it and the word before:
+    /// The number of each word, spelled as in folded text with the characters between it and the previous word:
     /// " evidence", "/o".
     spellings: Table<Box<[u8]>, u32>,
     /// The word that leads to each node.
     words: Vec<u32>,
-    /// The first child of each node; where the next node's begin, its own have ended.
+    /// The first child of each node. The children of a node end where those of the next node begin.
     children: Vec<u32>,
 }
 
 impl Trie {
-    /// The nodes that the words of a text from this one on lead to, each with its last word.
+    /// Returns the nodes that the words of a text lead to, from word `first` on, each with the index of its last word.
     pub(super) fn walk<'t>(
         &'t self,
         words: &'t [Word],

@@ -1,15 +1,15 @@
-//! The words and marks of a note, and the note in the one spelling that cues are written in.
+//! Splits a note into words and marks, and folds it into the spelling of the cue lists.
 //!
 //! The folded text is lower case, has one space for any white space, a space for a hyphen inside a
-//! compound, and no line ends, so that "No\r\n  evidence of" is "no evidence of". Offsets always go
-//! back to the note as it is; the folded text is never shown to anyone.
+//! compound, and no line ends: "No\r\n  evidence of" becomes "no evidence of". Each word keeps its offsets in the
+//! original note; no answer contains the folded text.
 
 use std::ops::Range;
 
-/// What a word or a punctuation mark does to the scope of a cue that runs into it.
+/// How a word or a punctuation mark affects a scope that reaches it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum ScopeMark {
-    /// Nothing.
+    /// No effect.
     Plain,
     /// `,`
     Comma,
@@ -21,9 +21,9 @@ pub(super) enum ScopeMark {
     Open,
     /// `)` or `]`
     Close,
-    /// `;` and words such as "but": nothing reaches past it.
+    /// `;` and words such as "but", which end every scope.
     End,
-    /// A word that opens a new statement: "showed", "stable".
+    /// A word that begins a new statement: "showed", "stable".
     Clause,
     /// "and"
     And,
@@ -35,34 +35,34 @@ pub(super) enum ScopeMark {
     With,
     /// "a", "the", "her"
     Article,
-    /// A cue that says a treatment was given: what stands before it no longer governs.
+    /// A cue that says that a treatment was given, which ends the scopes of earlier cues.
     Given,
     /// A noun that completes a list item: "metastases", "involvement".
     Head,
-    /// The same for genes: "mutation", "fusion".
+    /// A noun that completes a list item after a gene: "mutation", "fusion".
     GeneHead,
-    /// A noun for what a disease does: "progression". Absence of it is not absence of the disease.
+    /// A noun for a development of the disease: "progression". Its absence is not the absence of the disease.
     Reaction,
-    /// A word that makes a positive result: "positive", "amplified".
+    /// A word for a positive result: "positive", "amplified".
     Positive,
-    /// A cue that speaks of what stands before it.
+    /// A cue whose scope lies before it.
     Result,
 }
 
-/// A word, or a punctuation mark that matters.
+/// A word, or a punctuation mark that affects scopes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Word {
-    /// Place in the note.
+    /// Its first byte in the note.
     pub(super) start: usize,
     /// One past its last byte in the note.
     pub(super) end: usize,
-    /// Place in the folded text.
+    /// Its first byte in the folded text.
     pub(super) folded_start: usize,
     /// One past its last byte in the folded text.
     pub(super) folded_end: usize,
-    /// What it does to scopes.
+    /// How it affects scopes.
     pub(super) mark: ScopeMark,
-    /// Whether it is the first of its sentence.
+    /// Whether it is the first word of its sentence.
     pub(super) opens: bool,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Folded {
     pub(super) words: Vec<Word>,
 }
 
-/// Folds a text.
+/// Returns the folded text and its words.
 pub(super) fn fold(text: &str) -> Folded {
     let mut folder = Folder {
         out: Folded { text: Vec::with_capacity(text.len()), words: Vec::with_capacity(text.len() / 5) },
@@ -95,7 +95,7 @@ pub(super) fn fold(text: &str) -> Folded {
         match character {
             '0'..='9' => folder.letter(at, character, character),
             ' ' | '\n' | '\t' | '\r' => folder.gap(),
-            '.' | '/' | '%' | '!' | '<' | '>' | '=' => folder.plain(character),
+            '.' | '/' | '%' | '!' | '<' | '>' | '=' => folder.separator(character),
             ',' if !(folder.number && folder.in_word && next().is_some_and(|next| next.is_ascii_digit())) => {
                 folder.mark(at, character, ',', ScopeMark::Comma);
             }
@@ -107,7 +107,7 @@ pub(super) fn fold(text: &str) -> Folded {
             ')' | ']' => folder.mark(at, character, ')', ScopeMark::Close),
             '&' => folder.mark(at, character, '&', ScopeMark::And),
             '?' => folder.mark(at, character, '?', ScopeMark::Plain),
-            '\'' | '’' => folder.plain('\''),
+            '\'' | '’' => folder.separator('\''),
             '-' | '\u{2010}'..='\u{2013}' | '\u{2212}' => {
                 let follows = next();
                 if folder.in_word && follows.is_some_and(char::is_alphanumeric) {
@@ -115,21 +115,21 @@ pub(super) fn fold(text: &str) -> Folded {
                 } else if !folder.in_word && follows.is_none_or(char::is_whitespace) {
                     folder.mark(at, character, '-', ScopeMark::Dash);
                 } else {
-                    folder.plain('-');
+                    folder.separator('-');
                 }
             }
             '—' | '―' => folder.mark(at, character, '-', ScopeMark::Dash),
-            // Zero-width characters and soft hyphens are not there for a reader.
+            // Zero-width characters and soft hyphens are dropped, because a reader does not see them.
             '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => {}
             other if other.is_alphanumeric() => folder.letter(at, other, other),
             other if other.is_whitespace() => folder.gap(),
-            other => folder.plain(other),
+            other => folder.separator(other),
         }
     }
     folder.out
 }
 
-/// The ASCII letters from this place on: most of any note, and taken together.
+/// Returns the run of ASCII letters at this offset. Most of a note consists of such runs, so they are read at once.
 pub(in crate::extraction) fn ascii_letters(text: &str, at: usize) -> &str {
     let rest = text.as_bytes().get(at..).unwrap_or_default();
     let count = rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
@@ -144,26 +144,26 @@ struct Folder {
 }
 
 impl Folder {
-    /// White space before what comes, if there was any.
-    fn open(&mut self) {
+    /// Writes one space if white space came before the next character.
+    fn write_space(&mut self) {
         if self.space && !self.out.text.is_empty() {
             self.out.text.push(b' ');
         }
         self.space = false;
     }
 
-    /// Takes ASCII letters.
+    /// Adds a run of ASCII letters.
     fn letters(&mut self, at: usize, run: &str) {
-        self.open();
+        self.write_space();
         let folded_start = self.out.text.len();
         self.out.text.extend(run.bytes().map(|byte| byte.to_ascii_lowercase()));
         self.word(at..at + run.len(), folded_start);
         self.number = false;
     }
 
-    /// What was just pushed is a word, or the rest of one.
-    fn word(&mut self, place: Range<usize>, folded_start: usize) {
-        let (start, end, folded_end) = (place.start, place.end, self.out.text.len());
+    /// Records the text that was just added as a word, or as the continuation of the current word.
+    fn word(&mut self, range: Range<usize>, folded_start: usize) {
+        let (start, end, folded_end) = (range.start, range.end, self.out.text.len());
         match self.out.words.last_mut() {
             Some(word) if self.in_word => (word.end, word.folded_end) = (end, folded_end),
             _ => {
@@ -181,7 +181,7 @@ impl Folder {
     }
 
     fn push(&mut self, character: char) {
-        self.open();
+        self.write_space();
         if character.is_ascii() {
             self.out.text.push(u8::try_from(character).unwrap_or(b' '));
         } else {
@@ -189,7 +189,7 @@ impl Folder {
         }
     }
 
-    /// Takes a character of a word, and how the folded text spells it.
+    /// Adds a character of a word; `spelled` is its spelling in the folded text.
     fn letter(&mut self, at: usize, character: char, spelled: char) {
         self.push(spelled);
         let folded_start = self.out.text.len() - spelled.len_utf8();
@@ -206,7 +206,7 @@ impl Folder {
         self.in_word = false;
     }
 
-    fn plain(&mut self, character: char) {
+    fn separator(&mut self, character: char) {
         self.push(character);
         self.in_word = false;
     }

@@ -1,4 +1,4 @@
-//! Where a note is cut: at the best place within reach, never inside a character with its marks.
+//! Chooses the best offsets for cutting a note, never between a character and its combining marks.
 
 use std::{cmp::Reverse, ops::Range};
 
@@ -6,7 +6,7 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::Sentence;
 
-/// What begins at a place; the later in this list, the better a place to cut.
+/// What begins at an offset. Later variants are better offsets for a cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum CutPoint {
     Character,
@@ -17,7 +17,7 @@ enum CutPoint {
     Section,
 }
 
-/// Ranges of at most `most` code points, in order, that cover the range and are about equally long.
+/// Returns byte ranges, in order, that cover the range: about equally long, and each of at most `most` code points.
 pub(super) fn cut(text: &str, sentences: &[Sentence], range: Range<usize>, most: usize) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let mut start = range.start;
@@ -38,8 +38,8 @@ pub(super) fn cut(text: &str, sentences: &[Sentence], range: Range<usize>, most:
     ranges
 }
 
-/// The best place to end a chunk, and its length in code points: among places of the best kind between
-/// three quarters of the ideal length and the greatest length, the one next to the ideal.
+/// Returns the best byte offset to end a chunk, and the chunk's length in code points. Of the best kind of offset
+/// between three quarters of the ideal length and the greatest length, it takes the one nearest to the ideal length.
 fn best(text: &str, sentences: &[Sentence], range: Range<usize>, ideal: usize, most: usize) -> (usize, usize) {
     let least = (ideal - ideal / 4).max(1);
     let first = sentences.partition_point(|sentence| sentence.start <= range.start);
@@ -73,7 +73,7 @@ fn best(text: &str, sentences: &[Sentence], range: Range<usize>, ideal: usize, m
     best.map_or(forced, |(_, _, at, length)| (at, length))
 }
 
-/// Whether a cut between these two would part what is read as one character.
+/// Returns whether a cut between these two would split one visible character.
 fn splits(before: char, after: char) -> bool {
     const JOINER: char = '\u{200d}';
     (before == '\r' && after == '\n')

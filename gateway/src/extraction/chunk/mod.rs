@@ -1,9 +1,9 @@
-//! Long notes: cut into parts that a model can take, and the parts' records merged into one.
+//! Cuts long notes into chunks that a model can read, and merges the records of the chunks into one.
 //!
-//! A part begins where the note itself begins something: a section, a paragraph, a sentence. What its reader
-//! must know from before is sent along: the heading that it stands under ("Family history:" makes its text
-//! another person's) and the note's opening sentence, because "She then received..." has lost its subject.
-//! The merge takes out what is found twice because of that. No I/O, no engine here.
+//! A chunk begins at a section, a paragraph or a sentence where possible. The text of a chunk starts with the context
+//! that its reader needs: the note's opening sentence, because "She then received..." alone lacks its subject, and
+//! the heading above the chunk, because "Family history:" makes its text that of a relative.
+//! The merge removes values that are found twice for this reason. This module does no I/O and calls no engine.
 
 mod cut;
 mod merge;
@@ -19,56 +19,56 @@ use super::{
     assertion::{self, Sentence},
 };
 
-/// Most code points of the opening sentence that are sent along.
+/// Most code points of the opening sentence in a chunk.
 const OPENING: usize = 300;
-/// Most code points of a heading that are sent along.
+/// Most code points of the heading in a chunk.
 const HEADING: usize = 80;
-/// Line breaks between what is sent along and the part's own text.
+/// Line breaks between the context and the chunk's own text.
 const BREAKS: usize = 4;
-/// A part with less text of its own is not halved any more.
+/// A chunk with fewer code points of its own text is not halved.
 const LEAST: usize = 400;
 
-/// One part of a note.
+/// One chunk of a note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
     range: Range<usize>,
-    /// Stretches of the note that are sent before it, in order.
-    carried: Vec<Range<usize>>,
+    /// Byte ranges of the note that the engine reads before the chunk, in order.
+    context: Vec<Range<usize>>,
 }
 
-/// Cuts a note for an engine that takes `max_chars` code points at a time. The ranges ascend and together
-/// hold all of the note that is not white space; a note that fits is one chunk.
+/// Cuts a note into chunks of at most `max_chars` code points, context included. The ranges ascend and together
+/// hold all of the note except white space. A note that fits is one chunk.
 #[must_use]
 pub fn cut(note: &Note, max_chars: usize) -> Vec<Chunk> {
     let whole = 0..note.as_str().len();
     if note.code_points() <= max_chars {
-        return vec![Chunk { range: whole, carried: Vec::new() }];
+        return vec![Chunk { range: whole, context: Vec::new() }];
     }
-    let own = max_chars.saturating_sub(OPENING + HEADING + BREAKS).max(1);
-    chunks(note.as_str(), whole, own)
+    let own_chars = max_chars.saturating_sub(OPENING + HEADING + BREAKS).max(1);
+    chunks(note.as_str(), whole, own_chars)
 }
 
 impl Chunk {
-    /// The bytes of the note that this chunk is there for.
+    /// Returns the byte range of the note that this chunk covers.
     #[must_use]
     pub fn range(&self) -> Range<usize> {
         self.range.clone()
     }
 
-    /// The text to read: what is carried along, then the chunk's own text.
+    /// Returns the text for the engine: the context, then the chunk's own text.
     #[must_use]
     pub fn note(&self, whole: &Note) -> Note {
         let of = |range: &Range<usize>| whole.as_str().get(range.clone()).unwrap_or_default();
         let mut text = String::with_capacity(self.range.len() + 2 * (OPENING + HEADING));
-        for carried in &self.carried {
-            text.push_str(of(carried));
+        for context in &self.context {
+            text.push_str(of(context));
             text.push_str("\n\n");
         }
         text.push_str(of(&self.range));
         whole.part(text)
     }
 
-    /// Two chunks in place of this one; nothing where it is too short to gain by that.
+    /// Returns this chunk as two; `None` where it is too short to be halved.
     #[must_use]
     pub fn halves(&self, whole: &Note) -> Option<[Self; 2]> {
         let length = whole.as_str().get(self.range.clone())?.chars().count();
@@ -82,28 +82,29 @@ impl Chunk {
     }
 }
 
-fn chunks(text: &str, range: Range<usize>, own: usize) -> Vec<Chunk> {
+fn chunks(text: &str, range: Range<usize>, own_chars: usize) -> Vec<Chunk> {
     let sentences = assertion::sentences(text);
     let opening = opening(text, &sentences);
-    let ranges = cut::cut(text, &sentences, range, own);
-    let written = ranges.into_iter().filter(|range| text.get(range.clone()).is_some_and(|own| !own.trim().is_empty()));
-    written
+    let ranges = cut::cut(text, &sentences, range, own_chars);
+    let with_text =
+        ranges.into_iter().filter(|range| text.get(range.clone()).is_some_and(|part| !part.trim().is_empty()));
+    with_text
         .map(|range| {
-            let mut carried = Vec::new();
-            carried.extend(opening.clone().filter(|opening| opening.end <= range.start));
-            carried.extend(heading(text, &sentences, range.start));
-            Chunk { range, carried }
+            let mut context = Vec::new();
+            context.extend(opening.clone().filter(|opening| opening.end <= range.start));
+            context.extend(heading(text, &sentences, range.start));
+            Chunk { range, context }
         })
         .collect()
 }
 
-/// The note's first sentence that is no heading, where it is the patient's own.
+/// Returns the note's first sentence that is no heading; `None` if it stands in a section such as family history.
 fn opening(text: &str, sentences: &[Sentence]) -> Option<Range<usize>> {
     let first = sentences.iter().find(|sentence| !sentence.heading)?;
     (first.section == Section::Body).then(|| shortened(text, first.start..first.end, OPENING))
 }
 
-/// The heading that the text at this offset stands under.
+/// Returns the heading above the text at this offset.
 fn heading(text: &str, sentences: &[Sentence], at: usize) -> Option<Range<usize>> {
     let before = sentences.partition_point(|sentence| sentence.start < at);
     let section = sentences.get(before).or(sentences.last())?.section;
@@ -111,11 +112,11 @@ fn heading(text: &str, sentences: &[Sentence], at: usize) -> Option<Range<usize>
         return None;
     }
     let last = sentences.get(..before)?.iter().rfind(|sentence| sentence.heading)?;
-    // A section that ended without another heading is no longer the text's.
+    // If the sections differ, the section of that heading ended before this text without another heading.
     (last.section == section).then(|| shortened(text, last.start..last.end, HEADING))
 }
 
-/// The first `most` code points of a range.
+/// Returns the first `most` code points of a range.
 fn shortened(text: &str, range: Range<usize>, most: usize) -> Range<usize> {
     let stretch = text.get(range.clone()).unwrap_or_default();
     let length = stretch.char_indices().nth(most).map_or(stretch.len(), |(at, _)| at);

@@ -1,4 +1,4 @@
-//! Cutting and merging, from tables and from random notes.
+//! Tests cutting and merging with tables and with random notes.
 
 use proptest::prelude::*;
 
@@ -9,12 +9,12 @@ fn note(text: &str) -> Note {
     Note::new(text.to_owned(), usize::MAX).unwrap()
 }
 
-fn own<'a>(chunks: &[Chunk], text: &'a str) -> Vec<&'a str> {
+fn own_texts<'a>(chunks: &[Chunk], text: &'a str) -> Vec<&'a str> {
     chunks.iter().map(|chunk| text.get(chunk.range()).unwrap()).collect()
 }
 
 #[test]
-fn a_note_that_fits_is_sent_as_it_is() {
+fn a_note_that_fits_is_one_chunk() {
     let note = note("Stage IV lung cancer.");
     let chunks = cut(&note, 21);
     assert_eq!(chunks.len(), 1);
@@ -22,7 +22,7 @@ fn a_note_that_fits_is_sent_as_it_is() {
 }
 
 #[test]
-fn sections_before_paragraphs_before_sentences() {
+fn cuts_prefer_sections_then_paragraphs_then_sentences() {
     let filler = "The patient feels well and walks daily. ".repeat(10);
     let opening = "Ms A has stage IV lung adenocarcinoma. ";
     for (between, begins) in [
@@ -34,14 +34,14 @@ fn sections_before_paragraphs_before_sentences() {
         let note = note(&text);
         let chunks = chunks(&text, 0..text.len(), 500);
         assert_eq!(chunks.len(), 2, "{between:?}");
-        assert_eq!(own(&chunks, &text).concat(), text);
-        assert!(own(&chunks, &text)[1].starts_with(begins), "{between:?}: {}", own(&chunks, &text)[1]);
+        assert_eq!(own_texts(&chunks, &text).concat(), text);
+        assert!(own_texts(&chunks, &text)[1].starts_with(begins), "{between:?}: {}", own_texts(&chunks, &text)[1]);
         assert!(chunks[1].note(&note).as_str().starts_with(opening.trim_end()));
     }
 }
 
 #[test]
-fn a_heading_goes_with_its_text_and_no_further() {
+fn a_heading_is_repeated_for_its_own_section_only() {
     let family = "An aunt had breast cancer at 40 and a cousin had colon cancer. ".repeat(16);
     let text = format!("Ms A has stage II melanoma.\n\nFamily history:\n{family}\n\nPlan:\n{family}");
     let note = note(&text);
@@ -61,7 +61,7 @@ fn a_heading_goes_with_its_text_and_no_further() {
 }
 
 #[test]
-fn halves_are_halves_until_they_are_too_short() {
+fn a_chunk_is_halved_until_it_is_too_short() {
     let text = "One more sentence about nothing. ".repeat(40);
     let note = note(&text);
     let whole = cut(&note, 10_000).remove(0);
@@ -83,7 +83,7 @@ fn record(field: Field, value: &str) -> Record {
 }
 
 #[test]
-fn merging() {
+fn records_are_merged() {
     use Field::{Biomarker, CancerType, GeneMutation, MetastasisSite, Response, Stage, Treatment};
     for (field, values, expected, conflict) in [
         (Stage, &["IV", "", "IV"][..], "IV", false),
@@ -115,7 +115,7 @@ fn merging() {
 }
 
 #[test]
-fn a_hundred_thousand_characters_of_anything() {
+fn hundred_thousand_characters_of_any_kind_are_cut() {
     for unit in ["a", "ab ", "e\u{301}", "👩\u{200d}🔬", "\n", "\r\n", "Plan:\n", "x. ", "\u{200b}", "م"] {
         let text = format!("s{}", unit.repeat(100_000 / unit.chars().count()));
         let note = note(&text);
@@ -123,7 +123,7 @@ fn a_hundred_thousand_characters_of_anything() {
         let length: usize = chunks.iter().map(|chunk| chunk.range().len()).sum();
         assert!(length <= text.len() && chunks.iter().all(|chunk| chunk.note(&note).code_points() <= 6_000));
         if unit == "e\u{301}" || unit == "👩\u{200d}🔬" {
-            assert!(own(&chunks, &text).iter().skip(1).all(|own| own.starts_with(unit.chars().next().unwrap())));
+            assert!(own_texts(&chunks, &text).iter().skip(1).all(|own| own.starts_with(unit.chars().next().unwrap())));
         }
     }
 }
@@ -132,7 +132,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn chunks_hold_the_note(text in "(([A-Za-z,]{1,9}|[é👩م\u{200d}\u{301}])[ \\n\\r.:\u{a0}]{0,3}){1,300}", most in 390usize..900) {
+    fn chunks_cover_the_note(text in "(([A-Za-z,]{1,9}|[é👩م\u{200d}\u{301}])[ \\n\\r.:\u{a0}]{0,3}){1,300}", most in 390usize..900) {
         prop_assume!(!text.trim().is_empty());
         let note = note(&text);
         let chunks = cut(&note, most);

@@ -1,14 +1,15 @@
-//! Responses by their initials. PR is a receptor and a heart's interval, CR a laboratory value, PD a disease of
-//! the nerves: they count in capitals only, beside a word of response, and never with a result behind them.
+//! Finds responses written as initials. PR is also a receptor and an interval of the ECG, CR a laboratory value, PD
+//! Parkinson's disease. So initials count only in capitals, only near a word about response, and never if a result
+//! follows them.
 
 use std::ops::Range;
 
 use super::index::{Index, Kind};
 
-/// Words before and after the initials that are looked at.
-const REACH: usize = 12;
+/// Tokens before and after the initials among which a word about response may stand.
+const WINDOW_TOKENS: usize = 12;
 
-/// The initials of a response, of which `key` is the folded value.
+/// Returns the initials of a response, given the response's key.
 fn initials(key: &str) -> &'static [&'static str] {
     match key {
         "partial response" | "partial remission" => &["PR"],
@@ -20,51 +21,55 @@ fn initials(key: &str) -> &'static [&'static str] {
     }
 }
 
-/// Where the initials of this response stand for it.
+/// Returns the byte ranges where initials mean this response.
 pub(super) fn places(note: &Index, text: &str, key: &str) -> Vec<Range<usize>> {
     let initials = initials(key);
     if initials.is_empty() {
         return Vec::new();
     }
     let tokens = note.walk().enumerate();
-    let stands = tokens.filter(|(at, token)| {
+    let matching = tokens.filter(|(at, token)| {
         let spelled = text.get(token.start..token.end).unwrap_or_default();
         let before = text.get(..token.start).unwrap_or_default().trim_end();
-        let led = spelled == "VGPR" || before.ends_with(['>', '\u{2192}']);
-        initials.contains(&spelled) && !has_result(note, *at) && (led || is_spoken_of(note, *at))
+        let introduced = spelled == "VGPR" || before.ends_with(['>', '\u{2192}']);
+        initials.contains(&spelled) && !has_result(note, *at) && (introduced || is_near_response_word(note, *at))
     });
-    stands.map(|(_, token)| token.start..token.end).collect()
+    matching.map(|(_, token)| token.start..token.end).collect()
 }
 
-/// Whether a number or another result is tied to the initials: a receptor's, or the 1 of PD-1.
+/// Returns whether a number or a result belongs to the initials, as for a receptor or for the 1 of PD-1.
 fn has_result(note: &Index, at: usize) -> bool {
-    let next = note.tokens().get(at + 1).filter(|next| next.gap <= 2 && !is_apart(note, at));
-    let tied = next.is_some_and(|&next| {
+    let next = note.tokens().get(at + 1).filter(|next| next.gap <= 2 && !is_separated(note, at));
+    let has_result_after = next.is_some_and(|&next| {
         let word = note.fold_of(next);
         next.kind != Kind::Letters
             || matches!(word, "positive" | "negative" | "pos" | "neg" | "interval" | "status" | "l" | "low" | "high")
     });
     let before = at.checked_sub(1).and_then(|before| note.tokens().get(before));
     let receptor = before.is_some_and(|&before| matches!(note.fold_of(before), "er" | "estrogen" | "anti"));
-    tied || receptor
+    has_result_after || receptor
 }
 
-/// Whether a comma or full stop parts the initials from what follows.
-fn is_apart(note: &Index, at: usize) -> bool {
+/// Returns whether a comma or full stop separates the initials from the next token.
+fn is_separated(note: &Index, at: usize) -> bool {
     let pair = note.tokens().get(at).zip(note.tokens().get(at + 1));
-    pair.is_some_and(|(own, next)| own.sentence != next.sentence || own.clause != next.clause)
+    pair.is_some_and(|(token, next)| token.sentence != next.sentence || token.clause != next.clause)
 }
 
-fn is_spoken_of(note: &Index, at: usize) -> bool {
-    let Some(own) = note.tokens().get(at) else { return false };
-    let near = note.tokens().get(at.saturating_sub(REACH)..note.tokens().len().min(at + REACH)).unwrap_or_default();
-    near.iter().filter(|token| token.sentence.abs_diff(own.sentence) <= 1).any(|&token| {
+/// Returns whether a word about response, treatment or disease stands near the initials, at most one sentence away.
+fn is_near_response_word(note: &Index, at: usize) -> bool {
+    let Some(initials) = note.tokens().get(at) else { return false };
+    let near = note
+        .tokens()
+        .get(at.saturating_sub(WINDOW_TOKENS)..note.tokens().len().min(at + WINDOW_TOKENS))
+        .unwrap_or_default();
+    near.iter().filter(|token| token.sentence.abs_diff(initials.sentence) <= 1).any(|&token| {
         let word = note.fold_of(token);
-        speaks_of_response(word) || is_treated_or_seat(word)
+        speaks_of_response(word) || is_treatment_or_disease_place(word)
     })
 }
 
-/// Whether a word tells that initials beside it are those of a response, or of an examination that saw one.
+/// Returns whether a word shows that initials near it mean a response: a word about response, or an examination.
 pub(crate) fn speaks_of_response(word: &str) -> bool {
     matches!(
         word,
@@ -83,7 +88,7 @@ pub(crate) fn speaks_of_response(word: &str) -> bool {
     )
 }
 
-/// A treatment, or where the disease sits.
-fn is_treated_or_seat(word: &str) -> bool {
+/// Returns whether a word names a treatment or a place where disease is found.
+fn is_treatment_or_disease_place(word: &str) -> bool {
     matches!(word, "therapy" | "chemotherapy" | "chemo" | "liver" | "bone" | "bones" | "lung" | "lungs" | "lesions")
 }

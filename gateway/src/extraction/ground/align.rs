@@ -1,7 +1,7 @@
-//! Aligns a value with the note: the stretches of one sentence that hold all its words.
+//! Aligns a value with the note: finds stretches of one sentence that contain all words of the value.
 //!
-//! Case, spacing, hyphens, Unicode form, plural, word order and a few words between are tolerated;
-//! a negation between, another result between, or a sentence end never is.
+//! Alignment tolerates differences in case, spacing, hyphens, Unicode form, plural and word order, and a few words in
+//! between. It never tolerates a negation, another result or a sentence end in between.
 
 use std::{ops::Range, rc::Rc};
 
@@ -15,27 +15,27 @@ use super::{
 
 use crate::steps;
 
-/// Most stretches that are kept.
+/// Maximum number of stretches that are kept.
 const MOST_MATCHES: usize = 64;
 
-/// A stretch of the note that holds all words.
+/// A stretch of the note that contains all words of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Match {
-    /// Bytes of the note.
+    /// Byte range in the note.
     pub(super) range: Range<usize>,
-    /// Tokens that it holds: the fewer, the tighter.
+    /// Width of the stretch; the narrowest matches are preferred. In tokens, except where a caller sets bytes.
     pub(super) width: usize,
-    /// The first synonym that it takes; nothing where the words themselves stand there.
+    /// Rule of the first synonym used; `None` if the note has the value's own words.
     pub(super) rule: Option<&'static str>,
 }
 
-/// The stretches that hold the query's words, none inside another, in order. `loose` lets synonyms stand
-/// for words.
+/// Returns the stretches that contain the query's words, in order, none inside another. `loose` also accepts synonyms
+/// of the words.
 pub(super) fn matches(note: &Index, query: &Query, loose: bool) -> Vec<Match> {
     let Some(places) = all_places(note, query, loose) else { return Vec::new() };
     let mut found: Vec<(usize, usize, Option<&'static str>)> = Vec::new();
     walk(note, query, &places, |first, last, rule| {
-        // One that starts later and ends no later is inside.
+        // A stretch that starts later and ends no later lies inside the earlier one.
         if found.last().is_some_and(|&(_, end, _)| last <= end) {
             found.pop();
         }
@@ -49,7 +49,7 @@ pub(super) fn matches(note: &Index, query: &Query, loose: bool) -> Vec<Match> {
         .collect()
 }
 
-/// Where each word stands; nothing where one stands nowhere.
+/// Returns the token spans of each word, or `None` if the note lacks one of the words.
 pub(super) fn all_places(note: &Index, query: &Query, loose: bool) -> Option<Vec<Rc<[TokenSpan]>>> {
     let mut all = Vec::with_capacity(query.words.len());
     for word in &query.words {
@@ -62,17 +62,17 @@ pub(super) fn all_places(note: &Index, query: &Query, loose: bool) -> Option<Vec
     (!all.is_empty()).then_some(all)
 }
 
-/// Visits the acceptable stretches with one place of each word, until the visitor has enough.
+/// Visits the acceptable stretches that have one span of each word, until the visitor returns `false`.
 ///
-/// Looks only around the places of the rarest word, so that a value with one rare word costs little in a note that
-/// repeats the others.
+/// Searches only around the spans of the rarest word, so that a value with one rare word costs little in a note that
+/// repeats the other words.
 fn walk(
     note: &Index,
     query: &Query,
     places: &[Rc<[TokenSpan]>],
     mut visit: impl FnMut(usize, usize, Option<&'static str>) -> bool,
 ) {
-    // Most tokens from the first to the last of an acceptable stretch.
+    // Maximum distance in tokens between the first and the last word of an acceptable stretch.
     let reach = places.len() * (query.widest_gap + 3) + 8;
     let mut rarest = places.iter().min_by_key(|list| list.len()).map_or(&[][..], |list| list).iter().peekable();
     while let Some(seed) = rarest.next() {
@@ -91,8 +91,8 @@ fn walk(
     }
 }
 
-/// Walks all lists together, always moving on the list whose place stands first: each step gives the
-/// smallest stretch that starts there, so the whole takes one step per place. `false`: the visitor has enough.
+/// Walks all lists together and always advances the list whose current span is first. Each step gives the smallest
+/// stretch that starts there, so the walk takes one step per span. Returns `false` once the visitor does.
 fn walk_all(
     note: &Index,
     query: &Query,
@@ -111,8 +111,8 @@ fn walk_all(
         }
         let first = chosen.iter().map(|place| place.first).min().unwrap_or_default();
         let last = chosen.iter().map(|place| place.last).max().unwrap_or_default();
-        // Far apart is never acceptable, and cheaper to see than by looking at what lies between.
-        if last - first <= reach && acceptable(note, query, &chosen) {
+        // Words that are far apart are never acceptable. The distance is cheaper to check than the tokens in between.
+        if last - first <= reach && is_acceptable(note, query, &chosen) {
             let rule = chosen.iter().find_map(|place| place.rule);
             if !visit(first, last, rule) {
                 return false;
@@ -124,14 +124,16 @@ fn walk_all(
     }
 }
 
-fn acceptable(note: &Index, query: &Query, chosen: &[TokenSpan]) -> bool {
+fn is_acceptable(note: &Index, query: &Query, chosen: &[TokenSpan]) -> bool {
     let mut order: Vec<(TokenSpan, usize)> = chosen.iter().copied().zip(0..).collect();
     order.sort_unstable_by_key(|(place, _)| (place.first, place.last));
     let is_pole = |word: usize| query.words.get(word).is_some_and(|word| words::is_pole(&word.form.folded));
-    // "Positive sentinel node": a listed wording that begins with its result means just that.
-    let leads = !query.has_results && query.widest_gap < WIDEST_GAP;
+    // A listed wording may begin with its result: "positive sentinel node".
+    let may_begin_with_result = !query.has_results && query.widest_gap < WIDEST_GAP;
     if order.len() > 1
-        && order.first().is_some_and(|&(place, word)| is_pole(word) && !(leads && word == 0) && !points_on(note, place))
+        && order.first().is_some_and(|&(place, word)| {
+            is_pole(word) && !(may_begin_with_result && word == 0) && !belongs_to_next(note, place)
+        })
     {
         return false;
     }
@@ -145,7 +147,7 @@ fn acceptable(note: &Index, query: &Query, chosen: &[TokenSpan]) -> bool {
         }
         let between = note.tokens().get(left.last + 1..right.first).unwrap_or_default();
         steps::count(between.len());
-        // A sign is the result of what it is glued to.
+        // A sign belongs to the token that it directly follows.
         if is_sign(note, *to) && !(between.is_empty() && to.gap == 0) {
             return false;
         }
@@ -156,23 +158,23 @@ fn acceptable(note: &Index, query: &Query, chosen: &[TokenSpan]) -> bool {
         let mut gap = 0;
         for &token in between {
             let word = note.fold_of(token);
-            // "BRAF testing positive for V600E"
-            let points =
+            // In "BRAF testing positive for V600E" the result belongs to the word after it, so it negates nothing.
+            let belongs_to_next_word =
                 query.has_results && word == "positive" && between.iter().any(|&token| note.fold_of(token) == "for");
-            if (is_negator(word) && !points) || (is_sign(note, token) && token.gap == 0) {
+            if (is_negator(word) && !belongs_to_next_word) || (is_sign(note, token) && token.gap == 0) {
                 return false;
             }
             gap += usize::from(!is_joiner(word) && word != "+");
         }
-        // "ER positive, HER2 negative" must not support "HER2 positive": a comma between two words
-        // is only harmless in a list that the value spells out in the same order.
+        // "ER positive, HER2 negative" must not support "HER2 positive": a comma between two words is accepted only
+        // in a list that the value gives in the same order.
         (from.clause == to.clause || (gap == 0 && right_word > left_word)) && gap <= query.widest_gap
     })
 }
 
-/// Whether a result that stands before its marker belongs to it: "positive for HER2". In "ER negative PR
-/// positive" the first result is the ER's.
-fn points_on(note: &Index, place: TokenSpan) -> bool {
+/// Returns whether a result belongs to the marker after it, as in "positive for HER2". In "ER negative PR positive" the
+/// first result belongs to ER.
+fn belongs_to_next(note: &Index, place: TokenSpan) -> bool {
     let next = note.tokens().get(place.last + 1);
     next.is_some_and(|&token| matches!(note.fold_of(token), "for" | "expression" | "staining"))
 }

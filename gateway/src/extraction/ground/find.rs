@@ -1,5 +1,5 @@
-//! The search for one value: by its own words first, then by words that mean it, then by what implies it.
-//! What the note affirms is preferred to what it denies; a denial is reported only where nothing affirms.
+//! Searches the note for one value: first by its own words, then by wordings that mean it, then by wordings that imply
+//! it. Affirmed matches are preferred; a denial is reported only if no match is affirmed.
 
 use std::{
     cell::{Cell, LazyCell},
@@ -16,27 +16,27 @@ use super::{
 };
 use crate::extraction::{Assertion, Basis, Context, Field, Note, staging};
 
-/// Most places that are given for one value.
-const MOST_PLACES: usize = 4;
+/// Maximum number of ranges that one search returns for a value.
+const MAX_RANGES: usize = 4;
 
-/// What was found for a value.
+/// The result of the search for one value.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) basis: Basis,
     pub(super) rule: Option<&'static str>,
     pub(super) assertion: Assertion,
-    /// Whether the note lets the value be in the record.
+    /// Whether the note allows the value in the record.
     pub(super) affirmed: bool,
     pub(super) ranges: Vec<Range<usize>>,
 }
 
-/// One note, read at most once for its words and once for what it says of them.
+/// Searches one note. Its words and their context are read on first use, each at most once.
 pub(super) struct Finder<'note> {
     index: LazyCell<Index, Box<dyn FnOnce() -> Index + 'note>>,
     text: &'note str,
     context: LazyCell<Context<'note>, Box<dyn FnOnce() -> Context<'note> + 'note>>,
-    /// Whether the name of an examination may stand for the organ: "brain MRI: two metastases".
-    by_examination: Cell<bool>,
+    /// Whether the name of an examination may count as the organ: "brain MRI: two metastases".
+    examination_counts: Cell<bool>,
 }
 
 impl<'note> Finder<'note> {
@@ -45,34 +45,34 @@ impl<'note> Finder<'note> {
             text: note.as_str(),
             index: LazyCell::new(Box::new(|| Index::of(note.as_str()))),
             context: LazyCell::new(Box::new(|| Context::of(note.as_str()))),
-            by_examination: Cell::new(false),
+            examination_counts: Cell::new(false),
         }
     }
 
-    /// Searches one value of a field; nothing where the note neither affirms nor denies it.
+    /// Searches for one value of a field; returns `None` if the note neither affirms nor denies it.
     pub(super) fn find(&self, field: Field, value: &str) -> Option<Found> {
         let found = self.search(field, value);
-        if found.is_some() || field != Field::MetastasisSite || self.by_examination.replace(true) {
+        if found.is_some() || field != Field::MetastasisSite || self.examination_counts.replace(true) {
             return found;
         }
         let found = self.search(field, value);
-        self.by_examination.set(false);
+        self.examination_counts.set(false);
         found
     }
 
     fn search(&self, field: Field, value: &str) -> Option<Found> {
         let mut denied = None;
-        let ways: [&dyn Fn() -> Option<Found>; 7] = [
+        let strategies: [&dyn Fn() -> Option<Found>; 7] = [
             &|| self.by_words(field, value),
             &|| self.by_link(field, value),
             &|| self.by_shorthand(field, value),
             &|| self.by_brackets(field, value),
-            &|| self.without_order(field, value),
+            &|| self.without_order_words(field, value),
             &|| self.by_segments(field, value),
             &|| self.by_parts(field, value),
         ];
-        for way in ways {
-            match way() {
+        for strategy in strategies {
+            match strategy() {
                 Some(found) if found.affirmed => return Some(found),
                 Some(found) => drop(denied.get_or_insert(found)),
                 None => {}
@@ -81,7 +81,7 @@ impl<'note> Finder<'note> {
         denied
     }
 
-    /// The value's own words, then its words with synonyms for some.
+    /// Searches by the value's own words, then with synonyms of its words.
     fn by_words(&self, field: Field, value: &str) -> Option<Found> {
         if field == Field::Stage
             && let Some(group) = staging::group(value)
@@ -107,38 +107,38 @@ impl<'note> Finder<'note> {
         }
     }
 
-    /// Whether an organ is named as the seat of the primary: the lung of "lung adenocarcinoma".
+    /// Returns whether an organ is named as the site of the primary: the lung of "lung adenocarcinoma".
     fn names_primary(&self, range: &Range<usize>) -> bool {
         const HEADS: &[&str] =
             &["cancer", "carcinoma", "adenocarcinoma", "primary", "malignancy", "neoplasm", "squamous"];
-        self.is_before(range, HEADS)
+        self.is_followed_by(range, HEADS)
     }
 
-    /// Whether an organ is named as what was examined: the bone of "bone scan".
+    /// Returns whether an organ is named as the object of an examination: the bone of "bone scan".
     fn names_examination(&self, range: &Range<usize>) -> bool {
         const EXAMINATIONS: &[&str] =
             &["scan", "scintigraphy", "biopsy", "mri", "ct", "function", "enzymes", "density", "protection"];
-        self.is_before(range, EXAMINATIONS)
+        self.is_followed_by(range, EXAMINATIONS)
     }
 
-    fn is_before(&self, range: &Range<usize>, words: &[&str]) -> bool {
+    fn is_followed_by(&self, range: &Range<usize>, words: &[&str]) -> bool {
         let next = self.index.tokens().partition_point(|token| token.start < range.end);
         let next = self.index.tokens().get(next);
         next.is_some_and(|&token| token.gap == 1 && words.contains(&self.index.fold_of(token)))
     }
 
     fn by_group(&self, group: &staging::Group) -> Option<Found> {
-        let of = |same: bool| {
+        let matches = |same: bool| {
             let groups = stage::groups(&self.index).into_iter();
-            let like = groups.filter(|(named, _)| if same { named == group } else { named.is_of(group) });
-            like.map(|(_, range)| Match { width: range.len(), range, rule: None }).collect::<Vec<_>>()
+            let matching = groups.filter(|(named, _)| if same { named == group } else { named.is_of(group) });
+            matching.map(|(_, range)| Match { width: range.len(), range, rule: None }).collect::<Vec<_>>()
         };
-        let stated = self.choose(Field::Stage, of(true), Basis::Stated, None);
-        let substage = || self.choose(Field::Stage, of(false), Basis::Normalized, Some("substage"));
+        let stated = self.choose(Field::Stage, matches(true), Basis::Stated, None);
+        let substage = || self.choose(Field::Stage, matches(false), Basis::Normalized, Some("substage"));
         stated.filter(|found| found.affirmed).or_else(substage)
     }
 
-    /// Wordings that mean or imply the value. What only implies must be affirmed.
+    /// Searches by listed wordings that mean or imply the value. A wording that only implies it must be affirmed.
     fn by_link(&self, field: Field, value: &str) -> Option<Found> {
         let mut denied = None;
         for link in links::of(field, &query::key(value)) {
@@ -155,7 +155,7 @@ impl<'note> Finder<'note> {
         denied
     }
 
-    /// What clinicians write in short: "best response: PR", "T2 N1" of a breast cancer, "ER 95 %".
+    /// Searches by the abbreviations of clinicians: "best response: PR", "T2 N1" of a breast cancer, "ER 95 %".
     fn by_shorthand(&self, field: Field, value: &str) -> Option<Found> {
         let (ranges, basis, rule) = match field {
             Field::Response => {
@@ -176,27 +176,28 @@ impl<'note> Finder<'note> {
         self.choose(field, matches, basis, Some(rule))
     }
 
-    /// "BRCA2 (germline)": both the value and what qualifies it stand in the note.
+    /// Searches separately for a value and its qualifiers in brackets, as in "BRCA2 (germline)"; all must be found.
     fn by_brackets(&self, field: Field, value: &str) -> Option<Found> {
         let (outside, inside) = pieces::brackets(value)?;
         let mut all = vec![self.find(field, outside.trim())?];
-        for &within in &inside {
-            for piece in pieces::pieces(within) {
+        for &qualifier in &inside {
+            for piece in pieces::pieces(qualifier) {
                 all.push(self.find(field, piece)?);
             }
         }
-        let found = together(all)?;
-        // A result in brackets must be the symbol's own also in the note: "PD-L1 (high)".
+        let found = combine(all)?;
+        // A result in brackets must belong to the same symbol in the note: "PD-L1 (high)".
         let symbol = results::symbol_of(&outside).filter(|_| matches!(field, Field::Biomarker | Field::GeneMutation));
-        let tied = symbol.is_none_or(|symbol| {
-            let mut results = inside.iter().filter(|within| results::is_bare_result(within));
-            results.all(|within| self.find(field, &format!("{symbol} {within}")).is_some())
+        let results_match = symbol.is_none_or(|symbol| {
+            let mut results = inside.iter().filter(|qualifier| results::is_bare_result(qualifier));
+            results.all(|qualifier| self.find(field, &format!("{symbol} {qualifier}")).is_some())
         });
-        tied.then_some(found)
+        results_match.then_some(found)
     }
 
-    /// "initial partial response": the response is there, that it was the first is the reader's order.
-    fn without_order(&self, field: Field, value: &str) -> Option<Found> {
+    /// Searches without words that only give an order. For "initial partial response" the note has the response; the
+    /// model added the order.
+    fn without_order_words(&self, field: Field, value: &str) -> Option<Found> {
         let words: Vec<&str> = value.split_whitespace().collect();
         let kept: Vec<&str> = words.iter().copied().filter(|word| !query::only_orders(word)).collect();
         if kept.is_empty() || kept.len() == words.len() {
@@ -207,7 +208,7 @@ impl<'note> Finder<'note> {
         Some(Found { basis, rule: found.rule.or(Some("order_left_out")), ..found })
     }
 
-    /// "partial response then progression": each is in the note.
+    /// Searches for each phase of a response, as in "partial response then progression"; all must be found.
     fn by_segments(&self, field: Field, value: &str) -> Option<Found> {
         if field != Field::Response {
             return None;
@@ -216,10 +217,10 @@ impl<'note> Finder<'note> {
         if pieces.len() < 2 {
             return None;
         }
-        together(pieces.into_iter().map(|piece| self.find(field, piece)).collect::<Option<Vec<_>>>()?)
+        combine(pieces.into_iter().map(|piece| self.find(field, piece)).collect::<Option<Vec<_>>>()?)
     }
 
-    /// A tumour whose organ and histology are named in different places.
+    /// Searches for a tumour whose organ and histology the note names in different places.
     fn by_parts(&self, field: Field, value: &str) -> Option<Found> {
         if field != Field::CancerType {
             return None;
@@ -233,17 +234,17 @@ impl<'note> Finder<'note> {
                 let found = self.choose(field, places, Basis::Inferred, None)?;
                 Some(Found { ranges: found.ranges.into_iter().take(1).collect(), ..found })
             });
-            let mut found = together(each.collect::<Option<Vec<_>>>()?)?;
+            let mut found = combine(each.collect::<Option<Vec<_>>>()?)?;
             (found.basis, found.rule) = (Basis::Inferred, Some("named_in_parts"));
             found.affirmed.then_some(found)
         })
     }
 
-    /// The tightest of the places that the note affirms, else of all.
+    /// Returns the narrowest of the matches that the note affirms or, if it affirms none, of all matches.
     fn choose(&self, field: Field, mut matches: Vec<Match>, basis: Basis, rule: Option<&'static str>) -> Option<Found> {
         if field == Field::MetastasisSite {
             matches.retain(|place| {
-                let examined = !self.by_examination.get() && self.names_examination(&place.range);
+                let examined = !self.examination_counts.get() && self.names_examination(&place.range);
                 !examined && !self.names_primary(&place.range)
             });
         }
@@ -255,40 +256,40 @@ impl<'note> Finder<'note> {
         if matches.is_empty() {
             return None;
         }
-        let judged: Vec<(Match, Assertion)> = matches
+        let assessed: Vec<(Match, Assertion)> = matches
             .into_iter()
             .map(|place| {
                 let assertion = self.context.assess(place.range.clone(), field);
                 (place, assertion)
             })
             .collect();
-        let affirmed = judged.iter().any(|(_, assertion)| assertion.in_record(field));
-        let eligible = || judged.iter().filter(|(_, assertion)| !affirmed || assertion.in_record(field));
+        let affirmed = assessed.iter().any(|(_, assertion)| assertion.in_record(field));
+        let eligible = || assessed.iter().filter(|(_, assertion)| !affirmed || assertion.in_record(field));
         let tightest = eligible().map(|(place, _)| place.width).min()?;
         let chosen: Vec<&(Match, Assertion)> = eligible().filter(|(place, _)| place.width == tightest).collect();
         let (first, assertion) = chosen.first()?;
         let rule = rule.or(first.rule);
-        // A plural or another order of the words is no synonym.
+        // A plural or another word order is not a synonym.
         let basis = if basis == Basis::Normalized && rule.is_none() { Basis::Stated } else { basis };
-        let alike = chosen.iter().filter(|(place, _)| rule == Some("substage") || place.rule == first.rule);
-        let ranges = alike.map(|(place, _)| place.range.clone()).take(MOST_PLACES).collect();
+        let with_same_rule = chosen.iter().filter(|(place, _)| rule == Some("substage") || place.rule == first.rule);
+        let ranges = with_same_rule.map(|(place, _)| place.range.clone()).take(MAX_RANGES).collect();
         Some(Found { basis, rule, assertion: *assertion, affirmed, ranges })
     }
 }
 
-/// Several findings as one: as weak as the weakest, denied where one is.
-fn together(all: Vec<Found>) -> Option<Found> {
+/// Combines several findings into one with the weakest basis; it is denied if one of them is denied.
+fn combine(all: Vec<Found>) -> Option<Found> {
     let mut all = all.into_iter();
     let mut whole = all.next()?;
-    for one in all {
-        if strength(one.basis) < strength(whole.basis) {
-            whole.basis = one.basis;
+    for other in all {
+        if strength(other.basis) < strength(whole.basis) {
+            whole.basis = other.basis;
         }
-        whole.rule = whole.rule.or(one.rule);
-        if whole.affirmed && !one.affirmed {
-            (whole.affirmed, whole.assertion) = (false, one.assertion);
+        whole.rule = whole.rule.or(other.rule);
+        if whole.affirmed && !other.affirmed {
+            (whole.affirmed, whole.assertion) = (false, other.assertion);
         }
-        whole.ranges.extend(one.ranges);
+        whole.ranges.extend(other.ranges);
     }
     whole.ranges.sort_by_key(|range| (range.start, range.end));
     whole.ranges.dedup();

@@ -1,5 +1,5 @@
-//! A text as the aligner sees it: folded letters and digits without anything between, and for each
-//! run of them where it stands in the text. Made in one pass; nothing here knows of fields.
+//! The form of a text that the aligner searches: folded letters and digits without anything in between, and for each
+//! run its position in the text. The index is built in one pass and knows nothing about fields.
 
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{extraction::assertion::ascii_letters, steps};
 
-/// What a token is made of. `HER2` is two tokens, so that it meets `HER-2` and `HER 2`.
+/// The kind of characters in a token. `HER2` is two tokens, so that it matches `HER-2` and `HER 2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Letters,
@@ -21,7 +21,7 @@ pub(super) enum Kind {
     Symbol,
 }
 
-/// A run of one kind.
+/// A run of characters of one kind.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token {
     /// Byte range in the text.
@@ -31,20 +31,20 @@ pub(super) struct Token {
     pub(super) fold_start: usize,
     pub(super) fold_end: usize,
     pub(super) kind: Kind,
-    /// How many characters stand between it and the token before.
+    /// Number of characters between the previous token and this one.
     pub(super) gap: u32,
-    /// How many ends of a sentence or clause (full stop, semicolon, blank line) stand before it.
+    /// Number of sentence ends (full stop, semicolon, blank line) before the token.
     pub(super) sentence: u32,
-    /// How many commas, line ends and the like stand before it.
+    /// Number of commas, line ends and similar clause marks before the token.
     pub(super) clause: u32,
 }
 
-/// A text, folded and cut into tokens.
+/// A folded text and its tokens.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     folded: String,
     tokens: Vec<Token>,
-    looked_up: LookupCache,
+    lookup_cache: LookupCache,
 }
 
 impl Index {
@@ -53,7 +53,7 @@ impl Index {
         let mut index = Self {
             folded: String::with_capacity(text.len()),
             tokens: Vec::with_capacity(text.len() / 5),
-            looked_up: LookupCache::default(),
+            lookup_cache: LookupCache::default(),
         };
         let mut scan = Scan::default();
         let mut end = 0;
@@ -62,31 +62,31 @@ impl Index {
             let run = ascii_letters(text, at);
             if !run.is_empty() {
                 end += run.len();
-                index.take_letters(&mut scan, run, at);
+                index.add_letters(&mut scan, run, at);
                 continue;
             }
             end += c.len_utf8();
             let next = text.get(end..).and_then(|rest| rest.chars().next());
             if c.is_ascii() {
-                index.take_ascii(&mut scan, c, at, end, next);
+                index.add_ascii(&mut scan, c, at, end, next);
             } else {
-                index.take_other(&mut scan, c, at, end, next);
+                index.add_other(&mut scan, c, at, end, next);
             }
         }
         index
     }
 
-    /// Where a word of a value stands.
+    /// Returns the token spans of a word of a value.
     pub(super) fn places(&self, word: &Word, loose: bool) -> Rc<[TokenSpan]> {
-        self.looked_up.places(self, word, loose)
+        self.lookup_cache.places(self, word, loose)
     }
 
-    /// All tokens. A walk over all of them counts for itself ([`Index::walk`]).
+    /// Returns all tokens, for access to a few of them. Loops over all of them use [`Index::walk`], which counts steps.
     pub(super) fn tokens(&self) -> &[Token] {
         &self.tokens
     }
 
-    /// All tokens, for a walk from the first to the last.
+    /// Returns all tokens for a loop from the first to the last, and counts the steps.
     pub(super) fn walk(&self) -> std::slice::Iter<'_, Token> {
         steps::count(self.tokens.len());
         self.tokens.iter()
@@ -101,39 +101,39 @@ impl Index {
         self.folded.get(token.fold_start..token.fold_end).unwrap_or_default()
     }
 
-    /// The token that starts at this place of the folded text.
+    /// Returns the index of the token that starts at this offset of the folded text.
     pub(super) fn starting_at(&self, fold_start: usize) -> Option<usize> {
         self.tokens.binary_search_by_key(&fold_start, |token| token.fold_start).ok()
     }
 
-    /// The token that holds the last byte before this place of the folded text.
+    /// Returns the index of the token that contains the last byte before this offset of the folded text.
     pub(super) fn ending_at(&self, fold_end: usize) -> Option<usize> {
         self.tokens.partition_point(|token| token.fold_start < fold_end).checked_sub(1)
     }
 
-    fn take_ascii(&mut self, scan: &mut Scan, c: char, at: usize, end: usize, next: Option<char>) {
+    fn add_ascii(&mut self, scan: &mut Scan, c: char, at: usize, end: usize, next: Option<char>) {
         match c {
             '0'..='9' => self.push(scan, Kind::Number, c, at, end),
             '.' | ',' if scan.open == Some(Kind::Number) && next.is_some_and(|next| next.is_ascii_digit()) => {
                 self.push(scan, Kind::Number, '.', at, end);
             }
             '%' | '+' | '<' | '>' => self.push_symbol(scan, c, at, end),
-            '-' if ends_a_result(scan.open, next) => self.push_symbol(scan, c, at, end),
+            '-' if is_negative_sign(scan.open, next) => self.push_symbol(scan, c, at, end),
             _ => scan.separate(c, next),
         }
     }
 
-    fn take_other(&mut self, scan: &mut Scan, c: char, at: usize, end: usize, next: Option<char>) {
+    fn add_other(&mut self, scan: &mut Scan, c: char, at: usize, end: usize, next: Option<char>) {
         match c {
-            // Soft hyphen, zero-width spaces and joiners, byte order mark: invisible, so not there.
+            // Soft hyphen, zero-width spaces and joiners, byte order mark: ignored, because they are invisible.
             '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => {}
             '≥' => self.push_symbol(scan, '>', at, end),
             '≤' => self.push_symbol(scan, '<', at, end),
-            '\u{2010}'..='\u{2013}' | '\u{2212}' if ends_a_result(scan.open, next) => {
+            '\u{2010}'..='\u{2013}' | '\u{2212}' if is_negative_sign(scan.open, next) => {
                 self.push_symbol(scan, '-', at, end);
             }
             _ if is_combining_mark(c) => {
-                // A mark belongs to the letter before it: the quote must not cut it off.
+                // A combining mark belongs to the letter before it, so that a quote does not cut it off.
                 if scan.open.is_some()
                     && let Some(token) = self.tokens.last_mut()
                 {
@@ -165,8 +165,8 @@ impl Index {
         scan.open = None;
     }
 
-    /// Takes ASCII letters: most of any note, and taken together.
-    fn take_letters(&mut self, scan: &mut Scan, run: &str, at: usize) {
+    /// Adds a whole run of ASCII letters at once, because notes consist mostly of them.
+    fn add_letters(&mut self, scan: &mut Scan, run: &str, at: usize) {
         let fold_start = self.folded.len();
         self.folded.push_str(run);
         if let Some(pushed) = self.folded.get_mut(fold_start..) {
@@ -181,7 +181,7 @@ impl Index {
         self.token(scan, kind, fold_start, start, end);
     }
 
-    /// What was just folded is a token, or the rest of one.
+    /// Records the characters just folded, as a new token or as the continuation of the last one.
     fn token(&mut self, scan: &mut Scan, kind: Kind, fold_start: usize, start: usize, end: usize) {
         let fold_end = self.folded.len();
         match self.tokens.last_mut() {
@@ -197,16 +197,16 @@ impl Index {
     }
 }
 
-/// Whether a hyphen here is a result, as in "ER-/PR-", and not part of a word.
-fn ends_a_result(open: Option<Kind>, next: Option<char>) -> bool {
+/// Returns whether a hyphen at this position is a result, as in "ER-/PR-", and not part of a word.
+fn is_negative_sign(open: Option<Kind>, next: Option<char>) -> bool {
     matches!(open, Some(Kind::Letters | Kind::Number))
         && next.is_none_or(|next| next.is_whitespace() || matches!(next, '/' | ',' | ';' | ')' | '.'))
 }
 
-/// Where the pass over a text stands.
+/// State of the pass over a text.
 #[derive(Default)]
 struct Scan {
-    /// The kind of the run that the next character may join.
+    /// The kind of the run that the next character may continue.
     open: Option<Kind>,
     gap: u32,
     sentence: u32,
@@ -220,7 +220,7 @@ impl Scan {
         self.gap += 1;
         match c {
             '.' if next.is_some_and(|next| !next.is_whitespace()) => {}
-            // The chromosomes of "t(9;22)".
+            // In "t(9;22)" the semicolon separates chromosomes.
             ';' if next.is_some_and(|next| next.is_ascii_digit()) => {}
             '.' | '!' | '?' | ';' | '\u{c}' | '。' => self.sentence += 1,
             ',' | '|' | '\t' | '—' | '–' | '•' | '、' => self.clause += 1,
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_and_folds() {
+    fn texts_are_cut_into_folded_tokens() {
         for (text, expected) in [
             ("HER-2/neu 3+", &["her", "2", "neu", "3", "+"][..]),
             ("p.V600E", &["p", "v", "600", "e"]),

@@ -1,5 +1,5 @@
-//! Whole values and the wordings of a note that mean them (`normalized`) or imply them (`inferred`): the
-//! lists in `links/`, read once.
+//! Links between whole values and the wordings that mean them (`normalized`) or imply them (`inferred`). The lists are
+//! in `links/` and are read once.
 
 use std::sync::LazyLock;
 
@@ -13,12 +13,12 @@ use crate::extraction::{Basis, Field, table::Table};
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) basis: Basis,
-    /// The rule's name, as the answer gives it.
+    /// The rule's name in the answer.
     pub(super) rule: &'static str,
-    /// The field as which the note's assertion of the wording is judged.
+    /// The field for which the assertion of the wording is assessed.
     pub(super) judged_as: Field,
     pub(super) wordings: Vec<Query>,
-    /// What must stand beside the wording.
+    /// Words that must stand near the wording.
     pub(super) beside: AdjacencyRule,
 }
 
@@ -51,8 +51,8 @@ impl Links {
             if let Some(heading) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
                 let (heading, near) = heading.split_once(", near ").unwrap_or((heading, ""));
                 beside = AdjacencyRule::named(near);
-                let (named, said_of) = heading.split_once(", said of ").unwrap_or((heading, ""));
-                judged_as = Field::named(said_of).unwrap_or(field);
+                let (named, assessed_field) = heading.split_once(", said of ").unwrap_or((heading, ""));
+                judged_as = Field::named(assessed_field).unwrap_or(field);
                 let (kind, name) = named.split_once(' ').unwrap_or(("normalized", named));
                 basis = if kind == "inferred" { Basis::Inferred } else { Basis::Normalized };
                 rule = name;
@@ -63,7 +63,7 @@ impl Links {
                         of_field.entry(key(value)).or_default().push(link);
                     }
                 }
-                // A wording stands by its own words: synonyms of synonyms lead anywhere.
+                // No synonyms inside a wording: synonyms of synonyms drift away from the value's meaning.
                 let wordings = wordings.split('|').map(|wording| Query::literal(wording.trim())).collect();
                 self.all.push(Link { basis, rule, judged_as, wordings, beside });
             }
@@ -71,7 +71,7 @@ impl Links {
     }
 }
 
-/// The links of a value (by its key), those that mean it before those that imply it.
+/// Returns the links of a value, given its key: first those that mean it, then those that imply it.
 pub(super) fn of(field: Field, value: &str) -> impl Iterator<Item = &'static Link> {
     let of_field = LINKS.by_value.get(field as usize);
     let links = of_field.and_then(|of_field| of_field.get(value)).map_or(&[][..], Vec::as_slice);
@@ -86,9 +86,9 @@ pub(super) fn of(field: Field, value: &str) -> impl Iterator<Item = &'static Lin
 mod tests {
     use super::*;
 
-    /// Every list is read to its last line, and every rule can be named.
+    /// Every field has links, and every link has a rule name and wordings that are not empty.
     #[test]
-    fn the_lists_can_be_read() {
+    fn lists_are_well_formed() {
         for field in Field::ALL {
             assert!(!LINKS.by_value[field as usize].is_empty(), "{}", field.name());
         }

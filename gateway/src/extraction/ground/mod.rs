@@ -1,7 +1,7 @@
-//! Finds in the note the words that each value comes from, and what the note says of them.
+//! Grounding: finds the words of the note that support each value, and how the note asserts them.
 //!
-//! Works the same for every engine and never changes a value: what is not found is said to be
-//! `unsupported`, and stays.
+//! Grounding works the same for every engine and never changes a value. A value that is not found stays in the record
+//! with the basis `unsupported`.
 
 mod acronyms;
 mod align;
@@ -26,8 +26,8 @@ pub(crate) use self::acronyms::speaks_of_response;
 use self::find::{Finder, Found};
 use super::{Assertion, Basis, Field, Note, Record, Span, bounds::LONGEST_VALUE, fields::parts};
 
-/// One value of one field, with its places in the note if it has some. A part that names several things
-/// is several values where they are found apart.
+/// One value of one field, with its spans in the note if it has any. A part that names several things becomes several
+/// values if the note has them in different places.
 #[derive(Clone, Debug)]
 pub struct Grounded<'a> {
     /// The field.
@@ -36,23 +36,23 @@ pub struct Grounded<'a> {
     pub value: &'a str,
     /// How the note supports it.
     pub basis: Basis,
-    /// What the note says of it; nothing for `unsupported`.
+    /// How the note asserts the value; `None` for `unsupported`.
     pub assertion: Option<Assertion>,
     /// Name of the synonym or rule behind `normalized` and `inferred`.
     pub rule: Option<&'static str>,
-    /// Where, in the order of the note; empty for `unsupported`.
+    /// Spans of the note that support the value, in the order of the note; empty for `unsupported`.
     pub spans: Vec<Span<'a>>,
     in_record: bool,
 }
 
 impl Grounded<'_> {
-    /// Whether the note lets the value be in the record. What was not found stays in, and is flagged.
+    /// Returns whether the note allows the value in the record. A value that was not found stays in it, flagged.
     #[must_use]
     pub fn in_record(&self) -> bool {
         self.in_record
     }
 
-    /// The same, kept out of the record for a reason that is not the note's.
+    /// Returns this value kept out of the record, for a reason other than the note's assertion.
     #[must_use]
     pub(super) fn left_out(self) -> Self {
         Self { in_record: false, ..self }
@@ -62,8 +62,8 @@ impl Grounded<'_> {
 /// Grounds every value of a record, in the order of the fields.
 #[must_use]
 pub fn ground<'a>(note: &'a Note, record: &'a Record) -> Vec<Grounded<'a>> {
-    let of = |field| record.get(field).into_iter().flat_map(parts).map(move |value| (field, value));
-    ground_parts(note, Field::ALL.into_iter().flat_map(of))
+    let values = |field| record.get(field).into_iter().flat_map(parts).map(move |value| (field, value));
+    ground_parts(note, Field::ALL.into_iter().flat_map(values))
 }
 
 /// Grounds values that are in no record.
@@ -71,12 +71,12 @@ pub fn ground<'a>(note: &'a Note, record: &'a Record) -> Vec<Grounded<'a>> {
 pub fn ground_parts<'a>(note: &'a Note, values: impl Iterator<Item = (Field, &'a str)>) -> Vec<Grounded<'a>> {
     let finder = Finder::of(note);
     let mut all: Vec<Grounded<'a>> = Vec::with_capacity(12);
-    // A model that repeats itself says a value many times; it is looked for once.
+    // A model that repeats itself gives the same value many times: search for each value once.
     let mut known: HashMap<(Field, &str), Range<usize>> = HashMap::new();
     for (field, value) in values {
-        if let Some(own) = known.get(&(field, value)) {
-            let again: Vec<Grounded<'a>> = all.get(own.clone()).unwrap_or_default().to_vec();
-            all.extend(again);
+        if let Some(earlier) = known.get(&(field, value)) {
+            let copies: Vec<Grounded<'a>> = all.get(earlier.clone()).unwrap_or_default().to_vec();
+            all.extend(copies);
             continue;
         }
         let from = all.len();
@@ -87,14 +87,15 @@ pub fn ground_parts<'a>(note: &'a Note, values: impl Iterator<Item = (Field, &'a
     all
 }
 
-/// Grounds one value: whole, or the things that it names each by itself.
+/// Grounds one value as a whole, or each thing that it names separately.
 fn ground_one<'a>(note: &'a Note, finder: &Finder<'a>, field: Field, value: &'a str, all: &mut Vec<Grounded<'a>>) {
     if value.len() > LONGEST_VALUE {
         all.push(grounded(note, field, value, None));
         return;
     }
     let pieces = if pieces::is_list(field) { pieces::pieces(value) } else { vec![value] };
-    // Results belong to their own marker: "ER positive, PR negative" has all the words of "ER-/PR+".
+    // Each result belongs to its marker, so lists of results are never searched as a whole: "ER positive, PR negative"
+    // has all the words of "ER-/PR+".
     let has_results = matches!(field, Field::Biomarker | Field::GeneMutation);
     let whole = if has_results && pieces.len() > 1 { None } else { finder.find(field, value) };
     if pieces.len() > 1 && !whole.as_ref().is_some_and(|found| found.affirmed) {
@@ -134,16 +135,16 @@ fn grounded<'a>(note: &'a Note, field: Field, value: &'a str, found: Option<Foun
     }
 }
 
-/// A cancer of the past is the record's only where no present one is named.
+/// Allows past cancers in the record only if the note names no present one.
 fn admit_past_cancers(all: &mut [Grounded<'_>]) {
-    let present = all.iter().any(|one| {
-        one.field == Field::CancerType
-            && one.in_record
-            && one.assertion.is_some_and(|said| said != Assertion::Historical)
+    let present = all.iter().any(|grounding| {
+        grounding.field == Field::CancerType
+            && grounding.in_record
+            && grounding.assertion.is_some_and(|assertion| assertion != Assertion::Historical)
     });
-    for one in all.iter_mut().filter(|one| one.field == Field::CancerType) {
-        if one.assertion == Some(Assertion::Historical) {
-            one.in_record = !present;
+    for grounding in all.iter_mut().filter(|grounding| grounding.field == Field::CancerType) {
+        if grounding.assertion == Some(Assertion::Historical) {
+            grounding.in_record = !present;
         }
     }
 }

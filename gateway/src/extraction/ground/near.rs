@@ -1,26 +1,26 @@
-//! What stands beside a wording: words that change, grow or go away are a response only where they are said
-//! of the disease.
+//! Checks the words near a wording: words for change, growth or resolution describe a response only if they refer to
+//! the disease.
 
 use std::ops::Range;
 
 use super::index::Index;
 
-/// How many words before and after a wording are looked at.
-const REACH: usize = 7;
+/// Tokens before and after a wording among which a required word may stand.
+const WINDOW_TOKENS: usize = 7;
 
-/// What must stand beside a wording for it to count.
+/// The words that a wording needs near it in order to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AdjacencyRule {
-    /// The wording says enough by itself.
+    /// No words: the wording is sufficient by itself.
     Anything,
     /// A word for the disease or one of its markers.
     Disease,
-    /// The same, or an examination that looks for the disease.
+    /// A word for the disease or one of its markers, or for an examination such as a CT.
     DiseaseOrImaging,
 }
 
 impl AdjacencyRule {
-    /// As the lists call it.
+    /// Returns the rule with this name in the lists; [`Self::Anything`] for any other name.
     pub(super) fn named(name: &str) -> Self {
         match name {
             "disease" => Self::Disease,
@@ -29,27 +29,29 @@ impl AdjacencyRule {
         }
     }
 
-    /// Whether such a word stands beside a stretch, in its sentence.
+    /// Returns whether a required word stands near a stretch, in the same sentence.
     pub(super) fn stands_by(self, note: &Index, range: &Range<usize>) -> bool {
         let counts = |word: &str| match self {
             Self::Anything => true,
-            Self::Disease => is_of_disease(word),
-            Self::DiseaseOrImaging => is_of_disease(word) || is_of_imaging(word),
+            Self::Disease => names_disease(word),
+            Self::DiseaseOrImaging => names_disease(word) || names_imaging(word),
         };
         let tokens = note.tokens();
         let first = tokens.partition_point(|token| token.start < range.start);
         let after = tokens.partition_point(|token| token.start < range.end);
         let Some(sentence) = tokens.get(first).map(|token| token.sentence) else { return false };
-        let near = tokens.get(first.saturating_sub(REACH)..tokens.len().min(after + REACH)).unwrap_or_default();
+        let near = tokens
+            .get(first.saturating_sub(WINDOW_TOKENS)..tokens.len().min(after + WINDOW_TOKENS))
+            .unwrap_or_default();
         near.iter().any(|&token| token.sentence == sentence && counts(note.fold_of(token)))
     }
 }
 
-fn is_of_imaging(folded: &str) -> bool {
+fn names_imaging(folded: &str) -> bool {
     matches!(folded, "ct" | "mri" | "pet" | "scan" | "scans" | "imaging" | "restaging" | "radiographically")
 }
 
-fn is_of_disease(folded: &str) -> bool {
+fn names_disease(folded: &str) -> bool {
     const BEGINNINGS: [&str; 13] = [
         "tumor",
         "tumour",

@@ -1,4 +1,4 @@
-//! Where a word of a value stands in the note, in any form that means the same.
+//! Finds the token spans of a word of a value in the note, in any form that means the same.
 
 use std::{borrow::Cow, cell::RefCell, collections::HashMap, rc::Rc};
 
@@ -11,10 +11,10 @@ use super::{
 
 use crate::steps;
 
-/// Most places of one word that are looked at, so that a note of one word repeated stays cheap.
-const MOST_PLACES: usize = 4_096;
+/// Maximum number of spans of one word, so that a note that repeats one word stays cheap.
+const MAX_SPANS: usize = 4_096;
 
-/// One place of one word: a range of tokens of the note.
+/// One occurrence of a word: an inclusive range of tokens of the note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TokenSpan {
     pub(super) first: usize,
@@ -22,7 +22,7 @@ pub(super) struct TokenSpan {
     pub(super) rule: Option<&'static str>,
 }
 
-/// What was looked up in one note: values share words ("BRCA1 c.1A>G; BRCA1 c.2A>G"), and each is looked up once.
+/// Look-ups in one note. Values share words ("BRCA1 c.1A>G; BRCA1 c.2A>G"), and each word is looked up once.
 #[derive(Debug, Default)]
 pub(super) struct LookupCache(RefCell<HashMap<Key, Rc<[TokenSpan]>>>);
 
@@ -37,7 +37,7 @@ struct Key {
 }
 
 impl LookupCache {
-    /// The places of a word in the note that this belongs to, in order. `loose` lets its synonyms stand for it.
+    /// Returns the spans of a word in the note that this cache belongs to, in order. `loose` also accepts synonyms.
     pub(super) fn places(&self, note: &Index, word: &Word, loose: bool) -> Rc<[TokenSpan]> {
         let key = Key {
             folded: word.form.folded.clone().into_owned(),
@@ -50,7 +50,7 @@ impl LookupCache {
     }
 }
 
-/// Looks a word up.
+/// Returns the spans of a word in the note.
 fn find(note: &Index, word: &Word, loose: bool) -> Vec<TokenSpan> {
     let mut places = Vec::new();
     collect(note, &word.form, &word.form.folded, &mut places);
@@ -65,12 +65,12 @@ fn find(note: &Index, word: &Word, loose: bool) -> Vec<TokenSpan> {
             collect(note, form, &form.folded, &mut places);
         }
         places.sort_unstable_by_key(|place| (place.first, place.last));
-        places.truncate(MOST_PLACES);
+        places.truncate(MAX_SPANS);
     }
     places
 }
 
-/// The singular of a word that looks like a plural, or the plural of a Greek singular.
+/// Returns the singular of a word that looks like a plural, or the plural of a word that ends in `sis`.
 fn other_number(word: &str) -> Option<Cow<'_, str>> {
     if word.len() <= 4 || word.ends_with("ss") || word.ends_with("us") {
         None
@@ -84,7 +84,7 @@ fn other_number(word: &str) -> Option<Cow<'_, str>> {
 }
 
 fn collect(note: &Index, form: &Form, folded: &str, places: &mut Vec<TokenSpan>) {
-    // Searched many bytes at a time.
+    // The search compares many bytes at a time, so it counts fewer steps than bytes.
     steps::count(note.folded().len() / 16);
     for at in memmem::find_iter(note.folded().as_bytes(), folded.as_bytes()) {
         steps::count(1);
@@ -93,21 +93,21 @@ fn collect(note: &Index, form: &Form, folded: &str, places: &mut Vec<TokenSpan>)
         let Some(last) = note.ending_at(end) else { continue };
         let Some(tokens) = note.tokens().get(first..=last) else { continue };
         let rest = tokens.last().and_then(|token| note.folded().get(end..token.fold_end));
-        let ends_here = match rest {
+        let ends_word = match rest {
             Some("") => true,
             Some("s" | "es") => form.inflects && folded.len() > 3,
             _ => false,
         };
-        if ends_here && stands_together(tokens, at, form) && !follows_non(note, first) {
+        if ends_word && form_one_word(tokens, at, form) && !follows_non(note, first) {
             places.push(TokenSpan { first, last, rule: form.rule });
-            if places.len() >= MOST_PLACES {
+            if places.len() >= MAX_SPANS {
                 break;
             }
         }
     }
 }
 
-/// Whether "non" stands right before: the Hodgkin lymphoma of "non-Hodgkin lymphoma" is none.
+/// Returns whether "non" stands directly before the token: "non-Hodgkin lymphoma" does not support "Hodgkin lymphoma".
 fn follows_non(note: &Index, first: usize) -> bool {
     let before = first.checked_sub(1).and_then(|before| note.tokens().get(before));
     let joined = note.tokens().get(first).zip(before).is_some_and(|(token, before)| {
@@ -116,9 +116,9 @@ fn follows_non(note: &Index, first: usize) -> bool {
     joined && before.is_some_and(|&before| note.fold_of(before) == "non")
 }
 
-/// Whether tokens of the note may be read as one word: nothing or one mark between them, or white
-/// space where the value has a break too or letters meet digits ("HER 2").
-fn stands_together(tokens: &[Token], at: usize, form: &Form) -> bool {
+/// Returns whether tokens of the note can be read as one word. They can if nothing stands between two of them, or one
+/// character at a position where the value has a break too or where letters meet digits ("HER 2").
+fn form_one_word(tokens: &[Token], at: usize, form: &Form) -> bool {
     tokens.windows(2).all(|pair| {
         let [left, right] = pair else { return true };
         let broken = form.breaks.contains(&(right.fold_start - at));

@@ -1,4 +1,4 @@
-//! What is looked for: the words of a value, each with the other words that say the same.
+//! Queries: the words of a value, each with its synonyms.
 
 use std::borrow::Cow;
 
@@ -8,47 +8,47 @@ use super::{
 };
 use crate::extraction::Field;
 
-/// The words of a value or of a wording. Made once for what is fixed, once a value for what is not.
+/// The words of a value or of a wording. The queries of listed wordings are built once, those of values on each search.
 #[derive(Debug)]
 pub(super) struct Query {
     pub(super) words: Vec<Word>,
-    /// Most words of the note that may stand between two of these.
+    /// Maximum number of words of the note between two of these words.
     pub(super) widest_gap: usize,
-    /// Whether results belong to symbols here, so that none may be taken from another's.
+    /// Whether the value has results that belong to symbols, so that another symbol's result must not match.
     pub(super) has_results: bool,
 }
 
-/// One word: tokens that stand together but for a hyphen, a slash or an apostrophe.
+/// One word: tokens separated by nothing, or only by a hyphen, a slash or an apostrophe.
 #[derive(Clone, Debug)]
 pub(super) struct Word {
     pub(super) form: Form,
-    /// Words of the note that say the same, or more.
+    /// Synonyms: words of the note that mean the same, or something more specific.
     pub(super) others: &'static [Form],
 }
 
-/// One way to write a word.
+/// One spelling of a word.
 #[derive(Clone, Debug)]
 pub(super) struct Form {
     pub(super) folded: Cow<'static, str>,
-    /// Places in `folded` where it has a break.
+    /// Offsets in `folded` at which the spelling has a break.
     pub(super) breaks: Vec<usize>,
     /// Whether a trailing plural `s` may be missing or added.
     pub(super) inflects: bool,
-    /// The link that this form stands for; nothing for the word itself.
+    /// Rule of the synonym; `None` for the word itself.
     pub(super) rule: Option<&'static str>,
 }
 
-/// Words between two words of a value that are tolerated, unless a query says otherwise.
+/// Maximum number of words between two words of a value.
 pub(super) const WIDEST_GAP: usize = 4;
-/// The same for a listed wording, which says what it says closely.
+/// The same for listed wordings, whose words stand closer together.
 const NARROW_GAP: usize = 2;
 
 impl Query {
-    /// The words of a value of a field, with their synonyms there.
+    /// Builds the query for a value of a field, with the field's synonyms.
     pub(super) fn of(value: &str, field: Field) -> Self {
         let mut words: Vec<Word> = Vec::new();
         for form in forms(value) {
-            // A word that the value repeats must not be sought twice: "breast cancer (breast carcinoma)".
+            // Search once for a word that the value repeats: "breast cancer (breast carcinoma)".
             if words.iter().all(|word| word.form.folded != form.folded) {
                 let others = words::synonyms(field, &form.folded);
                 words.push(Word { form, others });
@@ -61,14 +61,14 @@ impl Query {
         Self { words, widest_gap: WIDEST_GAP, has_results }
     }
 
-    /// A wording by its own words alone, such as the lists give.
+    /// Builds the query for a listed wording, without synonyms.
     pub(super) fn literal(wording: &str) -> Self {
         let word = |form| Word { form, others: &[] };
         Self { words: forms(wording).into_iter().map(word).collect(), widest_gap: NARROW_GAP, has_results: false }
     }
 }
 
-/// Whether a word of a value only orders or weighs it.
+/// Returns whether a word of a value only orders or qualifies it.
 pub(super) fn only_orders(word: &str) -> bool {
     words::is_order(&word.trim_matches(|c: char| c.is_ascii_punctuation()).to_lowercase())
 }
@@ -79,7 +79,7 @@ impl Form {
     }
 }
 
-/// The words of a text as forms.
+/// Splits a text into words and returns their forms.
 pub(super) fn forms(text: &str) -> Vec<Form> {
     let index = Index::of(text);
     let mut forms: Vec<Form> = Vec::new();
@@ -88,10 +88,10 @@ pub(super) fn forms(text: &str) -> Vec<Form> {
     for &token in index.tokens() {
         let folded = index.fold_of(token);
         let between = previous.map(|previous| text.get(previous.end..token.start).unwrap_or_default());
-        // "Non" is a part of the word behind it, with a hyphen or without.
+        // "Non" is a part of the word after it, with or without a hyphen.
         let non = forms.last().is_some_and(|form| form.folded == "non") && token.kind == Kind::Letters;
         let joined = non || matches!(between, Some("" | "-" | "\u{2010}" | "\u{2011}" | "/" | "'" | "\u{2019}"));
-        // "ER+" is the word ER and a result; "3+" is one word.
+        // "ER+" is a word and a result; "3+" is one word.
         let sign = token.kind == Kind::Symbol && matches!(folded, "+" | "-") && starts_with_letters;
         let tied = !non && matches!(between, Some("-" | "\u{2010}" | "\u{2011}")) && words::is_result(folded);
         let result = sign || tied;
@@ -113,7 +113,7 @@ pub(super) fn forms(text: &str) -> Vec<Form> {
     forms
 }
 
-/// A text as a key: its words folded, a space between.
+/// Returns a text as a key for the lists: its folded tokens, separated by spaces.
 pub(super) fn key(text: &str) -> String {
     let index = Index::of(text);
     let mut key = String::with_capacity(text.len());

@@ -1,5 +1,5 @@
-//! Results and the symbols that they belong to: a result is never lent to another gene or marker, and never
-//! dropped.
+//! Results and the symbols that they belong to. Alignment never assigns a result to another gene or marker, and never
+//! drops a result.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -14,9 +14,9 @@ static SYMBOLS: LazyLock<Words<&'static str>> = LazyLock::new(|| {
     lines.flat_map(str::split_whitespace).collect()
 });
 
-/// Whether another symbol among the tokens between two words of a value takes the result away: "KRAS G12C and
-/// BRAF V600E" is no KRAS V600E. In a plain list ("ER and PR positive", "KRAS and NRAS mutations") all have it,
-/// but for an exact variant, which is of one gene.
+/// Returns whether the result belongs to another symbol, named between two words of a value: "KRAS G12C and BRAF V600E"
+/// does not support "KRAS V600E". In a plain list ("ER and PR positive", "KRAS and NRAS mutations") the result belongs
+/// to every symbol, unless it is an exact variant, which belongs to one gene.
 pub(super) fn are_of_another(note: &Index, between: &[Token], left: &str, right: &str) -> bool {
     let mut symbol = false;
     let mut list = true;
@@ -26,8 +26,8 @@ pub(super) fn are_of_another(note: &Index, between: &[Token], left: &str, right:
         let number = after_symbol && token.kind == Kind::Number && token.gap <= 1;
         after_symbol = SYMBOLS.contains(word);
         symbol |= after_symbol;
-        list &= after_symbol || number || words::is_joiner(word) || is_of_test(word);
-        // "MSI low and TMB high": no second result may stand between, but a number may follow its grade.
+        list &= after_symbol || number || words::is_joiner(word) || is_list_word(word);
+        // "MSI low and TMB high": a second result must not stand in between, but a number may follow its grade.
         if is_grade(word) && [left, right].into_iter().any(|end| words::is_result(end) || is_grade(end)) {
             return true;
         }
@@ -35,15 +35,15 @@ pub(super) fn are_of_another(note: &Index, between: &[Token], left: &str, right:
     symbol && !(list && !is_exact(left) && !is_exact(right))
 }
 
-/// Words that may stand in a list of symbols: "KRAS and BRAF sequencing reported wild-type".
-fn is_of_test(folded: &str) -> bool {
+/// Returns whether a word may stand in a list of symbols: "KRAS and BRAF sequencing reported wild-type".
+fn is_list_word(folded: &str) -> bool {
     matches!(
         folded,
         "both" | "gene" | "genes" | "sequencing" | "testing" | "tests" | "status" | "reported" | "analysis"
     )
 }
 
-/// Whether a word is a variant such as V600E rather than a symbol or a kind of alteration.
+/// Returns whether a word is a variant such as V600E, and not a symbol or a kind of alteration.
 fn is_exact(folded: &str) -> bool {
     let letters = folded.trim_end_matches(|c: char| c.is_numeric());
     folded.contains(char::is_numeric) && !SYMBOLS.contains(letters)
@@ -53,7 +53,7 @@ fn is_grade(folded: &str) -> bool {
     matches!(folded, "high" | "low" | "elevated" | "undetectable")
 }
 
-/// Whether the word behind a stretch turns it into its opposite: "microsatellite instability: low".
+/// Returns whether the word after a stretch reverses its meaning: "microsatellite instability: low".
 pub(super) fn are_turned(note: &Index, range: &Range<usize>) -> bool {
     let after = note.tokens().partition_point(|token| token.start < range.end);
     let last = after.checked_sub(1).and_then(|last| note.tokens().get(last));
@@ -70,7 +70,7 @@ pub(super) fn are_turned(note: &Index, range: &Range<usize>) -> bool {
     })
 }
 
-/// The symbol that a value speaks of, as it writes it: the PD-L1 of "PD-L1-positive".
+/// Returns the symbol in a value, as the value spells it: the PD-L1 of "PD-L1-positive".
 pub(super) fn symbol_of(value: &str) -> Option<&str> {
     let is_symbol = |word: &&str| {
         let index = Index::of(word);
@@ -81,8 +81,8 @@ pub(super) fn symbol_of(value: &str) -> Option<&str> {
     Some(bare.map_or(word, |(symbol, _)| symbol).trim_end_matches(['+', '-']))
 }
 
-/// "ER positive (95%)" as a note gives it that leaves the result to its reader: "ER 95%". One cell in a hundred
-/// makes a receptor positive.
+/// Returns "ER positive (95%)" as notes write it that give only the percentage: "ER 95%". Returns `None` if the
+/// percentage does not fit the result: a receptor is positive from 1 % of cells on.
 pub(super) fn by_percentage(value: &str) -> Option<String> {
     let (marker, share) = value.split_once('(')?;
     let share = share.strip_suffix(')')?.trim();
@@ -97,7 +97,7 @@ pub(super) fn by_percentage(value: &str) -> Option<String> {
     (receptor && fits).then(|| format!("{symbol} {share}"))
 }
 
-/// Whether a text is a result, in words or as a number, and names no symbol that it would belong to.
+/// Returns whether a text is a result, in words or as a number, and names no symbol.
 pub(super) fn is_bare_result(text: &str) -> bool {
     let word = |word: &str| words::is_result(&word.to_lowercase()) || is_grade(&word.to_lowercase());
     let result = text.split(|c: char| !c.is_alphanumeric()).any(word)

@@ -1,15 +1,16 @@
-//! Where a note names a stage group: "stage IIIB", "staged as IV", "FIGO IIIC". "IV" alone is a route of
-//! administration as often as a stage.
+//! Finds stage groups in a note: "stage IIIB", "staged as IV", "FIGO IIIC". "IV" alone does not count, because it as
+//! often means intravenous.
 
 use std::ops::Range;
 
 use super::index::Index;
 use crate::extraction::staging::{self, Group};
 
-/// Words between the word "stage" and its group: "stage documented as IV".
+/// Maximum number of words between the word "stage" and its group, as in "stage documented as IV". Words of one or two
+/// letters do not count.
 const WIDEST_GAP: usize = 4;
 
-/// Stage groups of the note, in order, each with its place.
+/// Returns the stage groups of the note in order, each with its byte range.
 pub(super) fn groups(note: &Index) -> Vec<(Group, Range<usize>)> {
     let mut found = Vec::new();
     let word = |at: usize| note.tokens().get(at).map(|&token| note.fold_of(token));
@@ -29,7 +30,7 @@ pub(super) fn groups(note: &Index) -> Vec<(Group, Range<usize>)> {
                 }
                 break;
             }
-            // TNM between the two is no gap; another stage word starts anew.
+            // The tokens of a TNM formula are short and do not count as a gap. Another word "stage" ends the search.
             let folded = note.fold_of(token);
             if gap >= WIDEST_GAP || matches!(folded, "no" | "not" | "unknown") || is_head(folded) {
                 break;
@@ -41,29 +42,29 @@ pub(super) fn groups(note: &Index) -> Vec<(Group, Range<usize>)> {
     found
 }
 
-/// Whether the stage is of kidneys, ulcers or hearts: "CKD stage IV", "stage IV sacral ulcer". A cancer named
-/// right behind it has it all the same: "CKD, stage IV lung cancer".
+/// Returns whether the stage belongs to a disease of the kidneys, skin, heart or the like: "CKD stage IV", "stage IV
+/// sacral ulcer". It belongs to the cancer if one is named directly after it: "CKD, stage IV lung cancer".
 fn is_of_other_disease(note: &Index, head: usize, end: usize) -> bool {
     let tokens = note.tokens();
     let after = tokens.partition_point(|token| token.start < end);
-    let Some(own) = tokens.get(head) else { return false };
-    let bound = |word: &str| matches!(word, "with" | "and" | "on" | "for" | "plus" | "had" | "has" | "now");
-    let behind = tokens.get(after..tokens.len().min(after + 4)).unwrap_or_default().iter();
-    let clause = tokens.get(after.saturating_sub(1)).map_or(own.clause, |last| last.clause);
-    let behind = behind
-        .take_while(|token| token.sentence == own.sentence && token.clause == clause)
+    let Some(head_token) = tokens.get(head) else { return false };
+    let ends_phrase = |word: &str| matches!(word, "with" | "and" | "on" | "for" | "plus" | "had" | "has" | "now");
+    let following = tokens.get(after..tokens.len().min(after + 4)).unwrap_or_default().iter();
+    let clause = tokens.get(after.saturating_sub(1)).map_or(head_token.clause, |last| last.clause);
+    let following = following
+        .take_while(|token| token.sentence == head_token.sentence && token.clause == clause)
         .map(|&token| note.fold_of(token))
-        .take_while(|word| !bound(word));
-    let behind: Vec<&str> = behind.collect();
-    if behind.iter().any(|word| is_cancer(word)) {
+        .take_while(|word| !ends_phrase(word));
+    let following: Vec<&str> = following.collect();
+    if following.iter().any(|word| is_cancer(word)) {
         return false;
     }
-    if behind.iter().any(|word| is_other_disease(word)) {
+    if following.iter().any(|word| is_other_disease(word)) {
         return true;
     }
     let before = tokens.get(head.saturating_sub(3)..head).unwrap_or_default().iter().rev();
-    let mut before = before.take_while(|token| token.sentence == own.sentence).map(|&token| note.fold_of(token));
-    before.by_ref().take_while(|word| !bound(word) && !is_cancer(word)).any(is_other_disease)
+    let mut before = before.take_while(|token| token.sentence == head_token.sentence).map(|&token| note.fold_of(token));
+    before.by_ref().take_while(|word| !ends_phrase(word) && !is_cancer(word)).any(is_other_disease)
 }
 
 fn is_cancer(word: &str) -> bool {
@@ -117,17 +118,17 @@ fn is_head(word: &str) -> bool {
     matches!(word, "stage" | "stages" | "staged" | "staging")
 }
 
-/// The group that starts at a token, and its last byte: `iiib`; `iii`, `b`; `3`, `b`; `iiia`, `1`.
+/// Returns the group that starts at a token and the byte offset of its end: `iiib`; `iii`, `b`; `3`, `b`; `iiia`, `1`.
 fn group_at(note: &Index, at: usize) -> Option<(Group, usize)> {
     let mut best = None;
     let mut text = String::new();
     let tokens = note.tokens().get(at..note.tokens().len().min(at + 3))?;
-    // The 4 of "cT4" is glued to its letter.
+    // The 4 of "cT4" directly follows a letter, so it is not a group.
     if tokens.first()?.gap == 0 {
         return None;
     }
     for (place, &token) in tokens.iter().enumerate() {
-        // "III B" is one group; "III breast" is not, and nothing else stands apart either.
+        // "III B" is one group, "III breast" is not: only a single letter or digit may follow a space.
         if place > 0 && token.gap > u32::from(note.fold_of(token).len() == 1) {
             break;
         }

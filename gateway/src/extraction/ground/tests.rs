@@ -1,4 +1,4 @@
-//! Alignment by a table of notes and values.
+//! Tests of grounding with tables of notes and values.
 
 mod bounds;
 
@@ -62,7 +62,7 @@ fn order_gaps_and_plural_are_tolerated_within_a_clause() {
 }
 
 #[test]
-fn a_neighbours_result_is_no_support() {
+fn results_of_neighbours_do_not_support_a_value() {
     check(
         Field::Biomarker,
         &[
@@ -84,7 +84,7 @@ fn a_neighbours_result_is_no_support() {
 }
 
 #[test]
-fn a_bare_stage_needs_its_word() {
+fn a_stage_group_needs_the_word_stage() {
     check(
         Field::Stage,
         &[
@@ -100,7 +100,7 @@ fn a_bare_stage_needs_its_word() {
 }
 
 #[test]
-fn the_tightest_place_wins_then_the_earliest() {
+fn the_narrowest_match_wins_then_the_earliest() {
     let note =
         "Lung was clear. Later lung and a mass, adenocarcinoma of lung. lung adenocarcinoma, lung adenocarcinoma";
     let note = Note::new(note.to_owned(), 1_000).unwrap();
@@ -119,7 +119,7 @@ fn every_part_is_grounded_in_order() {
 }
 
 #[test]
-fn hostile_repetition_ends() {
+fn repetitive_notes_are_searched_in_bounded_time() {
     let text = "lung ".repeat(20_000);
     assert_eq!(quote(&text, Field::CancerType, "lung cancer"), None);
     let text = format!("{}cancer", "lung mass ".repeat(10_000));
@@ -129,9 +129,9 @@ fn hostile_repetition_ends() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// Spans borrow the note, so what can go wrong is a panic or an empty quote.
+    /// Spans borrow the note, so only a panic or an empty quote is possible.
     #[test]
-    fn any_text_and_any_value(text in "\\PC{1,80}|[a-c ,.;%+<é\u{301}\u{200b}\n0-9-]{1,200}", value in "\\PC{1,20}|[a-c ,.é0-9-]{1,12}") {
+    fn any_text_and_value_give_valid_spans(text in "\\PC{1,80}|[a-c ,.;%+<é\u{301}\u{200b}\n0-9-]{1,200}", value in "\\PC{1,20}|[a-c ,.é0-9-]{1,12}") {
         prop_assume!(!text.trim().is_empty() && !text.contains('\0'));
         let note = Note::new(text, 1_000).unwrap();
         let record = Record { cancer_type: Some(value), ..Record::default() };
@@ -143,7 +143,7 @@ proptest! {
         }
     }
 
-    /// What stands in the note word for word is found.
+    /// Words in the note are found word for word.
     #[test]
     fn a_slice_of_words_is_found(words in prop::collection::vec("[b-z]{4,8}", 3..12), from in 0usize..8, len in 1usize..4) {
         let from = from.min(words.len() - 1);
@@ -153,7 +153,7 @@ proptest! {
 }
 
 #[test]
-fn synonyms_and_rules_name_their_words() {
+fn synonyms_and_rules_quote_their_words() {
     for (field, text, value, basis, rule, quote) in [
         (Field::MetastasisSite, "Hepatic lesions.", "liver", Basis::Normalized, "site_adjective", "Hepatic"),
         (
@@ -194,7 +194,7 @@ fn synonyms_and_rules_name_their_words() {
     check(Field::Stage, &[("No evidence of metastases.", "IV", None), ("Stage II.", "IV", None)]);
 }
 
-/// Value, basis, what the note says of it, whether it may be in the record, and the quotes.
+/// Value, basis, assertion, whether the value may be in the record, and the quotes.
 type Row<'a> = (&'a str, Basis, Option<Assertion>, bool, &'a [&'a str]);
 
 fn check_rows(text: &str, field: Field, value: &str, expected: &[Row<'_>]) {
@@ -214,7 +214,7 @@ fn check_rows(text: &str, field: Field, value: &str, expected: &[Row<'_>]) {
 }
 
 #[test]
-fn what_is_denied_is_found_and_left_out() {
+fn denied_values_are_found_and_left_out() {
     use Assertion::{Declined, Family, Negated, NotTested, Planned, Present, WildType};
     use Basis::{Inferred, Normalized, Stated, Unsupported};
     for (text, field, value, expected) in [
@@ -292,7 +292,7 @@ fn what_is_denied_is_found_and_left_out() {
 }
 
 #[test]
-fn synonyms_parts_and_phases() {
+fn values_are_found_by_synonyms_parts_and_phases() {
     use Assertion::Present;
     use Basis::{Inferred, Normalized, Stated, Unsupported};
     for (text, field, value, expected) in [
@@ -374,7 +374,7 @@ fn synonyms_parts_and_phases() {
 }
 
 #[test]
-fn a_past_cancer_counts_where_no_present_one_is_named() {
+fn a_past_cancer_counts_if_no_present_one_is_named() {
     let past = "History of breast cancer. ";
     for (text, kept) in [(past.to_owned(), true), (format!("{past}Now has lung cancer."), false)] {
         let note = Note::new(text, 1_000).unwrap();

@@ -1,5 +1,5 @@
-//! Stage groups that a TNM formula settles by itself: T2 N1 of the breast is IIB (AJCC 8, anatomic groups).
-//! Only where the note speaks of one organ whose groups are known here.
+//! Derives stage groups from TNM formulas: T2 N1 of the breast is IIB (AJCC 8, anatomic groups). Applies only if the
+//! note names exactly one of the organs listed here.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -8,14 +8,14 @@ use regex::Regex;
 use super::index::Index;
 use crate::statics::pattern;
 
-/// A formula, its letters run together.
+/// A formula without separators.
 static FORMULA: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"^(?:y?[cpr]?)t([0-4])[a-d]?(?:y?[cpr]?)n([0-3])[a-c]?(?:[cp]?m([01])[a-d]?)?$"));
 
-/// No formula has more tokens.
-const LONGEST: usize = 10;
+/// Maximum number of tokens in a formula.
+const MAX_TOKENS: usize = 10;
 
-/// The places whose formula means this group, such as `IIB`.
+/// Returns the byte ranges of the formulas that mean this group, such as `IIB`.
 pub(super) fn places(note: &Index, group: &str) -> Vec<Range<usize>> {
     let Some(organ) = organ(note) else { return Vec::new() };
     let starts = note
@@ -30,12 +30,12 @@ pub(super) fn places(note: &Index, group: &str) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// T, N, and whether M1.
+/// The T category, the N category, and whether the M category is M1.
 type Formula = (u8, u8, bool);
 
-/// The longest formula that starts at a token.
+/// Returns the longest formula that starts at a token, with its byte range.
 fn formula_at(note: &Index, first: usize) -> Option<(Formula, Range<usize>)> {
-    let tokens = note.tokens().get(first..note.tokens().len().min(first + LONGEST))?;
+    let tokens = note.tokens().get(first..note.tokens().len().min(first + MAX_TOKENS))?;
     let start = tokens.first()?;
     let mut text = String::new();
     let mut longest = None;
@@ -58,7 +58,7 @@ enum Organ {
     Prostate,
 }
 
-/// The one organ of these that the note names.
+/// Returns the listed organ that the note names; `None` if it names none or several.
 fn organ(note: &Index) -> Option<Organ> {
     let mut named = note.walk().filter_map(|&token| match note.fold_of(token) {
         "breast" | "mammary" => Some(Organ::Breast),

@@ -1,4 +1,4 @@
-//! The words that alignment treats in a way of their own, and the other words that say the same.
+//! Words that alignment treats specially (results, joiners, negators), and the synonyms of single words.
 
 use std::{borrow::Cow, sync::LazyLock};
 
@@ -8,7 +8,7 @@ use crate::extraction::{
     table::{Table, Words},
 };
 
-/// Synonyms by field and folded word; and words that only order or weigh.
+/// Synonyms by field and folded word, and words that only order or qualify a value.
 struct Lexicon {
     synonyms: [Table<String, Vec<Form>>; Field::ALL.len()],
     order: Words<String>,
@@ -37,7 +37,7 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
     lexicon
 });
 
-/// One form of all words of a wording: they stand together in the note.
+/// Joins all words of a wording into one form, because they stand side by side in the note.
 fn form_of(wording: &'static str, rule: &'static str) -> Option<Form> {
     if let sign @ ("+" | "-") = wording.trim() {
         return Some(Form { folded: Cow::Borrowed(sign), breaks: Vec::new(), inflects: false, rule: Some(rule) });
@@ -55,24 +55,24 @@ fn form_of(wording: &'static str, rule: &'static str) -> Option<Form> {
 }
 
 fn folded(word: &str) -> String {
-    // A sign by itself is a result here; in a value it would be a joiner.
+    // In the list a sign by itself is a result; in a value it would be a joiner.
     if matches!(word.trim(), "+" | "-") {
         return word.trim().to_owned();
     }
     forms(word).iter().map(|form| &*form.folded).collect()
 }
 
-/// The other words that say the same as this word of a value, in this field.
+/// Returns the synonyms of a word of a value in this field.
 pub(super) fn synonyms(field: Field, word: &str) -> &'static [Form] {
     LEXICON.synonyms.get(field as usize).and_then(|of_field| of_field.get(word)).map_or(&[], Vec::as_slice)
 }
 
-/// Whether a word only orders or weighs a value: "initial", "later".
+/// Returns whether a word only orders or qualifies a value: "initial", "later".
 pub(super) fn is_order(word: &str) -> bool {
     LEXICON.order.contains(word)
 }
 
-/// Results that a hyphen ties to a marker: "TMB-high" is two words.
+/// Returns whether a word is a result that a hyphen can join to a marker: "TMB-high" counts as two words.
 pub(super) fn is_result(folded: &str) -> bool {
     matches!(
         folded,
@@ -94,12 +94,12 @@ pub(super) fn is_result(folded: &str) -> bool {
     )
 }
 
-/// Results that turn into their opposite with a neighbour's.
+/// Returns whether a word is a positive or negative result, whose meaning would be reversed by a neighbour's result.
 pub(super) fn is_pole(folded: &str) -> bool {
     matches!(folded, "positive" | "negative" | "+" | "-")
 }
 
-/// Words that join the parts of a value and carry none of its meaning.
+/// Returns whether a word only joins the parts of a value and carries none of its meaning.
 pub(super) fn is_joiner(folded: &str) -> bool {
     matches!(
         folded,
@@ -128,7 +128,7 @@ pub(super) fn is_joiner(folded: &str) -> bool {
     )
 }
 
-/// Words that turn what stands around them into its opposite.
+/// Returns whether a word reverses the meaning of the words around it.
 pub(super) fn is_negator(folded: &str) -> bool {
     matches!(
         folded,

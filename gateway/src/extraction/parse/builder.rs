@@ -1,15 +1,16 @@
-//! A record in the making: which keys were seen, with what, and what was mended on the way. It never
-//! gives a record before all seven keys were seen.
+//! Builds a record key by key and collects its repairs. The builder returns a record only after it has seen all seven
+//! keys.
 
 use super::{Field, Parsed, Record, Repair, RepairCode, Unusable, value};
 
-/// A record in the making.
+/// An unfinished record.
 #[derive(Default)]
 pub(super) struct RecordBuilder {
     record: Record,
-    /// One bit per field.
+    /// Fields whose keys were read, one bit per field.
     seen: u8,
-    /// The same for null under a key of another name: it says no more than that the key was thought of.
+    /// Fields with a null under a synonym of their key, one bit per field. Such a null does not conflict with a value
+    /// under the field's own key.
     seen_null: u8,
     repairs: Repairs,
 }
@@ -20,23 +21,23 @@ const ALL_SEEN: u8 = {
 };
 
 impl RecordBuilder {
-    /// Whether no key of the record was seen yet.
+    /// Returns whether no key of the record has been read.
     pub(super) fn is_empty(&self) -> bool {
         self.seen | self.seen_null == 0
     }
 
-    /// Notes a repair.
+    /// Records a repair.
     pub(super) fn mended(&mut self, code: RepairCode, field: Option<Field>) {
         self.repairs.add(code, field);
     }
 
-    /// Sets a field to a text, which is trimmed; one that says nothing is null.
+    /// Sets a field to the trimmed text, or to null if the text carries no information.
     pub(super) fn set_text(&mut self, field: Field, text: String) -> Result<(), Unusable> {
         let value = self.settled(field, text);
         self.set(field, value)
     }
 
-    /// A text as a field's value, which is trimmed; nothing where it says nothing.
+    /// Returns a text as a field's value: trimmed, or `None`, with a repair, if it carries no information.
     pub(super) fn settled(&mut self, field: Field, text: String) -> Option<String> {
         let value = value::settle(text);
         if value.is_none() {
@@ -45,7 +46,7 @@ impl RecordBuilder {
         value
     }
 
-    /// Sets the field that a key of another name means. What says nothing there contradicts nothing.
+    /// Sets the field that a synonym of a key means. A null there does not conflict with a value under another key.
     pub(super) fn set_meant(&mut self, field: Field, value: Option<String>) -> Result<(), Unusable> {
         self.mended(RepairCode::KeySynonym, Some(field));
         if value.is_none() {
@@ -55,15 +56,15 @@ impl RecordBuilder {
         self.set(field, value)
     }
 
-    /// Sets a field to a value that needs no more care.
+    /// Sets a field to a value that is already trimmed and checked. A second, different value is a conflict.
     pub(super) fn set(&mut self, field: Field, value: Option<String>) -> Result<(), Unusable> {
         let bit = 1 << field as u8;
-        let place = self.record.get_mut(field);
+        let current = self.record.get_mut(field);
         if self.seen & bit == 0 {
             self.seen |= bit;
-            *place = value;
+            *current = value;
             Ok(())
-        } else if *place == value {
+        } else if *current == value {
             self.mended(RepairCode::RepeatedKey, Some(field));
             Ok(())
         } else {
@@ -71,7 +72,7 @@ impl RecordBuilder {
         }
     }
 
-    /// The record, if it is complete.
+    /// Returns the record if all seven keys were seen.
     pub(super) fn finish(self) -> Result<Parsed, Unusable> {
         if self.seen | self.seen_null == ALL_SEEN {
             Ok(Parsed { record: self.record, repairs: self.repairs.0 })
@@ -81,12 +82,12 @@ impl RecordBuilder {
     }
 }
 
-/// A list of repairs, each in it once.
+/// A list of repairs without repetitions.
 #[derive(Default)]
 pub(super) struct Repairs(pub(super) Vec<Repair>);
 
 impl Repairs {
-    /// Adds a repair, unless it is there. The list stays short: kinds times fields at the most.
+    /// Adds a repair unless the list has it. The list stays short: at most one entry per kind and field.
     pub(super) fn add(&mut self, code: RepairCode, field: Option<Field>) {
         let repair = Repair { code, field };
         if !self.0.contains(&repair) {

@@ -1,5 +1,5 @@
-//! The slow path: finds the record in whatever a model put around it. It never chooses between records
-//! that differ.
+//! The slow path: finds the record among the text that a model wrote around it. If a text has records that differ, the
+//! result is an error: the parser never chooses one.
 
 use super::{
     Parsed, Record, RepairCode, Unusable,
@@ -9,34 +9,34 @@ use super::{
     thinking::{self, VisibleText},
 };
 
-/// Finds the records of a stretch of text, in order.
+/// Finds the records in a stretch of text, in order.
 type Finder = fn(&str) -> Result<Vec<Found>, Unusable>;
 
 /// Reads a record from a trimmed text.
 pub(super) fn parse(text: &str) -> Result<Parsed, Unusable> {
-    let said = thinking::leave_out(text)?;
-    // Lines count only where there is no object: a pretty-printed object has lines, too.
+    let visible = thinking::leave_out(text)?;
+    // Lines count only if the text has no object, because a pretty-printed object consists of lines too.
     for find in [object::find as Finder, lines::find] {
-        if let Some(parsed) = assemble(&said, find)? {
+        if let Some(parsed) = assemble(&visible, find)? {
             return Ok(parsed);
         }
     }
     Err(Unusable::NoRecord)
 }
 
-fn assemble(said: &VisibleText<'_>, find: Finder) -> Result<Option<Parsed>, Unusable> {
+fn assemble(visible: &VisibleText<'_>, find: Finder) -> Result<Option<Parsed>, Unusable> {
     let mut answer = Answer::default();
-    if said.thought {
+    if visible.thought {
         answer.repairs.add(RepairCode::Thinking, None);
     }
-    for stretch in &said.stretches {
+    for stretch in &visible.stretches {
         let mut end = 0;
         for found in find(stretch)? {
-            answer.pass(stretch.get(end..found.at.start).unwrap_or_default());
+            answer.add_outside(stretch.get(end..found.at.start).unwrap_or_default());
             end = found.at.end;
-            answer.take(found.parsed)?;
+            answer.add_record(found.parsed)?;
         }
-        answer.pass(stretch.get(end..).unwrap_or_default());
+        answer.add_outside(stretch.get(end..).unwrap_or_default());
     }
     answer.finish()
 }
@@ -45,13 +45,13 @@ fn assemble(said: &VisibleText<'_>, find: Finder) -> Result<Option<Parsed>, Unus
 struct Answer {
     record: Option<Record>,
     repairs: Repairs,
-    /// Records that stand around it as lines.
+    /// Records written as lines around the record.
     rivals: Vec<Record>,
 }
 
 impl Answer {
-    /// Takes a record, which must be equal to any before it.
-    fn take(&mut self, parsed: Parsed) -> Result<(), Unusable> {
+    /// Adds a record, which must equal any earlier one.
+    fn add_record(&mut self, parsed: Parsed) -> Result<(), Unusable> {
         match &self.record {
             None => self.record = Some(parsed.record),
             Some(record) if *record == parsed.record => self.repairs.add(RepairCode::RepeatedRecord, None),
@@ -63,9 +63,9 @@ impl Answer {
         Ok(())
     }
 
-    /// Notes what stands around a record.
-    fn pass(&mut self, outside: &str) {
-        // Lines that are not a whole record are prose here.
+    /// Records repairs for the text around a record.
+    fn add_outside(&mut self, outside: &str) {
+        // Lines that are not a whole record count as prose.
         self.rivals.extend(lines::find(outside).unwrap_or_default().into_iter().map(|found| found.parsed.record));
         for line in outside.lines().filter(|line| !line.trim().is_empty()) {
             let (fence, text) = match split_fence(line) {
@@ -76,13 +76,13 @@ impl Answer {
                 self.repairs.add(RepairCode::CodeFence, None);
             }
             if text {
-                let place = if self.record.is_none() { RepairCode::TextBefore } else { RepairCode::TextAfter };
-                self.repairs.add(place, None);
+                let code = if self.record.is_none() { RepairCode::TextBefore } else { RepairCode::TextAfter };
+                self.repairs.add(code, None);
             }
         }
     }
 
-    /// The one record, if there is any.
+    /// Returns the only record, or `None` if there is none.
     fn finish(mut self) -> Result<Option<Parsed>, Unusable> {
         let Some(record) = self.record else { return Ok(None) };
         if self.rivals.iter().any(|rival| *rival != record) {
@@ -95,12 +95,13 @@ impl Answer {
     }
 }
 
-/// Whether a line is nothing but a code fence.
+/// Returns whether a line consists only of a code fence.
 pub(super) fn is_fence(line: &str) -> bool {
     split_fence(line).is_some_and(|(before, info)| before.trim().is_empty() && is_info(info))
 }
 
-/// What stands before and after the fence of a line. A line of one backtick is the edge of inline code.
+/// Returns the text before and after the fence of a line. A line of one backtick counts as a fence, because it begins
+/// or ends inline code.
 fn split_fence(line: &str) -> Option<(&str, &str)> {
     if line.trim() == "`" {
         return Some(("", ""));
@@ -108,7 +109,7 @@ fn split_fence(line: &str) -> Option<(&str, &str)> {
     ["```", "~~~"].into_iter().find_map(|fence| line.split_once(fence))
 }
 
-/// Whether a text is what may follow a fence: at most a language's name.
+/// Returns whether a text may follow a fence: the name of a language, or nothing.
 fn is_info(text: &str) -> bool {
     text.trim().trim_start_matches(['`', '~']).chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '+'))
 }

@@ -1,15 +1,15 @@
-//! Records written as lines of the form `key: value`, plain or as a Markdown list. It never takes a line
-//! that it does not understand for something to leave out: it may belong to the value above it.
+//! Reads records written as lines of the form `key: value`, plain or as a Markdown list. A line directly after such a
+//! line that cannot be read is an error and never ignored, because it may continue the value above it.
 
 use super::{
     Field, RepairCode, Unusable, builder::RecordBuilder, lenient::is_fence, object::Found, string::opens, value,
 };
 
 const LIST_MARKS: [char; 5] = ['-', '*', '+', '\u{2022}', '#'];
-/// Longer marks first, since a shorter one may begin them.
+/// Longer marks come first, because a shorter mark may be a prefix of a longer one.
 const EMPHASIS: [&str; 5] = ["**", "__", "*", "_", "`"];
 
-/// Finds the record in lines, of which there is at most one.
+/// Finds the record in lines; a text has at most one.
 pub(super) fn find(text: &str) -> Result<Vec<Found>, Unusable> {
     let mut builder = RecordBuilder::default();
     let mut at = 0..0;
@@ -52,7 +52,7 @@ struct KeyValue<'text> {
     value: &'text str,
 }
 
-/// Reads a line, if it begins with a key of the record and a colon.
+/// Reads a line if it begins with a key of the record and a colon.
 fn read_line(line: &str) -> Option<KeyValue<'_>> {
     let (mut key, mut value) = without_list_mark(line.trim()).split_once(':')?;
     key = key.trim();
@@ -83,7 +83,7 @@ fn without_list_mark(line: &str) -> &str {
     item.filter(|item| item.starts_with(char::is_whitespace)).unwrap_or(line).trim_start()
 }
 
-/// The value without quotation marks or emphasis around the whole of it.
+/// Returns the value without quotation marks or emphasis around the whole value.
 fn plain_value(value: &str) -> Result<&str, Unusable> {
     let value = ["**", "`"]
         .into_iter()
@@ -93,7 +93,7 @@ fn plain_value(value: &str) -> Result<&str, Unusable> {
         })
         .unwrap_or(value);
     match value.chars().next() {
-        // Cut off, or continued in a way that is not understood: in no case null.
+        // The value is cut off or continues in an unknown form, so it must not be read as null.
         None => Err(Unusable::Malformed),
         Some('[' | '{') => Err(Unusable::WrongType),
         Some(mark) if opens(mark) => {

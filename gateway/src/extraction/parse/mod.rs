@@ -1,9 +1,9 @@
-//! Model text to a record. Total: every text is a record, or says why it is not one.
+//! Reads a record from model text. Every text gives a record or the reason why it is not one.
 //!
-//! The training format, and any strict JSON object of the seven keys, takes the fast path in `strict`.
-//! Everything else goes through `lenient`, which mends only what can be mended without guessing and
-//! says so in `repairs`. What was cut off is never completed, and a key that is not there is never
-//! taken for null. Time is linear in the text, whatever the text; nothing recurses.
+//! The training format, and any other strict JSON object with the seven keys, takes the fast path in `strict`. All
+//! other texts go through `lenient`, which makes only repairs that need no guess and lists them in `repairs`. The
+//! parser never completes a record that is cut off, and never reads a missing key as null. Time is linear in the length
+//! of any text; no function is recursive.
 
 mod builder;
 mod cursor;
@@ -23,26 +23,26 @@ use utoipa::ToSchema;
 
 use super::{Field, Record};
 
-/// A record and what had to be mended to get it.
+/// A record and the repairs that were needed to read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
     /// The record.
     pub record: Record,
-    /// The repairs, in the order in which they were made, each once.
+    /// The repairs in the order in which they were made, without repetitions.
     pub repairs: Vec<Repair>,
 }
 
-/// One thing that was mended in model output.
+/// One repair of model output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Repair {
-    /// What was mended.
+    /// The kind of repair.
     pub code: RepairCode,
-    /// The field it was mended in; null where it concerns the whole text.
+    /// The field that the repair concerns; null if it concerns the whole text.
     #[schema(required = true)]
     pub field: Option<Field>,
 }
 
-/// Kinds of repairs. White space around the text and around values is not one.
+/// Kinds of repairs. Removing white space around the text or around a value is not a repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(example = "code_fence")]
@@ -59,13 +59,13 @@ pub enum RepairCode {
     RepeatedRecord,
     /// The record was read from lines of the form `key: value`.
     KeyValueLines,
-    /// A key was in other letters or separators, such as `Cancer Type`.
+    /// A key differed in letter case or separators, such as `Cancer Type`.
     KeySpelling,
-    /// A key of another name was read as the field that it means, such as `treatments` or `diagnosis`.
+    /// A synonym of a key, such as `treatments` or `diagnosis`, was read as the field that it means.
     KeySynonym,
     /// A key had no quotation marks.
     UnquotedKey,
-    /// A key that is not of the record was left out with its value.
+    /// An unknown key was left out with its value.
     UnknownKey,
     /// A key was given more than once, with equal values.
     RepeatedKey,
@@ -73,14 +73,13 @@ pub enum RepairCode {
     TrailingComma,
     /// Single or typographic quotation marks were read as double ones.
     QuoteMarks,
-    /// A line break, tab or other control character stood unescaped in a string.
+    /// A string had an unescaped line break, tab or other control character.
     RawControl,
-    /// A backslash before a character that needs none was dropped, or half of a surrogate pair became
-    /// U+FFFD.
+    /// A backslash before a character that needs none was dropped, or half of a surrogate pair was replaced by U+FFFD.
     InvalidEscape,
     /// An unquoted `None`, `NULL` or `undefined` was read as null.
     NullSpelling,
-    /// A text that says nothing, such as `N/A` or the empty text, was read as null.
+    /// A text without information, such as `N/A` or the empty text, was read as null.
     NullWord,
     /// A whole number was read as text (only for the stage).
     NumberAsText,
@@ -88,22 +87,22 @@ pub enum RepairCode {
     ListJoined,
 }
 
-/// Why a text is not a record. None of the reasons holds any of the text.
+/// The reason why a text is not a record. No reason contains any of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
-    /// There is no object with any of the seven keys, nor lines of the form `key: value`.
+    /// The text has neither an object with one of the seven keys nor lines of the form `key: value`.
     #[error("no record in the output")]
     NoRecord,
-    /// A `<think>` block never closes: the answer was never begun.
+    /// A `<think>` block is not closed, so the text has no answer.
     #[error("the output ends while thinking")]
     UnclosedThinking,
     /// The text ends inside an object or a string.
     #[error("the record is cut off")]
     CutOff,
-    /// An object or the lines cannot be read for certain.
+    /// An object or the lines cannot be read with certainty.
     #[error("the record is malformed")]
     Malformed,
-    /// At least one of the seven keys is there and at least one is not.
+    /// At least one of the seven keys is present and at least one is missing.
     #[error("a key of the record is missing")]
     MissingKey,
     /// A value is an object, a boolean, a number (other than a whole number for the stage), or a list
@@ -113,27 +112,27 @@ pub enum Unusable {
     /// One record has the same key twice with different values.
     #[error("a key of the record has two different values")]
     ConflictingKey,
-    /// There are two or more complete records, and they differ.
+    /// The text has two or more complete records, and they differ.
     #[error("the output holds records that differ")]
     ConflictingRecords,
-    /// The record is empty, and the output says more than that, or came in an envelope that tells of a failure.
+    /// The record is empty, but the output has more text, or its envelope reports a failure.
     #[error("the record is empty and the output is not")]
     SaysMore,
 }
 
-/// A text as a field's value: trimmed, and nothing where it says nothing ("N/A").
+/// Returns a text as a field's value: trimmed, or `None` if it carries no information ("N/A").
 pub(super) fn settled(text: String) -> Option<String> {
     value::settle(text)
 }
 
-/// The words of a model text without the names of the keys, which are words of oncology themselves; at most so many
-/// bytes of them.
+/// Returns the words of a model text without the names of the keys, because these are words of oncology too. Stops
+/// after `most` bytes.
 pub(super) fn beside_keys(text: &str, most: usize) -> String {
     let mut words = String::with_capacity(text.len().min(most));
     let mut rest = text;
     while let Some(c) = rest.chars().next().filter(|_| words.len() < most) {
-        let at_word = !words.ends_with(char::is_alphanumeric);
-        let key = Field::ALL.into_iter().find_map(|field| value::after_name(rest, field)).filter(|_| at_word);
+        let at_word_start = !words.ends_with(char::is_alphanumeric);
+        let key = Field::ALL.into_iter().find_map(|field| value::after_name(rest, field)).filter(|_| at_word_start);
         if let Some(after) = key {
             (rest, words) = (after, words + " ");
         } else {
@@ -144,7 +143,7 @@ pub(super) fn beside_keys(text: &str, most: usize) -> String {
     words
 }
 
-/// Reads a record from model text.
+/// Reads a record from model text; returns the reason if the text is not a record.
 pub fn parse(text: &str) -> Result<Parsed, Unusable> {
     let text = text.trim_start_matches('\u{feff}').trim();
     match strict::parse(text) {

@@ -1,5 +1,5 @@
-//! Objects in a text: JSON, read with the tolerance that `RepairCode` lists. It never closes what the
-//! text leaves open, and never takes one record's keys from two objects.
+//! Reads objects in a text: JSON with the deviations that `RepairCode` lists. The reader never closes an object that
+//! the text leaves open, and never combines keys of two objects into one record.
 
 use std::ops::Range;
 
@@ -11,20 +11,20 @@ use super::{
     synonyms, value,
 };
 
-/// How deep a value that is left out may nest.
+/// Maximum nesting depth of a value that is left out.
 const MAX_DEPTH: usize = 64;
 
-/// A record in a text.
+/// A record found in a text.
 pub(super) struct Found {
-    /// The bytes it was read from.
+    /// Byte range of the record in the text.
     pub(super) at: Range<usize>,
     /// The record.
     pub(super) parsed: Parsed,
 }
 
-/// Finds every record that is an object of its own. Braces in prose and objects without any key of the
-/// record are passed over; an object with such a key that is not a whole record is an error, even beside
-/// one that is, because nobody can tell which of them was meant.
+/// Finds every record that is an object. Skips braces in prose and objects without any key of the record. An object
+/// that has such a key but is not a whole record is an error, even next to a whole one, because the parser cannot tell
+/// which of them the model meant.
 pub(super) fn find(text: &str) -> Result<Vec<Found>, Unusable> {
     let mut found = Vec::new();
     let mut from = 0;
@@ -38,8 +38,8 @@ pub(super) fn find(text: &str) -> Result<Vec<Found>, Unusable> {
                     found.push(Found { at: start..from, parsed: reader.builder.finish()? });
                 }
             }
-            // A brace in prose. Such an attempt ends at or behind its first key. A quoted one reaches to
-            // the next such mark, so few attempts overlap, and going back keeps the time linear.
+            // A brace in prose. Such an attempt ends at or directly after its first key. A quoted key ends at the next
+            // such mark, so few attempts overlap, and restarting after the brace keeps the time linear.
             Err(Unusable::Malformed) if !reader.is_object => from = start + 1,
             Err(unusable) => return Err(unusable),
         }
@@ -50,7 +50,7 @@ pub(super) fn find(text: &str) -> Result<Vec<Found>, Unusable> {
 struct ObjectReader<'text> {
     cursor: Cursor<'text>,
     builder: RecordBuilder,
-    /// A key with its colon was read, in marks or of the record: this is no brace in prose.
+    /// A key with its colon was read, either quoted or a key of the record, so the brace does not belong to prose.
     is_object: bool,
 }
 
@@ -59,7 +59,7 @@ impl<'text> ObjectReader<'text> {
         Self { cursor: Cursor::new(text, at), builder: RecordBuilder::default(), is_object: false }
     }
 
-    /// Reads from behind the opening brace to behind the closing one.
+    /// Reads from after the opening brace to after the closing one.
     fn read(&mut self) -> Result<(), Unusable> {
         let mut after_comma = false;
         loop {
@@ -84,7 +84,7 @@ impl<'text> ObjectReader<'text> {
         let quoted = self.cursor.peek().is_some_and(string::opens);
         let key = if quoted {
             let key = string::read(&mut self.cursor, StringPosition::Key)?;
-            self.mended_string(&key, None);
+            self.record_repairs(&key, None);
             key.text
         } else {
             let key = self.cursor.take_while(string::is_key_character);
@@ -113,7 +113,7 @@ impl<'text> ObjectReader<'text> {
             self.builder.set_meant(field, value)
         } else {
             self.builder.mended(RepairCode::UnknownKey, None);
-            self.pass_value()
+            self.skip_value()
         }
     }
 
@@ -123,12 +123,12 @@ impl<'text> ObjectReader<'text> {
             Some('[') => self.read_list(field),
             Some(mark) if string::opens(mark) => {
                 let quoted = string::read(&mut self.cursor, StringPosition::Value)?;
-                self.mended_string(&quoted, Some(field));
+                self.record_repairs(&quoted, Some(field));
                 Ok(self.builder.settled(field, quoted.text))
             }
             _ => {
                 let word = self.read_word()?;
-                // A sign, a fraction or an exponent is not how anyone writes a stage.
+                // Only whole numbers are accepted: no stage has a sign, a fraction or an exponent.
                 if field == Field::Stage && word.bytes().all(|byte| byte.is_ascii_digit()) {
                     self.builder.mended(RepairCode::NumberAsText, Some(field));
                     return Ok(Some(word.to_owned()));
@@ -156,7 +156,7 @@ impl<'text> ObjectReader<'text> {
                 Some('[' | '{') => return Err(Unusable::WrongType),
                 Some(mark) if string::opens(mark) => {
                     let quoted = string::read(&mut self.cursor, StringPosition::Element)?;
-                    self.mended_string(&quoted, Some(field));
+                    self.record_repairs(&quoted, Some(field));
                     if let Some(part) = value::settle(quoted.text) {
                         joined.push_str(if joined.is_empty() { "" } else { "; " });
                         joined.push_str(&part);
@@ -177,7 +177,7 @@ impl<'text> ObjectReader<'text> {
         Ok((!joined.is_empty()).then_some(joined))
     }
 
-    /// Reads a word without quotation marks. One that ends with the text may have been longer.
+    /// Reads a word without quotation marks. A word at the end of the text is an error, because it may be cut off.
     fn read_word(&mut self) -> Result<&'text str, Unusable> {
         let word = self
             .cursor
@@ -189,7 +189,7 @@ impl<'text> ObjectReader<'text> {
         }
     }
 
-    /// Takes a word for null, or says why it is not.
+    /// Accepts a word as null, or returns the reason why it is not null.
     fn null(&mut self, word: &str, field: Field) -> Result<(), Unusable> {
         if word == "null" {
             Ok(())
@@ -203,8 +203,8 @@ impl<'text> ObjectReader<'text> {
         }
     }
 
-    /// Passes over one value of any kind. Inside, only strings and brackets matter.
-    fn pass_value(&mut self) -> Result<(), Unusable> {
+    /// Skips one value of any kind. Only its strings and brackets are checked.
+    fn skip_value(&mut self) -> Result<(), Unusable> {
         let mut open = Vec::new();
         loop {
             match self.cursor.peek_past_space() {
@@ -231,9 +231,9 @@ impl<'text> ObjectReader<'text> {
         }
     }
 
-    fn mended_string(&mut self, quoted: &RepairedString, field: Option<Field>) {
+    fn record_repairs(&mut self, quoted: &RepairedString, field: Option<Field>) {
         if quoted.other_marks {
-            // A matter of the whole text: who writes one string so writes all of them so.
+            // This repair concerns the whole text: a model that uses such marks uses them for all strings.
             self.builder.mended(RepairCode::QuoteMarks, None);
         }
         if quoted.raw_control {
@@ -245,7 +245,7 @@ impl<'text> ObjectReader<'text> {
     }
 }
 
-/// Whether a word is a number or a boolean.
+/// Returns whether a word is a number or a boolean.
 fn is_other_literal(word: &str) -> bool {
     let number = word.starts_with(|c: char| c.is_ascii_digit() || c == '-') && word.parse::<f64>().is_ok();
     number || ["true", "false"].iter().any(|boolean| boolean.eq_ignore_ascii_case(word))

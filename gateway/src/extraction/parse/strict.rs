@@ -1,5 +1,5 @@
-//! The fast path: one JSON object with exactly the seven keys, each a string or null. It never mends
-//! syntax; whatever is not that is left to `lenient`.
+//! The fast path: one JSON object with exactly the seven keys, each a string or null. It repairs no syntax; all other
+//! texts go to `lenient`.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use super::{Field, Parsed, RepairCode, builder::RecordBuilder};
 
-/// The record, if the whole text is one in strict JSON.
+/// Returns the record if the whole text is a record in strict JSON.
 pub(super) fn parse(text: &str) -> Option<Parsed> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let builder = deserializer.deserialize_map(RecordVisitor).ok()?;
     deserializer.end().ok()?;
     let parsed = builder.finish().ok()?;
-    // An equal value given twice is legal JSON, but it is not the record's form.
+    // A repeated key with an equal value is legal JSON, but it is not the form of a record.
     parsed.repairs.iter().all(|repair| repair.code == RepairCode::NullWord).then_some(parsed)
 }
 

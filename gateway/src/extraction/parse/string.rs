@@ -1,14 +1,14 @@
-//! Quoted strings, as JSON has them and as models write them: in single or typographic quotation marks,
-//! over several lines, with escapes that JSON lacks. It never closes a string that the text leaves open.
+//! Reads quoted strings in the form of JSON and in forms that models write: in single or typographic quotation marks,
+//! over several lines, with escapes that JSON lacks. The reader never closes a string that the text leaves open.
 
 use super::{Unusable, cursor::Cursor, value};
 
-/// Marks that stand for `'`; each is an apostrophe as well.
+/// Marks read as `'`; each may also be an apostrophe.
 const SINGLE: [char; 3] = ['\'', '\u{2018}', '\u{2019}'];
-/// Marks that stand for `"`.
+/// Marks read as `"`.
 const DOUBLE: [char; 4] = ['"', '\u{201c}', '\u{201d}', '\u{201e}'];
 
-/// Where a string stands, which decides what may follow it.
+/// The position of a string in an object, which decides which characters may follow it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum StringPosition {
     /// A key of an object.
@@ -17,30 +17,30 @@ pub(super) enum StringPosition {
     Value,
     /// An element of a list.
     Element,
-    /// Somewhere in a value that is left out.
+    /// Inside a value that is left out.
     Ignored,
 }
 
-/// A string and what was mended in it.
+/// A string and the repairs made in it.
 #[derive(Default)]
 pub(super) struct RepairedString {
-    /// The text, escapes resolved.
+    /// The text with its escapes resolved.
     pub(super) text: String,
-    /// It stood in marks other than `"`.
+    /// The string was in marks other than `"`.
     pub(super) other_marks: bool,
-    /// It held control characters unescaped.
+    /// The string had unescaped control characters.
     pub(super) raw_control: bool,
-    /// It held an escape that JSON lacks.
+    /// The string had an escape that JSON lacks.
     pub(super) invalid_escape: bool,
 }
 
-/// Whether a character opens a string.
+/// Returns whether a character opens a string.
 pub(super) fn opens(mark: char) -> bool {
     SINGLE.contains(&mark) || DOUBLE.contains(&mark)
 }
 
 /// Reads the string whose opening mark is next.
-pub(super) fn read(cursor: &mut Cursor<'_>, place: StringPosition) -> Result<RepairedString, Unusable> {
+pub(super) fn read(cursor: &mut Cursor<'_>, position: StringPosition) -> Result<RepairedString, Unusable> {
     let opening = cursor.next().ok_or(Unusable::CutOff)?;
     let closing: &[char] = match opening {
         '"' => &['"'],
@@ -51,7 +51,9 @@ pub(super) fn read(cursor: &mut Cursor<'_>, place: StringPosition) -> Result<Rep
     loop {
         match cursor.next().ok_or(Unusable::CutOff)? {
             '\\' => read_escape(cursor, &mut quoted)?,
-            mark if closing.contains(&mark) && (opening == '"' || ends(cursor.rest(), place)) => return Ok(quoted),
+            mark if closing.contains(&mark) && (opening == '"' || may_end(cursor.rest(), position)) => {
+                return Ok(quoted);
+            }
             c => {
                 quoted.raw_control |= c < ' ';
                 quoted.text.push(c);
@@ -60,16 +62,16 @@ pub(super) fn read(cursor: &mut Cursor<'_>, place: StringPosition) -> Result<Rep
     }
 }
 
-/// Whether a string may end before `rest`, so that a mark there closes it and is no apostrophe. It looks
-/// no further than the next key's name and never past another mark, so that all looks together stay linear.
-fn ends(rest: &str, place: StringPosition) -> bool {
+/// Returns whether a string may end before `rest`, so that a mark there closes the string and is not an apostrophe.
+/// Reads at most to the end of the next key and never past another mark, so that all checks together take linear time.
+fn may_end(rest: &str, position: StringPosition) -> bool {
     let mut cursor = Cursor::new(rest, 0);
     let Some(next) = cursor.next_past_space() else {
-        // The end of the text: cut off, whichever it is.
+        // The text ends here, so it is cut off in either case.
         return true;
     };
-    match (place, next) {
-        // No key that matters has an apostrophe; that each mark ends a key keeps `object::find` linear.
+    match (position, next) {
+        // No known key contains an apostrophe. Every mark ends a key, which keeps `object::find` linear.
         (StringPosition::Key, _)
         | (StringPosition::Value, '}')
         | (StringPosition::Element, ']')
@@ -88,12 +90,12 @@ fn ends(rest: &str, place: StringPosition) -> bool {
     }
 }
 
-/// Whether a key without quotation marks may hold this.
+/// Returns whether a key without quotation marks may contain this character.
 pub(super) fn is_key_character(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-')
 }
 
-/// Reads what follows a backslash.
+/// Reads the escape after a backslash.
 fn read_escape(cursor: &mut Cursor<'_>, quoted: &mut RepairedString) -> Result<(), Unusable> {
     let c = match cursor.next().ok_or(Unusable::CutOff)? {
         c @ ('"' | '\\' | '/') => c,
@@ -108,7 +110,7 @@ fn read_escape(cursor: &mut Cursor<'_>, quoted: &mut RepairedString) -> Result<(
             quoted.invalid_escape |= c.is_none();
             c.unwrap_or(char::REPLACEMENT_CHARACTER)
         }
-        // Python's \' and Markdown's \_ and \* mean the character itself; no letter or digit does.
+        // Python's \' and Markdown's \_ and \* mean the character itself. Escaped letters and digits never do.
         c if c.is_ascii_punctuation() => {
             quoted.invalid_escape = true;
             c
@@ -129,7 +131,7 @@ fn read_unit(cursor: &mut Cursor<'_>) -> Result<u32, Unusable> {
     Ok(unit)
 }
 
-/// Completes a surrogate pair, or gives nothing and leaves the cursor if the other half is not next.
+/// Completes a surrogate pair. Returns `None` and leaves the cursor in place if the other half does not follow.
 fn read_low_half(cursor: &mut Cursor<'_>, high: u32) -> Option<char> {
     let digits = cursor.rest().strip_prefix("\\u")?;
     let low = read_unit(&mut Cursor::new(digits, 0)).ok()?;

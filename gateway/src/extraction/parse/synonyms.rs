@@ -1,9 +1,9 @@
-//! Keys of other names that plainly mean a field of the record. A value under such a key is read or refused, never
-//! dropped: a record of seven nulls beside `"treatments": ["osimertinib"]` is not an empty record.
+//! Synonyms of keys: other names that clearly mean a field of the record. A value under such a key is read or causes an
+//! error, and is never dropped: a record with seven nulls and `"treatments": ["osimertinib"]` is not an empty record.
 
 use super::{Field, value::names};
 
-/// Names that models give the fields beside their own, in lower case, with a space between words.
+/// Names that models use for the fields instead of the fields' own names, in lower case, with a space between words.
 const SYNONYMS: [(Field, &[&str]); 7] = [
     (
         Field::CancerType,
@@ -96,32 +96,31 @@ const SYNONYMS: [(Field, &[&str]); 7] = [
     ),
 ];
 
-/// The field that a key of another name means: `treatments`, `cancerTypeValue`, `metastatic_sites`. A value under such
-/// a key must not be lost.
+/// Returns the field that a synonym means: `treatments`, `cancerTypeValue`, `metastatic_sites`.
 pub(super) fn meant_by(key: &str) -> Option<Field> {
     let words = words(key);
     let (bare, suffixed) = match words.rsplit_once(' ') {
         Some((bare, "value" | "values" | "name" | "names" | "list" | "text")) => (bare, true),
         _ => (&*words, false),
     };
-    let own = Field::ALL.into_iter().find(|&field| suffixed && names(bare, field));
-    own.or_else(|| SYNONYMS.iter().find(|(_, names)| names.contains(&bare)).map(|(field, _)| *field))
+    let exact = Field::ALL.into_iter().find(|&field| suffixed && names(bare, field));
+    exact.or_else(|| SYNONYMS.iter().find(|(_, names)| names.contains(&bare)).map(|(field, _)| *field))
 }
 
-/// The words of a key in lower case with a space between; `camelCase` is two.
+/// Returns the words of a key in lower case, separated by spaces; `camelCase` is two words.
 fn words(key: &str) -> String {
     let mut words = String::with_capacity(key.len() + 4);
-    let mut after_small = false;
+    let mut after_lowercase = false;
     for c in key.trim().chars() {
         if matches!(c, '_' | '-' | '.') || c.is_whitespace() {
             words.push(' ');
         } else {
-            if after_small && c.is_uppercase() {
+            if after_lowercase && c.is_uppercase() {
                 words.push(' ');
             }
             words.extend(c.to_lowercase());
         }
-        after_small = c.is_lowercase();
+        after_lowercase = c.is_lowercase();
     }
     words
 }
@@ -131,7 +130,7 @@ mod tests {
     use super::{super::value::field_of, *};
 
     #[test]
-    fn keys_of_other_names() {
+    fn synonyms_of_keys_are_recognised() {
         for (key, expected) in [
             ("treatments", Some(Field::Treatment)),
             ("Sites of metastasis", Some(Field::MetastasisSite)),
@@ -149,11 +148,11 @@ mod tests {
         ] {
             assert_eq!(meant_by(key), expected, "{key}");
         }
-        for (at, (field, own)) in SYNONYMS.iter().enumerate() {
-            for name in *own {
+        for (at, (field, synonyms)) in SYNONYMS.iter().enumerate() {
+            for name in *synonyms {
                 assert!(field_of(name).is_none(), "{name} is a field's own name");
-                let elsewhere = SYNONYMS.iter().skip(at + 1).any(|(_, names)| names.contains(name));
-                assert!(!elsewhere, "{name} stands for two fields, one of them {field:?}");
+                let repeated = SYNONYMS.iter().skip(at + 1).any(|(_, names)| names.contains(name));
+                assert!(!repeated, "{name} is a synonym of two fields, one of them {field:?}");
             }
         }
     }

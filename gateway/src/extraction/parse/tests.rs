@@ -1,23 +1,23 @@
-//! The parser's cases: what a model may say, and what it comes to. Properties are in `properties`,
-//! texts made to cost time or stack in `hostile`.
+//! Cases of the parser: texts that a model may write, and the expected result. `properties` has the property tests,
+//! `hostile` texts made to cost time or stack.
 
 mod hostile;
 mod properties;
 
 use super::{Field, Parsed, Unusable, parse};
 
-/// A whole record in the training format, for cases about what stands around it.
+/// A whole record in the training format, for cases about the text around it.
 const RECORD: &str = r#"{"cancer_type": null, "stage": "IV", "gene_mutation": null, "biomarker": null, "treatment": null, "response": null, "metastasis_site": null}"#;
-/// The six other keys where a case is about the stage; `@` in a case.
+/// The other six keys for cases about the stage; written `@` in a case.
 const OTHERS: &str = r#""cancer_type": null, "gene_mutation": null, "biomarker": null, "treatment": null, "response": null, "metastasis_site": null"#;
-/// The six other keys as lines; `%` in a case.
+/// The other six keys as lines; written `%` in a case.
 const OTHER_LINES: &str =
     "cancer_type: null\ngene_mutation: null\nbiomarker: null\ntreatment: null\nresponse: null\nmetastasis_site: null";
-/// What every `%` leaves behind in the repairs.
+/// The repairs that every `%` causes.
 const LINE_NULLS: &str = "cancer_type.null_word gene_mutation.null_word biomarker.null_word treatment.null_word \
                           response.null_word metastasis_site.null_word";
 
-/// `field=value` for each field with a value, then `|`, then the repairs as `code` or `field.code`.
+/// Returns `field=value` for each field with a value, then `|`, then the repairs as `code` or `field.code`.
 fn shown(outcome: &Result<Parsed, Unusable>) -> String {
     match outcome {
         Err(unusable) => format!("{unusable:?}"),
@@ -69,7 +69,7 @@ fn strict_objects_need_no_repair() {
 }
 
 #[test]
-fn words_that_say_nothing_are_null() {
+fn words_without_information_are_null() {
     let nothing = "| stage.null_word";
     check_all(&[
         (r#"{"stage": "", @}"#, nothing),
@@ -102,7 +102,7 @@ fn words_that_say_nothing_are_null() {
 }
 
 #[test]
-fn text_around_the_record() {
+fn text_around_the_record_is_left_out() {
     check_all(&[
         ("```json\nRECORD\n```", "stage=IV | code_fence"),
         ("```\r\nRECORD\r\n```\r\n", "stage=IV | code_fence"),
@@ -129,7 +129,7 @@ fn text_around_the_record() {
 }
 
 #[test]
-fn thoughts() {
+fn thoughts_are_left_out() {
     check_all(&[
         ("<think>\n{\"stage\": \"I\n</think>\nRECORD", "stage=IV | thinking"),
         ("<think></think>RECORD", "stage=IV | thinking"),
@@ -350,7 +350,7 @@ fn texts_without_a_record() {
 }
 
 #[test]
-fn what_is_cut_off_is_never_completed() {
+fn records_that_are_cut_off_are_never_completed() {
     check_all(&[
         ("{", "CutOff"),
         ("{\"stage", "CutOff"),
@@ -382,7 +382,7 @@ fn what_is_cut_off_is_never_completed() {
 }
 
 #[test]
-fn errors_hold_no_text() {
+fn errors_contain_no_text() {
     let canary = "CANARY";
     for input in ["{\"stage\": \"CANARY", "CANARY", "{\"CANARY\": 1, \"stage\": CANARY}", "stage: CANARY"] {
         let unusable = parse(input).unwrap_err();

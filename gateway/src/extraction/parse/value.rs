@@ -1,10 +1,10 @@
-//! What keys and values mean, apart from how they are written. It never reads more than one of them.
+//! The meaning of single keys and values, independent of their syntax.
 
 use super::Field;
 use crate::extraction::fields::parts;
 
-/// Words that say nothing of a field, whichever field it is. Words that say something, even that
-/// nothing was found or done (`negative`, `not tested`, `no evidence of disease`), do not belong here.
+/// Words that carry no information about any field. Words that report a result, even that nothing was found or done
+/// (`negative`, `not tested`, `no evidence of disease`), do not belong in this list.
 const NULL_WORDS: [&str; 20] = [
     "",
     "null",
@@ -28,13 +28,13 @@ const NULL_WORDS: [&str; 20] = [
     "\u{2014}",
 ];
 
-/// Unquoted words that programming languages have for null.
+/// Unquoted words for null in programming languages.
 const NULL_LITERALS: [&str; 3] = ["null", "none", "undefined"];
 
-/// The text trimmed, or nothing if it says nothing.
+/// Returns the trimmed text, or `None` if it carries no information.
 pub(super) fn settle(text: String) -> Option<String> {
     let trimmed = text.trim();
-    // One full stop at the most: "..." is a placeholder copied from somewhere, not a null.
+    // Ignore at most one full stop: "..." is a placeholder copied from somewhere, not a null.
     let word = trimmed.strip_suffix('.').filter(|word| !word.is_empty()).unwrap_or(trimmed);
     if NULL_WORDS.iter().any(|null| null.eq_ignore_ascii_case(word)) || parts(word).next().is_none() {
         None
@@ -45,13 +45,13 @@ pub(super) fn settle(text: String) -> Option<String> {
     }
 }
 
-/// Whether an unquoted word stands for null.
+/// Returns whether an unquoted word means null.
 pub(super) fn is_null_literal(word: &str) -> bool {
     NULL_LITERALS.iter().any(|null| null.eq_ignore_ascii_case(word))
 }
 
-/// The field that a key names in whatever letter case and with whatever of the separators space,
-/// hyphen and underscore (or none) between its words, and whether it is spelled as it should be.
+/// Returns the field that a key names, and whether the spelling is exact. Any letter case is accepted, and spaces,
+/// hyphens, underscores or nothing between the words.
 pub(super) fn field_of(key: &str) -> Option<(Field, bool)> {
     if let Some(field) = Field::named(key) {
         return Some((field, true));
@@ -59,12 +59,12 @@ pub(super) fn field_of(key: &str) -> Option<(Field, bool)> {
     Field::ALL.into_iter().find(|&field| names(key, field)).map(|field| (field, false))
 }
 
-/// Whether a key is the name of this field, in whatever letters and separators.
+/// Returns whether a key is the name of this field, in any letter case and with any separators.
 pub(super) fn names(key: &str, field: Field) -> bool {
     after_name(key.trim(), field) == Some("")
 }
 
-/// What stands behind a field's name that a text begins with, in whatever letters and separators.
+/// Returns the text after a field's name if it begins with that name, in any letter case and with any separators.
 pub(super) fn after_name(text: &str, field: Field) -> Option<&str> {
     let separator = |c: char| c.is_whitespace() || matches!(c, '_' | '-');
     field.name().split('_').try_fold(text, |rest, word| {

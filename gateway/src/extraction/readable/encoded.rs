@@ -1,17 +1,18 @@
-//! Quoted-printable, the encoding of mails: `=C3=A9` for `é`, and `=` at the end of a line that goes on.
+//! Decodes quoted-printable, the encoding of mails: `=C3=A9` for `é`, and `=` at the end of a line that continues.
 //!
-//! A note may hold `=20` for other reasons ("n=20"), so nothing is decoded where the note shows no sign that it is a mail.
+//! A note may contain `=20` for other reasons ("n=20"), so only a note that shows signs of this encoding is decoded.
 
 use std::ops::Range;
 
 use super::rewrite::Rewrite;
 
-/// Mails break lines at 76 characters; shorter lines end in `=` for other reasons.
+/// Least length in bytes of a line whose final `=` is a sign of the encoding. Mails break lines at 76 characters;
+/// shorter lines may end in `=` for other reasons.
 const LONG_LINE: usize = 60;
-/// As many encoded blanks between letters as chance does not bring.
+/// So many encoded blanks between letters do not occur by chance.
 const MANY_BLANKS: usize = 2;
 
-/// The text without its encoding; nothing where it has none.
+/// Returns the decoded text; `None` where the text is not encoded.
 pub(super) fn decoded(text: &str) -> Option<Rewrite> {
     if !is_encoded(text) {
         return None;
@@ -32,7 +33,7 @@ pub(super) fn decoded(text: &str) -> Option<Rewrite> {
     Some(made)
 }
 
-/// Whether anything in the text stands in mails and next to never elsewhere.
+/// Returns whether the text has a sign of the encoding that is very rare in other texts.
 fn is_encoded(text: &str) -> bool {
     let (mut blanks, mut line) = (0, 0);
     for at in memchr::memchr2_iter(b'=', b'\n', text.as_bytes()) {
@@ -56,15 +57,16 @@ fn is_encoded(text: &str) -> bool {
         if continues || byte == b'=' || (is_blank && (rest.is_empty() || line_end(rest).is_some())) {
             return true;
         }
-        let parts_words = last.is_ascii_alphabetic() && rest.starts_with(|next: char| next.is_ascii_alphabetic());
-        blanks += usize::from(is_blank && parts_words);
+        let is_between_letters =
+            last.is_ascii_alphabetic() && rest.starts_with(|next: char| next.is_ascii_alphabetic());
+        blanks += usize::from(is_blank && is_between_letters);
     }
     blanks >= MANY_BLANKS
 }
 
-/// Length of a line end, with blanks before it.
+/// Returns the length in bytes of the line end at the start of `rest`, with the blanks before it.
 fn line_end(rest: &str) -> Option<usize> {
-    // A line end is near: who sends thousands of blanks does not have them counted again and again.
+    // Only the next bytes are searched, so that thousands of blanks are not counted again and again.
     let near = rest.as_bytes().get(..LONG_LINE).unwrap_or(rest.as_bytes());
     let blanks = near.iter().take_while(|&&byte| matches!(byte, b' ' | b'\t')).count();
     match near.get(blanks..)? {
@@ -74,13 +76,13 @@ fn line_end(rest: &str) -> Option<usize> {
     }
 }
 
-/// The byte that two hexadecimal digits stand for.
+/// Returns the byte of the two hexadecimal digits at the start of `rest`; `None` for a zero byte.
 fn hex(rest: &str) -> Option<u8> {
     let digits = rest.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
     u8::from_str_radix(digits, 16).ok().filter(|&byte| byte != 0)
 }
 
-/// The bytes that stand encoded from here on without anything between, each with its place, and where they end.
+/// Returns the run of encoded bytes from `start` on, each with its range in the text, and the end of the run.
 fn run(text: &str, start: usize) -> (Vec<(u8, Range<usize>)>, usize) {
     let (mut bytes, mut at) = (Vec::new(), start);
     while let Some(rest) = text.get(at..).and_then(|rest| rest.strip_prefix('=')) {
@@ -96,28 +98,28 @@ fn run(text: &str, start: usize) -> (Vec<(u8, Range<usize>)>, usize) {
     (bytes, at)
 }
 
-/// Adds decoded bytes: as UTF-8 where they are that, each for itself where they are not.
+/// Adds decoded bytes: valid UTF-8 as characters, each other byte as one Windows-1252 character.
 fn put(made: &mut Rewrite, bytes: &[(u8, Range<usize>)]) {
     let plain: Vec<u8> = bytes.iter().map(|(byte, _)| *byte).collect();
-    let place = |from: usize, length: usize| {
-        let start = bytes.get(from).map_or(0, |(_, place)| place.start);
-        let end = bytes.get(from + length - 1).map_or(start, |(_, place)| place.end);
+    let range = |from: usize, length: usize| {
+        let start = bytes.get(from).map_or(0, |(_, range)| range.start);
+        let end = bytes.get(from + length - 1).map_or(start, |(_, range)| range.end);
         start..end
     };
     let mut at = 0;
     for chunk in plain.utf8_chunks() {
         for character in chunk.valid().chars() {
-            made.put(character, place(at, character.len_utf8()));
+            made.put(character, range(at, character.len_utf8()));
             at += character.len_utf8();
         }
         for &byte in chunk.invalid() {
-            made.put(western(u32::from(byte)), place(at, 1));
+            made.put(western(u32::from(byte)), range(at, 1));
             at += 1;
         }
     }
 }
 
-/// The character of a code of Windows' western encoding, which mails and pages use where they say Latin-1.
+/// Returns the character of a code in Windows-1252, which many mails and pages use although they declare Latin-1.
 pub(super) fn western(code: u32) -> char {
     match code {
         0x80 => '€',

@@ -1,19 +1,20 @@
-//! Text that was made a JSON string twice: `\n` as two characters, where a line ended.
+//! Decodes text that was escaped as a JSON string twice, so that `\n` as two characters stands for a line end.
 
 use super::rewrite::Rewrite;
 
-/// One backslash may stand in a note for its own reasons.
-const SIGNS: usize = 2;
+/// Least number of escapes for decoding, because a note may contain a single backslash for other reasons.
+const LEAST_ESCAPES: usize = 2;
 
-/// The text without the escapes; nothing where it has none.
+/// Returns the text with its escapes decoded; `None` where it has too few escapes or names a file path.
 pub(super) fn decoded(text: &str) -> Option<Rewrite> {
     let first = memchr::memchr(b'\\', text.as_bytes())?;
     if memchr::memmem::find_iter(text.as_bytes(), br":\").any(|at| names_drive(text, at)) {
         return None;
     }
     let escapes = memchr::memchr_iter(b'\\', text.as_bytes().get(first..)?).map(|at| first + at);
-    let signs = escapes.clone().filter(|&at| escape(rest(text, at)).is_some_and(|(_, instead)| instead != '"'));
-    if signs.take(SIGNS).count() < SIGNS {
+    let counted =
+        escapes.clone().filter(|&at| escape(rest(text, at)).is_some_and(|(_, replacement)| replacement != '"'));
+    if counted.take(LEAST_ESCAPES).count() < LEAST_ESCAPES {
         return None;
     }
     let (mut made, mut copied) = (Rewrite::default(), 0);
@@ -21,9 +22,9 @@ pub(super) fn decoded(text: &str) -> Option<Rewrite> {
         if at < copied {
             continue;
         }
-        if let Some((length, instead)) = escape(rest(text, at)) {
+        if let Some((length, replacement)) = escape(rest(text, at)) {
             made.copy(text, copied..at);
-            made.put(instead, at..at + length);
+            made.put(replacement, at..at + length);
             copied = at + length;
         }
     }
@@ -31,7 +32,7 @@ pub(super) fn decoded(text: &str) -> Option<Rewrite> {
     Some(made)
 }
 
-/// Whether a colon stands behind a single letter, as in the path of a file.
+/// Returns whether the colon follows a single letter, as in the path of a file.
 fn names_drive(text: &str, colon: usize) -> bool {
     let mut before = text.get(..colon).unwrap_or_default().bytes().rev();
     before.next().is_some_and(|byte| byte.is_ascii_alphabetic())
@@ -42,7 +43,7 @@ fn rest(text: &str, at: usize) -> &str {
     text.get(at..).unwrap_or_default()
 }
 
-/// Length of the escape that begins here, and the character that it stands for.
+/// Returns the length in bytes of the escape at the start of `rest`, and the character that it stands for.
 fn escape(rest: &str) -> Option<(usize, char)> {
     let (length, character) = match rest.as_bytes().get(1)? {
         // `\r\n` is one line end.
@@ -51,7 +52,7 @@ fn escape(rest: &str) -> Option<(usize, char)> {
         b'"' => (2, '"'),
         b'u' => {
             let digits = rest.get(2..6).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
-            (6, u32::from_str_radix(digits, 16).ok().and_then(char::from_u32).filter(|&own| own != '\0')?)
+            (6, u32::from_str_radix(digits, 16).ok().and_then(char::from_u32).filter(|&decoded| decoded != '\0')?)
         }
         _ => return None,
     };

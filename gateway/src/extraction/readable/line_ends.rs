@@ -1,8 +1,8 @@
-//! Words that a line end breaks, and characters that nobody sees.
+//! Joins words that are split at a line end, and removes invisible characters.
 //!
-//! A hyphen at the end of a line is either the typesetter's ("adeno-" and "carcinoma") or the word's own ("HER2-" and
-//! "positive"), and which of them no sign tells. The shape of the two parts and two short lists decide; where they say
-//! nothing, a letter that goes on in lower case is taken for the typesetter's.
+//! A hyphen at the end of a line is either a soft break ("adeno-" and "carcinoma") or part of the word ("HER2-" and
+//! "positive"), and no mark distinguishes them. The shape of the two parts and short lists decide. Where they do not,
+//! a hyphen before a lower-case letter counts as a soft break.
 
 use super::rewrite::Rewrite;
 
@@ -21,31 +21,31 @@ const SECOND_PARTS: &str = "adjusted amplified assisted associated based cell ce
                             occurring onset paclitaxel positive predominant proficient proven rearranged rearrangement \
                             refractory related resistant risk sensitive sided sparing specific stage stimulating \
                             targeted translocation trastuzumab weighted year years";
-/// What goes on with one of the first parts above as one word: "lateral", "secondary", "higher".
+/// Endings that form one word with a first part above: "lateral", "secondary", "higher".
 const ENDINGS: &str =
     "aged age al ance arily aries ary born ed ened ening er ered est ing light lights ly ness ral rally st";
-/// Markers whose names have a hyphen before a number.
+/// Markers whose names have a hyphen before a number: "CTLA-4".
 const NUMBERED: &str = "bcl ca cd ck ctla gata her ifn il ki muc pd sox trop ttf";
-/// "pre- and postoperative", broken after the hyphen.
+/// Words after a hyphen that stays: "pre- and postoperative", split after the hyphen.
 const SUSPENDED: &str = "and or to versus vs";
-/// Longest part of a word that is looked at, in bytes.
+/// Longest part of a word that is compared, in bytes.
 const LONGEST_PART: usize = 40;
 
-/// What becomes of a line end after a hyphen.
+/// What happens to a hyphen and the line end after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Break {
-    /// Hyphen and line end go: "adenocarcinoma".
+    /// Hyphen and line end are removed: "adenocarcinoma".
     Join,
-    /// The line end goes: "HER2-positive".
+    /// The line end is removed: "HER2-positive".
     Keep,
     /// Both stay.
     Leave,
 }
 
-/// The text with broken words put together and without invisible characters; nothing where it has neither.
+/// Returns the text with split words joined and without invisible characters; `None` where it has neither.
 pub(super) fn mended(text: &str) -> Option<Rewrite> {
     let bytes = text.as_bytes();
-    let breaks = || memchr::memchr_iter(b'\n', bytes).any(|at| broken_before(text, at));
+    let breaks = || memchr::memchr_iter(b'\n', bytes).any(|at| hyphen_precedes(text, at));
     if !text.chars().any(is_invisible) && !breaks() {
         return None;
     }
@@ -63,7 +63,7 @@ pub(super) fn mended(text: &str) -> Option<Rewrite> {
             } else if character == '\u{ad}'
                 && let Some(length) = line_end(text.get(after..).unwrap_or_default())
             {
-                // A soft hyphen is the typesetter's, whatever stands around it.
+                // A soft hyphen is always a soft break.
                 copied += length;
             }
         } else if is_hyphen(character)
@@ -86,22 +86,22 @@ pub(super) fn mended(text: &str) -> Option<Rewrite> {
     Some(made)
 }
 
-/// Whether characters were or will be taken out that may have parted words or turned the order of letters, or are
-/// what is left of letters that somebody could not read.
+/// Returns whether the text has control characters that may have separated words, marks that may have reversed letters,
+/// or replacement characters for letters that an earlier program could not decode.
 pub(super) fn is_doubtful(text: &str) -> bool {
-    let is_one = |character: char| {
+    let is_doubtful_character = |character: char| {
         matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffd}')
             || (is_control(character) && !is_separator(character))
     };
-    text.chars().any(is_one)
+    text.chars().any(is_doubtful_character)
 }
 
-/// Control characters, but for those that end lines and pages.
+/// Returns whether it is a control character other than a tab, a line end or a page end.
 fn is_control(character: char) -> bool {
     character.is_control() && !matches!(character, '\t'..='\r' | '\u{85}')
 }
 
-/// The separators of files, groups, records and units.
+/// Returns whether it is a separator of files, groups, records or units.
 fn is_separator(character: char) -> bool {
     matches!(character, '\u{1c}'..='\u{1f}')
 }
@@ -116,12 +116,13 @@ fn is_hyphen(character: char) -> bool {
     matches!(character, '-' | '\u{2010}' | '\u{2011}')
 }
 
-/// Whether a hyphen may stand before the line end at a place.
-fn broken_before(text: &str, at: usize) -> bool {
+/// Returns whether a hyphen stands before the line end at this offset.
+fn hyphen_precedes(text: &str, at: usize) -> bool {
     text.get(..at).unwrap_or_default().trim_end_matches([' ', '\t', '\r']).ends_with(is_hyphen)
 }
 
-/// Length of one line end and the blanks around it; nothing where there is none, or an empty line.
+/// Returns the length in bytes of the line end at the start of `rest` and the blanks around it; `None` where there is
+/// no line end, or where an empty line follows.
 fn line_end(rest: &str) -> Option<usize> {
     let is_blank = |character: char| matches!(character, ' ' | '\t' | '\r' | '\u{c}' | '\u{a0}');
     let line = rest.trim_start_matches(is_blank).strip_prefix('\n')?;
@@ -151,9 +152,9 @@ fn first_word(text: &str) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// What a line end between two parts of a word means.
+/// Decides what happens to the hyphen and line end between two parts of a word.
 fn decide(first: &str, second: &str) -> Break {
-    let is_one_of = |words: &str, word: &str| words.split_ascii_whitespace().any(|own| own == word);
+    let is_one_of = |words: &str, word: &str| words.split_ascii_whitespace().any(|each| each == word);
     let (lower, second_lower) = (first.to_lowercase(), second.to_lowercase());
     let Some(next) = second.chars().next() else { return Break::Leave };
     if first.is_empty() || is_one_of(SUSPENDED, second) {
@@ -161,21 +162,21 @@ fn decide(first: &str, second: &str) -> Break {
     }
     let digits = |word: &str| word.chars().any(char::is_numeric);
     let all_capitals = |word: &str| word.chars().all(char::is_uppercase);
-    let acronym = digits(first) || first.chars().skip(1).any(char::is_uppercase) || first.chars().nth(1).is_none();
+    let is_acronym = digits(first) || first.chars().skip(1).any(char::is_uppercase) || first.chars().nth(1).is_none();
     let long = |word: &str, least: usize| word.chars().nth(least - 1).is_some();
-    // A text in capitals: both parts are, and neither is short.
-    let shouted = all_capitals(first) && all_capitals(second) && long(first, 3) && long(second, 5);
+    // The text is in capitals: both parts are in capitals, and neither is short.
+    let is_in_capitals = all_capitals(first) && all_capitals(second) && long(first, 3) && long(second, 5);
     if digits(second) && !long(second, 4) && is_one_of(NUMBERED, &lower) {
         return Break::Keep;
     }
-    if next.is_lowercase() && acronym {
+    if next.is_lowercase() && is_acronym {
         return Break::Keep;
     }
-    if next.is_lowercase() || shouted {
+    if next.is_lowercase() || is_in_capitals {
         let compound = (is_one_of(FIRST_PARTS, &lower) && !is_one_of(ENDINGS, &second_lower))
             || (is_one_of(SECOND_PARTS, &second_lower) && long(&lower, 3));
         return if compound { Break::Keep } else { Break::Join };
     }
-    // "anti-" and "PD-L1"; but "ER-" and "PR+" are two results, "2019-" and "2020" two years.
-    if next.is_uppercase() && !acronym && first.chars().all(char::is_lowercase) { Break::Keep } else { Break::Leave }
+    // Keeps "anti-" and "PD-L1" together. "ER-" and "PR+" are two results, and "2019-" and "2020" two years.
+    if next.is_uppercase() && !is_acronym && first.chars().all(char::is_lowercase) { Break::Keep } else { Break::Leave }
 }

@@ -1,8 +1,8 @@
-//! A note as a person would read it: markup, encoded text and invisible characters taken out, words that a line end
-//! breaks put together again.
+//! Makes the readable text of a note: decodes encoded text, removes markup and invisible characters, and joins words
+//! that are split at a line end.
 //!
-//! The rules and the aligner read this text; every place in it leads back to the note as it was sent, so that quotes
-//! and offsets are the note's own. Most notes need nothing of this and are not copied.
+//! The rules and the aligner read this text. Each byte of it maps back to the note that the client sent, so that
+//! quotes and offsets refer to that note. Most notes are readable already and are not copied.
 
 mod encoded;
 mod escaped;
@@ -18,7 +18,7 @@ use self::rewrite::Rewrite;
 use super::Note;
 use crate::steps;
 
-/// A note, and the text that is read in its place.
+/// A note and its readable text.
 #[derive(Debug)]
 pub(crate) struct Readable<'note> {
     note: &'note Note,
@@ -27,17 +27,17 @@ pub(crate) struct Readable<'note> {
 }
 
 impl<'note> Readable<'note> {
-    /// The readable text of a note.
+    /// Makes the readable text of a note.
     pub(crate) fn of(note: &'note Note) -> Self {
         let text = note.as_str();
         steps::count(text.len());
         let mut made: Option<Rewrite> = None;
         let mut is_doubtful = line_ends::is_doubtful(text);
-        // In the order in which a mail in a record would be undone: the record, the mail, the page in it, the text on the page.
+        // From the outermost layer inwards: JSON escapes, mail encoding, HTML, then the text itself.
         for step in [escaped::decoded, encoded::decoded, markup::removed, line_ends::mended] {
             let current = made.as_ref().map_or(text, Rewrite::text);
             if let Some(next) = step(current) {
-                // What was encoded is seen only now, what a step takes out only before.
+                // Checked after each step: a step can decode doubtful characters, and the last step removes them.
                 is_doubtful |= line_ends::is_doubtful(next.text());
                 steps::count(next.text().len());
                 made = Some(match &made {
@@ -50,22 +50,22 @@ impl<'note> Readable<'note> {
         Self { note, made, is_doubtful }
     }
 
-    /// The note to read: the note itself where it is readable as it is.
+    /// Returns the readable note, which is the original note where nothing was changed.
     pub(crate) fn note(&self) -> &Note {
         self.made.as_ref().map_or(self.note, |(note, _)| note)
     }
 
-    /// Whether it is another text than the note's own.
+    /// Returns whether the readable text differs from the note.
     pub(crate) fn is_made(&self) -> bool {
         self.made.is_some()
     }
 
-    /// Whether characters were taken out that may have parted words or turned the order of the letters.
+    /// Returns whether the note has characters that may have separated words, reversed letters or replaced letters.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.is_doubtful
     }
 
-    /// Where a stretch of the readable note stands in the note as it was sent.
+    /// Converts a byte range of the readable note to one of the note as the client sent it.
     pub(crate) fn origin(&self, range: Range<usize>) -> Range<usize> {
         let Some((_, from)) = &self.made else { return range };
         let start = from.get(range.start).map_or(self.note.as_str().len(), |&(start, _)| start);

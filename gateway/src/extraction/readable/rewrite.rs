@@ -1,8 +1,8 @@
-//! A text made from another, of which each byte knows the stretch of the other that it stands for.
+//! Builds a text from a source text and records, for each byte, the range of the source that it stands for.
 
 use std::ops::Range;
 
-/// A text under construction.
+/// A rewritten text and the source range of each of its bytes.
 #[derive(Debug, Default)]
 pub(super) struct Rewrite {
     text: String,
@@ -10,7 +10,7 @@ pub(super) struct Rewrite {
 }
 
 impl Rewrite {
-    /// Adds a stretch of the source as it is.
+    /// Copies a range of the source.
     pub(super) fn copy(&mut self, source: &str, range: Range<usize>) {
         let start = range.start;
         for (at, character) in source.get(range).unwrap_or_default().char_indices() {
@@ -18,18 +18,18 @@ impl Rewrite {
         }
     }
 
-    /// Adds a character that stands for a stretch of the source.
+    /// Adds a character that stands for the range `from` of the source.
     pub(super) fn put(&mut self, character: char, from: Range<usize>) {
         self.text.push(character);
         self.from.resize(self.text.len(), (from.start, from.end));
     }
 
-    /// What was made until now.
+    /// Returns the rewritten text so far.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// The same text as one made from the source of an earlier rewrite, where this one was made from that one's text.
+    /// Maps this rewrite to the source of an earlier rewrite, whose text is the source of this one.
     pub(super) fn after(self, earlier: &Self) -> Self {
         let first = |at: usize| earlier.from.get(at).map_or(0, |&(start, _)| start);
         let last = |end: usize| end.checked_sub(1).and_then(|at| earlier.from.get(at)).map_or(0, |&(_, end)| end);
@@ -37,7 +37,7 @@ impl Rewrite {
         Self { text: self.text, from }
     }
 
-    /// The text, and for each of its bytes where it came from.
+    /// Returns the text and the source range of each of its bytes.
     pub(super) fn into_parts(self) -> (String, Vec<(usize, usize)>) {
         (self.text, self.from)
     }

@@ -1,4 +1,4 @@
-//! Texts as they come and as they are read; the way back is held for all of them.
+//! Tests the readable text of many notes, and that every character maps back to the note.
 
 use proptest::prelude::*;
 
@@ -8,12 +8,12 @@ fn read(text: &str) -> String {
     let note = Note::new(text.to_owned(), usize::MAX).unwrap();
     let readable = Readable::of(&note);
     let made = readable.note().as_str();
-    // Every character leads to whole characters of the note, in order.
+    // Every character maps to whole characters of the note, in order.
     let mut before = 0;
     for (at, character) in made.char_indices() {
         let origin = readable.origin(at..at + character.len_utf8());
         let source = text.get(origin.clone()).unwrap();
-        assert!(!source.is_empty() && origin.start >= before, "{character:?} of {text:?} is from {origin:?}");
+        assert!(!source.is_empty() && origin.start >= before, "{character:?} of {text:?} maps to {origin:?}");
         before = origin.end;
     }
     made.to_owned()
@@ -26,7 +26,7 @@ fn check(cases: &[(&str, &str)]) {
 }
 
 #[test]
-fn what_is_readable_is_not_copied() {
+fn a_readable_note_is_not_copied() {
     for text in [
         "Stage IV lung adenocarcinoma, ER-/PR-, PD-L1 <1% & TMB=12 (n=20), p<0.05.\r\n\r\n- liver -\n- bone\n\u{c}\n\tnext",
         "x <b and y> z; R&D; Q&A: a&b; AT&T;; &unknown; <5%> <foo>",
@@ -36,13 +36,13 @@ fn what_is_readable_is_not_copied() {
     ] {
         let note = Note::new(text.to_owned(), usize::MAX).unwrap();
         let readable = Readable::of(&note);
-        assert!(readable.made.is_none(), "{text:?} became {:?}", readable.note().as_str());
+        assert!(readable.made.is_none(), "{text:?} was copied as {:?}", readable.note().as_str());
         assert_eq!(readable.origin(3..7), 3..7);
     }
 }
 
 #[test]
-fn words_that_line_ends_break() {
+fn words_split_at_line_ends_are_joined() {
     check(&[
         ("adeno-\ncarcinoma", "adenocarcinoma"),
         ("pembroli-\r\n    zumab", "pembrolizumab"),
@@ -55,7 +55,7 @@ fn words_that_line_ends_break() {
         ("carci-\nnoma and osimer-\ntinib", "carcinoma and osimertinib"),
         ("un-\ndifferentiated, un-\nresectable, in-\ndependent", "undifferentiated, unresectable, independent"),
         ("pheno-\ntype; car\u{e9}-\nnoma", "phenotype; car\u{e9}noma"),
-        // The hyphen is the word's own.
+        // The hyphen is part of the word.
         ("non-\nsmall cell", "non-small cell"),
         ("small-\ncell, T-\ncell", "small-cell, T-cell"),
         ("HER2-\npositive, ER-\npositive", "HER2-positive, ER-positive"),
@@ -74,7 +74,7 @@ fn words_that_line_ends_break() {
 }
 
 #[test]
-fn tags_and_entities() {
+fn tags_are_removed_and_entities_decoded() {
     check(&[
         ("Stage&nbsp;IV <b>lung</b>&nbsp;adeno<wbr>carcinoma", "Stage IV lung adenocarcinoma"),
         ("adeno&shy;carcinoma; osimer&#8203;tinib; her&#x200B;2", "adenocarcinoma; osimertinib; her2"),
@@ -96,7 +96,7 @@ fn tags_and_entities() {
 }
 
 #[test]
-fn escapes() {
+fn escapes_are_decoded() {
     check(&[
         (r"Stage IV\nlung adeno-\ncarcinoma", "Stage IV\nlung adenocarcinoma"),
         (r"liver\r\n\r\nlungs", "liver\n\nlungs"),
@@ -109,7 +109,7 @@ fn escapes() {
 }
 
 #[test]
-fn quoted_printable() {
+fn quoted_printable_is_decoded() {
     check(&[
         ("Stage IV adeno=\ncarcinoma", "Stage IV adenocarcinoma"),
         ("lung=20\ncancer", "lung \ncancer"),
@@ -127,7 +127,7 @@ fn quoted_printable() {
 }
 
 #[test]
-fn characters_that_nobody_sees() {
+fn invisible_characters_are_removed() {
     check(&[
         ("adeno\u{ad}carcinoma", "adenocarcinoma"),
         ("adeno\u{2}carcinoma", "adenocarcinoma"),
@@ -151,7 +151,7 @@ fn characters_that_nobody_sees() {
 
 proptest! {
     #[test]
-    fn places_lead_back_whatever_is_sent(
+    fn every_character_maps_back_to_the_note(
         text in "(adeno|HER2|é|\\\\n|\\\\u00e9|\\\\|😀|-|\n|\r\n| |=|=C3|=A9|=20|=3D|&|;|&amp;|&shy;|&#228;|<|>|<b>|</p>|<br/>|<!--|-->|<style>|\u{ad}|\u{200b}|\u{1f}|\u{2}){0,24}x",
     ) {
         read(&text);

@@ -1,8 +1,8 @@
-//! Where a link or a match must not reach: pairs of notes of which one supports the value and one does not.
+//! Limits of links and matches: pairs of similar notes of which one supports the value and one does not.
 
 use super::*;
 
-/// Field, value, a note that supports it (`true`) or does not.
+/// Field, value, note, and whether the note supports the value.
 type Row<'a> = (Field, &'a str, &'a str, bool);
 
 fn check(rows: &[Row<'_>]) {
@@ -15,7 +15,7 @@ fn check(rows: &[Row<'_>]) {
 }
 
 #[test]
-fn changes_are_a_response_only_where_they_are_of_the_disease() {
+fn changes_are_a_response_only_if_the_disease_changes() {
     check(&[
         (Field::Response, "progression", "She developed neuropathy.", false),
         (Field::Response, "progression", "She developed new liver lesions.", true),
@@ -65,7 +65,7 @@ fn results_stay_with_their_symbol() {
 }
 
 #[test]
-fn non_is_a_part_of_its_word() {
+fn non_belongs_to_the_word_after_it() {
     check(&[
         (Field::CancerType, "small cell lung cancer", "She has non-small cell lung cancer.", false),
         (Field::CancerType, "small cell lung cancer", "She has non small-cell lung cancer.", false),
@@ -79,7 +79,7 @@ fn non_is_a_part_of_its_word() {
 }
 
 #[test]
-fn stages_of_other_diseases_are_not_the_tumours() {
+fn stages_of_other_diseases_do_not_count() {
     check(&[
         (Field::Stage, "IV", "CKD stage IV. Breast cancer.", false),
         (Field::Stage, "IV", "A stage IV sacral pressure ulcer.", false),
@@ -93,7 +93,7 @@ fn stages_of_other_diseases_are_not_the_tumours() {
 }
 
 #[test]
-fn parts_of_a_tumours_name_belong_together() {
+fn organ_and_histology_must_belong_to_one_tumour() {
     check(&[
         (Field::CancerType, "pancreatic adenocarcinoma", "A pancreatic head adenocarcinoma.", true),
         (Field::CancerType, "liver cancer", "Colon cancer with liver metastases.", false),
@@ -112,7 +112,7 @@ fn parts_of_a_tumours_name_belong_together() {
 }
 
 #[test]
-fn shorthand_counts_under_its_guard() {
+fn abbreviations_count_only_in_their_context() {
     check(&[
         (Field::Response, "partial response", "Best response: PR.", true),
         (Field::Response, "partial response", "ER 90%, PR 80% by IHC; CT of the chest is clear.", false),
@@ -141,7 +141,7 @@ fn shorthand_counts_under_its_guard() {
 }
 
 #[test]
-fn places_are_metastatic_only_where_the_disease_is_there() {
+fn organs_are_metastatic_only_if_the_disease_is_there() {
     check(&[
         (Field::MetastasisSite, "bone", "Fracture at T12 after a fall.", false),
         (Field::MetastasisSite, "bone", "A new metastasis at T12.", true),

@@ -1,9 +1,9 @@
-//! Texts made to cost time or stack. They are only run: with a quadratic step anywhere they would not end.
+//! Texts made to cost time or stack. With a quadratic step anywhere, this test would not end.
 
 use super::{OTHERS, RECORD, check, parse};
 
 #[test]
-fn hostile_texts_end() {
+fn hostile_texts_take_linear_time() {
     let pieces = [
         "{",
         "}",
@@ -45,7 +45,7 @@ fn hostile_texts_end() {
     ];
     let starts = ["", "{", "{\"stage\":", "{'stage':'", "{'stage':['", "{\"x\":", "{\"stage\":\"", "stage: "];
     for piece in pieces {
-        // Every start with 10 kB, and one text of a megabyte.
+        // Each start with 10 kB of the piece, and 1 MB of the piece alone.
         for start in starts {
             let text = format!("{start}{}", piece.repeat(10_000 / piece.len()));
             assert!(parse(&text).is_err(), "{start}{piece}");

@@ -1,4 +1,4 @@
-//! Properties of the parser over generated texts. The seed is fixed, so that a run can be repeated.
+//! Property tests of the parser with generated texts. The seed is fixed, so that runs are reproducible.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ fn settings() -> ProptestConfig {
     }
 }
 
-/// What texts are spliced from: the words and marks that the parser looks for.
+/// The words and marks that the parser looks for, from which texts are generated.
 const PIECES: [&str; 46] = [
     "{",
     "}",
@@ -67,7 +67,7 @@ const PIECES: [&str; 46] = [
     "...",
 ];
 
-/// Values as they come out of the parser: trimmed, and saying something.
+/// Generates values as the parser returns them: trimmed, and never a word without information.
 fn value() -> impl Strategy<Value = Option<String>> {
     let any = prop::collection::vec(any::<char>(), 0..12)
         .prop_map(|chars| format!("v{}", chars.into_iter().collect::<String>()).trim().to_owned());
@@ -75,7 +75,7 @@ fn value() -> impl Strategy<Value = Option<String>> {
         1 => Just(None),
         1 => any.prop_map(Some),
         2 => "[A-Z][a-z]{0,6}( [a-z0-9{}\\[\\]\"'’“”:;,<>/\\\\-]{1,8}){0,3}[a-z0-9]"
-            .prop_filter("says something", |text| !["na", "nil", "none", "null"].contains(&text.to_lowercase().as_str()))
+            .prop_filter("carries information", |text| !["na", "nil", "none", "null"].contains(&text.to_lowercase().as_str()))
             .prop_map(Some),
     ]
 }
@@ -90,12 +90,12 @@ fn record(value: impl Strategy<Value = Option<String>>) -> impl Strategy<Value =
     })
 }
 
-/// Values that can be written in any form: words, with apostrophes inside them.
+/// Generates values that every form can express: words with apostrophes inside.
 fn plain_value() -> impl Strategy<Value = Option<String>> {
     prop::option::of("[A-Z][a-z]{1,6}('s)?( [a-z0-9+%é-]{1,5}){0,2}[a-z0-9]")
 }
 
-/// The ways of writing a record that the parser knows, each with a repair that tells of it.
+/// The forms of a record that the parser knows, each with the repair that reports it.
 const FORMS: [(Form, Option<RepairCode>); 7] = [
     (Form { open: "{", key: ["\"", "\": "], value: ["\"", "\""], next: ", ", close: "}" }, None),
     (Form { open: "{\n  ", key: ["\"", "\": "], value: ["\"", "\""], next: ",\n  ", close: "\n}" }, None),
@@ -175,7 +175,7 @@ fn changed(text: &str, changes: &[Change]) -> String {
     text.into_iter().collect()
 }
 
-/// For each field, how its key with a null looks in any of the forms, written apart from the parser.
+/// For each field, patterns for its key and for its key with a null, in any form. They do not use the parser's code.
 static NULLS: LazyLock<Vec<(Field, Regex, Regex)>> = LazyLock::new(|| {
     let marks = "[\"'‘’“”„]";
     let words = "null|none|nil|n/a|na|undefined|unknown|unspecified|not [a-z]+|-|—";
@@ -192,13 +192,13 @@ static NULLS: LazyLock<Vec<(Field, Regex, Regex)>> = LazyLock::new(|| {
         .to_vec()
 });
 
-/// What is said of any text: it is a record only if all keys stand in it with a colon (or it is said that one of another
-/// name does), and a null in the record is a null in the text.
-fn judge(text: &str) {
+/// Checks what holds for any text that is a record: the text has each key, or a reported synonym, with a colon, and a
+/// null in the record is a null in the text.
+fn check_any_text(text: &str) {
     if let Ok(parsed) = parse(text) {
         let by_synonym = |field| parsed.repairs.contains(&Repair { code: RepairCode::KeySynonym, field: Some(field) });
         for (field, key, null) in NULLS.iter().filter(|(field, ..)| !by_synonym(*field)) {
-            assert!(key.is_match(text), "{field:?} is not in {text}");
+            assert!(key.is_match(text), "the key of {field:?} is not in {text}");
             match parsed.record.get(*field) {
                 None => assert!(null.is_match(text), "{field:?} is not null in {text}"),
                 Some(value) => assert!(!value.trim().is_empty() && value.trim() == value, "{field:?} {value:?}"),
@@ -213,12 +213,12 @@ proptest! {
     #![proptest_config(settings())]
 
     #[test]
-    fn training_json_comes_back(record in record(value())) {
+    fn training_json_is_read_back(record in record(value())) {
         let text = record.to_training_json();
         let parsed = parse(&text).unwrap();
         prop_assert_eq!(&parsed.record, &record);
         prop_assert!(parsed.repairs.is_empty());
-        // The slow path agrees with the fast one; only a think tag in a value stops it.
+        // The slow path agrees with the fast path, unless a value contains a think tag.
         match lenient::parse(&text) {
             Ok(slow) => prop_assert_eq!(slow, parsed),
             Err(unusable) => prop_assert!(text.contains("think>"), "{:?}", unusable),
@@ -226,18 +226,18 @@ proptest! {
     }
 
     #[test]
-    fn every_form_comes_back(record in record(plain_value()), (form, repair) in prop::sample::select(&FORMS[..])) {
+    fn every_form_is_read_back(record in record(plain_value()), (form, repair) in prop::sample::select(&FORMS[..])) {
         let text = form.write(&record);
         let parsed = parse(&text).unwrap();
         prop_assert_eq!(&parsed.record, &record, "{}", text);
         prop_assert!(repair.is_none_or(|code| parsed.repairs.iter().any(|repair| repair.code == code)));
         let wrapped = format!("<think>{{</think>Sure:\n```json\n{text}\n```\n\nIs there {{more}}?");
         prop_assert_eq!(&parse(&wrapped).unwrap().record, &record, "{}", wrapped);
-        judge(&text);
+        check_any_text(&text);
     }
 
     #[test]
-    fn a_prefix_is_no_record(record in record(value()), cut in any::<Index>()) {
+    fn a_prefix_is_not_a_record(record in record(value()), cut in any::<Index>()) {
         let text = record.to_training_json();
         let cuts: Vec<_> = text.char_indices().map(|(at, _)| at).collect();
         prop_assert!(parse(text.split_at(*cut.get(&cuts)).0).is_err());
@@ -252,17 +252,17 @@ proptest! {
 
     #[test]
     fn random_texts(text in any::<String>()) {
-        judge(&text);
+        check_any_text(&text);
     }
 
     #[test]
     fn texts_of_pieces(pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..60)) {
-        judge(&pieces.concat());
+        check_any_text(&pieces.concat());
     }
 
     #[test]
     fn changed_training_json(record in record(value()), changes in prop::collection::vec(change(), 1..4)) {
-        judge(&changed(&record.to_training_json(), &changes));
+        check_any_text(&changed(&record.to_training_json(), &changes));
     }
 
     #[test]
@@ -271,7 +271,7 @@ proptest! {
         (form, _) in prop::sample::select(&FORMS[..]),
         changes in prop::collection::vec(change(), 1..4),
     ) {
-        judge(&changed(&form.write(&record), &changes));
+        check_any_text(&changed(&form.write(&record), &changes));
     }
 
     #[test]
@@ -279,7 +279,7 @@ proptest! {
         let texts: Vec<Vec<char>> =
             records.iter().zip(&forms).map(|(record, (form, _))| form.write(record).chars().collect()).collect();
         let (start, end) = (at.0.index(texts[0].len() + 1), at.1.index(texts[1].len() + 1));
-        judge(&texts[0][..start].iter().chain(&texts[1][end..]).collect::<String>());
+        check_any_text(&texts[0][..start].iter().chain(&texts[1][end..]).collect::<String>());
         let both: String = texts.join(&['\n', '\n'][..]).into_iter().collect();
         prop_assert!(records[0] == records[1] || parse(&both).is_err(), "{}", both);
     }
