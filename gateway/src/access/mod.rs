@@ -1,6 +1,6 @@
-//! Who may call: named API keys, of which only SHA-256 digests are known here.
+//! API keys, each with the name of a client. The gateway stores only SHA-256 digests of the keys.
 //!
-//! Neither keys nor digests are ever printed or logged; names are, so they name clients, not patients.
+//! Keys and digests are never printed or logged. Names are, so a name must not identify a patient.
 
 mod file;
 mod principal;
@@ -26,21 +26,21 @@ use crate::{files, limiter::Rate};
 /// Bytes of a digest.
 const DIGEST: usize = 32;
 
-/// Where a key came with a request.
+/// The part of a request that carries the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
-    /// In a header.
+    /// A header.
     Header,
-    /// In the path, where logs of others may keep it.
+    /// The path, which other programs may write to their logs.
     Path,
 }
 
-/// The keys that open the service. Reloaded as a whole or not at all.
+/// The keys that open the service. A reload replaces all of them or none.
 pub struct Keys {
     path: PathBuf,
     default_rate: Option<Rate>,
     known: RwLock<Arc<[Key]>>,
-    /// Held while the file is read again: two readings that overlap could miss a key that was taken out.
+    /// Held during a reload: two concurrent reloads could miss a key that was removed.
     reloading: tokio::sync::Mutex<()>,
 }
 
@@ -50,7 +50,7 @@ struct Key {
     in_path: bool,
 }
 
-/// Why a key file or a key cannot be used. Names the line, never what stands there.
+/// Why a key file or a key cannot be used. The error names the line, never its content.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// The file cannot be read.
@@ -58,19 +58,19 @@ pub enum KeysError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Why the file cannot be read.
         cause: std::io::Error,
     },
-    /// A line is no key.
+    /// A line is not a valid key.
     #[error("the key file, line {0}: {1}")]
     Line(usize, &'static str),
-    /// Nobody could call.
-    #[error("the key file names no key: nobody could call")]
+    /// The file has no key.
+    #[error("the key file names no key, so no client could call: add one with gateway hash-key")]
     Empty,
-    /// A key that could be guessed.
+    /// The key could be guessed.
     #[error("a key needs at least {} characters, all of them visible ASCII", file::SHORTEST_KEY)]
     Weak,
-    /// A name that would not fit a line, a log or a metric.
+    /// The name is not valid in the key file, the log and the metrics.
     #[error("a name has 1 to 64 letters, digits, dots, hyphens or underscores")]
     Name,
     /// The system gave no random bytes.
@@ -79,29 +79,29 @@ pub enum KeysError {
 }
 
 impl Keys {
-    /// Reads a key file, and blocks the calling thread for at most [`files::READ_WITHIN`]. `default_rate` is the limit of
-    /// each key whose line has none.
+    /// Reads a key file. Blocks the calling thread for at most [`files::READ_WITHIN`]. `default_rate` applies to each
+    /// key whose line has no `rate=`.
     pub fn read(path: &Path, default_rate: Option<Rate>) -> Result<Self, KeysError> {
-        let theirs = path.to_owned();
-        let keys = files::in_time(files::READ_WITHIN, move || file::load(&theirs, default_rate));
+        let owned_path = path.to_owned();
+        let keys = files::in_time(files::READ_WITHIN, move || file::load(&owned_path, default_rate));
         let known = RwLock::new(keys.map_err(|cause| unreadable(path, cause))??.into());
         Ok(Self { path: path.to_owned(), default_rate, known, reloading: tokio::sync::Mutex::default() })
     }
 
-    /// Reads the file again and says how many keys there are now. A file that cannot be used, or not be read within
-    /// [`files::READ_WITHIN`], changes nothing. Keys that are no longer in it end what runs for them.
+    /// Reads the file again and returns the number of keys. A file that is invalid or cannot be read within
+    /// [`files::READ_WITHIN`] changes nothing. If a key is no longer in the file, the requests that run for it end.
     pub async fn reload(&self) -> Result<usize, KeysError> {
-        let _alone = self.reloading.lock().await;
+        let _guard = self.reloading.lock().await;
         let before = self.known();
-        let (path, default_rate, theirs) = (self.path.clone(), self.default_rate, Arc::clone(&before));
+        let (path, default_rate, previous) = (self.path.clone(), self.default_rate, Arc::clone(&before));
         let read = files::in_time_async(files::READ_WITHIN, move || {
-            file::load(&path, default_rate).map(|keys| carried_over(keys, &theirs))
+            file::load(&path, default_rate).map(|keys| keep_state(keys, &previous))
         });
         let keys: Arc<[Key]> = read.await.map_err(|cause| unreadable(&self.path, cause))??.into();
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&keys);
-        let still: HashSet<_> = keys.iter().map(Key::identity).collect();
-        for gone in before.iter().filter(|key| !still.contains(&key.identity())) {
-            gone.principal.revoke();
+        let remaining: HashSet<_> = keys.iter().map(Key::identity).collect();
+        for removed in before.iter().filter(|key| !remaining.contains(&key.identity())) {
+            removed.principal.revoke();
         }
         Ok(keys.len())
     }
@@ -110,13 +110,13 @@ impl Keys {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whose key this is. Takes the same time for any key that is not known.
+    /// Returns the principal of a key. Takes the same time for every unknown key.
     #[must_use]
     pub fn principal(&self, presented: &[u8], channel: Channel) -> Option<Principal> {
         let digest: [u8; DIGEST] = Sha256::digest(presented).into();
         let known = self.known();
         let mut found = None;
-        // All keys are compared, also after the right one.
+        // Compares all keys, even after a match, so that the time does not depend on the match.
         for key in known.iter() {
             let same: Choice = key.digest.ct_eq(&digest);
             if bool::from(same) && (channel == Channel::Header || key.in_path) {
@@ -128,18 +128,18 @@ impl Keys {
 }
 
 impl Key {
-    /// What makes it the same key in another reading of the file.
+    /// Returns the name and the digest, which identify a key across reloads of the file.
     fn identity(&self) -> (&str, &[u8; DIGEST]) {
         (self.principal.name(), &self.digest)
     }
 }
 
-/// The keys as the file has them now, each with what its name has used of its limits until now.
-fn carried_over(mut keys: Vec<Key>, before: &[Key]) -> Vec<Key> {
+/// Returns the keys of the file, where each name keeps what it has used of its limits before.
+fn keep_state(mut keys: Vec<Key>, before: &[Key]) -> Vec<Key> {
     let before: HashMap<&str, &Key> = before.iter().map(|key| (key.principal.name(), key)).collect();
     for key in &mut keys {
-        if let Some(known) = before.get(key.principal.name()) {
-            key.principal = key.principal.after(&known.principal, known.digest == key.digest);
+        if let Some(previous) = before.get(key.principal.name()) {
+            key.principal = key.principal.after(&previous.principal, previous.digest == key.digest);
         }
     }
     keys

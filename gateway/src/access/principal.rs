@@ -1,4 +1,4 @@
-//! A client that a key was given to: its name, its limits, and what runs for it.
+//! The client that a key was given to: its name, its limits, and what it has used of them.
 
 use std::{
     fmt,
@@ -17,10 +17,10 @@ use crate::{
     memory::KeyShare,
 };
 
-/// Batches of one key that may have notes under way at once: half of what all keys together may.
-const BATCHES_OF_A_KEY: usize = 8;
+/// Batches of one key that may have notes in flight at once: half of the limit for all keys together.
+const MAX_BATCHES_PER_KEY: usize = 8;
 
-/// The client that a key was given to, by the name of its key. Two are the same where the names are.
+/// The client that a key was given to. Two principals with the same name are equal.
 #[derive(Clone)]
 pub struct Principal(Arc<Client>);
 
@@ -29,20 +29,20 @@ struct Client {
     rate: Option<Rate>,
     limiter: Option<Arc<Limiter>>,
     at_once: Option<u32>,
-    /// Whether the key opens the metrics only.
+    /// Whether the key opens metrics and health only.
     for_metrics: bool,
-    /// Notes that are under way. One count for all readings of the key file, whatever limit they set.
-    under_way: Arc<AtomicU32>,
-    /// The memory that its requests hold, and the batches that it may have under way. One of each, as above.
+    /// Notes in flight. The count is shared across reloads of the key file, even if they change the limit.
+    in_flight: Arc<AtomicU32>,
+    /// The memory that its requests occupy, and the slots for its batches. Both are shared across reloads too.
     memory: KeyShare,
     batches: Arc<Semaphore>,
     /// Cancelled once the key is no longer in the key file.
     revoked: CancellationToken,
 }
 
-/// One note of a client that is under way, until this is dropped.
+/// Counts one note of a client as in flight until it is dropped.
 #[derive(Debug)]
-#[must_use = "dropping it ends the note for the limit"]
+#[must_use = "dropping it no longer counts the note"]
 pub struct ConcurrencyGuard(Arc<AtomicU32>);
 
 impl Drop for ConcurrencyGuard {
@@ -52,7 +52,7 @@ impl Drop for ConcurrencyGuard {
 }
 
 impl Principal {
-    /// A client without limits of its own.
+    /// Returns a client without limits of its own.
     #[must_use]
     pub fn named(name: &str) -> Self {
         Self::limited(name, None, None, false)
@@ -66,15 +66,16 @@ impl Principal {
             limiter,
             at_once,
             for_metrics,
-            under_way: Arc::default(),
+            in_flight: Arc::default(),
             memory: KeyShare::default(),
-            batches: Arc::new(Semaphore::new(BATCHES_OF_A_KEY)),
+            batches: Arc::new(Semaphore::new(MAX_BATCHES_PER_KEY)),
             revoked: CancellationToken::new(),
         }))
     }
 
-    /// The same client after `before`, which an earlier reading of the key file gave: with the limits of now, and with what
-    /// is used of them. What runs goes on where it is the same key too.
+    /// Returns this client of a reloaded key file with the usage of `before`, the same client before the reload. The
+    /// limits are those of the reloaded file. With `same_key`, revoking the new client also ends requests that began
+    /// before.
     pub(super) fn after(&self, before: &Self, same_key: bool) -> Self {
         let (now, before) = (&self.0, &before.0);
         let limiter = match (&now.limiter, &before.limiter) {
@@ -91,63 +92,63 @@ impl Principal {
             limiter,
             at_once: now.at_once,
             for_metrics: now.for_metrics,
-            under_way: Arc::clone(&before.under_way),
+            in_flight: Arc::clone(&before.in_flight),
             memory: before.memory.clone(),
             batches: Arc::clone(&before.batches),
             revoked: if same_key { before.revoked.clone() } else { now.revoked.clone() },
         }))
     }
 
-    /// The name of the key.
+    /// Returns the name of the key.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Its own rate limit.
+    /// Returns the rate limit of the key, if it has one.
     #[must_use]
     pub fn limiter(&self) -> Option<&Limiter> {
         self.0.limiter.as_deref()
     }
 
-    /// How many of its notes may be under way, where that is limited.
+    /// Returns how many notes of the client may be in flight at once, if that is limited.
     #[must_use]
     pub fn at_once(&self) -> Option<usize> {
         self.0.at_once.map(|most| most as usize)
     }
 
-    /// What its requests hold of the budget of memory.
+    /// Returns the share of the memory budget that the client's requests occupy.
     #[must_use]
     pub fn memory(&self) -> &KeyShare {
         &self.0.memory
     }
 
-    /// The batches that it may have under way at once.
+    /// Returns the slots for batches of the client.
     #[must_use]
     pub fn batches(&self) -> &Arc<Semaphore> {
         &self.0.batches
     }
 
-    /// Whether its key opens metrics and health only, and reads no notes.
+    /// Returns whether the key opens metrics and health only, and reads no notes.
     #[must_use]
     pub fn is_for_metrics(&self) -> bool {
         self.0.for_metrics
     }
 
-    /// One more of its notes is under way until what is given is dropped. Where as many are as may, says how many that is.
+    /// Counts one more note as in flight until the guard is dropped. At the limit, fails with the limit.
     pub fn enter(&self) -> Result<ConcurrencyGuard, u32> {
         let most = self.0.at_once.unwrap_or(u32::MAX);
-        let entered = self.0.under_way.fetch_update(AcqRel, Acquire, |now| (now < most).then_some(now + 1));
-        entered.map(|_| ConcurrencyGuard(Arc::clone(&self.0.under_way))).map_err(|_| most)
+        let entered = self.0.in_flight.fetch_update(AcqRel, Acquire, |now| (now < most).then_some(now + 1));
+        entered.map(|_| ConcurrencyGuard(Arc::clone(&self.0.in_flight))).map_err(|_| most)
     }
 
-    /// Ends what runs for this key.
+    /// Ends the requests that run for this key.
     pub(super) fn revoke(&self) {
         self.0.revoked.cancel();
     }
 }
 
-/// Ends once the caller's key is no longer in the key file; never for a caller without a key.
+/// Waits until the caller's key is no longer in the key file. Never ends for a caller without a key.
 pub async fn revoked(caller: Option<&Principal>) {
     match caller {
         Some(principal) => principal.0.revoked.cancelled().await,

@@ -1,4 +1,4 @@
-//! What opens, what a bad key file says, and what a key's own limits do.
+//! Which keys open the service, the errors of bad key files, and the limits of a key.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -10,7 +10,7 @@ use super::{
 };
 
 #[tokio::test]
-async fn a_key_opens_and_another_does_not() {
+async fn a_key_of_the_file_opens_and_another_does_not() {
     let (key, other) = (new_key().unwrap(), new_key().unwrap());
     assert_ne!(key, other);
     let line = line_for("frontend", &key).unwrap();
@@ -21,7 +21,7 @@ async fn a_key_opens_and_another_does_not() {
     for wrong in [other.as_bytes(), b"", key.as_bytes().get(1..).unwrap(), line.as_bytes()] {
         assert_eq!(keys.principal(wrong, Channel::Header), None);
     }
-    // A new file counts after a reload; one that cannot be read changes nothing.
+    // A new file takes effect after a reload. A file that is not valid changes nothing.
     std::fs::write(file.path(), line_for("other", &other).unwrap()).unwrap();
     assert!(keys.principal(key.as_bytes(), Channel::Header).is_some());
     assert_eq!(keys.reload().await.unwrap(), 1);
@@ -35,9 +35,9 @@ async fn a_key_opens_and_another_does_not() {
 }
 
 #[test]
-fn bad_files_are_named_by_line_and_never_quoted() {
+fn errors_of_a_key_file_name_the_line_and_never_quote_it() {
     let good = hex(&[7; DIGEST]);
-    for (text, said) in [
+    for (text, expected) in [
         ("SECRET", "line 1: not"),
         ("a SECRET", "line 1: the digest"),
         (&format!("# x\n\nSE/CRET {good}"), "line 3: the name"),
@@ -50,7 +50,7 @@ fn bad_files_are_named_by_line_and_never_quoted() {
         (&format!("a {good} at_once=0"), "line 1: at_once"),
     ] {
         let error = parse(text, None).err().unwrap().to_string();
-        assert!(error.contains(said) && !error.contains("SECRET"), "{error}");
+        assert!(error.contains(expected) && !error.contains("SECRET"), "{error}");
     }
     for (name, key) in [("a b", "x".repeat(40)), ("a", "short".to_owned()), ("a", "x y".repeat(20))] {
         assert!(line_for(name, &key).is_err());
@@ -58,7 +58,7 @@ fn bad_files_are_named_by_line_and_never_quoted() {
 }
 
 #[tokio::test]
-async fn a_keys_own_limits_and_its_place() {
+async fn a_key_has_its_own_limits_and_channels() {
     let digest = |key: &str| line_for("x", key).unwrap().split_once(' ').unwrap().1.to_owned();
     let (page, study) = ("k".repeat(32), "l".repeat(32));
     let lines = format!("page {} path\nstudy {} rate=1/h at_once=1\n", digest(&page), digest(&study));
@@ -69,38 +69,38 @@ async fn a_keys_own_limits_and_its_place() {
     assert!(of(&page, Channel::Path).is_some() && of(&study, Channel::Path).is_none());
     let (page, study) = (of(&page, Channel::Header).unwrap(), of(&study, Channel::Header).unwrap());
     let rates = crate::rates::Rates::default();
-    let ask = |who: &Principal| rates.admit(Some(who), None);
-    let first = ask(&study).unwrap();
-    assert_eq!(ask(&study).unwrap_err().rate_limit.scope.name(), "concurrency");
+    let admit = |principal: &Principal| rates.admit(Some(principal), None);
+    let first = admit(&study).unwrap();
+    assert_eq!(admit(&study).unwrap_err().rate_limit.scope.name(), "concurrency");
     drop(first);
-    assert_eq!(ask(&study).unwrap_err().rate_limit.scope.name(), "key");
-    assert!(ask(&page).is_ok() && ask(&page).is_ok() && ask(&page).is_err());
-    // Another look at the same file gives nobody a new allowance.
+    assert_eq!(admit(&study).unwrap_err().rate_limit.scope.name(), "key");
+    assert!(admit(&page).is_ok() && admit(&page).is_ok() && admit(&page).is_err());
+    // A reload of the same file resets no limit.
     keys.reload().await.unwrap();
-    let again = keys.principal("l".repeat(32).as_bytes(), Channel::Header).unwrap();
-    assert!(ask(&again).is_err());
-    let again = async |from: &str, to: &str| {
+    let reloaded = keys.principal("l".repeat(32).as_bytes(), Channel::Header).unwrap();
+    assert!(admit(&reloaded).is_err());
+    let reload_with = async |from: &str, to: &str| {
         let text = fs::read_to_string(file.path()).unwrap().replace(from, to);
         fs::write(file.path(), text).unwrap();
         keys.reload().await.unwrap();
         keys.principal("l".repeat(32).as_bytes(), Channel::Header).unwrap()
     };
-    // Nor does another limit: what is used stays used, and what is under way counts.
-    assert!(ask(&again("at_once=1", "at_once=2").await).is_err());
-    let more = again("rate=1/h", "rate=3/h").await;
-    let (first, second) = (ask(&more).unwrap(), ask(&more).unwrap());
-    let fewer = again("rate=3/h at_once=2", "rate=9/h at_once=1").await;
-    let refused = |who: &Principal| ask(who).unwrap_err().rate_limit.scope.name();
-    assert_eq!(refused(&fewer), "concurrency");
+    // A changed limit does not reset it either: earlier notes and notes in flight still count.
+    assert!(admit(&reload_with("at_once=1", "at_once=2").await).is_err());
+    let higher = reload_with("rate=1/h", "rate=3/h").await;
+    let (first, second) = (admit(&higher).unwrap(), admit(&higher).unwrap());
+    let fewer = reload_with("rate=3/h at_once=2", "rate=9/h at_once=1").await;
+    let refusing_limit = |principal: &Principal| admit(principal).unwrap_err().rate_limit.scope.name();
+    assert_eq!(refusing_limit(&fewer), "concurrency");
     drop(first);
-    assert_eq!(refused(&fewer), "concurrency");
+    assert_eq!(refusing_limit(&fewer), "concurrency");
     drop(second);
-    let left = (0..9).take_while(|_| ask(&fewer).is_ok()).count();
-    assert_eq!(left, 6, "three of nine were used");
+    let left = (0..9).take_while(|_| admit(&fewer).is_ok()).count();
+    assert_eq!(left, 6, "three of the nine notes were used before");
 }
 
 #[tokio::test]
-async fn a_file_that_strangers_may_write_or_that_is_no_file_is_refused() {
+async fn a_file_that_every_user_may_write_or_that_is_not_regular_is_refused() {
     type Spoil<'a> = &'a dyn Fn();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
@@ -125,14 +125,14 @@ async fn a_file_that_strangers_may_write_or_that_is_no_file_is_refused() {
         (&|| fs::remove_file(&path).unwrap(), "No such file"),
         (&|| fs::write(&path, b"\xff").unwrap(), "UTF-8"),
     ];
-    for (spoil, said) in spoiled {
+    for (spoil, expected) in spoiled {
         good();
         spoil();
-        let (start, again) = (Keys::read(&path, None).err().unwrap(), keys.reload().await.unwrap_err());
-        for error in [start.to_string(), again.to_string()] {
-            assert!(error.contains(said) && error.contains(path.to_str().unwrap()), "{error}");
+        let (at_start, at_reload) = (Keys::read(&path, None).err().unwrap(), keys.reload().await.unwrap_err());
+        for error in [at_start.to_string(), at_reload.to_string()] {
+            assert!(error.contains(expected) && error.contains(path.to_str().unwrap()), "{error}");
         }
-        assert!(keys.principal(key.as_bytes(), Channel::Header).is_some(), "{said}: the old keys hold");
+        assert!(keys.principal(key.as_bytes(), Channel::Header).is_some(), "{expected}: the old keys remain valid");
     }
 }
 
@@ -142,7 +142,7 @@ async fn a_file_of_100_000_keys_is_read_within_the_limit() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut text: String = (0..100_000).map(line).collect();
     fs::write(file.path(), &text).unwrap();
-    // Were each line compared with all before it, this would take minutes, and `files::READ_WITHIN` is seconds.
+    // Comparing each line with all earlier lines would take minutes; `files::READ_WITHIN` is seconds.
     let keys = Keys::read(file.path(), None).unwrap();
     assert_eq!(keys.reload().await.unwrap(), 100_000);
     text.push_str(&line(7).replace("client-7 ", "another "));
@@ -152,26 +152,26 @@ async fn a_file_of_100_000_keys_is_read_within_the_limit() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_taken_out_ends_what_runs_for_it_and_no_other() {
+async fn removing_a_key_ends_the_requests_of_that_key_only() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let (out, stays, changed, limited) = ("a".repeat(20), "b".repeat(20), "c".repeat(20), "d".repeat(20));
+    let (removed, stays, changed, limited) = ("a".repeat(20), "b".repeat(20), "c".repeat(20), "d".repeat(20));
     let line = |name: &str, key: &str| line_for(name, key).unwrap();
     let write = |lines: &[String]| fs::write(file.path(), lines.join("\n")).unwrap();
-    write(&[line("out", &out), line("stays", &stays), line("changed", &changed), line("limited", &limited)]);
+    write(&[line("removed", &removed), line("stays", &stays), line("changed", &changed), line("limited", &limited)]);
     let keys = Keys::read(file.path(), None).unwrap();
     let of = |key: &str| keys.principal(key.as_bytes(), Channel::Header).unwrap();
-    let all = [of(&out), of(&stays), of(&changed), of(&limited)];
+    let all = [of(&removed), of(&stays), of(&changed), of(&limited)];
     let ended = || all.each_ref().map(|principal| revoked(Some(principal)).now_or_never().is_some());
     keys.reload().await.unwrap();
     assert_eq!(ended(), [false; 4]);
     let limited = format!("{} rate=1/h", line("limited", &limited));
-    write(&[line("stays", &stays), line("changed", &out), limited]);
+    write(&[line("stays", &stays), line("changed", &removed), limited]);
     keys.reload().await.unwrap();
-    // `changed` is the name of another key now, and its first key opens nothing any more.
+    // The name `changed` has another key now, and its first key opens nothing.
     assert_eq!(ended(), [true, false, true, false]);
-    // Still so after a further reading.
-    write(&[line("changed", &out)]);
+    // The same holds after a further reload.
+    write(&[line("changed", &removed)]);
     keys.reload().await.unwrap();
     assert_eq!(ended(), [true; 4]);
-    assert!(revoked(Some(&of(&out))).now_or_never().is_none() && revoked(None).now_or_never().is_none());
+    assert!(revoked(Some(&of(&removed))).now_or_never().is_none() && revoked(None).now_or_never().is_none());
 }

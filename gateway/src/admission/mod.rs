@@ -1,4 +1,4 @@
-//! Slots at the GPU: at most so many upstream calls at once, and a bounded, fair queue before them.
+//! Limits the concurrent calls to the model servers by slots, with a bounded, fair queue for the calls that wait.
 
 mod queue;
 
@@ -12,14 +12,14 @@ use tokio::sync::oneshot;
 use self::queue::{Placement, Queue, WaiterId};
 use crate::{access::Principal, deadline::Deadline};
 
-/// What one more measurement counts in the mean time of a call.
-const WEIGHT: f64 = 0.1;
-/// The time to come back that is told while no call was measured yet, and the longest and the shortest.
+/// The weight of a new measurement in the mean time of a call.
+const MEAN_WEIGHT: f64 = 0.1;
+/// The time in `Retry-After`: before any call was measured, at most, and at least.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
-/// How many calls may run and how many may wait.
+/// Gives slots to calls, and queues the calls that must wait.
 #[derive(Debug)]
 pub struct Admission {
     in_flight_limit: usize,
@@ -36,7 +36,7 @@ pub struct QueuePriority {
     pub bulk: bool,
 }
 
-/// One slot; dropping it gives the slot to whoever is next.
+/// Permission for one call to run. Dropping it gives the slot to the next waiter.
 #[derive(Debug)]
 #[must_use = "dropping the lease gives the slot back"]
 pub struct Lease {
@@ -54,20 +54,20 @@ pub enum AdmissionError {
     DeadlineExceeded,
 }
 
-/// How things stand, and what has been counted since the start.
+/// The current numbers of calls, and counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Calls that run.
+    /// Calls that run now.
     pub in_flight: usize,
-    /// Calls that wait.
+    /// Calls that wait now.
     pub queued: usize,
-    /// Slots that were ever given.
+    /// Leases given since the start.
     pub given: u64,
-    /// Slots that came back; the same as `given` while nothing runs.
+    /// Leases returned since the start; equal to `given` while no call runs.
     pub returned: u64,
-    /// Slots that came back because nobody waited for the answer any more.
+    /// Leases returned because the caller disconnected before the call ended.
     pub vanished: u64,
-    /// Calls that were refused a place.
+    /// Calls that were refused, or lost their place in the queue to another call.
     pub refused: u64,
 }
 
@@ -75,7 +75,7 @@ pub struct Counts {
 struct State {
     free: usize,
     queue: Queue<oneshot::Sender<Lease>>,
-    /// Mean time of a call, the newest weighing most; none was measured yet while this is nothing.
+    /// Exponentially weighted mean time of a call. None until a call was measured.
     mean: Option<Duration>,
     given: u64,
     returned: u64,
@@ -83,36 +83,36 @@ struct State {
     refused: u64,
 }
 
-/// A place in the queue; leaves it when dropped, also where the caller vanished.
+/// A waiter in the queue. Dropping it removes it from the queue, also when the caller disconnects.
 struct Waiting<'a> {
     admission: &'a Admission,
     priority: &'a QueuePriority,
-    ticket: WaiterId,
+    id: WaiterId,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        // Dropped after the lock is given back.
-        let _sender = self.admission.state().queue.remove(self.priority, self.ticket);
+        // The sender is dropped after the lock is released.
+        let _sender = self.admission.state().queue.remove(self.priority, self.id);
     }
 }
 
 impl Admission {
-    /// Admission with `in_flight` slots and room for `queue` waiters.
+    /// Returns an admission with `in_flight` slots and a queue for `queue` waiters.
     #[must_use]
     pub fn new(in_flight: usize, queue: usize) -> Arc<Self> {
         let state = State { free: in_flight, ..State::default() };
         Arc::new(Self { in_flight_limit: in_flight, queue_limit: queue, state: Mutex::new(state) })
     }
 
-    /// A slot, at once or when it is this caller's turn.
+    /// Waits for a slot, at most until the deadline.
     pub async fn acquire(
         self: &Arc<Self>,
         priority: &QueuePriority,
         deadline: Deadline,
     ) -> Result<Lease, AdmissionError> {
-        let (mine, granted) = oneshot::channel();
-        let (ticket, loser) = {
+        let (sender, receiver) = oneshot::channel();
+        let (id, evicted) = {
             let mut state = self.state();
             if state.free > 0 {
                 state.free -= 1;
@@ -120,15 +120,15 @@ impl Admission {
                 drop(state);
                 return Ok(self.lease(Some(Instant::now())));
             }
-            // Whoever would wait longer than he can is better told so now.
+            // A call that would wait beyond its deadline is refused at once.
             let wait = state.wait(state.queue.ahead(priority), self.in_flight_limit);
             let too_late = state.mean.is_some() && wait > deadline.left();
-            let placed = if too_late { Placement::Full } else { state.queue.push(priority, mine, self.queue_limit) };
+            let placed = if too_late { Placement::Full } else { state.queue.push(priority, sender, self.queue_limit) };
             match placed {
-                Placement::Waits(ticket) => (ticket, None),
-                Placement::Instead(ticket, loser) => {
+                Placement::Waits(id) => (id, None),
+                Placement::Instead(id, evicted) => {
                     state.refused += 1;
-                    (ticket, Some(loser))
+                    (id, Some(evicted))
                 }
                 Placement::Full => {
                     state.refused += 1;
@@ -136,12 +136,12 @@ impl Admission {
                 }
             }
         };
-        // Dropping his end of the channel tells him.
-        drop(loser);
-        let waiting = Waiting { admission: self, priority, ticket };
-        let granted = deadline.bound(granted).await;
+        // Dropping the sender of the evicted waiter ends its wait with `QueueFull`.
+        drop(evicted);
+        let waiting = Waiting { admission: self, priority, id };
+        let lease = deadline.bound(receiver).await;
         drop(waiting);
-        match granted {
+        match lease {
             Ok(Ok(mut lease)) => {
                 self.state().given += 1;
                 lease.began = Some(Instant::now());
@@ -152,7 +152,7 @@ impl Admission {
         }
     }
 
-    /// How things stand.
+    /// Returns the current numbers of calls, and the counters since the start.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let state = self.state();
@@ -166,8 +166,8 @@ impl Admission {
         }
     }
 
-    /// When it is worth coming back: the time until everybody who waits now has had his turn, from the
-    /// measured time of a call. Whole seconds.
+    /// Returns the time after which a refused caller can try again, in whole seconds: the expected time until all
+    /// current waiters have had a slot, from the mean time of a call.
     #[must_use]
     pub fn retry_after(&self) -> Duration {
         let state = self.state();
@@ -187,7 +187,7 @@ impl Admission {
             if let Some(began) = lease.began {
                 state.returned += 1;
                 state.vanished += u64::from(!lease.ended);
-                state.measured(began.elapsed());
+                state.update_mean(began.elapsed());
             }
             let next = state.queue.pop();
             if next.is_none() {
@@ -196,7 +196,7 @@ impl Admission {
             next
         };
         if let Some(next) = next {
-            // Whoever went in this moment leaves the lease to be dropped, and that comes back here.
+            // If the waiter has just disconnected, the lease is dropped, which calls `release` again.
             let _ = next.send(self.lease(None));
         }
     }
@@ -207,12 +207,12 @@ impl Admission {
 }
 
 impl State {
-    fn measured(&mut self, time: Duration) {
-        let mean = self.mean.map_or(time, |mean| mean.mul_f64(1.0 - WEIGHT) + time.mul_f64(WEIGHT));
+    fn update_mean(&mut self, time: Duration) {
+        let mean = self.mean.map_or(time, |mean| mean.mul_f64(1.0 - MEAN_WEIGHT) + time.mul_f64(MEAN_WEIGHT));
         self.mean = Some(mean);
     }
 
-    /// The time until so many turns have come.
+    /// Returns the expected time until `turns` slots have become free.
     fn wait(&self, turns: usize, slots: usize) -> Duration {
         let Some(mean) = self.mean else { return UNKNOWN_WAIT };
         let before = u32::try_from(turns).unwrap_or(u32::MAX);
@@ -221,7 +221,8 @@ impl State {
 }
 
 impl Lease {
-    /// The call came to its end, whichever. A lease that is dropped without this had a caller who vanished.
+    /// Records that the call has ended, with success or an error. A lease that is dropped without this counts as one of
+    /// a caller that disconnected.
     pub fn end(mut self) {
         self.ended = true;
     }

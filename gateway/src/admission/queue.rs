@@ -1,57 +1,58 @@
-//! Who waits for a slot, and whose turn is next: fair between callers, and single notes before bulk.
+//! The queue of calls that wait for a slot. It is fair between callers, and prefers single notes to notes of batches
+//! (bulk).
 //!
-//! Pure data: no clock, no locks.
+//! It is a plain data structure, without clock or locks.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::QueuePriority;
 use crate::access::Principal;
 
-/// While both wait, every so manieth turn is a bulk note's: bulk must not starve the page, nor the page
-/// bulk.
+/// While single and bulk notes wait, every fourth slot goes to a bulk note, so that neither kind starves the other.
 const BULK_EVERY: u32 = 4;
 
-/// A number that names one waiter.
+/// Identifies one waiter.
 pub(super) type WaiterId = u64;
 
-/// All who wait.
+/// All waiters.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
     single: Lanes<T>,
     bulk: Lanes<T>,
     turns: u32,
-    tickets: WaiterId,
+    last_id: WaiterId,
 }
 
-/// Waiters of one kind: a lane for each caller, served in turn, and in order of arrival within a lane.
+/// Waiters of one kind, single or bulk. Each caller has a lane; callers take turns, and a lane is first in, first out.
 #[derive(Debug)]
 struct Lanes<T> {
-    of_callers: HashMap<Option<Principal>, VecDeque<(WaiterId, T)>>,
-    /// Callers with waiters, the next first.
+    by_caller: HashMap<Option<Principal>, VecDeque<(WaiterId, T)>>,
+    /// Callers with waiters; the first one is next.
     order: VecDeque<Option<Principal>>,
     waiting: usize,
 }
 
-/// What became of a waiter that came to a full queue.
+/// What [`Queue::push`] did with a waiter.
 #[derive(Debug)]
 pub(super) enum Placement<T> {
-    /// There was room.
+    /// The queue had room.
     Waits(WaiterId),
-    /// There is room, because another who had more than his share lost his place.
+    /// The waiter took the place of another, of a caller with more waiters or of a bulk note. The other waiter is
+    /// returned.
     Instead(WaiterId, T),
-    /// There is none.
+    /// The queue is full, and the waiter was not accepted.
     Full,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self { single: Lanes::default(), bulk: Lanes::default(), turns: 0, tickets: 0 }
+        Self { single: Lanes::default(), bulk: Lanes::default(), turns: 0, last_id: 0 }
     }
 }
 
 impl<T> Default for Lanes<T> {
     fn default() -> Self {
-        Self { of_callers: HashMap::new(), order: VecDeque::new(), waiting: 0 }
+        Self { by_caller: HashMap::new(), order: VecDeque::new(), waiting: 0 }
     }
 }
 
@@ -60,25 +61,28 @@ impl<T> Queue<T> {
         self.single.waiting + self.bulk.waiting
     }
 
-    /// How many turns come before one more waiter of this turn has his, at most: callers take turns, so a
-    /// caller with few waiters does not wait for one who has many.
+    /// Returns how many slots are given at most until a new waiter with this priority gets one, its own included.
+    /// Callers take turns, so a caller with few waiters does not wait for all those of another.
     pub(super) fn ahead(&self, priority: &QueuePriority) -> usize {
-        let (own, other) = if priority.bulk { (&self.bulk, &self.single) } else { (&self.single, &self.bulk) };
-        let mine = own.of(priority.principal.as_ref());
-        let callers = own.order.len() + usize::from(mine == 0);
-        let of_my_kind = ((mine + 1) * callers).min(own.waiting + 1);
-        let of_the_other = if priority.bulk { other.waiting } else { other.waiting.min(of_my_kind / 3 + 1) };
-        of_my_kind + of_the_other
+        let (same_kind, other_kind) =
+            if priority.bulk { (&self.bulk, &self.single) } else { (&self.single, &self.bulk) };
+        let waiting_of_caller = same_kind.of(priority.principal.as_ref());
+        let callers = same_kind.order.len() + usize::from(waiting_of_caller == 0);
+        let same_kind_turns = ((waiting_of_caller + 1) * callers).min(same_kind.waiting + 1);
+        let other_kind_turns =
+            if priority.bulk { other_kind.waiting } else { other_kind.waiting.min(same_kind_turns / 3 + 1) };
+        same_kind_turns + other_kind_turns
     }
 
-    /// Takes a waiter in. In a full queue the newest waiter of whoever has most loses his place: of bulk to
-    /// a single note, and else only to a caller who has fewer.
+    /// Adds a waiter. In a full queue it can take the place of the newest waiter of the caller with most waiters: a
+    /// single note takes that of a bulk note; otherwise the caller of the new waiter must have at least two waiters
+    /// fewer.
     pub(super) fn push(&mut self, priority: &QueuePriority, waiter: T, limit: usize) -> Placement<T> {
-        self.tickets += 1;
-        let ticket = self.tickets;
+        self.last_id += 1;
+        let id = self.last_id;
         if self.len() < limit {
-            self.lanes(priority).push(priority.principal.clone(), ticket, waiter);
-            return Placement::Waits(ticket);
+            self.lanes(priority).push(priority.principal.clone(), id, waiter);
+            return Placement::Waits(id);
         }
         let lanes = if !priority.bulk && self.bulk.waiting > 0 {
             &mut self.bulk
@@ -89,21 +93,21 @@ impl<T> Queue<T> {
             }
             lanes
         };
-        let Some(out) = lanes.pop_newest_of_longest() else { return Placement::Full };
-        self.lanes(priority).push(priority.principal.clone(), ticket, waiter);
-        Placement::Instead(ticket, out)
+        let Some(evicted) = lanes.pop_newest_of_longest() else { return Placement::Full };
+        self.lanes(priority).push(priority.principal.clone(), id, waiter);
+        Placement::Instead(id, evicted)
     }
 
-    /// Whose turn it is.
+    /// Removes and returns the waiter that gets the next slot.
     pub(super) fn pop(&mut self) -> Option<T> {
         self.turns = self.turns.wrapping_add(1);
         let bulk_first = self.single.waiting == 0 || self.turns.is_multiple_of(BULK_EVERY);
         if bulk_first { self.bulk.pop().or_else(|| self.single.pop()) } else { self.single.pop() }
     }
 
-    /// Takes a waiter out who no longer wants his turn, if he still waits.
-    pub(super) fn remove(&mut self, priority: &QueuePriority, ticket: WaiterId) -> Option<T> {
-        self.lanes(priority).remove(priority.principal.as_ref(), ticket)
+    /// Removes a waiter that no longer waits for a slot, if it is still in the queue.
+    pub(super) fn remove(&mut self, priority: &QueuePriority, id: WaiterId) -> Option<T> {
+        self.lanes(priority).remove(priority.principal.as_ref(), id)
     }
 
     fn lanes(&mut self, priority: &QueuePriority) -> &mut Lanes<T> {
@@ -112,21 +116,21 @@ impl<T> Queue<T> {
 }
 
 impl<T> Lanes<T> {
-    fn push(&mut self, principal: Option<Principal>, ticket: WaiterId, waiter: T) {
-        let lane = self.of_callers.entry(principal.clone()).or_default();
+    fn push(&mut self, principal: Option<Principal>, id: WaiterId, waiter: T) {
+        let lane = self.by_caller.entry(principal.clone()).or_default();
         if lane.is_empty() {
             self.order.push_back(principal);
         }
-        lane.push_back((ticket, waiter));
+        lane.push_back((id, waiter));
         self.waiting += 1;
     }
 
     fn pop(&mut self) -> Option<T> {
         let principal = self.order.pop_front()?;
-        let lane = self.of_callers.get_mut(&principal)?;
+        let lane = self.by_caller.get_mut(&principal)?;
         let (_, waiter) = lane.pop_front()?;
         if lane.is_empty() {
-            self.of_callers.remove(&principal);
+            self.by_caller.remove(&principal);
         } else {
             self.order.push_back(principal);
         }
@@ -134,37 +138,37 @@ impl<T> Lanes<T> {
         Some(waiter)
     }
 
-    fn remove(&mut self, principal: Option<&Principal>, ticket: WaiterId) -> Option<T> {
+    fn remove(&mut self, principal: Option<&Principal>, id: WaiterId) -> Option<T> {
         let key = principal.cloned();
-        let lane = self.of_callers.get_mut(&key)?;
-        let at = lane.iter().position(|(of, _)| *of == ticket)?;
-        let (_, waiter) = lane.remove(at)?;
-        self.shortened(key.as_ref());
+        let lane = self.by_caller.get_mut(&key)?;
+        let index = lane.iter().position(|(waiter_id, _)| *waiter_id == id)?;
+        let (_, waiter) = lane.remove(index)?;
+        self.after_removal(key.as_ref());
         Some(waiter)
     }
 
     fn pop_newest_of_longest(&mut self) -> Option<T> {
-        let (key, _) = self.of_callers.iter().max_by_key(|(_, lane)| lane.len())?;
+        let (key, _) = self.by_caller.iter().max_by_key(|(_, lane)| lane.len())?;
         let key = key.clone();
-        let (_, waiter) = self.of_callers.get_mut(&key)?.pop_back()?;
-        self.shortened(key.as_ref());
+        let (_, waiter) = self.by_caller.get_mut(&key)?.pop_back()?;
+        self.after_removal(key.as_ref());
         Some(waiter)
     }
 
-    fn shortened(&mut self, principal: Option<&Principal>) {
+    fn after_removal(&mut self, principal: Option<&Principal>) {
         self.waiting -= 1;
         if self.of(principal) == 0 {
-            self.of_callers.remove(&principal.cloned());
+            self.by_caller.remove(&principal.cloned());
             self.order.retain(|waiting| waiting.as_ref() != principal);
         }
     }
 
     fn of(&self, principal: Option<&Principal>) -> usize {
-        self.of_callers.get(&principal.cloned()).map_or(0, VecDeque::len)
+        self.by_caller.get(&principal.cloned()).map_or(0, VecDeque::len)
     }
 
     fn longest(&self) -> usize {
-        self.of_callers.values().map(VecDeque::len).max().unwrap_or(0)
+        self.by_caller.values().map(VecDeque::len).max().unwrap_or(0)
     }
 }
 
@@ -176,22 +180,23 @@ mod tests {
         QueuePriority { principal: (!name.is_empty()).then(|| Principal::named(name)), bulk }
     }
 
-    /// Puts in `name` or `name*` (bulk), each waiter called like its turn with a number.
+    /// Returns a queue with waiters of callers `name` (single) or `name*` (bulk), and those that lost or got no place.
+    /// Each waiter is named by its caller and its index.
     fn queue(waiters: &[&str], limit: usize) -> (Queue<String>, Vec<String>) {
-        let (mut queue, mut out) = (Queue::default(), Vec::new());
-        for (at, who) in waiters.iter().enumerate() {
-            let priority = priority(who.trim_end_matches('*'), who.ends_with('*'));
-            match queue.push(&priority, format!("{who}{at}"), limit) {
+        let (mut queue, mut evicted) = (Queue::default(), Vec::new());
+        for (index, caller) in waiters.iter().enumerate() {
+            let priority = priority(caller.trim_end_matches('*'), caller.ends_with('*'));
+            match queue.push(&priority, format!("{caller}{index}"), limit) {
                 Placement::Waits(_) => {}
-                Placement::Instead(_, lost) => out.push(lost),
-                Placement::Full => out.push(format!("{who}{at}")),
+                Placement::Instead(_, waiter) => evicted.push(waiter),
+                Placement::Full => evicted.push(format!("{caller}{index}")),
             }
         }
-        (queue, out)
+        (queue, evicted)
     }
 
     #[test]
-    fn turns() {
+    fn callers_take_turns_and_single_notes_go_first() {
         for (waiters, order) in [
             ("a a a", "a0 a1 a2"),
             ("a a a b", "a0 b3 a1 a2"),
@@ -205,13 +210,13 @@ mod tests {
                 popped.push(waiter);
             }
             assert_eq!(popped.join(" "), order, "{waiters}");
-            assert!(queue.len() == 0 && queue.single.of_callers.is_empty() && queue.bulk.order.is_empty());
+            assert!(queue.len() == 0 && queue.single.by_caller.is_empty() && queue.bulk.order.is_empty());
         }
     }
 
     #[test]
-    fn who_loses_his_place_in_a_full_queue() {
-        for (waiters, limit, lost) in [
+    fn a_full_queue_evicts_the_newest_waiter_of_the_longest_lane() {
+        for (waiters, limit, expected) in [
             ("a a a", 2, "a2"),
             ("a a a b", 3, "a2"),
             ("a a b b", 3, "b3"),
@@ -220,14 +225,14 @@ mod tests {
             ("a a x*", 2, "x*2"),
             ("x* x* x* y*", 3, "x*2"),
         ] {
-            let (queue, out) = queue(&waiters.split(' ').collect::<Vec<_>>(), limit);
-            assert_eq!((out.join(" ").as_str(), queue.len()), (lost, limit), "{waiters}");
+            let (queue, evicted) = queue(&waiters.split(' ').collect::<Vec<_>>(), limit);
+            assert_eq!((evicted.join(" ").as_str(), queue.len()), (expected, limit), "{waiters}");
         }
     }
 
     #[test]
-    fn turns_ahead_of_one_more() {
-        for (waiters, who, ahead) in [
+    fn ahead_counts_the_slots_until_a_new_waiter_gets_one() {
+        for (waiters, caller, ahead) in [
             ("a a a a a a", "b", 2),
             ("a a a a a a", "a", 7),
             ("a a b c", "b", 5),
@@ -236,13 +241,13 @@ mod tests {
             ("a a x*", "y*", 4),
         ] {
             let (queue, _) = queue(&waiters.split(' ').collect::<Vec<_>>(), 99);
-            let priority = priority(who.trim_end_matches('*'), who.ends_with('*'));
-            assert_eq!(queue.ahead(&priority), ahead, "{waiters}: {who}");
+            let priority = priority(caller.trim_end_matches('*'), caller.ends_with('*'));
+            assert_eq!(queue.ahead(&priority), ahead, "{waiters}: {caller}");
         }
     }
 
     #[test]
-    fn whoever_goes_leaves_no_trace() {
+    fn a_removed_waiter_leaves_no_trace() {
         let mut queue = Queue::default();
         let (a, b) = (priority("a", false), priority("", true));
         let Placement::Waits(first) = queue.push(&a, 1, 9) else { panic!() };

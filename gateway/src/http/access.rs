@@ -1,4 +1,4 @@
-//! The gate: which routes are open, whose key came with a request to the others, and from where.
+//! Access control at the edge: which routes are open, which key a request carries, and which address it comes from.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -21,40 +21,42 @@ use crate::{
     telemetry::AuthFailure,
 };
 
-/// What anybody may ask: what the service is, and whether it lives. Every other path needs a key.
+/// Paths that need no key: they describe the service and report whether it lives. Every other path needs one.
 pub(super) const OPEN: [&str; 8] =
     ["/", "/ui", "/health", "/health/live", "/health/ready", "/api/v1/schema", "/docs", "/openapi.json"];
-/// The files of the two pages.
-const OPEN_BELOW: [&str; 2] = ["/docs/", "/ui/"];
-/// Without keys it answers callers on this machine. With keys it wants one: a proxy on this machine would open it to all of
-/// its callers.
+/// Prefixes of the files of the two pages, which need no key either.
+const OPEN_PREFIXES: [&str; 2] = ["/docs/", "/ui/"];
+/// The metrics. Without a key file they answer only callers on this machine. With a key file they need a key: otherwise
+/// a proxy on this machine would open them to all of its callers.
 const METRICS: &str = "/metrics";
-/// What a key with the word `metrics` opens.
-const FOR_METRICS_KEYS: [&str; 2] = [METRICS, "/health"];
-const METRICS_KEY: &str = "This key opens /metrics and /health?verbose=1 only, and reads no notes.";
-/// What health checks ask.
-const PROBED: [&str; 3] = ["/health", "/health/live", "/health/ready"];
-/// Before the path of a client that can send no header: `/t/KEY/api/v1/extract`.
-const KEY_IN_PATH: &str = "/t/";
+/// The paths that a key with the word `metrics` in the key file opens.
+const METRICS_KEY_PATHS: [&str; 2] = [METRICS, "/health"];
+const METRICS_KEY_ONLY: &str = "This key opens /metrics and /health?verbose=1 only, and reads no notes.";
+/// The paths that health checks request.
+const PROBE_PATHS: [&str; 3] = ["/health", "/health/live", "/health/ready"];
+/// The prefix of a path with a key, for clients that cannot send a header: `/t/KEY/api/v1/extract`.
+const KEY_PATH_PREFIX: &str = "/t/";
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// A key that stood in the path; the path is without it from here on.
+/// The key that [`take_key_of_path`] took out of the path, kept as a request extension.
 #[derive(Clone)]
-struct KeyOfPath(Arc<[u8]>);
+struct PathKey(Arc<[u8]>);
 
-/// By which of the two ports a request came.
+/// The port on which a request arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ListenerKind {
     /// `listen`: every route, with keys where they are set.
     Public,
-    /// `metrics.listen`: metrics and health, without a key. Who reaches it is the operator's choice.
+    /// `metrics.listen`: metrics and health, without a key. The operator decides which clients can reach this port.
     Metrics,
 }
 
-/// Lets a request in that is well-formed, names a host that it may name, and needs no key or has one: then it is from then
-/// on its owner's.
+/// Returns the principal of a request, or none where the request needs no key. Stores the principal in the request.
+///
+/// Refuses a request with a malformed head, and one without the key that it needs. Where no keys apply, it also refuses
+/// a request for a host that is not allowed.
 pub(super) fn enter(
     app: &App,
     entrance: ListenerKind,
@@ -64,39 +66,39 @@ pub(super) fn enter(
     let refused = |code: ErrorCode| Box::new(code.problem(id));
     host::check_head(request).map_err(refused)?;
     let keys = app.keys.as_deref().filter(|_| entrance == ListenerKind::Public);
-    // A page of a stranger has no key to send.
+    // The host matters only without keys: a web page that attacks by DNS rebinding has no key to send.
     let Some(keys) = keys else {
         host::check_host(request, &app.allowed_hosts).map_err(refused)?;
-        let far = entrance == ListenerKind::Public && request.uri().path() == METRICS && is_remote(request);
-        return if far { Err(refused(ErrorCode::Unauthorized)) } else { Ok(None) };
+        let remote_scrape = entrance == ListenerKind::Public && request.uri().path() == METRICS && is_remote(request);
+        return if remote_scrape { Err(refused(ErrorCode::Unauthorized)) } else { Ok(None) };
     };
     if is_open(request) {
         return Ok(None);
     }
-    let of_path = request.extensions().get::<KeyOfPath>();
+    let path_key = request.extensions().get::<PathKey>();
     let presented = key_of(request.headers()).map(|key| (key, Channel::Header));
-    let presented = presented.or_else(|| of_path.map(|key| (&*key.0, Channel::Path)));
+    let presented = presented.or_else(|| path_key.map(|key| (&*key.0, Channel::Path)));
     let Some(principal) = presented.and_then(|(key, channel)| keys.principal(key, channel)) else {
         let failure = if presented.is_some() { AuthFailure::UnknownKey } else { AuthFailure::NoKey };
         app.metrics.refused_stranger(failure);
         return Err(refused(ErrorCode::Unauthorized));
     };
-    if principal.is_for_metrics() && !FOR_METRICS_KEYS.contains(&request.uri().path()) {
-        return Err(Box::new(ErrorCode::Unauthorized.problem(id).saying(METRICS_KEY)));
+    if principal.is_for_metrics() && !METRICS_KEY_PATHS.contains(&request.uri().path()) {
+        return Err(Box::new(ErrorCode::Unauthorized.problem(id).saying(METRICS_KEY_ONLY)));
     }
     request.extensions_mut().insert(principal.clone());
     Ok(Some(principal))
 }
 
-/// Takes a key out of the path before anything routes by it or writes it down.
+/// Moves a key from the path to a request extension, before the path is used for routing or written to a log.
 pub(super) fn take_key_of_path(request: &mut Request) {
-    let Some((key, rest)) = request.uri().path().strip_prefix(KEY_IN_PATH).and_then(|rest| {
+    let Some((key, rest)) = request.uri().path().strip_prefix(KEY_PATH_PREFIX).and_then(|rest| {
         let at = rest.find('/')?;
         rest.split_at_checked(at)
     }) else {
         return;
     };
-    let key = KeyOfPath(Arc::from(key.as_bytes()));
+    let key = PathKey(Arc::from(key.as_bytes()));
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     let rest = format!("{rest}{query}");
     let mut parts = request.uri().clone().into_parts();
@@ -107,30 +109,30 @@ pub(super) fn take_key_of_path(request: &mut Request) {
     }
 }
 
-/// Whether a path is open to everybody, by the list.
+/// Returns whether a path needs no key, by [`OPEN`] and [`OPEN_PREFIXES`].
 pub(super) fn is_open_path(path: &str) -> bool {
-    OPEN.contains(&path) || OPEN_BELOW.iter().any(|start| path.starts_with(start))
+    OPEN.contains(&path) || OPEN_PREFIXES.iter().any(|start| path.starts_with(start))
 }
 
 fn is_open(request: &Request) -> bool {
     let path = request.uri().path();
-    // The verbose form tells how busy the service is.
-    let telling = path == "/health" && service::is_verbose(request.uri().query());
-    is_open_path(path) && !telling
+    // The verbose form reveals how busy the service is.
+    let is_verbose_health = path == "/health" && service::is_verbose(request.uri().query());
+    is_open_path(path) && !is_verbose_health
 }
 
-/// Whether this is a health check from this machine, such as the container's own, which asks every few seconds.
+/// Returns whether a request is a health check from this machine. The container sends one every few seconds.
 pub(super) fn is_own_probe(request: &Request) -> bool {
-    PROBED.contains(&request.uri().path()) && is_local(request)
+    PROBE_PATHS.contains(&request.uri().path()) && is_local(request)
 }
 
-/// Whether a request came over a connection from another machine.
+/// Returns whether a request came over a connection from another machine.
 fn is_remote(request: &Request) -> bool {
     peer(request).is_some() && !is_local(request)
 }
 
-/// Whether a caller is on this machine. One whose request a proxy here passed on is not, where the proxy says so: nothing
-/// that keys guard is opened by this.
+/// Returns whether the caller is on this machine. A request that a proxy on this machine forwarded does not count, if
+/// the proxy sets `X-Forwarded-For` or `Forwarded`. A proxy may omit both, so nothing that keys guard depends on this.
 fn is_local(request: &Request) -> bool {
     let forwarded = [FORWARDED_FOR, header::FORWARDED].iter().any(|name| request.headers().contains_key(name));
     !forwarded && peer(request).is_some_and(|peer| peer.is_loopback())
@@ -140,8 +142,8 @@ fn peer(request: &Request) -> Option<IpAddr> {
     request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical())
 }
 
-/// The address of the caller: the peer's, or where that is a trusted proxy, the last one in
-/// `X-Forwarded-For` that is none. Callers of whom a proxy says nothing share the proxy's own.
+/// Returns the address of the caller: the peer's address or, if the peer is a trusted proxy, the last address in
+/// `X-Forwarded-For` that is not a trusted proxy. If a proxy names no caller, the result is the proxy's own address.
 pub(super) fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let peer = peer(request)?;
@@ -149,20 +151,20 @@ pub(super) fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
         return Some(peer);
     }
     let lines: Vec<_> = request.headers().get_all(FORWARDED_FOR).iter().collect();
-    // Each proxy appends the address that it saw, so the end is the trustworthy part, whatever a caller wrote
-    // before it.
+    // Each proxy appends the address that it saw. So the end of the list is reliable, and a caller can forge only the
+    // start.
     for part in lines.into_iter().rev().flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b',')) {
-        match written_address(part) {
+        match parse_forwarded(part) {
             Some(address) if is_trusted(&address) => {}
-            // What no proxy writes is nobody's address: then all of these callers are one.
+            // No proxy writes text that is not an address. All callers with such a header share the proxy's address.
             found => return Some(found.unwrap_or(peer)),
         }
     }
     Some(peer)
 }
 
-/// An address as proxies write it: alone, or with a port.
-fn written_address(part: &[u8]) -> Option<IpAddr> {
+/// Parses an address in a form that proxies write: alone, or with a port.
+fn parse_forwarded(part: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(part).ok()?.trim();
     let alone = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
     alone
@@ -170,22 +172,22 @@ fn written_address(part: &[u8]) -> Option<IpAddr> {
         .map(|address| address.to_canonical())
 }
 
-/// Who calls, where that is known.
+/// Returns the principal of a request. None where the request needed no key.
 pub(super) fn principal(request: &Request) -> Option<Principal> {
     request.extensions().get::<Principal>().cloned()
 }
 
-/// What the caller of work that is ended for its key is told.
-const KEY_REVOKED: &str = "The key of this request was taken out of the key file while it was under way: what was not \
-                           answered before is not read. Ask the operator for a new key.";
+/// The error text for a request that ends because its key was removed from the key file.
+const KEY_REVOKED: &str = "The key of this request was taken out of the key file while the request was running. \
+                           Notes that have no answer yet are not read. Ask the operator for a new key.";
 
 /// The problem of a request whose key is no longer in the key file.
 pub(super) fn key_revoked(id: &str) -> Problem {
     ErrorCode::Unauthorized.problem(id).saying(KEY_REVOKED)
 }
 
-/// Ends with the reason once the work for a caller must end although it is not done: the drain time is over, or the key is
-/// no longer in the key file.
+/// Waits until unfinished work for a caller must end, and returns the reason: the drain time is over, or the key is no
+/// longer in the key file.
 pub(super) async fn must_end(app: &App, caller: Option<&Principal>, id: &str) -> Problem {
     tokio::select! {
         biased;
@@ -194,8 +196,8 @@ pub(super) async fn must_end(app: &App, caller: Option<&Principal>, id: &str) ->
     }
 }
 
-/// Ends with the reason once nothing more is taken from a caller: the service shuts down, or the key is no longer in the
-/// key file.
+/// Waits until no more input is accepted from a caller, and returns the reason: the service shuts down, or the key is
+/// no longer in the key file.
 pub(super) async fn must_stop(app: &App, caller: Option<&Principal>) -> ErrorCode {
     tokio::select! {
         biased;
@@ -204,7 +206,7 @@ pub(super) async fn must_stop(app: &App, caller: Option<&Principal>) -> ErrorCod
     }
 }
 
-/// The key that came with a request: `Authorization: Bearer KEY` or `X-API-Key: KEY`.
+/// Returns the key in the headers of a request: `Authorization: Bearer KEY` or `X-API-Key: KEY`.
 fn key_of(headers: &HeaderMap) -> Option<&[u8]> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| {
         let (scheme, key) = value.as_bytes().split_at_checked(7)?;
@@ -220,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_of_a_caller() {
+    fn address_is_the_last_forwarded_one_that_is_not_a_trusted_proxy() {
         let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()];
         for (peer, forwarded, expected) in [
             ("192.0.2.1", vec!["198.51.100.9"], "192.0.2.1"),
@@ -247,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_leaves_the_path() {
+    fn take_key_of_path_removes_the_key_from_the_path() {
         for (path, rest, key) in [
             ("/t/abc/api/v1/extract?x=1", "/api/v1/extract?x=1", Some("abc")),
             ("/t//api", "/api", Some("")),
@@ -257,7 +259,7 @@ mod tests {
             let mut request = Request::get(path).body(Body::empty()).unwrap();
             take_key_of_path(&mut request);
             assert_eq!(request.uri().to_string(), rest);
-            let taken = request.extensions().get::<KeyOfPath>().map(|key| String::from_utf8(key.0.to_vec()).unwrap());
+            let taken = request.extensions().get::<PathKey>().map(|key| String::from_utf8(key.0.to_vec()).unwrap());
             assert_eq!(taken.as_deref(), key);
         }
     }

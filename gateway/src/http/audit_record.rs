@@ -17,16 +17,16 @@ use crate::{
     telemetry::Route,
 };
 
-/// The status that the audit and the log give a request whose caller left; no answer has it.
+/// The status and code in the audit and the log for a request whose caller disconnected. No answer has this status.
 pub(super) const CALLER_VANISHED: (u16, &str) = (499, "caller_vanished");
 
 /// The end of the year 9999, after which RFC 3339 has no times.
-const LAST_WRITABLE: Duration = Duration::from_secs(253_402_300_799);
+const LAST_RFC3339_TIME: Duration = Duration::from_secs(253_402_300_799);
 
-/// What a fault of ours is answered with, outside of here.
+/// The status and code of an extraction that panicked. `layers` answers the caller with the same.
 const PANICKED: (u16, &str) = (500, "internal");
 
-/// Facts about one extraction, as far as it got.
+/// What is known about one extraction so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AuditRecord {
     pub(super) body_bytes: usize,
@@ -47,8 +47,8 @@ struct AnswerFacts {
     tokens: u32,
 }
 
-/// Writes the audit line of one extraction when it ends, also when the caller disconnects and the extraction is dropped.
-/// The extraction counts as ended once the line is written, so shutdown does not close the audit before.
+/// Writes the audit line of one extraction when it ends, also when the caller disconnects and the extraction is
+/// dropped. The extraction counts as in flight until the line is written, so shutdown does not close the audit before.
 pub(super) struct AuditGuard {
     pub(super) record: AuditRecord,
     app: Arc<App>,
@@ -56,14 +56,14 @@ pub(super) struct AuditGuard {
     route: Route,
     principal: Option<Principal>,
     ended: Option<(u16, &'static str)>,
-    /// Whether a note came with it.
-    with_note: bool,
-    _running: InFlightGuard,
+    /// Whether the request had a valid note.
+    has_note: bool,
+    _in_flight: InFlightGuard,
 }
 
 impl AuditGuard {
     pub(super) fn new(app: &Arc<App>, context: &RequestContext, route: Route, principal: Option<Principal>) -> Self {
-        let running = app.in_flight.begin();
+        let in_flight = app.in_flight.begin();
         let (app, context) = (Arc::clone(app), context.clone());
         Self {
             record: AuditRecord::default(),
@@ -72,21 +72,21 @@ impl AuditGuard {
             route,
             principal,
             ended: None,
-            with_note: false,
-            _running: running,
+            has_note: false,
+            _in_flight: in_flight,
         }
     }
 
-    /// Notes the note's size, and its HMAC where there is an audit.
+    /// Records the note's size and, if there is an audit, its HMAC.
     pub(super) fn took(&mut self, note: &crate::extraction::Note) {
-        if !std::mem::replace(&mut self.with_note, true) {
+        if !std::mem::replace(&mut self.has_note, true) {
             self.app.readiness.note_began();
         }
         self.record.note_chars = note.code_points();
         self.record.note_hmac = self.app.audit.as_ref().map(|audit| audit.hmac(note.as_str()));
     }
 
-    /// Notes what was answered, but not with which values.
+    /// Records facts about the answer, but none of its values.
     pub(super) fn gave(&mut self, answer: &Answer, stages: StageTimings) {
         self.record.stages = Some(stages);
         if self.app.audit.is_some() {
@@ -101,7 +101,7 @@ impl AuditGuard {
         }
     }
 
-    /// The answer is there.
+    /// Ends the extraction with the status and error code of its answer, and returns the record.
     pub(super) fn ended(mut self, status: StatusCode, code: Option<&'static str>) -> AuditRecord {
         self.ended = Some((status.as_u16(), code.unwrap_or("ok")));
         self.record.clone()
@@ -110,21 +110,21 @@ impl AuditGuard {
 
 impl Drop for AuditGuard {
     fn drop(&mut self) {
-        // Also where the caller left: the model was busy until now.
-        if self.with_note {
+        // This includes a caller that disconnected: the model was busy until now.
+        if self.has_note {
             self.app.readiness.note_ended();
         }
         let unfinished = if std::thread::panicking() { PANICKED } else { CALLER_VANISHED };
         let (status, code) = self.ended.unwrap_or(unfinished);
         self.app.metrics.noted(self.route, code);
         let Some(audit) = &self.app.audit else { return };
-        let taken = self.context.at.elapsed();
-        let arrived = SystemTime::now().checked_sub(taken).unwrap_or(SystemTime::UNIX_EPOCH);
+        let elapsed = self.context.at.elapsed();
+        let arrived = SystemTime::now().checked_sub(elapsed).unwrap_or(SystemTime::UNIX_EPOCH);
         let record = std::mem::take(&mut self.record);
         let answered = record.answered;
-        let said = answered.as_ref();
+        let facts = answered.as_ref();
         audit.tell(Entry {
-            time: written(arrived),
+            time: format_time(arrived),
             request_id: Arc::clone(&self.context.id),
             principal: self.principal.as_ref().map(|principal| principal.name().to_owned()),
             route: self.route,
@@ -133,21 +133,22 @@ impl Drop for AuditGuard {
             body_bytes: record.body_bytes,
             note_chars: record.note_chars,
             note_hmac: record.note_hmac,
-            engine: said.map(|said| said.engine),
-            prompt: said.and_then(|said| said.prompt),
-            degraded: said.is_some_and(|said| said.degraded),
-            tokens: said.map_or(0, |said| said.tokens),
-            model: said.map(|said| said.model.clone()),
-            fields: answered.map(|said| said.fields).unwrap_or_default(),
+            engine: facts.map(|facts| facts.engine),
+            prompt: facts.and_then(|facts| facts.prompt),
+            degraded: facts.is_some_and(|facts| facts.degraded),
+            tokens: facts.map_or(0, |facts| facts.tokens),
+            model: facts.map(|facts| facts.model.clone()),
+            fields: answered.map(|facts| facts.fields).unwrap_or_default(),
             cached: record.cached,
-            milliseconds: milliseconds(taken),
+            milliseconds: milliseconds(elapsed),
         });
     }
 }
 
-/// A time as RFC 3339 has it. A clock that is wrong by decades gets the nearest time that can be written: no note fails for it.
-fn written(time: SystemTime) -> String {
-    let last = SystemTime::UNIX_EPOCH + LAST_WRITABLE;
+/// Formats a time by RFC 3339. A time outside 1970 to 9999, from a wrong clock, becomes the nearest time in that range,
+/// so that no note fails because of the clock.
+fn format_time(time: SystemTime) -> String {
+    let last = SystemTime::UNIX_EPOCH + LAST_RFC3339_TIME;
     humantime::format_rfc3339_millis(time.clamp(SystemTime::UNIX_EPOCH, last)).to_string()
 }
 
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_wrong_by_decades_costs_no_note() {
+    fn format_time_clamps_the_time_of_a_wrong_clock() {
         let epoch = SystemTime::UNIX_EPOCH;
         for (time, expected) in [
             (epoch.checked_sub(Duration::from_hours(24 * 365 * 3)), "1970-01-01T00:00:00.000Z"),
@@ -168,7 +169,7 @@ mod tests {
             (epoch.checked_add(Duration::from_millis(1_500)), "1970-01-01T00:00:01.500Z"),
             (epoch.checked_add(Duration::from_hours(24 * 365 * 9_000)), "9999-12-31T23:59:59.000Z"),
         ] {
-            assert_eq!(written(time.unwrap()), expected);
+            assert_eq!(format_time(time.unwrap()), expected);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Bodies of requests: read within a size, a time and the budget of memory, and taken off the wire even where nobody wants
-//! them.
+//! Request bodies: reads them within limits of size, time and memory, and discards the rest of a body that no handler
+//! reads.
 
 use std::{
     pin::Pin,
@@ -22,14 +22,14 @@ use crate::{
     memory::{MemoryReservation, OutOfMemoryBudget, Purpose},
 };
 
-/// Of a body that nobody wants, at most so much is taken off the wire, for so long at most.
-const MOST_DISCARDED: u64 = 16 << 20;
-const DISCARDED_WITHIN: Duration = Duration::from_secs(2);
-/// Bytes that a request takes beside its body: the buffers of its connection, which hold what is written to a caller who does
-/// not read. It also bounds the requests that are open at once, of a key and together.
+/// Limits for discarding an unread body: bytes and time.
+const MAX_DISCARDED: u64 = 16 << 20;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes that a request occupies in addition to its body: the buffers of its connection, which hold output until the
+/// caller reads it. Through the memory budget it also bounds the number of open requests, of each key and in all.
 pub(super) const OF_A_REQUEST: usize = 64 << 10;
 
-/// Whether a body is said to be of this type, whatever its parameters, and not to be compressed.
+/// Returns whether the headers declare an uncompressed body of this media type. Parameters of the type are ignored.
 pub(super) fn is(headers: &HeaderMap, kind: &str) -> bool {
     if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return false;
@@ -44,13 +44,14 @@ impl From<OutOfMemoryBudget> for ErrorCode {
     }
 }
 
-/// Begins to hold memory for a request.
+/// Reserves memory for a request, without its body.
 pub(super) fn hold(app: &App, principal: Option<&Principal>, purpose: Purpose) -> Result<MemoryReservation, ErrorCode> {
     Ok(app.memory.hold(principal.map(Principal::memory), purpose, OF_A_REQUEST)?)
 }
 
-/// The whole body, at most `limit` bytes, before the deadline, and not slower than [`MinimumRate`] asks. It is refused before it
-/// is read where its length is known and does not fit; `reservation` grows by what it takes.
+/// Reads a whole body of at most `limit` bytes, before the deadline and at least as fast as [`MinimumRate`] requires.
+/// `reservation` grows by the memory that the body occupies. A body of a known length that does not fit is refused
+/// before it is read.
 pub(super) async fn read(
     mut body: Body,
     limit: usize,
@@ -63,28 +64,28 @@ pub(super) async fn read(
     }
     reservation.ask(usize::try_from(least).unwrap_or(usize::MAX))?;
     let mut pace = MinimumRate::begin();
-    let mut whole = BodyBuffer { bytes: Vec::new(), limit, reservation };
+    let mut buffer = BodyBuffer { bytes: Vec::new(), limit, reservation };
     loop {
         let frame = tokio::time::timeout_at(pace.until(), body.frame());
         let Ok(Ok(frame)) = deadline.bound(frame).await else { return Err(ErrorCode::DeadlineExceeded) };
         let data = match frame {
-            None => return Ok(whole.bytes.into()),
-            // The caller went, or framed the body wrong; if he is there, he is told.
+            None => return Ok(buffer.bytes.into()),
+            // The caller disconnected or framed the body wrongly. In the second case it receives the error.
             Some(Err(_)) => return Err(ErrorCode::InvalidJson),
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
         };
         pace.came(data.len());
-        if whole.bytes.is_empty() && body.is_end_stream() {
-            // All in one piece, as most are: it needs no copy.
-            whole.check(data.len())?;
-            whole.reservation.grow(data.len())?;
+        if buffer.bytes.is_empty() && body.is_end_stream() {
+            // Most bodies arrive in one piece, which needs no copy.
+            buffer.check(data.len())?;
+            buffer.reservation.grow(data.len())?;
             return Ok(data);
         }
-        whole.push(&data, body.size_hint().lower())?;
+        buffer.push(&data, body.size_hint().lower())?;
     }
 }
 
-/// A body as far as it came.
+/// The part of a body that has arrived.
 struct BodyBuffer<'a> {
     bytes: Vec<u8>,
     limit: usize,
@@ -92,19 +93,20 @@ struct BodyBuffer<'a> {
 }
 
 impl BodyBuffer<'_> {
-    fn check(&self, more: usize) -> Result<(), ErrorCode> {
-        if self.bytes.len() + more > self.limit { Err(ErrorCode::BodyTooLarge) } else { Ok(()) }
+    fn check(&self, additional: usize) -> Result<(), ErrorCode> {
+        if self.bytes.len() + additional > self.limit { Err(ErrorCode::BodyTooLarge) } else { Ok(()) }
     }
 
-    /// Appends a piece, after which at least `to_come` more bytes follow. Room is made by doubling, so that nobody takes
-    /// memory by saying how much he is going to send.
-    fn push(&mut self, piece: &[u8], to_come: u64) -> Result<(), ErrorCode> {
+    /// Appends a piece, which at least `remaining` more bytes follow. The capacity is at most twice the bytes received,
+    /// so that a caller cannot occupy memory by announcing a long body.
+    fn push(&mut self, piece: &[u8], remaining: u64) -> Result<(), ErrorCode> {
         self.check(piece.len())?;
         let (len, room) = (self.bytes.len(), self.bytes.capacity());
         if room - len < piece.len() {
-            let to_come = usize::try_from(to_come).unwrap_or(usize::MAX);
-            let all = (len + piece.len()).saturating_add(to_come).min(self.limit);
-            let target = if to_come > 0 { all.min(2 * (len + piece.len())) } else { (2 * room).max(len + piece.len()) };
+            let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
+            let all = (len + piece.len()).saturating_add(remaining).min(self.limit);
+            let target =
+                if remaining > 0 { all.min(2 * (len + piece.len())) } else { (2 * room).max(len + piece.len()) };
             let target = target.min(self.limit);
             self.reservation.grow(target - room.min(target))?;
             self.bytes.reserve_exact(target - len);
@@ -114,25 +116,24 @@ impl BodyBuffer<'_> {
     }
 }
 
-/// The same request, of which the rest of the body that was not read is taken off the wire while the answer is
-/// written. Many clients send their whole body before they look at the answer, and would find their
-/// connection reset.
+/// Returns the request with a body that, when dropped, discards what was not read, while the answer is written. Many
+/// clients send their whole body before they read the answer, and would otherwise find their connection reset.
 pub(super) fn discard_leftovers(request: Request) -> Request {
-    // A caller who waits for `100 Continue` has sent nothing yet.
-    let waits = request.headers().contains_key(header::EXPECT);
+    // A caller that waits for `100 Continue` has sent nothing yet.
+    let expects_continue = request.headers().contains_key(header::EXPECT);
     let bodyless = request.body().is_end_stream();
-    let too_large = request.body().size_hint().lower() > MOST_DISCARDED;
-    if waits || bodyless || too_large {
+    let too_large = request.body().size_hint().lower() > MAX_DISCARDED;
+    if expects_continue || bodyless || too_large {
         return request;
     }
-    request.map(|body| Body::new(Leftovers { body: Some(body) }))
+    request.map(|body| Body::new(UnreadBody { body: Some(body) }))
 }
 
-struct Leftovers {
+struct UnreadBody {
     body: Option<Body>,
 }
 
-impl HttpBody for Leftovers {
+impl HttpBody for UnreadBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -154,12 +155,12 @@ impl HttpBody for Leftovers {
     }
 }
 
-impl Drop for Leftovers {
+impl Drop for UnreadBody {
     fn drop(&mut self) {
         let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) else { return };
-        // Outside a runtime, as in a test's end, there is no connection either.
+        // Outside a runtime, as at the end of a test, there is no connection either.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.spawn(tokio::time::timeout(DISCARDED_WITHIN, discard(body)));
+        runtime.spawn(tokio::time::timeout(DISCARD_TIMEOUT, discard(body)));
     }
 }
 
@@ -167,7 +168,7 @@ async fn discard(mut body: Body) {
     let mut seen = 0;
     while let Some(Ok(frame)) = body.frame().await {
         seen += frame.data_ref().map_or(0, Bytes::len) as u64;
-        if seen > MOST_DISCARDED {
+        if seen > MAX_DISCARDED {
             return;
         }
     }
@@ -185,8 +186,9 @@ mod tests {
 
     const LIMIT: usize = 1 << 20;
 
-    /// Of pieces that each come so many seconds after the one before, and then nothing: how reading ends, and when.
-    async fn slowly(pieces: Vec<(u64, usize)>, ends: bool) -> (u64, Result<usize, ErrorCode>) {
+    /// Reads a body of pieces, given as seconds after the previous piece and bytes. Without `ends` the body then stays
+    /// open. Returns after how many seconds the read ends, and how.
+    async fn read_slow_body(pieces: Vec<(u64, usize)>, ends: bool) -> (u64, Result<usize, ErrorCode>) {
         let began = Instant::now();
         let pieces = stream::iter(pieces).then(async |(pause, bytes)| {
             tokio::time::sleep(Duration::from_secs(pause)).await;
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_comes_at_a_least_rate_and_before_the_deadline() {
+    async fn a_body_must_keep_the_minimum_rate_and_the_deadline() {
         let late = Err(ErrorCode::DeadlineExceeded);
         for (pieces, ends, expected) in [
             (vec![], true, (0, Ok(0))),
@@ -216,12 +218,12 @@ mod tests {
             (vec![(0, LIMIT)], true, (0, Ok(LIMIT))),
             (vec![(0, LIMIT), (0, 1)], true, (0, Err(ErrorCode::BodyTooLarge))),
         ] {
-            assert_eq!(slowly(pieces.clone(), ends).await, expected, "{pieces:?}");
+            assert_eq!(read_slow_body(pieces.clone(), ends).await, expected, "{pieces:?}");
         }
     }
 
     #[tokio::test]
-    async fn a_body_holds_what_it_takes() {
+    async fn the_reservation_grows_by_the_memory_of_the_body() {
         let memory = Memory::new(1 << 20);
         for (known, sizes, expected) in [
             (true, vec![100], Ok(100)),

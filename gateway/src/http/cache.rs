@@ -1,8 +1,9 @@
-//! Answers that are given again for the same note: in memory only, bounded by number and by bytes, for a while.
+//! The response cache: returns the earlier answer to an identical request. It is in memory only, is bounded by number
+//! and by bytes, and keeps answers for a limited time.
 //!
-//! The key is an HMAC under a secret of this run, so that no note is kept for it. Only what a deterministic
-//! engine says is kept, and only what it says whole: temperature 0, no lesser engine, no part unread, nothing doubted;
-//! and never that a model found nothing.
+//! The key is an HMAC under a secret of this process, so that the cache holds no text of notes as keys. It keeps only
+//! deterministic and complete answers: temperature 0, not from the fallback engine, no part of the note unread, no
+//! doubt about an empty record. It never keeps an empty record from a model.
 
 use std::{fmt, sync::Arc};
 
@@ -16,50 +17,51 @@ use crate::{
     extraction::{Answer, EngineName, StageTimings, WarningCode},
 };
 
-/// Bytes of memory that an answer to a usual note takes. One that takes more counts as several.
-const USUAL: usize = 8 << 10;
-/// Bytes of memory for each byte that an answer has as JSON.
-const FOR_EACH_BYTE: usize = 2;
+/// Bytes of memory that the answer to a usual note occupies. A larger answer counts as several entries.
+const ENTRY_BYTES: usize = 8 << 10;
+/// Bytes of memory for each byte of an answer as JSON.
+const MEMORY_PER_JSON_BYTE: usize = 2;
 
 /// The response cache of this process.
 pub struct ResponseCache {
-    kept: Cache<Key, Arc<Answer>>,
-    most: u64,
+    entries: Cache<Key, Arc<Answer>>,
+    capacity: u64,
     secret: Hmac<Sha256>,
 }
 
-/// What tells two requests apart that may have different answers.
+/// The cache key of a request. Requests that may have different answers have different keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key([u8; 32]);
 
 impl ResponseCache {
-    /// A cache, where one is set. It takes at most so many bytes, also where more answers would be kept.
+    /// Returns a cache, or none where `cache.entries` is 0. The cache occupies at most `most_bytes`, even if
+    /// `cache.entries` allows more answers. Fails if the system has no random bytes for the secret.
     pub fn new(settings: &CacheSettings, most_bytes: usize) -> Result<Option<Self>, getrandom::Error> {
         if settings.entries == 0 {
             return Ok(None);
         }
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)?;
-        let most = settings.entries.min((most_bytes / USUAL) as u64);
-        let kept = Cache::builder().weigher(|_, answer: &Arc<Answer>| weight(answer)).max_capacity(most);
-        let kept = kept.time_to_live(settings.ttl).build();
-        Ok(Hmac::new_from_slice(&secret).ok().map(|secret| Self { kept, most, secret }))
+        let capacity = settings.entries.min((most_bytes / ENTRY_BYTES) as u64);
+        let entries = Cache::builder().weigher(|_, answer: &Arc<Answer>| weight(answer)).max_capacity(capacity);
+        let entries = entries.time_to_live(settings.ttl).build();
+        Ok(Hmac::new_from_slice(&secret).ok().map(|secret| Self { entries, capacity, secret }))
     }
 
-    /// The bytes that it may come to take.
+    /// Returns the most bytes that the cache can occupy.
     #[must_use]
     pub fn most_bytes(&self) -> usize {
-        usize::try_from(self.most).unwrap_or(usize::MAX).saturating_mul(USUAL)
+        usize::try_from(self.capacity).unwrap_or(usize::MAX).saturating_mul(ENTRY_BYTES)
     }
 
-    /// The key of a request; none where its answer may differ from one time to the next.
+    /// Returns the key of a request. None where the answer may differ each time (temperature above 0).
     pub(super) fn key(&self, request: &ValidRequest) -> Option<Key> {
         let options = &request.options;
         if options.temperature != 0.0 {
             return None;
         }
         let mut mac = self.secret.clone();
-        // Engine, prompt and defaults are those of this process.
+        // Engine, prompt and defaults are the same for the whole process.
         let parameters = format!(
             "{:?}|{:?}|{:?}|{}|{}|",
             options.model, options.budget, options.offsets, options.confidence, options.allow_partial
@@ -69,31 +71,31 @@ impl ResponseCache {
         Some(Key(mac.finalize().into_bytes().into()))
     }
 
-    /// The answer that was kept, as the answer to this request.
+    /// Returns the cached answer with the id of this request.
     pub(super) fn get(&self, key: Key, request_id: &str) -> Option<(Answer, StageTimings)> {
-        let answer = Answer { request_id: request_id.to_owned(), ..Answer::clone(&*self.kept.get(&key)?) };
+        let answer = Answer { request_id: request_id.to_owned(), ..Answer::clone(&*self.entries.get(&key)?) };
         Some((answer, StageTimings::default()))
     }
 
-    /// Keeps an answer, if it may be given again.
+    /// Keeps an answer, unless the rules of this module exclude it.
     pub(super) fn keep(&self, key: Key, answer: &Answer) {
-        let says_nothing = answer.engine == EngineName::Vllm && answer.record.is_empty();
+        let is_empty = answer.engine == EngineName::Vllm && answer.record.is_empty();
         let doubted = answer.warnings.iter().any(|warning| warning.code == WarningCode::EmptyRecordDoubted);
-        if !(answer.degraded || answer.unread.is_some() || says_nothing || doubted) {
-            self.kept.insert(key, Arc::new(answer.clone()));
+        if !(answer.degraded || answer.unread.is_some() || is_empty || doubted) {
+            self.entries.insert(key, Arc::new(answer.clone()));
         }
     }
 }
 
-/// As how many answers one counts.
+/// Returns as how many entries an answer counts.
 fn weight(answer: &Answer) -> u32 {
-    let bytes = answer.json_bytes().saturating_mul(FOR_EACH_BYTE);
-    u32::try_from(bytes.div_ceil(USUAL)).unwrap_or(u32::MAX).max(1)
+    let bytes = answer.json_bytes().saturating_mul(MEMORY_PER_JSON_BYTE);
+    u32::try_from(bytes.div_ceil(ENTRY_BYTES)).unwrap_or(u32::MAX).max(1)
 }
 
 impl fmt::Debug for ResponseCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answers").field("kept", &self.kept.entry_count()).finish_non_exhaustive()
+        f.debug_struct("Answers").field("kept", &self.entries.entry_count()).finish_non_exhaustive()
     }
 }
 
@@ -107,17 +109,17 @@ mod tests {
         http::request::Rules,
     };
 
-    fn checked(body: &str) -> ValidRequest {
+    fn valid(body: &str) -> ValidRequest {
         let models = vec![Arc::from("medical-ie"), Arc::from("other")];
         let rules = Rules { limits: Limits::default(), generation: Generation::default(), models };
         rules.check(body.as_bytes()).unwrap()
     }
 
     #[test]
-    fn whatever_may_change_the_answer_changes_the_key() {
+    fn every_option_that_may_change_the_answer_changes_the_key() {
         let settings = CacheSettings { entries: 9, ttl: Duration::from_mins(1) };
-        let answers = ResponseCache::new(&settings, 1 << 20).unwrap().unwrap();
-        let key = |body: &str| answers.key(&checked(body));
+        let cache = ResponseCache::new(&settings, 1 << 20).unwrap().unwrap();
+        let key = |body: &str| cache.key(&valid(body));
         let plain = key("{\"text\": \"A note.\"}");
         assert!(plain.is_some());
         assert_eq!(plain, key("{\"text\": \"A note.\", \"temperature\": 0, \"offsets\": \"codepoint\"}"));

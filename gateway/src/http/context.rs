@@ -1,4 +1,4 @@
-//! Facts about a request that are known when it arrives and stay with it: id, time, trace.
+//! Facts about a request that are known when it arrives and do not change: id, time, trace.
 
 use std::{
     sync::Arc,
@@ -21,13 +21,13 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The context of one request.
 #[derive(Clone, Debug)]
 pub(super) struct RequestContext {
-    /// The caller's id where it is harmless in headers, logs and upstream; else a new one.
+    /// The caller's `X-Request-Id` if it is safe in headers, in logs and for the model server; else a new id.
     pub(super) id: Arc<str>,
-    /// When it arrived.
+    /// When the request arrived.
     pub(super) at: Instant,
-    /// The caller's trace, to be passed on.
+    /// The caller's trace, which is passed on to the model server.
     pub(super) trace: Option<TraceParent>,
-    /// Its span, for a trace collector.
+    /// The span of the request, for a trace collector.
     pub(super) span: RequestSpan,
 }
 
@@ -40,21 +40,22 @@ impl RequestContext {
         Self { id, at: Instant::now(), trace, span }
     }
 
-    /// One note of the many that came with this request, begun now.
+    /// Returns the context of one note of this request, a batch. The note starts now.
     pub(super) fn of_note(&self, index: usize) -> Self {
         Self { id: format!("{}.{index}", self.id).into(), at: Instant::now(), ..self.clone() }
     }
 
-    /// When an answer must be there: so long after the arrival, or sooner where the caller says so.
+    /// Returns the deadline of the answer: `longest` after the arrival, or earlier if `X-Request-Timeout` says so.
     pub(super) fn deadline(&self, headers: &HeaderMap, longest: Duration) -> Result<Deadline, Violation> {
         Ok(Deadline::after_since(self.at, wanted_within(headers, longest)?))
     }
 }
 
-/// The time that an answer may take: what the caller says with `X-Request-Timeout`, in seconds, and `longest` at most.
+/// Returns the time that an answer may take: the seconds in `X-Request-Timeout`, but at most `longest`. Fails if the
+/// header is not a number above zero.
 pub(super) fn wanted_within(headers: &HeaderMap, longest: Duration) -> Result<Duration, Violation> {
-    let Some(asked) = headers.get(X_REQUEST_TIMEOUT) else { return Ok(longest) };
-    let seconds = asked.to_str().ok().and_then(|text| text.trim().parse::<f64>().ok());
+    let Some(header) = headers.get(X_REQUEST_TIMEOUT) else { return Ok(longest) };
+    let seconds = header.to_str().ok().and_then(|text| text.trim().parse::<f64>().ok());
     let time = seconds.filter(|&seconds| seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let time = time.ok_or_else(|| Violation {
         field: "X-Request-Timeout".to_owned(),
@@ -64,8 +65,8 @@ pub(super) fn wanted_within(headers: &HeaderMap, longest: Duration) -> Result<Du
     Ok(time.min(longest))
 }
 
-/// A time-ordered UUID. Its random part names a request and guards nothing: the quick generator will do, and
-/// spares each request a system call.
+/// Returns a new time-ordered UUID (version 7). The id needs no secrecy, so a fast generator is enough for its random
+/// part and saves a system call for each request.
 fn new_id() -> Arc<str> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut random = [0; 10];
@@ -85,9 +86,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_caller_may_only_shorten_the_time() {
+    fn x_request_timeout_can_only_shorten_the_deadline() {
         let longest = Duration::from_secs(55);
-        for (given, seconds) in [
+        for (value, seconds) in [
             (None, Some(55.0)),
             (Some("2"), Some(2.0)),
             (Some(" 0.5 "), Some(0.5)),
@@ -101,14 +102,14 @@ mod tests {
             (Some(""), None),
         ] {
             let mut headers = HeaderMap::new();
-            if let Some(given) = given {
-                headers.insert(X_REQUEST_TIMEOUT, given.parse().unwrap());
+            if let Some(value) = value {
+                headers.insert(X_REQUEST_TIMEOUT, value.parse().unwrap());
             }
             let context = RequestContext::now(&headers);
             let left = context.deadline(&headers, longest).ok().map(|deadline| deadline.left().as_secs_f64());
             match seconds {
-                Some(seconds) => assert!(left.is_some_and(|left| (left - seconds).abs() < 0.4), "{given:?}: {left:?}"),
-                None => assert_eq!(left, None, "{given:?}"),
+                Some(seconds) => assert!(left.is_some_and(|left| (left - seconds).abs() < 0.4), "{value:?}: {left:?}"),
+                None => assert_eq!(left, None, "{value:?}"),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `POST /api/v1/extract`: one note, one record.
+//! `POST /api/v1/extract`: reads one note and returns its record.
 
 use std::sync::Arc;
 
@@ -27,11 +27,11 @@ use crate::{
     rates::RateLimitGrant,
 };
 
-/// Bytes of an answer with evidence for seven fields.
-const USUAL_ANSWER: usize = 4 << 10;
+/// The usual size of an answer with evidence for seven fields, in bytes.
+const ANSWER_BYTES: usize = 4 << 10;
 
 const BODY_TOO_LATE: &str =
-    "The body did not arrive in time: 1 KiB a second is the least, and the deadline the latest.";
+    "The body did not arrive in time. Send at least 1 KiB a second, and the whole body before the deadline.";
 
 const ROUTE: &str = "/api/v1/extract";
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -40,17 +40,18 @@ const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 /// Reads one note.
 ///
-/// Gives the seven fields and, for every value, the words of the note that it comes from.
+/// Returns the seven fields and, for every value, the words of the note that support it.
 ///
-/// Headers that may be sent: `X-Request-Id` (kept if it matches `[A-Za-z0-9._-]{1,64}`), `X-Request-Timeout` (seconds within
-/// which an answer is wanted; only shortens the service's own deadline), `traceparent` (passed on to the model server).
+/// Optional request headers: `X-Request-Id` (kept if it matches `[A-Za-z0-9._-]{1,64}`), `X-Request-Timeout` (seconds
+/// within which the client wants an answer; it can only shorten the service's own deadline), `traceparent` (passed on
+/// to the model server).
 #[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "extract",
     request_body = ExtractRequest, responses((status = 200, description = "The record and its evidence", body = Answer,
         headers(
             ("X-Request-Id" = String, description = "Id of this request, as in `request_id`"),
             ("Server-Timing" = String, description = "Milliseconds of each stage"),
-            ("X-Degraded" = Option<String>, description = "`rules` where these answered in place of the model"),
-            ("X-Cache" = Option<String>, description = "`hit` or `miss`, where answers are kept"),
+            ("X-Degraded" = Option<String>, description = "`rules` if the rules engine answered instead of the model"),
+            ("X-Cache" = Option<String>, description = "`hit` or `miss`, if the response cache is on"),
         ))))]
 pub(super) async fn extract(
     State(app): State<Arc<App>>,
@@ -83,23 +84,23 @@ async fn answer(
     rate_limit: &mut Option<RateLimitState>,
 ) -> Result<Response, Rejection> {
     let accepted = accept(app, context, request, audit_guard).await.map_err(|rejection| {
-        let (problem, used_up) = *rejection;
-        *rate_limit = used_up;
+        let (problem, limit_state) = *rejection;
+        *rate_limit = limit_state;
         Box::new(problem)
     })?;
     *rate_limit = accepted.grant.rate_limit;
     respond(&note::read(app, context, &accepted.job, audit_guard).await?, accepted.reservation)
 }
 
-/// A note that passed all checks, and what it reserves while it is read.
+/// A note that passed all checks, and its reservations.
 pub(super) struct AcceptedNote {
     pub(super) job: ExtractionJob,
-    /// Bytes of the memory budget.
+    /// Reserved bytes of the memory budget.
     pub(super) reservation: MemoryReservation,
     pub(super) grant: RateLimitGrant,
 }
 
-/// The problem of a note that was refused, and the rate limit that refused it, if one did.
+/// The problem of a rejected note, and the state of its rate limit, if that is known.
 pub(super) type RejectedNote = Box<(Problem, Option<RateLimitState>)>;
 
 /// Checks the one note of a request: media type, deadline, rate limits, body.
@@ -111,12 +112,12 @@ pub(super) async fn accept(
 ) -> Result<AcceptedNote, RejectedNote> {
     let id = &context.id;
     let rejection = |problem| Box::new((problem, None));
-    let because = |code: ErrorCode| rejection(code.problem(id));
+    let reject = |code: ErrorCode| rejection(code.problem(id));
     if !body::is(request.headers(), "application/json") {
-        return Err(because(ErrorCode::UnsupportedMediaType));
+        return Err(reject(ErrorCode::UnsupportedMediaType));
     }
     if app.readiness.is_draining() {
-        return Err(because(ErrorCode::Draining));
+        return Err(reject(ErrorCode::Draining));
     }
     let deadline = context.deadline(request.headers(), app.deadline);
     let deadline = deadline.map_err(|violation| rejection(Problem::invalid(vec![violation], id)))?;
@@ -125,31 +126,31 @@ pub(super) async fn accept(
         let (problem, rate_limit) = exceeded.told(app);
         Box::new((problem, Some(rate_limit)))
     })?;
-    let told = |problem| Box::new((problem, grant.rate_limit));
+    let with_limit = |problem| Box::new((problem, grant.rate_limit));
     let priority = QueuePriority { principal: access::principal(&request), bulk: false };
     let reservation = body::hold(app, priority.principal.as_ref(), Purpose::Single);
-    let mut reservation = reservation.map_err(|code| told(code.problem(id)))?;
+    let mut reservation = reservation.map_err(|code| with_limit(code.problem(id)))?;
     let body = tokio::select! {
         biased;
         body = body::read(request.into_body(), app.body_limit, deadline, &mut reservation) => body,
         () = app.in_flight.is_closing() => Err(ErrorCode::Draining),
     };
     let body = body.map_err(|code| match code {
-        ErrorCode::DeadlineExceeded => told(code.problem(id).saying(BODY_TOO_LATE)),
-        code => told(code.problem(id)),
+        ErrorCode::DeadlineExceeded => with_limit(code.problem(id).saying(BODY_TOO_LATE)),
+        code => with_limit(code.problem(id)),
     })?;
     audit_guard.record.body_bytes = body.len();
-    let valid = app.rules.check(&body).map_err(|bad| told(bad.problem(id)))?;
+    let valid = app.rules.check(&body).map_err(|bad| with_limit(bad.problem(id)))?;
     reservation.shrink_to(body::OF_A_REQUEST);
     reservation.grow_anyway(note::memory(&valid.note));
     audit_guard.took(&valid.note);
     Ok(AcceptedNote { job: ExtractionJob { request: valid, priority, deadline, sink: None }, reservation, grant })
 }
 
-/// The answer, which counts as the request's memory until the caller has read it.
-fn respond(done: &Extraction, reservation: MemoryReservation) -> Result<Response, Rejection> {
-    let Extraction { answer, stages, cache } = done;
-    let mut body = Vec::with_capacity(USUAL_ANSWER);
+/// Returns the response with the answer. The answer keeps the request's memory reserved until the caller has read it.
+fn respond(extraction: &Extraction, reservation: MemoryReservation) -> Result<Response, Rejection> {
+    let Extraction { answer, stages, cache } = extraction;
+    let mut body = Vec::with_capacity(ANSWER_BYTES);
     serde_json::to_writer(&mut body, answer).map_err(|_| ErrorCode::Internal.problem(&answer.request_id))?;
     let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let mut response = (StatusCode::OK, [json], reservation.attached_to(body)).into_response();

@@ -1,8 +1,9 @@
-//! Which hosts a request may name, and how a head must be before anything is read from it.
+//! Checks the size of a request's head, its `Host` header and, where no keys are set, the host that it names.
 //!
-//! DNS rebinding: a stranger's web page lets its own name resolve to this machine and then reads, in the visitor's browser, what
-//! a service without keys answers. Its requests still name the stranger's host. A page's host is always a public name, so
-//! addresses, `localhost` and names without a dot (of a container network) are safe.
+//! The check of the host prevents DNS rebinding: an attacker's web page makes its own name resolve to this machine and
+//! then reads, in the visitor's browser, the answers of a service without keys. Such requests still name the attacker's
+//! host, which is always a public name. So addresses, `localhost` and names without a dot (of a container network) are
+//! safe.
 
 use std::net::Ipv4Addr;
 
@@ -14,33 +15,33 @@ use axum::{
 use super::error::ErrorCode;
 use crate::config::HostName;
 
-/// Most bytes of a request line with its headers. hyper refuses far larger heads by itself, but not one that came in a
-/// single piece.
-const LARGEST_HEAD: usize = 64 << 10;
-/// `: ` and the end of the line, of each header.
-const AROUND_A_HEADER: usize = 4;
+/// Most bytes of a request line with its headers. hyper refuses far larger heads itself, but not a head that arrives in
+/// one piece.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+/// Bytes of `: ` and of the end of the line, for each header.
+const HEADER_OVERHEAD: usize = 4;
 
-/// Refuses a head that is too large, and a request that names no host or several. Requests without a connection, as in a
-/// test, have not come over the wire.
+/// Refuses a request with a head that is too large, with no `Host` header or with several. A request without a
+/// connection, as in a test, may omit the header.
 pub(super) fn check_head<B>(request: &axum::http::Request<B>) -> Result<(), ErrorCode> {
     let headers = request.headers();
-    let lines = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + AROUND_A_HEADER);
+    let lines = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER_OVERHEAD);
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-    if lines.sum::<usize>() + target > LARGEST_HEAD {
+    if lines.sum::<usize>() + target > MAX_HEAD_BYTES {
         return Err(ErrorCode::HeadTooLarge);
     }
     let over_the_wire = request.extensions().get::<ConnectInfo<std::net::SocketAddr>>().is_some();
     match headers.get_all(header::HOST).iter().count() {
         1 => Ok(()),
-        // HTTP/1.0 has no such header.
+        // HTTP/1.0 does not require the header.
         0 if !over_the_wire || request.version() == Version::HTTP_10 => Ok(()),
         _ => Err(ErrorCode::InvalidHost),
     }
 }
 
-/// Refuses a request that names a host of a stranger, in its header or in its target.
+/// Refuses a request that names a host that is not allowed, in its `Host` header or in its target.
 pub(super) fn check_host(request: &Request, allowed: &[HostName]) -> Result<(), ErrorCode> {
-    for authority in [of_header(request.headers())?, request.uri().authority().cloned()].into_iter().flatten() {
+    for authority in [host_header(request.headers())?, request.uri().authority().cloned()].into_iter().flatten() {
         if !is_allowed(authority.host(), allowed) {
             return Err(ErrorCode::HostNotAllowed);
         }
@@ -48,8 +49,8 @@ pub(super) fn check_host(request: &Request, allowed: &[HostName]) -> Result<(), 
     Ok(())
 }
 
-/// What the header says; nothing where there is none, or an empty one.
-fn of_header(headers: &HeaderMap) -> Result<Option<Authority>, ErrorCode> {
+/// Parses the `Host` header. None where it is missing or empty.
+fn host_header(headers: &HeaderMap) -> Result<Option<Authority>, ErrorCode> {
     let Some(host) = headers.get(header::HOST).map(HeaderValue::as_bytes).filter(|host| !host.is_empty()) else {
         return Ok(None);
     };
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_of_strangers_are_refused() {
+    fn check_host_refuses_hosts_that_are_not_allowed() {
         let allowed = ["Gateway.Example.org.".parse().unwrap()];
         let (foreign, invalid) = (Err(ErrorCode::HostNotAllowed), Err(ErrorCode::InvalidHost));
         for (host, expected) in [
@@ -99,7 +100,7 @@ mod tests {
             let request = Request::get("/metrics").header("host", host).body(Body::empty()).unwrap();
             assert_eq!(check_host(&request, &allowed), expected, "{host:?}");
         }
-        // The target of a request counts before the header, so both must be allowed.
+        // The target of a request takes precedence over the header, so both must be allowed.
         let request = Request::get("http://evil.example/").header("host", "localhost").body(Body::empty()).unwrap();
         assert_eq!(check_host(&request, &allowed), foreign);
     }

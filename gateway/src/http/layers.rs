@@ -27,39 +27,40 @@ use crate::{
 };
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// What a page may load that says nothing stricter itself: nothing that is not ours. Swagger UI writes styles into its elements and holds its
-/// pictures in data URLs.
+/// The content security policy of a page that has no stricter one: it may load only files of this service. Swagger UI
+/// also needs inline styles and images in data URLs.
 const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                            base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// Where no route matched.
+/// The route in metrics and log of a request that no route matches.
 const NO_ROUTE: Route = "other";
 
-/// Puts the layers on, outermost last: the panic fence, [`edge`], and CORS where origins are set.
+/// Adds the layers, outermost last: the panic handler, [`edge`] and, if origins are set, CORS.
 ///
-/// [`edge`] is one layer and not a layer for each of its steps, because that costs each request 6 us of 50.
+/// [`edge`] is a single layer: a layer for each of its steps costs a request 6 us of its 50 us.
 pub(super) fn wrap(router: Router, app: Arc<App>, entrance: ListenerKind, origins: Vec<OriginPattern>) -> Router {
-    let fenced = router.layer(CatchPanicLayer::custom(panicked));
-    // Routing looks at the path before any layer of its router runs, so `edge` stands around a second one.
-    let edged = Router::new().fallback_service(fenced).layer(middleware::from_fn_with_state((app, entrance), edge));
-    if origins.is_empty() { edged } else { edged.layer(cors::layer(origins)) }
+    let with_panic_handler = router.layer(CatchPanicLayer::custom(panicked));
+    // A router matches the path before its layers run. So `edge`, which changes the path, wraps an outer router.
+    let with_edge =
+        Router::new().fallback_service(with_panic_handler).layer(middleware::from_fn_with_state((app, entrance), edge));
+    if origins.is_empty() { with_edge } else { with_edge.layer(cors::layer(origins)) }
 }
 
-/// What every request goes through, in this order: tidy path, request id, the rest of unread bodies, head and host, keys; the
-/// route; then JSON for every error, headers, metrics and log.
+/// Runs these steps for every request, in this order: request id, normalized path, discarding of unread bodies, head
+/// and host, keys; then the route; then JSON for every error, headers, metrics and log.
 async fn edge(State((app, entrance)): State<(Arc<App>, ListenerKind)>, mut request: Request, next: Next) -> Response {
     let context = RequestContext::now(request.headers());
-    let method = known(request.method());
-    tidy(&mut request, app.keys.is_some());
+    let method = method_name(request.method());
+    normalize(&mut request, app.keys.is_some());
     let route = super::route(request.uri().path()).unwrap_or(NO_ROUTE);
     let own_probe = access::is_own_probe(&request);
     request.extensions_mut().insert(context.clone());
-    let mut left = DisconnectGuard { app: &app, context: &context, method, route, answered: false };
+    let mut disconnect_guard = DisconnectGuard { app: &app, context: &context, method, route, answered: false };
     let mut request = body::discard_leftovers(request);
     let (principal, mut response) = match access::enter(&app, entrance, &mut request, &context.id) {
         Ok(principal) => (principal, context.span.run(next.run(request)).await),
         Err(problem) => (None, problem.into_response()),
     };
-    left.answered = true;
+    disconnect_guard.answered = true;
     if is_bare_error(&response) {
         response = with_json(&response, &context.id);
     }
@@ -75,7 +76,7 @@ async fn edge(State((app, entrance)): State<(Arc<App>, ListenerKind)>, mut reque
         let policy = HeaderValue::from_static(PAGE_POLICY);
         headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     }
-    tell(&app, &context, (method, route), own_probe, principal.as_ref(), &response);
+    record(&app, &context, (method, route), own_probe, principal.as_ref(), &response);
     response
 }
 
@@ -83,48 +84,48 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
-/// What is mended in a request before anything routes by it.
-fn tidy(request: &mut Request, keys_in_paths: bool) {
-    single_slashes(request);
+/// Normalizes the path and the method of a request before routing.
+fn normalize(request: &mut Request, keys_in_paths: bool) {
+    collapse_slashes(request);
     if keys_in_paths {
         access::take_key_of_path(request);
     }
-    plain_options(request);
+    replace_plain_options(request);
 }
 
-/// `//api/v1/extract` is `/api/v1/extract`: base URLs are often set with a slash at the end.
-fn single_slashes(request: &mut Request) {
+/// Turns `//api/v1/extract` into `/api/v1/extract`: clients often set a base URL that ends with a slash.
+fn collapse_slashes(request: &mut Request) {
     let path = request.uri().path();
     if !path.contains("//") {
         return;
     }
-    let mut single = String::with_capacity(path.len());
+    let mut collapsed = String::with_capacity(path.len());
     for c in path.chars() {
-        if !(c == '/' && single.ends_with('/')) {
-            single.push(c);
+        if !(c == '/' && collapsed.ends_with('/')) {
+            collapsed.push(c);
         }
     }
     if let Some(query) = request.uri().query() {
-        single.push('?');
-        single.push_str(query);
+        collapsed.push('?');
+        collapsed.push_str(query);
     }
     let mut parts = request.uri().clone().into_parts();
-    parts.path_and_query = PathAndQuery::try_from(single).ok();
+    parts.path_and_query = PathAndQuery::try_from(collapsed).ok();
     if let Ok(uri) = Uri::from_parts(parts) {
         *request.uri_mut() = uri;
     }
 }
 
-/// The CORS layer answers every OPTIONS with an empty 200. One that is no preflight is a method like others:
-/// it gets the name of none that a route has, and so the JSON of a 404 or 405.
-fn plain_options(request: &mut Request) {
+/// Replaces the method of an OPTIONS request that is not a CORS preflight by TRACE, which no route has. So it gets a
+/// 404 or 405 with JSON; the CORS layer would answer any OPTIONS with an empty 200.
+fn replace_plain_options(request: &mut Request) {
     let preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     if request.method() == Method::OPTIONS && !preflight {
         *request.method_mut() = Method::TRACE;
     }
 }
 
-/// Counts a caller who left, unless the answer came before.
+/// Counts and logs a caller that disconnected before the answer.
 struct DisconnectGuard<'a> {
     app: &'a App,
     context: &'a RequestContext,
@@ -146,8 +147,9 @@ impl Drop for DisconnectGuard<'_> {
     }
 }
 
-/// The metrics and the log line of a request. All of it are our words, or an id that was checked.
-fn tell(
+/// Records the metrics, the span and the log line of a request. They contain only fixed words of this program, numbers
+/// and ids that were checked.
+fn record(
     app: &App,
     context: &RequestContext,
     (method, route): (&'static str, Route),
@@ -155,18 +157,18 @@ fn tell(
     principal: Option<&Principal>,
     response: &Response,
 ) {
-    let told = response.extensions();
-    let code = told.get::<ErrorCode>().map(|code| code.name());
+    let extensions = response.extensions();
+    let code = extensions.get::<ErrorCode>().map(|code| code.name());
     let (status, time) = (response.status().as_u16(), context.at.elapsed());
     app.metrics.answered(route, status, code, time);
     context.span.end(method, route, status, code);
     let principal = principal.map(Principal::name);
     let trace_id = context.trace.as_ref().map(TraceParent::id);
     let milliseconds = milliseconds(time);
-    let (request_id, audit_record) = (&*context.id, told.get::<AuditRecord>());
+    let (request_id, audit_record) = (&*context.id, extensions.get::<AuditRecord>());
     let Some(audit_record) = audit_record else {
         if own_probe {
-            // 8,640 lines a day that say nothing: a change of the model server's state has a line of its own.
+            // These would be 8,640 lines a day without news: a change of the model server's state has its own log line.
             tracing::debug!(request_id, method, route, status, code, milliseconds, "request");
             return;
         }
@@ -206,21 +208,21 @@ fn tell(
     );
 }
 
-/// Methods that are no words of the caller's.
-fn known(method: &Method) -> &'static str {
+/// Returns a fixed name for a method, so that no text of the caller gets into metrics and log.
+fn method_name(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"];
     KNOWN.into_iter().find(|known| method.as_str() == *known).unwrap_or("other")
 }
 
-/// Whether an answer is an error without a body of ours: an axum rejection or a panic.
+/// Returns whether a response is an error without a problem document: a rejection by axum or a panic.
 fn is_bare_error(response: &Response) -> bool {
     let status = response.status();
-    let is_ours = || response.extensions().get::<ErrorCode>().is_some();
+    let has_error_code = || response.extensions().get::<ErrorCode>().is_some();
     let is_json = || response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
-    (status.is_client_error() || status.is_server_error()) && !is_ours() && !is_json()
+    (status.is_client_error() || status.is_server_error()) && !has_error_code() && !is_json()
 }
 
-/// The same error with a JSON body.
+/// Returns the same error with a problem document as its body.
 fn with_json(bare: &Response, id: &str) -> Response {
     let code = match bare.status() {
         StatusCode::NOT_FOUND => ErrorCode::NotFound,

@@ -1,4 +1,4 @@
-//! Rate limits at the edge: who is counted, and the headers that say what is left.
+//! Rate limits at the edge: the caller whose notes count, and the headers that report the remaining quota.
 //!
 //! The headers are those of draft-ietf-httpapi-ratelimit-headers.
 
@@ -22,23 +22,23 @@ use crate::{
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// Whose notes are counted.
+/// The caller whose notes count against rate limits.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     principal: Option<Principal>,
     address: Option<IpAddr>,
 }
 
-/// The 429 of a note that a rate limit refused.
+/// The 429 answer to a note that a rate limit refused.
 pub(super) struct RateLimitRejection {
     problem: Problem,
     rate_limit: RateLimitState,
-    /// When it is worth coming back.
+    /// The time after which the caller can try again.
     pub(super) after: Duration,
 }
 
 impl RateLimitRejection {
-    /// What he is told, and counted as told.
+    /// Counts the rejection in the metrics and returns the problem and the state of the limit.
     pub(super) fn told(self, app: &App) -> (Problem, RateLimitState) {
         app.metrics.rate_limited(self.rate_limit.scope);
         (self.problem, self.rate_limit)
@@ -46,29 +46,29 @@ impl RateLimitRejection {
 }
 
 impl Caller {
-    /// Who he is, where that is known.
+    /// Returns the principal. None where the request needed no key.
     pub(super) fn principal(&self) -> Option<&Principal> {
         self.principal.as_ref()
     }
 
-    /// How many of his notes may be under way, where that is limited.
+    /// Returns how many notes of the caller may be in flight at once, if that is limited.
     pub(super) fn at_once(&self) -> Option<usize> {
         self.principal.as_ref().and_then(Principal::at_once)
     }
 
-    /// The caller of a request.
+    /// Returns the caller of a request.
     pub(super) fn of(app: &App, request: &Request) -> Self {
         Self { principal: access::principal(request), address: access::address(request, &app.trusted_proxies) }
     }
 
-    /// Counts one of his notes against his limits.
+    /// Counts one note against the limits of the caller.
     pub(super) fn admit(&self, app: &App, id: &str) -> Result<RateLimitGrant, Box<RateLimitRejection>> {
         let mut attempt = RateLimitAttempt::default();
         self.ask(app, id, &mut attempt)?;
         Ok(attempt.grant)
     }
 
-    /// The same for a note that may be asked for again.
+    /// Counts one note like [`Self::admit`], but in an attempt that can be repeated.
     pub(super) fn ask(
         &self,
         app: &App,
@@ -79,9 +79,9 @@ impl Caller {
             |RateLimitExceeded { rate_limit, after }| {
                 let mut problem = ErrorCode::RateLimited.problem(id).after(after);
                 if rate_limit.scope == Scope::Concurrency {
-                    let most = rate_limit.quota;
+                    let quota = rate_limit.quota;
                     problem.detail =
-                        format!("{most} notes of this key are being read already. Send the next when one is done.");
+                        format!("{quota} notes of this key are being read already. Send the next when one is done.");
                 }
                 Box::new(RateLimitRejection { problem, rate_limit, after })
             },
@@ -89,7 +89,7 @@ impl Caller {
     }
 }
 
-/// Says in an answer what is left of the caller's allowance.
+/// Adds the headers with the limit and its remaining quota to a response.
 pub(super) fn tell(rate_limit: RateLimitState, headers: &mut HeaderMap) {
     let RateLimitState { scope, quota, window, remaining, reset } = rate_limit;
     let scope = scope.name();

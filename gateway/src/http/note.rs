@@ -32,20 +32,20 @@ pub(super) struct ExtractionJob {
 pub(super) struct Extraction {
     pub(super) answer: Answer,
     pub(super) stages: StageTimings,
-    /// `hit` or `miss`, where answers are kept.
+    /// `hit` or `miss`; none without a response cache.
     pub(super) cache: Option<&'static str>,
 }
 
-/// Bytes that a note takes of the budget of memory while it is read, for each of its own: its text as it came, as the model is
-/// sent it, and as the answer quotes it.
-const FOR_EACH_BYTE: usize = 4;
+/// Bytes of the memory budget that a note occupies while it is read, for each byte of its text: the text is in memory
+/// as received, as sent to the model, and as quoted in the answer.
+const MEMORY_PER_NOTE_BYTE: usize = 4;
 
-/// What a note takes of the budget of memory while it is read, in bytes.
+/// Returns the bytes of the memory budget that a note occupies while it is read.
 pub(super) fn memory(note: &Note) -> usize {
-    note.as_str().len().saturating_mul(FOR_EACH_BYTE)
+    note.as_str().len().saturating_mul(MEMORY_PER_NOTE_BYTE)
 }
 
-/// Reads a note. Everything that waits in there waits for the deadline at most.
+/// Reads a note. Takes no longer than the deadline of the job.
 pub(super) async fn read(
     app: &App,
     context: &RequestContext,
@@ -55,9 +55,9 @@ pub(super) async fn read(
     let ValidRequest { note, options } = &job.request;
     let key = app.response_cache.as_ref().and_then(|cache| Some((cache, cache.key(&job.request)?)));
     if let Some((cache, key)) = key {
-        let kept = cache.get(key, &context.id);
-        app.metrics.looked_in_cache(kept.is_some());
-        if let Some((answer, stages)) = kept {
+        let cached = cache.get(key, &context.id);
+        app.metrics.looked_in_cache(cached.is_some());
+        if let Some((answer, stages)) = cached {
             audit_guard.record.cached = true;
             audit_guard.gave(&answer, stages);
             return Ok(Extraction { answer, stages, cache: Some("hit") });
@@ -75,7 +75,7 @@ pub(super) async fn read(
             }
             if answer.degraded {
                 let (request_id, engine) = (&*context.id, answer.engine.as_str());
-                tracing::warn!(request_id, engine, "a lesser engine answered");
+                tracing::warn!(request_id, engine, "the fallback engine answered instead of the model");
             }
             Ok(Extraction { answer, stages, cache: app.response_cache.as_ref().map(|_| "miss") })
         }
@@ -87,7 +87,7 @@ pub(super) async fn read(
                 app.metrics.refused_empty_record(app.pipeline.engine());
             }
             audit_guard.record.stages = Some(stages);
-            // A batch asks again for a place that it was refused, and says what comes of that.
+            // A batch tries again after a full queue, and the outcome of its last try is reported.
             if !(job.priority.bulk && matches!(error, ExtractError::QueueFull)) {
                 tracing::warn!(request_id = &*context.id, cause = %error, "no answer for a note");
             }

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document: the routes' own, and every error status of every route.
+//! Builds the OpenAPI 3.1 document: the descriptions at the routes, with every error status of every route.
 
 use serde_json::Value;
 use utoipa::{
@@ -35,7 +35,7 @@ use crate::extraction::{ModelName, Record};
 )]
 struct OpenApiBase;
 
-/// What the document says of this very service.
+/// The settings of this service that the document contains.
 #[derive(Clone, Debug)]
 pub struct Documented {
     /// The models that may be named, the default first.
@@ -44,7 +44,7 @@ pub struct Documented {
     pub max_note_chars: usize,
     /// Most notes of a batch in one JSON body.
     pub batch_notes: usize,
-    /// Whether keys are asked for: then it says what needs one.
+    /// Whether the service has keys. If so, the document says which routes need one.
     pub guarded: bool,
 }
 
@@ -55,38 +55,38 @@ impl Default for Documented {
     }
 }
 
-/// The document that `/openapi.json`, `/docs` and `gateway openapi` give.
+/// Returns the document for `/openapi.json`, `/docs` and `gateway openapi`.
 #[must_use]
-pub fn document(of: &Documented) -> Value {
-    let mut document = serde_json::to_value(built(of.guarded)).unwrap_or_default();
-    let mut set = |of: &str, key: &str, value: Value| {
-        let property = document.pointer_mut(&format!("/components/schemas/{of}")).and_then(Value::as_object_mut);
+pub fn document(settings: &Documented) -> Value {
+    let mut document = serde_json::to_value(build(settings.guarded)).unwrap_or_default();
+    let mut set = |schema: &str, key: &str, value: Value| {
+        let property = document.pointer_mut(&format!("/components/schemas/{schema}")).and_then(Value::as_object_mut);
         if let Some(property) = property {
             property.insert(key.to_owned(), value);
         }
     };
-    let names: Value = of.models.iter().map(|name| Value::from(&**name)).chain([Value::Null]).collect();
-    let default = of.models.first().map_or(Value::Null, |name| Value::from(&**name));
+    let names: Value = settings.models.iter().map(|name| Value::from(&**name)).chain([Value::Null]).collect();
+    let default = settings.models.first().map_or(Value::Null, |name| Value::from(&**name));
     for request in ["ExtractRequest", "BatchRequest"] {
         set(&format!("{request}/properties/model"), "enum", names.clone());
         set(&format!("{request}/properties/model"), "example", default.clone());
     }
     for text in ["ExtractRequest/properties/text", "BatchNote/properties/text"] {
-        set(text, "maxLength", Value::from(of.max_note_chars));
+        set(text, "maxLength", Value::from(settings.max_note_chars));
     }
-    set("BatchRequest/properties/notes", "maxItems", Value::from(of.batch_notes));
+    set("BatchRequest/properties/notes", "maxItems", Value::from(settings.batch_notes));
     let parameters = document.pointer_mut("/paths/~1api~1v1~1extract~1batch/post/parameters");
     for parameter in parameters.and_then(Value::as_array_mut).into_iter().flatten() {
         if parameter.get("name").is_some_and(|name| name == "model")
             && let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut)
         {
-            schema.insert("enum".to_owned(), of.models.iter().map(|name| Value::from(&**name)).collect());
+            schema.insert("enum".to_owned(), settings.models.iter().map(|name| Value::from(&**name)).collect());
         }
     }
     document
 }
 
-fn built(guarded: bool) -> utoipa::openapi::OpenApi {
+fn build(guarded: bool) -> utoipa::openapi::OpenApi {
     let (_, mut document) =
         utoipa_axum::router::OpenApiRouter::<std::sync::Arc<super::App>>::with_openapi(OpenApiBase::openapi())
             .merge(routes())
@@ -94,14 +94,14 @@ fn built(guarded: bool) -> utoipa::openapi::OpenApi {
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
             for &code in errors_of(path).iter().chain(&[ErrorCode::InvalidHost, ErrorCode::HeadTooLarge]) {
-                add(operation, code);
+                add_error(operation, code);
             }
             if !guarded {
-                add(operation, ErrorCode::HostNotAllowed);
+                add_error(operation, ErrorCode::HostNotAllowed);
             }
             if guarded && !access::is_open_path(path) {
                 if path != "/metrics" {
-                    add(operation, ErrorCode::Unauthorized);
+                    add_error(operation, ErrorCode::Unauthorized);
                 }
                 let none: [String; 0] = [];
                 operation.security = Some(vec![
@@ -120,7 +120,7 @@ fn built(guarded: bool) -> utoipa::openapi::OpenApi {
     document
 }
 
-/// The errors that a route can answer.
+/// Returns the error codes that a route can answer, in addition to those of every route.
 fn errors_of(path: &str) -> &'static [ErrorCode] {
     const EXTRACT: &[ErrorCode] = &[
         ErrorCode::InvalidJson,
@@ -161,17 +161,17 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [item.get.as_mut(), item.post.as_mut()].into_iter().flatten()
 }
 
-/// Adds a code to its status; codes of one status share a response.
-fn add(operation: &mut Operation, code: ErrorCode) {
+/// Adds an error code to the responses of an operation. Codes with the same status share a response.
+fn add_error(operation: &mut Operation, code: ErrorCode) {
     let (name, status, title, _) = code.row();
     let status = status.to_string();
-    let known = match operation.responses.responses.get(&status) {
+    let other_codes = match operation.responses.responses.get(&status) {
         Some(RefOr::T(response)) => format!("{}; ", response.description),
         _ => String::new(),
     };
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let response = ResponseBuilder::new()
-        .description(format!("{known}{title} (`{name}`)"))
+        .description(format!("{other_codes}{title} (`{name}`)"))
         .content("application/problem+json", content)
         .build();
     operation.responses.responses.insert(status, RefOr::T(response));

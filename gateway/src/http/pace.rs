@@ -1,15 +1,16 @@
-//! How fast a body must come: who sends a byte now and then holds memory and a connection for nothing.
+//! The minimum rate of a request body. Without it, a client could occupy memory and a connection by sending a byte now
+//! and then.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So long a sender may pause or be slow.
+/// How long a client may send nothing, or send too slowly.
 pub(super) const PAUSE: Duration = Duration::from_secs(10);
-/// Bytes that must come in each second after that, on average.
-const LEAST_RATE: u64 = 1 << 10;
+/// Bytes per second that must arrive after [`PAUSE`], on average.
+const BYTES_PER_SECOND: u64 = 1 << 10;
 
-/// The pace of a body, or of one line of it.
+/// Measures the rate of a body, or of one line of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MinimumRate {
     began: Instant,
@@ -25,8 +26,8 @@ impl MinimumRate {
         self.bytes += bytes as u64;
     }
 
-    /// When more must have come.
+    /// Returns the time by which more bytes must have arrived.
     pub(super) fn until(&self) -> Instant {
-        self.began + PAUSE + Duration::from_millis(self.bytes.saturating_mul(1_000) / LEAST_RATE)
+        self.began + PAUSE + Duration::from_millis(self.bytes.saturating_mul(1_000) / BYTES_PER_SECOND)
     }
 }

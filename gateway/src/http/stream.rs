@@ -1,4 +1,5 @@
-//! `POST /api/v1/extract/stream`: one note, its fields as they come, then the whole answer. Server-sent events.
+//! `POST /api/v1/extract/stream`: reads one note and sends its fields as the model writes them, then the whole answer,
+//! as server-sent events.
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
@@ -34,17 +35,17 @@ use crate::{
 };
 
 const ROUTE: &str = "/api/v1/extract/stream";
-/// Proxies must pass each event on as it comes.
+/// Tells proxies not to buffer: they must pass each event on at once.
 pub(super) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-/// A comment is sent after so long a silence, because proxies close connections on which nothing moves.
-const SILENCE: Duration = Duration::from_secs(10);
+/// The time without events after which a comment is sent, because proxies close idle connections.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The data of a `field` event.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct FieldEvent<'a> {
     /// The field.
     name: Field,
-    /// Its value for now; null where the note gives none.
+    /// Its provisional value; null if the note gives none.
     #[schema(required = true)]
     value: Option<&'a str>,
 }
@@ -52,22 +53,22 @@ pub(super) struct FieldEvent<'a> {
 /// One event.
 #[derive(Debug, ToSchema)]
 #[schema(example = json!({"event": "field", "data": "{\"name\":\"stage\",\"value\":\"IV\"}"}))]
-#[expect(dead_code, reason = "for the document; events are written piece by piece")]
+#[expect(dead_code, reason = "for the OpenAPI document; events are written piece by piece")]
 pub(super) struct StreamEvent {
     /// `field`, `reset`, `result` or `error`.
     event: String,
-    /// JSON: of `field` its `name` and `value`, of `reset` an empty object, of `result` the answer of `/extract`, of `error` a
-    /// problem.
+    /// JSON: for `field` its `name` and `value`, for `reset` an empty object, for `result` the answer of `/extract`,
+    /// for `error` a problem.
     data: String,
 }
 
-/// Reads one note and tells its fields as they come.
+/// Reads one note and sends its fields as the model writes them.
 ///
-/// Events: `field` (`{"name", "value"}`, seven of them, each as soon as the model has written it, and provisional until the
-/// end), `reset` (what came before is void: the model is asked once more), and last exactly one `result` (what
-/// `POST /api/v1/extract` would answer) or `error` (a problem object, with `retry_after` in seconds where it is worth
-/// trying again). Comments keep the connection open. What can be refused before a model is asked is refused with a status,
-/// as by `/extract`. Whoever closes the connection stops the model.
+/// Events: `field` (`{"name", "value"}`; seven of them, each as soon as the model has written it, and provisional until
+/// the end), `reset` (the fields so far are void, because the model is asked again), and last exactly one `result`
+/// (what `POST /api/v1/extract` would answer) or `error` (a problem object, with `retry_after` in seconds if it is
+/// worth trying again). Comments keep the connection open. A request that is refused before the model is asked gets an
+/// error status, as from `/extract`. If the client closes the connection, the model stops.
 #[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "stream",
     request_body = ExtractRequest, responses((status = 200, description = "Events: seven `field`, then `result` or `error`",
         body = StreamEvent, content_type = "text/event-stream")))]
@@ -104,19 +105,19 @@ pub(super) async fn stream(
 }
 
 fn keep_alive() -> KeepAlive {
-    KeepAlive::new().interval(SILENCE).text("keep-alive")
+    KeepAlive::new().interval(KEEP_ALIVE_INTERVAL).text("keep-alive")
 }
 
-/// What is sent on, and the reading that it comes from. Dropping it stops the reading.
+/// The events of one note, and the task that reads the note. Dropping it stops the task.
 struct EventStream {
     app: Arc<App>,
     request_id: Arc<str>,
     updates: UnboundedReceiver<FieldUpdate>,
     reading: AbortOnDropHandle<Result<Extraction, Rejection>>,
-    /// Of the budget of memory, until the caller has read the last event.
+    /// Bytes of the memory budget, reserved until the caller has read the last event.
     reservation: MemoryReservation,
-    told: Vec<Field>,
-    ready: VecDeque<Event>,
+    sent_fields: Vec<Field>,
+    pending: VecDeque<Event>,
     ended: bool,
 }
 
@@ -131,17 +132,17 @@ fn events(
     let request_id = Arc::clone(&context.id);
     let reservation = accepted.reservation.another(body::OF_A_REQUEST);
     let reading = AbortOnDropHandle::new(tokio::spawn(read(Arc::clone(&app), context, accepted, audit_guard)));
-    let telling = EventStream {
+    let event_stream = EventStream {
         app,
         request_id,
         updates,
         reading,
         reservation,
-        told: Vec::new(),
-        ready: VecDeque::new(),
+        sent_fields: Vec::new(),
+        pending: VecDeque::new(),
         ended: false,
     };
-    stream::unfold(telling, |mut telling| async move { Some((Ok(telling.next().await?), telling)) })
+    stream::unfold(event_stream, |mut events| async move { Some((Ok(events.next().await?), events)) })
 }
 
 async fn read(
@@ -167,32 +168,32 @@ async fn read(
 
 impl EventStream {
     async fn next(&mut self) -> Option<Event> {
-        while self.ready.is_empty() && !self.ended {
+        while self.pending.is_empty() && !self.ended {
             tokio::select! {
                 biased;
                 Some(update) = self.updates.recv() => self.pass_on(update),
                 outcome = &mut self.reading => {
-                    // A panic is a fault of ours like any other.
+                    // The task ends with an error only after a panic, which is an internal error.
                     let outcome = outcome.unwrap_or_else(|_| Err(ErrorCode::Internal.problem(&self.request_id).into()));
                     self.end(outcome);
                 }
             }
         }
-        self.ready.pop_front()
+        self.pending.pop_front()
     }
 
     fn pass_on(&mut self, update: FieldUpdate) {
         match update {
-            FieldUpdate::Field(field, value) => self.field(field, value.as_deref()),
+            FieldUpdate::Field(field, value) => self.send_field(field, value.as_deref()),
             FieldUpdate::Again => {
-                self.told.clear();
+                self.sent_fields.clear();
                 self.send("reset", &serde_json::Map::new());
             }
         }
     }
 
-    fn field(&mut self, name: Field, value: Option<&str>) {
-        self.told.push(name);
+    fn send_field(&mut self, name: Field, value: Option<&str>) {
+        self.sent_fields.push(name);
         self.send("field", &FieldEvent { name, value });
     }
 
@@ -203,7 +204,7 @@ impl EventStream {
         match outcome {
             Ok(Extraction { answer, .. }) => {
                 self.reservation.grow_anyway(answer.json_bytes());
-                self.rest(&answer);
+                self.send_missing_fields(&answer);
                 self.send("result", &answer);
             }
             Err(problem) => self.send("error", &NestedProblem::from(Problem::clone(&problem))),
@@ -211,19 +212,19 @@ impl EventStream {
         self.ended = true;
     }
 
-    /// The fields that nobody heard: of the rules, of a cache, of a note in parts, of an answer that was mended.
-    fn rest(&mut self, answer: &Answer) {
+    /// Sends the fields that had no event: from the rules engine, the cache, a note in chunks or a repaired answer.
+    fn send_missing_fields(&mut self, answer: &Answer) {
         for field in Field::ALL {
-            if !self.told.contains(&field) {
-                self.field(field, answer.record.get(field));
+            if !self.sent_fields.contains(&field) {
+                self.send_field(field, answer.record.get(field));
             }
         }
     }
 
     fn send<T: Serialize>(&mut self, name: &'static str, data: &T) {
-        // Ours to serialise, so that it cannot fail; and if it does, an event without data tells the reader.
+        // Serializing these types cannot fail. If it does, the client gets the event without data.
         let event = Event::default().event(name);
-        self.ready.push_back(event.clone().json_data(data).unwrap_or(event));
+        self.pending.push_back(event.clone().json_data(data).unwrap_or(event));
     }
 }
 

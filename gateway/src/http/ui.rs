@@ -1,4 +1,4 @@
-//! The page `/ui` and its files. Serves what stands in `ui/`; knows nothing of notes.
+//! Serves the page `/ui` and its files, which are in `ui/`. It does not read notes.
 
 use std::sync::Arc;
 
@@ -13,15 +13,15 @@ use axum::{
 use super::{App, context::RequestContext, error::ErrorCode};
 use crate::ui;
 
-/// What the page may load and do: its own files, calls to this service, nothing else. No script or style within
-/// the page, and no text that is turned into markup (`trusted-types`).
+/// The content security policy of the page. The page may load its own files and call this service, nothing else. It has
+/// no inline scripts or styles, and cannot turn text into markup (`trusted-types`).
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'; trusted-types 'none'";
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 pub(super) fn routes() -> Router<Arc<App>> {
-    // The page names its files relative to itself, so that it works below whatever path a proxy puts it.
+    // The page uses relative paths for its files, so that it works under any path prefix of a proxy.
     Router::new()
         .route("/ui", get(page))
         .route("/ui/", get(async || (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, "../ui")])))
@@ -49,7 +49,8 @@ async fn file(Path(name): Path<String>, Extension(context): Extension<RequestCon
     }
 }
 
-/// Whether a caller would rather see the page than JSON: it names HTML, as browsers do, and JSON not before it.
+/// Returns whether the `Accept` header gives HTML a higher quality than JSON, as browsers do. A range such as `*/*`
+/// counts for neither.
 pub(super) fn prefers_page(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let (mut html, mut json) = (0.0, 0.0);
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_sent_to_the_page() {
+    fn prefers_page_only_if_html_ranks_above_json() {
         for (accept, page) in [
             ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", true),
             ("TEXT/HTML; q=0.5", true),

@@ -1,9 +1,9 @@
-//! The stream of a caller: it breaks once he has left, also where bytes of his still wait to be read.
+//! The TCP stream of a caller. It fails once the caller has disconnected, even if received bytes are still unread.
 //!
-//! hyper reads on while a request runs, and so hears that the caller closes; but not while bytes of a next request lie
-//! in its buffer. One byte behind a body, and a slot stayed taken for a caller who was long gone. hyper asks for a
-//! flush at each turn of a connection, whatever runs on it: a handler, or a body that is written piece by piece. So
-//! that is where we look in its stead.
+//! hyper continues to read while a request runs, and so notices that the caller closes the connection. But it does not
+//! read while its buffer holds bytes of the next request. So a single byte after a body would keep a slot occupied
+//! after the caller has disconnected. hyper calls `poll_flush` each time it polls a connection, whether a handler runs
+//! or a body is written piece by piece. So `poll_flush` checks the connection instead.
 
 use std::{
     io,
@@ -19,40 +19,41 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// How often we look while hyper does not read. Long enough that quick requests, sent one behind the other, never pay.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// The interval of the checks while hyper does not read. It is long enough that short pipelined requests are never
+/// checked.
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A caller's stream.
 pub(super) struct Caller {
     stream: TcpStream,
-    /// hyper waits for bytes, and hears by itself that the caller closed.
-    listens: bool,
-    /// Until the next look, where hyper does not listen.
-    look: Option<Pin<Box<Sleep>>>,
+    /// Whether hyper waits for bytes, and so notices itself that the caller closes the connection.
+    is_reading: bool,
+    /// The time until the next check, while hyper does not read.
+    next_check: Option<Pin<Box<Sleep>>>,
 }
 
 impl Caller {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, listens: false, look: None }
+        Self { stream, is_reading: false, next_check: None }
     }
 
-    /// Whether the caller closed his side, or the connection broke.
-    fn has_left(&self) -> bool {
+    /// Returns whether the caller closed its side, or the connection broke.
+    fn has_disconnected(&self) -> bool {
         let ready = self.stream.ready(Interest::READABLE).now_or_never();
         ready.is_some_and(|ready| ready.map_or(true, Ready::is_read_closed))
     }
 
-    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.listens {
+    fn poll_disconnected(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_reading {
             return Poll::Pending;
         }
         loop {
-            let look = self.look.get_or_insert_with(|| Box::pin(sleep(LOOK_EVERY)));
-            std::task::ready!(look.as_mut().poll(cx));
-            if self.has_left() {
+            let next_check = self.next_check.get_or_insert_with(|| Box::pin(sleep(CHECK_INTERVAL)));
+            std::task::ready!(next_check.as_mut().poll(cx));
+            if self.has_disconnected() {
                 return Poll::Ready(());
             }
-            self.look = None;
+            self.next_check = None;
         }
     }
 }
@@ -60,8 +61,8 @@ impl Caller {
 impl AsyncRead for Caller {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.listens = read.is_pending();
-        self.look = None;
+        self.is_reading = read.is_pending();
+        self.next_check = None;
         read
     }
 }
@@ -84,8 +85,8 @@ impl AsyncWrite for Caller {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.poll_left(cx).is_ready() {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the caller left")));
+        if self.poll_disconnected(cx).is_ready() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the caller disconnected")));
         }
         Pin::new(&mut self.stream).poll_flush(cx)
     }

@@ -1,7 +1,7 @@
-//! Connections: accepts them, serves HTTP/1.1 on each, closes them in the end.
+//! Accepts connections, serves HTTP/1.1 on each, and closes them at shutdown.
 //!
-//! Written on hyper itself and not on `axum::serve`: a stranger who sends his headers a byte a minute must
-//! lose his connection, and at shutdown callers must be told so and not find a closed door.
+//! It uses hyper directly and not `axum::serve`, for two reasons. A client that sends its headers a byte a minute must
+//! lose its connection. During shutdown a caller must get an answer that says so, not a refused connection.
 
 use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
@@ -16,17 +16,18 @@ use tower::Service;
 
 use super::caller::Caller;
 
-/// So long a connection may idle, and so long a request's headers may take. Longer than the 75 s that a
-/// frontend's client keeps idle connections: a server that closes them first makes it fail now and then.
-const HEADERS_WITHIN: Duration = Duration::from_secs(90);
+/// The longest time that a connection may be idle, and that the headers of a request may take. It is longer than the
+/// 75 s for which the HTTP client of a frontend keeps idle connections: if the server closed them first, requests
+/// would sometimes fail.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(90);
 /// Most header lines of a request.
-const MOST_HEADERS: usize = 100;
-/// Most bytes of a request line with its headers. hyper answers more with a bare 431.
-const LARGEST_HEAD: usize = 64 << 10;
-/// Pause after the system had no file descriptor left: some connection must end first.
-const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+const MAX_HEADERS: usize = 100;
+/// Most bytes of a request line with its headers. hyper answers a larger head with a 431 without a body.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+/// Pause after the system has run out of file descriptors: a connection must end first.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts connections until it is dropped, and knows those that it accepted.
+/// A listener and the open connections that it accepted.
 pub(super) struct Connections {
     listener: TcpListener,
     router: Router,
@@ -37,28 +38,28 @@ pub(super) struct Connections {
 impl Connections {
     pub(super) fn new(listener: TcpListener, router: Router) -> Self {
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
-        http.max_headers(MOST_HEADERS).max_buf_size(LARGEST_HEAD).half_close(false);
+        http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+        http.max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD_BYTES).half_close(false);
         Self { listener, router, http, open: GracefulShutdown::new() }
     }
 
-    /// Accepts for ever. May be dropped and called again.
+    /// Accepts connections until the future is dropped. It can be called again after that.
     pub(super) async fn accept(&self) -> Infallible {
-        let mut complained = false;
+        let mut has_logged = false;
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
-                    complained = false;
+                    has_logged = false;
                     self.serve(stream, peer);
                 }
-                // The caller went before we looked.
-                Err(error) if is_callers(&error) => {}
+                // The client disconnected before its connection was accepted.
+                Err(error) if is_disconnect(&error) => {}
                 Err(error) => {
-                    if !complained {
+                    if !has_logged {
                         tracing::error!(%error, "no connection can be accepted: out of file descriptors?");
                     }
-                    complained = true;
-                    tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
+                    has_logged = true;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
@@ -68,17 +69,17 @@ impl Connections {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        tokio::spawn(served(self.http.clone(), stream, peer, self.router.clone(), self.open.watcher()));
+        tokio::spawn(serve_connection(self.http.clone(), stream, peer, self.router.clone(), self.open.watcher()));
     }
 
-    /// Takes no more connections; each that is open ends after the answer it is at.
+    /// Stops accepting connections, and closes each open connection after its current answer.
     pub(super) async fn close(self) {
         drop(self.listener);
         self.open.shutdown().await;
     }
 }
 
-async fn served(http: http1::Builder, stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher) {
+async fn serve_connection(http: http1::Builder, stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -90,7 +91,7 @@ async fn served(http: http1::Builder, stream: TcpStream, peer: SocketAddr, route
     }
 }
 
-fn is_callers(error: &io::Error) -> bool {
+fn is_disconnect(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

@@ -1,4 +1,4 @@
-//! Wiring and life of the server: bind, say where, serve, drain.
+//! The life of the server: creates the services, binds the ports, serves and drains.
 
 mod caller;
 mod connections;
@@ -29,22 +29,22 @@ use crate::{
     vllm::{ServerKey, VllmEngine, VllmError, names::ResolverSettings},
 };
 
-/// Connections that may wait to be accepted: a caller over it waits a second for his next try.
+/// Connections that may wait to be accepted. A client above this limit retries after a second.
 const BACKLOG: u32 = 4_096;
-/// Batches that may have notes under way at once.
-const BATCHES: usize = 16;
-/// So long callers have for reading their last answers.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
-/// The same after a second signal: enough for those who are there.
-const HURRIED_ANSWERS: Duration = Duration::from_millis(100);
+/// Batches that may have notes in flight at once.
+const MAX_BATCHES: usize = 16;
+/// The time that callers have at shutdown to read their last answers.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same after a second signal: enough for callers that are reading.
+const HURRIED_CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Why the server cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The address cannot be listened on.
+    /// The server cannot listen on the address.
     #[error("cannot listen on {0}: {1}")]
     Bind(SocketAddr, std::io::Error),
-    /// There can be no engine on the model servers.
+    /// The engine for the model servers cannot be created.
     #[error(transparent)]
     Vllm(#[from] VllmError),
     /// The key file cannot be used.
@@ -56,31 +56,32 @@ pub enum ServerError {
     /// The system gave no random bytes.
     #[error("the system gives no random bytes: {0}")]
     NoEntropy(#[from] getrandom::Error),
-    /// The system does not say which address was given.
-    #[error("the address that was given cannot be told: {0}")]
+    /// The system does not report the address of the listener.
+    #[error("cannot read the address of the listener: {0}")]
     Address(#[from] std::io::Error),
     /// Requests were cut off when the drain time was over.
     #[error("{0} request(s) were cut off at shutdown")]
     CutOff(usize),
 }
 
-/// A gateway that is wired but not bound.
+/// A gateway with all services created, but no port bound.
 #[derive(Debug)]
 pub struct Gateway {
-    /// What the routes work with.
+    /// The services that the routes use.
     pub app: Arc<App>,
-    /// The key of the model servers, to be read again when the operator says so.
+    /// The key of the model servers, which the operator can have read again.
     pub server_key: Option<Arc<ServerKey>>,
     settings: Settings,
 }
 
 impl Gateway {
-    /// Wires the services. With the `vllm` engine it begins to watch the model servers: call it in a runtime.
+    /// Creates the services. With the `vllm` engine it starts to watch the model servers, so it must be called in a
+    /// runtime.
     pub fn new(settings: Settings) -> Result<Self, ServerError> {
         let metrics = Arc::new(Metrics::default());
         let admission = Admission::new(settings.admission.in_flight, settings.admission.queue);
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
-        let cores = Cores::new(own_cores(), settings.admission.queue);
+        let cores = Cores::new(available_cores(), settings.admission.queue);
         let mut server_key = None;
         let (engine, readiness): (Arc<dyn Engine>, _) = if with_model {
             let startup = Duration::from_secs(60 * settings.vllm.startup_minutes);
@@ -115,14 +116,14 @@ impl Gateway {
             metrics,
             rules: Rules { limits: settings.limits, generation: settings.generation, models },
             deadline: settings.admission.deadline,
-            // What never fits is too large, and no matter of waiting.
+            // A body that can never fit into the memory budget is too large; waiting would not help.
             body_limit: bytes(settings.limits.body_bytes).min(memory.largest_body()),
             batch_limit: bytes(settings.limits.batch_bytes),
             batch_time: settings.limits.batch_time,
             memory,
             batch_width: batch_width(&settings),
-            batch_cores: Semaphore::new(own_cores().saturating_sub(1).max(1)),
-            batches: Arc::new(Semaphore::new(BATCHES)),
+            batch_cores: Semaphore::new(available_cores().saturating_sub(1).max(1)),
+            batches: Arc::new(Semaphore::new(MAX_BATCHES)),
             open_to_all: keys.is_none() && !settings.listen.ip().is_loopback(),
             keys,
             rates: Rates::new(rate.global, rate.per_address),
@@ -135,7 +136,7 @@ impl Gateway {
         Ok(Self { app: Arc::new(app), server_key, settings })
     }
 
-    /// Looks whether the files that the settings name can be used, without serving.
+    /// Checks that the files in the settings can be used, without serving.
     pub fn check(settings: &Settings) -> Result<(), ServerError> {
         if let Some(path) = settings.keys_file() {
             Keys::read(path, settings.rate.per_key)?;
@@ -148,16 +149,17 @@ impl Gateway {
         Ok(())
     }
 
-    /// Takes the address of the settings. From here on callers connect, and wait until it serves.
-    #[expect(clippy::unused_async, reason = "it needs a runtime, and says so")]
+    /// Binds the addresses of the settings. From now on clients can connect, and wait until [`BoundGateway::serve`]
+    /// runs.
+    #[expect(clippy::unused_async, reason = "it needs a runtime, and async makes that visible")]
     pub async fn bind(self) -> Result<BoundGateway, ServerError> {
-        let listener = Port::take(self.settings.listen)?;
-        let metrics = self.settings.metrics.listen.map(Port::take).transpose()?;
+        let listener = Port::bind(self.settings.listen)?;
+        let metrics = self.settings.metrics.listen.map(Port::bind).transpose()?;
         Ok(BoundGateway { listener, metrics, app: self.app, settings: self.settings })
     }
 }
 
-/// A port that is listened on.
+/// A port with its listener.
 #[derive(Debug)]
 struct Port {
     listener: TcpListener,
@@ -165,13 +167,13 @@ struct Port {
 }
 
 impl Port {
-    fn take(asked: SocketAddr) -> Result<Self, ServerError> {
-        let listener = listen(asked).map_err(|error| ServerError::Bind(asked, error))?;
+    fn bind(requested: SocketAddr) -> Result<Self, ServerError> {
+        let listener = listen(requested).map_err(|error| ServerError::Bind(requested, error))?;
         Ok(Self { address: listener.local_addr()?, listener })
     }
 }
 
-/// A gateway that has its port.
+/// A gateway with its ports bound.
 #[derive(Debug)]
 pub struct BoundGateway {
     listener: Port,
@@ -181,21 +183,21 @@ pub struct BoundGateway {
 }
 
 impl BoundGateway {
-    /// Where it listens; the port that was given where port 0 was asked for.
+    /// Returns the address of the listener. If port 0 was requested, it has the port that the system assigned.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.listener.address
     }
 
-    /// Where it gives its metrics, where they have a port of their own.
+    /// Returns the address of the metrics, if they have their own port.
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics.as_ref().map(|port| port.address)
     }
 
-    /// Serves until `stop` ends. Then callers are told that the service is shutting down, and what runs may
-    /// end within the drain time; what has not is answered with `draining` and counted. Once `now` ends,
-    /// nothing is waited for any more.
+    /// Serves until `stop` ends, then drains: new notes are refused because the service is shutting down, and running
+    /// notes may finish within the drain time. Those that do not finish are answered with `draining` and counted in
+    /// [`ServerError::CutOff`]. Once `now` ends, the server no longer waits for notes.
     pub async fn serve(
         self,
         stop: impl Future<Output = ()> + Send,
@@ -206,7 +208,7 @@ impl BoundGateway {
         let metrics_address = self.metrics_address().map(tracing::field::display);
         tracing::info!(%address, metrics_address, engine, docs = %format!("http://{address}/docs"), "listening");
         if self.app.open_to_all {
-            tracing::warn!("auth is off: everybody who reaches the port may call");
+            tracing::warn!("auth is off: every client that reaches the port may call");
         }
         let app = Arc::clone(&self.app);
         let (readiness, in_flight) = (&app.readiness, &app.in_flight);
@@ -224,7 +226,7 @@ impl BoundGateway {
 
         readiness.drain();
         in_flight.close();
-        tracing::info!(running = in_flight.running(), "draining: no more notes are taken, running ones may end");
+        tracing::info!(running = in_flight.running(), "draining: no more notes are accepted, running notes may finish");
         let drain = tokio::time::sleep(self.settings.admission.drain);
         let mut now = std::pin::pin!(now);
         let mut hurry = false;
@@ -238,7 +240,7 @@ impl BoundGateway {
             }
         };
         in_flight.cut_off();
-        // Answers are written, idle connections closed. Who does not read his answer is not waited for.
+        // Writes the last answers and closes idle connections, but does not wait for callers that do not read.
         let close = async {
             let metrics = async {
                 if let Some(metrics) = metrics {
@@ -247,14 +249,15 @@ impl BoundGateway {
             };
             tokio::join!(connections.close(), metrics);
         };
-        let closed = tokio::time::timeout(if hurry { HURRIED_ANSWERS } else { LAST_ANSWERS }, close);
+        let closed = tokio::time::timeout(if hurry { HURRIED_CLOSE_TIMEOUT } else { CLOSE_TIMEOUT }, close);
         if hurry {
             let _ = closed.await;
         } else {
             tokio::select! { _ = closed => {}, () = now => {} }
         }
-        // Each note that was cut off has its line in the audit: it ends as soon as it has a turn on a busy machine.
-        let _ = tokio::time::timeout(LAST_ANSWERS, in_flight.ended()).await;
+        // Every note that was cut off needs its line in the audit. Its task may have to wait for a core on a busy
+        // machine.
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, in_flight.ended()).await;
         let audit_lost = app.audit.as_ref().map(Audit::close);
         tracing::info!(cut_off, audit_lost, "stopped");
         if cut_off == 0 { Ok(()) } else { Err(ServerError::CutOff(cut_off)) }
@@ -265,23 +268,23 @@ fn bytes(size: ByteSize) -> usize {
     usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }
 
-/// Notes of one batch at once: some more than there are slots, so that a slot that comes free finds one waiting;
-/// of the rules, some more than there are cores.
+/// Returns how many notes of one batch may be in flight at once: more than there are slots, so that a note always waits
+/// for a free slot. For the rules engine: more than there are cores.
 fn batch_width(settings: &Settings) -> usize {
     let most = match settings.effective_engine() {
         EngineChoice::Vllm => settings.admission.in_flight,
-        _ => own_cores(),
+        _ => available_cores(),
     };
     most + most.div_ceil(2)
 }
 
-fn own_cores() -> usize {
+fn available_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A restart must not wait until the connections of the process before are forgotten.
+    // After a restart the port must be available although connections of the previous process are in TIME_WAIT.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)

@@ -1,5 +1,5 @@
-//! A batch from its first note to its last: takes notes in while there is room for them, and writes what came of
-//! them, as they are done or in the order of the notes.
+//! Runs a batch from its first note to its last: starts notes while there is room for them, and writes their outcomes,
+//! as they finish or in the order of the notes.
 
 use std::{
     collections::BTreeMap,
@@ -28,45 +28,46 @@ use crate::{
     memory::MemoryReservation,
 };
 
-/// Answers that wait to be written; then no more notes are begun.
-const WRITTEN_AHEAD: usize = 16;
-/// So long an answer may wait for its reader; then he counts as gone.
-const READER_PATIENCE: Duration = Duration::from_mins(2);
-/// Answers that may wait for an earlier note's, as a multiple of the notes under way.
-const WINDOW: usize = 4;
-/// Bytes that must be left of the budget for one more note beside those under way: one of usual length, and its answer.
-const ONE_MORE: usize = 64 << 10;
+/// Outcomes that may wait until the caller reads them. If there are more, no more notes are started.
+const OUTPUT_BUFFER: usize = 16;
+/// How long an outcome may wait until the caller reads it. After that the caller counts as disconnected.
+const WRITE_TIMEOUT: Duration = Duration::from_mins(2);
+/// How many notes may have started and not be written in a list, as a multiple of the batch's width.
+const REORDER_WINDOW: usize = 4;
+/// Bytes of the memory budget that must be free before one more note starts while others run: for a note of usual
+/// length and its answer.
+const NEXT_NOTE_BYTES: usize = 64 << 10;
 
-/// In which order the outcomes are written.
+/// The order in which the outcomes are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
-    /// Lines, as the notes are done.
+    /// Lines, as the notes finish.
     AsDone,
     /// A JSON list, in the order of the notes.
     AsGiven,
 }
 
-/// Conducts one batch.
+/// Runs one batch.
 pub(super) struct Conductor {
     reader: Reader,
     notes: Notes,
     order: Order,
-    audit_record: BatchAccount,
-    /// The place of the next note.
+    log_guard: BatchLogGuard,
+    /// The index of the next note.
     index: usize,
-    /// Outcomes that wait for an earlier one, as they will be written.
-    waiting: BTreeMap<usize, Bytes>,
-    /// How many are written.
+    /// Serialized outcomes that wait for the outcome of an earlier note, by index.
+    reordered: BTreeMap<usize, Bytes>,
+    /// How many outcomes are written.
     written: usize,
-    /// Its place among the batches that have notes under way; none while it waits for its caller.
-    seat: Option<BatchSlot>,
-    /// What it takes of the budget of memory, beside its notes and answers.
+    /// The slot of this batch; none while the batch waits for its caller and no note is in flight.
+    slot: Option<BatchSlot>,
+    /// The memory reservation of the batch itself, without its notes and answers.
     reservation: MemoryReservation,
-    _running: InFlightGuard,
+    _in_flight: InFlightGuard,
 }
 
-/// What the log is told of a batch once it is over, also where its caller left.
-struct BatchAccount {
+/// Logs a batch when it ends, also when its caller disconnects.
+struct BatchLogGuard {
     app: Arc<App>,
     request_id: Arc<str>,
     began: Instant,
@@ -74,7 +75,7 @@ struct BatchAccount {
     ended: bool,
 }
 
-impl Drop for BatchAccount {
+impl Drop for BatchLogGuard {
     fn drop(&mut self) {
         let Summary { ok, failed } = self.summary;
         let (request_id, milliseconds) = (&*self.request_id, milliseconds(self.began.elapsed()));
@@ -85,119 +86,119 @@ impl Drop for BatchAccount {
     }
 }
 
-/// Nobody reads the answer any more.
-struct CallerGone;
+/// The caller disconnected, stopped reading, or was cut off at shutdown.
+struct CallerVanished;
 
 impl Conductor {
     pub(super) fn new(
         reader: Reader,
         notes: Notes,
         order: Order,
-        seat: BatchSlot,
+        slot: BatchSlot,
         reservation: MemoryReservation,
     ) -> Self {
         let (app, request_id) = (Arc::clone(&reader.app), Arc::clone(&reader.context.id));
-        let (running, began) = (app.in_flight.begin(), reader.context.at);
-        let audit_record = BatchAccount { app, request_id, began, summary: Summary::default(), ended: false };
-        let (waiting, written, seat) = (BTreeMap::new(), 0, Some(seat));
-        Self { reader, notes, order, audit_record, index: 0, waiting, written, seat, reservation, _running: running }
+        let (in_flight, began) = (app.in_flight.begin(), reader.context.at);
+        let log_guard = BatchLogGuard { app, request_id, began, summary: Summary::default(), ended: false };
+        let (reordered, written, slot) = (BTreeMap::new(), 0, Some(slot));
+        Self { reader, notes, order, log_guard, index: 0, reordered, written, slot, reservation, _in_flight: in_flight }
     }
 
-    /// Begins, and gives the body of the answer. Dropping that ends the batch and whatever runs of it. A batch that
-    /// does not come to its end breaks the answer off, so that it cannot pass for a whole one.
+    /// Starts the batch and returns the body of the answer. Dropping the body stops the batch and its running notes. If
+    /// the batch does not finish, the body ends with an error, so that the answer cannot pass for a complete one.
     pub(super) fn begin(self) -> impl Stream<Item = io::Result<Bytes>> + Send {
-        let (out, written) = mpsc::channel(WRITTEN_AHEAD);
-        let conducting = Some(AbortOnDropHandle::new(tokio::spawn(self.conduct(out))));
-        stream::unfold((written, conducting), |(mut written, conducting)| async move {
+        let (out, written) = mpsc::channel(OUTPUT_BUFFER);
+        let task = Some(AbortOnDropHandle::new(tokio::spawn(self.run(out))));
+        stream::unfold((written, task), |(mut written, task)| async move {
             if let Some(bytes) = written.recv().await {
-                return Some((Ok(bytes), (written, conducting)));
+                return Some((Ok(bytes), (written, task)));
             }
-            let ended = conducting?.await;
-            (!matches!(ended, Ok(true))).then(|| (Err(io::Error::other("the batch broke off")), (written, None)))
+            let finished = task?.await;
+            (!matches!(finished, Ok(true))).then(|| (Err(io::Error::other("the batch broke off")), (written, None)))
         })
     }
 
-    /// Whether it came to its end.
-    async fn conduct(mut self, out: Sender<Bytes>) -> bool {
-        self.audit_record.ended = self.read_all(&out).await.is_ok();
-        self.audit_record.ended
+    /// Runs the batch. Returns whether it finished.
+    async fn run(mut self, out: Sender<Bytes>) -> bool {
+        self.log_guard.ended = self.read_all(&out).await.is_ok();
+        self.log_guard.ended
     }
 
-    async fn read_all(&mut self, out: &Sender<Bytes>) -> Result<(), CallerGone> {
+    async fn read_all(&mut self, out: &Sender<Bytes>) -> Result<(), CallerVanished> {
         let (app, width) = (Arc::clone(&self.reader.app), self.reader.width());
         let mut running = JoinSet::new();
         let mut must_stop = std::pin::pin!(self.reader.must_stop());
         let mut open = true;
-        let mut why_ended = None;
+        let mut end_reason = None;
         if self.order == Order::AsGiven {
             send(&app, out, Bytes::from_static(b"{\"results\":[")).await?;
         }
         loop {
             let ahead = self.index.saturating_sub(self.written);
             let room = running.len() < width
-                && (self.order == Order::AsDone || ahead < width * WINDOW)
-                // What is under way ends, and makes room. One note may always be.
-                && (running.is_empty() || self.reservation.fits(ONE_MORE));
+                && (self.order == Order::AsDone || ahead < width * REORDER_WINDOW)
+                // The running notes will end and make room, so the batch cannot stall. One note may always run.
+                && (running.is_empty() || self.reservation.fits(NEXT_NOTE_BYTES));
             if !room {
                 self.notes.pause();
             } else if running.is_empty() && open && !self.notes.is_at_hand() {
-                self.seat = None;
+                self.slot = None;
             }
             tokio::select! {
                 biased;
                 Some(outcome) = running.join_next(), if !running.is_empty() => {
-                    // Its panics are caught within; a task of ours that is gone otherwise breaks the answer off.
-                    self.done(out, outcome.map_err(|_| CallerGone)?).await?;
+                    // The task catches panics of the note. If the task fails in any other way, the answer breaks off.
+                    self.write_outcome(out, outcome.map_err(|_| CallerVanished)?).await?;
                 }
                 code = &mut must_stop, if open => {
                     open = false;
-                    why_ended = self.refuse_rest(out, code).await?;
+                    end_reason = self.refuse_remaining(out, code).await?;
                 }
                 next = self.notes.next(), if open && room => match next {
-                    NextNote::Note(json) => self.begin_note(&mut running, out, |reader, index| reader.look(index, &json)).await?,
-                    NextNote::TooLarge => self.begin_note(&mut running, out, Reader::too_large).await?,
+                    NextNote::Note(json) => self.start_note(&mut running, out, |reader, index| reader.look(index, &json)).await?,
+                    NextNote::TooLarge => self.start_note(&mut running, out, Reader::too_large).await?,
                     NextNote::End => open = false,
                     NextNote::Broken(code) => {
                         open = false;
-                        why_ended = Some(code);
+                        end_reason = Some(code);
                     }
                 },
                 else => break,
             }
         }
-        // Nothing comes after it: who reads it knows that he has all the others.
-        if let Some(code) = why_ended {
+        // This is the last line: a caller that reads it has all other outcomes.
+        if let Some(code) = end_reason {
             let outcome = NoteOutcome { ends: true, ..self.reader.refused(None, self.index, code) };
-            self.done(out, outcome).await?;
+            self.write_outcome(out, outcome).await?;
         }
         if self.order == Order::AsGiven {
-            let summary = serde_json::to_string(&self.audit_record.summary).unwrap_or_default();
+            let summary = serde_json::to_string(&self.log_guard.summary).unwrap_or_default();
             send(&app, out, format!("],\"summary\":{summary}}}").into()).await?;
         }
         Ok(())
     }
 
-    /// A note is there: it is read, beside those that are.
-    async fn begin_note(
+    /// Starts to read a note, concurrently with those that run.
+    async fn start_note(
         &mut self,
         running: &mut JoinSet<NoteOutcome>,
         out: &Sender<Bytes>,
-        look: impl FnOnce(&mut Reader, usize) -> CheckedLine,
-    ) -> Result<(), CallerGone> {
+        check: impl FnOnce(&mut Reader, usize) -> CheckedLine,
+    ) -> Result<(), CallerVanished> {
         let index = self.index;
-        let looked = look(&mut self.reader, index);
+        let line = check(&mut self.reader, index);
         self.index += 1;
-        if self.seat.is_none() {
+        if self.slot.is_none() {
             match self.reader.seat().await {
-                Ok(seat) => self.seat = Some(seat),
+                Ok(slot) => self.slot = Some(slot),
                 Err(code) => {
-                    let outcome = self.reader.refused(looked.into_id(), index, code);
-                    return self.done(out, outcome).await;
+                    let outcome = self.reader.refused(line.into_id(), index, code);
+                    return self.write_outcome(out, outcome).await;
                 }
             }
         }
-        let reservation = self.reservation.another(looked.memory());
-        let reading = self.reader.read(looked);
+        let reservation = self.reservation.another(line.memory());
+        let reading = self.reader.read(line);
         running.spawn(async move {
             let outcome = reading.await;
             drop(reservation);
@@ -206,30 +207,34 @@ impl Conductor {
         Ok(())
     }
 
-    /// No more notes are taken: those that are not begun are refused. Of lines nobody knows how many are to come, if any:
-    /// then that is why they end.
-    async fn refuse_rest(&mut self, out: &Sender<Bytes>, code: ErrorCode) -> Result<Option<ErrorCode>, CallerGone> {
+    /// Refuses the notes of a list that have not started, because no more notes are accepted. For lines, whose number
+    /// is unknown, returns the code instead: it becomes the reason in the last line.
+    async fn refuse_remaining(
+        &mut self,
+        out: &Sender<Bytes>,
+        code: ErrorCode,
+    ) -> Result<Option<ErrorCode>, CallerVanished> {
         let Notes::List(notes) = &mut self.notes else { return Ok(Some(code)) };
         for json in std::mem::take(notes) {
             let id = self.reader.look(self.index, &json).into_id();
             let outcome = self.reader.refused(id, self.index, code);
             self.index += 1;
-            self.done(out, outcome).await?;
+            self.write_outcome(out, outcome).await?;
         }
         Ok(None)
     }
 
-    /// An outcome is there.
-    async fn done(&mut self, out: &Sender<Bytes>, outcome: NoteOutcome) -> Result<(), CallerGone> {
+    /// Counts an outcome, and writes it or keeps it until its turn.
+    async fn write_outcome(&mut self, out: &Sender<Bytes>, outcome: NoteOutcome) -> Result<(), CallerVanished> {
         let app = Arc::clone(&self.reader.app);
-        self.audit_record.summary.count(&outcome);
+        self.log_guard.summary.count(&outcome);
         let reservation = self.reservation.another(0);
         if self.order == Order::AsDone {
             self.written += 1;
             return send(&app, out, reservation.attached_to(outcome.written(b"\n"))).await;
         }
-        self.waiting.insert(outcome.index, reservation.attached_to(outcome.written(b"")));
-        while let Some(outcome) = self.waiting.remove(&self.written) {
+        self.reordered.insert(outcome.index, reservation.attached_to(outcome.written(b"")));
+        while let Some(outcome) = self.reordered.remove(&self.written) {
             if self.written > 0 {
                 send(&app, out, Bytes::from_static(b",")).await?;
             }
@@ -240,12 +245,13 @@ impl Conductor {
     }
 }
 
-/// Writes once there is room. A reader who makes none is waited for, but not for ever, nor at shutdown.
-async fn send(app: &App, out: &Sender<Bytes>, bytes: Bytes) -> Result<(), CallerGone> {
-    let writing = tokio::time::timeout(READER_PATIENCE, out.send(bytes));
+/// Writes bytes once there is room in the output. Fails if the caller does not read for [`WRITE_TIMEOUT`], disconnects,
+/// or is cut off at shutdown.
+async fn send(app: &App, out: &Sender<Bytes>, bytes: Bytes) -> Result<(), CallerVanished> {
+    let writing = tokio::time::timeout(WRITE_TIMEOUT, out.send(bytes));
     tokio::select! {
         biased;
-        written = writing => written.map_err(|_| CallerGone)?.map_err(|_| CallerGone),
-        () = app.in_flight.is_cut_off() => Err(CallerGone),
+        written = writing => written.map_err(|_| CallerVanished)?.map_err(|_| CallerVanished),
+        () = app.in_flight.is_cut_off() => Err(CallerVanished),
     }
 }

@@ -1,6 +1,7 @@
-//! `POST /api/v1/extract/batch`: many notes, each with an answer or an error of its own.
+//! `POST /api/v1/extract/batch`: reads many notes and returns an answer or an error for each.
 //!
-//! Notes are taken in only while there is room for their answers: a caller who does not read stops being read.
+//! Notes are accepted only while there is room for their answers. If the caller does not read answers, the gateway
+//! stops reading notes.
 
 mod conductor;
 mod notes;
@@ -40,26 +41,29 @@ use super::{
 use crate::{extraction::Deadline, memory::Purpose};
 
 const ROUTE: &str = "/api/v1/extract/batch";
-const LINES: &str = "application/x-ndjson";
-/// How large the body of a batch may be is told where it is too large.
+const NDJSON: &str = "application/x-ndjson";
 const TOO_LARGE: &str = "The batch is larger than this server takes. Send its notes in several batches.";
 const WRONG_TYPE: &str = "Send the notes as Content-Type: application/json or application/x-ndjson.";
 const TOO_LATE: &str = "The batch did not arrive in time. Send fewer notes at once, or send them as lines.";
-const TOO_MANY: &str = "As many batches as may be are under way. Try again after the time in Retry-After.";
-const TOO_MANY_OF_KEY: &str = "As many batches of this key as may be are under way. Send the next when one is done.";
+const TOO_MANY: &str = "The service already reads as many batches as it may. Try again after the time in Retry-After.";
+const TOO_MANY_OF_KEY: &str =
+    "The service already reads as many batches of this key as it may. Send the next when one is done.";
 
 /// Reads many notes.
 ///
-/// `application/json` in: `{"notes": [{"id", "text"}, ...]}` and the options of `/extract`; out: the results in the order of
-/// the notes, and how many failed. `application/x-ndjson` in: a note `{"id", "text"}` a line, the options in the query;
-/// out: a line for each note as it is done, which may begin before the input has ended.
+/// With `application/json`, send `{"notes": [{"id", "text"}, ...]}` and the options of `/extract`. The answer has the
+/// results in the order of the notes and the number of failed notes. With `application/x-ndjson`, send one note `{"id",
+/// "text"}` per line and the options in the query. The answer has one line for each note when it is done; it may begin
+/// before the input has ended.
 ///
-/// Every note has a deadline of its own, counts once for rate limits, and takes its turn behind single notes. One that fails has a problem
-/// object, with `retry_after` in seconds where it is worth trying again, and never fails the others. Notes are told apart
-/// by `index`; an `id` is given back as it came, may be missing (then it is null), and where two notes have one, the second is refused.
-/// Blank lines do not count. Where lines end early (too much, shutdown, a key that was taken out, no whole line in time) the last has `"ends": true` and says
-/// why: the notes from its `index` on were not read. Read the answers to lines while you send more: who does not read is not
-/// read, and after two minutes his batch is over. A batch of lines may pause between them: while it does, it takes nobody's place.
+/// Every note has its own deadline, counts once for rate limits, and has a lower priority than single notes. A note
+/// that fails has a problem object, with `retry_after` in seconds if it is worth trying again, and never fails the
+/// others. `index` tells notes apart. An `id` is returned as it was sent; it may be missing (then it is null), and if
+/// two notes have the same `id`, the second is refused. Blank lines do not count. If lines end early (too many bytes,
+/// shutdown, a key that was removed, no whole line in time), the last line has `"ends": true` and the reason: the notes
+/// from its `index` on were not read. Read answers while you send more lines: if you do not read, the service stops
+/// reading your notes, and after two minutes the batch ends. A batch of lines may pause between lines and occupies no
+/// batch slot during the pause.
 #[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "batch", params(QueryOptions),
     request_body(content((BatchRequest = "application/json"), (Value = "application/x-ndjson",
         example = json!("{\"id\": \"a-1\", \"text\": \"Stage IV lung adenocarcinoma with EGFR L858R.\"}\n")))),
@@ -71,22 +75,22 @@ pub(super) async fn batch(
     request: Request,
 ) -> Response {
     let principal = access::principal(&request);
-    begun(&app, &context, request).await.unwrap_or_else(|refused| {
-        let (status, code) = (refused.code.status(), refused.code.name());
-        let mut response = refused.into_response();
+    start(&app, &context, request).await.unwrap_or_else(|problem| {
+        let (status, code) = (problem.code.status(), problem.code.name());
+        let mut response = problem.into_response();
         let audit_record = AuditGuard::new(&app, &context, ROUTE, principal).ended(status, Some(code));
         response.extensions_mut().insert(audit_record);
         response
     })
 }
 
-/// The answer to a batch that can be begun, of which the body is written as the notes are done.
-async fn begun(app: &Arc<App>, context: &RequestContext, request: Request) -> Result<Response, Rejection> {
+/// Checks a batch, starts it and returns its answer. The body of the answer is written while the notes are read.
+async fn start(app: &Arc<App>, context: &RequestContext, request: Request) -> Result<Response, Rejection> {
     let id = &context.id;
-    let saying = |code: ErrorCode, detail| code.problem(id).saying(detail);
-    let in_lines = body::is(request.headers(), LINES);
-    if !in_lines && !body::is(request.headers(), "application/json") {
-        return Err(saying(ErrorCode::UnsupportedMediaType, WRONG_TYPE).into());
+    let problem_with = |code: ErrorCode, detail| code.problem(id).saying(detail);
+    let is_ndjson = body::is(request.headers(), NDJSON);
+    if !is_ndjson && !body::is(request.headers(), "application/json") {
+        return Err(problem_with(ErrorCode::UnsupportedMediaType, WRONG_TYPE).into());
     }
     if app.readiness.is_draining() {
         return Err(ErrorCode::Draining.problem(id).into());
@@ -95,12 +99,12 @@ async fn begun(app: &Arc<App>, context: &RequestContext, request: Request) -> Re
     let time = context::wanted_within(request.headers(), app.deadline).map_err(invalid)?;
     let caller = Caller::of(app, &request);
     let query = request.uri().query().unwrap_or_default().to_owned();
-    let too_large = || Box::new(saying(ErrorCode::BodyTooLarge, TOO_LARGE));
+    let too_large = || Box::new(problem_with(ErrorCode::BodyTooLarge, TOO_LARGE));
     let principal = access::principal(&request);
-    let seat = || {
+    let take_slot = || {
         BatchSlot::take(&app.batches, principal.as_ref()).map_err(|code| match code {
-            ErrorCode::RateLimited => Box::new(saying(code, TOO_MANY_OF_KEY)),
-            code => Box::new(saying(code, TOO_MANY)),
+            ErrorCode::RateLimited => Box::new(problem_with(code, TOO_MANY_OF_KEY)),
+            code => Box::new(problem_with(code, TOO_MANY)),
         })
     };
     let mut reservation = body::hold(app, principal.as_ref(), Purpose::Batch).map_err(|code| code.problem(id))?;
@@ -110,32 +114,33 @@ async fn begun(app: &Arc<App>, context: &RequestContext, request: Request) -> Re
             code => code.problem(id),
         }
     };
-    let (notes, options, order, seat) = if in_lines {
+    let (notes, options, order, slot) = if is_ndjson {
         let options = app.rules.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
-        let of_lines = reservation.another(0);
-        let notes = Notes::in_lines(request.into_body(), app.body_limit, app.batch_limit, app.deadline, of_lines);
+        let line_reservation = reservation.another(0);
+        let notes =
+            Notes::in_lines(request.into_body(), app.body_limit, app.batch_limit, app.deadline, line_reservation);
         let mut notes = notes.ok_or_else(too_large)?;
-        // Who sends nothing takes no seat.
+        // A caller that sends nothing must not occupy a slot, so the slot is taken after the first note.
         tokio::select! { biased; () = notes.arrived() => {}, problem = closing => return Err(problem.into()) }
-        (notes, options, Order::AsDone, seat()?)
+        (notes, options, Order::AsDone, take_slot()?)
     } else {
-        // Its body may be large: so many at once, and no more.
-        let seat = seat()?;
+        // The body may be large, so the slot, which limits concurrent batches, is taken before the body is read.
+        let slot = take_slot()?;
         let (limit, deadline) = (app.list_limit(), Deadline::after_since(context.at, app.deadline));
         let reading = body::read(request.into_body(), limit, deadline, &mut reservation);
         let body = tokio::select! { biased; body = reading => body, problem = closing => return Err(problem.into()) };
         let body = body.map_err(|code| match code {
             ErrorCode::BodyTooLarge => too_large(),
-            ErrorCode::DeadlineExceeded => Box::new(saying(code, TOO_LATE)),
+            ErrorCode::DeadlineExceeded => Box::new(problem_with(code, TOO_LATE)),
             code => Box::new(code.problem(id)),
         })?;
         let (raw, options) = app.rules.check_batch(&body, &query).map_err(|bad| bad.problem(id))?;
         let notes = raw.iter().map(|note| body.slice_ref(note.get().as_bytes())).collect();
-        (Notes::in_list(notes), options, Order::AsGiven, seat)
+        (Notes::in_list(notes), options, Order::AsGiven, slot)
     };
     let reader = Reader::new(Arc::clone(app), context.clone(), caller, options, time);
-    let written = Conductor::new(reader, notes, order, seat, reservation).begin();
-    let kind = HeaderValue::from_static(if in_lines { LINES } else { "application/json" });
+    let written = Conductor::new(reader, notes, order, slot, reservation).begin();
+    let kind = HeaderValue::from_static(if is_ndjson { NDJSON } else { "application/json" });
     let headers = [(header::CONTENT_TYPE, kind), (X_ACCEL_BUFFERING, HeaderValue::from_static("no"))];
     Ok((headers, Body::from_stream(written)).into_response())
 }

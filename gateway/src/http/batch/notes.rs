@@ -1,4 +1,4 @@
-//! The notes of a batch one after the other, not yet parsed: of a list, or of lines that are still coming.
+//! Returns the notes of a batch one by one, not yet parsed: from a list, or from lines of a body that still arrives.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -12,47 +12,47 @@ use crate::{
     memory::MemoryReservation,
 };
 
-/// Where the notes come from.
+/// The source of the notes.
 #[derive(Debug)]
 pub(super) enum Notes {
     List(VecDeque<Bytes>),
     Lines(Box<Lines>),
 }
 
-/// What comes next.
+/// The next note of a batch, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NextNote {
     /// A note's JSON.
     Note(Bytes),
-    /// A note that is too large to be looked at.
+    /// A line that is too long for a note.
     TooLarge,
     /// There are no more.
     End,
-    /// There may be more, but they are not read.
+    /// Reading stopped with this error; more notes may follow, but they are not read.
     Broken(ErrorCode),
 }
 
-/// Lines that come in a body.
+/// Splits a body into lines while it arrives.
 #[derive(Debug)]
 pub(super) struct Lines {
     body: Body,
-    came: BytesMut,
-    /// Bytes of `came` in which there is no line's end.
+    buffer: BytesMut,
+    /// Bytes at the start of `buffer` that contain no end of a line.
     searched: usize,
-    /// Whether the line is too long already, and the rest of it is thrown away.
+    /// Whether the current line is already too long, so that its bytes are discarded.
     overlong: bool,
     ended: bool,
-    seen: usize,
+    received: usize,
     longest_line: usize,
     most: usize,
-    /// How long a line may take, and until when that is for the one that is awaited.
+    /// How long a line may take to arrive, and the time by which the awaited line must have arrived.
     patience: Duration,
     until: Option<Instant>,
-    /// How fast the line comes of which a part is there.
+    /// The rate of the line that has arrived in part.
     pace: Option<MinimumRate>,
-    /// What `came` takes of the budget: twice its length, because its buffer may be as much longer.
+    /// The memory reservation of `buffer`: twice its length, because its capacity may be that large.
     reservation: MemoryReservation,
-    /// What was waited for already.
+    /// The first note, if [`Notes::arrived`] has waited for it.
     first: Option<NextNote>,
 }
 
@@ -61,8 +61,9 @@ impl Notes {
         Self::List(notes)
     }
 
-    /// Lines of at most so many bytes, at most so many bytes together, of which the next comes within
-    /// `patience`, and one that has begun as fast as [`MinimumRate`] asks. Nothing where the body says itself that it is larger.
+    /// Returns notes from the lines of a body: each of at most `longest_line` bytes, all together of at most `most`
+    /// bytes. Each line must arrive within `patience`, and a line that has begun must keep [`MinimumRate`]. None where
+    /// the declared size of the body is above `most`.
     pub(super) fn in_lines(
         body: Body,
         longest_line: usize,
@@ -73,15 +74,15 @@ impl Notes {
         if body.size_hint().lower() > most as u64 {
             return None;
         }
-        let (came, searched, overlong, ended, seen) = (BytesMut::new(), 0, false, false, 0);
+        let (buffer, searched, overlong, ended, received) = (BytesMut::new(), 0, false, false, 0);
         let (until, pace, first) = (None, None, None);
         Some(Self::Lines(Box::new(Lines {
             body,
-            came,
+            buffer,
             searched,
             overlong,
             ended,
-            seen,
+            received,
             longest_line,
             most,
             patience,
@@ -92,7 +93,7 @@ impl Notes {
         })))
     }
 
-    /// What comes next. Nothing is lost where the wait is given up.
+    /// Returns the next note. If the future is dropped, no note is lost.
     pub(super) async fn next(&mut self) -> NextNote {
         match self {
             Self::List(notes) => notes.pop_front().map_or(NextNote::End, NextNote::Note),
@@ -100,25 +101,26 @@ impl Notes {
         }
     }
 
-    /// Nobody looks at what comes for a while: that is not the caller's fault.
+    /// Stops the time limits until the next call of [`Self::next`], because the gateway, not the caller, causes the
+    /// pause.
     pub(super) fn pause(&mut self) {
         if let Self::Lines(lines) = self {
             (lines.until, lines.pace) = (None, None);
         }
     }
 
-    /// Whether the next is there already, or needs no more of the body.
+    /// Returns whether [`Self::next`] can return without more of the body.
     pub(super) fn is_at_hand(&self) -> bool {
         match self {
             Self::List(_) => true,
             Self::Lines(lines) => {
-                let unsearched = lines.came.get(lines.searched..).unwrap_or_default();
+                let unsearched = lines.buffer.get(lines.searched..).unwrap_or_default();
                 lines.ended || lines.first.is_some() || memchr::memchr(b'\n', unsearched).is_some()
             }
         }
     }
 
-    /// Waits until the next is there, if it must be waited for.
+    /// Waits until the first note of lines has arrived.
     pub(super) async fn arrived(&mut self) {
         if let Self::Lines(lines) = self {
             let next = lines.next().await;
@@ -142,22 +144,22 @@ impl Lines {
             }
             let until = *self.until.get_or_insert_with(|| Instant::now() + self.patience);
             let until = self.pace.map_or(until, |pace| until.min(pace.until()));
-            // What is there already is taken, also where nobody looked for a while.
+            // A frame that has arrived is taken even if the time limit passed meanwhile.
             let frame = match tokio::time::timeout_at(until, self.body.frame()).await {
                 Err(_) => return NextNote::Broken(ErrorCode::DeadlineExceeded),
-                // The caller went, or framed the body wrong; if he is there, he is told.
+                // The caller disconnected or framed the body wrongly. In the second case it receives the error.
                 Ok(Some(Err(_))) => return NextNote::Broken(ErrorCode::InvalidJson),
                 Ok(Some(Ok(frame))) => frame,
                 Ok(None) => {
-                    // The last line needs no end.
+                    // The last line may lack its end.
                     self.ended = true;
-                    self.came.extend_from_slice(b"\n");
+                    self.buffer.extend_from_slice(b"\n");
                     continue;
                 }
             };
             let Ok(data) = frame.into_data() else { continue };
-            self.seen += data.len();
-            if self.seen > self.most {
+            self.received += data.len();
+            if self.received > self.most {
                 return NextNote::Broken(ErrorCode::BodyTooLarge);
             }
             if self.reservation.grow(2 * data.len()).is_err() {
@@ -166,31 +168,31 @@ impl Lines {
             if let Some(pace) = &mut self.pace {
                 pace.came(data.len());
             }
-            self.came.extend_from_slice(&data);
+            self.buffer.extend_from_slice(&data);
         }
     }
 
-    /// The next line that is whole and not blank.
+    /// Returns the next line in the buffer that is complete and not blank.
     fn line(&mut self) -> Option<NextNote> {
         loop {
-            let rest = self.came.get(self.searched..).unwrap_or_default();
-            let Some(end) = memchr::memchr(b'\n', rest) else {
-                self.searched = self.came.len();
+            let unsearched = self.buffer.get(self.searched..).unwrap_or_default();
+            let Some(end) = memchr::memchr(b'\n', unsearched) else {
+                self.searched = self.buffer.len();
                 if self.searched > self.longest_line {
                     self.overlong = true;
-                    self.came.clear();
+                    self.buffer.clear();
                     self.searched = 0;
                 }
-                self.reservation.shrink_to(2 * self.came.len());
-                if self.came.is_empty() && !self.overlong {
+                self.reservation.shrink_to(2 * self.buffer.len());
+                if self.buffer.is_empty() && !self.overlong {
                     self.pace = None;
                 } else {
                     self.pace.get_or_insert_with(MinimumRate::begin);
                 }
                 return None;
             };
-            let line = self.came.split_to(self.searched + end);
-            self.came.advance(1);
+            let line = self.buffer.split_to(self.searched + end);
+            self.buffer.advance(1);
             self.searched = 0;
             self.pace = None;
             if std::mem::take(&mut self.overlong) || line.len() > self.longest_line {
@@ -218,22 +220,22 @@ mod tests {
         Notes::in_lines(body, longest_line, most, Duration::from_secs(55), reservation).unwrap()
     }
 
-    async fn all(pieces: Vec<Vec<u8>>, longest_line: usize, most: usize) -> Vec<NextNote> {
+    async fn read_all(pieces: Vec<Vec<u8>>, longest_line: usize, most: usize) -> Vec<NextNote> {
         let body = Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)));
         let mut notes = in_lines(body, longest_line, most);
-        let mut all = Vec::new();
+        let mut notes_read = Vec::new();
         loop {
             let next = notes.next().await;
             let last = matches!(next, NextNote::End | NextNote::Broken(_));
-            all.push(next);
+            notes_read.push(next);
             if last {
-                return all;
+                return notes_read;
             }
         }
     }
 
     #[tokio::test]
-    async fn lines_however_they_come() {
+    async fn lines_are_split_however_the_body_is_cut() {
         let note = |text: &'static str| NextNote::Note(Bytes::from(text));
         for (text, expected) in [
             ("a\nb\n", vec![note("a"), note("b"), NextNote::End]),
@@ -248,13 +250,14 @@ mod tests {
         ] {
             for every in [1, 2, 5] {
                 let pieces = text.as_bytes().chunks(every).map(<[u8]>::to_vec).collect();
-                assert_eq!(all(pieces, 8, 20).await, expected, "{text:?} in pieces of {every}");
+                assert_eq!(read_all(pieces, 8, 20).await, expected, "{text:?} in pieces of {every}");
             }
         }
     }
 
-    /// Of pieces that each come so many seconds after the one before: when the wait ends, and how.
-    async fn slowly(pieces: Vec<(u64, &'static str)>) -> (u64, NextNote) {
+    /// Reads a body of pieces, given with the seconds after the previous piece, which then stays open. Returns after
+    /// how many seconds the wait ends, and how.
+    async fn read_slow_body(pieces: Vec<(u64, &'static str)>) -> (u64, NextNote) {
         let began = Instant::now();
         let pieces = stream::iter(pieces).then(async |(pause, piece)| {
             tokio::time::sleep(Duration::from_secs(pause)).await;
@@ -271,11 +274,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_line_that_has_begun_keeps_coming() {
+    async fn a_line_that_has_begun_must_keep_the_minimum_rate() {
         let broken = NextNote::Broken(ErrorCode::DeadlineExceeded);
         let kibibytes: &str = "x".repeat(20 << 10).leak();
         for (pieces, seconds) in [
-            // Between lines the patience of the batch counts.
+            // Between lines only `patience` applies.
             (vec![], 55),
             (vec![(50, "a\n"), (50, "b\n")], 155),
             (vec![(0, "{")], 10),
@@ -286,31 +289,31 @@ mod tests {
             (vec![(0, "{"), (5, kibibytes), (20, "a\n")], 80),
             (vec![(0, "\n"), (9, "\n")], 55),
         ] {
-            assert_eq!(slowly(pieces.clone()).await, (seconds, broken.clone()), "{pieces:?}");
+            assert_eq!(read_slow_body(pieces.clone()).await, (seconds, broken.clone()), "{pieces:?}");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_not_looked_at_is_not_slow() {
+    async fn a_pause_of_the_gateway_does_not_count_against_the_caller() {
         let pieces = stream::iter([Ok::<_, Infallible>("{")]).chain(stream::pending());
         let mut notes = in_lines(Body::from_stream(pieces), 99, 99);
         assert!(tokio::time::timeout(Duration::from_secs(9), notes.next()).await.is_err());
         notes.pause();
         tokio::time::sleep(Duration::from_secs(99)).await;
-        let again = Instant::now();
+        let resumed = Instant::now();
         assert_eq!(notes.next().await, NextNote::Broken(ErrorCode::DeadlineExceeded));
-        assert_eq!(again.elapsed().as_secs(), 10);
+        assert_eq!(resumed.elapsed().as_secs(), 10);
     }
 
     #[tokio::test]
-    async fn lines_take_of_the_budget_while_they_are_not_read() {
+    async fn unread_lines_occupy_the_memory_budget() {
         let memory = Memory::new(4 << 10);
         let pieces = [vec![b'x'; 600], vec![b'\n'], vec![b'x'; 600], vec![b'x'; 1_200]];
         let body = Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)));
         let reservation = memory.hold(None, Purpose::Batch, 0).unwrap();
         let mut notes = Notes::in_lines(body, 9_000, 9_000, Duration::from_secs(9), reservation).unwrap();
         assert!(matches!(notes.next().await, NextNote::Note(line) if line.len() == 600));
-        // Three quarters of the budget are 3 KiB: twice 1,800 bytes are more.
+        // Batches may occupy three quarters of the budget, 3 KiB. Twice 1,800 bytes are more.
         assert_eq!(notes.next().await, NextNote::Broken(ErrorCode::Overloaded));
         assert_eq!(memory.held(), 1_200);
         drop(notes);
@@ -319,11 +322,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_does_not_matter_how_the_bytes_are_cut(text in "[ab\\r\\n ]{0,40}", every in 1usize..7) {
+        fn the_cut_of_the_body_does_not_change_the_notes(text in "[ab\\r\\n ]{0,40}", every in 1usize..7) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             let cut = |every: usize| text.as_bytes().chunks(every).map(<[u8]>::to_vec).collect();
             let (pieces, whole) = (cut(every), cut(100));
-            let (pieces, whole) = runtime.block_on(async { (all(pieces, 5, 99).await, all(whole, 5, 99).await) });
+            let (pieces, whole) =
+                runtime.block_on(async { (read_all(pieces, 5, 99).await, read_all(whole, 5, 99).await) });
             prop_assert_eq!(pieces, whole);
         }
     }

@@ -1,4 +1,4 @@
-//! What came of the notes of a batch, as it is written.
+//! The outcomes of the notes of a batch, as JSON.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,13 +8,13 @@ use crate::{
     http::{error::NestedProblem, note::Rejection, request::NoteId},
 };
 
-/// What came of one note.
+/// The outcome of one note.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct NoteOutcome {
-    /// The note's id, as it came; null where it had none that can be read.
+    /// The note's id, as it was sent; null if it had no id that can be read.
     #[schema(required = true)]
     pub(super) id: Option<NoteId>,
-    /// The note's place in the batch, from 0.
+    /// The note's index in the batch, from 0.
     pub(super) index: usize,
     /// The status that `/extract` would have answered.
     #[schema(example = 200, minimum = 200, maximum = 599)]
@@ -23,11 +23,11 @@ pub(in crate::http) struct NoteOutcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(super) result: Option<Answer>,
-    /// Why there is none.
+    /// The problem; only without a result.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(super) error: Option<NestedProblem>,
-    /// True only in the last line of lines that end early: notes from its `index` on were not read.
+    /// True only in the last line if lines end early: notes from its `index` on were not read.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false, example = false)]
     pub(super) ends: bool,
@@ -41,7 +41,7 @@ pub(in crate::http) struct BatchAnswer {
     summary: Summary,
 }
 
-/// How many notes were read.
+/// How many notes have a result, and how many an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::http) struct Summary {
     /// Notes with a result.
@@ -69,10 +69,10 @@ impl NoteOutcome {
         }
     }
 
-    /// As a line, or as the element of a list.
+    /// Returns the outcome as JSON, followed by `end`.
     pub(super) fn written(&self, end: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(4 << 10);
-        // Ours to serialise, so that it cannot fail.
+        // Serializing these types cannot fail.
         let _ = serde_json::to_writer(&mut bytes, self);
         bytes.extend_from_slice(end);
         bytes

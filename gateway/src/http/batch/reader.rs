@@ -1,4 +1,4 @@
-//! One note of a batch: its id, its allowance, its turn, its answer.
+//! Reads one note of a batch: checks its id, waits for the rate limits and for its turn, and returns its outcome.
 
 use std::{
     collections::HashSet,
@@ -29,11 +29,12 @@ use crate::{
     rates::{RateLimitAttempt, RateLimitGrant},
 };
 
-/// A batch is slowed down to its caller's rate as long as a note has to wait no longer than this.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest wait of a note for the rate limits of its caller; a note that would wait longer is refused. Also the
+/// pause after a full queue, if no better time is known.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-const TOOK_TOO_LONG: &str = "Nothing more of the batch came in time, or it was under way as long as a batch may be. Send the \
-                             rest in another.";
+const TOOK_TOO_LONG: &str = "No further note of the batch arrived in time, or the batch took longer than a batch may. \
+                             Send the remaining notes in another batch.";
 
 /// Reads the notes of one batch.
 pub(super) struct Reader {
@@ -47,7 +48,7 @@ pub(super) struct Reader {
     hasher: RandomState,
 }
 
-/// A note that was looked at.
+/// A note of a batch after the checks of its JSON and its id.
 pub(super) struct CheckedLine {
     id: Option<NoteId>,
     index: usize,
@@ -55,19 +56,19 @@ pub(super) struct CheckedLine {
     note: Result<Note, RejectedLine>,
 }
 
-/// Why it is not read.
+/// Why a note is not read.
 enum RejectedLine {
     TooLarge,
     Body(BadBody),
 }
 
 impl CheckedLine {
-    /// What reading it takes of the budget of memory, in bytes.
+    /// Returns the bytes of the memory budget that the note occupies while it is read.
     pub(super) fn memory(&self) -> usize {
         self.note.as_ref().map_or(0, note::memory)
     }
 
-    /// Its id, where it is not read.
+    /// Returns the id, for a note that will not be read.
     pub(super) fn into_id(self) -> Option<NoteId> {
         self.id
     }
@@ -86,7 +87,7 @@ impl Reader {
         Self { app, context, caller, principal, options, time, ids, hasher }
     }
 
-    /// Ends with the reason once no more notes of the batch are taken.
+    /// Waits until no more notes of the batch are accepted, and returns the reason.
     pub(super) fn must_stop(&self) -> impl Future<Output = ErrorCode> + Send + 'static {
         let (app, principal) = (Arc::clone(&self.app), self.principal.clone());
         let end = tokio::time::Instant::from_std(self.context.at) + app.batch_time;
@@ -99,28 +100,28 @@ impl Reader {
         }
     }
 
-    /// Waits for a seat, as long as a note may take.
+    /// Waits for a batch slot, for at most the time that a note may take.
     pub(super) async fn seat(&self) -> Result<BatchSlot, ErrorCode> {
         tokio::select! {
             biased;
             code = self.must_stop() => Err(code),
-            seat = BatchSlot::wait(&self.app.batches, self.principal.as_ref()) => seat,
+            slot = BatchSlot::wait(&self.app.batches, self.principal.as_ref()) => slot,
             () = tokio::time::sleep(self.time) => Err(ErrorCode::Overloaded),
         }
     }
 
-    /// Notes of the batch that may be under way at once.
+    /// Returns how many notes of the batch may be in flight at once.
     pub(super) fn width(&self) -> usize {
         self.app.batch_width.min(self.caller.at_once().unwrap_or(usize::MAX)).max(1)
     }
 
-    /// Looks at a note: in the order in which they came, so that it is always the later of two that is
-    /// refused for its id. Ids are known by their hashes, because there may be many.
+    /// Checks the JSON and the id of a note. Must be called in the order of the notes, so that of two notes with the
+    /// same id the later is refused. Stores only hashes of ids, because there may be many.
     pub(super) fn look(&mut self, index: usize, json: &Bytes) -> CheckedLine {
         let (id, note) = self.app.rules.note_of_batch(json);
         let mut note = note.map_err(RejectedLine::Body);
-        if let Some(known) = &id
-            && !self.ids.insert(self.hasher.hash_one(known))
+        if let Some(note_id) = &id
+            && !self.ids.insert(self.hasher.hash_one(note_id))
         {
             let message =
                 "Another note of the batch has this `id`; an answer could be taken for the other's.".to_owned();
@@ -130,19 +131,19 @@ impl Reader {
         CheckedLine { id, index, bytes: json.len(), note }
     }
 
-    /// A note that is too large to be looked at.
+    /// Returns a note that is too large to be parsed.
     pub(super) fn too_large(_: &mut Self, index: usize) -> CheckedLine {
         CheckedLine { id: None, index, bytes: 0, note: Err(RejectedLine::TooLarge) }
     }
 
-    /// The outcome of a note that is not read, or of all from here on.
+    /// Returns the outcome of a note that is not read, or of all notes from this index on.
     pub(super) fn refused(&self, id: Option<NoteId>, index: usize, code: ErrorCode) -> NoteOutcome {
         let context = self.context.of_note(index);
         let audit_guard = AuditGuard::new(&self.app, &context, ROUTE, self.principal.clone());
         let problem = code.problem(&context.id);
         let problem = match code {
             ErrorCode::DeadlineExceeded => problem.saying(TOOK_TOO_LONG),
-            // The batch began with a key.
+            // The batch began with a valid key, so the key was removed since.
             ErrorCode::Unauthorized => access::key_revoked(&context.id),
             _ => problem,
         };
@@ -150,9 +151,9 @@ impl Reader {
         NoteOutcome::of(id, index, Err(problem.into()))
     }
 
-    /// Reads a note that was looked at.
-    pub(super) fn read(&self, looked: CheckedLine) -> impl Future<Output = NoteOutcome> + Send + 'static {
-        let CheckedLine { id, index, bytes, note } = looked;
+    /// Reads a checked note.
+    pub(super) fn read(&self, line: CheckedLine) -> impl Future<Output = NoteOutcome> + Send + 'static {
+        let CheckedLine { id, index, bytes, note } = line;
         let (app, context) = (Arc::clone(&self.app), self.context.of_note(index));
         let (caller, priority) = (self.caller.clone(), QueuePriority { principal: self.principal.clone(), bulk: true });
         let (options, deadline) = (self.options.clone(), Deadline::after(self.time));
@@ -161,8 +162,8 @@ impl Reader {
             let mut audit_guard = AuditGuard::new(&app, &context, ROUTE, priority.principal.clone());
             audit_guard.record.body_bytes = bytes;
             let reading = async {
-                // Also one that is no note counts for its caller's limits.
-                let _allowed = grant(&app, &context, &caller, deadline).await?;
+                // A line that is not a valid note counts against the limits of its caller too.
+                let _grant = grant(&app, &context, &caller, deadline).await?;
                 let note = note.map_err(|bad| match bad {
                     RejectedLine::TooLarge => ErrorCode::BodyTooLarge.problem(&context.id),
                     RejectedLine::Body(bad) => bad.problem(&context.id),
@@ -178,7 +179,7 @@ impl Reader {
                     problem = access::must_end(&app, principal.as_ref(), &context.id) => Err(problem.into()),
                 }
             };
-            // A fault of ours costs its own note only.
+            // A panic fails only its own note.
             let outcome = AssertUnwindSafe(reading).catch_unwind().await;
             let outcome = outcome.unwrap_or_else(|_| Err(ErrorCode::Internal.problem(&context.id).into()));
             let (status, code) = match &outcome {
@@ -191,8 +192,8 @@ impl Reader {
     }
 }
 
-/// The answer to a note once there is a place for it. A place that is refused is asked for again while there is time: many
-/// notes may wait, single ones go before them.
+/// Reads a note once there is a place for it. If the queue is full, tries again until the deadline: a batch has many
+/// notes, and single notes go before them.
 async fn answer(
     app: &App,
     context: &RequestContext,
@@ -202,10 +203,10 @@ async fn answer(
     let _core = core(app, job.deadline).await.map_err(|code| code.problem(&context.id))?;
     loop {
         let problem = match note::read(app, context, job, audit_guard).await {
-            Ok(done) => return Ok(done.answer),
+            Ok(extraction) => return Ok(extraction.answer),
             Err(problem) => problem,
         };
-        let pause = problem.retry_after().unwrap_or(PATIENCE).mul_f64(0.5 + fastrand::f64() / 2.0);
+        let pause = problem.retry_after().unwrap_or(MAX_PAUSE).mul_f64(0.5 + fastrand::f64() / 2.0);
         if problem.code != ErrorCode::Overloaded || pause >= job.deadline.left() {
             return Err(problem);
         }
@@ -225,19 +226,20 @@ async fn grant(
             Ok(()) => return Ok(attempt.grant),
             Err(exceeded) => exceeded,
         };
-        if exceeded.after > PATIENCE || exceeded.after >= deadline.left() {
+        if exceeded.after > MAX_PAUSE || exceeded.after >= deadline.left() {
             return Err(exceeded.told(app).0.into());
         }
         tokio::time::sleep(exceeded.after).await;
     }
 }
 
-/// A core for a note that is read here: batches leave one to single notes. At a model server admission sees to that.
+/// Waits for a core if the rules engine reads the note in this process: batches leave one core to single notes. For
+/// notes that a model server reads, admission has that task.
 async fn core(app: &App, deadline: Deadline) -> Result<Option<SemaphorePermit<'_>>, ErrorCode> {
     if app.pipeline.engine() != EngineName::Rules {
         return Ok(None);
     }
     let core = deadline.bound(app.batch_cores.acquire()).await.map_err(|_| ErrorCode::DeadlineExceeded)?;
-    // Nobody closes it.
+    // The semaphore is never closed.
     core.map(Some).map_err(|_| ErrorCode::Internal)
 }

@@ -1,5 +1,5 @@
-//! How many batches may have notes under way at once: of all callers, and of one key. A batch that waits for its caller
-//! has no seat.
+//! Limits the batches that may have notes in flight at once, for all callers and for each key. A batch that waits for
+//! its caller has no slot.
 
 use std::sync::Arc;
 
@@ -7,16 +7,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{access::Principal, http::error::ErrorCode};
 
-/// A batch that may have notes under way, until this is dropped.
+/// Permission for one batch to have notes in flight. Dropping it frees the slot.
 #[derive(Debug)]
-#[must_use = "dropping it ends the batch for the limit"]
+#[must_use = "dropping it frees the slot"]
 pub(super) struct BatchSlot {
     _of_all: OwnedSemaphorePermit,
     _of_key: Option<OwnedSemaphorePermit>,
 }
 
 impl BatchSlot {
-    /// A seat, if one is free now. Where the key has as many as it may, that is why not.
+    /// Returns a slot if one is free now. Fails with `RateLimited` if the key has no free slot, and with `Overloaded`
+    /// if the service has none.
     pub(super) fn take(all: &Arc<Semaphore>, principal: Option<&Principal>) -> Result<Self, ErrorCode> {
         let of_key = principal.map(|principal| Arc::clone(principal.batches()).try_acquire_owned()).transpose();
         let of_key = of_key.map_err(|_| ErrorCode::RateLimited)?;
@@ -24,15 +25,15 @@ impl BatchSlot {
         Ok(Self { _of_all: of_all, _of_key: of_key })
     }
 
-    /// Waits for a seat.
+    /// Waits for a slot.
     pub(super) async fn wait(all: &Arc<Semaphore>, principal: Option<&Principal>) -> Result<Self, ErrorCode> {
-        // Nobody closes them.
-        let taken =
-            async |seats: &Arc<Semaphore>| Arc::clone(seats).acquire_owned().await.map_err(|_| ErrorCode::Internal);
+        // The semaphores are never closed.
+        let acquire =
+            async |slots: &Arc<Semaphore>| Arc::clone(slots).acquire_owned().await.map_err(|_| ErrorCode::Internal);
         let of_key = match principal {
-            Some(principal) => Some(taken(principal.batches()).await?),
+            Some(principal) => Some(acquire(principal.batches()).await?),
             None => None,
         };
-        Ok(Self { _of_all: taken(all).await?, _of_key: of_key })
+        Ok(Self { _of_all: acquire(all).await?, _of_key: of_key })
     }
 }

@@ -1,4 +1,5 @@
-//! Why a body or a query is no request: read once more, by field and rule.
+//! Explains why a body or a query is not a valid request: reads it a second time and lists the violations by field and
+//! rule.
 
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
@@ -6,7 +7,7 @@ use serde_json::{Map, Number, Value};
 use super::{BadBody, NoteId, QueryOptions, Shape, glance::Kind};
 use crate::http::error::Violation;
 
-/// Why a body is none.
+/// Returns why a body is not a valid request of this shape.
 pub(super) fn explain(body: &[u8], shape: Shape) -> BadBody {
     match serde_json::from_slice::<Kind>(body) {
         Ok(kind) => BadBody::Invalid(violations(&kind, shape)),
@@ -14,16 +15,16 @@ pub(super) fn explain(body: &[u8], shape: Shape) -> BadBody {
     }
 }
 
-/// What is wrong with a value that is no request of this shape; at least one thing.
+/// Returns the violations of a value that is not a valid request of this shape; at least one.
 fn violations(kind: &Kind, shape: Shape) -> Vec<Violation> {
-    let needed = shape.needed();
+    let required_key = shape.required_key();
     let Kind::Object(object) = kind else {
-        let key = needed.unwrap_or_default();
+        let key = required_key.unwrap_or_default();
         let message = format!("The body must be a JSON object with the key `{key}`.");
         return vec![Violation { message, ..violation("", "type", "") }];
     };
     let mut violations = Vec::new();
-    if let Some(key) = needed.filter(|needed| object.iter().all(|(key, _)| key != needed)) {
+    if let Some(key) = required_key.filter(|required| object.iter().all(|(key, _)| key != required)) {
         violations.push(Violation { message: format!("`{key}` is missing."), ..violation(key, "required", "") });
     }
     for (key, kind) in object {
@@ -40,7 +41,7 @@ fn violations(kind: &Kind, shape: Shape) -> Vec<Violation> {
 }
 
 impl Shape {
-    fn needed(self) -> Option<&'static str> {
+    fn required_key(self) -> Option<&'static str> {
         match self {
             Self::Extract | Self::Note => Some("text"),
             Self::Batch => Some("notes"),
@@ -48,19 +49,19 @@ impl Shape {
         }
     }
 
-    /// Whether a key may have such a value; nothing where there is no such key.
+    /// Returns whether a key may have a value of this kind. None where the request has no such key.
     fn is_good(self, key: &str, kind: &Kind) -> Option<bool> {
         let is_null = *kind == Kind::Null;
-        let own = match (self, key) {
+        let special = match (self, key) {
             (Self::Extract | Self::Note, "text") => Some(kind.is_text()),
             (Self::Note, "id") => Some(is_null || kind.is_text() || kind.number().is_some_and(Number::is_i64)),
             (Self::Batch, "notes") => Some(*kind == Kind::List),
             _ => None,
         };
         if self == Self::Note {
-            return own;
+            return special;
         }
-        own.or(match key {
+        special.or(match key {
             "temperature" => Some(is_null || kind.number().is_some()),
             "max_tokens" => Some(is_null || kind.number().and_then(whole).is_some()),
             "model" => Some(is_null || kind.is_text()),
@@ -71,7 +72,8 @@ impl Shape {
     }
 }
 
-/// The id of a note that cannot be read otherwise, so that the caller knows which it is. None where it has two.
+/// Returns the id of an invalid note, so that the caller can identify the note. None where the note has no valid id or
+/// two.
 pub(super) fn id_of(line: &[u8]) -> Option<NoteId> {
     let Ok(Kind::Object(object)) = serde_json::from_slice(line) else { return None };
     let mut ids = object.iter().filter(|(key, _)| key == "id").map(|(_, kind)| kind);
@@ -80,7 +82,7 @@ pub(super) fn id_of(line: &[u8]) -> Option<NoteId> {
     id.number().and_then(Number::as_i64).map(NoteId::Number).or_else(text).filter(NoteId::is_good)
 }
 
-/// A whole number as JSON may write it: `1024`, `1024.0`, `1.024e3`.
+/// Returns a whole number in any form that JSON allows: `1024`, `1024.0`, `1.024e3`. None for other numbers.
 pub(super) fn whole(number: &Number) -> Option<u32> {
     let fits = |whole: u64| u32::try_from(whole).ok();
     number.as_u64().and_then(fits).or_else(|| {
@@ -89,7 +91,7 @@ pub(super) fn whole(number: &Number) -> Option<u32> {
     })
 }
 
-/// The options of a query.
+/// Parses the options in a query.
 pub(super) fn options_of(query: &str) -> Result<QueryOptions, Vec<Violation>> {
     let mut object = Map::new();
     for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -119,7 +121,7 @@ fn unknown_key(key: &str) -> Violation {
         && key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if identifier {
-        let message = format!("`{key}` is no key of this request; see /docs.");
+        let message = format!("`{key}` is not a key of this request; see /docs.");
         Violation { field: key.to_owned(), rule: "unknown_key", message }
     } else {
         violation("", "unknown_key", "The body has a key that this request does not know; see /docs.")

@@ -1,5 +1,5 @@
-//! What a JSON object holds, at a glance: its keys, and of each value its kind. Whatever is large is skipped and
-//! never kept, so that a bad body of many megabytes costs no more memory than its own.
+//! Reads the outline of a JSON object: its keys and the kind of each value. Large values are skipped and not stored, so
+//! that an invalid body of many megabytes needs no memory beyond its own.
 
 use std::fmt;
 
@@ -9,25 +9,25 @@ use serde::{
 };
 use serde_json::Number;
 
-/// Longest text that is kept, in bytes: an id of a note at its longest.
-const LONGEST_TEXT: usize = 4 * super::NoteId::LONGEST;
-/// Keys that are kept; what is wrong with more of them is not said.
-const MOST_KEYS: usize = 64;
+/// Longest text that is stored, in bytes: the longest id of a note, at 4 bytes for a code point.
+const MAX_TEXT_BYTES: usize = 4 * super::NoteId::LONGEST;
+/// Most keys that are stored. Violations of further keys are not reported.
+const MAX_KEYS: usize = 64;
 
-/// A value.
+/// The kind of a JSON value, with its content if that is small.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Kind {
     Null,
     Bool,
     Number(Number),
-    /// A text, and what it is if it is short.
+    /// A text; with its content if it has at most [`MAX_TEXT_BYTES`].
     Text(Option<String>),
     List,
     Object(Vec<(String, Kind)>),
 }
 
 impl Kind {
-    /// The text, if it is a short one.
+    /// Returns the content of a short text.
     pub(super) fn short(&self) -> Option<&str> {
         match self {
             Self::Text(text) => text.as_deref(),
@@ -49,16 +49,16 @@ impl Kind {
 
 impl<'de> Deserialize<'de> for Kind {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        ShapeVisitor { nested: false }.deserialize(value)
+        KindVisitor { nested: false }.deserialize(value)
     }
 }
 
-/// Looks at a value; of an object within another nothing is kept.
-struct ShapeVisitor {
+/// Reads a value. Of an object in another object it stores nothing.
+struct KindVisitor {
     nested: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for ShapeVisitor {
+impl<'de> DeserializeSeed<'de> for KindVisitor {
     type Value = Kind;
 
     fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<Kind, D::Error> {
@@ -66,7 +66,7 @@ impl<'de> DeserializeSeed<'de> for ShapeVisitor {
     }
 }
 
-impl<'de> Visitor<'de> for ShapeVisitor {
+impl<'de> Visitor<'de> for KindVisitor {
     type Value = Kind;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,7 +94,7 @@ impl<'de> Visitor<'de> for ShapeVisitor {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Kind, E> {
-        Ok(Kind::Text((text.len() <= LONGEST_TEXT).then(|| text.to_owned())))
+        Ok(Kind::Text((text.len() <= MAX_TEXT_BYTES).then(|| text.to_owned())))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Kind, A::Error> {
@@ -103,12 +103,12 @@ impl<'de> Visitor<'de> for ShapeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Kind, A::Error> {
-        let mut kept = Vec::new();
-        while !self.nested && kept.len() < MOST_KEYS {
-            let Some(key) = object.next_key()? else { return Ok(Kind::Object(kept)) };
-            kept.push((key, object.next_value_seed(Self { nested: true })?));
+        let mut entries = Vec::new();
+        while !self.nested && entries.len() < MAX_KEYS {
+            let Some(key) = object.next_key()? else { return Ok(Kind::Object(entries)) };
+            entries.push((key, object.next_value_seed(Self { nested: true })?));
         }
         while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Kind::Object(kept))
+        Ok(Kind::Object(entries))
     }
 }

@@ -1,7 +1,7 @@
-//! What comes with a request for an extraction, parsed into types that cannot be wrong.
+//! Parses the bodies and queries of extraction requests into types that hold only valid values.
 //!
-//! What is wrong is said by field and rule, never with the offending value; an unknown key is named
-//! only where it looks like an identifier.
+//! Violations name the field and the rule, never the offending value. An unknown key is named only if it looks like an
+//! identifier.
 
 mod explain;
 mod glance;
@@ -41,7 +41,7 @@ pub(super) struct ValidRequest {
     pub(super) options: ExtractOptions,
 }
 
-/// Why a body is no request.
+/// Why a body is not a valid request.
 #[derive(Debug)]
 pub(super) enum BadBody {
     NotJson,
@@ -49,7 +49,7 @@ pub(super) enum BadBody {
 }
 
 impl BadBody {
-    /// As the caller is told.
+    /// Returns the problem for the caller.
     pub(super) fn problem(self, request_id: &str) -> Problem {
         match self {
             Self::NotJson => ErrorCode::InvalidJson.problem(request_id),
@@ -58,7 +58,7 @@ impl BadBody {
     }
 }
 
-/// Which request a body was meant to be; decides what is said of its keys.
+/// The kind of request that a body is expected to be. It decides which keys are valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Extract,
@@ -67,21 +67,21 @@ enum Shape {
     Note,
 }
 
-/// What requests are checked against.
+/// The limits, defaults and models that requests are checked against.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// Sizes.
+    /// Limits of sizes and options.
     pub limits: Limits,
-    /// Defaults of decoding.
+    /// Defaults of the decoding options.
     pub generation: Generation,
-    /// The models that may be named, the default first.
+    /// The models that a request may name, the default first.
     pub models: Vec<ModelName>,
 }
 
 impl Rules {
-    /// Parses and checks a body. The common case is one pass; only a bad body is read again, to say why.
+    /// Parses and checks the body of a single note. Only an invalid body is read a second time, to explain why.
     pub(super) fn check(&self, body: &[u8]) -> Result<ValidRequest, BadBody> {
-        let mut request: ExtractRequest = parsed(body, Shape::Extract)?;
+        let mut request: ExtractRequest = parse(body, Shape::Extract)?;
         let options = self.valid_options(request.options());
         match (self.note(request.text), options) {
             (Ok(note), Ok(options)) => Ok(ValidRequest { note, options }),
@@ -93,13 +93,13 @@ impl Rules {
         }
     }
 
-    /// Parses a batch; its notes are looked at one by one, with [`Self::note_of_batch`].
+    /// Parses a batch and checks its options. Its notes are checked one by one, with [`Self::note_of_batch`].
     pub(super) fn check_batch<'a>(
         &self,
         body: &'a [u8],
         query: &str,
     ) -> Result<(Vec<&'a RawValue>, ExtractOptions), BadBody> {
-        let mut request: BatchRequest<'_> = parsed(body, Shape::Batch)?;
+        let mut request: BatchRequest<'_> = parse(body, Shape::Batch)?;
         let others = explain::options_of(query).map_err(BadBody::Invalid)?;
         let options = self.valid_options(request.options().or(others)).map_err(BadBody::Invalid)?;
         let most = self.limits.batch_notes;
@@ -112,20 +112,20 @@ impl Rules {
         Ok((request.notes.kept, options))
     }
 
-    /// Parses and checks the options of a query.
+    /// Parses and checks the options in a query.
     pub(super) fn check_query(&self, query: &str) -> Result<ExtractOptions, Vec<Violation>> {
         self.valid_options(RawOptions::default().or(explain::options_of(query)?))
     }
 
-    /// Parses and checks one note of a batch. Its id is given back also where the note is bad, if it can be read.
+    /// Parses and checks one note of a batch. Returns the id of an invalid note too, if the id is valid.
     pub(super) fn note_of_batch(&self, line: &[u8]) -> (Option<NoteId>, Result<Note, BadBody>) {
-        let note: BatchNote = match parsed(line, Shape::Note) {
+        let note: BatchNote = match parse(line, Shape::Note) {
             Ok(note) => note,
             Err(bad) => return (explain::id_of(line), Err(bad)),
         };
         if note.id.as_ref().is_some_and(|id| !id.is_good()) {
             let message =
-                format!("`id` may have at most {} code points; as a number, be within 2^53.", NoteId::LONGEST);
+                format!("`id` may have at most {} code points; a number must be within 2^53.", NoteId::LONGEST);
             let violation = Violation { message, ..violation("id", "max_length", "") };
             return (None, Err(BadBody::Invalid(vec![violation])));
         }
@@ -143,15 +143,15 @@ impl Rules {
         })
     }
 
-    fn valid_options(&self, wanted: RawOptions) -> Result<ExtractOptions, Vec<Violation>> {
+    fn valid_options(&self, raw: RawOptions) -> Result<ExtractOptions, Vec<Violation>> {
         let mut violations = Vec::new();
-        let temperature = wanted.temperature.unwrap_or(self.generation.temperature);
-        let hottest = self.limits.max_temperature;
-        if !(0.0..=hottest).contains(&temperature) {
-            let message = format!("`temperature` must be 0.0 to {hottest:?}.");
+        let temperature = raw.temperature.unwrap_or(self.generation.temperature);
+        let max_temperature = self.limits.max_temperature;
+        if !(0.0..=max_temperature).contains(&temperature) {
+            let message = format!("`temperature` must be 0.0 to {max_temperature:?}.");
             violations.push(Violation { message, ..violation("temperature", "range", "") });
         }
-        let budget = match wanted.max_tokens {
+        let budget = match raw.max_tokens {
             None => TokenBudget::Adjustable(self.generation.max_tokens),
             Some(tokens) => {
                 let most = self.limits.max_tokens;
@@ -162,25 +162,25 @@ impl Rules {
                 TokenBudget::Fixed(tokens)
             }
         };
-        let model = wanted.model.and_then(|asked| {
-            let known = self.models.iter().find(|known| ***known == *asked).cloned();
-            if known.is_none() {
-                let message = "`model` is none of the configured models; see GET /api/v1/models.";
+        let model = raw.model.and_then(|requested| {
+            let configured = self.models.iter().find(|name| ***name == *requested).cloned();
+            if configured.is_none() {
+                let message = "`model` is not one of the configured models; see GET /api/v1/models.";
                 violations.push(violation("model", "known_model", message));
             }
-            known
+            configured
         });
-        let (confidence, allow_partial) = (wanted.confidence == Some(true), wanted.allow_partial == Some(true));
-        let offsets = wanted.offsets.unwrap_or_default();
+        let (confidence, allow_partial) = (raw.confidence == Some(true), raw.allow_partial == Some(true));
+        let offsets = raw.offsets.unwrap_or_default();
         let options = ExtractOptions { temperature, budget, model, offsets, confidence, allow_partial };
         if violations.is_empty() { Ok(options) } else { Err(violations) }
     }
 }
 
-fn parsed<'a, T: Deserialize<'a>>(body: &'a [u8], shape: Shape) -> Result<T, BadBody> {
-    // What some editors write before their text.
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], shape: Shape) -> Result<T, BadBody> {
+    // Some editors write a byte order mark before the text.
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
-    // serde would take a list for an object, its values in the order of the keys.
+    // serde would accept a list in place of an object, with the values in the order of the keys.
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(explain(body, shape));
     }

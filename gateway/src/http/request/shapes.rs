@@ -1,4 +1,4 @@
-//! The shapes of requests, as they come.
+//! The JSON of requests, before validation.
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -16,17 +16,17 @@ use utoipa::{
 use super::explain;
 use crate::{config::MOST_NOTES, extraction::OffsetUnit};
 
-/// A request whose options stand beside its notes.
+/// Defines a request type with the options of an extraction in addition to its own fields.
 macro_rules! with_options {
     ($(#[$meta:meta])* $name:ident $(<$life:lifetime>)? { $($own:tt)* }) => {
         $(#[$meta])*
         pub struct $name $(<$life>)? {
             $($own)*
-            /// 0.0 (deterministic, default) to 2.0, or less where the operator says so (`limits.max_temperature`).
+            /// 0.0 (deterministic, default) to 2.0, or to a lower limit of the operator (`limits.max_temperature`).
             #[schema(value_type = Option<f32>, minimum = 0, maximum = 2, example = 0.0)]
             temperature: Option<f32>,
-            /// Hard cap on the tokens of the answer, at most 8192, or less where the operator says so
-            /// (`limits.max_tokens`). Without it the service chooses (1024) and may widen it.
+            /// Hard limit for the tokens of the answer: at most 8192, or a lower limit of the operator
+            /// (`limits.max_tokens`). Without it the service starts with 1024 and may raise it.
             #[serde(default, deserialize_with = "whole")]
             #[schema(value_type = Option<u32>, minimum = 1, maximum = 8192, example = 1024)]
             max_tokens: Option<u32>,
@@ -34,16 +34,16 @@ macro_rules! with_options {
             #[schema(value_type = Option<String>, example = "medical-ie")]
             model: Option<String>,
             /// Unit of `start` and `end` in the evidence.
-            #[serde(default, deserialize_with = "given")]
+            #[serde(default, deserialize_with = "not_null")]
             #[schema(value_type = OffsetUnit)]
             offsets: Option<OffsetUnit>,
-            /// Whether `confidence` of each value is wanted: the model's probability of its own wording, not
-            /// calibrated. Costs the model server a little time; null from the rules engine.
-            #[serde(default, deserialize_with = "given")]
+            /// Whether to return the `confidence` of each value: the model's probability of its own wording, not
+            /// calibrated. It costs the model server a little time. The rules engine returns null.
+            #[serde(default, deserialize_with = "not_null")]
             #[schema(value_type = bool, example = false)]
             confidence: Option<bool>,
-            /// Whether a long note may be answered where a part of it could not be read; `unread` then says which.
-            #[serde(default, deserialize_with = "given")]
+            /// Whether to answer a long note even if a part of it could not be read. If so, `unread` says which part.
+            #[serde(default, deserialize_with = "not_null")]
             #[schema(value_type = bool, example = false)]
             allow_partial: Option<bool>,
         }
@@ -64,7 +64,7 @@ macro_rules! with_options {
 }
 
 with_options! {
-    /// One note and how to read it. Only `text` is needed.
+    /// One note and the options for reading it. Only `text` is required.
     #[derive(Debug, Deserialize, ToSchema)]
     #[serde(deny_unknown_fields)]
     #[schema(example = json!({"text": "62-year-old woman with stage IIIB invasive ductal carcinoma of the left breast. ER positive, HER2 negative. She received doxorubicin and cyclophosphamide with a partial response. No bone metastases."}))]
@@ -76,7 +76,7 @@ with_options! {
 }
 
 with_options! {
-    /// Many notes and how to read them all.
+    /// Many notes and the options for reading all of them.
     #[derive(Debug, Deserialize, ToSchema)]
     #[serde(deny_unknown_fields)]
     #[schema(example = json!({"notes": [
@@ -90,7 +90,7 @@ with_options! {
     }
 }
 
-/// How the notes of a batch are read, in the query; what stands in a JSON body goes before.
+/// The options for the notes of a batch, in the query. Options in a JSON body take precedence.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -115,7 +115,7 @@ pub struct QueryOptions {
     allow_partial: Option<bool>,
 }
 
-/// The notes of a body, not yet looked at, and how many there are.
+/// The notes in a body, not yet parsed, and their number.
 #[derive(Debug)]
 pub(super) struct RawNotes<'a> {
     pub(super) kept: Vec<&'a RawValue>,
@@ -141,7 +141,7 @@ impl<'de: 'a, 'a> Visitor<'de> for RawNotes<'a> {
             self.kept.push(note);
             self.count += 1;
         }
-        // More than may ever be asked for: counted, and not kept.
+        // Notes above the largest possible limit are counted, but not stored.
         while notes.next_element::<IgnoredAny>()?.is_some() {
             self.count += 1;
         }
@@ -149,22 +149,22 @@ impl<'de: 'a, 'a> Visitor<'de> for RawNotes<'a> {
     }
 }
 
-/// A value that must not be null where it is given.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
+/// Deserializes an optional value that must not be null.
+fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
     T::deserialize(value).map(Some)
 }
 
-/// A whole number, which JSON may also write as `1024.0`.
+/// Deserializes an optional whole number, which JSON may also write as `1024.0`.
 fn whole<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u32>, D::Error> {
     let Some(number) = Option::<serde_json::Number>::deserialize(value)? else { return Ok(None) };
-    explain::whole(&number).map(Some).ok_or_else(|| serde::de::Error::custom("no whole number"))
+    explain::whole(&number).map(Some).ok_or_else(|| serde::de::Error::custom("not a whole number"))
 }
 
 /// One note of a batch.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BatchNote {
-    /// What the answer is to be known by. It may be left out; of two notes with one id the second is refused.
+    /// The id that is returned with the answer. It is optional. If two notes have the same id, the second is refused.
     #[serde(default)]
     pub(super) id: Option<NoteId>,
     /// The note, as in `/extract`.
@@ -172,13 +172,13 @@ pub(super) struct BatchNote {
     pub(super) text: String,
 }
 
-/// What a caller knows a note by. It goes back to him, and nowhere else: not into a log.
+/// The caller's id of a note. It is returned to the caller and goes nowhere else, not even into a log.
 #[derive(Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum NoteId {
-    /// A whole number that every JSON reader takes for what it is.
+    /// A whole number that every JSON parser reads exactly.
     Number(i64),
-    /// Anything else, of at most 200 code points.
+    /// A text of at most 200 code points.
     Text(String),
 }
 
@@ -196,7 +196,7 @@ impl ToSchema for NoteId {}
 impl NoteId {
     /// Longest text, in code points.
     pub(super) const LONGEST: usize = 200;
-    /// The largest whole number that a double holds, beside all its neighbours (RFC 8259, section 6).
+    /// The largest whole number up to which a double holds every whole number exactly (RFC 8259, section 6).
     const LARGEST: i64 = (1 << 53) - 1;
 
     pub(super) fn is_good(&self) -> bool {
@@ -225,7 +225,7 @@ pub(super) struct RawOptions {
 }
 
 impl RawOptions {
-    /// These options; where one is missing, that of `other`.
+    /// Returns these options; a missing one is taken from `other`.
     pub(super) fn or(self, other: QueryOptions) -> Self {
         Self {
             temperature: self.temperature.or(other.temperature),
