@@ -77,16 +77,6 @@ pub(super) fn open(path: &Path, format: Format) -> Result<Resumed, BulkError> {
     Ok(Resumed { file, done: scan.done, failed: scan.failed, torn: scan.torn })
 }
 
-/// Returns the line that begins at `offset`. The position of the file stays as it was.
-pub(super) fn line_at(mut file: &File, offset: u64) -> io::Result<String> {
-    let end = file.stream_position()?;
-    file.seek(SeekFrom::Start(offset))?;
-    let mut line = String::new();
-    let read = BufReader::new(file).read_line(&mut line);
-    file.seek(SeekFrom::Start(end))?;
-    read.map(|_| line)
-}
-
 impl Scan {
     /// Records a complete line. It stays if the note was read and no earlier line has the same id; else it is dropped.
     fn take(&mut self, at: Range<u64>, id: &str, read: bool) {

@@ -2,7 +2,8 @@
 
 use prometheus_client::encoding::EncodeLabelSet;
 
-use super::metrics::Route;
+/// A route as metrics and log name it: its template, never the path.
+pub type Route = &'static str;
 
 /// How a call to the model server went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -12,16 +12,13 @@ use super::{
     gauges::{Gauges, ScrapedGauges},
     labels::{
         Attempt, AuthFailure, EmptyRecordLabels, Kind, NoteLabels, Outcome, RepairLabels, ReplicaLabels, RequestLabels,
-        RouteLabels, StageLabels, ValueLabels,
+        Route, RouteLabels, StageLabels, ValueLabels,
     },
 };
 use crate::{
     extraction::{Answer, Assertion, Basis, EngineName, Field, StageTimings, WarningCode, parse::RepairCode},
     limiter::Scope,
 };
-
-/// A route as metrics and log name it: its template, never the path.
-pub type Route = &'static str;
 
 /// Seconds from the quickest answer of the rules to the deadline.
 const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 60.0];

@@ -22,9 +22,9 @@ use tracing_subscriber::{
 
 pub use self::{
     gauges::Gauges,
-    labels::{Attempt, AuthFailure},
+    labels::{Attempt, AuthFailure, Route},
     lines::Lines,
-    metrics::{Metrics, Route},
+    metrics::Metrics,
     process::rss_bytes,
     span::RequestSpan,
     trace::TraceParent,

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    io::{self, Seek, SeekFrom, Write},
+    io::{self, BufRead, BufReader, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -12,7 +12,6 @@ use super::{Form, RunTotals};
 use crate::bulk::{
     BulkError,
     outcome::{Outcome, Skipped},
-    resume,
 };
 
 /// The output of a run.
@@ -121,7 +120,7 @@ impl Sink {
     pub(in crate::bulk) fn earlier(&self, skipped: &Skipped) -> Option<String> {
         match &self.target {
             Target::Stdout(_) => None,
-            Target::File(output) => resume::line_at(&output.file, skipped.offset).ok(),
+            Target::File(output) => line_at(&output.file, skipped.offset).ok(),
         }
     }
 
@@ -152,4 +151,14 @@ pub(in crate::bulk) fn lock(file: &File, path: &Path) -> Result<(), BulkError> {
         // A file system without locks does not prevent the run.
         _ => Ok(()),
     }
+}
+
+/// Returns the line that begins at `offset`. The position of the file stays as it was.
+fn line_at(mut file: &File, offset: u64) -> io::Result<String> {
+    let end = file.stream_position()?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut line = String::new();
+    let read = BufReader::new(file).read_line(&mut line);
+    file.seek(SeekFrom::Start(end))?;
+    read.map(|_| line)
 }

@@ -7,7 +7,7 @@ use std::{ops::Range, rc::Rc};
 
 use super::{
     index::{Index, Kind, Token},
-    places::TokenSpan,
+    lookup::{IndexedNote, TokenSpan},
     query::{Query, WIDEST_GAP},
     results,
     words::{self, is_joiner, is_negator},
@@ -31,7 +31,7 @@ pub(super) struct Match {
 
 /// Returns the stretches that contain the query's words, in order, none inside another. `loose` also accepts synonyms
 /// of the words.
-pub(super) fn matches(note: &Index, query: &Query, loose: bool) -> Vec<Match> {
+pub(super) fn matches(note: &IndexedNote, query: &Query, loose: bool) -> Vec<Match> {
     let Some(places) = all_places(note, query, loose) else { return Vec::new() };
     let mut found: Vec<(usize, usize, Option<&'static str>)> = Vec::new();
     walk(note, query, &places, |first, last, rule| {
@@ -50,10 +50,10 @@ pub(super) fn matches(note: &Index, query: &Query, loose: bool) -> Vec<Match> {
 }
 
 /// Returns the token spans of each word, or `None` if the note lacks one of the words.
-pub(super) fn all_places(note: &Index, query: &Query, loose: bool) -> Option<Vec<Rc<[TokenSpan]>>> {
+pub(super) fn all_places(note: &IndexedNote, query: &Query, loose: bool) -> Option<Vec<Rc<[TokenSpan]>>> {
     let mut all = Vec::with_capacity(query.words.len());
     for word in &query.words {
-        let places = note.places(word, loose);
+        let places = note.spans_of(word, loose);
         if places.is_empty() {
             return None;
         }

@@ -9,8 +9,9 @@ use std::{
 use super::{
     acronyms,
     align::{self, Match},
-    index::Index,
-    links, organs, pieces,
+    form, links,
+    lookup::IndexedNote,
+    organs, pieces,
     query::{self, Query},
     results, stage, tnm,
 };
@@ -32,7 +33,7 @@ pub(super) struct Found {
 
 /// Searches one note. Its words and their context are read on first use, each at most once.
 pub(super) struct Finder<'note> {
-    index: LazyCell<Index, Box<dyn FnOnce() -> Index + 'note>>,
+    index: LazyCell<IndexedNote, Box<dyn FnOnce() -> IndexedNote + 'note>>,
     text: &'note str,
     context: LazyCell<Context<'note>, Box<dyn FnOnce() -> Context<'note> + 'note>>,
     /// Whether the name of an examination may count as the organ: "brain MRI: two metastases".
@@ -43,7 +44,7 @@ impl<'note> Finder<'note> {
     pub(super) fn of(note: &'note Note) -> Self {
         Self {
             text: note.as_str(),
-            index: LazyCell::new(Box::new(|| Index::of(note.as_str()))),
+            index: LazyCell::new(Box::new(|| IndexedNote::of(note.as_str()))),
             context: LazyCell::new(Box::new(|| Context::of(note.as_str()))),
             examination_counts: Cell::new(false),
         }
@@ -141,7 +142,7 @@ impl<'note> Finder<'note> {
     /// Searches by listed wordings that mean or imply the value. A wording that only implies it must be affirmed.
     fn by_link(&self, field: Field, value: &str) -> Option<Found> {
         let mut denied = None;
-        for link in links::of(field, &query::key(value)) {
+        for link in links::of(field, &form::key(value)) {
             for wording in &link.wordings {
                 let mut matches = align::matches(&self.index, wording, false);
                 matches.retain(|place| link.beside.stands_by(&self.index, &place.range));
@@ -159,7 +160,7 @@ impl<'note> Finder<'note> {
     fn by_shorthand(&self, field: Field, value: &str) -> Option<Found> {
         let (ranges, basis, rule) = match field {
             Field::Response => {
-                let places = acronyms::places(&self.index, self.text, &query::key(value));
+                let places = acronyms::places(&self.index, self.text, &form::key(value));
                 (places, Basis::Normalized, "response_initials")
             }
             Field::Stage => {

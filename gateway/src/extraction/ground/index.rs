@@ -1,14 +1,8 @@
 //! The form of a text that the aligner searches: folded letters and digits without anything in between, and for each
 //! run its position in the text. The index is built in one pass and knows nothing about fields.
 
-use std::rc::Rc;
-
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use super::{
-    places::{LookupCache, TokenSpan},
-    query::Word,
-};
 use crate::{extraction::assertion::ascii_letters, steps};
 
 /// The kind of characters in a token. `HER2` is two tokens, so that it matches `HER-2` and `HER 2`.
@@ -44,7 +38,6 @@ pub(super) struct Token {
 pub(super) struct Index {
     folded: String,
     tokens: Vec<Token>,
-    lookup_cache: LookupCache,
 }
 
 impl Index {
@@ -53,7 +46,6 @@ impl Index {
         let mut index = Self {
             folded: String::with_capacity(text.len()),
             tokens: Vec::with_capacity(text.len() / 5),
-            lookup_cache: LookupCache::default(),
         };
         let mut scan = Scan::default();
         let mut end = 0;
@@ -74,11 +66,6 @@ impl Index {
             }
         }
         index
-    }
-
-    /// Returns the token spans of a word of a value.
-    pub(super) fn places(&self, word: &Word, loose: bool) -> Rc<[TokenSpan]> {
-        self.lookup_cache.places(self, word, loose)
     }
 
     /// Returns all tokens, for access to a few of them. Loops over all of them use [`Index::walk`], which counts steps.

@@ -3,10 +3,7 @@
 
 use std::sync::LazyLock;
 
-use super::{
-    near::AdjacencyRule,
-    query::{Query, key},
-};
+use super::{form::key, near::AdjacencyRule, query::Query};
 use crate::extraction::{Basis, Field, table::Table};
 
 /// A rule that links values of one field to wordings.

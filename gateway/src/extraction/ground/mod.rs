@@ -6,15 +6,17 @@
 mod acronyms;
 mod align;
 mod find;
+mod form;
 mod index;
 mod links;
+mod lookup;
 mod near;
 mod organs;
 mod pieces;
-mod places;
 mod query;
 mod results;
 mod stage;
+mod synonyms;
 #[cfg(test)]
 mod tests;
 mod tnm;

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, ops::Range, rc::Rc};
 use super::{
     align::{self, Match},
     index::Index,
-    places::TokenSpan,
+    lookup::{IndexedNote, TokenSpan},
     query::Query,
 };
 
@@ -79,7 +79,7 @@ const ORGANS: [&str; 59] = [
 ];
 
 /// Returns the stretches that contain all words, each with the matches of each word in it.
-pub(super) fn stretches(note: &Index, query: &Query) -> Vec<Vec<Vec<Match>>> {
+pub(super) fn stretches(note: &IndexedNote, query: &Query) -> Vec<Vec<Vec<Match>>> {
     let Some(places) = align::all_places(note, query, true) else { return Vec::new() };
     let is_in_query = |word: &str| is_query_word(query, word);
     let located = |place: &TokenSpan| {
@@ -162,7 +162,7 @@ pub(super) fn is_of_another(note: &Index, query: &Query, range: &Range<usize>) -
 
 /// Returns whether a word is one of the query's words or one of their synonyms.
 fn is_query_word(query: &Query, word: &str) -> bool {
-    query.words.iter().any(|known| known.form.folded == word || known.others.iter().any(|other| other.folded == word))
+    query.words.iter().any(|known| known.form.folded == word || known.synonyms.iter().any(|other| other.folded == word))
 }
 
 fn is_cancer(folded: &str) -> bool {

@@ -1,10 +1,8 @@
 //! Queries: the words of a value, each with its synonyms.
 
-use std::borrow::Cow;
-
 use super::{
-    index::{Index, Kind, Token},
-    words::{self, is_joiner},
+    form::{Form, forms},
+    synonyms,
 };
 use crate::extraction::Field;
 
@@ -23,19 +21,7 @@ pub(super) struct Query {
 pub(super) struct Word {
     pub(super) form: Form,
     /// Synonyms: words of the note that mean the same, or something more specific.
-    pub(super) others: &'static [Form],
-}
-
-/// One spelling of a word.
-#[derive(Clone, Debug)]
-pub(super) struct Form {
-    pub(super) folded: Cow<'static, str>,
-    /// Offsets in `folded` at which the spelling has a break.
-    pub(super) breaks: Vec<usize>,
-    /// Whether a trailing plural `s` may be missing or added.
-    pub(super) inflects: bool,
-    /// Rule of the synonym; `None` for the word itself.
-    pub(super) rule: Option<&'static str>,
+    pub(super) synonyms: &'static [Form],
 }
 
 /// Maximum number of words between two words of a value.
@@ -50,8 +36,8 @@ impl Query {
         for form in forms(value) {
             // Search once for a word that the value repeats: "breast cancer (breast carcinoma)".
             if words.iter().all(|word| word.form.folded != form.folded) {
-                let others = words::synonyms(field, &form.folded);
-                words.push(Word { form, others });
+                let synonyms = synonyms::of(field, &form.folded);
+                words.push(Word { form, synonyms });
             }
         }
         if words.iter().any(|word| word.form.carries_meaning()) {
@@ -63,65 +49,12 @@ impl Query {
 
     /// Builds the query for a listed wording, without synonyms.
     pub(super) fn literal(wording: &str) -> Self {
-        let word = |form| Word { form, others: &[] };
+        let word = |form| Word { form, synonyms: &[] };
         Self { words: forms(wording).into_iter().map(word).collect(), widest_gap: NARROW_GAP, has_results: false }
     }
 }
 
 /// Returns whether a word of a value only orders or qualifies it.
 pub(super) fn only_orders(word: &str) -> bool {
-    words::is_order(&word.trim_matches(|c: char| c.is_ascii_punctuation()).to_lowercase())
-}
-
-impl Form {
-    fn carries_meaning(&self) -> bool {
-        !is_joiner(&self.folded)
-    }
-}
-
-/// Splits a text into words and returns their forms.
-pub(super) fn forms(text: &str) -> Vec<Form> {
-    let index = Index::of(text);
-    let mut forms: Vec<Form> = Vec::new();
-    let mut previous: Option<Token> = None;
-    let mut starts_with_letters = false;
-    for &token in index.tokens() {
-        let folded = index.fold_of(token);
-        let between = previous.map(|previous| text.get(previous.end..token.start).unwrap_or_default());
-        // "Non" is a part of the word after it, with or without a hyphen.
-        let non = forms.last().is_some_and(|form| form.folded == "non") && token.kind == Kind::Letters;
-        let joined = non || matches!(between, Some("" | "-" | "\u{2010}" | "\u{2011}" | "/" | "'" | "\u{2019}"));
-        // "ER+" is a word and a result; "3+" is one word.
-        let sign = token.kind == Kind::Symbol && matches!(folded, "+" | "-") && starts_with_letters;
-        let tied = !non && matches!(between, Some("-" | "\u{2010}" | "\u{2011}")) && words::is_result(folded);
-        let result = sign || tied;
-        match forms.last_mut() {
-            Some(form) if joined && !result && previous.is_some_and(|previous| previous.kind != Kind::Symbol) => {
-                form.breaks.push(form.folded.len());
-                form.folded.to_mut().push_str(folded);
-                form.inflects = token.kind == Kind::Letters;
-            }
-            _ if folded == "+" && !result => {}
-            _ => {
-                starts_with_letters = token.kind == Kind::Letters;
-                let inflects = token.kind == Kind::Letters;
-                forms.push(Form { folded: Cow::Owned(folded.to_owned()), breaks: Vec::new(), inflects, rule: None });
-            }
-        }
-        previous = Some(token);
-    }
-    forms
-}
-
-/// Returns a text as a key for the lists: its folded tokens, separated by spaces.
-pub(super) fn key(text: &str) -> String {
-    let index = Index::of(text);
-    let mut key = String::with_capacity(text.len());
-    for &token in index.tokens() {
-        if !key.is_empty() {
-            key.push(' ');
-        }
-        key.push_str(index.fold_of(token));
-    }
-    key
+    synonyms::is_order(&word.trim_matches(|c: char| c.is_ascii_punctuation()).to_lowercase())
 }

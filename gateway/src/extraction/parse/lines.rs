@@ -2,7 +2,7 @@
 //! line that cannot be read is an error and never ignored, because it may continue the value above it.
 
 use super::{
-    Field, RepairCode, Unusable, builder::RecordBuilder, lenient::is_fence, object::Found, string::opens, value,
+    Field, RepairCode, Unusable, builder::RecordBuilder, fence::is_fence, object::Found, string::opens, value,
 };
 
 const LIST_MARKS: [char; 5] = ['-', '*', '+', '\u{2022}', '#'];

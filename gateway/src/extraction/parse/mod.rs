@@ -7,6 +7,7 @@
 
 mod builder;
 mod cursor;
+mod fence;
 mod lenient;
 mod lines;
 mod object;

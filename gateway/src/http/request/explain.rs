@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
 
-use super::{BadBody, NoteId, QueryOptions, Shape, glance::Kind};
+use super::{BadBody, NoteId, QueryOptions, Shape, glance::Kind, number::whole};
 use crate::http::error::Violation;
 
 /// Returns why a body is not a valid request of this shape.
@@ -80,15 +80,6 @@ pub(super) fn id_of(line: &[u8]) -> Option<NoteId> {
     let (id, None) = (ids.next()?, ids.next()) else { return None };
     let text = || id.short().map(|text| NoteId::Text(text.to_owned()));
     id.number().and_then(Number::as_i64).map(NoteId::Number).or_else(text).filter(NoteId::is_good)
-}
-
-/// Returns a whole number in any form that JSON allows: `1024`, `1024.0`, `1.024e3`. None for other numbers.
-pub(super) fn whole(number: &Number) -> Option<u32> {
-    let fits = |whole: u64| u32::try_from(whole).ok();
-    number.as_u64().and_then(fits).or_else(|| {
-        let float = number.as_f64().filter(|float| float.fract() == 0.0 && (0.0..4e9).contains(float))?;
-        format!("{float:.0}").parse().ok()
-    })
 }
 
 /// Parses the options in a query.

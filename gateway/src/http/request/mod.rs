@@ -5,6 +5,7 @@
 
 mod explain;
 mod glance;
+mod number;
 mod shapes;
 
 use serde::Deserialize;

@@ -13,7 +13,7 @@ use utoipa::{
     },
 };
 
-use super::explain;
+use super::number;
 use crate::{config::MOST_NOTES, extraction::OffsetUnit};
 
 /// Defines a request type with the options of an extraction in addition to its own fields.
@@ -157,7 +157,7 @@ fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<
 /// Deserializes an optional whole number, which JSON may also write as `1024.0`.
 fn whole<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u32>, D::Error> {
     let Some(number) = Option::<serde_json::Number>::deserialize(value)? else { return Ok(None) };
-    explain::whole(&number).map(Some).ok_or_else(|| serde::de::Error::custom("not a whole number"))
+    number::whole(&number).map(Some).ok_or_else(|| serde::de::Error::custom("not a whole number"))
 }
 
 /// One note of a batch.

@@ -1,14 +1,14 @@
 //! Finds the token spans of a word of a value in the note, in any form that means the same.
 
-use std::{borrow::Cow, cell::RefCell, collections::HashMap, rc::Rc};
+use std::{borrow::Cow, cell::RefCell, collections::HashMap, ops::Deref, rc::Rc};
 
 use memchr::memmem;
 
 use super::{
+    form::Form,
     index::{Index, Token},
-    query::{Form, Word},
+    query::Word,
 };
-
 use crate::steps;
 
 /// Maximum number of spans of one word, so that a note that repeats one word stays cheap.
@@ -22,9 +22,20 @@ pub(super) struct TokenSpan {
     pub(super) rule: Option<&'static str>,
 }
 
-/// Look-ups in one note. Values share words ("BRCA1 c.1A>G; BRCA1 c.2A>G"), and each word is looked up once.
-#[derive(Debug, Default)]
-pub(super) struct LookupCache(RefCell<HashMap<Key, Rc<[TokenSpan]>>>);
+/// A note and the look-ups in it. Values share words ("BRCA1 c.1A>G; BRCA1 c.2A>G"), and each word is looked up once.
+#[derive(Debug)]
+pub(super) struct IndexedNote {
+    index: Index,
+    lookups: RefCell<HashMap<Key, Rc<[TokenSpan]>>>,
+}
+
+impl Deref for IndexedNote {
+    type Target = Index;
+
+    fn deref(&self) -> &Index {
+        &self.index
+    }
+}
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
@@ -32,42 +43,47 @@ struct Key {
     breaks: Vec<usize>,
     inflects: bool,
     /// Address of the synonyms, which are static.
-    others: usize,
+    synonyms: usize,
     loose: bool,
 }
 
-impl LookupCache {
-    /// Returns the spans of a word in the note that this cache belongs to, in order. `loose` also accepts synonyms.
-    pub(super) fn places(&self, note: &Index, word: &Word, loose: bool) -> Rc<[TokenSpan]> {
+impl IndexedNote {
+    /// Indexes a note.
+    pub(super) fn of(text: &str) -> Self {
+        Self { index: Index::of(text), lookups: RefCell::default() }
+    }
+
+    /// Returns the spans of a word in the note, in order. `loose` also accepts synonyms.
+    pub(super) fn spans_of(&self, word: &Word, loose: bool) -> Rc<[TokenSpan]> {
         let key = Key {
             folded: word.form.folded.clone().into_owned(),
             breaks: word.form.breaks.clone(),
             inflects: word.form.inflects,
-            others: word.others.as_ptr().addr(),
+            synonyms: word.synonyms.as_ptr().addr(),
             loose,
         };
-        Rc::clone(self.0.borrow_mut().entry(key).or_insert_with(|| find(note, word, loose).into()))
+        Rc::clone(self.lookups.borrow_mut().entry(key).or_insert_with(|| find(&self.index, word, loose).into()))
     }
 }
 
 /// Returns the spans of a word in the note.
 fn find(note: &Index, word: &Word, loose: bool) -> Vec<TokenSpan> {
-    let mut places = Vec::new();
-    collect(note, &word.form, &word.form.folded, &mut places);
+    let mut spans = Vec::new();
+    collect(note, &word.form, &word.form.folded, &mut spans);
     if word.form.inflects
-        && (loose || places.is_empty())
+        && (loose || spans.is_empty())
         && let Some(other) = other_number(&word.form.folded)
     {
-        collect(note, &word.form, &other, &mut places);
+        collect(note, &word.form, &other, &mut spans);
     }
-    if loose && !word.others.is_empty() {
-        for form in word.others {
-            collect(note, form, &form.folded, &mut places);
+    if loose && !word.synonyms.is_empty() {
+        for form in word.synonyms {
+            collect(note, form, &form.folded, &mut spans);
         }
-        places.sort_unstable_by_key(|place| (place.first, place.last));
-        places.truncate(MAX_SPANS);
+        spans.sort_unstable_by_key(|span| (span.first, span.last));
+        spans.truncate(MAX_SPANS);
     }
-    places
+    spans
 }
 
 /// Returns the singular of a word that looks like a plural, or the plural of a word that ends in `sis`.
@@ -83,7 +99,7 @@ fn other_number(word: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-fn collect(note: &Index, form: &Form, folded: &str, places: &mut Vec<TokenSpan>) {
+fn collect(note: &Index, form: &Form, folded: &str, spans: &mut Vec<TokenSpan>) {
     // The search compares many bytes at a time, so it counts fewer steps than bytes.
     steps::count(note.folded().len() / 16);
     for at in memmem::find_iter(note.folded().as_bytes(), folded.as_bytes()) {
@@ -99,8 +115,8 @@ fn collect(note: &Index, form: &Form, folded: &str, places: &mut Vec<TokenSpan>)
             _ => false,
         };
         if ends_word && form_one_word(tokens, at, form) && !follows_non(note, first) {
-            places.push(TokenSpan { first, last, rule: form.rule });
-            if places.len() >= MAX_SPANS {
+            spans.push(TokenSpan { first, last, rule: form.rule });
+            if spans.len() >= MAX_SPANS {
                 break;
             }
         }
