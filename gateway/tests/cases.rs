@@ -50,7 +50,7 @@ async fn read(gateway: &Gateway, text: &str) -> Answer {
     let budget = TokenBudget::Adjustable(1_024);
     let request = EngineRequest::plain(budget, Arc::from("case"));
     let deadline = Deadline::after(Duration::from_secs(30));
-    gateway.app.pipeline.extract(&note, &request, AnswerOptions::default(), deadline).await.unwrap().0
+    gateway.app.extractor.pipeline.extract(&note, &request, AnswerOptions::default(), deadline).await.unwrap().0
 }
 
 /// Returns every difference between an answer and its case.

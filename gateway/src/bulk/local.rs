@@ -37,7 +37,7 @@ const BUNDLE: usize = 16;
 /// The engine of this process and the options of the run.
 #[derive(Debug)]
 pub(super) struct LocalEngine {
-    app: Arc<App>,
+    app: App,
     request: EngineRequest,
     time: Duration,
     max_note_chars: usize,
@@ -76,7 +76,7 @@ impl LocalEngine {
         (settings.auth_keys_file, settings.audit.path, settings.cache.entries) = (None, None, 0);
         let max_note_chars = settings.limits.max_note_chars;
         let gateway = Gateway::new(settings).map_err(|error| BulkError::Failed(error.to_string()))?;
-        if !gateway.app.readiness.wait(time).await {
+        if !gateway.app.state.readiness.wait(time).await {
             let servers = "The model server cannot be reached, or does not have the model";
             let next = "Nothing was read. Start it, or give --vllm-url; --engine rules needs none";
             return Err(BulkError::Failed(format!("{servers} (waited {} s). {next}", time.as_secs())));
@@ -159,7 +159,7 @@ impl LocalEngine {
                 return Err(ErrorCode::UpstreamUnavailable);
             }
             let deadline = Deadline::after(self.time);
-            let reading = self.app.pipeline.extract(note, &request, AnswerOptions::default(), deadline);
+            let reading = self.app.extractor.pipeline.extract(note, &request, AnswerOptions::default(), deadline);
             let code = match deadline.bound(reading).await {
                 Ok(Ok((answer, _))) => return Ok(answer),
                 Ok(Err(error)) => ErrorCode::from(&error),

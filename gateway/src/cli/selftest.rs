@@ -21,7 +21,7 @@ pub(super) async fn run(settings: Settings) -> Outcome {
     let gateway = Gateway::new(settings)?;
     let note = Note::new(SYNTHETIC_NOTE.to_owned(), limit).map_err(|_| "limits.max_note_chars is too small")?;
     let request = EngineRequest::plain(budget, Arc::from("selftest"));
-    let reading = gateway.app.pipeline.extract(&note, &request, AnswerOptions::default(), deadline);
+    let reading = gateway.app.extractor.pipeline.extract(&note, &request, AnswerOptions::default(), deadline);
     let (answer, _) = deadline.bound(reading).await??;
     if answer.record.is_empty() {
         return Err("the engine found nothing in a note that names a cancer, its stage and its treatment".into());

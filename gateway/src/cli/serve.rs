@@ -38,7 +38,7 @@ async fn serve_until_signal(settings: Settings) -> Result<bool, Box<dyn std::err
     let gateway = Gateway::new(settings)?;
     // Without a key file too: the system's own response to SIGHUP is to kill the process.
     let mut hangup = signal(SignalKind::hangup())?;
-    let (keys, server_key) = (gateway.app.keys.clone(), gateway.server_key.clone());
+    let (keys, server_key) = (gateway.app.access.keys.clone(), gateway.server_key.clone());
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             reload(keys.as_deref(), server_key.as_deref()).await;

@@ -85,8 +85,8 @@ async fn run(
     let (budget, temperature) =
         (TokenBudget::Adjustable(settings.generation.max_tokens), settings.generation.temperature);
     let gateway = Gateway::new(settings)?;
-    let engine = gateway.app.pipeline.engine().as_str();
-    gateway.app.readiness.wait(time).await;
+    let engine = gateway.app.extractor.pipeline.engine().as_str();
+    gateway.app.state.readiness.wait(time).await;
     let request = EngineRequest { temperature, ..EngineRequest::plain(budget, Arc::from("eval")) };
     let mut done = 0;
     let mut predicted = Vec::with_capacity(items.len());
@@ -94,7 +94,7 @@ async fn run(
         .map(|item| async {
             let Ok(note) = Note::new(item.text.clone(), limit) else { return Prediction::failed("invalid_request") };
             let deadline = Deadline::after(time);
-            let reading = gateway.app.pipeline.extract(&note, &request, AnswerOptions::default(), deadline);
+            let reading = gateway.app.extractor.pipeline.extract(&note, &request, AnswerOptions::default(), deadline);
             match deadline.bound(reading).await {
                 Ok(Ok((answer, _))) => Prediction::of(&answer),
                 Ok(Err(error)) => Prediction::failed(code(&error)),

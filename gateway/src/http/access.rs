@@ -65,10 +65,10 @@ pub(super) fn enter(
 ) -> Result<Option<Principal>, Box<Problem>> {
     let refused = |code: ErrorCode| Box::new(code.problem(id));
     host::check_head(request).map_err(refused)?;
-    let keys = app.keys.as_deref().filter(|_| entrance == ListenerKind::Public);
+    let keys = app.access.keys.as_deref().filter(|_| entrance == ListenerKind::Public);
     // The host matters only without keys: a web page that attacks by DNS rebinding has no key to send.
     let Some(keys) = keys else {
-        host::check_host(request, &app.allowed_hosts).map_err(refused)?;
+        host::check_host(request, &app.access.allowed_hosts).map_err(refused)?;
         let remote_scrape = entrance == ListenerKind::Public && request.uri().path() == METRICS && is_remote(request);
         return if remote_scrape { Err(refused(ErrorCode::Unauthorized)) } else { Ok(None) };
     };
@@ -80,7 +80,7 @@ pub(super) fn enter(
     let presented = presented.or_else(|| path_key.map(|key| (&*key.0, Channel::Path)));
     let Some(principal) = presented.and_then(|(key, channel)| keys.principal(key, channel)) else {
         let failure = if presented.is_some() { AuthFailure::UnknownKey } else { AuthFailure::NoKey };
-        app.metrics.refused_stranger(failure);
+        app.state.metrics.refused_stranger(failure);
         return Err(refused(ErrorCode::Unauthorized));
     };
     if principal.is_for_metrics() && !METRICS_KEY_PATHS.contains(&request.uri().path()) {
@@ -191,7 +191,7 @@ pub(super) fn key_revoked(id: &str) -> Problem {
 pub(super) async fn must_end(app: &App, caller: Option<&Principal>, id: &str) -> Problem {
     tokio::select! {
         biased;
-        () = app.in_flight.is_cut_off() => ErrorCode::Draining.problem(id),
+        () = app.state.in_flight.is_cut_off() => ErrorCode::Draining.problem(id),
         () = access::revoked(caller) => key_revoked(id),
     }
 }
@@ -201,7 +201,7 @@ pub(super) async fn must_end(app: &App, caller: Option<&Principal>, id: &str) ->
 pub(super) async fn must_stop(app: &App, caller: Option<&Principal>) -> ErrorCode {
     tokio::select! {
         biased;
-        () = app.in_flight.is_closing() => ErrorCode::Draining,
+        () = app.state.in_flight.is_closing() => ErrorCode::Draining,
         () = access::revoked(caller) => ErrorCode::Unauthorized,
     }
 }

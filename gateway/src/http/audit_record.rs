@@ -51,7 +51,7 @@ struct AnswerFacts {
 /// dropped. The extraction counts as in flight until the line is written, so shutdown does not close the audit before.
 pub(super) struct AuditGuard {
     pub(super) record: AuditRecord,
-    app: Arc<App>,
+    app: App,
     context: RequestContext,
     route: Route,
     principal: Option<Principal>,
@@ -62,9 +62,9 @@ pub(super) struct AuditGuard {
 }
 
 impl AuditGuard {
-    pub(super) fn new(app: &Arc<App>, context: &RequestContext, route: Route, principal: Option<Principal>) -> Self {
-        let in_flight = app.in_flight.begin();
-        let (app, context) = (Arc::clone(app), context.clone());
+    pub(super) fn new(app: &App, context: &RequestContext, route: Route, principal: Option<Principal>) -> Self {
+        let in_flight = app.state.in_flight.begin();
+        let (app, context) = (app.clone(), context.clone());
         Self {
             record: AuditRecord::default(),
             app,
@@ -80,16 +80,16 @@ impl AuditGuard {
     /// Records the note's size and, if there is an audit, its HMAC.
     pub(super) fn took(&mut self, note: &crate::extraction::Note) {
         if !std::mem::replace(&mut self.has_note, true) {
-            self.app.readiness.note_began();
+            self.app.state.readiness.note_began();
         }
         self.record.note_chars = note.code_points();
-        self.record.note_hmac = self.app.audit.as_ref().map(|audit| audit.hmac(note.as_str()));
+        self.record.note_hmac = self.app.state.audit.as_ref().map(|audit| audit.hmac(note.as_str()));
     }
 
     /// Records facts about the answer, but none of its values.
     pub(super) fn gave(&mut self, answer: &Answer, stages: StageTimings) {
         self.record.stages = Some(stages);
-        if self.app.audit.is_some() {
+        if self.app.state.audit.is_some() {
             self.record.answered = Some(AnswerFacts {
                 engine: answer.engine.as_str(),
                 model: answer.model.clone(),
@@ -112,12 +112,12 @@ impl Drop for AuditGuard {
     fn drop(&mut self) {
         // This includes a caller that disconnected: the model was busy until now.
         if self.has_note {
-            self.app.readiness.note_ended();
+            self.app.state.readiness.note_ended();
         }
         let unfinished = if std::thread::panicking() { PANICKED } else { CALLER_VANISHED };
         let (status, code) = self.ended.unwrap_or(unfinished);
-        self.app.metrics.noted(self.route, code);
-        let Some(audit) = &self.app.audit else { return };
+        self.app.state.metrics.noted(self.route, code);
+        let Some(audit) = &self.app.state.audit else { return };
         let elapsed = self.context.at.elapsed();
         let arrived = SystemTime::now().checked_sub(elapsed).unwrap_or(SystemTime::UNIX_EPOCH);
         let record = std::mem::take(&mut self.record);

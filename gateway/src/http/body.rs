@@ -46,7 +46,7 @@ impl From<OutOfMemoryBudget> for ErrorCode {
 
 /// Reserves memory for a request, without its body.
 pub(super) fn hold(app: &App, principal: Option<&Principal>, purpose: Purpose) -> Result<MemoryReservation, ErrorCode> {
-    Ok(app.memory.hold(principal.map(Principal::memory), purpose, OF_A_REQUEST)?)
+    Ok(app.state.memory.hold(principal.map(Principal::memory), purpose, OF_A_REQUEST)?)
 }
 
 /// Reads a whole body of at most `limit` bytes, before the deadline and at least as fast as [`MinimumRate`] requires.

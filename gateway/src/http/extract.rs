@@ -1,7 +1,5 @@
 //! `POST /api/v1/extract`: reads one note and returns its record.
 
-use std::sync::Arc;
-
 use axum::{
     Extension,
     extract::{Request, State},
@@ -54,7 +52,7 @@ const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
             ("X-Cache" = Option<String>, description = "`hit` or `miss`, if the response cache is on"),
         ))))]
 pub(super) async fn extract(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
@@ -116,10 +114,10 @@ pub(super) async fn accept(
     if !body::is(request.headers(), "application/json") {
         return Err(reject(ErrorCode::UnsupportedMediaType));
     }
-    if app.readiness.is_draining() {
+    if app.state.readiness.is_draining() {
         return Err(reject(ErrorCode::Draining));
     }
-    let deadline = context.deadline(request.headers(), app.deadline);
+    let deadline = context.deadline(request.headers(), app.extractor.deadline);
     let deadline = deadline.map_err(|violation| rejection(Problem::invalid(vec![violation], id)))?;
     let grant = limits::Caller::of(app, &request).admit(app, id);
     let grant = grant.map_err(|exceeded| {
@@ -132,15 +130,15 @@ pub(super) async fn accept(
     let mut reservation = reservation.map_err(|code| with_limit(code.problem(id)))?;
     let body = tokio::select! {
         biased;
-        body = body::read(request.into_body(), app.body_limit, deadline, &mut reservation) => body,
-        () = app.in_flight.is_closing() => Err(ErrorCode::Draining),
+        body = body::read(request.into_body(), app.extractor.body_limit, deadline, &mut reservation) => body,
+        () = app.state.in_flight.is_closing() => Err(ErrorCode::Draining),
     };
     let body = body.map_err(|code| match code {
         ErrorCode::DeadlineExceeded => with_limit(code.problem(id).saying(BODY_TOO_LATE)),
         code => with_limit(code.problem(id)),
     })?;
     audit_guard.record.body_bytes = body.len();
-    let valid = app.rules.check(&body).map_err(|bad| with_limit(bad.problem(id)))?;
+    let valid = app.extractor.rules.check(&body).map_err(|bad| with_limit(bad.problem(id)))?;
     reservation.shrink_to(body::OF_A_REQUEST);
     reservation.grow_anyway(note::memory(&valid.note));
     audit_guard.took(&valid.note);

@@ -1,6 +1,6 @@
 //! The layers around every route, outermost last.
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{any::Any, time::Duration};
 
 use axum::{
     Router,
@@ -37,7 +37,7 @@ const NO_ROUTE: Route = "other";
 /// Adds the layers, outermost last: the panic handler, [`edge`] and, if origins are set, CORS.
 ///
 /// [`edge`] is a single layer: a layer for each of its steps costs a request 6 us of its 50 us.
-pub(super) fn wrap(router: Router, app: Arc<App>, entrance: ListenerKind, origins: Vec<OriginPattern>) -> Router {
+pub(super) fn wrap(router: Router, app: App, entrance: ListenerKind, origins: Vec<OriginPattern>) -> Router {
     let with_panic_handler = router.layer(CatchPanicLayer::custom(panicked));
     // A router matches the path before its layers run. So `edge`, which changes the path, wraps an outer router.
     let with_edge =
@@ -47,10 +47,10 @@ pub(super) fn wrap(router: Router, app: Arc<App>, entrance: ListenerKind, origin
 
 /// Runs these steps for every request, in this order: request id, normalized path, discarding of unread bodies, head
 /// and host, keys; then the route; then JSON for every error, headers, metrics and log.
-async fn edge(State((app, entrance)): State<(Arc<App>, ListenerKind)>, mut request: Request, next: Next) -> Response {
+async fn edge(State((app, entrance)): State<(App, ListenerKind)>, mut request: Request, next: Next) -> Response {
     let context = RequestContext::now(request.headers());
     let method = method_name(request.method());
-    normalize(&mut request, app.keys.is_some());
+    normalize(&mut request, app.access.keys.is_some());
     let route = super::route(request.uri().path()).unwrap_or(NO_ROUTE);
     let own_probe = access::is_own_probe(&request);
     request.extensions_mut().insert(context.clone());
@@ -137,7 +137,7 @@ struct DisconnectGuard<'a> {
 impl Drop for DisconnectGuard<'_> {
     fn drop(&mut self) {
         if !self.answered {
-            self.app.metrics.caller_vanished();
+            self.app.state.metrics.caller_vanished();
             let (status, code) = CALLER_VANISHED;
             let milliseconds = milliseconds(self.context.at.elapsed());
             let Self { method, route, .. } = *self;
@@ -160,7 +160,7 @@ fn record(
     let extensions = response.extensions();
     let code = extensions.get::<ErrorCode>().map(|code| code.name());
     let (status, time) = (response.status().as_u16(), context.at.elapsed());
-    app.metrics.answered(route, status, code, time);
+    app.state.metrics.answered(route, status, code, time);
     context.span.end(method, route, status, code);
     let principal = principal.map(Principal::name);
     let trace_id = context.trace.as_ref().map(TraceParent::id);

@@ -40,7 +40,7 @@ pub(super) struct RateLimitRejection {
 impl RateLimitRejection {
     /// Counts the rejection in the metrics and returns the problem and the state of the limit.
     pub(super) fn told(self, app: &App) -> (Problem, RateLimitState) {
-        app.metrics.rate_limited(self.rate_limit.scope);
+        app.state.metrics.rate_limited(self.rate_limit.scope);
         (self.problem, self.rate_limit)
     }
 }
@@ -58,7 +58,7 @@ impl Caller {
 
     /// Returns the caller of a request.
     pub(super) fn of(app: &App, request: &Request) -> Self {
-        Self { principal: access::principal(request), address: access::address(request, &app.trusted_proxies) }
+        Self { principal: access::principal(request), address: access::address(request, &app.access.trusted_proxies) }
     }
 
     /// Counts one note against the limits of the caller.
@@ -75,7 +75,7 @@ impl Caller {
         id: &str,
         attempt: &mut RateLimitAttempt,
     ) -> Result<(), Box<RateLimitRejection>> {
-        app.rates.ask(self.principal.as_ref(), self.address, attempt).map_err(
+        app.access.rates.ask(self.principal.as_ref(), self.address, attempt).map_err(
             |RateLimitExceeded { rate_limit, after }| {
                 let mut problem = ErrorCode::RateLimited.problem(id).after(after);
                 if rate_limit.scope == Scope::Concurrency {

@@ -1,6 +1,7 @@
 //! The HTTP edge: one list of routes, one ordered list of layers.
 
 mod access;
+mod app;
 mod audit_record;
 mod batch;
 mod body;
@@ -20,87 +21,21 @@ mod service;
 mod stream;
 mod ui;
 
-use std::{
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
+use std::sync::{Arc, LazyLock};
 
 use axum::{Extension, Router, body::Bytes, http::header::CONTENT_TYPE, routing::get};
-use ipnet::IpNet;
-use tokio::sync::Semaphore;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{access::ListenerKind, context::RequestContext, error::ErrorCode, request::Rules};
+use self::{access::ListenerKind, context::RequestContext, error::ErrorCode};
 pub use self::{
+    app::{AccessControl, App, BatchLimits, Extractor, ServiceState},
     cache::ResponseCache,
     openapi::{Documented, document},
 };
-use crate::{
-    access::Keys,
-    audit::Audit,
-    config::{HostName, OriginPattern},
-    extraction::Pipeline,
-    in_flight::InFlightTracker,
-    memory::Memory,
-    rates::Rates,
-    readiness::Readiness,
-    telemetry::{Metrics, Route},
-};
-
-/// What the routes work with.
-#[derive(Debug)]
-pub struct App {
-    /// Reads notes.
-    pub pipeline: Pipeline,
-    /// Whether notes can be read now.
-    pub readiness: Arc<Readiness>,
-    /// Counts.
-    pub metrics: Arc<Metrics>,
-    /// What requests are checked against.
-    pub rules: Rules,
-    /// Longest time from arrival to answer.
-    pub deadline: Duration,
-    /// Largest body of one note, in bytes.
-    pub body_limit: usize,
-    /// Largest batch, in bytes.
-    pub batch_limit: usize,
-    /// Longest time from the first note of a batch to the last that is taken.
-    pub batch_time: Duration,
-    /// What requests may take together.
-    pub memory: Memory,
-    /// Notes of one batch that are under way at once.
-    pub batch_width: usize,
-    /// The cores that batches may use where notes are read by the rules; the others are for single notes.
-    pub batch_cores: Semaphore,
-    /// The batches that may have notes under way at once.
-    pub batches: Arc<Semaphore>,
-    /// Who may call; everybody where there are no keys.
-    pub keys: Option<Arc<Keys>>,
-    /// Whether everybody may call who reaches an address beyond this machine: said in `/health`.
-    pub open_to_all: bool,
-    /// How much may be asked in how much time.
-    pub rates: Rates,
-    /// Hosts that requests may name where there are no keys, beside addresses and names without dots.
-    pub allowed_hosts: Vec<HostName>,
-    /// Proxies whose word on the caller's address counts.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Answers that are given again.
-    pub response_cache: Option<ResponseCache>,
-    /// Who asked what when.
-    pub audit: Option<Audit>,
-    /// The extractions under way.
-    pub in_flight: InFlightTracker,
-}
-
-impl App {
-    /// Largest batch in one JSON body: it is in memory as a whole.
-    fn list_limit(&self) -> usize {
-        self.batch_limit.min(self.memory.largest_body())
-    }
-}
+use crate::{config::OriginPattern, telemetry::Route};
 
 /// The list of routes.
-fn routes() -> OpenApiRouter<Arc<App>> {
+fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(extract::extract))
         .routes(routes!(batch::batch))
@@ -139,12 +74,12 @@ fn route(path: &str) -> Option<Route> {
 }
 
 /// The whole service: routes, documentation, layers.
-pub fn router(app: Arc<App>, origins: Vec<OriginPattern>) -> Router {
+pub fn router(app: App, origins: Vec<OriginPattern>) -> Router {
     let documented = Documented {
-        models: app.rules.models.clone(),
-        max_note_chars: app.rules.limits.max_note_chars,
-        batch_notes: app.rules.limits.batch_notes,
-        guarded: app.keys.is_some(),
+        models: app.extractor.rules.models.clone(),
+        max_note_chars: app.extractor.rules.limits.max_note_chars,
+        batch_notes: app.extractor.rules.limits.batch_notes,
+        guarded: app.access.keys.is_some(),
     };
     // Written when it is first asked for: most services never are, and it would be in the way of their start.
     let written = Arc::new(LazyLock::new(move || Bytes::from(document(&documented).to_string())));
@@ -159,7 +94,7 @@ pub fn router(app: Arc<App>, origins: Vec<OriginPattern>) -> Router {
 }
 
 /// What `metrics.listen` serves: metrics and health, without keys.
-pub fn metrics_router(app: Arc<App>) -> Router {
+pub fn metrics_router(app: App) -> Router {
     let router = Router::new()
         .route("/metrics", get(service::metrics))
         .route("/health", get(service::health))
@@ -168,11 +103,11 @@ pub fn metrics_router(app: Arc<App>) -> Router {
     layers::wrap(with_fallbacks(router, &app), app, ListenerKind::Metrics, Vec::new())
 }
 
-fn with_fallbacks(router: Router<Arc<App>>, app: &Arc<App>) -> Router {
+fn with_fallbacks(router: Router<App>, app: &App) -> Router {
     router
         .fallback(async |Extension(context): Extension<RequestContext>| ErrorCode::NotFound.problem(&context.id))
         .method_not_allowed_fallback(async |Extension(context): Extension<RequestContext>| {
             ErrorCode::MethodNotAllowed.problem(&context.id)
         })
-        .with_state(Arc::clone(app))
+        .with_state(app.clone())
 }

@@ -53,10 +53,10 @@ pub(super) async fn read(
     audit_guard: &mut AuditGuard,
 ) -> Result<Extraction, Rejection> {
     let ValidRequest { note, options } = &job.request;
-    let key = app.response_cache.as_ref().and_then(|cache| Some((cache, cache.key(&job.request)?)));
+    let key = app.extractor.response_cache.as_ref().and_then(|cache| Some((cache, cache.key(&job.request)?)));
     if let Some((cache, key)) = key {
         let cached = cache.get(key, &context.id);
-        app.metrics.looked_in_cache(cached.is_some());
+        app.state.metrics.looked_in_cache(cached.is_some());
         if let Some((answer, stages)) = cached {
             audit_guard.record.cached = true;
             audit_guard.gave(&answer, stages);
@@ -65,10 +65,10 @@ pub(super) async fn read(
     }
     let answer_options = AnswerOptions { offsets: options.offsets, allow_partial: options.allow_partial };
     let request = engine_request(context, job);
-    match app.pipeline.extract(note, &request, answer_options, job.deadline).await {
+    match app.extractor.pipeline.extract(note, &request, answer_options, job.deadline).await {
         Ok((answer, stages)) => {
-            app.metrics.staged(stages);
-            app.metrics.extracted(&answer);
+            app.state.metrics.staged(stages);
+            app.state.metrics.extracted(&answer);
             audit_guard.gave(&answer, stages);
             if let Some((cache, key)) = key {
                 cache.keep(key, &answer);
@@ -77,14 +77,14 @@ pub(super) async fn read(
                 let (request_id, engine) = (&*context.id, answer.engine.as_str());
                 tracing::warn!(request_id, engine, "the fallback engine answered instead of the model");
             }
-            Ok(Extraction { answer, stages, cache: app.response_cache.as_ref().map(|_| "miss") })
+            Ok(Extraction { answer, stages, cache: app.extractor.response_cache.as_ref().map(|_| "miss") })
         }
         Err(error) => {
             let (queue, engine) = request.timings.queue_and_engine();
             let stages = StageTimings { queue, engine, ..StageTimings::default() };
-            app.metrics.staged(stages);
+            app.state.metrics.staged(stages);
             if matches!(error, ExtractError::Unusable(Unusable::SaysMore)) {
-                app.metrics.refused_empty_record(app.pipeline.engine());
+                app.state.metrics.refused_empty_record(app.extractor.pipeline.engine());
             }
             audit_guard.record.stages = Some(stages);
             // A batch tries again after a full queue, and the outcome of its last try is reported.
@@ -118,7 +118,9 @@ fn engine_problem(app: &App, error: &ExtractError, id: &str) -> Problem {
             let message = "`text` does not fit the model's context; send it in parts.".to_owned();
             Problem::invalid(vec![Violation { field: "text".to_owned(), rule: "fits_context", message }], id)
         }
-        ExtractError::QueueFull => ErrorCode::Overloaded.problem(id).after(app.pipeline.admission().retry_after()),
+        ExtractError::QueueFull => {
+            ErrorCode::Overloaded.problem(id).after(app.extractor.pipeline.admission().retry_after())
+        }
         error => ErrorCode::from(error).problem(id),
     }
 }

@@ -87,10 +87,9 @@ pub fn document(settings: &Documented) -> Value {
 }
 
 fn build(guarded: bool) -> utoipa::openapi::OpenApi {
-    let (_, mut document) =
-        utoipa_axum::router::OpenApiRouter::<std::sync::Arc<super::App>>::with_openapi(OpenApiBase::openapi())
-            .merge(routes())
-            .split_for_parts();
+    let (_, mut document) = utoipa_axum::router::OpenApiRouter::<super::App>::with_openapi(OpenApiBase::openapi())
+        .merge(routes())
+        .split_for_parts();
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
             for &code in errors_of(path).iter().chain(&[ErrorCode::InvalidHost, ErrorCode::HeadTooLarge]) {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{App, ui};
+use super::{AccessControl, Extractor, ServiceState, ui};
 use crate::{
     extraction::{EngineName, ModelName, Record},
     readiness::{Readiness, Reason},
@@ -76,8 +76,8 @@ pub(super) struct Replica {
     state: &'static str,
 }
 
-fn replicas(app: &App) -> Vec<Replica> {
-    app.readiness.report().into_iter().map(|replica| Replica { name: replica.name, state: replica.state }).collect()
+fn replicas(readiness: &Readiness) -> Vec<Replica> {
+    readiness.report().into_iter().map(|replica| Replica { name: replica.name, state: replica.state }).collect()
 }
 
 /// Options of `GET /health`.
@@ -99,24 +99,29 @@ pub(super) fn is_verbose(query: Option<&str>) -> bool {
 /// How the service is; 200 while the process lives.
 #[utoipa::path(get, path = "/health", tag = "service", operation_id = "health", params(Detail),
     responses((status = 200, description = "State of the service", body = Health)))]
-pub(super) async fn health(State(app): State<Arc<App>>, request: Request) -> Json<Health> {
+pub(super) async fn health(
+    State(extractor): State<Arc<Extractor>>,
+    State(state): State<Arc<ServiceState>>,
+    State(access): State<Arc<AccessControl>>,
+    request: Request,
+) -> Json<Health> {
     let verbose = is_verbose(request.uri().query());
-    let counts = app.pipeline.admission().counts();
-    let audit_failing = app.audit.as_ref().is_some_and(|audit| audit.state().failing);
-    let notices = [(app.open_to_all, "auth_off"), (audit_failing, "audit_failing")];
-    let status = app.readiness.status();
+    let counts = extractor.pipeline.admission().counts();
+    let audit_failing = state.audit.as_ref().is_some_and(|audit| audit.state().failing);
+    let notices = [(access.open_to_all, "auth_off"), (audit_failing, "audit_failing")];
+    let status = state.readiness.status();
     Json(Health {
         status: if audit_failing && status == "healthy" { "degraded" } else { status },
-        vllm_available: app.pipeline.engine() == EngineName::Vllm && app.readiness.reason().is_none(),
+        vllm_available: extractor.pipeline.engine() == EngineName::Vllm && state.readiness.reason().is_none(),
         version: env!("CARGO_PKG_VERSION"),
-        engine: app.pipeline.engine(),
+        engine: extractor.pipeline.engine(),
         notices: notices.into_iter().filter_map(|(holds, notice)| holds.then_some(notice)).collect(),
         rss_bytes: if verbose { telemetry::rss_bytes() } else { None },
-        idle_seconds: verbose.then(|| app.readiness.idle().as_secs()),
-        replicas: verbose.then(|| replicas(&app)),
+        idle_seconds: verbose.then(|| state.readiness.idle().as_secs()),
+        replicas: verbose.then(|| replicas(&state.readiness)),
         in_flight: verbose.then_some(counts.in_flight),
         queued: verbose.then_some(counts.queued),
-        uptime_seconds: verbose.then(|| app.readiness.uptime().as_secs()),
+        uptime_seconds: verbose.then(|| state.readiness.uptime().as_secs()),
     })
 }
 
@@ -155,8 +160,8 @@ pub(super) async fn live() -> Json<Live> {
 /// 200 when notes can be read, else 503 with the reason.
 #[utoipa::path(get, path = "/health/ready", tag = "service", operation_id = "ready",
     responses((status = 200, description = "Ready", body = Ready), (status = 503, description = "Not ready", body = Ready)))]
-pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
-    let ready = ready_now(&app.readiness);
+pub(super) async fn ready(State(state): State<Arc<ServiceState>>) -> Response {
+    let ready = ready_now(&state.readiness);
     let status = if ready.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(ready)).into_response()
 }
@@ -180,10 +185,13 @@ pub(super) struct Upstream {
 /// State of the model servers, without their addresses.
 #[utoipa::path(get, path = "/health/vllm", tag = "service", operation_id = "vllm",
     responses((status = 200, description = "State of the model servers", body = Upstream)))]
-pub(super) async fn vllm(State(app): State<Arc<App>>) -> Json<Upstream> {
-    let configured = app.pipeline.engine() == EngineName::Vllm;
-    let Ready { ready, reason } = ready_now(&app.readiness);
-    Json(Upstream { configured, ready: configured && ready, reason, max_model_len: app.readiness.max_model_len() })
+pub(super) async fn vllm(
+    State(extractor): State<Arc<Extractor>>,
+    State(state): State<Arc<ServiceState>>,
+) -> Json<Upstream> {
+    let configured = extractor.pipeline.engine() == EngineName::Vllm;
+    let Ready { ready, reason } = ready_now(&state.readiness);
+    Json(Upstream { configured, ready: configured && ready, reason, max_model_len: state.readiness.max_model_len() })
 }
 
 /// What may be asked to read notes.
@@ -203,10 +211,10 @@ pub(super) struct ModelList {
 /// The models that may be named in a request, the default first.
 #[utoipa::path(get, path = "/api/v1/models", tag = "extraction", operation_id = "models",
     responses((status = 200, description = "Engines and models", body = ModelList)))]
-pub(super) async fn models(State(app): State<Arc<App>>) -> Json<ModelList> {
-    let models = app.rules.models.clone();
+pub(super) async fn models(State(extractor): State<Arc<Extractor>>) -> Json<ModelList> {
+    let models = extractor.rules.models.clone();
     let default = models.first().cloned().unwrap_or_else(|| ModelName::from(""));
-    Json(ModelList { engine: app.pipeline.engine(), default, models })
+    Json(ModelList { engine: extractor.pipeline.engine(), default, models })
 }
 
 /// JSON Schema of the record.
@@ -242,11 +250,11 @@ pub(super) struct About {
 #[utoipa::path(get, path = "/", tag = "service", operation_id = "root",
     responses((status = 200, description = "Service information", body = About),
         (status = 303, description = "The page is at `/ui`; the same information", body = About)))]
-pub(super) async fn root(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+pub(super) async fn root(State(extractor): State<Arc<Extractor>>, headers: HeaderMap) -> Response {
     let about = Json(About {
         service: "extraction-gateway",
         version: env!("CARGO_PKG_VERSION"),
-        engine: app.pipeline.engine(),
+        engine: extractor.pipeline.engine(),
         ui: "/ui",
         docs: "/docs",
         openapi: "/openapi.json",
@@ -265,16 +273,19 @@ pub(super) async fn root(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
 /// With keys it wants one, whoever asks; without, it answers callers on this machine. `metrics.listen` gives it without a key.
 #[utoipa::path(get, path = "/metrics", tag = "service", operation_id = "metrics",
     responses((status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text")))]
-pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn metrics(
+    State(extractor): State<Arc<Extractor>>,
+    State(state): State<Arc<ServiceState>>,
+) -> Response {
     let openmetrics = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    let replicas = app.readiness.report();
-    let body = app.metrics.render(&Gauges {
-        admission: app.pipeline.admission().counts(),
-        running: app.in_flight.running(),
-        memory: &app.memory,
+    let replicas = state.readiness.report();
+    let body = state.metrics.render(&Gauges {
+        admission: extractor.pipeline.admission().counts(),
+        running: state.in_flight.running(),
+        memory: &state.memory,
         tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
         replicas: &replicas,
-        audit: app.audit.as_ref().map(crate::audit::Audit::state),
+        audit: state.audit.as_ref().map(crate::audit::Audit::state),
     });
     ([(header::CONTENT_TYPE, openmetrics)], body).into_response()
 }

@@ -73,7 +73,7 @@ pub(super) struct StreamEvent {
     request_body = ExtractRequest, responses((status = 200, description = "Events: seven `field`, then `result` or `error`",
         body = StreamEvent, content_type = "text/event-stream")))]
 pub(super) async fn stream(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
@@ -110,7 +110,7 @@ fn keep_alive() -> KeepAlive {
 
 /// The events of one note, and the task that reads the note. Dropping it stops the task.
 struct EventStream {
-    app: Arc<App>,
+    app: App,
     request_id: Arc<str>,
     updates: UnboundedReceiver<FieldUpdate>,
     reading: AbortOnDropHandle<Result<Extraction, Rejection>>,
@@ -122,7 +122,7 @@ struct EventStream {
 }
 
 fn events(
-    app: Arc<App>,
+    app: App,
     context: RequestContext,
     mut accepted: AcceptedNote,
     audit_guard: AuditGuard,
@@ -131,7 +131,7 @@ fn events(
     accepted.job.sink = Some(FieldSink::new(sender));
     let request_id = Arc::clone(&context.id);
     let reservation = accepted.reservation.another(body::OF_A_REQUEST);
-    let reading = AbortOnDropHandle::new(tokio::spawn(read(Arc::clone(&app), context, accepted, audit_guard)));
+    let reading = AbortOnDropHandle::new(tokio::spawn(read(app.clone(), context, accepted, audit_guard)));
     let event_stream = EventStream {
         app,
         request_id,
@@ -146,7 +146,7 @@ fn events(
 }
 
 async fn read(
-    app: Arc<App>,
+    app: App,
     context: RequestContext,
     accepted: AcceptedNote,
     mut audit_guard: AuditGuard,
@@ -232,7 +232,7 @@ impl Drop for EventStream {
     fn drop(&mut self) {
         if !self.ended {
             let (_, code) = CALLER_VANISHED;
-            self.app.metrics.caller_vanished();
+            self.app.state.metrics.caller_vanished();
             tracing::info!(request_id = &*self.request_id, route = ROUTE, code, "stream ended");
         }
     }

@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 
-use super::{App, context::RequestContext, error::ErrorCode};
+use super::{AccessControl, App, Extractor, context::RequestContext, error::ErrorCode};
 use crate::ui;
 
 /// The content security policy of the page. The page may load its own files and call this service, nothing else. It has
@@ -20,7 +20,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       require-trusted-types-for 'script'; trusted-types 'none'";
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-pub(super) fn routes() -> Router<Arc<App>> {
+pub(super) fn routes() -> Router<App> {
     // The page uses relative paths for its files, so that it works under any path prefix of a proxy.
     Router::new()
         .route("/ui", get(page))
@@ -28,11 +28,11 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/ui/{file}", get(file))
 }
 
-async fn page(State(app): State<Arc<App>>) -> Response {
+async fn page(State(extractor): State<Arc<Extractor>>, State(access): State<Arc<AccessControl>>) -> Response {
     let html = ui::page(&ui::Service {
-        max_note_chars: app.rules.limits.max_note_chars,
-        engine: app.pipeline.engine().as_str(),
-        guarded: app.keys.is_some(),
+        max_note_chars: extractor.rules.limits.max_note_chars,
+        engine: extractor.pipeline.engine().as_str(),
+        guarded: access.keys.is_some(),
     });
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),

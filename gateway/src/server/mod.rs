@@ -19,7 +19,7 @@ use crate::{
     audit::{Audit, AuditError},
     config::{EngineChoice, Fallback, Settings},
     extraction::{Cores, Engine, Pipeline},
-    http::{self, App, ResponseCache, request::Rules},
+    http::{self, AccessControl, App, BatchLimits, Extractor, ResponseCache, ServiceState, request::Rules},
     in_flight::InFlightTracker,
     memory::{self, Memory},
     rates::Rates,
@@ -68,7 +68,7 @@ pub enum ServerError {
 #[derive(Debug)]
 pub struct Gateway {
     /// The services that the routes use.
-    pub app: Arc<App>,
+    pub app: App,
     /// The key of the model servers, which the operator can have read again.
     pub server_key: Option<Arc<ServerKey>>,
     settings: Settings,
@@ -111,29 +111,37 @@ impl Gateway {
         let response_cache = ResponseCache::new(&settings.cache, budget / 4)?;
         let memory = Memory::new(budget - response_cache.as_ref().map_or(0, ResponseCache::most_bytes));
         let app = App {
-            pipeline,
-            readiness,
-            metrics,
-            rules: Rules { limits: settings.limits, generation: settings.generation, models },
-            deadline: settings.admission.deadline,
-            // A body that can never fit into the memory budget is too large; waiting would not help.
-            body_limit: bytes(settings.limits.body_bytes).min(memory.largest_body()),
-            batch_limit: bytes(settings.limits.batch_bytes),
-            batch_time: settings.limits.batch_time,
-            memory,
-            batch_width: batch_width(&settings),
-            batch_cores: Semaphore::new(available_cores().saturating_sub(1).max(1)),
-            batches: Arc::new(Semaphore::new(MAX_BATCHES)),
-            open_to_all: keys.is_none() && !settings.listen.ip().is_loopback(),
-            keys,
-            rates: Rates::new(rate.global, rate.per_address),
-            allowed_hosts: settings.allowed_hosts.clone(),
-            trusted_proxies: settings.trusted_proxies.clone(),
-            response_cache,
-            audit: Audit::open(&settings.audit)?,
-            in_flight: InFlightTracker::default(),
+            extractor: Arc::new(Extractor {
+                pipeline,
+                rules: Rules { limits: settings.limits, generation: settings.generation, models },
+                deadline: settings.admission.deadline,
+                // A body that can never fit into the memory budget is too large; waiting would not help.
+                body_limit: bytes(settings.limits.body_bytes).min(memory.largest_body()),
+                response_cache,
+            }),
+            state: Arc::new(ServiceState {
+                readiness,
+                in_flight: InFlightTracker::default(),
+                memory,
+                metrics,
+                audit: Audit::open(&settings.audit)?,
+            }),
+            access: Arc::new(AccessControl {
+                open_to_all: keys.is_none() && !settings.listen.ip().is_loopback(),
+                keys,
+                rates: Rates::new(rate.global, rate.per_address),
+                allowed_hosts: settings.allowed_hosts.clone(),
+                trusted_proxies: settings.trusted_proxies.clone(),
+            }),
+            batch: Arc::new(BatchLimits {
+                body_limit: bytes(settings.limits.batch_bytes),
+                time: settings.limits.batch_time,
+                width: batch_width(&settings),
+                cores: Semaphore::new(available_cores().saturating_sub(1).max(1)),
+                running: Arc::new(Semaphore::new(MAX_BATCHES)),
+            }),
         };
-        Ok(Self { app: Arc::new(app), server_key, settings })
+        Ok(Self { app, server_key, settings })
     }
 
     /// Checks that the files in the settings can be used, without serving.
@@ -178,7 +186,7 @@ impl Port {
 pub struct BoundGateway {
     listener: Port,
     metrics: Option<Port>,
-    app: Arc<App>,
+    app: App,
     settings: Settings,
 }
 
@@ -204,15 +212,15 @@ impl BoundGateway {
         now: impl Future<Output = ()> + Send,
     ) -> Result<(), ServerError> {
         let address = self.address();
-        let engine = self.app.pipeline.engine().as_str();
+        let engine = self.app.extractor.pipeline.engine().as_str();
         let metrics_address = self.metrics_address().map(tracing::field::display);
         tracing::info!(%address, metrics_address, engine, docs = %format!("http://{address}/docs"), "listening");
-        if self.app.open_to_all {
+        if self.app.access.open_to_all {
             tracing::warn!("auth is off: every client that reaches the port may call");
         }
-        let app = Arc::clone(&self.app);
-        let (readiness, in_flight) = (&app.readiness, &app.in_flight);
-        let metrics_router = http::metrics_router(Arc::clone(&self.app));
+        let app = self.app.clone();
+        let (readiness, in_flight) = (&app.state.readiness, &app.state.in_flight);
+        let metrics_router = http::metrics_router(self.app.clone());
         let router = http::router(self.app, self.settings.cors.origins);
         let connections = Connections::new(self.listener.listener, router);
         let metrics = self.metrics.map(|port| Connections::new(port.listener, metrics_router));
@@ -258,7 +266,7 @@ impl BoundGateway {
         // Every note that was cut off needs its line in the audit. Its task may have to wait for a core on a busy
         // machine.
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, in_flight.ended()).await;
-        let audit_lost = app.audit.as_ref().map(Audit::close);
+        let audit_lost = app.state.audit.as_ref().map(Audit::close);
         tracing::info!(cut_off, audit_lost, "stopped");
         if cut_off == 0 { Ok(()) } else { Err(ServerError::CutOff(cut_off)) }
     }

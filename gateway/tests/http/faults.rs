@@ -29,7 +29,7 @@ pub(crate) async fn gateway(fake: &Fake, deadline: Duration) -> Router {
 pub(crate) async fn serving(fake: &Fake, mut settings: Settings) -> Router {
     settings.vllm.url = Some(format!("http://{}", fake.address));
     let gateway = Gateway::new(settings).unwrap();
-    while gateway.app.readiness.reason().is_some() {
+    while gateway.app.state.readiness.reason().is_some() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     http::router(gateway.app, Vec::new())

@@ -46,7 +46,7 @@ async fn with_model(acts: Vec<Act>) -> (Router, Fake) {
     settings.vllm.url = Some(format!("http://{}", fake.address));
     let app = Gateway::new(settings).unwrap().app;
     // Without this wait the answers could be those of a loading model.
-    while app.readiness.reason().is_some() {
+    while app.state.readiness.reason().is_some() {
         tokio::task::yield_now().await;
     }
     (http::router(app, Vec::new()), fake)

@@ -88,7 +88,7 @@ async fn post(router: &Router, body: &Value) -> (StatusCode, Value) {
 
 async fn wait_until_ready(gateway: &Gateway) {
     let started = Instant::now();
-    while let Some(reason) = gateway.app.readiness.reason() {
+    while let Some(reason) = gateway.app.state.readiness.reason() {
         assert_eq!(reason, Reason::Loading, "the only reason while the server starts");
         assert!(started.elapsed() < START_LIMIT, "the model server did not start");
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -103,7 +103,7 @@ async fn a_slow_body_ends_at_the_deadline() {
     let count = tokio::time::timeout(Duration::from_secs(30), stream.read(&mut answer)).await.unwrap().unwrap();
     let answer = String::from_utf8_lossy(&answer[..count]).into_owned();
     assert!(answer.starts_with("HTTP/1.1 504") && answer.contains("deadline_exceeded"), "{answer}");
-    assert_eq!(served.app.in_flight.running(), 0);
+    assert_eq!(served.app.state.in_flight.running(), 0);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ async fn requests_without_a_note_do_not_reset_the_idle_time() {
     let permits = Arc::new(Semaphore::new(0));
     let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
     let served = Served::ready(with_model(&[fake.address])).await;
-    let readiness = &served.app.readiness;
+    let readiness = &served.app.state.readiness;
     until("the uptime has grown", async || readiness.uptime() > Duration::from_millis(20)).await;
     // True while no note has been extracted since the start.
     let idle_since_start = || {
@@ -30,10 +30,10 @@ async fn requests_without_a_note_do_not_reset_the_idle_time() {
     let head =
         "POST /api/v1/extract HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
     unfinished.write_all(head.as_bytes()).await.unwrap();
-    until("the unfinished body is awaited", async || served.app.in_flight.running() > 0).await;
+    until("the unfinished body is awaited", async || served.app.state.in_flight.running() > 0).await;
     assert!(idle_since_start());
     let note = tokio::spawn(served.extract("Stage IV lung adenocarcinoma.").send());
-    until("the note is at the model", async || served.app.pipeline.admission().counts().in_flight == 1).await;
+    until("the note is at the model", async || served.app.extractor.pipeline.admission().counts().in_flight == 1).await;
     assert_eq!(readiness.idle(), Duration::ZERO);
     permits.add_permits(9);
     assert_eq!(note.await.unwrap().unwrap().status().as_u16(), 200);

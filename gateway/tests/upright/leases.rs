@@ -21,7 +21,7 @@ async fn vanished_callers_in_flight_and_in_the_queue_free_their_slots() {
         let request = served.extract("Stage IV lung adenocarcinoma.").send();
         callers.spawn(async move { _ = request.await });
     }
-    let counts = || served.app.pipeline.admission().counts();
+    let counts = || served.app.extractor.pipeline.admission().counts();
     until("two run and three wait", async || (counts().in_flight, counts().queued) == (2, 3)).await;
     // The queue is full, so the gateway refuses at once, with a Retry-After header.
     let refused = served.extract("Stage II breast cancer.").send().await.unwrap();
@@ -54,7 +54,7 @@ async fn a_request_timeout_holds_in_the_queue_and_at_the_model_server() {
     for bad in ["soon", "0", "-1", "inf"] {
         assert_eq!(ask(bad).await, pair(422, "invalid_request"), "{bad}");
     }
-    let counts = served.app.pipeline.admission().counts();
+    let counts = served.app.extractor.pipeline.admission().counts();
     assert_eq!((counts.in_flight, counts.queued, counts.given), (0, 0, counts.returned));
 }
 
@@ -84,7 +84,7 @@ async fn no_slot_is_lost_under_mixed_faults() {
     while let Some(caller) = callers.join_next().await {
         caller.unwrap();
     }
-    let counts = || served.app.pipeline.admission().counts();
+    let counts = || served.app.extractor.pipeline.admission().counts();
     until("all slots are back", async || (counts().in_flight, counts().queued) == (0, 0)).await;
     assert_eq!(counts().given, counts().returned);
     assert!(counts().given > 20, "{:?}", counts());

@@ -52,7 +52,7 @@ async fn start_held(act: impl FnOnce(Arc<Semaphore>) -> Act) -> (Served, Arc<Sem
 }
 
 fn notes_in_flight(served: &Served) -> usize {
-    served.app.pipeline.admission().counts().in_flight
+    served.app.extractor.pipeline.admission().counts().in_flight
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,7 +76,7 @@ async fn unread_bytes_after_the_body_hold_no_slot_once_the_client_disconnects() 
             }
         }
     }
-    until("nothing runs", async || served.app.in_flight.running() == 0).await;
+    until("nothing runs", async || served.app.state.in_flight.running() == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

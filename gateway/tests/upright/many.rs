@@ -71,11 +71,11 @@ async fn a_reader_that_disconnects_stops_the_model() {
     assert!(response.chunk().await.unwrap().unwrap().starts_with(b"event: field"));
     let held = Arc::strong_count(&permits);
     drop(response);
-    let counts = || served.app.pipeline.admission().counts();
+    let counts = || served.app.extractor.pipeline.admission().counts();
     until("the slot is back", async || (counts().in_flight, counts().vanished) == (0, 1)).await;
     until("the connection to the model server is closed", async || Arc::strong_count(&permits) < held).await;
     until("the vanished caller is counted", async || served.metric("gateway_callers_vanished_total").await > 0.5).await;
-    assert_eq!(served.app.in_flight.running(), 0);
+    assert_eq!(served.app.state.in_flight.running(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,11 +87,11 @@ async fn a_client_that_disconnects_cancels_its_remaining_notes() {
     let served = Served::ready(settings).await;
     let mut response = ndjson(&served, 100).send().await.unwrap();
     assert!(response.chunk().await.unwrap().unwrap().starts_with(b"{\"id\":"));
-    let counts = || served.app.pipeline.admission().counts();
+    let counts = || served.app.extractor.pipeline.admission().counts();
     until("more notes of the batch wait", async || (counts().in_flight, counts().queued) == (4, 2)).await;
     drop(response);
     until("nothing runs any more", async || {
-        (counts().in_flight, counts().queued, served.app.in_flight.running()) == (0, 0, 0)
+        (counts().in_flight, counts().queued, served.app.state.in_flight.running()) == (0, 0, 0)
     })
     .await;
     let calls = fake.calls.load(SeqCst);
@@ -109,7 +109,7 @@ async fn a_single_note_goes_before_those_of_a_batch() {
     settings.admission.in_flight = 2;
     let served = Served::ready(settings).await;
     let many = tokio::spawn(codes(ndjson(&served, 20)));
-    let counts = || served.app.pipeline.admission().counts();
+    let counts = || served.app.extractor.pipeline.admission().counts();
     until("the batch has all slots and waits", async || (counts().in_flight, counts().queued) == (2, 1)).await;
     let single = served.extract("Breast cancer.").send();
     let single = tokio::spawn(single);
@@ -137,10 +137,10 @@ async fn shutdown_finishes_running_notes_of_a_batch_and_refuses_the_rest() {
             lines(10)
         };
         let many = tokio::spawn(codes(batch(&served, kind, body)));
-        let counts = || served.app.pipeline.admission().counts();
+        let counts = || served.app.extractor.pipeline.admission().counts();
         until("three of ten notes have begun", async || (counts().in_flight, counts().queued) == (2, 1)).await;
         served.stop();
-        until("the gateway drains", async || served.app.readiness.is_draining()).await;
+        until("the gateway drains", async || served.app.state.readiness.is_draining()).await;
         permits.add_permits(99);
         let ok = vec![("ok".to_owned(), None); 3];
         let draining = ("draining".to_owned(), Some(5));
@@ -216,12 +216,12 @@ async fn concurrent_batches_are_limited_and_ended_ones_make_room() {
     let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
     let served = Served::ready(with_model(&[fake.address])).await;
     let mut begun = Vec::new();
-    while served.app.batches.available_permits() > 0 {
+    while served.app.batch.running.available_permits() > 0 {
         begun.push(ndjson(&served, 1).send().await.unwrap());
     }
     assert_eq!(crate::served::code(ndjson(&served, 1)).await, pair(503, "overloaded"));
     drop(begun);
-    until("all places are free", async || served.app.batches.available_permits() == 16).await;
+    until("all places are free", async || served.app.batch.running.available_permits() == 16).await;
     permits.add_permits(9);
     assert_eq!(codes(ndjson(&served, 1)).await, [("ok".to_owned(), None)]);
 }
@@ -270,7 +270,7 @@ async fn a_refused_note_of_a_batch_is_queued_again() {
     (settings.admission.in_flight, settings.admission.queue) = (1, 0);
     let served = Served::ready(settings).await;
     let many = tokio::spawn(codes(ndjson(&served, 3)));
-    let counts = || served.app.pipeline.admission().counts();
+    let counts = || served.app.extractor.pipeline.admission().counts();
     until("admission has refused a note", async || counts().refused > 0).await;
     permits.add_permits(9);
     assert_eq!(many.await.unwrap(), vec![("ok".to_owned(), None); 3]);
@@ -286,7 +286,7 @@ async fn a_stalled_reader_does_not_delay_shutdown() {
                 Transfer-Encoding: chunked\r\n\r\n";
     let body = "{}\n".repeat(100_000);
     stream.write_all(format!("{head}{:x}\r\n{body}\r\n", body.len()).as_bytes()).await.unwrap();
-    until("the batch has begun", async || served.app.in_flight.running() > 0).await;
+    until("the batch has begun", async || served.app.state.in_flight.running() > 0).await;
     served.stop();
     // The body is unfinished and the client does not read, so the gateway cuts the batch off and counts it.
     let ended = served.ended().await;

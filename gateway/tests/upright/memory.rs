@@ -46,7 +46,7 @@ impl SharedGateway {
     }
 
     fn memory(&self) -> &Memory {
-        &self.served.app.memory
+        &self.served.app.state.memory
     }
 
     /// Sends the head of a request with the length of its body, and then a part of the body.
@@ -159,7 +159,7 @@ async fn a_batch_continues_note_by_note_while_memory_is_full() {
 async fn idle_line_batches_do_not_count_as_running_batches() {
     let shared = SharedGateway::start(Settings::default(), "").await;
     let [one, other] = &shared.keys;
-    let free = async || shared.served.app.batches.available_permits() == 16;
+    let free = async || shared.served.app.batch.running.available_permits() == 16;
     let mut open = Vec::new();
     for _ in 0..24 {
         let mut lines = OpenLines::begin(shared.served.address, one).await;
@@ -185,7 +185,7 @@ async fn one_key_may_run_half_of_all_batches() {
     let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
     let shared = SharedGateway::start(with_model(&[fake.address]), "").await;
     let [one, other] = &shared.keys;
-    let free_batches = || shared.served.app.batches.available_permits();
+    let free_batches = || shared.served.app.batch.running.available_permits();
     let mut open = Vec::new();
     for running in 1..=8 {
         let mut lines = OpenLines::begin(shared.served.address, one).await;
@@ -216,8 +216,8 @@ async fn an_idle_line_batch_waits_for_a_free_place_to_continue() {
     let mut lines = OpenLines::begin(shared.served.address, one).await;
     lines.send(&json!({"id": 1, "text": NOTE})).await;
     assert_eq!(lines.next().await["status"], 200);
-    until("the idle batch is not counted", async || shared.served.app.batches.available_permits() == 16).await;
-    let all = Arc::clone(&shared.served.app.batches).acquire_many_owned(16).await.unwrap();
+    until("the idle batch is not counted", async || shared.served.app.batch.running.available_permits() == 16).await;
+    let all = Arc::clone(&shared.served.app.batch.running).acquire_many_owned(16).await.unwrap();
     permits.add_permits(1);
     lines.send(&json!({"id": 2, "text": NOTE})).await;
     // A single note passes, because it is no batch.

@@ -23,7 +23,7 @@ async fn every_answer_of_a_model_server_is_read_up_to_a_bound() {
     let served = Served::start(with_model(&[upstream.clone().start().await])).await;
     until("the list was requested twice", async || upstream.looks.load(SeqCst) > 1).await;
     assert!(upstream.sent.load(SeqCst) / upstream.looks.load(SeqCst) < READ_AND_UNDER_WAY, "{:?}", upstream.sent);
-    assert!(served.app.readiness.reason().is_some());
+    assert!(served.app.state.readiness.reason().is_some());
     // With endless metrics the gateway lacks only their values.
     let upstream = Server::with_models(medical()).set("/metrics", Answer::Endless(200));
     Served::ready(with_model(&[upstream.clone().start().await])).await;
@@ -120,8 +120,10 @@ async fn the_model_servers_key_is_sent_to_it_and_never_shown() {
     *upstream.authorization.lock().unwrap() = Some("Bearer made-up-server-key");
     let address = upstream.clone().start().await;
     let served = Served::start(with_model(&[address])).await;
-    until("the server has refused the gateway", async || served.app.readiness.reason() == Some(Reason::ModelMissing))
-        .await;
+    until("the server has refused the gateway", async || {
+        served.app.state.readiness.reason() == Some(Reason::ModelMissing)
+    })
+    .await;
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(b"made-up-server-key\n").unwrap();
     let mut settings = with_model(&[address]);

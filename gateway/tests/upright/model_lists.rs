@@ -29,7 +29,7 @@ async fn each_replica_has_its_own_context_length() {
     let (small, large) = (Server::with_models(small), Server::with_models(large));
     let addresses = [small.clone().start().await, large.clone().start().await];
     let served = Served::start(with_model(&addresses)).await;
-    let all_ready = || served.app.readiness.report().iter().all(|replica| replica.state == "ready");
+    let all_ready = || served.app.state.readiness.report().iter().all(|replica| replica.state == "ready");
     until("both are ready", async || all_ready()).await;
     for _ in 0..40 {
         assert_eq!(served.code(NOTE).await, pair(200, "ok"));
@@ -47,12 +47,13 @@ async fn a_server_that_does_not_list_the_model_gets_no_note() {
     assert_eq!(served.code(NOTE).await, pair(200, "ok"));
     // The adapter is gone. This server answers requests for it with the base model, without a sign of that.
     upstream.change("/v1/models", Answer::Json(200, json!({"data": [base(8_192)]})));
-    until("the gateway misses the model", async || served.app.readiness.reason() == Some(Reason::ModelMissing)).await;
+    until("the gateway misses the model", async || served.app.state.readiness.reason() == Some(Reason::ModelMissing))
+        .await;
     let before = upstream.posts.lock().unwrap().len();
     assert_eq!(served.code(NOTE).await, pair(502, "upstream_rejected"));
     assert_eq!(upstream.posts.lock().unwrap().len(), before);
     upstream.change("/v1/models", Answer::Json(200, json!({"data": [base(8_192), adapter()]})));
-    until("the gateway finds the model again", async || served.app.readiness.reason().is_none()).await;
+    until("the gateway finds the model again", async || served.app.state.readiness.reason().is_none()).await;
     assert_eq!(served.code(NOTE).await, pair(200, "ok"));
 }
 
@@ -64,7 +65,7 @@ async fn a_further_model_is_requested_from_a_replica_that_lists_it() {
     let mut settings = with_model(&[without.clone().start().await, with.clone().start().await]);
     settings.vllm.models = vec!["further".to_owned()];
     let served = Served::start(settings).await;
-    let all_ready = || served.app.readiness.report().iter().all(|replica| replica.state == "ready");
+    let all_ready = || served.app.state.readiness.report().iter().all(|replica| replica.state == "ready");
     until("both are ready", async || all_ready()).await;
     for _ in 0..20 {
         let asked = served.client.post(format!("http://{}/api/v1/extract", served.address));
@@ -113,17 +114,17 @@ async fn a_base_model_under_the_adapters_name_fails_the_trial_note() {
         let mut settings = with_model(&[upstream.clone().start().await]);
         settings.vllm.trial_note = true;
         let served = Served::start(settings).await;
-        until("the trial is over", async || served.app.readiness.reason() != Some(Reason::Loading)).await;
+        until("the trial is over", async || served.app.state.readiness.reason() != Some(Reason::Loading)).await;
         let tried = upstream.completions();
         assert!(tried[0].get("structured_outputs").is_none() && tried[0]["model"] == "medical-ie", "{tried:?}");
-        assert_eq!(served.app.readiness.reason().is_none(), passes, "{tried:?}");
+        assert_eq!(served.app.state.readiness.reason().is_none(), passes, "{tried:?}");
         let expected = if passes { pair(200, "ok") } else { pair(502, "upstream_rejected") };
         assert_eq!(served.code(NOTE).await, expected);
         let notes = upstream.completions().iter().filter(|body| body.to_string().contains("treated with")).count();
         assert_eq!(notes, usize::from(passes), "a caller's note goes to the server only after a passed trial");
         // Once the server applies the adapter, the next trial passes.
         let upstream = upstream.says(RECORD, "medical-ie");
-        until("it is ready", async || served.app.readiness.reason().is_none()).await;
+        until("it is ready", async || served.app.state.readiness.reason().is_none()).await;
         assert_eq!(served.code(NOTE).await, pair(200, "ok"));
         drop(upstream);
     }

@@ -66,7 +66,7 @@ fn any_port() -> SocketAddr {
 }
 
 fn states(served: &Served) -> Vec<&'static str> {
-    served.app.readiness.report().into_iter().map(|replica| replica.state).collect()
+    served.app.state.readiness.report().into_iter().map(|replica| replica.state).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

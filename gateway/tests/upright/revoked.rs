@@ -35,7 +35,7 @@ impl KeyedGateway {
     /// Removes the key and reloads the file, as the operator does with SIGHUP.
     async fn revoke(&self) {
         std::fs::write(self.file.path(), access::line_for("kept", &self.kept).unwrap()).unwrap();
-        assert_eq!(self.served.app.keys.as_ref().unwrap().reload().await.unwrap(), 1);
+        assert_eq!(self.served.app.access.keys.as_ref().unwrap().reload().await.unwrap(), 1);
     }
 }
 
@@ -77,12 +77,14 @@ async fn running_extractions_of_a_revoked_key_end_with_401() {
         let url = format!("http://{}/api/v1/extract{path}", served.address);
         let request = served.client.post(url).header("content-type", kind).bearer_auth(&keyed.revoked);
         let answer = tokio::spawn(request.body(body.clone()).send());
-        until("a note is at the model", async || served.app.pipeline.admission().counts().in_flight == 1).await;
+        until("a note is at the model", async || served.app.extractor.pipeline.admission().counts().in_flight == 1)
+            .await;
         keyed.revoke().await;
         let text = tokio::time::timeout(Duration::from_mins(1), async { answer.await.unwrap().unwrap().text().await });
         let text = text.await.unwrap().unwrap();
         assert_eq!(text.matches("\"code\":\"unauthorized\"").count(), expected, "{path} {kind}: {text}");
         // The slot at the model server is free again.
-        until("nothing is at the model", async || served.app.pipeline.admission().counts().in_flight == 0).await;
+        until("nothing is at the model", async || served.app.extractor.pipeline.admission().counts().in_flight == 0)
+            .await;
     }
 }

@@ -23,7 +23,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl 
 
 /// A gateway that serves until [`stop`](Self::stop).
 pub(crate) struct Served {
-    pub(crate) app: Arc<App>,
+    pub(crate) app: App,
     pub(crate) address: std::net::SocketAddr,
     /// The port that serves metrics without a key.
     pub(crate) metrics_address: std::net::SocketAddr,
@@ -37,7 +37,7 @@ impl Served {
     /// Starts a gateway and waits until it is ready.
     pub(crate) async fn ready(settings: Settings) -> Self {
         let served = Self::start(settings).await;
-        until("the gateway is ready", async || served.app.readiness.reason().is_none()).await;
+        until("the gateway is ready", async || served.app.state.readiness.reason().is_none()).await;
         served
     }
 
@@ -45,7 +45,7 @@ impl Served {
         settings.listen = "127.0.0.1:0".parse().unwrap();
         settings.metrics.listen = Some(settings.listen);
         let gateway = Gateway::new(settings).unwrap();
-        let app = Arc::clone(&gateway.app);
+        let app = gateway.app.clone();
         let bound = gateway.bind().await.unwrap();
         let (address, metrics_address) = (bound.address(), bound.metrics_address().unwrap());
         let ((stop, stop_signal), (now, now_signal)) = (oneshot::channel::<()>(), oneshot::channel::<()>());

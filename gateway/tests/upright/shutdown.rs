@@ -34,7 +34,7 @@ async fn busy_with(drain: Duration, audit: AuditSettings) -> (Served, Fake, Arc<
         notes.spawn(crate::served::code(served.extract("Stage IV lung adenocarcinoma.")));
     }
     until("all notes are under way", async || {
-        let counts = served.app.pipeline.admission().counts();
+        let counts = served.app.extractor.pipeline.admission().counts();
         (counts.in_flight, counts.queued) == (32, NOTES - 32)
     })
     .await;
@@ -45,7 +45,7 @@ async fn busy_with(drain: Duration, audit: AuditSettings) -> (Served, Fake, Arc<
 async fn running_notes_finish_and_new_notes_get_draining() {
     let (mut served, _fake, permits, mut notes) = busy(Duration::from_secs(50)).await;
     served.stop();
-    until("the gateway drains", async || served.app.readiness.is_draining()).await;
+    until("the gateway drains", async || served.app.state.readiness.is_draining()).await;
     // The gateway still accepts new connections and answers them.
     assert_eq!(served.code("Stage II breast cancer.").await, pair(503, "draining"));
     let ready = served.get("/health/ready").send().await.unwrap();
@@ -55,9 +55,9 @@ async fn running_notes_finish_and_new_notes_get_draining() {
     while let Some(answer) = notes.join_next().await {
         assert_eq!(answer.unwrap(), pair(200, "ok"));
     }
-    let app = Arc::clone(&served.app);
+    let app = served.app.clone();
     served.ended().await.unwrap();
-    let counts = app.pipeline.admission().counts();
+    let counts = app.extractor.pipeline.admission().counts();
     assert_eq!((counts.given, counts.returned, counts.vanished), (NOTES as u64, NOTES as u64, 0));
 }
 
@@ -78,7 +78,7 @@ async fn a_second_signal_ends_the_drain_at_once() {
     let audit = AuditSettings { path: Some(path.clone()), ..AuditSettings::default() };
     let (mut served, _fake, _permits, mut notes) = busy_with(Duration::from_secs(50), audit).await;
     served.stop();
-    until("the gateway drains", async || served.app.readiness.is_draining()).await;
+    until("the gateway drains", async || served.app.state.readiness.is_draining()).await;
     served.now();
     // Even then every caller gets an answer and every note has its audit record.
     while let Some(answer) = notes.join_next().await {
@@ -95,7 +95,7 @@ async fn shutdown_does_not_wait_for_an_unfinished_body() {
     let head =
         "POST /api/v1/extract HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
     stream.write_all(head.as_bytes()).await.unwrap();
-    until("the request is running", async || served.app.in_flight.running() == 1).await;
+    until("the request is running", async || served.app.state.in_flight.running() == 1).await;
     served.stop();
     let mut answer = vec![0; 4_096];
     let count = stream.read(&mut answer).await.unwrap();

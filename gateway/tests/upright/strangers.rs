@@ -178,5 +178,5 @@ async fn an_open_door_is_said() {
         ..Settings::default()
     };
     let app = gateway::server::Gateway::new(settings).unwrap().app;
-    assert!(app.open_to_all);
+    assert!(app.access.open_to_all);
 }

@@ -21,9 +21,9 @@ async fn each_extraction_leaves_an_audit_record_without_text_of_the_note() {
     assert_eq!(served.code(NOTE).await, pair(502, "upstream_failed"));
     assert_eq!(served.code(" ").await, pair(422, "invalid_request"));
     let aborted = tokio::spawn(served.extract(NOTE).send());
-    until("the request is running", async || served.app.in_flight.running() == 1).await;
+    until("the request is running", async || served.app.state.in_flight.running() == 1).await;
     aborted.abort();
-    until("the request has ended", async || served.app.in_flight.running() == 0).await;
+    until("the request has ended", async || served.app.state.in_flight.running() == 0).await;
     served.stop();
     served.ended().await.unwrap();
     let text = std::fs::read_to_string(path).unwrap();

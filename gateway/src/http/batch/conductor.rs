@@ -68,7 +68,7 @@ pub(super) struct Conductor {
 
 /// Logs a batch when it ends, also when its caller disconnects.
 struct BatchLogGuard {
-    app: Arc<App>,
+    app: App,
     request_id: Arc<str>,
     began: Instant,
     summary: Summary,
@@ -80,7 +80,7 @@ impl Drop for BatchLogGuard {
         let Summary { ok, failed } = self.summary;
         let (request_id, milliseconds) = (&*self.request_id, milliseconds(self.began.elapsed()));
         if !self.ended {
-            self.app.metrics.caller_vanished();
+            self.app.state.metrics.caller_vanished();
         }
         tracing::info!(request_id, ok, failed, milliseconds, caller_vanished = !self.ended, "batch ended");
     }
@@ -97,8 +97,8 @@ impl Conductor {
         slot: BatchSlot,
         reservation: MemoryReservation,
     ) -> Self {
-        let (app, request_id) = (Arc::clone(&reader.app), Arc::clone(&reader.context.id));
-        let (in_flight, began) = (app.in_flight.begin(), reader.context.at);
+        let (app, request_id) = (reader.app.clone(), Arc::clone(&reader.context.id));
+        let (in_flight, began) = (app.state.in_flight.begin(), reader.context.at);
         let log_guard = BatchLogGuard { app, request_id, began, summary: Summary::default(), ended: false };
         let (reordered, written, slot) = (BTreeMap::new(), 0, Some(slot));
         Self { reader, notes, order, log_guard, index: 0, reordered, written, slot, reservation, _in_flight: in_flight }
@@ -125,7 +125,7 @@ impl Conductor {
     }
 
     async fn read_all(&mut self, out: &Sender<Bytes>) -> Result<(), CallerVanished> {
-        let (app, width) = (Arc::clone(&self.reader.app), self.reader.width());
+        let (app, width) = (self.reader.app.clone(), self.reader.width());
         let mut running = JoinSet::new();
         let mut must_stop = std::pin::pin!(self.reader.must_stop());
         let mut open = true;
@@ -226,7 +226,7 @@ impl Conductor {
 
     /// Counts an outcome, and writes it or keeps it until its turn.
     async fn write_outcome(&mut self, out: &Sender<Bytes>, outcome: NoteOutcome) -> Result<(), CallerVanished> {
-        let app = Arc::clone(&self.reader.app);
+        let app = self.reader.app.clone();
         self.log_guard.summary.count(&outcome);
         let reservation = self.reservation.another(0);
         if self.order == Order::AsDone {
@@ -252,6 +252,6 @@ async fn send(app: &App, out: &Sender<Bytes>, bytes: Bytes) -> Result<(), Caller
     tokio::select! {
         biased;
         written = writing => written.map_err(|_| CallerVanished)?.map_err(|_| CallerVanished),
-        () = app.in_flight.is_cut_off() => Err(CallerVanished),
+        () = app.state.in_flight.is_cut_off() => Err(CallerVanished),
     }
 }

@@ -9,8 +9,6 @@ mod outcome;
 mod reader;
 mod seats;
 
-use std::sync::Arc;
-
 use axum::{
     Extension,
     body::Body,
@@ -70,7 +68,7 @@ const TOO_MANY_OF_KEY: &str =
     responses((status = 200, description = "An outcome for each note", content(
         (BatchAnswer = "application/json"), (String = "application/x-ndjson")))))]
 pub(super) async fn batch(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
@@ -85,24 +83,24 @@ pub(super) async fn batch(
 }
 
 /// Checks a batch, starts it and returns its answer. The body of the answer is written while the notes are read.
-async fn start(app: &Arc<App>, context: &RequestContext, request: Request) -> Result<Response, Rejection> {
+async fn start(app: &App, context: &RequestContext, request: Request) -> Result<Response, Rejection> {
     let id = &context.id;
     let problem_with = |code: ErrorCode, detail| code.problem(id).saying(detail);
     let is_ndjson = body::is(request.headers(), NDJSON);
     if !is_ndjson && !body::is(request.headers(), "application/json") {
         return Err(problem_with(ErrorCode::UnsupportedMediaType, WRONG_TYPE).into());
     }
-    if app.readiness.is_draining() {
+    if app.state.readiness.is_draining() {
         return Err(ErrorCode::Draining.problem(id).into());
     }
     let invalid = |violation| Problem::invalid(vec![violation], id);
-    let time = context::wanted_within(request.headers(), app.deadline).map_err(invalid)?;
+    let time = context::wanted_within(request.headers(), app.extractor.deadline).map_err(invalid)?;
     let caller = Caller::of(app, &request);
     let query = request.uri().query().unwrap_or_default().to_owned();
     let too_large = || Box::new(problem_with(ErrorCode::BodyTooLarge, TOO_LARGE));
     let principal = access::principal(&request);
     let take_slot = || {
-        BatchSlot::take(&app.batches, principal.as_ref()).map_err(|code| match code {
+        BatchSlot::take(&app.batch.running, principal.as_ref()).map_err(|code| match code {
             ErrorCode::RateLimited => Box::new(problem_with(code, TOO_MANY_OF_KEY)),
             code => Box::new(problem_with(code, TOO_MANY)),
         })
@@ -115,10 +113,15 @@ async fn start(app: &Arc<App>, context: &RequestContext, request: Request) -> Re
         }
     };
     let (notes, options, order, slot) = if is_ndjson {
-        let options = app.rules.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
+        let options = app.extractor.rules.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
         let line_reservation = reservation.another(0);
-        let notes =
-            Notes::in_lines(request.into_body(), app.body_limit, app.batch_limit, app.deadline, line_reservation);
+        let notes = Notes::in_lines(
+            request.into_body(),
+            app.extractor.body_limit,
+            app.batch.body_limit,
+            app.extractor.deadline,
+            line_reservation,
+        );
         let mut notes = notes.ok_or_else(too_large)?;
         // A caller that sends nothing must not occupy a slot, so the slot is taken after the first note.
         tokio::select! { biased; () = notes.arrived() => {}, problem = closing => return Err(problem.into()) }
@@ -126,7 +129,7 @@ async fn start(app: &Arc<App>, context: &RequestContext, request: Request) -> Re
     } else {
         // The body may be large, so the slot, which limits concurrent batches, is taken before the body is read.
         let slot = take_slot()?;
-        let (limit, deadline) = (app.list_limit(), Deadline::after_since(context.at, app.deadline));
+        let (limit, deadline) = (app.list_limit(), Deadline::after_since(context.at, app.extractor.deadline));
         let reading = body::read(request.into_body(), limit, deadline, &mut reservation);
         let body = tokio::select! { biased; body = reading => body, problem = closing => return Err(problem.into()) };
         let body = body.map_err(|code| match code {
@@ -134,11 +137,11 @@ async fn start(app: &Arc<App>, context: &RequestContext, request: Request) -> Re
             ErrorCode::DeadlineExceeded => Box::new(problem_with(code, TOO_LATE)),
             code => Box::new(code.problem(id)),
         })?;
-        let (raw, options) = app.rules.check_batch(&body, &query).map_err(|bad| bad.problem(id))?;
+        let (raw, options) = app.extractor.rules.check_batch(&body, &query).map_err(|bad| bad.problem(id))?;
         let notes = raw.iter().map(|note| body.slice_ref(note.get().as_bytes())).collect();
         (Notes::in_list(notes), options, Order::AsGiven, slot)
     };
-    let reader = Reader::new(Arc::clone(app), context.clone(), caller, options, time);
+    let reader = Reader::new(app.clone(), context.clone(), caller, options, time);
     let written = Conductor::new(reader, notes, order, slot, reservation).begin();
     let kind = HeaderValue::from_static(if is_ndjson { NDJSON } else { "application/json" });
     let headers = [(header::CONTENT_TYPE, kind), (X_ACCEL_BUFFERING, HeaderValue::from_static("no"))];

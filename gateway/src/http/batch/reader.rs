@@ -4,7 +4,6 @@ use std::{
     collections::HashSet,
     hash::{BuildHasher, RandomState},
     panic::AssertUnwindSafe,
-    sync::Arc,
     time::Duration,
 };
 
@@ -38,7 +37,7 @@ const TOOK_TOO_LONG: &str = "No further note of the batch arrived in time, or th
 
 /// Reads the notes of one batch.
 pub(super) struct Reader {
-    pub(super) app: Arc<App>,
+    pub(super) app: App,
     pub(super) context: RequestContext,
     caller: Caller,
     principal: Option<Principal>,
@@ -76,7 +75,7 @@ impl CheckedLine {
 
 impl Reader {
     pub(super) fn new(
-        app: Arc<App>,
+        app: App,
         context: RequestContext,
         caller: Caller,
         options: ExtractOptions,
@@ -89,8 +88,8 @@ impl Reader {
 
     /// Waits until no more notes of the batch are accepted, and returns the reason.
     pub(super) fn must_stop(&self) -> impl Future<Output = ErrorCode> + Send + 'static {
-        let (app, principal) = (Arc::clone(&self.app), self.principal.clone());
-        let end = tokio::time::Instant::from_std(self.context.at) + app.batch_time;
+        let (app, principal) = (self.app.clone(), self.principal.clone());
+        let end = tokio::time::Instant::from_std(self.context.at) + app.batch.time;
         async move {
             tokio::select! {
                 biased;
@@ -105,20 +104,20 @@ impl Reader {
         tokio::select! {
             biased;
             code = self.must_stop() => Err(code),
-            slot = BatchSlot::wait(&self.app.batches, self.principal.as_ref()) => slot,
+            slot = BatchSlot::wait(&self.app.batch.running, self.principal.as_ref()) => slot,
             () = tokio::time::sleep(self.time) => Err(ErrorCode::Overloaded),
         }
     }
 
     /// Returns how many notes of the batch may be in flight at once.
     pub(super) fn width(&self) -> usize {
-        self.app.batch_width.min(self.caller.at_once().unwrap_or(usize::MAX)).max(1)
+        self.app.batch.width.min(self.caller.at_once().unwrap_or(usize::MAX)).max(1)
     }
 
     /// Checks the JSON and the id of a note. Must be called in the order of the notes, so that of two notes with the
     /// same id the later is refused. Stores only hashes of ids, because there may be many.
     pub(super) fn look(&mut self, index: usize, json: &Bytes) -> CheckedLine {
-        let (id, note) = self.app.rules.note_of_batch(json);
+        let (id, note) = self.app.extractor.rules.note_of_batch(json);
         let mut note = note.map_err(RejectedLine::Body);
         if let Some(note_id) = &id
             && !self.ids.insert(self.hasher.hash_one(note_id))
@@ -154,7 +153,7 @@ impl Reader {
     /// Reads a checked note.
     pub(super) fn read(&self, line: CheckedLine) -> impl Future<Output = NoteOutcome> + Send + 'static {
         let CheckedLine { id, index, bytes, note } = line;
-        let (app, context) = (Arc::clone(&self.app), self.context.of_note(index));
+        let (app, context) = (self.app.clone(), self.context.of_note(index));
         let (caller, priority) = (self.caller.clone(), QueuePriority { principal: self.principal.clone(), bulk: true });
         let (options, deadline) = (self.options.clone(), Deadline::after(self.time));
         let principal = self.principal.clone();
@@ -236,10 +235,10 @@ async fn grant(
 /// Waits for a core if the rules engine reads the note in this process: batches leave one core to single notes. For
 /// notes that a model server reads, admission has that task.
 async fn core(app: &App, deadline: Deadline) -> Result<Option<SemaphorePermit<'_>>, ErrorCode> {
-    if app.pipeline.engine() != EngineName::Rules {
+    if app.extractor.pipeline.engine() != EngineName::Rules {
         return Ok(None);
     }
-    let core = deadline.bound(app.batch_cores.acquire()).await.map_err(|_| ErrorCode::DeadlineExceeded)?;
+    let core = deadline.bound(app.batch.cores.acquire()).await.map_err(|_| ErrorCode::DeadlineExceeded)?;
     // The semaphore is never closed.
     core.map(Some).map_err(|_| ErrorCode::Internal)
 }

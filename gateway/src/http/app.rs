@@ -1,0 +1,111 @@
+//! The services that the routes use, in parts, so that a route asks for the parts that it needs.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::extract::FromRef;
+use ipnet::IpNet;
+use tokio::sync::Semaphore;
+
+use super::{cache::ResponseCache, request::Rules};
+use crate::{
+    access::Keys, audit::Audit, config::HostName, extraction::Pipeline, in_flight::InFlightTracker, memory::Memory,
+    rates::Rates, readiness::Readiness, telemetry::Metrics,
+};
+
+/// All services of one process.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// Reads notes.
+    pub extractor: Arc<Extractor>,
+    /// The state of the process.
+    pub state: Arc<ServiceState>,
+    /// Decides which requests are let in.
+    pub access: Arc<AccessControl>,
+    /// The limits of batches.
+    pub batch: Arc<BatchLimits>,
+}
+
+/// Reads notes, and checks the requests that bring them.
+#[derive(Debug)]
+pub struct Extractor {
+    /// Reads a note.
+    pub pipeline: Pipeline,
+    /// The rules for requests.
+    pub rules: Rules,
+    /// Longest time from the arrival of a request to its answer.
+    pub deadline: Duration,
+    /// Largest body of one note, in bytes.
+    pub body_limit: usize,
+    /// Answers that are kept for equal requests.
+    pub response_cache: Option<ResponseCache>,
+}
+
+/// The state of the process: what runs, what it occupies, and what is recorded about it.
+#[derive(Debug)]
+pub struct ServiceState {
+    /// Whether notes can be read now.
+    pub readiness: Arc<Readiness>,
+    /// The extractions in flight.
+    pub in_flight: InFlightTracker,
+    /// The memory that requests may occupy together.
+    pub memory: Memory,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// The audit log, if the settings ask for one.
+    pub audit: Option<Audit>,
+}
+
+/// Decides which requests are let in.
+#[derive(Debug)]
+pub struct AccessControl {
+    /// The API keys; without keys every client may call.
+    pub keys: Option<Arc<Keys>>,
+    /// Whether every client beyond this machine may call without a key, which `/health` reports.
+    pub open_to_all: bool,
+    /// The rate limits of all clients together and of each address.
+    pub rates: Rates,
+    /// Host names that requests may name if there are no keys, besides addresses and names without dots.
+    pub allowed_hosts: Vec<HostName>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// The limits of batches.
+#[derive(Debug)]
+pub struct BatchLimits {
+    /// Largest batch, in bytes.
+    pub body_limit: usize,
+    /// Longest time from the first note of a batch to the last one that is accepted.
+    pub time: Duration,
+    /// Notes of one batch that may be in flight at once.
+    pub width: usize,
+    /// Cores that batches may use if the rules engine reads; the remaining core is for single notes.
+    pub cores: Semaphore,
+    /// Batches that may have notes in flight at once.
+    pub running: Arc<Semaphore>,
+}
+
+impl App {
+    /// Returns the largest batch in one JSON body, in bytes. Such a body is in memory as a whole.
+    pub(super) fn list_limit(&self) -> usize {
+        self.batch.body_limit.min(self.state.memory.largest_body())
+    }
+}
+
+impl FromRef<App> for Arc<Extractor> {
+    fn from_ref(app: &App) -> Self {
+        Self::clone(&app.extractor)
+    }
+}
+
+impl FromRef<App> for Arc<ServiceState> {
+    fn from_ref(app: &App) -> Self {
+        Self::clone(&app.state)
+    }
+}
+
+impl FromRef<App> for Arc<AccessControl> {
+    fn from_ref(app: &App) -> Self {
+        Self::clone(&app.access)
+    }
+}
