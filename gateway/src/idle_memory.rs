@@ -1,10 +1,10 @@
-//! Memory that is free goes back to the system, also while nothing happens.
+//! Returns free memory to the system, also while the process is idle.
 //!
-//! mimalloc gives back what has been free for a second when it next takes or returns a page, and each thread looks only
-//! after its own pages. In a process that idles there is no next time: it keeps what its last burst had, and with it the
-//! notes. So each worker is made to look, now and then. An allocator that cannot give what it is asked for first looks
-//! through all that it has: a request that no machine could meet costs microseconds, and needs no call into its own
-//! interface, which would be unsafe code.
+//! mimalloc returns memory that has been free for a second, but only when a thread next takes or returns a page, and
+//! each thread handles only its own pages. An idle process would therefore keep the memory of its last burst, and with
+//! it the text of notes. So every worker thread regularly makes mimalloc return its pages. It does so by asking for
+//! more memory than any machine has: an allocator that cannot meet a request first goes through all its pages. This
+//! costs microseconds and avoids a call to mimalloc's own interface, which would be unsafe code.
 
 use std::{
     cell::Cell,
@@ -20,38 +20,38 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-/// How often each worker looks.
-const EVERY: Duration = Duration::from_secs(2);
-/// So long a worker that has looked is kept from taking another's turn.
-const TURN: Duration = Duration::from_micros(200);
-/// Turns for each worker. One that misses them all gets the next round's.
-const TURNS: usize = 4;
+/// Time between two rounds, in each of which every worker returns its free pages once.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// How long a worker sleeps in each task, so that other workers take the remaining tasks of the round.
+const TASK_SLEEP: Duration = Duration::from_micros(200);
+/// Tasks per worker and round. A worker that gets none of them gets one in a later round.
+const TASKS_PER_WORKER: usize = 4;
 
-/// The round that runs.
+/// Number of the current round.
 static ROUND: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// The round in which this worker looked last.
-    static LOOKED: Cell<u64> = const { Cell::new(0) };
+    /// Number of the last round in which this worker returned its free pages.
+    static LAST_ROUND: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Lets every worker of this runtime give back what it has and does not use, again and again.
+/// Makes every worker of this runtime return its free memory to the system, every [`INTERVAL`]. It never ends.
 pub(crate) async fn give_back() -> Infallible {
-    let turns = TURNS * Handle::current().metrics().num_workers();
-    let mut ticks = interval(EVERY);
+    let tasks = TASKS_PER_WORKER * Handle::current().metrics().num_workers();
+    let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let round = ROUND.fetch_add(1, Relaxed) + 1;
-        let mut workers: JoinSet<()> = (0..turns).map(|_| async move { look(round) }).collect();
+        let mut workers: JoinSet<()> = (0..tasks).map(|_| async move { return_pages(round) }).collect();
         while workers.join_next().await.is_some() {}
     }
 }
 
-fn look(round: u64) {
-    if LOOKED.replace(round) != round {
+fn return_pages(round: u64) {
+    if LAST_ROUND.replace(round) != round {
         let _ = black_box(Vec::<u8>::new().try_reserve_exact(isize::MAX.unsigned_abs() / 2));
     }
-    // Asleep for a moment, so that the turns that are left go to the others.
-    std::thread::sleep(TURN);
+    // The other workers take the remaining tasks meanwhile.
+    std::thread::sleep(TASK_SLEEP);
 }

@@ -7,7 +7,7 @@ use tokio_util::{
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
 
-/// Counts the extractions in flight, and can end them all.
+/// Counts the extractions in flight, and tells them to end at shutdown.
 #[derive(Clone, Debug, Default)]
 pub struct InFlightTracker {
     running: TaskTracker,
@@ -15,45 +15,45 @@ pub struct InFlightTracker {
     cut: Arc<CancellationToken>,
 }
 
-/// One extraction in flight, until this is dropped.
+/// Counts as one extraction in flight until it is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it ends the extraction"]
 pub struct InFlightGuard(#[expect(dead_code, reason = "held for its drop")] TaskTrackerToken);
 
 impl InFlightTracker {
-    /// An extraction begins.
+    /// Counts a new extraction until the returned guard is dropped.
     pub fn begin(&self) -> InFlightGuard {
         InFlightGuard(self.running.token())
     }
 
-    /// How many run.
+    /// Returns the number of extractions in flight.
     #[must_use]
     pub fn running(&self) -> usize {
         self.running.len()
     }
 
-    /// Ends once none runs.
+    /// Completes once no extraction is in flight.
     pub async fn ended(&self) {
         self.running.close();
         self.running.wait().await;
     }
 
-    /// From now on no note is taken, nor the rest of one that is still on its way.
+    /// Stops accepting notes, including notes whose bodies have only partly arrived.
     pub fn close(&self) {
         self.closing.cancel();
     }
 
-    /// Ends once no note is taken any more.
+    /// Completes once notes are no longer accepted.
     pub fn is_closing(&self) -> WaitForCancellationFuture<'_> {
         self.closing.cancelled()
     }
 
-    /// Tells all that run to answer at once that the service is shutting down.
+    /// Tells all extractions in flight to answer at once that the service is shutting down.
     pub fn cut_off(&self) {
         self.cut.cancel();
     }
 
-    /// Ends once the rest is cut off.
+    /// Completes once the extractions in flight must answer at once.
     pub fn is_cut_off(&self) -> WaitForCancellationFuture<'_> {
         self.cut.cancelled()
     }

@@ -1,6 +1,6 @@
-//! Seven structured oncology fields from a free-text note, each with its evidence.
+//! Extracts seven structured oncology fields from a free-text note, each with its evidence.
 //!
-//! The way of one request: [`http`] -> [`extraction::Pipeline`] -> an [`extraction::Engine`]
+//! A request passes through: [`http`] -> [`extraction::Pipeline`] -> an [`extraction::Engine`]
 //! ([`vllm`] or [`rules`]) -> parse -> ground -> answer.
 
 pub mod access;

@@ -1,6 +1,7 @@
-//! One rate limit: so many notes in so much time.
+//! One rate limit: a number of notes per second, minute or hour.
 //!
-//! A generic cell rate algorithm (the `governor` crate): the whole allowance may be used at once, and comes back evenly.
+//! It is a generic cell rate algorithm (the `governor` crate): a caller may use the whole allowance at once, and the
+//! allowance refills evenly.
 
 use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
@@ -12,7 +13,7 @@ use governor::{
 };
 use serde::Deserialize;
 
-/// So many notes in so much time: `10/s`, `600/min`, `5000/h`.
+/// A number of notes per period, written as `10/s`, `600/min` or `5000/h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Rate {
@@ -24,15 +25,15 @@ impl FromStr for Rate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let refused = || format!("`{text}` is no rate: write a number per s, min or h, such as 10/s");
-        let (count, unit) = text.split_once('/').ok_or_else(refused)?;
+        let invalid = || format!("`{text}` is no rate: write a number per s, min or h, such as 10/s");
+        let (count, unit) = text.split_once('/').ok_or_else(invalid)?;
         let seconds = match unit.trim() {
             "s" => 1,
             "min" => 60,
             "h" => 3_600,
-            _ => return Err(refused()),
+            _ => return Err(invalid()),
         };
-        Ok(Self { count: count.trim().parse().map_err(|_| refused())?, period: Duration::from_secs(seconds) })
+        Ok(Self { count: count.trim().parse().map_err(|_| invalid())?, period: Duration::from_secs(seconds) })
     }
 }
 
@@ -44,27 +45,27 @@ impl TryFrom<String> for Rate {
     }
 }
 
-/// One allowance.
+/// A rate and the allowance that is left of it.
 pub struct Limiter {
     rate: Rate,
     allowance: RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>,
 }
 
-/// Whose allowance it is.
+/// The callers that share one allowance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// Of all callers together.
+    /// All callers together.
     Global,
-    /// Of one key.
+    /// The callers with one key.
     Key,
-    /// Of one address.
+    /// The callers at one address.
     Address,
-    /// Calls of one key that are under way.
+    /// The callers with one key; the limit is on their calls in flight.
     Concurrency,
 }
 
 impl Scope {
-    /// The name in headers and metrics.
+    /// Returns the scope's name in headers and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -79,7 +80,7 @@ impl Scope {
 /// The state of one rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimitState {
-    /// Whose limit it is.
+    /// The callers that the limit applies to.
     pub scope: Scope,
     /// Notes in one window.
     pub quota: u32,
@@ -91,20 +92,20 @@ pub struct RateLimitState {
     pub reset: u64,
 }
 
-/// A rate limit is used up.
+/// The error of a note that exceeds a rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimitExceeded {
     /// The limit that is used up.
     pub rate_limit: RateLimitState,
-    /// When it is worth coming back.
+    /// The time after which the caller can try again.
     pub after: Duration,
 }
 
 impl Rate {
     pub(crate) fn quota(self) -> Quota {
-        let of_one = self.period / self.count.get();
-        // More than one in a nanosecond is as good as no limit.
-        Quota::with_period(of_one).unwrap_or(Quota::per_second(self.count)).allow_burst(self.count)
+        let period_per_note = self.period / self.count.get();
+        // The period is zero above one note per nanosecond, which is as good as no limit.
+        Quota::with_period(period_per_note).unwrap_or(Quota::per_second(self.count)).allow_burst(self.count)
     }
 
     fn rate_limit(self, scope: Scope, remaining: u32, reset: Duration) -> RateLimitState {
@@ -115,11 +116,13 @@ impl Rate {
     pub(crate) fn judged<P: Reference>(
         self,
         scope: Scope,
-        taken: Result<StateSnapshot, NotUntil<P>>,
+        decision: Result<StateSnapshot, NotUntil<P>>,
         now: P,
     ) -> Result<RateLimitState, RateLimitExceeded> {
-        match taken {
-            Ok(left) => Ok(self.rate_limit(scope, left.remaining_burst_capacity(), self.quota().replenish_interval())),
+        match decision {
+            Ok(state) => {
+                Ok(self.rate_limit(scope, state.remaining_burst_capacity(), self.quota().replenish_interval()))
+            }
             Err(not_until) => {
                 let after = not_until.wait_time_from(now);
                 Err(RateLimitExceeded { rate_limit: self.rate_limit(scope, 0, after), after })
@@ -129,17 +132,17 @@ impl Rate {
 }
 
 impl Limiter {
-    /// A whole allowance.
+    /// Returns a limiter with its whole allowance left.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         Self { rate, allowance: RateLimiter::direct(rate.quota()).with_middleware() }
     }
 
-    /// Uses as much of this allowance as is used of another, and all of it where that was more.
+    /// Uses up as many notes of this allowance as are used up of `other`, at most all of them.
     pub fn use_as_much_as(&self, other: &Self) {
-        // Asking takes one; what is left of the other does not matter any more.
+        // The check itself uses one note of `other`, which is no longer needed.
         let used = match other.allowance.check() {
-            Ok(left) => other.rate.count.get().saturating_sub(left.remaining_burst_capacity() + 1),
+            Ok(state) => other.rate.count.get().saturating_sub(state.remaining_burst_capacity() + 1),
             Err(_) => other.rate.count.get(),
         };
         if let Some(used) = NonZeroU32::new(used.min(self.rate.count.get())) {
@@ -163,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_as_they_are_written() {
+    fn rates_are_parsed() {
         for (text, count, seconds) in [("10/s", 10, 1), ("600/min", 600, 60), (" 5 / h", 5, 3_600)] {
             let rate: Rate = text.parse().unwrap();
             assert_eq!((rate.count.get(), rate.period.as_secs()), (count, seconds), "{text}");

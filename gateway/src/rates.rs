@@ -19,22 +19,22 @@ use crate::{
     limiter::{Limiter, Rate, RateLimitExceeded, RateLimitState, Scope},
 };
 
-/// After so many looks, addresses whose allowance is whole again are forgotten.
-const LOOKS_BETWEEN_CLEANINGS: u32 = 4_096;
-/// The time to come back after as many calls as a key may have under way.
-const AFTER_CONCURRENCY: Duration = Duration::from_secs(1);
+/// Number of checks after which addresses with a whole allowance are removed from memory.
+const CHECKS_BETWEEN_CLEANUPS: u32 = 4_096;
+/// The retry time for a key that has as many calls in flight as it may have.
+const CONCURRENCY_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// An allowance for each address.
+/// One allowance per address.
 struct PerAddress {
     rate: Rate,
     allowances: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock, StateInformationMiddleware>,
-    looks: AtomicU32,
+    checks: AtomicU32,
 }
 
-/// One note's attempts to pass the rate limits, and the limits that it has passed.
+/// The attempts of one note to pass the rate limits, and the limits that it has passed so far.
 #[derive(Debug, Default)]
 pub struct RateLimitAttempt {
-    /// Held while the note is read.
+    /// The permission to read the note, held while an engine reads it.
     pub grant: RateLimitGrant,
     passed: PassedScopes,
 }
@@ -44,14 +44,14 @@ struct PassedScopes(Vec<Scope>);
 
 /// Permission to read one note; held until the note is answered.
 #[derive(Debug, Default)]
-#[must_use = "dropping it ends the call for the limits"]
+#[must_use = "dropping it ends the call in the count of the key's calls in flight"]
 pub struct RateLimitGrant {
     /// The limit with the fewest notes left; `None` without limits.
     pub rate_limit: Option<RateLimitState>,
     concurrency: Option<ConcurrencyGuard>,
 }
 
-/// The limits that are not of one key.
+/// The limits of all callers together and of each address. The limits of a key are in its [`Principal`].
 #[derive(Debug, Default)]
 pub struct Rates {
     global: Option<Limiter>,
@@ -59,14 +59,15 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// The limits of all callers together and of each address.
+    /// Returns limits of which none is used yet.
     #[must_use]
     pub fn new(global: Option<Rate>, per_address: Option<Rate>) -> Self {
         Self { global: global.map(Limiter::new), per_address: per_address.map(PerAddress::new) }
     }
 
-    /// Counts one note against every limit that is its caller's. The caller's own come first, so that
-    /// whoever is over his does not use up what is everybody's.
+    /// Counts one note against every limit that applies to its caller.
+    ///
+    /// The caller's own limits are checked first, so that a caller over its own limit does not use up the global one.
     pub fn admit(
         &self,
         principal: Option<&Principal>,
@@ -77,7 +78,8 @@ impl Rates {
         Ok(attempt.grant)
     }
 
-    /// The same for a note that may be asked for again: limits that let it pass before do not count it once more.
+    /// Does the same as [`Self::admit`] for a note that may try several times: a limit that the note has passed does
+    /// not count it again.
     pub fn ask(
         &self,
         principal: Option<&Principal>,
@@ -85,36 +87,36 @@ impl Rates {
         attempt: &mut RateLimitAttempt,
     ) -> Result<(), RateLimitExceeded> {
         let RateLimitAttempt { grant, passed } = attempt;
-        passed.once(Scope::Concurrency, || {
-            let entered = principal.map(Principal::enter).transpose();
-            let entered = entered.map_err(|most| RateLimitExceeded {
+        passed.check_once(Scope::Concurrency, || {
+            let guard = principal.map(Principal::enter).transpose();
+            let guard = guard.map_err(|limit| RateLimitExceeded {
                 rate_limit: RateLimitState {
                     scope: Scope::Concurrency,
-                    quota: most,
+                    quota: limit,
                     window: 1,
                     remaining: 0,
                     reset: 1,
                 },
-                after: AFTER_CONCURRENCY,
+                after: CONCURRENCY_RETRY_AFTER,
             })?;
-            grant.concurrency = entered;
+            grant.concurrency = guard;
             Ok(())
         })?;
-        passed.once(Scope::Key, || {
+        passed.check_once(Scope::Key, || {
             if let Some(limiter) = principal.and_then(Principal::limiter) {
-                grant.counted(limiter.take(Scope::Key)?);
+                grant.keep_least(limiter.take(Scope::Key)?);
             }
             Ok(())
         })?;
-        passed.once(Scope::Address, || {
+        passed.check_once(Scope::Address, || {
             if let (Some(limiter), Some(address)) = (&self.per_address, address) {
-                grant.counted(limiter.take(address)?);
+                grant.keep_least(limiter.take(address)?);
             }
             Ok(())
         })?;
-        passed.once(Scope::Global, || {
+        passed.check_once(Scope::Global, || {
             if let Some(limiter) = &self.global {
-                grant.counted(limiter.take(Scope::Global)?);
+                grant.keep_least(limiter.take(Scope::Global)?);
             }
             Ok(())
         })
@@ -122,21 +124,21 @@ impl Rates {
 }
 
 impl RateLimitGrant {
-    fn counted(&mut self, rate_limit: RateLimitState) {
+    fn keep_least(&mut self, rate_limit: RateLimitState) {
         self.rate_limit =
             Some(self.rate_limit.filter(|least| least.remaining <= rate_limit.remaining).unwrap_or(rate_limit));
     }
 }
 
 impl PassedScopes {
-    /// Asks a limit that has not let the note pass yet.
-    fn once(
+    /// Checks the limit of `scope` unless the note has passed it before.
+    fn check_once(
         &mut self,
         scope: Scope,
-        ask: impl FnOnce() -> Result<(), RateLimitExceeded>,
+        check: impl FnOnce() -> Result<(), RateLimitExceeded>,
     ) -> Result<(), RateLimitExceeded> {
         if !self.0.contains(&scope) {
-            ask()?;
+            check()?;
             self.0.push(scope);
         }
         Ok(())
@@ -146,33 +148,35 @@ impl PassedScopes {
 impl PerAddress {
     fn new(rate: Rate) -> Self {
         let allowances = RateLimiter::hashmap(rate.quota()).with_middleware();
-        Self { rate, allowances, looks: AtomicU32::new(0) }
+        Self { rate, allowances, checks: AtomicU32::new(0) }
     }
 
     fn take(&self, address: IpAddr) -> Result<RateLimitState, RateLimitExceeded> {
-        if self.looks.fetch_add(1, Relaxed) % LOOKS_BETWEEN_CLEANINGS == LOOKS_BETWEEN_CLEANINGS - 1 {
+        if self.checks.fetch_add(1, Relaxed) % CHECKS_BETWEEN_CLEANUPS == CHECKS_BETWEEN_CLEANUPS - 1 {
             self.allowances.retain_recent();
         }
-        let taken = self.allowances.check_key(&subscriber(address));
-        self.rate.judged(Scope::Address, taken, self.allowances.clock().now())
+        let decision = self.allowances.check_key(&subscriber(address));
+        self.rate.judged(Scope::Address, decision, self.allowances.clock().now())
     }
 }
 
-/// Whose allowance it is: the IPv4 address, also one that an IPv6 address is made of, or what one subscriber is given of
-/// the IPv6 addresses: the first 64 bits.
+/// Returns the address that stands for one subscriber and has one allowance: the IPv4 address, also where an IPv6
+/// address contains it, or the first 64 bits of an IPv6 address, which is the network that one subscriber gets.
 fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(address) => match owner_of_tunnel(address) {
-            Some(owner) => IpAddr::V4(owner),
+        IpAddr::V6(address) => match tunnel_ipv4(address) {
+            Some(ipv4) => IpAddr::V4(ipv4),
             None => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
         },
         address @ IpAddr::V4(_) => address,
     }
 }
 
-/// The IPv4 address whose owner has this IPv6 address through a tunnel. With one IPv4 address come 65,536 networks of 64
-/// bits by 6to4 (`2002::/16`), and many more by Teredo (`2001::/32`), which holds the address inverted.
-fn owner_of_tunnel(address: Ipv6Addr) -> Option<Ipv4Addr> {
+/// Returns the IPv4 address that a tunnel's IPv6 address contains.
+///
+/// The owner of one IPv4 address has 65,536 networks of 64 bits through 6to4 (`2002::/16`), and many more through
+/// Teredo (`2001::/32`), which contains the address with all bits inverted.
+fn tunnel_ipv4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let bits = |shift: u32| u32::try_from((address.to_bits() >> shift) & u128::from(u32::MAX)).ok().map(Ipv4Addr::from);
     match address.segments() {
         [0x2002, ..] => bits(80),
@@ -196,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn an_allowance_is_used_up_and_says_what_is_left() {
+    fn a_grant_shows_the_notes_left_and_a_used_up_allowance_is_an_error() {
         let rates = Rates::new(Some(rate("2/h")), None);
         assert_eq!(rates.admit(None, None).unwrap().rate_limit.unwrap().remaining, 1);
         assert_eq!(rates.admit(None, None).unwrap().rate_limit.unwrap().remaining, 0);
@@ -206,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_over_his_own_limit_does_not_use_up_everybodys() {
+    fn a_caller_over_its_own_limit_does_not_use_up_the_global_limit() {
         let rates = Rates::new(Some(rate("3/h")), Some(rate("1/h")));
         let (one, other) = ("10.0.0.1".parse().ok(), "10.0.0.2".parse().ok());
         assert!(rates.admit(None, one).is_ok());
@@ -218,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_that_is_asked_for_again_counts_once() {
+    fn a_note_that_tries_several_times_counts_once() {
         let rates = Rates::new(Some(rate("1/h")), Some(rate("3/h")));
         let address = "10.0.0.1".parse().ok();
         assert!(rates.admit(None, None).is_ok());
@@ -226,20 +230,20 @@ mod tests {
         for _ in 0..9 {
             assert_eq!(rates.ask(None, address, &mut attempt).unwrap_err().rate_limit.scope, Scope::Global);
         }
-        // Of three of the address one is used.
-        let left = || rates.admit(None, address).unwrap_err().rate_limit.scope;
-        assert_eq!([left(), left(), left()], [Scope::Global, Scope::Global, Scope::Address]);
+        // One of the three notes of the address is used.
+        let scope = || rates.admit(None, address).unwrap_err().rate_limit.scope;
+        assert_eq!([scope(), scope(), scope()], [Scope::Global, Scope::Global, Scope::Address]);
     }
 
     #[test]
-    fn addresses_of_one_subscriber_are_one() {
+    fn all_addresses_of_one_subscriber_share_an_allowance() {
         let rates = Rates::new(None, Some(rate("1/h")));
-        let ask = |address: &str| rates.admit(None, address.parse().ok()).is_ok();
-        assert!(ask("2001:db8::1") && !ask("2001:db8::2") && ask("2001:db8:0:1::1"));
-        assert!(ask("192.0.2.1") && !ask("::ffff:192.0.2.1"));
-        // By 6to4 and Teredo it is the owner of the IPv4 address, whatever else the address says.
-        assert!(!ask("2002:c000:0201::1") && !ask("2002:c000:0201:ffff::1"));
-        assert!(!ask("2001:0:6565:6565:8000:1:3fff:fdfe") && !ask("2001:0:7777:7777::3fff:fdfe"));
-        assert!(ask("2002:c000:0202::1") && !ask("192.0.2.2"));
+        let admitted = |address: &str| rates.admit(None, address.parse().ok()).is_ok();
+        assert!(admitted("2001:db8::1") && !admitted("2001:db8::2") && admitted("2001:db8:0:1::1"));
+        assert!(admitted("192.0.2.1") && !admitted("::ffff:192.0.2.1"));
+        // A 6to4 or Teredo address belongs to the owner of the IPv4 address in it, whatever its other bits are.
+        assert!(!admitted("2002:c000:0201::1") && !admitted("2002:c000:0201:ffff::1"));
+        assert!(!admitted("2001:0:6565:6565:8000:1:3fff:fdfe") && !admitted("2001:0:7777:7777::3fff:fdfe"));
+        assert!(admitted("2002:c000:0202::1") && !admitted("192.0.2.2"));
     }
 }

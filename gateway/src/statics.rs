@@ -1,23 +1,25 @@
-//! Values that this program makes of its own text. One that cannot be made is a mistake of the program, which must not pass as "nothing
-//! found": it panics, the request gets a 500, and the test of the file that holds it fails.
+//! Builds values from text in this program's source, such as patterns.
+//!
+//! Text that cannot be used is a mistake in the program and must not look like "nothing found". So building panics: the
+//! request gets a 500, and the test of the file that holds the text fails.
 
 use regex::Regex;
 
-/// The pattern of this text, which a test has compiled.
+/// Returns the compiled pattern. A test compiles each such text.
 ///
 /// # Panics
 ///
-/// Where the text is no pattern.
+/// If the text is not a valid pattern.
 pub(crate) fn pattern(text: &str) -> Regex {
     made(Regex::new(text), "a pattern")
 }
 
-/// A value that a test has made.
+/// Returns the built value. A test builds each such value.
 ///
 /// # Panics
 ///
-/// Where it could not be made.
-#[expect(clippy::expect_used, reason = "the text is the program's own, and a test makes each value")]
+/// If `value` is an error.
+#[expect(clippy::expect_used, reason = "the text is in the program's source, and a test builds each value")]
 pub(crate) fn made<T, E: std::fmt::Debug>(value: Result<T, E>, what: &str) -> T {
     value.expect(what)
 }

@@ -1,7 +1,7 @@
-//! Counts what reading a text costs, in steps that are the same on every machine: characters looked at, places compared.
+//! Counts the cost of reading a text in steps: characters read and spans compared. Steps are equal on every machine.
 //!
-//! Tests and fuzz targets hold that steps grow with the length of a text and no faster; seconds would say as much only
-//! on a quiet machine. In the program itself counting does nothing.
+//! Tests and fuzz targets check that steps grow no faster than the length of a text. Seconds could show this only on a
+//! quiet machine. In the program itself, counting does nothing.
 
 #[cfg(any(test, fuzzing))]
 use std::cell::Cell;
@@ -11,7 +11,7 @@ thread_local! {
     static STEPS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Adds steps to those of this thread.
+/// Adds steps to the count of this thread.
 #[inline]
 pub(crate) fn count(steps: usize) {
     #[cfg(any(test, fuzzing))]
@@ -20,22 +20,22 @@ pub(crate) fn count(steps: usize) {
     let _ = steps;
 }
 
-/// Most steps for each byte of a text, whatever the text.
+/// Most steps per byte of any text.
 #[cfg(any(test, fuzzing))]
 const PER_BYTE: u64 = 1_500;
 
-/// What may be spent on the values of a record, whose number is bounded, however short the text is.
+/// Most steps for the values of a record, whose number is bounded. It does not depend on the text's length.
 #[cfg(any(test, fuzzing))]
 pub const FOR_VALUES: u64 = 4_000_000;
 
-/// Most steps that reading a text of so many bytes may take.
+/// Returns the most steps that reading a text of `bytes` bytes may take.
 #[cfg(any(test, fuzzing))]
 #[must_use]
 pub fn budget(bytes: usize) -> u64 {
     PER_BYTE * bytes as u64 + FOR_VALUES
 }
 
-/// The steps that work takes on this thread.
+/// Runs `work` and returns the steps that it takes on this thread.
 #[cfg(any(test, fuzzing))]
 pub fn of<T>(work: impl FnOnce() -> T) -> u64 {
     let before = STEPS.get();

@@ -1,23 +1,24 @@
-//! The TLS library of all HTTP clients, and TLS errors in words that name no host (those of the libraries do).
+//! Installs the TLS library of all HTTP clients, and describes TLS errors without host names, which the libraries' own
+//! error texts contain.
 
 use std::{error::Error, io};
 
 use rustls::CertificateError;
 
-/// Chooses ring as the TLS library, which reqwest needs before its first client. A second call changes nothing.
+/// Installs ring as the TLS library. reqwest needs one before its first client. A second call changes nothing.
 pub fn install() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// Why no connection came about, where the reason is TLS: the certificate, or that the server speaks none. Waiting
-/// helps with none of these.
+/// Returns the reason for a failed connection if it is a TLS error: a bad certificate, or a server that does not speak
+/// TLS. `None` for any other error. Retrying does not help against a TLS error.
 pub(crate) fn fault(error: &reqwest::Error) -> Option<&'static str> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
-            return Some(words(error));
+            return Some(description(error));
         }
-        // An I/O error gives the source of what it wraps, and not that itself.
+        // `source` of an I/O error skips the error that it wraps, so that one is read with `get_ref`.
         cause = match error.downcast_ref::<io::Error>() {
             Some(error) => error.get_ref().map(|inner| inner as &(dyn Error + 'static)),
             None => error.source(),
@@ -26,7 +27,7 @@ pub(crate) fn fault(error: &reqwest::Error) -> Option<&'static str> {
     None
 }
 
-fn words(error: &rustls::Error) -> &'static str {
+fn description(error: &rustls::Error) -> &'static str {
     use CertificateError as Bad;
     match error {
         rustls::Error::InvalidCertificate(bad) => match bad {
@@ -50,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_that_say_what_to_do() {
+    fn each_fault_names_its_remedy() {
         for (error, expected) in [
             (rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer), "SSL_CERT_FILE"),
             (rustls::Error::InvalidCertificate(CertificateError::NotValidForName), "another name"),
@@ -59,7 +60,7 @@ mod tests {
             (rustls::Error::InvalidCertificate(CertificateError::BadSignature), "certificate is not accepted"),
             (rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType), "http://"),
         ] {
-            assert!(words(&error).contains(expected), "{error}");
+            assert!(description(&error).contains(expected), "{error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A file of lines that is only appended to, and begun anew at a size.
+//! An append-only file of lines that is rotated at a given size.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -6,43 +6,46 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The file, and its elders `PATH.1`, `PATH.2` and so on, the newest first.
+/// The file and its older versions `PATH.1`, `PATH.2` and so on, the newest first.
 #[derive(Debug)]
 pub(super) struct RotatedFile {
     path: PathBuf,
-    most: u64,
+    /// The size in bytes that a file reaches before a new one is started.
+    max_bytes: u64,
+    /// Number of older files to keep.
     keep: usize,
     file: File,
     size: u64,
-    /// Whether the last line may be half written.
-    torn: bool,
-    /// Whether no new file could be begun.
-    stuck: bool,
+    /// Whether the last line may be incomplete.
+    incomplete: bool,
+    /// Whether the last rotation failed.
+    rotation_failed: bool,
 }
 
 impl RotatedFile {
-    pub(super) fn open(path: PathBuf, most: u64, keep: usize) -> io::Result<Self> {
-        let (file, size) = appending(&path)?;
-        Ok(Self { path, most, keep, file, size, torn: false, stuck: false })
+    pub(super) fn open(path: PathBuf, max_bytes: u64, keep: usize) -> io::Result<Self> {
+        let (file, size) = open_to_append(&path)?;
+        Ok(Self { path, max_bytes, keep, file, size, incomplete: false, rotation_failed: false })
     }
 
-    /// Appends a whole line, which ends in a line break.
+    /// Appends one whole line, which must end in a line break.
     pub(super) fn append(&mut self, line: &[u8]) -> io::Result<()> {
-        if self.size > 0 && self.size + line.len() as u64 > self.most {
-            // Better a file that is too large than lines that are lost.
+        if self.size > 0 && self.size + line.len() as u64 > self.max_bytes {
+            // After a failed rotation the file grows further, because a large file is better than lost lines.
             match self.rotate() {
-                Ok(()) => self.stuck = false,
-                Err(error) if !self.stuck => {
-                    self.stuck = true;
-                    tracing::error!(%error, "the audit file cannot be begun anew: it goes on growing");
+                Ok(()) => self.rotation_failed = false,
+                Err(error) if !self.rotation_failed => {
+                    self.rotation_failed = true;
+                    tracing::error!(%error, "the audit file cannot be rotated: it keeps growing");
                 }
                 Err(_) => {}
             }
         }
-        if self.torn {
-            // What a full disk cut off stays a line of its own, which no reader takes for a whole one.
+        if self.incomplete {
+            // A line that a full disk cut off stays on a line of its own, so that readers can tell that it is not
+            // whole.
             self.write(b"\n")?;
-            self.torn = false;
+            self.incomplete = false;
         }
         self.write(line)
     }
@@ -55,7 +58,7 @@ impl RotatedFile {
                 Ok(count) => {
                     self.size += count as u64;
                     left = left.get(count..).unwrap_or_default();
-                    self.torn = !left.is_empty();
+                    self.incomplete = !left.is_empty();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -65,10 +68,10 @@ impl RotatedFile {
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        // Another program may have moved it, or an attempt before this one: then there is only to open it anew.
+        // If another program or an earlier attempt has moved the file, it only has to be opened again.
         if self.path.exists() {
             for number in (1..self.keep).rev() {
-                let (from, to) = (elder(&self.path, number), elder(&self.path, number + 1));
+                let (from, to) = (numbered(&self.path, number), numbered(&self.path, number + 1));
                 if from.exists() {
                     fs::rename(from, to)?;
                 }
@@ -76,22 +79,23 @@ impl RotatedFile {
             if self.keep == 0 {
                 fs::remove_file(&self.path)?;
             } else {
-                fs::rename(&self.path, elder(&self.path, 1))?;
+                fs::rename(&self.path, numbered(&self.path, 1))?;
             }
         }
-        (self.file, self.size) = appending(&self.path)?;
-        self.torn = false;
+        (self.file, self.size) = open_to_append(&self.path)?;
+        self.incomplete = false;
         Ok(())
     }
 }
 
-fn appending(path: &Path) -> io::Result<(File, u64)> {
+/// Opens a file for appending, creates it if necessary, and returns it with its size in bytes.
+fn open_to_append(path: &Path) -> io::Result<(File, u64)> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // Who asks what when is nobody else's business.
+        // Other users of the host must not read which client asked what and when.
         options.mode(0o600);
     }
     let file = options.open(path)?;
@@ -99,7 +103,7 @@ fn appending(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, size))
 }
 
-fn elder(path: &Path, number: usize) -> PathBuf {
+fn numbered(path: &Path, number: usize) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{number}"));
     name.into()
@@ -110,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_begun_anew_and_the_oldest_goes() {
+    fn files_are_rotated_and_the_oldest_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let mut file = RotatedFile::open(path.clone(), 10, 2).unwrap();
@@ -118,19 +122,20 @@ mod tests {
             file.append(line.as_bytes()).unwrap();
         }
         let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
-        let found = (read(&path), read(&elder(&path, 1)), read(&elder(&path, 2)), read(&elder(&path, 3)));
+        let found = (read(&path), read(&numbered(&path, 1)), read(&numbered(&path, 2)), read(&numbered(&path, 3)));
         assert_eq!(found, ("six\n".into(), "five and more than ten\n".into(), "four\n".into(), String::new()));
         let mut again = RotatedFile::open(path.clone(), 10, 0).unwrap();
         again.append(b"7\n").unwrap();
         assert_eq!(read(&path), "six\n7\n");
         again.append(b"a long one\n").unwrap();
-        assert_eq!((read(&path), read(&elder(&path, 1))), ("a long one\n".into(), "five and more than ten\n".into()));
-        // Moved away by another program: begun anew, and nothing else is moved.
+        let found = (read(&path), read(&numbered(&path, 1)));
+        assert_eq!(found, ("a long one\n".into(), "five and more than ten\n".into()));
+        // After another program has moved the file, a new one is started and no other file is moved.
         fs::rename(&path, folder.path().join("taken")).unwrap();
         let mut moved = RotatedFile::open(path.clone(), 10, 2).unwrap();
         moved.append(b"a long line\n").unwrap();
         fs::rename(&path, folder.path().join("taken again")).unwrap();
         moved.append(b"next\n").unwrap();
-        assert_eq!((read(&path), read(&elder(&path, 1))), ("next\n".into(), "five and more than ten\n".into()));
+        assert_eq!((read(&path), read(&numbered(&path, 1))), ("next\n".into(), "five and more than ten\n".into()));
     }
 }

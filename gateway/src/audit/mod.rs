@@ -1,7 +1,7 @@
-//! Who asked what when: one JSON line for each extraction, without the note.
+//! Writes the audit file: one JSON line per extraction with the client, the time and the result, without the note.
 //!
-//! Lines are written by a thread of their own: a request never waits for the disk. What cannot be written is
-//! counted and complained of, in the log, in `/health` and in the metrics; requests go on.
+//! A separate thread writes the lines, so a request never waits for the disk. Lines that cannot be written are counted
+//! and reported in the log, in `/health` and in the metrics. Requests are still answered.
 
 mod file;
 
@@ -23,36 +23,36 @@ use sha2::Sha256;
 use self::file::RotatedFile;
 use crate::{config::AuditSettings, extraction::Field, files};
 
-/// Lines that may wait for the disk.
-const WAITING: usize = 16_384;
-/// So many that wait mean that the disk does not answer.
+/// Most lines that may wait for the disk.
+const QUEUE_CAPACITY: usize = 16_384;
+/// If more lines than this wait, the disk does not respond and the audit counts as failing.
 const MANY_WAITING: u64 = 1_000;
-/// So long the last lines may take.
+/// Time limit for writing the last lines at shutdown.
 const LAST_LINES: Duration = Duration::from_secs(2);
-/// Between two complaints in the log.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
-/// A shorter secret could be guessed.
+/// Shortest time between two error messages in the log.
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
+/// Shortest secret, in bytes; a shorter one could be guessed.
 const SHORTEST_SECRET: usize = 16;
 
-/// One line. Holds nothing of the note: its size, and an HMAC that tells equal notes.
+/// One line. It has the note's size and an HMAC by which equal notes can be recognised, but none of its text.
 #[derive(Clone, Debug, Serialize)]
 pub struct Entry {
-    /// When the request came, RFC 3339, UTC.
+    /// The time at which the request arrived, in RFC 3339 and UTC.
     pub time: String,
-    /// Its id.
+    /// The request's id.
     pub request_id: Arc<str>,
     /// The name of the caller's key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub principal: Option<String>,
     /// The route's template.
     pub route: &'static str,
-    /// The answer's status; 499 where the caller left before.
+    /// The HTTP status of the answer; 499 if the caller disconnected before it.
     pub status: u16,
     /// `ok`, the error's code, or `caller_vanished`.
     pub code: &'static str,
-    /// Bytes of the body.
+    /// Length of the request body, in bytes.
     pub body_bytes: usize,
-    /// Code points of the note.
+    /// Length of the note, in code points.
     pub note_chars: usize,
     /// HMAC-SHA-256 of the note, hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,54 +66,54 @@ pub struct Entry {
     /// The prompt's version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<&'static str>,
-    /// The fields that the record fills: their names, never their values.
+    /// The names of the fields that have a value in the record, never the values.
     pub fields: Vec<Field>,
-    /// Whether a lesser engine answered.
+    /// Whether the fallback engine answered.
     pub degraded: bool,
-    /// Whether the answer was one that was given before.
+    /// Whether the answer came from the cache.
     pub cached: bool,
     /// Tokens, as the model server counts them.
     pub tokens: u32,
-    /// From arrival to answer.
+    /// Time from the request's arrival to the answer, in milliseconds.
     pub milliseconds: u64,
 }
 
-/// The audit of this process.
+/// Writes the audit file of this process.
 pub struct Audit {
     sender: Mutex<Option<SyncSender<Entry>>>,
-    /// Ends when the thread that writes does.
-    written: Mutex<Receiver<()>>,
+    /// Disconnects when the writing thread ends.
+    thread_end: Mutex<Receiver<()>>,
     state: Arc<State>,
     secret: Hmac<Sha256>,
 }
 
-/// How the audit is.
+/// State of the audit, for `/health` and the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditState {
     /// Lines written since the start.
     pub written: u64,
-    /// Lines that were not.
+    /// Lines lost since the start.
     pub lost: u64,
-    /// Whether the last line was one of those.
+    /// Whether the last line was lost, or too many lines wait for the disk.
     pub failing: bool,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    told: AtomicU64,
+    submitted: AtomicU64,
     written: AtomicU64,
     lost: AtomicU64,
     failing: AtomicBool,
 }
 
 impl State {
-    /// Lines that are neither written nor given up.
+    /// Returns the number of lines that are neither written nor lost.
     fn waiting(&self) -> u64 {
-        self.told.load(Relaxed).saturating_sub(self.written.load(Relaxed) + self.lost.load(Relaxed))
+        self.submitted.load(Relaxed).saturating_sub(self.written.load(Relaxed) + self.lost.load(Relaxed))
     }
 }
 
-/// Why there can be no audit.
+/// Errors that prevent the audit from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// The file cannot be opened for appending.
@@ -121,7 +121,7 @@ pub enum AuditError {
     Unwritable {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the system.
         cause: std::io::Error,
     },
     /// The secret cannot be read.
@@ -129,49 +129,49 @@ pub enum AuditError {
     NoSecret {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the system.
         cause: std::io::Error,
     },
-    /// The secret could be guessed.
+    /// The secret is so short that it could be guessed.
     #[error("audit.key_file holds fewer than {SHORTEST_SECRET} bytes")]
     WeakSecret,
-    /// The system gave no random bytes, or no thread.
+    /// The system provided no random bytes or no thread.
     #[error("the audit cannot be set up: {0}")]
     System(String),
 }
 
 impl Audit {
-    /// Opens the file and begins to write; nothing where no file is set.
+    /// Opens the file and starts the thread that writes to it. Returns `None` if the settings name no file.
     pub fn open(settings: &AuditSettings) -> Result<Option<Self>, AuditError> {
         let Some(path) = &settings.path else { return Ok(None) };
         let secret = secret(settings)?;
-        let most = settings.max_bytes.as_u64();
-        let (theirs, keep) = (path.clone(), settings.keep);
-        let file = files::in_time(files::READ_WITHIN, move || RotatedFile::open(theirs, most, keep));
+        let max_bytes = settings.max_bytes.as_u64();
+        let (thread_path, keep) = (path.clone(), settings.keep);
+        let file = files::in_time(files::READ_WITHIN, move || RotatedFile::open(thread_path, max_bytes, keep));
         let file = file.flatten().map_err(|cause| AuditError::Unwritable { path: path.clone(), cause })?;
-        let (sender, entries) = sync_channel(WAITING);
+        let (sender, entries) = sync_channel(QUEUE_CAPACITY);
         let state = Arc::new(State::default());
-        let theirs = Arc::clone(&state);
-        let (ended, written) = sync_channel(0);
+        let thread_state = Arc::clone(&state);
+        let (ended, thread_end) = sync_channel(0);
         std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || {
-                write(file, &entries, &theirs);
+                write(file, &entries, &thread_state);
                 drop::<SyncSender<()>>(ended);
             })
             .map_err(|error| AuditError::System(error.to_string()))?;
-        Ok(Some(Self { sender: Mutex::new(Some(sender)), written: Mutex::new(written), state, secret }))
+        Ok(Some(Self { sender: Mutex::new(Some(sender)), thread_end: Mutex::new(thread_end), state, secret }))
     }
 
-    /// Looks whether a file could be opened, without making one.
+    /// Checks that the audit file could be opened, without creating it.
     pub fn check(settings: &AuditSettings) -> Result<(), AuditError> {
         let Some(path) = &settings.path else { return Ok(()) };
         secret(settings)?;
-        let theirs = path.clone();
+        let thread_path = path.clone();
         let checked = files::in_time(files::READ_WITHIN, move || {
-            let folder = theirs.parent().filter(|folder| !folder.as_os_str().is_empty());
-            if theirs.exists() {
-                std::fs::OpenOptions::new().append(true).open(&theirs).map(drop)
+            let folder = thread_path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            if thread_path.exists() {
+                std::fs::OpenOptions::new().append(true).open(&thread_path).map(drop)
             } else {
                 folder.map_or(Ok(()), |folder| std::fs::read_dir(folder).map(drop))
             }
@@ -179,9 +179,9 @@ impl Audit {
         checked.flatten().map_err(|cause| AuditError::Unwritable { path: path.clone(), cause })
     }
 
-    /// Writes a line, soon. Never waits.
+    /// Queues a line for writing, and never waits. A line that does not fit into the queue is lost and counted.
     pub fn tell(&self, entry: Entry) {
-        self.state.told.fetch_add(1, Relaxed);
+        self.state.submitted.fetch_add(1, Relaxed);
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         if sender.as_ref().is_none_or(|sender| sender.try_send(entry).is_err()) {
             self.state.lost.fetch_add(1, Relaxed);
@@ -189,7 +189,7 @@ impl Audit {
         }
     }
 
-    /// The HMAC by which equal notes are told.
+    /// Returns the HMAC of a note, in hexadecimal; equal notes have equal HMACs.
     #[must_use]
     pub fn hmac(&self, note: &str) -> String {
         use fmt::Write as _;
@@ -201,18 +201,19 @@ impl Audit {
         })
     }
 
-    /// How it is.
+    /// Returns the current state.
     #[must_use]
     pub fn state(&self) -> AuditState {
         let failing = self.state.failing.load(Relaxed) || self.state.waiting() > MANY_WAITING;
         AuditState { written: self.state.written.load(Relaxed), lost: self.state.lost.load(Relaxed), failing }
     }
 
-    /// Takes no more lines and waits a moment until those that wait are written. Says how many were lost in
-    /// all: those too that a disk which does not answer has not taken.
+    /// Stops accepting lines and waits up to [`LAST_LINES`] until the waiting ones are written.
+    ///
+    /// Returns the number of lines lost since the start, including those that the disk has not taken in time.
     pub fn close(&self) -> u64 {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let _ = self.written.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(LAST_LINES);
+        let _ = self.thread_end.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(LAST_LINES);
         self.state.lost.load(Relaxed) + self.state.waiting()
     }
 }
@@ -226,8 +227,8 @@ impl fmt::Debug for Audit {
 fn secret(settings: &AuditSettings) -> Result<Hmac<Sha256>, AuditError> {
     let system = |error: &dyn fmt::Display| AuditError::System(error.to_string());
     let secret = if let Some(path) = &settings.key_file {
-        let theirs = path.clone();
-        let bytes = files::in_time(files::READ_WITHIN, move || files::read(&theirs)).flatten();
+        let thread_path = path.clone();
+        let bytes = files::in_time(files::READ_WITHIN, move || files::read(&thread_path)).flatten();
         let bytes = bytes.map_err(|cause| AuditError::NoSecret { path: path.clone(), cause })?;
         bytes.trim_ascii().to_vec()
     } else {
@@ -242,7 +243,7 @@ fn secret(settings: &AuditSettings) -> Result<Hmac<Sha256>, AuditError> {
 }
 
 fn write(mut file: RotatedFile, entries: &Receiver<Entry>, state: &State) {
-    let mut complained: Option<Instant> = None;
+    let mut last_logged: Option<Instant> = None;
     while let Ok(entry) = entries.recv() {
         let written = serde_json::to_vec(&entry).map_err(std::io::Error::from).and_then(|mut line| {
             line.push(b'\n');
@@ -252,15 +253,15 @@ fn write(mut file: RotatedFile, entries: &Receiver<Entry>, state: &State) {
             Ok(()) => {
                 state.written.fetch_add(1, Relaxed);
                 if state.failing.swap(false, Relaxed) {
-                    complained = None;
+                    last_logged = None;
                     tracing::info!(lost = state.lost.load(Relaxed), "audit lines can be written again");
                 }
             }
             Err(error) => {
                 let lost = state.lost.fetch_add(1, Relaxed) + 1;
                 state.failing.store(true, Relaxed);
-                if complained.is_none_or(|last| last.elapsed() >= COMPLAIN_EVERY) {
-                    complained = Some(Instant::now());
+                if last_logged.is_none_or(|last| last.elapsed() >= LOG_INTERVAL) {
+                    last_logged = Some(Instant::now());
                     tracing::error!(%error, lost, "audit lines cannot be written: requests are answered without a trace");
                 }
             }

@@ -1,4 +1,4 @@
-//! Lines, a disk that is full, and what stands in them.
+//! Tests of the audit: written lines, a full disk, and the HMAC of notes.
 
 use super::*;
 
@@ -41,13 +41,13 @@ fn lines_are_written_before_the_end() {
     let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((lines.len(), &lines[0]["fields"]), (3, &serde_json::json!(["cancer_type", "stage"])));
     assert_eq!(audit.state(), AuditState { written: 3, lost: 0, failing: false });
-    // A line after the end is lost, and that is counted.
+    // A line after `close` is lost and counted.
     audit.tell(entry());
     assert_eq!(audit.state().lost, 1);
 }
 
 #[test]
-fn a_full_disk_is_counted_and_stops_nobody() {
+fn a_line_that_a_full_disk_refuses_is_counted() {
     let audit = Audit::open(&at("/dev/full".into())).unwrap().unwrap();
     audit.tell(entry());
     assert_eq!(audit.close(), 1);
@@ -55,7 +55,7 @@ fn a_full_disk_is_counted_and_stops_nobody() {
 }
 
 #[test]
-fn equal_notes_are_told_by_the_secret_alone() {
+fn equal_notes_have_equal_hmacs_only_with_the_same_secret() {
     let folder = tempfile::tempdir().unwrap();
     let open = |secret: Option<&str>| {
         let key_file = secret.map(|secret| {

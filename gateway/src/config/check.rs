@@ -1,4 +1,4 @@
-//! What settings must be, alone and together.
+//! Checks the settings, each alone and in combination.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -7,32 +7,33 @@ use url::Url;
 
 use super::{Auth, EngineChoice, Settings, SettingsError};
 
-/// A shorter part of a note would be hardly more than the context that is sent with it.
+/// Shortest chunk of a note, in code points. A shorter one would be hardly longer than the context that is sent with
+/// it.
 const LEAST_CHUNK: usize = 1_000;
-/// Most notes of a batch in one JSON body that a setting may allow; they are all in memory.
+/// The most notes that a setting may allow in a batch with one JSON body, all of which are in memory.
 pub const MOST_NOTES: usize = 100_000;
-/// More slots than any server has, and fewer than break arithmetic.
+/// The upper bound is above the slots of any server, and low enough that sums cannot overflow.
 const SLOTS: RangeInclusive<usize> = 1..=65_536;
 const LONGEST_QUEUE: usize = 1_000_000;
-/// A day, in minutes: a model that takes longer never loads.
+/// A day, in minutes: a model that takes longer is not going to load.
 const LONGEST_STARTUP: u64 = 1_440;
-/// Longer than this nobody waits, and shorter nothing can be read.
+/// In less time no note can be read, and no caller waits longer.
 const DEADLINES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
 
-/// A batch is no service: its caller sends the rest in another.
+/// A batch is not a permanent connection: after a week at most, its caller sends the remaining notes in a new batch.
 const BATCH_TIMES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24 * 7);
-/// For a handful of notes with their answers.
+/// Least memory budget, in bytes: enough for a few notes with their answers.
 const LEAST_MEMORY: u64 = 16 << 20;
 
-/// Each new file moves all that are kept.
+/// The number is bounded because each rotation renames all kept files.
 const MOST_AUDIT_FILES: usize = 1_000;
-/// An answer that is older belongs to another model.
+/// A cached answer that is older is likely to come from another model.
 const CACHE_TIMES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24 * 30);
 
 impl Settings {
-    /// Refuses what cannot work, and says what to write instead.
+    /// Returns an error for the first setting that cannot work, which tells the operator what to write instead.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
-        let found = [self.model_server(), self.strangers(), self.sizes(), self.admission(), self.telling()];
+        let found = [self.model_server(), self.access(), self.sizes(), self.admission(), self.audit_and_cache()];
         found.into_iter().flatten().next().map_or(Ok(()), |message| Err(SettingsError::Contradiction(message)))
     }
 
@@ -41,8 +42,8 @@ impl Settings {
             return Some("engine is `vllm` but no URL is set: set VLLM_BASE_URL or --vllm-url, or choose `rules`");
         }
         let urls = self.vllm.url.iter().flat_map(|urls| urls.split(','));
-        if let Some(wrong) = urls.into_iter().find_map(|url| url_fault(url.trim())) {
-            return Some(wrong);
+        if let Some(fault) = urls.into_iter().find_map(|url| url_fault(url.trim())) {
+            return Some(fault);
         }
         if self.vllm.model.trim().is_empty() || self.vllm.models.iter().any(|model| model.trim().is_empty()) {
             return Some("vllm.model is empty: name the model as the server lists it, such as medical-ie");
@@ -53,28 +54,28 @@ impl Settings {
         None
     }
 
-    fn strangers(&self) -> Option<&'static str> {
+    fn access(&self) -> Option<&'static str> {
         if self.auth == Some(Auth::Keys) && self.auth_keys_file.is_none() {
             return Some("auth is `keys` but no key file is set: set auth_keys_file (GATEWAY_AUTH_KEYS_FILE)");
         }
         if !self.listen.ip().is_loopback() && self.auth != Some(Auth::Off) && self.auth_keys_file.is_none() {
             return Some(
-                "listening beyond loopback without keys lets everybody who reaches the port call: set auth_keys_file \
+                "listening beyond loopback without keys lets any client that reaches the port call: set auth_keys_file \
                  (see `gateway hash-key`), or write auth = \"off\" (GATEWAY_AUTH=off) to say that this is meant, or \
                  listen on 127.0.0.1",
             );
         }
         if self.metrics.listen.is_some_and(|metrics| metrics == self.listen && metrics.port() != 0) {
             return Some(
-                "metrics.listen is the address of listen: it opens without a key, and needs a port of its own",
+                "metrics.listen is the address of listen: metrics need no key, so they need another address or port",
             );
         }
         if self.rate.per_key.is_some() && self.keys_file().is_none() {
-            return Some("rate.per_key needs auth_keys_file: without keys there is nobody to count");
+            return Some("rate.per_key needs auth_keys_file: without keys there is nothing to count by");
         }
         if self.rate.per_address.is_some() && self.trusted_proxies.is_empty() {
             return Some(
-                "rate.per_address needs trusted_proxies: behind a proxy that is not named, all callers would share \
+                "rate.per_address needs trusted_proxies: behind a proxy that is not listed, all callers would share \
                  one address and its limit",
             );
         }
@@ -125,7 +126,7 @@ impl Settings {
 
     fn admission(&self) -> Option<&'static str> {
         if !SLOTS.contains(&self.admission.in_flight) {
-            return Some("admission.in_flight must be 1 to 65536: how many sequences the model server reads at once");
+            return Some("admission.in_flight must be 1 to 65536: how many notes the model server reads at once");
         }
         if self.admission.queue > LONGEST_QUEUE {
             return Some("admission.queue must be at most 1000000");
@@ -139,7 +140,7 @@ impl Settings {
         None
     }
 
-    fn telling(&self) -> Option<&'static str> {
+    fn audit_and_cache(&self) -> Option<&'static str> {
         if self.audit.path.is_some() && self.audit.max_bytes < ByteSize::kib(64) {
             return Some("audit.max_bytes must be at least 64 KiB");
         }
@@ -153,8 +154,8 @@ impl Settings {
     }
 }
 
-fn url_fault(written: &str) -> Option<&'static str> {
-    let Ok(url) = Url::parse(written) else {
+fn url_fault(text: &str) -> Option<&'static str> {
+    let Ok(url) = Url::parse(text) else {
         return Some("vllm.url is no http or https URL, such as http://127.0.0.1:8000");
     };
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
@@ -167,7 +168,7 @@ fn url_fault(written: &str) -> Option<&'static str> {
         return Some("vllm.url ends in /v1: leave that out, the gateway adds the paths itself");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Some("vllm.url holds a user name or a password: it would come into process lists and logs");
+        return Some("vllm.url holds a user name or a password, which process lists and logs would show: leave it out");
     }
     None
 }

@@ -1,4 +1,4 @@
-//! The value of every setting that nobody sets.
+//! The default value of every setting.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -1,4 +1,5 @@
-//! The settings file: a file that is there is read or refuses the start. Only one that is truly not there is passed over.
+//! Reads the settings file. A file that exists but cannot be read stops the start. Only a missing file is ignored, and
+//! only if it is optional.
 
 use std::{
     io::{self, ErrorKind},
@@ -11,7 +12,7 @@ use config::{ConfigError, FileFormat, Format, Map, Source, Value};
 use super::error::SettingsError;
 use crate::files;
 
-/// The text of a settings file, and where it came from, for messages.
+/// The text of a settings file, and its path for error messages.
 #[derive(Clone, Debug)]
 pub(super) struct SettingsText {
     file: PathBuf,
@@ -19,7 +20,7 @@ pub(super) struct SettingsText {
 }
 
 impl SettingsText {
-    /// Reads a file within a time limit; nothing where it is not there and need not be.
+    /// Reads a file within a time limit; returns `None` if it is missing and not required.
     pub(super) fn read(file: &Path, required: bool, within: Duration) -> Result<Option<Self>, SettingsError> {
         let path = file.to_owned();
         let read = files::in_time(within, move || {
@@ -43,14 +44,14 @@ impl Source for SettingsText {
     }
 }
 
-/// Whether nothing is there: neither a file, nor a link to nowhere, nor a folder on the way that is such a link.
+/// Returns whether a file is missing. A broken link in its path, or in place of the file, is an error instead.
 fn is_missing(path: &Path) -> io::Result<bool> {
-    let absent = |error: &io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+    let is_absent = |error: &io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
     match std::fs::metadata(path) {
         Ok(_) => return Ok(false),
-        Err(error) if !absent(&error) => return Err(error),
+        Err(error) if !is_absent(&error) => return Err(error),
         Err(_) => {}
     }
     let broken = path.ancestors().any(|part| part.is_symlink() && part.metadata().is_err());
-    if broken { Err(io::Error::new(ErrorKind::NotFound, "it is a link to a file that is not there")) } else { Ok(true) }
+    if broken { Err(io::Error::new(ErrorKind::NotFound, "it is a link to a file that is missing")) } else { Ok(true) }
 }

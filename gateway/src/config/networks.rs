@@ -1,15 +1,15 @@
-//! Which hosts lie beyond the networks that an operator calls his own.
+//! Tells public hosts from hosts in private networks.
 
 use std::net::IpAddr;
 
 use url::{Host, Url};
 
-/// Ends of names that no public resolver knows.
+/// Endings of names that public resolvers do not know.
 const PRIVATE_ENDS: [&str; 9] =
     ["local", "localhost", "internal", "intranet", "lan", "home.arpa", "corp", "svc", "private"];
 
-/// Whether what is sent to a URL can be read on its way: plain HTTP to an address, or a dotted name, of the public
-/// internet. A name without a dot is one of Compose, of a hosts file or of the own network.
+/// Returns whether others can read requests to a URL on their way: plain HTTP to an address, or to a name with a dot,
+/// of the public internet. A name without a dot belongs to Compose, a hosts file or the local network.
 pub(super) fn is_readable_on_the_way(url: &Url) -> bool {
     url.scheme() == "http" && url.host().is_some_and(|host| is_public(&host))
 }
@@ -29,7 +29,7 @@ fn is_public(host: &Host<&str>) -> bool {
 fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
-            // 100.64.0.0/10 is shared by a provider's customers, and by overlay networks.
+            // Customers of one provider share 100.64.0.0/10, and overlay networks use it too.
             let [first, second, ..] = address.octets();
             let shared = first == 100 && (64..128).contains(&second);
             address.is_loopback()
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn public_hosts_in_plain_http() {
+    fn only_plain_http_to_public_hosts_is_readable() {
         for (url, expected) in [
             ("http://vllm:8000", false),
             ("http://localhost:8000", false),

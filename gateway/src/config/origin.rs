@@ -1,14 +1,16 @@
-//! Origins that may call from a browser, as the setting `cors.origins` lists them.
+//! Origins whose pages may call the service from a browser, as the setting `cors.origins` lists them.
 
 use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// An origin, or a family of origins that differ in one label: `https://*.vercel.app`.
+/// An origin, or a pattern of origins that differ in one label, such as `https://*.vercel.app`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct OriginPattern {
+    /// The whole origin, or of a pattern the part before the label.
     before: String,
+    /// Of a pattern, the part after the label.
     after: Option<String>,
 }
 
@@ -42,7 +44,7 @@ impl TryFrom<String> for OriginPattern {
 }
 
 impl OriginPattern {
-    /// Whether an `Origin` header is of this pattern. Compared whole: scheme, host and port.
+    /// Returns whether an `Origin` header matches: scheme, host and port are compared.
     #[must_use]
     pub fn matches(&self, origin: &str) -> bool {
         let Some(after) = &self.after else { return origin.eq_ignore_ascii_case(&self.before) };

@@ -1,4 +1,4 @@
-//! Sources, their order, and what is refused.
+//! Tests of the settings: their sources, the precedence of the sources, and refused values.
 
 use std::{collections::HashMap, ffi::OsString, time::Duration};
 
@@ -48,7 +48,7 @@ fn environment_wins_over_file_and_old_names_still_work() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_named_and_never_passed_over() {
+fn a_file_that_cannot_be_read_is_named_and_never_ignored() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -71,7 +71,7 @@ fn a_file_that_cannot_be_read_is_named_and_never_passed_over() {
     .chain(secret)
     {
         let path = at(name);
-        // By the default path, and as `--config` names it.
+        // The file may be missing at the default path, but not where `--config` names it.
         for required in [false, true] {
             let refused = SettingsText::read(&path, required, Duration::from_millis(200)).unwrap_err().to_string();
             let why = if required && why == "link" { "No such file" } else { why };
@@ -97,7 +97,7 @@ fn a_mistake_in_the_file_names_the_file() {
 }
 
 #[test]
-fn what_is_unknown_or_contradictory_is_named() {
+fn errors_name_unknown_and_contradictory_settings() {
     for (toml, environment, named) in [
         ("colour = 1", ("X", ""), "colour"),
         ("[limits]\nbodies = 1", ("X", ""), "bodies"),
@@ -144,7 +144,7 @@ fn what_is_unknown_or_contradictory_is_named() {
 }
 
 #[test]
-fn several_servers_and_networks() {
+fn lists_of_servers_and_networks_are_parsed() {
     let settings = load(
         "[rate]\nper_address = \"5/s\"",
         &[("VLLM_BASE_URL", "http://a:1, http://b:2/"), ("GATEWAY_TRUSTED_PROXIES", "10.0.0.0/8,::1")],
@@ -160,8 +160,9 @@ fn several_servers_and_networks() {
 #[test]
 fn only_our_own_variables_must_be_text() {
     use std::os::unix::ffi::OsStringExt;
-    let odd = || OsString::from_vec(vec![0xff]);
-    let variables = |name: &str| own_variables([(OsString::from(name), odd()), (odd(), odd())].into_iter());
+    let not_text = || OsString::from_vec(vec![0xff]);
+    let variables =
+        |name: &str| own_variables([(OsString::from(name), not_text()), (not_text(), not_text())].into_iter());
     assert!(variables("PATH").is_ok_and(|ours| ours.is_empty()));
     for name in ["GATEWAY_LISTEN", "CORS_ORIGINS"] {
         assert!(variables(name).is_err_and(|error| error.to_string().contains(name)));

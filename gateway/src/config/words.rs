@@ -1,4 +1,4 @@
-//! How settings are written: one word of a few, and lists.
+//! Parses settings that are one word of a fixed set, and settings that are lists.
 
 use std::{fmt::Display, net::IpAddr, str::FromStr};
 
@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// One word of a few. What is none of them is told which they are.
+/// Parses one word of a fixed set. The error for any other word lists the set.
 pub(super) fn choice<'de, D: Deserializer<'de>, T: ValueEnum>(from: D) -> Result<T, D::Error> {
     let word = String::deserialize(from)?;
     T::from_str(&word, false).map_err(|_| {
@@ -16,12 +16,12 @@ pub(super) fn choice<'de, D: Deserializer<'de>, T: ValueEnum>(from: D) -> Result
     })
 }
 
-/// The same where nothing may be said.
+/// Does the same as [`choice`] for a setting that may be left out.
 pub(super) fn optional_choice<'de, D: Deserializer<'de>, T: ValueEnum>(from: D) -> Result<Option<T>, D::Error> {
     choice(from).map(Some)
 }
 
-/// Networks, of which an address alone is one.
+/// Parses a list of networks. An address alone is a network with that one address.
 pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
     let words: Vec<String> = list(from)?;
     let network = |word: &String| {
@@ -31,13 +31,13 @@ pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>,
     words.iter().map(network).collect()
 }
 
-/// The word of a choice.
+/// Returns the word of a choice.
 pub(super) fn word<T: ValueEnum>(choice: &T) -> String {
     choice.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-/// A list: an array in the file; in the environment words with commas between, in brackets or not. Nothing, or `[]`, is
-/// the empty list.
+/// Parses a list: an array in the file; in the environment, words with commas between them, with or without brackets.
+/// An empty text and `[]` are the empty list.
 pub(super) fn list<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(from: D) -> Result<Vec<T>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -51,14 +51,14 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(from: D)
         Many(Vec<Word>),
         One(Word),
     }
-    let written = |word: Word| match word {
+    let text_of = |word: Word| match word {
         Word::Number(number) => number.to_string(),
         Word::Text(text) => text,
     };
     let words: Vec<String> = match Either::deserialize(from)? {
-        Either::Many(words) => words.into_iter().map(written).collect(),
+        Either::Many(words) => words.into_iter().map(text_of).collect(),
         Either::One(words) => {
-            let text = written(words);
+            let text = text_of(words);
             let text = text.trim();
             let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
             inner.split(',').map(|word| word.trim().to_owned()).collect()

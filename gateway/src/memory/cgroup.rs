@@ -1,20 +1,21 @@
-//! How much memory this process may use, as the kernel says it: cgroup v2 (`memory.max`), else v1 (`memory.limit_in_bytes`).
+//! Reads how much memory this process may use from cgroup v2 (`memory.max`) and v1 (`memory.limit_in_bytes`).
 //!
 //! <https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files>
 
 use std::path::Path;
 
-/// Where no limit is set.
+/// The budget in bytes if no cgroup limit is set.
 const WITHOUT_LIMIT: usize = 512 << 20;
-/// With less than this hardly a batch can be read.
+/// Least budget, in bytes; with less, hardly any batch could be read.
 const LEAST: usize = 32 << 20;
-/// What cgroup v1 writes where there is no limit: the largest multiple of a page in 63 bits.
+/// Values from here on mean "no limit": cgroup v1 then writes the largest multiple of a page in 63 bits.
 const UNLIMITED: u64 = 1 << 60;
 
-/// The budget where none is set: half of what the cgroup of this process may use, at least 32 MiB; 512 MiB without such a limit.
+/// Returns the default budget in bytes: half of the cgroup limit of this process, at least 32 MiB; 512 MiB without a
+/// limit.
 ///
-/// The other half is for what does not grow with requests, for what notes take while they are read, and for what the allocator
-/// has not given back.
+/// The other half is for memory that does not grow with requests, for the working memory of reading notes, and for
+/// memory that the allocator has not returned yet.
 #[must_use]
 pub fn default_budget() -> usize {
     let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -22,14 +23,15 @@ pub fn default_budget() -> usize {
     limit.map_or(WITHOUT_LIMIT, |limit| (usize::try_from(limit).unwrap_or(usize::MAX) / 2).max(LEAST))
 }
 
-/// The least limit of the groups that a process is in, from its own up to the root of what it sees. `groups` is its
-/// `/proc/self/cgroup`.
+/// Returns the lowest limit in bytes of the process's groups, from its own up to the highest that it can see. `groups`
+/// is the text of its `/proc/self/cgroup`.
 fn limit(root: &Path, groups: &str) -> Option<u64> {
     let limits = groups.lines().filter_map(|line| {
         // `0::/path` is v2; `4:memory,hugetlb:/path` is v1.
         let mut parts = line.splitn(3, ':');
         let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-        // A container may see its path as `/../..`: outside of what it sees there is nothing of its own.
+        // A container may see its path as `/../..`, which leads outside the tree that it can see. The root is used
+        // then.
         let path = Path::new(if path.contains("..") { "" } else { path.trim_start_matches('/') });
         match controllers {
             "" => least(root, path, "memory.max"),
@@ -43,7 +45,8 @@ fn limit(root: &Path, groups: &str) -> Option<u64> {
 }
 
 fn least(root: &Path, path: &Path, file: &str) -> Option<u64> {
-    // In a container the path is often one of the host's, which is not there: then the root is the container's own group.
+    // In a container the path is often one of the host that does not exist inside. The root is then the container's
+    // group.
     let folders = path.ancestors().map(|folder| root.join(folder));
     let read = |folder: std::path::PathBuf| std::fs::read_to_string(folder.join(file)).ok()?.trim().parse::<u64>().ok();
     folders.filter_map(read).filter(|&limit| limit < UNLIMITED).min()
@@ -54,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_least_limit_of_the_groups_counts() {
+    fn the_lowest_limit_of_the_groups_counts() {
         let root = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
             let path = root.path().join(path);
@@ -70,7 +73,7 @@ mod tests {
         assert_eq!(limit("0::/service/one\n"), Some(1 << 30));
         write("service/memory.max", "536870912\n");
         assert_eq!(limit("0::/service/one\n"), Some(512 << 20));
-        // A path of the host, seen from within a container.
+        // A path of the host, as a container sees it.
         assert_eq!(limit("0::/../../docker/abc\n"), None);
         write("memory.max", "268435456\n");
         assert_eq!(limit("0::/docker/abc\n"), Some(256 << 20));

@@ -1,8 +1,8 @@
-//! The memory that requests may take together: bodies that arrive, notes that are read, answers that wait to be sent.
+//! The memory budget that all requests share: for arriving bodies, notes being read, and answers waiting to be sent.
 //!
-//! Every request holds bytes of one budget and gives them back when it ends, however it ends. What does not fit is
-//! refused before it is read. A key may hold half of the budget, batches together three quarters: there is always
-//! something left for a single note of somebody else.
+//! Every request reserves bytes of the budget and releases them when it ends, also after an error. A request that does
+//! not fit is refused before its body is read. One key may reserve half of the budget, and all batches together three
+//! quarters, so that there is always room for single notes of other clients.
 
 mod cgroup;
 #[cfg(test)]
@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 pub use self::cgroup::default_budget;
 
-/// The budget, in bytes.
+/// The memory budget, in bytes. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Memory(Arc<Budget>);
 
@@ -31,26 +31,26 @@ struct Budget {
     refused: AtomicU64,
 }
 
-/// The bytes that the requests of one key hold.
+/// The bytes that the requests of one key have reserved.
 #[derive(Clone, Debug, Default)]
 pub struct KeyShare(Arc<AtomicUsize>);
 
-/// What the bytes are held for.
+/// Kind of request that reserves the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// One note, with an answer to it alone: may use all of the budget.
+    /// One note with one answer, which may use the whole budget.
     Single,
-    /// A batch: leaves a quarter of the budget to single notes.
+    /// A batch. Batches leave a quarter of the budget to single notes.
     Batch,
 }
 
-/// There is no room for more bytes.
+/// The error of a reservation that does not fit into the budget or the key's share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfMemoryBudget;
 
-/// Bytes that one request holds, until this is dropped.
+/// Bytes that one request has reserved, until this is dropped.
 #[derive(Debug)]
-#[must_use = "dropping it gives the bytes back"]
+#[must_use = "dropping it releases the bytes"]
 pub struct MemoryReservation {
     memory: Memory,
     share: Option<KeyShare>,
@@ -59,13 +59,13 @@ pub struct MemoryReservation {
 }
 
 impl Memory {
-    /// A budget of so many bytes.
+    /// Returns an unused budget of `most` bytes.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self(Arc::new(Budget { most, held: AtomicUsize::new(0), refused: AtomicU64::new(0) }))
     }
 
-    /// Holds bytes for a new request.
+    /// Reserves bytes for a new request.
     pub fn hold(
         &self,
         share: Option<&KeyShare>,
@@ -77,25 +77,26 @@ impl Memory {
         Ok(held)
     }
 
-    /// All of it, in bytes.
+    /// Returns the whole budget, in bytes.
     #[must_use]
     pub fn most(&self) -> usize {
         self.0.most
     }
 
-    /// The largest body that is taken whole: a quarter of the budget, so that one body of a batch leaves room for others.
+    /// Returns the size in bytes of the largest body that is read whole: a quarter of the budget, so that the body of
+    /// one batch leaves room for others.
     #[must_use]
     pub fn largest_body(&self) -> usize {
         self.0.most / 4
     }
 
-    /// The bytes that are held now.
+    /// Returns the bytes that are reserved now.
     #[must_use]
     pub fn held(&self) -> usize {
         self.0.held.load(Acquire)
     }
 
-    /// How often something did not fit.
+    /// Returns how often a reservation did not fit.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.0.refused.load(Relaxed)
@@ -108,34 +109,34 @@ impl Memory {
         }
     }
 
-    fn limit_of_share(&self) -> usize {
+    fn share_limit(&self) -> usize {
         self.0.most / 2
     }
 }
 
 impl MemoryReservation {
-    /// Whether so many more bytes would fit now. They are not held yet.
+    /// Returns whether `more` bytes would fit now. It does not reserve them.
     #[must_use]
     pub fn fits(&self, more: usize) -> bool {
         let Self { memory, share, purpose, .. } = self;
         let fits = |counter: &AtomicUsize, most: usize| counter.load(Acquire).saturating_add(more) <= most;
-        let fits_share = share.as_ref().is_none_or(|share| fits(&share.0, memory.limit_of_share()));
+        let fits_share = share.as_ref().is_none_or(|share| fits(&share.0, memory.share_limit()));
         fits_share && fits(&memory.0.held, memory.limit(*purpose))
     }
 
-    /// Refuses so many more bytes if they do not fit now. They are not held yet.
+    /// Returns an error, and counts it, if `more` bytes do not fit now. It does not reserve them.
     pub fn ask(&self, more: usize) -> Result<(), OutOfMemoryBudget> {
         if self.fits(more) { Ok(()) } else { Err(self.no_room()) }
     }
 
-    /// Holds more bytes.
+    /// Reserves `more` bytes in addition.
     pub fn grow(&mut self, more: usize) -> Result<(), OutOfMemoryBudget> {
         let Self { memory, share, purpose, bytes } = self;
         let add = |counter: &AtomicUsize, most: usize| {
             let sum = |now: usize| now.checked_add(more).filter(|&sum| sum <= most);
             counter.fetch_update(AcqRel, Acquire, sum).is_ok()
         };
-        if share.as_ref().is_some_and(|share| !add(&share.0, memory.limit_of_share())) {
+        if share.as_ref().is_some_and(|share| !add(&share.0, memory.share_limit())) {
             return Err(self.no_room());
         }
         if !add(&memory.0.held, memory.limit(*purpose)) {
@@ -148,7 +149,8 @@ impl MemoryReservation {
         Ok(())
     }
 
-    /// Holds more bytes although they may not fit: they are needed to end what was begun. Then nothing new is begun.
+    /// Reserves `more` bytes in addition, even if they do not fit, because the request needs them to finish. Until
+    /// there is room again, new requests do not fit.
     pub fn grow_anyway(&mut self, more: usize) {
         self.memory.0.held.fetch_add(more, AcqRel);
         if let Some(share) = &self.share {
@@ -157,17 +159,17 @@ impl MemoryReservation {
         self.bytes += more;
     }
 
-    /// Gives back what is over so many bytes.
+    /// Releases all but `bytes` bytes; does nothing if the reservation is smaller.
     pub fn shrink_to(&mut self, bytes: usize) {
-        let over = self.bytes.saturating_sub(bytes);
-        self.memory.0.held.fetch_sub(over, AcqRel);
+        let excess = self.bytes.saturating_sub(bytes);
+        self.memory.0.held.fetch_sub(excess, AcqRel);
         if let Some(share) = &self.share {
-            share.0.fetch_sub(over, AcqRel);
+            share.0.fetch_sub(excess, AcqRel);
         }
-        self.bytes -= over;
+        self.bytes -= excess;
     }
 
-    /// Holds bytes for something else of the same request, which may live longer. They may not fit, as with
+    /// Reserves bytes for another part of the same request, which may live longer. They need not fit, as with
     /// [`Self::grow_anyway`].
     pub fn another(&self, bytes: usize) -> Self {
         let (memory, share) = (self.memory.clone(), self.share.clone());
@@ -176,7 +178,8 @@ impl MemoryReservation {
         other
     }
 
-    /// Bytes that are held as long as anything of them lives, such as an answer that its caller does not read.
+    /// Returns the bytes with this reservation attached, which lasts until every clone and slice of them is dropped. An
+    /// answer that its caller does not read stays reserved this way.
     #[must_use]
     pub fn attached_to(mut self, bytes: Vec<u8>) -> Bytes {
         self.shrink_to(bytes.capacity());

@@ -5,7 +5,7 @@ use super::*;
 const MIB: usize = 1 << 20;
 
 #[test]
-fn what_does_not_fit_is_refused_and_what_ends_is_given_back() {
+fn bytes_that_do_not_fit_are_refused_and_dropped_ones_are_released() {
     let memory = Memory::new(8 * MIB);
     let mut one = memory.hold(None, Purpose::Single, 5 * MIB).unwrap();
     assert_eq!(memory.hold(None, Purpose::Single, 4 * MIB).err(), Some(OutOfMemoryBudget));
@@ -28,7 +28,7 @@ fn a_key_has_half_and_batches_leave_a_quarter() {
     let (one, other) = (KeyShare::default(), KeyShare::default());
     let first = memory.hold(Some(&one), Purpose::Batch, 4 * MIB).unwrap();
     assert_eq!(memory.hold(Some(&one), Purpose::Single, 1).err(), Some(OutOfMemoryBudget));
-    // The share got back what the budget refused.
+    // The bytes that the budget refuses are returned to the share.
     assert_eq!(memory.hold(Some(&other), Purpose::Batch, 3 * MIB).err(), Some(OutOfMemoryBudget));
     let second = memory.hold(Some(&other), Purpose::Batch, 2 * MIB).unwrap();
     assert_eq!(memory.hold(None, Purpose::Batch, 1).err(), Some(OutOfMemoryBudget));
@@ -39,7 +39,7 @@ fn a_key_has_half_and_batches_leave_a_quarter() {
 }
 
 #[test]
-fn an_answer_holds_its_bytes_as_long_as_a_piece_of_it_lives() {
+fn an_answer_stays_reserved_while_a_slice_of_it_exists() {
     let memory = Memory::new(MIB);
     let request = memory.hold(None, Purpose::Single, 10).unwrap();
     let answer = request.another(0).attached_to(Vec::from([b'x'; 100]));
@@ -53,7 +53,7 @@ fn an_answer_holds_its_bytes_as_long_as_a_piece_of_it_lives() {
 
 proptest! {
     #[test]
-    fn nothing_is_lost_whatever_is_done(steps in prop::collection::vec((0u8..6, 0usize..200), 0..60)) {
+    fn the_budget_equals_the_sum_of_the_reservations(steps in prop::collection::vec((0u8..6, 0usize..200), 0..60)) {
         let (memory, share) = (Memory::new(300), KeyShare::default());
         let mut held = Vec::new();
         for (step, bytes) in steps {

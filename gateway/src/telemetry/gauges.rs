@@ -1,4 +1,4 @@
-//! The metrics that are looked up when they are asked for: slots, model servers, the process.
+//! The metrics whose values are read at each scrape: slots, model servers, memory, the audit and the process.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -14,26 +14,26 @@ use super::{
 };
 use crate::{admission::Counts, audit::AuditState, memory::Memory, readiness::ReplicaReport};
 
-/// What is looked up when the metrics are asked for.
+/// The values that a scrape reads.
 #[derive(Debug)]
 pub struct Gauges<'a> {
     /// Slots and queue.
     pub admission: Counts,
-    /// Extractions under way, the waiting ones included.
+    /// Extractions in flight, including waiting ones.
     pub running: usize,
-    /// The budget of memory.
+    /// The memory budget.
     pub memory: &'a Memory,
-    /// Tasks of the runtime that live: connections, to and from, and a handful of our own.
+    /// Live tasks of the runtime: incoming and outgoing connections and a few of the gateway's own.
     pub tasks: usize,
     /// The model servers.
     pub replicas: &'a [ReplicaReport],
-    /// The audit, where there is one.
+    /// The state of the audit; `None` if it is off.
     pub audit: Option<AuditState>,
 }
 
 type ByReplica = Family<ReplicaLabels, Gauge<f64, AtomicU64>>;
 
-/// What is set when the metrics are asked for.
+/// The metrics that are set at each scrape.
 #[derive(Debug, Default)]
 pub(super) struct ScrapedGauges {
     running: Gauge,
@@ -62,51 +62,55 @@ pub(super) struct ScrapedGauges {
 
 impl ScrapedGauges {
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("extractions_running", "Extractions under way", self.running.clone());
-        let help = "Memory that requests hold of the budget";
+        registry.register("extractions_running", "Extractions in flight, including waiting ones", self.running.clone());
+        let help = "Bytes of the memory budget that requests, batches and cached answers have reserved";
         registry.register_with_unit("memory_held", help, Unit::Bytes, self.memory_held.clone());
-        let help = "Memory that requests may hold together";
+        let help = "Memory budget: bytes that requests, batches and cached answers may reserve together";
         registry.register_with_unit("memory_budget", help, Unit::Bytes, self.memory_budget.clone());
-        let help = "Times that something did not fit into the budget of memory";
+        let help = "Reservations refused because they did not fit into the memory budget";
         registry.register("memory_refused", help, self.memory_refused.clone());
-        registry.register("tasks", "Tasks that live, of connections most of all", self.tasks.clone());
-        registry.register("upstream_in_flight", "Upstream calls running", self.in_flight.clone());
-        registry.register("queue_depth", "Upstream calls waiting for a slot", self.queued.clone());
-        registry.register("leases_given", "Slots given to upstream calls", self.given.clone());
-        let help = "Slots that came back; behind leases_given only by what runs";
+        registry.register("tasks", "Live tasks of the runtime, mostly connections", self.tasks.clone());
+        registry.register("upstream_in_flight", "Calls to the model servers in flight", self.in_flight.clone());
+        let help = "Calls to the model servers waiting for a slot";
+        registry.register("queue_depth", help, self.queued.clone());
+        registry.register("leases_given", "Slots given to calls to the model servers", self.given.clone());
+        let help =
+            "Slots returned by calls to the model servers; leases_given minus this is the number of running calls";
         registry.register("leases_returned", help, self.returned.clone());
-        let help = "Slots that came back because nobody waited for the answer any more";
+        let help = "Slots returned because the caller no longer waited for the answer";
         registry.register("leases_abandoned", help, self.vanished.clone());
-        registry.register("queue_refused", "Upstream calls refused a place in the queue", self.queue_refused.clone());
-        registry.register("upstream_replicas", "Model servers, 1 at their state", self.replica_ready.clone());
-        let help = "Sequences that the model server decodes, as it says itself";
+        let help = "Calls to the model servers refused because the queue was full or the wait too long";
+        registry.register("queue_refused", help, self.queue_refused.clone());
+        let help = "Model servers by state: 1 for the state that a model server is in";
+        registry.register("upstream_replicas", help, self.replica_ready.clone());
+        let help = "Requests that the model server is running, by its own metrics";
         registry.register("vllm_requests_running", help, self.vllm_running.clone());
-        let help = "Sequences that wait in the model server, as it says itself";
+        let help = "Requests that wait in the model server, by its own metrics";
         registry.register("vllm_requests_waiting", help, self.vllm_waiting.clone());
-        let help = "Part of the model server's KV cache in use, 0 to 1, as it says itself";
+        let help = "Used part of the model server's KV cache, 0 to 1, by its own metrics";
         registry.register("vllm_kv_cache_usage", help, self.vllm_kv_cache.clone());
         registry.register("audit_lines", "Audit lines written", self.audit_written.clone());
         registry.register("audit_lines_lost", "Audit lines that could not be written", self.audit_lost.clone());
         registry.register("audit_failing", "1 while audit lines cannot be written", self.audit_failing.clone());
-        registry.register("log_lines_dropped", "Log lines that nobody took", self.log_dropped.clone());
+        registry.register("log_lines_dropped", "Log lines dropped because nothing read them", self.log_dropped.clone());
     }
 
     pub(super) fn register_process(&self, root: &mut Registry) {
         let registry = root.sub_registry_with_prefix("process");
         registry.register_with_unit("resident_memory", "Resident memory", Unit::Bytes, self.rss.clone());
-        registry.register_with_unit("cpu", "Processor time used", Unit::Seconds, self.cpu.clone());
-        registry.register("open_fds", "File descriptors that are open", self.descriptors.clone());
+        registry.register_with_unit("cpu", "CPU time used", Unit::Seconds, self.cpu.clone());
+        registry.register("open_fds", "Open file descriptors", self.descriptors.clone());
     }
 
     pub(super) fn set(&self, gauges: &Gauges<'_>) {
-        let counted = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        self.running.set(counted(gauges.running));
-        self.memory_held.set(counted(gauges.memory.held()));
-        self.memory_budget.set(counted(gauges.memory.most()));
+        let gauge_value = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.running.set(gauge_value(gauges.running));
+        self.memory_held.set(gauge_value(gauges.memory.held()));
+        self.memory_budget.set(gauge_value(gauges.memory.most()));
         self.memory_refused.inner().store(gauges.memory.refused(), Relaxed);
-        self.tasks.set(counted(gauges.tasks));
-        self.in_flight.set(counted(gauges.admission.in_flight));
-        self.queued.set(counted(gauges.admission.queued));
+        self.tasks.set(gauge_value(gauges.tasks));
+        self.in_flight.set(gauge_value(gauges.admission.in_flight));
+        self.queued.set(gauge_value(gauges.admission.queued));
         self.given.inner().store(gauges.admission.given, Relaxed);
         self.returned.inner().store(gauges.admission.returned, Relaxed);
         self.vanished.inner().store(gauges.admission.vanished, Relaxed);
@@ -137,6 +141,6 @@ impl ScrapedGauges {
         self.log_dropped.inner().store(Lines::dropped(), Relaxed);
         self.rss.set(process::rss_bytes().and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(0));
         self.cpu.inner().store(process::cpu_seconds().unwrap_or(0.0).to_bits(), Relaxed);
-        self.descriptors.set(counted(process::open_descriptors().unwrap_or(0)));
+        self.descriptors.set(gauge_value(process::open_descriptors().unwrap_or(0)));
     }
 }

@@ -1,26 +1,26 @@
-//! What the metrics are told apart by. Closed sets: a label never holds a caller's word.
+//! The labels of the metrics. Their values are closed sets and never contain text from a caller.
 
 use prometheus_client::encoding::EncodeLabelSet;
 
-/// A route as metrics and log name it: its template, never the path.
+/// A route's name in metrics and logs: its template, never the path of a request.
 pub type Route = &'static str;
 
-/// How a call to the model server went.
+/// Outcome of a call to a model server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Attempt {
-    /// 200, whole.
+    /// Status 200 with a complete answer.
     Answered,
-    /// No connection, or reset before a byte of an answer.
+    /// No connection, or a connection that was reset before the first byte of an answer.
     Unreachable,
-    /// 4xx.
+    /// Status 4xx other than 429.
     Rejected,
-    /// 429.
+    /// Status 429.
     Overloaded,
-    /// 503.
+    /// Status 503.
     Busy,
-    /// Another status, or an answer that broke off.
+    /// Another status, or an incomplete or unusable answer.
     Failed,
-    /// The deadline passed meanwhile.
+    /// The deadline passed before the answer was complete.
     Late,
 }
 
@@ -38,12 +38,12 @@ impl Attempt {
     }
 }
 
-/// Why a stranger was refused.
+/// Why a request was refused as unauthorized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AuthFailure {
-    /// No key came with the request.
+    /// The request has no key.
     NoKey,
-    /// A key that is not known, or in a place where it may not stand.
+    /// The key is unknown, or is in a place where keys are not accepted.
     UnknownKey,
 }
 

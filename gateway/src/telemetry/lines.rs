@@ -1,7 +1,7 @@
-//! Log lines on their way out: collected in memory and written by a thread of their own.
+//! Collects log lines in memory and writes them in a separate thread.
 //!
-//! A request never waits for the log. Where the reader of the log stalls or is gone, lines are dropped and
-//! counted, and requests go on.
+//! A request never waits for the log. If the reader of the log stalls or is gone, lines are dropped and counted, and
+//! requests are still answered.
 
 use std::{
     io::{self, Write},
@@ -16,18 +16,18 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Most bytes of lines that wait to be written.
+/// Most bytes of lines that may wait to be written.
 const MOST_WAITING: usize = 4 << 20;
-/// Lines of so much time are written together.
-const TOGETHER: Duration = Duration::from_millis(20);
+/// Time for which lines are collected and then written together.
+const BATCH_INTERVAL: Duration = Duration::from_millis(20);
 
-/// So long the last lines may take.
+/// Time limit for writing the last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Lines that were dropped since the start, in this process.
+/// Lines dropped since the start of the process.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// The lines of one log. Dropping it writes what is left.
+/// The lines of one log. Dropping it writes the waiting lines.
 #[derive(Debug)]
 pub struct Lines {
     shared: Arc<Shared>,
@@ -37,17 +37,20 @@ pub struct Lines {
 #[derive(Debug, Default)]
 struct Shared {
     waiting: Mutex<Waiting>,
-    some: Condvar,
+    /// Notified when lines arrive, when the log closes and when the last line is written.
+    changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     bytes: Vec<u8>,
-    over: bool,
-    written: bool,
+    /// Whether no more lines follow.
+    closed: bool,
+    /// Whether the last line is written.
+    finished: bool,
 }
 
-/// Takes whole lines.
+/// Accepts whole lines.
 #[derive(Clone, Debug)]
 pub(super) struct Writer(Arc<Shared>);
 
@@ -58,8 +61,8 @@ impl Lines {
 
     fn to(out: impl Write + Send + 'static) -> Self {
         let shared = Arc::new(Shared::default());
-        let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write(&theirs, out));
+        let thread_shared = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write(&thread_shared, out));
         Self { shared, thread: thread.ok() }
     }
 
@@ -67,7 +70,7 @@ impl Lines {
         Writer(Arc::clone(&self.shared))
     }
 
-    /// Lines that were dropped since the start because nobody read the log.
+    /// Returns the number of lines dropped since the start because nothing read the log.
     #[must_use]
     pub fn dropped() -> u64 {
         DROPPED.load(Relaxed)
@@ -83,11 +86,11 @@ impl Shared {
 impl Drop for Lines {
     fn drop(&mut self) {
         let mut waiting = self.shared.waiting();
-        waiting.over = true;
-        self.shared.some.notify_all();
+        waiting.closed = true;
+        self.shared.changed.notify_all();
         if self.thread.take().is_some() {
-            // A reader who stalls must not keep the process from its end.
-            let _ = self.shared.some.wait_timeout_while(waiting, LAST_LINES, |waiting| !waiting.written);
+            // The wait is bounded, so that a stalled reader does not keep the process from ending.
+            let _ = self.shared.changed.wait_timeout_while(waiting, LAST_LINES, |waiting| !waiting.finished);
         }
     }
 }
@@ -95,13 +98,13 @@ impl Drop for Lines {
 fn write(shared: &Shared, mut out: impl Write) {
     let mut bytes = Vec::new();
     loop {
-        let over = {
+        let closed = {
             let mut waiting = shared.waiting();
-            while waiting.bytes.is_empty() && !waiting.over {
-                waiting = shared.some.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            while waiting.bytes.is_empty() && !waiting.closed {
+                waiting = shared.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
             }
             mem::swap(&mut waiting.bytes, &mut bytes);
-            waiting.over
+            waiting.closed
         };
         if out.write_all(&bytes).is_err() {
             let lines = memchr::memchr_iter(b'\n', &bytes).count();
@@ -109,20 +112,20 @@ fn write(shared: &Shared, mut out: impl Write) {
         }
         bytes.clear();
         let mut waiting = shared.waiting();
-        if over && waiting.bytes.is_empty() {
-            waiting.written = true;
-            shared.some.notify_all();
+        if closed && waiting.bytes.is_empty() {
+            waiting.finished = true;
+            shared.changed.notify_all();
             return;
         }
         drop(waiting);
-        if !over {
-            std::thread::sleep(TOGETHER);
+        if !closed {
+            std::thread::sleep(BATCH_INTERVAL);
         }
     }
 }
 
 impl Write for Writer {
-    /// A whole line, as the subscriber hands it over; all of it or nothing.
+    /// Accepts one whole line from the subscriber, or drops it as a whole.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut waiting = self.0.waiting();
         if waiting.bytes.len() + line.len() > MOST_WAITING {
@@ -133,7 +136,7 @@ impl Write for Writer {
         waiting.bytes.extend_from_slice(line);
         drop(waiting);
         if first {
-            self.0.some.notify_all();
+            self.0.changed.notify_all();
         }
         Ok(line.len())
     }
@@ -157,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    /// Hands over what is written, and may stall or fail.
+    /// Sends what is written to the test. It stalls until the test lets it go on, and fails if the test says so.
     struct Reader {
         seen: mpsc::Sender<Vec<u8>>,
         go_on: mpsc::Receiver<bool>,
@@ -165,9 +168,9 @@ mod tests {
 
     impl Write for Reader {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let good = self.go_on.recv().unwrap_or(true);
+            let succeeds = self.go_on.recv().unwrap_or(true);
             let _ = self.seen.send(bytes.to_vec());
-            if good { Ok(bytes.len()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+            if succeeds { Ok(bytes.len()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -176,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_who_stalls_or_goes_stops_nobody_and_lines_are_counted() {
+    fn a_reader_that_stalls_or_fails_blocks_no_writer_and_dropped_lines_are_counted() {
         let ((seen, written), (go_on, waits)) = (mpsc::channel(), mpsc::channel());
         let lines = Lines::to(Reader { seen, go_on: waits });
         let mut writer = lines.writer();
@@ -184,7 +187,7 @@ mod tests {
         while !lines.shared.waiting().bytes.is_empty() {
             std::thread::yield_now();
         }
-        // The thread is at `first` and stalls: as much as may is kept, the rest dropped.
+        // The thread stalls while it writes `first`. Lines up to the limit are kept, and the others are dropped.
         let before = Lines::dropped();
         for _ in 0..5 {
             writer.write_all(&vec![b'x'; MOST_WAITING / 4]).unwrap();
@@ -202,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_who_never_comes_back_does_not_hold_up_the_end() {
+    fn a_reader_that_never_reads_does_not_block_the_drop() {
         let ((seen, _written), (go_on, waits)) = (mpsc::channel(), mpsc::channel());
         let lines = Lines::to(Reader { seen, go_on: waits });
         lines.writer().write_all(b"a line\n").unwrap();

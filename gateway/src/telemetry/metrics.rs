@@ -1,4 +1,4 @@
-//! The metrics of this process. Their names and labels are an interface: `gateway/README.md` lists them.
+//! The metrics of this process. Their names and labels are a public interface, which `gateway/README.md` lists.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::{
     limiter::Scope,
 };
 
-/// Seconds from the quickest answer of the rules to the deadline.
+/// Bucket bounds in seconds, from the quickest answer of the rules to about the deadline.
 const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 60.0];
 
 /// The stages of an extraction, in the order of `StageTimings`.
@@ -49,7 +49,7 @@ pub struct Metrics {
     cache: Family<Outcome, Counter>,
     auth_failures: Family<Kind, Counter>,
     rate_limited: Family<Kind, Counter>,
-    looked_up: ScrapedGauges,
+    scraped: ScrapedGauges,
 }
 
 fn seconds() -> Histogram {
@@ -59,26 +59,28 @@ fn seconds() -> Histogram {
 impl Default for Metrics {
     fn default() -> Self {
         let mut root = Registry::default();
-        let looked_up = ScrapedGauges::default();
-        looked_up.register_process(&mut root);
+        let scraped = ScrapedGauges::default();
+        scraped.register_process(&mut root);
         let registry = root.sub_registry_with_prefix("gateway");
-        looked_up.register(registry);
+        scraped.register(registry);
         let requests = Family::default();
         registry.register("http_requests", "Requests answered, by route, status and error code", requests.clone());
         let request_seconds = Family::new_with_constructor(seconds as Seconds);
-        let help = "Time from arrival to answer";
+        let help = "Time from a request's arrival to its answer, by route";
         registry.register_with_unit("http_request", help, Unit::Seconds, request_seconds.clone());
-        let help = "Notes by what came of them; of a batch each, of a stream what its last event says";
+        let help =
+            "Notes by route and result, `ok` or an error code; a batch counts each note, a stream its last event";
         let notes = family(registry, "notes", help);
-        let callers_vanished = counter(registry, "callers_vanished", "Requests whose caller left before the answer");
+        let callers_vanished =
+            counter(registry, "callers_vanished", "Requests whose caller disconnected before the answer");
         let stage_seconds = Family::<StageLabels, _, _>::new_with_constructor(seconds as Seconds);
-        let help = "Time of one extraction in each stage: queue, engine, parse, ground";
+        let help = "Time that an extraction spends in each stage: queue, engine, parse, ground";
         registry.register_with_unit("stage", help, Unit::Seconds, stage_seconds.clone());
         let stage_seconds = STAGES.map(|stage| stage_seconds.get_or_create_owned(&StageLabels { stage }));
         let attempts = family(registry, "upstream_attempts", "Calls to the model servers, by outcome");
-        let ejections = family(registry, "upstream_ejections", "Times a model server was left out after failures");
+        let ejections = family(registry, "upstream_ejections", "Times that a model server was left out after failures");
         let tokens = counter(registry, "tokens", "Prompt and answer tokens, as the model server counts them");
-        let repairs = family(registry, "repairs", "What had to be mended in the model's output");
+        let repairs = family(registry, "repairs", "Repairs of an engine's output, by kind");
         let values = family::<ValueLabels>(registry, "values", "Findings in the record, by field and basis");
         let values = Field::ALL.map(|field| {
             Basis::ALL.map(|basis| {
@@ -88,15 +90,15 @@ impl Default for Metrics {
         });
         let help = "Findings left out of the record, by field and assertion";
         let left_out = family(registry, "values_left_out", help);
-        let help = "Model and rules compared, by field and outcome";
+        let help = "Cross-checks of the model's values against the rules', by field and outcome";
         let cross_check = family(registry, "cross_check", help);
-        let help = "Records without a value, by engine and by what was made of them: answered, doubted, refused";
+        let help = "Records without a value, by engine and outcome: answered, doubted (with a warning), refused (502)";
         let empty_records = family(registry, "empty_records", help);
-        let help = "Answers of the rules while the model server was away";
+        let help = "Notes that the rules answered because no model server could";
         let degraded = counter(registry, "degraded", help);
-        let cache = family(registry, "cache", "Looks into the cache of answers, by outcome");
-        let auth_failures = family(registry, "auth_failures", "Requests refused for want of a known key");
-        let rate_limited = family(registry, "rate_limited", "Notes refused by a rate limit, by whose it is");
+        let cache = family(registry, "cache", "Lookups in the response cache, by outcome");
+        let auth_failures = family(registry, "auth_failures", "Requests refused because of a missing or unknown key");
+        let rate_limited = family(registry, "rate_limited", "Notes refused by a rate limit, by the limit's scope");
         Self {
             registry: root,
             requests,
@@ -116,7 +118,7 @@ impl Default for Metrics {
             cache,
             auth_failures,
             rate_limited,
-            looked_up,
+            scraped,
         }
     }
 }
@@ -143,17 +145,17 @@ impl Metrics {
         self.request_seconds.get_or_create(&RouteLabels { route }).observe(time.as_secs_f64());
     }
 
-    /// Counts a note that came to its end, with `ok` or an error code.
+    /// Counts a note whose result is known: `ok` or an error code.
     pub fn noted(&self, route: Route, code: &'static str) {
         self.notes.get_or_create(&NoteLabels { route, code }).inc();
     }
 
-    /// Counts a request whose caller left before the answer.
+    /// Counts a request whose caller disconnected before the answer.
     pub fn caller_vanished(&self) {
         self.callers_vanished.inc();
     }
 
-    /// Takes the time of one extraction's stages, whether it had an answer or not.
+    /// Records the times of one extraction's stages, also if it failed.
     pub fn staged(&self, stages: StageTimings) {
         let times = [stages.queue, stages.engine, stages.parse, stages.ground];
         for (histogram, time) in self.stage_seconds.iter().zip(times) {
@@ -161,7 +163,7 @@ impl Metrics {
         }
     }
 
-    /// Counts what one answer holds: kinds of findings, never their values.
+    /// Counts the contents of one answer: kinds of findings, never their values.
     pub fn extracted(&self, answer: &Answer) {
         self.tokens.inc_by(u64::from(answer.tokens_used));
         self.degraded.inc_by(u64::from(answer.degraded));
@@ -170,7 +172,7 @@ impl Metrics {
             self.empty_record(answer.engine, if doubted { "doubted" } else { "answered" });
         }
         for repair in &answer.repairs {
-            self.repairs.get_or_create(&RepairLabels { kind: written(repair.code) }).inc();
+            self.repairs.get_or_create(&RepairLabels { kind: repair_name(repair.code) }).inc();
         }
         for (field, values) in Field::ALL.into_iter().zip(&self.values) {
             for finding in answer.evidence.get(field) {
@@ -191,7 +193,7 @@ impl Metrics {
         }
     }
 
-    /// Counts an empty record that was no answer, because the output said more.
+    /// Counts an empty record that was refused because the engine's output contained more than it.
     pub fn refused_empty_record(&self, engine: EngineName) {
         self.empty_record(engine, "refused");
     }
@@ -209,30 +211,30 @@ impl Metrics {
         self.attempts.get_or_create(&Outcome { outcome: attempt.name() }).inc();
     }
 
-    /// Counts a model server that is left out from now on.
+    /// Counts that a model server is left out.
     pub fn ejected(&self, replica: &str) {
         self.ejections.get_or_create(&ReplicaLabels { replica: replica.to_owned() }).inc();
     }
 
-    /// Counts a look into the cache.
+    /// Counts a lookup in the response cache.
     pub fn looked_in_cache(&self, hit: bool) {
         self.cache.get_or_create(&Outcome { outcome: if hit { "hit" } else { "miss" } }).inc();
     }
 
-    /// Counts a stranger.
+    /// Counts a request that was refused as unauthorized.
     pub fn refused_stranger(&self, failure: AuthFailure) {
         self.auth_failures.get_or_create(&Kind { kind: failure.name() }).inc();
     }
 
-    /// Counts a note over a limit.
+    /// Counts a note that exceeds a rate limit.
     pub fn rate_limited(&self, scope: Scope) {
         self.rate_limited.get_or_create(&Kind { kind: scope.name() }).inc();
     }
 
-    /// The metrics as `OpenMetrics` text, which Prometheus reads.
+    /// Returns the metrics as `OpenMetrics` text, which Prometheus reads.
     #[must_use]
     pub fn render(&self, gauges: &Gauges<'_>) -> String {
-        self.looked_up.set(gauges);
+        self.scraped.set(gauges);
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {
             let _ = writeln!(text, "# the metrics could not be written");
@@ -241,7 +243,7 @@ impl Metrics {
     }
 }
 
-/// A repair as the answer writes it.
-fn written(repair: RepairCode) -> String {
+/// Returns the name of a repair as the JSON of an answer has it.
+fn repair_name(repair: RepairCode) -> String {
     serde_json::to_value(repair).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }

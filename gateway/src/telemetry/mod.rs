@@ -1,5 +1,5 @@
-//! Logs and metrics. This room alone names metrics; their labels come from enums and route templates,
-//! never from what a caller sent.
+//! Logs, metrics and traces. Only this module names metrics. Their labels come from enums and route templates, never
+//! from text that a caller sent.
 
 mod gauges;
 mod labels;
@@ -30,14 +30,14 @@ pub use self::{
     trace::TraceParent,
 };
 
-/// Libraries that write addresses of the model server at level debug. They never may.
+/// Libraries that log the model server's address at level debug, which must not get into the log.
 const DISCREET: [&str; 6] = ["hyper", "hyper_util", "reqwest", "rustls", "h2", "tower"];
 
-/// A library that writes the name of the model server, and those in its certificate, as an error at each look. What is
-/// wrong is said by the watcher, once and without a name.
+/// A library that logs the model server's name, and the names in its certificate, as an error at each check. The
+/// watcher logs the fault itself, once and without a name.
 const SILENT: &str = "rustls_platform_verifier";
 
-/// Log lines and spans on their way out; dropping it sends the last of them.
+/// Sends log lines and spans; dropping it sends the last ones.
 #[derive(Debug)]
 #[must_use = "dropping it ends the log"]
 pub struct Telemetry {
@@ -46,12 +46,13 @@ pub struct Telemetry {
     _lines: Lines,
 }
 
-/// JSON log lines on stderr; `RUST_LOG` sets the level (`info` without it). In a build with the feature `otlp`
-/// also spans to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names.
+/// Starts JSON logging on stderr. `RUST_LOG` sets the level, which is `info` by default.
+///
+/// A build with the feature `otlp` also sends spans to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names.
 pub fn init() -> Telemetry {
     let lines = Lines::to_stderr();
     let filter = discreet(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")));
-    // A line that cannot be written must not become a panic: that would answer 500 to a caller.
+    // A line that cannot be written must not cause a panic, because the caller would get a 500.
     let json = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
     let json = json.with_writer(lines.writer()).log_internal_errors(false).with_filter(filter);
     let subscriber = tracing_subscriber::registry().with(json);
@@ -59,7 +60,7 @@ pub fn init() -> Telemetry {
     let export = otlp::export();
     #[cfg(feature = "otlp")]
     let subscriber = subscriber.with(export.as_ref().map(otlp::layer));
-    // A second call, as in tests, leaves the first in place.
+    // A second call, as in tests, leaves the first subscriber in place.
     let _ = subscriber.try_init();
     Telemetry {
         #[cfg(feature = "otlp")]
@@ -68,8 +69,8 @@ pub fn init() -> Telemetry {
     }
 }
 
-/// A filter under which no library writes an address of the model server, whatever was asked for, of it or of
-/// a part of it.
+/// Returns the filter without any line that has an address of the model server, even where `filter` enables the
+/// library that writes it, or a module of that library.
 pub fn discreet<S>(filter: EnvFilter) -> impl Filter<S>
 where
     S: Subscriber,

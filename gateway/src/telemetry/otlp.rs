@@ -1,5 +1,5 @@
-//! Spans to an OpenTelemetry collector, in a build with the feature `otlp` and where `OTEL_EXPORTER_OTLP_ENDPOINT` (or
-//! `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`) is set. The other `OTEL_*` variables mean what they always mean.
+//! Sends spans to an OpenTelemetry collector, in a build with the feature `otlp` and if `OTEL_EXPORTER_OTLP_ENDPOINT`
+//! or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is set. The other `OTEL_*` variables have their standard meaning.
 
 use opentelemetry::{
     Context,
@@ -12,10 +12,10 @@ use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 
 use super::TraceParent;
 
-/// The target of the spans that are sent: no others are, whatever libraries write.
+/// The target of the spans that are sent. Spans of libraries have other targets and are not sent.
 pub(super) const TARGET: &str = "gateway::request";
 
-/// The spans on their way; dropping it sends the last ones.
+/// Sends the spans; dropping it sends the last ones.
 #[derive(Debug)]
 pub(super) struct Export(SdkTracerProvider);
 
@@ -25,7 +25,7 @@ impl Drop for Export {
     }
 }
 
-/// The exporter, where an endpoint is set.
+/// Returns the exporter, or `None` if no endpoint is set or the exporter cannot be made.
 pub(super) fn export() -> Option<Export> {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if !set("OTEL_EXPORTER_OTLP_ENDPOINT") && !set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") {
@@ -46,21 +46,21 @@ pub(super) fn export() -> Option<Export> {
     }
 }
 
-/// The layer that makes spans of ours into spans of the exporter.
+/// Returns the layer that turns the gateway's spans into spans of the exporter.
 pub(super) fn layer<S>(export: &Export) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     let tracer = export.0.tracer("gateway");
-    let ours = Targets::new().with_target(TARGET, tracing::Level::INFO);
-    // Neither threads nor source lines: what goes out is what is named here.
+    let request_spans = Targets::new().with_target(TARGET, tracing::Level::INFO);
+    // Threads and source lines are left out, so that a span has only the attributes that the gateway sets.
     let layer = tracing_opentelemetry::layer().with_tracer(tracer).with_threads(false).with_location(false);
-    layer.with_tracked_inactivity(false).with_filter(ours)
+    layer.with_tracked_inactivity(false).with_filter(request_spans)
 }
 
-/// The trace that a request came with, as the parent of its span.
-pub(super) fn context_of(came: &TraceParent) -> Option<Context> {
-    let header = came.header();
+/// Returns the caller's trace as the context whose child the request's span becomes.
+pub(super) fn context_of(caller: &TraceParent) -> Option<Context> {
+    let header = caller.header();
     let mut parts = header.split('-').skip(1);
     let (trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?);
     let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?);
@@ -68,10 +68,10 @@ pub(super) fn context_of(came: &TraceParent) -> Option<Context> {
     Some(Context::new().with_remote_span_context(SpanContext::new(trace, parent, flags, true, TraceState::default())))
 }
 
-/// The header that makes a call a child of this span; nothing where it is not collected.
+/// Returns the `traceparent` header that makes a call a child of this span; `None` if the span is not collected.
 pub(super) fn header_of(span: &tracing::Span) -> Option<String> {
     let context = span.context();
-    let of_span = context.span().span_context().clone();
-    let flags = of_span.trace_flags().to_u8();
-    of_span.is_valid().then(|| format!("00-{}-{}-{flags:02x}", of_span.trace_id(), of_span.span_id()))
+    let span = context.span().span_context().clone();
+    let flags = span.trace_flags().to_u8();
+    span.is_valid().then(|| format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id()))
 }

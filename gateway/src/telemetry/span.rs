@@ -1,9 +1,9 @@
-//! The span of one request, for a trace collector. It exists only in a build with the feature `otlp`; else
-//! these are no-ops, and the caller's trace is passed on as it is.
+//! The span of one request, for a trace collector. It exists only in a build with the feature `otlp`. In other builds
+//! the methods do nothing, except that calls to the model server stay in the caller's trace.
 
 use super::{Route, TraceParent};
 
-/// One request in its caller's trace.
+/// The span of one request within the caller's trace.
 #[derive(Clone, Debug)]
 pub struct RequestSpan {
     #[cfg(feature = "otlp")]
@@ -12,58 +12,58 @@ pub struct RequestSpan {
 
 #[cfg(not(feature = "otlp"))]
 impl RequestSpan {
-    /// A request begins.
+    /// Returns a span that does nothing.
     #[must_use]
     pub fn begin(_: &str, _: Option<&TraceParent>) -> Self {
         Self {}
     }
 
-    /// Runs what belongs to the request.
+    /// Runs a part of the request.
     pub async fn run<F: Future>(&self, work: F) -> F::Output {
         work.await
     }
 
-    /// The header `traceparent` for a call to the model server.
+    /// Returns the header `traceparent` for a call to the model server, in the caller's trace.
     #[must_use]
-    pub fn of_call(&self, came: Option<&TraceParent>) -> Option<String> {
-        came.map(TraceParent::of_call)
+    pub fn of_call(&self, caller: Option<&TraceParent>) -> Option<String> {
+        caller.map(TraceParent::of_call)
     }
 
-    /// The request was answered.
+    /// Does nothing.
     pub fn end(&self, _: &str, _: Route, _: u16, _: Option<&'static str>) {}
 
-    /// What is known of it besides, by name.
+    /// Does nothing.
     pub fn tell(&self, _: &'static str, _: i64) {}
 }
 
 #[cfg(feature = "otlp")]
 impl RequestSpan {
-    /// A request begins, in the trace that it came with or in a new one.
+    /// Starts the span of a request, in the caller's trace or in a new one.
     #[must_use]
-    pub fn begin(request_id: &str, came: Option<&TraceParent>) -> Self {
+    pub fn begin(request_id: &str, caller: Option<&TraceParent>) -> Self {
         use tracing_opentelemetry::OpenTelemetrySpanExt;
         let span = tracing::info_span!(target: super::otlp::TARGET, "request", otel.kind = "server");
-        if let Some(context) = came.and_then(super::otlp::context_of) {
-            // A span that nobody collects has no parent to be set.
+        if let Some(context) = caller.and_then(super::otlp::context_of) {
+            // A span that is not collected has no parent to set.
             let _ = span.set_parent(context);
         }
         span.set_attribute("gateway.request_id", request_id.to_owned());
         Self { span }
     }
 
-    /// Runs what belongs to the request.
+    /// Runs a part of the request within the span.
     pub async fn run<F: Future>(&self, work: F) -> F::Output {
         tracing::Instrument::instrument(work, self.span.clone()).await
     }
 
-    /// The header `traceparent` for a call to the model server: of this span where it is collected, else of
-    /// the trace that the request came with.
+    /// Returns the header `traceparent` for a call to the model server: in this span if it is collected, otherwise in
+    /// the caller's trace.
     #[must_use]
-    pub fn of_call(&self, came: Option<&TraceParent>) -> Option<String> {
-        super::otlp::header_of(&self.span).or_else(|| came.map(TraceParent::of_call))
+    pub fn of_call(&self, caller: Option<&TraceParent>) -> Option<String> {
+        super::otlp::header_of(&self.span).or_else(|| caller.map(TraceParent::of_call))
     }
 
-    /// The request was answered.
+    /// Records the answer of the request.
     pub fn end(&self, method: &str, route: Route, status: u16, code: Option<&'static str>) {
         use tracing_opentelemetry::OpenTelemetrySpanExt;
         self.span.set_attribute("otel.name", format!("{method} {route}"));
@@ -75,7 +75,7 @@ impl RequestSpan {
         }
     }
 
-    /// What is known of it besides, by name.
+    /// Sets one more attribute of the span.
     pub fn tell(&self, name: &'static str, value: i64) {
         use tracing_opentelemetry::OpenTelemetrySpanExt;
         self.span.set_attribute(name, value);

@@ -1,5 +1,6 @@
-// The page /ui: takes a note, shows what is read in it. One thing at a time: `editing` a note, `reading` it, or a note
-// that is `read`; a result is never beside a text that it is not of. Keeps nothing beyond the page's life.
+// The page /ui: accepts a note and shows its result. It is in one of three states: the user is `editing` a note, the
+// service is `reading` it, or it is `read`. So a result is never shown beside another note's text. The page stores
+// nothing.
 
 import { Refusal, extract, health } from './calls.js';
 import { byId, element } from './dom.js';
@@ -29,8 +30,8 @@ function enter(state) {
   for (const id of ['edit', 'renew']) byId(id).hidden = state !== 'read';
 }
 
-// Everything that was said of a note goes.
-function forget() {
+// Removes everything that is shown about the last note.
+function reset() {
   running?.abort();
   running = null;
   result = null;
@@ -44,23 +45,23 @@ function forget() {
 }
 
 function edit() {
-  forget();
+  reset();
   enter('editing');
 }
 
 function count() {
   const { value } = byId('text');
-  // No need to count what is over the limit whatever its characters are.
+  // A text of more than twice as many UTF-16 units is over the limit in any case, so it is not counted.
   const points = value.length > 2 * limit ? Infinity : codePoints(value);
   const over = points > limit;
   const shown = Number.isFinite(points) ? points.toLocaleString('en') : `more than ${limit.toLocaleString('en')}`;
   byId('count').textContent = `${shown} of ${limit.toLocaleString('en')} characters`;
   byId('count').classList.toggle('over', over);
-  complain(over ? `The note is longer than the ${counted(limit, 'character')} that this service takes. Shorten it.` : '');
+  showTextError(over ? `The note is longer than the ${counted(limit, 'character')} that this service takes. Shorten it.` : '');
   return over;
 }
 
-function complain(message) {
+function showTextError(message) {
   if (byId('text-error').textContent !== message) byId('text-error').textContent = message;
   if (message === '') byId('text').removeAttribute('aria-invalid');
   else byId('text').setAttribute('aria-invalid', 'true');
@@ -75,65 +76,66 @@ function fill(text) {
   byId('text').scrollTop = 0;
 }
 
-// A key that is no header would be told as a network failure.
-function keyOf() {
+// Checks the key, because a key that a header cannot hold would look like a network failure.
+function readKey() {
   const key = byId('key').value.trim();
   if (/^[\x21-\x7e]*$/.test(key)) return key;
   throw new Refusal({ title: 'Not a key', detail: 'The API key has a character that no key has. Copy it again.' });
 }
 
 async function submit() {
-  // What is sent is what is shown: half a surrogate pair can be neither.
+  // The shown text must be the sent one, and half a surrogate pair can be neither shown nor sent.
   const text = byId('text').value.toWellFormed();
   if (count()) return byId('text').focus();
   if (text.trim() === '') {
-    complain('There is no note yet: paste one, open a file or take an example.');
+    showTextError('There is no note yet: paste one, open a file or take an example.');
     return byId('text').focus();
   }
-  forget();
+  reset();
   enter('reading');
   reading.showWaiting(text);
   byId('cancel').focus({ preventScroll: true });
-  const mine = new AbortController();
-  running = mine;
-  const clock = startClock();
+  const call = new AbortController();
+  running = call;
+  const stopClock = startClock();
   try {
-    const answer = await extract(text, { key: keyOf(), signal: mine.signal, ...progress(mine, text) });
-    if (running === mine) showResult(text, answer, clock());
+    const answer = await extract(text, { key: readKey(), signal: call.signal, ...progress(call, text) });
+    if (running === call) showResult(text, answer, stopClock());
   } catch (error) {
-    if (running === mine) fail(error);
+    if (running === call) fail(error);
   } finally {
-    clock();
-    if (running === mine) running = null;
+    stopClock();
+    if (running === call) running = null;
   }
   return undefined;
 }
 
-// Of the seven fields as they come; of a run that was given up nothing is heard any more.
-function progress(mine, text) {
+// Returns the callbacks that show the fields as they arrive. They ignore a call that has been cancelled.
+function progress(call, text) {
   const seen = new Set();
-  const tell = () => {
+  const showCount = () => {
     byId('phase').textContent = `Reading: ${seen.size} of ${Object.keys(FIELDS).length} fields, which may still change`;
   };
-  tell();
+  showCount();
   byId('status').textContent = 'Reading the note.';
   return {
     onField: (name, value) => {
-      if (running !== mine) return;
+      if (running !== call) return;
       seen.add(name);
       reading.showProvisional(name, value);
-      tell();
+      showCount();
     },
     onReset: () => {
-      if (running !== mine) return;
+      if (running !== call) return;
       seen.clear();
       reading.showWaiting(text);
-      tell();
+      showCount();
       byId('phase').textContent = 'Reading once more: the first attempt was not usable';
     },
   };
 }
 
+// Shows the elapsed time. Returns a function that stops the clock and returns the time as text.
 function startClock() {
   const from = performance.now();
   const show = () => {
@@ -142,12 +144,12 @@ function startClock() {
     return byId('elapsed').textContent;
   };
   show();
-  const ticking = setInterval(show, 100);
-  let ended = null;
+  const timer = setInterval(show, 100);
+  let elapsed = null;
   return () => {
-    clearInterval(ticking);
-    ended ??= show();
-    return ended;
+    clearInterval(timer);
+    elapsed ??= show();
+    return elapsed;
   };
 }
 
@@ -158,10 +160,10 @@ function showResult(text, answer, elapsed) {
   byId('degraded').hidden = !answer.degraded;
   byId('provenance').textContent = provenance(answer);
   const filled = Object.keys(FIELDS).filter((field) => answer[field] !== null).length;
-  const said = [`${filled} of ${Object.keys(FIELDS).length} fields have a value`];
-  if (answer.warnings.length > 0) said.push(counted(answer.warnings.length, 'warning'));
-  byId('phase').textContent = `${said.join(', ')}. Read in`;
-  byId('status').textContent = `${answer.degraded ? 'Degraded. ' : ''}${said.join(', ')}. Read in ${elapsed}.`;
+  const summary = [`${filled} of ${Object.keys(FIELDS).length} fields have a value`];
+  if (answer.warnings.length > 0) summary.push(counted(answer.warnings.length, 'warning'));
+  byId('phase').textContent = `${summary.join(', ')}. Read in`;
+  byId('status').textContent = `${answer.degraded ? 'Degraded. ' : ''}${summary.join(', ')}. Read in ${elapsed}.`;
   byId('result-title').focus({ preventScroll: true });
   byId('result-title').scrollIntoView({ block: 'nearest' });
 }
@@ -174,7 +176,7 @@ function fail(error) {
   if (refusal.code === 'unauthorized') {
     byId('access').hidden = false;
     byId('access').open = true;
-    refusal.messages.push('Here on the page: the key goes into the field “API key”, under the note.');
+    refusal.messages.push('On this page: enter the key in the field “API key”, under the note.');
   }
   byId('intro').hidden = true;
   showProblem(refusal, submit);
@@ -187,12 +189,12 @@ function cancel() {
   byId('text').focus();
 }
 
-async function take(files) {
+async function openFiles(files) {
   if (files.length === 0) return;
   const { text, problem } = await noteIn(files, limit);
   if (problem) {
     edit();
-    complain(problem);
+    showTextError(problem);
     byId('text').focus();
   } else {
     fill(text);
@@ -206,7 +208,7 @@ async function copy() {
     byId('status').textContent = 'Copied.';
     byId('copy').textContent = 'Copied';
   } catch {
-    // Browsers give the clipboard to pages of https and of this machine only.
+    // Browsers allow the clipboard only to pages from https or from this machine.
     byId('copy').textContent = 'Cannot copy here: download it';
     byId('status').textContent = byId('copy').textContent;
   }
@@ -234,7 +236,7 @@ function start() {
   byId('empty').addEventListener('click', () => fill(''));
   byId('open').addEventListener('click', () => byId('file').click());
   byId('file').addEventListener('change', async () => {
-    await take(byId('file').files);
+    await openFiles(byId('file').files);
     byId('file').value = '';
   });
   byId('cancel').addEventListener('click', cancel);
@@ -247,12 +249,12 @@ function start() {
   const name = () => `extraction-${result.request_id}`;
   byId('save-json').addEventListener('click', () => save(`${name()}.json`, 'application/json', asJson(result)));
   byId('save-csv').addEventListener('click', () => save(`${name()}.csv`, 'text/csv;charset=utf-8', asCsv(result)));
-  // A file that is dropped beside the box must not replace the page.
+  // Without this, a file that is dropped beside the text box would replace the page.
   document.addEventListener('dragover', (event) => isFile(event) && event.preventDefault());
   document.addEventListener('drop', (event) => {
     if (!isFile(event)) return;
     event.preventDefault();
-    take(event.dataTransfer.files);
+    openFiles(event.dataTransfer.files);
   });
   document.addEventListener('visibilitychange', () => document.hidden || showModes(service.engine, health()));
   byId('access').hidden = service.guarded !== 'yes';

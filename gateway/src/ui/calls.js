@@ -1,10 +1,10 @@
-// Calls to the service. Ends in a result or in a Refusal, never in half an answer; keeps nothing.
+// Calls the service. A call ends with a whole result or with a Refusal. Nothing is stored.
 
 import { events } from './sse.js';
 
 const UNKNOWN = 'Nothing is known about the note.';
 
-// Why there is no result, in words for a person.
+// The reason why there is no result, as text for the user.
 export class Refusal extends Error {
   constructor({ title, detail, code = null, requestId = null, retryAfter = null, messages = [] }) {
     super(title);
@@ -12,31 +12,32 @@ export class Refusal extends Error {
   }
 
   static of(problem, headers) {
-    const said = Number(problem.retry_after ?? headers?.get('retry-after') ?? NaN);
+    const seconds = Number(problem.retry_after ?? headers?.get('retry-after') ?? NaN);
     return new Refusal({
       title: problem.title ?? 'The note was not read',
       detail: problem.detail ?? UNKNOWN,
       code: problem.code,
       requestId: problem.request_id ?? headers?.get('x-request-id'),
-      retryAfter: Number.isFinite(said) && said > 0 ? Math.ceil(said) : null,
+      retryAfter: Number.isFinite(seconds) && seconds > 0 ? Math.ceil(seconds) : null,
       messages: (problem.errors ?? []).map((error) => error.message),
     });
   }
 }
 
-// Reads one note. `onField(name, value)` and `onReset()` tell what may still change.
+// Reads one note and returns its result. Until then `onField(name, value)` reports a provisional value, and `onReset()`
+// that all provisional values are void.
 export async function extract(text, { key, signal, onField, onReset }) {
   const headers = { 'Content-Type': 'application/json', Accept: 'text/event-stream' };
   if (key) headers['X-API-Key'] = key;
   const request = { method: 'POST', headers, body: JSON.stringify({ text }), signal, cache: 'no-store', redirect: 'error' };
   let response;
   try {
-    response = await fetch(here('api/v1/extract/stream'), request);
+    response = await fetch(serviceUrl('api/v1/extract/stream'), request);
   } catch (error) {
-    throw broken(error, 'The service cannot be reached', 'Check the connection and that the service is running, then try again.');
+    throw failure(error, 'The service cannot be reached', 'Check the connection and that the service is running, then try again.');
   }
   if (!response.ok || !/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) {
-    throw await refused(response);
+    throw await refusalOf(response);
   }
   try {
     for await (const { event, data } of events(response.body)) {
@@ -49,33 +50,34 @@ export async function extract(text, { key, signal, onField, onReset }) {
       }
     }
   } catch (error) {
-    throw broken(error, 'The answer broke off', `${UNKNOWN} Try again.`, response.headers);
+    throw failure(error, 'The answer broke off', `${UNKNOWN} Try again.`, response.headers);
   }
-  throw broken(null, 'The answer broke off', `${UNKNOWN} Try again.`, response.headers);
+  throw failure(null, 'The answer broke off', `${UNKNOWN} Try again.`, response.headers);
 }
 
-// How the service is; null where it does not say.
+// Returns the service's health; null if it does not answer.
 export async function health() {
   try {
-    return await (await fetch(here('health'), { cache: 'no-store' })).json();
+    return await (await fetch(serviceUrl('health'), { cache: 'no-store' })).json();
   } catch {
     return null;
   }
 }
 
-// Relative to the page: a proxy may have put it below another path.
-function here(path) {
+// Paths are relative to the page, because a proxy may serve it below another path.
+function serviceUrl(path) {
   return new URL(path, document.baseURI);
 }
 
-async function refused(response) {
+async function refusalOf(response) {
   const problem = await response.json().catch(() => null);
   if (problem?.detail) return Refusal.of(problem, response.headers);
   return Refusal.of({ title: 'An answer that is none of this service', detail: `Status ${response.status}. ${UNKNOWN}` }, response.headers);
 }
 
-function broken(error, title, detail, headers) {
-  // A refusal is one already, and who cancelled knows why.
+// Returns the error to throw: a Refusal with this text, unless `error` already is one or comes from the user's
+// cancelling.
+function failure(error, title, detail, headers) {
   if (error instanceof Refusal || error?.name === 'AbortError') return error;
   return Refusal.of({ title, detail }, headers);
 }

@@ -1,14 +1,15 @@
-// Elements. Text enters the document as text, never as markup: nothing here or elsewhere writes HTML.
+// Makes elements. Text enters the document as text and never as markup: no module of the page writes HTML.
 
-// An element with attributes and children; null and undefined are left out.
+// Returns an element with attributes and children. Attributes that are null, undefined or false and children that are
+// null or undefined are left out.
 export function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
+  const created = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
-    made.setAttribute(key, value === true ? '' : String(value));
+    created.setAttribute(key, value === true ? '' : String(value));
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
-  return made;
+  created.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return created;
 }
 
 export function byId(id) {

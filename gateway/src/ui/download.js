@@ -1,4 +1,5 @@
-// A result as files. CSV opens in a spreadsheet, where a cell that begins like a formula would be one.
+// Saves a result as a file. In CSV, a cell that begins like a formula gets an apostrophe, because spreadsheets would
+// otherwise run it.
 
 const COLUMNS = ['field', 'value', 'in_record', 'basis', 'assertion', 'rule', 'quote', 'start', 'end'];
 
@@ -8,7 +9,7 @@ export function cell(value) {
   return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
 }
 
-// One line for each place of each value, and one for each field without any.
+// Returns one line for each occurrence of each value, and one line for each field without values.
 export function asCsv(result) {
   const lines = [COLUMNS];
   for (const [field, findings] of Object.entries(result.evidence ?? {})) {
@@ -19,7 +20,7 @@ export function asCsv(result) {
   }
   const width = COLUMNS.length;
   const padded = lines.map((line) => [...line, ...Array(width - line.length).fill('')]);
-  // The mark tells a spreadsheet that this is UTF-8.
+  // The byte order mark tells a spreadsheet that the file is UTF-8.
   return `\ufeff${padded.map((line) => line.map(cell).join(',')).join('\r\n')}\r\n`;
 }
 

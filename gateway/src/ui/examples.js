@@ -1,4 +1,4 @@
-// Notes to try the page with. Made up for it: no such patients exist.
+// Example notes, invented for the page: no such patients exist.
 
 export const EXAMPLES = [
   {

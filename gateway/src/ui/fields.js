@@ -1,4 +1,4 @@
-// The seven fields, their values and the warnings as elements. Shows what an answer says and decides nothing.
+// Makes elements for the seven fields, their values and the warnings. It shows the answer and interprets nothing.
 
 import { element } from './dom.js';
 import { ASSERTIONS, BASES, COMPARISONS, FIELDS, WARNINGS, spoken } from './words.js';
@@ -16,7 +16,7 @@ export function waitingField(field) {
   return fieldSection(field, [element('p', { class: 'none waiting' }, 'reading…')]);
 }
 
-// The values of one field of a whole answer.
+// Returns the section of one field of a complete answer.
 export function readField(field, result, values) {
   const kept = values.filter((value) => value.inRecord);
   const leftOut = values.filter((value) => !value.inRecord);
@@ -24,7 +24,7 @@ export function readField(field, result, values) {
   const contradicted = warned.some((warning) => warning.code === 'contradicted_value');
   const contents = kept.length > 0 ? [list('values', kept)] : [noValue()];
   if (kept.length === 0 && result[field]) {
-    // Never hide what the record holds, whatever the evidence lacks.
+    // A value of the record is shown even if the evidence lacks it.
     contents[0] = element('p', { class: 'value-alone' }, element('bdi', {}, result[field]));
   }
   if (leftOut.length > 0) {
@@ -40,11 +40,11 @@ export function readField(field, result, values) {
 }
 
 function list(kind, values) {
-  return element('ul', { class: kind }, values.map((value) => element('li', {}, ...oneValue(value))));
+  return element('ul', { class: kind }, values.map((value) => element('li', {}, ...valueElements(value))));
 }
 
-// A button that shows where the value stands; its details unfold while it is chosen.
-function oneValue(value) {
+// Returns a button that shows where the value is in the note, and the details that unfold while the value is chosen.
+function valueElements(value) {
   const details = `details-${value.id}`;
   const basis = BASES[value.basis]?.name ?? spoken(value.basis);
   const badges = [element('span', { class: 'badge', 'data-basis': value.basis }, basis)];
@@ -70,7 +70,7 @@ function detailsOf(value) {
     const { mean, minimum } = value.confidence;
     lines.push(['Confidence', `${mean.toFixed(2)}, least sure token ${minimum.toFixed(2)} (not calibrated)`]);
   }
-  return lines.map(([name, ...what]) => element('div', {}, element('dt', {}, name), element('dd', {}, ...what)));
+  return lines.map(([name, ...text]) => element('div', {}, element('dt', {}, name), element('dd', {}, ...text)));
 }
 
 export function warningList(warnings) {
@@ -83,7 +83,7 @@ export function warningList(warnings) {
   return [element('h3', {}, lines.length === 1 ? '1 warning' : `${lines.length} warnings`), element('ul', {}, lines)];
 }
 
-// Who answered, and how: one line under a result.
+// Returns the line under a result that names the engine, the model and the request.
 export function provenance(result) {
   const engine = result.engine === 'rules' ? 'rules engine, no language model' : `model ${result.model}, prompt ${result.prompt}`;
   const parts = [`Read by: ${engine}`];

@@ -1,15 +1,15 @@
-// A note out of a file that was dropped or opened. Reads text in UTF-8 and nothing else.
+// Reads a note from a file that the user dropped or opened. The file must be UTF-8 text.
 
-// Most bytes that a character takes in UTF-8.
-const WIDEST = 4;
+// Most bytes of one character in UTF-8.
+const MAX_CHARACTER_BYTES = 4;
 
-// The text of the first file, or a sentence on what is wrong with it.
+// Returns `text`, the text of the only file, or `problem`, a sentence on what is wrong.
 export async function noteIn(files, limit) {
   const [file] = files;
   if (files.length > 1) {
     return { problem: 'One note at a time here: drop one file. The command “gateway extract FOLDER” reads many.' };
   }
-  if (file.size > limit * WIDEST) {
+  if (file.size > limit * MAX_CHARACTER_BYTES) {
     return { problem: `The file is larger than a note of ${limit.toLocaleString('en')} characters can be.` };
   }
   let text;

@@ -1,5 +1,7 @@
-//! The page `/ui` and the review file: HTML, CSS and plain JavaScript modules, embedded as they stand here. No build
-//! step, nothing from elsewhere. Knows no HTTP: `http/ui` serves the page, `gateway extract` writes the review.
+//! The page `/ui` and the review file: HTML, CSS and plain JavaScript modules of this folder, embedded unchanged.
+//!
+//! There is no build step and no external resource. This module does not use HTTP: `http/ui` serves the page, and
+//! `gateway extract` writes the review file.
 
 mod review;
 #[cfg(test)]
@@ -11,19 +13,19 @@ pub use review::ReviewWriter;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asset {
     pub(crate) name: &'static str,
-    /// Its media type.
+    /// The media type.
     pub(crate) kind: &'static str,
     pub(crate) body: &'static str,
 }
 
-/// What the page must know of the service before it asks anything.
+/// Facts about the service that the page needs before its first request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Service {
     /// Longest note, in code points.
     pub(crate) max_note_chars: usize,
-    /// Name of the engine that reads.
+    /// Name of the engine that reads notes.
     pub(crate) engine: &'static str,
-    /// Whether a key is asked for.
+    /// Whether the service requires a key.
     pub(crate) guarded: bool,
 }
 
@@ -42,7 +44,7 @@ const STYLE: Asset = Asset { name: "style.css", kind: "text/css; charset=utf-8",
 const LEGEND: &str = include_str!("legend.html");
 const PAGE: &str = include_str!("index.html");
 
-/// What the page loads beside itself.
+/// The files that the page loads.
 pub(crate) const FILES: [Asset; 15] = [
     module("app.js", include_str!("app.js")),
     module("calls.js", include_str!("calls.js")),
@@ -61,7 +63,8 @@ pub(crate) const FILES: [Asset; 15] = [
     Asset { name: "icon.svg", kind: "image/svg+xml", body: include_str!("icon.svg") },
 ];
 
-/// The page of this very service. All that is put into it are numbers and words of our own: nothing to escape.
+/// Returns the page for this service. The inserted values are numbers and fixed words of the gateway, so they need no
+/// escaping.
 pub(crate) fn page(service: &Service) -> String {
     PAGE.replace("{legend}", LEGEND)
         .replace("{max_note_chars}", &service.max_note_chars.to_string())

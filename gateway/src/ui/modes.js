@@ -1,4 +1,4 @@
-// Says plainly what reads the notes, and what is amiss with the service.
+// Shows which engine reads the notes, and what is wrong with the service.
 
 import { byId, element } from './dom.js';
 
@@ -13,31 +13,31 @@ const NOTICES = {
   audit_failing: 'The audit log cannot be written.',
 };
 
-let asked = 0;
+let calls = 0;
 
-// The engine is known at once; how the service is comes later, or not at all.
+// Shows the engine at once, and the health of the service when it arrives. Only the latest call shows its result.
 export async function showModes(engine, health) {
-  asked += 1;
-  const mine = asked;
+  calls += 1;
+  const call = calls;
   const rules = engine === 'rules'
     ? [['notice', 'Rules engine: fixed rules and English word lists read the notes, no language model. What they do not know, they do not find.']]
     : [];
   if (byId('mode').childElementCount === 0) show(rules);
   const state = await health;
-  if (mine !== asked) return;
+  if (call !== calls) return;
   if (state === null) return show([...rules, ['notice', 'The service does not answer.']]);
   const lines = [...rules];
-  // Degraded it is too where it reads as well as ever and leaves no trace of it; a notice says that.
-  const reads = state.engine === 'rules' || state.vllm_available;
-  if (STATES[state.status] && !(state.status === 'degraded' && reads)) lines.push(['notice', STATES[state.status]]);
+  // The service is also degraded if it reads notes normally but cannot write the audit; a notice says so then.
+  const readsNormally = state.engine === 'rules' || state.vllm_available;
+  if (STATES[state.status] && !(state.status === 'degraded' && readsNormally)) lines.push(['notice', STATES[state.status]]);
   for (const notice of state.notices ?? []) lines.push(['remark', NOTICES[notice] ?? notice]);
   show(lines);
 }
 
 function show(lines) {
-  const told = lines.map(([, line]) => line).join('\n');
-  // A live region that is written again is read out again.
-  if (byId('mode').dataset.told === told) return;
-  byId('mode').dataset.told = told;
+  const text = lines.map(([, line]) => line).join('\n');
+  // A screen reader reads a live region again whenever it is written, so equal text is not written again.
+  if (byId('mode').dataset.shown === text) return;
+  byId('mode').dataset.shown = text;
   byId('mode').replaceChildren(...lines.map(([kind, line]) => element('p', { class: kind }, line)));
 }

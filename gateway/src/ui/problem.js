@@ -1,33 +1,34 @@
-// The box that says why there is no result, and when to try again. Never tries again by itself.
+// The box that says why there is no result and when the user can try again. It never retries by itself.
 
 import { byId, element } from './dom.js';
 
-let ticking = null;
+let timer = null;
 
 export function hideProblem() {
-  clearInterval(ticking);
+  clearInterval(timer);
   byId('error').hidden = true;
   byId('error').replaceChildren();
 }
 
-// `again` is what the button does; where the service said how long to wait, it opens after that.
-export function showProblem(refusal, again) {
+// Shows a refusal with a button that calls `retry`. If the service said how long to wait, the button is disabled until
+// then.
+export function showProblem(refusal, retry) {
   hideProblem();
   const messages = refusal.messages.filter((message) => message !== refusal.detail).map((message) => element('li', {}, message));
-  const retry = element('button', { type: 'button' }, 'Try again');
-  retry.addEventListener('click', again);
+  const button = element('button', { type: 'button' }, 'Try again');
+  button.addEventListener('click', retry);
   const named = [refusal.code, refusal.requestId && `request ${refusal.requestId}`].filter(Boolean).join(' · ');
   byId('error').replaceChildren(
     element('h3', {}, refusal.title),
     element('p', {}, refusal.detail),
     ...(messages.length > 0 ? [element('ul', {}, messages)] : []),
     ...(named ? [element('p', { class: 'small request' }, named)] : []),
-    element('div', { class: 'buttons' }, retry),
+    element('div', { class: 'buttons' }, button),
   );
   byId('error').hidden = false;
   byId('error').focus({ preventScroll: true });
   byId('error').scrollIntoView({ block: 'nearest' });
-  if (refusal.retryAfter !== null) countDown(retry, refusal.retryAfter);
+  if (refusal.retryAfter !== null) countDown(button, refusal.retryAfter);
 }
 
 function countDown(button, seconds) {
@@ -38,9 +39,9 @@ function countDown(button, seconds) {
     button.disabled = left > 0;
     button.textContent = left > 0 ? `Try again in ${left} s` : 'Try again';
     if (left > 0) return;
-    clearInterval(ticking);
+    clearInterval(timer);
     byId('status').textContent = 'You can try again now.';
   };
   tick();
-  ticking = setInterval(tick, 250);
+  timer = setInterval(tick, 250);
 }

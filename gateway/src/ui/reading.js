@@ -1,5 +1,5 @@
-// A result: the note with its values marked, the seven fields, the warnings; and which of them is chosen. The page and
-// the review file show results with this same code. Knows no network.
+// Shows a result: the note with its values marked, the seven fields and the warnings. It also keeps which field or
+// value is chosen. The page and the review file share this code, which does not use the network.
 
 import { element } from './dom.js';
 import { noValue, readField, waitingField, warningList } from './fields.js';
@@ -7,8 +7,8 @@ import { segments, unitsOf, valuesOf } from './spans.js';
 import { FIELDS } from './words.js';
 
 const UNREAD = 'unread';
-// Which of the values at one place gives it its colour.
-const PLAINEST_FIRST = ['stated', 'normalized', 'inferred'];
+// If several values have the same text, the first basis of this list gives the text its colour.
+const COLOUR_ORDER = ['stated', 'normalized', 'inferred'];
 
 export class Reading {
   #note;
@@ -18,7 +18,7 @@ export class Reading {
   #field = null;
   #chosen = null;
 
-  // Elements: `note` for the text, `fields` for the values, `warnings` for what to be wary of.
+  // Takes the elements to fill: `note` with the text, `fields` with the values, `warnings` with the warnings.
   constructor({ note, fields, warnings }) {
     this.#note = note;
     this.#fields = fields;
@@ -33,18 +33,18 @@ export class Reading {
     this.#values = [];
     this.#field = null;
     this.#chosen = null;
-    for (const place of [this.#note, this.#fields, this.#warnings]) place.replaceChildren();
+    for (const part of [this.#note, this.#fields, this.#warnings]) part.replaceChildren();
     this.#warnings.hidden = true;
   }
 
-  // The note alone, before anything is known of it.
+  // Shows the note alone, with all fields waiting.
   showWaiting(text) {
     this.clear();
     this.#note.replaceChildren(text);
     this.#fields.replaceChildren(...Object.keys(FIELDS).map(waitingField));
   }
 
-  // A value on its way: it may still change.
+  // Shows a value that may still change.
   showProvisional(field, value) {
     const section = this.#section(field);
     if (!section) return;
@@ -52,7 +52,7 @@ export class Reading {
     section.replaceChildren(section.firstElementChild, shown);
   }
 
-  // A failed note: its text, and nothing said of it.
+  // Shows only the text of a note that failed.
   showNote(text) {
     this.clear();
     this.#note.replaceChildren(text);
@@ -73,7 +73,7 @@ export class Reading {
     this.#paint();
   }
 
-  // Shows the values of one field only; of all for null.
+  // Highlights the values of one field only; those of all fields for null.
   choose(field) {
     this.#field = field;
     this.#choose(null);
@@ -95,13 +95,13 @@ export class Reading {
     );
   }
 
-  // Colours each mark by the values that are shown now.
+  // Colours each mark by its values that are highlighted now.
   #paint() {
     for (const mark of this.#note.querySelectorAll('mark')) {
       const ids = mark.dataset.values.split(' ');
       const shown = ids.map((id) => this.#values[Number(id)]).filter((value) => value && this.#isShown(value));
       const kept = shown.filter((value) => value.inRecord);
-      const basis = PLAINEST_FIRST.find((name) => kept.some((value) => value.basis === name));
+      const basis = COLOUR_ORDER.find((name) => kept.some((value) => value.basis === name));
       mark.dataset.kind = basis ?? (shown.length > 0 ? 'left-out' : ids.includes(UNREAD) ? UNREAD : 'off');
       mark.toggleAttribute('data-several', shown.length > 1);
       mark.toggleAttribute('data-chosen', this.#chosen !== null && ids.includes(String(this.#chosen)));
@@ -137,13 +137,13 @@ export class Reading {
 
   #choose(id) {
     this.#chosen = id;
-    // A value of a field that is not highlighted would be chosen and not seen.
+    // If the value's field is not highlighted, all fields are, because the chosen value would be invisible.
     if (id !== null && !this.#isShown(this.#values[id])) this.#field = null;
     this.#paint();
     this.#note.querySelector('mark[data-chosen]')?.scrollIntoView({ block: 'nearest' });
   }
 
-  // From a place in the note to its value; from a place of several to the next of them at each click.
+  // Chooses the value of a clicked mark. If the mark has several values, each click chooses the next one.
   #fromNote(target) {
     const mark = target.closest('mark');
     const ids = mark ? mark.dataset.values.split(' ').filter((id) => id !== UNREAD).map(Number) : [];

@@ -1,5 +1,5 @@
-// The review file: goes through the notes of a run, one at a time, and filters them. All notes are in this file as JSON, each
-// in its own element; one is drawn at a time, so that thousands cost no more than one.
+// The review file: shows the notes of a run one at a time and filters them. The file contains all notes as JSON, each
+// in its own element. Only one is drawn at a time, so that thousands of notes cost no more than one.
 
 import { byId, element } from './dom.js';
 import { provenance } from './fields.js';
@@ -14,7 +14,7 @@ const reading = new Reading({ note: byId('note'), fields: byId('fields'), warnin
 let chosen = entries;
 let at = 0;
 
-// What filters ask, without the note.
+// Returns what the filters need of an entry, without its note.
 function summary({ id, outcome }, index) {
   const { result, error } = outcome;
   const findings = Object.entries(result?.evidence ?? {}).flatMap(([field, list]) => {
@@ -25,13 +25,13 @@ function summary({ id, outcome }, index) {
 }
 
 function passes(entry, { field, basis, warning }) {
-  const here = (one) => field === '' || one.field === field;
-  const findings = entry.findings.filter(here);
+  const inField = (one) => field === '' || one.field === field;
+  const findings = entry.findings.filter(inField);
   if (basis === 'left-out' && !findings.some((finding) => !finding.kept)) return false;
   if (basis !== '' && basis !== 'left-out' && !findings.some((finding) => finding.kept && finding.basis === basis)) return false;
   if (warning === 'failed') return entry.failed;
   // A warning about the whole answer has no field.
-  const warnings = entry.warnings.filter((one) => one.field === null || here(one));
+  const warnings = entry.warnings.filter((one) => one.field === null || inField(one));
   if (warning === 'any' && warnings.length === 0) return false;
   if (warning !== '' && warning !== 'any' && !warnings.some((one) => one.code === warning)) return false;
   return field === '' || basis !== '' || warning !== '' || findings.length > 0;
@@ -39,9 +39,9 @@ function passes(entry, { field, basis, warning }) {
 
 function filter() {
   const wanted = { field: byId('by-field').value, basis: byId('by-basis').value, warning: byId('by-warning').value };
-  const before = chosen[at];
+  const current = chosen[at];
   chosen = entries.filter((entry) => passes(entry, wanted));
-  at = Math.max(0, chosen.indexOf(before));
+  at = Math.max(0, chosen.indexOf(current));
   show();
 }
 
@@ -96,7 +96,7 @@ function step(by) {
   show();
 }
 
-// Where arrows move a cursor or choose an option they are not ours.
+// Returns whether the arrow keys move a cursor or choose an option in this element.
 function isTyping(target) {
   return target instanceof Element && target.closest('input, select, textarea') !== null;
 }

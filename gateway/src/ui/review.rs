@@ -1,8 +1,8 @@
-//! The review file: one HTML page with all notes and answers of a run, to be read without a network.
+//! Writes the review file: one HTML page with all notes and answers of a run, readable without a network.
 //!
-//! It is written note by note, so memory does not grow with them, and a file that was cut off still opens. It holds
-//! the notes: whoever writes it decides where. Never loads anything: its policy allows its own script and style by
-//! their hashes.
+//! It is written note by note, so memory does not grow with the number of notes, and an incomplete file still opens.
+//! The file contains the notes, so the caller chooses a place where they may be kept. It never loads anything: its
+//! content security policy allows only its own script and style, by their hashes.
 
 use std::io::{self, Write};
 
@@ -26,7 +26,7 @@ pub struct ReviewWriter<W: Write> {
     pub(super) out: W,
 }
 
-/// One note with what came of it, as the script reads it.
+/// One note with its outcome, in the form that the script reads.
 #[derive(Serialize)]
 struct Entry<'a> {
     id: &'a str,
@@ -35,7 +35,7 @@ struct Entry<'a> {
 }
 
 impl<W: Write> ReviewWriter<W> {
-    /// Writes the page down to where the notes begin.
+    /// Writes the part of the page before the notes.
     pub fn begin(mut out: W) -> io::Result<Self> {
         let script = script();
         let policy = format!(
@@ -51,7 +51,7 @@ impl<W: Write> ReviewWriter<W> {
     }
 
     /// Writes one note. `outcome` is its line of output: `{"id", "status", "result"}` or `{"id", "status", "error"}`,
-    /// with places in code points.
+    /// with offsets in code points.
     pub fn note(&mut self, id: &str, text: &str, outcome: &Value) -> io::Result<()> {
         self.out.write_all(b"<script type=\"application/json\">")?;
         let mut serializer = Serializer::with_formatter(&mut self.out, ScriptSafeJson);
@@ -59,7 +59,7 @@ impl<W: Write> ReviewWriter<W> {
         self.out.write_all(b"</script>\n")
     }
 
-    /// Ends the page and gives back what it was written to.
+    /// Writes the end of the page and returns the writer.
     pub fn end(mut self) -> io::Result<W> {
         self.out.write_all(b"</body>\n</html>\n")?;
         self.out.flush()?;
@@ -67,7 +67,7 @@ impl<W: Write> ReviewWriter<W> {
     }
 }
 
-/// The modules as one: without what they say of each other, for all of it is here.
+/// Returns all modules as one script, without their imports and exports, which a single script does not need.
 fn script() -> String {
     let mut script = String::new();
     for line in MODULES.iter().flat_map(|module| module.lines()).filter(|line| !line.starts_with("import ")) {
@@ -77,12 +77,12 @@ fn script() -> String {
     script
 }
 
-/// How a content security policy names an inline script or style.
-fn hash(of: &str) -> String {
-    format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(of)))
+/// Returns the hash by which a content security policy allows an inline script or style.
+fn hash(text: &str) -> String {
+    format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
 }
 
-/// JSON that cannot end the element it stands in, nor open another: `<` only ever stands inside strings.
+/// Formats JSON that cannot end its element or open another one: it escapes `<`, which JSON has only inside strings.
 struct ScriptSafeJson;
 
 impl Formatter for ScriptSafeJson {

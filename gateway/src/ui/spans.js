@@ -1,6 +1,7 @@
-// Places of values in a note, as pure data: no document, no network.
+// Computes the spans of values in a note. It uses neither the document nor the network.
 
-// Positions in an answer count code points, JavaScript's strings count UTF-16 units.
+// Returns a function from code points, which an answer's offsets count, to UTF-16 units, which JavaScript's strings
+// count.
 export function unitsOf(text) {
   if (!/[\ud800-\udbff][\udc00-\udfff]/.test(text)) return (position) => position;
   const units = new Uint32Array(text.length + 1);
@@ -21,8 +22,8 @@ export function codePoints(text) {
   return count;
 }
 
-// The values of an answer, one for each field, value and reading of it; `places` are where it stands, in UTF-16 units.
-// An answer has a finding for each place.
+// Returns the values of an answer. An answer has one finding for each occurrence of a value; findings that are equal
+// apart from their span are one value here, and its `places` are the spans, in UTF-16 units.
 export function valuesOf(text, evidence) {
   const units = unitsOf(text);
   const values = [];
@@ -44,8 +45,8 @@ export function valuesOf(text, evidence) {
   return values;
 }
 
-// Cuts a text wherever a place begins or ends: each piece knows the values that cover it. Put together again, the
-// pieces are the text, and the pieces of one place are its quote.
+// Splits a text wherever a span begins or ends; each piece lists the values that cover it. The pieces joined are the
+// text, and the pieces of one span joined are its quote.
 export function segments(text, values) {
   const edges = new Map([[0, []], [text.length, []]]);
   const at = (position) => {

@@ -1,22 +1,23 @@
-// Server-sent events out of a body that arrives in pieces; by the HTML standard's rules for parsing an event stream.
-// EventSource itself can only GET. Knows nothing of notes, and never connects again.
+// Parses server-sent events by the HTML standard's rules for event streams. EventSource cannot be used, because it only
+// sends GET requests. This module never reconnects.
 
-// Gives { event, data } for each event of a ReadableStream of bytes. An event that was not ended by a blank line is none.
+// Yields { event, data } for each event of a ReadableStream of bytes. An event without a blank line after it is
+// dropped.
 export async function* events(body) {
-  // A TextDecoder keeps the bytes of a character that is cut in two, and drops a byte order mark.
+  // The TextDecoder keeps the first bytes of a character that is split between pieces, and drops a byte order mark.
   const decoder = new TextDecoder();
   const reader = body.getReader();
   const lines = new Lines();
-  let event = new Pending();
+  let pending = new PendingEvent();
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
       for (const line of lines.add(decoder.decode(value, { stream: true }))) {
-        const whole = event.take(line);
-        if (!whole) continue;
-        event = new Pending();
-        if (whole.data !== undefined) yield whole;
+        const event = pending.take(line);
+        if (!event) continue;
+        pending = new PendingEvent();
+        if (event.data !== undefined) yield event;
       }
     }
   } finally {
@@ -24,8 +25,8 @@ export async function* events(body) {
   }
 }
 
-// Whole lines out of pieces of text. A line ends in LF, CR or CR LF; a CR at the end of a piece ends its line at once,
-// and a LF at the start of the next piece then belongs to it.
+// Splits pieces of text into whole lines. A line ends with LF, CR or CR LF. A CR at the end of a piece ends its line at
+// once, and an LF at the start of the next piece then belongs to that CR.
 class Lines {
   #rest = '';
   #afterReturn = false;
@@ -40,11 +41,11 @@ class Lines {
   }
 }
 
-class Pending {
+class PendingEvent {
   #event = 'message';
   #data = [];
 
-  // Takes a line; gives the event where the line ended it.
+  // Takes a line; returns the event if the line ends it.
   take(line) {
     if (line === '') {
       return { event: this.#event, data: this.#data.length > 0 ? this.#data.join('\n') : undefined };
@@ -54,7 +55,7 @@ class Pending {
     const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
     if (name === 'data') this.#data.push(value);
     if (name === 'event' && value !== '') this.#event = value;
-    // A comment has an empty name; `id` and `retry` are for those who connect again.
+    // A comment has an empty name, and `id` and `retry` are only for clients that reconnect; all are ignored.
     return undefined;
   }
 }

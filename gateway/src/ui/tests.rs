@@ -1,4 +1,4 @@
-//! The page's words and files beside the types that they show.
+//! Tests that the page's texts and files match the types that they show.
 
 use serde_json::{Value, json};
 
@@ -8,14 +8,14 @@ use crate::{
     http,
 };
 
-/// What a reader finds in a review file: the text of its data blocks.
+/// Returns the JSON of the data blocks in a review file.
 fn blocks(html: &str) -> Vec<Value> {
     let parts = html.split("<script type=\"application/json\">").skip(1);
     parts.map(|part| serde_json::from_str(part.split("</script>").next().unwrap()).unwrap()).collect()
 }
 
 #[test]
-fn whatever_stands_in_a_note_stays_in_its_block() {
+fn markup_in_a_note_stays_in_its_block() {
     let hostile =
         "</script><script>alert(1)</script><!-- <SCRIPT> ]]> & \u{2028}\u{2029} \u{0}\r\n\u{1f600} \\u003c \"";
     let mut writer = ReviewWriter::begin(Vec::new()).unwrap();
@@ -27,11 +27,11 @@ fn whatever_stands_in_a_note_stays_in_its_block() {
     let html = String::from_utf8(writer.end().unwrap()).unwrap();
     let notes = html.strip_prefix(std::str::from_utf8(&before).unwrap()).unwrap();
     assert_eq!(blocks(notes), vec![json!({"id": hostile, "text": hostile, "outcome": outcome}); 3]);
-    assert_eq!(notes.matches('<').count(), 3 * 2 + 2, "nothing but our own elements begins with <");
+    assert_eq!(notes.matches('<').count(), 3 * 2 + 2, "only the writer's own elements begin with <");
 }
 
 #[test]
-fn the_review_has_every_module_and_asks_for_none() {
+fn the_review_contains_every_module_and_loads_none() {
     let html = String::from_utf8(ReviewWriter::begin(Vec::new()).unwrap().end().unwrap()).unwrap();
     for placeholder in ["{policy}", "{style}", "{script}", "{legend}"] {
         assert!(!html.contains(placeholder), "{placeholder}");
@@ -44,7 +44,7 @@ fn the_review_has_every_module_and_asks_for_none() {
 }
 
 #[test]
-fn the_page_has_a_word_for_all_that_an_answer_says() {
+fn the_page_has_a_text_for_every_code_of_an_answer() {
     let keys = |object: &str| -> Vec<String> {
         let body =
             WORDS.body.split(&format!("export const {object} = {{\n")).nth(1).unwrap().split("\n};").next().unwrap();
@@ -61,7 +61,7 @@ fn the_page_has_a_word_for_all_that_an_answer_says() {
 }
 
 #[test]
-fn the_page_asks_for_nothing_but_its_own_files() {
+fn the_page_loads_only_its_own_files() {
     let html = page(&Service { max_note_chars: 7, engine: "rules", guarded: true });
     assert!(html.contains("data-max-note-chars=\"7\" data-engine=\"rules\" data-guarded=\"yes\""));
     assert!(!html.contains("style=") && !html.contains("onclick") && !html.contains("{legend}"));

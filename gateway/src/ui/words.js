@@ -1,4 +1,4 @@
-// The words for what an answer says, for a person. A test of the crate compares the keys with the Rust types.
+// Texts for the codes of an answer. A test of the crate compares the keys with the Rust types.
 
 export const FIELDS = {
   cancer_type: 'Cancer type',
@@ -48,7 +48,7 @@ export const COMPARISONS = {
   only_rules: 'the rules engine finds a value here, the model none',
 };
 
-// A rule's or code's name as words: it is shown, never interpreted.
+// Returns the name of a rule or a code as words for display.
 export function spoken(name) {
   return String(name).replaceAll('_', ' ');
 }

@@ -1,5 +1,4 @@
-//! The bodies of vLLM's answers, read and understood: whole or token by token. What is none, or broke off, is
-//! nothing.
+//! Reads and decodes the bodies of vLLM's answers, whole or token by token. Incomplete or invalid bodies give `None`.
 
 use reqwest::Response;
 use serde::Deserialize;
@@ -15,22 +14,22 @@ use super::{
 };
 use crate::extraction::{FieldSink, Finish, StreamingParser};
 
-/// What an answer has to be.
+/// Reads one kind of answer from a response.
 pub(super) trait ResponseDecoder: Sync {
-    /// What it then says.
+    /// The decoded answer.
     type Answer: Send;
 
-    /// Reads a body. Nothing where it is not what it has to be.
+    /// Reads and decodes the body; `None` if it is incomplete or not an answer of this kind.
     fn of(&self, response: Response) -> impl Future<Output = Option<Self::Answer>> + Send;
 }
 
-/// A completion in one piece.
+/// Decodes a completion in one piece.
 pub(super) struct Completion;
 
-/// The count of tokens of `/tokenize`.
+/// Decodes the token count of `/tokenize`.
 pub(super) struct Count;
 
-/// A completion token by token, of which somebody hears the fields.
+/// Decodes a completion that is streamed token by token, and sends its fields to a sink as they arrive.
 pub(super) struct Streamed<'a> {
     pub(super) sink: &'a FieldSink,
 }
@@ -55,12 +54,12 @@ impl ResponseDecoder for Streamed<'_> {
     type Answer = CompletionBody;
 
     async fn of(&self, response: Response) -> Option<CompletionBody> {
-        let mut telling = StreamedCompletion {
-            live: StreamingParser::new(self.sink),
+        let mut completion = StreamedCompletion {
+            parser: StreamingParser::new(self.sink),
             finish: None,
             tokens: 0,
             logprobs: None,
-            odd_logprobs: false,
+            invalid_logprobs: false,
             envelope: Envelope::default(),
         };
         let (mut events, mut body) = (Events::default(), Body::of(response, LARGEST_ANSWER).ok()?);
@@ -68,28 +67,29 @@ impl ResponseDecoder for Streamed<'_> {
             events.feed(&bytes);
             while let Some(data) = events.next() {
                 if data == b"[DONE]" {
-                    return telling.said();
+                    return completion.into_body();
                 }
-                telling.hear(&data)?;
+                completion.add(&data)?;
             }
         }
-        // Not cut off as long as it says how it ended; what has no events in it says nothing.
-        telling.said()
+        // Without `[DONE]` the completion still counts as whole if it has a finish reason. A body without events has
+        // none.
+        completion.into_body()
     }
 }
 
-/// A streamed completion, as far as it has come.
+/// The part of a streamed completion that has arrived.
 struct StreamedCompletion<'a> {
-    live: StreamingParser<'a>,
+    parser: StreamingParser<'a>,
     finish: Option<Finish>,
     tokens: u32,
     logprobs: Option<Logprobs>,
-    /// Some of them could not be read: those of one token that is not known are nobody's.
-    odd_logprobs: bool,
+    /// Whether some log-probabilities could not be read. Then none is used, because those of some tokens are missing.
+    invalid_logprobs: bool,
     envelope: Envelope,
 }
 
-/// One piece of a completion.
+/// One chunk of a streamed completion.
 #[derive(Deserialize)]
 struct CompletionChunk {
     choices: Vec<Choice>,
@@ -104,7 +104,7 @@ struct Choice {
     delta: Option<Delta>,
     text: Option<String>,
     finish_reason: Option<String>,
-    /// Parsed by itself: an odd list of these must not cost the answer.
+    /// Parsed separately, so that an invalid list does not make the answer unusable.
     logprobs: Option<Value>,
 }
 
@@ -116,47 +116,48 @@ struct Delta {
 }
 
 impl StreamedCompletion<'_> {
-    /// One piece more. Nothing where it is none: an error in the middle of the stream, for example.
-    fn hear(&mut self, data: &[u8]) -> Option<()> {
-        let piece: CompletionChunk = finite::parse(data)?;
-        if says(piece.error.as_ref()) {
-            // What was said so far may be half of what was meant, however the stream goes on.
+    /// Adds one chunk. Returns `None` if the data is not a chunk or reports an error.
+    fn add(&mut self, data: &[u8]) -> Option<()> {
+        let chunk: CompletionChunk = finite::parse(data)?;
+        if says(chunk.error.as_ref()) {
+            // The text before an error may be incomplete, even if the stream continues.
             return None;
         }
-        if let Some(usage) = piece.usage.as_ref().filter(|usage| usage.is_object()) {
+        if let Some(usage) = chunk.usage.as_ref().filter(|usage| usage.is_object()) {
             self.tokens = wire::tokens_of(usage);
         }
-        self.envelope.completion(piece.model.as_ref(), piece.usage.as_ref(), piece.error.as_ref());
-        self.envelope.choices(piece.choices.len());
-        // The last piece holds only the count of tokens.
-        let Some(choice) = piece.choices.into_iter().next() else { return Some(()) };
+        self.envelope.completion(chunk.model.as_ref(), chunk.usage.as_ref(), chunk.error.as_ref());
+        self.envelope.choices(chunk.choices.len());
+        // The last chunk has only the token count.
+        let Some(choice) = chunk.choices.into_iter().next() else { return Some(()) };
         self.envelope.index(choice.index.as_ref());
         if let Some(delta) = &choice.delta {
             self.envelope.message(delta.refusal.as_ref(), delta.tool_calls.as_ref());
         }
         self.envelope.finish(choice.finish_reason.as_deref());
         if let Some(text) = choice.delta.and_then(|delta| delta.content).or(choice.text) {
-            self.live.write(&text);
+            self.parser.write(&text);
         }
         if let Some(reason) = choice.finish_reason {
             let finish = wire::finish_of(&reason)?;
-            // Out of tokens is out of tokens, whatever is said after it.
+            // A later finish reason does not change that the model ran out of tokens.
             if self.finish != Some(Finish::OutOfTokens) {
                 self.finish = Some(finish);
             }
         }
-        if let Some(odd) = choice.logprobs.filter(|odd| !odd.is_null()) {
-            match serde_json::from_value::<Logprobs>(odd) {
+        if let Some(logprobs) = choice.logprobs.filter(|logprobs| !logprobs.is_null()) {
+            match serde_json::from_value::<Logprobs>(logprobs) {
                 Ok(next) => self.logprobs.get_or_insert_default().followed_by(next),
-                Err(_) => self.odd_logprobs = true,
+                Err(_) => self.invalid_logprobs = true,
             }
         }
         Some(())
     }
 
-    fn said(self) -> Option<CompletionBody> {
-        let (finish, text) = (self.finish?, self.live.into_text());
-        let logprobs = self.logprobs.filter(|_| !self.odd_logprobs);
+    /// Returns the completion; `None` if it has no finish reason.
+    fn into_body(self) -> Option<CompletionBody> {
+        let (finish, text) = (self.finish?, self.parser.into_text());
+        let logprobs = self.logprobs.filter(|_| !self.invalid_logprobs);
         let likelihoods = logprobs.and_then(|logprobs| logprobs.along(&text));
         Some(CompletionBody { text, finish, tokens: self.tokens, likelihoods, envelope: self.envelope })
     }

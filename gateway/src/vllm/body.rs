@@ -1,28 +1,28 @@
-//! Bodies of a model server's answers, read up to a bound. Nothing else in here reads one: a server that sends
-//! without end costs a connection, never the memory of this process.
+//! Reads the bodies of a model server's answers up to a size limit. No other code in `vllm` reads them, so a server
+//! that sends without end costs one connection and not the memory of this process.
 
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
 
-/// Largest completion, or count of tokens, that is read.
+/// Size limit of a completion or a token count, in bytes.
 pub(super) const LARGEST_ANSWER: usize = 8 << 20;
-/// Largest list of models that is read; an entry of vLLM's has half a kilobyte.
+/// Size limit of a list of models, in bytes. An entry of vLLM's list has half a kilobyte.
 pub(super) const LARGEST_LIST: usize = 1 << 20;
-/// Largest text of metrics that is read; vLLM's has a tenth of this.
+/// Size limit of a metrics text, in bytes. vLLM's text has a tenth of this.
 pub(super) const LARGEST_METRICS: usize = 1 << 20;
 
-/// Why a body was not read to its end: it is too large, or the connection broke.
+/// The error of a body that is too large or whose connection broke.
 #[derive(Debug)]
 pub(super) struct IncompleteBody;
 
-/// A body that gives at most so many bytes.
+/// A body with a limit on the bytes that may be read.
 pub(super) struct Body {
     response: Response,
     left: usize,
 }
 
 impl Body {
-    /// The body of a response. One that announces more than `most` bytes is not read at all.
+    /// Returns the body of a response; an error if its `Content-Length` is above `most` bytes.
     pub(super) fn of(response: Response, most: usize) -> Result<Self, IncompleteBody> {
         let announced = response.content_length().unwrap_or(0);
         if usize::try_from(announced).is_ok_and(|announced| announced <= most) {
@@ -32,7 +32,7 @@ impl Body {
         }
     }
 
-    /// The next bytes; nothing at the end.
+    /// Returns the next bytes; `None` at the end.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, IncompleteBody> {
         let Some(bytes) = self.response.chunk().await.map_err(|_| IncompleteBody)? else { return Ok(None) };
         self.left = self.left.checked_sub(bytes.len()).ok_or(IncompleteBody)?;
@@ -40,11 +40,11 @@ impl Body {
     }
 }
 
-/// The whole body, at most so many bytes.
+/// Returns the whole body; an error if it has more than `most` bytes.
 pub(super) async fn read(response: Response, most: usize) -> Result<Bytes, IncompleteBody> {
     let mut body = Body::of(response, most)?;
     let Some(first) = body.chunk().await? else { return Ok(Bytes::new()) };
-    // The common answer comes in one piece, and is not copied.
+    // Most answers arrive in one piece, which is not copied.
     let Some(second) = body.chunk().await? else { return Ok(first) };
     let mut whole = BytesMut::from(first);
     whole.extend_from_slice(&second);

@@ -1,4 +1,4 @@
-//! One call to vLLM: build the body, send, and map whatever comes back.
+//! Reads notes with vLLM: builds the request, sends it, and maps the answer or error to a draft or an engine error.
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,11 +29,11 @@ use reqwest::{
     header::{self, HeaderValue},
 };
 
-/// Tokens that a record needs at least; less room than this is no room.
+/// Least tokens that a record needs. If the context has room for fewer, the note is too long.
 const LEAST_ANSWER: u32 = 256;
-/// Tokens of the training prompt around the note, generously.
+/// Upper bound on the tokens of the training prompt around the note.
 const PROMPT_OVERHEAD: u32 = 96;
-/// Pause before the one retry, at most.
+/// Longest pause before the only retry, in milliseconds.
 const RETRY_PAUSE_MILLISECONDS: u64 = 200;
 
 /// Reads notes with a language model.
@@ -49,7 +49,7 @@ pub struct VllmEngine {
     _resolvers: Vec<Task>,
 }
 
-/// What is posted, for whom, until when.
+/// A POST to a model server for one request of a client.
 struct Post<'a> {
     path: Path,
     body: Bytes,
@@ -57,14 +57,14 @@ struct Post<'a> {
     deadline: Deadline,
 }
 
-/// Whether a failed call may be made again.
+/// A failed call, and whether the engine may try again.
 struct Failure {
     error: EngineError,
     may_retry: bool,
 }
 
 impl Failure {
-    /// One after which nothing is tried again.
+    /// Returns a failure after which the engine does not try again.
     fn of(error: EngineError) -> Self {
         Self { error, may_retry: false }
     }
@@ -90,19 +90,21 @@ impl VllmEngine {
         }
     }
 
-    /// The key of the model servers, to be read again when the operator says so; nothing where they ask for none.
+    /// Returns the key of the model servers, so that its file can be read again when the operator asks for it; `None`
+    /// if the settings name no key file.
     #[must_use]
     pub fn key(&self) -> Option<Arc<ServerKey>> {
         self.fleet.key().cloned()
     }
 
-    /// The same, whose answers have at most so many tokens, also where one was cut off and is asked for once more.
+    /// Returns the engine with a limit of `most_tokens` tokens per answer, which also holds when a note is read again
+    /// because its answer was cut off.
     #[must_use]
     pub fn at_most(self, most_tokens: u32) -> Self {
         Self { most_tokens, ..self }
     }
 
-    /// Asks a server, and once more where the first call cannot have started: another server, if there is one.
+    /// Calls a server. If the call cannot have started there, it tries once more, at another server if there is one.
     async fn draft_with_retry(
         &self,
         note: &Note,
@@ -150,19 +152,19 @@ impl VllmEngine {
         };
         let body = wire::written(&body, note.as_str().len()).ok_or(Failure::of(EngineError::Failed))?;
         let post = Post { path, body, request, deadline };
-        let said = match &request.sink {
+        let completion = match &request.sink {
             Some(sink) => self.post(call, &post, &Streamed { sink }).await?,
             None => self.post(call, &post, &Completion).await?,
         };
-        let other_model = said.envelope.model().is_some_and(|own| !call.is_of(own, model));
-        let suspect = said.envelope.is_suspect(other_model, note.as_str());
+        let other_model = completion.envelope.model().is_some_and(|answering| !call.is_of(answering, model));
+        let suspect = completion.envelope.is_suspect(other_model, note.as_str());
         Ok(Draft {
-            text: ModelText::new(said.text),
-            finish: said.finish,
-            tokens_used: said.tokens,
+            text: ModelText::new(completion.text),
+            finish: completion.finish,
+            tokens_used: completion.tokens,
             model: Arc::clone(model),
             prompt: Some(version),
-            likelihoods: said.likelihoods,
+            likelihoods: completion.likelihoods,
             withheld: Vec::new(),
             recognised_terms: true,
             unfamiliar: Unfamiliar::default(),
@@ -170,8 +172,10 @@ impl VllmEngine {
         })
     }
 
-    /// The answer's budget that fits the model's context at this server. A token has at least one byte, so most notes
-    /// fit without a question; only near the limit is `/tokenize` asked.
+    /// Returns the answer's budget in tokens that fits the model's context at this server.
+    ///
+    /// A token has at least one byte, so most notes are known to fit by their length. Only near the limit it asks
+    /// `/tokenize` for the exact count.
     async fn budget(
         &self,
         call: &ReplicaCall,
@@ -194,17 +198,17 @@ impl VllmEngine {
         if left < LEAST_ANSWER.min(wanted) { Err(Failure::of(EngineError::NoteTooLong)) } else { Ok(wanted.min(left)) }
     }
 
-    /// Posts once, and notes how that went.
+    /// Sends one POST, reads the answer, and records the outcome.
     async fn post<U: ResponseDecoder>(
         &self,
         call: &ReplicaCall,
         post: &Post<'_>,
-        understood: &U,
+        decoder: &U,
     ) -> Result<U::Answer, Failure> {
         let failed = |attempt, error| (attempt, Err(Failure::of(error)));
         let answered = async {
             match self.send(call, post).await {
-                Ok(response) => match understood.of(response).await {
+                Ok(response) => match decoder.of(response).await {
                     Some(answer) => (Attempt::Answered, Ok(answer)),
                     None => failed(Attempt::Failed, EngineError::Failed),
                 },
@@ -217,7 +221,7 @@ impl VllmEngine {
         outcome
     }
 
-    /// Sends, and gives a response with status 200, of which the body is still to come.
+    /// Sends the POST and returns a response with status 200, whose body has not been read yet.
     async fn send(&self, call: &ReplicaCall, post: &Post<'_>) -> Result<Response, (Attempt, Failure)> {
         let Post { path, body, request, .. } = post;
         let mut http_request = call
@@ -247,7 +251,8 @@ impl VllmEngine {
         }
     }
 
-    /// Refused, or reset before a byte of an answer, or not to be trusted.
+    /// Returns the failure of a call whose connection was refused, was reset before the first byte of an answer, or
+    /// failed in TLS.
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
         if self.readiness.may_be_loading() && crate::tls::fault(error).is_none() {
             Failure { error: EngineError::Loading, may_retry: false }

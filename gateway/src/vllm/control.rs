@@ -1,22 +1,23 @@
-//! Control tokens in notes, made harmless before a note is sent.
+//! Makes control tokens in a note harmless before the note is sent.
 //!
-//! vLLM parses `<|eot_id|>` inside a message as the real token, so that a note could close its turn and open another.
-//! Each tokenizer has its own list of them, and a server tells its list only where it was started to. So no list is kept or
-//! asked for: whatever has the form of a control token in any family gets a space, which takes it apart for every
-//! tokenizer, whether it is a token of this model or not. To ask `/tokenize` first could only spare a note some of these
-//! spaces, and real notes hold next to none. Nothing of this reaches the evidence: values are looked for in the note as it
-//! came. A token without brackets or bars, such as `/nothink`, has no such form and is sent as it is.
+//! vLLM parses `<|eot_id|>` inside a message as the real token, so a note could close its turn and open another. Each
+//! tokenizer has its own control tokens, and a server lists them only if it was started with that option. So the
+//! gateway uses no list. It inserts a space into every text that has the form of a control token of any model family,
+//! which breaks the token for every tokenizer, whether this model has it or not. Asking `/tokenize` first could only
+//! avoid some of these spaces, and real notes have almost none. The spaces do not affect the evidence, because values
+//! are looked up in the note as the client sent it. A token without brackets or bars, such as `/nothink`, has no such
+//! form and is sent unchanged.
 
 use std::borrow::Cow;
 
 /// Longest name between two brackets or bars, in bytes.
 const LONGEST_NAME: usize = 64;
-/// What is a bar to a tokenizer, some of which read wide characters as the plain ones.
+/// The bars that tokenizers know; some tokenizers read full-width characters as the plain ones.
 const BARS: [char; 2] = ['|', '｜'];
 
-/// The note with a space in each stretch that has the form of a control token:
+/// Returns the note with a space inside each text that has the form of a control token:
 ///
-/// - what begins with a bracket and a bar, `<|` or `[|`, also as `DeepSeek` writes it, `<｜`: Llama 3, Qwen, Phi, EXAONE;
+/// - a bracket and a bar, `<|` or `[|`, also `<｜` as `DeepSeek` writes it: Llama 3, Qwen, Phi, EXAONE;
 /// - a word in angle brackets, such as `<s>`, `</s>`, `<start_of_turn>`, `<<SYS>>`, `<0x0A>`: Llama 2, Gemma, T5;
 /// - a word in square or curly brackets, such as `[INST]`, `[gMASK]`, `[control_8]`, `[@BOS@]`: Mistral, GLM, Gemma, BERT;
 /// - a word between bars, `|ENDOFTEXT|`, or between doubled signs, `>>TITLE<<`: Persimmon, Falcon;
@@ -26,7 +27,7 @@ pub(super) fn neutralised(note: &str) -> Cow<'_, str> {
     let mut copied = 0;
     for (at, bracket) in note.char_indices().filter(|&(_, character)| is_bracket(character)) {
         let next = at + bracket.len_utf8();
-        if begins_one(bracket, note.get(next..).unwrap_or_default()) {
+        if begins_token(bracket, note.get(next..).unwrap_or_default()) {
             out.push_str(note.get(copied..next).unwrap_or_default());
             out.push(' ');
             copied = next;
@@ -43,8 +44,8 @@ fn is_bracket(character: char) -> bool {
     matches!(character, '<' | '>' | '[' | ']' | '{' | '|' | '＜' | '＞' | '［' | '｛' | '｜' | '﹤')
 }
 
-/// Whether a bracket and what follows it have the form of a control token.
-fn begins_one(bracket: char, rest: &str) -> bool {
+/// Returns whether a bracket and the text after it have the form of a control token.
+fn begins_token(bracket: char, rest: &str) -> bool {
     match bracket {
         '<' | '＜' | '﹤' => rest.starts_with(BARS) || name(rest, bracket, &['>', '＞', '﹥']).is_some(),
         '[' | '［' => rest.starts_with(BARS) || rest.starts_with("e~[") || word(rest, bracket, &[']', '］']),
@@ -55,7 +56,7 @@ fn begins_one(bracket: char, rest: &str) -> bool {
     }
 }
 
-/// The name up to one of `ends`, where it holds no white space and is no longer than names are.
+/// Returns the name up to one of `ends`; `None` if it is empty, has white space or is longer than [`LONGEST_NAME`].
 fn name<'a>(rest: &'a str, begin: char, ends: &[char]) -> Option<&'a str> {
     let (mut length, mut found) = (0, false);
     for character in rest.chars() {
@@ -71,16 +72,16 @@ fn name<'a>(rest: &'a str, begin: char, ends: &[char]) -> Option<&'a str> {
     rest.get(..length).filter(|name| found && !name.is_empty())
 }
 
-/// Whether the name up to one of `ends` is made as the names of tokens are: a letter and more, and no sign that only
-/// formulas and sentences have. `[2,3]`, `[0.4-0.8]` and `[76A>C;83G>C]` are none.
+/// Returns whether the name up to one of `ends` has the form of a token's name: at least two characters, one of them a
+/// letter, and no character that only formulas and sentences have. `[2,3]`, `[0.4-0.8]` and `[76A>C;83G>C]` have not.
 fn word(rest: &str, begin: char, ends: &[char]) -> bool {
-    let of_a_name = |character: char| {
+    let is_name_character = |character: char| {
         character.is_alphanumeric()
             || BARS.contains(&character)
             || matches!(character, '_' | '/' | '-' | '.' | ':' | '@' | '#' | '$' | '~' | '!' | '▁')
     };
     name(rest, begin, ends).is_some_and(|name| {
-        name.chars().all(of_a_name) && name.contains(char::is_alphabetic) && name.chars().nth(1).is_some()
+        name.chars().all(is_name_character) && name.contains(char::is_alphabetic) && name.chars().nth(1).is_some()
     })
 }
 
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_of_every_family_are_taken_apart() {
+    fn tokens_of_every_family_get_a_space() {
         for token in [
             "<|eot_id|>",
             "<|start_header_id|>",
@@ -145,7 +146,7 @@ mod tests {
             "<commit_msg>",
             "<role>HUMAN</role>",
             "▁<PRE>",
-            // Tokenizers that normalise read these as the plain ones.
+            // Tokenizers that normalise characters read these as the plain tokens.
             "＜s＞",
             "<｜eot_id｜>",
             "﹤unk﹥",
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_clinician_writes_is_sent_as_it_is() {
+    fn texts_of_clinicians_are_sent_unchanged() {
         for note in [
             "PSA < 0.1, CA 19-9 > 35; age <50 and >18.",
             "Ki-67 <5 %, PD-L1 TPS <1% (>1% before)",
@@ -184,7 +185,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_left_to_take_apart(note in "(<|>|\\||｜|＜|\\[|\\]|\\{|\\}|~|e~|/|s|INST|SYS|é| |\n){0,30}") {
+        fn the_result_has_no_control_token_left(note in "(<|>|\\||｜|＜|\\[|\\]|\\{|\\}|~|e~|/|s|INST|SYS|é| |\n){0,30}") {
             let once = neutralised(&note).into_owned();
             prop_assert_eq!(neutralised(&once), once.as_str());
             prop_assert_eq!(once.replace(' ', ""), note.replace(' ', ""));

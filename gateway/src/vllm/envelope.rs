@@ -1,26 +1,26 @@
-//! What an answer of vLLM says beside its text: whether the model read the note and ended as it should.
+//! Collects the signs, beside the text of an answer, that the model has read the note and ended properly.
 //!
-//! Nothing here costs an answer that has values. It is a witness where there are none: "nothing found" needs an
-//! answer in which all is well.
+//! These signs do not affect an answer that has values. They matter for an empty record: "nothing found" is only
+//! believed if the answer shows no fault.
 
 use serde_json::Value;
 
-/// Words of a note that one token of a prompt holds at the most, on average. Tokenizers give each word a token of its
-/// own or several; lines of dashes and runs of spaces, of which one token holds many, are no words.
+/// Most words of a note per token of the prompt, on average. Tokenizers split a note into at least one token per word.
+/// Lines of dashes and runs of spaces, many of which fit into one token, do not count as words.
 const WORDS_PER_TOKEN: u64 = 2;
 
-/// What was seen beside the text of one completion, whole or in pieces.
+/// The members of one completion beside its text, whether it arrives whole or in chunks.
 #[derive(Debug, Default)]
 pub(super) struct Envelope {
-    /// An error, a refusal, a call of a tool, another choice.
-    odd: bool,
+    /// Whether there was an error, a refusal, a tool call or a choice other than the first.
+    faulty: bool,
     finished: bool,
     model: Option<String>,
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
 }
 
-/// Whether a member is there and says something.
+/// Returns whether a member is present and is not null, false or empty.
 pub(super) fn says(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null | Value::Bool(false)) => false,
@@ -32,9 +32,9 @@ pub(super) fn says(value: Option<&Value>) -> bool {
 }
 
 impl Envelope {
-    /// The members of the completion itself, or of one piece of it.
+    /// Records the members of the completion itself, or of one chunk.
     pub(super) fn completion(&mut self, model: Option<&Value>, usage: Option<&Value>, error: Option<&Value>) {
-        self.odd |= says(error);
+        self.faulty |= says(error);
         if let Some(model) = model.and_then(Value::as_str) {
             self.model = Some(model.to_owned());
         }
@@ -43,36 +43,36 @@ impl Envelope {
         self.completion_tokens = count("completion_tokens").or(self.completion_tokens);
     }
 
-    /// How many choices there are: one was asked for.
+    /// Records the number of choices; more than the requested one is a fault.
     pub(super) fn choices(&mut self, count: usize) {
-        self.odd |= count > 1;
+        self.faulty |= count > 1;
     }
 
-    /// The number of the choice that was taken.
+    /// Records the index of the choice that is used; any other than the first is a fault.
     pub(super) fn index(&mut self, index: Option<&Value>) {
-        self.odd |= index.and_then(Value::as_u64).is_some_and(|index| index > 0);
+        self.faulty |= index.and_then(Value::as_u64).is_some_and(|index| index > 0);
     }
 
-    /// What a message, or a piece of one, holds beside its content.
+    /// Records the members of a message beside its content, or of one chunk of it.
     pub(super) fn message(&mut self, refusal: Option<&Value>, tool_calls: Option<&Value>) {
-        self.odd |= says(refusal) || says(tool_calls);
+        self.faulty |= says(refusal) || says(tool_calls);
     }
 
-    /// The reason for the end, where one is given.
+    /// Records the finish reason, if there is one.
     pub(super) fn finish(&mut self, reason: Option<&str>) {
         self.finished |= reason.is_some();
     }
 
-    /// The model that the answer names, where it names one.
+    /// Returns the model that the answer names; `None` if it names none.
     pub(super) fn model(&self) -> Option<&str> {
         self.model.as_deref()
     }
 
-    /// Whether something is wrong with an answer to a note; `other_model` where it names another
-    /// model than the one asked for.
+    /// Returns whether the answer to a note shows a fault. `other_model` says whether it names a model other than the
+    /// requested one.
     pub(super) fn is_suspect(&self, other_model: bool, note: &str) -> bool {
-        let is_too_few = |tokens: u64| tokens.saturating_mul(WORDS_PER_TOKEN) < words(note);
-        self.odd
+        let is_too_few = |tokens: u64| tokens.saturating_mul(WORDS_PER_TOKEN) < word_count(note);
+        self.faulty
             || !self.finished
             || other_model
             || self.prompt_tokens.is_some_and(is_too_few)
@@ -80,7 +80,7 @@ impl Envelope {
     }
 }
 
-fn words(note: &str) -> u64 {
+fn word_count(note: &str) -> u64 {
     note.split_ascii_whitespace().map(|word| u64::from(word.contains(char::is_alphanumeric))).sum()
 }
 
@@ -90,12 +90,12 @@ mod tests {
 
     use super::super::wire;
 
-    /// Twelve words, and much that is none.
+    /// A note of twelve words and many characters that are not words.
     const NOTE: &str = "Stage IV lung adenocarcinoma with EGFR L858R, on osimertinib with a response. \
                         ________________________________________________________________ - - - - - - - - - - - -";
 
     #[test]
-    fn what_is_wrong_is_seen() {
+    fn an_answer_with_any_fault_is_suspect() {
         let usage = json!({"prompt_tokens": 90, "completion_tokens": 40, "total_tokens": 130});
         let choice = json!({"index": 0, "message": {"content": "x", "refusal": null, "tool_calls": []}, "finish_reason": "stop"});
         let plain = json!({"model": "medical-ie", "choices": [choice], "usage": usage, "error": null});
@@ -120,9 +120,9 @@ mod tests {
             (with("/choices/0/message/tool_calls", json!([{"function": {"arguments": "{}"}}])), true),
             (with("/choices/0/finish_reason", json!(null)), true),
         ] {
-            let said = wire::said(answer.to_string().as_bytes()).unwrap();
-            let other_model = said.envelope.model().is_some_and(|own| own != "medical-ie");
-            assert_eq!(said.envelope.is_suspect(other_model, NOTE), expected, "{answer}");
+            let completion = wire::said(answer.to_string().as_bytes()).unwrap();
+            let other_model = completion.envelope.model().is_some_and(|model| model != "medical-ie");
+            assert_eq!(completion.envelope.is_suspect(other_model, NOTE), expected, "{answer}");
         }
     }
 }

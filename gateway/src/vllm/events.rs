@@ -1,31 +1,32 @@
-//! Server-sent events, as far as vLLM sends them: the data of each event, however the bytes come cut.
+//! Parses server-sent events, as far as vLLM sends them: returns the data of each event, wherever the bytes are split.
 //!
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html>
 
 use bytes::{Buf, BytesMut};
 
-/// Bytes that come in, data of events that goes out.
+/// Turns received bytes into the data of events.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    came: BytesMut,
-    /// How much of that is known to hold no line feed: a long line is searched once, however many pieces it comes in.
+    buffer: BytesMut,
+    /// Number of bytes at the start of the buffer that are known to have no line feed, so that a long line is searched
+    /// only once, in however many pieces it arrives.
     searched: usize,
     data: Option<Vec<u8>>,
 }
 
 impl Events {
-    /// More bytes came.
+    /// Adds received bytes.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
-        self.came.extend_from_slice(bytes);
+        self.buffer.extend_from_slice(bytes);
     }
 
-    /// The data of the next event that is whole; its lines with line feeds between.
+    /// Returns the data of the next complete event, its lines joined by line feeds; `None` if there is none yet.
     pub(super) fn next(&mut self) -> Option<Vec<u8>> {
-        while let Some(found) = memchr::memchr(b'\n', self.came.get(self.searched..).unwrap_or_default()) {
+        while let Some(found) = memchr::memchr(b'\n', self.buffer.get(self.searched..).unwrap_or_default()) {
             let end = self.searched + found;
             self.searched = 0;
-            let line = self.came.split_to(end);
-            self.came.advance(1);
+            let line = self.buffer.split_to(end);
+            self.buffer.advance(1);
             let line = line.strip_suffix(b"\r").unwrap_or(&line);
             if line.is_empty() {
                 if let Some(data) = self.data.take() {
@@ -42,7 +43,7 @@ impl Events {
                 }
             }
         }
-        self.searched = self.came.len();
+        self.searched = self.buffer.len();
         None
     }
 }
@@ -53,9 +54,9 @@ mod tests {
 
     use super::*;
 
-    fn events(text: &str, every: usize) -> Vec<String> {
+    fn events(text: &str, size: usize) -> Vec<String> {
         let (mut events, mut all) = (Events::default(), Vec::new());
-        for piece in text.as_bytes().chunks(every) {
+        for piece in text.as_bytes().chunks(size) {
             events.feed(piece);
             while let Some(data) = events.next() {
                 all.push(String::from_utf8(data).unwrap());
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn data_of_whole_events() {
+    fn complete_events_give_their_data() {
         for (text, expected) in [
             ("data: a\n\ndata: b\n\n", &["a", "b"][..]),
             ("data:a\r\n\r\n", &["a"]),
@@ -78,8 +79,8 @@ mod tests {
             ("\n\n\n", &[]),
             ("dat: a\n\n", &[]),
         ] {
-            for every in [1, 2, 3, 100] {
-                assert_eq!(events(text, every), expected, "{text:?} in pieces of {every}");
+            for size in [1, 2, 3, 100] {
+                assert_eq!(events(text, size), expected, "{text:?} in pieces of {size}");
             }
         }
     }
@@ -101,8 +102,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_does_not_matter_how_the_bytes_are_cut(text in "(data: ?[a-z\u{e9}]{0,4}|: [a-z]{0,3}|\r?\n|x){0,20}", every in 1usize..7) {
-            prop_assert_eq!(events(&text, every), events(&text, text.len().max(1)));
+        fn the_size_of_the_pieces_does_not_matter(text in "(data: ?[a-z\u{e9}]{0,4}|: [a-z]{0,3}|\r?\n|x){0,20}", size in 1usize..7) {
+            prop_assert_eq!(events(&text, size), events(&text, text.len().max(1)));
         }
     }
 }

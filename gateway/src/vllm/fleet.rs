@@ -1,7 +1,7 @@
-//! The model servers: which of them is called, and which is left out.
+//! Chooses the model server to call, and leaves out servers that fail.
 //!
-//! The less loaded of two that are ready, drawn at random. A server that fails is left out until its watcher
-//! sees it ready again; where none is ready all are tried, so that the last one is never left out.
+//! Each call goes to the less loaded of two ready servers, drawn at random. A server that fails is left out until its
+//! watcher sees it ready again. If no server is ready, all are tried, so the last one is never left out.
 
 use std::{
     net::SocketAddr,
@@ -29,13 +29,13 @@ use crate::{
     telemetry::{Attempt, Metrics},
 };
 
-/// After so many failures in a row that a server survived, another is preferred for a while.
-const PATIENCE: u32 = 3;
-/// How long a server is left alone after its first failure; twice as long after each further one in a row.
-const FIRST_REST: Duration = Duration::from_millis(100);
-const LONGEST_REST: Duration = Duration::from_secs(20);
-/// A call that was given up after less says nothing of the server: its caller had little time.
-const LATE: Duration = Duration::from_secs(5);
+/// Failed or late calls in a row after which a server that can still be reached is left out for a while.
+const MAX_FAILURES: u32 = 3;
+/// How long a server is not checked after its first failure; the time doubles with each further failure in a row.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
+/// A call that was given up sooner than this says nothing about the server, because its caller allowed little time.
+const SLOW_CALL: Duration = Duration::from_secs(5);
 
 /// All model servers.
 #[derive(Debug)]
@@ -45,9 +45,9 @@ pub(super) struct Fleet {
     metrics: Arc<Metrics>,
     model: String,
     trial: Option<Arc<Trial>>,
-    /// What every request to a server is authorised with.
+    /// The key that every request to a server carries.
     key: Option<Arc<ServerKey>>,
-    /// One for each URL of the settings.
+    /// The servers of each URL of the settings.
     origins: Mutex<Vec<Vec<Arc<Member>>>>,
 }
 
@@ -66,17 +66,17 @@ pub(super) struct Member {
 pub(super) struct ReplicaCall {
     member: Arc<Member>,
     fleet: Arc<Fleet>,
-    began: Instant,
-    judged: AtomicBool,
+    started: Instant,
+    outcome_recorded: AtomicBool,
 }
 
 impl Fleet {
-    /// The key of the servers, where they ask for one.
+    /// Returns the key of the servers; `None` if they need none.
     pub(super) fn key(&self) -> Option<&Arc<ServerKey>> {
         self.key.as_ref()
     }
 
-    /// The servers of the settings, and their watchers; call it in a runtime.
+    /// Returns the servers of the settings, and starts their watchers. It must be called in a runtime.
     pub(super) fn new(
         urls: &[Url],
         settings: &Vllm,
@@ -101,34 +101,34 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// Looks up the names among the URLs again and again, for as long as the tasks are kept.
-    pub(super) fn resolve(self: &Arc<Self>, urls: &[Url], resolving: &ResolverSettings) -> Vec<Task> {
+    /// Regularly looks up the host names in the URLs until the returned tasks are dropped.
+    pub(super) fn resolve(self: &Arc<Self>, urls: &[Url], resolver: &ResolverSettings) -> Vec<Task> {
         let named = urls.iter().enumerate().filter_map(|(at, url)| match url.host()? {
-            // This machine's own name has two addresses and is one machine.
+            // `localhost` has two addresses but is one machine.
             Host::Domain(host) if host != "localhost" => Some((at, url.clone(), host.to_owned())),
             _ => None,
         });
         let watch = |(at, url, host): (usize, Url, String)| {
-            let (fleet, resolving) = (Arc::downgrade(self), resolving.clone());
+            let (fleet, resolver) = (Arc::downgrade(self), resolver.clone());
             Task::spawn(async move {
                 let port = url.port_or_known_default().unwrap_or(80);
                 loop {
-                    let found = resolving.names.look_up(&host, port).await;
+                    let result = resolver.names.look_up(&host, port).await;
                     let Some(fleet) = fleet.upgrade() else { return };
-                    // A resolver that is away changes nothing: the servers may well be there.
-                    if let Ok(addresses) = found {
-                        fleet.found(at, &url, &names::servers(&addresses));
+                    // After a failed lookup the known servers are kept, because they may still run.
+                    if let Ok(addresses) = result {
+                        fleet.update_origin(at, &url, &names::servers(&addresses));
                     }
                     drop(fleet);
-                    tokio::time::sleep(resolving.every).await;
+                    tokio::time::sleep(resolver.every).await;
                 }
             })
         };
         named.map(watch).collect()
     }
 
-    /// A name stands for these servers from now on. Those that stay keep their state.
-    fn found(self: &Arc<Self>, at: usize, url: &Url, servers: &[Option<SocketAddr>]) {
+    /// Replaces the servers of one URL. Servers that are still among them keep their state.
+    fn update_origin(self: &Arc<Self>, at: usize, url: &Url, servers: &[Option<SocketAddr>]) {
         {
             let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(known) = origins.get_mut(at) else { return };
@@ -136,15 +136,15 @@ impl Fleet {
                 return;
             }
             let kept = |address: &Option<SocketAddr>| known.iter().find(|member| member.address == *address).cloned();
-            // Numbers that are taken stay so: two servers of one name could not be told apart.
-            let taken: Vec<String> =
+            // A kept server keeps its number, and a new one gets a free number, so that no two servers share a name.
+            let used_names: Vec<String> =
                 servers.iter().filter_map(kept).map(|member| member.probe.seat.name().to_owned()).collect();
-            let mut free = (0..).filter(|&number| !taken.contains(&name(at, true, number)));
-            let made = |address: &Option<SocketAddr>| match kept(address) {
+            let mut free_numbers = (0..).filter(|&number| !used_names.contains(&name(at, true, number)));
+            let member = |address: &Option<SocketAddr>| match kept(address) {
                 Some(member) => Ok(member),
-                None => self.member(at, url, *address, free.next().unwrap_or_default()),
+                None => self.member(at, url, *address, free_numbers.next().unwrap_or_default()),
             };
-            match servers.iter().map(made).collect() {
+            match servers.iter().map(member).collect() {
                 Ok(members) => *known = members,
                 Err(error) => {
                     tracing::error!(%error, "the client of a model server cannot be made");
@@ -183,15 +183,17 @@ impl Fleet {
     }
 
     fn publish(&self) {
-        // Held until the list is stored, so that a later one is never overwritten by an earlier one.
+        // The lock is held until the list is stored, so that an older list never replaces a newer one.
         let origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
         let members: Arc<[Arc<Member>]> = origins.iter().flatten().cloned().collect();
         self.readiness.watch(members.iter().map(|member| Arc::clone(&member.probe.seat)).collect());
         *self.members.write().unwrap_or_else(PoisonError::into_inner) = members;
     }
 
-    /// A server to call for a model: the less loaded of two that are ready, or of all where none is. Not `failed`, if
-    /// there is another. Never one that does not list the model: what it would answer is another model's.
+    /// Returns a server to call for a model: the less loaded of two ready servers, or of any two if none is ready.
+    ///
+    /// It avoids the server of the call `failed` if there is another one. It never returns a server that does not list
+    /// the model, because another model would answer there.
     pub(super) fn call(
         self: &Arc<Self>,
         model: &str,
@@ -212,13 +214,14 @@ impl Fleet {
         };
         member.in_flight.fetch_add(1, Relaxed);
         let (member, fleet) = (Arc::clone(member), Arc::clone(self));
-        Ok(ReplicaCall { member, fleet, began: Instant::now(), judged: AtomicBool::new(false) })
+        Ok(ReplicaCall { member, fleet, started: Instant::now(), outcome_recorded: AtomicBool::new(false) })
     }
 
-    /// Leaves a server out, unless it is the only one that is ready. Either way its watcher looks at it.
-    fn leave_out(&self, member: &Member, rest: Duration) {
-        // One at a time: two that fail at the same moment must not each take the other for the one that is left.
-        let _judging = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Leaves a server out, unless it is the only ready one. In both cases its watcher checks it after a while.
+    fn leave_out(&self, member: &Member, backoff: Duration) {
+        // The lock lets one server be left out at a time. Of two that fail at once, each could take the other for
+        // ready.
+        let _lock = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
         let members = Arc::clone(&self.members.read().unwrap_or_else(PoisonError::into_inner));
         let others = members.iter().filter(|other| other.is_ready() && !std::ptr::eq(&raw const ***other, member));
         let last = others.count() == 0;
@@ -227,16 +230,16 @@ impl Fleet {
             self.metrics.ejected(member.probe.seat.name());
             tracing::warn!(replica = member.probe.seat.name(), "a model server is left out until it is ready again");
         }
-        member.probe.look_after(if last { FIRST_REST } else { rest });
+        member.probe.look_after(if last { FIRST_BACKOFF } else { backoff });
     }
 }
 
-/// What a server is called: by its place, never by its address.
+/// Returns the server's name in logs and metrics, which has its position in the settings and never its address.
 fn name(at: usize, of_several: bool, number: usize) -> String {
     if of_several { format!("vllm-{}.{}", at + 1, number + 1) } else { format!("vllm-{}", at + 1) }
 }
 
-/// The less loaded of two at random, or the only one.
+/// Returns the less loaded of two random candidates, or the only one.
 fn pick<'a, I: Iterator<Item = &'a Arc<Member>>>(candidates: impl Fn() -> I) -> Option<&'a Arc<Member>> {
     let count = candidates().count();
     if count < 2 {
@@ -254,82 +257,84 @@ impl Member {
         self.probe.seat.state() == Upstream::Ready
     }
 
-    /// Whether it lists a model, or what it lists is not known.
+    /// Returns whether the server lists the model; true if its list is unknown.
     fn may_serve(&self, model: &str) -> bool {
         self.probe.models().is_none_or(|models| models.lists(model))
     }
 }
 
 impl ReplicaCall {
-    /// A request to a path, with the server's key.
+    /// Returns a POST request to a path, with the server's key.
     pub(super) fn post(&self, path: Path) -> RequestBuilder {
         self.member.probe.post(path)
     }
 
-    /// The context of a model there, in tokens, where the server says it.
+    /// Returns the context length of a model at this server, in tokens; `None` if the server does not state it.
     pub(super) fn context(&self, model: &str) -> Option<u32> {
         self.member.probe.models()?.context(model)
     }
 
-    /// Whether a completion that names `own` is one of the model that was asked for. Where it is not, that is said once
-    /// in the log.
-    pub(super) fn is_of(&self, own: &str, asked: &str) -> bool {
-        let same = own == asked || self.member.probe.models().is_some_and(|models| models.same(own, asked));
+    /// Returns whether `answering`, the model that a completion names, is the requested model. If it is not, this is
+    /// logged once.
+    pub(super) fn is_of(&self, answering: &str, requested: &str) -> bool {
+        let same = answering == requested
+            || self.member.probe.models().is_some_and(|models| models.same(answering, requested));
         if !same {
             self.member.probe.other_model();
         }
         same
     }
 
-    /// Notes how the call went, for the next choice and for the metrics.
+    /// Records the outcome of the call, for the choice of servers and for the metrics.
     pub(super) fn went(&self, attempt: Attempt) {
-        self.judged.store(true, Relaxed);
+        self.outcome_recorded.store(true, Relaxed);
         self.fleet.metrics.attempted(attempt);
         tracing::debug!(replica = self.member.probe.seat.name(), ?attempt, "a model server was called");
         let member = &self.member;
-        let failed_again = || member.failures.fetch_add(1, Relaxed) + 1;
+        let add_failure = || member.failures.fetch_add(1, Relaxed) + 1;
         match attempt {
             Attempt::Answered | Attempt::Rejected => member.failures.store(0, Relaxed),
             Attempt::Overloaded => {}
-            Attempt::Unreachable | Attempt::Busy => self.fleet.leave_out(member, rest(failed_again())),
-            Attempt::Late if self.began.elapsed() < LATE => {}
+            Attempt::Unreachable | Attempt::Busy => self.fleet.leave_out(member, backoff(add_failure())),
+            Attempt::Late if self.started.elapsed() < SLOW_CALL => {}
             Attempt::Failed | Attempt::Late => {
-                let failures = failed_again();
-                if failures >= PATIENCE {
-                    self.fleet.leave_out(member, rest(failures));
+                let failures = add_failure();
+                if failures >= MAX_FAILURES {
+                    self.fleet.leave_out(member, backoff(failures));
                 }
             }
         }
     }
 }
 
-fn rest(failures: u32) -> Duration {
-    let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-    FIRST_REST.saturating_mul(doubled).min(LONGEST_REST)
+fn backoff(failures: u32) -> Duration {
+    let factor = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+    FIRST_BACKOFF.saturating_mul(factor).min(LONGEST_BACKOFF)
 }
 
 impl Drop for ReplicaCall {
     fn drop(&mut self) {
-        // Given up by its caller: after long enough that tells as much as a deadline that passed.
-        if !self.judged.load(Relaxed) && self.began.elapsed() >= LATE {
+        // The caller has given up the call. If the call took long, this says as much as a passed deadline.
+        if !self.outcome_recorded.load(Relaxed) && self.started.elapsed() >= SLOW_CALL {
             self.went(Attempt::Late);
         }
         self.member.in_flight.fetch_sub(1, Relaxed);
     }
 }
 
-/// The client of one server, bound to an address where its name has several.
+/// Returns the HTTP client of one server. It connects only to `address` if that is set, which it is for a host name
+/// with several addresses.
 fn client(url: &Url, address: Option<SocketAddr>) -> Result<Client, reqwest::Error> {
     let builder = Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(3))
-        // vLLM closes connections that idle for 5 s: ours must go first.
+        // vLLM closes connections that are idle for 5 s, so the client closes them before that.
         .pool_idle_timeout(Duration::from_secs(4))
-        // Tells a host that is gone from one that thinks.
+        // Distinguishes a host that is gone from one that still computes.
         .tcp_keepalive(Duration::from_secs(15))
         .tcp_nodelay(true);
-    // Plain HTTP needs no certificates, and where the binary is all there is there are none.
+    // Plain HTTP needs no certificates, and a container image with only the binary has none.
     let builder = if url.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
     match (url.domain(), address) {
         (Some(host), Some(address)) => builder.resolve(host, address).build(),

@@ -1,4 +1,4 @@
-//! What tells one call to a model server from another, and one caller's calls from another's.
+//! Request ids for calls to model servers, and salts that separate callers in the servers' prefix caches.
 
 use std::{
     fmt::Write,
@@ -10,10 +10,10 @@ use sha2::Sha256;
 
 use crate::access::Principal;
 
-/// Bytes of a salt; twice as many digits. vLLM takes up to 128 characters.
-const SALT: usize = 16;
+/// Bytes of a salt, which is written with twice as many hexadecimal digits. vLLM accepts up to 128 characters.
+const SALT_BYTES: usize = 16;
 
-/// Gives each call an id of its own, and each caller a salt of his own.
+/// Gives each call a unique id, and each caller a unique salt.
 pub(super) struct Ids {
     calls: AtomicU64,
     secret: Hmac<Sha256>,
@@ -26,32 +26,36 @@ impl std::fmt::Debug for Ids {
 }
 
 impl Ids {
-    /// With a secret of this run.
+    /// Returns ids with a random secret, which lasts for this run of the process.
     pub(super) fn new() -> Result<Self, getrandom::Error> {
         let (mut secret, mut first) = ([0; 32], [0; 4]);
         getrandom::fill(&mut secret)?;
-        // Two gateways before one server begin somewhere else.
+        // The counter starts at a random number, so that two gateways with the same server use different ids.
         getrandom::fill(&mut first)?;
         let secret = Hmac::new_from_slice(&secret).map_err(|_| getrandom::Error::UNEXPECTED)?;
         Ok(Self { calls: AtomicU64::new(u32::from_be_bytes(first).into()), secret })
     }
 
-    /// The id of the next call: the request's, and a number. Parts of a note, second attempts and callers who send one
-    /// id again and again would otherwise be one request to the server, which older vLLM does not survive.
+    /// Returns the id of the next call: the request's id and a number.
+    ///
+    /// Without the number, the chunks of a note, retries and callers that repeat an id would send the same id twice,
+    /// which crashes older versions of vLLM.
     pub(super) fn next(&self, request_id: &str) -> String {
         let call = self.calls.fetch_add(1, Relaxed) & u64::from(u32::MAX);
         format!("{request_id}-{call:08x}")
     }
 
-    /// What a caller's prompts are salted with in the server's prefix cache: his own calls share it, and nobody can tell
-    /// from the time of an answer how another's note begins. Callers without keys are one caller.
+    /// Returns the salt of a caller's prompts in the server's prefix cache, in hexadecimal.
+    ///
+    /// Only calls with the same salt share cached prefixes, so no caller can tell from the time of an answer how
+    /// another caller's note begins. All callers without keys share one salt.
     pub(super) fn salt(&self, caller: Option<&Principal>) -> String {
         let mut mac = self.secret.clone();
-        // A name is never empty.
+        // A principal's name is never empty, so it differs from that of callers without keys.
         mac.update(caller.map_or("", Principal::name).as_bytes());
         let digest = mac.finalize().into_bytes();
-        let mut salt = String::with_capacity(2 * SALT);
-        for byte in digest.iter().take(SALT) {
+        let mut salt = String::with_capacity(2 * SALT_BYTES);
+        for byte in digest.iter().take(SALT_BYTES) {
             let _ = write!(salt, "{byte:02x}");
         }
         salt
@@ -63,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_salt_for_each_caller_and_each_run() {
+    fn each_caller_and_each_run_has_its_own_salt() {
         let (ids, others) = (Ids::new().unwrap(), Ids::new().unwrap());
         let (one, other) = (Principal::named("one"), Principal::named("other"));
         let salts = [ids.salt(None), ids.salt(Some(&one)), ids.salt(Some(&other)), others.salt(Some(&one))];

@@ -1,4 +1,4 @@
-//! The key that a model server asks for, kept out of the environment, of arguments and of every log.
+//! The key that a model server requires. It comes from a file, so it is in no environment variable, argument or log.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,57 +12,58 @@ use reqwest::{
 
 use crate::files;
 
-/// Longest key file that is taken for one, in bytes.
+/// Size limit of a key file, in bytes.
 const LONGEST: usize = 4 << 10;
 
-/// Why a key file cannot be used. Nothing of what is in it is said.
+/// Errors of a key file that cannot be used. They contain nothing of its contents.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerKeyError {
-    /// It cannot be read, is no regular file, or is not there within [`files::READ_WITHIN`].
+    /// The file cannot be read within [`files::READ_WITHIN`] or is not a regular file.
     #[error("vllm.api_key_file {}: {error}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         #[source]
         error: std::io::Error,
     },
-    /// It holds no key.
+    /// The file does not contain exactly one key.
     #[error("vllm.api_key_file {}: it must hold one line of printable ASCII, the key alone", .0.display())]
     NoKey(PathBuf),
 }
 
-/// The key of the model servers, and the file that it is read from again when the operator says so.
+/// The key of the model servers, and its file, which is read again when the operator asks for it.
 #[derive(Debug)]
 pub struct ServerKey {
     path: PathBuf,
-    /// The value of `Authorization`. It prints as `Sensitive`.
+    /// The value of the header `Authorization`. Its debug output is `Sensitive`.
     value: RwLock<HeaderValue>,
-    /// Held while the file is read again: of two readings that overlap, the later must win.
+    /// Held while the file is read again, so that reads do not overlap and the latest one wins.
     reloading: tokio::sync::Mutex<()>,
 }
 
 impl ServerKey {
-    /// Reads a key file, and blocks the calling thread for at most [`files::READ_WITHIN`].
+    /// Reads a key file. It blocks the calling thread for at most [`files::READ_WITHIN`].
     pub fn read(path: &Path) -> Result<Self, ServerKeyError> {
-        let theirs = path.to_owned();
-        let bytes = files::in_time(files::READ_WITHIN, move || contents(&theirs)).flatten();
+        let thread_path = path.to_owned();
+        let bytes = files::in_time(files::READ_WITHIN, move || contents(&thread_path)).flatten();
         let value = RwLock::new(bearer(path, bytes)?);
         Ok(Self { path: path.to_owned(), value, reloading: tokio::sync::Mutex::default() })
     }
 
-    /// Reads the file again, for all requests from now on. A file that cannot be used, or not be read within
-    /// [`files::READ_WITHIN`], changes nothing.
+    /// Reads the file again and uses its key for all later requests.
+    ///
+    /// The old key stays if the file cannot be used or cannot be read within [`files::READ_WITHIN`].
     pub async fn reload(&self) -> Result<(), ServerKeyError> {
-        let _alone = self.reloading.lock().await;
-        let theirs = self.path.clone();
-        let bytes = files::in_time_async(files::READ_WITHIN, move || contents(&theirs)).await.flatten();
+        let _guard = self.reloading.lock().await;
+        let thread_path = self.path.clone();
+        let bytes = files::in_time_async(files::READ_WITHIN, move || contents(&thread_path)).await.flatten();
         let value = bearer(&self.path, bytes)?;
         *self.value.write().unwrap_or_else(PoisonError::into_inner) = value;
         Ok(())
     }
 
-    /// A request with the key as it is now.
+    /// Returns the request with the current key.
     pub(super) fn authorise(&self, request: RequestBuilder) -> RequestBuilder {
         request.header(header::AUTHORIZATION, self.value.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_or_why_not_and_never_what_it_is() {
+    fn a_key_file_is_read_and_its_contents_are_never_shown() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         for (text, good) in [
@@ -130,10 +131,10 @@ mod tests {
             |path| fs::remove_file(path).unwrap(),
             files::tests::fifo,
         ];
-        for broken in breakages {
-            broken(&path);
-            let said = key.reload().await.unwrap_err().to_string();
-            assert!(said.contains("vllm.api_key_file") && !said.contains("made-up"), "{said}");
+        for break_file in breakages {
+            break_file(&path);
+            let message = key.reload().await.unwrap_err().to_string();
+            assert!(message.contains("vllm.api_key_file") && !message.contains("made-up"), "{message}");
             assert_eq!(value(&key), "Bearer made-up-first");
         }
         fs::remove_file(&path).unwrap();

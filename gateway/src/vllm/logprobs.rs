@@ -1,11 +1,11 @@
-//! The log-probabilities in vLLM's answers, which differ between its two endpoints.
+//! Reads the log-probabilities in vLLM's answers, whose form differs between its two endpoints.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{config::PromptChoice, extraction::Likelihoods};
 
-/// What the request says to get the log-probability of each chosen token, and of no other.
+/// Returns the member `logprobs` of a request for the log-probability of each chosen token and of no other token.
 pub(super) fn wanted(choice: PromptChoice) -> Value {
     match choice {
         PromptChoice::Training => json!(true),
@@ -13,37 +13,37 @@ pub(super) fn wanted(choice: PromptChoice) -> Value {
     }
 }
 
-/// Of `/v1/chat/completions` (`content`) or of `/v1/completions` (two parallel lists).
+/// The log-probabilities of `/v1/chat/completions` (`content`) or of `/v1/completions` (two parallel lists).
 #[derive(Default, Deserialize)]
 pub(super) struct Logprobs {
-    content: Option<Vec<Chosen>>,
+    content: Option<Vec<ChosenToken>>,
     tokens: Option<Vec<String>>,
-    #[serde(rename = "token_logprobs")]
-    of_tokens: Option<Vec<f64>>,
+    token_logprobs: Option<Vec<f64>>,
 }
 
-/// One token. `bytes` is exact where `token` is half a character.
+/// One chosen token. `bytes` is exact even if the token is only a part of a character, which `token` cannot represent.
 #[derive(Deserialize)]
-struct Chosen {
+struct ChosenToken {
     token: String,
     bytes: Option<Vec<u8>>,
     logprob: f64,
 }
 
 impl Logprobs {
-    /// Those of the next piece of the same answer follow.
+    /// Appends the log-probabilities of the next chunk of the same answer.
     pub(super) fn followed_by(&mut self, next: Self) {
         append(&mut self.content, next.content);
         append(&mut self.tokens, next.tokens);
-        append(&mut self.of_tokens, next.of_tokens);
+        append(&mut self.token_logprobs, next.token_logprobs);
     }
 
+    /// Assigns the log-probabilities to the text; `None` if the tokens do not make up the text or are incomplete.
     pub(super) fn along(&self, draft: &str) -> Option<Likelihoods> {
         if let Some(chosen) = &self.content {
             let tokens = chosen.iter().map(|one| (one.bytes.as_deref().unwrap_or(one.token.as_bytes()), one.logprob));
             return Likelihoods::along(draft, tokens);
         }
-        let (tokens, logprobs) = (self.tokens.as_ref()?, self.of_tokens.as_ref()?);
+        let (tokens, logprobs) = (self.tokens.as_ref()?, self.token_logprobs.as_ref()?);
         let pairs = tokens.iter().zip(logprobs).map(|(token, logprob)| (token.as_bytes(), *logprob));
         Likelihoods::along(draft, pairs)
     }
@@ -62,8 +62,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_shapes_and_neither() {
-        for (shape, laid) in [
+    fn both_forms_are_read_and_others_are_refused() {
+        for (shape, fits) in [
             (json!({"content": [{"token": "a", "bytes": [97], "logprob": -0.5}, {"token": "b", "logprob": -1}]}), true),
             (json!({"content": [{"token": "x", "bytes": [120], "logprob": -0.5}]}), false),
             (json!({"tokens": ["a", "b"], "token_logprobs": [-0.1, -0.5], "text_offset": [0, 1]}), true),
@@ -72,9 +72,9 @@ mod tests {
             (json!({}), false),
         ] {
             let logprobs: Logprobs = serde_json::from_value(shape.clone()).unwrap();
-            assert_eq!(logprobs.along("ab").is_some(), laid, "{shape}");
+            assert_eq!(logprobs.along("ab").is_some(), fits, "{shape}");
         }
-        // A token of which nothing is known is not a certain one: all of these are nobody's.
+        // A token without a log-probability must not count as certain, so the whole list is refused.
         for shape in [
             json!({"content": [{"token": "a", "logprob": null}]}),
             json!({"content": [{"token": "a", "logprob": false}]}),

@@ -1,6 +1,6 @@
-//! The engine behind OpenAI-compatible vLLM servers.
+//! The engine that reads notes with OpenAI-compatible vLLM servers.
 //!
-//! Knows vLLM's wire and nothing of HTTP answers of ours, nor of the rules.
+//! This module knows vLLM's protocol. It knows neither the gateway's own HTTP answers nor the rules.
 
 mod answers;
 mod body;
@@ -31,13 +31,13 @@ pub use self::{
 use self::{fleet::Fleet, names::ResolverSettings};
 use crate::{config::Vllm, readiness::Readiness, telemetry::Metrics};
 
-/// Why there can be no engine.
+/// Errors that prevent the engine from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum VllmError {
-    /// The client of the model server cannot be made.
+    /// The HTTP client of the model server cannot be made.
     #[error("cannot make the client of the model server: {0}")]
     Client(#[from] reqwest::Error),
-    /// The system gave no random bytes.
+    /// The system provided no random bytes.
     #[error("the system gives no random bytes: {0}")]
     NoEntropy(#[from] getrandom::Error),
     /// The file with the model server's key cannot be used.
@@ -46,25 +46,25 @@ pub enum VllmError {
 }
 
 impl VllmEngine {
-    /// An engine on the servers of the settings, and the watchers that keep their readiness; call it in a
-    /// runtime.
+    /// Returns an engine on the servers of the settings, and starts the watchers that update their readiness. It must
+    /// be called in a runtime.
     pub fn new(
         settings: &Vllm,
-        resolving: &ResolverSettings,
+        resolver: &ResolverSettings,
         readiness: &Arc<Readiness>,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, VllmError> {
         crate::tls::install();
         let urls = settings.urls();
         let key = settings.api_key_file.as_deref().map(ServerKey::read).transpose()?.map(Arc::new);
-        for place in settings.readable_on_the_way() {
+        for number in settings.readable_on_the_way() {
             tracing::warn!(
-                replica = format!("vllm-{place}"),
+                replica = format!("vllm-{number}"),
                 "notes go to a model server in plain HTTP over a public network, where others can read them: use https"
             );
         }
         let fleet = Fleet::new(&urls, settings, key, readiness, metrics)?;
-        let resolvers = fleet.resolve(&urls, resolving);
+        let resolvers = fleet.resolve(&urls, resolver);
         Ok(Self::wired(fleet, settings, ids::Ids::new()?, Arc::clone(readiness), resolvers))
     }
 }

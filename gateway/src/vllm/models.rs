@@ -1,26 +1,28 @@
-//! The models that a server lists, and how long the context of each is.
+//! The models that a server lists, and the context length of each.
 //!
-//! vLLM gives a context for the models that it loaded, and names the parent of an adapter; a server may list others
-//! beside them, such as one for embeddings, whose context is nobody's business here.
+//! vLLM states the context length of each model that it has loaded, and names the parent of each adapter. A server may
+//! also list other models, such as one for embeddings, whose context length says nothing about the others.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// An adapter of an adapter of a model: more steps are a circle.
+/// Most entries in a chain of parents. Real chains have at most three (an adapter of an adapter of a model), so a
+/// longer one is a circle.
 const MOST_STEPS: usize = 4;
 
-/// What `/v1/models` of one server said.
+/// The list that `/v1/models` of one server returned.
 #[derive(Debug, Default)]
 pub(super) struct ModelList {
-    models: HashMap<String, Listed>,
+    models: HashMap<String, ListedModel>,
 }
 
 #[derive(Debug)]
-struct Listed {
+struct ListedModel {
+    /// The context length, in tokens.
     context: Option<u32>,
-    /// The files of a model that is no adapter; two names with the same are one model.
+    /// The files of a model that is not an adapter. Two names with the same files are one model.
     files: Option<String>,
 }
 
@@ -29,7 +31,7 @@ struct Page {
     data: Vec<Value>,
 }
 
-/// An entry, each member by itself: what is odd in one must not cost the others.
+/// One entry. Each member is read separately, so that an invalid one does not make the others unusable.
 struct Entry<'a> {
     id: &'a str,
     root: Option<&'a str>,
@@ -47,7 +49,7 @@ impl<'a> Entry<'a> {
 }
 
 impl ModelList {
-    /// The list in a body; nothing where it is none.
+    /// Parses a body; `None` if it is not a list of models.
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
         let page: Page = serde_json::from_slice(body).ok()?;
         let entries: Vec<Entry<'_>> = page.data.iter().filter_map(Entry::of).collect();
@@ -59,8 +61,8 @@ impl ModelList {
             }
         }
         let base = |entry: &Entry<'_>| {
-            let named = |name| by_id.get(name).or_else(|| by_root.get(name)).copied();
-            entry.parent.and_then(named).or_else(|| entry.root.and_then(|root| by_id.get(root).copied()))
+            let by_name = |name| by_id.get(name).or_else(|| by_root.get(name)).copied();
+            entry.parent.and_then(by_name).or_else(|| entry.root.and_then(|root| by_id.get(root).copied()))
         };
         let context = |entry: &Entry<'_>| {
             let mut chain = std::iter::successors(Some(entry), |entry| base(entry)).take(MOST_STEPS);
@@ -68,28 +70,28 @@ impl ModelList {
         };
         let listed = |entry: &Entry<'_>| {
             let files = entry.root.filter(|_| entry.parent.is_none()).map(str::to_owned);
-            (entry.id.to_owned(), Listed { context: context(entry), files })
+            (entry.id.to_owned(), ListedModel { context: context(entry), files })
         };
-        // By the first entry of a name, like the chains.
+        // Of several entries with one name the first counts, as in the chains of parents.
         Some(Self { models: by_id.values().map(|entry| listed(entry)).collect() })
     }
 
-    /// Whether a model is listed.
+    /// Returns whether a model is listed.
     pub(super) fn lists(&self, model: &str) -> bool {
         self.models.contains_key(model)
     }
 
-    /// The context of a model, in tokens: its own, or its parent's. Nothing where the server does not say; another
-    /// model's context is no guess at it.
+    /// Returns the context length of a model, in tokens: its own or its parent's; `None` if the server states neither,
+    /// because the context length of another model would be a bad guess.
     pub(super) fn context(&self, model: &str) -> Option<u32> {
         self.models.get(model)?.context
     }
 
-    /// Whether two names stand for one model. vLLM answers with the first of several names of a model, whichever
-    /// was asked for.
+    /// Returns whether two names belong to one model. vLLM answers with the first of several names of a model,
+    /// whichever one was requested.
     pub(super) fn same(&self, one: &str, other: &str) -> bool {
         let files = |name: &str| self.models.get(name)?.files.as_deref();
-        one == other || files(one).is_some_and(|own| files(other) == Some(own))
+        one == other || files(one).is_some_and(|path| files(other) == Some(path))
     }
 }
 
@@ -100,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_context_is_the_asked_models_own_or_its_parents() {
+    fn the_context_is_that_of_the_model_or_of_its_parent() {
         let base = json!({"id": "base", "root": "meta-llama/Llama-3.1-8B", "max_model_len": 8192});
         let adapter =
             |parent: Value| json!({"id": "medical-ie", "root": "/adapters/x", "parent": parent, "max_model_len": null});
@@ -109,18 +111,18 @@ mod tests {
         for (entries, expected) in [
             (json!([base, adapter(json!("base"))]), Some(8192)),
             (json!([embedding, large, adapter(json!("base")), base]), Some(8192)),
-            // `--lora-modules` may name the base as its files are named.
+            // `--lora-modules` may name the base model by its files.
             (json!([embedding, adapter(json!("meta-llama/Llama-3.1-8B")), base]), Some(8192)),
             (json!([{"id": "medical-ie", "root": "base"}, embedding, base]), Some(8192)),
             (json!([{"id": "medical-ie", "max_model_len": 4096, "parent": "base"}, base]), Some(4096)),
             (json!([{"id": "medical-ie", "parent": "step"}, {"id": "step", "parent": "base"}, base]), Some(8192)),
-            // What is not said is not guessed.
+            // A context length that is not stated is not guessed.
             (json!([embedding, adapter(Value::Null)]), None),
             (json!([embedding, adapter(json!("gone"))]), None),
             (json!([embedding, base]), None),
             (json!([{"id": "medical-ie", "parent": "medical-ie"}]), None),
             (json!([{"id": "medical-ie", "parent": "b"}, {"id": "b", "parent": "medical-ie"}]), None),
-            // An odd entry costs itself.
+            // An invalid entry does not affect the others.
             (json!([5, {"max_model_len": 1}, {"id": 7}, {"id": "medical-ie", "max_model_len": 8192}]), Some(8192)),
             (json!([{"id": "medical-ie", "max_model_len": -1}]), None),
             (json!([{"id": "medical-ie", "max_model_len": 0}]), None),
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_one_model() {
+    fn names_with_the_same_files_are_one_model() {
         let list = json!({"data": [
             {"id": "a", "root": "files"}, {"id": "b", "root": "files"}, {"id": "c", "root": "others"}, {"id": "d"},
             {"id": "e"}, {"id": "adapter", "root": "files", "parent": "a"}, {"id": "second", "root": "files", "parent": "a"},

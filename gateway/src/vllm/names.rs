@@ -1,31 +1,31 @@
-//! Names of model servers that stand for several addresses, looked up again and again.
+//! Regularly looks up the host names of model servers, which may have several addresses.
 
 use std::{collections::BTreeSet, fmt, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
-/// Between two looks at a name.
-const EVERY: Duration = Duration::from_secs(10);
+/// Time between two lookups of a name.
+const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Addresses on their way.
+/// The future of a lookup.
 pub type Addresses<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
 
-/// Who knows the addresses of a name.
+/// Resolves host names to addresses.
 pub trait Resolver: Send + Sync + fmt::Debug {
-    /// The addresses of a name, in any order.
+    /// Returns the addresses of a name, in any order.
     fn look_up<'a>(&'a self, host: &'a str, port: u16) -> Addresses<'a>;
 }
 
-/// Who is asked for addresses, and how often.
+/// The resolver, and how often it is used.
 #[derive(Clone, Debug)]
 pub struct ResolverSettings {
-    /// Who knows.
+    /// The resolver.
     pub names: Arc<dyn Resolver>,
-    /// How often he is asked.
+    /// Time between two lookups of a name.
     pub every: Duration,
 }
 
 impl Default for ResolverSettings {
     fn default() -> Self {
-        Self { names: Arc::new(SystemResolver), every: EVERY }
+        Self { names: Arc::new(SystemResolver), every: INTERVAL }
     }
 }
 
@@ -39,16 +39,18 @@ impl Resolver for SystemResolver {
     }
 }
 
-/// The servers that a name's addresses are: one for each address of the family that has more. A single
-/// address is left to the client, which asks for it at each new connection.
+/// Returns the servers behind a name: one per address of the family, IPv4 or IPv6, that has more addresses.
+///
+/// A name with a single address is one server without an address (`None`): the HTTP client then resolves the name for
+/// each new connection.
 pub(super) fn servers(addresses: &[SocketAddr]) -> Vec<Option<SocketAddr>> {
-    let family = |wanted: bool| -> BTreeSet<SocketAddr> {
-        addresses.iter().copied().filter(|address| address.is_ipv4() == wanted).collect()
+    let family = |ipv4: bool| -> BTreeSet<SocketAddr> {
+        addresses.iter().copied().filter(|address| address.is_ipv4() == ipv4).collect()
     };
-    // A server with an address of each family is still one server.
+    // Only one family counts, because a server that has an address of each is still one server.
     let (v4, v6) = (family(true), family(false));
-    let more = if v6.len() > v4.len() { v6 } else { v4 };
-    if more.len() > 1 { more.into_iter().map(Some).collect() } else { vec![None] }
+    let larger = if v6.len() > v4.len() { v6 } else { v4 };
+    if larger.len() > 1 { larger.into_iter().map(Some).collect() } else { vec![None] }
 }
 
 #[cfg(test)]
@@ -56,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_servers() {
+    fn each_address_of_the_larger_family_is_a_server() {
         for (addresses, expected) in [
             ("", 1),
             ("10.0.0.1:1", 1),

@@ -1,5 +1,5 @@
-//! The paths of a model server that are ever called. Their URLs are made once: parsing one costs a call more
-//! than a microsecond.
+//! The paths of a model server that the gateway calls. Their URLs are parsed only once, because parsing one for each
+//! call would cost more than a microsecond.
 
 use url::Url;
 
@@ -26,7 +26,7 @@ pub(super) struct Urls {
 }
 
 impl Urls {
-    /// The paths below a base, which may have a path of its own.
+    /// Returns the URLs below `base`, which may itself have a path.
     pub(super) fn below(base: &Url) -> Self {
         let prefix = base.path().trim_end_matches('/');
         let at = |path: &str| {
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn below_any_base() {
+    fn paths_are_appended_to_any_base() {
         for (base, expected) in [
             ("http://vllm:8000", "http://vllm:8000/v1/chat/completions"),
             ("http://vllm:8000/", "http://vllm:8000/v1/chat/completions"),

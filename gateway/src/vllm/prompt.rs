@@ -1,4 +1,4 @@
-//! What the model is asked. Prompts are versioned; the answer says which was used.
+//! The prompts for the model. They are versioned, and the answer names the version that was used.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::{
 const SYSTEM: &str = "You are a medical information extraction assistant. Extract structured cancer-related entities from clinical text.";
 const INSTRUCTION: &str = "Extract all cancer-related entities from the text.\n\nText: ";
 
-/// Version and endpoint of a prompt.
+/// Returns the version and the endpoint of a prompt.
 pub(super) fn version(choice: PromptChoice) -> (PromptVersion, Path) {
     match choice {
         PromptChoice::Training => ("training-v1", Path::ChatCompletions),
@@ -21,45 +21,46 @@ pub(super) fn version(choice: PromptChoice) -> (PromptVersion, Path) {
     }
 }
 
-/// The part of the request body that carries the prompt; `/tokenize` takes the same. The note is written
-/// into the body once, and copied nowhere before.
+/// The part of the request body that contains the prompt; `/tokenize` accepts the same part.
+///
+/// It borrows the note, which is copied only once, into the body.
 #[derive(Debug, Serialize)]
 pub struct Prompt<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     messages: Option<[Message<'a>; 2]>,
     #[serde(rename = "prompt", skip_serializing_if = "Option::is_none")]
-    text: Option<Written<'a>>,
+    text: Option<JoinedText<'a>>,
 }
 
 #[derive(Debug, Serialize)]
 struct Message<'a> {
     role: &'static str,
-    content: Written<'a>,
+    content: JoinedText<'a>,
 }
 
-/// Text around a note.
+/// A text that is joined from three parts when it is serialized.
 #[derive(Debug)]
-struct Written<'a> {
+struct JoinedText<'a> {
     before: Cow<'static, str>,
     note: Cow<'a, str>,
     after: &'static str,
 }
 
-impl Serialize for Written<'_> {
+impl Serialize for JoinedText<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{}{}{}", self.before, self.note, self.after))
     }
 }
 
 impl<'a> Prompt<'a> {
-    /// The prompt for a note.
+    /// Returns the prompt for a note.
     #[must_use]
     pub fn of(choice: PromptChoice, note: &'a str) -> Self {
         let note = neutralised(note);
         match choice {
             PromptChoice::Training => {
-                let system = Written { before: SYSTEM.into(), note: "".into(), after: "" };
-                let user = Written { before: INSTRUCTION.into(), note, after: "" };
+                let system = JoinedText { before: SYSTEM.into(), note: "".into(), after: "" };
+                let user = JoinedText { before: INSTRUCTION.into(), note, after: "" };
                 let messages = [Message { role: "system", content: system }, Message { role: "user", content: user }];
                 Self { messages: Some(messages), text: None }
             }
@@ -68,7 +69,7 @@ impl<'a> Prompt<'a> {
                 let before = format!(
                     "Extract cancer information from this text and output as JSON with these fields: {fields}.\n\nText: "
                 );
-                Self { messages: None, text: Some(Written { before: before.into(), note, after: "\n\nJSON:" }) }
+                Self { messages: None, text: Some(JoinedText { before: before.into(), note, after: "\n\nJSON:" }) }
             }
         }
     }
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_training_prompt_to_the_letter() {
+    fn the_training_prompt_is_exact() {
         let value = to_value(Prompt::of(PromptChoice::Training, "A \"note\"\n\té.")).unwrap();
         assert_eq!(value.as_object().unwrap().len(), 1);
         let messages = &value["messages"];

@@ -1,13 +1,14 @@
-//! The note that a model server is tried with before callers' notes are sent to it, where `vllm.trial_note` asks for it.
+//! Tests a model server with a trial note before it gets callers' notes, if the setting `vllm.trial_note` is on.
 //!
-//! A base model that answers in an adapter's name cannot be told by its answers to notes: the constraint holds any
-//! model to the record's form, a random one too. So the trial is sent without the constraint. A model that was trained
-//! on the form answers in it; others write prose, or a form of their own.
+//! A base model that answers under an adapter's name cannot be recognised by its answers to notes, because the
+//! constraint makes any model, even a random one, write the record's format. So the trial note is sent without the
+//! constraint. A model that was trained on the format answers in it. Other models write prose or another format.
 //!
-//! What it finds: an adapter that is not applied, a prompt template that is another, a request that the server refuses.
-//! What it does not: a base model that happens to know the form, or an adapter that is applied and worse than it was.
-//! It is off unless asked for, because it costs each server up to 256 tokens whenever it comes up, and because a good
-//! model that was trained on another form (`vllm.model` is anybody's) would never be ready.
+//! The trial detects an adapter that is not applied, a wrong prompt template and a request that the server refuses. It
+//! does not detect a base model that happens to know the format, or an adapter that is applied but has become worse.
+//!
+//! It is off by default, because it costs each server up to 256 tokens at each start, and because a good model that was
+//! trained on another format would never be ready (`vllm.model` can name any model).
 
 use std::time::Duration;
 
@@ -27,15 +28,15 @@ use crate::{
     extraction::{Field, Finish},
 };
 
-/// Made up, easy, and with a value for most fields.
+/// An invented, easy note with values for most fields.
 const NOTE: &str = "58-year-old woman with stage IV lung adenocarcinoma, EGFR L858R, PD-L1 60%, on osimertinib with a \
                     partial response. Liver metastases.";
-/// A record of this note has less than half of that.
+/// The record of this note has less than half as many tokens.
 const MOST_TOKENS: u32 = 256;
-/// A server that has just come up is slow at first.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Generous, because a server is slow just after its start.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The trial note's request, always the same.
+/// The request with the trial note, which is always the same.
 #[derive(Debug)]
 pub(super) struct Trial {
     path: Path,
@@ -44,7 +45,7 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    /// The trial of these settings, where they ask for one.
+    /// Returns the trial for these settings; `None` if it is off.
     pub(super) fn of(settings: &Vllm) -> Option<Self> {
         if !settings.trial_note {
             return None;
@@ -65,32 +66,33 @@ impl Trial {
         Some(Self { path, body: wire::written(&request, NOTE.len())?, model: settings.model.clone() })
     }
 
-    /// Asks a server, and says why it is none that reads notes.
+    /// Sends the trial note to a server. Returns why the server cannot read notes, or `None` if it can.
     pub(super) async fn fails(&self, probe: &Probe) -> Option<&'static str> {
         let request = probe
             .post(self.path)
             .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header("x-request-id", "gateway-trial-note")
             .body(self.body.clone())
-            .timeout(PATIENCE);
+            .timeout(TIMEOUT);
         let Ok(response) = request.send().await else { return Some("it does not answer") };
         if response.status() != 200 {
             return Some("it refuses the request: see its log for the id gateway-trial-note");
         }
-        let Ok(body) = body::read(response, LARGEST_ANSWER).await else { return Some("its answer breaks off") };
-        let Some(said) = wire::said(&body) else { return Some("its answer is no completion") };
-        let same = |own: &str| own == self.model || probe.models().is_some_and(|models| models.same(own, &self.model));
-        if said.envelope.model().is_some_and(|own| !same(own)) {
+        let Ok(body) = body::read(response, LARGEST_ANSWER).await else { return Some("its answer is incomplete") };
+        let Some(completion) = wire::said(&body) else { return Some("its answer is no completion") };
+        let is_requested =
+            |name: &str| name == self.model || probe.models().is_some_and(|models| models.same(name, &self.model));
+        if completion.envelope.model().is_some_and(|name| !is_requested(name)) {
             return Some("it answers in the name of another model");
         }
-        if said.finish != Finish::Complete || !is_record(&said.text) {
+        if completion.finish != Finish::Complete || !is_record(&completion.text) {
             return Some("its answer is no record of seven fields: the adapter may not be applied");
         }
         None
     }
 }
 
-/// Whether a text is an object of exactly the seven fields, each a text or null.
+/// Returns whether a text is a JSON object with exactly the seven fields, each a text or null.
 fn is_record(text: &str) -> bool {
     let Ok(Value::Object(members)) = serde_json::from_str(text.trim()) else { return false };
     let is_value = |field: &Field| members.get(field.name()).is_some_and(|value| value.is_null() || value.is_string());
@@ -103,7 +105,7 @@ mod tests {
     use crate::extraction::Record;
 
     #[test]
-    fn records_and_what_is_none() {
+    fn only_records_of_seven_fields_are_accepted() {
         let record = Record { stage: Some("IV".to_owned()), ..Record::default() }.to_training_json();
         for (text, expected) in [
             (record.clone(), true),

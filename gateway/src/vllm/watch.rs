@@ -1,5 +1,5 @@
-//! Watches a model server in the background: is it there, does its engine live, does it list the model, how
-//! long is its context, how busy is it. No request of a caller waits for this.
+//! Checks a model server in the background: whether it answers, whether its engine runs and whether it lists the model;
+//! its context length and its load. No request of a caller waits for these checks.
 
 use std::{
     future::Future,
@@ -23,16 +23,17 @@ use super::{
 };
 use crate::readiness::{Load, Readiness, Replica, Upstream};
 
-/// Between looks: short while the server is not ready, long once it is.
-const EAGER: Duration = Duration::from_millis(500);
-const CALM: Duration = Duration::from_secs(5);
-/// Between trial notes that a server fails: twice as long each time.
-const FIRST_TRIAL_REST: Duration = Duration::from_secs(1);
-const LONGEST_TRIAL_REST: Duration = Duration::from_mins(2);
-/// Longest look.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Time between two checks of a server that is not ready.
+const INTERVAL_NOT_READY: Duration = Duration::from_millis(500);
+/// Time between two checks of a ready server.
+const INTERVAL_READY: Duration = Duration::from_secs(5);
+/// Time until the next trial note after a server has failed one; it doubles with each failure.
+const FIRST_TRIAL_BACKOFF: Duration = Duration::from_secs(1);
+const LONGEST_TRIAL_BACKOFF: Duration = Duration::from_mins(2);
+/// Time limit of each request of a check.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A task that ends when this is dropped.
+/// A background task that is aborted when this is dropped.
 #[derive(Debug)]
 pub(super) struct Task(AbortHandle);
 
@@ -48,24 +49,26 @@ impl Drop for Task {
     }
 }
 
-/// What a watcher needs to know of its server.
+/// A watcher's client of one server, with the server's state as last seen.
 #[derive(Debug)]
 pub(super) struct Probe {
     client: Client,
     urls: Urls,
     model: String,
-    /// What it must answer well before it is ready.
+    /// The trial that the server must pass before it is ready.
     trial: Option<Arc<Trial>>,
-    /// What every request is authorised with.
+    /// The key that every request carries.
     key: Option<Arc<ServerKey>>,
-    /// Where its state is kept.
+    /// The server's entry in the readiness of the gateway.
     pub(super) seat: Arc<Replica>,
-    /// What it lists, as last seen; nothing where that is not known.
+    /// The models that the server listed last; `None` if they are unknown.
     models: RwLock<Option<Arc<ModelList>>>,
-    /// Whether it was said that its completions name another model than the one asked for.
-    said_other_model: AtomicBool,
+    /// Whether the log already says that completions name a model other than the requested one.
+    other_model_logged: AtomicBool,
+    /// Wakes the watcher before its interval is over.
     wake: Notify,
-    rest: AtomicU64,
+    /// How long the watcher waits after it is woken, in milliseconds.
+    backoff: AtomicU64,
 }
 
 impl Probe {
@@ -85,34 +88,34 @@ impl Probe {
             key,
             seat,
             models: RwLock::default(),
-            said_other_model: AtomicBool::new(false),
+            other_model_logged: AtomicBool::new(false),
             wake: Notify::new(),
-            rest: AtomicU64::new(0),
+            backoff: AtomicU64::new(0),
         }
     }
 
-    /// What it lists, as last seen; nothing where that is not known.
+    /// Returns the models that the server listed last; `None` if they are unknown.
     pub(super) fn models(&self) -> Option<Arc<ModelList>> {
         self.models.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn saw_models(&self, models: Option<Arc<ModelList>>) {
+    fn update_models(&self, models: Option<Arc<ModelList>>) {
         self.seat.learned_context(models.as_ref().and_then(|models| models.context(&self.model)));
         *self.models.write().unwrap_or_else(PoisonError::into_inner) = models;
     }
 
-    /// A completion names another model than the one asked for. Said once, until the server changes.
+    /// Logs that a completion names a model other than the requested one: once, until the server's state changes.
     pub(super) fn other_model(&self) {
-        if !self.said_other_model.swap(true, Relaxed) {
+        if !self.other_model_logged.swap(true, Relaxed) {
             tracing::warn!(
                 replica = self.seat.name(),
-                "a model server answers in the name of another model than the one asked for: see that the adapter is \
-                 loaded; until then an empty record of it is not believed"
+                "a model server answers in the name of another model than the one asked for: check that the adapter is \
+                 loaded; until then its empty records are not believed"
             );
         }
     }
 
-    /// A request to a path, with the server's key.
+    /// Returns a POST request to a path, with the server's key.
     pub(super) fn post(&self, path: Path) -> RequestBuilder {
         self.authorised(self.client.post(self.urls.of(path)))
     }
@@ -124,104 +127,116 @@ impl Probe {
         }
     }
 
-    /// The watcher is to look once so much time has passed.
-    pub(super) fn look_after(&self, rest: Duration) {
-        self.rest.store(u64::try_from(rest.as_millis()).unwrap_or(u64::MAX), Relaxed);
+    /// Makes the watcher check the server once `backoff` has passed.
+    pub(super) fn look_after(&self, backoff: Duration) {
+        self.backoff.store(u64::try_from(backoff.as_millis()).unwrap_or(u64::MAX), Relaxed);
         self.wake.notify_one();
     }
 
-    /// A response, or what is wrong with the server's TLS, where that is why there is none.
+    /// Sends a GET request. The error is the fault in the server's TLS, or `None` if the request failed for another
+    /// reason.
     async fn get(&self, path: Path) -> Result<reqwest::Response, Option<&'static str>> {
-        let sent = self.authorised(self.client.get(self.urls.of(path))).timeout(PATIENCE).send().await;
+        let sent = self.authorised(self.client.get(self.urls.of(path))).timeout(TIMEOUT).send().await;
         sent.map_err(|error| crate::tls::fault(&error))
     }
 }
 
+/// Starts the watcher of a server.
 pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
     Task::spawn(async move {
-        let (mut before, mut fault_before, mut tried) = (None, None, TrialState::default());
+        let (mut last_state, mut last_fault, mut trial_state) = (None, None, TrialState::default());
         loop {
-            let ProbeResult { seen, models, fault } = tried.look(&probe).await;
-            // Before the state: a server that is ready is one whose list is known.
-            probe.saw_models(models);
-            readiness.saw(&probe.seat, seen);
-            if matches!(seen, Upstream::Unreachable | Upstream::Untrusted) {
-                // What it said of its load is no longer true.
+            let ProbeResult { state, models, fault } = trial_state.check(&probe).await;
+            // The list is stored before the state, so that the list of a ready server is always known.
+            probe.update_models(models);
+            readiness.saw(&probe.seat, state);
+            if matches!(state, Upstream::Unreachable | Upstream::Untrusted) {
+                // The load that the server reported last is out of date.
                 probe.seat.loaded(Load::default());
             }
-            if before != Some(seen) {
-                probe.said_other_model.store(false, Relaxed);
-                tracing::info!(replica = probe.seat.name(), state = ?seen, "model server");
+            if last_state != Some(state) {
+                probe.other_model_logged.store(false, Relaxed);
+                tracing::info!(replica = probe.seat.name(), ?state, "model server");
             }
-            if let Some(fault) = fault.filter(|_| fault != fault_before) {
+            if let Some(fault) = fault.filter(|_| fault != last_fault) {
                 tracing::error!(
                     replica = probe.seat.name(),
                     fault,
                     "TLS with a model server fails, and no note is sent to it"
                 );
             }
-            (before, fault_before) = (Some(seen), fault);
-            let pause = if seen == Upstream::Ready { CALM } else { tried.rest.unwrap_or(EAGER) };
+            (last_state, last_fault) = (Some(state), fault);
+            let pause = if state == Upstream::Ready {
+                INTERVAL_READY
+            } else {
+                trial_state.backoff.unwrap_or(INTERVAL_NOT_READY)
+            };
             if tokio::time::timeout(pause, probe.wake.notified()).await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(probe.rest.swap(0, Relaxed))).await;
+                tokio::time::sleep(Duration::from_millis(probe.backoff.swap(0, Relaxed))).await;
             }
         }
     })
 }
 
-/// How a server did with its trial note since it came up.
+/// The result of a server's trial notes since it was last not ready.
 #[derive(Default)]
 struct TrialState {
     passed: bool,
-    /// Until the next trial, after one that was not passed.
-    rest: Option<Duration>,
+    /// After a failed trial, the time until the next one.
+    backoff: Option<Duration>,
 }
 
 impl TrialState {
-    /// Looks at a server. One that seems ready is so once it has passed its trial.
-    async fn look(&mut self, probe: &Probe) -> ProbeResult {
-        let look = look(probe).await;
-        if look.seen != Upstream::Ready {
+    /// Checks a server. A server that seems ready must also pass its trial, if there is one.
+    async fn check(&mut self, probe: &Probe) -> ProbeResult {
+        let result = check_server(probe).await;
+        if result.state != Upstream::Ready {
             *self = Self::default();
-            return look;
+            return result;
         }
-        let Some(trial) = probe.trial.as_ref().filter(|_| !self.passed) else { return look };
-        // The names of one model are compared by it.
-        probe.saw_models(look.models.clone());
+        let Some(trial) = probe.trial.as_ref().filter(|_| !self.passed) else { return result };
+        // The trial compares the names of a model by this list.
+        probe.update_models(result.models.clone());
         let Some(why) = trial.fails(probe).await else {
-            *self = Self { passed: true, rest: None };
-            return look;
+            *self = Self { passed: true, backoff: None };
+            return result;
         };
-        tracing::warn!(replica = probe.seat.name(), why, "a model server fails its trial note, and is sent no other");
-        self.rest = Some(self.rest.map_or(FIRST_TRIAL_REST, |rest| (rest * 2).min(LONGEST_TRIAL_REST)));
-        ProbeResult { seen: Upstream::ModelMissing, models: Some(Arc::default()), fault: None }
+        tracing::warn!(
+            replica = probe.seat.name(),
+            why,
+            "a model server fails its trial note, and gets no other notes until it passes"
+        );
+        self.backoff =
+            Some(self.backoff.map_or(FIRST_TRIAL_BACKOFF, |backoff| (backoff * 2).min(LONGEST_TRIAL_BACKOFF)));
+        ProbeResult { state: Upstream::ModelMissing, models: Some(Arc::default()), fault: None }
     }
 }
 
-/// What one look at a server gave.
+/// The result of one check of a server.
 struct ProbeResult {
-    seen: Upstream,
-    /// What it lists; nothing where that is not known.
+    state: Upstream,
+    /// The models that the server lists; `None` if they are unknown.
     models: Option<Arc<ModelList>>,
-    /// What is wrong with its TLS.
+    /// The fault in the server's TLS.
     fault: Option<&'static str>,
 }
 
 impl ProbeResult {
-    const UNREACHABLE: Self = Self { seen: Upstream::Unreachable, models: None, fault: None };
+    const UNREACHABLE: Self = Self { state: Upstream::Unreachable, models: None, fault: None };
 
     fn failed(fault: Option<&'static str>) -> Self {
-        let seen = if fault.is_some() { Upstream::Untrusted } else { Upstream::Unreachable };
-        Self { seen, models: None, fault }
+        let state = if fault.is_some() { Upstream::Untrusted } else { Upstream::Unreachable };
+        Self { state, models: None, fault }
     }
 }
 
-async fn look(probe: &Probe) -> ProbeResult {
+/// Asks a server for its health, its models and its load.
+async fn check_server(probe: &Probe) -> ProbeResult {
     let health = match probe.get(Path::Health).await {
         Ok(health) => health,
         Err(fault) => return ProbeResult::failed(fault),
     };
-    // A server that is there but whose engine died says so here; other servers may lack the path.
+    // A server whose engine has died reports it here. Servers other than vLLM may not have this path.
     if health.status().is_server_error() {
         return ProbeResult::UNREACHABLE;
     }
@@ -237,25 +252,25 @@ async fn look(probe: &Probe) -> ProbeResult {
             "a model server does not list its models"
         );
         if status.is_client_error() {
-            return ProbeResult { seen: Upstream::ModelMissing, models: Some(Arc::default()), fault: None };
+            return ProbeResult { state: Upstream::ModelMissing, models: Some(Arc::default()), fault: None };
         }
         return ProbeResult::UNREACHABLE;
     }
     let Ok(body) = body::read(response, LARGEST_LIST).await else { return ProbeResult::UNREACHABLE };
     let Some(models) = ModelList::parse(&body) else { return ProbeResult::UNREACHABLE };
     probe.seat.loaded(load(probe).await.unwrap_or_default());
-    let seen = if models.lists(&probe.model) { Upstream::Ready } else { Upstream::ModelMissing };
-    ProbeResult { seen, models: Some(Arc::new(models)), fault: None }
+    let state = if models.lists(&probe.model) { Upstream::Ready } else { Upstream::ModelMissing };
+    ProbeResult { state, models: Some(Arc::new(models)), fault: None }
 }
 
 async fn load(probe: &Probe) -> Option<Load> {
     let response = probe.get(Path::Metrics).await.ok().filter(|response| response.status() == StatusCode::OK)?;
     let body = body::read(response, LARGEST_METRICS).await.ok()?;
-    std::str::from_utf8(&body).ok().map(loads)
+    std::str::from_utf8(&body).ok().map(parse_load)
 }
 
-/// vLLM's own gauges, summed over their labels.
-fn loads(metrics: &str) -> Load {
+/// Returns vLLM's own gauges, each summed over its labels.
+fn parse_load(metrics: &str) -> Load {
     let mut load = Load::default();
     for line in metrics.lines().filter(|line| line.starts_with("vllm:")) {
         let Some((name, value)) = line.rsplit_once(' ') else { continue };
@@ -277,13 +292,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gauges_of_vllm() {
+    fn gauges_are_summed_over_their_labels() {
         let text = "# HELP vllm:num_requests_running Number\n# TYPE vllm:num_requests_running gauge\n\
                     vllm:num_requests_running{engine=\"0\",model_name=\"m\"} 3.0\n\
                     vllm:num_requests_running{engine=\"1\",model_name=\"m\"} 2.0\n\
                     vllm:kv_cache_usage_perc{engine=\"0\"} 0.25\nvllm:num_requests_waiting_by_reason{x=\"y\"} 7\n\
                     vllm:num_requests_waiting{engine=\"0\"} nonsense\n";
-        assert_eq!(loads(text), Load { running: Some(5.0), waiting: None, kv_cache: Some(0.25) });
-        assert_eq!(loads(""), Load::default());
+        assert_eq!(parse_load(text), Load { running: Some(5.0), waiting: None, kv_cache: Some(0.25) });
+        assert_eq!(parse_load(""), Load::default());
     }
 }

@@ -1,4 +1,4 @@
-//! What goes to vLLM and what comes back, as JSON.
+//! The JSON of requests to vLLM and of its answers.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -7,10 +7,10 @@ use serde_json::{Value, value::RawValue};
 use super::{envelope::Envelope, finite, logprobs::Logprobs, prompt::Prompt};
 use crate::extraction::{Finish, Likelihoods};
 
-/// Bytes of a request beside the note: prompt, constraint, parameters.
+/// Bytes of a request without its note: prompt, constraint and parameters.
 const AROUND_A_NOTE: usize = 2 << 10;
 
-/// What is asked of vLLM.
+/// The body of a completion request.
 #[derive(Serialize)]
 pub(super) struct Request<'a> {
     pub(super) model: &'a str,
@@ -30,7 +30,7 @@ pub(super) struct Request<'a> {
     pub(super) streaming: Option<Streaming>,
 }
 
-/// That the answer is wanted token by token, and the count of tokens at its end.
+/// Asks for the answer token by token, with the token count at its end.
 #[derive(Serialize)]
 pub(super) struct Streaming {
     stream: bool,
@@ -56,7 +56,7 @@ pub(super) struct TokenizeRequest<'a> {
 #[derive(Deserialize)]
 struct Completion {
     choices: Vec<Choice>,
-    /// Parsed by itself, like `logprobs`: a count that is none must not cost the answer.
+    /// Parsed separately, like `logprobs`, so that an invalid count does not make the answer unusable.
     usage: Option<Value>,
     model: Option<Value>,
     error: Option<Value>,
@@ -68,7 +68,7 @@ struct Choice {
     message: Option<Message>,
     text: Option<String>,
     finish_reason: Option<String>,
-    /// Parsed by itself: an odd list of these must not cost the answer.
+    /// Parsed separately, so that an invalid list does not make the answer unusable.
     logprobs: Option<Value>,
 }
 
@@ -84,14 +84,14 @@ struct Tokens {
     count: u32,
 }
 
-/// A request as bytes. `note` is the length of the note in it, which makes up most of them.
+/// Returns a request as bytes. `note` is the length of its note in bytes, which are most of the request's.
 pub(super) fn written(request: &impl Serialize, note: usize) -> Option<Bytes> {
     let mut bytes = Vec::with_capacity(note + note / 8 + AROUND_A_NOTE);
     serde_json::to_writer(&mut bytes, request).ok()?;
     Some(bytes.into())
 }
 
-/// A completion, as far as it matters.
+/// A decoded completion.
 pub(super) struct CompletionBody {
     pub(super) text: String,
     pub(super) finish: Finish,
@@ -100,7 +100,7 @@ pub(super) struct CompletionBody {
     pub(super) envelope: Envelope,
 }
 
-/// What a completion says; nothing where it is none, or ended as none should.
+/// Decodes a completion; `None` if it is invalid or has an unexpected finish reason.
 pub(super) fn said(answer: &[u8]) -> Option<CompletionBody> {
     let completion: Completion = finite::parse(answer)?;
     let mut envelope = Envelope::default();
@@ -113,13 +113,13 @@ pub(super) fn said(answer: &[u8]) -> Option<CompletionBody> {
     }
     envelope.finish(choice.finish_reason.as_deref());
     let text = choice.message.and_then(|message| message.content).or(choice.text)?;
-    let logprobs = choice.logprobs.and_then(|odd| serde_json::from_value::<Logprobs>(odd).ok());
+    let logprobs = choice.logprobs.and_then(|logprobs| serde_json::from_value::<Logprobs>(logprobs).ok());
     let likelihoods = logprobs.and_then(|logprobs| logprobs.along(&text));
     let finish = choice.finish_reason.as_deref().map_or(Some(Finish::Complete), finish_of)?;
     Some(CompletionBody { text, finish, tokens: completion.usage.as_ref().map_or(0, tokens_of), likelihoods, envelope })
 }
 
-/// How an answer ended; nothing where it ended as none should.
+/// Returns how an answer ended; `None` for an unexpected finish reason.
 pub(super) fn finish_of(reason: &str) -> Option<Finish> {
     match reason {
         "length" => Some(Finish::OutOfTokens),
@@ -128,12 +128,12 @@ pub(super) fn finish_of(reason: &str) -> Option<Finish> {
     }
 }
 
-/// The count of tokens that `/tokenize` gives.
+/// Returns the token count in an answer of `/tokenize`.
 pub(super) fn count(answer: &[u8]) -> Option<u32> {
     serde_json::from_slice::<Tokens>(answer).ok().map(|tokens| tokens.count)
 }
 
-/// The count of tokens in vLLM's `usage`; 0 where there is none that is one.
+/// Returns the token count in vLLM's `usage`; 0 if it is missing or invalid.
 pub(super) fn tokens_of(usage: &Value) -> u32 {
     usage.get("total_tokens").and_then(Value::as_u64).and_then(|tokens| u32::try_from(tokens).ok()).unwrap_or(0)
 }
@@ -145,8 +145,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn completions() {
-        let text = |answer: Value| said(answer.to_string().as_bytes()).map(|said| (said.text, said.tokens));
+    fn completions_are_decoded() {
+        let text = |answer: Value| said(answer.to_string().as_bytes()).map(|body| (body.text, body.tokens));
         let choice = json!({"message": {"content": "x"}, "finish_reason": "stop"});
         for (answer, expected) in [
             (json!({"choices": [choice], "usage": {"total_tokens": 7}}), Some(7)),

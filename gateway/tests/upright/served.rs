@@ -1,6 +1,6 @@
 //! A gateway on a real socket, and a client for it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use gateway::{
     config::Settings,
