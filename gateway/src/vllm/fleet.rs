@@ -19,8 +19,9 @@ use super::{
     key::ServerKey,
     names::{self, ResolverSettings},
     paths::Path,
+    probe::Probe,
     trial::Trial,
-    watch::{self, Probe, Task},
+    watch::{self, Task},
 };
 use crate::{
     config::Vllm,
@@ -164,15 +165,9 @@ impl Fleet {
         number: usize,
     ) -> Result<Arc<Member>, reqwest::Error> {
         let name = name(at, address.is_some(), number);
-        let probe = Arc::new(Probe::new(
-            client(url, address)?,
-            url,
-            self.model.clone(),
-            self.trial.clone(),
-            self.key.clone(),
-            Replica::new(name),
-        ));
-        let watcher = watch::spawn(Arc::clone(&probe), Arc::clone(&self.readiness));
+        let probe =
+            Arc::new(Probe::new(client(url, address)?, url, self.model.clone(), self.key.clone(), Replica::new(name)));
+        let watcher = watch::spawn(Arc::clone(&probe), self.trial.clone(), Arc::clone(&self.readiness));
         Ok(Arc::new(Member {
             probe,
             address,

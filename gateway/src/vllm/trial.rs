@@ -19,8 +19,8 @@ use serde_json::Value;
 use super::{
     body::{self, LARGEST_ANSWER},
     paths::Path,
+    probe::Probe,
     prompt::{self, Prompt},
-    watch::Probe,
     wire::{self, Request},
 };
 use crate::{

@@ -3,25 +3,21 @@
 
 use std::{
     future::Future,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
-use reqwest::{Client, RequestBuilder, StatusCode};
-use tokio::{sync::Notify, task::AbortHandle};
-use url::Url;
+use reqwest::StatusCode;
+use tokio::task::AbortHandle;
 
 use super::{
     body::{self, LARGEST_LIST, LARGEST_METRICS},
-    key::ServerKey,
     models::ModelList,
-    paths::{Path, Urls},
+    paths::Path,
+    probe::Probe,
     trial::Trial,
 };
-use crate::readiness::{Load, Readiness, Replica, Upstream};
+use crate::readiness::{Load, Readiness, Upstream};
 
 /// Time between two checks of a server that is not ready.
 const INTERVAL_NOT_READY: Duration = Duration::from_millis(500);
@@ -30,8 +26,6 @@ const INTERVAL_READY: Duration = Duration::from_secs(5);
 /// Time until the next trial note after a server has failed one; it doubles with each failure.
 const FIRST_TRIAL_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_TRIAL_BACKOFF: Duration = Duration::from_mins(2);
-/// Time limit of each request of a check.
-const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A background task that is aborted when this is dropped.
 #[derive(Debug)]
@@ -49,104 +43,12 @@ impl Drop for Task {
     }
 }
 
-/// A watcher's client of one server, with the server's state as last seen.
-#[derive(Debug)]
-pub(super) struct Probe {
-    client: Client,
-    urls: Urls,
-    model: String,
-    /// The trial that the server must pass before it is ready.
-    trial: Option<Arc<Trial>>,
-    /// The key that every request carries.
-    key: Option<Arc<ServerKey>>,
-    /// The server's entry in the readiness of the gateway.
-    pub(super) seat: Arc<Replica>,
-    /// The models that the server listed last; `None` if they are unknown.
-    models: RwLock<Option<Arc<ModelList>>>,
-    /// Whether the log already says that completions name a model other than the requested one.
-    other_model_logged: AtomicBool,
-    /// Wakes the watcher before its interval is over.
-    wake: Notify,
-    /// How long the watcher waits after it is woken, in milliseconds.
-    backoff: AtomicU64,
-}
-
-impl Probe {
-    pub(super) fn new(
-        client: Client,
-        url: &Url,
-        model: String,
-        trial: Option<Arc<Trial>>,
-        key: Option<Arc<ServerKey>>,
-        seat: Arc<Replica>,
-    ) -> Self {
-        Self {
-            client,
-            urls: Urls::below(url),
-            model,
-            trial,
-            key,
-            seat,
-            models: RwLock::default(),
-            other_model_logged: AtomicBool::new(false),
-            wake: Notify::new(),
-            backoff: AtomicU64::new(0),
-        }
-    }
-
-    /// Returns the models that the server listed last; `None` if they are unknown.
-    pub(super) fn models(&self) -> Option<Arc<ModelList>> {
-        self.models.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn update_models(&self, models: Option<Arc<ModelList>>) {
-        self.seat.learned_context(models.as_ref().and_then(|models| models.context(&self.model)));
-        *self.models.write().unwrap_or_else(PoisonError::into_inner) = models;
-    }
-
-    /// Logs that a completion names a model other than the requested one: once, until the server's state changes.
-    pub(super) fn other_model(&self) {
-        if !self.other_model_logged.swap(true, Relaxed) {
-            tracing::warn!(
-                replica = self.seat.name(),
-                "a model server answers in the name of another model than the one asked for: check that the adapter is \
-                 loaded; until then its empty records are not believed"
-            );
-        }
-    }
-
-    /// Returns a POST request to a path, with the server's key.
-    pub(super) fn post(&self, path: Path) -> RequestBuilder {
-        self.authorised(self.client.post(self.urls.of(path)))
-    }
-
-    fn authorised(&self, request: RequestBuilder) -> RequestBuilder {
-        match &self.key {
-            Some(key) => key.authorise(request),
-            None => request,
-        }
-    }
-
-    /// Makes the watcher check the server once `backoff` has passed.
-    pub(super) fn look_after(&self, backoff: Duration) {
-        self.backoff.store(u64::try_from(backoff.as_millis()).unwrap_or(u64::MAX), Relaxed);
-        self.wake.notify_one();
-    }
-
-    /// Sends a GET request. The error is the fault in the server's TLS, or `None` if the request failed for another
-    /// reason.
-    async fn get(&self, path: Path) -> Result<reqwest::Response, Option<&'static str>> {
-        let sent = self.authorised(self.client.get(self.urls.of(path))).timeout(TIMEOUT).send().await;
-        sent.map_err(|error| crate::tls::fault(&error))
-    }
-}
-
-/// Starts the watcher of a server.
-pub(super) fn spawn(probe: Arc<Probe>, readiness: Arc<Readiness>) -> Task {
+/// Starts the watcher of a server. The server must pass the trial, if there is one, before it is ready.
+pub(super) fn spawn(probe: Arc<Probe>, trial: Option<Arc<Trial>>, readiness: Arc<Readiness>) -> Task {
     Task::spawn(async move {
         let (mut last_state, mut last_fault, mut trial_state) = (None, None, TrialState::default());
         loop {
-            let ProbeResult { state, models, fault } = trial_state.check(&probe).await;
+            let ProbeResult { state, models, fault } = trial_state.check(&probe, trial.as_deref()).await;
             // The list is stored before the state, so that the list of a ready server is always known.
             probe.update_models(models);
             readiness.saw(&probe.seat, state);
@@ -188,13 +90,13 @@ struct TrialState {
 
 impl TrialState {
     /// Checks a server. A server that seems ready must also pass its trial, if there is one.
-    async fn check(&mut self, probe: &Probe) -> ProbeResult {
+    async fn check(&mut self, probe: &Probe, trial: Option<&Trial>) -> ProbeResult {
         let result = check_server(probe).await;
         if result.state != Upstream::Ready {
             *self = Self::default();
             return result;
         }
-        let Some(trial) = probe.trial.as_ref().filter(|_| !self.passed) else { return result };
+        let Some(trial) = trial.filter(|_| !self.passed) else { return result };
         // The trial compares the names of a model by this list.
         probe.update_models(result.models.clone());
         let Some(why) = trial.fails(probe).await else {
