@@ -132,7 +132,7 @@ async fn an_invalid_batch_is_refused_as_a_whole() {
         ("application/json", "", "{}", 422, "invalid_request", "`notes` is missing"),
         ("application/json", "", "{\"notes\": {}}", 422, "invalid_request", "a list of notes"),
         ("application/json", "", "{\"notes\": [], \"notes\": []}", 422, "invalid_request", "twice"),
-        ("application/json", "", "{\"notes\": [], \"text\": \"x\"}", 422, "invalid_request", "`text` is no key"),
+        ("application/json", "", "{\"notes\": [], \"text\": \"x\"}", 422, "invalid_request", "`text` is not a key"),
         ("application/json", "", "{\"notes\": [], \"temperature\": 3}", 422, "invalid_request", "0.0 to 2.0"),
         ("application/json", "", "{\"notes\": [1, 2, 3]}", 422, "invalid_request", "at most 2 notes"),
         ("application/json", "", large.as_str(), 413, "body_too_large", "several batches"),
@@ -141,10 +141,10 @@ async fn an_invalid_batch_is_refused_as_a_whole() {
         ("application/x-ndjson", "?offsets=words", "", 422, "invalid_request", "`offsets` must be"),
         ("application/x-ndjson", "?temperature=hot", "", 422, "invalid_request", "`temperature` must be"),
         ("application/x-ndjson", "?temperature=9", "", 422, "invalid_request", "0.0 to 2.0"),
-        ("application/x-ndjson", "?model=other", "", 422, "invalid_request", "`model` is none"),
+        ("application/x-ndjson", "?model=other", "", 422, "invalid_request", "`model` is not one"),
         ("application/x-ndjson", "?confidence=1", "", 422, "invalid_request", "`confidence` must be"),
         ("application/x-ndjson", "?offsets=byte&offsets=byte", "", 422, "invalid_request", "twice"),
-        ("application/x-ndjson", "?text=x", "", 422, "invalid_request", "`text` is no key"),
+        ("application/x-ndjson", "?text=x", "", 422, "invalid_request", "`text` is not a key"),
     ] {
         let request = Request::post(format!("/api/v1/extract/batch{query}")).header("content-type", media_type);
         let (answered, _, answer) = send(&router, request.body(Body::from(body.to_owned())).unwrap()).await;
