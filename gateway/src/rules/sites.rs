@@ -56,6 +56,7 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -
         .terms(Kind::Spread)
         .iter()
         .filter(|word| !is_other_noun(view, &word.range) && view.counts(&word.range, Field::MetastasisSite))
+        .filter(|word| !is_open_label(view, word) && !is_of_none(view, word))
         .collect();
     let mut spread = Spread { extent: extent(view, diagnosis, &words), ..Spread::default() };
     let advanced = stage_iv || spread.extent >= Extent::Distant;
@@ -82,6 +83,11 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -
     if diagnosis.organ == Some("ovary") && spread.sites.has("peritoneum") {
         spread.sites.remove("omentum");
     }
+    // The nodes that a pathologist counts are regional; they are no metastatic site of the record.
+    if super::stage::formula(view).is_some_and(|formula| formula.is_pathological()) {
+        spread.sites.remove("lymph nodes");
+        spread.sites.remove("regional lymph nodes");
+    }
     let named_nodes = spread.sites.keys().any(|place| place.ends_with(" lymph nodes"));
     if named_nodes {
         spread.sites.remove("lymph nodes");
@@ -92,7 +98,9 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -
 /// Returns the extent according to the spread terms, regardless of their sites.
 fn extent(view: &NoteView<'_>, diagnosis: &Diagnosis, words: &[&Mention]) -> Extent {
     let extent_of = |word: &&Mention| {
-        if word.term.is("metastatic") && !is_nodal(view, word) {
+        if word.term.is("metastatic") && (is_nodal(view, word) || is_deposit(view, word)) {
+            Extent::Regional
+        } else if word.term.is("metastatic") {
             let whole = view.folded.slice(word.range.clone()).contains("metastatic");
             if whole { Extent::Metastatic } else { Extent::Distant }
         } else if word.term.is("sited") && !diagnosis.haematologic {
@@ -198,10 +206,57 @@ pub(crate) fn is_other_noun(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     other_pd || OTHERS.split('|').any(|word| after.starts_with(word))
 }
 
-/// Returns whether a spread term refers only to lymph nodes.
+/// Returns whether a spread term refers only to lymph nodes, by its own sites or as the finding in a row about nodes:
+/// "lymph nodes: 2 of 9 positive for metastatic carcinoma", "metastatic carcinoma in three of 27 lymph nodes".
 fn is_nodal(view: &NoteView<'_>, word: &Mention) -> bool {
     let mut sites = sites_of(view, word, true).peekable();
-    sites.peek().is_some() && sites.all(|site| site.term.is("node"))
+    if sites.peek().is_some() {
+        return sites.all(|site| site.term.is("node"));
+    }
+    // Scanned reports have full stops within sentences, so the window crosses them, but not an empty line.
+    let before = view.folded.before(word.range.start, 100).rsplit('\n').next().unwrap_or_default();
+    let after = view.folded.after(word.range.end, 80).split('\n').next().unwrap_or_default();
+    let after_node = before.rfind("node").is_some_and(|at| {
+        let between = before.get(at..).unwrap_or_default();
+        ["positive", "negative", "contain", "involved", "free of", "show", "with ", "for ", "keeping"]
+            .iter()
+            .any(|verb| between.contains(verb))
+    });
+    let before_node = after.find(" node").is_some_and(|at| {
+        let between = after.get(..at).unwrap_or_default();
+        [" in ", " to ", " involving ", " within "].iter().any(|link| between.contains(link))
+            && !between.contains(" with ")
+    });
+    after_node || before_node
+}
+
+/// Returns whether a spread term names a deposit, which has a size and no organ: "largest metastatic focus: 0.4 cm".
+fn is_deposit(view: &NoteView<'_>, word: &Mention) -> bool {
+    let after = view.folded.after(word.range.end, 12);
+    let before = view.folded.before(word.range.start, 12);
+    let noun = [" focus", " foci", " deposit"].iter().any(|noun| after.starts_with(noun));
+    (noun || before.ends_with("largest ")) && sites_of(view, word, true).next().is_none()
+}
+
+/// Returns whether a spread term is the label of a form whose answer names no metastasis: "Distant metastasis (pM): pMX".
+fn is_open_label(view: &NoteView<'_>, word: &Mention) -> bool {
+    const AFFIRMATIONS: [&str; 8] = ["present", "yes", "positive", "identified", "pm1", "m1", "cm1", "+"];
+    let after = view.folded.after(word.range.end, 64);
+    let after = after.strip_prefix(" (pm)").or_else(|| after.strip_prefix(" (m)")).unwrap_or(after).trim_start();
+    let Some(answer) = after.strip_prefix(':') else { return false };
+    let answer = answer.trim_start();
+    let affirmed = AFFIRMATIONS.iter().any(|word| answer.starts_with(word));
+    !affirmed && sites_of(view, word, true).next().is_none()
+}
+
+/// Returns whether a count of none stands before a spread term: "0/17 positive for metastasis".
+fn is_of_none(view: &NoteView<'_>, word: &Mention) -> bool {
+    let before = view.folded.before(word.range.start, 48);
+    before.match_indices(['0']).any(|(at, _)| {
+        let digit_before = at.checked_sub(1).and_then(|at| before.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
+        let rest = before.get(at + 1..).unwrap_or_default();
+        !digit_before && (rest.starts_with('/') || rest.starts_with(" of ")) && rest.contains("positive")
+    })
 }
 
 /// Returns the organs that a spread term refers to: "hepatic and osseous metastases", "metastatic to the liver",

@@ -163,10 +163,7 @@ impl<'note> Finder<'note> {
                 let places = acronyms::places(&self.index, self.text, &form::key(value));
                 (places, Basis::Normalized, "response_initials")
             }
-            Field::Stage => {
-                let places = tnm::places(&self.index, value.trim());
-                (places, Basis::Inferred, "tnm_implies_stage_group")
-            }
+            Field::Stage => tnm::ranges(&self.index, self.text, value.trim()),
             Field::Biomarker => {
                 let found = self.find(field, &results::by_percentage(value)?)?;
                 return Some(Found { basis: Basis::Normalized, rule: Some("percentage_tells_result"), ..found });

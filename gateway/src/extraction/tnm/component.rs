@@ -24,7 +24,7 @@ pub(super) struct Component {
     /// With its brackets, such as `(sn)`; empty where there is none.
     bracket: String,
     /// Whether the degree was written as a letter, `NO`.
-    misread: bool,
+    pub(super) misread: bool,
 }
 
 /// Prefixes are the TNM classifications: clinical, pathological, after therapy, recurrent, autopsy, multiple.
@@ -53,6 +53,17 @@ impl Component {
 
     pub(super) fn has_suffix(&self, suffix: &str) -> bool {
         self.suffix == suffix
+    }
+
+    pub(super) fn is_pathological(&self) -> bool {
+        self.prefix.contains('p')
+    }
+
+    /// Returns whether this component means the other one, which may leave out the prefix and the qualifier.
+    pub(super) fn says(&self, other: &Self) -> bool {
+        (self.letter, &self.degree, &self.suffix) == (other.letter, &other.degree, &other.suffix)
+            && (other.prefix.is_empty() || self.prefix == other.prefix)
+            && (other.bracket.is_empty() || self.bracket.eq_ignore_ascii_case(&other.bracket))
     }
 
     pub(super) fn has_prefix(&self) -> bool {

@@ -35,6 +35,30 @@ impl Formula {
         self.metastasis.as_ref().is_some_and(|metastasis| metastasis.degree() == Some(1))
     }
 
+    /// Returns whether the formula says that there is no distant metastasis: `M0`.
+    pub(crate) fn excludes_metastasis(&self) -> bool {
+        self.metastasis.as_ref().is_some_and(|metastasis| metastasis.degree() == Some(0))
+    }
+
+    /// Returns whether the nodes were examined by a pathologist: `pN1`, or `N1` of a formula that starts with `pT`.
+    pub(crate) fn is_pathological(&self) -> bool {
+        self.nodes.is_some() && self.tumour.is_pathological()
+    }
+
+    /// Returns whether the text has a letter for a digit, such as `NO` for `N0`.
+    pub(crate) fn is_misread(&self) -> bool {
+        self.components().any(|component| component.misread)
+    }
+
+    /// Returns whether this formula has every component of the other, which may leave out prefixes.
+    pub(crate) fn says(&self, other: &Self) -> bool {
+        other.components().all(|component| self.components().any(|mine| mine.says(component)))
+    }
+
+    fn components(&self) -> impl Iterator<Item = &Component> {
+        [&self.tumour].into_iter().chain(&self.nodes).chain(&self.metastasis)
+    }
+
     /// Returns whether the formula has a component for the nodes.
     pub(crate) fn has_nodes(&self) -> bool {
         self.nodes.is_some()
@@ -42,12 +66,7 @@ impl Formula {
 
     /// The formula as it is usually written, with the zeros and ones that were misread: `pT2 pN0 (i+) MX`.
     pub(crate) fn to_text(&self) -> String {
-        let mut text = self.tumour.to_text();
-        for component in self.nodes.iter().chain(&self.metastasis) {
-            text.push(' ');
-            text.push_str(&component.to_text());
-        }
-        text
+        self.components().map(Component::to_text).collect::<Vec<_>>().join(" ")
     }
 
     /// The stage group that the formula means in an organ, where the letters alone settle it.

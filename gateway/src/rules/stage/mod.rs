@@ -1,0 +1,142 @@
+//! Reads the stage of the note's tumour. What the note states comes first, then its TNM formula, then what follows from the extent of
+//! the disease.
+
+mod formula;
+mod group;
+mod systems;
+
+use std::sync::LazyLock;
+
+use super::{
+    cancer::Diagnosis,
+    sites::{Extent, Spread},
+    view::NoteView,
+};
+use crate::extraction::Field;
+pub(crate) use formula::of as formula;
+pub(crate) use group::stated;
+
+/// Reads the stage of a note; `stated` is the result of [`stated`].
+pub(crate) fn read(
+    view: &NoteView<'_>,
+    diagnosis: &Diagnosis,
+    spread: &Spread,
+    stated: Option<String>,
+) -> Option<String> {
+    let named = systems::read(view);
+    if diagnosis.haematologic {
+        return named.or(stated);
+    }
+    if diagnosis.organ == Some("brain") {
+        return stated.or_else(|| brain_grade(view));
+    }
+    stated
+        .or(named)
+        .or_else(|| extent(view).map(str::to_owned))
+        .or_else(|| of_formula(view, diagnosis, spread))
+        .or_else(|| inferred(view, diagnosis, spread).map(str::to_owned))
+        .or_else(|| formula(view).map(|formula| formula::text(view, &formula)))
+}
+
+/// Returns the stage that a formula with T and N gives: its group if the letters alone determine it, otherwise the formula.
+fn of_formula(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &Spread) -> Option<String> {
+    let formula = formula(view)?;
+    if formula.is_metastatic() {
+        return (!is_not_given(view)).then(|| "IV".to_owned());
+    }
+    if !formula.is_graded() {
+        return None;
+    }
+    // A group without M assumes M0.
+    let spread_elsewhere =
+        spread.extent >= Extent::Distant && is_distant(diagnosis, spread) && !formula.excludes_metastasis();
+    if spread_elsewhere {
+        return None;
+    }
+    let group = diagnosis.organ.and_then(formula::organ).and_then(|organ| formula.group(organ));
+    Some(group.map_or_else(|| formula::text(view, &formula), str::to_owned))
+}
+
+/// Returns the stage that follows from the extent of the disease, unless the note says that it gives no stage.
+fn inferred(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &Spread) -> Option<&'static str> {
+    let stage = if is_distant(diagnosis, spread) {
+        "IV"
+    } else if diagnosis.organ == Some("ovary") && spread.extent >= Extent::Distant {
+        // An ovarian tumour with implants in the abdomen is stage III.
+        return Some("IIIC");
+    } else if spread.extent == Extent::Regional {
+        regional(view, diagnosis)
+    } else {
+        return None;
+    };
+    (!is_not_given(view)).then_some(stage)
+}
+
+/// Returns whether the extent of the disease means stage IV.
+fn is_distant(diagnosis: &Diagnosis, spread: &Spread) -> bool {
+    let ovarian = diagnosis.organ == Some("ovary");
+    spread.extent >= Extent::Distant && (!ovarian || spread.beyond_belly)
+}
+
+/// Returns the stage of a locally advanced disease. A breast tumour that grows into the chest wall or skin is T4, and
+/// so IIIB.
+fn regional(view: &NoteView<'_>, diagnosis: &Diagnosis) -> &'static str {
+    let text = view.folded.as_str();
+    let t4 = ["chest wall involvement", "inflammatory breast", "inflammatory carcinoma", "skin involvement"];
+    if diagnosis.organ == Some("breast") && t4.iter().any(|words| text.contains(words)) { "IIIB" } else { "III" }
+}
+
+/// Returns whether the note says that it gives no stage; then no stage is inferred.
+fn is_not_given(view: &NoteView<'_>) -> bool {
+    const WORDS: [&str; 7] =
+        ["not recorded", "not documented", "not listed", "not provided", "not stated", "not document", "not specified"];
+    let text = view.folded.as_str();
+    let bare = ["no formal stag", "no formal ajcc", "no stage ", "no tnm", "no staging "];
+    bare.iter().any(|words| text.contains(words))
+        || text.match_indices("stag").any(|(at, word)| {
+            let after = view.near(&(at..at + word.len()), 0, 50);
+            WORDS.iter().any(|words| after.contains(words))
+        })
+}
+
+/// Returns the stage of a brain tumour. Brain tumours have a grade instead of a stage; WHO grade IV is recorded as
+/// stage IV.
+fn brain_grade(view: &NoteView<'_>) -> Option<String> {
+    let text = view.folded.as_str();
+    ["who grade iv", "who grade 4"].iter().any(|grade| text.contains(grade)).then(|| "IV".to_owned())
+}
+
+/// Returns the stage of small cell lung cancer, which has only two stages.
+fn extent(view: &NoteView<'_>) -> Option<&'static str> {
+    for (words, value) in [
+        ("extensive stage", "extensive stage"),
+        ("extensive disease small cell", "extensive stage"),
+        ("es sclc", "extensive stage"),
+        ("limited stage", "limited stage"),
+        ("ls sclc", "limited stage"),
+    ] {
+        let at = view.folded.as_str().find(words);
+        if at.is_some_and(|at| view.counts(&(at..at + words.len()), Field::Stage)) {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// Compiles the patterns, so that the first note does not wait for them.
+pub(crate) fn compile() {
+    LazyLock::force(&group::GROUP);
+}
+
+/// Returns whether the note gives T and N together, which only malignancies have.
+pub(crate) fn names_formula(view: &NoteView<'_>) -> bool {
+    formula(view).is_some_and(|formula| formula.is_graded())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn patterns_compile() {
+        super::compile();
+    }
+}
