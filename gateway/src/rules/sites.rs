@@ -33,6 +33,8 @@ pub(crate) struct Spread {
     pub(crate) extent: Extent,
     /// Whether any site is outside the abdomen.
     pub(crate) beyond_belly: bool,
+    /// Whether the note names an organ with metastases, other than lymph nodes.
+    pub(crate) names_organ: bool,
 }
 
 /// Words that may stand between organs of one list, or between an organ and its lesions.
@@ -75,6 +77,7 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -
         if node {
             spread.extent = spread.extent.max(Extent::Regional);
         } else {
+            spread.names_organ = true;
             spread.extent = spread.extent.max(Extent::Distant);
             spread.beyond_belly |= !is_one_of(ABDOMINAL_SITES, place);
         }
@@ -84,7 +87,7 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -
         spread.sites.remove("omentum");
     }
     // The nodes that a pathologist counts are regional; they are no metastatic site of the record.
-    if super::stage::formula(view).is_some_and(|formula| formula.is_pathological()) {
+    if super::stage::formula(view).is_some_and(|formula| formula.has_pathological_tumour() && formula.has_nodes()) {
         spread.sites.remove("lymph nodes");
         spread.sites.remove("regional lymph nodes");
     }
@@ -218,9 +221,21 @@ fn is_nodal(view: &NoteView<'_>, word: &Mention) -> bool {
     let after = view.folded.after(word.range.end, 80).split('\n').next().unwrap_or_default();
     let after_node = before.rfind("node").is_some_and(|at| {
         let between = before.get(at..).unwrap_or_default();
-        ["positive", "negative", "contain", "involved", "free of", "show", "with ", "for ", "keeping"]
-            .iter()
-            .any(|verb| between.contains(verb))
+        [
+            "positive",
+            "negative",
+            "contain",
+            "involved",
+            "free of",
+            "show",
+            "demonstrat",
+            "reveal",
+            "with ",
+            "for ",
+            "keeping",
+        ]
+        .iter()
+        .any(|verb| between.contains(verb))
     });
     let before_node = after.find(" node").is_some_and(|at| {
         let between = after.get(..at).unwrap_or_default();

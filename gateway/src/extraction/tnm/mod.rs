@@ -12,7 +12,7 @@ use component::{Component, Letter, components};
 pub(crate) use groups::Organ;
 
 /// Most bytes between two components of one formula where each names its letter with a prefix, as in `pT2 ... pN1`.
-const LONGEST_GAP: usize = 120;
+const LONGEST_GAP: usize = 800;
 
 /// A formula: a tumour component and what follows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,9 +40,9 @@ impl Formula {
         self.metastasis.as_ref().is_some_and(|metastasis| metastasis.degree() == Some(0))
     }
 
-    /// Returns whether the nodes were examined by a pathologist: `pN1`, or `N1` of a formula that starts with `pT`.
-    pub(crate) fn is_pathological(&self) -> bool {
-        self.nodes.is_some() && self.tumour.is_pathological()
+    /// Returns whether a pathologist examined the tumour: `pT2`.
+    pub(crate) fn has_pathological_tumour(&self) -> bool {
+        self.tumour.is_pathological()
     }
 
     /// Returns whether the text has a letter for a digit, such as `NO` for `N0`.

@@ -47,19 +47,21 @@ fn of_formula(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &Spread) -> Op
     if !formula.is_graded() {
         return None;
     }
-    // A group without M assumes M0.
-    let spread_elsewhere =
-        spread.extent >= Extent::Distant && is_distant(diagnosis, spread) && !formula.excludes_metastasis();
-    if spread_elsewhere {
-        return None;
-    }
-    let group = diagnosis.organ.and_then(formula::organ).and_then(|organ| formula.group(organ));
+    // A group without M assumes M0, which is not certain where the note names a metastasis.
+    let certain = formula.excludes_metastasis() || !is_distant(diagnosis, spread);
+    let organ = diagnosis.organ.filter(|_| certain).and_then(formula::organ);
+    let group = organ.and_then(|organ| formula.group(organ));
     Some(group.map_or_else(|| formula::text(view, &formula), str::to_owned))
 }
 
 /// Returns the stage that follows from the extent of the disease, unless the note says that it gives no stage.
 fn inferred(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &Spread) -> Option<&'static str> {
+    // The report of a resected primary calls the nodes metastatic, too.
+    let resected = !spread.names_organ && formula(view).is_some_and(|formula| formula.has_pathological_tumour());
     let stage = if is_distant(diagnosis, spread) {
+        if resected {
+            return None;
+        }
         "IV"
     } else if diagnosis.organ == Some("ovary") && spread.extent >= Extent::Distant {
         // An ovarian tumour with implants in the abdomen is stage III.
