@@ -102,7 +102,7 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -
 fn extent(view: &NoteView<'_>, diagnosis: &Diagnosis, words: &[&Mention]) -> Extent {
     let extent_of = |word: &&Mention| {
         if word.term.is("metastatic") && (is_nodal(view, word) || is_deposit(view, word)) {
-            Extent::Regional
+            Extent::Unknown
         } else if word.term.is("metastatic") {
             let whole = view.folded.slice(word.range.clone()).contains("metastatic");
             if whole { Extent::Metastatic } else { Extent::Distant }
@@ -154,7 +154,7 @@ fn involved_nodes(view: &NoteView<'_>) -> Vec<FoundSite> {
         let after = after.strip_prefix("biopsy ").unwrap_or(after);
         let involved =
             BEFORE.iter().any(|word| before.ends_with(word)) || AFTER.iter().any(|word| after.starts_with(word));
-        let none = before.contains("0/");
+        let none = before.contains("0/") || is_counted_as_none(view.folded.after(site.range.end, 64));
         if involved && !none && view.counts(&site.range, Field::MetastasisSite) {
             let sentinel = site.term.name == "sentinel lymph node";
             found.push((site.range.start, if sentinel { "regional lymph nodes" } else { site.term.name }, true));
@@ -207,6 +207,14 @@ pub(crate) fn is_other_noun(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     let after = view.folded.after(range.end, 14).trim_start();
     let other_pd = view.has_other_pd && view.folded.slice(range.clone()) == "pd";
     other_pd || OTHERS.split('|').any(|word| after.starts_with(word))
+}
+
+/// Returns whether the text after a label starts with a count of none: "positive lymph nodes / nodes examined: 0/10".
+fn is_counted_as_none(after: &str) -> bool {
+    let Some((label, answer)) = after.split_once(':') else { return false };
+    let answer = answer.trim_start();
+    let zero = answer.strip_prefix('0').is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit() || c == '.'));
+    !label.contains(['.', ';', '\n']) && (zero || answer.starts_with("none"))
 }
 
 /// Returns whether a spread term refers only to lymph nodes, by its own sites or as the finding in a row about nodes:
@@ -343,4 +351,48 @@ fn leads_to(gap: &str, strong: bool) -> bool {
 /// Returns whether a word is a count, as in "in 4 of 22 regional lymph nodes" or "in 4/22 nodes".
 fn is_count(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::cancer;
+
+    /// The sites and the extent of a note.
+    fn spread(note: &str) -> (String, Extent) {
+        let view = NoteView::of(note);
+        let diagnosis = cancer::read(&view);
+        let spread = read(&view, &diagnosis, false);
+        (spread.sites.joined().unwrap_or_default(), spread.extent)
+    }
+
+    #[test]
+    fn nodes_of_a_resection_are_no_distant_metastasis() {
+        for note in [
+            "Colon adenocarcinoma. Metastatic carcinoma in three of 27 lymph nodes (3/27).",
+            "Breast carcinoma. Lymph nodes: 2 of 9 positive for metastatic carcinoma.",
+            "Breast carcinoma. Sentinel lymph node, excision: positive for metastatic ductal carcinoma. Largest metastatic focus: 0.4 cm.",
+            "Oesophageal carcinoma. Two nodes were examined. One of them demonstrated metastasis.",
+            "Colon adenocarcinoma. Thirteen of 41 mesenteric nodes contain metastatic adenocarcinoma.",
+            "Colon adenocarcinoma. Distant metastasis (pM): cannot be assessed.",
+            "Colon adenocarcinoma. Lymph nodes: 0/17 positive for metastasis.",
+            "Gastric carcinoma. Number of positive lymph nodes / nodes examined: 0/10.",
+        ] {
+            let (sites, extent) = spread(note);
+            assert!(extent < Extent::Distant, "{note}: {sites} {extent:?}");
+        }
+    }
+
+    #[test]
+    fn distant_metastases_stay() {
+        for (note, expected) in [
+            ("Colon cancer. Distant metastasis: liver.", "liver"),
+            ("Breast cancer, metastatic to bone and liver.", "bone; liver"),
+            ("Metastatic breast cancer with axillary lymph node involvement.", ""),
+            ("Lung cancer with brain metastases; mediastinal nodes are enlarged.", "brain"),
+        ] {
+            let (sites, extent) = spread(note);
+            assert!(extent >= Extent::Distant && sites.starts_with(expected), "{note}: {sites} {extent:?}");
+        }
+    }
 }

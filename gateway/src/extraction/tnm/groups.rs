@@ -32,10 +32,13 @@ pub(super) fn of(
     if tumour.is_in_situ() {
         return (nodes.and_then(Component::degree).unwrap_or(0) == 0).then_some("0");
     }
-    let (t, t_sub, nodes) = (tumour.degree()?, tumour.sub(), nodes?);
-    let (n, n_sub) = (nodes.degree()?, nodes.sub());
+    let (t, t_sub) = (tumour.degree()?, tumour.sub());
+    // The nodes of kidney and bladder are often not removed, and then not named: that is N0.
+    let unnamed = nodes.is_none() && matches!(organ, Organ::Kidney | Organ::Bladder);
+    let (n, n_sub) = if unnamed { (0, None) } else { (nodes?.degree()?, nodes?.sub()) };
+    let micrometastasis = nodes.is_some_and(|nodes| nodes.has_suffix("mi"));
     match organ {
-        Organ::Breast => breast(t, n, nodes.has_suffix("mi")),
+        Organ::Breast => breast(t, n, micrometastasis),
         Organ::Bowel => bowel((t, t_sub), (n, n_sub)),
         Organ::Lung => lung((t, t_sub), n),
         Organ::Kidney => Some(match (t, n) {
@@ -131,6 +134,7 @@ mod tests {
             (Organ::Lung, "T4 N3", Some("IIIC")),
             (Organ::Kidney, "pT3a pN0", Some("III")),
             (Organ::Kidney, "pT1a pNX", None),
+            (Organ::Kidney, "pT1a", Some("I")),
             (Organ::Pancreas, "ypT2 ypN1", Some("IIB")),
             (Organ::Prostate, "pT2 pN0", None),
             (Organ::Melanoma, "pT3b N1a", Some("III")),

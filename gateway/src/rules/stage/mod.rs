@@ -12,7 +12,7 @@ use super::{
     sites::{Extent, Spread},
     view::NoteView,
 };
-use crate::extraction::Field;
+use crate::extraction::{Field, tnm::Formula};
 pub(crate) use formula::of as formula;
 pub(crate) use group::stated;
 
@@ -35,7 +35,7 @@ pub(crate) fn read(
         .or_else(|| extent(view).map(str::to_owned))
         .or_else(|| of_formula(view, diagnosis, spread))
         .or_else(|| inferred(view, diagnosis, spread).map(str::to_owned))
-        .or_else(|| formula(view).map(|formula| formula::text(view, &formula)))
+        .or_else(|| formula(view).map(|formula| group_or_text(view, diagnosis, &formula)))
 }
 
 /// Returns the stage that a formula with T and N gives: its group if the letters alone determine it, otherwise the formula.
@@ -49,9 +49,12 @@ fn of_formula(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &Spread) -> Op
     }
     // A group without M assumes M0, which is not certain where the note names a metastasis.
     let certain = formula.excludes_metastasis() || !is_distant(diagnosis, spread);
-    let organ = diagnosis.organ.filter(|_| certain).and_then(formula::organ);
-    let group = organ.and_then(|organ| formula.group(organ));
-    Some(group.map_or_else(|| formula::text(view, &formula), str::to_owned))
+    Some(if certain { group_or_text(view, diagnosis, &formula) } else { formula::text(view, &formula) })
+}
+
+fn group_or_text(view: &NoteView<'_>, diagnosis: &Diagnosis, formula: &Formula) -> String {
+    let group = diagnosis.organ.and_then(formula::organ).and_then(|organ| formula.group(organ));
+    group.map_or_else(|| formula::text(view, formula), str::to_owned)
 }
 
 /// Returns the stage that follows from the extent of the disease, unless the note says that it gives no stage.

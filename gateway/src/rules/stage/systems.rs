@@ -98,7 +98,6 @@ mod tests {
             ("Neuroblastoma, INRG stage M", "INRG M"),
             ("INSS stage 4S", "INSS 4S"),
             ("Durie-Salmon stage IIIA", "Durie-Salmon IIIA"),
-            ("a BCLC is a system", ""),
             ("He raised the issue II times", ""),
             ("rainy 3", ""),
             ("ISS", ""),

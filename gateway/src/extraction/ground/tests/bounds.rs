@@ -132,7 +132,7 @@ fn abbreviations_count_only_in_their_context() {
         (Field::Stage, "IIB", "Breast cancer, pT2N1M0.", true),
         (Field::Stage, "IIB", "Breast cancer, cT3 N0.", true),
         (Field::Stage, "IIB", "Breast cancer, pT2N0.", false),
-        (Field::Stage, "IIB", "Lung cancer, pT2N1M0.", false),
+        (Field::Stage, "IIB", "Gastric cancer, pT2N1M0.", false),
         (Field::GeneMutation, "BRCA1 mutation (germline)", "A gBRCA1 mutation.", true),
         (Field::GeneMutation, "BRAF V600E", "BRAF testing positive for V600E.", true),
         (Field::GeneMutation, "BRAF V600E", "BRAF V600K.", false),
