@@ -1,12 +1,14 @@
 //! Reviews an engine's record against the note: grounds every value, removes the values that the note contradicts,
 //! and warns of doubtful values. It never adds a value.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::Range};
 
 use super::{
     Assertion, Basis, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning, WarningCode, bounds,
     ground::{self, Grounded},
+    language,
     readable::Readable,
+    warnings,
 };
 
 /// The record without contradicted values, with its evidence and warnings.
@@ -28,6 +30,7 @@ pub(super) fn review(
     let mut evidence = Evidence::default();
     let (further, mut warnings) = bounds::cut(&mut record);
     let read = Readable::of(note);
+    let foreign = ForeignText::of(note);
     let mut grounded = ground::ground(read.note(), &record);
     // A model may copy a value with its markup, so values that are not found are searched in the original note.
     let grounded_in_original: Vec<_> = if read.is_made() {
@@ -38,10 +41,10 @@ pub(super) fn review(
         Vec::new()
     };
     for one in &grounded {
-        add(&mut evidence, (note, Some(&read)), one, unit, confidence(one.field, one.value));
+        add(&mut evidence, (note, Some(&read), &foreign), one, unit, confidence(one.field, one.value));
     }
     for one in &grounded_in_original {
-        add(&mut evidence, (note, None), one, unit, confidence(one.field, one.value));
+        add(&mut evidence, (note, None, &foreign), one, unit, confidence(one.field, one.value));
     }
     grounded.extend(grounded_in_original);
     let contradicted: Vec<Field> = grounded.iter().filter(|one| !one.in_record()).map(|one| one.field).collect();
@@ -55,23 +58,51 @@ pub(super) fn review(
         warnings.extend(unsupported(field, findings));
     }
     for one in ground::ground_parts(read.note(), further.iter().map(|(field, value)| (*field, value.as_str()))) {
-        add(&mut evidence, (note, Some(&read)), &one.left_out(), unit, None);
+        add(&mut evidence, (note, Some(&read), &foreign), &one.left_out(), unit, None);
     }
     let left_out = withheld.iter().map(|(field, value)| (*field, value.as_str()));
     for one in ground::ground_parts(read.note(), left_out) {
         // A withheld value stays out of the record. The evidence shows it only if the note contains and contradicts it.
         if !one.in_record() && !one.spans.is_empty() {
-            add(&mut evidence, (note, Some(&read)), &one, unit, None);
+            add(&mut evidence, (note, Some(&read), &foreign), &one, unit, None);
         }
     }
+    let is_unknown = |finding: &Finding| finding.assertion == Some(Assertion::Unknown);
+    let unassessed: usize = Field::ALL.iter().map(|&field| values(evidence.get(field), is_unknown)).sum();
+    if unassessed > 0 {
+        warnings.push(warnings::unassessed_language(unassessed));
+    }
     ReviewedRecord { record, evidence, warnings }
+}
+
+/// The parts of a note that are not in English. The cues of the assertions are English.
+struct ForeignText(Vec<Range<usize>>);
+
+impl ForeignText {
+    fn of(note: &Note) -> Self {
+        // In some languages lower case has another length; then only ASCII letters are folded, so that the ranges fit the note.
+        let lower = note.as_str().to_lowercase();
+        let ranges = language::foreign_ranges(&lower);
+        let whole = ranges.iter().any(|range| *range == (0..lower.len()));
+        match (whole, lower.len() == note.as_str().len()) {
+            (true, _) => Self(vec![0..note.as_str().len()]),
+            (false, true) => Self(ranges),
+            (false, false) => Self(language::foreign_ranges(&note.as_str().to_ascii_lowercase())),
+        }
+    }
+
+    /// Returns `unknown` for a value that no cue denies in a foreign part of the note; a cue that is English is believed.
+    fn reassess(&self, assertion: Assertion, span: Range<usize>) -> Assertion {
+        let foreign = self.0.iter().any(|range| range.start < span.end && span.start < range.end);
+        if foreign && assertion == Assertion::Present { Assertion::Unknown } else { assertion }
+    }
 }
 
 /// Adds one finding for each span of a value, with its quote from the note; a value without spans has one finding too.
 /// `read` is the readable text that the spans refer to; `None` if they refer to the note itself.
 fn add(
     evidence: &mut Evidence,
-    (note, read): (&Note, Option<&Readable<'_>>),
+    (note, read, foreign): (&Note, Option<&Readable<'_>>, &ForeignText),
     grounded: &Grounded<'_>,
     unit: OffsetUnit,
     confidence: Option<Confidence>,
@@ -98,7 +129,8 @@ fn add(
         let range = read.map_or(range.clone(), |read| read.origin(range));
         let Some(span) = note.span(range.start, range.end) else { continue };
         let (start, end) = (Some(offsets.convert(span.start())), Some(offsets.convert(span.end())));
-        list.push(Finding { quote: Some(span.quote().to_owned()), start, end, ..finding.clone() });
+        let assertion = finding.assertion.map(|assertion| foreign.reassess(assertion, span.start()..span.end()));
+        list.push(Finding { quote: Some(span.quote().to_owned()), start, end, assertion, ..finding.clone() });
     }
 }
 
@@ -161,6 +193,7 @@ fn wording(assertion: Assertion) -> &'static str {
         Assertion::NotTested => "not tested",
         Assertion::WildType => "wild type",
         Assertion::Family => "a relative's",
+        Assertion::Unknown => "unknown",
     }
 }
 
@@ -179,6 +212,48 @@ mod tests {
                 let units: Vec<u16> = text.encode_utf16().skip(start).take(end - start).collect();
                 String::from_utf16(&units).unwrap()
             }
+        }
+    }
+
+    #[test]
+    fn what_stands_in_another_language_is_not_called_present() {
+        for (text, field, value, expected) in [
+            (
+                "Patientin mit Lungenkarzinom, unter Osimertinib, ohne Nachweis einer Progression.",
+                Field::Treatment,
+                "Osimertinib",
+                Assertion::Unknown,
+            ),
+            ("患者肺腺癌，拒绝使用 osimertinib 治疗，无脑转移。", Field::Treatment, "osimertinib", Assertion::Unknown),
+            (
+                "El paciente rechazo pembrolizumab por una decision del comite.",
+                Field::Treatment,
+                "pembrolizumab",
+                Assertion::Unknown,
+            ),
+            (
+                "The patient is on pembrolizumab for lung cancer and is doing well.",
+                Field::Treatment,
+                "pembrolizumab",
+                Assertion::Present,
+            ),
+            (
+                "Lung cancer; anti-PD-1 β-blocker trial: pembrolizumab given.",
+                Field::Treatment,
+                "pembrolizumab",
+                Assertion::Present,
+            ),
+        ] {
+            let note = Note::new(text.to_owned(), usize::MAX).unwrap();
+            let mut record = Record::default();
+            *record.get_mut(field) = Some(value.to_owned());
+            let reviewed = review(&note, record, &[], OffsetUnit::Byte, |_, _| None);
+            let assertion = reviewed.evidence.get(field).first().and_then(|finding| finding.assertion);
+            assert_eq!(assertion, Some(expected), "{text}");
+            assert_eq!(reviewed.record.get(field), Some(value), "{text}");
+            let warned =
+                reviewed.warnings.iter().filter(|warning| warning.code == WarningCode::UnassessedLanguage).count();
+            assert_eq!(warned, usize::from(expected == Assertion::Unknown), "{text}");
         }
     }
 

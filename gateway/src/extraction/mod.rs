@@ -19,6 +19,7 @@ mod finding;
 pub mod ground;
 #[cfg(test)]
 mod growth;
+pub(crate) mod language;
 mod note;
 pub mod parse;
 mod pipeline;

@@ -41,6 +41,8 @@ pub enum WarningCode {
     EmptyRecordDoubted,
     /// A field has more values than an answer holds. The record has the first 64 values, `evidence` the next 64.
     TooManyValues,
+    /// A value stands in text whose language is not known here, so its assertion is `unknown`: the note may deny it.
+    UnassessedLanguage,
 }
 
 impl WarningCode {
@@ -56,6 +58,7 @@ impl WarningCode {
             Self::UnfamiliarText => "unfamiliar_text",
             Self::EmptyRecordDoubted => "empty_record_doubted",
             Self::TooManyValues => "too_many_values",
+            Self::UnassessedLanguage => "unassessed_language",
         }
     }
 }
@@ -88,6 +91,17 @@ pub(super) fn empty_record_doubted(fields: &[&str]) -> Warning {
             "The model gave no value, or few values, for the note or a part of it, but the rules engine recognises: \
              {}. Read the note before you take a null for \"absent\".",
             fields.join(", ")
+        ),
+    }
+}
+
+pub(super) fn unassessed_language(values: usize) -> Warning {
+    Warning {
+        code: WarningCode::UnassessedLanguage,
+        field: None,
+        message: format!(
+            "{values} value(s) stand in text that is not in English. Negations, plans and doubts in it were not read \
+             (assertion `unknown`): check these values in the note."
         ),
     }
 }
@@ -142,6 +156,7 @@ mod tests {
             WarningCode::UnfamiliarText,
             WarningCode::EmptyRecordDoubted,
             WarningCode::TooManyValues,
+            WarningCode::UnassessedLanguage,
         ] {
             assert_eq!(serde_json::to_value(code).unwrap(), code.name());
         }

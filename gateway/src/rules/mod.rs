@@ -7,9 +7,9 @@ mod alterations;
 mod biomarkers;
 mod cancer;
 mod folded;
+mod formula;
 mod gate;
 mod genes;
-mod language;
 mod lexicon;
 mod markup;
 mod response;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 use self::{cancer::Diagnosis, lexicon::Kind, view::NoteView};
 use crate::extraction::{
     Context, Cores, Deadline, Draft, DraftFuture, Engine, EngineName, EngineRequest, Field, Finish, ModelName,
-    ModelText, Note, Readable, Record, Unfamiliar, ground,
+    ModelText, Note, Readable, Record, Unfamiliar, ground, language,
 };
 
 /// The result of reading a note with the rules.

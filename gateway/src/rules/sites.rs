@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::{
     cancer::Diagnosis,
+    formula,
     lexicon::{Kind, Mention},
     view::{NoteView, Values, is_one_of},
 };
@@ -87,7 +88,7 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -
         spread.sites.remove("omentum");
     }
     // The nodes that a pathologist counts are regional; they are no metastatic site of the record.
-    if super::stage::formula(view).is_some_and(|formula| formula.has_pathological_tumour() && formula.has_nodes()) {
+    if formula::of(view).is_some_and(|formula| formula.has_pathological_tumour() && formula.has_nodes()) {
         spread.sites.remove("lymph nodes");
         spread.sites.remove("regional lymph nodes");
     }

@@ -119,7 +119,9 @@ async fn empty_records_and_foreign_parts_have_warnings() {
     ] {
         let deadline = Deadline::after(std::time::Duration::from_secs(30));
         let answer = pipeline.extract(&note(text), &request, AnswerOptions::default(), deadline).await.unwrap().0;
-        let code = answer.warnings.iter().find(|warning| warning.field.is_none()).map(|warning| warning.code);
+        // Of a value in another language another warning tells, too.
+        let mut codes = answer.warnings.iter().filter(|warning| warning.field.is_none()).map(|warning| warning.code);
+        let code = codes.find(|code| *code != WarningCode::UnassessedLanguage);
         assert_eq!(code, expected, "{text}: {:?}", answer.warnings);
     }
 }

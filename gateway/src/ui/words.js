@@ -28,6 +28,7 @@ export const ASSERTIONS = {
   not_tested: 'not tested or awaited',
   wild_type: 'wild type',
   family: 'of a relative',
+  unknown: 'not assessed: another language',
 };
 
 export const WARNINGS = {
@@ -39,6 +40,7 @@ export const WARNINGS = {
   unfamiliar_text: 'Text that the rules do not read',
   empty_record_doubted: 'Nulls in doubt',
   too_many_values: 'More values than an answer holds',
+  unassessed_language: 'Values in another language',
 };
 
 export const COMPARISONS = {

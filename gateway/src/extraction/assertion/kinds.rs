@@ -33,11 +33,13 @@ pub enum Assertion {
     WildType,
     /// True of a relative, not of the patient.
     Family,
+    /// The words around the value are in a language whose negations are not known here, so the note may deny it.
+    Unknown,
 }
 
 impl Assertion {
     /// All assertions, in the order of their declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Present,
         Self::Probable,
         Self::Uncertain,
@@ -48,6 +50,7 @@ impl Assertion {
         Self::NotTested,
         Self::WildType,
         Self::Family,
+        Self::Unknown,
     ];
 
     /// The assertion's name in JSON.
@@ -64,6 +67,7 @@ impl Assertion {
             Self::NotTested => "not_tested",
             Self::WildType => "wild_type",
             Self::Family => "family",
+            Self::Unknown => "unknown",
         }
     }
 
@@ -74,7 +78,7 @@ impl Assertion {
     #[must_use]
     pub const fn in_record(self, field: Field) -> bool {
         match self {
-            Self::Present | Self::Probable => true,
+            Self::Present | Self::Probable | Self::Unknown => true,
             Self::Historical => !matches!(field, Field::CancerType),
             Self::Uncertain
             | Self::Planned

@@ -212,7 +212,7 @@ fn priority(assertion: Assertion, forward: bool) -> u8 {
         Assertion::Uncertain => 3,
         Assertion::Probable => 2,
         Assertion::Historical => 1,
-        Assertion::Present => 0,
+        Assertion::Present | Assertion::Unknown => 0,
     }
 }
 

@@ -1,7 +1,6 @@
 //! Reads the stage of the note's tumour. What the note states comes first, then its TNM formula, then what follows from the extent of
 //! the disease.
 
-mod formula;
 mod group;
 mod systems;
 
@@ -9,11 +8,11 @@ use std::sync::LazyLock;
 
 use super::{
     cancer::Diagnosis,
+    formula,
     sites::{Extent, Spread},
     view::NoteView,
 };
 use crate::extraction::{Field, tnm::Formula};
-pub(crate) use formula::of as formula;
 pub(crate) use group::stated;
 
 /// Reads the stage of a note; `stated` is the result of [`stated`].
@@ -35,12 +34,12 @@ pub(crate) fn read(
         .or_else(|| extent(view).map(str::to_owned))
         .or_else(|| of_formula(view, diagnosis, spread))
         .or_else(|| inferred(view, diagnosis, spread).map(str::to_owned))
-        .or_else(|| formula(view).map(|formula| group_or_text(view, diagnosis, &formula)))
+        .or_else(|| formula::of(view).map(|formula| group_or_text(view, diagnosis, &formula)))
 }
 
 /// Returns the stage that a formula with T and N gives: its group if the letters alone determine it, otherwise the formula.
 fn of_formula(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &Spread) -> Option<String> {
-    let formula = formula(view)?;
+    let formula = formula::of(view)?;
     if formula.is_metastatic() {
         return (!is_not_given(view)).then(|| "IV".to_owned());
     }
@@ -60,7 +59,7 @@ fn group_or_text(view: &NoteView<'_>, diagnosis: &Diagnosis, formula: &Formula) 
 /// Returns the stage that follows from the extent of the disease, unless the note says that it gives no stage.
 fn inferred(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &Spread) -> Option<&'static str> {
     // The report of a resected primary calls the nodes metastatic, too.
-    let resected = !spread.names_organ && formula(view).is_some_and(|formula| formula.has_pathological_tumour());
+    let resected = !spread.names_organ && formula::of(view).is_some_and(|formula| formula.has_pathological_tumour());
     let stage = if is_distant(diagnosis, spread) {
         if resected {
             return None;
@@ -135,7 +134,7 @@ pub(crate) fn compile() {
 
 /// Returns whether the note gives T and N together, which only malignancies have.
 pub(crate) fn names_formula(view: &NoteView<'_>) -> bool {
-    formula(view).is_some_and(|formula| formula.is_graded())
+    formula::of(view).is_some_and(|formula| formula.is_graded())
 }
 
 #[cfg(test)]

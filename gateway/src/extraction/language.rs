@@ -3,6 +3,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    ops::Range,
     sync::LazyLock,
 };
 
@@ -33,20 +34,49 @@ const PART_WORDS: usize = 12;
 /// English.
 pub(crate) fn has_foreign_part(text: &str) -> bool {
     crate::steps::count(text.len());
-    let kinds = &*KINDS;
-    let mut part: VecDeque<Option<Kind>> = VecDeque::with_capacity(PART_WORDS + 1);
-    let (mut foreign, mut english) = (Vec::with_capacity(PART_WORDS + 1), 0_usize);
-    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+    foreign_windows(text).next().is_some()
+}
+
+/// Returns the ranges of a text in lower case that are in another language; one range for all of a note that is in another language
+/// as a whole.
+pub(super) fn foreign_ranges(text: &str) -> Vec<Range<usize>> {
+    crate::steps::count(text.len());
+    if is_foreign(text) || is_in_other_script(text) {
+        return vec![0..text.len()];
+    }
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for window in foreign_windows(text) {
+        match ranges.last_mut() {
+            Some(last) if window.start <= last.end => last.end = window.end,
+            _ => ranges.push(window),
+        }
+    }
+    ranges
+}
+
+/// Returns whether more than a fifth of the letters belong to a script other than Latin. Single Greek letters stand in English notes.
+fn is_in_other_script(text: &str) -> bool {
+    let letters = || text.chars().filter(|c| c.is_alphabetic());
+    // Latin with its extensions ends at U+024F; U+1E00 to U+1EFF are Latin letters with diacritics.
+    let other = letters().filter(|&c| c > '\u{24f}' && !('\u{1e00}'..='\u{1eff}').contains(&c)).count();
+    other * 5 > letters().count()
+}
+
+/// Returns the ranges of all windows of [`PART_WORDS`] words that are in another language.
+fn foreign_windows(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut part: VecDeque<(usize, Option<Kind>)> = VecDeque::with_capacity(PART_WORDS + 1);
+    let (mut foreign, mut english): (Vec<Kind>, usize) = (Vec::with_capacity(PART_WORDS + 1), 0);
+    words_of(text).filter_map(move |(start, word)| {
         let stem = || GERMAN_STEMS.iter().position(|stem| word.contains(stem)).map(Kind::German);
-        let kind = kinds.get(word).copied().or_else(stem);
+        let kind = KINDS.get(word).copied().or_else(stem);
         match kind {
             Some(Kind::English) => english += 1,
             Some(kind) => foreign.push(kind),
             None => {}
         }
-        part.push_back(kind);
+        part.push_back((start, kind));
         if part.len() > PART_WORDS {
-            match part.pop_front().flatten() {
+            match part.pop_front().and_then(|(_, kind)| kind) {
                 Some(Kind::English) => english = english.saturating_sub(1),
                 // The foreign words are in the order of the text, so the oldest is the first.
                 Some(_) => drop(foreign.remove(0)),
@@ -54,11 +84,15 @@ pub(crate) fn has_foreign_part(text: &str) -> bool {
             }
         }
         let several = foreign.first().is_some_and(|first| foreign.iter().any(|other| other != first));
-        if foreign.len() >= MIN_FOREIGN && foreign.len() > english && several {
-            return true;
-        }
-    }
-    false
+        let is_foreign = foreign.len() >= MIN_FOREIGN && foreign.len() > english && several;
+        is_foreign.then(|| part.front().map_or(start, |(first, _)| *first)..start + word.len())
+    })
+}
+
+/// Returns the words of a text with their offsets.
+fn words_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(move |word| (word.as_ptr().addr() - text.as_ptr().addr(), word))
 }
 
 /// The language that a word indicates.
@@ -81,7 +115,7 @@ static KINDS: LazyLock<HashMap<&'static str, Kind>> = LazyLock::new(|| {
 /// than of English. Checks only the first 400 words.
 pub(crate) fn is_foreign(text: &str) -> bool {
     let words = || text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(400);
-    let count = |list: &str| words().filter(|word| super::view::is_one_of(list, word)).count();
+    let count = |list: &str| words().filter(|word| list.split_ascii_whitespace().any(|own| own == *word)).count();
     let foreign = count(FOREIGN);
     foreign >= MIN_FOREIGN && foreign > count(ENGLISH)
 }
@@ -107,6 +141,19 @@ mod tests {
         ] {
             assert_eq!(is_foreign(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn ranges_cover_the_foreign_part_only() {
+        let text = "the patient was seen in the clinic. patientin mit karzinom der lunge, ohne metastasen. she is well \
+                    and has no complaints; she was told to come back in the summer.";
+        let ranges = foreign_ranges(text);
+        let part = text.find("patientin").unwrap()..text.find("she is well").unwrap();
+        assert!(ranges.iter().any(|range| range.start <= part.start + 40 && range.end > part.start + 10), "{ranges:?}");
+        assert!(ranges.iter().all(|range| range.end < text.find("summer").unwrap()), "{ranges:?}");
+        assert_eq!(foreign_ranges("stage iv lung cancer, β2-microglobulin 3.1"), Vec::<Range<usize>>::new());
+        let chinese = "患者肺腺癌，IV期，无脑转移，接受奥希替尼治疗。";
+        assert_eq!(foreign_ranges(chinese), [0..chinese.len()]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The TNM formula of the note's tumour.
 
-use super::super::view::NoteView;
+use super::view::NoteView;
 use crate::extraction::{
     Assertion, Field,
     tnm::{self, Formula, Organ},
@@ -25,7 +25,7 @@ pub(crate) fn of(view: &NoteView<'_>) -> Option<Formula> {
 }
 
 /// Returns the formula as the note writes it, or in the usual spelling if the note spreads it over several lines or has it misread.
-pub(super) fn text(view: &NoteView<'_>, formula: &Formula) -> String {
+pub(crate) fn text(view: &NoteView<'_>, formula: &Formula) -> String {
     let quote = view.folded.quote(&formula.range);
     if formula.is_misread() || quote.len() > LONGEST_QUOTE || quote.contains('\n') {
         formula.to_text()
@@ -35,7 +35,7 @@ pub(super) fn text(view: &NoteView<'_>, formula: &Formula) -> String {
 }
 
 /// Returns the organ whose stage groups are known, for the name that a diagnosis gives it.
-pub(super) fn organ(name: &str) -> Option<Organ> {
+pub(crate) fn organ(name: &str) -> Option<Organ> {
     Some(match name {
         "bladder" => Organ::Bladder,
         "breast" => Organ::Breast,
