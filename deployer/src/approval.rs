@@ -1,4 +1,4 @@
-//! Approval: the only way from a plan to something that may be applied.
+//! Asks the operator to approve a plan. Only an approved plan can be applied.
 
 use crate::{
     failure::Failure,
@@ -7,19 +7,20 @@ use crate::{
     report::Report,
 };
 
-/// A plan that was printed and approved. Nothing else can be applied, and nothing but [`approve`] makes one.
+/// A plan that was printed and approved. Only this type can be applied, and only [`approve`] creates it.
 #[derive(Clone, Debug)]
 pub struct ApprovedPlan(Operation);
 
 impl ApprovedPlan {
-    /// What was approved.
+    /// Returns the approved operation.
     #[must_use]
     pub const fn work(&self) -> &Operation {
         &self.0
     }
 }
 
-/// Prints a plan and has it approved: by `--yes`, or by a person at a terminal.
+/// Prints a plan and waits for its approval: by `--yes`, or by an operator at a terminal. Returns an error without
+/// either.
 pub async fn approve(plan: Plan, yes: bool, report: &Report, interrupt: &Interrupt) -> Result<ApprovedPlan, Failure> {
     report.plan(&plan.lines);
     if yes {
@@ -41,7 +42,7 @@ pub async fn approve(plan: Plan, yes: bool, report: &Report, interrupt: &Interru
 
 #[cfg(test)]
 impl ApprovedPlan {
-    /// For the tests of what applies plans.
+    /// Approves an operation without asking. For tests of `apply`.
     pub(crate) fn in_a_test(work: Operation) -> Self {
         Self(work)
     }

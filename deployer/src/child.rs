@@ -1,4 +1,4 @@
-//! Programs that are run on the operator's machine: in a process group of their own, their lines read as they come.
+//! Runs programs on the operator's machine, each in its own process group, and passes on their output line by line.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -9,10 +9,10 @@ use std::{
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// Of one line.
+/// Characters of one line; the rest of the line is dropped.
 const LONGEST_LINE: usize = 300;
 
-/// Starts a program without input; both of its streams come as lines.
+/// Starts a program without input. The receiver yields the lines of its standard output and standard error.
 pub(crate) fn start(command: &mut Command) -> std::io::Result<(Child, UnboundedReceiver<String>)> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn()?;
@@ -26,7 +26,7 @@ pub(crate) fn start(command: &mut Command) -> std::io::Result<(Child, UnboundedR
     Ok((child, receiver))
 }
 
-/// On a thread of its own, which ends with the output.
+/// Reads lines on a new thread, which ends when the output ends.
 fn read(output: impl Read + Send + 'static, sender: UnboundedSender<String>) {
     thread::spawn(move || {
         let mut output = BufReader::new(output);
@@ -34,7 +34,7 @@ fn read(output: impl Read + Send + 'static, sender: UnboundedSender<String>) {
         while output.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
             let text = String::from_utf8_lossy(&line);
             let text = text.trim_end().chars().take(LONGEST_LINE);
-            // A program cannot steer the terminal.
+            // Control characters could move the cursor or change the terminal's state.
             let text = text.map(|character| if character.is_control() { ' ' } else { character }).collect();
             if sender.send(text).is_err() {
                 return;
@@ -44,13 +44,13 @@ fn read(output: impl Read + Send + 'static, sender: UnboundedSender<String>) {
     });
 }
 
-/// Sends a signal, such as `INT`, to the whole group: what a program started ends with it.
+/// Sends a signal, such as `INT`, to the process group: the program and every process that it started.
 pub(crate) fn signal(child: &Child, name: &str) {
     let (name, group) = (format!("-{name}"), format!("-{}", child.id()));
     let _ = Command::new("kill").args([&name, "--", &group]).stderr(Stdio::null()).status();
 }
 
-/// Ends the whole group at once.
+/// Kills the process group and waits for the program to exit.
 pub(crate) fn kill(child: &mut Child) {
     signal(child, "KILL");
     let _ = child.kill();

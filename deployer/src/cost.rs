@@ -1,5 +1,5 @@
-//! What a box costs, from the prices of the configuration. Pure: prices are data that a person looked up, with a date
-//! and a source; they are never fetched, and a bill is never read.
+//! Computes the cost of a box from the prices in the configuration. Pure: an operator looks the prices up and records
+//! their date and source. The deployer never fetches prices and never reads a bill.
 
 use serde::Serialize;
 
@@ -8,43 +8,43 @@ use crate::{
     config::file::Prices,
 };
 
-/// As AWS counts.
+/// The number of hours that AWS uses for a month.
 const HOURS_A_MONTH: f64 = 730.0;
 
-/// US dollars.
+/// The cost of an instance, in US dollars.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Cost {
-    /// `running`, `stopped`...
+    /// The instance's state: `running`, `stopped`...
     pub state: String,
-    /// The instance's type. The prices are for the type that their source names.
+    /// The instance's type. The prices apply to the type that their source names, which may be another one.
     pub instance_type: String,
-    /// Where and when the prices were read.
+    /// Where and when the operator read the prices.
     pub prices: String,
-    /// While it runs.
+    /// The rate while the instance runs.
     pub running: Rate,
-    /// While it is stopped: the disk, and an Elastic IP where there is one.
+    /// The rate while the instance is stopped: the disk, and the Elastic IP if it has one.
     pub at_rest: Rate,
-    /// Since it was started; `None`: it does not run.
+    /// The cost since the last start; `None` if the instance does not run.
     pub so_far: Option<CostSoFar>,
-    /// The address stays over stops.
+    /// Whether the instance has an Elastic IP, which it keeps when it is stopped.
     pub elastic_address: bool,
 }
 
-/// What time costs.
+/// A cost for each unit of time, in US dollars.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Rate {
-    /// An hour.
+    /// For an hour.
     pub usd_per_hour: f64,
-    /// A month of 730 hours.
+    /// For a month of 730 hours.
     pub usd_per_month: f64,
 }
 
-/// This run of the box.
+/// The cost of the box since its last start.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CostSoFar {
-    /// How long.
+    /// The time since the start, in seconds.
     pub seconds: u64,
-    /// What it came to.
+    /// The cost of that time, in US dollars.
     pub usd: f64,
 }
 
@@ -54,7 +54,7 @@ impl Rate {
     }
 }
 
-/// An hour of a running box, all of it: instance, disk, address.
+/// Returns the cost of one hour of a running box, in US dollars: instance, disk and address.
 #[must_use]
 pub fn running_hour(prices: &Prices) -> f64 {
     prices.instance_usd_per_hour + prices.address_usd_per_hour + disk_hour(prices)
@@ -64,23 +64,23 @@ fn disk_hour(prices: &Prices) -> f64 {
     f64::from(prices.disk_gib) * prices.disk_usd_per_gib_month / HOURS_A_MONTH
 }
 
-/// To a hundredth of a cent: no more is known.
+/// Rounds to a hundredth of a cent. The prices are no more precise.
 fn round(usd: f64) -> f64 {
     (usd * 10_000.0).round() / 10_000.0
 }
 
 impl Cost {
-    /// Of an instance, at a time in seconds since 1970.
+    /// Returns the cost of an instance. `now` is in seconds since 1970.
     #[must_use]
     pub fn of(instance: &Instance, prices: &Prices, now: u64) -> Self {
         let running = running_hour(prices);
         let at_rest = disk_hour(prices) + if instance.elastic { prices.address_usd_per_hour } else { 0.0 };
         let launched = instance.launched.and_then(|launched| u64::try_from(launched).ok());
-        // A box on its way down no longer counts, one on its way up does.
+        // A box that is starting counts as running; a box that is stopping does not.
         let runs = matches!(instance.state, State::Running | State::Pending);
         let so_far = launched.filter(|_| runs).map(|launched| {
             let seconds = now.saturating_sub(launched);
-            #[expect(clippy::cast_precision_loss, reason = "seconds of a few years")]
+            #[expect(clippy::cast_precision_loss, reason = "the seconds of a few years are far below 2^52")]
             let hours = seconds as f64 / 3600.0;
             CostSoFar { seconds, usd: round(hours * running) }
         });
@@ -135,24 +135,24 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_is_the_instance_its_disk_and_its_address() {
+    fn an_hour_costs_the_instance_its_disk_and_its_address() {
         let cost = cost(State::Running, false, Some(1000), 1000 + 2 * 3600);
         assert_eq!((cost.running.usd_per_hour, cost.running.usd_per_month), (1.015, 740.95));
         assert_eq!(cost.so_far, Some(CostSoFar { seconds: 7200, usd: 2.03 }));
     }
 
     #[test]
-    fn at_rest_the_disk_goes_on_and_an_elastic_address_too() {
+    fn a_stopped_box_costs_its_disk_and_its_elastic_address() {
         for (elastic, month) in [(false, 7.3), (true, 10.95)] {
             let cost = cost(State::Stopped, elastic, Some(1000), 1_000_000);
             assert_eq!(cost.at_rest, Rate { usd_per_hour: round(month / 730.0), usd_per_month: month }, "{elastic}");
-            // A stopped instance still has the time of its last start.
+            // EC2 still reports the last start of a stopped instance.
             assert_eq!(cost.so_far, None);
         }
     }
 
     #[test]
-    fn a_clock_that_is_behind_gives_nothing_and_no_panic() {
+    fn a_clock_behind_the_start_gives_zero() {
         let cost = cost(State::Running, false, Some(2000), 1000);
         assert_eq!(cost.so_far, Some(CostSoFar { seconds: 0, usd: 0.0 }));
     }

@@ -1,4 +1,4 @@
-//! How a command ended, for the shell that called it.
+//! The exit codes of the `deployer` command.
 
 use std::process::ExitCode;
 
@@ -10,24 +10,24 @@ use crate::script::Outcome;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
-    /// Done, or nothing to do.
+    /// The command succeeded, or there was nothing to do.
     Done,
-    /// Failed; what served before still serves.
+    /// The command failed. What served before still serves.
     FailedUnchanged,
-    /// Wrong usage or configuration; nothing was looked at.
+    /// The arguments or the configuration are wrong; nothing was changed.
     Usage,
-    /// Failed; the release before serves again.
+    /// The command failed, and the previous release serves again.
     RolledBack,
-    /// Failed; a person must look at the host.
+    /// The command failed, and an operator must look at the host.
     NeedsAPerson,
-    /// Somebody else is at work.
+    /// Another run holds the lock.
     Locked,
-    /// Ended by Ctrl-C.
+    /// Ctrl-C ended the command.
     Interrupted,
 }
 
 impl Exit {
-    /// The number.
+    /// Returns the exit code as a number.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -43,7 +43,7 @@ impl Exit {
 }
 
 impl std::fmt::Display for Exit {
-    /// Its word for a program.
+    /// Writes the word that JSON output has for the exit code, such as `rolled_back`.
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.serialize(out)
     }

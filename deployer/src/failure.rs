@@ -1,8 +1,8 @@
-//! Why a command did not do what it was asked, in words for a person. Never a raw response, never a secret.
+//! The error of a command, in sentences for the operator. It holds no raw response and no secret.
 
 use crate::{cloud::CloudError, exit::Exit, script::Step};
 
-/// What happened and what it means, what to do next, and the exit code.
+/// Why a command failed, what the operator can do next, and the exit code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct Failure {
@@ -12,36 +12,36 @@ pub struct Failure {
     pub what: String,
     /// What to do next.
     pub next: String,
-    /// The last lines of what failed on the host.
+    /// The last output lines of the program that failed: on the host, or on the operator's machine.
     pub lines: Vec<String>,
-    /// Work may go on on the host, so nothing may be stopped under it.
+    /// Whether the host may still be working. If so, the deployer must not stop the box.
     pub goes_on: bool,
-    /// The step of the host at which it failed, if it was there.
+    /// The step that failed, if it failed on the host.
     pub step: Option<Step>,
 }
 
 impl Failure {
-    /// A failure without log lines.
+    /// Returns a failure without output lines.
     pub fn new(exit: Exit, what: impl Into<String>, next: impl Into<String>) -> Self {
         Self { exit, what: what.into(), next: next.into(), lines: Vec::new(), goes_on: false, step: None }
     }
 
-    /// Wrong usage or configuration.
+    /// Returns a failure because of wrong arguments or a wrong configuration.
     pub fn usage(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(Exit::Usage, what, next)
     }
 
-    /// Nothing was changed.
+    /// Returns a failure that left everything unchanged.
     pub fn unchanged(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(Exit::FailedUnchanged, what, next)
     }
 
-    /// The host needs a person.
+    /// Returns a failure after which an operator must look at the host.
     pub fn person(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(Exit::NeedsAPerson, what, next)
     }
 
-    /// Ctrl-C.
+    /// Returns the failure of a command that Ctrl-C ended.
     pub fn interrupted(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(Exit::Interrupted, what, next)
     }

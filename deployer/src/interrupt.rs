@@ -1,23 +1,24 @@
-//! Ctrl-C, as something that can be waited for, so that whoever works can end in good order.
+//! Ctrl-C as an event that commands can wait for, so that they can finish cleanly.
 
 use tokio::sync::watch;
 
-/// Hears of an interrupt.
+/// Receives an interrupt.
 #[derive(Clone, Debug)]
 pub struct Interrupt(watch::Receiver<bool>);
 
-/// Tells of it.
+/// Sends an interrupt.
 #[derive(Debug)]
 pub struct Interrupter(watch::Sender<bool>);
 
-/// Both ends.
+/// Returns a connected sender and receiver.
 #[must_use]
 pub fn channel() -> (Interrupter, Interrupt) {
     let (sender, receiver) = watch::channel(false);
     (Interrupter(sender), Interrupt(receiver))
 }
 
-/// Was this started by `nohup` or its like? Then it is to outlive its terminal. Told by Linux alone.
+/// Returns whether this process ignores SIGHUP, as after a start with `nohup`: it then survives the end of its
+/// terminal. Reads /proc, so it returns false on systems other than Linux.
 #[must_use]
 pub fn hangup_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -27,24 +28,24 @@ pub fn hangup_is_ignored() -> bool {
 }
 
 impl Interrupter {
-    /// Ends every wait.
+    /// Sends the interrupt: every [`Interrupt::wait`] returns.
     pub fn interrupt(&self) {
         self.0.send_replace(true);
     }
 }
 
 impl Interrupt {
-    /// Was there one?
+    /// Returns whether there was an interrupt.
     #[must_use]
     pub fn came(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Returns once there was one.
+    /// Returns once there was an interrupt.
     pub async fn wait(&self) {
         let mut receiver = self.0.clone();
-        if receiver.wait_for(|came| *came).await.is_err() {
-            // Nobody is left to interrupt.
+        if receiver.wait_for(|interrupted| *interrupted).await.is_err() {
+            // The sender is gone, so there can be no interrupt any more.
             std::future::pending::<()>().await;
         }
     }

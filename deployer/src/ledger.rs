@@ -1,5 +1,5 @@
-//! What is remembered of releases while the box is stopped: two SSM parameters, no secret in them. The ledger on the
-//! host is the authority.
+//! Records the releases in two SSM parameters, so that commands can read them while the box is stopped. They hold no
+//! secret. Where they differ from the ledger on the host, the host is right.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,37 +10,38 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// The last release that was verified, and where it could be reached.
+/// The last release that was verified, and the address at which it served.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LastVerified {
-    /// Its number.
+    /// The number of the release.
     pub release: u32,
-    /// By digest.
+    /// The gateway's image, by digest.
     pub gateway: String,
-    /// By digest.
+    /// The model server's image, by digest.
     pub vllm: String,
-    /// Its configuration; left out where the host could not be asked.
+    /// The configuration hash; empty, and left out of the JSON, if the host could not be asked.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub config_hash: String,
-    /// `http://203.0.113.7:8080`
+    /// The service's address, such as `http://203.0.113.7:8080`.
     pub url: String,
-    /// When, in seconds since 1970.
+    /// The time of the record, in seconds since 1970.
     pub at: u64,
-    /// Who.
+    /// The operator who deployed it.
     pub operator: String,
 }
 
 impl LastVerified {
-    /// What was recorded; `None`: nothing yet, or nothing that can be read.
-    pub async fn read<P: Ports>(site: &DeployContext<'_, P>) -> Result<Option<Self>, Failure> {
-        let text = site.ports.parameter(&site.settings.last_parameter()).await?;
+    /// Returns the record; `None` if there is none yet, or if it cannot be parsed.
+    pub async fn read<P: Ports>(context: &DeployContext<'_, P>) -> Result<Option<Self>, Failure> {
+        let text = context.ports.parameter(&context.settings.last_parameter()).await?;
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
-    /// Records a report's release. A failure is only worth a warning: the host's ledger is the truth.
+    /// Records the release of a report. A failure is only a warning, because the ledger on the host has the release
+    /// too.
     pub async fn write<P: Ports>(
-        site: &DeployContext<'_, P>,
+        context: &DeployContext<'_, P>,
         report: &HostReport,
         config_hash: Option<&str>,
         address: Option<&str>,
@@ -51,13 +52,13 @@ impl LastVerified {
             gateway: report.images.gateway.clone(),
             vllm: report.images.vllm.clone(),
             config_hash: config_hash.unwrap_or_default().to_owned(),
-            url: address.map(|address| site.settings.url(address)).unwrap_or_default(),
+            url: address.map(|address| context.settings.url(address)).unwrap_or_default(),
             at: now,
-            operator: site.settings.operator.clone(),
+            operator: context.settings.operator.clone(),
         };
         let text = serde_json::to_string(&last).unwrap_or_default();
-        if let Err(error) = site.ports.put_parameter(&site.settings.last_parameter(), &text).await {
-            site.report.warn(&format!("the release could not be recorded in SSM: {error}"));
+        if let Err(error) = context.ports.put_parameter(&context.settings.last_parameter(), &text).await {
+            context.report.warn(&format!("the release could not be recorded in SSM: {error}"));
         }
     }
 }
@@ -75,31 +76,31 @@ impl From<LastVerified> for Serving {
     }
 }
 
-/// What a standard parameter holds, in bytes.
+/// The largest value of a standard SSM parameter, in bytes.
 const PARAMETER_LIMIT: usize = 4096;
 
 /// The last ten releases, as the host reported them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Releases {
-    /// The one that was current.
+    /// The number of the current release.
     pub current: Option<u32>,
-    /// Where a rollback without a number would have gone.
+    /// The release that a rollback without a number would choose.
     pub target: Option<u32>,
-    /// When they were recorded, in seconds since 1970.
+    /// The time of the record, in seconds since 1970.
     pub at: u64,
-    /// The ledger, oldest first.
+    /// The entries of the ledger, oldest first.
     pub ledger: Vec<Release>,
 }
 
 impl Releases {
-    /// What was recorded; `None`: nothing yet, or nothing that can be read.
-    pub async fn read<P: Ports>(site: &DeployContext<'_, P>) -> Result<Option<Self>, Failure> {
-        let text = site.ports.parameter(&site.settings.releases_parameter()).await?;
+    /// Returns the record; `None` if there is none yet, or if it cannot be parsed.
+    pub async fn read<P: Ports>(context: &DeployContext<'_, P>) -> Result<Option<Self>, Failure> {
+        let text = context.ports.parameter(&context.settings.releases_parameter()).await?;
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
-    /// From a report that has the ledger.
+    /// Returns the releases of a report that has the ledger.
     #[must_use]
     pub fn of(report: &HostReport) -> Self {
         Self {
@@ -110,26 +111,28 @@ impl Releases {
         }
     }
 
-    /// Records a report's ledger, where it has one. A failure is only worth a warning.
-    pub async fn write<P: Ports>(site: &DeployContext<'_, P>, report: &HostReport) {
+    /// Records the ledger of a report, if it has one. A failure is only a warning.
+    pub async fn write<P: Ports>(context: &DeployContext<'_, P>, report: &HostReport) {
         let releases = Self::of(report);
         if releases.ledger.is_empty() {
             return;
         }
-        if let Err(error) = site.ports.put_parameter(&site.settings.releases_parameter(), &releases.text()).await {
-            site.report.warn(&format!("the releases could not be recorded in SSM: {error}"));
+        if let Err(error) = context.ports.put_parameter(&context.settings.releases_parameter(), &releases.text()).await
+        {
+            context.report.warn(&format!("the releases could not be recorded in SSM: {error}"));
         }
     }
 
-    /// As JSON of at most [`PARAMETER_LIMIT`] bytes: shortened values, and the newest releases where not all fit.
+    /// Returns JSON of at most [`PARAMETER_LIMIT`] bytes: with shortened values, and with fewer of the oldest releases
+    /// if not all fit.
     fn text(mut self) -> String {
         for release in &mut self.ledger {
-            // The host knows it; a list has no use for it.
+            // A list of releases does not need the hash, and the host has it.
             release.config_hash.clear();
             release.commit = release.commit.chars().take(40).collect();
             release.operator = release.operator.chars().take(60).collect();
             for image in [&mut release.gateway, &mut release.vllm] {
-                // The repository stands in the configuration.
+                // The configuration has the repository.
                 *image = image.rsplit('@').next().unwrap_or_default().to_owned();
             }
         }
@@ -168,7 +171,7 @@ mod tests {
         }
     }
 
-    /// Ten releases of this operator: how many are kept.
+    /// Writes ten releases of this operator and checks how many of them fit.
     fn check(operator: &str, kept: std::ops::RangeInclusive<usize>) {
         let ledger = (1..=10).map(|number| release(number, operator)).collect();
         let text = Releases { current: Some(10), target: Some(9), at: 1, ledger }.text();
@@ -176,7 +179,7 @@ mod tests {
         let read: Releases = serde_json::from_str(&text).unwrap();
         assert_eq!((read.current, read.target), (Some(10), Some(9)));
         assert!(kept.contains(&read.ledger.len()), "{operator}: {}", read.ledger.len());
-        // The newest are kept, and what is shown of them is whole.
+        // The newest releases are kept, with a complete digest and commit.
         let last = read.ledger.last().unwrap();
         assert_eq!((last.release, last.gateway.len(), last.commit.len()), (10, 71, 40));
     }

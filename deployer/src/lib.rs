@@ -1,4 +1,5 @@
-//! What the `deployer` command is made of. One box, one stack, one operator at a time; no SSH, no surprise.
+//! The library behind the `deployer` command: one box, one stack, one operator at a time, no SSH. The operator approves
+//! each change before it happens.
 
 pub mod apply;
 pub mod approval;

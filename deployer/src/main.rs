@@ -1,4 +1,4 @@
-//! The `deployer` command: arguments in, exit code out, and Ctrl-C heard in between.
+//! The `deployer` command: parses the arguments, runs the command, handles Ctrl-C and returns the exit code.
 
 use std::process::ExitCode;
 
@@ -21,8 +21,8 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&report, &Failure::unchanged(format!("cannot start: {error}"), "Run it again.")),
     };
-    let code = runtime.block_on(listening(cli, report));
-    // A question that nobody answered must not hold up the end.
+    let code = runtime.block_on(run_until_interrupted(cli, report));
+    // A thread may still wait for an answer from the terminal; the process must not wait for it.
     runtime.shutdown_background();
     code
 }
@@ -32,12 +32,12 @@ fn fail(report: &Report, failure: &Failure) -> ExitCode {
     failure.exit.into()
 }
 
-/// Arguments that are not understood, or a question for help.
+/// Prints the error of the arguments, or the help text, and returns the exit code.
 fn usage(error: &clap::Error) -> ExitCode {
     let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let format = Format::of_arguments(arguments.iter().map(String::as_str));
     if error.exit_code() == 0 || format == Format::Text {
-        // What it prints has its own colours and its own hint.
+        // clap prints with its own colours and its own hint.
         let _ = error.print();
         return u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()).into();
     }
@@ -49,19 +49,19 @@ fn usage(error: &clap::Error) -> ExitCode {
     )
 }
 
-/// Runs the command; the first Ctrl-C asks it to end in good order, the second ends it.
-async fn listening(cli: Cli, report: Report) -> ExitCode {
+/// Runs the command. The first Ctrl-C asks it to finish cleanly, the second ends the process.
+async fn run_until_interrupted(cli: Cli, report: Report) -> ExitCode {
     let (interrupter, interrupt) = interrupt::channel();
-    // A terminal that is closed, or a line that is cut, is the same as Ctrl-C at it, if it is heard at all.
+    // A closed terminal or a lost connection sends SIGHUP, which counts as Ctrl-C unless this process ignores it.
     let hangup = if interrupt::hangup_is_ignored() { SignalKind::interrupt() } else { SignalKind::hangup() };
     let kinds = [SignalKind::interrupt(), SignalKind::terminate(), hangup];
     let [Ok(mut ctrl_c), Ok(mut term), Ok(mut hangup)] = kinds.map(signal) else {
         return fail(&report, &Failure::unchanged("cannot listen for Ctrl-C", "Run it again."));
     };
-    let twice = async {
+    let second_interrupt = async {
         tokio::select! { _ = ctrl_c.recv() => (), _ = term.recv() => (), _ = hangup.recv() => () };
         interrupter.interrupt();
-        // Who hangs up twice has not asked twice.
+        // A second SIGHUP does not count: the terminal sends it, not the operator.
         tokio::select! { _ = ctrl_c.recv() => (), _ = term.recv() => () };
     };
     tokio::select! {
@@ -73,7 +73,7 @@ async fn listening(cli: Cli, report: Report) -> ExitCode {
             }
             Err(failure) => fail(&report, &failure),
         },
-        () = twice => fail(&report, &Failure::interrupted(
+        () = second_interrupt => fail(&report, &Failure::interrupted(
             "left at once, without looking back: the lock may still be held, and work on the host may go on",
             "deployer status shows what is there; deployer unlock takes the lock.",
         )),

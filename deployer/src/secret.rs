@@ -1,12 +1,13 @@
-//! A secret on its short way from the keyboard to Secrets Manager: wiped when dropped, never printed.
+//! A secret in memory, such as the Hugging Face token or an API key: wiped when dropped, never printed.
 
 use zeroize::Zeroizing;
 
-/// Text that nobody may see. It has no `Debug`, no `Display`, no `Clone` and no `Serialize`.
+/// A secret text. It has no `Debug`, no `Display`, no `Clone` and no `Serialize`, so that it cannot be printed by
+/// mistake.
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a secret over; the ends lose their white space.
+    /// Takes ownership of a secret and removes the white space at its ends.
     #[must_use]
     pub fn new(text: Zeroizing<String>) -> Self {
         if text.trim().len() == text.len() {
@@ -15,7 +16,7 @@ impl Secret {
         Self(Zeroizing::new(text.trim().to_owned()))
     }
 
-    /// The text, for the one call that hands it on.
+    /// Returns the text, for the call that sends it, hashes it or shows it once.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

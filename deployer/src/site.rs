@@ -1,4 +1,4 @@
-//! What every command works with: the settings, the way to the account and the host, the report, and Ctrl-C.
+//! The context of every command: the settings, the access to the account and the host, the report, and Ctrl-C.
 
 use crate::{
     cloud::{Cloud, Host},
@@ -7,20 +7,20 @@ use crate::{
     report::Report,
 };
 
-/// A way to both the account and the host.
+/// Access to both the account and the host.
 pub trait Ports: Cloud + Host {}
 impl<P: Cloud + Host> Ports for P {}
 
-/// One deployment, and one operator at work on it.
+/// One deployment and the run of one command on it.
 pub struct DeployContext<'a, P> {
-    /// The configuration as it is written.
+    /// The configuration file, with its references unresolved.
     pub written: ConfigFile,
-    /// The configuration, resolved.
+    /// The configuration with its references resolved.
     pub settings: Settings,
-    /// The account and the host.
+    /// The access to the account and the host.
     pub ports: P,
-    /// What is printed.
+    /// The output to the operator.
     pub report: &'a Report,
-    /// Ctrl-C.
+    /// The receiver of Ctrl-C.
     pub interrupt: &'a Interrupt,
 }

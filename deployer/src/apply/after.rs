@@ -1,4 +1,4 @@
-//! After a script: from its report, or from the lack of one, to the truth about what serves now.
+//! Finds out what the host serves after a script has run, from its report or, without one, by asking the host.
 
 use super::{
     after_keys,
@@ -15,21 +15,23 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// Runs an action that changes something; any end but a good one is a failure that says what serves now. `expect` is
-/// what the host was when that was approved.
+/// Runs an action that changes something. Every end except success is a failure that says what serves now. `expect`
+/// is the state of the host when the action was approved.
 pub(super) async fn run<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     what: &str,
     action: &Action,
     expect: Expect,
     limit_seconds: u32,
 ) -> Result<HostReport, Failure> {
-    let lost = match command::run_expecting(site, what, action, expect, limit_seconds).await {
+    let lost = match command::run_expecting(context, what, action, expect, limit_seconds).await {
         Ok(report) => {
-            Releases::write(site, &report).await;
-            return judged(site, report);
+            Releases::write(context, &report).await;
+            return judged(context, report);
         }
-        Err(none @ (NoReport::NotSent(_) | NoReport::OutOfSight(_) | NoReport::Refused)) => return Err(none.into()),
+        Err(no_report @ (NoReport::NotSent(_) | NoReport::OutOfSight(_) | NoReport::Refused)) => {
+            return Err(no_report.into());
+        }
         Err(NoReport::Interrupted { sent: false, .. }) => {
             return Err(Failure::interrupted(
                 "interrupted before the host was asked; nothing was changed there",
@@ -45,13 +47,13 @@ pub(super) async fn run<P: Ports>(
         ),
         Err(NoReport::Unknown { what, lines, running }) => Lost { exit: Exit::NeedsAPerson, what, lines, running },
     };
-    site.report.say("looking what is on the host now");
-    aftermath(site, action, expect, lost).await
+    context.report.say("checking what runs on the host now");
+    aftermath(context, action, expect, lost).await
 }
 
-pub(super) fn judged<P>(site: &DeployContext<'_, P>, report: HostReport) -> Result<HostReport, Failure> {
+pub(super) fn judged<P>(context: &DeployContext<'_, P>, report: HostReport) -> Result<HostReport, Failure> {
     for warning in &report.warnings {
-        site.report.warn(warning);
+        context.report.warn(warning);
     }
     let next = match report.outcome {
         Outcome::Done | Outcome::NothingToDo => return Ok(report),
@@ -63,7 +65,7 @@ pub(super) fn judged<P>(site: &DeployContext<'_, P>, report: HostReport) -> Resu
         Outcome::NeedsAPerson => {
             "Look with deployer status and deployer logs; deployer releases lists what deployer rollback --to can go back to."
         }
-        Outcome::Locked => "Wait for them; deployer status shows when they are done.",
+        Outcome::Locked => "Wait for that run to end; deployer status shows when it has.",
     };
     let goes_on = report.outcome == Outcome::Locked;
     let step = report.failed_step;
@@ -71,14 +73,14 @@ pub(super) fn judged<P>(site: &DeployContext<'_, P>, report: HostReport) -> Resu
     Err(Failure { lines: report.last_log_lines, goes_on, step, ..failure })
 }
 
-/// A command whose end nobody reported.
+/// A command that ended, or may have ended, without a report.
 pub(super) struct Lost {
-    /// If nothing good is found.
+    /// The exit code if nothing good is found on the host.
     pub(super) exit: Exit,
     /// What happened to the command.
     pub(super) what: String,
     lines: Vec<String>,
-    /// It may run still, or reach the host yet.
+    /// Whether the command may still run, or may still reach the host.
     pub(super) running: bool,
 }
 
@@ -87,24 +89,24 @@ impl Lost {
         Self { exit: Exit::Interrupted, what: what.to_owned(), lines: Vec::new(), running }
     }
 
-    /// The failure, with what was found on the host.
+    /// Returns the failure, completed by what was found on the host.
     pub(super) fn found(self, found: &str, next: impl Into<String>) -> Failure {
         let what = format!("{}. {found}", self.what);
         Failure { lines: self.lines, goes_on: self.running, ..Failure::new(self.exit, what, next) }
     }
 }
 
-/// Looks at the host, and says what is there.
+/// Asks the host for its state and returns the report or the failure that follows from it.
 async fn aftermath<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     action: &Action,
     expect: Expect,
     mut lost: Lost,
 ) -> Result<HostReport, Failure> {
-    // The Ctrl-C that led here must not end this look, too. A second one ends the program.
-    let (_end, quiet) = interrupt::channel();
-    // A box that stopped under the command cannot be asked.
-    if let Ok(instance) = site.ports.instance(&site.settings.instance_id).await
+    // The Ctrl-C that interrupted the command must not interrupt this check too. A second Ctrl-C ends the program.
+    let (_end, no_interrupt) = interrupt::channel();
+    // A box that stopped while the command ran cannot be asked.
+    if let Ok(instance) = context.ports.instance(&context.settings.instance_id).await
         && instance.state != State::Running
     {
         let found = format!("The box is {}, so nothing serves.", instance.state);
@@ -112,9 +114,9 @@ async fn aftermath<P: Ports>(
         return Err(lost.found(&found, "deployer up starts it again and mends what was cut off."));
     }
     if !lost.running {
-        clear(site, &quiet).await;
+        clear(context, &no_interrupt).await;
     }
-    let (report, status) = match observe::ask_with(site, &quiet).await {
+    let (report, status) = match observe::ask_with(context, &no_interrupt).await {
         Ok(seen) => seen,
         Err(failure) => {
             let found = format!("What is on the host now could not be seen: {}", failure.what);
@@ -126,16 +128,16 @@ async fn aftermath<P: Ports>(
     let healthy = observe::healthy(&status);
     if status.holder.is_some() && lost.running {
         return Err(lost.found(
-            "It goes on there.",
+            "It still runs there.",
             "deployer status shows its end; then run this again. deployer unlock clears what it leaves if it was killed.",
         ));
     }
     if let Action::Keys(Keys::Change(change)) = action {
-        return after_keys::aftermath(site, &quiet, change, lost).await;
+        return after_keys::aftermath(context, &no_interrupt, change, lost).await;
     }
     if status.half_done {
         let serves = if healthy {
-            verified(site, &quiet).await.map_or_else(
+            verify(context, &no_interrupt).await.map_or_else(
                 |why| format!("says that it is ready, but that could not be verified: {why}"),
                 |_| "serves for now, and was verified".to_owned(),
             )
@@ -157,7 +159,7 @@ async fn aftermath<P: Ports>(
     if !healthy {
         return Err(lost.found(&format!("Nothing serves on the host ({release})."), "Run deployer up."));
     }
-    let verified = match verified(site, &quiet).await {
+    let verified = match verify(context, &no_interrupt).await {
         Ok(report) => report,
         Err(why) => {
             return Err(lost.found(
@@ -171,7 +173,7 @@ async fn aftermath<P: Ports>(
             format!("The work was done by then: {release} is what was wanted, serves and was verified.")
         }
         HostComparison::AsWanted => {
-            site.report.warn(&format!("{}. The host was asked instead.", lost.what));
+            context.report.warn(&format!("{}. The host was asked instead.", lost.what));
             return Ok(verified);
         }
         HostComparison::AsBefore => format!("What served before still serves: {release} was verified."),
@@ -187,38 +189,38 @@ async fn aftermath<P: Ports>(
     Err(lost.found(&kept, "Run it again when it fits."))
 }
 
-/// A command that was killed leaves its token and its login in memory, and a download that goes on with the token.
-async fn clear<P: Ports>(site: &DeployContext<'_, P>, quiet: &Interrupt) {
-    let why = match command::run_with(site, quiet, "clear", &Action::Unlock, LOOK_SECONDS).await {
+/// Clears what a killed command leaves on the host: its token and login in memory, and a download that uses the token.
+async fn clear<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrupt) {
+    let why = match command::run_with(context, no_interrupt, "clear", &Action::Unlock, LOOK_SECONDS).await {
         Ok(report) if report.outcome == Outcome::Done => {
-            report.warnings.iter().for_each(|warning| site.report.warn(warning));
-            site.report.say("what the killed command left on the host (token, login, download) was cleared");
+            report.warnings.iter().for_each(|warning| context.report.warn(warning));
+            context.report.say("what the killed command left on the host (token, login, download) was cleared");
             return;
         }
         Ok(report) => report.message,
-        Err(none) => Failure::from(none).what,
+        Err(no_report) => Failure::from(no_report).what,
     };
-    site.report.warn(&format!(
+    context.report.warn(&format!(
         "what the killed command left on the host (a token in memory, a login, a download) could not be cleared: {why}. \
          Run deployer unlock, which clears it."
     ));
 }
 
-/// Has a made-up note answered by what serves now; otherwise says why not.
-async fn verified<P: Ports>(site: &DeployContext<'_, P>, quiet: &Interrupt) -> Result<HostReport, String> {
-    match command::run_with(site, quiet, "verify", &Action::Verify, LOOK_SECONDS).await {
+/// Sends a made-up note to the service that runs now. Returns the report, or why the note was not answered.
+async fn verify<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrupt) -> Result<HostReport, String> {
+    match command::run_with(context, no_interrupt, "verify", &Action::Verify, LOOK_SECONDS).await {
         Ok(report) if report.outcome == Outcome::Done => Ok(report),
         Ok(report) => Err(report.message),
-        Err(none) => Err(Failure::from(none).what),
+        Err(no_report) => Err(Failure::from(no_report).what),
     }
 }
 
-/// The host now, compared with what it was and with what was wanted.
+/// The state of the host, compared with the state before the action and with the state that the action wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HostComparison {
     AsWanted,
     AsBefore,
-    /// The action leaves no trace by which that could be told.
+    /// The action leaves no trace that would show which of the two it is.
     Unclear,
 }
 
@@ -227,7 +229,7 @@ fn compare(action: &Action, expect: Expect, report: &HostReport, status: &Status
         Action::Deploy(deploy) => {
             let is = |wanted: &ImageWanted, found: &str| match wanted {
                 ImageWanted::Digest(digest) => digest.to_string() == found,
-                // What it means is known to the host alone, so only another release than before can be it.
+                // Only the host can resolve the tag, so any release other than the previous one may be the wanted one.
                 ImageWanted::Tag(_) => !matches!(expect, Expect::Anything),
             };
             deploy.config_hash == status.config_hash
@@ -236,7 +238,7 @@ fn compare(action: &Action, expect: Expect, report: &HostReport, status: &Status
         }
         Action::Rollback { to: Some(to) } => report.release == Some(*to),
         Action::Rollback { to: None } => !matches!(expect, Expect::Anything),
-        // These touch nothing that serves.
+        // These actions do not touch the running services.
         Action::Autostop(_) | Action::Unlock | Action::Prune { .. } => return HostComparison::AsBefore,
         _ => return HostComparison::Unclear,
     };
@@ -274,7 +276,7 @@ mod tests {
         }))
     }
 
-    /// Release 2 with images 2 and 1 and the configuration `h` is there.
+    /// Compares with a host that has release 2, with gateway image 2, vllm image 1 and configuration `h`.
     fn check(action: &Action, expect: Expect, expected: HostComparison) {
         let report = json!({"outcome": "done", "action": "status", "message": "", "release": 2,
             "images": {"gateway": image("gateway", 2), "vllm": image("vllm", 1)}});
@@ -284,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_what_was_wanted_or_what_was_before() {
+    fn the_host_is_compared_with_the_wanted_and_the_previous_release() {
         let digest = |n| ImageWanted::Digest(ImageDigest::parse(&image("gateway", n)).unwrap());
         let tag = ImageWanted::Tag(ImageTag::new("r.example/gateway", "v2").unwrap());
         let (before, other) = (Expect::Release(2), Expect::Release(1));
@@ -296,9 +298,9 @@ mod tests {
             (tag, "h", Expect::Anything, HostComparison::Unclear),
             (digest(2), "i", before, HostComparison::AsBefore),
             (digest(3), "h", before, HostComparison::AsBefore),
-            // The same once more: whether it was started again cannot be seen.
+            // The wanted release equals the previous one, so a new start of it cannot be seen.
             (digest(2), "h", before, HostComparison::Unclear),
-            // Neither the one nor the other.
+            // The host has neither the wanted nor the previous release.
             (digest(3), "h", other, HostComparison::Unclear),
             (digest(3), "h", Expect::Anything, HostComparison::Unclear),
         ] {

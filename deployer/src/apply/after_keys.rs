@@ -1,5 +1,5 @@
-//! After a change of keys without a report: the host is asked for its keys, and the failure says of the one key whether
-//! it opens the service.
+//! Handles a change of keys that ended without a report: asks the host for its keys and says in the failure whether
+//! the changed key opens the service.
 
 use super::{
     after::Lost,
@@ -13,18 +13,18 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// What the host has of the change.
+/// How much of the change is on the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HostKeys {
-    /// All of it.
+    /// The whole change.
     Whole,
-    /// Nothing.
+    /// Nothing of the change.
     Nothing,
-    /// It was cut off; `there`: the key is in the current release's file.
+    /// It was cut off. `there`: the key is in the file of the current release.
     CutOff { there: bool },
 }
 
-fn found(change: &KeyChange, there: bool, changing: &str) -> HostKeys {
+fn compare_keys(change: &KeyChange, there: bool, changing: &str) -> HostKeys {
     if changing == change.name {
         HostKeys::CutOff { there }
     } else if there == change.line.is_some() {
@@ -34,42 +34,42 @@ fn found(change: &KeyChange, there: bool, changing: &str) -> HostKeys {
     }
 }
 
-/// Asks the host for its keys, and says what is there.
+/// Asks the host for its keys and returns the report or the failure that follows from them.
 pub(super) async fn aftermath<P: Ports>(
-    site: &DeployContext<'_, P>,
-    quiet: &Interrupt,
+    context: &DeployContext<'_, P>,
+    no_interrupt: &Interrupt,
     change: &KeyChange,
     mut lost: Lost,
 ) -> Result<HostReport, Failure> {
     let name = &change.name;
     let look = Action::Keys(Keys::List);
-    let report = match command::run_with(site, quiet, "keys", &look, LOOK_SECONDS).await {
+    let report = match command::run_with(context, no_interrupt, "keys", &look, LOOK_SECONDS).await {
         Ok(report) => report,
-        Err(none) => {
-            let what = Failure::from(none).what;
-            return Err(unseen(lost, name, &what));
+        Err(no_report) => {
+            let what = Failure::from(no_report).what;
+            return Err(lookup_failure(lost, name, &what));
         }
     };
-    let Some(keys) = report.keys() else { return Err(unseen(lost, name, &report.message)) };
+    let Some(keys) = report.keys() else { return Err(lookup_failure(lost, name, &report.message)) };
     let there = keys.lines.iter().any(|line| line.split(' ').next() == Some(name));
-    let found = found(change, there, &keys.changing);
+    let found = compare_keys(change, there, &keys.changing);
     if found == HostKeys::Whole && lost.exit != Exit::Interrupted && !lost.running {
-        site.report.warn(&format!("{}. The host was asked instead.", lost.what));
+        context.report.warn(&format!("{}. The host was asked instead.", lost.what));
         let does = if there { "opens the service" } else { "is refused" };
         return Ok(HostReport { outcome: Outcome::Done, message: format!("The key {name} {does}."), ..report });
     }
-    let (mut said, mut next) = words(change, found);
+    let (mut message, mut next) = message_and_next(change, found);
     if lost.running {
-        said.push_str(" The command may still reach the host.");
+        message.push_str(" The command may still reach the host.");
         next = format!("Look with deployer keys list in some minutes. {next}");
     } else if found == HostKeys::Nothing && lost.exit == Exit::NeedsAPerson {
         lost.exit = Exit::FailedUnchanged;
     }
-    Err(lost.found(&said, next))
+    Err(lost.found(&message, next))
 }
 
-/// What is there, and what to do next.
-fn words(change: &KeyChange, found: HostKeys) -> (String, String) {
+/// Returns what is on the host and what to do next.
+fn message_and_next(change: &KeyChange, found: HostKeys) -> (String, String) {
     let name = &change.name;
     let take_away =
         || format!("deployer keys revoke {name} takes it away; then deployer keys add {name} makes another.");
@@ -111,17 +111,17 @@ fn words(change: &KeyChange, found: HostKeys) -> (String, String) {
     }
 }
 
-fn unseen(lost: Lost, name: &str, why: &str) -> Failure {
+fn lookup_failure(lost: Lost, name: &str, why: &str) -> Failure {
     let found = format!("Whether the key {name} opens the service now could not be seen: {why}");
     lost.found(&found, "Run deployer keys list until it answers: it shows the host's keys, and what was cut off.")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{HostKeys, KeyChange, found, words};
+    use super::{HostKeys, KeyChange, compare_keys, message_and_next};
 
     #[test]
-    fn what_is_said_of_the_key_is_what_the_host_has() {
+    fn the_message_about_a_key_describes_the_keys_of_the_host() {
         for (add, there, changing, expected, said) in [
             (true, true, "", HostKeys::Whole, "opens the service, but it was not shown"),
             (true, true, "eve", HostKeys::CutOff { there: true }, "or will when the gateway starts next"),
@@ -131,7 +131,7 @@ mod tests {
             (false, true, "eve", HostKeys::CutOff { there: true }, "still opens the service; releases before"),
             (false, false, "eve", HostKeys::CutOff { there: false }, "may still open the service"),
             (false, false, "", HostKeys::Whole, "is refused"),
-            // Another one's.
+            // The change of another key was cut off.
             (false, false, "bob", HostKeys::Whole, "is refused"),
         ] {
             let change = KeyChange {
@@ -140,9 +140,9 @@ mod tests {
                 before: String::new(),
                 config_hash: String::new(),
             };
-            let found = found(&change, there, changing);
+            let found = compare_keys(&change, there, changing);
             assert_eq!(found, expected, "{add} {there} {changing}");
-            let words = words(&change, found).0;
+            let words = message_and_next(&change, found).0;
             assert!(words.contains(said), "{add} {there} {changing}: {words}");
         }
     }

@@ -1,4 +1,4 @@
-//! One script on the host: sent, followed to its end, sent once more if the host's agent lost it.
+//! Runs one script on the host: sends it, follows it to its end, and sends it once more if the host's agent lost it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,86 +14,91 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// What a script may take that only looks.
+/// Time limit, in seconds, of a script that changes nothing.
 pub const LOOK_SECONDS: u32 = 300;
 
-/// Why there is no report.
+/// Why a script left no report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoReport {
     /// The script never ran.
     NotSent(Failure),
-    /// It may have done part of its work: killed, over its time, its output lost, or out of sight.
+    /// The script may have done part of its work: it was killed, ran out of time, or its output was lost.
     Unknown {
         /// What happened.
         what: String,
-        /// What the host's agent said.
+        /// The last lines that the host's agent returned.
         lines: Vec<String>,
-        /// It may still be running.
+        /// Whether the script may still be running.
         running: bool,
     },
-    /// The stack's document does not name this program: it was not run.
+    /// The stack's SSM document does not name this program, so the script was not run.
     Refused,
-    /// AWS does not let us look any more; the host works on.
+    /// AWS refuses to report on the command any more, while the host works on.
     OutOfSight(Failure),
-    /// Ctrl-C; `true`: it was on its way to the host, or there.
+    /// The operator pressed Ctrl-C.
     Interrupted {
-        /// It had been sent.
+        /// Whether the script was already on its way to the host, or on it.
         sent: bool,
-        /// The host confirmed that it ended.
+        /// Whether AWS has confirmed that the script ended, or it never began.
         ended: bool,
     },
 }
 
-/// How a script is called in the account's list of commands. Unique, so that one can be found again.
-pub(super) fn name<P>(site: &DeployContext<'_, P>, action: &str) -> String {
+/// Returns the script's name in the account's list of commands. It is unique, so that a command can be found again.
+pub(super) fn name<P>(context: &DeployContext<'_, P>, action: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let operator: String =
-        site.settings.operator.chars().filter(|c| c.is_ascii_alphanumeric() || "@._-".contains(*c)).take(40).collect();
+    let operator: String = context
+        .settings
+        .operator
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "@._-".contains(*c))
+        .take(40)
+        .collect();
     format!("deployer {action} {operator} {now}")
 }
 
-/// How the host calls a run in its facts. Unique, so that one can be told from any other.
+/// Returns the id of a run in the host's facts. It is unique, so that a run can be told from any other.
 fn run_id() -> RunId {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     RunId::from_numbers(std::process::id(), now)
 }
 
-/// Runs an action on the host; Ctrl-C cancels it.
+/// Runs an action on the host. Ctrl-C cancels it.
 pub async fn run<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     what: &str,
     action: &Action,
     limit_seconds: u32,
 ) -> Result<HostReport, NoReport> {
-    run_with(site, site.interrupt, what, action, limit_seconds).await
+    run_with(context, context.interrupt, what, action, limit_seconds).await
 }
 
-/// The same with another ear for Ctrl-C: what looks after one must not hear it again.
+/// Does the same with another source of Ctrl-C: a check after a Ctrl-C must not react to that Ctrl-C again.
 pub(super) async fn run_with<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
     what: &str,
     action: &Action,
     limit_seconds: u32,
 ) -> Result<HostReport, NoReport> {
-    let script = script(action, &site.settings.host());
-    Box::pin(run_script(site, interrupt, what, &script, limit_seconds, only_looks(action))).await
+    let script = script(action, &context.settings.host());
+    Box::pin(run_script(context, interrupt, what, &script, limit_seconds, only_looks(action))).await
 }
 
-/// The same for an action that was planned on what the host was then.
+/// Does the same for an action whose plan assumes `expect` as the state of the host.
 pub(super) async fn run_expecting<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     what: &str,
     action: &Action,
     expect: Expect,
     limit_seconds: u32,
 ) -> Result<HostReport, NoReport> {
-    let script = script(action, &site.settings.host()).expecting(expect);
-    Box::pin(run_script(site, site.interrupt, what, &script, limit_seconds, only_looks(action))).await
+    let script = script(action, &context.settings.host()).expecting(expect);
+    Box::pin(run_script(context, context.interrupt, what, &script, limit_seconds, only_looks(action))).await
 }
 
 async fn run_script<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
     what: &str,
     script: &Script,
@@ -108,10 +113,10 @@ async fn run_script<P: Ports>(
         let run = run_id();
         let named = script.clone().named(&run);
         let changes = (!quiet).then_some(&run);
-        let id = send::send(site, interrupt, what, &named, &name(site, what), changes, limit_seconds).await?;
-        match follow::follow(site, interrupt, SentCommand { what, id, run, limit_seconds, quiet }).await {
+        let id = send::send(context, interrupt, what, &named, &name(context, what), changes, limit_seconds).await?;
+        match follow::follow(context, interrupt, SentCommand { what, id, run, limit_seconds, quiet }).await {
             End::Known(end) => match *end {
-                Err(NoReport::Refused) => return Err(NoReport::NotSent(document::refusal(site).await)),
+                Err(NoReport::Refused) => return Err(NoReport::NotSent(document::refusal(context).await)),
                 end => return end,
             },
             End::Lost if second => {
@@ -121,7 +126,7 @@ async fn run_script<P: Ports>(
                 )));
             }
             End::Lost => {
-                site.report.warn("the host's agent took the command and never ran it; it is sent once more");
+                context.report.warn("the host's agent took the command and never ran it; it is sent once more");
                 second = true;
             }
         }
@@ -144,9 +149,9 @@ const fn only_looks(action: &Action) -> bool {
 }
 
 impl From<NoReport> for Failure {
-    /// For actions that only look.
-    fn from(none: NoReport) -> Self {
-        match none {
+    /// Describes the failure of an action that changes nothing.
+    fn from(no_report: NoReport) -> Self {
+        match no_report {
             NoReport::NotSent(failure) | NoReport::OutOfSight(failure) => failure,
             NoReport::Refused => Self::unchanged(
                 "the SSM document does not know this version of the deployer's program; nothing was changed",

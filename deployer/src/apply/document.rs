@@ -1,5 +1,6 @@
-//! The stack's own SSM document runs the programs that it names, and no other. A newer deployer has another program:
-//! this says so before anything starts, with the command that names it and touches nothing but the document.
+//! Checks that the stack's SSM document names this deployer's program. The document runs no other program, and a newer
+//! deployer has another one. The check comes before anything starts, and its error has the command that adds the
+//! program and changes nothing but the document.
 
 use crate::{
     failure::Failure,
@@ -7,22 +8,22 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// What the document says of this deployer's program.
+/// Whether the document runs this deployer's program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Approval {
-    /// It runs any program: it is not the stack's own.
+    /// It runs any program, because it is not the stack's own document.
     Any,
-    /// It names this one, among so many.
+    /// It names this program. The number counts all programs that it names.
     Named(usize),
-    /// It names others: these.
+    /// It names only these other programs.
     Missing(Vec<String>),
-    /// It could not be read, for this reason: the host decides.
+    /// It could not be read, for this reason. The host decides.
     Unread(String),
 }
 
-/// Asks the document.
-pub async fn approval<P: Ports>(site: &DeployContext<'_, P>) -> Approval {
-    match site.ports.programs().await {
+/// Reads the document.
+pub async fn approval<P: Ports>(context: &DeployContext<'_, P>) -> Approval {
+    match context.ports.programs().await {
         Ok(None) => Approval::Any,
         Ok(Some(named)) if named.contains(&program_sha256()) => Approval::Named(named.len()),
         Ok(Some(named)) => Approval::Missing(named),
@@ -30,37 +31,38 @@ pub async fn approval<P: Ports>(site: &DeployContext<'_, P>) -> Approval {
     }
 }
 
-/// Refuses where the document would; what cannot be read is for the host to decide.
-pub(super) async fn check<P: Ports>(site: &DeployContext<'_, P>) -> Result<(), Failure> {
-    match approval(site).await {
-        Approval::Missing(named) => Err(refused(site, &named).await),
+/// Returns the failure that the document would cause. If it cannot be read, the host decides later.
+pub(super) async fn check<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Failure> {
+    match approval(context).await {
+        Approval::Missing(named) => Err(refused(context, &named).await),
         _ => Ok(()),
     }
 }
 
-/// The document refused the program on the host.
-pub(super) async fn refusal<P: Ports>(site: &DeployContext<'_, P>) -> Failure {
-    let named = site.ports.programs().await.ok().flatten().unwrap_or_default();
-    refused(site, &named).await
+/// Returns the failure for a program that the document refused on the host.
+pub(super) async fn refusal<P: Ports>(context: &DeployContext<'_, P>) -> Failure {
+    let named = context.ports.programs().await.ok().flatten().unwrap_or_default();
+    refused(context, &named).await
 }
 
-async fn refused<P: Ports>(site: &DeployContext<'_, P>, named: &[String]) -> Failure {
+async fn refused<P: Ports>(context: &DeployContext<'_, P>, named: &[String]) -> Failure {
     Failure::unchanged(
         format!(
             "the SSM document {} does not know this version of the deployer's program ({}, which deployer policy program \
              prints); nothing was changed. Deployers whose program it names go on working",
-            site.settings.document,
+            context.settings.document,
             program_sha256()
         ),
-        mend(site, named).await,
+        mend(context, named).await,
     )
 }
 
-/// The command that names this program beside the others. The stack keeps its own template, so that no change of the
-/// checkout's comes along: another `UserData`, say, stops the instance. The image is given by the id that the instance
-/// has: a stack of an older template, which looks the image up by a name, refuses that and takes no newer one.
-pub async fn mend<P: Ports>(site: &DeployContext<'_, P>, named: &[String]) -> String {
-    let settings = &site.settings;
+/// Returns the command that adds this program to the document. The stack keeps its own template, so that no change of
+/// the checkout's template comes along: another `UserData`, for example, stops the instance. The command passes the id
+/// of the instance's image: a stack with an older template, which looks the image up by name, refuses that id and does
+/// not take a newer image.
+pub async fn mend<P: Ports>(context: &DeployContext<'_, P>, named: &[String]) -> String {
+    let settings = &context.settings;
     let stack = format!("--region {} --stack-name {}", settings.region, settings.name);
     let describe =
         |query: &str| format!("$(aws cloudformation describe-stacks {stack} --output text --query \"{query}\"");
@@ -69,13 +71,13 @@ pub async fn mend<P: Ports>(site: &DeployContext<'_, P>, named: &[String]) -> St
     } else {
         named.join(" ")
     };
-    let (image, others) = match site.ports.instance(&settings.instance_id).await {
+    let (image, others) = match context.ports.instance(&settings.instance_id).await {
         Ok(instance) if !instance.image.is_empty() => {
             (format!(" ParameterKey=ImageId,ParameterValue={}", instance.image), " && ParameterKey!='ImageId'")
         }
         _ => (String::new(), ""),
     };
-    // What is not named would go back to its default.
+    // A parameter that is not named would go back to its default.
     let others = describe(&format!("Stacks[0].Parameters[?ParameterKey!='ProgramSha256'{others}].[ParameterKey]"))
         + " | sed 's/.*/ParameterKey=&,UsePreviousValue=true/')";
     format!(

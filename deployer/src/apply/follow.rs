@@ -1,5 +1,5 @@
-//! A command that was sent, followed by its id to its end: a look that fails is not a failed script, Ctrl-C cancels it,
-//! and one that the host's agent lost is noticed.
+//! Follows a sent command, by its id, to its end. A status request that fails is not a failed script, Ctrl-C cancels
+//! the command, and a command that the host's agent lost is noticed.
 
 use super::{
     command::NoReport,
@@ -21,78 +21,82 @@ use crate::{
 pub(super) struct SentCommand<'a> {
     pub(super) what: &'a str,
     pub(super) id: CommandId,
-    /// As the host calls it.
+    /// The run's id on the host.
     pub(super) run: RunId,
     pub(super) limit_seconds: u32,
-    /// It only looks, and its own lines are of no interest.
+    /// Whether the command changes nothing, so that its output lines are not shown.
     pub(super) quiet: bool,
 }
 
-/// How following ended.
+/// How the wait for a command ended.
 pub(super) enum End {
-    /// With a report, or with the reason why there is none.
+    /// A report, or the reason why there is none.
     Known(Box<Result<HostReport, NoReport>>),
-    /// The host's agent took it and never ran it, and it was cancelled: it can be sent again.
+    /// The host's agent took the command and never ran it, and the command was cancelled: it can be sent again.
     Lost,
 }
 
 impl From<NoReport> for End {
-    fn from(none: NoReport) -> Self {
-        Self::Known(Box::new(Err(none)))
+    fn from(no_report: NoReport) -> Self {
+        Self::Known(Box::new(Err(no_report)))
     }
 }
 
-/// Waits for a command that was sent.
-pub(super) async fn follow<P: Ports>(site: &DeployContext<'_, P>, interrupt: &Interrupt, sent: SentCommand<'_>) -> End {
+/// Waits for the end of a sent command.
+pub(super) async fn follow<P: Ports>(
+    context: &DeployContext<'_, P>,
+    interrupt: &Interrupt,
+    sent: SentCommand<'_>,
+) -> End {
     let SentCommand { what, ref id, ref run, limit_seconds, quiet } = sent;
-    let wait = &site.settings.wait;
-    let mut pace = PollSchedule::new(limit_seconds.saturating_add(wait.delivery_seconds).saturating_add(120));
+    let wait = &context.settings.wait;
+    let mut schedule = PollSchedule::new(limit_seconds.saturating_add(wait.delivery_seconds).saturating_add(120));
     let mut watch = Watch::new(wait.start_seconds, quiet);
-    let mut patience = FailureCounter::default();
-    let mut said = HostOutput::new(site, quiet);
+    let mut failures = FailureCounter::default();
+    let mut output = HostOutput::new(context, quiet);
     let mut last: Option<CloudError> = None;
     loop {
-        match site.ports.look(id).await {
-            Ok(seen) => {
+        match context.ports.look(id).await {
+            Ok(invocation) => {
                 last = None;
-                if patience.answered() {
-                    site.report.say("   AWS answers again; the command went on meanwhile");
+                if failures.answered() {
+                    context.report.say("   AWS answers again; the command went on meanwhile");
                 }
-                said.show(&seen.stdout);
-                if let Some(ended) = ended(&seen) {
+                output.show(&invocation.stdout);
+                if let Some(ended) = ended(&invocation) {
                     return End::Known(Box::new(ended));
                 }
-                let state = match seen.progress {
+                let state = match invocation.progress {
                     Progress::Waiting => "on its way to the host",
                     Progress::Cancelling => "being cancelled by somebody",
                     _ => "running on the host",
                 };
-                said.progress(&format!("{what}: {state}"), &format!("({})", duration(pace.waited())));
-                if seen.progress == Progress::Running && watch.is_due() {
-                    match watch.ask(site, interrupt, id, run).await {
+                output.progress(&format!("{what}: {state}"), &format!("({})", duration(schedule.waited())));
+                if invocation.progress == Progress::Running && watch.is_due() {
+                    match watch.ask(context, interrupt, id, run).await {
                         HostAnswer::AtWork => {}
                         HostAnswer::Ended(end) => return end,
                     }
                 }
-                if seen.progress == Progress::Running {
-                    said.ask(interrupt).await;
+                if invocation.progress == Progress::Running {
+                    output.ask(interrupt).await;
                 }
             }
-            // Sent just now: not visible yet.
-            Err(error) if error.kind == CloudErrorKind::Race && pace.waited() < 60 => {}
+            // The command was sent just now and may not be visible yet.
+            Err(error) if error.kind == CloudErrorKind::Race && schedule.waited() < 60 => {}
             Err(error) => {
-                if !patience.bears(site, &error, "The host works on without us").await {
+                if !failures.bears(context, &error, "The host works on without us").await {
                     return out_of_sight(what, &error).into();
                 }
                 last = Some(error);
             }
         }
-        match pace.pause(interrupt).await {
+        match schedule.pause(interrupt).await {
             Pause::Over => {}
-            Pause::Interrupted => return End::Known(Box::new(cancel(site, id).await)),
+            Pause::Interrupted => return End::Known(Box::new(cancel(context, id).await)),
             Pause::Late => {
                 let what = last.map_or_else(
-                    || format!("the command {} has not ended in {}", id.0, duration(pace.waited())),
+                    || format!("the command {} has not ended in {}", id.0, duration(schedule.waited())),
                     |error| format!("AWS could not be asked any more about the command {}: {error}", id.0),
                 );
                 return NoReport::Unknown { what, lines: Vec::new(), running: true }.into();
@@ -101,7 +105,7 @@ pub(super) async fn follow<P: Ports>(site: &DeployContext<'_, P>, interrupt: &In
     }
 }
 
-/// AWS refuses us for good: nothing more can be seen from here, and nothing may be stopped.
+/// Returns the failure for requests that AWS refuses for good: the command's state is unknown, so nothing is stopped.
 fn out_of_sight(what: &str, error: &CloudError) -> NoReport {
     if !patience::refused(error) {
         return NoReport::Unknown { what: error.to_string(), lines: Vec::new(), running: true };
@@ -110,14 +114,14 @@ fn out_of_sight(what: &str, error: &CloudError) -> NoReport {
     NoReport::OutOfSight(patience::out_of_sight(error, &goes_on, "how it ended there"))
 }
 
-/// The end of a command; `None` while it goes on.
-pub(super) fn ended(seen: &Invocation) -> Option<Result<HostReport, NoReport>> {
+/// Returns how a command ended, or `None` while it runs.
+pub(super) fn ended(invocation: &Invocation) -> Option<Result<HostReport, NoReport>> {
     let unknown = |what: &str| {
-        let lines: Vec<String> = seen.stderr.lines().map(str::to_owned).collect();
+        let lines: Vec<String> = invocation.stderr.lines().map(str::to_owned).collect();
         let lines = lines.iter().skip(lines.len().saturating_sub(12)).cloned().collect();
         Some(Err(NoReport::Unknown { what: what.to_owned(), lines, running: false }))
     };
-    match &seen.progress {
+    match &invocation.progress {
         Progress::Waiting | Progress::Running | Progress::Cancelling => None,
         Progress::NotDelivered(why) => Some(Err(NoReport::NotSent(Failure::unchanged(
             format!("the command never reached the host ({why}); nothing was changed"),
@@ -125,7 +129,7 @@ pub(super) fn ended(seen: &Invocation) -> Option<Result<HostReport, NoReport>> {
         )))),
         Progress::Cancelled => unknown("somebody cancelled the command, so it was killed on the host"),
         Progress::TimedOut => unknown("the command took longer than it may, so it was killed on the host"),
-        Progress::Ended(code) => match parse_report(&seen.stdout) {
+        Progress::Ended(code) => match parse_report(&invocation.stdout) {
             Some(report) => Some(Ok(report)),
             // The stack's own document refused the program before it ran.
             None if *code == 65 => Some(Err(NoReport::Refused)),
@@ -134,12 +138,12 @@ pub(super) fn ended(seen: &Invocation) -> Option<Result<HostReport, NoReport>> {
     }
 }
 
-/// Kills the command and waits until that is confirmed. One that had ended by itself is reported as it ended.
-async fn cancel<P: Ports>(site: &DeployContext<'_, P>, id: &CommandId) -> Result<HostReport, NoReport> {
-    site.report.say("interrupted: the command on the host is being cancelled; wait a moment");
-    match cancelled(site, id, 60).await {
+/// Cancels the command and waits until AWS confirms that. Returns the report of a command that had ended by itself.
+async fn cancel<P: Ports>(context: &DeployContext<'_, P>, id: &CommandId) -> Result<HostReport, NoReport> {
+    context.report.say("interrupted: the command on the host is being cancelled; wait a moment");
+    match cancelled(context, id, 60).await {
         Some((Progress::Ended(_), Ok(report))) => {
-            site.report.say("the command had ended before it could be cancelled; this is how:");
+            context.report.say("the command had ended before it could be cancelled; this is how:");
             Ok(report)
         }
         Some(_) => Err(NoReport::Interrupted { sent: true, ended: true }),
@@ -147,26 +151,26 @@ async fn cancel<P: Ports>(site: &DeployContext<'_, P>, id: &CommandId) -> Result
     }
 }
 
-/// Has a command killed; how it ended, or `None` where that is not confirmed in time.
+/// Cancels a command. Returns how it ended, or `None` if AWS does not confirm its end in time.
 pub(super) async fn cancelled<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     id: &CommandId,
     seconds: u32,
 ) -> Option<(Progress, Result<HostReport, NoReport>)> {
-    let mut pace = PollSchedule::new(seconds);
-    // A second Ctrl-C ends the program itself, so this one is not listened to any more.
-    let (_end, quiet) = interrupt::channel();
+    let mut schedule = PollSchedule::new(seconds);
+    // A second Ctrl-C ends the program itself, so this wait does not react to Ctrl-C.
+    let (_end, no_interrupt) = interrupt::channel();
     let mut asked = false;
     loop {
         if !asked {
-            asked = site.ports.cancel(id).await.is_ok();
+            asked = context.ports.cancel(id).await.is_ok();
         }
-        if let Ok(seen) = site.ports.look(id).await
-            && let Some(end) = ended(&seen)
+        if let Ok(invocation) = context.ports.look(id).await
+            && let Some(end) = ended(&invocation)
         {
-            return Some((seen.progress, end));
+            return Some((invocation.progress, end));
         }
-        if pace.pause(&quiet).await == Pause::Late {
+        if schedule.pause(&no_interrupt).await == Pause::Late {
             return None;
         }
     }

@@ -1,5 +1,5 @@
-//! Commands that the host's agent takes and never runs, as one does that updates itself after a long stop: AWS says
-//! `InProgress` for hours. The host is asked whether anybody is at work there.
+//! Finds commands that the host's agent takes and never runs, for example while it updates itself after a long stop.
+//! AWS reports `InProgress` for such a command for hours, so the host is asked whether it runs.
 
 use std::time::Duration;
 
@@ -18,64 +18,65 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// Between two questions once the command was seen at work.
+/// Pause between two questions to the host, after the first one.
 const BETWEEN: Duration = Duration::from_mins(2);
-/// How long the host may take to answer such a question.
+/// How long the host may take to answer such a question, in seconds.
 const ANSWER_SECONDS: u32 = 60;
-/// How long a lost command may take to be cancelled.
+/// How long the cancellation of a lost command may take, in seconds.
 const CANCEL_SECONDS: u32 = 15;
-/// A script that has just begun has the host's lock after this time.
+/// After this time a script that has just begun holds the host's lock.
 const BEGINS: Duration = Duration::from_secs(5);
 
-/// When to ask the host next.
+/// Decides when to ask the host about a command.
 pub(super) struct Watch {
     due: Duration,
     running_since: Option<Instant>,
     seen_at_work: bool,
-    /// It only looks, and so is never at work: after the time for two starts it counts as lost.
-    looks: bool,
+    /// Whether the command changes nothing. The host does not list such a command among its runs, so after the time for
+    /// two starts it counts as lost.
+    read_only: bool,
 }
 
-/// What the host said.
+/// What the host answered about a command.
 pub(super) enum HostAnswer {
-    /// The command is at work, or nobody can tell.
+    /// The command runs, or nobody can tell.
     AtWork,
-    /// It is not, and this is how it ended.
+    /// The command does not run. This is how it ended.
     Ended(End),
 }
 
 impl Watch {
-    pub(super) fn new(start_seconds: u32, looks: bool) -> Self {
+    pub(super) fn new(start_seconds: u32, read_only: bool) -> Self {
         let start = Duration::from_secs(start_seconds.into());
-        Self { due: if looks { start * 2 } else { start }, running_since: None, seen_at_work: false, looks }
+        Self { due: if read_only { start * 2 } else { start }, running_since: None, seen_at_work: false, read_only }
     }
 
-    /// AWS says that it runs; has it said so for long enough?
+    /// Returns whether AWS has reported the command as running for so long that the host should be asked.
     pub(super) fn is_due(&mut self) -> bool {
         self.running_since.get_or_insert_with(Instant::now).elapsed() >= self.due
     }
 
-    /// Looks whether it really does.
+    /// Asks the host whether the command really runs.
     pub(super) async fn ask<P: Ports>(
         &mut self,
-        site: &DeployContext<'_, P>,
+        context: &DeployContext<'_, P>,
         interrupt: &Interrupt,
         id: &CommandId,
         run: &RunId,
     ) -> HostAnswer {
         (self.due, self.running_since) = (BETWEEN, None);
-        if self.looks {
-            return HostAnswer::Ended(self.end(site, id, false).await);
+        if self.read_only {
+            return HostAnswer::Ended(self.end(context, id, false).await);
         }
-        let mut trace = trace(site, interrupt, run).await;
+        let mut trace = trace(context, interrupt, run).await;
         if trace == Trace::None {
-            // It may have begun a moment ago.
+            // The command may have begun a moment ago.
             wait(BEGINS, interrupt).await;
-            trace = self::trace(site, interrupt, run).await;
+            trace = self::trace(context, interrupt, run).await;
         }
-        // Its report may have come by now.
-        if let Ok(seen) = site.ports.look(id).await
-            && let Some(end) = ended(&seen)
+        // The command's report may have come by now.
+        if let Ok(invocation) = context.ports.look(id).await
+            && let Some(end) = ended(&invocation)
         {
             return HostAnswer::Ended(End::Known(Box::new(end)));
         }
@@ -86,17 +87,18 @@ impl Watch {
                 HostAnswer::AtWork
             }
             Trace::Unknown => {
-                site.report
+                context
+                    .report
                     .warn("AWS says that the command runs, but the host does not answer a look beside it; waiting on");
                 HostAnswer::AtWork
             }
-            Trace::Ended | Trace::None => HostAnswer::Ended(self.end(site, id, trace == Trace::Ended).await),
+            Trace::Ended | Trace::None => HostAnswer::Ended(self.end(context, id, trace == Trace::Ended).await),
         }
     }
 
-    /// The command is not at work on the host, and AWS says that it runs.
-    async fn end<P: Ports>(&self, site: &DeployContext<'_, P>, id: &CommandId, ended: bool) -> End {
-        let end = cancelled(site, id, CANCEL_SECONDS).await;
+    /// Cancels a command that does not run on the host although AWS reports it as running, and returns how it ended.
+    async fn end<P: Ports>(&self, context: &DeployContext<'_, P>, id: &CommandId, ended: bool) -> End {
+        let end = cancelled(context, id, CANCEL_SECONDS).await;
         let unknown =
             |what: &str, running| NoReport::Unknown { what: what.to_owned(), lines: Vec::new(), running }.into();
         match end {
@@ -104,8 +106,8 @@ impl Watch {
             _ if ended => unknown("the command ended on the host, but its report never came", false),
             _ if self.seen_at_work => unknown("the command was killed on the host", false),
             Some(_) => End::Lost,
-            // A look does no harm, however often it runs.
-            None if self.looks => End::Lost,
+            // A command that changes nothing can run twice without harm.
+            None if self.read_only => End::Lost,
             None => unknown(
                 "the host's agent took the command and does not run it, and AWS has not confirmed that it is cancelled",
                 true,
@@ -114,22 +116,22 @@ impl Watch {
     }
 }
 
-/// What the host knows of a run.
+/// What the host knows about a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trace {
-    /// It goes on.
+    /// It runs.
     AtWork,
     /// It ended by itself.
     Ended,
-    /// It never came, or was killed.
+    /// It never reached the host, or was killed.
     None,
     /// The host did not answer in time.
     Unknown,
 }
 
-/// Asks the host about a run.
-pub(super) async fn trace<P: Ports>(site: &DeployContext<'_, P>, interrupt: &Interrupt, run: &RunId) -> Trace {
-    match look(site, interrupt).await {
+/// Asks the host about a run and returns what the host knows.
+pub(super) async fn trace<P: Ports>(context: &DeployContext<'_, P>, interrupt: &Interrupt, run: &RunId) -> Trace {
+    match look(context, interrupt).await {
         None => Trace::Unknown,
         Some(status) if status.runs.iter().any(|one| one.run == run.as_str()) => Trace::AtWork,
         Some(status) if status.ended.iter().any(|name| name == run.as_str()) => Trace::Ended,
@@ -137,19 +139,19 @@ pub(super) async fn trace<P: Ports>(site: &DeployContext<'_, P>, interrupt: &Int
     }
 }
 
-/// Looks at the host; `None`: no answer in time.
-async fn look<P: Ports>(site: &DeployContext<'_, P>, interrupt: &Interrupt) -> Option<Status> {
-    let script = script(&Action::Status, &site.settings.host());
-    let name = super::command::name(site, "look");
-    let id = send::send(site, interrupt, "look", &script, &name, None, ANSWER_SECONDS).await.ok()?;
-    let mut pace = PollSchedule::new(ANSWER_SECONDS);
+/// Asks the host for its status. Returns `None` if there is no answer in time.
+async fn look<P: Ports>(context: &DeployContext<'_, P>, interrupt: &Interrupt) -> Option<Status> {
+    let script = script(&Action::Status, &context.settings.host());
+    let name = super::command::name(context, "look");
+    let id = send::send(context, interrupt, "look", &script, &name, None, ANSWER_SECONDS).await.ok()?;
+    let mut schedule = PollSchedule::new(ANSWER_SECONDS);
     loop {
-        if let Ok(seen) = site.ports.look(&id).await
-            && let Some(end) = ended(&seen)
+        if let Ok(invocation) = context.ports.look(&id).await
+            && let Some(end) = ended(&invocation)
         {
             return end.ok()?.status();
         }
-        if pace.pause(interrupt).await != Pause::Over {
+        if schedule.pause(interrupt).await != Pause::Over {
             return None;
         }
     }

@@ -1,5 +1,5 @@
-//! Doing what was approved: lock, work, verify, record, unlock. It knows the ports and nothing of AWS, and it takes
-//! nothing but an [`ApprovedPlan`].
+//! Applies an approved plan: takes the lock, does the work, verifies, records and releases the lock. It uses only the
+//! ports, nothing of AWS, and accepts nothing but an [`ApprovedPlan`].
 
 mod after;
 mod after_keys;
@@ -30,37 +30,37 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// What to do with a box that this run started when the run then fails.
+/// Whether to stop a box that this run started and on which the run then fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopOnFailure {
     /// Stop it.
     Yes,
-    /// Let it run.
+    /// Leave it running.
     No,
-    /// Ask; where nobody can be asked, stop it.
+    /// Ask the operator. Without a terminal, stop it unless a release serves on it.
     Ask,
 }
 
-/// What was done.
+/// The result of an applied plan.
 #[derive(Clone, Debug)]
 pub struct Applied {
-    /// The host's report; `None`: the host was not asked.
+    /// The host's report; `None` if the host was not asked.
     pub report: Option<HostReport>,
-    /// Where the service is, if it serves.
+    /// The service's URL, if a release serves.
     pub url: Option<String>,
-    /// The idle stop, where `up` looked at it or changed it.
+    /// The state of the idle stop, if the action read or changed it.
     pub autostop: Option<AutostopState>,
 }
 
 /// Applies an approved plan under the lock.
 pub async fn apply<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     plan: &ApprovedPlan,
     stop: StopOnFailure,
 ) -> Result<Applied, Failure> {
     let work = match plan.work() {
-        // It takes the lock from somebody, and does not hold it.
-        Operation::Unlock { holder } => return unlock::unlock(site, holder.as_ref()).await,
+        // `unlock` takes the lock from its holder and does not hold it itself.
+        Operation::Unlock { holder } => return unlock::unlock(context, holder.as_ref()).await,
         Operation::Up { deploy, expect, autostop } => Locked::Up(deploy, *expect, autostop, stop),
         Operation::Rollback { to, expect } => Locked::Rollback(Action::Rollback { to: *to }, *expect, stop),
         Operation::Restart { service, expect } => {
@@ -73,13 +73,13 @@ pub async fn apply<P: Ports>(
             Locked::Prune(Action::Prune { models: *models, approved: Some(list.clone()) }, *expect)
         }
     };
-    let lock = lock::Lock::take(site, plan.work().name()).await?;
-    let done = Box::pin(locked(site, work)).await;
-    lock.release(site).await;
+    let lock = lock::Lock::take(context, plan.work().name()).await?;
+    let done = Box::pin(locked(context, work)).await;
+    lock.release(context).await;
     done
 }
 
-/// What is done under the lock.
+/// The operations that need the lock.
 enum Locked<'a> {
     Up(&'a Deploy, Expect, &'a AutostopStep, StopOnFailure),
     Rollback(Action, Expect, StopOnFailure),
@@ -90,44 +90,44 @@ enum Locked<'a> {
     Prune(Action, Expect),
 }
 
-async fn locked<P: Ports>(site: &DeployContext<'_, P>, work: Locked<'_>) -> Result<Applied, Failure> {
+async fn locked<P: Ports>(context: &DeployContext<'_, P>, work: Locked<'_>) -> Result<Applied, Failure> {
     match work {
         Locked::Up(deploy, expect, autostop, on_failure) => {
-            autostop::follow(site, autostop, up::up(site, deploy, expect, on_failure).await?).await
+            autostop::follow(context, autostop, up::up(context, deploy, expect, on_failure).await?).await
         }
-        Locked::Rollback(action, expect, stop) => up::rollback(site, &action, expect, stop).await,
-        Locked::Serve(what, action, expect) => up::serve(site, what, &action, expect).await,
-        Locked::Down { drain } => down::down(site, drain).await,
-        Locked::Autostop(autostop) => autostop::set(site, autostop).await,
-        Locked::Keys(Some(change), expect) => keys_change(site, change, expect).await,
-        Locked::Prune(action, expect) => at_work(site, "prune", &action, expect, PRUNE_SECONDS).await,
+        Locked::Rollback(action, expect, stop) => up::rollback(context, &action, expect, stop).await,
+        Locked::Serve(what, action, expect) => up::serve(context, what, &action, expect).await,
+        Locked::Down { drain } => down::down(context, drain).await,
+        Locked::Autostop(autostop) => autostop::set(context, autostop).await,
+        Locked::Keys(Some(change), expect) => keys_change(context, change, expect).await,
+        Locked::Prune(action, expect) => at_work(context, "prune", &action, expect, PRUNE_SECONDS).await,
         Locked::Keys(None, _) => Ok(Applied { report: None, url: None, autostop: None }),
     }
 }
 
-/// Removing tens of gigabytes takes a disk a while.
+/// Time limit in seconds: a disk needs a while to remove tens of gigabytes.
 const PRUNE_SECONDS: u32 = 1800;
 
-/// Runs an action that leaves what serves alone.
+/// Runs an action that does not touch the running services.
 async fn at_work<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     what: &str,
     action: &Action,
     expect: Expect,
     limit_seconds: u32,
 ) -> Result<Applied, Failure> {
-    let limit = limit_seconds.min(site.settings.wait.deploy_seconds);
-    let report = after::run(site, what, action, expect, limit).await?;
+    let limit = limit_seconds.min(context.settings.wait.deploy_seconds);
+    let report = after::run(context, what, action, expect, limit).await?;
     Ok(Applied { report: Some(report), url: None, autostop: None })
 }
 
 async fn keys_change<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     change: &KeyChange,
     expect: Expect,
 ) -> Result<Applied, Failure> {
-    let limit = command::LOOK_SECONDS.saturating_add(site.settings.wait.drain_seconds);
-    at_work(site, "keys", &Action::Keys(Keys::Change(change.clone())), expect, limit).await
+    let limit = command::LOOK_SECONDS.saturating_add(context.settings.wait.drain_seconds);
+    at_work(context, "keys", &Action::Keys(Keys::Change(change.clone())), expect, limit).await
 }
 
 #[cfg(test)]

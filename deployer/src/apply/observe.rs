@@ -1,4 +1,4 @@
-//! Looking at what is there, before a plan and after a surprise. Changes nothing.
+//! Reads the state of the box and the host, for a plan and after a failure. Changes nothing.
 
 use super::{
     boot,
@@ -17,37 +17,37 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// What is there.
+/// The observed state of the box.
 #[derive(Clone, Debug)]
 pub struct Observed {
-    /// The instance.
+    /// The EC2 instance.
     pub instance: Instance,
-    /// What the host says; `None`: it does not run, or its agent does not answer.
+    /// The host's report and status; `None` if the box does not run or its agent does not answer.
     pub host: Option<(HostReport, Status)>,
-    /// What was recorded of the last release.
+    /// The record of the last verified release.
     pub last: Option<LastVerified>,
 }
 
-/// Looks at the instance, the host and the record.
-pub async fn observe<P: Ports>(site: &DeployContext<'_, P>) -> Result<Observed, Failure> {
-    let instance = boot::look(site).await?;
-    let last = LastVerified::read(site).await?;
-    let online = instance.state == State::Running && site.ports.agent(&instance.id).await? == Agent::Online;
-    let host = if online { Some(ask(site).await?) } else { None };
+/// Reads the instance, the host's status and the record.
+pub async fn observe<P: Ports>(context: &DeployContext<'_, P>) -> Result<Observed, Failure> {
+    let instance = boot::look(context).await?;
+    let last = LastVerified::read(context).await?;
+    let online = instance.state == State::Running && context.ports.agent(&instance.id).await? == Agent::Online;
+    let host = if online { Some(ask(context).await?) } else { None };
     Ok(Observed { instance, host, last })
 }
 
-/// Asks the host alone.
-pub async fn ask<P: Ports>(site: &DeployContext<'_, P>) -> Result<(HostReport, Status), Failure> {
-    ask_with(site, site.interrupt).await
+/// Asks the host for its status.
+pub async fn ask<P: Ports>(context: &DeployContext<'_, P>) -> Result<(HostReport, Status), Failure> {
+    ask_with(context, context.interrupt).await
 }
 
-/// The same with another ear for Ctrl-C.
+/// Does the same with another source of Ctrl-C.
 pub(super) async fn ask_with<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
 ) -> Result<(HostReport, Status), Failure> {
-    let report = command::run_with(site, interrupt, "look", &Action::Status, LOOK_SECONDS).await?;
+    let report = command::run_with(context, interrupt, "look", &Action::Status, LOOK_SECONDS).await?;
     let status = report.status().ok_or_else(|| Failure {
         lines: report.last_log_lines.clone(),
         ..Failure::unchanged(format!("the host could not be looked at: {}", report.message), "Run deployer doctor.")
@@ -56,7 +56,7 @@ pub(super) async fn ask_with<P: Ports>(
 }
 
 impl Observed {
-    /// What a plan starts from.
+    /// Returns the state that a plan starts from.
     #[must_use]
     pub fn now(&self) -> CurrentState {
         let known = match &self.host {
@@ -69,7 +69,7 @@ impl Observed {
         CurrentState { state: self.instance.state.clone(), known }
     }
 
-    /// By digest, as far as it is known.
+    /// Returns the images of the current release, by digest, as far as they are known.
     #[must_use]
     pub fn images(&self) -> Images {
         match self.now().known {
@@ -90,7 +90,7 @@ fn serving(release: u32, images: &Images, status: &Status) -> Serving {
     }
 }
 
-/// All containers of the release run and are healthy, and the gateway says that it is ready.
+/// Returns whether all containers of the release run and are healthy, and the gateway reports that it is ready.
 #[must_use]
 pub fn healthy(status: &Status) -> bool {
     let all = status.containers.len() >= 2 && status.containers.iter().all(is_healthy);
@@ -101,7 +101,7 @@ fn is_healthy(container: &Container) -> bool {
     container.state == "running" && container.health == "healthy"
 }
 
-/// A value of what the gateway says of itself; null where it does not answer.
+/// Returns one value of the gateway's status; null if the gateway does not answer.
 #[must_use]
 pub fn gateway_says(status: &Status, name: &str) -> serde_json::Value {
     status.gateway.get(name).cloned().unwrap_or_default()

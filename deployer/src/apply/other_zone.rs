@@ -1,5 +1,6 @@
-//! No capacity in the zone: what a person can do to bring the box up in another one, from an image of its disk. Said, and
-//! never done: it makes another instance, which costs, and leaves the old one where it is.
+//! Tells the operator how to bring the box up in another zone, from an image of its disk, when its zone has no
+//! capacity. The deployer only prints the commands: the move makes another instance, which costs money, and leaves the
+//! old instance where it is.
 
 use serde::Serialize;
 
@@ -9,7 +10,7 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// Of config/cloudformation.yaml, less those that the move sets.
+/// The parameters of config/cloudformation.yaml that the move keeps.
 const PARAMETERS: [&str; 9] = [
     "VpcId",
     "AllowedCidr",
@@ -21,52 +22,52 @@ const PARAMETERS: [&str; 9] = [
     "ProgramSha256",
     "GitHubRepository",
 ];
-/// The stack's own policy refuses to replace the instance; this update may.
+/// Stack policy for this one update: the stack's own policy does not allow it to replace the instance.
 const POLICY: &str = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"Update:*","Resource":"*"}]}"#;
 
-/// The way to another zone.
+/// How to move the box to another zone.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Move {
-    /// Where the box is.
+    /// The zone of the box.
     from_zone: String,
-    /// Other zones of the region that offer its type; empty: not known, or none.
+    /// Other zones of the region that offer the instance's type; empty if there are none or they are not known.
     zones: Vec<String>,
-    /// Its disk.
+    /// The id of the box's disk.
     volume: String,
-    /// Of the disk, GiB.
+    /// The disk's size in GiB.
     gib: u32,
-    /// Of the image of the disk, at most, a month.
+    /// The most that the image of the disk can cost a month.
     image_usd_per_month: f64,
-    /// In this order, once each; `<...>` is for a person to fill in.
+    /// To run once each, in this order. The operator fills in `<...>`.
     commands: Vec<String>,
 }
 
-/// Says how, and puts it into the document.
-pub(super) async fn offer<P: Ports>(site: &DeployContext<'_, P>, instance: &Instance) {
-    // What cannot be looked up must not hide why the box does not start.
-    let zones = site.ports.zones_with(&instance.kind).await;
-    let gib = site.ports.disk_gib(&instance.disk).await;
+/// Prints how to move the box and adds it to the JSON document.
+pub(super) async fn offer<P: Ports>(context: &DeployContext<'_, P>, instance: &Instance) {
+    // A look-up that fails must not hide why the box does not start.
+    let zones = context.ports.zones_with(&instance.kind).await;
+    let gib = context.ports.disk_gib(&instance.disk).await;
     for error in zones.as_ref().err().into_iter().chain(gib.as_ref().err()) {
-        site.report.warn(&format!("for another zone, not all could be looked up: {error}"));
+        context.report.warn(&format!("for another zone, not all could be looked up: {error}"));
     }
     let zones: Vec<String> = zones.unwrap_or_default().into_iter().filter(|zone| *zone != instance.zone).collect();
-    let gib = gib.unwrap_or(site.settings.prices.disk_gib);
+    let gib = gib.unwrap_or(context.settings.prices.disk_gib);
     let way = Move {
-        commands: commands(site, instance, &zones, gib),
+        commands: commands(context, instance, &zones, gib),
         from_zone: instance.zone.clone(),
         zones,
         volume: instance.disk.clone(),
         gib,
-        image_usd_per_month: f64::from(gib) * site.settings.prices.snapshot_usd_per_gib_month,
+        image_usd_per_month: f64::from(gib) * context.settings.prices.snapshot_usd_per_gib_month,
     };
-    for line in way.lines(site, instance) {
-        site.report.say(&line);
+    for line in way.lines(context, instance) {
+        context.report.say(&line);
     }
-    site.report.result(&serde_json::json!({"other_zone": way}));
+    context.report.result(&serde_json::json!({"other_zone": way}));
 }
 
 impl Move {
-    fn lines<P>(&self, site: &DeployContext<'_, P>, instance: &Instance) -> Vec<String> {
+    fn lines<P>(&self, context: &DeployContext<'_, P>, instance: &Instance) -> Vec<String> {
         let Self { from_zone, zones, volume, gib, .. } = self;
         let where_to = if zones.is_empty() {
             "which other zones offer the type is not known".to_owned()
@@ -74,7 +75,7 @@ impl Move {
             format!("{} offer {}; which has room shows only at a start", zones.join(", "), instance.kind)
         };
         let address = if instance.elastic { "the Elastic IP goes with it" } else { "it gets another address" };
-        let old = f64::from(*gib) * site.settings.prices.disk_usd_per_gib_month;
+        let old = f64::from(*gib) * context.settings.prices.disk_usd_per_gib_month;
         let mut lines = vec![
             "Another zone, by hand, with the rights of whoever made the stack (the deployer does none of this):"
                 .to_owned(),
@@ -91,8 +92,8 @@ impl Move {
     }
 }
 
-fn commands<P>(site: &DeployContext<'_, P>, instance: &Instance, zones: &[String], gib: u32) -> Vec<String> {
-    let settings = &site.settings;
+fn commands<P>(context: &DeployContext<'_, P>, instance: &Instance, zones: &[String], gib: u32) -> Vec<String> {
+    let settings = &context.settings;
     let (region, stack) = (format!("--region {}", settings.region), format!("--stack-name {}", settings.name));
     let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
     let kept: Vec<String> =
@@ -135,7 +136,7 @@ fn commands<P>(site: &DeployContext<'_, P>, instance: &Instance, zones: &[String
 mod tests {
     use super::PARAMETERS;
 
-    /// `update-stack` takes each parameter by name, or refuses.
+    /// `update-stack` refuses a template with a parameter that the command does not name.
     #[test]
     fn every_parameter_of_the_template_is_kept_or_set() {
         let template =
@@ -144,10 +145,10 @@ mod tests {
         let name = |line: &str| {
             line.strip_prefix("  ")?.strip_suffix(':').filter(|name| !name.starts_with(' ')).map(str::to_owned)
         };
-        let mut written: Vec<String> = part.lines().filter_map(name).collect();
-        let mut ours: Vec<&str> = PARAMETERS.into_iter().chain(["SubnetId", "ImageId", "DiskGiB"]).collect();
-        written.sort();
-        ours.sort_unstable();
-        assert_eq!(written, ours);
+        let mut declared: Vec<String> = part.lines().filter_map(name).collect();
+        let mut named: Vec<&str> = PARAMETERS.into_iter().chain(["SubnetId", "ImageId", "DiskGiB"]).collect();
+        declared.sort();
+        named.sort_unstable();
+        assert_eq!(declared, named);
     }
 }

@@ -1,4 +1,4 @@
-//! Waiting: how long until the next look, and when to give up. Every wait ends at Ctrl-C.
+//! Decides how long to wait until the next request and when to give up. Ctrl-C ends every wait.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{cloud::CloudError, interrupt::Interrupt, report::Report};
 
-/// Looks that come less and less often, until a deadline.
+/// Pauses between requests that grow, up to a limit, until a deadline.
 pub(super) struct PollSchedule {
     started: Instant,
     limit: Duration,
@@ -17,16 +17,16 @@ pub(super) struct PollSchedule {
 /// What ended a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pause {
-    /// Its time.
+    /// The pause is over.
     Over,
-    /// There is no time left.
+    /// The deadline has passed.
     Late,
-    /// Ctrl-C.
+    /// The operator pressed Ctrl-C.
     Interrupted,
 }
 
 impl PollSchedule {
-    /// Looks for so many seconds.
+    /// Returns a schedule whose deadline is `limit_seconds` from now.
     #[must_use]
     pub(super) fn new(limit_seconds: u32) -> Self {
         Self {
@@ -37,13 +37,13 @@ impl PollSchedule {
         }
     }
 
-    /// So long it has been.
+    /// Returns the time since the start, in seconds.
     #[must_use]
     pub(super) fn waited(&self) -> u64 {
         self.started.elapsed().as_secs()
     }
 
-    /// Waits until the next look.
+    /// Waits until the next request is due.
     pub(super) async fn pause(&mut self, interrupt: &Interrupt) -> Pause {
         if self.started.elapsed() >= self.limit {
             return Pause::Late;
@@ -54,16 +54,16 @@ impl PollSchedule {
     }
 }
 
-/// For how long a question to AWS outlives throttling and a lost network.
-const ASKED_SECONDS: u32 = 60;
+/// How long a request is repeated when AWS throttles or the network fails, in seconds.
+const REPEAT_SECONDS: u32 = 60;
 
-/// Asks AWS something, again and again while that may help; `None`: Ctrl-C.
+/// Sends a request to AWS and repeats it while that may help. Returns `None` after Ctrl-C.
 pub async fn persistently<T>(
     report: &Report,
     interrupt: &Interrupt,
     question: impl AsyncFn() -> Result<T, CloudError>,
 ) -> Result<Option<T>, CloudError> {
-    let mut pace = PollSchedule::new(ASKED_SECONDS);
+    let mut schedule = PollSchedule::new(REPEAT_SECONDS);
     loop {
         let error = match question().await {
             Ok(answer) => return Ok(Some(answer)),
@@ -72,7 +72,7 @@ pub async fn persistently<T>(
         if !error.passes() {
             return Err(error);
         }
-        match pace.pause(interrupt).await {
+        match schedule.pause(interrupt).await {
             Pause::Over => report.progress("AWS does not answer; looking again", &error.code),
             Pause::Interrupted => return Ok(None),
             Pause::Late => return Err(error),
@@ -80,7 +80,7 @@ pub async fn persistently<T>(
     }
 }
 
-/// Waits so long.
+/// Waits for `pause`, or until Ctrl-C.
 pub async fn wait(pause: Duration, interrupt: &Interrupt) -> Pause {
     tokio::select! {
         () = sleep(pause) => Pause::Over,

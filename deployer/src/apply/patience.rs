@@ -1,5 +1,5 @@
-//! What to do about a call that AWS refuses while work goes on: a refused or expired credential is loaded again and
-//! the call repeated for a while, because whoever works on the host does not depend on it.
+//! Handles calls that AWS refuses while work goes on: loads refused or expired credentials again and repeats the call
+//! for a while, because the work on the host does not depend on these credentials.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// How long refusals are borne where nobody can log in meanwhile.
-const ALONE: Duration = Duration::from_mins(1);
-/// The same where a person sits at a terminal and can log in.
-const WITH_A_PERSON: Duration = Duration::from_mins(10);
-/// Between two attempts to load credentials: loading may run a program or ask a single sign-on service.
+/// How long refused calls are repeated when there is no operator who can log in meanwhile.
+const LIMIT_WITHOUT_OPERATOR: Duration = Duration::from_mins(1);
+/// How long refused calls are repeated when an operator at a terminal can log in.
+const LIMIT_WITH_OPERATOR: Duration = Duration::from_mins(10);
+/// Pause between two attempts to load credentials, because loading may run a program or ask a single sign-on service.
 const BETWEEN_RENEWALS: Duration = Duration::from_secs(10);
 
-/// Keeps count of failed calls in a row.
+/// Tracks calls that fail in a row.
 #[derive(Default)]
 pub(super) struct FailureCounter {
     failing: bool,
@@ -28,24 +28,24 @@ pub(super) struct FailureCounter {
 }
 
 impl FailureCounter {
-    /// An answer came; `true`: calls had failed before.
+    /// Records a successful call. Returns whether the calls before it had failed.
     pub(super) fn answered(&mut self) -> bool {
         (self.refused_since, self.renewed) = (None, None);
         std::mem::take(&mut self.failing)
     }
 
-    /// May the call be repeated? Network and throttling pass by themselves, so the caller's own deadline ends those.
-    /// `meanwhile` says what goes on without us.
+    /// Returns whether to repeat the failed call. Network and throttling errors pass by themselves, so only the
+    /// caller's own deadline limits those. `meanwhile` says, for the warning, what goes on during the failures.
     pub(super) async fn bears<P: Ports>(
         &mut self,
-        site: &DeployContext<'_, P>,
+        context: &DeployContext<'_, P>,
         error: &CloudError,
         meanwhile: &str,
     ) -> bool {
         let first = !std::mem::replace(&mut self.failing, true);
         if error.passes() {
             if first {
-                site.report.warn(&format!("{error}. {meanwhile}; looking again."));
+                context.report.warn(&format!("{error}. {meanwhile}; looking again."));
             }
             return true;
         }
@@ -53,10 +53,10 @@ impl FailureCounter {
             return false;
         }
         let now = Instant::now();
-        // A session that was made with a code ends, and loading what is there would not bring it back.
-        let question = site.ports.code_question().filter(|_| error.kind == CloudErrorKind::Credentials);
-        let person = site.report.can_ask() && !site.interrupt.came();
-        let limit = if person { WITH_A_PERSON } else { ALONE };
+        // A session that was made with a code (MFA) cannot be renewed by loading credentials again.
+        let question = context.ports.code_question().filter(|_| error.kind == CloudErrorKind::Credentials);
+        let person = context.report.can_ask() && !context.interrupt.came();
+        let limit = if person { LIMIT_WITH_OPERATOR } else { LIMIT_WITHOUT_OPERATOR };
         let Some(since) = self.refused_since else {
             self.refused_since = Some(now);
             let then = match &question {
@@ -68,9 +68,9 @@ impl FailureCounter {
                     duration(limit.as_secs())
                 ),
             };
-            site.report.warn(&format!("{error}. {meanwhile}; {then}"));
+            context.report.warn(&format!("{error}. {meanwhile}; {then}"));
             if question.is_none() {
-                self.renew(site).await;
+                self.renew(context).await;
             }
             return true;
         };
@@ -79,50 +79,52 @@ impl FailureCounter {
             return false;
         }
         match question {
-            Some(question) if person => return Box::pin(renewed(site, &question, left)).await,
+            Some(question) if person => return Box::pin(ask_for_code(context, &question, left)).await,
             Some(_) => {}
-            None => self.renew(site).await,
+            None => self.renew(context).await,
         }
         true
     }
 
-    async fn renew<P: Ports>(&mut self, site: &DeployContext<'_, P>) {
+    async fn renew<P: Ports>(&mut self, context: &DeployContext<'_, P>) {
         let now = Instant::now();
         if self.renewed.is_none_or(|last| now.duration_since(last) >= BETWEEN_RENEWALS) {
             self.renewed = Some(now);
-            site.ports.renew().await;
+            context.ports.renew().await;
         }
     }
 }
 
-/// Has a person give a code until one is accepted; `false`: nobody does. Ctrl-C ends the asking alone.
-async fn renewed<P: Ports>(site: &DeployContext<'_, P>, question: &str, left: Duration) -> bool {
+/// Asks the operator for a code until one is accepted. Returns `false` if no code is given in time. Ctrl-C ends only
+/// the question.
+async fn ask_for_code<P: Ports>(context: &DeployContext<'_, P>, question: &str, left: Duration) -> bool {
     let asking = async {
         loop {
-            let code = site.report.ask_line(question).await;
+            let code = context.report.ask_line(question).await;
             if code.trim().is_empty() {
                 return false;
             }
-            match site.ports.renew_with(code.trim()).await {
+            match context.ports.renew_with(code.trim()).await {
                 Ok(()) => return true,
-                Err(error) => site.report.warn(&error.to_string()),
+                Err(error) => context.report.warn(&error.to_string()),
             }
         }
     };
     tokio::select! {
         given = asking => given,
-        () = site.interrupt.wait() => true,
+        () = context.interrupt.wait() => true,
         () = sleep(left) => false,
     }
 }
 
-/// Does AWS, or the proxy on the way, refuse the caller, and not the call?
+/// Returns whether AWS, or the proxy on the way, refuses the caller rather than this call.
 pub(super) const fn refused(error: &CloudError) -> bool {
     use CloudErrorKind::{Clock, Credentials, Denied, Proxy};
     matches!(error.kind, Credentials | Denied | Clock | Proxy)
 }
 
-/// AWS refuses us for good, so nothing may be stopped under what goes on: `goes_on` says what, `shows` what is seen later.
+/// Returns the failure for a caller that AWS refuses for good, so that no running work may be stopped. `goes_on` names
+/// that work; `shows` says what `deployer status` will show later.
 pub(super) fn out_of_sight(error: &CloudError, goes_on: &str, shows: &str) -> Failure {
     let next = format!(
         "{} Then deployer status shows {shows}; deployer unlock takes the lock that this run leaves.",

@@ -1,5 +1,5 @@
-//! What a command on the host says while it runs, shown as it comes. Systems Manager hands a command's output over only
-//! when it has ended (`GetCommandInvocation`: empty until then), so a small command beside it asks how far it is.
+//! Shows the output of a command on the host while it runs. Systems Manager returns a command's output only after its
+//! end (`GetCommandInvocation` is empty until then), so a second, small command asks the host for the progress.
 
 use std::time::Duration;
 
@@ -13,70 +13,70 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// A look that takes longer would keep the command itself out of sight.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time limit of the second command. While it runs, the first command is not observed.
+const QUESTION_LIMIT: Duration = Duration::from_secs(30);
 
-/// The lines of one command, each shown once.
+/// The output lines of one command, each shown once.
 pub(super) struct HostOutput<'a, 'b, P> {
-    site: &'a DeployContext<'b, P>,
-    /// They are of no interest.
+    context: &'a DeployContext<'b, P>,
+    /// Whether the lines are not shown.
     quiet: bool,
     shown: usize,
-    /// How far the step is that runs now.
+    /// The progress of the current step.
     transfer: Option<Transfer>,
-    /// When the next look beside it is due; `None`: never.
+    /// When the next question to the host is due; `None`: never.
     due: Option<Instant>,
 }
 
 impl<'a, 'b, P: Ports> HostOutput<'a, 'b, P> {
-    pub(super) fn new(site: &'a DeployContext<'b, P>, quiet: bool) -> Self {
-        let mut said = Self { site, quiet, shown: 0, transfer: None, due: None };
-        said.wait();
-        said
+    pub(super) fn new(context: &'a DeployContext<'b, P>, quiet: bool) -> Self {
+        let mut output = Self { context, quiet, shown: 0, transfer: None, due: None };
+        output.wait();
+        output
     }
 
-    /// Until the next look.
+    /// Sets the time of the next question.
     fn wait(&mut self) {
-        let pause = Some(self.site.settings.wait.progress_seconds).filter(|seconds| *seconds > 0 && !self.quiet);
+        let pause = Some(self.context.settings.wait.progress_seconds).filter(|seconds| *seconds > 0 && !self.quiet);
         self.due = pause.map(|seconds| Instant::now() + Duration::from_secs(seconds.into()));
     }
 
-    /// The command's output, as far as it is known.
+    /// Shows the command's output, as far as AWS returns it.
     pub(super) fn show(&mut self, stdout: &str) {
         let lines: Vec<&str> = stdout.lines().filter(|line| !line.starts_with(MARKER)).collect();
         if !self.quiet && !lines.is_empty() {
             self.lines(0, &lines);
-            // It comes by itself.
+            // AWS returns the output, so the host need not be asked soon.
             self.wait();
         }
     }
 
-    /// These lines, of which the first has this number.
+    /// Shows the lines that were not shown yet. `first` is the number of the first line.
     fn lines(&mut self, first: usize, lines: &[&str]) {
         for line in lines.iter().skip(self.shown.saturating_sub(first)) {
             self.transfer = Transfer::parse(line);
             if self.transfer.is_none() {
-                self.site.report.host(line);
+                self.context.report.host(line);
             }
         }
         self.shown = (first + lines.len()).max(self.shown);
     }
 
-    /// Asks the host, where that is due. That it cannot be asked now says nothing of the command.
+    /// Asks the host for the progress if that is due. A failed question says nothing about the command.
     pub(super) async fn ask(&mut self, interrupt: &Interrupt) {
         if self.due.is_none_or(|due| Instant::now() < due) {
             return;
         }
-        // Ctrl-C is for the command, and not for this: it is left to end by itself.
-        let (_end, deaf) = interrupt::channel();
-        let look = command::run_with(self.site, &deaf, "progress", &Action::Progress, LOOK_SECONDS);
-        // It is itself a command that is followed; a future cannot hold itself.
-        let look: std::pin::Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(look);
-        let looked = tokio::select! {
-            looked = tokio::time::timeout(PATIENCE, look) => looked,
+        // Ctrl-C is meant for the command; the question ends by itself.
+        let (_end, no_interrupt) = interrupt::channel();
+        let question = command::run_with(self.context, &no_interrupt, "progress", &Action::Progress, LOOK_SECONDS);
+        // The question is itself a command that this code follows, and a future cannot contain itself.
+        let question: std::pin::Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(question);
+        let answer = tokio::select! {
+            answer = tokio::time::timeout(QUESTION_LIMIT, question) => answer,
             () = interrupt.wait() => return,
         };
-        if let Ok(Ok(report)) = looked
+        if let Ok(Ok(report)) = answer
             && let Some(RunProgress { said, lines, transfer }) = report.progress()
         {
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -86,11 +86,11 @@ impl<'a, 'b, P: Ports> HostOutput<'a, 'b, P> {
         self.wait();
     }
 
-    /// How far it is: what the host says of its step, or else this.
+    /// Shows the progress: the step's own, as the host reports it, or else this text.
     pub(super) fn progress(&self, what: &str, detail: &str) {
         match &self.transfer {
-            Some(transfer) if !self.quiet => self.site.report.transfer(transfer),
-            _ => self.site.report.progress(what, detail),
+            Some(transfer) if !self.quiet => self.context.report.transfer(transfer),
+            _ => self.context.report.progress(what, detail),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Getting a script to the host, once. An answer that was lost leaves open whether the call was heard: the command is
-//! looked for by its name, or, where AWS lists no commands to us (`ssm:ListCommands` shows those of everybody), the host
-//! is asked. It is sent again only where it has not shown up for some seconds.
+//! Sends a script to the host exactly once. If the answer to the call is lost, AWS may have received the call: the
+//! command is looked up by its name. Where this operator may not list commands (`ssm:ListCommands` shows everybody's),
+//! the host is asked. The script is sent again only if it has not shown up for some seconds.
 
 use std::time::Duration;
 
@@ -21,33 +21,34 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// How long AWS may refuse a command before that counts as final.
+/// How long AWS may refuse a command before that counts as final, in seconds.
 const SEND_SECONDS: u32 = 60;
-/// How long the network may be away while a command is looked for.
+/// How long the network may be away while a command is looked up, in seconds.
 const FIND_SECONDS: u32 = 120;
-/// The same after Ctrl-C.
+/// The same limit after Ctrl-C, in seconds.
 const FIND_SECONDS_INTERRUPTED: u32 = 15;
-/// A command that was heard is in AWS' list after so long at most.
-const SHOWS_UP: Duration = Duration::from_secs(5);
+/// A command that AWS received is in AWS' list after this time at most.
+const LIST_LIMIT: Duration = Duration::from_secs(5);
 
-/// The same on the host, where a command comes after a moment or two.
-const COMES: Duration = Duration::from_secs(20);
-/// Between two questions to the host.
+/// A command that AWS received reaches the host after this time at most.
+const HOST_LIMIT: Duration = Duration::from_secs(20);
+/// Pause between two questions to the host.
 const BETWEEN: Duration = Duration::from_secs(5);
 
-/// Where a command whose answer was lost is.
+/// Where a command was found whose answer was lost.
 enum CommandLookup {
-    /// In AWS' list.
+    /// It is in AWS' list.
     Yes(CommandId),
-    /// Nowhere.
+    /// It is not in AWS' list.
     No,
-    /// AWS lists no commands to us.
+    /// This operator may not list commands.
     Hidden,
 }
 
-/// Sends a script; `name` is unique. `run` is how the host calls it; `None`: it only looks, so that it may run twice.
+/// Sends a script. `name` is unique. `run` is the run's id on the host; `None` if the script changes nothing and may
+/// therefore run twice.
 pub(super) async fn send<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
     what: &str,
     script: &Script,
@@ -55,46 +56,46 @@ pub(super) async fn send<P: Ports>(
     run: Option<&RunId>,
     limit_seconds: u32,
 ) -> Result<CommandId, NoReport> {
-    let mut pace = PollSchedule::new(SEND_SECONDS);
-    let mut patience = FailureCounter::default();
+    let mut schedule = PollSchedule::new(SEND_SECONDS);
+    let mut failures = FailureCounter::default();
     loop {
         if interrupt.came() {
             return Err(NoReport::Interrupted { sent: false, ended: true });
         }
-        let error = match site.ports.send(script, name, limit_seconds).await {
+        let error = match context.ports.send(script, name, limit_seconds).await {
             Ok(id) => return Ok(id),
             Err(error) => error,
         };
         if error.kind == CloudErrorKind::Network {
-            site.report.warn(&format!("{error}. The command may have been heard; looking for it."));
-            match (find(site, interrupt, name).await?, run) {
+            context.report.warn(&format!("{error}. The command may have been heard; looking for it."));
+            match (find(context, interrupt, name).await?, run) {
                 (CommandLookup::Yes(id), _) => return Ok(id),
                 (CommandLookup::No, _) | (CommandLookup::Hidden, None) => {}
-                // Asking the host is sending a script, too.
+                // A question to the host is a script too, so this call is recursive.
                 (CommandLookup::Hidden, Some(run)) => {
-                    Box::pin(ask_the_host(site, interrupt, what, run, limit_seconds)).await?;
+                    Box::pin(ask_the_host(context, interrupt, what, run, limit_seconds)).await?;
                 }
             }
         } else if error.kind == CloudErrorKind::Credentials {
-            if !patience.bears(site, &error, "Nothing was sent yet").await {
+            if !failures.bears(context, &error, "Nothing was sent yet").await {
                 return Err(NoReport::NotSent(error.into()));
             }
-            // A person who was asked for a code may have taken longer than all of it.
-            pace = PollSchedule::new(SEND_SECONDS);
+            // An operator who was asked for a code may have used up the whole time.
+            schedule = PollSchedule::new(SEND_SECONDS);
         } else if !error.passes() && error.kind != CloudErrorKind::Offline {
             return Err(NoReport::NotSent(error.into()));
         }
-        // The agent may be gone for a moment, after a start above all.
-        site.report.progress(&format!("{what}: AWS does not take the command yet"), &error.code);
-        if pace.pause(interrupt).await == Pause::Late {
+        // The agent may be away for a moment, most of all after a start.
+        context.report.progress(&format!("{what}: AWS does not take the command yet"), &error.code);
+        if schedule.pause(interrupt).await == Pause::Late {
             return Err(NoReport::NotSent(Failure::from(error)));
         }
     }
 }
 
-/// Waits for the end of a run whose command has no id that we know. Returns where the host never saw it.
+/// Waits for the end of a run whose command id is unknown. Returns `Ok` if the host never received it.
 async fn ask_the_host<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
     what: &str,
     run: &RunId,
@@ -102,21 +103,21 @@ async fn ask_the_host<P: Ports>(
 ) -> Result<(), NoReport> {
     let began = Instant::now();
     let mut answered = began;
-    let mut seen = false;
+    let mut was_running = false;
     let unknown = |what: &str, running| {
         let what = format!("the answer to SendCommand was lost; {what}");
         Err(NoReport::Unknown { what, lines: Vec::new(), running })
     };
     loop {
-        let trace = trace(site, interrupt, run).await;
+        let trace = trace(context, interrupt, run).await;
         if trace != Trace::Unknown {
             answered = Instant::now();
         }
         match trace {
-            Trace::AtWork => seen = true,
+            Trace::AtWork => was_running = true,
             Trace::Ended => return unknown("the command ended on the host, and its report cannot be read", false),
-            Trace::None if seen => return unknown("the command was killed on the host", false),
-            Trace::None if began.elapsed() >= COMES => return Ok(()),
+            Trace::None if was_running => return unknown("the command was killed on the host", false),
+            Trace::None if began.elapsed() >= HOST_LIMIT => return Ok(()),
             Trace::Unknown if answered.elapsed() >= Duration::from_secs(FIND_SECONDS.into()) => {
                 return unknown("whether the command runs could not be found out", true);
             }
@@ -126,29 +127,31 @@ async fn ask_the_host<P: Ports>(
         if waited > u64::from(limit_seconds) + 120 {
             return unknown("the command has not ended on the host", true);
         }
-        let state = if seen { "running on the host" } else { "asking the host whether it came" };
-        site.report.progress(&format!("{what}: {state}"), &format!("({})", duration(waited)));
+        let state = if was_running { "running on the host" } else { "asking the host whether it came" };
+        context.report.progress(&format!("{what}: {state}"), &format!("({})", duration(waited)));
         if wait(BETWEEN, interrupt).await == Pause::Interrupted {
             return Err(NoReport::Interrupted { sent: true, ended: false });
         }
     }
 }
 
-/// Looks for a command whose answer was lost. After Ctrl-C it looks on for a moment, so that
-/// a command that is there can be cancelled.
+/// Looks up a command whose answer was lost. After Ctrl-C it continues for a moment, so that a command that was
+/// received can be cancelled.
 async fn find<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
     name: &str,
 ) -> Result<CommandLookup, NoReport> {
-    let (_end, quiet) = interrupt::channel();
-    let (mut ear, mut pace) = (interrupt, PollSchedule::new(FIND_SECONDS));
+    let (_end, no_interrupt) = interrupt::channel();
+    let (mut source, mut schedule) = (interrupt, PollSchedule::new(FIND_SECONDS));
     let mut absent: Option<Instant> = None;
     let mut lost: Option<CloudError> = None;
     loop {
-        match site.ports.find(name).await {
+        match context.ports.find(name).await {
             Ok(Some(id)) => return Ok(CommandLookup::Yes(id)),
-            Ok(None) if absent.get_or_insert_with(Instant::now).elapsed() >= SHOWS_UP => return Ok(CommandLookup::No),
+            Ok(None) if absent.get_or_insert_with(Instant::now).elapsed() >= LIST_LIMIT => {
+                return Ok(CommandLookup::No);
+            }
             Ok(None) => {}
             Err(error) if error.kind == CloudErrorKind::Denied => return Ok(CommandLookup::Hidden),
             Err(error) => {
@@ -159,11 +162,11 @@ async fn find<P: Ports>(
                 }
             }
         }
-        match pace.pause(ear).await {
+        match schedule.pause(source).await {
             Pause::Over => {}
             Pause::Interrupted => {
-                site.report.say("interrupted: looking whether the command reached the host; wait a moment");
-                (ear, pace) = (&quiet, PollSchedule::new(FIND_SECONDS_INTERRUPTED));
+                context.report.say("interrupted: looking whether the command reached the host; wait a moment");
+                (source, schedule) = (&no_interrupt, PollSchedule::new(FIND_SECONDS_INTERRUPTED));
             }
             Pause::Late => return Err(unknown(interrupt, lost)),
         }

@@ -1,5 +1,5 @@
-//! Applying against a fake world that fails at every call in turn. What must hold whatever fails: the lock is given
-//! back or it is said, nothing counts as done that is not, and a box that was started in vain is stopped or named.
+//! Applies plans in a simulated account that fails at each call in turn. Whatever fails: the lock is given back or the
+//! operator is told, nothing counts as done that is not, and a box that was started in vain is stopped or named.
 
 mod commands;
 mod start;
@@ -71,9 +71,9 @@ async fn run_stopping(world: &World, work: Operation, stop: StopOnFailure) -> Re
     let (end, interrupt) = interrupt::channel();
     *world.interrupter.borrow_mut() = Some(end);
     let written = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
-    let site =
+    let context =
         DeployContext { written, settings: settings().await, ports: world, report: &report, interrupt: &interrupt };
-    apply(&site, &ApprovedPlan::in_a_test(work), stop).await
+    apply(&context, &ApprovedPlan::in_a_test(work), stop).await
 }
 
 fn world(name: &str, outcome: &str) -> World {
@@ -98,26 +98,26 @@ async fn every_outcome_has_its_exit_code_and_gives_the_lock_back() {
         ] {
             let world = world(name, outcome);
             let found = run(&world, name).await.err().map(|failure| failure.exit);
-            // `down --now` stops the box whatever the host says, unless somebody is at work there.
+            // `down --now` stops the box even if the host reports a failure, unless another operator is at work there.
             let exit = if name == "down now" && exit != Some(Exit::Locked) { None } else { exit };
             assert_eq!(found, exit, "{name}: {outcome}");
             assert!(!world.lock(), "{name}: {outcome}");
             if name == "up" && !matches!(exit, None | Some(Exit::RolledBack | Exit::Locked)) {
-                assert!(!world.running.get(), "started in vain: {outcome}");
+                assert!(!world.running.get(), "the box must be stopped again: {outcome}");
             }
             if exit == Some(Exit::Locked) && name == "up" {
-                assert!(world.running.get(), "somebody is at work there");
+                assert!(world.running.get(), "another operator is at work on the box");
             }
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_call_fails_the_lock_is_given_back_and_nothing_is_done_that_is_not() {
+async fn any_failed_call_leaves_no_lock_and_no_false_success() {
     for name in ALL {
-        let well = world(name, "done");
-        run(&well, name).await.unwrap();
-        let calls = well.calls.borrow().clone();
+        let unfailing = world(name, "done");
+        run(&unfailing, name).await.unwrap();
+        let calls = unfailing.calls.borrow().clone();
         assert!(calls.len() > 8, "{calls:?}");
         let refusals = [
             CloudErrorKind::Denied,
@@ -139,9 +139,9 @@ async fn whatever_call_fails_the_lock_is_given_back_and_nothing_is_done_that_is_
                 if matches!(*call, "look" | "send")
                     && matches!(kind, CloudErrorKind::Network | CloudErrorKind::Throttled)
                 {
-                    assert!(result.is_ok(), "{at}: a lost answer is no failed script: {result:?}");
+                    assert!(result.is_ok(), "{at}: a lost answer must not fail the script: {result:?}");
                 }
-                // The last two calls give the lock back: what cannot be given back stays, and is said.
+                // The last two calls give the lock back. If they fail, the lock stays and the operator is told.
                 assert!(!world.lock() || index + 2 >= calls.len(), "{at}: the lock is left");
                 match result {
                     Ok(_) if name.starts_with("down") => assert!(!world.running.get(), "{at}: not stopped"),
@@ -152,7 +152,10 @@ async fn whatever_call_fails_the_lock_is_given_back_and_nothing_is_done_that_is_
                         assert_ne!(failure.exit, Exit::Done, "{at}");
                         assert!(!failure.what.is_empty() && !failure.next.is_empty(), "{at}");
                         let stopped = !world.running.get() || failure.exit == Exit::NeedsAPerson;
-                        assert!(name != "up" || stopped, "{at}: the box runs on unnamed: {failure:?}");
+                        assert!(
+                            name != "up" || stopped,
+                            "{at}: the box runs and the failure does not say so: {failure:?}"
+                        );
                     }
                 }
             }
@@ -161,11 +164,11 @@ async fn whatever_call_fails_the_lock_is_given_back_and_nothing_is_done_that_is_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_of_somebody_else_stops_everything() {
+async fn a_lock_of_another_operator_stops_everything() {
     for name in ALL {
         let world = world(name, "done");
-        let theirs = r#"{"operator":"bob@desk","action":"up","since":1,"run":"1"}"#;
-        world.parameters.borrow_mut().insert("/extraction-gateway/lock".to_owned(), theirs.to_owned());
+        let lock = r#"{"operator":"bob@desk","action":"up","since":1,"run":"1"}"#;
+        world.parameters.borrow_mut().insert("/extraction-gateway/lock".to_owned(), lock.to_owned());
         let failure = run(&world, name).await.unwrap_err();
         assert_eq!(failure.exit, Exit::Locked);
         assert!(failure.what.contains("bob@desk (up, for "), "{failure}");
@@ -173,13 +176,13 @@ async fn a_lock_of_somebody_else_stops_everything() {
     }
 }
 
-/// For what looks at a world without changing it.
-macro_rules! site {
-    ($world:expr, $site:ident) => {
+/// Builds a context for tests that read a simulated account and change nothing.
+macro_rules! context {
+    ($world:expr, $context:ident) => {
         let report = Report::new(true, Format::Text);
         let (_end, interrupt) = interrupt::channel();
         let written = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
-        let $site = DeployContext {
+        let $context = DeployContext {
             written,
             settings: settings().await,
             ports: $world,
@@ -190,22 +193,22 @@ macro_rules! site {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_host_of_these_tests_is_understood() {
+async fn the_report_of_the_simulated_host_is_parsed() {
     let world = world("restart", "done");
-    site!(&world, site);
-    let (report, status) = observe::ask(&site).await.unwrap();
+    context!(&world, context);
+    let (report, status) = observe::ask(&context).await.unwrap();
     assert_eq!(report.release, Some(2));
     assert!(observe::healthy(&status));
 }
 
-/// A script that was killed: what is said of it, and how it ends, by what is on the host then.
+/// After a killed script, the message and the exit code depend on the state of the host.
 #[tokio::test(start_paused = true)]
-async fn without_a_report_the_host_says_what_became_of_it() {
+async fn without_a_report_the_host_is_asked_for_the_result() {
     let not_ready = json!({"gateway": "{\"ready\": false}"});
     let cut_off = json!({"half_done": true});
     let nothing = Value::Null;
     for (odd, verify, hash, expect, exit, words) in [
-        // It was done, and only its report is lost.
+        // The work was done; only its report is lost.
         (&nothing, "done", "h", Expect::Release(1), None, ""),
         (&nothing, "done", "other", Expect::Release(2), Some(Exit::FailedUnchanged), "still serves: release 2"),
         (&nothing, "done", "h", Expect::Release(2), Some(Exit::FailedUnchanged), "release 2 serves and was verified"),
@@ -233,11 +236,11 @@ async fn without_a_report_the_host_says_what_became_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ctrl_c_ends_the_command_and_says_what_serves() {
+async fn ctrl_c_cancels_the_command_and_says_what_serves() {
     for (ends, expect, exit, words) in [
         (Progress::Cancelled, Expect::Release(2), Some(Exit::Interrupted), "release 2 serves and was verified"),
         (Progress::Cancelled, Expect::Release(1), Some(Exit::Interrupted), "release 2 is what was wanted"),
-        // It had ended by itself: its report counts.
+        // The command had ended by itself, so its report counts.
         (Progress::Ended(0), Expect::Release(1), None, ""),
         (Progress::Running, Expect::Release(1), Some(Exit::Interrupted), "has not confirmed"),
     ] {
@@ -250,8 +253,8 @@ async fn ctrl_c_ends_the_command_and_says_what_serves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_stays_lost_is_never_said_to_be_nothing() {
-    // The command is heard or not, and AWS cannot be asked which: nobody knows what it does.
+async fn a_lost_answer_is_never_reported_as_nothing_changed() {
+    // AWS may or may not have received the command and cannot be asked, so nobody knows what it does.
     for ctrl_c in [None, Some("find")] {
         let world = World { away: &["send", "find"], heard: true, ctrl_c, ..world("restart", "done") };
         let failure = run(&world, "restart").await.unwrap_err();
@@ -260,7 +263,7 @@ async fn an_answer_that_stays_lost_is_never_said_to_be_nothing() {
         assert!(!failure.what.contains("nothing was changed") && !failure.what.contains("before the host was asked"));
         assert_eq!(world.sent("restart"), 1, "{failure:?}");
     }
-    // It shows up once AWS can be asked: Ctrl-C has it cancelled.
+    // The command shows up once AWS can be asked, and Ctrl-C cancels it.
     let away = World {
         fails: Some((2, CloudErrorKind::Network)),
         heard: true,
@@ -274,8 +277,8 @@ async fn an_answer_that_stays_lost_is_never_said_to_be_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_done_stays_done_where_the_rest_cannot_be_looked_up() {
-    // A rollback asks for the box first: it may have to be started.
+async fn a_done_action_succeeds_even_if_the_box_cannot_be_looked_up_after_it() {
+    // A rollback looks up the box first, because it may have to start it. So only a restart is tested here.
     let world = World { away: &["instance"], ..world("restart", "done") };
     let applied = run(&world, "restart").await.unwrap();
     assert!(applied.report.is_some() && applied.url.is_none());
@@ -299,7 +302,7 @@ async fn down_now_does_not_depend_on_systems_manager() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unlock_takes_the_lock_from_whom_it_was_approved_for_and_no_other() {
+async fn unlock_takes_the_lock_only_from_the_approved_holder() {
     let holder = |operator: &str| LockHolder {
         operator: operator.to_owned(),
         action: "up".to_owned(),
@@ -317,7 +320,7 @@ async fn unlock_takes_the_lock_from_whom_it_was_approved_for_and_no_other() {
         (Some("bob"), Some("eve"), "done", &[], Some(Exit::Locked)),
         (None, Some("eve"), "done", &[], Some(Exit::Locked)),
         (Some("bob"), Some("bob"), "locked", &[], Some(Exit::Locked)),
-        // A host with another trouble needs the next `up`, and that needs the lock.
+        // A host with another fault needs the next `up`, and `up` needs the lock.
         (Some("bob"), Some("bob"), "failed_unchanged", &[], None),
         (Some("bob"), Some("bob"), "", &[], None),
         (Some("bob"), Some("bob"), "done", &["agent"], None),
@@ -332,7 +335,7 @@ async fn unlock_takes_the_lock_from_whom_it_was_approved_for_and_no_other() {
         assert_eq!(end.as_ref().err().map(|failure| failure.exit), exit, "{at}");
         assert_eq!(world.lock(), exit.is_some(), "{at}");
         if held == Some("eve") {
-            assert!(end.unwrap_err().what.contains("eve (up, for "), "says who");
+            assert!(end.unwrap_err().what.contains("eve (up, for "), "the failure must name the holder");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Taking the operators' lock from a run that is dead. The host says first whether somebody works there.
+//! Takes the operators' lock from a run that is dead. Asks the host first whether somebody works there.
 
 use super::{
     Applied,
@@ -13,46 +13,44 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// Takes the lock from the holder that was approved, and from nobody else.
+/// Takes the lock from the approved holder, and from no other.
 pub(super) async fn unlock<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     approved: Option<&LockHolder>,
 ) -> Result<Applied, Failure> {
-    let name = site.settings.lock_parameter();
-    still(approved, lock::holder(&site.ports, &name).await?.as_ref())?;
-    let report = host(site).await?;
-    let held = lock::holder(&site.ports, &name).await?;
-    still(approved, held.as_ref())?;
+    let name = context.settings.lock_parameter();
+    check_holder(approved, lock::holder(&context.ports, &name).await?.as_ref())?;
+    let report = clear_host(context).await?;
+    let held = lock::holder(&context.ports, &name).await?;
+    check_holder(approved, held.as_ref())?;
     if held.is_some() {
-        site.ports.delete_parameter(&name).await?;
+        context.ports.delete_parameter(&name).await?;
     }
     Ok(Applied { report, url: None, autostop: None })
 }
 
-/// Parameter Store cannot compare and delete; a look just before is the most there is.
-fn still(approved: Option<&LockHolder>, held: Option<&LockHolder>) -> Result<(), Failure> {
+/// Fails if another run holds the lock now. Parameter Store has no "delete if equal", so a check just before the
+/// deletion is the most that is possible.
+fn check_holder(approved: Option<&LockHolder>, held: Option<&LockHolder>) -> Result<(), Failure> {
     match held {
         Some(holder) if Some(holder) != approved => Err(Failure::new(
             Exit::Locked,
-            format!(
-                "{} holds the lock now, who is not the one it was to be taken from; it was not taken",
-                holder.shown()
-            ),
-            "Look who that is; if that run is dead, too, run deployer unlock again.",
+            format!("{} holds the lock now, not the holder that was approved; the lock was not taken", holder.shown()),
+            "Find out whether that run is dead too. If it is, run deployer unlock again.",
         )),
         _ => Ok(()),
     }
 }
 
-/// Only somebody at work on the host is a reason to leave the lock: a host that cannot answer, or has another trouble,
-/// needs the next `up`, and that needs the lock.
-async fn host<P: Ports>(site: &DeployContext<'_, P>) -> Result<Option<HostReport>, Failure> {
-    let instance = super::boot::look(site).await?;
+/// Clears the host. A host that cannot answer, or has another fault, does not keep the lock: it needs the next `up`,
+/// and `up` needs the lock. Only an operator at work on the host does.
+async fn clear_host<P: Ports>(context: &DeployContext<'_, P>) -> Result<Option<HostReport>, Failure> {
+    let instance = super::boot::look(context).await?;
     if instance.state != State::Running {
         return Ok(None);
     }
-    let unseen = |why: &str| site.report.warn(&format!("the host was not cleared, only the lock is taken: {why}"));
-    match site.ports.agent(&instance.id).await {
+    let unseen = |why: &str| context.report.warn(&format!("the host was not cleared, only the lock is taken: {why}"));
+    match context.ports.agent(&instance.id).await {
         Ok(Agent::Online) => {}
         Ok(_) => {
             unseen("its SSM agent does not answer");
@@ -63,20 +61,22 @@ async fn host<P: Ports>(site: &DeployContext<'_, P>) -> Result<Option<HostReport
             return Ok(None);
         }
     }
-    match command::run(site, "unlock", &Action::Unlock, LOOK_SECONDS).await {
-        Ok(report) if report.outcome == Outcome::Locked => {
-            Err(Failure::new(Exit::Locked, report.message, "Wait for them; deployer status shows when they are done."))
-        }
+    match command::run(context, "unlock", &Action::Unlock, LOOK_SECONDS).await {
+        Ok(report) if report.outcome == Outcome::Locked => Err(Failure::new(
+            Exit::Locked,
+            report.message,
+            "Wait for that run to end; deployer status shows when it has.",
+        )),
         Ok(report) if matches!(report.outcome, Outcome::Done | Outcome::NothingToDo) => Ok(Some(report)),
         Ok(report) => {
             unseen(&report.message);
             Ok(None)
         }
-        Err(none @ NoReport::Interrupted { .. }) => {
-            Err(Failure { what: "interrupted; the lock was not taken".to_owned(), ..Failure::from(none) })
+        Err(no_report @ NoReport::Interrupted { .. }) => {
+            Err(Failure { what: "interrupted; the lock was not taken".to_owned(), ..Failure::from(no_report) })
         }
-        Err(none) => {
-            unseen(&Failure::from(none).what);
+        Err(no_report) => {
+            unseen(&Failure::from(no_report).what);
             Ok(None)
         }
     }

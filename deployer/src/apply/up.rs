@@ -1,4 +1,4 @@
-//! `up`, and the other actions at whose end something serves.
+//! Runs `up` and the other actions after which a release serves.
 
 use std::time::Duration;
 
@@ -14,119 +14,121 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// How long a person is waited for while the lock is held and the box costs.
-const ANSWER: Duration = Duration::from_mins(5);
+/// How long to wait for the operator's answer while the lock is held and the box costs money.
+const ANSWER_LIMIT: Duration = Duration::from_mins(5);
 
-/// Starts the box where needed and deploys.
+/// Starts the box if needed and deploys.
 pub(super) async fn up<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     deploy: &Deploy,
     expect: Expect,
     stop: StopOnFailure,
 ) -> Result<Applied, Failure> {
     let mut started = false;
-    let done = deployed(site, deploy, expect, &mut started).await;
-    settled(site, done, started, stop).await
+    let done = deploy_release(context, deploy, expect, &mut started).await;
+    handle_failure(context, done, started, stop).await
 }
 
-/// Goes back to an earlier release; a box that is stopped is started for it.
+/// Goes back to an earlier release. Starts the box first if it is stopped.
 pub(super) async fn rollback<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     action: &Action,
     expect: Expect,
     stop: StopOnFailure,
 ) -> Result<Applied, Failure> {
     let mut started = false;
-    let done = rolled_back(site, action, expect, &mut started).await;
-    settled(site, done, started, stop).await
+    let done = roll_back(context, action, expect, &mut started).await;
+    handle_failure(context, done, started, stop).await
 }
 
-async fn rolled_back<P: Ports>(
-    site: &DeployContext<'_, P>,
+async fn roll_back<P: Ports>(
+    context: &DeployContext<'_, P>,
     action: &Action,
     expect: Expect,
     started: &mut bool,
 ) -> Result<Applied, Failure> {
     // A box is not started for a program that its document refuses.
-    document::check(site).await?;
-    boot::boot(site, started).await?;
-    serve(site, "rollback", action, expect).await
+    document::check(context).await?;
+    boot::boot(context, started).await?;
+    serve(context, "rollback", action, expect).await
 }
 
-/// What becomes of a box that this run started and that does not serve.
-async fn settled<P: Ports>(
-    site: &DeployContext<'_, P>,
+/// Stops the box, or says that it runs, if this run started it and then failed.
+async fn handle_failure<P: Ports>(
+    context: &DeployContext<'_, P>,
     done: Result<Applied, Failure>,
     started: bool,
     stop: StopOnFailure,
 ) -> Result<Applied, Failure> {
     match done {
-        Err(failure) if started && failure.goes_on => Err(left_running(site, failure)),
-        Err(failure) if started && failure.exit != Exit::RolledBack => Err(started_in_vain(site, failure, stop).await),
+        Err(failure) if started && failure.goes_on => Err(left_running(context, failure)),
+        Err(failure) if started && failure.exit != Exit::RolledBack => {
+            Err(started_in_vain(context, failure, stop).await)
+        }
         done => done,
     }
 }
 
-async fn deployed<P: Ports>(
-    site: &DeployContext<'_, P>,
+async fn deploy_release<P: Ports>(
+    context: &DeployContext<'_, P>,
     deploy: &Deploy,
     expect: Expect,
     started: &mut bool,
 ) -> Result<Applied, Failure> {
     // A box is not started for a program that its document refuses.
-    document::check(site).await?;
-    let instance = boot::boot(site, started).await?;
-    site.report.step("deploying");
+    document::check(context).await?;
+    let instance = boot::boot(context, started).await?;
+    context.report.step("deploying");
     let action = Action::Deploy(Box::new(deploy.clone()));
-    let report = after::run(site, "deploy", &action, expect, site.settings.wait.deploy_seconds).await?;
-    Ok(recorded(site, report, Some(&deploy.config_hash), instance.address.as_deref()).await)
+    let report = after::run(context, "deploy", &action, expect, context.settings.wait.deploy_seconds).await?;
+    Ok(record(context, report, Some(&deploy.config_hash), instance.address.as_deref()).await)
 }
 
-async fn recorded<P: Ports>(
-    site: &DeployContext<'_, P>,
+async fn record<P: Ports>(
+    context: &DeployContext<'_, P>,
     report: HostReport,
     config_hash: Option<&str>,
     address: Option<&str>,
 ) -> Applied {
-    LastVerified::write(site, &report, config_hash, address).await;
+    LastVerified::write(context, &report, config_hash, address).await;
     Applied {
-        url: address.map(|address| site.settings.url(address)),
+        url: address.map(|address| context.settings.url(address)),
         autostop: report.autostop(),
         report: Some(report),
     }
 }
 
-/// Runs an action on a running box at whose end a release serves: a rollback, a restart.
+/// Runs an action on a running box after which a release serves: a rollback or a restart.
 pub(super) async fn serve<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     what: &str,
     action: &Action,
     expect: Expect,
 ) -> Result<Applied, Failure> {
-    site.report.step(what);
-    let report = after::run(site, what, action, expect, site.settings.wait.deploy_seconds).await?;
-    // It is done: what cannot be seen or recorded from here on is only worth a warning. A Ctrl-C that came too late
-    // must not hide it either.
-    let (_end, quiet) = interrupt::channel();
-    // The configuration of that release is known to the host alone.
-    let status = observe::ask_with(site, &quiet).await;
+    context.report.step(what);
+    let report = after::run(context, what, action, expect, context.settings.wait.deploy_seconds).await?;
+    // The action is done, so whatever cannot be read or recorded from here on is only a warning, and a late Ctrl-C must
+    // not hide the result either.
+    let (_end, no_interrupt) = interrupt::channel();
+    // Only the host knows the configuration of that release.
+    let status = observe::ask_with(context, &no_interrupt).await;
     let hash = status.as_ref().map(|(_, status)| status.config_hash.as_str());
     if let Err(failure) = &status {
-        site.report.warn(&format!("the configuration of what serves could not be looked up: {}", failure.what));
+        context.report.warn(&format!("the configuration of what serves could not be looked up: {}", failure.what));
     }
-    let address = match boot::look_with(site, &quiet).await {
+    let address = match boot::look_with(context, &no_interrupt).await {
         Ok(instance) => instance.address,
         Err(failure) => {
-            site.report.warn(&format!("the address of the box could not be looked up: {}", failure.what));
+            context.report.warn(&format!("the address of the box could not be looked up: {}", failure.what));
             None
         }
     };
-    Ok(recorded(site, report, hash.ok(), address.as_deref()).await)
+    Ok(record(context, report, hash.ok(), address.as_deref()).await)
 }
 
-/// Nobody knows that the work on the box has ended, so it is not stopped under it.
-fn left_running<P>(site: &DeployContext<'_, P>, failure: Failure) -> Failure {
-    let price = money(site.settings.prices.instance_usd_per_hour);
+/// Adds to the failure that the box was not stopped, because the work on it may not have ended.
+fn left_running<P>(context: &DeployContext<'_, P>, failure: Failure) -> Failure {
+    let price = money(context.settings.prices.instance_usd_per_hour);
     let next = format!(
         "{} The box was not stopped, because work may go on there; it costs {price} an hour until deployer down.",
         failure.next
@@ -134,23 +136,23 @@ fn left_running<P>(site: &DeployContext<'_, P>, failure: Failure) -> Failure {
     Failure { next, ..failure }
 }
 
-/// What runs on a box whose start was for nothing: after an idle stop its containers come back when it boots.
+/// What runs on a box that was started in vain. After an idle stop, its containers start again when the box boots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum RunningRelease {
-    /// A release serves: this is what, and what would stop the box.
+    /// A release serves. `release` names it; `until` names what would stop the box.
     Serves { release: String, until: &'static str },
-    /// Containers run and do not serve yet.
+    /// Containers run, but do not serve yet.
     Containers,
-    /// Nothing, or nothing that could be seen.
+    /// Nothing runs, or the host could not be asked.
     Nothing,
 }
 
-async fn found<P: Ports>(site: &DeployContext<'_, P>, quiet: &Interrupt) -> RunningRelease {
-    if !matches!(site.ports.agent(&site.settings.instance_id).await, Ok(Agent::Online)) {
+async fn find_running<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrupt) -> RunningRelease {
+    if !matches!(context.ports.agent(&context.settings.instance_id).await, Ok(Agent::Online)) {
         return RunningRelease::Nothing;
     }
-    site.report.say("looking whether anything serves on the box");
-    match observe::ask_with(site, quiet).await {
+    context.report.say("looking whether anything serves on the box");
+    match observe::ask_with(context, no_interrupt).await {
         Ok((report, status)) if observe::healthy(&status) => RunningRelease::Serves {
             release: report.release.map_or_else(|| "something".to_owned(), |number| format!("release {number}")),
             until: if status.autostop.on { "deployer down or the idle stop" } else { "deployer down" },
@@ -160,10 +162,10 @@ async fn found<P: Ports>(site: &DeployContext<'_, P>, quiet: &Interrupt) -> Runn
     }
 }
 
-/// The box was started for nothing and costs: stop it, or say so. One that serves is not stopped unless somebody wants
-/// it, and running work ends first.
-async fn started_in_vain<P: Ports>(site: &DeployContext<'_, P>, failure: Failure, stop: StopOnFailure) -> Failure {
-    let price = money(site.settings.prices.instance_usd_per_hour);
+/// Stops a box that was started in vain and costs money, or says that it runs. A box that serves is stopped only if
+/// the operator wants that, and its running work ends first.
+async fn started_in_vain<P: Ports>(context: &DeployContext<'_, P>, failure: Failure, stop: StopOnFailure) -> Failure {
+    let price = money(context.settings.prices.instance_usd_per_hour);
     let running = |failure: Failure| {
         let next = format!("{} The box runs and costs {price} an hour; deployer down stops it.", failure.next);
         Failure { next, ..failure }
@@ -171,18 +173,18 @@ async fn started_in_vain<P: Ports>(site: &DeployContext<'_, P>, failure: Failure
     if stop == StopOnFailure::No {
         return running(failure);
     }
-    // The Ctrl-C that led here must not end this, too.
-    let (_end, quiet) = interrupt::channel();
-    let found = found(site, &quiet).await;
+    // The Ctrl-C that ended the action must not end this too.
+    let (_end, no_interrupt) = interrupt::channel();
+    let found = find_running(context, &no_interrupt).await;
     let yes = match stop {
         StopOnFailure::Yes => true,
         StopOnFailure::No => false,
-        StopOnFailure::Ask if site.report.can_ask() && site.interrupt.came() => return running(failure),
-        StopOnFailure::Ask if site.report.can_ask() => asked(site, &failure, &found, &price).await,
+        StopOnFailure::Ask if context.report.can_ask() && context.interrupt.came() => return running(failure),
+        StopOnFailure::Ask if context.report.can_ask() => ask_to_stop(context, &failure, &found, &price).await,
         StopOnFailure::Ask => !matches!(found, RunningRelease::Serves { .. }),
     };
     if yes {
-        return stopped(site, failure, &found, &quiet).await;
+        return stop_box(context, failure, &found, &no_interrupt).await;
     }
     match found {
         RunningRelease::Serves { release, until } => {
@@ -196,31 +198,36 @@ async fn started_in_vain<P: Ports>(site: &DeployContext<'_, P>, failure: Failure
     }
 }
 
-/// Asks a person; where nobody answers, a box that does not serve is stopped.
-async fn asked<P: Ports>(site: &DeployContext<'_, P>, failure: &Failure, found: &RunningRelease, price: &str) -> bool {
-    site.report.say(&failure.what);
+/// Asks the operator whether to stop the box. Without an answer, a box that does not serve is stopped.
+async fn ask_to_stop<P: Ports>(
+    context: &DeployContext<'_, P>,
+    failure: &Failure,
+    found: &RunningRelease,
+    price: &str,
+) -> bool {
+    context.report.say(&failure.what);
     let (on_it, unanswered) = match found {
         RunningRelease::Serves { release, .. } => (format!("; {release} serves on it"), false),
         RunningRelease::Containers | RunningRelease::Nothing => (String::new(), true),
     };
     let question = format!("This run started the box, which costs {price} an hour{on_it}. Stop it again?");
-    let answer = answered(site.report.ask(&question), site.interrupt).await;
+    let answer = wait_for_answer(context.report.ask(&question), context.interrupt).await;
     if answer.is_none() {
         let then = if unanswered { "the box is stopped" } else { "the box is not stopped" };
-        site.report.say(&format!("no answer in {}: {then}", duration(ANSWER.as_secs())));
+        context.report.say(&format!("no answer in {}: {then}", duration(ANSWER_LIMIT.as_secs())));
     }
     answer.unwrap_or(unanswered)
 }
 
-/// Stops the box; running work on it ends first.
-async fn stopped<P: Ports>(
-    site: &DeployContext<'_, P>,
+/// Stops the box after its running work has ended.
+async fn stop_box<P: Ports>(
+    context: &DeployContext<'_, P>,
     failure: Failure,
     found: &RunningRelease,
-    quiet: &Interrupt,
+    no_interrupt: &Interrupt,
 ) -> Failure {
     if *found != RunningRelease::Nothing
-        && let Err(busy) = down::services(site, quiet, true).await
+        && let Err(busy) = down::services(context, no_interrupt, true).await
     {
         return Failure {
             what: format!("{} {} The box was not stopped.", full_stop(&failure.what), full_stop(&busy.what)),
@@ -228,30 +235,30 @@ async fn stopped<P: Ports>(
             ..failure
         };
     }
-    site.report.step("stopping the box, which this run had started");
-    match boot::stop_with(site, quiet).await {
+    context.report.step("stopping the box, which this run had started");
+    match boot::stop_with(context, no_interrupt).await {
         Ok(()) => Failure {
-            what: format!("{} The box was stopped again.", full_stop(&until_the_stop(&failure.what))),
+            what: format!("{} The box was stopped again.", full_stop(&without_still_serves(&failure.what))),
             next: next_of_a_stopped_box(&failure),
             ..failure
         },
         Err(stop) => Failure {
             exit: Exit::NeedsAPerson,
-            what: format!("{} Then {}.", full_stop(&until_the_stop(&failure.what)), stop.what),
+            what: format!("{} Then {}.", full_stop(&without_still_serves(&failure.what)), stop.what),
             next: stop.next,
             ..failure
         },
     }
 }
 
-/// A failure's text without what a stop makes untrue: that something still serves.
-fn until_the_stop(what: &str) -> String {
+/// Removes from a failure's text what a stop makes untrue: that the previous release still serves.
+fn without_still_serves(what: &str) -> String {
     let Some((before, served)) = what.split_once("What served before still serves") else { return what.to_owned() };
     let after = served.split_once(". ").map_or("", |(_, after)| after);
     format!("{before}{after}").trim().to_owned()
 }
 
-/// What can be done next where there is no host to look at any more.
+/// Returns the next step for the operator once the box is stopped and the host cannot be asked.
 fn next_of_a_stopped_box(failure: &Failure) -> String {
     match failure.exit {
         Exit::NeedsAPerson if failure.lines.is_empty() => "deployer up starts the box again and goes on.".to_owned(),
@@ -264,12 +271,12 @@ fn next_of_a_stopped_box(failure: &Failure) -> String {
     }
 }
 
-/// A person's answer; Ctrl-C is a no. `None`: nobody is there.
-async fn answered(answer: impl Future<Output = bool>, interrupt: &Interrupt) -> Option<bool> {
+/// Waits for the operator's answer. Ctrl-C is a no. Returns `None` if no answer comes in time.
+async fn wait_for_answer(answer: impl Future<Output = bool>, interrupt: &Interrupt) -> Option<bool> {
     tokio::select! {
         answer = answer => Some(answer),
         () = interrupt.wait() => Some(false),
-        () = tokio::time::sleep(ANSWER) => None,
+        () = tokio::time::sleep(ANSWER_LIMIT) => None,
     }
 }
 
@@ -281,30 +288,30 @@ fn full_stop(text: &str) -> String {
 mod tests {
     use std::{future, time::Duration};
 
-    use super::{ANSWER, answered, until_the_stop};
+    use super::{ANSWER_LIMIT, wait_for_answer, without_still_serves};
     use crate::interrupt;
 
     #[tokio::test(start_paused = true)]
-    async fn a_person_who_went_away_is_not_waited_for() {
+    async fn a_missing_answer_ends_the_question() {
         let (interrupter, interrupt) = interrupt::channel();
-        assert_eq!(answered(future::ready(true), &interrupt).await, Some(true));
-        assert_eq!(answered(future::ready(false), &interrupt).await, Some(false));
+        assert_eq!(wait_for_answer(future::ready(true), &interrupt).await, Some(true));
+        assert_eq!(wait_for_answer(future::ready(false), &interrupt).await, Some(false));
         let asked = tokio::time::Instant::now();
-        assert_eq!(answered(future::pending(), &interrupt).await, None);
-        assert!(asked.elapsed() >= ANSWER && asked.elapsed() < ANSWER + Duration::from_secs(1));
+        assert_eq!(wait_for_answer(future::pending(), &interrupt).await, None);
+        assert!(asked.elapsed() >= ANSWER_LIMIT && asked.elapsed() < ANSWER_LIMIT + Duration::from_secs(1));
         interrupter.interrupt();
-        assert_eq!(answered(future::pending(), &interrupt).await, Some(false));
+        assert_eq!(wait_for_answer(future::pending(), &interrupt).await, Some(false));
     }
 
     #[test]
-    fn a_stopped_box_is_not_said_to_serve() {
+    fn the_text_about_a_stopped_box_does_not_say_that_it_serves() {
         for (what, left) in [
             ("No such image. What served before still serves.", "No such image."),
             ("It was killed. What served before still serves: release 1 was verified.", "It was killed."),
             ("A. What served before still serves: release 1 was verified. B.", "A. B."),
             ("No such image. Nothing was changed.", "No such image. Nothing was changed."),
         ] {
-            assert_eq!(until_the_stop(what), left);
+            assert_eq!(without_still_serves(what), left);
         }
     }
 }

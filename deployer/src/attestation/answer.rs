@@ -1,4 +1,4 @@
-//! What `gh attestation verify --format json` found, compared with what is trusted. Pure.
+//! Compares the answer of `gh attestation verify --format json` with what the configuration trusts. Pure.
 
 use serde::Deserialize;
 
@@ -10,7 +10,7 @@ use crate::{
 
 const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
-/// One verified attestation. What is not in the certificate could have been written by the workflow itself.
+/// One verified attestation. Only the certificate is trusted: the workflow itself could have written the rest.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Attestation {
@@ -28,7 +28,7 @@ struct Signature {
     certificate: Certificate,
 }
 
-/// Fields of Sigstore's certificate for a run of GitHub Actions.
+/// Fields of the certificate that Sigstore issues for a run of GitHub Actions.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Certificate {
@@ -62,7 +62,7 @@ struct Digests {
     sha256: String,
 }
 
-/// Why an answer proves nothing.
+/// Why the answer of gh does not prove the origin of an image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AttestationError {
     #[error("the answer of gh is not understood")]
@@ -79,23 +79,23 @@ pub(super) enum AttestationError {
     Digest(String),
 }
 
-/// The first attestation that proves what is wanted; otherwise why the last one does not.
+/// Returns the first attestation that proves the image's origin, or the reason why the last one does not.
 pub(super) fn judge(output: &[u8], trust: &Trust, image: &ImageWanted) -> Result<Verified, AttestationError> {
     let all: Vec<Attestation> = serde_json::from_slice(output).map_err(|_| AttestationError::NotUnderstood)?;
-    let mut wrong = AttestationError::None;
+    let mut reason = AttestationError::None;
     for one in all {
         match proves(one.verification_result, trust, image) {
             Ok(verified) => return Ok(verified),
-            Err(why) => wrong = why,
+            Err(why) => reason = why,
         }
     }
-    Err(wrong)
+    Err(reason)
 }
 
 fn proves(result: VerificationResult, trust: &Trust, image: &ImageWanted) -> Result<Verified, AttestationError> {
     let VerificationResult { signature: Signature { certificate }, statement } = result;
     let repository = format!("https://github.com/{}", trust.repository);
-    // GitHub's names of owners and repositories have no case; paths and branches do.
+    // GitHub ignores case in the names of owners and repositories, but not in paths and branches.
     if !certificate.source_repository.eq_ignore_ascii_case(&repository) || certificate.source_ref != trust.git_ref {
         return Err(AttestationError::Source(shown(&format!(
             "{} {}",
@@ -120,8 +120,8 @@ fn proves(result: VerificationResult, trust: &Trust, image: &ImageWanted) -> Res
     })
 }
 
-/// The image by the digest that the attestation is of. For a tag, gh looked up which digest that is, and verified that it
-/// is a subject: with more than one, which it was is not known.
+/// Returns the image with the digest that the attestation is about. For a tag, gh looks up the digest and verifies that
+/// it is one of the subjects, but does not say which: an attestation with several subjects is therefore refused.
 fn subject(subjects: &[Subject], image: &ImageWanted) -> Result<ImageDigest, AttestationError> {
     let is = |digest: &str| subjects.iter().any(|subject| format!("sha256:{}", subject.digest.sha256) == digest);
     let found = || subjects.iter().map(|subject| subject.digest.sha256.as_str()).collect::<Vec<_>>().join(", ");
@@ -135,7 +135,7 @@ fn subject(subjects: &[Subject], image: &ImageWanted) -> Result<ImageDigest, Att
     }
 }
 
-/// Of somebody else's text: it must not steer the terminal.
+/// Returns a text from outside in a form that is safe to print: at most 200 characters, without control characters.
 fn shown(text: &str) -> String {
     text.chars().take(200).map(|one| if one.is_control() { ' ' } else { one }).collect()
 }
@@ -164,7 +164,7 @@ mod tests {
         format!("{n:064x}")
     }
 
-    /// As gh 2.103 prints it, less what is not read.
+    /// Returns an attestation as gh 2.103 prints it, without the fields that [`judge`] ignores.
     fn attestation(repository: &str, workflow: &str, git_ref: &str, digests: &[String]) -> Value {
         let subject: Vec<Value> = digests.iter().map(|one| json!({"name": "r/x", "digest": {"sha256": one}})).collect();
         json!({
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_trusted_counts() {
+    fn only_the_trusted_repository_workflow_and_branch_count() {
         let image = ImageDigest::parse(&format!("r.example/gateway@sha256:{}", digest(1))).unwrap();
         let (image, tag) = (ImageWanted::Digest(image), ImageTag::new("r.example/gateway", "v1").unwrap());
         let tag = ImageWanted::Tag(tag);
@@ -224,7 +224,7 @@ mod tests {
         check(&json!("Loaded 1 attestation"), &image, Err(AttestationError::NotUnderstood));
         check(&json!([two]), &image, Err(AttestationError::Digest(digest(2))));
         check(&json!([good(&[])]), &image, Err(AttestationError::Digest(String::new())));
-        // Which of them the tag is, nobody says.
+        // With two subjects, gh does not say which of them the tag is.
         check(
             &json!([good(&[digest(1), digest(2)])]),
             &tag,
@@ -237,10 +237,10 @@ mod tests {
         check(&of("acme/gateway", path, "refs/heads/x"), &image, source("acme/gateway refs/heads/x"));
         let other = ".github/workflows/other.yml";
         check(&of("acme/gateway", other, main), &image, workflow(&format!("acme/gateway/{other}@{main}")));
-        let mut elsewhere = one.clone();
+        let mut foreign_signer = one.clone();
         let signer = format!("https://github.com/evil/gateway/{path}@{main}");
-        elsewhere["verificationResult"]["signature"]["certificate"]["buildSignerURI"] = signer.into();
-        check(&json!([elsewhere]), &image, workflow(&format!("evil/gateway/{path}@{main}")));
+        foreign_signer["verificationResult"]["signature"]["certificate"]["buildSignerURI"] = signer.into();
+        check(&json!([foreign_signer]), &image, workflow(&format!("evil/gateway/{path}@{main}")));
         let mut sbom = one.clone();
         sbom["verificationResult"]["statement"]["predicateType"] = "https://spdx.dev/Document".into();
         check(&json!([sbom]), &image, Err(AttestationError::Predicate));

@@ -1,5 +1,6 @@
-//! Attestations of images: that the workflow `images` of the trusted repository built what goes to the host. The GitHub
-//! command line `gh` verifies the signature; here its answer is compared with what the configuration trusts.
+//! Verifies the attestations of images: that the workflow `images` of the trusted repository built the images that go
+//! to the host. The GitHub command line `gh` verifies the signature; this module compares its answer with what the
+//! configuration trusts.
 
 mod answer;
 mod tool;
@@ -16,29 +17,33 @@ use crate::{
 /// An image whose attestation was verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verified {
-    /// Exactly this one.
+    /// The image, by the digest that was verified.
     #[serde(skip)]
     pub image: ImageDigest,
-    /// `sha256:...`
+    /// The digest: `sha256:...`.
     pub digest: String,
-    /// The workflow that built it: a path in the repository.
+    /// The workflow that built the image: a path in the repository.
     pub workflow: String,
-    /// The commit it was built from.
+    /// The commit that the image was built from.
     pub commit: String,
-    /// The run that built it: an address; empty where the attestation does not say.
+    /// The address of the workflow run that built the image; empty if the attestation has none.
     pub run: String,
 }
 
-/// Verifies that an image was built by the trusted workflow. A tag becomes the digest that was verified, so that what
-/// goes to the host is what was looked at.
-pub async fn verify<P>(site: &DeployContext<'_, P>, trust: &Trust, image: &ImageWanted) -> Result<Verified, Failure> {
-    let output = tool::ask(site, trust, image).await?;
-    answer::judge(&output, trust, image).map_err(|wrong| {
-        refused(image, &format!("{wrong}; nothing was changed"), "Take an image that the workflow images of the trusted repository pushed, or correct [attestation] in config/deployment.toml.")
+/// Verifies that the trusted workflow built an image. A tag is replaced by the digest that was verified, so that the
+/// host cannot get another image under the same tag.
+pub async fn verify<P>(
+    context: &DeployContext<'_, P>,
+    trust: &Trust,
+    image: &ImageWanted,
+) -> Result<Verified, Failure> {
+    let output = tool::ask(context, trust, image).await?;
+    answer::judge(&output, trust, image).map_err(|reason| {
+        refused(image, &format!("{reason}; nothing was changed"), "Take an image that the workflow images of the trusted repository pushed, or correct [attestation] in config/deployment.toml.")
     })
 }
 
-/// Exit code 1: what serves goes on.
+/// Returns a failure with exit code 1: what serves now is not touched.
 fn refused(image: &ImageWanted, why: &str, next: &str) -> Failure {
     Failure::unchanged(format!("the attestation of {image} could not be verified: {why}"), next)
 }

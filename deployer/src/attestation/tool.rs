@@ -1,4 +1,4 @@
-//! Asking `gh`: a child process on the operator's machine, without a shell, with a limit of time.
+//! Runs `gh` as a child process on the operator's machine, without a shell and with a time limit.
 
 use std::{
     io,
@@ -15,37 +15,37 @@ use crate::{
     site::DeployContext,
 };
 
-/// It asks GitHub and the registry.
+/// The time limit for gh, which sends requests to GitHub and to the registry.
 const LIMIT: Duration = Duration::from_mins(2);
-/// gh's own exit code where nobody is logged in.
+/// The exit code of gh when the operator is not logged in.
 const NOT_LOGGED_IN: i32 = 4;
 
-/// What it prints on standard output, once it ended well.
+/// Verifies the attestation of an image with gh and returns its standard output.
 pub(super) async fn ask<P>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     trust: &Trust,
     image: &ImageWanted,
 ) -> Result<Vec<u8>, Failure> {
-    site.report.step(&format!("verifying the attestation of {image}"));
+    context.report.step(&format!("verifying the attestation of {image}"));
     let child = command(trust, image).spawn().map_err(|error| cannot_run(image, &error))?;
     let id = child.id();
-    let mut ended = tokio::task::spawn_blocking(move || child.wait_with_output());
+    let mut wait_task = tokio::task::spawn_blocking(move || child.wait_with_output());
     let output = tokio::select! {
-        output = &mut ended => output,
+        output = &mut wait_task => output,
         () = tokio::time::sleep(LIMIT) => {
             kill(id);
-            let _ = ended.await;
-            return Err(refused(image, "gh did not end in 2 minutes; nothing was changed", "Look whether GitHub and the registry can be reached, then run this again."));
+            let _ = wait_task.await;
+            return Err(refused(image, "gh did not end in 2 minutes; nothing was changed", "Check that GitHub and the registry can be reached, then run this again."));
         }
-        () = site.interrupt.wait() => {
+        () = context.interrupt.wait() => {
             kill(id);
-            let _ = ended.await;
+            let _ = wait_task.await;
             return Err(Failure::interrupted("interrupted; nothing was changed", "Run it again when it fits."));
         }
     };
     let output =
         output.map_err(io::Error::other).and_then(|output| output).map_err(|error| cannot_run(image, &error))?;
-    if output.status.success() { Ok(output.stdout) } else { Err(why(site, trust, image, &output)) }
+    if output.status.success() { Ok(output.stdout) } else { Err(failure_of(context, trust, image, &output)) }
 }
 
 fn command(trust: &Trust, image: &ImageWanted) -> Command {
@@ -77,11 +77,12 @@ fn cannot_run(image: &ImageWanted, error: &io::Error) -> Failure {
     refused(image, &what, "Install a current gh (https://cli.github.com) and log in: gh auth login.")
 }
 
-/// What gh said is a reason for a person; what counts is that it did not end well.
-fn why<P>(site: &DeployContext<'_, P>, trust: &Trust, image: &ImageWanted, output: &Output) -> Failure {
-    let said = String::from_utf8_lossy(&output.stderr);
-    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    let own = "Take an image that the workflow images of the trusted repository pushed; attestations are made since [attestation] is in that workflow.";
+/// Finds the reason and the next step in what gh wrote. Only gh's exit status decides that the verification failed; its
+/// text only helps to explain it.
+fn failure_of<P>(context: &DeployContext<'_, P>, trust: &Trust, image: &ImageWanted, output: &Output) -> Failure {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let has = |words: &[&str]| words.iter().any(|word| errors.contains(word));
+    let other_image = "Take an image that the workflow images of the trusted repository pushed; attestations are made since [attestation] is in that workflow.";
     let (what, next) = if output.status.code() == Some(NOT_LOGGED_IN)
         || has(&["gh auth login", "HTTP 401", "not authenticated with"])
     {
@@ -95,13 +96,13 @@ fn why<P>(site: &DeployContext<'_, P>, trust: &Trust, image: &ImageWanted, outpu
         "no basic auth credentials",
         "DENIED",
     ]) {
-        let (region, registry) = (&site.settings.region, &site.settings.registry);
+        let (region, registry) = (&context.settings.region, &context.settings.registry);
         let login = format!(
             "aws ecr get-login-password --region {region} | docker login --username AWS --password-stdin {registry}"
         );
         ("gh is not logged in to the registry".to_owned(), format!("Log in: {login}"))
     } else if has(&["no attestations found", "No attestations found", "HTTP 404"]) {
-        (format!("{} has no attestation of it", trust.repository), own.to_owned())
+        (format!("{} has no attestation of it", trust.repository), other_image.to_owned())
     } else if has(&[
         "expected SourceRepository",
         "no attestations were verified",
@@ -109,14 +110,17 @@ fn why<P>(site: &DeployContext<'_, P>, trust: &Trust, image: &ImageWanted, outpu
         "no matching CertificateIdentity",
         "Sigstore verification failed",
     ]) {
-        (format!("it was not built by {} of {} on {}", trust.workflow, trust.repository, trust.git_ref), own.to_owned())
+        (
+            format!("it was not built by {} of {} on {}", trust.workflow, trust.repository, trust.git_ref),
+            other_image.to_owned(),
+        )
     } else {
         (
             format!("gh failed ({})", output.status),
-            "The lines above are what gh said. Mend the cause, then run this again.".to_owned(),
+            "The lines above are the output of gh. Fix the cause, then run this again.".to_owned(),
         )
     };
-    let lines = said.lines().rev().filter(|line| !line.trim().is_empty()).take(5).collect::<Vec<_>>();
+    let lines = errors.lines().rev().filter(|line| !line.trim().is_empty()).take(5).collect::<Vec<_>>();
     let clean = |line: &&str| line.chars().take(300).map(|one| if one.is_control() { ' ' } else { one }).collect();
     Failure {
         lines: lines.iter().rev().map(clean).collect(),

@@ -1,4 +1,4 @@
-//! The instance, its checks, its firewall.
+//! Calls to EC2: the instance, its status checks, its disk and its firewall rules.
 
 use aws_sdk_ec2::{
     Client,
@@ -21,7 +21,7 @@ pub(super) async fn instance(client: &Client, id: &str) -> Result<Instance, Clou
             message: "no such instance in this region".to_owned(),
         });
     };
-    // An Elastic IP belongs to the account, an address of the pool to amazon.
+    // AWS names the owner of an address: the account for an Elastic IP, "amazon" for an address of its pool.
     let elastic = found
         .network_interfaces()
         .iter()

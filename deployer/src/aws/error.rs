@@ -1,4 +1,4 @@
-//! From the SDK's errors to ours: AWS' code decides, never the wording of a message.
+//! Converts the SDK's errors to [`CloudError`]. AWS' code decides the kind, never the wording of a message.
 
 use std::error::Error;
 
@@ -12,7 +12,7 @@ use crate::{
     config::login::Login,
 };
 
-/// More of a message than this no one reads; an encoded authorization failure is as long as it likes.
+/// The longest message to show, in characters: an encoded authorization failure has no limit of its own.
 const MESSAGE_CHARS: usize = 300;
 
 pub(super) fn cloud_error<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> CloudError
@@ -33,7 +33,7 @@ where
         SdkError::TimeoutError(_) => from(CloudErrorKind::Network, "timeout", "AWS did not answer in time"),
         SdkError::DispatchFailure(_) => from(CloudErrorKind::Network, "no connection", "AWS could not be reached"),
         SdkError::ResponseError(_) => {
-            from(CloudErrorKind::Network, "unreadable answer", "what answered is not AWS, or is broken")
+            from(CloudErrorKind::Network, "unreadable answer", "the answer is damaged, or not one of AWS")
         }
         _ => from(CloudErrorKind::Other, "not sent", "the request could not be made"),
     }
@@ -43,8 +43,7 @@ fn cut(operation: &'static str, kind: CloudErrorKind, code: &str, message: &str)
     CloudError { kind, operation, code: code.to_owned(), message: message.chars().take(MESSAGE_CHARS).collect() }
 }
 
-/// There are no credentials to make the call with: because of those that come first, or because a role could not be
-/// assumed with them.
+/// Returns the error for a call without credentials: there are none, or they may not assume the configured role.
 pub(super) fn without_credentials(operation: &'static str, error: &(dyn Error + 'static)) -> CloudError {
     let refused = chain(error).find_map(<dyn Error>::downcast_ref::<AssumeRoleError>).and_then(|error| error.code());
     if let Some(code) = refused {
@@ -62,7 +61,7 @@ pub(super) fn without_credentials(operation: &'static str, error: &(dyn Error + 
             operation,
             CloudErrorKind::Network,
             "no connection",
-            "what gives this machine its credentials could not be reached",
+            "the source of this machine's credentials could not be reached",
         ),
         Some(word) => cut(operation, CloudErrorKind::Credentials, NO_CREDENTIALS, &Login::here().base().matter(&word)),
     }
@@ -72,7 +71,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// Whether a tunnel was refused with 407. The error's type is private: these are its words in hyper-util.
+/// Returns whether the proxy refused a tunnel with 407. The error's type is private in hyper-util, so its text decides.
 fn refused_by_the_proxy(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(|error| error.to_string().contains("proxy authorization required"))
 }
@@ -81,9 +80,10 @@ fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(<dyn Error>::is::<CredentialsError>)
 }
 
-/// What the SDK says of the credentials, without what a program wrote; `None`: the network was in the way.
+/// Returns the SDK's message about the credentials, without the output of a credential program. Returns `None` if the
+/// network failed.
 fn credentials_word(error: &(dyn Error + 'static)) -> Option<String> {
-    // A dispatch failure under the credentials' error is that of the service that should have given them.
+    // A dispatch failure inside the credentials' error means that the service that provides them could not be reached.
     let under: Vec<String> =
         chain(error).skip_while(|error| !error.is::<CredentialsError>()).map(ToString::to_string).collect();
     if under.iter().any(|text| text.contains("dispatch failure") || text.contains("request has timed out")) {
@@ -124,7 +124,7 @@ fn kind(code: &str, status: Option<u16>) -> CloudErrorKind {
         | "InvalidGroup.NotFound" => CloudErrorKind::NotFound,
         "ParameterAlreadyExists" | "ResourceExistsException" => CloudErrorKind::Exists,
         "InvocationDoesNotExist" | "IncorrectInstanceState" | "IncorrectState" => CloudErrorKind::Race,
-        // So SSM says that the agent is not connected.
+        // SSM uses these codes when the agent is not connected.
         "InvalidInstanceId" | "TargetNotConnected" => CloudErrorKind::Offline,
         _ if status == Some(429) => CloudErrorKind::Throttled,
         _ if matches!(status, Some(401 | 403)) => CloudErrorKind::Denied,

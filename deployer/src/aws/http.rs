@@ -1,4 +1,4 @@
-//! The way to AWS: TLS by rustls, and through a proxy where `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say so.
+//! The HTTP client for AWS: TLS by rustls, and the proxy of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 
 use aws_smithy_http_client::{
     Builder, Connector,

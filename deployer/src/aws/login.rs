@@ -1,5 +1,5 @@
-//! A role that wants a code of a second factor: the SDK does not ask for one, so it is done here. The code is used once
-//! and kept nowhere.
+//! Assumes a role that requires the code of a second factor (MFA), because the SDK does not ask for one. The code is
+//! used once and stored nowhere.
 
 use aws_config::{SdkConfig, profile::ProfileFileCredentialsProvider, provider_config::ProviderConfig};
 use aws_credential_types::{
@@ -15,7 +15,7 @@ use crate::{
 
 const ASSUME_ROLE: &str = "AssumeRole";
 
-/// What has to be asked, and of whom.
+/// A role of the profile that requires a code.
 #[derive(Clone, Debug)]
 pub struct SecondFactor {
     role: String,
@@ -24,7 +24,7 @@ pub struct SecondFactor {
 }
 
 impl SecondFactor {
-    /// `None`: the credentials of this machine need none.
+    /// Returns the role that requires a code, or `None` if this machine's credentials need no code.
     #[must_use]
     pub fn wanted() -> Option<Self> {
         match Login::here() {
@@ -35,13 +35,13 @@ impl SecondFactor {
         }
     }
 
-    /// The question, as a person reads it.
+    /// Returns the question for the operator.
     #[must_use]
     pub fn question(&self) -> String {
         format!("Code of {}: ", self.device)
     }
 
-    /// Are there credentials to assume the role with? No code mends it where there are none.
+    /// Checks that there are credentials to assume the role with, because without them no code helps.
     pub(super) async fn check(&self, config: &SdkConfig) -> Result<(), CloudError> {
         let found = self.source(config).provide_credentials().await;
         found.map(|_| ()).map_err(|error| without_credentials(ASSUME_ROLE, &error))
@@ -54,7 +54,7 @@ impl SecondFactor {
         ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(&self.source).build()
     }
 
-    /// Credentials of the role.
+    /// Assumes the role and returns its credentials.
     pub(super) async fn credentials(
         &self,
         config: &SdkConfig,

@@ -1,4 +1,4 @@
-//! The ports over AWS' SDK. No other room names an AWS type; nothing here prints or decides.
+//! Implements the ports with AWS' SDK. No other module names an AWS type. This one prints and decides nothing.
 
 mod ec2;
 mod error;
@@ -24,20 +24,20 @@ use crate::{
     secret::Secret,
 };
 
-/// An account in one region, and one host in it.
+/// An AWS account in one region, and one host in it.
 #[derive(Clone, Debug)]
 pub struct Aws {
     region: String,
-    /// Made anew with the credentials: the SDK keeps those that it has loaded.
+    /// Replaced when credentials are renewed, because the SDK keeps those that it has loaded.
     clients: RefCell<Clients>,
-    /// What a person has to be asked for new credentials.
+    /// The second factor that new credentials need.
     factor: Option<SecondFactor>,
-    /// Where AWS is, if not where it usually is.
+    /// AWS' endpoint URL, if it is not the default.
     endpoint: Option<String>,
     target: Target,
 }
 
-/// One client for each service; cheap to clone.
+/// A client for each service; cheap to clone.
 #[derive(Clone, Debug)]
 struct Clients {
     ec2: aws_sdk_ec2::Client,
@@ -46,29 +46,29 @@ struct Clients {
     sts: aws_sdk_sts::Client,
 }
 
-/// The host that scripts go to, and how.
+/// The host that runs the scripts, and how they are sent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Target {
     pub(crate) instance_id: String,
     pub(crate) document: String,
     pub(crate) delivery_seconds: u32,
-    /// Of the stack that the document is part of.
+    /// The log group of the stack that the document belongs to.
     pub(crate) log_group: String,
 }
 
 impl Aws {
-    /// Credentials as every AWS tool finds them (environment, profile, SSO); the region of the configuration alone.
+    /// Connects with the credentials that every AWS tool finds (environment, profile, SSO), in the configured region.
     pub async fn connect(region: &str) -> Self {
         let plain = configuration(region).await;
         Self::of(region, &plain, Clients::of(&plain), None)
     }
 
-    /// Looks whether a code of a second factor is all that is missing.
+    /// Checks that nothing but the code of the second factor is missing.
     pub async fn check(region: &str, factor: &SecondFactor) -> Result<(), CloudError> {
         factor.check(&configuration(region).await).await
     }
 
-    /// The same for a role that wants a code of a second factor.
+    /// Connects with a role that requires the code of a second factor.
     pub async fn connect_with(region: &str, factor: SecondFactor, code: &str) -> Result<Self, CloudError> {
         let plain = configuration(region).await;
         let clients = Clients::with(&plain, &factor, code).await?;
@@ -80,7 +80,7 @@ impl Aws {
         Self { region: region.to_owned(), clients: RefCell::new(clients), factor, endpoint, target: Target::default() }
     }
 
-    /// The same, knowing which host scripts go to.
+    /// Sets the host that runs the scripts.
     #[must_use]
     pub fn with_host(self, settings: &Settings) -> Self {
         let target = Target {
@@ -142,7 +142,7 @@ impl Clients {
 
 impl Cloud for Aws {
     async fn renew(&self) {
-        // Without another code there would be none at all.
+        // New clients without a new code would have no credentials at all.
         if self.factor.is_none() {
             let clients = Clients::of(&configuration(&self.region).await);
             self.clients.replace(clients);
@@ -163,8 +163,8 @@ impl Cloud for Aws {
 
     async fn identity(&self) -> Result<Identity, CloudError> {
         let operation = "GetCallerIdentity";
-        let who = self.sts().get_caller_identity().send().await.map_err(|error| cloud_error(operation, &error))?;
-        Ok(Identity { account: who.account.unwrap_or_default(), arn: who.arn.unwrap_or_default() })
+        let caller = self.sts().get_caller_identity().send().await.map_err(|error| cloud_error(operation, &error))?;
+        Ok(Identity { account: caller.account.unwrap_or_default(), arn: caller.arn.unwrap_or_default() })
     }
 
     async fn instance(&self, id: &str) -> Result<Instance, CloudError> {

@@ -1,4 +1,4 @@
-//! Plain SSM parameters. A secret never lies in one.
+//! Plain SSM parameters. They never hold a secret.
 
 use aws_sdk_ssm::{Client, types::ParameterType};
 
@@ -25,7 +25,7 @@ pub(super) async fn get(client: &Client, name: &str) -> Result<Option<String>, C
     Ok(found.and_then(|found| found.value))
 }
 
-/// `false`: it is there already and may not be replaced.
+/// Writes a parameter. Returns `false` if it exists and `replace` is false.
 pub(super) async fn put(client: &Client, name: &str, value: &str, replace: bool) -> Result<bool, CloudError> {
     let put = client.put_parameter().name(name).value(value).r#type(ParameterType::String).overwrite(replace);
     match put.send().await {

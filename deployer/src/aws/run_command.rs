@@ -1,4 +1,4 @@
-//! Run Command of Systems Manager: sending, looking, cancelling; and its agent.
+//! Calls to Systems Manager's Run Command (send, find, look, cancel) and to its agent.
 
 use aws_sdk_ssm::{
     Client,
@@ -12,7 +12,7 @@ use crate::{
     script::Script,
 };
 
-/// AWS' own document, for an account without ours.
+/// AWS' own document, for an account without the stack's document.
 const RUN_SHELL_SCRIPT: &str = "AWS-RunShellScript";
 
 pub(super) async fn agent(client: &Client, id: &str) -> Result<Agent, CloudError> {
@@ -37,7 +37,7 @@ pub(super) async fn agent(client: &Client, id: &str) -> Result<Agent, CloudError
     })
 }
 
-/// The programs that the stack's document names: each a word of 64 hexadecimal digits.
+/// Returns the programs that the stack's document names, each as 64 hexadecimal digits.
 pub(super) async fn programs(client: &Client, target: &Target) -> Result<Option<Vec<String>>, CloudError> {
     if target.document == RUN_SHELL_SCRIPT {
         return Ok(None);
@@ -53,12 +53,12 @@ pub(super) async fn programs(client: &Client, target: &Target) -> Result<Option<
     Ok(Some(words.filter(is_hash).map(str::to_owned).collect()))
 }
 
-/// Who calls decides whether, and how soon, to call again.
+/// Disables the SDK's retries: the caller decides whether and when to repeat the call.
 pub(super) fn once() -> Builder {
     Builder::new().retry_config(RetryConfig::disabled())
 }
 
-/// Sends once. A call whose answer was lost may have been heard: whoever calls looks for it with [`find`].
+/// Sends a script once. AWS may have received a call whose answer was lost: the caller looks it up with [`find`].
 pub(super) async fn send(
     client: &Client,
     target: &Target,
@@ -83,7 +83,7 @@ pub(super) async fn send(
             .parameters("Values", vec![script.values()])
             .parameters("Program", vec![script.program()])
             .parameters("ExecutionTimeout", vec![limit_seconds.to_string()])
-            // What the program says stays readable after Systems Manager has forgotten it. No secret is in it.
+            // CloudWatch keeps the output after Systems Manager has deleted it. The output has no secret.
             .cloud_watch_output_config(
                 CloudWatchOutputConfig::builder()
                     .cloud_watch_log_group_name(&target.log_group)
@@ -102,7 +102,7 @@ pub(super) async fn send(
     }
 }
 
-/// Looks for a command by its name, among the newest.
+/// Finds a command by its name among the newest 25.
 pub(super) async fn find(client: &Client, target: &Target, name: &str) -> Result<Option<CommandId>, CloudError> {
     let listed = client
         .list_commands()
@@ -147,7 +147,7 @@ fn progress(status: Option<&CommandInvocationStatus>, details: &str, code: i32) 
         (Some(CommandInvocationStatus::Success | CommandInvocationStatus::Failed), _) => Progress::Ended(code),
         (Some(CommandInvocationStatus::Cancelled), _) => Progress::Cancelled,
         (Some(CommandInvocationStatus::TimedOut), _) => Progress::TimedOut,
-        // A state of the future: whatever it means, the command is asked about again until our own deadline.
+        // A status that this program does not know: the caller asks again until its own deadline.
         _ => Progress::Running,
     }
 }

@@ -1,4 +1,4 @@
-//! Session Manager: a session that forwards a port, and its end.
+//! Opens and ends Session Manager sessions that forward a port.
 
 use aws_sdk_ssm::Client;
 use serde_json::json;
@@ -10,10 +10,10 @@ use crate::{
     secret::Secret,
 };
 
-/// AWS' own document; it takes any port of the host.
+/// AWS' own document. It forwards any port of the host.
 const FORWARD_PORT: &str = "AWS-StartPortForwardingSession";
 
-/// What a session is to do.
+/// The parameters of a session.
 pub(super) struct Request<'a> {
     pub(super) instance_id: &'a str,
     pub(super) port: u16,
@@ -21,7 +21,8 @@ pub(super) struct Request<'a> {
     pub(super) reason: &'a str,
 }
 
-/// Once: where the answer is lost, a session may be open that nobody has the token of, and it ends by itself.
+/// Opens a session, without retries: if the answer is lost, a session may be open whose token nobody has. It ends by
+/// itself.
 pub(super) async fn open(
     client: &Client,
     region: &str,
@@ -51,7 +52,7 @@ pub(super) async fn open(
         });
     };
     let token = Zeroizing::new(token);
-    // As the AWS command line hands it on.
+    // The same JSON that the AWS command line passes to the plug-in.
     let answer = Zeroizing::new(json!({"SessionId": id, "TokenValue": *token, "StreamUrl": stream}).to_string());
     let request = json!({
         "Target": instance_id,
@@ -64,12 +65,12 @@ pub(super) async fn open(
         answer: Secret::new(answer),
         request: request.to_string(),
         region: region.to_owned(),
-        endpoint: endpoint.map_or_else(|| usual(region), str::to_owned),
+        endpoint: endpoint.map_or_else(|| default_endpoint(region), str::to_owned),
     })
 }
 
-/// Where Systems Manager is.
-fn usual(region: &str) -> String {
+/// Returns the default URL of Systems Manager.
+fn default_endpoint(region: &str) -> String {
     let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
     format!("https://ssm.{region}.amazonaws.com{suffix}")
 }

@@ -1,4 +1,4 @@
-//! AWS' odd codes, answered by mocks at the client: what each means.
+//! Tests the meaning of AWS' error codes and states, with mocked answers of the SDK's clients.
 
 use aws_sdk_ec2::operation::start_instances::{StartInstancesError, StartInstancesOutput};
 use aws_sdk_ssm::{
@@ -15,8 +15,8 @@ use aws_smithy_types::error::ErrorMetadata;
 use super::{ec2, parameters, run_command};
 use crate::cloud::{CloudErrorKind, CommandId, Progress};
 
-/// A client whose every call one of the rules answers. `mock_client!` would do, with the SDK's feature `test-util`,
-/// for which the whole SDK would be compiled once more.
+/// Builds a client whose calls are answered by the rules. `mock_client!` would need the SDK's feature `test-util`, for
+/// which the whole SDK would be compiled a second time.
 macro_rules! client {
     ($sdk:ident, $rules:expr) => {{
         let mut answers = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
@@ -39,7 +39,7 @@ fn metadata(code: &str) -> ErrorMetadata {
 }
 
 #[tokio::test]
-async fn codes_of_a_start() {
+async fn error_codes_of_a_start() {
     for (code, expected) in [
         ("InsufficientInstanceCapacity", CloudErrorKind::Capacity),
         ("Server.InsufficientInstanceCapacity", CloudErrorKind::Capacity),
@@ -65,7 +65,7 @@ async fn codes_of_a_start() {
         assert_eq!((error.kind, error.code.as_str()), (expected, code));
         assert_eq!(error.to_string(), format!("StartInstances failed: {code}: a sentence"));
         assert!(!error.hint().is_empty());
-        // EC2 has these two words for credentials that have ended and for a clock that is wrong alike.
+        // EC2 uses these two codes both for expired credentials and for a wrong clock.
         let either = matches!(code, "AuthFailure" | "RequestExpired");
         assert_eq!(error.hint().contains("clock"), either || expected == CloudErrorKind::Clock, "{code}");
         assert_eq!(error.hint().contains("the credentials have ended"), either, "{code}");
@@ -110,7 +110,7 @@ async fn states_of_a_command() {
 }
 
 #[tokio::test]
-async fn parameters_that_are_there_missing_encrypted_or_taken() {
+async fn existing_missing_encrypted_and_taken_parameters() {
     let parameter = |kind: ParameterType| {
         let parameter = Parameter::builder().value("v").r#type(kind).build();
         GetParameterOutput::builder().parameter(parameter).build()

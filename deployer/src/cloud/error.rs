@@ -1,36 +1,36 @@
-//! What can go wrong between here and the account, sorted by who can do something about it.
+//! Errors of calls to AWS, sorted by what the operator can do about them.
 
 use crate::config::login::{self, Login};
 
-/// In place of AWS' code: this machine has no credentials to make the call with.
+/// Stands in place of AWS' code: this machine has no credentials for the call.
 pub(crate) const NO_CREDENTIALS: &str = "no credentials";
-/// The same: it has some, and may not assume its role with them.
+/// Stands in place of AWS' code: this machine has credentials, but may not assume its role with them.
 pub(crate) const NO_ROLE: &str = "no role";
 
-/// What an error means for what to do next.
+/// The kind of an error, which decides what to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloudErrorKind {
     /// Too many calls; the same call works later.
     Throttled,
-    /// The network, or the service itself; the same call works later.
+    /// The network or the service failed; the same call works later.
     Network,
-    /// The proxy wants a name and a password, and passed nothing on.
+    /// The proxy requires a name and a password, and did not pass the call on.
     Proxy,
-    /// The zone has no such instance free now.
+    /// The zone has no free capacity for this instance type now.
     Capacity,
-    /// The account's limit.
+    /// The call exceeds a quota of the account.
     Quota,
-    /// These credentials may not do it.
+    /// These credentials lack the right to make the call.
     Denied,
     /// There are no credentials, or they have expired.
     Credentials,
-    /// The signature does not fit: this machine's clock is wrong, or the secret key is.
+    /// The signature does not match: this machine's clock or the secret key is wrong.
     Clock,
-    /// What was named is not there.
+    /// The named resource does not exist.
     NotFound,
-    /// What was to be made is there already.
+    /// The resource to create exists already.
     Exists,
-    /// Too early: what was made just now is not visible yet, or the state is changing.
+    /// The call came too early: a new resource is not visible yet, or its state is changing.
     Race,
     /// The host's agent is not connected.
     Offline,
@@ -38,31 +38,31 @@ pub enum CloudErrorKind {
     Other,
 }
 
-/// One failed call.
+/// A failed call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{operation} failed: {code}{}{message}", if message.is_empty() { "" } else { ": " })]
 pub struct CloudError {
-    /// What it means.
+    /// The kind of the error.
     pub kind: CloudErrorKind,
     /// The call, such as `StartInstances`.
     pub operation: &'static str,
     /// AWS' code, such as `AccessDeniedException`.
     pub code: String,
-    /// AWS' sentence, cut to a readable length.
+    /// AWS' message, cut to a readable length.
     pub message: String,
 }
 
 impl CloudError {
-    /// The `code` of a parameter that is there and encrypted: not AWS', the deployer's own.
+    /// The `code` for a parameter that exists but is encrypted. It is the deployer's own code, not one of AWS.
     pub const SECURE_STRING: &str = "SecureString";
 
-    /// May the same call work a little later?
+    /// Returns whether the same call may work a little later.
     #[must_use]
     pub const fn passes(&self) -> bool {
         matches!(self.kind, CloudErrorKind::Throttled | CloudErrorKind::Network)
     }
 
-    /// What to do next.
+    /// Returns what the operator should do next.
     #[must_use]
     pub fn hint(&self) -> String {
         match self.kind {
@@ -85,14 +85,14 @@ impl CloudError {
                 NO_CREDENTIALS => Login::here().base().next(),
                 NO_ROLE => Login::here().next(),
                 code if may_be_the_clock(code) => format!(
-                    "Check this machine's clock first (timedatectl set-ntp true): EC2 answers so where it is minutes \
-                     off, too. If it is right, the credentials have ended. {}",
+                    "Check this machine's clock first (timedatectl set-ntp true): EC2 also answers like this when \
+                     it is minutes off. If it is right, the credentials have ended. {}",
                     Login::here().expired().next()
                 ),
                 _ => Login::here().expired().next(),
             },
-            CloudErrorKind::Clock => "Check this machine's clock: AWS refuses what is signed minutes off (timedatectl \
-                set-ntp true). If it is right, the secret access key is not: aws configure."
+            CloudErrorKind::Clock => "Check this machine's clock: AWS refuses requests whose time is minutes off \
+                (timedatectl set-ntp true). If it is right, the secret access key is not: aws configure."
                 .to_owned(),
             CloudErrorKind::NotFound => "Check the name and the region in config/deployment.toml.".to_owned(),
             CloudErrorKind::Exists => "It is there already; look at it before you replace it.".to_owned(),
@@ -103,12 +103,12 @@ impl CloudError {
     }
 }
 
-/// Codes of EC2 for credentials that have ended and for a clock that is wrong alike.
+/// Returns whether EC2 uses this code both for expired credentials and for a wrong clock.
 fn may_be_the_clock(code: &str) -> bool {
     matches!(code.trim_start_matches("Client."), "RequestExpired" | "AuthFailure")
 }
 
-/// The quota that an L4 instance counts against, by its name and code.
+/// Returns how to raise the quota that an L4 instance counts against, with its name and code.
 pub(crate) fn quota_hint() -> String {
     "Raise the quota \"Running On-Demand G and VT instances\" (L-DB2E81BA, counted in vCPUs; a g6.2xlarge needs 8): \
      aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-DB2E81BA --desired-value 8"

@@ -1,4 +1,4 @@
-//! What is known of an instance.
+//! The properties of an EC2 instance.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ pub enum State {
     Pending,
     /// Running.
     Running,
-    /// On its way to stopped.
+    /// Stopping.
     Stopping,
-    /// Stopped; only its disk costs.
+    /// Stopped; only its disk costs money.
     Stopped,
-    /// Going away for good.
+    /// Being terminated.
     ShuttingDown,
-    /// Gone for good.
+    /// Terminated, for good.
     Terminated,
     /// A state that this program does not know.
     Unknown(String),
@@ -46,19 +46,19 @@ pub struct Instance {
     pub reason: Option<String>,
     /// Such as `g6.2xlarge`.
     pub kind: String,
-    /// The image that it was made from: `ami-...`
+    /// The id of its image: `ami-...`
     pub image: String,
     /// Its zone.
     pub zone: String,
-    /// Its network: `vpc-...`
+    /// The id of its network: `vpc-...`
     pub vpc: String,
-    /// Its root disk: `vol-...`
+    /// The id of its root disk: `vol-...`
     pub disk: String,
-    /// Where it can be reached, while it runs.
+    /// Its public address, while it runs.
     pub address: Option<String>,
-    /// The address stays over stops.
+    /// Whether the address is an Elastic IP, which it keeps when it stops.
     pub elastic: bool,
-    /// Since when it runs, in seconds since 1970.
+    /// When it was started, in seconds since 1970.
     pub launched: Option<i64>,
     /// Its instance profile.
     pub profile: Option<String>,
@@ -66,7 +66,7 @@ pub struct Instance {
     pub groups: Vec<String>,
 }
 
-/// EC2's own checks.
+/// The result of EC2's status checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checks {
     /// Both passed.
@@ -77,18 +77,18 @@ pub enum Checks {
     Impaired,
 }
 
-/// The agent of Systems Manager.
+/// The state of the Systems Manager agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agent {
     /// Connected.
     Online,
-    /// It was connected once.
+    /// It was connected, but is not now.
     Lost,
-    /// Never seen.
+    /// It was never connected.
     Absent,
 }
 
-/// One rule of a security group that lets something in.
+/// One inbound rule of a security group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ingress {
     /// First port; `None`: all.
@@ -97,6 +97,6 @@ pub struct Ingress {
     pub to: Option<i32>,
     /// `tcp`, `udp`, ...; `-1`: all.
     pub protocol: String,
-    /// From where: a network, another group, or a list of networks (`pl-...`).
+    /// The allowed source: a network, another group, or a list of networks (`pl-...`).
     pub source: String,
 }

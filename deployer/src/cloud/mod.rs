@@ -1,4 +1,4 @@
-//! The ports to the world: what `apply` and the commands need of an account and of a host. No AWS type is named here.
+//! The ports: what `apply` and the commands need of an account and of a host. No AWS type is named here.
 #![allow(async_fn_in_trait, reason = "the deployer runs on one thread; no future has to be Send")]
 
 mod error;
@@ -10,126 +10,127 @@ pub use instance::{Agent, Checks, Ingress, Instance, State};
 
 use crate::{script::Script, secret::Secret};
 
-/// Who the credentials belong to.
+/// The owner of the credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The account's number.
+    /// The account's id.
     pub account: String,
-    /// The user or role.
+    /// The ARN of the user or role.
     pub arn: String,
 }
 
 /// An account in one region.
 pub trait Cloud {
-    /// Loads the credentials again from where they come: somebody may have logged in since.
+    /// Loads the credentials again from their source, because the operator may have logged in meanwhile.
     async fn renew(&self);
-    /// What a person has to be asked before that helps: a code of a second factor. `None`: nothing.
+    /// Returns the question for the code of a second factor that a renewal needs, or `None` if it needs no code.
     fn code_question(&self) -> Option<String>;
-    /// Makes a new session with the code that was asked for.
+    /// Makes a new session with the code of the second factor.
     async fn renew_with(&self, code: &str) -> Result<(), CloudError>;
-    /// Whose credentials are these?
+    /// Returns the owner of the credentials.
     async fn identity(&self) -> Result<Identity, CloudError>;
-    /// An instance; an id that is not there is [`CloudErrorKind::NotFound`].
+    /// Returns an instance. An unknown id is [`CloudErrorKind::NotFound`].
     async fn instance(&self, id: &str) -> Result<Instance, CloudError>;
-    /// EC2's own checks of it.
+    /// Returns the result of EC2's status checks of an instance.
     async fn checks(&self, id: &str) -> Result<Checks, CloudError>;
-    /// Starts it.
+    /// Starts an instance.
     async fn start(&self, id: &str) -> Result<(), CloudError>;
-    /// Stops it.
+    /// Stops an instance.
     async fn stop(&self, id: &str) -> Result<(), CloudError>;
-    /// Does its Systems Manager agent answer?
+    /// Returns the state of an instance's Systems Manager agent.
     async fn agent(&self, id: &str) -> Result<Agent, CloudError>;
-    /// The zones of the region that offer a type of instance, in order.
+    /// Returns the zones of the region that offer a type of instance, in order.
     async fn zones_with(&self, kind: &str) -> Result<Vec<String>, CloudError>;
-    /// How large a disk is, GiB.
+    /// Returns the size of a disk in GiB.
     async fn disk_gib(&self, volume: &str) -> Result<u32, CloudError>;
-    /// Does EC2 refuse to terminate it until a person allows that?
+    /// Returns whether EC2 refuses to terminate an instance until the operator allows it.
     async fn termination_protected(&self, id: &str) -> Result<bool, CloudError>;
-    /// What its security groups let in.
+    /// Returns the inbound rules of security groups.
     async fn ingress(&self, groups: &[String]) -> Result<Vec<Ingress>, CloudError>;
-    /// A plain parameter; a `SecureString` is refused. `None`: not there.
+    /// Returns a plain parameter, or `None` if it does not exist. A `SecureString` is an error.
     async fn parameter(&self, name: &str) -> Result<Option<String>, CloudError>;
-    /// Writes a parameter, new or not.
+    /// Writes a parameter, whether it exists or not.
     async fn put_parameter(&self, name: &str, value: &str) -> Result<(), CloudError>;
-    /// Writes it only where none is; `false`: one is there.
+    /// Writes a parameter only if it does not exist. Returns `false` if it exists.
     async fn put_new_parameter(&self, name: &str, value: &str) -> Result<bool, CloudError>;
-    /// Removes a parameter; one that is not there is fine.
+    /// Removes a parameter. A missing one is not an error.
     async fn delete_parameter(&self, name: &str) -> Result<(), CloudError>;
-    /// Is a secret there? Its value is never read from here.
+    /// Returns whether a secret exists. The deployer never reads its value on this machine.
     async fn has_secret(&self, id: &str) -> Result<bool, CloudError>;
-    /// Makes a secret.
+    /// Creates a secret.
     async fn create_secret(&self, id: &str, value: &Secret) -> Result<(), CloudError>;
-    /// Gives a secret that is there a new value.
+    /// Gives an existing secret a new value.
     async fn replace_secret(&self, id: &str, value: &Secret) -> Result<(), CloudError>;
 }
 
-/// A command that was sent to a host.
+/// The id of a command that was sent to a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandId(pub String);
 
-/// How far a command is.
+/// The state of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Not on the host yet.
+    /// It is not on the host yet.
     Waiting,
-    /// It runs; also every state that this program does not know.
+    /// It runs. Also stands for every state that this program does not know.
     Running,
-    /// It was told to stop.
+    /// It is being cancelled.
     Cancelling,
     /// It ended by itself, with this exit code.
     Ended(i32),
-    /// It was killed: cancelled.
+    /// It was killed because it was cancelled.
     Cancelled,
-    /// It was killed: over its time.
+    /// It was killed because it exceeded its time limit.
     TimedOut,
-    /// It never reached the host, and will not.
+    /// It never reached the host, and will not. The text is AWS' reason.
     NotDelivered(String),
 }
 
-/// A look at a command.
+/// The state and the output of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
-    /// How far it is.
+    /// The state of the command.
     pub progress: Progress,
     /// Its output; empty until it ends.
     pub stdout: String,
-    /// What the host's agent says beside it.
+    /// Its standard error, or a message of the host's agent.
     pub stderr: String,
 }
 
-/// A session of Session Manager that forwards a local port to one of the host. Whoever knows its token may use it.
+/// A Session Manager session that forwards a local port to a port of the host. Its token is enough to use it.
 pub struct Session {
-    /// Its name, for the account.
+    /// The session's id in the account.
     pub id: String,
-    /// What AWS answered, as JSON, for the plug-in: with the token.
+    /// AWS' answer as JSON, for the plug-in. It contains the token.
     pub answer: Secret,
-    /// What AWS was asked, as JSON.
+    /// The request to AWS as JSON.
     pub request: String,
-    /// Where.
+    /// The region.
     pub region: String,
-    /// The address of Systems Manager.
+    /// The URL of Systems Manager.
     pub endpoint: String,
 }
 
-/// One host to whose ports sessions can be opened.
+/// A host that accepts port-forwarding sessions.
 pub trait Sessions {
-    /// Opens one from port `local` of this machine, which the plug-in then listens on, to `port` of the host's loopback.
+    /// Opens a session from port `local` of this machine, on which the plug-in then listens, to `port` of the host's
+    /// loopback.
     async fn open_session(&self, port: u16, local: u16, reason: &str) -> Result<Session, CloudError>;
-    /// Ends it; one that has ended is fine.
+    /// Ends a session. One that has already ended is not an error.
     async fn end_session(&self, id: &str) -> Result<(), CloudError>;
 }
 
-/// One host that runs scripts.
+/// A host that runs scripts.
 pub trait Host {
-    /// The SHA-256 of each program that its document runs; `None`: the document runs any.
+    /// Returns the SHA-256 of each program that the host's document runs, or `None` if it runs any program.
     async fn programs(&self) -> Result<Option<Vec<String>>, CloudError>;
-    /// Sends a script, once; it is killed when it runs longer than `limit_seconds`. `name` says what it is, and is
-    /// unique. [`CloudErrorKind::Network`]: it may have been sent all the same.
+    /// Sends a script once. `name` is unique and describes it. The script is killed if it runs longer than
+    /// `limit_seconds`. After [`CloudErrorKind::Network`] the script may have been sent in spite of the error.
     async fn send(&self, script: &Script, name: &str, limit_seconds: u32) -> Result<CommandId, CloudError>;
-    /// The command of this name. `None`: it is not to be seen, or not yet.
+    /// Returns the command of this name, or `None` if it is not visible, or not visible yet.
     async fn find(&self, name: &str) -> Result<Option<CommandId>, CloudError>;
-    /// How far is it? [`CloudErrorKind::Race`]: not known there yet.
+    /// Returns the state of a command. [`CloudErrorKind::Race`]: AWS does not know it yet.
     async fn look(&self, id: &CommandId) -> Result<Invocation, CloudError>;
-    /// Kills it.
+    /// Cancels a command, which kills it.
     async fn cancel(&self, id: &CommandId) -> Result<(), CloudError>;
 }

@@ -1,4 +1,4 @@
-//! The attestations of both images, where the configuration wants them verified.
+//! The attestations of both images, if the configuration requires them.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::{
     site::DeployContext,
 };
 
-/// `None`: not verified, because the configuration does not want it.
+/// The verified attestations of both images; `None` if the configuration does not require them.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Attested {
     gateway: Option<Verified>,
@@ -17,18 +17,18 @@ pub(super) struct Attested {
 }
 
 impl Attested {
-    /// Both, or why one is not.
+    /// Verifies both attestations, if the configuration requires them.
     pub(super) async fn verify<P>(
-        site: &DeployContext<'_, P>,
+        context: &DeployContext<'_, P>,
         gateway: &ImageWanted,
         vllm: &ImageWanted,
     ) -> Result<Self, Failure> {
-        let Some(trust) = &site.settings.trust else { return Ok(Self::default()) };
-        let gateway = verify(site, trust, gateway).await?;
-        Ok(Self { gateway: Some(gateway), vllm: Some(verify(site, trust, vllm).await?) })
+        let Some(trust) = &context.settings.trust else { return Ok(Self::default()) };
+        let gateway = verify(context, trust, gateway).await?;
+        Ok(Self { gateway: Some(gateway), vllm: Some(verify(context, trust, vllm).await?) })
     }
 
-    /// What goes to the host: the digests that were verified, where they were.
+    /// Returns the images for the host: the verified digests, or the given images if nothing was verified.
     pub(super) fn images(&self, gateway: ImageWanted, vllm: ImageWanted) -> (ImageWanted, ImageWanted) {
         let image = |verified: &Option<Verified>, wanted: ImageWanted| {
             verified.as_ref().map_or(wanted, |verified| ImageWanted::Digest(verified.image.clone()))
@@ -36,7 +36,7 @@ impl Attested {
         (image(&self.gateway, gateway), image(&self.vllm, vllm))
     }
 
-    /// For the plan.
+    /// Returns the lines for the plan.
     pub(super) fn lines(&self) -> Vec<String> {
         let both = [("gateway", &self.gateway), ("vllm", &self.vllm)];
         let line = |(service, verified): (&str, &Option<Verified>)| {

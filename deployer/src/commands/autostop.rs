@@ -1,4 +1,4 @@
-//! `autostop`: the idle stop that lives on the host and works with the laptop closed.
+//! `autostop`: turns the idle stop on and off. The idle stop runs on the host and does not need the operator's machine.
 
 use serde_json::json;
 
@@ -16,50 +16,51 @@ use crate::{
 #[derive(clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
-    what: What,
+    command: AutostopCommand,
 }
 
 #[derive(clap::Subcommand)]
-enum What {
-    /// Install it, or change its limits
+enum AutostopCommand {
+    /// Install the idle stop, or change its limits
     On {
-        /// Stop after so many minutes without a request (default: `autostop.idle_minutes`)
+        /// Stop the box after this many minutes without a request (default: `autostop.idle_minutes`)
         #[arg(long, value_parser = clap::value_parser!(u32).range(IDLE_MINUTES))]
         idle_minutes: Option<u32>,
-        /// Stop after so many hours since boot, whatever runs; 0: never (default: `autostop.max_uptime_hours`)
+        /// Stop the box this many hours after boot, even if work is running; 0: no limit (default:
+        /// `autostop.max_uptime_hours`)
         #[arg(long)]
         max_uptime_hours: Option<u32>,
-        /// Do not ask
+        /// Do not ask for approval
         #[arg(long, short)]
         yes: bool,
     },
-    /// Remove it
+    /// Remove the idle stop
     Off {
-        /// Do not ask
+        /// Do not ask for approval
         #[arg(long, short)]
         yes: bool,
     },
-    /// Show what it is set to and what it saw last
+    /// Show the limits of the idle stop and its last decision
     Status,
 }
 
-pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
-    super::running(site).await?;
-    match &args.what {
-        What::Status => status(site).await,
-        What::On { idle_minutes, max_uptime_hours, yes } => {
-            let wanted = with_flags(&site.settings.autostop, *idle_minutes, *max_uptime_hours);
-            set(site, wanted.clone(), lines_of(site, &wanted), *yes).await
+pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
+    super::running(context).await?;
+    match &args.command {
+        AutostopCommand::Status => status(context).await,
+        AutostopCommand::On { idle_minutes, max_uptime_hours, yes } => {
+            let wanted = with_flags(&context.settings.autostop, *idle_minutes, *max_uptime_hours);
+            set(context, wanted.clone(), lines_of(context, &wanted), *yes).await
         }
-        What::Off { yes } => {
+        AutostopCommand::Off { yes } => {
             let mut lines = vec![
-                format!("Plan for {}:", site.settings.name),
+                format!("Plan for {}:", context.settings.name),
                 "  idle     the box no longer stops by itself: a forgotten one costs until somebody looks".to_owned(),
             ];
-            if schedule_of(&site.settings.autostop).is_some() {
+            if schedule_of(&context.settings.autostop).is_some() {
                 lines.push("  hours    no more, until the next deployer up: autostop.stop_at is set".to_owned());
             }
-            set(site, Autostop::Off, lines, *yes).await
+            set(context, Autostop::Off, lines, *yes).await
         }
     }
 }
@@ -75,8 +76,8 @@ fn with_flags(wanted: &Autostop, minutes: Option<u32>, hours: Option<u32>) -> Au
     }
 }
 
-fn lines_of<P>(site: &DeployContext<'_, P>, wanted: &Autostop) -> Vec<String> {
-    let mut lines = vec![format!("Plan for {}:", site.settings.name)];
+fn lines_of<P>(context: &DeployContext<'_, P>, wanted: &Autostop) -> Vec<String> {
+    let mut lines = vec![format!("Plan for {}:", context.settings.name)];
     if let Autostop::On { idle_minutes, max_uptime_hours, schedule } = wanted {
         lines.push(format!("  idle     the box stops itself after {idle_minutes} min without a request"));
         lines.push(format!(
@@ -86,13 +87,13 @@ fn lines_of<P>(site: &DeployContext<'_, P>, wanted: &Autostop) -> Vec<String> {
         lines
             .extend(schedule.iter().map(|schedule| format!("  hours    it stops {schedule}; running work ends first")));
     }
-    if *wanted != site.settings.autostop {
+    if *wanted != context.settings.autostop {
         lines.push("  later    the next deployer up goes back to what the configuration says".to_owned());
     }
     lines
 }
 
-/// The hours of a wanted idle stop.
+/// Returns the hours of an idle stop, if it has any.
 pub(super) const fn schedule_of(wanted: &Autostop) -> Option<&Schedule> {
     match wanted {
         Autostop::On { schedule, .. } => schedule.as_ref(),
@@ -100,9 +101,9 @@ pub(super) const fn schedule_of(wanted: &Autostop) -> Option<&Schedule> {
     }
 }
 
-/// For plans that start the box: when its hours end, and whether they are over now.
-pub(super) fn hours<P>(site: &DeployContext<'_, P>) -> Vec<String> {
-    let Some(schedule) = schedule_of(&site.settings.autostop) else { return Vec::new() };
+/// Returns the lines for a plan that starts the box: when its hours end, and whether the time is outside of them now.
+pub(super) fn hours<P>(context: &DeployContext<'_, P>) -> Vec<String> {
+    let Some(schedule) = schedule_of(&context.settings.autostop) else { return Vec::new() };
     let now = wall_clock(schedule.time_zone());
     let next = now.map_or_else(String::new, |now| format!(", next {}", schedule.next(now)));
     let mut lines = vec![format!("  hours    the box stops {schedule}{next}; running work ends first")];
@@ -115,69 +116,78 @@ pub(super) fn hours<P>(site: &DeployContext<'_, P>) -> Vec<String> {
     lines
 }
 
-/// After something serves: when the box is stopped next.
-pub(super) fn say_next_stop<P>(site: &DeployContext<'_, P>, state: Option<&AutostopState>) {
+/// Prints when the box will be stopped next, after a command that leaves the service running.
+pub(super) fn say_next_stop<P>(context: &DeployContext<'_, P>, state: Option<&AutostopState>) {
     let Some(state) = state.filter(|state| state.on && !state.stop_at.is_empty()) else { return };
     if state.due {
-        site.report
+        context
+            .report
             .warn(&format!("the hours ended at {}: the box stops as soon as nobody is at work on it.", state.stop_at));
     } else if !state.next_stop_local.is_empty() {
-        site.report.say(&format!("The box will be stopped on {}, once running work has ended.", state.next_stop_local));
+        context
+            .report
+            .say(&format!("The box will be stopped on {}, once running work has ended.", state.next_stop_local));
     }
     if state.closed == Some(true) && !state.due {
-        site.report.warn("the box was started outside of its hours: until then only the idle stop stops it.");
+        context.report.warn("the box was started outside of its hours: until then only the idle stop stops it.");
     }
 }
 
 async fn set<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     autostop: Autostop,
     lines: Vec<String>,
     yes: bool,
 ) -> Result<(), Failure> {
     let plan = Plan { work: Operation::Autostop(autostop), lines };
-    let approved = approve(plan, yes, site.report, site.interrupt).await?;
-    let applied = apply(site, &approved, StopOnFailure::No).await?;
+    let approved = approve(plan, yes, context.report, context.interrupt).await?;
+    let applied = apply(context, &approved, StopOnFailure::No).await?;
     if let Some(report) = applied.report {
-        site.report.result(&json!({"autostop": report.facts.get("autostop"), "message": report.message}));
-        site.report.say(&report.message);
+        context.report.result(&json!({"autostop": report.facts.get("autostop"), "message": report.message}));
+        context.report.say(&report.message);
     }
-    site.report.next("deployer autostop status shows its clock.");
+    context.report.next("deployer autostop status shows its clock.");
     Ok(())
 }
 
-async fn status<P: Ports>(site: &DeployContext<'_, P>) -> Result<(), Failure> {
-    let report = command::run(site, "autostop status", &Action::Autostop(Autostop::Status), LOOK_SECONDS).await?;
+async fn status<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Failure> {
+    let report = command::run(context, "autostop status", &Action::Autostop(Autostop::Status), LOOK_SECONDS).await?;
     let state = report.autostop().ok_or_else(|| Failure {
         lines: report.last_log_lines.clone(),
         ..Failure::unchanged(report.message.clone(), "Run deployer doctor.")
     })?;
-    site.report.result(report.facts.get("autostop").unwrap_or_default());
-    site.report.data(&clock(&state));
-    site.report.next(if state.on { "deployer autostop off removes it." } else { "deployer autostop on installs it." });
+    context.report.result(report.facts.get("autostop").unwrap_or_default());
+    context.report.data(&clock(&state));
+    context.report.next(if state.on {
+        "deployer autostop off removes it."
+    } else {
+        "deployer autostop on installs it."
+    });
     Ok(())
 }
 
-/// One line.
+/// Returns the state of the idle stop as one line.
 pub(super) fn clock(state: &AutostopState) -> String {
     if !state.on {
         return "off: an idle box costs on".to_owned();
     }
-    let hard = match state.max_uptime_hours {
+    let uptime_limit = match state.max_uptime_hours {
         0 => String::new(),
         hours => format!(", or {hours} h after boot"),
     };
-    let saw = if state.decision.is_empty() {
+    let last_decision = if state.decision.is_empty() {
         "has not looked yet".to_owned()
     } else {
         format!("{}: {}", state.decision, state.reason)
     };
-    let left =
-        state.stops_in.map_or_else(String::new, |left| format!("; stops in {} if nothing happens", duration(left)));
-    format!("on, after {} min idle{hard}; {saw}{left}{}", state.idle_minutes, next_stop(state))
+    let remaining = state
+        .stops_in
+        .map_or_else(String::new, |remaining| format!("; stops in {} if nothing happens", duration(remaining)));
+    format!("on, after {} min idle{uptime_limit}; {last_decision}{remaining}{}", state.idle_minutes, next_stop(state))
 }
 
-/// `; stops at 20:00 Mon..Fri (Europe/Berlin), next Mon 2026-11-30 20:00 CET, in 2 h`
+/// Returns text such as `; stops at 20:00 Mon..Fri (Europe/Berlin), next Mon 2026-11-30 20:00 CET, in 2 h`; empty
+/// without hours.
 fn next_stop(state: &AutostopState) -> String {
     let Some(schedule) = Schedule::on_host(state) else { return String::new() };
     let next = match state.next_stop {

@@ -1,4 +1,4 @@
-//! `cost`: what the box costs, from the prices of the configuration.
+//! `cost`: prints what the box costs, from the prices of the configuration.
 
 use crate::{
     apply::boot,
@@ -8,14 +8,14 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>) -> Result<(), Failure> {
-    let instance = boot::look(site).await?;
-    let cost = Cost::of(&instance, &site.settings.prices, since(0));
-    site.report.result(&cost);
+pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Failure> {
+    let instance = boot::look(context).await?;
+    let cost = Cost::of(&instance, &context.settings.prices, since(0));
+    context.report.result(&cost);
     for line in &lines(&cost) {
-        site.report.data(line);
+        context.report.data(line);
     }
-    site.report.next(match cost.so_far {
+    context.report.next(match cost.so_far {
         Some(_) => "deployer down stops the instance's part; deployer autostop on does so by itself when it is idle.",
         None => "deployer up starts it.",
     });
@@ -47,7 +47,7 @@ mod tests {
     use crate::cost::{Cost, CostSoFar, Rate};
 
     #[test]
-    fn what_is_printed() {
+    fn the_cost_is_printed() {
         let rate = |usd_per_hour, usd_per_month| Rate { usd_per_hour, usd_per_month };
         let mut cost = Cost {
             state: "running".to_owned(),

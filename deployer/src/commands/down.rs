@@ -1,4 +1,4 @@
-//! `down`: from a serving box to one that costs only its disk.
+//! `down`: stops the services and the box, which then costs only its disk and, if it has one, its Elastic IP.
 
 use serde_json::json;
 
@@ -15,16 +15,16 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Do not let running work end first
+    /// Stop at once, without waiting for running work to end
     #[arg(long)]
     now: bool,
-    /// Do not ask
+    /// Do not ask for approval
     #[arg(long, short)]
     yes: bool,
 }
 
-pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
-    let settings = &site.settings;
+pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
+    let settings = &context.settings;
     let prices = &settings.prices;
     let disk = f64::from(prices.disk_gib) * prices.disk_usd_per_gib_month;
     let costs = format!(
@@ -32,11 +32,11 @@ pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> R
         money(prices.instance_usd_per_hour),
         money(disk)
     );
-    let instance = boot::look(site).await?;
+    let instance = boot::look(context).await?;
     if matches!(instance.state, State::Stopped | State::Terminated | State::ShuttingDown) {
-        site.report.result(&json!({"instance": instance.state.to_string(), "changed": false}));
-        site.report.say(&format!("The box is {} already. Nothing to do.", instance.state));
-        site.report.next(if instance.state == State::Stopped {
+        context.report.result(&json!({"instance": instance.state.to_string(), "changed": false}));
+        context.report.say(&format!("The box is {} already. Nothing to do.", instance.state));
+        context.report.next(if instance.state == State::Stopped {
             "deployer up starts it."
         } else {
             "The box is gone for good. Make a new one with config/cloudformation.yaml (config/README.md) and set box.instance_id."
@@ -59,12 +59,14 @@ pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> R
         "  outage   until the next deployer up, about 8 min with boot and model load".to_owned(),
     ];
     let plan = Plan { work: Operation::Down { drain }, lines };
-    let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
-    let applied = apply(site, &approved, StopOnFailure::No).await;
-    hooks::after(site, Event::of(site, "down", None, None), &applied).await;
+    let approved = approve(plan, args.yes, context.report, context.interrupt).await?;
+    let applied = apply(context, &approved, StopOnFailure::No).await;
+    hooks::after(context, Event::of(context, "down", None, None), &applied).await;
     applied?;
-    site.report.result(&json!({"instance": "stopped", "changed": true}));
-    site.report.say(&format!("The box is stopped. {costs}"));
-    site.report.next("deployer up starts it again; without an Elastic IP it has another address then (deployer url).");
+    context.report.result(&json!({"instance": "stopped", "changed": true}));
+    context.report.say(&format!("The box is stopped. {costs}"));
+    context
+        .report
+        .next("deployer up starts it again; without an Elastic IP it has another address then (deployer url).");
     Ok(())
 }

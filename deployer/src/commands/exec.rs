@@ -1,4 +1,5 @@
-//! `exec`: one of a closed list of looks on the host or in a container. No shell, no arguments, nothing changes.
+//! `exec`: runs one of a fixed list of diagnostics on the host or in a container. It offers no shell, takes no
+//! arguments and changes nothing.
 
 use serde_json::{Value, json};
 
@@ -13,22 +14,22 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// What to look at (default: list what there is)
+    /// The diagnostic to run (default: list all diagnostics)
     #[arg(value_name = "NAME", value_parser = diagnostic)]
     diagnostic: Option<Diagnostic>,
-    /// In whose container: only for processes
+    /// The service in whose container the diagnostic runs; only for `processes`
     #[arg(long, value_enum, requires = "diagnostic")]
     service: Option<ServiceName>,
 }
 
 impl Args {
-    /// Asks for the list of names, for which nothing else has to be there.
+    /// Returns whether the list of diagnostics is asked for, which needs neither a configuration nor a host.
     pub(super) const fn is_for_the_list(&self) -> bool {
         self.diagnostic.is_none()
     }
 }
 
-/// A name of the list.
+/// Parses the name of a diagnostic.
 fn diagnostic(text: &str) -> Result<Diagnostic, String> {
     Diagnostic::ALL.into_iter().find(|one| one.name() == text).ok_or_else(|| {
         let names: Vec<&str> = Diagnostic::ALL.iter().map(|one| one.name()).collect();
@@ -48,9 +49,9 @@ pub(super) fn list(report: &Report) {
     report.next("deployer exec NAME runs one.");
 }
 
-pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let Some(diagnostic) = args.diagnostic else {
-        list(site.report);
+        list(context.report);
         return Ok(());
     };
     if args.service.is_some() && !diagnostic.takes_service() {
@@ -59,19 +60,19 @@ pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> R
             "Leave --service out; deployer exec lists what there is.",
         ));
     }
-    super::running(site).await?;
+    super::running(context).await?;
     let action = Action::Diagnose { diagnostic, service: args.service.map(Into::into) };
-    let report = command::run(site, "exec", &action, LOOK_SECONDS).await?;
+    let report = command::run(context, "exec", &action, LOOK_SECONDS).await?;
     let Some(exit) = report.exit() else {
         return Err(super::refused_look(report, "deployer status shows what is there."));
     };
     for line in &report.last_log_lines {
-        site.report.data(line);
+        context.report.data(line);
     }
     if report.left_out() > 0 {
-        site.report.warn(&format!("{} further lines are not shown", report.left_out()));
+        context.report.warn(&format!("{} further lines are not shown", report.left_out()));
     }
-    site.report.result(&json!({
+    context.report.result(&json!({
         "diagnostic": diagnostic.name(),
         "service": args.service.map(|service| crate::script::Service::from(service).name()),
         "exit_status": exit,
@@ -81,6 +82,6 @@ pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> R
     if exit != 0 {
         return Err(Failure::unchanged(report.message, "What it printed is above; deployer doctor looks at more."));
     }
-    site.report.next("deployer exec lists what else there is to look at.");
+    context.report.next("deployer exec lists what else there is to look at.");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Which API keys come and go with an `up`: the names of the key file against those on the host.
+//! The API keys that an `up` adds, changes and revokes: the difference between the key file and the host.
 
 use serde::Serialize;
 
@@ -13,29 +13,33 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// Names of keys, and no more of them.
+/// The names of the keys that change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct KeyChanges {
     added: Vec<String>,
     revoked: Vec<String>,
-    /// Another key, or other words, under the same name.
+    /// Names that have another key, or other limits, in the file than on the host.
     changed: Vec<String>,
 }
 
 impl KeyChanges {
-    /// Asks the host only where something of the gateway differs. A host that does not say it is no reason to make no
-    /// plan: the keys are among the settings, which are said to differ in any case.
-    pub(super) async fn look<P: Ports>(site: &DeployContext<'_, P>, observed: &Observed, wanted: &ConfigHash) -> Self {
+    /// Compares the key file with the host's keys. Asks the host only if the hash of the gateway's settings differs. If
+    /// the host does not answer, returns no changes, with a warning: the plan then still says that the settings differ.
+    pub(super) async fn look<P: Ports>(
+        context: &DeployContext<'_, P>,
+        observed: &Observed,
+        wanted: &ConfigHash,
+    ) -> Self {
         let Some((report, status)) = &observed.host else { return Self::default() };
         let same = ConfigHash::parse(&status.config_hash).is_some_and(|hash| hash.gateway == wanted.gateway);
         if same || report.release.is_none() {
             return Self::default();
         }
-        let path = site.written.folder().join(&site.settings.gateway.keys_file);
+        let path = context.written.folder().join(&context.settings.gateway.keys_file);
         let Ok(text) = keys::read(&path) else { return Self::default() };
-        let answer = command::run(site, "keys", &Action::Keys(Keys::List), LOOK_SECONDS).await;
+        let answer = command::run(context, "keys", &Action::Keys(Keys::List), LOOK_SECONDS).await;
         let Some(found) = answer.ok().and_then(|report| report.keys()) else {
-            site.report.warn("the host did not say which keys it has: deployer keys list compares them");
+            context.report.warn("the host did not say which keys it has: deployer keys list compares them");
             return Self::default();
         };
         let on_host: Vec<KnownKey> = found.lines.iter().filter_map(|line| known(line)).collect();
@@ -43,8 +47,8 @@ impl KeyChanges {
     }
 
     fn between(file: &[KnownKey], host: &[KnownKey]) -> Self {
-        let names = |keys: &[KnownKey], is: &dyn Fn(&KnownKey) -> bool| {
-            keys.iter().filter(|key| is(key)).map(|key| key.name.clone()).collect::<Vec<_>>()
+        let names = |keys: &[KnownKey], has_changed: &dyn Fn(&KnownKey) -> bool| {
+            keys.iter().filter(|key| has_changed(key)).map(|key| key.name.clone()).collect::<Vec<_>>()
         };
         let by_name = |keys: &[KnownKey], name: &str| keys.iter().find(|key| key.name == name).cloned();
         Self {
@@ -54,7 +58,7 @@ impl KeyChanges {
         }
     }
 
-    /// For the plan.
+    /// Returns the lines for the plan.
     pub(super) fn lines(&self) -> Vec<String> {
         let all = [
             (&self.added, "come", "comes"),
@@ -75,7 +79,7 @@ mod tests {
     use super::{KeyChanges, keys};
 
     #[test]
-    fn names_come_go_and_change() {
+    fn keys_are_added_revoked_and_changed() {
         for (file, host, expected) in [
             ("a 1\nb 2\n", "a 1\nb 2\n", &[][..]),
             ("a 1\nb 2\n", "a 1\n", &["  keys     b comes"]),

@@ -1,4 +1,4 @@
-//! `logs`: the services' own lines, once or until Ctrl-C.
+//! `logs`: prints the log lines of the services, once or until Ctrl-C.
 
 use std::time::Duration;
 
@@ -17,18 +17,18 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Go on until Ctrl-C
+    /// Print new lines until Ctrl-C
     #[arg(long, short)]
     follow: bool,
-    /// Only this one
+    /// Only the logs of this service
     #[arg(long, value_enum)]
     service: Option<LogService>,
-    /// At most so many lines, the newest
+    /// The most lines to print; the newest are printed
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     lines: u32,
 }
 
-/// A service whose lines can be asked for.
+/// A service that has logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum LogService {
     /// The gateway
@@ -49,35 +49,37 @@ impl From<LogService> for Service {
     }
 }
 
-pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
-    super::running(site).await?;
+pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
+    super::running(context).await?;
     let mut since: Option<String> = None;
     loop {
         let action = Action::Logs { service: args.service.map(Into::into), lines: args.lines, since: since.clone() };
-        let report = command::run(site, "logs", &action, LOOK_SECONDS).await?;
+        let report = command::run(context, "logs", &action, LOOK_SECONDS).await?;
         if report.outcome.exit_code() != 0 {
             return Err(super::refused_look(report, "Run deployer status."));
         }
         if report.left_out() > 0 {
-            site.report.warn(&format!("{} lines came too fast to be shown; they are on the host", report.left_out()));
+            context
+                .report
+                .warn(&format!("{} lines came too fast to be shown; they are on the host", report.left_out()));
         }
         if args.follow {
             for line in &report.last_log_lines {
-                site.report.log(line);
+                context.report.log(line);
             }
         } else {
             for line in &report.last_log_lines {
-                site.report.data(line);
+                context.report.data(line);
             }
-            site.report.result(&json!({"lines": report.last_log_lines}));
+            context.report.result(&json!({"lines": report.last_log_lines}));
         }
         since = report.cursor().filter(|cursor| !cursor.is_empty()).or(since);
         if !args.follow {
             break;
         }
-        // Each look is a command on the host: not more often than a person reads.
-        wait(Duration::from_secs(2), site.interrupt).await;
-        if site.interrupt.came() {
+        // Each poll is a command on the host, so there is a pause between two.
+        wait(Duration::from_secs(2), context.interrupt).await;
+        if context.interrupt.came() {
             return Err(Failure::new(
                 Exit::Interrupted,
                 "interrupted; nothing was changed",
@@ -85,6 +87,6 @@ pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> R
             ));
         }
     }
-    site.report.next("deployer logs -f shows new lines as they come.");
+    context.report.next("deployer logs -f shows new lines as they come.");
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The commands, one file each: what is asked for, what is looked at, what is printed. The work is done elsewhere.
+//! The commands, one file each: their arguments, the state that they read and the output that they print. The module
+//! `apply` makes the changes.
 
 mod attested;
 mod autostop;
@@ -44,15 +45,15 @@ use crate::{
 /// Starts the GPU box, deploys the extraction stack on it, watches it, rolls it back and stops it.
 ///
 /// Data goes to standard output, everything else to standard error. Exit codes: 0 done, 1 failed and nothing changed,
-/// 2 usage or configuration, 3 failed and rolled back, 4 the host needs a person, 5 somebody else is at work,
-/// 130 interrupted.
+/// 2 wrong usage or configuration, 3 failed and rolled back, 4 failed and an operator must look at the host,
+/// 5 another run holds the lock, 130 interrupted.
 #[derive(Parser)]
 #[command(name = "deployer", version)]
 pub struct Cli {
-    /// The configuration
+    /// The configuration file
     #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
     config: PathBuf,
-    /// For whom to write
+    /// The output format
     #[arg(long, global = true, value_enum, default_value_t)]
     format: Format,
     #[command(subcommand)]
@@ -61,49 +62,49 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Fill in the configuration; make what is missing of parameters, the token's secret and a first API key
+    /// Fill in the configuration, and create missing SSM parameters, the token's secret and a first API key
     Init(init::Args),
-    /// Look for what a deploy lacks, and say how to mend it
+    /// Check everything that a deploy needs, and say how to fix what is missing
     Doctor,
-    /// Say what `up` would do
+    /// Show what `up` would change
     Plan(plan::Args),
-    /// Start the box where needed, deploy, verify; back to the release before if that fails
+    /// Start the box if needed, deploy and verify; return to the previous release if that fails
     Up(up::Args),
-    /// Drain running work, stop the services, stop the box
+    /// Wait for running work to end, then stop the services and the box
     Down(down::Args),
-    /// Show what is there
+    /// Show the state of the box, the services and the lock
     Status(status::Args),
     /// Show the services' logs
     Logs(logs::Args),
-    /// Run one of a closed list of looks on the host or in a container; without a name, list them
+    /// Run one of a fixed list of diagnostics on the host or in a container; without a name, list them
     Exec(exec::Args),
-    /// Start a service again and verify
+    /// Restart the services, or one of them, and verify
     Restart(restart::Args),
     /// List the last releases
     Releases,
-    /// Go back to an earlier release and verify
+    /// Return to an earlier release and verify
     Rollback(rollback::Args),
-    /// Take the lock from a run that is dead
+    /// Release the lock of a run that has died
     Unlock(unlock::Args),
-    /// Stop the box by itself when it is idle
+    /// Turn on or off, or show, the idle stop, which stops the box when it is idle
     Autostop(autostop::Args),
-    /// Remove images, and models, that no kept release needs
+    /// Remove images, and with a flag models, that no kept release needs
     Prune(prune::Args),
-    /// Add, revoke or list API keys, without an up
+    /// Add, revoke or list API keys, without an `up`
     Keys(keys::Args),
     /// Forward a local port to the gateway on the box, through Session Manager, until Ctrl-C
     PortForward(port_forward::Args),
-    /// Print the line with the address that the Vercel route needs
+    /// Print the service's address as the line that the Vercel route needs
     Url(url::Args),
-    /// Ask the service from outside, as its clients do
+    /// Check the service from outside, as its clients see it
     Smoke(smoke::Args),
-    /// Say what the box costs: an hour, so far, at rest
+    /// Show what the box costs: per hour, since its start, and while stopped
     Cost,
-    /// Print the IAM policies that are needed, and no more
+    /// Print the least IAM policies that the operator and the box need
     Policy(policy::Args),
 }
 
-/// A service that can be named.
+/// A service that `restart` and `exec` accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ServiceName {
     /// The gateway
@@ -122,7 +123,7 @@ impl From<ServiceName> for Service {
 }
 
 impl Cli {
-    /// For whom it writes.
+    /// Returns the output format.
     #[must_use]
     pub const fn format(&self) -> Format {
         self.format
@@ -153,37 +154,37 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
     };
     let settings = resolve(&written, &aws, report, interrupt).await?;
     let ports = aws.with_host(&settings);
-    let site = DeployContext { written, settings, ports, report, interrupt };
+    let context = DeployContext { written, settings, ports, report, interrupt };
     match command {
-        // They went their way above.
+        // These commands have returned above.
         Command::Doctor | Command::Init(_) | Command::Policy(_) => Ok(()),
-        Command::Plan(args) => plan::run(&site, &args).await,
-        Command::Up(args) => Box::pin(up::run(&site, &args)).await,
-        Command::Down(args) => down::run(&site, &args).await,
-        Command::Status(args) => status::run(&site, &args).await,
-        Command::Logs(args) => logs::run(&site, &args).await,
-        Command::Exec(args) => exec::run(&site, &args).await,
-        Command::Restart(args) => restart::run(&site, &args).await,
-        Command::Releases => releases::run(&site).await,
-        Command::Rollback(args) => rollback::run(&site, &args).await,
-        Command::Unlock(args) => unlock::run(&site, &args).await,
-        Command::Autostop(args) => autostop::run(&site, &args).await,
-        Command::Prune(args) => prune::run(&site, &args).await,
-        Command::Keys(args) => keys::run(&site, &args).await,
-        Command::PortForward(args) => port_forward::run(&site, &args).await,
-        Command::Url(args) => url::run(&site, &args).await,
-        Command::Smoke(args) => smoke::run(&site, &args).await,
-        Command::Cost => cost::run(&site).await,
+        Command::Plan(args) => plan::run(&context, &args).await,
+        Command::Up(args) => Box::pin(up::run(&context, &args)).await,
+        Command::Down(args) => down::run(&context, &args).await,
+        Command::Status(args) => status::run(&context, &args).await,
+        Command::Logs(args) => logs::run(&context, &args).await,
+        Command::Exec(args) => exec::run(&context, &args).await,
+        Command::Restart(args) => restart::run(&context, &args).await,
+        Command::Releases => releases::run(&context).await,
+        Command::Rollback(args) => rollback::run(&context, &args).await,
+        Command::Unlock(args) => unlock::run(&context, &args).await,
+        Command::Autostop(args) => autostop::run(&context, &args).await,
+        Command::Prune(args) => prune::run(&context, &args).await,
+        Command::Keys(args) => keys::run(&context, &args).await,
+        Command::PortForward(args) => port_forward::run(&context, &args).await,
+        Command::Url(args) => url::run(&context, &args).await,
+        Command::Smoke(args) => smoke::run(&context, &args).await,
+        Command::Cost => cost::run(&context).await,
     }
 }
 
-/// The configuration with its references, whose parameters are asked for as long as that may help.
+/// Resolves the references of the configuration. Retries a request for a parameter while that may help.
 async fn resolve(written: &ConfigFile, aws: &Aws, report: &Report, interrupt: &Interrupt) -> Result<Settings, Failure> {
-    let ask = async |name: &str| {
+    let read_parameter = async |name: &str| {
         let value = persistently(report, interrupt, async || aws.parameter(name).await).await?;
         Ok(value.flatten())
     };
-    let settings = config::resolve(written, &ask, config::operator()).await;
+    let settings = config::resolve(written, &read_parameter, config::operator()).await;
     if interrupt.came() {
         return Err(Failure::interrupted(
             "interrupted while the references of the configuration were looked up; nothing was changed",
@@ -193,7 +194,7 @@ async fn resolve(written: &ConfigFile, aws: &Aws, report: &Report, interrupt: &I
     settings
 }
 
-/// The account; where its role wants a code of a second factor, a person is asked for it.
+/// Connects to the account. If the role needs a code of a second factor, asks the operator for it.
 async fn connect(region: &str, report: &Report) -> Result<Aws, Failure> {
     let Some(factor) = SecondFactor::wanted() else { return Ok(Aws::connect(region).await) };
     let login = Login::here();
@@ -211,17 +212,17 @@ async fn connect(region: &str, report: &Report) -> Result<Aws, Failure> {
     })
 }
 
-/// JSON that is data for a person, too.
+/// Returns indented JSON, for output that an operator reads.
 fn written_out(value: &impl serde::Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).map_err(|error| {
         Failure::unchanged(format!("the answer could not be written as JSON: {error}"), "Report this.")
     })
 }
 
-/// The document of a command at whose end something serves.
-fn served<P>(site: &DeployContext<'_, P>, applied: &Applied) {
+/// Adds to the JSON document what serves at the end of a command.
+fn served<P>(context: &DeployContext<'_, P>, applied: &Applied) {
     let Some(report) = &applied.report else { return };
-    site.report.result(&json!({
+    context.report.result(&json!({
         "outcome": report.outcome,
         "release": report.release,
         "images": {"gateway": report.images.gateway, "vllm": report.images.vllm},
@@ -232,21 +233,21 @@ fn served<P>(site: &DeployContext<'_, P>, applied: &Applied) {
     }));
 }
 
-/// A look that the host did not end well. It changed nothing.
+/// Returns the failure of a read-only command on the host.
 fn refused_look(report: HostReport, next: &str) -> Failure {
     Failure { lines: report.last_log_lines, step: report.failed_step, ..Failure::unchanged(report.message, next) }
 }
 
-/// For commands that need a running host.
-async fn running<P: crate::site::Ports>(site: &DeployContext<'_, P>) -> Result<(), Failure> {
-    let instance = crate::apply::boot::look(site).await?;
+/// Returns an error unless the box runs and its SSM agent answers.
+async fn running<P: crate::site::Ports>(context: &DeployContext<'_, P>) -> Result<(), Failure> {
+    let instance = crate::apply::boot::look(context).await?;
     if instance.state != crate::cloud::State::Running {
         return Err(Failure::unchanged(
             format!("the box is {}; nothing was asked of it", instance.state),
             "deployer up starts it.",
         ));
     }
-    if site.ports.agent(&instance.id).await? != crate::cloud::Agent::Online {
+    if context.ports.agent(&instance.id).await? != crate::cloud::Agent::Online {
         return Err(Failure::unchanged(
             "the box runs, but its SSM agent does not answer; nothing was asked of it",
             "Wait a minute after a start; otherwise deployer doctor looks why.",

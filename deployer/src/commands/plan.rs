@@ -1,4 +1,4 @@
-//! `plan`: observe and compare. Changes nothing and needs no lock.
+//! `plan`: compares the wanted state with the present one. It changes nothing and needs no lock.
 
 use serde_json::{Value, json};
 
@@ -21,65 +21,65 @@ use crate::{
 pub(super) struct Args {
     #[command(flatten)]
     versions: Versions,
-    /// Start vLLM again even if nothing of it changed
+    /// Restart vLLM even if nothing about it changed
     #[arg(long)]
     restart_vllm: bool,
 }
 
-/// What `up` would do, and what to do it with.
+/// The plan of an `up`, and everything that is needed to apply it.
 pub(super) struct PreparedPlan {
     pub(super) diff: UpPlan,
     pub(super) plan: Plan,
     pub(super) observed: Observed,
-    /// The release stays as it is; there may be another thing to do.
+    /// Whether the release stays the same. The plan may still change the idle stop.
     pub(super) same_release: bool,
     keys: KeyChanges,
     attested: Attested,
 }
 
-pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
-    let prepared = prepare(site, &args.versions, args.restart_vllm).await?;
-    prepared.to_document(site);
+pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
+    let prepared = prepare(context, &args.versions, args.restart_vllm).await?;
+    prepared.to_document(context);
     for line in &prepared.plan.lines {
-        site.report.data(line);
+        context.report.data(line);
     }
-    site.report.next(if prepared.diff.changes { "deployer up does this." } else { "Nothing to do." });
+    context.report.next(if prepared.diff.changes { "deployer up does this." } else { "Nothing to do." });
     Ok(())
 }
 
-/// Looks and compares.
+/// Observes the box and makes the plan.
 pub(super) async fn prepare<P: Ports>(
-    site: &DeployContext<'_, P>,
+    context: &DeployContext<'_, P>,
     versions: &Versions,
     restart_vllm: bool,
 ) -> Result<PreparedPlan, Failure> {
-    let settings = &site.settings;
-    let carried = Carried::gather(&site.written, settings)?;
-    let observed = observe(site).await?;
+    let settings = &context.settings;
+    let carried = Carried::gather(&context.written, settings)?;
+    let observed = observe(context).await?;
     let (gateway, vllm) = versions::wanted(versions, settings, &observed.images())?;
-    let attested = Attested::verify(site, &gateway, &vllm).await?;
+    let attested = Attested::verify(context, &gateway, &vllm).await?;
     let (gateway, vllm) = attested.images(gateway, vllm);
     let limits = Limits::from(&settings.host());
     let hash = carried.hash.clone();
     let wanted = DesiredState { gateway: gateway.clone(), vllm: vllm.clone(), hash, restart_vllm, limits };
     let mut diff = plan::of_up(&wanted, &observed.now());
-    let there = observed.host.as_ref().map(|(_, status)| &status.autostop);
-    let autostop = of_autostop(&settings.autostop, settings.wait.drain_seconds, there);
-    let keys = KeyChanges::look(site, &observed, &wanted.hash).await;
+    let on_host = observed.host.as_ref().map(|(_, status)| &status.autostop);
+    let autostop = of_autostop(&settings.autostop, settings.wait.drain_seconds, on_host);
+    let keys = KeyChanges::look(context, &observed, &wanted.hash).await;
     let deploy = Deploy {
         gateway,
         vllm,
         files: carried.files,
         env: carried.env,
-        commit: commit(&site.written.root()),
+        commit: commit(&context.written.root()),
         config_hash: carried.hash.to_string(),
         restart_vllm,
     };
-    let mut lines = lines(&diff, site);
+    let mut lines = lines(&diff, context);
     lines.extend(attested.lines());
     lines.extend(keys.lines());
     lines.extend(autostop_line(&autostop, settings));
-    lines.extend(super::autostop::hours(site));
+    lines.extend(super::autostop::hours(context));
     let same_release = !diff.changes;
     diff.changes |= matches!(autostop, AutostopStep::Set { .. });
     let expect = observed.host.as_ref().map_or(Expect::Anything, |(report, _)| Expect::of(report.release));
@@ -88,21 +88,21 @@ pub(super) async fn prepare<P: Ports>(
 }
 
 impl PreparedPlan {
-    /// The fields of the document.
-    fn to_document<P>(&self, site: &DeployContext<'_, P>) {
-        site.report.result(&self.diff);
+    /// Adds the plan to the JSON document.
+    fn to_document<P>(&self, context: &DeployContext<'_, P>) {
+        context.report.result(&self.diff);
         let autostop = match &self.plan.work {
             Operation::Up { autostop: AutostopStep::Set { from, to }, .. } => {
                 json!({"from": from.to_string(), "to": to.to_string()})
             }
             _ => Value::Null,
         };
-        site.report.result(&json!({"autostop": autostop, "keys": self.keys, "attestations": self.attested}));
+        context.report.result(&json!({"autostop": autostop, "keys": self.keys, "attestations": self.attested}));
     }
 }
 
-fn lines<P>(diff: &UpPlan, site: &DeployContext<'_, P>) -> Vec<String> {
-    let settings = &site.settings;
+fn lines<P>(diff: &UpPlan, context: &DeployContext<'_, P>) -> Vec<String> {
+    let settings = &context.settings;
     let release = diff.release.map_or_else(|| "no release known".to_owned(), |number| format!("now release {number}"));
     let mut lines = vec![
         format!("Plan for {} ({}, {}; {release}):", settings.name, settings.instance_id, settings.region),
@@ -122,8 +122,8 @@ fn lines<P>(diff: &UpPlan, site: &DeployContext<'_, P>) -> Vec<String> {
     if diff.mend {
         lines.push("  mend     a switch was cut off before; this takes over".to_owned());
     }
-    lines.push(format!("  gateway  {}", part(&diff.gateway)));
-    lines.push(format!("  vllm     {}", part(&diff.vllm)));
+    lines.push(format!("  gateway  {}", service_line(&diff.gateway)));
+    lines.push(format!("  vllm     {}", service_line(&diff.vllm)));
     let seconds = duration(diff.outage_seconds);
     lines.push(format!("  outage   {}", match diff.outage {
         Outage::None => "none".to_owned(),
@@ -139,7 +139,7 @@ fn lines<P>(diff: &UpPlan, site: &DeployContext<'_, P>) -> Vec<String> {
     lines
 }
 
-/// What becomes of the idle stop; nothing where that is nothing.
+/// Returns the line about the idle stop; `None` if the idle stop stays as it is.
 fn autostop_line(step: &AutostopStep, settings: &Settings) -> Option<String> {
     match step {
         AutostopStep::Keep => None,
@@ -151,9 +151,9 @@ fn autostop_line(step: &AutostopStep, settings: &Settings) -> Option<String> {
     }
 }
 
-/// For `status` and `doctor`: what the configuration says, where the host has something else.
-pub(super) fn other_autostop(there: &AutostopState, settings: &Settings) -> Option<String> {
-    match of_autostop(&settings.autostop, settings.wait.drain_seconds, Some(there)) {
+/// Returns a text for `status` and `doctor` if the host's idle stop differs from the configuration.
+pub(super) fn other_autostop(on_host: &AutostopState, settings: &Settings) -> Option<String> {
+    match of_autostop(&settings.autostop, settings.wait.drain_seconds, Some(on_host)) {
         AutostopStep::Set { from, to } => Some(format!(
             "{from} on the box, {to} in the configuration: deployer up or deployer autostop on changes it"
         )),
@@ -161,7 +161,7 @@ pub(super) fn other_autostop(there: &AutostopState, settings: &Settings) -> Opti
     }
 }
 
-/// `sha256:0123456789ab` or `:tag`.
+/// Returns the short form of an image: `sha256:0123456789ab` or `tag 3f2a1b9`.
 fn short(image: &str) -> String {
     match image.split_once('@') {
         Some((_, digest)) => digest.chars().take(19).collect(),
@@ -169,8 +169,8 @@ fn short(image: &str) -> String {
     }
 }
 
-fn part(part: &ServiceChange) -> String {
-    match part {
+fn service_line(change: &ServiceChange) -> String {
+    match change {
         ServiceChange::Unchanged => "unchanged: goes on running".to_owned(),
         ServiceChange::Start { image } => format!("start {}", short(image)),
         ServiceChange::Image { from, to } => format!("{} -> {}: starts again", short(from), short(to)),

@@ -1,5 +1,5 @@
-//! `policy`: what IAM has to allow, and which host program the stack's document has to name. From the configuration
-//! alone: it asks AWS nothing and needs no credentials.
+//! `policy`: prints the IAM policies, and the SHA-256 of the host program that the stack's document must name. It uses
+//! only the configuration: it sends no request to AWS and needs no credentials.
 
 use clap::ValueEnum;
 use serde_json::json;
@@ -15,34 +15,35 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Whose (default: the three policies, as one object)
+    /// The policy to print (default: the three policies, as one object)
     #[arg(value_enum)]
-    whose: Option<PolicyFor>,
-    /// The operator's with the rights that deployer port-forward needs
+    policy: Option<PolicyFor>,
+    /// Print the operator's policy with the rights that deployer port-forward needs
     #[arg(long)]
     port_forward: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum PolicyFor {
-    /// Who runs deployer day by day
+    /// For daily work with the deployer
     Operator,
-    /// What `deployer init` needs beside that, once
+    /// The additional rights that `deployer init` needs, once
     Init,
-    /// The box's role
+    /// For the box's role
     Instance,
     /// The SHA-256 of this version's host program, for the stack's `ProgramSha256`
     Program,
 }
 
 impl Args {
-    /// Is it what needs no configuration? It comes before there is one.
+    /// Returns whether only the program's SHA-256 is asked for. It needs no configuration, because it is printed before
+    /// there is one.
     pub(super) fn is_for_the_program(&self) -> bool {
-        self.whose == Some(PolicyFor::Program) && !self.port_forward
+        self.policy == Some(PolicyFor::Program) && !self.port_forward
     }
 }
 
-/// Prints which host program this version has.
+/// Prints the SHA-256 of this version's host program.
 pub(super) fn program(report: &Report) {
     report.result(&json!({"program_sha256": program_sha256()}));
     report.data(&program_sha256());
@@ -51,14 +52,14 @@ pub(super) fn program(report: &Report) {
 
 pub(super) fn run(written: &ConfigFile, report: &Report, args: &Args) -> Result<(), Failure> {
     let file = &written.file;
-    if args.port_forward && !matches!(args.whose, None | Some(PolicyFor::Operator)) {
+    if args.port_forward && !matches!(args.policy, None | Some(PolicyFor::Operator)) {
         return Err(Failure::usage(
             "--port-forward is for the operator's policy alone",
             "Run deployer policy operator --port-forward.",
         ));
     }
     let operator = if args.port_forward { policy::operator_with_port_forward(file) } else { policy::operator(file) };
-    let policy = match args.whose {
+    let policy = match args.policy {
         Some(PolicyFor::Operator) => json!(operator),
         Some(PolicyFor::Init) => json!(policy::init(file)),
         Some(PolicyFor::Instance) => json!(policy::instance(file)),
@@ -73,28 +74,32 @@ pub(super) fn run(written: &ConfigFile, report: &Report, args: &Args) -> Result<
     let text = written_out(&policy)?;
     report.result(&json!({"policy": policy}));
     report.data(&text);
-    let root = matches!(&file.machine.document, Text::Literal(name) if name == "AWS-RunShellScript");
-    if root && args.whose != Some(PolicyFor::Instance) {
+    let runs_as_root = matches!(&file.machine.document, Text::Literal(name) if name == "AWS-RunShellScript");
+    if runs_as_root && args.policy != Some(PolicyFor::Instance) {
         report.warn(
             "box.document is AWS-RunShellScript: whoever has the operator's policy can run anything as root on the box. \
              The stack's own document runs the deployer's programs alone: deployer policy program, config/README.md.",
         );
     }
-    let gaps = placeholders(&text);
-    report.next(&if gaps.is_empty() {
+    let unfilled = placeholders(&text);
+    report.next(&if unfilled.is_empty() {
         "deployer policy operator | aws iam put-user-policy --user-name ... --policy-name deployer --policy-document file:///dev/stdin"
             .to_owned()
     } else {
-        format!("Put in what only AWS knows: {}.", gaps.join(", "))
+        format!("Put in what only AWS knows: {}.", unfilled.join(", "))
     });
     Ok(())
 }
 
-/// What stands in pointed brackets, each once.
+/// Returns the placeholders in angle brackets, each once.
 fn placeholders(text: &str) -> Vec<String> {
-    let mut gaps: Vec<String> =
-        text.split('<').skip(1).filter_map(|after| after.split_once('>')).map(|(gap, _)| format!("<{gap}>")).collect();
-    gaps.sort();
-    gaps.dedup();
-    gaps
+    let mut unfilled: Vec<String> = text
+        .split('<')
+        .skip(1)
+        .filter_map(|after| after.split_once('>'))
+        .map(|(name, _)| format!("<{name}>"))
+        .collect();
+    unfilled.sort();
+    unfilled.dedup();
+    unfilled
 }

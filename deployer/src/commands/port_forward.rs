@@ -1,4 +1,5 @@
-//! `port-forward`: a local port that leads to the gateway on the box, through Session Manager: no open port, no SSH.
+//! `port-forward`: forwards a local port to the gateway on the box through Session Manager, without an open port on the
+//! box and without SSH.
 
 use std::{
     cell::Cell,
@@ -16,17 +17,17 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// The local port (default: the gateway's on the box); 0: any that is free
+    /// The local port (default: the same number as the gateway's port on the box); 0: any free port
     #[arg(long, value_name = "LOCAL")]
     port: Option<u16>,
 }
 
-/// Addresses of the host at which its loopback reaches the gateway.
-const REACHED: [&str; 4] = ["0.0.0.0", "127.0.0.1", "localhost", "::"];
+/// Values of `gateway.bind` with which the gateway can be reached at the host's loopback.
+const REACHABLE_BINDS: [&str; 4] = ["0.0.0.0", "127.0.0.1", "localhost", "::"];
 
-pub(super) async fn run<P: Ports + Sessions>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
-    let gateway = &site.settings.gateway;
-    if !REACHED.contains(&gateway.bind.as_str()) {
+pub(super) async fn run<P: Ports + Sessions>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
+    let gateway = &context.settings.gateway;
+    if !REACHABLE_BINDS.contains(&gateway.bind.as_str()) {
         return Err(Failure::usage(
             format!("gateway.bind is {}, and a session ends at the box's loopback", gateway.bind),
             "Set gateway.bind = \"127.0.0.1\" or \"0.0.0.0\", then run deployer up.",
@@ -34,24 +35,24 @@ pub(super) async fn run<P: Ports + Sessions>(site: &DeployContext<'_, P>, args: 
     }
     let local = args.port.unwrap_or(gateway.port);
     forward::check().await?;
-    free(local)?;
-    super::running(site).await?;
-    let reason = format!("deployer port-forward by {}", site.settings.operator);
+    check_port_is_free(local)?;
+    super::running(context).await?;
+    let reason = format!("deployer port-forward by {}", context.settings.operator);
     let reason: String = reason.chars().filter(|character| !character.is_control()).take(200).collect();
-    let session = site.ports.open_session(gateway.port, local, &reason).await.map_err(|error| denied(&error))?;
+    let session = context.ports.open_session(gateway.port, local, &reason).await.map_err(|error| denied(&error))?;
     let url = Cell::new(None);
-    let end = forward::run(site.report, site.interrupt, &session, |port| {
+    let end = forward::run(context.report, context.interrupt, &session, |port| {
         let address = format!("http://127.0.0.1:{port}");
-        site.report.opened(&address);
-        site.report.say(&format!("leads to port {} of the box until Ctrl-C", gateway.port));
+        context.report.opened(&address);
+        context.report.say(&format!("leads to port {} of the box until Ctrl-C", gateway.port));
         url.set(Some((port, address)));
     })
     .await;
-    let ended = match site.ports.end_session(&session.id).await {
+    let session_ended = match context.ports.end_session(&session.id).await {
         Ok(()) => true,
         Err(error) => {
             let failure = denied(&error);
-            site.report.warn(&format!(
+            context.report.warn(&format!(
                 "the session {} could not be ended, and ends by itself when it is idle: {}. {}",
                 session.id, failure.what, failure.next
             ));
@@ -59,35 +60,36 @@ pub(super) async fn run<P: Ports + Sessions>(site: &DeployContext<'_, P>, args: 
         }
     };
     let opened = url.take();
-    site.report.result(&json!({
+    context.report.result(&json!({
         "session": session.id,
         "url": opened.as_ref().map(|(_, url)| url),
         "local_port": opened.as_ref().map(|(port, _)| port),
         "remote_port": gateway.port,
-        "session_ended": ended,
+        "session_ended": session_ended,
     }));
-    let again = "deployer port-forward opens another session.";
+    let next = "deployer port-forward opens another session.";
     Err(match end {
         End::Interrupted => {
-            Failure::interrupted(if ended { "interrupted; the session was ended" } else { "interrupted" }, again)
+            Failure::interrupted(if session_ended { "interrupted; the session was ended" } else { "interrupted" }, next)
         }
         End::ByItself { opened: true, .. } => Failure::unchanged(
             "the session ended: Session Manager ends one that is idle (after 20 min, unless set)",
-            again,
+            next,
         ),
         End::ByItself { opened: false, lines } => Failure {
             lines,
             ..Failure::unchanged(
                 "session-manager-plugin ended before it opened the port",
-                "What it said is above. deployer doctor looks at the box and its agent; then run this again.",
+                "Its output is above. deployer doctor checks the box and its agent; then run this again.",
             )
         },
-        End::NotRun(what) => Failure::unchanged(what, again),
+        End::NotRun(what) => Failure::unchanged(what, next),
     })
 }
 
-/// A port that somebody else has would be noticed only by the plug-in, and by nobody after it.
-fn free(port: u16) -> Result<(), Failure> {
+/// Returns an error if the local port is in use. The plug-in would notice that only after the session was opened, and
+/// would report no reason.
+fn check_port_is_free(port: u16) -> Result<(), Failure> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(drop).map_err(|error| {
         Failure::unchanged(
             format!("port {port} of this machine cannot be listened on: {error}; no session was opened"),

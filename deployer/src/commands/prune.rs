@@ -1,5 +1,5 @@
-//! `prune`: room on the host's disk: images, and models, that neither the current release nor the one that a rollback
-//! goes to needs.
+//! `prune`: frees space on the host's disk. It removes images, and with `--models` models, that neither the current
+//! release nor the release that a rollback would choose needs.
 
 use serde_json::json;
 
@@ -18,32 +18,33 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Models in the model server's volume as well
+    /// Also remove models in the model server's volume
     #[arg(long)]
     models: bool,
-    /// Print the plan; remove nothing
+    /// Print the plan and remove nothing
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask
+    /// Do not ask for approval
     #[arg(long, short)]
     yes: bool,
 }
 
-pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
-    super::running(site).await?;
+pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
+    super::running(context).await?;
     let action = Action::Prune { models: args.models, approved: None };
-    let report = command::run(site, "prune", &action, LOOK_SECONDS).await?;
+    let report = command::run(context, "prune", &action, LOOK_SECONDS).await?;
     let (Outcome::Done, Some(found)) = (report.outcome, report.unneeded()) else {
         return Err(super::refused_look(report, "deployer status shows what is there."));
     };
     for warning in &report.warnings {
-        site.report.warn(warning);
+        context.report.warn(warning);
     }
-    result(site, &found, &report, false);
-    let (lines, nothing) = (lines(site, &found, report.left_out()), found.images.is_empty() && found.models.is_empty());
+    result(context, &found, &report, false);
+    let (lines, nothing) =
+        (lines(context, &found, report.left_out()), found.images.is_empty() && found.models.is_empty());
     if nothing || args.dry_run {
-        site.report.plan(&lines);
-        site.report.next(match (nothing, args.models) {
+        context.report.plan(&lines);
+        context.report.next(match (nothing, args.models) {
             (false, _) => "Nothing was changed. Without --dry-run, deployer prune removes it.",
             (true, true) => "Nothing to remove.",
             (true, false) => "Nothing to remove. deployer prune --models looks for models as well.",
@@ -51,29 +52,29 @@ pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> R
         return Ok(());
     }
     let work = Operation::Prune { models: args.models, list: found.list.clone(), expect: Expect::of(report.release) };
-    let approved = approve(Plan { work, lines }, args.yes, site.report, site.interrupt).await?;
-    let applied = apply(site, &approved, StopOnFailure::No).await?;
+    let approved = approve(Plan { work, lines }, args.yes, context.report, context.interrupt).await?;
+    let applied = apply(context, &approved, StopOnFailure::No).await?;
     if let Some(report) = &applied.report
         && let Some(done) = report.unneeded()
     {
-        result(site, &done, report, true);
+        result(context, &done, report, true);
         let after = done.free_after.unwrap_or_default();
-        site.report.say(&format!(
+        context.report.say(&format!(
             "{} The disk has {} free; before, it had {}.",
             report.message,
             size(after),
             size(done.free_before)
         ));
     }
-    site.report.next(match report.left_out() {
+    context.report.next(match report.left_out() {
         0 => "deployer status shows the disk.",
         _ => "There is more than one list holds: run deployer prune again.",
     });
     Ok(())
 }
 
-fn result<P>(site: &DeployContext<'_, P>, found: &PruneCandidates, report: &HostReport, removed: bool) {
-    site.report.result(&json!({
+fn result<P>(context: &DeployContext<'_, P>, found: &PruneCandidates, report: &HostReport, removed: bool) {
+    context.report.result(&json!({
         "images": found.images,
         "models": found.models,
         "bytes": bytes(&found.images).saturating_add(bytes(&found.models)),
@@ -90,9 +91,9 @@ fn bytes(found: &[DiskUse]) -> u64 {
     found.iter().fold(0, |sum, one| sum.saturating_add(one.bytes))
 }
 
-fn lines<P>(site: &DeployContext<'_, P>, found: &PruneCandidates, left_out: u64) -> Vec<String> {
+fn lines<P>(context: &DeployContext<'_, P>, found: &PruneCandidates, left_out: u64) -> Vec<String> {
     let kept: Vec<String> = found.kept.iter().map(ToString::to_string).collect();
-    let mut lines = vec![format!("Plan for {}:", site.settings.name)];
+    let mut lines = vec![format!("Plan for {}:", context.settings.name)];
     for (kind, things) in [("image", &found.images), ("model", &found.models)] {
         lines.extend(things.iter().map(|thing| format!("  {kind}    {:>7}  {}", size(thing.bytes), thing.name)));
     }

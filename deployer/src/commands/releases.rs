@@ -1,4 +1,5 @@
-//! `releases`: the ledger of the last ten, which lies on the host; while the box is stopped, as it was recorded last.
+//! `releases`: lists the last ten releases, from the ledger on the host. While the box is stopped, it lists the
+//! releases that were recorded last.
 
 use serde::Serialize;
 use serde_json::json;
@@ -27,18 +28,18 @@ struct Entry<'a> {
     vllm: &'a str,
 }
 
-/// The releases that are known.
+/// The known releases.
 pub(super) struct KnownReleases {
     pub(super) releases: Releases,
-    /// The box is stopped: they are what was recorded when it was last seen.
+    /// Whether the releases come from the record in SSM, because the box is stopped.
     pub(super) recorded: bool,
 }
 
-/// Asks the host; of a box that is stopped, takes what was recorded.
-pub(super) async fn look<P: Ports>(site: &DeployContext<'_, P>) -> Result<KnownReleases, Failure> {
-    let instance = crate::apply::boot::look(site).await?;
+/// Returns the releases: from the host, or from the record if the box is stopped.
+pub(super) async fn look<P: Ports>(context: &DeployContext<'_, P>) -> Result<KnownReleases, Failure> {
+    let instance = crate::apply::boot::look(context).await?;
     if matches!(instance.state, State::Stopped | State::Stopping) {
-        return match Releases::read(site).await? {
+        return match Releases::read(context).await? {
             Some(releases) => Ok(KnownReleases { releases, recorded: true }),
             None => Err(Failure::unchanged(
                 format!("the box is {}, and no release was recorded while it ran", instance.state),
@@ -46,31 +47,31 @@ pub(super) async fn look<P: Ports>(site: &DeployContext<'_, P>) -> Result<KnownR
             )),
         };
     }
-    super::running(site).await?;
-    let report = command::run(site, "releases", &Action::Releases, LOOK_SECONDS).await?;
+    super::running(context).await?;
+    let report = command::run(context, "releases", &Action::Releases, LOOK_SECONDS).await?;
     if report.outcome != Outcome::Done {
         return Err(super::refused_look(report, "Run deployer status."));
     }
     Ok(KnownReleases { releases: Releases::of(&report), recorded: false })
 }
 
-pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>) -> Result<(), Failure> {
-    let KnownReleases { releases, recorded } = look(site).await?;
-    // A release may stand there twice: deployed, and rolled back to. It is current since the last time.
+pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Failure> {
+    let KnownReleases { releases, recorded } = look(context).await?;
+    // The ledger has a release twice if it was deployed and later rolled back to. Only the last entry is current.
     let current = releases.ledger.iter().rposition(|release| Some(release.release) == releases.current);
     let entries: Vec<Entry<'_>> =
         releases.ledger.iter().enumerate().map(|(index, release)| entry(release, Some(index) == current)).collect();
-    site.report.result(&json!({"releases": entries, "rollback_target": releases.target, "recorded": recorded}));
+    context.report.result(&json!({"releases": entries, "rollback_target": releases.target, "recorded": recorded}));
     if recorded {
-        site.report.say(&format!(
+        context.report.say(&format!(
             "The box is stopped; this was recorded {} ago, after the last change.",
             duration(since(releases.at))
         ));
     }
     for entry in &entries {
-        site.report.data(&line(entry));
+        context.report.data(&line(entry));
     }
-    site.report.next(if recorded {
+    context.report.next(if recorded {
         "deployer rollback --to N starts the box with one that was good; deployer up with the configured one."
     } else {
         "deployer rollback --to N goes back to one that was good."

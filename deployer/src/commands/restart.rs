@@ -1,4 +1,4 @@
-//! `restart`: a service started again, and verified.
+//! `restart`: restarts the services, or one of them, and verifies the release.
 
 use super::ServiceName;
 use crate::{
@@ -13,17 +13,17 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Only this one
+    /// Restart only this service
     #[arg(long, value_enum)]
     service: Option<ServiceName>,
-    /// Do not ask
+    /// Do not ask for approval
     #[arg(long, short)]
     yes: bool,
 }
 
-pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
-    super::running(site).await?;
-    let (report, _) = observe::ask(site).await?;
+pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
+    super::running(context).await?;
+    let (report, _) = observe::ask(context).await?;
     let release = report.release.ok_or_else(|| {
         Failure::unchanged("there is no release on the host; nothing was changed", "Run deployer up first.")
     })?;
@@ -33,20 +33,20 @@ pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> R
         None => ("gateway and vllm", "about 6 min of model load"),
     };
     let lines = vec![
-        format!("Plan for {} (release {release}):", site.settings.name),
+        format!("Plan for {} (release {release}):", context.settings.name),
         format!("  restart  {what}"),
         format!("  outage   {outage}"),
     ];
     let work = Operation::Restart { service: args.service.map(Into::into), expect: Expect::Release(release) };
     let plan = Plan { work, lines };
-    let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
-    let applied = apply(site, &approved, StopOnFailure::No).await;
-    hooks::after(site, Event::of(site, "restart", None, Some(release)), &applied).await;
+    let approved = approve(plan, args.yes, context.report, context.interrupt).await?;
+    let applied = apply(context, &approved, StopOnFailure::No).await;
+    hooks::after(context, Event::of(context, "restart", None, Some(release)), &applied).await;
     let applied = applied?;
-    super::served(site, &applied);
+    super::served(context, &applied);
     if let Some(report) = applied.report {
-        site.report.say(&report.message);
+        context.report.say(&report.message);
     }
-    site.report.next("deployer status shows what is there.");
+    context.report.next("deployer status shows what is there.");
     Ok(())
 }

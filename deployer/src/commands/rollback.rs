@@ -1,4 +1,4 @@
-//! `rollback`: an earlier release, which is still on the host, serves again; a stopped box is started for it.
+//! `rollback`: returns to an earlier release that is still on the host. A stopped box is started first.
 
 use serde_json::json;
 
@@ -17,20 +17,21 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// The number of the release (default: the last good one before the current)
+    /// The number of the release (default: the last good release before the current one)
     #[arg(long, value_name = "N")]
     to: Option<u32>,
-    /// Do not ask
+    /// Do not ask for approval
     #[arg(long, short)]
     yes: bool,
-    /// Print the plan, and the script that would run on the host; change nothing
+    /// Print the plan, and the script that would run on the host, and change nothing
     #[arg(long)]
     dry_run: bool,
 }
 
-pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
-    // The host knows which releases were good and not rolled back from; what is approved is what it will do.
-    let KnownReleases { releases, recorded } = releases::look(site).await?;
+pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
+    // The host knows which releases were good and were not rolled back from. Its choice goes into the plan, so that the
+    // operator approves exactly that release.
+    let KnownReleases { releases, recorded } = releases::look(context).await?;
     let target = args.to.or(releases.target);
     if target.is_none() {
         return Err(Failure::unchanged(
@@ -40,49 +41,54 @@ pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> R
     }
     let expect = Expect::of(releases.current);
     let entry = |number: Option<u32>| releases.ledger.iter().rev().find(|release| Some(release.release) == number);
-    let mut lines = lines(site, releases.current, target, entry(target));
+    let mut lines = lines(context, releases.current, target, entry(target));
     if recorded {
-        let price = money(site.settings.prices.instance_usd_per_hour);
+        let price = money(context.settings.prices.instance_usd_per_hour);
         lines.push("  outage   nothing serves now; about 6 min of model load".to_owned());
         lines.push(format!("  box      stopped: it is started first, and costs {price} an hour from then on"));
-        lines.extend(super::autostop::hours(site));
+        lines.extend(super::autostop::hours(context));
     } else {
         lines.push(outage(entry(releases.current), entry(target)));
     }
     let plan = Plan { work: Operation::Rollback { to: target, expect }, lines };
     if args.dry_run {
-        site.report.plan(&plan.lines);
-        let script = script(&Action::Rollback { to: target }, &site.settings.host());
+        context.report.plan(&plan.lines);
+        let script = script(&Action::Rollback { to: target }, &context.settings.host());
         let script = script.expecting(expect).masked();
-        site.report.result(&json!({"plan": plan.lines, "script": script}));
-        site.report.data(&script);
-        site.report.next("Nothing was changed. deployer rollback does it.");
+        context.report.result(&json!({"plan": plan.lines, "script": script}));
+        context.report.data(&script);
+        context.report.next("Nothing was changed. deployer rollback does it.");
         return Ok(());
     }
-    let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
-    let applied = apply(site, &approved, StopOnFailure::Ask).await;
-    hooks::after(site, Event::of(site, "rollback", None, releases.current), &applied).await;
+    let approved = approve(plan, args.yes, context.report, context.interrupt).await?;
+    let applied = apply(context, &approved, StopOnFailure::Ask).await;
+    hooks::after(context, Event::of(context, "rollback", None, releases.current), &applied).await;
     let applied = applied?;
-    super::served(site, &applied);
+    super::served(context, &applied);
     if let Some(report) = &applied.report {
-        site.report.say(&report.message);
+        context.report.say(&report.message);
     }
-    super::autostop::say_next_stop(site, applied.autostop.as_ref());
+    super::autostop::say_next_stop(context, applied.autostop.as_ref());
     if let Some(url) = &applied.url {
-        site.report.data(url);
+        context.report.data(url);
     }
-    site.report.next("deployer status shows what serves; deployer up deploys the wanted release again.");
+    context.report.next("deployer status shows what serves; deployer up deploys the wanted release again.");
     Ok(())
 }
 
-fn lines<P>(site: &DeployContext<'_, P>, now: Option<u32>, target: Option<u32>, to: Option<&Release>) -> Vec<String> {
+fn lines<P>(
+    context: &DeployContext<'_, P>,
+    now: Option<u32>,
+    target: Option<u32>,
+    to: Option<&Release>,
+) -> Vec<String> {
     let number = |release: Option<u32>| release.map_or_else(|| "none".to_owned(), |number| number.to_string());
     let what = to.map_or_else(
         || "not in the ledger; the host decides".to_owned(),
         |to| format!("commit {}, deployed by {}, {}", to.commit, to.operator, to.outcome),
     );
     vec![
-        format!("Plan for {} ({}, {}):", site.settings.name, site.settings.instance_id, site.settings.region),
+        format!("Plan for {} ({}, {}):", context.settings.name, context.settings.instance_id, context.settings.region),
         format!("  release  {} -> {} ({what})", number(now), number(target)),
     ]
 }

@@ -1,4 +1,4 @@
-//! `smoke`: the service seen from outside, from this machine, with a key like any client's.
+//! `smoke`: checks the service from outside: from this machine, with an API key like that of any client.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -18,49 +18,49 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// The service's address (default: that of the box); with it nothing is asked of AWS and the configuration
+    /// The service's address (default: that of the box); with it neither AWS nor the configuration is used
     #[arg(long)]
     url: Option<String>,
-    /// A file with an API key, alone on one line
+    /// A file that contains only an API key, on one line
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
     /// An origin whose pages must be allowed to call (default: the first of `gateway.cors_origins`)
     #[arg(long)]
     origin: Option<String>,
-    /// A note that takes longer is a failure
+    /// The longest time that the note may take
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=60))]
     max_seconds: u64,
 }
 
 impl Args {
-    /// Without AWS.
+    /// Returns whether the address is given, so that AWS is not needed.
     pub(super) const fn says_where(&self) -> bool {
         self.url.is_some()
     }
 }
 
-/// Asks the address that was given.
+/// Checks the service at the given address.
 pub(super) async fn run_there(report: &Report, interrupt: &Interrupt, args: &Args) -> Result<(), Failure> {
     let url = args.url.clone().unwrap_or_default();
-    ask(report, interrupt, args, &url, args.origin.clone()).await
+    check_service(report, interrupt, args, &url, args.origin.clone()).await
 }
 
-/// Asks the box's own address.
-pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
-    let instance = boot::look(site).await?;
+/// Checks the service at the box's address.
+pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
+    let instance = boot::look(context).await?;
     if instance.state != State::Running {
         return Err(Failure::unchanged(
             format!("the box is {}; nothing answers", instance.state),
             "deployer up starts it.",
         ));
     }
-    let url = super::url::of(&site.settings, &instance)?;
-    // Of `https://*.example.org` any name will do.
-    let configured = site.settings.gateway.cors_origins.first().map(|origin| origin.replace('*', "smoke"));
-    ask(site.report, site.interrupt, args, &url, args.origin.clone().or(configured)).await
+    let url = super::url::of(&context.settings, &instance)?;
+    // With a wildcard such as `https://*.example.org`, any name must be allowed.
+    let configured = context.settings.gateway.cors_origins.first().map(|origin| origin.replace('*', "smoke"));
+    check_service(context.report, context.interrupt, args, &url, args.origin.clone().or(configured)).await
 }
 
-async fn ask(
+async fn check_service(
     report: &Report,
     interrupt: &Interrupt,
     args: &Args,
@@ -70,14 +70,14 @@ async fn ask(
     let url = Url::parse(url).map_err(|why| {
         Failure::usage(format!("the service's address is refused: {why}"), "Correct --url or gateway.domain.")
     })?;
-    let key = args.api_key_file.as_ref().map(key_of).transpose()?;
+    let key = args.api_key_file.as_ref().map(read_key).transpose()?;
     if url.in_the_clear() {
-        report.warn("plain HTTP: whoever is between here and the box can read the note and the key. The profile tls (deployer/README.md) puts HTTPS in front.");
+        report.warn("plain HTTP: the note and the key can be read on their way to the box. The profile tls (deployer/README.md) adds HTTPS.");
     }
     let target = Target { url, key, origin, slowest: Duration::from_secs(args.max_seconds) };
-    let heard = |finding: &Finding| report.log(&line(finding));
+    let on_finding = |finding: &Finding| report.log(&line(finding));
     let findings = tokio::select! {
-        findings = smoke::run(&target, heard) => findings?,
+        findings = smoke::run(&target, on_finding) => findings?,
         () = interrupt.wait() => return Err(Failure::interrupted("interrupted; nothing was changed", "deployer smoke asks again.")),
     };
     let failed: Vec<&str> = findings
@@ -110,13 +110,13 @@ fn line(finding: &Finding) -> String {
     format!("{mark} {:<10} {}{took}", finding.check, finding.found)
 }
 
-fn key_of(path: &PathBuf) -> Result<Secret, Failure> {
+fn read_key(path: &PathBuf) -> Result<Secret, Failure> {
     let shown = path.display();
     let text = fs::read_to_string(path).map_err(|error| {
         Failure::usage(format!("{shown} cannot be read: {error}"), "Name a file with an API key in --api-key-file.")
     })?;
     let text = Zeroizing::new(text);
-    // A line of the key file holds a name and a digest, which is no key.
+    // The key file's lines have a name and a digest, not a key.
     if text.split_whitespace().count() != 1 {
         return Err(Failure::usage(
             format!("{shown} does not hold one API key, alone"),

@@ -1,4 +1,4 @@
-//! `status`: what is there, on one screen.
+//! `status`: shows the state of the box, the services, the idle stop and the lock on one screen.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -22,26 +22,27 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// End with 1 where nothing serves, for monitoring
+    /// Exit with 1 if nothing serves, for monitoring
     #[arg(long)]
     check: bool,
 }
 
-/// What `--format json` prints; text says the same.
+/// The JSON document of `--format json`. The text output has the same facts.
 #[derive(Serialize)]
-struct Shown {
+struct StatusDocument {
     name: String,
-    instance: InstanceShown,
-    /// `null`: the host was not asked.
-    host: Option<HostShown>,
+    instance: InstanceDocument,
+    /// `null` if the host was not asked.
+    host: Option<HostDocument>,
     url: Option<String>,
-    /// Verified or not: it runs, is healthy and says that it is ready.
+    /// Whether the containers run and are healthy and the gateway says that it is ready. The release need not be
+    /// verified.
     serves: bool,
     lock: Option<LockHolder>,
 }
 
 #[derive(Serialize)]
-struct InstanceShown {
+struct InstanceDocument {
     id: String,
     region: String,
     state: String,
@@ -54,7 +55,7 @@ struct InstanceShown {
 }
 
 #[derive(Serialize)]
-struct HostShown {
+struct HostDocument {
     release: Option<u32>,
     commit: String,
     config_hash: String,
@@ -65,21 +66,21 @@ struct HostShown {
     disk_total: u64,
     uptime_seconds: u64,
     model_cached: bool,
-    /// What the gateway says of itself.
+    /// What the gateway reports about itself.
     gateway: Value,
     autostop: Value,
     warnings: Vec<String>,
 }
 
-pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
-    let observed = observe(site).await?;
-    let lock = lock::holder(&site.ports, &site.settings.lock_parameter()).await?;
-    for line in &text(site, &observed, lock.as_ref()) {
-        site.report.data(line);
+pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
+    let observed = observe(context).await?;
+    let lock = lock::holder(&context.ports, &context.settings.lock_parameter()).await?;
+    for line in &text(context, &observed, lock.as_ref()) {
+        context.report.data(line);
     }
-    let shown = shown(site, &observed, lock);
-    site.report.result(&shown);
-    if args.check && !shown.serves {
+    let document = document(context, &observed, lock);
+    context.report.result(&document);
+    if args.check && !document.serves {
         let what = match &observed.host {
             Some((_, status)) if !matches!(gateway_says(status, "ready").as_bool(), Some(true)) => {
                 format!("nothing serves: the box is running, ready: {}", ready(status))
@@ -89,7 +90,7 @@ pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> R
         };
         return Err(Failure::unchanged(what, next(&observed)));
     }
-    site.report.next(next(&observed));
+    context.report.next(next(&observed));
     Ok(())
 }
 
@@ -119,13 +120,13 @@ fn cost(seconds: u64, usd_per_hour: f64) -> f64 {
     (seconds as f64 / 3600.0 * usd_per_hour * 100.0).round() / 100.0
 }
 
-fn shown<P>(site: &DeployContext<'_, P>, observed: &Observed, lock: Option<LockHolder>) -> Shown {
-    let (settings, instance) = (&site.settings, &observed.instance);
+fn document<P>(context: &DeployContext<'_, P>, observed: &Observed, lock: Option<LockHolder>) -> StatusDocument {
+    let (settings, instance) = (&context.settings, &observed.instance);
     let seconds = running_seconds(observed);
     let price = running_hour(&settings.prices);
-    Shown {
+    StatusDocument {
         name: settings.name.clone(),
-        instance: InstanceShown {
+        instance: InstanceDocument {
             id: instance.id.clone(),
             region: settings.region.clone(),
             state: instance.state.to_string(),
@@ -138,7 +139,7 @@ fn shown<P>(site: &DeployContext<'_, P>, observed: &Observed, lock: Option<LockH
         },
         host: observed.host.as_ref().map(|(report, status)| {
             let fact = |name: &str| report.facts.get(name).cloned().unwrap_or_default();
-            HostShown {
+            HostDocument {
                 release: report.release,
                 commit: status.commit.clone(),
                 config_hash: status.config_hash.clone(),
@@ -154,18 +155,18 @@ fn shown<P>(site: &DeployContext<'_, P>, observed: &Observed, lock: Option<LockH
                 warnings: report.warnings.clone(),
             }
         }),
-        url: url(site, observed),
+        url: url(context, observed),
         serves: observed.host.as_ref().is_some_and(|(_, status)| healthy(status)),
         lock,
     }
 }
 
-fn url<P>(site: &DeployContext<'_, P>, observed: &Observed) -> Option<String> {
-    observed.instance.address.as_deref().map(|address| site.settings.url(address))
+fn url<P>(context: &DeployContext<'_, P>, observed: &Observed) -> Option<String> {
+    observed.instance.address.as_deref().map(|address| context.settings.url(address))
 }
 
-fn text<P>(site: &DeployContext<'_, P>, observed: &Observed, lock: Option<&LockHolder>) -> Vec<String> {
-    let (settings, instance) = (&site.settings, &observed.instance);
+fn text<P>(context: &DeployContext<'_, P>, observed: &Observed, lock: Option<&LockHolder>) -> Vec<String> {
+    let (settings, instance) = (&context.settings, &observed.instance);
     let price = running_hour(&settings.prices);
     let runs = running_seconds(observed).map_or_else(String::new, |seconds| {
         format!(", for {}, {} so far", duration(seconds), money(cost(seconds, price)))
@@ -203,25 +204,27 @@ fn text<P>(site: &DeployContext<'_, P>, observed: &Observed, lock: Option<&LockH
             );
         }
     }
-    if let Some(url) = url(site, observed) {
+    if let Some(url) = url(context, observed) {
         lines.push(format!("url       {url}"));
     }
     lines.extend(lock.map(|holder| format!("lock      {}", holder.shown())));
     lines
 }
 
-/// The step, and how far it is.
+/// Returns the step that the host is at, with its progress if it reports one.
 fn step(holder: &Holder) -> String {
     let transfer = Transfer::parse(&format!("progress: {}", holder.progress));
-    transfer.filter(|transfer| transfer.step == holder.step).map_or_else(|| holder.step.clone(), |far| far.shown())
+    transfer
+        .filter(|transfer| transfer.step == holder.step)
+        .map_or_else(|| holder.step.clone(), |progress| progress.shown())
 }
 
 fn container(one: &Container) -> String {
-    let again = if one.restarts > 0 { format!(", restarted {} times", one.restarts) } else { String::new() };
+    let restarts = if one.restarts > 0 { format!(", restarted {} times", one.restarts) } else { String::new() };
     let memory = if one.out_of_memory { ", ended for want of memory" } else { "" };
     let health = if one.health.is_empty() { "no health" } else { &one.health };
     let digest: String = one.image.rsplit("sha256:").next().unwrap_or_default().chars().take(12).collect();
-    format!("{:<9} {} ({health}){again}{memory} {digest}", one.service, one.state)
+    format!("{:<9} {} ({health}){restarts}{memory} {digest}", one.service, one.state)
 }
 
 fn ready(status: &crate::script::facts::Status) -> String {

@@ -1,4 +1,4 @@
-//! `unlock`: takes the operators' lock from a run that is dead, unless somebody works on the host.
+//! `unlock`: releases the operators' lock of a run that has died, unless a run is still working on the host.
 
 use serde_json::json;
 
@@ -12,30 +12,30 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Do not ask
+    /// Do not ask for approval
     #[arg(long, short)]
     yes: bool,
 }
 
-pub(super) async fn run<P: Ports>(site: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
-    let held = lock::holder(&site.ports, &site.settings.lock_parameter()).await?;
+pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
+    let held = lock::holder(&context.ports, &context.settings.lock_parameter()).await?;
     let line = match &held {
         Some(holder) => format!("  lock     take it from {}; their run must be dead", holder.shown()),
         None => "  lock     nobody holds it".to_owned(),
     };
     let lines = vec![
-        format!("Plan for {}:", site.settings.name),
+        format!("Plan for {}:", context.settings.name),
         line,
         "  host     clear what a killed run left, unless somebody works there".to_owned(),
     ];
     let plan = Plan { work: Operation::Unlock { holder: held.clone() }, lines };
-    let approved = approve(plan, args.yes, site.report, site.interrupt).await?;
-    let applied = apply(site, &approved, StopOnFailure::No).await?;
-    site.report.result(&json!({"taken_from": held, "host": applied.report.as_ref().map(|report| &report.message)}));
+    let approved = approve(plan, args.yes, context.report, context.interrupt).await?;
+    let applied = apply(context, &approved, StopOnFailure::No).await?;
+    context.report.result(&json!({"taken_from": held, "host": applied.report.as_ref().map(|report| &report.message)}));
     if let Some(report) = applied.report {
-        site.report.say(&report.message);
+        context.report.say(&report.message);
     }
-    site.report.say(if held.is_some() { "The lock is free." } else { "There was no lock." });
-    site.report.next("deployer status shows what is there; deployer up goes on.");
+    context.report.say(if held.is_some() { "The lock is free." } else { "There was no lock." });
+    context.report.next("deployer status shows what is there; deployer up goes on.");
     Ok(())
 }

@@ -1,36 +1,37 @@
-//! `[attestation]`: who must have built the images.
+//! `[attestation]`: the repository, workflow and branch that must have built the images.
 
 use serde::Deserialize;
 
-/// `[attestation]`
+/// The keys of `[attestation]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Attestation {
-    /// `off`, or `required`: without a verified one, no image goes to the host.
+    /// `off`, or `required`: an image without a verified attestation does not go to the host.
     pub images: String,
     /// The trusted repository on GitHub: `OWNER/NAME`.
     pub repository: String,
-    /// The workflow in it that builds the images.
+    /// The workflow of the repository that builds the images.
     pub workflow: String,
-    /// The branch that it must have run on.
+    /// The branch on which the workflow must have run.
     pub git_ref: String,
 }
 
-/// Who may have built an image.
+/// The repository, workflow and branch that are trusted to build images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trust {
-    /// `OWNER/NAME`
+    /// The repository on GitHub: `OWNER/NAME`.
     pub repository: String,
-    /// `.github/workflows/images.yml`
+    /// The workflow's path in the repository, such as `.github/workflows/images.yml`.
     pub workflow: String,
-    /// `refs/heads/main`
+    /// The full name of the branch, such as `refs/heads/main`.
     pub git_ref: String,
 }
 
 impl Attestation {
-    /// The key that cannot be used, and what it must be like. None may look like a flag of gh's.
+    /// Returns the first key with an unusable value, and what the value must be; `None` if all are usable. No value may
+    /// look like a flag of gh.
     pub(super) fn wrong(&self) -> Option<(&'static str, &'static str)> {
-        let plain = |text: &str| {
+        let is_plain = |text: &str| {
             let byte = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
             text.bytes().all(byte)
                 && text.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.starts_with('-'))
@@ -42,19 +43,19 @@ impl Attestation {
         if images == "off" {
             return None;
         }
-        if !plain(repository) || repository.split('/').count() != 2 {
+        if !is_plain(repository) || repository.split('/').count() != 2 {
             return Some(("attestation.repository", "must name the trusted repository on GitHub: OWNER/NAME"));
         }
-        if !plain(workflow) || !workflow.starts_with(".github/workflows/") {
+        if !is_plain(workflow) || !workflow.starts_with(".github/workflows/") {
             return Some(("attestation.workflow", "must be a path such as .github/workflows/images.yml"));
         }
-        if !plain(git_ref) || !git_ref.starts_with("refs/") {
+        if !is_plain(git_ref) || !git_ref.starts_with("refs/") {
             return Some(("attestation.git_ref", "must be a full ref such as refs/heads/main"));
         }
         None
     }
 
-    /// Whom to trust; `None`: nothing is verified.
+    /// Returns what to trust; `None` if attestations are not verified.
     #[must_use]
     pub fn trust(&self) -> Option<Trust> {
         (self.images == "required").then(|| Trust {

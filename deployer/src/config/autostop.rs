@@ -4,26 +4,27 @@ use serde::Deserialize;
 
 use crate::script::{Schedule, ScheduleError};
 
-/// `[autostop]`
+/// The keys of `[autostop]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AutostopLimits {
-    /// Stop after so many minutes without a request.
+    /// The box stops after this many minutes without a request.
     pub idle_minutes: u32,
-    /// Stop after so many hours since boot, whatever runs; 0: never.
+    /// The box stops this many hours after its boot, even if work is running; 0 means no limit.
     pub max_uptime_hours: u32,
-    /// Stop at this hour, once running work has ended: `20:00`; empty: at none.
+    /// The time of day at which the box stops, once running work has ended: `20:00`; empty if there is none.
     pub stop_at: String,
-    /// Before this hour, and after the other, the box should be off: `07:00`; empty: not set.
+    /// The time of day at which the hours begin: `07:00`; empty if not set. The box should be off before `open_at` and
+    /// after `stop_at`.
     pub open_at: String,
-    /// On these days (`mon`, ..., `sun`); none: every day.
+    /// The days on which the box stops at `stop_at` (`mon`, ..., `sun`); an empty list means every day.
     pub days: Vec<String>,
-    /// Whose clock counts: a name of the tz database.
+    /// The time zone of these times: a name of the tz database.
     pub time_zone: String,
 }
 
 impl AutostopLimits {
-    /// The hours, if there are any.
+    /// Returns the hours, or `None` if none are set.
     pub fn schedule(&self) -> Result<Option<Schedule>, ScheduleError> {
         let open_at = Some(self.open_at.as_str()).filter(|open_at| !open_at.is_empty());
         if !self.stop_at.is_empty() {

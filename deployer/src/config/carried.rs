@@ -1,4 +1,4 @@
-//! The repository's files and the settings that travel to the host, and the hash that says whether they changed.
+//! The files and settings that a deploy carries to the host, and the hash that shows whether they changed.
 
 use std::{
     collections::BTreeMap,
@@ -19,34 +19,36 @@ use crate::{
     script::{ComposeEnv, HostFile},
 };
 
-/// The second compose file, which takes the GPU's reservation away. The host uses it where a release has it, so a
-/// rollback goes back to what the release before ran on.
+/// The second compose file, which removes the reservation of the GPU. The host uses it if the release has it, so that a
+/// rollback restores the earlier release with or without a GPU, as it ran.
 pub(super) const NO_GPU: &str = "config/compose.no-gpu.yml";
 
-/// What travels with a deploy.
+/// What a deploy carries to the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Carried {
-    /// `docker-compose.yml`, `config/`, `keys.txt`.
+    /// The files: `docker-compose.yml`, `config/`, `keys.txt`.
     pub files: Vec<HostFile>,
-    /// Settings for the compose file.
+    /// The environment of the compose file.
     pub env: ComposeEnv,
-    /// Of all of it, in parts.
+    /// The hash of the files and the environment, in parts.
     pub hash: ConfigHash,
 }
 
-/// Whether a setting changed, told apart by what it restarts. On the host it is one opaque word.
+/// A hash of the files and settings, with one part for each service that a change restarts. The host stores it as one
+/// opaque word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigHash {
-    /// Of docker-compose.yml and `config/compose.no-gpu.yml`: which services they restart is for compose to say.
+    /// The hash of docker-compose.yml and `config/compose.no-gpu.yml`. Docker Compose decides which services a change
+    /// of them restarts.
     pub compose: String,
-    /// Of the model server's settings.
+    /// The hash of the model server's settings.
     pub vllm: String,
-    /// Of the gateway's settings and files.
+    /// The hash of the gateway's settings and files.
     pub gateway: String,
 }
 
 impl ConfigHash {
-    /// Reads what [`fmt::Display`] wrote; `None` for what another program wrote.
+    /// Parses what [`fmt::Display`] wrote; `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
@@ -70,7 +72,7 @@ impl Carried {
         Self::gather_with(written, settings, keys)
     }
 
-    /// The same with other keys than those of the key file.
+    /// Reads the files beside the configuration, but takes the content of the key file from `keys`.
     pub fn gather_with(written: &ConfigFile, settings: &Settings, keys: Vec<u8>) -> Result<Self, Failure> {
         check_revisions(&settings.revisions)?;
         let root = written.root();
@@ -79,33 +81,36 @@ impl Carried {
         if !settings.gpu {
             compose.push((NO_GPU, read(&root.join(NO_GPU), "Run this in the repository.")?));
         }
-        let mut own =
+        let mut gateway_files =
             vec![("config/gateway.toml", read(&root.join("config/gateway.toml"), "Run this in the repository.")?)];
         if settings.gateway.profile == "tls" {
-            own.push(("config/Caddyfile", read(&root.join("config/Caddyfile"), "Run this in the repository.")?));
+            gateway_files
+                .push(("config/Caddyfile", read(&root.join("config/Caddyfile"), "Run this in the repository.")?));
         }
         let path = written.folder().join(&settings.gateway.keys_file);
-        own.push(("keys.txt", checked_keys(keys, &path)?));
+        gateway_files.push(("keys.txt", checked_keys(keys, &path)?));
         let vllm = vllm_env(&settings.model, &settings.revisions);
         let gateway = gateway_env(&settings.gateway);
         let hash = ConfigHash {
             compose: hash(&compose.iter().map(|(_, content)| content.as_slice()).collect::<Vec<_>>()),
             vllm: hash(&[format!("{vllm:?}").as_bytes()]),
             gateway: hash(
-                &own.iter()
+                &gateway_files
+                    .iter()
                     .map(|(_, content)| content.as_slice())
                     .chain([format!("{gateway:?}").as_bytes()])
                     .collect::<Vec<_>>(),
             ),
         };
         let env = ComposeEnv::new(vllm.into_iter().chain(gateway).collect()).map_err(|error| carry(&error))?;
-        let files = compose.into_iter().chain(own).map(|(name, content)| HostFile::new(name, 0o644, content));
+        let files = compose.into_iter().chain(gateway_files).map(|(name, content)| HostFile::new(name, 0o644, content));
         let files = files.collect::<Result<_, _>>().map_err(|error| carry(&error))?;
         Ok(Self { files, env, hash })
     }
 }
 
-/// Without both the model server does not start: what serves must be what was evaluated, and not what is newest.
+/// Refuses a model without a full commit. The model server does not start without both commits, because the model that
+/// serves must be the one that was evaluated and not the newest one.
 fn check_revisions(revisions: &Revisions) -> Result<(), Failure> {
     for (key, model, commit) in [
         ("model.base_revision", &revisions.base, &revisions.base_revision),
@@ -131,10 +136,10 @@ fn read(path: &Path, next: &str) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display()), next))
 }
 
-/// A key that lies there by mistake must not leave this machine; and what the gateway does not start with would be found
-/// out only after the switch (`gateway/src/access/file.rs`).
+/// Refuses a key file that contains a key instead of its digest, which must not leave this machine, or that the gateway
+/// would refuse at its start (`gateway/src/access/file.rs`), which would show only after the switch.
 fn checked_keys(content: Vec<u8>, path: &Path) -> Result<Vec<u8>, Failure> {
-    let bad = |line: usize| {
+    let invalid_line = |line: usize| {
         Failure::usage(
             format!(
                 "{}: line {line} does not read `name sha256-hex`, with path, metrics, rate= and at_once= behind it",
@@ -143,7 +148,7 @@ fn checked_keys(content: Vec<u8>, path: &Path) -> Result<Vec<u8>, Failure> {
             "gateway hash-key makes such a line; the key itself must not stand there.",
         )
     };
-    let text = std::str::from_utf8(&content).map_err(|_| bad(1))?;
+    let text = std::str::from_utf8(&content).map_err(|_| invalid_line(1))?;
     let (mut names, mut digests) = (Vec::new(), Vec::new());
     for (number, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line.trim())) {
         if line.is_empty() || line.starts_with('#') {
@@ -152,9 +157,9 @@ fn checked_keys(content: Vec<u8>, path: &Path) -> Result<Vec<u8>, Failure> {
         let mut words = line.split_ascii_whitespace();
         let (name, digest) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         if !is_key_name(name) || !is_digest(digest) || !words.all(is_limit) {
-            return Err(bad(number));
+            return Err(invalid_line(number));
         }
-        // The name is not quoted: what stands there may be a key.
+        // The error does not quote the name, which may be a key.
         if names.contains(&name) {
             return Err(Failure::usage(
                 format!("{}: line {number}: the name stands twice", path.display()),
@@ -189,7 +194,7 @@ fn is_digest(digest: &str) -> bool {
     digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// A word behind the digest; what exactly a rate is, the gateway knows.
+/// Returns whether a word may follow the digest. Only the gateway checks the exact form of a rate.
 fn is_limit(word: &str) -> bool {
     let number = |text: &str| text.bytes().next().is_some_and(|first| first.is_ascii_digit());
     match word.split_once('=') {
@@ -233,7 +238,7 @@ fn vllm_env(model: &Model, revisions: &Revisions) -> BTreeMap<String, String> {
     .collect()
 }
 
-/// What the gateway's own settings become; `[gateway.env]` may not name these again.
+/// The variables that the deployer sets from the gateway's settings. `[gateway.env]` must not contain them.
 pub(super) const GATEWAY_NAMES: [&str; 6] =
     ["COMPOSE_PROFILES", "GATEWAY_BIND", "GATEWAY_PORT", "API_KEYS_FILE", "CORS_ORIGINS", "DOMAIN"];
 
@@ -246,8 +251,8 @@ fn gateway_env(gateway: &Gateway) -> BTreeMap<String, String> {
         gateway.cors_origins.join(","),
         gateway.domain.clone(),
     ];
-    let own = GATEWAY_NAMES.into_iter().map(str::to_owned).zip(values);
-    own.chain(gateway.env.clone()).collect()
+    let settings = GATEWAY_NAMES.into_iter().map(str::to_owned).zip(values);
+    settings.chain(gateway.env.clone()).collect()
 }
 
 #[cfg(test)]
@@ -257,19 +262,19 @@ mod tests {
     use super::{GATEWAY_NAMES, Gateway, Model, Revisions, check_revisions, checked_keys, gateway_env, vllm_env};
 
     fn revisions(base: &str, base_revision: &str, adapter: &str, adapter_revision: &str) -> Revisions {
-        let own = str::to_owned;
+        let text = str::to_owned;
         Revisions {
-            base: own(base),
-            base_revision: own(base_revision),
-            adapter: own(adapter),
-            adapter_revision: own(adapter_revision),
+            base: text(base),
+            base_revision: text(base_revision),
+            adapter: text(adapter),
+            adapter_revision: text(adapter_revision),
         }
     }
 
     #[test]
-    fn a_model_on_hugging_face_needs_its_commit_and_a_folder_none() {
+    fn a_model_on_hugging_face_needs_a_commit_and_a_folder_does_not() {
         let commit = "0123456789abcdef0123456789abcdef01234567";
-        for (base, base_revision, adapter, adapter_revision, bad) in [
+        for (base, base_revision, adapter, adapter_revision, invalid_line) in [
             ("a/b", commit, "c/d", commit, None),
             ("/models/b", "", "/models/d", "", None),
             ("a/b", commit, "/models/d", "", None),
@@ -277,19 +282,19 @@ mod tests {
             ("/models/b", "", "c/d", "main", Some("model.adapter_revision")),
         ] {
             let found = check_revisions(&revisions(base, base_revision, adapter, adapter_revision));
-            match (found, bad) {
+            match (found, invalid_line) {
                 (Ok(()), None) => {}
-                (Err(failure), Some(bad)) => assert!(failure.what.contains(bad), "{failure}"),
-                (found, bad) => panic!("{base} {adapter}: {found:?}, not {bad:?}"),
+                (Err(failure), Some(invalid_line)) => assert!(failure.what.contains(invalid_line), "{failure}"),
+                (found, invalid_line) => panic!("{base} {adapter}: {found:?}, not {invalid_line:?}"),
             }
         }
     }
 
-    /// What the gateway does not start with, too: `gateway/src/access/file.rs`.
+    /// The gateway has the same rules: `gateway/src/access/file.rs`.
     #[test]
-    fn a_key_file_that_the_gateway_refuses_does_not_travel() {
+    fn a_key_file_that_the_gateway_refuses_is_refused_here_too() {
         let (digest, other) = ("a".repeat(64), "b".repeat(64));
-        for (text, bad) in [
+        for (text, invalid_line) in [
             (format!("# who\n\na {digest}\nb {other} path rate=10/s metrics\n"), None),
             (format!("a {digest}\nb {}\n", digest.to_uppercase()), Some("line 2 has the same key")),
             (String::new(), Some("names no key")),
@@ -300,19 +305,19 @@ mod tests {
             (format!("a {digest} paht\n"), Some("line 1 does not read")),
             (format!("a {digest} rate=fast\n"), Some("line 1 does not read")),
         ] {
-            match (checked_keys(text.clone().into_bytes(), Path::new("keys.txt")), bad) {
+            match (checked_keys(text.clone().into_bytes(), Path::new("keys.txt")), invalid_line) {
                 (Ok(same), None) => assert_eq!(same, text.into_bytes()),
-                (Err(failure), Some(bad)) => {
-                    assert!(failure.what.contains(bad) && !failure.what.contains("secret"), "{failure}");
+                (Err(failure), Some(invalid_line)) => {
+                    assert!(failure.what.contains(invalid_line) && !failure.what.contains("secret"), "{failure}");
                 }
-                (found, bad) => panic!("{text}: {found:?}, not {bad:?}"),
+                (found, invalid_line) => panic!("{text}: {found:?}, not {invalid_line:?}"),
             }
         }
     }
 
-    /// config/check.rs refuses all of these in `[gateway.env]`.
+    /// config/check.rs refuses all of these variables in `[gateway.env]`.
     #[test]
-    fn every_setting_that_travels_is_reserved() {
+    fn every_variable_that_the_deployer_sets_is_reserved() {
         let vllm = vllm_env(&Model::default(), &revisions("", "", "", ""));
         assert!(vllm.len() > 10 && vllm.keys().all(|name| name.starts_with("VLLM_")), "{vllm:?}");
         let gateway = gateway_env(&Gateway::default());

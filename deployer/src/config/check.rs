@@ -1,4 +1,4 @@
-//! What a configuration must be like beyond its types.
+//! Checks the values of a configuration beyond their types.
 
 use std::{net::Ipv4Addr, ops::RangeInclusive};
 
@@ -6,111 +6,112 @@ use super::{File, Text, carried::GATEWAY_NAMES};
 use crate::failure::Failure;
 
 pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
-    let bad = |key: &str, must: &str| {
+    let refuse = |key: &str, must: &str| {
         Err(Failure::usage(
             format!("{shown}: {key} {must}"),
             "Correct it, or let deployer init fill it in; deployer/README.md has the table of settings.",
         ))
     };
-    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if file.name.is_empty() || !plain(&file.name) {
-        return bad("name", "must be of letters, digits, - and _");
+    let allowed = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if file.name.is_empty() || !allowed(&file.name) {
+        return refuse("name", "must be of letters, digits, - and _");
     }
     if !is_region(&file.region) {
-        return bad("region", "must name an AWS region, such as us-east-1; there is no default");
+        return refuse("region", "must name an AWS region, such as us-east-1; there is no default");
     }
     if let Text::Literal(id) = &file.machine.instance_id
         && !is_instance(id)
     {
-        return bad("box.instance_id", "must read i-0123456789abcdef0, or be a reference (ssm:/...)");
+        return refuse("box.instance_id", "must read i-0123456789abcdef0, or be a reference (ssm:/...)");
     }
     if let Text::Literal(registry) = &file.images.registry
         && registry.is_empty()
     {
-        return bad("images.registry", "must name the registry: ACCOUNT.dkr.ecr.REGION.amazonaws.com");
+        return refuse("images.registry", "must name the registry: ACCOUNT.dkr.ecr.REGION.amazonaws.com");
     }
     if !matches!(file.gateway.profile.as_str(), "gpu" | "tls") {
-        return bad("gateway.profile", "must be gpu or tls");
+        return refuse("gateway.profile", "must be gpu or tls");
     }
     if file.gateway.profile == "tls" && file.gateway.domain.is_empty() {
-        return bad("gateway.domain", "must be set for the profile tls");
+        return refuse("gateway.domain", "must be set for the profile tls");
     }
-    // It becomes part of an address that must not end in `/`, nor begin twice with https.
+    // The address is made of `https://` and the domain, and must not end in `/`.
     if !is_host(&file.gateway.domain) {
-        return bad(
+        return refuse(
             "gateway.domain",
             "must be a name such as notes.example.org: no https://, no port, no / at the end",
         );
     }
     if file.gateway.cors_origins.iter().any(|origin| origin.ends_with('/') || !origin.starts_with("http")) {
-        return bad(
+        return refuse(
             "gateway.cors_origins",
             "must be origins such as https://example.org, without a path or a / at the end",
         );
     }
-    if let Some(name) = file.gateway.env.keys().find(|name| is_own(name)) {
-        return bad(
+    if let Some(name) = file.gateway.env.keys().find(|name| is_reserved(name)) {
+        return refuse(
             &format!("gateway.env.{name}"),
             "is written by the deployer from its own setting, which must be changed instead",
         );
     }
     if file.gateway.port == 0 {
-        return bad("gateway.port", "must lie between 1 and 65535");
+        return refuse("gateway.port", "must lie between 1 and 65535");
     }
     if file.gateway.bind.parse::<Ipv4Addr>().is_err() {
-        return bad("gateway.bind", "must be an IPv4 address of the host, such as 0.0.0.0 or 127.0.0.1");
+        return refuse("gateway.bind", "must be an IPv4 address of the host, such as 0.0.0.0 or 127.0.0.1");
     }
-    if let Some((key, must)) = numbers(file) {
-        return bad(key, must);
+    if let Some((key, must)) = unusable_value(file) {
+        return refuse(key, must);
     }
     if !(0.1..=0.99).contains(&file.model.gpu_memory_utilization) {
-        return bad("model.gpu_memory_utilization", "must lie between 0.1 and 0.99");
+        return refuse("model.gpu_memory_utilization", "must lie between 0.1 and 0.99");
     }
     if file.wait.capacity_pause_seconds == 0 {
-        return bad("wait.capacity_pause_seconds", "must be at least 1");
+        return refuse("wait.capacity_pause_seconds", "must be at least 1");
     }
     if !IDLE_MINUTES.contains(&i64::from(file.autostop.idle_minutes)) {
-        return bad("autostop.idle_minutes", "must lie between 5 and 10080");
+        return refuse("autostop.idle_minutes", "must lie between 5 and 10080");
     }
     if let Err(error) = file.autostop.schedule() {
-        return bad(&format!("autostop.{}", error.key), error.must);
+        return refuse(&format!("autostop.{}", error.key), error.must);
     }
     if let Some((key, must)) = file.attestation.wrong() {
-        return bad(key, must);
+        return refuse(key, must);
     }
-    // What SSM itself takes.
+    // The limits of SSM for `TimeoutSeconds` of SendCommand.
     if !(30..=2_592_000).contains(&file.wait.delivery_seconds) {
-        return bad("wait.delivery_seconds", "must be at least 30");
+        return refuse("wait.delivery_seconds", "must be at least 30");
     }
-    // Both become `ExecutionTimeout` of the document in config/cloudformation.yaml: two to five digits.
+    // The value becomes `ExecutionTimeout` of the document in config/cloudformation.yaml, which takes two to five
+    // digits.
     if !(10..=10_200).contains(&file.wait.deploy_seconds) {
-        return bad(
+        return refuse(
             "wait.deploy_seconds",
             "must lie between 10 and 10200: the idle stop takes an operator's work for three hours at most",
         );
     }
     if file.wait.drain_seconds > 3600 {
-        return bad("wait.drain_seconds", "must be at most 3600");
+        return refuse("wait.drain_seconds", "must be at most 3600");
     }
     if !(1..=3600).contains(&file.hooks.seconds) {
-        return bad("hooks.seconds", "must lie between 1 and 3600");
+        return refuse("hooks.seconds", "must lie between 1 and 3600");
     }
-    // Each look is a command of its own on the host.
+    // Each poll is a command on the host.
     if file.wait.progress_seconds > 600 {
-        return bad("wait.progress_seconds", "must be at most 600; 0: no look");
+        return refuse("wait.progress_seconds", "must be at most 600; 0: no polling");
     }
     Ok(())
 }
 
-/// GiB of an image or of the models: more does not fit into the host's arithmetic, nor on a disk.
+/// The largest size of an image or of the models, in GiB. The host's arithmetic cannot hold more, and no disk can.
 pub(super) const MOST_GIB: u32 = 100_000;
-/// Of `wait.load_seconds`: what a whole deploy may take.
+/// The largest `wait.load_seconds`: the limit of a whole deploy.
 pub(super) const MOST_SECONDS: u32 = 10_200;
-/// Of `autostop.max_uptime_hours`: a year.
+/// The largest `autostop.max_uptime_hours`: a year.
 pub(super) const MOST_HOURS: u32 = 8_784;
 
-/// A number that the model server or the host does not take.
-fn numbers(file: &File) -> Option<(&'static str, &'static str)> {
+/// Returns the first key with a value that the model server or the host would refuse, and what the value must be.
+fn unusable_value(file: &File) -> Option<(&'static str, &'static str)> {
     let (model, images) = (&file.model, &file.images);
     let size = "must be at most 100000";
     [
@@ -132,16 +133,18 @@ fn is_word(text: &str) -> bool {
     !text.is_empty() && !text.starts_with('-') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\'')
 }
 
-/// Of the idle stop: less than a model load would stop the box before it serves. The flag has the same.
+/// The range of `autostop.idle_minutes` and of the flag `--idle-minutes`. A time shorter than a model load would stop
+/// the box before it serves.
 pub(crate) const IDLE_MINUTES: RangeInclusive<i64> = 5..=10_080;
 
-/// Does the deployer write this setting itself? Anything of compose's own could point it at another stack.
-fn is_own(name: &str) -> bool {
-    let own = ["VLLM_", "COMPOSE_"].iter().any(|prefix| name.starts_with(prefix));
-    own || GATEWAY_NAMES.contains(&name) || matches!(name, "GATEWAY_IMAGE" | "HF_TOKEN_FILE")
+/// Returns whether the deployer sets this variable itself. Variables of Docker Compose are reserved too, because they
+/// could select another stack.
+fn is_reserved(name: &str) -> bool {
+    let reserved_prefix = ["VLLM_", "COMPOSE_"].iter().any(|prefix| name.starts_with(prefix));
+    reserved_prefix || GATEWAY_NAMES.contains(&name) || matches!(name, "GATEWAY_IMAGE" | "HF_TOKEN_FILE")
 }
 
-/// Such as `us-east-1`, `us-gov-west-1`.
+/// Returns whether a text has the form of a region such as `us-east-1` or `us-gov-west-1`.
 fn is_region(text: &str) -> bool {
     let mut parts = text.rsplit('-');
     let number = parts.next().is_some_and(|part| part.len() == 1 && part.bytes().all(|byte| byte.is_ascii_digit()));
@@ -151,11 +154,11 @@ fn is_region(text: &str) -> bool {
         && parts.all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
-/// Empty, or a name of the DNS.
+/// Returns whether a text is empty or a DNS name.
 fn is_host(text: &str) -> bool {
     let label = |label: &str| {
-        let plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        (1..=63).contains(&label.len()) && plain && !label.starts_with('-') && !label.ends_with('-')
+        let allowed = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        (1..=63).contains(&label.len()) && allowed && !label.starts_with('-') && !label.ends_with('-')
     };
     text.is_empty() || text.split('.').all(label)
 }

@@ -1,4 +1,4 @@
-//! config/deployment.toml as it is written: every key has its meaning here, an unknown one is refused by name.
+//! The keys of config/deployment.toml, with their references unresolved. An unknown key is refused by name.
 
 use std::collections::BTreeMap;
 
@@ -6,24 +6,24 @@ use serde::Deserialize;
 
 use super::{attestation::Attestation, autostop::AutostopLimits, reference::Text};
 
-/// The whole file.
+/// The content of config/deployment.toml.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    /// What the deployment is called: `CloudFormation` stack, prefix of its own SSM parameters.
+    /// The deployment's name: also that of the `CloudFormation` stack, and the prefix of the deployer's SSM parameters.
     #[serde(default = "name")]
     pub name: String,
-    /// The AWS region. There is no default: a wrong one must not be used silently.
+    /// The AWS region. It has no default, because a wrong region must not be used silently.
     pub region: String,
-    /// The machine.
+    /// The box.
     #[serde(rename = "box")]
     pub machine: Machine,
     /// The container images.
     pub images: Images,
-    /// Whose attestations of the images count.
+    /// Whether the images' attestations are verified, and what is trusted.
     #[serde(default)]
     pub attestation: Attestation,
-    /// Where the Hugging Face token lies.
+    /// The secret that holds the Hugging Face token.
     #[serde(default)]
     pub secret: SecretPlace,
     /// The model and the model server's flags.
@@ -32,52 +32,52 @@ pub struct File {
     /// The gateway.
     #[serde(default)]
     pub gateway: Gateway,
-    /// How long things may take.
+    /// Time limits and polling intervals.
     #[serde(default)]
     pub wait: Wait,
     /// The idle stop.
     #[serde(default)]
     pub autostop: AutostopLimits,
-    /// Executables that are run before and after.
+    /// The operator's hooks, which run before and after a change.
     #[serde(default)]
     pub hooks: Hooks,
-    /// Who else is told.
+    /// The webhook that gets a notice of each change.
     #[serde(default)]
     pub notify: Notify,
-    /// What things cost, for `cost`, `status` and `down`.
+    /// The prices that commands such as `cost`, `status` and `down` compute with.
     #[serde(default)]
     pub cost: Prices,
 }
 
-/// `[box]`
+/// The keys of `[box]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
-    /// `i-...`
+    /// The id of the instance: `i-...`.
     pub instance_id: Text,
     /// The SSM document that runs scripts.
     #[serde(default = "run_shell_script")]
     pub document: Text,
-    /// Refuse a host without a GPU; if not, `config/compose.no-gpu.yml` leaves its reservation out.
+    /// Whether the host must have a GPU. If not, `config/compose.no-gpu.yml` removes the reservation of the GPU.
     #[serde(default = "yes")]
     pub gpu: bool,
 }
 
-/// `[images]`
+/// The keys of `[images]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Images {
-    /// `ACCOUNT.dkr.ecr.REGION.amazonaws.com`
+    /// The registry's host: `ACCOUNT.dkr.ecr.REGION.amazonaws.com`.
     pub registry: Text,
-    /// The gateway's.
+    /// The gateway's image.
     #[serde(default = "gateway_image", deserialize_with = "gateway_image_over_defaults")]
     pub gateway: Image,
-    /// The model server's.
+    /// The model server's image.
     #[serde(default = "vllm_image", deserialize_with = "vllm_image_over_defaults")]
     pub vllm: Image,
 }
 
-/// `[images.gateway]`, `[images.vllm]` as they are written: each key may be left out.
+/// The keys of `[images.gateway]` and `[images.vllm]`. Each key may be missing.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ImageKeys {
@@ -107,15 +107,15 @@ fn vllm_image_over_defaults<'de, D: serde::Deserializer<'de>>(input: D) -> Resul
 /// One image.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// Its name in the registry.
+    /// The repository in the registry.
     pub repository: Text,
-    /// A tag or `sha256:...`; what `up` takes where `--tag` and `--digest` do not say otherwise.
+    /// A tag or `sha256:...`. `up` uses it unless `--tag` or `--digest` names another version.
     pub version: Option<Text>,
-    /// How large it is unpacked, GiB.
+    /// The unpacked size in GiB.
     pub gib: u32,
 }
 
-/// `[secret]`
+/// The keys of `[secret]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SecretPlace {
@@ -123,118 +123,121 @@ pub struct SecretPlace {
     pub id: Text,
 }
 
-/// `[model]`
+/// The keys of `[model]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Model {
     /// The base model on Hugging Face.
     pub base: Text,
-    /// Its commit.
+    /// The commit of the base model.
     pub base_revision: Text,
     /// The adapter on Hugging Face.
     pub adapter: Text,
-    /// Its commit.
+    /// The commit of the adapter.
     pub adapter_revision: Option<Text>,
-    /// The name under which the adapter is served.
+    /// The name under which the model server offers the adapter.
     pub served_name: String,
-    /// How large both are, GiB.
+    /// The size of the base model and the adapter together, in GiB.
     pub gib: u32,
-    /// Tokens of a request and its answer.
+    /// The most tokens of a request and its answer together.
     pub max_model_len: u32,
-    /// Requests at a time.
+    /// The most requests that run at the same time.
     pub max_num_seqs: u32,
-    /// Requests that may wait.
+    /// The most requests that may wait.
     pub max_queued_reqs: u32,
-    /// Part of the GPU's memory.
+    /// The part of the GPU's memory that the model server may use, from 0.1 to 0.99.
     pub gpu_memory_utilization: f64,
-    /// The adapter's rank, at most.
+    /// The highest rank of an adapter.
     pub max_lora_rank: u32,
-    /// Empty, or `fp8`.
+    /// The quantization: empty for none, or `fp8`.
     pub quantization: String,
 }
 
-/// `[gateway]`
+/// The keys of `[gateway]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gateway {
-    /// The compose profile: `gpu`, or `tls` (Caddy in front).
+    /// The compose profile: `gpu`, or `tls` (with Caddy in front of the gateway).
     pub profile: String,
-    /// The port that is open on the host.
+    /// The port on which the gateway listens on the host.
     pub port: u16,
-    /// The address it is open on.
+    /// The IPv4 address of the host on which the gateway listens.
     pub bind: String,
-    /// For the profile `tls`: the name whose certificate Caddy gets.
+    /// For the profile `tls`: the domain for which Caddy obtains a certificate.
     pub domain: String,
-    /// Origins whose pages may call it.
+    /// Origins whose pages may call the service.
     pub cors_origins: Vec<String>,
-    /// The file of API keys' digests, beside config/deployment.toml.
+    /// The file with the digests of the API keys, relative to the folder of config/deployment.toml.
     pub keys_file: String,
-    /// Further variables for docker-compose.yml.
+    /// Further environment variables for docker-compose.yml.
     pub env: BTreeMap<String, String>,
 }
 
-/// `[wait]`
+/// The keys of `[wait]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wait {
-    /// For free capacity in the zone.
+    /// How long to wait for free capacity in the zone.
     pub capacity_seconds: u32,
-    /// Between two attempts.
+    /// The pause between two attempts to start the instance.
     pub capacity_pause_seconds: u32,
-    /// For the instance to run, or to stop.
+    /// How long to wait for the instance to run, or to stop.
     pub instance_seconds: u32,
-    /// For the agent to answer.
+    /// How long to wait for the SSM agent to answer.
     pub agent_seconds: u32,
-    /// For a command to reach the host.
+    /// How long a command may take to reach the host.
     pub delivery_seconds: u32,
-    /// For a command that the host's agent took to show on the host; then the host is asked.
+    /// How long to wait, after the agent has accepted a command, until the command shows on the host. After that the
+    /// host is asked.
     pub start_seconds: u32,
-    /// For `docker compose up --wait`: a cold model load.
+    /// The time limit of `docker compose up --wait`, which includes a cold model load.
     pub load_seconds: u32,
-    /// For a whole deploy on the host: download, load, and load again after a failure.
+    /// The time limit of a whole deploy on the host: download, model load, and a second model load after a failure.
     pub deploy_seconds: u32,
-    /// For running work to end.
+    /// How long running work may take to end before the services stop.
     pub drain_seconds: u32,
-    /// Between two looks at how far a run on the host is; 0: none.
+    /// The pause between two polls for the progress of a run on the host; 0 turns polling off.
     pub progress_seconds: u32,
 }
 
-/// `[hooks]`
+/// The keys of `[hooks]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hooks {
-    /// A hook that takes longer is killed, and has failed.
+    /// The time limit of a hook, in seconds. A hook that takes longer is killed and counts as failed.
     pub seconds: u32,
 }
 
-/// `[notify]`
+/// The keys of `[notify]`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Notify {
-    /// A file with a webhook's address, beside this one or anywhere; the address is a secret.
+    /// The file with the webhook's address, relative to the configuration's folder or absolute. The address is a
+    /// secret.
     pub webhook_file: String,
 }
 
-/// `[cost]`: prices change; these are on-demand in us-east-1, looked up by a person on the day given.
+/// The keys of `[cost]`, in US dollars. Prices change: the defaults are on-demand prices of us-east-1, and `source`
+/// says where and when an operator looked them up.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Prices {
-    /// Where and when they were read.
+    /// Where and when the operator read the prices.
     pub source: String,
-    /// The instance, an hour.
+    /// The instance, for an hour.
     pub instance_usd_per_hour: f64,
-    /// A GiB of disk, a month, running or not.
+    /// A GiB of disk, for a month, whether the instance runs or not.
     pub disk_usd_per_gib_month: f64,
-    /// The disk.
+    /// The size of the disk in GiB.
     pub disk_gib: u32,
-    /// A GiB of a snapshot, a month; what is used of it.
+    /// A used GiB of a snapshot, for a month.
     pub snapshot_usd_per_gib_month: f64,
-    /// A public IPv4 address, an hour (an Elastic IP costs while stopped, too).
+    /// A public IPv4 address, for an hour. An Elastic IP also costs this while the instance is stopped.
     pub address_usd_per_hour: f64,
 }
 
 impl Gateway {
-    /// Where it is for the world while the box has this address; never with a `/` at the end.
+    /// Returns the public URL of the service for this address of the box. It does not end in `/`.
     #[must_use]
     pub fn url(&self, address: &str) -> String {
         if self.profile == "tls" {

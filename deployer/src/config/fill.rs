@@ -1,59 +1,63 @@
-//! Filling in config/deployment.toml: values are set where the shipped file's stand or none, comments stay, and what a
-//! person wrote is kept unless that is overruled. Pure.
+//! Fills in config/deployment.toml. Pure. A key is set if it is empty or has the value of the shipped file. An
+//! operator's own value is kept unless `force` is set. Comments stay.
 
 use toml_edit::{DocumentMut, Item, Table, Value};
 
 use crate::failure::Failure;
 
-/// The file as it is shipped.
+/// The shipped config/deployment.toml.
 pub const SHIPPED: &str = include_str!("../../../config/deployment.toml");
 
-/// A key and the value it should have.
+/// A key and the value that it should have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DesiredKey {
-    /// `[table]`, or empty.
+    /// The name of the table; empty for a key outside of every table.
     pub table: &'static str,
-    /// The key in it.
+    /// The key in the table.
     pub key: &'static str,
-    /// Its value.
+    /// The value that the key should have.
     pub value: String,
 }
 
-/// What became of the wishes.
+/// The filled-in text, and what happened to each desired key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FillResult {
-    /// The file's new text.
+    /// The new text of the file.
     pub text: String,
     /// Keys that were set.
     pub set: Vec<String>,
-    /// Keys that a person had set to something else: left as they are.
+    /// Keys that keep another value, which the operator had set.
     pub kept: Vec<String>,
 }
 
-/// The text of a key, if it is one.
+/// Returns the value of a key; `None` if the key is missing or its value is not a string.
 #[must_use]
 pub fn value_in(text: &str, table: &str, key: &str) -> Option<String> {
     let document: DocumentMut = text.parse().ok()?;
     current(&document, table, key)
 }
 
-/// Fills in what is wished for.
-pub fn fill(text: &str, wishes: &[DesiredKey], force: bool) -> Result<FillResult, Failure> {
+/// Sets the desired keys in the text of a configuration. `force` also replaces values that the operator had set.
+pub fn fill(text: &str, desired_keys: &[DesiredKey], force: bool) -> Result<FillResult, Failure> {
     let mut document = read(text)?;
     let shipped = read(SHIPPED)?;
     let (mut set, mut kept) = (Vec::new(), Vec::new());
-    for wish in wishes {
-        let now = current(&document, wish.table, wish.key);
-        if now.as_ref() == Some(&wish.value) {
+    for desired in desired_keys {
+        let now = current(&document, desired.table, desired.key);
+        if now.as_ref() == Some(&desired.value) {
             continue;
         }
-        let name = if wish.table.is_empty() { wish.key.to_owned() } else { format!("{}.{}", wish.table, wish.key) };
+        let name = if desired.table.is_empty() {
+            desired.key.to_owned()
+        } else {
+            format!("{}.{}", desired.table, desired.key)
+        };
         let empty = now.as_ref().is_none_or(String::is_empty);
-        if !empty && now != current(&shipped, wish.table, wish.key) && !force {
+        if !empty && now != current(&shipped, desired.table, desired.key) && !force {
             kept.push(name);
             continue;
         }
-        put(&mut document, wish)?;
+        put(&mut document, desired)?;
         set.push(name);
     }
     Ok(FillResult { text: document.to_string(), set, kept })
@@ -73,21 +77,21 @@ fn current(document: &DocumentMut, table: &str, key: &str) -> Option<String> {
     item?.as_str().map(str::to_owned)
 }
 
-fn put(document: &mut DocumentMut, wish: &DesiredKey) -> Result<(), Failure> {
-    let table = if wish.table.is_empty() {
+fn put(document: &mut DocumentMut, desired: &DesiredKey) -> Result<(), Failure> {
+    let table = if desired.table.is_empty() {
         document.as_table_mut()
     } else {
-        let item = document.entry(wish.table).or_insert_with(|| Item::Table(Table::new()));
+        let item = document.entry(desired.table).or_insert_with(|| Item::Table(Table::new()));
         item.as_table_mut().ok_or_else(|| {
             Failure::usage(
-                format!("the configuration's `{}` is no table", wish.table),
-                format!("Write it as [{}] with its keys on lines of their own.", wish.table),
+                format!("the configuration's `{}` is no table", desired.table),
+                format!("Write it as [{}] with its keys on lines of their own.", desired.table),
             )
         })?
     };
-    let mut value = Value::from(wish.value.as_str());
-    match table.get_mut(wish.key) {
-        // The key keeps the comment above it, and the value the one behind it.
+    let mut value = Value::from(desired.value.as_str());
+    match table.get_mut(desired.key) {
+        // The comment above the key stays with the key; the comment after the value is in the value's decor.
         Some(old) => {
             if let Some(old) = old.as_value() {
                 *value.decor_mut() = old.decor().clone();
@@ -95,7 +99,7 @@ fn put(document: &mut DocumentMut, wish: &DesiredKey) -> Result<(), Failure> {
             *old = Item::Value(value);
         }
         None => {
-            table.insert(wish.key, Item::Value(value));
+            table.insert(desired.key, Item::Value(value));
         }
     }
     Ok(())
@@ -105,53 +109,53 @@ fn put(document: &mut DocumentMut, wish: &DesiredKey) -> Result<(), Failure> {
 mod tests {
     use super::{DesiredKey, FillResult, SHIPPED, fill, value_in};
 
-    fn wish(table: &'static str, key: &'static str, value: &str) -> DesiredKey {
+    fn desired(table: &'static str, key: &'static str, value: &str) -> DesiredKey {
         DesiredKey { table, key, value: value.to_owned() }
     }
 
-    fn check(text: &str, wishes: &[DesiredKey], force: bool) -> FillResult {
-        fill(text, wishes, force).unwrap()
+    fn check(text: &str, desired_keys: &[DesiredKey], force: bool) -> FillResult {
+        fill(text, desired_keys, force).unwrap()
     }
 
     #[test]
-    fn the_shipped_values_are_nobodys_edits() {
-        let wishes = [wish("", "region", "eu-west-1"), wish("model", "adapter_revision", "abc")];
-        let filled = check(SHIPPED, &wishes, false);
+    fn shipped_values_are_replaced() {
+        let desired_keys = [desired("", "region", "eu-west-1"), desired("model", "adapter_revision", "abc")];
+        let filled = check(SHIPPED, &desired_keys, false);
         assert_eq!(filled.set, ["region", "model.adapter_revision"]);
         assert_eq!(value_in(&filled.text, "", "region").as_deref(), Some("eu-west-1"));
         assert_eq!(value_in(&filled.text, "model", "adapter_revision").as_deref(), Some("abc"));
-        // Every comment is still there.
+        // No comment is lost.
         for comment in SHIPPED.lines().filter(|line| line.starts_with('#')) {
             assert!(filled.text.contains(comment), "{comment}");
         }
         assert_eq!(
-            check(&filled.text, &wishes, false),
+            check(&filled.text, &desired_keys, false),
             FillResult { text: filled.text.clone(), set: vec![], kept: vec![] }
         );
     }
 
     #[test]
-    fn an_edit_is_kept_unless_overruled() {
-        let own = SHIPPED.replace("region = \"us-east-1\"", "region = \"eu-north-1\" # ours");
-        let wishes = [wish("", "region", "eu-west-1")];
-        let filled = check(&own, &wishes, false);
-        assert_eq!((filled.text, filled.set.len(), filled.kept), (own.clone(), 0, vec!["region".to_owned()]));
-        let forced = check(&own, &wishes, true);
+    fn an_operators_value_is_kept_unless_forced() {
+        let edited = SHIPPED.replace("region = \"us-east-1\"", "region = \"eu-north-1\" # ours");
+        let desired_keys = [desired("", "region", "eu-west-1")];
+        let filled = check(&edited, &desired_keys, false);
+        assert_eq!((filled.text, filled.set.len(), filled.kept), (edited.clone(), 0, vec!["region".to_owned()]));
+        let forced = check(&edited, &desired_keys, true);
         assert!(forced.text.contains("region = \"eu-west-1\" # ours"), "{}", forced.text);
     }
 
     #[test]
-    fn no_text_breaks_out_of_its_value() {
+    fn special_characters_stay_inside_their_value() {
         for odd in ["a\"\nregion = \"x", "''' \\ \u{7}"] {
-            let filled = check(SHIPPED, &[wish("box", "instance_id", odd)], true);
+            let filled = check(SHIPPED, &[desired("box", "instance_id", odd)], true);
             assert_eq!(value_in(&filled.text, "box", "instance_id").as_deref(), Some(odd));
             assert_eq!(value_in(&filled.text, "", "region").as_deref(), Some("us-east-1"));
         }
     }
 
     #[test]
-    fn what_is_no_toml_is_refused() {
+    fn invalid_toml_is_refused() {
         assert_eq!(fill("region = ", &[], true).unwrap_err().exit.code(), 2);
-        assert_eq!(fill("box = 1", &[wish("box", "instance_id", "i-1")], true).unwrap_err().exit.code(), 2);
+        assert_eq!(fill("box = 1", &[desired("box", "instance_id", "i-1")], true).unwrap_err().exit.code(), 2);
     }
 }

@@ -1,4 +1,5 @@
-//! The file of API keys' digests that travels with a deploy. A key itself is never in it.
+//! The key file: the names and digests of the API keys, which a deploy carries to the host. It never holds a key
+//! itself.
 
 use std::{
     fs::{self, OpenOptions},
@@ -13,16 +14,16 @@ use zeroize::Zeroizing;
 use super::{ConfigFile, File};
 use crate::{failure::Failure, secret::Secret};
 
-/// As long as the gateway's own.
+/// The length of a new key in bytes, the same as that of `gateway hash-key`.
 const KEY_BYTES: usize = 32;
 
-/// Where the digests lie.
+/// Returns the path of the key file.
 #[must_use]
 pub fn keys_file(path: &Path, file: &File) -> PathBuf {
     ConfigFile { file: file.clone(), path: path.to_owned() }.folder().join(&file.gateway.keys_file)
 }
 
-/// Has somebody made a key?
+/// Returns whether the key file has at least one key. A missing file has none.
 pub fn has_keys(path: &Path) -> Result<bool, Failure> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(text.lines().map(str::trim).any(|line| !line.is_empty() && !line.starts_with('#'))),
@@ -31,7 +32,7 @@ pub fn has_keys(path: &Path) -> Result<bool, Failure> {
     }
 }
 
-/// A new key of 256 random bits.
+/// Returns a new key of 256 random bits.
 pub fn new_key() -> Result<Secret, Failure> {
     let mut bytes = Zeroizing::new([0; KEY_BYTES]);
     getrandom::fill(bytes.as_mut_slice()).map_err(|error| {
@@ -40,26 +41,26 @@ pub fn new_key() -> Result<Secret, Failure> {
     Ok(Secret::new(Zeroizing::new(hex(bytes.as_slice()))))
 }
 
-/// The line of a key: its digest, and whether the key may stand in the path.
+/// Returns the key file's line for a key: its name, its digest, and whether requests may carry the key in their path.
 #[must_use]
 pub fn line_of(name: &str, key: &Secret, in_path: bool) -> String {
     let digest = hex(&Sha256::digest(key.expose().as_bytes()));
-    // Others' logs keep a path, so that such a key may become known: it gets a low rate.
+    // Logs of other systems contain the path, so a key in the path can leak. It therefore gets a low rate limit.
     format!("{name} {digest}{}", if in_path { " path rate=10/s" } else { "" })
 }
 
-/// A key of the file, without its digest.
+/// A key of the key file, without its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownKey {
-    /// Who has it.
+    /// The name of the client that has the key.
     pub name: String,
-    /// By which two files are compared: a digest of the digest.
+    /// The start of a digest of the digest, by which the keys of two files are compared.
     pub fingerprint: String,
-    /// `path`, `rate=10/s`, ...
+    /// The words after the digest, such as `path` or `rate=10/s`.
     pub words: Vec<String>,
 }
 
-/// The key file as a text.
+/// Returns the text of the key file; empty if there is no file.
 pub fn read(path: &Path) -> Result<String, Failure> {
     match fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
@@ -67,7 +68,7 @@ pub fn read(path: &Path) -> Result<String, Failure> {
     }
 }
 
-/// The keys of a text.
+/// Returns the keys in the text of a key file.
 #[must_use]
 pub fn known(text: &str) -> Vec<KnownKey> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -81,7 +82,8 @@ pub fn known(text: &str) -> Vec<KnownKey> {
         .collect()
 }
 
-/// The text without a key, or with another line for it; byte for byte what the host makes of the same text.
+/// Returns the text with the lines of a key removed, and with `line` at the end if there is one. The host computes the
+/// same text, byte for byte.
 #[must_use]
 pub fn changed(text: &str, name: &str, line: Option<&str>) -> String {
     let is_other = |line: &&str| line.split([' ', '\t']).find(|word| !word.is_empty()) != Some(name);
@@ -90,20 +92,20 @@ pub fn changed(text: &str, name: &str, line: Option<&str>) -> String {
     all.fold(String::new(), |text, line| text + line + "\n")
 }
 
-/// SHA-256 of a text, in hexadecimal.
+/// Returns the SHA-256 of a text, in hexadecimal.
 #[must_use]
 pub fn sha256(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes()))
 }
 
-/// What [`write()`] puts in the key file's place.
+/// Returns the path of the temporary file that [`write()`] renames to the key file.
 fn new_file(path: &Path) -> PathBuf {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
     PathBuf::from(new)
 }
 
-/// Refuses where [`write()`] could not write, so that the host is not changed in vain.
+/// Returns an error if [`write()`] would fail, so that the host is not changed before the file can be.
 pub fn check_writable(path: &Path) -> Result<(), Failure> {
     let new = new_file(path);
     let check = || {
@@ -116,7 +118,7 @@ pub fn check_writable(path: &Path) -> Result<(), Failure> {
     })
 }
 
-/// Writes the key file anew, whole or not at all; it keeps its mode.
+/// Replaces the key file atomically and keeps its mode.
 pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let new = new_file(path);
     let write = || {
@@ -129,7 +131,7 @@ pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
     write().map_err(|error| unusable(path, &error))
 }
 
-/// Adds a line.
+/// Appends a line to the key file, and creates the file with mode 600 if there is none.
 pub fn add_line(path: &Path, line: &str) -> Result<(), Failure> {
     let mut file =
         OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(|error| unusable(path, &error))?;
@@ -156,7 +158,7 @@ mod tests {
     use crate::secret::Secret;
 
     #[test]
-    fn a_line_holds_the_digest_of_the_key_and_not_the_key() {
+    fn a_line_has_the_digest_of_the_key_and_not_the_key() {
         let key = Secret::new(Zeroizing::new("abc".to_owned()));
         let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(line_of("vercel", &key, false), format!("vercel {digest}"));
@@ -183,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_long_and_differ() {
+    fn new_keys_are_long_and_differ() {
         let (one, other) = (new_key().unwrap(), new_key().unwrap());
         assert_eq!(one.expose().len(), 64);
         assert_ne!(one.expose(), other.expose());

@@ -1,55 +1,56 @@
-//! Where the credentials of this machine come from, as far as the environment and AWS' own files say, so that what is
-//! wrong with them can be told with the right next step. It reads no secret.
+//! Finds out from the environment and from AWS' own files where the credentials of this machine come from, so that an
+//! error about them can name the right next step. It keeps no secret.
 
 use std::{collections::BTreeMap, env, fs, path::PathBuf};
 
-/// Where credentials come from.
+/// The source of the credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
-    /// `AWS_ACCESS_KEY_ID` and its companions.
+    /// The variables `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and perhaps `AWS_SESSION_TOKEN`.
     Environment,
-    /// A profile.
+    /// A profile of AWS' files.
     Profile {
-        /// Its name.
+        /// The name of the profile.
         name: String,
-        /// How it gets credentials.
+        /// How the profile gets its credentials.
         kind: Kind,
     },
-    /// Nothing is set up: neither variables nor profiles.
+    /// No source: there are neither variables nor a profile.
     Nothing,
 }
 
 /// How a profile gets its credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It stands in neither file.
+    /// The profile is in neither of AWS' two files.
     Missing,
-    /// Single sign-on.
+    /// From single sign-on.
     Sso,
-    /// A program.
+    /// From a program (`credential_process`).
     Process,
-    /// A role; with a second factor where `mfa` names one.
+    /// From a role, which needs a second factor if `mfa` is set.
     Role {
-        /// What is assumed.
+        /// The role's ARN.
         arn: String,
-        /// The profile whose credentials assume it.
+        /// The profile whose credentials assume the role.
         source: Option<String>,
-        /// The device whose code is asked.
+        /// The device that shows the code of the second factor.
         mfa: Option<String>,
-        /// The profile at the end of `source`, and how it gets its credentials; `None`: there is no such end.
+        /// The profile at the end of the chain of `source_profile`, and how it gets its credentials; `None` if the
+        /// chain has no end.
         base: Option<Box<(String, Kind)>>,
     },
-    /// It stands in neither file, and this other profile takes its credentials from it.
+    /// The profile is in neither file, although it is the `source_profile` of the profile named here.
     MissingSource(String),
-    /// A key that lasts, or something that this program does not know.
+    /// From a long-lived key, or in a way that this program does not know.
     Key,
 }
 
-/// Sections of AWS' files, by the name of the profile.
+/// The settings of each profile in AWS' files.
 type Profiles = BTreeMap<String, BTreeMap<String, String>>;
 
 impl Login {
-    /// What is set up here and now.
+    /// Returns the source of the credentials on this machine.
     #[must_use]
     pub fn here() -> Self {
         let home = PathBuf::from(variable("HOME").unwrap_or_default());
@@ -78,7 +79,7 @@ impl Login {
         }
     }
 
-    /// Where the credentials come from that are there first: for a role, those that assume it.
+    /// Returns the first source in the chain: for a role, the source of the credentials that assume it.
     #[must_use]
     pub fn base(self) -> Self {
         match self {
@@ -90,8 +91,8 @@ impl Login {
         }
     }
 
-    /// What to log in to where AWS refuses credentials that it had accepted: a single sign-on is what ends, under a role
-    /// too, unless the role's own session was made with a code.
+    /// Returns the source to log in to when AWS refuses credentials that it accepted before. If a role is assumed with
+    /// a single sign-on, the sign-on has expired, unless the role's session was made with a code of a second factor.
     #[must_use]
     pub fn expired(self) -> Self {
         match &self {
@@ -102,7 +103,8 @@ impl Login {
         }
     }
 
-    /// What is the matter, in one sentence; `why` is the SDK's own word for it, where it has one.
+    /// Returns what is wrong with the credentials, in one sentence. `why` is the SDK's own reason; empty if it has
+    /// none.
     #[must_use]
     pub fn matter(&self, why: &str) -> String {
         let because = if why.is_empty() { String::new() } else { format!(": {why}") };
@@ -110,9 +112,9 @@ impl Login {
             Self::Environment => format!("the credentials of the environment (AWS_ACCESS_KEY_ID) do not work{because}"),
             Self::Nothing => "no credentials are set up: neither AWS_ACCESS_KEY_ID nor a profile is there".to_owned(),
             Self::Profile { name, kind } => match kind {
-                Kind::Missing => format!("the profile {name} is named by AWS_PROFILE and stands in none of AWS' files"),
+                Kind::Missing => format!("the profile {name} is named by AWS_PROFILE and is in none of AWS' files"),
                 Kind::MissingSource(of) => {
-                    format!("the profile {name} is the source_profile of {of} and stands in none of AWS' files")
+                    format!("the profile {name} is the source_profile of {of} and is in none of AWS' files")
                 }
                 Kind::Sso => format!(
                     "the single sign-on of the profile {name} has no valid token: it was never made or has expired"
@@ -127,7 +129,7 @@ impl Login {
         }
     }
 
-    /// How to log in, as a sentence that a further one may follow.
+    /// Returns how to log in, as a complete sentence.
     #[must_use]
     pub fn next(&self) -> String {
         match self {
@@ -163,7 +165,8 @@ impl Login {
     }
 }
 
-/// Is a proxy set for what goes to AWS? Its variable's name, never its value, which may hold a password.
+/// Returns the name of the variable that sets a proxy for requests to AWS, if there is one. It does not return the
+/// value, which may contain a password.
 #[must_use]
 pub fn proxy_variable() -> Option<&'static str> {
     ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"]
@@ -187,11 +190,12 @@ fn kind(name: &str, keys: &BTreeMap<String, String>, profiles: &Profiles) -> Kin
     if keys.contains_key("credential_process") { Kind::Process } else { Kind::Key }
 }
 
-/// Follows `source_profile` to its end, as the SDK does: a key in a profile on the way counts before its role.
+/// Follows `source_profile` to the end of the chain, as the SDK does: in a profile of the chain, a key takes precedence
+/// over a role. Returns `None` for a circle.
 fn base(role: &str, profiles: &Profiles) -> Option<(String, Kind)> {
-    let mut passed = vec![role];
+    let mut visited = vec![role];
     loop {
-        let at = *passed.last()?;
+        let at = *visited.last()?;
         let source = profiles.get(at)?.get("source_profile")?;
         let Some(keys) = profiles.get(source) else {
             return Some((source.clone(), Kind::MissingSource(at.to_owned())));
@@ -202,32 +206,32 @@ fn base(role: &str, profiles: &Profiles) -> Option<(String, Kind)> {
         if !keys.contains_key("role_arn") {
             return Some((source.clone(), kind(source, keys, profiles)));
         }
-        // A circle has no end.
-        if passed.contains(&source.as_str()) {
+        // The chain is a circle.
+        if visited.contains(&source.as_str()) {
             return None;
         }
-        passed.push(source);
+        visited.push(source);
     }
 }
 
-/// Both files: `[profile NAME]` and `[default]` of the one, `[NAME]` of the other.
+/// Parses both files: the sections `[profile NAME]` and `[default]` of the first, and `[NAME]` of the second.
 fn read(config: &str, credentials: &str) -> Profiles {
     let mut profiles = Profiles::new();
     for (text, prefix) in [(config, "profile "), (credentials, "")] {
         let mut section: Option<String> = None;
         for line in text.lines() {
-            let bare = line.trim();
-            if let Some(head) = bare.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-                let head = head.trim();
-                let name = if head == "default" { Some(head) } else { head.strip_prefix(prefix) };
+            let trimmed = line.trim();
+            if let Some(header) = trimmed.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+                let header = header.trim();
+                let name = if header == "default" { Some(header) } else { header.strip_prefix(prefix) };
                 section = name.map(|name| name.trim().to_owned());
                 if let Some(name) = &section {
                     profiles.entry(name.clone()).or_default();
                 }
-            } else if let (Some(name), Some((key, value))) = (&section, bare.split_once('='))
-                && !bare.starts_with(['#', ';'])
+            } else if let (Some(name), Some((key, value))) = (&section, trimmed.split_once('='))
+                && !trimmed.starts_with(['#', ';'])
                 && !line.starts_with([' ', '\t'])
-                // Keys themselves are of no interest here.
+                // Secrets are not kept.
                 && !key.trim().ends_with("_key") && !key.trim().ends_with("_token")
             {
                 profiles.entry(name.clone()).or_default().insert(key.trim().to_owned(), value.trim().to_owned());
@@ -260,8 +264,8 @@ mod tests {
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         let found = Login::of(variable, &profiles);
         assert_eq!(&found, expected, "{variables:?}");
-        let said = format!("{} {}", found.matter("why"), found.next());
-        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+        let text = format!("{} {}", found.matter("why"), found.next());
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
     }
 
     #[test]
@@ -286,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_is_as_good_as_what_assumes_it() {
+    fn the_base_of_a_role_is_the_profile_that_assumes_it() {
         let profiles = read(CONFIG, CREDENTIALS);
         for (name, base, words) in [
             ("over-sso", Kind::Sso, "Log in with aws sso login --profile sso"),
@@ -310,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_at_all() {
+    fn without_variables_and_profiles_there_are_no_credentials() {
         let found = Login::of(|_| None, &read("", ""));
         assert_eq!(found, Login::Nothing);
         assert!(found.matter("").contains("no credentials are set up"));

@@ -1,5 +1,5 @@
-//! The configuration: read from config/deployment.toml, references resolved, checked. This room alone reads the
-//! environment and the repository's files; it never prints and changes nothing.
+//! The configuration: reads config/deployment.toml, resolves its references and checks it. Only this module reads the
+//! environment. It never prints, and writes no file except through [`keys`].
 
 mod attestation;
 mod autostop;
@@ -35,15 +35,15 @@ pub(crate) use check::{IDLE_MINUTES, is_instance};
 
 use crate::failure::Failure;
 
-/// Where the configuration is, unless `--config` says otherwise.
+/// The path of the configuration, unless `--config` names another.
 pub const DEFAULT_PATH: &str = "config/deployment.toml";
 
-/// The file as it is written, and where it lies.
+/// The configuration file, with its references unresolved, and its path.
 #[derive(Clone, Debug)]
 pub struct ConfigFile {
-    /// What it says.
+    /// The content.
     pub file: File,
-    /// Where it lies.
+    /// The path of the file.
     pub path: PathBuf,
 }
 
@@ -60,20 +60,20 @@ impl ConfigFile {
         Ok(Self { file: parse(&text, &shown.to_string())?, path: path.to_owned() })
     }
 
-    /// Its folder.
+    /// Returns the folder of the file.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
-    /// The repository's root, where docker-compose.yml lies: the folder above.
+    /// Returns the root of the repository, which contains docker-compose.yml: the parent of the file's folder.
     #[must_use]
     pub fn root(&self) -> PathBuf {
         self.folder().join("..")
     }
 }
 
-/// Reads the text of a configuration.
+/// Parses and checks the text of a configuration. `shown` is the path that errors name.
 pub fn parse(text: &str, shown: &str) -> Result<File, Failure> {
     let file: File = toml::from_str(text).map_err(|error| {
         Failure::usage(

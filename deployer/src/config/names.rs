@@ -1,35 +1,35 @@
-//! The SSM parameters of a deployment: those that its configuration refers to, and the deployer's own.
+//! The names of a deployment's SSM parameters: those that its configuration refers to, and the deployer's own.
 
 use super::{File, Text};
 
-/// The operators' lock.
+/// The parameter of the operators' lock.
 pub(super) fn lock(name: &str) -> String {
     format!("/{name}/lock")
 }
 
-/// The last release and its address.
+/// The parameter of the last release and its address.
 pub(super) fn last(name: &str) -> String {
     format!("/{name}/last")
 }
 
-/// The last ten releases.
+/// The parameter of the last ten releases.
 pub(super) fn releases(name: &str) -> String {
     format!("/{name}/releases")
 }
 
-/// The address that `deployer url` printed last.
+/// The parameter of the address that `deployer url` printed last.
 pub(super) fn url(name: &str) -> String {
     format!("/{name}/url")
 }
 
-/// The deployer's own, of a deployment of this name.
+/// Returns the names of the deployer's own parameters for a deployment with this name.
 #[must_use]
 pub fn own_parameters(name: &str) -> [String; 4] {
     [lock(name), last(name), releases(name), url(name)]
 }
 
 impl File {
-    /// Which keys refer to SSM parameters, and to which.
+    /// Returns each key that refers to an SSM parameter, with the name of the parameter.
     #[must_use]
     pub fn references(&self) -> Vec<(&'static str, String)> {
         let (images, model) = (&self.images, &self.model);

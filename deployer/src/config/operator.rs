@@ -1,10 +1,11 @@
-//! Who acts, from where, with which commit: for locks, ledger and audit.
+//! The operator, the machine and the commit, for locks, the ledger and the audit; also the terminal's colours and
+//! the wall clock.
 
 use std::{env, fs, path::Path, process::Command};
 
 use crate::script::WallClock;
 
-/// `ada@laptop`; `DEPLOYER_OPERATOR` says it better.
+/// Returns the operator: the value of `DEPLOYER_OPERATOR`, or else user and host name, such as `ada@laptop`.
 #[must_use]
 pub fn operator() -> String {
     let set = |name: &str| env::var(name).ok().filter(|value| !value.trim().is_empty());
@@ -15,13 +16,13 @@ pub fn operator() -> String {
     })
 }
 
-/// Colours are not wanted.
+/// Returns whether `NO_COLOR` turns colours off.
 #[must_use]
 pub fn no_color() -> bool {
     env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-/// The commit of the repository, `-dirty` where files differ from it; `unknown` without git.
+/// Returns the commit of the repository, with `-dirty` if tracked files differ from it; `unknown` without git.
 #[must_use]
 pub fn commit(root: &Path) -> String {
     let git = |arguments: &[&str]| {
@@ -35,11 +36,11 @@ pub fn commit(root: &Path) -> String {
     }
 }
 
-/// What a clock in that zone shows now; `None` where this machine does not know the zone.
+/// Returns the weekday and time in a time zone; `None` if this machine does not know the zone.
 #[must_use]
 pub fn wall_clock(time_zone: &str) -> Option<WallClock> {
     let folder = env::var_os("TZDIR").unwrap_or_else(|| "/usr/share/zoneinfo".into());
-    // date takes a zone that it does not know for UTC.
+    // `date` uses UTC for a zone that it does not know.
     if time_zone != "UTC" && !Path::new(&folder).join(time_zone).is_file() {
         return None;
     }

@@ -1,11 +1,11 @@
-//! A value of the configuration: written out, or the name of the SSM parameter that holds it.
+//! A value of the configuration: a literal, or the name of the SSM parameter that holds the value.
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-/// Begins a reference.
+/// The prefix of a reference.
 const SSM: &str = "ssm:";
 
-/// A value, or where it is.
+/// A value, or a reference to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Text {
     /// The value itself.
@@ -15,13 +15,14 @@ pub enum Text {
 }
 
 impl Text {
-    /// A value written out.
+    /// Returns a literal value.
     #[must_use]
     pub fn literal(text: &str) -> Self {
         Self::Literal(text.to_owned())
     }
 
-    /// Reads `ssm:/name/of/a/parameter`, or anything else as it is.
+    /// Parses `ssm:/name/of/a/parameter` as a reference and any other text as a literal. Returns an error for `ssm:`
+    /// without a valid name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let Some(name) = text.strip_prefix(SSM) else { return Ok(Self::literal(text)) };
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/');
@@ -32,7 +33,7 @@ impl Text {
         }
     }
 
-    /// The value, or its place in pointed brackets: for texts that are made without asking AWS.
+    /// Returns the value, or a placeholder in angle brackets, for texts that are made without a request to AWS.
     #[must_use]
     pub fn shown(&self) -> String {
         match self {

@@ -1,4 +1,4 @@
-//! The configuration with every reference resolved: what commands work with.
+//! The settings: the configuration with every reference resolved.
 
 use super::{
     AutostopLimits, ConfigFile, Text, Trust,
@@ -17,19 +17,19 @@ use crate::{
 
 const GIB: u64 = 1 << 30;
 
-/// One image.
+/// The settings of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageSettings {
-    /// With the registry: `123456789012.dkr.ecr.us-east-1.amazonaws.com/extraction-gateway/vllm`.
+    /// The repository with its registry: `123456789012.dkr.ecr.us-east-1.amazonaws.com/extraction-gateway/vllm`.
     pub repository: String,
-    /// A tag or `sha256:...`, where the configuration names one.
+    /// A tag or `sha256:...`; `None` if the configuration names no version.
     pub version: Option<String>,
-    /// Its size, GiB.
+    /// The unpacked size in GiB.
     pub gib: u32,
 }
 
 impl ImageSettings {
-    /// The image of a version: a tag, or `sha256:...`.
+    /// Returns the image of a version, which is a tag or `sha256:...`.
     pub fn at(&self, version: &str) -> Result<ImageWanted, ImageError> {
         if version.starts_with("sha256:") {
             ImageDigest::parse(&format!("{}@{version}", self.repository)).map(ImageWanted::Digest)
@@ -39,31 +39,31 @@ impl ImageSettings {
     }
 }
 
-/// The models, by name and commit.
+/// The names and commits of the models.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revisions {
     /// The base model.
     pub base: String,
-    /// Its commit.
+    /// The commit of the base model.
     pub base_revision: String,
     /// The adapter.
     pub adapter: String,
-    /// Its commit.
+    /// The commit of the adapter.
     pub adapter_revision: String,
 }
 
-/// Everything a command needs to know.
+/// The settings that commands work with.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What the deployment is called.
+    /// The name of the deployment.
     pub name: String,
     /// The AWS region.
     pub region: String,
-    /// The box.
+    /// The id of the box.
     pub instance_id: String,
     /// The SSM document that runs scripts.
     pub document: String,
-    /// Refuse a host without a GPU.
+    /// Whether the host must have a GPU.
     pub gpu: bool,
     /// The registry's host.
     pub registry: String,
@@ -71,54 +71,54 @@ pub struct Settings {
     pub gateway_image: ImageSettings,
     /// The model server's image.
     pub vllm_image: ImageSettings,
-    /// Whose attestations of the images count; `None`: they are not verified.
+    /// What is trusted to build images; `None` if attestations are not verified.
     pub trust: Option<Trust>,
-    /// The secret with the Hugging Face token.
+    /// The name of the secret with the Hugging Face token.
     pub secret_id: String,
-    /// Which models.
+    /// The models and their commits.
     pub revisions: Revisions,
     /// The model server's flags.
     pub model: Model,
     /// The gateway.
     pub gateway: Gateway,
-    /// How long things may take.
+    /// Time limits and polling intervals.
     pub wait: Wait,
     /// The idle stop and its hours.
     pub autostop: Autostop,
-    /// Executables of the operator's side.
+    /// The settings of the operator's hooks.
     pub hooks: Hooks,
-    /// What things cost.
+    /// The prices.
     pub prices: Prices,
-    /// Who acts.
+    /// The operator, such as `ada@laptop`.
     pub operator: String,
 }
 
 impl Settings {
-    /// The SSM parameter that is the operators' lock.
+    /// Returns the name of the SSM parameter that is the operators' lock.
     #[must_use]
     pub fn lock_parameter(&self) -> String {
         names::lock(&self.name)
     }
 
-    /// The SSM parameter that remembers the last release and its address.
+    /// Returns the name of the SSM parameter that records the last release and its address.
     #[must_use]
     pub fn last_parameter(&self) -> String {
         names::last(&self.name)
     }
 
-    /// The SSM parameter that remembers the last ten releases.
+    /// Returns the name of the SSM parameter that records the last ten releases.
     #[must_use]
     pub fn releases_parameter(&self) -> String {
         names::releases(&self.name)
     }
 
-    /// The SSM parameter that remembers which address `url` printed last.
+    /// Returns the name of the SSM parameter that records the address that `url` printed last.
     #[must_use]
     pub fn url_parameter(&self) -> String {
         names::url(&self.name)
     }
 
-    /// The images that the configuration names.
+    /// Returns the images for which the configuration names a version.
     pub fn images_named(&self) -> Result<Vec<ImageWanted>, Failure> {
         let named = [("gateway", &self.gateway_image), ("vllm", &self.vllm_image)];
         let named = named.into_iter().filter_map(|(service, image)| Some((service, image.at(image.version.as_ref()?))));
@@ -131,7 +131,7 @@ impl Settings {
             .collect()
     }
 
-    /// What every script needs to know.
+    /// Returns the settings that every script on the host gets.
     #[must_use]
     pub fn host(&self) -> HostSettings {
         HostSettings {
@@ -151,14 +151,14 @@ impl Settings {
         }
     }
 
-    /// Where the service is for the world, while the box has this address; never with a `/` at the end.
+    /// Returns the public URL of the service for this address of the box. It does not end in `/`.
     #[must_use]
     pub fn url(&self, address: &str) -> String {
         self.gateway.url(address)
     }
 }
 
-/// Resolves every reference; `ask` asks for a parameter's value, `None`: it is not there.
+/// Resolves every reference. `ask` returns the value of an SSM parameter, or `None` if there is no such parameter.
 pub async fn resolve(
     written: &ConfigFile,
     ask: &impl AsyncFn(&str) -> Result<Option<String>, CloudError>,
@@ -218,11 +218,11 @@ pub async fn resolve(
 }
 
 fn autostop(limits: &AutostopLimits) -> Result<Autostop, Failure> {
-    let wrong = |error: ScheduleError| Failure::usage(error.to_string(), "Correct it in config/deployment.toml.");
+    let failure_of = |error: ScheduleError| Failure::usage(error.to_string(), "Correct it in config/deployment.toml.");
     Ok(Autostop::On {
         idle_minutes: limits.idle_minutes,
         max_uptime_hours: Some(limits.max_uptime_hours).filter(|hours| *hours > 0),
-        schedule: limits.schedule().map_err(wrong)?,
+        schedule: limits.schedule().map_err(failure_of)?,
     })
 }
 
@@ -245,14 +245,15 @@ async fn lookup(
             format!("{key} refers to the SSM parameter {name}: {error}"),
             "Refer to a parameter of the type String, or write the value out.",
         )),
-        // Nothing is wrong with the configuration.
+        // AWS did not answer or refused; the configuration may be right.
         Err(error) => {
             Err(Failure::unchanged(format!("{key} refers to the SSM parameter {name}: {error}"), error.hint()))
         }
     }
 }
 
-/// An ECR registry names its region: another one than ours is a mistake that would show only minutes later.
+/// Refuses an ECR registry whose name has another region: the mistake would otherwise show only minutes later. Accepts
+/// any registry that is not ECR.
 fn check_registry(registry: &str, region: &str) -> Result<(), Failure> {
     let Some((_, rest)) = registry.split_once(".dkr.ecr.") else { return Ok(()) };
     if rest.starts_with(&format!("{region}.")) {

@@ -1,11 +1,12 @@
-//! The configuration's table: what is accepted, and what each refusal says.
+//! Configurations that are accepted, configurations that are refused, and the texts of the refusals.
 
 use std::path::PathBuf;
 
 use super::{ConfigFile, ConfigHash, File, Text, parse, resolve};
 use crate::cloud::{CloudError, CloudErrorKind};
 
-const LEAST: &str = r#"
+/// The smallest valid configuration.
+const MINIMAL: &str = r#"
 region = "us-east-1"
 [box]
 instance_id = "ssm:/slm-ft-serving/ec2/instance-id"
@@ -22,8 +23,8 @@ fn refused(text: &str, expected: &[&str]) {
 }
 
 #[test]
-fn the_least_configuration_has_the_documented_defaults() {
-    let file = parse(LEAST, "x").unwrap();
+fn the_minimal_configuration_has_the_documented_defaults() {
+    let file = parse(MINIMAL, "x").unwrap();
     assert_eq!(file.name, "extraction-gateway");
     assert_eq!(file.machine.instance_id, Text::Parameter("/slm-ft-serving/ec2/instance-id".to_owned()));
     assert_eq!(file.machine.document, Text::literal("AWS-RunShellScript"));
@@ -35,8 +36,8 @@ fn the_shipped_file_is_accepted_and_its_comments_are_the_defaults() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/deployment.toml");
     let shipped = std::fs::read_to_string(path).unwrap();
     parse(&shipped, path).unwrap();
-    // Every commented setting switched on: still understood, and nothing differs from what is built in.
-    let on: String = shipped
+    // Uncomments every setting: the file must still parse, and each value must be the built-in default.
+    let uncommented: String = shipped
         .lines()
         .map(|line| match line.strip_prefix("# ") {
             Some(rest)
@@ -49,43 +50,43 @@ fn the_shipped_file_is_accepted_and_its_comments_are_the_defaults() {
         .map(|line| format!("{line}\n"))
         .filter(|line| !line.starts_with("version = ") && !line.starts_with("adapter_revision = "))
         .collect();
-    let on = parse(&on, "switched on").unwrap_or_else(|failure| panic!("{failure}\n{on}"));
-    assert_eq!(without_source(&on), without_source(&parse(&shipped, path).unwrap()));
+    let uncommented = parse(&uncommented, "switched on").unwrap_or_else(|failure| panic!("{failure}\n{uncommented}"));
+    assert_eq!(debug_text(&uncommented), debug_text(&parse(&shipped, path).unwrap()));
 }
 
 fn is_key(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-fn without_source(file: &File) -> String {
+fn debug_text(file: &File) -> String {
     format!("{file:?}")
 }
 
 #[test]
 fn refusals_name_the_key() {
     refused("", &["region"]);
-    refused(&LEAST.replace("us-east-1\"\n[box]", "\"\n[box]"), &["region", "no default"]);
-    refused(&format!("{LEAST}\n[gatewy]\nport = 1"), &["gatewy", "unknown field"]);
-    refused(&format!("{LEAST}\n[gateway]\nprot = 1"), &["prot", "unknown field"]);
-    refused(&format!("{LEAST}\n[gateway]\nport = 70000"), &["port", "70000"]);
-    refused(&format!("{LEAST}\n[gateway]\nprofile = \"cpu\""), &["gateway.profile", "gpu or tls"]);
-    refused(&format!("{LEAST}\n[gateway]\nprofile = \"tls\""), &["gateway.domain"]);
-    refused(&format!("{LEAST}\n[gateway]\ncors_origins = [\"https://a.example/\"]"), &["gateway.cors_origins"]);
-    refused(&format!("{LEAST}\n[wait]\ndelivery_seconds = 5"), &["delivery_seconds"]);
+    refused(&MINIMAL.replace("us-east-1\"\n[box]", "\"\n[box]"), &["region", "no default"]);
+    refused(&format!("{MINIMAL}\n[gatewy]\nport = 1"), &["gatewy", "unknown field"]);
+    refused(&format!("{MINIMAL}\n[gateway]\nprot = 1"), &["prot", "unknown field"]);
+    refused(&format!("{MINIMAL}\n[gateway]\nport = 70000"), &["port", "70000"]);
+    refused(&format!("{MINIMAL}\n[gateway]\nprofile = \"cpu\""), &["gateway.profile", "gpu or tls"]);
+    refused(&format!("{MINIMAL}\n[gateway]\nprofile = \"tls\""), &["gateway.domain"]);
+    refused(&format!("{MINIMAL}\n[gateway]\ncors_origins = [\"https://a.example/\"]"), &["gateway.cors_origins"]);
+    refused(&format!("{MINIMAL}\n[wait]\ndelivery_seconds = 5"), &["delivery_seconds"]);
     for seconds in [9, 10_201] {
-        refused(&format!("{LEAST}\n[wait]\ndeploy_seconds = {seconds}"), &["wait.deploy_seconds", "10200"]);
+        refused(&format!("{MINIMAL}\n[wait]\ndeploy_seconds = {seconds}"), &["wait.deploy_seconds", "10200"]);
     }
-    refused(&format!("{LEAST}\n[wait]\ndrain_seconds = 3601"), &["wait.drain_seconds"]);
-    refused(&format!("{LEAST}\n[autostop]\nidle_minutes = 4"), &["autostop.idle_minutes", "between 5"]);
-    refused(&format!("{LEAST}\n[model]\ngpu_memory_utilization = 1.5"), &["gpu_memory_utilization"]);
-    refused(&LEAST.replace("ssm:/slm-ft-serving/ec2/instance-id", "my-box"), &["box.instance_id", "i-"]);
-    refused(&LEAST.replace("ssm:/slm", "ssm:slm"), &["ssm:slm", "no reference"]);
-    refused(&LEAST.replace("us-east-1\"\n[box]", "Virginia\"\n[box]"), &["region"]);
-    refused(&format!("hf_token = \"x\"\n{LEAST}"), &["hf_token", "unknown field"]);
+    refused(&format!("{MINIMAL}\n[wait]\ndrain_seconds = 3601"), &["wait.drain_seconds"]);
+    refused(&format!("{MINIMAL}\n[autostop]\nidle_minutes = 4"), &["autostop.idle_minutes", "between 5"]);
+    refused(&format!("{MINIMAL}\n[model]\ngpu_memory_utilization = 1.5"), &["gpu_memory_utilization"]);
+    refused(&MINIMAL.replace("ssm:/slm-ft-serving/ec2/instance-id", "my-box"), &["box.instance_id", "i-"]);
+    refused(&MINIMAL.replace("ssm:/slm", "ssm:slm"), &["ssm:slm", "no reference"]);
+    refused(&MINIMAL.replace("us-east-1\"\n[box]", "Virginia\"\n[box]"), &["region"]);
+    refused(&format!("hf_token = \"x\"\n{MINIMAL}"), &["hf_token", "unknown field"]);
 }
 
 #[test]
-fn what_the_host_or_the_model_server_does_not_take_is_refused_here() {
+fn values_that_the_host_or_the_model_server_would_refuse_are_refused() {
     for (text, key) in [
         ("wait]\nload_seconds = 10000000", "wait.load_seconds"),
         ("gateway]\nbind = \"localhost\"", "gateway.bind"),
@@ -97,13 +98,13 @@ fn what_the_host_or_the_model_server_does_not_take_is_refused_here() {
         ("images.vllm]\ngib = 1000000", "images.vllm.gib"),
         ("autostop]\nmax_uptime_hours = 10000000", "autostop.max_uptime_hours"),
     ] {
-        refused(&format!("{LEAST}\n[{text}"), &[key]);
+        refused(&format!("{MINIMAL}\n[{text}"), &[key]);
     }
 }
 
 #[test]
-fn what_the_deployer_writes_cannot_be_set_beside_it() {
-    let env = |name: &str| format!("{LEAST}\n[gateway.env]\n{name} = \"x\"");
+fn variables_that_the_deployer_sets_cannot_be_set_in_gateway_env() {
+    let env = |name: &str| format!("{MINIMAL}\n[gateway.env]\n{name} = \"x\"");
     for name in super::carried::GATEWAY_NAMES.into_iter().chain(["VLLM_ADAPTER_REVISION", "VLLM_MAX_NUM_SEQS"]) {
         refused(&env(name), &[&format!("gateway.env.{name}"), "its own setting"]);
     }
@@ -119,14 +120,14 @@ fn limits_fit_the_stack_s_own_document() {
     let template = template.unwrap();
     let (_, timeout) = template.split_once("ExecutionTimeout:\n").unwrap();
     let pattern = timeout.lines().find(|line| line.contains("allowedPattern")).unwrap();
-    assert!(pattern.contains("^[1-9][0-9]{1,4}$"), "config/check.rs has the limits for it: {pattern}");
+    assert!(pattern.contains("^[1-9][0-9]{1,4}$"), "config/check.rs must have limits that fit this pattern: {pattern}");
     for limit in ["wait]\ndeploy_seconds = 10", "wait]\ndeploy_seconds = 10200", "wait]\ndrain_seconds = 3600"] {
-        parse(&format!("{LEAST}\n[{limit}"), "x").unwrap();
+        parse(&format!("{MINIMAL}\n[{limit}"), "x").unwrap();
     }
 }
 
 #[test]
-fn references() {
+fn references_are_parsed() {
     for (text, expected) in [
         ("plain", Some(Text::literal("plain"))),
         ("ssm:/a/b", Some(Text::Parameter("/a/b".to_owned()))),
@@ -159,9 +160,10 @@ fn an_image_with_its_version_alone_keeps_the_other_defaults() {
     assert!(images("[images.gateway]\nverison = \"v1\"\n").unwrap_err().what.contains("verison"));
 }
 
-/// Only what the parameter holds can be wrong with the configuration, not that AWS does not answer.
+/// A missing or wrong parameter is a configuration error (exit code 2). A request that AWS does not answer is not (exit
+/// code 1).
 #[tokio::test]
-async fn a_reference_that_is_not_answered_is_no_wrong_configuration() {
+async fn a_reference_that_aws_does_not_answer_is_not_a_configuration_error() {
     let refusal = |kind| CloudError { kind, operation: "GetParameter", code: "no".to_owned(), message: String::new() };
     for (answer, code) in [
         (Ok(Some("i-0123456789abcdef0".to_owned())), 0),
@@ -171,7 +173,7 @@ async fn a_reference_that_is_not_answered_is_no_wrong_configuration() {
         (Err(refusal(CloudErrorKind::Network)), 1),
         (Err(refusal(CloudErrorKind::Denied)), 1),
     ] {
-        let written = ConfigFile { file: parse(LEAST, "x").unwrap(), path: PathBuf::new() };
+        let written = ConfigFile { file: parse(MINIMAL, "x").unwrap(), path: PathBuf::new() };
         let resolved = resolve(&written, &async |_: &str| answer.clone(), "ada@laptop".to_owned()).await;
         assert_eq!(resolved.map_or_else(|failure| failure.exit.code(), |_| 0), code, "{answer:?}");
     }

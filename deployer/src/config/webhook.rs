@@ -1,4 +1,5 @@
-//! Where the webhook's address is. Whoever knows it can write to the channel behind it: it stands in no configuration.
+//! Finds the webhook's address. The address is a secret, because anyone who has it can post to the channel behind it;
+//! the configuration therefore does not contain it.
 
 use std::{env, fs};
 
@@ -7,10 +8,11 @@ use zeroize::Zeroizing;
 use super::ConfigFile;
 use crate::secret::Secret;
 
-/// The variable that holds it.
+/// The environment variable that holds the webhook's address.
 pub const WEBHOOK_VARIABLE: &str = "DEPLOYER_WEBHOOK_URL";
 
-/// The address: from the environment, or else from the file of `notify.webhook_file`. `None`: none is set.
+/// Returns the address from the environment, or else from the file that `notify.webhook_file` names; `None` if neither
+/// is set.
 pub fn webhook(written: &ConfigFile) -> Result<Option<Secret>, String> {
     if let Some(address) = env::var(WEBHOOK_VARIABLE).ok().filter(|address| !address.trim().is_empty()) {
         return Ok(Some(Secret::new(Zeroizing::new(address))));

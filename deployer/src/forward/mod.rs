@@ -1,5 +1,5 @@
-//! AWS' session-manager-plugin, which speaks Session Manager's protocol: found, asked for its version, run for one
-//! session. It is called as the AWS command line calls it.
+//! Runs AWS' session-manager-plugin, which implements Session Manager's protocol, for one session, after a check of its
+//! version. The arguments are the same as those of the AWS command line.
 
 mod plugin;
 
@@ -11,63 +11,67 @@ pub(crate) use plugin::{End, run};
 
 use crate::{child, failure::Failure};
 
-/// Its name, on the PATH.
+/// The name of the program on the PATH.
 const PLUGIN: &str = "session-manager-plugin";
-/// The last version that takes AWS' answer, with the session's token, as an argument alone: there every user of this
-/// machine can read it.
+/// The last version that accepts AWS' answer, with the session's token, only as an argument. Every user of this machine
+/// can read a process's arguments.
 const LAST_WITH_AN_ARGUMENT: [u64; 4] = [1, 2, 497, 0];
-/// For `--version`.
+/// The time limit for `--version`.
 const LIMIT: Duration = Duration::from_secs(10);
+/// The pause between two checks whether the plug-in has ended.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long its last lines are waited for.
+/// How long to wait for each further line after the plug-in has ended.
 const REST: Duration = Duration::from_millis(200);
-const WHERE: &str =
+/// AWS' instructions for the installation of the plug-in.
+const INSTALL_GUIDE: &str =
     "https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html";
 
-/// Looks whether the plug-in is there and takes its token where nobody sees it. To be asked before a session is opened.
+/// Returns an error unless the plug-in is installed and accepts the session's token in the environment, where other
+/// users cannot read it. Call this before a session is opened.
 pub(crate) async fn check() -> Result<(), Failure> {
-    let install = |what: String| Err(Failure::unchanged(format!("{what}; no session was opened"), next()));
+    let refuse = |what: String| Err(Failure::unchanged(format!("{what}; no session was opened"), next()));
     let (mut child, mut lines) = match child::start(Command::new(PLUGIN).arg("--version")) {
         Ok(started) => started,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return install(format!("AWS' {PLUGIN} is not on this machine, or not on its PATH"));
+            return refuse(format!("AWS' {PLUGIN} is not on this machine, or not on its PATH"));
         }
-        Err(error) => return install(format!("{PLUGIN} cannot be run: {error}")),
+        Err(error) => return refuse(format!("{PLUGIN} cannot be run: {error}")),
     };
     let deadline = Instant::now() + LIMIT;
     while matches!(child.try_wait(), Ok(None)) {
         if Instant::now() >= deadline {
             child::kill(&mut child);
-            return install(format!("{PLUGIN} --version did not end in {} s", LIMIT.as_secs()));
+            return refuse(format!("{PLUGIN} --version did not end in {} s", LIMIT.as_secs()));
         }
         sleep(PAUSE).await;
     }
-    let mut said = String::new();
+    let mut last_line = String::new();
     while let Ok(Some(line)) = timeout(REST, lines.recv()).await {
-        said = if line.trim().is_empty() { said } else { line };
+        last_line = if line.trim().is_empty() { last_line } else { line };
     }
-    match version(&said) {
+    match version(&last_line) {
         Some(version) if version > LAST_WITH_AN_ARGUMENT => Ok(()),
-        Some(_) => install(format!(
+        Some(_) => refuse(format!(
             "{PLUGIN} {} is too old: it takes the session's token as an argument, which every user of this machine can \
              read",
-            said.trim()
+            last_line.trim()
         )),
-        None => install(format!("{PLUGIN} --version did not say a version")),
+        None => refuse(format!("{PLUGIN} --version did not say a version")),
     }
 }
 
+/// Returns the next step for a plug-in that is missing or too old.
 fn next() -> String {
-    format!("Install a {PLUGIN} newer than 1.2.497.0 ({WHERE}), then run this again.")
+    format!("Install a {PLUGIN} newer than 1.2.497.0 ({INSTALL_GUIDE}), then run this again.")
 }
 
-/// `1.2.707.0`; what is left out at its end is 0.
+/// Parses a version such as `1.2.707.0`. Missing parts at the end count as 0.
 fn version(text: &str) -> Option<[u64; 4]> {
     let mut version = [0; 4];
     let mut parts = text.trim().split('.');
-    for place in &mut version {
+    for number in &mut version {
         match parts.next() {
-            Some(part) => *place = part.parse().ok()?,
+            Some(part) => *number = part.parse().ok()?,
             None => break,
         }
     }
@@ -79,7 +83,7 @@ mod tests {
     use super::{LAST_WITH_AN_ARGUMENT, version};
 
     #[test]
-    fn versions() {
+    fn versions_are_parsed_and_compared() {
         for (text, newer) in [
             ("1.2.707.0\n", Some(true)),
             ("1.2.497.1", Some(true)),

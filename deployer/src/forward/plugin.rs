@@ -1,4 +1,4 @@
-//! The plug-in at work on one session, until it ends or somebody ends it.
+//! Runs the plug-in for one session, until the plug-in exits or the operator presses Ctrl-C.
 
 use std::{
     process::{Child, Command},
@@ -13,29 +13,30 @@ use tokio::{
 use super::{PAUSE, PLUGIN, REST};
 use crate::{child, cloud::Session, interrupt::Interrupt, report::Report};
 
-/// The variable that hands AWS' answer on; its name stands where the answer would.
+/// The variable that passes AWS' answer to the plug-in. The plug-in gets its name as the argument that would otherwise
+/// be the answer.
 const VARIABLE: &str = "AWS_SSM_START_SESSION_RESPONSE";
-/// How long it may take to close its channel.
-const TO_END: Duration = Duration::from_secs(5);
-/// Kept for a failure.
+/// How long the plug-in may take to close its channel after Ctrl-C.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+/// The number of output lines that are kept for the report of a failure.
 const LAST_LINES: usize = 12;
 
-/// How it ended.
+/// How the plug-in ended.
 pub(crate) enum End {
-    /// By Ctrl-C.
+    /// Ctrl-C ended it.
     Interrupted,
-    /// By itself; its exit status says nothing of why.
+    /// It exited by itself. Its exit status does not say why.
     ByItself {
-        /// The port had been open.
+        /// Whether it had opened the local port.
         opened: bool,
-        /// What it said last.
+        /// Its last output lines.
         lines: Vec<String>,
     },
-    /// It could not be run.
+    /// It could not be started; the text says why.
     NotRun(String),
 }
 
-/// A plug-in that is killed where this program leaves it behind.
+/// The running plug-in, which is killed on drop.
 struct PluginProcess(Child);
 
 impl Drop for PluginProcess {
@@ -46,23 +47,23 @@ impl Drop for PluginProcess {
     }
 }
 
-/// Runs it. `opened` is called once, with the local port, when that is open.
+/// Runs the plug-in. `opened` is called once, with the local port, when the port is open.
 pub(crate) async fn run(report: &Report, interrupt: &Interrupt, session: &Session, opened: impl Fn(u16)) -> End {
     let mut command = Command::new(PLUGIN);
-    // In the environment nobody else can read it; in an argument everybody could.
+    // Other users of this machine can read a process's arguments, but not its environment.
     command.env(VARIABLE, session.answer.expose()).args([VARIABLE, &session.region, "StartSession"]);
-    // The profile is in the environment, if there is one.
+    // The empty argument stands for the profile, which the plug-in takes from the environment if there is one.
     command.args(["", &session.request, &session.endpoint]);
     let (child, lines) = match child::start(&mut command) {
         Ok(started) => started,
         Err(error) => return End::NotRun(format!("{PLUGIN} cannot be run: {error}")),
     };
-    let mut running = PluginProcess(child);
+    let mut process = PluginProcess(child);
     let mut output = Output { report, lines, last: Vec::new(), port: None, opened };
     loop {
         output.show();
-        if !matches!(running.0.try_wait(), Ok(None)) {
-            output.rest().await;
+        if !matches!(process.0.try_wait(), Ok(None)) {
+            output.show_remaining().await;
             return End::ByItself { opened: output.port.is_some(), lines: output.last };
         }
         tokio::select! {
@@ -70,16 +71,16 @@ pub(crate) async fn run(report: &Report, interrupt: &Interrupt, session: &Sessio
             () = sleep(PAUSE) => {}
         }
     }
-    // It closes the channel, so that the host's agent hears of it.
-    child::signal(&running.0, "INT");
-    let deadline = Instant::now() + TO_END;
-    while matches!(running.0.try_wait(), Ok(None)) && Instant::now() < deadline {
+    // After SIGINT the plug-in closes its channel, which tells the host's agent that the session is over.
+    child::signal(&process.0, "INT");
+    let deadline = Instant::now() + CLOSE_LIMIT;
+    while matches!(process.0.try_wait(), Ok(None)) && Instant::now() < deadline {
         sleep(PAUSE).await;
     }
     End::Interrupted
 }
 
-/// What it prints.
+/// The output of the plug-in.
 struct Output<'a, F> {
     report: &'a Report,
     lines: UnboundedReceiver<String>,
@@ -89,15 +90,15 @@ struct Output<'a, F> {
 }
 
 impl<F: Fn(u16)> Output<'_, F> {
-    /// What came so far.
+    /// Shows the lines that have arrived so far.
     fn show(&mut self) {
         while let Ok(line) = self.lines.try_recv() {
             self.line(line);
         }
     }
 
-    /// What comes yet.
-    async fn rest(&mut self) {
+    /// Shows the remaining lines of a plug-in that has ended.
+    async fn show_remaining(&mut self) {
         while let Ok(Some(line)) = timeout(REST, self.lines.recv()).await {
             self.line(line);
         }
@@ -120,7 +121,7 @@ impl<F: Fn(u16)> Output<'_, F> {
     }
 }
 
-/// From `Port 8080 opened for sessionId ...`.
+/// Returns the port of a line such as `Port 8080 opened for sessionId ...`.
 fn port(line: &str) -> Option<u16> {
     line.trim().strip_prefix("Port ")?.split_once(" opened")?.0.parse().ok()
 }

@@ -1,49 +1,49 @@
-//! One change, as hooks and the notice hear of it.
+//! The description of one change that hooks and the webhook get.
 
 use serde::Serialize;
 
 use crate::{apply::Applied, exit::Exit, failure::Failure, script::Deploy, site::DeployContext};
 
-/// What is to be done or was done.
+/// A change before it begins, or after it has ended.
 #[derive(Clone, Debug, Serialize)]
 pub struct Event {
-    /// `up`, `rollback`, `restart`, `down`.
+    /// The command: `up`, `rollback`, `restart` or `down`.
     pub command: &'static str,
-    /// The deployment.
+    /// The name of the deployment.
     name: String,
     region: String,
     instance_id: String,
     operator: String,
-    /// The commit of the files that travel; empty where none do.
+    /// The commit of the files that the deploy carries; empty for other commands.
     commit: String,
-    /// The gateway's image: wanted before, serving after.
+    /// The gateway's image: before the change the wanted one, after it the one that serves.
     gateway: String,
-    /// The model server's image.
+    /// The model server's image, in the same way.
     vllm: String,
-    /// The current release, as far as it is known.
+    /// The current release; `null` if it is not known.
     release: Option<u32>,
-    /// `null` before; then a word for the exit code: `done`, `rolled_back`, ...
+    /// `null` before the change; after it the word for the exit code: `done`, `rolled_back`, ...
     outcome: Option<String>,
     exit: Option<u8>,
-    /// The step on the host that failed.
+    /// The step on the host that failed, if one did.
     failed_step: Option<String>,
-    /// What happened, for a person.
+    /// What happened, for the operator.
     message: String,
-    /// What to do next.
+    /// What the operator can do next.
     next: String,
-    /// Where the service is.
+    /// The public URL of the service.
     url: Option<String>,
 }
 
 impl Event {
-    /// Before a change.
+    /// Returns the event before a change.
     pub fn of<P>(
-        site: &DeployContext<'_, P>,
+        context: &DeployContext<'_, P>,
         command: &'static str,
         deploy: Option<&Deploy>,
         release: Option<u32>,
     ) -> Self {
-        let settings = &site.settings;
+        let settings = &context.settings;
         Self {
             command,
             name: settings.name.clone(),
@@ -63,7 +63,7 @@ impl Event {
         }
     }
 
-    /// After it.
+    /// Returns the event after the change, with its result.
     pub(super) fn ended(self, result: &Result<Applied, Failure>) -> Self {
         let exit = result.as_ref().map_or_else(|failure| failure.exit, |_| Exit::Done);
         let ended = Self { outcome: Some(exit.to_string()), exit: Some(exit.code()), ..self };
@@ -88,7 +88,7 @@ impl Event {
         }
     }
 
-    /// For a hook; what is not known is empty.
+    /// Returns the environment variables for a hook. Unknown values are empty.
     pub(super) fn environment(&self) -> [(&'static str, String); 15] {
         let number = |number: Option<u32>| number.map(|number| number.to_string()).unwrap_or_default();
         [
@@ -110,7 +110,7 @@ impl Event {
         ]
     }
 
-    /// One line for a person.
+    /// Returns the event as one line for chat services.
     pub(super) fn shown(&self) -> String {
         let outcome = self.outcome.as_deref().unwrap_or("begins").replace('_', " ");
         format!("{}: {} by {}: {outcome}. {}", self.name, self.command, self.operator, self.message)

@@ -1,5 +1,5 @@
-//! What the operator's side wants to hear of a change: executables in `hooks/` beside the configuration, and a notice to
-//! a webhook. Both learn names, digests and outcomes; no secret is among them.
+//! Hooks and notices: runs the operator's executables in `hooks/` beside the configuration, and sends a notice to a
+//! webhook. Both get names, digests and outcomes, and no secret.
 
 mod event;
 mod notice;
@@ -13,14 +13,14 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// Runs `hooks/pre-up`, if it is there. What it refuses is not done.
-pub async fn before<P: Ports>(site: &DeployContext<'_, P>, event: &Event) -> Result<(), Failure> {
-    run::run(site, "pre-up", event).await.map_err(|why| why.before())
+/// Runs `hooks/pre-up`, if it exists. Returns an error if it fails, so that the change does not begin.
+pub async fn before<P: Ports>(context: &DeployContext<'_, P>, event: &Event) -> Result<(), Failure> {
+    run::run(context, "pre-up", event).await.map_err(|why| why.before())
 }
 
-/// Runs `hooks/post-up` or `hooks/failure`, if it is there, and sends the notice. The change is made by then, so that
-/// what fails here is only worth a warning.
-pub async fn after<P: Ports>(site: &DeployContext<'_, P>, event: Event, result: &Result<Applied, Failure>) {
+/// Runs `hooks/post-up` or `hooks/failure`, if it exists, and sends the notice. The change has ended by then, so an
+/// error of a hook or of the webhook is only a warning.
+pub async fn after<P: Ports>(context: &DeployContext<'_, P>, event: Event, result: &Result<Applied, Failure>) {
     let event = event.ended(result);
     let hook = match result {
         Ok(_) if event.command == "up" => Some("post-up"),
@@ -28,9 +28,9 @@ pub async fn after<P: Ports>(site: &DeployContext<'_, P>, event: Event, result: 
         Err(_) => Some("failure"),
     };
     if let Some(hook) = hook
-        && let Err(why) = run::run(site, hook, &event).await
+        && let Err(why) = run::run(context, hook, &event).await
     {
-        site.report.warn(&why.to_string());
+        context.report.warn(&why.to_string());
     }
-    notice::send(site, &event).await;
+    notice::send(context, &event).await;
 }

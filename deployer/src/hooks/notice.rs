@@ -1,4 +1,5 @@
-//! The notice to a webhook. Its address is a secret: it is read from the environment or a file, and never printed.
+//! Sends the notice to a webhook. The webhook's address is a secret: it comes from the environment or a file and is
+//! never printed.
 
 use std::time::Duration;
 
@@ -12,35 +13,35 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-/// A receiver that is slow must not hold up a deploy.
+/// The time limit of the request, because a slow receiver must not delay a deploy.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Sends it, where an address is set; a notice that cannot be sent is a warning.
-pub(super) async fn send<P: Ports>(site: &DeployContext<'_, P>, event: &Event) {
-    let sent = match config::webhook(&site.written) {
+/// Sends the notice if an address is set. Warns if it cannot be sent.
+pub(super) async fn send<P: Ports>(context: &DeployContext<'_, P>, event: &Event) {
+    let sent = match config::webhook(&context.written) {
         Ok(None) => return,
         Ok(Some(address)) => post(&address, event).await,
         Err(why) => Err(why),
     };
     if let Err(why) = sent {
-        site.report.warn(&format!("the notice to the webhook was not sent: {why}"));
+        context.report.warn(&format!("the notice to the webhook was not sent: {why}"));
     }
 }
 
 async fn post(address: &Secret, event: &Event) -> Result<(), String> {
     let url = address_of(address)?;
-    // A second call changes nothing.
+    // Returns an error, and changes nothing, when a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder().timeout(TIMEOUT).redirect(Policy::none());
-    // Plain HTTP needs no certificates, and a bare container has none.
+    // A minimal container has no CA certificates, which fails the builder; plain HTTP does not need them.
     let builder = if url.scheme() == "http" { builder.no_proxy().tls_certs_only([]) } else { builder };
     let client = builder.build().map_err(|_| "this machine has no CA certificates (ca-certificates)".to_owned())?;
     let mut body = json!(event);
-    // What chat services show.
+    // Chat services show the key `text`.
     if let Some(body) = body.as_object_mut() {
         body.insert("text".to_owned(), event.shown().into());
     }
-    // An error of reqwest names the address.
+    // The error of reqwest contains the address, so it is not passed on.
     let answer = client.post(url).json(&body).send().await.map_err(|error| {
         let why = if error.is_timeout() { "no answer in 5 s" } else { "no connection" };
         why.to_owned()
@@ -49,14 +50,14 @@ async fn post(address: &Secret, event: &Event) -> Result<(), String> {
     if status.is_success() { Ok(()) } else { Err(format!("it answered {}", status.as_u16())) }
 }
 
-/// HTTPS; plain HTTP to this machine alone.
+/// Returns the address as a URL. Refuses everything but HTTPS, and plain HTTP to this machine.
 fn address_of(address: &Secret) -> Result<Url, String> {
     let refused = || "its address is no https address".to_owned();
     let url = Url::parse(address.expose()).map_err(|_| refused())?;
-    let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    let is_loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     match url.scheme() {
         "https" => Ok(url),
-        "http" if here => Ok(url),
+        "http" if is_loopback => Ok(url),
         _ => Err(refused()),
     }
 }
@@ -69,7 +70,7 @@ mod tests {
     use crate::secret::Secret;
 
     #[test]
-    fn an_address_goes_over_tls_or_stays_here() {
+    fn an_address_is_https_or_on_this_machine() {
         for (address, good) in [
             ("https://hooks.example.org/services/T0/B0/secret", true),
             ("http://127.0.0.1:8000/x", true),

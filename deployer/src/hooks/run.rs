@@ -1,4 +1,4 @@
-//! One hook, run on the operator's machine in a process group of its own, with a limit of time.
+//! Runs one hook on the operator's machine, in its own process group and with a time limit.
 
 use std::{
     fmt, fs,
@@ -22,23 +22,23 @@ use crate::{
     site::DeployContext,
 };
 
-/// Between two looks whether it has ended.
+/// The pause between two checks whether the hook has ended.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long lines are waited for that a hook's own children may still write.
-const REST: Duration = Duration::from_millis(200);
-/// Of all lines.
+/// How long to wait, after a hook has ended, for each further line that its child processes may still write.
+const LAST_LINES_WAIT: Duration = Duration::from_millis(200);
+/// The most output lines of a hook that are shown.
 const MOST_LINES: usize = 500;
-/// Secrets of the deployer's own environment that a hook has no use for.
-const WITHHELD: [&str; 3] = [WEBHOOK_VARIABLE, "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+/// Variables that are removed from a hook's environment: secrets of the deployer that a hook does not need.
+const REMOVED_VARIABLES: [&str; 3] = [WEBHOOK_VARIABLE, "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
-/// Why a hook did not end well.
+/// Why a hook did not succeed.
 #[derive(Debug)]
 pub(super) enum HookFailure {
-    /// It is there and cannot be run.
+    /// The hook exists but cannot be run.
     Unusable(String),
-    /// It ran, and failed.
+    /// The hook ran and failed.
     Failed(String),
-    /// Ctrl-C.
+    /// Ctrl-C ended the hook.
     Interrupted(String),
 }
 
@@ -50,10 +50,10 @@ impl fmt::Display for HookFailure {
 }
 
 impl HookFailure {
-    /// Before anything was changed.
+    /// Returns the failure of a hook that ran before the change.
     pub(super) fn before(&self) -> Failure {
         let what = format!("{self}; nothing was changed");
-        let next = "Mend what the hook found, then run this again; --no-hooks does without hooks.";
+        let next = "Fix what the hook reports, then run this again, or skip the hooks with --no-hooks.";
         match self {
             Self::Unusable(_) => Failure::usage(what, next),
             Self::Failed(_) => Failure::unchanged(what, next),
@@ -62,9 +62,9 @@ impl HookFailure {
     }
 }
 
-/// Runs `hooks/NAME` beside the configuration, if it is there.
-pub(super) async fn run<P>(site: &DeployContext<'_, P>, name: &str, event: &Event) -> Result<(), HookFailure> {
-    let folder = site.written.folder();
+/// Runs `hooks/NAME` beside the configuration, if it exists.
+pub(super) async fn run<P>(context: &DeployContext<'_, P>, name: &str, event: &Event) -> Result<(), HookFailure> {
+    let folder = context.written.folder();
     let path = folder.join("hooks").join(name);
     let shown = path.display();
     match fs::metadata(&path) {
@@ -73,19 +73,19 @@ pub(super) async fn run<P>(site: &DeployContext<'_, P>, name: &str, event: &Even
         Ok(_) => return Err(HookFailure::Unusable(format!("{shown} is no executable file (chmod +x makes it one)"))),
         Err(error) => return Err(HookFailure::Unusable(format!("{shown} cannot be looked at: {error}"))),
     }
-    site.report.step(&format!("hook {name}"));
+    context.report.step(&format!("hook {name}"));
     let (mut child, lines) = start(&path, folder, event)
         .map_err(|error| HookFailure::Unusable(format!("{shown} cannot be run: {error}")))?;
-    let mut output = Output { report: site.report, lines, shown: 0 };
-    let limit = Duration::from_secs(site.settings.hooks.seconds.into());
+    let mut output = Output { report: context.report, lines, shown: 0 };
+    let limit = Duration::from_secs(context.settings.hooks.seconds.into());
     let status = tokio::select! {
-        status = ended(&mut child, &mut output, limit) => status,
-        () = site.interrupt.wait() => {
+        status = wait_for_end(&mut child, &mut output, limit) => status,
+        () = context.interrupt.wait() => {
             kill(&mut child);
             return Err(HookFailure::Interrupted(format!("interrupted; the hook {name} was killed")));
         }
     };
-    output.rest().await;
+    output.show_remaining().await;
     match status {
         Ok(Some(status)) if status.success() => Ok(()),
         Ok(Some(status)) => Err(HookFailure::Failed(format!("the hook {name} failed ({status})"))),
@@ -103,26 +103,30 @@ pub(super) async fn run<P>(site: &DeployContext<'_, P>, name: &str, event: &Even
 fn start(path: &Path, folder: &Path, event: &Event) -> std::io::Result<(Child, UnboundedReceiver<String>)> {
     let mut command = Command::new(path.canonicalize()?);
     command.current_dir(folder).envs(event.environment());
-    for name in WITHHELD {
+    for name in REMOVED_VARIABLES {
         command.env_remove(name);
     }
     child::start(&mut command)
 }
 
-/// Its end; `None`: there was none in time.
-async fn ended(child: &mut Child, output: &mut Output<'_>, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
+/// Waits for the hook and shows its output. Returns its exit status, or `None` if it does not end within the limit.
+async fn wait_for_end(
+    child: &mut Child,
+    output: &mut Output<'_>,
+    limit: Duration,
+) -> std::io::Result<Option<ExitStatus>> {
     let deadline = Instant::now() + limit;
     loop {
         output.show();
         match child.try_wait()? {
             None if Instant::now() >= deadline => return Ok(None),
             None => sleep(PAUSE).await,
-            ended => return Ok(ended),
+            status => return Ok(status),
         }
     }
 }
 
-/// What it prints.
+/// The output of the hook.
 struct Output<'a> {
     report: &'a Report,
     lines: UnboundedReceiver<String>,
@@ -130,16 +134,16 @@ struct Output<'a> {
 }
 
 impl Output<'_> {
-    /// What came so far.
+    /// Shows the lines that have arrived so far.
     fn show(&mut self) {
         while let Ok(line) = self.lines.try_recv() {
             self.line(&line);
         }
     }
 
-    /// What comes yet.
-    async fn rest(&mut self) {
-        while let Ok(Some(line)) = timeout(REST, self.lines.recv()).await {
+    /// Shows the remaining lines of a hook that has ended.
+    async fn show_remaining(&mut self) {
+        while let Ok(Some(line)) = timeout(LAST_LINES_WAIT, self.lines.recv()).await {
             self.line(&line);
         }
     }

@@ -1,31 +1,31 @@
-//! The idle stop that the configuration wants against the one on the host.
+//! Compares the idle stop of the configuration with the one on the host.
 
 use crate::script::{Autostop, AutostopState};
 
-/// What `up` does with the idle stop, once the release serves.
+/// What `up` does with the idle stop once the release serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AutostopStep {
-    /// Nothing: it is what the configuration says, or somebody switched it off.
+    /// Nothing: it already is as configured, or an operator switched it off.
     Keep,
-    /// It gets other limits.
+    /// Sets other limits.
     Set {
-        /// Now.
+        /// The limits now.
         from: Box<Autostop>,
-        /// Then.
+        /// The limits afterwards.
         to: Box<Autostop>,
     },
-    /// The host does not run: it is looked at when it does.
+    /// The host does not run, so the decision waits until it does.
     Look,
 }
 
-/// What is to be done. A stop that somebody switched off stays off, but for one with hours: who writes hours down
-/// relies on them.
+/// Returns what to do with the idle stop. One that an operator switched off stays off, unless the configuration sets
+/// hours: an operator who configures hours relies on them.
 #[must_use]
 pub fn of_autostop(wanted: &Autostop, drain_seconds: u32, there: Option<&AutostopState>) -> AutostopStep {
     let Some(there) = there else { return AutostopStep::Look };
     let from = there.set_to();
     let hours = matches!(wanted, Autostop::On { schedule: Some(_), .. });
-    // Without hours nothing is drained.
+    // The drain time matters only for a stop at an hour.
     let same = from == *wanted && (!hours || there.drain_seconds == drain_seconds);
     if same || (from == Autostop::Off && !hours) {
         AutostopStep::Keep
@@ -40,20 +40,20 @@ mod tests {
     use crate::script::{Autostop, AutostopState, Schedule};
 
     fn state(on: bool, idle_minutes: u32, stop_at: &str) -> AutostopState {
-        let own = str::to_owned;
+        let text = str::to_owned;
         AutostopState {
             on,
             idle_minutes,
-            stop_at: own(stop_at),
-            days: own("Mon"),
-            time_zone: own("UTC"),
+            stop_at: text(stop_at),
+            days: text("Mon"),
+            time_zone: text("UTC"),
             drain_seconds: 45,
             ..AutostopState::default()
         }
     }
 
     #[test]
-    fn what_differs_is_set_and_what_is_off_stays_off_unless_hours_are_wanted() {
+    fn different_limits_are_set_and_a_stop_that_is_off_stays_off_without_hours() {
         let hours = |stop_at: &str| Schedule::new(stop_at, None, &["mon".to_owned()], "UTC").ok();
         for (wanted, drain, on, minutes, stop_at, set) in [
             (None, 45, true, 30, "", false),
@@ -65,7 +65,7 @@ mod tests {
             (hours("20:00"), 45, true, 30, "21:00", true),
             (hours("20:00"), 45, true, 30, "", true),
             (hours("20:00"), 45, false, 0, "", true),
-            // Nothing is drained without hours.
+            // Without hours the drain time does not matter.
             (None, 60, true, 30, "", false),
         ] {
             let wanted = Autostop::On { idle_minutes: 30, max_uptime_hours: None, schedule: wanted };

@@ -1,4 +1,4 @@
-//! What would be done, from what is wanted and what is there. Pure: it looks at nothing and changes nothing.
+//! Computes what a command would change, from the desired and the current state. Pure: reads and changes nothing.
 
 mod autostop;
 mod up;

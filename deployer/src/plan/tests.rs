@@ -1,4 +1,4 @@
-//! The plan of `up` as a table: what is wanted, what is there, what that means for each service and for how long.
+//! Tables for the plan of `up`: the desired and the current state, the change of each service and the outage.
 
 use super::{CurrentState, DesiredState, HostState, Limits, Outage, ServiceChange, Serving, of_up};
 use crate::{
@@ -41,7 +41,7 @@ fn running(serving: Serving) -> CurrentState {
     CurrentState { state: State::Running, known: HostState::Release(serving) }
 }
 
-/// `wanted` on `now`: (gateway, vllm, outage), each by the name of its variant.
+/// Asserts the plan of `wanted` on `now`: (gateway, vllm, outage), the changes by the names of their variants.
 fn check(wanted: &DesiredState, now: &CurrentState, expected: (&str, &str, Outage)) {
     let plan = of_up(wanted, now);
     let name = |part: &ServiceChange| serde_json::to_value(part).unwrap()["change"].as_str().unwrap().to_owned();
@@ -50,7 +50,7 @@ fn check(wanted: &DesiredState, now: &CurrentState, expected: (&str, &str, Outag
     let untouched = expected == ("unchanged", "unchanged", Outage::None);
     assert_eq!(plan.changes, !untouched, "{plan:?}");
     assert_eq!(plan.outage_seconds, plan.outage.seconds());
-    // A gateway that never gets ready is not waited for as a model load is.
+    // The wait for a gateway that never gets ready is shorter than the wait for a model load.
     let worst = match plan.outage {
         Outage::None => 0,
         Outage::Gateway => 270,
@@ -60,7 +60,7 @@ fn check(wanted: &DesiredState, now: &CurrentState, expected: (&str, &str, Outag
 }
 
 #[test]
-fn what_runs_and_is_wanted_is_left_alone() {
+fn services_that_run_as_wanted_stay_unchanged() {
     check(&wanted(1, 1, "aaa"), &running(serving(1, 1, "aaa")), ("unchanged", "unchanged", Outage::None));
 }
 
@@ -81,22 +81,22 @@ fn a_change_of_the_model_server_costs_a_model_load() {
 }
 
 #[test]
-fn what_only_the_host_can_know_is_said() {
+fn the_plan_says_what_only_the_host_can_decide() {
     check(&wanted(1, 1, "baa"), &running(serving(1, 1, "aaa")), ("settings", "compose", Outage::PerhapsModel));
     let tag = |name: &str| ImageWanted::Tag(ImageTag::new(&format!("r.example/{name}"), "v2").unwrap());
     let both = DesiredState { gateway: tag("gateway"), vllm: tag("vllm"), ..wanted(1, 1, "aaa") };
     check(&both, &running(serving(1, 1, "aaa")), ("lookup", "lookup", Outage::PerhapsModel));
     let one = DesiredState { gateway: tag("gateway"), ..wanted(1, 1, "aaa") };
     check(&one, &running(serving(1, 1, "aaa")), ("lookup", "unchanged", Outage::Gateway));
-    // A hash that another version of this program wrote.
+    // Another version of this program wrote the hash.
     let old = Serving { hash: "one".to_owned(), ..serving(1, 1, "aaa") };
     check(&wanted(1, 1, "aaa"), &running(old), ("settings", "settings", Outage::Model));
 }
 
 #[test]
-fn what_does_not_serve_is_started() {
-    let ill = Serving { healthy: false, model_healthy: false, ..serving(1, 1, "aaa") };
-    check(&wanted(1, 1, "aaa"), &running(ill), ("again", "again", Outage::NothingServes));
+fn services_that_do_not_serve_are_started() {
+    let unhealthy = Serving { healthy: false, model_healthy: false, ..serving(1, 1, "aaa") };
+    check(&wanted(1, 1, "aaa"), &running(unhealthy), ("again", "again", Outage::NothingServes));
     let empty = |half_done| CurrentState { state: State::Running, known: HostState::Empty { half_done } };
     check(&wanted(1, 1, "aaa"), &empty(false), ("start", "start", Outage::NothingServes));
     for state in [State::Stopped, State::Stopping, State::Pending] {
@@ -109,22 +109,22 @@ fn what_does_not_serve_is_started() {
 }
 
 #[test]
-fn a_gateway_that_is_ill_alone_leaves_the_model_loaded() {
-    let ill = Serving { healthy: false, ..serving(1, 1, "aaa") };
-    check(&wanted(1, 1, "aaa"), &running(ill.clone()), ("again", "unchanged", Outage::Gateway));
-    check(&wanted(2, 1, "aaa"), &running(ill.clone()), ("image", "unchanged", Outage::Gateway));
-    check(&wanted(1, 2, "aaa"), &running(ill), ("again", "image", Outage::NothingServes));
+fn a_restart_of_an_unhealthy_gateway_leaves_the_model_loaded() {
+    let unhealthy = Serving { healthy: false, ..serving(1, 1, "aaa") };
+    check(&wanted(1, 1, "aaa"), &running(unhealthy.clone()), ("again", "unchanged", Outage::Gateway));
+    check(&wanted(2, 1, "aaa"), &running(unhealthy.clone()), ("image", "unchanged", Outage::Gateway));
+    check(&wanted(1, 2, "aaa"), &running(unhealthy), ("again", "image", Outage::NothingServes));
 }
 
 #[test]
-fn what_does_not_run_and_whose_configuration_is_not_known_is_started() {
+fn a_stopped_host_with_an_unknown_configuration_is_started() {
     let last = Serving { healthy: false, model_healthy: false, hash: String::new(), ..serving(1, 1, "aaa") };
     let now = CurrentState { state: State::Stopped, known: HostState::Unseen(Some(last)) };
     check(&wanted(1, 1, "aaa"), &now, ("start", "start", Outage::NothingServes));
 }
 
 #[test]
-fn a_switch_that_was_cut_off_is_mended_even_if_all_is_as_wanted() {
+fn a_switch_that_was_cut_off_is_repaired_even_if_the_state_is_as_wanted() {
     let cut = Serving { half_done: true, ..serving(1, 1, "aaa") };
     let plan = of_up(&wanted(1, 1, "aaa"), &running(cut));
     assert!(plan.mend && plan.changes, "{plan:?}");

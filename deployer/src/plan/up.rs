@@ -1,4 +1,4 @@
-//! The diff of `up`: per service, what it means for those who use it now.
+//! Computes the changes of `up`: per service, and what each change means for its users.
 
 use serde::Serialize;
 
@@ -8,12 +8,12 @@ use crate::{
     script::{HostSettings, ImageWanted, Images},
 };
 
-/// About how long a model load takes on one L4: the outage of a vLLM restart, because one L4 cannot hold two copies.
+/// Typical duration of a model load on one L4: the outage of a vLLM restart, because one L4 cannot hold two copies.
 const MODEL_LOAD_SECONDS: u64 = 360;
-/// About how long the gateway needs.
+/// Typical duration of a gateway start.
 const GATEWAY_SECONDS: u64 = 5;
 
-/// What is wanted.
+/// The desired state.
 #[derive(Clone, Debug)]
 pub struct DesiredState {
     /// The gateway's image.
@@ -22,20 +22,20 @@ pub struct DesiredState {
     pub vllm: ImageWanted,
     /// The configuration.
     pub hash: ConfigHash,
-    /// Start vLLM again in any case.
+    /// Whether to restart vLLM in any case.
     pub restart_vllm: bool,
-    /// What the host waits for at most.
+    /// The time limits of the host.
     pub limits: Limits,
 }
 
-/// How long the host waits, in seconds.
+/// How long the host waits at most, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For a cold model load.
+    /// Limit for a cold model load.
     pub load: u64,
-    /// For the gateway, beside a model that is loaded.
+    /// Limit for the gateway to become ready, with a loaded model.
     pub ready: u64,
-    /// For running work to end.
+    /// Limit for running work to end.
     pub drain: u64,
 }
 
@@ -49,43 +49,43 @@ impl From<&HostSettings> for Limits {
     }
 }
 
-/// A release that is current on the host.
+/// The current release of the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Serving {
-    /// Its number.
+    /// The release's number.
     pub release: u32,
-    /// By digest.
+    /// Its images, by digest.
     pub images: Images,
     /// Its configuration hash.
     pub hash: String,
-    /// Both containers run and are healthy, and the gateway says that it is ready.
+    /// Whether both containers run and are healthy, and the gateway reports that it is ready.
     pub healthy: bool,
-    /// The model server's container runs and is healthy.
+    /// Whether the model server's container runs and is healthy.
     pub model_healthy: bool,
-    /// A switch was cut off.
+    /// Whether a switch was cut off.
     pub half_done: bool,
 }
 
-/// What is known of the host.
+/// What is known about the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostState {
-    /// It does not run or does not answer, so nothing but what was recorded of the last release.
+    /// It does not run or does not answer: only the record of the last release is known.
     Unseen(Option<Serving>),
-    /// It runs, and there is no release.
+    /// It runs and has no release.
     Empty {
-        /// A switch was cut off.
+        /// Whether a switch was cut off.
         half_done: bool,
     },
-    /// It runs this.
+    /// It runs and has this release.
     Release(Serving),
 }
 
-/// What is there.
+/// The current state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurrentState {
-    /// The instance.
+    /// The instance's state.
     pub state: State,
-    /// The host.
+    /// The host's state.
     pub known: HostState,
 }
 
@@ -93,53 +93,53 @@ pub struct CurrentState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum ServiceChange {
-    /// It goes on as it is.
+    /// It keeps running unchanged.
     Unchanged,
     /// It starts, because nothing runs.
     Start {
         /// The image.
         image: String,
     },
-    /// It is started again with another image.
+    /// It is restarted with another image.
     Image {
-        /// Now.
+        /// The image now.
         from: String,
-        /// Then.
+        /// The image afterwards.
         to: String,
     },
-    /// The host finds out whether the tag means another image than now.
+    /// The host finds out whether the tag now stands for another image.
     Lookup {
-        /// Now.
+        /// The image now.
         from: String,
-        /// Then.
+        /// The image afterwards.
         to: String,
     },
-    /// It is started again with other settings.
+    /// It is restarted with other settings.
     Settings,
-    /// docker-compose.yml changed: compose finds out whether its part of it did.
+    /// docker-compose.yml changed: compose finds out whether this service's part changed.
     Compose,
-    /// It is started again because it is not healthy, or because that was asked for.
+    /// It is restarted because it is not healthy, or because the operator asked for it.
     Again,
 }
 
-/// How long the service is away.
+/// How long the service does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outage {
-    /// Not at all.
+    /// There is no outage.
     None,
-    /// While the gateway starts again.
+    /// While the gateway restarts.
     Gateway,
-    /// While the gateway starts again, or a whole model load: that shows on the host.
+    /// While the gateway restarts, or during a whole model load: only the host can tell which.
     PerhapsModel,
-    /// A model load.
+    /// During a model load.
     Model,
-    /// Nothing serves now; a model load until something does.
+    /// Nothing serves now, and a model load passes until something does.
     NothingServes,
 }
 
 impl Outage {
-    /// About how long, in seconds; the longer of two.
+    /// Returns the typical duration in seconds; the longer one where two are possible.
     #[must_use]
     pub const fn seconds(self) -> u64 {
         match self {
@@ -149,7 +149,8 @@ impl Outage {
         }
     }
 
-    /// At most so long, in seconds: the new release is waited for in vain, and the one before takes as long again.
+    /// Returns the longest duration in seconds: the wait for the new release fails, and the previous release takes as
+    /// long again.
     #[must_use]
     pub const fn worst_seconds(self, limits: Limits) -> u64 {
         let Limits { load, ready, drain } = limits;
@@ -164,25 +165,25 @@ impl Outage {
 /// The plan of `up`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UpPlan {
-    /// Something would be done.
+    /// Whether anything would change.
     pub changes: bool,
     /// The instance's state now.
     pub instance: String,
-    /// The instance would be started.
+    /// Whether the instance would be started.
     pub start: bool,
     /// The current release, as far as it is known.
     pub release: Option<u32>,
-    /// A switch that was cut off would be mended.
+    /// Whether a switch that was cut off would be repaired.
     pub mend: bool,
     /// The gateway.
     pub gateway: ServiceChange,
     /// The model server.
     pub vllm: ServiceChange,
-    /// How long the service is away.
+    /// How long the service does not answer.
     pub outage: Outage,
-    /// About how long, in seconds.
+    /// The typical duration of the outage, in seconds.
     pub outage_seconds: u64,
-    /// How long at worst: the new release does not come up, and the host goes back to the one before.
+    /// The longest duration of the outage, in seconds: the new release fails, and the host goes back.
     pub worst_outage_seconds: u64,
 }
 
@@ -202,7 +203,7 @@ pub fn of_up(wanted: &DesiredState, now: &CurrentState) -> UpPlan {
         ),
         Some(serving) => (gateway_part(wanted, serving, running), vllm_part(wanted, serving, running)),
     };
-    // With a model that stays loaded it takes no longer than the gateway does, whether that serves now or not.
+    // While the model stays loaded, the outage is only that of the gateway, whether the gateway serves now or not.
     let loaded = running && serving.is_some_and(|serving| serving.healthy || serving.model_healthy);
     let outage = match outage(&gateway, &vllm) {
         outage @ (Outage::None | Outage::Gateway) if loaded => outage,
@@ -241,13 +242,13 @@ fn gateway_part(wanted: &DesiredState, serving: &Serving, running: bool) -> Serv
     let image = image_part(&wanted.gateway, &serving.images.gateway);
     match image {
         Some(part @ ServiceChange::Image { .. }) => part,
-        // What does not run starts in any case; its configuration is not always known.
+        // A service that does not run starts in any case; its configuration is not always known.
         None if !running && hash.is_none() => ServiceChange::Start { image: wanted.gateway.to_string() },
-        // Every release has its own files, so a new one starts the gateway again whatever changed.
+        // Every release has its own files, so a new release restarts the gateway whatever changed.
         _ if settings => ServiceChange::Settings,
         Some(part) => part,
         None if !running => ServiceChange::Start { image: wanted.gateway.to_string() },
-        // A new model server is a new release.
+        // A new model server image makes a new release, which restarts the gateway.
         None if image_part(&wanted.vllm, &serving.images.vllm)
             .is_some_and(|part| matches!(part, ServiceChange::Image { .. })) =>
         {

@@ -1,4 +1,4 @@
-//! A plan that a person can read and say yes to.
+//! The operations and the plan that an operator reads and approves.
 
 use super::AutostopStep;
 use crate::{
@@ -6,23 +6,23 @@ use crate::{
     script::{Autostop, Deploy, Expect, KeyChange, Service},
 };
 
-/// What changes something.
+/// An operation that changes something.
 #[derive(Clone, Debug)]
 pub enum Operation {
     /// Start the box if needed, deploy, verify.
     Up {
-        /// What.
+        /// What to deploy.
         deploy: Box<Deploy>,
-        /// What the plan was made on.
+        /// The state of the host that the plan assumes.
         expect: Expect,
-        /// The idle stop, afterwards.
+        /// What to do with the idle stop afterwards.
         autostop: AutostopStep,
     },
-    /// Back to an earlier release.
+    /// Go back to an earlier release.
     Rollback {
-        /// Its number; `None`: the last good one.
+        /// The release's number; `None`: the last good one.
         to: Option<u32>,
-        /// What the plan was made on.
+        /// The state of the host that the plan assumes.
         expect: Expect,
     },
     /// Stop the services and the box.
@@ -30,40 +30,40 @@ pub enum Operation {
         /// Let running work end first.
         drain: bool,
     },
-    /// Start a service again.
+    /// Restart a service.
     Restart {
-        /// `None`: both.
+        /// The service; `None`: both services.
         service: Option<Service>,
-        /// What the plan was made on.
+        /// The state of the host that the plan assumes.
         expect: Expect,
     },
     /// Change the idle stop.
     Autostop(Autostop),
     /// Change the API keys.
     Keys {
-        /// On the host; `None`: there is nothing to change there.
+        /// The change on the host; `None`: nothing to change there.
         change: Option<KeyChange>,
-        /// What the plan was made on.
+        /// The state of the host that the plan assumes.
         expect: Expect,
     },
-    /// Remove what no kept release needs.
+    /// Remove images, and models, that no kept release needs.
     Prune {
-        /// Models as well as images.
+        /// Whether to remove models as well as images.
         models: bool,
-        /// The name of the list that was shown.
+        /// The identifier of the list that the operator approved.
         list: String,
-        /// What the plan was made on.
+        /// The state of the host that the plan assumes.
         expect: Expect,
     },
-    /// Take the operators' lock.
+    /// Take the operators' lock from its holder.
     Unlock {
-        /// From whom; from nobody else.
+        /// The only holder that the lock may be taken from.
         holder: Option<LockHolder>,
     },
 }
 
 impl Operation {
-    /// The command's name: the reason that stands in the lock.
+    /// Returns the command's name, which the lock stores as the holder's action.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -79,11 +79,11 @@ impl Operation {
     }
 }
 
-/// Work, and what it means, line by line.
+/// An operation and its description.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What is to be done.
+    /// The operation.
     pub work: Operation,
-    /// What it means, for a person.
+    /// The description for the operator, line by line.
     pub lines: Vec<String>,
 }

@@ -1,5 +1,5 @@
-//! The IAM policies that the operator and the box need, and no more, from the configuration alone. Pure: what only AWS
-//! knows stands in pointed brackets.
+//! The least IAM policies for the operator and the box, made from the configuration alone. Pure: placeholders in angle
+//! brackets stand for values that only AWS knows.
 
 mod place;
 
@@ -10,7 +10,7 @@ pub use place::Place;
 
 use crate::config::File;
 
-/// A policy document, as IAM takes it.
+/// A policy document in IAM's format.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Policy {
@@ -34,7 +34,7 @@ impl Policy {
         Self { version: "2012-10-17", statement }
     }
 
-    /// What it allows, such as `ssm:SendCommand`, in order.
+    /// Returns the actions that the policy allows, such as `ssm:SendCommand`, in the order of its statements.
     pub fn actions(&self) -> impl Iterator<Item = &'static str> {
         self.statement.iter().flat_map(|statement| statement.action.iter().copied())
     }
@@ -45,92 +45,96 @@ fn allow(sid: &'static str, action: &[&'static str], resource: impl IntoIterator
     Statement { sid, effect: "Allow", action: action.to_vec(), resource, condition: None }
 }
 
-/// AWS takes no narrower resource for these actions.
+/// The resource of actions for which AWS accepts no narrower one, or none that is known in advance.
 fn anywhere() -> [String; 1] {
     ["*".to_owned()]
 }
 
-/// For whoever runs `deployer` day by day: it can read no secret, and make nothing.
+/// Returns the policy for daily work with the deployer. It cannot read secrets and, apart from the deployer's own SSM
+/// parameters, cannot create resources.
 #[must_use]
 pub fn operator(file: &File) -> Policy {
-    let place = Place::of(file);
+    let arns = Place::of(file);
     let see = [
         "ec2:DescribeInstances",
         "ec2:DescribeInstanceStatus",
         "ec2:DescribeSecurityGroups",
-        // Where else there may be room, and what its disk would cost there.
+        // For the other zones that offer the instance type, and the cost of a snapshot of the disk to move there.
         "ec2:DescribeInstanceTypeOfferings",
         "ec2:DescribeVolumes",
         "ssm:DescribeInstanceInformation",
     ];
-    // IAM ties neither to an instance. A command that somebody else sent has an id that nobody guesses, and nothing here
-    // lists them: ssm:ListCommands would show ids, parameters and comments of everybody's in the account.
+    // IAM cannot limit these two actions to an instance. The ids of other operators' commands cannot be guessed, and
+    // this policy does not allow ssm:ListCommands, which would show the ids, parameters and comments of all commands in
+    // the account.
     let follow = ["ssm:GetCommandInvocation", "ssm:CancelCommand"];
-    let own = ["ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"];
+    let lock_and_record = ["ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"];
     let verified = file.attestation.trust().is_some();
     Policy::of(vec![
         allow("SeeTheBox", &see, anywhere()),
-        allow("SeeTheBoxsProtection", &["ec2:DescribeInstanceAttribute"], [place.instance()]),
-        allow("StartAndStopTheBox", &["ec2:StartInstances", "ec2:StopInstances"], [place.instance()]),
-        allow("RunHostPrograms", &["ssm:SendCommand"], [place.instance(), place.document()]),
+        allow("SeeTheBoxsProtection", &["ec2:DescribeInstanceAttribute"], [arns.instance()]),
+        allow("StartAndStopTheBox", &["ec2:StartInstances", "ec2:StopInstances"], [arns.instance()]),
+        allow("RunHostPrograms", &["ssm:SendCommand"], [arns.instance(), arns.document()]),
         allow("FollowCommands", &follow, anywhere()),
-        allow("SeeWhichProgramsAreNamed", &["ssm:GetDocument"], [place.document()]),
-        allow("ReadReferences", &["ssm:GetParameter"], place.references()),
-        allow("LockAndRemember", &own, place.own_parameters()),
-        // With the operator's own login, gh reads what a tag or a digest is.
+        allow("SeeWhichProgramsAreNamed", &["ssm:GetDocument"], [arns.document()]),
+        allow("ReadReferences", &["ssm:GetParameter"], arns.references()),
+        allow("LockAndRemember", &lock_and_record, arns.own_parameters()),
+        // gh uses the operator's own registry login to look up a tag or a digest.
         allow("LogInToTheRegistry", &["ecr:GetAuthorizationToken"], anywhere().into_iter().filter(|_| verified)),
-        allow("SeeTheVerifiedImages", &["ecr:BatchGetImage"], place.repositories().into_iter().filter(|_| verified)),
-        allow("SeeThatTheTokenIsThere", &["secretsmanager:DescribeSecret"], [place.secret()]),
+        allow("SeeTheVerifiedImages", &["ecr:BatchGetImage"], arns.repositories().into_iter().filter(|_| verified)),
+        allow("SeeThatTheTokenIsThere", &["secretsmanager:DescribeSecret"], [arns.secret()]),
     ])
     .without_empty()
 }
 
-/// The same with what `port-forward` needs beside. AWS' own document lets the caller choose the port: whoever has this
-/// reaches every port of the box's loopback, so it is not in the policy of every operator.
+/// Returns the operator's policy with the additional rights that `port-forward` needs. With AWS' own document the
+/// caller chooses the port, so these rights reach every port of the box's loopback; the ordinary policy therefore lacks
+/// them.
 #[must_use]
 pub fn operator_with_port_forward(file: &File) -> Policy {
-    let place = Place::of(file);
+    let arns = Place::of(file);
     let start = Statement {
-        // Without it AWS asks only for a right to the document that is named. Where none is, the session is a shell.
+        // Without this condition AWS checks the right to a document only if the request names one. A request that names
+        // none opens a shell.
         condition: Some(json!({"BoolIfExists": {"ssm:SessionDocumentAccessCheck": "true"}})),
-        ..allow("ForwardAPort", &["ssm:StartSession"], [place.instance(), place.port_forwarding()])
+        ..allow("ForwardAPort", &["ssm:StartSession"], [arns.instance(), arns.port_forwarding()])
     };
-    let own = Statement {
-        // A session's id begins with the user's name or the role session's, which no variable of IAM is in every case;
-        // this tag, which Session Manager sets, is always the caller's id.
+    let own_sessions = Statement {
+        // A session's id begins with the name of the user or of the role session, and no IAM variable has that name in
+        // every case. Session Manager sets this tag, which always has the caller's id.
         condition: Some(json!({"StringEquals": {"ssm:resourceTag/aws:ssmmessages:session-id": "${aws:userid}"}})),
-        ..allow("EndAndResumeOwnSessions", &["ssm:ResumeSession", "ssm:TerminateSession"], [place.sessions()])
+        ..allow("EndAndResumeOwnSessions", &["ssm:ResumeSession", "ssm:TerminateSession"], [arns.sessions()])
     };
-    // Without the session's token, which StartSession alone gives, it opens nothing.
+    // This right opens a channel only with the session's token, which only StartSession returns.
     let channel = allow("OpenTheSessionsChannel", &["ssmmessages:OpenDataChannel"], anywhere());
     let mut policy = operator(file);
-    policy.statement.extend([start, own, channel]);
+    policy.statement.extend([start, own_sessions, channel]);
     policy
 }
 
-/// What `init` needs beside: to be taken away again afterwards.
+/// Returns the additional rights that `init` needs. Remove them again after `init`.
 #[must_use]
 pub fn init(file: &File) -> Policy {
-    let place = Place::of(file);
+    let arns = Place::of(file);
     let create = Statement {
-        // A secret that is not there yet has no ARN to name.
-        condition: Some(json!({"StringEquals": {"secretsmanager:Name": place.secret_name()}})),
+        // The secret does not exist yet and has no ARN, so a condition names it.
+        condition: Some(json!({"StringEquals": {"secretsmanager:Name": arns.secret_name()}})),
         ..allow("MakeTheTokensSecret", &["secretsmanager:CreateSecret"], anywhere())
     };
     Policy::of(vec![
         allow("SeeTheBoxsAddress", &["ec2:DescribeInstances"], anywhere()),
-        allow("FillInReferences", &["ssm:GetParameter", "ssm:PutParameter"], place.references()),
+        allow("FillInReferences", &["ssm:GetParameter", "ssm:PutParameter"], arns.references()),
         create,
-        allow("ReplaceTheToken", &["secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue"], [place.secret()]),
+        allow("ReplaceTheToken", &["secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue"], [arns.secret()]),
     ])
     .without_empty()
 }
 
-/// For the box's role; config/cloudformation.yaml gives it the same.
+/// Returns the policy for the box's role, the same as in config/cloudformation.yaml.
 #[must_use]
 pub fn instance(file: &File) -> Policy {
-    let place = Place::of(file);
-    // AmazonSSMManagedInstanceCore without its right to read every parameter of the account.
+    let arns = Place::of(file);
+    // The actions of AWS' policy AmazonSSMManagedInstanceCore, except the right to read every parameter of the account.
     let managed = [
         "ssm:UpdateInstanceInformation",
         "ssm:ListAssociations",
@@ -154,16 +158,16 @@ pub fn instance(file: &File) -> Policy {
     Policy::of(vec![
         allow("BeManagedBySystemsManager", &managed, anywhere()),
         allow("LogInToTheRegistry", &["ecr:GetAuthorizationToken"], anywhere()),
-        allow("PullTheTwoImages", &pull, place.repositories()),
-        allow("ReadTheHuggingFaceToken", &token, [place.secret()]),
-        allow("StopItselfWhenIdle", &["ec2:StopInstances"], [place.instance()]),
-        allow("WriteTheOutputOfCommands", &logs, [place.log_group()]),
+        allow("PullTheTwoImages", &pull, arns.repositories()),
+        allow("ReadTheHuggingFaceToken", &token, [arns.secret()]),
+        allow("StopItselfWhenIdle", &["ec2:StopInstances"], [arns.instance()]),
+        allow("WriteTheOutputOfCommands", &logs, [arns.log_group()]),
         allow("FindTheLogGroup", &["logs:DescribeLogGroups"], anywhere()),
     ])
 }
 
 impl Policy {
-    /// IAM refuses a statement that names no resource.
+    /// Removes statements without a resource, which IAM would refuse.
     fn without_empty(mut self) -> Self {
         self.statement.retain(|statement| !statement.resource.is_empty());
         self

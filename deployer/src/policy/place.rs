@@ -1,11 +1,11 @@
-//! The ARNs of what a configuration names.
+//! The ARNs of the resources that a configuration names.
 
 use crate::config::{File, Text, own_parameters};
 
-/// AWS' own documents belong to no account.
+/// The prefix of AWS' own SSM documents, whose ARN has no account.
 const AWS_DOCUMENTS: &str = "AWS-";
 
-/// Where everything of a deployment is.
+/// The partition, region and account of a deployment, from which the ARNs are made.
 #[derive(Clone, Debug)]
 pub struct Place<'a> {
     file: &'a File,
@@ -14,7 +14,8 @@ pub struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// From the configuration; the account is known where the registry is written out.
+    /// Reads the partition and the account from the configuration. The account is known only if the registry is a
+    /// literal; otherwise a placeholder stands for it.
     #[must_use]
     pub fn of(file: &'a File) -> Self {
         let partition = match file.region.split('-').next() {
@@ -45,7 +46,7 @@ impl<'a> Place<'a> {
         self.arn("ssm", &format!("document/{name}"))
     }
 
-    /// AWS' own document that forwards a port.
+    /// Returns the ARN of AWS' own document that forwards a port.
     pub(super) fn port_forwarding(&self) -> String {
         format!("arn:{}:ssm:{}::document/AWS-StartPortForwardingSession", self.partition, self.file.region)
     }
@@ -65,7 +66,7 @@ impl<'a> Place<'a> {
         self.file.secret.id.shown()
     }
 
-    /// Secrets Manager puts six characters of its own behind a name.
+    /// Returns the ARN of the secret. Secrets Manager appends a hyphen and six random characters to the name.
     pub(super) fn secret(&self) -> String {
         self.arn("secretsmanager", &format!("secret:{}-??????", self.secret_name()))
     }

@@ -1,4 +1,4 @@
-//! The policies beside what they must agree with: the template that makes the box, and the calls that are made.
+//! Compares the policies with the template that creates the box and with the calls that the deployer makes.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -35,12 +35,12 @@ fn actions(policy: &Policy) -> BTreeSet<String> {
     policy.actions().map(str::to_owned).collect()
 }
 
-/// Words such as `ssm:SendCommand`.
+/// Returns the actions in a text, such as `ssm:SendCommand`.
 fn actions_in(text: &str) -> BTreeSet<String> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != ':')
         .filter(|word| {
             word.split_once(':').is_some_and(|(service, action)| {
-                // `aws:` begins the keys of conditions.
+                // Condition keys begin with `aws:`.
                 !matches!(service, "" | "aws")
                     && service.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
                     && action.bytes().next().is_some_and(|byte| byte.is_ascii_uppercase())
@@ -55,12 +55,13 @@ fn the_instances_policy_allows_what_the_templates_role_allows() {
     let template = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/cloudformation.yaml")).unwrap();
     let role = template.split("\n  Role:\n").nth(1).unwrap().split("\n  InstanceProfile:\n").next().unwrap();
     let mut expected = actions_in(role);
-    // Who may take the role, not what it may.
+    // This action is in the trust policy, which says who may assume the role.
     assert!(expected.remove("sts:AssumeRole"));
     assert_eq!(actions(&instance(&written_out())), expected);
 }
 
-/// Every call of the room `aws` names its operation; the operator's policies must allow each.
+/// Every call in the folder `aws` names its operation. The operator's policies must allow each of them, and nothing
+/// else.
 #[test]
 fn every_call_that_is_made_is_allowed() {
     let mut made = BTreeSet::new();
@@ -70,30 +71,30 @@ fn every_call_that_is_made_is_allowed() {
             "ec2" => "ec2",
             "parameters" | "run_command" | "session" => "ssm",
             "secrets" => "secretsmanager",
-            // GetCallerIdentity needs no right, and the others make no call.
+            // These files make no call that needs a right. GetCallerIdentity needs none.
             "mod" | "error" | "http" | "login" | "tests" => continue,
             other => panic!("which service does aws/{other}.rs call?"),
         };
         made.extend(operations(&path).into_iter().map(|operation| format!("{service}:{operation}")));
     }
     assert!(made.len() > 10, "{made:?}");
-    // Asked only when the answer to SendCommand was lost, and done without where it is refused: it would show the
-    // commands of everybody in the account.
+    // The policies leave ListCommands out, because it would show the commands of every user of the account. It is
+    // called only after the answer to SendCommand was lost, and the deployer goes on without it if AWS refuses it.
     assert!(made.remove("ssm:ListCommands"), "{made:?}");
     let (day_by_day, once) = (actions(&operator(&written_out())), actions(&init(&shipped())));
     let mut allowed: BTreeSet<String> =
         day_by_day.union(&once).cloned().chain(actions(&operator(&shipped()))).collect();
-    // Only with the switch.
+    // The rights to sessions come only with --port-forward.
     assert!(!allowed.iter().any(|action| action.contains("Session")), "{allowed:?}");
     allowed.extend(actions(&operator_with_port_forward(&written_out())));
-    // AWS' plug-in calls these.
+    // AWS' plug-in makes these calls.
     for action in ["ssm:ResumeSession", "ssmmessages:OpenDataChannel"] {
         assert!(allowed.remove(action), "{action}");
     }
     assert_eq!(allowed, made, "left: allowed, right: called");
 }
 
-/// `"SendCommand"`, as the errors of that call say it.
+/// Returns the operations that a file of `aws` names, such as `"SendCommand"`.
 fn operations(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap();
     let quoted = text.split('"').skip(1).step_by(2);
@@ -108,7 +109,7 @@ fn operations(path: &Path) -> Vec<String> {
 }
 
 #[test]
-fn nobody_but_the_box_reads_the_token_and_nobody_day_by_day_writes_it() {
+fn only_the_box_reads_the_token_and_only_init_writes_it() {
     for file in [written_out(), shipped()] {
         assert!(actions(&instance(&file)).contains("secretsmanager:GetSecretValue"));
         for policy in [operator(&file), init(&file)] {
@@ -120,8 +121,8 @@ fn nobody_but_the_box_reads_the_token_and_nobody_day_by_day_writes_it() {
 }
 
 #[test]
-fn everything_stands_alone_or_names_its_resource() {
-    // IAM knows no narrower resource for these, or (CreateSecret) a condition names it.
+fn only_listed_actions_may_have_every_resource() {
+    // IAM has no narrower resource for these actions; for CreateSecret a condition names the secret.
     let wide = [
         "ssm:GetCommandInvocation",
         "ssm:CancelCommand",
@@ -134,18 +135,18 @@ fn everything_stands_alone_or_names_its_resource() {
             assert!(!statement.resource.is_empty(), "{}", statement.sid);
             if statement.resource.iter().any(|resource| resource == "*") {
                 for action in &statement.action {
-                    let looks = action.contains(":Describe") || wide.contains(action);
-                    let agent = statement.sid == "BeManagedBySystemsManager";
-                    assert!(looks || agent, "{action} on everything");
+                    let is_listed = action.contains(":Describe") || wide.contains(action);
+                    let is_agent = statement.sid == "BeManagedBySystemsManager";
+                    assert!(is_listed || is_agent, "{action} is allowed on every resource");
                 }
             }
         }
     }
 }
 
-/// gh reads what a tag or a digest is with the operator's own login.
+/// gh uses the operator's own registry login to look up a tag or a digest.
 #[test]
-fn who_verifies_attestations_may_look_into_the_registry() {
+fn operators_who_verify_attestations_may_read_the_registry() {
     let with = format!("{WRITTEN_OUT}[attestation]\nimages = \"required\"\nrepository = \"acme/gateway\"\n");
     let (with, without) = (operator(&parse(&with, "x").unwrap()), operator(&written_out()));
     let more: Vec<String> = actions(&with).difference(&actions(&without)).cloned().collect();
@@ -179,7 +180,7 @@ fn a_session_forwards_a_port_of_this_box_and_is_no_shell() {
 }
 
 #[test]
-fn other_partitions() {
+fn arns_have_the_partition_of_their_region() {
     for (region, suffix, start) in [
         ("us-gov-west-1", "amazonaws.com", "arn:aws-us-gov:ec2:us-gov-west-1:123456789012:instance/"),
         ("cn-north-1", "amazonaws.com.cn", "arn:aws-cn:ec2:cn-north-1:123456789012:instance/"),
@@ -193,8 +194,8 @@ fn other_partitions() {
 }
 
 #[test]
-fn what_is_printed() {
-    // As `deployer policy` writes it.
+fn policies_are_printed_as_recorded() {
+    // The same JSON as `deployer policy` prints.
     let shown = |policy: &Policy| serde_json::to_string_pretty(policy).unwrap();
     insta::assert_snapshot!("operator", shown(&operator(&written_out())));
     insta::assert_snapshot!("operator_with_port_forward", shown(&operator_with_port_forward(&written_out())));

@@ -1,4 +1,4 @@
-//! What a program reads: events while a command works, and its result as one document at the end.
+//! Writes JSON for programs: events while a command runs, and its result as one document at the end.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Report, say_raw, timestamp};
 use crate::{exit::Exit, failure::Failure};
 
-/// A line of JSON on standard error: `time`, `event`, and what belongs to it.
+/// Writes an event: a line of JSON on standard error with `time`, `event` and the event's fields.
 pub(super) fn event(event: &str, fields: Value) {
     let mut line = json!({"time": timestamp(), "event": event});
     if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), fields) {
@@ -18,7 +18,7 @@ pub(super) fn event(event: &str, fields: Value) {
 }
 
 impl Report {
-    /// Fields of the document, by which a program reads what a person reads as text. Called again, it adds more.
+    /// Adds fields to the JSON document: the same data that the text shows. Each call adds more fields.
     pub fn result(&self, fields: &impl Serialize) {
         if !self.is_json() {
             return;
@@ -29,14 +29,14 @@ impl Report {
             Ok(other) => {
                 document.insert("result".to_owned(), other);
             }
-            // Every map of ours has texts as its keys.
+            // Serialization fails only for maps whose keys are not strings, and there are none.
             Err(error) => {
                 document.insert("result".to_owned(), error.to_string().into());
             }
         }
     }
 
-    /// The end of a command: why it failed, if it did; and the document.
+    /// Ends a command: writes the failure, if any, and the JSON document.
     pub fn end(&self, failure: Option<&Failure>) {
         if let Some(failure) = failure {
             self.failure(failure);
@@ -52,8 +52,8 @@ impl Report {
                 whole.insert("failed_step".to_owned(), failure.step.map(|step| step.to_string()).into());
                 whole.insert("lines".to_owned(), failure.lines.clone().into());
             }
-            whole.insert("next".to_owned(), self.said_next.borrow().clone().into());
-            // The fields above mean the same for every command: no result takes their names.
+            whole.insert("next".to_owned(), self.next_step.borrow().clone().into());
+            // The fields above mean the same for every command, so no result may replace them.
             for (name, value) in self.document.take() {
                 whole.entry(name).or_insert(value);
             }

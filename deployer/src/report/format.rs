@@ -1,8 +1,8 @@
-//! For whom a command writes.
+//! The output format of a command.
 
 use clap::ValueEnum;
 
-/// For a person, or for a program.
+/// The output format: text for a person, or JSON for a program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For a person
@@ -13,16 +13,16 @@ pub enum Format {
 }
 
 impl Format {
-    /// Looks for `--format json` among arguments that could not be parsed.
+    /// Finds `--format json` among arguments that could not be parsed.
     #[must_use]
     pub fn of_arguments<'a>(arguments: impl Iterator<Item = &'a str>) -> Self {
         let mut found = Self::Text;
-        let mut after = false;
+        let mut follows_option = false;
         for argument in arguments.take_while(|argument| *argument != "--") {
-            if argument == "--format=json" || (after && argument == "json") {
+            if argument == "--format=json" || (follows_option && argument == "json") {
                 found = Self::Json;
             }
-            after = argument == "--format";
+            follows_option = argument == "--format";
         }
         found
     }
@@ -33,7 +33,7 @@ mod tests {
     use super::Format;
 
     #[test]
-    fn it_is_found_where_the_rest_is_wrong() {
+    fn the_format_is_found_among_invalid_arguments() {
         for (line, expected) in [
             ("up --format json --frobnicate", Format::Json),
             ("--format=json up", Format::Json),

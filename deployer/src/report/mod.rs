@@ -1,5 +1,5 @@
-//! All that the deployer prints. As text: data to stdout, everything else to stderr. As JSON: one document on stdout
-//! at the end, and what happens before as events, a line of JSON each, on stderr. No other room prints.
+//! Prints all output of the deployer. As text: data to stdout, everything else to stderr. As JSON: one document on
+//! stdout at the end, and events on stderr, one line of JSON each. No other module prints.
 
 mod ask;
 mod document;
@@ -23,26 +23,26 @@ pub use words::{duration, money, since, timestamp, until};
 
 use crate::failure::Failure;
 
-/// A program that follows hears of unchanged progress no more often.
+/// The shortest pause between two JSON events about unchanged progress.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(10);
 
-/// The two streams of one command.
+/// The output of one command.
 pub struct Report {
     format: Format,
     color: bool,
-    /// Progress may be written over.
+    /// Whether progress lines can be overwritten, because stderr is a terminal.
     live: bool,
-    /// There is a line of progress that the next text must take away.
+    /// Whether an unfinished progress line must be cleared before the next text.
     open: Cell<bool>,
-    /// What the last line of progress was about, and when it was written.
+    /// The subject of the last progress event, and when it was written.
     last_progress: RefCell<(String, Option<Instant>)>,
-    /// The document, as far as it is known.
+    /// The fields of the JSON document so far.
     document: RefCell<Map<String, Value>>,
-    /// What to do next, as it was said.
-    said_next: RefCell<String>,
+    /// The last text of [`Self::next`].
+    next_step: RefCell<String>,
 }
 
-/// To standard error. A terminal that is gone is no reason to end before the lock is given back.
+/// Writes to standard error. Errors are ignored: the lock must be given back even if the terminal is gone.
 fn say_raw(text: &str) {
     #[cfg(test)]
     #[expect(clippy::print_stderr, reason = "the test harness shows it where a test fails")]
@@ -57,7 +57,7 @@ fn say_raw(text: &str) {
 }
 
 impl Report {
-    /// Looks whether a person watches.
+    /// Returns the output for a format, with progress and colors if stderr is a terminal.
     #[must_use]
     pub fn new(no_color: bool, format: Format) -> Self {
         let live = format == Format::Text && io::stderr().is_terminal();
@@ -68,7 +68,7 @@ impl Report {
             open: Cell::new(false),
             last_progress: RefCell::default(),
             document: RefCell::default(),
-            said_next: RefCell::default(),
+            next_step: RefCell::default(),
         }
     }
 
@@ -80,7 +80,7 @@ impl Report {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    /// Takes an unfinished line of progress away.
+    /// Clears an unfinished progress line.
     fn clear(&self) {
         if self.open.take() {
             say_raw("\r\x1b[2K");
@@ -92,8 +92,8 @@ impl Report {
         say_raw(&format!("{text}\n"));
     }
 
-    /// An event for a program, or else a line for a person.
-    fn tell(&self, event: &str, text: &str, line: impl FnOnce() -> String) {
+    /// Writes an event for a program, or a line for the operator.
+    fn event_or_line(&self, event: &str, text: &str, line: impl FnOnce() -> String) {
         if self.is_json() {
             document::event(event, json!({"text": text}));
         } else {
@@ -101,22 +101,22 @@ impl Report {
         }
     }
 
-    /// Data as text, for the next program or for a person who asked for it. As JSON it is in [`Self::result`].
+    /// Writes data as text. The JSON document has the same data through [`Self::result`].
     pub fn data(&self, text: &str) {
         if self.is_json() {
             return;
         }
         self.clear();
-        // A reader that went away, such as `head`, is no failure.
+        // A reader that has closed the pipe, such as `head`, is not a failure.
         let _ = writeln!(io::stdout(), "{}", text.trim_end_matches('\n'));
     }
 
-    /// A line for the person.
+    /// Writes a line for the operator.
     pub fn say(&self, text: &str) {
-        self.tell("message", text, || text.to_owned());
+        self.event_or_line("message", text, || text.to_owned());
     }
 
-    /// A plan, before it is approved.
+    /// Writes a plan, before it is approved.
     pub fn plan(&self, lines: &[String]) {
         if self.is_json() {
             document::event("plan", json!({"lines": lines}));
@@ -127,22 +127,22 @@ impl Report {
         }
     }
 
-    /// A step begins.
+    /// Writes that a step begins.
     pub fn step(&self, text: &str) {
-        self.tell("step", text, || format!("{} {text}", self.paint("1", "=>")));
+        self.event_or_line("step", text, || format!("{} {text}", self.paint("1", "=>")));
     }
 
-    /// A line of the host's own output.
+    /// Writes a line of the host's output.
     pub fn host(&self, text: &str) {
-        self.tell("host", text, || self.paint("2", &format!("   host | {text}")));
+        self.event_or_line("host", text, || self.paint("2", &format!("   host | {text}")));
     }
 
-    /// A line of a hook's output.
+    /// Writes a line of a hook's output.
     pub fn hook(&self, text: &str) {
-        self.tell("hook", text, || self.paint("2", &format!("   hook | {text}")));
+        self.event_or_line("hook", text, || self.paint("2", &format!("   hook | {text}")));
     }
 
-    /// A line of a service's log: data as text, an event as JSON.
+    /// Writes a line of a service's log: as data in text format, as an event in JSON.
     pub fn log(&self, text: &str) {
         if self.is_json() {
             document::event("log", json!({"text": text}));
@@ -151,7 +151,7 @@ impl Report {
         }
     }
 
-    /// A local port is open from now on, at this address: data as text, an event as JSON.
+    /// Writes that a local port is open now, at this address: as data in text format, as an event in JSON.
     pub fn opened(&self, url: &str) {
         if self.is_json() {
             document::event("opened", json!({"text": url}));
@@ -160,12 +160,12 @@ impl Report {
         }
     }
 
-    /// Something that did not stop the work but should be known.
+    /// Writes a warning: something that did not stop the work but that the operator should know.
     pub fn warn(&self, text: &str) {
-        self.tell("warning", text, || format!("{} {text}", self.paint("33", "warning:")));
+        self.event_or_line("warning", text, || format!("{} {text}", self.paint("33", "warning:")));
     }
 
-    /// How far it is: written over on a terminal; elsewhere a line each time `what` changes.
+    /// Writes progress: one overwritten line on a terminal, elsewhere a line each time `what` changes.
     pub fn progress(&self, what: &str, detail: &str) {
         if self.is_json() {
             if self.progress_is_due(what) {
@@ -176,7 +176,7 @@ impl Report {
         }
     }
 
-    /// How far a long step of the host is; as a plain line, each tenth once.
+    /// Writes the progress of a long step of the host. Without a terminal, it writes a line for each tenth.
     pub fn transfer(&self, transfer: &Transfer) {
         let what = format!("{} {}", transfer.step, transfer.tenth());
         if self.is_json() {
@@ -193,7 +193,7 @@ impl Report {
         }
     }
 
-    /// `shown` is written over on a terminal; `plain` is a line, whenever `what` is not what it was.
+    /// Writes `shown` over the last line on a terminal. Elsewhere writes the line `plain` if `what` has changed.
     fn progress_line(&self, what: &str, shown: &str, plain: &str) {
         if self.live {
             let text: String = format!("   {shown}").chars().take(110).collect();
@@ -214,13 +214,13 @@ impl Report {
         due
     }
 
-    /// What to do next: the last line of a command.
+    /// Writes what to do next: the last line of a command.
     pub fn next(&self, text: &str) {
-        self.said_next.replace(text.to_owned());
-        self.tell("next", text, || format!("{} {text}", self.paint("32", "next:")));
+        self.next_step.replace(text.to_owned());
+        self.event_or_line("next", text, || format!("{} {text}", self.paint("32", "next:")));
     }
 
-    /// Why the command failed, and what to do.
+    /// Writes why the command failed and what to do next.
     fn failure(&self, failure: &Failure) {
         for line in &failure.lines {
             self.host(line);

@@ -1,24 +1,24 @@
-//! How far a long step of the host is, as its line `progress: STEP DONE_BYTES TOTAL_BYTES SECONDS_LEFT` says it.
+//! Reads the progress of a long step of the host from its line `progress: STEP DONE_BYTES TOTAL_BYTES SECONDS_LEFT`.
 
 use super::duration;
 
 const LINE: &str = "progress: ";
 
-/// How far a step is. What the host does not know is `None`.
+/// The progress of a step. `None` stands for what the host does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
     /// `pull`, `download`, ...
     pub step: String,
     /// Bytes so far.
     pub done: Option<u64>,
-    /// Bytes in all.
+    /// Bytes in total.
     pub total: Option<u64>,
     /// About how many seconds are left.
     pub left: Option<u64>,
 }
 
 impl Transfer {
-    /// Reads such a line; a field may be `-`. `None`: it is another line.
+    /// Reads a progress line; a field may be `-`. Returns `None` for every other line.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let mut fields = line.strip_prefix(LINE)?.split_ascii_whitespace();
@@ -27,7 +27,7 @@ impl Transfer {
         Some(Self { step, done: number(), total: number(), left: number() })
     }
 
-    /// `download 12.3 of 33 GB, 8 min left`.
+    /// Returns the progress as text: `download 12.3 of 33 GB, 8 min left`.
     #[must_use]
     pub fn shown(&self) -> String {
         let amount = match (self.done, self.total) {
@@ -39,18 +39,18 @@ impl Transfer {
         format!("{}{amount}{left}", self.step)
     }
 
-    /// Which tenth of it is done: what a reader of plain lines is told once each.
+    /// Returns how many tenths are done. A new line is written only when this number changes.
     pub(super) fn tenth(&self) -> u64 {
         match (self.done, self.total) {
             (Some(done), Some(total)) if total > 0 => done.min(total).saturating_mul(10) / total,
-            // Without a total, each power of two of gigabytes.
+            // Without a total, the number changes at each power of two of gigabytes.
             (Some(done), _) => (done / 1_000_000_000 + 1).ilog2().into(),
             (None, _) => 0,
         }
     }
 }
 
-/// The unit of an amount, and how many bytes it has.
+/// Returns the unit for an amount: its size in bytes, and its name.
 fn unit(bytes: u64) -> (f64, &'static str) {
     match bytes {
         1_000_000_000.. => (1e9, "GB"),
@@ -59,13 +59,13 @@ fn unit(bytes: u64) -> (f64, &'static str) {
     }
 }
 
-/// In the unit of another amount, which stands behind it.
+/// Returns an amount in the unit of the amount `like`, which follows it in the text.
 #[expect(clippy::cast_precision_loss, reason = "for a person; a model has far fewer than 2^52 bytes")]
 fn number(bytes: u64, like: u64) -> String {
     format!("{:.1}", bytes as f64 / unit(like).0)
 }
 
-/// Bytes, for a person.
+/// Returns a number of bytes as text: `9.4 MB`.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "for a person; a model has far fewer than 2^52 bytes")]
 pub fn size(bytes: u64) -> String {
@@ -79,7 +79,7 @@ mod tests {
     use super::Transfer;
 
     #[test]
-    fn a_line_of_the_host_becomes_a_line_for_a_person() {
+    fn a_progress_line_of_the_host_is_parsed_and_shown() {
         for (line, shown, tenth) in [
             ("progress: download 12300000000 33000000000 480", "download 12.3 of 33 GB, 8 min left", 3),
             ("progress: download 12300000000 33000000000 -", "download 12.3 of 33 GB", 3),

@@ -1,8 +1,8 @@
-//! Times and amounts as a person says them.
+//! Formats times and amounts for a person.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// `40 s`, `6 min`, `3 h 05 min`, `2 days`.
+/// Returns a duration as text: `40 s`, `6 min`, `3 h 05 min`, `2 days`.
 #[must_use]
 pub fn duration(seconds: u64) -> String {
     match seconds {
@@ -13,25 +13,25 @@ pub fn duration(seconds: u64) -> String {
     }
 }
 
-/// US dollars.
+/// Returns an amount of US dollars as text.
 #[must_use]
 pub fn money(usd: f64) -> String {
     format!("{usd:.2} USD")
 }
 
-/// Seconds since a moment given in seconds since 1970; 0 for one that is still to come.
+/// Returns the seconds since a time given in seconds since 1970; 0 if the time is in the future.
 #[must_use]
 pub fn since(moment: u64) -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().saturating_sub(moment))
 }
 
-/// Seconds until a moment in seconds since 1970; 0 once it has passed.
+/// Returns the seconds until a time given in seconds since 1970; 0 if the time is in the past.
 #[must_use]
 pub fn until(moment: u64) -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| moment.saturating_sub(now.as_secs()))
 }
 
-/// Now, as RFC 3339 with milliseconds, in UTC.
+/// Returns the current time as RFC 3339 with milliseconds, in UTC.
 #[must_use]
 pub fn timestamp() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -45,15 +45,15 @@ fn rfc3339(seconds: u64, milliseconds: u32) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
 }
 
-/// Year, month and day of a day counted from 1 January 1970. Years are counted from 1 March, so that the leap day is
-/// the last one, and in spans of 400, after which the calendar repeats itself.
+/// Returns year, month and day of a day counted from 1 January 1970. The calculation counts years from 1 March, so
+/// that the leap day comes last, in spans of 400 years, after which the calendar repeats.
 fn date(days: u64) -> (u64, u64, u64) {
     // 1 January 1970 is day 719,468 after 1 March of the year 0.
     let days = days + 719_468;
     let (span, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
-    // Months from March on have 31, 30, 31, 30, 31 days, again and again.
+    // From March on, the lengths of the months repeat as 31, 30, 31, 30, 31 days.
     let march = (5 * day + 2) / 153;
     let day = day - (153 * march + 2) / 5 + 1;
     let month = if march < 10 { march + 3 } else { march - 9 };

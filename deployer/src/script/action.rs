@@ -1,10 +1,10 @@
-//! What can be asked of the host, and what every script needs to know.
+//! The actions that the host can run, and the settings that every script needs.
 
 use std::{collections::BTreeMap, fmt};
 
 use super::{Diagnostic, ImageWanted, Schedule};
 
-/// A service of the compose file that can be named.
+/// A service of the compose file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     /// The gateway.
@@ -27,19 +27,19 @@ impl Service {
     }
 }
 
-/// Why a file or a setting cannot travel.
+/// Why a file or a setting cannot be sent to the host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CarryError {
-    /// A path that leaves the release's folder, or has odd characters.
+    /// The path leaves the release's folder, or has characters that are not allowed.
     #[error("`{0}` is no path for a release: relative, without `..`, of letters, digits and . _ - /")]
     Path(String),
-    /// A name that no environment variable has.
+    /// The name is not a valid name of an environment variable.
     #[error("`{0}` is no name of a setting: capital letters, digits and _ only")]
     Name(String),
-    /// The host writes these itself, or they would make compose or docker another one.
+    /// The host sets this setting itself, or it would change how compose or docker work.
     #[error("`{0}` is no setting of a release: the host sets it, or leaves it alone")]
     Reserved(String),
-    /// Compose reads quotes, backslashes and line ends in its own way.
+    /// The value has a quote, a backslash or a line end, which compose would interpret.
     #[error("the value of `{0}` has a quote, a backslash or a control character")]
     Value(String),
 }
@@ -53,12 +53,12 @@ pub struct HostFile {
 }
 
 impl HostFile {
-    /// `docker-compose.yml`, `config/gateway.toml`, `keys.txt` (digests only): relative to the release's folder.
-    /// A file that a container reads as another user needs mode 0644.
+    /// Checks the path: `docker-compose.yml`, `config/gateway.toml`, `keys.txt` (digests only), relative to the
+    /// release's folder. A file that a container reads as another user needs mode 0644.
     pub fn new(path: &str, mode: u32, content: Vec<u8>) -> Result<Self, CarryError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/');
         let fits = path.bytes().all(allowed) && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
-        // The deployer's own files in that folder. The host looks once more: bash/values.sh.
+        // The deployer's own files in that folder are refused. The host checks this again: bash/values.sh.
         let first = path.split('/').next().unwrap_or_default();
         if !fits || matches!(first, ".env" | ".env.new" | "release.json" | "state" | "state.new") {
             return Err(CarryError::Path(path.to_owned()));
@@ -66,20 +66,20 @@ impl HostFile {
         Ok(Self { path: path.to_owned(), mode: mode & 0o777, content })
     }
 
-    /// Where it lies in the release's folder.
+    /// The file's path in the release's folder.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 }
 
-/// The settings of the compose file, as they go to `.env`.
+/// The settings of the compose file, which the host writes to `.env`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ComposeEnv(pub(super) BTreeMap<String, String>);
 
 impl ComposeEnv {
-    /// Checks that compose reads every value as it is written. `GATEWAY_IMAGE`, `VLLM_IMAGE` and `HF_TOKEN_FILE`
-    /// are the host's.
+    /// Checks that compose reads every value unchanged. The host sets `GATEWAY_IMAGE`, `VLLM_IMAGE` and `HF_TOKEN_FILE`
+    /// itself, so they are refused.
     pub fn new(values: BTreeMap<String, String>) -> Result<Self, CarryError> {
         for (name, value) in &values {
             let of_a_tool = (name.starts_with("COMPOSE_") && name != "COMPOSE_PROFILES") || name.starts_with("DOCKER_");
@@ -101,7 +101,7 @@ impl ComposeEnv {
 }
 
 impl ComposeEnv {
-    /// All of them, by name.
+    /// Iterates over names and values, in order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
@@ -118,27 +118,27 @@ pub struct Deploy {
     pub files: Vec<HostFile>,
     /// Settings for the compose file.
     pub env: ComposeEnv,
-    /// The commit the files are from, for the ledger.
+    /// The commit that the files are from, for the ledger.
     pub commit: String,
-    /// Says whether files or settings changed: the host compares it with the current release's.
+    /// The hash of files and settings. The host compares it with that of the current release.
     pub config_hash: String,
-    /// Start vLLM again even if compose sees no change of it.
+    /// Whether to restart vLLM even if compose sees no change in it.
     pub restart_vllm: bool,
 }
 
 /// The release that was current when a plan was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expect {
-    /// Not known, because the box did not run.
+    /// Not known, because the box did not run: any release is accepted.
     Anything,
-    /// There was none.
+    /// There was no release.
     Nothing,
-    /// This one.
+    /// This release.
     Release(u32),
 }
 
 impl Expect {
-    /// From what the host said: its current release, or none.
+    /// Converts the current release that the host reported, if any.
     #[must_use]
     pub fn of(release: Option<u32>) -> Self {
         release.map_or(Self::Nothing, Self::Release)
@@ -160,16 +160,16 @@ impl fmt::Display for Expect {
 pub enum Autostop {
     /// Install it, or change its limits.
     On {
-        /// Stop after so many minutes without a request.
+        /// Stop after this many minutes without a request.
         idle_minutes: u32,
-        /// Stop after so many hours since boot, whatever runs.
+        /// Stop this many hours after boot, even if work runs.
         max_uptime_hours: Option<u32>,
-        /// Stop at an hour, once running work has ended.
+        /// Stop at an hour of the day, once running work has ended.
         schedule: Option<Schedule>,
     },
     /// Remove it.
     Off,
-    /// What it is set to and what it saw last.
+    /// Report its settings and its last decision.
     Status,
 }
 
@@ -184,52 +184,52 @@ impl fmt::Display for Autostop {
     }
 }
 
-/// API keys on the host, by their digests.
+/// An action on the API keys of the host, which stores their digests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Keys {
-    /// Which there are. Changes nothing.
+    /// List the keys. Changes nothing.
     List,
-    /// One more, or one less.
+    /// Add or revoke a key.
     Change(KeyChange),
 }
 
-/// A key that comes or goes.
+/// A key to add or to revoke.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyChange {
-    /// Its name.
+    /// The key's name.
     pub name: String,
-    /// Its line in the key file; `None`: it goes.
+    /// The key's line in the key file; `None`: the key is revoked.
     pub line: Option<String>,
-    /// SHA-256 of the host's key file when this was planned.
+    /// The SHA-256 of the host's key file when the change was planned.
     pub before: String,
-    /// The configuration hash after it; empty where it cannot be known.
+    /// The configuration hash after the change; empty if it cannot be known.
     pub config_hash: String,
 }
 
-/// What the host is asked to do.
+/// An action that the host runs.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// API keys.
+    /// List or change API keys.
     Keys(Keys),
-    /// How far the run is that works on the host now.
+    /// Report the progress of the run on the host.
     Progress,
-    /// A look from the closed list.
+    /// Run a diagnostic of the closed list.
     Diagnose {
-        /// Which.
+        /// The diagnostic.
         diagnostic: Diagnostic,
-        /// In whose container, for the one that can be asked of either ([`Diagnostic::takes_service`]).
+        /// The service whose container is examined, if the diagnostic takes one ([`Diagnostic::takes_service`]).
         service: Option<Service>,
     },
-    /// Images and models that no kept release needs ([`super::facts::PruneCandidates`]).
+    /// List or remove images and models that no kept release needs ([`super::facts::PruneCandidates`]).
     Prune {
-        /// Models as well.
+        /// Whether to include models.
         models: bool,
-        /// Remove what a list of this name had ([`super::facts::PruneCandidates::list`]); `None`: only list it.
+        /// Remove what the list of this name contains ([`super::facts::PruneCandidates::list`]); `None`: only list.
         approved: Option<String>,
     },
-    /// Pull, switch, verify, record; back to the release before if that fails.
+    /// Pull, switch, verify and record a release; go back to the previous one if that fails.
     Deploy(Box<Deploy>),
-    /// Back to an earlier release (`None`: the last good one before the current).
+    /// Go back to an earlier release (`None`: the last good one before the current).
     Rollback {
         /// Its number.
         to: Option<u32>,
@@ -239,39 +239,39 @@ pub enum Action {
         /// Let running work end first.
         drain: bool,
     },
-    /// What is there ([`super::facts::Status`]).
+    /// Report the state of the host ([`super::facts::Status`]).
     Status,
-    /// Is what serves healthy, ready and answering from the model? Changes nothing, needs no lock.
+    /// Check that the service is healthy, ready and answers from the model. Changes nothing, needs no lock.
     Verify,
-    /// Lines of the services' logs.
+    /// Return lines of the services' logs.
     Logs {
         /// `None`: both.
         service: Option<Service>,
-        /// At most so many, the newest.
+        /// The most lines to return, the newest ones.
         lines: u32,
-        /// Only lines after this cursor (`facts.cursor` of the call before).
+        /// Return only lines after this cursor (`facts.cursor` of the previous call).
         since: Option<String>,
     },
-    /// Start a service again and verify.
+    /// Restart a service and verify.
     Restart {
         /// `None`: both.
         service: Option<Service>,
     },
-    /// The ledger ([`super::facts::Release`]).
+    /// Return the ledger ([`super::facts::Release`]).
     Releases,
-    /// What the host lacks ([`super::facts::Finding`]).
+    /// Check what the host lacks ([`super::facts::Finding`]).
     Doctor {
-        /// The images that the next deploy takes, as far as the configuration names them; without any, those of the
-        /// current release are looked up.
+        /// The images of the next deploy, as far as the configuration names them. If it names none, the images of the
+        /// current release are checked.
         images: Vec<ImageWanted>,
     },
     /// The idle stop.
     Autostop(Autostop),
-    /// Clear what a killed run left; says who is at work if somebody is.
+    /// Clear what a killed run left behind; report the holder if another run is at work.
     Unlock,
 }
 
-/// How much room things take, in bytes.
+/// Disk space that images and models need, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskNeed {
     /// The gateway's image, unpacked.
@@ -282,11 +282,11 @@ pub struct DiskNeed {
     pub model: u64,
 }
 
-/// How long the gateway, or Caddy, may take once the model server is healthy: they need seconds, and Caddy is first
-/// asked for its health after 30.
+/// How many seconds the gateway, or Caddy, may take once the model server is healthy: both need only seconds, but
+/// Caddy's first health check comes after 30.
 pub const READY_WAIT_SECONDS: u32 = 90;
 
-/// What every script needs to know.
+/// The settings that every script needs.
 #[derive(Clone, Debug)]
 pub struct HostSettings {
     /// The AWS region.
@@ -295,16 +295,16 @@ pub struct HostSettings {
     pub registry: String,
     /// The secret that holds the Hugging Face token.
     pub secret_id: String,
-    /// Who acts, for the lock and the audit.
+    /// The operator's name, for the lock and the audit.
     pub operator: String,
-    /// Refuse a host without a GPU.
+    /// Whether to refuse a host without a GPU.
     pub gpu: bool,
-    /// Room that a deploy needs.
+    /// Disk space that a deploy needs.
     pub disk: DiskNeed,
-    /// How long `docker compose up --wait` may take: a cold model load.
+    /// How many seconds `docker compose up --wait` may take: a cold model load.
     pub up_wait_seconds: u32,
-    /// How long the gateway, or Caddy, may take to become healthy once the model server is.
+    /// How many seconds the gateway, or Caddy, may take to become healthy once the model server is.
     pub ready_wait_seconds: u32,
-    /// How long running work may take to end.
+    /// How many seconds running work may take to end.
     pub drain_seconds: u32,
 }

@@ -1,4 +1,4 @@
-//! Puts a script together: the values as read-only variables, then the program, which is the same for every action.
+//! Assembles a script: the values as read-only variables, then the program, which is the same for every action.
 
 use std::{fmt::Write as _, io::Write as _};
 
@@ -31,15 +31,15 @@ const PARTS: &[&str] = &[
     include_str!("bash/doctor.sh"),
 ];
 
-/// What the timer on the host runs; the program carries it as a text.
+/// The script that the host's timer runs. The program contains it as text.
 const AUTOSTOP: &str = include_str!("bash/autostop.sh");
 
 const MAIN: &str = include_str!("bash/main.sh");
 
-/// Stands before the values.
+/// The lines before the values.
 pub(super) const HEAD: &str = "#!/bin/bash\nset -Eeuo pipefail\numask 077\n\n";
 
-/// The program: every action, no value.
+/// Returns the program: the code of every action, without values.
 pub(super) fn program() -> String {
     let mut program = String::new();
     for part in PARTS {
@@ -53,7 +53,7 @@ pub(super) fn program() -> String {
     program
 }
 
-/// A part without its comments, which need not travel; what shellcheck is told stays, and the first line of a script.
+/// Adds a part without its comments. Shellcheck directives and a script's first line stay.
 fn push_code(program: &mut String, part: &str) {
     for line in part.lines() {
         let text = line.trim_start();
@@ -84,12 +84,12 @@ const fn name(action: &Action) -> &'static str {
     }
 }
 
-/// The values of one action: lines of `readonly NAME='value'` and nothing else.
+/// The values of one action: lines of `readonly NAME='value'`, and nothing else.
 #[derive(Default)]
 pub(super) struct Values {
-    /// As they run.
+    /// The lines that run.
     pub(super) real: String,
-    /// For a person: packed contents as their size.
+    /// The lines for a person, with only the size of packed contents.
     pub(super) shown: String,
 }
 
@@ -103,7 +103,7 @@ impl Values {
     }
 
     fn value(&mut self, name: &str, value: &str) {
-        // One line each: what reads them line by line must see every value whole.
+        // Control characters become spaces, because values are read line by line and must stay on one line.
         let line = format!("readonly {name}={}\n", ShellWord::new(&value.replace(char::is_control, " ")));
         self.real.push_str(&line);
         self.shown.push_str(&line);
@@ -113,7 +113,7 @@ impl Values {
         self.value(name, if value { "yes" } else { "no" });
     }
 
-    /// `prefix`, then content that may be anything.
+    /// Adds `prefix` and packed content, which may have any bytes.
     fn packed(&mut self, name: &str, prefix: &str, content: &[u8]) {
         let real = ShellWord::new(&format!("{prefix}{}", pack(content)));
         let _ = writeln!(self.real, "readonly {name}={real}");
@@ -182,7 +182,7 @@ impl Values {
         }
     }
 
-    /// No hour to stop at: none of the others counts.
+    /// Adds the schedule. Without an hour to stop at, the host ignores the other values.
     fn of_schedule(&mut self, schedule: Option<&Schedule>) {
         let or = |value: Option<&String>, other: &str| value.cloned().unwrap_or_else(|| other.to_owned());
         self.value("STOP_AT", &or(schedule.map(|schedule| &schedule.stop_at), ""));
@@ -201,7 +201,7 @@ impl Values {
             let prefix = format!("{:04o} {} ", file.mode, file.path);
             self.packed(&format!("FILE_{index}"), &prefix, &file.content);
         }
-        // Compose takes what stands between single quotes as it is.
+        // Compose does not interpret text between single quotes.
         let mut lines = String::new();
         for (name, value) in deploy.env.iter() {
             let _ = writeln!(lines, "{name}='{value}'");
@@ -210,21 +210,21 @@ impl Values {
     }
 }
 
-/// As the host takes it: of some length, and somebody.
+/// Returns the operator's name as the host accepts it: at most 200 characters, and not empty.
 fn operator(name: &str) -> String {
     let name: String = name.chars().take(200).collect();
     if name.is_empty() { "somebody".to_owned() } else { name }
 }
 
-/// What stands in JSON that bash writes has no need of quotes.
+/// Removes characters that would need escapes in the JSON that bash writes.
 fn plain(value: &str) -> String {
     value.chars().filter(|character| character.is_ascii_alphanumeric() || "._-:".contains(*character)).collect()
 }
 
-/// gzip and base64: no quote, no brace, no line end.
+/// Packs content as gzip in base64, which has no quote, brace or line end.
 pub(super) fn pack(content: &[u8]) -> String {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     let packed = gzip.write_all(content).and_then(|()| gzip.finish());
-    // Writing to memory does not fail; an empty text would be refused by gzip on the host.
+    // Writing to memory does not fail. If it did, gzip on the host would refuse the empty text.
     BASE64_STANDARD.encode(packed.unwrap_or_default())
 }

@@ -1,38 +1,38 @@
-//! The closed list of looks that an operator can ask for by name: `bash/diagnose.sh` has the arguments of each.
+//! The closed list of diagnostics that an operator can run by name. `bash/diagnose.sh` has the arguments of each.
 
-/// A look on the host or in a container: it changes nothing and takes no argument.
+/// A diagnostic on the host or in a container. It changes nothing and takes no argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Diagnostic {
-    /// The GPU's table.
+    /// The output of `nvidia-smi`.
     NvidiaSmi,
     /// All containers.
     DockerPs,
-    /// What the containers use now.
+    /// The current resource use of the containers.
     DockerStats,
-    /// What Docker keeps on the disk.
+    /// Docker's use of the disk.
     DockerDisk,
     /// The file systems.
     Disk,
     /// The host's memory.
     Memory,
-    /// Programs, of the host or of a container.
+    /// Processes of the host or of a container.
     Processes,
-    /// What the gateway says of itself.
+    /// The gateway's own health report.
     GatewayHealth,
     /// The gateway's metrics.
     GatewayMetrics,
-    /// What the model server serves.
+    /// The models that the model server serves.
     VllmModels,
     /// The model server's metrics.
     VllmMetrics,
     /// Docker's journal.
     JournalDocker,
-    /// The kernel's.
+    /// The kernel's journal.
     JournalKernel,
 }
 
 impl Diagnostic {
-    /// All of them, as they are listed.
+    /// All diagnostics, in the order in which they are listed.
     pub const ALL: [Self; 13] = [
         Self::NvidiaSmi,
         Self::Disk,
@@ -49,7 +49,7 @@ impl Diagnostic {
         Self::JournalKernel,
     ];
 
-    /// Its name, for the operator and for the host.
+    /// Returns the name, for the operator and for the host.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -69,7 +69,7 @@ impl Diagnostic {
         }
     }
 
-    /// What it shows, for a person.
+    /// Returns a description for the operator.
     #[must_use]
     pub const fn shows(self) -> &'static str {
         match self {
@@ -89,7 +89,7 @@ impl Diagnostic {
         }
     }
 
-    /// Can be asked of a service's container.
+    /// Returns whether the diagnostic can run in a service's container.
     #[must_use]
     pub const fn takes_service(self) -> bool {
         matches!(self, Self::Processes)

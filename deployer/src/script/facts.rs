@@ -1,4 +1,4 @@
-//! What the host's reports hold beside the outcome.
+//! The facts that the host's reports contain besides the outcome.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,19 +12,19 @@ use super::{
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Container {
-    /// `gateway`, `vllm` or `caddy`.
+    /// Its service: `gateway`, `vllm` or `caddy`.
     pub service: String,
-    /// Docker's word: `running`, `exited`, ...; `absent` where there is none.
+    /// Docker's state: `running`, `exited`, ...; `absent` if there is no container.
     pub state: String,
-    /// `healthy`, `unhealthy`, `starting`, or empty.
+    /// The result of its health check: `healthy`, `unhealthy`, `starting`, or empty.
     pub health: String,
-    /// `repository@sha256:...`
+    /// Its image: `repository@sha256:...`
     pub image: String,
     /// When it started (RFC 3339).
     pub started_at: String,
-    /// How often Docker started it again.
+    /// How often Docker restarted it.
     pub restarts: u32,
-    /// The kernel ended it for want of memory.
+    /// Whether the kernel killed it because memory ran out.
     pub out_of_memory: bool,
 }
 
@@ -34,110 +34,110 @@ pub struct Container {
 pub struct Gpu {
     /// Its name.
     pub name: String,
-    /// Its memory, MiB.
+    /// Its memory in MiB.
     pub memory_total_mib: u64,
-    /// In use, MiB.
+    /// The memory in use, in MiB.
     pub memory_used_mib: u64,
-    /// Per cent.
+    /// Its load in per cent.
     pub utilization: u64,
 }
 
-/// What `Status` finds.
+/// The facts of `Status`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Status {
-    /// In this order: gateway, vllm, and where the release has it, caddy.
+    /// In this order: gateway, vllm and, if the release has it, caddy.
     pub containers: Vec<Container>,
-    /// `None`: no GPU answers.
+    /// The GPU; `None` if no GPU answers.
     pub gpu: Option<Gpu>,
-    /// Where Docker keeps its data: free bytes.
+    /// Free bytes of the file system with Docker's data.
     pub disk_free: u64,
-    /// ... and all of them.
+    /// Total bytes of the file system with Docker's data.
     pub disk_total: u64,
     /// Seconds since boot.
     pub uptime_seconds: u64,
-    /// What `gateway healthcheck --format json` printed; null where it does not answer.
+    /// The output of `gateway healthcheck --format json`; null if the gateway does not answer.
     #[serde(deserialize_with = "json_in_text")]
     pub gateway: Value,
     /// The configuration hash of the current release.
     pub config_hash: String,
     /// The commit of the current release.
     pub commit: String,
-    /// Who is at work now.
+    /// The holder of the host's lock.
     pub holder: Option<Holder>,
-    /// The runs that go on, but for the one that looked.
+    /// The current runs, except the one that made this report.
     pub runs: Vec<Run>,
-    /// The names of the last runs that ended by themselves, oldest first. A run that is in neither list never came, or
-    /// was killed.
+    /// The ids of the last runs that ended by themselves, oldest first. A run that is in neither list never reached the
+    /// host, or was killed.
     pub ended: Vec<String>,
-    /// A switch was cut off; the next `up` or `rollback` mends it.
+    /// Whether a switch was cut off; the next `up` or `rollback` repairs it.
     pub half_done: bool,
-    /// The model of the current release is in the cache.
+    /// Whether the model of the current release is in the cache.
     pub model_cached: bool,
     /// The idle stop.
     pub autostop: AutostopState,
 }
 
-/// A run of the host program that goes on.
+/// A current run of the host program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Run {
-    /// What it does.
+    /// Its action.
     pub action: String,
-    /// Its process on the host.
+    /// Its process id on the host.
     pub pid: u32,
-    /// What the laptop called it ([`super::RunId`]); empty where it was not named.
+    /// The id that the deployer gave it ([`super::RunId`]); empty if it has none.
     pub run: String,
-    /// When it came, in seconds since 1970.
+    /// When it began, in seconds since 1970.
     pub since: u64,
 }
 
-/// The host hands on what the gateway printed as it is, in a string.
+/// Parses the gateway's output, which the host passes on as a string. Returns null if it is not JSON.
 fn json_in_text<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Value, D::Error> {
     let text = String::deserialize(input)?;
     Ok(serde_json::from_str(&text).unwrap_or_default())
 }
 
-/// What `Autostop` finds.
+/// The facts of `Autostop`: the settings and the state of the idle stop.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AutostopState {
-    /// Its timer is there and runs.
+    /// Whether its timer is installed and runs.
     pub on: bool,
-    /// Its limit.
+    /// The limit in minutes without a request.
     pub idle_minutes: u32,
-    /// Its hard limit; 0: none.
+    /// The limit in hours since boot; 0: none.
     pub max_uptime_hours: u32,
-    /// The hour at which it stops the box; empty: none, and the six below say nothing.
+    /// The hour at which it stops the box; empty: none, and the next six fields have no meaning.
     pub stop_at: String,
-    /// Before this hour, and after the other, the box should be off; empty: not set.
+    /// Before this hour, and after `stop_at`, the box should be off; empty: not set.
     pub open_at: String,
-    /// `Mon,Tue`.
+    /// The days of the schedule: `Mon,Tue`.
     pub days: String,
-    /// Whose clock counts.
+    /// The time zone of the schedule.
     pub time_zone: String,
-    /// How long running work may take to end, at that hour.
+    /// How many seconds running work may take to end at that hour.
     pub drain_seconds: u32,
     /// The next stop, in seconds since 1970.
     pub next_stop: Option<u64>,
-    /// The same as the zone's clock shows it.
+    /// The next stop in the local time of the zone.
     pub next_stop_local: String,
-    /// The box should be off now; `None`: no hour of opening is set.
+    /// Whether the box should be off now; `None`: no opening hour is set.
     pub closed: Option<bool>,
-    /// The hour has come, and work on the host goes on: the stop follows its end.
+    /// Whether the hour has passed while work on the host goes on: the stop follows its end.
     pub due: bool,
-    /// What it decided last: `active`, `idle`, `unknown`, `stopping`, `failed`; empty before its first look.
+    /// Its last decision: `active`, `idle`, `unknown`, `stopping`, `failed`; empty before its first check.
     pub decision: String,
-    /// Why, for a person.
+    /// The reason of the decision, for the operator.
     pub reason: String,
-    /// When it looked, in seconds since 1970.
+    /// When it last checked, in seconds since 1970.
     pub at: u64,
     /// Seconds left before it stops the box, if nothing happens.
     pub stops_in: Option<u64>,
 }
 
 impl AutostopState {
-    /// What it is set to.
+    /// Returns the settings of the idle stop.
     #[must_use]
     pub fn set_to(&self) -> Autostop {
         if !self.on {
@@ -157,45 +157,45 @@ impl AutostopState {
 pub struct Release {
     /// Its number.
     pub release: u32,
-    /// Seconds since 1970.
+    /// When it was recorded, in seconds since 1970.
     pub at: u64,
     /// `deploy` or `rollback`.
     pub action: String,
-    /// Who.
+    /// The operator.
     pub operator: String,
-    /// From which commit.
+    /// The commit of its files.
     pub commit: String,
-    /// Of files and settings.
+    /// The hash of files and settings.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub config_hash: String,
-    /// By digest.
+    /// The gateway's image, by digest.
     pub gateway: String,
-    /// By digest.
+    /// The model server's image, by digest.
     pub vllm: String,
     /// `good`; `failed`; `interrupted`: cut off before its verdict.
     pub outcome: String,
 }
 
-/// What `Keys` finds: names, and nothing by which a key could be found.
+/// The facts of `Keys`: names and fingerprints, nothing from which a key could be derived.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct KeysFound {
-    /// SHA-256 of the key file.
+    /// The SHA-256 of the key file.
     pub sha256: String,
     /// The configuration hash of the current release.
     pub config_hash: String,
     /// `NAME FINGERPRINT WORD...`, one for each key.
     pub lines: Vec<String>,
-    /// The name of a key whose change was cut off; empty: none was.
+    /// The name of a key whose change was cut off; empty if there is none.
     pub changing: String,
 }
 
-/// What `Prune` finds: what takes room on the host and no kept release needs.
+/// The facts of `Prune`: what takes disk space on the host and no kept release needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PruneCandidates {
-    /// The list's name, by which it is approved.
+    /// The list's identifier, with which the operator approves it.
     pub list: String,
-    /// The releases that are kept: the current one, and the one that a rollback goes to.
+    /// The kept releases: the current one, and the target of a rollback.
     pub kept: Vec<u32>,
     /// Images, by digest.
     pub images: Vec<DiskUse>,
@@ -203,81 +203,81 @@ pub struct PruneCandidates {
     pub models: Vec<DiskUse>,
     /// Free bytes of the disk before anything was removed.
     pub free_before: u64,
-    /// ... and after it; `None`: nothing was to be removed.
+    /// Free bytes of the disk after the removal; `None`: nothing was removed.
     pub free_after: Option<u64>,
 }
 
-/// Something that takes room.
+/// An image or a model that takes disk space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DiskUse {
-    /// What.
+    /// Its name.
     pub name: String,
-    /// How much. Images may share parts of it with others.
+    /// Its size. Images may share parts of it with other images.
     pub bytes: u64,
 }
 
-/// How far the run is that works on the host.
+/// The progress of the run on the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct RunProgress {
-    /// How many lines it has said so far.
+    /// How many lines it has printed so far.
     pub said: usize,
-    /// The last ones of them.
+    /// The last of these lines.
     pub lines: Vec<String>,
-    /// Its line `progress: ...`, if there is one now.
+    /// Its current line `progress: ...`, if any.
     pub transfer: String,
 }
 
-/// One finding of `Doctor`.
+/// A finding of `Doctor`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Finding {
     /// `docker`, `compose`, `gpu`, `gpu_runtime`, `disk`, `identity`, `secret`, `registry`, `images`, `clock`,
     /// `half_done`, `autostop`.
     pub check: String,
-    /// Nothing to mend.
+    /// Whether the check passed.
     pub ok: bool,
-    /// What was found, for a person.
+    /// The finding, for the operator.
     pub detail: String,
 }
 
 impl HostReport {
-    /// The facts of [`super::Action::Status`].
+    /// Returns the facts of [`super::Action::Status`].
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         serde_json::from_value(self.facts.clone()).ok()
     }
 
-    /// The facts of [`super::Action::Autostop`].
+    /// Returns the facts of [`super::Action::Autostop`].
     #[must_use]
     pub fn autostop(&self) -> Option<AutostopState> {
-        self.part("autostop")
+        self.fact("autostop")
     }
 
-    /// The facts of [`super::Action::Keys`].
+    /// Returns the facts of [`super::Action::Keys`].
     #[must_use]
     pub fn keys(&self) -> Option<KeysFound> {
-        self.part("keys")
+        self.fact("keys")
     }
 
-    /// The facts of [`super::Action::Progress`]; `None`: nobody is at work.
+    /// Returns the facts of [`super::Action::Progress`], or `None` if no run is at work.
     #[must_use]
     pub fn progress(&self) -> Option<RunProgress> {
-        self.part("progress")
+        self.fact("progress")
     }
 
-    /// The facts of [`super::Action::Prune`].
+    /// Returns the facts of [`super::Action::Prune`].
     #[must_use]
     pub fn unneeded(&self) -> Option<PruneCandidates> {
         let mut found = PruneCandidates {
-            list: self.part("list")?,
-            kept: self.part("kept")?,
+            list: self.fact("list")?,
+            kept: self.fact("kept")?,
             images: Vec::new(),
             models: Vec::new(),
-            free_before: self.part("free_before")?,
-            free_after: self.part("free_after"),
+            free_before: self.fact("free_before")?,
+            free_after: self.fact("free_after"),
         };
-        let lines: Vec<String> = self.part("unneeded")?;
+        let lines: Vec<String> = self.fact("unneeded")?;
         for line in &lines {
             let mut words = line.split(' ');
             let (Some(kind), Some(bytes), Some(name)) = (words.next(), words.next(), words.next()) else { continue };
@@ -287,45 +287,45 @@ impl HostReport {
         Some(found)
     }
 
-    /// How the tool of [`super::Action::Diagnose`] ended.
+    /// Returns the exit code of the tool of [`super::Action::Diagnose`].
     #[must_use]
     pub fn exit(&self) -> Option<u8> {
-        self.part("exit")
+        self.fact("exit")
     }
 
-    /// The facts of [`super::Action::Doctor`].
+    /// Returns the facts of [`super::Action::Doctor`].
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
-        self.part("findings").unwrap_or_default()
+        self.fact("findings").unwrap_or_default()
     }
 
-    /// The ledger, oldest first; lines that cannot be read are left out.
+    /// Returns the ledger, oldest first, without lines that cannot be read.
     #[must_use]
     pub fn releases(&self) -> Vec<Release> {
-        let lines: Vec<String> = self.part("ledger").unwrap_or_default();
+        let lines: Vec<String> = self.fact("ledger").unwrap_or_default();
         lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// Where a rollback without a number would go; `None`: nowhere.
+    /// Returns the target of a rollback without a number; `None` if there is none.
     #[must_use]
     pub fn rollback_target(&self) -> Option<u32> {
-        self.part("target")
+        self.fact("target")
     }
 
-    /// What was found and did not fit: lines of logs since the cursor, of what a tool printed, things that `Prune` would
-    /// remove.
+    /// Returns how many items did not fit into the report: log lines since the cursor, lines of a tool's output, or
+    /// items that `Prune` would remove.
     #[must_use]
     pub fn left_out(&self) -> u64 {
-        self.part("left_out").unwrap_or_default()
+        self.fact("left_out").unwrap_or_default()
     }
 
-    /// Where `logs` goes on.
+    /// Returns the cursor at which `logs` continues.
     #[must_use]
     pub fn cursor(&self) -> Option<String> {
-        self.part("cursor")
+        self.fact("cursor")
     }
 
-    fn part<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<T> {
+    fn fact<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<T> {
         serde_json::from_value(self.facts.get(name)?.clone()).ok()
     }
 }

@@ -1,22 +1,22 @@
-//! Names of container images. What runs is always a digest: a tag can move between two looks at it.
+//! Names of container images. The host runs only digests, because a tag can move between two requests.
 
 use std::{fmt, str::FromStr};
 
-/// Why a text names no image.
+/// Why a text is not the name of an image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
-    /// No repository, or characters that none has.
+    /// The text has no repository, or one with characters that are not allowed.
     #[error("`{0}` is no repository: lower-case letters, digits and . _ - / only, with an optional host and port")]
     Repository(String),
-    /// Not `sha256:` and 64 hexadecimal digits.
+    /// The digest is not `sha256:` and 64 hexadecimal digits.
     #[error("`{0}` is no digest: it must read repository@sha256: and 64 hexadecimal digits")]
     Digest(String),
-    /// Not a tag.
+    /// The text is not a tag.
     #[error("`{0}` is no tag: letters, digits and . _ - only, at most 128 of them")]
     Tag(String),
 }
 
-/// One image by its content: `repository@sha256:...`.
+/// An image by its content: `repository@sha256:...`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ImageDigest {
     repository: String,
@@ -34,7 +34,7 @@ impl ImageDigest {
         Ok(Self { repository: repository_name(repository)?, digest: digest.to_owned() })
     }
 
-    /// Where it lies, with the registry's host.
+    /// The repository, with the registry's host.
     #[must_use]
     pub fn repository(&self) -> &str {
         &self.repository
@@ -61,16 +61,16 @@ impl FromStr for ImageDigest {
     }
 }
 
-/// The image an operator asks for.
+/// The image that an operator asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageWanted {
-    /// Exactly this one.
+    /// Exactly this image.
     Digest(ImageDigest),
-    /// What the tag means when the host looks, once: it is resolved there to a digest (ECR only).
+    /// The image of a tag: the host resolves the tag once, to a digest (ECR only).
     Tag(ImageTag),
 }
 
-/// `repository:tag`, checked.
+/// A checked `repository:tag`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageTag {
     repository: String,
@@ -81,14 +81,14 @@ impl ImageTag {
     /// Checks both parts.
     pub fn new(repository: &str, tag: &str) -> Result<Self, ImageError> {
         let first = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        let rest = |byte: u8| first(byte) || matches!(byte, b'.' | b'-');
-        if !tag.bytes().next().is_some_and(first) || !tag.bytes().all(rest) || tag.len() > 128 {
+        let following = |byte: u8| first(byte) || matches!(byte, b'.' | b'-');
+        if !tag.bytes().next().is_some_and(first) || !tag.bytes().all(following) || tag.len() > 128 {
             return Err(ImageError::Tag(tag.to_owned()));
         }
         Ok(Self { repository: repository_name(repository)?, tag: tag.to_owned() })
     }
 
-    /// Where it lies, with the registry's host.
+    /// The repository, with the registry's host.
     #[must_use]
     pub fn repository(&self) -> &str {
         &self.repository
@@ -102,7 +102,7 @@ impl ImageTag {
 }
 
 impl ImageWanted {
-    /// Where it lies, with the registry's host.
+    /// The repository, with the registry's host.
     #[must_use]
     pub fn repository(&self) -> &str {
         match self {

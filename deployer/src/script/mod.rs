@@ -1,13 +1,13 @@
-//! The scripts that run on the host, as data: one constant program in bash and the values it works on.
+//! Builds the scripts that run on the host: one constant program in bash, and the values that it works on.
 //!
-//! Pure: nothing here touches a network, a file or a clock, and no value ever becomes code. The program lies in
-//! `bash/`, a part for each concern; `tests/scripts` runs it, `tests/mutants` takes it apart.
+//! Pure: this module uses no network, file or clock, and no value ever becomes code. The program is in `bash/`, a part
+//! for each concern. `tests/scripts` runs it; `tests/mutants` checks that a test covers each safety measure.
 //!
-//! On the host, under `/opt/extraction-gateway`: `releases/N/` (all that release N runs from, its verdict in `state`),
-//! `current` (a link to one), `releases.jsonl` (the ledger of the last ten), `audit.jsonl`, `lock` and `lock.holder`,
-//! `switching` (there while a switch is under way or was cut off), `models/` (which models are in the volume),
-//! `autostop/`. Under `/run/extraction-gateway`, in memory: a folder for each run, the last output of each action, what
-//! the idle stop remembers.
+//! The host has these files under `/opt/extraction-gateway`: `releases/N/` (everything that release N runs from; its
+//! verdict is in `state`), `current` (a link to one release), `releases.jsonl` (the ledger of the last ten),
+//! `audit.jsonl`, `lock` and `lock.holder`, `switching` (exists while a switch runs or after one was cut off),
+//! `models/` (which models are in the volume), `autostop/`. Under `/run/extraction-gateway`, in memory: a folder for
+//! each run, the last output of each action, and the memory of the idle stop.
 
 mod action;
 mod assemble;
@@ -37,14 +37,14 @@ use sha2::{Digest, Sha256};
 
 use assemble::{HEAD, Values, pack};
 
-/// What Systems Manager takes in one command, parameters and all, less some for what stands around it.
+/// The most bytes of a script: Systems Manager's limit for a command and its parameters, less a reserve for the rest.
 pub const LIMIT: usize = 62_000;
 
-/// A script is larger than Systems Manager takes.
+/// A script exceeds Systems Manager's limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the command has {size} bytes and {LIMIT} fit: make the files of config/ smaller")]
 pub struct TooLarge {
-    /// As it travels.
+    /// The packed size in bytes.
     pub size: usize,
 }
 
@@ -63,13 +63,14 @@ pub fn script(action: &Action, host: &HostSettings) -> Script {
     Script { values: values.real, shown: values.shown, program: program() }
 }
 
-/// The program alone.
+/// Returns the program alone.
 #[must_use]
 pub fn program() -> String {
     assemble::program()
 }
 
-/// The program's SHA-256 in hexadecimal: the SSM document of config/cloudformation.yaml runs it only if it names this.
+/// Returns the program's SHA-256 in hexadecimal. The SSM document of config/cloudformation.yaml runs only programs
+/// whose SHA-256 it names.
 #[must_use]
 pub fn program_sha256() -> String {
     Sha256::digest(program().as_bytes()).iter().fold(String::new(), |mut text, byte| {
@@ -79,8 +80,8 @@ pub fn program_sha256() -> String {
 }
 
 impl Script {
-    /// The same for a host whose current release is still the one that the plan was made on: another, and the script
-    /// ends before it changes anything. Read by `deploy`, `rollback` and `restart`.
+    /// Makes the script end before it changes anything if the host's current release is not `release`, on which the
+    /// plan was made. `deploy`, `rollback` and `restart` read this value.
     #[must_use]
     pub fn expecting(mut self, release: Expect) -> Self {
         let line = format!("readonly EXPECT_RELEASE={}\n", ShellWord::new(&release.to_string()));
@@ -89,7 +90,7 @@ impl Script {
         self
     }
 
-    /// The same under a name of its own, by which [`facts::Status`] tells whether it came, goes on or ended.
+    /// Gives the run an id, by which [`facts::Status`] tells whether it reached the host, runs or ended.
     #[must_use]
     pub fn named(mut self, run: &RunId) -> Self {
         let line = format!("readonly RUN={}\n", ShellWord::new(run.as_str()));
@@ -98,32 +99,32 @@ impl Script {
         self
     }
 
-    /// As it runs.
+    /// Returns the script as it runs.
     #[must_use]
     pub fn text(&self) -> String {
         format!("{HEAD}{}{}", self.values, self.program)
     }
 
-    /// For a person: carried files as their size, not their content.
+    /// Returns the script for a person: with the size of carried files in place of their content.
     #[must_use]
     pub fn masked(&self) -> String {
         format!("{HEAD}{}{}", self.shown, self.program)
     }
 
-    /// The document's parameter `Values`.
+    /// Returns the document's parameter `Values`.
     #[must_use]
     pub fn values(&self) -> String {
         pack(self.values.as_bytes())
     }
 
-    /// The document's parameter `Program`.
+    /// Returns the document's parameter `Program`.
     #[must_use]
     pub fn program(&self) -> String {
         pack(self.program.as_bytes())
     }
 
-    /// For `AWS-RunShellScript`, where no document of our own is there: one item of `commands`. Packed, so that it is
-    /// small and Systems Manager finds no double braces, which it would take for its own.
+    /// Returns one item of `commands` for `AWS-RunShellScript`, for an account without the stack's document. It is
+    /// packed, so that it is small and has no double braces, which Systems Manager would interpret.
     #[must_use]
     pub fn command(&self) -> String {
         let packed = pack(self.text().as_bytes());
@@ -132,7 +133,7 @@ impl Script {
         )
     }
 
-    /// Does it fit into one command?
+    /// Returns an error if the script does not fit into one command.
     pub fn fits(&self) -> Result<(), TooLarge> {
         let size = self.command().len().max(self.values().len() + self.program().len());
         if size <= LIMIT { Ok(()) } else { Err(TooLarge { size }) }

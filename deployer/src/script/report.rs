@@ -1,33 +1,33 @@
-//! What a script tells the operator's machine: one line of JSON behind a marker, the last of its output.
+//! A script's report to the operator's machine: one line of JSON after a marker, the last line of its output.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Begins the line that carries the report.
+/// The beginning of the report's line.
 pub const MARKER: &str = "EXTRACTION-GATEWAY-REPORT ";
 
 /// How an action ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Done, and verified where there is something to verify.
+    /// Done, and verified if there is something to verify.
     Done,
-    /// The host was already as wanted.
+    /// The host already had the wanted state.
     NothingToDo,
-    /// Failed before anything that serves was touched.
+    /// Failed before any running service was touched.
     FailedUnchanged,
-    /// Failed after the switch; the release before it serves again and was verified.
+    /// Failed after the switch; the previous release serves again and was verified.
     RolledBack,
-    /// Failed, and what serves now, if anything, is not verified.
+    /// Failed, and the services that run now, if any, are not verified.
     NeedsAPerson,
-    /// Somebody else is at work on the host; nothing was touched.
+    /// Another run is at work on the host; nothing was touched.
     Locked,
 }
 
 impl Outcome {
-    /// The exit code of the script and of the `deployer`.
+    /// Returns the exit code of the script and of the `deployer`.
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
@@ -44,41 +44,41 @@ impl Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// The commands the script needs are there.
+    /// Check that the commands that the script needs exist.
     Tools,
-    /// The lock on the host.
+    /// Take the lock on the host.
     Lock,
-    /// Room for the images and the model.
+    /// Check that the images and the model fit on the disk.
     Disk,
-    /// A GPU that answers.
+    /// Check that a GPU answers.
     Gpu,
-    /// Login to the registry.
+    /// Log in to the registry.
     Login,
-    /// From a tag to a digest.
+    /// Resolve a tag to a digest.
     Resolve,
-    /// Images, while the old stack serves.
+    /// Pull the images, while the old release serves.
     Pull,
-    /// Compose file, settings and keys.
+    /// Write the compose file, settings and keys.
     Files,
-    /// The Hugging Face token, by the host's own role.
+    /// Read the Hugging Face token with the host's own role.
     Token,
-    /// The model, where it is not in the cache.
+    /// Download the model, if it is not in the cache.
     Download,
-    /// `docker compose up`.
+    /// Run `docker compose up`.
     Switch,
-    /// Healthy, ready, one note answered by the model.
+    /// Verify that the services are healthy and ready and that the model answers one note.
     Verify,
-    /// The ledger.
+    /// Write the ledger.
     Record,
-    /// Old images away.
+    /// Remove old images.
     Prune,
-    /// Draining and stopping.
+    /// Drain and stop the services.
     Stop,
-    /// Looking, without changing anything.
+    /// Read the state, without changing anything.
     Observe,
-    /// Installing or removing the idle stop.
+    /// Install or remove the idle stop.
     Autostop,
-    /// Changing API keys.
+    /// Change API keys.
     Keys,
     /// A step of a newer or older script.
     #[serde(other)]
@@ -91,31 +91,31 @@ impl fmt::Display for Step {
     }
 }
 
-/// Who is at work on the host.
+/// The run that holds the host's lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Holder {
     /// The operator's name.
     pub operator: String,
-    /// What they do.
+    /// The action that runs.
     pub action: String,
-    /// Since when, in seconds since 1970.
+    /// When it began, in seconds since 1970.
     pub since: u64,
-    /// The step they are at.
+    /// The current step.
     pub step: String,
-    /// What the laptop called the run ([`super::RunId`]); empty where it was not named.
+    /// The id that the deployer gave the run ([`super::RunId`]); empty if it has none.
     pub run: String,
-    /// The last line of progress: `STEP DONE_BYTES TOTAL_BYTES SECONDS_LEFT`, `-` for what is not known.
+    /// The last progress line: `STEP DONE_BYTES TOTAL_BYTES SECONDS_LEFT`, with `-` for unknown values.
     pub progress: String,
 }
 
-/// Both images that serve, by digest; empty where nothing does.
+/// The images of both running services, by digest; empty if nothing serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Images {
-    /// The gateway's.
+    /// The gateway's image.
     pub gateway: String,
-    /// The model server's.
+    /// The model server's image.
     pub vllm: String,
 }
 
@@ -124,12 +124,12 @@ pub struct Images {
 pub struct HostReport {
     /// How it ended.
     pub outcome: Outcome,
-    /// What was asked for.
+    /// The action that was run.
     pub action: String,
-    /// Where it failed.
+    /// The step that failed.
     #[serde(default)]
     pub failed_step: Option<Step>,
-    /// For a person: what happened, what it means, what to do next.
+    /// The message for the operator: what happened, what it means, what to do next.
     pub message: String,
     /// The release that is current now.
     #[serde(default)]
@@ -140,21 +140,21 @@ pub struct HostReport {
     /// Who holds the lock, for [`Outcome::Locked`].
     #[serde(default)]
     pub holder: Option<Holder>,
-    /// What the current release runs.
+    /// The images of the current release.
     #[serde(default)]
     pub images: Images,
-    /// What did not stop the action but should be known.
+    /// Problems that did not stop the action.
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// The last lines of what failed, or the lines asked for by `logs`.
+    /// The last output lines of the failed step, or the lines for `logs`.
     #[serde(default)]
     pub last_log_lines: Vec<String>,
-    /// What the action found; see [`super::facts`].
+    /// The facts that the action found; see [`super::facts`].
     #[serde(default)]
     pub facts: Value,
 }
 
-/// Finds the report in a script's output. `None`: the script was killed, or its output was cut.
+/// Finds the report in a script's output. Returns `None` if the script was killed or its output was cut.
 #[must_use]
 pub fn parse_report(stdout: &str) -> Option<HostReport> {
     let line = stdout.lines().rev().find_map(|line| line.strip_prefix(MARKER))?;

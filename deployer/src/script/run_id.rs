@@ -1,11 +1,11 @@
-//! The name of one run on the host, unique, by which the laptop finds it again.
+//! The unique id of a run on the host, by which the deployer finds it again.
 
-/// A name of 8 to 64 letters, digits and `-`.
+/// An id of 8 to 64 letters, digits and `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunId(String);
 
 impl RunId {
-    /// `None`: the text is too short, too long or has other characters.
+    /// Checks an id. Returns `None` if the text is too short, too long or has other characters.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let fits =
@@ -13,13 +13,13 @@ impl RunId {
         fits.then(|| Self(text.to_owned()))
     }
 
-    /// One that no other run has: a process and a moment.
+    /// Makes a unique id from a process id and a time.
     #[must_use]
     pub fn from_numbers(process: u32, moment: u128) -> Self {
         Self(format!("run-{process}-{moment}"))
     }
 
-    /// As it stands in the host's facts.
+    /// The id's text, as in the host's facts.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

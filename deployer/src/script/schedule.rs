@@ -1,42 +1,42 @@
-//! The hours after which the box is stopped, in the clock of a time zone.
+//! The schedule of the idle stop: the hour at which it stops the box, in the clock of a time zone.
 
 use std::fmt;
 
-/// As `date +%a` has them in the C locale, beginning with Monday.
+/// The days as `date +%a` prints them in the C locale, beginning with Monday.
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// A key of `[autostop]` that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("autostop.{key} {must}")]
 pub struct ScheduleError {
-    /// Its name.
+    /// The key's name.
     pub key: &'static str,
-    /// What it must be like.
+    /// The rule that its value breaks.
     pub must: &'static str,
 }
 
-/// When the box is stopped, whatever is idle.
+/// The hours at which the box is stopped, whether it is idle or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     pub(super) stop_at: String,
-    /// Empty: no hour of opening is set.
+    /// Empty: no opening hour is set.
     pub(super) open_at: String,
     /// `Mon,Tue`, in the order of the week.
     pub(super) days: String,
     pub(super) time_zone: String,
 }
 
-/// What the clock of the schedule's zone shows.
+/// The local time in the schedule's zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WallClock {
-    /// 0: Monday.
+    /// The weekday; 0 is Monday.
     pub weekday: usize,
-    /// Since midnight.
+    /// Minutes since midnight.
     pub minutes: u16,
 }
 
 impl Schedule {
-    /// From the keys of `[autostop]`; no day: every day.
+    /// Checks the keys of `[autostop]`. Without days, the schedule holds every day.
     pub fn new(stop_at: &str, open_at: Option<&str>, days: &[String], time_zone: &str) -> Result<Self, ScheduleError> {
         let wrong = |key, must| Err(ScheduleError { key, must });
         let Some(stop) = minutes(stop_at) else { return wrong("stop_at", "must be an hour such as \"20:00\"") };
@@ -64,32 +64,32 @@ impl Schedule {
         })
     }
 
-    /// What the host said that it has; `None` where it has none.
+    /// Returns the schedule that the host reported, or `None` if it has none.
     #[must_use]
     pub fn on_host(state: &super::AutostopState) -> Option<Self> {
-        let own = str::to_owned;
+        let text = str::to_owned;
         (!state.stop_at.is_empty()).then(|| Self {
-            stop_at: own(&state.stop_at),
-            open_at: own(&state.open_at),
-            days: own(&state.days),
-            time_zone: own(&state.time_zone),
+            stop_at: text(&state.stop_at),
+            open_at: text(&state.open_at),
+            days: text(&state.days),
+            time_zone: text(&state.time_zone),
         })
     }
 
-    /// The zone's name.
+    /// The time zone's name.
     #[must_use]
     pub fn time_zone(&self) -> &str {
         &self.time_zone
     }
 
-    /// Should the box be off at that time? `None`: no hour of opening is set.
+    /// Returns whether the box should be off at that time, or `None` if no opening hour is set.
     #[must_use]
     pub fn closed(&self, now: WallClock) -> Option<bool> {
         let (open, stop) = (minutes(&self.open_at)?, minutes(&self.stop_at)?);
         Some(!self.is_day(now.weekday) || !(open..stop).contains(&now.minutes))
     }
 
-    /// When the box is stopped next: `Mon at 20:00 (Europe/Berlin)`.
+    /// Returns when the box is stopped next: `Mon at 20:00 (Europe/Berlin)`.
     #[must_use]
     pub fn next(&self, now: WallClock) -> String {
         let late = minutes(&self.stop_at).is_none_or(|stop| stop <= now.minutes);
@@ -102,7 +102,7 @@ impl Schedule {
         DAYS.get(weekday).is_some_and(|name| self.days.split(',').any(|day| day == *name))
     }
 
-    /// `Mon..Fri`, `every day`, `Mon,Wed`.
+    /// Returns the days as text: `Mon..Fri`, `every day`, `Mon,Wed`.
     fn days_shown(&self) -> String {
         let on: Vec<usize> = (0..7).filter(|day| self.is_day(*day)).collect();
         match (on.as_slice(), self.days.split(',').collect::<Vec<_>>().as_slice()) {
@@ -120,7 +120,7 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// Since midnight, of `HH:MM`.
+/// Returns the minutes since midnight of `HH:MM`.
 fn minutes(text: &str) -> Option<u16> {
     let (hours, minutes) = text.split_once(':')?;
     let two = |text: &str, most: u16| {
@@ -130,7 +130,7 @@ fn minutes(text: &str) -> Option<u16> {
     Some(two(hours, 23)? * 60 + two(minutes, 59)?)
 }
 
-/// As the host's table has it: a name of the tz database, and no path out of it.
+/// Returns whether the text can be a name in the host's tz database, and cannot be a path out of it.
 fn is_zone(text: &str) -> bool {
     let part = |part: &str| {
         let plain = part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+-".contains(&byte));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_schedule_is_refused_by_key() {
+    fn an_invalid_schedule_is_refused_with_its_key() {
         for (stop_at, open_at, on, zone, key) in [
             ("24:00", None, "", "UTC", "stop_at"),
             ("8:00", None, "", "UTC", "stop_at"),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_shown_as_a_person_says_it() {
+    fn the_schedule_is_shown_in_words() {
         for (on, expected) in [
             ("", "at 20:00 every day (Europe/Berlin)"),
             ("fri mon tue wed thu", "at 20:00 Mon..Fri (Europe/Berlin)"),
@@ -203,7 +203,7 @@ mod tests {
             (Some("07:00"), office, 5, (12, 0), Some(true), "Mon"),
             (Some("07:00"), "", 5, (12, 0), Some(false), "Sat"),
             (None, office, 5, (12, 0), None, "Mon"),
-            // In a week.
+            // The next stop is a week away.
             (None, "sat", 5, (20, 0), None, "Sat"),
             (None, "sat", 5, (19, 0), None, "Sat"),
         ] {

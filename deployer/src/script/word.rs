@@ -1,10 +1,10 @@
-//! Quoting for the shell: the only way a value enters a script.
+//! Quotes values for the shell. No value enters a script in another way.
 
 use std::fmt;
 
-/// A value as one word of bash, in single quotes: nothing in it is ever expanded, split or run.
+/// A value as one word of bash, in single quotes, so that bash never expands, splits or runs any of it.
 ///
-/// A NUL byte cannot stand in a shell word and is left out; every other character arrives as it is.
+/// A shell word cannot contain a NUL byte, so it is left out. Every other character stays unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShellWord(String);
 

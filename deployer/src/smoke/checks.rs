@@ -1,4 +1,4 @@
-//! The checks, one function each: ask, judge, say what was found.
+//! The checks, one function each: it sends a request, judges the answer and describes it in a finding.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use super::{
 };
 
 const EXTRACT: &str = "/api/v1/extract";
-/// No page of ours; the name can never be given away (RFC 2606).
-const STRANGER: &str = "https://stranger.invalid";
+/// An origin that no configuration allows. Nobody can register a name under `.invalid` (RFC 2606).
+const OTHER_ORIGIN: &str = "https://stranger.invalid";
 
-fn broken(check: &'static str, error: String) -> Finding {
+fn no_answer(check: &'static str, error: String) -> Finding {
     Finding::new(check, Failed, error, None)
 }
 
-/// It lives, and its model server is there.
+/// Checks that the gateway is healthy and that its model server is available.
 pub(super) async fn health(client: &Client) -> Finding {
     let check = "health";
     let answer = match client.get("/health").await {
         Ok(answer) => answer,
-        Err(error) => return broken(check, error),
+        Err(error) => return no_answer(check, error),
     };
     let took = Some(answer.milliseconds);
     let status = answer.text("status");
@@ -43,11 +43,11 @@ pub(super) async fn health(client: &Client) -> Finding {
     Finding::new(check, Odd, format!("{found}; it says {}", notices.join(", ")), took)
 }
 
-/// It would read a note now.
+/// Checks that the gateway is ready to read notes.
 pub(super) async fn readiness(client: &Client) -> Finding {
     let check = "readiness";
     match client.get("/health/ready").await {
-        Err(error) => broken(check, error),
+        Err(error) => no_answer(check, error),
         Ok(answer) => {
             let took = Some(answer.milliseconds);
             if answer.is_ok() && answer.body.get("ready") == Some(&Value::Bool(true)) {
@@ -61,17 +61,18 @@ pub(super) async fn readiness(client: &Client) -> Finding {
     }
 }
 
-/// Who has no key is refused. The note is blank: were the service open, nothing would be read for it.
+/// Checks that a caller without a key is refused. The note is blank, so that a service without keys does not run the
+/// model for it.
 pub(super) async fn without_a_key(client: &Client) -> Finding {
     let check = "keys";
     match client.post(EXTRACT, &json!({"text": " "})).await {
-        Err(error) => broken(check, error),
+        Err(error) => no_answer(check, error),
         Ok(answer) if answer.status == 401 && answer.text("code") == "unauthorized" => {
             Finding::new(check, Passed, "a caller without a key is refused", Some(answer.milliseconds))
         }
-        // A proxy in between, or a gateway that is ill: neither says anything about keys.
+        // A failing proxy or a failing gateway answers like this, whether keys are required or not.
         Ok(answer) if answer.status >= 500 || answer.body.is_null() => {
-            let found = format!("{}; whether keys are asked for could not be seen", answer.said());
+            let found = format!("{}; this does not show whether the service requires a key", answer.said());
             Finding::new(check, Failed, found, Some(answer.milliseconds))
         }
         Ok(answer) => {
@@ -81,11 +82,11 @@ pub(super) async fn without_a_key(client: &Client) -> Finding {
     }
 }
 
-/// It reads a note as it should, with the engine that it should, in time.
+/// Checks that the gateway answers a note with the expected form, engine, values and latency.
 pub(super) async fn note(client: &Client, slowest: Duration) -> Vec<Finding> {
     let answer = match client.post_known(EXTRACT, &note::request()).await {
         Ok(answer) => answer,
-        Err(error) => return vec![broken("note", error)],
+        Err(error) => return vec![no_answer("note", error)],
     };
     if !answer.is_ok() || answer.body.is_null() {
         let key = if answer.status == 401 { " Give a key with --api-key-file." } else { "" };
@@ -115,8 +116,8 @@ fn engine(answer: &Answer) -> Finding {
 }
 
 fn values(answer: &Answer) -> Finding {
-    let (verdict, wrong) = note::unexpected(&answer.body);
-    let found = if wrong.is_empty() { "all seven as expected".to_owned() } else { wrong.join("; ") };
+    let (verdict, mismatches) = note::unexpected(&answer.body);
+    let found = if mismatches.is_empty() { "all seven as expected".to_owned() } else { mismatches.join("; ") };
     Finding::new("values", verdict, found, None)
 }
 
@@ -127,12 +128,12 @@ fn latency(answer: &Answer, slowest: Duration) -> Finding {
     Finding::new("latency", verdict, found, None)
 }
 
-/// A mistake of the client is told as one.
+/// Checks that a blank note is refused as the client's mistake.
 pub(super) async fn blank_note(client: &Client) -> Finding {
     refusal("422", client.post_known(EXTRACT, &json!({"text": " "})).await, 422, "invalid_request")
 }
 
-/// A path that is not there is told so, in JSON.
+/// Checks that an unknown path is answered with a problem in JSON.
 pub(super) async fn unknown_path(client: &Client) -> Finding {
     refusal("404", client.get_known("/api/v1/no-such-path").await, 404, "not_found")
 }
@@ -140,11 +141,11 @@ pub(super) async fn unknown_path(client: &Client) -> Finding {
 fn refusal(check: &'static str, answer: Result<Answer, String>, status: u16, code: &str) -> Finding {
     let answer = match answer {
         Ok(answer) => answer,
-        Err(error) => return broken(check, error),
+        Err(error) => return no_answer(check, error),
     };
     let problem = answer.header("content-type").starts_with("application/problem+json");
-    let right = answer.status == status && answer.text("code") == code && problem;
-    let (verdict, found) = if right {
+    let expected = answer.status == status && answer.text("code") == code && problem;
+    let (verdict, found) = if expected {
         (Passed, format!("{code}, as a problem in JSON"))
     } else {
         (Failed, format!("{}; expected {status} {code} as application/problem+json", answer.said()))
@@ -152,28 +153,28 @@ fn refusal(check: &'static str, answer: Result<Answer, String>, status: u16, cod
     Finding::new(check, verdict, found, Some(answer.milliseconds))
 }
 
-/// Pages of the configured origin may call, those of others may not.
+/// Checks CORS: pages of the configured origin may call the service, pages of other origins may not.
 pub(super) async fn origins(client: &Client, origin: Option<&str>) -> Finding {
     let check = "cors";
-    let stranger = match client.preflight(EXTRACT, STRANGER).await {
+    let other = match client.preflight(EXTRACT, OTHER_ORIGIN).await {
         Ok(answer) => answer,
-        Err(error) => return broken(check, error),
+        Err(error) => return no_answer(check, error),
     };
-    let took = Some(stranger.milliseconds);
+    let took = Some(other.milliseconds);
     let allowed = |answer: &Answer| answer.header("access-control-allow-origin").to_owned();
-    if !allowed(&stranger).is_empty() {
-        return Finding::new(check, Failed, "a stranger's page may call", took);
+    if !allowed(&other).is_empty() {
+        return Finding::new(check, Failed, "pages of other origins may call", took);
     }
     let Some(origin) = origin else {
-        return Finding::new(check, Passed, "no origin is configured, and a stranger's page may not call", took);
+        return Finding::new(check, Passed, "no origin is configured, and pages of other origins may not call", took);
     };
     match client.preflight(EXTRACT, origin).await {
-        Err(error) => broken(check, error),
+        Err(error) => no_answer(check, error),
         Ok(answer) if allowed(&answer) == origin && answer.header("access-control-allow-methods").contains("POST") => {
             Finding::new(
                 check,
                 Passed,
-                format!("pages of {origin} may call, a stranger's may not"),
+                format!("pages of {origin} may call, those of other origins may not"),
                 Some(answer.milliseconds),
             )
         }

@@ -1,4 +1,4 @@
-//! One request, and what came back, in words that hold no address and no key.
+//! Sends one request and returns the answer. Its error texts contain no address and no key.
 
 use std::{
     error::Error,
@@ -11,22 +11,22 @@ use serde_json::Value;
 use super::Target;
 use crate::failure::Failure;
 
-/// The service answers within 55 s, or says that it cannot.
+/// The time limit of a request. The service answers within 55 s, even if only with an error.
 const TIMEOUT: Duration = Duration::from_secs(65);
-/// Far more than the answer to the note.
+/// The largest answer that is read, in bytes: far more than the answer to the note.
 const LONGEST_ANSWER: usize = 1 << 20;
 
 pub(super) struct Client {
     http: reqwest::Client,
     base: String,
-    /// `Bearer ...`; a header value that is marked as secret shows in no debug output.
+    /// `Bearer ...`, marked as sensitive so that debug output does not show it.
     key: Option<header::HeaderValue>,
 }
 
-/// What came back.
+/// The answer to a request.
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// Null where it is no JSON.
+    /// The JSON of the body; null if the body is not JSON.
     pub(super) body: Value,
     headers: header::HeaderMap,
     pub(super) milliseconds: u64,
@@ -34,18 +34,18 @@ pub(super) struct Answer {
 
 impl Client {
     pub(super) fn new(target: &Target) -> Result<Self, Failure> {
-        // A second call changes nothing.
+        // Returns an error, and changes nothing, when a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .connect_timeout(Duration::from_secs(10))
             .redirect(Policy::none());
-        // Plain HTTP needs no certificates, and a bare container has none.
-        let plain = target.url.text().starts_with("http://");
-        let builder = if plain { builder.tls_certs_only([]) } else { builder };
+        // A minimal container has no CA certificates, which fails the builder; plain HTTP does not need them.
+        let is_http = target.url.text().starts_with("http://");
+        let builder = if is_http { builder.tls_certs_only([]) } else { builder };
         let http = builder.build().map_err(|error| {
             Failure::unchanged(
-                format!("cannot make requests: {}", words(error)),
+                format!("cannot make requests: {}", describe(error)),
                 "Install this machine's CA certificates (ca-certificates).",
             )
         })?;
@@ -60,27 +60,27 @@ impl Client {
         self.http.request(method, format!("{}{path}", self.base))
     }
 
-    /// `GET`, without a key.
+    /// Sends a `GET` without the key.
     pub(super) async fn get(&self, path: &str) -> Result<Answer, String> {
         answer(self.request(Method::GET, path)).await
     }
 
-    /// `GET`, with the key.
+    /// Sends a `GET` with the key.
     pub(super) async fn get_known(&self, path: &str) -> Result<Answer, String> {
         answer(self.known(self.request(Method::GET, path))).await
     }
 
-    /// `POST` of a note, without a key.
+    /// Sends a note with `POST`, without the key.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Answer, String> {
         answer(self.request(Method::POST, path).json(body)).await
     }
 
-    /// `POST` of a note, with the key.
+    /// Sends a note with `POST` and the key.
     pub(super) async fn post_known(&self, path: &str, body: &Value) -> Result<Answer, String> {
         answer(self.known(self.request(Method::POST, path)).json(body)).await
     }
 
-    /// What a browser asks before it posts from a page of this origin.
+    /// Sends the CORS preflight that a browser sends before a `POST` from a page of this origin.
     pub(super) async fn preflight(&self, path: &str, origin: &str) -> Result<Answer, String> {
         let request = self.request(Method::OPTIONS, path);
         let request = request.header(header::ORIGIN, origin).header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST");
@@ -96,12 +96,12 @@ impl Client {
 }
 
 impl Answer {
-    /// A header's text; empty where there is none.
+    /// Returns the text of a header; empty if it is missing.
     pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// A text of the body; empty where there is none.
+    /// Returns the text of a key of the body; empty if it is missing or not a text.
     pub(super) fn text(&self, key: &str) -> &str {
         self.body.get(key).and_then(Value::as_str).unwrap_or_default()
     }
@@ -110,7 +110,7 @@ impl Answer {
         self.status == StatusCode::OK.as_u16()
     }
 
-    /// `503 model_loading: The model is being loaded.`
+    /// Returns the status with the problem's code and detail: `503 model_loading: The model is being loaded.`
     pub(super) fn said(&self) -> String {
         match (self.text("code"), self.text("detail")) {
             ("", _) if self.body.is_null() => format!("{} without JSON: that is not the gateway", self.status),
@@ -130,22 +130,22 @@ fn bearer(key: &str) -> Result<header::HeaderValue, Failure> {
 }
 
 async fn answer(request: RequestBuilder) -> Result<Answer, String> {
-    let began = Instant::now();
-    let mut response = request.send().await.map_err(words)?;
+    let started = Instant::now();
+    let mut response = request.send().await.map_err(describe)?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(words)? {
+    while let Some(chunk) = response.chunk().await.map_err(describe)? {
         body.extend_from_slice(&chunk);
         if body.len() > LONGEST_ANSWER {
             return Err("the answer does not end".to_owned());
         }
     }
-    let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or_default(), headers, milliseconds })
 }
 
-/// What went wrong, from the cause at the bottom.
-fn words(error: reqwest::Error) -> String {
+/// Returns the kind of an error with its innermost cause, without the address.
+fn describe(error: reqwest::Error) -> String {
     let what = if error.is_timeout() {
         "no answer in time"
     } else if error.is_connect() {

@@ -1,5 +1,5 @@
-//! Asking the service from outside, as its clients do: what must work, what must be refused, how fast it is. It sends
-//! one made-up note and prints nothing.
+//! Checks the service from outside, as its clients see it: requests that must work, requests that must be refused, and
+//! the latency. It sends one made-up note and prints nothing.
 
 mod checks;
 mod client;
@@ -12,19 +12,19 @@ use serde::Serialize;
 use crate::{failure::Failure, secret::Secret};
 use client::Client;
 
-/// What is asked, and with which key.
+/// The service to check, and what to expect of it.
 pub struct Target {
-    /// `http://203.0.113.7:8080`
+    /// The service's address, such as `http://203.0.113.7:8080`.
     pub url: Url,
-    /// An API key.
+    /// The API key to send; `None` for a service without keys.
     pub key: Option<Secret>,
-    /// An origin whose pages may call the service.
+    /// An origin whose pages must be allowed to call the service.
     pub origin: Option<String>,
-    /// A note that takes longer is a failure.
+    /// The check `latency` fails if the note takes longer.
     pub slowest: Duration,
 }
 
-/// An address without a path: what stands behind it is added by whoever calls.
+/// An address without a path. Callers append the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url(String);
 
@@ -32,36 +32,36 @@ pub struct Url(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckOutcome {
-    /// As it must be.
+    /// The service does what it must.
     Passed,
-    /// Not as expected, but it serves.
+    /// The service answers, but not as expected.
     Odd,
-    /// Not as it must be.
+    /// The service does not do what it must.
     Failed,
 }
 
-/// One check.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Its name.
+    /// The name of the check.
     pub check: &'static str,
-    /// How it ended.
+    /// The outcome of the check.
     pub verdict: CheckOutcome,
-    /// What was found.
+    /// A description of what the service answered.
     pub found: String,
-    /// How long the answer took; `None`: nothing was asked for this one.
+    /// The latency of the answer in milliseconds; `None` if no answer came or if the check sent no request of its own.
     pub milliseconds: Option<u64>,
 }
 
 impl Url {
-    /// Takes `http://HOST:PORT` or `https://HOST`, and nothing behind it.
+    /// Parses `http://HOST:PORT` or `https://HOST`. Refuses anything after the port or the host.
     pub fn parse(text: &str) -> Result<Self, String> {
         let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         let Some(host) = host else { return Err("it must begin with http:// or https://".to_owned()) };
         if host.ends_with('/') {
-            return Err("it must not end in /: the Vercel route puts /api behind it".to_owned());
+            return Err("it must not end in /: the Vercel route appends /api to it".to_owned());
         }
-        // A key could stand in a path, or before an @: it belongs in a file.
+        // A path, or the part before an @, could contain an API key, which must come from a file.
         if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte)) {
             return Err(
                 "it must read http://HOST:PORT or https://HOST, without a path; an API key comes from --api-key-file"
@@ -71,41 +71,42 @@ impl Url {
         Ok(Self(text.to_owned()))
     }
 
-    /// As it was written.
+    /// Returns the address as the operator wrote it.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.0
     }
 
-    /// Whoever is between may read notes and keys.
+    /// Returns whether requests cross a network unencrypted, so that notes and keys can be read on the way.
     #[must_use]
     pub fn in_the_clear(&self) -> bool {
         let host = self.0.strip_prefix("http://");
-        let own = |host: &str| ["127.", "localhost", "[::1]"].iter().any(|own| host.starts_with(own));
-        host.is_some_and(|host| !own(host))
+        let loopback = |host: &str| ["127.", "localhost", "[::1]"].iter().any(|prefix| host.starts_with(prefix));
+        host.is_some_and(|host| !loopback(host))
     }
 }
 
-/// Makes every check, in order; `heard` is told of each as it ends. Where nothing answers, the rest is not asked.
-pub async fn run(target: &Target, mut heard: impl FnMut(&Finding)) -> Result<Vec<Finding>, Failure> {
+/// Runs every check in order and calls `heard` with each finding as it is made. If the service does not answer the
+/// first request, the other checks are skipped.
+pub async fn run(target: &Target, mut on_finding: impl FnMut(&Finding)) -> Result<Vec<Finding>, Failure> {
     let client = Client::new(target)?;
     let mut findings = Vec::new();
-    let mut tell = |found: Vec<Finding>| {
-        found.iter().for_each(&mut heard);
+    let mut record = |found: Vec<Finding>| {
+        found.iter().for_each(&mut on_finding);
         findings.extend(found);
     };
     let health = checks::health(&client).await;
-    let silent = health.milliseconds.is_none();
-    tell(vec![health]);
-    if silent {
+    let unreachable = health.milliseconds.is_none();
+    record(vec![health]);
+    if unreachable {
         return Ok(findings);
     }
-    tell(vec![checks::readiness(&client).await]);
-    tell(vec![checks::without_a_key(&client).await]);
-    tell(checks::note(&client, target.slowest).await);
-    tell(vec![checks::blank_note(&client).await]);
-    tell(vec![checks::unknown_path(&client).await]);
-    tell(vec![checks::origins(&client, target.origin.as_deref()).await]);
+    record(vec![checks::readiness(&client).await]);
+    record(vec![checks::without_a_key(&client).await]);
+    record(checks::note(&client, target.slowest).await);
+    record(vec![checks::blank_note(&client).await]);
+    record(vec![checks::unknown_path(&client).await]);
+    record(vec![checks::origins(&client, target.origin.as_deref()).await]);
     Ok(findings)
 }
 
@@ -120,14 +121,14 @@ mod tests {
     use super::Url;
 
     #[test]
-    fn addresses() {
-        for (text, clear) in [
+    fn addresses_are_parsed_or_refused() {
+        for (text, unencrypted) in [
             ("http://203.0.113.7:8080", true),
             ("https://notes.example.org", false),
             ("http://127.0.0.1:8080", false),
             ("http://[2001:db8::1]:8080", true),
         ] {
-            assert_eq!(Url::parse(text).unwrap().in_the_clear(), clear, "{text}");
+            assert_eq!(Url::parse(text).unwrap().in_the_clear(), unencrypted, "{text}");
         }
         for (text, word) in [
             ("http://203.0.113.7:8080/", "not end in /"),

@@ -1,4 +1,4 @@
-//! The one note that is sent, made up, and what an answer to it must hold.
+//! The made-up note that the smoke test sends, and the values that its answer must contain.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,8 @@ use super::CheckOutcome;
 const TEXT: &str = "58-year-old man with stage IV lung adenocarcinoma. NGS found an EGFR exon 19 deletion; PD-L1 was 40%. \
                     MRI showed brain metastases. He received osimertinib with a partial response.";
 
-/// A field, a word that its value must hold, and how bad it is if not: wording may differ, a cancer may not be missed.
+/// A field, a word that its value must contain, and the outcome if it does not. A missing cancer type, stage, treatment
+/// or metastasis site fails the check; the wording of the other fields may differ.
 const EXPECTED: [(&str, &str, CheckOutcome); 7] = [
     ("cancer_type", "lung", CheckOutcome::Failed),
     ("stage", "IV", CheckOutcome::Failed),
@@ -18,39 +19,41 @@ const EXPECTED: [(&str, &str, CheckOutcome); 7] = [
     ("metastasis_site", "brain", CheckOutcome::Failed),
 ];
 
-/// The request's body, as the Vercel route sends it.
+/// Returns the body of the request, as the Vercel route sends it.
 pub(super) fn request() -> Value {
     json!({"text": TEXT})
 }
 
-/// Keys of an answer that are missing, or neither a text nor null: the page on Vercel crashes on those.
+/// Returns the keys of an answer that are missing or are neither a non-empty text nor null. The page on Vercel crashes
+/// on such an answer.
 pub(super) fn malformed(answer: &Value) -> Vec<&'static str> {
-    let good = |key: &str| match answer.get(key) {
+    let is_valid = |key: &str| match answer.get(key) {
         Some(Value::String(text)) => !text.is_empty(),
         Some(Value::Null) => true,
         _ => false,
     };
-    EXPECTED.iter().map(|(key, ..)| *key).filter(|key| !good(key)).collect()
+    EXPECTED.iter().map(|(key, ..)| *key).filter(|key| !is_valid(key)).collect()
 }
 
-/// Fields whose value is not the expected one, and the worst of their verdicts. The values are of our own note.
+/// Returns the fields whose value lacks the expected word, with the worst of their outcomes. The texts are safe to
+/// print because they come from the made-up note.
 pub(super) fn unexpected(answer: &Value) -> (CheckOutcome, Vec<String>) {
     let mut worst = CheckOutcome::Passed;
-    let mut wrong = Vec::new();
+    let mut mismatches = Vec::new();
     for (key, word, verdict) in EXPECTED {
         let value = answer.get(key).and_then(Value::as_str).unwrap_or_default();
-        // A stage is a word of its own: "IV" is not in "IVB or worse" by chance, but `in` would find it in "given".
+        // A stage must begin a word: "IV" is in "IVB" for a reason, but a plain search would also find it in "given".
         let found = value.split(|c: char| !c.is_alphanumeric() && c != '-').any(|part| {
             part.eq_ignore_ascii_case(word) || (word == "IV" && part.to_ascii_uppercase().starts_with(word))
         });
         if !found {
-            wrong.push(format!("{key} lacks {word}"));
+            mismatches.push(format!("{key} lacks {word}"));
             if worst != CheckOutcome::Failed {
                 worst = verdict;
             }
         }
     }
-    (worst, wrong)
+    (worst, mismatches)
 }
 
 #[cfg(test)]
@@ -72,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_answer() {
+    fn a_good_answer_passes() {
         assert!(malformed(&good()).is_empty());
         assert_eq!(unexpected(&good()), (CheckOutcome::Passed, Vec::new()));
         for stage in ["stage IV", "IVB", "iv"] {
@@ -81,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_is_looked_at() {
+    fn each_field_is_checked() {
         for (key, word, verdict) in EXPECTED {
             assert_eq!(unexpected(&with(key, Value::Null)), (verdict, vec![format!("{key} lacks {word}")]));
             assert_eq!(unexpected(&with(key, json!("something given else"))).0, verdict, "{key}");
@@ -89,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_counts() {
+    fn the_worst_outcome_counts() {
         let mut answer = with("response", Value::Null);
         answer["stage"] = Value::Null;
         answer["biomarker"] = Value::Null;
@@ -97,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_page_would_crash_on() {
+    fn values_that_crash_the_page_are_malformed() {
         for bad in [json!(""), json!({}), json!([]), json!(4)] {
             assert_eq!(malformed(&with("stage", bad.clone())), ["stage"], "{bad}");
         }

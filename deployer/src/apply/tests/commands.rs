@@ -1,8 +1,8 @@
-//! Commands that the agent loses, that are cut off, or that the document refuses.
+//! Commands that the agent loses, that are killed, or that the document refuses.
 
 use super::*;
 
-/// An agent that takes a command and never runs it.
+/// The agent takes a command and never runs it.
 #[tokio::test(start_paused = true)]
 async fn a_lost_command_is_noticed_in_two_minutes_and_sent_once_more() {
     for name in ["up", "rollback", "restart", "down"] {
@@ -14,7 +14,7 @@ async fn a_lost_command_is_noticed_in_two_minutes_and_sent_once_more() {
         assert_eq!(world.sent(action), 2, "{name}");
         assert!(!world.lock(), "{name}");
     }
-    // It cannot be cancelled, so it may run yet: it is not sent again, and the box is not stopped under it.
+    // A command that cannot be cancelled may still run: it is not sent again, and the box is not stopped.
     let began = tokio::time::Instant::now();
     let odd = json!({"config_hash": "other"});
     let world = World { swallows: 1, odd, ..world("up", "done") };
@@ -22,15 +22,15 @@ async fn a_lost_command_is_noticed_in_two_minutes_and_sent_once_more() {
     assert!(began.elapsed() < std::time::Duration::from_mins(3), "{:?}", began.elapsed());
     assert!(failure.what.contains("took the command and does not run it") && failure.goes_on, "{failure:?}");
     assert!(world.sent("deploy") == 1 && world.running.get(), "{failure:?}");
-    // Twice.
+    // The agent loses both commands.
     let world = World { swallows: 2, cancels: true, ..self::world("restart", "done") };
     let failure = run(&world, "restart").await.unwrap_err();
     assert!(failure.what.contains("took the command twice") && world.sent("restart") == 2, "{failure:?}");
 }
 
-/// A command that goes on for long is left alone.
+/// A command that runs for long is left alone.
 #[tokio::test(start_paused = true)]
-async fn a_command_that_is_at_work_is_not_taken_for_lost() {
+async fn a_running_command_does_not_count_as_lost() {
     let odd = json!({"runs": [{"action": "restart", "pid": 7, "run": "ECHO", "since": 1}]});
     let world = World { swallows: 1, cancels: true, odd, ..world("restart", "done") };
     let failure = run(&world, "restart").await.unwrap_err();
@@ -38,24 +38,24 @@ async fn a_command_that_is_at_work_is_not_taken_for_lost() {
     assert!(world.sent("restart") == 1 && !world.calls.borrow().contains(&"cancel"), "{failure:?}");
 }
 
-/// The document names other programs: the box is not started for nothing, and the command that names this one leaves
-/// the instance as it is.
+/// The document names other programs: the box is not started, and the failure has the command that names this program
+/// and leaves the instance as it is.
 #[tokio::test(start_paused = true)]
 async fn a_program_that_the_document_does_not_name_is_refused_before_the_box_starts() {
-    let (old, own) = ("0".repeat(64), crate::script::program_sha256());
+    let (old, current) = ("0".repeat(64), crate::script::program_sha256());
     let world = World { programs: Some(vec![old.clone()]), ..world("up", "done") };
     let failure = run(&world, "up").await.unwrap_err();
     assert!(!world.running.get() && !world.calls.borrow().contains(&"start") && !world.lock());
-    let named = format!("ProgramSha256,ParameterValue=\"{old} {own}\" ParameterKey=ImageId,ParameterValue=ami-1");
+    let named = format!("ProgramSha256,ParameterValue=\"{old} {current}\" ParameterKey=ImageId,ParameterValue=ami-1");
     assert!(failure.next.contains(&named), "{failure:?}");
-    let world = World { programs: Some(vec![old, own]), ..self::world("up", "done") };
+    let world = World { programs: Some(vec![old, current]), ..self::world("up", "done") };
     run(&world, "up").await.unwrap();
-    // What cannot be read is for the host to decide.
+    // If the document cannot be read, the host decides.
     let world = World { always: Some(("programs", CloudErrorKind::Denied)), ..self::world("up", "done") };
     run(&world, "up").await.unwrap();
 }
 
-/// What a killed command left is cleared, or it is said.
+/// The host is cleared after a killed command, but not while the command may still run.
 #[tokio::test(start_paused = true)]
 async fn after_ctrl_c_the_host_is_cleared() {
     let ended = World { ends: Some(Progress::Cancelled), ctrl_c: Some("look"), ..world("restart", "done") };
@@ -66,13 +66,13 @@ async fn after_ctrl_c_the_host_is_cleared() {
     assert!(unconfirmed.sent("unlock") == 0 && failure.goes_on, "{failure:?}");
 }
 
-/// AWS lists no commands to this operator, and the answer to `SendCommand` is lost: the host is asked.
+/// This operator may not list commands, and the answer to `SendCommand` is lost: the host is asked.
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_was_lost_is_asked_of_the_host_where_aws_lists_no_commands() {
+async fn without_the_right_to_list_commands_the_host_is_asked_about_a_lost_answer() {
     let calls = {
-        let well = world("restart", "done");
-        run(&well, "restart").await.unwrap();
-        well.calls.borrow().clone()
+        let unfailing = world("restart", "done");
+        run(&unfailing, "restart").await.unwrap();
+        unfailing.calls.borrow().clone()
     };
     let send = calls.iter().position(|call| *call == "send").unwrap() + 1;
     let lost = |heard, odd| World {
@@ -82,17 +82,17 @@ async fn an_answer_that_was_lost_is_asked_of_the_host_where_aws_lists_no_command
         always: Some(("find", CloudErrorKind::Denied)),
         ..world("restart", "done")
     };
-    // It ended there.
+    // The command ended on the host.
     let world = lost(true, json!({"ended": ["ECHO"]}));
     let failure = run(&world, "restart").await.unwrap_err();
     assert!(failure.what.contains("the command ended on the host") && !failure.goes_on, "{failure:?}");
     assert_eq!(world.sent("restart"), 1);
-    // It goes on there.
+    // The command still runs on the host.
     let world = lost(true, json!({"runs": [{"run": "ECHO"}]}));
     let failure = run(&world, "restart").await.unwrap_err();
     assert!(failure.what.contains("has not ended on the host") && failure.goes_on, "{failure:?}");
     assert_eq!(world.sent("restart"), 1);
-    // It was never heard.
+    // AWS never received the command.
     let world = lost(false, Value::Null);
     run(&world, "restart").await.unwrap();
     assert_eq!(world.sent("restart"), 1);

@@ -1,10 +1,10 @@
-//! The start of the box: what AWS refuses or loses meanwhile, and what becomes of a box that was started in vain.
+//! The start of the box: requests that AWS refuses or loses, and what happens to a box that was started in vain.
 
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_start_whose_answer_was_lost_is_a_start() {
-    // The box runs by then; the agent never answers: what was started in vain is stopped again.
+async fn a_start_whose_answer_was_lost_counts_as_a_start() {
+    // The box runs, but the agent never answers: the box was started in vain and is stopped again.
     let world =
         World { fails: Some((4, CloudErrorKind::Network)), heard: true, away: &["agent"], ..world("up", "done") };
     let failure = run(&world, "up").await.unwrap_err();
@@ -12,24 +12,24 @@ async fn a_start_whose_answer_was_lost_is_a_start() {
     assert!(failure.what.contains("The box was stopped again.") && !world.running.get(), "{failure:?}");
 }
 
-/// AWS that says again and again that the state is changing, while nothing changes.
+/// AWS keeps answering that the state is changing, while nothing changes.
 #[tokio::test(start_paused = true)]
-async fn a_start_that_never_fits_the_state_is_given_up() {
+async fn a_start_that_aws_keeps_rejecting_for_the_state_is_given_up() {
     let world = World { always: Some(("start", CloudErrorKind::Race)), ..world("up", "done") };
     let failure = run(&world, "up").await.unwrap_err();
-    assert!(failure.what.contains("does not get on") && !world.lock(), "{failure:?}");
+    assert!(failure.what.contains("makes no progress") && !world.lock(), "{failure:?}");
 }
 
-/// One refused look, or several, at a deploy that goes on: credentials are loaded again, and nothing is stopped.
+/// Refused status requests during a deploy: credentials are loaded again, and nothing is stopped.
 #[tokio::test(start_paused = true)]
-async fn a_refused_look_is_no_failed_deploy() {
-    for (kind, times, well) in [
+async fn a_refused_status_request_does_not_fail_a_deploy() {
+    for (kind, times, succeeds) in [
         (CloudErrorKind::Credentials, 1, true),
         (CloudErrorKind::Denied, 1, true),
         (CloudErrorKind::Clock, 1, true),
         (CloudErrorKind::Proxy, 1, true),
         (CloudErrorKind::Credentials, 8, true),
-        // They stay away.
+        // AWS refuses for good.
         (CloudErrorKind::Credentials, u32::MAX, false),
         (CloudErrorKind::Denied, u32::MAX, false),
         (CloudErrorKind::Proxy, u32::MAX, false),
@@ -40,9 +40,9 @@ async fn a_refused_look_is_no_failed_deploy() {
         assert!(world.renewals.get() > 0, "{at}");
         assert!(world.running.get() && world.sent("deploy") == 1, "{at}");
         match end {
-            Ok(_) => assert!(well, "{at}"),
+            Ok(_) => assert!(succeeds, "{at}"),
             Err(failure) => {
-                assert!(!well && failure.exit == Exit::NeedsAPerson && failure.goes_on, "{at}");
+                assert!(!succeeds && failure.exit == Exit::NeedsAPerson && failure.goes_on, "{at}");
                 assert!(failure.next.contains("deployer status shows how it ended"), "{at}");
                 assert!(failure.next.contains("The box was not stopped"), "{at}");
             }
@@ -50,18 +50,18 @@ async fn a_refused_look_is_no_failed_deploy() {
     }
 }
 
-/// The same at a box that this run has started, which is neither stopped nor given up for that.
+/// Refused requests while a box starts: the box is neither stopped nor given up.
 #[tokio::test(start_paused = true)]
-async fn a_refused_look_does_not_stop_a_box_that_starts() {
+async fn a_refused_request_does_not_stop_a_starting_box() {
     let (expired, clock) = (CloudErrorKind::Credentials, CloudErrorKind::Clock);
-    for (call, kind, times, well) in [
+    for (call, kind, times, succeeds) in [
         ("instance", expired, 1, true),
         ("instance", CloudErrorKind::Denied, 1, true),
         ("instance", clock, 1, true),
         ("instance", CloudErrorKind::Proxy, 1, true),
         ("instance", expired, 8, true),
         ("agent", expired, 1, true),
-        // They stay away.
+        // AWS refuses for good.
         ("instance", expired, u32::MAX, false),
         ("instance", clock, u32::MAX, false),
         ("agent", CloudErrorKind::Proxy, u32::MAX, false),
@@ -73,35 +73,35 @@ async fn a_refused_look_does_not_stop_a_box_that_starts() {
         let at = format!("{call} {kind:?} {times} times: {end:?}");
         assert!(world.renewals.get() > 0 && world.running.get(), "{at}");
         assert!(!world.calls.borrow().contains(&"stop"), "{at}");
-        assert_eq!((end.is_ok(), world.sent("deploy")), (well, usize::from(well)), "{at}");
+        assert_eq!((end.is_ok(), world.sent("deploy")), (succeeds, usize::from(succeeds)), "{at}");
         if let Err(failure) = end {
             assert!(failure.exit == Exit::NeedsAPerson && failure.what.contains("the box goes on starting"), "{at}");
             assert!(failure.next.contains("Then deployer status shows what became of the box"), "{at}");
             assert!(failure.next.contains("The box was not stopped"), "{at}");
         }
     }
-    // A right that is missing for good is no session that has ended: what was started in vain is stopped.
+    // A missing right is not an expired session: the box was started in vain and is stopped.
     let refuses = Some(("agent", CloudErrorKind::Denied));
     let world = World { refuses, refusals: u32::MAX.into(), refuses_after: "start", ..world("up", "done") };
     let failure = run(&world, "up").await.unwrap_err();
     assert!(failure.exit == Exit::FailedUnchanged && !world.running.get(), "{failure:?}");
 }
 
-/// A session that was made with a code is not brought back by loading what is there, and nobody is asked here.
+/// A session that was made with a code cannot be renewed by loading credentials, and there is no terminal to ask at.
 #[tokio::test(start_paused = true)]
-async fn a_session_of_a_second_factor_is_not_loaded_again() {
-    for (times, well) in [(1, true), (u32::MAX, false)] {
+async fn credentials_of_a_second_factor_session_are_not_loaded_again() {
+    for (times, succeeds) in [(1, true), (u32::MAX, false)] {
         let refuses = Some(("look", CloudErrorKind::Credentials));
         let world = World { refuses, refusals: times.into(), second_factor: true, ..world("up", "done") };
         let began = tokio::time::Instant::now();
         let end = run(&world, "up").await;
-        assert_eq!((end.is_ok(), world.renewals.get(), world.running.get()), (well, 0, true), "{times}: {end:?}");
+        assert_eq!((end.is_ok(), world.renewals.get(), world.running.get()), (succeeds, 0, true), "{times}: {end:?}");
         assert!(began.elapsed() < std::time::Duration::from_mins(2), "{:?}", began.elapsed());
         assert!(!world.calls.borrow().contains(&"renew_with"));
     }
 }
 
-/// After an idle stop the containers come back when the box boots: one that serves is not taken from its users.
+/// After an idle stop, the containers start again when the box boots. A box that serves is not taken from its users.
 #[tokio::test(start_paused = true)]
 async fn a_box_that_serves_is_not_stopped_for_a_failed_up() {
     let loading = json!({"gateway": "{\"ready\": false}"});
@@ -115,7 +115,7 @@ async fn a_box_that_serves_is_not_stopped_for_a_failed_up() {
             "because release 2 serves on it; it costs 0.98 USD an hour until deployer down stops it.",
         ),
         (StopOnFailure::Ask, &idle_stop, None, "until deployer down or the idle stop stops it."),
-        // What runs there ends its work first.
+        // Running work ends first.
         (StopOnFailure::Ask, &loading, Some(1), ""),
         (StopOnFailure::Yes, &Value::Null, Some(1), ""),
         (StopOnFailure::Yes, &nothing, Some(0), ""),
@@ -131,7 +131,7 @@ async fn a_box_that_serves_is_not_stopped_for_a_failed_up() {
     }
 }
 
-/// Ctrl-C in a look says nothing of a start that nobody asked for.
+/// After Ctrl-C, the message speaks of a starting box only if this run starts it.
 #[tokio::test(start_paused = true)]
 async fn ctrl_c_says_that_the_box_starts_only_where_this_run_starts_it() {
     for (name, away, ctrl_c, words) in [

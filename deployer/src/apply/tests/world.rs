@@ -1,4 +1,4 @@
-//! A box, a host and an account in memory, which fail as a test wants it.
+//! Simulates a box, a host and an account in memory, with the failures that a test asks for.
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,50 +17,50 @@ use crate::{
     secret::Secret,
 };
 
-/// A box, a host and an account in memory.
+/// A simulated box, host and account.
 #[derive(Default)]
 pub(super) struct World {
     pub(super) running: Cell<bool>,
     pub(super) parameters: RefCell<BTreeMap<String, String>>,
-    /// The outcome of every script that changes something; empty: it was killed and leaves no report.
+    /// The outcome of every script that changes something; empty: the script was killed and leaves no report.
     pub(super) outcome: RefCell<String>,
     /// The outcome of `verify`.
     pub(super) verify: Cell<&'static str>,
-    /// Facts of `status` that are not as on a host that serves.
+    /// Facts of `status` that replace those of a host that serves.
     pub(super) odd: Value,
-    /// Name and text.
+    /// The name and the text of each script that was sent.
     pub(super) scripts: RefCell<Vec<(String, String)>>,
     pub(super) calls: RefCell<Vec<&'static str>>,
     /// The number of the call that fails, and how; `None`: none.
     pub(super) fails: Option<(usize, CloudErrorKind)>,
-    /// The call that fails is done, and only its answer is lost.
+    /// The failing call is carried out, and only its answer is lost.
     pub(super) heard: bool,
-    /// These calls fail every time: the network is away.
+    /// These calls always fail with a network error.
     pub(super) away: &'static [&'static str],
-    /// This call fails every time in this way.
+    /// This call always fails in this way.
     pub(super) always: Option<(&'static str, CloudErrorKind)>,
-    /// A command goes on until it is cancelled, and then ends so.
+    /// A command runs until it is cancelled, and then ends in this way.
     pub(super) ends: Option<Progress>,
-    /// At the first call of this name somebody presses Ctrl-C.
+    /// Each call of this name also raises a Ctrl-C.
     pub(super) ctrl_c: Option<&'static str>,
     pub(super) interrupter: RefCell<Option<Interrupter>>,
     /// How often credentials were loaded again.
     pub(super) renewals: Cell<u32>,
     /// The credentials are a session that was made with a code.
     pub(super) second_factor: bool,
-    /// The programs that the document names; `None`: it runs any.
+    /// The programs that the document names; `None`: the document runs any program.
     pub(super) programs: Option<Vec<String>>,
-    /// So many commands that change something are taken and never run.
+    /// The number of commands that change something, that the agent takes and never runs.
     pub(super) swallows: usize,
-    /// A command that was swallowed is cancelled when that is asked for.
+    /// Whether a swallowed command ends when it is cancelled.
     pub(super) cancels: bool,
-    /// The commands that this was asked for.
+    /// The ids of the commands that were cancelled.
     pub(super) cancelled: RefCell<Vec<String>>,
-    /// A call that fails so many times in a row, and how.
+    /// A call that fails `refusals` times in a row, and how.
     pub(super) refuses: Option<(&'static str, CloudErrorKind)>,
-    /// ... only once this call was made; empty: from the beginning.
+    /// The refusals begin only after this call was made; empty: they begin at once.
     pub(super) refuses_after: &'static str,
-    /// How often it still does.
+    /// How many refusals are left.
     pub(super) refusals: Cell<u32>,
 }
 
@@ -90,7 +90,7 @@ impl World {
         self.refuses_after.is_empty() || self.calls.borrow().contains(&self.refuses_after)
     }
 
-    /// A call that does something, whether its answer comes or not.
+    /// Makes a call that has an effect, even if its answer is lost.
     fn act(&self, name: &'static str, does: impl FnOnce()) -> Result<(), CloudError> {
         let answer = self.call(name);
         if answer.is_ok() || self.heard {
@@ -128,18 +128,18 @@ impl World {
         }
     }
 
-    /// What a host says, on which release 2 serves with the configuration `h`.
+    /// Returns the report of a host on which release 2 serves with the configuration `h`.
     fn report(&self, outcome: &str) -> String {
         let healthy = |service| json!({"service": service, "state": "running", "health": "healthy"});
         let mut facts = json!({"containers": [healthy("gateway"), healthy("vllm")], "config_hash": "h",
-            // As the host says it: what the gateway printed, as a text.
+            // As in the real report: the gateway's output, as a string.
             "gateway": "{\"ready\": true}"});
         for (name, value) in self.odd.as_object().into_iter().flatten() {
             facts[name] = value.clone();
         }
         let scripts = self.scripts.borrow();
         if let Some(last) = (0..scripts.len()).rev().find(|&index| !self.only_looks(index)) {
-            // The run that was sent last is at work, or ended.
+            // The tests write ECHO for the run that was sent last.
             let run = scripts[last].1.split("readonly RUN='").nth(1).unwrap().split('\'').next().unwrap();
             let text = facts.to_string().replace("ECHO", run);
             facts = serde_json::from_str(&text).unwrap();
@@ -265,7 +265,7 @@ impl Host for &World {
     }
 
     async fn send(&self, script: &Script, name: &str, _: u32) -> Result<CommandId, CloudError> {
-        // The values are enough: the program is the same for all, and long.
+        // The values are enough to keep: the program is the same for all scripts, and long.
         let values = script.text().split("\n# shellcheck").next().unwrap_or_default().to_owned();
         self.act("send", || self.scripts.borrow_mut().push((name.to_owned(), values)))?;
         Ok(CommandId(self.scripts.borrow().len().to_string()))
@@ -302,7 +302,7 @@ impl Host for &World {
     }
 }
 
-/// By digest.
+/// Returns an image by digest.
 pub(super) fn image(name: &str) -> String {
     format!("r.example/{name}@sha256:{:064x}", 1)
 }

@@ -1,4 +1,5 @@
-//! What can be seen from here: files, secret, lock, the instance and what surrounds it.
+//! Checks from the operator's machine: the files, the secret, the lock, the SSM document, the instance and its
+//! surroundings in AWS.
 
 use super::finding::{Findings, Level};
 use crate::{
@@ -17,10 +18,10 @@ pub(super) fn files(written: &ConfigFile, settings: &Settings, findings: &mut Fi
     }
 }
 
-pub(super) async fn secret<P: Ports>(site: &DeployContext<'_, P>, findings: &mut Findings) {
-    let id = &site.settings.secret_id;
+pub(super) async fn secret<P: Ports>(context: &DeployContext<'_, P>, findings: &mut Findings) {
+    let id = &context.settings.secret_id;
     let why = "The host downloads the model with the Hugging Face token in it.";
-    match site.ports.has_secret(id).await {
+    match context.ports.has_secret(id).await {
         Ok(true) => {
             findings.add("secret", Level::Ok, format!("{id} is there (its shape is checked on the host)"), "", "");
         }
@@ -35,8 +36,8 @@ pub(super) async fn secret<P: Ports>(site: &DeployContext<'_, P>, findings: &mut
     }
 }
 
-pub(super) async fn operators_lock<P: Ports>(site: &DeployContext<'_, P>, findings: &mut Findings) {
-    match lock::holder(&site.ports, &site.settings.lock_parameter()).await {
+pub(super) async fn operators_lock<P: Ports>(context: &DeployContext<'_, P>, findings: &mut Findings) {
+    match lock::holder(&context.ports, &context.settings.lock_parameter()).await {
         Ok(None) => findings.add("lock", Level::Ok, "free", "", ""),
         Ok(Some(holder)) => {
             findings.add(
@@ -51,18 +52,18 @@ pub(super) async fn operators_lock<P: Ports>(site: &DeployContext<'_, P>, findin
     }
 }
 
-/// Does the stack's own document know this program?
-pub(super) async fn program<P: Ports>(site: &DeployContext<'_, P>, findings: &mut Findings) {
-    let why = "The document runs the programs that it names and no other; every command but this one's looks from here would be refused.";
-    let name = &site.settings.document;
-    match document::approval(site).await {
+/// Checks that the stack's own SSM document names this version's host program.
+pub(super) async fn program<P: Ports>(context: &DeployContext<'_, P>, findings: &mut Findings) {
+    let why = "The document runs only the programs that it names: it would refuse every command that needs the host.";
+    let name = &context.settings.document;
+    match document::approval(context).await {
         Approval::Any => {}
         Approval::Named(count) => {
             findings.add("document", Level::Ok, format!("{name} names this program, and {} others", count - 1), "", "");
         }
         Approval::Missing(named) => {
             let found = format!("{name} names {} programs, and not this deployer's", named.len());
-            findings.add("document", Level::Bad, found, why, document::mend(site, &named).await);
+            findings.add("document", Level::Bad, found, why, document::mend(context, &named).await);
         }
         Approval::Unread(error) => findings.add(
             "document",
@@ -74,7 +75,7 @@ pub(super) async fn program<P: Ports>(site: &DeployContext<'_, P>, findings: &mu
     }
 }
 
-pub(super) fn machine<P>(site: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
+pub(super) fn machine<P>(context: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
     let shown = format!("{} ({}) in {}, {}", instance.id, instance.kind, instance.zone, instance.state);
     match instance.state {
         State::Terminated | State::ShuttingDown => {
@@ -89,7 +90,7 @@ pub(super) fn machine<P>(site: &DeployContext<'_, P>, instance: &Instance, findi
         _ => findings.add("instance", Level::Ok, shown, "", ""),
     }
     let family = instance.kind.split('.').next().unwrap_or_default();
-    if site.settings.gpu
+    if context.settings.gpu
         && !matches!(family, "g5" | "g6" | "gr6" | "g6e" | "g7e" | "p4d" | "p4de" | "p5" | "p5e" | "p5en")
     {
         findings.add(
@@ -123,12 +124,16 @@ pub(super) fn machine<P>(site: &DeployContext<'_, P>, instance: &Instance, findi
     }
 }
 
-/// A box that is gone for good needs no protection, and is said by [`machine`].
-pub(super) async fn termination<P: Ports>(site: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
+/// Checks the protection against termination. Skips a terminated box, which [`machine`] reports.
+pub(super) async fn termination<P: Ports>(
+    context: &DeployContext<'_, P>,
+    instance: &Instance,
+    findings: &mut Findings,
+) {
     if matches!(instance.state, State::Terminated | State::ShuttingDown) {
         return;
     }
-    match site.ports.termination_protected(&instance.id).await {
+    match context.ports.termination_protected(&instance.id).await {
         Ok(true) => findings.add("termination", Level::Ok, "EC2 refuses to terminate the instance", "", ""),
         Ok(false) => findings.add(
             "termination",
@@ -137,7 +142,7 @@ pub(super) async fn termination<P: Ports>(site: &DeployContext<'_, P>, instance:
             "One wrong command would end the box and its disk for good, with the releases and the model on it.",
             format!(
                 "aws ec2 modify-instance-attribute --region {} --disable-api-termination --instance-id {}",
-                site.settings.region, instance.id
+                context.settings.region, instance.id
             ),
         ),
         Err(error) => findings.add(
@@ -150,8 +155,8 @@ pub(super) async fn termination<P: Ports>(site: &DeployContext<'_, P>, instance:
     }
 }
 
-/// Is this port open for TCP, and to whom?
-fn lets_in(rules: &[Ingress], port: u16) -> Vec<String> {
+/// Returns the sources for which the rules open a TCP port; empty if the port is closed.
+fn sources_allowed(rules: &[Ingress], port: u16) -> Vec<String> {
     let covers = |rule: &&Ingress| {
         matches!(rule.protocol.as_str(), "tcp" | "6" | "-1")
             && rule.from.is_none_or(|from| from <= i32::from(port))
@@ -160,9 +165,9 @@ fn lets_in(rules: &[Ingress], port: u16) -> Vec<String> {
     rules.iter().filter(covers).map(|rule| rule.source.clone()).collect()
 }
 
-pub(super) async fn firewall<P: Ports>(site: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
-    let port = if site.settings.gateway.profile == "tls" { 443 } else { site.settings.gateway.port };
-    let rules = match site.ports.ingress(&instance.groups).await {
+pub(super) async fn firewall<P: Ports>(context: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
+    let port = if context.settings.gateway.profile == "tls" { 443 } else { context.settings.gateway.port };
+    let rules = match context.ports.ingress(&instance.groups).await {
         Ok(rules) => rules,
         Err(error) => return findings.failed("ports", "The service must be reached, and nothing else.", error.into()),
     };
@@ -170,7 +175,7 @@ pub(super) async fn firewall<P: Ports>(site: &DeployContext<'_, P>, instance: &I
 }
 
 fn ports(rules: &[Ingress], port: u16, findings: &mut Findings) {
-    let from = lets_in(rules, port);
+    let from = sources_allowed(rules, port);
     if from.is_empty() {
         findings.add(
             "ports",
@@ -194,7 +199,7 @@ fn ports(rules: &[Ingress], port: u16, findings: &mut Findings) {
         findings.add("ports", Level::Ok, format!("port {port} is open to {}", from.join(", ")), "", "");
     }
     for (port, what) in [(22, "SSH"), (8000, "the model server, which has no keys")] {
-        if lets_in(rules, port).iter().any(|source| source == "0.0.0.0/0" || source == "::/0") {
+        if sources_allowed(rules, port).iter().any(|source| source == "0.0.0.0/0" || source == "::/0") {
             findings.add(
                 "ports",
                 Level::Note,
@@ -206,7 +211,7 @@ fn ports(rules: &[Ingress], port: u16, findings: &mut Findings) {
     }
 }
 
-pub(super) fn quota<P>(site: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
+pub(super) fn quota<P>(context: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
     if instance.state == State::Stopped {
         findings.add(
             "quota",
@@ -216,7 +221,7 @@ pub(super) fn quota<P>(site: &DeployContext<'_, P>, instance: &Instance, finding
             format!(
                 "Look: aws service-quotas get-service-quota --service-code ec2 --quota-code L-DB2E81BA --region {} \
                  --query Quota.Value. {}",
-                site.settings.region,
+                context.settings.region,
                 quota_hint()
             ),
         );
@@ -225,8 +230,12 @@ pub(super) fn quota<P>(site: &DeployContext<'_, P>, instance: &Instance, finding
     }
 }
 
-pub(super) async fn status_checks<P: Ports>(site: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
-    match site.ports.checks(&instance.id).await {
+pub(super) async fn status_checks<P: Ports>(
+    context: &DeployContext<'_, P>,
+    instance: &Instance,
+    findings: &mut Findings,
+) {
+    match context.ports.checks(&instance.id).await {
         Ok(Checks::Passed) => findings.add("status checks", Level::Ok, "passed", "", ""),
         Ok(Checks::Initializing) => findings.add(
             "status checks",
@@ -250,7 +259,7 @@ pub(super) async fn status_checks<P: Ports>(site: &DeployContext<'_, P>, instanc
 mod tests {
     use super::{Findings, Ingress, ports};
 
-    /// The levels of what is said of port 8080 with one rule.
+    /// Checks the levels of the findings about port 8080 with one rule.
     fn check(protocol: &str, from: Option<i32>, to: Option<i32>, source: &str, expected: &[&str]) {
         let rule = Ingress { from, to, protocol: protocol.to_owned(), source: source.to_owned() };
         let mut findings = Findings::default();
@@ -261,11 +270,11 @@ mod tests {
     }
 
     #[test]
-    fn who_can_reach_the_port() {
+    fn rules_open_the_port_or_do_not() {
         let one = Some(8080);
         check("tcp", one, one, "203.0.113.7/32", &["ok"]);
         check("6", Some(8001), Some(9000), "0.0.0.0/0", &["ok"]);
-        // Everything, the model server's port and SSH among it.
+        // This rule opens every port, and so also SSH and the model server's port.
         check("-1", None, None, "0.0.0.0/0", &["ok", "note", "note"]);
         check("tcp", Some(443), Some(443), "0.0.0.0/0", &["bad"]);
         check("udp", one, one, "0.0.0.0/0", &["bad"]);

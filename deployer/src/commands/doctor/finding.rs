@@ -1,22 +1,22 @@
-//! What was found, why it matters, and what mends it.
+//! The findings of `doctor`: each says what was found, why it matters and how to fix it.
 
 use serde::Serialize;
 use serde_json::json;
 
 use crate::{failure::Failure, report::Report};
 
-/// How bad it is.
+/// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Level {
     Ok,
-    /// Works, but should be known.
+    /// The operator should know it, but a deploy works.
     Note,
-    /// A deploy would fail, or the service not be reached.
+    /// A deploy would fail, or clients could not reach the service.
     Bad,
 }
 
-/// One finding.
+/// The finding of one check.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Finding {
     check: String,
@@ -26,12 +26,12 @@ pub(super) struct Finding {
     mend: String,
 }
 
-/// The findings so far.
+/// The findings of all checks so far.
 #[derive(Default)]
 pub(super) struct Findings(pub(super) Vec<Finding>);
 
 impl Findings {
-    /// How many have to be mended.
+    /// Returns the number of findings that must be fixed.
     pub(super) fn bad(&self) -> usize {
         self.0.iter().filter(|finding| finding.level == Level::Bad).count()
     }

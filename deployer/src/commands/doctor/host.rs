@@ -1,4 +1,4 @@
-//! What only the host can see, by its own tools and role.
+//! Checks on the host, which need its tools and its role.
 
 use super::{
     super::plan::other_autostop,
@@ -12,9 +12,9 @@ use crate::{
     site::{DeployContext, Ports},
 };
 
-pub(super) async fn host<P: Ports>(site: &DeployContext<'_, P>, findings: &mut Findings) -> Result<(), Failure> {
+pub(super) async fn host<P: Ports>(context: &DeployContext<'_, P>, findings: &mut Findings) -> Result<(), Failure> {
     let why = "Every command runs through it; there is no SSH.";
-    match site.ports.agent(&site.settings.instance_id).await {
+    match context.ports.agent(&context.settings.instance_id).await {
         Ok(Agent::Online) => findings.add("agent", Level::Ok, "the SSM agent answers", "", ""),
         Ok(Agent::Lost) => {
             findings.add(
@@ -35,14 +35,14 @@ pub(super) async fn host<P: Ports>(site: &DeployContext<'_, P>, findings: &mut F
             return Ok(());
         }
     }
-    let images = site.settings.images_named().unwrap_or_else(|failure| {
+    let images = context.settings.images_named().unwrap_or_else(|failure| {
         findings.failed("images", "up cannot tell which image is wanted.", failure);
         Vec::new()
     });
     let doctor = Action::Doctor { images };
-    match command::run(site, "doctor", &doctor, LOOK_SECONDS).await {
+    match command::run(context, "doctor", &doctor, LOOK_SECONDS).await {
         Ok(report) => {
-            let differs = report.autostop().and_then(|state| other_autostop(&state, &site.settings));
+            let differs = report.autostop().and_then(|state| other_autostop(&state, &context.settings));
             for found in report.findings() {
                 let (why, mend) = advice(&found.check);
                 let harmless = matches!(found.check.as_str(), "autostop" | "clock");
@@ -75,14 +75,18 @@ pub(super) async fn host<P: Ports>(site: &DeployContext<'_, P>, findings: &mut F
         Err(command::NoReport::Interrupted { .. }) => {
             return Err(Failure::interrupted("interrupted; nothing was changed", "deployer doctor looks again."));
         }
-        Err(none) => {
-            findings.failed("host", "Docker, GPU, disk, role, secret and registry are checked there.", none.into());
+        Err(no_report) => {
+            findings.failed(
+                "host",
+                "Docker, GPU, disk, role, secret and registry are checked there.",
+                no_report.into(),
+            );
         }
     }
     Ok(())
 }
 
-/// Why a check on the host matters, and what mends it.
+/// Returns why a check on the host matters, and how to fix what it finds.
 fn advice(check: &str) -> (&'static str, &'static str) {
     match check {
         "docker" => {

@@ -1,4 +1,5 @@
-//! `doctor`: everything a deploy needs, each finding with why it matters and what mends it. Changes nothing.
+//! `doctor`: checks everything that a deploy needs. Each finding says why it matters and how to fix it. It changes
+//! nothing.
 
 mod account;
 mod finding;
@@ -20,7 +21,7 @@ use crate::{
 
 pub(super) async fn run(written: ConfigFile, aws: Aws, report: &Report, interrupt: &Interrupt) -> Result<(), Failure> {
     let mut findings = Findings::default();
-    look(written, aws, report, interrupt, &mut findings).await?;
+    run_checks(written, aws, report, interrupt, &mut findings).await?;
     print(report, &findings.0);
     let bad = findings.bad();
     if bad > 0 {
@@ -33,8 +34,8 @@ pub(super) async fn run(written: ConfigFile, aws: Aws, report: &Report, interrup
     Ok(())
 }
 
-/// Every check that can be made; a later one needs what an earlier one found.
-async fn look(
+/// Runs the checks in order, and stops where the later checks need something that is missing.
+async fn run_checks(
     written: ConfigFile,
     aws: Aws,
     report: &Report,
@@ -42,7 +43,7 @@ async fn look(
     findings: &mut Findings,
 ) -> Result<(), Failure> {
     match aws.identity().await {
-        Ok(who) => findings.add("credentials", Level::Ok, who.arn, "", ""),
+        Ok(identity) => findings.add("credentials", Level::Ok, identity.arn, "", ""),
         Err(error) => {
             findings.failed("credentials", "Nothing can be asked of AWS without them.", error.into());
             return Ok(());
@@ -58,24 +59,24 @@ async fn look(
     findings.add("configuration", Level::Ok, format!("{} in {}", settings.name, settings.region), "", "");
     files(&written, &settings, findings);
     let ports = aws.with_host(&settings);
-    let site = DeployContext { written, settings, ports, report, interrupt };
-    secret(&site, findings).await;
-    operators_lock(&site, findings).await;
-    program(&site, findings).await;
-    let instance = match site.ports.instance(&site.settings.instance_id).await {
+    let context = DeployContext { written, settings, ports, report, interrupt };
+    secret(&context, findings).await;
+    operators_lock(&context, findings).await;
+    program(&context, findings).await;
+    let instance = match context.ports.instance(&context.settings.instance_id).await {
         Ok(instance) => instance,
         Err(error) => {
             findings.failed("instance", "There is nothing to deploy to.", error.into());
             return Ok(());
         }
     };
-    machine(&site, &instance, findings);
-    termination(&site, &instance, findings).await;
-    firewall(&site, &instance, findings).await;
-    quota(&site, &instance, findings);
+    machine(&context, &instance, findings);
+    termination(&context, &instance, findings).await;
+    firewall(&context, &instance, findings).await;
+    quota(&context, &instance, findings);
     if instance.state == State::Running {
-        status_checks(&site, &instance, findings).await;
-        host(&site, findings).await?;
+        status_checks(&context, &instance, findings).await;
+        host(&context, findings).await?;
     } else {
         let found = format!("not looked at: the box is {}", instance.state);
         findings.add(

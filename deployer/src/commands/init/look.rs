@@ -1,4 +1,4 @@
-//! What is there, what is missing, and whether it can be made. Changes nothing.
+//! Finds out what exists, what is missing and whether it can be created. It changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -9,26 +9,26 @@ use crate::{
     failure::Failure,
 };
 
-/// What has to be made.
+/// What `init` has to create.
 pub(super) struct MissingResources {
-    /// Parameters to write, with their values, and whether one is there already.
+    /// The parameters to write: name, value, and whether the parameter exists already.
     pub(super) parameters: Vec<(String, String, bool)>,
-    /// Parameters that hold something else than what was asked for.
+    /// The names of parameters that keep another value than the one given.
     pub(super) kept: Vec<String>,
-    /// The token's.
+    /// What to do about the token's secret.
     pub(super) secret: SecretWork,
     pub(super) secret_id: String,
     pub(super) instance_id: String,
 }
 
-/// What to do about the token's secret.
+/// What `init` does about the token's secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SecretWork {
-    /// It is there.
+    /// The secret exists and stays as it is.
     Keep,
     Create,
     Replace,
-    /// It is not there, and is left for later.
+    /// The secret does not exist, and the operator creates it later.
     Later,
 }
 
@@ -44,39 +44,39 @@ pub(super) async fn look(
     args: &Args,
 ) -> Result<MissingResources, Failure> {
     let account = cloud.identity().await?.account;
-    let asked = asked(draft, args, &account);
-    let (mut parameters, mut kept, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
+    let wanted = wanted_values(draft, args, &account);
+    let (mut parameters, mut kept, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     let mut values = BTreeMap::new();
     for (key, name) in draft.file.references() {
-        let there = cloud.parameter(&name).await?.filter(|value| !value.trim().is_empty());
-        let value = match (there, asked.get(&name)) {
-            (Some(there), Some((asked, explicit))) if there.trim() != asked && *explicit => {
+        let present = cloud.parameter(&name).await?.filter(|value| !value.trim().is_empty());
+        let value = match (present, wanted.get(&name)) {
+            (Some(present), Some((wanted, explicit))) if present.trim() != wanted && *explicit => {
                 if args.force {
-                    parameters.push((name.clone(), asked.clone(), true));
-                    asked.clone()
+                    parameters.push((name.clone(), wanted.clone(), true));
+                    wanted.clone()
                 } else {
                     kept.push(name.clone());
-                    there
+                    present
                 }
             }
-            (Some(there), _) => there,
-            (None, Some((asked, _))) => {
-                parameters.push((name.clone(), asked.clone(), false));
-                asked.clone()
+            (Some(present), _) => present,
+            (None, Some((wanted, _))) => {
+                parameters.push((name.clone(), wanted.clone(), false));
+                wanted.clone()
             }
             (None, None) => {
-                gaps.push(format!("{name} ({key})"));
+                missing.push(format!("{name} ({key})"));
                 continue;
             }
         };
         values.insert(name, value.trim().to_owned());
     }
-    if !gaps.is_empty() {
+    if !missing.is_empty() {
         return Err(Failure::usage(
             format!(
                 "these SSM parameters are not there in {}, and no value was given for them: {}; nothing was changed",
                 draft.file.region,
-                gaps.join(", ")
+                missing.join(", ")
             ),
             "Give each with --parameter NAME=VALUE (the box also with --instance-id), or correct the region.",
         ));
@@ -102,15 +102,16 @@ pub(super) async fn look(
     Ok(MissingResources { parameters, kept, secret, secret_id, instance_id })
 }
 
-/// Values for parameters, and whether a person gave them.
-fn asked(draft: &ConfigDraft<'_>, args: &Args, account: &str) -> BTreeMap<String, (String, bool)> {
+/// Returns the wanted values by parameter name, each with whether the operator gave it. The registry's value is also
+/// known without the operator: it is made of the account and the region.
+fn wanted_values(draft: &ConfigDraft<'_>, args: &Args, account: &str) -> BTreeMap<String, (String, bool)> {
     let file = &draft.file;
     let suffix = if file.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     let registry = format!("{account}.dkr.ecr.{}.{suffix}", file.region);
-    let mut asked = BTreeMap::new();
+    let mut wanted = BTreeMap::new();
     let mut put = |text: &Text, value: Option<&String>, explicit: bool| {
         if let (Text::Parameter(name), Some(value)) = (text, value) {
-            asked.insert(name.clone(), (value.clone(), explicit));
+            wanted.insert(name.clone(), (value.clone(), explicit));
         }
     };
     put(&file.images.registry, Some(&registry), false);
@@ -120,7 +121,7 @@ fn asked(draft: &ConfigDraft<'_>, args: &Args, account: &str) -> BTreeMap<String
         put(revision, args.adapter_revision.as_ref(), true);
     }
     for (name, value) in &args.parameter {
-        asked.insert(name.clone(), (value.clone(), true));
+        wanted.insert(name.clone(), (value.clone(), true));
     }
-    asked
+    wanted
 }

@@ -1,5 +1,5 @@
-//! Making what is missing, and saying so, one thing after the other: what was made before a failure is found again by
-//! the next run.
+//! Creates what is missing, one thing after the other, and prints each. After a failure, the next run finds what was
+//! created before.
 
 use std::{fs, io, path::Path};
 
@@ -33,7 +33,7 @@ pub(super) fn configuration(draft: &ConfigDraft<'_>, report: &Report) -> Result<
     Ok(())
 }
 
-/// By way of a new file, so that a full disk does not take the old one away.
+/// Replaces a file atomically: if the disk is full, the old file stays.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
@@ -41,7 +41,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     fs::rename(&new, path)
 }
 
-/// Writes parameters.
+/// Writes the SSM parameters.
 pub(super) async fn parameters(cloud: &impl Cloud, work: &MissingResources, report: &Report) -> Result<(), Failure> {
     for name in &work.kept {
         report.warn(&format!("the SSM parameter {name} holds something else and is kept; --force overwrites it."));
@@ -60,7 +60,7 @@ pub(super) async fn parameters(cloud: &impl Cloud, work: &MissingResources, repo
     Ok(())
 }
 
-/// Stores the token.
+/// Stores the token in its secret, if there is one to store.
 pub(super) async fn secret(
     cloud: &impl Cloud,
     work: &MissingResources,
@@ -85,7 +85,7 @@ pub(super) async fn secret(
     Ok(())
 }
 
-/// Makes the first API key and prints what the Vercel route needs. The key is in no other line, and kept nowhere.
+/// Makes the first API key and prints what the Vercel route needs. The key is printed only once and is not stored.
 pub(super) async fn route(
     cloud: &impl Cloud,
     draft: &ConfigDraft<'_>,
@@ -121,7 +121,7 @@ pub(super) async fn route(
     Ok(())
 }
 
-/// Where the service will be, or a word in its place while the box has no address.
+/// Returns the public URL of the service, with the placeholder `ADDRESS` while the box has no address.
 async fn address(cloud: &impl Cloud, draft: &ConfigDraft<'_>, work: &MissingResources, report: &Report) -> String {
     let gateway = &draft.file.gateway;
     if gateway.profile == "tls" {

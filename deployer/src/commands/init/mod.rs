@@ -1,5 +1,5 @@
-//! `init`: from an AWS account with a box to a configuration that `up` can work with. It makes what is missing, and
-//! replaces nothing unless that is said.
+//! `init`: makes a configuration that `up` can use, for an AWS account with a box. It creates what is missing and
+//! replaces nothing unless a flag asks for it.
 
 mod look;
 mod make;
@@ -26,46 +26,47 @@ pub(super) struct Args {
     /// The AWS region of the box
     #[arg(long)]
     region: Option<String>,
-    /// The box, i-...
+    /// The id of the box, i-...
     #[arg(long, value_parser = instance)]
     instance_id: Option<String>,
-    /// The registry of the images (default: this account's, in this region)
+    /// The registry of the images (default: that of this account in this region)
     #[arg(long)]
     registry: Option<String>,
     /// The adapter's commit on Hugging Face
     #[arg(long, value_name = "COMMIT", value_parser = commit)]
     adapter_revision: Option<String>,
-    /// The value of an SSM parameter that the configuration refers to; as often as needed
+    /// The value of an SSM parameter that the configuration refers to (may be given several times)
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     parameter: Vec<(String, String)>,
-    /// Who the first API key is for
+    /// The name of the client that gets the first API key
     #[arg(long, value_name = "NAME", default_value = "vercel", value_parser = name)]
     key: String,
-    /// The first API key comes in a header; without this it may stand in the path, as the Vercel route needs it
+    /// Accept the first API key only in a header; without this flag also in the path, as the Vercel route needs it
     #[arg(long)]
     header_key: bool,
-    /// Leave the Hugging Face token for later
+    /// Do not store a Hugging Face token now
     #[arg(long, conflicts_with = "replace_token")]
     no_token: bool,
     /// Store another Hugging Face token
     #[arg(long)]
     replace_token: bool,
-    /// Overwrite what the configuration and the parameters say
+    /// Overwrite values that the configuration and the parameters already have
     #[arg(long)]
     force: bool,
 }
 
-/// The configuration as it will be.
+/// The configuration that `init` will write.
 struct ConfigDraft<'a> {
     path: &'a Path,
-    /// The file is there already.
+    /// Whether the file exists already.
     found: bool,
     filled: FillResult,
     file: File,
 }
 
 pub(super) async fn run(path: &Path, report: &Report, interrupt: &Interrupt, args: &Args) -> Result<(), Failure> {
-    // Before AWS is asked, which takes seconds: whoever knows what comes may paste the token at once.
+    // The requests to AWS take seconds, and an operator may paste the token before it is asked for. Typing is therefore
+    // hidden from the start.
     let hidden = (!args.no_token).then(|| report.hide_typing());
     let draft = ConfigDraft::of(path, args)?;
     let cloud = super::connect(&draft.file.region, report).await?;
@@ -102,15 +103,16 @@ impl<'a> ConfigDraft<'a> {
                 ));
             }
         };
-        let filled = fill::fill(&text, &args.wishes(&text), args.force)?;
+        let filled = fill::fill(&text, &args.desired_keys(&text), args.force)?;
         let file = config::parse(&filled.text, &path.display().to_string())?;
         Ok(Self { path, found, filled, file })
     }
 }
 
 impl Args {
-    /// What the file should say. Where it refers to a parameter, the parameter gets the value instead.
-    fn wishes(&self, text: &str) -> Vec<DesiredKey> {
+    /// Returns the values that the file should have. If the file refers to a parameter for a key, the parameter gets
+    /// the value instead.
+    fn desired_keys(&self, text: &str) -> Vec<DesiredKey> {
         let refers = |table, key| fill::value_in(text, table, key).is_some_and(|value| value.starts_with("ssm:"));
         [
             ("", "region", &self.region),
@@ -153,7 +155,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// As the gateway takes it.
+/// Parses the name of an API key by the gateway's rules.
 pub(super) fn name(text: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     if (1..=64).contains(&text.len()) && text.bytes().all(plain) {

@@ -1,4 +1,4 @@
-//! `init` against an account that writes down every call.
+//! Runs `init` against a fake account that records every call.
 
 use std::{
     cell::RefCell,
@@ -24,12 +24,12 @@ const TOKEN: &str = "hf_canaryCANARYcanaryCANARY0123456789";
 const BOX: &str = "i-0123456789abcdef0";
 const REVISION: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// An account with a box.
+/// A fake account with a box.
 #[derive(Default)]
 struct Account {
     parameters: RefCell<BTreeMap<String, String>>,
     secrets: RefCell<BTreeSet<String>>,
-    /// What was written, in order.
+    /// The calls that write, in order.
     calls: RefCell<Vec<String>>,
 }
 
@@ -186,7 +186,7 @@ fn parsed(arguments: &[&str]) -> Args {
 }
 
 #[test]
-fn a_first_run_makes_everything_and_a_second_nothing() {
+fn the_first_run_makes_everything_and_the_second_makes_nothing() {
     let (laptop, account) = (Laptop::new(None), Account::default());
     laptop.init(&account, &["--region", "eu-west-1", "--instance-id", BOX, "--adapter-revision", REVISION]).unwrap();
     let made = account.calls.take();
@@ -216,33 +216,34 @@ fn a_first_run_makes_everything_and_a_second_nothing() {
 }
 
 #[test]
-fn what_a_person_wrote_stays_unless_that_is_overruled() {
-    let own = crate::config::fill::SHIPPED.replace("us-east-1", "eu-north-1");
-    let there = [("/slm-ft-serving/ec2/instance-id", "i-0aaaaaaaaaaaaaaaa"), ("/slm-ft-serving/ecr/registry", "r")];
-    let account = Account::with(&there, &["extraction-gateway/hf-token"]);
-    let laptop = Laptop::new(Some(&own));
+fn an_operators_values_stay_without_force() {
+    let edited = crate::config::fill::SHIPPED.replace("us-east-1", "eu-north-1");
+    let parameters =
+        [("/slm-ft-serving/ec2/instance-id", "i-0aaaaaaaaaaaaaaaa"), ("/slm-ft-serving/ecr/registry", "r")];
+    let account = Account::with(&parameters, &["extraction-gateway/hf-token"]);
+    let laptop = Laptop::new(Some(&edited));
     let arguments = ["--region", "eu-west-1", "--instance-id", BOX];
     laptop.init(&account, &arguments).unwrap();
-    assert_eq!((laptop.text(), account.calls.take().len()), (own, 0));
+    assert_eq!((laptop.text(), account.calls.take().len()), (edited, 0));
     laptop.init(&account, &[&arguments[..], &["--force"]].concat()).unwrap();
     assert_eq!(account.calls.take(), [format!("replace /slm-ft-serving/ec2/instance-id {BOX}")]);
     assert!(laptop.text().contains("region = \"eu-west-1\""));
 }
 
 #[test]
-fn nothing_is_made_while_something_is_unknown() {
+fn nothing_is_made_while_a_value_is_missing() {
     let (laptop, account) = (Laptop::new(None), Account::default());
     let failure = laptop.init(&account, &[]).unwrap_err();
     assert_eq!(failure.exit.code(), 2);
     assert!(failure.what.contains("/slm-ft-serving/ec2/instance-id (box.instance_id)"), "{}", failure.what);
-    assert!(!failure.what.contains("registry"), "that one is known from the account: {}", failure.what);
+    assert!(!failure.what.contains("registry"), "the registry is known from the account: {}", failure.what);
     assert_eq!((account.calls.take().len(), laptop.files().len()), (0, 0));
 }
 
 #[test]
-fn parameters_by_name_and_literals_in_the_file() {
-    let own = "region = \"eu-west-1\"\n[box]\ninstance_id = \"i-0aaaaaaaaaaaaaaaa\"\n[images]\nregistry = \"ssm:/r\"\n[secret]\nid = \"ssm:/s\"\n";
-    let (laptop, account) = (Laptop::new(Some(own)), Account::default());
+fn parameters_are_set_by_name_and_literals_in_the_file() {
+    let edited = "region = \"eu-west-1\"\n[box]\ninstance_id = \"i-0aaaaaaaaaaaaaaaa\"\n[images]\nregistry = \"ssm:/r\"\n[secret]\nid = \"ssm:/s\"\n";
+    let (laptop, account) = (Laptop::new(Some(edited)), Account::default());
     laptop
         .init(
             &account,
@@ -254,25 +255,25 @@ fn parameters_by_name_and_literals_in_the_file() {
 }
 
 #[test]
-fn the_token_is_asked_for_only_where_one_is_needed() {
+fn the_token_is_asked_for_only_if_it_is_needed() {
     let secret = "extraction-gateway/hf-token";
-    let there = [("/slm-ft-serving/ec2/instance-id", BOX), ("/slm-ft-serving/ecr/registry", "r")];
+    let parameters = [("/slm-ft-serving/ec2/instance-id", BOX), ("/slm-ft-serving/ecr/registry", "r")];
     for (secrets, argument, expected) in [
         (&[secret][..], None, None),
         (&[secret][..], Some("--replace-token"), Some(format!("store {secret} {TOKEN}"))),
         (&[][..], Some("--replace-token"), Some(format!("create {secret} {TOKEN}"))),
         (&[][..], Some("--no-token"), None),
     ] {
-        let account = Account::with(&there, secrets);
+        let account = Account::with(&parameters, secrets);
         Laptop::new(None).init(&account, argument.as_slice()).unwrap();
         assert_eq!(account.calls.take(), Vec::from_iter(expected), "{argument:?}");
     }
 }
 
 #[test]
-fn a_key_for_a_header_may_not_stand_in_a_path() {
-    let there = [("/slm-ft-serving/ec2/instance-id", BOX), ("/slm-ft-serving/ecr/registry", "r")];
-    let account = Account::with(&there, &["extraction-gateway/hf-token"]);
+fn a_key_for_a_header_is_not_accepted_in_the_path() {
+    let parameters = [("/slm-ft-serving/ec2/instance-id", BOX), ("/slm-ft-serving/ecr/registry", "r")];
+    let account = Account::with(&parameters, &["extraction-gateway/hf-token"]);
     let laptop = Laptop::new(None);
     laptop.init(&account, &["--key", "team-a", "--header-key"]).unwrap();
     let path = keys::keys_file(&laptop.path, &ConfigDraft::of(&laptop.path, &parsed(&[])).unwrap().file);
@@ -281,7 +282,7 @@ fn a_key_for_a_header_may_not_stand_in_a_path() {
 }
 
 #[test]
-fn arguments_that_cannot_be_right_are_refused() {
+fn invalid_arguments_are_refused() {
     for bad in [
         &["--instance-id", "my-box"][..],
         &["--adapter-revision", "main"],

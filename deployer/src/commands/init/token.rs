@@ -1,9 +1,9 @@
-//! The Hugging Face token, on its way from a hidden prompt or a pipe to Secrets Manager: it is never an argument, a
-//! file, a log line or part of an error.
+//! Reads the Hugging Face token from a hidden prompt or a pipe. The token is never an argument, in a file, in a log
+//! line or in an error.
 
 use crate::{failure::Failure, interrupt::Interrupt, report::Report, secret::Secret};
 
-/// Reads it and looks at its shape, which is all that can be known of it here.
+/// Reads the token and checks its form. Only Hugging Face could tell whether it is valid.
 pub(super) async fn read(report: &Report, interrupt: &Interrupt, secret_id: &str) -> Result<Secret, Failure> {
     let question = format!("Hugging Face token for the secret {secret_id} (it is not shown): ");
     let token = tokio::select! {
@@ -14,34 +14,34 @@ pub(super) async fn read(report: &Report, interrupt: &Interrupt, secret_id: &str
         if error.kind() == std::io::ErrorKind::Interrupted {
             return Failure::interrupted("interrupted before anything was changed", "deployer init begins again.");
         }
-        Failure::usage(format!("no token could be read: {}", error.kind()), HOW)
+        Failure::usage(format!("no token could be read: {}", error.kind()), NEXT_STEP)
     })?;
-    if has_shape(token.expose()) {
+    if has_token_form(token.expose()) {
         return Ok(token);
     }
     let what = if token.expose().is_empty() {
-        "no token came; nothing was changed"
+        "no token was given; nothing was changed"
     } else {
-        "what came is no Hugging Face token (hf_, then 20 to 200 letters and digits); nothing was changed"
+        "the text is not a Hugging Face token (hf_, then 20 to 200 letters and digits); nothing was changed"
     };
-    Err(Failure::usage(what, HOW))
+    Err(Failure::usage(what, NEXT_STEP))
 }
 
-const HOW: &str = "Paste it at the prompt, or pipe it: deployer init < FILE. A token with the right to read is made at \
+const NEXT_STEP: &str = "Paste it at the prompt, or pipe it: deployer init < FILE. A token with the right to read is made at \
                    https://huggingface.co/settings/tokens. --no-token leaves the secret for later.";
 
-/// The shape that the host insists on, too.
-fn has_shape(text: &str) -> bool {
+/// Returns whether a text has the form of a token. The host checks the same form.
+fn has_token_form(text: &str) -> bool {
     text.strip_prefix("hf_")
         .is_some_and(|rest| (20..=200).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::has_shape;
+    use super::has_token_form;
 
     #[test]
-    fn shapes() {
+    fn only_tokens_have_the_form() {
         let good = format!("hf_{}", "a1".repeat(17));
         for (text, expected) in [
             (good.as_str(), true),
@@ -53,7 +53,7 @@ mod tests {
             (&format!("{good}\n{good}"), false),
             (&format!("hf_{}", "a".repeat(201)), false),
         ] {
-            assert_eq!(has_shape(text), expected, "{} bytes", text.len());
+            assert_eq!(has_token_form(text), expected, "{} bytes", text.len());
         }
     }
 }

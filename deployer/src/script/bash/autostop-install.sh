@@ -12,7 +12,7 @@ setting() { sed -n "s/^$1=\(0\|[1-9][0-9]\{0,6\}\)\$/\1/p" "$root/autostop/setti
 autostop_json() {
   local saw idle_minutes max_uptime_hours hours name='"[A-Za-z0-9:,_+/-]*"'
   saw=$(cat "$run/autostop.state" 2>/dev/null) || saw=''
-  # What is damaged must not break the report.
+  # A damaged file must not break the report.
   [[ $saw =~ ^\"decision\":\"[a-z]+\",\"reason\":\"[^\"\\]*\",\"at\":[0-9]+,\"stops_in\":(null|-?[0-9]+)$ ]] || saw=''
   hours=$(autostop_script | bash -s -- schedule) || hours=''
   [[ $hours =~ ^\"stop_at\":$name,\"open_at\":$name,\"days\":$name,\"time_zone\":$name,\"drain_seconds\":[0-9]+,\"next_stop\":(null|[0-9]+),\"next_stop_local\":\"[A-Za-z0-9\ :+-]*\",\"closed\":[a-z]+,\"due\":[a-z]+$ ]] || hours=''
@@ -62,7 +62,7 @@ autostop() {
     on)
       need aws curl timeout
       take_lock
-      # date takes a zone that it does not know for UTC, and says nothing.
+      # `date` uses UTC for a zone that it does not know, without an error.
       if [[ -n $STOP_AT && $TIME_ZONE != UTC && ! -f ${TZDIR:-/usr/share/zoneinfo}/$TIME_ZONE ]]; then
         die "The host does not know the time zone $TIME_ZONE; the idle stop was not changed. Correct autostop.time_zone, or install tzdata there."
       fi
@@ -72,7 +72,7 @@ autostop() {
       mkdir -p "$root/autostop"
       autostop_script | replace "$root/autostop/autostop.sh"
       chmod 0700 "$root/autostop/autostop.sh"
-      # An hour that has passed by now is no reason to stop.
+      # An hour that has already passed must not stop the box.
       rm -f "$run/autostop.due"
       cat "${EXTRACTION_GATEWAY_CLOCK:-/nowhere}" 2>/dev/null >"$run/autostop.looked" || date +%s >"$run/autostop.looked"
       printf '%s=%s\n' idle_minutes "$STOP_AFTER_MINUTES" max_uptime_hours "$STOP_AFTER_HOURS" region "$REGION" drain_seconds "$DRAIN" \

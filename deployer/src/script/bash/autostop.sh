@@ -1,9 +1,9 @@
 #!/bin/bash
 # Stops this instance when nobody uses the gateway. A systemd timer runs it every minute; nobody's laptop is needed.
 #
-# What is not known counts as active, but for an hour at most: a broken gateway must not cost money for ever. Limits
-# count from boot, because what this remembers lies in memory. The instance stops itself by its own role. At the hour of
-# its schedule it stops whatever is idle or not, but running work ends first, and so does what somebody does on the host.
+# An unknown state counts as active, but only for an hour: a broken gateway must not cost money for ever. Limits count
+# from boot, because this script's memory is lost at boot. The instance stops itself with its own role. At the hour of
+# the schedule it stops even if it is not idle, but running work, and an operator's work on the host, ends first.
 set -Eeuo pipefail
 umask 077
 export PATH=$PATH:/usr/local/bin:/snap/bin # where the AWS command line may be
@@ -16,17 +16,17 @@ readonly unknown_limit=3600
 readonly busy_limit=10800 # longer than a deploy may take, with its download and a way back
 readonly metadata=http://169.254.169.254/latest
 
-# number TEXT OTHER: a whole number, or the other where it is none: a file that is damaged is no arithmetic and no code.
+# number TEXT OTHER: prints TEXT if it is a whole number, otherwise OTHER: a damaged file must not become code.
 number() { if [[ $1 =~ ^[0-9]{1,12}$ ]]; then printf '%s' "$((10#$1))"; else printf '%s' "$2"; fi; }
 
-# setting NAME: its plain text.
+# setting NAME: prints a setting as plain text.
 setting() { sed -n "s|^$1=\([A-Za-z0-9:,_+/-]*\)\$|\1|p" "$root/autostop/settings" 2>/dev/null | head -n 1; }
 
 idle_minutes=0 max_uptime_hours=0 region='' stop_at='' open_at='' days='' time_zone='' drain=45
 if [[ ${1:-} == check ]]; then
   region=$2
 else
-  # A limit that cannot be read is an hour, not none.
+  # An unreadable limit counts as an hour, not as no limit.
   idle_minutes=$(number "$(setting idle_minutes)" 60) max_uptime_hours=$(number "$(setting max_uptime_hours)" 0)
   region=$(setting region)
   stop_at=$(setting stop_at) open_at=$(setting open_at) days=$(setting days) time_zone=$(setting time_zone)
@@ -39,8 +39,8 @@ mkdir -p "$run"
 now=$(number "$(cat "${EXTRACTION_GATEWAY_CLOCK:-/nowhere}" 2>/dev/null || date +%s)" 0)
 uptime=$(number "$(cut -d . -f 1 "${EXTRACTION_GATEWAY_UPTIME:-/proc/uptime}")" 0)
 
-# moments TIME: when the clock of the schedule's zone shows it on one of the schedule's days, from a week ago to a week
-# ahead, in seconds since 1970. An hour that a day does not have, because the clocks went forward, is none.
+# moments TIME: prints when the schedule's zone has this time on a day of the schedule, from a week ago to a week ahead,
+# in seconds since 1970. A time that a day lacks, because the clocks went forward, is left out.
 moments() {
   local today day moment
   today=$(TZ=$time_zone date --date "@$now" +%F)
@@ -49,7 +49,7 @@ moments() {
   done
 }
 
-# Sets last_stop and next_stop, and closed: true where the box should be off now, null where no hour of opening is set.
+# Sets last_stop and next_stop, and closed: true if the box should be off now, null if no opening hour is set.
 look_at_hours() {
   local moment last_open=0
   last_stop=0 next_stop='' closed=null
@@ -63,7 +63,7 @@ look_at_hours() {
   if ((last_open > last_stop)); then closed=false; else closed=true; fi
 }
 
-# `schedule`: as JSON without its braces; nothing where there is none.
+# Prints `schedule` as JSON without its braces; nothing if there is no schedule.
 if [[ ${1:-} == schedule ]]; then
   if [[ -z $stop_at ]]; then exit 0; fi
   look_at_hours
@@ -81,10 +81,10 @@ note() {
   echo "$1: $2"
 }
 
-# stop_itself ARGUMENT...: by the instance's own role.
+# stop_itself ARGUMENT...: stops the instance with its own role.
 stop_itself() {
   local session instance
-  # The session token goes by stdin: an argument could be seen in the list of processes.
+  # The session token is passed on stdin, because arguments are visible in the list of processes.
   session=$(curl --silent --show-error --fail --max-time 10 --request PUT \
     --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' "$metadata/api/token") &&
     instance=$(curl --silent --show-error --fail --max-time 10 --header @- "$metadata/meta-data/instance-id" \
@@ -103,28 +103,28 @@ stop_instance() {
   exit 1
 }
 
-# gateway_field NAME: a whole number from what the gateway says of itself, or nothing.
+# gateway_field NAME: prints a whole number of the gateway's own report, or nothing.
 gateway_field() { number "$(sed -n 's/.*"'"$1"'": *\([0-9][0-9]*\).*/\1/p' <<<"$health" | head -n 1)" ''; }
 
-# Until now nobody could have used the service, so nobody can be blamed for not having done so.
+# The service could not be used until now, so the idle time starts now.
 no_use_now() { printf '%s' "$uptime" >"$run/autostop.unusable"; }
 
-# container_of SERVICE: the id of its container, if that runs.
+# container_of SERVICE: prints the id of its container, if it runs.
 container_of() {
   timeout --foreground 30 docker ps --quiet --filter "label=com.docker.compose.project=$project" \
     --filter "label=com.docker.compose.service=$1" | head -n 1
 }
 
-# may_stop_itself: AWS says so by an error of that name.
+# may_stop_itself: succeeds if AWS would allow it, which AWS answers with an error of that name.
 may_stop_itself() {
   said=$(stop_itself --dry-run 2>&1) || true
   grep -q DryRunOperation <<<"$said"
 }
 
-# The hour has come, and the lock is ours: in the order of `deployer down`, so that running work ends with its answer.
+# At the hour, with the lock: stops as `deployer down` does, so that running work ends with its answer.
 stop_by_schedule() {
   local service container seconds
-  # A service that stops on a box that cannot is away for nothing.
+  # Checked first: if the box cannot stop itself, stopping its services would only cause an outage.
   if ! may_stop_itself; then
     note failed "it is past $stop_at, but the instance may not stop itself; trying again in a minute" 0
     exit 1
@@ -141,13 +141,13 @@ stop_by_schedule() {
   stop_instance "the hours of the schedule ended at $stop_at"
 }
 
-# Sets idle to the seconds since the gateway last had work (0: it has now); fails where that is not known.
+# Sets idle to the seconds since the gateway last had work (0: it has work now); fails if that is not known.
 ask_gateway() {
   local container in_flight queued unusable
   why="the gateway does not say how busy it is"
   container=$(container_of gateway) || return 1
   [[ -n $container ]] || return 1
-  # Its exit status says whether it is ready, which is not the question here.
+  # Its exit status only says whether the gateway is ready, which does not matter here.
   health=$(timeout --foreground 30 docker exec "$container" /gateway healthcheck --format json) || true
   in_flight=$(gateway_field in_flight) queued=$(gateway_field queued) idle=$(gateway_field idle_seconds)
   [[ -n $in_flight && -n $idle ]] || return 1
@@ -157,17 +157,17 @@ ask_gateway() {
   fi
   if ! grep -q '"ready": *true' <<<"$health"; then
     why="the gateway is not ready: a model that loads, perhaps"
-    # Only the first load: one that fails again and again must not pass for use for ever.
+    # Only the first load counts as use: a load that fails again and again must not keep the box running for ever.
     if [[ ! -e $run/autostop.was_ready ]]; then no_use_now; fi
     return 1
   fi
   : >"$run/autostop.was_ready"
-  # It counts its idle time from its start, but nobody could use it while the model loaded.
+  # The gateway counts its idle time from its own start, but it could not be used while the model loaded.
   unusable=$(number "$(cat "$run/autostop.unusable" 2>/dev/null)" 0)
   if ((idle > uptime - unusable)); then idle=$((uptime - unusable)); fi
 }
 
-# since NAME: seconds since this was first asked; the file of that name remembers.
+# since NAME: prints the seconds since the first call with this name, which a file of that name records.
 since() {
   local first
   first=$(number "$(cat "$run/$1" 2>/dev/null)" '')
@@ -178,7 +178,7 @@ since() {
   echo "$((uptime - first))"
 }
 
-# `check REGION`: may this instance stop itself?
+# `check REGION`: succeeds if this instance may stop itself.
 if [[ ${1:-} == check ]]; then
   may_stop_itself || { printf '%s\n' "$said" >&2 && exit 1; }
   exit 0
@@ -189,7 +189,7 @@ if ((max_uptime_hours > 0 && uptime >= max_uptime_hours * 3600)); then
 fi
 due=''
 if [[ -n $stop_at ]]; then
-  # Since the last look, or since the boot: a box that is started after the hour is not stopped for it.
+  # Counts only since the last check or the boot: a box that is started after the hour must not be stopped for it.
   looked=$(number "$(cat "$run/autostop.looked" 2>/dev/null)" "$((now - uptime))")
   look_at_hours
   if ((last_stop > looked)); then : >"$run/autostop.due"; fi
@@ -199,10 +199,10 @@ fi
 health='' idle=0 why=''
 exec 9>>"$root/lock"
 if ! flock --nonblock 9; then
-  # What is not known of the gateway while somebody works on it says nothing; the hour begins anew after that.
+  # While an operator works on the gateway, an unknown state proves nothing. Its hour begins again after the work.
   rm -f "$run"/autostop.{unknown,was_ready}
   no_use_now
-  # Of this run: one that begins between two looks has its own three hours.
+  # Counted per run: a run that begins between two checks has its own three hours.
   holder=$(cat "$root/lock.holder" 2>/dev/null) || holder=''
   if [[ $holder != "$(cat "$run/autostop.holder" 2>/dev/null)" ]]; then rm -f "$run/autostop.busy"; fi
   printf '%s' "$holder" >"$run/autostop.holder"

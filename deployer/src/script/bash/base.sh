@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# What every action shares: where things lie, progress, the report. After it, no tool's output reaches the
-# operator by itself: what tools say goes to a file in memory, and a few lines of that into the report.
+# What every action shares: paths, progress, the report. From here on, the output of tools does not reach the
+# operator directly: it goes to a file in memory, and the report contains its last lines.
 
 # The variables on the right are for tests only.
 readonly root=${EXTRACTION_GATEWAY_ROOT:-/opt/extraction-gateway}
@@ -12,7 +12,7 @@ readonly project=extraction-gateway
 export PATH=$PATH:/usr/local/bin:/snap/bin # where the AWS command line may be, and an agent may not look
 export HOME=${HOME:-/root} AWS_PAGER='' AWS_DEFAULT_REGION=$REGION
 
-# This run's own folder in memory: another run, a look perhaps, has one of its own and touches nothing here.
+# This run's own folder in memory. Another run at the same time has its own folder and touches nothing in this one.
 readonly own=$run/$ACTION.$$
 readonly log=$own/log token=$own/hf_token
 mkdir -p "$root/releases" "$own"
@@ -20,8 +20,8 @@ printf '%s' "$run_id" >"$own/run" # early: whoever looks knows that the command 
 exec 3>&1 >"$log" 2>&1 </dev/null
 
 step=tools
-# What a failure means for what serves: before (untouched), switched (go back), keys (the old ones go back), stopping (a
-# person must look), recorded (it serves, only the tidying failed).
+# What a failure means for the running services: before (untouched), switched (go back), keys (restore the old keys),
+# stopping (a person must look), recorded (the release serves, only the clean-up failed).
 phase=before
 from='' to=''
 problem='' # the sentence for a person, where the cause is known
@@ -30,13 +30,13 @@ signalled='' # the signal that ended this run
 release='' rolled_back_to='' holder='' facts=''
 warnings=() lines=()
 
-# say TEXT: one short line of progress; kept too, for whoever asks before this run has ended.
+# say TEXT: prints one short line of progress, and keeps it for an operator who asks before this run has ended.
 say() {
   printf '%s\n' "${1:0:160}" >&3
   printf '%s\n' "${1:0:160}" >>"$own/said" || true
 }
 
-# begin STEP TEXT: a step starts; from here on its name goes with a failure.
+# begin STEP TEXT: a step starts; a failure from here on has its name.
 begin() {
   step=$1
   say "$2"
@@ -48,14 +48,14 @@ begin() {
   fi
 }
 
-# die TEXT: ends the run at the current step, for a cause that is known.
+# die TEXT: ends the run at the current step, for a known cause.
 die() {
   problem=$1
   printf '%s' "$1" >"$own/problem"
   exit 1
 }
 
-# quote TEXT: sets `quoted` to a JSON string. Only printable ASCII: whatever a tool prints, the report can be read.
+# quote TEXT: sets `quoted` to a JSON string of printable ASCII, so that the report is readable whatever a tool prints.
 quote() {
   quoted=${1//[^ -~]/?}
   quoted=${quoted//\\/\\\\}
@@ -68,7 +68,7 @@ json() {
   printf '%s' "$quoted"
 }
 
-# json_list TEXT...: as a JSON array of strings, the last ones where not all fit into what the operator gets.
+# json_list TEXT...: prints a JSON array of strings; only the last ones if not all fit into the report.
 json_list() {
   local quoted list='' text
   for text in "${@:$(($# - $(fitting "$@") + 1))}"; do
@@ -78,7 +78,7 @@ json_list() {
   printf '[%s]' "$list"
 }
 
-# fitting TEXT...: how many of the last ones fit.
+# fitting TEXT...: counts how many of the last texts fit.
 fitting() {
   local quoted size=0 index
   for ((index = $#; index > 0; index--)); do
@@ -89,25 +89,25 @@ fitting() {
   echo "$(($# - index))"
 }
 
-# json_field NAME: the plain value of a field of the flat JSON object on stdin.
+# json_field NAME: prints the plain value of a field of the flat JSON object on stdin.
 json_field() { sed -n 's/.*"'"$1"'": *"\{0,1\}\([^",}]*\)"\{0,1\}.*/\1/p' | head -n 1; }
 
 # fact NAME JSON
 fact() { facts+=${facts:+,}$(json "$1"):$2; }
 
-# replace FILE: writes stdin there, whole or not at all.
+# replace FILE: replaces the file by stdin, completely or not at all.
 replace() {
   cat >"$1.new" && mv -T "$1.new" "$1"
 }
 
-# What the current step's tools said last, without anything that looks like a token.
+# Prints the last output of the current step's tools, without anything that looks like a token.
 step_lines() {
   mapfile -t lines < <(tail -c "+$((step_log + 1))" "$log" | tr '\r' '\n' | grep -v '^== ' | tail -n "${1:-12}" |
     sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-300)
 }
 
-# remember_end: the last few runs that ended by themselves, so that one whose report is lost can be told from one that
-# never came.
+# remember_end: records that this run ended by itself. If its report is lost, the deployer can tell it from a run that
+# never reached the host.
 remember_end() {
   if [[ -z $run_id ]]; then return; fi
   { tail -n 9 "$run/ended" 2>/dev/null; echo "$run_id"; } | replace "$run/ended" || true
@@ -119,7 +119,7 @@ audit() {
     warnings+=("no audit line could be written to $root/audit.jsonl")
 }
 
-# finish OUTCOME MESSAGE: the one way out; prints the report as the last line and ends.
+# finish OUTCOME MESSAGE: the only regular end of a run: prints the report as the last line and exits.
 finish() {
   local outcome=$1 message=$2 failed=null code=0 gateway='' vllm=''
   trap - EXIT
@@ -135,7 +135,7 @@ finish() {
   release=$(current)
   if [[ -n $release ]]; then gateway=$(env_of "$release" GATEWAY_IMAGE) vllm=$(env_of "$release" VLLM_IMAGE); fi
   if [[ -n $locked ]]; then
-    # What the laptop remembers while the box is stopped.
+    # The deployer keeps these facts for the time when the box is stopped.
     if [[ $ACTION == @(deploy|rollback|restart) ]]; then
       facts_of_ledger
       fact autostop "$(autostop_json)"
@@ -151,7 +151,7 @@ finish() {
   exit "$code"
 }
 
-# Every way out that `finish` is not: a tool failed, a signal came, `die` was called.
+# Handles every end other than `finish`: a tool failed, a signal came, `die` was called.
 left() {
   local status=$?
   trap - EXIT

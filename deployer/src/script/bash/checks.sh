@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# Before anything is touched: is there room, is there a GPU, is the model in the cache?
+# Checks before anything is changed: disk space, the GPU, the model in the cache.
 
 # disk: sets disk_free and disk_total (bytes) of the file system that Docker uses.
 disk() {
@@ -8,7 +8,7 @@ disk() {
   [[ $disk_free =~ ^[0-9]{1,18}$ && $disk_total =~ ^[0-9]{1,18}$ ]] || die "The host does not say how much room its disk has; nothing was changed. Look there with df."
 }
 
-# model_key RELEASE: which model, at which revision, in which volume.
+# model_key RELEASE: prints the model, its revision and its volume.
 model_key() {
   local volume name key
   volume=$(docker volume inspect --format "{{.CreatedAt}}" "${project}_model-cache" 2>/dev/null) || return 1
@@ -17,18 +17,18 @@ model_key() {
   sha256sum <<<"$key" | cut -c 1-64
 }
 
-# model_cached RELEASE: did a download of exactly this model end well, into the volume that is there now?
+# model_cached RELEASE: succeeds if a download of exactly this model ended well, into the volume that exists now.
 model_cached() {
   local key
   key=$(model_key "$1") || return 1
   [[ -e $root/models/$key ]]
 }
 
-# What the carried files need: health checks with a start_interval, and files of compose as ours are.
+# The versions that the release's files need: for health checks with a start_interval, and for its compose syntax.
 readonly docker_least=25.0 compose_least=2.24
 disk_folder=''
 
-# too_old VERSION LEAST: is it older than MAJOR.MINOR? What cannot be read is not.
+# too_old VERSION LEAST: succeeds if it is older than MAJOR.MINOR; an unreadable version is not.
 too_old() {
   [[ $1 =~ ^v?([0-9]{1,4})\.([0-9]{1,4}) ]] || return 1
   local major=$((10#${BASH_REMATCH[1]})) minor=$((10#${BASH_REMATCH[2]}))

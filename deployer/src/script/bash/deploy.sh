@@ -3,7 +3,7 @@
 
 readonly next=.next
 
-# The carried files and settings into a folder that nothing uses yet.
+# Writes the files and settings of the release into a folder that nothing uses yet.
 stage() {
   local name mode path content target
   mkdir -m 0755 "$root/releases/$next"
@@ -16,8 +16,8 @@ stage() {
     chmod "$mode" "$target"
   done
   unpack "$SETTINGS" >"$root/releases/$next/.env"
-  # Compose takes what stands between single quotes as it is. What the host writes itself, and what would make compose
-  # or docker another one, is not among the settings.
+  # Compose does not interpret text between single quotes. The settings contain none that the host writes itself, and
+  # none that would change how compose or docker work.
   if grep -aEqvx "[A-Z_][A-Z0-9_]*='[^'\\[:cntrl:]]*'" "$root/releases/$next/.env" ||
     grep -aE '^(GATEWAY_IMAGE|VLLM_IMAGE|HF_TOKEN_FILE|COMPOSE_|DOCKER_)' "$root/releases/$next/.env" | grep -qv '^COMPOSE_PROFILES='; then
     die "The settings hold a line that is no setting of a release; nothing was changed. Correct the configuration, then run this again."
@@ -26,7 +26,7 @@ stage() {
 
 unpack() { base64 -d <<<"$1" | gzip -d; }
 
-# same_as RELEASE: does it have the images and the configuration that are wanted?
+# same_as RELEASE: succeeds if it has the wanted images and configuration.
 same_as() {
   [[ -n $1 && $(env_of "$1" GATEWAY_IMAGE) == "$gateway" && $(env_of "$1" VLLM_IMAGE) == "$vllm" &&
     $(release_field "$1" config_hash) == "$CONFIG_HASH" ]]
@@ -42,7 +42,7 @@ resolve_both() {
   printf '{"commit":"%s","config_hash":"%s"}\n' "$COMMIT" "$CONFIG_HASH" >"$root/releases/$next/release.json"
 }
 
-# Ends the run where the current release is what is wanted and serves.
+# Ends the run if the current release is the wanted one and serves.
 nothing_to_do() {
   if [[ $RESTART_VLLM == no && $(state_of "$now") == good ]] && verified "$now"; then
     rm -rf "$root/releases/${next:?}"
@@ -50,7 +50,7 @@ nothing_to_do() {
   fi
 }
 
-# The files get their place under a new number, whole or not at all.
+# Moves the files to a folder of a new number, completely or not at all.
 place_files() {
   begin files "files: compose file, settings and keys"
   compose "$next" config --quiet
@@ -69,7 +69,7 @@ deploy() {
   now=$(current)
   take_over
   if [[ -n $cut ]]; then phase=switched; fi
-  # Before the disk: what a tag means may be here already, and needs no room then.
+  # Before the check of the disk: the image of a tag may be on the host already and need no space.
   resolve_both
   check_disk "$next" "$gateway" "$vllm"
   check_gpu

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# Looks that an operator asks for by name. Each has its fixed arguments: no value becomes a part of them, none changes
-# anything, and what it prints is cut.
+# Diagnostics that an operator runs by name. Each has fixed arguments, which no value changes. None changes anything,
+# and the output is cut.
 
 readonly diagnose_seconds=30 diagnose_lines=150
 
@@ -9,9 +9,9 @@ container_to_look_at() {
   if ! look_at "$1" || [[ $c_state != running ]]; then die "The container of $1 is $c_state; nothing was asked of it. deployer status shows more."; fi
 }
 
-# ask_over_http SERVICE PORT PATH: sets `tool` to a request from within its network, where the container's port is on
-# loopback: the gateway gives its metrics there without a key (GATEWAY_METRICS__LISTEN in docker-compose.yml), and nobody
-# else reaches the model server at all.
+# ask_over_http SERVICE PORT PATH: sets `tool` to a request from inside the service's network, where the port is on
+# loopback: the gateway serves its metrics there without a key (GATEWAY_METRICS__LISTEN in docker-compose.yml), and the
+# model server can be reached from nowhere else.
 ask_over_http() {
   local pid
   need nsenter curl
@@ -21,7 +21,7 @@ ask_over_http() {
   tool=(nsenter --target "$pid" --net curl --silent --show-error --fail --max-time 10 "http://127.0.0.1:$2$3")
 }
 
-# tool_of DIAGNOSTIC: sets `tool` to its words, and `last` where the end of what it prints matters most.
+# tool_of DIAGNOSTIC: sets `tool` to its command, and `last` if the end of its output matters most.
 tool_of() {
   local columns=pid,user,pcpu,pmem,etime,comm journal=(journalctl --no-pager --output short-iso --lines 100)
   case $1 in
@@ -31,7 +31,7 @@ tool_of() {
     docker-disk) tool=(docker system df) ;;
     disk) tool=(df --human-readable --exclude-type tmpfs --exclude-type overlay --exclude-type squashfs) ;;
     memory) tool=(free --mebi) ;;
-    # Names of programs alone: arguments may be anything.
+    # Only the names of programs: arguments may contain anything.
     processes)
       tool=(ps -eo "$columns" --sort -pcpu)
       if [[ -n $ONE_SERVICE ]]; then
@@ -57,7 +57,7 @@ diagnose() {
   tool_of "$DIAGNOSTIC"
   need timeout "${tool[0]}"
   timeout --foreground --kill-after 5 "$diagnose_seconds" "${tool[@]}" 2>&1 3>&- 9>&- | head -c 1000000 >"$own/output" || status=${PIPESTATUS[0]}
-  # Of metrics, what a person reads: no comments, no histograms' steps.
+  # Removes comments and histogram buckets from metrics, which are of no use to a reader.
   if [[ $DIAGNOSTIC == *-metrics ]]; then sed -i -E '/^#|_bucket\{|_created(\{| )/d' "$own/output"; fi
   sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' "$own/output" | cut -c 1-300 >"$own/shown"
   all=$(wc -l <"$own/shown")

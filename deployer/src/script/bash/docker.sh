@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# Containers and images: looking at them, logging in, pulling, pruning.
+# Containers and images: reading their state, logging in, pulling, pruning.
 
 # compose_words RELEASE ARGUMENT...: sets `words` to docker compose from a release's own files.
 compose_words() {
@@ -7,7 +7,7 @@ compose_words() {
   shift
   words=(docker compose --project-name "$project" --project-directory "$folder" --file "$folder/docker-compose.yml"
     --env-file "$folder/.env")
-  # A release for a host without a GPU brings what takes the reservation away.
+  # A release for a host without a GPU has a file that removes the reservation.
   if [[ -e $folder/config/compose.no-gpu.yml ]]; then words+=(--file "$folder/config/compose.no-gpu.yml"); fi
   words+=("$@")
 }
@@ -23,7 +23,7 @@ container_of() {
     --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False | head -n 1
 }
 
-# look_at SERVICE: sets c_id, c_state, c_health, c_oom, c_restarts, c_started, c_image; fails where there is none.
+# look_at SERVICE: sets c_id, c_state, c_health, c_oom, c_restarts, c_started, c_image; fails if there is no container.
 look_at() {
   local template
   c_state=absent c_health='' c_oom=false c_restarts=0 c_started='' c_image=''
@@ -35,10 +35,10 @@ look_at() {
   [[ $c_restarts =~ ^[0-9]+$ ]] || c_restarts=0
 }
 
-# have_image IMAGE: by digest; what a tag means here may not be what it means there.
+# have_image IMAGE: compares by digest, because a tag here may differ from the registry's.
 have_image() { [[ $1 == *@* ]] && docker image inspect --format "{{.Id}}" "$1" >/dev/null 2>&1; }
 
-# The login lives in memory and for this run only. Compose and other plug-ins of this user stay reachable.
+# The login is kept in memory, for this run only. Compose and other plug-ins of this user stay available.
 log_in() {
   guard
   begin login "login: $REGISTRY"
@@ -48,18 +48,18 @@ log_in() {
   aws ecr get-login-password --region "$REGION" | docker login --username AWS --password-stdin "$REGISTRY"
 }
 
-# What tools say where a login is over, or never was.
+# The messages of tools whose login has expired or is missing.
 readonly login_over='expired|no basic auth|unauthorized|(^|[^0-9])401([^0-9]|$)'
 
 readonly digest_shape='^sha256:[0-9a-f]{64}$'
 
-# registry_has REPOSITORY KEY=VALUE: prints the digest of what the registry has under imageTag=... or imageDigest=...
+# registry_has REPOSITORY KEY=VALUE: prints the digest of the registry's image with imageTag=... or imageDigest=...
 registry_has() {
   aws ecr describe-images --region "$REGION" --repository-name "${1#"$REGISTRY/"}" --image-ids "$2" \
     --query 'imageDetails[0].imageDigest' --output text
 }
 
-# resolve IMAGE: sets `resolved` to repository@sha256:..., asking the registry what a tag means, once.
+# resolve IMAGE: sets `resolved` to repository@sha256:...; asks the registry once for the image of a tag.
 resolve() {
   local repository tag digest
   resolved=$1
@@ -72,7 +72,7 @@ resolve() {
   say "resolved: $tag is $digest"
 }
 
-# pull IMAGE SIZE: by digest, unless it is there. The registry's login may end while a large image comes.
+# pull IMAGE SIZE: pulls by digest, unless the image exists. The login may expire while a large image is pulled.
 pull() {
   if have_image "$1"; then return; fi
   say "pull: $1"
@@ -87,7 +87,7 @@ pull() {
 
 fetch_image() { watch_over "$2" pull_bytes docker pull --quiet "$1"; }
 
-# pull_all RELEASE: ours first, which the registry's login is for; then what else its compose file names.
+# pull_all RELEASE: pulls the project's own images first, which need the login, then the others of its compose file.
 pull_all() {
   pull "$vllm" "$SIZE_VLLM"
   pull "$gateway" "$SIZE_GATEWAY"
@@ -120,7 +120,7 @@ list_old_images() {
     done
   done
   listed=$(docker image ls --all --digests --no-trunc --format "{{.ID}} {{.Repository}}@{{.Digest}}")
-  # A list without what serves now is not one to trust.
+  # A list that lacks the running images is not trusted.
   if [[ $listed != *" $(env_of "$(current)" GATEWAY_IMAGE)"* ]]; then
     warnings+=("Docker does not list the image that serves now, so no old image could be found and removed; look at docker image ls --all on the host")
     return
@@ -130,7 +130,7 @@ list_old_images() {
 
 remove_image() { docker image rm "$1" || warnings+=("the old image $1 could not be removed"); }
 
-# After a deploy. The command that an operator gives is in prune.sh.
+# Runs after a deploy. The operator's own prune command is in prune.sh.
 prune_images() {
   local image old
   begin prune "prune: images older than the previous release"

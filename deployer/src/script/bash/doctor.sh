@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# What the host lacks. Every check runs, whatever the others find.
+# Checks what the host lacks. Every check runs, whatever the others find.
 
 findings=''
 
@@ -67,7 +67,7 @@ doctor_account() {
   fi
 }
 
-# Has the registry what the next deploy takes, or else what serves? Looked up, not pulled.
+# Looks up, without a pull, whether the registry has the images of the next deploy or else of the current release.
 doctor_images() {
   local now image key repository images=$WANT_IMAGES
   now=$(current)
@@ -78,7 +78,7 @@ doctor_images() {
       *@*) repository=${image%%@*} key=imageDigest=${image#*@} ;;
       *) repository=${image%:*} key=imageTag=${image##*:} ;;
     esac
-    # Who may look into another registry is not known here.
+    # The rights for other registries are not known here.
     if [[ $repository != "$REGISTRY"/* ]]; then continue; fi
     if [[ ! $(registry_has "$repository" "$key") =~ $digest_shape ]]; then
       finding images false "${image#"$REGISTRY/"}: $(begin_again resolve; explain_resolve)"
@@ -110,7 +110,7 @@ doctor_state() {
   if [[ $(autostop_on) == true ]]; then finding autostop true "on"; else finding autostop false "off: an idle box costs on"; fi
 }
 
-# begin_again STEP: the checks run in subshells, so what they said is looked for in all of the log from that step on.
+# begin_again STEP: the checks run in subshells, so their output is searched in the whole log from that step on.
 begin_again() {
   step=$1
   safe=''

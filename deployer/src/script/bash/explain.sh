@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
-# From a failed step and what its tools said to a sentence for a person: what happened, what it means, what to do.
+# Turns a failed step and its tools' output into a sentence for the operator: what happened, what it means, what to do.
 
-# unharmed: what a failure before the switch means for those who use the service; nothing after it.
+# unharmed: prints what a failure before the switch means for the users of the service; prints nothing after it.
 unharmed() {
   local service
   if [[ $phase != before ]]; then return; fi
@@ -17,7 +17,7 @@ unharmed() {
   echo "What served before still serves."
 }
 
-# said PATTERN: did the step's tools say so? Not with the digits of a digest or an id.
+# said PATTERN: succeeds if the step's tools printed it. Digits of a digest or an id do not match.
 said() { grep -Eqi -- "$1" < <(tail -c "+$((step_log + 1))" "$log" | sed -E 's/[0-9a-f]{12,}//g'); }
 
 readonly refused='denied|forbidden|(^|[^0-9])403([^0-9]|$)'
@@ -33,7 +33,7 @@ explain() {
     return
   fi
   if said "$no_engine"; then
-    # What it says of the containers in these seconds is no verdict on what served.
+    # What Docker reports about the containers in these seconds says nothing about the services that ran before.
     if [[ $phase == before ]]; then safe=" Nothing was changed; containers that ran start again with it."; else safe=''; fi
     echo "The Docker engine of the host did not answer (step $step): it was restarted, or has ended.$safe Look there with systemctl status docker, then run this again."
     return
@@ -65,7 +65,7 @@ explain_login() {
   fi
 }
 
-# by_network: what to add where the tools say that the network failed.
+# by_network: prints what to add if the tools report that the network failed.
 by_network() { if said "$no_network"; then echo ": the network between the host and it does not work"; fi; }
 
 explain_resolve() {
@@ -110,8 +110,8 @@ explain_download() {
   fi
 }
 
-# again SERVICE: how often Docker started it again since this run began to switch. In a crash loop Docker says
-# `restarting`, `unhealthy`, `running`, `starting` in turn: what it says at one moment is no verdict, this number is.
+# again SERVICE: prints how often Docker restarted it since this run began to switch. In a crash loop Docker reports
+# `restarting`, `unhealthy`, `running`, `starting` in turn, so one state proves nothing, but this number does.
 again() { echo "$((c_restarts - ($([[ $c_id == "${old[$1]:-}" ]] && echo 1 || echo 0) ? ${crashes[$1]:-0} : 0)))"; }
 
 explain_switch() {

@@ -1,23 +1,23 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# API keys by their digests, changed under a gateway that goes on serving: without a new release, and in every release
-# on disk, so that no rollback brings a revoked key back.
+# Changes API keys, by their digests, while the gateway serves: without a new release, and in every release on disk, so
+# that no rollback brings a revoked key back.
 
-# The key whose change has begun and is not whole yet: what stays of it after a killed run says that one was cut off.
+# The key whose change has begun and is not complete. If a run is killed, this file shows that the change was cut off.
 readonly changing=$root/keys.changing
 kept_old='' # the gateway refused the changed keys and said that the old ones hold
 
-# key_lines FILE: without comments and empty lines.
+# key_lines FILE: prints the lines without comments and empty lines.
 key_lines() { grep -Ev '^[[:space:]]*(#|$)' "$1" || true; }
 
 sha_of() { sha256sum <"$1" | cut -c 1-64; }
 
-# edited FILE: as it will be.
+# edited FILE: prints the file as it will be after the change.
 edited() {
   awk -v name="$KEY_NAME" '$1 != name' "$1"
   if [[ $KEYS == add ]]; then printf '%s\n' "$KEY_LINE"; fi
 }
 
-# What an operator compares: names, and a digest of the digest.
+# Prints what an operator compares: names, and a digest of each digest.
 keys_json() { # FILE
   local name digest words known=()
   while read -r name digest words; do
@@ -27,45 +27,45 @@ keys_json() { # FILE
     "$(json_list "${known[@]}")" "$(json "$(cat "$changing" 2>/dev/null || true)")"
 }
 
-# heed_keys FILE: the gateway reads its keys again and says how many; fails where it does not take them.
+# heed_keys FILE: makes the gateway read its keys again and report their number; fails if it refuses them.
 heed_keys() {
   local since count pid
   if ! look_at gateway || [[ $c_state != running ]]; then return 0; fi # it reads them when it starts
   count=$(key_lines "$1" | wc -l)
   since=$(date --utc +%Y-%m-%dT%H:%M:%S.%NZ)
-  # Not by `docker kill`: docker takes every signal of its own for a stop by hand, and starts the container no more.
+  # Not with `docker kill`: docker counts every signal of its own as a manual stop and no longer restarts the container.
   pid=$(docker inspect --format "{{.State.Pid}}" "$c_id") || return 1
   [[ $pid =~ ^[1-9][0-9]*$ ]] || return 1
   env kill -HUP "$pid" || return 1
   if try 5 keys_said "$since" "$count"; then
-    # No bare `return`: within a trap it means the status from before the trap.
+    # No bare `return`: in a trap it returns the status from before the trap.
     if [[ -n $kept_old ]]; then return 1; else return 0; fi
   fi
-  # Its log may be set to say less. A start reads the file too.
+  # The gateway's log level may hide the line. A restart reads the file too.
   say "keys: the gateway does not say that it read them; it is started again"
   compose "$now" restart --timeout "$DRAIN" gateway || return 1
   try 30 ready
 }
 
-# keys_said SINCE COUNT: sets `kept_old` where the gateway kept the old ones.
+# keys_said SINCE COUNT: sets `kept_old` if the gateway kept the old keys.
 keys_said() {
   docker logs --since "$1" "$c_id" >"$own/said.log" 2>&1 || return 1
   if grep -q 'API keys not reloaded' "$own/said.log"; then kept_old=yes; fi
   [[ -n $kept_old ]] || grep 'API keys reloaded' "$own/said.log" | grep -Eq "count\"?[:=] ?$2([^0-9]|\$)"
 }
 
-# write_keys FROM FILE: into the file that is there, which is the one that a container mounts.
+# write_keys FROM FILE: writes into the existing file, because a container has that file mounted.
 write_keys() {
   cat "$1" >"$2" || true
   cmp -s "$1" "$2"
 }
 
-# mark_hash RELEASE HASH: what a later plan compares.
+# mark_hash RELEASE HASH: stores the hash that a later plan compares.
 mark_hash() {
   printf '{"commit":"%s","config_hash":"%s"}\n' "$(release_field "$1" commit)" "$2" | replace "$root/releases/$1/release.json"
 }
 
-# keep_keys: as they are in every release, for the way back.
+# keep_keys: saves the keys of every release, to restore them after a failure.
 keep_keys() {
   local number
   for number in $(numbers); do
@@ -75,8 +75,8 @@ keep_keys() {
   done
 }
 
-# keys_back STATUS: after a change that was cut off or failed, every release has its old keys again, and the gateway reads
-# them. Called where `set -e` is off. Sets the phase to what that came to.
+# keys_back STATUS: restores the old keys of every release after a change that was cut off or failed, and makes the
+# gateway read them. It runs with `set -e` off. Sets the phase to the result.
 keys_back() {
   local number folder now kept=$kept_old failed=''
   now=$(current)
@@ -97,7 +97,7 @@ keys_back() {
   fi
 }
 
-# The same in the other releases. They get all keys of this one where none of their own would be left.
+# Changes the other releases. A release that would have no key left gets all keys of this one.
 edit_others() {
   local number other
   for number in $(numbers); do
@@ -136,7 +136,8 @@ keys() {
   keep_keys
   printf '%s' "$KEY_NAME" | replace "$changing"
   phase=keys
-  # First where a rollback would bring it back: what is cut off after that is a key that still opens the service.
+  # The other releases first, so that no rollback brings the key back. A change that is cut off after that leaves a key
+  # that still opens the service.
   if [[ $KEYS == revoke ]]; then edit_others; fi
   write_keys "$own/keys.edited" "$key_file"
   heed_keys "$key_file" || die "The gateway did not take the changed keys; deployer logs --service gateway says why."

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# One at a time on this host: a lock that the kernel lets go when its holder ends, however that is.
+# One run at a time on this host: the kernel releases the lock when its holder ends, however it ends.
 
-# The holder as JSON, or null.
+# Prints the holder as JSON, or null.
 holder_json() {
   local text name='"([^"\\]|\\.)*"'
   text=$(cat "$root/lock.holder" 2>/dev/null) || text=''
@@ -15,13 +15,13 @@ holder_json() {
   fi
 }
 
-# Waits no longer than a look at the lock takes (`is_locked`, the idle stop): whoever works holds it for minutes.
+# Waits only as long as a check of the lock holds it (`is_locked`, the idle stop). A working run holds it for minutes.
 try_lock() {
   exec 9>>"$root/lock"
   flock --timeout "$pause" 9
 }
 
-# A plan that was made on another release than the one that is current now was approved for a host that is no more.
+# Refuses a plan that was made on another release than the current one: the operator approved it for another state.
 expect_release() {
   local found
   found=$(current)
@@ -30,14 +30,14 @@ expect_release() {
   fi
 }
 
-# lives FOLDER: does the run go on whose folder this is?
+# lives FOLDER: succeeds if the run of this folder still goes on.
 lives() {
   local pid=${1%/}
   pid=${pid##*.}
   [[ $pid =~ ^[0-9]+$ ]] && readlink "/proc/$pid/exe" >/dev/null
 }
 
-# runs_json: the runs that go on, but for this one.
+# runs_json: prints the current runs, except this one.
 runs_json() {
   local folder name list=''
   for folder in "$run"/*.*/; do
@@ -59,11 +59,11 @@ take_lock() {
   locked=yes
   ln -sfn "$own" "$run/working" || true
   printf lock >"$run/step"
-  # A full disk must not keep anybody from `down`: who holds the lock is only for others to read.
+  # A full disk must not prevent `down`, so a failure to write the holder is ignored: it is only information.
   if ! printf '{"operator":%s,"action":"%s","since":%s,"run":"%s"}' "$(json "$OPERATOR")" "$ACTION" "$(date +%s)" "$run_id" | replace "$root/lock.holder"; then
     warnings+=("who is at work could not be written to $root: is the disk full?")
   fi
-  # What a killed run left behind: a download goes on without the compose that started it, and has the token.
+  # Removes what a killed run left: its download goes on without the compose that started it, and has the token.
   stray=$(timeout --foreground 30 docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.oneoff=True) || stray=''
   # shellcheck disable=SC2086 # ids
   if [[ -n $stray ]] && ! timeout --foreground 60 docker rm --force $stray; then
@@ -73,7 +73,7 @@ take_lock() {
   for folder in "$run"/{deploy,rollback,repair,restart,down,unlock,autostop}.*/; do
     if [[ $folder != "$own/" ]]; then rm -rf "$folder"; fi
   done
-  # A look needs no lock, and may be at work now. What is dead runs no program, even while nobody has buried it.
+  # Runs that change nothing need no lock and may be at work now. A zombie process does not count as alive.
   for folder in "$run"/{status,verify,logs,releases,doctor,progress,keys,prune,diagnose}.*/; do
     if [[ -d $folder ]] && ! lives "$folder"; then rm -rf "$folder"; fi
   done

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# The model into its volume, once. The token is read by the host's own role into a file that only memory holds and
-# only root reads; it is never in a variable, an argument, an environment or any output, and is gone at once.
+# Downloads the model into its volume, once. The host's own role reads the token into a file that exists only in memory
+# and only for root. The token is in no variable, argument, environment or output, and its file is removed at once.
 
 fetch_token() {
   guard

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# Looking: changes nothing and needs no lock.
+# Reads the state of the host: changes nothing and needs no lock.
 
 container_json() {
   look_at "$1" || true
@@ -8,7 +8,7 @@ container_json() {
     "$([[ $c_oom == true ]] && echo true || echo false)"
 }
 
-# containers_json: of the current release, without the brackets.
+# containers_json: prints the containers of the current release, without the brackets.
 containers_json() {
   container_json gateway
   printf ,
@@ -32,7 +32,7 @@ gpu_json() {
   fi
 }
 
-# What the gateway says of itself, as text: whoever reads the report parses it, so that nothing odd breaks it.
+# Prints the gateway's own report as a string. The deployer parses it, so that odd output cannot break this report.
 gateway_json() {
   ready || true
   json "$(head -c 4000 "$own/health.json" | tr '\n' ' ')"
@@ -80,34 +80,34 @@ verify_now() {
   finish 'done' "Release $now serves and was verified."
 }
 
-# Newest lines last, as many as fit into what Systems Manager hands back.
+# Prints as many of the newest lines, in order, as fit into the output that Systems Manager returns.
 logs() {
   local now until left_out wanted=$LINES since=() shown=$SERVICES
   now=$(current)
   [[ -n $now ]] || die "There is no release on the host, so there are no logs. Run deployer up."
   begin observe "logs"
-  # Nobody asked for one alone: what stands in front has its say, too.
+  # Without a service in the command, the logs of the reverse proxy in front are included too.
   if [[ $shown == *" "* && $(services_of "$now") == *caddy* ]]; then shown+=" caddy"; fi
-  # One clock for all services: a line of one that is older than the newest of another is not lost.
+  # All services share one cursor, so a line that is older than the newest line of another service is not lost.
   until=$(date --utc +%Y-%m-%dT%H:%M:%S.%NZ)
   if [[ -n $SINCE ]]; then since=(--since "$SINCE") wanted=all; fi
   # shellcheck disable=SC2086 # names of services, from a closed list
   compose "$now" logs --no-color --timestamps --tail "$wanted" "${since[@]}" $shown >"$own/lines"
-  # --since gives the line at the cursor once more; what came after `until` comes with the next look. compose 2.26 writes
-  # codes of a terminal also into a file.
+  # --since repeats the line at the cursor; lines after `until` come with the next call. compose 2.26 writes terminal
+  # codes into a file too.
   awk -v since="$SINCE" -v until="$until" '{ at = ""; for (i = 1; i <= 4 && at == ""; i++) if ($i ~ /^[0-9-]+T[0-9:.]+Z$/) at = $i
     if ((since == "" || at > since) && at <= until) print }' "$own/lines" | sed -E 's/hf_[A-Za-z0-9]+/hf_***/g; s/\x1b\[[0-9;?]*[A-Za-z]//g' | cut -c 1-1000 >"$own/new"
   mapfile -t lines < <(tail -c 15000 "$own/new")
   lines=("${lines[@]:$((${#lines[@]} - $(fitting "${lines[@]}")))}")
   left_out=$(($(wc -l <"$own/new") - ${#lines[@]}))
-  # Without a cursor the newest lines are what was asked for.
+  # Without a cursor, the newest lines are the answer.
   if [[ -z $SINCE ]]; then left_out=0; fi
   fact cursor "$(json "$until")"
   fact left_out "$left_out"
   finish 'done' "${#lines[@]} lines."
 }
 
-# facts_of_ledger: the last ten entries, and where a rollback without a number would go.
+# facts_of_ledger: adds the last ten entries, and the target of a rollback without a number.
 facts_of_ledger() {
   local ledger=() target
   if [[ -e $root/releases.jsonl ]]; then mapfile -t ledger <"$root/releases.jsonl"; fi
@@ -121,8 +121,8 @@ releases() {
   finish 'done' "These are the last releases."
 }
 
-# How far the run is that works on this host now. Systems Manager shows what a command prints only after its end, so
-# whoever waits for one asks with another.
+# Reports the progress of the run on this host. Systems Manager returns a command's output only after its end, so the
+# deployer asks with a second command.
 progress() {
   local folder lines_said=() shown
   begin observe "progress"

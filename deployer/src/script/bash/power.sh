@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# Stopping the services in good order, and starting one again.
+# Stops the services in order, and restarts one.
 
 # stop SERVICE SECONDS
 stop() {
@@ -8,15 +8,15 @@ stop() {
   if [[ $DRAIN_FIRST == yes ]]; then warn_if_killed "$1" "$2"; fi
 }
 
-# warn_if_killed SERVICE SECONDS: 137 says that its work had not ended in time.
+# warn_if_killed SERVICE SECONDS: exit code 137 means that its work had not ended in time.
 warn_if_killed() {
   if [[ -n $c_id && $(docker inspect --format "{{.State.ExitCode}}" "$c_id") == 137 ]]; then
     warnings+=("$1 did not end within $2 s and was killed: work that ran then was lost")
   fi
 }
 
-# drain RELEASE: the gateway ends what runs, for which it needs the model server, and takes no more. Compose alone
-# does not see to it: it stops both at once, or the model server first.
+# drain RELEASE: the gateway takes no new work and ends its running work, for which it needs the model server. Compose
+# alone does not ensure that: it stops both at once, or the model server first.
 drain() {
   if ! look_at gateway || [[ $c_state != running ]]; then return 0; fi
   say "drain: running work ends first, at most $DRAIN s"
@@ -31,7 +31,7 @@ down() {
   now=$(current)
   if [[ -z $now ]]; then finish nothing_to_do "There is no release on the host. Nothing to stop."; fi
   phase=stopping
-  # The gateway first: it refuses new work and ends what runs, for which it needs the model server.
+  # The gateway first: it refuses new work and ends its running work, for which it needs the model server.
   if [[ $DRAIN_FIRST == yes ]]; then
     begin stop "stop: running work ends first, at most $DRAIN s"
     stop gateway "$DRAIN"
@@ -66,7 +66,7 @@ restart() {
   finish 'done' "Restarted; release $now serves and was verified."
 }
 
-# Nothing can be taken from a run that goes on; what a killed one left is cleared.
+# Clears what a killed run left. A run that still goes on keeps its lock.
 unlock() {
   need docker flock
   take_lock

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# Steps that take minutes: they run beside this shell, so that a signal is heeded at once; how far they are is told;
-# one that stands still is ended.
+# Steps that take minutes. They run beside this shell, so that it handles a signal at once. Their progress is reported,
+# and a step that makes no progress is ended.
 
 # For tests only.
 readonly stall=${EXTRACTION_GATEWAY_STALL:-300} tell_every=${EXTRACTION_GATEWAY_TELL:-15}
@@ -11,9 +11,9 @@ worker='' # the process of the long step
 next_told=$tell_every
 guarded=''
 
-# guard: whoever kills this run kills all its processes at once, and nothing is tidied. So one process in a session of
-# its own waits for the end of the run; where that left its folder, it removes what must not stay: the token, the
-# registry's login, the download's container. It holds neither the lock nor the output.
+# guard: a kill of this run kills all its processes at once, without a clean-up. So one process in a session of its own
+# waits for the end of the run. If the run left its folder, that process removes the token, the registry's login and
+# the download's container. It holds neither the lock nor the output.
 guard() {
   if [[ -n $guarded ]]; then return; fi
   guarded=yes
@@ -23,10 +23,10 @@ guard() {
     </dev/null >/dev/null 2>&1 3>&- 9>&-
 }
 
-# received FILE: bytes that came over the network, from a file such as /proc/net/dev.
+# received FILE: prints the bytes received over the network, from a file such as /proc/net/dev.
 received() { sed -n 's/^ *\([^:]*\): *\([0-9]*\) .*/\1 \2/p' "$1" 2>/dev/null | awk '$1 != "lo" { sum += $2 } END { printf "%.0f", sum }'; }
 
-# download_bytes: how many the model's volume holds, and how many its container received.
+# download_bytes: prints the bytes in the model's volume, and the bytes that its container received.
 download_bytes() {
   local folder pid
   folder=$(docker volume inspect --format "{{.Mountpoint}}" "${project}_model-cache" 2>/dev/null) || folder=''
@@ -36,7 +36,7 @@ download_bytes() {
   if [[ $pid =~ ^[1-9][0-9]*$ ]]; then received "/proc/$pid/net/dev"; fi
 }
 
-# pull_bytes: how many the disk of Docker lost since the check of the disk, and how many this host received.
+# pull_bytes: prints by how many bytes Docker's disk filled since its check, and the bytes that this host received.
 pull_bytes() {
   local free_then=$disk_free
   disk
@@ -44,8 +44,8 @@ pull_bytes() {
   received /proc/net/dev
 }
 
-# tell_progress DONE TOTAL LEFT: for whoever looks, and now and then for whoever waits: the longer the run, the rarer,
-# because Systems Manager hands back so many characters and the report must be among them.
+# tell_progress DONE TOTAL LEFT: writes the progress for `deployer status`, and prints it now and then: less often in a
+# long run, because Systems Manager returns a limited number of characters and the report must be among them.
 tell_progress() {
   if [[ -n $locked ]]; then printf '%s %s %s %s' "$step" "$1" "$2" "$3" >"$run/progress"; fi
   if ((SECONDS >= next_told)); then

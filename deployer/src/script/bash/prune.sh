@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# Room on the disk: images, and models in the volume, that neither the current release nor the one that a rollback goes
-# to needs. What is removed is what was listed when the operator approved, and nothing else.
+# Frees disk space: removes images, and models in the volume, that neither the current release nor the target of a
+# rollback needs. Removes only what was in the list that the operator approved.
 
 readonly model_shape='[A-Za-z0-9._-]+/[A-Za-z0-9._-]+/[0-9a-f]{40}'
 
-# models_of RELEASE: its models as folders of the volume, OWNER/NAME/REVISION; fails where that cannot be told: a model
-# may also be a folder of any name.
+# models_of RELEASE: prints its models as folders of the volume, OWNER/NAME/REVISION; fails if they are not known: a
+# model may also be a folder of any name.
 models_of() {
   local kind model name=VLLM_BASE_MODEL
   for kind in BASE ADAPTER; do
@@ -43,13 +43,13 @@ list_unneeded() {
     if [[ -n $image ]]; then unneeded+=("image $(bytes_or_zero "$(docker image inspect --format "{{.Size}}" "$image")") $image"); fi
   done < <(sort -k 2 <<<"$old")
   if [[ $PRUNE_MODELS == yes ]]; then list_old_models; fi
-  # Nothing is removed that the operator did not see: what does not fit is for the next time.
+  # Nothing is removed that the operator did not see: items that do not fit into the list are left for the next run.
   left_out=$((${#unneeded[@]} - $(fitting "${unneeded[@]}")))
   unneeded=("${unneeded[@]:left_out}")
 }
 
-# forget_models: which models are in the volume, but for the releases whose models all stay. Before any model goes: a
-# run that is cut off leaves models that are looked for once more, and none that is missed.
+# forget_models: forgets which models are in the volume, except for releases whose models all stay. This comes before
+# any removal: after a run that is cut off, a model is checked once more, but no missing model counts as present.
 forget_models() {
   local n marker keep=' '
   for n in "${kept[@]}"; do keep+="$(model_key "$n") "; done
@@ -94,7 +94,7 @@ prune() {
   if [[ $PRUNE == list ]]; then finish 'done' "No kept release needs ${#unneeded[@]} of what is there."; fi
   [[ $sum == "$PRUNE_LIST" ]] || die "What no kept release needs changed since the plan was made; nothing was removed. Run this again."
   remove_unneeded
-  # What is done is done, also where Docker does not answer any more.
+  # The removal counts as done even if Docker does not answer any more.
   if (disk); then disk; fi
   fact free_after "$disk_free"
   finish 'done' "What no kept release needs was removed."

@@ -9,10 +9,10 @@ current() {
   if is_number "${target#releases/}" && [[ -d $root/$target ]]; then printf '%s' "${target#releases/}"; fi
 }
 
-# is_number TEXT: of a release. What is read from a file or a folder comes to arithmetic only after this question.
+# is_number TEXT: succeeds for a release's number. Text from a file or folder reaches arithmetic only after this check.
 is_number() { [[ $1 =~ ^[1-9][0-9]{0,8}$ ]]; }
 
-# env_of RELEASE NAME: a setting of a release.
+# env_of RELEASE NAME: prints a setting of a release.
 env_of() {
   local line value=''
   [[ -r $root/releases/$1/.env ]] || return 0
@@ -27,13 +27,13 @@ release_field() { json_field "$2" <"$root/releases/$1/release.json" 2>/dev/null 
 
 state_of() { if [[ -e $root/releases/$1/state ]]; then printf '%s' "$(<"$root/releases/$1/state")"; fi; }
 
-# numbers: of the releases on disk, newest first.
+# numbers: prints the numbers of the releases on disk, newest first.
 numbers() { find "$root/releases" -mindepth 1 -maxdepth 1 -regextype posix-extended -regex '.*/[1-9][0-9]{0,8}' -printf '%f\n' | sort -rn; }
 
-# A release's state: `good` (verified), `failed` (never was), `left` (verified, and rolled back from since); none before
-# its first verdict.
+# A release's state: `good` (verified), `failed` (never verified), `left` (verified, but rolled back from later); none
+# before its first verdict.
 
-# good_before [RELEASE]: the last release before it, or of all, that was verified and not rolled back from.
+# good_before [RELEASE]: prints the last good release before this one, or of all.
 good_before() {
   local number
   for number in $(numbers); do
@@ -44,7 +44,7 @@ good_before() {
   done
 }
 
-# leave RELEASE: whoever rolled back to it did not want what came after. It stays on disk, for --to.
+# leave RELEASE: marks the releases after it as `left`, because it was rolled back to. They stay on disk, for --to.
 leave() {
   local number
   for number in $(numbers); do
@@ -67,11 +67,11 @@ point_current() {
   mv -T "$root/current.new" "$root/current"
 }
 
-# half_done: was a switch cut off? Sets from, to and by: the action that was at it.
+# half_done: succeeds if a switch was cut off. Sets from, to and by: the action that made the switch.
 half_done() {
   [[ -s $root/switching ]] || return 1
   read -r from to by <"$root/switching" || true
-  # A note that is damaged says no more than that a switch was cut off: the way back is the last good release.
+  # A damaged note shows only that a switch was cut off: the way back is the last good release.
   if ! is_number "$to" || [[ $from != none ]] && ! is_number "$from"; then
     to='' by='' from=$(good_before)
     from=${from:-none}
@@ -79,12 +79,12 @@ half_done() {
   if [[ $from == none ]]; then from=''; fi
 }
 
-# take_over: sets from, where a failure goes back to; and cut, where a switch was cut off that this run has to mend.
+# take_over: sets from, the release to go back to after a failure, and cut, if this run has to repair a cut-off switch.
 take_over() {
   if half_done; then
     cut=yes
     if [[ $by == rollback ]]; then resumed=$to; fi
-    # What was cut off was the start of a release that had been verified before. A rollback that goes on can fail too.
+    # The release whose start was cut off had been verified before. A rollback that is resumed can fail too.
     if [[ $(state_of "$to") == good && ($by != rollback || $ACTION != rollback || -z $from) ]]; then from=$to; fi
     say "a switch to release $to was cut off; this run takes over"
   else
@@ -92,12 +92,12 @@ take_over() {
   fi
 }
 
-# services_of RELEASE: what runs, the model server first.
+# services_of RELEASE: prints the services of a release, the model server first.
 services_of() {
   if [[ ,$(env_of "$1" COMPOSE_PROFILES), == *,tls,* ]]; then echo vllm gateway caddy; else echo vllm gateway; fi
 }
 
-# record RELEASE OUTCOME: into the ledger. A release that was good once stays so: what failed now may be the host.
+# record RELEASE OUTCOME: adds a ledger line. A release that was good once stays good: the host may be the cause now.
 record() {
   local n=$1 state=$2
   if [[ $state == good || $(state_of "$n") != @(good|left) ]]; then printf '%s' "$state" | replace "$root/releases/$n/state"; fi
@@ -107,7 +107,7 @@ record() {
     cat <(tail -n 9 "$root/releases.jsonl" 2>/dev/null) - | replace "$root/releases.jsonl"
 }
 
-# forget_old: folders beyond the last ten, never the current one or the one before it.
+# forget_old: removes folders beyond the last ten, but never the current release or the good one before it.
 forget_old() {
   local number keep_current keep_before
   keep_current=$(current)

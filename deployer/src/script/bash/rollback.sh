@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# Back to an earlier release: a deploy of files and images that were good before.
+# Goes back to an earlier release: a deploy of files and images that were good before.
 
-# back_to: prints the release that a rollback without a number goes to, or nothing. One that was cut off goes on.
+# back_to: prints the target of a rollback without a number, or nothing. A rollback that was cut off is resumed.
 back_to() {
   local from='' to='' by=''
   if half_done && [[ $by == rollback ]]; then

@@ -8,7 +8,7 @@ tried='' # this run has switched: what fails now is the release's own
 never_ready='' # the service that was given up, because it did not become healthy beside a model that is loaded
 declare -A old=() crashes=() seen=() # of each service: its container, how often that was started again, since when
 
-# keeps_model FROM RELEASE: does compose leave the model server as it is? Where that is not known, no.
+# keeps_model FROM RELEASE: succeeds if compose keeps the model server running; fails if that is not known.
 keeps_model() {
   local name
   [[ -n $1 && -z ${cut:-} && $force_vllm != yes ]] || return 1
@@ -21,7 +21,7 @@ keeps_model() {
   cmp -s <(grep '^VLLM_' "$root/releases/$1/.env" | sort) <(grep '^VLLM_' "$root/releases/$2/.env" | sort)
 }
 
-# serve RELEASE FROM: compose starts anew only what changed: a new gateway leaves vLLM running.
+# serve RELEASE FROM: starts a release. Compose restarts only what changed: a new gateway leaves vLLM running.
 serve() {
   local words service
   never_ready=''
@@ -29,11 +29,11 @@ serve() {
   if [[ $force_vllm == yes ]]; then compose "$1" up --detach --no-deps --force-recreate --pull never vllm; fi
   for service in $(services_of "$1"); do
     look_at "$service" || true
-    # Of one that is to be replaced its end comes first, at most 45 s of it.
+    # A container that is replaced must end first, which takes at most 45 s of the time.
     old[$service]=$c_id crashes[$service]=$c_restarts seen[$service]=$((SECONDS + 60))
   done
   compose_words "$1" up --detach --wait --wait-timeout "$UP_WAIT" --pull never --remove-orphans
-  # Without the output and the lock, so that it holds up nothing should it outlive this run.
+  # Without the output and the lock, so that it blocks nothing if it outlives this run.
   "${words[@]}" 3>&- 9>&- &
   waiting=$!
   give_up_early "$1"
@@ -46,7 +46,7 @@ serve() {
   drop_others "$1"
 }
 
-# compose lets a service run that the release's profile no longer has: it is in the file, and so no orphan.
+# compose leaves a service running that the release's profile no longer has: it is in the file, so it is no orphan.
 drop_others() {
   local id
   if [[ " $(services_of "$1") " == *" caddy "* ]]; then return 0; fi
@@ -54,16 +54,16 @@ drop_others() {
   if [[ -n $id ]]; then docker rm --force "$id"; fi
 }
 
-# compose waits for a container that crashes again and again until its time is over; every minute of that is one in
-# which nothing serves. What a container did before this start, or the one before it, does not count. Nor is a load of
-# the model waited for where the model is there: what else there is needs seconds.
+# compose waits for a crashing container until its time is over, and nothing serves meanwhile. Crashes of a container
+# before this start, and those of its predecessor, do not count. Once the model is loaded, the wait is not as long as a
+# model load either: the other services need seconds.
 give_up_early() { # RELEASE
   local service loaded=''
   while kill -0 "$waiting" 2>/dev/null; do
     for service in $(services_of "$1"); do
       look_at "$service" || continue
       if [[ $c_id != "${old[$service]}" ]]; then old[$service]=$c_id crashes[$service]=0 seen[$service]=$SECONDS; fi
-      # Made, and waiting for the one before it to end.
+      # The container exists and waits for its predecessor to end.
       if [[ $c_state == created ]]; then seen[$service]=$SECONDS; fi
       if [[ $c_health == healthy ]]; then
         if [[ $service == vllm ]]; then loaded=${loaded:-$SECONDS}; fi
@@ -98,7 +98,7 @@ switch() {
   phase=recorded
 }
 
-# What the services said last, for the person who has to find out why.
+# Adds the last log lines of the services, with which the operator can find the cause.
 service_lines() {
   local service
   for service in $(services_of "${to:-$now}"); do
@@ -109,13 +109,13 @@ service_lines() {
   done
 }
 
-# An engine that is restarted is away for seconds; without it nobody can go back.
+# A Docker daemon that restarts is away for seconds, and without it no way back is possible.
 await_engine() {
   local end=$((SECONDS + 90))
   until docker version >/dev/null 2>&1 || ((SECONDS >= end)); do sleep "$pause"; done
 }
 
-# go_back MESSAGE: after a failure past the switch. Called where `set -e` is off, so each command is asked.
+# go_back MESSAGE: goes back after a failure of the switch. It runs with `set -e` off, so each command is checked.
 go_back() {
   local why=$1 failed=$step status
   if [[ -n $waiting ]]; then kill "$waiting" 2>/dev/null; fi
@@ -124,7 +124,7 @@ go_back() {
   if [[ -n $tried && $from == "$to" ]]; then
     finish needs_a_person "$why Release $to, which was good before, was started again and does not serve. Mend the cause and run this again, or go back with deployer rollback --to N (deployer releases lists what there is)."
   fi
-  # What was good and not even tried has no new verdict.
+  # A good release that was not even tried keeps its verdict.
   if [[ -n $to && -d $root/releases/$to && (-n $tried || $(state_of "$to") != @(good|left)) ]]; then
     record "$to" "$([[ -n $tried ]] && echo failed || echo interrupted)" || warnings+=("the ledger could not be written")
   fi

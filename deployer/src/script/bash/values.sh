@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# Before anything else: each value is one that this program takes, and of its shape. None reaches a path, arithmetic,
-# a pattern or a tool before that.
+# Checks first that the program knows each value and that each value has its shape. Before that, no value reaches a
+# path, arithmetic, a pattern or a tool.
 export LC_ALL=C # shapes are of bytes
 
-# refuse NAME WHY: ends the run before it touched anything. The value itself is never printed.
+# refuse NAME WHY: ends the run before it touches anything. Never prints the value itself.
 refuse() {
   printf 'EXTRACTION-GATEWAY-REPORT {"outcome":"failed_unchanged","action":"none","failed_step":"tools","message":"The value %s %s; nothing was changed. Correct the setting that it comes from, then run this again."}\n' "$1" "$2"
   exit 1
@@ -52,7 +52,7 @@ shape_of() {
   esac
 }
 
-# path_fits PATH: of a file of a release: it stays in the release's folder, and away from the program's own files there.
+# path_fits PATH: succeeds if the file stays in the release's folder and is not one of the program's own files there.
 path_fits() {
   case /$1/ in
     *//* | */./* | */../*) return 1 ;;

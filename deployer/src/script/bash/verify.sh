@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# The gate: what runs is what was asked for, healthy, ready, and one note is answered by the model.
+# Verifies a release: the wanted images run, are healthy and ready, and the model answers one note.
 
-# try TIMES COMMAND...: again after a pause, so many times.
+# try TIMES COMMAND...: repeats the command after pauses, at most TIMES times.
 try() {
   local times=$1
   shift
@@ -22,13 +22,13 @@ gateway_says() {
 
 ready() { gateway_says "$own/health.json" healthcheck --format json; }
 
-# answer NAME JSON: does the test note's answer say so? What the model wrote stands in it too, with its quotes escaped.
+# answer NAME JSON: succeeds if the test note's answer has this field. The model's text in it has escaped quotes.
 answer() { grep -Eq "(^|[{,]) *\"$1\": *$2 *(,|}|\$)" "$own/selftest.json"; }
 
-# literal TEXT: as a pattern that fits the text alone.
+# literal TEXT: prints a pattern that matches only this text.
 literal() { printf '%s' "$1" | sed 's/[][\.*^$+?(){}|]/\\&/g'; }
 
-# Answered by the model of this name, with nothing held back.
+# Checks that the model of this name answered, and that nothing was held back.
 selftest() {
   gateway_says "$own/selftest.json" selftest && answer engine '"vllm"' && answer degraded false && answer model "\"$(literal "$1")\""
 }
@@ -37,7 +37,7 @@ check_containers() {
   local service image
   for service in $(services_of "$1"); do
     look_at "$service" || die "There is no container for $service."
-    # Caddy's image stands in the compose file.
+    # Caddy's image is set in the compose file.
     image=$(env_of "$1" "${service^^}_IMAGE")
     [[ -z $image || $c_image == "$image" ]] || die "$service runs another image than this release's."
     [[ $c_state == running && $c_health == healthy ]] || die "$service is not healthy (state $c_state, health ${c_health:-none})."
@@ -71,7 +71,7 @@ verify() {
   try 2 selftest "$(env_of "$1" VLLM_SERVED_NAME)" || die "$(why_no_answer)"
 }
 
-# verified RELEASE: the same as a question, asked once. `verify` leaves nothing to `set -e`, which a question turns off.
+# verified RELEASE: verifies once, as a condition. `verify` does not depend on `set -e`, which a condition turns off.
 verified() {
   (
     trap - EXIT
