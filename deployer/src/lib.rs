@@ -16,6 +16,7 @@ mod forward;
 pub mod hooks;
 pub mod interrupt;
 pub mod ledger;
+pub mod login;
 pub mod plan;
 pub mod policy;
 pub mod report;

@@ -1,10 +1,30 @@
 //! Who may know what: sentences of the design about what is absent, as a test.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../../gateway/tests/support/modules.rs"]
+mod modules;
+
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
+
+use modules::Modules;
+
+/// The layers, topmost first. A module uses modules of lower layers only, so there is no circle between them.
+const LAYERS: [&[&str]; 10] = [
+    &["main"],
+    &["commands"],
+    &["hooks"],
+    &["apply"],
+    &["approval", "attestation", "ledger"],
+    &["aws", "cost", "forward", "plan", "policy", "site"],
+    &["config", "report", "smoke"],
+    &["failure"],
+    &["cloud", "exit"],
+    &["child", "interrupt", "login", "script", "secret"],
+];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -56,7 +76,7 @@ fn only_report_prints() {
 
 #[test]
 fn only_config_reads_the_environment() {
-    only(&["config/"], &["env::var", "env::vars"]);
+    only(&["config/", "login.rs"], &["env::var", "env::vars"]);
 }
 
 #[test]
@@ -97,4 +117,26 @@ fn only_the_token_s_way_reads_a_secret_s_text() {
 #[test]
 fn only_approval_makes_an_approved_plan() {
     only(&["approval.rs"], &["ApprovedPlan("]);
+}
+
+#[test]
+fn modules_use_lower_layers_only() {
+    assert_eq!(own().layer_faults(&LAYERS), Vec::<String>::new());
+}
+
+#[test]
+fn every_module_has_a_layer() {
+    let listed: BTreeSet<&str> = LAYERS.iter().flat_map(|layer| layer.iter().copied()).collect();
+    let own = own();
+    let seen: BTreeSet<&str> = own.top_modules().collect();
+    assert_eq!(seen, listed);
+}
+
+#[test]
+fn no_modules_use_each_other_in_a_circle() {
+    assert_eq!(own().circles(), Vec::<String>::new());
+}
+
+fn own() -> Modules {
+    Modules::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
 }

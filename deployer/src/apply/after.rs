@@ -3,6 +3,7 @@
 use super::{
     after_keys,
     command::{self, LOOK_SECONDS, NoReport},
+    missing_report::MissingReport,
     observe,
 };
 use crate::{
@@ -39,13 +40,15 @@ pub(super) async fn run<P: Ports>(
             ));
         }
         Err(NoReport::Interrupted { ended: true, .. }) => {
-            Lost::interrupted("interrupted: the command on the host was killed", false)
+            MissingReport::interrupted("interrupted: the command on the host was killed", false)
         }
-        Err(NoReport::Interrupted { ended: false, .. }) => Lost::interrupted(
+        Err(NoReport::Interrupted { ended: false, .. }) => MissingReport::interrupted(
             "interrupted: the command on the host was cancelled, but AWS has not confirmed that it ended",
             true,
         ),
-        Err(NoReport::Unknown { what, lines, running }) => Lost { exit: Exit::NeedsAPerson, what, lines, running },
+        Err(NoReport::Unknown { what, lines, running }) => {
+            MissingReport { exit: Exit::NeedsAPerson, what, lines, running }
+        }
     };
     context.report.say("checking what runs on the host now");
     aftermath(context, action, expect, lost).await
@@ -73,35 +76,12 @@ pub(super) fn judged<P>(context: &DeployContext<'_, P>, report: HostReport) -> R
     Err(Failure { lines: report.last_log_lines, goes_on, step, ..failure })
 }
 
-/// A command that ended, or may have ended, without a report.
-pub(super) struct Lost {
-    /// The exit code if nothing good is found on the host.
-    pub(super) exit: Exit,
-    /// What happened to the command.
-    pub(super) what: String,
-    lines: Vec<String>,
-    /// Whether the command may still run, or may still reach the host.
-    pub(super) running: bool,
-}
-
-impl Lost {
-    fn interrupted(what: &str, running: bool) -> Self {
-        Self { exit: Exit::Interrupted, what: what.to_owned(), lines: Vec::new(), running }
-    }
-
-    /// Returns the failure, completed by what was found on the host.
-    pub(super) fn found(self, found: &str, next: impl Into<String>) -> Failure {
-        let what = format!("{}. {found}", self.what);
-        Failure { lines: self.lines, goes_on: self.running, ..Failure::new(self.exit, what, next) }
-    }
-}
-
 /// Asks the host for its state and returns the report or the failure that follows from it.
 async fn aftermath<P: Ports>(
     context: &DeployContext<'_, P>,
     action: &Action,
     expect: Expect,
-    mut lost: Lost,
+    mut lost: MissingReport,
 ) -> Result<HostReport, Failure> {
     // The Ctrl-C that interrupted the command must not interrupt this check too. A second Ctrl-C ends the program.
     let (_end, no_interrupt) = interrupt::channel();
@@ -111,7 +91,7 @@ async fn aftermath<P: Ports>(
     {
         let found = format!("The box is {}, so nothing serves.", instance.state);
         lost.running = false;
-        return Err(lost.found(&found, "deployer up starts it again and mends what was cut off."));
+        return Err(lost.into_failure(&found, "deployer up starts it again and mends what was cut off."));
     }
     if !lost.running {
         clear(context, &no_interrupt).await;
@@ -121,13 +101,13 @@ async fn aftermath<P: Ports>(
         Err(failure) => {
             let found = format!("What is on the host now could not be seen: {}", failure.what);
             let next = "Run deployer status until it answers; then deployer up, which mends what was cut off.";
-            return Err(lost.found(&found, next));
+            return Err(lost.into_failure(&found, next));
         }
     };
     let release = report.release.map_or_else(|| "no release".to_owned(), |number| format!("release {number}"));
     let healthy = observe::healthy(&status);
     if status.holder.is_some() && lost.running {
-        return Err(lost.found(
+        return Err(lost.into_failure(
             "It still runs there.",
             "deployer status shows its end; then run this again. deployer unlock clears what it leaves if it was killed.",
         ));
@@ -144,7 +124,7 @@ async fn aftermath<P: Ports>(
         } else {
             "does not serve".to_owned()
         };
-        return Err(lost.found(
+        return Err(lost.into_failure(
             &format!(
                 "The switch to another release was cut off: {release} is current and {}.",
                 serves.trim_end_matches('.')
@@ -157,12 +137,12 @@ async fn aftermath<P: Ports>(
         ));
     }
     if !healthy {
-        return Err(lost.found(&format!("Nothing serves on the host ({release})."), "Run deployer up."));
+        return Err(lost.into_failure(&format!("Nothing serves on the host ({release})."), "Run deployer up."));
     }
     let verified = match verify(context, &no_interrupt).await {
         Ok(report) => report,
         Err(why) => {
-            return Err(lost.found(
+            return Err(lost.into_failure(
                 &format!("On the host, {release} says that it is ready, but that could not be verified: {why}"),
                 "deployer logs shows why; deployer restart starts it again.",
             ));
@@ -181,12 +161,12 @@ async fn aftermath<P: Ports>(
     };
     if lost.running {
         let kept = format!("{kept} The command may still reach the host.");
-        return Err(lost.found(&kept, "Look with deployer status in some minutes, before you run this again."));
+        return Err(lost.into_failure(&kept, "Look with deployer status in some minutes, before you run this again."));
     }
     if lost.exit == Exit::NeedsAPerson {
         lost.exit = Exit::FailedUnchanged;
     }
-    Err(lost.found(&kept, "Run it again when it fits."))
+    Err(lost.into_failure(&kept, "Run it again when it fits."))
 }
 
 /// Clears what a killed command leaves on the host: its token and login in memory, and a download that uses the token.

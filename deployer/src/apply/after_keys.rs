@@ -2,8 +2,8 @@
 //! the changed key opens the service.
 
 use super::{
-    after::Lost,
     command::{self, LOOK_SECONDS},
+    missing_report::MissingReport,
 };
 use crate::{
     exit::Exit,
@@ -39,7 +39,7 @@ pub(super) async fn aftermath<P: Ports>(
     context: &DeployContext<'_, P>,
     no_interrupt: &Interrupt,
     change: &KeyChange,
-    mut lost: Lost,
+    mut lost: MissingReport,
 ) -> Result<HostReport, Failure> {
     let name = &change.name;
     let look = Action::Keys(Keys::List);
@@ -65,7 +65,7 @@ pub(super) async fn aftermath<P: Ports>(
     } else if found == HostKeys::Nothing && lost.exit == Exit::NeedsAPerson {
         lost.exit = Exit::FailedUnchanged;
     }
-    Err(lost.found(&message, next))
+    Err(lost.into_failure(&message, next))
 }
 
 /// Returns what is on the host and what to do next.
@@ -111,9 +111,12 @@ fn message_and_next(change: &KeyChange, found: HostKeys) -> (String, String) {
     }
 }
 
-fn lookup_failure(lost: Lost, name: &str, why: &str) -> Failure {
+fn lookup_failure(lost: MissingReport, name: &str, why: &str) -> Failure {
     let found = format!("Whether the key {name} opens the service now could not be seen: {why}");
-    lost.found(&found, "Run deployer keys list until it answers: it shows the host's keys, and what was cut off.")
+    lost.into_failure(
+        &found,
+        "Run deployer keys list until it answers: it shows the host's keys, and what was cut off.",
+    )
 }
 
 #[cfg(test)]

@@ -1,67 +1,23 @@
 //! Runs one script on the host: sends it, follows it to its end, and sends it once more if the host's agent lost it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+pub use super::no_report::NoReport;
 use super::{
     document,
-    follow::{self, End, SentCommand},
+    end::End,
+    follow::{self, SentCommand},
+    lost,
+    names::{name, run_id},
     send,
 };
 use crate::{
     failure::Failure,
-    interrupt::Interrupt,
-    script::{Action, Expect, HostReport, Keys, RunId, Script, script},
+    interrupt::{self, Interrupt},
+    script::{Action, Expect, HostReport, Keys, Script, facts::RunProgress, script},
     site::{DeployContext, Ports},
 };
 
 /// Time limit, in seconds, of a script that changes nothing.
 pub const LOOK_SECONDS: u32 = 300;
-
-/// Why a script left no report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoReport {
-    /// The script never ran.
-    NotSent(Failure),
-    /// The script may have done part of its work: it was killed, ran out of time, or its output was lost.
-    Unknown {
-        /// What happened.
-        what: String,
-        /// The last lines that the host's agent returned.
-        lines: Vec<String>,
-        /// Whether the script may still be running.
-        running: bool,
-    },
-    /// The stack's SSM document does not name this program, so the script was not run.
-    Refused,
-    /// AWS refuses to report on the command any more, while the host works on.
-    OutOfSight(Failure),
-    /// The operator pressed Ctrl-C.
-    Interrupted {
-        /// Whether the script was already on its way to the host, or on it.
-        sent: bool,
-        /// Whether AWS has confirmed that the script ended, or it never began.
-        ended: bool,
-    },
-}
-
-/// Returns the script's name in the account's list of commands. It is unique, so that a command can be found again.
-pub(super) fn name<P>(context: &DeployContext<'_, P>, action: &str) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let operator: String = context
-        .settings
-        .operator
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || "@._-".contains(*c))
-        .take(40)
-        .collect();
-    format!("deployer {action} {operator} {now}")
-}
-
-/// Returns the id of a run in the host's facts. It is unique, so that a run can be told from any other.
-fn run_id() -> RunId {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    RunId::from_numbers(std::process::id(), now)
-}
 
 /// Runs an action on the host. Ctrl-C cancels it.
 pub async fn run<P: Ports>(
@@ -113,8 +69,15 @@ async fn run_script<P: Ports>(
         let run = run_id();
         let named = script.clone().named(&run);
         let changes = (!quiet).then_some(&run);
-        let id = send::send(context, interrupt, what, &named, &name(context, what), changes, limit_seconds).await?;
-        match follow::follow(context, interrupt, SentCommand { what, id, run, limit_seconds, quiet }).await {
+        // A script that changes nothing may run twice, so it is sent again without a question to the host.
+        let is_absent = async || match changes {
+            Some(run) => lost::wait_until_ended(context, interrupt, what, run, limit_seconds).await,
+            None => Ok(()),
+        };
+        let id = send::send(context, interrupt, what, &named, &name(context, what), limit_seconds, is_absent).await?;
+        let progress = async || progress(context).await;
+        let sent = SentCommand { what, id, run: run.clone(), limit_seconds, quiet };
+        match follow::follow(context, interrupt, sent, progress).await {
             End::Known(end) => match *end {
                 Err(NoReport::Refused) => return Err(NoReport::NotSent(document::refusal(context).await)),
                 end => return end,
@@ -148,21 +111,13 @@ const fn only_looks(action: &Action) -> bool {
     )
 }
 
-impl From<NoReport> for Failure {
-    /// Describes the failure of an action that changes nothing.
-    fn from(no_report: NoReport) -> Self {
-        match no_report {
-            NoReport::NotSent(failure) | NoReport::OutOfSight(failure) => failure,
-            NoReport::Refused => Self::unchanged(
-                "the SSM document does not know this version of the deployer's program; nothing was changed",
-                "deployer doctor has the command that names it.",
-            ),
-            NoReport::Interrupted { .. } => {
-                Self::interrupted("interrupted; nothing was changed", "Run it again when it fits.")
-            }
-            NoReport::Unknown { what, lines, .. } => {
-                Self { lines, ..Self::unchanged(what, "Run it again; deployer doctor looks at what it needs.") }
-            }
-        }
-    }
+/// Asks the host for the progress of the command that runs there. `None` if the host does not say; that tells nothing about the
+/// command.
+async fn progress<P: Ports>(context: &DeployContext<'_, P>) -> Option<RunProgress> {
+    // Ctrl-C is meant for the command; the question ends by itself.
+    let (_end, no_interrupt) = interrupt::channel();
+    // The question is itself a command that this code follows, and a future cannot contain itself.
+    let question: std::pin::Pin<Box<dyn Future<Output = _> + '_>> =
+        Box::pin(run_with(context, &no_interrupt, "progress", &Action::Progress, LOOK_SECONDS));
+    question.await.ok()?.progress()
 }

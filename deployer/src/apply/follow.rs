@@ -2,18 +2,18 @@
 //! the command, and a command that the host's agent lost is noticed.
 
 use super::{
-    command::NoReport,
+    end::{End, cancelled, ended},
     lost::{HostAnswer, Watch},
+    no_report::NoReport,
     pace::{Pause, PollSchedule},
     patience::{self, FailureCounter},
     said::HostOutput,
 };
 use crate::{
-    cloud::{CloudError, CloudErrorKind, CommandId, Invocation, Progress},
-    failure::Failure,
-    interrupt::{self, Interrupt},
+    cloud::{CloudError, CloudErrorKind, CommandId, Progress},
+    interrupt::Interrupt,
     report::duration,
-    script::{HostReport, RunId, parse_report},
+    script::{HostReport, RunId, facts::RunProgress},
     site::{DeployContext, Ports},
 };
 
@@ -28,25 +28,12 @@ pub(super) struct SentCommand<'a> {
     pub(super) quiet: bool,
 }
 
-/// How the wait for a command ended.
-pub(super) enum End {
-    /// A report, or the reason why there is none.
-    Known(Box<Result<HostReport, NoReport>>),
-    /// The host's agent took the command and never ran it, and the command was cancelled: it can be sent again.
-    Lost,
-}
-
-impl From<NoReport> for End {
-    fn from(no_report: NoReport) -> Self {
-        Self::Known(Box::new(Err(no_report)))
-    }
-}
-
-/// Waits for the end of a sent command.
+/// Waits for the end of a sent command. `progress` asks the host how far the command is.
 pub(super) async fn follow<P: Ports>(
     context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
     sent: SentCommand<'_>,
+    progress: impl AsyncFn() -> Option<RunProgress>,
 ) -> End {
     let SentCommand { what, ref id, ref run, limit_seconds, quiet } = sent;
     let wait = &context.settings.wait;
@@ -79,7 +66,7 @@ pub(super) async fn follow<P: Ports>(
                     }
                 }
                 if invocation.progress == Progress::Running {
-                    output.ask(interrupt).await;
+                    output.ask(interrupt, &progress).await;
                 }
             }
             // The command was sent just now and may not be visible yet.
@@ -114,30 +101,6 @@ fn out_of_sight(what: &str, error: &CloudError) -> NoReport {
     NoReport::OutOfSight(patience::out_of_sight(error, &goes_on, "how it ended there"))
 }
 
-/// Returns how a command ended, or `None` while it runs.
-pub(super) fn ended(invocation: &Invocation) -> Option<Result<HostReport, NoReport>> {
-    let unknown = |what: &str| {
-        let lines: Vec<String> = invocation.stderr.lines().map(str::to_owned).collect();
-        let lines = lines.iter().skip(lines.len().saturating_sub(12)).cloned().collect();
-        Some(Err(NoReport::Unknown { what: what.to_owned(), lines, running: false }))
-    };
-    match &invocation.progress {
-        Progress::Waiting | Progress::Running | Progress::Cancelling => None,
-        Progress::NotDelivered(why) => Some(Err(NoReport::NotSent(Failure::unchanged(
-            format!("the command never reached the host ({why}); nothing was changed"),
-            "Look whether the box runs and its agent answers: deployer doctor.",
-        )))),
-        Progress::Cancelled => unknown("somebody cancelled the command, so it was killed on the host"),
-        Progress::TimedOut => unknown("the command took longer than it may, so it was killed on the host"),
-        Progress::Ended(code) => match parse_report(&invocation.stdout) {
-            Some(report) => Some(Ok(report)),
-            // The stack's own document refused the program before it ran.
-            None if *code == 65 => Some(Err(NoReport::Refused)),
-            None => unknown(&format!("the command ended with status {code} and left no report")),
-        },
-    }
-}
-
 /// Cancels the command and waits until AWS confirms that. Returns the report of a command that had ended by itself.
 async fn cancel<P: Ports>(context: &DeployContext<'_, P>, id: &CommandId) -> Result<HostReport, NoReport> {
     context.report.say("interrupted: the command on the host is being cancelled; wait a moment");
@@ -148,30 +111,5 @@ async fn cancel<P: Ports>(context: &DeployContext<'_, P>, id: &CommandId) -> Res
         }
         Some(_) => Err(NoReport::Interrupted { sent: true, ended: true }),
         None => Err(NoReport::Interrupted { sent: true, ended: false }),
-    }
-}
-
-/// Cancels a command. Returns how it ended, or `None` if AWS does not confirm its end in time.
-pub(super) async fn cancelled<P: Ports>(
-    context: &DeployContext<'_, P>,
-    id: &CommandId,
-    seconds: u32,
-) -> Option<(Progress, Result<HostReport, NoReport>)> {
-    let mut schedule = PollSchedule::new(seconds);
-    // A second Ctrl-C ends the program itself, so this wait does not react to Ctrl-C.
-    let (_end, no_interrupt) = interrupt::channel();
-    let mut asked = false;
-    loop {
-        if !asked {
-            asked = context.ports.cancel(id).await.is_ok();
-        }
-        if let Ok(invocation) = context.ports.look(id).await
-            && let Some(end) = ended(&invocation)
-        {
-            return Some((invocation.progress, end));
-        }
-        if schedule.pause(&no_interrupt).await == Pause::Late {
-            return None;
-        }
     }
 }

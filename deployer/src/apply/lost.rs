@@ -6,14 +6,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    command::NoReport,
-    follow::{End, cancelled, ended},
+    end::{End, cancelled, ended},
+    names,
+    no_report::NoReport,
     pace::{Pause, PollSchedule, wait},
     send,
 };
 use crate::{
     cloud::{CommandId, Progress},
     interrupt::Interrupt,
+    report::duration,
     script::{Action, RunId, facts::Status, script},
     site::{DeployContext, Ports},
 };
@@ -26,6 +28,11 @@ const ANSWER_SECONDS: u32 = 60;
 const CANCEL_SECONDS: u32 = 15;
 /// After this time a script that has just begun holds the host's lock.
 const BEGINS: Duration = Duration::from_secs(5);
+
+/// A command that AWS received reaches the host after this time at most.
+const HOST_LIMIT: Duration = Duration::from_secs(20);
+/// Pause between two questions to the host.
+const BETWEEN_TRACES: Duration = Duration::from_secs(5);
 
 /// Decides when to ask the host about a command.
 pub(super) struct Watch {
@@ -116,6 +123,48 @@ impl Watch {
     }
 }
 
+/// Waits for the end of a run whose command id is unknown. Returns `Ok` if the host never received it.
+pub(super) async fn wait_until_ended<P: Ports>(
+    context: &DeployContext<'_, P>,
+    interrupt: &Interrupt,
+    what: &str,
+    run: &RunId,
+    limit_seconds: u32,
+) -> Result<(), NoReport> {
+    let began = Instant::now();
+    let mut answered = began;
+    let mut was_running = false;
+    let unknown = |what: &str, running| {
+        let what = format!("the answer to SendCommand was lost; {what}");
+        Err(NoReport::Unknown { what, lines: Vec::new(), running })
+    };
+    loop {
+        let trace = trace(context, interrupt, run).await;
+        if trace != Trace::Unknown {
+            answered = Instant::now();
+        }
+        match trace {
+            Trace::AtWork => was_running = true,
+            Trace::Ended => return unknown("the command ended on the host, and its report cannot be read", false),
+            Trace::None if was_running => return unknown("the command was killed on the host", false),
+            Trace::None if began.elapsed() >= HOST_LIMIT => return Ok(()),
+            Trace::Unknown if answered.elapsed() >= Duration::from_secs(send::FIND_SECONDS.into()) => {
+                return unknown("whether the command runs could not be found out", true);
+            }
+            Trace::None | Trace::Unknown => {}
+        }
+        let waited = began.elapsed().as_secs();
+        if waited > u64::from(limit_seconds) + 120 {
+            return unknown("the command has not ended on the host", true);
+        }
+        let state = if was_running { "running on the host" } else { "asking the host whether it came" };
+        context.report.progress(&format!("{what}: {state}"), &format!("({})", duration(waited)));
+        if wait(BETWEEN_TRACES, interrupt).await == Pause::Interrupted {
+            return Err(NoReport::Interrupted { sent: true, ended: false });
+        }
+    }
+}
+
 /// What the host knows about a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trace {
@@ -142,8 +191,8 @@ pub(super) async fn trace<P: Ports>(context: &DeployContext<'_, P>, interrupt: &
 /// Asks the host for its status. Returns `None` if there is no answer in time.
 async fn look<P: Ports>(context: &DeployContext<'_, P>, interrupt: &Interrupt) -> Option<Status> {
     let script = script(&Action::Status, &context.settings.host());
-    let name = super::command::name(context, "look");
-    let id = send::send(context, interrupt, "look", &script, &name, None, ANSWER_SECONDS).await.ok()?;
+    let name = names::name(context, "look");
+    let id = send::send(context, interrupt, "look", &script, &name, ANSWER_SECONDS, async || Ok(())).await.ok()?;
     let mut schedule = PollSchedule::new(ANSWER_SECONDS);
     loop {
         if let Ok(invocation) = context.ports.look(&id).await

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::command::{self, LOOK_SECONDS};
 use crate::{
-    interrupt::{self, Interrupt},
+    interrupt::Interrupt,
     report::Transfer,
-    script::{Action, MARKER, facts::RunProgress},
+    script::{MARKER, facts::RunProgress},
     site::{DeployContext, Ports},
 };
 
@@ -63,22 +62,15 @@ impl<'a, 'b, P: Ports> HostOutput<'a, 'b, P> {
     }
 
     /// Asks the host for the progress if that is due. A failed question says nothing about the command.
-    pub(super) async fn ask(&mut self, interrupt: &Interrupt) {
+    pub(super) async fn ask(&mut self, interrupt: &Interrupt, progress: &impl AsyncFn() -> Option<RunProgress>) {
         if self.due.is_none_or(|due| Instant::now() < due) {
             return;
         }
-        // Ctrl-C is meant for the command; the question ends by itself.
-        let (_end, no_interrupt) = interrupt::channel();
-        let question = command::run_with(self.context, &no_interrupt, "progress", &Action::Progress, LOOK_SECONDS);
-        // The question is itself a command that this code follows, and a future cannot contain itself.
-        let question: std::pin::Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(question);
         let answer = tokio::select! {
-            answer = tokio::time::timeout(QUESTION_LIMIT, question) => answer,
+            answer = tokio::time::timeout(QUESTION_LIMIT, progress()) => answer,
             () = interrupt.wait() => return,
         };
-        if let Ok(Ok(report)) = answer
-            && let Some(RunProgress { said, lines, transfer }) = report.progress()
-        {
+        if let Ok(Some(RunProgress { said, lines, transfer })) = answer {
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
             self.lines(said.saturating_sub(lines.len()), &lines);
             self.transfer = Transfer::parse(&transfer).or(self.transfer.take());

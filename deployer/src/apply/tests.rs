@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use self::world::{World, image};
-use super::{Applied, StopOnFailure, apply, lock::LockHolder, observe};
+use super::{Applied, StopOnFailure, apply, observe};
+use crate::plan::LockHolder;
 use crate::{
     approval::ApprovedPlan,
     cloud::{Cloud as _, CloudErrorKind, Progress},

@@ -3,12 +3,13 @@
 use super::{
     Applied,
     command::{self, LOOK_SECONDS, NoReport},
-    lock::{self, LockHolder},
+    lock,
 };
 use crate::{
     cloud::{Agent, State},
     exit::Exit,
     failure::Failure,
+    plan::LockHolder,
     script::{Action, HostReport, Outcome},
     site::{DeployContext, Ports},
 };

@@ -9,7 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::{
     cloud::{CloudError, CloudErrorKind, NO_CREDENTIALS, NO_ROLE},
-    config::login::Login,
+    login::Login,
 };
 
 /// The longest message to show, in characters: an encoded authorization failure has no limit of its own.

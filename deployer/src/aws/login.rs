@@ -10,7 +10,7 @@ use aws_credential_types::{
 use super::error::{cloud_error, without_credentials};
 use crate::{
     cloud::{CloudError, CloudErrorKind},
-    config::login::{Kind, Login},
+    login::{Kind, Login},
 };
 
 const ASSUME_ROLE: &str = "AssumeRole";

@@ -1,6 +1,6 @@
 //! Errors of calls to AWS, sorted by what the operator can do about them.
 
-use crate::config::login::{self, Login};
+use crate::login::{self, Login};
 
 /// Stands in place of AWS' code: this machine has no credentials for the call.
 pub(crate) const NO_CREDENTIALS: &str = "no credentials";

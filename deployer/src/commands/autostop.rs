@@ -189,7 +189,7 @@ pub(super) fn clock(state: &AutostopState) -> String {
 /// Returns text such as `; stops at 20:00 Mon..Fri (Europe/Berlin), next Mon 2026-11-30 20:00 CET, in 2 h`; empty
 /// without hours.
 fn next_stop(state: &AutostopState) -> String {
-    let Some(schedule) = Schedule::on_host(state) else { return String::new() };
+    let Some(schedule) = state.schedule() else { return String::new() };
     let next = match state.next_stop {
         _ if state.due => ", now: as soon as nobody is at work on the host".to_owned(),
         Some(at) => format!(", next {}, in {}", state.next_stop_local, duration(until(at))),

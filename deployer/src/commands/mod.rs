@@ -34,7 +34,7 @@ use crate::{
     apply::{Applied, persistently},
     aws::{Aws, SecondFactor},
     cloud::{Cloud as _, CloudErrorKind},
-    config::{self, ConfigFile, DEFAULT_PATH, Settings, login::Login},
+    config::{self, ConfigFile, DEFAULT_PATH, Settings},
     failure::Failure,
     interrupt::Interrupt,
     report::{Format, Report},
@@ -197,7 +197,7 @@ async fn resolve(written: &ConfigFile, aws: &Aws, report: &Report, interrupt: &I
 /// Connects to the account. If the role needs a code of a second factor, asks the operator for it.
 async fn connect(region: &str, report: &Report) -> Result<Aws, Failure> {
     let Some(factor) = SecondFactor::wanted() else { return Ok(Aws::connect(region).await) };
-    let login = Login::here();
+    let login = crate::login::Login::here();
     if !report.can_ask() {
         return Err(Failure::unchanged(login.matter("there is no terminal to ask at"), login.next()));
     }

@@ -6,12 +6,13 @@ use serde_json::Value;
 use super::{autostop::clock, plan::other_autostop};
 use crate::{
     apply::{
-        lock::{self, LockHolder},
+        lock,
         observe::{Observed, gateway_says, healthy, observe},
     },
     cloud::State,
     cost::running_hour,
     failure::Failure,
+    plan::LockHolder,
     report::{Transfer, duration, money, since},
     script::{
         Holder,

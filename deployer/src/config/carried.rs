@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::{
     ConfigFile, Settings,
     file::{Gateway, Model},
+    names::GATEWAY_NAMES,
     settings::Revisions,
 };
 use crate::{
@@ -237,10 +238,6 @@ fn vllm_env(model: &Model, revisions: &Revisions) -> BTreeMap<String, String> {
     .map(|(name, value)| (name.to_owned(), value))
     .collect()
 }
-
-/// The variables that the deployer sets from the gateway's settings. `[gateway.env]` must not contain them.
-pub(super) const GATEWAY_NAMES: [&str; 6] =
-    ["COMPOSE_PROFILES", "GATEWAY_BIND", "GATEWAY_PORT", "API_KEYS_FILE", "CORS_ORIGINS", "DOMAIN"];
 
 fn gateway_env(gateway: &Gateway) -> BTreeMap<String, String> {
     let values = [

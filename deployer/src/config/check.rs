@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, ops::RangeInclusive};
 
-use super::{File, Text, carried::GATEWAY_NAMES};
+use super::{File, Text, names::GATEWAY_NAMES};
 use crate::failure::Failure;
 
 pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {

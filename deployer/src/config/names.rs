@@ -2,6 +2,10 @@
 
 use super::{File, Text};
 
+/// The variables that the deployer sets from the gateway's settings. `[gateway.env]` must not contain them.
+pub(super) const GATEWAY_NAMES: [&str; 6] =
+    ["COMPOSE_PROFILES", "GATEWAY_BIND", "GATEWAY_PORT", "API_KEYS_FILE", "CORS_ORIGINS", "DOMAIN"];
+
 /// The parameter of the operators' lock.
 pub(super) fn lock(name: &str) -> String {
     format!("/{name}/lock")

@@ -105,7 +105,7 @@ fn values_that_the_host_or_the_model_server_would_refuse_are_refused() {
 #[test]
 fn variables_that_the_deployer_sets_cannot_be_set_in_gateway_env() {
     let env = |name: &str| format!("{MINIMAL}\n[gateway.env]\n{name} = \"x\"");
-    for name in super::carried::GATEWAY_NAMES.into_iter().chain(["VLLM_ADAPTER_REVISION", "VLLM_MAX_NUM_SEQS"]) {
+    for name in super::names::GATEWAY_NAMES.into_iter().chain(["VLLM_ADAPTER_REVISION", "VLLM_MAX_NUM_SEQS"]) {
         refused(&env(name), &[&format!("gateway.env.{name}"), "its own setting"]);
     }
     for name in ["VLLM_IMAGE", "GATEWAY_IMAGE", "HF_TOKEN_FILE", "COMPOSE_PROJECT_NAME", "COMPOSE_FILE"] {

@@ -1,10 +1,7 @@
 //! The operations and the plan that an operator reads and approves.
 
-use super::AutostopStep;
-use crate::{
-    apply::lock::LockHolder,
-    script::{Autostop, Deploy, Expect, KeyChange, Service},
-};
+use super::{AutostopStep, LockHolder};
+use crate::script::{Autostop, Deploy, Expect, KeyChange, Service};
 
 /// An operation that changes something.
 #[derive(Clone, Debug)]

@@ -137,6 +137,12 @@ pub struct AutostopState {
 }
 
 impl AutostopState {
+    /// Returns the schedule that the host reported, or `None` if it has none.
+    #[must_use]
+    pub fn schedule(&self) -> Option<Schedule> {
+        Schedule::on_host(&self.stop_at, &self.open_at, &self.days, &self.time_zone)
+    }
+
     /// Returns the settings of the idle stop.
     #[must_use]
     pub fn set_to(&self) -> Autostop {
@@ -146,7 +152,7 @@ impl AutostopState {
         Autostop::On {
             idle_minutes: self.idle_minutes,
             max_uptime_hours: Some(self.max_uptime_hours).filter(|hours| *hours > 0),
-            schedule: Schedule::on_host(self),
+            schedule: self.schedule(),
         }
     }
 }

@@ -65,14 +65,13 @@ impl Schedule {
     }
 
     /// Returns the schedule that the host reported, or `None` if it has none.
-    #[must_use]
-    pub fn on_host(state: &super::AutostopState) -> Option<Self> {
+    pub(super) fn on_host(stop_at: &str, open_at: &str, days: &str, time_zone: &str) -> Option<Self> {
         let text = str::to_owned;
-        (!state.stop_at.is_empty()).then(|| Self {
-            stop_at: text(&state.stop_at),
-            open_at: text(&state.open_at),
-            days: text(&state.days),
-            time_zone: text(&state.time_zone),
+        (!stop_at.is_empty()).then(|| Self {
+            stop_at: text(stop_at),
+            open_at: text(open_at),
+            days: text(days),
+            time_zone: text(time_zone),
         })
     }
 

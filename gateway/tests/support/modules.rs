@@ -56,6 +56,27 @@ impl Modules {
         self.code.iter().map(|(module, code)| (module.clone(), used(module, code))).collect()
     }
 
+    /// Returns the names of the modules directly below the root; `main` stands for the root itself.
+    pub(crate) fn top_modules(&self) -> impl Iterator<Item = &str> {
+        self.code.keys().map(|module| module.first().map_or("main", String::as_str))
+    }
+
+    /// Returns the uses of modules that are not in a lower layer. `layers` has the topmost layer first.
+    pub(crate) fn layer_faults(&self, layers: &[&[&str]]) -> Vec<String> {
+        let layer = |module: &str| layers.iter().position(|layer| layer.contains(&module));
+        let mut faults = Vec::new();
+        for (module, used) in self.uses() {
+            let top = module.first().map_or("main", String::as_str);
+            for lower in used.iter().filter_map(|path| path.first()).filter(|lower| *lower != top) {
+                // Macros and items of the root have no layer.
+                if layer(lower).is_some_and(|lower| layer(top).is_none_or(|own| lower <= own)) {
+                    faults.push(format!("{} uses {lower}", module.join("::")));
+                }
+            }
+        }
+        faults
+    }
+
     /// Returns the circles: for each folder, the modules in it that use each other, directly or through others.
     pub(crate) fn circles(&self) -> Vec<String> {
         let uses = self.uses();

@@ -1,0 +1,76 @@
+//! How a command ended: read from what AWS reports, or brought about by a cancellation.
+
+use super::{
+    no_report::NoReport,
+    pace::{Pause, PollSchedule},
+};
+use crate::{
+    cloud::{CommandId, Invocation, Progress},
+    failure::Failure,
+    interrupt,
+    script::{HostReport, parse_report},
+    site::{DeployContext, Ports},
+};
+
+/// How the wait for a command ended.
+pub(super) enum End {
+    /// A report, or the reason why there is none.
+    Known(Box<Result<HostReport, NoReport>>),
+    /// The host's agent took the command and never ran it, and the command was cancelled: it can be sent again.
+    Lost,
+}
+
+impl From<NoReport> for End {
+    fn from(no_report: NoReport) -> Self {
+        Self::Known(Box::new(Err(no_report)))
+    }
+}
+
+/// Returns how a command ended, or `None` while it runs.
+pub(super) fn ended(invocation: &Invocation) -> Option<Result<HostReport, NoReport>> {
+    let unknown = |what: &str| {
+        let lines: Vec<String> = invocation.stderr.lines().map(str::to_owned).collect();
+        let lines = lines.iter().skip(lines.len().saturating_sub(12)).cloned().collect();
+        Some(Err(NoReport::Unknown { what: what.to_owned(), lines, running: false }))
+    };
+    match &invocation.progress {
+        Progress::Waiting | Progress::Running | Progress::Cancelling => None,
+        Progress::NotDelivered(why) => Some(Err(NoReport::NotSent(Failure::unchanged(
+            format!("the command never reached the host ({why}); nothing was changed"),
+            "Look whether the box runs and its agent answers: deployer doctor.",
+        )))),
+        Progress::Cancelled => unknown("somebody cancelled the command, so it was killed on the host"),
+        Progress::TimedOut => unknown("the command took longer than it may, so it was killed on the host"),
+        Progress::Ended(code) => match parse_report(&invocation.stdout) {
+            Some(report) => Some(Ok(report)),
+            // The stack's own document refused the program before it ran.
+            None if *code == 65 => Some(Err(NoReport::Refused)),
+            None => unknown(&format!("the command ended with status {code} and left no report")),
+        },
+    }
+}
+
+/// Cancels a command. Returns how it ended, or `None` if AWS does not confirm its end in time.
+pub(super) async fn cancelled<P: Ports>(
+    context: &DeployContext<'_, P>,
+    id: &CommandId,
+    seconds: u32,
+) -> Option<(Progress, Result<HostReport, NoReport>)> {
+    let mut schedule = PollSchedule::new(seconds);
+    // A second Ctrl-C ends the program itself, so this wait does not react to Ctrl-C.
+    let (_end, no_interrupt) = interrupt::channel();
+    let mut asked = false;
+    loop {
+        if !asked {
+            asked = context.ports.cancel(id).await.is_ok();
+        }
+        if let Ok(invocation) = context.ports.look(id).await
+            && let Some(end) = ended(&invocation)
+        {
+            return Some((invocation.progress, end));
+        }
+        if schedule.pause(&no_interrupt).await == Pause::Late {
+            return None;
+        }
+    }
+}

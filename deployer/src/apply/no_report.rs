@@ -1,0 +1,49 @@
+//! Why a script left no report.
+
+use crate::failure::Failure;
+
+/// Why a script left no report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoReport {
+    /// The script never ran.
+    NotSent(Failure),
+    /// The script may have done part of its work: it was killed, ran out of time, or its output was lost.
+    Unknown {
+        /// What happened.
+        what: String,
+        /// The last lines that the host's agent returned.
+        lines: Vec<String>,
+        /// Whether the script may still be running.
+        running: bool,
+    },
+    /// The stack's SSM document does not name this program, so the script was not run.
+    Refused,
+    /// AWS refuses to report on the command any more, while the host works on.
+    OutOfSight(Failure),
+    /// The operator pressed Ctrl-C.
+    Interrupted {
+        /// Whether the script was already on its way to the host, or on it.
+        sent: bool,
+        /// Whether AWS has confirmed that the script ended, or it never began.
+        ended: bool,
+    },
+}
+
+impl From<NoReport> for Failure {
+    /// Describes the failure of an action that changes nothing.
+    fn from(no_report: NoReport) -> Self {
+        match no_report {
+            NoReport::NotSent(failure) | NoReport::OutOfSight(failure) => failure,
+            NoReport::Refused => Self::unchanged(
+                "the SSM document does not know this version of the deployer's program; nothing was changed",
+                "deployer doctor has the command that names it.",
+            ),
+            NoReport::Interrupted { .. } => {
+                Self::interrupted("interrupted; nothing was changed", "Run it again when it fits.")
+            }
+            NoReport::Unknown { what, lines, .. } => {
+                Self { lines, ..Self::unchanged(what, "Run it again; deployer doctor looks at what it needs.") }
+            }
+        }
+    }
+}
