@@ -18,6 +18,9 @@ pub(super) struct Arguments {
     /// Predictions to score instead of running the engine, JSON lines matched by id
     #[arg(long)]
     predictions: Option<PathBuf>,
+    /// Count the labels that the review of a model's answer would leave out, without running an engine
+    #[arg(long, conflicts_with = "predictions")]
+    review_harm: bool,
     /// How to write the report
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -25,7 +28,10 @@ pub(super) struct Arguments {
 
 /// Prints the report; fails where notes got no prediction.
 pub(super) async fn run(arguments: Arguments, settings: Settings) -> Outcome {
-    let Arguments { gold, predictions, format } = arguments;
+    let Arguments { gold, predictions, review_harm, format } = arguments;
+    if review_harm {
+        return output::print(eval::review_harm(&gold, &settings)?.written(format).trim_end());
+    }
     let sources = Sources { gold, predictions };
     let terminal = std::io::stderr().is_terminal();
     let report = eval::evaluate(&sources, settings, |done, all| {

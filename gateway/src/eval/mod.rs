@@ -7,16 +7,22 @@ mod bootstrap;
 mod gold;
 mod measure;
 mod report;
+mod review_harm;
 #[cfg(test)]
 mod tests;
 mod tokens;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use futures_util::{StreamExt, stream};
 
 pub use gold::BadFile;
 pub use report::{Format, Report};
+pub use review_harm::ReviewHarm;
 
 use self::{gold::Item, measure::Counts};
 use crate::{
@@ -53,6 +59,11 @@ struct Prediction {
     bases: BTreeMap<(Field, &'static str), usize>,
     left_out: usize,
     failure: Option<&'static str>,
+}
+
+/// Reviews the labels of the notes as a model's answers. See [`ReviewHarm`].
+pub fn review_harm(gold: &Path, settings: &Settings) -> Result<ReviewHarm, EvalError> {
+    Ok(ReviewHarm::of(&gold::read(gold)?, settings.limits.max_note_chars))
 }
 
 /// Scores the predictions, or the configured engine if there are none. `progress` gets the number of notes that are

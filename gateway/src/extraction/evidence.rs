@@ -19,6 +19,12 @@ pub(super) struct ReviewedRecord {
     pub(super) warnings: Vec<Warning>,
 }
 
+/// Returns a record without the values that the note contradicts, as the review of a model's answer leaves it.
+#[must_use]
+pub fn reviewed(note: &Note, record: Record) -> Record {
+    review(note, record, &[], OffsetUnit::Byte, |_, _| None).record
+}
+
 /// Reviews a record, and also the values that the engine itself left out (`withheld`).
 pub(super) fn review(
     note: &Note,

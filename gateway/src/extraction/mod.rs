@@ -41,6 +41,7 @@ pub use engine::{
     CallTimings, Draft, DraftFuture, Engine, EngineError, EngineName, EngineRequest, Finish, ModelName, PromptVersion,
     TokenBudget, Unfamiliar,
 };
+pub use evidence::reviewed;
 pub use fields::{Field, Record};
 pub use finding::{Basis, Evidence, Finding};
 pub use note::{ModelText, Note, NoteRefusal, OffsetUnit, Offsets, Span};
