@@ -156,8 +156,12 @@ impl VllmEngine {
             Some(sink) => self.post(call, &post, &Streamed { sink }).await?,
             None => self.post(call, &post, &Completion).await?,
         };
-        let other_model = completion.envelope.model().is_some_and(|answering| !call.is_of(answering, model));
-        let suspect = completion.envelope.is_suspect(other_model, note.as_str());
+        // An answer of another model must not go out under the name of the requested one.
+        if completion.envelope.model().is_some_and(|answering| !call.is_of(answering, model)) {
+            // Another server may have the model.
+            return Err(Failure { error: EngineError::Rejected, may_retry: true });
+        }
+        let suspect = completion.envelope.is_suspect(note.as_str());
         Ok(Draft {
             text: ModelText::new(completion.text),
             finish: completion.finish,

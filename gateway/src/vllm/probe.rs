@@ -76,10 +76,10 @@ impl Probe {
     /// Logs that a completion names a model other than the requested one: once, until the server's state changes.
     pub(super) fn other_model(&self) {
         if !self.other_model_logged.swap(true, Relaxed) {
-            tracing::warn!(
+            tracing::error!(
                 replica = self.seat.name(),
-                "a model server answers in the name of another model than the one asked for: check that the adapter is \
-                 loaded; until then its empty records are not believed"
+                "a model server answers in the name of another model than the one asked for, so its answers are refused: \
+                 check that the adapter is loaded, and that vllm.model has the name that the server gives it"
             );
         }
     }

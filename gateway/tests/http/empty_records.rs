@@ -228,7 +228,7 @@ async fn an_output_that_is_not_understood_is_an_error() {
         let (ok, problem) = ask(&gateway(&fake, DEADLINE).await, false).await;
         assert!(!ok, "{shape}");
         assert!(
-            ["output_unusable", "upstream_failed"].iter().any(|code| problem["code"] == **code),
+            ["output_unusable", "upstream_failed", "upstream_rejected"].iter().any(|code| problem["code"] == **code),
             "{problem} {shape}"
         );
     }

@@ -75,17 +75,16 @@ async fn a_further_model_is_requested_from_a_replica_that_lists_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_record_from_another_model_is_rejected() {
+async fn an_answer_of_another_model_is_refused() {
     const EMPTY: &str = "{\"cancer_type\": null, \"stage\": null, \"gene_mutation\": null, \"biomarker\": null, \"treatment\": null, \"response\": null, \"metastasis_site\": null}";
     let second = json!({"id": "second-name", "root": "/models/base", "parent": null, "max_model_len": 8_192});
     for (configured, answering, content, expected) in [
         ("medical-ie", "medical-ie", EMPTY, pair(200, "ok")),
-        ("medical-ie", "base", EMPTY, pair(502, "output_unusable")),
-        // Grounding checks the values against the note, whichever model wrote them.
-        ("medical-ie", "base", RECORD, pair(200, "ok")),
+        ("medical-ie", "base", EMPTY, pair(502, "upstream_rejected")),
+        ("medical-ie", "base", RECORD, pair(502, "upstream_rejected")),
         // If a model has several names, vLLM answers with the first.
         ("second-name", "base", EMPTY, pair(200, "ok")),
-        ("second-name", "medical-ie", EMPTY, pair(502, "output_unusable")),
+        ("second-name", "medical-ie", EMPTY, pair(502, "upstream_rejected")),
     ] {
         let models = json!([base(8_192), second, adapter()]);
         let upstream = Server::with_models(models).says(content, answering);
