@@ -6,6 +6,7 @@ use regex::Regex;
 
 use super::{
     lexicon::{Kind, Mention},
+    meanings, receptor_scores,
     view::{NoteView, Values},
 };
 use crate::{
@@ -16,13 +17,14 @@ use crate::{
 /// A result after a marker. The pattern is anchored at the end of the marker and allows a few words in between.
 static RESULT: LazyLock<Regex> = LazyLock::new(|| pattern(RESULT_PATTERN));
 const RESULT_PATTERN: &str = concat!(
-    r"^(?:(?P<plus>\+{1,3}(?:[^0-9a-z]|$)| ?\+ve)|(?P<minus>-(?:[^0-9a-z]|$)| ?-ve)|(?P<gap>(?:[ :=,()~|]|(?-u:\b)(?:expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis)(?-u:\b)){0,14}?)",
+    r"^(?:(?P<plus>\+{1,3}(?:[^0-9a-z]|$)| ?\+ve)|(?P<minus>-(?:[^0-9a-z]|$)| ?-ve)|(?P<gap>(?:[ :=,()~|\[\]]|\)-|(?-u:\b)(?:immunostains|immunostain|immunohistochemical|immunoperoxidase|immunoreactivity|stains|stained|nuclei|previously|ordered|and|studies|study|performed|adenocarcinoma|carcinoma|tumors|tumours|analysis|method|in situ|hybridization|hybridisation|overexpression|allred|very|are|expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis)(?-u:\b)){0,18}?)",
     r"(?:",
     r"(?P<percent>(?:(?:[<>≥≤~]|>=|<=|less than|greater than|more than|at least) ?)?[0-9]{1,3}(?:[.,][0-9]+)?(?: ?(?:-|to) ?[0-9]{1,3})? ?(?:%|percent))",
     r"|(?P<ihc>[0-3] ?\+(?:/3\+?)?|score (?:of )?[0-3]\+?(?-u:\b))",
     r"|(?:positive|pos)[ (,:]{1,3}(?:in |approximately |about |~)?(?P<share>[<>]? ?[0-9]{1,3} ?%)",
     r"|(?P<positive>positive|detected|pos(?-u:\b)|overexpressed|overexpression|over expression|expressed)",
     r"|(?P<negative>negative|not detected|undetected|neg(?-u:\b)|not expressed|non amplified|nonamplified|not amplified|absent)",
+    r"|(?P<equivocal>equivocal|indeterminate|borderline)",
     r"|(?P<amplified>amplified|amplification)",
     r"|(?:(?:elevated|raised|increased|high|rising|rose)(?:[ (,:=]|(?-u:\b)(?:at|to|of|was|with|a|level)(?-u:\b)){1,6})?(?P<number>(?:(?:[<>≥≤~]|>=|<=) ?)?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|(?:(?:[<>≥≤~]|>=|<=) ?)?[0-9]+(?:[.,][0-9]+)?)(?:(?P<unit> ?(?:ng/ml|ng/dl|µg/l|μg/l|ug/l|mcg/l|ng/l|pg/ml|u/ml|iu/ml|miu/ml|mu/ml|u/l|iu/l|ku/l|kiu/l|ku/ml|units/ml|units/l|mut(?:ation)?s?/mb|mutations? per megabase|mut(?:s|ations)? per mb|mg/l|miu/l))|(?-u:\b))",
     r"|(?P<raised>elevated|high(?-u:\b)|raised|rising|increased|rose)",
@@ -40,6 +42,7 @@ struct Reading<'note> {
 enum Outcome<'note> {
     Positive,
     Negative,
+    Equivocal,
     Amplified,
     Percent(&'note str),
     Score(&'note str),
@@ -51,7 +54,7 @@ enum Outcome<'note> {
 /// Reads the biomarkers of a note.
 pub(crate) fn read(view: &NoteView<'_>) -> Values {
     let mut values = Values::default();
-    let markers = view.terms(Kind::Marker);
+    let markers = &markers(view);
     for (index, marker) in markers.iter().enumerate() {
         let assertion = view.assertion(&marker.range, Field::Biomarker);
         // A negated marker is not skipped, because it is a negative result; the pattern below reads it.
@@ -68,7 +71,9 @@ pub(crate) fn read(view: &NoteView<'_>) -> Values {
             }
         } else {
             let next = markers.get(index + 1).map(|next| next.range.start);
-            if let Some(reading) = reading(view, marker, next, markers.get(index + 1..).unwrap_or_default()) {
+            if let Some(value) = scored(view, marker, next) {
+                values.add(marker.term.name, value);
+            } else if let Some(reading) = reading(view, marker, next, markers.get(index + 1..).unwrap_or_default()) {
                 add(&mut values, marker, &reading);
             }
         }
@@ -88,6 +93,23 @@ pub(crate) fn read(view: &NoteView<'_>) -> Values {
         }
     }
     values
+}
+
+/// Returns the markers of a note, without acronyms that mean something else there, and without the scores that belong to
+/// the marker before them ("PD-L1 CPS 10").
+fn markers(view: &NoteView<'_>) -> Vec<Mention> {
+    let mut markers: Vec<Mention> = Vec::new();
+    for mention in view.terms(Kind::Marker) {
+        let of_earlier = mention.term.is("part")
+            && markers.last().is_some_and(|last| {
+                let gap = view.folded.slice(last.range.end..mention.range.start);
+                last.term.name == "PD-L1" && gap.len() <= 40 && !gap.contains(['.', ';', '%'])
+            });
+        if !of_earlier && !meanings::is_another(view, mention) {
+            markers.push(mention.clone());
+        }
+    }
+    markers
 }
 
 /// Adds the number directly after a status to the value: "TMB-high (22 mut/Mb)".
@@ -141,6 +163,16 @@ fn is_unavailable(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     .any(|words| rest.contains(words))
 }
 
+/// Returns the value of a marker whose result is a score or a methylation: "ER 8/8", "MGMT promoter: methylated".
+fn scored(view: &NoteView<'_>, marker: &Mention, next: Option<usize>) -> Option<String> {
+    let term = marker.term;
+    if term.is("receptor") && !term.is("her2") && !term.is("pair") {
+        return receptor_scores::of_receptor(view, term.name, &marker.range, next);
+    }
+    let promoter = term.is("methyl").then(|| receptor_scores::of_promoter(view, &marker.range)).flatten();
+    promoter.map(str::to_owned)
+}
+
 /// Returns the result of a marker: after it, before it, or shared with the later markers of a list.
 fn reading<'v>(
     view: &'v NoteView<'_>,
@@ -153,7 +185,8 @@ fn reading<'v>(
     let text = view.folded.after(marker.range.end, 110);
     let found = RESULT.captures(text);
     let ahead = found.as_ref().and_then(|found| found.get(0)).map(|all| marker.range.end + all.end());
-    let passes_next_marker = ahead.zip(next).is_some_and(|(end, next)| end > next);
+    let of_other = found.as_ref().zip(ahead).is_some_and(|(found, end)| is_of_other(view, found, end));
+    let passes_next_marker = of_other || ahead.zip(next).is_some_and(|(end, next)| end > next);
     if let (Some(found), false) = (found, passes_next_marker) {
         let get = |name: &str| found.name(name).map(|part| part.as_str().trim());
         let outcome = if get("percent").is_some() {
@@ -162,8 +195,11 @@ fn reading<'v>(
             Outcome::Percent(view_quote(view, marker, found.name("share")?))
         } else if get("ihc").is_some() {
             Outcome::Score(view_quote(view, marker, found.name("ihc")?))
+        } else if get("equivocal").is_some() {
+            Outcome::Equivocal
         } else if get("positive").is_some() || get("plus").is_some() {
-            Outcome::Positive
+            let end = ahead.unwrap_or(marker.range.end);
+            later_result(view, get("positive").unwrap_or_default(), end, next).unwrap_or(Outcome::Positive)
         } else if get("negative").is_some() || get("minus").is_some() {
             Outcome::Negative
         } else if get("amplified").is_some() {
@@ -171,9 +207,12 @@ fn reading<'v>(
         } else if let Some(number) = get("number") {
             let unit = found.name("unit").map(|unit| view_quote(view, marker, unit));
             let number = view_quote(view, marker, found.name("number").filter(|_| !number.is_empty())?);
-            let combined = get("gap").is_some_and(|gap| gap.contains("cps") || gap.contains("combined"));
+            let combined = get("gap").is_some_and(|gap| gap.contains("cps") || gap.contains("combined")) || term.is("cps");
             if combined && unit.is_none() {
                 return new(Outcome::Value(format!("CPS {number}")));
+            }
+            if unit.is_none() && is_year(number) {
+                return None;
             }
             if unit.is_none() && !is_plain_number(term) && !term.is("her2") {
                 return None;
@@ -190,6 +229,43 @@ fn reading<'v>(
         return new(outcome);
     }
     shared(view, marker, later).and_then(new)
+}
+
+/// Returns whether the result belongs to something else: "PR negative for blood" is an examination.
+fn is_of_other(view: &NoteView<'_>, found: &regex::Captures<'_>, end: usize) -> bool {
+    const OWN: [&str; 9] = ["tumor", "tumour", "cancer", "carcinoma", "malignan", "her2", "estrogen", "progesterone", "the tumor"];
+    let result = found.name("positive").or_else(|| found.name("negative")).is_some();
+    let after = view.folded.after(end, 24);
+    result
+        && after.strip_prefix(" for ").is_some_and(|thing| {
+            !thing.starts_with(|c: char| c.is_ascii_digit()) && !OWN.iter().any(|word| thing.starts_with(word))
+        })
+}
+
+/// Returns the result that follows the word "overexpression", which names the question: "HER2 overexpression by FISH: not
+/// amplified". Also returns the score behind a weak result: "weakly positive (2+)".
+fn later_result<'v>(view: &NoteView<'v>, word: &str, end: usize, next: Option<usize>) -> Option<Outcome<'v>> {
+    if !matches!(word, "overexpression" | "over expression") {
+        return None;
+    }
+    let found = RESULT.captures(view.folded.after(end, 70))?;
+    if next.is_some_and(|next| next < end + found.get(0).map_or(0, |all| all.end())) {
+        return None;
+    }
+    if found.name("negative").is_some() || found.name("minus").is_some() {
+        Some(Outcome::Negative)
+    } else if found.name("amplified").is_some() {
+        Some(Outcome::Amplified)
+    } else if found.name("equivocal").is_some() {
+        Some(Outcome::Equivocal)
+    } else {
+        None
+    }
+}
+
+/// Returns whether a number without a unit is a year: "CEA 2019" is an operation on the carotid artery.
+fn is_year(number: &str) -> bool {
+    number.len() == 4 && (number.starts_with("19") || number.starts_with("20")) && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_plain_number(term: &super::lexicon::Term) -> bool {
@@ -282,6 +358,7 @@ fn add_one(values: &mut Values, term: &super::lexicon::Term, name: &str, shown: 
             let plain = score.trim_start_matches("score ").trim_start_matches("of ");
             values.add(format!("HER2 {plain}"), format!("HER2 IHC {plain}"));
         }
+        Outcome::Equivocal if her2 => values.add("HER2 equivocal", "HER2 equivocal"),
         Outcome::Value(value) if her2 && value == "0" => values.add("HER2 negative", "HER2 negative"),
         Outcome::Amplified if her2 => values.add("HER2 amplification", "HER2 amplification"),
         Outcome::Raised if term.is("burden") => values.add("TMB-high", "TMB-high"),
@@ -336,6 +413,29 @@ mod tests {
             ("p16 positive", "p16 positive"),
             ("best response was PR \u{2014} she continues", ""),
             ("he met his kit in the ER", ""),
+            ("HER 2 NEU by IHC: NEGATIVE (1+)", "HER2 negative"),
+            ("HER2-NEU OVEREXPRESSION BY FISH: NOT AMPLIFIED (1.2)", "HER2 negative"),
+            ("HER2/neu overexpression: NEGATIVE (1+)", "HER2 negative"),
+            ("HER2 overexpression", "HER2 positive"),
+            ("HER2 FISH studies performed on the adenocarcinoma are negative", "HER2 negative"),
+            ("HER2 IHC equivocal", "HER2 equivocal"),
+            ("ER/PR immunostains are strongly positive", "ER positive; PR positive"),
+            ("ER/PR immunostains are negative", "ER negative; PR negative"),
+            ("ESTROGEN RECEPTORS: Previously ordered and positive", "ER positive"),
+            ("hormone receptor (HR)-positive", "HR positive"),
+            ("ER Allred 8/8, PR 6/8", "ER positive (8/8); PR positive (6/8)"),
+            ("ER H-score 250", "ER positive (H-score 250)"),
+            ("CPS 20", "PD-L1 CPS 20"),
+            ("TPS 60%", "PD-L1 60%"),
+            ("PD-L1 combined positive score (CPS) of 15", "PD-L1 CPS 15"),
+            ("MGMT promoter: methylated", "MGMT promoter methylation"),
+            ("MGMT promoter status: unmethylated", "MGMT promoter unmethylated"),
+            ("went to the ER, positive for influenza", ""),
+            ("PR negative for blood", ""),
+            ("PR interval 160", ""),
+            ("s/p left CEA 2019", ""),
+            ("CEA 12", "CEA 12"),
+            ("moderate AR, positive bubble study", ""),
         ] {
             assert_eq!(read(&NoteView::of(text)).joined().unwrap_or_default(), expected, "{text}");
         }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{
     lexicon::{Kind, Mention, Term},
+    meanings,
     view::NoteView,
 };
 use crate::extraction::{Assertion, Field};
@@ -109,7 +110,12 @@ fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
     for (index, mention) in terms.iter().enumerate() {
         let term = mention.term;
         let lone_acronym = term.is_acronym() && term.spelled.len() <= AMBIGUOUS && !corroborated;
-        if term.is("adj") || term.is("decoy") || lone_acronym || is_of_study(view, &mention.range) {
+        if term.is("adj")
+            || term.is("decoy")
+            || lone_acronym
+            || is_of_study(view, &mention.range)
+            || meanings::is_another(view, mention)
+        {
             continue;
         }
         let assertion = view.assertion(&mention.range, Field::CancerType);

@@ -7,11 +7,15 @@ mod alterations;
 mod biomarkers;
 mod cancer;
 mod folded;
+mod fusions;
 mod gate;
 mod genes;
 mod language;
 mod lexicon;
 mod markup;
+mod meanings;
+mod receptor_scores;
+mod report;
 mod response;
 mod sites;
 mod stage;
@@ -104,6 +108,8 @@ impl RulesEngine {
                 response::compile();
                 alterations::compile();
                 biomarkers::compile();
+                receptor_scores::compile();
+                report::compile();
             });
             if let Ok(note) = Note::new("stage IV lung cancer".to_owned(), usize::MAX) {
                 let reading = read(&note);
