@@ -21,8 +21,8 @@ const RESULT_PATTERN: &str = concat!(
     r"(?:",
     r"(?P<percent>(?:(?:[<>≥≤~]|>=|<=|less than|greater than|more than|at least) ?)?[0-9]{1,3}(?:[.,][0-9]+)?(?: ?(?:-|to) ?[0-9]{1,3})? ?(?:%|percent))",
     r"|(?P<ihc>[0-3] ?\+(?:/3\+?)?|score (?:of )?[0-3]\+?(?-u:\b))",
-    r"|(?:positive|pos)[ (,:]{1,3}(?:in |approximately |about |~)?(?P<share>[<>]? ?[0-9]{1,3} ?%)",
-    r"|(?P<positive>positive|detected|pos(?-u:\b)|overexpressed|overexpression|over expression|expressed)",
+    r"|(?:pos[ti]{2,5}ve|pos)[ (,:]{1,3}(?:(?:in|approximately|about|nearly|over|more than|greater than|up to|close to|at least) )?~?(?P<share>[<>]? ?[0-9]{1,3} ?%)",
+    r"|(?P<positive>positive|pos[ti]{2,5}ve|detected|pos(?-u:\b)|overexpressed|overexpression|over expression|expressed)",
     r"|(?P<negative>negative|not detected|undetected|neg(?-u:\b)|not expressed|non amplified|nonamplified|not amplified|absent)",
     r"|(?P<equivocal>equivocal|indeterminate|borderline)",
     r"|(?P<amplified>amplified|amplification)",
@@ -62,7 +62,9 @@ pub(crate) fn read(view: &NoteView<'_>) -> Values {
             assertion,
             Assertion::NotTested | Assertion::Planned | Assertion::Declined | Assertion::Family | Assertion::Uncertain
         );
-        if without_result || marker.term.is("lineage") || is_unavailable(view, &marker.range) {
+        // "HER2 equivocal" is a result of the test, and no doubt about it.
+        let equivocal = marker.term.is("her2") && assertion == Assertion::Uncertain && is_equivocal(view, marker);
+        if (without_result && !equivocal) || marker.term.is("lineage") || is_unavailable(view, &marker.range) {
             continue;
         }
         if let Some(value) = marker.term.tag("value") {
@@ -83,6 +85,10 @@ pub(crate) fn read(view: &NoteView<'_>) -> Values {
             values.remove(weaker);
         }
     }
+    // FISH decides what an equivocal stain leaves open.
+    if ["HER2 positive", "HER2 negative", "HER2 3+", "HER2 amplification"].iter().any(|decided| values.has(decided)) {
+        values.remove("HER2 equivocal");
+    }
     if values.has("HER2 3+") {
         values.remove("HER2 positive");
     }
@@ -93,6 +99,11 @@ pub(crate) fn read(view: &NoteView<'_>) -> Values {
         }
     }
     values
+}
+
+/// Returns whether the result after HER2 is "equivocal".
+fn is_equivocal(view: &NoteView<'_>, marker: &Mention) -> bool {
+    RESULT.captures(view.folded.after(marker.range.end, 110)).is_some_and(|found| found.name("equivocal").is_some())
 }
 
 /// Returns the markers of a note, without acronyms that mean something else there, and without the scores that belong to
@@ -199,7 +210,8 @@ fn reading<'v>(
             Outcome::Equivocal
         } else if get("positive").is_some() || get("plus").is_some() {
             let end = ahead.unwrap_or(marker.range.end);
-            later_result(view, get("positive").unwrap_or_default(), end, next).unwrap_or(Outcome::Positive)
+            let later = later_result(view, get("positive").unwrap_or_default(), end, next);
+            later.filter(|_| term.is("her2")).unwrap_or(Outcome::Positive)
         } else if get("negative").is_some() || get("minus").is_some() {
             Outcome::Negative
         } else if get("amplified").is_some() {
@@ -245,6 +257,10 @@ fn is_of_other(view: &NoteView<'_>, found: &regex::Captures<'_>, end: usize) -> 
 /// Returns the result that follows the word "overexpression", which names the question: "HER2 overexpression by FISH: not
 /// amplified". Also returns the score behind a weak result: "weakly positive (2+)".
 fn later_result<'v>(view: &NoteView<'v>, word: &str, end: usize, next: Option<usize>) -> Option<Outcome<'v>> {
+    let after = view.folded.after(end, 48);
+    if after.split([';', '\n']).next().is_some_and(|clause| clause.contains("(2+")) {
+        return Some(Outcome::Equivocal);
+    }
     if !matches!(word, "overexpression" | "over expression") {
         return None;
     }
@@ -356,6 +372,10 @@ fn add_one(values: &mut Values, term: &super::lexicon::Term, name: &str, shown: 
         }
         Outcome::Score(score) if her2 => {
             let plain = score.trim_start_matches("score ").trim_start_matches("of ");
+            if plain.starts_with('2') {
+                values.add("HER2 equivocal", "HER2 equivocal (IHC 2+)");
+                return;
+            }
             values.add(format!("HER2 {plain}"), format!("HER2 IHC {plain}"));
         }
         Outcome::Equivocal if her2 => values.add("HER2 equivocal", "HER2 equivocal"),
@@ -418,7 +438,10 @@ mod tests {
             ("HER2/neu overexpression: NEGATIVE (1+)", "HER2 negative"),
             ("HER2 overexpression", "HER2 positive"),
             ("HER2 FISH studies performed on the adenocarcinoma are negative", "HER2 negative"),
-            ("HER2 IHC equivocal", "HER2 equivocal"),
+            ("HER2 IHC: equivocal", "HER2 equivocal"),
+            ("HER2/NEU: WEAKLY POSITIVE BY IMMUNOHISTOCHEMISTRY (2+)", "HER2 equivocal"),
+            ("HER2 2+ by IHC", "HER2 equivocal (IHC 2+)"),
+            ("ER: POSTTIVE (95%)", "ER positive (95%)"),
             ("ER/PR immunostains are strongly positive", "ER positive; PR positive"),
             ("ER/PR immunostains are negative", "ER negative; PR negative"),
             ("ESTROGEN RECEPTORS: Previously ordered and positive", "ER positive"),

@@ -33,6 +33,8 @@ struct NamedMalignancy {
     histology: bool,
     assertion: Assertion,
     start: usize,
+    /// The side of a paired organ named directly after it, with a space: "left ".
+    side: &'static str,
 }
 
 /// Points of one mention for the choice among several malignancies; [`FIRST`] is a bonus for the first mention.
@@ -56,7 +58,7 @@ pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
         value = match group.iter().find(|name| name.term.name == "breast cancer") {
             Some(_) => format!("breast cancer ({value})"),
             None if value.contains("breast") => value,
-            None => format!("{value} of the breast"),
+            None => format!("{value} of the {}breast", best.side),
         };
     } else if !best.histology {
         let bare = names.iter().find(|name| name.organ.is_none() && name.term.is("head") && name.histology);
@@ -105,11 +107,14 @@ fn leading(names: &[NamedMalignancy]) -> Option<&'static str> {
 fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
     let terms = view.terms(Kind::Cancer);
     let corroborated = is_corroborated(view);
+    let operated = operated_organ(view);
     let mut names: Vec<NamedMalignancy> = Vec::new();
     let mut denied: Vec<&'static str> = Vec::new();
     for (index, mention) in terms.iter().enumerate() {
         let term = mention.term;
-        let lone_acronym = term.is_acronym() && term.spelled.len() <= AMBIGUOUS && !corroborated;
+        let lone_acronym = term.is_acronym() && term.spelled.len() <= AMBIGUOUS
+            && !corroborated
+            && !is_corroborated_beside(view, mention);
         if term.is("adj")
             || term.is("decoy")
             || lone_acronym
@@ -122,7 +127,7 @@ fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
         if assertion == Assertion::Negated {
             denied.push(term.name);
         } else if assertion.in_record(Field::CancerType) || assertion == Assertion::Historical {
-            names.push(named(view, terms.get(..index).unwrap_or_default(), mention, assertion));
+            names.push(named(view, terms.get(..index).unwrap_or_default(), mention, assertion, operated));
         }
     }
     // Drop a suspicion that the note itself rules out: "Concern for lymphoma; biopsy showed no lymphoma".
@@ -134,6 +139,18 @@ fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
 /// Maximum length of acronyms that are ambiguous: MCL is also a ligament, NEC a disease of the gut, CCA an artery, MM a
 /// unit.
 const AMBIGUOUS: usize = 3;
+
+/// Returns whether the words beside a short acronym show that it is a malignancy: its stage, its organ, a course of disease.
+fn is_corroborated_beside(view: &NoteView<'_>, mention: &Mention) -> bool {
+    const COURSE: [&str; 16] = [
+        "stage", "induction", "remission", "relapsed", "refractory", "achieved cr", "in cr", "blast", "metasta", "t1", "t2",
+        "t3", "t4", "er positive", "er negative", "biopsy proven",
+    ];
+    let near = view.near(&mention.range, 24, 40);
+    let course = COURSE.iter().any(|word| near.contains(word));
+    let organ_next = following_site(view, &mention.range).is_some();
+    course && (organ_next || mention.term.is("haem") || mention.term.tag("site").is_some())
+}
 
 /// Returns whether the note mentions a malignancy in words, or its treatment, spread or markers, so that short acronyms
 /// count.
@@ -158,7 +175,13 @@ fn is_of_study(view: &NoteView<'_>, range: &Range<usize>) -> bool {
 }
 
 /// Joins the words before a head into a name: "high-grade serous" + "ovarian" + "carcinoma".
-fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Assertion) -> NamedMalignancy {
+fn named(
+    view: &NoteView<'_>,
+    before: &[Mention],
+    head: &Mention,
+    assertion: Assertion,
+    operated: Option<&'static str>,
+) -> NamedMalignancy {
     let head_organ = head.term.tag("site");
     let mut words: Vec<&str> = vec![head.term.spelled];
     let mut organ = head_organ;
@@ -197,13 +220,18 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
     if organ.is_none() && head.term.is("head") {
         if let Some(site) = following_site(view, &head.range) {
             organ = site.term.tag("primary");
-            value = format!("{value} of the {}", organ_name(site.term));
-        } else if let Some(primary) = nearby_primary(view, &head.range).filter(|_| !head.term.is("weak")) {
+            value = format!("{value} of the {}{}", side_before(view, site), organ_name(site.term));
+        } else if let Some(primary) = nearby_primary(view, &head.range)
+            .or_else(|| specimen_organ(view, start))
+            .or(operated)
+            .filter(|_| !head.term.is("weak"))
+        {
             organ = Some(primary);
             value = format!("{value} of the {primary}");
         }
     }
-    NamedMalignancy { value, organ, term: head.term, histology, assertion, start }
+    let side = following_site(view, &head.range).map_or("", |site| side_before(view, site));
+    NamedMalignancy { value, organ, term: head.term, histology, assertion, start, side }
 }
 
 /// Returns whether a name says more than "cancer of this organ".
@@ -224,6 +252,47 @@ fn melanoma_of_skin(words: &[&str]) -> Option<String> {
     let pattern = joined.strip_suffix(" melanoma")?;
     matches!(pattern, "superficial spreading" | "nodular" | "lentigo maligna" | "acral lentiginous" | "acral")
         .then(|| format!("cutaneous melanoma ({pattern})"))
+}
+
+/// Returns the side that the note writes directly before an organ, with a space.
+fn side_before(view: &NoteView<'_>, site: &Mention) -> &'static str {
+    let before = view.folded.before(site.range.start, 6);
+    match before {
+        _ if before.ends_with("left ") => "left ",
+        _ if before.ends_with("right ") => "right ",
+        _ => "",
+    }
+}
+
+/// Returns the organ of the specimen whose heading stands before a name: "ESOPHAGUS, ESOPHAGECTOMY: A. ADENOCARCINOMA".
+fn specimen_organ(view: &NoteView<'_>, start: usize) -> Option<&'static str> {
+    const REACH: usize = 200;
+    const PROCEDURES: [&str; 5] = ["ectomy", "resection", "excision", "biops", "amputation"];
+    let window = start - view.folded.before(start, REACH).len()..start;
+    view.terms_in(Kind::Site, &window).iter().rev().find_map(|site| {
+        let primary = site.term.tag("primary").filter(|_| !site.term.is("node"))?;
+        let before = view.folded.before(site.range.start, 3).trim_end();
+        let heads = before.is_empty() || before.ends_with([':', '.', ';', '\n', '-', '"', ')']);
+        let after = view.folded.slice(site.range.end..start);
+        let heading = after.split([':', '\n']).next().unwrap_or_default();
+        let ends = after.contains(':') || after.contains(" -");
+        let named = after.starts_with([',', ':']) || after.starts_with(" and ");
+        let procedure = PROCEDURES.iter().any(|word| heading.contains(word));
+        let benign = ["negative", "benign", "no tumor", "free of"].iter().any(|word| after.contains(word));
+        (heads && named && ends && procedure && !benign).then_some(primary)
+    })
+}
+
+/// Returns the organ of the operations for malignancies that the patient had, if it is only one.
+fn operated_organ(view: &NoteView<'_>) -> Option<&'static str> {
+    let mut organs = view
+        .terms(Kind::Treatment)
+        .iter()
+        .filter(|mention| mention.term.is("surgery") && mention.term.is("onco"))
+        .filter(|mention| view.assertion(&mention.range, Field::Treatment) == Assertion::Present)
+        .filter_map(|mention| mention.term.tag("organ"));
+    let first = organs.next()?;
+    organs.all(|organ| organ == first).then_some(first)
 }
 
 fn touches(view: &NoteView<'_>, mention: &Mention, start: usize) -> bool {

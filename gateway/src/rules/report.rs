@@ -10,11 +10,11 @@ use crate::statics::pattern;
 
 /// Headings of lists of variants without meaning, up to the end of the heading.
 static UNKNOWN: LazyLock<Regex> = LazyLock::new(|| pattern(UNKNOWN_PATTERN));
-const UNKNOWN_PATTERN: &str = r"(?-u:\b)(?:(?:genomic |genetic |gene |sequence )?(?:variants?|alterations?|mutations?) of (?:unknown|uncertain|undetermined)(?: clinical)? significance|vus|vous|benign variants|likely benign variants|polymorphisms)(?: ?\((?:vus|s)\))?(?: (?:detected|identified|found|reported))?s?(?: ?:| -|[\n]|(?: in this sample:))";
+const UNKNOWN_PATTERN: &str = r"(?-u:\b)(?:(?:genomic |genetic |gene |sequence )?(?:variants?|alterations?|mutations?) of (?:unknown|uncertain|undetermined)(?: clinical)? significance|vus|vous|benign variants|likely benign variants|polymorphisms)(?: ?\((?:vus|s)\))?(?: (?:detected|identified|found|reported))?s?";
 
 /// Headings of proposed therapies, up to the end of the heading.
 static THERAPIES: LazyLock<Regex> = LazyLock::new(|| pattern(THERAPIES_PATTERN));
-const THERAPIES_PATTERN: &str = r"(?-u:\b)(?:(?:fda[ -]?approved |approved |potential |targeted |matched |associated |available |relevant |candidate )*(?:therapies|drugs|treatments|agents|therapy options?|treatment options?|therapeutic options?) (?:with (?:potential |possible )?(?:clinical )?(?:benefit|evidence|resistance|lack of response)|associated with|to consider|for consideration|based on (?:this|the|these)|approved (?:for|in)|in (?:this |patient'?s? |other )?tumou?r types?)|(?:fda[ -]?approved|potential|targeted|matched|therapeutic|actionable) (?:therap(?:y|ies)|drugs|treatments|agents|implications|options)|(?:therapy|drug|treatment) (?:associations?|recommendations|suggestions|match(?:es)?)|drugs? predicted|(?:potentially relevant |matched |available |eligible |open |relevant )?clinical trials?(?: options| matches| to consider| for consideration)?(?: ?:|[\n])|(?:predicted|likely) (?:sensitivity|resistance|response) to(?: ?:)?|evidence level)";
+const THERAPIES_PATTERN: &str = r"(?-u:\b)(?:(?:fda[ -]?approved |approved |potential |targeted |matched |associated |available |relevant |candidate )*(?:therapies|drugs|treatments|agents|therapy options?|treatment options?|therapeutic options?) (?:with (?:potential |possible )?(?:clinical )?(?:benefit|evidence|resistance|lack of response)|associated with|to consider|for consideration|based on (?:this|the|these)|approved (?:for|in)|in (?:this |patient'?s? |other )?tumou?r types?)|(?:fda[ -]?approved|potential|targeted|matched|therapeutic|actionable) (?:therap(?:y|ies)|drugs|treatments|agents|implications|options)|(?:therapy|drug|treatment) (?:associations?|recommendations|suggestions|match(?:es)?)|drugs? predicted|(?:potentially relevant |matched |available |eligible |open |relevant )?clinical trials?(?: options| matches| to consider| for consideration)?|(?:predicted|likely) (?:sensitivity|resistance|response) to(?: ?:)?|evidence level)";
 
 /// Bytes to which a list reaches after its heading.
 const REACH: usize = 1500;
@@ -39,7 +39,7 @@ pub(crate) fn proposals(view: &NoteView<'_>) -> Vec<Range<usize>> {
 fn lists(view: &NoteView<'_>, headings: &Regex) -> Vec<Range<usize>> {
     let mut lists: Vec<Range<usize>> = Vec::new();
     for heading in headings.find_iter(view.folded.as_str()) {
-        if covers(&lists, heading.start()) {
+        if covers(&lists, heading.start()) || !is_heading(view, &heading.range()) {
             continue;
         }
         let rest = view.folded.after(heading.end(), REACH);
@@ -47,12 +47,22 @@ fn lists(view: &NoteView<'_>, headings: &Regex) -> Vec<Range<usize>> {
         let skipped = rest.len() - body.len();
         let mut length = body.find('\n').unwrap_or(body.len());
         // A heading with a colon may begin a sentence; a table has no full stop.
-        if heading.as_str().ends_with(':') {
+        if rest.trim_start().starts_with(':') {
             length = length.min(body.find(". ").unwrap_or(length));
         }
         lists.push(heading.start()..heading.end() + skipped + length);
     }
     lists
+}
+
+/// Returns whether words are a heading: they begin a line or a column, or they follow a full stop and a colon follows them.
+fn is_heading(view: &NoteView<'_>, words: &Range<usize>) -> bool {
+    let Some(before) = words.start.checked_sub(1) else { return true };
+    // The source from the white space on, which is one space in the folded text.
+    let gap = view.folded.quote(&(before..words.start + 1));
+    let column = gap.contains(['\n', '\t', '|', '*', '#']) || gap.starts_with("  ");
+    let after = view.folded.after(words.end, 2).trim_start();
+    column || (view.folded.before(words.start, 2).starts_with(['.', ';']) && after.starts_with([':', '-']))
 }
 
 /// Returns whether an offset is in one of these stretches, which are in order.
@@ -111,6 +121,10 @@ mod tests {
         let at = |word: &str| view.folded.as_str().find(word).unwrap();
         assert!(covers(&found, at("afatinib")));
         assert!(!covers(&found, at("erlotinib")));
+        for text in ["NGS: BRAF V600E. He began targeted therapy with dabrafenib.", "a variant; she joined clinical trials"] {
+            assert!(proposals(&NoteView::of(text)).is_empty(), "{text}");
+        }
+        assert_eq!(proposals(&NoteView::of("Variant: KRAS G12C. Matched therapies: sotorasib. Given FOLFOX.")).len(), 1);
         assert!(proposals(&NoteView::of("We discussed treatment options: surgery.")).is_empty());
     }
 
