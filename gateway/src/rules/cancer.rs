@@ -67,6 +67,12 @@ pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
         }
     }
     let organ = group.iter().find_map(|name| name.organ);
+    // A name without an organ is of the organ that was operated on.
+    let operated = operated_organ(view).filter(|_| organ.is_none() && best.term.is("head") && !best.term.is("weak"));
+    if let Some(operated) = operated {
+        value = format!("{value} of the {operated}");
+    }
+    let organ = organ.or(operated);
     let past = group.iter().all(|name| name.assertion == Assertion::Historical);
     Diagnosis { value: Some(value), organ, haematologic: best.term.is("haem"), unnamed, past }
 }
@@ -107,7 +113,6 @@ fn leading(names: &[NamedMalignancy]) -> Option<&'static str> {
 fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
     let terms = view.terms(Kind::Cancer);
     let corroborated = is_corroborated(view);
-    let operated = operated_organ(view);
     let mut names: Vec<NamedMalignancy> = Vec::new();
     let mut denied: Vec<&'static str> = Vec::new();
     for (index, mention) in terms.iter().enumerate() {
@@ -127,7 +132,7 @@ fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
         if assertion == Assertion::Negated {
             denied.push(term.name);
         } else if assertion.in_record(Field::CancerType) || assertion == Assertion::Historical {
-            names.push(named(view, terms.get(..index).unwrap_or_default(), mention, assertion, operated));
+            names.push(named(view, terms.get(..index).unwrap_or_default(), mention, assertion));
         }
     }
     // Drop a suspicion that the note itself rules out: "Concern for lymphoma; biopsy showed no lymphoma".
@@ -180,7 +185,6 @@ fn named(
     before: &[Mention],
     head: &Mention,
     assertion: Assertion,
-    operated: Option<&'static str>,
 ) -> NamedMalignancy {
     let head_organ = head.term.tag("site");
     let mut words: Vec<&str> = vec![head.term.spelled];
@@ -223,7 +227,6 @@ fn named(
             value = format!("{value} of the {}{}", side_before(view, site), organ_name(site.term));
         } else if let Some(primary) = nearby_primary(view, &head.range)
             .or_else(|| specimen_organ(view, start))
-            .or(operated)
             .filter(|_| !head.term.is("weak"))
         {
             organ = Some(primary);
