@@ -103,7 +103,10 @@ pub(crate) fn read(view: &NoteView<'_>) -> Values {
 
 /// Returns whether the result after HER2 is "equivocal".
 fn is_equivocal(view: &NoteView<'_>, marker: &Mention) -> bool {
-    RESULT.captures(view.folded.after(marker.range.end, 110)).is_some_and(|found| found.name("equivocal").is_some())
+    RESULT.captures(view.folded.after(marker.range.end, 110)).is_some_and(|found| {
+        let score = found.name("ihc").is_some_and(|score| score.as_str().contains('2'));
+        found.name("equivocal").is_some() || score
+    })
 }
 
 /// Returns the markers of a note, without acronyms that mean something else there, and without the scores that belong to
@@ -204,10 +207,15 @@ fn reading<'v>(
             Outcome::Percent(view_quote(view, marker, found.name("percent")?))
         } else if get("share").is_some() {
             Outcome::Percent(view_quote(view, marker, found.name("share")?))
+        } else if let Some(decided) = get("ihc")
+            .filter(|score| term.is("her2") && score.contains('2'))
+            .and_then(|_| by_fish(view, ahead.unwrap_or_default(), next))
+        {
+            decided
         } else if get("ihc").is_some() {
             Outcome::Score(view_quote(view, marker, found.name("ihc")?))
         } else if get("equivocal").is_some() {
-            Outcome::Equivocal
+            by_fish(view, ahead.unwrap_or_default(), next).unwrap_or(Outcome::Equivocal)
         } else if get("positive").is_some() || get("plus").is_some() {
             let end = ahead.unwrap_or(marker.range.end);
             let later = later_result(view, get("positive").unwrap_or_default(), end, next);
@@ -274,6 +282,23 @@ fn later_result<'v>(view: &NoteView<'v>, word: &str, end: usize, next: Option<us
         Some(Outcome::Amplified)
     } else if found.name("equivocal").is_some() {
         Some(Outcome::Equivocal)
+    } else {
+        None
+    }
+}
+
+/// Returns the result of the in situ hybridisation that follows an equivocal stain: "IHC 2+, FISH not amplified".
+fn by_fish<'v>(view: &NoteView<'_>, end: usize, next: Option<usize>) -> Option<Outcome<'v>> {
+    let clause = view.folded.after(end, 60);
+    let clause = clause.split(['\n', ';']).next().unwrap_or_default();
+    let at = ["fish", "ish", "hybridi"].iter().find_map(|test| clause.find(test).map(|at| end + at + test.len()))?;
+    let found = RESULT.captures(view.folded.after(at, 60))?;
+    if next.is_some_and(|next| next < at + found.get(0).map_or(0, |all| all.end())) {
+        None
+    } else if found.name("negative").is_some() || found.name("minus").is_some() {
+        Some(Outcome::Negative)
+    } else if found.name("amplified").is_some() || found.name("positive").is_some() || found.name("plus").is_some() {
+        Some(Outcome::Amplified)
     } else {
         None
     }
@@ -351,7 +376,9 @@ fn add(values: &mut Values, marker: &Mention, reading: &Reading<'_>) {
             add_one(values, term, receptor, receptor, &reading.outcome);
         }
     } else {
-        let shown = if term.is("serum") || term.is("receptor") || term.is("score") { name } else { reading.spelled };
+        let shown = if term.is("part") {
+            if term.is("cps") { "CPS" } else { "TPS" }
+        } else if term.is("serum") || term.is("receptor") || term.is("score") { name } else { reading.spelled };
         add_one(values, term, name, shown, &reading.outcome);
     }
 }
@@ -386,7 +413,12 @@ fn add_one(values: &mut Values, term: &super::lexicon::Term, name: &str, shown: 
         Outcome::Positive if two_sided => values.add(format!("{name} positive"), format!("{shown} positive")),
         Outcome::Negative if two_sided => values.add(format!("{name} negative"), format!("{shown} negative")),
         Outcome::Value(value) if term.is("serum") => values.add(name, format!("{shown} {value}")),
-        Outcome::Value(value) if term.is("score") && name == "PD-L1" => values.add(name, format!("{shown} {value}")),
+        // A combined positive score stands beside the share of tumour cells.
+        Outcome::Value(value) if term.is("score") && name == "PD-L1" => {
+            let key = if value.starts_with("CPS") { "PD-L1 CPS" } else { name };
+            let value = if shown == "CPS" { value.trim_start_matches("CPS ") } else { value };
+            values.add(key, format!("{shown} {value}"));
+        }
         Outcome::Raised if term.is("serum") => values.add(name, format!("{shown} elevated")),
         Outcome::Normal(word) if term.is("serum") && !term.is("loose") && name != "PSA" => {
             values.add(name, format!("{shown} {word}"));
@@ -441,6 +473,9 @@ mod tests {
             ("HER2 IHC: equivocal", "HER2 equivocal"),
             ("HER2/NEU: WEAKLY POSITIVE BY IMMUNOHISTOCHEMISTRY (2+)", "HER2 equivocal"),
             ("HER2 2+ by IHC", "HER2 equivocal (IHC 2+)"),
+            ("HER2 IHC 2+ equivocal, FISH not amplified", "HER2 negative"),
+            ("HER2 2+, FISH amplified", "HER2 amplification"),
+            ("PD-L1 TPS 60%, CPS 65", "PD-L1 60%; CPS 65"),
             ("ER: POSTTIVE (95%)", "ER positive (95%)"),
             ("ER/PR immunostains are strongly positive", "ER positive; PR positive"),
             ("ER/PR immunostains are negative", "ER negative; PR negative"),
@@ -448,8 +483,8 @@ mod tests {
             ("hormone receptor (HR)-positive", "HR positive"),
             ("ER Allred 8/8, PR 6/8", "ER positive (8/8); PR positive (6/8)"),
             ("ER H-score 250", "ER positive (H-score 250)"),
-            ("CPS 20", "PD-L1 CPS 20"),
-            ("TPS 60%", "PD-L1 60%"),
+            ("CPS 20", "CPS 20"),
+            ("TPS 60%", "TPS 60%"),
             ("PD-L1 combined positive score (CPS) of 15", "PD-L1 CPS 15"),
             ("MGMT promoter: methylated", "MGMT promoter methylation"),
             ("MGMT promoter status: unmethylated", "MGMT promoter unmethylated"),

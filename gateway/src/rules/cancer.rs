@@ -33,6 +33,8 @@ struct NamedMalignancy {
     histology: bool,
     assertion: Assertion,
     start: usize,
+    /// Words of the value without an organ that only the heading of the specimen names.
+    words: usize,
     /// The side of a paired organ named directly after it, with a space: "left ".
     side: &'static str,
 }
@@ -49,7 +51,7 @@ pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
     let Some(organ_key) = leading(&names) else { return Diagnosis { unnamed, ..Diagnosis::default() } };
     let group: Vec<&NamedMalignancy> = names.iter().filter(|name| key(name) == Some(organ_key)).collect();
     let Some(best) = group.iter().min_by_key(|name| {
-        (!name.histology, name.assertion == Assertion::Historical, 5 - name.value.split(' ').count().min(5), name.start)
+        (!name.histology, name.assertion == Assertion::Historical, 5 - name.words.min(5), name.start)
     }) else {
         return Diagnosis { unnamed, ..Diagnosis::default() };
     };
@@ -70,7 +72,9 @@ pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
     // A name without an organ is of the organ that was operated on.
     let operated = operated_organ(view).filter(|_| organ.is_none() && best.term.is("head") && !best.term.is("weak"));
     if let Some(operated) = operated {
-        value = format!("{value} of the {operated}");
+        let histology = names.iter().find(|name| name.organ.is_none() && name.term.is("head") && name.histology);
+        let bare = histology.filter(|_| !best.histology).map_or(&best.value, |name| &name.value);
+        value = format!("{bare} of the {operated}");
     }
     let organ = organ.or(operated);
     let past = group.iter().all(|name| name.assertion == Assertion::Historical);
@@ -225,16 +229,21 @@ fn named(
         if let Some(site) = following_site(view, &head.range) {
             organ = site.term.tag("primary");
             value = format!("{value} of the {}{}", side_before(view, site), organ_name(site.term));
-        } else if let Some(primary) = nearby_primary(view, &head.range)
-            .or_else(|| specimen_organ(view, start))
-            .filter(|_| !head.term.is("weak"))
-        {
+        } else if let Some(primary) = nearby_primary(view, &head.range).filter(|_| !head.term.is("weak")) {
             organ = Some(primary);
             value = format!("{value} of the {primary}");
         }
     }
+    let mut length = value.split(' ').count();
+    if organ.is_none() && head.term.is("head") && !head.term.is("weak") {
+        if let Some(primary) = specimen_organ(view, start) {
+            organ = Some(primary);
+            value = format!("{value} of the {primary}");
+            length = length.saturating_sub(1);
+        }
+    }
     let side = following_site(view, &head.range).map_or("", |site| side_before(view, site));
-    NamedMalignancy { value, organ, term: head.term, histology, assertion, start, side }
+    NamedMalignancy { value, organ, term: head.term, histology, assertion, start, words: length, side }
 }
 
 /// Returns whether a name says more than "cancer of this organ".
@@ -270,6 +279,7 @@ fn side_before(view: &NoteView<'_>, site: &Mention) -> &'static str {
 /// Returns the organ of the specimen whose heading stands before a name: "ESOPHAGUS, ESOPHAGECTOMY: A. ADENOCARCINOMA".
 fn specimen_organ(view: &NoteView<'_>, start: usize) -> Option<&'static str> {
     const REACH: usize = 200;
+    const WIDEST: usize = 80;
     const PROCEDURES: [&str; 5] = ["ectomy", "resection", "excision", "biops", "amputation"];
     let window = start - view.folded.before(start, REACH).len()..start;
     view.terms_in(Kind::Site, &window).iter().rev().find_map(|site| {
@@ -281,8 +291,9 @@ fn specimen_organ(view: &NoteView<'_>, start: usize) -> Option<&'static str> {
         let ends = after.contains(':') || after.contains(" -");
         let named = after.starts_with([',', ':']) || after.starts_with(" and ");
         let procedure = PROCEDURES.iter().any(|word| heading.contains(word));
-        let benign = ["negative", "benign", "no tumor", "free of"].iter().any(|word| after.contains(word));
-        (heads && named && ends && procedure && !benign).then_some(primary)
+        let result = after.get(heading.len()..).unwrap_or_default();
+        let benign = ["negative", "benign", "no ", "free of", "normal", "unremarkable"].iter().any(|word| result.contains(word));
+        (heads && named && ends && procedure && !benign && result.len() <= WIDEST).then_some(primary)
     })
 }
 

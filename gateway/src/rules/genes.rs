@@ -160,7 +160,10 @@ fn link(view: &NoteView<'_>, words: &WordOffsets, values: &mut Values, run: &[Me
         let kind = if partners { "fusion" } else { alteration.text.as_str() };
         if counts(view, alteration) && view.counts(&joint, Field::GeneMutation) {
             let pair = format!("{} {}", first.term.name, last.term.name);
-            values.add(pair, format!("{} {kind}", view.folded.quote(&joint)));
+            let gap = view.folded.slice(last.range.end..alteration.range.start.max(last.range.end));
+            // The breakpoints stand between the partners and the word "fusion", so the partners alone are quoted.
+            let kind = if without_breakpoint(gap) == gap { kind } else { "" };
+            values.add(pair, format!("{} {kind}", view.folded.quote(&joint)).trim_end());
         }
         return;
     }
@@ -368,7 +371,7 @@ mod tests {
             ("a deleterious germline BRCA2 mutation", "BRCA2 deleterious mutation (germline)"),
             ("a pathogenic BRCA1 variant", "BRCA1 pathogenic variant"),
             ("BRCA1 (germline)", "BRCA1 germline"),
-            ("EML4-ALK (E13;A20) fusion", "EML4-ALK fusion"),
+            ("EML4-ALK (E13;A20) fusion", "EML4-ALK"),
             ("EML4-ALK variant 3", "EML4-ALK fusion"),
             ("a KIAA1549-BRAF fusion", "KIAA1549-BRAF fusion"),
             ("FGFR3-TACC3 and FGFR2-BICC1 fusions", "FGFR3-TACC3 fusion; FGFR2-BICC1 fusion"),

@@ -12,7 +12,7 @@ use crate::statics::pattern;
 static SCORE: LazyLock<Regex> = LazyLock::new(|| pattern(SCORE_PATTERN));
 const SCORE_PATTERN: &str = concat!(
     r"^(?:[ :=,(\[)]|(?-u:\b)(?:status|positive|negative|pos|neg|strongly|weakly|receptor|receptors|allred|quick|score|quickscore|total|is|was|of|with|an?|er|pr|pgr|by|ihc|immunohistochemistry)(?-u:\b)){0,10}?",
-    r"(?:(?P<allred>[0-8]) ?(?:/|out of) ?8(?-u:\b)|(?:allred|quick|quickscore)(?: total)? ?(?:score)?[ :=]{1,2}(?:of )?(?P<bare>[0-8])(?:[^0-9/.%]|$)|(?:h ?score|histoscore|histo score)[ :=(]{1,3}(?:(?:is|was|of) )?(?P<h>[0-9]{1,3})(?:[^0-9.%]|$))",
+    r"(?:(?P<allred>[0-8]) ?(?:/|out of) ?8(?-u:\b)|(?:allred|quick|quickscore)(?: total)? ?(?:score)?[ :=]{1,2}(?:of )?(?P<bare>[0-8])(?:[^0-9/.%]|\.[^0-9]|\.?$)|(?:h ?score|histoscore|histo score)[ :=(]{1,3}(?:(?:is|was|of) )?(?P<h>[0-9]{1,3})(?:[^0-9.%]|\.[^0-9]|\.?$))",
 );
 
 /// A methylation after its promoter.
@@ -67,6 +67,7 @@ mod tests {
             (" 2/8", "ER negative (2/8)"),
             (" negative, Allred 0/8", "ER negative (0/8)"),
             (" H-score 250", "ER positive (H-score 250)"),
+            (" H-score 120. HER2", "ER positive (H-score 120)"),
             (" (H-score: 0)", "ER negative (H-score 0)"),
             (" 90%", ""),
             (" 8/80", ""),

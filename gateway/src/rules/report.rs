@@ -14,7 +14,7 @@ const UNKNOWN_PATTERN: &str = r"(?-u:\b)(?:(?:genomic |genetic |gene |sequence )
 
 /// Headings of proposed therapies, up to the end of the heading.
 static THERAPIES: LazyLock<Regex> = LazyLock::new(|| pattern(THERAPIES_PATTERN));
-const THERAPIES_PATTERN: &str = r"(?-u:\b)(?:(?:fda[ -]?approved |approved |potential |targeted |matched |associated |available |relevant |candidate )*(?:therapies|drugs|treatments|agents|therapy options?|treatment options?|therapeutic options?) (?:with (?:potential |possible )?(?:clinical )?(?:benefit|evidence|resistance|lack of response)|associated with|to consider|for consideration|based on (?:this|the|these)|approved (?:for|in)|in (?:this |patient'?s? |other )?tumou?r types?)|(?:fda[ -]?approved|potential|targeted|matched|therapeutic|actionable) (?:therap(?:y|ies)|drugs|treatments|agents|implications|options)|(?:therapy|drug|treatment) (?:associations?|recommendations|suggestions|match(?:es)?)|drugs? predicted|(?:potentially relevant |matched |available |eligible |open |relevant )?clinical trials?(?: options| matches| to consider| for consideration)?|(?:predicted|likely) (?:sensitivity|resistance|response) to(?: ?:)?|evidence level)";
+const THERAPIES_PATTERN: &str = r"(?-u:\b)(?:(?:fda[ -]?approved |approved |potential |targeted |matched |associated |available |relevant |candidate )*(?:therapies|drugs|treatments|agents|therapy options?|treatment options?|therapeutic options?) (?:with (?:potential |possible )?(?:clinical )?(?:benefit|evidence|resistance|lack of response)|associated with|to consider|for consideration|based on (?:this|the|these)|approved (?:for|in)|in (?:this |patient'?s? |other )?tumou?r types?)|(?:fda[ -]?approved|potential|targeted|matched|therapeutic|actionable) (?:therap(?:y|ies)|drugs|treatments|agents|implications|options)|(?:therapy|drug|treatment) (?:associations?|recommendations|suggestions|match(?:es)?)|drugs? predicted|(?:potentially relevant |matched |available |eligible |open |relevant )?clinical trials?(?: options| matches| to consider| for consideration)?|(?:predicted|likely) (?:sensitivity|resistance|response) to(?: ?:)?|evidence level|therapies|drugs)";
 
 /// Bytes to which a list reaches after its heading.
 const REACH: usize = 1500;
@@ -62,6 +62,9 @@ fn is_heading(view: &NoteView<'_>, words: &Range<usize>) -> bool {
     let gap = view.folded.quote(&(before..words.start + 1));
     let column = gap.contains(['\n', '\t', '|', '*', '#']) || gap.starts_with("  ");
     let after = view.folded.after(words.end, 2).trim_start();
+    if matches!(view.folded.slice(words.clone()), "therapies" | "drugs") {
+        return gap.starts_with("  ") || gap.starts_with(['\t', '|']); // Only as the head of a column.
+    }
     column || (view.folded.before(words.start, 2).starts_with(['.', ';']) && after.starts_with([':', '-']))
 }
 
