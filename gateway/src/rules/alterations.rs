@@ -131,8 +131,17 @@ fn variants(view: &NoteView<'_>) -> Vec<Alteration> {
 /// Writes the number of an exon in digits: "exon nineteen" becomes "exon 19".
 fn in_digits(words: &str) -> String {
     const NUMBERS: [(&str, &str); 11] = [
-        ("nineteen", "19"), ("eighteen", "18"), ("fourteen", "14"), ("fifteen", "15"), ("thirteen", "13"), ("twelve", "12"),
-        ("eleven", "11"), ("twenty one", "21"), ("twenty-one", "21"), ("twenty", "20"), ("nine", "9"),
+        ("nineteen", "19"),
+        ("eighteen", "18"),
+        ("fourteen", "14"),
+        ("fifteen", "15"),
+        ("thirteen", "13"),
+        ("twelve", "12"),
+        ("eleven", "11"),
+        ("twenty one", "21"),
+        ("twenty-one", "21"),
+        ("twenty", "20"),
+        ("nine", "9"),
     ];
     NUMBERS
         .iter()

@@ -227,7 +227,8 @@ fn reading<'v>(
         } else if let Some(number) = get("number") {
             let unit = found.name("unit").map(|unit| view_quote(view, marker, unit));
             let number = view_quote(view, marker, found.name("number").filter(|_| !number.is_empty())?);
-            let combined = get("gap").is_some_and(|gap| gap.contains("cps") || gap.contains("combined")) || term.is("cps");
+            let combined =
+                get("gap").is_some_and(|gap| gap.contains("cps") || gap.contains("combined")) || term.is("cps");
             if combined && unit.is_none() {
                 return new(Outcome::Value(format!("CPS {number}")));
             }
@@ -253,7 +254,8 @@ fn reading<'v>(
 
 /// Returns whether the result belongs to something else: "PR negative for blood" is an examination.
 fn is_of_other(view: &NoteView<'_>, found: &regex::Captures<'_>, end: usize) -> bool {
-    const OWN: [&str; 9] = ["tumor", "tumour", "cancer", "carcinoma", "malignan", "her2", "estrogen", "progesterone", "the tumor"];
+    const OWN: [&str; 9] =
+        ["tumor", "tumour", "cancer", "carcinoma", "malignan", "her2", "estrogen", "progesterone", "the tumor"];
     let result = found.name("positive").or_else(|| found.name("negative")).is_some();
     let after = view.folded.after(end, 24);
     result
@@ -306,7 +308,9 @@ fn by_fish<'v>(view: &NoteView<'_>, end: usize, next: Option<usize>) -> Option<O
 
 /// Returns whether a number without a unit is a year: "CEA 2019" is an operation on the carotid artery.
 fn is_year(number: &str) -> bool {
-    number.len() == 4 && (number.starts_with("19") || number.starts_with("20")) && number.bytes().all(|byte| byte.is_ascii_digit())
+    number.len() == 4
+        && (number.starts_with("19") || number.starts_with("20"))
+        && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_plain_number(term: &super::lexicon::Term) -> bool {
@@ -378,7 +382,11 @@ fn add(values: &mut Values, marker: &Mention, reading: &Reading<'_>) {
     } else {
         let shown = if term.is("part") {
             if term.is("cps") { "CPS" } else { "TPS" }
-        } else if term.is("serum") || term.is("receptor") || term.is("score") { name } else { reading.spelled };
+        } else if term.is("serum") || term.is("receptor") || term.is("score") {
+            name
+        } else {
+            reading.spelled
+        };
         add_one(values, term, name, shown, &reading.outcome);
     }
 }
@@ -400,7 +408,7 @@ fn add_one(values: &mut Values, term: &super::lexicon::Term, name: &str, shown: 
         Outcome::Score(score) if her2 => {
             let plain = score.trim_start_matches("score ").trim_start_matches("of ");
             if plain.starts_with('2') {
-                values.add("HER2 equivocal", "HER2 equivocal (IHC 2+)");
+                values.add("HER2 equivocal", format!("HER2 IHC {plain}"));
                 return;
             }
             values.add(format!("HER2 {plain}"), format!("HER2 IHC {plain}"));
@@ -472,7 +480,7 @@ mod tests {
             ("HER2 FISH studies performed on the adenocarcinoma are negative", "HER2 negative"),
             ("HER2 IHC: equivocal", "HER2 equivocal"),
             ("HER2/NEU: WEAKLY POSITIVE BY IMMUNOHISTOCHEMISTRY (2+)", "HER2 equivocal"),
-            ("HER2 2+ by IHC", "HER2 equivocal (IHC 2+)"),
+            ("HER2 2+ by IHC", "HER2 IHC 2+"),
             ("HER2 IHC 2+ equivocal, FISH not amplified", "HER2 negative"),
             ("HER2 2+, FISH amplified", "HER2 amplification"),
             ("PD-L1 TPS 60%, CPS 65", "PD-L1 60%; CPS 65"),

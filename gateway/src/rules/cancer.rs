@@ -121,7 +121,8 @@ fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
     let mut denied: Vec<&'static str> = Vec::new();
     for (index, mention) in terms.iter().enumerate() {
         let term = mention.term;
-        let lone_acronym = term.is_acronym() && term.spelled.len() <= AMBIGUOUS
+        let lone_acronym = term.is_acronym()
+            && term.spelled.len() <= AMBIGUOUS
             && !corroborated
             && !is_corroborated_beside(view, mention);
         if term.is("adj")
@@ -152,8 +153,22 @@ const AMBIGUOUS: usize = 3;
 /// Returns whether the words beside a short acronym show that it is a malignancy: its stage, its organ, a course of disease.
 fn is_corroborated_beside(view: &NoteView<'_>, mention: &Mention) -> bool {
     const COURSE: [&str; 16] = [
-        "stage", "induction", "remission", "relapsed", "refractory", "achieved cr", "in cr", "blast", "metasta", "t1", "t2",
-        "t3", "t4", "er positive", "er negative", "biopsy proven",
+        "stage",
+        "induction",
+        "remission",
+        "relapsed",
+        "refractory",
+        "achieved cr",
+        "in cr",
+        "blast",
+        "metasta",
+        "t1",
+        "t2",
+        "t3",
+        "t4",
+        "er positive",
+        "er negative",
+        "biopsy proven",
     ];
     let near = view.near(&mention.range, 24, 40);
     let course = COURSE.iter().any(|word| near.contains(word));
@@ -184,12 +199,7 @@ fn is_of_study(view: &NoteView<'_>, range: &Range<usize>) -> bool {
 }
 
 /// Joins the words before a head into a name: "high-grade serous" + "ovarian" + "carcinoma".
-fn named(
-    view: &NoteView<'_>,
-    before: &[Mention],
-    head: &Mention,
-    assertion: Assertion,
-) -> NamedMalignancy {
+fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Assertion) -> NamedMalignancy {
     let head_organ = head.term.tag("site");
     let mut words: Vec<&str> = vec![head.term.spelled];
     let mut organ = head_organ;
@@ -292,7 +302,8 @@ fn specimen_organ(view: &NoteView<'_>, start: usize) -> Option<&'static str> {
         let named = after.starts_with([',', ':']) || after.starts_with(" and ");
         let procedure = PROCEDURES.iter().any(|word| heading.contains(word));
         let result = after.get(heading.len()..).unwrap_or_default();
-        let benign = ["negative", "benign", "no ", "free of", "normal", "unremarkable"].iter().any(|word| result.contains(word));
+        let benign =
+            ["negative", "benign", "no ", "free of", "normal", "unremarkable"].iter().any(|word| result.contains(word));
         (heads && named && ends && procedure && !benign && result.len() <= WIDEST).then_some(primary)
     })
 }

@@ -5,9 +5,8 @@ use std::ops::Range;
 use super::view::NoteView;
 
 /// Words that a dash joins to a gene and that are no partner: tests, diseases, prefixes.
-const NO_PARTNERS: [&str; 16] = [
-    "FISH", "NGS", "IHC", "PCR", "RT", "NSCLC", "SCLC", "CRC", "ANTI", "DNA", "RNA", "WT", "PAN", "MUT", "TKI", "CNS",
-];
+const NO_PARTNERS: [&str; 16] =
+    ["FISH", "NGS", "IHC", "PCR", "RT", "NSCLC", "SCLC", "CRC", "ANTI", "DNA", "RNA", "WT", "PAN", "MUT", "TKI", "CNS"];
 /// Maximum bytes of a partner's name.
 const LONGEST: usize = 10;
 
@@ -32,7 +31,8 @@ fn partner_before(view: &NoteView<'_>, start: usize) -> Option<usize> {
     let name = before.get(..before.len() - joint)?;
     let length = name.bytes().rev().take_while(u8::is_ascii_alphanumeric).count();
     let range = start - joint - length..start - joint;
-    (is_joined(view, &(range.end..start)) && is_partner(view, &range) && view.folded.is_bounded(&range)).then_some(range.start)
+    (is_joined(view, &(range.end..start)) && is_partner(view, &range) && view.folded.is_bounded(&range))
+        .then_some(range.start)
 }
 
 fn partner_after(view: &NoteView<'_>, end: usize) -> Option<usize> {
@@ -40,7 +40,8 @@ fn partner_after(view: &NoteView<'_>, end: usize) -> Option<usize> {
     let joint = joint_length(after.bytes())?;
     let length = after.bytes().skip(joint).take_while(u8::is_ascii_alphanumeric).count();
     let range = end + joint..end + joint + length;
-    (is_joined(view, &(end..range.start)) && is_partner(view, &range) && view.folded.is_bounded(&range)).then_some(range.end)
+    (is_joined(view, &(end..range.start)) && is_partner(view, &range) && view.folded.is_bounded(&range))
+        .then_some(range.end)
 }
 
 /// Returns the bytes of the sign between two partners. A dash between words is a space in the folded text.
@@ -58,7 +59,9 @@ fn is_partner(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     let letters = word.bytes().filter(u8::is_ascii_uppercase).count();
     (3..=LONGEST).contains(&word.len())
         && word.starts_with(|c: char| c.is_ascii_uppercase())
-        && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'o' || byte == b'r' || byte == b'f')
+        && word.bytes().all(|byte| {
+            byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'o' || byte == b'r' || byte == b'f'
+        })
         && letters >= 2
         && !NO_PARTNERS.contains(&word)
 }

@@ -69,15 +69,18 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
         }
         linked.extend(alterations_of_run.iter().copied());
         let joint = first.range.start..last.range.end;
-        if alterations_of_run.is_empty() && run.len() == 2 && first.term.name != "BCR"
+        if alterations_of_run.is_empty()
+            && run.len() == 2
+            && first.term.name != "BCR"
             && fusions::is_joined(view, &(first.range.end..last.range.start))
         {
             add_fusion(view, &mut values, &joint);
         }
         if let Some(pair) = pair {
             add_fusion(view, &mut values, &pair);
-            let fused =
-                |at: &usize| alterations.get(*at).is_none_or(|found| !matches!(found.sort, Sort::Variant | Sort::Quality));
+            let fused = |at: &usize| {
+                alterations.get(*at).is_none_or(|found| !matches!(found.sort, Sort::Variant | Sort::Quality))
+            };
             alterations_of_run.retain(|at| !fused(at));
         }
         for alteration in alterations_of_run.iter().filter_map(|at| alterations.get(*at)) {
@@ -91,7 +94,9 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
             values.add(format!("{gene} {name}"), format!("{gene} {}", alteration.text));
         }
     }
-    for arm in alterations::arms(view).iter().filter(|arm| counts(view, arm) && !report::covers(&unknown, arm.range.start)) {
+    for arm in
+        alterations::arms(view).iter().filter(|arm| counts(view, arm) && !report::covers(&unknown, arm.range.start))
+    {
         values.add(arm.text.to_lowercase(), arm.text.as_str());
     }
     if diagnosis.haematologic {
@@ -141,7 +146,8 @@ fn link(view: &NoteView<'_>, words: &WordOffsets, values: &mut Values, run: &[Me
     let gap = view.folded.slice(first.range.end..last.range.start);
     let fused = run.len() == 2 && matches!(gap, "/" | "::" | " " | "-" | ":" | "--");
     let joined = fused && fusions::is_joined(view, &(first.range.end..last.range.start));
-    let partners = (fused && gap != "/" && alteration.sort == Sort::Result) || (joined && alteration.sort == Sort::Named);
+    let partners =
+        (fused && gap != "/" && alteration.sort == Sort::Result) || (joined && alteration.sort == Sort::Named);
     if partners && first.term.name == "BCR" {
         return; // BCR-ABL1 with a result is a biomarker.
     }
@@ -201,8 +207,7 @@ fn is_mutation(gene: &Mention, alteration: &Alteration) -> bool {
 /// Returns whether a loss or gain is one of expression ("loss of PTEN expression") or of something else ("loss of
 /// response"), and so no alteration of the gene.
 fn is_of_expression(view: &NoteView<'_>, alteration: &Alteration, stretch: &Range<usize>) -> bool {
-    const PROTEIN: [&str; 7] =
-        ["expression", "staining", "immuno", "nuclear", "protein", "by ihc", "(ihc"];
+    const PROTEIN: [&str; 7] = ["expression", "staining", "immuno", "nuclear", "protein", "by ihc", "(ihc"];
     if !alteration.text.ends_with("loss") && !alteration.text.ends_with("gain") {
         return false;
     }
@@ -275,10 +280,11 @@ fn is_filler(gap: &str) -> bool {
     gap.len() <= 48
         && !gap.contains(['\n', ';'])
         && !gap.contains(". ")
-        && gap
-            .split([' ', ',', '(', ')', ':', '.', '-', '/', '=', '|'])
-            .all(|word| {
-            word.is_empty() || is_one_of(FILLERS, word) || word.bytes().all(|byte| byte.is_ascii_digit()) || is_reference(word)
+        && gap.split([' ', ',', '(', ')', ':', '.', '-', '/', '=', '|']).all(|word| {
+            word.is_empty()
+                || is_one_of(FILLERS, word)
+                || word.bytes().all(|byte| byte.is_ascii_digit())
+                || is_reference(word)
         })
 }
 
@@ -292,9 +298,13 @@ fn is_reference(word: &str) -> bool {
 
 /// Returns the gap without the breakpoints of a fusion at its beginning: " (e13;a20) ".
 fn without_breakpoint(gap: &str) -> &str {
-    let Some((inside, rest)) = gap.trim_start().strip_prefix('(').and_then(|rest| rest.split_once(')')) else { return gap };
+    let Some((inside, rest)) = gap.trim_start().strip_prefix('(').and_then(|rest| rest.split_once(')')) else {
+        return gap;
+    };
     let part = |part: &str| {
-        part.len() <= 8 && part.bytes().all(|byte| byte.is_ascii_alphanumeric()) && part.bytes().any(|byte| byte.is_ascii_digit())
+        part.len() <= 8
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && part.bytes().any(|byte| byte.is_ascii_digit())
     };
     match inside.split_once([';', ':', '-']) {
         Some((five, three)) if part(five.trim()) && part(three.trim()) => rest,

@@ -18,9 +18,35 @@ const BESIDE: usize = 24;
 const NEAR: usize = 90;
 /// Words of a systemic treatment.
 const SYSTEMIC: [&str; 30] = [
-    "chemo", "cycle", "regimen", "received", "treated", "treatment", "therapy", "induction", "consolidation", "salvage",
-    "adjuvant", "neoadjuvant", "conditioning", "started", "completed", "given", "followed by", "then", "line",
-    "transplant", "course", "response", "remission", "relapse", "refractory", "protocol", "c1", "day 1", "plus",
+    "chemo",
+    "cycle",
+    "regimen",
+    "received",
+    "treated",
+    "treatment",
+    "therapy",
+    "induction",
+    "consolidation",
+    "salvage",
+    "adjuvant",
+    "neoadjuvant",
+    "conditioning",
+    "started",
+    "completed",
+    "given",
+    "followed by",
+    "then",
+    "line",
+    "transplant",
+    "course",
+    "response",
+    "remission",
+    "relapse",
+    "refractory",
+    "protocol",
+    "c1",
+    "day 1",
+    "plus",
     "rituximab",
 ];
 
@@ -35,8 +61,7 @@ struct Meaning {
     systemic: bool,
 }
 
-static MEANINGS: LazyLock<HashMap<(&'static str, &'static str), Meaning>> =
-    LazyLock::new(meanings);
+static MEANINGS: LazyLock<HashMap<(&'static str, &'static str), Meaning>> = LazyLock::new(meanings);
 static OTHER_DISEASES: LazyLock<Vec<String>> =
     LazyLock::new(|| lines(include_str!("lexicons/other_diseases.txt")).flat_map(words).collect());
 
@@ -99,7 +124,11 @@ pub(crate) fn is_another(view: &NoteView<'_>, mention: &Mention) -> bool {
 /// Returns whether a number before the acronym makes it a month or a unit: "12 APR 2023", "a 4 MM nodule".
 fn is_date_or_measure(view: &NoteView<'_>, mention: &Mention) -> bool {
     matches!(mention.term.spelled, "APR" | "MM")
-        && view.folded.before(mention.range.start, 4).trim_end_matches([' ', '-']).ends_with(|c: char| c.is_ascii_digit())
+        && view
+            .folded
+            .before(mention.range.start, 4)
+            .trim_end_matches([' ', '-'])
+            .ends_with(|c: char| c.is_ascii_digit())
 }
 
 /// Returns whether "RT" is the right side of an organ: "RT BREAST", "RT lower lobe".
@@ -156,7 +185,9 @@ pub(crate) fn is_for_other_disease(view: &NoteView<'_>, mention: &Mention) -> bo
     let clause = after.split([';', '\n']).next().unwrap_or_default();
     let reason = ["for ", "to treat ", "to control ", "vaccin"]
         .iter()
-        .find_map(|word| clause.match_indices(word).find(|(at, _)| *at == 0 || clause.as_bytes().get(at - 1) == Some(&b' ')))
+        .find_map(|word| {
+            clause.match_indices(word).find(|(at, _)| *at == 0 || clause.as_bytes().get(at - 1) == Some(&b' '))
+        })
         .map(|(at, _)| mention.range.end + at);
     if let Some(at) = reason {
         let end = (at + 44).min(reach.end);

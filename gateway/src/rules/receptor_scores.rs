@@ -20,7 +20,12 @@ static METHYLATION: LazyLock<Regex> = LazyLock::new(|| pattern(METHYLATION_PATTE
 const METHYLATION_PATTERN: &str = r"^(?:[ :=,(-]|(?-u:\b)(?:promoter|gene|methylation|status|is|was|the|analysis|testing|test|by|pcr|pyrosequencing|showed|result|results)(?-u:\b)){0,8}?(?P<state>unmethylated|not methylated|non methylated|nonmethylated|not detected|absent|negative|hypermethylated|methylated|present|detected|positive)(?-u:\b)";
 
 /// Returns the value of a receptor with a score after it: `ER positive (8/8)`. Up to 2 of 8 and 0 of 300 are negative.
-pub(crate) fn of_receptor(view: &NoteView<'_>, name: &str, range: &Range<usize>, next: Option<usize>) -> Option<String> {
+pub(crate) fn of_receptor(
+    view: &NoteView<'_>,
+    name: &str,
+    range: &Range<usize>,
+    next: Option<usize>,
+) -> Option<String> {
     let found = SCORE.captures(view.folded.after(range.end, 60))?;
     let at = range.end + found.get(0)?.end();
     if next.is_some_and(|next| next < at.saturating_sub(1)) {

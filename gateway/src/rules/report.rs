@@ -28,11 +28,25 @@ pub(crate) fn unknown_variants(view: &NoteView<'_>) -> Vec<Range<usize>> {
 /// such lists: the note must also be, or quote, a report of a sequencing test.
 pub(crate) fn proposals(view: &NoteView<'_>) -> Vec<Range<usize>> {
     const SIGNS: [&str; 12] = [
-        "genomic", "molecular", "sequencing", "ngs", "gene alteration", "variant", "mutational burden", "vaf", "biomarker",
-        "fusion", "foundationone", "guardant",
+        "genomic",
+        "molecular",
+        "sequencing",
+        "ngs",
+        "gene alteration",
+        "variant",
+        "mutational burden",
+        "vaf",
+        "biomarker",
+        "fusion",
+        "foundationone",
+        "guardant",
     ];
     let text = view.folded.as_str();
-    if THERAPIES.is_match(text) && SIGNS.iter().any(|sign| text.contains(sign)) { lists(view, &THERAPIES) } else { Vec::new() }
+    if THERAPIES.is_match(text) && SIGNS.iter().any(|sign| text.contains(sign)) {
+        lists(view, &THERAPIES)
+    } else {
+        Vec::new()
+    }
 }
 
 /// Returns the stretches from each heading to the empty line after its list.
@@ -78,8 +92,13 @@ pub(crate) fn covers(stretches: &[Range<usize>], at: usize) -> bool {
 /// uncertain significance in ATM".
 pub(crate) fn is_called_unknown(view: &NoteView<'_>, stretch: &Range<usize>) -> bool {
     const WORDS: [&str; 7] = [
-        "vus", "unknown significance", "uncertain significance", "undetermined significance", "unknown clinical significance",
-        "uncertain clinical significance", "likely benign",
+        "vus",
+        "unknown significance",
+        "uncertain significance",
+        "undetermined significance",
+        "unknown clinical significance",
+        "uncertain clinical significance",
+        "likely benign",
     ];
     let near = view.around(stretch, 48, 40);
     let before = view.folded.slice(near.start..stretch.start);
@@ -124,10 +143,15 @@ mod tests {
         let at = |word: &str| view.folded.as_str().find(word).unwrap();
         assert!(covers(&found, at("afatinib")));
         assert!(!covers(&found, at("erlotinib")));
-        for text in ["NGS: BRAF V600E. He began targeted therapy with dabrafenib.", "a variant; she joined clinical trials"] {
+        for text in
+            ["NGS: BRAF V600E. He began targeted therapy with dabrafenib.", "a variant; she joined clinical trials"]
+        {
             assert!(proposals(&NoteView::of(text)).is_empty(), "{text}");
         }
-        assert_eq!(proposals(&NoteView::of("Variant: KRAS G12C. Matched therapies: sotorasib. Given FOLFOX.")).len(), 1);
+        assert_eq!(
+            proposals(&NoteView::of("Variant: KRAS G12C. Matched therapies: sotorasib. Given FOLFOX.")).len(),
+            1
+        );
         assert!(proposals(&NoteView::of("We discussed treatment options: surgery.")).is_empty());
     }
 

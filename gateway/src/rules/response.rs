@@ -7,7 +7,7 @@ use regex::Regex;
 use super::{
     cancer::Diagnosis,
     lexicon::{Kind, Mention},
-    sites,
+    report, sites,
     view::NoteView,
 };
 use crate::{
@@ -58,9 +58,11 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Option<String>
 
 /// Returns the responses that the note states.
 fn stated(view: &NoteView<'_>) -> Vec<Step> {
+    let proposals = report::proposals(view);
     let mut course: Vec<Step> = view
         .terms(Kind::Response)
         .iter()
+        .filter(|mention| !report::covers(&proposals, mention.range.start))
         .filter(|mention| {
             mention.term.is("alone") && is_stated(view, mention)
                 || mention.term.is("abbr") && is_abbreviation(view, mention)
@@ -216,7 +218,9 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
     let introduced = (!partial || (ends_phrase && !receptors)) && LEADS.iter().any(|word| before.ends_with(word));
     // "In CR1", "achieved CR": creatinine is no state that someone is in.
     let complete = mention.term.tag("cat") == Some("cr")
-        && COMPLETE.iter().any(|word| before.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with(' ')));
+        && COMPLETE
+            .iter()
+            .any(|word| before.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with(' ')));
     let introduced = introduced || complete;
     // "PD in liver" is a progression: Parkinson's disease has no site.
     let sited = mention.term.tag("cat") == Some("pd") && names_site_next(view, &mention.range);

@@ -64,7 +64,9 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
         }
         values.add(mention.term.name, qualified(view, mention));
     }
-    if values.has("esophagogastrectomy") && values.get("esophagectomy").is_some_and(|value| value.ends_with("esophagectomy") && !value.contains(' ')) {
+    if values.has("esophagogastrectomy")
+        && values.get("esophagectomy").is_some_and(|value| value.ends_with("esophagectomy") && !value.contains(' '))
+    {
         values.remove("esophagectomy");
     }
     join_androgen_deprivation(&mut values);

@@ -48,7 +48,8 @@ fn has_result(note: &Index, at: usize) -> bool {
     let has_result_after = next.is_some_and(|&next| {
         let word = note.fold_of(next);
         // CR1 is the first complete response.
-        let counted = next.gap == 0 && note.tokens().get(at).is_some_and(|&token| note.fold_of(token) == "cr")
+        let counted = next.gap == 0
+            && note.tokens().get(at).is_some_and(|&token| note.fold_of(token) == "cr")
             && matches!(word, "1" | "2" | "3");
         (next.kind != Kind::Letters && !counted)
             || matches!(word, "positive" | "negative" | "pos" | "neg" | "interval" | "status" | "l" | "low" | "high")
