@@ -245,12 +245,12 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
         }
     }
     let mut length = value.split(' ').count();
-    if organ.is_none() && head.term.is("head") && !head.term.is("weak") {
-        if let Some(primary) = specimen_organ(view, start) {
-            organ = Some(primary);
-            value = format!("{value} of the {primary}");
-            length = length.saturating_sub(1);
-        }
+    let specimen =
+        (organ.is_none() && head.term.is("head") && !head.term.is("weak")).then(|| specimen_organ(view, start));
+    if let Some(primary) = specimen.flatten() {
+        organ = Some(primary);
+        value = format!("{value} of the {primary}");
+        length = length.saturating_sub(1);
     }
     let side = following_site(view, &head.range).map_or("", |site| side_before(view, site));
     NamedMalignancy { value, organ, term: head.term, histology, assertion, start, words: length, side }

@@ -1,4 +1,4 @@
-//! Completes a fusion by the partner that is not in the list of genes: "KIAA1549-BRAF", "FGFR2::BICC1".
+//! Completes a fusion by the partner that is not in the list of genes: "KIAA1549-BRAF".
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ pub(crate) fn with_partner(view: &NoteView<'_>, gene: &Range<usize>) -> Option<R
     before.or_else(|| partner_after(view, gene.end).map(|end| gene.start..end))
 }
 
-/// Returns whether two neighbouring genes are written as one fusion: "EML4-ALK", "BCR::ABL1".
+/// Returns whether two neighbouring genes are written as one fusion: "EML4-ALK".
 pub(crate) fn is_joined(view: &NoteView<'_>, gap: &Range<usize>) -> bool {
     matches!(source_between(view, gap), "-" | "\u{2010}" | "\u{2011}" | "\u{2013}" | "::" | "--")
 }

@@ -288,7 +288,7 @@ fn is_filler(gap: &str) -> bool {
         })
 }
 
-/// Returns whether a word names a reference sequence or an exon of it, as in "MSH6:NM_000179.2:exon5:c.3254delC".
+/// Returns whether a word names a reference sequence or an exon of it, as in `MSH6:NM_000179.2:exon5:c.3254delC`.
 fn is_reference(word: &str) -> bool {
     let digits = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
     ["nm_", "np_", "nr_", "xm_", "enst", "ensp", "ensg", "lrg_", "exon", "ex"]

@@ -113,12 +113,11 @@ pub(crate) fn is_another(view: &NoteView<'_>, mention: &Mention) -> bool {
     }
     let near = view.around(&mention.range, NEAR, NEAR);
     let sides = [near.start..mention.range.start, mention.range.end..near.end];
-    let shown = |words: &[String]| sides.iter().any(|side| has_any(view, side, words));
     if meaning.systemic {
-        let systemic: Vec<String> = SYSTEMIC.iter().map(|word| (*word).to_owned()).collect();
-        return !(shown(&systemic) || is_counted(view, mention) || is_beside_drug(view, mention, &near));
+        let shown = sides.iter().any(|side| has_any(view, side, &SYSTEMIC));
+        return !(shown || is_counted(view, mention) || is_beside_drug(view, mention, &near));
     }
-    !meaning.own.is_empty() && !shown(&meaning.own)
+    !meaning.own.is_empty() && !sides.iter().any(|side| has_any(view, side, &meaning.own))
 }
 
 /// Returns whether a number before the acronym makes it a month or a unit: "12 APR 2023", "a 4 MM nodule".
@@ -143,10 +142,10 @@ fn is_of_right_side(view: &NoteView<'_>, mention: &Mention) -> bool {
 }
 
 /// Returns whether a stretch has one of these words, from the beginning of a word.
-fn has_any(view: &NoteView<'_>, stretch: &Range<usize>, words: &[String]) -> bool {
+fn has_any(view: &NoteView<'_>, stretch: &Range<usize>, words: &[impl AsRef<str>]) -> bool {
     let text = view.folded.slice(stretch.clone());
     steps::count(text.len());
-    words.iter().any(|word| begins_word(text, word))
+    words.iter().any(|word| begins_word(text, word.as_ref()))
 }
 
 /// Returns whether a word begins somewhere in the text. A word of two or three letters must also end there.
@@ -191,7 +190,7 @@ pub(crate) fn is_for_other_disease(view: &NoteView<'_>, mention: &Mention) -> bo
         .map(|(at, _)| mention.range.end + at);
     if let Some(at) = reason {
         let end = (at + 44).min(reach.end);
-        let cancer = view.terms_in(Kind::Cancer, &(at..end)).first().is_some();
+        let cancer = !view.terms_in(Kind::Cancer, &(at..end)).is_empty();
         let word = view.folded.slice(at..end);
         let word = word.split([',', ';', '.']).next().unwrap_or_default();
         if !cancer && names_other_disease(word) {
@@ -208,7 +207,7 @@ pub(crate) fn is_for_other_disease(view: &NoteView<'_>, mention: &Mention) -> bo
         .any(|word| clause.trim_end().ends_with(word.trim_end()))
         || clause.ends_with(" (");
     let start = mention.range.start - clause.len();
-    let cancer = view.terms_in(Kind::Cancer, &(start..mention.range.start)).first().is_some();
+    let cancer = !view.terms_in(Kind::Cancer, &(start..mention.range.start)).is_empty();
     tied && !cancer && names_other_disease(clause)
 }
 

@@ -12,6 +12,7 @@ mod gate;
 mod genes;
 mod language;
 mod lexicon;
+mod marker_results;
 mod markup;
 mod meanings;
 mod receptor_scores;

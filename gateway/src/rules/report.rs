@@ -27,7 +27,10 @@ pub(crate) fn unknown_variants(view: &NoteView<'_>) -> Vec<Range<usize>> {
 /// Returns the lists of therapies that a molecular report proposes. A letter that only says "treatment options" has no
 /// such lists: the note must also be, or quote, a report of a sequencing test.
 pub(crate) fn proposals(view: &NoteView<'_>) -> Vec<Range<usize>> {
-    const SIGNS: [&str; 12] = [
+    const SIGNS: [&str; 15] = [
+        "foundation",
+        "profil",
+        "report",
         "genomic",
         "molecular",
         "sequencing",
