@@ -17,11 +17,12 @@ const VARIANT_PATTERN: &str = concat!(
     r"|[acdefghiklmnpqrstvwy]?fs(?:(?:ter|x|\*)?[0-9]{0,3})|[acdefghiklmnpqrstvwyx]|\*",
     r"|[_ -][a-z]{1,3}[0-9]{1,4}(?:del|ins|dup|delins)[a-z]{0,12}|del|ins[a-z]{0,6}|dup)\)?)",
     // c.5266dupC, c.68_69delAG, c.1799T>A
-    r"|(?:c\. ?[-*]?[0-9]+(?:[+_-][0-9]+){0,3}(?:[acgt]>[acgt]|del[acgt]*(?:ins[acgt]+)?|dup[acgt]*|ins[acgt]+))",
+    r"|(?:c\. ?[-*]?[0-9]+(?:[+_-][0-9]+){0,3}(?: ?[acgt] ?-?[>→] ?[acgt]|del[acgt]*(?:ins[acgt]+)?|dup[acgt]*|ins[acgt]+))",
     // 185delAG, 5382insC
     r"|(?:[0-9]{2,5}(?:del|ins|dup)[acgt]{1,8})",
     // exon 19 deletion, MET exon 14 skipping, ex19del, 19del
-    r"|(?:(?:in frame )?(?:ex|exon)s? ?[0-9]{1,2}(?:[ -]?(?:in frame )?(?:deletion|del|insertion|ins|skipping|skip|mutation|mutated|duplication|alteration|rearrangement|variant)s?(?: (?:mutation|alteration|variant)s?)?))",
+    r"|(?:(?:deletion|insertion|duplication|skipping|del|ins)s? (?:in|of|within) (?:ex|exon) ?[0-9]{1,2})",
+    r"|(?:(?:in frame )?(?:ex|exon)s? ?(?:[0-9]{1,2}|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|eighteen|nineteen|twenty(?: one)?)(?:[ -]?(?:in frame )?(?:deletion|del|insertion|ins|skipping|skip|mutation|mutated|duplication|alteration|rearrangement|variant)s?(?: (?:mutation|alteration|variant)s?)?))",
     r"|(?:del ?19|19 ?del)",
     r"|(?:codon [0-9]{1,4}(?: (?:mutation|variant)s?)?)",
     r"|(?:viii|itd|tkd|c228t|c250t)",
@@ -30,6 +31,14 @@ const VARIANT_PATTERN: &str = concat!(
 
 /// Chromosomal aberrations, which count without a gene in malignancies of the blood.
 static KARYOTYPE: LazyLock<Regex> = LazyLock::new(|| pattern(KARYOTYPE_PATTERN));
+
+/// Gains and losses of arms of chromosomes, which count without a gene in all malignancies.
+static ARM: LazyLock<Regex> = LazyLock::new(|| pattern(ARM_PATTERN));
+const ARM_PATTERN: &str = concat!(
+    r"(?-u:\b)(?:(?:gain|loss|deletion|amplification|duplication|del|amp)(?: of |[ (])(?:(?:chromosome|chr|the|arm|long|short|of) ?){0,4}(?:[0-9]{1,2}|x) ?[pq][0-9.]{0,5}\)?",
+    r"|(?:chromosome )?(?:[0-9]{1,2}|x)[pq](?:[0-9]{1,2}(?:\.[0-9]{1,2})?)?(?: arm)? ?(?:gain|loss|deletion|amplification|loh|deleted|gained|amplified|lost|duplication))",
+);
+
 const KARYOTYPE_PATTERN: &str = r"(?-u:\b)(?:t\([0-9]{1,2};[0-9]{1,2}\)(?:\([pq][0-9]{1,2}(?:\.[0-9])?;[pq][0-9]{1,2}(?:\.[0-9])?\))?|inv\([0-9]{1,2}\)|del ?\([0-9]{1,2}[pq]?\)(?:\([pq][0-9]{1,2}\))?|complex karyotype|monosomy [0-9]{1,2}|trisomy [0-9]{1,2})";
 
 /// Adjectives that say nothing without a noun.
@@ -84,6 +93,24 @@ pub(crate) fn karyotype(view: &NoteView<'_>) -> Vec<Alteration> {
         .collect()
 }
 
+/// Returns the gains and losses of arms of chromosomes. The codeletion of 1p and 19q is a biomarker and left out.
+pub(crate) fn arms(view: &NoteView<'_>) -> Vec<Alteration> {
+    let text = view.folded.as_str();
+    ARM.find_iter(text)
+        .filter(|found| {
+            let before = view.folded.before(found.start(), 1);
+            let after = view.folded.after(found.end(), 8);
+            let bounded = view.folded.is_bounded(&found.range()) || found.as_str().ends_with(')');
+            bounded && !before.ends_with(['/', '(', ';']) && !after.starts_with('/') && !after.starts_with(" and 19q")
+        })
+        .map(|found| Alteration {
+            range: found.range(),
+            text: view.folded.quote(&found.range()).to_owned(),
+            sort: Sort::Variant,
+        })
+        .collect()
+}
+
 fn variants(view: &NoteView<'_>) -> Vec<Alteration> {
     let text = view.folded.as_str();
     VARIANT
@@ -95,10 +122,31 @@ fn variants(view: &NoteView<'_>) -> Vec<Alteration> {
             let balanced = quoted.matches('(').count() == quoted.matches(')').count();
             let quoted = if balanced { quoted } else { quoted.trim_end_matches(')') };
             let in_words = words.contains("exon") || words.contains("codon");
-            let text = if in_words { quoted.to_lowercase() } else { quoted.to_owned() };
+            let text = if in_words { in_digits(&quoted.to_lowercase()) } else { quoted.to_owned() };
             Alteration { range: found.range(), text, sort: Sort::Variant }
         })
         .collect()
+}
+
+/// Writes the number of an exon in digits: "exon nineteen" becomes "exon 19".
+fn in_digits(words: &str) -> String {
+    const NUMBERS: [(&str, &str); 11] = [
+        ("nineteen", "19"),
+        ("eighteen", "18"),
+        ("fourteen", "14"),
+        ("fifteen", "15"),
+        ("thirteen", "13"),
+        ("twelve", "12"),
+        ("eleven", "11"),
+        ("twenty one", "21"),
+        ("twenty-one", "21"),
+        ("twenty", "20"),
+        ("nine", "9"),
+    ];
+    NUMBERS
+        .iter()
+        .find(|(word, _)| words.contains(word))
+        .map_or_else(|| words.to_owned(), |(word, number)| words.replace(word, number))
 }
 
 /// Returns the kinds of alteration with the adjectives before them: "likely pathogenic germline variant".
@@ -152,6 +200,9 @@ fn normal_form(words: &str) -> String {
         ("fusions", "fusion"),
         ("amplified", "amplification"),
         ("gene amplification", "amplification"),
+        ("losses", "loss"),
+        ("lost", "loss"),
+        ("gains", "gain"),
         ("gene fusion", "fusion"),
         ("gene rearrangement", "rearrangement"),
     ] {
@@ -166,6 +217,7 @@ fn normal_form(words: &str) -> String {
 pub(crate) fn compile() {
     LazyLock::force(&VARIANT);
     LazyLock::force(&KARYOTYPE);
+    LazyLock::force(&ARM);
 }
 
 #[cfg(test)]
@@ -175,6 +227,25 @@ mod tests {
     #[test]
     fn patterns_compile() {
         compile();
+    }
+
+    #[test]
+    fn arms_of_chromosomes_are_found() {
+        for (text, expected) in [
+            ("FISH: 1q gain", "1q gain"),
+            ("gain of 1q21", "gain of 1q21"),
+            ("loss of chromosome 3p", "loss of chromosome 3p"),
+            ("17p deletion", "17p deletion"),
+            ("1p loss and 17q gain", "1p loss; 17q gain"),
+            ("1p/19q deletion", ""),
+            ("gain of 1 pound", ""),
+            ("weight loss", ""),
+            ("T1q", ""),
+        ] {
+            let view = NoteView::of(text);
+            let found: Vec<_> = arms(&view).into_iter().map(|arm| arm.text).collect();
+            assert_eq!(found.join("; "), expected, "{text}");
+        }
     }
 
     #[test]
@@ -198,6 +269,13 @@ mod tests {
             ("BRCA1 c.68_69delAG", "c.68_69delAG"),
             ("BRCA1 5382insC", "5382insC"),
             ("BRAF c.1799T>A", "c.1799T>A"),
+            ("MET c.3028 G->A", "c.3028 G->A"),
+            ("EGFR exon nineteen deletion", "exon 19 deletion"),
+            ("EGFR deletion in exon 19", "deletion in exon 19"),
+            ("EGFR exon twenty insertion", "exon 20 insertion"),
+            ("EGFR p.Leu858Arg", "p.Leu858Arg"),
+            ("MSH6:NM_000179.2:exon5:c.3254delC", "c.3254delC"),
+            ("EGFR p.L747_P753delinsS", "p.L747_P753delinsS"),
             ("T2N0M0 disease", ""),
             ("12 cycles", ""),
         ] {

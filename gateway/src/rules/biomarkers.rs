@@ -1,34 +1,14 @@
 //! Reads biomarkers: receptors, markers and signatures with their results.
 
-use std::{ops::Range, sync::LazyLock};
-
-use regex::Regex;
+use std::ops::Range;
 
 use super::{
     lexicon::{Kind, Mention},
+    marker_results::{self, Outcome, RESULT, by_fish, is_equivocal, is_of_other, is_year, later_result},
+    meanings, receptor_scores,
     view::{NoteView, Values},
 };
-use crate::{
-    extraction::{Assertion, Field},
-    statics::pattern,
-};
-
-/// A result after a marker. The pattern is anchored at the end of the marker and allows a few words in between.
-static RESULT: LazyLock<Regex> = LazyLock::new(|| pattern(RESULT_PATTERN));
-const RESULT_PATTERN: &str = concat!(
-    r"^(?:(?P<plus>\+{1,3}(?:[^0-9a-z]|$)| ?\+ve)|(?P<minus>-(?:[^0-9a-z]|$)| ?-ve)|(?P<gap>(?:[ :=,()~|]|(?-u:\b)(?:expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis)(?-u:\b)){0,14}?)",
-    r"(?:",
-    r"(?P<percent>(?:(?:[<>≥≤~]|>=|<=|less than|greater than|more than|at least) ?)?[0-9]{1,3}(?:[.,][0-9]+)?(?: ?(?:-|to) ?[0-9]{1,3})? ?(?:%|percent))",
-    r"|(?P<ihc>[0-3] ?\+(?:/3\+?)?|score (?:of )?[0-3]\+?(?-u:\b))",
-    r"|(?:positive|pos)[ (,:]{1,3}(?:in |approximately |about |~)?(?P<share>[<>]? ?[0-9]{1,3} ?%)",
-    r"|(?P<positive>positive|detected|pos(?-u:\b)|overexpressed|overexpression|over expression|expressed)",
-    r"|(?P<negative>negative|not detected|undetected|neg(?-u:\b)|not expressed|non amplified|nonamplified|not amplified|absent)",
-    r"|(?P<amplified>amplified|amplification)",
-    r"|(?:(?:elevated|raised|increased|high|rising|rose)(?:[ (,:=]|(?-u:\b)(?:at|to|of|was|with|a|level)(?-u:\b)){1,6})?(?P<number>(?:(?:[<>≥≤~]|>=|<=) ?)?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|(?:(?:[<>≥≤~]|>=|<=) ?)?[0-9]+(?:[.,][0-9]+)?)(?:(?P<unit> ?(?:ng/ml|ng/dl|µg/l|μg/l|ug/l|mcg/l|ng/l|pg/ml|u/ml|iu/ml|miu/ml|mu/ml|u/l|iu/l|ku/l|kiu/l|ku/ml|units/ml|units/l|mut(?:ation)?s?/mb|mutations? per megabase|mut(?:s|ations)? per mb|mg/l|miu/l))|(?-u:\b))",
-    r"|(?P<raised>elevated|high(?-u:\b)|raised|rising|increased|rose)",
-    r"|(?P<normal>normal(?:ized|ised|ization|isation)?|undetectable|within normal limits)",
-    r"))",
-);
+use crate::extraction::{Assertion, Field};
 
 /// A marker and its result.
 struct Reading<'note> {
@@ -37,21 +17,10 @@ struct Reading<'note> {
     outcome: Outcome<'note>,
 }
 
-enum Outcome<'note> {
-    Positive,
-    Negative,
-    Amplified,
-    Percent(&'note str),
-    Score(&'note str),
-    Value(String),
-    Raised,
-    Normal(&'note str),
-}
-
 /// Reads the biomarkers of a note.
 pub(crate) fn read(view: &NoteView<'_>) -> Values {
     let mut values = Values::default();
-    let markers = view.terms(Kind::Marker);
+    let markers = &markers(view);
     for (index, marker) in markers.iter().enumerate() {
         let assertion = view.assertion(&marker.range, Field::Biomarker);
         // A negated marker is not skipped, because it is a negative result; the pattern below reads it.
@@ -59,7 +28,9 @@ pub(crate) fn read(view: &NoteView<'_>) -> Values {
             assertion,
             Assertion::NotTested | Assertion::Planned | Assertion::Declined | Assertion::Family | Assertion::Uncertain
         );
-        if without_result || marker.term.is("lineage") || is_unavailable(view, &marker.range) {
+        // "HER2 equivocal" is a result of the test, and no doubt about it.
+        let equivocal = marker.term.is("her2") && assertion == Assertion::Uncertain && is_equivocal(view, marker);
+        if (without_result && !equivocal) || marker.term.is("lineage") || is_unavailable(view, &marker.range) {
             continue;
         }
         if let Some(value) = marker.term.tag("value") {
@@ -68,7 +39,9 @@ pub(crate) fn read(view: &NoteView<'_>) -> Values {
             }
         } else {
             let next = markers.get(index + 1).map(|next| next.range.start);
-            if let Some(reading) = reading(view, marker, next, markers.get(index + 1..).unwrap_or_default()) {
+            if let Some(value) = scored(view, marker, next) {
+                values.add(marker.term.name, value);
+            } else if let Some(reading) = reading(view, marker, next, markers.get(index + 1..).unwrap_or_default()) {
                 add(&mut values, marker, &reading);
             }
         }
@@ -77,6 +50,10 @@ pub(crate) fn read(view: &NoteView<'_>) -> Values {
         for weaker in ["HER2 positive", "HER2 3+", "HER2 negative"] {
             values.remove(weaker);
         }
+    }
+    // FISH decides what an equivocal stain leaves open.
+    if ["HER2 positive", "HER2 negative", "HER2 3+", "HER2 amplification"].iter().any(|decided| values.has(decided)) {
+        values.remove("HER2 equivocal");
     }
     if values.has("HER2 3+") {
         values.remove("HER2 positive");
@@ -88,6 +65,23 @@ pub(crate) fn read(view: &NoteView<'_>) -> Values {
         }
     }
     values
+}
+
+/// Returns the markers of a note, without acronyms that mean something else there, and without the scores that belong to
+/// the marker before them ("PD-L1 CPS 10").
+fn markers(view: &NoteView<'_>) -> Vec<Mention> {
+    let mut markers: Vec<Mention> = Vec::new();
+    for mention in view.terms(Kind::Marker) {
+        let of_earlier = mention.term.is("part")
+            && markers.last().is_some_and(|last| {
+                let gap = view.folded.slice(last.range.end..mention.range.start);
+                last.term.name == "PD-L1" && gap.len() <= 40 && !gap.contains(['.', ';', '%'])
+            });
+        if !of_earlier && !meanings::is_another(view, mention) {
+            markers.push(mention.clone());
+        }
+    }
+    markers
 }
 
 /// Adds the number directly after a status to the value: "TMB-high (22 mut/Mb)".
@@ -141,6 +135,16 @@ fn is_unavailable(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     .any(|words| rest.contains(words))
 }
 
+/// Returns the value of a marker whose result is a score or a methylation: "ER 8/8", "MGMT promoter: methylated".
+fn scored(view: &NoteView<'_>, marker: &Mention, next: Option<usize>) -> Option<String> {
+    let term = marker.term;
+    if term.is("receptor") && !term.is("her2") && !term.is("pair") {
+        return receptor_scores::of_receptor(view, term.name, &marker.range, next);
+    }
+    let promoter = term.is("methyl").then(|| receptor_scores::of_promoter(view, &marker.range)).flatten();
+    promoter.map(str::to_owned)
+}
+
 /// Returns the result of a marker: after it, before it, or shared with the later markers of a list.
 fn reading<'v>(
     view: &'v NoteView<'_>,
@@ -153,17 +157,27 @@ fn reading<'v>(
     let text = view.folded.after(marker.range.end, 110);
     let found = RESULT.captures(text);
     let ahead = found.as_ref().and_then(|found| found.get(0)).map(|all| marker.range.end + all.end());
-    let passes_next_marker = ahead.zip(next).is_some_and(|(end, next)| end > next);
+    let of_other = found.as_ref().zip(ahead).is_some_and(|(found, end)| is_of_other(view, found, end));
+    let passes_next_marker = of_other || ahead.zip(next).is_some_and(|(end, next)| end > next);
     if let (Some(found), false) = (found, passes_next_marker) {
         let get = |name: &str| found.name(name).map(|part| part.as_str().trim());
         let outcome = if get("percent").is_some() {
             Outcome::Percent(view_quote(view, marker, found.name("percent")?))
         } else if get("share").is_some() {
             Outcome::Percent(view_quote(view, marker, found.name("share")?))
+        } else if let Some(decided) = get("ihc")
+            .filter(|score| term.is("her2") && score.contains('2'))
+            .and_then(|_| by_fish(view, ahead.unwrap_or_default(), next))
+        {
+            decided
         } else if get("ihc").is_some() {
             Outcome::Score(view_quote(view, marker, found.name("ihc")?))
+        } else if get("equivocal").is_some() {
+            by_fish(view, ahead.unwrap_or_default(), next).unwrap_or(Outcome::Equivocal)
         } else if get("positive").is_some() || get("plus").is_some() {
-            Outcome::Positive
+            let end = ahead.unwrap_or(marker.range.end);
+            let later = later_result(view, get("positive").unwrap_or_default(), end, next);
+            later.filter(|_| term.is("her2")).unwrap_or(Outcome::Positive)
         } else if get("negative").is_some() || get("minus").is_some() {
             Outcome::Negative
         } else if get("amplified").is_some() {
@@ -171,9 +185,13 @@ fn reading<'v>(
         } else if let Some(number) = get("number") {
             let unit = found.name("unit").map(|unit| view_quote(view, marker, unit));
             let number = view_quote(view, marker, found.name("number").filter(|_| !number.is_empty())?);
-            let combined = get("gap").is_some_and(|gap| gap.contains("cps") || gap.contains("combined"));
+            let combined =
+                get("gap").is_some_and(|gap| gap.contains("cps") || gap.contains("combined")) || term.is("cps");
             if combined && unit.is_none() {
                 return new(Outcome::Value(format!("CPS {number}")));
+            }
+            if unit.is_none() && is_year(number) {
+                return None;
             }
             if unit.is_none() && !is_plain_number(term) && !term.is("her2") {
                 return None;
@@ -259,7 +277,13 @@ fn add(values: &mut Values, marker: &Mention, reading: &Reading<'_>) {
             add_one(values, term, receptor, receptor, &reading.outcome);
         }
     } else {
-        let shown = if term.is("serum") || term.is("receptor") || term.is("score") { name } else { reading.spelled };
+        let shown = if term.is("part") {
+            if term.is("cps") { "CPS" } else { "TPS" }
+        } else if term.is("serum") || term.is("receptor") || term.is("score") {
+            name
+        } else {
+            reading.spelled
+        };
         add_one(values, term, name, shown, &reading.outcome);
     }
 }
@@ -280,8 +304,13 @@ fn add_one(values: &mut Values, term: &super::lexicon::Term, name: &str, shown: 
         }
         Outcome::Score(score) if her2 => {
             let plain = score.trim_start_matches("score ").trim_start_matches("of ");
+            if plain.starts_with('2') {
+                values.add("HER2 equivocal", format!("HER2 IHC {plain}"));
+                return;
+            }
             values.add(format!("HER2 {plain}"), format!("HER2 IHC {plain}"));
         }
+        Outcome::Equivocal if her2 => values.add("HER2 equivocal", "HER2 equivocal"),
         Outcome::Value(value) if her2 && value == "0" => values.add("HER2 negative", "HER2 negative"),
         Outcome::Amplified if her2 => values.add("HER2 amplification", "HER2 amplification"),
         Outcome::Raised if term.is("burden") => values.add("TMB-high", "TMB-high"),
@@ -289,7 +318,12 @@ fn add_one(values: &mut Values, term: &super::lexicon::Term, name: &str, shown: 
         Outcome::Positive if two_sided => values.add(format!("{name} positive"), format!("{shown} positive")),
         Outcome::Negative if two_sided => values.add(format!("{name} negative"), format!("{shown} negative")),
         Outcome::Value(value) if term.is("serum") => values.add(name, format!("{shown} {value}")),
-        Outcome::Value(value) if term.is("score") && name == "PD-L1" => values.add(name, format!("{shown} {value}")),
+        // A combined positive score stands beside the share of tumour cells.
+        Outcome::Value(value) if term.is("score") && name == "PD-L1" => {
+            let key = if value.starts_with("CPS") { "PD-L1 CPS" } else { name };
+            let value = if shown == "CPS" { value.trim_start_matches("CPS ") } else { value };
+            values.add(key, format!("{shown} {value}"));
+        }
         Outcome::Raised if term.is("serum") => values.add(name, format!("{shown} elevated")),
         Outcome::Normal(word) if term.is("serum") && !term.is("loose") && name != "PSA" => {
             values.add(name, format!("{shown} {word}"));
@@ -300,7 +334,7 @@ fn add_one(values: &mut Values, term: &super::lexicon::Term, name: &str, shown: 
 
 /// Compiles the patterns, so that the first note does not wait for them.
 pub(crate) fn compile() {
-    LazyLock::force(&RESULT);
+    marker_results::compile();
 }
 
 #[cfg(test)]
@@ -336,6 +370,35 @@ mod tests {
             ("p16 positive", "p16 positive"),
             ("best response was PR \u{2014} she continues", ""),
             ("he met his kit in the ER", ""),
+            ("HER 2 NEU by IHC: NEGATIVE (1+)", "HER2 negative"),
+            ("HER2-NEU OVEREXPRESSION BY FISH: NOT AMPLIFIED (1.2)", "HER2 negative"),
+            ("HER2/neu overexpression: NEGATIVE (1+)", "HER2 negative"),
+            ("HER2 overexpression", "HER2 positive"),
+            ("HER2 FISH studies performed on the adenocarcinoma are negative", "HER2 negative"),
+            ("HER2 IHC: equivocal", "HER2 equivocal"),
+            ("HER2/NEU: WEAKLY POSITIVE BY IMMUNOHISTOCHEMISTRY (2+)", "HER2 equivocal"),
+            ("HER2 2+ by IHC", "HER2 IHC 2+"),
+            ("HER2 IHC 2+ equivocal, FISH not amplified", "HER2 negative"),
+            ("HER2 2+, FISH amplified", "HER2 amplification"),
+            ("PD-L1 TPS 60%, CPS 65", "PD-L1 60%; CPS 65"),
+            ("ER: POSTTIVE (95%)", "ER positive (95%)"),
+            ("ER/PR immunostains are strongly positive", "ER positive; PR positive"),
+            ("ER/PR immunostains are negative", "ER negative; PR negative"),
+            ("ESTROGEN RECEPTORS: Previously ordered and positive", "ER positive"),
+            ("hormone receptor (HR)-positive", "HR positive"),
+            ("ER Allred 8/8, PR 6/8", "ER positive (8/8); PR positive (6/8)"),
+            ("ER H-score 250", "ER positive (H-score 250)"),
+            ("CPS 20", "CPS 20"),
+            ("TPS 60%", "TPS 60%"),
+            ("PD-L1 combined positive score (CPS) of 15", "PD-L1 CPS 15"),
+            ("MGMT promoter: methylated", "MGMT promoter methylation"),
+            ("MGMT promoter status: unmethylated", "MGMT promoter unmethylated"),
+            ("went to the ER, positive for influenza", ""),
+            ("PR negative for blood", ""),
+            ("PR interval 160", ""),
+            ("s/p left CEA 2019", ""),
+            ("CEA 12", "CEA 12"),
+            ("moderate AR, positive bubble study", ""),
         ] {
             assert_eq!(read(&NoteView::of(text)).joined().unwrap_or_default(), expected, "{text}");
         }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{
     lexicon::{Kind, Mention, Term},
+    meanings,
     view::NoteView,
 };
 use crate::extraction::{Assertion, Field};
@@ -32,6 +33,10 @@ struct NamedMalignancy {
     histology: bool,
     assertion: Assertion,
     start: usize,
+    /// Words of the value without an organ that only the heading of the specimen names.
+    words: usize,
+    /// The side of a paired organ named directly after it, with a space: "left ".
+    side: &'static str,
 }
 
 /// Points of one mention for the choice among several malignancies; [`FIRST`] is a bonus for the first mention.
@@ -46,7 +51,7 @@ pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
     let Some(organ_key) = leading(&names) else { return Diagnosis { unnamed, ..Diagnosis::default() } };
     let group: Vec<&NamedMalignancy> = names.iter().filter(|name| key(name) == Some(organ_key)).collect();
     let Some(best) = group.iter().min_by_key(|name| {
-        (!name.histology, name.assertion == Assertion::Historical, 5 - name.value.split(' ').count().min(5), name.start)
+        (!name.histology, name.assertion == Assertion::Historical, 5 - name.words.min(5), name.start)
     }) else {
         return Diagnosis { unnamed, ..Diagnosis::default() };
     };
@@ -55,7 +60,7 @@ pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
         value = match group.iter().find(|name| name.term.name == "breast cancer") {
             Some(_) => format!("breast cancer ({value})"),
             None if value.contains("breast") => value,
-            None => format!("{value} of the breast"),
+            None => format!("{value} of the {}breast", best.side),
         };
     } else if !best.histology {
         let bare = names.iter().find(|name| name.organ.is_none() && name.term.is("head") && name.histology);
@@ -64,6 +69,14 @@ pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
         }
     }
     let organ = group.iter().find_map(|name| name.organ);
+    // A name without an organ is of the organ that was operated on.
+    let operated = operated_organ(view).filter(|_| organ.is_none() && best.term.is("head") && !best.term.is("weak"));
+    if let Some(operated) = operated {
+        let histology = names.iter().find(|name| name.organ.is_none() && name.term.is("head") && name.histology);
+        let bare = histology.filter(|_| !best.histology).map_or(&best.value, |name| &name.value);
+        value = format!("{bare} of the {operated}");
+    }
+    let organ = organ.or(operated);
     let past = group.iter().all(|name| name.assertion == Assertion::Historical);
     Diagnosis { value: Some(value), organ, haematologic: best.term.is("haem"), unnamed, past }
 }
@@ -108,8 +121,16 @@ fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
     let mut denied: Vec<&'static str> = Vec::new();
     for (index, mention) in terms.iter().enumerate() {
         let term = mention.term;
-        let lone_acronym = term.is_acronym() && term.spelled.len() <= AMBIGUOUS && !corroborated;
-        if term.is("adj") || term.is("decoy") || lone_acronym || is_of_study(view, &mention.range) {
+        let lone_acronym = term.is_acronym()
+            && term.spelled.len() <= AMBIGUOUS
+            && !corroborated
+            && !is_corroborated_beside(view, mention);
+        if term.is("adj")
+            || term.is("decoy")
+            || lone_acronym
+            || is_of_study(view, &mention.range)
+            || meanings::is_another(view, mention)
+        {
             continue;
         }
         let assertion = view.assertion(&mention.range, Field::CancerType);
@@ -128,6 +149,32 @@ fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
 /// Maximum length of acronyms that are ambiguous: MCL is also a ligament, NEC a disease of the gut, CCA an artery, MM a
 /// unit.
 const AMBIGUOUS: usize = 3;
+
+/// Returns whether the words beside a short acronym show that it is a malignancy: its stage, its organ, a course of disease.
+fn is_corroborated_beside(view: &NoteView<'_>, mention: &Mention) -> bool {
+    const COURSE: [&str; 16] = [
+        "stage",
+        "induction",
+        "remission",
+        "relapsed",
+        "refractory",
+        "achieved cr",
+        "in cr",
+        "blast",
+        "metasta",
+        "t1",
+        "t2",
+        "t3",
+        "t4",
+        "er positive",
+        "er negative",
+        "biopsy proven",
+    ];
+    let near = view.near(&mention.range, 24, 40);
+    let course = COURSE.iter().any(|word| near.contains(word));
+    let organ_next = following_site(view, &mention.range).is_some();
+    course && (organ_next || mention.term.is("haem") || mention.term.tag("site").is_some())
+}
 
 /// Returns whether the note mentions a malignancy in words, or its treatment, spread or markers, so that short acronyms
 /// count.
@@ -191,13 +238,22 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
     if organ.is_none() && head.term.is("head") {
         if let Some(site) = following_site(view, &head.range) {
             organ = site.term.tag("primary");
-            value = format!("{value} of the {}", organ_name(site.term));
+            value = format!("{value} of the {}{}", side_before(view, site), organ_name(site.term));
         } else if let Some(primary) = nearby_primary(view, &head.range).filter(|_| !head.term.is("weak")) {
             organ = Some(primary);
             value = format!("{value} of the {primary}");
         }
     }
-    NamedMalignancy { value, organ, term: head.term, histology, assertion, start }
+    let mut length = value.split(' ').count();
+    let specimen =
+        (organ.is_none() && head.term.is("head") && !head.term.is("weak")).then(|| specimen_organ(view, start));
+    if let Some(primary) = specimen.flatten() {
+        organ = Some(primary);
+        value = format!("{value} of the {primary}");
+        length = length.saturating_sub(1);
+    }
+    let side = following_site(view, &head.range).map_or("", |site| side_before(view, site));
+    NamedMalignancy { value, organ, term: head.term, histology, assertion, start, words: length, side }
 }
 
 /// Returns whether a name says more than "cancer of this organ".
@@ -218,6 +274,50 @@ fn melanoma_of_skin(words: &[&str]) -> Option<String> {
     let pattern = joined.strip_suffix(" melanoma")?;
     matches!(pattern, "superficial spreading" | "nodular" | "lentigo maligna" | "acral lentiginous" | "acral")
         .then(|| format!("cutaneous melanoma ({pattern})"))
+}
+
+/// Returns the side that the note writes directly before an organ, with a space.
+fn side_before(view: &NoteView<'_>, site: &Mention) -> &'static str {
+    let before = view.folded.before(site.range.start, 6);
+    match before {
+        _ if before.ends_with("left ") => "left ",
+        _ if before.ends_with("right ") => "right ",
+        _ => "",
+    }
+}
+
+/// Returns the organ of the specimen whose heading stands before a name: "ESOPHAGUS, ESOPHAGECTOMY: A. ADENOCARCINOMA".
+fn specimen_organ(view: &NoteView<'_>, start: usize) -> Option<&'static str> {
+    const REACH: usize = 200;
+    const WIDEST: usize = 80;
+    const PROCEDURES: [&str; 5] = ["ectomy", "resection", "excision", "biops", "amputation"];
+    let window = start - view.folded.before(start, REACH).len()..start;
+    view.terms_in(Kind::Site, &window).iter().rev().find_map(|site| {
+        let primary = site.term.tag("primary").filter(|_| !site.term.is("node"))?;
+        let before = view.folded.before(site.range.start, 3).trim_end();
+        let heads = before.is_empty() || before.ends_with([':', '.', ';', '\n', '-', '"', ')']);
+        let after = view.folded.slice(site.range.end..start);
+        let heading = after.split([':', '\n']).next().unwrap_or_default();
+        let ends = after.contains(':') || after.contains(" -");
+        let named = after.starts_with([',', ':']) || after.starts_with(" and ");
+        let procedure = PROCEDURES.iter().any(|word| heading.contains(word));
+        let result = after.get(heading.len()..).unwrap_or_default();
+        let benign =
+            ["negative", "benign", "no ", "free of", "normal", "unremarkable"].iter().any(|word| result.contains(word));
+        (heads && named && ends && procedure && !benign && result.len() <= WIDEST).then_some(primary)
+    })
+}
+
+/// Returns the organ of the operations for malignancies that the patient had, if it is only one.
+fn operated_organ(view: &NoteView<'_>) -> Option<&'static str> {
+    let mut organs = view
+        .terms(Kind::Treatment)
+        .iter()
+        .filter(|mention| mention.term.is("surgery") && mention.term.is("onco"))
+        .filter(|mention| view.assertion(&mention.range, Field::Treatment) == Assertion::Present)
+        .filter_map(|mention| mention.term.tag("organ"));
+    let first = organs.next()?;
+    organs.all(|organ| organ == first).then_some(first)
 }
 
 fn touches(view: &NoteView<'_>, mention: &Mention, start: usize) -> bool {

@@ -5,7 +5,9 @@ use std::{collections::HashSet, ops::Range};
 use super::{
     alterations::{self, Alteration, Sort},
     cancer::Diagnosis,
+    fusions,
     lexicon::{Kind, Mention},
+    meanings, report,
     view::{NoteView, Values, is_one_of},
 };
 use crate::extraction::Field;
@@ -38,6 +40,7 @@ const LINKS: [&str; 12] = [
 
 /// Reads the gene alterations of a note.
 pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
+    let unknown = report::unknown_variants(view);
     let genes = view.terms(Kind::Gene);
     let alterations = alterations::all(view);
     let words = WordOffsets::of(view);
@@ -49,8 +52,15 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
         let run = genes.get(index..index + run_of(view, genes, index)).unwrap_or_default();
         index += run.len().max(1);
         let Some(last) = run.last() else { continue };
+        if report::covers(&unknown, first.range.start) || (run.len() == 1 && meanings::is_another(view, first)) {
+            continue;
+        }
+        let pair = match run {
+            [_] => fusions::with_partner(view, &first.range),
+            _ => None,
+        };
         let limit = genes.get(index).map_or(usize::MAX, |next| next.range.start);
-        let mut alterations_of_run = following(view, &alterations, last, limit);
+        let mut alterations_of_run = following(view, &alterations, pair.as_ref().unwrap_or(&last.range), limit);
         // "A T315I mutation in ABL1 was detected": the alteration before the gene is more specific than the result.
         let result_only =
             alterations_of_run.iter().all(|at| alterations.get(*at).is_some_and(|found| found.sort == Sort::Result));
@@ -58,6 +68,21 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
             alterations_of_run = vec![before];
         }
         linked.extend(alterations_of_run.iter().copied());
+        let joint = first.range.start..last.range.end;
+        if alterations_of_run.is_empty()
+            && run.len() == 2
+            && first.term.name != "BCR"
+            && fusions::is_joined(view, &(first.range.end..last.range.start))
+        {
+            add_fusion(view, &mut values, &joint);
+        }
+        if let Some(pair) = pair {
+            add_fusion(view, &mut values, &pair);
+            let fused = |at: &usize| {
+                alterations.get(*at).is_none_or(|found| !matches!(found.sort, Sort::Variant | Sort::Quality))
+            };
+            alterations_of_run.retain(|at| !fused(at));
+        }
         for alteration in alterations_of_run.iter().filter_map(|at| alterations.get(*at)) {
             link(view, &words, &mut values, run, alteration);
         }
@@ -68,6 +93,11 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
         if let Some((_, gene)) = gene.filter(|_| !linked.contains(&at) && counts(view, alteration)) {
             values.add(format!("{gene} {name}"), format!("{gene} {}", alteration.text));
         }
+    }
+    for arm in
+        alterations::arms(view).iter().filter(|arm| counts(view, arm) && !report::covers(&unknown, arm.range.start))
+    {
+        values.add(arm.text.to_lowercase(), arm.text.as_str());
     }
     if diagnosis.haematologic {
         for aberration in alterations::karyotype(view).iter().filter(|aberration| counts(view, aberration)) {
@@ -80,6 +110,14 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
 
 fn counts(view: &NoteView<'_>, alteration: &Alteration) -> bool {
     view.counts(&alteration.range, Field::GeneMutation)
+}
+
+/// Adds a fusion whose one partner is not in the list of genes, if the text near it speaks of a fusion.
+fn add_fusion(view: &NoteView<'_>, values: &mut Values, pair: &Range<usize>) {
+    if fusions::speaks_of_fusion(view, pair) && view.counts(pair, Field::GeneMutation) {
+        let name = view.folded.quote(pair);
+        values.add(format!("{} fusion", name.to_lowercase()), format!("{name} fusion"));
+    }
 }
 
 /// Offsets of words that are checked for many genes and alterations. The note is searched for each word once.
@@ -107,15 +145,31 @@ fn link(view: &NoteView<'_>, words: &WordOffsets, values: &mut Values, run: &[Me
     let joint = first.range.start..last.range.end;
     let gap = view.folded.slice(first.range.end..last.range.start);
     let fused = run.len() == 2 && matches!(gap, "/" | "::" | " " | "-" | ":" | "--");
-    let partners = fused && gap != "/" && alteration.sort == Sort::Result;
+    let joined = fused && fusions::is_joined(view, &(first.range.end..last.range.start));
+    let partners =
+        (fused && gap != "/" && alteration.sort == Sort::Result) || (joined && alteration.sort == Sort::Named);
     if partners && first.term.name == "BCR" {
         return; // BCR-ABL1 with a result is a biomarker.
+    }
+    if joined && alteration.sort == Sort::Variant && !alteration.text.contains("exon") {
+        // "BCR-ABL T315I": a variant of the fused protein.
+        if counts(view, alteration) && view.counts(&joint, Field::GeneMutation) {
+            let kind = &alteration.text;
+            values.add(
+                format!("{} {}", last.term.name, kind.to_lowercase()),
+                format!("{} {kind}", view.folded.quote(&joint)),
+            );
+        }
+        return;
     }
     if partners || (fused && alteration.sort == Sort::Structural) {
         let kind = if partners { "fusion" } else { alteration.text.as_str() };
         if counts(view, alteration) && view.counts(&joint, Field::GeneMutation) {
             let pair = format!("{} {}", first.term.name, last.term.name);
-            values.add(pair, format!("{} {kind}", view.folded.quote(&joint)));
+            let gap = view.folded.slice(last.range.end..alteration.range.start.max(last.range.end));
+            // The breakpoints stand between the partners and the word "fusion", so the partners alone are quoted.
+            let kind = if without_breakpoint(gap) == gap { kind } else { "" };
+            values.add(pair, format!("{} {kind}", view.folded.quote(&joint)).trim_end());
         }
         return;
     }
@@ -126,6 +180,8 @@ fn link(view: &NoteView<'_>, words: &WordOffsets, values: &mut Values, run: &[Me
         let stretch = gene.range.start.min(alteration.range.start)..gene.range.end.max(alteration.range.end);
         if !WordOffsets::any_in(&words.wild, "wild".len(), &stretch)
             && is_mutation(gene, alteration)
+            && !is_of_expression(view, alteration, &stretch)
+            && !report::is_called_unknown(view, &stretch)
             && counts(view, alteration)
             && view.counts(&gene.range, Field::GeneMutation)
         {
@@ -138,11 +194,29 @@ fn link(view: &NoteView<'_>, words: &WordOffsets, values: &mut Values, run: &[Me
 /// Returns whether the alteration is a mutation. An amplified or positive HER2 is a biomarker, as is an expressed
 /// receptor.
 fn is_mutation(gene: &Mention, alteration: &Alteration) -> bool {
+    let copies = alteration.text.ends_with("loss") || alteration.text.ends_with("gain");
     match gene.term.name {
+        // A lost repair protein is the biomarker dMMR.
+        "HER2" | "ERBB2" | "MLH1" | "MSH2" | "MSH6" | "PMS2" | "AR" if copies => false,
         "HER2" | "ERBB2" => !matches!(alteration.sort, Sort::Result | Sort::Structural),
         "AR" | "BCL2" | "BCL6" | "MYC" | "PAX8" | "GATA3" | "WT1" | "HER3" => alteration.sort != Sort::Result,
         _ => true,
     }
+}
+
+/// Returns whether a loss or gain is one of expression ("loss of PTEN expression") or of something else ("loss of
+/// response"), and so no alteration of the gene.
+fn is_of_expression(view: &NoteView<'_>, alteration: &Alteration, stretch: &Range<usize>) -> bool {
+    const PROTEIN: [&str; 7] = ["expression", "staining", "immuno", "nuclear", "protein", "by ihc", "(ihc"];
+    if !alteration.text.ends_with("loss") && !alteration.text.ends_with("gain") {
+        return false;
+    }
+    let after = view.folded.after(stretch.end, 24).trim_start();
+    let after = after.strip_prefix("of ").map_or((false, after), |rest| (alteration.range.end == stretch.end, rest));
+    let inside = view.folded.slice(stretch.clone());
+    let copies = ["function", "heterozygosity", "copies", "one", "both", "chromosome"];
+    PROTEIN.iter().any(|word| after.1.starts_with(word) || inside.contains(word))
+        || (after.0 && !copies.iter().any(|word| after.1.starts_with(word)))
 }
 
 /// Returns the words of the alteration with the adjectives before the gene: "a deleterious germline BRCA2 mutation".
@@ -171,7 +245,7 @@ fn worded(view: &NoteView<'_>, words: &WordOffsets, gene: &Mention, alteration: 
 
 /// Drops vague values such as "KRAS mutation" for genes that also have an exact variant.
 fn drop_vague(values: &mut Values) {
-    const VAGUE: &str = "mutation mutated mutant variant alteration somatic activating pathogenic germline (germline)";
+    const VAGUE: &str = "mutation mutated mutant variant alteration aberration aberrations somatic activating pathogenic germline (germline)";
     let is_exact =
         |key: &str| key.split_once(' ').is_some_and(|(_, kind)| kind.bytes().any(|byte| byte.is_ascii_digit()));
     let exact: HashSet<String> =
@@ -189,22 +263,59 @@ fn run_of(view: &NoteView<'_>, genes: &[Mention], index: usize) -> usize {
         let gap = view.folded.slice(gene.range.end..next.range.start).trim();
         matches!(gap, "," | "/" | "and" | "&" | "or" | ", and" | "" | "::" | ":" | "-" | "+" | "gene and")
     };
-    1 + rest.iter().zip(rest.iter().skip(1)).take_while(joined).count()
+    let fused = |at: usize| match (rest.get(at), rest.get(at + 1)) {
+        (Some(gene), Some(next)) => fusions::is_joined(view, &(gene.range.end..next.range.start)),
+        _ => false,
+    };
+    // "EML4-ALK and KIF5B-RET fusions" are two pairs, not a list of four genes.
+    if fused(0) {
+        return 2;
+    }
+    let pairs = rest.iter().zip(rest.iter().skip(1)).enumerate();
+    1 + pairs.take_while(|(at, pair)| joined(pair) && !fused(at + 1)).count()
 }
 
 fn is_filler(gap: &str) -> bool {
+    let gap = without_breakpoint(gap);
     gap.len() <= 48
         && !gap.contains(['\n', ';'])
         && !gap.contains(". ")
-        && gap
-            .split([' ', ',', '(', ')', ':', '.', '-', '/', '=', '|'])
-            .all(|word| word.is_empty() || is_one_of(FILLERS, word) || word.bytes().all(|byte| byte.is_ascii_digit()))
+        && gap.split([' ', ',', '(', ')', ':', '.', '-', '/', '=', '|']).all(|word| {
+            word.is_empty()
+                || is_one_of(FILLERS, word)
+                || word.bytes().all(|byte| byte.is_ascii_digit())
+                || is_reference(word)
+        })
+}
+
+/// Returns whether a word names a reference sequence or an exon of it, as in `MSH6:NM_000179.2:exon5:c.3254delC`.
+fn is_reference(word: &str) -> bool {
+    let digits = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
+    ["nm_", "np_", "nr_", "xm_", "enst", "ensp", "ensg", "lrg_", "exon", "ex"]
+        .iter()
+        .any(|prefix| word.strip_prefix(prefix).is_some_and(digits))
+}
+
+/// Returns the gap without the breakpoints of a fusion at its beginning: " (e13;a20) ".
+fn without_breakpoint(gap: &str) -> &str {
+    let Some((inside, rest)) = gap.trim_start().strip_prefix('(').and_then(|rest| rest.split_once(')')) else {
+        return gap;
+    };
+    let part = |part: &str| {
+        part.len() <= 8
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && part.bytes().any(|byte| byte.is_ascii_digit())
+    };
+    match inside.split_once([';', ':', '-']) {
+        Some((five, three)) if part(five.trim()) && part(three.trim()) => rest,
+        _ => gap,
+    }
 }
 
 /// Returns the alterations after a gene. Several variants may follow one another ("L858R and T790M").
-fn following(view: &NoteView<'_>, alterations: &[Alteration], gene: &Mention, limit: usize) -> Vec<usize> {
+fn following(view: &NoteView<'_>, alterations: &[Alteration], gene: &Range<usize>, limit: usize) -> Vec<usize> {
     let mut found = Vec::new();
-    let mut edge = gene.range.end;
+    let mut edge = gene.end;
     let from = alterations.partition_point(|alteration| alteration.range.start < edge);
     for (at, alteration) in alterations.iter().enumerate().skip(from) {
         let gap = view.folded.slice(edge..alteration.range.start);
@@ -270,6 +381,24 @@ mod tests {
             ("a deleterious germline BRCA2 mutation", "BRCA2 deleterious mutation (germline)"),
             ("a pathogenic BRCA1 variant", "BRCA1 pathogenic variant"),
             ("BRCA1 (germline)", "BRCA1 germline"),
+            ("EML4-ALK (E13;A20) fusion", "EML4-ALK"),
+            ("EML4-ALK variant 3", "EML4-ALK fusion"),
+            ("a KIAA1549-BRAF fusion", "KIAA1549-BRAF fusion"),
+            ("FGFR3-TACC3 and FGFR2-BICC1 fusions", "FGFR3-TACC3 fusion; FGFR2-BICC1 fusion"),
+            ("SQSTM1-NTRK1-rearranged lung cancer", "SQSTM1-NTRK1 fusion"),
+            ("BCR-ABL variants, H396R was seen", "BCR-ABL H396R"),
+            ("MSH6:NM_000179.2:exon5:c.3254delC:p.F1088Sfs*2", "MSH6 c.3254delC; MSH6 p.F1088Sfs*2"),
+            ("EGFR p.Leu858Arg", "EGFR p.Leu858Arg"),
+            ("EGFR exon nineteen deletion", "EGFR exon 19 deletion"),
+            ("EGFR L858R/T790M", "EGFR L858R; EGFR T790M"),
+            ("CDKN2A loss", "CDKN2A loss"),
+            ("loss of PTEN", "PTEN loss"),
+            ("loss of PTEN expression", ""),
+            ("loss of MLH1", ""),
+            ("MYCN amplification, 1p loss and 17q gain", "MYCN amplification; 1p loss; 17q gain"),
+            ("a CHEK2 variant of uncertain significance", ""),
+            ("VUS: ATM P1054R, FANCA S858R. KRAS G12D", "KRAS G12D"),
+            ("ROS: positive for cough", ""),
             ("BRAF wild-type", ""),
             ("the patient met his doctor, mutations of mood", ""),
             ("KRAS testing", ""),

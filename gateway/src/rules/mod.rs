@@ -8,10 +8,15 @@ mod biomarkers;
 mod cancer;
 mod folded;
 mod formula;
+mod fusions;
 mod gate;
 mod genes;
 mod lexicon;
+mod marker_results;
 mod markup;
+mod meanings;
+mod receptor_scores;
+mod report;
 mod response;
 mod sites;
 mod stage;
@@ -104,6 +109,8 @@ impl RulesEngine {
                 response::compile();
                 alterations::compile();
                 biomarkers::compile();
+                receptor_scores::compile();
+                report::compile();
             });
             if let Ok(note) = Note::new("stage IV lung cancer".to_owned(), usize::MAX) {
                 let reading = read(&note);

@@ -7,7 +7,7 @@ use regex::Regex;
 use super::{
     cancer::Diagnosis,
     lexicon::{Kind, Mention},
-    sites,
+    report, sites,
     view::NoteView,
 };
 use crate::{
@@ -38,6 +38,11 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Option<String>
     let mut course = stated(view);
     // If the malignancy is past, the note's "stable" and "progression" describe other diseases.
     course.retain(|step| !diagnosis.past || !matches!(step.category, "pd" | "sd" | "pr" | "minor" | "control"));
+    let thyroid = diagnosis.organ == Some("thyroid");
+    course.retain(|step| thyroid || step.category != "ata");
+    if thyroid {
+        course.extend(excellent(view));
+    }
     let only_worse = course.iter().all(|step| step.category == "pd");
     if only_worse && !diagnosis.past {
         let changes = changes(view, course.is_empty());
@@ -53,9 +58,11 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Option<String>
 
 /// Returns the responses that the note states.
 fn stated(view: &NoteView<'_>) -> Vec<Step> {
+    let proposals = report::proposals(view);
     let mut course: Vec<Step> = view
         .terms(Kind::Response)
         .iter()
+        .filter(|mention| !report::covers(&proposals, mention.range.start))
         .filter(|mention| {
             mention.term.is("alone") && is_stated(view, mention)
                 || mention.term.is("abbr") && is_abbreviation(view, mention)
@@ -66,6 +73,9 @@ fn stated(view: &NoteView<'_>) -> Vec<Step> {
     for found in FREE.find_iter(text) {
         // "No recurrence of chest pain" is not about the malignancy.
         let after = view.folded.after(found.end(), 24);
+        if after.starts_with(" progress") {
+            continue; // "No evidence of disease progression" leaves the disease there.
+        }
         let of_other = after.starts_with(" of ")
             && !["disease", "tumor", "cancer", "melanoma", "the tumor", "malignan"]
                 .iter()
@@ -96,6 +106,14 @@ fn is_occasion(view: &NoteView<'_>, at: usize) -> bool {
     let mut words = before.rsplit(' ');
     let occasions = ["after", "following", "upon", "until", "on", "for", "given", "to", "prior", "without"];
     [words.next(), words.next()].into_iter().flatten().any(|word| occasions.contains(&word))
+}
+
+/// Returns the excellent responses, which in thyroid cancer are a category: no evidence of disease.
+fn excellent(view: &NoteView<'_>) -> impl Iterator<Item = Step> {
+    view.terms(Kind::Response)
+        .iter()
+        .filter(|mention| mention.term.spelled == "excellent response" && view.counts(&mention.range, Field::Response))
+        .map(|mention| Step { at: mention.range.start, category: "ned", value: "excellent response".to_owned() })
 }
 
 /// Returns the responses that changes in the size of lesions imply.
@@ -158,6 +176,7 @@ fn is_stated(view: &NoteView<'_>, mention: &Mention) -> bool {
     let next = view.folded.after(mention.range.end, 16).trim_start();
     let other = match category {
         Some("pd") => ["free", "to ", "of symptoms", "of labor", "from "].iter().any(|word| next.starts_with(word)),
+        Some("ned") if next.starts_with("progress") => true,
         Some("ned") => return is_fact(view, &mention.range),
         Some("pcr") if mention.term.spelled.starts_with("no ") => return is_fact(view, &mention.range),
         Some("recurrence") => next.starts_with("score") || next.starts_with("risk"),
@@ -183,6 +202,8 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
         "response:",
         "response |",
     ];
+    const COMPLETE: [&str; 9] =
+        ["in", "into", "achieved", "attained", "reached", "obtained", "remains in", "maintained", "first"];
     const RECEPTOR: [&str; 13] =
         ["+", "-", " positive", " negative", " pos", " neg", " interval", "/", ":", " <", "%", " status", " (9"];
     let partial = mention.term.tag("cat") == Some("pr");
@@ -195,6 +216,12 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
     let ends_phrase = next.is_empty() || next.starts_with([',', '.', ';', ')']);
     let receptors = view.folded.before(mention.range.start, 24).contains("er ");
     let introduced = (!partial || (ends_phrase && !receptors)) && LEADS.iter().any(|word| before.ends_with(word));
+    // "In CR1", "achieved CR": creatinine is no state that someone is in.
+    let complete = mention.term.tag("cat") == Some("cr")
+        && COMPLETE
+            .iter()
+            .any(|word| before.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with(' ')));
+    let introduced = introduced || complete;
     // "PD in liver" is a progression: Parkinson's disease has no site.
     let sited = mention.term.tag("cat") == Some("pd") && names_site_next(view, &mention.range);
     if sites::is_other_noun(view, &mention.range) {

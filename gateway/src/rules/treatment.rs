@@ -1,8 +1,11 @@
 //! Reads the treatments that were given: drugs, regimens, surgery, radiotherapy.
 
+use std::ops::Range;
+
 use super::{
     cancer::Diagnosis,
     lexicon::{Kind, Mention},
+    meanings, report,
     view::{NoteView, Values},
 };
 use crate::{
@@ -18,6 +21,7 @@ pub(crate) fn names_antineoplastic(view: &NoteView<'_>) -> bool {
     view.terms(Kind::Treatment).iter().any(|mention| {
         mention.term.is("onco")
             && (mention.term.is("drug") || mention.term.is("regimen"))
+            && !meanings::is_another(view, mention)
             && view.counts(&mention.range, Field::Treatment)
     })
 }
@@ -25,6 +29,7 @@ pub(crate) fn names_antineoplastic(view: &NoteView<'_>) -> bool {
 /// Reads the treatments of a note.
 pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
     let mut values = Values::default();
+    let proposals = report::proposals(view);
     let given: Vec<&Mention> = view
         .terms(Kind::Treatment)
         .iter()
@@ -32,7 +37,11 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
             let assertion = view.assertion(&mention.range, Field::Treatment);
             let elsewhere = (assertion == Assertion::Historical && is_of_other_organ(mention, diagnosis))
                 || is_of_other_cancer(view, mention, diagnosis);
-            !is_left_out(mention, diagnosis) && assertion.in_record(Field::Treatment) && !elsewhere
+            let otherwise = meanings::is_another(view, mention)
+                || meanings::is_for_other_disease(view, mention)
+                || is_proposed(&proposals, mention)
+                || !is_specimen(view, mention);
+            !otherwise && !is_left_out(mention, diagnosis) && assertion.in_record(Field::Treatment) && !elsewhere
         })
         .collect();
     let surgery = given.iter().any(|mention| mention.term.is("surgery") && !mention.term.is("minor"));
@@ -54,6 +63,11 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
             continue;
         }
         values.add(mention.term.name, qualified(view, mention));
+    }
+    if values.has("esophagogastrectomy")
+        && values.get("esophagectomy").is_some_and(|value| value.ends_with("esophagectomy") && !value.contains(' '))
+    {
+        values.remove("esophagectomy");
     }
     join_androgen_deprivation(&mut values);
     values
@@ -92,6 +106,25 @@ fn is_gloss(view: &NoteView<'_>, mention: &Mention, given: &[&Mention]) -> bool 
     outside.is_some_and(|outside| {
         outside.term.is("headline") || (regimen && (outside.term.is("drug") || outside.term.is("regimen")))
     })
+}
+
+/// Returns whether a molecular report only proposes the treatment.
+fn is_proposed(proposals: &[Range<usize>], mention: &Mention) -> bool {
+    report::covers(proposals, mention.range.start)
+}
+
+/// Returns whether a bare word for an operation stands where a specimen names its procedure: "Colon, right, resection:",
+/// "PROCEDURE: Excision". All other treatments need no such place.
+fn is_specimen(view: &NoteView<'_>, mention: &Mention) -> bool {
+    if !mention.term.is("specimen") {
+        return true;
+    }
+    let before = view.folded.before(mention.range.start, 24).trim_end();
+    let after = view.folded.after(mention.range.end, 3).trim_start();
+    let headed = ["procedure:", "specimen type:", "operation:", "type of specimen:", "operative procedure:"]
+        .iter()
+        .any(|heading| before.ends_with(heading));
+    headed || (before.ends_with([',', '-']) && after.starts_with([':', '-', '.']))
 }
 
 /// Returns whether a term is not a treatment of this malignancy.

@@ -114,6 +114,11 @@ impl Values {
         self.keys.contains(key)
     }
 
+    /// Returns the value of a key.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.values.iter().find(|(existing, _)| existing == key).map(|(_, value)| value.as_str())
+    }
+
     /// Returns whether there are no values.
     pub(crate) fn is_empty(&self) -> bool {
         self.values.is_empty()

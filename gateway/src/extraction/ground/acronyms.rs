@@ -9,6 +9,9 @@ use super::index::{Index, Kind};
 /// Tokens before and after the initials among which a word about response may stand.
 const WINDOW_TOKENS: usize = 12;
 
+/// Words after which CR is a complete response and no creatinine: "remains in CR", "achieved CR".
+const COMPLETE: [&str; 7] = [" in", " into", "achieved", "attained", "reached", "obtained", " with"];
+
 /// Returns the initials of a response, given the response's key.
 fn initials(key: &str) -> &'static [&'static str] {
     match key {
@@ -31,7 +34,9 @@ pub(super) fn places(note: &Index, text: &str, key: &str) -> Vec<Range<usize>> {
     let matching = tokens.filter(|(at, token)| {
         let spelled = text.get(token.start..token.end).unwrap_or_default();
         let before = text.get(..token.start).unwrap_or_default().trim_end();
-        let introduced = spelled == "VGPR" || before.ends_with(['>', '\u{2192}']);
+        let introduced = spelled == "VGPR"
+            || before.ends_with(['>', '\u{2192}'])
+            || (spelled == "CR" && COMPLETE.iter().any(|word| before.ends_with(word)));
         initials.contains(&spelled) && !has_result(note, *at) && (introduced || is_near_response_word(note, *at))
     });
     matching.map(|(_, token)| token.start..token.end).collect()
@@ -42,7 +47,11 @@ fn has_result(note: &Index, at: usize) -> bool {
     let next = note.tokens().get(at + 1).filter(|next| next.gap <= 2 && !is_separated(note, at));
     let has_result_after = next.is_some_and(|&next| {
         let word = note.fold_of(next);
-        next.kind != Kind::Letters
+        // CR1 is the first complete response.
+        let counted = next.gap == 0
+            && note.tokens().get(at).is_some_and(|&token| note.fold_of(token) == "cr")
+            && matches!(word, "1" | "2" | "3");
+        (next.kind != Kind::Letters && !counted)
             || matches!(word, "positive" | "negative" | "pos" | "neg" | "interval" | "status" | "l" | "low" | "high")
     });
     let before = at.checked_sub(1).and_then(|before| note.tokens().get(before));

@@ -82,12 +82,17 @@ pub(super) fn symbol_of(value: &str) -> Option<&str> {
 }
 
 /// Returns "ER positive (95%)" as notes write it that give only the percentage: "ER 95%". Returns `None` if the
-/// percentage does not fit the result: a receptor is positive from 1 % of cells on.
+/// percentage does not fit the result: a receptor is positive from 1 % of cells on. An Allred score ("8/8") is positive
+/// from 3 on, an H-score ("H-score 250") from 1 on.
 pub(super) fn by_percentage(value: &str) -> Option<String> {
     let (marker, share) = value.split_once('(')?;
     let share = share.strip_suffix(')')?.trim();
-    let number: f64 = share.strip_suffix('%')?.trim().trim_start_matches(['<', '>', '~']).parse().ok()?;
     let (symbol, result) = marker.trim().rsplit_once([' ', '-'])?;
+    if let Some(positive) = is_positive_score(share) {
+        let fits = result == if positive { "positive" } else { "negative" };
+        return fits.then(|| format!("{symbol} {share}"));
+    }
+    let number: f64 = share.strip_suffix('%')?.trim().trim_start_matches(['<', '>', '~']).parse().ok()?;
     let receptor = matches!(&*symbol.trim().to_lowercase(), "er" | "pr" | "ar");
     let fits = match result {
         "positive" => number >= 1.0 && !share.starts_with('<'),
@@ -95,6 +100,14 @@ pub(super) fn by_percentage(value: &str) -> Option<String> {
         _ => false,
     };
     (receptor && fits).then(|| format!("{symbol} {share}"))
+}
+
+/// Returns whether an Allred score or an H-score is positive; `None` if the text is neither.
+fn is_positive_score(text: &str) -> Option<bool> {
+    if let Some(score) = text.strip_suffix("/8") {
+        return score.parse::<u8>().ok().map(|score| score > 2);
+    }
+    text.strip_prefix("H-score ")?.parse::<u16>().ok().map(|score| score > 0)
 }
 
 /// Returns whether a text is a result, in words or as a number, and names no symbol.

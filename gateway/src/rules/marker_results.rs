@@ -1,0 +1,118 @@
+//! The results that follow a marker, and what they mean together: the word "overexpression", an equivocal stain and the
+//! hybridisation after it, a result that belongs to something else.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{lexicon::Mention, view::NoteView};
+use crate::statics::pattern;
+
+/// A result after a marker. The pattern is anchored at the end of the marker and allows a few words in between.
+pub(super) static RESULT: LazyLock<Regex> = LazyLock::new(|| pattern(RESULT_PATTERN));
+const RESULT_PATTERN: &str = concat!(
+    r"^(?:(?P<plus>\+{1,3}(?:[^0-9a-z]|$)| ?\+ve)|(?P<minus>-(?:[^0-9a-z]|$)| ?-ve)|(?P<gap>(?:[ :=,()~|\[\]]|\)-|(?-u:\b)(?:combined positive score|immunostains|immunostain|immunohistochemical|immunoperoxidase|immunoreactivity|stains|stained|nuclei|previously|ordered|and|studies|study|performed|adenocarcinoma|carcinoma|tumors|tumours|analysis|method|in situ|hybridization|hybridisation|overexpression|allred|very|are|expression|status|level|levels|index|tumor|tumour|proportion|score|combined|by|on|ihc|fish|ish|immunohistochemistry|immunostaining|staining|stain|was|is|were|of|at|the|reported|as|with|a|tps|cps|testing|test|tested|to|showed|shows|showing|demonstrated|demonstrates|demonstrating|revealed|returned|measured|receptor|receptors|approximately|about|around|mildly|markedly|significantly|initial|baseline|serum|preoperative|pretreatment|initially|diffusely|strongly|weakly|focally|strong|weak|diffuse|focal|moderate|found|noted|assessed|estimated|up|be|nuclear|gene|protein|rate|value|values|count|ic|tc|er|pr|22c3|sp263|sp142|28 8|clone|assay|dual|probe|percentage|proliferation|proliferative|labeling|labelling|cells|in|positivity|peaked|rose|increased|rising|currently|now|again|last|recent|low|remained|presentation|diagnosis)(?-u:\b)){0,18}?)",
+    r"(?:",
+    r"(?P<percent>(?:(?:[<>≥≤~]|>=|<=|less than|greater than|more than|at least) ?)?[0-9]{1,3}(?:[.,][0-9]+)?(?: ?(?:-|to) ?[0-9]{1,3})? ?(?:%|percent))",
+    r"|(?P<ihc>[0-3] ?\+(?:/3\+?)?|score (?:of )?[0-3]\+?(?-u:\b))",
+    r"|(?:pos[ti]{2,5}ve|pos)[ (,:]{1,3}(?:(?:in|approximately|about|nearly|over|more than|greater than|up to|close to|at least) )?~?(?P<share>[<>]? ?[0-9]{1,3} ?%)",
+    r"|(?P<positive>positive|pos[ti]{2,5}ve|detected|pos(?-u:\b)|overexpressed|overexpression|over expression|expressed)",
+    r"|(?P<negative>negative|not detected|undetected|neg(?-u:\b)|not expressed|non amplified|nonamplified|not amplified|absent)",
+    r"|(?P<equivocal>equivocal|indeterminate|borderline)",
+    r"|(?P<amplified>amplified|amplification)",
+    r"|(?:(?:elevated|raised|increased|high|rising|rose)(?:[ (,:=]|(?-u:\b)(?:at|to|of|was|with|a|level)(?-u:\b)){1,6})?(?P<number>(?:(?:[<>≥≤~]|>=|<=) ?)?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|(?:(?:[<>≥≤~]|>=|<=) ?)?[0-9]+(?:[.,][0-9]+)?)(?:(?P<unit> ?(?:ng/ml|ng/dl|µg/l|μg/l|ug/l|mcg/l|ng/l|pg/ml|u/ml|iu/ml|miu/ml|mu/ml|u/l|iu/l|ku/l|kiu/l|ku/ml|units/ml|units/l|mut(?:ation)?s?/mb|mutations? per megabase|mut(?:s|ations)? per mb|mg/l|miu/l))|(?-u:\b))",
+    r"|(?P<raised>elevated|high(?-u:\b)|raised|rising|increased|rose)",
+    r"|(?P<normal>normal(?:ized|ised|ization|isation)?|undetectable|within normal limits)",
+    r"))",
+);
+
+pub(super) enum Outcome<'note> {
+    Positive,
+    Negative,
+    Equivocal,
+    Amplified,
+    Percent(&'note str),
+    Score(&'note str),
+    Value(String),
+    Raised,
+    Normal(&'note str),
+}
+
+/// Returns whether the result after HER2 is "equivocal".
+pub(super) fn is_equivocal(view: &NoteView<'_>, marker: &Mention) -> bool {
+    RESULT.captures(view.folded.after(marker.range.end, 110)).is_some_and(|found| {
+        let score = found.name("ihc").is_some_and(|score| score.as_str().contains('2'));
+        found.name("equivocal").is_some() || score
+    })
+}
+
+/// Returns whether the result belongs to something else: "PR negative for blood" is an examination.
+pub(super) fn is_of_other(view: &NoteView<'_>, found: &regex::Captures<'_>, end: usize) -> bool {
+    const OWN: [&str; 9] =
+        ["tumor", "tumour", "cancer", "carcinoma", "malignan", "her2", "estrogen", "progesterone", "the tumor"];
+    let result = found.name("positive").or_else(|| found.name("negative")).is_some();
+    let after = view.folded.after(end, 24);
+    result
+        && after.strip_prefix(" for ").is_some_and(|thing| {
+            !thing.starts_with(|c: char| c.is_ascii_digit()) && !OWN.iter().any(|word| thing.starts_with(word))
+        })
+}
+
+/// Returns the result that follows the word "overexpression", which names the question: "HER2 overexpression by FISH: not
+/// amplified". Also returns the score behind a weak result: "weakly positive (2+)".
+pub(super) fn later_result<'v>(
+    view: &NoteView<'v>,
+    word: &str,
+    end: usize,
+    next: Option<usize>,
+) -> Option<Outcome<'v>> {
+    let after = view.folded.after(end, 48);
+    if after.split([';', '\n']).next().is_some_and(|clause| clause.contains("(2+")) {
+        return Some(Outcome::Equivocal);
+    }
+    if !matches!(word, "overexpression" | "over expression") {
+        return None;
+    }
+    let found = RESULT.captures(view.folded.after(end, 70))?;
+    if next.is_some_and(|next| next < end + found.get(0).map_or(0, |all| all.end())) {
+        return None;
+    }
+    if found.name("negative").is_some() || found.name("minus").is_some() {
+        Some(Outcome::Negative)
+    } else if found.name("amplified").is_some() {
+        Some(Outcome::Amplified)
+    } else if found.name("equivocal").is_some() {
+        Some(Outcome::Equivocal)
+    } else {
+        None
+    }
+}
+
+/// Returns the result of the in situ hybridisation that follows an equivocal stain: "IHC 2+, FISH not amplified".
+pub(super) fn by_fish<'v>(view: &NoteView<'_>, end: usize, next: Option<usize>) -> Option<Outcome<'v>> {
+    let clause = view.folded.after(end, 60);
+    let clause = clause.split(['\n', ';']).next().unwrap_or_default();
+    let at = ["fish", "ish", "hybridi"].iter().find_map(|test| clause.find(test).map(|at| end + at + test.len()))?;
+    let found = RESULT.captures(view.folded.after(at, 60))?;
+    if next.is_some_and(|next| next < at + found.get(0).map_or(0, |all| all.end())) {
+        None
+    } else if found.name("negative").is_some() || found.name("minus").is_some() {
+        Some(Outcome::Negative)
+    } else if found.name("amplified").is_some() || found.name("positive").is_some() || found.name("plus").is_some() {
+        Some(Outcome::Amplified)
+    } else {
+        None
+    }
+}
+
+/// Returns whether a number without a unit is a year: "CEA 2019" is an operation on the carotid artery.
+pub(super) fn is_year(number: &str) -> bool {
+    number.len() == 4
+        && (number.starts_with("19") || number.starts_with("20"))
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Compiles the pattern, so that the first note does not wait for it.
+pub(super) fn compile() {
+    LazyLock::force(&RESULT);
+}
