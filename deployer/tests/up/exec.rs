@@ -44,10 +44,10 @@ fn without_a_name_it_lists_them() {
     let ada = Laptop::new(&emulator, "ada@laptop");
     // Not even a configuration is needed.
     let listed = ada.run(&["--config", "nowhere.toml", "exec"]);
-    let readme = include_str!("../../README.md");
+    let readme = include_str!("../../docs/operating.md");
     for line in listed.ended(0, &["deployer exec NAME"]).out.lines() {
         let name = line.split(' ').next().unwrap();
-        assert!(readme.contains(&format!("`{name}`")), "README lacks {name}");
+        assert!(readme.contains(&format!("`{name}`")), "docs/operating.md lacks {name}");
     }
     assert_eq!(listed.out.lines().count(), 13);
     let document = ada.run(&["exec", "--format", "json"]);
