@@ -1,4 +1,4 @@
-//! The metrics of this process. Their names and labels are a public interface, which `gateway/README.md` lists.
+//! The metrics of this process. Their names and labels are a public interface, which `gateway/docs/operating.md` lists.
 
 use std::{fmt::Write as _, time::Duration};
 
