@@ -24,7 +24,7 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, record: &Record) 
         (Field::CancerType, Kind::Cancer, |cancer, _| cancer.term.is("whole")),
         // HER2 is left out: a negative HER2 is a biomarker and in the record as such.
         (Field::GeneMutation, Kind::Gene, |gene, _| gene.term.name != "HER2"),
-        (Field::Biomarker, Kind::Marker, |marker, _| !marker.term.is("lineage") && !marker.term.is("status")),
+        (Field::Biomarker, Kind::Marker, |marker, _| !marker.term.is("lineage")),
         (Field::Treatment, Kind::Treatment, is_treatment),
         (Field::MetastasisSite, Kind::Site, |_, _| true),
     ];
@@ -49,9 +49,14 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, record: &Record) 
 /// Returns whether this assertion keeps a value of the field out of the record.
 fn keeps_out(field: Field, assertion: Assertion) -> bool {
     match field {
-        Field::CancerType => matches!(assertion, Assertion::Negated | Assertion::Uncertain | Assertion::Family),
-        Field::GeneMutation => matches!(assertion, Assertion::WildType | Assertion::NotTested | Assertion::Negated),
-        Field::Biomarker => matches!(assertion, Assertion::NotTested),
+        Field::CancerType => {
+            matches!(assertion, Assertion::Negated | Assertion::Uncertain | Assertion::Family | Assertion::Historical)
+        }
+        Field::GeneMutation => matches!(
+            assertion,
+            Assertion::WildType | Assertion::NotTested | Assertion::Negated | Assertion::Uncertain | Assertion::Family
+        ),
+        Field::Biomarker => matches!(assertion, Assertion::NotTested | Assertion::Negated | Assertion::Uncertain),
         Field::Treatment => matches!(assertion, Assertion::Planned | Assertion::Declined | Assertion::Negated),
         Field::MetastasisSite => matches!(assertion, Assertion::Negated | Assertion::Uncertain),
         Field::Stage | Field::Response => false,
@@ -61,7 +66,7 @@ fn keeps_out(field: Field, assertion: Assertion) -> bool {
 fn is_treatment(mention: &Mention, diagnosis: &Diagnosis) -> bool {
     let term = mention.term;
     let named = ["drug", "regimen", "surgery", "radiation"].iter().any(|tag| term.is(tag));
-    let left_out = ["decoy", "supportive", "watch", "diagnostic", "minor", "class"].iter().any(|tag| term.is(tag));
+    let left_out = ["decoy", "supportive", "watch", "diagnostic", "minor"].iter().any(|tag| term.is(tag));
     named && !left_out && (diagnosis.haematologic || !term.is("haem"))
 }
 
@@ -71,5 +76,9 @@ fn is_of_spread(view: &NoteView<'_>, site: &Mention) -> bool {
     let sentence = view.sentence(site.range.start);
     let start = sentence.start.max(site.range.start.saturating_sub(WINDOW_BYTES));
     let end = sentence.end.min(site.range.end + WINDOW_BYTES);
-    view.terms_in(Kind::Spread, &(start..end)).iter().any(|word| word.term.is("metastatic"))
+    let follows = view.folded.slice(site.range.end..end).trim_start();
+    let involved =
+        ["disease", "involvement", "deposit", "spread", "secondaries", "seeding", "implant", "dissemination"];
+    involved.iter().any(|word| follows.starts_with(word))
+        || view.terms_in(Kind::Spread, &(start..end)).iter().any(|word| word.term.is("metastatic"))
 }

@@ -43,10 +43,7 @@ pub(super) struct Index {
 impl Index {
     pub(super) fn of(text: &str) -> Self {
         steps::count(text.len());
-        let mut index = Self {
-            folded: String::with_capacity(text.len()),
-            tokens: Vec::with_capacity(text.len() / 5),
-        };
+        let mut index = Self { folded: String::with_capacity(text.len()), tokens: Vec::with_capacity(text.len() / 5) };
         let mut scan = Scan::default();
         let mut end = 0;
         while let Some(c) = text.get(end..).and_then(|rest| rest.chars().next()) {
