@@ -162,7 +162,10 @@ impl Line<'_> {
             }
             let before = self.slice(self.back(floor, answer.start));
             let separated = is_separated(before);
-            let bare = plain && spelled.len() == 2 && before.ends_with(' ');
+            let bare = plain
+                && spelled.len() == 2
+                && before.ends_with(' ')
+                && before.trim_end().ends_with(|c: char| c.is_alphanumeric() || c == ')');
             if !(separated || bare || (!denies && spelled.eq_ignore_ascii_case("yes"))) {
                 continue;
             }

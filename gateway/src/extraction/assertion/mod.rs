@@ -211,7 +211,8 @@ impl<'note> Context<'note> {
             _ if denied.open => None,
             // A cancer is denied only where it begins its item: "Breast cancer with liver metastases: no".
             Field::CancerType if range.start > denied.item.start => None,
-            Field::Biomarker if !self.names_positive(range) => None,
+            // With its answer it is a negative result, which is present: "HER2 amplification: negative".
+            Field::Biomarker if range.end > denied.item.end || !self.names_positive(range) => None,
             _ => Some(Assertion::Negated),
         }
     }
