@@ -69,8 +69,9 @@ pub(super) fn review(
     let left_out = withheld.iter().map(|(field, value)| (*field, value.as_str()));
     for one in ground::ground_parts(read.note(), left_out) {
         // A withheld value stays out of the record. The evidence shows it only if the note contains and contradicts it.
-        if !one.in_record() && !one.spans.is_empty() {
-            add(&mut evidence, (note, Some(&read), &foreign), &one, unit, None);
+        let contradicted = !one.in_record() || one.assertion.is_some_and(|assertion| !assertion.in_record(one.field));
+        if contradicted && !one.spans.is_empty() {
+            add(&mut evidence, (note, Some(&read), &foreign), &one.left_out(), unit, None);
         }
     }
     let is_unknown = |finding: &Finding| finding.assertion == Some(Assertion::Unknown);

@@ -202,12 +202,20 @@ fn reading<'v>(
         } else {
             Outcome::Normal(view_quote(view, marker, found.name("normal")?))
         };
-        return new(outcome);
+        return new(denied(view, marker, ahead, outcome));
     }
     if let Some(outcome) = before(view, marker) {
         return new(outcome);
     }
     shared(view, marker, later).and_then(new)
+}
+
+/// Returns the outcome in its clause: "no HER2 overexpression" and "HER2 overexpression: no" are negative results.
+fn denied<'v>(view: &NoteView<'_>, marker: &Mention, end: Option<usize>, outcome: Outcome<'v>) -> Outcome<'v> {
+    let positive = matches!(outcome, Outcome::Positive | Outcome::Amplified);
+    let range = marker.range.start..end.unwrap_or(marker.range.end);
+    let negated = positive && view.assertion(&range, Field::Biomarker) == Assertion::Negated;
+    if negated { Outcome::Negative } else { outcome }
 }
 
 fn is_plain_number(term: &super::lexicon::Term) -> bool {

@@ -66,6 +66,8 @@ impl ScopeWords<'_> {
             ScopeMark::Given if !adjacent => return Some(at),
             ScopeMark::Dash if !adjacent || !self.opens(position.first) => return Some(at),
             ScopeMark::Clause if scan.commas == Commas::History => return Some(at),
+            // "no liver lesion, and no bone lesion": a cue that begins with "and" ends the list before it.
+            ScopeMark::Clause if !adjacent && matches!(self.spelled(at), b"and" | b"but") => return Some(at),
             ScopeMark::Clause if scan.last_break.is_some() => return scan.last_break,
             ScopeMark::Clause if !adjacent => scan.stops_outcome(at),
             ScopeMark::Open => {

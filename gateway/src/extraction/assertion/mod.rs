@@ -27,6 +27,7 @@ use std::{fmt, ops::Range};
 use super::Field;
 use crate::steps;
 
+mod answers;
 mod backward;
 mod forward;
 mod headings;
@@ -41,6 +42,7 @@ mod tests;
 mod trie;
 mod words;
 
+use answers::Denied;
 pub use kinds::{Assertion, Section};
 use lexicon::{REACH, Rule};
 use scope::Scope;
@@ -51,6 +53,10 @@ use words::{ScopeMark, Word};
 /// Most words of a cue.
 const LONGEST_CUE: usize = 12;
 
+/// Words that state a positive result inside the name of a marker: "MSI-H", "1p/19q codeletion", "dMMR".
+const POSITIVE: [&str; 8] =
+    ["h", "codeletion", "codeleted", "dmmr", "hypermutated", "hypermethylated", "hypermethylation", "expressor"];
+
 /// The sentences, sections and cues of one note.
 #[derive(Clone)]
 pub struct Context<'note> {
@@ -58,6 +64,7 @@ pub struct Context<'note> {
     sentences: Vec<Sentence>,
     words: Vec<Word>,
     scopes: Vec<Scope>,
+    denied: Vec<Denied>,
 }
 
 impl<'note> Context<'note> {
@@ -66,8 +73,14 @@ impl<'note> Context<'note> {
     pub fn of(text: &'note str) -> Self {
         let sentences = sentences(text);
         let mut folded = words::fold(text);
-        let scopes = scope::scopes(&mut folded, &sentences);
-        Self { text, sentences, words: folded.words, scopes }
+        let denied = answers::read(text);
+        let mut scopes = scope::scopes(&mut folded, &sentences);
+        // An answer denies the item before it, and not the words after it.
+        scopes.retain(|scope| {
+            let after = denied.partition_point(|one| one.answer.end <= scope.cue_start);
+            denied.get(after).is_none_or(|one| one.open || one.answer.start >= scope.cue_end)
+        });
+        Self { text, sentences, words: folded.words, scopes, denied }
     }
 
     /// Returns what the note says of the value in `range` (bytes) of `field`.
@@ -82,6 +95,9 @@ impl<'note> Context<'note> {
         let section = self.effective_section(&range);
         if section == Section::FamilyHistory {
             return Assertion::Family;
+        }
+        if let Some(answer) = self.answered(&range, field) {
+            return answer;
         }
         let word = self.words.partition_point(|word| word.end <= range.start);
         let earliest = self.word_start(word.saturating_sub(REACH + LONGEST_CUE));
@@ -183,13 +199,33 @@ impl<'note> Context<'note> {
         is_in_scope && (!negates_biomarker || self.names_positive(range))
     }
 
+    /// Returns what an answer behind the value says of it: "Chemotherapy: No", "KRAS G12C? Not yet known."
+    fn answered(&self, range: &Range<usize>, field: Field) -> Option<Assertion> {
+        let at = self.denied.partition_point(|one| one.item.end <= range.start);
+        let denied = self.denied.get(at).filter(|one| one.item.start <= range.start && range.start < one.item.end)?;
+        let result = matches!(field, Field::GeneMutation | Field::Biomarker);
+        match field {
+            Field::Stage | Field::Response => None,
+            _ if denied.open && result => Some(Assertion::NotTested),
+            Field::MetastasisSite if denied.open => Some(Assertion::Uncertain),
+            _ if denied.open => None,
+            // A cancer is denied only where it begins its item: "Breast cancer with liver metastases: no".
+            Field::CancerType if range.start > denied.item.start => None,
+            // With its answer it is a negative result, which is present: "HER2 amplification: negative".
+            Field::Biomarker if range.end > denied.item.end || !self.names_positive(range) => None,
+            _ => Some(Assertion::Negated),
+        }
+    }
+
     /// Returns whether the range names a positive result: "HER2 amplification".
     fn names_positive(&self, range: &Range<usize>) -> bool {
         let first = self.words.partition_point(|word| word.end <= range.start);
         let words = self.words.get(first..).unwrap_or_default().iter();
-        words
-            .take_while(|word| word.start < range.end)
-            .any(|word| matches!(word.mark, ScopeMark::Positive | ScopeMark::GeneHead))
+        words.take_while(|word| word.start < range.end).any(|word| {
+            let spelled = self.text.get(word.start..word.end).unwrap_or_default();
+            matches!(word.mark, ScopeMark::Positive | ScopeMark::GeneHead)
+                || POSITIVE.iter().any(|positive| positive.eq_ignore_ascii_case(spelled))
+        })
     }
 }
 

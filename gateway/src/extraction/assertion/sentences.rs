@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::{
     Section,
+    answers::ends_in_answer,
     headings::{Label, bullet, label},
     stops::{ends, last_word},
 };
@@ -217,7 +218,8 @@ impl Splitter<'_> {
     fn wraps(&self, previous: Range<usize>, line: &Range<usize>) -> bool {
         let before = self.slice(previous);
         let is_unfinished = before.last() == Some(&b',')
-            || LINE_CONTINUING.iter().any(|word| word.eq_ignore_ascii_case(last_word(before)));
+            || (LINE_CONTINUING.iter().any(|word| word.eq_ignore_ascii_case(last_word(before)))
+                && !ends_in_answer(before));
         self.open.is_some()
             && (is_unfinished || before.len() >= PROSE_LINE || self.byte(line.start).is_ascii_lowercase())
     }

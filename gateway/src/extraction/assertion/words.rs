@@ -112,7 +112,7 @@ pub(super) fn fold(text: &str) -> Folded {
                 let follows = next();
                 if folder.in_word && follows.is_some_and(char::is_alphanumeric) {
                     folder.gap();
-                } else if !folder.in_word && follows.is_none_or(char::is_whitespace) {
+                } else if !folder.in_word && follows.is_none_or(char::is_whitespace) && !folder.ends_in(b'/') {
                     folder.mark(at, character, '-', ScopeMark::Dash);
                 } else {
                     folder.separator('-');
@@ -204,6 +204,11 @@ impl Folder {
             word.mark = mark;
         }
         self.in_word = false;
+    }
+
+    /// Returns whether this byte was added last: the dash of "+/-" separates nothing.
+    fn ends_in(&self, byte: u8) -> bool {
+        !self.space && self.out.text.last() == Some(&byte)
     }
 
     fn separator(&mut self, character: char) {

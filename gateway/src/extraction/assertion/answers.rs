@@ -1,0 +1,349 @@
+//! Finds answers that stand behind the finding that they answer: "Liver metastases ..... no", "Chemotherapy: No",
+//! "liver no, bone yes", "Prior radiation? No.", a box that is ticked or empty.
+//!
+//! In prose "no" denies the words after it. In a form, a table row or a list of answers it denies the words before it,
+//! on its own row. One pass over each line; an item has at most [`LONGEST_ITEM`] bytes. Only the denied items are
+//! kept: an item that is answered with "yes" is read as any other text.
+
+use std::ops::Range;
+
+/// Most bytes of an item and the filling between it and its answer.
+const LONGEST_ITEM: usize = 120;
+/// Answers that deny wherever they end an item.
+const NO: [&str; 2] = ["no", "n"];
+/// Answers that deny only behind a separator, because in prose they have other readings.
+const DENIALS: [&str; 14] = [
+    "negative",
+    "neg",
+    "none",
+    "nil",
+    "absent",
+    "false",
+    "not seen",
+    "not identified",
+    "not detected",
+    "not present",
+    "not found",
+    "not given",
+    "never",
+    "nein",
+];
+const YES: [&str; 9] = ["yes", "y", "true", "present", "positive", "pos", "detected", "given", "done"];
+
+/// An item that its answer denies. All offsets are bytes of the note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Denied {
+    /// The item: "Liver metastases".
+    pub(super) item: Range<usize>,
+    /// The answer: "no", or an empty box.
+    pub(super) answer: Range<usize>,
+    /// Whether the item is a question that the note leaves open.
+    pub(super) open: bool,
+}
+
+/// Returns the denied items of a note, in order.
+pub(super) fn read(text: &str) -> Vec<Denied> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let rest = text.as_bytes().get(at..).unwrap_or_default();
+        let length = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+        let line = Line { text: text.get(at..at + length).unwrap_or_default(), start: at };
+        if line.has_boxes() {
+            line.boxes(&mut found);
+        } else {
+            line.answers(&mut found);
+        }
+        at += length + 1;
+    }
+    found
+}
+
+/// Returns whether a line ends in an answer to the words before it, so that the next line does not continue it.
+pub(super) fn ends_in_answer(line: &[u8]) -> bool {
+    let tail = line.get(line.len().saturating_sub(LONGEST_ITEM)..).unwrap_or_default();
+    let Ok(tail) = std::str::from_utf8(tail) else { return false };
+    let trimmed = tail.trim_end();
+    let Some(before) = strip_word(trimmed, "no") else { return false };
+    is_separated(before) || (before.len() < 60 && !before.trim().is_empty() && starts_row(before))
+}
+
+/// Returns whether these are the words of a row without a verb: "Bone metastases".
+fn starts_row(before: &str) -> bool {
+    let mut words = before.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    !words.clone().any(|word| {
+        matches!(
+            word.to_ascii_lowercase().as_str(),
+            "is" | "was" | "has" | "had" | "are" | "and" | "with" | "showed" | "shows" | "there"
+        )
+    }) && words.next().is_some_and(|first| first.starts_with(char::is_uppercase))
+}
+
+/// Returns the text before a last word, in any case.
+fn strip_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
+    let at = text.len().checked_sub(word.len())?;
+    let (before, last) = (text.get(..at)?, text.get(at..)?);
+    (last.eq_ignore_ascii_case(word) && !before.ends_with(char::is_alphanumeric)).then_some(before)
+}
+
+/// Returns whether the text ends in what separates an answer from its item.
+fn is_separated(before: &str) -> bool {
+    let trimmed = before.trim_end_matches(' ');
+    let wide = before.len() - trimmed.len() >= 2;
+    wide || trimmed.ends_with([':', '?', '\t', '|', '_', '…', '='])
+        || trimmed.ends_with("..")
+        || trimmed.ends_with(". .")
+        || trimmed.to_ascii_lowercase().ends_with("(y/n)")
+        || [" -", " –", " —", "\t-"].iter().any(|dash| trimmed.ends_with(dash))
+}
+
+/// Removes the filling between an item and its answer.
+fn without_filling(mut before: &str) -> &str {
+    loop {
+        let trimmed = before.trim_end_matches(|c: char| {
+            c.is_whitespace() || matches!(c, '.' | '…' | '_' | '|' | ':' | '?' | '=' | '-' | '–' | '—')
+        });
+        let lower = trimmed.get(trimmed.len().saturating_sub(8)..).unwrap_or_default().to_ascii_lowercase();
+        let form = ["(yes/no)", "(y/n)", "y/n", "yes/no"].iter().find(|form| lower.ends_with(**form));
+        let speaker = ["? a", "? ans", "? answer"].iter().find(|speaker| lower.ends_with(**speaker));
+        match (form, speaker) {
+            (Some(form), _) => before = trimmed.get(..trimmed.len() - form.len()).unwrap_or_default(),
+            (None, Some(speaker)) => before = trimmed.get(..trimmed.len() - speaker.len() + 1).unwrap_or_default(),
+            (None, None) => return trimmed,
+        }
+    }
+}
+
+/// One line of the note.
+struct Line<'note> {
+    text: &'note str,
+    start: usize,
+}
+
+impl Line<'_> {
+    fn slice(&self, range: Range<usize>) -> &str {
+        self.text.get(range).unwrap_or_default()
+    }
+
+    /// Returns the last stretch before `end`, not before `floor`.
+    fn back(&self, floor: usize, end: usize) -> Range<usize> {
+        let mut from = end.saturating_sub(LONGEST_ITEM).max(floor);
+        while !self.text.is_char_boundary(from) {
+            from += 1;
+        }
+        from.min(end)..end
+    }
+
+    fn answers(&self, found: &mut Vec<Denied>) {
+        let mut floor = 0;
+        let mut words = words(self.text).peekable();
+        while let Some(word) = words.next() {
+            let spelled = self.slice(word.clone());
+            let pair = words.peek().map(|next| word.start..next.end);
+            let denial =
+                |range: &Range<usize>| DENIALS.iter().any(|each| each.eq_ignore_ascii_case(self.slice(range.clone())));
+            let plain = NO.iter().any(|each| each.eq_ignore_ascii_case(spelled));
+            let (answer, denies) = if plain {
+                (word.clone(), true)
+            } else if let Some(pair) = pair.filter(|pair| spelled.eq_ignore_ascii_case("not") && denial(pair)) {
+                (pair, true)
+            } else if denial(&word) {
+                (word.clone(), true)
+            } else if YES.iter().any(|each| each.eq_ignore_ascii_case(spelled)) {
+                (word.clone(), false)
+            } else {
+                if let Some(question) = self.open_question(floor, &word) {
+                    found.push(question);
+                }
+                continue;
+            };
+            if !self.ends_item(answer.end) {
+                continue;
+            }
+            let before = self.slice(self.back(floor, answer.start));
+            let separated = is_separated(before);
+            let bare = plain
+                && spelled.len() == 2
+                && before.ends_with(' ')
+                && before.trim_end().ends_with(|c: char| c.is_alphanumeric() || c == ')');
+            if !(separated || bare || (!denies && spelled.eq_ignore_ascii_case("yes"))) {
+                continue;
+            }
+            if let Some(item) = self.item(floor, answer.start).filter(|_| denies) {
+                let answer = self.start + answer.start..self.start + answer.end;
+                found.push(Denied { item, answer, open: false });
+            }
+            floor = answer.end;
+        }
+        self.dash(floor, found);
+    }
+
+    /// Reads a dash that fills the last cell of a row: "Liver metastases | - |".
+    fn dash(&self, floor: usize, found: &mut Vec<Denied>) {
+        let end = self.text.trim_end_matches([' ', '\t', '|']);
+        let Some(before) = end.strip_suffix(['-', '–', '−']) else { return };
+        let cell = before.trim_end_matches(' ');
+        if !(cell.ends_with(['\t', '|']) || before.len() - cell.len() >= 2) {
+            return;
+        }
+        if let Some(item) = self.item(floor, before.len()) {
+            found.push(Denied { item, answer: self.start + before.len()..self.start + end.len(), open: false });
+        }
+    }
+
+    /// Returns whether an item may end here, after its answer.
+    fn ends_item(&self, at: usize) -> bool {
+        let rest = self.text.get(at..).unwrap_or_default();
+        let tight = rest.trim_start_matches(' ');
+        tight.is_empty()
+            || rest.starts_with(['.', ',', ';', '|', '\t', ')', ']', '<'])
+            || tight.starts_with(['|', '(', '\t', ';'])
+            || rest.len() - tight.len() >= 2
+    }
+
+    /// Returns the item before an answer.
+    fn item(&self, floor: usize, answer: usize) -> Option<Range<usize>> {
+        let stretch = self.back(floor, answer);
+        let before = without_filling(self.slice(stretch.clone()));
+        let ends = |(at, c): (usize, char)| {
+            let next = before.get(at + c.len_utf8()..).unwrap_or_default();
+            let space = next.is_empty() || next.starts_with(char::is_whitespace);
+            let cut = matches!(c, ';' | '|' | '\t')
+                || (matches!(c, '.' | ',' | ':' | '?' | '!') && space)
+                || (c == ' ' && next.starts_with(' '));
+            cut.then_some(at + c.len_utf8())
+        };
+        let from = before.char_indices().rev().find_map(ends).unwrap_or(0);
+        let item = before.get(from..).unwrap_or_default();
+        let start = stretch.start + from + (item.len() - item.trim_start().len());
+        let end = stretch.start + before.len();
+        (start < end).then_some(self.start + start..self.start + end)
+    }
+
+    /// Returns the item of a short question after this word that no "yes" or "no" answers: "KRAS G12C? Pending."
+    fn open_question(&self, floor: usize, word: &Range<usize>) -> Option<Denied> {
+        const MOST_WORDS: usize = 5;
+        let rest = self.text.get(word.end..)?.strip_prefix('?')?;
+        if !(rest.is_empty() || rest.starts_with([' ', ')'])) {
+            return None;
+        }
+        let next = words(rest).next().map(|next| rest.get(next).unwrap_or_default().to_ascii_lowercase());
+        let answered = next.is_some_and(|next| YES.contains(&&*next) || NO.contains(&&*next) || next == "a");
+        let item = self.item(floor, word.end)?;
+        let spelled = self.slice(item.start - self.start..item.end - self.start);
+        let short = spelled.split_whitespace().count() <= MOST_WORDS;
+        let answer = self.start + word.end..self.start + word.end + 1;
+        (short && !answered).then_some(Denied { item, answer, open: true })
+    }
+
+    fn has_boxes(&self) -> bool {
+        memchr::memchr3(b'[', b'(', 0xe2, self.text.as_bytes()).is_some() && self.marks().next().is_some()
+    }
+
+    /// Returns the boxes of the line and whether each is ticked.
+    fn marks(&self) -> impl Iterator<Item = (Range<usize>, bool)> {
+        let boxes = |(at, c): (usize, char)| {
+            let rest = self.text.get(at..)?;
+            let empty = ["[ ]", "[]", "[  ]", "[_]", "( )", "☐", "□"].iter().find(|each| rest.starts_with(**each));
+            let ticked = ["[x]", "[X]", "[✓]", "[✔]", "[*]", "(x)", "(X)", "☒", "☑", "■", "✓", "✔"];
+            let ticked = ticked.iter().find(|each| rest.starts_with(**each));
+            let each = empty.or(ticked)?;
+            matches!(c, '[' | '(' | '☐' | '□' | '☒' | '☑' | '■' | '✓' | '✔')
+                .then(|| (at..at + each.len(), ticked.is_some()))
+        };
+        let mut after = 0;
+        self.text.char_indices().filter_map(boxes).filter(move |(range, _)| {
+            let new = range.start >= after;
+            after = if new { range.end } else { after };
+            new
+        })
+    }
+
+    /// Reads boxes before or behind their items; a line that begins with a box, after its label, has them before.
+    fn boxes(&self, found: &mut Vec<Denied>) {
+        let marks: Vec<_> = self.marks().collect();
+        let Some((first, _)) = marks.first() else { return };
+        let head = self.slice(0..first.start).trim();
+        let before = head.is_empty() || head.ends_with(':') || head.chars().all(|c| !c.is_alphanumeric());
+        // "Liver metastases: [ ] yes [x] no": the boxes choose between two answers to one item.
+        let choice = |at: usize| {
+            let (range, ticked) = marks.get(at)?;
+            let next = marks.get(at + 1).map_or(self.text.len(), |(next, _)| next.start);
+            let word = self.slice(range.end..next).trim().trim_end_matches(['.', ',']);
+            let no = NO.iter().chain(&DENIALS).any(|each| each.eq_ignore_ascii_case(word));
+            let yes = YES.iter().any(|each| each.eq_ignore_ascii_case(word));
+            (no || yes).then_some((no, *ticked))
+        };
+        if let Some(first_choice) = choice(0) {
+            let denied = [Some(first_choice), choice(1)].into_iter().flatten().any(|chosen| chosen == (true, true));
+            if let Some(item) = self.item(0, first.start).filter(|_| denied) {
+                found.push(Denied { item, answer: self.start + first.start..self.start + first.end, open: false });
+            }
+            return;
+        }
+        let mut floor = 0;
+        for (at, (range, ticked)) in marks.iter().enumerate() {
+            let item = if before {
+                let next = marks.get(at + 1).map_or(self.text.len(), |(next, _)| next.start);
+                range.end..next.min(range.end + LONGEST_ITEM)
+            } else {
+                self.back(floor, range.start)
+            };
+            floor = range.end;
+            if !ticked && !self.slice(item.clone()).trim().is_empty() {
+                let answer = self.start + range.start..self.start + range.end;
+                found.push(Denied { item: self.start + item.start..self.start + item.end, answer, open: false });
+            }
+        }
+    }
+}
+
+/// Returns the words of a line.
+fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(at..)?;
+        let start = at + rest.find(char::is_alphanumeric)?;
+        let rest = text.get(start..)?;
+        let end = start + rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
+        at = end;
+        Some(start..end)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_denies_the_item_before_it() {
+        for (text, expected) in [
+            ("Liver metastases ........ no\nBone metastases ....... yes", "Liver metastases"),
+            ("Chemotherapy: No\nRadiation: Yes\nTrastuzumab: No", "Chemotherapy/Trastuzumab"),
+            ("Prior chemotherapy? No. Prior radiation? No.", "Prior chemotherapy/Prior radiation"),
+            ("Tamoxifen (Y/N): N\nLetrozole (Y/N): Y", "Tamoxifen"),
+            ("Metastases: liver no, bone yes.", "liver"),
+            ("| Liver metastases | no |\n| Bone metastases | yes |", "Liver metastases"),
+            ("Liver metastases\tNo\nBone\tYes", "Liver metastases"),
+            ("Liver   absent\nBone   present", "Liver"),
+            ("Liver | - |\nBone | + |", "Liver"),
+            ("HER2 overexpression: NEGATIVE (1+)", "HER2 overexpression"),
+            ("Was radiotherapy given?: No.", "Was radiotherapy given"),
+            ("Q: Do I have liver metastases? A: No.", "Do I have liver metastases"),
+            ("EGFR mutation [ ]  KRAS mutation [x]  ALK fusion [ ]", "EGFR mutation/ALK fusion"),
+            ("Given: [ ] chemotherapy [x] radiation [ ] trastuzumab", "chemotherapy/trastuzumab"),
+            ("☐ liver ☒ bone", "liver"),
+            ("Brain metastases: [ ] yes [x] no", "Brain metastases"),
+            ("Brain metastases: [x] yes [ ] no", ""),
+            ("KRAS G12C? Result not yet available.", "KRAS G12C"),
+            ("No liver metastases. No, she is well.", ""),
+            ("There is no liver lesion, no bone lesion.", ""),
+            ("EGFR negative, ALK positive", ""),
+            ("No.", ""),
+        ] {
+            let items: Vec<_> =
+                read(text).into_iter().map(|one| text.get(one.item).unwrap().trim().to_owned()).collect();
+            assert_eq!(items.join("/"), expected, "{text}");
+        }
+    }
+}
