@@ -45,10 +45,13 @@ pub(super) struct Denied {
 pub(super) fn read(text: &str) -> Vec<Denied> {
     let mut found = Vec::new();
     let mut at = 0;
+    // In a table with percentages a dash is a missing number and no answer.
+    let mut has_numbers = false;
     while at < text.len() {
         let rest = text.as_bytes().get(at..).unwrap_or_default();
         let length = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-        let line = Line { text: text.get(at..at + length).unwrap_or_default(), start: at };
+        let line = Line { text: text.get(at..at + length).unwrap_or_default(), start: at, has_numbers };
+        has_numbers = !line.text.trim().is_empty() && (has_numbers || line.text.contains('%'));
         if line.has_boxes() {
             line.boxes(&mut found);
         } else {
@@ -118,6 +121,8 @@ fn without_filling(mut before: &str) -> &str {
 struct Line<'note> {
     text: &'note str,
     start: usize,
+    /// Whether a row above in the same block has a percentage.
+    has_numbers: bool,
 }
 
 impl Line<'_> {
@@ -181,6 +186,9 @@ impl Line<'_> {
     /// Reads a dash that fills the last cell of a row: "Liver metastases | - |".
     fn dash(&self, floor: usize, found: &mut Vec<Denied>) {
         let end = self.text.trim_end_matches([' ', '\t', '|']);
+        if self.has_numbers {
+            return;
+        }
         let Some(before) = end.strip_suffix(['-', '–', '−']) else { return };
         let cell = before.trim_end_matches(' ');
         if !(cell.ends_with(['\t', '|']) || before.len() - cell.len() >= 2) {
