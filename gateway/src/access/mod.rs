@@ -139,7 +139,7 @@ fn keep_state(mut keys: Vec<Key>, before: &[Key]) -> Vec<Key> {
     let before: HashMap<&str, &Key> = before.iter().map(|key| (key.principal.name(), key)).collect();
     for key in &mut keys {
         if let Some(previous) = before.get(key.principal.name()) {
-            key.principal = key.principal.after(&previous.principal, previous.digest == key.digest);
+            key.principal = key.principal.with_usage_of(&previous.principal, previous.digest == key.digest);
         }
     }
     keys

@@ -83,7 +83,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     let command = cli.command.unwrap_or(Command::Serve);
     // These commands need no settings.
     match &command {
-        Command::Openapi => return exit_code(output::print_json(&http::document(&http::Documented::default()))),
+        Command::Openapi => return exit_code(output::print_json(&http::document(&http::DocumentSettings::default()))),
         Command::Schema => return exit_code(output::print_json(&Record::json_schema())),
         Command::HashKey { name } => return exit_code(hash_key::run(name)),
         _ => {}

@@ -13,9 +13,9 @@ mod extract;
 pub mod host;
 mod layers;
 mod limits;
+mod minimum_rate;
 mod note;
 mod openapi;
-mod pace;
 pub mod request;
 mod service;
 mod stream;
@@ -30,7 +30,7 @@ use self::{access::ListenerKind, context::RequestContext, error::ErrorCode};
 pub use self::{
     app::{AccessControl, App, BatchLimits, Extractor, ServiceState},
     cache::ResponseCache,
-    openapi::{Documented, document},
+    openapi::{DocumentSettings, document},
 };
 use crate::{config::OriginPattern, telemetry::Route};
 
@@ -75,7 +75,7 @@ fn route(path: &str) -> Option<Route> {
 
 /// Returns the public service: routes, documentation and layers.
 pub fn router(app: App, origins: Vec<OriginPattern>) -> Router {
-    let settings = Documented {
+    let settings = DocumentSettings {
         models: app.extractor.rules.models.clone(),
         max_note_chars: app.extractor.rules.limits.max_note_chars,
         batch_notes: app.extractor.rules.limits.batch_notes,

@@ -59,7 +59,7 @@ pub(super) async fn read(
         app.state.metrics.looked_in_cache(cached.is_some());
         if let Some((answer, stages)) = cached {
             audit_guard.record.cached = true;
-            audit_guard.gave(&answer, stages);
+            audit_guard.record_answer(&answer, stages);
             return Ok(Extraction { answer, stages, cache: Some("hit") });
         }
     }
@@ -69,7 +69,7 @@ pub(super) async fn read(
         Ok((answer, stages)) => {
             app.state.metrics.staged(stages);
             app.state.metrics.extracted(&answer);
-            audit_guard.gave(&answer, stages);
+            audit_guard.record_answer(&answer, stages);
             if let Some((cache, key)) = key {
                 cache.keep(key, &answer);
             }
@@ -119,7 +119,7 @@ fn engine_problem(app: &App, error: &ExtractError, id: &str) -> Problem {
             Problem::invalid(vec![Violation { field: "text".to_owned(), rule: "fits_context", message }], id)
         }
         ExtractError::QueueFull => {
-            ErrorCode::Overloaded.problem(id).after(app.extractor.pipeline.admission().retry_after())
+            ErrorCode::Overloaded.problem(id).with_retry_after(app.extractor.pipeline.admission().retry_after())
         }
         error => ErrorCode::from(error).problem(id),
     }

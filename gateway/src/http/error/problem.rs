@@ -88,7 +88,7 @@ impl Problem {
 
     /// Returns the problem with another sentence for a person.
     #[must_use]
-    pub fn saying(self, detail: &str) -> Self {
+    pub fn with_detail(self, detail: &str) -> Self {
         Self { detail: detail.to_owned(), ..self }
     }
 
@@ -100,7 +100,7 @@ impl Problem {
 
     /// Returns the problem with a measured time after which to try again.
     #[must_use]
-    pub fn after(self, time: Duration) -> Self {
+    pub fn with_retry_after(self, time: Duration) -> Self {
         Self { retry_after: Some(time), ..self }
     }
 
