@@ -73,7 +73,7 @@ impl Readiness {
     }
 
     /// Sets the state of a model server.
-    pub fn saw(&self, replica: &Replica, upstream: Upstream) {
+    pub fn set_state(&self, replica: &Replica, upstream: Upstream) {
         replica.store(upstream);
         if upstream == Upstream::Ready {
             self.ever_ready.store(true, Relaxed);
@@ -200,20 +200,20 @@ mod tests {
         assert_eq!((readiness.reason(), readiness.status()), (Some(Reason::Loading), "starting"));
         let (first, second) = (Replica::new("vllm-1".to_owned()), Replica::new("vllm-2".to_owned()));
         readiness.watch(Arc::from([Arc::clone(&first), Arc::clone(&second)]));
-        readiness.saw(&first, Upstream::ModelMissing);
+        readiness.set_state(&first, Upstream::ModelMissing);
         assert_eq!(readiness.reason(), Some(Reason::ModelMissing));
-        readiness.saw(&second, Upstream::Ready);
+        readiness.set_state(&second, Upstream::Ready);
         assert_eq!((readiness.reason(), readiness.status()), (None, "healthy"));
         let states: Vec<_> = readiness.report().into_iter().map(|replica| (replica.name, replica.state)).collect();
         assert_eq!(states, [("vllm-1".to_owned(), "model_missing"), ("vllm-2".to_owned(), "ready")]);
-        readiness.saw(&first, Upstream::Unreachable);
-        readiness.saw(&second, Upstream::Unreachable);
+        readiness.set_state(&first, Upstream::Unreachable);
+        readiness.set_state(&second, Upstream::Unreachable);
         assert_eq!((readiness.reason(), readiness.status()), (Some(Reason::Unreachable), "degraded"));
         let loading = Readiness::of_vllm(Duration::from_mins(15));
         loading.watch(Arc::from([Arc::clone(&first), Arc::clone(&second)]));
-        loading.saw(&first, Upstream::Untrusted);
+        loading.set_state(&first, Upstream::Untrusted);
         assert_eq!(loading.reason(), Some(Reason::Loading), "the second server may be loading");
-        loading.saw(&second, Upstream::Untrusted);
+        loading.set_state(&second, Upstream::Untrusted);
         assert_eq!(loading.reason(), Some(Reason::Unreachable));
         assert_eq!(loading.report()[0].state, "untrusted");
         readiness.drain();

@@ -75,7 +75,7 @@ impl Replica {
     }
 
     /// Sets the context length of the configured model on this server, in tokens.
-    pub fn learned_context(&self, tokens: Option<u32>) {
+    pub fn set_context(&self, tokens: Option<u32>) {
         self.context.store(tokens.unwrap_or(0), Relaxed);
     }
 
@@ -84,7 +84,7 @@ impl Replica {
     }
 
     /// Sets its load.
-    pub fn loaded(&self, load: Load) {
+    pub fn set_load(&self, load: Load) {
         *self.load.write().unwrap_or_else(PoisonError::into_inner) = load;
     }
 

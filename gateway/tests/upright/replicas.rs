@@ -179,7 +179,7 @@ async fn changed_addresses_of_a_name_are_followed() {
     settings.vllm.url = Some(format!("http://vllm.test:{port}"));
     let readiness = Arc::new(Readiness::of_vllm(Duration::from_mins(1)));
     let resolving =
-        ResolverSettings { names: Arc::clone(&zone) as Arc<dyn Resolver>, every: Duration::from_millis(10) };
+        ResolverSettings { resolver: Arc::clone(&zone) as Arc<dyn Resolver>, interval: Duration::from_millis(10) };
     let engine = VllmEngine::new(&settings.vllm, &resolving, &readiness, &Arc::default() as &Arc<Metrics>).unwrap();
     let pipeline = Pipeline::new(Arc::new(engine), Admission::new(4, 4), 6_000);
     let note = Note::new("Stage IV lung adenocarcinoma.".to_owned(), 100).unwrap();
