@@ -156,7 +156,7 @@ impl PerAddress {
             self.allowances.retain_recent();
         }
         let decision = self.allowances.check_key(&subscriber(address));
-        self.rate.judged(Scope::Address, decision, self.allowances.clock().now())
+        self.rate.to_state(Scope::Address, decision, self.allowances.clock().now())
     }
 }
 

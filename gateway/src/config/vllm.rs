@@ -58,7 +58,7 @@ impl Vllm {
     /// Returns the positions, from 1 on, of the model servers that get notes in plain HTTP over the public internet, where
     /// others can read them.
     #[must_use]
-    pub fn readable_on_the_way(&self) -> Vec<usize> {
+    pub fn plain_http_over_public_network(&self) -> Vec<usize> {
         let urls = self.urls();
         let positions = urls.iter().zip(1..).filter(|(url, _)| networks::is_readable_on_the_way(url));
         positions.map(|(_, position)| position).collect()

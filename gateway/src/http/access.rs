@@ -80,7 +80,7 @@ pub(super) fn authorize(
     let presented = presented.or_else(|| path_key.map(|key| (&*key.0, Channel::Path)));
     let Some(principal) = presented.and_then(|(key, channel)| keys.principal(key, channel)) else {
         let failure = if presented.is_some() { AuthFailure::UnknownKey } else { AuthFailure::NoKey };
-        app.state.metrics.refused_stranger(failure);
+        app.state.metrics.count_auth_failure(failure);
         return Err(refused(ErrorCode::Unauthorized));
     };
     if principal.is_for_metrics() && !METRICS_KEY_PATHS.contains(&request.uri().path()) {

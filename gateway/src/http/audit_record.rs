@@ -116,14 +116,14 @@ impl Drop for AuditGuard {
         }
         let unfinished = if std::thread::panicking() { PANICKED } else { CALLER_VANISHED };
         let (status, code) = self.ended.unwrap_or(unfinished);
-        self.app.state.metrics.noted(self.route, code);
+        self.app.state.metrics.count_note(self.route, code);
         let Some(audit) = &self.app.state.audit else { return };
         let elapsed = self.context.arrived.elapsed();
         let arrived = SystemTime::now().checked_sub(elapsed).unwrap_or(SystemTime::UNIX_EPOCH);
         let record = std::mem::take(&mut self.record);
         let answered = record.answered;
         let facts = answered.as_ref();
-        audit.tell(Entry {
+        audit.record(Entry {
             time: format_time(arrived),
             request_id: Arc::clone(&self.context.id),
             principal: self.principal.as_ref().map(|principal| principal.name().to_owned()),

@@ -50,7 +50,7 @@ pub(super) fn reserve(
     principal: Option<&Principal>,
     purpose: Purpose,
 ) -> Result<MemoryReservation, ErrorCode> {
-    Ok(app.state.memory.hold(principal.map(Principal::memory), purpose, REQUEST_OVERHEAD)?)
+    Ok(app.state.memory.reserve(principal.map(Principal::memory), purpose, REQUEST_OVERHEAD)?)
 }
 
 /// Reads a whole body of at most `limit` bytes, before the deadline and at least as fast as [`MinimumRate`] requires.
@@ -66,7 +66,7 @@ pub(super) async fn read(
     if least > limit as u64 {
         return Err(ErrorCode::BodyTooLarge);
     }
-    reservation.ask(usize::try_from(least).unwrap_or(usize::MAX))?;
+    reservation.check(usize::try_from(least).unwrap_or(usize::MAX))?;
     let mut minimum_rate = MinimumRate::begin();
     let mut buffer = BodyBuffer { bytes: Vec::new(), limit, reservation };
     loop {
@@ -200,7 +200,7 @@ mod tests {
         });
         let rest = if ends { stream::empty().boxed() } else { stream::pending().boxed() };
         let memory = Memory::new(4 << 20);
-        let mut reservation = memory.hold(None, Purpose::Single, 0).unwrap();
+        let mut reservation = memory.reserve(None, Purpose::Single, 0).unwrap();
         let body = Body::from_stream(pieces.chain(rest));
         let read = read(body, LIMIT, Deadline::after(Duration::from_secs(55)), &mut reservation).await;
         (began.elapsed().as_secs(), read.map(|body| body.len()))
@@ -236,7 +236,7 @@ mod tests {
             (false, vec![1 << 19, 1 << 19, 1], Err(ErrorCode::Overloaded)),
             (true, vec![(1 << 20) + 1], Err(ErrorCode::Overloaded)),
         ] {
-            let mut reservation = memory.hold(None, Purpose::Single, 0).unwrap();
+            let mut reservation = memory.reserve(None, Purpose::Single, 0).unwrap();
             let body = if known {
                 Body::from(vec![b'x'; sizes[0]])
             } else {
@@ -244,9 +244,9 @@ mod tests {
             };
             let deadline = Deadline::after(Duration::from_secs(55));
             let read = read(body, 8 << 20, deadline, &mut reservation).await;
-            assert_eq!(read.map(|_| memory.held()), expected, "{known} {sizes:?}");
+            assert_eq!(read.map(|_| memory.reserved()), expected, "{known} {sizes:?}");
             drop(reservation);
-            assert_eq!(memory.held(), 0);
+            assert_eq!(memory.reserved(), 0);
         }
     }
 }

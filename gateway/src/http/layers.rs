@@ -186,7 +186,7 @@ fn record(
         ("gateway.parse_us", micros(stages.parse)),
         ("gateway.ground_us", micros(stages.ground)),
     ] {
-        context.span.tell(name, i64::try_from(value).unwrap_or(i64::MAX));
+        context.span.set_attribute(name, i64::try_from(value).unwrap_or(i64::MAX));
     }
     tracing::info!(
         request_id,

@@ -130,7 +130,7 @@ fn events(
     let (sender, updates) = mpsc::unbounded_channel();
     accepted.job.sink = Some(FieldSink::new(sender));
     let request_id = Arc::clone(&context.id);
-    let reservation = accepted.reservation.another(body::REQUEST_OVERHEAD);
+    let reservation = accepted.reservation.reserve_also(body::REQUEST_OVERHEAD);
     let reading = AbortOnDropHandle::new(tokio::spawn(read(app.clone(), context, accepted, audit_guard)));
     let event_stream = EventStream {
         app,

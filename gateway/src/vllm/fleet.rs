@@ -103,25 +103,25 @@ impl Fleet {
     }
 
     /// Regularly looks up the host names in the URLs until the returned tasks are dropped.
-    pub(super) fn resolve(self: &Arc<Self>, urls: &[Url], resolver: &ResolverSettings) -> Vec<Task> {
+    pub(super) fn resolve(self: &Arc<Self>, urls: &[Url], settings: &ResolverSettings) -> Vec<Task> {
         let named = urls.iter().enumerate().filter_map(|(at, url)| match url.host()? {
             // `localhost` has two addresses but is one machine.
             Host::Domain(host) if host != "localhost" => Some((at, url.clone(), host.to_owned())),
             _ => None,
         });
         let watch = |(at, url, host): (usize, Url, String)| {
-            let (fleet, resolver) = (Arc::downgrade(self), resolver.clone());
+            let (fleet, settings) = (Arc::downgrade(self), settings.clone());
             Task::spawn(async move {
                 let port = url.port_or_known_default().unwrap_or(80);
                 loop {
-                    let result = resolver.resolver.look_up(&host, port).await;
+                    let result = settings.resolver.look_up(&host, port).await;
                     let Some(fleet) = fleet.upgrade() else { return };
                     // After a failed lookup the known servers are kept, because they may still run.
                     if let Ok(addresses) = result {
                         fleet.update_origin(at, &url, &names::servers(&addresses));
                     }
                     drop(fleet);
-                    tokio::time::sleep(resolver.interval).await;
+                    tokio::time::sleep(settings.interval).await;
                 }
             })
         };
@@ -283,7 +283,7 @@ impl ReplicaCall {
     /// Records the outcome of the call, for the choice of servers and for the metrics.
     pub(super) fn record_outcome(&self, attempt: Attempt) {
         self.outcome_recorded.store(true, Relaxed);
-        self.fleet.metrics.attempted(attempt);
+        self.fleet.metrics.count_attempt(attempt);
         tracing::debug!(replica = self.member.probe.replica.name(), ?attempt, "a model server was called");
         let member = &self.member;
         let add_failure = || member.failures.fetch_add(1, Relaxed) + 1;

@@ -114,7 +114,7 @@ async fn start(app: &App, context: &RequestContext, request: Request) -> Result<
     };
     let (notes, options, order, slot) = if is_ndjson {
         let options = app.extractor.rules.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
-        let line_reservation = reservation.another(0);
+        let line_reservation = reservation.reserve_also(0);
         let notes = Notes::in_lines(
             request.into_body(),
             app.extractor.body_limit,

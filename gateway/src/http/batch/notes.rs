@@ -216,7 +216,7 @@ mod tests {
     use crate::memory::{Memory, Purpose};
 
     fn in_lines(body: Body, longest_line: usize, most: usize) -> Notes {
-        let reservation = Memory::new(1 << 20).hold(None, Purpose::Batch, 0).unwrap();
+        let reservation = Memory::new(1 << 20).reserve(None, Purpose::Batch, 0).unwrap();
         Notes::in_lines(body, longest_line, most, Duration::from_secs(55), reservation).unwrap()
     }
 
@@ -310,14 +310,14 @@ mod tests {
         let memory = Memory::new(4 << 10);
         let pieces = [vec![b'x'; 600], vec![b'\n'], vec![b'x'; 600], vec![b'x'; 1_200]];
         let body = Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)));
-        let reservation = memory.hold(None, Purpose::Batch, 0).unwrap();
+        let reservation = memory.reserve(None, Purpose::Batch, 0).unwrap();
         let mut notes = Notes::in_lines(body, 9_000, 9_000, Duration::from_secs(9), reservation).unwrap();
         assert!(matches!(notes.next().await, NextNote::Note(line) if line.len() == 600));
         // Batches may occupy three quarters of the budget, 3 KiB. Twice 1,800 bytes are more.
         assert_eq!(notes.next().await, NextNote::Broken(ErrorCode::Overloaded));
-        assert_eq!(memory.held(), 1_200);
+        assert_eq!(memory.reserved(), 1_200);
         drop(notes);
-        assert_eq!(memory.held(), 0);
+        assert_eq!(memory.reserved(), 0);
     }
 
     proptest! {

@@ -197,7 +197,7 @@ impl BatchRun {
                 }
             }
         }
-        let reservation = self.reservation.another(line.memory());
+        let reservation = self.reservation.reserve_also(line.memory());
         let reading = self.reader.read(line);
         running.spawn(async move {
             let outcome = reading.await;
@@ -228,7 +228,7 @@ impl BatchRun {
     async fn write_outcome(&mut self, out: &Sender<Bytes>, outcome: NoteOutcome) -> Result<(), CallerVanished> {
         let app = self.reader.app.clone();
         self.log_guard.summary.count(&outcome);
-        let reservation = self.reservation.another(0);
+        let reservation = self.reservation.reserve_also(0);
         if self.order == Order::AsDone {
             self.written += 1;
             return send(&app, out, reservation.attached_to(outcome.to_json(b"\n"))).await;
