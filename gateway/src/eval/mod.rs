@@ -18,7 +18,7 @@ use futures_util::{StreamExt, stream};
 pub use gold::BadFile;
 pub use report::{Format, Report};
 
-use self::{gold::Item, measure::Counts};
+use self::{gold::LabelledNote, measure::Counts};
 use crate::{
     config::Settings,
     extraction::{Answer, AnswerOptions, Basis, Deadline, EngineRequest, ExtractError, Field, Note, TokenBudget},
@@ -76,7 +76,7 @@ pub async fn evaluate(
 }
 
 async fn run(
-    items: &[Item],
+    items: &[LabelledNote],
     settings: Settings,
     progress: &mut impl FnMut(usize, usize),
 ) -> Result<(&'static str, Vec<Prediction>), EvalError> {
