@@ -11,8 +11,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::output;
 use crate::idle_memory;
 
-/// Serves until SIGTERM or Ctrl-C, then finishes the requests in flight; a second signal aborts them. After Ctrl-C the exit
-/// code is 130.
+/// Serves until SIGTERM or Ctrl-C, then finishes the requests in flight; a second signal aborts them. After Ctrl-C the
+/// exit code is 130.
 pub(super) async fn run(settings: Settings) -> ExitCode {
     let telemetry = telemetry::init();
     let result = serve_until_signal(settings).await;

@@ -1,5 +1,5 @@
-//! Reads the settings: flags override the environment, which overrides the file, which overrides the defaults. Only this
-//! file reads the environment.
+//! Reads the settings: flags override the environment, which overrides the file, which overrides the defaults. Only
+//! this file reads the environment.
 
 use std::{
     collections::HashMap,

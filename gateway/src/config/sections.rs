@@ -23,11 +23,11 @@ pub struct Limits {
     /// Maximum time during which a batch accepts notes.
     #[serde(with = "humantime_serde")]
     pub batch_time: Duration,
-    /// Memory that request bodies, notes in flight, answers that wait for their clients and the cache may occupy together.
-    /// If it is not set: half of the memory that the process's cgroup may use, or 512 MiB.
+    /// Memory that request bodies, notes in flight, answers that wait for their clients and the cache may occupy
+    /// together. If it is not set: half of the memory that the process's cgroup may use, or 512 MiB.
     pub memory: Option<ByteSize>,
-    /// Maximum tokens of an answer that a caller may ask for, 1 to 8192; also of the second attempt after an answer was cut
-    /// off.
+    /// Maximum tokens of an answer that a caller may ask for, 1 to 8192; also of the second attempt after an answer was
+    /// cut off.
     pub max_tokens: u32,
     /// Maximum temperature that a caller may ask for, 0.0 to 2.0.
     pub max_temperature: f32,
@@ -102,7 +102,8 @@ pub struct MetricsSettings {
 pub struct AuditSettings {
     /// File of JSON lines. If it is not set, no records are written.
     pub path: Option<PathBuf>,
-    /// File with the secret for the HMACs of notes. Without it the HMACs can be compared only within one run of the process.
+    /// File with the secret for the HMACs of notes. Without it the HMACs can be compared only within one run of the
+    /// process.
     pub key_file: Option<PathBuf>,
     /// Size at which a new file begins.
     pub max_bytes: ByteSize,

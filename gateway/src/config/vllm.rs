@@ -30,8 +30,8 @@ pub struct Vllm {
     /// Token ids that end an answer; vLLM refuses ids outside the model's vocabulary.
     #[serde(deserialize_with = "list")]
     pub stop_token_ids: Vec<u32>,
-    /// Whether a server is ready only after it has read a synthetic note and answered with a record, without constrained
-    /// decoding.
+    /// Whether a server is ready only after it has read a synthetic note and answered with a record, without
+    /// constrained decoding.
     pub trial_note: bool,
     /// Minutes from start during which a server that refuses connections counts as loading.
     pub startup_minutes: u64,
@@ -55,8 +55,8 @@ impl Vllm {
         urls.filter_map(|url| Url::parse(url.trim()).ok()).collect()
     }
 
-    /// Returns the positions, from 1 on, of the model servers that get notes in plain HTTP over the public internet, where
-    /// others can read them.
+    /// Returns the positions, from 1 on, of the model servers that get notes in plain HTTP over the public internet,
+    /// where others can read them.
     #[must_use]
     pub fn plain_http_over_public_network(&self) -> Vec<usize> {
         let urls = self.urls();

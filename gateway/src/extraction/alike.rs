@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::fields::parts;
 
-/// Words that turn a value into its opposite: "no residual disease" is not a more detailed wording of "residual disease".
+/// Words that turn a value into its opposite: "no residual disease" is not a more detailed wording of "residual
+/// disease".
 const OPPOSING: &[&str] = &["no", "not", "non", "without", "negative", "never", "absent", "none"];
 
 /// The words of one wording, without case, punctuation, order and plural.

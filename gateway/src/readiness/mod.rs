@@ -1,5 +1,5 @@
-//! Whether notes can be read now, and if not, the reason. The watchers of the model servers and the shutdown set this state;
-//! the health routes and the engine read it.
+//! Whether notes can be read now, and if not, the reason. The watchers of the model servers and the shutdown set this
+//! state; the health routes and the engine read it.
 
 mod replica;
 
@@ -80,8 +80,8 @@ impl Readiness {
         }
     }
 
-    /// Returns the context length of the configured model in tokens: the minimum of the servers that are ready, `None` until it
-    /// is known.
+    /// Returns the context length of the configured model in tokens: the minimum of the servers that are ready, `None`
+    /// until it is known.
     pub fn max_model_len(&self) -> Option<u32> {
         let replicas = self.replicas()?;
         let ready = replicas.iter().filter(|replica| replica.state() == Upstream::Ready);
@@ -174,8 +174,8 @@ impl Readiness {
         self.reading.fetch_sub(1, Relaxed);
     }
 
-    /// Returns the time since the last note was read, or since the start; zero while a note is being read. Requests without a
-    /// note do not count: monitoring must not keep a host running.
+    /// Returns the time since the last note was read, or since the start; zero while a note is being read. Requests
+    /// without a note do not count: monitoring must not keep a host running.
     pub fn idle(&self) -> Duration {
         if self.reading.load(Relaxed) > 0 {
             return Duration::ZERO;

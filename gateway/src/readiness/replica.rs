@@ -14,8 +14,8 @@ pub enum Upstream {
     Ready = 1,
     /// Reached; it does not list the model, or refuses to list its models.
     ModelMissing = 2,
-    /// Reached, but its certificate is not accepted, or it does not use TLS. Waiting does not help, so this never counts as
-    /// loading.
+    /// Reached, but its certificate is not accepted, or it does not use TLS. Waiting does not help, so this never
+    /// counts as loading.
     Untrusted = 3,
 }
 

@@ -1,4 +1,5 @@
-//! Finds which modules of a crate use which, from the `use` lines and the paths in its sources. Tests of both crates use it.
+//! Finds which modules of a crate use which, from the `use` lines and the paths in its sources. Tests of both crates
+//! use it.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
 use std::{
