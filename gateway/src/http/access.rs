@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn take_key_of_path_removes_the_key_from_the_path() {
+    fn extract_path_key_removes_the_key_from_the_path() {
         for (path, rest, key) in [
             ("/t/abc/api/v1/extract?x=1", "/api/v1/extract?x=1", Some("abc")),
             ("/t//api", "/api", Some("")),
