@@ -64,7 +64,7 @@ impl Drop for FinishOnDrop {
 /// Returns the result of `work`, or an error of kind `TimedOut` if `work` takes longer than `within`.
 ///
 /// It blocks the calling thread until then, so it serves only the start of the program.
-pub fn in_time<T: Send + 'static>(within: Duration, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+pub fn with_timeout<T: Send + 'static>(within: Duration, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let (done, result) = std::sync::mpsc::sync_channel(1);
     let read = spawn_read(move || _ = done.try_send(work()))?;
     result.recv_timeout(within).map_err(|error| match error {
@@ -73,8 +73,8 @@ pub fn in_time<T: Send + 'static>(within: Duration, work: impl FnOnce() -> T + S
     })
 }
 
-/// Does the same as [`in_time`] without blocking the thread, for a service that is already running.
-pub async fn in_time_async<T: Send + 'static>(
+/// Does the same as [`with_timeout`] without blocking the thread, for a service that is already running.
+pub async fn with_timeout_async<T: Send + 'static>(
     within: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {
@@ -128,7 +128,7 @@ pub fn read_from(file: File) -> io::Result<Vec<u8>> {
 }
 
 /// Returns the bytes as text; an error if they are not UTF-8.
-pub fn text(bytes: Vec<u8>) -> io::Result<String> {
+pub fn to_text(bytes: Vec<u8>) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8 text"))
 }
 
@@ -148,12 +148,12 @@ pub(crate) mod tests {
         fifo(&path);
         let limit = Duration::from_millis(50);
         let (sync_path, async_path) = (path.clone(), path.clone());
-        let sync_error = in_time(limit, move || read(&sync_path)).unwrap_err();
-        let async_error = in_time_async(limit, move || read(&async_path)).await.unwrap_err();
+        let sync_error = with_timeout(limit, move || read(&sync_path)).unwrap_err();
+        let async_error = with_timeout_async(limit, move || read(&async_path)).await.unwrap_err();
         for error in [sync_error, async_error] {
             assert!(error.kind() == io::ErrorKind::TimedOut && error.to_string().contains("pipe"), "{error}");
         }
-        assert_eq!(in_time_async(READ_WITHIN, || 7).await.unwrap(), 7);
+        assert_eq!(with_timeout_async(READ_WITHIN, || 7).await.unwrap(), 7);
         // Both threads end once the pipe has a writer.
         std::fs::write(&path, "").unwrap();
     }

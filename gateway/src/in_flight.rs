@@ -44,7 +44,7 @@ impl InFlightTracker {
     }
 
     /// Completes once notes are no longer accepted.
-    pub fn is_closing(&self) -> WaitForCancellationFuture<'_> {
+    pub fn closed(&self) -> WaitForCancellationFuture<'_> {
         self.closing.cancelled()
     }
 
@@ -54,7 +54,7 @@ impl InFlightTracker {
     }
 
     /// Completes once the extractions in flight must answer at once.
-    pub fn is_cut_off(&self) -> WaitForCancellationFuture<'_> {
+    pub fn cut_off_requested(&self) -> WaitForCancellationFuture<'_> {
         self.cut.cancelled()
     }
 }

@@ -113,7 +113,7 @@ impl Rate {
         RateLimitState { scope, quota: self.count.get(), window: self.period.as_secs(), remaining, reset }
     }
 
-    pub(crate) fn judged<P: Reference>(
+    pub(crate) fn to_state<P: Reference>(
         self,
         scope: Scope,
         decision: Result<StateSnapshot, NotUntil<P>>,
@@ -151,7 +151,7 @@ impl Limiter {
     }
 
     pub(crate) fn take(&self, scope: Scope) -> Result<RateLimitState, RateLimitExceeded> {
-        self.rate.judged(scope, self.allowance.check(), self.allowance.clock().now())
+        self.rate.to_state(scope, self.allowance.check(), self.allowance.clock().now())
     }
 }
 

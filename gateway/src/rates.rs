@@ -74,13 +74,13 @@ impl Rates {
         address: Option<IpAddr>,
     ) -> Result<RateLimitGrant, RateLimitExceeded> {
         let mut attempt = RateLimitAttempt::default();
-        self.ask(principal, address, &mut attempt)?;
+        self.try_admit(principal, address, &mut attempt)?;
         Ok(attempt.grant)
     }
 
     /// Does the same as [`Self::admit`] for a note that may try several times: a limit that the note has passed does
     /// not count it again.
-    pub fn ask(
+    pub fn try_admit(
         &self,
         principal: Option<&Principal>,
         address: Option<IpAddr>,
@@ -88,7 +88,7 @@ impl Rates {
     ) -> Result<(), RateLimitExceeded> {
         let RateLimitAttempt { grant, passed } = attempt;
         passed.check_once(Scope::Concurrency, || {
-            let guard = principal.map(Principal::enter).transpose();
+            let guard = principal.map(Principal::begin_note).transpose();
             let guard = guard.map_err(|limit| RateLimitExceeded {
                 rate_limit: RateLimitState {
                     scope: Scope::Concurrency,
@@ -156,7 +156,7 @@ impl PerAddress {
             self.allowances.retain_recent();
         }
         let decision = self.allowances.check_key(&subscriber(address));
-        self.rate.judged(Scope::Address, decision, self.allowances.clock().now())
+        self.rate.to_state(Scope::Address, decision, self.allowances.clock().now())
     }
 }
 
@@ -228,7 +228,7 @@ mod tests {
         assert!(rates.admit(None, None).is_ok());
         let mut attempt = RateLimitAttempt::default();
         for _ in 0..9 {
-            assert_eq!(rates.ask(None, address, &mut attempt).unwrap_err().rate_limit.scope, Scope::Global);
+            assert_eq!(rates.try_admit(None, address, &mut attempt).unwrap_err().rate_limit.scope, Scope::Global);
         }
         // One of the three notes of the address is used.
         let scope = || rates.admit(None, address).unwrap_err().rate_limit.scope;

@@ -37,7 +37,7 @@ pub fn budget(bytes: usize) -> u64 {
 
 /// Runs `work` and returns the steps that it takes on this thread.
 #[cfg(any(test, fuzzing))]
-pub fn of<T>(work: impl FnOnce() -> T) -> u64 {
+pub fn steps_of<T>(work: impl FnOnce() -> T) -> u64 {
     let before = STEPS.get();
     std::hint::black_box(work());
     STEPS.get() - before

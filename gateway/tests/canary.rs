@@ -58,18 +58,18 @@ async fn text_of_a_note_is_only_in_its_answer() {
     let error_body = json!({"error": {"message": CANARY, "type": "X", "code": 500}});
     let mut acts: Vec<Act> =
         [400, 401, 404, 422, 429, 500, 503].map(|status| Act::Status(status, error_body.clone())).into();
-    acts.extend([Act::Html, Act::NoChoices, Act::CutOff, Act::Hang, Act::Say(format!("no {CANARY}")), Act::NoUsage]);
+    acts.extend([Act::Html, Act::NoChoices, Act::CutOff, Act::Hang, Act::Text(format!("no {CANARY}")), Act::NoUsage]);
     acts.extend([
         Act::Reset,
         Act::BreakOff,
         Act::HalfJson,
         Act::WrongTypes,
         Act::ErrorEvent(error_body),
-        Act::Drip,
+        Act::SlowBytes,
         Act::WithLogprobs,
-        Act::Spoilt(None),
-        Act::Unended,
-        Act::Spoilt(Some(json!({"error": {"message": CANARY}}))),
+        Act::BrokenStream(None),
+        Act::UnfinishedStream,
+        Act::BrokenStream(Some(json!({"error": {"message": CANARY}}))),
     ]);
     let mut secrets = vec![CANARY.to_owned()];
     for act in acts {

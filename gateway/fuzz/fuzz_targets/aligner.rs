@@ -15,7 +15,7 @@ fuzz_target!(|text: &str| {
     for field in Field::ALL {
         *record.get_mut(field) = Some(value.to_owned());
     }
-    let count = steps::of(|| ground::ground(&note, &record));
+    let count = steps::steps_of(|| ground::ground(&note, &record));
     assert!(count <= steps::budget(text.len() + value.len()), "{count} steps for {} bytes", text.len());
     for finding in ground::ground(&note, &record) {
         assert_eq!(finding.basis == Basis::Unsupported, finding.spans.is_empty());

@@ -19,7 +19,7 @@ fuzz_target!(|input: (u16, u16, &str)| {
         }
     }
     if let Ok(note) = Note::new(text.to_owned(), 100_000) {
-        let count = steps::of(|| rules::read(&note));
+        let count = steps::steps_of(|| rules::read(&note));
         assert!(count <= steps::budget(text.len()), "{count} steps for {} bytes", text.len());
         let reading = rules::read(&note);
         for field in Field::ALL {

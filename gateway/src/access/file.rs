@@ -34,7 +34,7 @@ fn contents(path: &Path) -> io::Result<String> {
         );
         return Err(io::Error::other(message));
     }
-    files::read_from(file).and_then(files::text)
+    files::read_from(file).and_then(files::to_text)
 }
 
 pub(super) fn parse(text: &str, default_rate: Option<Rate>) -> Result<Vec<Key>, KeysError> {

@@ -83,7 +83,7 @@ impl Keys {
     /// key whose line has no `rate=`.
     pub fn read(path: &Path, default_rate: Option<Rate>) -> Result<Self, KeysError> {
         let owned_path = path.to_owned();
-        let keys = files::in_time(files::READ_WITHIN, move || file::load(&owned_path, default_rate));
+        let keys = files::with_timeout(files::READ_WITHIN, move || file::load(&owned_path, default_rate));
         let known = RwLock::new(keys.map_err(|cause| unreadable(path, cause))??.into());
         Ok(Self { path: path.to_owned(), default_rate, known, reloading: tokio::sync::Mutex::default() })
     }
@@ -94,7 +94,7 @@ impl Keys {
         let _guard = self.reloading.lock().await;
         let before = self.known();
         let (path, default_rate, previous) = (self.path.clone(), self.default_rate, Arc::clone(&before));
-        let read = files::in_time_async(files::READ_WITHIN, move || {
+        let read = files::with_timeout_async(files::READ_WITHIN, move || {
             file::load(&path, default_rate).map(|keys| keep_state(keys, &previous))
         });
         let keys: Arc<[Key]> = read.await.map_err(|cause| unreadable(&self.path, cause))??.into();
@@ -139,7 +139,7 @@ fn keep_state(mut keys: Vec<Key>, before: &[Key]) -> Vec<Key> {
     let before: HashMap<&str, &Key> = before.iter().map(|key| (key.principal.name(), key)).collect();
     for key in &mut keys {
         if let Some(previous) = before.get(key.principal.name()) {
-            key.principal = key.principal.after(&previous.principal, previous.digest == key.digest);
+            key.principal = key.principal.with_usage_of(&previous.principal, previous.digest == key.digest);
         }
     }
     keys

@@ -76,7 +76,7 @@ impl Principal {
     /// Returns this client of a reloaded key file with the usage of `before`, the same client before the reload. The
     /// limits are those of the reloaded file. With `same_key`, revoking the new client also ends requests that began
     /// before.
-    pub(super) fn after(&self, before: &Self, same_key: bool) -> Self {
+    pub(super) fn with_usage_of(&self, before: &Self, same_key: bool) -> Self {
         let (now, before) = (&self.0, &before.0);
         let limiter = match (&now.limiter, &before.limiter) {
             (Some(_), Some(used)) if now.rate == before.rate => Some(Arc::clone(used)),
@@ -136,7 +136,7 @@ impl Principal {
     }
 
     /// Counts one more note as in flight until the guard is dropped. At the limit, fails with the limit.
-    pub fn enter(&self) -> Result<ConcurrencyGuard, u32> {
+    pub fn begin_note(&self) -> Result<ConcurrencyGuard, u32> {
         let most = self.0.at_once.unwrap_or(u32::MAX);
         let entered = self.0.in_flight.fetch_update(AcqRel, Acquire, |now| (now < most).then_some(now + 1));
         entered.map(|_| ConcurrencyGuard(Arc::clone(&self.0.in_flight))).map_err(|_| most)

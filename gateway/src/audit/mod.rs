@@ -147,7 +147,7 @@ impl Audit {
         let secret = secret(settings)?;
         let max_bytes = settings.max_bytes.as_u64();
         let (thread_path, keep) = (path.clone(), settings.keep);
-        let file = files::in_time(files::READ_WITHIN, move || RotatedFile::open(thread_path, max_bytes, keep));
+        let file = files::with_timeout(files::READ_WITHIN, move || RotatedFile::open(thread_path, max_bytes, keep));
         let file = file.flatten().map_err(|cause| AuditError::Unwritable { path: path.clone(), cause })?;
         let (sender, entries) = sync_channel(QUEUE_CAPACITY);
         let state = Arc::new(State::default());
@@ -168,7 +168,7 @@ impl Audit {
         let Some(path) = &settings.path else { return Ok(()) };
         secret(settings)?;
         let thread_path = path.clone();
-        let checked = files::in_time(files::READ_WITHIN, move || {
+        let checked = files::with_timeout(files::READ_WITHIN, move || {
             let folder = thread_path.parent().filter(|folder| !folder.as_os_str().is_empty());
             if thread_path.exists() {
                 std::fs::OpenOptions::new().append(true).open(&thread_path).map(drop)
@@ -180,7 +180,7 @@ impl Audit {
     }
 
     /// Queues a line for writing, and never waits. A line that does not fit into the queue is lost and counted.
-    pub fn tell(&self, entry: Entry) {
+    pub fn record(&self, entry: Entry) {
         self.state.submitted.fetch_add(1, Relaxed);
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         if sender.as_ref().is_none_or(|sender| sender.try_send(entry).is_err()) {
@@ -228,7 +228,7 @@ fn secret(settings: &AuditSettings) -> Result<Hmac<Sha256>, AuditError> {
     let system = |error: &dyn fmt::Display| AuditError::System(error.to_string());
     let secret = if let Some(path) = &settings.key_file {
         let thread_path = path.clone();
-        let bytes = files::in_time(files::READ_WITHIN, move || files::read(&thread_path)).flatten();
+        let bytes = files::with_timeout(files::READ_WITHIN, move || files::read(&thread_path)).flatten();
         let bytes = bytes.map_err(|cause| AuditError::NoSecret { path: path.clone(), cause })?;
         bytes.trim_ascii().to_vec()
     } else {

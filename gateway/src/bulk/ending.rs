@@ -1,7 +1,8 @@
 //! The end of a run: closes the output, and writes the summary and the next step to standard error.
 
 use super::{
-    Arguments, BulkError, Format, INTERRUPTED, local::Ending, progress::say, review::Review, stop::Stop, writer::Writer,
+    Arguments, BulkError, Format, INTERRUPTED, local::RunEnd, progress::print_status, review::Review, stop::Stop,
+    writer::Writer,
 };
 
 /// The exit code if some notes failed.
@@ -12,36 +13,36 @@ pub(super) fn finish(
     arguments: &Arguments,
     writer: Writer,
     outcome: Result<(), BulkError>,
-    ending: &Ending,
+    ending: &RunEnd,
     stop: &Stop,
 ) -> Result<u8, BulkError> {
     let Writer { sink, review, counts, progress } = writer;
     progress.end();
-    let failure = ending.fatal.as_ref().or(ending.gone.as_ref());
+    let failure = ending.fatal_reason.as_ref().or(ending.unreachable_reason.as_ref());
     if let Some(why) = failure.filter(|_| counts.sums().ok == 0 && !stop.was_interrupted()) {
-        sink.give_up();
-        review.into_iter().for_each(Review::give_up);
+        sink.discard();
+        review.into_iter().for_each(Review::discard);
         return Err(BulkError::Failed(format!("{why}. Nothing was read")));
     }
     let outcome = outcome.and_then(|()| sink.end(counts.sums()));
     let outcome = match (outcome, review) {
         (Ok(()), Some(review)) => review.end(),
         (outcome, review) => {
-            review.into_iter().for_each(Review::give_up);
+            review.into_iter().for_each(Review::discard);
             outcome
         }
     };
     if let Err(error) = outcome {
-        if !matches!(error, BulkError::ReaderLeft) {
-            say(&counts.summary());
-            say(&format!("error: {error}"));
-            say(&next_step(arguments, "the results so far are complete", "continue once there is space"));
+        if !matches!(error, BulkError::OutputClosed) {
+            print_status(&counts.summary());
+            print_status(&format!("error: {error}"));
+            print_status(&next_step(arguments, "the results so far are complete", "continue once there is space"));
         }
         return Ok(error.exit_code());
     }
-    say(&counts.summary());
+    print_status(&counts.summary());
     if let Some(why) = failure {
-        say(&format!("{why}: the remaining notes were not tried"));
+        print_status(&format!("{why}: the remaining notes were not tried"));
     }
     let (code, line) = if stop.was_interrupted() {
         (INTERRUPTED, next_step(arguments, "stopped", "continue"))
@@ -50,7 +51,7 @@ pub(super) fn finish(
     } else {
         (0, done(arguments))
     };
-    say(&line);
+    print_status(&line);
     Ok(code)
 }
 

@@ -32,7 +32,7 @@ pub enum BulkError {
     Interrupted,
     /// The reader of standard output closed it, as `head` does.
     #[error("the reader of standard output closed it")]
-    ReaderLeft,
+    OutputClosed,
 }
 
 impl BulkError {
@@ -48,7 +48,7 @@ impl BulkError {
             Self::Failed(_) | Self::Unwritable { .. } => 1,
             Self::Locked(_) => 5,
             Self::Interrupted => INTERRUPTED,
-            Self::ReaderLeft => 0,
+            Self::OutputClosed => 0,
         }
     }
 }

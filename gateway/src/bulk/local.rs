@@ -101,7 +101,7 @@ impl LocalEngine {
 
     /// Reads all entries, `concurrency` of them at a time. Returns when the entries end, or after `stop` when the notes
     /// in progress have ended.
-    pub(super) async fn read_all(self, entries: Entries, events: Events, stop: CancellationToken) -> Ending {
+    pub(super) async fn read_all(self, entries: Entries, events: Events, stop: CancellationToken) -> RunEnd {
         let local = Arc::new(self);
         let mut readers = tokio::task::JoinSet::new();
         for _ in 0..local.concurrency {
@@ -124,9 +124,9 @@ impl LocalEngine {
         }
         drop((entries, events));
         readers.join_all().await;
-        let gone =
+        let unreachable_reason =
             local.model_unreachable.load(Relaxed).then(|| "the model server could no longer be reached".to_owned());
-        Ending { gone, fatal: None }
+        RunEnd { unreachable_reason, fatal_reason: None }
     }
 
     async fn read(&self, entry: Entry, stop: &CancellationToken) -> Outcome {
@@ -183,9 +183,9 @@ impl LocalEngine {
 
 /// How the reading of the notes ended.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ending {
+pub(super) struct RunEnd {
     /// Why the remaining notes were not tried; `None` if all notes were tried.
-    pub(super) gone: Option<String>,
+    pub(super) unreachable_reason: Option<String>,
     /// Why no note of the run can be read; `None` if notes can be read.
-    pub(super) fatal: Option<String>,
+    pub(super) fatal_reason: Option<String>,
 }

@@ -31,11 +31,11 @@ pub use self::{
 use self::{
     counts::RunCounts,
     ids::{CompletedNotes, Ids, NoteStatus},
-    input::{Form, Source},
-    local::{Ending, LocalEngine, RunOptions},
+    input::{InputFormat, Source},
+    local::{LocalEngine, RunEnd, RunOptions},
     outcome::{Event, Outcome, Skipped},
     output::Sink,
-    progress::{Progress, say},
+    progress::{Progress, print_status},
     remote::RemoteGateway,
     review::Review,
     stop::Stop,
@@ -58,7 +58,7 @@ pub async fn run(arguments: Arguments, settings: Settings, engine_named: bool) -
         Some(_) => LONGEST_SENT,
         None => settings.limits.max_note_chars.saturating_mul(4),
     };
-    let form = Form { text: arguments.text_column.clone(), id: arguments.id_column.clone(), longest };
+    let form = InputFormat { text: arguments.text_column.clone(), id: arguments.id_column.clone(), longest };
     let (sources, size) = Source::all(&arguments.inputs, &form)?;
     let stop = Stop::on_signals().map_err(|error| BulkError::Failed(format!("cannot listen for signals: {error}")))?;
     let reader = Reader::ready(&arguments, &settings, &stop).await?;
@@ -125,7 +125,7 @@ impl Reader {
         entries: queue::Entries,
         events: queue::Events,
         stop: tokio_util::sync::CancellationToken,
-    ) -> Ending {
+    ) -> RunEnd {
         match self {
             Self::LocalEngine(local) => local.read_all(entries, events, stop).await,
             Self::RemoteGateway(remote) => remote.read_all(entries, events, stop).await,
@@ -136,13 +136,13 @@ impl Reader {
 fn open(arguments: &Arguments) -> Result<(Sink, CompletedNotes), BulkError> {
     let width = console::Term::stdout().size_checked().map_or(USUAL_WIDTH, |(_, columns)| usize::from(columns));
     let format = arguments.format();
-    let form = output::Form::new(format, width);
+    let form = output::ResultWriter::new(format, width);
     match &arguments.out {
         None => Ok((Sink::stdout(form), CompletedNotes::new())),
         Some(path) if arguments.resume => {
             let resumed = resume::open(path, format)?;
             let torn = if resumed.torn { "; an incomplete last line was removed" } else { "" };
-            say(&format!(
+            print_status(&format!(
                 "continuing with {}: {} notes are done, {} failed notes are tried again{torn}",
                 path.display(),
                 counts::grouped(resumed.done.len() as u64),
@@ -157,7 +157,7 @@ fn open(arguments: &Arguments) -> Result<(Sink, CompletedNotes), BulkError> {
 /// Gives every note of the inputs its id and sends it to the reader, until the inputs end or the reader has stopped.
 fn send_all(
     sources: &[Source],
-    form: &Form,
+    form: &InputFormat,
     mut ids: Ids,
     keep_text: bool,
     sender: &tokio::sync::mpsc::Sender<outcome::Entry>,

@@ -152,7 +152,7 @@ impl Fault {
             ErrorCode::InvalidRequest => {
                 Problem::invalid(vec![Violation { field: field.to_owned(), rule, message }], "")
             }
-            code => code.problem("").saying(&message),
+            code => code.problem("").with_detail(&message),
         }
     }
 }

@@ -50,7 +50,7 @@ impl Progress {
             }
             Self::Lines { last } if last.elapsed() >= LINE_INTERVAL => {
                 *last = Instant::now();
-                say(&counts.standing());
+                print_status(&counts.standing());
             }
             Self::Lines { .. } | Self::None => {}
         }
@@ -65,6 +65,6 @@ impl Progress {
 }
 
 /// Writes a line to standard error. A closed standard error is ignored.
-pub(super) fn say(line: &str) {
+pub(super) fn print_status(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -15,7 +15,7 @@ use super::{
     BulkError,
     arguments::Format,
     ids::{CompletedNotes, Fingerprint},
-    output::{HEAD, is_guarded, lock, private},
+    output::{COLUMN_NAMES, is_guarded, lock, private},
 };
 
 /// What a scan of an existing output found.
@@ -201,7 +201,7 @@ fn scan_rows(mut file: &File) -> Result<Scan, ResumeError> {
     let mut input = BufReader::with_capacity(64 << 10, file);
     let mut head = Vec::new();
     input.read_until(b'\n', &mut head)?;
-    let expected = format!("\u{feff}{}\r\n", HEAD.join(","));
+    let expected = format!("\u{feff}{}\r\n", COLUMN_NAMES.join(","));
     if head != expected.as_bytes() {
         if ends_whole || !expected.as_bytes().starts_with(&head) {
             return Err(ResumeError::NotOurs(1));
@@ -223,7 +223,7 @@ fn scan_rows(mut file: &File) -> Result<Scan, ResumeError> {
         let cells = cells(&row);
         let found = cells.as_ref().and_then(|cells| {
             let text = |column: usize| cells.get(column).and_then(|cell| std::str::from_utf8(cell).ok());
-            text(0).zip(text(1)).filter(|_| cells.len() == HEAD.len())
+            text(0).zip(text(1)).filter(|_| cells.len() == COLUMN_NAMES.len())
         });
         match found {
             Some((id, status)) if ended => scan.take(range, unguarded(id), status == "200"),

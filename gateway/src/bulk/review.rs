@@ -62,7 +62,7 @@ impl Review {
     }
 
     /// Removes the incomplete page.
-    pub(super) fn give_up(self) {
+    pub(super) fn discard(self) {
         let _ = std::fs::remove_file(self.partial);
     }
 }

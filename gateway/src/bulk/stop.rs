@@ -8,7 +8,7 @@ use std::sync::{
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{INTERRUPTED, progress::say};
+use super::{INTERRUPTED, progress::print_status};
 
 /// Tells the run to stop, and remembers whether a signal was the reason.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +30,7 @@ impl Stop {
             next().await;
             signalled.interrupted.store(true, Relaxed);
             signalled.token.cancel();
-            say("\nstopping: notes in progress are finished (Ctrl-C again stops at once)");
+            print_status("\nstopping: notes in progress are finished (Ctrl-C again stops at once)");
             next().await;
             // At most one line of the output is incomplete, and --resume removes it.
             std::process::exit(i32::from(INTERRUPTED));

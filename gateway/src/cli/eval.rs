@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     format: Format,
 }
 
-/// Prints the report; fails where notes got no prediction.
+/// Prints the report; fails if notes got no prediction.
 pub(super) async fn run(arguments: Arguments, settings: Settings) -> Outcome {
     let Arguments { gold, predictions, review_harm, format } = arguments;
     if review_harm {
@@ -34,9 +34,9 @@ pub(super) async fn run(arguments: Arguments, settings: Settings) -> Outcome {
     }
     let sources = Sources { gold, predictions };
     let terminal = std::io::stderr().is_terminal();
-    let report = eval::evaluate(&sources, settings, |done, all| {
-        if terminal && (done % 50 == 0 || done == all) {
-            eprint!("\r{done} of {all} notes");
+    let report = eval::evaluate(&sources, settings, |done, total| {
+        if terminal && (done % 50 == 0 || done == total) {
+            eprint!("\r{done} of {total} notes");
         }
     })
     .await?;

@@ -1,4 +1,4 @@
-//! `gateway hash-key`: the line of the key file for an API key.
+//! `gateway hash-key`: prints the line of the key file for an API key.
 
 use std::io::IsTerminal;
 
@@ -6,11 +6,11 @@ use gateway::access;
 
 use super::output::{self, Outcome};
 
-/// Reads the key from standard input, or makes a new one where that is a terminal.
+/// Reads the key from standard input, or makes a new one if standard input is a terminal.
 pub(super) fn run(name: &str) -> Outcome {
     let key = if std::io::stdin().is_terminal() {
         let key = access::new_key()?;
-        eprintln!("The key of {name}; it is shown this once:\n{key}\nThe line for the key file:");
+        eprintln!("The key of {name}, which is shown only once:\n{key}\nThe line for the key file:");
         key
     } else {
         std::io::read_to_string(std::io::stdin())?.trim().to_owned()

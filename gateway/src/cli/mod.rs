@@ -1,5 +1,5 @@
-//! The command line: its commands, and for each the file that runs it.
-#![expect(clippy::print_stderr, reason = "the command line's own output")]
+//! The command line. Each command has its own file.
+#![expect(clippy::print_stderr, reason = "the command line prints to standard error")]
 
 mod eval;
 mod hash_key;
@@ -35,7 +35,7 @@ pub(crate) struct Cli {
 
 #[derive(Args, Clone)]
 struct Options {
-    /// Settings file (default: config/gateway.toml, if it is there)
+    /// Settings file (default: config/gateway.toml, if it exists)
     #[arg(long, global = true)]
     config: Option<PathBuf>,
     /// Address to listen on
@@ -57,19 +57,19 @@ enum Command {
     Openapi,
     /// Print the JSON Schema of the record
     Schema,
-    /// Check the settings and say what they mean
+    /// Check the settings and print a summary
     CheckConfig,
-    /// Ask the server on this machine whether it is ready; exit 1 unless it is
+    /// Ask the server on this machine whether it is ready; exit 1 if it is not
     Healthcheck {
-        /// How to write what it says: nothing while all is well, or all of `/health?verbose=1` as JSON
+        /// What to print: nothing if the server is ready, or the complete `/health?verbose=1` as JSON
         #[arg(long, value_enum, default_value_t)]
         format: HealthFormat,
     },
     /// Read one synthetic note with the configured engine and check the answer
     Selftest,
-    /// Print the key file's line for an API key: of standard input, or a new one that is shown once
+    /// Print the line of the key file for an API key: one from standard input, or a new key that is shown once
     HashKey {
-        /// Who the key is for: letters, digits, dots, hyphens, underscores
+        /// Name of the client that gets the key: letters, digits, dots, hyphens, underscores
         name: String,
     },
     /// Read many notes: files, folders, JSON lines, CSV
@@ -78,12 +78,12 @@ enum Command {
     Eval(eval::Arguments),
 }
 
-/// Runs the command that the command line names.
+/// Runs the command of the command line and returns its exit code.
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let command = cli.command.unwrap_or(Command::Serve);
-    // These need no settings.
+    // These commands need no settings.
     match &command {
-        Command::Openapi => return exit_code(output::print_json(&http::document(&http::Documented::default()))),
+        Command::Openapi => return exit_code(output::print_json(&http::document(&http::DocumentSettings::default()))),
         Command::Schema => return exit_code(output::print_json(&Record::json_schema())),
         Command::HashKey { name } => return exit_code(hash_key::run(name)),
         _ => {}
@@ -99,7 +99,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return exit_code(Err(format!("no runtime: {error}").into())),
+        Err(error) => return exit_code(Err(format!("the async runtime cannot start: {error}").into())),
     };
     match command {
         Command::CheckConfig => check_config(&settings),
@@ -107,7 +107,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Selftest => exit_code(runtime.block_on(selftest::run(settings))),
         Command::Extract(arguments) => extract(&runtime, arguments, settings, engine_named),
         Command::Eval(arguments) => exit_code(runtime.block_on(eval::run(arguments, settings))),
-        // On a worker: a task that the main thread waits for is woken from another thread each time.
+        // The server runs on a worker thread: a task on the main thread would need another thread to wake it each time.
         _ => runtime.block_on(async { tokio::spawn(serve::run(settings)).await.unwrap_or(ExitCode::FAILURE) }),
     }
 }

@@ -1,16 +1,16 @@
-//! What the commands write: results to standard output, errors to standard error, and the exit code.
+//! The output of the commands: results to standard output, errors to standard error, and the exit code.
 
 use std::{io::Write, process::ExitCode};
 
 use gateway::{eval::EvalError, server::ServerError, vllm::VllmError};
 
-/// How a command ended.
+/// The result of a command.
 pub(super) type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// The exit code of a wrong command line, of settings or of a file that cannot be used.
+/// The exit code if the command line, the settings or a file cannot be used.
 pub(super) const USAGE: u8 = 2;
 
-/// Writes a line to standard output. A reader that closes early, as `head` does, is no error.
+/// Writes a line to standard output. A reader that closes the pipe early, as `head` does, is no error.
 pub(super) fn print(text: &str) -> Outcome {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -25,24 +25,24 @@ pub(super) fn print_json<T: serde::Serialize>(value: &T) -> Outcome {
     print(&serde_json::to_string_pretty(value)?)
 }
 
-/// Writes an error to standard error, if there is one.
+/// Writes an error to standard error. A closed standard error is ignored.
 pub(super) fn print_error(error: &dyn std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "error: {error}");
 }
 
-/// Writes why a command failed, and returns its exit code.
+/// Writes the error of a failed command and returns the exit code.
 pub(super) fn exit_code(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print_error(&error);
             // A file that cannot be used is a mistake of the command line, not a failure of the program.
-            let usage = matches!(error.downcast_ref(), Some(EvalError::File(_)))
+            let is_usage = matches!(error.downcast_ref(), Some(EvalError::File(_)))
                 || matches!(
                     error.downcast_ref(),
                     Some(ServerError::Keys(_) | ServerError::Audit(_) | ServerError::Vllm(VllmError::Key(_)))
                 );
-            if usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+            if is_usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `gateway serve`: the HTTP service and the signals that it obeys.
+//! `gateway serve`: runs the HTTP service and handles signals.
 
 use std::{
     process::ExitCode,
@@ -11,32 +11,32 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::output;
 use crate::idle_memory;
 
-/// Serves until SIGTERM or Ctrl-C, then finishes the requests in flight; a second signal ends those too. The exit code
-/// says whether it was Ctrl-C.
+/// Serves until SIGTERM or Ctrl-C, then finishes the requests in flight; a second signal aborts them. After Ctrl-C the
+/// exit code is 130.
 pub(super) async fn run(settings: Settings) -> ExitCode {
     let telemetry = telemetry::init();
-    let served = serve_until_signal(settings).await;
+    let result = serve_until_signal(settings).await;
     drop(telemetry);
-    match served {
+    match result {
         Ok(true) => ExitCode::from(bulk::INTERRUPTED),
         Ok(false) => output::exit_code(Ok(())),
         Err(error) => output::exit_code(Err(error)),
     }
 }
 
-/// Returns whether Ctrl-C ended it.
+/// Serves until a signal, and returns whether one of the signals was Ctrl-C.
 async fn serve_until_signal(settings: Settings) -> Result<bool, Box<dyn std::error::Error>> {
     raise_descriptor_limit();
     let signals = Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
     let signals = tokio::sync::Mutex::new(signals);
     let interrupted = AtomicBool::new(false);
-    let next = async || {
+    let next_signal = async || {
         if signals.lock().await.is_interrupt().await {
             interrupted.store(true, Relaxed);
         }
     };
     let gateway = Gateway::new(settings)?;
-    // Without a key file too: the system's own response to SIGHUP is to kill the process.
+    // Also without a key file, because SIGHUP kills a process that does not handle it.
     let mut hangup = signal(SignalKind::hangup())?;
     let (keys, server_key) = (gateway.app.access.keys.clone(), gateway.server_key.clone());
     tokio::spawn(async move {
@@ -45,13 +45,13 @@ async fn serve_until_signal(settings: Settings) -> Result<bool, Box<dyn std::err
         }
     });
     let idle_memory = tokio::spawn(idle_memory::give_back());
-    let served = gateway.bind().await?.serve(next(), next()).await;
+    let result = gateway.bind().await?.serve(next_signal(), next_signal()).await;
     idle_memory.abort();
-    served?;
+    result?;
     Ok(interrupted.load(Relaxed))
 }
 
-/// Reads the key files again. A file that cannot be used changes nothing.
+/// Reads the key files again. If a file cannot be used, the old keys stay valid.
 async fn reload(keys: Option<&Keys>, server_key: Option<&ServerKey>) {
     if keys.is_none() && server_key.is_none() {
         tracing::info!("SIGHUP: there is no key file to read again");
@@ -85,7 +85,7 @@ impl Signals {
     }
 }
 
-/// Raises the limit of open files, and so of connections, to what the system allows: its default of 1,024 is for
+/// Raises the limit of open files, and so of connections, to the maximum of the system. The default of 1,024 exists for
 /// programs that use `select`.
 fn raise_descriptor_limit() {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {

@@ -1,14 +1,14 @@
-//! What can be wrong with the settings.
+//! The errors of the settings.
 
 use std::path::PathBuf;
 
-/// Why the settings are no good. The text names the setting and where it came from.
+/// Why the settings cannot be used. The text names the setting and its source.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// A file, a key or a value cannot be used.
     #[error("{0}")]
     Unusable(#[from] config::ConfigError),
-    /// The settings file is there and cannot be read.
+    /// The settings file exists but cannot be read.
     #[error(
         "{}: {error}. The gateway does not start without settings that are meant for it: let its user read the file, or name \
          another with --config",
@@ -17,14 +17,14 @@ pub enum SettingsError {
     Unreadable {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         error: std::io::Error,
     },
-    /// Settings that do not go together.
+    /// Two settings contradict each other.
     #[error("{0}")]
     Contradiction(&'static str),
-    /// A variable of ours that is no text.
+    /// An environment variable of the gateway is not UTF-8.
     #[error("the environment variable {0} is not UTF-8")]
     NotText(String),
 }

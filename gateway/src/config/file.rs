@@ -23,9 +23,9 @@ impl SettingsText {
     /// Reads a file within a time limit; returns `None` if it is missing and not required.
     pub(super) fn read(file: &Path, required: bool, within: Duration) -> Result<Option<Self>, SettingsError> {
         let path = file.to_owned();
-        let read = files::in_time(within, move || {
+        let read = files::with_timeout(within, move || {
             let missing = !required && is_missing(&path)?;
-            if missing { Ok(None) } else { files::read(&path).and_then(files::text).map(Some) }
+            if missing { Ok(None) } else { files::read(&path).and_then(files::to_text).map(Some) }
         });
         let text = read.flatten().map_err(|error| SettingsError::Unreadable { file: file.to_owned(), error })?;
         Ok(text.map(|text| Self { file: file.to_owned(), text }))

@@ -1,4 +1,5 @@
-//! Reads the settings: defaults < file < environment < flags. Only this file reads the environment.
+//! Reads the settings: flags override the environment, which overrides the file, which overrides the defaults. Only
+//! this file reads the environment.
 
 use std::{
     collections::HashMap,
@@ -16,14 +17,15 @@ use super::{
 };
 use crate::files;
 
-/// The file that is read where `--config` names no other, if it is there.
+/// The settings file without `--config`; it may be missing.
 const DEFAULT_FILE: &str = "config/gateway.toml";
 
-/// The prefix of the gateway's variables, and the older names that it reads too.
+/// The prefix of the gateway's environment variables.
 const PREFIX: &str = "GATEWAY_";
+/// Older environment variables that the gateway also reads.
 const OLD_NAMES: [&str; 2] = ["VLLM_BASE_URL", "CORS_ORIGINS"];
 
-/// What flags say, over everything else.
+/// The flags of the command line, which override all other sources.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
     /// `--config`.
@@ -37,7 +39,7 @@ pub struct Flags {
 }
 
 impl Settings {
-    /// Reads file, environment and flags.
+    /// Reads the file, the environment and the flags, and checks the result.
     pub fn load(flags: &Flags) -> Result<Self, SettingsError> {
         Self::from_sources(flags, own_variables(std::env::vars_os())?)
     }
@@ -45,10 +47,11 @@ impl Settings {
     pub(super) fn from_sources(flags: &Flags, environment: HashMap<String, String>) -> Result<Self, SettingsError> {
         let file = flags.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
         let text = SettingsText::read(file, flags.config.is_some(), files::READ_WITHIN)?;
-        let alias = |name: &str| environment.get(name).filter(|value| !value.is_empty()).cloned();
-        let (old_url, old_origins) = (alias("VLLM_BASE_URL"), alias("CORS_ORIGINS"));
-        let ours = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
-        let variables = Environment::with_prefix("GATEWAY").prefix_separator("_").separator("__").source(Some(ours));
+        let non_empty = |name: &str| environment.get(name).filter(|value| !value.is_empty()).cloned();
+        let (old_url, old_origins) = (non_empty("VLLM_BASE_URL"), non_empty("CORS_ORIGINS"));
+        let prefixed = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        let variables =
+            Environment::with_prefix("GATEWAY").prefix_separator("_").separator("__").source(Some(prefixed));
         let mut settings: Self = Config::builder()
             .add_source(text.into_iter().collect::<Vec<_>>())
             .add_source(variables)
@@ -64,11 +67,12 @@ impl Settings {
     }
 }
 
-/// The variables that are ours. Another's may hold what it likes.
+/// Returns the gateway's environment variables. Variables of other programs need not be UTF-8.
 pub(super) fn own_variables(
-    all: impl Iterator<Item = (OsString, OsString)>,
+    variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<HashMap<String, String>, SettingsError> {
-    all.filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+    variables
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
         .filter(|(name, _)| name.starts_with(PREFIX) || OLD_NAMES.contains(&name.as_str()))
         .map(|(name, value)| match value.into_string() {
             Ok(value) => Ok((name, value)),

@@ -1,4 +1,4 @@
-//! The settings: what an operator can set, its defaults, where it is read from and how it is checked.
+//! The settings of the operator: their defaults, sources and checks.
 
 mod check;
 mod defaults;

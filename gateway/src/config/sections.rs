@@ -1,4 +1,4 @@
-//! The sections of the settings file, but for the model servers'.
+//! The sections of the settings file, except the section of the model servers.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -8,65 +8,66 @@ use serde::Deserialize;
 use super::{origin::OriginPattern, words::list};
 use crate::limiter::Rate;
 
-/// Sizes.
+/// The section `limits`: the limits of requests and answers.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Longest note, in Unicode code points.
+    /// Maximum length of a note, in Unicode code points.
     pub max_note_chars: usize,
-    /// Largest request body, and largest line of a batch.
+    /// Maximum size of a request body, and of a line of a batch.
     pub body_bytes: ByteSize,
-    /// Most notes of a batch in one JSON body.
+    /// Maximum notes of a batch in one JSON body.
     pub batch_notes: usize,
-    /// Largest batch; in one JSON body also a quarter of `memory` at most.
+    /// Maximum size of a batch; in one JSON body also at most a quarter of `memory`.
     pub batch_bytes: ByteSize,
-    /// Longest time that a batch takes notes.
+    /// Maximum time during which a batch accepts notes.
     #[serde(with = "humantime_serde")]
     pub batch_time: Duration,
-    /// What bodies, notes under way, answers that wait to be read and the cache may take together. Without it, half of what the
-    /// process's cgroup may use, or 512 MiB.
+    /// Memory that request bodies, notes in flight, answers that wait for their clients and the cache may occupy
+    /// together. If it is not set: half of the memory that the process's cgroup may use, or 512 MiB.
     pub memory: Option<ByteSize>,
-    /// Most tokens of an answer that a caller may ask for, 1 to 8192; also of the second attempt at one that was cut off.
+    /// Maximum tokens of an answer that a caller may ask for, 1 to 8192; also of the second attempt after an answer was
+    /// cut off.
     pub max_tokens: u32,
-    /// Highest temperature that a caller may ask for, 0.0 to 2.0.
+    /// Maximum temperature that a caller may ask for, 0.0 to 2.0.
     pub max_temperature: f32,
 }
 
-/// Defaults of decoding.
+/// The section `generation`: the defaults of decoding.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Generation {
-    /// Most tokens of an answer, 1 to `limits.max_tokens`.
+    /// Maximum tokens of an answer, 1 to `limits.max_tokens`.
     pub max_tokens: u32,
-    /// 0.0 to `limits.max_temperature`.
+    /// Temperature, 0.0 to `limits.max_temperature`.
     pub temperature: f32,
 }
 
-/// Long notes.
+/// The section `chunk`: how long notes are read.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChunkSettings {
-    /// Most code points of one upstream call; a longer note is read in parts.
+    /// Maximum code points of one call to the engine; a longer note is read in chunks.
     pub max_chars: usize,
 }
 
-/// Slots at the GPU and time.
+/// The section `admission`: the calls to the engine and their time limits.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdmissionSettings {
-    /// Upstream calls at once.
+    /// Maximum calls to the engine at once.
     pub in_flight: usize,
-    /// Upstream calls that may wait.
+    /// Maximum calls that may wait.
     pub queue: usize,
-    /// Time from arrival to answer.
+    /// Maximum time from the arrival of a request to its answer.
     #[serde(with = "humantime_serde")]
     pub deadline: Duration,
-    /// Time for running requests to end after SIGTERM.
+    /// Time that running requests have to end after SIGTERM.
     #[serde(with = "humantime_serde")]
     pub drain: Duration,
 }
 
-/// Cross-origin requests.
+/// The section `cors`: cross-origin requests.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cors {
@@ -75,47 +76,48 @@ pub struct Cors {
     pub origins: Vec<OriginPattern>,
 }
 
-/// Notes in so much time; none is a limit.
+/// The section `rate`: the rate limits of notes. A limit that is not set does not apply.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RateSettings {
-    /// Of all callers together, such as `50/s`.
+    /// Limit of all callers together, such as `50/s`.
     pub global: Option<Rate>,
-    /// Of each key whose line in the key file has no `rate=` of its own.
+    /// Limit of each key without a `rate=` in its line of the key file.
     pub per_key: Option<Rate>,
-    /// Of each address; needs `trusted_proxies`, because behind a proxy all callers have its address.
+    /// Limit of each address. It needs `trusted_proxies`, because behind a proxy all callers have the proxy's address.
     pub per_address: Option<Rate>,
 }
 
-/// A port of their own for metrics and verbose health.
+/// The section `metrics`: a separate port for metrics and verbose health.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MetricsSettings {
-    /// Address that gives `/metrics` and `/health`, verbose too, without a key; none is opened without it.
+    /// Address that serves `/metrics` and `/health`, also verbose, without a key. If it is not set, no port is opened.
     pub listen: Option<SocketAddr>,
 }
 
-/// Who asked what when, without the notes.
+/// The section `audit`: a record of each extraction, without the text of the note.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuditSettings {
-    /// File of JSON lines; none is written without it.
+    /// File of JSON lines. If it is not set, no records are written.
     pub path: Option<PathBuf>,
-    /// File with the secret of the notes' HMACs. Without it they can be compared only within one run.
+    /// File with the secret for the HMACs of notes. Without it the HMACs can be compared only within one run of the
+    /// process.
     pub key_file: Option<PathBuf>,
-    /// Size at which a new file is begun.
+    /// Size at which a new file begins.
     pub max_bytes: ByteSize,
-    /// How many full files are kept.
+    /// Number of full files to keep.
     pub keep: usize,
 }
 
-/// Answers that are given again.
+/// The section `cache`: answers that are kept for equal requests.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CacheSettings {
-    /// Most answers that are kept, in memory; 0 keeps none.
+    /// Maximum answers that are kept in memory; 0 keeps none.
     pub entries: u64,
-    /// How long they are.
+    /// Time for which an answer is kept.
     #[serde(with = "humantime_serde")]
     pub ttl: Duration,
 }

@@ -1,4 +1,4 @@
-//! Everything that an operator can set.
+//! The settings of the operator, without the details of the sections.
 
 use std::{
     net::SocketAddr,
@@ -19,96 +19,96 @@ use super::{
     words::{self, choice, list, networks, optional_choice},
 };
 
-/// Everything an operator can set. Unknown keys and values refuse to start.
+/// The settings of the operator. With unknown keys or values the gateway does not start.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Address to listen on.
     pub listen: SocketAddr,
-    /// Which engine reads notes.
+    /// The engine that reads notes.
     #[serde(deserialize_with = "choice")]
     pub engine: EngineChoice,
-    /// What answers while the model server is away.
+    /// What answers while no model server is available.
     #[serde(deserialize_with = "choice")]
     pub fallback: Fallback,
-    /// Who may call. Without it: `keys` where a key file is set, else `off`, and then only on loopback.
+    /// Which clients may call. If it is not set: `keys` with a key file, else `off`, and then only on loopback.
     #[serde(deserialize_with = "optional_choice")]
     pub auth: Option<Auth>,
-    /// Names and SHA-256 digests of the API keys, a line each; see `gateway hash-key`.
+    /// File with the names and SHA-256 digests of the API keys, one per line; see `gateway hash-key`.
     pub auth_keys_file: Option<PathBuf>,
-    /// The model server.
+    /// The model servers.
     pub vllm: Vllm,
-    /// Sizes.
+    /// The limits of requests and answers.
     pub limits: Limits,
     /// Defaults of decoding.
     pub generation: Generation,
-    /// Long notes.
+    /// How long notes are read.
     pub chunk: ChunkSettings,
-    /// Whether the rules engine reads beside the model and the answer says how the two compare.
+    /// Whether the rules engine reads each note too, so that the answer compares its record with the model's.
     pub cross_check: bool,
-    /// Slots at the GPU and time.
+    /// The calls to the engine and their time limits.
     pub admission: AdmissionSettings,
     /// Cross-origin requests.
     pub cors: Cors,
-    /// Notes in so much time.
+    /// The rate limits of notes.
     pub rate: RateSettings,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// Host names that requests may name where there are no keys, beside addresses, `localhost` and names without a dot.
+    /// Host names that requests may name if there are no keys, besides addresses, `localhost` and names without a dot.
     #[serde(deserialize_with = "list")]
     pub allowed_hosts: Vec<HostName>,
-    /// A port of their own for metrics and verbose health.
+    /// A separate port for metrics and verbose health.
     pub metrics: MetricsSettings,
-    /// Who asked what when, without the notes.
+    /// A record of each extraction, without the text of the note.
     pub audit: AuditSettings,
-    /// Answers that are given again.
+    /// Answers that are kept for equal requests.
     pub cache: CacheSettings,
 }
 
-/// Which engine reads notes.
+/// The engine that reads notes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum EngineChoice {
-    /// `vllm` where a URL is set, else `rules`.
+    /// `vllm` if a URL is set, else `rules`.
     #[default]
     Auto,
-    /// The model server; a missing one is an error.
+    /// The model server; without a URL the gateway does not start.
     Vllm,
     /// The embedded rules.
     Rules,
 }
 
-/// What answers while the model server is away.
+/// What answers while no model server is available.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Fallback {
-    /// An error: a lesser reading is not what was asked for.
+    /// An error, because the client did not ask for the lower quality of the rules.
     #[default]
     Off,
-    /// The embedded rules; the answer, a header, a metric and the log say so.
+    /// The embedded rules. The answer, a header, a metric and the log report it.
     Rules,
 }
 
-/// Who may call.
+/// Which clients may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Auth {
-    /// Everybody who reaches the port.
+    /// Every client that reaches the port.
     Off,
-    /// Who has a key of the key file.
+    /// Clients with a key from the key file.
     Keys,
 }
 
 impl Settings {
-    /// The engine that `engine` and `vllm.url` together mean.
+    /// Returns the engine that results from `engine` and `vllm.url`; never `Auto`.
     #[must_use]
     pub fn effective_engine(&self) -> EngineChoice {
         match self.engine {
             EngineChoice::Auto if self.vllm.url.is_some() => EngineChoice::Vllm,
             EngineChoice::Auto => EngineChoice::Rules,
-            chosen => chosen,
+            explicit => explicit,
         }
     }
 
-    /// What they come to, in a line.
+    /// Returns a summary of the settings in one line.
     #[must_use]
     pub fn summary(&self) -> String {
         let engine = words::word(&self.effective_engine());
@@ -121,7 +121,7 @@ impl Settings {
         format!("engine {engine}{servers}, auth {auth}")
     }
 
-    /// The key file, where keys are asked for.
+    /// Returns the key file; `None` if clients need no key.
     #[must_use]
     pub fn keys_file(&self) -> Option<&Path> {
         self.auth_keys_file.as_deref().filter(|_| self.auth != Some(Auth::Off))

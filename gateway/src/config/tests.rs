@@ -152,9 +152,9 @@ fn lists_of_servers_and_networks_are_parsed() {
     .unwrap();
     assert_eq!(settings.vllm.urls().iter().map(Url::as_str).collect::<Vec<_>>(), ["http://a:1/", "http://b:2/"]);
     assert_eq!(settings.trusted_proxies.len(), 2);
-    assert!(settings.vllm.readable_on_the_way().is_empty());
+    assert!(settings.vllm.plain_http_over_public_network().is_empty());
     let mixed = load("", &[("VLLM_BASE_URL", "http://vllm:8000,http://gpu.example.org,https://gpu.example.org")]);
-    assert_eq!(mixed.unwrap().vllm.readable_on_the_way(), [2]);
+    assert_eq!(mixed.unwrap().vllm.plain_http_over_public_network(), [2]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::extraction::Field;
 
 /// One labelled note.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
+pub(super) struct LabelledNote {
     pub(super) id: String,
     pub(super) text: String,
     /// The labels. An absent field is not scored; `None` means that the field must be empty.
@@ -48,7 +48,7 @@ pub enum BadFile {
 }
 
 /// Reads labelled notes: `{"id", "text", "expected": {...}}`, or the training set's `{"input", "output": {...}}`.
-pub(super) fn read(path: &Path) -> Result<Vec<Item>, BadFile> {
+pub(super) fn read(path: &Path) -> Result<Vec<LabelledNote>, BadFile> {
     let items = lines(path)?
         .into_iter()
         .map(|(number, line)| item(number, &line).map_err(|why| BadFile::Line { path: path.to_owned(), number, why }))
@@ -56,7 +56,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Item>, BadFile> {
     if items.is_empty() { Err(BadFile::Empty(path.to_owned())) } else { Ok(items) }
 }
 
-fn item(number: usize, line: &Map<String, Value>) -> Result<Item, &'static str> {
+fn item(number: usize, line: &Map<String, Value>) -> Result<LabelledNote, &'static str> {
     let text = line.get("text").or(line.get("input")).and_then(Value::as_str).ok_or("no string `text` (or `input`)")?;
     let labels = line.get("expected").or(line.get("output")).and_then(Value::as_object);
     let labels = labels.ok_or("no object `expected` (or `output`)")?;
@@ -65,7 +65,7 @@ fn item(number: usize, line: &Map<String, Value>) -> Result<Item, &'static str> 
         let field = Field::named(key).ok_or("`expected` has a key that is not one of the seven fields")?;
         expected.insert(field, value(label)?);
     }
-    Ok(Item { id: id(number, line)?, text: text.to_owned(), expected })
+    Ok(LabelledNote { id: id(number, line)?, text: text.to_owned(), expected })
 }
 
 /// Returns the id of a line; its number if it has none.
@@ -93,7 +93,7 @@ fn value(value: &Value) -> Result<Option<String>, &'static str> {
 
 /// Reads predictions and matches them to the labelled notes by id. The seven keys are in `prediction`, `record`,
 /// `result`, `output` or at the top, as in an answer of the service. A note without a line counts as failed.
-pub(super) fn predictions(path: &Path, items: &[Item]) -> Result<Vec<Prediction>, BadFile> {
+pub(super) fn predictions(path: &Path, items: &[LabelledNote]) -> Result<Vec<Prediction>, BadFile> {
     let mut by_id: HashMap<String, Prediction> = HashMap::new();
     for (number, line) in lines(path)? {
         let invalid = |why| BadFile::Line { path: path.to_owned(), number, why };
@@ -109,7 +109,8 @@ pub(super) fn predictions(path: &Path, items: &[Item]) -> Result<Vec<Prediction>
             return Err(invalid("a second line with the same id"));
         }
     }
-    let prediction = |item: &Item| by_id.remove(&item.id).unwrap_or_else(|| Prediction::failed("no_prediction"));
+    let prediction =
+        |item: &LabelledNote| by_id.remove(&item.id).unwrap_or_else(|| Prediction::failed("no_prediction"));
     Ok(items.iter().map(prediction).collect())
 }
 

@@ -24,7 +24,7 @@ pub use gold::BadFile;
 pub use report::{Format, Report};
 pub use review_harm::ReviewHarm;
 
-use self::{gold::Item, measure::Counts};
+use self::{gold::LabelledNote, measure::Counts};
 use crate::{
     config::Settings,
     extraction::{Answer, AnswerOptions, Basis, Deadline, EngineRequest, ExtractError, Field, Note, TokenBudget},
@@ -87,7 +87,7 @@ pub async fn evaluate(
 }
 
 async fn run(
-    items: &[Item],
+    items: &[LabelledNote],
     settings: Settings,
     progress: &mut impl FnMut(usize, usize),
 ) -> Result<(&'static str, Vec<Prediction>), EvalError> {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use super::fields::parts;
 
-/// Words that turn a value into its opposite: "no residual disease" is no closer wording of
-/// "residual disease".
+/// Words that turn a value into its opposite: "no residual disease" is not a more detailed wording of "residual
+/// disease".
 const OPPOSING: &[&str] = &["no", "not", "non", "without", "negative", "never", "absent", "none"];
 
 /// The words of one wording, without case, punctuation, order and plural.
@@ -43,8 +43,10 @@ fn singular(word: &str) -> &str {
 pub(super) fn values(one: &str, other: &str) -> bool {
     let words = |value| parts(value).map(Words::of).collect::<Vec<_>>();
     let (one, other) = (words(one), words(other));
-    let found = |part: &Words, among: &[Words]| among.iter().any(|like| part.within(like) || like.within(part));
-    one.iter().all(|part| found(part, &other)) && other.iter().all(|part| found(part, &one))
+    let has_match = |part: &Words, others: &[Words]| {
+        others.iter().any(|candidate| part.within(candidate) || candidate.within(part))
+    };
+    one.iter().all(|part| has_match(part, &other)) && other.iter().all(|part| has_match(part, &one))
 }
 
 #[cfg(test)]
@@ -52,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn like_values() {
+    fn equal_values_in_other_words_match() {
         for (one, other, expected) in [
             ("melanoma (cutaneous)", "cutaneous melanoma", true),
             ("melanoma", "cutaneous melanoma", true),

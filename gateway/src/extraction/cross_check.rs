@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn four_ways() {
+    fn values_compare_in_four_ways() {
         let model = Record { stage: Some("IV".into()), treatment: Some("x".into()), ..Record::default() };
         let rules = Record { stage: Some("stage iv".into()), response: Some("y".into()), ..Record::default() };
         let check = compare(&model, &rules);

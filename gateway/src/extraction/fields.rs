@@ -121,13 +121,13 @@ impl Record {
 /// Returns the parts of a field's value, which `;` separates; blank parts are left out. A `;` in brackets does not
 /// separate, so "t(9;22)" stays whole; if the brackets do not match, every `;` separates.
 pub(super) fn parts(value: &str) -> impl Iterator<Item = &str> {
-    let whole = brackets_match(value);
+    let balanced = brackets_match(value);
     let mut depth = 0_i32;
-    let cut = move |c: char| {
+    let separates = move |c: char| {
         depth += nesting(c);
-        c == ';' && (depth == 0 || !whole)
+        c == ';' && (depth == 0 || !balanced)
     };
-    value.split(cut).map(str::trim).filter(|part| !part.is_empty())
+    value.split(separates).map(str::trim).filter(|part| !part.is_empty())
 }
 
 fn nesting(c: char) -> i32 {

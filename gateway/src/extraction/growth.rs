@@ -32,7 +32,7 @@ fn echo(note: &Note) {
 fn check(recipe: &Recipe, chars: [usize; 2], work: fn(&Note), named: &str) -> Option<String> {
     let [small, large] = chars.map(|chars| {
         let note = note(recipe, chars);
-        steps::of(|| work(&note))
+        steps::steps_of(|| work(&note))
     });
     let times = u64::try_from(chars[1] / chars[0]).unwrap();
     let linear = large <= small * times * 5 / 4 + steps::FOR_VALUES && large <= steps::budget(chars[1]);

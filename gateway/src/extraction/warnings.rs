@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn warnings_are_called_as_they_are_written() {
+    fn names_are_the_names_in_json() {
         for code in [
             WarningCode::UnsupportedValue,
             WarningCode::ContradictedValue,

@@ -40,7 +40,7 @@ const KEY_PATH_PREFIX: &str = "/t/";
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The key that [`take_key_of_path`] took out of the path, kept as a request extension.
+/// The key that [`extract_path_key`] took out of the path, kept as a request extension.
 #[derive(Clone)]
 struct PathKey(Arc<[u8]>);
 
@@ -57,19 +57,19 @@ pub(super) enum ListenerKind {
 ///
 /// Refuses a request with a malformed head, and one without the key that it needs. Where no keys apply, it also refuses
 /// a request for a host that is not allowed.
-pub(super) fn enter(
+pub(super) fn authorize(
     app: &App,
-    entrance: ListenerKind,
+    listener: ListenerKind,
     request: &mut Request,
     id: &str,
 ) -> Result<Option<Principal>, Box<Problem>> {
     let refused = |code: ErrorCode| Box::new(code.problem(id));
     host::check_head(request).map_err(refused)?;
-    let keys = app.access.keys.as_deref().filter(|_| entrance == ListenerKind::Public);
+    let keys = app.access.keys.as_deref().filter(|_| listener == ListenerKind::Public);
     // The host matters only without keys: a web page that attacks by DNS rebinding has no key to send.
     let Some(keys) = keys else {
         host::check_host(request, &app.access.allowed_hosts).map_err(refused)?;
-        let remote_scrape = entrance == ListenerKind::Public && request.uri().path() == METRICS && is_remote(request);
+        let remote_scrape = listener == ListenerKind::Public && request.uri().path() == METRICS && is_remote(request);
         return if remote_scrape { Err(refused(ErrorCode::Unauthorized)) } else { Ok(None) };
     };
     if is_open(request) {
@@ -80,18 +80,18 @@ pub(super) fn enter(
     let presented = presented.or_else(|| path_key.map(|key| (&*key.0, Channel::Path)));
     let Some(principal) = presented.and_then(|(key, channel)| keys.principal(key, channel)) else {
         let failure = if presented.is_some() { AuthFailure::UnknownKey } else { AuthFailure::NoKey };
-        app.state.metrics.refused_stranger(failure);
+        app.state.metrics.count_auth_failure(failure);
         return Err(refused(ErrorCode::Unauthorized));
     };
     if principal.is_for_metrics() && !METRICS_KEY_PATHS.contains(&request.uri().path()) {
-        return Err(Box::new(ErrorCode::Unauthorized.problem(id).saying(METRICS_KEY_ONLY)));
+        return Err(Box::new(ErrorCode::Unauthorized.problem(id).with_detail(METRICS_KEY_ONLY)));
     }
     request.extensions_mut().insert(principal.clone());
     Ok(Some(principal))
 }
 
 /// Moves a key from the path to a request extension, before the path is used for routing or written to a log.
-pub(super) fn take_key_of_path(request: &mut Request) {
+pub(super) fn extract_path_key(request: &mut Request) {
     let Some((key, rest)) = request.uri().path().strip_prefix(KEY_PATH_PREFIX).and_then(|rest| {
         let at = rest.find('/')?;
         rest.split_at_checked(at)
@@ -183,7 +183,7 @@ const KEY_REVOKED: &str = "The key of this request was taken out of the key file
 
 /// The problem of a request whose key is no longer in the key file.
 pub(super) fn key_revoked(id: &str) -> Problem {
-    ErrorCode::Unauthorized.problem(id).saying(KEY_REVOKED)
+    ErrorCode::Unauthorized.problem(id).with_detail(KEY_REVOKED)
 }
 
 /// Waits until unfinished work for a caller must end, and returns the reason: the drain time is over, or the key is no
@@ -191,7 +191,7 @@ pub(super) fn key_revoked(id: &str) -> Problem {
 pub(super) async fn must_end(app: &App, caller: Option<&Principal>, id: &str) -> Problem {
     tokio::select! {
         biased;
-        () = app.state.in_flight.is_cut_off() => ErrorCode::Draining.problem(id),
+        () = app.state.in_flight.cut_off_requested() => ErrorCode::Draining.problem(id),
         () = access::revoked(caller) => key_revoked(id),
     }
 }
@@ -201,7 +201,7 @@ pub(super) async fn must_end(app: &App, caller: Option<&Principal>, id: &str) ->
 pub(super) async fn must_stop(app: &App, caller: Option<&Principal>) -> ErrorCode {
     tokio::select! {
         biased;
-        () = app.state.in_flight.is_closing() => ErrorCode::Draining,
+        () = app.state.in_flight.closed() => ErrorCode::Draining,
         () = access::revoked(caller) => ErrorCode::Unauthorized,
     }
 }
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn take_key_of_path_removes_the_key_from_the_path() {
+    fn extract_path_key_removes_the_key_from_the_path() {
         for (path, rest, key) in [
             ("/t/abc/api/v1/extract?x=1", "/api/v1/extract?x=1", Some("abc")),
             ("/t//api", "/api", Some("")),
@@ -257,7 +257,7 @@ mod tests {
             ("/health", "/health", None),
         ] {
             let mut request = Request::get(path).body(Body::empty()).unwrap();
-            take_key_of_path(&mut request);
+            extract_path_key(&mut request);
             assert_eq!(request.uri().to_string(), rest);
             let taken = request.extensions().get::<PathKey>().map(|key| String::from_utf8(key.0.to_vec()).unwrap());
             assert_eq!(taken.as_deref(), key);

@@ -1,4 +1,4 @@
-//! The services that the routes use, in parts, so that a route asks for the parts that it needs.
+//! The services that the routes use, in parts, so that each route names only the parts that it needs.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ pub struct App {
     pub extractor: Arc<Extractor>,
     /// The state of the process.
     pub state: Arc<ServiceState>,
-    /// Decides which requests are let in.
+    /// Decides which requests may enter.
     pub access: Arc<AccessControl>,
     /// The limits of batches.
     pub batch: Arc<BatchLimits>,
@@ -32,9 +32,9 @@ pub struct Extractor {
     pub pipeline: Pipeline,
     /// The rules for requests.
     pub rules: Rules,
-    /// Longest time from the arrival of a request to its answer.
+    /// Maximum time from the arrival of a request to its answer.
     pub deadline: Duration,
-    /// Largest body of one note, in bytes.
+    /// Maximum body of one note, in bytes.
     pub body_limit: usize,
     /// Answers that are kept for equal requests.
     pub response_cache: Option<ResponseCache>,
@@ -55,7 +55,7 @@ pub struct ServiceState {
     pub audit: Option<Audit>,
 }
 
-/// Decides which requests are let in.
+/// Decides which requests may enter.
 #[derive(Debug)]
 pub struct AccessControl {
     /// The API keys; without keys every client may call.
@@ -66,16 +66,16 @@ pub struct AccessControl {
     pub rates: Rates,
     /// Host names that requests may name if there are no keys, besides addresses and names without dots.
     pub allowed_hosts: Vec<HostName>,
-    /// Proxies whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
 }
 
 /// The limits of batches.
 #[derive(Debug)]
 pub struct BatchLimits {
-    /// Largest batch, in bytes.
+    /// Maximum size of a batch, in bytes.
     pub body_limit: usize,
-    /// Longest time from the first note of a batch to the last one that is accepted.
+    /// Maximum time from the first note of a batch to the last one that is accepted.
     pub time: Duration,
     /// Notes of one batch that may be in flight at once.
     pub width: usize,
@@ -86,7 +86,7 @@ pub struct BatchLimits {
 }
 
 impl App {
-    /// Returns the largest batch in one JSON body, in bytes. Such a body is in memory as a whole.
+    /// Returns the maximum size of a batch in one JSON body, in bytes. Such a body is in memory as a whole.
     pub(super) fn list_limit(&self) -> usize {
         self.batch.body_limit.min(self.state.memory.largest_body())
     }

@@ -78,7 +78,7 @@ impl AuditGuard {
     }
 
     /// Records the note's size and, if there is an audit, its HMAC.
-    pub(super) fn took(&mut self, note: &crate::extraction::Note) {
+    pub(super) fn record_note(&mut self, note: &crate::extraction::Note) {
         if !std::mem::replace(&mut self.has_note, true) {
             self.app.state.readiness.note_began();
         }
@@ -87,7 +87,7 @@ impl AuditGuard {
     }
 
     /// Records facts about the answer, but none of its values.
-    pub(super) fn gave(&mut self, answer: &Answer, stages: StageTimings) {
+    pub(super) fn record_answer(&mut self, answer: &Answer, stages: StageTimings) {
         self.record.stages = Some(stages);
         if self.app.state.audit.is_some() {
             self.record.answered = Some(AnswerFacts {
@@ -102,7 +102,7 @@ impl AuditGuard {
     }
 
     /// Ends the extraction with the status and error code of its answer, and returns the record.
-    pub(super) fn ended(mut self, status: StatusCode, code: Option<&'static str>) -> AuditRecord {
+    pub(super) fn finish(mut self, status: StatusCode, code: Option<&'static str>) -> AuditRecord {
         self.ended = Some((status.as_u16(), code.unwrap_or("ok")));
         self.record.clone()
     }
@@ -116,14 +116,14 @@ impl Drop for AuditGuard {
         }
         let unfinished = if std::thread::panicking() { PANICKED } else { CALLER_VANISHED };
         let (status, code) = self.ended.unwrap_or(unfinished);
-        self.app.state.metrics.noted(self.route, code);
+        self.app.state.metrics.count_note(self.route, code);
         let Some(audit) = &self.app.state.audit else { return };
-        let elapsed = self.context.at.elapsed();
+        let elapsed = self.context.arrived.elapsed();
         let arrived = SystemTime::now().checked_sub(elapsed).unwrap_or(SystemTime::UNIX_EPOCH);
         let record = std::mem::take(&mut self.record);
         let answered = record.answered;
         let facts = answered.as_ref();
-        audit.tell(Entry {
+        audit.record(Entry {
             time: format_time(arrived),
             request_id: Arc::clone(&self.context.id),
             principal: self.principal.as_ref().map(|principal| principal.name().to_owned()),

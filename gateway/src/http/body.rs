@@ -15,7 +15,7 @@ use axum::{
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 
-use super::{App, error::ErrorCode, pace::MinimumRate};
+use super::{App, error::ErrorCode, minimum_rate::MinimumRate};
 use crate::{
     access::Principal,
     extraction::Deadline,
@@ -27,10 +27,10 @@ const MAX_DISCARDED: u64 = 16 << 20;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes that a request occupies in addition to its body: the buffers of its connection, which hold output until the
 /// caller reads it. Through the memory budget it also bounds the number of open requests, of each key and in all.
-pub(super) const OF_A_REQUEST: usize = 64 << 10;
+pub(super) const REQUEST_OVERHEAD: usize = 64 << 10;
 
 /// Returns whether the headers declare an uncompressed body of this media type. Parameters of the type are ignored.
-pub(super) fn is(headers: &HeaderMap, kind: &str) -> bool {
+pub(super) fn has_media_type(headers: &HeaderMap, kind: &str) -> bool {
     if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return false;
     }
@@ -45,8 +45,12 @@ impl From<OutOfMemoryBudget> for ErrorCode {
 }
 
 /// Reserves memory for a request, without its body.
-pub(super) fn hold(app: &App, principal: Option<&Principal>, purpose: Purpose) -> Result<MemoryReservation, ErrorCode> {
-    Ok(app.state.memory.hold(principal.map(Principal::memory), purpose, OF_A_REQUEST)?)
+pub(super) fn reserve(
+    app: &App,
+    principal: Option<&Principal>,
+    purpose: Purpose,
+) -> Result<MemoryReservation, ErrorCode> {
+    Ok(app.state.memory.reserve(principal.map(Principal::memory), purpose, REQUEST_OVERHEAD)?)
 }
 
 /// Reads a whole body of at most `limit` bytes, before the deadline and at least as fast as [`MinimumRate`] requires.
@@ -62,11 +66,11 @@ pub(super) async fn read(
     if least > limit as u64 {
         return Err(ErrorCode::BodyTooLarge);
     }
-    reservation.ask(usize::try_from(least).unwrap_or(usize::MAX))?;
-    let mut pace = MinimumRate::begin();
+    reservation.check(usize::try_from(least).unwrap_or(usize::MAX))?;
+    let mut minimum_rate = MinimumRate::begin();
     let mut buffer = BodyBuffer { bytes: Vec::new(), limit, reservation };
     loop {
-        let frame = tokio::time::timeout_at(pace.until(), body.frame());
+        let frame = tokio::time::timeout_at(minimum_rate.until(), body.frame());
         let Ok(Ok(frame)) = deadline.bound(frame).await else { return Err(ErrorCode::DeadlineExceeded) };
         let data = match frame {
             None => return Ok(buffer.bytes.into()),
@@ -74,7 +78,7 @@ pub(super) async fn read(
             Some(Err(_)) => return Err(ErrorCode::InvalidJson),
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
         };
-        pace.came(data.len());
+        minimum_rate.came(data.len());
         if buffer.bytes.is_empty() && body.is_end_stream() {
             // Most bodies arrive in one piece, which needs no copy.
             buffer.check(data.len())?;
@@ -196,7 +200,7 @@ mod tests {
         });
         let rest = if ends { stream::empty().boxed() } else { stream::pending().boxed() };
         let memory = Memory::new(4 << 20);
-        let mut reservation = memory.hold(None, Purpose::Single, 0).unwrap();
+        let mut reservation = memory.reserve(None, Purpose::Single, 0).unwrap();
         let body = Body::from_stream(pieces.chain(rest));
         let read = read(body, LIMIT, Deadline::after(Duration::from_secs(55)), &mut reservation).await;
         (began.elapsed().as_secs(), read.map(|body| body.len()))
@@ -232,7 +236,7 @@ mod tests {
             (false, vec![1 << 19, 1 << 19, 1], Err(ErrorCode::Overloaded)),
             (true, vec![(1 << 20) + 1], Err(ErrorCode::Overloaded)),
         ] {
-            let mut reservation = memory.hold(None, Purpose::Single, 0).unwrap();
+            let mut reservation = memory.reserve(None, Purpose::Single, 0).unwrap();
             let body = if known {
                 Body::from(vec![b'x'; sizes[0]])
             } else {
@@ -240,9 +244,9 @@ mod tests {
             };
             let deadline = Deadline::after(Duration::from_secs(55));
             let read = read(body, 8 << 20, deadline, &mut reservation).await;
-            assert_eq!(read.map(|_| memory.held()), expected, "{known} {sizes:?}");
+            assert_eq!(read.map(|_| memory.reserved()), expected, "{known} {sizes:?}");
             drop(reservation);
-            assert_eq!(memory.held(), 0);
+            assert_eq!(memory.reserved(), 0);
         }
     }
 }

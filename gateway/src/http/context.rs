@@ -24,7 +24,7 @@ pub(super) struct RequestContext {
     /// The caller's `X-Request-Id` if it is safe in headers, in logs and for the model server; else a new id.
     pub(super) id: Arc<str>,
     /// When the request arrived.
-    pub(super) at: Instant,
+    pub(super) arrived: Instant,
     /// The caller's trace, which is passed on to the model server.
     pub(super) trace: Option<TraceParent>,
     /// The span of the request, for a trace collector.
@@ -37,23 +37,23 @@ impl RequestContext {
         let id = given.map_or_else(new_id, Arc::from);
         let trace = headers.get(TRACEPARENT).and_then(|parent| TraceParent::parse(parent.as_bytes()));
         let span = RequestSpan::begin(&id, trace.as_ref());
-        Self { id, at: Instant::now(), trace, span }
+        Self { id, arrived: Instant::now(), trace, span }
     }
 
     /// Returns the context of one note of this request, a batch. The note starts now.
     pub(super) fn of_note(&self, index: usize) -> Self {
-        Self { id: format!("{}.{index}", self.id).into(), at: Instant::now(), ..self.clone() }
+        Self { id: format!("{}.{index}", self.id).into(), arrived: Instant::now(), ..self.clone() }
     }
 
     /// Returns the deadline of the answer: `longest` after the arrival, or earlier if `X-Request-Timeout` says so.
     pub(super) fn deadline(&self, headers: &HeaderMap, longest: Duration) -> Result<Deadline, Violation> {
-        Ok(Deadline::after_since(self.at, wanted_within(headers, longest)?))
+        Ok(Deadline::after_since(self.arrived, requested_timeout(headers, longest)?))
     }
 }
 
 /// Returns the time that an answer may take: the seconds in `X-Request-Timeout`, but at most `longest`. Fails if the
 /// header is not a number above zero.
-pub(super) fn wanted_within(headers: &HeaderMap, longest: Duration) -> Result<Duration, Violation> {
+pub(super) fn requested_timeout(headers: &HeaderMap, longest: Duration) -> Result<Duration, Violation> {
     let Some(header) = headers.get(X_REQUEST_TIMEOUT) else { return Ok(longest) };
     let seconds = header.to_str().ok().and_then(|text| text.trim().parse::<f64>().ok());
     let time = seconds.filter(|&seconds| seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());

@@ -66,10 +66,10 @@ pub(super) async fn extract(
     };
     let mut response = outcome.unwrap_or_else(|rejection| rejection.into_response());
     if let Some(rate_limit) = rate_limit {
-        limits::tell(rate_limit, response.headers_mut());
+        limits::add_headers(rate_limit, response.headers_mut());
     }
     let code = response.extensions().get::<ErrorCode>().map(|code| code.name());
-    let audit_record = audit_guard.ended(response.status(), code);
+    let audit_record = audit_guard.finish(response.status(), code);
     response.extensions_mut().insert(audit_record);
     response
 }
@@ -111,7 +111,7 @@ pub(super) async fn accept(
     let id = &context.id;
     let rejection = |problem| Box::new((problem, None));
     let reject = |code: ErrorCode| rejection(code.problem(id));
-    if !body::is(request.headers(), "application/json") {
+    if !body::has_media_type(request.headers(), "application/json") {
         return Err(reject(ErrorCode::UnsupportedMediaType));
     }
     if app.state.readiness.is_draining() {
@@ -121,27 +121,27 @@ pub(super) async fn accept(
     let deadline = deadline.map_err(|violation| rejection(Problem::invalid(vec![violation], id)))?;
     let grant = limits::Caller::of(app, &request).admit(app, id);
     let grant = grant.map_err(|exceeded| {
-        let (problem, rate_limit) = exceeded.told(app);
+        let (problem, rate_limit) = exceeded.into_problem(app);
         Box::new((problem, Some(rate_limit)))
     })?;
     let with_limit = |problem| Box::new((problem, grant.rate_limit));
     let priority = QueuePriority { principal: access::principal(&request), bulk: false };
-    let reservation = body::hold(app, priority.principal.as_ref(), Purpose::Single);
+    let reservation = body::reserve(app, priority.principal.as_ref(), Purpose::Single);
     let mut reservation = reservation.map_err(|code| with_limit(code.problem(id)))?;
     let body = tokio::select! {
         biased;
         body = body::read(request.into_body(), app.extractor.body_limit, deadline, &mut reservation) => body,
-        () = app.state.in_flight.is_closing() => Err(ErrorCode::Draining),
+        () = app.state.in_flight.closed() => Err(ErrorCode::Draining),
     };
     let body = body.map_err(|code| match code {
-        ErrorCode::DeadlineExceeded => with_limit(code.problem(id).saying(BODY_TOO_LATE)),
+        ErrorCode::DeadlineExceeded => with_limit(code.problem(id).with_detail(BODY_TOO_LATE)),
         code => with_limit(code.problem(id)),
     })?;
     audit_guard.record.body_bytes = body.len();
     let valid = app.extractor.rules.check(&body).map_err(|bad| with_limit(bad.problem(id)))?;
-    reservation.shrink_to(body::OF_A_REQUEST);
+    reservation.shrink_to(body::REQUEST_OVERHEAD);
     reservation.grow_anyway(note::memory(&valid.note));
-    audit_guard.took(&valid.note);
+    audit_guard.record_note(&valid.note);
     Ok(AcceptedNote { job: ExtractionJob { request: valid, priority, deadline, sink: None }, reservation, grant })
 }
 

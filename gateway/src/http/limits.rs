@@ -39,7 +39,7 @@ pub(super) struct RateLimitRejection {
 
 impl RateLimitRejection {
     /// Counts the rejection in the metrics and returns the problem and the state of the limit.
-    pub(super) fn told(self, app: &App) -> (Problem, RateLimitState) {
+    pub(super) fn into_problem(self, app: &App) -> (Problem, RateLimitState) {
         app.state.metrics.rate_limited(self.rate_limit.scope);
         (self.problem, self.rate_limit)
     }
@@ -64,20 +64,20 @@ impl Caller {
     /// Counts one note against the limits of the caller.
     pub(super) fn admit(&self, app: &App, id: &str) -> Result<RateLimitGrant, Box<RateLimitRejection>> {
         let mut attempt = RateLimitAttempt::default();
-        self.ask(app, id, &mut attempt)?;
+        self.try_admit(app, id, &mut attempt)?;
         Ok(attempt.grant)
     }
 
     /// Counts one note like [`Self::admit`], but in an attempt that can be repeated.
-    pub(super) fn ask(
+    pub(super) fn try_admit(
         &self,
         app: &App,
         id: &str,
         attempt: &mut RateLimitAttempt,
     ) -> Result<(), Box<RateLimitRejection>> {
-        app.access.rates.ask(self.principal.as_ref(), self.address, attempt).map_err(
+        app.access.rates.try_admit(self.principal.as_ref(), self.address, attempt).map_err(
             |RateLimitExceeded { rate_limit, after }| {
-                let mut problem = ErrorCode::RateLimited.problem(id).after(after);
+                let mut problem = ErrorCode::RateLimited.problem(id).with_retry_after(after);
                 if rate_limit.scope == Scope::Concurrency {
                     let quota = rate_limit.quota;
                     problem.detail =
@@ -90,7 +90,7 @@ impl Caller {
 }
 
 /// Adds the headers with the limit and its remaining quota to a response.
-pub(super) fn tell(rate_limit: RateLimitState, headers: &mut HeaderMap) {
+pub(super) fn add_headers(rate_limit: RateLimitState, headers: &mut HeaderMap) {
     let RateLimitState { scope, quota, window, remaining, reset } = rate_limit;
     let scope = scope.name();
     let policy = HeaderValue::from_str(&format!("\"{scope}\";q={quota};w={window}"));

@@ -1,4 +1,4 @@
-//! The HTTP edge: one list of routes, one ordered list of layers.
+//! The HTTP service: one list of routes, one ordered list of layers.
 
 mod access;
 mod app;
@@ -13,9 +13,9 @@ mod extract;
 pub mod host;
 mod layers;
 mod limits;
+mod minimum_rate;
 mod note;
 mod openapi;
-mod pace;
 pub mod request;
 mod service;
 mod stream;
@@ -30,11 +30,11 @@ use self::{access::ListenerKind, context::RequestContext, error::ErrorCode};
 pub use self::{
     app::{AccessControl, App, BatchLimits, Extractor, ServiceState},
     cache::ResponseCache,
-    openapi::{Documented, document},
+    openapi::{DocumentSettings, document},
 };
 use crate::{config::OriginPattern, telemetry::Route};
 
-/// The list of routes.
+/// Returns the routes that the OpenAPI document describes.
 fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(extract::extract))
@@ -50,9 +50,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(service::root))
 }
 
-/// The template of a path as metrics and log name it; nothing for a path that is none of ours.
+/// Returns the route of a path, as metrics and the log name it; `None` for a path that this service does not have.
 fn route(path: &str) -> Option<Route> {
-    const PLAIN: [Route; 14] = [
+    const EXACT: [Route; 14] = [
         "/api/v1/extract",
         "/api/v1/extract/batch",
         "/api/v1/extract/stream",
@@ -68,32 +68,32 @@ fn route(path: &str) -> Option<Route> {
         "/ui",
         "/",
     ];
-    const BELOW: [(&str, Route); 2] = [("/docs/", "/docs/{*rest}"), ("/ui/", "/ui/{file}")];
-    let below = || BELOW.into_iter().find(|(start, _)| path.starts_with(start)).map(|(_, route)| route);
-    PLAIN.into_iter().find(|known| *known == path).or_else(below)
+    const PREFIXES: [(&str, Route); 2] = [("/docs/", "/docs/{*rest}"), ("/ui/", "/ui/{file}")];
+    let by_prefix = || PREFIXES.into_iter().find(|(start, _)| path.starts_with(start)).map(|(_, route)| route);
+    EXACT.into_iter().find(|known| *known == path).or_else(by_prefix)
 }
 
-/// The whole service: routes, documentation, layers.
+/// Returns the public service: routes, documentation and layers.
 pub fn router(app: App, origins: Vec<OriginPattern>) -> Router {
-    let documented = Documented {
+    let settings = DocumentSettings {
         models: app.extractor.rules.models.clone(),
         max_note_chars: app.extractor.rules.limits.max_note_chars,
         batch_notes: app.extractor.rules.limits.batch_notes,
         guarded: app.access.keys.is_some(),
     };
-    // Written when it is first asked for: most services never are, and it would be in the way of their start.
-    let written = Arc::new(LazyLock::new(move || Bytes::from(document(&documented).to_string())));
+    // Built at the first request for it, because most services never get one and it would delay their start.
+    let openapi = Arc::new(LazyLock::new(move || Bytes::from(document(&settings).to_string())));
     let (router, _) = routes().split_for_parts();
     let swagger = utoipa_swagger_ui::SwaggerUi::new("/docs")
         .config(utoipa_swagger_ui::Config::from("/openapi.json").validator_url("none"));
     let router = router
-        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], Bytes::clone(&written))))
+        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], Bytes::clone(&openapi))))
         .merge(Router::from(swagger))
         .merge(ui::routes());
     layers::wrap(with_fallbacks(router, &app), app, ListenerKind::Public, origins)
 }
 
-/// What `metrics.listen` serves: metrics and health, without keys.
+/// Returns the service of `metrics.listen`: metrics and health, without keys.
 pub fn metrics_router(app: App) -> Router {
     let router = Router::new()
         .route("/metrics", get(service::metrics))

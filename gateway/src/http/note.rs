@@ -56,10 +56,10 @@ pub(super) async fn read(
     let key = app.extractor.response_cache.as_ref().and_then(|cache| Some((cache, cache.key(&job.request)?)));
     if let Some((cache, key)) = key {
         let cached = cache.get(key, &context.id);
-        app.state.metrics.looked_in_cache(cached.is_some());
+        app.state.metrics.count_cache_lookup(cached.is_some());
         if let Some((answer, stages)) = cached {
             audit_guard.record.cached = true;
-            audit_guard.gave(&answer, stages);
+            audit_guard.record_answer(&answer, stages);
             return Ok(Extraction { answer, stages, cache: Some("hit") });
         }
     }
@@ -67,9 +67,9 @@ pub(super) async fn read(
     let request = engine_request(context, job);
     match app.extractor.pipeline.extract(note, &request, answer_options, job.deadline).await {
         Ok((answer, stages)) => {
-            app.state.metrics.staged(stages);
-            app.state.metrics.extracted(&answer);
-            audit_guard.gave(&answer, stages);
+            app.state.metrics.record_stages(stages);
+            app.state.metrics.count_answer(&answer);
+            audit_guard.record_answer(&answer, stages);
             if let Some((cache, key)) = key {
                 cache.keep(key, &answer);
             }
@@ -82,7 +82,7 @@ pub(super) async fn read(
         Err(error) => {
             let (queue, engine) = request.timings.queue_and_engine();
             let stages = StageTimings { queue, engine, ..StageTimings::default() };
-            app.state.metrics.staged(stages);
+            app.state.metrics.record_stages(stages);
             if matches!(error, ExtractError::Unusable(Unusable::SaysMore)) {
                 app.state.metrics.refused_empty_record(app.extractor.pipeline.engine());
             }
@@ -105,7 +105,7 @@ fn engine_request(context: &RequestContext, job: &ExtractionJob) -> EngineReques
         budget: options.budget,
         confidence: options.confidence,
         request_id: Arc::clone(&context.id),
-        traceparent: context.span.of_call(context.trace.as_ref()).map(Into::into),
+        traceparent: context.span.traceparent(context.trace.as_ref()).map(Into::into),
         priority: job.priority.clone(),
         timings: Arc::default(),
         sink: job.sink.clone(),
@@ -119,7 +119,7 @@ fn engine_problem(app: &App, error: &ExtractError, id: &str) -> Problem {
             Problem::invalid(vec![Violation { field: "text".to_owned(), rule: "fits_context", message }], id)
         }
         ExtractError::QueueFull => {
-            ErrorCode::Overloaded.problem(id).after(app.extractor.pipeline.admission().retry_after())
+            ErrorCode::Overloaded.problem(id).with_retry_after(app.extractor.pipeline.admission().retry_after())
         }
         error => ErrorCode::from(error).problem(id),
     }

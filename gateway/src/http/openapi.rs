@@ -37,7 +37,7 @@ struct OpenApiBase;
 
 /// The settings of this service that the document contains.
 #[derive(Clone, Debug)]
-pub struct Documented {
+pub struct DocumentSettings {
     /// The models that may be named, the default first.
     pub models: Vec<ModelName>,
     /// Longest note, in code points.
@@ -48,7 +48,7 @@ pub struct Documented {
     pub guarded: bool,
 }
 
-impl Default for Documented {
+impl Default for DocumentSettings {
     fn default() -> Self {
         let crate::config::Limits { max_note_chars, batch_notes, .. } = crate::config::Limits::default();
         Self { models: vec![ModelName::from("medical-ie")], max_note_chars, batch_notes, guarded: false }
@@ -57,7 +57,7 @@ impl Default for Documented {
 
 /// Returns the document for `/openapi.json`, `/docs` and `gateway openapi`.
 #[must_use]
-pub fn document(settings: &Documented) -> Value {
+pub fn document(settings: &DocumentSettings) -> Value {
     let mut document = serde_json::to_value(build(settings.guarded)).unwrap_or_default();
     let mut set = |schema: &str, key: &str, value: Value| {
         let property = document.pointer_mut(&format!("/components/schemas/{schema}")).and_then(Value::as_object_mut);

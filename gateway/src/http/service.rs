@@ -1,4 +1,4 @@
-//! What the service says of itself: health, models, schema, metrics.
+//! The routes about the service itself: health, models, schema, metrics.
 
 use std::sync::Arc;
 
@@ -19,56 +19,56 @@ use crate::{
     telemetry::{self, Gauges},
 };
 
-/// How the service is.
+/// The state of the service.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"status": "healthy", "vllm_available": true, "version": "0.1.0", "engine": "vllm"}))]
 pub(super) struct Health {
     /// `healthy`, `starting`, `degraded` or `draining`.
     #[schema(example = "healthy")]
     status: &'static str,
-    /// Whether the model server is ready; false where the rules engine reads.
+    /// Whether a model server is ready; false with the rules engine.
     #[schema(example = false)]
     vllm_available: bool,
-    /// Version of the gateway.
+    /// The version of the gateway.
     #[schema(example = "0.1.0")]
     version: &'static str,
-    /// The engine that reads.
+    /// The engine that reads notes.
     engine: EngineName,
-    /// What an operator should know: `auth_off` (anybody who reaches the port may call), `audit_failing`
-    /// (requests leave no trace).
+    /// What an operator should know: `auth_off` (every client that reaches the port may call), `audit_failing`
+    /// (no audit records are written).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(example = json!(["auth_off"]))]
     notices: Vec<&'static str>,
-    /// Resident memory of this process; with `verbose=1`.
+    /// The resident memory of this process; only with `verbose=1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     rss_bytes: Option<u64>,
-    /// Seconds since the last note was read, or since start; 0 while one is being read; with `verbose=1`.
+    /// Seconds since the last note was read, or since the start; 0 while a note is being read; only with `verbose=1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     idle_seconds: Option<u64>,
-    /// The model servers and their state; with `verbose=1`.
+    /// The model servers and their states; only with `verbose=1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     replicas: Option<Vec<Replica>>,
-    /// Upstream calls running now; with `verbose=1`.
+    /// Calls to the engine that are running; only with `verbose=1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     in_flight: Option<usize>,
-    /// Upstream calls waiting now; with `verbose=1`.
+    /// Calls to the engine that are waiting; only with `verbose=1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     queued: Option<usize>,
-    /// Seconds since start; with `verbose=1`.
+    /// Seconds since the start; only with `verbose=1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     uptime_seconds: Option<u64>,
 }
 
-/// One model server; named by its place in the settings, never by its address.
+/// One model server. Its name is its position in the settings, never its address.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Replica {
-    /// Its place in `vllm.url`; where that is a name with several addresses, the address's place too.
+    /// Its position in `vllm.url`; for a host name with several addresses, also the position of the address.
     #[schema(example = "vllm-1")]
     name: String,
     /// `ready`, `loading`, `model_missing`, `untrusted` (its certificate is not accepted) or `unreachable`.
@@ -83,20 +83,20 @@ fn replicas(readiness: &Readiness) -> Vec<Replica> {
 /// Options of `GET /health`.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "for the document; the query is read leniently, a health check must not fail on it")]
+#[expect(dead_code, reason = "only for the document: a health check must not fail because of its query")]
 pub(super) struct Detail {
-    /// `1` for more.
+    /// `1` for more details.
     #[param(value_type = Option<String>, nullable = false, example = "1")]
     verbose: String,
 }
 
-/// Whether a query asks for the verbose form; whatever else stands there is nobody's fault.
+/// Returns whether a query asks for the verbose form. Other parameters are ignored.
 pub(super) fn is_verbose(query: Option<&str>) -> bool {
     let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     pairs.into_iter().any(|(name, value)| name == "verbose" && matches!(&*value, "1" | "true" | ""))
 }
 
-/// How the service is; 200 while the process lives.
+/// Returns the state of the service; 200 while the process lives.
 #[utoipa::path(get, path = "/health", tag = "service", operation_id = "health", params(Detail),
     responses((status = 200, description = "State of the service", body = Health)))]
 pub(super) async fn health(
@@ -115,7 +115,7 @@ pub(super) async fn health(
         vllm_available: extractor.pipeline.engine() == EngineName::Vllm && state.readiness.reason().is_none(),
         version: env!("CARGO_PKG_VERSION"),
         engine: extractor.pipeline.engine(),
-        notices: notices.into_iter().filter_map(|(holds, notice)| holds.then_some(notice)).collect(),
+        notices: notices.into_iter().filter_map(|(is_on, notice)| is_on.then_some(notice)).collect(),
         rss_bytes: if verbose { telemetry::rss_bytes() } else { None },
         idle_seconds: verbose.then(|| state.readiness.idle().as_secs()),
         replicas: verbose.then(|| replicas(&state.readiness)),
@@ -125,14 +125,14 @@ pub(super) async fn health(
     })
 }
 
-/// Whether notes can be read.
+/// Whether the service can read notes.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"ready": true, "reason": null}))]
 pub(super) struct Ready {
-    /// Whether notes can be read now.
+    /// Whether the service can read notes now.
     #[schema(example = true)]
     ready: bool,
-    /// Why not: `loading`, `model_missing`, `unreachable` or `draining`; null when ready.
+    /// Why it cannot: `loading`, `model_missing`, `unreachable` or `draining`; null if it is ready.
     #[schema(required = true, value_type = Option<String>, example = json!(null))]
     reason: Option<Reason>,
 }
@@ -142,22 +142,22 @@ fn ready_now(readiness: &Readiness) -> Ready {
     Ready { ready: reason.is_none(), reason }
 }
 
-/// That the process lives.
+/// The process lives.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"live": true}))]
 pub(super) struct Live {
-    /// Always true: a process that does not live does not answer.
+    /// Always true: a process that does not live sends no answer.
     live: bool,
 }
 
-/// 200 while the process lives.
+/// Returns 200 while the process lives.
 #[utoipa::path(get, path = "/health/live", tag = "service", operation_id = "live",
     responses((status = 200, description = "The process lives", body = Live)))]
 pub(super) async fn live() -> Json<Live> {
     Json(Live { live: true })
 }
 
-/// 200 when notes can be read, else 503 with the reason.
+/// Returns 200 if the service can read notes, else 503 with the reason.
 #[utoipa::path(get, path = "/health/ready", tag = "service", operation_id = "ready",
     responses((status = 200, description = "Ready", body = Ready), (status = 503, description = "Not ready", body = Ready)))]
 pub(super) async fn ready(State(state): State<Arc<ServiceState>>) -> Response {
@@ -166,23 +166,23 @@ pub(super) async fn ready(State(state): State<Arc<ServiceState>>) -> Response {
     (status, Json(ready)).into_response()
 }
 
-/// State of the model servers, taken together.
+/// The state of all model servers together.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"configured": true, "ready": true, "reason": null, "max_model_len": 8192}))]
 pub(super) struct Upstream {
-    /// Whether a model server is set.
+    /// Whether the settings name a model server.
     configured: bool,
-    /// Whether one of them can read notes now.
+    /// Whether at least one model server can read notes now.
     ready: bool,
-    /// Why not: `loading`, `model_missing`, `unreachable` or `draining`; null when ready.
+    /// Why it cannot: `loading`, `model_missing`, `unreachable` or `draining`; null if it is ready.
     #[schema(required = true, value_type = Option<String>)]
     reason: Option<Reason>,
-    /// The model's context in tokens, once known.
+    /// The context length of the model in tokens; null until it is known.
     #[schema(required = true)]
     max_model_len: Option<u32>,
 }
 
-/// State of the model servers, without their addresses.
+/// Returns the state of the model servers, without their addresses.
 #[utoipa::path(get, path = "/health/vllm", tag = "service", operation_id = "vllm",
     responses((status = 200, description = "State of the model servers", body = Upstream)))]
 pub(super) async fn vllm(
@@ -194,13 +194,13 @@ pub(super) async fn vllm(
     Json(Upstream { configured, ready: configured && ready, reason, max_model_len: state.readiness.max_model_len() })
 }
 
-/// What may be asked to read notes.
+/// The engine and its models.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"engine": "rules", "default": "medical-ie", "models": ["medical-ie"]}))]
 pub(super) struct ModelList {
-    /// The engine that reads.
+    /// The engine that reads notes.
     engine: EngineName,
-    /// The model that is asked where a request names none.
+    /// The model for requests that name none.
     #[schema(value_type = String)]
     default: ModelName,
     /// The models that a request may name, the default first.
@@ -208,7 +208,7 @@ pub(super) struct ModelList {
     models: Vec<ModelName>,
 }
 
-/// The models that may be named in a request, the default first.
+/// Returns the models that a request may name, the default first.
 #[utoipa::path(get, path = "/api/v1/models", tag = "extraction", operation_id = "models",
     responses((status = 200, description = "Engines and models", body = ModelList)))]
 pub(super) async fn models(State(extractor): State<Arc<Extractor>>) -> Json<ModelList> {
@@ -217,7 +217,7 @@ pub(super) async fn models(State(extractor): State<Arc<Extractor>>) -> Json<Mode
     Json(ModelList { engine: extractor.pipeline.engine(), default, models })
 }
 
-/// JSON Schema of the record.
+/// Returns the JSON Schema of the record.
 #[utoipa::path(get, path = "/api/v1/schema", tag = "extraction", operation_id = "schema",
     responses((status = 200, description = "JSON Schema 2020-12", body = std::collections::BTreeMap<String, Value>,
         example = json!({"type": "object"}))))]
@@ -225,28 +225,28 @@ pub(super) async fn schema() -> Json<Value> {
     Json(Record::json_schema())
 }
 
-/// What this service is and where to go on.
+/// The service and its addresses.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"service": "extraction-gateway", "version": "0.1.0", "engine": "rules", "ui": "/ui", "docs": "/docs",
     "openapi": "/openapi.json", "extract": "/api/v1/extract"}))]
 pub(super) struct About {
     /// Always `extraction-gateway`.
     service: &'static str,
-    /// Version of the gateway.
+    /// The version of the gateway.
     version: &'static str,
-    /// The engine that reads.
+    /// The engine that reads notes.
     engine: EngineName,
-    /// Where the page for people is.
+    /// The path of the page for people.
     ui: &'static str,
-    /// Where the documentation is.
+    /// The path of the documentation.
     docs: &'static str,
-    /// Where the OpenAPI document is.
+    /// The path of the OpenAPI document.
     openapi: &'static str,
-    /// Where notes are sent.
+    /// The path that reads a note.
     extract: &'static str,
 }
 
-/// What this service is and where to go on; a browser, which asks for HTML, is sent on to the page `/ui`.
+/// Describes the service and its addresses. Redirects browsers, which ask for HTML, to the page `/ui`.
 #[utoipa::path(get, path = "/", tag = "service", operation_id = "root",
     responses((status = 200, description = "Service information", body = About),
         (status = 303, description = "The page is at `/ui`; the same information", body = About)))]
@@ -262,15 +262,16 @@ pub(super) async fn root(State(extractor): State<Arc<Extractor>>, headers: Heade
     });
     let vary = [(header::VARY, "Accept")];
     if ui::prefers_page(&headers) {
-        // Relative, for those who are behind a proxy that puts us below another path.
+        // Relative, because a proxy may serve this service under a path prefix.
         return (StatusCode::SEE_OTHER, vary, [(header::LOCATION, "ui")], about).into_response();
     }
     (vary, about).into_response()
 }
 
-/// Metrics in the `OpenMetrics` text format, which Prometheus reads.
+/// Returns the metrics in the `OpenMetrics` text format, which Prometheus reads.
 ///
-/// With keys it wants one, whoever asks; without, it answers callers on this machine. `metrics.listen` gives it without a key.
+/// If the service has keys, every request needs one; without keys, only callers on the same machine get an answer.
+/// `metrics.listen` serves the metrics without a key.
 #[utoipa::path(get, path = "/metrics", tag = "service", operation_id = "metrics",
     responses((status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text")))]
 pub(super) async fn metrics(

@@ -93,13 +93,13 @@ pub(super) async fn stream(
             let (problem, rate_limit) = *rejection;
             let (status, code) = (problem.code.status(), problem.code.name());
             let mut response = problem.into_response();
-            response.extensions_mut().insert(audit_guard.ended(status, Some(code)));
+            response.extensions_mut().insert(audit_guard.finish(status, Some(code)));
             (response, rate_limit)
         }
     };
     response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     if let Some(rate_limit) = rate_limit {
-        limits::tell(rate_limit, response.headers_mut());
+        limits::add_headers(rate_limit, response.headers_mut());
     }
     response
 }
@@ -130,7 +130,7 @@ fn events(
     let (sender, updates) = mpsc::unbounded_channel();
     accepted.job.sink = Some(FieldSink::new(sender));
     let request_id = Arc::clone(&context.id);
-    let reservation = accepted.reservation.another(body::OF_A_REQUEST);
+    let reservation = accepted.reservation.reserve_also(body::REQUEST_OVERHEAD);
     let reading = AbortOnDropHandle::new(tokio::spawn(read(app.clone(), context, accepted, audit_guard)));
     let event_stream = EventStream {
         app,
@@ -160,8 +160,8 @@ async fn read(
         Ok(_) => (StatusCode::OK, None),
         Err(problem) => (problem.code.status(), Some(problem.code.name())),
     };
-    let note_chars = audit_guard.ended(status, code).note_chars;
-    let milliseconds = milliseconds(context.at.elapsed());
+    let note_chars = audit_guard.finish(status, code).note_chars;
+    let milliseconds = milliseconds(context.arrived.elapsed());
     tracing::info!(request_id = &*context.id, route = ROUTE, code, milliseconds, note_chars, "stream ended");
     outcome
 }

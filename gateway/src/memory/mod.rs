@@ -66,7 +66,7 @@ impl Memory {
     }
 
     /// Reserves bytes for a new request.
-    pub fn hold(
+    pub fn reserve(
         &self,
         share: Option<&KeyShare>,
         purpose: Purpose,
@@ -79,7 +79,7 @@ impl Memory {
 
     /// Returns the whole budget, in bytes.
     #[must_use]
-    pub fn most(&self) -> usize {
+    pub fn budget(&self) -> usize {
         self.0.most
     }
 
@@ -92,7 +92,7 @@ impl Memory {
 
     /// Returns the bytes that are reserved now.
     #[must_use]
-    pub fn held(&self) -> usize {
+    pub fn reserved(&self) -> usize {
         self.0.held.load(Acquire)
     }
 
@@ -125,7 +125,7 @@ impl MemoryReservation {
     }
 
     /// Returns an error, and counts it, if `more` bytes do not fit now. It does not reserve them.
-    pub fn ask(&self, more: usize) -> Result<(), OutOfMemoryBudget> {
+    pub fn check(&self, more: usize) -> Result<(), OutOfMemoryBudget> {
         if self.fits(more) { Ok(()) } else { Err(self.no_room()) }
     }
 
@@ -171,7 +171,7 @@ impl MemoryReservation {
 
     /// Reserves bytes for another part of the same request, which may live longer. They need not fit, as with
     /// [`Self::grow_anyway`].
-    pub fn another(&self, bytes: usize) -> Self {
+    pub fn reserve_also(&self, bytes: usize) -> Self {
         let (memory, share) = (self.memory.clone(), self.share.clone());
         let mut other = Self { memory, share, purpose: self.purpose, bytes: 0 };
         other.grow_anyway(bytes);

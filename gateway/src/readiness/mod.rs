@@ -1,5 +1,5 @@
-//! Whether notes can be read now, and if not, why. Written by the watchers of the model servers and by
-//! shutdown, read by the health routes and the engine.
+//! Whether notes can be read now, and if not, the reason. The watchers of the model servers and the shutdown set this
+//! state; the health routes and the engine read it.
 
 mod replica;
 
@@ -19,9 +19,9 @@ pub use self::replica::{Load, Replica, ReplicaReport, Upstream};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// No model server was reached since start, and one may still be loading.
+    /// No model server was reached since the start, and one may still be loading.
     Loading,
-    /// The model server does not list the configured model, or does not let us ask.
+    /// The model server does not list the configured model, or refuses to list its models.
     ModelMissing,
     /// No model server can be reached.
     Unreachable,
@@ -29,29 +29,29 @@ pub enum Reason {
     Draining,
 }
 
-/// Shared state; one per process.
+/// The readiness of the process; every part shares one instance.
 #[derive(Debug)]
 pub struct Readiness {
     started: Instant,
     startup: Duration,
-    /// None where the rules engine reads: that is always ready.
+    /// `None` with the rules engine, which is always ready.
     replicas: Option<RwLock<Arc<[Arc<Replica>]>>>,
     ever_ready: AtomicBool,
     draining: AtomicBool,
-    /// Milliseconds from start to the end of the last note that was read.
+    /// Milliseconds from the start to the end of the last note.
     last_active: AtomicU64,
-    /// Notes that are being read.
+    /// The number of notes that are being read.
     reading: AtomicUsize,
 }
 
 impl Readiness {
-    /// Of the rules engine: always ready.
+    /// Returns the readiness of the rules engine, which is always ready.
     #[must_use]
     pub fn of_rules() -> Self {
         Self { replicas: None, ..Self::of_vllm(Duration::ZERO) }
     }
 
-    /// Of model servers that may take this long to load.
+    /// Returns the readiness of model servers, which may take up to `startup` to load.
     #[must_use]
     pub fn of_vllm(startup: Duration) -> Self {
         Self {
@@ -65,44 +65,45 @@ impl Readiness {
         }
     }
 
-    /// These are the model servers from now on.
+    /// Sets the model servers.
     pub fn watch(&self, replicas: Arc<[Arc<Replica>]>) {
-        if let Some(known) = &self.replicas {
-            *known.write().unwrap_or_else(PoisonError::into_inner) = replicas;
+        if let Some(current) = &self.replicas {
+            *current.write().unwrap_or_else(PoisonError::into_inner) = replicas;
         }
     }
 
-    /// Notes what was seen of a model server.
-    pub fn saw(&self, replica: &Replica, upstream: Upstream) {
+    /// Sets the state of a model server.
+    pub fn set_state(&self, replica: &Replica, upstream: Upstream) {
         replica.store(upstream);
         if upstream == Upstream::Ready {
             self.ever_ready.store(true, Relaxed);
         }
     }
 
-    /// The configured model's context in tokens, once known; where servers differ, the least of those that are ready.
+    /// Returns the context length of the configured model in tokens: the minimum of the servers that are ready, `None`
+    /// until it is known.
     pub fn max_model_len(&self) -> Option<u32> {
         let replicas = self.replicas()?;
         let ready = replicas.iter().filter(|replica| replica.state() == Upstream::Ready);
         ready.filter_map(|replica| replica.context()).min()
     }
 
-    /// Shutdown has begun.
+    /// Marks the begin of the shutdown.
     pub fn drain(&self) {
         self.draining.store(true, Relaxed);
     }
 
-    /// Whether shutdown has begun.
+    /// Returns whether the shutdown has begun.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Relaxed)
     }
 
-    /// Whether a server that refuses connections may still be loading.
+    /// Returns whether a server that refuses connections may still be loading.
     pub fn may_be_loading(&self) -> bool {
         !self.ever_ready.load(Relaxed) && self.uptime() < self.startup
     }
 
-    /// Why notes cannot be read; nothing when they can.
+    /// Returns why notes cannot be read; `None` if they can.
     pub fn reason(&self) -> Option<Reason> {
         if self.is_draining() {
             return Some(Reason::Draining);
@@ -119,17 +120,17 @@ impl Readiness {
         }
     }
 
-    /// Waits until notes can be read, or so long at most. Says whether they can.
-    pub async fn wait(&self, most: Duration) -> bool {
-        let look = async {
+    /// Waits until notes can be read, at most for `limit`. Returns whether they can.
+    pub async fn wait(&self, limit: Duration) -> bool {
+        let until_ready = async {
             while self.reason().is_some() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(most, look).await.is_ok()
+        tokio::time::timeout(limit, until_ready).await.is_ok()
     }
 
-    /// The word that `/health` uses.
+    /// Returns the status that `/health` reports.
     pub fn status(&self) -> &'static str {
         match self.reason() {
             None => "healthy",
@@ -139,7 +140,7 @@ impl Readiness {
         }
     }
 
-    /// The model servers and their states; none where the rules engine reads.
+    /// Returns the model servers and their states; empty with the rules engine.
     pub fn report(&self) -> Vec<ReplicaReport> {
         let replicas = self.replicas().unwrap_or_default();
         let state = |replica: &Replica| match replica.state() {
@@ -162,19 +163,19 @@ impl Readiness {
         Some(Arc::clone(&replicas.read().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// A whole and valid note is there, and is being read until [`Self::note_ended`].
+    /// Counts a complete and valid note as being read, until [`Self::note_ended`].
     pub fn note_began(&self) {
         self.reading.fetch_add(1, Relaxed);
     }
 
-    /// A note that began is read, or given up.
+    /// Ends a note that began, whether it was read or abandoned.
     pub fn note_ended(&self) {
         self.last_active.store(u64::try_from(self.uptime().as_millis()).unwrap_or(u64::MAX), Relaxed);
         self.reading.fetch_sub(1, Relaxed);
     }
 
-    /// Time since the last note was read, or since start; none while one is being read. Requests that bring no note do not
-    /// count: a monitor must not keep a box running.
+    /// Returns the time since the last note was read, or since the start; zero while a note is being read. Requests
+    /// without a note do not count: monitoring must not keep a host running.
     pub fn idle(&self) -> Duration {
         if self.reading.load(Relaxed) > 0 {
             return Duration::ZERO;
@@ -182,7 +183,7 @@ impl Readiness {
         self.uptime().saturating_sub(Duration::from_millis(self.last_active.load(Relaxed)))
     }
 
-    /// Time since start.
+    /// Returns the time since the start.
     pub fn uptime(&self) -> Duration {
         self.started.elapsed()
     }
@@ -193,26 +194,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reasons() {
+    fn the_reason_follows_the_states_of_the_servers() {
         assert_eq!(Readiness::of_rules().reason(), None);
         let readiness = Readiness::of_vllm(Duration::from_mins(15));
         assert_eq!((readiness.reason(), readiness.status()), (Some(Reason::Loading), "starting"));
-        let (one, other) = (Replica::new("vllm-1".to_owned()), Replica::new("vllm-2".to_owned()));
-        readiness.watch(Arc::from([Arc::clone(&one), Arc::clone(&other)]));
-        readiness.saw(&one, Upstream::ModelMissing);
+        let (first, second) = (Replica::new("vllm-1".to_owned()), Replica::new("vllm-2".to_owned()));
+        readiness.watch(Arc::from([Arc::clone(&first), Arc::clone(&second)]));
+        readiness.set_state(&first, Upstream::ModelMissing);
         assert_eq!(readiness.reason(), Some(Reason::ModelMissing));
-        readiness.saw(&other, Upstream::Ready);
+        readiness.set_state(&second, Upstream::Ready);
         assert_eq!((readiness.reason(), readiness.status()), (None, "healthy"));
         let states: Vec<_> = readiness.report().into_iter().map(|replica| (replica.name, replica.state)).collect();
         assert_eq!(states, [("vllm-1".to_owned(), "model_missing"), ("vllm-2".to_owned(), "ready")]);
-        readiness.saw(&one, Upstream::Unreachable);
-        readiness.saw(&other, Upstream::Unreachable);
+        readiness.set_state(&first, Upstream::Unreachable);
+        readiness.set_state(&second, Upstream::Unreachable);
         assert_eq!((readiness.reason(), readiness.status()), (Some(Reason::Unreachable), "degraded"));
         let loading = Readiness::of_vllm(Duration::from_mins(15));
-        loading.watch(Arc::from([Arc::clone(&one), Arc::clone(&other)]));
-        loading.saw(&one, Upstream::Untrusted);
-        assert_eq!(loading.reason(), Some(Reason::Loading), "the other may be");
-        loading.saw(&other, Upstream::Untrusted);
+        loading.watch(Arc::from([Arc::clone(&first), Arc::clone(&second)]));
+        loading.set_state(&first, Upstream::Untrusted);
+        assert_eq!(loading.reason(), Some(Reason::Loading), "the second server may be loading");
+        loading.set_state(&second, Upstream::Untrusted);
         assert_eq!(loading.reason(), Some(Reason::Unreachable));
         assert_eq!(loading.report()[0].state, "untrusted");
         readiness.drain();

@@ -1,69 +1,70 @@
-//! One model server: how it was last seen, its load and its context.
+//! One model server: its last known state, its load and its context length.
 
 use std::sync::{
     Arc, PoisonError, RwLock,
     atomic::{AtomicU8, AtomicU32, Ordering::Relaxed},
 };
 
-/// State of a model server, as last seen.
+/// The last known state of a model server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upstream {
-    /// Not seen yet, refused, or left out after failures.
+    /// Not reached yet, refuses connections, or excluded after failures.
     Unreachable = 0,
-    /// Reached, and lists the model.
+    /// Reached; it lists the model.
     Ready = 1,
-    /// Reached, without the model, or refuses to say.
+    /// Reached; it does not list the model, or refuses to list its models.
     ModelMissing = 2,
-    /// Reached, and its certificate is not accepted, or it speaks no TLS. Time mends that no more than loading does.
+    /// Reached, but its certificate is not accepted, or it does not use TLS. Waiting does not help, so this never
+    /// counts as loading.
     Untrusted = 3,
 }
 
-/// What a model server says of its load.
+/// The load of a model server, as the server reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Load {
-    /// Sequences that it decodes.
+    /// Sequences that the server decodes.
     pub running: Option<f64>,
-    /// Sequences that wait in it.
+    /// Sequences that wait in the server.
     pub waiting: Option<f64>,
-    /// Part of its KV cache in use, 0 to 1.
+    /// The share of its KV cache in use, 0 to 1.
     pub kv_cache: Option<f64>,
 }
 
-/// One model server; named by its place in the settings, never by its address.
+/// One model server. Its name is its position in the settings, never its address.
 #[derive(Debug)]
 pub struct Replica {
     name: String,
     state: AtomicU8,
     load: RwLock<Load>,
-    /// Tokens of the configured model's context; 0 where that is not known.
+    /// The context length of the configured model in tokens; 0 if it is not known.
     context: AtomicU32,
 }
 
-/// One model server as it is reported.
+/// The report about one model server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReplicaReport {
     /// Its name, such as `vllm-1`.
     pub name: String,
     /// `ready`, `loading`, `model_missing`, `untrusted` or `unreachable`.
     pub state: &'static str,
-    /// Its load, as far as it tells.
+    /// Its load, as far as the server reports it.
     pub load: Load,
 }
 
 impl Replica {
-    /// A server that was not seen yet.
+    /// Returns a server that was not reached yet.
     #[must_use]
     pub fn new(name: String) -> Arc<Self> {
         let (state, load, context) = (AtomicU8::new(Upstream::Unreachable as u8), RwLock::default(), AtomicU32::new(0));
         Arc::new(Self { name, state, load, context })
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How it was last seen.
+    /// Returns its last known state.
     pub fn state(&self) -> Upstream {
         match self.state.load(Relaxed) {
             1 => Upstream::Ready,
@@ -73,8 +74,8 @@ impl Replica {
         }
     }
 
-    /// Notes the context of the configured model there, in tokens.
-    pub fn learned_context(&self, tokens: Option<u32>) {
+    /// Sets the context length of the configured model on this server, in tokens.
+    pub fn set_context(&self, tokens: Option<u32>) {
         self.context.store(tokens.unwrap_or(0), Relaxed);
     }
 
@@ -82,17 +83,17 @@ impl Replica {
         Some(self.context.load(Relaxed)).filter(|&tokens| tokens > 0)
     }
 
-    /// Notes what it says of its load.
-    pub fn loaded(&self, load: Load) {
+    /// Sets its load.
+    pub fn set_load(&self, load: Load) {
         *self.load.write().unwrap_or_else(PoisonError::into_inner) = load;
     }
 
-    /// Stores how it was last seen.
+    /// Sets its last known state.
     pub(super) fn store(&self, upstream: Upstream) {
         self.state.store(upstream as u8, Relaxed);
     }
 
-    /// Its load, as far as it tells.
+    /// Returns its load, as far as the server reports it.
     pub(super) fn load(&self) -> Load {
         *self.load.read().unwrap_or_else(PoisonError::into_inner)
     }

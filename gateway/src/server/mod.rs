@@ -88,7 +88,7 @@ impl Gateway {
             let readiness = Arc::new(Readiness::of_vllm(startup));
             let engine = VllmEngine::new(&settings.vllm, &ResolverSettings::default(), &readiness, &metrics)?;
             server_key = engine.key();
-            (Arc::new(engine.at_most(settings.limits.max_tokens)), readiness)
+            (Arc::new(engine.with_max_tokens(settings.limits.max_tokens)), readiness)
         } else {
             (Arc::new(RulesEngine::ready().on(cores.clone())), Arc::new(Readiness::of_rules()))
         };

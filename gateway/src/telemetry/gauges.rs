@@ -105,8 +105,8 @@ impl ScrapedGauges {
     pub(super) fn set(&self, gauges: &Gauges<'_>) {
         let gauge_value = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.running.set(gauge_value(gauges.running));
-        self.memory_held.set(gauge_value(gauges.memory.held()));
-        self.memory_budget.set(gauge_value(gauges.memory.most()));
+        self.memory_held.set(gauge_value(gauges.memory.reserved()));
+        self.memory_budget.set(gauge_value(gauges.memory.budget()));
         self.memory_refused.inner().store(gauges.memory.refused(), Relaxed);
         self.tasks.set(gauge_value(gauges.tasks));
         self.in_flight.set(gauge_value(gauges.admission.in_flight));

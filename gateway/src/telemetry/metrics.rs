@@ -146,7 +146,7 @@ impl Metrics {
     }
 
     /// Counts a note whose result is known: `ok` or an error code.
-    pub fn noted(&self, route: Route, code: &'static str) {
+    pub fn count_note(&self, route: Route, code: &'static str) {
         self.notes.get_or_create(&NoteLabels { route, code }).inc();
     }
 
@@ -156,7 +156,7 @@ impl Metrics {
     }
 
     /// Records the times of one extraction's stages, also if it failed.
-    pub fn staged(&self, stages: StageTimings) {
+    pub fn record_stages(&self, stages: StageTimings) {
         let times = [stages.queue, stages.engine, stages.parse, stages.ground];
         for (histogram, time) in self.stage_seconds.iter().zip(times) {
             histogram.observe(time.as_secs_f64());
@@ -164,7 +164,7 @@ impl Metrics {
     }
 
     /// Counts the contents of one answer: kinds of findings, never their values.
-    pub fn extracted(&self, answer: &Answer) {
+    pub fn count_answer(&self, answer: &Answer) {
         self.tokens.inc_by(u64::from(answer.tokens_used));
         self.degraded.inc_by(u64::from(answer.degraded));
         if answer.record.is_empty() {
@@ -207,7 +207,7 @@ impl Metrics {
     }
 
     /// Counts one call to a model server.
-    pub fn attempted(&self, attempt: Attempt) {
+    pub fn count_attempt(&self, attempt: Attempt) {
         self.attempts.get_or_create(&Outcome { outcome: attempt.name() }).inc();
     }
 
@@ -217,12 +217,12 @@ impl Metrics {
     }
 
     /// Counts a lookup in the response cache.
-    pub fn looked_in_cache(&self, hit: bool) {
+    pub fn count_cache_lookup(&self, hit: bool) {
         self.cache.get_or_create(&Outcome { outcome: if hit { "hit" } else { "miss" } }).inc();
     }
 
     /// Counts a request that was refused as unauthorized.
-    pub fn refused_stranger(&self, failure: AuthFailure) {
+    pub fn count_auth_failure(&self, failure: AuthFailure) {
         self.auth_failures.get_or_create(&Kind { kind: failure.name() }).inc();
     }
 

@@ -25,7 +25,7 @@ impl RequestSpan {
 
     /// Returns the header `traceparent` for a call to the model server, in the caller's trace.
     #[must_use]
-    pub fn of_call(&self, caller: Option<&TraceParent>) -> Option<String> {
+    pub fn traceparent(&self, caller: Option<&TraceParent>) -> Option<String> {
         caller.map(TraceParent::of_call)
     }
 
@@ -33,7 +33,7 @@ impl RequestSpan {
     pub fn end(&self, _: &str, _: Route, _: u16, _: Option<&'static str>) {}
 
     /// Does nothing.
-    pub fn tell(&self, _: &'static str, _: i64) {}
+    pub fn set_attribute(&self, _: &'static str, _: i64) {}
 }
 
 #[cfg(feature = "otlp")]
@@ -59,7 +59,7 @@ impl RequestSpan {
     /// Returns the header `traceparent` for a call to the model server: in this span if it is collected, otherwise in
     /// the caller's trace.
     #[must_use]
-    pub fn of_call(&self, caller: Option<&TraceParent>) -> Option<String> {
+    pub fn traceparent(&self, caller: Option<&TraceParent>) -> Option<String> {
         super::otlp::header_of(&self.span).or_else(|| caller.map(TraceParent::of_call))
     }
 
@@ -76,7 +76,7 @@ impl RequestSpan {
     }
 
     /// Sets one more attribute of the span.
-    pub fn tell(&self, name: &'static str, value: i64) {
+    pub fn set_attribute(&self, name: &'static str, value: i64) {
         use tracing_opentelemetry::OpenTelemetrySpanExt;
         self.span.set_attribute(name, value);
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     body::{self, Body, LARGEST_ANSWER},
-    envelope::{Envelope, says},
+    envelope::{Envelope, is_present},
     events::Events,
     finite,
     logprobs::Logprobs,
@@ -20,7 +20,7 @@ pub(super) trait ResponseDecoder: Sync {
     type Answer: Send;
 
     /// Reads and decodes the body; `None` if it is incomplete or not an answer of this kind.
-    fn of(&self, response: Response) -> impl Future<Output = Option<Self::Answer>> + Send;
+    fn decode(&self, response: Response) -> impl Future<Output = Option<Self::Answer>> + Send;
 }
 
 /// Decodes a completion in one piece.
@@ -37,23 +37,23 @@ pub(super) struct Streamed<'a> {
 impl ResponseDecoder for Completion {
     type Answer = CompletionBody;
 
-    async fn of(&self, response: Response) -> Option<CompletionBody> {
-        wire::said(&body::read(response, LARGEST_ANSWER).await.ok()?)
+    async fn decode(&self, response: Response) -> Option<CompletionBody> {
+        wire::parse_completion(&body::read(response, LARGEST_ANSWER).await.ok()?)
     }
 }
 
 impl ResponseDecoder for Count {
     type Answer = u32;
 
-    async fn of(&self, response: Response) -> Option<u32> {
-        wire::count(&body::read(response, LARGEST_ANSWER).await.ok()?)
+    async fn decode(&self, response: Response) -> Option<u32> {
+        wire::parse_token_count(&body::read(response, LARGEST_ANSWER).await.ok()?)
     }
 }
 
 impl ResponseDecoder for Streamed<'_> {
     type Answer = CompletionBody;
 
-    async fn of(&self, response: Response) -> Option<CompletionBody> {
+    async fn decode(&self, response: Response) -> Option<CompletionBody> {
         let mut completion = StreamedCompletion {
             parser: StreamingParser::new(self.sink),
             finish: None,
@@ -119,7 +119,7 @@ impl StreamedCompletion<'_> {
     /// Adds one chunk. Returns `None` if the data is not a chunk or reports an error.
     fn add(&mut self, data: &[u8]) -> Option<()> {
         let chunk: CompletionChunk = finite::parse(data)?;
-        if says(chunk.error.as_ref()) {
+        if is_present(chunk.error.as_ref()) {
             // The text before an error may be incomplete, even if the stream continues.
             return None;
         }
@@ -147,7 +147,7 @@ impl StreamedCompletion<'_> {
         }
         if let Some(logprobs) = choice.logprobs.filter(|logprobs| !logprobs.is_null()) {
             match serde_json::from_value::<Logprobs>(logprobs) {
-                Ok(next) => self.logprobs.get_or_insert_default().followed_by(next),
+                Ok(next) => self.logprobs.get_or_insert_default().append(next),
                 Err(_) => self.invalid_logprobs = true,
             }
         }
@@ -158,7 +158,7 @@ impl StreamedCompletion<'_> {
     fn into_body(self) -> Option<CompletionBody> {
         let (finish, text) = (self.finish?, self.parser.into_text());
         let logprobs = self.logprobs.filter(|_| !self.invalid_logprobs);
-        let likelihoods = logprobs.and_then(|logprobs| logprobs.along(&text));
+        let likelihoods = logprobs.and_then(|logprobs| logprobs.align(&text));
         Some(CompletionBody { text, finish, tokens: self.tokens, likelihoods, envelope: self.envelope })
     }
 }

@@ -71,7 +71,7 @@ impl Failure {
 }
 
 impl VllmEngine {
-    pub(super) fn wired(
+    pub(super) fn with_fleet(
         fleet: Arc<Fleet>,
         settings: &Vllm,
         ids: Ids,
@@ -100,7 +100,7 @@ impl VllmEngine {
     /// Returns the engine with a limit of `most_tokens` tokens per answer, which also holds when a note is read again
     /// because its answer was cut off.
     #[must_use]
-    pub fn at_most(self, most_tokens: u32) -> Self {
+    pub fn with_max_tokens(self, most_tokens: u32) -> Self {
         Self { most_tokens, ..self }
     }
 
@@ -147,17 +147,17 @@ impl VllmEngine {
             seed: request.seed,
             cache_salt: &self.ids.salt(request.priority.principal.as_ref()),
             structured_outputs: constrained.then(|| &**RECORD_CONSTRAINT),
-            logprobs: request.confidence.then(|| logprobs::wanted(self.prompt)),
-            streaming: request.sink.as_ref().map(|_| Streaming::WANTED),
+            logprobs: request.confidence.then(|| logprobs::request_member(self.prompt)),
+            streaming: request.sink.as_ref().map(|_| Streaming::WITH_USAGE),
         };
-        let body = wire::written(&body, note.as_str().len()).ok_or(Failure::of(EngineError::Failed))?;
+        let body = wire::to_body(&body, note.as_str().len()).ok_or(Failure::of(EngineError::Failed))?;
         let post = Post { path, body, request, deadline };
         let completion = match &request.sink {
             Some(sink) => self.post(call, &post, &Streamed { sink }).await?,
             None => self.post(call, &post, &Completion).await?,
         };
         // An answer of another model must not go out under the name of the requested one.
-        if completion.envelope.model().is_some_and(|answering| !call.is_of(answering, model)) {
+        if completion.envelope.model().is_some_and(|answering| !call.is_requested_model(answering, model)) {
             // Another server may have the model.
             return Err(Failure { error: EngineError::Rejected, may_retry: true });
         }
@@ -196,7 +196,7 @@ impl VllmEngine {
             return Ok(wanted);
         }
         let body = TokenizeRequest { model, prompt: Prompt::of(self.prompt, note.as_str()) };
-        let body = wire::written(&body, note.as_str().len()).ok_or(Failure::of(EngineError::Failed))?;
+        let body = wire::to_body(&body, note.as_str().len()).ok_or(Failure::of(EngineError::Failed))?;
         let tokens = self.post(call, &Post { path: Path::Tokenize, body, request, deadline }, &Count).await?;
         let left = context.saturating_sub(tokens);
         if left < LEAST_ANSWER.min(wanted) { Err(Failure::of(EngineError::NoteTooLong)) } else { Ok(wanted.min(left)) }
@@ -212,7 +212,7 @@ impl VllmEngine {
         let failed = |attempt, error| (attempt, Err(Failure::of(error)));
         let answered = async {
             match self.send(call, post).await {
-                Ok(response) => match decoder.of(response).await {
+                Ok(response) => match decoder.decode(response).await {
                     Some(answer) => (Attempt::Answered, Ok(answer)),
                     None => failed(Attempt::Failed, EngineError::Failed),
                 },
@@ -221,7 +221,7 @@ impl VllmEngine {
         };
         let answered = post.deadline.bound(answered).await;
         let (attempt, outcome) = answered.unwrap_or_else(|_| failed(Attempt::Late, EngineError::DeadlineExceeded));
-        call.went(attempt);
+        call.record_outcome(attempt);
         outcome
     }
 

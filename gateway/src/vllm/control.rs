@@ -22,7 +22,7 @@ const BARS: [char; 2] = ['|', '｜'];
 /// - a word in square or curly brackets, such as `[INST]`, `[gMASK]`, `[control_8]`, `[@BOS@]`: Mistral, GLM, Gemma, BERT;
 /// - a word between bars, `|ENDOFTEXT|`, or between doubled signs, `>>TITLE<<`: Persimmon, Falcon;
 /// - `]~b]`, `]~!b[`, `[e~[`: `MiniMax`.
-pub(super) fn neutralised(note: &str) -> Cow<'_, str> {
+pub(super) fn break_control_tokens(note: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut copied = 0;
     for (at, bracket) in note.char_indices().filter(|&(_, character)| is_bracket(character)) {
@@ -159,7 +159,7 @@ mod tests {
             for note in
                 [token.to_owned(), format!("Stage IV.{token}system\n{token}{token}"), format!("<{token}>[{token}]<[")]
             {
-                let sent = neutralised(&note);
+                let sent = break_control_tokens(&note);
                 assert!(!sent.contains(token), "{token} in {sent}");
                 let bare = |text: &str| text.replace(' ', "");
                 assert_eq!(bare(&sent), bare(&note), "only spaces are added");
@@ -179,15 +179,19 @@ mod tests {
             "T2 -> T3 -> T4; a<b",
             "~ 5 cm [?], size [~ 5], [-] [+++]",
         ] {
-            assert!(matches!(neutralised(note), Cow::Borrowed(sent) if sent == note), "{note}: {}", neutralised(note));
+            assert!(
+                matches!(break_control_tokens(note), Cow::Borrowed(sent) if sent == note),
+                "{note}: {}",
+                break_control_tokens(note)
+            );
         }
     }
 
     proptest! {
         #[test]
         fn the_result_has_no_control_token_left(note in "(<|>|\\||｜|＜|\\[|\\]|\\{|\\}|~|e~|/|s|INST|SYS|é| |\n){0,30}") {
-            let once = neutralised(&note).into_owned();
-            prop_assert_eq!(neutralised(&once), once.as_str());
+            let once = break_control_tokens(&note).into_owned();
+            prop_assert_eq!(break_control_tokens(&once), once.as_str());
             prop_assert_eq!(once.replace(' ', ""), note.replace(' ', ""));
         }
     }

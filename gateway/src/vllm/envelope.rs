@@ -21,7 +21,7 @@ pub(super) struct Envelope {
 }
 
 /// Returns whether a member is present and is not null, false or empty.
-pub(super) fn says(value: Option<&Value>) -> bool {
+pub(super) fn is_present(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null | Value::Bool(false)) => false,
         Some(Value::String(text)) => !text.is_empty(),
@@ -34,7 +34,7 @@ pub(super) fn says(value: Option<&Value>) -> bool {
 impl Envelope {
     /// Records the members of the completion itself, or of one chunk.
     pub(super) fn completion(&mut self, model: Option<&Value>, usage: Option<&Value>, error: Option<&Value>) {
-        self.faulty |= says(error);
+        self.faulty |= is_present(error);
         if let Some(model) = model.and_then(Value::as_str) {
             self.model = Some(model.to_owned());
         }
@@ -55,7 +55,7 @@ impl Envelope {
 
     /// Records the members of a message beside its content, or of one chunk of it.
     pub(super) fn message(&mut self, refusal: Option<&Value>, tool_calls: Option<&Value>) {
-        self.faulty |= says(refusal) || says(tool_calls);
+        self.faulty |= is_present(refusal) || is_present(tool_calls);
     }
 
     /// Records the finish reason, if there is one.
@@ -114,7 +114,7 @@ mod tests {
             (with("/choices/0/message/tool_calls", json!([{"function": {"arguments": "{}"}}])), true),
             (with("/choices/0/finish_reason", json!(null)), true),
         ] {
-            let completion = wire::said(answer.to_string().as_bytes()).unwrap();
+            let completion = wire::parse_completion(answer.to_string().as_bytes()).unwrap();
             assert_eq!(completion.envelope.is_suspect(NOTE), expected, "{answer}");
         }
     }

@@ -103,25 +103,25 @@ impl Fleet {
     }
 
     /// Regularly looks up the host names in the URLs until the returned tasks are dropped.
-    pub(super) fn resolve(self: &Arc<Self>, urls: &[Url], resolver: &ResolverSettings) -> Vec<Task> {
+    pub(super) fn resolve(self: &Arc<Self>, urls: &[Url], settings: &ResolverSettings) -> Vec<Task> {
         let named = urls.iter().enumerate().filter_map(|(at, url)| match url.host()? {
             // `localhost` has two addresses but is one machine.
             Host::Domain(host) if host != "localhost" => Some((at, url.clone(), host.to_owned())),
             _ => None,
         });
         let watch = |(at, url, host): (usize, Url, String)| {
-            let (fleet, resolver) = (Arc::downgrade(self), resolver.clone());
+            let (fleet, settings) = (Arc::downgrade(self), settings.clone());
             Task::spawn(async move {
                 let port = url.port_or_known_default().unwrap_or(80);
                 loop {
-                    let result = resolver.names.look_up(&host, port).await;
+                    let result = settings.resolver.look_up(&host, port).await;
                     let Some(fleet) = fleet.upgrade() else { return };
                     // After a failed lookup the known servers are kept, because they may still run.
                     if let Ok(addresses) = result {
                         fleet.update_origin(at, &url, &names::servers(&addresses));
                     }
                     drop(fleet);
-                    tokio::time::sleep(resolver.every).await;
+                    tokio::time::sleep(settings.interval).await;
                 }
             })
         };
@@ -139,7 +139,7 @@ impl Fleet {
             let kept = |address: &Option<SocketAddr>| known.iter().find(|member| member.address == *address).cloned();
             // A kept server keeps its number, and a new one gets a free number, so that no two servers share a name.
             let used_names: Vec<String> =
-                servers.iter().filter_map(kept).map(|member| member.probe.seat.name().to_owned()).collect();
+                servers.iter().filter_map(kept).map(|member| member.probe.replica.name().to_owned()).collect();
             let mut free_numbers = (0..).filter(|&number| !used_names.contains(&name(at, true, number)));
             let member = |address: &Option<SocketAddr>| match kept(address) {
                 Some(member) => Ok(member),
@@ -181,7 +181,7 @@ impl Fleet {
         // The lock is held until the list is stored, so that an older list never replaces a newer one.
         let origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
         let members: Arc<[Arc<Member>]> = origins.iter().flatten().cloned().collect();
-        self.readiness.watch(members.iter().map(|member| Arc::clone(&member.probe.seat)).collect());
+        self.readiness.watch(members.iter().map(|member| Arc::clone(&member.probe.replica)).collect());
         *self.members.write().unwrap_or_else(PoisonError::into_inner) = members;
     }
 
@@ -221,11 +221,11 @@ impl Fleet {
         let others = members.iter().filter(|other| other.is_ready() && !std::ptr::eq(&raw const ***other, member));
         let last = others.count() == 0;
         if member.is_ready() && !last {
-            self.readiness.saw(&member.probe.seat, Upstream::Unreachable);
-            self.metrics.ejected(member.probe.seat.name());
-            tracing::warn!(replica = member.probe.seat.name(), "a model server is left out until it is ready again");
+            self.readiness.set_state(&member.probe.replica, Upstream::Unreachable);
+            self.metrics.ejected(member.probe.replica.name());
+            tracing::warn!(replica = member.probe.replica.name(), "a model server is left out until it is ready again");
         }
-        member.probe.look_after(if last { FIRST_BACKOFF } else { backoff });
+        member.probe.check_after(if last { FIRST_BACKOFF } else { backoff });
     }
 }
 
@@ -249,7 +249,7 @@ fn pick<'a, I: Iterator<Item = &'a Arc<Member>>>(candidates: impl Fn() -> I) -> 
 
 impl Member {
     fn is_ready(&self) -> bool {
-        self.probe.seat.state() == Upstream::Ready
+        self.probe.replica.state() == Upstream::Ready
     }
 
     /// Returns whether the server lists the model; true if its list is unknown.
@@ -271,20 +271,20 @@ impl ReplicaCall {
 
     /// Returns whether `answering`, the model that a completion names, is the requested model. If it is not, this is
     /// logged once.
-    pub(super) fn is_of(&self, answering: &str, requested: &str) -> bool {
+    pub(super) fn is_requested_model(&self, answering: &str, requested: &str) -> bool {
         let same = answering == requested
             || self.member.probe.models().is_some_and(|models| models.same(answering, requested));
         if !same {
-            self.member.probe.other_model();
+            self.member.probe.log_other_model();
         }
         same
     }
 
     /// Records the outcome of the call, for the choice of servers and for the metrics.
-    pub(super) fn went(&self, attempt: Attempt) {
+    pub(super) fn record_outcome(&self, attempt: Attempt) {
         self.outcome_recorded.store(true, Relaxed);
-        self.fleet.metrics.attempted(attempt);
-        tracing::debug!(replica = self.member.probe.seat.name(), ?attempt, "a model server was called");
+        self.fleet.metrics.count_attempt(attempt);
+        tracing::debug!(replica = self.member.probe.replica.name(), ?attempt, "a model server was called");
         let member = &self.member;
         let add_failure = || member.failures.fetch_add(1, Relaxed) + 1;
         match attempt {
@@ -311,7 +311,7 @@ impl Drop for ReplicaCall {
     fn drop(&mut self) {
         // The caller has given up the call. If the call took long, this says as much as a passed deadline.
         if !self.outcome_recorded.load(Relaxed) && self.started.elapsed() >= SLOW_CALL {
-            self.went(Attempt::Late);
+            self.record_outcome(Attempt::Late);
         }
         self.member.in_flight.fetch_sub(1, Relaxed);
     }

@@ -46,7 +46,7 @@ impl ServerKey {
     /// Reads a key file. It blocks the calling thread for at most [`files::READ_WITHIN`].
     pub fn read(path: &Path) -> Result<Self, ServerKeyError> {
         let thread_path = path.to_owned();
-        let bytes = files::in_time(files::READ_WITHIN, move || contents(&thread_path)).flatten();
+        let bytes = files::with_timeout(files::READ_WITHIN, move || contents(&thread_path)).flatten();
         let value = RwLock::new(bearer(path, bytes)?);
         Ok(Self { path: path.to_owned(), value, reloading: tokio::sync::Mutex::default() })
     }
@@ -57,7 +57,7 @@ impl ServerKey {
     pub async fn reload(&self) -> Result<(), ServerKeyError> {
         let _guard = self.reloading.lock().await;
         let thread_path = self.path.clone();
-        let bytes = files::in_time_async(files::READ_WITHIN, move || contents(&thread_path)).await.flatten();
+        let bytes = files::with_timeout_async(files::READ_WITHIN, move || contents(&thread_path)).await.flatten();
         let value = bearer(&self.path, bytes)?;
         *self.value.write().unwrap_or_else(PoisonError::into_inner) = value;
         Ok(())

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{config::PromptChoice, extraction::Likelihoods};
 
 /// Returns the member `logprobs` of a request for the log-probability of each chosen token and of no other token.
-pub(super) fn wanted(choice: PromptChoice) -> Value {
+pub(super) fn request_member(choice: PromptChoice) -> Value {
     match choice {
         PromptChoice::Training => json!(true),
         PromptChoice::Legacy => json!(0),
@@ -31,14 +31,14 @@ struct ChosenToken {
 
 impl Logprobs {
     /// Appends the log-probabilities of the next chunk of the same answer.
-    pub(super) fn followed_by(&mut self, next: Self) {
+    pub(super) fn append(&mut self, next: Self) {
         append(&mut self.content, next.content);
         append(&mut self.tokens, next.tokens);
         append(&mut self.token_logprobs, next.token_logprobs);
     }
 
     /// Assigns the log-probabilities to the text; `None` if the tokens do not make up the text or are incomplete.
-    pub(super) fn along(&self, draft: &str) -> Option<Likelihoods> {
+    pub(super) fn align(&self, draft: &str) -> Option<Likelihoods> {
         if let Some(chosen) = &self.content {
             let tokens = chosen.iter().map(|one| (one.bytes.as_deref().unwrap_or(one.token.as_bytes()), one.logprob));
             return Likelihoods::along(draft, tokens);
@@ -72,7 +72,7 @@ mod tests {
             (json!({}), false),
         ] {
             let logprobs: Logprobs = serde_json::from_value(shape.clone()).unwrap();
-            assert_eq!(logprobs.along("ab").is_some(), fits, "{shape}");
+            assert_eq!(logprobs.align("ab").is_some(), fits, "{shape}");
         }
         // A token without a log-probability must not count as certain, so the whole list is refused.
         for shape in [

@@ -58,7 +58,7 @@ impl VllmEngine {
         crate::tls::install();
         let urls = settings.urls();
         let key = settings.api_key_file.as_deref().map(ServerKey::read).transpose()?.map(Arc::new);
-        for number in settings.readable_on_the_way() {
+        for number in settings.plain_http_over_public_network() {
             tracing::warn!(
                 replica = format!("vllm-{number}"),
                 "notes go to a model server in plain HTTP over a public network, where others can read them: use https"
@@ -66,6 +66,6 @@ impl VllmEngine {
         }
         let fleet = Fleet::new(&urls, settings, key, readiness, metrics)?;
         let resolvers = fleet.resolve(&urls, resolver);
-        Ok(Self::wired(fleet, settings, ids::Ids::new()?, Arc::clone(readiness), resolvers))
+        Ok(Self::with_fleet(fleet, settings, ids::Ids::new()?, Arc::clone(readiness), resolvers))
     }
 }

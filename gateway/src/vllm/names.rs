@@ -18,14 +18,14 @@ pub trait Resolver: Send + Sync + fmt::Debug {
 #[derive(Clone, Debug)]
 pub struct ResolverSettings {
     /// The resolver.
-    pub names: Arc<dyn Resolver>,
+    pub resolver: Arc<dyn Resolver>,
     /// Time between two lookups of a name.
-    pub every: Duration,
+    pub interval: Duration,
 }
 
 impl Default for ResolverSettings {
     fn default() -> Self {
-        Self { names: Arc::new(SystemResolver), every: INTERVAL }
+        Self { resolver: Arc::new(SystemResolver), interval: INTERVAL }
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) struct Probe {
     /// The key that every request carries.
     key: Option<Arc<ServerKey>>,
     /// The server's entry in the readiness of the gateway.
-    pub(super) seat: Arc<Replica>,
+    pub(super) replica: Arc<Replica>,
     /// The models that the server listed last; `None` if they are unknown.
     models: RwLock<Option<Arc<ModelList>>>,
     /// Whether the log already says that completions name a model other than the requested one.
@@ -48,14 +48,14 @@ impl Probe {
         url: &Url,
         model: String,
         key: Option<Arc<ServerKey>>,
-        seat: Arc<Replica>,
+        replica: Arc<Replica>,
     ) -> Self {
         Self {
             client,
             urls: Urls::below(url),
             model,
             key,
-            seat,
+            replica,
             models: RwLock::default(),
             other_model_logged: AtomicBool::new(false),
             wake: Notify::new(),
@@ -69,15 +69,15 @@ impl Probe {
     }
 
     pub(super) fn update_models(&self, models: Option<Arc<ModelList>>) {
-        self.seat.learned_context(models.as_ref().and_then(|models| models.context(&self.model)));
+        self.replica.set_context(models.as_ref().and_then(|models| models.context(&self.model)));
         *self.models.write().unwrap_or_else(PoisonError::into_inner) = models;
     }
 
     /// Logs that a completion names a model other than the requested one: once, until the server's state changes.
-    pub(super) fn other_model(&self) {
+    pub(super) fn log_other_model(&self) {
         if !self.other_model_logged.swap(true, Relaxed) {
             tracing::error!(
-                replica = self.seat.name(),
+                replica = self.replica.name(),
                 "a model server answers in the name of another model than the one asked for, so its answers are refused: \
                  check that the adapter is loaded, and that vllm.model has the name that the server gives it"
             );
@@ -97,7 +97,7 @@ impl Probe {
     }
 
     /// Makes the watcher check the server once `backoff` has passed.
-    pub(super) fn look_after(&self, backoff: Duration) {
+    pub(super) fn check_after(&self, backoff: Duration) {
         self.backoff.store(u64::try_from(backoff.as_millis()).unwrap_or(u64::MAX), Relaxed);
         self.wake.notify_one();
     }

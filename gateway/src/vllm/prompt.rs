@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
-use super::{control::neutralised, paths::Path};
+use super::{control::break_control_tokens, paths::Path};
 use crate::{
     config::PromptChoice,
     extraction::{Field, PromptVersion},
@@ -56,7 +56,7 @@ impl<'a> Prompt<'a> {
     /// Returns the prompt for a note.
     #[must_use]
     pub fn of(choice: PromptChoice, note: &'a str) -> Self {
-        let note = neutralised(note);
+        let note = break_control_tokens(note);
         match choice {
             PromptChoice::Training => {
                 let system = JoinedText { before: SYSTEM.into(), note: "".into(), after: "" };

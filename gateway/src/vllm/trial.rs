@@ -63,11 +63,11 @@ impl Trial {
             logprobs: None,
             streaming: None,
         };
-        Some(Self { path, body: wire::written(&request, NOTE.len())?, model: settings.model.clone() })
+        Some(Self { path, body: wire::to_body(&request, NOTE.len())?, model: settings.model.clone() })
     }
 
     /// Sends the trial note to a server. Returns why the server cannot read notes, or `None` if it can.
-    pub(super) async fn fails(&self, probe: &Probe) -> Option<&'static str> {
+    pub(super) async fn failure(&self, probe: &Probe) -> Option<&'static str> {
         let request = probe
             .post(self.path)
             .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
@@ -79,7 +79,7 @@ impl Trial {
             return Some("it refuses the request: see its log for the id gateway-trial-note");
         }
         let Ok(body) = body::read(response, LARGEST_ANSWER).await else { return Some("its answer is incomplete") };
-        let Some(completion) = wire::said(&body) else { return Some("its answer is no completion") };
+        let Some(completion) = wire::parse_completion(&body) else { return Some("its answer is no completion") };
         let is_requested =
             |name: &str| name == self.model || probe.models().is_some_and(|models| models.same(name, &self.model));
         if completion.envelope.model().is_some_and(|name| !is_requested(name)) {

@@ -51,18 +51,18 @@ pub(super) fn spawn(probe: Arc<Probe>, trial: Option<Arc<Trial>>, readiness: Arc
             let ProbeResult { state, models, fault } = trial_state.check(&probe, trial.as_deref()).await;
             // The list is stored before the state, so that the list of a ready server is always known.
             probe.update_models(models);
-            readiness.saw(&probe.seat, state);
+            readiness.set_state(&probe.replica, state);
             if matches!(state, Upstream::Unreachable | Upstream::Untrusted) {
                 // The load that the server reported last is out of date.
-                probe.seat.loaded(Load::default());
+                probe.replica.set_load(Load::default());
             }
             if last_state != Some(state) {
                 probe.other_model_logged.store(false, Relaxed);
-                tracing::info!(replica = probe.seat.name(), ?state, "model server");
+                tracing::info!(replica = probe.replica.name(), ?state, "model server");
             }
             if let Some(fault) = fault.filter(|_| fault != last_fault) {
                 tracing::error!(
-                    replica = probe.seat.name(),
+                    replica = probe.replica.name(),
                     fault,
                     "TLS with a model server fails, and no note is sent to it"
                 );
@@ -99,12 +99,12 @@ impl TrialState {
         let Some(trial) = trial.filter(|_| !self.passed) else { return result };
         // The trial compares the names of a model by this list.
         probe.update_models(result.models.clone());
-        let Some(why) = trial.fails(probe).await else {
+        let Some(why) = trial.failure(probe).await else {
             *self = Self { passed: true, backoff: None };
             return result;
         };
         tracing::warn!(
-            replica = probe.seat.name(),
+            replica = probe.replica.name(),
             why,
             "a model server fails its trial note, and gets no other notes until it passes"
         );
@@ -149,7 +149,7 @@ async fn check_server(probe: &Probe) -> ProbeResult {
     let status = response.status();
     if status != StatusCode::OK {
         tracing::warn!(
-            replica = probe.seat.name(),
+            replica = probe.replica.name(),
             upstream_status = status.as_u16(),
             "a model server does not list its models"
         );
@@ -160,7 +160,7 @@ async fn check_server(probe: &Probe) -> ProbeResult {
     }
     let Ok(body) = body::read(response, LARGEST_LIST).await else { return ProbeResult::UNREACHABLE };
     let Some(models) = ModelList::parse(&body) else { return ProbeResult::UNREACHABLE };
-    probe.seat.loaded(load(probe).await.unwrap_or_default());
+    probe.replica.set_load(load(probe).await.unwrap_or_default());
     let state = if models.lists(&probe.model) { Upstream::Ready } else { Upstream::ModelMissing };
     ProbeResult { state, models: Some(Arc::new(models)), fault: None }
 }

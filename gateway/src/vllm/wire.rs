@@ -43,7 +43,7 @@ struct StreamOptions {
 }
 
 impl Streaming {
-    pub(super) const WANTED: Self = Self { stream: true, stream_options: StreamOptions { include_usage: true } };
+    pub(super) const WITH_USAGE: Self = Self { stream: true, stream_options: StreamOptions { include_usage: true } };
 }
 
 #[derive(Serialize)]
@@ -85,7 +85,7 @@ struct Tokens {
 }
 
 /// Returns a request as bytes. `note` is the length of its note in bytes, which are most of the request's.
-pub(super) fn written(request: &impl Serialize, note: usize) -> Option<Bytes> {
+pub(super) fn to_body(request: &impl Serialize, note: usize) -> Option<Bytes> {
     let mut bytes = Vec::with_capacity(note + note / 8 + AROUND_A_NOTE);
     serde_json::to_writer(&mut bytes, request).ok()?;
     Some(bytes.into())
@@ -101,7 +101,7 @@ pub(super) struct CompletionBody {
 }
 
 /// Decodes a completion; `None` if it is invalid or has an unexpected finish reason.
-pub(super) fn said(answer: &[u8]) -> Option<CompletionBody> {
+pub(super) fn parse_completion(answer: &[u8]) -> Option<CompletionBody> {
     let completion: Completion = finite::parse(answer)?;
     let mut envelope = Envelope::default();
     envelope.completion(completion.model.as_ref(), completion.usage.as_ref(), completion.error.as_ref());
@@ -114,7 +114,7 @@ pub(super) fn said(answer: &[u8]) -> Option<CompletionBody> {
     envelope.finish(choice.finish_reason.as_deref());
     let text = choice.message.and_then(|message| message.content).or(choice.text)?;
     let logprobs = choice.logprobs.and_then(|logprobs| serde_json::from_value::<Logprobs>(logprobs).ok());
-    let likelihoods = logprobs.and_then(|logprobs| logprobs.along(&text));
+    let likelihoods = logprobs.and_then(|logprobs| logprobs.align(&text));
     let finish = choice.finish_reason.as_deref().map_or(Some(Finish::Complete), finish_of)?;
     Some(CompletionBody { text, finish, tokens: completion.usage.as_ref().map_or(0, tokens_of), likelihoods, envelope })
 }
@@ -129,7 +129,7 @@ pub(super) fn finish_of(reason: &str) -> Option<Finish> {
 }
 
 /// Returns the token count in an answer of `/tokenize`.
-pub(super) fn count(answer: &[u8]) -> Option<u32> {
+pub(super) fn parse_token_count(answer: &[u8]) -> Option<u32> {
     serde_json::from_slice::<Tokens>(answer).ok().map(|tokens| tokens.count)
 }
 
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn completions_are_decoded() {
-        let text = |answer: Value| said(answer.to_string().as_bytes()).map(|body| (body.text, body.tokens));
+        let text = |answer: Value| parse_completion(answer.to_string().as_bytes()).map(|body| (body.text, body.tokens));
         let choice = json!({"message": {"content": "x"}, "finish_reason": "stop"});
         for (answer, expected) in [
             (json!({"choices": [choice], "usage": {"total_tokens": 7}}), Some(7)),

@@ -12,19 +12,19 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A temporary folder in which commands run.
-pub(crate) struct Desk {
+pub(crate) struct Workspace {
     folder: TempDir,
 }
 
 /// The exit code and the output of a run.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct RunOutput {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl Desk {
+impl Workspace {
     pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
@@ -56,11 +56,11 @@ impl Desk {
         command
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn run(&self, arguments: &[&str]) -> RunOutput {
         said(&mut self.command(arguments))
     }
 
-    pub(crate) fn run_with(&self, arguments: &[&str], stdin: impl AsRef<[u8]>) -> Said {
+    pub(crate) fn run_with(&self, arguments: &[&str], stdin: impl AsRef<[u8]>) -> RunOutput {
         let mut command = self.command(arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(stdin.as_ref()).unwrap();
@@ -73,13 +73,13 @@ impl Desk {
     }
 }
 
-pub(crate) fn said(command: &mut Command) -> Said {
+pub(crate) fn said(command: &mut Command) -> RunOutput {
     ended(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
 }
 
-pub(crate) fn ended(child: Child) -> Said {
+pub(crate) fn ended(child: Child) -> RunOutput {
     let output = child.wait_with_output().unwrap();
-    Said {
+    RunOutput {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),

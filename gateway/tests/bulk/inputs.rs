@@ -1,16 +1,16 @@
 //! Tests the kinds of inputs, the ids of notes, and the errors of notes that cannot be read.
 
-use crate::command::{Desk, by_id, failure, lines, note};
+use crate::command::{Workspace, by_id, failure, lines, note};
 
 #[test]
 fn a_broken_line_fails_only_its_own_note() {
-    let desk = Desk::new();
+    let workspace = Workspace::new();
     let mut ten: Vec<String> = lines(1..11).lines().map(str::to_owned).collect();
     ten[2] = "{\"id\": \"n-3\", \"text\": \"Stage".to_owned();
-    desk.put("ten.jsonl", ten.join("\n"));
-    let output = desk.run(&["ten.jsonl", "--out", "out.jsonl"]);
+    workspace.put("ten.jsonl", ten.join("\n"));
+    let output = workspace.run(&["ten.jsonl", "--out", "out.jsonl"]);
     assert_eq!(output.code, Some(3), "{}", output.err);
-    let results = desk.results("out.jsonl");
+    let results = workspace.results("out.jsonl");
     assert_eq!(results.len(), 10);
     assert_eq!(failure(&results["line-3"]), (400, "invalid_json", ""));
     assert_eq!(results.values().filter(|line| line["status"] == 200).count(), 9);
@@ -25,10 +25,10 @@ fn a_broken_line_fails_only_its_own_note() {
 
 #[test]
 fn json_lines_of_every_kind() {
-    let desk = Desk::new();
+    let workspace = Workspace::new();
     let good = note(1);
     let escaped = "\\u0053tage IV colon cancer";
-    desk.put(
+    workspace.put(
         "kinds.jsonl",
         format!(
             "\u{feff}{{\"id\": \"mark\", \"text\": \"{good}\", \"label\": [1, {{}}]}}\r\n\n   \n{{\"id\": 7, \"text\": \"{escaped}\"}}\n\
@@ -37,7 +37,7 @@ fn json_lines_of_every_kind() {
              {{\"id\": \"mark\", \"text\": \"{good}\"}}\n{{\"id\": \"half\", \"text\": \"\\ud800\"}}\nStage II\n{{\"id\": \"last\", \"text\": \"{good}\"}}"
         ),
     );
-    let output = desk.run(&["kinds.jsonl"]);
+    let output = workspace.run(&["kinds.jsonl"]);
     assert_eq!(output.code, Some(3), "{}", output.err);
     let results = by_id(&output.out);
     for read in ["mark", "7", "line-5", "last"] {
@@ -61,9 +61,9 @@ fn json_lines_of_every_kind() {
 
 #[test]
 fn keys_may_have_other_names() {
-    let desk = Desk::new();
-    desk.put("other.jsonl", format!("{{\"key\": \"a\", \"input\": \"{}\"}}\n{{\"input\": \"x\"}}\n", note(1)));
-    let output = desk.run(&["other.jsonl", "--text-column", "input", "--id-column", "key"]);
+    let workspace = Workspace::new();
+    workspace.put("other.jsonl", format!("{{\"key\": \"a\", \"input\": \"{}\"}}\n{{\"input\": \"x\"}}\n", note(1)));
+    let output = workspace.run(&["other.jsonl", "--text-column", "input", "--id-column", "key"]);
     assert_eq!(output.code, Some(3), "{}", output.err);
     let results = by_id(&output.out);
     assert_eq!(results["a"]["status"], 200);
@@ -72,17 +72,17 @@ fn keys_may_have_other_names() {
 
 #[test]
 fn folders_are_read_with_subfolders_and_sorted() {
-    let desk = Desk::new();
-    desk.put("study/b.txt", note(1));
-    desk.put("study/a/2.TXT", format!("\u{feff}{}\r\n", note(2)));
-    desk.put("study/a/10.txt", note(3));
-    desk.put("study/latin.txt", b"na\xefve stage IV colon cancer");
-    desk.put("study/wide.txt", b"\xff\xfeS\0t\0");
-    desk.put("study/empty.txt", "");
-    desk.put("study/readme.md", "not a note");
-    desk.put("study/.hidden.txt", "not a note");
-    desk.put("alone.txt", note(4));
-    let output = desk.run(&["study", "./alone.txt", "--concurrency", "1"]);
+    let workspace = Workspace::new();
+    workspace.put("study/b.txt", note(1));
+    workspace.put("study/a/2.TXT", format!("\u{feff}{}\r\n", note(2)));
+    workspace.put("study/a/10.txt", note(3));
+    workspace.put("study/latin.txt", b"na\xefve stage IV colon cancer");
+    workspace.put("study/wide.txt", b"\xff\xfeS\0t\0");
+    workspace.put("study/empty.txt", "");
+    workspace.put("study/readme.md", "not a note");
+    workspace.put("study/.hidden.txt", "not a note");
+    workspace.put("alone.txt", note(4));
+    let output = workspace.run(&["study", "./alone.txt", "--concurrency", "1"]);
     assert_eq!(output.code, Some(3), "{}", output.err);
     let read: Vec<&str> = output.out.lines().filter(|line| line.contains("\"status\":200")).collect();
     let ids: Vec<&str> = read.iter().map(|line| line.split('"').nth(3).unwrap()).collect();
@@ -100,10 +100,10 @@ fn folders_are_read_with_subfolders_and_sorted() {
 
 #[test]
 fn the_same_file_name_in_two_folders_is_an_error_of_the_second() {
-    let desk = Desk::new();
-    desk.put("a/1.txt", note(1));
-    desk.put("b/1.txt", note(2));
-    let output = desk.run(&["a", "b"]);
+    let workspace = Workspace::new();
+    workspace.put("a/1.txt", note(1));
+    workspace.put("b/1.txt", note(2));
+    let output = workspace.run(&["a", "b"]);
     let results = by_id(&output.out);
     assert_eq!((output.code, results["1.txt"]["status"].as_u64()), (Some(3), Some(200)));
     assert_eq!(failure(&results["b/1.txt"]), (422, "invalid_request", "unique"));
@@ -111,7 +111,7 @@ fn the_same_file_name_in_two_folders_is_an_error_of_the_second() {
 
 #[test]
 fn csv_columns_may_have_other_names() {
-    let desk = Desk::new();
+    let workspace = Workspace::new();
     let quoted = "\"Stage IV, \"\"poorly\"\" differentiated\r\ncolon cancer\"";
     for (delimiter, name) in [(",", "comma.csv"), (";", "semicolon.csv"), ("\t", "tab.tsv")] {
         let row = |cells: &[&str]| format!("{}\r\n", cells.join(delimiter));
@@ -123,8 +123,8 @@ fn csv_columns_may_have_other_names() {
             row(&["x-4"]),
             row(&["x-5", "", "3"]),
         ];
-        desk.put(name, table.concat());
-        let output = desk.run(&[name, "--text-column", "note", "--id-column", "case"]);
+        workspace.put(name, table.concat());
+        let output = workspace.run(&[name, "--text-column", "note", "--id-column", "case"]);
         assert_eq!(output.code, Some(3), "{name}: {}", output.err);
         let results = by_id(&output.out);
         assert_eq!(results["x-1"]["result"]["stage"], "IV", "{name}");
@@ -138,25 +138,25 @@ fn csv_columns_may_have_other_names() {
 
 #[test]
 fn standard_input_is_json_lines_or_one_note() {
-    let desk = Desk::new();
-    let output = desk.run_with(&["-"], format!("\n  {}", lines(1..3)));
+    let workspace = Workspace::new();
+    let output = workspace.run_with(&["-"], format!("\n  {}", lines(1..3)));
     assert_eq!((output.code, by_id(&output.out).len()), (Some(0), 2), "{}", output.err);
-    let output = desk.run_with(&["-"], note(3));
+    let output = workspace.run_with(&["-"], note(3));
     assert_eq!(by_id(&output.out)["stdin"]["result"]["stage"], "IV");
-    let output = desk.run_with(&["-"], "");
+    let output = workspace.run_with(&["-"], "");
     assert_eq!((output.code, failure(&by_id(&output.out)["stdin"]).2), (Some(3), "not_blank"));
 }
 
 #[test]
 fn mistakes_in_the_command_line_are_reported_before_anything_is_written() {
-    let desk = Desk::new();
-    desk.put("plain.csv", "case,note\na,b\n");
-    desk.put("headless.csv", format!("{}\n", "Stage IV colon cancer ".repeat(9)));
-    desk.put("pictures/one.png", "x");
-    std::fs::create_dir(desk.path("nothing")).unwrap();
-    desk.put("scan.pdf", "x");
-    desk.put("a.jsonl", lines(1..2));
-    desk.put("kept.jsonl", "kept");
+    let workspace = Workspace::new();
+    workspace.put("plain.csv", "case,note\na,b\n");
+    workspace.put("headless.csv", format!("{}\n", "Stage IV colon cancer ".repeat(9)));
+    workspace.put("pictures/one.png", "x");
+    std::fs::create_dir(workspace.path("nothing")).unwrap();
+    workspace.put("scan.pdf", "x");
+    workspace.put("a.jsonl", lines(1..2));
+    workspace.put("kept.jsonl", "kept");
     for (arguments, words) in [
         (&["gone.jsonl"][..], "gone.jsonl cannot be read"),
         (&["plain.csv"], "no column `text`; the columns are: case, note. Name it with --text-column"),
@@ -182,11 +182,11 @@ fn mistakes_in_the_command_line_are_reported_before_anything_is_written() {
         if !arguments.contains(&"--out") && !arguments.contains(&"--resume") {
             arguments.extend(["--out", "new.jsonl"]);
         }
-        let output = desk.run(&arguments);
+        let output = workspace.run(&arguments);
         assert_eq!(output.code, Some(2), "{arguments:?}: {}", output.err);
         assert!(output.err.contains(words) && !output.err.contains("secret"), "{arguments:?}: {}", output.err);
         assert!(!output.err.contains("Stage IV"), "{arguments:?}");
-        assert!(output.out.is_empty() && !desk.path("new.jsonl").exists(), "{arguments:?}");
+        assert!(output.out.is_empty() && !workspace.path("new.jsonl").exists(), "{arguments:?}");
     }
-    assert_eq!(desk.text("kept.jsonl"), "kept");
+    assert_eq!(workspace.text("kept.jsonl"), "kept");
 }

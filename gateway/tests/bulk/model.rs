@@ -4,27 +4,27 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use crate::{
-    command::{Desk, Said, failure, lines, said},
+    command::{RunOutput, Workspace, failure, lines, said},
     fake_vllm::{self, Act, RECORD},
 };
 
 /// Runs the command with the fake server as its model server.
-async fn run(desk: Desk, url: String, more: &'static [&'static str]) -> (Desk, Said) {
+async fn run(workspace: Workspace, url: String, more: &'static [&'static str]) -> (Workspace, RunOutput) {
     spawn_blocking(move || {
         let arguments = [&["in.jsonl", "--out", "out.jsonl", "--engine", "vllm", "--vllm-url", &url], more].concat();
-        let mut command = desk.command(&arguments);
+        let mut command = workspace.command(&arguments);
         command.env("GATEWAY_ADMISSION__IN_FLIGHT", "4").env("GATEWAY_ADMISSION__DEADLINE", "20s");
         let output = said(&mut command);
-        (desk, output)
+        (workspace, output)
     })
     .await
     .unwrap()
 }
 
-fn desk(notes: usize) -> Desk {
-    let desk = Desk::new();
-    desk.put("in.jsonl", lines(0..notes));
-    desk
+fn workspace(notes: usize) -> Workspace {
+    let workspace = Workspace::new();
+    workspace.put("in.jsonl", lines(0..notes));
+    workspace
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,50 +46,51 @@ async fn the_concurrency_limit_is_reached_and_never_exceeded() {
         }
         permits.add_permits(3);
     });
-    let (desk, output) = run(desk(40), format!("http://{}", fake.address), &[]).await;
+    let (workspace, output) = run(workspace(40), format!("http://{}", fake.address), &[]).await;
     limit_check.await.unwrap();
     assert_eq!(output.code, Some(0), "{}", output.err);
-    let results = desk.results("out.jsonl");
+    let results = workspace.results("out.jsonl");
     assert!(results.len() == 40 && results.values().all(|line| line["result"]["engine"] == "vllm"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_model_server_goes_away_resume_reads_the_remaining_notes() {
     let unavailable = Act::Status(503, json!({}));
-    let answer = Act::Say(RECORD.to_owned());
+    let answer = Act::Text(RECORD.to_owned());
     let fake = fake_vllm::start(vec![answer.clone(), answer.clone(), answer, unavailable]).await;
     let url = format!("http://{}", fake.address);
-    let (desk, output) = run(desk(9), url, &["--concurrency", "1", "--retries", "0"]).await;
+    let (workspace, output) = run(workspace(9), url, &["--concurrency", "1", "--retries", "0"]).await;
     assert_eq!(output.code, Some(3), "{}", output.err);
     assert!(output.err.contains("3 read, 6 failed (6 upstream_unavailable)"), "{}", output.err);
     assert!(output.err.contains("the remaining notes were not tried"), "{}", output.err);
-    assert_eq!(failure(&desk.results("out.jsonl")["n-8"]), (503, "upstream_unavailable", ""));
+    assert_eq!(failure(&workspace.results("out.jsonl")["n-8"]), (503, "upstream_unavailable", ""));
     // The engine itself retried the fourth note once. No later note was sent.
     assert_eq!(fake.calls.load(std::sync::atomic::Ordering::SeqCst), 5);
 
-    let back = fake_vllm::start(vec![Act::Say(RECORD.to_owned())]).await;
-    let (desk, output) = run(desk, format!("http://{}", back.address), &["--resume"]).await;
-    assert_eq!((output.code, desk.results("out.jsonl").len()), (Some(0), 9), "{}", output.err);
+    let back = fake_vllm::start(vec![Act::Text(RECORD.to_owned())]).await;
+    let (workspace, output) = run(workspace, format!("http://{}", back.address), &["--resume"]).await;
+    assert_eq!((output.code, workspace.results("out.jsonl").len()), (Some(0), 9), "{}", output.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_to_a_busy_model_server_is_retried() {
-    let (busy, answer) = (Act::Status(429, json!({})), Act::Say(RECORD.to_owned()));
+    let (busy, answer) = (Act::Status(429, json!({})), Act::Text(RECORD.to_owned()));
     let fake = fake_vllm::start(vec![busy.clone(), busy, answer]).await;
-    let (desk, output) = run(desk(1), format!("http://{}", fake.address), &[]).await;
+    let (workspace, output) = run(workspace(1), format!("http://{}", fake.address), &[]).await;
     assert_eq!(output.code, Some(0), "{}", output.err);
-    assert_eq!(desk.results("out.jsonl")["n-0"]["result"]["stage"], "IV");
+    assert_eq!(workspace.results("out.jsonl")["n-0"]["result"]["stage"], "IV");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_model_server_the_run_fails_and_writes_no_output() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let desk = desk(2);
+    let workspace = workspace(2);
     let output = spawn_blocking(move || {
         let url = format!("http://{address}");
-        let mut command = desk.command(&["in.jsonl", "--out", "out.jsonl", "--engine", "vllm", "--vllm-url", &url]);
+        let mut command =
+            workspace.command(&["in.jsonl", "--out", "out.jsonl", "--engine", "vllm", "--vllm-url", &url]);
         let output = said(command.env("GATEWAY_ADMISSION__DEADLINE", "1s"));
-        assert!(!desk.path("out.jsonl").exists());
+        assert!(!workspace.path("out.jsonl").exists());
         output
     });
     let output = output.await.unwrap();

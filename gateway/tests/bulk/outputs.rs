@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::command::{Desk, by_id, lines, note};
+use crate::command::{Workspace, by_id, lines, note};
 
 /// Returns the rows of a CSV as a spreadsheet reads them.
 fn table(text: &str) -> Vec<Vec<String>> {
@@ -13,15 +13,15 @@ fn table(text: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn a_spreadsheet_finds_no_formula_in_a_csv() {
-    let desk = Desk::new();
+    let workspace = Workspace::new();
     let ids = ["plain", "=1+1", "+x", "-x", "@x", "\tx", "'=x", "a,b", "a\"b", "a\nb", "ü😀"];
     let line = |id: &&str| serde_json::json!({"id": id, "text": note(3)}).to_string();
     let mut given: Vec<String> = ids.iter().map(line).collect();
     given.push("{".to_owned());
-    desk.put("in.jsonl", given.join("\n"));
-    let output = desk.run(&["in.jsonl", "--out", "out.csv", "--concurrency", "1"]);
+    workspace.put("in.jsonl", given.join("\n"));
+    let output = workspace.run(&["in.jsonl", "--out", "out.csv", "--concurrency", "1"]);
     assert_eq!(output.code, Some(3), "{}", output.err);
-    let rows = table(&desk.text("out.csv"));
+    let rows = table(&workspace.text("out.csv"));
     let head =
         "id,status,cancer_type,stage,gene_mutation,biomarker,treatment,response,metastasis_site,warnings,engine,error";
     assert_eq!(rows[0].join(","), head);
@@ -32,31 +32,31 @@ fn a_spreadsheet_finds_no_formula_in_a_csv() {
     let failed = rows.iter().find(|row| row[1] == "400").unwrap();
     assert!(failed[0] == "line-12" && failed[11].starts_with("invalid_json: "), "{failed:?}");
     // --resume recognises every row.
-    let output = desk.run(&["in.jsonl", "--out", "out.csv", "--resume"]);
+    let output = workspace.run(&["in.jsonl", "--out", "out.csv", "--resume"]);
     assert!(output.err.contains("11 notes are done, 1 failed notes"), "{}", output.err);
-    assert_eq!(table(&desk.text("out.csv")).len(), 13);
+    assert_eq!(table(&workspace.text("out.csv")).len(), 13);
 }
 
 #[test]
 fn one_json_object_as_the_batch_route_answers() {
-    let desk = Desk::new();
-    desk.put("in.jsonl", format!("{}{{\n", lines(0..3)));
-    let output = desk.run(&["in.jsonl", "--format", "json"]);
+    let workspace = Workspace::new();
+    workspace.put("in.jsonl", format!("{}{{\n", lines(0..3)));
+    let output = workspace.run(&["in.jsonl", "--format", "json"]);
     let whole: Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!(whole["results"].as_array().unwrap().len(), 4);
     assert_eq!(whole["summary"], serde_json::json!({"ok": 3, "failed": 1}));
-    desk.put("none.jsonl", "\n");
-    let output = desk.run(&["none.jsonl", "--format", "json"]);
+    workspace.put("none.jsonl", "\n");
+    let output = workspace.run(&["none.jsonl", "--format", "json"]);
     let none: Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!((output.code, none["results"].as_array().map(Vec::len)), (Some(0), Some(0)));
 }
 
 #[test]
 fn a_table_has_one_line_per_note_and_no_control_characters() {
-    let desk = Desk::new();
+    let workspace = Workspace::new();
     let line = serde_json::json!({"id": "\u{1b}[2J\u{202e}evil\nid", "text": note(3)});
-    desk.put("in.jsonl", format!("{line}\n{{\n"));
-    let output = desk.run(&["in.jsonl", "--format", "table"]);
+    workspace.put("in.jsonl", format!("{line}\n{{\n"));
+    let output = workspace.run(&["in.jsonl", "--format", "table"]);
     assert_eq!(output.out.lines().count(), 3, "{}", output.out);
     assert!(output.out.chars().all(|letter| letter == '\n' || !letter.is_control() && letter != '\u{202e}'));
     assert!(
@@ -66,48 +66,48 @@ fn a_table_has_one_line_per_note_and_no_control_characters() {
 
 #[test]
 fn the_format_follows_the_file_extension() {
-    let desk = Desk::new();
-    desk.put("in.jsonl", lines(0..1));
+    let workspace = Workspace::new();
+    workspace.put("in.jsonl", lines(0..1));
     for (name, begins) in
         [("a.jsonl", "{\"id\""), ("a.JSON", "{\"results\""), ("a.csv", "\u{feff}id,"), ("a", "{\"id\"")]
     {
-        assert_eq!(desk.run(&["in.jsonl", "--out", name]).code, Some(0));
-        assert!(desk.text(name).starts_with(begins), "{name}");
+        assert_eq!(workspace.run(&["in.jsonl", "--out", name]).code, Some(0));
+        assert!(workspace.text(name).starts_with(begins), "{name}");
     }
-    assert_eq!(desk.run(&["in.jsonl", "--out", "a.csv", "--force", "--format", "jsonl"]).code, Some(0));
-    assert_eq!(by_id(&desk.text("a.csv")).len(), 1);
+    assert_eq!(workspace.run(&["in.jsonl", "--out", "a.csv", "--force", "--format", "jsonl"]).code, Some(0));
+    assert_eq!(by_id(&workspace.text("a.csv")).len(), 1);
 }
 
 #[test]
 fn a_page_shows_notes_of_this_run_and_of_earlier_ones() {
-    let desk = Desk::new();
-    desk.put("in.jsonl", lines(0..3));
-    assert_eq!(desk.run(&["in.jsonl", "--out", "out.jsonl"]).code, Some(0));
-    desk.put("in.jsonl", format!("{}{{\n", lines(0..5)));
+    let workspace = Workspace::new();
+    workspace.put("in.jsonl", lines(0..3));
+    assert_eq!(workspace.run(&["in.jsonl", "--out", "out.jsonl"]).code, Some(0));
+    workspace.put("in.jsonl", format!("{}{{\n", lines(0..5)));
     let arguments = ["in.jsonl", "--out", "out.jsonl", "--resume", "--review", "page.html"];
-    let output = desk.run(&arguments);
+    let output = workspace.run(&arguments);
     assert_eq!(output.code, Some(3), "{}", output.err);
-    let page = desk.text("page.html");
+    let page = workspace.text("page.html");
     for number in 0..5 {
         assert_eq!(page.matches(&format!("\"text\":\"{}\"", note(number))).count(), 1, "{number}");
     }
     assert_eq!(page.matches("<script type=\"application/json\">").count(), 6);
-    assert!(page.trim_end().ends_with("</html>") && !desk.path("page.html.partial").exists());
-    assert_eq!(desk.run(&["in.jsonl", "--review", "page.html"]).code, Some(2));
+    assert!(page.trim_end().ends_with("</html>") && !workspace.path("page.html.partial").exists());
+    assert_eq!(workspace.run(&["in.jsonl", "--review", "page.html"]).code, Some(2));
 }
 
 #[test]
 fn new_files_are_readable_by_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;
-    let desk = Desk::new();
-    desk.put("in.jsonl", lines(0..3));
-    let mode = |name: &str| std::fs::metadata(desk.path(name)).unwrap().permissions().mode() & 0o777;
+    let workspace = Workspace::new();
+    workspace.put("in.jsonl", lines(0..3));
+    let mode = |name: &str| std::fs::metadata(workspace.path(name)).unwrap().permissions().mode() & 0o777;
     let run = |arguments: &[&str]| {
-        let output = desk.run(arguments);
+        let output = workspace.run(arguments);
         assert_eq!(output.code, Some(0), "{}", output.err);
     };
     // A file that a killed run left.
-    desk.put("page.html.partial", "");
+    workspace.put("page.html.partial", "");
     for name in ["out.jsonl", "out.json", "out.csv"] {
         run(&["in.jsonl", "--out", name, "--review", "page.html", "--force"]);
         assert_eq!((mode(name), mode("page.html")), (0o600, 0o600), "{name}");
@@ -115,8 +115,8 @@ fn new_files_are_readable_by_their_owner_only() {
     run(&["in.jsonl", "--out", "new.jsonl", "--resume"]);
     assert_eq!(mode("new.jsonl"), 0o600);
     // An existing file keeps its permissions.
-    desk.put("shared.jsonl", "");
-    std::fs::set_permissions(desk.path("shared.jsonl"), std::fs::Permissions::from_mode(0o640)).unwrap();
+    workspace.put("shared.jsonl", "");
+    std::fs::set_permissions(workspace.path("shared.jsonl"), std::fs::Permissions::from_mode(0o640)).unwrap();
     run(&["in.jsonl", "--out", "shared.jsonl", "--force"]);
     assert_eq!(mode("shared.jsonl"), 0o640);
 }

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    command::{Desk, failure, lines},
+    command::{Workspace, failure, lines},
     fake_gateway::{Answer, FakeGateway, read, refused},
 };
 
@@ -54,14 +54,14 @@ fn all_read(_: usize, notes: &[Value]) -> Answer {
 
 #[test]
 fn a_gateway_gives_the_same_results_as_this_process() {
-    let desk = Desk::new();
-    desk.put("in.jsonl", format!("{}{{\n{{\"id\": \"blank\", \"text\": \" \"}}\n", lines(0..1_200)));
+    let workspace = Workspace::new();
+    workspace.put("in.jsonl", format!("{}{{\n{{\"id\": \"blank\", \"text\": \" \"}}\n", lines(0..1_200)));
     let gateway = Gateway::start(&[]);
-    assert_eq!(desk.run(&["in.jsonl", "--out", "local.jsonl"]).code, Some(3));
-    let output = desk.run(&["in.jsonl", "--out", "remote.jsonl", "--server", &gateway.url]);
+    assert_eq!(workspace.run(&["in.jsonl", "--out", "local.jsonl"]).code, Some(3));
+    let output = workspace.run(&["in.jsonl", "--out", "remote.jsonl", "--server", &gateway.url]);
     assert_eq!(output.code, Some(3), "{}", output.err);
     assert!(output.err.contains("1,200 read, 2 failed (1 invalid_json, 1 invalid_request)"), "{}", output.err);
-    let (mut local, mut remote) = (desk.results("local.jsonl"), desk.results("remote.jsonl"));
+    let (mut local, mut remote) = (workspace.results("local.jsonl"), workspace.results("remote.jsonl"));
     for line in local.values_mut().chain(remote.values_mut()) {
         for part in ["result", "error"] {
             line.get_mut(part).and_then(Value::as_object_mut).map(|part| part.remove("request_id"));
@@ -76,42 +76,42 @@ fn a_gateway_gives_the_same_results_as_this_process() {
 
 #[test]
 fn a_key_is_read_from_its_file_and_printed_nowhere() {
-    let desk = Desk::new();
+    let workspace = Workspace::new();
     let key = "a-key-of-this-test-0123456789abcdef";
     let mut hash = Command::new(env!("CARGO_BIN_EXE_gateway"));
     let mut hash = hash.args(["hash-key", "study"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut hash.stdin.take().unwrap(), key.as_bytes()).unwrap();
-    desk.put("keys.txt", hash.wait_with_output().unwrap().stdout);
-    desk.put("good.key", format!("{key}\n"));
-    desk.put("bad.key", "another-key-that-nobody-knows-at-all\n");
-    desk.put("in.jsonl", lines(0..3));
-    let keys = desk.path("keys.txt");
+    workspace.put("keys.txt", hash.wait_with_output().unwrap().stdout);
+    workspace.put("good.key", format!("{key}\n"));
+    workspace.put("bad.key", "another-key-that-nobody-knows-at-all\n");
+    workspace.put("in.jsonl", lines(0..3));
+    let keys = workspace.path("keys.txt");
     let gateway = Gateway::start(&[("GATEWAY_AUTH_KEYS_FILE", keys.to_str().unwrap())]);
     let base = ["in.jsonl", "--out", "out.jsonl", "--server", &gateway.url];
     for wrong_key in [&[][..], &["--api-key-file", "bad.key"]] {
-        let output = desk.run(&[&base[..], wrong_key].concat());
+        let output = workspace.run(&[&base[..], wrong_key].concat());
         assert_eq!(output.code, Some(1), "{}", output.err);
         assert!(output.err.contains("refuses the key") && !output.err.contains("nobody-knows"), "{}", output.err);
-        assert!(!desk.path("out.jsonl").exists(), "nothing was read, so that no output may remain");
+        assert!(!workspace.path("out.jsonl").exists(), "nothing was read, so that no output may remain");
     }
-    let output = desk.run(&[&base[..], &["--api-key-file", "good.key"]].concat());
+    let output = workspace.run(&[&base[..], &["--api-key-file", "good.key"]].concat());
     assert_eq!((output.code, output.err.contains(key)), (Some(0), false), "{}", output.err);
-    assert_eq!(desk.results("out.jsonl").len(), 3);
+    assert_eq!(workspace.results("out.jsonl").len(), 3);
 }
 
 #[test]
 fn a_gateway_that_goes_away_during_a_run_loses_no_note() {
-    let desk = Desk::new();
-    desk.put("in.jsonl", lines(0..600));
+    let workspace = Workspace::new();
+    workspace.put("in.jsonl", lines(0..600));
     let fake = FakeGateway::start(|batch, notes| match batch {
         0 => all_read(batch, notes),
         _ => Answer::DiesAfter((0..100).map(read).collect()),
     });
     let arguments = ["in.jsonl", "--out", "out.jsonl", "--retries", "1"];
-    let output = desk.run(&[&arguments[..], &["--server", &fake.url()]].concat());
+    let output = workspace.run(&[&arguments[..], &["--server", &fake.url()]].concat());
     assert_eq!(output.code, Some(3), "{}", output.err);
     assert!(output.err.contains("were not tried") && output.err.contains("--resume"), "{}", output.err);
-    let results = desk.results("out.jsonl");
+    let results = workspace.results("out.jsonl");
     let read = results.values().filter(|line| line["status"] == 200).count();
     // The number of notes in a batch depends on how fast they are read.
     let sizes = fake.sizes();
@@ -122,30 +122,30 @@ fn a_gateway_that_goes_away_during_a_run_loses_no_note() {
     assert!(sizes.len() > 1 && read < 600, "{sizes:?}");
 
     let gateway = Gateway::start(&[]);
-    let output = desk.run(&[&arguments[..], &["--resume", "--server", &gateway.url]].concat());
+    let output = workspace.run(&[&arguments[..], &["--resume", "--server", &gateway.url]].concat());
     assert_eq!(output.code, Some(0), "{}", output.err);
     let resumed = format!("{read} notes are done, {} failed notes are tried again", 600 - read);
     assert!(output.err.contains(&resumed), "{}", output.err);
-    let results = desk.results("out.jsonl");
+    let results = workspace.results("out.jsonl");
     assert!(results.len() == 600 && results.values().all(|line| line["status"] == 200));
 }
 
 #[test]
 fn without_a_server_the_run_fails_and_writes_no_output() {
-    let desk = Desk::new();
-    desk.put("in.jsonl", lines(0..3));
+    let workspace = Workspace::new();
+    workspace.put("in.jsonl", lines(0..3));
     // The port was free a moment ago, so that nothing listens on it.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let output = desk.run(&["in.jsonl", "--out", "out.jsonl", "--server", &format!("http://{address}/t/SECRET")]);
+    let output = workspace.run(&["in.jsonl", "--out", "out.jsonl", "--server", &format!("http://{address}/t/SECRET")]);
     assert_eq!(output.code, Some(1), "{}", output.err);
     assert!(output.err.contains(&address.to_string()) && output.err.contains("Nothing was read"), "{}", output.err);
-    assert!(!output.err.contains("SECRET") && !desk.path("out.jsonl").exists(), "{}", output.err);
+    assert!(!output.err.contains("SECRET") && !workspace.path("out.jsonl").exists(), "{}", output.err);
 }
 
 #[test]
 fn notes_that_are_refused_temporarily_are_sent_again() {
-    let desk = Desk::new();
-    desk.put("in.jsonl", lines(0..90));
+    let workspace = Workspace::new();
+    workspace.put("in.jsonl", lines(0..90));
     let mut seen: HashMap<String, u32> = HashMap::new();
     let fake = FakeGateway::start(move |_, notes| {
         // Every third note is refused twice, each time with another code. Every tenth note cannot be read at all.
@@ -166,10 +166,10 @@ fn notes_that_are_refused_temporarily_are_sent_again() {
         lines.reverse();
         Answer::Lines(lines)
     });
-    let output = desk.run(&["in.jsonl", "--out", "out.jsonl", "--server", &fake.url()]);
+    let output = workspace.run(&["in.jsonl", "--out", "out.jsonl", "--server", &fake.url()]);
     assert_eq!(output.code, Some(3), "{}", output.err);
     assert!(output.err.contains("81 read, 9 failed (9 output_unusable)"), "{}", output.err);
-    assert_eq!(desk.results("out.jsonl").len(), 90);
+    assert_eq!(workspace.results("out.jsonl").len(), 90);
     // Batches are smaller after a refusal, so that there are several.
     let sizes = fake.sizes();
     assert!(sizes.len() >= 3 && sizes.iter().all(|size| *size <= 256), "{sizes:?}");
@@ -177,15 +177,15 @@ fn notes_that_are_refused_temporarily_are_sent_again() {
 
 #[test]
 fn retries_of_a_busy_server_end() {
-    let desk = Desk::new();
-    desk.put("in.jsonl", lines(0..5));
+    let workspace = Workspace::new();
+    workspace.put("in.jsonl", lines(0..5));
     let fake = FakeGateway::start(|_, notes| {
         Answer::Lines((0..notes.len()).map(|index| refused(index, 429, "rate_limited", Some(0))).collect())
     });
-    let output = desk.run(&["in.jsonl", "--out", "out.jsonl", "--retries", "2", "--server", &fake.url()]);
+    let output = workspace.run(&["in.jsonl", "--out", "out.jsonl", "--retries", "2", "--server", &fake.url()]);
     assert_eq!(output.code, Some(3), "{}", output.err);
     assert!(output.err.contains("5 failed (5 rate_limited)"), "{}", output.err);
-    let results = desk.results("out.jsonl");
+    let results = workspace.results("out.jsonl");
     assert_eq!(failure(&results["n-0"]), (429, "rate_limited", ""));
     assert!((3..=15).contains(&fake.sizes().len()));
 }
@@ -201,18 +201,18 @@ fn a_batch_that_is_refused_as_a_whole_is_retried_or_ends_the_run() {
         (401, "", "unauthorized", (Some(1), 0, "refuses the key")),
         (404, "", "not_found", (Some(1), 0, "no route for batches")),
     ] {
-        let desk = Desk::new();
-        desk.put("in.jsonl", lines(0..4));
+        let workspace = Workspace::new();
+        workspace.put("in.jsonl", lines(0..4));
         let fake = FakeGateway::start(move |batch, notes| match batch {
             0 => Answer::Refused(status, headers, problem(status, code)),
             _ => all_read(batch, notes),
         });
-        let output = desk.run(&["in.jsonl", "--out", "out.jsonl", "--server", &fake.url()]);
+        let output = workspace.run(&["in.jsonl", "--out", "out.jsonl", "--server", &fake.url()]);
         let (exit, read, words) = expected;
         assert_eq!(output.code, exit, "{status}: {}", output.err);
         assert!(output.err.contains(words), "{status}: {}", output.err);
         if read > 0 {
-            assert_eq!(desk.results("out.jsonl").len(), read, "{status}");
+            assert_eq!(workspace.results("out.jsonl").len(), read, "{status}");
         }
         if status == 413 {
             assert_eq!(fake.sizes(), [4, 2, 2]);
@@ -222,12 +222,12 @@ fn a_batch_that_is_refused_as_a_whole_is_retried_or_ends_the_run() {
 
 #[test]
 fn after_a_batch_that_ends_early_the_remaining_notes_are_sent_again() {
-    let desk = Desk::new();
-    desk.put("in.jsonl", lines(0..10));
+    let workspace = Workspace::new();
+    workspace.put("in.jsonl", lines(0..10));
     let fake = FakeGateway::start(|batch, notes| match batch {
         0 => Answer::Lines(vec![read(0), refused(1, 503, "draining", Some(0))]),
         _ => all_read(batch, notes),
     });
-    let output = desk.run(&["in.jsonl", "--out", "out.jsonl", "--server", &fake.url()]);
-    assert_eq!((output.code, desk.results("out.jsonl").len()), (Some(0), 10), "{}", output.err);
+    let output = workspace.run(&["in.jsonl", "--out", "out.jsonl", "--server", &fake.url()]);
+    assert_eq!((output.code, workspace.results("out.jsonl").len()), (Some(0), 10), "{}", output.err);
 }

@@ -32,9 +32,9 @@ pub(crate) const RECORD: &str = "{\"cancer_type\": \"lung adenocarcinoma\", \"st
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     /// Answers with this text.
-    Say(String),
+    Text(String),
     /// Answers with this completion object.
-    Whole(Value),
+    Completion(Value),
     /// Answers with half a record and the finish reason `length`.
     CutOff,
     /// Answers with a record without `usage`.
@@ -57,19 +57,19 @@ pub(crate) enum Act {
     /// Answers 200 and then an error as a server-sent event, as a dying server does.
     ErrorEvent(Value),
     /// Answers correctly, but with one byte every 100 ms.
-    Drip,
+    SlowBytes,
     /// Answers correctly once there is a permit.
     Hold(Arc<Semaphore>),
     /// Streams these pieces, each once there is a permit.
     Pieces(Vec<&'static str>, Arc<Semaphore>),
     /// Begins a correct stream, then sends the error or breaks the connection.
-    Spoilt(Option<Value>),
+    BrokenStream(Option<Value>),
     /// Ends the stream after a complete record, without the final events.
-    Unended,
+    UnfinishedStream,
 }
 
 /// The address of the server and the requests that it received.
-pub(crate) struct Fake {
+pub(crate) struct FakeServer {
     pub(crate) address: SocketAddr,
     pub(crate) calls: Arc<AtomicUsize>,
     pub(crate) bodies: Arc<Mutex<Vec<Value>>>,
@@ -86,17 +86,17 @@ struct Script {
 }
 
 /// Starts a server that follows `acts` in order and repeats the last one for ever.
-pub(crate) async fn start(acts: Vec<Act>) -> Fake {
+pub(crate) async fn start(acts: Vec<Act>) -> FakeServer {
     start_with_context(acts, 8_192).await
 }
 
 /// Starts a server whose model has the given context length, in tokens.
-pub(crate) async fn start_with_context(acts: Vec<Act>, context: u32) -> Fake {
+pub(crate) async fn start_with_context(acts: Vec<Act>, context: u32) -> FakeServer {
     serve(TcpListener::bind("127.0.0.1:0").await.unwrap(), acts, context)
 }
 
 /// Starts a server on an existing socket.
-pub(crate) fn serve(listener: TcpListener, acts: Vec<Act>, context: u32) -> Fake {
+pub(crate) fn serve(listener: TcpListener, acts: Vec<Act>, context: u32) -> FakeServer {
     let script =
         Script { acts: Arc::new(acts), calls: Arc::default(), bodies: Arc::default(), headers: Arc::default() };
     let (calls, bodies, headers) = (Arc::clone(&script.calls), Arc::clone(&script.bodies), Arc::clone(&script.headers));
@@ -108,7 +108,7 @@ pub(crate) fn serve(listener: TcpListener, acts: Vec<Act>, context: u32) -> Fake
         .with_state(script);
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
-    Fake { address, calls, bodies, headers }
+    FakeServer { address, calls, bodies, headers }
 }
 
 async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
@@ -124,11 +124,11 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
                "usage": {"total_tokens": 100}})
     };
     match act {
-        Act::Say(text) => answer(say(&text, "stop"), streams),
-        Act::Whole(completion_body) if streams => {
+        Act::Text(text) => answer(say(&text, "stop"), streams),
+        Act::Completion(completion_body) if streams => {
             event_stream(stream::iter(events_of(completion_body).into_iter().map(Ok)))
         }
-        Act::Whole(completion_body) => Json(completion_body).into_response(),
+        Act::Completion(completion_body) => Json(completion_body).into_response(),
         Act::CutOff => answer(say("{\"cancer_type\": \"lu", "length"), streams),
         Act::NoUsage => {
             let mut completion_body = say(RECORD, "stop");
@@ -166,8 +166,8 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
                 }
             }))
         }
-        Act::Unended => event_stream(stream::iter([Ok(event(&piece_of(RECORD)))])),
-        Act::Spoilt(error) => {
+        Act::UnfinishedStream => event_stream(stream::iter([Ok(event(&piece_of(RECORD)))])),
+        Act::BrokenStream(error) => {
             let beginning =
                 stream::iter([Ok(event(&piece_of("{\"cancer_type\": \"lung adenocarcinoma\", \"stage\": ")))]);
             match error {
@@ -196,7 +196,7 @@ async fn completion(State(script): State<Script>, headers: HeaderMap, Json(body)
         Act::ErrorEvent(error) => {
             ([("content-type", "text/event-stream")], format!("data: {error}\n\ndata: [DONE]\n\n")).into_response()
         }
-        Act::Drip => {
+        Act::SlowBytes => {
             let text = say(RECORD, "stop").to_string().into_bytes();
             let bytes = stream::iter(text).then(async |byte| {
                 tokio::time::sleep(Duration::from_millis(100)).await;

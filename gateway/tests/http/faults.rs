@@ -15,18 +15,18 @@ use gateway::{
 use serde_json::{Value, json};
 
 use crate::{
-    fake_vllm::{Act, Fake, RECORD, start},
+    fake_vllm::{Act, FakeServer, RECORD, start},
     post, send,
 };
 
 /// Returns a gateway with the given deadline before a ready model server.
-pub(crate) async fn gateway(fake: &Fake, deadline: Duration) -> Router {
+pub(crate) async fn gateway(fake: &FakeServer, deadline: Duration) -> Router {
     let admission = AdmissionSettings { deadline, ..AdmissionSettings::default() };
     serving(fake, Settings { admission, ..Settings::default() }).await
 }
 
 /// Returns a gateway before this model server, once the gateway knows that the server is ready.
-pub(crate) async fn serving(fake: &Fake, mut settings: Settings) -> Router {
+pub(crate) async fn serving(fake: &FakeServer, mut settings: Settings) -> Router {
     settings.vllm.url = Some(format!("http://{}", fake.address));
     let gateway = Gateway::new(settings).unwrap();
     while gateway.app.state.readiness.reason().is_some() {
@@ -36,10 +36,10 @@ pub(crate) async fn serving(fake: &Fake, mut settings: Settings) -> Router {
 }
 
 /// Starts a fake model server, sends one note through a gateway and returns its answer.
-async fn ask(acts: Vec<Act>, body: Value) -> (StatusCode, Value, Fake) {
+async fn ask(acts: Vec<Act>, body: Value) -> (StatusCode, Value, FakeServer) {
     // Only a server that hangs should meet the deadline. For the others it is long, so that a slow machine cannot reach
     // it.
-    let deadline = Duration::from_secs(if matches!(acts.as_slice(), [Act::Hang | Act::Drip]) { 1 } else { 50 });
+    let deadline = Duration::from_secs(if matches!(acts.as_slice(), [Act::Hang | Act::SlowBytes]) { 1 } else { 50 });
     let fake = start(acts).await;
     let (status, answer) = post(&gateway(&fake, deadline).await, body.to_string()).await;
     (status, answer, fake)
@@ -60,11 +60,11 @@ async fn faults_map_to_codes_and_leak_nothing() {
         (vec![Act::Html], 502, "upstream_failed", 1),
         (vec![Act::NoChoices], 502, "upstream_failed", 1),
         (vec![Act::CutOff], 502, "output_truncated", 2),
-        (vec![Act::Say(format!("I cannot read this {CANARY}."))], 502, "output_unusable", 2),
-        (vec![Act::Say(RECORD.replace("\"IV\"", "{}"))], 502, "output_unusable", 2),
-        (vec![Act::Say(String::new())], 502, "output_unusable", 2),
+        (vec![Act::Text(format!("I cannot read this {CANARY}."))], 502, "output_unusable", 2),
+        (vec![Act::Text(RECORD.replace("\"IV\"", "{}"))], 502, "output_unusable", 2),
+        (vec![Act::Text(String::new())], 502, "output_unusable", 2),
         (vec![Act::Hang], 504, "deadline_exceeded", 1),
-        (vec![Act::Drip], 504, "deadline_exceeded", 1),
+        (vec![Act::SlowBytes], 504, "deadline_exceeded", 1),
         (vec![Act::Reset], 503, "upstream_unavailable", 2),
         (vec![Act::BreakOff], 502, "upstream_failed", 1),
         (vec![Act::HalfJson], 502, "upstream_failed", 1),
@@ -82,10 +82,10 @@ async fn faults_map_to_codes_and_leak_nothing() {
 
 #[tokio::test]
 async fn a_second_attempt_may_succeed() {
-    let answer_record = || Act::Say(RECORD.to_owned());
+    let answer_record = || Act::Text(RECORD.to_owned());
     for (first, tokens) in [
         (Act::CutOff, 200),
-        (Act::Say("Sorry.".to_owned()), 200),
+        (Act::Text("Sorry.".to_owned()), 200),
         (Act::Status(503, json!({})), 100),
         (Act::Reset, 100),
     ] {
@@ -96,7 +96,7 @@ async fn a_second_attempt_may_succeed() {
     let (_, _, fake) = ask(vec![Act::CutOff, answer_record()], json!({"text": "x"})).await;
     let bodies = fake.bodies.lock().await;
     assert_eq!((&bodies[0]["max_tokens"], &bodies[1]["max_tokens"]), (&json!(1_024), &json!(2_048)));
-    let (_, _, fake) = ask(vec![Act::Say("Sorry.".into()), answer_record()], json!({"text": "x"})).await;
+    let (_, _, fake) = ask(vec![Act::Text("Sorry.".into()), answer_record()], json!({"text": "x"})).await;
     let bodies = fake.bodies.lock().await;
     assert!(bodies[0].get("seed").is_none() && bodies[1]["seed"].is_u64());
     // A `max_tokens` of the client is never increased.
@@ -144,7 +144,7 @@ async fn the_rules_replace_only_an_unreachable_model_server() {
         (Act::Status(500, json!({})), false),
         (Act::Status(400, json!({})), false),
         (Act::Status(429, json!({})), false),
-        (Act::Say("Sorry.".to_owned()), false),
+        (Act::Text("Sorry.".to_owned()), false),
         (Act::CutOff, false),
     ] {
         let act_name = format!("{act:?}");

@@ -46,7 +46,7 @@ async fn ask(router: &Router, method: &str, path: &str, header: Option<(&str, &s
 #[tokio::test]
 async fn every_documented_route_but_the_open_ones_needs_a_key() {
     let (router, key, _file) = guarded();
-    let document = http::document(&http::Documented { guarded: true, ..http::Documented::default() });
+    let document = http::document(&http::DocumentSettings { guarded: true, ..http::DocumentSettings::default() });
     let bearer = format!("bearer {key}");
     let mut refused = 0;
     for (path, item) in document["paths"].as_object().unwrap() {

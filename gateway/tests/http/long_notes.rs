@@ -16,7 +16,7 @@ use crate::{
 const DEADLINE: Duration = Duration::from_secs(50);
 
 fn record_with(stage: &str, treatment: &str) -> Act {
-    Act::Say(RECORD.replace("\"IV\"", stage).replace("\"osimertinib\"", treatment))
+    Act::Text(RECORD.replace("\"IV\"", stage).replace("\"osimertinib\"", treatment))
 }
 
 /// Returns a note of three chunks, each with another stage or treatment.
@@ -86,7 +86,7 @@ async fn one_failed_chunk_fails_the_note_unless_partial_answers_are_allowed() {
 async fn a_short_context_halves_the_note_until_it_cannot_be_halved() {
     // The letters take two bytes each. By the token count of the fake server the whole note is too long, its halves are
     // not.
-    let fake = start(vec![Act::Say(RECORD.to_owned())]).await;
+    let fake = start(vec![Act::Text(RECORD.to_owned())]).await;
     let text = format!("Lung adenocarcinoma, stage IV, on osimertinib. {}", "\u{e9}\u{e9}\u{e9}. ".repeat(990));
     let (status, answer) = post(&gateway(&fake, DEADLINE).await, json!({"text": text}).to_string()).await;
     assert_eq!((status, &answer["chunks"]), (StatusCode::OK, &json!(2)), "{answer}");
@@ -98,7 +98,7 @@ async fn a_short_context_halves_the_note_until_it_cannot_be_halved() {
 
 #[tokio::test]
 async fn a_value_that_the_note_denies_is_only_in_the_evidence() {
-    let fake = start(vec![Act::Say(RECORD.to_owned())]).await;
+    let fake = start(vec![Act::Text(RECORD.to_owned())]).await;
     let settings = Settings { cross_check: true, ..Settings::default() };
     let text = "Lung adenocarcinoma, stage IIIA. The patient declined osimertinib.";
     let (status, answer) = post(&serving(&fake, settings).await, json!({"text": text}).to_string()).await;

@@ -11,7 +11,7 @@ use tower::ServiceExt;
 
 use crate::{
     FIELDS, MELANOMA, fake_vllm,
-    fake_vllm::{Act, Fake, RECORD},
+    fake_vllm::{Act, FakeServer, RECORD},
     post, rules, send,
 };
 
@@ -40,7 +40,7 @@ async fn stream_events(router: &Router, body: Value) -> Vec<(String, Value)> {
     events(&String::from_utf8(body).unwrap())
 }
 
-async fn with_model(acts: Vec<Act>) -> (Router, Fake) {
+async fn with_model(acts: Vec<Act>) -> (Router, FakeServer) {
     let fake = fake_vllm::start(acts).await;
     let mut settings = Settings::default();
     settings.vllm.url = Some(format!("http://{}", fake.address));
@@ -104,7 +104,7 @@ async fn fields_arrive_while_the_model_writes() {
 
 #[tokio::test]
 async fn a_stream_ends_with_the_answer_of_extract() {
-    for act in [Act::Say(RECORD.to_owned()), Act::WithLogprobs, Act::NoUsage] {
+    for act in [Act::Text(RECORD.to_owned()), Act::WithLogprobs, Act::NoUsage] {
         let (router, _fake) = with_model(vec![act]).await;
         let body = json!({"text": NOTE, "confidence": true});
         let (_, extract_answer) = post(&router, body.to_string()).await;
@@ -117,7 +117,7 @@ async fn a_stream_ends_with_the_answer_of_extract() {
 #[tokio::test]
 async fn a_second_attempt_resets_the_fields() {
     let other = "{\"cancer_type\": \"lung adenocarcinoma\", \"stage\": [[\"IV\"]]}".to_owned();
-    let (router, _fake) = with_model(vec![Act::Say(other), Act::Say(RECORD.to_owned())]).await;
+    let (router, _fake) = with_model(vec![Act::Text(other), Act::Text(RECORD.to_owned())]).await;
     let events = stream_events(&router, json!({"text": NOTE})).await;
     assert_eq!(names(&events), [&["field", "reset"], ["field"; 7].as_slice(), &["result"]].concat());
     assert_eq!(events[1].1, json!({}));
@@ -125,7 +125,7 @@ async fn a_second_attempt_resets_the_fields() {
 
 #[tokio::test]
 async fn the_fields_of_a_note_in_chunks_arrive_at_its_end() {
-    let (router, fake) = with_model(vec![Act::Say(RECORD.to_owned())]).await;
+    let (router, fake) = with_model(vec![Act::Text(RECORD.to_owned())]).await;
     let long = NOTE.to_owned() + &" She was seen again and felt well. ".repeat(300);
     let events = stream_events(&router, json!({"text": long})).await;
     assert_eq!(names(&events), [["field"; 7].as_slice(), &["result"]].concat());
@@ -136,9 +136,9 @@ async fn the_fields_of_a_note_in_chunks_arrive_at_its_end() {
 async fn a_failure_is_the_last_event() {
     let error = json!({"error": {"message": "EngineCore died", "type": "InternalServerError", "code": 500}});
     for (act, field_count, code, retry) in [
-        (Act::Spoilt(Some(error.clone())), 1, "upstream_failed", None),
-        (Act::Spoilt(None), 1, "upstream_failed", None),
-        (Act::Unended, 7, "upstream_failed", None),
+        (Act::BrokenStream(Some(error.clone())), 1, "upstream_failed", None),
+        (Act::BrokenStream(None), 1, "upstream_failed", None),
+        (Act::UnfinishedStream, 7, "upstream_failed", None),
         (Act::ErrorEvent(error), 0, "upstream_failed", None),
         (Act::Html, 0, "upstream_failed", None),
         (Act::HalfJson, 0, "upstream_failed", None),

@@ -1,4 +1,5 @@
-//! Which module of a crate uses which, read from the `use` lines and the paths of its sources. For the tests of both crates.
+//! Finds which modules of a crate use which, from the `use` lines and the paths in its sources. Tests of both crates
+//! use it.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
 use std::{
@@ -7,13 +8,13 @@ use std::{
     path::Path,
 };
 
-/// A module by the names on its path; the crate's root has none.
+/// The names on the path of a module; empty for the crate's root.
 type Module = Vec<String>;
 
 /// The modules of a crate with their code, without comments and tests.
 pub(crate) struct Modules {
     code: BTreeMap<Module, String>,
-    /// What a module re-exports: for each name the path that it stands for.
+    /// The re-exports of each module: for each name the path of the item.
     exports: BTreeMap<Module, BTreeMap<String, Module>>,
 }
 
@@ -93,11 +94,11 @@ impl Modules {
                 }
             }
             let reachable = |from: &str| {
-                let (mut found, mut open) = (BTreeSet::new(), vec![from.to_owned()]);
-                while let Some(module) = open.pop() {
+                let (mut found, mut pending) = (BTreeSet::new(), vec![from.to_owned()]);
+                while let Some(module) = pending.pop() {
                     for next in edges.get(module.as_str()).into_iter().flatten() {
                         if found.insert((*next).to_owned()) {
-                            open.push((*next).to_owned());
+                            pending.push((*next).to_owned());
                         }
                     }
                 }
@@ -139,7 +140,7 @@ impl Modules {
         Some(base)
     }
 
-    /// Returns the module that defines the item of an absolute path, through re-exports.
+    /// Returns the module that defines the item of an absolute path. Follows at most 8 re-exports.
     fn module_of(&self, path: &[String], depth: usize) -> Module {
         let mut module = Module::new();
         let mut at = 0;
@@ -163,7 +164,7 @@ fn read_folder(folder: &Path, above: &mut Module, code: &mut BTreeMap<Module, St
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        // Files of tests may use anything.
+        // Tests may use every module.
         if matches!(name.as_str(), "tests" | "growth") {
             continue;
         }
@@ -172,8 +173,8 @@ fn read_folder(folder: &Path, above: &mut Module, code: &mut BTreeMap<Module, St
             read_folder(&path, above, code);
             above.pop();
         } else if path.extension().is_some_and(|extension| extension == "rs") && name != "lib" {
-            let is_own = matches!(name.as_str(), "mod" | "main");
-            let module = if is_own { above.clone() } else { [above.clone(), vec![name]].concat() };
+            let is_folder_module = matches!(name.as_str(), "mod" | "main");
+            let module = if is_folder_module { above.clone() } else { [above.clone(), vec![name]].concat() };
             code.insert(module, without_tests(&fs::read_to_string(&path).unwrap()));
         }
     }
@@ -184,7 +185,7 @@ fn without_tests(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns the `use` statements without `use` and `;`, each with whether it re-exports.
+/// Returns the `use` statements without `use` and `;`, and for each whether it is a re-export.
 fn use_statements(code: &str) -> Vec<(&str, bool)> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices("use ") {
@@ -226,7 +227,7 @@ fn paths_of(tree: &str) -> Vec<Module> {
     items.flat_map(paths_of).map(|path| [prefix.clone(), path].concat()).collect()
 }
 
-/// Returns the paths with at least two names that stand in the code itself.
+/// Returns the paths with at least two names outside `use` statements. Paths in `use` statements may be among them.
 fn inline_paths(code: &str) -> Vec<Module> {
     let words = code.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
     let path = |word: &str| word.split("::").map(str::to_owned).filter(|name| !name.is_empty()).collect::<Module>();

@@ -63,7 +63,7 @@ async fn a_request_timeout_holds_in_the_queue_and_at_the_model_server() {
 async fn no_slot_is_lost_under_mixed_faults() {
     let good = crate::fake_vllm::RECORD.to_owned();
     let acts =
-        [Act::Say(good), Act::Reset, Act::Status(503, serde_json::json!({})), Act::Hang, Act::CutOff, Act::BreakOff];
+        [Act::Text(good), Act::Reset, Act::Status(503, serde_json::json!({})), Act::Hang, Act::CutOff, Act::BreakOff];
     let fake = start((0..2_000).map(|at| acts[at % acts.len()].clone()).collect()).await;
     let mut settings = with_model(&[fake.address]);
     (settings.admission.in_flight, settings.admission.queue) = (4, 8);

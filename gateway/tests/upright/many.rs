@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    fake_vllm::{Act, Fake, start},
+    fake_vllm::{Act, FakeServer, start},
     served::{Served, pair, until, with_model},
 };
 
@@ -54,7 +54,7 @@ async fn codes(request: RequestBuilder) -> Vec<(String, Option<u64>)> {
 }
 
 /// Settings with a deadline longer than any test waits, so that a note never ends because of the deadline.
-fn long_deadline(fake: &Fake) -> Settings {
+fn long_deadline(fake: &FakeServer) -> Settings {
     let mut settings = with_model(&[fake.address]);
     settings.admission.deadline = Duration::from_mins(30);
     settings

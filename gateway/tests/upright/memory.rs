@@ -91,12 +91,12 @@ async fn unfinished_bodies_of_one_key_hold_at_most_its_share() {
             open.push(shared.begin(one, path, kind, length, &part).await);
             assert!(open.len() < 40, "{path} {kind}: nothing is refused");
         }
-        let held = shared.memory().held();
+        let held = shared.memory().reserved();
         assert!((8 * MIB..=16 * MIB).contains(&held), "{path} {kind}: {held}");
         // The other key has its own share.
         assert_eq!(shared.extracts(other).await, pair(200, "ok"), "{path} {kind}");
         drop(open);
-        until("all memory is returned", async || shared.memory().held() == 0).await;
+        until("all memory is returned", async || shared.memory().reserved() == 0).await;
         assert_eq!(shared.extracts(one).await, pair(200, "ok"));
     }
 }
@@ -105,8 +105,8 @@ async fn unfinished_bodies_of_one_key_hold_at_most_its_share() {
 async fn a_request_over_the_free_memory_is_refused_before_its_body() {
     let shared = SharedGateway::start(Settings::default(), "").await;
     let [one, _] = &shared.keys;
-    let (whole, single) = (shared.memory().most(), Purpose::Single);
-    let others = shared.memory().hold(None, single, whole - MIB).unwrap();
+    let (whole, single) = (shared.memory().budget(), Purpose::Single);
+    let others = shared.memory().reserve(None, single, whole - MIB).unwrap();
     for (path, kind, length) in [
         ("/api/v1/extract", "json", 2 * MIB),
         ("/api/v1/extract/stream", "json", 2 * MIB),
@@ -119,8 +119,8 @@ async fn a_request_over_the_free_memory_is_refused_before_its_body() {
     drop(others);
     // A body that can never fit gets 413, because a retry cannot succeed.
     assert_eq!(status(shared.begin(one, BATCH, "json", 9 * MIB, b"").await).await, "413");
-    until("all memory is returned", async || shared.memory().held() == 0).await;
-    let all = shared.memory().hold(None, single, whole).unwrap();
+    until("all memory is returned", async || shared.memory().reserved() == 0).await;
+    let all = shared.memory().reserve(None, single, whole).unwrap();
     assert_eq!(shared.extracts(one).await, pair(503, "overloaded"));
     assert!(shared.served.metric("gateway_memory_refused_total").await > 4.5);
     let health = shared.served.get("/health/live").send().await.unwrap();
@@ -147,12 +147,12 @@ async fn a_batch_continues_note_by_note_while_memory_is_full() {
     let url = format!("http://{}{BATCH}", shared.served.address);
     let notes = vec![json!({"text": NOTE}); 40];
     let body = json!({"notes": notes}).to_string();
-    let held = shared.memory().hold(None, Purpose::Single, shared.memory().most() / 4 * 3 - 100_000).unwrap();
+    let held = shared.memory().reserve(None, Purpose::Single, shared.memory().budget() / 4 * 3 - 100_000).unwrap();
     let request = shared.served.client.post(url).header("x-api-key", one).header("content-type", "application/json");
     let answer: Value = request.body(body).send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["summary"], json!({"ok": 40, "failed": 0}));
     drop(held);
-    until("all memory is returned", async || shared.memory().held() == 0).await;
+    until("all memory is returned", async || shared.memory().reserved() == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

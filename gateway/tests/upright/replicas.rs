@@ -23,13 +23,13 @@ use serde_json::json;
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use crate::{
-    fake_vllm::{self, Act, Fake, RECORD, start},
+    fake_vllm::{self, Act, FakeServer, RECORD, start},
     served::{Served, pair, until, with_model},
 };
 
 /// A model server in its own runtime. Dropping it closes its connections too.
 struct Replica {
-    fake: Fake,
+    fake: FakeServer,
     runtime: Option<Runtime>,
 }
 
@@ -58,7 +58,7 @@ impl Drop for Replica {
 }
 
 fn record() -> Act {
-    Act::Say(RECORD.to_owned())
+    Act::Text(RECORD.to_owned())
 }
 
 fn any_port() -> SocketAddr {
@@ -179,7 +179,7 @@ async fn changed_addresses_of_a_name_are_followed() {
     settings.vllm.url = Some(format!("http://vllm.test:{port}"));
     let readiness = Arc::new(Readiness::of_vllm(Duration::from_mins(1)));
     let resolving =
-        ResolverSettings { names: Arc::clone(&zone) as Arc<dyn Resolver>, every: Duration::from_millis(10) };
+        ResolverSettings { resolver: Arc::clone(&zone) as Arc<dyn Resolver>, interval: Duration::from_millis(10) };
     let engine = VllmEngine::new(&settings.vllm, &resolving, &readiness, &Arc::default() as &Arc<Metrics>).unwrap();
     let pipeline = Pipeline::new(Arc::new(engine), Admission::new(4, 4), 6_000);
     let note = Note::new("Stage IV lung adenocarcinoma.".to_owned(), 100).unwrap();
@@ -193,7 +193,7 @@ async fn changed_addresses_of_a_name_are_followed() {
     for _ in 0..40 {
         read().await.unwrap();
     }
-    let calls = |fake: &Fake| fake.calls.load(SeqCst);
+    let calls = |fake: &FakeServer| fake.calls.load(SeqCst);
     assert!(calls(&first) > 5 && calls(&second) > 5 && calls(&third) == 0);
     set_addresses(&["127.0.0.3", "127.0.0.4"]);
     until("the third is called", async || {

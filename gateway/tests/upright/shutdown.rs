@@ -11,18 +11,21 @@ use tokio::{
 };
 
 use crate::{
-    fake_vllm::{Act, Fake, start},
+    fake_vllm::{Act, FakeServer, start},
     served::{Served, pair, until, with_model},
 };
 
 const NOTES: usize = 100;
 
 /// Starts a gateway and sends [`NOTES`] notes, of which 32 are at the model server.
-async fn busy(drain: Duration) -> (Served, Fake, Arc<Semaphore>, JoinSet<(u16, String)>) {
+async fn busy(drain: Duration) -> (Served, FakeServer, Arc<Semaphore>, JoinSet<(u16, String)>) {
     busy_with(drain, AuditSettings::default()).await
 }
 
-async fn busy_with(drain: Duration, audit: AuditSettings) -> (Served, Fake, Arc<Semaphore>, JoinSet<(u16, String)>) {
+async fn busy_with(
+    drain: Duration,
+    audit: AuditSettings,
+) -> (Served, FakeServer, Arc<Semaphore>, JoinSet<(u16, String)>) {
     let permits = Arc::new(Semaphore::new(0));
     let fake = start(vec![Act::Hold(Arc::clone(&permits))]).await;
     let mut settings = with_model(&[fake.address]);

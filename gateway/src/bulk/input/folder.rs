@@ -5,11 +5,11 @@ use std::path::Path;
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::{BulkError, Fault, Form, InputNote, NoteSink, shown, text_file};
+use super::{BulkError, Fault, InputFormat, InputNote, NoteSink, shown, text_file};
 
 /// The sizes of a folder's files.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FolderSize {
     /// Bytes of the `.txt` files.
     pub(super) bytes: u64,
     /// Number of files that are not `.txt`.
@@ -28,8 +28,8 @@ fn is_note(path: &Path) -> bool {
 }
 
 /// Counts the files before any is read, so that an empty folder is an error at once and the time left can be estimated.
-pub(super) fn count(folder: &Path) -> Result<Found, BulkError> {
-    let (mut found, mut notes) = (Found::default(), 0u64);
+pub(super) fn count(folder: &Path) -> Result<FolderSize, BulkError> {
+    let (mut found, mut notes) = (FolderSize::default(), 0u64);
     for entry in entries(folder).filter_map(Result::ok) {
         if is_note(entry.path()) {
             notes += 1;
@@ -49,7 +49,7 @@ pub(super) fn count(folder: &Path) -> Result<Found, BulkError> {
 }
 
 /// Passes each note to `give`. The id of a note is its path relative to the folder. Returns false when `give` did.
-pub(super) fn read(folder: &Path, form: &Form, give: &mut NoteSink<'_>) -> bool {
+pub(super) fn read(folder: &Path, form: &InputFormat, give: &mut NoteSink<'_>) -> bool {
     for entry in entries(folder) {
         let given = match entry {
             Ok(entry) if is_note(entry.path()) => {

@@ -4,12 +4,12 @@ use std::io::{self, BufRead, Read};
 
 use serde_json::{Map, Value};
 
-use super::{Fault, Form, InputNote, NoteSink, encoding, unread};
+use super::{Fault, InputFormat, InputNote, NoteSink, encoding, unread};
 
 /// Maximum bytes of a line: enough for the longest note with every letter escaped.
 const LONGEST_LINE: u64 = 64 << 20;
 
-pub(super) fn read(mut input: impl BufRead, prefix: &str, form: &Form, give: &mut NoteSink<'_>) -> bool {
+pub(super) fn read(mut input: impl BufRead, prefix: &str, form: &InputFormat, give: &mut NoteSink<'_>) -> bool {
     let mut line = Vec::new();
     for number in 1u64.. {
         let place = || format!("{prefix}line-{number}");
@@ -53,7 +53,7 @@ fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
 type Parts = (Result<Option<String>, Fault>, Result<String, Fault>);
 
 /// Returns id and text of a line, or an error if the line is not a JSON object.
-fn note(line: &[u8], form: &Form) -> Result<Parts, Fault> {
+fn note(line: &[u8], form: &InputFormat) -> Result<Parts, Fault> {
     let mut object: Map<String, Value> = match serde_json::from_slice(line) {
         Ok(Value::Object(object)) => object,
         Ok(_) => return Err(Fault::not_json("The line is JSON, but not an object such as {\"id\", \"text\"}.")),

@@ -37,7 +37,7 @@ pub(super) type NoteSink<'a> = dyn FnMut(InputNote) -> bool + 'a;
 
 /// How the inputs name text and id, and how long a note may be.
 #[derive(Clone, Debug)]
-pub(super) struct Form {
+pub(super) struct InputFormat {
     /// Column or key of the note.
     pub(super) text: String,
     /// Column or key of the id. `None` means `id`, if the input has it.
@@ -46,7 +46,7 @@ pub(super) struct Form {
     pub(super) longest: usize,
 }
 
-impl Form {
+impl InputFormat {
     fn id_key(&self) -> &str {
         self.id.as_deref().unwrap_or("id")
     }
@@ -99,7 +99,7 @@ impl Source {
     }
 
     /// Returns all inputs of the command line and their size, or an error if one cannot be read.
-    pub(super) fn all(inputs: &[PathBuf], form: &Form) -> Result<(Vec<Self>, Size), BulkError> {
+    pub(super) fn all(inputs: &[PathBuf], form: &InputFormat) -> Result<(Vec<Self>, Size), BulkError> {
         let mut sources = Vec::with_capacity(inputs.len());
         let mut size = Size { bytes: Some(0), passed_over: 0 };
         for input in inputs {
@@ -112,7 +112,7 @@ impl Source {
     }
 
     /// Checks that the input can be read and returns its bytes; `None` if they cannot be known.
-    fn check(&self, form: &Form, passed_over: &mut u64) -> Result<Option<u64>, BulkError> {
+    fn check(&self, form: &InputFormat, passed_over: &mut u64) -> Result<Option<u64>, BulkError> {
         match self {
             Self::Stdin => Ok(None),
             Self::Text(path) | Self::Lines(path) => {
@@ -138,7 +138,7 @@ impl Source {
     }
 
     /// Passes each note to `give`. Returns false when `give` did.
-    pub(super) fn read(&self, form: &Form, several: bool, give: &mut NoteSink<'_>) -> bool {
+    pub(super) fn read(&self, form: &InputFormat, several: bool, give: &mut NoteSink<'_>) -> bool {
         let named = |path: &Path| if several { format!("{}:", shown(path)) } else { String::new() };
         match self {
             Self::Stdin => {
@@ -169,7 +169,7 @@ fn with_file(
 }
 
 /// Returns a whole file as one note.
-fn text_file(path: &Path, place: String, form: &Form) -> InputNote {
+fn text_file(path: &Path, place: String, form: &InputFormat) -> InputNote {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(form.longest as u64 + 4).read_to_end(&mut bytes));
     let weight = path.metadata().map_or(0, |kind| kind.len());

@@ -11,7 +11,7 @@ use std::{
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
-use super::{BulkError, Fault, Form, InputNote, NoteSink, encoding, open, too_long};
+use super::{BulkError, Fault, InputFormat, InputNote, NoteSink, encoding, open, too_long};
 
 /// Maximum bytes of a row: a quote that is never closed would turn the rest of the file into one row.
 const LONGEST_ROW: u64 = 64 << 20;
@@ -47,13 +47,13 @@ impl<R: Read> Read for RowLimitReader<R> {
 type OpenTable<R> = (Reader<RowLimitReader<io::Chain<io::Cursor<Vec<u8>>, R>>>, Rc<Cell<u64>>, Columns);
 
 /// Returns an error if the file lacks a column that the operator named.
-pub(super) fn check(path: &Path, form: &Form) -> Result<(), BulkError> {
+pub(super) fn check(path: &Path, form: &InputFormat) -> Result<(), BulkError> {
     let file = BufReader::new(open(path)?);
     begin(file, form).map(|_| ()).map_err(|why| BulkError::Usage(format!("{}: {why}", path.display())))
 }
 
 /// Reads the header and chooses the delimiter.
-fn begin<R: BufRead>(mut input: R, form: &Form) -> Result<OpenTable<R>, String> {
+fn begin<R: BufRead>(mut input: R, form: &InputFormat) -> Result<OpenTable<R>, String> {
     let mut head = Vec::new();
     input.by_ref().take(LONGEST_HEAD).read_until(b'\n', &mut head).map_err(|cause| cause.to_string())?;
     if head.starts_with(encoding::MARK) {
@@ -98,7 +98,7 @@ fn missing(head: &[u8], flag: &str, column: &str) -> String {
     format!("no column `{column}`; {columns}. Name it with --{flag}-column")
 }
 
-pub(super) fn read(input: BufReader<File>, prefix: &str, form: &Form, give: &mut NoteSink<'_>) -> bool {
+pub(super) fn read(input: BufReader<File>, prefix: &str, form: &InputFormat, give: &mut NoteSink<'_>) -> bool {
     let (mut reader, left, columns) = match begin(input, form) {
         Ok(table) => table,
         Err(why) => {
@@ -131,7 +131,11 @@ pub(super) fn read(input: BufReader<File>, prefix: &str, form: &Form, give: &mut
     true
 }
 
-fn note(record: &ByteRecord, columns: &Columns, form: &Form) -> (Result<Option<String>, Fault>, Result<String, Fault>) {
+fn note(
+    record: &ByteRecord,
+    columns: &Columns,
+    form: &InputFormat,
+) -> (Result<Option<String>, Fault>, Result<String, Fault>) {
     let text = match record.get(columns.text) {
         Some(cell) if cell.len() > form.longest => Err(too_long()),
         Some(cell) => encoding::text(cell.to_vec()),

@@ -3,12 +3,18 @@
 
 use std::io::{BufRead, Cursor, Read};
 
-use super::{Form, InputNote, NoteSink, encoding, lines, too_long, unread};
+use super::{InputFormat, InputNote, NoteSink, encoding, lines, too_long, unread};
 
 /// Bytes that are read at a time in search of the first character that is not white space.
 const CHUNK: u64 = 4 << 10;
 
-pub(super) fn read(mut input: impl BufRead, name: &str, prefix: &str, form: &Form, give: &mut NoteSink<'_>) -> bool {
+pub(super) fn read(
+    mut input: impl BufRead,
+    name: &str,
+    prefix: &str,
+    form: &InputFormat,
+    give: &mut NoteSink<'_>,
+) -> bool {
     let mut begin = Vec::new();
     loop {
         let length = match input.by_ref().take(CHUNK).read_until(b'\n', &mut begin) {

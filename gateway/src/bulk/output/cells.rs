@@ -7,7 +7,7 @@ use super::row::Row;
 
 /// The names of the columns, in order. The last cell never contains a line break, so that a row that ends with one is
 /// complete.
-pub(in crate::bulk) const HEAD: [&str; 12] = [
+pub(in crate::bulk) const COLUMN_NAMES: [&str; 12] = [
     "id",
     "status",
     Field::CancerType.name(),
@@ -23,7 +23,7 @@ pub(in crate::bulk) const HEAD: [&str; 12] = [
 ];
 
 pub(super) fn head() -> String {
-    format!("\u{feff}{}\r\n", HEAD.join(","))
+    format!("\u{feff}{}\r\n", COLUMN_NAMES.join(","))
 }
 
 pub(super) fn add(outcome: &Outcome, out: &mut String) {

@@ -9,13 +9,13 @@ mod sink;
 use super::{arguments::Format, outcome::Outcome};
 
 pub(super) use self::{
-    cells::{HEAD, is_guarded},
+    cells::{COLUMN_NAMES, is_guarded},
     sink::{Sink, lock, private},
 };
 
 /// Writes outcomes as text in one format.
 #[derive(Debug)]
-pub(super) struct Form {
+pub(super) struct ResultWriter {
     format: Format,
     /// Columns of the terminal, for the table.
     width: usize,
@@ -30,7 +30,7 @@ pub(super) struct RunTotals {
     pub(super) failed: u64,
 }
 
-impl Form {
+impl ResultWriter {
     pub(super) fn new(format: Format, width: usize) -> Self {
         Self { format, width, written: 0 }
     }

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Form, RunTotals};
+use super::{ResultWriter, RunTotals};
 use crate::bulk::{
     BulkError,
     outcome::{Outcome, Skipped},
@@ -18,7 +18,7 @@ use crate::bulk::{
 #[derive(Debug)]
 pub(in crate::bulk) struct Sink {
     target: Target,
-    form: Form,
+    form: ResultWriter,
     /// Text that the next write sends.
     pending: String,
 }
@@ -50,13 +50,13 @@ pub(in crate::bulk) fn private(read: bool) -> OpenOptions {
 
 impl Sink {
     /// Returns a sink that writes to standard output.
-    pub(in crate::bulk) fn stdout(form: Form) -> Self {
+    pub(in crate::bulk) fn stdout(form: ResultWriter) -> Self {
         let pending = form.begin();
         Self { target: Target::Stdout(io::stdout()), form, pending }
     }
 
     /// Returns a sink that writes to a new file or overwrites an existing one.
-    pub(in crate::bulk) fn create(path: &Path, form: Form) -> Result<Self, BulkError> {
+    pub(in crate::bulk) fn create(path: &Path, form: ResultWriter) -> Result<Self, BulkError> {
         let new = !path.exists();
         let file = private(true).truncate(false).open(path).or_else(|_| private(false).truncate(false).open(path));
         let file = file.map_err(|cause| BulkError::unwritable(path, &cause))?;
@@ -69,7 +69,7 @@ impl Sink {
     }
 
     /// Returns a sink that appends to a file, which must end with a complete line.
-    pub(in crate::bulk) fn append(path: &Path, mut file: File, form: Form) -> Result<Self, BulkError> {
+    pub(in crate::bulk) fn append(path: &Path, mut file: File, form: ResultWriter) -> Result<Self, BulkError> {
         let whole = file.seek(SeekFrom::End(0)).map_err(|cause| BulkError::unwritable(path, &cause))?;
         let pending = if whole == 0 { form.begin() } else { String::new() };
         let output = Output { file, path: path.to_owned(), whole, new: false };
@@ -90,7 +90,7 @@ impl Sink {
         match &mut self.target {
             Target::Stdout(out) => {
                 out.write_all(bytes).and_then(|()| out.flush()).map_err(|cause| match cause.kind() {
-                    io::ErrorKind::BrokenPipe => BulkError::ReaderLeft,
+                    io::ErrorKind::BrokenPipe => BulkError::OutputClosed,
                     _ => BulkError::unwritable(Path::new("standard output"), &cause),
                 })?;
             }
@@ -125,7 +125,7 @@ impl Sink {
     }
 
     /// Removes the file if this run created it. For a run that read no note.
-    pub(in crate::bulk) fn give_up(self) {
+    pub(in crate::bulk) fn discard(self) {
         if let Target::File(Output { path, new: true, .. }) = self.target {
             let _ = std::fs::remove_file(path);
         }

@@ -190,7 +190,7 @@ impl BatchProgress {
     async fn process_line(&mut self, line: &[u8], last_failure: &mut Option<NoteFailure>) {
         let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
         let Some(pending) = self.unanswered.get_mut(line.index).and_then(Option::take) else { return };
-        self.window.back(1);
+        self.window.finished(1);
         match (line.result, line.error) {
             (Some(result), _) => {
                 self.window.grow();
@@ -245,7 +245,7 @@ impl BatchProgress {
 
     fn finish(mut self, batch_outcome: BatchOutcome, why: &NoteFailure) -> BatchResponse {
         let unanswered: Vec<Pending> = self.unanswered.into_iter().flatten().collect();
-        self.window.back(unanswered.len());
+        self.window.finished(unanswered.len());
         self.answered.notify_one();
         self.left.extend(unanswered.into_iter().map(|pending| pending.refused(why.clone())));
         BatchResponse {

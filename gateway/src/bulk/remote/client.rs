@@ -10,7 +10,7 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
-use crate::bulk::{BulkError, progress::say};
+use crate::bulk::{BulkError, progress::print_status};
 
 /// Timeout for a connection to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,7 +66,9 @@ impl Client {
             headers.insert(AUTHORIZATION, bearer(file)?);
         }
         if base.scheme() == "http" && !local {
-            say("warning: notes are sent to this server unencrypted; use https:// outside a network that you trust");
+            print_status(
+                "warning: notes are sent to this server unencrypted; use https:// outside a network that you trust",
+            );
         }
         crate::tls::install();
         // A redirect would send notes to another server.

@@ -22,7 +22,7 @@ use self::{
 };
 use super::{
     BulkError,
-    local::{Ending, RunOptions},
+    local::{RunEnd, RunOptions},
     outcome::{Event, Outcome},
     pause::Backoff,
     queue::{Entries, Events},
@@ -65,7 +65,7 @@ struct Run {
     lost: u32,
     /// Maximum notes of a batch; smaller once the server finds a batch too large.
     max_batch_notes: usize,
-    ending: Ending,
+    ending: RunEnd,
 }
 
 impl RemoteGateway {
@@ -77,7 +77,7 @@ impl RemoteGateway {
     }
 
     /// Reads all entries. Returns when they end, or after `stop` when the sent notes are answered.
-    pub(super) async fn read_all(self, entries: Entries, events: Events, stop: CancellationToken) -> Ending {
+    pub(super) async fn read_all(self, entries: Entries, events: Events, stop: CancellationToken) -> RunEnd {
         let max_window = self.options.concurrency.unwrap_or(DEFAULT_WINDOW);
         let answered = Arc::new(Notify::new());
         Run {
@@ -96,7 +96,7 @@ impl RemoteGateway {
             pause: Backoff::default(),
             lost: 0,
             max_batch_notes: BATCH_NOTES,
-            ending: Ending::default(),
+            ending: RunEnd::default(),
         }
         .run()
         .await
@@ -104,7 +104,7 @@ impl RemoteGateway {
 }
 
 impl Run {
-    async fn run(mut self) -> Ending {
+    async fn run(mut self) -> RunEnd {
         while self.open || !self.retry.is_empty() || !self.running.is_empty() {
             let room = self.room();
             let may_send = room > 0 && !self.stopping && self.not_before.is_none();
@@ -121,7 +121,7 @@ impl Run {
                         self.process_response(response).await;
                     } else {
                         // The task panicked. Its notes have no line in the output, so that --resume reads them.
-                        self.ending.fatal = Some("a batch was lost because of a bug in this program".to_owned());
+                        self.ending.fatal_reason = Some("a batch was lost because of a bug in this program".to_owned());
                         self.stop.cancel();
                     }
                 }
@@ -143,7 +143,7 @@ impl Run {
     /// Returns how many notes may be sent now: zero until the window has room for half of its size or a full batch.
     fn room(&self) -> usize {
         let size = (self.window.size() / 2).clamp(1, self.max_batch_notes);
-        if self.window.room() >= size { size } else { 0 }
+        if self.window.available() >= size { size } else { 0 }
     }
 
     async fn send(&mut self, first: Pending, room: usize) {
@@ -156,7 +156,7 @@ impl Run {
             bytes += next.entry.text.len();
             notes.push(next);
         }
-        if self.ending.gone.is_some() || self.ending.fatal.is_some() {
+        if self.ending.unreachable_reason.is_some() || self.ending.fatal_reason.is_some() {
             for pending in notes {
                 self.give_up(pending).await;
             }
@@ -189,7 +189,7 @@ impl Run {
                 self.lost += u32::from(self.not_before.is_none());
                 wait = true;
                 if self.lost > self.options.retries {
-                    self.ending.gone = Some(why);
+                    self.ending.unreachable_reason = Some(why);
                 }
             }
             batch::BatchOutcome::TooLarge => {
@@ -197,7 +197,7 @@ impl Run {
                 self.max_batch_notes = (left.len() / 2).max(1);
             }
             batch::BatchOutcome::Fatal(why) => {
-                self.ending.fatal = Some(why);
+                self.ending.fatal_reason = Some(why);
                 self.stop.cancel();
             }
         }
@@ -205,7 +205,7 @@ impl Run {
             self.window.shrink();
             self.not_before = Some(Instant::now() + self.pause.next(retry_after));
         }
-        if self.ending.gone.is_some() || self.ending.fatal.is_some() {
+        if self.ending.unreachable_reason.is_some() || self.ending.fatal_reason.is_some() {
             self.not_before = None;
         }
         for mut pending in left {
@@ -215,7 +215,7 @@ impl Run {
                 pending.tries = pending.tries.saturating_sub(1);
             }
             let give_up = pending.tries > self.options.retries || self.stopping || too_large_alone;
-            if give_up || self.ending.gone.is_some() || self.ending.fatal.is_some() {
+            if give_up || self.ending.unreachable_reason.is_some() || self.ending.fatal_reason.is_some() {
                 self.give_up(pending).await;
             } else {
                 self.retry.push_back(pending);

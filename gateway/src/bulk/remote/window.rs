@@ -27,7 +27,7 @@ impl Window {
     }
 
     /// Returns how many more notes may be sent now.
-    pub(super) fn room(&self) -> usize {
+    pub(super) fn available(&self) -> usize {
         let state = self.state();
         state.size.saturating_sub(state.unanswered)
     }
@@ -38,7 +38,7 @@ impl Window {
     }
 
     /// Records that `count` notes were answered or will not be.
-    pub(super) fn back(&self, count: usize) {
+    pub(super) fn finished(&self, count: usize) {
         let mut state = self.state();
         state.unanswered = state.unanswered.saturating_sub(count);
     }
@@ -68,12 +68,12 @@ mod tests {
     fn the_window_halves_when_refused_and_grows_with_answers() {
         let window = Window::new(8);
         window.sent(6);
-        assert_eq!((window.size(), window.room()), (8, 2));
+        assert_eq!((window.size(), window.available()), (8, 2));
         window.shrink();
-        assert_eq!((window.size(), window.room()), (4, 0));
-        window.back(6);
+        assert_eq!((window.size(), window.available()), (4, 0));
+        window.finished(6);
         window.grow();
-        assert_eq!((window.size(), window.room()), (5, 5));
+        assert_eq!((window.size(), window.available()), (5, 5));
         (0..9).for_each(|_| window.grow());
         assert_eq!(window.size(), 8);
         (0..9).for_each(|_| window.shrink());

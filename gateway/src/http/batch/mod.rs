@@ -3,11 +3,11 @@
 //! Notes are accepted only while there is room for their answers. If the caller does not read answers, the gateway
 //! stops reading notes.
 
-mod conductor;
 mod notes;
 mod outcome;
 mod reader;
-mod seats;
+mod run;
+mod slots;
 
 use axum::{
     Extension,
@@ -19,11 +19,11 @@ use axum::{
 
 pub(super) use self::outcome::NoteOutcome;
 use self::{
-    conductor::{Conductor, Order},
     notes::Notes,
     outcome::BatchAnswer,
     reader::Reader,
-    seats::BatchSlot,
+    run::{BatchRun, Order},
+    slots::BatchSlot,
 };
 use super::{
     App, access,
@@ -76,7 +76,7 @@ pub(super) async fn batch(
     start(&app, &context, request).await.unwrap_or_else(|problem| {
         let (status, code) = (problem.code.status(), problem.code.name());
         let mut response = problem.into_response();
-        let audit_record = AuditGuard::new(&app, &context, ROUTE, principal).ended(status, Some(code));
+        let audit_record = AuditGuard::new(&app, &context, ROUTE, principal).finish(status, Some(code));
         response.extensions_mut().insert(audit_record);
         response
     })
@@ -85,16 +85,16 @@ pub(super) async fn batch(
 /// Checks a batch, starts it and returns its answer. The body of the answer is written while the notes are read.
 async fn start(app: &App, context: &RequestContext, request: Request) -> Result<Response, Rejection> {
     let id = &context.id;
-    let problem_with = |code: ErrorCode, detail| code.problem(id).saying(detail);
-    let is_ndjson = body::is(request.headers(), NDJSON);
-    if !is_ndjson && !body::is(request.headers(), "application/json") {
+    let problem_with = |code: ErrorCode, detail| code.problem(id).with_detail(detail);
+    let is_ndjson = body::has_media_type(request.headers(), NDJSON);
+    if !is_ndjson && !body::has_media_type(request.headers(), "application/json") {
         return Err(problem_with(ErrorCode::UnsupportedMediaType, WRONG_TYPE).into());
     }
     if app.state.readiness.is_draining() {
         return Err(ErrorCode::Draining.problem(id).into());
     }
     let invalid = |violation| Problem::invalid(vec![violation], id);
-    let time = context::wanted_within(request.headers(), app.extractor.deadline).map_err(invalid)?;
+    let time = context::requested_timeout(request.headers(), app.extractor.deadline).map_err(invalid)?;
     let caller = Caller::of(app, &request);
     let query = request.uri().query().unwrap_or_default().to_owned();
     let too_large = || Box::new(problem_with(ErrorCode::BodyTooLarge, TOO_LARGE));
@@ -105,7 +105,7 @@ async fn start(app: &App, context: &RequestContext, request: Request) -> Result<
             code => Box::new(problem_with(code, TOO_MANY)),
         })
     };
-    let mut reservation = body::hold(app, principal.as_ref(), Purpose::Batch).map_err(|code| code.problem(id))?;
+    let mut reservation = body::reserve(app, principal.as_ref(), Purpose::Batch).map_err(|code| code.problem(id))?;
     let closing = async {
         match access::must_stop(app, principal.as_ref()).await {
             ErrorCode::Unauthorized => access::key_revoked(id),
@@ -114,7 +114,7 @@ async fn start(app: &App, context: &RequestContext, request: Request) -> Result<
     };
     let (notes, options, order, slot) = if is_ndjson {
         let options = app.extractor.rules.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
-        let line_reservation = reservation.another(0);
+        let line_reservation = reservation.reserve_also(0);
         let notes = Notes::in_lines(
             request.into_body(),
             app.extractor.body_limit,
@@ -129,7 +129,7 @@ async fn start(app: &App, context: &RequestContext, request: Request) -> Result<
     } else {
         // The body may be large, so the slot, which limits concurrent batches, is taken before the body is read.
         let slot = take_slot()?;
-        let (limit, deadline) = (app.list_limit(), Deadline::after_since(context.at, app.extractor.deadline));
+        let (limit, deadline) = (app.list_limit(), Deadline::after_since(context.arrived, app.extractor.deadline));
         let reading = body::read(request.into_body(), limit, deadline, &mut reservation);
         let body = tokio::select! { biased; body = reading => body, problem = closing => return Err(problem.into()) };
         let body = body.map_err(|code| match code {
@@ -142,7 +142,7 @@ async fn start(app: &App, context: &RequestContext, request: Request) -> Result<
         (Notes::in_list(notes), options, Order::AsGiven, slot)
     };
     let reader = Reader::new(app.clone(), context.clone(), caller, options, time);
-    let written = Conductor::new(reader, notes, order, slot, reservation).begin();
+    let written = BatchRun::new(reader, notes, order, slot, reservation).begin();
     let kind = HeaderValue::from_static(if is_ndjson { NDJSON } else { "application/json" });
     let headers = [(header::CONTENT_TYPE, kind), (X_ACCEL_BUFFERING, HeaderValue::from_static("no"))];
     Ok((headers, Body::from_stream(written)).into_response())

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use crate::{
-    http::{error::ErrorCode, pace::MinimumRate},
+    http::{error::ErrorCode, minimum_rate::MinimumRate},
     memory::MemoryReservation,
 };
 
@@ -49,7 +49,7 @@ pub(super) struct Lines {
     patience: Duration,
     until: Option<Instant>,
     /// The rate of the line that has arrived in part.
-    pace: Option<MinimumRate>,
+    minimum_rate: Option<MinimumRate>,
     /// The memory reservation of `buffer`: twice its length, because its capacity may be that large.
     reservation: MemoryReservation,
     /// The first note, if [`Notes::arrived`] has waited for it.
@@ -75,7 +75,7 @@ impl Notes {
             return None;
         }
         let (buffer, searched, overlong, ended, received) = (BytesMut::new(), 0, false, false, 0);
-        let (until, pace, first) = (None, None, None);
+        let (until, minimum_rate, first) = (None, None, None);
         Some(Self::Lines(Box::new(Lines {
             body,
             buffer,
@@ -87,7 +87,7 @@ impl Notes {
             most,
             patience,
             until,
-            pace,
+            minimum_rate,
             reservation,
             first,
         })))
@@ -105,12 +105,12 @@ impl Notes {
     /// pause.
     pub(super) fn pause(&mut self) {
         if let Self::Lines(lines) = self {
-            (lines.until, lines.pace) = (None, None);
+            (lines.until, lines.minimum_rate) = (None, None);
         }
     }
 
     /// Returns whether [`Self::next`] can return without more of the body.
-    pub(super) fn is_at_hand(&self) -> bool {
+    pub(super) fn is_ready(&self) -> bool {
         match self {
             Self::List(_) => true,
             Self::Lines(lines) => {
@@ -143,7 +143,7 @@ impl Lines {
                 return NextNote::End;
             }
             let until = *self.until.get_or_insert_with(|| Instant::now() + self.patience);
-            let until = self.pace.map_or(until, |pace| until.min(pace.until()));
+            let until = self.minimum_rate.map_or(until, |minimum_rate| until.min(minimum_rate.until()));
             // A frame that has arrived is taken even if the time limit passed meanwhile.
             let frame = match tokio::time::timeout_at(until, self.body.frame()).await {
                 Err(_) => return NextNote::Broken(ErrorCode::DeadlineExceeded),
@@ -165,8 +165,8 @@ impl Lines {
             if self.reservation.grow(2 * data.len()).is_err() {
                 return NextNote::Broken(ErrorCode::Overloaded);
             }
-            if let Some(pace) = &mut self.pace {
-                pace.came(data.len());
+            if let Some(minimum_rate) = &mut self.minimum_rate {
+                minimum_rate.came(data.len());
             }
             self.buffer.extend_from_slice(&data);
         }
@@ -185,16 +185,16 @@ impl Lines {
                 }
                 self.reservation.shrink_to(2 * self.buffer.len());
                 if self.buffer.is_empty() && !self.overlong {
-                    self.pace = None;
+                    self.minimum_rate = None;
                 } else {
-                    self.pace.get_or_insert_with(MinimumRate::begin);
+                    self.minimum_rate.get_or_insert_with(MinimumRate::begin);
                 }
                 return None;
             };
             let line = self.buffer.split_to(self.searched + end);
             self.buffer.advance(1);
             self.searched = 0;
-            self.pace = None;
+            self.minimum_rate = None;
             if std::mem::take(&mut self.overlong) || line.len() > self.longest_line {
                 return Some(NextNote::TooLarge);
             }
@@ -216,7 +216,7 @@ mod tests {
     use crate::memory::{Memory, Purpose};
 
     fn in_lines(body: Body, longest_line: usize, most: usize) -> Notes {
-        let reservation = Memory::new(1 << 20).hold(None, Purpose::Batch, 0).unwrap();
+        let reservation = Memory::new(1 << 20).reserve(None, Purpose::Batch, 0).unwrap();
         Notes::in_lines(body, longest_line, most, Duration::from_secs(55), reservation).unwrap()
     }
 
@@ -310,14 +310,14 @@ mod tests {
         let memory = Memory::new(4 << 10);
         let pieces = [vec![b'x'; 600], vec![b'\n'], vec![b'x'; 600], vec![b'x'; 1_200]];
         let body = Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)));
-        let reservation = memory.hold(None, Purpose::Batch, 0).unwrap();
+        let reservation = memory.reserve(None, Purpose::Batch, 0).unwrap();
         let mut notes = Notes::in_lines(body, 9_000, 9_000, Duration::from_secs(9), reservation).unwrap();
         assert!(matches!(notes.next().await, NextNote::Note(line) if line.len() == 600));
         // Batches may occupy three quarters of the budget, 3 KiB. Twice 1,800 bytes are more.
         assert_eq!(notes.next().await, NextNote::Broken(ErrorCode::Overloaded));
-        assert_eq!(memory.held(), 1_200);
+        assert_eq!(memory.reserved(), 1_200);
         drop(notes);
-        assert_eq!(memory.held(), 0);
+        assert_eq!(memory.reserved(), 0);
     }
 
     proptest! {

@@ -70,7 +70,7 @@ impl NoteOutcome {
     }
 
     /// Returns the outcome as JSON, followed by `end`.
-    pub(super) fn written(&self, end: &[u8]) -> Vec<u8> {
+    pub(super) fn to_json(&self, end: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(4 << 10);
         // Serializing these types cannot fail.
         let _ = serde_json::to_writer(&mut bytes, self);

@@ -11,7 +11,7 @@ use axum::{body::Bytes, http::StatusCode};
 use futures_util::FutureExt;
 use tokio::sync::SemaphorePermit;
 
-use super::{ROUTE, outcome::NoteOutcome, seats::BatchSlot};
+use super::{ROUTE, outcome::NoteOutcome, slots::BatchSlot};
 use crate::{
     access::Principal,
     admission::QueuePriority,
@@ -23,7 +23,7 @@ use crate::{
         error::{ErrorCode, Violation},
         limits::Caller,
         note::{self, ExtractionJob, Rejection},
-        request::{BadBody, ExtractOptions, NoteId, ValidRequest},
+        request::{ExtractOptions, InvalidBody, NoteId, ValidRequest},
     },
     rates::{RateLimitAttempt, RateLimitGrant},
 };
@@ -58,7 +58,7 @@ pub(super) struct CheckedLine {
 /// Why a note is not read.
 enum RejectedLine {
     TooLarge,
-    Body(BadBody),
+    Body(InvalidBody),
 }
 
 impl CheckedLine {
@@ -89,7 +89,7 @@ impl Reader {
     /// Waits until no more notes of the batch are accepted, and returns the reason.
     pub(super) fn must_stop(&self) -> impl Future<Output = ErrorCode> + Send + 'static {
         let (app, principal) = (self.app.clone(), self.principal.clone());
-        let end = tokio::time::Instant::from_std(self.context.at) + app.batch.time;
+        let end = tokio::time::Instant::from_std(self.context.arrived) + app.batch.time;
         async move {
             tokio::select! {
                 biased;
@@ -100,7 +100,7 @@ impl Reader {
     }
 
     /// Waits for a batch slot, for at most the time that a note may take.
-    pub(super) async fn seat(&self) -> Result<BatchSlot, ErrorCode> {
+    pub(super) async fn wait_for_slot(&self) -> Result<BatchSlot, ErrorCode> {
         tokio::select! {
             biased;
             code = self.must_stop() => Err(code),
@@ -125,7 +125,7 @@ impl Reader {
             let message =
                 "Another note of the batch has this `id`; an answer could be taken for the other's.".to_owned();
             let violation = Violation { field: "id".to_owned(), rule: "unique", message };
-            note = Err(RejectedLine::Body(BadBody::Invalid(vec![violation])));
+            note = Err(RejectedLine::Body(InvalidBody::Invalid(vec![violation])));
         }
         CheckedLine { id, index, bytes: json.len(), note }
     }
@@ -141,12 +141,12 @@ impl Reader {
         let audit_guard = AuditGuard::new(&self.app, &context, ROUTE, self.principal.clone());
         let problem = code.problem(&context.id);
         let problem = match code {
-            ErrorCode::DeadlineExceeded => problem.saying(TOOK_TOO_LONG),
+            ErrorCode::DeadlineExceeded => problem.with_detail(TOOK_TOO_LONG),
             // The batch began with a valid key, so the key was removed since.
             ErrorCode::Unauthorized => access::key_revoked(&context.id),
             _ => problem,
         };
-        audit_guard.ended(code.status(), Some(code.name()));
+        audit_guard.finish(code.status(), Some(code.name()));
         NoteOutcome::of(id, index, Err(problem.into()))
     }
 
@@ -167,7 +167,7 @@ impl Reader {
                     RejectedLine::TooLarge => ErrorCode::BodyTooLarge.problem(&context.id),
                     RejectedLine::Body(bad) => bad.problem(&context.id),
                 })?;
-                audit_guard.took(&note);
+                audit_guard.record_note(&note);
                 let job = ExtractionJob { request: ValidRequest { note, options }, priority, deadline, sink: None };
                 answer(&app, &context, &job, &mut audit_guard).await
             };
@@ -185,7 +185,7 @@ impl Reader {
                 Ok(_) => (StatusCode::OK, None),
                 Err(problem) => (problem.code.status(), Some(problem.code.name())),
             };
-            audit_guard.ended(status, code);
+            audit_guard.finish(status, code);
             NoteOutcome::of(id, index, outcome)
         }
     }
@@ -221,12 +221,12 @@ async fn grant(
 ) -> Result<RateLimitGrant, Rejection> {
     let mut attempt = RateLimitAttempt::default();
     loop {
-        let exceeded = match caller.ask(app, &context.id, &mut attempt) {
+        let exceeded = match caller.try_admit(app, &context.id, &mut attempt) {
             Ok(()) => return Ok(attempt.grant),
             Err(exceeded) => exceeded,
         };
         if exceeded.after > MAX_PAUSE || exceeded.after >= deadline.left() {
-            return Err(exceeded.told(app).0.into());
+            return Err(exceeded.into_problem(app).0.into());
         }
         tokio::time::sleep(exceeded.after).await;
     }

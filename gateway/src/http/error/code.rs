@@ -1,4 +1,4 @@
-//! The error codes: each with its status, its title and its sentence for a person.
+//! The error codes, each with its status, its title and a sentence for a person.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::extraction::{EngineError, ExtractError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(example = "invalid_request")]
-#[expect(missing_docs, reason = "the table in `ErrorCode::row` says it")]
+#[expect(missing_docs, reason = "the table in `ErrorCode::row` describes the codes")]
 pub enum ErrorCode {
     InvalidJson,
     InvalidHost,
@@ -63,7 +63,7 @@ impl ErrorCode {
         Self::DeadlineExceeded,
     ];
 
-    /// Wire name, status, title and the sentence for a person.
+    /// Returns the name in JSON, the status, the title and the sentence for a person.
     #[must_use]
     #[expect(clippy::too_many_lines, reason = "a table")]
     pub const fn row(self) -> (&'static str, u16, &'static str, &'static str) {
@@ -81,9 +81,11 @@ impl ErrorCode {
                 "unauthorized",
                 401,
                 "Unauthorized",
-                "No key that is known came with the request: send Authorization: Bearer KEY or X-API-Key: KEY. Without keys, /metrics answers callers on its own machine only.",
+                "The request has no valid API key: send Authorization: Bearer KEY or X-API-Key: KEY. Without keys, /metrics answers callers on its own machine only.",
             ),
-            Self::NotFound => ("not_found", 404, "Not found", "There is no such path. See /docs for those that exist."),
+            Self::NotFound => {
+                ("not_found", 404, "Not found", "There is no such path. See /docs for the paths that exist.")
+            }
             Self::MethodNotAllowed => (
                 "method_not_allowed",
                 405,
@@ -106,7 +108,7 @@ impl ErrorCode {
                 "host_not_allowed",
                 421,
                 "Host not allowed",
-                "Without keys this service answers only where it is asked for by an address, as localhost or by a name without dots: a stranger's web page could read its answers otherwise. Ask so, or have the operator list the name in allowed_hosts (GATEWAY_ALLOWED_HOSTS) or set keys.",
+                "Without keys this service answers only requests whose Host is an address, localhost or a name without dots; otherwise another web site could read its answers. Use such a host, or have the operator list the name in allowed_hosts (GATEWAY_ALLOWED_HOSTS) or set keys.",
             ),
             Self::InvalidRequest => (
                 "invalid_request",
@@ -169,7 +171,7 @@ impl ErrorCode {
                 "overloaded",
                 503,
                 "Overloaded",
-                "The service has as much to do as it may: too many notes are waiting, or requests take as much memory as they may, all together or those of one key. Try again after the time in Retry-After.",
+                "The service is at its limit: too many notes are waiting, or the requests of all clients or of one key have used up their share of the memory. Try again after the time in Retry-After.",
             ),
             Self::Draining => (
                 "draining",
@@ -186,19 +188,19 @@ impl ErrorCode {
         }
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(self) -> StatusCode {
         StatusCode::from_u16(self.row().1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The code's name on the wire, in the log and in metrics.
+    /// Returns the code's name in JSON, in the log and in metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.row().0
     }
 
-    /// The time after which another try makes sense, where nothing better is known; `None` where it does not.
+    /// Returns the usual time after which a client should try again; `None` if another try is useless.
     pub(super) const fn retry_after(self) -> Option<Duration> {
         match self {
             Self::UpstreamUnavailable | Self::Overloaded | Self::Draining | Self::RateLimited => {

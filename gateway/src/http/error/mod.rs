@@ -1,5 +1,5 @@
-//! The errors that a client can get, as RFC 9457 problem details. A client gets the sentence that stands here; the cause
-//! goes to the log.
+//! The errors that a client can get, as RFC 9457 problem details. A client gets the fixed sentence of the error code;
+//! the cause goes to the log.
 
 mod code;
 mod problem;

@@ -1,4 +1,4 @@
-//! The problem document of an error.
+//! The problem details of an error, as JSON.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -11,27 +11,27 @@ use utoipa::ToSchema;
 
 use super::ErrorCode;
 
-/// Most violations that one problem lists.
-const MOST_VIOLATIONS: usize = 20;
+/// Maximum violations that one problem lists.
+const MAX_VIOLATIONS: usize = 20;
 
 impl ErrorCode {
-    /// The problem of this code.
+    /// Returns the problem with this code.
     #[must_use]
     pub fn problem(self, request_id: &str) -> Problem {
         Problem::new(self, request_id)
     }
 }
 
-/// One thing wrong with a request.
+/// One violation of the rules for requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Violation {
-    /// The request key; empty where it is the body as a whole.
+    /// The key in the request; empty if the violation concerns the whole body.
     #[schema(example = "text")]
     pub field: String,
     /// The rule that was broken.
     #[schema(example = "not_blank")]
     pub rule: &'static str,
-    /// A sentence for a person; it never holds the offending value.
+    /// A sentence for a person, without the invalid value.
     #[schema(example = "`text` must hold more than white space.")]
     pub message: String,
 }
@@ -43,11 +43,11 @@ pub struct Violation {
     "request_id": "0199c0de-7a3b-7c21-8e5f-2b7d1c9a4e60",
     "errors": [{"field": "text", "rule": "not_blank", "message": "`text` must hold more than white space."}]}))]
 pub struct Problem {
-    /// Always `about:blank`: `code` tells problems apart.
+    /// Always `about:blank`; `code` distinguishes the problems.
     #[serde(rename = "type")]
     #[schema(example = "about:blank")]
     pub kind: &'static str,
-    /// Short name of the problem.
+    /// The short name of the problem.
     #[schema(example = "Invalid request")]
     pub title: &'static str,
     /// The HTTP status.
@@ -58,19 +58,19 @@ pub struct Problem {
     pub detail: String,
     /// What went wrong, for a program.
     pub code: ErrorCode,
-    /// Id of this request, as in the `X-Request-Id` header and in the log.
+    /// The id of this request, as in the `X-Request-Id` header and in the log.
     #[schema(example = "0199c0de-7a3b-7c21-8e5f-2b7d1c9a4e60")]
     pub request_id: String,
     /// What is wrong with the request; only with `invalid_request`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Violation>,
-    /// When to come back, as in the header.
+    /// The time after which to try again, as in the `Retry-After` header.
     #[serde(skip)]
     retry_after: Option<Duration>,
 }
 
 impl Problem {
-    /// The problem of a code.
+    /// Returns the problem with a code.
     #[must_use]
     pub fn new(code: ErrorCode, request_id: &str) -> Self {
         let (_, status, title, detail) = code.row();
@@ -86,29 +86,29 @@ impl Problem {
         }
     }
 
-    /// The same with another sentence for a person.
+    /// Returns the problem with another sentence for a person.
     #[must_use]
-    pub fn saying(self, detail: &str) -> Self {
+    pub fn with_detail(self, detail: &str) -> Self {
         Self { detail: detail.to_owned(), ..self }
     }
 
-    /// When to come back, where it is worth it.
+    /// Returns the time after which to try again; `None` if another try is useless.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// The same with a measured time to come back after.
+    /// Returns the problem with a measured time after which to try again.
     #[must_use]
-    pub fn after(self, time: Duration) -> Self {
+    pub fn with_retry_after(self, time: Duration) -> Self {
         Self { retry_after: Some(time), ..self }
     }
 
-    /// A 422 that lists what is wrong.
+    /// Returns a problem with status 422 that lists the violations.
     #[must_use]
     pub fn invalid(mut errors: Vec<Violation>, request_id: &str) -> Self {
-        let more = errors.len().saturating_sub(MOST_VIOLATIONS);
-        errors.truncate(MOST_VIOLATIONS);
+        let more = errors.len().saturating_sub(MAX_VIOLATIONS);
+        errors.truncate(MAX_VIOLATIONS);
         let mut detail = errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" ");
         if more > 0 {
             let _ = write!(detail, " And {more} more.");
@@ -117,13 +117,13 @@ impl Problem {
     }
 }
 
-/// A problem inside an answer, where no header can say when to come back.
+/// A problem inside an answer, where no `Retry-After` header is possible.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct NestedProblem {
-    /// Its `request_id` is, of a note in a batch, that of the batch and the note's index.
+    /// The problem. For a note of a batch, `request_id` consists of the batch's id and the note's index.
     #[serde(flatten)]
     problem: Problem,
-    /// In how many seconds it is worth trying again; only where it is.
+    /// Seconds after which to try again; absent if another try is useless.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1)]
     retry_after: Option<u64>,
@@ -135,7 +135,7 @@ impl From<Problem> for NestedProblem {
     }
 }
 
-/// Whole seconds, and never sooner than meant.
+/// Returns the time in whole seconds, rounded up, at least 1.
 fn whole_seconds(time: Duration) -> u64 {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }

@@ -4,14 +4,14 @@
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
 
-use super::{BadBody, NoteId, QueryOptions, Shape, glance::Kind, number::whole};
+use super::{InvalidBody, NoteId, QueryOptions, Shape, glance::Kind, number::whole};
 use crate::http::error::Violation;
 
 /// Returns why a body is not a valid request of this shape.
-pub(super) fn explain(body: &[u8], shape: Shape) -> BadBody {
+pub(super) fn explain(body: &[u8], shape: Shape) -> InvalidBody {
     match serde_json::from_slice::<Kind>(body) {
-        Ok(kind) => BadBody::Invalid(violations(&kind, shape)),
-        Err(_) => BadBody::NotJson,
+        Ok(kind) => InvalidBody::Invalid(violations(&kind, shape)),
+        Err(_) => InvalidBody::NotJson,
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) fn id_of(line: &[u8]) -> Option<NoteId> {
     let mut ids = object.iter().filter(|(key, _)| key == "id").map(|(_, kind)| kind);
     let (id, None) = (ids.next()?, ids.next()) else { return None };
     let text = || id.short().map(|text| NoteId::Text(text.to_owned()));
-    id.number().and_then(Number::as_i64).map(NoteId::Number).or_else(text).filter(NoteId::is_good)
+    id.number().and_then(Number::as_i64).map(NoteId::Number).or_else(text).filter(NoteId::is_valid)
 }
 
 /// Parses the options in a query.

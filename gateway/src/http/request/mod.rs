@@ -44,12 +44,12 @@ pub(super) struct ValidRequest {
 
 /// Why a body is not a valid request.
 #[derive(Debug)]
-pub(super) enum BadBody {
+pub(super) enum InvalidBody {
     NotJson,
     Invalid(Vec<Violation>),
 }
 
-impl BadBody {
+impl InvalidBody {
     /// Returns the problem for the caller.
     pub(super) fn problem(self, request_id: &str) -> Problem {
         match self {
@@ -81,15 +81,15 @@ pub struct Rules {
 
 impl Rules {
     /// Parses and checks the body of a single note. Only an invalid body is read a second time, to explain why.
-    pub(super) fn check(&self, body: &[u8]) -> Result<ValidRequest, BadBody> {
+    pub(super) fn check(&self, body: &[u8]) -> Result<ValidRequest, InvalidBody> {
         let mut request: ExtractRequest = parse(body, Shape::Extract)?;
         let options = self.valid_options(request.options());
         match (self.note(request.text), options) {
             (Ok(note), Ok(options)) => Ok(ValidRequest { note, options }),
-            (Ok(_), Err(violations)) => Err(BadBody::Invalid(violations)),
+            (Ok(_), Err(violations)) => Err(InvalidBody::Invalid(violations)),
             (Err(first), others) => {
                 let others = others.err().into_iter().flatten();
-                Err(BadBody::Invalid(std::iter::once(first).chain(others).collect()))
+                Err(InvalidBody::Invalid(std::iter::once(first).chain(others).collect()))
             }
         }
     }
@@ -99,16 +99,16 @@ impl Rules {
         &self,
         body: &'a [u8],
         query: &str,
-    ) -> Result<(Vec<&'a RawValue>, ExtractOptions), BadBody> {
+    ) -> Result<(Vec<&'a RawValue>, ExtractOptions), InvalidBody> {
         let mut request: BatchRequest<'_> = parse(body, Shape::Batch)?;
-        let others = explain::options_of(query).map_err(BadBody::Invalid)?;
-        let options = self.valid_options(request.options().or(others)).map_err(BadBody::Invalid)?;
+        let others = explain::options_of(query).map_err(InvalidBody::Invalid)?;
+        let options = self.valid_options(request.options().or(others)).map_err(InvalidBody::Invalid)?;
         let most = self.limits.batch_notes;
         if request.notes.count > most {
             let message =
                 format!("`notes` may hold at most {most} notes; send the rest in another batch, or as lines.");
             let violation = Violation { message, ..violation("notes", "max_items", "") };
-            return Err(BadBody::Invalid(vec![violation]));
+            return Err(InvalidBody::Invalid(vec![violation]));
         }
         Ok((request.notes.kept, options))
     }
@@ -119,18 +119,18 @@ impl Rules {
     }
 
     /// Parses and checks one note of a batch. Returns the id of an invalid note too, if the id is valid.
-    pub(super) fn note_of_batch(&self, line: &[u8]) -> (Option<NoteId>, Result<Note, BadBody>) {
+    pub(super) fn note_of_batch(&self, line: &[u8]) -> (Option<NoteId>, Result<Note, InvalidBody>) {
         let note: BatchNote = match parse(line, Shape::Note) {
             Ok(note) => note,
             Err(bad) => return (explain::id_of(line), Err(bad)),
         };
-        if note.id.as_ref().is_some_and(|id| !id.is_good()) {
+        if note.id.as_ref().is_some_and(|id| !id.is_valid()) {
             let message =
                 format!("`id` may have at most {} code points; a number must be within 2^53.", NoteId::LONGEST);
             let violation = Violation { message, ..violation("id", "max_length", "") };
-            return (None, Err(BadBody::Invalid(vec![violation])));
+            return (None, Err(InvalidBody::Invalid(vec![violation])));
         }
-        (note.id, self.note(note.text).map_err(|violation| BadBody::Invalid(vec![violation])))
+        (note.id, self.note(note.text).map_err(|violation| InvalidBody::Invalid(vec![violation])))
     }
 
     fn note(&self, text: String) -> Result<Note, Violation> {
@@ -178,7 +178,7 @@ impl Rules {
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], shape: Shape) -> Result<T, BadBody> {
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], shape: Shape) -> Result<T, InvalidBody> {
     // Some editors write a byte order mark before the text.
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     // serde would accept a list in place of an object, with the values in the order of the keys.

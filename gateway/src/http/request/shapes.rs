@@ -199,7 +199,7 @@ impl NoteId {
     /// The largest whole number up to which a double holds every whole number exactly (RFC 8259, section 6).
     const LARGEST: i64 = (1 << 53) - 1;
 
-    pub(super) fn is_good(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         match self {
             Self::Number(number) => (-Self::LARGEST..=Self::LARGEST).contains(number),
             Self::Text(text) => text.chars().count() <= Self::LONGEST,

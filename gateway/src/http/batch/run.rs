@@ -20,7 +20,7 @@ use super::{
     notes::{NextNote, Notes},
     outcome::{NoteOutcome, Summary},
     reader::{CheckedLine, Reader},
-    seats::BatchSlot,
+    slots::BatchSlot,
 };
 use crate::{
     http::{App, audit_record::milliseconds, error::ErrorCode},
@@ -48,7 +48,7 @@ pub(super) enum Order {
 }
 
 /// Runs one batch.
-pub(super) struct Conductor {
+pub(super) struct BatchRun {
     reader: Reader,
     notes: Notes,
     order: Order,
@@ -89,7 +89,7 @@ impl Drop for BatchLogGuard {
 /// The caller disconnected, stopped reading, or was cut off at shutdown.
 struct CallerVanished;
 
-impl Conductor {
+impl BatchRun {
     pub(super) fn new(
         reader: Reader,
         notes: Notes,
@@ -98,7 +98,7 @@ impl Conductor {
         reservation: MemoryReservation,
     ) -> Self {
         let (app, request_id) = (reader.app.clone(), Arc::clone(&reader.context.id));
-        let (in_flight, began) = (app.state.in_flight.begin(), reader.context.at);
+        let (in_flight, began) = (app.state.in_flight.begin(), reader.context.arrived);
         let log_guard = BatchLogGuard { app, request_id, began, summary: Summary::default(), ended: false };
         let (reordered, written, slot) = (BTreeMap::new(), 0, Some(slot));
         Self { reader, notes, order, log_guard, index: 0, reordered, written, slot, reservation, _in_flight: in_flight }
@@ -141,7 +141,7 @@ impl Conductor {
                 && (running.is_empty() || self.reservation.fits(NEXT_NOTE_BYTES));
             if !room {
                 self.notes.pause();
-            } else if running.is_empty() && open && !self.notes.is_at_hand() {
+            } else if running.is_empty() && open && !self.notes.is_ready() {
                 self.slot = None;
             }
             tokio::select! {
@@ -189,7 +189,7 @@ impl Conductor {
         let line = check(&mut self.reader, index);
         self.index += 1;
         if self.slot.is_none() {
-            match self.reader.seat().await {
+            match self.reader.wait_for_slot().await {
                 Ok(slot) => self.slot = Some(slot),
                 Err(code) => {
                     let outcome = self.reader.refused(line.into_id(), index, code);
@@ -197,7 +197,7 @@ impl Conductor {
                 }
             }
         }
-        let reservation = self.reservation.another(line.memory());
+        let reservation = self.reservation.reserve_also(line.memory());
         let reading = self.reader.read(line);
         running.spawn(async move {
             let outcome = reading.await;
@@ -228,12 +228,12 @@ impl Conductor {
     async fn write_outcome(&mut self, out: &Sender<Bytes>, outcome: NoteOutcome) -> Result<(), CallerVanished> {
         let app = self.reader.app.clone();
         self.log_guard.summary.count(&outcome);
-        let reservation = self.reservation.another(0);
+        let reservation = self.reservation.reserve_also(0);
         if self.order == Order::AsDone {
             self.written += 1;
-            return send(&app, out, reservation.attached_to(outcome.written(b"\n"))).await;
+            return send(&app, out, reservation.attached_to(outcome.to_json(b"\n"))).await;
         }
-        self.reordered.insert(outcome.index, reservation.attached_to(outcome.written(b"")));
+        self.reordered.insert(outcome.index, reservation.attached_to(outcome.to_json(b"")));
         while let Some(outcome) = self.reordered.remove(&self.written) {
             if self.written > 0 {
                 send(&app, out, Bytes::from_static(b",")).await?;
@@ -252,6 +252,6 @@ async fn send(app: &App, out: &Sender<Bytes>, bytes: Bytes) -> Result<(), Caller
     tokio::select! {
         biased;
         written = writing => written.map_err(|_| CallerVanished)?.map_err(|_| CallerVanished),
-        () = app.state.in_flight.is_cut_off() => Err(CallerVanished),
+        () = app.state.in_flight.cut_off_requested() => Err(CallerVanished),
     }
 }
