@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{Format, gold::Item, measure};
+use super::{Format, gold::LabelledNote, measure};
 use crate::extraction::{Field, Note, Record, reviewed};
 
 /// The labels of all notes, and those that the review leaves out.
@@ -20,7 +20,7 @@ pub struct ReviewHarm {
 
 impl ReviewHarm {
     /// Reviews the labels of each note.
-    pub(super) fn of(items: &[Item], max_note_chars: usize) -> Self {
+    pub(super) fn of(items: &[LabelledNote], max_note_chars: usize) -> Self {
         let mut harm = Self::default();
         for item in items {
             let Ok(note) = Note::new(item.text.clone(), max_note_chars) else { continue };
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_label_that_the_note_denies_is_lost_and_one_that_it_states_is_kept() {
-        let item = |text: &str, sites: &str| Item {
+        let item = |text: &str, sites: &str| LabelledNote {
             id: "a".to_owned(),
             text: text.to_owned(),
             expected: BTreeMap::from([(Field::MetastasisSite, Some(sites.to_owned())), (Field::Stage, None)]),
