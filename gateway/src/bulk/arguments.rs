@@ -30,7 +30,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", requires = "server")]
     pub api_key_file: Option<PathBuf>,
     /// Maximum number of notes in progress at once (default: one for each core; with a model server, 1.5 times
-    /// admission.in_flight; with --server, as many as it accepts, up to 512)
+    /// the setting `admission.in_flight`; with --server, as many as it accepts, up to 512)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub concurrency: Option<u16>,
     /// How often a note is retried when the server is busy or unreachable

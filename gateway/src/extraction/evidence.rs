@@ -90,9 +90,9 @@ impl ForeignText {
         // In some languages lower case has another length; then only ASCII letters are folded, so that the ranges fit the note.
         let lower = note.as_str().to_lowercase();
         let ranges = language::foreign_ranges(&lower);
-        let whole = ranges.iter().any(|range| *range == (0..lower.len()));
+        let whole = ranges.contains(&(0..lower.len()));
         match (whole, lower.len() == note.as_str().len()) {
-            (true, _) => Self(vec![0..note.as_str().len()]),
+            (true, _) => Self(std::iter::once(0..note.as_str().len()).collect()),
             (false, true) => Self(ranges),
             (false, false) => Self(language::foreign_ranges(&note.as_str().to_ascii_lowercase())),
         }

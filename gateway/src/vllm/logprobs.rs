@@ -18,7 +18,8 @@ pub(super) fn request_member(choice: PromptChoice) -> Value {
 pub(super) struct Logprobs {
     content: Option<Vec<ChosenToken>>,
     tokens: Option<Vec<String>>,
-    token_logprobs: Option<Vec<f64>>,
+    #[serde(rename = "token_logprobs")]
+    of_tokens: Option<Vec<f64>>,
 }
 
 /// One chosen token. `bytes` is exact even if the token is only a part of a character, which `token` cannot represent.
@@ -34,7 +35,7 @@ impl Logprobs {
     pub(super) fn append(&mut self, next: Self) {
         append(&mut self.content, next.content);
         append(&mut self.tokens, next.tokens);
-        append(&mut self.token_logprobs, next.token_logprobs);
+        append(&mut self.of_tokens, next.of_tokens);
     }
 
     /// Assigns the log-probabilities to the text; `None` if the tokens do not make up the text or are incomplete.
@@ -43,7 +44,7 @@ impl Logprobs {
             let tokens = chosen.iter().map(|one| (one.bytes.as_deref().unwrap_or(one.token.as_bytes()), one.logprob));
             return Likelihoods::along(draft, tokens);
         }
-        let (tokens, logprobs) = (self.tokens.as_ref()?, self.token_logprobs.as_ref()?);
+        let (tokens, logprobs) = (self.tokens.as_ref()?, self.of_tokens.as_ref()?);
         let pairs = tokens.iter().zip(logprobs).map(|(token, logprob)| (token.as_bytes(), *logprob));
         Likelihoods::along(draft, pairs)
     }

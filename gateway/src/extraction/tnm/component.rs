@@ -114,10 +114,6 @@ pub(super) fn components(text: &str) -> impl Iterator<Item = Component> {
                 return Some(found);
             }
             at += 1;
-            // The rest of a word holds no component, except one that a component precedes.
-            if begins {
-                continue;
-            }
         }
         None
     })

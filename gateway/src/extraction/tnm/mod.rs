@@ -87,17 +87,17 @@ pub(crate) fn find(text: &str) -> Vec<Formula> {
                 let range = component.range.clone();
                 open = Some(Formula { range, tumour: component, nodes: None, metastasis: None });
             }
-            (Some(formula), Letter::Nodes) if formula.nodes.is_none() && formula.metastasis.is_none() => {
-                if formula.continues(text, &component) {
-                    formula.range.end = component.range.end;
-                    formula.nodes = Some(component);
-                }
+            (Some(formula), Letter::Nodes)
+                if formula.nodes.is_none() && formula.metastasis.is_none() && formula.continues(text, &component) =>
+            {
+                formula.range.end = component.range.end;
+                formula.nodes = Some(component);
             }
-            (Some(formula), Letter::Metastasis) if formula.metastasis.is_none() => {
-                if formula.continues(text, &component) {
-                    formula.range.end = component.range.end;
-                    formula.metastasis = Some(component);
-                }
+            (Some(formula), Letter::Metastasis)
+                if formula.metastasis.is_none() && formula.continues(text, &component) =>
+            {
+                formula.range.end = component.range.end;
+                formula.metastasis = Some(component);
             }
             _ => {}
         }
@@ -184,6 +184,6 @@ mod tests {
             assert!(text.get(formula.range.clone()).is_some());
         }
         let text = "Stage pT2, N0 (i+), M0.";
-        assert_eq!(&text[find(text)[0].range.clone()], "pT2, N0 (i+), M0");
+        assert_eq!(text.get(find(text)[0].range.clone()), Some("pT2, N0 (i+), M0"));
     }
 }
