@@ -23,8 +23,15 @@ need() {
   shift
   if command -v "$command" >/dev/null; then return; fi
   [[ $EUID -eq 0 ]] || die "$command is missing (Debian: apt-get install $*)"
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+  mkdir -p "$tools"
+  # Steps that run side by side install one after the other: apt does not wait for its own lock on the lists.
+  (
+    flock 8
+    if ! command -v "$command" >/dev/null; then
+      apt-get update -qq
+      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+    fi
+  ) 8>"$tools/apt.lock"
   command -v "$command" >/dev/null || die "$command is missing even after installing $*"
 }
 
