@@ -25,6 +25,8 @@ pub(super) struct Component {
     bracket: String,
     /// Whether the degree was written as a letter, `NO`.
     pub(super) misread: bool,
+    /// Whether a space stands between letter and degree, `pT 2`: in other texts "at 3" and "pt 2" are words.
+    spaced: bool,
 }
 
 /// Prefixes are the TNM classifications: clinical, pathological, after therapy, recurrent, autopsy, multiple.
@@ -64,6 +66,12 @@ impl Component {
         (self.letter, &self.degree, &self.suffix) == (other.letter, &other.degree, &other.suffix)
             && (other.prefix.is_empty() || self.prefix == other.prefix)
             && (other.bracket.is_empty() || self.bracket.eq_ignore_ascii_case(&other.bracket))
+    }
+
+    /// Returns whether a tumour component needs no nodes to be one: `pT2` and `cT2`, but not `T2`, nor `AT3` (antithrombin), `rT3` (a
+    /// hormone) or "pt 2 days after".
+    pub(super) fn stands_alone(&self) -> bool {
+        !self.spaced && self.prefix.contains(['p', 'c', 'y'])
     }
 
     pub(super) fn has_prefix(&self) -> bool {
@@ -157,9 +165,8 @@ fn component_at(text: &str, start: usize) -> Option<Component> {
     };
     at += 1;
     // "pT 2", and with the letter in brackets or a colon: "pT: 2" would be a label.
-    if !prefix.is_empty() && byte(at) == Some(b' ') && byte(at + 1).is_some_and(|next| next.is_ascii_digit()) {
-        at += 1;
-    }
+    let spaced = !prefix.is_empty() && byte(at) == Some(b' ') && byte(at + 1).is_some_and(|next| next.is_ascii_digit());
+    at += usize::from(spaced);
     let (degree, misread, length) = degree(letter, byte(at)?, byte(at + 1))?;
     at += length;
     let suffix_start = at;
@@ -182,7 +189,7 @@ fn component_at(text: &str, start: usize) -> Option<Component> {
         return None;
     }
     let (bracket, end) = bracket(text, at);
-    Some(Component { letter, range: start..end, prefix, degree, suffix, bracket, misread })
+    Some(Component { letter, range: start..end, prefix, degree, suffix, bracket, misread, spaced })
 }
 
 /// The degree that these characters write, whether it is misread, and how many characters it has.
