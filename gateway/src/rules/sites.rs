@@ -42,7 +42,7 @@ pub(crate) struct Spread {
 const FILLERS: &str = "and or the both multiple left right bilateral new as well also to in on a several numerous \
                        small large diffuse distant lesions lesion metastases metastasis nodules nodule solitary \
                        enhancing lobe hypodense with extensive innumerable scattered sclerotic lytic widespread region \
-                       parenchymal target mets dominant contralateral ipsilateral her his its";
+                       parenchymal target mets dominant contralateral ipsilateral her his its harboured harbored harbours harbors";
 /// Words that may connect a spread term to the organ after it.
 const CONNECTORS: &str = "include includes included are were noted seen identified present found detected to in involving within throughout of including at sites affecting on site";
 /// Sites in the abdomen: an ovarian tumour that has spread only there is not stage IV.
@@ -230,6 +230,10 @@ fn is_nodal(view: &NoteView<'_>, word: &Mention) -> bool {
     let after = view.folded.after(word.range.end, 80).split('\n').next().unwrap_or_default();
     let after_node = before.rfind("node").is_some_and(|at| {
         let between = before.get(at..).unwrap_or_default();
+        // "Sentinel lymph node, excision: metastatic carcinoma".
+        if between.trim_end_matches([' ', '-']).ends_with(':') {
+            return true;
+        }
         [
             "positive",
             "negative",
@@ -378,6 +382,7 @@ mod tests {
             "Colon adenocarcinoma. Distant metastasis (pM): cannot be assessed.",
             "Colon adenocarcinoma. Lymph nodes: 0/17 positive for metastasis.",
             "Gastric carcinoma. Number of positive lymph nodes / nodes examined: 0/10.",
+            "Breast carcinoma. Axillary node, core biopsy: - metastatic carcinoma of breast origin.",
         ] {
             let (sites, extent) = spread(note);
             assert!(extent < Extent::Distant, "{note}: {sites} {extent:?}");
