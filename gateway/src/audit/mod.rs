@@ -208,7 +208,7 @@ impl Audit {
         AuditState { written: self.state.written.load(Relaxed), lost: self.state.lost.load(Relaxed), failing }
     }
 
-    /// Stops accepting lines and waits up to [`LAST_LINES`] until the waiting ones are written.
+    /// Stops accepting lines and waits up to `LAST_LINES` until the waiting ones are written.
     ///
     /// Returns the number of lines lost since the start, including those that the disk has not taken in time.
     pub fn close(&self) -> u64 {
