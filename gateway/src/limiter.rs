@@ -53,7 +53,7 @@ pub struct Limiter {
 
 /// The callers that share one allowance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scope {
+pub enum LimitScope {
     /// All callers together.
     Global,
     /// The callers with one key.
@@ -64,7 +64,7 @@ pub enum Scope {
     Concurrency,
 }
 
-impl Scope {
+impl LimitScope {
     /// Returns the scope's name in headers and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -81,7 +81,7 @@ impl Scope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimitState {
     /// The callers that the limit applies to.
-    pub scope: Scope,
+    pub scope: LimitScope,
     /// Notes in one window.
     pub quota: u32,
     /// Length of the window, in seconds.
@@ -108,14 +108,14 @@ impl Rate {
         Quota::with_period(period_per_note).unwrap_or(Quota::per_second(self.count)).allow_burst(self.count)
     }
 
-    fn rate_limit(self, scope: Scope, remaining: u32, reset: Duration) -> RateLimitState {
+    fn rate_limit(self, scope: LimitScope, remaining: u32, reset: Duration) -> RateLimitState {
         let reset = reset.as_secs() + u64::from(reset.subsec_nanos() > 0);
         RateLimitState { scope, quota: self.count.get(), window: self.period.as_secs(), remaining, reset }
     }
 
     pub(crate) fn to_state<P: Reference>(
         self,
-        scope: Scope,
+        scope: LimitScope,
         decision: Result<StateSnapshot, NotUntil<P>>,
         now: P,
     ) -> Result<RateLimitState, RateLimitExceeded> {
@@ -150,7 +150,7 @@ impl Limiter {
         }
     }
 
-    pub(crate) fn take(&self, scope: Scope) -> Result<RateLimitState, RateLimitExceeded> {
+    pub(crate) fn take(&self, scope: LimitScope) -> Result<RateLimitState, RateLimitExceeded> {
         self.rate.to_state(scope, self.allowance.check(), self.allowance.clock().now())
     }
 }

@@ -16,7 +16,7 @@ use governor::{
 
 use crate::{
     access::{ConcurrencyGuard, Principal},
-    limiter::{Limiter, Rate, RateLimitExceeded, RateLimitState, Scope},
+    limiter::{LimitScope, Limiter, Rate, RateLimitExceeded, RateLimitState},
 };
 
 /// Number of checks after which addresses with a whole allowance are removed from memory.
@@ -40,7 +40,7 @@ pub struct RateLimitAttempt {
 }
 
 #[derive(Debug, Default)]
-struct PassedScopes(Vec<Scope>);
+struct PassedScopes(Vec<LimitScope>);
 
 /// Permission to read one note; held until the note is answered.
 #[derive(Debug, Default)]
@@ -87,11 +87,11 @@ impl Rates {
         attempt: &mut RateLimitAttempt,
     ) -> Result<(), RateLimitExceeded> {
         let RateLimitAttempt { grant, passed } = attempt;
-        passed.check_once(Scope::Concurrency, || {
+        passed.check_once(LimitScope::Concurrency, || {
             let guard = principal.map(Principal::begin_note).transpose();
             let guard = guard.map_err(|limit| RateLimitExceeded {
                 rate_limit: RateLimitState {
-                    scope: Scope::Concurrency,
+                    scope: LimitScope::Concurrency,
                     quota: limit,
                     window: 1,
                     remaining: 0,
@@ -102,21 +102,21 @@ impl Rates {
             grant.concurrency = guard;
             Ok(())
         })?;
-        passed.check_once(Scope::Key, || {
+        passed.check_once(LimitScope::Key, || {
             if let Some(limiter) = principal.and_then(Principal::limiter) {
-                grant.keep_least(limiter.take(Scope::Key)?);
+                grant.keep_least(limiter.take(LimitScope::Key)?);
             }
             Ok(())
         })?;
-        passed.check_once(Scope::Address, || {
+        passed.check_once(LimitScope::Address, || {
             if let (Some(limiter), Some(address)) = (&self.per_address, address) {
                 grant.keep_least(limiter.take(address)?);
             }
             Ok(())
         })?;
-        passed.check_once(Scope::Global, || {
+        passed.check_once(LimitScope::Global, || {
             if let Some(limiter) = &self.global {
-                grant.keep_least(limiter.take(Scope::Global)?);
+                grant.keep_least(limiter.take(LimitScope::Global)?);
             }
             Ok(())
         })
@@ -134,7 +134,7 @@ impl PassedScopes {
     /// Checks the limit of `scope` unless the note has passed it before.
     fn check_once(
         &mut self,
-        scope: Scope,
+        scope: LimitScope,
         check: impl FnOnce() -> Result<(), RateLimitExceeded>,
     ) -> Result<(), RateLimitExceeded> {
         if !self.0.contains(&scope) {
@@ -156,7 +156,7 @@ impl PerAddress {
             self.allowances.retain_recent();
         }
         let decision = self.allowances.check_key(&subscriber(address));
-        self.rate.to_state(Scope::Address, decision, self.allowances.clock().now())
+        self.rate.to_state(LimitScope::Address, decision, self.allowances.clock().now())
     }
 }
 
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(rates.admit(None, None).unwrap().rate_limit.unwrap().remaining, 1);
         assert_eq!(rates.admit(None, None).unwrap().rate_limit.unwrap().remaining, 0);
         let refused = rates.admit(None, None).unwrap_err();
-        assert_eq!((refused.rate_limit.scope, refused.rate_limit.quota), (Scope::Global, 2));
+        assert_eq!((refused.rate_limit.scope, refused.rate_limit.quota), (LimitScope::Global, 2));
         assert!(refused.after > Duration::from_mins(25) && refused.after <= Duration::from_mins(30), "{refused:?}");
     }
 
@@ -215,10 +215,10 @@ mod tests {
         let (one, other) = ("10.0.0.1".parse().ok(), "10.0.0.2".parse().ok());
         assert!(rates.admit(None, one).is_ok());
         for _ in 0..9 {
-            assert_eq!(rates.admit(None, one).unwrap_err().rate_limit.scope, Scope::Address);
+            assert_eq!(rates.admit(None, one).unwrap_err().rate_limit.scope, LimitScope::Address);
         }
         assert!(rates.admit(None, other).is_ok() && rates.admit(None, None).is_ok());
-        assert_eq!(rates.admit(None, None).unwrap_err().rate_limit.scope, Scope::Global);
+        assert_eq!(rates.admit(None, None).unwrap_err().rate_limit.scope, LimitScope::Global);
     }
 
     #[test]
@@ -228,11 +228,11 @@ mod tests {
         assert!(rates.admit(None, None).is_ok());
         let mut attempt = RateLimitAttempt::default();
         for _ in 0..9 {
-            assert_eq!(rates.try_admit(None, address, &mut attempt).unwrap_err().rate_limit.scope, Scope::Global);
+            assert_eq!(rates.try_admit(None, address, &mut attempt).unwrap_err().rate_limit.scope, LimitScope::Global);
         }
         // One of the three notes of the address is used.
         let scope = || rates.admit(None, address).unwrap_err().rate_limit.scope;
-        assert_eq!([scope(), scope(), scope()], [Scope::Global, Scope::Global, Scope::Address]);
+        assert_eq!([scope(), scope(), scope()], [LimitScope::Global, LimitScope::Global, LimitScope::Address]);
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub enum AdmissionError {
 
 /// The current numbers of calls, and counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct AdmissionCounts {
     /// Calls that run now.
     pub in_flight: usize,
     /// Calls that wait now.
@@ -154,9 +154,9 @@ impl Admission {
 
     /// Returns the current numbers of calls, and the counters since the start.
     #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> AdmissionCounts {
         let state = self.state();
-        Counts {
+        AdmissionCounts {
             in_flight: self.in_flight_limit - state.free,
             queued: state.queue.len(),
             given: state.given,

@@ -36,7 +36,7 @@ const SHORTEST_SECRET: usize = 16;
 
 /// One line. It has the note's size and an HMAC by which equal notes can be recognised, but none of its text.
 #[derive(Clone, Debug, Serialize)]
-pub struct Entry {
+pub struct AuditEntry {
     /// The time at which the request arrived, in RFC 3339 and UTC.
     pub time: String,
     /// The request's id.
@@ -80,7 +80,7 @@ pub struct Entry {
 
 /// Writes the audit file of this process.
 pub struct Audit {
-    sender: Mutex<Option<SyncSender<Entry>>>,
+    sender: Mutex<Option<SyncSender<AuditEntry>>>,
     /// Disconnects when the writing thread ends.
     thread_end: Mutex<Receiver<()>>,
     state: Arc<State>,
@@ -180,7 +180,7 @@ impl Audit {
     }
 
     /// Queues a line for writing, and never waits. A line that does not fit into the queue is lost and counted.
-    pub fn record(&self, entry: Entry) {
+    pub fn record(&self, entry: AuditEntry) {
         self.state.submitted.fetch_add(1, Relaxed);
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         if sender.as_ref().is_none_or(|sender| sender.try_send(entry).is_err()) {
@@ -242,7 +242,7 @@ fn secret(settings: &AuditSettings) -> Result<Hmac<Sha256>, AuditError> {
     Hmac::new_from_slice(&secret).map_err(|error| system(&error))
 }
 
-fn write(mut file: RotatedFile, entries: &Receiver<Entry>, state: &State) {
+fn write(mut file: RotatedFile, entries: &Receiver<AuditEntry>, state: &State) {
     let mut last_logged: Option<Instant> = None;
     while let Ok(entry) = entries.recv() {
         let written = serde_json::to_vec(&entry).map_err(std::io::Error::from).and_then(|mut line| {

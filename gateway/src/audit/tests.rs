@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn entry() -> Entry {
-    Entry {
+fn entry() -> AuditEntry {
+    AuditEntry {
         time: "2026-01-01T00:00:00Z".to_owned(),
         request_id: Arc::from("id"),
         principal: Some("page".to_owned()),

@@ -12,7 +12,7 @@ use super::BulkError;
 
 /// Reads many notes: files, folders, JSON lines, CSV.
 #[derive(Args, Clone, Debug)]
-pub struct Arguments {
+pub struct BulkArguments {
     /// Notes: .txt files, folders of them, .jsonl, .csv, or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
@@ -21,7 +21,7 @@ pub struct Arguments {
     pub out: Option<PathBuf>,
     /// Format of the results (default: by the file extension of --out; on a terminal a table, else JSON lines)
     #[arg(long, value_enum)]
-    pub format: Option<Format>,
+    pub format: Option<OutputFormat>,
     /// URL of a running gateway that reads the notes, such as `http://127.0.0.1:8080` (default: this process reads
     /// them)
     #[arg(long, value_name = "URL")]
@@ -55,7 +55,7 @@ pub struct Arguments {
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     /// One JSON object per line, as the batch route answers.
     Jsonl,
     /// One JSON object with all results and a summary.
@@ -66,7 +66,7 @@ pub enum Format {
     Table,
 }
 
-impl Format {
+impl OutputFormat {
     fn of(out: &Path) -> Option<Self> {
         let extension = out.extension()?.to_str()?.to_ascii_lowercase();
         match extension.as_str() {
@@ -79,14 +79,14 @@ impl Format {
     }
 }
 
-impl Arguments {
+impl BulkArguments {
     /// Returns the format of the results: `--format`, else by the extension of `--out`, else a table on a terminal and
     /// JSON lines elsewhere.
     #[must_use]
-    pub fn format(&self) -> Format {
-        let by_name = self.out.as_deref().and_then(Format::of);
+    pub fn format(&self) -> OutputFormat {
+        let by_name = self.out.as_deref().and_then(OutputFormat::of);
         let terminal = self.out.is_none() && std::io::stdout().is_terminal();
-        self.format.or(by_name).unwrap_or(if terminal { Format::Table } else { Format::Jsonl })
+        self.format.or(by_name).unwrap_or(if terminal { OutputFormat::Table } else { OutputFormat::Jsonl })
     }
 
     /// Rejects arguments that exclude each other, before any file is opened.
@@ -95,10 +95,10 @@ impl Arguments {
         if self.server.is_some() && engine_named {
             return usage("--engine and --vllm-url do not go with --server: with --server, that server's engine reads");
         }
-        if self.resume && !matches!(format, Format::Jsonl | Format::Csv) {
+        if self.resume && !matches!(format, OutputFormat::Jsonl | OutputFormat::Csv) {
             return usage("--resume needs an output format that it can read: --format jsonl or csv");
         }
-        if self.resume && self.review.is_some() && format != Format::Jsonl {
+        if self.resume && self.review.is_some() && format != OutputFormat::Jsonl {
             return usage(
                 "--review with --resume needs --format jsonl: a CSV has no evidence for the notes of earlier runs",
             );

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Instant};
 
 use super::{
     input::Size,
-    outcome::{Outcome, Skipped},
+    outcome::{EntryOutcome, Skipped},
     output::RunTotals,
 };
 
@@ -40,7 +40,7 @@ impl RunCounts {
         }
     }
 
-    pub(super) fn ended(&mut self, outcome: &Outcome) {
+    pub(super) fn ended(&mut self, outcome: &EntryOutcome) {
         match &outcome.failure {
             None => {
                 self.read += 1;

@@ -1,8 +1,8 @@
 //! The end of a run: closes the output, and writes the summary and the next step to standard error.
 
 use super::{
-    Arguments, BulkError, Format, INTERRUPTED, local::RunEnd, progress::print_status, review::Review, stop::Stop,
-    writer::Writer,
+    BulkArguments, BulkError, INTERRUPTED, OutputFormat, local::RunEnd, progress::print_status, review::Review,
+    stop::StopSignal, writer::OutcomeWriter,
 };
 
 /// The exit code if some notes failed.
@@ -10,13 +10,13 @@ const SOME_FAILED: u8 = 3;
 
 /// Closes the output, writes the summary and the next step, and returns the exit code.
 pub(super) fn finish(
-    arguments: &Arguments,
-    writer: Writer,
+    arguments: &BulkArguments,
+    writer: OutcomeWriter,
     outcome: Result<(), BulkError>,
     ending: &RunEnd,
-    stop: &Stop,
+    stop: &StopSignal,
 ) -> Result<u8, BulkError> {
-    let Writer { sink, review, counts, progress } = writer;
+    let OutcomeWriter { sink, review, counts, progress } = writer;
     progress.end();
     let failure = ending.fatal_reason.as_ref().or(ending.unreachable_reason.as_ref());
     if let Some(why) = failure.filter(|_| counts.sums().ok == 0 && !stop.was_interrupted()) {
@@ -56,8 +56,8 @@ pub(super) fn finish(
 }
 
 /// Returns the last line of a run that left notes to do.
-fn next_step(arguments: &Arguments, state: &str, action: &str) -> String {
-    let resumable = arguments.out.is_some() && matches!(arguments.format(), Format::Jsonl | Format::Csv);
+fn next_step(arguments: &BulkArguments, state: &str, action: &str) -> String {
+    let resumable = arguments.out.is_some() && matches!(arguments.format(), OutputFormat::Jsonl | OutputFormat::Csv);
     if resumable {
         format!("next: {state}. To {action}, run the same command with --resume")
     } else {
@@ -66,7 +66,7 @@ fn next_step(arguments: &Arguments, state: &str, action: &str) -> String {
 }
 
 /// Returns the last line of a run in which every note was read.
-fn done(arguments: &Arguments) -> String {
+fn done(arguments: &BulkArguments) -> String {
     match (&arguments.review, &arguments.out) {
         (Some(review), _) => format!("next: open {} in a browser", review.display()),
         (None, Some(out)) => format!("next: the results are in {}", out.display()),

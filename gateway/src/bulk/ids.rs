@@ -9,7 +9,7 @@ use foldhash::quality::FixedState;
 
 use super::{
     input::InputNote,
-    outcome::{Entry, Fault},
+    outcome::{Fault, QueuedNote},
 };
 
 /// A 128-bit hash of an id. Two equal hashes among a billion ids are less likely than a disk fault.
@@ -28,7 +28,7 @@ pub(super) type CompletedNotes = HashMap<Fingerprint, u64>;
 
 /// The ids of a run.
 #[derive(Debug, Default)]
-pub(super) struct Ids {
+pub(super) struct RunIds {
     seen: HashSet<Fingerprint>,
     done: CompletedNotes,
 }
@@ -37,14 +37,14 @@ pub(super) struct Ids {
 #[derive(Debug)]
 pub(super) enum NoteStatus {
     /// The note is to be read.
-    New(Entry),
+    New(QueuedNote),
     /// An earlier run read the note; its line begins at this offset.
-    Done(Entry, u64),
+    Done(QueuedNote, u64),
     /// The note cannot be read.
-    Faulty(Entry, Fault),
+    Faulty(QueuedNote, Fault),
 }
 
-impl Ids {
+impl RunIds {
     pub(super) fn new(done: CompletedNotes) -> Self {
         Self { seen: HashSet::new(), done }
     }
@@ -64,16 +64,16 @@ impl Ids {
             Err(fault) => return self.faulty(place, String::new(), weight, fault),
         };
         match text {
-            Err(fault) => NoteStatus::Faulty(Entry { id, text: String::new(), weight }, fault),
+            Err(fault) => NoteStatus::Faulty(QueuedNote { id, text: String::new(), weight }, fault),
             Ok(text) => match self.done.get(&Fingerprint::of(&id)) {
-                Some(offset) => NoteStatus::Done(Entry { id, text, weight }, *offset),
-                None => NoteStatus::New(Entry { id, text, weight }),
+                Some(offset) => NoteStatus::Done(QueuedNote { id, text, weight }, *offset),
+                None => NoteStatus::New(QueuedNote { id, text, weight }),
             },
         }
     }
 
     fn faulty(&mut self, place: String, text: String, weight: u64, fault: Fault) -> NoteStatus {
-        NoteStatus::Faulty(Entry { id: self.unused_name(place), text, weight }, fault)
+        NoteStatus::Faulty(QueuedNote { id: self.unused_name(place), text, weight }, fault)
     }
 
     /// Returns the name of the place, with `~` appended as long as another note has that id.
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn every_note_has_a_unique_id() {
-        let mut ids = Ids::new(CompletedNotes::from([(Fingerprint::of("b"), 7)]));
+        let mut ids = RunIds::new(CompletedNotes::from([(Fingerprint::of("b"), 7)]));
         let cases = [
             (Some("a"), "line-1", "new a"),
             (Some("b"), "line-2", "done b"),

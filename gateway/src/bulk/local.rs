@@ -16,9 +16,9 @@ use uuid::Uuid;
 
 use super::{
     BulkError,
-    outcome::{Entry, Event, Fault, Outcome},
+    outcome::{EntryOutcome, Event, Fault, QueuedNote},
     pause::Backoff,
-    queue::{Entries, Events},
+    queue::{NoteQueue, OutcomeSender},
 };
 use crate::{
     admission::QueuePriority,
@@ -101,7 +101,7 @@ impl LocalEngine {
 
     /// Reads all entries, `concurrency` of them at a time. Returns when the entries end, or after `stop` when the notes
     /// in progress have ended.
-    pub(super) async fn read_all(self, entries: Entries, events: Events, stop: CancellationToken) -> RunEnd {
+    pub(super) async fn read_all(self, entries: NoteQueue, events: OutcomeSender, stop: CancellationToken) -> RunEnd {
         let local = Arc::new(self);
         let mut readers = tokio::task::JoinSet::new();
         for _ in 0..local.concurrency {
@@ -129,13 +129,13 @@ impl LocalEngine {
         RunEnd { unreachable_reason, fatal_reason: None }
     }
 
-    async fn read(&self, entry: Entry, stop: &CancellationToken) -> Outcome {
+    async fn read(&self, entry: QueuedNote, stop: &CancellationToken) -> EntryOutcome {
         let id = Uuid::now_v7().to_string();
         let note = match Note::new(entry.text.clone(), self.max_note_chars) {
             Ok(note) => note,
             Err(refusal) => {
                 let problem = Fault::refused(refusal, self.max_note_chars).problem();
-                return Outcome::problem(entry, self.keep_text, &problem);
+                return EntryOutcome::problem(entry, self.keep_text, &problem);
             }
         };
         // A note that makes the engine panic fails alone.
@@ -145,9 +145,9 @@ impl LocalEngine {
                 let warnings = answer.warnings.iter().map(|warning| warning.code.name());
                 let degraded = answer.degraded.then_some("degraded");
                 let remarks = warnings.chain(degraded).map(Cow::Borrowed).collect();
-                Outcome::read(entry, self.keep_text, &answer, remarks)
+                EntryOutcome::read(entry, self.keep_text, &answer, remarks)
             }
-            Err(code) => Outcome::problem(entry, self.keep_text, &Problem::new(code, &id)),
+            Err(code) => EntryOutcome::problem(entry, self.keep_text, &Problem::new(code, &id)),
         }
     }
 

@@ -25,21 +25,21 @@ mod writer;
 use std::io::{self, IsTerminal};
 
 pub use self::{
-    arguments::{Arguments, Format},
+    arguments::{BulkArguments, OutputFormat},
     error::BulkError,
 };
 use self::{
     counts::RunCounts,
-    ids::{CompletedNotes, Ids, NoteStatus},
+    ids::{CompletedNotes, NoteStatus, RunIds},
     input::{InputFormat, Source},
     local::{LocalEngine, RunEnd, RunOptions},
-    outcome::{Event, Outcome, Skipped},
+    outcome::{EntryOutcome, Event, Skipped},
     output::Sink,
     progress::{Progress, print_status},
     remote::RemoteGateway,
     review::Review,
-    stop::Stop,
-    writer::Writer,
+    stop::StopSignal,
+    writer::OutcomeWriter,
 };
 use crate::config::Settings;
 
@@ -52,7 +52,7 @@ const USUAL_WIDTH: usize = 160;
 const LONGEST_SENT: usize = 8 << 20;
 
 /// Reads all notes and returns the exit code. `engine_named` says whether the command line names an engine.
-pub async fn run(arguments: Arguments, settings: Settings, engine_named: bool) -> Result<u8, BulkError> {
+pub async fn run(arguments: BulkArguments, settings: Settings, engine_named: bool) -> Result<u8, BulkError> {
     arguments.check(engine_named)?;
     let longest = match arguments.server {
         Some(_) => LONGEST_SENT,
@@ -60,19 +60,20 @@ pub async fn run(arguments: Arguments, settings: Settings, engine_named: bool) -
     };
     let form = InputFormat { text: arguments.text_column.clone(), id: arguments.id_column.clone(), longest };
     let (sources, size) = Source::all(&arguments.inputs, &form)?;
-    let stop = Stop::on_signals().map_err(|error| BulkError::Failed(format!("cannot listen for signals: {error}")))?;
+    let stop =
+        StopSignal::on_signals().map_err(|error| BulkError::Failed(format!("cannot listen for signals: {error}")))?;
     let reader = Reader::ready(&arguments, &settings, &stop).await?;
     let (sink, done) = open(&arguments)?;
     let review = arguments.review.as_deref().map(Review::create).transpose()?;
     let on_terminal = arguments.out.is_none() && io::stdout().is_terminal();
     let writer =
-        Writer { sink, review, counts: RunCounts::new(size), progress: Progress::new(size.bytes, on_terminal) };
+        OutcomeWriter { sink, review, counts: RunCounts::new(size), progress: Progress::new(size.bytes, on_terminal) };
 
     let (sender, entries) = queue::entries();
     let (events, written) = queue::events();
     let keep_text = arguments.review.is_some();
     // The sender is weak, because this thread may block in a read that never ends and the writer must not wait for it.
-    let (ids, weak_events) = (Ids::new(done), events.downgrade());
+    let (ids, weak_events) = (RunIds::new(done), events.downgrade());
     let input_thread = std::thread::spawn(move || send_all(&sources, &form, ids, keep_text, &sender, &weak_events));
     let stop_token = stop.token.clone();
     let writer_task = tokio::task::spawn_blocking(move || {
@@ -103,7 +104,7 @@ enum Reader {
 }
 
 impl Reader {
-    async fn ready(arguments: &Arguments, settings: &Settings, stop: &Stop) -> Result<Self, BulkError> {
+    async fn ready(arguments: &BulkArguments, settings: &Settings, stop: &StopSignal) -> Result<Self, BulkError> {
         let options = RunOptions {
             concurrency: arguments.concurrency.map(usize::from),
             retries: arguments.retries,
@@ -122,8 +123,8 @@ impl Reader {
 
     async fn read_all(
         self,
-        entries: queue::Entries,
-        events: queue::Events,
+        entries: queue::NoteQueue,
+        events: queue::OutcomeSender,
         stop: tokio_util::sync::CancellationToken,
     ) -> RunEnd {
         match self {
@@ -133,7 +134,7 @@ impl Reader {
     }
 }
 
-fn open(arguments: &Arguments) -> Result<(Sink, CompletedNotes), BulkError> {
+fn open(arguments: &BulkArguments) -> Result<(Sink, CompletedNotes), BulkError> {
     let width = console::Term::stdout().size_checked().map_or(USUAL_WIDTH, |(_, columns)| usize::from(columns));
     let format = arguments.format();
     let form = output::ResultWriter::new(format, width);
@@ -158,9 +159,9 @@ fn open(arguments: &Arguments) -> Result<(Sink, CompletedNotes), BulkError> {
 fn send_all(
     sources: &[Source],
     form: &InputFormat,
-    mut ids: Ids,
+    mut ids: RunIds,
     keep_text: bool,
-    sender: &tokio::sync::mpsc::Sender<outcome::Entry>,
+    sender: &tokio::sync::mpsc::Sender<outcome::QueuedNote>,
     events: &tokio::sync::mpsc::WeakSender<Vec<Event>>,
 ) {
     // The upgrade fails once the reader has stopped: then the writer has stopped too.
@@ -169,11 +170,11 @@ fn send_all(
         let more = source.read(form, sources.len() > 1, &mut |note| match ids.name(note) {
             NoteStatus::New(entry) => sender.blocking_send(entry).is_ok(),
             NoteStatus::Faulty(entry, fault) => {
-                let outcome = Outcome::problem(entry, keep_text, &fault.problem());
+                let outcome = EntryOutcome::problem(entry, keep_text, &fault.problem());
                 !sender.is_closed() && report(Event::Ended(outcome))
             }
             NoteStatus::Done(entry, offset) => {
-                let outcome::Entry { id, text, weight } = entry;
+                let outcome::QueuedNote { id, text, weight } = entry;
                 let skipped = Skipped { offset, id, text: keep_text.then_some(text), weight };
                 !sender.is_closed() && report(Event::Skipped(skipped))
             }

@@ -12,7 +12,7 @@ use crate::{
 
 /// The outcome of one note.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct EntryOutcome {
     pub(super) id: String,
     /// `{"id", "status", "result" or "error"}` and a line feed.
     pub(super) line: String,
@@ -32,7 +32,7 @@ pub(super) struct Outcome {
 #[derive(Debug)]
 pub(super) enum Event {
     /// A note was read or failed.
-    Ended(Outcome),
+    Ended(EntryOutcome),
     /// An earlier run wrote the note.
     Skipped(Skipped),
 }
@@ -50,7 +50,7 @@ pub(super) struct Skipped {
 
 /// One note that is to be read.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct QueuedNote {
     pub(super) id: String,
     pub(super) text: String,
     pub(super) weight: u64,
@@ -70,10 +70,10 @@ struct ErrorLine<'a, T> {
     error: &'a T,
 }
 
-impl Outcome {
+impl EntryOutcome {
     /// Returns the outcome of a note that was read.
     pub(super) fn read<T: Serialize>(
-        entry: Entry,
+        entry: QueuedNote,
         keep_text: bool,
         result: &T,
         mut remarks: Vec<Cow<'static, str>>,
@@ -85,18 +85,18 @@ impl Outcome {
     }
 
     /// Returns the outcome of a note that failed, with the problem as it is written.
-    pub(super) fn failed<T: Serialize>(entry: Entry, keep_text: bool, status: u16, code: &str, error: &T) -> Self {
+    pub(super) fn failed<T: Serialize>(entry: QueuedNote, keep_text: bool, status: u16, code: &str, error: &T) -> Self {
         let line = line(&ErrorLine { id: &entry.id, status, error });
         Self::of(entry, keep_text, line, Some(code.to_owned()))
     }
 
     /// Returns the outcome of a note that failed with a problem of this process.
-    pub(super) fn problem(entry: Entry, keep_text: bool, problem: &Problem) -> Self {
+    pub(super) fn problem(entry: QueuedNote, keep_text: bool, problem: &Problem) -> Self {
         Self::failed(entry, keep_text, problem.status, problem.code.name(), problem)
     }
 
-    fn of(entry: Entry, keep_text: bool, line: String, failure: Option<String>) -> Self {
-        let Entry { id, text, weight } = entry;
+    fn of(entry: QueuedNote, keep_text: bool, line: String, failure: Option<String>) -> Self {
+        let QueuedNote { id, text, weight } = entry;
         Self { id, line, remarks: Vec::new(), failure, text_bytes: text.len(), text: keep_text.then_some(text), weight }
     }
 }

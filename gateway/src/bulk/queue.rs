@@ -9,7 +9,7 @@ use tokio::sync::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::outcome::{Entry, Event};
+use super::outcome::{Event, QueuedNote};
 
 /// Maximum notes that wait for a reader, and maximum bundles of outcomes that wait for the writer.
 const NOTES: usize = 128;
@@ -17,23 +17,23 @@ const BUNDLES: usize = 16;
 
 /// The queue that readers take notes from. Each note goes to one reader.
 #[derive(Clone, Debug)]
-pub(super) struct Entries(Arc<Mutex<Receiver<Entry>>>);
+pub(super) struct NoteQueue(Arc<Mutex<Receiver<QueuedNote>>>);
 
 /// The sending side of the outcome queue. Outcomes are sent in bundles, because each send wakes the writer once.
-pub(super) type Events = Sender<Vec<Event>>;
+pub(super) type OutcomeSender = Sender<Vec<Event>>;
 
-pub(super) fn entries() -> (Sender<Entry>, Entries) {
+pub(super) fn entries() -> (Sender<QueuedNote>, NoteQueue) {
     let (sender, receiver) = mpsc::channel(NOTES);
-    (sender, Entries(Arc::new(Mutex::new(receiver))))
+    (sender, NoteQueue(Arc::new(Mutex::new(receiver))))
 }
 
-pub(super) fn events() -> (Events, Receiver<Vec<Event>>) {
+pub(super) fn events() -> (OutcomeSender, Receiver<Vec<Event>>) {
     mpsc::channel(BUNDLES)
 }
 
-impl Entries {
+impl NoteQueue {
     /// Returns the next note; `None` after the last note or after `stop`.
-    pub(super) async fn next(&self, stop: &CancellationToken) -> Option<Entry> {
+    pub(super) async fn next(&self, stop: &CancellationToken) -> Option<QueuedNote> {
         tokio::select! {
             biased;
             () = stop.cancelled() => None,
@@ -43,7 +43,7 @@ impl Entries {
 
     /// Returns the next note and some of the notes behind it: at most half of a fair share among `readers`, and at most
     /// `most`, so that no reader waits while another has several notes. Empty after the last note or after `stop`.
-    pub(super) async fn next_few(&self, stop: &CancellationToken, readers: usize, most: usize) -> Vec<Entry> {
+    pub(super) async fn next_few(&self, stop: &CancellationToken, readers: usize, most: usize) -> Vec<QueuedNote> {
         let take = async {
             let mut entries = self.0.lock().await;
             let mut notes = Vec::from_iter(entries.recv().await);

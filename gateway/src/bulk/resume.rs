@@ -13,7 +13,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     BulkError,
-    arguments::Format,
+    arguments::OutputFormat,
     ids::{CompletedNotes, Fingerprint},
     output::{COLUMN_NAMES, is_guarded, lock, private},
 };
@@ -57,12 +57,12 @@ impl From<io::Error> for ResumeError {
 }
 
 /// Opens and locks an output, finds the notes that are done, and removes the lines of the notes that are tried again.
-pub(super) fn open(path: &Path, format: Format) -> Result<Resumed, BulkError> {
+pub(super) fn open(path: &Path, format: OutputFormat) -> Result<Resumed, BulkError> {
     let unwritable = |cause: io::Error| BulkError::unwritable(path, &cause);
     let file = private(true).truncate(false).open(path).map_err(unwritable)?;
     lock(&file, path)?;
     let scanned = match format {
-        Format::Csv => scan_rows(&file),
+        OutputFormat::Csv => scan_rows(&file),
         _ => scan_lines(&file),
     };
     let scan = scanned.map_err(|refusal| match refusal {

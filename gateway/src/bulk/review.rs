@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     BulkError,
-    outcome::{Outcome, Skipped},
+    outcome::{EntryOutcome, Skipped},
     output::private,
 };
 use crate::ui::ReviewWriter;
@@ -37,7 +37,7 @@ impl Review {
     }
 
     /// Adds a note of this run.
-    pub(super) fn ended(&mut self, outcome: &Outcome) -> Result<(), BulkError> {
+    pub(super) fn ended(&mut self, outcome: &EntryOutcome) -> Result<(), BulkError> {
         self.note(&outcome.id, outcome.text.as_deref(), &outcome.line)
     }
 

@@ -12,12 +12,12 @@ use super::{INTERRUPTED, progress::print_status};
 
 /// Tells the run to stop, and remembers whether a signal was the reason.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stop {
+pub(super) struct StopSignal {
     pub(super) token: CancellationToken,
     interrupted: Arc<AtomicBool>,
 }
 
-impl Stop {
+impl StopSignal {
     /// Starts to listen for the signals.
     pub(super) fn on_signals() -> std::io::Result<Self> {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

@@ -9,14 +9,14 @@ const BUNDLES_PER_WRITE: usize = 4;
 
 /// Everything that receives outcomes.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct OutcomeWriter {
     pub(super) sink: Sink,
     pub(super) review: Option<Review>,
     pub(super) counts: RunCounts,
     pub(super) progress: Progress,
 }
 
-impl Writer {
+impl OutcomeWriter {
     /// Writes until there are no more outcomes or until a write fails.
     pub(super) fn run(mut self, mut events: Receiver<Vec<Event>>) -> (Self, Result<(), BulkError>) {
         let mut bundles = Vec::with_capacity(BUNDLES_PER_WRITE);

@@ -5,13 +5,13 @@ use std::{io::IsTerminal, path::PathBuf};
 use clap::Args;
 use gateway::{
     config::Settings,
-    eval::{self, Format, Sources},
+    eval::{self, ReportFormat, Sources},
 };
 
-use super::output::{self, Outcome};
+use super::output::{self, CommandResult};
 
 #[derive(Args, Clone)]
-pub(super) struct Arguments {
+pub(super) struct EvalArguments {
     /// Labelled notes, JSON lines: {"id", "text", "expected": {...}}
     #[arg(long)]
     gold: PathBuf,
@@ -23,12 +23,12 @@ pub(super) struct Arguments {
     review_harm: bool,
     /// How to write the report
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: ReportFormat,
 }
 
 /// Prints the report; fails if notes got no prediction.
-pub(super) async fn run(arguments: Arguments, settings: Settings) -> Outcome {
-    let Arguments { gold, predictions, review_harm, format } = arguments;
+pub(super) async fn run(arguments: EvalArguments, settings: Settings) -> CommandResult {
+    let EvalArguments { gold, predictions, review_harm, format } = arguments;
     if review_harm {
         return output::print(eval::review_harm(&gold, &settings)?.written(format).trim_end());
     }

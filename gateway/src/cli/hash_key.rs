@@ -4,10 +4,10 @@ use std::io::IsTerminal;
 
 use gateway::access;
 
-use super::output::{self, Outcome};
+use super::output::{self, CommandResult};
 
 /// Reads the key from standard input, or makes a new one if standard input is a terminal.
-pub(super) fn run(name: &str) -> Outcome {
+pub(super) fn run(name: &str) -> CommandResult {
     let key = if std::io::stdin().is_terminal() {
         let key = access::new_key()?;
         eprintln!("The key of {name}, which is shown only once:\n{key}\nThe line for the key file:");

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use gateway::config::Settings;
 use serde_json::Value;
 
-use super::output::{self, Outcome};
+use super::output::{self, CommandResult};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -21,7 +21,7 @@ pub(super) enum HealthFormat {
 }
 
 /// Asks the server for its state; fails unless it is ready.
-pub(super) async fn run(settings: &Settings, format: HealthFormat) -> Outcome {
+pub(super) async fn run(settings: &Settings, format: HealthFormat) -> CommandResult {
     let local = |mut address: SocketAddr| {
         if address.ip().is_unspecified() {
             address.set_ip([127, 0, 0, 1].into());

@@ -73,9 +73,9 @@ enum Command {
         name: String,
     },
     /// Read many notes: files, folders, JSON lines, CSV
-    Extract(bulk::Arguments),
+    Extract(bulk::BulkArguments),
     /// Score the configured engine, or predictions, against labelled notes
-    Eval(eval::Arguments),
+    Eval(eval::EvalArguments),
 }
 
 /// Runs the command of the command line and returns its exit code.
@@ -126,7 +126,7 @@ fn check_config(settings: &Settings) -> ExitCode {
 
 fn extract(
     runtime: &tokio::runtime::Runtime,
-    arguments: bulk::Arguments,
+    arguments: bulk::BulkArguments,
     settings: Settings,
     engine_named: bool,
 ) -> ExitCode {

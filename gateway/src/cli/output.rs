@@ -5,13 +5,13 @@ use std::{io::Write, process::ExitCode};
 use gateway::{eval::EvalError, server::ServerError, vllm::VllmError};
 
 /// The result of a command.
-pub(super) type Outcome = Result<(), Box<dyn std::error::Error>>;
+pub(super) type CommandResult = Result<(), Box<dyn std::error::Error>>;
 
 /// The exit code if the command line, the settings or a file cannot be used.
 pub(super) const USAGE: u8 = 2;
 
 /// Writes a line to standard output. A reader that closes the pipe early, as `head` does, is no error.
-pub(super) fn print(text: &str) -> Outcome {
+pub(super) fn print(text: &str) -> CommandResult {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(format!("standard output cannot be written: {error}").into())
@@ -21,7 +21,7 @@ pub(super) fn print(text: &str) -> Outcome {
 }
 
 /// Writes a value to standard output as indented JSON.
-pub(super) fn print_json<T: serde::Serialize>(value: &T) -> Outcome {
+pub(super) fn print_json<T: serde::Serialize>(value: &T) -> CommandResult {
     print(&serde_json::to_string_pretty(value)?)
 }
 
@@ -31,7 +31,7 @@ pub(super) fn print_error(error: &dyn std::fmt::Display) {
 }
 
 /// Writes the error of a failed command and returns the exit code.
-pub(super) fn exit_code(outcome: Outcome) -> ExitCode {
+pub(super) fn exit_code(outcome: CommandResult) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -8,14 +8,14 @@ use gateway::{
     server::Gateway,
 };
 
-use super::output::{self, Outcome};
+use super::output::{self, CommandResult};
 
 /// An invented note that is easy for every engine.
 const SYNTHETIC_NOTE: &str = "62-year-old woman with stage IIIB invasive ductal carcinoma of the left breast, ER \
                               positive. She received doxorubicin and cyclophosphamide with a partial response.";
 
 /// Prints the answer as JSON; fails if the record is empty.
-pub(super) async fn run(settings: Settings) -> Outcome {
+pub(super) async fn run(settings: Settings) -> CommandResult {
     let (limit, deadline) = (settings.limits.max_note_chars, Deadline::after(settings.admission.deadline));
     let budget = TokenBudget::Adjustable(settings.generation.max_tokens);
     let gateway = Gateway::new(settings)?;

@@ -21,7 +21,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 
 pub use gold::BadFile;
-pub use report::{Format, Report};
+pub use report::{Report, ReportFormat};
 pub use review_harm::ReviewHarm;
 
 use self::{gold::LabelledNote, measure::Counts};

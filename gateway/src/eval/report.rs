@@ -14,7 +14,7 @@ use crate::extraction::Field;
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum ReportFormat {
     /// A table to read on a terminal.
     #[default]
     Table,
@@ -77,10 +77,10 @@ impl Report {
 
     /// Returns the report as text in the given format.
     #[must_use]
-    pub fn written(&self, format: Format) -> String {
+    pub fn written(&self, format: ReportFormat) -> String {
         match format {
-            Format::Table => self.table(),
-            Format::Json => format!("{:#}", self.json()),
+            ReportFormat::Table => self.table(),
+            ReportFormat::Json => format!("{:#}", self.json()),
         }
     }
 

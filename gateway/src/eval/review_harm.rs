@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{Format, gold::LabelledNote, measure};
+use super::{ReportFormat, gold::LabelledNote, measure};
 use crate::extraction::{Field, Note, Record, reviewed};
 
 /// The labels of all notes, and those that the review leaves out.
@@ -43,13 +43,13 @@ impl ReviewHarm {
 
     /// Returns the report as text in the given format.
     #[must_use]
-    pub fn written(&self, format: Format) -> String {
+    pub fn written(&self, format: ReportFormat) -> String {
         let (values, lost) = self
             .fields
             .iter()
             .fold((0, 0), |(values, lost), (of_field, lost_of_field)| (values + of_field, lost + lost_of_field));
         let named = || Field::ALL.iter().zip(self.fields);
-        if format == Format::Json {
+        if format == ReportFormat::Json {
             let entry = |values: usize, lost: usize| json!({"values": values, "lost": lost, "share": measure::share(lost, values)});
             let fields: serde_json::Map<String, Value> =
                 named().map(|(field, (values, lost))| (field.name().to_owned(), entry(values, lost))).collect();
@@ -86,7 +86,7 @@ mod tests {
         ];
         let harm = ReviewHarm::of(&items, 1_000);
         assert_eq!((harm.notes, harm.fields[Field::MetastasisSite as usize]), (2, (3, 1)));
-        assert!(harm.written(Format::Table).contains("33.3 %"));
-        assert!(harm.written(Format::Json).contains("\"lost\": 1"));
+        assert!(harm.written(ReportFormat::Table).contains("33.3 %"));
+        assert!(harm.written(ReportFormat::Json).contains("\"lost\": 1"));
     }
 }

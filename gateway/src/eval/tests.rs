@@ -68,8 +68,8 @@ async fn predictions_and_the_engine_are_reported() {
     let sources = Sources { gold: gold.path().to_owned(), predictions: Some(answers.path().to_owned()) };
     let report = evaluate(&sources, Settings::default(), |_, _| {}).await.unwrap();
     assert_eq!(report.failed(), 1);
-    insta::assert_snapshot!("predictions", report.written(Format::Table));
-    let json: serde_json::Value = serde_json::from_str(&report.written(Format::Json)).unwrap();
+    insta::assert_snapshot!("predictions", report.written(ReportFormat::Table));
+    let json: serde_json::Value = serde_json::from_str(&report.written(ReportFormat::Json)).unwrap();
     assert_eq!((&json["notes"], &json["failed"]["no_prediction"]), (&serde_json::json!(3), &serde_json::json!(1)));
     assert_eq!(json["fields"]["response"]["spurious"], 1.0);
 
@@ -77,7 +77,7 @@ async fn predictions_and_the_engine_are_reported() {
     let mut seen = 0;
     let report = evaluate(&sources, Settings::default(), |done, _| seen = done).await.unwrap();
     assert_eq!((seen, report.failed()), (3, 0));
-    insta::assert_snapshot!("rules", report.written(Format::Table));
+    insta::assert_snapshot!("rules", report.written(ReportFormat::Table));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 
 use super::{
     Deadline, Draft, Engine, EngineError, EngineRequest, Field, Note, OffsetUnit, Record,
-    cores::{self, Cores},
+    cpu_pool::{self, CpuPool},
     evidence, parse,
 };
 
@@ -19,7 +19,7 @@ const MOST_WORD_BYTES: usize = 32 << 10;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Witness<'a> {
     pub(super) engine: &'a dyn Engine,
-    pub(super) cores: Option<&'a Cores>,
+    pub(super) cpu_pool: Option<&'a CpuPool>,
 }
 
 /// The doubt about an empty record.
@@ -34,7 +34,7 @@ pub(super) enum Doubt {
 }
 
 /// Returns the doubt about the empty record of a draft.
-pub(super) async fn of_empty(
+pub(super) async fn of_empty_record(
     witness: Witness<'_>,
     text: &Note,
     draft: &Draft,
@@ -53,7 +53,7 @@ pub(super) async fn of_empty(
 }
 
 /// Returns the fields that the witness finds in a note and that a record with few values lacks.
-pub(super) async fn lacking(
+pub(super) async fn of_thin_record(
     witness: Witness<'_>,
     note: &Note,
     record: &Record,
@@ -80,7 +80,7 @@ impl Witness<'_> {
         let record = parse::parse(draft.text.as_str()).map_err(|_| EngineError::Failed)?.record;
         let (note, size) = (text.clone(), text.as_str().len());
         let review = move || evidence::review(&note, record, &[], OffsetUnit::Byte, |_, _| None).record;
-        cores::run(self.cores, size, &request.priority, deadline, review).await
+        cpu_pool::run(self.cpu_pool, size, &request.priority, deadline, review).await
     }
 }
 

@@ -9,7 +9,7 @@ mod assertion;
 mod bounds;
 pub mod chunk;
 mod confidence;
-mod cores;
+mod cpu_pool;
 mod cross_check;
 mod doubt;
 mod engine;
@@ -35,7 +35,7 @@ pub use crate::deadline::Deadline;
 pub use answer::{Answer, Unread};
 pub use assertion::{Assertion, Context, Section};
 pub use confidence::{Confidence, Likelihoods};
-pub use cores::Cores;
+pub use cpu_pool::CpuPool;
 pub use cross_check::{Agreement, CrossCheck};
 pub use engine::{
     CallTimings, Draft, DraftFuture, Engine, EngineError, EngineName, EngineRequest, Finish, ModelName, PromptVersion,

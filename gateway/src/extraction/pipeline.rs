@@ -11,12 +11,12 @@ use super::{
     Answer, Confidence, Deadline, Draft, Engine, EngineError, EngineName, EngineRequest, Evidence, Field, ModelText,
     Note, OffsetUnit, Record, Unread, Warning, WarningCode,
     chunk::{self, Chunk, Conflict},
-    cores::{self, Cores},
+    cpu_pool::{self, CpuPool},
     cross_check,
     doubt::{self, Witness},
     evidence::{self, ReviewedRecord},
     parse::Repair,
-    reading::{self, ExtractError, Reading, StageTimings},
+    reading::{self, EngineReading, ExtractError, StageTimings},
     warnings,
 };
 use crate::admission::Admission;
@@ -34,7 +34,7 @@ pub struct Pipeline {
     witness: Option<Arc<dyn Engine>>,
     checker: Option<Arc<dyn Engine>>,
     fallback: Option<Arc<dyn Engine>>,
-    cores: Option<Cores>,
+    cpu_pool: Option<CpuPool>,
 }
 
 /// The options of one note's answer.
@@ -50,38 +50,38 @@ pub struct AnswerOptions {
 struct MergedReading {
     record: Record,
     conflicts: Vec<Conflict>,
-    readings: Vec<Reading>,
+    readings: Vec<EngineReading>,
     unread: Vec<Range<usize>>,
     chunks: usize,
 }
 
 /// The byte range of a chunk in the note, and the result of reading the chunk.
-type ChunkReading = (Range<usize>, Result<Reading, ExtractError>);
+type ChunkReading = (Range<usize>, Result<EngineReading, ExtractError>);
 
 impl Pipeline {
     /// Creates a pipeline with one engine. An engine that needs GPU slots gets notes over `chunk_chars` code points in
     /// chunks.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, admission: Arc<Admission>, chunk_chars: usize) -> Self {
-        Self { engine, admission, chunk_chars, witness: None, checker: None, fallback: None, cores: None }
+        Self { engine, admission, chunk_chars, witness: None, checker: None, fallback: None, cpu_pool: None }
     }
 
     /// Returns the pipeline with threads that review answers to long notes outside the async workers.
     #[must_use]
-    pub fn on(self, cores: Cores) -> Self {
-        Self { cores: Some(cores), ..self }
+    pub fn with_cpu_pool(self, cpu_pool: CpuPool) -> Self {
+        Self { cpu_pool: Some(cpu_pool), ..self }
     }
 
     /// Returns the pipeline with an engine that also reads notes for which the first found no value, or few. Its record
     /// can cast doubt on the first record but adds no value to the answer. It must need no GPU slot.
     #[must_use]
-    pub fn doubted_by(self, witness: Arc<dyn Engine>) -> Self {
+    pub fn with_witness(self, witness: Arc<dyn Engine>) -> Self {
         Self { witness: Some(witness), ..self }
     }
 
     /// Returns the pipeline with a second engine that reads every note too, for comparison only.
     #[must_use]
-    pub fn checked_by(self, checker: Arc<dyn Engine>) -> Self {
+    pub fn with_checker(self, checker: Arc<dyn Engine>) -> Self {
         Self { checker: Some(checker), ..self }
     }
 
@@ -125,13 +125,15 @@ impl Pipeline {
         };
         let rules = match self.checker.as_deref() {
             // A failed comparison does not change the answer.
-            Some(engine) => Witness { engine, cores: self.cores.as_ref() }.reads(note, request, deadline).await.ok(),
+            Some(engine) => {
+                Witness { engine, cpu_pool: self.cpu_pool.as_ref() }.reads(note, request, deadline).await.ok()
+            }
             None => None,
         };
         // An empty record of a note in one chunk was already compared while it was read.
         let already_compared = merged.chunks == 1 && merged.record.is_empty();
         let lacking = match self.witness().filter(|_| degraded.is_none() && !already_compared) {
-            Some(witness) => doubt::lacking(witness, note, &merged.record, request, deadline).await?,
+            Some(witness) => doubt::of_thin_record(witness, note, &merged.record, request, deadline).await?,
             None => Vec::new(),
         };
         let mut stages = StageTimings::default();
@@ -140,7 +142,7 @@ impl Pipeline {
         let engine = degraded.unwrap_or(self.engine.name());
         let (owned_note, request_id, size) = (note.clone(), Arc::clone(&request.request_id), note.as_str().len());
         let review = move || merged.into_answer(&owned_note, &lacking, answer_options.offsets, engine, &request_id);
-        let mut answer = cores::run(self.cores.as_ref(), size, &request.priority, deadline, review).await?;
+        let mut answer = cpu_pool::run(self.cpu_pool.as_ref(), size, &request.priority, deadline, review).await?;
         answer.degraded = degraded.is_some();
         answer.cross_check = rules.map(|rules| cross_check::compare(&answer.record, &rules));
         stages.ground += started.elapsed();
@@ -148,7 +150,7 @@ impl Pipeline {
     }
 
     fn witness(&self) -> Option<Witness<'_>> {
-        self.witness.as_deref().map(|engine| Witness { engine, cores: self.cores.as_ref() })
+        self.witness.as_deref().map(|engine| Witness { engine, cpu_pool: self.cpu_pool.as_ref() })
     }
 
     async fn read(
@@ -231,12 +233,12 @@ impl Pipeline {
 }
 
 impl MergedReading {
-    fn from_one(reading: Reading) -> Self {
+    fn from_one(reading: EngineReading) -> Self {
         let record = reading.record.clone();
         Self { record, conflicts: Vec::new(), readings: vec![reading], unread: Vec::new(), chunks: 1 }
     }
 
-    fn merged(readings: Vec<Reading>, unread: Vec<Range<usize>>, chunks: usize) -> Self {
+    fn merged(readings: Vec<EngineReading>, unread: Vec<Range<usize>>, chunks: usize) -> Self {
         let records: Vec<Record> = readings.iter().map(|reading| reading.record.clone()).collect();
         let merged = chunk::merge(&records);
         Self { record: merged.record, conflicts: merged.conflicts, readings, unread, chunks }

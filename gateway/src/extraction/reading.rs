@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Deadline, Draft, Engine, EngineError, EngineRequest, Field, Finish, Note, Record, TokenBudget, cores,
+    Deadline, Draft, Engine, EngineError, EngineRequest, Field, Finish, Note, Record, TokenBudget, cpu_pool,
     doubt::{self, Doubt, Witness},
     parse::{self, Parsed, Repair, Unusable},
 };
@@ -45,7 +45,7 @@ impl ExtractError {
 
 /// The record that an engine read in one text.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct EngineReading {
     pub(super) record: Record,
     pub(super) repairs: Vec<Repair>,
     pub(super) draft: Draft,
@@ -102,16 +102,16 @@ pub(super) async fn read(
     text: &Note,
     mut request: EngineRequest,
     deadline: Deadline,
-) -> Result<Reading, ExtractError> {
+) -> Result<EngineReading, ExtractError> {
     let mut tokens_used = 0u32;
     let mut stages = StageTimings::default();
     let mut is_second = false;
     // An empty record of the first attempt, although the witness found fields. It is the answer if the second attempt
     // gives no record.
-    let mut doubtful: Option<Reading> = None;
+    let mut doubtful: Option<EngineReading> = None;
     // The result if the last attempt gives no record.
-    let doubtful_or_error = |doubtful: Option<Reading>, error, tokens_used, stages| {
-        doubtful.map(|first| Reading { tokens_used, stages, ..first }).ok_or(error)
+    let doubtful_or_error = |doubtful: Option<EngineReading>, error, tokens_used, stages| {
+        doubtful.map(|first| EngineReading { tokens_used, stages, ..first }).ok_or(error)
     };
     loop {
         let mut draft = draft(engine, admission, text, &request, deadline, &mut stages).await?;
@@ -126,17 +126,17 @@ pub(super) async fn read(
         } else {
             let started = Instant::now();
             let parsed;
-            let (cores, size) = (witness.and_then(|witness| witness.cores), draft.text.as_str().len());
+            let (cpu_pool, size) = (witness.and_then(|witness| witness.cpu_pool), draft.text.as_str().len());
             let parse = move || {
                 let parsed = parse::parse(draft.text.as_str());
                 (draft, parsed)
             };
-            (draft, parsed) = cores::run(cores, size, &request.priority, deadline, parse).await?;
+            (draft, parsed) = cpu_pool::run(cpu_pool, size, &request.priority, deadline, parse).await?;
             stages.parse += started.elapsed();
             match parsed {
                 Ok(Parsed { record, repairs }) => {
                     let doubt = match witness.filter(|_| record.is_empty()) {
-                        Some(witness) => doubt::of_empty(witness, text, &draft, &request, deadline).await?,
+                        Some(witness) => doubt::of_empty_record(witness, text, &draft, &request, deadline).await?,
                         None => Doubt::None,
                     };
                     let should_retry = !matches!(doubt, Doubt::None);
@@ -148,7 +148,7 @@ pub(super) async fn read(
                         Doubt::Fields(fields) => fields,
                         Doubt::None | Doubt::NotUnderstood => Vec::new(),
                     };
-                    let reading = Reading { record, repairs, draft, doubted, tokens_used, stages };
+                    let reading = EngineReading { record, repairs, draft, doubted, tokens_used, stages };
                     if is_second || !should_retry {
                         return Ok(reading);
                     }

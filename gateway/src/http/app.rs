@@ -6,7 +6,7 @@ use axum::extract::FromRef;
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
-use super::{cache::ResponseCache, request::Rules};
+use super::{cache::ResponseCache, request::RequestPolicy};
 use crate::{
     access::Keys, audit::Audit, config::HostName, extraction::Pipeline, in_flight::InFlightTracker, memory::Memory,
     rates::Rates, readiness::Readiness, telemetry::Metrics,
@@ -31,7 +31,7 @@ pub struct Extractor {
     /// Reads a note.
     pub pipeline: Pipeline,
     /// The rules for requests.
-    pub rules: Rules,
+    pub policy: RequestPolicy,
     /// Maximum time from the arrival of a request to its answer.
     pub deadline: Duration,
     /// Maximum body of one note, in bytes.

@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use super::{App, context::RequestContext};
 use crate::{
     access::Principal,
-    audit::Entry,
+    audit::AuditEntry,
     extraction::{Answer, Field, StageTimings},
     in_flight::InFlightGuard,
     telemetry::Route,
@@ -123,7 +123,7 @@ impl Drop for AuditGuard {
         let record = std::mem::take(&mut self.record);
         let answered = record.answered;
         let facts = answered.as_ref();
-        audit.record(Entry {
+        audit.record(AuditEntry {
             time: format_time(arrived),
             request_id: Arc::clone(&self.context.id),
             principal: self.principal.as_ref().map(|principal| principal.name().to_owned()),

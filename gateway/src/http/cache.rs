@@ -106,12 +106,12 @@ mod tests {
     use super::*;
     use crate::{
         config::{Generation, Limits},
-        http::request::Rules,
+        http::request::RequestPolicy,
     };
 
     fn valid(body: &str) -> ValidRequest {
         let models = vec![Arc::from("medical-ie"), Arc::from("other")];
-        let rules = Rules { limits: Limits::default(), generation: Generation::default(), models };
+        let rules = RequestPolicy { limits: Limits::default(), generation: Generation::default(), models };
         rules.check(body.as_bytes()).unwrap()
     }
 

@@ -119,7 +119,7 @@ pub(super) async fn accept(
     }
     let deadline = context.deadline(request.headers(), app.extractor.deadline);
     let deadline = deadline.map_err(|violation| rejection(Problem::invalid(vec![violation], id)))?;
-    let grant = limits::Caller::of(app, &request).admit(app, id);
+    let grant = limits::CallerAllowance::of(app, &request).admit(app, id);
     let grant = grant.map_err(|exceeded| {
         let (problem, rate_limit) = exceeded.into_problem(app);
         Box::new((problem, Some(rate_limit)))
@@ -138,7 +138,7 @@ pub(super) async fn accept(
         code => with_limit(code.problem(id)),
     })?;
     audit_guard.record.body_bytes = body.len();
-    let valid = app.extractor.rules.check(&body).map_err(|bad| with_limit(bad.problem(id)))?;
+    let valid = app.extractor.policy.check(&body).map_err(|bad| with_limit(bad.problem(id)))?;
     reservation.shrink_to(body::REQUEST_OVERHEAD);
     reservation.grow_anyway(note::memory(&valid.note));
     audit_guard.record_note(&valid.note);

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     access::Principal,
-    limiter::{RateLimitExceeded, RateLimitState, Scope},
+    limiter::{LimitScope, RateLimitExceeded, RateLimitState},
     rates::{RateLimitAttempt, RateLimitGrant},
 };
 
@@ -24,7 +24,7 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// The caller whose notes count against rate limits.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
+pub(super) struct CallerAllowance {
     principal: Option<Principal>,
     address: Option<IpAddr>,
 }
@@ -45,7 +45,7 @@ impl RateLimitRejection {
     }
 }
 
-impl Caller {
+impl CallerAllowance {
     /// Returns the principal. None where the request needed no key.
     pub(super) fn principal(&self) -> Option<&Principal> {
         self.principal.as_ref()
@@ -78,7 +78,7 @@ impl Caller {
         app.access.rates.try_admit(self.principal.as_ref(), self.address, attempt).map_err(
             |RateLimitExceeded { rate_limit, after }| {
                 let mut problem = ErrorCode::RateLimited.problem(id).with_retry_after(after);
-                if rate_limit.scope == Scope::Concurrency {
+                if rate_limit.scope == LimitScope::Concurrency {
                     let quota = rate_limit.quota;
                     problem.detail =
                         format!("{quota} notes of this key are being read already. Send the next when one is done.");

@@ -76,9 +76,9 @@ fn route(path: &str) -> Option<Route> {
 /// Returns the public service: routes, documentation and layers.
 pub fn router(app: App, origins: Vec<OriginPattern>) -> Router {
     let settings = DocumentSettings {
-        models: app.extractor.rules.models.clone(),
-        max_note_chars: app.extractor.rules.limits.max_note_chars,
-        batch_notes: app.extractor.rules.limits.batch_notes,
+        models: app.extractor.policy.models.clone(),
+        max_note_chars: app.extractor.policy.limits.max_note_chars,
+        batch_notes: app.extractor.policy.limits.batch_notes,
         guarded: app.access.keys.is_some(),
     };
     // Built at the first request for it, because most services never get one and it would delay their start.

@@ -212,7 +212,7 @@ pub(super) struct ModelList {
 #[utoipa::path(get, path = "/api/v1/models", tag = "extraction", operation_id = "models",
     responses((status = 200, description = "Engines and models", body = ModelList)))]
 pub(super) async fn models(State(extractor): State<Arc<Extractor>>) -> Json<ModelList> {
-    let models = extractor.rules.models.clone();
+    let models = extractor.policy.models.clone();
     let default = models.first().cloned().unwrap_or_else(|| ModelName::from(""));
     Json(ModelList { engine: extractor.pipeline.engine(), default, models })
 }

@@ -30,7 +30,7 @@ pub(super) fn routes() -> Router<App> {
 
 async fn page(State(extractor): State<Arc<Extractor>>, State(access): State<Arc<AccessControl>>) -> Response {
     let html = ui::page(&ui::Service {
-        max_note_chars: extractor.rules.limits.max_note_chars,
+        max_note_chars: extractor.policy.limits.max_note_chars,
         engine: extractor.pipeline.engine().as_str(),
         guarded: access.keys.is_some(),
     });

@@ -13,7 +13,7 @@ use std::{
 
 use serde::Serialize;
 
-pub use self::replica::{Load, Replica, ReplicaReport, Upstream};
+pub use self::replica::{Load, Replica, ReplicaReport, UpstreamState};
 
 /// Why notes cannot be read now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -73,9 +73,9 @@ impl Readiness {
     }
 
     /// Sets the state of a model server.
-    pub fn set_state(&self, replica: &Replica, upstream: Upstream) {
+    pub fn set_state(&self, replica: &Replica, upstream: UpstreamState) {
         replica.store(upstream);
-        if upstream == Upstream::Ready {
+        if upstream == UpstreamState::Ready {
             self.ever_ready.store(true, Relaxed);
         }
     }
@@ -84,7 +84,7 @@ impl Readiness {
     /// until it is known.
     pub fn max_model_len(&self) -> Option<u32> {
         let replicas = self.replicas()?;
-        let ready = replicas.iter().filter(|replica| replica.state() == Upstream::Ready);
+        let ready = replicas.iter().filter(|replica| replica.state() == UpstreamState::Ready);
         ready.filter_map(|replica| replica.context()).min()
     }
 
@@ -111,10 +111,10 @@ impl Readiness {
         let replicas = self.replicas()?;
         let any = |state| replicas.iter().any(|replica| replica.state() == state);
         let all_untrusted =
-            !replicas.is_empty() && replicas.iter().all(|replica| replica.state() == Upstream::Untrusted);
+            !replicas.is_empty() && replicas.iter().all(|replica| replica.state() == UpstreamState::Untrusted);
         match () {
-            () if any(Upstream::Ready) => None,
-            () if any(Upstream::ModelMissing) => Some(Reason::ModelMissing),
+            () if any(UpstreamState::Ready) => None,
+            () if any(UpstreamState::ModelMissing) => Some(Reason::ModelMissing),
             () if self.may_be_loading() && !all_untrusted => Some(Reason::Loading),
             () => Some(Reason::Unreachable),
         }
@@ -144,11 +144,11 @@ impl Readiness {
     pub fn report(&self) -> Vec<ReplicaReport> {
         let replicas = self.replicas().unwrap_or_default();
         let state = |replica: &Replica| match replica.state() {
-            Upstream::Ready => "ready",
-            Upstream::ModelMissing => "model_missing",
-            Upstream::Untrusted => "untrusted",
-            Upstream::Unreachable if self.may_be_loading() => "loading",
-            Upstream::Unreachable => "unreachable",
+            UpstreamState::Ready => "ready",
+            UpstreamState::ModelMissing => "model_missing",
+            UpstreamState::Untrusted => "untrusted",
+            UpstreamState::Unreachable if self.may_be_loading() => "loading",
+            UpstreamState::Unreachable => "unreachable",
         };
         let report = |replica: &Arc<Replica>| ReplicaReport {
             name: replica.name().to_owned(),
@@ -200,20 +200,20 @@ mod tests {
         assert_eq!((readiness.reason(), readiness.status()), (Some(Reason::Loading), "starting"));
         let (first, second) = (Replica::new("vllm-1".to_owned()), Replica::new("vllm-2".to_owned()));
         readiness.watch(Arc::from([Arc::clone(&first), Arc::clone(&second)]));
-        readiness.set_state(&first, Upstream::ModelMissing);
+        readiness.set_state(&first, UpstreamState::ModelMissing);
         assert_eq!(readiness.reason(), Some(Reason::ModelMissing));
-        readiness.set_state(&second, Upstream::Ready);
+        readiness.set_state(&second, UpstreamState::Ready);
         assert_eq!((readiness.reason(), readiness.status()), (None, "healthy"));
         let states: Vec<_> = readiness.report().into_iter().map(|replica| (replica.name, replica.state)).collect();
         assert_eq!(states, [("vllm-1".to_owned(), "model_missing"), ("vllm-2".to_owned(), "ready")]);
-        readiness.set_state(&first, Upstream::Unreachable);
-        readiness.set_state(&second, Upstream::Unreachable);
+        readiness.set_state(&first, UpstreamState::Unreachable);
+        readiness.set_state(&second, UpstreamState::Unreachable);
         assert_eq!((readiness.reason(), readiness.status()), (Some(Reason::Unreachable), "degraded"));
         let loading = Readiness::of_vllm(Duration::from_mins(15));
         loading.watch(Arc::from([Arc::clone(&first), Arc::clone(&second)]));
-        loading.set_state(&first, Upstream::Untrusted);
+        loading.set_state(&first, UpstreamState::Untrusted);
         assert_eq!(loading.reason(), Some(Reason::Loading), "the second server may be loading");
-        loading.set_state(&second, Upstream::Untrusted);
+        loading.set_state(&second, UpstreamState::Untrusted);
         assert_eq!(loading.reason(), Some(Reason::Unreachable));
         assert_eq!(loading.report()[0].state, "untrusted");
         readiness.drain();

@@ -7,7 +7,7 @@ use std::sync::{
 
 /// The last known state of a model server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Upstream {
+pub enum UpstreamState {
     /// Not reached yet, refuses connections, or excluded after failures.
     Unreachable = 0,
     /// Reached; it lists the model.
@@ -55,7 +55,8 @@ impl Replica {
     /// Returns a server that was not reached yet.
     #[must_use]
     pub fn new(name: String) -> Arc<Self> {
-        let (state, load, context) = (AtomicU8::new(Upstream::Unreachable as u8), RwLock::default(), AtomicU32::new(0));
+        let (state, load, context) =
+            (AtomicU8::new(UpstreamState::Unreachable as u8), RwLock::default(), AtomicU32::new(0));
         Arc::new(Self { name, state, load, context })
     }
 
@@ -65,12 +66,12 @@ impl Replica {
     }
 
     /// Returns its last known state.
-    pub fn state(&self) -> Upstream {
+    pub fn state(&self) -> UpstreamState {
         match self.state.load(Relaxed) {
-            1 => Upstream::Ready,
-            2 => Upstream::ModelMissing,
-            3 => Upstream::Untrusted,
-            _ => Upstream::Unreachable,
+            1 => UpstreamState::Ready,
+            2 => UpstreamState::ModelMissing,
+            3 => UpstreamState::Untrusted,
+            _ => UpstreamState::Unreachable,
         }
     }
 
@@ -89,7 +90,7 @@ impl Replica {
     }
 
     /// Sets its last known state.
-    pub(super) fn store(&self, upstream: Upstream) {
+    pub(super) fn store(&self, upstream: UpstreamState) {
         self.state.store(upstream as u8, Relaxed);
     }
 

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use self::{cancer::Diagnosis, lexicon::Kind, view::NoteView};
 use crate::extraction::{
-    Context, Cores, Deadline, Draft, DraftFuture, Engine, EngineName, EngineRequest, Field, Finish, ModelName,
+    Context, CpuPool, Deadline, Draft, DraftFuture, Engine, EngineName, EngineRequest, Field, Finish, ModelName,
     ModelText, Note, Readable, Record, Unfamiliar, ground, language,
 };
 
@@ -91,7 +91,7 @@ fn names_oncology(view: &NoteView<'_>) -> bool {
 #[derive(Debug)]
 pub struct RulesEngine {
     model: ModelName,
-    cores: Option<Cores>,
+    cpu_pool: Option<CpuPool>,
 }
 
 impl RulesEngine {
@@ -122,8 +122,8 @@ impl RulesEngine {
 
     /// Returns the engine set up to read long notes on these cores, outside the async workers.
     #[must_use]
-    pub fn on(self, cores: Cores) -> Self {
-        Self { cores: Some(cores), ..self }
+    pub fn with_cpu_pool(self, cpu_pool: CpuPool) -> Self {
+        Self { cpu_pool: Some(cpu_pool), ..self }
     }
 
     fn draft_of(&self, reading: Reading) -> Draft {
@@ -144,7 +144,7 @@ impl RulesEngine {
 
 impl Default for RulesEngine {
     fn default() -> Self {
-        Self { model: Arc::from(Self::MODEL), cores: None }
+        Self { model: Arc::from(Self::MODEL), cpu_pool: None }
     }
 }
 
@@ -158,10 +158,10 @@ impl Engine for RulesEngine {
     }
 
     fn draft<'a>(&'a self, note: &'a Note, request: &'a EngineRequest, deadline: Deadline) -> DraftFuture<'a> {
-        match self.cores.as_ref().filter(|_| Cores::takes(note.as_str().len())) {
-            Some(cores) => Box::pin(async move {
+        match self.cpu_pool.as_ref().filter(|_| CpuPool::takes(note.as_str().len())) {
+            Some(cpu_pool) => Box::pin(async move {
                 let note = note.clone();
-                Ok(self.draft_of(cores.run(&request.priority, deadline, move || read(&note)).await?))
+                Ok(self.draft_of(cpu_pool.run(&request.priority, deadline, move || read(&note)).await?))
             }),
             None => Box::pin(std::future::ready(Ok(self.draft_of(read(note))))),
         }

@@ -129,7 +129,7 @@ async fn empty_records_and_foreign_parts_have_warnings() {
 /// While a worker reads a long note, it answers no other request, so long notes are read elsewhere.
 #[tokio::test]
 async fn a_long_note_is_read_beside_the_worker_and_a_short_one_at_once() {
-    let engine = RulesEngine::default().on(Cores::new(1, 1));
+    let engine = RulesEngine::default().with_cpu_pool(CpuPool::new(1, 1));
     let request = EngineRequest::plain(crate::extraction::TokenBudget::Adjustable(1_024), Arc::from("test"));
     let deadline = Deadline::after(std::time::Duration::from_mins(1));
     for (times, at_once) in [(1, true), (1_000, false)] {

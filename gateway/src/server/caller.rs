@@ -24,7 +24,7 @@ use tokio::{
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A caller's stream.
-pub(super) struct Caller {
+pub(super) struct CallerStream {
     stream: TcpStream,
     /// Whether hyper waits for bytes, and so notices itself that the caller closes the connection.
     is_reading: bool,
@@ -32,7 +32,7 @@ pub(super) struct Caller {
     next_check: Option<Pin<Box<Sleep>>>,
 }
 
-impl Caller {
+impl CallerStream {
     pub(super) fn new(stream: TcpStream) -> Self {
         Self { stream, is_reading: false, next_check: None }
     }
@@ -58,7 +58,7 @@ impl Caller {
     }
 }
 
-impl AsyncRead for Caller {
+impl AsyncRead for CallerStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         self.is_reading = read.is_pending();
@@ -67,7 +67,7 @@ impl AsyncRead for Caller {
     }
 }
 
-impl AsyncWrite for Caller {
+impl AsyncWrite for CallerStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

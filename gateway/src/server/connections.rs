@@ -14,7 +14,7 @@ use hyper_util::{
 use tokio::net::{TcpListener, TcpStream};
 use tower::Service;
 
-use super::caller::Caller;
+use super::caller::CallerStream;
 
 /// The longest time that a connection may be idle, and that the headers of a request may take. It is longer than the
 /// 75 s for which the HTTP client of a frontend keeps idle connections: if the server closed them first, requests
@@ -86,7 +86,7 @@ async fn serve_connection(http: http1::Builder, stream: TcpStream, peer: SocketA
         // A router is always ready.
         router.clone().call(request)
     });
-    if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(Caller::new(stream)), service)).await {
+    if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(CallerStream::new(stream)), service)).await {
         tracing::debug!(%error, "a connection broke");
     }
 }

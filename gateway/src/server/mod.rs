@@ -18,8 +18,8 @@ use crate::{
     admission::Admission,
     audit::{Audit, AuditError},
     config::{EngineChoice, Fallback, Settings},
-    extraction::{Cores, Engine, Pipeline},
-    http::{self, AccessControl, App, BatchLimits, Extractor, ResponseCache, ServiceState, request::Rules},
+    extraction::{CpuPool, Engine, Pipeline},
+    http::{self, AccessControl, App, BatchLimits, Extractor, ResponseCache, ServiceState, request::RequestPolicy},
     in_flight::InFlightTracker,
     memory::{self, Memory},
     rates::Rates,
@@ -81,7 +81,7 @@ impl Gateway {
         let metrics = Arc::new(Metrics::default());
         let admission = Admission::new(settings.admission.in_flight, settings.admission.queue);
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
-        let cores = Cores::new(available_cores(), settings.admission.queue);
+        let cpu_pool = CpuPool::new(available_cores(), settings.admission.queue);
         let mut server_key = None;
         let (engine, readiness): (Arc<dyn Engine>, _) = if with_model {
             let startup = Duration::from_secs(60 * settings.vllm.startup_minutes);
@@ -90,16 +90,16 @@ impl Gateway {
             server_key = engine.key();
             (Arc::new(engine.with_max_tokens(settings.limits.max_tokens)), readiness)
         } else {
-            (Arc::new(RulesEngine::ready().on(cores.clone())), Arc::new(Readiness::of_rules()))
+            (Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool.clone())), Arc::new(Readiness::of_rules()))
         };
         let mut models = vec![Arc::from(settings.vllm.model.as_str())];
         models.extend(settings.vllm.models.iter().map(|name| Arc::from(name.as_str())));
-        let mut pipeline = Pipeline::new(engine, admission, settings.chunk.max_chars).on(cores.clone());
+        let mut pipeline = Pipeline::new(engine, admission, settings.chunk.max_chars).with_cpu_pool(cpu_pool.clone());
         if with_model {
-            let rules = Arc::new(RulesEngine::ready().on(cores));
-            pipeline = pipeline.doubted_by(Arc::<RulesEngine>::clone(&rules));
+            let rules = Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool));
+            pipeline = pipeline.with_witness(Arc::<RulesEngine>::clone(&rules));
             if settings.cross_check {
-                pipeline = pipeline.checked_by(Arc::<RulesEngine>::clone(&rules));
+                pipeline = pipeline.with_checker(Arc::<RulesEngine>::clone(&rules));
             }
             if settings.fallback == Fallback::Rules {
                 pipeline = pipeline.with_fallback(rules);
@@ -113,7 +113,7 @@ impl Gateway {
         let app = App {
             extractor: Arc::new(Extractor {
                 pipeline,
-                rules: Rules { limits: settings.limits, generation: settings.generation, models },
+                policy: RequestPolicy { limits: settings.limits, generation: settings.generation, models },
                 deadline: settings.admission.deadline,
                 // A body that can never fit into the memory budget is too large; waiting would not help.
                 body_limit: bytes(settings.limits.body_bytes).min(memory.largest_body()),

@@ -9,16 +9,16 @@ use prometheus_client::{
 
 use super::{
     labels::{ReplicaLabels, ReplicaStateLabels},
-    lines::Lines,
+    lines::LogLines,
     process,
 };
-use crate::{admission::Counts, audit::AuditState, memory::Memory, readiness::ReplicaReport};
+use crate::{admission::AdmissionCounts, audit::AuditState, memory::Memory, readiness::ReplicaReport};
 
 /// The values that a scrape reads.
 #[derive(Debug)]
 pub struct Gauges<'a> {
     /// Slots and queue.
-    pub admission: Counts,
+    pub admission: AdmissionCounts,
     /// Extractions in flight, including waiting ones.
     pub running: usize,
     /// The memory budget.
@@ -138,7 +138,7 @@ impl ScrapedGauges {
             self.audit_lost.inner().store(audit.lost, Relaxed);
             self.audit_failing.set(i64::from(audit.failing));
         }
-        self.log_dropped.inner().store(Lines::dropped(), Relaxed);
+        self.log_dropped.inner().store(LogLines::dropped(), Relaxed);
         self.rss.set(process::rss_bytes().and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(0));
         self.cpu.inner().store(process::cpu_seconds().unwrap_or(0.0).to_bits(), Relaxed);
         self.descriptors.set(gauge_value(process::open_descriptors().unwrap_or(0)));

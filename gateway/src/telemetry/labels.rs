@@ -80,7 +80,7 @@ pub(super) struct StageLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Outcome {
+pub(super) struct OutcomeLabels {
     pub(super) outcome: &'static str,
 }
 
@@ -91,7 +91,7 @@ pub(super) struct EmptyRecordLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Kind {
+pub(super) struct KindLabels {
     pub(super) kind: &'static str,
 }
 

@@ -29,7 +29,7 @@ static DROPPED: AtomicU64 = AtomicU64::new(0);
 
 /// The lines of one log. Dropping it writes the waiting lines.
 #[derive(Debug)]
-pub struct Lines {
+pub struct LogLines {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -52,9 +52,9 @@ struct Waiting {
 
 /// Accepts whole lines.
 #[derive(Clone, Debug)]
-pub(super) struct Writer(Arc<Shared>);
+pub(super) struct LogWriter(Arc<Shared>);
 
-impl Lines {
+impl LogLines {
     pub(super) fn to_stderr() -> Self {
         Self::to(io::stderr())
     }
@@ -66,8 +66,8 @@ impl Lines {
         Self { shared, thread: thread.ok() }
     }
 
-    pub(super) fn writer(&self) -> Writer {
-        Writer(Arc::clone(&self.shared))
+    pub(super) fn writer(&self) -> LogWriter {
+        LogWriter(Arc::clone(&self.shared))
     }
 
     /// Returns the number of lines dropped since the start because nothing read the log.
@@ -83,7 +83,7 @@ impl Shared {
     }
 }
 
-impl Drop for Lines {
+impl Drop for LogLines {
     fn drop(&mut self) {
         let mut waiting = self.shared.waiting();
         waiting.closed = true;
@@ -124,7 +124,7 @@ fn write(shared: &Shared, mut out: impl Write) {
     }
 }
 
-impl Write for Writer {
+impl Write for LogWriter {
     /// Accepts one whole line from the subscriber, or drops it as a whole.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut waiting = self.0.waiting();
@@ -146,7 +146,7 @@ impl Write for Writer {
     }
 }
 
-impl<'a> MakeWriter<'a> for Writer {
+impl<'a> MakeWriter<'a> for LogWriter {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -181,23 +181,23 @@ mod tests {
     #[test]
     fn a_reader_that_stalls_or_fails_blocks_no_writer_and_dropped_lines_are_counted() {
         let ((seen, written), (go_on, waits)) = (mpsc::channel(), mpsc::channel());
-        let lines = Lines::to(Reader { seen, go_on: waits });
+        let lines = LogLines::to(Reader { seen, go_on: waits });
         let mut writer = lines.writer();
         writer.write_all(b"first\n").unwrap();
         while !lines.shared.waiting().bytes.is_empty() {
             std::thread::yield_now();
         }
         // The thread stalls while it writes `first`. Lines up to the limit are kept, and the others are dropped.
-        let before = Lines::dropped();
+        let before = LogLines::dropped();
         for _ in 0..5 {
             writer.write_all(&vec![b'x'; MOST_WAITING / 4]).unwrap();
         }
-        assert_eq!(Lines::dropped() - before, 1);
+        assert_eq!(LogLines::dropped() - before, 1);
         go_on.send(false).unwrap();
         assert_eq!(written.recv().unwrap(), b"first\n");
         go_on.send(true).unwrap();
         assert_eq!(written.recv().unwrap().len(), MOST_WAITING);
-        assert_eq!(Lines::dropped() - before, 2);
+        assert_eq!(LogLines::dropped() - before, 2);
         drop(go_on);
         writer.write_all(b"last\n").unwrap();
         drop(lines);
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_reader_that_never_reads_does_not_block_the_drop() {
         let ((seen, _written), (go_on, waits)) = (mpsc::channel(), mpsc::channel());
-        let lines = Lines::to(Reader { seen, go_on: waits });
+        let lines = LogLines::to(Reader { seen, go_on: waits });
         lines.writer().write_all(b"a line\n").unwrap();
         drop(lines);
         drop(go_on);

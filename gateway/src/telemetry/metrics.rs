@@ -11,13 +11,13 @@ use prometheus_client::{
 use super::{
     gauges::{Gauges, ScrapedGauges},
     labels::{
-        Attempt, AuthFailure, EmptyRecordLabels, Kind, NoteLabels, Outcome, RepairLabels, ReplicaLabels, RequestLabels,
-        Route, RouteLabels, StageLabels, ValueLabels,
+        Attempt, AuthFailure, EmptyRecordLabels, KindLabels, NoteLabels, OutcomeLabels, RepairLabels, ReplicaLabels,
+        RequestLabels, Route, RouteLabels, StageLabels, ValueLabels,
     },
 };
 use crate::{
     extraction::{Answer, Assertion, Basis, EngineName, Field, StageTimings, WarningCode, parse::RepairCode},
-    limiter::Scope,
+    limiter::LimitScope,
 };
 
 /// Bucket bounds in seconds, from the quickest answer of the rules to about the deadline.
@@ -37,7 +37,7 @@ pub struct Metrics {
     notes: Family<NoteLabels, Counter>,
     callers_vanished: Counter,
     stage_seconds: [Histogram; STAGES.len()],
-    attempts: Family<Outcome, Counter>,
+    attempts: Family<OutcomeLabels, Counter>,
     ejections: Family<ReplicaLabels, Counter>,
     tokens: Counter,
     repairs: Family<RepairLabels, Counter>,
@@ -46,9 +46,9 @@ pub struct Metrics {
     cross_check: Family<ValueLabels, Counter>,
     empty_records: Family<EmptyRecordLabels, Counter>,
     degraded: Counter,
-    cache: Family<Outcome, Counter>,
-    auth_failures: Family<Kind, Counter>,
-    rate_limited: Family<Kind, Counter>,
+    cache: Family<OutcomeLabels, Counter>,
+    auth_failures: Family<KindLabels, Counter>,
+    rate_limited: Family<KindLabels, Counter>,
     scraped: ScrapedGauges,
 }
 
@@ -208,7 +208,7 @@ impl Metrics {
 
     /// Counts one call to a model server.
     pub fn count_attempt(&self, attempt: Attempt) {
-        self.attempts.get_or_create(&Outcome { outcome: attempt.name() }).inc();
+        self.attempts.get_or_create(&OutcomeLabels { outcome: attempt.name() }).inc();
     }
 
     /// Counts that a model server is left out.
@@ -218,17 +218,17 @@ impl Metrics {
 
     /// Counts a lookup in the response cache.
     pub fn count_cache_lookup(&self, hit: bool) {
-        self.cache.get_or_create(&Outcome { outcome: if hit { "hit" } else { "miss" } }).inc();
+        self.cache.get_or_create(&OutcomeLabels { outcome: if hit { "hit" } else { "miss" } }).inc();
     }
 
     /// Counts a request that was refused as unauthorized.
     pub fn count_auth_failure(&self, failure: AuthFailure) {
-        self.auth_failures.get_or_create(&Kind { kind: failure.name() }).inc();
+        self.auth_failures.get_or_create(&KindLabels { kind: failure.name() }).inc();
     }
 
     /// Counts a note that exceeds a rate limit.
-    pub fn rate_limited(&self, scope: Scope) {
-        self.rate_limited.get_or_create(&Kind { kind: scope.name() }).inc();
+    pub fn rate_limited(&self, scope: LimitScope) {
+        self.rate_limited.get_or_create(&KindLabels { kind: scope.name() }).inc();
     }
 
     /// Returns the metrics as `OpenMetrics` text, which Prometheus reads.

@@ -23,7 +23,7 @@ use tracing_subscriber::{
 pub use self::{
     gauges::Gauges,
     labels::{Attempt, AuthFailure, Route},
-    lines::Lines,
+    lines::LogLines,
     metrics::Metrics,
     process::rss_bytes,
     span::RequestSpan,
@@ -43,14 +43,14 @@ const SILENT: &str = "rustls_platform_verifier";
 pub struct Telemetry {
     #[cfg(feature = "otlp")]
     _export: Option<otlp::Export>,
-    _lines: Lines,
+    _lines: LogLines,
 }
 
 /// Starts JSON logging on stderr. `RUST_LOG` sets the level, which is `info` by default.
 ///
 /// A build with the feature `otlp` also sends spans to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names.
 pub fn init() -> Telemetry {
-    let lines = Lines::to_stderr();
+    let lines = LogLines::to_stderr();
     let filter = discreet(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")));
     // A line that cannot be written must not cause a panic, because the caller would get a 500.
     let json = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     body::{self, Body, LARGEST_ANSWER},
     envelope::{Envelope, is_present},
-    events::Events,
+    events::EventDecoder,
     finite,
     logprobs::Logprobs,
     wire::{self, CompletionBody},
@@ -27,7 +27,7 @@ pub(super) trait ResponseDecoder: Sync {
 pub(super) struct Completion;
 
 /// Decodes the token count of `/tokenize`.
-pub(super) struct Count;
+pub(super) struct TokenCount;
 
 /// Decodes a completion that is streamed token by token, and sends its fields to a sink as they arrive.
 pub(super) struct Streamed<'a> {
@@ -42,7 +42,7 @@ impl ResponseDecoder for Completion {
     }
 }
 
-impl ResponseDecoder for Count {
+impl ResponseDecoder for TokenCount {
     type Answer = u32;
 
     async fn decode(&self, response: Response) -> Option<u32> {
@@ -62,7 +62,7 @@ impl ResponseDecoder for Streamed<'_> {
             invalid_logprobs: false,
             envelope: Envelope::default(),
         };
-        let (mut events, mut body) = (Events::default(), Body::of(response, LARGEST_ANSWER).ok()?);
+        let (mut events, mut body) = (EventDecoder::default(), Body::of(response, LARGEST_ANSWER).ok()?);
         while let Some(bytes) = body.chunk().await.ok()? {
             events.feed(&bytes);
             while let Some(data) = events.next() {

@@ -3,15 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    answers::{Completion, Count, ResponseDecoder, Streamed},
+    answers::{Completion, ResponseDecoder, Streamed, TokenCount},
     constraint::RECORD_CONSTRAINT,
     fleet::{Fleet, ReplicaCall},
-    ids::Ids,
+    ids::CallIds,
     key::ServerKey,
     logprobs,
     paths::Path,
     prompt::{self, Prompt},
-    watch::Task,
+    watch::AbortOnDrop,
     wire::{self, Request, Streaming, TokenizeRequest},
 };
 use crate::{
@@ -44,9 +44,9 @@ pub struct VllmEngine {
     prompt: PromptChoice,
     stop_token_ids: Vec<u32>,
     most_tokens: u32,
-    ids: Ids,
+    ids: CallIds,
     readiness: Arc<Readiness>,
-    _resolvers: Vec<Task>,
+    _resolvers: Vec<AbortOnDrop>,
 }
 
 /// A POST to a model server for one request of a client.
@@ -74,9 +74,9 @@ impl VllmEngine {
     pub(super) fn with_fleet(
         fleet: Arc<Fleet>,
         settings: &Vllm,
-        ids: Ids,
+        ids: CallIds,
         readiness: Arc<Readiness>,
-        resolvers: Vec<Task>,
+        resolvers: Vec<AbortOnDrop>,
     ) -> Self {
         Self {
             fleet,
@@ -197,7 +197,7 @@ impl VllmEngine {
         }
         let body = TokenizeRequest { model, prompt: Prompt::of(self.prompt, note.as_str()) };
         let body = wire::to_body(&body, note.as_str().len()).ok_or(Failure::of(EngineError::Failed))?;
-        let tokens = self.post(call, &Post { path: Path::Tokenize, body, request, deadline }, &Count).await?;
+        let tokens = self.post(call, &Post { path: Path::Tokenize, body, request, deadline }, &TokenCount).await?;
         let left = context.saturating_sub(tokens);
         if left < LEAST_ANSWER.min(wanted) { Err(Failure::of(EngineError::NoteTooLong)) } else { Ok(wanted.min(left)) }
     }

@@ -6,7 +6,7 @@ use bytes::{Buf, BytesMut};
 
 /// Turns received bytes into the data of events.
 #[derive(Debug, Default)]
-pub(super) struct Events {
+pub(super) struct EventDecoder {
     buffer: BytesMut,
     /// Number of bytes at the start of the buffer that are known to have no line feed, so that a long line is searched
     /// only once, in however many pieces it arrives.
@@ -14,7 +14,7 @@ pub(super) struct Events {
     data: Option<Vec<u8>>,
 }
 
-impl Events {
+impl EventDecoder {
     /// Adds received bytes.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     fn events(text: &str, size: usize) -> Vec<String> {
-        let (mut events, mut all) = (Events::default(), Vec::new());
+        let (mut events, mut all) = (EventDecoder::default(), Vec::new());
         for piece in text.as_bytes().chunks(size) {
             events.feed(piece);
             while let Some(data) = events.next() {
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn no_byte_of_a_long_line_is_searched_twice() {
-        let mut events = Events::default();
+        let mut events = EventDecoder::default();
         for piece in 0..1_000 {
             events.feed(&[b'x'; 64]);
             assert_eq!(events.searched, piece * 64);

@@ -21,12 +21,12 @@ use super::{
     paths::Path,
     probe::Probe,
     trial::Trial,
-    watch::{self, Task},
+    watch::{self, AbortOnDrop},
 };
 use crate::{
     config::Vllm,
     extraction::EngineError,
-    readiness::{Readiness, Replica, Upstream},
+    readiness::{Readiness, Replica, UpstreamState},
     telemetry::{Attempt, Metrics},
 };
 
@@ -59,7 +59,7 @@ pub(super) struct Member {
     address: Option<SocketAddr>,
     in_flight: AtomicUsize,
     failures: AtomicU32,
-    _watcher: Task,
+    _watcher: AbortOnDrop,
 }
 
 /// A call to a model server, counted until it is dropped.
@@ -103,7 +103,7 @@ impl Fleet {
     }
 
     /// Regularly looks up the host names in the URLs until the returned tasks are dropped.
-    pub(super) fn resolve(self: &Arc<Self>, urls: &[Url], settings: &ResolverSettings) -> Vec<Task> {
+    pub(super) fn resolve(self: &Arc<Self>, urls: &[Url], settings: &ResolverSettings) -> Vec<AbortOnDrop> {
         let named = urls.iter().enumerate().filter_map(|(at, url)| match url.host()? {
             // `localhost` has two addresses but is one machine.
             Host::Domain(host) if host != "localhost" => Some((at, url.clone(), host.to_owned())),
@@ -111,7 +111,7 @@ impl Fleet {
         });
         let watch = |(at, url, host): (usize, Url, String)| {
             let (fleet, settings) = (Arc::downgrade(self), settings.clone());
-            Task::spawn(async move {
+            AbortOnDrop::spawn(async move {
                 let port = url.port_or_known_default().unwrap_or(80);
                 loop {
                     let result = settings.resolver.look_up(&host, port).await;
@@ -221,7 +221,7 @@ impl Fleet {
         let others = members.iter().filter(|other| other.is_ready() && !std::ptr::eq(&raw const ***other, member));
         let last = others.count() == 0;
         if member.is_ready() && !last {
-            self.readiness.set_state(&member.probe.replica, Upstream::Unreachable);
+            self.readiness.set_state(&member.probe.replica, UpstreamState::Unreachable);
             self.metrics.ejected(member.probe.replica.name());
             tracing::warn!(replica = member.probe.replica.name(), "a model server is left out until it is ready again");
         }
@@ -249,7 +249,7 @@ fn pick<'a, I: Iterator<Item = &'a Arc<Member>>>(candidates: impl Fn() -> I) -> 
 
 impl Member {
     fn is_ready(&self) -> bool {
-        self.probe.replica.state() == Upstream::Ready
+        self.probe.replica.state() == UpstreamState::Ready
     }
 
     /// Returns whether the server lists the model; true if its list is unknown.

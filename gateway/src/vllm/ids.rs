@@ -14,18 +14,18 @@ use crate::access::Principal;
 const SALT_BYTES: usize = 16;
 
 /// Gives each call a unique id, and each caller a unique salt.
-pub(super) struct Ids {
+pub(super) struct CallIds {
     calls: AtomicU64,
     secret: Hmac<Sha256>,
 }
 
-impl std::fmt::Debug for Ids {
+impl std::fmt::Debug for CallIds {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ids").finish_non_exhaustive()
     }
 }
 
-impl Ids {
+impl CallIds {
     /// Returns ids with a random secret, which lasts for this run of the process.
     pub(super) fn new() -> Result<Self, getrandom::Error> {
         let (mut secret, mut first) = ([0; 32], [0; 4]);
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn each_caller_and_each_run_has_its_own_salt() {
-        let (ids, others) = (Ids::new().unwrap(), Ids::new().unwrap());
+        let (ids, others) = (CallIds::new().unwrap(), CallIds::new().unwrap());
         let (one, other) = (Principal::named("one"), Principal::named("other"));
         let salts = [ids.salt(None), ids.salt(Some(&one)), ids.salt(Some(&other)), others.salt(Some(&one))];
         for (at, salt) in salts.iter().enumerate() {

@@ -66,6 +66,6 @@ impl VllmEngine {
         }
         let fleet = Fleet::new(&urls, settings, key, readiness, metrics)?;
         let resolvers = fleet.resolve(&urls, resolver);
-        Ok(Self::with_fleet(fleet, settings, ids::Ids::new()?, Arc::clone(readiness), resolvers))
+        Ok(Self::with_fleet(fleet, settings, ids::CallIds::new()?, Arc::clone(readiness), resolvers))
     }
 }

@@ -17,7 +17,7 @@ use super::{
     probe::Probe,
     trial::Trial,
 };
-use crate::readiness::{Load, Readiness, Upstream};
+use crate::readiness::{Load, Readiness, UpstreamState};
 
 /// Time between two checks of a server that is not ready.
 const INTERVAL_NOT_READY: Duration = Duration::from_millis(500);
@@ -29,30 +29,30 @@ const LONGEST_TRIAL_BACKOFF: Duration = Duration::from_mins(2);
 
 /// A background task that is aborted when this is dropped.
 #[derive(Debug)]
-pub(super) struct Task(AbortHandle);
+pub(super) struct AbortOnDrop(AbortHandle);
 
-impl Task {
+impl AbortOnDrop {
     pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(tokio::spawn(work).abort_handle())
     }
 }
 
-impl Drop for Task {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
 /// Starts the watcher of a server. The server must pass the trial, if there is one, before it is ready.
-pub(super) fn spawn(probe: Arc<Probe>, trial: Option<Arc<Trial>>, readiness: Arc<Readiness>) -> Task {
-    Task::spawn(async move {
+pub(super) fn spawn(probe: Arc<Probe>, trial: Option<Arc<Trial>>, readiness: Arc<Readiness>) -> AbortOnDrop {
+    AbortOnDrop::spawn(async move {
         let (mut last_state, mut last_fault, mut trial_state) = (None, None, TrialState::default());
         loop {
             let ProbeResult { state, models, fault } = trial_state.check(&probe, trial.as_deref()).await;
             // The list is stored before the state, so that the list of a ready server is always known.
             probe.update_models(models);
             readiness.set_state(&probe.replica, state);
-            if matches!(state, Upstream::Unreachable | Upstream::Untrusted) {
+            if matches!(state, UpstreamState::Unreachable | UpstreamState::Untrusted) {
                 // The load that the server reported last is out of date.
                 probe.replica.set_load(Load::default());
             }
@@ -68,7 +68,7 @@ pub(super) fn spawn(probe: Arc<Probe>, trial: Option<Arc<Trial>>, readiness: Arc
                 );
             }
             (last_state, last_fault) = (Some(state), fault);
-            let pause = if state == Upstream::Ready {
+            let pause = if state == UpstreamState::Ready {
                 INTERVAL_READY
             } else {
                 trial_state.backoff.unwrap_or(INTERVAL_NOT_READY)
@@ -92,7 +92,7 @@ impl TrialState {
     /// Checks a server. A server that seems ready must also pass its trial, if there is one.
     async fn check(&mut self, probe: &Probe, trial: Option<&Trial>) -> ProbeResult {
         let result = check_server(probe).await;
-        if result.state != Upstream::Ready {
+        if result.state != UpstreamState::Ready {
             *self = Self::default();
             return result;
         }
@@ -110,13 +110,13 @@ impl TrialState {
         );
         self.backoff =
             Some(self.backoff.map_or(FIRST_TRIAL_BACKOFF, |backoff| (backoff * 2).min(LONGEST_TRIAL_BACKOFF)));
-        ProbeResult { state: Upstream::ModelMissing, models: Some(Arc::default()), fault: None }
+        ProbeResult { state: UpstreamState::ModelMissing, models: Some(Arc::default()), fault: None }
     }
 }
 
 /// The result of one check of a server.
 struct ProbeResult {
-    state: Upstream,
+    state: UpstreamState,
     /// The models that the server lists; `None` if they are unknown.
     models: Option<Arc<ModelList>>,
     /// The fault in the server's TLS.
@@ -124,10 +124,10 @@ struct ProbeResult {
 }
 
 impl ProbeResult {
-    const UNREACHABLE: Self = Self { state: Upstream::Unreachable, models: None, fault: None };
+    const UNREACHABLE: Self = Self { state: UpstreamState::Unreachable, models: None, fault: None };
 
     fn failed(fault: Option<&'static str>) -> Self {
-        let state = if fault.is_some() { Upstream::Untrusted } else { Upstream::Unreachable };
+        let state = if fault.is_some() { UpstreamState::Untrusted } else { UpstreamState::Unreachable };
         Self { state, models: None, fault }
     }
 }
@@ -154,14 +154,14 @@ async fn check_server(probe: &Probe) -> ProbeResult {
             "a model server does not list its models"
         );
         if status.is_client_error() {
-            return ProbeResult { state: Upstream::ModelMissing, models: Some(Arc::default()), fault: None };
+            return ProbeResult { state: UpstreamState::ModelMissing, models: Some(Arc::default()), fault: None };
         }
         return ProbeResult::UNREACHABLE;
     }
     let Ok(body) = body::read(response, LARGEST_LIST).await else { return ProbeResult::UNREACHABLE };
     let Some(models) = ModelList::parse(&body) else { return ProbeResult::UNREACHABLE };
     probe.replica.set_load(load(probe).await.unwrap_or_default());
-    let state = if models.lists(&probe.model) { Upstream::Ready } else { Upstream::ModelMissing };
+    let state = if models.lists(&probe.model) { UpstreamState::Ready } else { UpstreamState::ModelMissing };
     ProbeResult { state, models: Some(Arc::new(models)), fault: None }
 }
 

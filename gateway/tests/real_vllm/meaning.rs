@@ -4,7 +4,7 @@ use std::io::Write;
 
 use axum::http::StatusCode;
 use gateway::{
-    eval::{self, Format, Sources},
+    eval::{self, ReportFormat, Sources},
     http,
     server::Gateway,
 };
@@ -25,7 +25,7 @@ pub(crate) async fn the_model_is_scored(port: u16) {
     limited.admission.in_flight = 8;
     let report = eval::evaluate(&sources, limited, |_, _| {}).await.unwrap();
     assert_eq!(report.failed(), 0);
-    let figures: Value = serde_json::from_str(&report.written(Format::Json)).unwrap();
+    let figures: Value = serde_json::from_str(&report.written(ReportFormat::Json)).unwrap();
     let f1 = figures["micro"]["relaxed"]["f1"].as_f64().unwrap();
     assert!(f1 > 0.85, "relaxed micro F1 {f1}; {figures}");
     assert!(figures["micro"]["basis"]["unsupported"].as_f64().unwrap() < 0.15, "{figures}");

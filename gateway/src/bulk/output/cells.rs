@@ -1,7 +1,7 @@
 //! Writes CSV for spreadsheets: UTF-8 with a byte order mark, quoted as in RFC 4180, and without cells that a
 //! spreadsheet would treat as a formula.
 
-use crate::{bulk::outcome::Outcome, extraction::Field};
+use crate::{bulk::outcome::EntryOutcome, extraction::Field};
 
 use super::row::Row;
 
@@ -26,7 +26,7 @@ pub(super) fn head() -> String {
     format!("\u{feff}{}\r\n", COLUMN_NAMES.join(","))
 }
 
-pub(super) fn add(outcome: &Outcome, out: &mut String) {
+pub(super) fn add(outcome: &EntryOutcome, out: &mut String) {
     let Some(row) = Row::of(&outcome.line) else { return };
     cell(&row.id, out);
     out.push(',');

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use console::{Alignment, measure_text_width, pad_str};
 
-use crate::{bulk::outcome::Outcome, extraction::Field};
+use crate::{bulk::outcome::EntryOutcome, extraction::Field};
 
 use super::row::Row;
 
@@ -33,7 +33,7 @@ pub(super) fn head(terminal: usize) -> String {
     with_line_feed(&out)
 }
 
-pub(super) fn add(outcome: &Outcome, terminal: usize, out: &mut String) {
+pub(super) fn add(outcome: &EntryOutcome, terminal: usize, out: &mut String) {
     let Some(row) = Row::of(&outcome.line) else { return };
     let mut line = fitted(&row.id, ID_WIDTH);
     if row.error.is_some() {

@@ -6,7 +6,7 @@ mod columns;
 mod row;
 mod sink;
 
-use super::{arguments::Format, outcome::Outcome};
+use super::{arguments::OutputFormat, outcome::EntryOutcome};
 
 pub(super) use self::{
     cells::{COLUMN_NAMES, is_guarded},
@@ -16,7 +16,7 @@ pub(super) use self::{
 /// Writes outcomes as text in one format.
 #[derive(Debug)]
 pub(super) struct ResultWriter {
-    format: Format,
+    format: OutputFormat,
     /// Columns of the terminal, for the table.
     width: usize,
     /// Results so far.
@@ -31,30 +31,30 @@ pub(super) struct RunTotals {
 }
 
 impl ResultWriter {
-    pub(super) fn new(format: Format, width: usize) -> Self {
+    pub(super) fn new(format: OutputFormat, width: usize) -> Self {
         Self { format, width, written: 0 }
     }
 
     /// Returns the text before the first result.
     pub(super) fn begin(&self) -> String {
         match self.format {
-            Format::Jsonl => String::new(),
-            Format::Json => "{\"results\": [".to_owned(),
-            Format::Csv => cells::head(),
-            Format::Table => columns::head(self.width),
+            OutputFormat::Jsonl => String::new(),
+            OutputFormat::Json => "{\"results\": [".to_owned(),
+            OutputFormat::Csv => cells::head(),
+            OutputFormat::Table => columns::head(self.width),
         }
     }
 
     /// Appends one result to `out`.
-    pub(super) fn add(&mut self, outcome: &Outcome, out: &mut String) {
+    pub(super) fn add(&mut self, outcome: &EntryOutcome, out: &mut String) {
         match self.format {
-            Format::Jsonl => out.push_str(&outcome.line),
-            Format::Json => {
+            OutputFormat::Jsonl => out.push_str(&outcome.line),
+            OutputFormat::Json => {
                 out.push_str(if self.written == 0 { "\n" } else { ",\n" });
                 out.push_str(outcome.line.trim_end());
             }
-            Format::Csv => cells::add(outcome, out),
-            Format::Table => columns::add(outcome, self.width, out),
+            OutputFormat::Csv => cells::add(outcome, out),
+            OutputFormat::Table => columns::add(outcome, self.width, out),
         }
         self.written += 1;
     }
@@ -62,7 +62,7 @@ impl ResultWriter {
     /// Returns the text after the last result.
     pub(super) fn end(&self, totals: RunTotals) -> String {
         match self.format {
-            Format::Json => {
+            OutputFormat::Json => {
                 format!("\n], \"summary\": {{\"ok\": {}, \"failed\": {}}}}}\n", totals.ok, totals.failed)
             }
             _ => String::new(),

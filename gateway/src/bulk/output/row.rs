@@ -12,13 +12,13 @@ pub(super) struct Row<'a> {
     pub(super) id: Cow<'a, str>,
     pub(super) status: u16,
     #[serde(borrow, default)]
-    pub(super) result: Option<Reading<'a>>,
+    pub(super) result: Option<RecordRow<'a>>,
     #[serde(borrow, default)]
     pub(super) error: Option<Failure<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Reading<'a> {
+pub(super) struct RecordRow<'a> {
     #[serde(borrow)]
     cancer_type: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -36,11 +36,11 @@ pub(super) struct Reading<'a> {
     #[serde(borrow, default)]
     pub(super) engine: Cow<'a, str>,
     #[serde(borrow, default)]
-    pub(super) warnings: Vec<Warning<'a>>,
+    pub(super) warnings: Vec<WarningRow<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Warning<'a> {
+pub(super) struct WarningRow<'a> {
     #[serde(borrow)]
     code: Cow<'a, str>,
     #[serde(borrow, default)]

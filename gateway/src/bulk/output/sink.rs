@@ -11,7 +11,7 @@ use std::{
 use super::{ResultWriter, RunTotals};
 use crate::bulk::{
     BulkError,
-    outcome::{Outcome, Skipped},
+    outcome::{EntryOutcome, Skipped},
 };
 
 /// The output of a run.
@@ -77,7 +77,7 @@ impl Sink {
     }
 
     /// Adds a result to the text of the next write.
-    pub(in crate::bulk) fn add(&mut self, outcome: &Outcome) {
+    pub(in crate::bulk) fn add(&mut self, outcome: &EntryOutcome) {
         self.form.add(outcome, &mut self.pending);
     }
 

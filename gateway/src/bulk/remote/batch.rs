@@ -14,8 +14,8 @@ use super::{
     window::Window,
 };
 use crate::bulk::{
-    outcome::{Entry, Event, Outcome},
-    queue::Events,
+    outcome::{EntryOutcome, Event, QueuedNote},
+    queue::OutcomeSender,
 };
 
 /// Maximum bytes of a line of an answer: enough for the longest note, quoted many times.
@@ -24,7 +24,7 @@ const MAX_LINE: usize = 64 << 20;
 /// A note that waits for its answer.
 #[derive(Debug)]
 pub(super) struct Pending {
-    pub(super) entry: Entry,
+    pub(super) entry: QueuedNote,
     /// How often the note was sent.
     pub(super) tries: u32,
     /// Why the note has no answer yet.
@@ -32,7 +32,7 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub(super) fn new(entry: Entry) -> Self {
+    pub(super) fn new(entry: QueuedNote) -> Self {
         Self { entry, tries: 0, why: None }
     }
 
@@ -45,7 +45,7 @@ impl Pending {
 pub(super) struct Batch {
     pub(super) client: Arc<Client>,
     pub(super) notes: Vec<Pending>,
-    pub(super) events: Events,
+    pub(super) events: OutcomeSender,
     pub(super) window: Arc<Window>,
     pub(super) answered: Arc<Notify>,
     pub(super) keep_text: bool,
@@ -140,7 +140,7 @@ impl Batch {
 /// The state of a batch while its answers arrive.
 struct BatchProgress {
     unanswered: Vec<Option<Pending>>,
-    events: Events,
+    events: OutcomeSender,
     window: Arc<Window>,
     answered: Arc<Notify>,
     keep_text: bool,
@@ -195,7 +195,7 @@ impl BatchProgress {
             (Some(result), _) => {
                 self.window.grow();
                 let remarks = remarks(result.get());
-                self.write(Outcome::read(pending.entry, self.keep_text, &result, remarks)).await;
+                self.write(EntryOutcome::read(pending.entry, self.keep_text, &result, remarks)).await;
             }
             (None, error) => {
                 let why = NoteFailure::of(line.status, error.unwrap_or_default());
@@ -205,7 +205,7 @@ impl BatchProgress {
                     self.left.push(pending.refused(why));
                 } else {
                     let NoteFailure { status, code, problem, .. } = why;
-                    self.write(Outcome::failed(pending.entry, self.keep_text, status, &code, &problem)).await;
+                    self.write(EntryOutcome::failed(pending.entry, self.keep_text, status, &code, &problem)).await;
                 }
             }
         }
@@ -217,7 +217,7 @@ impl BatchProgress {
         self.retry_after = self.retry_after.max(why.retry_after);
     }
 
-    async fn write(&mut self, outcome: Outcome) {
+    async fn write(&mut self, outcome: EntryOutcome) {
         self.answers += 1;
         // An error means that the writer has ended: the run is about to stop.
         let _ = self.events.send(vec![Event::Ended(outcome)]).await;

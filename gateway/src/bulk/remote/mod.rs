@@ -23,9 +23,9 @@ use self::{
 use super::{
     BulkError,
     local::{RunEnd, RunOptions},
-    outcome::{Event, Outcome},
+    outcome::{EntryOutcome, Event},
     pause::Backoff,
-    queue::{Entries, Events},
+    queue::{NoteQueue, OutcomeSender},
 };
 
 /// Default maximum of notes that are sent and not answered.
@@ -47,8 +47,8 @@ pub(super) struct RemoteGateway {
 struct Run {
     client: Arc<Client>,
     options: RunOptions,
-    entries: Entries,
-    events: Events,
+    entries: NoteQueue,
+    events: OutcomeSender,
     stop: CancellationToken,
     window: Arc<Window>,
     answered: Arc<Notify>,
@@ -77,7 +77,7 @@ impl RemoteGateway {
     }
 
     /// Reads all entries. Returns when they end, or after `stop` when the sent notes are answered.
-    pub(super) async fn read_all(self, entries: Entries, events: Events, stop: CancellationToken) -> RunEnd {
+    pub(super) async fn read_all(self, entries: NoteQueue, events: OutcomeSender, stop: CancellationToken) -> RunEnd {
         let max_window = self.options.concurrency.unwrap_or(DEFAULT_WINDOW);
         let answered = Arc::new(Notify::new());
         Run {
@@ -234,14 +234,14 @@ impl Run {
         let Pending { entry, why, .. } = pending;
         let why =
             why.unwrap_or_else(|| client::unreachable("The note could not be sent: the server could not be reached."));
-        let outcome = Outcome::failed(entry, self.options.keep_text, why.status, &why.code, &why.problem);
+        let outcome = EntryOutcome::failed(entry, self.options.keep_text, why.status, &why.code, &why.problem);
         // An error means that the writer has ended: no outcome is needed any more.
         let _ = self.events.send(vec![Event::Ended(outcome)]).await;
     }
 }
 
 /// Returns the next note to send: a note to retry, else a new one.
-async fn first(retry: &mut VecDeque<Pending>, entries: &Entries, stop: &CancellationToken) -> Option<Pending> {
+async fn first(retry: &mut VecDeque<Pending>, entries: &NoteQueue, stop: &CancellationToken) -> Option<Pending> {
     match retry.pop_front() {
         Some(pending) => Some(pending),
         None => entries.next(stop).await.map(Pending::new),

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::index::{Index, Kind};
+use super::index::{Index, TokenKind};
 
 /// Tokens before and after the initials among which a word about response may stand.
 const WINDOW_TOKENS: usize = 12;
@@ -51,7 +51,7 @@ fn has_result(note: &Index, at: usize) -> bool {
         let counted = next.gap == 0
             && note.tokens().get(at).is_some_and(|&token| note.fold_of(token) == "cr")
             && matches!(word, "1" | "2" | "3");
-        (next.kind != Kind::Letters && !counted)
+        (next.kind != TokenKind::Letters && !counted)
             || matches!(word, "positive" | "negative" | "pos" | "neg" | "interval" | "status" | "l" | "low" | "high")
     });
     let before = at.checked_sub(1).and_then(|before| note.tokens().get(before));

@@ -6,7 +6,7 @@
 use std::{ops::Range, rc::Rc};
 
 use super::{
-    index::{Index, Kind, Token},
+    index::{Index, Token, TokenKind},
     lookup::{IndexedNote, TokenSpan},
     query::{Query, WIDEST_GAP},
     results,
@@ -180,5 +180,5 @@ fn belongs_to_next(note: &Index, place: TokenSpan) -> bool {
 }
 
 fn is_sign(note: &Index, token: Token) -> bool {
-    token.kind == Kind::Symbol && matches!(note.fold_of(token), "+" | "-")
+    token.kind == TokenKind::Symbol && matches!(note.fold_of(token), "+" | "-")
 }

@@ -22,7 +22,7 @@ const MAX_RANGES: usize = 4;
 
 /// The result of the search for one value.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct Occurrences {
     pub(super) basis: Basis,
     pub(super) rule: Option<&'static str>,
     pub(super) assertion: Assertion,
@@ -51,7 +51,7 @@ impl<'note> Finder<'note> {
     }
 
     /// Searches for one value of a field; returns `None` if the note neither affirms nor denies it.
-    pub(super) fn find(&self, field: Field, value: &str) -> Option<Found> {
+    pub(super) fn find(&self, field: Field, value: &str) -> Option<Occurrences> {
         let found = self.search(field, value);
         if found.is_some() || field != Field::MetastasisSite || self.examination_counts.replace(true) {
             return found;
@@ -61,9 +61,9 @@ impl<'note> Finder<'note> {
         found
     }
 
-    fn search(&self, field: Field, value: &str) -> Option<Found> {
+    fn search(&self, field: Field, value: &str) -> Option<Occurrences> {
         let mut denied = None;
-        let strategies: [&dyn Fn() -> Option<Found>; 7] = [
+        let strategies: [&dyn Fn() -> Option<Occurrences>; 7] = [
             &|| self.by_words(field, value),
             &|| self.by_link(field, value),
             &|| self.by_shorthand(field, value),
@@ -83,7 +83,7 @@ impl<'note> Finder<'note> {
     }
 
     /// Searches by the value's own words, then with synonyms of its words.
-    fn by_words(&self, field: Field, value: &str) -> Option<Found> {
+    fn by_words(&self, field: Field, value: &str) -> Option<Occurrences> {
         if field == Field::Stage
             && let Some(group) = staging::group(value)
         {
@@ -128,7 +128,7 @@ impl<'note> Finder<'note> {
         next.is_some_and(|&token| token.gap == 1 && words.contains(&self.index.fold_of(token)))
     }
 
-    fn by_group(&self, group: &staging::Group) -> Option<Found> {
+    fn by_group(&self, group: &staging::Group) -> Option<Occurrences> {
         let matches = |same: bool| {
             let groups = stage::groups(&self.index).into_iter();
             let matching = groups.filter(|(named, _)| if same { named == group } else { named.is_of(group) });
@@ -140,7 +140,7 @@ impl<'note> Finder<'note> {
     }
 
     /// Searches by listed wordings that mean or imply the value. A wording that only implies it must be affirmed.
-    fn by_link(&self, field: Field, value: &str) -> Option<Found> {
+    fn by_link(&self, field: Field, value: &str) -> Option<Occurrences> {
         let mut denied = None;
         for link in links::of(field, &form::key(value)) {
             for wording in &link.wordings {
@@ -157,7 +157,7 @@ impl<'note> Finder<'note> {
     }
 
     /// Searches by the abbreviations of clinicians: "best response: PR", "T2 N1" of a breast cancer, "ER 95 %".
-    fn by_shorthand(&self, field: Field, value: &str) -> Option<Found> {
+    fn by_shorthand(&self, field: Field, value: &str) -> Option<Occurrences> {
         let (ranges, basis, rule) = match field {
             Field::Response => {
                 let places = acronyms::places(&self.index, self.text, &form::key(value));
@@ -166,7 +166,7 @@ impl<'note> Finder<'note> {
             Field::Stage => tnm::ranges(&self.index, self.text, value.trim()),
             Field::Biomarker => {
                 let found = self.find(field, &results::by_percentage(value)?)?;
-                return Some(Found { basis: Basis::Normalized, rule: Some("percentage_tells_result"), ..found });
+                return Some(Occurrences { basis: Basis::Normalized, rule: Some("percentage_tells_result"), ..found });
             }
             _ => return None,
         };
@@ -175,7 +175,7 @@ impl<'note> Finder<'note> {
     }
 
     /// Searches separately for a value and its qualifiers in brackets, as in "BRCA2 (germline)"; all must be found.
-    fn by_brackets(&self, field: Field, value: &str) -> Option<Found> {
+    fn by_brackets(&self, field: Field, value: &str) -> Option<Occurrences> {
         let (outside, inside) = pieces::brackets(value)?;
         let mut all = vec![self.find(field, outside.trim())?];
         for &qualifier in &inside {
@@ -195,7 +195,7 @@ impl<'note> Finder<'note> {
 
     /// Searches without words that only give an order. For "initial partial response" the note has the response; the
     /// model added the order.
-    fn without_order_words(&self, field: Field, value: &str) -> Option<Found> {
+    fn without_order_words(&self, field: Field, value: &str) -> Option<Occurrences> {
         let words: Vec<&str> = value.split_whitespace().collect();
         let kept: Vec<&str> = words.iter().copied().filter(|word| !query::only_orders(word)).collect();
         if kept.is_empty() || kept.len() == words.len() {
@@ -203,11 +203,11 @@ impl<'note> Finder<'note> {
         }
         let found = self.find(field, &kept.join(" "))?;
         let basis = if found.basis == Basis::Stated { Basis::Normalized } else { found.basis };
-        Some(Found { basis, rule: found.rule.or(Some("order_left_out")), ..found })
+        Some(Occurrences { basis, rule: found.rule.or(Some("order_left_out")), ..found })
     }
 
     /// Searches for each phase of a response, as in "partial response then progression"; all must be found.
-    fn by_segments(&self, field: Field, value: &str) -> Option<Found> {
+    fn by_segments(&self, field: Field, value: &str) -> Option<Occurrences> {
         if field != Field::Response {
             return None;
         }
@@ -219,7 +219,7 @@ impl<'note> Finder<'note> {
     }
 
     /// Searches for a tumour whose organ and histology the note names in different places.
-    fn by_parts(&self, field: Field, value: &str) -> Option<Found> {
+    fn by_parts(&self, field: Field, value: &str) -> Option<Occurrences> {
         if field != Field::CancerType {
             return None;
         }
@@ -230,7 +230,7 @@ impl<'note> Finder<'note> {
         organs::stretches(&self.index, &query).into_iter().find_map(|words| {
             let each = words.into_iter().map(|places| {
                 let found = self.choose(field, places, Basis::Inferred, None)?;
-                Some(Found { ranges: found.ranges.into_iter().take(1).collect(), ..found })
+                Some(Occurrences { ranges: found.ranges.into_iter().take(1).collect(), ..found })
             });
             let mut found = combine(each.collect::<Option<Vec<_>>>()?)?;
             (found.basis, found.rule) = (Basis::Inferred, Some("named_in_parts"));
@@ -239,7 +239,13 @@ impl<'note> Finder<'note> {
     }
 
     /// Returns the narrowest of the matches that the note affirms or, if it affirms none, of all matches.
-    fn choose(&self, field: Field, mut matches: Vec<Match>, basis: Basis, rule: Option<&'static str>) -> Option<Found> {
+    fn choose(
+        &self,
+        field: Field,
+        mut matches: Vec<Match>,
+        basis: Basis,
+        rule: Option<&'static str>,
+    ) -> Option<Occurrences> {
         if field == Field::MetastasisSite {
             matches.retain(|place| {
                 let examined = !self.examination_counts.get() && self.names_examination(&place.range);
@@ -271,12 +277,12 @@ impl<'note> Finder<'note> {
         let basis = if basis == Basis::Normalized && rule.is_none() { Basis::Stated } else { basis };
         let with_same_rule = chosen.iter().filter(|(place, _)| rule == Some("substage") || place.rule == first.rule);
         let ranges = with_same_rule.map(|(place, _)| place.range.clone()).take(MAX_RANGES).collect();
-        Some(Found { basis, rule, assertion: *assertion, affirmed, ranges })
+        Some(Occurrences { basis, rule, assertion: *assertion, affirmed, ranges })
     }
 }
 
 /// Combines several findings into one with the weakest basis; it is denied if one of them is denied.
-fn combine(all: Vec<Found>) -> Option<Found> {
+fn combine(all: Vec<Occurrences>) -> Option<Occurrences> {
     let mut all = all.into_iter();
     let mut whole = all.next()?;
     for other in all {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    index::{Index, Kind, Token},
+    index::{Index, Token, TokenKind},
     words::{self, is_joiner},
 };
 
@@ -35,22 +35,22 @@ pub(super) fn forms(text: &str) -> Vec<Form> {
         let folded = index.fold_of(token);
         let between = previous.map(|previous| text.get(previous.end..token.start).unwrap_or_default());
         // "Non" is a part of the word after it, with or without a hyphen.
-        let non = forms.last().is_some_and(|form| form.folded == "non") && token.kind == Kind::Letters;
+        let non = forms.last().is_some_and(|form| form.folded == "non") && token.kind == TokenKind::Letters;
         let joined = non || matches!(between, Some("" | "-" | "\u{2010}" | "\u{2011}" | "/" | "'" | "\u{2019}"));
         // "ER+" is a word and a result; "3+" is one word.
-        let sign = token.kind == Kind::Symbol && matches!(folded, "+" | "-") && starts_with_letters;
+        let sign = token.kind == TokenKind::Symbol && matches!(folded, "+" | "-") && starts_with_letters;
         let tied = !non && matches!(between, Some("-" | "\u{2010}" | "\u{2011}")) && words::is_result(folded);
         let result = sign || tied;
         match forms.last_mut() {
-            Some(form) if joined && !result && previous.is_some_and(|previous| previous.kind != Kind::Symbol) => {
+            Some(form) if joined && !result && previous.is_some_and(|previous| previous.kind != TokenKind::Symbol) => {
                 form.breaks.push(form.folded.len());
                 form.folded.to_mut().push_str(folded);
-                form.inflects = token.kind == Kind::Letters;
+                form.inflects = token.kind == TokenKind::Letters;
             }
             _ if folded == "+" && !result => {}
             _ => {
-                starts_with_letters = token.kind == Kind::Letters;
-                let inflects = token.kind == Kind::Letters;
+                starts_with_letters = token.kind == TokenKind::Letters;
+                let inflects = token.kind == TokenKind::Letters;
                 forms.push(Form { folded: Cow::Owned(folded.to_owned()), breaks: Vec::new(), inflects, rule: None });
             }
         }

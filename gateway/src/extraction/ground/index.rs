@@ -7,7 +7,7 @@ use crate::{extraction::assertion::ascii_letters, steps};
 
 /// The kind of characters in a token. `HER2` is two tokens, so that it matches `HER-2` and `HER 2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     Letters,
     /// Digits, with a decimal point or comma inside.
     Number,
@@ -24,7 +24,7 @@ pub(super) struct Token {
     /// Byte range in the folded text.
     pub(super) fold_start: usize,
     pub(super) fold_end: usize,
-    pub(super) kind: Kind,
+    pub(super) kind: TokenKind,
     /// Number of characters between the previous token and this one.
     pub(super) gap: u32,
     /// Number of sentence ends (full stop, semicolon, blank line) before the token.
@@ -97,9 +97,9 @@ impl Index {
 
     fn add_ascii(&mut self, scan: &mut Scan, c: char, at: usize, end: usize, next: Option<char>) {
         match c {
-            '0'..='9' => self.push(scan, Kind::Number, c, at, end),
-            '.' | ',' if scan.open == Some(Kind::Number) && next.is_some_and(|next| next.is_ascii_digit()) => {
-                self.push(scan, Kind::Number, '.', at, end);
+            '0'..='9' => self.push(scan, TokenKind::Number, c, at, end),
+            '.' | ',' if scan.open == Some(TokenKind::Number) && next.is_some_and(|next| next.is_ascii_digit()) => {
+                self.push(scan, TokenKind::Number, '.', at, end);
             }
             '%' | '+' | '<' | '>' => self.push_symbol(scan, c, at, end),
             '-' if is_negative_sign(scan.open, next) => self.push_symbol(scan, c, at, end),
@@ -128,9 +128,9 @@ impl Index {
                 let mut any = false;
                 for folded in std::iter::once(c).nfkd().flat_map(char::to_lowercase) {
                     if folded.is_numeric() {
-                        self.push(scan, Kind::Number, folded, at, end);
+                        self.push(scan, TokenKind::Number, folded, at, end);
                     } else if folded.is_alphabetic() {
-                        self.push(scan, Kind::Letters, folded, at, end);
+                        self.push(scan, TokenKind::Letters, folded, at, end);
                     } else {
                         continue;
                     }
@@ -145,7 +145,7 @@ impl Index {
 
     fn push_symbol(&mut self, scan: &mut Scan, symbol: char, start: usize, end: usize) {
         scan.open = None;
-        self.push(scan, Kind::Symbol, symbol, start, end);
+        self.push(scan, TokenKind::Symbol, symbol, start, end);
         scan.open = None;
     }
 
@@ -156,17 +156,17 @@ impl Index {
         if let Some(pushed) = self.folded.get_mut(fold_start..) {
             pushed.make_ascii_lowercase();
         }
-        self.token(scan, Kind::Letters, fold_start, at, at + run.len());
+        self.token(scan, TokenKind::Letters, fold_start, at, at + run.len());
     }
 
-    fn push(&mut self, scan: &mut Scan, kind: Kind, folded: char, start: usize, end: usize) {
+    fn push(&mut self, scan: &mut Scan, kind: TokenKind, folded: char, start: usize, end: usize) {
         let fold_start = self.folded.len();
         self.folded.push(folded);
         self.token(scan, kind, fold_start, start, end);
     }
 
     /// Records the characters just folded, as a new token or as the continuation of the last one.
-    fn token(&mut self, scan: &mut Scan, kind: Kind, fold_start: usize, start: usize, end: usize) {
+    fn token(&mut self, scan: &mut Scan, kind: TokenKind, fold_start: usize, start: usize, end: usize) {
         let fold_end = self.folded.len();
         match self.tokens.last_mut() {
             Some(token) if scan.open == Some(kind) => (token.end, token.fold_end) = (end, fold_end),
@@ -182,8 +182,8 @@ impl Index {
 }
 
 /// Returns whether a hyphen at this position is a result, as in "ER-/PR-", and not part of a word.
-fn is_negative_sign(open: Option<Kind>, next: Option<char>) -> bool {
-    matches!(open, Some(Kind::Letters | Kind::Number))
+fn is_negative_sign(open: Option<TokenKind>, next: Option<char>) -> bool {
+    matches!(open, Some(TokenKind::Letters | TokenKind::Number))
         && next.is_none_or(|next| next.is_whitespace() || matches!(next, '/' | ',' | ';' | ')' | '.'))
 }
 
@@ -191,7 +191,7 @@ fn is_negative_sign(open: Option<Kind>, next: Option<char>) -> bool {
 #[derive(Default)]
 struct Scan {
     /// The kind of the run that the next character may continue.
-    open: Option<Kind>,
+    open: Option<TokenKind>,
     gap: u32,
     sentence: u32,
     clause: u32,

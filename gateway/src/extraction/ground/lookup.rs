@@ -7,7 +7,7 @@ use memchr::memmem;
 use super::{
     form::Form,
     index::{Index, Token},
-    query::Word,
+    query::QueryWord,
 };
 use crate::steps;
 
@@ -54,7 +54,7 @@ impl IndexedNote {
     }
 
     /// Returns the spans of a word in the note, in order. `loose` also accepts synonyms.
-    pub(super) fn spans_of(&self, word: &Word, loose: bool) -> Rc<[TokenSpan]> {
+    pub(super) fn spans_of(&self, word: &QueryWord, loose: bool) -> Rc<[TokenSpan]> {
         let key = Key {
             folded: word.form.folded.clone().into_owned(),
             breaks: word.form.breaks.clone(),
@@ -67,7 +67,7 @@ impl IndexedNote {
 }
 
 /// Returns the spans of a word in the note.
-fn find(note: &Index, word: &Word, loose: bool) -> Vec<TokenSpan> {
+fn find(note: &Index, word: &QueryWord, loose: bool) -> Vec<TokenSpan> {
     let mut spans = Vec::new();
     collect(note, &word.form, &word.form.folded, &mut spans);
     if word.form.inflects

@@ -25,7 +25,7 @@ mod words;
 use std::{collections::HashMap, ops::Range};
 
 pub(crate) use self::acronyms::speaks_of_response;
-use self::find::{Finder, Found};
+use self::find::{Finder, Occurrences};
 use super::{Assertion, Basis, Field, Note, Record, Span, bounds::LONGEST_VALUE, fields::parts};
 
 /// One value of one field, with its spans in the note if it has any. A part that names several things becomes several
@@ -101,7 +101,7 @@ fn ground_one<'a>(note: &'a Note, finder: &Finder<'a>, field: Field, value: &'a 
     let has_results = matches!(field, Field::Biomarker | Field::GeneMutation);
     let whole = if has_results && pieces.len() > 1 { None } else { finder.find(field, value) };
     if pieces.len() > 1 && !whole.as_ref().is_some_and(|found| found.affirmed) {
-        let found: Vec<Option<Found>> = pieces.iter().map(|piece| finder.find(field, piece)).collect();
+        let found: Vec<Option<Occurrences>> = pieces.iter().map(|piece| finder.find(field, piece)).collect();
         if found.iter().any(Option::is_some) {
             all.extend(pieces.into_iter().zip(found).map(|(piece, found)| grounded(note, field, piece, found)));
             return;
@@ -110,8 +110,8 @@ fn ground_one<'a>(note: &'a Note, finder: &Finder<'a>, field: Field, value: &'a 
     all.push(grounded(note, field, value, whole));
 }
 
-fn grounded<'a>(note: &'a Note, field: Field, value: &'a str, found: Option<Found>) -> Grounded<'a> {
-    let spans_of = |found: &Found| {
+fn grounded<'a>(note: &'a Note, field: Field, value: &'a str, found: Option<Occurrences>) -> Grounded<'a> {
+    let spans_of = |found: &Occurrences| {
         let spans = found.ranges.iter().filter_map(|range| note.span(range.start, range.end));
         spans.collect::<Vec<_>>()
     };

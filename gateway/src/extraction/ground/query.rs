@@ -9,7 +9,7 @@ use crate::extraction::Field;
 /// The words of a value or of a wording. The queries of listed wordings are built once, those of values on each search.
 #[derive(Debug)]
 pub(super) struct Query {
-    pub(super) words: Vec<Word>,
+    pub(super) words: Vec<QueryWord>,
     /// Maximum number of words of the note between two of these words.
     pub(super) widest_gap: usize,
     /// Whether the value has results that belong to symbols, so that another symbol's result must not match.
@@ -18,7 +18,7 @@ pub(super) struct Query {
 
 /// One word: tokens separated by nothing, or only by a hyphen, a slash or an apostrophe.
 #[derive(Clone, Debug)]
-pub(super) struct Word {
+pub(super) struct QueryWord {
     pub(super) form: Form,
     /// Synonyms: words of the note that mean the same, or something more specific.
     pub(super) synonyms: &'static [Form],
@@ -32,12 +32,12 @@ const NARROW_GAP: usize = 2;
 impl Query {
     /// Builds the query for a value of a field, with the field's synonyms.
     pub(super) fn of(value: &str, field: Field) -> Self {
-        let mut words: Vec<Word> = Vec::new();
+        let mut words: Vec<QueryWord> = Vec::new();
         for form in forms(value) {
             // Search once for a word that the value repeats: "breast cancer (breast carcinoma)".
             if words.iter().all(|word| word.form.folded != form.folded) {
                 let synonyms = synonyms::of(field, &form.folded);
-                words.push(Word { form, synonyms });
+                words.push(QueryWord { form, synonyms });
             }
         }
         if words.iter().any(|word| word.form.carries_meaning()) {
@@ -49,7 +49,7 @@ impl Query {
 
     /// Builds the query for a listed wording, without synonyms.
     pub(super) fn literal(wording: &str) -> Self {
-        let word = |form| Word { form, synonyms: &[] };
+        let word = |form| QueryWord { form, synonyms: &[] };
         Self { words: forms(wording).into_iter().map(word).collect(), widest_gap: NARROW_GAP, has_results: false }
     }
 }

@@ -4,7 +4,7 @@
 use std::{ops::Range, sync::LazyLock};
 
 use super::{
-    index::{Index, Kind, Token},
+    index::{Index, Token, TokenKind},
     words,
 };
 use crate::extraction::table::Words;
@@ -23,7 +23,7 @@ pub(super) fn are_of_another(note: &Index, between: &[Token], left: &str, right:
     let mut after_symbol = false;
     for &token in between {
         let word = note.fold_of(token);
-        let number = after_symbol && token.kind == Kind::Number && token.gap <= 1;
+        let number = after_symbol && token.kind == TokenKind::Number && token.gap <= 1;
         after_symbol = SYMBOLS.contains(word);
         symbol |= after_symbol;
         list &= after_symbol || number || words::is_joiner(word) || is_list_word(word);

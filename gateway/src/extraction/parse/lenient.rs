@@ -6,12 +6,12 @@ use super::{
     builder::Repairs,
     fence::{is_info, split_fence},
     lines,
-    object::{self, Found},
+    object::{self, FoundRecord},
     thinking::{self, VisibleText},
 };
 
 /// Finds the records in a stretch of text, in order.
-type Finder = fn(&str) -> Result<Vec<Found>, Unusable>;
+type Finder = fn(&str) -> Result<Vec<FoundRecord>, Unusable>;
 
 /// Reads a record from a trimmed text.
 pub(super) fn parse(text: &str) -> Result<Parsed, Unusable> {

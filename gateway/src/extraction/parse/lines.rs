@@ -2,7 +2,7 @@
 //! line that cannot be read is an error and never ignored, because it may continue the value above it.
 
 use super::{
-    Field, RepairCode, Unusable, builder::RecordBuilder, fence::is_fence, object::Found, string::opens, value,
+    Field, RepairCode, Unusable, builder::RecordBuilder, fence::is_fence, object::FoundRecord, string::opens, value,
 };
 
 const LIST_MARKS: [char; 5] = ['-', '*', '+', '\u{2022}', '#'];
@@ -10,7 +10,7 @@ const LIST_MARKS: [char; 5] = ['-', '*', '+', '\u{2022}', '#'];
 const EMPHASIS: [&str; 5] = ["**", "__", "*", "_", "`"];
 
 /// Finds the record in lines; a text has at most one.
-pub(super) fn find(text: &str) -> Result<Vec<Found>, Unusable> {
+pub(super) fn find(text: &str) -> Result<Vec<FoundRecord>, Unusable> {
     let mut builder = RecordBuilder::default();
     let mut at = 0..0;
     let mut ended = false;
@@ -43,7 +43,7 @@ pub(super) fn find(text: &str) -> Result<Vec<Found>, Unusable> {
     if builder.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(vec![Found { at, parsed: builder.finish()? }])
+    Ok(vec![FoundRecord { at, parsed: builder.finish()? }])
 }
 
 struct KeyValue<'text> {

@@ -8,12 +8,12 @@
 mod builder;
 mod cursor;
 mod fence;
+mod key_aliases;
 mod lenient;
 mod lines;
 mod object;
 mod strict;
 mod string;
-mod synonyms;
 #[cfg(test)]
 mod tests;
 mod thinking;

@@ -7,15 +7,16 @@ use super::{
     Field, Parsed, RepairCode, Unusable,
     builder::RecordBuilder,
     cursor::Cursor,
+    key_aliases,
     string::{self, RepairedString, StringPosition},
-    synonyms, value,
+    value,
 };
 
 /// Maximum nesting depth of a value that is left out.
 const MAX_DEPTH: usize = 64;
 
 /// A record found in a text.
-pub(super) struct Found {
+pub(super) struct FoundRecord {
     /// Byte range of the record in the text.
     pub(super) at: Range<usize>,
     /// The record.
@@ -25,7 +26,7 @@ pub(super) struct Found {
 /// Finds every record that is an object. Skips braces in prose and objects without any key of the record. An object
 /// that has such a key but is not a whole record is an error, even next to a whole one, because the parser cannot tell
 /// which of them the model meant.
-pub(super) fn find(text: &str) -> Result<Vec<Found>, Unusable> {
+pub(super) fn find(text: &str) -> Result<Vec<FoundRecord>, Unusable> {
     let mut found = Vec::new();
     let mut from = 0;
     while let Some(offset) = memchr::memchr(b'{', text.get(from..).unwrap_or_default().as_bytes()) {
@@ -35,7 +36,7 @@ pub(super) fn find(text: &str) -> Result<Vec<Found>, Unusable> {
             Ok(()) => {
                 from = reader.cursor.at();
                 if !reader.builder.is_empty() {
-                    found.push(Found { at: start..from, parsed: reader.builder.finish()? });
+                    found.push(FoundRecord { at: start..from, parsed: reader.builder.finish()? });
                 }
             }
             // A brace in prose. Such an attempt ends at or directly after its first key. A quoted key ends at the next
@@ -108,7 +109,7 @@ impl<'text> ObjectReader<'text> {
             }
             let value = self.read_value(field)?;
             self.builder.set(field, value)
-        } else if let Some(field) = synonyms::meant_by(&key) {
+        } else if let Some(field) = key_aliases::meant_by(&key) {
             let value = self.read_value(field)?;
             self.builder.set_meant(field, value)
         } else {

@@ -31,7 +31,7 @@ use super::{
     body, context,
     context::RequestContext,
     error::{ErrorCode, Problem},
-    limits::Caller,
+    limits::CallerAllowance,
     note::Rejection,
     request::{BatchRequest, QueryOptions},
     stream::X_ACCEL_BUFFERING,
@@ -95,7 +95,7 @@ async fn start(app: &App, context: &RequestContext, request: Request) -> Result<
     }
     let invalid = |violation| Problem::invalid(vec![violation], id);
     let time = context::requested_timeout(request.headers(), app.extractor.deadline).map_err(invalid)?;
-    let caller = Caller::of(app, &request);
+    let caller = CallerAllowance::of(app, &request);
     let query = request.uri().query().unwrap_or_default().to_owned();
     let too_large = || Box::new(problem_with(ErrorCode::BodyTooLarge, TOO_LARGE));
     let principal = access::principal(&request);
@@ -113,7 +113,8 @@ async fn start(app: &App, context: &RequestContext, request: Request) -> Result<
         }
     };
     let (notes, options, order, slot) = if is_ndjson {
-        let options = app.extractor.rules.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
+        let options =
+            app.extractor.policy.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
         let line_reservation = reservation.reserve_also(0);
         let notes = Notes::in_lines(
             request.into_body(),
@@ -137,7 +138,7 @@ async fn start(app: &App, context: &RequestContext, request: Request) -> Result<
             ErrorCode::DeadlineExceeded => Box::new(problem_with(code, TOO_LATE)),
             code => Box::new(code.problem(id)),
         })?;
-        let (raw, options) = app.extractor.rules.check_batch(&body, &query).map_err(|bad| bad.problem(id))?;
+        let (raw, options) = app.extractor.policy.check_batch(&body, &query).map_err(|bad| bad.problem(id))?;
         let notes = raw.iter().map(|note| body.slice_ref(note.get().as_bytes())).collect();
         (Notes::in_list(notes), options, Order::AsGiven, slot)
     };

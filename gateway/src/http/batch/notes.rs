@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Notes {
     List(VecDeque<Bytes>),
-    Lines(Box<Lines>),
+    Lines(Box<BodyLines>),
 }
 
 /// The next note of a batch, or why there is none.
@@ -34,7 +34,7 @@ pub(super) enum NextNote {
 
 /// Splits a body into lines while it arrives.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct BodyLines {
     body: Body,
     buffer: BytesMut,
     /// Bytes at the start of `buffer` that contain no end of a line.
@@ -76,7 +76,7 @@ impl Notes {
         }
         let (buffer, searched, overlong, ended, received) = (BytesMut::new(), 0, false, false, 0);
         let (until, minimum_rate, first) = (None, None, None);
-        Some(Self::Lines(Box::new(Lines {
+        Some(Self::Lines(Box::new(BodyLines {
             body,
             buffer,
             searched,
@@ -129,7 +129,7 @@ impl Notes {
     }
 }
 
-impl Lines {
+impl BodyLines {
     async fn next(&mut self) -> NextNote {
         if let Some(first) = self.first.take() {
             return first;

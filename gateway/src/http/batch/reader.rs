@@ -21,7 +21,7 @@ use crate::{
         audit_record::AuditGuard,
         context::RequestContext,
         error::{ErrorCode, Violation},
-        limits::Caller,
+        limits::CallerAllowance,
         note::{self, ExtractionJob, Rejection},
         request::{ExtractOptions, InvalidBody, NoteId, ValidRequest},
     },
@@ -39,7 +39,7 @@ const TOOK_TOO_LONG: &str = "No further note of the batch arrived in time, or th
 pub(super) struct Reader {
     pub(super) app: App,
     pub(super) context: RequestContext,
-    caller: Caller,
+    caller: CallerAllowance,
     principal: Option<Principal>,
     options: ExtractOptions,
     time: Duration,
@@ -77,7 +77,7 @@ impl Reader {
     pub(super) fn new(
         app: App,
         context: RequestContext,
-        caller: Caller,
+        caller: CallerAllowance,
         options: ExtractOptions,
         time: Duration,
     ) -> Self {
@@ -117,7 +117,7 @@ impl Reader {
     /// Checks the JSON and the id of a note. Must be called in the order of the notes, so that of two notes with the
     /// same id the later is refused. Stores only hashes of ids, because there may be many.
     pub(super) fn look(&mut self, index: usize, json: &Bytes) -> CheckedLine {
-        let (id, note) = self.app.extractor.rules.note_of_batch(json);
+        let (id, note) = self.app.extractor.policy.note_of_batch(json);
         let mut note = note.map_err(RejectedLine::Body);
         if let Some(note_id) = &id
             && !self.ids.insert(self.hasher.hash_one(note_id))
@@ -216,7 +216,7 @@ async fn answer(
 async fn grant(
     app: &App,
     context: &RequestContext,
-    caller: &Caller,
+    caller: &CallerAllowance,
     deadline: Deadline,
 ) -> Result<RateLimitGrant, Rejection> {
     let mut attempt = RateLimitAttempt::default();

@@ -4,21 +4,21 @@
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
 
-use super::{InvalidBody, NoteId, QueryOptions, Shape, glance::Kind, number::whole};
+use super::{InvalidBody, NoteId, QueryOptions, Shape, glance::JsonKind, number::whole};
 use crate::http::error::Violation;
 
 /// Returns why a body is not a valid request of this shape.
 pub(super) fn explain(body: &[u8], shape: Shape) -> InvalidBody {
-    match serde_json::from_slice::<Kind>(body) {
+    match serde_json::from_slice::<JsonKind>(body) {
         Ok(kind) => InvalidBody::Invalid(violations(&kind, shape)),
         Err(_) => InvalidBody::NotJson,
     }
 }
 
 /// Returns the violations of a value that is not a valid request of this shape; at least one.
-fn violations(kind: &Kind, shape: Shape) -> Vec<Violation> {
+fn violations(kind: &JsonKind, shape: Shape) -> Vec<Violation> {
     let required_key = shape.required_key();
-    let Kind::Object(object) = kind else {
+    let JsonKind::Object(object) = kind else {
         let key = required_key.unwrap_or_default();
         let message = format!("The body must be a JSON object with the key `{key}`.");
         return vec![Violation { message, ..violation("", "type", "") }];
@@ -50,12 +50,12 @@ impl Shape {
     }
 
     /// Returns whether a key may have a value of this kind. None where the request has no such key.
-    fn is_good(self, key: &str, kind: &Kind) -> Option<bool> {
-        let is_null = *kind == Kind::Null;
+    fn is_good(self, key: &str, kind: &JsonKind) -> Option<bool> {
+        let is_null = *kind == JsonKind::Null;
         let special = match (self, key) {
             (Self::Extract | Self::Note, "text") => Some(kind.is_text()),
             (Self::Note, "id") => Some(is_null || kind.is_text() || kind.number().is_some_and(Number::is_i64)),
-            (Self::Batch, "notes") => Some(*kind == Kind::List),
+            (Self::Batch, "notes") => Some(*kind == JsonKind::List),
             _ => None,
         };
         if self == Self::Note {
@@ -66,7 +66,7 @@ impl Shape {
             "max_tokens" => Some(is_null || kind.number().and_then(whole).is_some()),
             "model" => Some(is_null || kind.is_text()),
             "offsets" => Some(matches!(kind.short(), Some("codepoint" | "utf16" | "byte"))),
-            "confidence" | "allow_partial" => Some(*kind == Kind::Bool),
+            "confidence" | "allow_partial" => Some(*kind == JsonKind::Bool),
             _ => None,
         })
     }
@@ -75,7 +75,7 @@ impl Shape {
 /// Returns the id of an invalid note, so that the caller can identify the note. None where the note has no valid id or
 /// two.
 pub(super) fn id_of(line: &[u8]) -> Option<NoteId> {
-    let Ok(Kind::Object(object)) = serde_json::from_slice(line) else { return None };
+    let Ok(JsonKind::Object(object)) = serde_json::from_slice(line) else { return None };
     let mut ids = object.iter().filter(|(key, _)| key == "id").map(|(_, kind)| kind);
     let (id, None) = (ids.next()?, ids.next()) else { return None };
     let text = || id.short().map(|text| NoteId::Text(text.to_owned()));
@@ -98,7 +98,7 @@ pub(super) fn options_of(query: &str) -> Result<QueryOptions, Vec<Violation>> {
     }
     let object = Value::Object(object);
     QueryOptions::deserialize(&object).map_err(|_| {
-        let kind = Kind::deserialize(object).unwrap_or(Kind::Null);
+        let kind = JsonKind::deserialize(object).unwrap_or(JsonKind::Null);
         violations(&kind, Shape::Query)
     })
 }

@@ -16,17 +16,17 @@ const MAX_KEYS: usize = 64;
 
 /// The kind of a JSON value, with its content if that is small.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum JsonKind {
     Null,
     Bool,
     Number(Number),
     /// A text; with its content if it has at most [`MAX_TEXT_BYTES`].
     Text(Option<String>),
     List,
-    Object(Vec<(String, Kind)>),
+    Object(Vec<(String, JsonKind)>),
 }
 
-impl Kind {
+impl JsonKind {
     /// Returns the content of a short text.
     pub(super) fn short(&self) -> Option<&str> {
         match self {
@@ -47,7 +47,7 @@ impl Kind {
     }
 }
 
-impl<'de> Deserialize<'de> for Kind {
+impl<'de> Deserialize<'de> for JsonKind {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
         KindVisitor { nested: false }.deserialize(value)
     }
@@ -59,56 +59,56 @@ struct KindVisitor {
 }
 
 impl<'de> DeserializeSeed<'de> for KindVisitor {
-    type Value = Kind;
+    type Value = JsonKind;
 
-    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<Kind, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<JsonKind, D::Error> {
         value.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for KindVisitor {
-    type Value = Kind;
+    type Value = JsonKind;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<Kind, E> {
-        Ok(Kind::Null)
+    fn visit_unit<E>(self) -> Result<JsonKind, E> {
+        Ok(JsonKind::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Kind, E> {
-        Ok(Kind::Bool)
+    fn visit_bool<E>(self, _: bool) -> Result<JsonKind, E> {
+        Ok(JsonKind::Bool)
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Kind, E> {
-        Ok(Kind::Number(number.into()))
+    fn visit_u64<E>(self, number: u64) -> Result<JsonKind, E> {
+        Ok(JsonKind::Number(number.into()))
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Kind, E> {
-        Ok(Kind::Number(number.into()))
+    fn visit_i64<E>(self, number: i64) -> Result<JsonKind, E> {
+        Ok(JsonKind::Number(number.into()))
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<Kind, E> {
-        Ok(Number::from_f64(number).map_or(Kind::Null, Kind::Number))
+    fn visit_f64<E>(self, number: f64) -> Result<JsonKind, E> {
+        Ok(Number::from_f64(number).map_or(JsonKind::Null, JsonKind::Number))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Kind, E> {
-        Ok(Kind::Text((text.len() <= MAX_TEXT_BYTES).then(|| text.to_owned())))
+    fn visit_str<E>(self, text: &str) -> Result<JsonKind, E> {
+        Ok(JsonKind::Text((text.len() <= MAX_TEXT_BYTES).then(|| text.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Kind, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<JsonKind, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Kind::List)
+        Ok(JsonKind::List)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Kind, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<JsonKind, A::Error> {
         let mut entries = Vec::new();
         while !self.nested && entries.len() < MAX_KEYS {
-            let Some(key) = object.next_key()? else { return Ok(Kind::Object(entries)) };
+            let Some(key) = object.next_key()? else { return Ok(JsonKind::Object(entries)) };
             entries.push((key, object.next_value_seed(Self { nested: true })?));
         }
         while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Kind::Object(entries))
+        Ok(JsonKind::Object(entries))
     }
 }

@@ -70,7 +70,7 @@ enum Shape {
 
 /// The limits, defaults and models that requests are checked against.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub struct RequestPolicy {
     /// Limits of sizes and options.
     pub limits: Limits,
     /// Defaults of the decoding options.
@@ -79,7 +79,7 @@ pub struct Rules {
     pub models: Vec<ModelName>,
 }
 
-impl Rules {
+impl RequestPolicy {
     /// Parses and checks the body of a single note. Only an invalid body is read a second time, to explain why.
     pub(super) fn check(&self, body: &[u8]) -> Result<ValidRequest, InvalidBody> {
         let mut request: ExtractRequest = parse(body, Shape::Extract)?;

@@ -14,11 +14,11 @@ const SHORT: usize = 4 << 10;
 
 /// The threads that read long texts.
 #[derive(Clone, Debug)]
-pub struct Cores {
+pub struct CpuPool {
     admission: Arc<Admission>,
 }
 
-impl Cores {
+impl CpuPool {
     /// Runs `cores` texts at once and lets `queue` texts wait for their turn.
     #[must_use]
     pub fn new(cores: usize, queue: usize) -> Self {
@@ -61,16 +61,16 @@ impl Cores {
     }
 }
 
-/// Runs the work on a separate thread if `cores` is given and the text is long; otherwise at once on this thread.
+/// Runs the work on a separate thread if `cpu_pool` is given and the text is long; otherwise at once on this thread.
 pub(super) async fn run<T: Send + 'static>(
-    cores: Option<&Cores>,
+    cpu_pool: Option<&CpuPool>,
     text: usize,
     priority: &QueuePriority,
     deadline: Deadline,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, EngineError> {
-    match cores.filter(|_| Cores::takes(text)) {
-        Some(cores) => cores.run(priority, deadline, work).await,
+    match cpu_pool.filter(|_| CpuPool::takes(text)) {
+        Some(cpu_pool) => cpu_pool.run(priority, deadline, work).await,
         None => Ok(work()),
     }
 }
@@ -85,51 +85,52 @@ mod tests {
 
     #[tokio::test]
     async fn work_runs_on_another_thread_and_its_panic_reaches_the_caller() {
-        let cores = Cores::new(1, 1);
+        let cpu_pool = CpuPool::new(1, 1);
         let (priority, deadline) = (QueuePriority::default(), Deadline::after(LONG));
         let caller_thread = std::thread::current().id();
-        let work_thread = cores.run(&priority, deadline, || std::thread::current().id()).await.unwrap();
+        let work_thread = cpu_pool.run(&priority, deadline, || std::thread::current().id()).await.unwrap();
         assert_ne!(caller_thread, work_thread);
         let panicked = tokio::spawn(async move {
             let work: fn() = || panic!("a fault of the work");
-            cores.run(&QueuePriority::default(), deadline, work).await
+            cpu_pool.run(&QueuePriority::default(), deadline, work).await
         });
         assert!(panicked.await.unwrap_err().is_panic());
     }
 
     /// Starts work on the only core. It runs until the returned sender sends or is dropped.
-    async fn occupy(cores: &Cores) -> (tokio::task::JoinHandle<Result<bool, EngineError>>, mpsc::Sender<()>) {
+    async fn occupy(cpu_pool: &CpuPool) -> (tokio::task::JoinHandle<Result<bool, EngineError>>, mpsc::Sender<()>) {
         let (finish, finished) = mpsc::channel::<()>();
         let (start, started) = tokio::sync::oneshot::channel();
-        let cores = cores.clone();
+        let cpu_pool = cpu_pool.clone();
         let work = move || {
             let _ = start.send(());
             finished.recv().is_ok()
         };
-        let task = tokio::spawn(async move { cores.run(&QueuePriority::default(), Deadline::after(LONG), work).await });
+        let task =
+            tokio::spawn(async move { cpu_pool.run(&QueuePriority::default(), Deadline::after(LONG), work).await });
         started.await.unwrap();
         (task, finish)
     }
 
     #[tokio::test]
     async fn a_core_stays_busy_until_its_work_ends_even_if_the_caller_no_longer_waits() {
-        let cores = Cores::new(1, 1);
-        let (task, finish) = occupy(&cores).await;
+        let cpu_pool = CpuPool::new(1, 1);
+        let (task, finish) = occupy(&cpu_pool).await;
         task.abort();
         assert!(task.await.unwrap_err().is_cancelled());
-        assert_eq!(cores.admission.counts().in_flight, 1);
+        assert_eq!(cpu_pool.admission.counts().in_flight, 1);
         let soon = Deadline::after(Duration::from_millis(20));
-        let late = cores.run(&QueuePriority::default(), soon, || ()).await;
+        let late = cpu_pool.run(&QueuePriority::default(), soon, || ()).await;
         assert!(matches!(late, Err(EngineError::DeadlineExceeded)));
         finish.send(()).unwrap();
-        assert_eq!(cores.run(&QueuePriority::default(), Deadline::after(LONG), || 7).await.unwrap(), 7);
+        assert_eq!(cpu_pool.run(&QueuePriority::default(), Deadline::after(LONG), || 7).await.unwrap(), 7);
     }
 
     #[tokio::test]
     async fn work_beyond_the_queue_is_rejected() {
-        let cores = Cores::new(1, 0);
-        let (task, finish) = occupy(&cores).await;
-        let refused = cores.run(&QueuePriority::default(), Deadline::after(LONG), || ()).await;
+        let cpu_pool = CpuPool::new(1, 0);
+        let (task, finish) = occupy(&cpu_pool).await;
+        let refused = cpu_pool.run(&QueuePriority::default(), Deadline::after(LONG), || ()).await;
         assert!(matches!(refused, Err(EngineError::Overloaded)));
         finish.send(()).unwrap();
         assert!(task.await.unwrap().unwrap());

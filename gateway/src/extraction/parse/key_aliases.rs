@@ -4,7 +4,7 @@
 use super::{Field, value::names};
 
 /// Names that models use for the fields instead of the fields' own names, in lower case, with a space between words.
-const SYNONYMS: [(Field, &[&str]); 7] = [
+const KEY_ALIASES: [(Field, &[&str]); 7] = [
     (
         Field::CancerType,
         &[
@@ -104,7 +104,7 @@ pub(super) fn meant_by(key: &str) -> Option<Field> {
         _ => (&*words, false),
     };
     let exact = Field::ALL.into_iter().find(|&field| suffixed && names(bare, field));
-    exact.or_else(|| SYNONYMS.iter().find(|(_, names)| names.contains(&bare)).map(|(field, _)| *field))
+    exact.or_else(|| KEY_ALIASES.iter().find(|(_, names)| names.contains(&bare)).map(|(field, _)| *field))
 }
 
 /// Returns the words of a key in lower case, separated by spaces; `camelCase` is two words.
@@ -130,7 +130,7 @@ mod tests {
     use super::{super::value::field_of, *};
 
     #[test]
-    fn synonyms_of_keys_are_recognised() {
+    fn key_aliases_are_recognised() {
         for (key, expected) in [
             ("treatments", Some(Field::Treatment)),
             ("Sites of metastasis", Some(Field::MetastasisSite)),
@@ -148,10 +148,10 @@ mod tests {
         ] {
             assert_eq!(meant_by(key), expected, "{key}");
         }
-        for (at, (field, synonyms)) in SYNONYMS.iter().enumerate() {
-            for name in *synonyms {
+        for (at, (field, aliases)) in KEY_ALIASES.iter().enumerate() {
+            for name in *aliases {
                 assert!(field_of(name).is_none(), "{name} is a field's own name");
-                let repeated = SYNONYMS.iter().skip(at + 1).any(|(_, names)| names.contains(name));
+                let repeated = KEY_ALIASES.iter().skip(at + 1).any(|(_, names)| names.contains(name));
                 assert!(!repeated, "{name} is a synonym of two fields, one of them {field:?}");
             }
         }
