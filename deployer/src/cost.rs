@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::{
-    cloud::{Instance, State},
+    cloud::{Instance, InstanceState},
     config::file::Prices,
 };
 
@@ -21,9 +21,9 @@ pub struct Cost {
     /// Where and when the operator read the prices.
     pub prices: String,
     /// The rate while the instance runs.
-    pub running: Rate,
+    pub running: CostRate,
     /// The rate while the instance is stopped: the disk, and the Elastic IP if it has one.
-    pub at_rest: Rate,
+    pub at_rest: CostRate,
     /// The cost since the last start; `None` if the instance does not run.
     pub so_far: Option<CostSoFar>,
     /// Whether the instance has an Elastic IP, which it keeps when it is stopped.
@@ -32,7 +32,7 @@ pub struct Cost {
 
 /// A cost for each unit of time, in US dollars.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Rate {
+pub struct CostRate {
     /// For an hour.
     pub usd_per_hour: f64,
     /// For a month of 730 hours.
@@ -48,7 +48,7 @@ pub struct CostSoFar {
     pub usd: f64,
 }
 
-impl Rate {
+impl CostRate {
     fn hourly(usd: f64) -> Self {
         Self { usd_per_hour: round(usd), usd_per_month: round(usd * HOURS_A_MONTH) }
     }
@@ -77,7 +77,7 @@ impl Cost {
         let at_rest = disk_hour(prices) + if instance.elastic { prices.address_usd_per_hour } else { 0.0 };
         let launched = instance.launched.and_then(|launched| u64::try_from(launched).ok());
         // A box that is starting counts as running; a box that is stopping does not.
-        let runs = matches!(instance.state, State::Running | State::Pending);
+        let runs = matches!(instance.state, InstanceState::Running | InstanceState::Pending);
         let so_far = launched.filter(|_| runs).map(|launched| {
             let seconds = now.saturating_sub(launched);
             #[expect(clippy::cast_precision_loss, reason = "the seconds of a few years are far below 2^52")]
@@ -88,8 +88,8 @@ impl Cost {
             state: instance.state.to_string(),
             instance_type: instance.kind.clone(),
             prices: prices.source.clone(),
-            running: Rate::hourly(running),
-            at_rest: Rate::hourly(at_rest),
+            running: CostRate::hourly(running),
+            at_rest: CostRate::hourly(at_rest),
             so_far,
             elastic_address: instance.elastic,
         }
@@ -98,9 +98,9 @@ impl Cost {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cost, CostSoFar, Rate, round};
+    use super::{Cost, CostRate, CostSoFar, round};
     use crate::{
-        cloud::{Instance, State},
+        cloud::{Instance, InstanceState},
         config::file::Prices,
     };
 
@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    fn cost(state: State, elastic: bool, launched: Option<i64>, now: u64) -> Cost {
+    fn cost(state: InstanceState, elastic: bool, launched: Option<i64>, now: u64) -> Cost {
         let instance = Instance {
             id: "i-0123456789abcdef0".to_owned(),
             state,
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn an_hour_costs_the_instance_its_disk_and_its_address() {
-        let cost = cost(State::Running, false, Some(1000), 1000 + 2 * 3600);
+        let cost = cost(InstanceState::Running, false, Some(1000), 1000 + 2 * 3600);
         assert_eq!((cost.running.usd_per_hour, cost.running.usd_per_month), (1.015, 740.95));
         assert_eq!(cost.so_far, Some(CostSoFar { seconds: 7200, usd: 2.03 }));
     }
@@ -144,8 +144,12 @@ mod tests {
     #[test]
     fn a_stopped_box_costs_its_disk_and_its_elastic_address() {
         for (elastic, month) in [(false, 7.3), (true, 10.95)] {
-            let cost = cost(State::Stopped, elastic, Some(1000), 1_000_000);
-            assert_eq!(cost.at_rest, Rate { usd_per_hour: round(month / 730.0), usd_per_month: month }, "{elastic}");
+            let cost = cost(InstanceState::Stopped, elastic, Some(1000), 1_000_000);
+            assert_eq!(
+                cost.at_rest,
+                CostRate { usd_per_hour: round(month / 730.0), usd_per_month: month },
+                "{elastic}"
+            );
             // EC2 still reports the last start of a stopped instance.
             assert_eq!(cost.so_far, None);
         }
@@ -153,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_clock_behind_the_start_gives_zero() {
-        let cost = cost(State::Running, false, Some(2000), 1000);
+        let cost = cost(InstanceState::Running, false, Some(2000), 1000);
         assert_eq!(cost.so_far, Some(CostSoFar { seconds: 0, usd: 0.0 }));
     }
 }

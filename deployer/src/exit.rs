@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::script::Outcome;
+use crate::script::ActionOutcome;
 
 /// The exit codes of design section 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -55,14 +55,14 @@ impl From<Exit> for ExitCode {
     }
 }
 
-impl From<Outcome> for Exit {
-    fn from(outcome: Outcome) -> Self {
+impl From<ActionOutcome> for Exit {
+    fn from(outcome: ActionOutcome) -> Self {
         match outcome {
-            Outcome::Done | Outcome::NothingToDo => Self::Done,
-            Outcome::FailedUnchanged => Self::FailedUnchanged,
-            Outcome::RolledBack => Self::RolledBack,
-            Outcome::NeedsAPerson => Self::NeedsAPerson,
-            Outcome::Locked => Self::Locked,
+            ActionOutcome::Done | ActionOutcome::NothingToDo => Self::Done,
+            ActionOutcome::FailedUnchanged => Self::FailedUnchanged,
+            ActionOutcome::RolledBack => Self::RolledBack,
+            ActionOutcome::NeedsAPerson => Self::NeedsAPerson,
+            ActionOutcome::Locked => Self::Locked,
         }
     }
 }

@@ -4,10 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    context::{DeployContext, Ports},
     failure::Failure,
-    plan::Serving,
-    script::{HostReport, Images, facts::Release},
-    site::{DeployContext, Ports},
+    plan::CurrentRelease,
+    script::{HostReport, RunningImages, facts::Release},
 };
 
 /// The last release that was verified, and the address at which it served.
@@ -63,11 +63,11 @@ impl LastVerified {
     }
 }
 
-impl From<LastVerified> for Serving {
+impl From<LastVerified> for CurrentRelease {
     fn from(last: LastVerified) -> Self {
         Self {
             release: last.release,
-            images: Images { gateway: last.gateway, vllm: last.vllm },
+            images: RunningImages { gateway: last.gateway, vllm: last.vllm },
             hash: last.config_hash,
             healthy: false,
             model_healthy: false,

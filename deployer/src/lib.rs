@@ -9,6 +9,7 @@ mod child;
 pub mod cloud;
 pub mod commands;
 pub mod config;
+pub mod context;
 pub mod cost;
 mod exit;
 mod failure;
@@ -22,7 +23,6 @@ pub mod policy;
 pub mod report;
 pub mod script;
 mod secret;
-pub mod site;
 pub mod smoke;
 
 pub use exit::Exit;

@@ -13,7 +13,7 @@ pub enum Login {
         /// The name of the profile.
         name: String,
         /// How the profile gets its credentials.
-        kind: Kind,
+        kind: ProfileKind,
     },
     /// No source: there are neither variables nor a profile.
     Nothing,
@@ -21,7 +21,7 @@ pub enum Login {
 
 /// How a profile gets its credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ProfileKind {
     /// The profile is in neither of AWS' two files.
     Missing,
     /// From single sign-on.
@@ -38,7 +38,7 @@ pub enum Kind {
         mfa: Option<String>,
         /// The profile at the end of the chain of `source_profile`, and how it gets its credentials; `None` if the
         /// chain has no end.
-        base: Option<Box<(String, Kind)>>,
+        base: Option<Box<(String, ProfileKind)>>,
     },
     /// The profile is in neither file, although it is the `source_profile` of the profile named here.
     MissingSource(String),
@@ -74,7 +74,7 @@ impl Login {
                 let kind = kind(&name, keys, profiles);
                 Self::Profile { name, kind }
             }
-            None if named.is_some() => Self::Profile { name, kind: Kind::Missing },
+            None if named.is_some() => Self::Profile { name, kind: ProfileKind::Missing },
             None => Self::Nothing,
         }
     }
@@ -83,7 +83,7 @@ impl Login {
     #[must_use]
     pub fn base(self) -> Self {
         match self {
-            Self::Profile { kind: Kind::Role { base: Some(base), .. }, .. } => {
+            Self::Profile { kind: ProfileKind::Role { base: Some(base), .. }, .. } => {
                 let (name, kind) = *base;
                 Self::Profile { name, kind }
             }
@@ -96,7 +96,9 @@ impl Login {
     #[must_use]
     pub fn expired(self) -> Self {
         match &self {
-            Self::Profile { kind: Kind::Role { base: Some(base), mfa: None, .. }, .. } if base.1 == Kind::Sso => {
+            Self::Profile { kind: ProfileKind::Role { base: Some(base), mfa: None, .. }, .. }
+                if base.1 == ProfileKind::Sso =>
+            {
                 self.base()
             }
             _ => self,
@@ -112,19 +114,21 @@ impl Login {
             Self::Environment => format!("the credentials of the environment (AWS_ACCESS_KEY_ID) do not work{because}"),
             Self::Nothing => "no credentials are set up: neither AWS_ACCESS_KEY_ID nor a profile is there".to_owned(),
             Self::Profile { name, kind } => match kind {
-                Kind::Missing => format!("the profile {name} is named by AWS_PROFILE and is in none of AWS' files"),
-                Kind::MissingSource(of) => {
+                ProfileKind::Missing => {
+                    format!("the profile {name} is named by AWS_PROFILE and is in none of AWS' files")
+                }
+                ProfileKind::MissingSource(of) => {
                     format!("the profile {name} is the source_profile of {of} and is in none of AWS' files")
                 }
-                Kind::Sso => format!(
+                ProfileKind::Sso => format!(
                     "the single sign-on of the profile {name} has no valid token: it was never made or has expired"
                 ),
-                Kind::Process => format!("the credential_process of the profile {name} failed{because}"),
-                Kind::Role { mfa: Some(_), .. } => {
+                ProfileKind::Process => format!("the credential_process of the profile {name} failed{because}"),
+                ProfileKind::Role { mfa: Some(_), .. } => {
                     format!("the role of the profile {name} needs a code of a second factor (MFA){because}")
                 }
-                Kind::Role { .. } => format!("the role of the profile {name} could not be assumed{because}"),
-                Kind::Key => format!("the credentials of the profile {name} do not work{because}"),
+                ProfileKind::Role { .. } => format!("the role of the profile {name} could not be assumed{because}"),
+                ProfileKind::Key => format!("the credentials of the profile {name} do not work{because}"),
             },
         }
     }
@@ -142,24 +146,24 @@ impl Login {
                 "Set AWS_PROFILE and log in (aws sso login), or run aws configure sso or aws configure, then run this again.".to_owned()
             }
             Self::Profile { name, kind } => match kind {
-                Kind::Missing => format!(
+                ProfileKind::Missing => format!(
                     "Correct AWS_PROFILE (aws configure list-profiles), or run aws configure sso --profile {name}, then run this again."
                 ),
-                Kind::MissingSource(of) => format!(
+                ProfileKind::MissingSource(of) => format!(
                     "Correct source_profile of the profile {of} (aws configure list-profiles), then run this again."
                 ),
-                Kind::Sso => format!("Log in with aws sso login --profile {name}, then run this again."),
-                Kind::Process => format!(
+                ProfileKind::Sso => format!("Log in with aws sso login --profile {name}, then run this again."),
+                ProfileKind::Process => format!(
                     "Run the program that credential_process of the profile {name} names by hand and mend it, then run this again."
                 ),
-                Kind::Role { mfa: Some(_), .. } => format!(
+                ProfileKind::Role { mfa: Some(_), .. } => format!(
                     "Run this at a terminal, where the code is asked, or get credentials for this shell with \
                      eval \"$(aws configure export-credentials --profile {name} --format env)\", then run this again."
                 ),
-                Kind::Role { .. } => {
+                ProfileKind::Role { .. } => {
                     format!("Check that aws sts get-caller-identity --profile {name} answers, then run this again.")
                 }
-                Kind::Key => format!("Make a new key and run aws configure --profile {name}, then run this again."),
+                ProfileKind::Key => format!("Make a new key and run aws configure --profile {name}, then run this again."),
             },
         }
     }
@@ -178,30 +182,30 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn kind(name: &str, keys: &BTreeMap<String, String>, profiles: &Profiles) -> Kind {
+fn kind(name: &str, keys: &BTreeMap<String, String>, profiles: &Profiles) -> ProfileKind {
     let get = |key: &str| keys.get(key).cloned();
     if let Some(arn) = get("role_arn") {
         let base = base(name, profiles).map(Box::new);
-        return Kind::Role { arn, source: get("source_profile"), mfa: get("mfa_serial"), base };
+        return ProfileKind::Role { arn, source: get("source_profile"), mfa: get("mfa_serial"), base };
     }
     if keys.contains_key("sso_session") || keys.contains_key("sso_start_url") {
-        return Kind::Sso;
+        return ProfileKind::Sso;
     }
-    if keys.contains_key("credential_process") { Kind::Process } else { Kind::Key }
+    if keys.contains_key("credential_process") { ProfileKind::Process } else { ProfileKind::Key }
 }
 
 /// Follows `source_profile` to the end of the chain, as the SDK does: in a profile of the chain, a key takes precedence
 /// over a role. Returns `None` for a circle.
-fn base(role: &str, profiles: &Profiles) -> Option<(String, Kind)> {
+fn base(role: &str, profiles: &Profiles) -> Option<(String, ProfileKind)> {
     let mut visited = vec![role];
     loop {
         let at = *visited.last()?;
         let source = profiles.get(at)?.get("source_profile")?;
         let Some(keys) = profiles.get(source) else {
-            return Some((source.clone(), Kind::MissingSource(at.to_owned())));
+            return Some((source.clone(), ProfileKind::MissingSource(at.to_owned())));
         };
         if source == at || keys.contains_key("aws_access_key_id") {
-            return Some((source.clone(), Kind::Key));
+            return Some((source.clone(), ProfileKind::Key));
         }
         if !keys.contains_key("role_arn") {
             return Some((source.clone(), kind(source, keys, profiles)));
@@ -243,7 +247,7 @@ fn read(config: &str, credentials: &str) -> Profiles {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Login, read};
+    use super::{Login, ProfileKind, read};
 
     const CONFIG: &str = "[default]\nregion = us-east-1\n[profile sso]\nsso_session = corp\n sso_ignored = x\n\
         [sso-session corp]\nsso_start_url = https://x\n[profile old]\nsso_start_url=https://x\n\
@@ -272,17 +276,17 @@ mod tests {
     fn each_kind_of_credentials_has_its_next_step() {
         let profile = |name: &str, kind| Login::Profile { name: name.to_owned(), kind };
         let named = |name| [("AWS_PROFILE", name)];
-        check(&[], &profile("default", Kind::Key), &["aws configure --profile default"]);
-        check(&named("typo"), &profile("typo", Kind::Missing), &["typo", "none of AWS' files"]);
-        check(&named("sso"), &profile("sso", Kind::Sso), &["aws sso login --profile sso", "no valid token"]);
-        check(&named("old"), &profile("old", Kind::Sso), &["aws sso login --profile old"]);
-        check(&named("program"), &profile("program", Kind::Process), &["credential_process", "failed: why"]);
-        check(&named("key"), &profile("key", Kind::Key), &["aws configure --profile key"]);
-        let role = Kind::Role {
+        check(&[], &profile("default", ProfileKind::Key), &["aws configure --profile default"]);
+        check(&named("typo"), &profile("typo", ProfileKind::Missing), &["typo", "none of AWS' files"]);
+        check(&named("sso"), &profile("sso", ProfileKind::Sso), &["aws sso login --profile sso", "no valid token"]);
+        check(&named("old"), &profile("old", ProfileKind::Sso), &["aws sso login --profile old"]);
+        check(&named("program"), &profile("program", ProfileKind::Process), &["credential_process", "failed: why"]);
+        check(&named("key"), &profile("key", ProfileKind::Key), &["aws configure --profile key"]);
+        let role = ProfileKind::Role {
             arn: "arn:aws:iam::1:role/r".to_owned(),
             source: Some("key".to_owned()),
             mfa: Some("arn:aws:iam::1:mfa/ada".to_owned()),
-            base: Some(Box::new(("key".to_owned(), Kind::Key))),
+            base: Some(Box::new(("key".to_owned(), ProfileKind::Key))),
         };
         check(&named("role"), &profile("role", role), &["second factor (MFA)", "export-credentials --profile role"]);
         let both = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b"), ("AWS_PROFILE", "sso")];
@@ -293,15 +297,15 @@ mod tests {
     fn the_base_of_a_role_is_the_profile_that_assumes_it() {
         let profiles = read(CONFIG, CREDENTIALS);
         for (name, base, words) in [
-            ("over-sso", Kind::Sso, "Log in with aws sso login --profile sso"),
-            ("between", Kind::Sso, "Log in with aws sso login --profile sso"),
+            ("over-sso", ProfileKind::Sso, "Log in with aws sso login --profile sso"),
+            ("between", ProfileKind::Sso, "Log in with aws sso login --profile sso"),
             (
                 "over-nothing",
-                Kind::MissingSource("over-nothing".to_owned()),
+                ProfileKind::MissingSource("over-nothing".to_owned()),
                 "source_profile of the profile over-nothing",
             ),
-            ("role", Kind::Key, "aws configure --profile key"),
-            ("own-key", Kind::Key, "aws configure --profile own-key"),
+            ("role", ProfileKind::Key, "aws configure --profile key"),
+            ("own-key", ProfileKind::Key, "aws configure --profile own-key"),
         ] {
             let found = Login::of(|key| (key == "AWS_PROFILE").then(|| name.to_owned()), &profiles).base();
             assert!(matches!(&found, Login::Profile { kind, .. } if *kind == base), "{name}: {found:?}");

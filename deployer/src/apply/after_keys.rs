@@ -6,11 +6,11 @@ use super::{
     missing_report::MissingReport,
 };
 use crate::{
+    context::{DeployContext, Ports},
     exit::Exit,
     failure::Failure,
     interrupt::Interrupt,
-    script::{Action, HostReport, KeyChange, Keys, Outcome},
-    site::{DeployContext, Ports},
+    script::{Action, ActionOutcome, HostReport, KeyChange, Keys},
 };
 
 /// How much of the change is on the host.
@@ -35,7 +35,7 @@ fn compare_keys(change: &KeyChange, there: bool, changing: &str) -> HostKeys {
 }
 
 /// Asks the host for its keys and returns the report or the failure that follows from them.
-pub(super) async fn aftermath<P: Ports>(
+pub(super) async fn outcome_on_host<P: Ports>(
     context: &DeployContext<'_, P>,
     no_interrupt: &Interrupt,
     change: &KeyChange,
@@ -56,7 +56,7 @@ pub(super) async fn aftermath<P: Ports>(
     if found == HostKeys::Whole && lost.exit != Exit::Interrupted && !lost.running {
         context.report.warn(&format!("{}. The host was asked instead.", lost.what));
         let does = if there { "opens the service" } else { "is refused" };
-        return Ok(HostReport { outcome: Outcome::Done, message: format!("The key {name} {does}."), ..report });
+        return Ok(HostReport { outcome: ActionOutcome::Done, message: format!("The key {name} {does}."), ..report });
     }
     let (mut message, mut next) = message_and_next(change, found);
     if lost.running {

@@ -1,11 +1,11 @@
 //! Sets the idle stop on the host: for `autostop`, and for `up` once the release serves.
 
-use super::{Applied, after, command};
+use super::{Applied, command, script_result};
 use crate::{
+    context::{DeployContext, Ports},
     failure::Failure,
-    plan::{AutostopStep, of_autostop},
-    script::{Action, Autostop, AutostopState, Expect, HostReport},
-    site::{DeployContext, Ports},
+    plan::{AutostopStep, plan_autostop},
+    script::{Action, Autostop, AutostopState, ExpectedRelease, HostReport},
 };
 
 /// Installs the idle stop, changes its limits or removes it.
@@ -16,7 +16,7 @@ pub(super) async fn set<P: Ports>(context: &DeployContext<'_, P>, autostop: &Aut
 
 async fn run<P: Ports>(context: &DeployContext<'_, P>, autostop: &Autostop) -> Result<HostReport, Failure> {
     let limit = command::LOOK_SECONDS.min(context.settings.wait.deploy_seconds);
-    after::run(context, "autostop", &Action::Autostop(autostop.clone()), Expect::Anything, limit).await
+    script_result::run(context, "autostop", &Action::Autostop(autostop.clone()), ExpectedRelease::Anything, limit).await
 }
 
 /// Sets the idle stop after `up`. A failure here is only a warning, because the release serves in any case.
@@ -45,7 +45,7 @@ async fn change_if_needed<P: Ports>(
     there: Option<&AutostopState>,
 ) -> Result<Option<AutostopState>, Failure> {
     let step = match step {
-        AutostopStep::Look => of_autostop(&context.settings.autostop, context.settings.wait.drain_seconds, there),
+        AutostopStep::AskHost => plan_autostop(&context.settings.autostop, context.settings.wait.drain_seconds, there),
         step => step.clone(),
     };
     let AutostopStep::Set { from, to } = step else { return Ok(None) };

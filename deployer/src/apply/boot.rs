@@ -7,15 +7,15 @@ use tokio::time::Instant;
 
 use super::{
     other_zone,
-    pace::{Pause, PollSchedule, persistently, wait},
-    patience::{self, FailureCounter},
+    polling::{PauseEnd, PollSchedule, persistently, wait},
+    retries::{self, FailureCounter},
 };
 use crate::{
-    cloud::{Agent, Checks, CloudError, CloudErrorKind, Instance, State},
+    cloud::{AgentState, CloudError, CloudErrorKind, Instance, InstanceState, StatusChecks},
+    context::{DeployContext, Ports},
     failure::Failure,
     interrupt::Interrupt,
     report::duration,
-    site::{DeployContext, Ports},
 };
 
 /// How long status checks must fail before the box counts as broken. EC2 renews the checks once a minute.
@@ -49,13 +49,13 @@ pub async fn boot<P: Ports>(context: &DeployContext<'_, P>, started: &mut bool) 
         let instance =
             if *started { look_while_starting(context, &mut failures).await? } else { look(context).await? };
         match &instance.state {
-            State::Running => break,
-            State::Stopped
+            InstanceState::Running => break,
+            InstanceState::Stopped
                 if confirmed && !no_capacity(&instance) && instance.reason.is_some() && schedule.waited() > 0 =>
             {
                 return Err(stopped_again(&instance));
             }
-            State::Stopped => {
+            InstanceState::Stopped => {
                 if confirmed && no_capacity(&instance) {
                     capacity_pause(context, &instance, &mut tries).await?;
                 }
@@ -64,16 +64,16 @@ pub async fn boot<P: Ports>(context: &DeployContext<'_, P>, started: &mut bool) 
                     schedule = PollSchedule::new(limit);
                 }
             }
-            State::ShuttingDown | State::Terminated => return Err(terminated(context)),
-            State::Pending | State::Stopping | State::Unknown(_) => {}
+            InstanceState::ShuttingDown | InstanceState::Terminated => return Err(terminated(context)),
+            InstanceState::Pending | InstanceState::Stopping | InstanceState::Unknown(_) => {}
         }
-        if instance.state != State::Stopped {
+        if instance.state != InstanceState::Stopped {
             context.report.progress(&format!("box: {}", instance.state), &format!("({})", duration(schedule.waited())));
         }
         match schedule.pause(context.interrupt).await {
-            Pause::Over => {}
-            Pause::Interrupted => return Err(interrupted(*started)),
-            Pause::Late => {
+            PauseEnd::Over => {}
+            PauseEnd::Interrupted => return Err(interrupted(*started)),
+            PauseEnd::Late => {
                 return Err(Failure::unchanged(
                     format!(
                         "the box has been {} for {} and makes no progress",
@@ -115,9 +115,9 @@ async fn look_while_starting<P: Ports>(
             wait(BETWEEN, context.interrupt).await
         };
         match pause {
-            Pause::Over => {}
-            Pause::Interrupted => return Err(interrupted(true)),
-            Pause::Late => return Err(error.into()),
+            PauseEnd::Over => {}
+            PauseEnd::Interrupted => return Err(interrupted(true)),
+            PauseEnd::Late => return Err(error.into()),
         }
     }
 }
@@ -126,7 +126,7 @@ async fn look_while_starting<P: Ports>(
 /// either, and the operator may have new ones in a minute.
 fn lookup_failure(error: CloudError, started: bool) -> Failure {
     if started && matches!(error.kind, CloudErrorKind::Credentials | CloudErrorKind::Clock | CloudErrorKind::Proxy) {
-        return patience::out_of_sight(&error, "the box goes on starting", "what became of the box");
+        return retries::out_of_sight(&error, "the box goes on starting", "what became of the box");
     }
     error.into()
 }
@@ -186,9 +186,9 @@ async fn start<P: Ports>(
                 // The state changed between look-up and start: look it up again.
                 CloudErrorKind::Race => return Ok(false),
                 _ if error.passes() => match tries.pause(context.interrupt).await {
-                    Pause::Over => return Ok(false),
-                    Pause::Interrupted => return Err(interrupted(*started)),
-                    Pause::Late => return Err(error.into()),
+                    PauseEnd::Over => return Ok(false),
+                    PauseEnd::Interrupted => return Err(interrupted(*started)),
+                    PauseEnd::Late => return Err(error.into()),
                 },
                 _ => return Err(error.into()),
             },
@@ -219,7 +219,7 @@ async fn capacity_pause<P: Ports>(
         context
             .report
             .progress("no free capacity now (InsufficientInstanceCapacity); trying again", &format!("in {left} s"));
-        if wait(Duration::from_secs(1), context.interrupt).await == Pause::Interrupted {
+        if wait(Duration::from_secs(1), context.interrupt).await == PauseEnd::Interrupted {
             return Err(Failure::interrupted("interrupted; the box was not started", "Run it again when it fits."));
         }
     }
@@ -254,7 +254,7 @@ async fn wait_for_agent<P: Ports>(context: &DeployContext<'_, P>, started: bool)
     loop {
         let mut refused = None;
         match context.ports.agent(id).await {
-            Ok(Agent::Online) => return Ok(()),
+            Ok(AgentState::Online) => return Ok(()),
             Ok(_) => {
                 failures.answered();
             }
@@ -262,8 +262,8 @@ async fn wait_for_agent<P: Ports>(context: &DeployContext<'_, P>, started: bool)
             Err(error) => return Err(lookup_failure(error, started)),
         }
         // The right to read the status checks may be missing, so only the agent's answer is required.
-        let checks = context.ports.checks(id).await.unwrap_or(Checks::Initializing);
-        impaired = (checks == Checks::Impaired).then(|| impaired.unwrap_or_else(Instant::now));
+        let checks = context.ports.checks(id).await.unwrap_or(StatusChecks::Initializing);
+        impaired = (checks == StatusChecks::Impaired).then(|| impaired.unwrap_or_else(Instant::now));
         if impaired.is_some_and(|since| since.elapsed() >= IMPAIRED) {
             return Err(impaired_box());
         }
@@ -273,9 +273,9 @@ async fn wait_for_agent<P: Ports>(context: &DeployContext<'_, P>, started: bool)
             &format!("({})", duration(schedule.waited())),
         );
         match schedule.pause(context.interrupt).await {
-            Pause::Over => {}
-            Pause::Interrupted => return Err(interrupted(started)),
-            Pause::Late => {
+            PauseEnd::Over => {}
+            PauseEnd::Interrupted => return Err(interrupted(started)),
+            PauseEnd::Late => {
                 return Err(match refused {
                     Some(error) => lookup_failure(error, started),
                     None if impaired.is_some() => impaired_box(),
@@ -323,7 +323,9 @@ pub(super) async fn stop_with<P: Ports>(context: &DeployContext<'_, P>, interrup
             }
         }
         match context.ports.instance(&context.settings.instance_id).await {
-            Ok(instance) if matches!(instance.state, State::Stopped | State::Terminated) => return Ok(()),
+            Ok(instance) if matches!(instance.state, InstanceState::Stopped | InstanceState::Terminated) => {
+                return Ok(());
+            }
             Ok(instance) => {
                 context
                     .report
@@ -333,17 +335,17 @@ pub(super) async fn stop_with<P: Ports>(context: &DeployContext<'_, P>, interrup
             Err(error) => return Err(running(error.to_string())),
         }
         match schedule.pause(interrupt).await {
-            Pause::Over => {}
-            Pause::Interrupted if asked => {
+            PauseEnd::Over => {}
+            PauseEnd::Interrupted if asked => {
                 return Err(Failure::interrupted(
                     "interrupted; the box is on its way to stopped",
                     "deployer status shows when it is.",
                 ));
             }
-            Pause::Interrupted => {
+            PauseEnd::Interrupted => {
                 return Err(Failure::interrupted("interrupted; the box still runs", "deployer down stops it."));
             }
-            Pause::Late => {
+            PauseEnd::Late => {
                 return Err(running(format!("the box is not stopped after {}", duration(schedule.waited()))));
             }
         }

@@ -2,18 +2,18 @@
 
 pub use super::no_report::NoReport;
 use super::{
+    command_end::CommandEnd,
     document,
-    end::End,
     follow::{self, SentCommand},
-    lost,
-    names::{name, run_id},
+    lost_command,
+    run_names::{name, run_id},
     send,
 };
 use crate::{
+    context::{DeployContext, Ports},
     failure::Failure,
     interrupt::{self, Interrupt},
-    script::{Action, Expect, HostReport, Keys, Script, facts::RunProgress, script},
-    site::{DeployContext, Ports},
+    script::{Action, ExpectedRelease, HostReport, Keys, Script, facts::RunProgress, script},
 };
 
 /// Time limit, in seconds, of a script that changes nothing.
@@ -46,7 +46,7 @@ pub(super) async fn run_expecting<P: Ports>(
     context: &DeployContext<'_, P>,
     what: &str,
     action: &Action,
-    expect: Expect,
+    expect: ExpectedRelease,
     limit_seconds: u32,
 ) -> Result<HostReport, NoReport> {
     let script = script(action, &context.settings.host()).expecting(expect);
@@ -71,24 +71,24 @@ async fn run_script<P: Ports>(
         let changes = (!quiet).then_some(&run);
         // A script that changes nothing may run twice, so it is sent again without a question to the host.
         let is_absent = async || match changes {
-            Some(run) => lost::wait_until_ended(context, interrupt, what, run, limit_seconds).await,
+            Some(run) => lost_command::wait_until_ended(context, interrupt, what, run, limit_seconds).await,
             None => Ok(()),
         };
         let id = send::send(context, interrupt, what, &named, &name(context, what), limit_seconds, is_absent).await?;
         let progress = async || progress(context).await;
         let sent = SentCommand { what, id, run: run.clone(), limit_seconds, quiet };
         match follow::follow(context, interrupt, sent, progress).await {
-            End::Known(end) => match *end {
+            CommandEnd::Known(end) => match *end {
                 Err(NoReport::Refused) => return Err(NoReport::NotSent(document::refusal(context).await)),
                 end => return end,
             },
-            End::Lost if second => {
+            CommandEnd::Lost if second => {
                 return Err(NoReport::NotSent(Failure::unchanged(
                     "the host's agent took the command twice and never ran it; nothing was changed",
                     "Start the agent again by a restart of the box (deployer down --now, then deployer up); deployer doctor looks at it.",
                 )));
             }
-            End::Lost => {
+            CommandEnd::Lost => {
                 context.report.warn("the host's agent took the command and never ran it; it is sent once more");
                 second = true;
             }

@@ -2,25 +2,25 @@
 
 use super::{
     no_report::NoReport,
-    pace::{Pause, PollSchedule},
+    polling::{PauseEnd, PollSchedule},
 };
 use crate::{
-    cloud::{CommandId, Invocation, Progress},
+    cloud::{CommandId, CommandProgress, Invocation},
+    context::{DeployContext, Ports},
     failure::Failure,
     interrupt,
     script::{HostReport, parse_report},
-    site::{DeployContext, Ports},
 };
 
 /// How the wait for a command ended.
-pub(super) enum End {
+pub(super) enum CommandEnd {
     /// A report, or the reason why there is none.
     Known(Box<Result<HostReport, NoReport>>),
     /// The host's agent took the command and never ran it, and the command was cancelled: it can be sent again.
     Lost,
 }
 
-impl From<NoReport> for End {
+impl From<NoReport> for CommandEnd {
     fn from(no_report: NoReport) -> Self {
         Self::Known(Box::new(Err(no_report)))
     }
@@ -34,14 +34,14 @@ pub(super) fn ended(invocation: &Invocation) -> Option<Result<HostReport, NoRepo
         Some(Err(NoReport::Unknown { what: what.to_owned(), lines, running: false }))
     };
     match &invocation.progress {
-        Progress::Waiting | Progress::Running | Progress::Cancelling => None,
-        Progress::NotDelivered(why) => Some(Err(NoReport::NotSent(Failure::unchanged(
+        CommandProgress::Waiting | CommandProgress::Running | CommandProgress::Cancelling => None,
+        CommandProgress::NotDelivered(why) => Some(Err(NoReport::NotSent(Failure::unchanged(
             format!("the command never reached the host ({why}); nothing was changed"),
             "Look whether the box runs and its agent answers: deployer doctor.",
         )))),
-        Progress::Cancelled => unknown("somebody cancelled the command, so it was killed on the host"),
-        Progress::TimedOut => unknown("the command took longer than it may, so it was killed on the host"),
-        Progress::Ended(code) => match parse_report(&invocation.stdout) {
+        CommandProgress::Cancelled => unknown("somebody cancelled the command, so it was killed on the host"),
+        CommandProgress::TimedOut => unknown("the command took longer than it may, so it was killed on the host"),
+        CommandProgress::Ended(code) => match parse_report(&invocation.stdout) {
             Some(report) => Some(Ok(report)),
             // The stack's own document refused the program before it ran.
             None if *code == 65 => Some(Err(NoReport::Refused)),
@@ -55,7 +55,7 @@ pub(super) async fn cancelled<P: Ports>(
     context: &DeployContext<'_, P>,
     id: &CommandId,
     seconds: u32,
-) -> Option<(Progress, Result<HostReport, NoReport>)> {
+) -> Option<(CommandProgress, Result<HostReport, NoReport>)> {
     let mut schedule = PollSchedule::new(seconds);
     // A second Ctrl-C ends the program itself, so this wait does not react to Ctrl-C.
     let (_end, no_interrupt) = interrupt::channel();
@@ -69,7 +69,7 @@ pub(super) async fn cancelled<P: Ports>(
         {
             return Some((invocation.progress, end));
         }
-        if schedule.pause(&no_interrupt).await == Pause::Late {
+        if schedule.pause(&no_interrupt).await == PauseEnd::Late {
             return None;
         }
     }

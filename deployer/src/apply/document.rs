@@ -3,9 +3,9 @@
 //! program and changes nothing but the document.
 
 use crate::{
+    context::{DeployContext, Ports},
     failure::Failure,
     script::program_sha256,
-    site::{DeployContext, Ports},
 };
 
 /// Whether the document runs this deployer's program.

@@ -1,16 +1,17 @@
 //! Stops the services in order, then the box.
 
 use super::{
-    Applied, after, boot,
+    Applied, boot,
     command::{self, LOOK_SECONDS, NoReport},
+    script_result,
 };
 use crate::{
-    cloud::{Agent, State},
+    cloud::{AgentState, InstanceState},
+    context::{DeployContext, Ports},
     exit::Exit,
     failure::Failure,
     interrupt::Interrupt,
-    script::{Action, Expect, HostReport},
-    site::{DeployContext, Ports},
+    script::{Action, ExpectedRelease, HostReport},
 };
 
 const DRAINING: &str = "draining running work and stopping the services";
@@ -20,7 +21,7 @@ const DRAINING: &str = "draining running work and stopping the services";
 pub(super) async fn down<P: Ports>(context: &DeployContext<'_, P>, drain: bool) -> Result<Applied, Failure> {
     let instance = boot::look(context).await?;
     let mut report = None;
-    if instance.state == State::Running {
+    if instance.state == InstanceState::Running {
         let done = if drain {
             drain_first(context, &instance.id).await.map(Some)
         } else {
@@ -33,7 +34,7 @@ pub(super) async fn down<P: Ports>(context: &DeployContext<'_, P>, drain: bool) 
             ..failure
         })?;
     }
-    if instance.state != State::Stopped {
+    if instance.state != InstanceState::Stopped {
         context.report.step("stopping the box");
         boot::stop(context).await?;
     }
@@ -45,14 +46,14 @@ fn limit<P>(context: &DeployContext<'_, P>) -> u32 {
 }
 
 async fn drain_first<P: Ports>(context: &DeployContext<'_, P>, id: &str) -> Result<HostReport, Failure> {
-    if context.ports.agent(id).await? != Agent::Online {
+    if context.ports.agent(id).await? != AgentState::Online {
         return Err(Failure::unchanged(
             "the box runs, but its SSM agent does not answer, so running work cannot be drained; it was not stopped.",
             "Run deployer doctor.",
         ));
     }
     context.report.step(DRAINING);
-    after::run(context, "down", &Action::Down { drain: true }, Expect::Anything, limit(context)).await
+    script_result::run(context, "down", &Action::Down { drain: true }, ExpectedRelease::Anything, limit(context)).await
 }
 
 async fn without_drain<P: Ports>(context: &DeployContext<'_, P>, id: &str) -> Result<Option<HostReport>, Failure> {
@@ -62,7 +63,7 @@ async fn without_drain<P: Ports>(context: &DeployContext<'_, P>, id: &str) -> Re
             .warn(&format!("the services could not be stopped first: {why}. The box is stopped all the same."));
     };
     match context.ports.agent(id).await {
-        Ok(Agent::Online) => {}
+        Ok(AgentState::Online) => {}
         Ok(_) => return Ok(None),
         Err(error) => {
             unseen(&error.to_string());
@@ -86,7 +87,7 @@ pub(super) async fn services<P: Ports>(
     };
     context.report.step(if drain { DRAINING } else { "stopping the services" });
     match command::run_with(context, interrupt, "down", &Action::Down { drain }, limit(context)).await {
-        Ok(report) => match after::judged(context, report) {
+        Ok(report) => match script_result::check_report(context, report) {
             Ok(report) => Ok(Some(report)),
             Err(failure) if failure.exit == Exit::Locked => Err(failure),
             Err(failure) => {

@@ -2,19 +2,19 @@
 //! the command, and a command that the host's agent lost is noticed.
 
 use super::{
-    end::{End, cancelled, ended},
-    lost::{HostAnswer, Watch},
+    command_end::{CommandEnd, cancelled, ended},
+    host_output::HostOutput,
+    lost_command::{HostAnswer, LostCommandWatch},
     no_report::NoReport,
-    pace::{Pause, PollSchedule},
-    patience::{self, FailureCounter},
-    said::HostOutput,
+    polling::{PauseEnd, PollSchedule},
+    retries::{self, FailureCounter},
 };
 use crate::{
-    cloud::{CloudError, CloudErrorKind, CommandId, Progress},
+    cloud::{CloudError, CloudErrorKind, CommandId, CommandProgress},
+    context::{DeployContext, Ports},
     interrupt::Interrupt,
     report::duration,
     script::{HostReport, RunId, facts::RunProgress},
-    site::{DeployContext, Ports},
 };
 
 /// A command that was sent.
@@ -34,11 +34,11 @@ pub(super) async fn follow<P: Ports>(
     interrupt: &Interrupt,
     sent: SentCommand<'_>,
     progress: impl AsyncFn() -> Option<RunProgress>,
-) -> End {
+) -> CommandEnd {
     let SentCommand { what, ref id, ref run, limit_seconds, quiet } = sent;
     let wait = &context.settings.wait;
     let mut schedule = PollSchedule::new(limit_seconds.saturating_add(wait.delivery_seconds).saturating_add(120));
-    let mut watch = Watch::new(wait.start_seconds, quiet);
+    let mut watch = LostCommandWatch::new(wait.start_seconds, quiet);
     let mut failures = FailureCounter::default();
     let mut output = HostOutput::new(context, quiet);
     let mut last: Option<CloudError> = None;
@@ -51,21 +51,21 @@ pub(super) async fn follow<P: Ports>(
                 }
                 output.show(&invocation.stdout);
                 if let Some(ended) = ended(&invocation) {
-                    return End::Known(Box::new(ended));
+                    return CommandEnd::Known(Box::new(ended));
                 }
                 let state = match invocation.progress {
-                    Progress::Waiting => "on its way to the host",
-                    Progress::Cancelling => "being cancelled by somebody",
+                    CommandProgress::Waiting => "on its way to the host",
+                    CommandProgress::Cancelling => "being cancelled by somebody",
                     _ => "running on the host",
                 };
                 output.progress(&format!("{what}: {state}"), &format!("({})", duration(schedule.waited())));
-                if invocation.progress == Progress::Running && watch.is_due() {
+                if invocation.progress == CommandProgress::Running && watch.is_due() {
                     match watch.ask(context, interrupt, id, run).await {
                         HostAnswer::AtWork => {}
                         HostAnswer::Ended(end) => return end,
                     }
                 }
-                if invocation.progress == Progress::Running {
+                if invocation.progress == CommandProgress::Running {
                     output.ask(interrupt, &progress).await;
                 }
             }
@@ -79,9 +79,9 @@ pub(super) async fn follow<P: Ports>(
             }
         }
         match schedule.pause(interrupt).await {
-            Pause::Over => {}
-            Pause::Interrupted => return End::Known(Box::new(cancel(context, id).await)),
-            Pause::Late => {
+            PauseEnd::Over => {}
+            PauseEnd::Interrupted => return CommandEnd::Known(Box::new(cancel(context, id).await)),
+            PauseEnd::Late => {
                 let what = last.map_or_else(
                     || format!("the command {} has not ended in {}", id.0, duration(schedule.waited())),
                     |error| format!("AWS could not be asked any more about the command {}: {error}", id.0),
@@ -94,18 +94,18 @@ pub(super) async fn follow<P: Ports>(
 
 /// Returns the failure for requests that AWS refuses for good: the command's state is unknown, so nothing is stopped.
 fn out_of_sight(what: &str, error: &CloudError) -> NoReport {
-    if !patience::refused(error) {
+    if !retries::refused(error) {
         return NoReport::Unknown { what: error.to_string(), lines: Vec::new(), running: true };
     }
     let goes_on = format!("the {what} goes on on the host");
-    NoReport::OutOfSight(patience::out_of_sight(error, &goes_on, "how it ended there"))
+    NoReport::OutOfSight(retries::out_of_sight(error, &goes_on, "how it ended there"))
 }
 
 /// Cancels the command and waits until AWS confirms that. Returns the report of a command that had ended by itself.
 async fn cancel<P: Ports>(context: &DeployContext<'_, P>, id: &CommandId) -> Result<HostReport, NoReport> {
     context.report.say("interrupted: the command on the host is being cancelled; wait a moment");
     match cancelled(context, id, 60).await {
-        Some((Progress::Ended(_), Ok(report))) => {
+        Some((CommandProgress::Ended(_), Ok(report))) => {
             context.report.say("the command had ended before it could be cancelled; this is how:");
             Ok(report)
         }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
+    context::{DeployContext, Ports},
     interrupt::Interrupt,
     report::Transfer,
     script::{MARKER, facts::RunProgress},
-    site::{DeployContext, Ports},
 };
 
 /// Time limit of the second command. While it runs, the first command is not observed.

@@ -6,10 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::{
     cloud::Cloud,
+    context::{DeployContext, Ports},
     exit::Exit,
     failure::Failure,
     plan::LockHolder,
-    site::{DeployContext, Ports},
 };
 
 /// A lock that this run holds. [`Lock::release`] must give it back: a drop cannot call AWS.

@@ -6,18 +6,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    end::{End, cancelled, ended},
-    names,
+    command_end::{CommandEnd, cancelled, ended},
     no_report::NoReport,
-    pace::{Pause, PollSchedule, wait},
-    send,
+    polling::{PauseEnd, PollSchedule, wait},
+    run_names, send,
 };
 use crate::{
-    cloud::{CommandId, Progress},
+    cloud::{CommandId, CommandProgress},
+    context::{DeployContext, Ports},
     interrupt::Interrupt,
     report::duration,
     script::{Action, RunId, facts::Status, script},
-    site::{DeployContext, Ports},
 };
 
 /// Pause between two questions to the host, after the first one.
@@ -35,7 +34,7 @@ const HOST_LIMIT: Duration = Duration::from_secs(20);
 const BETWEEN_TRACES: Duration = Duration::from_secs(5);
 
 /// Decides when to ask the host about a command.
-pub(super) struct Watch {
+pub(super) struct LostCommandWatch {
     due: Duration,
     running_since: Option<Instant>,
     seen_at_work: bool,
@@ -49,10 +48,10 @@ pub(super) enum HostAnswer {
     /// The command runs, or nobody can tell.
     AtWork,
     /// The command does not run. This is how it ended.
-    Ended(End),
+    Ended(CommandEnd),
 }
 
-impl Watch {
+impl LostCommandWatch {
     pub(super) fn new(start_seconds: u32, read_only: bool) -> Self {
         let start = Duration::from_secs(start_seconds.into());
         Self { due: if read_only { start * 2 } else { start }, running_since: None, seen_at_work: false, read_only }
@@ -76,7 +75,7 @@ impl Watch {
             return HostAnswer::Ended(self.end(context, id, false).await);
         }
         let mut trace = trace(context, interrupt, run).await;
-        if trace == Trace::None {
+        if trace == RunTrace::None {
             // The command may have begun a moment ago.
             wait(BEGINS, interrupt).await;
             trace = self::trace(context, interrupt, run).await;
@@ -85,36 +84,38 @@ impl Watch {
         if let Ok(invocation) = context.ports.look(id).await
             && let Some(end) = ended(&invocation)
         {
-            return HostAnswer::Ended(End::Known(Box::new(end)));
+            return HostAnswer::Ended(CommandEnd::Known(Box::new(end)));
         }
         match trace {
             _ if interrupt.came() => HostAnswer::AtWork,
-            Trace::AtWork => {
+            RunTrace::AtWork => {
                 self.seen_at_work = true;
                 HostAnswer::AtWork
             }
-            Trace::Unknown => {
+            RunTrace::Unknown => {
                 context
                     .report
                     .warn("AWS says that the command runs, but the host does not answer a look beside it; waiting on");
                 HostAnswer::AtWork
             }
-            Trace::Ended | Trace::None => HostAnswer::Ended(self.end(context, id, trace == Trace::Ended).await),
+            RunTrace::Ended | RunTrace::None => {
+                HostAnswer::Ended(self.end(context, id, trace == RunTrace::Ended).await)
+            }
         }
     }
 
     /// Cancels a command that does not run on the host although AWS reports it as running, and returns how it ended.
-    async fn end<P: Ports>(&self, context: &DeployContext<'_, P>, id: &CommandId, ended: bool) -> End {
+    async fn end<P: Ports>(&self, context: &DeployContext<'_, P>, id: &CommandId, ended: bool) -> CommandEnd {
         let end = cancelled(context, id, CANCEL_SECONDS).await;
         let unknown =
             |what: &str, running| NoReport::Unknown { what: what.to_owned(), lines: Vec::new(), running }.into();
         match end {
-            Some((Progress::Ended(_), end)) => End::Known(Box::new(end)),
+            Some((CommandProgress::Ended(_), end)) => CommandEnd::Known(Box::new(end)),
             _ if ended => unknown("the command ended on the host, but its report never came", false),
             _ if self.seen_at_work => unknown("the command was killed on the host", false),
-            Some(_) => End::Lost,
+            Some(_) => CommandEnd::Lost,
             // A command that changes nothing can run twice without harm.
-            None if self.read_only => End::Lost,
+            None if self.read_only => CommandEnd::Lost,
             None => unknown(
                 "the host's agent took the command and does not run it, and AWS has not confirmed that it is cancelled",
                 true,
@@ -140,18 +141,18 @@ pub(super) async fn wait_until_ended<P: Ports>(
     };
     loop {
         let trace = trace(context, interrupt, run).await;
-        if trace != Trace::Unknown {
+        if trace != RunTrace::Unknown {
             answered = Instant::now();
         }
         match trace {
-            Trace::AtWork => was_running = true,
-            Trace::Ended => return unknown("the command ended on the host, and its report cannot be read", false),
-            Trace::None if was_running => return unknown("the command was killed on the host", false),
-            Trace::None if began.elapsed() >= HOST_LIMIT => return Ok(()),
-            Trace::Unknown if answered.elapsed() >= Duration::from_secs(send::FIND_SECONDS.into()) => {
+            RunTrace::AtWork => was_running = true,
+            RunTrace::Ended => return unknown("the command ended on the host, and its report cannot be read", false),
+            RunTrace::None if was_running => return unknown("the command was killed on the host", false),
+            RunTrace::None if began.elapsed() >= HOST_LIMIT => return Ok(()),
+            RunTrace::Unknown if answered.elapsed() >= Duration::from_secs(send::FIND_SECONDS.into()) => {
                 return unknown("whether the command runs could not be found out", true);
             }
-            Trace::None | Trace::Unknown => {}
+            RunTrace::None | RunTrace::Unknown => {}
         }
         let waited = began.elapsed().as_secs();
         if waited > u64::from(limit_seconds) + 120 {
@@ -159,7 +160,7 @@ pub(super) async fn wait_until_ended<P: Ports>(
         }
         let state = if was_running { "running on the host" } else { "asking the host whether it came" };
         context.report.progress(&format!("{what}: {state}"), &format!("({})", duration(waited)));
-        if wait(BETWEEN_TRACES, interrupt).await == Pause::Interrupted {
+        if wait(BETWEEN_TRACES, interrupt).await == PauseEnd::Interrupted {
             return Err(NoReport::Interrupted { sent: true, ended: false });
         }
     }
@@ -167,7 +168,7 @@ pub(super) async fn wait_until_ended<P: Ports>(
 
 /// What the host knows about a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trace {
+pub(super) enum RunTrace {
     /// It runs.
     AtWork,
     /// It ended by itself.
@@ -179,19 +180,19 @@ pub(super) enum Trace {
 }
 
 /// Asks the host about a run and returns what the host knows.
-pub(super) async fn trace<P: Ports>(context: &DeployContext<'_, P>, interrupt: &Interrupt, run: &RunId) -> Trace {
+pub(super) async fn trace<P: Ports>(context: &DeployContext<'_, P>, interrupt: &Interrupt, run: &RunId) -> RunTrace {
     match look(context, interrupt).await {
-        None => Trace::Unknown,
-        Some(status) if status.runs.iter().any(|one| one.run == run.as_str()) => Trace::AtWork,
-        Some(status) if status.ended.iter().any(|name| name == run.as_str()) => Trace::Ended,
-        Some(_) => Trace::None,
+        None => RunTrace::Unknown,
+        Some(status) if status.runs.iter().any(|one| one.run == run.as_str()) => RunTrace::AtWork,
+        Some(status) if status.ended.iter().any(|name| name == run.as_str()) => RunTrace::Ended,
+        Some(_) => RunTrace::None,
     }
 }
 
 /// Asks the host for its status. Returns `None` if there is no answer in time.
 async fn look<P: Ports>(context: &DeployContext<'_, P>, interrupt: &Interrupt) -> Option<Status> {
     let script = script(&Action::Status, &context.settings.host());
-    let name = names::name(context, "look");
+    let name = run_names::name(context, "look");
     let id = send::send(context, interrupt, "look", &script, &name, ANSWER_SECONDS, async || Ok(())).await.ok()?;
     let mut schedule = PollSchedule::new(ANSWER_SECONDS);
     loop {
@@ -200,7 +201,7 @@ async fn look<P: Ports>(context: &DeployContext<'_, P>, interrupt: &Interrupt) -
         {
             return end.ok()?.status();
         }
-        if schedule.pause(interrupt).await != Pause::Over {
+        if schedule.pause(interrupt).await != PauseEnd::Over {
             return None;
         }
     }

@@ -1,37 +1,37 @@
 //! Applies an approved plan: takes the lock, does the work, verifies, records and releases the lock. It uses only the
 //! ports, nothing of AWS, and accepts nothing but an [`ApprovedPlan`].
 
-mod after;
 mod after_keys;
 mod autostop;
 pub mod boot;
 pub mod command;
+mod command_end;
 pub mod document;
 mod down;
-mod end;
 mod follow;
+mod host_output;
 pub mod lock;
-mod lost;
+mod lost_command;
 mod missing_report;
-mod names;
 mod no_report;
 pub mod observe;
 mod other_zone;
-mod pace;
-mod patience;
-mod said;
+mod polling;
+mod retries;
+mod run_names;
+mod script_result;
 mod send;
 mod unlock;
 mod up;
 
-pub use pace::{persistently, wait};
+pub use polling::{persistently, wait};
 
 use crate::{
     approval::ApprovedPlan,
+    context::{DeployContext, Ports},
     failure::Failure,
     plan::{AutostopStep, Operation},
-    script::{Action, Autostop, AutostopState, Deploy, Expect, HostReport, KeyChange, Keys},
-    site::{DeployContext, Ports},
+    script::{Action, Autostop, AutostopState, Deploy, ExpectedRelease, HostReport, KeyChange, Keys},
 };
 
 /// Whether to stop a box that this run started and on which the run then fails.
@@ -65,16 +65,16 @@ pub async fn apply<P: Ports>(
     let work = match plan.work() {
         // `unlock` takes the lock from its holder and does not hold it itself.
         Operation::Unlock { holder } => return unlock::unlock(context, holder.as_ref()).await,
-        Operation::Up { deploy, expect, autostop } => Locked::Up(deploy, *expect, autostop, stop),
-        Operation::Rollback { to, expect } => Locked::Rollback(Action::Rollback { to: *to }, *expect, stop),
+        Operation::Up { deploy, expect, autostop } => LockedOperation::Up(deploy, *expect, autostop, stop),
+        Operation::Rollback { to, expect } => LockedOperation::Rollback(Action::Rollback { to: *to }, *expect, stop),
         Operation::Restart { service, expect } => {
-            Locked::Serve("restart", Action::Restart { service: *service }, *expect)
+            LockedOperation::Serve("restart", Action::Restart { service: *service }, *expect)
         }
-        Operation::Down { drain } => Locked::Down { drain: *drain },
-        Operation::Autostop(autostop) => Locked::Autostop(autostop),
-        Operation::Keys { change, expect } => Locked::Keys(change.as_ref(), *expect),
+        Operation::Down { drain } => LockedOperation::Down { drain: *drain },
+        Operation::Autostop(autostop) => LockedOperation::Autostop(autostop),
+        Operation::Keys { change, expect } => LockedOperation::Keys(change.as_ref(), *expect),
         Operation::Prune { models, list, expect } => {
-            Locked::Prune(Action::Prune { models: *models, approved: Some(list.clone()) }, *expect)
+            LockedOperation::Prune(Action::Prune { models: *models, approved: Some(list.clone()) }, *expect)
         }
     };
     let lock = lock::Lock::take(context, plan.work().name()).await?;
@@ -84,28 +84,28 @@ pub async fn apply<P: Ports>(
 }
 
 /// The operations that need the lock.
-enum Locked<'a> {
-    Up(&'a Deploy, Expect, &'a AutostopStep, StopOnFailure),
-    Rollback(Action, Expect, StopOnFailure),
-    Serve(&'static str, Action, Expect),
+enum LockedOperation<'a> {
+    Up(&'a Deploy, ExpectedRelease, &'a AutostopStep, StopOnFailure),
+    Rollback(Action, ExpectedRelease, StopOnFailure),
+    Serve(&'static str, Action, ExpectedRelease),
     Down { drain: bool },
     Autostop(&'a Autostop),
-    Keys(Option<&'a KeyChange>, Expect),
-    Prune(Action, Expect),
+    Keys(Option<&'a KeyChange>, ExpectedRelease),
+    Prune(Action, ExpectedRelease),
 }
 
-async fn locked<P: Ports>(context: &DeployContext<'_, P>, work: Locked<'_>) -> Result<Applied, Failure> {
+async fn locked<P: Ports>(context: &DeployContext<'_, P>, work: LockedOperation<'_>) -> Result<Applied, Failure> {
     match work {
-        Locked::Up(deploy, expect, autostop, on_failure) => {
+        LockedOperation::Up(deploy, expect, autostop, on_failure) => {
             autostop::follow(context, autostop, up::up(context, deploy, expect, on_failure).await?).await
         }
-        Locked::Rollback(action, expect, stop) => up::rollback(context, &action, expect, stop).await,
-        Locked::Serve(what, action, expect) => up::serve(context, what, &action, expect).await,
-        Locked::Down { drain } => down::down(context, drain).await,
-        Locked::Autostop(autostop) => autostop::set(context, autostop).await,
-        Locked::Keys(Some(change), expect) => keys_change(context, change, expect).await,
-        Locked::Prune(action, expect) => at_work(context, "prune", &action, expect, PRUNE_SECONDS).await,
-        Locked::Keys(None, _) => Ok(Applied { report: None, url: None, autostop: None }),
+        LockedOperation::Rollback(action, expect, stop) => up::rollback(context, &action, expect, stop).await,
+        LockedOperation::Serve(what, action, expect) => up::serve(context, what, &action, expect).await,
+        LockedOperation::Down { drain } => down::down(context, drain).await,
+        LockedOperation::Autostop(autostop) => autostop::set(context, autostop).await,
+        LockedOperation::Keys(Some(change), expect) => keys_change(context, change, expect).await,
+        LockedOperation::Prune(action, expect) => at_work(context, "prune", &action, expect, PRUNE_SECONDS).await,
+        LockedOperation::Keys(None, _) => Ok(Applied { report: None, url: None, autostop: None }),
     }
 }
 
@@ -117,18 +117,18 @@ async fn at_work<P: Ports>(
     context: &DeployContext<'_, P>,
     what: &str,
     action: &Action,
-    expect: Expect,
+    expect: ExpectedRelease,
     limit_seconds: u32,
 ) -> Result<Applied, Failure> {
     let limit = limit_seconds.min(context.settings.wait.deploy_seconds);
-    let report = after::run(context, what, action, expect, limit).await?;
+    let report = script_result::run(context, what, action, expect, limit).await?;
     Ok(Applied { report: Some(report), url: None, autostop: None })
 }
 
 async fn keys_change<P: Ports>(
     context: &DeployContext<'_, P>,
     change: &KeyChange,
-    expect: Expect,
+    expect: ExpectedRelease,
 ) -> Result<Applied, Failure> {
     let limit = command::LOOK_SECONDS.saturating_add(context.settings.wait.drain_seconds);
     at_work(context, "keys", &Action::Keys(Keys::Change(change.clone())), expect, limit).await

@@ -5,16 +5,16 @@ use super::{
     command::{self, LOOK_SECONDS},
 };
 use crate::{
-    cloud::{Agent, Instance, State},
+    cloud::{AgentState, Instance, InstanceState},
+    context::{DeployContext, Ports},
     failure::Failure,
     interrupt::Interrupt,
     ledger::LastVerified,
-    plan::{CurrentState, HostState, Serving},
+    plan::{CurrentRelease, CurrentState, HostState},
     script::{
-        Action, HostReport, Images,
+        Action, HostReport, RunningImages,
         facts::{Container, Status},
     },
-    site::{DeployContext, Ports},
 };
 
 /// The observed state of the box.
@@ -32,7 +32,8 @@ pub struct Observed {
 pub async fn observe<P: Ports>(context: &DeployContext<'_, P>) -> Result<Observed, Failure> {
     let instance = boot::look(context).await?;
     let last = LastVerified::read(context).await?;
-    let online = instance.state == State::Running && context.ports.agent(&instance.id).await? == Agent::Online;
+    let online =
+        instance.state == InstanceState::Running && context.ports.agent(&instance.id).await? == AgentState::Online;
     let host = if online { Some(ask(context).await?) } else { None };
     Ok(Observed { instance, host, last })
 }
@@ -60,7 +61,7 @@ impl Observed {
     #[must_use]
     pub fn now(&self) -> CurrentState {
         let known = match &self.host {
-            None => HostState::Unseen(self.last.clone().map(Serving::from)),
+            None => HostState::Unseen(self.last.clone().map(CurrentRelease::from)),
             Some((report, status)) => match report.release {
                 None => HostState::Empty { half_done: status.half_done },
                 Some(release) => HostState::Release(serving(release, &report.images, status)),
@@ -71,16 +72,16 @@ impl Observed {
 
     /// Returns the images of the current release, by digest, as far as they are known.
     #[must_use]
-    pub fn images(&self) -> Images {
+    pub fn images(&self) -> RunningImages {
         match self.now().known {
             HostState::Unseen(Some(serving)) | HostState::Release(serving) => serving.images,
-            _ => Images::default(),
+            _ => RunningImages::default(),
         }
     }
 }
 
-fn serving(release: u32, images: &Images, status: &Status) -> Serving {
-    Serving {
+fn serving(release: u32, images: &RunningImages, status: &Status) -> CurrentRelease {
+    CurrentRelease {
         release,
         images: images.clone(),
         hash: status.config_hash.clone(),

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::{
     cloud::Instance,
+    context::{DeployContext, Ports},
     report::money,
-    site::{DeployContext, Ports},
 };
 
 /// The parameters of config/cloudformation.yaml that the move keeps.
@@ -27,7 +27,7 @@ const POLICY: &str = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action"
 
 /// How to move the box to another zone.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Move {
+pub(super) struct ZoneMove {
     /// The zone of the box.
     from_zone: String,
     /// Other zones of the region that offer the instance's type; empty if there are none or they are not known.
@@ -52,7 +52,7 @@ pub(super) async fn offer<P: Ports>(context: &DeployContext<'_, P>, instance: &I
     }
     let zones: Vec<String> = zones.unwrap_or_default().into_iter().filter(|zone| *zone != instance.zone).collect();
     let gib = gib.unwrap_or(context.settings.prices.disk_gib);
-    let way = Move {
+    let way = ZoneMove {
         commands: commands(context, instance, &zones, gib),
         from_zone: instance.zone.clone(),
         zones,
@@ -66,7 +66,7 @@ pub(super) async fn offer<P: Ports>(context: &DeployContext<'_, P>, instance: &I
     context.report.result(&serde_json::json!({"other_zone": way}));
 }
 
-impl Move {
+impl ZoneMove {
     fn lines<P>(&self, context: &DeployContext<'_, P>, instance: &Instance) -> Vec<String> {
         let Self { from_zone, zones, volume, gib, .. } = self;
         let where_to = if zones.is_empty() {

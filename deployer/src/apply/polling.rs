@@ -16,7 +16,7 @@ pub(super) struct PollSchedule {
 
 /// What ended a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pause {
+pub enum PauseEnd {
     /// The pause is over.
     Over,
     /// The deadline has passed.
@@ -44,9 +44,9 @@ impl PollSchedule {
     }
 
     /// Waits until the next request is due.
-    pub(super) async fn pause(&mut self, interrupt: &Interrupt) -> Pause {
+    pub(super) async fn pause(&mut self, interrupt: &Interrupt) -> PauseEnd {
         if self.started.elapsed() >= self.limit {
-            return Pause::Late;
+            return PauseEnd::Late;
         }
         let pause = self.pause;
         self.pause = (pause * 3 / 2).min(self.longest);
@@ -73,17 +73,17 @@ pub async fn persistently<T>(
             return Err(error);
         }
         match schedule.pause(interrupt).await {
-            Pause::Over => report.progress("AWS does not answer; looking again", &error.code),
-            Pause::Interrupted => return Ok(None),
-            Pause::Late => return Err(error),
+            PauseEnd::Over => report.progress("AWS does not answer; looking again", &error.code),
+            PauseEnd::Interrupted => return Ok(None),
+            PauseEnd::Late => return Err(error),
         }
     }
 }
 
 /// Waits for `pause`, or until Ctrl-C.
-pub async fn wait(pause: Duration, interrupt: &Interrupt) -> Pause {
+pub async fn wait(pause: Duration, interrupt: &Interrupt) -> PauseEnd {
     tokio::select! {
-        () = sleep(pause) => Pause::Over,
-        () = interrupt.wait() => Pause::Interrupted,
+        () = sleep(pause) => PauseEnd::Over,
+        () = interrupt.wait() => PauseEnd::Interrupted,
     }
 }

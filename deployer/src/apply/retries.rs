@@ -7,9 +7,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     cloud::{CloudError, CloudErrorKind},
+    context::{DeployContext, Ports},
     failure::Failure,
     report::duration,
-    site::{DeployContext, Ports},
 };
 
 /// How long refused calls are repeated when there is no operator who can log in meanwhile.

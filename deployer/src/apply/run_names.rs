@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::{script::RunId, site::DeployContext};
+use crate::{context::DeployContext, script::RunId};
 
 /// Returns the script's name in the account's list of commands. It is unique, so that a command can be found again.
 pub(super) fn name<P>(context: &DeployContext<'_, P>, action: &str) -> String {

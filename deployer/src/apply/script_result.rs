@@ -7,13 +7,13 @@ use super::{
     observe,
 };
 use crate::{
-    cloud::State,
+    cloud::InstanceState,
+    context::{DeployContext, Ports},
     exit::Exit,
     failure::Failure,
     interrupt::{self, Interrupt},
     ledger::Releases,
-    script::{Action, Expect, HostReport, ImageWanted, Keys, Outcome, facts::Status},
-    site::{DeployContext, Ports},
+    script::{Action, ActionOutcome, ExpectedRelease, HostReport, ImageWanted, Keys, facts::Status},
 };
 
 /// Runs an action that changes something. Every end except success is a failure that says what serves now. `expect`
@@ -22,13 +22,13 @@ pub(super) async fn run<P: Ports>(
     context: &DeployContext<'_, P>,
     what: &str,
     action: &Action,
-    expect: Expect,
+    expect: ExpectedRelease,
     limit_seconds: u32,
 ) -> Result<HostReport, Failure> {
     let lost = match command::run_expecting(context, what, action, expect, limit_seconds).await {
         Ok(report) => {
             Releases::write(context, &report).await;
-            return judged(context, report);
+            return check_report(context, report);
         }
         Err(no_report @ (NoReport::NotSent(_) | NoReport::OutOfSight(_) | NoReport::Refused)) => {
             return Err(no_report.into());
@@ -51,43 +51,43 @@ pub(super) async fn run<P: Ports>(
         }
     };
     context.report.say("checking what runs on the host now");
-    aftermath(context, action, expect, lost).await
+    outcome_on_host(context, action, expect, lost).await
 }
 
-pub(super) fn judged<P>(context: &DeployContext<'_, P>, report: HostReport) -> Result<HostReport, Failure> {
+pub(super) fn check_report<P>(context: &DeployContext<'_, P>, report: HostReport) -> Result<HostReport, Failure> {
     for warning in &report.warnings {
         context.report.warn(warning);
     }
     let next = match report.outcome {
-        Outcome::Done | Outcome::NothingToDo => return Ok(report),
-        Outcome::FailedUnchanged => "Mend the cause, then run it again; deployer doctor looks at what it needs.",
-        Outcome::RolledBack => "Find the cause in the lines above and in deployer logs, then deploy again.",
-        Outcome::NeedsAPerson if report.release.is_none() => {
+        ActionOutcome::Done | ActionOutcome::NothingToDo => return Ok(report),
+        ActionOutcome::FailedUnchanged => "Mend the cause, then run it again; deployer doctor looks at what it needs.",
+        ActionOutcome::RolledBack => "Find the cause in the lines above and in deployer logs, then deploy again.",
+        ActionOutcome::NeedsAPerson if report.release.is_none() => {
             "There is no release to go back to. Mend the cause that the lines above show, then run deployer up again."
         }
-        Outcome::NeedsAPerson => {
+        ActionOutcome::NeedsAPerson => {
             "Look with deployer status and deployer logs; deployer releases lists what deployer rollback --to can go back to."
         }
-        Outcome::Locked => "Wait for that run to end; deployer status shows when it has.",
+        ActionOutcome::Locked => "Wait for that run to end; deployer status shows when it has.",
     };
-    let goes_on = report.outcome == Outcome::Locked;
+    let goes_on = report.outcome == ActionOutcome::Locked;
     let step = report.failed_step;
     let failure = Failure::new(report.outcome.into(), report.message, next);
     Err(Failure { lines: report.last_log_lines, goes_on, step, ..failure })
 }
 
 /// Asks the host for its state and returns the report or the failure that follows from it.
-async fn aftermath<P: Ports>(
+async fn outcome_on_host<P: Ports>(
     context: &DeployContext<'_, P>,
     action: &Action,
-    expect: Expect,
+    expect: ExpectedRelease,
     mut lost: MissingReport,
 ) -> Result<HostReport, Failure> {
     // The Ctrl-C that interrupted the command must not interrupt this check too. A second Ctrl-C ends the program.
     let (_end, no_interrupt) = interrupt::channel();
     // A box that stopped while the command ran cannot be asked.
     if let Ok(instance) = context.ports.instance(&context.settings.instance_id).await
-        && instance.state != State::Running
+        && instance.state != InstanceState::Running
     {
         let found = format!("The box is {}, so nothing serves.", instance.state);
         lost.running = false;
@@ -113,7 +113,7 @@ async fn aftermath<P: Ports>(
         ));
     }
     if let Action::Keys(Keys::Change(change)) = action {
-        return after_keys::aftermath(context, &no_interrupt, change, lost).await;
+        return after_keys::outcome_on_host(context, &no_interrupt, change, lost).await;
     }
     if status.half_done {
         let serves = if healthy {
@@ -172,7 +172,7 @@ async fn aftermath<P: Ports>(
 /// Clears what a killed command leaves on the host: its token and login in memory, and a download that uses the token.
 async fn clear<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrupt) {
     let why = match command::run_with(context, no_interrupt, "clear", &Action::Unlock, LOOK_SECONDS).await {
-        Ok(report) if report.outcome == Outcome::Done => {
+        Ok(report) if report.outcome == ActionOutcome::Done => {
             report.warnings.iter().for_each(|warning| context.report.warn(warning));
             context.report.say("what the killed command left on the host (token, login, download) was cleared");
             return;
@@ -189,7 +189,7 @@ async fn clear<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrup
 /// Sends a made-up note to the service that runs now. Returns the report, or why the note was not answered.
 async fn verify<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrupt) -> Result<HostReport, String> {
     match command::run_with(context, no_interrupt, "verify", &Action::Verify, LOOK_SECONDS).await {
-        Ok(report) if report.outcome == Outcome::Done => Ok(report),
+        Ok(report) if report.outcome == ActionOutcome::Done => Ok(report),
         Ok(report) => Err(report.message),
         Err(no_report) => Err(Failure::from(no_report).what),
     }
@@ -204,27 +204,27 @@ enum HostComparison {
     Unclear,
 }
 
-fn compare(action: &Action, expect: Expect, report: &HostReport, status: &Status) -> HostComparison {
+fn compare(action: &Action, expect: ExpectedRelease, report: &HostReport, status: &Status) -> HostComparison {
     let wanted = match action {
         Action::Deploy(deploy) => {
             let is = |wanted: &ImageWanted, found: &str| match wanted {
                 ImageWanted::Digest(digest) => digest.to_string() == found,
                 // Only the host can resolve the tag, so any release other than the previous one may be the wanted one.
-                ImageWanted::Tag(_) => !matches!(expect, Expect::Anything),
+                ImageWanted::Tag(_) => !matches!(expect, ExpectedRelease::Anything),
             };
             deploy.config_hash == status.config_hash
                 && is(&deploy.gateway, &report.images.gateway)
                 && is(&deploy.vllm, &report.images.vllm)
         }
         Action::Rollback { to: Some(to) } => report.release == Some(*to),
-        Action::Rollback { to: None } => !matches!(expect, Expect::Anything),
+        Action::Rollback { to: None } => !matches!(expect, ExpectedRelease::Anything),
         // These actions do not touch the running services.
         Action::Autostop(_) | Action::Unlock | Action::Prune { .. } => return HostComparison::AsBefore,
         _ => return HostComparison::Unclear,
     };
     let same = match expect {
-        Expect::Anything => None,
-        expect => Some(expect == Expect::of(report.release)),
+        ExpectedRelease::Anything => None,
+        expect => Some(expect == ExpectedRelease::of(report.release)),
     };
     match (wanted, same) {
         (true, Some(false) | None) => HostComparison::AsWanted,
@@ -237,7 +237,7 @@ fn compare(action: &Action, expect: Expect, report: &HostReport, status: &Status
 mod tests {
     use serde_json::json;
 
-    use super::{Action, Expect, HostComparison, HostReport, Status, compare};
+    use super::{Action, ExpectedRelease, HostComparison, HostReport, Status, compare};
     use crate::script::{ComposeEnv, Deploy, ImageDigest, ImageTag, ImageWanted};
 
     fn image(name: &str, n: u8) -> String {
@@ -257,7 +257,7 @@ mod tests {
     }
 
     /// Compares with a host that has release 2, with gateway image 2, vllm image 1 and configuration `h`.
-    fn check(action: &Action, expect: Expect, expected: HostComparison) {
+    fn check(action: &Action, expect: ExpectedRelease, expected: HostComparison) {
         let report = json!({"outcome": "done", "action": "status", "message": "", "release": 2,
             "images": {"gateway": image("gateway", 2), "vllm": image("vllm", 1)}});
         let report: HostReport = serde_json::from_value(report).unwrap();
@@ -269,29 +269,29 @@ mod tests {
     fn the_host_is_compared_with_the_wanted_and_the_previous_release() {
         let digest = |n| ImageWanted::Digest(ImageDigest::parse(&image("gateway", n)).unwrap());
         let tag = ImageWanted::Tag(ImageTag::new("r.example/gateway", "v2").unwrap());
-        let (before, other) = (Expect::Release(2), Expect::Release(1));
+        let (before, other) = (ExpectedRelease::Release(2), ExpectedRelease::Release(1));
         for (wanted, hash, expect, expected) in [
             (digest(2), "h", other, HostComparison::AsWanted),
-            (digest(2), "h", Expect::Nothing, HostComparison::AsWanted),
-            (digest(2), "h", Expect::Anything, HostComparison::AsWanted),
+            (digest(2), "h", ExpectedRelease::Nothing, HostComparison::AsWanted),
+            (digest(2), "h", ExpectedRelease::Anything, HostComparison::AsWanted),
             (tag.clone(), "h", other, HostComparison::AsWanted),
-            (tag, "h", Expect::Anything, HostComparison::Unclear),
+            (tag, "h", ExpectedRelease::Anything, HostComparison::Unclear),
             (digest(2), "i", before, HostComparison::AsBefore),
             (digest(3), "h", before, HostComparison::AsBefore),
             // The wanted release equals the previous one, so a new start of it cannot be seen.
             (digest(2), "h", before, HostComparison::Unclear),
             // The host has neither the wanted nor the previous release.
             (digest(3), "h", other, HostComparison::Unclear),
-            (digest(3), "h", Expect::Anything, HostComparison::Unclear),
+            (digest(3), "h", ExpectedRelease::Anything, HostComparison::Unclear),
         ] {
             check(&deploy(wanted, hash), expect, expected);
         }
-        check(&Action::Rollback { to: Some(2) }, Expect::Release(3), HostComparison::AsWanted);
+        check(&Action::Rollback { to: Some(2) }, ExpectedRelease::Release(3), HostComparison::AsWanted);
         check(&Action::Rollback { to: Some(1) }, before, HostComparison::AsBefore);
-        check(&Action::Rollback { to: None }, Expect::Release(3), HostComparison::AsWanted);
+        check(&Action::Rollback { to: None }, ExpectedRelease::Release(3), HostComparison::AsWanted);
         check(&Action::Rollback { to: None }, before, HostComparison::AsBefore);
         check(&Action::Restart { service: None }, before, HostComparison::Unclear);
-        check(&Action::Unlock, Expect::Anything, HostComparison::AsBefore);
+        check(&Action::Unlock, ExpectedRelease::Anything, HostComparison::AsBefore);
         check(&Action::Prune { models: true, approved: Some("0".repeat(64)) }, before, HostComparison::AsBefore);
     }
 }

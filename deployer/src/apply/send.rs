@@ -8,15 +8,15 @@ use tokio::time::Instant;
 
 use super::{
     no_report::NoReport,
-    pace::{Pause, PollSchedule},
-    patience::FailureCounter,
+    polling::{PauseEnd, PollSchedule},
+    retries::FailureCounter,
 };
 use crate::{
     cloud::{CloudError, CloudErrorKind, CommandId},
+    context::{DeployContext, Ports},
     failure::Failure,
     interrupt::{self, Interrupt},
     script::Script,
-    site::{DeployContext, Ports},
 };
 
 /// How long AWS may refuse a command before that counts as final, in seconds.
@@ -77,7 +77,7 @@ pub(super) async fn send<P: Ports>(
         }
         // The agent may be away for a moment, most of all after a start.
         context.report.progress(&format!("{what}: AWS does not take the command yet"), &error.code);
-        if schedule.pause(interrupt).await == Pause::Late {
+        if schedule.pause(interrupt).await == PauseEnd::Late {
             return Err(NoReport::NotSent(Failure::from(error)));
         }
     }
@@ -111,12 +111,12 @@ async fn find<P: Ports>(
             }
         }
         match schedule.pause(source).await {
-            Pause::Over => {}
-            Pause::Interrupted => {
+            PauseEnd::Over => {}
+            PauseEnd::Interrupted => {
                 context.report.say("interrupted: looking whether the command reached the host; wait a moment");
                 (source, schedule) = (&no_interrupt, PollSchedule::new(FIND_SECONDS_INTERRUPTED));
             }
-            Pause::Late => return Err(unknown(interrupt, lost)),
+            PauseEnd::Late => return Err(unknown(interrupt, lost)),
         }
     }
 }

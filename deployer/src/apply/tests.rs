@@ -9,32 +9,32 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use self::world::{World, image};
+use self::world::{SimulatedCloud, image};
 use super::{Applied, StopOnFailure, apply, observe};
 use crate::plan::LockHolder;
 use crate::{
     approval::ApprovedPlan,
-    cloud::{Cloud as _, CloudErrorKind, Progress},
+    cloud::{Cloud as _, CloudErrorKind, CommandProgress},
     config::{ConfigFile, Settings, parse, resolve},
+    context::DeployContext,
     exit::Exit,
     failure::Failure,
     interrupt,
     plan::{AutostopStep, Operation},
     report::{Format, Report},
-    script::{ComposeEnv, Deploy, Expect, ImageDigest, ImageWanted},
-    site::DeployContext,
+    script::{ComposeEnv, Deploy, ExpectedRelease, ImageDigest, ImageWanted},
 };
 
 const CONFIG: &str =
     "region = \"us-east-1\"\n[box]\ninstance_id = \"i-0123456789abcdef0\"\n[images]\nregistry = \"r.example\"\n";
 
 async fn settings() -> Settings {
-    let world = World::default();
+    let world = SimulatedCloud::default();
     let written = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
     resolve(&written, &async |name| (&world).parameter(name).await, "ada@laptop".to_owned()).await.unwrap()
 }
 
-fn up(config_hash: &str, expect: Expect) -> Operation {
+fn up(config_hash: &str, expect: ExpectedRelease) -> Operation {
     let image = |name: &str| ImageWanted::Digest(ImageDigest::parse(&image(name)).unwrap());
     let deploy = Box::new(Deploy {
         gateway: image("gateway"),
@@ -50,24 +50,24 @@ fn up(config_hash: &str, expect: Expect) -> Operation {
 
 fn work(name: &str) -> Operation {
     match name {
-        "up" => up("h", Expect::Anything),
-        "rollback" => Operation::Rollback { to: None, expect: Expect::Release(3) },
-        "restart" => Operation::Restart { service: None, expect: Expect::Release(2) },
+        "up" => up("h", ExpectedRelease::Anything),
+        "rollback" => Operation::Rollback { to: None, expect: ExpectedRelease::Release(3) },
+        "restart" => Operation::Restart { service: None, expect: ExpectedRelease::Release(2) },
         "down" => Operation::Down { drain: true },
         "down now" => Operation::Down { drain: false },
         _ => panic!("no work {name}"),
     }
 }
 
-async fn run(world: &World, name: &str) -> Result<Applied, Failure> {
+async fn run(world: &SimulatedCloud, name: &str) -> Result<Applied, Failure> {
     run_work(world, work(name)).await
 }
 
-async fn run_work(world: &World, work: Operation) -> Result<Applied, Failure> {
+async fn run_work(world: &SimulatedCloud, work: Operation) -> Result<Applied, Failure> {
     run_stopping(world, work, StopOnFailure::Yes).await
 }
 
-async fn run_stopping(world: &World, work: Operation, stop: StopOnFailure) -> Result<Applied, Failure> {
+async fn run_stopping(world: &SimulatedCloud, work: Operation, stop: StopOnFailure) -> Result<Applied, Failure> {
     let report = Report::new(true, Format::Text);
     let (end, interrupt) = interrupt::channel();
     *world.interrupter.borrow_mut() = Some(end);
@@ -77,8 +77,8 @@ async fn run_stopping(world: &World, work: Operation, stop: StopOnFailure) -> Re
     apply(&context, &ApprovedPlan::in_a_test(work), stop).await
 }
 
-fn world(name: &str, outcome: &str) -> World {
-    let world = World::default();
+fn world(name: &str, outcome: &str) -> SimulatedCloud {
+    let world = SimulatedCloud::default();
     world.running.set(name != "up");
     outcome.clone_into(&mut world.outcome.borrow_mut());
     world
@@ -131,7 +131,7 @@ async fn any_failed_call_leaves_no_lock_and_no_false_success() {
         let all = refusals.map(|kind| (kind, false)).into_iter().chain([(CloudErrorKind::Network, true)]);
         for (kind, heard) in all {
             for (index, call) in calls.iter().enumerate() {
-                let world = World { fails: Some((index + 1, kind)), heard, ..world(name, "done") };
+                let world = SimulatedCloud { fails: Some((index + 1, kind)), heard, ..world(name, "done") };
                 let result = run(&world, name).await;
                 let at = format!("{name}: call {} ({call}) fails with {kind:?}, heard: {heard}", index + 1);
                 for action in ["deploy", "rollback", "restart", "down"] {
@@ -210,20 +210,41 @@ async fn without_a_report_the_host_is_asked_for_the_result() {
     let nothing = Value::Null;
     for (odd, verify, hash, expect, exit, words) in [
         // The work was done; only its report is lost.
-        (&nothing, "done", "h", Expect::Release(1), None, ""),
-        (&nothing, "done", "other", Expect::Release(2), Some(Exit::FailedUnchanged), "still serves: release 2"),
-        (&nothing, "done", "h", Expect::Release(2), Some(Exit::FailedUnchanged), "release 2 serves and was verified"),
-        (&nothing, "failed_unchanged", "h", Expect::Release(1), Some(Exit::NeedsAPerson), "could not be verified"),
+        (&nothing, "done", "h", ExpectedRelease::Release(1), None, ""),
+        (
+            &nothing,
+            "done",
+            "other",
+            ExpectedRelease::Release(2),
+            Some(Exit::FailedUnchanged),
+            "still serves: release 2",
+        ),
+        (
+            &nothing,
+            "done",
+            "h",
+            ExpectedRelease::Release(2),
+            Some(Exit::FailedUnchanged),
+            "release 2 serves and was verified",
+        ),
+        (
+            &nothing,
+            "failed_unchanged",
+            "h",
+            ExpectedRelease::Release(1),
+            Some(Exit::NeedsAPerson),
+            "could not be verified",
+        ),
         (
             &cut_off,
             "done",
             "h",
-            Expect::Release(1),
+            ExpectedRelease::Release(1),
             Some(Exit::NeedsAPerson),
             "release 2 is current and serves for now, and was",
         ),
-        (&cut_off, "failed_unchanged", "h", Expect::Release(1), Some(Exit::NeedsAPerson), "verified: said."),
-        (&not_ready, "done", "h", Expect::Release(1), Some(Exit::NeedsAPerson), "Nothing serves on the host"),
+        (&cut_off, "failed_unchanged", "h", ExpectedRelease::Release(1), Some(Exit::NeedsAPerson), "verified: said."),
+        (&not_ready, "done", "h", ExpectedRelease::Release(1), Some(Exit::NeedsAPerson), "Nothing serves on the host"),
     ] {
         let mut world = world("restart", "");
         world.odd = odd.clone();
@@ -239,13 +260,23 @@ async fn without_a_report_the_host_is_asked_for_the_result() {
 #[tokio::test(start_paused = true)]
 async fn ctrl_c_cancels_the_command_and_says_what_serves() {
     for (ends, expect, exit, words) in [
-        (Progress::Cancelled, Expect::Release(2), Some(Exit::Interrupted), "release 2 serves and was verified"),
-        (Progress::Cancelled, Expect::Release(1), Some(Exit::Interrupted), "release 2 is what was wanted"),
+        (
+            CommandProgress::Cancelled,
+            ExpectedRelease::Release(2),
+            Some(Exit::Interrupted),
+            "release 2 serves and was verified",
+        ),
+        (
+            CommandProgress::Cancelled,
+            ExpectedRelease::Release(1),
+            Some(Exit::Interrupted),
+            "release 2 is what was wanted",
+        ),
         // The command had ended by itself, so its report counts.
-        (Progress::Ended(0), Expect::Release(1), None, ""),
-        (Progress::Running, Expect::Release(1), Some(Exit::Interrupted), "has not confirmed"),
+        (CommandProgress::Ended(0), ExpectedRelease::Release(1), None, ""),
+        (CommandProgress::Running, ExpectedRelease::Release(1), Some(Exit::Interrupted), "has not confirmed"),
     ] {
-        let world = World { ends: Some(ends.clone()), ctrl_c: Some("look"), ..world("restart", "done") };
+        let world = SimulatedCloud { ends: Some(ends.clone()), ctrl_c: Some("look"), ..world("restart", "done") };
         let end = run_work(&world, up("h", expect)).await;
         assert_eq!(end.as_ref().err().map(|failure| failure.exit), exit, "{ends:?}: {end:?}");
         assert!(end.err().is_none_or(|failure| failure.what.contains(words)), "{ends:?}: {words}");
@@ -257,7 +288,7 @@ async fn ctrl_c_cancels_the_command_and_says_what_serves() {
 async fn a_lost_answer_is_never_reported_as_nothing_changed() {
     // AWS may or may not have received the command and cannot be asked, so nobody knows what it does.
     for ctrl_c in [None, Some("find")] {
-        let world = World { away: &["send", "find"], heard: true, ctrl_c, ..world("restart", "done") };
+        let world = SimulatedCloud { away: &["send", "find"], heard: true, ctrl_c, ..world("restart", "done") };
         let failure = run(&world, "restart").await.unwrap_err();
         let exit = if ctrl_c.is_some() { Exit::Interrupted } else { Exit::NeedsAPerson };
         assert_eq!(failure.exit, exit, "{failure:?}");
@@ -265,10 +296,10 @@ async fn a_lost_answer_is_never_reported_as_nothing_changed() {
         assert_eq!(world.sent("restart"), 1, "{failure:?}");
     }
     // The command shows up once AWS can be asked, and Ctrl-C cancels it.
-    let away = World {
+    let away = SimulatedCloud {
         fails: Some((2, CloudErrorKind::Network)),
         heard: true,
-        ends: Some(Progress::Cancelled),
+        ends: Some(CommandProgress::Cancelled),
         ctrl_c: Some("find"),
         ..world("restart", "done")
     };
@@ -280,13 +311,13 @@ async fn a_lost_answer_is_never_reported_as_nothing_changed() {
 #[tokio::test(start_paused = true)]
 async fn a_done_action_succeeds_even_if_the_box_cannot_be_looked_up_after_it() {
     // A rollback looks up the box first, because it may have to start it. So only a restart is tested here.
-    let world = World { away: &["instance"], ..world("restart", "done") };
+    let world = SimulatedCloud { away: &["instance"], ..world("restart", "done") };
     let applied = run(&world, "restart").await.unwrap();
     assert!(applied.report.is_some() && applied.url.is_none());
     let last = world.parameters.borrow()["/extraction-gateway/last"].clone();
     assert!(last.contains("\"config_hash\":\"h\""), "{last}");
     for what in ["rollback", "restart"] {
-        let world = World { odd: json!({"containers": 1}), ..self::world(what, "done") };
+        let world = SimulatedCloud { odd: json!({"containers": 1}), ..self::world(what, "done") };
         run(&world, what).await.unwrap();
         let last = world.parameters.borrow()["/extraction-gateway/last"].clone();
         assert!(!last.contains("config_hash") && last.contains(&image("gateway")), "{last}");
@@ -296,7 +327,7 @@ async fn a_done_action_succeeds_even_if_the_box_cannot_be_looked_up_after_it() {
 #[tokio::test(start_paused = true)]
 async fn down_now_does_not_depend_on_systems_manager() {
     for away in [&["agent"][..], &["send", "find"], &["look"]] {
-        let world = World { away, ..world("down now", "done") };
+        let world = SimulatedCloud { away, ..world("down now", "done") };
         run(&world, "down now").await.unwrap();
         assert!(!world.running.get(), "{away:?}");
     }
@@ -310,7 +341,7 @@ async fn unlock_takes_the_lock_only_from_the_approved_holder() {
         since: 1,
         run: "1".to_owned(),
     };
-    let put = |world: &World, operator| {
+    let put = |world: &SimulatedCloud, operator| {
         let text = serde_json::to_string(&holder(operator)).unwrap();
         world.parameters.borrow_mut().insert("/extraction-gateway/lock".to_owned(), text);
     };
@@ -327,7 +358,7 @@ async fn unlock_takes_the_lock_only_from_the_approved_holder() {
         (Some("bob"), Some("bob"), "done", &["agent"], None),
         (Some("bob"), Some("bob"), "done", &["send"], None),
     ] {
-        let world = World { away, ..world("unlock", outcome) };
+        let world = SimulatedCloud { away, ..world("unlock", outcome) };
         if let Some(held) = held {
             put(&world, held);
         }

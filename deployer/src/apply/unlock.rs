@@ -6,12 +6,12 @@ use super::{
     lock,
 };
 use crate::{
-    cloud::{Agent, State},
+    cloud::{AgentState, InstanceState},
+    context::{DeployContext, Ports},
     exit::Exit,
     failure::Failure,
     plan::LockHolder,
-    script::{Action, HostReport, Outcome},
-    site::{DeployContext, Ports},
+    script::{Action, ActionOutcome, HostReport},
 };
 
 /// Takes the lock from the approved holder, and from no other.
@@ -47,12 +47,12 @@ fn check_holder(approved: Option<&LockHolder>, held: Option<&LockHolder>) -> Res
 /// and `up` needs the lock. Only an operator at work on the host does.
 async fn clear_host<P: Ports>(context: &DeployContext<'_, P>) -> Result<Option<HostReport>, Failure> {
     let instance = super::boot::look(context).await?;
-    if instance.state != State::Running {
+    if instance.state != InstanceState::Running {
         return Ok(None);
     }
     let unseen = |why: &str| context.report.warn(&format!("the host was not cleared, only the lock is taken: {why}"));
     match context.ports.agent(&instance.id).await {
-        Ok(Agent::Online) => {}
+        Ok(AgentState::Online) => {}
         Ok(_) => {
             unseen("its SSM agent does not answer");
             return Ok(None);
@@ -63,12 +63,12 @@ async fn clear_host<P: Ports>(context: &DeployContext<'_, P>) -> Result<Option<H
         }
     }
     match command::run(context, "unlock", &Action::Unlock, LOOK_SECONDS).await {
-        Ok(report) if report.outcome == Outcome::Locked => Err(Failure::new(
+        Ok(report) if report.outcome == ActionOutcome::Locked => Err(Failure::new(
             Exit::Locked,
             report.message,
             "Wait for that run to end; deployer status shows when it has.",
         )),
-        Ok(report) if matches!(report.outcome, Outcome::Done | Outcome::NothingToDo) => Ok(Some(report)),
+        Ok(report) if matches!(report.outcome, ActionOutcome::Done | ActionOutcome::NothingToDo) => Ok(Some(report)),
         Ok(report) => {
             unseen(&report.message);
             Ok(None)

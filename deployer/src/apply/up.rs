@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Applied, StopOnFailure, after, boot, document, down, observe};
+use super::{Applied, StopOnFailure, boot, document, down, observe, script_result};
 use crate::{
-    cloud::Agent,
+    cloud::AgentState,
+    context::{DeployContext, Ports},
     exit::Exit,
     failure::Failure,
     interrupt::{self, Interrupt},
     ledger::LastVerified,
     report::{duration, money},
-    script::{Action, Deploy, Expect, HostReport},
-    site::{DeployContext, Ports},
+    script::{Action, Deploy, ExpectedRelease, HostReport},
 };
 
 /// How long to wait for the operator's answer while the lock is held and the box costs money.
@@ -21,7 +21,7 @@ const ANSWER_LIMIT: Duration = Duration::from_mins(5);
 pub(super) async fn up<P: Ports>(
     context: &DeployContext<'_, P>,
     deploy: &Deploy,
-    expect: Expect,
+    expect: ExpectedRelease,
     stop: StopOnFailure,
 ) -> Result<Applied, Failure> {
     let mut started = false;
@@ -33,7 +33,7 @@ pub(super) async fn up<P: Ports>(
 pub(super) async fn rollback<P: Ports>(
     context: &DeployContext<'_, P>,
     action: &Action,
-    expect: Expect,
+    expect: ExpectedRelease,
     stop: StopOnFailure,
 ) -> Result<Applied, Failure> {
     let mut started = false;
@@ -44,7 +44,7 @@ pub(super) async fn rollback<P: Ports>(
 async fn roll_back<P: Ports>(
     context: &DeployContext<'_, P>,
     action: &Action,
-    expect: Expect,
+    expect: ExpectedRelease,
     started: &mut bool,
 ) -> Result<Applied, Failure> {
     // A box is not started for a program that its document refuses.
@@ -72,7 +72,7 @@ async fn handle_failure<P: Ports>(
 async fn deploy_release<P: Ports>(
     context: &DeployContext<'_, P>,
     deploy: &Deploy,
-    expect: Expect,
+    expect: ExpectedRelease,
     started: &mut bool,
 ) -> Result<Applied, Failure> {
     // A box is not started for a program that its document refuses.
@@ -80,7 +80,7 @@ async fn deploy_release<P: Ports>(
     let instance = boot::boot(context, started).await?;
     context.report.step("deploying");
     let action = Action::Deploy(Box::new(deploy.clone()));
-    let report = after::run(context, "deploy", &action, expect, context.settings.wait.deploy_seconds).await?;
+    let report = script_result::run(context, "deploy", &action, expect, context.settings.wait.deploy_seconds).await?;
     Ok(record(context, report, Some(&deploy.config_hash), instance.address.as_deref()).await)
 }
 
@@ -103,10 +103,10 @@ pub(super) async fn serve<P: Ports>(
     context: &DeployContext<'_, P>,
     what: &str,
     action: &Action,
-    expect: Expect,
+    expect: ExpectedRelease,
 ) -> Result<Applied, Failure> {
     context.report.step(what);
-    let report = after::run(context, what, action, expect, context.settings.wait.deploy_seconds).await?;
+    let report = script_result::run(context, what, action, expect, context.settings.wait.deploy_seconds).await?;
     // The action is done, so whatever cannot be read or recorded from here on is only a warning, and a late Ctrl-C must
     // not hide the result either.
     let (_end, no_interrupt) = interrupt::channel();
@@ -148,7 +148,7 @@ enum RunningRelease {
 }
 
 async fn find_running<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrupt) -> RunningRelease {
-    if !matches!(context.ports.agent(&context.settings.instance_id).await, Ok(Agent::Online)) {
+    if !matches!(context.ports.agent(&context.settings.instance_id).await, Ok(AgentState::Online)) {
         return RunningRelease::Nothing;
     }
     context.report.say("looking whether anything serves on the box");

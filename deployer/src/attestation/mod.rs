@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use crate::{
     config::Trust,
+    context::DeployContext,
     failure::Failure,
     script::{ImageDigest, ImageWanted},
-    site::DeployContext,
 };
 
 /// An image whose attestation was verified.

@@ -10,9 +10,9 @@ use std::{
 use super::refused;
 use crate::{
     config::{Trust, WEBHOOK_VARIABLE},
+    context::DeployContext,
     failure::Failure,
     script::ImageWanted,
-    site::DeployContext,
 };
 
 /// The time limit for gh, which sends requests to GitHub and to the registry.

@@ -6,7 +6,7 @@ use aws_sdk_ec2::{
 };
 
 use super::error::cloud_error;
-use crate::cloud::{Checks, CloudError, CloudErrorKind, Ingress, Instance, State};
+use crate::cloud::{CloudError, CloudErrorKind, Ingress, Instance, InstanceState, StatusChecks};
 
 pub(super) async fn instance(client: &Client, id: &str) -> Result<Instance, CloudError> {
     let operation = "DescribeInstances";
@@ -53,34 +53,34 @@ fn root_disk(instance: &aws_sdk_ec2::types::Instance) -> String {
     disk.unwrap_or_default().to_owned()
 }
 
-fn state(name: Option<&InstanceStateName>) -> State {
+fn state(name: Option<&InstanceStateName>) -> InstanceState {
     match name {
-        Some(InstanceStateName::Pending) => State::Pending,
-        Some(InstanceStateName::Running) => State::Running,
-        Some(InstanceStateName::Stopping) => State::Stopping,
-        Some(InstanceStateName::Stopped) => State::Stopped,
-        Some(InstanceStateName::ShuttingDown) => State::ShuttingDown,
-        Some(InstanceStateName::Terminated) => State::Terminated,
-        other => State::Unknown(other.map_or("unknown", InstanceStateName::as_str).to_owned()),
+        Some(InstanceStateName::Pending) => InstanceState::Pending,
+        Some(InstanceStateName::Running) => InstanceState::Running,
+        Some(InstanceStateName::Stopping) => InstanceState::Stopping,
+        Some(InstanceStateName::Stopped) => InstanceState::Stopped,
+        Some(InstanceStateName::ShuttingDown) => InstanceState::ShuttingDown,
+        Some(InstanceStateName::Terminated) => InstanceState::Terminated,
+        other => InstanceState::Unknown(other.map_or("unknown", InstanceStateName::as_str).to_owned()),
     }
 }
 
-pub(super) async fn checks(client: &Client, id: &str) -> Result<Checks, CloudError> {
+pub(super) async fn checks(client: &Client, id: &str) -> Result<StatusChecks, CloudError> {
     let found = client
         .describe_instance_status()
         .instance_ids(id)
         .send()
         .await
         .map_err(|error| cloud_error("DescribeInstanceStatus", &error))?;
-    let Some(status) = found.instance_statuses().first() else { return Ok(Checks::Initializing) };
+    let Some(status) = found.instance_statuses().first() else { return Ok(StatusChecks::Initializing) };
     let both = [status.instance_status(), status.system_status()];
     let word = |wanted: SummaryStatus| both.iter().flatten().filter(|one| one.status() == Some(&wanted)).count();
     Ok(if word(SummaryStatus::Impaired) > 0 {
-        Checks::Impaired
+        StatusChecks::Impaired
     } else if word(SummaryStatus::Ok) == 2 {
-        Checks::Passed
+        StatusChecks::Passed
     } else {
-        Checks::Initializing
+        StatusChecks::Initializing
     })
 }
 

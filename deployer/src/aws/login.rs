@@ -10,7 +10,7 @@ use aws_credential_types::{
 use super::error::{cloud_error, without_credentials};
 use crate::{
     cloud::{CloudError, CloudErrorKind},
-    login::{Kind, Login},
+    login::{Login, ProfileKind},
 };
 
 const ASSUME_ROLE: &str = "AssumeRole";
@@ -28,9 +28,10 @@ impl SecondFactor {
     #[must_use]
     pub fn wanted() -> Option<Self> {
         match Login::here() {
-            Login::Profile { kind: Kind::Role { arn: role, source: Some(source), mfa: Some(device), .. }, .. } => {
-                Some(Self { role, source, device })
-            }
+            Login::Profile {
+                kind: ProfileKind::Role { arn: role, source: Some(source), mfa: Some(device), .. },
+                ..
+            } => Some(Self { role, source, device }),
             _ => None,
         }
     }

@@ -17,7 +17,8 @@ pub use login::SecondFactor;
 
 use crate::{
     cloud::{
-        Agent, Checks, Cloud, CloudError, CommandId, Host, Identity, Ingress, Instance, Invocation, Session, Sessions,
+        AgentState, Cloud, CloudError, CommandId, Host, Identity, Ingress, Instance, Invocation, Session, Sessions,
+        StatusChecks,
     },
     config::Settings,
     script::Script,
@@ -34,7 +35,7 @@ pub struct Aws {
     factor: Option<SecondFactor>,
     /// AWS' endpoint URL, if it is not the default.
     endpoint: Option<String>,
-    target: Target,
+    target: ScriptTarget,
 }
 
 /// A client for each service; cheap to clone.
@@ -48,7 +49,7 @@ struct Clients {
 
 /// The host that runs the scripts, and how they are sent.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Target {
+pub(crate) struct ScriptTarget {
     pub(crate) instance_id: String,
     pub(crate) document: String,
     pub(crate) delivery_seconds: u32,
@@ -77,13 +78,19 @@ impl Aws {
 
     fn of(region: &str, plain: &SdkConfig, clients: Clients, factor: Option<SecondFactor>) -> Self {
         let endpoint = plain.endpoint_url().map(str::to_owned);
-        Self { region: region.to_owned(), clients: RefCell::new(clients), factor, endpoint, target: Target::default() }
+        Self {
+            region: region.to_owned(),
+            clients: RefCell::new(clients),
+            factor,
+            endpoint,
+            target: ScriptTarget::default(),
+        }
     }
 
     /// Sets the host that runs the scripts.
     #[must_use]
     pub fn with_host(self, settings: &Settings) -> Self {
-        let target = Target {
+        let target = ScriptTarget {
             instance_id: settings.instance_id.clone(),
             document: settings.document.clone(),
             delivery_seconds: settings.wait.delivery_seconds,
@@ -171,7 +178,7 @@ impl Cloud for Aws {
         ec2::instance(&self.ec2(), id).await
     }
 
-    async fn checks(&self, id: &str) -> Result<Checks, CloudError> {
+    async fn checks(&self, id: &str) -> Result<StatusChecks, CloudError> {
         ec2::checks(&self.ec2(), id).await
     }
 
@@ -183,7 +190,7 @@ impl Cloud for Aws {
         ec2::stop(&self.ec2(), id).await
     }
 
-    async fn agent(&self, id: &str) -> Result<Agent, CloudError> {
+    async fn agent(&self, id: &str) -> Result<AgentState, CloudError> {
         run_command::agent(&self.ssm(), id).await
     }
 

@@ -6,16 +6,16 @@ use aws_sdk_ssm::{
     types::{CloudWatchOutputConfig, CommandInvocationStatus, InstanceInformationStringFilter, PingStatus},
 };
 
-use super::{Target, error::cloud_error};
+use super::{ScriptTarget, error::cloud_error};
 use crate::{
-    cloud::{Agent, CloudError, CloudErrorKind, CommandId, Invocation, Progress},
+    cloud::{AgentState, CloudError, CloudErrorKind, CommandId, CommandProgress, Invocation},
     script::Script,
 };
 
 /// AWS' own document, for an account without the stack's document.
 const RUN_SHELL_SCRIPT: &str = "AWS-RunShellScript";
 
-pub(super) async fn agent(client: &Client, id: &str) -> Result<Agent, CloudError> {
+pub(super) async fn agent(client: &Client, id: &str) -> Result<AgentState, CloudError> {
     let filter = InstanceInformationStringFilter::builder().key("InstanceIds").values(id).build().map_err(|error| {
         CloudError {
             kind: CloudErrorKind::Other,
@@ -31,14 +31,14 @@ pub(super) async fn agent(client: &Client, id: &str) -> Result<Agent, CloudError
         .await
         .map_err(|error| cloud_error("DescribeInstanceInformation", &error))?;
     Ok(match found.instance_information_list().first().and_then(|agent| agent.ping_status()) {
-        Some(PingStatus::Online) => Agent::Online,
-        Some(_) => Agent::Lost,
-        None => Agent::Absent,
+        Some(PingStatus::Online) => AgentState::Online,
+        Some(_) => AgentState::Lost,
+        None => AgentState::Absent,
     })
 }
 
 /// Returns the programs that the stack's document names, each as 64 hexadecimal digits.
-pub(super) async fn programs(client: &Client, target: &Target) -> Result<Option<Vec<String>>, CloudError> {
+pub(super) async fn programs(client: &Client, target: &ScriptTarget) -> Result<Option<Vec<String>>, CloudError> {
     if target.document == RUN_SHELL_SCRIPT {
         return Ok(None);
     }
@@ -61,7 +61,7 @@ pub(super) fn once() -> Builder {
 /// Sends a script once. AWS may have received a call whose answer was lost: the caller looks it up with [`find`].
 pub(super) async fn send(
     client: &Client,
-    target: &Target,
+    target: &ScriptTarget,
     script: &Script,
     name: &str,
     limit_seconds: u32,
@@ -103,7 +103,7 @@ pub(super) async fn send(
 }
 
 /// Finds a command by its name among the newest 25.
-pub(super) async fn find(client: &Client, target: &Target, name: &str) -> Result<Option<CommandId>, CloudError> {
+pub(super) async fn find(client: &Client, target: &ScriptTarget, name: &str) -> Result<Option<CommandId>, CloudError> {
     let listed = client
         .list_commands()
         .instance_id(&target.instance_id)
@@ -135,20 +135,20 @@ pub(super) async fn look(client: &Client, instance_id: &str, id: &CommandId) -> 
     })
 }
 
-fn progress(status: Option<&CommandInvocationStatus>, details: &str, code: i32) -> Progress {
+fn progress(status: Option<&CommandInvocationStatus>, details: &str, code: i32) -> CommandProgress {
     match (status, details) {
         (
             _,
             "Undeliverable" | "DeliveryTimedOut" | "Delivery Timed Out" | "Terminated" | "InvalidPlatform"
             | "AccessDenied",
-        ) => Progress::NotDelivered(details.to_owned()),
-        (Some(CommandInvocationStatus::Pending | CommandInvocationStatus::Delayed), _) => Progress::Waiting,
-        (Some(CommandInvocationStatus::Cancelling), _) => Progress::Cancelling,
-        (Some(CommandInvocationStatus::Success | CommandInvocationStatus::Failed), _) => Progress::Ended(code),
-        (Some(CommandInvocationStatus::Cancelled), _) => Progress::Cancelled,
-        (Some(CommandInvocationStatus::TimedOut), _) => Progress::TimedOut,
+        ) => CommandProgress::NotDelivered(details.to_owned()),
+        (Some(CommandInvocationStatus::Pending | CommandInvocationStatus::Delayed), _) => CommandProgress::Waiting,
+        (Some(CommandInvocationStatus::Cancelling), _) => CommandProgress::Cancelling,
+        (Some(CommandInvocationStatus::Success | CommandInvocationStatus::Failed), _) => CommandProgress::Ended(code),
+        (Some(CommandInvocationStatus::Cancelled), _) => CommandProgress::Cancelled,
+        (Some(CommandInvocationStatus::TimedOut), _) => CommandProgress::TimedOut,
         // A status that this program does not know: the caller asks again until its own deadline.
-        _ => Progress::Running,
+        _ => CommandProgress::Running,
     }
 }
 

@@ -13,7 +13,7 @@ use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_clien
 use aws_smithy_types::error::ErrorMetadata;
 
 use super::{ec2, parameters, run_command};
-use crate::cloud::{CloudErrorKind, CommandId, Progress};
+use crate::cloud::{CloudErrorKind, CommandId, CommandProgress};
 
 /// Builds a client whose calls are answered by the rules. `mock_client!` would need the SDK's feature `test-util`, for
 /// which the whole SDK would be compiled a second time.
@@ -78,18 +78,18 @@ async fn error_codes_of_a_start() {
 #[tokio::test]
 async fn states_of_a_command() {
     for (status, details, expected) in [
-        ("Pending", "Pending", Progress::Waiting),
-        ("Delayed", "Delayed", Progress::Waiting),
-        ("InProgress", "InProgress", Progress::Running),
-        ("Levitating", "Levitating", Progress::Running),
-        ("Cancelling", "Cancelling", Progress::Cancelling),
-        ("Success", "Success", Progress::Ended(3)),
-        ("Failed", "Failed", Progress::Ended(3)),
-        ("Cancelled", "Cancelled", Progress::Cancelled),
-        ("TimedOut", "ExecutionTimedOut", Progress::TimedOut),
-        ("TimedOut", "DeliveryTimedOut", Progress::NotDelivered("DeliveryTimedOut".to_owned())),
-        ("Failed", "Undeliverable", Progress::NotDelivered("Undeliverable".to_owned())),
-        ("Cancelled", "Terminated", Progress::NotDelivered("Terminated".to_owned())),
+        ("Pending", "Pending", CommandProgress::Waiting),
+        ("Delayed", "Delayed", CommandProgress::Waiting),
+        ("InProgress", "InProgress", CommandProgress::Running),
+        ("Levitating", "Levitating", CommandProgress::Running),
+        ("Cancelling", "Cancelling", CommandProgress::Cancelling),
+        ("Success", "Success", CommandProgress::Ended(3)),
+        ("Failed", "Failed", CommandProgress::Ended(3)),
+        ("Cancelled", "Cancelled", CommandProgress::Cancelled),
+        ("TimedOut", "ExecutionTimedOut", CommandProgress::TimedOut),
+        ("TimedOut", "DeliveryTimedOut", CommandProgress::NotDelivered("DeliveryTimedOut".to_owned())),
+        ("Failed", "Undeliverable", CommandProgress::NotDelivered("Undeliverable".to_owned())),
+        ("Cancelled", "Terminated", CommandProgress::NotDelivered("Terminated".to_owned())),
     ] {
         let rule = mock!(aws_sdk_ssm::Client::get_command_invocation).then_output(move || {
             GetCommandInvocationOutput::builder()

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Its life cycle.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum InstanceState {
     /// Starting.
     Pending,
     /// Running.
@@ -21,7 +21,7 @@ pub enum State {
     Unknown(String),
 }
 
-impl fmt::Display for State {
+impl fmt::Display for InstanceState {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Pending => "pending",
@@ -41,7 +41,7 @@ pub struct Instance {
     /// `i-...`
     pub id: String,
     /// Its life cycle.
-    pub state: State,
+    pub state: InstanceState,
     /// Why it is in that state, in AWS' words: `Server.InsufficientInstanceCapacity: ...`.
     pub reason: Option<String>,
     /// Such as `g6.2xlarge`.
@@ -68,7 +68,7 @@ pub struct Instance {
 
 /// The result of EC2's status checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checks {
+pub enum StatusChecks {
     /// Both passed.
     Passed,
     /// Not known yet.
@@ -79,7 +79,7 @@ pub enum Checks {
 
 /// The state of the Systems Manager agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Agent {
+pub enum AgentState {
     /// Connected.
     Online,
     /// It was connected, but is not now.

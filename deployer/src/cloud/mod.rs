@@ -6,7 +6,7 @@ mod instance;
 
 pub use error::{CloudError, CloudErrorKind};
 pub(crate) use error::{NO_CREDENTIALS, NO_ROLE, quota_hint};
-pub use instance::{Agent, Checks, Ingress, Instance, State};
+pub use instance::{AgentState, Ingress, Instance, InstanceState, StatusChecks};
 
 use crate::{script::Script, secret::Secret};
 
@@ -32,13 +32,13 @@ pub trait Cloud {
     /// Returns an instance. An unknown id is [`CloudErrorKind::NotFound`].
     async fn instance(&self, id: &str) -> Result<Instance, CloudError>;
     /// Returns the result of EC2's status checks of an instance.
-    async fn checks(&self, id: &str) -> Result<Checks, CloudError>;
+    async fn checks(&self, id: &str) -> Result<StatusChecks, CloudError>;
     /// Starts an instance.
     async fn start(&self, id: &str) -> Result<(), CloudError>;
     /// Stops an instance.
     async fn stop(&self, id: &str) -> Result<(), CloudError>;
     /// Returns the state of an instance's Systems Manager agent.
-    async fn agent(&self, id: &str) -> Result<Agent, CloudError>;
+    async fn agent(&self, id: &str) -> Result<AgentState, CloudError>;
     /// Returns the zones of the region that offer a type of instance, in order.
     async fn zones_with(&self, kind: &str) -> Result<Vec<String>, CloudError>;
     /// Returns the size of a disk in GiB.
@@ -69,7 +69,7 @@ pub struct CommandId(pub String);
 
 /// The state of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum CommandProgress {
     /// It is not on the host yet.
     Waiting,
     /// It runs. Also stands for every state that this program does not know.
@@ -90,7 +90,7 @@ pub enum Progress {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
     /// The state of the command.
-    pub progress: Progress,
+    pub progress: CommandProgress,
     /// Its output; empty until it ends.
     pub stdout: String,
     /// Its standard error, or a message of the host's agent.

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::{
     attestation::{Verified, verify},
+    context::DeployContext,
     failure::Failure,
     script::ImageWanted,
-    site::DeployContext,
 };
 
 /// The verified attestations of both images; `None` if the configuration does not require them.

@@ -6,11 +6,11 @@ use crate::{
     apply::{StopOnFailure, apply, command, command::LOOK_SECONDS},
     approval::approve,
     config::{IDLE_MINUTES, wall_clock},
+    context::{DeployContext, Ports},
     failure::Failure,
     plan::{Operation, Plan},
     report::{duration, until},
     script::{Action, Autostop, AutostopState, Schedule},
-    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]

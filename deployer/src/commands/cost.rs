@@ -2,10 +2,10 @@
 
 use crate::{
     apply::boot,
+    context::{DeployContext, Ports},
     cost::Cost,
     failure::Failure,
     report::{duration, money, since},
-    site::{DeployContext, Ports},
 };
 
 pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Failure> {
@@ -44,11 +44,11 @@ fn lines(cost: &Cost) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::lines;
-    use crate::cost::{Cost, CostSoFar, Rate};
+    use crate::cost::{Cost, CostRate, CostSoFar};
 
     #[test]
     fn the_cost_is_printed() {
-        let rate = |usd_per_hour, usd_per_month| Rate { usd_per_hour, usd_per_month };
+        let rate = |usd_per_hour, usd_per_month| CostRate { usd_per_hour, usd_per_month };
         let mut cost = Cost {
             state: "running".to_owned(),
             instance_type: "g6.2xlarge".to_owned(),

@@ -5,12 +5,12 @@ use serde_json::json;
 use crate::{
     apply::{StopOnFailure, apply, boot},
     approval::approve,
-    cloud::State,
+    cloud::InstanceState,
+    context::{DeployContext, Ports},
     failure::Failure,
     hooks::{self, Event},
     plan::{Operation, Plan},
     report::{duration, money},
-    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -33,10 +33,10 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         money(disk)
     );
     let instance = boot::look(context).await?;
-    if matches!(instance.state, State::Stopped | State::Terminated | State::ShuttingDown) {
+    if matches!(instance.state, InstanceState::Stopped | InstanceState::Terminated | InstanceState::ShuttingDown) {
         context.report.result(&json!({"instance": instance.state.to_string(), "changed": false}));
         context.report.say(&format!("The box is {} already. Nothing to do.", instance.state));
-        context.report.next(if instance.state == State::Stopped {
+        context.report.next(if instance.state == InstanceState::Stopped {
             "deployer up starts it."
         } else {
             "The box is gone for good. Make a new one with config/cloudformation.yaml (config/README.md) and set box.instance_id."

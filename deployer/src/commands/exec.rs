@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::ServiceName;
 use crate::{
     apply::command::{self, LOOK_SECONDS},
+    context::{DeployContext, Ports},
     failure::Failure,
     report::Report,
     script::{Action, Diagnostic},
-    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]

@@ -9,8 +9,8 @@ use crate::{
         ConfigHash,
         keys::{self, KnownKey},
     },
+    context::{DeployContext, Ports},
     script::{Action, Keys},
-    site::{DeployContext, Ports},
 };
 
 /// The names of the keys that change.

@@ -6,16 +6,16 @@ use serde_json::{Value, json};
 use crate::{
     apply::{StopOnFailure, apply, boot, command, command::LOOK_SECONDS},
     approval::approve,
-    cloud::{Agent, State},
+    cloud::{AgentState, InstanceState},
     config::{
-        Carried,
+        DeployPayload,
         keys::{self, KnownKey},
     },
+    context::{DeployContext, Ports},
     failure::Failure,
     plan::{Operation, Plan},
-    script::{Action, Expect, KeyChange, Keys, facts::KeysFound},
+    script::{Action, ExpectedRelease, KeyChange, Keys, facts::KeysFound},
     secret::Secret,
-    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -77,9 +77,9 @@ async fn compare<P: Ports>(context: &DeployContext<'_, P>) -> Result<KeyComparis
     let path = context.written.folder().join(&context.settings.gateway.keys_file);
     let text = keys::read(&path)?;
     let instance = boot::look(context).await?;
-    let host = if instance.state != State::Running {
+    let host = if instance.state != InstanceState::Running {
         Err(format!("the box is {}", instance.state))
-    } else if context.ports.agent(&instance.id).await? != Agent::Online {
+    } else if context.ports.agent(&instance.id).await? != AgentState::Online {
         return Err(Failure::unchanged(
             "the box runs, but its SSM agent does not answer; nothing was changed",
             "Wait a minute after a start; otherwise deployer doctor looks why.",
@@ -122,7 +122,7 @@ impl KeyComparison {
             Err(why) => {
                 lines.push(format!("  keys     {what} {name} in {file}"));
                 lines.push(format!("  host     {why}: the next deployer up carries the file"));
-                (None, Expect::Anything)
+                (None, ExpectedRelease::Anything)
             }
             Ok((release, found)) => {
                 lines.push(format!("  keys     {what} {name} on the host, in every release there, and in {file}"));
@@ -137,7 +137,7 @@ impl KeyComparison {
                     before: found.sha256.clone(),
                     config_hash: self.hash(context, found, name, line).unwrap_or_default(),
                 };
-                (Some(change), Expect::of(*release))
+                (Some(change), ExpectedRelease::of(*release))
             }
         };
         (Operation::Keys { change, expect }, lines)
@@ -152,7 +152,7 @@ impl KeyComparison {
         name: &str,
         line: Option<&str>,
     ) -> Option<String> {
-        let of = |text: String| Carried::gather_with(&context.written, &context.settings, text.into_bytes()).ok();
+        let of = |text: String| DeployPayload::gather_with(&context.written, &context.settings, text.into_bytes()).ok();
         let now = of(self.text.clone())?.hash.to_string();
         (now == found.config_hash).then_some(())?;
         Some(of(keys::changed(&self.text, name, line))?.hash.to_string())

@@ -9,10 +9,10 @@ use crate::{
         command::{self, LOOK_SECONDS},
         wait,
     },
+    context::{DeployContext, Ports},
     exit::Exit,
     failure::Failure,
     script::{Action, Service},
-    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]

@@ -35,11 +35,11 @@ use crate::{
     aws::{Aws, SecondFactor},
     cloud::{Cloud as _, CloudErrorKind},
     config::{self, ConfigFile, DEFAULT_PATH, Settings},
+    context::DeployContext,
     failure::Failure,
     interrupt::Interrupt,
     report::{Format, Report},
     script::{HostReport, Service},
-    site::DeployContext,
 };
 
 /// Starts the GPU box, deploys the extraction stack on it, watches it, rolls it back and stops it.
@@ -239,15 +239,15 @@ fn refused_look(report: HostReport, next: &str) -> Failure {
 }
 
 /// Returns an error unless the box runs and its SSM agent answers.
-async fn running<P: crate::site::Ports>(context: &DeployContext<'_, P>) -> Result<(), Failure> {
+async fn running<P: crate::context::Ports>(context: &DeployContext<'_, P>) -> Result<(), Failure> {
     let instance = crate::apply::boot::look(context).await?;
-    if instance.state != crate::cloud::State::Running {
+    if instance.state != crate::cloud::InstanceState::Running {
         return Err(Failure::unchanged(
             format!("the box is {}; nothing was asked of it", instance.state),
             "deployer up starts it.",
         ));
     }
-    if context.ports.agent(&instance.id).await? != crate::cloud::Agent::Online {
+    if context.ports.agent(&instance.id).await? != crate::cloud::AgentState::Online {
         return Err(Failure::unchanged(
             "the box runs, but its SSM agent does not answer; nothing was asked of it",
             "Wait a minute after a start; otherwise deployer doctor looks why.",

@@ -9,12 +9,14 @@ use super::{
 };
 use crate::{
     apply::observe::{Observed, observe},
-    config::{Carried, Settings, commit},
+    config::{DeployPayload, Settings, commit},
+    context::{DeployContext, Ports},
     failure::Failure,
-    plan::{self, AutostopStep, DesiredState, Limits, Operation, Outage, Plan, ServiceChange, UpPlan, of_autostop},
+    plan::{
+        self, AutostopStep, DesiredState, Operation, Outage, Plan, ServiceChange, TimeLimits, UpPlan, plan_autostop,
+    },
     report::{duration, money},
-    script::{AutostopState, Deploy, Expect},
-    site::{DeployContext, Ports},
+    script::{AutostopState, Deploy, ExpectedRelease},
 };
 
 #[derive(clap::Args)]
@@ -54,17 +56,17 @@ pub(super) async fn prepare<P: Ports>(
     restart_vllm: bool,
 ) -> Result<PreparedPlan, Failure> {
     let settings = &context.settings;
-    let carried = Carried::gather(&context.written, settings)?;
+    let carried = DeployPayload::gather(&context.written, settings)?;
     let observed = observe(context).await?;
     let (gateway, vllm) = versions::wanted(versions, settings, &observed.images())?;
     let attested = Attested::verify(context, &gateway, &vllm).await?;
     let (gateway, vllm) = attested.images(gateway, vllm);
-    let limits = Limits::from(&settings.host());
+    let limits = TimeLimits::from(&settings.host());
     let hash = carried.hash.clone();
     let wanted = DesiredState { gateway: gateway.clone(), vllm: vllm.clone(), hash, restart_vllm, limits };
-    let mut diff = plan::of_up(&wanted, &observed.now());
+    let mut diff = plan::plan_up(&wanted, &observed.now());
     let on_host = observed.host.as_ref().map(|(_, status)| &status.autostop);
-    let autostop = of_autostop(&settings.autostop, settings.wait.drain_seconds, on_host);
+    let autostop = plan_autostop(&settings.autostop, settings.wait.drain_seconds, on_host);
     let keys = KeyChanges::look(context, &observed, &wanted.hash).await;
     let deploy = Deploy {
         gateway,
@@ -82,7 +84,8 @@ pub(super) async fn prepare<P: Ports>(
     lines.extend(super::autostop::hours(context));
     let same_release = !diff.changes;
     diff.changes |= matches!(autostop, AutostopStep::Set { .. });
-    let expect = observed.host.as_ref().map_or(Expect::Anything, |(report, _)| Expect::of(report.release));
+    let expect =
+        observed.host.as_ref().map_or(ExpectedRelease::Anything, |(report, _)| ExpectedRelease::of(report.release));
     let work = Operation::Up { deploy: Box::new(deploy), expect, autostop };
     Ok(PreparedPlan { plan: Plan { work, lines }, diff, observed, same_release, keys, attested })
 }
@@ -144,7 +147,7 @@ fn autostop_line(step: &AutostopStep, settings: &Settings) -> Option<String> {
     match step {
         AutostopStep::Keep => None,
         AutostopStep::Set { from, to } => Some(format!("  autostop {from} -> {to}: changed on the box once it serves")),
-        AutostopStep::Look => Some(format!(
+        AutostopStep::AskHost => Some(format!(
             "  autostop {}: where the box has another one, it is changed once it serves",
             settings.autostop
         )),
@@ -153,7 +156,7 @@ fn autostop_line(step: &AutostopStep, settings: &Settings) -> Option<String> {
 
 /// Returns a text for `status` and `doctor` if the host's idle stop differs from the configuration.
 pub(super) fn other_autostop(on_host: &AutostopState, settings: &Settings) -> Option<String> {
-    match of_autostop(&settings.autostop, settings.wait.drain_seconds, Some(on_host)) {
+    match plan_autostop(&settings.autostop, settings.wait.drain_seconds, Some(on_host)) {
         AutostopStep::Set { from, to } => Some(format!(
             "{from} on the box, {to} in the configuration: deployer up or deployer autostop on changes it"
         )),

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::written_out;
 use crate::{
-    config::{ConfigFile, Text},
+    config::{ConfigFile, ValueOrReference},
     failure::Failure,
     policy,
     report::Report,
@@ -74,7 +74,8 @@ pub(super) fn run(written: &ConfigFile, report: &Report, args: &Args) -> Result<
     let text = written_out(&policy)?;
     report.result(&json!({"policy": policy}));
     report.data(&text);
-    let runs_as_root = matches!(&file.machine.document, Text::Literal(name) if name == "AWS-RunShellScript");
+    let runs_as_root =
+        matches!(&file.machine.document, ValueOrReference::Literal(name) if name == "AWS-RunShellScript");
     if runs_as_root && args.policy != Some(PolicyFor::Instance) {
         report.warn(
             "box.document is AWS-RunShellScript: whoever has the operator's policy can run anything as root on the box. \

@@ -10,9 +10,9 @@ use serde_json::json;
 
 use crate::{
     cloud::{CloudError, CloudErrorKind, Sessions},
+    context::{DeployContext, Ports},
     failure::Failure,
-    forward::{self, End},
-    site::{DeployContext, Ports},
+    forward::{self, PluginEnd},
 };
 
 #[derive(clap::Args)]
@@ -69,21 +69,21 @@ pub(super) async fn run<P: Ports + Sessions>(context: &DeployContext<'_, P>, arg
     }));
     let next = "deployer port-forward opens another session.";
     Err(match end {
-        End::Interrupted => {
+        PluginEnd::Interrupted => {
             Failure::interrupted(if session_ended { "interrupted; the session was ended" } else { "interrupted" }, next)
         }
-        End::ByItself { opened: true, .. } => Failure::unchanged(
+        PluginEnd::ByItself { opened: true, .. } => Failure::unchanged(
             "the session ended: Session Manager ends one that is idle (after 20 min, unless set)",
             next,
         ),
-        End::ByItself { opened: false, lines } => Failure {
+        PluginEnd::ByItself { opened: false, lines } => Failure {
             lines,
             ..Failure::unchanged(
                 "session-manager-plugin ended before it opened the port",
                 "Its output is above. deployer doctor checks the box and its agent; then run this again.",
             )
         },
-        End::NotRun(what) => Failure::unchanged(what, next),
+        PluginEnd::NotRun(what) => Failure::unchanged(what, next),
     })
 }
 

@@ -6,14 +6,14 @@ use serde_json::json;
 use crate::{
     apply::{StopOnFailure, apply, command, command::LOOK_SECONDS},
     approval::approve,
+    context::{DeployContext, Ports},
     failure::Failure,
     plan::{Operation, Plan},
     report::size,
     script::{
-        Action, Expect, HostReport, Outcome,
+        Action, ActionOutcome, ExpectedRelease, HostReport,
         facts::{DiskUse, PruneCandidates},
     },
-    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -33,7 +33,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     super::running(context).await?;
     let action = Action::Prune { models: args.models, approved: None };
     let report = command::run(context, "prune", &action, LOOK_SECONDS).await?;
-    let (Outcome::Done, Some(found)) = (report.outcome, report.unneeded()) else {
+    let (ActionOutcome::Done, Some(found)) = (report.outcome, report.unneeded()) else {
         return Err(super::refused_look(report, "deployer status shows what is there."));
     };
     for warning in &report.warnings {
@@ -51,7 +51,8 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         });
         return Ok(());
     }
-    let work = Operation::Prune { models: args.models, list: found.list.clone(), expect: Expect::of(report.release) };
+    let work =
+        Operation::Prune { models: args.models, list: found.list.clone(), expect: ExpectedRelease::of(report.release) };
     let approved = approve(Plan { work, lines }, args.yes, context.report, context.interrupt).await?;
     let applied = apply(context, &approved, StopOnFailure::No).await?;
     if let Some(report) = &applied.report

@@ -6,12 +6,12 @@ use serde_json::json;
 
 use crate::{
     apply::{command, command::LOOK_SECONDS},
-    cloud::State,
+    cloud::InstanceState,
+    context::{DeployContext, Ports},
     failure::Failure,
     ledger::Releases,
     report::{duration, since},
-    script::{Action, Outcome, facts::Release},
-    site::{DeployContext, Ports},
+    script::{Action, ActionOutcome, facts::Release},
 };
 
 #[derive(Serialize)]
@@ -38,7 +38,7 @@ pub(super) struct KnownReleases {
 /// Returns the releases: from the host, or from the record if the box is stopped.
 pub(super) async fn look<P: Ports>(context: &DeployContext<'_, P>) -> Result<KnownReleases, Failure> {
     let instance = crate::apply::boot::look(context).await?;
-    if matches!(instance.state, State::Stopped | State::Stopping) {
+    if matches!(instance.state, InstanceState::Stopped | InstanceState::Stopping) {
         return match Releases::read(context).await? {
             Some(releases) => Ok(KnownReleases { releases, recorded: true }),
             None => Err(Failure::unchanged(
@@ -49,7 +49,7 @@ pub(super) async fn look<P: Ports>(context: &DeployContext<'_, P>) -> Result<Kno
     }
     super::running(context).await?;
     let report = command::run(context, "releases", &Action::Releases, LOOK_SECONDS).await?;
-    if report.outcome != Outcome::Done {
+    if report.outcome != ActionOutcome::Done {
         return Err(super::refused_look(report, "Run deployer status."));
     }
     Ok(KnownReleases { releases: Releases::of(&report), recorded: false })

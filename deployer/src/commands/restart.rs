@@ -4,11 +4,11 @@ use super::ServiceName;
 use crate::{
     apply::{StopOnFailure, apply, observe},
     approval::approve,
+    context::{DeployContext, Ports},
     failure::Failure,
     hooks::{self, Event},
     plan::{Operation, Plan},
-    script::Expect,
-    site::{DeployContext, Ports},
+    script::ExpectedRelease,
 };
 
 #[derive(clap::Args)]
@@ -37,7 +37,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         format!("  restart  {what}"),
         format!("  outage   {outage}"),
     ];
-    let work = Operation::Restart { service: args.service.map(Into::into), expect: Expect::Release(release) };
+    let work = Operation::Restart { service: args.service.map(Into::into), expect: ExpectedRelease::Release(release) };
     let plan = Plan { work, lines };
     let approved = approve(plan, args.yes, context.report, context.interrupt).await?;
     let applied = apply(context, &approved, StopOnFailure::No).await;

@@ -7,12 +7,12 @@ use crate::{
     apply::{StopOnFailure, apply},
     approval::approve,
     config::ConfigHash,
+    context::{DeployContext, Ports},
     failure::Failure,
     hooks::{self, Event},
     plan::{Operation, Plan},
     report::money,
-    script::{Action, Expect, facts::Release, script},
-    site::{DeployContext, Ports},
+    script::{Action, ExpectedRelease, facts::Release, script},
 };
 
 #[derive(clap::Args)]
@@ -39,7 +39,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
             "deployer releases lists what there is; deployer rollback --to N takes one that was rolled back from.",
         ));
     }
-    let expect = Expect::of(releases.current);
+    let expect = ExpectedRelease::of(releases.current);
     let entry = |number: Option<u32>| releases.ledger.iter().rev().find(|release| Some(release.release) == number);
     let mut lines = lines(context, releases.current, target, entry(target));
     if recorded {

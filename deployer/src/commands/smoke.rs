@@ -7,13 +7,13 @@ use zeroize::Zeroizing;
 
 use crate::{
     apply::boot,
-    cloud::State,
+    cloud::InstanceState,
+    context::{DeployContext, Ports},
     failure::Failure,
     interrupt::Interrupt,
     report::Report,
     secret::Secret,
-    site::{DeployContext, Ports},
-    smoke::{self, CheckOutcome, Finding, Target, Url},
+    smoke::{self, CheckOutcome, CheckResult, SmokeTarget, Url},
 };
 
 #[derive(clap::Args)]
@@ -48,7 +48,7 @@ pub(super) async fn run_there(report: &Report, interrupt: &Interrupt, args: &Arg
 /// Checks the service at the box's address.
 pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let instance = boot::look(context).await?;
-    if instance.state != State::Running {
+    if instance.state != InstanceState::Running {
         return Err(Failure::unchanged(
             format!("the box is {}; nothing answers", instance.state),
             "deployer up starts it.",
@@ -74,8 +74,8 @@ async fn check_service(
     if url.in_the_clear() {
         report.warn("plain HTTP: the note and the key can be read on their way to the box. The profile tls (deployer/README.md) adds HTTPS.");
     }
-    let target = Target { url, key, origin, slowest: Duration::from_secs(args.max_seconds) };
-    let on_finding = |finding: &Finding| report.log(&line(finding));
+    let target = SmokeTarget { url, key, origin, slowest: Duration::from_secs(args.max_seconds) };
+    let on_finding = |finding: &CheckResult| report.log(&line(finding));
     let findings = tokio::select! {
         findings = smoke::run(&target, on_finding) => findings?,
         () = interrupt.wait() => return Err(Failure::interrupted("interrupted; nothing was changed", "deployer smoke asks again.")),
@@ -100,7 +100,7 @@ async fn check_service(
     ))
 }
 
-fn line(finding: &Finding) -> String {
+fn line(finding: &CheckResult) -> String {
     let mark = match finding.verdict {
         CheckOutcome::Passed => "ok  ",
         CheckOutcome::Odd => "odd ",

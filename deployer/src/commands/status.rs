@@ -9,7 +9,8 @@ use crate::{
         lock,
         observe::{Observed, gateway_says, healthy, observe},
     },
-    cloud::State,
+    cloud::InstanceState,
+    context::{DeployContext, Ports},
     cost::running_hour,
     failure::Failure,
     plan::LockHolder,
@@ -18,7 +19,6 @@ use crate::{
         Holder,
         facts::{AutostopState, Container, Gpu},
     },
-    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -97,8 +97,8 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
 
 fn next(observed: &Observed) -> &'static str {
     match (&observed.instance.state, &observed.host) {
-        (State::Stopped, _) => "deployer up starts the box.",
-        (State::ShuttingDown | State::Terminated, _) => {
+        (InstanceState::Stopped, _) => "deployer up starts the box.",
+        (InstanceState::ShuttingDown | InstanceState::Terminated, _) => {
             "The box is gone for good. Make a new one with config/cloudformation.yaml (config/README.md) and set box.instance_id."
         }
         (_, Some((_, status))) if status.half_done => {
@@ -106,13 +106,13 @@ fn next(observed: &Observed) -> &'static str {
         }
         (_, Some((_, status))) if healthy(status) => "deployer down stops the box when you are done.",
         (_, Some(_)) => "deployer logs shows why it does not serve; deployer up starts it.",
-        (State::Running, None) => "The SSM agent does not answer: deployer doctor looks why.",
+        (InstanceState::Running, None) => "The SSM agent does not answer: deployer doctor looks why.",
         _ => "Run deployer status again in a minute.",
     }
 }
 
 fn running_seconds(observed: &Observed) -> Option<u64> {
-    let launched = observed.instance.launched.filter(|_| observed.instance.state == State::Running)?;
+    let launched = observed.instance.launched.filter(|_| observed.instance.state == InstanceState::Running)?;
     Some(since(u64::try_from(launched).ok()?))
 }
 

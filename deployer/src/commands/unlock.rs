@@ -5,9 +5,9 @@ use serde_json::json;
 use crate::{
     apply::{StopOnFailure, apply, lock},
     approval::approve,
+    context::{DeployContext, Ports},
     failure::Failure,
     plan::{Operation, Plan},
-    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]

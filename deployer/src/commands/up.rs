@@ -15,12 +15,12 @@ use crate::{
         lock,
     },
     approval::approve,
+    context::{DeployContext, Ports},
     exit::Exit,
     failure::Failure,
     hooks::{self, Event},
     plan::{Operation, Plan},
-    script::{Action, HostReport, Outcome, script},
-    site::{DeployContext, Ports},
+    script::{Action, ActionOutcome, HostReport, script},
 };
 
 #[derive(clap::Args)]
@@ -61,7 +61,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         report.plan(&plan.lines);
         let done = verify(context).await?;
         let url = url(&observed.instance.address);
-        let report_of_host = Some(HostReport { outcome: Outcome::NothingToDo, ..done });
+        let report_of_host = Some(HostReport { outcome: ActionOutcome::NothingToDo, ..done });
         let autostop = observed.host.as_ref().map(|(_, status)| status.autostop.clone());
         let applied = Applied { report: report_of_host, url, autostop };
         super::served(context, &applied);
@@ -93,7 +93,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     super::served(context, &applied);
     if let Some(done) = &applied.report {
         report.say(&done.message);
-        if done.outcome == Outcome::NothingToDo || same_release {
+        if done.outcome == ActionOutcome::NothingToDo || same_release {
             report.say("Nothing was restarted.");
         }
     }
@@ -118,7 +118,7 @@ async fn not_locked<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Fail
 /// Verifies a release that needs no change: it must answer a made-up note, as after a deploy.
 async fn verify<P: Ports>(context: &DeployContext<'_, P>) -> Result<HostReport, Failure> {
     let report = command::run(context, "verify", &Action::Verify, LOOK_SECONDS).await?;
-    if report.outcome == Outcome::Done {
+    if report.outcome == ActionOutcome::Done {
         context.report.say(&report.message);
         return Ok(report);
     }

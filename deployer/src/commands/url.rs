@@ -5,10 +5,10 @@ use serde_json::json;
 
 use crate::{
     apply::boot,
-    cloud::{Instance, State},
+    cloud::{Instance, InstanceState},
     config::Settings,
+    context::{DeployContext, Ports},
     failure::Failure,
-    site::{DeployContext, Ports},
 };
 
 #[derive(clap::Args)]
@@ -36,7 +36,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         Some(_) => context.report.say("The address is the same as last time."),
         None => context.report.say("The address is asked for the first time."),
     }
-    if instance.state != State::Running {
+    if instance.state != InstanceState::Running {
         context.report.warn(&format!("the box is {}: nothing answers there now.", instance.state));
     }
     if changed && let Err(error) = context.ports.put_parameter(&name, &url).await {

@@ -4,7 +4,7 @@
 use crate::{
     config::{ImageSettings, Settings},
     failure::Failure,
-    script::{ImageDigest, ImageWanted, Images},
+    script::{ImageDigest, ImageWanted, RunningImages},
 };
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -63,7 +63,7 @@ fn image(versions: &Versions, service: &str, settings: &ImageSettings, current: 
 pub(super) fn wanted(
     versions: &Versions,
     settings: &Settings,
-    current: &Images,
+    current: &RunningImages,
 ) -> Result<(ImageWanted, ImageWanted), Failure> {
     Ok((
         image(versions, "gateway", &settings.gateway_image, &current.gateway)?,

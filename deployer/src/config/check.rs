@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, ops::RangeInclusive};
 
-use super::{File, Text, names::GATEWAY_NAMES};
+use super::{File, ValueOrReference, names::GATEWAY_NAMES};
 use crate::failure::Failure;
 
 pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
@@ -19,12 +19,12 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
     if !is_region(&file.region) {
         return refuse("region", "must name an AWS region, such as us-east-1; there is no default");
     }
-    if let Text::Literal(id) = &file.machine.instance_id
+    if let ValueOrReference::Literal(id) = &file.machine.instance_id
         && !is_instance(id)
     {
         return refuse("box.instance_id", "must read i-0123456789abcdef0, or be a reference (ssm:/...)");
     }
-    if let Text::Literal(registry) = &file.images.registry
+    if let ValueOrReference::Literal(registry) = &file.images.registry
         && registry.is_empty()
     {
         return refuse("images.registry", "must name the registry: ACCOUNT.dkr.ecr.REGION.amazonaws.com");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{attestation::Attestation, autostop::AutostopLimits, reference::Text};
+use super::{attestation::Attestation, autostop::AutostopLimits, reference::ValueOrReference};
 
 /// The content of config/deployment.toml.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,7 +19,7 @@ pub struct File {
     #[serde(rename = "box")]
     pub machine: Machine,
     /// The container images.
-    pub images: Images,
+    pub images: ImageNames,
     /// Whether the images' attestations are verified, and what is trusted.
     #[serde(default)]
     pub attestation: Attestation,
@@ -54,10 +54,10 @@ pub struct File {
 #[serde(deny_unknown_fields)]
 pub struct Machine {
     /// The id of the instance: `i-...`.
-    pub instance_id: Text,
+    pub instance_id: ValueOrReference,
     /// The SSM document that runs scripts.
     #[serde(default = "run_shell_script")]
-    pub document: Text,
+    pub document: ValueOrReference,
     /// Whether the host must have a GPU. If not, `config/compose.no-gpu.yml` removes the reservation of the GPU.
     #[serde(default = "yes")]
     pub gpu: bool,
@@ -66,9 +66,9 @@ pub struct Machine {
 /// The keys of `[images]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Images {
+pub struct ImageNames {
     /// The registry's host: `ACCOUNT.dkr.ecr.REGION.amazonaws.com`.
-    pub registry: Text,
+    pub registry: ValueOrReference,
     /// The gateway's image.
     #[serde(default = "gateway_image", deserialize_with = "gateway_image_over_defaults")]
     pub gateway: Image,
@@ -81,8 +81,8 @@ pub struct Images {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ImageKeys {
-    repository: Option<Text>,
-    version: Option<Text>,
+    repository: Option<ValueOrReference>,
+    version: Option<ValueOrReference>,
     gib: Option<u32>,
 }
 
@@ -108,9 +108,9 @@ fn vllm_image_over_defaults<'de, D: serde::Deserializer<'de>>(input: D) -> Resul
 #[derive(Clone, Debug)]
 pub struct Image {
     /// The repository in the registry.
-    pub repository: Text,
+    pub repository: ValueOrReference,
     /// A tag or `sha256:...`. `up` uses it unless `--tag` or `--digest` names another version.
-    pub version: Option<Text>,
+    pub version: Option<ValueOrReference>,
     /// The unpacked size in GiB.
     pub gib: u32,
 }
@@ -120,7 +120,7 @@ pub struct Image {
 #[serde(deny_unknown_fields, default)]
 pub struct SecretPlace {
     /// The name of the secret with the Hugging Face token.
-    pub id: Text,
+    pub id: ValueOrReference,
 }
 
 /// The keys of `[model]`.
@@ -128,13 +128,13 @@ pub struct SecretPlace {
 #[serde(deny_unknown_fields, default)]
 pub struct Model {
     /// The base model on Hugging Face.
-    pub base: Text,
+    pub base: ValueOrReference,
     /// The commit of the base model.
-    pub base_revision: Text,
+    pub base_revision: ValueOrReference,
     /// The adapter on Hugging Face.
-    pub adapter: Text,
+    pub adapter: ValueOrReference,
     /// The commit of the adapter.
-    pub adapter_revision: Option<Text>,
+    pub adapter_revision: Option<ValueOrReference>,
     /// The name under which the model server offers the adapter.
     pub served_name: String,
     /// The size of the base model and the adapter together, in GiB.
@@ -252,8 +252,8 @@ fn name() -> String {
     "extraction-gateway".to_owned()
 }
 
-fn run_shell_script() -> Text {
-    Text::literal("AWS-RunShellScript")
+fn run_shell_script() -> ValueOrReference {
+    ValueOrReference::literal("AWS-RunShellScript")
 }
 
 const fn yes() -> bool {
@@ -261,25 +261,25 @@ const fn yes() -> bool {
 }
 
 fn gateway_image() -> Image {
-    Image { repository: Text::literal("extraction-gateway/gateway"), version: None, gib: 1 }
+    Image { repository: ValueOrReference::literal("extraction-gateway/gateway"), version: None, gib: 1 }
 }
 
 fn vllm_image() -> Image {
-    Image { repository: Text::literal("extraction-gateway/vllm"), version: None, gib: 25 }
+    Image { repository: ValueOrReference::literal("extraction-gateway/vllm"), version: None, gib: 25 }
 }
 
 impl Default for SecretPlace {
     fn default() -> Self {
-        Self { id: Text::literal("extraction-gateway/hf-token") }
+        Self { id: ValueOrReference::literal("extraction-gateway/hf-token") }
     }
 }
 
 impl Default for Model {
     fn default() -> Self {
         Self {
-            base: Text::literal("meta-llama/Llama-3.1-8B"),
-            base_revision: Text::literal("d04e592bb4f6aa9cfee91e2e20afa771667e1d4b"),
-            adapter: Text::literal("loghoag/llama-3.1-8b-medical-ie"),
+            base: ValueOrReference::literal("meta-llama/Llama-3.1-8B"),
+            base_revision: ValueOrReference::literal("d04e592bb4f6aa9cfee91e2e20afa771667e1d4b"),
+            adapter: ValueOrReference::literal("loghoag/llama-3.1-8b-medical-ie"),
             adapter_revision: None,
             served_name: "medical-ie".to_owned(),
             gib: 33,

@@ -3,13 +3,13 @@
 
 mod attestation;
 mod autostop;
-mod carried;
 mod check;
 pub mod file;
 pub mod fill;
 pub mod keys;
 mod names;
 mod operator;
+mod payload;
 mod reference;
 mod resolve;
 mod settings;
@@ -23,11 +23,11 @@ use std::{
 
 pub use attestation::{Attestation, Trust};
 pub use autostop::AutostopLimits;
-pub use carried::{Carried, ConfigHash};
 pub use file::File;
 pub use names::own_parameters;
 pub use operator::{commit, no_color, operator, wall_clock};
-pub use reference::Text;
+pub use payload::{ConfigHash, DeployPayload};
+pub use reference::ValueOrReference;
 pub use resolve::resolve;
 pub use settings::{ImageSettings, Settings};
 pub use webhook::{WEBHOOK_VARIABLE, webhook};

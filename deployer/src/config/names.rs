@@ -1,6 +1,6 @@
 //! The names of a deployment's SSM parameters: those that its configuration refers to, and the deployer's own.
 
-use super::{File, Text};
+use super::{File, ValueOrReference};
 
 /// The variables that the deployer sets from the gateway's settings. `[gateway.env]` must not contain them.
 pub(super) const GATEWAY_NAMES: [&str; 6] =
@@ -53,7 +53,7 @@ impl File {
         ];
         keys.into_iter()
             .filter_map(|(key, text)| match text {
-                Some(Text::Parameter(name)) => Some((key, name.clone())),
+                Some(ValueOrReference::Parameter(name)) => Some((key, name.clone())),
                 _ => None,
             })
             .collect()

@@ -26,7 +26,7 @@ pub(super) const NO_GPU: &str = "config/compose.no-gpu.yml";
 
 /// What a deploy carries to the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Carried {
+pub struct DeployPayload {
     /// The files: `docker-compose.yml`, `config/`, `keys.txt`.
     pub files: Vec<HostFile>,
     /// The environment of the compose file.
@@ -64,7 +64,7 @@ impl fmt::Display for ConfigHash {
     }
 }
 
-impl Carried {
+impl DeployPayload {
     /// Reads the files beside the configuration.
     pub fn gather(written: &ConfigFile, settings: &Settings) -> Result<Self, Failure> {
         check_revisions(&settings.revisions)?;
@@ -204,7 +204,7 @@ fn is_limit(word: &str) -> bool {
     }
 }
 
-fn carry(error: &crate::script::CarryError) -> Failure {
+fn carry(error: &crate::script::PayloadError) -> Failure {
     Failure::usage(error.to_string(), "Correct config/deployment.toml.")
 }
 

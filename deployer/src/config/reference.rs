@@ -7,14 +7,14 @@ const SSM: &str = "ssm:";
 
 /// A value, or a reference to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Text {
+pub enum ValueOrReference {
     /// The value itself.
     Literal(String),
     /// The name of an SSM parameter, such as `/slm-ft-serving/ec2/instance-id`.
     Parameter(String),
 }
 
-impl Text {
+impl ValueOrReference {
     /// Returns a literal value.
     #[must_use]
     pub fn literal(text: &str) -> Self {
@@ -43,7 +43,7 @@ impl Text {
     }
 }
 
-impl<'de> Deserialize<'de> for Text {
+impl<'de> Deserialize<'de> for ValueOrReference {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
     }

@@ -1,7 +1,7 @@
 //! Resolves the references of the configuration.
 
 use super::{
-    AutostopLimits, ConfigFile, Text,
+    AutostopLimits, ConfigFile, ValueOrReference,
     check::is_instance,
     settings::{ImageSettings, Revisions, Settings},
     values,
@@ -20,7 +20,7 @@ pub async fn resolve(
 ) -> Result<Settings, Failure> {
     let file = &written.file;
     let images = &file.images;
-    let get = |key: &'static str, text: &Text| lookup(ask, key, text.clone());
+    let get = |key: &'static str, text: &ValueOrReference| lookup(ask, key, text.clone());
     let instance_id = get("box.instance_id", &file.machine.instance_id).await?;
     let registry = get("images.registry", &images.registry).await?;
     check_registry(&registry, &file.region)?;
@@ -83,11 +83,11 @@ fn autostop(limits: &AutostopLimits) -> Result<Autostop, Failure> {
 async fn lookup(
     ask: &impl AsyncFn(&str) -> Result<Option<String>, CloudError>,
     key: &str,
-    text: Text,
+    text: ValueOrReference,
 ) -> Result<String, Failure> {
     let name = match text {
-        Text::Literal(text) => return Ok(text),
-        Text::Parameter(name) => name,
+        ValueOrReference::Literal(text) => return Ok(text),
+        ValueOrReference::Parameter(name) => name,
     };
     match ask(&name).await {
         Ok(Some(value)) if !value.trim().is_empty() => Ok(value.trim().to_owned()),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{ConfigFile, ConfigHash, File, Text, parse, resolve};
+use super::{ConfigFile, ConfigHash, File, ValueOrReference, parse, resolve};
 use crate::cloud::{CloudError, CloudErrorKind};
 
 /// The smallest valid configuration.
@@ -26,8 +26,8 @@ fn refused(text: &str, expected: &[&str]) {
 fn the_minimal_configuration_has_the_documented_defaults() {
     let file = parse(MINIMAL, "x").unwrap();
     assert_eq!(file.name, "extraction-gateway");
-    assert_eq!(file.machine.instance_id, Text::Parameter("/slm-ft-serving/ec2/instance-id".to_owned()));
-    assert_eq!(file.machine.document, Text::literal("AWS-RunShellScript"));
+    assert_eq!(file.machine.instance_id, ValueOrReference::Parameter("/slm-ft-serving/ec2/instance-id".to_owned()));
+    assert_eq!(file.machine.document, ValueOrReference::literal("AWS-RunShellScript"));
     assert_eq!((file.gateway.port, file.wait.drain_seconds, file.autostop.idle_minutes), (8080, 45, 30));
 }
 
@@ -129,14 +129,14 @@ fn limits_fit_the_stack_s_own_document() {
 #[test]
 fn references_are_parsed() {
     for (text, expected) in [
-        ("plain", Some(Text::literal("plain"))),
-        ("ssm:/a/b", Some(Text::Parameter("/a/b".to_owned()))),
+        ("plain", Some(ValueOrReference::literal("plain"))),
+        ("ssm:/a/b", Some(ValueOrReference::Parameter("/a/b".to_owned()))),
         ("ssm:", None),
         ("ssm:/", None),
         ("ssm:/a/", None),
         ("ssm:/a b", None),
     ] {
-        assert_eq!(Text::parse(text).ok(), expected, "{text}");
+        assert_eq!(ValueOrReference::parse(text).ok(), expected, "{text}");
     }
 }
 

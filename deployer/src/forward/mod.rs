@@ -7,7 +7,7 @@ use std::{io::ErrorKind, process::Command, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout};
 
-pub(crate) use plugin::{End, run};
+pub(crate) use plugin::{PluginEnd, run};
 
 use crate::{child, failure::Failure};
 

@@ -22,7 +22,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 const LAST_LINES: usize = 12;
 
 /// How the plug-in ended.
-pub(crate) enum End {
+pub(crate) enum PluginEnd {
     /// Ctrl-C ended it.
     Interrupted,
     /// It exited by itself. Its exit status does not say why.
@@ -48,7 +48,7 @@ impl Drop for PluginProcess {
 }
 
 /// Runs the plug-in. `opened` is called once, with the local port, when the port is open.
-pub(crate) async fn run(report: &Report, interrupt: &Interrupt, session: &Session, opened: impl Fn(u16)) -> End {
+pub(crate) async fn run(report: &Report, interrupt: &Interrupt, session: &Session, opened: impl Fn(u16)) -> PluginEnd {
     let mut command = Command::new(PLUGIN);
     // Other users of this machine can read a process's arguments, but not its environment.
     command.env(VARIABLE, session.answer.expose()).args([VARIABLE, &session.region, "StartSession"]);
@@ -56,7 +56,7 @@ pub(crate) async fn run(report: &Report, interrupt: &Interrupt, session: &Sessio
     command.args(["", &session.request, &session.endpoint]);
     let (child, lines) = match child::start(&mut command) {
         Ok(started) => started,
-        Err(error) => return End::NotRun(format!("{PLUGIN} cannot be run: {error}")),
+        Err(error) => return PluginEnd::NotRun(format!("{PLUGIN} cannot be run: {error}")),
     };
     let mut process = PluginProcess(child);
     let mut output = Output { report, lines, last: Vec::new(), port: None, opened };
@@ -64,7 +64,7 @@ pub(crate) async fn run(report: &Report, interrupt: &Interrupt, session: &Sessio
         output.show();
         if !matches!(process.0.try_wait(), Ok(None)) {
             output.show_remaining().await;
-            return End::ByItself { opened: output.port.is_some(), lines: output.last };
+            return PluginEnd::ByItself { opened: output.port.is_some(), lines: output.last };
         }
         tokio::select! {
             () = interrupt.wait() => break,
@@ -77,7 +77,7 @@ pub(crate) async fn run(report: &Report, interrupt: &Interrupt, session: &Sessio
     while matches!(process.0.try_wait(), Ok(None)) && Instant::now() < deadline {
         sleep(PAUSE).await;
     }
-    End::Interrupted
+    PluginEnd::Interrupted
 }
 
 /// The output of the plug-in.

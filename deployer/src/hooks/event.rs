@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{apply::Applied, exit::Exit, failure::Failure, script::Deploy, site::DeployContext};
+use crate::{apply::Applied, context::DeployContext, exit::Exit, failure::Failure, script::Deploy};
 
 /// A change before it begins, or after it has ended.
 #[derive(Clone, Debug, Serialize)]

@@ -9,8 +9,8 @@ pub use event::Event;
 
 use crate::{
     apply::Applied,
+    context::{DeployContext, Ports},
     failure::Failure,
-    site::{DeployContext, Ports},
 };
 
 /// Runs `hooks/pre-up`, if it exists. Returns an error if it fails, so that the change does not begin.

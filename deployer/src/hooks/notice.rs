@@ -9,8 +9,8 @@ use serde_json::json;
 use super::Event;
 use crate::{
     config,
+    context::{DeployContext, Ports},
     secret::Secret,
-    site::{DeployContext, Ports},
 };
 
 /// The time limit of the request, because a slow receiver must not delay a deploy.

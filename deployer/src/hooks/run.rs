@@ -17,9 +17,9 @@ use super::Event;
 use crate::{
     child::{self, kill},
     config::WEBHOOK_VARIABLE,
+    context::DeployContext,
     failure::Failure,
     report::{Report, duration},
-    site::DeployContext,
 };
 
 /// The pause between two checks whether the hook has ended.

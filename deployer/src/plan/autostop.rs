@@ -15,14 +15,14 @@ pub enum AutostopStep {
         to: Box<Autostop>,
     },
     /// The host does not run, so the decision waits until it does.
-    Look,
+    AskHost,
 }
 
 /// Returns what to do with the idle stop. One that an operator switched off stays off, unless the configuration sets
 /// hours: an operator who configures hours relies on them.
 #[must_use]
-pub fn of_autostop(wanted: &Autostop, drain_seconds: u32, there: Option<&AutostopState>) -> AutostopStep {
-    let Some(there) = there else { return AutostopStep::Look };
+pub fn plan_autostop(wanted: &Autostop, drain_seconds: u32, there: Option<&AutostopState>) -> AutostopStep {
+    let Some(there) = there else { return AutostopStep::AskHost };
     let from = there.set_to();
     let hours = matches!(wanted, Autostop::On { schedule: Some(_), .. });
     // The drain time matters only for a stop at an hour.
@@ -36,7 +36,7 @@ pub fn of_autostop(wanted: &Autostop, drain_seconds: u32, there: Option<&Autosto
 
 #[cfg(test)]
 mod tests {
-    use super::{AutostopStep, of_autostop};
+    use super::{AutostopStep, plan_autostop};
     use crate::script::{Autostop, AutostopState, Schedule};
 
     fn state(on: bool, idle_minutes: u32, stop_at: &str) -> AutostopState {
@@ -70,11 +70,11 @@ mod tests {
         ] {
             let wanted = Autostop::On { idle_minutes: 30, max_uptime_hours: None, schedule: wanted };
             let there = state(on, minutes, stop_at);
-            let found = of_autostop(&wanted, drain, Some(&there));
+            let found = plan_autostop(&wanted, drain, Some(&there));
             let (from, to) = (Box::new(there.set_to()), Box::new(wanted.clone()));
             let expected = if set { AutostopStep::Set { from, to } } else { AutostopStep::Keep };
             assert_eq!(found, expected, "{wanted:?} on {there:?}");
-            assert_eq!(of_autostop(&wanted, drain, None), AutostopStep::Look);
+            assert_eq!(plan_autostop(&wanted, drain, None), AutostopStep::AskHost);
         }
     }
 }

@@ -5,9 +5,11 @@ mod lock_holder;
 mod up;
 mod work;
 
-pub use autostop::{AutostopStep, of_autostop};
+pub use autostop::{AutostopStep, plan_autostop};
 pub use lock_holder::LockHolder;
-pub use up::{CurrentState, DesiredState, HostState, Limits, Outage, ServiceChange, Serving, UpPlan, of_up};
+pub use up::{
+    CurrentRelease, CurrentState, DesiredState, HostState, Outage, ServiceChange, TimeLimits, UpPlan, plan_up,
+};
 pub use work::{Operation, Plan};
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Tables for the plan of `up`: the desired and the current state, the change of each service and the outage.
 
-use super::{CurrentState, DesiredState, HostState, Limits, Outage, ServiceChange, Serving, of_up};
+use super::{CurrentRelease, CurrentState, DesiredState, HostState, Outage, ServiceChange, TimeLimits, plan_up};
 use crate::{
-    cloud::State,
+    cloud::InstanceState,
     config::ConfigHash,
-    script::{ImageDigest, ImageTag, ImageWanted, Images},
+    script::{ImageDigest, ImageTag, ImageWanted, RunningImages},
 };
 
 fn digest(name: &str, n: u8) -> String {
@@ -21,15 +21,15 @@ fn hash(parts: &str) -> ConfigHash {
 }
 
 fn wanted(gateway: u8, vllm: u8, parts: &str) -> DesiredState {
-    let limits = Limits { load: 1800, ready: 90, drain: 45 };
+    let limits = TimeLimits { load: 1800, ready: 90, drain: 45 };
     let (gateway, vllm) = (image("gateway", gateway), image("vllm", vllm));
     DesiredState { gateway, vllm, hash: hash(parts), restart_vllm: false, limits }
 }
 
-fn serving(gateway: u8, vllm: u8, parts: &str) -> Serving {
-    Serving {
+fn serving(gateway: u8, vllm: u8, parts: &str) -> CurrentRelease {
+    CurrentRelease {
         release: 7,
-        images: Images { gateway: digest("gateway", gateway), vllm: digest("vllm", vllm) },
+        images: RunningImages { gateway: digest("gateway", gateway), vllm: digest("vllm", vllm) },
         hash: hash(parts).to_string(),
         healthy: true,
         model_healthy: true,
@@ -37,13 +37,13 @@ fn serving(gateway: u8, vllm: u8, parts: &str) -> Serving {
     }
 }
 
-fn running(serving: Serving) -> CurrentState {
-    CurrentState { state: State::Running, known: HostState::Release(serving) }
+fn running(serving: CurrentRelease) -> CurrentState {
+    CurrentState { state: InstanceState::Running, known: HostState::Release(serving) }
 }
 
 /// Asserts the plan of `wanted` on `now`: (gateway, vllm, outage), the changes by the names of their variants.
 fn check(wanted: &DesiredState, now: &CurrentState, expected: (&str, &str, Outage)) {
-    let plan = of_up(wanted, now);
+    let plan = plan_up(wanted, now);
     let name = |part: &ServiceChange| serde_json::to_value(part).unwrap()["change"].as_str().unwrap().to_owned();
     let found = (name(&plan.gateway), name(&plan.vllm), plan.outage);
     assert_eq!((found.0.as_str(), found.1.as_str(), found.2), expected, "{wanted:?} on {now:?}");
@@ -89,28 +89,28 @@ fn the_plan_says_what_only_the_host_can_decide() {
     let one = DesiredState { gateway: tag("gateway"), ..wanted(1, 1, "aaa") };
     check(&one, &running(serving(1, 1, "aaa")), ("lookup", "unchanged", Outage::Gateway));
     // Another version of this program wrote the hash.
-    let old = Serving { hash: "one".to_owned(), ..serving(1, 1, "aaa") };
+    let old = CurrentRelease { hash: "one".to_owned(), ..serving(1, 1, "aaa") };
     check(&wanted(1, 1, "aaa"), &running(old), ("settings", "settings", Outage::Model));
 }
 
 #[test]
 fn services_that_do_not_serve_are_started() {
-    let unhealthy = Serving { healthy: false, model_healthy: false, ..serving(1, 1, "aaa") };
+    let unhealthy = CurrentRelease { healthy: false, model_healthy: false, ..serving(1, 1, "aaa") };
     check(&wanted(1, 1, "aaa"), &running(unhealthy), ("again", "again", Outage::NothingServes));
-    let empty = |half_done| CurrentState { state: State::Running, known: HostState::Empty { half_done } };
+    let empty = |half_done| CurrentState { state: InstanceState::Running, known: HostState::Empty { half_done } };
     check(&wanted(1, 1, "aaa"), &empty(false), ("start", "start", Outage::NothingServes));
-    for state in [State::Stopped, State::Stopping, State::Pending] {
-        for last in [None, Some(Serving { healthy: false, model_healthy: false, ..serving(1, 1, "aaa") })] {
+    for state in [InstanceState::Stopped, InstanceState::Stopping, InstanceState::Pending] {
+        for last in [None, Some(CurrentRelease { healthy: false, model_healthy: false, ..serving(1, 1, "aaa") })] {
             let now = CurrentState { state: state.clone(), known: HostState::Unseen(last) };
             check(&wanted(1, 1, "aaa"), &now, ("start", "start", Outage::NothingServes));
-            assert_eq!(of_up(&wanted(1, 1, "aaa"), &now).start, state != State::Pending);
+            assert_eq!(plan_up(&wanted(1, 1, "aaa"), &now).start, state != InstanceState::Pending);
         }
     }
 }
 
 #[test]
 fn a_restart_of_an_unhealthy_gateway_leaves_the_model_loaded() {
-    let unhealthy = Serving { healthy: false, ..serving(1, 1, "aaa") };
+    let unhealthy = CurrentRelease { healthy: false, ..serving(1, 1, "aaa") };
     check(&wanted(1, 1, "aaa"), &running(unhealthy.clone()), ("again", "unchanged", Outage::Gateway));
     check(&wanted(2, 1, "aaa"), &running(unhealthy.clone()), ("image", "unchanged", Outage::Gateway));
     check(&wanted(1, 2, "aaa"), &running(unhealthy), ("again", "image", Outage::NothingServes));
@@ -118,14 +118,14 @@ fn a_restart_of_an_unhealthy_gateway_leaves_the_model_loaded() {
 
 #[test]
 fn a_stopped_host_with_an_unknown_configuration_is_started() {
-    let last = Serving { healthy: false, model_healthy: false, hash: String::new(), ..serving(1, 1, "aaa") };
-    let now = CurrentState { state: State::Stopped, known: HostState::Unseen(Some(last)) };
+    let last = CurrentRelease { healthy: false, model_healthy: false, hash: String::new(), ..serving(1, 1, "aaa") };
+    let now = CurrentState { state: InstanceState::Stopped, known: HostState::Unseen(Some(last)) };
     check(&wanted(1, 1, "aaa"), &now, ("start", "start", Outage::NothingServes));
 }
 
 #[test]
 fn a_switch_that_was_cut_off_is_repaired_even_if_the_state_is_as_wanted() {
-    let cut = Serving { half_done: true, ..serving(1, 1, "aaa") };
-    let plan = of_up(&wanted(1, 1, "aaa"), &running(cut));
+    let cut = CurrentRelease { half_done: true, ..serving(1, 1, "aaa") };
+    let plan = plan_up(&wanted(1, 1, "aaa"), &running(cut));
     assert!(plan.mend && plan.changes, "{plan:?}");
 }

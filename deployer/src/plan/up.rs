@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use crate::{
-    cloud::State,
+    cloud::InstanceState,
     config::ConfigHash,
-    script::{HostSettings, ImageWanted, Images},
+    script::{HostSettings, ImageWanted, RunningImages},
 };
 
 /// Typical duration of a model load on one L4: the outage of a vLLM restart, because one L4 cannot hold two copies.
@@ -25,12 +25,12 @@ pub struct DesiredState {
     /// Whether to restart vLLM in any case.
     pub restart_vllm: bool,
     /// The time limits of the host.
-    pub limits: Limits,
+    pub limits: TimeLimits,
 }
 
 /// How long the host waits at most, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct TimeLimits {
     /// Limit for a cold model load.
     pub load: u64,
     /// Limit for the gateway to become ready, with a loaded model.
@@ -39,7 +39,7 @@ pub struct Limits {
     pub drain: u64,
 }
 
-impl From<&HostSettings> for Limits {
+impl From<&HostSettings> for TimeLimits {
     fn from(host: &HostSettings) -> Self {
         Self {
             load: host.up_wait_seconds.into(),
@@ -51,11 +51,11 @@ impl From<&HostSettings> for Limits {
 
 /// The current release of the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Serving {
+pub struct CurrentRelease {
     /// The release's number.
     pub release: u32,
     /// Its images, by digest.
-    pub images: Images,
+    pub images: RunningImages,
     /// Its configuration hash.
     pub hash: String,
     /// Whether both containers run and are healthy, and the gateway reports that it is ready.
@@ -70,21 +70,21 @@ pub struct Serving {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostState {
     /// It does not run or does not answer: only the record of the last release is known.
-    Unseen(Option<Serving>),
+    Unseen(Option<CurrentRelease>),
     /// It runs and has no release.
     Empty {
         /// Whether a switch was cut off.
         half_done: bool,
     },
     /// It runs and has this release.
-    Release(Serving),
+    Release(CurrentRelease),
 }
 
 /// The current state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurrentState {
     /// The instance's state.
-    pub state: State,
+    pub state: InstanceState,
     /// The host's state.
     pub known: HostState,
 }
@@ -152,8 +152,8 @@ impl Outage {
     /// Returns the longest duration in seconds: the wait for the new release fails, and the previous release takes as
     /// long again.
     #[must_use]
-    pub const fn worst_seconds(self, limits: Limits) -> u64 {
-        let Limits { load, ready, drain } = limits;
+    pub const fn worst_seconds(self, limits: TimeLimits) -> u64 {
+        let TimeLimits { load, ready, drain } = limits;
         match self {
             Self::None => 0,
             Self::Gateway => 2 * (drain + ready),
@@ -189,7 +189,7 @@ pub struct UpPlan {
 
 /// The plan of `up`.
 #[must_use]
-pub fn of_up(wanted: &DesiredState, now: &CurrentState) -> UpPlan {
+pub fn plan_up(wanted: &DesiredState, now: &CurrentState) -> UpPlan {
     let running = matches!(now.known, HostState::Empty { .. } | HostState::Release(_));
     let (serving, half_done) = match &now.known {
         HostState::Unseen(last) => (last.as_ref(), false),
@@ -214,7 +214,7 @@ pub fn of_up(wanted: &DesiredState, now: &CurrentState) -> UpPlan {
     UpPlan {
         changes,
         instance: now.state.to_string(),
-        start: matches!(now.state, State::Stopped | State::Stopping),
+        start: matches!(now.state, InstanceState::Stopped | InstanceState::Stopping),
         release: serving.map(|serving| serving.release),
         mend: half_done,
         gateway,
@@ -234,7 +234,7 @@ fn image_part(wanted: &ImageWanted, from: &str) -> Option<ServiceChange> {
     }
 }
 
-fn gateway_part(wanted: &DesiredState, serving: &Serving, running: bool) -> ServiceChange {
+fn gateway_part(wanted: &DesiredState, serving: &CurrentRelease, running: bool) -> ServiceChange {
     let hash = ConfigHash::parse(&serving.hash);
     let settings = hash.as_ref().is_none_or(|hash| {
         (&hash.gateway, &hash.compose, &hash.vllm) != (&wanted.hash.gateway, &wanted.hash.compose, &wanted.hash.vllm)
@@ -259,7 +259,7 @@ fn gateway_part(wanted: &DesiredState, serving: &Serving, running: bool) -> Serv
     }
 }
 
-fn vllm_part(wanted: &DesiredState, serving: &Serving, running: bool) -> ServiceChange {
+fn vllm_part(wanted: &DesiredState, serving: &CurrentRelease, running: bool) -> ServiceChange {
     let hash = ConfigHash::parse(&serving.hash);
     match image_part(&wanted.vllm, &serving.images.vllm) {
         Some(part @ ServiceChange::Image { .. }) => part,

@@ -1,7 +1,7 @@
 //! The operations and the plan that an operator reads and approves.
 
 use super::{AutostopStep, LockHolder};
-use crate::script::{Autostop, Deploy, Expect, KeyChange, Service};
+use crate::script::{Autostop, Deploy, ExpectedRelease, KeyChange, Service};
 
 /// An operation that changes something.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub enum Operation {
         /// What to deploy.
         deploy: Box<Deploy>,
         /// The state of the host that the plan assumes.
-        expect: Expect,
+        expect: ExpectedRelease,
         /// What to do with the idle stop afterwards.
         autostop: AutostopStep,
     },
@@ -20,7 +20,7 @@ pub enum Operation {
         /// The release's number; `None`: the last good one.
         to: Option<u32>,
         /// The state of the host that the plan assumes.
-        expect: Expect,
+        expect: ExpectedRelease,
     },
     /// Stop the services and the box.
     Down {
@@ -32,7 +32,7 @@ pub enum Operation {
         /// The service; `None`: both services.
         service: Option<Service>,
         /// The state of the host that the plan assumes.
-        expect: Expect,
+        expect: ExpectedRelease,
     },
     /// Change the idle stop.
     Autostop(Autostop),
@@ -41,7 +41,7 @@ pub enum Operation {
         /// The change on the host; `None`: nothing to change there.
         change: Option<KeyChange>,
         /// The state of the host that the plan assumes.
-        expect: Expect,
+        expect: ExpectedRelease,
     },
     /// Remove images, and models, that no kept release needs.
     Prune {
@@ -50,7 +50,7 @@ pub enum Operation {
         /// The identifier of the list that the operator approved.
         list: String,
         /// The state of the host that the plan assumes.
-        expect: Expect,
+        expect: ExpectedRelease,
     },
     /// Take the operators' lock from its holder.
     Unlock {

@@ -6,7 +6,7 @@ mod place;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-pub use place::Place;
+pub use place::ArnScope;
 
 use crate::config::File;
 
@@ -54,7 +54,7 @@ fn anywhere() -> [String; 1] {
 /// parameters, cannot create resources.
 #[must_use]
 pub fn operator(file: &File) -> Policy {
-    let arns = Place::of(file);
+    let arns = ArnScope::of(file);
     let see = [
         "ec2:DescribeInstances",
         "ec2:DescribeInstanceStatus",
@@ -92,7 +92,7 @@ pub fn operator(file: &File) -> Policy {
 /// them.
 #[must_use]
 pub fn operator_with_port_forward(file: &File) -> Policy {
-    let arns = Place::of(file);
+    let arns = ArnScope::of(file);
     let start = Statement {
         // Without this condition AWS checks the right to a document only if the request names one. A request that names
         // none opens a shell.
@@ -115,7 +115,7 @@ pub fn operator_with_port_forward(file: &File) -> Policy {
 /// Returns the additional rights that `init` needs. Remove them again after `init`.
 #[must_use]
 pub fn init(file: &File) -> Policy {
-    let arns = Place::of(file);
+    let arns = ArnScope::of(file);
     let create = Statement {
         // The secret does not exist yet and has no ARN, so a condition names it.
         condition: Some(json!({"StringEquals": {"secretsmanager:Name": arns.secret_name()}})),
@@ -133,7 +133,7 @@ pub fn init(file: &File) -> Policy {
 /// Returns the policy for the box's role, the same as in config/cloudformation.yaml.
 #[must_use]
 pub fn instance(file: &File) -> Policy {
-    let arns = Place::of(file);
+    let arns = ArnScope::of(file);
     // The actions of AWS' policy AmazonSSMManagedInstanceCore, except the right to read every parameter of the account.
     let managed = [
         "ssm:UpdateInstanceInformation",

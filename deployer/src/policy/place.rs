@@ -1,19 +1,19 @@
 //! The ARNs of the resources that a configuration names.
 
-use crate::config::{File, Text, own_parameters};
+use crate::config::{File, ValueOrReference, own_parameters};
 
 /// The prefix of AWS' own SSM documents, whose ARN has no account.
 const AWS_DOCUMENTS: &str = "AWS-";
 
 /// The partition, region and account of a deployment, from which the ARNs are made.
 #[derive(Clone, Debug)]
-pub struct Place<'a> {
+pub struct ArnScope<'a> {
     file: &'a File,
     partition: &'static str,
     account: String,
 }
 
-impl<'a> Place<'a> {
+impl<'a> ArnScope<'a> {
     /// Reads the partition and the account from the configuration. The account is known only if the registry is a
     /// literal; otherwise a placeholder stands for it.
     #[must_use]
@@ -24,8 +24,8 @@ impl<'a> Place<'a> {
             _ => "aws",
         };
         let account = match &file.images.registry {
-            Text::Literal(registry) => registry.split('.').next().filter(|account| is_account(account)),
-            Text::Parameter(_) => None,
+            ValueOrReference::Literal(registry) => registry.split('.').next().filter(|account| is_account(account)),
+            ValueOrReference::Parameter(_) => None,
         };
         Self { file, partition, account: account.unwrap_or("<your account's number>").to_owned() }
     }

@@ -29,7 +29,7 @@ impl Service {
 
 /// Why a file or a setting cannot be sent to the host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CarryError {
+pub enum PayloadError {
     /// The path leaves the release's folder, or has characters that are not allowed.
     #[error("`{0}` is no path for a release: relative, without `..`, of letters, digits and . _ - /")]
     Path(String),
@@ -55,13 +55,13 @@ pub struct HostFile {
 impl HostFile {
     /// Checks the path: `docker-compose.yml`, `config/gateway.toml`, `keys.txt` (digests only), relative to the
     /// release's folder. A file that a container reads as another user needs mode 0644.
-    pub fn new(path: &str, mode: u32, content: Vec<u8>) -> Result<Self, CarryError> {
+    pub fn new(path: &str, mode: u32, content: Vec<u8>) -> Result<Self, PayloadError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/');
         let fits = path.bytes().all(allowed) && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
         // The deployer's own files in that folder are refused. The host checks this again: bash/values.sh.
         let first = path.split('/').next().unwrap_or_default();
         if !fits || matches!(first, ".env" | ".env.new" | "release.json" | "state" | "state.new") {
-            return Err(CarryError::Path(path.to_owned()));
+            return Err(PayloadError::Path(path.to_owned()));
         }
         Ok(Self { path: path.to_owned(), mode: mode & 0o777, content })
     }
@@ -80,20 +80,20 @@ pub struct ComposeEnv(pub(super) BTreeMap<String, String>);
 impl ComposeEnv {
     /// Checks that compose reads every value unchanged. The host sets `GATEWAY_IMAGE`, `VLLM_IMAGE` and `HF_TOKEN_FILE`
     /// itself, so they are refused.
-    pub fn new(values: BTreeMap<String, String>) -> Result<Self, CarryError> {
+    pub fn new(values: BTreeMap<String, String>) -> Result<Self, PayloadError> {
         for (name, value) in &values {
             let of_a_tool = (name.starts_with("COMPOSE_") && name != "COMPOSE_PROFILES") || name.starts_with("DOCKER_");
             if of_a_tool || matches!(name.as_str(), "GATEWAY_IMAGE" | "VLLM_IMAGE" | "HF_TOKEN_FILE") {
-                return Err(CarryError::Reserved(name.clone()));
+                return Err(PayloadError::Reserved(name.clone()));
             }
             let capital = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
             if !name.bytes().next().is_some_and(capital)
                 || !name.bytes().all(|byte| capital(byte) || byte.is_ascii_digit())
             {
-                return Err(CarryError::Name(name.clone()));
+                return Err(PayloadError::Name(name.clone()));
             }
             if value.chars().any(|c| c.is_control() || matches!(c, '\'' | '\\')) {
-                return Err(CarryError::Value(name.clone()));
+                return Err(PayloadError::Value(name.clone()));
             }
         }
         Ok(Self(values))
@@ -128,7 +128,7 @@ pub struct Deploy {
 
 /// The release that was current when a plan was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expect {
+pub enum ExpectedRelease {
     /// Not known, because the box did not run: any release is accepted.
     Anything,
     /// There was no release.
@@ -137,7 +137,7 @@ pub enum Expect {
     Release(u32),
 }
 
-impl Expect {
+impl ExpectedRelease {
     /// Converts the current release that the host reported, if any.
     #[must_use]
     pub fn of(release: Option<u32>) -> Self {
@@ -145,7 +145,7 @@ impl Expect {
     }
 }
 
-impl fmt::Display for Expect {
+impl fmt::Display for ExpectedRelease {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anything => Ok(()),
@@ -259,7 +259,7 @@ pub enum Action {
     },
     /// Return the ledger ([`super::facts::Release`]).
     Releases,
-    /// Check what the host lacks ([`super::facts::Finding`]).
+    /// Check what the host lacks ([`super::facts::HostFinding`]).
     Doctor {
         /// The images of the next deploy, as far as the configuration names them. If it names none, the images of the
         /// current release are checked.

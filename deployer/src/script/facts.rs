@@ -237,7 +237,7 @@ pub struct RunProgress {
 /// A finding of `Doctor`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Finding {
+pub struct HostFinding {
     /// `docker`, `compose`, `gpu`, `gpu_runtime`, `disk`, `identity`, `secret`, `registry`, `images`, `clock`,
     /// `half_done`, `autostop`.
     pub check: String,
@@ -301,7 +301,7 @@ impl HostReport {
 
     /// Returns the facts of [`super::Action::Doctor`].
     #[must_use]
-    pub fn findings(&self) -> Vec<Finding> {
+    pub fn findings(&self) -> Vec<HostFinding> {
         self.fact("findings").unwrap_or_default()
     }
 

@@ -20,13 +20,13 @@ mod schedule;
 mod word;
 
 pub use action::{
-    Action, Autostop, CarryError, ComposeEnv, Deploy, DiskNeed, Expect, HostFile, HostSettings, KeyChange, Keys,
-    READY_WAIT_SECONDS, Service,
+    Action, Autostop, ComposeEnv, Deploy, DiskNeed, ExpectedRelease, HostFile, HostSettings, KeyChange, Keys,
+    PayloadError, READY_WAIT_SECONDS, Service,
 };
 pub use diagnostic::Diagnostic;
 pub use facts::AutostopState;
 pub use image::{ImageDigest, ImageError, ImageTag, ImageWanted};
-pub use report::{Holder, HostReport, Images, MARKER, Outcome, Step, parse_report};
+pub use report::{ActionOutcome, Holder, HostReport, MARKER, RunningImages, Step, parse_report};
 pub use run_id::RunId;
 pub use schedule::{Schedule, ScheduleError, WallClock};
 pub use word::ShellWord;
@@ -83,7 +83,7 @@ impl Script {
     /// Makes the script end before it changes anything if the host's current release is not `release`, on which the
     /// plan was made. `deploy`, `rollback` and `restart` read this value.
     #[must_use]
-    pub fn expecting(mut self, release: Expect) -> Self {
+    pub fn expecting(mut self, release: ExpectedRelease) -> Self {
         let line = format!("readonly EXPECT_RELEASE={}\n", ShellWord::new(&release.to_string()));
         self.values.push_str(&line);
         self.shown.push_str(&line);

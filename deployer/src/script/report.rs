@@ -11,7 +11,7 @@ pub const MARKER: &str = "EXTRACTION-GATEWAY-REPORT ";
 /// How an action ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum ActionOutcome {
     /// Done, and verified if there is something to verify.
     Done,
     /// The host already had the wanted state.
@@ -26,7 +26,7 @@ pub enum Outcome {
     Locked,
 }
 
-impl Outcome {
+impl ActionOutcome {
     /// Returns the exit code of the script and of the `deployer`.
     #[must_use]
     pub const fn exit_code(self) -> u8 {
@@ -112,7 +112,7 @@ pub struct Holder {
 /// The images of both running services, by digest; empty if nothing serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Images {
+pub struct RunningImages {
     /// The gateway's image.
     pub gateway: String,
     /// The model server's image.
@@ -123,7 +123,7 @@ pub struct Images {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct HostReport {
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: ActionOutcome,
     /// The action that was run.
     pub action: String,
     /// The step that failed.
@@ -137,12 +137,12 @@ pub struct HostReport {
     /// The release that serves again after a failure.
     #[serde(default)]
     pub rolled_back_to: Option<u32>,
-    /// Who holds the lock, for [`Outcome::Locked`].
+    /// Who holds the lock, for [`ActionOutcome::Locked`].
     #[serde(default)]
     pub holder: Option<Holder>,
     /// The images of the current release.
     #[serde(default)]
-    pub images: Images,
+    pub images: RunningImages,
     /// Problems that did not stop the action.
     #[serde(default)]
     pub warnings: Vec<String>,

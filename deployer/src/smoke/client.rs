@@ -8,7 +8,7 @@ use std::{
 use reqwest::{Method, RequestBuilder, StatusCode, header, redirect::Policy};
 use serde_json::Value;
 
-use super::Target;
+use super::SmokeTarget;
 use crate::failure::Failure;
 
 /// The time limit of a request. The service answers within 55 s, even if only with an error.
@@ -24,7 +24,7 @@ pub(super) struct Client {
 }
 
 /// The answer to a request.
-pub(super) struct Answer {
+pub(super) struct HttpAnswer {
     pub(super) status: u16,
     /// The JSON of the body; null if the body is not JSON.
     pub(super) body: Value,
@@ -33,7 +33,7 @@ pub(super) struct Answer {
 }
 
 impl Client {
-    pub(super) fn new(target: &Target) -> Result<Self, Failure> {
+    pub(super) fn new(target: &SmokeTarget) -> Result<Self, Failure> {
         // Returns an error, and changes nothing, when a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = reqwest::Client::builder()
@@ -61,27 +61,27 @@ impl Client {
     }
 
     /// Sends a `GET` without the key.
-    pub(super) async fn get(&self, path: &str) -> Result<Answer, String> {
+    pub(super) async fn get(&self, path: &str) -> Result<HttpAnswer, String> {
         answer(self.request(Method::GET, path)).await
     }
 
     /// Sends a `GET` with the key.
-    pub(super) async fn get_known(&self, path: &str) -> Result<Answer, String> {
+    pub(super) async fn get_known(&self, path: &str) -> Result<HttpAnswer, String> {
         answer(self.known(self.request(Method::GET, path))).await
     }
 
     /// Sends a note with `POST`, without the key.
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Answer, String> {
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<HttpAnswer, String> {
         answer(self.request(Method::POST, path).json(body)).await
     }
 
     /// Sends a note with `POST` and the key.
-    pub(super) async fn post_known(&self, path: &str, body: &Value) -> Result<Answer, String> {
+    pub(super) async fn post_known(&self, path: &str, body: &Value) -> Result<HttpAnswer, String> {
         answer(self.known(self.request(Method::POST, path)).json(body)).await
     }
 
     /// Sends the CORS preflight that a browser sends before a `POST` from a page of this origin.
-    pub(super) async fn preflight(&self, path: &str, origin: &str) -> Result<Answer, String> {
+    pub(super) async fn preflight(&self, path: &str, origin: &str) -> Result<HttpAnswer, String> {
         let request = self.request(Method::OPTIONS, path);
         let request = request.header(header::ORIGIN, origin).header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST");
         answer(request.header(header::ACCESS_CONTROL_REQUEST_HEADERS, "content-type")).await
@@ -95,7 +95,7 @@ impl Client {
     }
 }
 
-impl Answer {
+impl HttpAnswer {
     /// Returns the text of a header; empty if it is missing.
     pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
@@ -129,7 +129,7 @@ fn bearer(key: &str) -> Result<header::HeaderValue, Failure> {
     Ok(value)
 }
 
-async fn answer(request: RequestBuilder) -> Result<Answer, String> {
+async fn answer(request: RequestBuilder) -> Result<HttpAnswer, String> {
     let started = Instant::now();
     let mut response = request.send().await.map_err(describe)?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -141,7 +141,7 @@ async fn answer(request: RequestBuilder) -> Result<Answer, String> {
         }
     }
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or_default(), headers, milliseconds })
+    Ok(HttpAnswer { status, body: serde_json::from_slice(&body).unwrap_or_default(), headers, milliseconds })
 }
 
 /// Returns the kind of an error with its innermost cause, without the address.

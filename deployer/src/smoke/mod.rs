@@ -13,7 +13,7 @@ use crate::{failure::Failure, secret::Secret};
 use client::Client;
 
 /// The service to check, and what to expect of it.
-pub struct Target {
+pub struct SmokeTarget {
     /// The service's address, such as `http://203.0.113.7:8080`.
     pub url: Url,
     /// The API key to send; `None` for a service without keys.
@@ -42,7 +42,7 @@ pub enum CheckOutcome {
 
 /// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct CheckResult {
     /// The name of the check.
     pub check: &'static str,
     /// The outcome of the check.
@@ -88,10 +88,10 @@ impl Url {
 
 /// Runs every check in order and calls `heard` with each finding as it is made. If the service does not answer the
 /// first request, the other checks are skipped.
-pub async fn run(target: &Target, mut on_finding: impl FnMut(&Finding)) -> Result<Vec<Finding>, Failure> {
+pub async fn run(target: &SmokeTarget, mut on_finding: impl FnMut(&CheckResult)) -> Result<Vec<CheckResult>, Failure> {
     let client = Client::new(target)?;
     let mut findings = Vec::new();
-    let mut record = |found: Vec<Finding>| {
+    let mut record = |found: Vec<CheckResult>| {
         found.iter().for_each(&mut on_finding);
         findings.extend(found);
     };
@@ -110,7 +110,7 @@ pub async fn run(target: &Target, mut on_finding: impl FnMut(&Finding)) -> Resul
     Ok(findings)
 }
 
-impl Finding {
+impl CheckResult {
     fn new(check: &'static str, verdict: CheckOutcome, found: impl Into<String>, milliseconds: Option<u64>) -> Self {
         Self { check, verdict, found: found.into(), milliseconds }
     }

@@ -10,7 +10,7 @@ use std::{
     net::TcpStream,
 };
 
-use deployer::script::{Outcome, Script, parse_report};
+use deployer::script::{ActionOutcome, Script, parse_report};
 use serde_json::{Value, json};
 use support::{
     emulator::{Emulator, until},
@@ -48,10 +48,10 @@ fn a_stopped_instance_starts_runs_a_deploy_and_stops_itself_when_idle() {
         let result = wait_for_end(&emulator, &send(&emulator, &[&script.command()]));
         parse_report(result["out"].as_str().unwrap()).unwrap_or_else(|| panic!("{result}"))
     };
-    assert_eq!(run(&deploy(1, 1)).outcome, Outcome::Done);
-    assert_eq!(run(&deploy(1, 1)).outcome, Outcome::NothingToDo);
+    assert_eq!(run(&deploy(1, 1)).outcome, ActionOutcome::Done);
+    assert_eq!(run(&deploy(1, 1)).outcome, ActionOutcome::NothingToDo);
     let on = deployer::script::Autostop::On { idle_minutes: 30, max_uptime_hours: None, schedule: None };
-    assert_eq!(run(&act(&deployer::script::Action::Autostop(on))).outcome, Outcome::Done);
+    assert_eq!(run(&act(&deployer::script::Action::Autostop(on))).outcome, ActionOutcome::Done);
     host.set("idle_seconds", "1800");
     host.set("uptime", "9000.00 1.00");
     let tick = send(&emulator, &[host.at("root/autostop/autostop.sh").to_str().unwrap()]);
@@ -108,7 +108,7 @@ fn the_deployers_document_accepts_packed_values_and_a_program() {
     let result = wait_for_end(&emulator, &id);
     assert_eq!(
         parse_report(result["out"].as_str().unwrap()).unwrap_or_else(|| panic!("{result}")).outcome,
-        Outcome::Done
+        ActionOutcome::Done
     );
 }
 

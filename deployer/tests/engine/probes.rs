@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deployer::script::{Action, ComposeEnv, Deploy, DiskNeed, HostFile, HostSettings, Outcome, script};
+use deployer::script::{Action, ActionOutcome, ComposeEnv, Deploy, DiskNeed, HostFile, HostSettings, script};
 
 use crate::{
     engine::engine,
@@ -131,7 +131,7 @@ fn answers(target: &Target) -> Vec<String> {
     let Target { host, settings, image } = target;
     let deploy = |gateway| host.run(&script(&deploy_action(target, gateway), settings));
     let first = deploy("gateway-1");
-    assert_eq!(first.report().outcome, Outcome::Done, "{first:?}");
+    assert_eq!(first.report().outcome, ActionOutcome::Done, "{first:?}");
     let mut all = Vec::new();
     for (name, text) in PROBES {
         let ran = host.run_text(&format!("{FUNCTIONS}{text}"));
@@ -139,7 +139,7 @@ fn answers(target: &Target) -> Vec<String> {
     }
     // The image of a failed release stays until the next good release.
     let failed = deploy("gateway-crash");
-    assert_eq!(failed.report().outcome, Outcome::RolledBack, "{failed:?}");
+    assert_eq!(failed.report().outcome, ActionOutcome::RolledBack, "{failed:?}");
     let crash = image("gateway-crash");
     let text = format!("status docker image inspect --format '{{{{.Id}}}}' {crash}");
     all.push(format!("image of a failed release: {}", host.run_text(&format!("{FUNCTIONS}{text}")).stdout.trim()));

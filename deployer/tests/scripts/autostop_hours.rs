@@ -1,6 +1,6 @@
 //! The hours of the idle stop: when the box is stopped by the clock, and what that waits for.
 
-use deployer::script::{Action, Autostop, Outcome, Schedule};
+use deployer::script::{Action, ActionOutcome, Autostop, Schedule};
 
 use crate::{
     autostops::{state, stopped, up_for},
@@ -38,7 +38,7 @@ fn with(schedule: Schedule) -> Host {
     up_for(&host, 4 * 3_600);
     host.set("in_flight", "1");
     let ran = host.run(&act(&on(Some(schedule))));
-    assert_eq!(ran.report().outcome, Outcome::Done, "{ran:?}");
+    assert_eq!(ran.report().outcome, ActionOutcome::Done, "{ran:?}");
     host
 }
 

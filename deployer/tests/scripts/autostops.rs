@@ -1,6 +1,6 @@
 //! The idle stop: what it decides, and how it comes and goes.
 
-use deployer::script::{Action, Autostop, AutostopState, Outcome};
+use deployer::script::{Action, ActionOutcome, Autostop, AutostopState};
 
 use crate::{
     deploys::served,
@@ -17,7 +17,7 @@ fn armed() -> Host {
     let host = served();
     up_for(&host, 10_800);
     let ran = host.run(&act(&Action::Autostop(ON)));
-    assert_eq!(ran.report().outcome, Outcome::Done, "{ran:?}");
+    assert_eq!(ran.report().outcome, ActionOutcome::Done, "{ran:?}");
     host
 }
 

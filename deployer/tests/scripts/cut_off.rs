@@ -1,6 +1,6 @@
 //! Runs that were killed at any point, runs at the same time, and what mends them.
 
-use deployer::script::{Action, Outcome, Script};
+use deployer::script::{Action, ActionOutcome, Script};
 
 use crate::{
     deploys::{assert_serves, served},
@@ -90,7 +90,7 @@ fn a_good_release_whose_start_was_cut_off_is_still_the_way_back() {
     killed(&host, &deploy(1, 1), "docker.compose-up", "kill");
     host.behave(&vllm(2), "crash");
     let ran = host.run(&deploy(1, 2));
-    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (Outcome::RolledBack, Some(1)), "{ran:?}");
+    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (ActionOutcome::RolledBack, Some(1)), "{ran:?}");
     assert_serves(&host, 1, 1);
 }
 
@@ -103,7 +103,7 @@ fn a_rollback_that_was_cut_off_goes_on() {
     // A wrong word does not bring back what was to be left.
     host.fault("docker.info", "fail no");
     let ran = host.run(&deploy(3, 3));
-    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (Outcome::RolledBack, Some(1)), "{ran:?}");
+    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (ActionOutcome::RolledBack, Some(1)), "{ran:?}");
     assert_serves(&host, 1, 1);
     assert_eq!(host.root("releases/1/state"), "good");
     killed(&host, &deploy(2, 2), "docker.compose-up", "kill");
@@ -124,7 +124,7 @@ fn a_rollback_that_goes_on_and_fails_goes_back_to_where_it_came_from() {
     let host = rolling_back();
     host.behave(&gateway(1), "unhealthy");
     let ran = host.run(&act(&Action::Rollback { to: None }));
-    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (Outcome::RolledBack, Some(2)), "{ran:?}");
+    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (ActionOutcome::RolledBack, Some(2)), "{ran:?}");
     assert_serves(&host, 2, 2);
 }
 
@@ -167,7 +167,7 @@ fn a_killed_first_deploy_is_taken_over() {
     assert_eq!(oneoffs(&host), 1);
     killed(&host, &deploy(1, 1), "docker.compose-up", "kill-after");
     let ran = host.run(&deploy(1, 1));
-    assert_eq!(ran.report().outcome, Outcome::Done, "{ran:?}");
+    assert_eq!(ran.report().outcome, ActionOutcome::Done, "{ran:?}");
     assert_serves(&host, 1, 1);
     assert!(host.leaks().is_empty() && host.tidy(), "what the killed run left in memory is gone");
     assert_eq!(oneoffs(&host), 0, "and the download that went on with the token");
@@ -192,7 +192,7 @@ fn a_rollback_and_an_unlock_see_what_was_cut_off() {
     let ran = host.run(&act(&Action::Restart { service: None }));
     assert!(ran.code == Some(1) && ran.report().message.contains("cut off"), "{ran:?}");
     let ran = host.run(&act(&Action::Rollback { to: None }));
-    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(1)), "{ran:?}");
+    assert_eq!((ran.report().outcome, ran.report().release), (ActionOutcome::Done, Some(1)), "{ran:?}");
     assert_serves(&host, 1, 1);
 }
 
@@ -205,7 +205,7 @@ fn two_at_once_and_the_second_is_told_who_holds_the_lock() {
     for action in [Action::Rollback { to: None }, Action::Down { drain: false }, Action::Unlock] {
         let ran = host.run(&act(&action));
         let report = ran.report();
-        assert_eq!((ran.code, report.outcome), (Some(5), Outcome::Locked), "{ran:?}");
+        assert_eq!((ran.code, report.outcome), (Some(5), ActionOutcome::Locked), "{ran:?}");
         let holder = report.holder.clone().unwrap();
         assert_eq!((&*holder.operator, &*holder.action, &*holder.step), ("ada's laptop", "deploy", "pull"), "{ran:?}");
         assert!(report.message.contains("ada's laptop is at work") && holder.since > 1_700_000_000);
@@ -216,7 +216,7 @@ fn two_at_once_and_the_second_is_told_who_holds_the_lock() {
     assert_eq!(status.holder.unwrap().step, "pull");
     assert!(host.at("root/releases/.next").exists(), "what the first unpacked was not touched");
     host.set("go", "");
-    assert_eq!(Host::wait(first).report().outcome, Outcome::Done);
+    assert_eq!(Host::wait(first).report().outcome, ActionOutcome::Done);
     assert_serves(&host, 2, 2);
     assert!(host.run(&act(&Action::Status)).report().status().unwrap().holder.is_none());
 }
@@ -233,7 +233,7 @@ fn a_terminated_script_ends_in_good_order() {
     std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
     host.set("go", "");
     let ran = Host::wait(first);
-    assert_eq!(ran.report().outcome, Outcome::FailedUnchanged, "{ran:?}");
+    assert_eq!(ran.report().outcome, ActionOutcome::FailedUnchanged, "{ran:?}");
     assert_serves(&host, 1, 1);
     assert!(!host.at("root/lock.holder").exists());
 }

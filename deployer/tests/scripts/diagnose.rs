@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deployer::script::{Action, Diagnostic, Outcome, Service};
+use deployer::script::{Action, ActionOutcome, Diagnostic, Service};
 
 use crate::{
     deploys::{assert_serves, served},
@@ -64,7 +64,7 @@ fn each_runs_its_tool_and_changes_nothing() {
         let called = host.calls().len();
         let ran = look(&host, diagnostic);
         let report = ran.report();
-        assert_eq!((ran.code, report.outcome, report.exit()), (Some(0), Outcome::Done, Some(0)), "{ran:?}");
+        assert_eq!((ran.code, report.outcome, report.exit()), (Some(0), ActionOutcome::Done, Some(0)), "{ran:?}");
         let (call, said) = expected(diagnostic);
         let calls = host.calls().split_off(called);
         assert!(calls.iter().any(|line| line.starts_with(call)) || call.is_empty(), "{diagnostic:?}: {calls:?}");
@@ -172,5 +172,5 @@ fn it_needs_no_lock() {
     let ran = look(&host, Diagnostic::DockerPs);
     assert_eq!(ran.report().exit(), Some(0), "{ran:?}");
     host.set("go", "");
-    assert_eq!(Host::wait(child).report().outcome, Outcome::Done);
+    assert_eq!(Host::wait(child).report().outcome, ActionOutcome::Done);
 }

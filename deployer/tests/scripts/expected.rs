@@ -1,6 +1,6 @@
 //! A plan counts for the release that it was made on, and for no other.
 
-use deployer::script::{Action, Expect, Outcome};
+use deployer::script::{Action, ActionOutcome, ExpectedRelease};
 
 use crate::{
     deploys::{assert_serves, served},
@@ -15,9 +15,9 @@ fn a_plan_for_another_release_changes_nothing() {
     let host = served();
     let (model, gateway) = (host.started("vllm"), host.started("gateway"));
     for script in [deploy(2, 1), act(&Action::Rollback { to: Some(1) }), act(&Action::Restart { service: None })] {
-        for (expect, word) in [(Expect::Release(7), "not 7"), (Expect::Nothing, "not none")] {
+        for (expect, word) in [(ExpectedRelease::Release(7), "not 7"), (ExpectedRelease::Nothing, "not none")] {
             let ran = host.run(&script.clone().expecting(expect));
-            assert_eq!(ran.report().outcome, Outcome::FailedUnchanged, "{ran:?}");
+            assert_eq!(ran.report().outcome, ActionOutcome::FailedUnchanged, "{ran:?}");
             let message = &ran.report().message;
             assert!(message.contains("its release is 1 now") && message.contains(word), "{message}");
             assert_eq!((host.started("vllm"), host.started("gateway")), (model.clone(), gateway.clone()));
@@ -31,12 +31,12 @@ fn a_plan_for_another_release_changes_nothing() {
 fn a_plan_for_this_release_or_for_an_unseen_host_goes_on() {
     let host = Host::new();
     host.push(&[&crate::support::wanted::gateway(1), &crate::support::wanted::vllm(1)]);
-    let ran = host.run(&deploy(1, 1).expecting(Expect::Release(1)));
+    let ran = host.run(&deploy(1, 1).expecting(ExpectedRelease::Release(1)));
     assert!(ran.report().message.contains("its release is none now, not 1"), "{ran:?}");
     for (expect, outcome) in [
-        (Expect::Nothing, Outcome::Done),
-        (Expect::Release(1), Outcome::NothingToDo),
-        (Expect::Anything, Outcome::NothingToDo),
+        (ExpectedRelease::Nothing, ActionOutcome::Done),
+        (ExpectedRelease::Release(1), ActionOutcome::NothingToDo),
+        (ExpectedRelease::Anything, ActionOutcome::NothingToDo),
     ] {
         let ran = host.run(&deploy(1, 1).expecting(expect));
         assert_eq!(ran.report().outcome, outcome, "{expect:?}: {ran:?}");

@@ -1,6 +1,6 @@
 //! Every step of a deploy fails once. Before the switch nothing changes; after it the release before comes back.
 
-use deployer::script::{Action, ComposeEnv, Deploy, ImageTag, ImageWanted, Outcome, Step};
+use deployer::script::{Action, ActionOutcome, ComposeEnv, Deploy, ImageTag, ImageWanted, Step};
 
 use crate::{
     deploys::{assert_serves, of, served},
@@ -84,7 +84,7 @@ fn a_failure_before_the_switch_changes_nothing() {
         let report = ran.report();
         assert_eq!(
             (report.outcome, report.failed_step),
-            (Outcome::FailedUnchanged, Some(step)),
+            (ActionOutcome::FailedUnchanged, Some(step)),
             "{tool} {fault}: {ran:?}"
         );
         assert!(report.message.contains(says), "{tool} {fault}: {}", report.message);
@@ -95,7 +95,7 @@ fn a_failure_before_the_switch_changes_nothing() {
         assert!(host.tidy() && !host.at("root/lock.holder").exists(), "{tool}");
     }
     let ran = host.run(&wanted);
-    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(2)));
+    assert_eq!((ran.report().outcome, ran.report().release), (ActionOutcome::Done, Some(2)));
     assert_serves(&host, 2, 2);
 }
 
@@ -109,7 +109,7 @@ fn an_engine_that_is_restarted_in_a_switch_is_waited_for() {
     let ran = host.run(&deploy(2, 1));
     assert_eq!(
         (ran.report().outcome, host.get("faults/docker.version")),
-        (Outcome::RolledBack, String::new()),
+        (ActionOutcome::RolledBack, String::new()),
         "{ran:?}"
     );
     assert!(ran.report().message.contains("did not answer (step switch)"), "{ran:?}");
@@ -131,7 +131,7 @@ fn no_room_is_said_before_anything_is_pulled() {
     // What is there already takes no more room.
     let host = served();
     host.set("disk_free", "20000000000");
-    assert_eq!(host.run(&deploy(2, 1)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&deploy(2, 1)).report().outcome, ActionOutcome::Done);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_tag_of_what_is_there_needs_no_room() {
     host.set("tags/extraction_vllm/v1", &format!("{}\n", vllm(1).split_once('@').unwrap().1));
     let mut wanted = deploy_with(&gateway(2), &vllm(1), "one");
     wanted.vllm = ImageWanted::Tag(ImageTag::new(&format!("{REGISTRY}/extraction/vllm"), "v1").unwrap());
-    assert_eq!(host.run(&of(wanted)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&of(wanted)).report().outcome, ActionOutcome::Done);
 }
 
 #[test]
@@ -184,7 +184,11 @@ fn an_image_that_does_not_serve_gives_way_to_the_release_before() {
         host.behave(&image, behaviour);
         let ran = host.run(&deploy(2, 2));
         let report = ran.report();
-        assert_eq!((report.outcome, report.failed_step), (Outcome::RolledBack, Some(step)), "{behaviour}: {ran:?}");
+        assert_eq!(
+            (report.outcome, report.failed_step),
+            (ActionOutcome::RolledBack, Some(step)),
+            "{behaviour}: {ran:?}"
+        );
         assert_eq!((report.release, report.rolled_back_to), (Some(1), Some(1)), "{behaviour}");
         assert!(
             report.message.contains(says) && report.message.contains("Release 1 serves again"),
@@ -206,7 +210,11 @@ fn what_crashes_again_and_again_is_not_waited_for() {
     host.behave(&vllm(2), "loop");
     let started = std::time::Instant::now();
     let ran = host.run(&deploy(2, 2));
-    assert_eq!((ran.report().outcome, ran.report().failed_step), (Outcome::RolledBack, Some(Step::Switch)), "{ran:?}");
+    assert_eq!(
+        (ran.report().outcome, ran.report().failed_step),
+        (ActionOutcome::RolledBack, Some(Step::Switch)),
+        "{ran:?}"
+    );
     // Which of its two states it is in at that moment is chance.
     let message = &ran.report().message;
     assert!(message.contains("vllm does not stay up (state r") && message.contains(", started again "), "{ran:?}");
@@ -215,19 +223,19 @@ fn what_crashes_again_and_again_is_not_waited_for() {
     host.set("containers/vllm/restarts", "7");
     host.set("containers/vllm/health", "starting");
     host.set("loads", "");
-    assert_eq!(host.run(&deploy(2, 1)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&deploy(2, 1)).report().outcome, ActionOutcome::Done);
 }
 
 #[test]
 fn a_failed_release_is_never_gone_back_to() {
     let host = served();
     host.behave(&gateway(2), "crash");
-    assert_eq!(host.run(&deploy(2, 1)).report().outcome, Outcome::RolledBack);
+    assert_eq!(host.run(&deploy(2, 1)).report().outcome, ActionOutcome::RolledBack);
     host.behave(&gateway(3), "rules");
     let ran = host.run(&deploy(3, 1));
-    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (Outcome::RolledBack, Some(1)));
+    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (ActionOutcome::RolledBack, Some(1)));
     host.behave(&gateway(3), "");
-    assert_eq!(host.run(&deploy(3, 1)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&deploy(3, 1)).report().outcome, ActionOutcome::Done);
     assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().release, Some(1));
     assert_serves(&host, 1, 1);
 }
@@ -244,7 +252,7 @@ fn a_good_release_that_does_not_come_up_again_is_kept() {
     }
     host.behave(&vllm(1), "");
     let ran = host.run(&deploy(1, 1));
-    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(1)), "{ran:?}");
+    assert_eq!((ran.report().outcome, ran.report().release), (ActionOutcome::Done, Some(1)), "{ran:?}");
 }
 
 #[test]
@@ -270,7 +278,7 @@ fn a_first_deploy_that_fails_has_nothing_to_go_back_to() {
     assert!(ran.report().message.contains("out of memory"));
     host.behave(&vllm(1), "");
     let ran = host.run(&deploy(1, 1));
-    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(2)));
+    assert_eq!((ran.report().outcome, ran.report().release), (ActionOutcome::Done, Some(2)));
 }
 
 #[test]
@@ -279,14 +287,14 @@ fn a_rollback_that_fails_too_needs_a_person() {
     host.behave(&vllm(2), "crash");
     host.behave(&vllm(1), "unhealthy");
     let ran = host.run(&deploy(2, 2));
-    assert_eq!((ran.code, ran.report().outcome), (Some(4), Outcome::NeedsAPerson), "{ran:?}");
+    assert_eq!((ran.code, ran.report().outcome), (Some(4), ActionOutcome::NeedsAPerson), "{ran:?}");
     assert!(ran.report().message.contains("Going back to release 1 failed too"), "{}", ran.report().message);
     // The next one takes over, and its failure is no better known than this one's.
     host.fault("nvidia-smi", "fail no devices");
     assert_eq!(host.run(&deploy(2, 2)).code, Some(4));
     host.behave(&vllm(2), "");
     let ran = host.run(&deploy(2, 2));
-    assert_eq!(ran.report().outcome, Outcome::Done, "{ran:?}");
+    assert_eq!(ran.report().outcome, ActionOutcome::Done, "{ran:?}");
     assert_serves(&host, 2, 2);
     // Healthy is not enough for a way back either.
     host.behave(&gateway(3), "crash");

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use deployer::script::{Action, KeyChange, Keys, Outcome, Script, facts::KeysFound};
+use deployer::script::{Action, ActionOutcome, KeyChange, Keys, Script, facts::KeysFound};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -107,7 +107,7 @@ fn what_the_gateway_does_not_take_changes_nothing() {
     let host = two();
     host.set("refuses_keys", "");
     let ran = host.run(&change(&host, "ada", Some(line("ada", 7))));
-    assert_eq!((ran.code, ran.report().outcome), (Some(1), Outcome::FailedUnchanged), "{ran:?}");
+    assert_eq!((ran.code, ran.report().outcome), (Some(1), ActionOutcome::FailedUnchanged), "{ran:?}");
     assert!(ran.report().message.contains("The old keys hold"), "{ran:?}");
     for release in ["1", "2"] {
         assert_eq!(host.root(&format!("releases/{release}/keys.txt")), "vercel 00ff\n");
@@ -225,7 +225,7 @@ fn a_change_that_is_ended_leaves_the_old_keys_everywhere() {
         std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
         host.set("go", "");
         let ran = Host::wait(child);
-        assert_eq!(ran.report().outcome, Outcome::FailedUnchanged, "{ran:?}");
+        assert_eq!(ran.report().outcome, ActionOutcome::FailedUnchanged, "{ran:?}");
         assert!(ran.report().message.contains("The old keys hold"), "{ran:?}");
         assert_eq!((files(&host), heeded(&host), found(&host).config_hash), before, "{name}");
         assert_eq!(found(&host).changing, "");
@@ -254,12 +254,12 @@ fn a_gateway_that_does_not_come_up_with_the_changed_keys_gets_the_old_ones() {
     host.behave(&gateway(2), "quiet");
     host.fault("docker.compose-restart", "fail no");
     let ran = host.run(&script);
-    assert_eq!(ran.report().outcome, Outcome::FailedUnchanged, "{ran:?}");
+    assert_eq!(ran.report().outcome, ActionOutcome::FailedUnchanged, "{ran:?}");
     assert_eq!((files(&host), found(&host).config_hash), before);
     assert!(heeded(&host).contains("ada "));
     host.fault("docker.compose-restart", "always fail no");
     let ran = host.run(&script);
-    assert_eq!(ran.report().outcome, Outcome::NeedsAPerson, "{ran:?}");
+    assert_eq!(ran.report().outcome, ActionOutcome::NeedsAPerson, "{ran:?}");
     assert!(ran.report().message.contains("deployer restart"), "{ran:?}");
     assert_eq!((files(&host), found(&host).changing), (before.0, "ada".to_owned()));
 }

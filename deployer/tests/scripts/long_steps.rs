@@ -1,6 +1,6 @@
 //! Steps that take minutes: how far they are, when they hang, and what a run that is killed in them leaves.
 
-use deployer::script::{Action, Outcome, RunId, Step, script};
+use deployer::script::{Action, ActionOutcome, RunId, Step, script};
 
 use crate::{
     deploys::{assert_serves, served},
@@ -34,12 +34,12 @@ fn a_download_without_a_new_byte_is_ended_and_said() {
     host.set("download_hangs", "");
     let ran = host.run_text(&impatient(&deploy(1, 1).text(), 1, 15));
     let report = ran.report();
-    assert_eq!((report.outcome, report.failed_step), (Outcome::FailedUnchanged, Some(Step::Download)), "{ran:?}");
+    assert_eq!((report.outcome, report.failed_step), (ActionOutcome::FailedUnchanged, Some(Step::Download)), "{ran:?}");
     assert!(report.message.contains("no new byte for 1 seconds") && report.message.contains("kept"), "{ran:?}");
     assert_eq!(oneoffs(&host), 0, "the container with the token is gone");
     assert!(host.leaks().is_empty() && host.tidy());
     std::fs::remove_file(host.at("state/download_hangs")).unwrap();
-    assert_eq!(host.run(&deploy(1, 1)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&deploy(1, 1)).report().outcome, ActionOutcome::Done);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_download_that_grows_is_told_and_not_ended() {
     let ran = Host::wait(run);
     ended.store(true, std::sync::atomic::Ordering::Relaxed);
     grow.join().unwrap();
-    assert_eq!(ran.report().outcome, Outcome::Done, "{ran:?}");
+    assert_eq!(ran.report().outcome, ActionOutcome::Done, "{ran:?}");
     let told: Vec<Vec<&str>> = ran
         .stdout
         .lines()
@@ -107,7 +107,7 @@ fn a_run_that_is_terminated_in_a_download_ends_at_once_and_leaves_nothing() {
     let ran = Host::wait(run);
     assert_eq!(
         (ran.report().outcome, ran.report().failed_step),
-        (Outcome::FailedUnchanged, Some(Step::Download)),
+        (ActionOutcome::FailedUnchanged, Some(Step::Download)),
         "{ran:?}"
     );
     assert!(ran.report().message.contains("by the signal TERM"), "{ran:?}");
@@ -124,7 +124,7 @@ fn a_run_that_is_killed_leaves_no_token_no_login_and_no_download() {
     until("the token is gone, and the container that had it", || oneoffs(&host) == 0 && host.tidy());
     assert!(host.leaks().is_empty(), "{:?}", host.leaks());
     // Neither its lock nor its note is in the way of the next.
-    assert_eq!(host.run(&deploy(1, 1)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&deploy(1, 1)).report().outcome, ActionOutcome::Done);
     assert_serves(&host, 1, 1);
     // A look has a login, too.
     let host = served();
@@ -146,7 +146,7 @@ fn a_run_is_found_by_its_name() {
     assert!(status.runs[0].pid > 1 && status.runs[0].since > 1_700_000_000, "{status:?}");
     assert_eq!(status.holder.unwrap().run, "first-run-1");
     host.set("go", "");
-    assert_eq!(Host::wait(first).report().outcome, Outcome::Done);
+    assert_eq!(Host::wait(first).report().outcome, ActionOutcome::Done);
     let status = host.run(&act(&Action::Status)).report().status().unwrap();
     assert_eq!(
         (status.runs.len(), status.ended.as_slice()),
@@ -162,7 +162,7 @@ fn a_login_that_ends_within_a_pull_is_made_again_once() {
     let host = served();
     let logins = host.called("docker.login");
     host.fault("docker.pull", "fail denied: Your authorization token has expired. Reauthenticate and try again.");
-    assert_eq!(host.run(&deploy(2, 2)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&deploy(2, 2)).report().outcome, ActionOutcome::Done);
     assert_eq!(host.called("docker.login"), logins + 2);
     // A refusal that stays is one.
     let host = served();

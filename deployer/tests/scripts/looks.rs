@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use deployer::script::{Action, ImageTag, ImageWanted, Outcome, Service};
+use deployer::script::{Action, ActionOutcome, ImageTag, ImageWanted, Service};
 
 use crate::{
     deploys::served,
@@ -65,7 +65,7 @@ fn a_gateway_that_prints_nonsense_breaks_no_report() {
 #[test]
 fn verify_says_what_is_wrong() {
     let host = served();
-    assert_eq!(host.run(&act(&Action::Verify)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&act(&Action::Verify)).report().outcome, ActionOutcome::Done);
     for (image, behaviour, says) in [
         (gateway(1), "rules", "answered by the rules engine"),
         (vllm(1), "loading", "still loading"),

@@ -1,6 +1,6 @@
 //! Down, restart, unlock.
 
-use deployer::script::{Action, Outcome, Service, Step};
+use deployer::script::{Action, ActionOutcome, Service, Step};
 
 use crate::{
     deploys::{assert_serves, served},
@@ -19,10 +19,10 @@ fn stops(host: &Host) -> Vec<String> {
 fn down_lets_work_end_and_stops_the_gateway_first() {
     let host = served();
     let ran = host.run(&act(&DOWN));
-    assert_eq!((ran.report().outcome, ran.report().warnings.len()), (Outcome::Done, 0), "{ran:?}");
+    assert_eq!((ran.report().outcome, ran.report().warnings.len()), (ActionOutcome::Done, 0), "{ran:?}");
     assert_eq!(stops(&host), ["--timeout 45 gateway", "--timeout 30 vllm"]);
     assert_eq!((host.serving("gateway"), host.serving("vllm")), (None, None));
-    assert_eq!(host.run(&act(&DOWN)).report().outcome, Outcome::Done, "again is no failure");
+    assert_eq!(host.run(&act(&DOWN)).report().outcome, ActionOutcome::Done, "again is no failure");
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn down_now_does_not_wait() {
     let host = served();
     host.set("exit_gateway", "137");
     let ran = host.run(&act(&Action::Down { drain: false }));
-    assert_eq!((ran.report().outcome, ran.report().warnings.len()), (Outcome::Done, 0), "{ran:?}");
+    assert_eq!((ran.report().outcome, ran.report().warnings.len()), (ActionOutcome::Done, 0), "{ran:?}");
     assert_eq!(stops(&host), ["--timeout 1 gateway", "--timeout 1 vllm"]);
 }
 
@@ -50,7 +50,7 @@ fn down_that_fails_needs_a_person() {
     let ran = host.run(&act(&DOWN));
     assert_eq!((ran.code, ran.report().failed_step), (Some(4), Some(Step::Stop)), "{ran:?}");
     assert!(ran.report().message.contains("gateway still runs"));
-    assert_eq!(Host::new().run(&act(&DOWN)).report().outcome, Outcome::NothingToDo);
+    assert_eq!(Host::new().run(&act(&DOWN)).report().outcome, ActionOutcome::NothingToDo);
 }
 
 /// A full disk: nothing can be written where releases lie.
@@ -95,7 +95,7 @@ fn restart_starts_what_was_asked_for_and_verifies() {
     let host = served();
     let (g, v) = (host.started("gateway"), host.started("vllm"));
     let ran = host.run(&act(&Action::Restart { service: Some(Service::Gateway) }));
-    assert_eq!(ran.report().outcome, Outcome::Done, "{ran:?}");
+    assert_eq!(ran.report().outcome, ActionOutcome::Done, "{ran:?}");
     assert_ne!(host.started("gateway"), g);
     assert_eq!(host.started("vllm"), v);
     assert_serves(&host, 1, 1);
@@ -112,6 +112,6 @@ fn unlock_clears_what_a_killed_run_left() {
     host.fault("docker.compose-stop", "kill");
     assert_eq!(host.run_text(&act(&DOWN).text()).code, None);
     assert!(host.at("root/lock.holder").exists());
-    assert_eq!(host.run(&act(&Action::Unlock)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&act(&Action::Unlock)).report().outcome, ActionOutcome::Done);
     assert!(!host.at("root/lock.holder").exists());
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use deployer::script::{Action, ComposeEnv, Outcome, Script, facts::PruneCandidates};
+use deployer::script::{Action, ActionOutcome, ComposeEnv, Script, facts::PruneCandidates};
 
 use crate::{
     deploys::{assert_serves, of, served},
@@ -46,7 +46,7 @@ fn with_adapter(host: &Host, g: u8, digit: &str) {
     env.insert("VLLM_ADAPTER_REVISION".to_owned(), digit.repeat(40));
     wanted.env = ComposeEnv::new(env).unwrap();
     let ran = host.run(&of(wanted));
-    assert_eq!(ran.report().outcome, Outcome::Done, "{ran:?}");
+    assert_eq!(ran.report().outcome, ActionOutcome::Done, "{ran:?}");
     put_model(host, &adapter(digit), 5_000_000);
 }
 
@@ -75,10 +75,10 @@ fn three() -> Host {
 fn images_of_a_failed_release_go_and_nothing_else() {
     let host = served();
     host.set("images", &format!("{}someone/else@sha256:{}\n", host.get("images"), "c".repeat(64)));
-    assert_eq!(host.run(&deploy(2, 1)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&deploy(2, 1)).report().outcome, ActionOutcome::Done);
     assert_eq!(names(&found(&host, true)), (vec![], vec![]));
     host.behave(&vllm(2), "crash");
-    assert_eq!(host.run(&deploy(3, 2)).report().outcome, Outcome::RolledBack);
+    assert_eq!(host.run(&deploy(3, 2)).report().outcome, ActionOutcome::RolledBack);
     let before = host.get("images");
     let found = found(&host, false);
     assert_eq!(names(&found), (vec![gateway(3), vllm(2)], vec![]));
@@ -94,7 +94,7 @@ fn images_of_a_failed_release_go_and_nothing_else() {
     assert!(host.tidy() && host.root("audit.jsonl").contains("\"action\":\"prune\",\"outcome\":\"done\""));
     // Back without a pull.
     let pulls = host.called("docker.pull");
-    assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().outcome, ActionOutcome::Done);
     assert_serves(&host, 1, 1);
     assert_eq!(host.called("docker.pull"), pulls);
 }
@@ -102,7 +102,7 @@ fn images_of_a_failed_release_go_and_nothing_else() {
 #[test]
 fn what_was_rolled_back_from_goes() {
     let host = three();
-    assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().outcome, ActionOutcome::Done);
     let found = found(&host, true);
     assert_eq!(names(&found), (vec![gateway(3)], vec![adapter("c")]));
 }
@@ -122,7 +122,7 @@ fn models_go_only_when_they_are_asked_for_and_no_kept_release_has_them() {
     assert!(!has_model(&host, &adapter("a")) && kept.iter().all(|name| has_model(&host, name)));
     // Back without a download.
     let downloads = host.called("docker.compose-run");
-    assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().outcome, ActionOutcome::Done);
     assert_eq!(host.called("docker.compose-run"), downloads);
 }
 
@@ -134,7 +134,7 @@ fn a_release_whose_model_went_downloads_it_again() {
     assert!(!host.at(&format!("state/{VOLUME}/{}", adapter("a"))).exists());
     let downloads = host.called("docker.compose-run");
     let ran = host.run(&act(&Action::Rollback { to: Some(2) }));
-    assert_eq!(ran.report().outcome, Outcome::Done, "{ran:?}");
+    assert_eq!(ran.report().outcome, ActionOutcome::Done, "{ran:?}");
     assert_eq!(host.called("docker.compose-run"), downloads + 1);
 }
 

@@ -1,6 +1,6 @@
 //! Back to an earlier release.
 
-use deployer::script::{Action, Outcome, Step};
+use deployer::script::{Action, ActionOutcome, Step};
 
 use crate::{
     deploys::{assert_serves, served},
@@ -18,17 +18,17 @@ fn back(host: &Host, to: Option<u32>) -> crate::support::host::Ran {
 fn to_the_release_before_and_then_to_the_one_before_that() {
     let host = served();
     for (g, v) in [(2, 1), (3, 2)] {
-        assert_eq!(host.run(&deploy(g, v)).report().outcome, Outcome::Done);
+        assert_eq!(host.run(&deploy(g, v)).report().outcome, ActionOutcome::Done);
     }
     let ran = back(&host, None);
-    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(2)), "{ran:?}");
+    assert_eq!((ran.report().outcome, ran.report().release), (ActionOutcome::Done, Some(2)), "{ran:?}");
     assert_serves(&host, 2, 1);
     // Its images were pruned: they are pulled again, by digest.
     let ran = back(&host, None);
-    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(1)), "{ran:?}");
+    assert_eq!((ran.report().outcome, ran.report().release), (ActionOutcome::Done, Some(1)), "{ran:?}");
     assert_serves(&host, 1, 1);
     let ran = back(&host, None);
-    assert_eq!(ran.report().outcome, Outcome::FailedUnchanged);
+    assert_eq!(ran.report().outcome, ActionOutcome::FailedUnchanged);
     assert!(ran.report().message.contains("no earlier release"), "{ran:?}");
     let ledger = host.run(&act(&Action::Releases)).report().releases();
     let seen: Vec<_> = ledger.iter().map(|entry| (entry.release, &*entry.action, &*entry.outcome)).collect();
@@ -84,24 +84,24 @@ fn a_host_where_nothing_serves_goes_back_to_the_last_good_release() {
 #[test]
 fn to_a_number() {
     let host = served();
-    assert_eq!(host.run(&deploy(2, 1)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&deploy(2, 1)).report().outcome, ActionOutcome::Done);
     let ran = back(&host, Some(7));
     assert!(ran.code == Some(1) && ran.report().message.contains("Release 7 is not on the host"), "{ran:?}");
-    assert_eq!(back(&host, Some(2)).report().outcome, Outcome::NothingToDo);
-    assert_eq!(back(&host, Some(1)).report().outcome, Outcome::Done);
+    assert_eq!(back(&host, Some(2)).report().outcome, ActionOutcome::NothingToDo);
+    assert_eq!(back(&host, Some(1)).report().outcome, ActionOutcome::Done);
     assert_serves(&host, 1, 1);
     // Forward again: a release is a release.
-    assert_eq!(back(&host, Some(2)).report().outcome, Outcome::Done);
+    assert_eq!(back(&host, Some(2)).report().outcome, ActionOutcome::Done);
     assert_serves(&host, 2, 1);
 }
 
 #[test]
 fn one_that_fails_leaves_what_served_serving() {
     let host = served();
-    assert_eq!(host.run(&deploy(2, 2)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&deploy(2, 2)).report().outcome, ActionOutcome::Done);
     host.behave(&vllm(1), "crash");
     let ran = back(&host, None);
-    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (Outcome::RolledBack, Some(2)), "{ran:?}");
+    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (ActionOutcome::RolledBack, Some(2)), "{ran:?}");
     assert_serves(&host, 2, 2);
     host.set("images", &format!("{}\n{}\n", gateway(2), vllm(2)));
     host.set("registry", "");

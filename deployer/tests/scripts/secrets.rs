@@ -1,6 +1,6 @@
 //! The token is found nowhere but in the secret store, whatever happens.
 
-use deployer::script::{Action, Autostop, Outcome, Step};
+use deployer::script::{Action, ActionOutcome, Autostop, Step};
 
 use crate::{
     deploys::served,
@@ -90,7 +90,7 @@ fn a_secret_of_another_shape_is_refused_without_a_word_of_it() {
         let ran = host.run(&deploy(1, 1));
         assert_eq!(
             (ran.report().outcome, ran.report().failed_step),
-            (Outcome::FailedUnchanged, Some(Step::Token)),
+            (ActionOutcome::FailedUnchanged, Some(Step::Token)),
             "{text}"
         );
         assert!(ran.report().message.contains("does not have the shape"), "{ran:?}");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use deployer::script::{Action, Deploy, HostFile, HostSettings, Outcome, Service, Step, script};
+use deployer::script::{Action, ActionOutcome, Deploy, HostFile, HostSettings, Service, Step, script};
 
 use crate::{
     deploys::{assert_serves, of, served},
@@ -58,7 +58,7 @@ fn running_work_ends_before_the_model_server_goes() {
         let host = served();
         let since = host.calls().len();
         let ran = host.run(&script);
-        assert_eq!(ran.report().outcome, Outcome::Done, "{what}: {ran:?}");
+        assert_eq!(ran.report().outcome, ActionOutcome::Done, "{what}: {ran:?}");
         assert_eq!(changes(&host, since), expected, "{what}");
         assert!(
             host.calls()
@@ -78,8 +78,8 @@ fn a_release_for_a_host_without_a_gpu_leaves_the_reservation_out() {
     let host = served();
     let mut wanted = deploy_with(&gateway(2), &vllm(1), "two");
     wanted.files.push(HostFile::new("config/compose.no-gpu.yml", 0o644, b"services: {}\n".to_vec()).unwrap());
-    assert_eq!(host.run(&of(wanted)).report().outcome, Outcome::Done);
-    assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&of(wanted)).report().outcome, ActionOutcome::Done);
+    assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().outcome, ActionOutcome::Done);
     let up: Vec<bool> = host
         .calls()
         .iter()
@@ -95,12 +95,12 @@ fn running_work_ends_first_on_the_way_back_too() {
     let since = host.calls().len();
     host.behave(&vllm(2), "wrong_model");
     let ran = host.run(&deploy(1, 2));
-    assert_eq!(ran.report().outcome, Outcome::RolledBack, "{ran:?}");
+    assert_eq!(ran.report().outcome, ActionOutcome::RolledBack, "{ran:?}");
     assert_eq!(changes(&host, since), ["stop gateway", "up", "stop gateway", "up"]);
     host.behave(&vllm(2), "");
-    assert_eq!(host.run(&deploy(1, 2)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&deploy(1, 2)).report().outcome, ActionOutcome::Done);
     let since = host.calls().len();
-    assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().outcome, ActionOutcome::Done);
     assert_eq!(changes(&host, since), ["stop gateway", "up"]);
 }
 
@@ -122,7 +122,11 @@ fn a_gateway_that_never_gets_ready_is_given_seconds_beside_a_model_that_is_loade
     let begun = Instant::now();
     let ran = host.run(&script(&wanted, &HostSettings { ready_wait_seconds: 2, ..settings() }));
     assert!(begun.elapsed() > Duration::from_secs(1), "and not at once");
-    assert_eq!((ran.report().outcome, ran.report().failed_step), (Outcome::RolledBack, Some(Step::Switch)), "{ran:?}");
+    assert_eq!(
+        (ran.report().outcome, ran.report().failed_step),
+        (ActionOutcome::RolledBack, Some(Step::Switch)),
+        "{ran:?}"
+    );
     assert!(
         ran.report().message.contains("gateway did not become healthy within 2 seconds, and the model was loaded"),
         "{ran:?}"
@@ -143,7 +147,7 @@ fn a_crash_loop_is_called_one_whatever_docker_says_at_the_moment() {
             message.contains(&format!("{service} does not stay up (state running, started again 5 times)")),
             "{message}"
         );
-        assert_eq!(ran.report().outcome, Outcome::RolledBack);
+        assert_eq!(ran.report().outcome, ActionOutcome::RolledBack);
     }
     // What it did before this start is not held against it.
     let host = served();
@@ -173,6 +177,6 @@ fn the_way_back_is_not_given_up_while_the_failed_gateway_ends() {
     std::thread::sleep(Duration::from_secs(4));
     host.set("go", "");
     let ran = Host::wait(run);
-    assert_eq!(ran.report().outcome, Outcome::RolledBack, "{ran:?}");
+    assert_eq!(ran.report().outcome, ActionOutcome::RolledBack, "{ran:?}");
     assert_serves(&host, 1, 1);
 }

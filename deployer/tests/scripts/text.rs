@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, process::Command};
 
 use deployer::script::{
-    Action, Autostop, ComposeEnv, Diagnostic, HostFile, ImageDigest, ImageTag, KeyChange, Keys, Outcome, Service,
+    Action, ActionOutcome, Autostop, ComposeEnv, Diagnostic, HostFile, ImageDigest, ImageTag, KeyChange, Keys, Service,
     ShellWord, parse_report, program, script,
 };
 use proptest::prelude::*;
@@ -195,7 +195,7 @@ fn files_and_settings_that_cannot_travel_are_refused() {
 fn a_report_is_found_or_not() {
     let line = r#"EXTRACTION-GATEWAY-REPORT {"outcome":"rolled_back","action":"deploy","failed_step":"of_the_future","message":"m"}"#;
     let report = parse_report(&format!("pull\n{line}\n")).unwrap();
-    assert_eq!((report.outcome, report.outcome.exit_code()), (Outcome::RolledBack, 3));
+    assert_eq!((report.outcome, report.outcome.exit_code()), (ActionOutcome::RolledBack, 3));
     for cut in ["", "pull: what", &line[..40], "EXTRACTION-GATEWAY-REPORT {}"] {
         assert!(parse_report(cut).is_none(), "{cut}");
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deployer::script::{Action, ComposeEnv, Outcome, Script, Service};
+use deployer::script::{Action, ActionOutcome, ComposeEnv, Script, Service};
 
 use crate::{
     deploys::{assert_serves, of, served},
@@ -26,7 +26,7 @@ fn behind_caddy(g: u8) -> Script {
 
 fn encrypted() -> Host {
     let host = served();
-    assert_eq!(host.run(&behind_caddy(1)).report().outcome, Outcome::Done);
+    assert_eq!(host.run(&behind_caddy(1)).report().outcome, ActionOutcome::Done);
     assert_serves(&host, 1, 1);
     assert_eq!(host.get("containers/caddy/state"), "running");
     host
@@ -35,7 +35,7 @@ fn encrypted() -> Host {
 #[test]
 fn caddy_is_looked_at_like_the_others() {
     let host = encrypted();
-    assert_eq!(host.run(&behind_caddy(1)).report().outcome, Outcome::NothingToDo);
+    assert_eq!(host.run(&behind_caddy(1)).report().outcome, ActionOutcome::NothingToDo);
     let status = host.run(&act(&Action::Status)).report().status().unwrap();
     assert_eq!(status.containers.iter().map(|one| &*one.service).collect::<Vec<_>>(), ["gateway", "vllm", "caddy"]);
     host.set("containers/caddy/state", "exited");
@@ -45,7 +45,7 @@ fn caddy_is_looked_at_like_the_others() {
     let ran = host.run(&act(&Action::Verify));
     assert!(ran.report().message.contains("no container for caddy"), "{ran:?}");
     let ran = host.run(&behind_caddy(1));
-    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(2)), "{ran:?}");
+    assert_eq!((ran.report().outcome, ran.report().release), (ActionOutcome::Done, Some(2)), "{ran:?}");
     assert_eq!(host.get("containers/caddy/state"), "running");
 }
 
@@ -69,7 +69,7 @@ fn a_caddy_that_does_not_come_up_is_no_release() {
     let host = served();
     host.behave("caddy", "crash");
     let ran = host.run(&behind_caddy(1));
-    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (Outcome::RolledBack, Some(1)), "{ran:?}");
+    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (ActionOutcome::RolledBack, Some(1)), "{ran:?}");
     assert!(ran.report().message.contains("caddy does not stay up"), "{ran:?}");
     assert!(!host.at("state/containers/caddy").exists(), "the release without it has none");
 }
@@ -78,7 +78,7 @@ fn a_caddy_that_does_not_come_up_is_no_release() {
 fn without_the_profile_it_is_taken_away_and_comes_back_with_it() {
     let host = encrypted();
     let ran = host.run(&deploy(1, 1));
-    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(3)), "{ran:?}");
+    assert_eq!((ran.report().outcome, ran.report().release), (ActionOutcome::Done, Some(3)), "{ran:?}");
     assert!(!host.at("state/containers/caddy").exists(), "it would keep the ports");
     assert_eq!(host.run(&act(&Action::Rollback { to: None })).report().release, Some(2));
     assert_eq!(host.get("containers/caddy/health"), "healthy");

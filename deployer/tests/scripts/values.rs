@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::Path, process::Command, sync::Mutex};
 
-use deployer::script::{Action, Autostop, Diagnostic, Outcome, RunId, Schedule, Script, Service, Step, script};
+use deployer::script::{Action, ActionOutcome, Autostop, Diagnostic, RunId, Schedule, Script, Service, Step, script};
 
 use crate::{
     deploys::{assert_serves, served},
@@ -144,7 +144,7 @@ fn no_value_is_code_and_none_leaves_the_release() {
                     let report = ran.report();
                     assert_eq!(
                         (ran.code, report.outcome, report.failed_step),
-                        (Some(1), Outcome::FailedUnchanged, Some(Step::Tools)),
+                        (Some(1), ActionOutcome::FailedUnchanged, Some(Step::Tools)),
                         "{name}={value}: {ran:?}"
                     );
                     assert!(report.message.contains(&name) && !ran.stdout.contains(&value), "{name}={value}: {ran:?}");
@@ -188,7 +188,7 @@ fn a_value_that_is_free_is_data() {
             continue;
         }
         let ran = host.run_text(&with(&act(&Action::Unlock).text(), "OPERATOR", &value));
-        assert_eq!(ran.report().outcome, Outcome::Done, "{value}: {ran:?}");
+        assert_eq!(ran.report().outcome, ActionOutcome::Done, "{value}: {ran:?}");
         let audit = host.root("audit.jsonl");
         let last: serde_json::Value = serde_json::from_str(audit.lines().last().unwrap()).unwrap();
         assert_eq!(last["operator"].as_str(), Some(&*value));
@@ -253,8 +253,8 @@ fn files_that_are_read_again_are_no_code() {
     let status = host.run(&act(&Action::Status)).report().status().unwrap();
     assert!(status.half_done && !status.autostop.on);
     let ran = host.run(&act(&Action::Rollback { to: None }));
-    assert_eq!((ran.report().outcome, ran.report().release), (Outcome::Done, Some(1)), "{ran:?}");
-    assert_eq!(host.run(&deploy(2, 1)).report().outcome, Outcome::Done);
+    assert_eq!((ran.report().outcome, ran.report().release), (ActionOutcome::Done, Some(1)), "{ran:?}");
+    assert_eq!(host.run(&deploy(2, 1)).report().outcome, ActionOutcome::Done);
     let on = Action::Autostop(Autostop::On { idle_minutes: 30, max_uptime_hours: None, schedule: None });
     assert_eq!(host.run(&act(&on)).code, Some(0));
     for name in ["autostop.busy", "autostop.unknown", "autostop.unusable"] {
@@ -339,7 +339,7 @@ fn the_document_lets_no_name_of_bash_pass() {
     let host = served();
     let canary = host.at("canary");
     let values = values_of_a_look;
-    assert_eq!(by_the_document(&host, &values("")).report().outcome, Outcome::Done);
+    assert_eq!(by_the_document(&host, &values("")).report().outcome, ActionOutcome::Done);
     for name in ["RANDOM", "SRANDOM", "HISTCMD", "OPTIND", "SECONDS", "LINENO", "PATH", "BASH_ENV", "IFS", "SHELLOPTS"]
     {
         let ran = by_the_document(&host, &values(&format!("readonly {name}='a[$(touch {})]'\n", canary.display())));

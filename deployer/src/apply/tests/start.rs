@@ -5,8 +5,12 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn a_start_whose_answer_was_lost_counts_as_a_start() {
     // The box runs, but the agent never answers: the box was started in vain and is stopped again.
-    let world =
-        World { fails: Some((4, CloudErrorKind::Network)), heard: true, away: &["agent"], ..world("up", "done") };
+    let world = SimulatedCloud {
+        fails: Some((4, CloudErrorKind::Network)),
+        heard: true,
+        away: &["agent"],
+        ..world("up", "done")
+    };
     let failure = run(&world, "up").await.unwrap_err();
     assert_eq!(world.calls.borrow()[3], "start");
     assert!(failure.what.contains("The box was stopped again.") && !world.running.get(), "{failure:?}");
@@ -15,7 +19,7 @@ async fn a_start_whose_answer_was_lost_counts_as_a_start() {
 /// AWS keeps answering that the state is changing, while nothing changes.
 #[tokio::test(start_paused = true)]
 async fn a_start_that_aws_keeps_rejecting_for_the_state_is_given_up() {
-    let world = World { always: Some(("start", CloudErrorKind::Race)), ..world("up", "done") };
+    let world = SimulatedCloud { always: Some(("start", CloudErrorKind::Race)), ..world("up", "done") };
     let failure = run(&world, "up").await.unwrap_err();
     assert!(failure.what.contains("makes no progress") && !world.lock(), "{failure:?}");
 }
@@ -34,7 +38,7 @@ async fn a_refused_status_request_does_not_fail_a_deploy() {
         (CloudErrorKind::Denied, u32::MAX, false),
         (CloudErrorKind::Proxy, u32::MAX, false),
     ] {
-        let world = World { refuses: Some(("look", kind)), refusals: times.into(), ..world("up", "done") };
+        let world = SimulatedCloud { refuses: Some(("look", kind)), refusals: times.into(), ..world("up", "done") };
         let end = run(&world, "up").await;
         let at = format!("{kind:?} {times} times: {end:?}");
         assert!(world.renewals.get() > 0, "{at}");
@@ -68,7 +72,7 @@ async fn a_refused_request_does_not_stop_a_starting_box() {
         ("agent", expired, u32::MAX, false),
     ] {
         let refuses = Some((call, kind));
-        let world = World { refuses, refusals: times.into(), refuses_after: "start", ..world("up", "done") };
+        let world = SimulatedCloud { refuses, refusals: times.into(), refuses_after: "start", ..world("up", "done") };
         let end = run(&world, "up").await;
         let at = format!("{call} {kind:?} {times} times: {end:?}");
         assert!(world.renewals.get() > 0 && world.running.get(), "{at}");
@@ -82,7 +86,7 @@ async fn a_refused_request_does_not_stop_a_starting_box() {
     }
     // A missing right is not an expired session: the box was started in vain and is stopped.
     let refuses = Some(("agent", CloudErrorKind::Denied));
-    let world = World { refuses, refusals: u32::MAX.into(), refuses_after: "start", ..world("up", "done") };
+    let world = SimulatedCloud { refuses, refusals: u32::MAX.into(), refuses_after: "start", ..world("up", "done") };
     let failure = run(&world, "up").await.unwrap_err();
     assert!(failure.exit == Exit::FailedUnchanged && !world.running.get(), "{failure:?}");
 }
@@ -92,7 +96,7 @@ async fn a_refused_request_does_not_stop_a_starting_box() {
 async fn credentials_of_a_second_factor_session_are_not_loaded_again() {
     for (times, succeeds) in [(1, true), (u32::MAX, false)] {
         let refuses = Some(("look", CloudErrorKind::Credentials));
-        let world = World { refuses, refusals: times.into(), second_factor: true, ..world("up", "done") };
+        let world = SimulatedCloud { refuses, refusals: times.into(), second_factor: true, ..world("up", "done") };
         let began = tokio::time::Instant::now();
         let end = run(&world, "up").await;
         assert_eq!((end.is_ok(), world.renewals.get(), world.running.get()), (succeeds, 0, true), "{times}: {end:?}");
@@ -121,7 +125,7 @@ async fn a_box_that_serves_is_not_stopped_for_a_failed_up() {
         (StopOnFailure::Yes, &nothing, Some(0), ""),
         (StopOnFailure::No, &Value::Null, None, "The box runs and costs 0.98 USD an hour"),
     ] {
-        let world = World { odd: odd.clone(), ..world("up", "failed_unchanged") };
+        let world = SimulatedCloud { odd: odd.clone(), ..world("up", "failed_unchanged") };
         let failure = run_stopping(&world, work("up"), stop).await.unwrap_err();
         let at = format!("{stop:?} {odd}: {failure:?}");
         assert_eq!((failure.exit, world.running.get()), (Exit::FailedUnchanged, drained.is_none()), "{at}");
@@ -140,7 +144,7 @@ async fn ctrl_c_says_that_the_box_starts_only_where_this_run_starts_it() {
         ("rollback", &["agent"], "agent", "interrupted while the box was waited for; nothing was changed"),
         ("up", &[], "start", "interrupted while the box was starting"),
     ] {
-        let world = World { away, ctrl_c: Some(ctrl_c), ..world(name, "done") };
+        let world = SimulatedCloud { away, ctrl_c: Some(ctrl_c), ..world(name, "done") };
         let failure = run(&world, name).await.unwrap_err();
         assert!(failure.exit == Exit::Interrupted && failure.what.starts_with(words), "{name} {away:?}: {failure:?}");
     }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::{
     cloud::{
-        Agent, Checks, Cloud, CloudError, CloudErrorKind, CommandId, Host, Identity, Ingress, Instance, Invocation,
-        Progress, State,
+        AgentState, Cloud, CloudError, CloudErrorKind, CommandId, CommandProgress, Host, Identity, Ingress, Instance,
+        InstanceState, Invocation, StatusChecks,
     },
     interrupt::Interrupter,
     script::{MARKER, Script},
@@ -19,7 +19,7 @@ use crate::{
 
 /// A simulated box, host and account.
 #[derive(Default)]
-pub(super) struct World {
+pub(super) struct SimulatedCloud {
     pub(super) running: Cell<bool>,
     pub(super) parameters: RefCell<BTreeMap<String, String>>,
     /// The outcome of every script that changes something; empty: the script was killed and leaves no report.
@@ -40,7 +40,7 @@ pub(super) struct World {
     /// This call always fails in this way.
     pub(super) always: Option<(&'static str, CloudErrorKind)>,
     /// A command runs until it is cancelled, and then ends in this way.
-    pub(super) ends: Option<Progress>,
+    pub(super) ends: Option<CommandProgress>,
     /// Each call of this name also raises a Ctrl-C.
     pub(super) ctrl_c: Option<&'static str>,
     pub(super) interrupter: RefCell<Option<Interrupter>>,
@@ -64,7 +64,7 @@ pub(super) struct World {
     pub(super) refusals: Cell<u32>,
 }
 
-impl World {
+impl SimulatedCloud {
     fn call(&self, name: &'static str) -> Result<(), CloudError> {
         self.calls.borrow_mut().push(name);
         if let (Some(interrupter), true) = (&*self.interrupter.borrow(), self.ctrl_c == Some(name)) {
@@ -151,7 +151,7 @@ impl World {
     }
 }
 
-impl Cloud for &World {
+impl Cloud for &SimulatedCloud {
     async fn renew(&self) {
         self.renewals.set(self.renewals.get() + 1);
     }
@@ -172,7 +172,7 @@ impl Cloud for &World {
         self.call("instance")?;
         Ok(Instance {
             id: id.to_owned(),
-            state: if self.running.get() { State::Running } else { State::Stopped },
+            state: if self.running.get() { InstanceState::Running } else { InstanceState::Stopped },
             reason: None,
             kind: "g6.2xlarge".to_owned(),
             image: "ami-1".to_owned(),
@@ -187,8 +187,8 @@ impl Cloud for &World {
         })
     }
 
-    async fn checks(&self, _: &str) -> Result<Checks, CloudError> {
-        self.call("checks").map(|()| Checks::Passed)
+    async fn checks(&self, _: &str) -> Result<StatusChecks, CloudError> {
+        self.call("checks").map(|()| StatusChecks::Passed)
     }
 
     async fn start(&self, _: &str) -> Result<(), CloudError> {
@@ -199,8 +199,8 @@ impl Cloud for &World {
         self.act("stop", || self.running.set(false))
     }
 
-    async fn agent(&self, _: &str) -> Result<Agent, CloudError> {
-        self.call("agent").map(|()| Agent::Online)
+    async fn agent(&self, _: &str) -> Result<AgentState, CloudError> {
+        self.call("agent").map(|()| AgentState::Online)
     }
 
     async fn zones_with(&self, _: &str) -> Result<Vec<String>, CloudError> {
@@ -258,7 +258,7 @@ impl Cloud for &World {
     }
 }
 
-impl Host for &World {
+impl Host for &SimulatedCloud {
     async fn programs(&self) -> Result<Option<Vec<String>>, CloudError> {
         self.call("programs")?;
         Ok(self.programs.clone())
@@ -286,13 +286,13 @@ impl Host for &World {
         let changes: Vec<usize> = (0..self.scripts.borrow().len()).filter(|&index| !self.only_looks(index)).collect();
         let swallowed = changes.iter().take(self.swallows).any(|&index| index == number - 1);
         let progress = match &self.ends {
-            _ if swallowed && self.cancels && self.cancelled.borrow().contains(&id.0) => Progress::Cancelled,
-            _ if swallowed => Progress::Running,
+            _ if swallowed && self.cancels && self.cancelled.borrow().contains(&id.0) => CommandProgress::Cancelled,
+            _ if swallowed => CommandProgress::Running,
             Some(end) if !looks && self.calls.borrow().contains(&"cancel") => end.clone(),
-            Some(_) if !looks => Progress::Running,
-            _ => Progress::Ended(0),
+            Some(_) if !looks => CommandProgress::Running,
+            _ => CommandProgress::Ended(0),
         };
-        let reported = matches!(progress, Progress::Ended(_)) && !outcome.is_empty();
+        let reported = matches!(progress, CommandProgress::Ended(_)) && !outcome.is_empty();
         let stdout = if reported { self.report(&outcome) } else { String::new() };
         Ok(Invocation { progress, stdout, stderr: String::new() })
     }

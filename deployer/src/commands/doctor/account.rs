@@ -4,13 +4,13 @@
 use super::finding::{Findings, Level};
 use crate::{
     apply::{document, document::Approval, lock},
-    cloud::{Checks, Ingress, Instance, State, quota_hint},
-    config::{Carried, ConfigFile, Settings},
-    site::{DeployContext, Ports},
+    cloud::{Ingress, Instance, InstanceState, StatusChecks, quota_hint},
+    config::{ConfigFile, DeployPayload, Settings},
+    context::{DeployContext, Ports},
 };
 
 pub(super) fn files(written: &ConfigFile, settings: &Settings, findings: &mut Findings) {
-    match Carried::gather(written, settings) {
+    match DeployPayload::gather(written, settings) {
         Ok(carried) => {
             findings.add("files", Level::Ok, format!("{} files travel with a deploy", carried.files.len()), "", "");
         }
@@ -78,7 +78,7 @@ pub(super) async fn program<P: Ports>(context: &DeployContext<'_, P>, findings: 
 pub(super) fn machine<P>(context: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
     let shown = format!("{} ({}) in {}, {}", instance.id, instance.kind, instance.zone, instance.state);
     match instance.state {
-        State::Terminated | State::ShuttingDown => {
+        InstanceState::Terminated | InstanceState::ShuttingDown => {
             findings.add(
                 "instance",
                 Level::Bad,
@@ -130,7 +130,7 @@ pub(super) async fn termination<P: Ports>(
     instance: &Instance,
     findings: &mut Findings,
 ) {
-    if matches!(instance.state, State::Terminated | State::ShuttingDown) {
+    if matches!(instance.state, InstanceState::Terminated | InstanceState::ShuttingDown) {
         return;
     }
     match context.ports.termination_protected(&instance.id).await {
@@ -212,7 +212,7 @@ fn ports(rules: &[Ingress], port: u16, findings: &mut Findings) {
 }
 
 pub(super) fn quota<P>(context: &DeployContext<'_, P>, instance: &Instance, findings: &mut Findings) {
-    if instance.state == State::Stopped {
+    if instance.state == InstanceState::Stopped {
         findings.add(
             "quota",
             Level::Note,
@@ -236,15 +236,15 @@ pub(super) async fn status_checks<P: Ports>(
     findings: &mut Findings,
 ) {
     match context.ports.checks(&instance.id).await {
-        Ok(Checks::Passed) => findings.add("status checks", Level::Ok, "passed", "", ""),
-        Ok(Checks::Initializing) => findings.add(
+        Ok(StatusChecks::Passed) => findings.add("status checks", Level::Ok, "passed", "", ""),
+        Ok(StatusChecks::Initializing) => findings.add(
             "status checks",
             Level::Note,
             "not known yet",
             "They take some minutes after a start.",
             "Run this again.",
         ),
-        Ok(Checks::Impaired) => findings.add(
+        Ok(StatusChecks::Impaired) => findings.add(
             "status checks",
             Level::Bad,
             "impaired",

@@ -6,17 +6,17 @@ use super::{
 };
 use crate::{
     apply::{command, command::LOOK_SECONDS},
-    cloud::Agent,
+    cloud::AgentState,
+    context::{DeployContext, Ports},
     failure::Failure,
     script::Action,
-    site::{DeployContext, Ports},
 };
 
 pub(super) async fn host<P: Ports>(context: &DeployContext<'_, P>, findings: &mut Findings) -> Result<(), Failure> {
     let why = "Every command runs through it; there is no SSH.";
     match context.ports.agent(&context.settings.instance_id).await {
-        Ok(Agent::Online) => findings.add("agent", Level::Ok, "the SSM agent answers", "", ""),
-        Ok(Agent::Lost) => {
+        Ok(AgentState::Online) => findings.add("agent", Level::Ok, "the SSM agent answers", "", ""),
+        Ok(AgentState::Lost) => {
             findings.add(
                 "agent",
                 Level::Bad,
@@ -26,7 +26,7 @@ pub(super) async fn host<P: Ports>(context: &DeployContext<'_, P>, findings: &mu
             );
             return Ok(());
         }
-        Ok(Agent::Absent) => {
+        Ok(AgentState::Absent) => {
             findings.add("agent", Level::Bad, "the SSM agent was never seen", why, "Give the instance the role of config/cloudformation.yaml and a way out to port 443, then wait some minutes.");
             return Ok(());
         }

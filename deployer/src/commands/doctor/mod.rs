@@ -11,12 +11,12 @@ use host::host;
 
 use crate::{
     aws::Aws,
-    cloud::{Cloud, State},
+    cloud::{Cloud, InstanceState},
     config::{self, ConfigFile},
+    context::DeployContext,
     failure::Failure,
     interrupt::Interrupt,
     report::Report,
-    site::DeployContext,
 };
 
 pub(super) async fn run(written: ConfigFile, aws: Aws, report: &Report, interrupt: &Interrupt) -> Result<(), Failure> {
@@ -74,7 +74,7 @@ async fn run_checks(
     termination(&context, &instance, findings).await;
     firewall(&context, &instance, findings).await;
     quota(&context, &instance, findings);
-    if instance.state == State::Running {
+    if instance.state == InstanceState::Running {
         status_checks(&context, &instance, findings).await;
         host(&context, findings).await?;
     } else {

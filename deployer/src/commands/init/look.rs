@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Args, ConfigDraft};
 use crate::{
     cloud::Cloud,
-    config::{Text, is_instance},
+    config::{ValueOrReference, is_instance},
     failure::Failure,
 };
 
@@ -16,14 +16,14 @@ pub(super) struct MissingResources {
     /// The names of parameters that keep another value than the one given.
     pub(super) kept: Vec<String>,
     /// What to do about the token's secret.
-    pub(super) secret: SecretWork,
+    pub(super) secret: SecretStep,
     pub(super) secret_id: String,
     pub(super) instance_id: String,
 }
 
 /// What `init` does about the token's secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SecretWork {
+pub(super) enum SecretStep {
     /// The secret exists and stays as it is.
     Keep,
     Create,
@@ -32,7 +32,7 @@ pub(super) enum SecretWork {
     Later,
 }
 
-impl SecretWork {
+impl SecretStep {
     pub(super) const fn needs_token(self) -> bool {
         matches!(self, Self::Create | Self::Replace)
     }
@@ -81,9 +81,9 @@ pub(super) async fn look(
             "Give each with --parameter NAME=VALUE (the box also with --instance-id), or correct the region.",
         ));
     }
-    let value = |text: &Text| match text {
-        Text::Literal(text) => text.clone(),
-        Text::Parameter(name) => values.get(name).cloned().unwrap_or_default(),
+    let value = |text: &ValueOrReference| match text {
+        ValueOrReference::Literal(text) => text.clone(),
+        ValueOrReference::Parameter(name) => values.get(name).cloned().unwrap_or_default(),
     };
     let instance_id = value(&draft.file.machine.instance_id);
     if !is_instance(&instance_id) {
@@ -94,10 +94,10 @@ pub(super) async fn look(
     }
     let secret_id = value(&draft.file.secret.id);
     let secret = match (cloud.has_secret(&secret_id).await?, args.replace_token, args.no_token) {
-        (true, true, _) => SecretWork::Replace,
-        (true, false, _) => SecretWork::Keep,
-        (false, _, true) => SecretWork::Later,
-        (false, _, false) => SecretWork::Create,
+        (true, true, _) => SecretStep::Replace,
+        (true, false, _) => SecretStep::Keep,
+        (false, _, true) => SecretStep::Later,
+        (false, _, false) => SecretStep::Create,
     };
     Ok(MissingResources { parameters, kept, secret, secret_id, instance_id })
 }
@@ -109,8 +109,8 @@ fn wanted_values(draft: &ConfigDraft<'_>, args: &Args, account: &str) -> BTreeMa
     let suffix = if file.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     let registry = format!("{account}.dkr.ecr.{}.{suffix}", file.region);
     let mut wanted = BTreeMap::new();
-    let mut put = |text: &Text, value: Option<&String>, explicit: bool| {
-        if let (Text::Parameter(name), Some(value)) = (text, value) {
+    let mut put = |text: &ValueOrReference, value: Option<&String>, explicit: bool| {
+        if let (ValueOrReference::Parameter(name), Some(value)) = (text, value) {
             wanted.insert(name.clone(), (value.clone(), explicit));
         }
     };

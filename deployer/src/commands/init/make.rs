@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     Args, ConfigDraft,
-    look::{MissingResources, SecretWork},
+    look::{MissingResources, SecretStep},
 };
 use crate::{cloud::Cloud, config::keys, failure::Failure, report::Report, secret::Secret};
 
@@ -69,15 +69,15 @@ pub(super) async fn secret(
 ) -> Result<(), Failure> {
     let id = &work.secret_id;
     match (work.secret, token) {
-        (SecretWork::Create, Some(token)) => {
+        (SecretStep::Create, Some(token)) => {
             cloud.create_secret(id, &token).await?;
             report.say(&format!("secret         {id}: made"));
         }
-        (SecretWork::Replace, Some(token)) => {
+        (SecretStep::Replace, Some(token)) => {
             cloud.replace_secret(id, &token).await?;
             report.say(&format!("secret         {id}: has the new token"));
         }
-        (SecretWork::Later, _) => {
+        (SecretStep::Later, _) => {
             report.warn(&format!("the secret {id} is not there: the first deployer up needs it."));
         }
         _ => report.say(&format!("secret         {id}: is there; --replace-token stores another")),

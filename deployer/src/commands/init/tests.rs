@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::{Args, ConfigDraft, finish, look};
 use crate::{
-    cloud::{Agent, Checks, Cloud, CloudError, CloudErrorKind, Identity, Ingress, Instance, State},
+    cloud::{AgentState, Cloud, CloudError, CloudErrorKind, Identity, Ingress, Instance, InstanceState, StatusChecks},
     config::keys,
     failure::Failure,
     report::{Format, Report},
@@ -68,7 +68,7 @@ impl Cloud for Account {
     async fn instance(&self, id: &str) -> Result<Instance, CloudError> {
         Ok(Instance {
             id: id.to_owned(),
-            state: State::Stopped,
+            state: InstanceState::Stopped,
             reason: None,
             kind: String::new(),
             image: String::new(),
@@ -82,7 +82,7 @@ impl Cloud for Account {
             groups: Vec::new(),
         })
     }
-    async fn checks(&self, _: &str) -> Result<Checks, CloudError> {
+    async fn checks(&self, _: &str) -> Result<StatusChecks, CloudError> {
         Err(unused("DescribeInstanceStatus"))
     }
     async fn start(&self, _: &str) -> Result<(), CloudError> {
@@ -91,7 +91,7 @@ impl Cloud for Account {
     async fn stop(&self, _: &str) -> Result<(), CloudError> {
         Err(unused("StopInstances"))
     }
-    async fn agent(&self, _: &str) -> Result<Agent, CloudError> {
+    async fn agent(&self, _: &str) -> Result<AgentState, CloudError> {
         Err(unused("DescribeInstanceInformation"))
     }
     async fn zones_with(&self, _: &str) -> Result<Vec<String>, CloudError> {
