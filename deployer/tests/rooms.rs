@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 10] = [
     &["hooks"],
     &["apply"],
     &["approval", "attestation", "ledger"],
-    &["aws", "cost", "forward", "plan", "policy", "site"],
+    &["aws", "cost", "forward", "plan", "policy", "context"],
     &["config", "report", "smoke"],
     &["failure"],
     &["cloud", "exit"],

@@ -3,8 +3,8 @@
 use std::{path::Path, process::Command};
 
 use crate::{
+    deployment::{Deployment, account},
     laptop::said,
-    site::{Site, account},
     support::emulator::until,
 };
 
@@ -18,28 +18,28 @@ fn restart_the_engine() {
 #[test]
 fn a_restart_of_the_engine_loses_nothing() {
     let emulator = account();
-    let site = Site::new(&emulator);
-    site.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);
+    let deployment = Deployment::new(&emulator);
+    deployment.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);
 
     // During a download: the running release comes back with the engine.
-    site.configure(&format!("base_revision = \"{}\"", "1".repeat(40)), "");
-    let up = site.start(&site.words(&["up", "--yes"], "gateway-1", "vllm-slow"));
-    until("the download runs", || site.downloads() == 1);
+    deployment.configure(&format!("base_revision = \"{}\"", "1".repeat(40)), "");
+    let up = deployment.start(&deployment.words(&["up", "--yes"], "gateway-1", "vllm-slow"));
+    until("the download runs", || deployment.downloads() == 1);
     restart_the_engine();
     let ended = said(up);
     ended.ended(1, &["Nothing was changed"]);
-    until("the running release is ready again", || site.container("gateway").health == "healthy");
-    site.serves(1, "gateway-1");
+    until("the running release is ready again", || deployment.container("gateway").health == "healthy");
+    deployment.serves(1, "gateway-1");
 
     // During a switch: the previous release comes back.
-    site.configure("", "");
-    let model = site.container("vllm");
-    let up = site.start(&site.words(&["up", "--yes"], "gateway-2", "vllm-2"));
+    deployment.configure("", "");
+    let model = deployment.container("vllm");
+    let up = deployment.start(&deployment.words(&["up", "--yes"], "gateway-2", "vllm-2"));
     until("the new model server runs", || {
-        site.engine.container("vllm").is_some_and(|found| found.id != model.id && found.state == "running")
+        deployment.engine.container("vllm").is_some_and(|found| found.id != model.id && found.state == "running")
     });
     restart_the_engine();
     said(up).ended(3, &["engine of the host did not answer (step switch)", "Release 1 serves again and was verified."]);
-    site.serves(1, "gateway-1");
-    assert!(site.container("vllm").image.ends_with(site.engine.digest("vllm-1")));
+    deployment.serves(1, "gateway-1");
+    assert!(deployment.container("vllm").image.ends_with(deployment.engine.digest("vllm-1")));
 }

@@ -8,9 +8,9 @@ use std::{
 };
 
 use crate::{
+    deployment::{Deployment, account},
     engine::engine,
     laptop::said,
-    site::{Site, account},
     support::emulator::until,
 };
 
@@ -60,36 +60,38 @@ impl Drop for Filler {
 #[test]
 fn a_full_disk_does_not_affect_the_running_release() {
     let emulator = account();
-    let site = Site::new(&emulator);
-    site.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);
-    let before = (site.container("gateway"), site.container("vllm"));
-    let large = site.engine.push_bytes("large", 64 << 20);
+    let deployment = Deployment::new(&emulator);
+    deployment.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);
+    let before = (deployment.container("gateway"), deployment.container("vllm"));
+    let large = deployment.engine.push_bytes("large", 64 << 20);
 
     // Before the pull.
     let filler = Filler::all_but(1 << 30);
-    site.up(&large, "vllm-1").ended(1, &["The host's disk has 1 GiB free and 2 GiB are needed; nothing was changed."]);
+    deployment
+        .up(&large, "vllm-1")
+        .ended(1, &["The host's disk has 1 GiB free and 2 GiB are needed; nothing was changed."]);
     drop(filler);
 
     // During the pull: another program uses the space that was free at the check.
     emulator.host.fault("docker.pull", "hold");
-    let up = site.start(&site.words(&["up", "--yes"], &large, "vllm-1"));
+    let up = deployment.start(&deployment.words(&["up", "--yes"], &large, "vllm-1"));
     until("the pull is about to begin", || emulator.host.at("state/held").exists());
     let filler = Filler::all_but(1 << 20);
     emulator.host.set("go", "");
     said(up).ended(1, &["disk filled up while an image was pulled", "What served before still serves."]);
-    assert_eq!((site.container("gateway"), site.container("vllm")), before);
-    site.serves(1, "gateway-1");
+    assert_eq!((deployment.container("gateway"), deployment.container("vllm")), before);
+    deployment.serves(1, "gateway-1");
     drop(filler);
 
     let filler = Filler::all();
-    site.serves(1, "gateway-1");
-    let status = site.run(&["status"]);
+    deployment.serves(1, "gateway-1");
+    let status = deployment.run(&["status"]);
     assert!(status.code == Some(0) && status.out.contains("0 of 5 GiB free"), "{status}");
     // The engine may have room for the little that it writes. Otherwise the error names the full disk.
-    let restart = site.run(&["restart", "--yes"]);
+    let restart = deployment.run(&["restart", "--yes"]);
     assert!(restart.code == Some(0) || restart.err.contains("disk is full"), "{restart}");
     drop(filler);
 
-    site.up("gateway-2", "vllm-1").ended(0, &["serves and was verified"]);
-    site.serves(2, "gateway-2");
+    deployment.up("gateway-2", "vllm-1").ended(0, &["serves and was verified"]);
+    deployment.serves(2, "gateway-2");
 }

@@ -7,6 +7,7 @@
 
 mod cut_off;
 mod daemon;
+mod deployment;
 mod engine;
 mod exec;
 mod failures;
@@ -18,7 +19,6 @@ mod ordinary;
 mod probes;
 mod prune;
 mod registry;
-mod site;
 
 #[path = "../support/mod.rs"]
 mod support;

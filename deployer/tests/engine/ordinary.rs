@@ -3,94 +3,94 @@
 use std::io::{BufRead as _, BufReader};
 
 use crate::{
+    deployment::{Deployment, KEY, account},
     laptop::{said, signal},
-    site::{KEY, Site, account},
 };
 
 #[test]
 fn a_deployment_without_faults() {
     let emulator = account();
-    let site = Site::new(&emulator);
+    let deployment = Deployment::new(&emulator);
     // Compose would read parts of this value as a variable, a quotation and a comment.
-    site.configure("", "env = {RUST_LOG = 'info,$HOME=\"a b\" # ${x}'}");
-    site.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);
-    site.serves(1, "gateway-1");
-    let (gateway, model) = (site.container("gateway"), site.container("vllm"));
-    let words = site.engine.docker(&["inspect", "--format", "{{join .Config.Env \"\\n\"}}", &gateway.id]);
+    deployment.configure("", "env = {RUST_LOG = 'info,$HOME=\"a b\" # ${x}'}");
+    deployment.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);
+    deployment.serves(1, "gateway-1");
+    let (gateway, model) = (deployment.container("gateway"), deployment.container("vllm"));
+    let words = deployment.engine.docker(&["inspect", "--format", "{{join .Config.Env \"\\n\"}}", &gateway.id]);
     assert!(words.lines().any(|line| line == "RUST_LOG=info,$HOME=\"a b\" # ${x}"), "{words}");
 
-    site.up("gateway-1", "vllm-1").ended(0, &["Nothing to do."]);
-    assert_eq!((site.container("gateway"), site.container("vllm")), (gateway.clone(), model.clone()));
+    deployment.up("gateway-1", "vllm-1").ended(0, &["Nothing to do."]);
+    assert_eq!((deployment.container("gateway"), deployment.container("vllm")), (gateway.clone(), model.clone()));
 
-    inspect(&site);
+    inspect(&deployment);
 
     // A new gateway: the old one finishes its running note, and the model server keeps running.
-    site.configure("", "");
-    let running = site.note_under_way(8);
-    site.up("gateway-2", "vllm-1").ended(0, &["Release 2 serves"]);
+    deployment.configure("", "");
+    let running = deployment.note_under_way(8);
+    deployment.up("gateway-2", "vllm-1").ended(0, &["Release 2 serves"]);
     let (status, body) = running.join().unwrap();
     assert_eq!(status, 200, "{body}");
-    site.serves(2, "gateway-2");
-    assert_eq!(site.container("vllm"), model, "the model was loaded again");
+    deployment.serves(2, "gateway-2");
+    assert_eq!(deployment.container("vllm"), model, "the model was loaded again");
 
     // A new model server: the gateway finishes its notes first.
-    let running = site.note_under_way(8);
-    site.up("gateway-2", "vllm-2").ended(0, &["Release 3 serves"]);
+    let running = deployment.note_under_way(8);
+    deployment.up("gateway-2", "vllm-2").ended(0, &["Release 3 serves"]);
     let (status, body) = running.join().unwrap();
     assert_eq!(status, 200, "{body}");
-    site.serves(3, "gateway-2");
-    assert!(site.container("vllm").image.ends_with(site.engine.digest("vllm-2")));
+    deployment.serves(3, "gateway-2");
+    assert!(deployment.container("vllm").image.ends_with(deployment.engine.digest("vllm-2")));
 
-    site.run(&["rollback", "--yes"]).ended(0, &["Release 2 serves again"]);
-    site.serves(2, "gateway-2");
-    assert!(site.container("vllm").image.ends_with(site.engine.digest("vllm-1")));
+    deployment.run(&["rollback", "--yes"]).ended(0, &["Release 2 serves again"]);
+    deployment.serves(2, "gateway-2");
+    assert!(deployment.container("vllm").image.ends_with(deployment.engine.digest("vllm-1")));
 
-    let model = site.container("vllm");
-    site.run(&["restart", "--service", "gateway", "--yes"]).ended(0, &["Restarted; release 2 serves"]);
-    assert_eq!(site.container("vllm"), model, "the model was loaded again");
-    let running = site.note_under_way(8);
-    site.run(&["restart", "--yes"]).ended(0, &["Restarted; release 2 serves"]);
+    let model = deployment.container("vllm");
+    deployment.run(&["restart", "--service", "gateway", "--yes"]).ended(0, &["Restarted; release 2 serves"]);
+    assert_eq!(deployment.container("vllm"), model, "the model was loaded again");
+    let running = deployment.note_under_way(8);
+    deployment.run(&["restart", "--yes"]).ended(0, &["Restarted; release 2 serves"]);
     let (status, body) = running.join().unwrap();
     assert_eq!(status, 200, "{body}");
-    assert_ne!(site.container("vllm").started, model.started);
+    assert_ne!(deployment.container("vllm").started, model.started);
 
-    let running = site.note_under_way(8);
-    site.run(&["down", "--yes"]).ended(0, &["The box is stopped."]);
+    let running = deployment.note_under_way(8);
+    deployment.run(&["down", "--yes"]).ended(0, &["The box is stopped."]);
     let (status, body) = running.join().unwrap();
     assert_eq!(status, 200, "{body}");
     for service in ["gateway", "vllm"] {
-        let found = site.container(service);
+        let found = deployment.container(service);
         assert!(found.state == "exited" && found.exit != 137, "{service} was killed: {found:?}");
     }
-    site.up("gateway-2", "vllm-1").ended(0, &["Release 2 serves"]);
-    site.serves(2, "gateway-2");
+    deployment.up("gateway-2", "vllm-1").ended(0, &["Release 2 serves"]);
+    deployment.serves(2, "gateway-2");
 }
 
 /// Runs the commands that change nothing.
-fn inspect(site: &Site<'_>) {
-    let status = site.run(&["status", "--format", "json"]);
+fn inspect(deployment: &Deployment<'_>) {
+    let status = deployment.run(&["status", "--format", "json"]);
     let status = status.ended(0, &[]).json();
     assert_eq!((&status["serves"], &status["host"]["release"]), (&true.into(), &1.into()), "{status}");
-    let releases = site.run(&["releases", "--format", "json"]);
+    let releases = deployment.run(&["releases", "--format", "json"]);
     assert_eq!(
         releases.ended(0, &[]).json()["releases"][0]["gateway"].as_str().map(str::len),
-        Some(site.container("gateway").image.len())
+        Some(deployment.container("gateway").image.len())
     );
-    let lines = site.run(&["logs", "--service", "vllm"]);
+    let lines = deployment.run(&["logs", "--service", "vllm"]);
     assert!(lines.ended(0, &[]).out.contains("the model is loaded"), "{lines}");
 
-    let mut follow = site.laptop.start(&["logs", "-f", "--service", "vllm", "--lines", "1"]);
+    let mut follow = deployment.laptop.start(&["logs", "-f", "--service", "vllm", "--lines", "1"]);
     let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
     lines.next().unwrap().unwrap();
-    let running = site.note_under_way(1);
+    let running = deployment.note_under_way(1);
     assert!(lines.next().unwrap().unwrap().contains("holds a note"), "the new line is printed once");
     running.join().unwrap();
     signal(&follow, "INT");
     assert_eq!(said(follow).code, Some(130));
 
-    let key = site.laptop.path().join("key");
+    let key = deployment.laptop.path().join("key");
     std::fs::write(&key, KEY).unwrap();
-    let url = format!("http://127.0.0.1:{}", site.port);
-    let smoke = site.run(&["smoke", "--url", &url, "--api-key-file", key.to_str().unwrap()]);
+    let url = format!("http://127.0.0.1:{}", deployment.port);
+    let smoke = deployment.run(&["smoke", "--url", &url, "--api-key-file", key.to_str().unwrap()]);
     assert!(smoke.code == Some(0), "{smoke}");
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use deployer::script::{Action, ActionOutcome, ComposeEnv, Deploy, DiskNeed, HostFile, HostSettings, script};
 
 use crate::{
+    deployment,
     engine::engine,
-    site,
     support::{
         host::Host,
         wanted::{self, deploy_with, digest, settings},
@@ -43,7 +43,7 @@ fn real() -> Target {
     let disk = DiskNeed { gateway_image: 1 << 30, vllm_image: 1 << 30, model: 1 << 30 };
     let settings =
         HostSettings { gpu: false, registry: engine.registry.clone(), up_wait_seconds: 60, disk, ..settings() };
-    Target { host: site::host(), settings, image }
+    Target { host: deployment::host(), settings, image }
 }
 
 /// Shell functions for the probes: `c` runs compose on release 1; `look SERVICE` inspects a service as the host program

@@ -1,31 +1,31 @@
 //! Old images are removed; those of the current release and of the last good one before it stay. This holds for images
 //! without a tag too, which newer clients do not list.
 
-use crate::site::{Site, account};
+use crate::deployment::{Deployment, account};
 
 #[test]
 fn images_older_than_the_previous_good_release_are_removed() {
     let emulator = account();
-    let site = Site::new(&emulator);
+    let deployment = Deployment::new(&emulator);
     let assert_images = |gateways: [&str; 2], models: &[&str]| {
         let name = |kind: &'static str| move |name: &&str| format!("{kind}@{}", crate::engine::engine().digest(name));
         let mut expected: Vec<String> =
             gateways.iter().map(name("gateway")).chain(models.iter().map(name("vllm"))).collect();
         expected.sort_unstable();
-        assert_eq!(site.engine.images_here(), expected);
+        assert_eq!(deployment.engine.images_here(), expected);
     };
-    site.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);
-    site.up("gateway-2", "vllm-1").ended(0, &["Release 2 serves"]);
+    deployment.up("gateway-1", "vllm-1").ended(0, &["Release 1 serves and was verified."]);
+    deployment.up("gateway-2", "vllm-1").ended(0, &["Release 2 serves"]);
     assert_images(["gateway-1", "gateway-2"], &["vllm-1"]);
-    site.up("gateway-3", "vllm-1").ended(0, &["Release 3 serves"]);
+    deployment.up("gateway-3", "vllm-1").ended(0, &["Release 3 serves"]);
     assert_images(["gateway-2", "gateway-3"], &["vllm-1"]);
     // A failed release is no target for a rollback, so the next good release removes its image.
-    site.up("gateway-crash", "vllm-1").ended(3, &["Release 3 serves again"]);
-    site.up("gateway-1", "vllm-1").ended(0, &["Release 5 serves"]);
+    deployment.up("gateway-crash", "vllm-1").ended(3, &["Release 3 serves again"]);
+    deployment.up("gateway-1", "vllm-1").ended(0, &["Release 5 serves"]);
     assert_images(["gateway-1", "gateway-3"], &["vllm-1"]);
     // The command removes it too, and reports its size.
-    site.up("gateway-crash", "vllm-1").ended(3, &["Release 5 serves again"]);
-    let prune = site.run(&["prune", "--yes", "--format", "json"]);
+    deployment.up("gateway-crash", "vllm-1").ended(3, &["Release 5 serves again"]);
+    let prune = deployment.run(&["prune", "--yes", "--format", "json"]);
     let document = prune.ended(0, &[]).json();
     assert_eq!(document["images"].as_array().map(Vec::len), Some(1), "{document}");
     assert!(
@@ -34,11 +34,16 @@ fn images_older_than_the_previous_good_release_are_removed() {
     );
     assert_images(["gateway-1", "gateway-3"], &["vllm-1"]);
     // A model folder in the volume that no kept release uses.
-    let volume =
-        site.engine.docker(&["volume", "inspect", "--format", "{{.Mountpoint}}", "extraction-gateway_model-cache"]);
+    let volume = deployment.engine.docker(&[
+        "volume",
+        "inspect",
+        "--format",
+        "{{.Mountpoint}}",
+        "extraction-gateway_model-cache",
+    ]);
     let folder = std::path::Path::new(volume.trim()).join(format!("someone/of-before/{}", "c".repeat(40)));
     std::fs::create_dir_all(&folder).unwrap();
-    site.run(&["prune", "--models", "--yes"]).ended(0, &["someone/of-before", "was removed"]);
+    deployment.run(&["prune", "--models", "--yes"]).ended(0, &["someone/of-before", "was removed"]);
     assert!(!folder.exists());
-    site.up("gateway-1", "vllm-1").ended(0, &["Nothing to do."]);
+    deployment.up("gateway-1", "vllm-1").ended(0, &["Nothing to do."]);
 }

@@ -54,7 +54,7 @@ pub fn account() -> Emulator {
 }
 
 /// The operator's laptop and the engine of the box.
-pub struct Site<'a> {
+pub struct Deployment<'a> {
     pub laptop: Laptop<'a>,
     /// The port of the gateway on this machine.
     pub port: u16,
@@ -63,10 +63,10 @@ pub struct Site<'a> {
     pub engine: &'static Engine,
 }
 
-impl<'a> Site<'a> {
+impl<'a> Deployment<'a> {
     pub fn new(emulator: &'a Emulator) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let site = Self {
+        let deployment = Self {
             laptop: Laptop::new(emulator, "ada@laptop"),
             port: free,
             registry: engine().registry.clone(),
@@ -74,12 +74,12 @@ impl<'a> Site<'a> {
         };
         for name in ["docker-compose.yml", "config/gateway.toml", "config/compose.no-gpu.yml"] {
             let text = fs::read_to_string(format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
-            site.laptop.write(name, &text);
+            deployment.laptop.write(name, &text);
         }
         let digest = Sha256::digest(KEY).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        site.laptop.write("config/keys.txt", &format!("suite {digest}\n"));
-        site.configure("", "");
-        site
+        deployment.laptop.write("config/keys.txt", &format!("suite {digest}\n"));
+        deployment.configure("", "");
+        deployment
     }
 
     /// Writes the configuration, with further lines under `[model]` and `[gateway]`.
