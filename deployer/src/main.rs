@@ -1,5 +1,7 @@
 //! The `deployer` command: parses the arguments, runs the command, handles Ctrl-C and returns the exit code.
 
+mod signals;
+
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -9,7 +11,8 @@ use deployer::{
     config, interrupt,
     report::{Format, Report},
 };
-use tokio::signal::unix::{SignalKind, signal};
+
+use signals::EndSignals;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -52,18 +55,10 @@ fn usage(error: &clap::Error) -> ExitCode {
 /// Runs the command. The first Ctrl-C asks it to finish cleanly, the second ends the process.
 async fn run_until_interrupted(cli: Cli, report: Report) -> ExitCode {
     let (interrupter, interrupt) = interrupt::channel();
-    // A closed terminal or a lost connection sends SIGHUP, which counts as Ctrl-C unless this process ignores it.
-    let hangup = if interrupt::hangup_is_ignored() { SignalKind::interrupt() } else { SignalKind::hangup() };
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), hangup];
-    let [Ok(mut ctrl_c), Ok(mut term), Ok(mut hangup)] = kinds.map(signal) else {
+    let Ok(signals) = EndSignals::new() else {
         return fail(&report, &Failure::unchanged("cannot listen for Ctrl-C", "Run it again."));
     };
-    let second_interrupt = async {
-        tokio::select! { _ = ctrl_c.recv() => (), _ = term.recv() => (), _ = hangup.recv() => () };
-        interrupter.interrupt();
-        // A second SIGHUP does not count: the terminal sends it, not the operator.
-        tokio::select! { _ = ctrl_c.recv() => (), _ = term.recv() => () };
-    };
+    let second_interrupt = signals.second(&interrupter);
     tokio::select! {
         biased;
         result = commands::run(cli, &report, &interrupt) => match result {

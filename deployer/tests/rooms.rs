@@ -13,8 +13,9 @@ use std::{
 use modules::Modules;
 
 /// The layers, topmost first. A module uses modules of lower layers only, so there is no circle between them.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["main"],
+    &["signals"],
     &["commands"],
     &["hooks"],
     &["apply"],

@@ -126,6 +126,22 @@ fn ctrl_c_at_the_prompt_changes_nothing() {
 }
 
 #[test]
+fn one_ctrl_c_counts_once_where_sighup_is_ignored() {
+    // Where two listeners report the same signal, which of them is seen first is left to chance, so this tries often.
+    for _ in 0..6 {
+        let (laptop, (account, held)) = (Laptop::new(&shipped_config()), Account::start_held(Inside::default()));
+        let mut terminal = laptop.start_without_hangup(&ARGUMENTS, Some(&account.url));
+        // The command waits for AWS, so it has not answered the interrupt when the next signal would be read.
+        held.wait();
+        terminal.type_keys("\u{3}");
+        held.release();
+        let ended = terminal.end();
+        assert_eq!(ended.code, 130, "{}", ended.stdout);
+        assert!(ended.stdout.contains("interrupted before anything was changed"), "{}", ended.stdout);
+    }
+}
+
+#[test]
 fn a_refused_secret_is_reported_without_the_token_and_the_next_run_succeeds() {
     let echo = format!("1 validation error detected: Value '{TOKEN}' at 'secretString' failed");
     for (code, words, expected) in [

@@ -188,9 +188,20 @@ impl Laptop {
         aws: Option<&str>,
         variables: &[(&str, &str)],
     ) -> Terminal {
-        let line = format!("{} --config deployment.toml {}", env!("CARGO_BIN_EXE_deployer"), arguments.join(" "));
+        let line = format!("exec {} --config deployment.toml {}", env!("CARGO_BIN_EXE_deployer"), arguments.join(" "));
+        self.start_line_at_a_terminal(&line, aws, variables)
+    }
+
+    /// Starts `deployer` in a terminal and lets it ignore SIGHUP, as `nohup` does.
+    pub(crate) fn start_without_hangup(&self, arguments: &[&str], aws: Option<&str>) -> Terminal {
+        let binary = env!("CARGO_BIN_EXE_deployer");
+        let line = format!("trap '' HUP; exec {binary} --config deployment.toml {}", arguments.join(" "));
+        self.start_line_at_a_terminal(&line, aws, &[])
+    }
+
+    fn start_line_at_a_terminal(&self, line: &str, aws: Option<&str>, variables: &[(&str, &str)]) -> Terminal {
         let mut command = Command::new("script");
-        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        command.args(["--quiet", "--return", "--command", line, "/dev/null"]);
         self.prepare(&mut command, aws);
         for (name, value) in variables {
             if value.is_empty() {
