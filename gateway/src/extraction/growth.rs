@@ -79,3 +79,42 @@ fn triples_of_lists_are_linear() {
 fn a_model_that_repeats_the_note_is_linear() {
     all_linear(Recipe::pairs().step_by(431), [6_000, 24_000], echo, "model");
 }
+
+/// Units of forms, tables, formulas and mark-up. A note repeats one unit, so that no row, list, table or mark-up ends.
+const UNITS: [&str; 18] = [
+    "Liver metastases: no\n",
+    "| Liver | yes | no |\n",
+    "EGFR\tnot detected\tTier II\n",
+    "[ ] lung [x] bone [N] brain (-) ",
+    "- liver\n",
+    "Bone metastases ........ No ",
+    "Stage?  ",
+    "pT2 N1 M0 ",
+    "pT\u{2082}\npN\u{2081}\npM\u{2080}\n",
+    "stage rather than IIIA, if IV, ",
+    "ER Allred score 8/8, H-score 280; ",
+    "no evidence of liver or bone or ",
+    "KRAS G12D and no ALK rearrangement but ",
+    "<td><li><p>",
+    "<!-- lung &amp; ",
+    "{\\rtf1 \\par \\'e9 ",
+    "\\.br\\OBX|1|TX|",
+    "metas=\ntatic ",
+];
+
+#[test]
+fn a_repeated_unit_without_an_end_is_linear() {
+    let failures: Vec<String> = UNITS
+        .iter()
+        .filter_map(|unit| {
+            let [small, large] = [25_000, 100_000].map(|chars: usize| {
+                let text: String = unit.chars().cycle().take(chars).collect();
+                let note = Note::new(format!("Lung cancer. {text}"), usize::MAX).unwrap();
+                steps::steps_of(|| read(&note))
+            });
+            let linear = large <= small * 5 + steps::FOR_VALUES && large <= steps::budget(100_000);
+            (!linear).then(|| format!("{unit:?}: {small} steps, then {large} steps at 4 times the length"))
+        })
+        .collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}

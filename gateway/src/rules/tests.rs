@@ -191,6 +191,9 @@ proptest! {
                 "stage", " IV", "metastatic", " to the ", "liver", "\n\n", "é", "\u{200b}", "ER-/", "PR+", " (", ")",
                 "p.V600E ", "BRAF ", "EML4", "-", "ALK", "no ", "evidence of ", "disease. ", "PD-L1 ", "5 %", "FOLFOX",
                 "breast ", "cancer ", "T2", "N1", "M0", "\u{301}", "😀", " HER2 3+", "loss", "PSA 0,9 ng/ml", ";", ":",
+                "[x] ", "[ ]", "(-)", " | ", "\t", "yes", "No", "....", "- ", "?", "(Y/N)", "pT", "yp", "(sn)", "\u{2082}",
+                "\u{2163}", "IVB", "FIGO ", "rather than ", "if ", "but ", "<br>", "</li>", "&amp;", "&#x", "\\par ",
+                "{\\rtf1 ", "\\.br\\", "\u{2028}", "\u{85}", "\u{ad}", "\u{ff25}\u{ff27}\u{ff26}\u{ff32}", "Allred ", "8/8",
             ]),
             1..60,
         )
