@@ -72,7 +72,7 @@ async fn check_service(
     })?;
     let key = args.api_key_file.as_ref().map(read_key).transpose()?;
     if url.in_the_clear() {
-        report.warn("plain HTTP: the note and the key can be read on their way to the box. The profile tls (deployer/README.md) adds HTTPS.");
+        report.warn("plain HTTP: the note and the key can be read on their way to the box. The profile tls (deployer/docs/setup.md) adds HTTPS.");
     }
     let target = SmokeTarget { url, key, origin, slowest: Duration::from_secs(args.max_seconds) };
     let on_finding = |finding: &CheckResult| report.log(&line(finding));

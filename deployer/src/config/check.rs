@@ -9,7 +9,7 @@ pub(super) fn check(file: &File, shown: &str) -> Result<(), Failure> {
     let refuse = |key: &str, must: &str| {
         Err(Failure::usage(
             format!("{shown}: {key} {must}"),
-            "Correct it, or let deployer init fill it in; deployer/README.md has the table of settings.",
+            "Correct it, or let deployer init fill it in; deployer/docs/settings.md has the table of settings.",
         ))
     };
     let allowed = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));

@@ -282,7 +282,7 @@ impl Default for Model {
             adapter: ValueOrReference::literal("loghoag/llama-3.1-8b-medical-ie"),
             adapter_revision: None,
             served_name: "medical-ie".to_owned(),
-            gib: 33,
+            gib: 17,
             max_model_len: 8192,
             max_num_seqs: 32,
             max_queued_reqs: 64,

@@ -79,7 +79,7 @@ pub fn parse(text: &str, shown: &str) -> Result<File, Failure> {
     let file: File = toml::from_str(text).map_err(|error| {
         Failure::usage(
             format!("{shown} is not understood: {}", error.to_string().trim_end()),
-            "Correct it; deployer/README.md has the table of settings.",
+            "Correct it; deployer/docs/settings.md has the table of settings.",
         )
     })?;
     check::check(&file, shown)?;

@@ -1,5 +1,5 @@
-//! The first day, as deployer/README.md tells it: from a box without anything to a release, its address and its price,
-//! and back to a disk.
+//! The first day, as deployer/docs/setup.md tells it: from a box without anything to a release, its address and its
+//! price, and back to a disk.
 
 use std::fs;
 
