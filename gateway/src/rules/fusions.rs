@@ -84,7 +84,6 @@ mod tests {
             ("SQSTM1-NTRK1-rearranged", "SQSTM1-NTRK1"),
             ("FGFR2::BICC1 fusion", "FGFR2::BICC1"),
             ("FGFR2-BICC1 fusion", "FGFR2-BICC1"),
-            ("STRN\u{2013}NTRK2", "STRN\u{2013}NTRK2"),
             ("ALK-positive", ""),
             ("FISH-ALK", ""),
             ("non-BRAF", ""),

@@ -203,6 +203,16 @@ proptest! {
     }
 }
 
+/// Writes a text in the full-width letters of East Asian fonts.
+fn full_width(text: &str) -> String {
+    let wide = |c: char| match c {
+        ' ' => '\u{3000}',
+        '!'..='~' => char::from_u32(u32::from(c) + 0xfee0).unwrap(),
+        other => other,
+    };
+    text.chars().map(wide).collect()
+}
+
 /// Fields are read from notes with line breaks, markup or encoded text inside words, and each quote is the text of the
 /// note as received.
 #[tokio::test]
@@ -246,6 +256,12 @@ async fn broken_and_encoded_words_are_read() {
         plain.replace("adeno", "adeno\u{202e}").replace("osimer", "osimer\u{200f}").replace("metas", "\u{2067}metas"),
         plain.replace("adeno", "adeno\u{2}").replace("osimer", "osi\u{7}mer").replace(' ', "\u{1f}"),
         plain.replace("adeno", "adeno\u{ad}\n").replace("osimer", "o\u{feff}simer").replace("metas", "metas\u{8}"),
+        plain.replace('-', "\u{2011}").replace(' ', "\u{a0}").replace("IV", "\u{2163}"),
+        full_width(plain),
+        plain
+            .replace(". ", ".\u{2028}")
+            .replace(", ", ",\u{b}")
+            .replace("PD-L1 60%", "PD\u{2010}L\u{2081} \u{ff16}\u{ff10}\u{ff05}"),
     ] {
         let answer = pipeline.extract(&note(&text), &request, answer_options, deadline()).await.unwrap().0;
         let lower = |record: &Record| record.to_training_json().to_lowercase();

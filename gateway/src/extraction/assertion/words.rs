@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use crate::extraction::readable::{is_apostrophe, is_hyphen};
+
 /// How a word or a punctuation mark affects a scope that reaches it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum ScopeMark {
@@ -107,8 +109,8 @@ pub(super) fn fold(text: &str) -> Folded {
             ')' | ']' => folder.mark(at, character, ')', ScopeMark::Close),
             '&' => folder.mark(at, character, '&', ScopeMark::And),
             '?' => folder.mark(at, character, '?', ScopeMark::Plain),
-            '\'' | '’' => folder.separator('\''),
-            '-' | '\u{2010}'..='\u{2013}' | '\u{2212}' => {
+            quote if is_apostrophe(quote) => folder.separator('\''),
+            hyphen if is_hyphen(hyphen) => {
                 let follows = next();
                 if folder.in_word && follows.is_some_and(char::is_alphanumeric) {
                     folder.gap();

@@ -3,7 +3,10 @@
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use crate::{extraction::assertion::ascii_letters, steps};
+use crate::{
+    extraction::{assertion::ascii_letters, readable::is_hyphen},
+    steps,
+};
 
 /// The kind of characters in a token. `HER2` is two tokens, so that it matches `HER-2` and `HER 2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +116,7 @@ impl Index {
             '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => {}
             '≥' => self.push_symbol(scan, '>', at, end),
             '≤' => self.push_symbol(scan, '<', at, end),
-            '\u{2010}'..='\u{2013}' | '\u{2212}' if is_negative_sign(scan.open, next) => {
+            hyphen if is_hyphen(hyphen) && is_negative_sign(scan.open, next) => {
                 self.push_symbol(scan, '-', at, end);
             }
             _ if is_combining_mark(c) => {

@@ -4,7 +4,7 @@
 //! "positive"), and no mark distinguishes them. The shape of the two parts and short lists decide. Where they do not,
 //! a hyphen before a lower-case letter counts as a soft break.
 
-use super::rewrite::Rewrite;
+use super::{is_hyphen, rewrite::Rewrite};
 
 /// First parts of compounds that keep their hyphen.
 const FIRST_PARTS: &str = "albumin androgen biopsy body bone brain breast castration clear compassionate contrast double drug \
@@ -110,10 +110,6 @@ fn is_invisible(character: char) -> bool {
     is_control(character)
         || matches!(character, '\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
-}
-
-fn is_hyphen(character: char) -> bool {
-    matches!(character, '-' | '\u{2010}' | '\u{2011}')
 }
 
 /// Returns whether a hyphen stands before the line end at this offset.

@@ -1,9 +1,10 @@
-//! Makes the readable text of a note: decodes encoded text, removes markup and invisible characters, and joins words
-//! that are split at a line end.
+//! Makes the readable text of a note: decodes encoded text, removes markup and invisible characters, writes characters
+//! that look alike in one way, and joins words that are split at a line end.
 //!
-//! The rules and the aligner read this text. Each byte of it maps back to the note that the client sent, so that
+//! The rules, the aligner and the assertions read this text. Each byte of it maps back to the note that the client sent, so that
 //! quotes and offsets refer to that note. Most notes are readable already and are not copied.
 
+mod characters;
 mod encoded;
 mod escaped;
 mod line_ends;
@@ -17,6 +18,7 @@ use std::ops::Range;
 use self::rewrite::Rewrite;
 use super::Note;
 use crate::steps;
+pub(super) use characters::{is_apostrophe, is_hyphen};
 
 /// A note and its readable text.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ impl<'note> Readable<'note> {
         let mut made: Option<Rewrite> = None;
         let mut is_doubtful = line_ends::is_doubtful(text);
         // From the outermost layer inwards: JSON escapes, mail encoding, HTML, then the text itself.
-        for step in [escaped::decoded, encoded::decoded, markup::removed, line_ends::mended] {
+        for step in [escaped::decoded, encoded::decoded, markup::removed, characters::unified, line_ends::mended] {
             let current = made.as_ref().map_or(text, Rewrite::text);
             if let Some(next) = step(current) {
                 // Checked after each step: a step can decode doubtful characters, and the last step removes them.

@@ -121,7 +121,7 @@ fn quoted_printable_is_decoded() {
             "The patient has a metastatic carcinoma of the lung and was given osimer=\r\ntinib",
             "The patient has a metastatic carcinoma of the lung and was given osimertinib",
         ),
-        ("<td class=3D\"x\">lung=C2=A0cancer</td>", " lung\u{a0}cancer "),
+        ("<td class=3D\"x\">lung=C2=A0cancer</td>", " lung cancer "),
         ("=3D=00=0", "==00=0"),
     ]);
 }
