@@ -68,8 +68,9 @@ fn a_tls_fault_is_logged_at_once_only_once_and_without_host_names() {
         let url = format!("https://localhost:{port}");
         let program = env!("CARGO_BIN_EXE_gateway");
         let mut program = Program::start(program, &["serve", "--engine", "vllm", "--vllm-url", &url]);
-        // Reads the log up to the fault. Without a fault the test would wait here forever.
-        let (mut lines, mut log) = (Vec::<String>::new(), program.log.take().unwrap());
+        // Reads the log up to the fault, which the program may have logged before it listened. Without a fault the test
+        // would wait here forever.
+        let (mut lines, mut log) = (std::mem::take(&mut program.first_lines), program.log.take().unwrap());
         while !lines.iter().any(|line| line.contains("TLS with a model server")) {
             let mut line = String::new();
             assert_ne!(log.read_line(&mut line).unwrap(), 0, "{lines:?}");

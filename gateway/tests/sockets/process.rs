@@ -13,6 +13,8 @@ use serde_json::Value;
 pub(crate) struct Program {
     child: Child,
     pub(crate) log: Option<BufReader<ChildStderr>>,
+    /// The lines of the log up to the one that says that the program listens.
+    pub(crate) first_lines: Vec<String>,
     pub(crate) address: SocketAddr,
     metrics_address: SocketAddr,
 }
@@ -24,17 +26,18 @@ impl Program {
         command.env("GATEWAY_LISTEN", "127.0.0.1:0").env("GATEWAY_METRICS__LISTEN", "127.0.0.1:0");
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
+        let mut first_lines = Vec::new();
         let (address, metrics_address) = loop {
-            line.clear();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the process ended before it listened");
-            let line: Value = serde_json::from_str(&line).unwrap();
+            let mut text = String::new();
+            assert_ne!(log.read_line(&mut text).unwrap(), 0, "the process ended before it listened");
+            let line: Value = serde_json::from_str(&text).unwrap();
+            first_lines.push(text);
             if line["message"] == "listening" {
                 let address = |name: &str| line[name].as_str().unwrap().parse().unwrap();
                 break (address("address"), address("metrics_address"));
             }
         };
-        Self { child, log: Some(log), address, metrics_address }
+        Self { child, log: Some(log), first_lines, address, metrics_address }
     }
 
     pub(crate) fn gateway() -> Self {
