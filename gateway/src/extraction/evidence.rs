@@ -8,6 +8,7 @@ use super::{
     ground::{self, Grounded},
     language,
     readable::Readable,
+    tnm::{self, TnmFormula},
     warnings,
 };
 
@@ -17,6 +18,7 @@ pub(super) struct ReviewedRecord {
     pub(super) record: Record,
     pub(super) evidence: Evidence,
     pub(super) warnings: Vec<Warning>,
+    pub(super) tnm: Vec<TnmFormula>,
 }
 
 /// Returns a record without the values that the note contradicts, as the review of a model's answer leaves it.
@@ -79,7 +81,8 @@ pub(super) fn review(
     if unassessed > 0 {
         warnings.push(warnings::unassessed_language(unassessed));
     }
-    ReviewedRecord { record, evidence, warnings }
+    let tnm = tnm::stated(note, &read, unit);
+    ReviewedRecord { record, evidence, warnings, tnm }
 }
 
 /// The parts of a note that are not in English. The cues of the assertions are English.
@@ -279,7 +282,7 @@ mod tests {
             let note = Note::new(text.to_owned(), usize::MAX).unwrap();
             let mut record = Record::default();
             *record.get_mut(field) = Some(value.to_owned());
-            let ReviewedRecord { record, evidence, warnings } =
+            let ReviewedRecord { record, evidence, warnings, .. } =
                 review(&note, record, &[], OffsetUnit::Byte, |_, _| None);
             let findings = evidence.get(field);
             let slice = findings[0].start.zip(findings[0].end).and_then(|(start, end)| text.get(start..end));

@@ -49,4 +49,5 @@ pub use pipeline::{AnswerOptions, Pipeline};
 pub(crate) use readable::Readable;
 pub use reading::{ExtractError, StageTimings};
 pub use streaming_parser::{FieldSink, FieldUpdate, StreamingParser};
+pub use tnm::TnmFormula;
 pub use warnings::{Warning, WarningCode};

@@ -304,7 +304,7 @@ impl MergedReading {
         let withheld: Vec<_> =
             self.readings.iter().flat_map(|reading| reading.draft.withheld.iter().cloned()).collect();
         let confidence = |field, part: &str| self.confidence(field, part);
-        let ReviewedRecord { record, evidence, mut warnings } =
+        let ReviewedRecord { record, evidence, mut warnings, tnm } =
             evidence::review(note, record, &withheld, unit, confidence);
         warnings.extend(self.conflicts.iter().map(warnings::conflict));
         warnings.extend(self.unread.first().map(|_| warnings::partly_unread(self.unread.len(), self.chunks)));
@@ -339,6 +339,7 @@ impl MergedReading {
             repairs,
             warnings,
             evidence,
+            tnm,
             chunks: (self.chunks > 1).then_some(self.chunks),
             chunks_empty,
             unread: (!unread.is_empty()).then_some(unread),

@@ -96,14 +96,36 @@ impl Component {
     }
 
     pub(super) fn to_text(&self) -> String {
+        let space = if self.bracket.is_empty() { "" } else { " " };
+        format!("{}{}{space}{}", self.prefix, self.letter_and_degree(), self.bracket)
+    }
+
+    /// Letter, degree and suffix: `N1a`.
+    fn letter_and_degree(&self) -> String {
         let letter = match self.letter {
             Letter::Tumour => 'T',
             Letter::Nodes => 'N',
             Letter::Metastasis => 'M',
         };
         let degree = if self.degree == "x" { "X" } else { &self.degree };
-        let space = if self.bracket.is_empty() { "" } else { " " };
-        format!("{}{letter}{degree}{}{space}{}", self.prefix, self.suffix, self.bracket)
+        format!("{letter}{degree}{}", self.suffix)
+    }
+
+    /// The prefix in lower case; empty where there is none.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The component without its brackets, and without its prefix if that is this one: `N1a` of `ypN1a (sn)`.
+    pub(super) fn without_prefix(&self, prefix: &str) -> String {
+        let own = if self.prefix == prefix { "" } else { &*self.prefix };
+        format!("{own}{}", self.letter_and_degree())
+    }
+
+    /// What stands in the brackets; `None` where there are none.
+    pub(super) fn in_brackets(&self) -> Option<&str> {
+        let inner = self.bracket.trim_matches(['(', ')']).trim();
+        (!inner.is_empty()).then_some(inner)
     }
 }
 

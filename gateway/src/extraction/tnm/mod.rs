@@ -4,12 +4,16 @@
 //! optical character recognition, with an `O` for a zero (`pT2NOMX`) or an `l` for a one (`Tlc`).
 
 mod component;
+mod edition;
 mod groups;
+mod stated;
 
 use std::ops::Range;
 
 use component::{Component, Letter, components};
 pub(crate) use groups::Organ;
+pub use stated::TnmFormula;
+pub(super) use stated::stated;
 
 /// Most bytes between two components of one formula where each names its letter with a prefix, as in `pT2 ... pN1`.
 const LONGEST_GAP: usize = 800;

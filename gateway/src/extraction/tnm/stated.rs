@@ -1,0 +1,134 @@
+//! The TNM formulas that an answer shows beside the stage group.
+
+use std::ops::Range;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    super::{Assertion, Context, Field, Note, OffsetUnit, Readable},
+    Formula, edition, find,
+};
+
+/// The most formulas in an answer. Each further one is left out; notes with several tumours have fewer than ten.
+const MOST_FORMULAS: usize = 32;
+
+/// A TNM formula of the note, by its parts. A misread zero or one is written as a digit; the quote shows it as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TnmFormula {
+    /// The tumour, without the prefix of the formula.
+    #[schema(example = "T2a")]
+    pub t: String,
+    /// The regional nodes; null if the formula has none. A prefix other than the formula's stays: `cN1`.
+    #[schema(required = true, example = "N1")]
+    pub n: Option<String>,
+    /// Distant metastasis; null if the formula has none. A prefix other than the formula's stays: `cM0`.
+    #[schema(required = true, example = "cM0")]
+    pub m: Option<String>,
+    /// The letters before the tumour: c (clinical), p (pathological), y (after therapy), r (recurrence), a (autopsy),
+    /// m (several tumours), or several of them; null if there is none.
+    #[schema(required = true, example = "p")]
+    pub prefix: Option<String>,
+    /// What stands in brackets behind a part, such as `sn` for a sentinel node.
+    #[schema(example = json!(["sn"]))]
+    pub suffixes: Vec<String>,
+    /// The edition of the AJCC or UICC manual that stands beside the formula, 5 to 9; null if none does.
+    #[schema(required = true, example = 8, minimum = 5, maximum = 9)]
+    pub edition: Option<u8>,
+    /// The words of the note from the first part of the formula to the last.
+    #[schema(example = "pT2a N1(sn) cM0")]
+    pub quote: String,
+    /// The first position of the quote, in the unit of the request.
+    #[schema(example = 20, minimum = 0)]
+    pub start: usize,
+    /// One past the last position of the quote.
+    #[schema(example = 35, minimum = 0)]
+    pub end: usize,
+}
+
+/// Returns the formulas of a note in their order, each once. Formulas that the note plans, doubts, or states of a
+/// relative are left out.
+pub(in crate::extraction) fn stated(note: &Note, read: &Readable<'_>, unit: OffsetUnit) -> Vec<TnmFormula> {
+    let text = read.note().as_str();
+    let formulas = find(text);
+    if formulas.is_empty() {
+        return Vec::new();
+    }
+    let context = Context::of(text);
+    let (mut shown, mut seen, mut offsets) = (Vec::new(), Vec::new(), note.offsets(unit));
+    for formula in &formulas {
+        // Reports deny an M: "no M1" for M0.
+        let assertion = context.assess(formula.range.clone(), Field::Stage);
+        let counts = assertion.in_record(Field::Stage) || assertion == Assertion::Negated;
+        let spelled = formula.to_text();
+        if !counts || seen.contains(&spelled) || shown.len() == MOST_FORMULAS {
+            continue;
+        }
+        let origin: Range<usize> = read.origin(formula.range.clone());
+        let Some(span) = note.span(origin.start, origin.end) else { continue };
+        let (start, end) = (offsets.convert(origin.start), offsets.convert(origin.end));
+        shown.push(of(formula, edition::beside(text, &formula.range), span.quote().to_owned(), start..end));
+        seen.push(spelled);
+    }
+    shown
+}
+
+fn of(formula: &Formula, edition: Option<u8>, quote: String, place: Range<usize>) -> TnmFormula {
+    let prefix = formula.tumour.prefix();
+    TnmFormula {
+        t: formula.tumour.without_prefix(prefix),
+        n: formula.nodes.as_ref().map(|nodes| nodes.without_prefix(prefix)),
+        m: formula.metastasis.as_ref().map(|metastasis| metastasis.without_prefix(prefix)),
+        prefix: (!prefix.is_empty()).then(|| prefix.to_owned()),
+        suffixes: formula.components().filter_map(|component| component.in_brackets().map(str::to_owned)).collect(),
+        edition,
+        quote,
+        start: place.start,
+        end: place.end,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the formulas as `prefix t n m [suffixes] edition`.
+    fn shown(text: &str) -> Vec<String> {
+        let note = Note::new(text.to_owned(), 10_000).unwrap();
+        let formulas = stated(&note, &Readable::of(&note), OffsetUnit::Byte);
+        let dash = |part: &Option<String>| part.clone().unwrap_or_else(|| "-".to_owned());
+        let one = |formula: &TnmFormula| {
+            assert_eq!(text.get(formula.start..formula.end), Some(&*formula.quote));
+            let TnmFormula { t, n, m, prefix, suffixes, edition, .. } = formula;
+            let edition = edition.map_or("-".to_owned(), |edition| edition.to_string());
+            format!("{} {t} {} {} [{}] {edition}", dash(prefix), dash(n), dash(m), suffixes.join(","))
+        };
+        formulas.iter().map(one).collect()
+    }
+
+    #[test]
+    fn formulas_are_shown_by_their_parts() {
+        for (text, expected) in [
+            ("Breast cancer, pT2a N1(sn) cM0.", &["p T2a N1 cM0 [sn] -"][..]),
+            ("Stage: pT2NOMX.", &["p T2 N0 MX [] -"]),
+            ("cT3 N1 M0; after therapy ypT1 ypN0.", &["c T3 N1 M0 [] -", "yp T1 N0 - [] -"]),
+            ("pT3 (m), pN1b, AJCC 8th edition", &["p T3 N1b - [m] 8"]),
+            ("TNM classification (UICC, 7th ed.): pT1b pN0 M0", &["p T1b N0 M0 [] 7"]),
+            ("T\u{2082}N\u{2081}M\u{2080}", &["- T2 N1 M0 []  -"]),
+            ("pT2 N0. The tumour is pT2 N0.", &["p T2 N0 - [] -"]),
+            ("Primary tumour (pT): pT3\nRegional nodes (pN): pN1a", &["p T3 N1a - [] -"]),
+            ("Stage T4 weighted MRI.", &[]),
+            ("No cancer.", &[]),
+        ] {
+            let expected: Vec<String> = expected.iter().map(|one| one.replace("  ", " ")).collect();
+            assert_eq!(shown(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_formulas_is_bounded() {
+        let text: String =
+            (0..200).map(|at| format!("pT{}{} pN{}; ", at % 5, ['a', 'b', 'c'][at % 3], at % 4)).collect();
+        assert_eq!(shown(&text).len(), MOST_FORMULAS);
+    }
+}
