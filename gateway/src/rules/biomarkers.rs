@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     lexicon::{Kind, Mention},
-    marker_results::{self, Outcome, RESULT, by_fish, is_equivocal, is_of_other, is_year, later_result},
+    marker_results::{self, Outcome, RESULT, by_fish, is_equivocal, is_of_other, is_of_panel, is_year, later_result},
     meanings, receptor_scores,
     view::{NoteView, Values},
 };
@@ -157,7 +157,7 @@ fn reading<'v>(
     let text = view.folded.after(marker.range.end, 110);
     let found = RESULT.captures(text);
     let ahead = found.as_ref().and_then(|found| found.get(0)).map(|all| marker.range.end + all.end());
-    let of_other = found.as_ref().zip(ahead).is_some_and(|(found, end)| is_of_other(view, found, end));
+    let of_other = found.as_ref().zip(ahead).is_some_and(|(found, end)| is_of_other(view, marker, found, end));
     let passes_next_marker = of_other || ahead.zip(next).is_some_and(|(end, next)| end > next);
     if let (Some(found), false) = (found, passes_next_marker) {
         let get = |name: &str| found.name(name).map(|part| part.as_str().trim());
@@ -196,8 +196,21 @@ fn reading<'v>(
             if unit.is_none() && !is_plain_number(term) && !term.is("her2") {
                 return None;
             }
-            Outcome::Value(unit.map_or_else(|| number.to_owned(), |unit| format!("{number} {unit}")))
-        } else if get("raised").is_some() {
+            if term.is("loose") && is_of_panel(view, marker) {
+                return None;
+            }
+            let value = unit.map_or_else(|| number.to_owned(), |unit| format!("{number} {unit}"));
+            let raised =
+                ["elevated", "raised"].iter().any(|word| found.get(0).is_some_and(|all| all.as_str().contains(word)));
+            if raised && term.is("serum") && unit.is_some() {
+                return new(Outcome::RaisedTo(value));
+            }
+            Outcome::Value(value)
+        } else if let Some(word) = get("raised") {
+            // A marker that rises tells of the course of the disease, and names no value.
+            if term.is("serum") && matches!(word, "rising" | "rose") {
+                return None;
+            }
             Outcome::Raised
         } else {
             Outcome::Normal(view_quote(view, marker, found.name("normal")?))
@@ -226,14 +239,14 @@ fn view_quote<'v>(view: &'v NoteView<'_>, marker: &Mention, part: regex::Match<'
     view.folded.quote(&(marker.range.end + part.start()..marker.range.end + part.end())).trim()
 }
 
-/// Returns the result before a marker: "positive for ER", "elevated CA-125", "negative for HER2", "rising PSA".
+/// Returns the result before a marker: "positive for ER", "elevated CA-125", "negative for HER2".
 fn before<'v>(view: &NoteView<'_>, marker: &Mention) -> Option<Outcome<'v>> {
     let text = view.folded.before(marker.range.start, 36).trim_end();
     let text = text.strip_suffix("serum").unwrap_or(text).trim_end();
     let ends = |words: &[&str]| words.iter().any(|word| text.ends_with(word));
     let list = text.rsplit(". ").next().unwrap_or_default();
     if marker.term.is("serum") {
-        if ends(&["elevated", "raised", "high", "rising", "increased", "markedly elevated"]) {
+        if ends(&["elevated", "raised", "high", "increased"]) {
             return Some(Outcome::Raised);
         }
         if ends(&["normal", "undetectable"]) {
@@ -325,7 +338,10 @@ fn add_one(values: &mut Values, term: &super::lexicon::Term, name: &str, shown: 
         Outcome::Value(value) if term.is("burden") => values.add(name, format!("TMB {value}")),
         Outcome::Positive if two_sided => values.add(format!("{name} positive"), format!("{shown} positive")),
         Outcome::Negative if two_sided => values.add(format!("{name} negative"), format!("{shown} negative")),
-        Outcome::Value(value) if term.is("serum") => values.add(name, format!("{shown} {value}")),
+        Outcome::Value(value) if term.is("serum") => add_course(values, name, format!("{shown} {value}")),
+        Outcome::RaisedTo(value) if term.is("serum") => {
+            add_course(values, name, format!("{shown} elevated ({value})"));
+        }
         // A combined positive score stands beside the share of tumour cells.
         Outcome::Value(value) if term.is("score") && name == "PD-L1" => {
             let key = if value.starts_with("CPS") { "PD-L1 CPS" } else { name };
@@ -338,6 +354,24 @@ fn add_one(values: &mut Values, term: &super::lexicon::Term, name: &str, shown: 
         }
         _ => {}
     }
+}
+
+/// Adds a value of a serum marker. Of several values, the first and the latest are kept: where the course begins, and
+/// where it is now.
+fn add_course(values: &mut Values, name: &str, value: String) {
+    let Some(first) = values.get(name) else { return values.add(name, value) };
+    let has_unit = value.contains('/');
+    let latest = format!("{name} latest");
+    if has_unit && first.starts_with(name) && first.contains('/') {
+        values.remove(&latest);
+        if first_differs(values, name, &value) {
+            values.add(latest, value);
+        }
+    }
+}
+
+fn first_differs(values: &Values, name: &str, value: &str) -> bool {
+    values.get(name).is_some_and(|first| first != value)
 }
 
 /// Compiles the patterns, so that the first note does not wait for them.

@@ -34,6 +34,8 @@ pub(super) enum Outcome<'note> {
     Percent(&'note str),
     Score(&'note str),
     Value(String),
+    /// Elevated, with the value: "elevated at 250 U/mL".
+    RaisedTo(String),
     Raised,
     Normal(&'note str),
 }
@@ -46,15 +48,18 @@ pub(super) fn is_equivocal(view: &NoteView<'_>, marker: &Mention) -> bool {
     })
 }
 
-/// Returns whether the result belongs to something else: "PR negative for blood" is an examination.
-pub(super) fn is_of_other(view: &NoteView<'_>, found: &regex::Captures<'_>, end: usize) -> bool {
-    const OWN: [&str; 9] =
-        ["tumor", "tumour", "cancer", "carcinoma", "malignan", "her2", "estrogen", "progesterone", "the tumor"];
+/// Returns whether the result belongs to something else: "PR negative for blood" is an examination, and in "positive for
+/// ER and negative for HER2" the last result is that of HER2.
+pub(super) fn is_of_other(view: &NoteView<'_>, marker: &Mention, found: &regex::Captures<'_>, end: usize) -> bool {
+    const OWN: [&str; 6] = ["tumor", "tumour", "cancer", "carcinoma", "malignan", "the tumor"];
     let result = found.name("positive").or_else(|| found.name("negative")).is_some();
     let after = view.folded.after(end, 24);
     result
         && after.strip_prefix(" for ").is_some_and(|thing| {
-            !thing.starts_with(|c: char| c.is_ascii_digit()) && !OWN.iter().any(|word| thing.starts_with(word))
+            let named = if marker.term.is("her2") { "her2" } else { view.folded.slice(marker.range.clone()) };
+            !thing.starts_with(|c: char| c.is_ascii_digit())
+                && !OWN.iter().any(|word| thing.starts_with(word))
+                && !thing.starts_with(named)
         })
 }
 
@@ -103,6 +108,29 @@ pub(super) fn by_fish<'v>(view: &NoteView<'_>, end: usize, next: Option<usize>) 
     } else {
         None
     }
+}
+
+/// Returns whether a value is one of a panel of routine laboratory values, where it is no tumour marker: "creatinine 0.7
+/// mg/dL, lactate dehydrogenase 295 IU/L".
+pub(super) fn is_of_panel(view: &NoteView<'_>, marker: &Mention) -> bool {
+    const OTHERS: [&str; 12] = [
+        "aminotransferase",
+        "alkaline phosphatase",
+        "transpeptidase",
+        "bilirubin",
+        "creatinine",
+        "hemoglobin",
+        "haemoglobin",
+        "platelet",
+        "albumin",
+        "sodium",
+        "white blood",
+        "uric acid",
+    ];
+    let before = view.near(&(marker.range.start..marker.range.start), 120, 0);
+    let raised =
+        ["elevated", "raised", "high"].iter().any(|word| view.folded.after(marker.range.end, 24).contains(word));
+    !raised && OTHERS.iter().any(|other| before.contains(other))
 }
 
 /// Returns whether a number without a unit is a year: "CEA 2019" is an operation on the carotid artery.

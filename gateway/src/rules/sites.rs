@@ -44,7 +44,10 @@ const FILLERS: &str = "and or the both multiple left right bilateral new as well
                        enhancing lobe hypodense with extensive innumerable scattered sclerotic lytic widespread region \
                        parenchymal target mets dominant contralateral ipsilateral her his its harboured harbored harbours harbors";
 /// Words that may connect a spread term to the organ after it.
-const CONNECTORS: &str = "include includes included are were noted seen identified present found detected to in involving within throughout of including at sites affecting on site";
+const CONNECTORS: &str = "include includes included are were was noted seen identified present found detected to in involving within throughout of including at sites affecting on site";
+/// How the organs go on after a diagnosis: "metastatic melanoma was found in the heart".
+const AFTER_DIAGNOSIS: [&str; 7] =
+    [" to ", " in ", " was found in ", " was detected in ", " was identified in ", " was seen in ", " was present in "];
 /// Sites in the abdomen: an ovarian tumour that has spread only there is not stage IV.
 const ABDOMINAL_SITES: &str = "peritoneum omentum pelvis mesentery diaphragm abdomen";
 /// Maximum number of organs read in one list; the limit keeps the work linear.
@@ -89,6 +92,12 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -
     }
     // The nodes that a pathologist counts are regional; they are no metastatic site of the record.
     if formula::of(view).is_some_and(|formula| formula.has_pathological_tumour() && formula.has_nodes()) {
+        spread.sites.remove("lymph nodes");
+        spread.sites.remove("regional lymph nodes");
+    }
+    // The unnamed nodes of a breast or pancreatic cancer without distant spread are its N category, and no site.
+    let regional = spread.extent <= Extent::Regional && matches!(diagnosis.organ, Some("breast" | "pancreas"));
+    if regional {
         spread.sites.remove("lymph nodes");
         spread.sites.remove("regional lymph nodes");
     }
@@ -319,7 +328,7 @@ fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl It
         let tied = if to > first {
             is_list(gap)
         } else if after_diagnosis {
-            (gap.starts_with(" to ") || gap.starts_with(" in ")) && leads_to(gap, false)
+            AFTER_DIAGNOSIS.iter().any(|link| gap.starts_with(link)) && leads_to(gap, false)
         } else {
             leads_to(gap, strong)
         };

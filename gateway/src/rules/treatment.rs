@@ -16,6 +16,11 @@ use crate::{
 /// Words for the time or purpose of a treatment, which are kept if they stand before it.
 const QUALIFIERS: [&str; 6] = ["neoadjuvant", "adjuvant", "maintenance", "palliative", "salvage", "perioperative"];
 
+/// The drugs and regimens that a class of drugs stands for.
+const TAXANES: [&str; 5] = ["paclitaxel", "nab-paclitaxel", "docetaxel", "cabazitaxel", "TCHP"];
+const ANTHRACYCLINES: [&str; 7] =
+    ["doxorubicin", "liposomal doxorubicin", "epirubicin", "AC-T", "EC", "anthracycline regimens", "CHOP"];
+
 /// Returns whether the note names a given drug or regimen that is used almost only against malignancies.
 pub(crate) fn names_antineoplastic(view: &NoteView<'_>) -> bool {
     view.terms(Kind::Treatment).iter().any(|mention| {
@@ -35,20 +40,29 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
         .iter()
         .filter(|mention| {
             let assertion = view.assertion(&mention.range, Field::Treatment);
-            let elsewhere = (assertion == Assertion::Historical && is_of_other_organ(mention, diagnosis))
+            let elsewhere = (assertion == Assertion::Historical
+                && is_of_other_organ(mention, diagnosis)
+                && !is_part_of_resection(view, mention))
                 || is_of_other_cancer(view, mention, diagnosis);
             let otherwise = meanings::is_another(view, mention)
                 || meanings::is_for_other_disease(view, mention)
                 || is_proposed(&proposals, mention)
-                || !is_specimen(view, mention);
+                || !is_specimen(view, mention)
+                || is_of_nodes(view, mention);
             !otherwise && !is_left_out(mention, diagnosis) && assertion.in_record(Field::Treatment) && !elsewhere
         })
         .collect();
-    let surgery = given.iter().any(|mention| mention.term.is("surgery") && !mention.term.is("minor"));
+    let surgery = given.iter().any(|mention| {
+        mention.term.is("surgery")
+            && !mention.term.is("minor")
+            && !(is_of_other_organ(mention, diagnosis) && is_part_of_resection(view, mention))
+    });
     let radiation = given.iter().any(|mention| mention.term.is("radiation") && !mention.term.is("class"));
     let systemic = |tag: &str| {
         given.iter().any(|mention| match tag {
             "chemo" => is_cytotoxic(mention),
+            "taxane" => TAXANES.contains(&mention.term.name),
+            "anthracycline" => ANTHRACYCLINES.contains(&mention.term.name),
             _ => mention.term.is("drug") || mention.term.is("regimen"),
         })
     };
@@ -127,6 +141,13 @@ fn is_specimen(view: &NoteView<'_>, mention: &Mention) -> bool {
     headed || (before.ends_with([',', '-']) && after.starts_with([':', '-', '.']))
 }
 
+/// Returns whether a verb tells of lymph nodes or a polyp: "seven nodes were resected".
+fn is_of_nodes(view: &NoteView<'_>, mention: &Mention) -> bool {
+    let before = view.near(&(mention.range.start..mention.range.start), 40, 0);
+    let subject = before.rsplit([',', ';', ':']).next().unwrap_or_default();
+    mention.term.is("verb") && ["node", "polyp", "cyst", "biops"].iter().any(|word| subject.contains(word))
+}
+
 /// Returns whether a term is not a treatment of this malignancy.
 fn is_left_out(mention: &Mention, diagnosis: &Diagnosis) -> bool {
     let term = mention.term;
@@ -144,6 +165,16 @@ fn is_of_other_organ(mention: &Mention, diagnosis: &Diagnosis) -> bool {
         }
         _ => false,
     }
+}
+
+/// Returns whether an operation on another organ is part of the resection of the tumour: "radical resection of a
+/// retroperitoneal sarcoma, including right nephrectomy".
+fn is_part_of_resection(view: &NoteView<'_>, mention: &Mention) -> bool {
+    const LINKS: [&str; 5] = ["including", "en bloc", "along with", "together with", "combined with"];
+    let before = view.near(&(mention.range.start..mention.range.start), 140, 0);
+    let resection =
+        ["resection", "excision", "surgery", "debulking", "ectomy"].iter().find_map(|word| before.find(word));
+    resection.is_some_and(|at| LINKS.iter().any(|link| before.get(at..).unwrap_or_default().contains(link)))
 }
 
 /// Returns whether an operation concerns another organ than the primary's and the same sentence names a past cancer of
@@ -177,7 +208,8 @@ fn belongs_to_other_noun(view: &NoteView<'_>, mention: &Mention) -> bool {
 
 /// Returns the treatment with a qualifier such as "adjuvant" before it.
 fn qualified(view: &NoteView<'_>, mention: &Mention) -> String {
-    let spelled = mention.term.spelled;
+    // "Was resected": a verb is shown by its own last word.
+    let spelled = if mention.term.is("verb") { mention.term.name } else { mention.term.spelled };
     let before = view.folded.before(mention.range.start, 16).trim_end();
     let word = before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
     match QUALIFIERS.iter().find(|qualifier| **qualifier == word) {

@@ -21,6 +21,8 @@
 //! | 11 | `present`, cue before the value | "continues" under the heading Plan |
 //! | 12 | the default of the section | Plan: planned; Past history: historical |
 //! | 13 | `present` | |
+//!
+//! A planned treatment whose course the next sentences tell is present, see `course.rs`.
 
 use std::{fmt, ops::Range};
 
@@ -29,6 +31,7 @@ use crate::steps;
 
 mod answers;
 mod backward;
+mod course;
 mod forward;
 mod headings;
 mod kinds;
@@ -111,10 +114,12 @@ impl<'note> Context<'note> {
             .filter(|(_, rule)| rule.concerns(field))
             .filter(|(scope, rule)| self.covers(scope, rule, &range, field))
             .max_by_key(|(scope, rule)| priority(rule.assertion, scope.forward));
-        match strongest {
+        let assertion = match strongest {
             Some((_, rule)) => rule.assertion,
             None => section_default(section, field),
-        }
+        };
+        let carried_out = assertion == Assertion::Planned && field == Field::Treatment && self.is_carried_out(&range);
+        if carried_out { Assertion::Present } else { assertion }
     }
 
     /// Returns the byte range of the sentence at this offset; between two sentences, of the earlier one.
@@ -177,8 +182,13 @@ impl<'note> Context<'note> {
         let cue_is_part_of_value = matches!(field, Field::Biomarker | Field::Response);
         if scope.cue_start < range.end && range.start < scope.cue_end {
             // The cue is part of the range, as in "EGFR wild-type". In a longer range only a cue at its edge counts.
+            // "No adjuvant chemotherapy" as a value says what the note says, and is not denied by its own first word.
             let at_edge = if scope.forward { scope.cue_start <= range.start } else { scope.cue_end >= range.end };
-            return at_edge && !cue_is_part_of_value;
+            let says_no = field == Field::Treatment
+                && rule.assertion == Assertion::Negated
+                && scope.forward
+                && scope.cue_start == range.start;
+            return at_edge && !cue_is_part_of_value && !says_no;
         }
         let doubt = matches!(rule.assertion, Assertion::Negated | Assertion::Uncertain | Assertion::Probable);
         let reach = match field {

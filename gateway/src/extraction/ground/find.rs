@@ -180,7 +180,9 @@ impl<'note> Finder<'note> {
         let mut all = vec![self.find(field, outside.trim())?];
         for &qualifier in &inside {
             for piece in pieces::pieces(qualifier) {
-                all.push(self.find(field, piece)?);
+                // A receptor in the brackets of a diagnosis is a biomarker: "breast cancer (ductal, HER2-positive)".
+                let is_status = field == Field::CancerType && results::symbol_of(piece).is_some();
+                all.push(self.find(if is_status { Field::Biomarker } else { field }, piece)?);
             }
         }
         let found = combine(all)?;

@@ -41,3 +41,19 @@ fn distant_metastases_stay() {
         assert!(extent >= Extent::Distant && sites.starts_with(expected), "{note}: {sites} {extent:?}");
     }
 }
+
+#[test]
+fn unnamed_regional_nodes_are_no_site_of_a_breast_or_pancreatic_cancer() {
+    for (note, expected) in [
+        ("Breast cancer, stage IIA. The sentinel node was positive.", ""),
+        ("Breast cancer, one of 12 nodes positive.", ""),
+        ("Pancreatic cancer, 3/15 nodes positive.", ""),
+        ("Breast cancer with bulky axillary nodal involvement.", "axillary lymph nodes"),
+        ("Breast cancer metastatic to lymph nodes and liver.", "lymph nodes; liver"),
+        ("Cutaneous melanoma, sentinel node positive.", "regional lymph nodes"),
+        ("At autopsy, metastatic melanoma was found in the heart, liver and brain.", "heart; liver; brain"),
+        ("Metastatic lung cancer. PET showed FDG uptake in the liver.", "liver"),
+    ] {
+        assert_eq!(spread(note).0, expected, "{note}");
+    }
+}
