@@ -5,17 +5,11 @@ use std::ops::Range;
 use super::{
     lexicon::{Kind, Mention},
     marker_results::{self, Outcome, RESULT, by_fish, is_equivocal, is_of_other, is_of_panel, is_year, later_result},
+    marker_values::{Reading, add},
     meanings, receptor_scores,
     view::{NoteView, Values},
 };
 use crate::extraction::{Assertion, Field};
-
-/// A marker and its result.
-struct Reading<'note> {
-    name: &'static str,
-    spelled: &'static str,
-    outcome: Outcome<'note>,
-}
 
 /// Reads the biomarkers of a note.
 pub(crate) fn read(view: &NoteView<'_>) -> Values {
@@ -287,91 +281,6 @@ fn shared<'v>(view: &'v NoteView<'_>, marker: &Mention, later: &[Mention]) -> Op
         }
     }
     None
-}
-
-/// Adds a marker and its result to the field's values.
-fn add(values: &mut Values, marker: &Mention, reading: &Reading<'_>) {
-    let term = marker.term;
-    let name = reading.name;
-    if term.is("pair") {
-        for receptor in ["ER", "PR"] {
-            add_one(values, term, receptor, receptor, &reading.outcome);
-        }
-    } else {
-        let shown = if term.is("part") {
-            if term.is("cps") { "CPS" } else { "TPS" }
-        } else if term.is("serum") || term.is("receptor") || term.is("score") {
-            name
-        } else {
-            reading.spelled
-        };
-        add_one(values, term, name, shown, &reading.outcome);
-    }
-}
-
-fn add_one(values: &mut Values, term: &super::lexicon::Term, name: &str, shown: &str, outcome: &Outcome<'_>) {
-    let her2 = term.is("her2");
-    let two_sided = !term.is("serum") && !term.is("burden") && !term.is("methyl");
-    match outcome {
-        Outcome::Percent(percent) if term.is("score") => {
-            values.add(name, format!("{shown} {}", percent.replace(" %", "%")));
-        }
-        Outcome::Percent(percent) if term.is("receptor") && !her2 => {
-            let none = percent.trim() == "0%";
-            values.add(
-                name,
-                format!("{shown} {} ({})", if none { "negative" } else { "positive" }, percent.replace(" %", "%")),
-            );
-        }
-        Outcome::Score(score) if her2 => {
-            let plain = score.trim_start_matches("score ").trim_start_matches("of ");
-            if plain.starts_with('2') {
-                values.add("HER2 equivocal", format!("HER2 IHC {plain}"));
-                return;
-            }
-            values.add(format!("HER2 {plain}"), format!("HER2 IHC {plain}"));
-        }
-        Outcome::Equivocal if her2 => values.add("HER2 equivocal", "HER2 equivocal"),
-        Outcome::Value(value) if her2 && value == "0" => values.add("HER2 negative", "HER2 negative"),
-        Outcome::Amplified if her2 => values.add("HER2 amplification", "HER2 amplification"),
-        Outcome::Raised if term.is("burden") => values.add("TMB-high", "TMB-high"),
-        Outcome::Value(value) if term.is("burden") => values.add(name, format!("TMB {value}")),
-        Outcome::Positive if two_sided => values.add(format!("{name} positive"), format!("{shown} positive")),
-        Outcome::Negative if two_sided => values.add(format!("{name} negative"), format!("{shown} negative")),
-        Outcome::Value(value) if term.is("serum") => add_course(values, name, format!("{shown} {value}")),
-        Outcome::RaisedTo(value) if term.is("serum") => {
-            add_course(values, name, format!("{shown} elevated ({value})"));
-        }
-        // A combined positive score stands beside the share of tumour cells.
-        Outcome::Value(value) if term.is("score") && name == "PD-L1" => {
-            let key = if value.starts_with("CPS") { "PD-L1 CPS" } else { name };
-            let value = if shown == "CPS" { value.trim_start_matches("CPS ") } else { value };
-            values.add(key, format!("{shown} {value}"));
-        }
-        Outcome::Raised if term.is("serum") => values.add(name, format!("{shown} elevated")),
-        Outcome::Normal(word) if term.is("serum") && !term.is("loose") && name != "PSA" => {
-            values.add(name, format!("{shown} {word}"));
-        }
-        _ => {}
-    }
-}
-
-/// Adds a value of a serum marker. Of several values, the first and the latest are kept: where the course begins, and
-/// where it is now.
-fn add_course(values: &mut Values, name: &str, value: String) {
-    let Some(first) = values.get(name) else { return values.add(name, value) };
-    let has_unit = value.contains('/');
-    let latest = format!("{name} latest");
-    if has_unit && first.starts_with(name) && first.contains('/') {
-        values.remove(&latest);
-        if first_differs(values, name, &value) {
-            values.add(latest, value);
-        }
-    }
-}
-
-fn first_differs(values: &Values, name: &str, value: &str) -> bool {
-    values.get(name).is_some_and(|first| first != value)
 }
 
 /// Compiles the patterns, so that the first note does not wait for them.

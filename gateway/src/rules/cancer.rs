@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{
     lexicon::{Kind, Mention, Term},
     meanings,
+    standing::{Standing, standing},
     view::NoteView,
 };
 use crate::extraction::{Assertion, Field};
@@ -38,17 +39,6 @@ struct NamedMalignancy {
     /// The side of a paired organ named directly after it, with a space: "left ".
     side: &'static str,
     standing: Standing,
-}
-
-/// What the note says of a diagnosis among several in its course.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// Nothing.
-    Plain,
-    /// It was the first opinion: "the initial diagnosis was".
-    First,
-    /// It is the diagnosis that holds: "confirmed as".
-    Final,
 }
 
 /// Points of one mention for the choice among several malignancies; [`FIRST`] is a bonus for the first mention.
@@ -270,48 +260,6 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
     let side = following_site(view, &head.range).map_or("", |site| side_before(view, site));
     let standing = standing(view, &(start..head.range.end));
     NamedMalignancy { value, organ, term: head.term, histology, assertion, start, words: length, side, standing }
-}
-
-/// Returns what the words around a name say of the diagnosis: the first opinion, or the one that holds.
-fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
-    const FIRST_OPINION: [&str; 13] = [
-        "initial diagnosis was",
-        "initial histological diagnosis",
-        "initial histologic diagnosis",
-        "initial pathological diagnosis",
-        "initial pathologic diagnosis",
-        "initial clinical diagnosis",
-        "misdiagnosed as",
-        "provisional diagnosis",
-        "initial impression",
-        "preoperative diagnosis",
-        "initially interpreted as",
-        "initially reported as",
-        "initially thought to be",
-    ];
-    const HOLDS_BEFORE: [&str; 10] = [
-        "confirmed as",
-        "confirmed to be",
-        "revised to",
-        "changed to",
-        "reclassified as",
-        "final diagnosis of",
-        "final diagnosis was",
-        "definitive diagnosis of",
-        "turned out to be",
-        "proved to be",
-    ];
-    const HOLDS_AFTER: [&str; 3] = ["was confirmed", "was established", "was made"];
-    let before = view.near(&(range.start..range.start), 110, 0);
-    let before = before.rsplit([';', '\n']).next().unwrap_or_default();
-    if FIRST_OPINION.iter().any(|words| before.contains(words)) {
-        return Standing::First;
-    }
-    let near = before.get(before.len().saturating_sub(36)..).unwrap_or(before);
-    let after = view.folded.after(range.end, 20).trim_start();
-    let holds = HOLDS_BEFORE.iter().any(|words| near.contains(words))
-        || HOLDS_AFTER.iter().any(|words| after.starts_with(words));
-    if holds { Standing::Final } else { Standing::Plain }
 }
 
 /// Returns whether a name says more than "cancer of this organ".

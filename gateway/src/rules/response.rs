@@ -267,6 +267,7 @@ fn summary(view: &NoteView<'_>, course: &[Step]) -> Option<String> {
     match (last.category, before) {
         // Some lesions shrank, others did not change.
         ("sd", Some(before)) if before.category == "pr" && same_sentence(before) => Some(before.value.clone()),
+        ("sd", Some(before)) if before.category == "pr" => Some(format!("{} then {}", before.value, last.value)),
         // A complete response and "no evidence of disease" say the same.
         ("ned", Some(before)) if before.category == "cr" => {
             Some("complete response (no evidence of disease)".to_owned())

@@ -272,3 +272,52 @@ async fn broken_and_encoded_words_are_read() {
         }
     }
 }
+
+/// Wordings of case reports, with the treatments or the response that they tell.
+#[test]
+fn case_reports_tell_of_operations_and_of_the_course() {
+    for (text, field, expected) in [
+        ("The mass of the thigh was excised; pathology showed liposarcoma.", Field::Treatment, "excised"),
+        ("A brain metastasis of the melanoma was resected.", Field::Treatment, "resected"),
+        ("The pancreatic cancer was not resected.", Field::Treatment, ""),
+        ("Melanoma. Three lymph nodes were resected and benign.", Field::Treatment, ""),
+        ("The colon cancer was resected by right hemicolectomy.", Field::Treatment, "right hemicolectomy"),
+        ("Esophageal cancer, Ivor Lewis esophagectomy performed.", Field::Treatment, "esophagectomy"),
+        (
+            "Early gastric cancer; endoscopic submucosal dissection was done.",
+            Field::Treatment,
+            "endoscopic submucosal dissection",
+        ),
+        ("Pancreatic cancer, duodenopancreatectomy performed.", Field::Treatment, "duodenopancreatectomy"),
+        ("Appendiceal adenocarcinoma after appendectomy.", Field::Treatment, "appendectomy"),
+        ("Ovarian carcinoma. Appendix, appendectomy: unremarkable.", Field::Treatment, ""),
+        (
+            "Breast cancer treated with taxane-based chemotherapy, then capecitabine.",
+            Field::Treatment,
+            "taxane-based chemotherapy; capecitabine",
+        ),
+        ("Breast cancer treated with taxane-based chemotherapy (docetaxel).", Field::Treatment, "docetaxel"),
+        (
+            "Breast cancer after anthracycline-based chemotherapy and lapatinib.",
+            Field::Treatment,
+            "anthracycline-based chemotherapy; lapatinib",
+        ),
+        ("Mycosis fungoides treated with bexarotene and PUVA.", Field::Treatment, "bexarotene; PUVA"),
+        ("Lung cancer; past history of cholecystectomy and hysterectomy.", Field::Treatment, ""),
+        (
+            "History of radical resection of a retroperitoneal sarcoma including right nephrectomy.",
+            Field::Treatment,
+            "radical resection; right nephrectomy",
+        ),
+        (
+            "Lung cancer: partial response to cisplatin. Two months later stable disease.",
+            Field::Response,
+            "partial response then stable disease",
+        ),
+        ("Seminoma. CT showed disappearance of the mass after BEP.", Field::Response, "complete response"),
+        ("Endometrial carcinoma; she is alive without disease.", Field::Response, "no evidence of disease"),
+    ] {
+        let reading = read(&note(text));
+        assert_eq!(reading.record.get(field).unwrap_or_default(), expected, "{text}");
+    }
+}

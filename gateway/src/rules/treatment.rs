@@ -153,6 +153,7 @@ fn is_left_out(mention: &Mention, diagnosis: &Diagnosis) -> bool {
     let term = mention.term;
     ["decoy", "supportive", "watch", "diagnostic"].iter().any(|tag| term.is(tag))
         || (term.is("haem") && !diagnosis.haematologic)
+        || (term.is("ofprimary") && term.tag("organ") != diagnosis.organ)
 }
 
 /// Returns whether an operation is also done for other reasons and concerns an organ other than the primary's: a
@@ -208,8 +209,8 @@ fn belongs_to_other_noun(view: &NoteView<'_>, mention: &Mention) -> bool {
 
 /// Returns the treatment with a qualifier such as "adjuvant" before it.
 fn qualified(view: &NoteView<'_>, mention: &Mention) -> String {
-    // "Was resected": a verb is shown by its own last word.
-    let spelled = if mention.term.is("verb") { mention.term.name } else { mention.term.spelled };
+    // "Was resected" is shown as "resected", "Ivor Lewis esophagectomy" without the name of its approach.
+    let spelled = if mention.term.is("named") { mention.term.name } else { mention.term.spelled };
     let before = view.folded.before(mention.range.start, 16).trim_end();
     let word = before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
     match QUALIFIERS.iter().find(|qualifier| **qualifier == word) {

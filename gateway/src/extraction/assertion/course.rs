@@ -105,7 +105,10 @@ impl Context<'_> {
 /// Returns whether a clause says that an operation took place: "right pneumonectomy was performed".
 fn tells_of_operation(clause: &str) -> bool {
     let performed = ["was performed", "were performed", "was carried out", "was done", "underwent"];
-    performed.iter().any(|word| clause.contains(word)) && OPERATIONS.iter().any(|word| clause.contains(word))
+    let examination = ["scopy", "polyp", "biops"].iter().any(|word| clause.contains(word));
+    !examination
+        && performed.iter().any(|word| clause.contains(word))
+        && OPERATIONS.iter().any(|word| clause.contains(word))
 }
 
 /// Returns whether a clause counts portions that were given, and not those of a treatment that it names itself: "received
@@ -135,5 +138,13 @@ fn tells_of_end(clause: &str) -> bool {
     });
     let borne =
         ["tolerated treatment", "tolerated therapy", "treatment was well tolerated", "therapy was well tolerated"];
-    ended || borne.iter().any(|words| clause.contains(words))
+    let borne = borne.iter().any(|words| {
+        // "Chemotherapy was well tolerated" is another treatment.
+        let found = clause.find(words).and_then(|at| Some((clause.get(..at)?, clause.get(at + words.len()..)?)));
+        found.is_some_and(|(before, rest)| {
+            !before.ends_with(char::is_alphanumeric)
+                && !["with ", "of "].iter().any(|link| rest.trim_start().starts_with(link))
+        })
+    });
+    ended || borne
 }

@@ -79,7 +79,17 @@ impl<'note> Finder<'note> {
                 None => {}
             }
         }
-        denied
+        let planned = denied.as_ref().is_some_and(|found| found.assertion == Assertion::Planned);
+        self.of_earlier_phase(field, value).filter(|_| planned).or(denied)
+    }
+
+    /// Searches for a drug of which only a further phase is planned: the pembrolizumab of a planned "maintenance
+    /// pembrolizumab", if the note says that it was given.
+    fn of_earlier_phase(&self, field: Field, value: &str) -> Option<Found> {
+        const PHASES: [&str; 4] = ["maintenance ", "continued ", "continuation ", "ongoing "];
+        let drug = PHASES.iter().find_map(|phase| value.strip_prefix(phase)).filter(|_| field == Field::Treatment)?;
+        let found = self.by_words(field, drug).filter(|found| found.affirmed)?;
+        Some(Found { basis: Basis::Normalized, rule: found.rule.or(Some("phase_left_out")), ..found })
     }
 
     /// Searches by the value's own words, then with synonyms of its words.

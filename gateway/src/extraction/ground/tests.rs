@@ -395,6 +395,12 @@ fn a_status_in_the_brackets_of_a_diagnosis_is_judged_as_a_biomarker() {
         ("No breast cancer; lobular carcinoma in situ was excluded.", "breast cancer (lobular carcinoma)", false),
         ("She had a hemicolectomy and no adjuvant chemotherapy.", "hemicolectomy (no adjuvant chemotherapy)", true),
         ("She had a hemicolectomy and no adjuvant chemotherapy.", "adjuvant chemotherapy", false),
+        (
+            "Two cycles of chemotherapy were given; maintenance chemotherapy is planned.",
+            "maintenance chemotherapy",
+            true,
+        ),
+        ("He is on capecitabine; maintenance chemotherapy is planned.", "maintenance chemotherapy", false),
     ] {
         let note = Note::new(text.to_owned(), 1_000).unwrap();
         let mut record = Record::default();

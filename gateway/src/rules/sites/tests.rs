@@ -52,7 +52,7 @@ fn unnamed_regional_nodes_are_no_site_of_a_breast_or_pancreatic_cancer() {
         ("Breast cancer metastatic to lymph nodes and liver.", "lymph nodes; liver"),
         ("Cutaneous melanoma, sentinel node positive.", "regional lymph nodes"),
         ("At autopsy, metastatic melanoma was found in the heart, liver and brain.", "heart; liver; brain"),
-        ("Metastatic lung cancer. PET showed FDG uptake in the liver.", "liver"),
+        ("Metastatic lung cancer. The FDG uptake in the brain is physiological.", ""),
     ] {
         assert_eq!(spread(note).0, expected, "{note}");
     }

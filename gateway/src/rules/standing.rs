@@ -1,0 +1,89 @@
+//! What a note says of a diagnosis that it revises: the first opinion, or the diagnosis that holds.
+
+use std::ops::Range;
+
+use super::view::NoteView;
+
+/// What the note says of a diagnosis among several in its course.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing.
+    Plain,
+    /// It was the first opinion: "the initial diagnosis was".
+    First,
+    /// It is the diagnosis that holds: "confirmed as".
+    Final,
+}
+
+/// Returns what the words around a name say of the diagnosis: the first opinion, or the one that holds.
+pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
+    const FIRST_OPINION: [&str; 13] = [
+        "initial diagnosis was",
+        "initial histological diagnosis",
+        "initial histologic diagnosis",
+        "initial pathological diagnosis",
+        "initial pathologic diagnosis",
+        "initial clinical diagnosis",
+        "misdiagnosed as",
+        "provisional diagnosis",
+        "initial impression",
+        "preoperative diagnosis",
+        "initially interpreted as",
+        "initially reported as",
+        "initially thought to be",
+    ];
+    const HOLDS_BEFORE: [&str; 10] = [
+        "confirmed as",
+        "confirmed to be",
+        "revised to",
+        "changed to",
+        "reclassified as",
+        "final diagnosis of",
+        "final diagnosis was",
+        "definitive diagnosis of",
+        "turned out to be",
+        "proved to be",
+    ];
+    const HOLDS_AFTER: [&str; 3] = ["was confirmed", "was established", "was made"];
+    let before = view.near(&(range.start..range.start), 110, 0);
+    let before = before.rsplit([';', '\n']).next().unwrap_or_default();
+    if FIRST_OPINION.iter().any(|words| before.contains(words)) {
+        return Standing::First;
+    }
+    let near = before.get(before.len().saturating_sub(36)..).unwrap_or(before);
+    let after = view.folded.after(range.end, 20).trim_start();
+    let holds = HOLDS_BEFORE.iter().any(|words| near.contains(words))
+        || HOLDS_AFTER.iter().any(|words| after.starts_with(words));
+    if holds { Standing::Final } else { Standing::Plain }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::cancer;
+
+    #[test]
+    fn the_diagnosis_that_holds_counts() {
+        for (note, expected) in [
+            (
+                "The initial histological diagnosis was cholangiocarcinoma. The diagnosis was revised to hepatoblastoma.",
+                "hepatoblastoma",
+            ),
+            (
+                "The preoperative diagnosis was ovarian carcinoma; the final diagnosis was colon adenocarcinoma.",
+                "colon adenocarcinoma",
+            ),
+            (
+                "Initially reported as lymphoma of the stomach. Gastric adenocarcinoma was confirmed by a second biopsy.",
+                "gastric adenocarcinoma",
+            ),
+            ("Lung adenocarcinoma was confirmed. Stage IV.", "lung adenocarcinoma"),
+            (
+                "Breast cancer in 2010. Now lung adenocarcinoma was confirmed; breast cancer is in remission.",
+                "breast cancer",
+            ),
+        ] {
+            assert_eq!(cancer::read(&NoteView::of(note)).value.as_deref(), Some(expected), "{note}");
+        }
+    }
+}
