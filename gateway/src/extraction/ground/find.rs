@@ -85,11 +85,11 @@ impl<'note> Finder<'note> {
 
     /// Searches for a drug of which only a further phase is planned: the pembrolizumab of a planned "maintenance
     /// pembrolizumab", if the note says that it was given.
-    fn of_earlier_phase(&self, field: Field, value: &str) -> Option<Found> {
+    fn of_earlier_phase(&self, field: Field, value: &str) -> Option<Occurrences> {
         const PHASES: [&str; 4] = ["maintenance ", "continued ", "continuation ", "ongoing "];
         let drug = PHASES.iter().find_map(|phase| value.strip_prefix(phase)).filter(|_| field == Field::Treatment)?;
         let found = self.by_words(field, drug).filter(|found| found.affirmed)?;
-        Some(Found { basis: Basis::Normalized, rule: found.rule.or(Some("phase_left_out")), ..found })
+        Some(Occurrences { basis: Basis::Normalized, rule: found.rule.or(Some("phase_left_out")), ..found })
     }
 
     /// Searches by the value's own words, then with synonyms of its words.
