@@ -279,6 +279,11 @@ fn case_reports_tell_of_operations_and_of_the_course() {
     for (text, field, expected) in [
         ("The mass of the thigh was excised; pathology showed liposarcoma.", Field::Treatment, "excised"),
         ("A brain metastasis of the melanoma was resected.", Field::Treatment, "resected"),
+        (
+            "A metastasis of the melanoma was resected. Four months after surgery she relapsed.",
+            Field::Treatment,
+            "resected",
+        ),
         ("The pancreatic cancer was not resected.", Field::Treatment, ""),
         ("Melanoma. Three lymph nodes were resected and benign.", Field::Treatment, ""),
         ("The colon cancer was resected by right hemicolectomy.", Field::Treatment, "right hemicolectomy"),

@@ -76,7 +76,9 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
         if covered || is_gloss(view, mention, &given) {
             continue;
         }
-        values.add(mention.term.name, qualified(view, mention));
+        // "Was resected" and "four months after surgery" are one operation.
+        let meaning = if mention.term.is("verb") { "surgical resection" } else { mention.term.name };
+        values.add(meaning, qualified(view, mention));
     }
     if values.has("esophagogastrectomy")
         && values.get("esophagectomy").is_some_and(|value| value.ends_with("esophagectomy") && !value.contains(' '))

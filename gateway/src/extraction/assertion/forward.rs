@@ -3,6 +3,7 @@
 //! It finds the ends of scopes and lists, mostly by the marks of the words and rarely by the words themselves.
 
 use super::{
+    Assertion,
     places::{CuePosition, ScopeWords},
     scope::{Commas, ScopeLimits},
     words::ScopeMark,
@@ -18,6 +19,8 @@ struct ForwardScan {
     /// Whether the cue begins an aside ("never operated on", "without symptoms"). After an aside the note continues
     /// with what the patient has.
     is_aside: bool,
+    /// Whether the cue states a plan, which goes on over its steps: "will receive docetaxel followed by mastectomy".
+    is_plan: bool,
     /// Parentheses that were opened after the cue and are not closed yet.
     depth: usize,
     /// The last "and" or comma, after which a new statement may have begun.
@@ -36,9 +39,22 @@ impl ScopeWords<'_> {
         let from = position.last + 1;
         let limit = from.saturating_add(within);
         let (last_break, list_end_word, phrase, named, outcome) = (None, None, None, None, None);
+        let is_plan =
+            commas == Commas::Flow && position.cue.rules.iter().any(|rule| rule.assertion == Assertion::Planned);
         let is_aside = matches!(self.spelled(position.first), b"never" | b"without" | b"w");
-        let mut scan =
-            ForwardScan { from, limit, commas, is_aside, depth: 0, last_break, list_end_word, phrase, named, outcome };
+        let mut scan = ForwardScan {
+            from,
+            limit,
+            commas,
+            is_aside,
+            is_plan,
+            depth: 0,
+            last_break,
+            list_end_word,
+            phrase,
+            named,
+            outcome,
+        };
         let mut at = from;
         while at < limit && !self.opens(at) {
             if let Some(end) = self.step(&mut scan, position, at) {
@@ -62,6 +78,7 @@ impl ScopeWords<'_> {
     fn step(&self, scan: &mut ForwardScan, position: &CuePosition, at: usize) -> Option<usize> {
         let adjacent = at == scan.from;
         match self.mark(at) {
+            ScopeMark::End if scan.is_plan && self.is_next_step(at) => {}
             ScopeMark::End => return Some(at),
             ScopeMark::Given if !adjacent => return Some(at),
             ScopeMark::Dash if !adjacent || !self.opens(position.first) => return Some(at),
@@ -93,6 +110,15 @@ impl ScopeWords<'_> {
             _ => {}
         }
         None
+    }
+
+    /// Returns whether the words lead from one step of a treatment to the next: "followed by", "then radiotherapy".
+    fn is_next_step(&self, at: usize) -> bool {
+        match self.spelled(at) {
+            b"followed" => self.spelled(at + 1) == b"by",
+            b"then" => !matches!(self.mark(at + 1), ScopeMark::Clause | ScopeMark::Given | ScopeMark::End),
+            _ => false,
+        }
     }
 
     /// Returns whether "with" or "on" introduces something that the patient has: "without comorbidities, with HER2
