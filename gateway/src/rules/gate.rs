@@ -6,7 +6,7 @@ use super::{
     cancer::Diagnosis,
     genes,
     lexicon::{Kind, Mention},
-    sites, stage, treatment,
+    meanings, sites, stage, treatment,
     view::NoteView,
 };
 use crate::extraction::Field;
@@ -29,7 +29,7 @@ fn names_metastases(view: &NoteView<'_>) -> bool {
         // "Peritoneal involvement" may also concern a dialysis catheter; "malignant ascites" may not.
         let malignant = ["metasta", "mets", "carcinom", "malignan"].iter().any(|sign| word.term.spelled.contains(sign));
         let named = word.term.is("metastatic") || (word.term.is("sited") && malignant);
-        named && !sites::is_other_noun(view, &word.range)
+        named && !sites::is_other_noun(view, &word.range) && !meanings::is_another(view, word)
     };
     view.terms(Kind::Spread).iter().filter(metastatic).any(|word| view.counts(&word.range, Field::MetastasisSite))
 }

@@ -95,6 +95,7 @@ pub(crate) fn is_another(view: &NoteView<'_>, mention: &Mention) -> bool {
         Kind::Marker => "marker",
         Kind::Gene => "gene",
         Kind::Cancer => "cancer",
+        Kind::Spread => "spread",
         _ => return false,
     };
     if is_date_or_measure(view, mention) || is_of_right_side(view, mention) {
@@ -257,6 +258,10 @@ mod tests {
             ("AR positive", Kind::Marker, false),
             ("carotid stenosis, s/p left CEA", Kind::Marker, true),
             ("CEA 12 ng/mL", Kind::Marker, false),
+            ("He achieved 5 METS on the treadmill", Kind::Spread, true),
+            ("exercise tolerance above 4 mets", Kind::Spread, true),
+            ("3 brain mets on MRI", Kind::Spread, false),
+            ("liver mets, progressing", Kind::Spread, false),
             ("ROS: positive for fatigue", Kind::Gene, true),
             ("ROS rearrangement", Kind::Gene, false),
             ("a 4 MM nodule", Kind::Cancer, true),

@@ -7,6 +7,7 @@ use super::{
     cancer::Diagnosis,
     formula,
     lexicon::{Kind, Mention},
+    meanings,
     view::{NoteView, Values, is_one_of},
 };
 use crate::extraction::Field;
@@ -62,7 +63,7 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -
         .terms(Kind::Spread)
         .iter()
         .filter(|word| !is_other_noun(view, &word.range) && view.counts(&word.range, Field::MetastasisSite))
-        .filter(|word| !is_open_label(view, word) && !is_of_none(view, word))
+        .filter(|word| !is_open_label(view, word) && !is_of_none(view, word) && !meanings::is_another(view, word))
         .collect();
     let mut spread = Spread { extent: extent(view, diagnosis, &words), ..Spread::default() };
     let advanced = stage_iv || spread.extent >= Extent::Distant;
