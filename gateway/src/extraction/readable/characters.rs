@@ -74,7 +74,7 @@ pub(super) fn unified(text: &str) -> Option<Rewrite> {
 enum Plain {
     Character(char),
     Text(&'static str),
-    /// A name between hyphens where letters or digits touch it: "TGFβ" becomes "TGF-beta".
+    /// A name between hyphens where letters or digits touch it: `TGFβ` becomes `TGF-beta`.
     Name {
         name: &'static str,
         touches_before: bool,
@@ -124,7 +124,7 @@ fn plain(character: char, before: Option<char>, next: Option<char>, letters: usi
         '\u{2080}'..='\u{2089}' => ascii(0x2080 - 0x30),
         '\u{208a}' => Some(Plain::Character('+')),
         '\u{208b}' => Some(Plain::Character('-')),
-        '\u{207a}' | '\u{207b}' if !next.is_some_and(|next| raised_digit(next).is_some()) => {
+        '\u{207a}' | '\u{207b}' if next.is_none_or(|next| raised_digit(next).is_none()) => {
             Some(Plain::Character(if character == '\u{207a}' { '+' } else { '-' }))
         }
         raised if raised_digit(raised).is_some() => {
