@@ -18,7 +18,7 @@ use gateway::{
     admission::Admission,
     extraction::{
         AnswerOptions, Deadline, Draft, DraftFuture, Engine, EngineName, EngineRequest, Finish, ModelText, Note,
-        Pipeline, TokenBudget, Unfamiliar,
+        Pipeline, TokenBudget, UnreadableText,
     },
     rules::RulesEngine,
 };
@@ -54,7 +54,7 @@ impl Engine for Echo {
             likelihoods: None,
             withheld: Vec::new(),
             recognised_terms: true,
-            unfamiliar: Unfamiliar::default(),
+            unfamiliar: UnreadableText::default(),
             suspect: false,
         };
         Box::pin(std::future::ready(Ok(draft)))

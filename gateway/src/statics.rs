@@ -11,7 +11,7 @@ use regex::Regex;
 ///
 /// If the text is not a valid pattern.
 pub(crate) fn pattern(text: &str) -> Regex {
-    made(Regex::new(text), "a pattern")
+    checked(Regex::new(text), "a pattern")
 }
 
 /// Returns the built value. A test builds each such value.
@@ -20,6 +20,6 @@ pub(crate) fn pattern(text: &str) -> Regex {
 ///
 /// If `value` is an error.
 #[expect(clippy::expect_used, reason = "the text is in the program's source, and a test builds each value")]
-pub(crate) fn made<T, E: std::fmt::Debug>(value: Result<T, E>, what: &str) -> T {
+pub(crate) fn checked<T, E: std::fmt::Debug>(value: Result<T, E>, what: &str) -> T {
     value.expect(what)
 }

@@ -11,9 +11,9 @@ const OPPOSING: &[&str] = &["no", "not", "non", "without", "negative", "never", 
 
 /// The words of one wording, without case, punctuation, order and plural.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Words(BTreeSet<String>);
+pub(super) struct WordSet(BTreeSet<String>);
 
-impl Words {
+impl WordSet {
     pub(super) fn of(wording: &str) -> Self {
         let lower = wording.to_lowercase();
         let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
@@ -41,9 +41,9 @@ fn singular(word: &str) -> &str {
 /// Returns whether every part of each value has a matching part in the other value. A share of common words would not
 /// do: "ER positive" and "ER negative" share half of their words.
 pub(super) fn values(one: &str, other: &str) -> bool {
-    let words = |value| parts(value).map(Words::of).collect::<Vec<_>>();
+    let words = |value| parts(value).map(WordSet::of).collect::<Vec<_>>();
     let (one, other) = (words(one), words(other));
-    let has_match = |part: &Words, others: &[Words]| {
+    let has_match = |part: &WordSet, others: &[WordSet]| {
         others.iter().any(|candidate| part.within(candidate) || candidate.within(part))
     };
     one.iter().all(|part| has_match(part, &other)) && other.iter().all(|part| has_match(part, &one))

@@ -149,7 +149,7 @@ pub enum Finish {
 
 /// The kinds of text in a note that an engine cannot read. Its draft covers only the other text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Unfamiliar {
+pub struct UnreadableText {
     /// A part in another language.
     pub language: bool,
     /// Markup, encoded text or invisible characters.
@@ -176,7 +176,7 @@ pub struct Draft {
     /// False only if the engine knows that it recognised no oncology term at all, or too little of the language.
     pub recognised_terms: bool,
     /// The kinds of text in the note that the engine cannot read.
-    pub unfamiliar: Unfamiliar,
+    pub unfamiliar: UnreadableText,
     /// Whether the response shows a fault: a refusal, an error, a second choice, a prompt that is too short for the
     /// note. Values that the note supports stay credible then, but an empty record does not.
     pub suspect: bool,

@@ -14,7 +14,7 @@ fn note(recipe: &Recipe, chars: usize) -> Note {
 
 /// Reads a note with the rules and reviews their record.
 fn read(note: &Note) {
-    let rules::Reading { record, withheld, .. } = rules::read(note);
+    let rules::RulesReading { record, withheld, .. } = rules::read(note);
     evidence::review(note, record, &withheld, OffsetUnit::Codepoint, |_, _| None);
 }
 

@@ -39,7 +39,7 @@ pub use cpu_pool::CpuPool;
 pub use cross_check::{Agreement, CrossCheck};
 pub use engine::{
     CallTimings, Draft, DraftFuture, Engine, EngineError, EngineName, EngineRequest, Finish, ModelName, PromptVersion,
-    TokenBudget, Unfamiliar,
+    TokenBudget, UnreadableText,
 };
 pub use evidence::reviewed;
 pub use fields::{Field, Record};

@@ -4,7 +4,7 @@ use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
-use super::{lexicon::Kind, view::NoteView};
+use super::{lexicon::TermKind, view::NoteView};
 use crate::statics::pattern;
 
 /// Variants in protein, coding-DNA, exon, codon and legacy notation. The whole note is searched once.
@@ -47,7 +47,7 @@ const EMPTY_ALONE: &str = "focal point acquired compound double resistance promo
 
 /// The kind of words that state an alteration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sort {
+pub(crate) enum AlterationWord {
     /// A variant in some notation: "V600E", "exon 19 deletion".
     Variant,
     /// A noun: "mutation", "pathogenic variant".
@@ -68,7 +68,7 @@ pub(crate) struct Alteration {
     /// Its words.
     pub(crate) text: String,
     /// The kind of these words.
-    pub(crate) sort: Sort,
+    pub(crate) sort: AlterationWord,
 }
 
 /// Returns all alterations of the note, in order.
@@ -88,7 +88,7 @@ pub(crate) fn karyotype(view: &NoteView<'_>) -> Vec<Alteration> {
         .map(|found| Alteration {
             range: found.range(),
             text: view.folded.quote(&found.range()).to_owned(),
-            sort: Sort::Variant,
+            sort: AlterationWord::Variant,
         })
         .collect()
 }
@@ -106,7 +106,7 @@ pub(crate) fn arms(view: &NoteView<'_>) -> Vec<Alteration> {
         .map(|found| Alteration {
             range: found.range(),
             text: view.folded.quote(&found.range()).to_owned(),
-            sort: Sort::Variant,
+            sort: AlterationWord::Variant,
         })
         .collect()
 }
@@ -123,7 +123,7 @@ fn variants(view: &NoteView<'_>) -> Vec<Alteration> {
             let quoted = if balanced { quoted } else { quoted.trim_end_matches(')') };
             let in_words = words.contains("exon") || words.contains("codon");
             let text = if in_words { in_digits(&quoted.to_lowercase()) } else { quoted.to_owned() };
-            Alteration { range: found.range(), text, sort: Sort::Variant }
+            Alteration { range: found.range(), text, sort: AlterationWord::Variant }
         })
         .collect()
 }
@@ -151,7 +151,7 @@ fn in_digits(words: &str) -> String {
 
 /// Returns the kinds of alteration with the adjectives before them: "likely pathogenic germline variant".
 fn named(view: &NoteView<'_>, variants: &[Alteration]) -> Vec<Alteration> {
-    let words = view.terms(Kind::Alteration);
+    let words = view.terms(TermKind::Alteration);
     let mut found = Vec::new();
     let mut first: Option<usize> = None;
     for (at, word) in words.iter().enumerate() {
@@ -171,10 +171,10 @@ fn named(view: &NoteView<'_>, variants: &[Alteration]) -> Vec<Alteration> {
             continue;
         }
         let sort = match word.term {
-            term if term.is("result") => Sort::Result,
-            term if term.is("adj") => Sort::Quality,
-            term if term.is("structural") => Sort::Structural,
-            _ => Sort::Named,
+            term if term.is("result") => AlterationWord::Result,
+            term if term.is("adj") => AlterationWord::Quality,
+            term if term.is("structural") => AlterationWord::Structural,
+            _ => AlterationWord::Named,
         };
         found.push(Alteration { text: normal_form(view.folded.quote(&range)), range, sort });
     }

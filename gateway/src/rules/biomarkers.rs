@@ -3,9 +3,11 @@
 use std::ops::Range;
 
 use super::{
-    lexicon::{Kind, Mention},
-    marker_results::{self, Outcome, RESULT, by_fish, is_equivocal, is_of_other, is_of_panel, is_year, later_result},
-    marker_values::{Reading, add},
+    lexicon::{Mention, TermKind},
+    marker_results::{
+        self, MarkerOutcome, RESULT, by_fish, is_equivocal, is_of_other, is_of_panel, is_year, later_result,
+    },
+    marker_values::{MarkerReading, add},
     meanings, receptor_scores,
     view::{NoteView, Values},
 };
@@ -65,7 +67,7 @@ pub(crate) fn read(view: &NoteView<'_>) -> Values {
 /// the marker before them ("PD-L1 CPS 10").
 fn markers(view: &NoteView<'_>) -> Vec<Mention> {
     let mut markers: Vec<Mention> = Vec::new();
-    for mention in view.terms(Kind::Marker) {
+    for mention in view.terms(TermKind::Marker) {
         let of_earlier = mention.term.is("part")
             && markers.last().is_some_and(|last| {
                 let gap = view.folded.slice(last.range.end..mention.range.start);
@@ -145,9 +147,9 @@ fn reading<'v>(
     marker: &Mention,
     next: Option<usize>,
     later: &[Mention],
-) -> Option<Reading<'v>> {
+) -> Option<MarkerReading<'v>> {
     let term = marker.term;
-    let new = |outcome| Some(Reading { name: term.name, spelled: term.spelled, outcome });
+    let new = |outcome| Some(MarkerReading { name: term.name, spelled: term.spelled, outcome });
     let text = view.folded.after(marker.range.end, 110);
     let found = RESULT.captures(text);
     let ahead = found.as_ref().and_then(|found| found.get(0)).map(|all| marker.range.end + all.end());
@@ -156,33 +158,33 @@ fn reading<'v>(
     if let (Some(found), false) = (found, passes_next_marker) {
         let get = |name: &str| found.name(name).map(|part| part.as_str().trim());
         let outcome = if get("percent").is_some() {
-            Outcome::Percent(view_quote(view, marker, found.name("percent")?))
+            MarkerOutcome::Percent(view_quote(view, marker, found.name("percent")?))
         } else if get("share").is_some() {
-            Outcome::Percent(view_quote(view, marker, found.name("share")?))
+            MarkerOutcome::Percent(view_quote(view, marker, found.name("share")?))
         } else if let Some(decided) = get("ihc")
             .filter(|score| term.is("her2") && score.contains('2'))
             .and_then(|_| by_fish(view, ahead.unwrap_or_default(), next))
         {
             decided
         } else if get("ihc").is_some() {
-            Outcome::Score(view_quote(view, marker, found.name("ihc")?))
+            MarkerOutcome::Score(view_quote(view, marker, found.name("ihc")?))
         } else if get("equivocal").is_some() {
-            by_fish(view, ahead.unwrap_or_default(), next).unwrap_or(Outcome::Equivocal)
+            by_fish(view, ahead.unwrap_or_default(), next).unwrap_or(MarkerOutcome::Equivocal)
         } else if get("positive").is_some() || get("plus").is_some() {
             let end = ahead.unwrap_or(marker.range.end);
             let later = later_result(view, get("positive").unwrap_or_default(), end, next);
-            later.filter(|_| term.is("her2")).unwrap_or(Outcome::Positive)
+            later.filter(|_| term.is("her2")).unwrap_or(MarkerOutcome::Positive)
         } else if get("negative").is_some() || get("minus").is_some() {
-            Outcome::Negative
+            MarkerOutcome::Negative
         } else if get("amplified").is_some() {
-            Outcome::Amplified
+            MarkerOutcome::Amplified
         } else if let Some(number) = get("number") {
             let unit = found.name("unit").map(|unit| view_quote(view, marker, unit));
             let number = view_quote(view, marker, found.name("number").filter(|_| !number.is_empty())?);
             let combined =
                 get("gap").is_some_and(|gap| gap.contains("cps") || gap.contains("combined")) || term.is("cps");
             if combined && unit.is_none() {
-                return new(Outcome::Value(format!("CPS {number}")));
+                return new(MarkerOutcome::Value(format!("CPS {number}")));
             }
             if unit.is_none() && is_year(number) {
                 return None;
@@ -197,17 +199,17 @@ fn reading<'v>(
             let raised =
                 ["elevated", "raised"].iter().any(|word| found.get(0).is_some_and(|all| all.as_str().contains(word)));
             if raised && term.is("serum") && unit.is_some() {
-                return new(Outcome::RaisedTo(value));
+                return new(MarkerOutcome::RaisedTo(value));
             }
-            Outcome::Value(value)
+            MarkerOutcome::Value(value)
         } else if let Some(word) = get("raised") {
             // A marker that rises tells of the course of the disease, and names no value.
             if term.is("serum") && matches!(word, "rising" | "rose") {
                 return None;
             }
-            Outcome::Raised
+            MarkerOutcome::Raised
         } else {
-            Outcome::Normal(view_quote(view, marker, found.name("normal")?))
+            MarkerOutcome::Normal(view_quote(view, marker, found.name("normal")?))
         };
         return new(denied(view, marker, ahead, outcome));
     }
@@ -218,11 +220,16 @@ fn reading<'v>(
 }
 
 /// Returns the outcome in its clause: "no HER2 overexpression" and "HER2 overexpression: no" are negative results.
-fn denied<'v>(view: &NoteView<'_>, marker: &Mention, end: Option<usize>, outcome: Outcome<'v>) -> Outcome<'v> {
-    let positive = matches!(outcome, Outcome::Positive | Outcome::Amplified);
+fn denied<'v>(
+    view: &NoteView<'_>,
+    marker: &Mention,
+    end: Option<usize>,
+    outcome: MarkerOutcome<'v>,
+) -> MarkerOutcome<'v> {
+    let positive = matches!(outcome, MarkerOutcome::Positive | MarkerOutcome::Amplified);
     let range = marker.range.start..end.unwrap_or(marker.range.end);
     let negated = positive && view.assertion(&range, Field::Biomarker) == Assertion::Negated;
-    if negated { Outcome::Negative } else { outcome }
+    if negated { MarkerOutcome::Negative } else { outcome }
 }
 
 fn is_plain_number(term: &super::lexicon::Term) -> bool {
@@ -234,28 +241,28 @@ fn view_quote<'v>(view: &'v NoteView<'_>, marker: &Mention, part: regex::Match<'
 }
 
 /// Returns the result before a marker: "positive for ER", "elevated CA-125", "negative for HER2".
-fn before<'v>(view: &NoteView<'_>, marker: &Mention) -> Option<Outcome<'v>> {
+fn before<'v>(view: &NoteView<'_>, marker: &Mention) -> Option<MarkerOutcome<'v>> {
     let text = view.folded.before(marker.range.start, 36).trim_end();
     let text = text.strip_suffix("serum").unwrap_or(text).trim_end();
     let ends = |words: &[&str]| words.iter().any(|word| text.ends_with(word));
     let list = text.rsplit(". ").next().unwrap_or_default();
     if marker.term.is("serum") {
         if ends(&["elevated", "raised", "high", "increased"]) {
-            return Some(Outcome::Raised);
+            return Some(MarkerOutcome::Raised);
         }
         if ends(&["normal", "undetectable"]) {
-            return Some(Outcome::Normal("normal"));
+            return Some(MarkerOutcome::Normal("normal"));
         }
         return None;
     }
     if ends(&["positive for", "overexpression of", "expression of", "expressed", "expressing"])
         || (list.contains("positive for") && !list.contains("negative"))
     {
-        Some(Outcome::Positive)
+        Some(MarkerOutcome::Positive)
     } else if ends(&["negative for", "loss of", "absence of"])
         || (list.contains("negative for") && !list.contains("positive"))
     {
-        Some(Outcome::Negative)
+        Some(MarkerOutcome::Negative)
     } else {
         None
     }
@@ -263,7 +270,7 @@ fn before<'v>(view: &NoteView<'_>, marker: &Mention) -> Option<Outcome<'v>> {
 
 /// Returns the result that a list shares: in "ER, PR and HER2 negative" and "ER/PR positive" the result of the last
 /// marker applies to all.
-fn shared<'v>(view: &'v NoteView<'_>, marker: &Mention, later: &[Mention]) -> Option<Outcome<'v>> {
+fn shared<'v>(view: &'v NoteView<'_>, marker: &Mention, later: &[Mention]) -> Option<MarkerOutcome<'v>> {
     let mut edge = marker.range.end;
     for (at, next) in later.iter().take(6).enumerate() {
         let gap = view.folded.slice(edge..next.range.start).trim();
@@ -275,7 +282,7 @@ fn shared<'v>(view: &'v NoteView<'_>, marker: &Mention, later: &[Mention]) -> Op
         edge = next.range.end;
         let after = later.get(at + 1).map(|after| after.range.start);
         match reading(view, next, after, &[]).map(|reading| reading.outcome) {
-            Some(outcome @ (Outcome::Positive | Outcome::Negative)) => return Some(outcome),
+            Some(outcome @ (MarkerOutcome::Positive | MarkerOutcome::Negative)) => return Some(outcome),
             Some(_) => return None,
             None => {}
         }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    lexicon::{Kind, Mention, Term},
+    lexicon::{Mention, Term, TermKind},
     meanings,
     standing::{Standing, standing},
     view::NoteView,
@@ -120,7 +120,7 @@ fn leading(names: &[NamedMalignancy]) -> Option<&'static str> {
 
 /// Returns every malignancy of the patient that the note names.
 fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
-    let terms = view.terms(Kind::Cancer);
+    let terms = view.terms(TermKind::Cancer);
     let corroborated = is_corroborated(view);
     let mut names: Vec<NamedMalignancy> = Vec::new();
     let mut denied: Vec<&'static str> = Vec::new();
@@ -190,10 +190,10 @@ fn is_corroborated(view: &NoteView<'_>) -> bool {
             && (mention.term.is("whole") || mention.term.is("head"))
             && !matches!(assertion(), Assertion::Negated | Assertion::Family)
     };
-    view.terms(Kind::Cancer).iter().any(in_words)
-        || view.terms(Kind::Treatment).iter().any(|mention| mention.term.is("onco"))
-        || view.terms(Kind::Spread).iter().any(|mention| mention.term.is("metastatic") || mention.term.is("sited"))
-        || view.terms(Kind::Marker).iter().any(|mention| mention.term.is("fusionmark"))
+    view.terms(TermKind::Cancer).iter().any(in_words)
+        || view.terms(TermKind::Treatment).iter().any(|mention| mention.term.is("onco"))
+        || view.terms(TermKind::Spread).iter().any(|mention| mention.term.is("metastatic") || mention.term.is("sited"))
+        || view.terms(TermKind::Marker).iter().any(|mention| mention.term.is("fusionmark"))
 }
 
 /// Returns whether a mention belongs to the name of a study, a screening or a clinic, and so not to the patient.
@@ -210,7 +210,7 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
     let mut organ = head_organ;
     let mut histology = says_histology(head.term);
     let mut start = head.range.start;
-    let sites = view.terms(Kind::Site);
+    let sites = view.terms(TermKind::Site);
     let mut before = before;
     loop {
         let site = sites.get(..sites.partition_point(|site| site.range.end < start)).and_then(<[_]>::last);
@@ -298,7 +298,7 @@ fn specimen_organ(view: &NoteView<'_>, start: usize) -> Option<&'static str> {
     const WIDEST: usize = 80;
     const PROCEDURES: [&str; 5] = ["ectomy", "resection", "excision", "biops", "amputation"];
     let window = start - view.folded.before(start, REACH).len()..start;
-    view.terms_in(Kind::Site, &window).iter().rev().find_map(|site| {
+    view.terms_in(TermKind::Site, &window).iter().rev().find_map(|site| {
         let primary = site.term.tag("primary").filter(|_| !site.term.is("node"))?;
         let before = view.folded.before(site.range.start, 3).trim_end();
         let heads = before.is_empty() || before.ends_with([':', '.', ';', '\n', '-', '"', ')']);
@@ -317,7 +317,7 @@ fn specimen_organ(view: &NoteView<'_>, start: usize) -> Option<&'static str> {
 /// Returns the organ of the operations for malignancies that the patient had, if it is only one.
 fn operated_organ(view: &NoteView<'_>) -> Option<&'static str> {
     let mut organs = view
-        .terms(Kind::Treatment)
+        .terms(TermKind::Treatment)
         .iter()
         .filter(|mention| mention.term.is("surgery") && mention.term.is("onco"))
         .filter(|mention| view.assertion(&mention.range, Field::Treatment) == Assertion::Present)
@@ -355,7 +355,7 @@ fn organ_name(site: &Term) -> &'static str {
 /// Returns the organ after a name: "carcinoma of the left breast", "adenocarcinoma (lung)".
 fn following_site<'v>(view: &'v NoteView<'_>, range: &Range<usize>) -> Option<&'v Mention> {
     const LINKS: [&str; 7] = ["of the", "of", "(", "in the", "arising from the", "arising in the", "from the"];
-    let sites = view.terms(Kind::Site);
+    let sites = view.terms(TermKind::Site);
     let site = sites.get(sites.partition_point(|site| site.range.start < range.end))?;
     let gap = view.folded.slice(range.end..site.range.start).trim();
     let gap = gap.strip_suffix("left").or_else(|| gap.strip_suffix("right")).unwrap_or(gap).trim();
@@ -389,9 +389,9 @@ fn nearby_primary(view: &NoteView<'_>, range: &Range<usize>) -> Option<&'static 
     };
     [near(sentence.clone()), near(earlier)]
         .iter()
-        .find_map(|stretch| view.terms_in(Kind::Site, stretch).iter().find_map(of_mass))
+        .find_map(|stretch| view.terms_in(TermKind::Site, stretch).iter().find_map(of_mass))
         .or_else(|| {
-            let surgery = view.terms_in(Kind::Treatment, &near(sentence));
+            let surgery = view.terms_in(TermKind::Treatment, &near(sentence));
             surgery.iter().find_map(|procedure| procedure.term.tag("organ"))
         })
 }

@@ -8,14 +8,14 @@ use crate::steps;
 
 /// A folded text, with the offsets of its bytes in the source text.
 #[derive(Debug)]
-pub(crate) struct Folded<'text> {
+pub(crate) struct FoldedNote<'text> {
     source: &'text str,
     text: String,
     /// For each byte of `text`, the offset of its character in `source`; the last entry is the length of `source`.
     origin: Vec<usize>,
 }
 
-impl<'text> Folded<'text> {
+impl<'text> FoldedNote<'text> {
     /// Folds a text.
     pub(crate) fn of(source: &'text str) -> Self {
         steps::count(source.len());
@@ -148,13 +148,13 @@ mod tests {
             ("III\u{2014}no", "iii-no"),
             ("liver\n\nLungs", "liver\nlungs"),
         ] {
-            assert_eq!(Folded::of(source).as_str(), folded);
+            assert_eq!(FoldedNote::of(source).as_str(), folded);
         }
     }
 
     #[test]
     fn stretches_are_quoted_from_the_source() {
-        let folded = Folded::of("é HER-2  +");
+        let folded = FoldedNote::of("é HER-2  +");
         let at = folded.as_str().find("her 2").unwrap();
         assert_eq!(folded.quote(&(at..at + 5)), "HER-2");
         assert!(folded.is_bounded(&(at..at + 5)));

@@ -16,8 +16,8 @@ pub(crate) fn of(view: &NoteView<'_>) -> Option<Formula> {
     let rank = |formula: &Formula| (formula.is_graded() || formula.is_metastatic(), formula.has_nodes());
     for formula in tnm::find(view.folded.as_str()) {
         let assertion = view.assertion(&formula.range, Field::Stage);
-        let counts = assertion.in_record(Field::Stage) || assertion == Assertion::Negated;
-        if counts && best.as_ref().is_none_or(|best| rank(best) < rank(&formula)) {
+        let enters_record = assertion.in_record(Field::Stage) || assertion == Assertion::Negated;
+        if enters_record && best.as_ref().is_none_or(|best| rank(best) < rank(&formula)) {
             best = Some(formula);
         }
     }

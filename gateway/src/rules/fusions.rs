@@ -75,7 +75,7 @@ pub(crate) fn speaks_of_fusion(view: &NoteView<'_>, pair: &Range<usize>) -> bool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::lexicon::Kind;
+    use crate::rules::lexicon::TermKind;
 
     #[test]
     fn partners_are_found_on_both_sides() {
@@ -90,7 +90,7 @@ mod tests {
             ("BRAF V600E", ""),
         ] {
             let view = NoteView::of(text);
-            let gene = view.terms(Kind::Gene).first().unwrap();
+            let gene = view.terms(TermKind::Gene).first().unwrap();
             let found = with_partner(&view, &gene.range).map_or("", |pair| view.folded.quote(&pair));
             assert_eq!(found, expected, "{text}");
         }

@@ -5,7 +5,7 @@
 use super::{
     cancer::Diagnosis,
     genes,
-    lexicon::{Kind, Mention},
+    lexicon::{Mention, TermKind},
     meanings, sites, stage, treatment,
     view::NoteView,
 };
@@ -31,5 +31,8 @@ fn names_metastases(view: &NoteView<'_>) -> bool {
         let named = word.term.is("metastatic") || (word.term.is("sited") && malignant);
         named && !sites::is_other_noun(view, &word.range) && !meanings::is_another(view, word)
     };
-    view.terms(Kind::Spread).iter().filter(metastatic).any(|word| view.counts(&word.range, Field::MetastasisSite))
+    view.terms(TermKind::Spread)
+        .iter()
+        .filter(metastatic)
+        .any(|word| view.enters_record(&word.range, Field::MetastasisSite))
 }

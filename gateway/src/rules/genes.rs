@@ -3,10 +3,10 @@
 use std::{collections::HashSet, ops::Range};
 
 use super::{
-    alterations::{self, Alteration, Sort},
+    alterations::{self, Alteration, AlterationWord},
     cancer::Diagnosis,
     fusions,
-    lexicon::{Kind, Mention},
+    lexicon::{Mention, TermKind},
     meanings, report,
     view::{NoteView, Values, is_one_of},
 };
@@ -41,7 +41,7 @@ const LINKS: [&str; 12] = [
 /// Reads the gene alterations of a note.
 pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
     let unknown = report::unknown_variants(view);
-    let genes = view.terms(Kind::Gene);
+    let genes = view.terms(TermKind::Gene);
     let alterations = alterations::all(view);
     let words = WordOffsets::of(view);
     let mut values = Values::default();
@@ -62,8 +62,9 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
         let limit = genes.get(index).map_or(usize::MAX, |next| next.range.start);
         let mut alterations_of_run = following(view, &alterations, pair.as_ref().unwrap_or(&last.range), limit);
         // "A T315I mutation in ABL1 was detected": the alteration before the gene is more specific than the result.
-        let result_only =
-            alterations_of_run.iter().all(|at| alterations.get(*at).is_some_and(|found| found.sort == Sort::Result));
+        let result_only = alterations_of_run
+            .iter()
+            .all(|at| alterations.get(*at).is_some_and(|found| found.sort == AlterationWord::Result));
         if let Some(before) = preceding(view, &alterations, first, floor).filter(|_| result_only) {
             alterations_of_run = vec![before];
         }
@@ -79,7 +80,9 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
         if let Some(pair) = pair {
             add_fusion(view, &mut values, &pair);
             let fused = |at: &usize| {
-                alterations.get(*at).is_none_or(|found| !matches!(found.sort, Sort::Variant | Sort::Quality))
+                alterations
+                    .get(*at)
+                    .is_none_or(|found| !matches!(found.sort, AlterationWord::Variant | AlterationWord::Quality))
             };
             alterations_of_run.retain(|at| !fused(at));
         }
@@ -90,17 +93,18 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
     for (at, alteration) in alterations.iter().enumerate() {
         let name = alteration.text.to_lowercase();
         let gene = HOTSPOTS.iter().find(|(variant, _)| name.trim_start_matches("p.") == *variant);
-        if let Some((_, gene)) = gene.filter(|_| !linked.contains(&at) && counts(view, alteration)) {
+        if let Some((_, gene)) = gene.filter(|_| !linked.contains(&at) && enters_record(view, alteration)) {
             values.add(format!("{gene} {name}"), format!("{gene} {}", alteration.text));
         }
     }
-    for arm in
-        alterations::arms(view).iter().filter(|arm| counts(view, arm) && !report::covers(&unknown, arm.range.start))
+    for arm in alterations::arms(view)
+        .iter()
+        .filter(|arm| enters_record(view, arm) && !report::covers(&unknown, arm.range.start))
     {
         values.add(arm.text.to_lowercase(), arm.text.as_str());
     }
     if diagnosis.haematologic {
-        for aberration in alterations::karyotype(view).iter().filter(|aberration| counts(view, aberration)) {
+        for aberration in alterations::karyotype(view).iter().filter(|aberration| enters_record(view, aberration)) {
             values.add(aberration.text.to_lowercase(), aberration.text.as_str());
         }
     }
@@ -108,13 +112,13 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
     values
 }
 
-fn counts(view: &NoteView<'_>, alteration: &Alteration) -> bool {
-    view.counts(&alteration.range, Field::GeneMutation)
+fn enters_record(view: &NoteView<'_>, alteration: &Alteration) -> bool {
+    view.enters_record(&alteration.range, Field::GeneMutation)
 }
 
 /// Adds a fusion whose one partner is not in the list of genes, if the text near it speaks of a fusion.
 fn add_fusion(view: &NoteView<'_>, values: &mut Values, pair: &Range<usize>) {
-    if fusions::speaks_of_fusion(view, pair) && view.counts(pair, Field::GeneMutation) {
+    if fusions::speaks_of_fusion(view, pair) && view.enters_record(pair, Field::GeneMutation) {
         let name = view.folded.quote(pair);
         values.add(format!("{} fusion", name.to_lowercase()), format!("{name} fusion"));
     }
@@ -146,14 +150,14 @@ fn link(view: &NoteView<'_>, words: &WordOffsets, values: &mut Values, run: &[Me
     let gap = view.folded.slice(first.range.end..last.range.start);
     let fused = run.len() == 2 && matches!(gap, "/" | "::" | " " | "-" | ":" | "--");
     let joined = fused && fusions::is_joined(view, &(first.range.end..last.range.start));
-    let partners =
-        (fused && gap != "/" && alteration.sort == Sort::Result) || (joined && alteration.sort == Sort::Named);
+    let partners = (fused && gap != "/" && alteration.sort == AlterationWord::Result)
+        || (joined && alteration.sort == AlterationWord::Named);
     if partners && first.term.name == "BCR" {
         return; // BCR-ABL1 with a result is a biomarker.
     }
-    if joined && alteration.sort == Sort::Variant && !alteration.text.contains("exon") {
+    if joined && alteration.sort == AlterationWord::Variant && !alteration.text.contains("exon") {
         // "BCR-ABL T315I": a variant of the fused protein.
-        if counts(view, alteration) && view.counts(&joint, Field::GeneMutation) {
+        if enters_record(view, alteration) && view.enters_record(&joint, Field::GeneMutation) {
             let kind = &alteration.text;
             values.add(
                 format!("{} {}", last.term.name, kind.to_lowercase()),
@@ -162,9 +166,9 @@ fn link(view: &NoteView<'_>, words: &WordOffsets, values: &mut Values, run: &[Me
         }
         return;
     }
-    if partners || (fused && alteration.sort == Sort::Structural) {
+    if partners || (fused && alteration.sort == AlterationWord::Structural) {
         let kind = if partners { "fusion" } else { alteration.text.as_str() };
-        if counts(view, alteration) && view.counts(&joint, Field::GeneMutation) {
+        if enters_record(view, alteration) && view.enters_record(&joint, Field::GeneMutation) {
             let pair = format!("{} {}", first.term.name, last.term.name);
             let gap = view.folded.slice(last.range.end..alteration.range.start.max(last.range.end));
             // The breakpoints stand between the partners and the word "fusion", so the partners alone are quoted.
@@ -175,15 +179,16 @@ fn link(view: &NoteView<'_>, words: &WordOffsets, values: &mut Values, run: &[Me
     }
     // "KRAS and TP53 R248Q": a variant belongs to the gene directly before it. Of the alterations after a run at most
     // one is not a variant (see `following`), so the work grows with genes plus variants, not with their product.
-    let affected = if alteration.sort == Sort::Variant { run.get(run.len() - 1..).unwrap_or_default() } else { run };
+    let affected =
+        if alteration.sort == AlterationWord::Variant { run.get(run.len() - 1..).unwrap_or_default() } else { run };
     for gene in affected {
         let stretch = gene.range.start.min(alteration.range.start)..gene.range.end.max(alteration.range.end);
         if !WordOffsets::any_in(&words.wild, "wild".len(), &stretch)
             && is_mutation(gene, alteration)
             && !is_of_expression(view, alteration, &stretch)
             && !report::is_called_unknown(view, &stretch)
-            && counts(view, alteration)
-            && view.counts(&gene.range, Field::GeneMutation)
+            && enters_record(view, alteration)
+            && view.enters_record(&gene.range, Field::GeneMutation)
         {
             let kind = worded(view, words, first, alteration);
             values.add(format!("{} {}", gene.term.name, kind.to_lowercase()), format!("{} {kind}", gene.term.spelled));
@@ -198,8 +203,8 @@ fn is_mutation(gene: &Mention, alteration: &Alteration) -> bool {
     match gene.term.name {
         // A lost repair protein is the biomarker dMMR.
         "HER2" | "ERBB2" | "MLH1" | "MSH2" | "MSH6" | "PMS2" | "AR" if copies => false,
-        "HER2" | "ERBB2" => !matches!(alteration.sort, Sort::Result | Sort::Structural),
-        "AR" | "BCL2" | "BCL6" | "MYC" | "PAX8" | "GATA3" | "WT1" | "HER3" => alteration.sort != Sort::Result,
+        "HER2" | "ERBB2" => !matches!(alteration.sort, AlterationWord::Result | AlterationWord::Structural),
+        "AR" | "BCL2" | "BCL6" | "MYC" | "PAX8" | "GATA3" | "WT1" | "HER3" => alteration.sort != AlterationWord::Result,
         _ => true,
     }
 }
@@ -221,11 +226,12 @@ fn is_of_expression(view: &NoteView<'_>, alteration: &Alteration, stretch: &Rang
 
 /// Returns the words of the alteration with the adjectives before the gene: "a deleterious germline BRCA2 mutation".
 fn worded(view: &NoteView<'_>, words: &WordOffsets, gene: &Mention, alteration: &Alteration) -> String {
-    let mut kind = if alteration.sort == Sort::Result { "mutation".to_owned() } else { alteration.text.clone() };
+    let mut kind =
+        if alteration.sort == AlterationWord::Result { "mutation".to_owned() } else { alteration.text.clone() };
     let span = gene.range.start.min(alteration.range.start)..gene.range.end.max(alteration.range.end);
-    let exact = matches!(alteration.sort, Sort::Variant | Sort::Structural);
+    let exact = matches!(alteration.sort, AlterationWord::Variant | AlterationWord::Structural);
     if !exact {
-        let kinds = view.terms(Kind::Alteration);
+        let kinds = view.terms(TermKind::Alteration);
         let to = kinds.partition_point(|word| word.range.end <= gene.range.start);
         let mut edge = gene.range.start;
         for word in kinds.get(..to).unwrap_or_default().iter().rev().take(3) {
@@ -323,13 +329,13 @@ fn following(view: &NoteView<'_>, alterations: &[Alteration], gene: &Range<usize
             break;
         }
         let beside = gap.len() <= 5 || matches!(gap.trim(), "was" | "is" | "mutation" | "testing");
-        if alteration.sort == Sort::Result && (!found.is_empty() || !beside) {
+        if alteration.sort == AlterationWord::Result && (!found.is_empty() || !beside) {
             break;
         }
         edge = alteration.range.end;
         let bare_quality =
-            alteration.sort == Sort::Quality && !alteration.text.starts_with("frame") && !gap.ends_with('(');
-        if !bare_quality && (found.is_empty() || alteration.sort == Sort::Variant) {
+            alteration.sort == AlterationWord::Quality && !alteration.text.starts_with("frame") && !gap.ends_with('(');
+        if !bare_quality && (found.is_empty() || alteration.sort == AlterationWord::Variant) {
             found.push(at);
         }
     }
@@ -340,9 +346,9 @@ fn following(view: &NoteView<'_>, alterations: &[Alteration], gene: &Range<usize
 fn preceding(view: &NoteView<'_>, alterations: &[Alteration], gene: &Mention, floor: usize) -> Option<usize> {
     let last = alterations.partition_point(|alteration| alteration.range.end <= gene.range.start).checked_sub(1)?;
     let usable = |at: usize| {
-        alterations
-            .get(at)
-            .filter(|found| found.range.start >= floor && !matches!(found.sort, Sort::Result | Sort::Quality))
+        alterations.get(at).filter(|found| {
+            found.range.start >= floor && !matches!(found.sort, AlterationWord::Result | AlterationWord::Quality)
+        })
     };
     let nearest = usable(last)?;
     let gap = view.folded.slice(nearest.range.end..gene.range.start).trim();
@@ -353,7 +359,7 @@ fn preceding(view: &NoteView<'_>, alterations: &[Alteration], gene: &Mention, fl
     // "A T315I mutation in ABL1": the variant is more specific than the noun after it.
     let before = last.checked_sub(1).filter(|at| {
         usable(*at).is_some_and(|found| {
-            found.sort == Sort::Variant && view.folded.slice(found.range.end..nearest.range.start) == " "
+            found.sort == AlterationWord::Variant && view.folded.slice(found.range.end..nearest.range.start) == " "
         })
     });
     before.or(Some(last))

@@ -8,12 +8,12 @@ use std::{ops::Range, sync::LazyLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use super::folded::Folded;
-use crate::statics::made;
+use super::folded::FoldedNote;
+use crate::statics::checked;
 
 /// The list that a term comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+pub(crate) enum TermKind {
     /// Names of malignancies, heads of such names, their adjectives, and look-alikes.
     Cancer,
     /// Organs and regions, as nouns and adjectives.
@@ -32,22 +32,22 @@ pub(crate) enum Kind {
     Spread,
 }
 
-const LISTS: [(Kind, &str); 8] = [
-    (Kind::Cancer, include_str!("lexicons/cancers.txt")),
-    (Kind::Site, include_str!("lexicons/sites.txt")),
-    (Kind::Gene, include_str!("lexicons/genes.txt")),
-    (Kind::Alteration, include_str!("lexicons/alterations.txt")),
-    (Kind::Marker, include_str!("lexicons/markers.txt")),
-    (Kind::Treatment, include_str!("lexicons/treatments.txt")),
-    (Kind::Response, include_str!("lexicons/responses.txt")),
-    (Kind::Spread, include_str!("lexicons/spread.txt")),
+const LISTS: [(TermKind, &str); 8] = [
+    (TermKind::Cancer, include_str!("lexicons/cancers.txt")),
+    (TermKind::Site, include_str!("lexicons/sites.txt")),
+    (TermKind::Gene, include_str!("lexicons/genes.txt")),
+    (TermKind::Alteration, include_str!("lexicons/alterations.txt")),
+    (TermKind::Marker, include_str!("lexicons/markers.txt")),
+    (TermKind::Treatment, include_str!("lexicons/treatments.txt")),
+    (TermKind::Response, include_str!("lexicons/responses.txt")),
+    (TermKind::Spread, include_str!("lexicons/spread.txt")),
 ];
 
 /// One spelling of one entry of a list.
 #[derive(Debug)]
 pub(crate) struct Term {
     /// The list.
-    pub(crate) kind: Kind,
+    pub(crate) kind: TermKind,
     /// The entry's name.
     pub(crate) name: &'static str,
     /// This spelling, in its letter case.
@@ -112,9 +112,11 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
         }
     }
     terms.shrink_to_fit();
-    let patterns = terms.iter().map(|term| Folded::of(term.spelled).as_str().to_owned());
-    let automaton =
-        made(AhoCorasick::builder().match_kind(MatchKind::Standard).build(patterns), "the automaton of the lexicons");
+    let patterns = terms.iter().map(|term| FoldedNote::of(term.spelled).as_str().to_owned());
+    let automaton = checked(
+        AhoCorasick::builder().match_kind(MatchKind::Standard).build(patterns),
+        "the automaton of the lexicons",
+    );
     Lexicon { terms, automaton }
 });
 
@@ -127,7 +129,7 @@ pub(crate) struct Mentions {
 
 impl Mentions {
     /// Finds the terms of all lists.
-    pub(crate) fn of(folded: &Folded<'_>) -> Self {
+    pub(crate) fn of(folded: &FoldedNote<'_>) -> Self {
         let mut mentions = Self::default();
         let mut found: Vec<Mention> = LEXICON
             .automaton
@@ -151,13 +153,13 @@ impl Mentions {
     }
 
     /// Returns the mentions of one list.
-    pub(crate) fn get(&self, kind: Kind) -> &[Mention] {
+    pub(crate) fn get(&self, kind: TermKind) -> &[Mention] {
         self.lists.get(kind as usize).map_or(&[], Vec::as_slice)
     }
 }
 
 /// Returns the stretch, extended by a plural "s", if it begins and ends at word boundaries.
-fn bounded(folded: &Folded<'_>, range: Range<usize>, plural: bool) -> Option<Range<usize>> {
+fn bounded(folded: &FoldedNote<'_>, range: Range<usize>, plural: bool) -> Option<Range<usize>> {
     let bytes = folded.bytes();
     if range.start > 0 && bytes.get(range.start - 1).is_some_and(u8::is_ascii_alphanumeric) {
         return None;
@@ -187,7 +189,7 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for term in &LEXICON.terms {
             let spelled =
-                if term.exact { term.spelled.to_owned() } else { Folded::of(term.spelled).as_str().to_owned() };
+                if term.exact { term.spelled.to_owned() } else { FoldedNote::of(term.spelled).as_str().to_owned() };
             let key = (term.kind, spelled, term.exact);
             assert!(seen.insert(key), "{:?} {}", term.kind, term.spelled);
         }
@@ -195,9 +197,10 @@ mod tests {
 
     #[test]
     fn longest_bounded_term_wins() {
-        let folded = Folded::of("Metastatic non-small-cell lung cancers; KITs and kit");
+        let folded = FoldedNote::of("Metastatic non-small-cell lung cancers; KITs and kit");
         let mentions = Mentions::of(&folded);
-        let quotes: Vec<_> = mentions.get(Kind::Cancer).iter().map(|mention| folded.quote(&mention.range)).collect();
+        let quotes: Vec<_> =
+            mentions.get(TermKind::Cancer).iter().map(|mention| folded.quote(&mention.range)).collect();
         assert!(quotes.contains(&"non-small-cell lung cancers"), "{quotes:?}");
     }
 }

@@ -26,7 +26,7 @@ const RESULT_PATTERN: &str = concat!(
     r"))",
 );
 
-pub(super) enum Outcome<'note> {
+pub(super) enum MarkerOutcome<'note> {
     Positive,
     Negative,
     Equivocal,
@@ -70,10 +70,10 @@ pub(super) fn later_result<'v>(
     word: &str,
     end: usize,
     next: Option<usize>,
-) -> Option<Outcome<'v>> {
+) -> Option<MarkerOutcome<'v>> {
     let after = view.folded.after(end, 48);
     if after.split([';', '\n']).next().is_some_and(|clause| clause.contains("(2+")) {
-        return Some(Outcome::Equivocal);
+        return Some(MarkerOutcome::Equivocal);
     }
     if !matches!(word, "overexpression" | "over expression") {
         return None;
@@ -83,18 +83,18 @@ pub(super) fn later_result<'v>(
         return None;
     }
     if found.name("negative").is_some() || found.name("minus").is_some() {
-        Some(Outcome::Negative)
+        Some(MarkerOutcome::Negative)
     } else if found.name("amplified").is_some() {
-        Some(Outcome::Amplified)
+        Some(MarkerOutcome::Amplified)
     } else if found.name("equivocal").is_some() {
-        Some(Outcome::Equivocal)
+        Some(MarkerOutcome::Equivocal)
     } else {
         None
     }
 }
 
 /// Returns the result of the in situ hybridisation that follows an equivocal stain: "IHC 2+, FISH not amplified".
-pub(super) fn by_fish<'v>(view: &NoteView<'_>, end: usize, next: Option<usize>) -> Option<Outcome<'v>> {
+pub(super) fn by_fish<'v>(view: &NoteView<'_>, end: usize, next: Option<usize>) -> Option<MarkerOutcome<'v>> {
     let clause = view.folded.after(end, 60);
     let clause = clause.split(['\n', ';']).next().unwrap_or_default();
     let at = ["fish", "ish", "hybridi"].iter().find_map(|test| clause.find(test).map(|at| end + at + test.len()))?;
@@ -102,9 +102,9 @@ pub(super) fn by_fish<'v>(view: &NoteView<'_>, end: usize, next: Option<usize>) 
     if next.is_some_and(|next| next < at + found.get(0).map_or(0, |all| all.end())) {
         None
     } else if found.name("negative").is_some() || found.name("minus").is_some() {
-        Some(Outcome::Negative)
+        Some(MarkerOutcome::Negative)
     } else if found.name("amplified").is_some() || found.name("positive").is_some() || found.name("plus").is_some() {
-        Some(Outcome::Amplified)
+        Some(MarkerOutcome::Amplified)
     } else {
         None
     }

@@ -2,19 +2,19 @@
 
 use super::{
     lexicon::{Mention, Term},
-    marker_results::Outcome,
+    marker_results::MarkerOutcome,
     view::Values,
 };
 
 /// A marker and its result.
-pub(super) struct Reading<'note> {
+pub(super) struct MarkerReading<'note> {
     pub(super) name: &'static str,
     pub(super) spelled: &'static str,
-    pub(super) outcome: Outcome<'note>,
+    pub(super) outcome: MarkerOutcome<'note>,
 }
 
 /// Adds a marker and its result to the field's values.
-pub(super) fn add(values: &mut Values, marker: &Mention, reading: &Reading<'_>) {
+pub(super) fn add(values: &mut Values, marker: &Mention, reading: &MarkerReading<'_>) {
     let term = marker.term;
     let name = reading.name;
     if term.is("pair") {
@@ -33,21 +33,21 @@ pub(super) fn add(values: &mut Values, marker: &Mention, reading: &Reading<'_>) 
     }
 }
 
-fn add_one(values: &mut Values, term: &Term, name: &str, shown: &str, outcome: &Outcome<'_>) {
+fn add_one(values: &mut Values, term: &Term, name: &str, shown: &str, outcome: &MarkerOutcome<'_>) {
     let her2 = term.is("her2");
     let two_sided = !term.is("serum") && !term.is("burden") && !term.is("methyl");
     match outcome {
-        Outcome::Percent(percent) if term.is("score") => {
+        MarkerOutcome::Percent(percent) if term.is("score") => {
             values.add(name, format!("{shown} {}", percent.replace(" %", "%")));
         }
-        Outcome::Percent(percent) if term.is("receptor") && !her2 => {
+        MarkerOutcome::Percent(percent) if term.is("receptor") && !her2 => {
             let none = percent.trim() == "0%";
             values.add(
                 name,
                 format!("{shown} {} ({})", if none { "negative" } else { "positive" }, percent.replace(" %", "%")),
             );
         }
-        Outcome::Score(score) if her2 => {
+        MarkerOutcome::Score(score) if her2 => {
             let plain = score.trim_start_matches("score ").trim_start_matches("of ");
             if plain.starts_with('2') {
                 values.add("HER2 equivocal", format!("HER2 IHC {plain}"));
@@ -55,25 +55,25 @@ fn add_one(values: &mut Values, term: &Term, name: &str, shown: &str, outcome: &
             }
             values.add(format!("HER2 {plain}"), format!("HER2 IHC {plain}"));
         }
-        Outcome::Equivocal if her2 => values.add("HER2 equivocal", "HER2 equivocal"),
-        Outcome::Value(value) if her2 && value == "0" => values.add("HER2 negative", "HER2 negative"),
-        Outcome::Amplified if her2 => values.add("HER2 amplification", "HER2 amplification"),
-        Outcome::Raised if term.is("burden") => values.add("TMB-high", "TMB-high"),
-        Outcome::Value(value) if term.is("burden") => values.add(name, format!("TMB {value}")),
-        Outcome::Positive if two_sided => values.add(format!("{name} positive"), format!("{shown} positive")),
-        Outcome::Negative if two_sided => values.add(format!("{name} negative"), format!("{shown} negative")),
-        Outcome::Value(value) if term.is("serum") => add_course(values, name, format!("{shown} {value}")),
-        Outcome::RaisedTo(value) if term.is("serum") => {
+        MarkerOutcome::Equivocal if her2 => values.add("HER2 equivocal", "HER2 equivocal"),
+        MarkerOutcome::Value(value) if her2 && value == "0" => values.add("HER2 negative", "HER2 negative"),
+        MarkerOutcome::Amplified if her2 => values.add("HER2 amplification", "HER2 amplification"),
+        MarkerOutcome::Raised if term.is("burden") => values.add("TMB-high", "TMB-high"),
+        MarkerOutcome::Value(value) if term.is("burden") => values.add(name, format!("TMB {value}")),
+        MarkerOutcome::Positive if two_sided => values.add(format!("{name} positive"), format!("{shown} positive")),
+        MarkerOutcome::Negative if two_sided => values.add(format!("{name} negative"), format!("{shown} negative")),
+        MarkerOutcome::Value(value) if term.is("serum") => add_course(values, name, format!("{shown} {value}")),
+        MarkerOutcome::RaisedTo(value) if term.is("serum") => {
             add_course(values, name, format!("{shown} elevated ({value})"));
         }
         // A combined positive score stands beside the share of tumour cells.
-        Outcome::Value(value) if term.is("score") && name == "PD-L1" => {
+        MarkerOutcome::Value(value) if term.is("score") && name == "PD-L1" => {
             let key = if value.starts_with("CPS") { "PD-L1 CPS" } else { name };
             let value = if shown == "CPS" { value.trim_start_matches("CPS ") } else { value };
             values.add(key, format!("{shown} {value}"));
         }
-        Outcome::Raised if term.is("serum") => values.add(name, format!("{shown} elevated")),
-        Outcome::Normal(word) if term.is("serum") && !term.is("loose") && name != "PSA" => {
+        MarkerOutcome::Raised if term.is("serum") => values.add(name, format!("{shown} elevated")),
+        MarkerOutcome::Normal(word) if term.is("serum") && !term.is("loose") && name != "PSA" => {
             values.add(name, format!("{shown} {word}"));
         }
         _ => {}

@@ -6,8 +6,8 @@
 use std::{collections::HashMap, ops::Range, sync::LazyLock};
 
 use super::{
-    folded::Folded,
-    lexicon::{Kind, Mention},
+    folded::FoldedNote,
+    lexicon::{Mention, TermKind},
     view::NoteView,
 };
 use crate::steps;
@@ -85,17 +85,17 @@ fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
 }
 
 fn words(list: &'static str) -> impl Iterator<Item = String> {
-    list.split(',').map(str::trim).filter(|word| !word.is_empty()).map(|word| Folded::of(word).as_str().to_owned())
+    list.split(',').map(str::trim).filter(|word| !word.is_empty()).map(|word| FoldedNote::of(word).as_str().to_owned())
 }
 
 /// Returns whether the words around an acronym show that it means something else, or do not show that it means this.
 pub(crate) fn is_another(view: &NoteView<'_>, mention: &Mention) -> bool {
     let list = match mention.term.kind {
-        Kind::Treatment => "treatment",
-        Kind::Marker => "marker",
-        Kind::Gene => "gene",
-        Kind::Cancer => "cancer",
-        Kind::Spread => "spread",
+        TermKind::Treatment => "treatment",
+        TermKind::Marker => "marker",
+        TermKind::Gene => "gene",
+        TermKind::Cancer => "cancer",
+        TermKind::Spread => "spread",
         _ => return false,
     };
     if is_date_or_measure(view, mention) || is_of_right_side(view, mention) {
@@ -136,7 +136,7 @@ fn is_of_right_side(view: &NoteView<'_>, mention: &Mention) -> bool {
     if mention.term.spelled != "RT" {
         return false;
     }
-    let next = view.terms_in(Kind::Site, &(mention.range.end..mention.range.end + 40)).first();
+    let next = view.terms_in(TermKind::Site, &(mention.range.end..mention.range.end + 40)).first();
     let word = view.folded.after(mention.range.end, 10).trim_start();
     next.is_some_and(|site| view.folded.slice(mention.range.end..site.range.start) == " ")
         || ["upper", "lower", "middle", "side", "arm", "leg", "hand", "knee"].iter().any(|part| word.starts_with(part))
@@ -167,7 +167,7 @@ fn is_counted(view: &NoteView<'_>, mention: &Mention) -> bool {
 
 /// Returns whether a treatment with one meaning is near.
 fn is_beside_drug(view: &NoteView<'_>, mention: &Mention, near: &Range<usize>) -> bool {
-    view.terms_in(Kind::Treatment, near).iter().any(|other| {
+    view.terms_in(TermKind::Treatment, near).iter().any(|other| {
         other.range != mention.range
             && other.term.is("onco")
             && !MEANINGS.contains_key(&("treatment", other.term.spelled))
@@ -191,7 +191,7 @@ pub(crate) fn is_for_other_disease(view: &NoteView<'_>, mention: &Mention) -> bo
         .map(|(at, _)| mention.range.end + at);
     if let Some(at) = reason {
         let end = (at + 44).min(reach.end);
-        let cancer = !view.terms_in(Kind::Cancer, &(at..end)).is_empty();
+        let cancer = !view.terms_in(TermKind::Cancer, &(at..end)).is_empty();
         let word = view.folded.slice(at..end);
         let word = word.split([',', ';', '.']).next().unwrap_or_default();
         if !cancer && names_other_disease(word) {
@@ -208,7 +208,7 @@ pub(crate) fn is_for_other_disease(view: &NoteView<'_>, mention: &Mention) -> bo
         .any(|word| clause.trim_end().ends_with(word.trim_end()))
         || clause.ends_with(" (");
     let start = mention.range.start - clause.len();
-    let cancer = !view.terms_in(Kind::Cancer, &(start..mention.range.start)).is_empty();
+    let cancer = !view.terms_in(TermKind::Cancer, &(start..mention.range.start)).is_empty();
     tied && !cancer && names_other_disease(clause)
 }
 
@@ -221,7 +221,7 @@ fn names_other_disease(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn first(text: &str, kind: Kind) -> (bool, bool) {
+    fn first(text: &str, kind: TermKind) -> (bool, bool) {
         let view = NoteView::of(text);
         let mention = view.terms(kind).first().unwrap();
         (is_another(&view, mention), is_for_other_disease(&view, mention))
@@ -230,43 +230,43 @@ mod tests {
     #[test]
     fn acronyms_count_only_in_a_context_of_their_kind() {
         for (text, kind, another) in [
-            ("AC joint arthritis", Kind::Treatment, true),
-            ("dose-dense: AC followed by paclitaxel", Kind::Treatment, false),
-            ("AC x 4", Kind::Treatment, false),
-            ("Vitals: MAP 85.", Kind::Treatment, true),
-            ("He received MAP for osteosarcoma", Kind::Treatment, false),
-            ("CVP 8 mmHg", Kind::Treatment, true),
-            ("six cycles of CVP", Kind::Treatment, false),
-            ("ICE PACKS FOR THE ANKLE", Kind::Treatment, true),
-            ("R-CHOP, at relapse ICE x3", Kind::Treatment, false),
-            ("PICC with VAC dressing", Kind::Treatment, true),
-            ("VAC chemotherapy for rhabdomyosarcoma", Kind::Treatment, false),
-            ("on TAC 2 mg BID", Kind::Treatment, true),
-            ("CAD s/p PCI 2015", Kind::Treatment, true),
-            ("limited-stage SCLC, PCI given", Kind::Treatment, false),
-            ("RT-PCR of the virus", Kind::Treatment, true),
-            ("RT BREAST, LUMPECTOMY", Kind::Treatment, true),
-            ("adjuvant RT 50 Gy", Kind::Treatment, false),
-            ("seen 12 APR 2023", Kind::Treatment, true),
-            ("APR for rectal cancer", Kind::Treatment, false),
-            ("CRS grade 2 after CAR-T", Kind::Treatment, true),
-            ("went to the ER", Kind::Marker, true),
-            ("ER 90%", Kind::Marker, false),
-            ("PR interval 180 msec", Kind::Marker, true),
-            ("PR negative", Kind::Marker, false),
-            ("moderate AR, positive bubble study", Kind::Marker, true),
-            ("AR positive", Kind::Marker, false),
-            ("carotid stenosis, s/p left CEA", Kind::Marker, true),
-            ("CEA 12 ng/mL", Kind::Marker, false),
-            ("He achieved 5 METS on the treadmill", Kind::Spread, true),
-            ("exercise tolerance above 4 mets", Kind::Spread, true),
-            ("3 brain mets on MRI", Kind::Spread, false),
-            ("liver mets, progressing", Kind::Spread, false),
-            ("ROS: positive for fatigue", Kind::Gene, true),
-            ("ROS rearrangement", Kind::Gene, false),
-            ("a 4 MM nodule", Kind::Cancer, true),
-            ("MM, IgG kappa", Kind::Cancer, false),
-            ("MCL sprain", Kind::Cancer, true),
+            ("AC joint arthritis", TermKind::Treatment, true),
+            ("dose-dense: AC followed by paclitaxel", TermKind::Treatment, false),
+            ("AC x 4", TermKind::Treatment, false),
+            ("Vitals: MAP 85.", TermKind::Treatment, true),
+            ("He received MAP for osteosarcoma", TermKind::Treatment, false),
+            ("CVP 8 mmHg", TermKind::Treatment, true),
+            ("six cycles of CVP", TermKind::Treatment, false),
+            ("ICE PACKS FOR THE ANKLE", TermKind::Treatment, true),
+            ("R-CHOP, at relapse ICE x3", TermKind::Treatment, false),
+            ("PICC with VAC dressing", TermKind::Treatment, true),
+            ("VAC chemotherapy for rhabdomyosarcoma", TermKind::Treatment, false),
+            ("on TAC 2 mg BID", TermKind::Treatment, true),
+            ("CAD s/p PCI 2015", TermKind::Treatment, true),
+            ("limited-stage SCLC, PCI given", TermKind::Treatment, false),
+            ("RT-PCR of the virus", TermKind::Treatment, true),
+            ("RT BREAST, LUMPECTOMY", TermKind::Treatment, true),
+            ("adjuvant RT 50 Gy", TermKind::Treatment, false),
+            ("seen 12 APR 2023", TermKind::Treatment, true),
+            ("APR for rectal cancer", TermKind::Treatment, false),
+            ("CRS grade 2 after CAR-T", TermKind::Treatment, true),
+            ("went to the ER", TermKind::Marker, true),
+            ("ER 90%", TermKind::Marker, false),
+            ("PR interval 180 msec", TermKind::Marker, true),
+            ("PR negative", TermKind::Marker, false),
+            ("moderate AR, positive bubble study", TermKind::Marker, true),
+            ("AR positive", TermKind::Marker, false),
+            ("carotid stenosis, s/p left CEA", TermKind::Marker, true),
+            ("CEA 12 ng/mL", TermKind::Marker, false),
+            ("He achieved 5 METS on the treadmill", TermKind::Spread, true),
+            ("exercise tolerance above 4 mets", TermKind::Spread, true),
+            ("3 brain mets on MRI", TermKind::Spread, false),
+            ("liver mets, progressing", TermKind::Spread, false),
+            ("ROS: positive for fatigue", TermKind::Gene, true),
+            ("ROS rearrangement", TermKind::Gene, false),
+            ("a 4 MM nodule", TermKind::Cancer, true),
+            ("MM, IgG kappa", TermKind::Cancer, false),
+            ("MCL sprain", TermKind::Cancer, true),
         ] {
             assert_eq!(first(text, kind).0, another, "{text}");
         }
@@ -288,7 +288,7 @@ mod tests {
             ("carboplatin for 6 cycles", false),
             ("lymphoma treated with rituximab", false),
         ] {
-            assert_eq!(first(text, Kind::Treatment).1, other, "{text}");
+            assert_eq!(first(text, TermKind::Treatment).1, other, "{text}");
         }
     }
 }

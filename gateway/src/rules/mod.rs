@@ -28,15 +28,15 @@ mod withheld;
 
 use std::sync::Arc;
 
-use self::{cancer::Diagnosis, lexicon::Kind, view::NoteView};
+use self::{cancer::Diagnosis, lexicon::TermKind, view::NoteView};
 use crate::extraction::{
     Context, CpuPool, Deadline, Draft, DraftFuture, Engine, EngineName, EngineRequest, Field, Finish, ModelName,
-    ModelText, Note, Readable, Record, Unfamiliar, ground, language,
+    ModelText, Note, Readable, Record, UnreadableText, ground, language,
 };
 
 /// The result of reading a note with the rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reading {
+pub struct RulesReading {
     /// The record.
     pub record: Record,
     /// Values that were recognised and kept out of the record because of how the note asserts them.
@@ -45,12 +45,12 @@ pub struct Reading {
     /// `false` for notes in other languages than English, because the rules do not know their negations.
     pub recognised_terms: bool,
     /// Content of the note that the rules cannot read.
-    pub unfamiliar: Unfamiliar,
+    pub unfamiliar: UnreadableText,
 }
 
 /// Reads a note with the rules.
 #[must_use]
-pub fn read(note: &Note) -> Reading {
+pub fn read(note: &Note) -> RulesReading {
     let readable = Readable::of(note);
     let text = readable.note().as_str();
     let view = NoteView::of(text);
@@ -59,8 +59,8 @@ pub fn read(note: &Note) -> Reading {
     let withheld = withheld::read(&view, &diagnosis, &record);
     let recognised_terms = (names_oncology(&view) || !record.is_empty()) && !language::is_foreign(view.folded.as_str());
     let language = language::has_foreign_part(view.folded.as_str());
-    let unfamiliar = Unfamiliar { language, markup: readable.is_doubtful() || markup::is_in(text) };
-    Reading { record, withheld, recognised_terms, unfamiliar }
+    let unfamiliar = UnreadableText { language, markup: readable.is_doubtful() || markup::is_in(text) };
+    RulesReading { record, withheld, recognised_terms, unfamiliar }
 }
 
 /// Returns the record of a note about a malignancy.
@@ -81,12 +81,13 @@ fn record(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Record {
 
 /// Returns whether the note has any oncology term, regardless of its assertion.
 fn names_oncology(view: &NoteView<'_>) -> bool {
-    let has_term =
-        |kind: Kind, tags: &[&str]| view.terms(kind).iter().any(|mention| tags.iter().any(|tag| mention.term.is(tag)));
-    has_term(Kind::Cancer, &["whole", "head"])
-        || has_term(Kind::Treatment, &["onco"])
-        || has_term(Kind::Spread, &["metastatic", "sited"])
-        || has_term(Kind::Marker, &["status", "her2", "fusionmark"])
+    let has_term = |kind: TermKind, tags: &[&str]| {
+        view.terms(kind).iter().any(|mention| tags.iter().any(|tag| mention.term.is(tag)))
+    };
+    has_term(TermKind::Cancer, &["whole", "head"])
+        || has_term(TermKind::Treatment, &["onco"])
+        || has_term(TermKind::Spread, &["metastatic", "sited"])
+        || has_term(TermKind::Marker, &["status", "her2", "fusionmark"])
 }
 
 /// The rules as an [`Engine`].
@@ -128,7 +129,7 @@ impl RulesEngine {
         Self { cpu_pool: Some(cpu_pool), ..self }
     }
 
-    fn draft_of(&self, reading: Reading) -> Draft {
+    fn draft_of(&self, reading: RulesReading) -> Draft {
         Draft {
             text: ModelText::new(reading.record.to_training_json()),
             finish: Finish::Complete,

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::{
     cancer::Diagnosis,
-    lexicon::{Kind, Mention},
+    lexicon::{Mention, TermKind},
     report, sites,
     view::NoteView,
 };
@@ -60,7 +60,7 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Option<String>
 fn stated(view: &NoteView<'_>) -> Vec<Step> {
     let proposals = report::proposals(view);
     let mut course: Vec<Step> = view
-        .terms(Kind::Response)
+        .terms(TermKind::Response)
         .iter()
         .filter(|mention| !report::covers(&proposals, mention.range.start))
         .filter(|mention| {
@@ -110,22 +110,24 @@ fn is_occasion(view: &NoteView<'_>, at: usize) -> bool {
 
 /// Returns the excellent responses, which in thyroid cancer are a category: no evidence of disease.
 fn excellent(view: &NoteView<'_>) -> impl Iterator<Item = Step> {
-    view.terms(Kind::Response)
+    view.terms(TermKind::Response)
         .iter()
-        .filter(|mention| mention.term.spelled == "excellent response" && view.counts(&mention.range, Field::Response))
+        .filter(|mention| {
+            mention.term.spelled == "excellent response" && view.enters_record(&mention.range, Field::Response)
+        })
         .map(|mention| Step { at: mention.range.start, category: "ned", value: "excellent response".to_owned() })
 }
 
 /// Returns the responses that changes in the size of lesions imply.
 fn changes(view: &NoteView<'_>, all: bool) -> Vec<Step> {
     let mut course: Vec<Step> = view
-        .terms(Kind::Response)
+        .terms(TermKind::Response)
         .iter()
         .filter(|mention| {
             let kinds: &[&str] = if all { &["regress", "grow", "still"] } else { &["regress"] };
             kinds.iter().any(|tag| mention.term.is(tag))
                 && is_of_disease(view, &mention.range)
-                && (mention.term.is("still") || view.counts(&mention.range, Field::Response))
+                && (mention.term.is("still") || view.enters_record(&mention.range, Field::Response))
                 && view.assertion(&mention.range, Field::Response) != Assertion::Planned
         })
         .map(|mention| {
@@ -182,7 +184,7 @@ fn is_stated(view: &NoteView<'_>, mention: &Mention) -> bool {
         Some("recurrence") => next.starts_with("score") || next.starts_with("risk"),
         _ => ["of infection", "to antibiotic", "of symptoms", "infection"].iter().any(|word| next.starts_with(word)),
     };
-    !other && view.counts(&mention.range, Field::Response)
+    !other && view.enters_record(&mention.range, Field::Response)
 }
 
 /// Returns whether an abbreviation means a response. "PR" is also a receptor, "PD" a disease, "CR" a laboratory value,
@@ -232,13 +234,13 @@ fn is_abbreviation(view: &NoteView<'_>, mention: &Mention) -> bool {
         let words = view.near(&mention.range, 120, 60).split(|c: char| !c.is_alphanumeric());
         introduced || words.into_iter().any(speaks_of_response)
     };
-    !is_result && near_response_word() && view.counts(&mention.range, Field::Response)
+    !is_result && near_response_word() && view.enters_record(&mention.range, Field::Response)
 }
 
 /// Returns whether "in" and an organ directly follow.
 fn names_site_next(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     let reach = range.end..range.end + 20;
-    let site = view.terms_in(Kind::Site, &reach).first();
+    let site = view.terms_in(TermKind::Site, &reach).first();
     site.is_some_and(|site| matches!(view.folded.slice(range.end..site.range.start), " in " | " in the "))
 }
 

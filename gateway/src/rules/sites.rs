@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::{
     cancer::Diagnosis,
     formula,
-    lexicon::{Kind, Mention},
+    lexicon::{Mention, TermKind},
     meanings,
     view::{NoteView, Values, is_one_of},
 };
@@ -28,7 +28,7 @@ pub(crate) enum Extent {
 
 /// Metastatic sites and the extent of the disease.
 #[derive(Debug, Default)]
-pub(crate) struct Spread {
+pub(crate) struct MetastaticSpread {
     /// Organs, in order of appearance.
     pub(crate) sites: Values,
     /// The greatest extent that the note mentions.
@@ -58,14 +58,14 @@ const LONGEST_LIST: usize = 12;
 type FoundSite = (usize, &'static str, bool);
 
 /// Reads the metastatic sites of a note.
-pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -> Spread {
+pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, stage_iv: bool) -> MetastaticSpread {
     let words: Vec<&Mention> = view
-        .terms(Kind::Spread)
+        .terms(TermKind::Spread)
         .iter()
-        .filter(|word| !is_other_noun(view, &word.range) && view.counts(&word.range, Field::MetastasisSite))
+        .filter(|word| !is_other_noun(view, &word.range) && view.enters_record(&word.range, Field::MetastasisSite))
         .filter(|word| !is_open_label(view, word) && !is_of_none(view, word) && !meanings::is_another(view, word))
         .collect();
-    let mut spread = Spread { extent: extent(view, diagnosis, &words), ..Spread::default() };
+    let mut spread = MetastaticSpread { extent: extent(view, diagnosis, &words), ..MetastaticSpread::default() };
     let advanced = stage_iv || spread.extent >= Extent::Distant;
     let mut found: Vec<FoundSite> = words.iter().flat_map(|word| sites_of_term(view, word, advanced)).collect();
     let nodes = involved_nodes(view);
@@ -149,7 +149,7 @@ fn sites_of_term(view: &NoteView<'_>, word: &Mention, advanced: bool) -> Vec<Fou
     let bone = sites.iter().any(|site| site.term.name == "bone");
     sites
         .into_iter()
-        .filter(|site| !(bone && site.term.name == "pelvis") && view.counts(&site.range, Field::MetastasisSite))
+        .filter(|site| !(bone && site.term.name == "pelvis") && view.enters_record(&site.range, Field::MetastasisSite))
         .map(found)
         .collect()
 }
@@ -159,14 +159,14 @@ fn involved_nodes(view: &NoteView<'_>) -> Vec<FoundSite> {
     const BEFORE: [&str; 4] = ["positive", "involved", "involving", "malignant"];
     const AFTER: [&str; 6] = ["positive", "involved", "involvement", "was positive", "were positive", "with metasta"];
     let mut found = Vec::new();
-    for site in view.terms(Kind::Site).iter().filter(|site| site.term.is("node")) {
+    for site in view.terms(TermKind::Site).iter().filter(|site| site.term.is("node")) {
         let before = view.folded.before(site.range.start, 12).trim_end();
         let after = view.folded.after(site.range.end, 24).trim_start_matches([' ', ':', '(']);
         let after = after.strip_prefix("biopsy ").unwrap_or(after);
         let involved =
             BEFORE.iter().any(|word| before.ends_with(word)) || AFTER.iter().any(|word| after.starts_with(word));
         let none = before.contains("0/") || is_counted_as_none(view.folded.after(site.range.end, 64));
-        if involved && !none && view.counts(&site.range, Field::MetastasisSite) {
+        if involved && !none && view.enters_record(&site.range, Field::MetastasisSite) {
             let sentinel = site.term.name == "sentinel lymph node";
             found.push((site.range.start, if sentinel { "regional lymph nodes" } else { site.term.name }, true));
         }
@@ -300,7 +300,7 @@ fn is_of_none(view: &NoteView<'_>, word: &Mention) -> bool {
 /// Returns the organs that a spread term refers to: "hepatic and osseous metastases", "metastatic to the liver",
 /// "metastases in the brain, bone and lung".
 fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl Iterator<Item = &'v Mention> + use<'v> {
-    let sites = view.terms(Kind::Site);
+    let sites = view.terms(TermKind::Site);
     let at = sites.partition_point(|site| site.range.start < word.range.start);
     let mut from = at;
     let mut edge = word.range.start;
@@ -313,7 +313,7 @@ fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl It
     }
     // Skip a diagnosis in between: "metastatic colorectal adenocarcinoma to the liver".
     let mut edge = word.range.end;
-    let cancers = view.terms(Kind::Cancer);
+    let cancers = view.terms(TermKind::Cancer);
     let mut next = cancers.partition_point(|cancer| cancer.range.start < edge);
     while let Some(cancer) =
         cancers.get(next).filter(|cancer| strong && view.folded.slice(edge..cancer.range.start) == " ")

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     cancer::Diagnosis,
-    lexicon::{Kind, Mention},
+    lexicon::{Mention, TermKind},
     meanings, report,
     view::{NoteView, Values},
 };
@@ -23,11 +23,11 @@ const ANTHRACYCLINES: [&str; 7] =
 
 /// Returns whether the note names a given drug or regimen that is used almost only against malignancies.
 pub(crate) fn names_antineoplastic(view: &NoteView<'_>) -> bool {
-    view.terms(Kind::Treatment).iter().any(|mention| {
+    view.terms(TermKind::Treatment).iter().any(|mention| {
         mention.term.is("onco")
             && (mention.term.is("drug") || mention.term.is("regimen"))
             && !meanings::is_another(view, mention)
-            && view.counts(&mention.range, Field::Treatment)
+            && view.enters_record(&mention.range, Field::Treatment)
     })
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Values {
     let mut values = Values::default();
     let proposals = report::proposals(view);
     let given: Vec<&Mention> = view
-        .terms(Kind::Treatment)
+        .terms(TermKind::Treatment)
         .iter()
         .filter(|mention| {
             let assertion = view.assertion(&mention.range, Field::Treatment);
@@ -192,7 +192,7 @@ fn is_of_other_cancer(view: &NoteView<'_>, mention: &Mention, diagnosis: &Diagno
     let sentence = view.sentence(mention.range.start);
     let near = sentence.start.max(mention.range.start.saturating_sub(WINDOW_BYTES))
         ..sentence.end.min(mention.range.end + WINDOW_BYTES);
-    view.terms_in(Kind::Cancer, &near).iter().any(|cancer| {
+    view.terms_in(TermKind::Cancer, &near).iter().any(|cancer| {
         cancer.term.tag("site") == Some(organ)
             && view.assertion(&cancer.range, Field::CancerType) == Assertion::Historical
     })

@@ -3,8 +3,8 @@
 use std::{collections::HashSet, ops::Range};
 
 use super::{
-    folded::Folded,
-    lexicon::{Kind, Mention, Mentions},
+    folded::FoldedNote,
+    lexicon::{Mention, Mentions, TermKind},
 };
 use crate::{
     extraction::{Assertion, Context, Field},
@@ -14,7 +14,7 @@ use crate::{
 /// A note, folded and searched once.
 pub(crate) struct NoteView<'note> {
     /// The folded text. All ranges of this type refer to it.
-    pub(crate) folded: Folded<'note>,
+    pub(crate) folded: FoldedNote<'note>,
     mentions: Mentions,
     context: Context<'note>,
     /// Sentences of the folded text, in order.
@@ -26,7 +26,7 @@ pub(crate) struct NoteView<'note> {
 impl<'note> NoteView<'note> {
     /// Reads a note.
     pub(crate) fn of(text: &'note str) -> Self {
-        let folded = Folded::of(text);
+        let folded = FoldedNote::of(text);
         let mentions = Mentions::of(&folded);
         let context = Context::of(text);
         let mut sentences = Vec::new();
@@ -42,12 +42,12 @@ impl<'note> NoteView<'note> {
     }
 
     /// Returns the terms of one list.
-    pub(crate) fn terms(&self, kind: Kind) -> &[Mention] {
+    pub(crate) fn terms(&self, kind: TermKind) -> &[Mention] {
         self.mentions.get(kind)
     }
 
     /// Returns the terms of one list within a range.
-    pub(crate) fn terms_in(&self, kind: Kind, range: &Range<usize>) -> &[Mention] {
+    pub(crate) fn terms_in(&self, kind: TermKind, range: &Range<usize>) -> &[Mention] {
         let terms = self.terms(kind);
         let from = terms.partition_point(|mention| mention.range.start < range.start);
         let to = terms.partition_point(|mention| mention.range.end <= range.end);
@@ -61,7 +61,7 @@ impl<'note> NoteView<'note> {
     }
 
     /// Returns whether the assertion of a stretch allows it in the record.
-    pub(crate) fn counts(&self, range: &Range<usize>, field: Field) -> bool {
+    pub(crate) fn enters_record(&self, range: &Range<usize>, field: Field) -> bool {
         self.assertion(range, field).in_record(field)
     }
 

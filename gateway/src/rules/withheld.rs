@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use super::{
     cancer::Diagnosis,
-    lexicon::{Kind, Mention},
+    lexicon::{Mention, TermKind},
     view::NoteView,
 };
 use crate::extraction::{Assertion, Field, Record};
@@ -18,18 +18,18 @@ const MAX_VALUES: usize = 32;
 const UNTESTED: [&str; 5] = ["MSI", "MMR", "TMB", "HRD", "MGMT"];
 
 /// A field, the list of its terms, and a predicate for the terms that are values.
-type List = (Field, Kind, fn(&Mention, &Diagnosis) -> bool);
+type List = (Field, TermKind, fn(&Mention, &Diagnosis) -> bool);
 
 /// Returns the values that are withheld from the record, in the order of the fields, without repetitions.
 pub(crate) fn read(view: &NoteView<'_>, diagnosis: &Diagnosis, record: &Record) -> Vec<(Field, String)> {
     let mut withheld: Vec<(Field, String)> = Vec::new();
     let lists: [List; 5] = [
-        (Field::CancerType, Kind::Cancer, |cancer, _| cancer.term.is("whole")),
+        (Field::CancerType, TermKind::Cancer, |cancer, _| cancer.term.is("whole")),
         // HER2 is left out: a negative HER2 is a biomarker and in the record as such.
-        (Field::GeneMutation, Kind::Gene, |gene, _| gene.term.name != "HER2"),
-        (Field::Biomarker, Kind::Marker, |marker, _| !marker.term.is("lineage")),
-        (Field::Treatment, Kind::Treatment, is_treatment),
-        (Field::MetastasisSite, Kind::Site, |_, _| true),
+        (Field::GeneMutation, TermKind::Gene, |gene, _| gene.term.name != "HER2"),
+        (Field::Biomarker, TermKind::Marker, |marker, _| !marker.term.is("lineage")),
+        (Field::Treatment, TermKind::Treatment, is_treatment),
+        (Field::MetastasisSite, TermKind::Site, |_, _| true),
     ];
     for (field, kind, is_value) in lists {
         let kept = record.get(field).unwrap_or_default().to_lowercase();
@@ -86,10 +86,10 @@ fn keeps_out(field: Field, assertion: Assertion) -> bool {
 fn site(view: &NoteView<'_>, mention: &Mention) -> String {
     const MOST_MENTIONS: usize = 32;
     let name = mention.term.name;
-    let others = view.terms(Kind::Site).iter().take(MOST_MENTIONS);
+    let others = view.terms(TermKind::Site).iter().take(MOST_MENTIONS);
     let elsewhere = others.filter(|other| other.range != mention.range).any(|other| other.term.name == name);
     let near = mention.range.end..mention.range.end + "  metastatic disease".len();
-    let spread = view.terms_in(Kind::Spread, &near).first();
+    let spread = view.terms_in(TermKind::Spread, &near).first();
     match spread.filter(|spread| elsewhere && view.folded.slice(mention.range.end..spread.range.start) == " ") {
         Some(spread) => view.folded.quote(&(mention.range.start..spread.range.end)).to_owned(),
         None => name.to_owned(),
@@ -113,5 +113,5 @@ fn is_of_spread(view: &NoteView<'_>, site: &Mention) -> bool {
     let involved =
         ["disease", "involvement", "deposit", "spread", "secondaries", "seeding", "implant", "dissemination"];
     involved.iter().any(|word| follows.starts_with(word))
-        || view.terms_in(Kind::Spread, &(start..end)).iter().any(|word| word.term.is("metastatic"))
+        || view.terms_in(TermKind::Spread, &(start..end)).iter().any(|word| word.term.is("metastatic"))
 }

@@ -18,7 +18,7 @@ use crate::{
     config::{PromptChoice, Vllm},
     extraction::{
         Deadline, Draft, DraftFuture, Engine, EngineError, EngineName, EngineRequest, ModelName, ModelText, Note,
-        Unfamiliar,
+        UnreadableText,
     },
     readiness::Readiness,
     telemetry::Attempt,
@@ -171,7 +171,7 @@ impl VllmEngine {
             likelihoods: completion.likelihoods,
             withheld: Vec::new(),
             recognised_terms: true,
-            unfamiliar: Unfamiliar::default(),
+            unfamiliar: UnreadableText::default(),
             suspect,
         })
     }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::value::RawValue;
 
-use crate::{extraction::Field, statics::made};
+use crate::{extraction::Field, statics::checked};
 
 /// A regular expression with fixed keys and separators and unbounded values.
 ///
@@ -18,7 +18,7 @@ pub(super) static RECORD_REGEX: LazyLock<String> = LazyLock::new(|| {
 
 /// The member `structured_outputs`, which is the same in all requests and so is serialized once.
 pub(super) static RECORD_CONSTRAINT: LazyLock<Box<RawValue>> = LazyLock::new(|| {
-    made(serde_json::value::to_raw_value(&serde_json::json!({"regex": RECORD_REGEX.as_str()})), "the constraint")
+    checked(serde_json::value::to_raw_value(&serde_json::json!({"regex": RECORD_REGEX.as_str()})), "the constraint")
 });
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use std::{num::NonZeroU16, sync::LazyLock};
 use super::{
     Assertion, Field,
     trie::{Builder, Node, Trie},
-    words::{ScopeMark, Word},
+    words::{ScopeMark, ScopeWord},
 };
-use crate::{extraction::table::Table, statics::made};
+use crate::{extraction::table::Table, statics::checked};
 
 const FILES: [(Option<Assertion>, &str); 12] = [
     (Some(Assertion::Present), include_str!("cues/present.txt")),
@@ -89,7 +89,7 @@ type CueIndex = NonZeroU16;
 
 impl Lexicon {
     /// Returns the index of the last word of the longest cue that begins at word `first`, and the cue.
-    pub(super) fn longest(&self, words: &[Word], text: &[u8], first: usize) -> Option<(usize, &Cue)> {
+    pub(super) fn longest(&self, words: &[ScopeWord], text: &[u8], first: usize) -> Option<(usize, &Cue)> {
         let ends = self.trie.walk(words, text, first);
         let (last, index) =
             ends.filter_map(|(node, last)| Some((last, (*self.cue_of_node.get(node.index())?)?))).last()?;
@@ -98,7 +98,7 @@ impl Lexicon {
 }
 
 /// The cues of the lists in `cues/`.
-pub(super) static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| made(read(&FILES), "the lists of cues"));
+pub(super) static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| checked(read(&FILES), "the lists of cues"));
 
 /// Most words of a scope. A list can set a lower limit (`within`).
 pub(super) const REACH: usize = 40;

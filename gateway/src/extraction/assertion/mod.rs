@@ -29,11 +29,11 @@ use std::{fmt, ops::Range};
 use super::Field;
 use crate::steps;
 
-mod answers;
 mod backward;
 mod course;
 mod forward;
 mod headings;
+mod item_answers;
 mod kinds;
 mod lexicon;
 mod places;
@@ -45,13 +45,13 @@ mod tests;
 mod trie;
 mod words;
 
-use answers::Denied;
+use item_answers::DeniedItem;
 pub use kinds::{Assertion, Section};
 use lexicon::{REACH, Rule};
 use scope::Scope;
 pub(super) use sentences::{Sentence, split as sentences};
 pub(super) use words::ascii_letters;
-use words::{ScopeMark, Word};
+use words::{ScopeMark, ScopeWord};
 
 /// Most words of a cue.
 const LONGEST_CUE: usize = 12;
@@ -65,9 +65,9 @@ const POSITIVE: [&str; 8] =
 pub struct Context<'note> {
     text: &'note str,
     sentences: Vec<Sentence>,
-    words: Vec<Word>,
+    words: Vec<ScopeWord>,
     scopes: Vec<Scope>,
-    denied: Vec<Denied>,
+    denied: Vec<DeniedItem>,
 }
 
 impl<'note> Context<'note> {
@@ -76,7 +76,7 @@ impl<'note> Context<'note> {
     pub fn of(text: &'note str) -> Self {
         let sentences = sentences(text);
         let mut folded = words::fold(text);
-        let denied = answers::read(text);
+        let denied = item_answers::read(text);
         let mut scopes = scope::scopes(&mut folded, &sentences);
         // An answer denies the item before it, and not the words after it.
         scopes.retain(|scope| {

@@ -7,7 +7,7 @@ use super::{
     Assertion,
     lexicon::{Cue, Direction, LEXICON, Lexicon, Rule},
     sentences::Sentence,
-    words::{Folded, ScopeMark, Word},
+    words::{FoldedWords, ScopeMark, ScopeWord},
 };
 
 /// A cue and its words in the note.
@@ -19,19 +19,19 @@ pub(super) struct CuePosition {
     pub(super) last: usize,
     pub(super) cue: &'static Cue,
     /// The direction of its rules that allow either direction.
-    pub(super) either: Either,
+    pub(super) either: EitherDirection,
 }
 
-/// The direction that was chosen for rules with [`Direction::Either`].
+/// The direction that was chosen for rules with [`Direction::EitherDirection`].
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Either {
+pub(super) struct EitherDirection {
     /// For planned, declined and past treatments, which usually follow the cue: whether the scope lies after it.
     treatment_forward: bool,
     /// For results, which usually come after their subject: whether the scope lies after the cue.
     result_forward: bool,
 }
 
-impl Either {
+impl EitherDirection {
     /// Returns whether the rule applies to this side of its cue.
     pub(super) fn has(self, rule: &Rule, forward: bool) -> bool {
         match rule.side {
@@ -53,13 +53,13 @@ impl Either {
 
 /// The words of a note, for computing scopes.
 pub(super) struct ScopeWords<'words> {
-    pub(super) words: &'words mut [Word],
+    pub(super) words: &'words mut [ScopeWord],
     pub(super) text: &'words [u8],
 }
 
 impl<'words> ScopeWords<'words> {
     /// Finds the cues, in order, and marks their first words.
-    pub(super) fn new(folded: &'words mut Folded, sentences: &[Sentence]) -> (Self, Vec<CuePosition>) {
+    pub(super) fn new(folded: &'words mut FoldedWords, sentences: &[Sentence]) -> (Self, Vec<CuePosition>) {
         mark_sentence_starts(&mut folded.words, sentences);
         let mut cue_positions = find_cues(folded, &LEXICON);
         let mut scope_words = Self { words: &mut folded.words, text: &folded.text };
@@ -102,7 +102,7 @@ impl<'words> ScopeWords<'words> {
     }
 
     /// Decides the direction of a cue whose rules allow either, and marks the cue for the scopes of other cues.
-    fn mark_cue(&mut self, position: &CuePosition) -> Either {
+    fn mark_cue(&mut self, position: &CuePosition) -> EitherDirection {
         let either = self.either(position);
         let rules = &position.cue.rules;
         if rules.is_empty() || position.cue.mark.is_some() {
@@ -130,7 +130,7 @@ impl<'words> ScopeWords<'words> {
         matches!(self.spelled(at), b"but" | b"however")
     }
 
-    fn either(&self, position: &CuePosition) -> Either {
+    fn either(&self, position: &CuePosition) -> EitherDirection {
         let next = position.last + 1;
         let after = self.mark(next);
         let nothing_follows = self.opens(next)
@@ -156,14 +156,14 @@ impl<'words> ScopeWords<'words> {
             );
         let begins_list =
             self.opens(position.first) && matches!(after, ScopeMark::Colon | ScopeMark::Dash) && !self.opens(next);
-        Either {
+        EitherDirection {
             treatment_forward: begins_list || !nothing_follows,
             result_forward: begins_list || (begins_statement && !nothing_follows),
         }
     }
 }
 
-fn mark_sentence_starts(words: &mut [Word], sentences: &[Sentence]) {
+fn mark_sentence_starts(words: &mut [ScopeWord], sentences: &[Sentence]) {
     let mut sentences = sentences.iter().peekable();
     for word in words {
         while sentences.next_if(|sentence| sentence.start <= word.start).is_some() {
@@ -173,14 +173,14 @@ fn mark_sentence_starts(words: &mut [Word], sentences: &[Sentence]) {
 }
 
 /// Returns the cues from left to right, the longest at each word.
-fn find_cues(folded: &Folded, lexicon: &'static Lexicon) -> Vec<CuePosition> {
+fn find_cues(folded: &FoldedWords, lexicon: &'static Lexicon) -> Vec<CuePosition> {
     let (text, words) = (&folded.text, &folded.words);
     let mut cue_positions = Vec::with_capacity(words.len() / 4);
     let mut first = 0;
     while first < words.len() {
         match lexicon.longest(words, text, first) {
             Some((last, cue)) => {
-                cue_positions.push(CuePosition { first, last, cue, either: Either::default() });
+                cue_positions.push(CuePosition { first, last, cue, either: EitherDirection::default() });
                 first = last + 1;
             }
             None => first += 1,

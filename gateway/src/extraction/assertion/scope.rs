@@ -9,9 +9,9 @@ use std::sync::LazyLock;
 use super::{
     Assertion, Field,
     lexicon::{Direction, Rule},
-    places::{CuePosition, Either, ScopeWords},
+    places::{CuePosition, EitherDirection, ScopeWords},
     sentences::Sentence,
-    words::{Folded, ScopeMark},
+    words::{FoldedWords, ScopeMark},
 };
 
 /// The text that one cue applies to, on one side of the cue. All offsets are bytes of the note.
@@ -32,7 +32,7 @@ pub(super) struct Scope {
     /// How commas affect the scope. Only rules with this behaviour apply.
     commas: Commas,
     /// The direction of its rules that allow either direction.
-    either: Either,
+    either: EitherDirection,
 }
 
 /// The far end of a scope as a byte offset, for fields with a narrower scope and for all others.
@@ -71,7 +71,7 @@ static NEGATED_LABEL: LazyLock<[Rule; 1]> =
     LazyLock::new(|| [Rule::new(Assertion::Negated, Direction::After, &[Field::MetastasisSite, Field::GeneMutation])]);
 
 /// Returns the scopes of all cues of a note, in the order of the cues. Also marks the words.
-pub(super) fn scopes(folded: &mut Folded, sentences: &[Sentence]) -> Vec<Scope> {
+pub(super) fn scopes(folded: &mut FoldedWords, sentences: &[Sentence]) -> Vec<Scope> {
     let (scope_words, cue_positions) = ScopeWords::new(folded, sentences);
     let mut scopes = Vec::with_capacity(cue_positions.len());
     for position in cue_positions.iter().filter(|position| !position.cue.rules.is_empty()) {

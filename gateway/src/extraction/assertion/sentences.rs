@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use super::{
     Section,
-    answers::ends_in_answer,
     headings::{Label, bullet, label},
+    item_answers::ends_in_answer,
     stops::{ends, last_word},
 };
 

@@ -1,7 +1,7 @@
 //! Stores the wordings of all cues as a tree of words, because many share their first words and a note is matched word
 //! by word. The tree is small and quick to build, because the service builds it at start. It does not hold the cues.
 
-use super::words::{Folded, Word, fold};
+use super::words::{FoldedWords, ScopeWord, fold};
 use crate::extraction::table::Table;
 
 /// A node of the tree.
@@ -28,7 +28,7 @@ pub(super) struct Builder {
 impl Builder {
     /// Returns the numbers of the words in part of a wording. `opens`: the wording begins with this part.
     pub(super) fn spell(&mut self, part: &str, opens: bool) -> Vec<u32> {
-        let Folded { text, words } = fold(part);
+        let FoldedWords { text, words } = fold(part);
         let mut end = 0;
         let mut spelled = Vec::with_capacity(words.len());
         for (at, word) in words.iter().enumerate() {
@@ -96,7 +96,7 @@ impl Trie {
     /// Returns the nodes that the words of a text lead to, from word `first` on, each with the index of its last word.
     pub(super) fn walk<'t>(
         &'t self,
-        words: &'t [Word],
+        words: &'t [ScopeWord],
         text: &'t [u8],
         first: usize,
     ) -> impl Iterator<Item = (Node, usize)> + 't {

@@ -53,7 +53,7 @@ pub(super) enum ScopeMark {
 
 /// A word, or a punctuation mark that affects scopes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Word {
+pub(super) struct ScopeWord {
     /// Its first byte in the note.
     pub(super) start: usize,
     /// One past its last byte in the note.
@@ -70,15 +70,15 @@ pub(super) struct Word {
 
 /// A folded text and its words.
 #[derive(Debug, Default)]
-pub(super) struct Folded {
+pub(super) struct FoldedWords {
     pub(super) text: Vec<u8>,
-    pub(super) words: Vec<Word>,
+    pub(super) words: Vec<ScopeWord>,
 }
 
 /// Returns the folded text and its words.
-pub(super) fn fold(text: &str) -> Folded {
+pub(super) fn fold(text: &str) -> FoldedWords {
     let mut folder = Folder {
-        out: Folded { text: Vec::with_capacity(text.len()), words: Vec::with_capacity(text.len() / 5) },
+        out: FoldedWords { text: Vec::with_capacity(text.len()), words: Vec::with_capacity(text.len() / 5) },
         in_word: false,
         space: false,
         number: false,
@@ -139,7 +139,7 @@ pub(in crate::extraction) fn ascii_letters(text: &str, at: usize) -> &str {
 }
 
 struct Folder {
-    out: Folded,
+    out: FoldedWords,
     in_word: bool,
     space: bool,
     number: bool,
@@ -169,7 +169,7 @@ impl Folder {
         match self.out.words.last_mut() {
             Some(word) if self.in_word => (word.end, word.folded_end) = (end, folded_end),
             _ => {
-                self.out.words.push(Word {
+                self.out.words.push(ScopeWord {
                     start,
                     end,
                     folded_start,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::extraction::{Field, Record, alike::Words, fields::parts, staging::group};
+use crate::extraction::{Field, Record, alike::WordSet, fields::parts, staging::group};
 
 /// Most values of one field that are compared, because the cost grows with their square. Further values are kept as
 /// they are.
@@ -34,7 +34,7 @@ pub fn merge(records: &[Record]) -> MergedRecord {
     for field in Field::ALL {
         let mut kept: Vec<KeptValue<'_>> = Vec::new();
         for value in records.iter().filter_map(|record| record.get(field)).flat_map(parts) {
-            keep(&mut kept, KeptValue { value, words: Words::of(value) }, field);
+            keep(&mut kept, KeptValue { value, words: WordSet::of(value) }, field);
         }
         if kept.is_empty() {
             continue;
@@ -48,7 +48,7 @@ pub fn merge(records: &[Record]) -> MergedRecord {
 
 struct KeptValue<'a> {
     value: &'a str,
-    words: Words,
+    words: WordSet,
 }
 
 /// Adds a value unless a kept value is equal or more specific. It replaces kept values that are less specific.
@@ -95,12 +95,12 @@ fn conflict(field: Field, kept: &[KeptValue<'_>]) -> Option<Conflict> {
 }
 
 /// Returns whether two results of the same marker differ: positive and negative, 5 and 50.
-fn contradicts(one: &Words, other: &Words) -> bool {
-    let polarities = |words: &Words| -> BTreeSet<bool> { words.iter().filter_map(polarity).collect() };
-    let numbers = |words: &Words| -> BTreeSet<String> {
+fn contradicts(one: &WordSet, other: &WordSet) -> bool {
+    let polarities = |words: &WordSet| -> BTreeSet<bool> { words.iter().filter_map(polarity).collect() };
+    let numbers = |words: &WordSet| -> BTreeSet<String> {
         words.iter().filter(|word| is_number(word)).map(str::to_owned).collect()
     };
-    let marker = |words: &Words| -> BTreeSet<String> {
+    let marker = |words: &WordSet| -> BTreeSet<String> {
         words.iter().filter(|word| polarity(word).is_none() && !is_number(word)).map(str::to_owned).collect()
     };
     let differ = |one: bool, other: bool, same: bool| one && other && !same;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// What a component is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Letter {
+pub(super) enum TnmLetter {
     Tumour,
     Nodes,
     Metastasis,
@@ -13,7 +13,7 @@ pub(super) enum Letter {
 /// One component, such as `ypN1a (sn)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Component {
-    pub(super) letter: Letter,
+    pub(super) letter: TnmLetter,
     pub(super) range: Range<usize>,
     /// Lower case, such as `yp`.
     prefix: String,
@@ -91,7 +91,7 @@ impl Component {
         let rest = text.get(self.range.end..).unwrap_or_default().trim_start_matches([' ', ',', '/']);
         let next = rest.bytes().next();
         let metastasis = next.is_some_and(|next| next.eq_ignore_ascii_case(&b'm'))
-            && component_at(rest, 0).is_some_and(|next| next.letter == Letter::Metastasis);
+            && component_at(rest, 0).is_some_and(|next| next.letter == TnmLetter::Metastasis);
         metastasis || next.is_none_or(|next| matches!(next, b'.' | b';' | b')' | b'\n' | b'\r'))
     }
 
@@ -103,9 +103,9 @@ impl Component {
     /// Letter, degree and suffix: `N1a`.
     fn letter_and_degree(&self) -> String {
         let letter = match self.letter {
-            Letter::Tumour => 'T',
-            Letter::Nodes => 'N',
-            Letter::Metastasis => 'M',
+            TnmLetter::Tumour => 'T',
+            TnmLetter::Nodes => 'N',
+            TnmLetter::Metastasis => 'M',
         };
         let degree = if self.degree == "x" { "X" } else { &self.degree };
         format!("{letter}{degree}{}", self.suffix)
@@ -180,9 +180,9 @@ fn component_at(text: &str, start: usize) -> Option<Component> {
     }
     let prefix = lower(text, start..at);
     let letter = match byte(at)? {
-        b't' => Letter::Tumour,
-        b'n' => Letter::Nodes,
-        b'm' => Letter::Metastasis,
+        b't' => TnmLetter::Tumour,
+        b'n' => TnmLetter::Nodes,
+        b'm' => TnmLetter::Metastasis,
         _ => return None,
     };
     at += 1;
@@ -215,18 +215,18 @@ fn component_at(text: &str, start: usize) -> Option<Component> {
 }
 
 /// The degree that these characters write, whether it is misread, and how many characters it has.
-fn degree(letter: Letter, first: u8, second: Option<u8>) -> Option<(String, bool, usize)> {
+fn degree(letter: TnmLetter, first: u8, second: Option<u8>) -> Option<(String, bool, usize)> {
     let most = match letter {
-        Letter::Tumour => b'4',
-        Letter::Nodes => b'3',
-        Letter::Metastasis => b'1',
+        TnmLetter::Tumour => b'4',
+        TnmLetter::Nodes => b'3',
+        TnmLetter::Metastasis => b'1',
     };
     Some(match (letter, first) {
         (_, digit @ b'0'..=b'4') if digit <= most => (char::from(digit).to_string(), false, 1),
         (_, b'x') => ("x".to_owned(), false, 1),
-        (Letter::Tumour, b'i') if second == Some(b's') => ("is".to_owned(), false, 2),
-        (Letter::Tumour, b'l') if matches!(second, Some(b'a'..=b'd')) => ("1".to_owned(), true, 1),
-        (Letter::Nodes | Letter::Metastasis, b'o') => ("0".to_owned(), true, 1),
+        (TnmLetter::Tumour, b'i') if second == Some(b's') => ("is".to_owned(), false, 2),
+        (TnmLetter::Tumour, b'l') if matches!(second, Some(b'a'..=b'd')) => ("1".to_owned(), true, 1),
+        (TnmLetter::Nodes | TnmLetter::Metastasis, b'o') => ("0".to_owned(), true, 1),
         _ => return None,
     })
 }

@@ -10,7 +10,7 @@ mod stated;
 
 use std::ops::Range;
 
-use component::{Component, Letter, components};
+use component::{Component, TnmLetter, components};
 pub(crate) use groups::Organ;
 pub use stated::TnmFormula;
 pub(super) use stated::stated;
@@ -86,18 +86,18 @@ pub(crate) fn find(text: &str) -> Vec<Formula> {
     let mut open: Option<Formula> = None;
     for component in components(text) {
         match (&mut open, component.letter) {
-            (_, Letter::Tumour) => {
+            (_, TnmLetter::Tumour) => {
                 formulas.extend(open.take().filter(Formula::counts));
                 let range = component.range.clone();
                 open = Some(Formula { range, tumour: component, nodes: None, metastasis: None });
             }
-            (Some(formula), Letter::Nodes)
+            (Some(formula), TnmLetter::Nodes)
                 if formula.nodes.is_none() && formula.metastasis.is_none() && formula.continues(text, &component) =>
             {
                 formula.range.end = component.range.end;
                 formula.nodes = Some(component);
             }
-            (Some(formula), Letter::Metastasis)
+            (Some(formula), TnmLetter::Metastasis)
                 if formula.metastasis.is_none() && formula.continues(text, &component) =>
             {
                 formula.range.end = component.range.end;

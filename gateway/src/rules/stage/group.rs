@@ -35,7 +35,7 @@ fn group_at(view: &NoteView<'_>, at: usize, length: usize) -> Option<(usize, Str
     }
     let found = GROUP.captures(view.folded.after(at + length, 60))?;
     let range = at..at + length + found.get(0)?.end();
-    if is_other_disease(view, &range) || !view.counts(&range, Field::Stage) {
+    if is_other_disease(view, &range) || !view.enters_record(&range, Field::Stage) {
         return None;
     }
     let (rank, level) = match found.get(1)?.as_str() {

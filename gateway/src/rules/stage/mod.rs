@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use super::{
     cancer::Diagnosis,
     formula,
-    sites::{Extent, Spread},
+    sites::{Extent, MetastaticSpread},
     view::NoteView,
 };
 use crate::extraction::{Field, tnm::Formula};
@@ -19,7 +19,7 @@ pub(crate) use group::stated;
 pub(crate) fn read(
     view: &NoteView<'_>,
     diagnosis: &Diagnosis,
-    spread: &Spread,
+    spread: &MetastaticSpread,
     stated: Option<String>,
 ) -> Option<String> {
     let named = systems::read(view);
@@ -38,7 +38,7 @@ pub(crate) fn read(
 }
 
 /// Returns the stage that a formula with T and N gives: its group if the letters alone determine it, otherwise the formula.
-fn of_formula(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &Spread) -> Option<String> {
+fn of_formula(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &MetastaticSpread) -> Option<String> {
     let formula = formula::of(view)?;
     if formula.is_metastatic() {
         return (!is_not_given(view)).then(|| "IV".to_owned());
@@ -57,7 +57,7 @@ fn group_or_text(view: &NoteView<'_>, diagnosis: &Diagnosis, formula: &Formula) 
 }
 
 /// Returns the stage that follows from the extent of the disease, unless the note says that it gives no stage.
-fn inferred(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &Spread) -> Option<&'static str> {
+fn inferred(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &MetastaticSpread) -> Option<&'static str> {
     // The report of a resected primary calls the nodes metastatic, too.
     let resected = !spread.names_organ && formula::of(view).is_some_and(|formula| formula.has_pathological_tumour());
     let stage = if is_distant(diagnosis, spread) {
@@ -77,7 +77,7 @@ fn inferred(view: &NoteView<'_>, diagnosis: &Diagnosis, spread: &Spread) -> Opti
 }
 
 /// Returns whether the extent of the disease means stage IV.
-fn is_distant(diagnosis: &Diagnosis, spread: &Spread) -> bool {
+fn is_distant(diagnosis: &Diagnosis, spread: &MetastaticSpread) -> bool {
     let ovarian = diagnosis.organ == Some("ovary");
     spread.extent >= Extent::Distant && (!ovarian || spread.beyond_belly)
 }
@@ -120,7 +120,7 @@ fn extent(view: &NoteView<'_>) -> Option<&'static str> {
         ("ls sclc", "limited stage"),
     ] {
         let at = view.folded.as_str().find(words);
-        if at.is_some_and(|at| view.counts(&(at..at + words.len()), Field::Stage)) {
+        if at.is_some_and(|at| view.enters_record(&(at..at + words.len()), Field::Stage)) {
             return Some(value);
         }
     }

@@ -49,8 +49,8 @@ pub(super) fn read(view: &NoteView<'_>) -> Option<String> {
                 let word = !view.folded.before(at, 4).ends_with(char::is_alphanumeric);
                 let (stage, length) =
                     stage_after(view.folded.after(at + spelling.len(), 48), system.stages).filter(|_| word)?;
-                let counts = view.counts(&(at..at + spelling.len() + length), Field::Stage);
-                counts.then(|| format!("{} {}", system.name, stage.to_ascii_uppercase()))
+                let enters_record = view.enters_record(&(at..at + spelling.len() + length), Field::Stage);
+                enters_record.then(|| format!("{} {}", system.name, stage.to_ascii_uppercase()))
             })
         })
     })

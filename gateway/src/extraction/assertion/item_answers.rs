@@ -32,7 +32,7 @@ const YES: [&str; 9] = ["yes", "y", "true", "present", "positive", "pos", "detec
 
 /// An item that its answer denies. All offsets are bytes of the note.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Denied {
+pub(super) struct DeniedItem {
     /// The item: "Liver metastases".
     pub(super) item: Range<usize>,
     /// The answer: "no", or an empty box.
@@ -42,7 +42,7 @@ pub(super) struct Denied {
 }
 
 /// Returns the denied items of a note, in order.
-pub(super) fn read(text: &str) -> Vec<Denied> {
+pub(super) fn read(text: &str) -> Vec<DeniedItem> {
     let mut found = Vec::new();
     let mut at = 0;
     // In a table with percentages a dash is a missing number and no answer.
@@ -139,7 +139,7 @@ impl Line<'_> {
         from.min(end)..end
     }
 
-    fn answers(&self, found: &mut Vec<Denied>) {
+    fn answers(&self, found: &mut Vec<DeniedItem>) {
         let mut floor = 0;
         let mut words = words(self.text).peekable();
         while let Some(word) = words.next() {
@@ -176,7 +176,7 @@ impl Line<'_> {
             }
             if let Some(item) = self.item(floor, answer.start).filter(|_| denies) {
                 let answer = self.start + answer.start..self.start + answer.end;
-                found.push(Denied { item, answer, open: false });
+                found.push(DeniedItem { item, answer, open: false });
             }
             floor = answer.end;
         }
@@ -184,7 +184,7 @@ impl Line<'_> {
     }
 
     /// Reads a dash that fills the last cell of a row: "Liver metastases | - |".
-    fn dash(&self, floor: usize, found: &mut Vec<Denied>) {
+    fn dash(&self, floor: usize, found: &mut Vec<DeniedItem>) {
         let end = self.text.trim_end_matches([' ', '\t', '|']);
         if self.has_numbers {
             return;
@@ -195,7 +195,7 @@ impl Line<'_> {
             return;
         }
         if let Some(item) = self.item(floor, before.len()) {
-            found.push(Denied { item, answer: self.start + before.len()..self.start + end.len(), open: false });
+            found.push(DeniedItem { item, answer: self.start + before.len()..self.start + end.len(), open: false });
         }
     }
 
@@ -229,7 +229,7 @@ impl Line<'_> {
     }
 
     /// Returns the item of a short question after this word that no "yes" or "no" answers: "KRAS G12C? Pending."
-    fn open_question(&self, floor: usize, word: &Range<usize>) -> Option<Denied> {
+    fn open_question(&self, floor: usize, word: &Range<usize>) -> Option<DeniedItem> {
         const MOST_WORDS: usize = 5;
         let rest = self.text.get(word.end..)?.strip_prefix('?')?;
         if !(rest.is_empty() || rest.starts_with([' ', ')'])) {
@@ -241,7 +241,7 @@ impl Line<'_> {
         let spelled = self.slice(item.start - self.start..item.end - self.start);
         let short = spelled.split_whitespace().count() <= MOST_WORDS;
         let answer = self.start + word.end..self.start + word.end + 1;
-        (short && !answered).then_some(Denied { item, answer, open: true })
+        (short && !answered).then_some(DeniedItem { item, answer, open: true })
     }
 
     fn has_boxes(&self) -> bool {
@@ -268,7 +268,7 @@ impl Line<'_> {
     }
 
     /// Reads boxes before or behind their items; a line that begins with a box, after its label, has them before.
-    fn boxes(&self, found: &mut Vec<Denied>) {
+    fn boxes(&self, found: &mut Vec<DeniedItem>) {
         let marks: Vec<_> = self.marks().collect();
         let Some((first, _)) = marks.first() else { return };
         let head = self.slice(0..first.start).trim();
@@ -285,7 +285,7 @@ impl Line<'_> {
         if let Some(first_choice) = choice(0) {
             let denied = [Some(first_choice), choice(1)].into_iter().flatten().any(|chosen| chosen == (true, true));
             if let Some(item) = self.item(0, first.start).filter(|_| denied) {
-                found.push(Denied { item, answer: self.start + first.start..self.start + first.end, open: false });
+                found.push(DeniedItem { item, answer: self.start + first.start..self.start + first.end, open: false });
             }
             return;
         }
@@ -300,7 +300,7 @@ impl Line<'_> {
             floor = range.end;
             if !ticked && !self.slice(item.clone()).trim().is_empty() {
                 let answer = self.start + range.start..self.start + range.end;
-                found.push(Denied { item: self.start + item.start..self.start + item.end, answer, open: false });
+                found.push(DeniedItem { item: self.start + item.start..self.start + item.end, answer, open: false });
             }
         }
     }
