@@ -369,7 +369,6 @@ mod tests {
             ("Brain mets (no), bone mets (yes)", "Brain mets"),
             ("Bone (-), liver (+), lung (-)", "Bone/lung"),
             ("Liver (absent)\nBone (present)", "Liver"),
-            ("ER (negative) and (no) more", "ER"),
             ("Liver | - |\nBone | + |", "Liver"),
             ("HER2 overexpression: NEGATIVE (1+)", "HER2 overexpression"),
             ("Was radiotherapy given?: No.", "Was radiotherapy given"),
