@@ -327,7 +327,7 @@ fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl It
     while let Some(site) = sites.get(to).filter(|_| to - first < LONGEST_LIST) {
         let gap = view.folded.slice(edge..site.range.start);
         let tied = if to > first {
-            is_list(gap)
+            is_list(gap) || is_answered_list(gap)
         } else if after_diagnosis {
             AFTER_DIAGNOSIS.iter().any(|link| gap.starts_with(link)) && leads_to(gap, false)
         } else {
@@ -348,6 +348,17 @@ fn is_list(gap: &str) -> bool {
     gap.len() < 48
         && !gap.contains(['.', ':', '\n', ';'])
         && gap.split([' ', ',', '/', '&', '+', '(', ')', '-']).all(|word| word.is_empty() || is_one_of(FILLERS, word))
+}
+
+/// Returns whether answers stand between two organs of one list: "liver no, bone yes", "liver [N], bone [Y]".
+fn is_answered_list(gap: &str) -> bool {
+    const ANSWERS: &str = "no yes n y none absent present";
+    gap.len() < 48
+        && gap.contains([',', '[', '(', '='])
+        && !gap.contains(['.', ':', '\n', ';'])
+        && gap
+            .split([' ', ',', '(', ')', '[', ']', '='])
+            .all(|word| word.is_empty() || is_one_of(ANSWERS, word) || is_one_of(FILLERS, word))
 }
 
 /// Returns whether the words between a spread term and an organ after it connect the two: "metastatic to the".

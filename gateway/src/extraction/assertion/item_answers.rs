@@ -104,7 +104,7 @@ fn is_separated(before: &str) -> bool {
 fn without_filling(mut before: &str) -> &str {
     loop {
         let trimmed = before.trim_end_matches(|c: char| {
-            c.is_whitespace() || matches!(c, '.' | '…' | '_' | '|' | ':' | '?' | '=' | '-' | '–' | '—')
+            c.is_whitespace() || matches!(c, '.' | '…' | '_' | '|' | ':' | '?' | '=' | '-' | '–' | '—' | '(' | '[')
         });
         let lower = trimmed.get(trimmed.len().saturating_sub(8)..).unwrap_or_default().to_ascii_lowercase();
         let form = ["(yes/no)", "(y/n)", "y/n", "yes/no"].iter().find(|form| lower.ends_with(**form));
@@ -166,7 +166,8 @@ impl Line<'_> {
                 continue;
             }
             let before = self.slice(self.back(floor, answer.start));
-            let separated = is_separated(before);
+            let bracketed = self.is_bracketed(&answer);
+            let separated = is_separated(before) || bracketed;
             let bare = plain
                 && spelled.len() == 2
                 && before.ends_with(' ')
@@ -178,9 +179,39 @@ impl Line<'_> {
                 let answer = self.start + answer.start..self.start + answer.end;
                 found.push(DeniedItem { item, answer, open: false });
             }
-            floor = answer.end;
+            floor = answer.end + usize::from(bracketed);
         }
         self.dash(floor, found);
+        self.signs(found);
+    }
+
+    /// Returns whether an answer stands alone in brackets: "Liver [N]", "brain (no)".
+    fn is_bracketed(&self, answer: &Range<usize>) -> bool {
+        let before = self.text.get(..answer.start).unwrap_or_default();
+        let after = self.text.get(answer.end..).unwrap_or_default();
+        (before.ends_with('[') && after.starts_with(']')) || (before.ends_with('(') && after.starts_with(')'))
+    }
+
+    /// Reads minus signs in brackets behind their items: "Bone (-), liver (+)".
+    fn signs(&self, found: &mut Vec<DeniedItem>) {
+        const SIGNS: [&str; 3] = ["-)", "\u{2212})", "\u{2013})"];
+        let from = found.len();
+        let mut floor = 0;
+        for (at, _) in self.text.match_indices('(') {
+            let after = self.text.get(at + 1..).unwrap_or_default();
+            let minus = SIGNS.iter().find(|sign| after.starts_with(**sign));
+            let Some(sign) = minus.or_else(|| ["+)", "++)"].iter().find(|sign| after.starts_with(**sign))) else {
+                continue;
+            };
+            let end = at + 1 + sign.len();
+            if let Some(item) = self.item(floor, at).filter(|_| minus.is_some()) {
+                found.push(DeniedItem { item, answer: self.start + at..self.start + end, open: false });
+            }
+            floor = end;
+        }
+        if found.len() > from {
+            found.sort_by_key(|denied| denied.item.start);
+        }
     }
 
     /// Reads a dash that fills the last cell of a row: "Liver metastases | - |".
@@ -334,6 +365,10 @@ mod tests {
             ("| Liver metastases | no |\n| Bone metastases | yes |", "Liver metastases"),
             ("Liver metastases\tNo\nBone\tYes", "Liver metastases"),
             ("Liver   absent\nBone   present", "Liver"),
+            ("Liver [N] Bone [Y] Lung [N]", "Liver/Lung"),
+            ("Brain mets (no), bone mets (yes)", "Brain mets"),
+            ("Bone (-), liver (+), lung (-)", "Bone/lung"),
+            ("Liver (absent)\nBone (present)", "Liver"),
             ("Liver | - |\nBone | + |", "Liver"),
             ("HER2 overexpression: NEGATIVE (1+)", "HER2 overexpression"),
             ("Was radiotherapy given?: No.", "Was radiotherapy given"),
