@@ -216,6 +216,10 @@ pub(crate) fn is_other_noun(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     const OTHERS: &str = "effect|board|testing|profil|sequenc|mutation|workup|work up|abscess|infect|calcif|pneumonia|\
                           endophthalm|septic|potential";
     let after = view.folded.after(range.end, 14).trim_start();
+    let before = view.folded.before(range.start, 4);
+    if before.ends_with("non ") || before.ends_with("non-") {
+        return true;
+    }
     let other_pd = view.has_other_pd && view.folded.slice(range.clone()) == "pd";
     other_pd || OTHERS.split('|').any(|word| after.starts_with(word))
 }

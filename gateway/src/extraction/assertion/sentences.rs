@@ -101,6 +101,30 @@ fn marks_present(word: &[u8]) -> bool {
     WORDS.iter().any(|each| each.eq_ignore_ascii_case(word))
 }
 
+/// Returns whether a sentence or a line begins with the patient: "Pt", "She has", "55-year-old".
+fn names_patient(sentence: &[u8]) -> bool {
+    const SUBJECTS: [&[u8]; 10] = [
+        b"patient",
+        b"the patient",
+        b"this patient",
+        b"our patient",
+        b"pt",
+        b"she has",
+        b"he has",
+        b"she is",
+        b"he is",
+        b"she presents",
+    ];
+    const AGES: [&[u8]; 6] = [b"-year", b" year", b" yo", b"yo", b" y/o", b"y/o"];
+    let starts =
+        |text: &[u8], word: &[u8]| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    let follows = |length: usize| sentence.get(length).is_none_or(|byte| matches!(byte, b' ' | b':' | b','));
+    let digits = sentence.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let aged =
+        matches!(digits, 1..=3) && AGES.iter().any(|age| starts(sentence.get(digits..).unwrap_or_default(), age));
+    aged || SUBJECTS.iter().any(|subject| starts(sentence, subject) && follows(subject.len()))
+}
+
 struct Splitter<'note> {
     bytes: &'note [u8],
     sentences: Vec<Sentence>,
@@ -130,6 +154,9 @@ impl Splitter<'_> {
 
     fn close(&mut self) {
         if let Some((start, end)) = self.open.take() {
+            if self.section == Section::FamilyHistory && self.has_text && names_patient(self.slice(start..end)) {
+                (self.section, self.inline) = (Section::Body, false);
+            }
             if self.section == Section::PastHistory
                 && self.inline
                 && self.has_text

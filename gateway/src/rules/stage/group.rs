@@ -1,26 +1,62 @@
 //! Stage groups that the note states: "stage IIIB", "FIGO IIIC".
 
-use std::{ops::Range, sync::LazyLock};
+use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::other_diseases;
 use crate::{extraction::Field, rules::view::NoteView, statics::pattern};
 
 /// A stage group after the word "stage".
 pub(super) static GROUP: LazyLock<Regex> = LazyLock::new(|| pattern(GROUP_PATTERN));
-const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is|of|as|at|the|to|be|consistent|with|clinical|clinically|pathologic|pathological|pathologically|ajcc|figo|tnm|ann arbor|lugano|iss|revised|overall|final|anatomic|prognostic|listed|documented|reported|recorded|assigned|presentation|diagnosis|time|estimated|8th|7th|edition|:|=|,|\(|-|\||\n))*[ (|]*(iv|iii|ii|i|[0-4])(?: ?[-/]?(?:([abc])([1-4])?))?(?-u:\b)";
+const GROUP_PATTERN: &str = r"^(?:d|s|ing)?(?: ?(?:group|grouping|disease|was|is|of|as|at|the|to|be|consistent|with|clinical|clinically|pathologic|pathological|pathologically|ajcc|figo|tnm|ann arbor|lugano|iss|revised|overall|final|anatomic|prognostic|listed|documented|reported|recorded|assigned|presentation|diagnosis|time|estimated|8th|7th|edition|:|=|,|\(|-|\||\n))*[ (|]*(iv|iii|ii|i|[0-4])(?: ?[-/]?(?:([abce])([1-4])?))?(?-u:\b)";
 
-/// Returns the highest stage group that the note states. Of equal groups, the longest is preferred, then the first.
+/// The words before a stage group. The first value says whether the word itself corrects an earlier stage.
+const WORDS: [(bool, &str); 7] = [
+    (false, "stage"),
+    (false, "staging"),
+    (false, "figo"),
+    (false, "stg"),
+    (false, "st."),
+    (true, "restaged"),
+    (true, "upstaged"),
+];
+/// Words right before "stage" that correct an earlier stage. Stages after therapy ("downstaged to") correct none.
+const CORRECTIONS: [&str; 10] = [
+    "corrected to",
+    "revised to",
+    "amended to",
+    "changed to",
+    "reclassified as",
+    "restaged as",
+    "restaged to",
+    "re staged as",
+    "re staged to",
+    "upstaged to",
+];
+
+/// A stated group. Corrections come first, of them the last; then the highest, then the one with more parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    correction_at: Option<usize>,
+    level: usize,
+    length: usize,
+}
+
+/// Returns the stage group that the note states: a corrected one, otherwise the highest. Of equal groups, the longest is
+/// preferred, then the first. Stages of other diseases, other patients and other outcomes do not count.
 pub(crate) fn stated(view: &NoteView<'_>) -> Option<String> {
     let text = view.folded.as_str();
-    let mut best: Option<(usize, String)> = None;
-    for word in ["stage", "staging", "figo"] {
+    let mut best: Option<(Rank, String)> = None;
+    for (corrects, word) in WORDS {
         for (at, _) in text.match_indices(word) {
-            let Some((rank, value)) = group_at(view, at, word.len()) else { continue };
-            let better = best
-                .as_ref()
-                .is_none_or(|(best_rank, text)| rank > *best_rank || rank == *best_rank && value.len() > text.len());
-            if better {
+            let Some((level, value)) = group_at(view, at, word) else { continue };
+            let corrects = corrects || {
+                let before = view.folded.before(at, 24).trim_end();
+                CORRECTIONS.iter().any(|correction| before.ends_with(correction))
+            };
+            let rank = Rank { correction_at: corrects.then_some(at), level, length: value.len() };
+            if best.as_ref().is_none_or(|(best, _)| rank > *best) {
                 best = Some((rank, value));
             }
         }
@@ -29,41 +65,38 @@ pub(crate) fn stated(view: &NoteView<'_>) -> Option<String> {
 }
 
 /// Returns the stage group after the word at an offset, with its rank.
-fn group_at(view: &NoteView<'_>, at: usize, length: usize) -> Option<(usize, String)> {
+fn group_at(view: &NoteView<'_>, at: usize, word: &str) -> Option<(usize, String)> {
     if view.folded.before(at, 4).ends_with(char::is_alphanumeric) {
         return None;
     }
-    let found = GROUP.captures(view.folded.after(at + length, 60))?;
-    let range = at..at + length + found.get(0)?.end();
-    if is_other_disease(view, &range) || !view.enters_record(&range, Field::Stage) {
+    let found = GROUP.captures(view.folded.after(at + word.len(), 60))?;
+    let range = at..at + word.len() + found.get(0)?.end();
+    if other_diseases::has_stage(view, &range) || !view.enters_record(&range, Field::Stage) {
         return None;
     }
-    let (rank, level) = match found.get(1)?.as_str() {
+    let numeral = found.get(1)?.as_str();
+    if numeral == "i" && view.folded.after(range.end, 2) == ".e" {
+        return None;
+    }
+    // "St. 1" is a street or a saint.
+    if word == "st." && (numeral.len() < 2 || range.len() > 8) {
+        return None;
+    }
+    let (rank, level) = match numeral {
         "iv" | "4" => (4, "IV"),
         "iii" | "3" => (3, "III"),
         "ii" | "2" => (2, "II"),
         "i" | "1" => (1, "I"),
         _ => (0, "0"),
     };
-    let letter = found.get(2).map_or("", |letter| letter.as_str()).to_ascii_uppercase();
-    Some((rank, format!("{level}{letter}{}", found.get(3).map_or("", |digit| digit.as_str()))))
-}
-
-/// Diseases that have stages but are not malignancies.
-const OTHERS: &str = "kidney disease|ckd|chronic kidney|renal|ulcer|decubitus|heart failure|hypertension|htn|fibrosis|\
-                      cirrhosis|copd|parkinson|endometriosis|sarcoid|retinopathy|lymphedema|aki|kidney injury|\
-                      pressure|gout|osteoarthritis|dementia|alzheimer|prolapse|procedure|sacral|wound|repair|\
-                      bronchopleural|glaucoma|gvhd|palsy|sleep|avascular|osteonecrosis|hoehn|avn|diastolic";
-
-/// Returns whether a stage belongs to a disease of the kidneys, an ulcer, heart failure, a procedure or the like.
-fn is_other_disease(view: &NoteView<'_>, range: &Range<usize>) -> bool {
-    let after = view.folded.after(range.end, 28);
-    let after = after.split(['.', ';', '\n', ',']).next().unwrap_or_default();
-    let before = view.folded.before(range.start, 26);
-    let before = before.rsplit(['.', ';', '\n', ',']).next().unwrap_or_default();
-    let renal_cell = after.contains("renal cell") || before.contains("renal cell");
-    before.trim_end().ends_with("end")
-        || !renal_cell && OTHERS.split('|').any(|other| after.contains(other) || before.contains(other))
+    let letter = found.get(2).map_or("", |letter| letter.as_str());
+    // "IE" is a lymphoma outside the lymph nodes.
+    if letter == "e"
+        && !["lymphoma", "hodgkin", "ann arbor", "lugano"].iter().any(|word| view.near(&range, 80, 60).contains(word))
+    {
+        return None;
+    }
+    Some((rank, format!("{level}{}{}", letter.to_ascii_uppercase(), found.get(3).map_or("", |digit| digit.as_str()))))
 }
 
 #[cfg(test)]
@@ -90,6 +123,15 @@ mod tests {
             ("end stage 4", ""),
             ("backstage 4", ""),
             ("no stage given", ""),
+            ("Stage IVB -> restaged IIIC after review", "IIIC"),
+            ("Stage IV at first. Addendum: stage corrected to stage IIIA.", "IIIA"),
+            ("Stage III; restaged as stage II, later progressed", "II"),
+            ("Stage III, downstaged to stage I after chemotherapy", "III"),
+            ("NSCLC st. IV", "IV"),
+            ("Colon ca stg 3", "III"),
+            ("12 St. 4th floor", ""),
+            ("Ann Arbor stage IE", "IE"),
+            ("stage, i.e. IV", ""),
         ] {
             assert_eq!(stated(&NoteView::of(text)).unwrap_or_default(), expected, "{text}");
         }

@@ -2,6 +2,7 @@
 //! the disease.
 
 mod group;
+mod other_diseases;
 mod systems;
 
 use std::sync::LazyLock;
