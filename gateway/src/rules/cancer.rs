@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     lexicon::{Mention, Term, TermKind},
     meanings,
-    standing::{Standing, standing},
+    standing::{Standing, is_of_study, standing},
     view::NoteView,
 };
 use crate::extraction::{Assertion, Field};
@@ -196,13 +196,6 @@ fn is_corroborated(view: &NoteView<'_>) -> bool {
         || view.terms(TermKind::Marker).iter().any(|mention| mention.term.is("fusionmark"))
 }
 
-/// Returns whether a mention belongs to the name of a study, a screening or a clinic, and so not to the patient.
-fn is_of_study(view: &NoteView<'_>, range: &Range<usize>) -> bool {
-    ["trial", "study", "guideline", "cell line", "screening", "center", "risk", "clinic"]
-        .iter()
-        .any(|word| view.folded.after(range.end, 16).trim_start().starts_with(word))
-}
-
 /// Joins the words before a head into a name: "high-grade serous" + "ovarian" + "carcinoma".
 fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Assertion) -> NamedMalignancy {
     let head_organ = head.term.tag("site");
@@ -223,7 +216,8 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
             start = last.range.start;
             before = rest;
         } else if let Some(site) = site.filter(|site| {
-            (head_organ.is_none() || head.term.is("whole")) && organ == head_organ && touches(view, site, start)
+            let unnamed = head_organ.is_none() || (head.term.is("whole") && !breaks_line(view, site, start));
+            unnamed && organ == head_organ && touches(view, site, start)
         }) {
             let Some(primary) = site.term.tag("primary") else { break };
             if head_organ == Some(primary) || head.term.is("haem") {
@@ -324,6 +318,11 @@ fn operated_organ(view: &NoteView<'_>) -> Option<&'static str> {
         .filter_map(|mention| mention.term.tag("organ"));
     let first = organs.next()?;
     organs.all(|organ| organ == first).then_some(first)
+}
+
+/// Returns whether a line ends before a name: "Metastases: lung", and on the next line "Prostate cancer".
+fn breaks_line(view: &NoteView<'_>, site: &Mention, start: usize) -> bool {
+    view.folded.quote(&(site.range.end..start)).contains('\n')
 }
 
 fn touches(view: &NoteView<'_>, mention: &Mention, start: usize) -> bool {

@@ -337,7 +337,7 @@ fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl It
         } else {
             leads_to(gap, strong)
         };
-        if !tied {
+        if !tied || begins_line(view, &(edge..site.range.start)) {
             break;
         }
         edge = site.range.end;
@@ -347,11 +347,20 @@ fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl It
     before.iter().chain(sites.get(first..to).unwrap_or_default())
 }
 
+/// Returns whether a line ends in a gap and the next begins in upper case without a bullet: a list of sites ends there.
+fn begins_line(view: &NoteView<'_>, gap: &Range<usize>) -> bool {
+    let next = view.folded.quote(&(gap.end..gap.end + 1)).starts_with(char::is_uppercase);
+    let gap = view.folded.quote(gap);
+    next && gap.ends_with('\n') && !gap.contains([':', ',', '-'])
+}
+
 /// Returns whether the words between two organs are those of a list, or describe a lesion.
 fn is_list(gap: &str) -> bool {
     gap.len() < 48
         && !gap.contains(['.', ':', '\n', ';'])
-        && gap.split([' ', ',', '/', '&', '+', '(', ')', '-']).all(|word| word.is_empty() || is_one_of(FILLERS, word))
+        && gap
+            .split([' ', ',', '/', '&', '+', '(', ')', '-', '*', '•', '·', '●', '▪'])
+            .all(|word| word.is_empty() || is_one_of(FILLERS, word))
 }
 
 /// Returns whether answers stand between two organs of one list: "liver no, bone yes", "liver [N], bone [Y]".
@@ -367,7 +376,8 @@ fn is_answered_list(gap: &str) -> bool {
 
 /// Returns whether the words between a spread term and an organ after it connect the two: "metastatic to the".
 fn leads_to(gap: &str, strong: bool) -> bool {
-    let mut words = gap.split([' ', ',', '(', ':', '|']).filter(|word| !word.is_empty()).peekable();
+    let mut words =
+        gap.split([' ', ',', '(', ':', '|', '-', '*', '•', '·', '●', '▪']).filter(|word| !word.is_empty()).peekable();
     let directly = strong && gap == " ";
     let listed = gap.trim_start().starts_with('(') || (strong && gap.starts_with([':', '|']));
     let tied = words.peek().is_some_and(|word| is_one_of(CONNECTORS, word)) || listed;

@@ -1,4 +1,5 @@
-//! What a note says of a diagnosis that it revises: the first opinion, or the diagnosis that holds.
+//! What a note says of a diagnosis beside its name: that it was the first opinion, that it holds, or that it names a
+//! study and not the patient's disease.
 
 use std::ops::Range;
 
@@ -55,6 +56,13 @@ pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
     let holds = HOLDS_BEFORE.iter().any(|words| near.contains(words))
         || HOLDS_AFTER.iter().any(|words| after.starts_with(words));
     if holds { Standing::Final } else { Standing::Plain }
+}
+
+/// Returns whether a mention belongs to the name of a study, a screening or a clinic, and so not to the patient.
+pub(super) fn is_of_study(view: &NoteView<'_>, range: &Range<usize>) -> bool {
+    ["trial", "study", "guideline", "cell line", "screening", "center", "risk", "clinic"]
+        .iter()
+        .any(|word| view.folded.after(range.end, 16).trim_start().starts_with(word))
 }
 
 #[cfg(test)]

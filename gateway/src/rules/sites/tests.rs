@@ -34,6 +34,9 @@ fn distant_metastases_stay() {
     for (note, expected) in [
         ("Colon cancer. Distant metastasis: liver.", "liver"),
         ("Breast cancer, metastatic to bone and liver.", "bone; liver"),
+        ("Breast cancer\nMetastases:\n\u{2022} liver\n\u{2022} bone", "liver; bone"),
+        ("Metastases: bone, lung\nProstate cancer, castration resistant", "bone; lung"),
+        ("Colon cancer\nSites of metastatic disease:\n- Liver\n- Lung", "liver; lung"),
         ("Metastatic breast cancer with axillary lymph node involvement.", ""),
         ("Lung cancer with brain metastases; mediastinal nodes are enlarged.", "brain"),
     ] {
