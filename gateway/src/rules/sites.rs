@@ -1,8 +1,11 @@
 //! Reads metastatic sites: organs that a spread term refers to, as nouns, without the organ of the primary. Spread
 //! terms are those of `lexicons/spread.txt`, such as "metastases".
 
+mod lists;
+
 use std::ops::Range;
 
+use self::lists::{begins_line, is_answered_list, is_list, leads_to};
 use super::{
     cancer::Diagnosis,
     formula,
@@ -39,13 +42,6 @@ pub(crate) struct MetastaticSpread {
     pub(crate) names_organ: bool,
 }
 
-/// Words that may stand between organs of one list, or between an organ and its lesions.
-const FILLERS: &str = "and or the both multiple left right bilateral new as well also to in on a several numerous \
-                       small large diffuse distant lesions lesion metastases metastasis nodules nodule solitary \
-                       enhancing lobe hypodense with extensive innumerable scattered sclerotic lytic widespread region \
-                       parenchymal target mets dominant contralateral ipsilateral her his its harboured harbored harbours harbors";
-/// Words that may connect a spread term to the organ after it.
-const CONNECTORS: &str = "include includes included are were was noted seen identified present found detected to in involving within throughout of including at sites affecting on site";
 /// How the organs go on after a diagnosis: "metastatic melanoma was found in the heart".
 const AFTER_DIAGNOSIS: [&str; 7] =
     [" to ", " in ", " was found in ", " was detected in ", " was identified in ", " was seen in ", " was present in "];
@@ -345,52 +341,6 @@ fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl It
     }
     let before = sites.get(from..at).unwrap_or_default();
     before.iter().chain(sites.get(first..to).unwrap_or_default())
-}
-
-/// Returns whether a line ends in a gap and the next begins in upper case without a bullet: a list of sites ends there.
-fn begins_line(view: &NoteView<'_>, gap: &Range<usize>) -> bool {
-    let next = view.folded.quote(&(gap.end..gap.end + 1)).starts_with(char::is_uppercase);
-    let gap = view.folded.quote(gap);
-    next && gap.ends_with('\n') && !gap.contains([':', ',', '-'])
-}
-
-/// Returns whether the words between two organs are those of a list, or describe a lesion.
-fn is_list(gap: &str) -> bool {
-    gap.len() < 48
-        && !gap.contains(['.', ':', '\n', ';'])
-        && gap
-            .split([' ', ',', '/', '&', '+', '(', ')', '-', '*', '•', '·', '●', '▪'])
-            .all(|word| word.is_empty() || is_one_of(FILLERS, word))
-}
-
-/// Returns whether answers stand between two organs of one list: "liver no, bone yes", "liver [N], bone [Y]".
-fn is_answered_list(gap: &str) -> bool {
-    const ANSWERS: &str = "no yes n y none absent present";
-    gap.len() < 48
-        && gap.contains([',', '[', '(', '='])
-        && !gap.contains(['.', ':', '\n', ';'])
-        && gap
-            .split([' ', ',', '(', ')', '[', ']', '='])
-            .all(|word| word.is_empty() || is_one_of(ANSWERS, word) || is_one_of(FILLERS, word))
-}
-
-/// Returns whether the words between a spread term and an organ after it connect the two: "metastatic to the".
-fn leads_to(gap: &str, strong: bool) -> bool {
-    let mut words =
-        gap.split([' ', ',', '(', ':', '|', '-', '*', '•', '·', '●', '▪']).filter(|word| !word.is_empty()).peekable();
-    let directly = strong && gap == " ";
-    let listed = gap.trim_start().starts_with('(') || (strong && gap.starts_with([':', '|']));
-    let tied = words.peek().is_some_and(|word| is_one_of(CONNECTORS, word)) || listed;
-    directly
-        || (tied
-            && gap.len() < 40
-            && !gap.contains(['.', '\n', ';'])
-            && words.all(|word| is_one_of(CONNECTORS, word) || is_one_of(FILLERS, word) || is_count(word)))
-}
-
-/// Returns whether a word is a count, as in "in 4 of 22 regional lymph nodes" or "in 4/22 nodes".
-fn is_count(word: &str) -> bool {
-    word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'/')
 }
 
 #[cfg(test)]

@@ -1,0 +1,69 @@
+//! Reads the words between organs: whether they go on a list, answer a question, or lead from a spread term to an organ.
+
+use std::{borrow::Cow, ops::Range};
+
+use crate::rules::view::{NoteView, is_one_of};
+
+/// Words that may stand between organs of one list, or between an organ and its lesions.
+const FILLERS: &str = "and or the both multiple left right bilateral new as well also to in on a several numerous \
+                       small large diffuse distant lesions lesion metastases metastasis nodules nodule solitary \
+                       enhancing lobe hypodense with extensive innumerable scattered sclerotic lytic widespread region \
+                       parenchymal target mets dominant contralateral ipsilateral her his its harboured harbored harbours harbors";
+/// Words that may connect a spread term to the organ after it.
+const CONNECTORS: &str = "include includes included are were was noted seen identified present found detected to in involving within throughout of including at sites affecting on site";
+/// Returns whether a line ends in a gap and the next begins in upper case without a bullet: a list of sites ends there.
+pub(super) fn begins_line(view: &NoteView<'_>, gap: &Range<usize>) -> bool {
+    let next = view.folded.quote(&(gap.end..gap.end + 1)).starts_with(char::is_uppercase);
+    let gap = view.folded.quote(gap);
+    next && gap.ends_with('\n') && !gap.contains([':', ',', '-'])
+}
+
+/// Returns the words between two organs without boxes to tick. A box that is not ticked denies its organ elsewhere.
+fn without_boxes(gap: &str) -> Cow<'_, str> {
+    const BOXES: [&str; 6] = ["[x]", "[ ]", "[]", "\u{2610}", "\u{2611}", "\u{2612}"];
+    if gap.len() >= 48 || !gap.contains(['[', '\u{2610}', '\u{2611}', '\u{2612}']) {
+        return Cow::Borrowed(gap);
+    }
+    Cow::Owned(BOXES.iter().fold(gap.to_owned(), |text, one| text.replace(one, "")))
+}
+
+/// Returns whether the words between two organs are those of a list, or describe a lesion.
+pub(super) fn is_list(gap: &str) -> bool {
+    let gap = &*without_boxes(gap);
+    gap.len() < 48
+        && !gap.contains(['.', ':', '\n', ';'])
+        && gap
+            .split([' ', ',', '/', '&', '+', '(', ')', '-', '*', '•', '·', '●', '▪'])
+            .all(|word| word.is_empty() || is_one_of(FILLERS, word))
+}
+
+/// Returns whether answers stand between two organs of one list: "liver no, bone yes", "liver [N], bone [Y]".
+pub(super) fn is_answered_list(gap: &str) -> bool {
+    const ANSWERS: &str = "no yes n y none absent present";
+    gap.len() < 48
+        && gap.contains([',', '[', '(', '='])
+        && !gap.contains(['.', ':', '\n', ';'])
+        && gap
+            .split([' ', ',', '(', ')', '[', ']', '='])
+            .all(|word| word.is_empty() || is_one_of(ANSWERS, word) || is_one_of(FILLERS, word))
+}
+
+/// Returns whether the words between a spread term and an organ after it connect the two: "metastatic to the".
+pub(super) fn leads_to(gap: &str, strong: bool) -> bool {
+    let gap = &*without_boxes(gap);
+    let mut words =
+        gap.split([' ', ',', '(', ':', '|', '-', '*', '•', '·', '●', '▪']).filter(|word| !word.is_empty()).peekable();
+    let directly = strong && gap == " ";
+    let listed = gap.trim_start().starts_with('(') || (strong && gap.starts_with([':', '|']));
+    let tied = words.peek().is_some_and(|word| is_one_of(CONNECTORS, word)) || listed;
+    directly
+        || (tied
+            && gap.len() < 40
+            && !gap.contains(['.', '\n', ';'])
+            && words.all(|word| is_one_of(CONNECTORS, word) || is_one_of(FILLERS, word) || is_count(word)))
+}
+
+/// Returns whether a word is a count, as in "in 4 of 22 regional lymph nodes" or "in 4/22 nodes".
+fn is_count(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'/')
+}
