@@ -258,6 +258,11 @@ async fn broken_and_encoded_words_are_read() {
         plain.replace("adeno", "adeno\u{ad}\n").replace("osimer", "o\u{feff}simer").replace("metas", "metas\u{8}"),
         plain.replace('-', "\u{2011}").replace(' ', "\u{a0}").replace("IV", "\u{2163}"),
         full_width(plain),
+        format!(
+            r"{{\rtf1\ansi{{\fonttbl{{\f0 Liver;}}}}\pard {}\par}}",
+            plain.replace(". ", r".\par ").replace("IV", r"\b IV\b0 ")
+        ),
+        plain.replace(". ", r".\.br\"),
         plain
             .replace(". ", ".\u{2028}")
             .replace(", ", ",\u{b}")

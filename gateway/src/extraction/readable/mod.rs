@@ -5,6 +5,7 @@
 //! quotes and offsets refer to that note. Most notes are readable already and are not copied.
 
 mod characters;
+mod control_words;
 mod encoded;
 mod escaped;
 mod line_ends;
@@ -35,8 +36,15 @@ impl<'note> Readable<'note> {
         steps::count(text.len());
         let mut made: Option<Rewrite> = None;
         let mut is_doubtful = line_ends::is_doubtful(text);
-        // From the outermost layer inwards: JSON escapes, mail encoding, HTML, then the text itself.
-        for step in [escaped::decoded, encoded::decoded, markup::removed, characters::unified, line_ends::mended] {
+        // From the outermost layer inwards: RTF and HL7, JSON escapes, mail encoding, HTML, then the text itself.
+        for step in [
+            control_words::decoded,
+            escaped::decoded,
+            encoded::decoded,
+            markup::removed,
+            characters::unified,
+            line_ends::mended,
+        ] {
             let current = made.as_ref().map_or(text, Rewrite::text);
             if let Some(next) = step(current) {
                 // Checked after each step: a step can decode doubtful characters, and the last step removes them.
