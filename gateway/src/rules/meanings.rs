@@ -95,7 +95,7 @@ pub(crate) fn is_another(view: &NoteView<'_>, mention: &Mention) -> bool {
         TermKind::Marker => "marker",
         TermKind::Gene => "gene",
         TermKind::Cancer => "cancer",
-        TermKind::Spread => "spread",
+        TermKind::Spread => return is_exercise(view, mention),
         _ => return false,
     };
     if is_date_or_measure(view, mention) || is_of_right_side(view, mention) {
@@ -119,6 +119,20 @@ pub(crate) fn is_another(view: &NoteView<'_>, mention: &Mention) -> bool {
         return !(shown || is_counted(view, mention) || is_beside_drug(view, mention, &near));
     }
     !meaning.own.is_empty() && !sides.iter().any(|side| has_any(view, side, &meaning.own))
+}
+
+/// Returns whether "METs" are metabolic equivalents of exercise: "4 METs", "achieved 5 METS on the treadmill". A count of
+/// metastases is written in lower case or names no exercise.
+fn is_exercise(view: &NoteView<'_>, mention: &Mention) -> bool {
+    const EXERCISE: [&str; 6] = ["exercise", "treadmill", "workload", "bruce", "stress", "functional"];
+    if mention.term.spelled != "mets" {
+        return false;
+    }
+    let before = view.folded.before(mention.range.start, 4).trim_end();
+    let after = view.folded.after(mention.range.end, 2).trim_start();
+    let counted = before.ends_with(|c: char| c.is_ascii_digit()) || after.starts_with(|c: char| c.is_ascii_digit());
+    let near = view.around(&mention.range, 30, 30);
+    counted && (view.folded.quote(&mention.range) == "METs" || has_any(view, &near, &EXERCISE))
 }
 
 /// Returns whether a number before the acronym makes it a month or a unit: "12 APR 2023", "a 4 MM nodule".
@@ -262,6 +276,9 @@ mod tests {
             ("exercise tolerance above 4 mets", TermKind::Spread, true),
             ("3 brain mets on MRI", TermKind::Spread, false),
             ("liver mets, progressing", TermKind::Spread, false),
+            ("able to do 4 METs", TermKind::Spread, true),
+            ("able to resect 3 mets", TermKind::Spread, false),
+            ("stress echo; liver mets", TermKind::Spread, false),
             ("ROS: positive for fatigue", TermKind::Gene, true),
             ("ROS rearrangement", TermKind::Gene, false),
             ("a 4 MM nodule", TermKind::Cancer, true),

@@ -194,17 +194,13 @@ impl Line<'_> {
 
     /// Reads minus signs in brackets behind their items: "Bone (-), liver (+)".
     fn signs(&self, found: &mut Vec<DeniedItem>) {
-        const SIGNS: [&str; 3] = ["-)", "\u{2212})", "\u{2013})"];
         let from = found.len();
         let mut floor = 0;
         for (at, _) in self.text.match_indices('(') {
             let after = self.text.get(at + 1..).unwrap_or_default();
-            let minus = SIGNS.iter().find(|sign| after.starts_with(**sign));
-            let Some(sign) = minus.or_else(|| ["+)", "++)"].iter().find(|sign| after.starts_with(**sign))) else {
-                continue;
-            };
+            let Some(sign) = ["-)", "+)", "++)"].into_iter().find(|sign| after.starts_with(sign)) else { continue };
             let end = at + 1 + sign.len();
-            if let Some(item) = self.item(floor, at).filter(|_| minus.is_some()) {
+            if let Some(item) = self.item(floor, at).filter(|_| sign == "-)") {
                 found.push(DeniedItem { item, answer: self.start + at..self.start + end, open: false });
             }
             floor = end;

@@ -111,8 +111,8 @@ fn names_patient(sentence: &[u8]) -> bool {
         b"pt",
         b"she has",
         b"he has",
-        b"she is",
-        b"he is",
+        b"she is a",
+        b"he is a",
         b"she presents",
     ];
     const AGES: [&[u8]; 6] = [b"-year", b" year", b" yo", b"yo", b" y/o", b"y/o"];

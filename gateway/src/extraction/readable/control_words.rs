@@ -13,7 +13,7 @@ const WINDOWS_1252: &str = "€ ‚ƒ„…†‡ˆ‰Š‹Œ Ž  ‘’“”�
 /// Returns the shown text of an RTF document or of HL7 text; `None` for other text.
 pub(super) fn decoded(text: &str) -> Option<Rewrite> {
     if text.trim_start().starts_with("{\\rtf") {
-        return Some(rtf(text));
+        return rtf(text);
     }
     text.contains("\\.br\\").then(|| hl7(text))
 }
@@ -47,7 +47,8 @@ fn hl7(text: &str) -> Rewrite {
     made
 }
 
-fn rtf(text: &str) -> Rewrite {
+/// Returns `None` if a group that shows no text never closes: it would hide the rest of the note.
+fn rtf(text: &str) -> Option<Rewrite> {
     let mut made = Rewrite::default();
     let mut at = 0;
     // The depth of braces, and the depth of the outermost group that is not shown.
@@ -75,7 +76,7 @@ fn rtf(text: &str) -> Rewrite {
             _ => {}
         }
     }
-    made
+    hidden.is_none().then_some(made)
 }
 
 /// A control word or symbol, without its backslash.
@@ -167,14 +168,13 @@ mod tests {
             (r"{\rtf1{\fonttbl{\f0 Arial;}}{\*\generator Word;}Lung\cell liver\row}", "Lung\tliver\n"),
             (r"{\rtf1 ad\'e9nocarcinome \'96 caf\u233?\_1 \{x\}}", "adénocarcinome – café-1 {x}"),
             (r"Stage IIIB\.br\colon cancer\.br\p53 \T\ KRAS\F\x", "Stage IIIB\ncolon cancer\np53 & KRAS|x"),
-            (r"{\rtf1 open {\fonttbl never", "open "),
             (r"{\rtf1 end\", "end"),
             (r"{\rtf1 \'", ""),
             (r"{\rtf1 \u", ""),
         ] {
             assert_eq!(decoded(text).unwrap().text(), expected, "{text}");
         }
-        for text in ["C:\\notes\\br", "a {b}", "5\\.5", ""] {
+        for text in ["C:\\notes\\br", "a {b}", "5\\.5", "", r"{\rtf1 open {\fonttbl never closed"] {
             assert!(decoded(text).is_none(), "{text}");
         }
     }

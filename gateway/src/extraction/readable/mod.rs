@@ -1,7 +1,7 @@
 //! Makes the readable text of a note: decodes encoded text, removes markup and invisible characters, writes characters
 //! that look alike in one way, and joins words that are split at a line end.
 //!
-//! The rules, the aligner and the assertions read this text. Each byte of it maps back to the note that the client sent, so that
+//! The rules, the aligner and the assertions read this text. Each byte of it maps back to the note as sent, so that
 //! quotes and offsets refer to that note. Most notes are readable already and are not copied.
 
 mod characters;

@@ -36,6 +36,7 @@ fn distant_metastases_stay() {
         ("Breast cancer, metastatic to bone and liver.", "bone; liver"),
         ("Breast cancer\nMetastases:\n\u{2022} liver\n\u{2022} bone", "liver; bone"),
         ("Metastatic sites: [ ] liver [x] bone [ ] brain [x] lung\nProstate cancer", "bone; lung"),
+        ("Colon cancer\nMetastases:\nLiver\nLung", "liver; lung"),
         ("Metastases: bone, lung\nProstate cancer, castration resistant", "bone; lung"),
         ("Colon cancer\nSites of metastatic disease:\n- Liver\n- Lung", "liver; lung"),
         ("Metastatic breast cancer with axillary lymph node involvement.", ""),

@@ -75,7 +75,10 @@ fn group_at(view: &NoteView<'_>, at: usize, word: &str) -> Option<(usize, String
         return None;
     }
     let numeral = found.get(1)?.as_str();
-    if numeral == "i" && view.folded.after(range.end, 2) == ".e" {
+    let next = view.folded.after(range.end, 7);
+    // "i.e.", and "restaged 4 weeks later".
+    let is_time = ["week", "month", "day", "year", "cycle"].iter().any(|unit| next.trim_start().starts_with(unit));
+    if (numeral == "i" && next.starts_with(".e")) || (numeral.starts_with(|c: char| c.is_ascii_digit()) && is_time) {
         return None;
     }
     // "St. 1" is a street or a saint.
@@ -130,6 +133,8 @@ mod tests {
             ("NSCLC st. IV", "IV"),
             ("Colon ca stg 3", "III"),
             ("12 St. 4th floor", ""),
+            ("Stage II. Restaged 4 weeks later: stable.", "II"),
+            ("staging 3 months after surgery", ""),
             ("Ann Arbor stage IE", "IE"),
             ("stage, i.e. IV", ""),
         ] {

@@ -30,6 +30,13 @@ pub(super) fn has_stage(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     if before.trim_end().ends_with("end") {
         return true;
     }
+    let cancers = view.terms(TermKind::Cancer);
+    let later = cancers.partition_point(|cancer| cancer.range.start < range.end);
+    let next_cancer = cancers.get(later).map_or(usize::MAX, |cancer| cancer.range.start - range.end);
+    // "CKD, stage IV lung cancer": the malignancy right behind the stage has it.
+    if next_cancer <= 1 {
+        return false;
+    }
     let next = after.trim_start_matches([' ', '-', ':']);
     if OPERATIONS.split('|').any(|operation| next.starts_with(operation)) {
         return true;
@@ -38,9 +45,6 @@ pub(super) fn has_stage(view: &NoteView<'_>, range: &Range<usize>) -> bool {
     if BESIDE_COMMA.split('|').any(|disease| ends_word(comma, disease)) {
         return true;
     }
-    let cancers = view.terms(TermKind::Cancer);
-    let later = cancers.partition_point(|cancer| cancer.range.start < range.end);
-    let next_cancer = cancers.get(later).map_or(usize::MAX, |cancer| cancer.range.start - range.end);
     let earlier_cancer = later.checked_sub(1).and_then(|at| cancers.get(at)).map_or(0, |cancer| cancer.range.end);
     let start_of_before = range.start - before.len().min(range.start);
     positions(after).min().is_some_and(|at| at < next_cancer)
@@ -83,6 +87,8 @@ mod tests {
             ("stage III renal cell carcinoma", false),
             ("stage II adrenal carcinoma", false),
             ("lung cancer with hypertension, stage IIIB", false),
+            ("HTN, CKD, stage IV lung cancer", false),
+            ("CKD - stage IV lung cancer", false),
             ("sacral ulcer, stage IV", true),
             ("pressure ulcers stage II", true),
             ("arm lymphoedema, ISL stage II", true),
