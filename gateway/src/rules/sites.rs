@@ -5,7 +5,7 @@ mod lists;
 
 use std::ops::Range;
 
-use self::lists::{begins_diagnosis, is_answered_list, is_list, leads_to};
+use self::lists::{is_answered_list, is_list, leads_to};
 use super::{
     cancer::Diagnosis,
     formula,
@@ -333,7 +333,7 @@ fn sites_of<'v>(view: &'v NoteView<'_>, word: &Mention, strong: bool) -> impl It
         } else {
             leads_to(gap, strong)
         };
-        if !tied || begins_diagnosis(view, edge, site) {
+        if !tied {
             break;
         }
         edge = site.range.end;

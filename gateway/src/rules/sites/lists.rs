@@ -2,10 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::rules::{
-    lexicon::{Mention, TermKind},
-    view::{NoteView, is_one_of},
-};
+use crate::rules::view::is_one_of;
 
 /// Words that may stand between organs of one list, or between an organ and its lesions.
 const FILLERS: &str = "and or the both multiple left right bilateral new as well also to in on a several numerous \
@@ -14,15 +11,6 @@ const FILLERS: &str = "and or the both multiple left right bilateral new as well
                        parenchymal target mets dominant contralateral ipsilateral her his its harboured harbored harbours harbors";
 /// Words that may connect a spread term to the organ after it.
 const CONNECTORS: &str = "include includes included are were was noted seen identified present found detected to in involving within throughout of including at sites affecting on site";
-/// Returns whether an organ on a new line is part of a diagnosis, before which a list of sites ends: "Metastases: lung" and,
-/// on the next line, "Prostate cancer".
-pub(super) fn begins_diagnosis(view: &NoteView<'_>, list_end: usize, site: &Mention) -> bool {
-    let cancers = view.terms(TermKind::Cancer);
-    let next = cancers.get(cancers.partition_point(|cancer| cancer.range.end <= site.range.start));
-    next.is_some_and(|cancer| cancer.range.start <= site.range.end + 1)
-        && view.folded.quote(&(list_end..site.range.start)).contains('\n')
-}
-
 /// Returns the words between two organs without boxes to tick. A box that is not ticked denies its organ elsewhere.
 fn without_boxes(gap: &str) -> Cow<'_, str> {
     const BOXES: [&str; 6] = ["[x]", "[ ]", "[]", "\u{2610}", "\u{2611}", "\u{2612}"];
