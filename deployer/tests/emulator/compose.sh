@@ -97,6 +97,15 @@ ends() {
 
 runs() { load "$state/containers/$1/state" && [[ $REPLY == running ]]; }
 
+# crashes_on SERVICE: a container that crashes does so until it is replaced, which a busy machine gets to late.
+crashes_on() {
+  local restarts
+  restarts=$(number replaced_after_restarts 0)
+  while [[ -e $state/containers/$1/restarts ]] && (($(get "$1" restarts) > 0 && $(get "$1" restarts) < restarts)); do
+    sleep 0.05
+  done
+}
+
 bring_up() {
   local service=$1 force=$2 hash
   hash=$(hash_of "$service")
@@ -104,6 +113,7 @@ bring_up() {
   if [[ ! -e $state/containers/$service/hash || $(get "$service" hash) != "$hash" || $force == yes ]]; then
     # The gateway depends on it with `restart: true`: it ends first, and starts after it.
     if [[ $service == vllm ]] && runs gateway; then ends gateway; fi
+    crashes_on "$service"
     if runs "$service"; then ends "$service"; fi
     mkdir -p "$state/containers/$service"
     put "$service" hash "$hash"

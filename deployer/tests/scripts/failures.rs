@@ -226,6 +226,17 @@ fn what_crashes_again_and_again_is_not_waited_for() {
     assert_eq!(host.run(&deploy(2, 1)).report().outcome, ActionOutcome::Done);
 }
 
+/// On a busy machine compose takes a while until it has ended the container that crashes.
+#[test]
+fn what_crashes_until_it_is_replaced_is_not_held_against_the_way_back() {
+    let host = served();
+    host.behave(&vllm(2), "crash");
+    host.set("replaced_after_restarts", "9");
+    let ran = host.run(&deploy(2, 2));
+    assert_eq!((ran.report().outcome, ran.report().rolled_back_to), (ActionOutcome::RolledBack, Some(1)), "{ran:?}");
+    assert_serves(&host, 1, 1);
+}
+
 #[test]
 fn a_failed_release_is_never_gone_back_to() {
     let host = served();

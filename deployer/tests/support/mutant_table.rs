@@ -268,9 +268,15 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("waits for what crashes", "kill \"$waiting\" 2>/dev/null || true", "true", CRASHES),
     mutant(
         "blames the one before",
-        "old[$service]=$c_id crashes[$service]=$c_restarts",
-        "old[$service]=$c_id crashes[$service]=0",
+        "        crashes[$service]=$c_restarts",
+        "        crashes[$service]=0",
         CRASHES,
+    ),
+    mutant(
+        "counts the crashes of what is replaced",
+        "elif ((SECONDS < seen[$service])); then",
+        "elif false; then",
+        "failures::what_crashes_until_it_is_replaced_is_not_held_against_the_way_back",
     ),
     mutant("no verification", "  verify \"$to\"\n  begin record", "  begin record", BAD_IMAGE),
     mutant("readiness unasked", "try \"${2:-30}\" ready ||", "true ||", BAD_IMAGE),

@@ -62,7 +62,12 @@ give_up_early() { # RELEASE
   while kill -0 "$waiting" 2>/dev/null; do
     for service in $(services_of "$1"); do
       look_at "$service" || continue
-      if [[ $c_id != "${old[$service]}" ]]; then old[$service]=$c_id crashes[$service]=0 seen[$service]=$SECONDS; fi
+      if [[ $c_id != "${old[$service]}" ]]; then
+        old[$service]=$c_id crashes[$service]=0 seen[$service]=$SECONDS
+      elif ((SECONDS < seen[$service])); then
+        # The predecessor, which may crash until compose has replaced it, or a container that compose keeps.
+        crashes[$service]=$c_restarts
+      fi
       # The container exists and waits for its predecessor to end.
       if [[ $c_state == created ]]; then seen[$service]=$SECONDS; fi
       if [[ $c_health == healthy ]]; then
