@@ -266,12 +266,7 @@ pub const MUTANTS: &[Mutant] = &[
         "failures::a_good_release_that_does_not_come_up_again_is_kept",
     ),
     mutant("waits for what crashes", "kill \"$waiting\" 2>/dev/null || true", "true", CRASHES),
-    mutant(
-        "blames the one before",
-        "        crashes[$service]=$c_restarts",
-        "        crashes[$service]=0",
-        CRASHES,
-    ),
+    mutant("blames the one before", "        crashes[$service]=$c_restarts", "        crashes[$service]=0", CRASHES),
     mutant(
         "counts the crashes of what is replaced",
         "elif ((SECONDS < seen[$service])); then",
