@@ -106,6 +106,23 @@ crashes_on() {
   done
 }
 
+# replaced SERVICE HASH: its container in place of the one before. At once, as an engine does it: nobody reads half of it.
+replaced() {
+  local service=$1 id
+  (
+    flock 8
+    if runs "$service"; then ends "$service"; fi
+    mkdir -p "$state/containers/$service"
+    put "$service" hash "$2"
+    put "$service" image "$(image_of "$service")"
+    id=$(tick | sha256sum | cut -c 1-64)
+    put "$service" exit 0
+    started "$service"
+    # Last, so that the state of the container before is never read under the new id.
+    put "$service" id "$id"
+  ) 8>>"$state/containers.lock"
+}
+
 bring_up() {
   local service=$1 force=$2 hash
   hash=$(hash_of "$service")
@@ -114,13 +131,7 @@ bring_up() {
     # The gateway depends on it with `restart: true`: it ends first, and starts after it.
     if [[ $service == vllm ]] && runs gateway; then ends gateway; fi
     crashes_on "$service"
-    if runs "$service"; then ends "$service"; fi
-    mkdir -p "$state/containers/$service"
-    put "$service" hash "$hash"
-    put "$service" image "$(image_of "$service")"
-    put "$service" id "$(tick | sha256sum | cut -c 1-64)"
-    put "$service" exit 0
-    started "$service"
+    replaced "$service" "$hash"
   elif [[ -e $state/loads && $(get "$service" health) == starting ]]; then
     # It is loading its model.
     return

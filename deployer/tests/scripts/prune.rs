@@ -191,7 +191,8 @@ fn nothing_is_removed_where_it_is_not_known_what_is_needed() {
 fn what_cannot_be_removed_is_a_warning_and_a_killed_prune_is_done_again() {
     let host = three();
     host.behave(&vllm(2), "crash");
-    host.run(&deploy(1, 2));
+    let ran = host.run(&deploy(1, 2));
+    assert_eq!(ran.report().outcome, ActionOutcome::RolledBack, "{ran:?}");
     let found = found(&host, true);
     host.fault("docker.image-rm", "fail conflict: image is being used");
     let ran = remove(&host, true, &found);
@@ -200,7 +201,8 @@ fn what_cannot_be_removed_is_a_warning_and_a_killed_prune_is_done_again() {
 
     let host = three();
     host.behave(&vllm(2), "crash");
-    host.run(&deploy(1, 2));
+    let ran = host.run(&deploy(1, 2));
+    assert_eq!(ran.report().outcome, ActionOutcome::RolledBack, "{ran:?}");
     let all = self::found(&host, true);
     host.fault("docker.image-rm", "kill");
     let killed = act(&Action::Prune { models: true, approved: Some(all.list) });
