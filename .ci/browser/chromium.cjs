@@ -126,7 +126,7 @@ async function highlightsAreQuotes(page, result) {
 
 // The quotes of the first reading of a value that was not asked for before.
 function quotesOf(result, field, value, seen) {
-  const keyOf = (one) => JSON.stringify([field, one.value, one.in_record, one.basis, one.assertion, one.rule]);
+  const keyOf = (one) => JSON.stringify([field, one.value, one.in_record, one.basis, one.assertion, one.rule, one.tumour]);
   const of = result.evidence[field].filter((one) => one.value === value);
   const ordered = [...of.filter((one) => one.in_record), ...of.filter((one) => !one.in_record)];
   const key = ordered.map(keyOf).find((one) => !seen.has(one));

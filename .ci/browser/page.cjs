@@ -84,6 +84,18 @@ async function wary(page, base) {
   equal(JSON.parse(await page.evaluate(() => navigator.clipboard.readText())), result, 'what was copied');
 }
 
+async function tumours(page, base) {
+  await open(page, base);
+  await submit(page, 'Stage IV lung cancer on osimertinib. Breast cancer in 2015, stage I, treated with lumpectomy.');
+  await done(page);
+  const [, json] = await saved(page, '#save-json');
+  await highlightsAreQuotes(page, JSON.parse(json));
+  equal(await page.locator('.tumours li').allInnerTexts(), ['lung cancer: the fields are its own', 'breast cancer: of the past'], 'tumours');
+  equal(await page.locator('[data-field="treatment"] .left-out .badge.tumour').innerText(), 'breast cancer', 'whose lumpectomy');
+  equal(await page.locator('[data-field="treatment"] .values:not(.left-out) .badge.tumour').innerText(), 'lung cancer', 'whose drug');
+  await page.locator('#warnings [data-warning="several_primaries"]').waitFor();
+}
+
 async function live(page, base, proxy) {
   await open(page, base);
   const gone = proxy.left('stalls');
@@ -227,6 +239,6 @@ const statuses = {
 
 module.exports = [
   ['/ leads to the page', {}, root], ['examples', {}, examples], ['offsets', {}, offsets], ['one field', {}, oneField],
-  ['nothing found', {}, nothing], ['wary result', {}, wary], ['live, cancel, reset', {}, live], ['errors', statuses, errors], ['countdown', statuses, retry],
+  ['nothing found', {}, nothing], ['wary result', {}, wary], ['two tumours', {}, tumours], ['live, cancel, reset', {}, live], ['errors', statuses, errors], ['countdown', statuses, retry],
   ['cleared at once', {}, atOnce], ['hostile notes', {}, harmless], ['modes', statuses, modes],
 ];

@@ -53,6 +53,8 @@ impl Engine for Echo {
             prompt: None,
             likelihoods: None,
             withheld: Vec::new(),
+            of_other_tumours: Vec::new(),
+            tumours: None,
             recognised_terms: true,
             unfamiliar: UnreadableText::default(),
             suspect: false,

@@ -8,7 +8,10 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::{ReportFormat, gold::LabelledNote, measure};
-use crate::extraction::{Field, Note, Record, reviewed};
+use crate::{
+    extraction::{Field, Note, Record, reviewed},
+    rules::RulesEngine,
+};
 
 /// The labels of all notes, and those that the review leaves out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,7 +24,7 @@ pub struct ReviewHarm {
 impl ReviewHarm {
     /// Reviews the labels of each note.
     pub(super) fn of(items: &[LabelledNote], max_note_chars: usize) -> Self {
-        let mut harm = Self::default();
+        let (mut harm, rules) = (Self::default(), RulesEngine::default());
         for item in items {
             let Ok(note) = Note::new(item.text.clone(), max_note_chars) else { continue };
             harm.notes += 1;
@@ -29,7 +32,7 @@ impl ReviewHarm {
             for (field, label) in &item.expected {
                 record.get_mut(*field).clone_from(label);
             }
-            let kept = reviewed(&note, record);
+            let kept = reviewed(&note, record, &rules);
             let kept = Field::ALL.into_iter().filter_map(|field| Some((field, kept.get(field)?.to_owned()))).collect();
             for (field, counts) in measure::score(&item.expected, &kept) {
                 if let Some((values, lost)) = harm.fields.get_mut(field as usize) {

@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{CrossCheck, EngineName, Evidence, Record, Warning, parse::Repair, tnm::TnmFormula};
+use super::{CrossCheck, EngineName, Evidence, Record, Tumour, Warning, parse::Repair, tnm::TnmFormula};
 
 /// The answer to one note.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -39,6 +39,8 @@ pub struct Answer {
     pub warnings: Vec<Warning>,
     /// Where each value comes from.
     pub evidence: Evidence,
+    /// The tumours that the note names, in the order of the note; empty if it names none.
+    pub tumours: Vec<Tumour>,
     /// The TNM formulas of the note, each once, in the order of the note.
     pub tnm: Vec<TnmFormula>,
     /// The number of chunks in which a long note was read; absent if it was read whole.

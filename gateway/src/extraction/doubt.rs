@@ -79,7 +79,9 @@ impl Witness<'_> {
         let draft = self.engine.draft(text, request, deadline).await?;
         let record = parse::parse(draft.text.as_str()).map_err(|_| EngineError::Failed)?.record;
         let (note, size) = (text.clone(), text.as_str().len());
-        let review = move || evidence::review(&note, record, &[], OffsetUnit::Byte, |_, _| None).record;
+        let review = move || {
+            evidence::review(&note, record, evidence::ReviewInput::default(), OffsetUnit::Byte, |_, _| None).record
+        };
         cpu_pool::run(self.cpu_pool, size, &request.priority, deadline, review).await
     }
 }

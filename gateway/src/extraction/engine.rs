@@ -13,7 +13,7 @@ use std::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Deadline, Field, FieldSink, Likelihoods, ModelText, Note};
+use super::{Deadline, Field, FieldSink, Likelihoods, ModelText, Note, Tumours};
 use crate::admission::QueuePriority;
 
 /// The engine that answered.
@@ -173,6 +173,10 @@ pub struct Draft {
     pub likelihoods: Option<Likelihoods>,
     /// Values that the engine recognised and left out of the record because of their assertions in the note.
     pub withheld: Vec<(Field, String)>,
+    /// Values that the engine left out of the record because they are another tumour's.
+    pub of_other_tumours: Vec<(Field, String)>,
+    /// The tumours of the note, if the engine reads them itself.
+    pub tumours: Option<Tumours>,
     /// False only if the engine knows that it recognised no oncology term at all, or too little of the language.
     pub recognised_terms: bool,
     /// The kinds of text in the note that the engine cannot read.

@@ -9,6 +9,7 @@ use super::{
     language,
     readable::Readable,
     tnm::{self, TnmFormula},
+    tumours::{self, Tumour, TumourReader, Tumours},
     warnings,
 };
 
@@ -19,19 +20,34 @@ pub(super) struct ReviewedRecord {
     pub(super) evidence: Evidence,
     pub(super) warnings: Vec<Warning>,
     pub(super) tnm: Vec<TnmFormula>,
+    pub(super) tumours: Vec<Tumour>,
+}
+
+/// What the review takes into account besides the record.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ReviewInput<'a> {
+    /// Values that the engine itself left out because of how the note asserts them.
+    pub(super) withheld: &'a [(Field, String)],
+    /// Values that the engine left out because they are another tumour's.
+    pub(super) of_other_tumours: &'a [(Field, String)],
+    /// The tumours that the engine read.
+    pub(super) tumours: Option<&'a Tumours>,
+    /// What reads the tumours if the engine read none.
+    pub(super) tumour_reader: Option<&'a dyn TumourReader>,
 }
 
 /// Returns a record without the values that the note contradicts, as the review of a model's answer leaves it.
 #[must_use]
-pub fn reviewed(note: &Note, record: Record) -> Record {
-    review(note, record, &[], OffsetUnit::Byte, |_, _| None).record
+pub(crate) fn reviewed(note: &Note, record: Record, tumour_reader: &dyn TumourReader) -> Record {
+    let input = ReviewInput { tumour_reader: Some(tumour_reader), ..ReviewInput::default() };
+    review(note, record, input, OffsetUnit::Byte, |_, _| None).record
 }
 
-/// Reviews a record, and also the values that the engine itself left out (`withheld`).
+/// Reviews a record, and also the values that the engine itself left out.
 pub(super) fn review(
     note: &Note,
     mut record: Record,
-    withheld: &[(Field, String)],
+    input: ReviewInput<'_>,
     unit: OffsetUnit,
     confidence: impl Fn(Field, &str) -> Option<Confidence>,
 ) -> ReviewedRecord {
@@ -40,6 +56,11 @@ pub(super) fn review(
     let read = Readable::of(note);
     let foreign = ForeignText::of(note);
     let mut grounded = ground::ground(read.note(), &record);
+    let mut tumours = input.tumours.cloned().unwrap_or_else(|| match input.tumour_reader {
+        Some(reader) => Tumours::of(read.note().as_str(), &reader.signs(read.note())),
+        None => Tumours::default(),
+    });
+    tumours.leave_out(&mut grounded);
     // A model may copy a value with its markup, so values that are not found are searched in the original note.
     let grounded_in_original: Vec<_> = if read.is_made() {
         let not_found =
@@ -49,10 +70,10 @@ pub(super) fn review(
         Vec::new()
     };
     for one in &grounded {
-        add(&mut evidence, (note, Some(&read), &foreign), one, unit, confidence(one.field, one.value));
+        add(&mut evidence, (note, Some(&read), &foreign, &tumours), one, unit, confidence(one.field, one.value));
     }
     for one in &grounded_in_original {
-        add(&mut evidence, (note, None, &foreign), one, unit, confidence(one.field, one.value));
+        add(&mut evidence, (note, None, &foreign, &tumours), one, unit, confidence(one.field, one.value));
     }
     grounded.extend(grounded_in_original);
     let contradicted: Vec<Field> = grounded.iter().filter(|one| !one.in_record()).map(|one| one.field).collect();
@@ -66,14 +87,23 @@ pub(super) fn review(
         warnings.extend(unsupported(field, findings));
     }
     for one in ground::ground_parts(read.note(), further.iter().map(|(field, value)| (*field, value.as_str()))) {
-        add(&mut evidence, (note, Some(&read), &foreign), &one.left_out(), unit, None);
+        add(&mut evidence, (note, Some(&read), &foreign, &tumours), &one.left_out(), unit, None);
     }
-    let left_out = withheld.iter().map(|(field, value)| (*field, value.as_str()));
+    let of_others = input.of_other_tumours.iter().map(|(field, value)| (*field, value.as_str()));
+    for mut one in ground::ground_parts(read.note(), of_others) {
+        if tumours.keep_others(&mut one) {
+            add(&mut evidence, (note, Some(&read), &foreign, &tumours), &one, unit, None);
+        }
+    }
+    let left_out = input.withheld.iter().map(|(field, value)| (*field, value.as_str()));
     for one in ground::ground_parts(read.note(), left_out) {
+        if input.of_other_tumours.iter().any(|(field, value)| *field == one.field && value == one.value) {
+            continue;
+        }
         // A withheld value stays out of the record. The evidence shows it only if the note contains and contradicts it.
         let contradicted = !one.in_record() || one.assertion.is_some_and(|assertion| !assertion.in_record(one.field));
         if contradicted && !one.spans.is_empty() {
-            add(&mut evidence, (note, Some(&read), &foreign), &one.left_out(), unit, None);
+            add(&mut evidence, (note, Some(&read), &foreign, &tumours), &one.left_out(), unit, None);
         }
     }
     let is_unknown = |finding: &Finding| finding.assertion == Some(Assertion::Unknown);
@@ -81,8 +111,11 @@ pub(super) fn review(
     if unassessed > 0 {
         warnings.push(warnings::unassessed_language(unassessed));
     }
-    let tnm = tnm::stated(note, &read, unit);
-    ReviewedRecord { record, evidence, warnings, tnm }
+    let tumour_at = |at| tumours.at(at).map(tumours::id);
+    let tnm = tnm::stated(note, &read, unit, tumour_at);
+    warnings.extend(tumours.are_several().then(|| warnings::several_primaries(&tumours)));
+    let tumours = tumours::shown(note, &read, &tumours, unit);
+    ReviewedRecord { record, evidence, warnings, tnm, tumours }
 }
 
 /// The parts of a note that are not in English. The cues of the assertions are English.
@@ -112,7 +145,7 @@ impl ForeignText {
 /// `read` is the readable text that the spans refer to; `None` if they refer to the note itself.
 fn add(
     evidence: &mut Evidence,
-    (note, read, foreign): (&Note, Option<&Readable<'_>>, &ForeignText),
+    (note, read, foreign, tumours): (&Note, Option<&Readable<'_>>, &ForeignText, &Tumours),
     grounded: &Grounded<'_>,
     unit: OffsetUnit,
     confidence: Option<Confidence>,
@@ -128,6 +161,7 @@ fn add(
         quote: None,
         start: None,
         end: None,
+        tumour: None,
         confidence,
     };
     if grounded.spans.is_empty() {
@@ -135,12 +169,15 @@ fn add(
         return;
     }
     for span in &grounded.spans {
+        // The places of the tumours are those of the readable text.
+        let own = read.is_some() && grounded.assertion != Some(Assertion::Family);
+        let tumour = tumours.at(span.start()).filter(|_| own).map(tumours::id);
         let range = span.start()..span.end();
         let range = read.map_or(range.clone(), |read| read.origin(range));
         let Some(span) = note.span(range.start, range.end) else { continue };
         let (start, end) = (Some(offsets.convert(span.start())), Some(offsets.convert(span.end())));
         let assertion = finding.assertion.map(|assertion| foreign.reassess(assertion, span.start()..span.end()));
-        list.push(Finding { quote: Some(span.quote().to_owned()), start, end, assertion, ..finding.clone() });
+        list.push(Finding { quote: Some(span.quote().to_owned()), start, end, assertion, tumour, ..finding.clone() });
     }
 }
 
@@ -203,6 +240,7 @@ fn wording(assertion: Assertion) -> &'static str {
         Assertion::NotTested => "not tested",
         Assertion::WildType => "wild type",
         Assertion::Family => "a relative's",
+        Assertion::OtherTumour => "of another tumour",
         Assertion::Unknown => "unknown",
     }
 }
@@ -257,7 +295,7 @@ mod tests {
             let note = Note::new(text.to_owned(), usize::MAX).unwrap();
             let mut record = Record::default();
             *record.get_mut(field) = Some(value.to_owned());
-            let reviewed = review(&note, record, &[], OffsetUnit::Byte, |_, _| None);
+            let reviewed = review(&note, record, ReviewInput::default(), OffsetUnit::Byte, |_, _| None);
             let assertion = reviewed.evidence.get(field).first().and_then(|finding| finding.assertion);
             assert_eq!(assertion, Some(expected), "{text}");
             assert_eq!(reviewed.record.get(field), Some(value), "{text}");
@@ -283,7 +321,7 @@ mod tests {
             let mut record = Record::default();
             *record.get_mut(field) = Some(value.to_owned());
             let ReviewedRecord { record, evidence, warnings, .. } =
-                review(&note, record, &[], OffsetUnit::Byte, |_, _| None);
+                review(&note, record, ReviewInput::default(), OffsetUnit::Byte, |_, _| None);
             let findings = evidence.get(field);
             let slice = findings[0].start.zip(findings[0].end).and_then(|(start, end)| text.get(start..end));
             assert_eq!(slice, findings[0].quote.as_deref(), "{value}");
@@ -315,7 +353,7 @@ mod tests {
                 ..Record::default()
             };
             for unit in [OffsetUnit::Codepoint, OffsetUnit::Utf16, OffsetUnit::Byte] {
-                let reviewed = review(&note, record.clone(), &[], unit, |_, _| None);
+                let reviewed = review(&note, record.clone(), ReviewInput::default(), unit, |_, _| None);
                 for finding in Field::ALL.into_iter().flat_map(|field| reviewed.evidence.get(field)) {
                     if let (Some(quote), Some(start), Some(end)) = (&finding.quote, finding.start, finding.end) {
                         prop_assert_eq!(quote, &slice(&text, unit, start, end));

@@ -111,6 +111,11 @@ impl Record {
         out
     }
 
+    /// Returns the values of one field: its parts, in order.
+    pub(crate) fn values(&self, field: Field) -> impl Iterator<Item = &str> {
+        self.get(field).into_iter().flat_map(parts)
+    }
+
     /// Returns whether no field has a value.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -63,6 +63,9 @@ pub struct Finding {
     /// One past the last position of the quote.
     #[schema(required = true, example = 28, minimum = 0)]
     pub end: Option<usize>,
+    /// The `id` of the tumour in `tumours` that the quote speaks of; null where the note does not say.
+    #[schema(required = true, example = "t1")]
+    pub tumour: Option<String>,
     /// The model's confidence in its wording; null if the request did not ask for it or the engine has none.
     #[schema(required = true)]
     pub confidence: Option<Confidence>,

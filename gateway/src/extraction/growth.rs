@@ -5,7 +5,10 @@
 mod notes;
 
 use self::notes::{ATOMS, Layout, Recipe};
-use super::{Field, Note, OffsetUnit, Record, evidence};
+use super::{
+    Field, Note, OffsetUnit, Record,
+    evidence::{self, ReviewInput},
+};
 use crate::{rules, steps};
 
 fn note(recipe: &Recipe, chars: usize) -> Note {
@@ -14,8 +17,14 @@ fn note(recipe: &Recipe, chars: usize) -> Note {
 
 /// Reads a note with the rules and reviews their record.
 fn read(note: &Note) {
-    let rules::RulesReading { record, withheld, .. } = rules::read(note);
-    evidence::review(note, record, &withheld, OffsetUnit::Codepoint, |_, _| None);
+    let rules::RulesReading { record, withheld, of_other_tumours, tumours, .. } = rules::read(note);
+    let input = ReviewInput {
+        withheld: &withheld,
+        of_other_tumours: &of_other_tumours,
+        tumours: Some(&tumours),
+        tumour_reader: None,
+    };
+    evidence::review(note, record, input, OffsetUnit::Codepoint, |_, _| None);
 }
 
 /// Reviews the words of the note as values of every field, as if a model had repeated the note.
@@ -26,7 +35,7 @@ fn echo(note: &Note) {
     for field in Field::ALL {
         *record.get_mut(field) = Some(words.clone());
     }
-    evidence::review(note, record, &[], OffsetUnit::Codepoint, |_, _| None);
+    evidence::review(note, record, ReviewInput::default(), OffsetUnit::Codepoint, |_, _| None);
 }
 
 fn check(recipe: &Recipe, chars: [usize; 2], work: fn(&Note), named: &str) -> Option<String> {

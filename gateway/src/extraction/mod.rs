@@ -29,6 +29,7 @@ mod staging;
 mod streaming_parser;
 mod table;
 pub(crate) mod tnm;
+mod tumours;
 mod warnings;
 
 pub use crate::deadline::Deadline;
@@ -41,7 +42,7 @@ pub use engine::{
     CallTimings, Draft, DraftFuture, Engine, EngineError, EngineName, EngineRequest, Finish, ModelName, PromptVersion,
     TokenBudget, UnreadableText,
 };
-pub use evidence::reviewed;
+pub(crate) use evidence::reviewed;
 pub use fields::{Field, Record};
 pub use finding::{Basis, Evidence, Finding};
 pub use note::{ModelText, Note, NoteRefusal, OffsetUnit, Offsets, Span};
@@ -50,4 +51,6 @@ pub(crate) use readable::Readable;
 pub use reading::{ExtractError, StageTimings};
 pub use streaming_parser::{FieldSink, FieldUpdate, StreamingParser};
 pub use tnm::TnmFormula;
+pub use tumours::{Tumour, TumourPlace, TumourRole, Tumours};
+pub(crate) use tumours::{TumourMention, TumourReader, TumourSigns};
 pub use warnings::{Warning, WarningCode};

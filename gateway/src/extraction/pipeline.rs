@@ -9,12 +9,12 @@ use futures_util::{StreamExt, stream};
 
 use super::{
     Answer, Confidence, Deadline, Draft, Engine, EngineError, EngineName, EngineRequest, Evidence, Field, ModelText,
-    Note, OffsetUnit, Record, Unread, Warning, WarningCode,
+    Note, OffsetUnit, Record, TumourReader, Unread, Warning, WarningCode,
     chunk::{self, Chunk, Conflict},
     cpu_pool::{self, CpuPool},
     cross_check,
     doubt::{self, Witness},
-    evidence::{self, ReviewedRecord},
+    evidence::{self, ReviewInput, ReviewedRecord},
     parse::Repair,
     reading::{self, EngineReading, ExtractError, StageTimings},
     warnings,
@@ -35,6 +35,7 @@ pub struct Pipeline {
     checker: Option<Arc<dyn Engine>>,
     fallback: Option<Arc<dyn Engine>>,
     cpu_pool: Option<CpuPool>,
+    tumour_reader: Option<Arc<dyn TumourReader>>,
 }
 
 /// The options of one note's answer.
@@ -63,7 +64,16 @@ impl Pipeline {
     /// chunks.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, admission: Arc<Admission>, chunk_chars: usize) -> Self {
-        Self { engine, admission, chunk_chars, witness: None, checker: None, fallback: None, cpu_pool: None }
+        Self {
+            engine,
+            admission,
+            chunk_chars,
+            witness: None,
+            checker: None,
+            fallback: None,
+            cpu_pool: None,
+            tumour_reader: None,
+        }
     }
 
     /// Returns the pipeline with threads that review answers to long notes outside the async workers.
@@ -90,6 +100,12 @@ impl Pipeline {
     #[must_use]
     pub fn with_fallback(self, fallback: Arc<dyn Engine>) -> Self {
         Self { fallback: Some(fallback), ..self }
+    }
+
+    /// Returns the pipeline with a reader of tumours, for the answers of engines that read none themselves.
+    #[must_use]
+    pub(crate) fn with_tumour_reader(self, tumour_reader: Arc<dyn TumourReader>) -> Self {
+        Self { tumour_reader: Some(tumour_reader), ..self }
     }
 
     /// Returns the name of the engine that reads notes.
@@ -141,7 +157,10 @@ impl Pipeline {
         let started = Instant::now();
         let engine = degraded.unwrap_or(self.engine.name());
         let (owned_note, request_id, size) = (note.clone(), Arc::clone(&request.request_id), note.as_str().len());
-        let review = move || merged.into_answer(&owned_note, &lacking, answer_options.offsets, engine, &request_id);
+        let reader = self.tumour_reader.clone();
+        let review = move || {
+            merged.into_answer(&owned_note, &lacking, answer_options.offsets, engine, &request_id, reader.as_deref())
+        };
         let mut answer = cpu_pool::run(self.cpu_pool.as_ref(), size, &request.priority, deadline, review).await?;
         answer.degraded = degraded.is_some();
         answer.cross_check = rules.map(|rules| cross_check::compare(&answer.record, &rules));
@@ -293,6 +312,7 @@ impl MergedReading {
         unit: OffsetUnit,
         engine: EngineName,
         request_id: &str,
+        tumour_reader: Option<&dyn TumourReader>,
     ) -> Answer {
         let chunks_empty = (self.chunks > 1).then(|| self.empty_chunks());
         let doubted = Field::ALL.into_iter().filter(|field| {
@@ -301,11 +321,15 @@ impl MergedReading {
         let doubted: Vec<&str> = doubted.map(Field::name).collect();
         let record = std::mem::take(&mut self.record);
         let engine_said = (self.chunks > 1).then(|| record.to_training_json());
-        let withheld: Vec<_> =
-            self.readings.iter().flat_map(|reading| reading.draft.withheld.iter().cloned()).collect();
+        let drafts = || self.readings.iter().map(|reading| &reading.draft);
+        let withheld: Vec<_> = drafts().flat_map(|draft| draft.withheld.iter().cloned()).collect();
+        let of_other_tumours: Vec<_> = drafts().flat_map(|draft| draft.of_other_tumours.iter().cloned()).collect();
+        // An engine that reads the tumours reads the note whole.
+        let tumours = drafts().next().and_then(|draft| draft.tumours.as_ref());
         let confidence = |field, part: &str| self.confidence(field, part);
-        let ReviewedRecord { record, evidence, mut warnings, tnm } =
-            evidence::review(note, record, &withheld, unit, confidence);
+        let input = ReviewInput { withheld: &withheld, of_other_tumours: &of_other_tumours, tumours, tumour_reader };
+        let ReviewedRecord { record, evidence, mut warnings, tnm, tumours } =
+            evidence::review(note, record, input, unit, confidence);
         warnings.extend(self.conflicts.iter().map(warnings::conflict));
         warnings.extend(self.unread.first().map(|_| warnings::partly_unread(self.unread.len(), self.chunks)));
         warnings.extend(self.unread_warning(engine, &record, &evidence));
@@ -339,6 +363,7 @@ impl MergedReading {
             repairs,
             warnings,
             evidence,
+            tumours,
             tnm,
             chunks: (self.chunks > 1).then_some(self.chunks),
             chunks_empty,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Field, chunk::Conflict};
+use super::{Field, TumourRole, Tumours, chunk::Conflict};
 
 /// A warning about an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -43,6 +43,8 @@ pub enum WarningCode {
     TooManyValues,
     /// A value stands in text whose language is not known here, so its assertion is `unknown`: the note may deny it.
     UnassessedLanguage,
+    /// The note names more than one tumour of the patient; `tumours` lists them.
+    SeveralPrimaries,
 }
 
 impl WarningCode {
@@ -59,6 +61,7 @@ impl WarningCode {
             Self::EmptyRecordDoubted => "empty_record_doubted",
             Self::TooManyValues => "too_many_values",
             Self::UnassessedLanguage => "unassessed_language",
+            Self::SeveralPrimaries => "several_primaries",
         }
     }
 }
@@ -103,6 +106,26 @@ pub(super) fn unassessed_language(values: usize) -> Warning {
             "{values} value(s) stand in text that is not in English. Negations, plans and doubts in it were not read \
              (assertion `unknown`): check these values in the note."
         ),
+    }
+}
+
+pub(super) fn several_primaries(tumours: &Tumours) -> Warning {
+    let named: Vec<&str> = tumours.named().iter().map(|tumour| tumour.name.as_str()).collect();
+    let index = tumours.named().iter().find(|tumour| tumour.role == TumourRole::Index);
+    let fields = match index {
+        Some(index) => format!(
+            "The fields hold the values of {}; those of another tumour are in `evidence` only, with the assertion \
+             `other_tumour`.",
+            index.name
+        ),
+        None => "It does not say which one it is about, so the fields hold the values of all: see `tumour` in \
+                 `evidence`."
+            .to_owned(),
+    };
+    Warning {
+        code: WarningCode::SeveralPrimaries,
+        field: None,
+        message: format!("The note names {} tumours: {}. {fields}", named.len(), named.join(", ")),
     }
 }
 
@@ -157,6 +180,7 @@ mod tests {
             WarningCode::EmptyRecordDoubted,
             WarningCode::TooManyValues,
             WarningCode::UnassessedLanguage,
+            WarningCode::SeveralPrimaries,
         ] {
             assert_eq!(serde_json::to_value(code).unwrap(), code.name());
         }

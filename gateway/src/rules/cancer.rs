@@ -26,19 +26,20 @@ pub(crate) struct Diagnosis {
 }
 
 /// A mention of a malignancy in the note.
-struct NamedMalignancy {
-    value: String,
-    organ: Option<&'static str>,
-    term: &'static Term,
+pub(super) struct NamedMalignancy {
+    pub(super) value: String,
+    pub(super) organ: Option<&'static str>,
+    pub(super) term: &'static Term,
     /// Whether the name says more than the organ.
-    histology: bool,
-    assertion: Assertion,
-    start: usize,
+    pub(super) histology: bool,
+    pub(super) assertion: Assertion,
+    /// The range of the name in the folded text.
+    pub(super) range: Range<usize>,
     /// Words of the value without an organ that only the heading of the specimen names.
     words: usize,
     /// The side of a paired organ named directly after it, with a space: "left ".
     side: &'static str,
-    standing: Standing,
+    pub(super) standing: Standing,
 }
 
 /// Points of one mention for the choice among several malignancies; [`FIRST`] is a bonus for the first mention.
@@ -53,7 +54,7 @@ pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
     let Some(organ_key) = leading(&names) else { return Diagnosis { unnamed, ..Diagnosis::default() } };
     let group: Vec<&NamedMalignancy> = names.iter().filter(|name| key(name) == Some(organ_key)).collect();
     let Some(best) = group.iter().min_by_key(|name| {
-        (!name.histology, name.assertion == Assertion::Historical, 5 - name.words.min(5), name.start)
+        (!name.histology, name.assertion == Assertion::Historical, 5 - name.words.min(5), name.range.start)
     }) else {
         return Diagnosis { unnamed, ..Diagnosis::default() };
     };
@@ -84,7 +85,7 @@ pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
 }
 
 /// Returns the key that groups mentions of one malignancy: its organ or, if it has none, its name.
-fn key(name: &NamedMalignancy) -> Option<&'static str> {
+pub(super) fn key(name: &NamedMalignancy) -> Option<&'static str> {
     if name.term.is("haem") {
         return Some("blood and lymph");
     }
@@ -119,7 +120,7 @@ fn leading(names: &[NamedMalignancy]) -> Option<&'static str> {
 }
 
 /// Returns every malignancy of the patient that the note names.
-fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
+pub(super) fn names(view: &NoteView<'_>) -> Vec<NamedMalignancy> {
     let terms = view.terms(TermKind::Cancer);
     let corroborated = is_corroborated(view);
     let mut names: Vec<NamedMalignancy> = Vec::new();
@@ -253,7 +254,8 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
     }
     let side = following_site(view, &head.range).map_or("", |site| side_before(view, site));
     let standing = standing(view, &(start..head.range.end));
-    NamedMalignancy { value, organ, term: head.term, histology, assertion, start, words: length, side, standing }
+    let range = start..head.range.end;
+    NamedMalignancy { value, organ, term: head.term, histology, assertion, range, words: length, side, standing }
 }
 
 /// Returns whether a name says more than "cancer of this organ".
@@ -352,7 +354,7 @@ fn organ_name(site: &Term) -> &'static str {
 }
 
 /// Returns the organ after a name: "carcinoma of the left breast", "adenocarcinoma (lung)".
-fn following_site<'v>(view: &'v NoteView<'_>, range: &Range<usize>) -> Option<&'v Mention> {
+pub(super) fn following_site<'v>(view: &'v NoteView<'_>, range: &Range<usize>) -> Option<&'v Mention> {
     const LINKS: [&str; 7] = ["of the", "of", "(", "in the", "arising from the", "arising in the", "from the"];
     let sites = view.terms(TermKind::Site);
     let site = sites.get(sites.partition_point(|site| site.range.start < range.end))?;

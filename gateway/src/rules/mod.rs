@@ -23,6 +23,7 @@ mod sites;
 mod stage;
 mod standing;
 mod treatment;
+mod tumours;
 mod view;
 mod withheld;
 
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use self::{cancer::Diagnosis, lexicon::TermKind, view::NoteView};
 use crate::extraction::{
     Context, CpuPool, Deadline, Draft, DraftFuture, Engine, EngineName, EngineRequest, Field, Finish, ModelName,
-    ModelText, Note, Readable, Record, UnreadableText, ground, language,
+    ModelText, Note, Readable, Record, Tumours, UnreadableText, ground, language,
 };
 
 /// The result of reading a note with the rules.
@@ -41,6 +42,10 @@ pub struct RulesReading {
     pub record: Record,
     /// Values that were recognised and kept out of the record because of how the note asserts them.
     pub withheld: Vec<(Field, String)>,
+    /// Values that were kept out of the record because they are another tumour's than the index.
+    pub of_other_tumours: Vec<(Field, String)>,
+    /// The tumours of the note.
+    pub tumours: Tumours,
     /// Whether any oncology term was recognised, even if it is negated, planned or irrelevant for the record. Always
     /// `false` for notes in other languages than English, because the rules do not know their negations.
     pub recognised_terms: bool,
@@ -55,16 +60,21 @@ pub fn read(note: &Note) -> RulesReading {
     let text = readable.note().as_str();
     let view = NoteView::of(text);
     let diagnosis = cancer::read(&view);
-    let record = if gate::is_oncologic(&view, &diagnosis) { record(&view, &diagnosis) } else { Record::default() };
+    let tumours = Tumours::of(text, &tumours::signs(&view));
+    let (record, of_other_tumours) =
+        if tumours.are_several() { tumours::records(text, &tumours) } else { (record(&view, &diagnosis), Vec::new()) };
     let withheld = withheld::read(&view, &diagnosis, &record);
     let recognised_terms = (names_oncology(&view) || !record.is_empty()) && !language::is_foreign(view.folded.as_str());
     let language = language::has_foreign_part(view.folded.as_str());
     let unfamiliar = UnreadableText { language, markup: readable.is_doubtful() || markup::is_in(text) };
-    RulesReading { record, withheld, recognised_terms, unfamiliar }
+    RulesReading { record, withheld, of_other_tumours, tumours, recognised_terms, unfamiliar }
 }
 
-/// Returns the record of a note about a malignancy.
+/// Returns the record of a note; an empty one if the note is not about a malignancy.
 fn record(view: &NoteView<'_>, diagnosis: &Diagnosis) -> Record {
+    if !gate::is_oncologic(view, diagnosis) {
+        return Record::default();
+    }
     let stated = stage::stated(view);
     let stage_iv = stated.as_ref().is_some_and(|stage| stage.starts_with("IV"));
     let spread = sites::read(view, diagnosis, stage_iv);
@@ -138,6 +148,8 @@ impl RulesEngine {
             prompt: None,
             likelihoods: None,
             withheld: reading.withheld,
+            of_other_tumours: reading.of_other_tumours,
+            tumours: Some(reading.tumours),
             recognised_terms: reading.recognised_terms,
             unfamiliar: reading.unfamiliar,
             suspect: false,

@@ -18,7 +18,7 @@ pub(super) enum Standing {
 
 /// Returns what the words around a name say of the diagnosis: the first opinion, or the one that holds.
 pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
-    const FIRST_OPINION: [&str; 13] = [
+    const FIRST_OPINION: [&str; 15] = [
         "initial diagnosis was",
         "initial histological diagnosis",
         "initial histologic diagnosis",
@@ -31,6 +31,8 @@ pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
         "preoperative diagnosis",
         "initially interpreted as",
         "initially reported as",
+        "first reported as",
+        "first thought to be",
         "initially thought to be",
     ];
     const HOLDS_BEFORE: [&str; 10] = [
@@ -48,6 +50,7 @@ pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
     const HOLDS_AFTER: [&str; 3] = ["was confirmed", "was established", "was made"];
     let before = view.near(&(range.start..range.start), 110, 0);
     let before = before.rsplit([';', '\n']).next().unwrap_or_default();
+    let before = before.rsplit(" but ").next().unwrap_or_default();
     if FIRST_OPINION.iter().any(|words| before.contains(words)) {
         return Standing::First;
     }

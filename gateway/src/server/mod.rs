@@ -98,6 +98,7 @@ impl Gateway {
         if with_model {
             let rules = Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool));
             pipeline = pipeline.with_witness(Arc::<RulesEngine>::clone(&rules));
+            pipeline = pipeline.with_tumour_reader(Arc::<RulesEngine>::clone(&rules));
             if settings.cross_check {
                 pipeline = pipeline.with_checker(Arc::<RulesEngine>::clone(&rules));
             }

@@ -1,7 +1,7 @@
 // Makes elements for the seven fields, their values and the warnings. It shows the answer and interprets nothing.
 
 import { element } from './dom.js';
-import { ASSERTIONS, BASES, COMPARISONS, FIELDS, WARNINGS, spoken } from './words.js';
+import { ASSERTIONS, BASES, COMPARISONS, FIELDS, ROLES, WARNINGS, spoken } from './words.js';
 
 export function fieldSection(field, contents) {
   const name = element('button', { type: 'button', class: 'field-name', 'aria-pressed': 'false' }, FIELDS[field] ?? spoken(field));
@@ -22,7 +22,7 @@ export function readField(field, result, values) {
   const leftOut = values.filter((value) => !value.inRecord);
   const warned = (result.warnings ?? []).filter((warning) => warning.field === field);
   const contradicted = warned.some((warning) => warning.code === 'contradicted_value');
-  const contents = kept.length > 0 ? [list('values', kept)] : [noValue()];
+  const contents = kept.length > 0 ? [list('values', kept, result)] : [noValue()];
   if (kept.length === 0 && result[field]) {
     // A value of the record is shown even if the evidence lacks it.
     contents[0] = element('p', { class: 'value-alone' }, element('bdi', {}, result[field]));
@@ -30,7 +30,7 @@ export function readField(field, result, values) {
   if (leftOut.length > 0) {
     const heading = contradicted ? 'Not in the record: the note speaks against it' : 'Named in the note, not in the record';
     contents.push(element('p', { class: contradicted ? 'left-out-title contradicted' : 'left-out-title' }, heading));
-    contents.push(list('values left-out', leftOut));
+    contents.push(list('values left-out', leftOut, result));
   }
   const comparison = result.cross_check?.[field];
   if (comparison && comparison !== 'agree') {
@@ -39,25 +39,28 @@ export function readField(field, result, values) {
   return fieldSection(field, contents);
 }
 
-function list(kind, values) {
-  return element('ul', { class: kind }, values.map((value) => element('li', {}, ...valueElements(value))));
+function list(kind, values, result) {
+  return element('ul', { class: kind }, values.map((value) => element('li', {}, ...valueElements(value, result))));
 }
 
 // Returns a button that shows where the value is in the note, and the details that unfold while the value is chosen.
-function valueElements(value) {
+function valueElements(value, result) {
   const details = `details-${value.id}`;
   const basis = BASES[value.basis]?.name ?? spoken(value.basis);
   const badges = [element('span', { class: 'badge', 'data-basis': value.basis }, basis)];
   if (value.assertion && value.assertion !== 'present') {
     badges.push(element('span', { class: 'badge assertion' }, ASSERTIONS[value.assertion] ?? spoken(value.assertion)));
   }
+  // With one tumour its name would only repeat the first field.
+  const tumour = several(result) ? nameOf(value.tumour, result) : null;
+  if (tumour) badges.push(element('span', { class: 'badge tumour' }, element('bdi', {}, tumour)));
   const text = element('bdi', { class: 'value-text' }, value.value);
   const attributes = { 'data-value': value.id, 'aria-expanded': 'false', 'aria-controls': details };
   const button = element('button', { type: 'button', class: 'value', ...attributes }, text, ' ', ...badges);
-  return [button, element('dl', { class: 'details', id: details, hidden: true }, ...detailsOf(value))];
+  return [button, element('dl', { class: 'details', id: details, hidden: true }, ...detailsOf(value, result))];
 }
 
-function detailsOf(value) {
+function detailsOf(value, result) {
   const lines = [['Basis', BASES[value.basis]?.meaning ?? spoken(value.basis)]];
   lines.push(['Assertion', value.assertion ? (ASSERTIONS[value.assertion] ?? spoken(value.assertion)) : 'not assessed']);
   if (value.rule) lines.push(['Rule', spoken(value.rule)]);
@@ -66,11 +69,30 @@ function detailsOf(value) {
     const also = more.length > 0 ? ` and ${more.length} more` : '';
     lines.push(['Quote', element('q', { dir: 'auto' }, first.quote), ` characters ${first.from} to ${first.to}${also}`]);
   }
+  if (value.tumour) lines.push(['Tumour', element('bdi', {}, nameOf(value.tumour, result) ?? value.tumour)]);
   if (value.confidence) {
     const { mean, minimum } = value.confidence;
     lines.push(['Confidence', `${mean.toFixed(2)}, least sure token ${minimum.toFixed(2)} (not calibrated)`]);
   }
   return lines.map(([name, ...text]) => element('div', {}, element('dt', {}, name), element('dd', {}, ...text)));
+}
+
+function several(result) {
+  return (result.tumours ?? []).length > 1;
+}
+
+function nameOf(id, result) {
+  return (result.tumours ?? []).find((tumour) => tumour.id === id)?.cancer_type ?? null;
+}
+
+// Returns the section with the tumours of a note that names more than one.
+export function tumourList(result) {
+  if (!several(result)) return [];
+  const lines = result.tumours.map(({ cancer_type: name, laterality, role }) => {
+    const side = laterality ? ` (${laterality})` : '';
+    return element('li', { 'data-role': role }, element('bdi', {}, name), `${side}: ${ROLES[role] ?? spoken(role)}`);
+  });
+  return [element('section', { class: 'tumours' }, element('h3', {}, `${lines.length} tumours`), element('ul', {}, lines))];
 }
 
 export function warningList(warnings) {

@@ -2,7 +2,7 @@
 // value is chosen. The page and the review file share this code, which does not use the network.
 
 import { element } from './dom.js';
-import { noValue, readField, waitingField, warningList } from './fields.js';
+import { noValue, readField, tumourList, waitingField, warningList } from './fields.js';
 import { segments, unitsOf, valuesOf } from './spans.js';
 import { FIELDS } from './words.js';
 
@@ -67,7 +67,7 @@ export class Reading {
       return readField(field, result, this.#values.filter((value) => value.field === field));
     });
     const highlighting = element('p', { class: 'highlighting' }, 'Highlighted: ', all, ' A field’s name shows that field alone.');
-    this.#fields.replaceChildren(...(this.#values.length > 0 ? [highlighting] : []), ...sections);
+    this.#fields.replaceChildren(...(this.#values.length > 0 ? [highlighting] : []), ...tumourList(result), ...sections);
     this.#warnings.replaceChildren(...warningList(result.warnings ?? []));
     this.#warnings.hidden = this.#warnings.childElementCount === 0;
     this.#paint();

@@ -30,10 +30,10 @@ export function valuesOf(text, evidence) {
   for (const [field, findings] of Object.entries(evidence ?? {})) {
     const known = new Map();
     for (const finding of findings) {
-      const { value, in_record: inRecord, basis, assertion, rule, confidence } = finding;
-      const key = JSON.stringify([value, inRecord, basis, assertion, rule]);
+      const { value, in_record: inRecord, basis, assertion, rule, tumour, confidence } = finding;
+      const key = JSON.stringify([value, inRecord, basis, assertion, rule, tumour]);
       if (!known.has(key)) {
-        const one = { id: values.length, field, value, inRecord, basis, assertion, rule, confidence, places: [] };
+        const one = { id: values.length, field, value, inRecord, basis, assertion, rule, tumour, confidence, places: [] };
         known.set(key, one);
         values.push(one);
       }

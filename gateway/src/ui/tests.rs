@@ -54,7 +54,7 @@ fn the_page_has_a_text_for_every_code_of_an_answer() {
     assert_eq!(keys("BASES"), Basis::ALL.map(Basis::name));
     assert_eq!(keys("ASSERTIONS"), Assertion::ALL.map(Assertion::name));
     let document = http::document(&http::DocumentSettings::default());
-    for (object, schema) in [("WARNINGS", "WarningCode"), ("COMPARISONS", "Agreement")] {
+    for (object, schema) in [("WARNINGS", "WarningCode"), ("COMPARISONS", "Agreement"), ("ROLES", "TumourRole")] {
         let names = document.pointer(&format!("/components/schemas/{schema}/enum")).unwrap();
         assert_eq!(json!(keys(object)), *names, "{schema}");
     }

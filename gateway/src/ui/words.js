@@ -28,7 +28,14 @@ export const ASSERTIONS = {
   not_tested: 'not tested or awaited',
   wild_type: 'wild type',
   family: 'of a relative',
+  other_tumour: 'of another tumour',
   unknown: 'not assessed: another language',
+};
+
+export const ROLES = {
+  index: 'the fields are its own',
+  synchronous: 'of the same time',
+  previous: 'of the past',
 };
 
 export const WARNINGS = {
@@ -41,6 +48,7 @@ export const WARNINGS = {
   empty_record_doubted: 'Nulls in doubt',
   too_many_values: 'More values than an answer holds',
   unassessed_language: 'Values in another language',
+  several_primaries: 'More than one tumour',
 };
 
 export const COMPARISONS = {

@@ -170,6 +170,8 @@ impl VllmEngine {
             prompt: Some(version),
             likelihoods: completion.likelihoods,
             withheld: Vec::new(),
+            of_other_tumours: Vec::new(),
+            tumours: None,
             recognised_terms: true,
             unfamiliar: UnreadableText::default(),
             suspect,

@@ -33,13 +33,15 @@ pub enum Assertion {
     WildType,
     /// True of a relative, not of the patient.
     Family,
+    /// True of another tumour of the patient than the one that the note is about.
+    OtherTumour,
     /// The words around the value are in a language whose negations are not known here, so the note may deny it.
     Unknown,
 }
 
 impl Assertion {
     /// All assertions, in the order of their declaration.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Present,
         Self::Probable,
         Self::Uncertain,
@@ -50,6 +52,7 @@ impl Assertion {
         Self::NotTested,
         Self::WildType,
         Self::Family,
+        Self::OtherTumour,
         Self::Unknown,
     ];
 
@@ -67,6 +70,7 @@ impl Assertion {
             Self::NotTested => "not_tested",
             Self::WildType => "wild_type",
             Self::Family => "family",
+            Self::OtherTumour => "other_tumour",
             Self::Unknown => "unknown",
         }
     }
@@ -86,7 +90,8 @@ impl Assertion {
             | Self::Negated
             | Self::NotTested
             | Self::WildType
-            | Self::Family => false,
+            | Self::Family
+            | Self::OtherTumour => false,
         }
     }
 }

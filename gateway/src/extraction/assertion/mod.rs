@@ -56,6 +56,12 @@ use words::{ScopeMark, ScopeWord};
 /// Most words of a cue.
 const LONGEST_CUE: usize = 12;
 
+/// Markers whose result may stand behind a site that it says nothing of.
+const MARKERS: [&str; 20] = [
+    "ER", "PR", "HR", "AR", "HER2", "EGFR", "ALK", "ROS1", "BRAF", "KRAS", "NRAS", "RET", "PSA", "TTF1", "CK7", "CK20",
+    "GATA3", "p40", "p63", "CD20",
+];
+
 /// Words that state a positive result inside the name of a marker: "MSI-H", "1p/19q codeletion", "dMMR".
 const POSITIVE: [&str; 8] =
     ["h", "codeletion", "codeleted", "dmmr", "hypermutated", "hypermethylated", "hypermethylation", "expressor"];
@@ -205,8 +211,17 @@ impl<'note> Context<'note> {
             let from = self.word_start(scope.word.saturating_sub(rule.within));
             range.end <= scope.cue_start && range.end > reach.max(from)
         };
+        // "Metastasis of the liver: ER negative" denies a result and not the site before it.
+        let of_marker = !scope.forward && field == Field::MetastasisSite && self.follows_marker(scope);
         let negates_biomarker = rule.assertion == Assertion::Negated && field == Field::Biomarker;
-        is_in_scope && (!negates_biomarker || self.names_positive(range))
+        is_in_scope && !of_marker && (!negates_biomarker || self.names_positive(range))
+    }
+
+    /// Returns whether the word directly before the cue is a marker: "ER negative".
+    fn follows_marker(&self, scope: &Scope) -> bool {
+        let before = scope.word.checked_sub(1).and_then(|at| self.words.get(at));
+        let spelled = before.and_then(|word| self.text.get(word.start..word.end)).unwrap_or_default();
+        MARKERS.contains(&spelled)
     }
 
     /// Returns what an answer behind the value says of it: "Chemotherapy: No", "KRAS G12C? Not yet known."
@@ -258,7 +273,7 @@ fn priority(assertion: Assertion, forward: bool) -> u8 {
         Assertion::Uncertain => 3,
         Assertion::Probable => 2,
         Assertion::Historical => 1,
-        Assertion::Present | Assertion::Unknown => 0,
+        Assertion::Present | Assertion::OtherTumour | Assertion::Unknown => 0,
     }
 }
 

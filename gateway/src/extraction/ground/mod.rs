@@ -59,6 +59,11 @@ impl Grounded<'_> {
     pub(super) fn left_out(self) -> Self {
         Self { in_record: false, ..self }
     }
+
+    /// Makes this a value of another tumour, which is kept out of the record.
+    pub(super) fn give_to_other_tumour(&mut self) {
+        (self.in_record, self.assertion) = (false, Some(Assertion::OtherTumour));
+    }
 }
 
 /// Grounds every value of a record, in the order of the fields.

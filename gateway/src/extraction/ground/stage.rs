@@ -63,8 +63,13 @@ fn is_of_other_disease(note: &Index, head: usize, end: usize) -> bool {
         return true;
     }
     let before = tokens.get(head.saturating_sub(3)..head).unwrap_or_default().iter().rev();
-    let mut before = before.take_while(|token| token.sentence == head_token.sentence).map(|&token| note.fold_of(token));
-    before.by_ref().take_while(|word| !ends_phrase(word) && !is_cancer(word)).any(is_other_disease)
+    let before = before.take_while(|token| token.sentence == head_token.sentence);
+    let mut before = before.map(|&token| (token.clause, note.fold_of(token)));
+    // "Carcinoma of the left kidney, stage I" names an organ.
+    before
+        .by_ref()
+        .take_while(|(_, word)| !ends_phrase(word) && !is_cancer(word))
+        .any(|(clause, word)| is_other_disease(word) && (word != "kidney" || clause == head_token.clause))
 }
 
 fn is_cancer(word: &str) -> bool {

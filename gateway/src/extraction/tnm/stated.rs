@@ -44,11 +44,19 @@ pub struct TnmFormula {
     /// One past the last position of the quote.
     #[schema(example = 35, minimum = 0)]
     pub end: usize,
+    /// The `id` of the tumour in `tumours` that the formula stages; null where the note does not say.
+    #[schema(required = true, example = "t1")]
+    pub tumour: Option<String>,
 }
 
 /// Returns the formulas of a note in their order, each once. Formulas that the note plans, doubts, or states of a
-/// relative are left out.
-pub(in crate::extraction) fn stated(note: &Note, read: &Readable<'_>, unit: OffsetUnit) -> Vec<TnmFormula> {
+/// relative are left out. `tumour_at` returns the id of the tumour that the readable text speaks of at a place.
+pub(in crate::extraction) fn stated(
+    note: &Note,
+    read: &Readable<'_>,
+    unit: OffsetUnit,
+    tumour_at: impl Fn(usize) -> Option<String>,
+) -> Vec<TnmFormula> {
     let text = read.note().as_str();
     let formulas = find(text);
     if formulas.is_empty() {
@@ -60,14 +68,17 @@ pub(in crate::extraction) fn stated(note: &Note, read: &Readable<'_>, unit: Offs
         // Reports deny an M: "no M1" for M0.
         let assertion = context.assess(formula.range.clone(), Field::Stage);
         let counts = assertion.in_record(Field::Stage) || assertion == Assertion::Negated;
-        let spelled = formula.to_text();
+        let tumour = tumour_at(formula.range.start);
+        // Two tumours may have the same formula.
+        let spelled = (formula.to_text(), tumour.clone());
         if !counts || seen.contains(&spelled) || shown.len() == MOST_FORMULAS {
             continue;
         }
         let origin: Range<usize> = read.origin(formula.range.clone());
         let Some(span) = note.span(origin.start, origin.end) else { continue };
         let (start, end) = (offsets.convert(origin.start), offsets.convert(origin.end));
-        shown.push(of(formula, edition::beside(text, &formula.range), span.quote().to_owned(), start..end));
+        let edition = edition::beside(text, &formula.range);
+        shown.push(TnmFormula { tumour, ..of(formula, edition, span.quote().to_owned(), start..end) });
         seen.push(spelled);
     }
     shown
@@ -85,6 +96,7 @@ fn of(formula: &Formula, edition: Option<u8>, quote: String, place: Range<usize>
         quote,
         start: place.start,
         end: place.end,
+        tumour: None,
     }
 }
 
@@ -95,7 +107,7 @@ mod tests {
     /// Returns the formulas as `prefix t n m [suffixes] edition`.
     fn shown(text: &str) -> Vec<String> {
         let note = Note::new(text.to_owned(), 10_000).unwrap();
-        let formulas = stated(&note, &Readable::of(&note), OffsetUnit::Byte);
+        let formulas = stated(&note, &Readable::of(&note), OffsetUnit::Byte, |_| None);
         let dash = |part: &Option<String>| part.clone().unwrap_or_else(|| "-".to_owned());
         let one = |formula: &TnmFormula| {
             assert_eq!(text.get(formula.start..formula.end), Some(&*formula.quote));

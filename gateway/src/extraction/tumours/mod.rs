@@ -1,0 +1,199 @@
+//! Tells the tumours of a note apart: which ones it names, which of them it is about, and which words speak of which.
+//!
+//! The seven flat fields are those of the index tumour. A second tumour is believed only where the note names its organ
+//! or kind; metastases, and mentions that the engine took for first opinions, make none. Where the note does not say
+//! which tumour it is about, no role is `index` and the values of all stay in the fields.
+
+mod answer;
+mod roles;
+mod same_organ;
+mod segments;
+mod signs;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use std::ops::Range;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Field, ground::Grounded};
+
+pub use answer::{Tumour, TumourPlace};
+pub(super) use answer::{id, shown};
+pub(crate) use signs::{TumourMention, TumourReader, TumourSigns};
+
+/// The most tumours that are told apart. A text with more of them is a list of diseases and not a note on a patient.
+const MOST_TUMOURS: usize = 8;
+
+/// What a note says of one of its tumours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(example = "index")]
+pub enum TumourRole {
+    /// The tumour that the note is about; the seven fields are its own.
+    Index,
+    /// Another tumour that the patient has now, or one of several that the note gives the same weight.
+    Synchronous,
+    /// A tumour that the patient had before.
+    Previous,
+}
+
+/// A tumour that a note names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedTumour {
+    /// Its most telling name in the note.
+    pub(crate) name: String,
+    pub(crate) organ: Option<&'static str>,
+    pub(crate) role: TumourRole,
+    /// Where the text names it, in order.
+    pub(crate) places: Vec<Range<usize>>,
+    kind: &'static str,
+    /// What tells it from another tumour of the same kind; empty if there is none.
+    variant: &'static str,
+    past: bool,
+}
+
+/// The tumours of a text, and which stretches of it speak of which.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tumours {
+    named: Vec<NamedTumour>,
+    /// In order and without gaps where a sentence stands; the tumour is `None` where the text does not say.
+    segments: Vec<(Range<usize>, Option<usize>)>,
+}
+
+impl Tumours {
+    /// Reads the tumours of a text.
+    pub(crate) fn of(text: &str, signs: &TumourSigns) -> Self {
+        let mut named: Vec<NamedTumour> = Vec::new();
+        let mut places: Vec<units::Name> = Vec::new();
+        let mut best: Vec<(bool, usize)> = Vec::new();
+        let lower = if signs.mentions.len() > 1 { text.to_ascii_lowercase() } else { String::new() };
+        for (mention, variant) in signs.mentions.iter().zip(same_organ::variants(&lower, &signs.mentions)) {
+            let Some(variant) = variant else { continue };
+            let at = named.iter().position(|tumour| (tumour.kind, tumour.variant) == (mention.kind, variant));
+            let at = match at {
+                Some(at) => at,
+                None if named.len() == MOST_TUMOURS => continue,
+                None => {
+                    named.push(NamedTumour {
+                        name: String::new(),
+                        organ: mention.organ,
+                        role: TumourRole::Index,
+                        places: Vec::new(),
+                        kind: mention.kind,
+                        variant,
+                        past: true,
+                    });
+                    best.push((false, 0));
+                    named.len() - 1
+                }
+            };
+            let (Some(tumour), Some(best)) = (named.get_mut(at), best.get_mut(at)) else { continue };
+            let telling = (mention.histology, mention.name.split(' ').count());
+            if tumour.name.is_empty() || telling > *best {
+                (tumour.name, *best) = (mention.name.clone(), telling);
+            }
+            tumour.organ = tumour.organ.or(mention.organ);
+            tumour.past &= mention.past;
+            tumour.places.push(mention.range.clone());
+            places.push((mention.range.clone(), at));
+        }
+        if named.len() < 2 {
+            let whole = (!named.is_empty()).then_some((0..text.len(), Some(0)));
+            return Self { named, segments: whole.into_iter().collect() };
+        }
+        let units = units::cut(text, &places);
+        let past: Vec<bool> = named.iter().map(|tumour| tumour.past).collect();
+        for (tumour, role) in named.iter_mut().zip(roles::decide(&lower, &units, &past)) {
+            tumour.role = role;
+        }
+        let index = named.iter().position(|tumour| tumour.role == TumourRole::Index);
+        let bound: Vec<(Range<usize>, usize)> = signs
+            .bound_words
+            .iter()
+            .filter_map(|(range, kind)| {
+                let mut of_kind = named.iter().enumerate().filter(|(_, tumour)| tumour.kind == *kind);
+                let (at, _) = of_kind.next().filter(|_| of_kind.next().is_none())?;
+                Some((range.clone(), at))
+            })
+            .collect();
+        let segments = segments::assign(&lower, &units, &bound, index);
+        Self { named, segments }
+    }
+
+    /// Returns the tumours in the order in which the text names them.
+    pub(crate) fn named(&self) -> &[NamedTumour] {
+        &self.named
+    }
+
+    /// Returns whether there is more than one tumour.
+    pub(crate) fn are_several(&self) -> bool {
+        self.named.len() > 1
+    }
+
+    /// Returns the tumour that the text is about, if it says which one.
+    pub(crate) fn index(&self) -> Option<usize> {
+        self.named.iter().position(|tumour| tumour.role == TumourRole::Index)
+    }
+
+    /// Returns the tumour that the text speaks of at a place; `None` if it does not say.
+    pub(crate) fn at(&self, place: usize) -> Option<usize> {
+        let after = self.segments.partition_point(|(range, _)| range.end <= place);
+        self.segments.get(after).filter(|(range, _)| range.start <= place).and_then(|(_, tumour)| *tumour)
+    }
+
+    /// Returns whether a place speaks of another tumour than the index, where there is an index.
+    pub(crate) fn is_of_other(&self, place: usize) -> bool {
+        self.index().is_some_and(|index| self.at(place).is_some_and(|tumour| tumour != index))
+    }
+
+    /// Takes the values of other tumours than the index out of a record's values, and places of other tumours out of the
+    /// places of a value. A value without a place of its own in the note stays.
+    ///
+    /// If the record names only another tumour, its engine read the note as one about that tumour, so which one is the
+    /// index is not certain: every value stays, and no tumour is the index.
+    pub(super) fn leave_out(&mut self, grounded: &mut [Grounded<'_>]) {
+        let is_of_other = |one: &Grounded<'_>| one.spans.iter().all(|span| self.is_of_other(span.start()));
+        let is_name = |one: &&Grounded<'_>| one.field == Field::CancerType && one.in_record() && !one.spans.is_empty();
+        let mut names = grounded.iter().filter(is_name).peekable();
+        if names.peek().is_some() && names.all(is_of_other) {
+            let index = self.named.iter_mut().filter(|tumour| tumour.role == TumourRole::Index);
+            index.for_each(|tumour| tumour.role = TumourRole::Synchronous);
+        }
+        if self.index().is_none() || !self.are_several() {
+            return;
+        }
+        for one in grounded.iter_mut().filter(|one| !one.spans.is_empty()) {
+            if one.spans.iter().any(|span| !self.is_of_other(span.start())) {
+                one.spans.retain(|span| !self.is_of_other(span.start()));
+            } else if one.in_record() {
+                one.give_to_other_tumour();
+            }
+        }
+    }
+
+    /// Makes a value one of another tumour, with its places there; false if the note has none. A value that the note
+    /// itself keeps out of the record keeps its assertion.
+    pub(super) fn keep_others(&self, value: &mut Grounded<'_>) -> bool {
+        value.spans.retain(|span| self.is_of_other(span.start()));
+        if value.in_record() {
+            value.give_to_other_tumour();
+        }
+        !value.spans.is_empty()
+    }
+
+    /// Returns the text with blanks in place of the stretches for which `keep` is false, so that offsets stay.
+    pub(crate) fn only(&self, text: &str, keep: impl Fn(Option<usize>) -> bool) -> String {
+        let mut bytes = text.as_bytes().to_vec();
+        for (range, tumour) in &self.segments {
+            if !keep(*tumour) {
+                let stretch = bytes.get_mut(range.clone()).unwrap_or_default();
+                stretch.iter_mut().filter(|byte| !matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+            }
+        }
+        // Segments begin and end at characters, so the text stays UTF-8.
+        String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+    }
+}

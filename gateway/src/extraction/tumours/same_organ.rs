@@ -1,0 +1,91 @@
+//! Tells two tumours of one organ apart: those of its two sides, of different histology, or of different parts of the
+//! bowel, where the note says that there are two.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
+
+use super::signs::TumourMention;
+
+/// Words of a note that names a tumour on either side.
+const BOTH_SIDES: [&str; 4] = ["bilateral", "contralateral", "synchronous", "both breasts"];
+
+/// Words of a note that names a second tumour of the same organ.
+const SECOND: [&str; 10] = [
+    "new primar",
+    "second primar",
+    "another primar",
+    "separate primar",
+    "two primar",
+    "synchronous",
+    "metachronous",
+    "previous",
+    "different primar",
+    "independent primar",
+];
+
+/// Words of a histology; a name of one kind is not of another.
+const HISTOLOGIES: [&str; 8] =
+    ["squamous", "adenocarcinoma", "small cell", "neuroendocrine", "carcinoid", "ductal", "lobular", "sarcoma"];
+
+/// Parts of the bowel; a name of one is not of another.
+const PARTS: [&str; 8] = ["cecum", "caecum", "ascending", "transverse", "descending", "sigmoid", "rectum", "rectal"];
+
+/// Bytes before a name within which its side stands.
+const SIDE_BEFORE: usize = 30;
+
+/// Returns for each mention what tells its tumour from another of the same organ, and whether it names one at all: a
+/// name that fits both names none. `lower` is the text in lower case.
+pub(super) fn variants(lower: &str, mentions: &[TumourMention]) -> Vec<Option<&'static str>> {
+    let says = |list: &[&str]| list.iter().any(|words| lower.contains(words));
+    let (both_sides, second) = (says(&BOTH_SIDES), says(&SECOND));
+    if !both_sides && !second {
+        return vec![Some(""); mentions.len()];
+    }
+    let by_side = Variants::of(mentions, |mention| side(lower, &mention.range).filter(|_| both_sides));
+    let by_histology = Variants::of(mentions, |mention| histology(&mention.name).filter(|_| second));
+    let by_part = Variants::of(mentions, |mention| part(&mention.name).filter(|_| second));
+    let all = [by_side, by_histology, by_part];
+    let of = |(at, mention): (usize, &TumourMention)| {
+        let telling = all.iter().find(|variants| variants.differing.contains(mention.kind));
+        telling.map_or(Some(""), |variants| variants.each.get(at).copied().flatten())
+    };
+    mentions.iter().enumerate().map(of).collect()
+}
+
+/// What may tell tumours of one kind apart, for each mention.
+struct Variants {
+    each: Vec<Option<&'static str>>,
+    /// The kinds with more than one variant.
+    differing: HashSet<&'static str>,
+}
+
+impl Variants {
+    fn of(mentions: &[TumourMention], variant: impl Fn(&TumourMention) -> Option<&'static str>) -> Self {
+        let each: Vec<Option<&'static str>> = mentions.iter().map(variant).collect();
+        let (mut first, mut differing) = (HashMap::new(), HashSet::new());
+        for (mention, variant) in mentions.iter().zip(&each) {
+            if variant.is_some() && first.entry(mention.kind).or_insert(*variant) != variant {
+                differing.insert(mention.kind);
+            }
+        }
+        Self { each, differing }
+    }
+}
+
+/// Returns the side before a name: "left breast: invasive".
+fn side(lower: &str, name: &Range<usize>) -> Option<&'static str> {
+    let from = (name.start.saturating_sub(SIDE_BEFORE)..=name.start).find(|at| lower.is_char_boundary(*at))?;
+    let words = lower.get(from..name.end)?.rsplit(['.', ';', '\n']).next()?;
+    let last = ["left", "right"].into_iter().filter_map(|side| Some((words.rfind(side)?, side)));
+    last.max().map(|(_, side)| side)
+}
+
+fn part(name: &str) -> Option<&'static str> {
+    PARTS.into_iter().find(|part| name.contains(part))
+}
+
+fn histology(name: &str) -> Option<&'static str> {
+    HISTOLOGIES.into_iter().find(|histology| name.contains(histology))
+}

@@ -1,0 +1,106 @@
+//! Assigns every stretch of a text to the tumour that it speaks of.
+//!
+//! A unit that names a tumour speaks of it. One that names none speaks of the tumour that its block named last; but what
+//! is said after the name of another tumour than the index belongs to that one only where the block names no further
+//! tumour, or where the words look back. Otherwise the text does not say.
+
+use std::ops::Range;
+
+use super::units::Unit;
+
+/// Words that go on about a tumour of the past.
+const LOOKING_BACK: [&str; 16] = [
+    "recurrence",
+    "evidence of disease",
+    "in remission",
+    "since then",
+    "at that time",
+    "thereafter",
+    "no relapse",
+    "treated with",
+    "was treated",
+    "had been",
+    "undetectable",
+    "cured",
+    "disease-free",
+    "for that",
+    "for which",
+    "of that",
+];
+
+/// Words that return to the present.
+const RETURNING: [&str; 16] = [
+    "now ",
+    "today",
+    "currently",
+    "presents",
+    "presented with",
+    "was started",
+    "started on",
+    "starts ",
+    "is on ",
+    "is receiving",
+    "receives",
+    "new ",
+    "recently",
+    "at present",
+    "this admission",
+    "started ",
+];
+
+/// Bytes of a value that a bound word is read with: "ER 95 %".
+const REACH_OF_BOUND_WORD: usize = 24;
+
+/// Returns the stretches in order, each with its tumour.
+pub(super) fn assign(
+    lower: &str,
+    units: &[Unit],
+    bound: &[(Range<usize>, usize)],
+    index: Option<usize>,
+) -> Vec<(Range<usize>, Option<usize>)> {
+    let mut segments: Vec<(Range<usize>, Option<usize>)> = Vec::with_capacity(units.len());
+    let mut bound = bound.iter().peekable();
+    let (mut start, mut block) = (0, usize::MAX);
+    // The tumour that the block named last, and whether it named another one.
+    let (mut last, mut mixed): (Option<usize>, bool) = (None, false);
+    for (at, unit) in units.iter().enumerate() {
+        if unit.block != block {
+            (block, last) = (unit.block, None);
+            let of_block = units.get(at..).unwrap_or_default().iter().take_while(|later| later.block == block);
+            let mut named = of_block.filter_map(|later| later.named);
+            let first = named.next();
+            mixed = named.any(|tumour| Some(tumour) != first);
+        }
+        let words = lower.get(unit.range.clone()).unwrap_or_default();
+        let has = |list: &[&str]| list.iter().any(|word| words.contains(word));
+        let tumour = match (unit.named, last) {
+            (Some(named), _) => Some(named),
+            (None, None) => index,
+            (None, Some(last)) if index == Some(last) || index.is_none() => Some(last),
+            (None, Some(last)) if has(&LOOKING_BACK) || (!mixed && !has(&RETURNING)) => Some(last),
+            (None, Some(_)) => None,
+        };
+        if !unit.bracket {
+            last = unit.named.or(last);
+        }
+        // The gap before a unit belongs to it.
+        let end = unit.range.end.max(start);
+        while let Some((range, of)) = bound.next_if(|(range, _)| range.start < end) {
+            if range.start < start || tumour == Some(*of) {
+                continue;
+            }
+            let reach = lower.get(range.end..end).unwrap_or_default();
+            let reach = reach.find([',', ';', '.', '(', ')', '\n', '|']).unwrap_or(reach.len());
+            let reach = (0..=reach.min(REACH_OF_BOUND_WORD)).rev().find(|at| lower.is_char_boundary(range.end + at));
+            let close = (range.end + reach.unwrap_or(0)).min(end.max(range.end));
+            segments.push((start..range.start, tumour));
+            segments.push((range.start..close, Some(*of)));
+            start = close;
+        }
+        if start < end {
+            segments.push((start..end, tumour));
+            start = end;
+        }
+    }
+    segments
+}

@@ -1,0 +1,38 @@
+//! What an engine sees of tumours in a text: their names, and words that belong to tumours of one organ.
+
+use std::{fmt, ops::Range};
+
+use super::super::Note;
+
+/// A place where the text names a malignancy of the patient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TumourMention {
+    /// The name as it is written in a record: "lung adenocarcinoma".
+    pub(crate) name: String,
+    /// What tells its tumour from others: the organ, the group of blood and lymph, or else the name.
+    pub(crate) kind: &'static str,
+    /// The organ, if the words name it.
+    pub(crate) organ: Option<&'static str>,
+    /// Whether the name says more than "cancer of this organ".
+    pub(crate) histology: bool,
+    /// Whether the note calls it past.
+    pub(crate) past: bool,
+    /// Its byte range in the text.
+    pub(crate) range: Range<usize>,
+}
+
+/// What an engine sees of tumours in a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TumourSigns {
+    /// The names, in the order of the text.
+    pub(crate) mentions: Vec<TumourMention>,
+    /// Words that belong to tumours of one kind wherever they stand, such as a prostatectomy, in the order of the text:
+    /// the byte range and the kind.
+    pub(crate) bound_words: Vec<(Range<usize>, &'static str)>,
+}
+
+/// Sees tumours in texts.
+pub(crate) trait TumourReader: Send + Sync + fmt::Debug {
+    /// Returns what it sees in a readable text.
+    fn signs(&self, text: &Note) -> TumourSigns;
+}

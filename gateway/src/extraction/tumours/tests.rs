@@ -1,0 +1,176 @@
+//! Reads the made-up notes of `tests/tumours/notes.txt` with the rules, and reviews a model's record of each that holds
+//! the values of all tumours.
+
+use crate::{
+    extraction::{
+        Assertion, Field, Finding, Note, OffsetUnit, Record, TumourRole,
+        evidence::{self, ReviewInput, ReviewedRecord},
+    },
+    rules::{self, RulesEngine},
+};
+
+/// A value of a note with a word of the name of its tumour; `?` where the note does not say.
+struct Row {
+    field: Field,
+    value: &'static str,
+    tumour: &'static str,
+}
+
+struct Case {
+    id: &'static str,
+    text: &'static str,
+    /// A word of the name of the index tumour; `?` where the note does not say which one it is.
+    index: &'static str,
+    tumours: usize,
+    rows: Vec<Row>,
+}
+
+fn cases() -> Vec<Case> {
+    let blocks = include_str!("../../../tests/tumours/notes.txt").split("\n== ").skip(1);
+    let case = |block: &'static str| {
+        let (head, rest) = block.split_once('\n').unwrap();
+        let (text, rows) = rest.split_once("\n-- ").unwrap_or((rest, ""));
+        let head: Vec<&str> = head.split('|').map(str::trim).collect();
+        let others = head[2].split(';').filter(|other| !other.trim().is_empty()).count();
+        let rows = rows.lines().filter(|line| !line.trim().is_empty()).map(|line| {
+            let columns: Vec<&str> = line.split('|').map(str::trim).collect();
+            Row { field: Field::named(columns[0]).unwrap(), value: columns[1], tumour: columns[2] }
+        });
+        let tumours = others + usize::from(head[1] != "?");
+        Case { id: head[0], text, index: head[1], tumours, rows: rows.collect() }
+    };
+    blocks.map(case).collect()
+}
+
+fn by_rules(note: &Note) -> ReviewedRecord {
+    let reading = rules::read(note);
+    let input = ReviewInput {
+        withheld: &reading.withheld,
+        of_other_tumours: &reading.of_other_tumours,
+        tumours: Some(&reading.tumours),
+        tumour_reader: None,
+    };
+    evidence::review(note, reading.record, input, OffsetUnit::Byte, |_, _| None)
+}
+
+/// Reviews the one flat record that a model gives: the values of all tumours together.
+fn by_model(note: &Note, case: &Case) -> ReviewedRecord {
+    let mut record = Record::default();
+    for field in Field::ALL {
+        let values: Vec<&str> = case.rows.iter().filter(|row| row.field == field).map(|row| row.value).collect();
+        *record.get_mut(field) = (!values.is_empty()).then(|| values.join("; "));
+    }
+    let rules = RulesEngine::default();
+    let input = ReviewInput { tumour_reader: Some(&rules), ..ReviewInput::default() };
+    evidence::review(note, record, input, OffsetUnit::Byte, |_, _| None)
+}
+
+/// What a reading got right and wrong of the notes.
+#[derive(Default)]
+struct Score {
+    right: usize,
+    wrong: Vec<String>,
+    /// Values of another tumour in the record, and values of the index tumour that are not in it.
+    misplaced: Vec<String>,
+    tumours: Vec<String>,
+}
+
+impl Score {
+    fn add(&mut self, case: &Case, reviewed: &ReviewedRecord) {
+        // Everything that the note says of a tumour's name, so that "left" or "squamous" finds it.
+        let names = |id: &Option<String>| {
+            let tumour = reviewed.tumours.iter().find(|tumour| Some(&tumour.id) == id.as_ref());
+            tumour.map_or_else(String::new, |tumour| {
+                let quotes: Vec<&str> = tumour.evidence.iter().map(|place| place.quote.as_str()).collect();
+                let side = tumour.laterality.unwrap_or_default();
+                format!("{} {} {side} {}", tumour.cancer_type, tumour.site.unwrap_or_default(), quotes.join(" "))
+                    .to_lowercase()
+            })
+        };
+        let fits = |word: &str, id: &Option<String>| names(id).contains(&word.to_lowercase());
+        let index = reviewed.tumours.iter().find(|tumour| tumour.role == TumourRole::Index);
+        let index_fits = match index {
+            None => case.index == "?",
+            Some(index) => fits(case.index, &Some(index.id.clone())),
+        };
+        if !index_fits || reviewed.tumours.len() != case.tumours {
+            let roles = reviewed.tumours.iter().map(|tumour| format!("{} {:?}", tumour.cancer_type, tumour.role));
+            self.tumours.push(format!("{}: {}", case.id, roles.collect::<Vec<_>>().join(", ")));
+        }
+        for row in &case.rows {
+            let found: Vec<&Finding> =
+                reviewed.evidence.get(row.field).iter().filter(|finding| is_of(finding, row)).collect();
+            if found.is_empty() {
+                continue;
+            }
+            if found.iter().any(|finding| fits(row.tumour, &finding.tumour)) {
+                self.right += 1;
+            } else {
+                self.wrong.push(format!("{}: {} {} is not of {}", case.id, row.field.name(), row.value, row.tumour));
+            }
+            let in_record = found.iter().any(|finding| finding.in_record);
+            let belongs = case.index == "?" || row.tumour == case.index;
+            if in_record != belongs {
+                self.misplaced.push(format!("{}: {} {} in record: {in_record}", case.id, row.field.name(), row.value));
+            }
+        }
+    }
+
+    fn check(&self) {
+        let enough = self.wrong.len() * 20 <= self.right + self.wrong.len();
+        let all = || format!("{} right\n{:#?}\n{:#?}\n{:#?}", self.right, self.wrong, self.misplaced, self.tumours);
+        assert!(self.right > 150 && enough && self.misplaced.is_empty() && self.tumours.is_empty(), "{}", all());
+    }
+}
+
+/// Returns whether a finding is of this value. One that the note does not support has no place, and is flagged as such.
+fn is_of(finding: &Finding, row: &Row) -> bool {
+    let (value, expected) = (finding.value.to_lowercase(), row.value.to_lowercase());
+    let quoted = finding.quote.as_ref().is_some_and(|quote| quote.to_lowercase().contains(&expected));
+    let same =
+        value == expected || (row.field != Field::Stage && (value.contains(&expected) || expected.contains(&value)));
+    let supported = finding.quote.is_some() && finding.assertion != Some(Assertion::Family);
+    supported && (same || (quoted && row.field != Field::Stage))
+}
+
+fn note(text: &str) -> Note {
+    Note::new(text.to_owned(), 10_000).unwrap()
+}
+
+#[test]
+fn the_rules_tell_tumours_apart() {
+    let mut score = Score::default();
+    for case in &cases() {
+        score.add(case, &by_rules(&note(case.text)));
+    }
+    score.check();
+}
+
+#[test]
+fn the_review_of_a_models_record_tells_tumours_apart() {
+    let mut score = Score::default();
+    for case in &cases() {
+        score.add(case, &by_model(&note(case.text), case));
+    }
+    score.check();
+}
+
+#[test]
+fn a_record_of_another_tumour_than_the_index_is_kept_whole() {
+    let note = note("Stage IV lung cancer on osimertinib. Breast cancer in 2015, stage I, treated with lumpectomy.");
+    let record = |cancer: &str| Record {
+        cancer_type: Some(cancer.to_owned()),
+        stage: Some("I".to_owned()),
+        treatment: Some("lumpectomy".to_owned()),
+        ..Record::default()
+    };
+    let rules = RulesEngine::default();
+    for (cancer, kept, index) in [("breast cancer", Some("I"), false), ("lung cancer", None, true)] {
+        let input = ReviewInput { tumour_reader: Some(&rules), ..ReviewInput::default() };
+        let reviewed = evidence::review(&note, record(cancer), input, OffsetUnit::Byte, |_, _| None);
+        assert_eq!(reviewed.record.stage.as_deref(), kept, "{cancer}");
+        assert_eq!(reviewed.tumours.iter().any(|tumour| tumour.role == TumourRole::Index), index, "{cancer}");
+        let warned = reviewed.warnings.iter().any(|warning| warning.code.name() == "several_primaries");
+        assert!(warned, "{cancer}");
+    }
+}

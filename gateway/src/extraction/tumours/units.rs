@@ -1,0 +1,185 @@
+//! Cuts a text into units: the stretches that speak of one tumour each.
+//!
+//! A unit is a sentence, a part of a sentence that names two tumours, or a bracket that names another tumour than the
+//! words before it.
+
+use std::ops::Range;
+
+use super::super::assertion::{Section, Sentence, sentences};
+
+/// A stretch of the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unit {
+    /// Its byte range.
+    pub(super) range: Range<usize>,
+    /// The number of its paragraph, list item, table row or section.
+    pub(super) block: usize,
+    /// Whether it stands in a section of past illnesses.
+    pub(super) past_section: bool,
+    /// The tumour that it names.
+    pub(super) named: Option<usize>,
+    /// Whether it is a bracket inside a sentence, after which the sentence goes on.
+    pub(super) bracket: bool,
+}
+
+/// A name of a tumour in the text: its range and the number of the tumour.
+pub(super) type Name = (Range<usize>, usize);
+
+/// Cuts a text into units, in order. `names` are in order too.
+pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
+    let mut units = Vec::new();
+    let (mut block, mut last): (usize, Option<Sentence>) = (0, None);
+    for sentence in sentences(text) {
+        if last.is_some_and(|last| begins_block(text, &last, &sentence)) {
+            block += 1;
+        }
+        let first = names.partition_point(|(range, _)| range.start < sentence.start);
+        let end = names.partition_point(|(range, _)| range.start < sentence.end);
+        let names = names.get(first..end.max(first)).unwrap_or_default();
+        let past_section = sentence.section == Section::PastHistory;
+        let mut names = names;
+        for row in rows(text, sentence.start..sentence.end) {
+            block += usize::from(row.start > sentence.start);
+            let (of_row, rest) = names.split_at(names.partition_point(|(range, _)| range.start < row.end));
+            names = rest;
+            pieces(text, row, of_row, &mut |range, named, bracket| {
+                units.push(Unit { range, block, past_section, named, bracket });
+            });
+        }
+        last = Some(sentence);
+    }
+    units
+}
+
+/// Returns the lines of a table that was read as one sentence; otherwise the sentence.
+fn rows(text: &str, sentence: Range<usize>) -> Vec<Range<usize>> {
+    let words = text.get(sentence.clone()).unwrap_or_default();
+    if !words.contains(['|', '\t']) {
+        return vec![sentence];
+    }
+    let mut start = sentence.start;
+    let lines = words.split_inclusive('\n').map(|line| {
+        let row = start..start + line.len();
+        start = row.end;
+        row
+    });
+    lines.collect()
+}
+
+/// Returns whether a sentence begins a paragraph, a list item, a table row or a section.
+fn begins_block(text: &str, last: &Sentence, next: &Sentence) -> bool {
+    let gap = text.get(last.end..next.start).unwrap_or_default();
+    let line_ends = gap.bytes().filter(|byte| *byte == b'\n').count();
+    let line = text.get(next.start..next.end).unwrap_or_default();
+    let marked = gap.trim_start().starts_with(['-', '*', '\u{2022}', '\u{b7}'])
+        || gap.trim().bytes().next().is_some_and(|byte| byte.is_ascii_digit())
+        || is_numbered(line);
+    let row = line.contains('|') || line.contains('\t');
+    last.section != next.section || line_ends > 1 || (line_ends == 1 && (marked || row || next.heading))
+}
+
+/// Returns whether a line begins with a number of a list: "2. Breast cancer", "3) ".
+fn is_numbered(line: &str) -> bool {
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    (1..=2).contains(&digits) && line.get(digits..).is_some_and(|rest| rest.starts_with([')', '.']))
+}
+
+/// Cuts one sentence at its names.
+fn pieces(text: &str, sentence: Range<usize>, names: &[Name], add: &mut impl FnMut(Range<usize>, Option<usize>, bool)) {
+    let mut start = sentence.start;
+    // The last name outside of cut-out brackets.
+    let mut current: Option<&Name> = None;
+    for name in names {
+        let Some((before, tumour)) = current else {
+            current = Some(name);
+            continue;
+        };
+        if *tumour == name.1 || name.0.start < start {
+            current = Some(name);
+            continue;
+        }
+        if let Some(bracket) = bracket_around(text, before.end..sentence.end, &name.0) {
+            add(start..bracket.start, Some(*tumour), false);
+            add(bracket.clone(), Some(name.1), true);
+            start = bracket.end;
+            continue;
+        }
+        let boundary = boundary(text, before.end.max(start)..name.0.start);
+        add(start..boundary, Some(*tumour), false);
+        start = boundary;
+        current = Some(name);
+    }
+    add(start..sentence.end, current.map(|name| name.1), false);
+}
+
+/// Returns the bracket that opens in `stretch` and encloses a name.
+fn bracket_around(text: &str, stretch: Range<usize>, name: &Range<usize>) -> Option<Range<usize>> {
+    let before = text.get(stretch.start..name.start)?;
+    let opened = before.rfind('(').filter(|at| before.get(*at..).is_some_and(|rest| !rest.contains(')')))?;
+    let after = text.get(name.end..stretch.end)?;
+    let closed = after.find(')')?;
+    Some(stretch.start + opened..name.end + closed + 1)
+}
+
+/// Returns where the words on a second tumour begin between two names: at the last separator, or at the second name.
+fn boundary(text: &str, between: Range<usize>) -> usize {
+    const SEPARATORS: [&str; 10] = ["; ", ". ", ", ", " and ", " but ", " while ", " whereas ", " then ", "| ", "\n"];
+    let words = text.get(between.clone()).unwrap_or_default();
+    let last = SEPARATORS.iter().filter_map(|separator| words.rfind(separator)).max();
+    last.map_or(between.end, |at| {
+        // ", and a second tumour" begins at its comma.
+        let comma = words.get(..at).is_some_and(|before| before.ends_with(','));
+        between.start + at - usize::from(comma)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_are_cut_between_two_names() {
+        // Capitals stand for the names.
+        for (text, expected) in [
+            ("He has LUNG cancer.", &["0 He has LUNG cancer."][..]),
+            (
+                "LUNG cancer (prior RECTAL cancer, 2014), on durvalumab.",
+                &["0 LUNG cancer ", "1 (prior RECTAL cancer, 2014)", "0 , on durvalumab."],
+            ),
+            (
+                "LUNG cancer, stage IV, and a stage I RECTAL cancer.",
+                &["0 LUNG cancer, stage IV", "1 , and a stage I RECTAL cancer."],
+            ),
+            ("LUNG cancer resected; RECTAL cancer not.", &["0 LUNG cancer resected", "1 ; RECTAL cancer not."]),
+            ("LUNG cancer beside RECTAL cancer", &["0 LUNG cancer beside ", "1 RECTAL cancer"]),
+            ("Nothing is named here.", &["- Nothing is named here."]),
+            ("LUNG cancer. No other.", &["0 LUNG cancer.", "- No other."]),
+        ] {
+            let mut names: Vec<Name> = Vec::new();
+            for (word, tumour) in [("LUNG", 0), ("RECTAL", 1)] {
+                names.extend(text.match_indices(word).map(|(at, _)| (at..at + word.len(), tumour)));
+            }
+            names.sort_by_key(|name| name.0.start);
+            let units = cut(text, &names);
+            let shown = units.iter().map(|unit| {
+                let tumour = unit.named.map_or("-".to_owned(), |tumour| tumour.to_string());
+                format!("{tumour} {}", text.get(unit.range.clone()).unwrap())
+            });
+            assert_eq!(shown.collect::<Vec<_>>(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn paragraphs_items_rows_and_sections_are_blocks() {
+        for (text, expected) in [
+            ("One. Two.", &[0, 0][..]),
+            ("One.\n\nTwo.", &[0, 1]),
+            ("- One item\n- Two items", &[0, 1]),
+            ("1. One item\n2. Two items. And more.", &[0, 1, 1]),
+            ("a | b\nc | d", &[0, 1]),
+        ] {
+            let blocks: Vec<usize> = cut(text, &[]).iter().map(|unit| unit.block).collect();
+            assert_eq!(blocks, expected, "{text}");
+        }
+    }
+}
