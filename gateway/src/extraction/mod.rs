@@ -11,6 +11,7 @@ pub mod chunk;
 mod confidence;
 mod cpu_pool;
 mod cross_check;
+mod dates;
 mod doubt;
 mod engine;
 mod evidence;

@@ -1,0 +1,1 @@
+mod calendar; mod context; mod expressions; mod resolve; mod stated_date;
