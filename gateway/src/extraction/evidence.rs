@@ -4,7 +4,9 @@
 use std::{collections::HashSet, ops::Range};
 
 use super::{
-    Assertion, Basis, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning, WarningCode, bounds,
+    Assertion, Basis, CalendarDate, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning,
+    WarningCode, bounds,
+    dates::NoteDates,
     ground::{self, Grounded},
     language,
     readable::Readable,
@@ -21,6 +23,21 @@ pub(super) struct ReviewedRecord {
     pub(super) tnm: Vec<TnmFormula>,
 }
 
+/// How the evidence is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ReviewOptions {
+    /// The unit of `start` and `end`.
+    pub(super) unit: OffsetUnit,
+    /// The day on which the note was written; it resolves dates such as "two months ago".
+    pub(super) note_date: Option<CalendarDate>,
+}
+
+impl From<OffsetUnit> for ReviewOptions {
+    fn from(unit: OffsetUnit) -> Self {
+        Self { unit, note_date: None }
+    }
+}
+
 /// Returns a record without the values that the note contradicts, as the review of a model's answer leaves it.
 #[must_use]
 pub fn reviewed(note: &Note, record: Record) -> Record {
@@ -32,13 +49,15 @@ pub(super) fn review(
     note: &Note,
     mut record: Record,
     withheld: &[(Field, String)],
-    unit: OffsetUnit,
+    options: impl Into<ReviewOptions>,
     confidence: impl Fn(Field, &str) -> Option<Confidence>,
 ) -> ReviewedRecord {
+    let ReviewOptions { unit, note_date } = options.into();
     let mut evidence = Evidence::default();
     let (further, mut warnings) = bounds::cut(&mut record);
     let read = Readable::of(note);
     let foreign = ForeignText::of(note);
+    let dates = NoteDates::of(note, &read, unit, note_date);
     let mut grounded = ground::ground(read.note(), &record);
     // A model may copy a value with its markup, so values that are not found are searched in the original note.
     let grounded_in_original: Vec<_> = if read.is_made() {
@@ -49,7 +68,7 @@ pub(super) fn review(
         Vec::new()
     };
     for one in &grounded {
-        add(&mut evidence, (note, Some(&read), &foreign), one, unit, confidence(one.field, one.value));
+        add(&mut evidence, (note, Some((&read, &dates)), &foreign), one, unit, confidence(one.field, one.value));
     }
     for one in &grounded_in_original {
         add(&mut evidence, (note, None, &foreign), one, unit, confidence(one.field, one.value));
@@ -66,14 +85,14 @@ pub(super) fn review(
         warnings.extend(unsupported(field, findings));
     }
     for one in ground::ground_parts(read.note(), further.iter().map(|(field, value)| (*field, value.as_str()))) {
-        add(&mut evidence, (note, Some(&read), &foreign), &one.left_out(), unit, None);
+        add(&mut evidence, (note, Some((&read, &dates)), &foreign), &one.left_out(), unit, None);
     }
     let left_out = withheld.iter().map(|(field, value)| (*field, value.as_str()));
     for one in ground::ground_parts(read.note(), left_out) {
         // A withheld value stays out of the record. The evidence shows it only if the note contains and contradicts it.
         let contradicted = !one.in_record() || one.assertion.is_some_and(|assertion| !assertion.in_record(one.field));
         if contradicted && !one.spans.is_empty() {
-            add(&mut evidence, (note, Some(&read), &foreign), &one.left_out(), unit, None);
+            add(&mut evidence, (note, Some((&read, &dates)), &foreign), &one.left_out(), unit, None);
         }
     }
     let is_unknown = |finding: &Finding| finding.assertion == Some(Assertion::Unknown);
@@ -81,7 +100,7 @@ pub(super) fn review(
     if unassessed > 0 {
         warnings.push(warnings::unassessed_language(unassessed));
     }
-    let tnm = tnm::stated(note, &read, unit);
+    let tnm = tnm::stated(note, &read, &dates, unit);
     ReviewedRecord { record, evidence, warnings, tnm }
 }
 
@@ -109,10 +128,10 @@ impl ForeignText {
 }
 
 /// Adds one finding for each span of a value, with its quote from the note; a value without spans has one finding too.
-/// `read` is the readable text that the spans refer to; `None` if they refer to the note itself.
+/// `read` is the readable text that the spans refer to, with its dates; `None` if they refer to the note itself.
 fn add(
     evidence: &mut Evidence,
-    (note, read, foreign): (&Note, Option<&Readable<'_>>, &ForeignText),
+    (note, read, foreign): (&Note, Option<(&Readable<'_>, &NoteDates<'_>)>, &ForeignText),
     grounded: &Grounded<'_>,
     unit: OffsetUnit,
     confidence: Option<Confidence>,
@@ -129,6 +148,7 @@ fn add(
         start: None,
         end: None,
         confidence,
+        date: None,
     };
     if grounded.spans.is_empty() {
         list.push(finding);
@@ -136,11 +156,12 @@ fn add(
     }
     for span in &grounded.spans {
         let range = span.start()..span.end();
-        let range = read.map_or(range.clone(), |read| read.origin(range));
+        let date = read.and_then(|(_, dates)| dates.near(&range, grounded.field));
+        let range = read.map_or(range.clone(), |(read, _)| read.origin(range));
         let Some(span) = note.span(range.start, range.end) else { continue };
         let (start, end) = (Some(offsets.convert(span.start())), Some(offsets.convert(span.end())));
         let assertion = finding.assertion.map(|assertion| foreign.reassess(assertion, span.start()..span.end()));
-        list.push(Finding { quote: Some(span.quote().to_owned()), start, end, assertion, ..finding.clone() });
+        list.push(Finding { quote: Some(span.quote().to_owned()), start, end, assertion, date, ..finding.clone() });
     }
 }
 

@@ -8,13 +8,13 @@ use std::{ops::Range, pin::Pin, sync::Arc, time::Instant};
 use futures_util::{StreamExt, stream};
 
 use super::{
-    Answer, Confidence, Deadline, Draft, Engine, EngineError, EngineName, EngineRequest, Evidence, Field, ModelText,
-    Note, OffsetUnit, Record, Unread, Warning, WarningCode,
+    Answer, CalendarDate, Confidence, Deadline, Draft, Engine, EngineError, EngineName, EngineRequest, Evidence, Field,
+    ModelText, Note, OffsetUnit, Record, Unread, Warning, WarningCode,
     chunk::{self, Chunk, Conflict},
     cpu_pool::{self, CpuPool},
     cross_check,
     doubt::{self, Witness},
-    evidence::{self, ReviewedRecord},
+    evidence::{self, ReviewOptions, ReviewedRecord},
     parse::Repair,
     reading::{self, EngineReading, ExtractError, StageTimings},
     warnings,
@@ -44,6 +44,8 @@ pub struct AnswerOptions {
     pub offsets: OffsetUnit,
     /// Whether the answer may leave out chunks that could not be read; a warning then names them.
     pub allow_partial: bool,
+    /// The day on which the note was written; it resolves dates such as "two months ago".
+    pub note_date: Option<CalendarDate>,
 }
 
 /// The readings of one note, merged over its chunks.
@@ -141,7 +143,8 @@ impl Pipeline {
         let started = Instant::now();
         let engine = degraded.unwrap_or(self.engine.name());
         let (owned_note, request_id, size) = (note.clone(), Arc::clone(&request.request_id), note.as_str().len());
-        let review = move || merged.into_answer(&owned_note, &lacking, answer_options.offsets, engine, &request_id);
+        let options = ReviewOptions { unit: answer_options.offsets, note_date: answer_options.note_date };
+        let review = move || merged.into_answer(&owned_note, &lacking, options, engine, &request_id);
         let mut answer = cpu_pool::run(self.cpu_pool.as_ref(), size, &request.priority, deadline, review).await?;
         answer.degraded = degraded.is_some();
         answer.cross_check = rules.map(|rules| cross_check::compare(&answer.record, &rules));
@@ -290,7 +293,7 @@ impl MergedReading {
         mut self,
         note: &Note,
         lacking: &[Field],
-        unit: OffsetUnit,
+        options: ReviewOptions,
         engine: EngineName,
         request_id: &str,
     ) -> Answer {
@@ -305,13 +308,13 @@ impl MergedReading {
             self.readings.iter().flat_map(|reading| reading.draft.withheld.iter().cloned()).collect();
         let confidence = |field, part: &str| self.confidence(field, part);
         let ReviewedRecord { record, evidence, mut warnings, tnm } =
-            evidence::review(note, record, &withheld, unit, confidence);
+            evidence::review(note, record, &withheld, options, confidence);
         warnings.extend(self.conflicts.iter().map(warnings::conflict));
         warnings.extend(self.unread.first().map(|_| warnings::partly_unread(self.unread.len(), self.chunks)));
         warnings.extend(self.unread_warning(engine, &record, &evidence));
         warnings.extend(self.unfamiliar_warning());
         warnings.extend((!doubted.is_empty()).then(|| warnings::empty_record_doubted(&doubted)));
-        let mut offsets = note.offsets(unit);
+        let mut offsets = note.offsets(options.unit);
         let mut unread = Vec::with_capacity(self.unread.len());
         for range in &self.unread {
             unread.push(Unread { start: offsets.convert(range.start), end: offsets.convert(range.end) });

@@ -7,28 +7,136 @@ use std::ops::Range;
 const NEAR: usize = 48;
 /// Words that belong to the date behind them: "since early March".
 const PREPOSITIONS: [&str; 27] = [
-    "in", "on", "since", "from", "of", "by", "at", "dated", "around", "about", "approximately", "circa", "ca", "early",
-    "mid", "late", "beginning", "end", "spring", "summer", "autumn", "fall", "winter", "the", "during", "between",
+    "in",
+    "on",
+    "since",
+    "from",
+    "of",
+    "by",
+    "at",
+    "dated",
+    "around",
+    "about",
+    "approximately",
+    "circa",
+    "ca",
+    "early",
+    "mid",
+    "late",
+    "beginning",
+    "end",
+    "spring",
+    "summer",
+    "autumn",
+    "fall",
+    "winter",
+    "the",
+    "during",
+    "between",
     "last",
 ];
 /// Words before a date that is the end of something, or later than it.
 const ENDS: [&str; 8] = ["until", "till", "through", "thru", "before", "to", "by", "after"];
 /// What a number is that stands before or behind one of these words, and is no year.
 const NOT_YEAR_AFTER: [&str; 34] = [
-    "mg", "mcg", "µg", "ug", "ng", "g", "kg", "ml", "l", "cgy", "gy", "iu", "u", "unit", "units", "cell", "cells",
-    "kcal", "cc", "mm", "cm", "m", "x", "h", "hr", "hrs", "hours", "pg", "copies", "figo", "who", "ajcc",
-    "classification", "edition",
+    "mg",
+    "mcg",
+    "µg",
+    "ug",
+    "ng",
+    "g",
+    "kg",
+    "ml",
+    "l",
+    "cgy",
+    "gy",
+    "iu",
+    "u",
+    "unit",
+    "units",
+    "cell",
+    "cells",
+    "kcal",
+    "cc",
+    "mm",
+    "cm",
+    "m",
+    "x",
+    "h",
+    "hr",
+    "hrs",
+    "hours",
+    "pg",
+    "copies",
+    "figo",
+    "who",
+    "ajcc",
+    "classification",
+    "edition",
 ];
 const NOT_YEAR_BEFORE: [&str; 34] = [
-    "who", "figo", "ajcc", "uicc", "recist", "isup", "nccn", "asco", "esmo", "iss", "iaslc", "iwcll", "lugano",
-    "version", "ref", "room", "no", "number", "tel", "phone", "fax", "mrn", "id", "call", "psa", "ca", "cea", "afp",
-    "ldh", "hcg", "ferritin", "platelets", "wbc", "dose",
+    "who",
+    "figo",
+    "ajcc",
+    "uicc",
+    "recist",
+    "isup",
+    "nccn",
+    "asco",
+    "esmo",
+    "iss",
+    "iaslc",
+    "iwcll",
+    "lugano",
+    "version",
+    "ref",
+    "room",
+    "no",
+    "number",
+    "tel",
+    "phone",
+    "fax",
+    "mrn",
+    "id",
+    "call",
+    "psa",
+    "ca",
+    "cea",
+    "afp",
+    "ldh",
+    "hcg",
+    "ferritin",
+    "platelets",
+    "wbc",
+    "dose",
 ];
 /// Phrases before the date of a document or an appointment, or a date of birth.
 const DOCUMENT: [&str; 26] = [
-    "birth", "dob", "d.o.b", "born", "dictated", "typed", "transcribed", "printed", "signed", "report date", "reported",
-    "date of report", "date of the report", "appointment", "next visit", "next follow", "follow-up on", "follow up on",
-    "verified", "faxed", "received:", "date of letter", "letter date", "date of visit", "visit date",
+    "birth",
+    "dob",
+    "d.o.b",
+    "born",
+    "dictated",
+    "typed",
+    "transcribed",
+    "printed",
+    "signed",
+    "report date",
+    "reported",
+    "date of report",
+    "date of the report",
+    "appointment",
+    "next visit",
+    "next follow",
+    "follow-up on",
+    "follow up on",
+    "verified",
+    "faxed",
+    "received:",
+    "date of letter",
+    "letter date",
+    "date of visit",
+    "visit date",
     "date of service",
 ];
 
@@ -57,9 +165,9 @@ fn among(words: &[&str], word: &str) -> bool {
 /// Returns the last word of a text and the byte at which it starts; the word may be followed by spaces.
 fn last_word(text: &str) -> Option<(usize, &str)> {
     let trimmed = text.trim_end_matches([' ', '-', '~']);
-    let start = trimmed.rfind(|letter: char| !letter.is_alphanumeric()).map_or(0, |at| {
-        at + trimmed.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
-    });
+    let start = trimmed
+        .rfind(|letter: char| !letter.is_alphanumeric())
+        .map_or(0, |at| at + trimmed.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8));
     trimmed.get(start..).filter(|word| !word.is_empty()).map(|word| (start, word))
 }
 
@@ -67,12 +175,13 @@ fn last_word(text: &str) -> Option<(usize, &str)> {
 pub(super) fn is_other_number(text: &str, range: &Range<usize>, bare_year: bool, follows_date: bool) -> bool {
     let bytes = text.as_bytes();
     let byte = |at: Option<usize>| at.and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
-    let starts_in_number =
-        matches!(byte(range.start.checked_sub(1)), b'.' | b'/' | b'-') && byte(range.start.checked_sub(2)).is_ascii_digit();
+    let starts_in_number = matches!(byte(range.start.checked_sub(1)), b'.' | b'/' | b'-')
+        && byte(range.start.checked_sub(2)).is_ascii_digit();
     let starts_with_digit = byte(Some(range.start)).is_ascii_digit();
     let (next, second) = (byte(Some(range.end)), byte(Some(range.end + 1)));
     let ends_in_number = next == b'%' || (matches!(next, b'.' | b'/') && second.is_ascii_digit() && bare_year);
-    if starts_with_digit && ((starts_in_number && !follows_date) || ends_in_number || byte(range.start.checked_sub(1)) == b'#')
+    if starts_with_digit
+        && ((starts_in_number && !follows_date) || ends_in_number || byte(range.start.checked_sub(1)) == b'#')
     {
         return true;
     }
@@ -81,8 +190,10 @@ pub(super) fn is_other_number(text: &str, range: &Range<usize>, bare_year: bool,
     }
     let rest = after(text, range.end, NEAR);
     // "2019-334" is a telephone number, "2015-2017" are years.
-    let joined: String = rest.strip_prefix('-').into_iter().flat_map(str::chars).take_while(char::is_ascii_digit).collect();
-    let is_joined = !joined.is_empty() && !(joined.len() == 4 && (joined.starts_with("19") || joined.starts_with("20")));
+    let joined: String =
+        rest.strip_prefix('-').into_iter().flat_map(str::chars).take_while(char::is_ascii_digit).collect();
+    let is_joined =
+        !joined.is_empty() && !(joined.len() == 4 && (joined.starts_with("19") || joined.starts_with("20")));
     let next_word = rest.trim_start_matches([' ', '/']).split(|letter: char| !letter.is_alphanumeric()).next();
     let preceding = before(text, range.start, NEAR);
     let last = preceding.trim_end_matches(['.', ':', ' ', '-']);

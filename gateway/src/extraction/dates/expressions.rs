@@ -221,8 +221,7 @@ fn count_of(word: &str) -> Option<i32> {
 
 /// Returns the number of a month from its name or the first three letters of it.
 fn month_number(name: &str) -> Option<i32> {
-    const NAMES: [&str; 12] =
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    const NAMES: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let start = name.get(..3)?;
     (1..).zip(NAMES).find(|(_, each)| each.eq_ignore_ascii_case(start)).map(|(number, _)| number)
 }
@@ -246,46 +245,48 @@ mod tests {
     fn expressions() {
         for (text, expected) in [
             ("on 2021-03-14T10:00", &[("2021-03-14T10:00", Meaning::Day(2021, 3, 14))][..]),
-            ("03/14/2021, 14.03.21", &[
-                ("03/14/2021", Meaning::DayAndMonth(3, 14, 2021)),
-                ("14.03.21", Meaning::DayAndMonth(14, 3, 2021)),
-            ]),
-            ("14-Mar-2021 14MAR21", &[
-                ("14-Mar-2021", Meaning::Day(2021, 3, 14)),
-                ("14MAR21", Meaning::Day(2021, 3, 14)),
-            ]),
-            ("March 14th, 2021; Mar '19", &[
-                ("March 14th, 2021", Meaning::Day(2021, 3, 14)),
-                ("Mar '19", Meaning::Month(2019, 3)),
-            ]),
-            ("Sept. 2018, October of 2016", &[
-                ("Sept. 2018", Meaning::Month(2018, 9)),
-                ("October of 2016", Meaning::Month(2016, 10)),
-            ]),
+            (
+                "03/14/2021, 14.03.21",
+                &[("03/14/2021", Meaning::DayAndMonth(3, 14, 2021)), ("14.03.21", Meaning::DayAndMonth(14, 3, 2021))],
+            ),
+            (
+                "14-Mar-2021 14MAR21",
+                &[("14-Mar-2021", Meaning::Day(2021, 3, 14)), ("14MAR21", Meaning::Day(2021, 3, 14))],
+            ),
+            (
+                "March 14th, 2021; Mar '19",
+                &[("March 14th, 2021", Meaning::Day(2021, 3, 14)), ("Mar '19", Meaning::Month(2019, 3))],
+            ),
+            (
+                "Sept. 2018, October of 2016",
+                &[("Sept. 2018", Meaning::Month(2018, 9)), ("October of 2016", Meaning::Month(2016, 10))],
+            ),
             ("3/2020-10/2020", &[("3/2020", Meaning::Month(2020, 3)), ("10/2020", Meaning::Month(2020, 10))]),
             ("2015-2017", &[("2015", Meaning::Year(2015)), ("2017", Meaning::Year(2017))]),
             ("13/2015", &[("13/2015", Meaning::Impossible)]),
-            ("two months ago, 3 years ago", &[
-                ("two months ago", Meaning::Ago(2, Unit::Month)),
-                ("3 years ago", Meaning::Ago(3, Unit::Year)),
-            ]),
-            ("a few weeks ago; over two years ago", &[
-                ("a few weeks ago", Meaning::Words),
-                ("over two years ago", Meaning::Words),
-            ]),
-            ("at diagnosis; C3D1; post-op day 4; POD#2", &[
-                ("at diagnosis", Meaning::Words),
-                ("C3D1", Meaning::Words),
-                ("post-op day 4", Meaning::Words),
-                ("POD#2", Meaning::Words),
-            ]),
+            (
+                "two months ago, 3 years ago",
+                &[("two months ago", Meaning::Ago(2, Unit::Month)), ("3 years ago", Meaning::Ago(3, Unit::Year))],
+            ),
+            (
+                "a few weeks ago; over two years ago",
+                &[("a few weeks ago", Meaning::Words), ("over two years ago", Meaning::Words)],
+            ),
+            (
+                "at diagnosis; C3D1; post-op day 4; POD#2",
+                &[
+                    ("at diagnosis", Meaning::Words),
+                    ("C3D1", Meaning::Words),
+                    ("post-op day 4", Meaning::Words),
+                    ("POD#2", Meaning::Words),
+                ],
+            ),
             ("at age 52", &[("at age 52", Meaning::Age(52))]),
             ("1/12 nodes, 3/18, grade 3/4, Gleason 3+4, 60 Gy/30, CA 19-9, 0171-2019-334, 555-2018", &[]),
             ("2000 mg, 1980 cGy, WHO 2016, FIGO 2018, 2018 FIGO, MRN 20192018, Tel. 2019", &[]),
             ("she may start; march on; PT2 may", &[]),
         ] {
-            let found: Vec<_> =
-                find(text).into_iter().map(|one| (text.get(one.range).unwrap(), one.meaning)).collect();
+            let found: Vec<_> = find(text).into_iter().map(|one| (text.get(one.range).unwrap(), one.meaning)).collect();
             assert_eq!(found, expected, "{text}");
         }
     }

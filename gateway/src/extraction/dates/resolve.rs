@@ -43,15 +43,18 @@ pub(super) fn mentions(text: &str, note_date: Option<CalendarDate>) -> Vec<Menti
         let resolved = match *meaning {
             Meaning::NoYear(month, day) => {
                 let next = expressions.get(at + 1);
-                let range_end = next.filter(|next| joins(text, range.end..next.range.start, false)).map(|next| next.meaning);
+                let range_end =
+                    next.filter(|next| joins(text, range.end..next.range.start, false)).map(|next| next.meaning);
                 let earlier = year_before.filter(|(end, _)| range.start - end <= YEAR_REACH).map(|(_, value)| value);
                 let is_planned = context::is_planned(text, reach);
-                let year = year_of_range(month, range_end).or_else(|| year_of(month, day, earlier, note_date, is_planned));
+                let year =
+                    year_of_range(month, range_end).or_else(|| year_of(month, day, earlier, note_date, is_planned));
                 year.map_or(Some(DateValue::Relative), |year| with_day(year, month, day))
             }
             meaning => value(meaning, is_day_first, note_date),
         };
-        let is_unusable = resolved.is_some_and(|value| value.year_and_month().is_some()) && context::is_end(text, reach);
+        let is_unusable =
+            resolved.is_some_and(|value| value.year_and_month().is_some()) && context::is_end(text, reach);
         let shown = if resolved == Some(DateValue::Relative) && matches!(meaning, Meaning::NoYear(..)) {
             reach..range.end
         } else {
@@ -97,7 +100,9 @@ fn value(meaning: Meaning, is_day_first: Option<bool>, note_date: Option<Calenda
         Meaning::Month(year, month) => Some(DateValue::Month(year, month)),
         Meaning::Year(year) => calendar::is_year(year).then_some(DateValue::Year(year)),
         Meaning::Age(age) => Some(DateValue::Age(age)),
-        Meaning::Ago(count, unit) => Some(note_date.and_then(|date| ago(date, count, unit)).unwrap_or(DateValue::Relative)),
+        Meaning::Ago(count, unit) => {
+            Some(note_date.and_then(|date| ago(date, count, unit)).unwrap_or(DateValue::Relative))
+        }
         Meaning::Period(units, unit) => {
             Some(note_date.and_then(|date| period(date, units, unit)).unwrap_or(DateValue::Relative))
         }

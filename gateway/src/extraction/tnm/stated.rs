@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    super::{Assertion, Context, Field, Note, OffsetUnit, Readable},
+    super::{Assertion, Context, Field, Note, OffsetUnit, Readable, StatedDate, dates::NoteDates},
     Formula, edition, find,
 };
 
@@ -44,11 +44,19 @@ pub struct TnmFormula {
     /// One past the last position of the quote.
     #[schema(example = 35, minimum = 0)]
     pub end: usize,
+    /// The date of the formula, from the words near it; null if the note states none.
+    #[schema(required = true)]
+    pub date: Option<StatedDate>,
 }
 
 /// Returns the formulas of a note in their order, each once. Formulas that the note plans, doubts, or states of a
 /// relative are left out.
-pub(in crate::extraction) fn stated(note: &Note, read: &Readable<'_>, unit: OffsetUnit) -> Vec<TnmFormula> {
+pub(in crate::extraction) fn stated(
+    note: &Note,
+    read: &Readable<'_>,
+    dates: &NoteDates<'_>,
+    unit: OffsetUnit,
+) -> Vec<TnmFormula> {
     let text = read.note().as_str();
     let formulas = find(text);
     if formulas.is_empty() {
@@ -67,7 +75,8 @@ pub(in crate::extraction) fn stated(note: &Note, read: &Readable<'_>, unit: Offs
         let origin: Range<usize> = read.origin(formula.range.clone());
         let Some(span) = note.span(origin.start, origin.end) else { continue };
         let (start, end) = (offsets.convert(origin.start), offsets.convert(origin.end));
-        shown.push(of(formula, edition::beside(text, &formula.range), span.quote().to_owned(), start..end));
+        let one = of(formula, edition::beside(text, &formula.range), span.quote().to_owned(), start..end);
+        shown.push(TnmFormula { date: dates.near(&formula.range, Field::Stage), ..one });
         seen.push(spelled);
     }
     shown
@@ -85,6 +94,7 @@ fn of(formula: &Formula, edition: Option<u8>, quote: String, place: Range<usize>
         quote,
         start: place.start,
         end: place.end,
+        date: None,
     }
 }
 
@@ -95,7 +105,8 @@ mod tests {
     /// Returns the formulas as `prefix t n m [suffixes] edition`.
     fn shown(text: &str) -> Vec<String> {
         let note = Note::new(text.to_owned(), 10_000).unwrap();
-        let formulas = stated(&note, &Readable::of(&note), OffsetUnit::Byte);
+        let read = Readable::of(&note);
+        let formulas = stated(&note, &read, &NoteDates::of(&note, &read, OffsetUnit::Byte, None), OffsetUnit::Byte);
         let dash = |part: &Option<String>| part.clone().unwrap_or_else(|| "-".to_owned());
         let one = |formula: &TnmFormula| {
             assert_eq!(text.get(formula.start..formula.end), Some(&*formula.quote));

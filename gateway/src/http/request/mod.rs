@@ -19,7 +19,7 @@ use self::{
 use super::error::{ErrorCode, Problem, Violation};
 use crate::{
     config::{Generation, Limits},
-    extraction::{ModelName, Note, NoteRefusal, OffsetUnit, TokenBudget},
+    extraction::{CalendarDate, ModelName, Note, NoteRefusal, OffsetUnit, TokenBudget},
 };
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -33,6 +33,7 @@ pub(super) struct ExtractOptions {
     pub(super) offsets: OffsetUnit,
     pub(super) confidence: bool,
     pub(super) allow_partial: bool,
+    pub(super) note_date: Option<CalendarDate>,
 }
 
 /// A valid request: the note and its options.
@@ -173,7 +174,12 @@ impl RequestPolicy {
         });
         let (confidence, allow_partial) = (raw.confidence == Some(true), raw.allow_partial == Some(true));
         let offsets = raw.offsets.unwrap_or_default();
-        let options = ExtractOptions { temperature, budget, model, offsets, confidence, allow_partial };
+        let note_date = raw.note_date.as_deref().and_then(CalendarDate::parse);
+        if raw.note_date.is_some() && note_date.is_none() {
+            let message = "`note_date` must be a day from 1900 to 2100 that exists, as `YYYY-MM-DD`.";
+            violations.push(violation("note_date", "calendar_date", message));
+        }
+        let options = ExtractOptions { temperature, budget, model, offsets, confidence, allow_partial, note_date };
         if violations.is_empty() { Ok(options) } else { Err(violations) }
     }
 }
