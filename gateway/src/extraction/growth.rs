@@ -81,7 +81,7 @@ fn a_model_that_repeats_the_note_is_linear() {
 }
 
 /// Units of forms, tables, formulas and mark-up. A note repeats one unit, so that no row, list, table or mark-up ends.
-const UNITS: [&str; 18] = [
+const UNITS: [&str; 23] = [
     "Liver metastases: no\n",
     "| Liver | yes | no |\n",
     "EGFR\tnot detected\tTier II\n",
@@ -100,6 +100,11 @@ const UNITS: [&str; 18] = [
     "{\\rtf1 \\par \\'e9 ",
     "\\.br\\OBX|1|TX|",
     "metas=\ntatic ",
+    "03/2019 cisplatin, ",
+    "EGFR L858R and liver in March 2021 and ",
+    "12 March 2021\n- osimertinib\n",
+    "two months ago (osimertinib since ",
+    "March to 01/02/2020 - ",
 ];
 
 #[test]

@@ -40,18 +40,22 @@ pub(super) fn mentions(text: &str, note_date: Option<CalendarDate>) -> Vec<Menti
             continue;
         }
         let reach = context::prepositions_start(text, range.start);
-        let resolved = match *meaning {
+        let (resolved, states_year) = match *meaning {
             Meaning::NoYear(month, day) => {
                 let next = expressions.get(at + 1);
                 let range_end =
                     next.filter(|next| joins(text, range.end..next.range.start, false)).map(|next| next.meaning);
                 let earlier = year_before.filter(|(end, _)| range.start - end <= YEAR_REACH).map(|(_, value)| value);
-                let is_planned = context::is_planned(text, reach);
-                let year =
-                    year_of_range(month, range_end).or_else(|| year_of(month, day, earlier, note_date, is_planned));
-                year.map_or(Some(DateValue::Relative), |year| with_day(year, month, day))
+                let by_note =
+                    note_date.map(|note_date| year_by_note(month, day, note_date, context::is_planned(text, reach)));
+                let by_text = year_of_range(month, range_end).or_else(|| year_by_text(month, earlier, by_note));
+                let year = by_text.or_else(|| by_note.filter(|_| earlier.is_none()));
+                (year.map_or(Some(DateValue::Relative), |year| with_day(year, month, day)), by_text.is_some())
             }
-            meaning => value(meaning, is_day_first, note_date),
+            meaning => {
+                let is_relative = matches!(meaning, Meaning::Ago(..) | Meaning::Period(..));
+                (value(meaning, is_day_first, note_date), !is_relative)
+            }
         };
         let is_unusable =
             resolved.is_some_and(|value| value.year_and_month().is_some()) && context::is_end(text, reach);
@@ -60,7 +64,7 @@ pub(super) fn mentions(text: &str, note_date: Option<CalendarDate>) -> Vec<Menti
         } else {
             range.clone()
         };
-        if let Some(value) = resolved.filter(|value| value.year_and_month().is_some()) {
+        if let Some(value) = resolved.filter(|value| states_year && value.year_and_month().is_some()) {
             year_before = Some((range.end, value));
         }
         let mention = Mention { range: range.clone(), reach, shown, value: resolved.filter(|_| !is_unusable) };
@@ -151,28 +155,23 @@ fn year_of_range(month: i32, end: Option<Meaning>) -> Option<i32> {
     }
 }
 
-/// Returns the year of a month without one. A date shortly before it decides, then the date of the note.
-fn year_of(
-    month: i32,
-    day: Option<i32>,
-    earlier: Option<DateValue>,
-    note_date: Option<CalendarDate>,
-    is_planned: bool,
-) -> Option<i32> {
-    let by_note = note_date.map(|note_date| {
-        let is_later = (month, day.unwrap_or(1)) > (note_date.month, note_date.day);
-        match (is_planned, is_later) {
-            (true, false) if month != note_date.month => note_date.year + 1,
-            (false, true) => note_date.year - 1,
-            _ => note_date.year,
-        }
-    });
-    match earlier.and_then(DateValue::year_and_month) {
-        Some((year, None)) => Some(year),
-        Some((year, Some(before))) if month >= before => Some(year),
+/// Returns the year of a month without one, from the date of the note.
+fn year_by_note(month: i32, day: Option<i32>, note_date: CalendarDate, is_planned: bool) -> i32 {
+    let is_later = (month, day.unwrap_or(1)) > (note_date.month, note_date.day);
+    match (is_planned, is_later) {
+        (true, false) if month != note_date.month => note_date.year + 1,
+        (false, true) => note_date.year - 1,
+        _ => note_date.year,
+    }
+}
+
+/// Returns the year of a month without one, from a date shortly before it.
+fn year_by_text(month: i32, earlier: Option<DateValue>, by_note: Option<i32>) -> Option<i32> {
+    match earlier.and_then(DateValue::year_and_month)? {
+        (year, None) => Some(year),
+        (year, Some(before)) if month >= before => Some(year),
         // "In November 2019 ... in March": the year after, if the date of the note agrees.
-        Some((year, Some(_))) => by_note.filter(|&by_note| by_note == year + 1),
-        None => by_note.filter(|&year| calendar::is_year(year)),
+        (year, Some(_)) => by_note.filter(|&by_note| by_note == year + 1),
     }
 }
 

@@ -109,3 +109,106 @@ fn sixty_notes() {
     assert!(precision >= 0.95, "precision {precision}");
     assert!(recall >= 0.85, "recall {recall}");
 }
+
+/// Returns the dates of the places of one treatment in a note.
+fn dates_of(text: &str, treatment: &str, note_date: Option<&str>) -> Vec<String> {
+    let note = Note::new(text.to_owned(), usize::MAX).unwrap();
+    let record = Record { treatment: Some(treatment.to_owned()), ..Record::default() };
+    let note_date = note_date.map(|date| CalendarDate::parse(date).unwrap());
+    let options = evidence::ReviewOptions { unit: OffsetUnit::Codepoint, note_date };
+    let reviewed = evidence::review(&note, record, &[], options, |_, _| None);
+    let findings = reviewed.evidence.get(Field::Treatment).iter();
+    findings
+        .map(|finding| {
+            let date = finding.date.as_ref();
+            let words = date.map(|date| text.chars().skip(date.start).take(date.end - date.start).collect::<String>());
+            format!("{} <{}>", written(date), words.unwrap_or_default())
+        })
+        .collect()
+}
+
+#[test]
+fn words_and_places_are_those_of_the_note() {
+    for (text, note_date, expected) in [
+        ("Café: <b>osimertinib</b> since <i>March</i> 2021.", None, "2021-03 <March</i> 2021>"),
+        ("Café: osimertinib since M&auml;rz, started March&nbsp;2021.", None, "2021-03 <March&nbsp;2021>"),
+        ("Café: osimertinib in March.", None, "relative in March <in March>"),
+        ("Café: osimertinib in March.", Some("2021-05-20"), "2021-03 <March>"),
+        ("Café: osimertinib at age 52.", None, "age 52 <at age 52>"),
+    ] {
+        assert_eq!(dates_of(text, "osimertinib", note_date), [expected], "{text}");
+    }
+}
+
+#[test]
+fn at_most_five_hundred_dates_are_read() {
+    let lines: String = (0..600).map(|at| format!("{:02}/{} osimertinib\n", at % 12 + 1, 1960 + at / 12)).collect();
+    let dates = NoteDates::of(
+        &Note::new(lines.clone(), usize::MAX).unwrap(),
+        &Readable::of(&Note::new(lines.clone(), usize::MAX).unwrap()),
+        OffsetUnit::Byte,
+        None,
+    )
+    .mentions
+    .len();
+    assert_eq!(dates, expressions::MOST_DATES);
+    let found = dates_of(&lines, "osimertinib", None);
+    assert_eq!(found.first().map(String::as_str), Some("1960-01 <01/1960>"));
+    assert!(found.len() > 1 && found.iter().all(|date| date != "none <>" || found.len() > 500), "{found:?}");
+}
+
+#[test]
+fn dates_cost_linear_time() {
+    for unit in [
+        "osimertinib 03/2019, ",
+        "in March and ",
+        "(03/2019 osimertinib ",
+        "12 March 2021\nosimertinib. ",
+        "at diagnosis, then ",
+    ] {
+        let [small, large] = [10_000, 40_000].map(|chars: usize| {
+            let text: String = unit.chars().cycle().take(chars).collect();
+            let note = Note::new(text, usize::MAX).unwrap();
+            let read = Readable::of(&note);
+            steps::steps_of(|| {
+                let dates = NoteDates::of(&note, &read, OffsetUnit::Byte, None);
+                let places = (0..chars).step_by(7);
+                places.filter_map(|at| dates.near(&(at..at + 3), Field::Treatment)).count()
+            })
+        });
+        assert!(large <= small * 5, "{unit}: {small} steps, then {large} steps at 4 times the length");
+    }
+}
+
+#[test]
+fn dump_for_reading() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        let case: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+        let text = case["note"].as_str().unwrap();
+        let note = Note::new(text.to_owned(), usize::MAX).unwrap();
+        let reading = crate::rules::read(&note);
+        let reviewed = evidence::review(&note, reading.record, &[], OffsetUnit::Byte, |_, _| None);
+        let read = Readable::of(&note);
+        let dates = NoteDates::of(&note, &read, OffsetUnit::Byte, None);
+        if dates.mentions.is_empty() {
+            continue;
+        }
+        println!("DUMP ==== {}\nDUMP {}", path.display(), text.replace('\n', "\nDUMP "));
+        for mention in &dates.mentions {
+            println!("DUMP   @ {:?} {:?}", &text[mention.shown.clone()], mention.value);
+        }
+        for field in Field::ALL {
+            for finding in reviewed.evidence.get(field) {
+                println!(
+                    "DUMP   {} | {} | {}",
+                    field.name(),
+                    finding.quote.as_deref().unwrap_or("-"),
+                    written(finding.date.as_ref())
+                );
+            }
+        }
+    }
+}

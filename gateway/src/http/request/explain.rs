@@ -55,6 +55,7 @@ impl Shape {
         let special = match (self, key) {
             (Self::Extract | Self::Note, "text") => Some(kind.is_text()),
             (Self::Note, "id") => Some(is_null || kind.is_text() || kind.number().is_some_and(Number::is_i64)),
+            (Self::Note, "note_date") => Some(is_null || kind.is_text()),
             (Self::Batch, "notes") => Some(*kind == JsonKind::List),
             _ => None,
         };

@@ -43,6 +43,13 @@ pub(super) struct ValidRequest {
     pub(super) options: ExtractOptions,
 }
 
+/// A valid note of a batch.
+#[derive(Debug)]
+pub(super) struct ValidBatchNote {
+    pub(super) note: Note,
+    pub(super) note_date: Option<CalendarDate>,
+}
+
 /// Why a body is not a valid request.
 #[derive(Debug)]
 pub(super) enum InvalidBody {
@@ -120,7 +127,7 @@ impl RequestPolicy {
     }
 
     /// Parses and checks one note of a batch. Returns the id of an invalid note too, if the id is valid.
-    pub(super) fn note_of_batch(&self, line: &[u8]) -> (Option<NoteId>, Result<Note, InvalidBody>) {
+    pub(super) fn note_of_batch(&self, line: &[u8]) -> (Option<NoteId>, Result<ValidBatchNote, InvalidBody>) {
         let note: BatchNote = match parse(line, Shape::Note) {
             Ok(note) => note,
             Err(bad) => return (explain::id_of(line), Err(bad)),
@@ -131,7 +138,12 @@ impl RequestPolicy {
             let violation = Violation { message, ..violation("id", "max_length", "") };
             return (None, Err(InvalidBody::Invalid(vec![violation])));
         }
-        (note.id, self.note(note.text).map_err(|violation| InvalidBody::Invalid(vec![violation])))
+        let note_date = note_date(note.note_date.as_deref());
+        let valid = match (self.note(note.text), note_date) {
+            (Ok(note), Ok(note_date)) => Ok(ValidBatchNote { note, note_date }),
+            (text, note_date) => Err(InvalidBody::Invalid(text.err().into_iter().chain(note_date.err()).collect())),
+        };
+        (note.id, valid)
     }
 
     fn note(&self, text: String) -> Result<Note, Violation> {
@@ -174,14 +186,20 @@ impl RequestPolicy {
         });
         let (confidence, allow_partial) = (raw.confidence == Some(true), raw.allow_partial == Some(true));
         let offsets = raw.offsets.unwrap_or_default();
-        let note_date = raw.note_date.as_deref().and_then(CalendarDate::parse);
-        if raw.note_date.is_some() && note_date.is_none() {
-            let message = "`note_date` must be a day from 1900 to 2100 that exists, as `YYYY-MM-DD`.";
-            violations.push(violation("note_date", "calendar_date", message));
-        }
+        let note_date = note_date(raw.note_date.as_deref()).unwrap_or_else(|violation| {
+            violations.push(violation);
+            None
+        });
         let options = ExtractOptions { temperature, budget, model, offsets, confidence, allow_partial, note_date };
         if violations.is_empty() { Ok(options) } else { Err(violations) }
     }
+}
+
+/// Parses the day on which a note was written.
+fn note_date(text: Option<&str>) -> Result<Option<CalendarDate>, Violation> {
+    let Some(text) = text else { return Ok(None) };
+    let message = "`note_date` must be a day that exists, from 1900 to 2100, as `YYYY-MM-DD`.";
+    CalendarDate::parse(text).map(Some).ok_or_else(|| violation("note_date", "calendar_date", message))
 }
 
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], shape: Shape) -> Result<T, InvalidBody> {

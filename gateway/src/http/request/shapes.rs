@@ -177,6 +177,9 @@ pub(super) struct BatchNote {
     /// The note, as in `/extract`.
     #[schema(value_type = String, min_length = 1, example = "Stage IV lung adenocarcinoma with EGFR L858R, on osimertinib.")]
     pub(super) text: String,
+    /// The day on which the note was written, as in `/extract`. It takes precedence over that of the batch.
+    #[schema(value_type = Option<String>, format = Date, example = "2021-05-20")]
+    pub(super) note_date: Option<String>,
 }
 
 /// The caller's id of a note. It is returned to the caller and goes nowhere else, not even into a log.
