@@ -29,7 +29,7 @@ const FORMS: [&str; 14] = [
     "(?<name>MONTH)(?:\\.?(?:,|,? of|-|/)?\\s?(?<name_year>[0-9]{4})|-(?<hyphen_short>[0-9]{2})\
         |\\.? ?['’](?<name_short>[0-9]{2}))?",
     "(?<only_year>(?:19|20)[0-9]{2})",
-    "(?:at|when)(?: the)? aged?(?: of)? (?<age>[0-9]{1,3})|at (?<age_years>[0-9]{1,3}) years(?: of age)?\
+    "(?:at|when)(?: the)? aged?(?: of)? (?<age>[0-9]{1,3})|at (?<age_years>[0-9]{1,3}) years (?:of age|old)\
         |diagnosed aged (?<age_diagnosed>[0-9]{1,3})",
     "(?<bound>(?:more|less) than |over |almost |nearly )?(?:about |approximately |approx\\.? |around |roughly )?\
         (?:(?<count>NUMBER)|VAGUE)[ -](?<unit>day|week|wk|month|mo|year|yr)s?\
@@ -41,7 +41,7 @@ const FORMS: [&str; 14] = [
     "at (?:the )?(?:time of )?(?:her |his |their )?(?:initial |first |original |primary )?\
         (?:diagnosis|presentation|baseline|relapse|recurrence|progression|surgery)",
     "(?-i:C)[0-9]{1,2} ?(?-i:D)[0-9]{1,3}|cycle [0-9]{1,2},? day [0-9]{1,3}|post-?op(?:erative)? day #?[0-9]{1,3}\
-        |(?-i:POD) ?#?[0-9]{1,3}|day \\+?[0-9]{1,3} (?:post|after)[- ][a-z]{3,20}|(?:day |(?-i:D))\\+[0-9]{1,3}",
+        |at [0-9]{1,2} (?:weeks|months|years)|(?-i:POD) ?#?[0-9]{1,3}|day \\+?[0-9]{1,3} (?:post|after)[- ][a-z]{3,20}|(?:day |(?-i:D))\\+[0-9]{1,3}",
 ];
 
 static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
@@ -282,6 +282,7 @@ mod tests {
                 ],
             ),
             ("at age 52", &[("at age 52", Meaning::Age(52))]),
+            ("disease-free at 2 years", &[("at 2 years", Meaning::Words)]),
             ("1/12 nodes, 3/18, grade 3/4, Gleason 3+4, 60 Gy/30, CA 19-9, 0171-2019-334, 555-2018", &[]),
             ("2000 mg, 1980 cGy, WHO 2016, FIGO 2018, 2018 FIGO, MRN 20192018, Tel. 2019", &[]),
             ("she may start; march on; PT2 may", &[]),

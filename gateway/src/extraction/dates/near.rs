@@ -7,7 +7,8 @@ use super::{
     clauses::{Clause, DatedSentence, Joint, within},
     resolve::Mention,
     words::{
-        is_examination, is_glue, is_imaging, starts_with_verb, tells_diagnosis, tells_treatment, tells_visit, words,
+        is_examination, is_glue, is_imaging, opens_duration, starts_with_verb, tells_diagnosis, tells_treatment,
+        tells_visit, words,
     },
 };
 use crate::{extraction::Field, steps};
@@ -18,6 +19,8 @@ const MOST_CLAUSES: usize = 12;
 const REACH_FORWARD: usize = 160;
 /// Most bytes between a value and a date before it.
 const REACH_BACK: usize = 500;
+/// Most bytes between the start of a clause and a date that leads it or closes a list in it.
+const LONGEST_LEAD: usize = 200;
 /// How many words before a date say what it is the date of.
 const WORDS_BEFORE: usize = 5;
 
@@ -98,6 +101,9 @@ impl<'a> Scene<'a> {
     fn may_leave_bracket(&self, mention: &Mention, clause: &Clause) -> bool {
         let Some(bracket) = self.bracket(mention) else { return true };
         if self.value.end <= bracket.start {
+            if mention.reach.saturating_sub(bracket.start) > LONGEST_LEAD {
+                return false;
+            }
             let inside = self.slice(bracket.start + 1, mention.reach);
             return is_glue(inside.rsplit([',', ';']).next().unwrap_or_default());
         }
@@ -108,12 +114,15 @@ impl<'a> Scene<'a> {
 
     /// Returns whether a clause starts with this date.
     fn leads(&self, mention: &Mention, clause: &Clause) -> bool {
+        let start = clause.range.start;
         self.bracket(mention).is_none()
-            && !self.slice(clause.range.start, mention.reach).contains(char::is_alphanumeric)
+            && mention.reach.saturating_sub(start) <= LONGEST_LEAD
+            && !self.slice(start, mention.reach).contains(char::is_alphanumeric)
     }
 
     fn has_words_behind(&self, mention: &Mention, clause: &Clause) -> bool {
-        self.slice(mention.range.end, clause.range.end).contains(char::is_alphanumeric)
+        let rest = self.slice(mention.range.end, clause.range.end);
+        rest.chars().take(LONGEST_LEAD).any(char::is_alphanumeric)
     }
 
     /// Returns the date of an earlier clause that reaches to the value: "In March 2021, osimertinib was started".
@@ -157,6 +166,9 @@ impl<'a> Scene<'a> {
             }
             let Some(mention) = within(self.mentions, &clause.range).first() else { continue };
             let lead = self.slice(clause.range.start, mention.reach);
+            if lead.len() > LONGEST_LEAD {
+                return None;
+            }
             let is_alone = !lead.contains(char::is_alphanumeric);
             let closes = if is_alone {
                 !self.has_words_behind(mention, clause)
@@ -191,12 +203,16 @@ impl<'a> Scene<'a> {
                 || (!is_treatment && between(tells_treatment))
                 || (!is_finding && between(is_imaging))
         } else {
-            let of_treatment = !is_treatment && between(tells_treatment);
             let leads = self.leads(mention, clause);
+            let of_treatment = !is_treatment && between(tells_treatment);
+            // "on letrozole since 2019 with a partial response"
+            let is_start = words(self.slice(mention.reach, mention.shown.start)).any(opens_duration);
+            let tells_course = is_start || (self.field == Field::Response && told(tells_treatment));
             words(gap).any(|word| word.eq_ignore_ascii_case("for"))
                 || (is_treatment && (told(tells_diagnosis) || told(is_examination)))
                 || (!is_finding && told(tells_visit))
                 || (of_treatment && (!leads || self.field == Field::Response))
+                || (!is_treatment && !leads && tells_course)
         };
         (!belongs_elsewhere).then_some(mention)
     }

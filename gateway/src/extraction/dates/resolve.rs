@@ -45,7 +45,8 @@ pub(super) fn mentions(text: &str, note_date: Option<CalendarDate>) -> Vec<Menti
                 let next = expressions.get(at + 1);
                 let range_end =
                     next.filter(|next| joins(text, range.end..next.range.start, false)).map(|next| next.meaning);
-                let earlier = year_before.filter(|(end, _)| range.start - end <= YEAR_REACH).map(|(_, value)| value);
+                let earlier = year_before.filter(|&(end, value)| gives_year(text, end..range.start, value));
+                let earlier = earlier.map(|(_, value)| value);
                 let by_note =
                     note_date.map(|note_date| year_by_note(month, day, note_date, context::is_planned(text, reach)));
                 let by_text = year_of_range(month, range_end).or_else(|| year_by_text(month, earlier, by_note));
@@ -155,6 +156,13 @@ fn year_of_range(month: i32, end: Option<Meaning>) -> Option<i32> {
     }
 }
 
+/// Returns whether an earlier date is near enough to give a month its year. A year alone gives it on its line only.
+fn gives_year(text: &str, between: Range<usize>, earlier: DateValue) -> bool {
+    let is_same_line = |between: &str| !between.contains('\n');
+    between.len() <= YEAR_REACH
+        && (!matches!(earlier, DateValue::Year(_)) || text.get(between).is_some_and(is_same_line))
+}
+
 /// Returns the year of a month without one, from the date of the note.
 fn year_by_note(month: i32, day: Option<i32>, note_date: CalendarDate, is_planned: bool) -> i32 {
     let is_later = (month, day.unwrap_or(1)) > (note_date.month, note_date.day);
@@ -228,6 +236,7 @@ mod tests {
             ("03/2019 - 08/2019; 2015–2017", None, &["2019-03", "2015"]),
             ("In January 2019 x. In June y. In March z", None, &["2019-01", "2019-06", "In March"]),
             ("In November 2019 x. In March y", Some("2020-05-20"), &["2019-11", "2020-03"]),
+            ("PCI 2018.\nSeen on 12 APR", None, &["2018", "12 APR"]),
             ("in December", Some("2020-05-20"), &["2019-12"]),
             ("will start in June", Some("2020-05-20"), &["2020-06"]),
             ("will start in February", Some("2020-05-20"), &["2021-02"]),

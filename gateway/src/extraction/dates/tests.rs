@@ -166,7 +166,7 @@ fn dates_cost_linear_time() {
         "12 March 2021\nosimertinib. ",
         "at diagnosis, then ",
     ] {
-        let [small, large] = [10_000, 40_000].map(|chars: usize| {
+        let [small, large] = [40_000, 160_000].map(|chars: usize| {
             let text: String = unit.chars().cycle().take(chars).collect();
             let note = Note::new(text, usize::MAX).unwrap();
             let read = Readable::of(&note);

@@ -170,6 +170,11 @@ pub(super) fn tells_visit(word: &str) -> bool {
     has(&VISIT, word)
 }
 
+/// Returns whether a word before a date makes it the start of something that goes on.
+pub(super) fn opens_duration(word: &str) -> bool {
+    has(&["since", "from"], word)
+}
+
 /// Returns whether a text has only words that may stand between a value and its date, and numbers.
 pub(super) fn is_glue(text: &str) -> bool {
     words(text).all(|word| has(&GLUE, word) || word.contains(|letter: char| letter.is_ascii_digit()))
