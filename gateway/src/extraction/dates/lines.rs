@@ -13,15 +13,26 @@ pub(super) struct DatedLines {
     pub(super) mention: usize,
 }
 
-/// A line of the text that has text, and the first date in it if that begins the line.
-struct Line {
+/// A line of the text.
+struct Line<'a> {
     range: Range<usize>,
+    words: &'a str,
+    /// The index of the first date of the line, if that begins the line.
     leading: Option<usize>,
-    /// Whether the line is only a date; whether a colon or dash follows the date.
+    /// Whether the line is only a date.
     only_date: bool,
+    /// Whether a colon or dash follows the date.
     marked: bool,
-    indented: bool,
-    blank: bool,
+}
+
+impl Line<'_> {
+    fn is_blank(&self) -> bool {
+        self.words.trim().is_empty()
+    }
+
+    fn is_indented(&self) -> bool {
+        self.words.starts_with([' ', '\t'])
+    }
 }
 
 /// Returns what the dates at the start of lines stand over, in order. No two overlap.
@@ -40,8 +51,8 @@ pub(super) fn dated_lines(text: &str, mentions: &[Mention]) -> Vec<DatedLines> {
         }
         let mut end = line.range.end;
         for (distance, next) in lines.iter().skip(at + 1).enumerate() {
-            let is_first_gap = line.only_date && distance == 0 && next.blank;
-            let continues = !next.blank && next.leading.is_none() && (line.only_date || next.indented);
+            let is_first_gap = line.only_date && distance == 0 && next.is_blank();
+            let continues = !next.is_blank() && next.leading.is_none() && (line.only_date || next.is_indented());
             if !(continues || is_first_gap) {
                 break;
             }
@@ -52,7 +63,7 @@ pub(super) fn dated_lines(text: &str, mentions: &[Mention]) -> Vec<DatedLines> {
     found
 }
 
-fn lines(text: &str, mentions: &[Mention]) -> Vec<Line> {
+fn lines<'a>(text: &'a str, mentions: &[Mention]) -> Vec<Line<'a>> {
     let mut lines = Vec::new();
     let (mut start, mut next) = (0, 0);
     for words in text.split_inclusive('\n') {
@@ -73,8 +84,7 @@ fn lines(text: &str, mentions: &[Mention]) -> Vec<Line> {
             leading: leads.map(|_| next),
             only_date: leads.is_some() && !after.contains(char::is_alphanumeric),
             marked: after.contains([':', '-', '–', '—']),
-            indented: words.starts_with([' ', '\t']),
-            blank: words.trim().is_empty(),
+            words,
             range,
         });
     }

@@ -110,6 +110,12 @@ fn sixty_notes() {
     assert!(recall >= 0.85, "recall {recall}");
 }
 
+#[test]
+fn held_out_notes() {
+    let (precision, recall) = measure(include_str!("held_out.txt"));
+    println!("precision {precision}, recall {recall}");
+}
+
 /// Returns the dates of the places of one treatment in a note.
 fn dates_of(text: &str, treatment: &str, note_date: Option<&str>) -> Vec<String> {
     let note = Note::new(text.to_owned(), usize::MAX).unwrap();
