@@ -236,7 +236,7 @@ mod tests {
             ("03/2019 - 08/2019; 2015–2017", None, &["2019-03", "2015"]),
             ("In January 2019 x. In June y. In March z", None, &["2019-01", "2019-06", "In March"]),
             ("In November 2019 x. In March y", Some("2020-05-20"), &["2019-11", "2020-03"]),
-            ("PCI 2018.\nSeen on 12 APR", None, &["2018", "12 APR"]),
+            ("PCI 2018.\nSeen on 12 APR", None, &["2018", "on 12 APR"]),
             ("in December", Some("2020-05-20"), &["2019-12"]),
             ("will start in June", Some("2020-05-20"), &["2020-06"]),
             ("will start in February", Some("2020-05-20"), &["2021-02"]),
