@@ -1,4 +1,5 @@
 //! Measures the dates of the values of made-up notes, as the review of a record gives them.
+#![expect(clippy::print_stdout, reason = "shows which dates are wrong")]
 
 use super::*;
 use crate::extraction::{Finding, Record, evidence};
@@ -149,15 +150,10 @@ fn words_and_places_are_those_of_the_note() {
 
 #[test]
 fn at_most_five_hundred_dates_are_read() {
-    let lines: String = (0..600).map(|at| format!("{:02}/{} osimertinib\n", at % 12 + 1, 1960 + at / 12)).collect();
-    let dates = NoteDates::of(
-        &Note::new(lines.clone(), usize::MAX).unwrap(),
-        &Readable::of(&Note::new(lines.clone(), usize::MAX).unwrap()),
-        OffsetUnit::Byte,
-        None,
-    )
-    .mentions
-    .len();
+    let line = |at: usize| format!("{:02}/{} osimertinib\n", at % 12 + 1, 1960 + at / 12);
+    let lines = (0..600).map(line).collect::<Vec<_>>().concat();
+    let note = Note::new(lines.clone(), usize::MAX).unwrap();
+    let dates = NoteDates::of(&note, &Readable::of(&note), OffsetUnit::Byte, None).mentions.len();
     assert_eq!(dates, expressions::MOST_DATES);
     let found = dates_of(&lines, "osimertinib", None);
     assert_eq!(found.first().map(String::as_str), Some("1960-01 <01/1960>"));
