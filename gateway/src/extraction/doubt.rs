@@ -4,7 +4,7 @@
 //! record, and the response that contained them. None of them adds a value.
 
 use super::{
-    Deadline, Draft, Engine, EngineError, EngineRequest, Field, Note, OffsetUnit, Record,
+    Deadline, Draft, Engine, EngineError, EngineRequest, Field, Note, Record,
     cpu_pool::{self, CpuPool},
     evidence, parse,
 };
@@ -79,9 +79,7 @@ impl Witness<'_> {
         let draft = self.engine.draft(text, request, deadline).await?;
         let record = parse::parse(draft.text.as_str()).map_err(|_| EngineError::Failed)?.record;
         let (note, size) = (text.clone(), text.as_str().len());
-        let review = move || {
-            evidence::review(&note, record, evidence::ReviewInput::default(), OffsetUnit::Byte, |_, _| None).record
-        };
+        let review = move || evidence::review(&note, record, evidence::ReviewInput::default(), |_, _| None).record;
         cpu_pool::run(self.cpu_pool, size, &request.priority, deadline, review).await
     }
 }

@@ -4,7 +4,9 @@
 use std::{collections::HashSet, ops::Range};
 
 use super::{
-    Assertion, Basis, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning, WarningCode, bounds,
+    Assertion, Basis, CalendarDate, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning,
+    WarningCode, bounds,
+    dates::NoteDates,
     ground::{self, Grounded},
     language,
     readable::Readable,
@@ -34,13 +36,28 @@ pub(super) struct ReviewInput<'a> {
     pub(super) tumours: Option<&'a Tumours>,
     /// What reads the tumours if the engine read none.
     pub(super) tumour_reader: Option<&'a dyn TumourReader>,
+    /// The unit of `start` and `end`.
+    pub(super) unit: OffsetUnit,
+    /// The day on which the note was written; it resolves dates such as "two months ago".
+    pub(super) note_date: Option<CalendarDate>,
+}
+
+/// A note with what is read of its places.
+struct Places<'a> {
+    note: &'a Note,
+    /// The readable text that spans refer to; `None` if they refer to the note itself.
+    read: Option<&'a Readable<'a>>,
+    foreign: &'a ForeignText,
+    tumours: &'a Tumours,
+    dates: &'a NoteDates<'a>,
+    unit: OffsetUnit,
 }
 
 /// Returns a record without the values that the note contradicts, as the review of a model's answer leaves it.
 #[must_use]
 pub(crate) fn reviewed(note: &Note, record: Record, tumour_reader: &dyn TumourReader) -> Record {
     let input = ReviewInput { tumour_reader: Some(tumour_reader), ..ReviewInput::default() };
-    review(note, record, input, OffsetUnit::Byte, |_, _| None).record
+    review(note, record, input, |_, _| None).record
 }
 
 /// Reviews a record, and also the values that the engine itself left out.
@@ -48,19 +65,21 @@ pub(super) fn review(
     note: &Note,
     mut record: Record,
     input: ReviewInput<'_>,
-    unit: OffsetUnit,
     confidence: impl Fn(Field, &str) -> Option<Confidence>,
 ) -> ReviewedRecord {
+    let unit = input.unit;
     let mut evidence = Evidence::default();
     let (further, mut warnings) = bounds::cut(&mut record);
     let read = Readable::of(note);
     let foreign = ForeignText::of(note);
+    let dates = NoteDates::of(note, &read, unit, input.note_date);
     let mut grounded = ground::ground(read.note(), &record);
     let mut tumours = input.tumours.cloned().unwrap_or_else(|| match input.tumour_reader {
         Some(reader) => Tumours::of(read.note().as_str(), &reader.signs(read.note())),
         None => Tumours::default(),
     });
     tumours.leave_out(&mut grounded);
+    let places = Places { note, read: Some(&read), foreign: &foreign, tumours: &tumours, dates: &dates, unit };
     // A model may copy a value with its markup, so values that are not found are searched in the original note.
     let grounded_in_original: Vec<_> = if read.is_made() {
         let not_found =
@@ -70,10 +89,10 @@ pub(super) fn review(
         Vec::new()
     };
     for one in &grounded {
-        add(&mut evidence, (note, Some(&read), &foreign, &tumours), one, unit, confidence(one.field, one.value));
+        add(&mut evidence, &places, one, confidence(one.field, one.value));
     }
     for one in &grounded_in_original {
-        add(&mut evidence, (note, None, &foreign, &tumours), one, unit, confidence(one.field, one.value));
+        add(&mut evidence, &Places { read: None, ..places }, one, confidence(one.field, one.value));
     }
     grounded.extend(grounded_in_original);
     let contradicted: Vec<Field> = grounded.iter().filter(|one| !one.in_record()).map(|one| one.field).collect();
@@ -87,12 +106,12 @@ pub(super) fn review(
         warnings.extend(unsupported(field, findings));
     }
     for one in ground::ground_parts(read.note(), further.iter().map(|(field, value)| (*field, value.as_str()))) {
-        add(&mut evidence, (note, Some(&read), &foreign, &tumours), &one.left_out(), unit, None);
+        add(&mut evidence, &places, &one.left_out(), None);
     }
     let of_others = input.of_other_tumours.iter().map(|(field, value)| (*field, value.as_str()));
     for mut one in ground::ground_parts(read.note(), of_others) {
         if tumours.keep_others(&mut one) {
-            add(&mut evidence, (note, Some(&read), &foreign, &tumours), &one, unit, None);
+            add(&mut evidence, &places, &one, None);
         }
     }
     let left_out = input.withheld.iter().map(|(field, value)| (*field, value.as_str()));
@@ -103,7 +122,7 @@ pub(super) fn review(
         // A withheld value stays out of the record. The evidence shows it only if the note contains and contradicts it.
         let contradicted = !one.in_record() || one.assertion.is_some_and(|assertion| !assertion.in_record(one.field));
         if contradicted && !one.spans.is_empty() {
-            add(&mut evidence, (note, Some(&read), &foreign, &tumours), &one.left_out(), unit, None);
+            add(&mut evidence, &places, &one.left_out(), None);
         }
     }
     let is_unknown = |finding: &Finding| finding.assertion == Some(Assertion::Unknown);
@@ -111,8 +130,9 @@ pub(super) fn review(
     if unassessed > 0 {
         warnings.push(warnings::unassessed_language(unassessed));
     }
-    let tumour_at = |at| tumours.at(at).map(tumours::id);
-    let tnm = tnm::stated(note, &read, unit, tumour_at);
+    let tnm = tnm::stated(note, &read, unit, |range| {
+        (tumours.at(range.start).map(tumours::id), dates.near(range, Field::Stage))
+    });
     warnings.extend(tumours.are_several().then(|| warnings::several_primaries(&tumours)));
     let tumours = tumours::shown(note, &read, &tumours, unit);
     ReviewedRecord { record, evidence, warnings, tnm, tumours }
@@ -142,14 +162,8 @@ impl ForeignText {
 }
 
 /// Adds one finding for each span of a value, with its quote from the note; a value without spans has one finding too.
-/// `read` is the readable text that the spans refer to; `None` if they refer to the note itself.
-fn add(
-    evidence: &mut Evidence,
-    (note, read, foreign, tumours): (&Note, Option<&Readable<'_>>, &ForeignText, &Tumours),
-    grounded: &Grounded<'_>,
-    unit: OffsetUnit,
-    confidence: Option<Confidence>,
-) {
+fn add(evidence: &mut Evidence, places: &Places<'_>, grounded: &Grounded<'_>, confidence: Option<Confidence>) {
+    let Places { note, read, foreign, tumours, dates, unit } = *places;
     let mut offsets = note.offsets(unit);
     let list = evidence.get_mut(grounded.field);
     let finding = Finding {
@@ -163,6 +177,7 @@ fn add(
         end: None,
         tumour: None,
         confidence,
+        date: None,
     };
     if grounded.spans.is_empty() {
         list.push(finding);
@@ -173,11 +188,20 @@ fn add(
         let own = read.is_some() && grounded.assertion != Some(Assertion::Family);
         let tumour = tumours.at(span.start()).filter(|_| own).map(tumours::id);
         let range = span.start()..span.end();
+        let date = read.and_then(|_| dates.near(&range, grounded.field));
         let range = read.map_or(range.clone(), |read| read.origin(range));
         let Some(span) = note.span(range.start, range.end) else { continue };
         let (start, end) = (Some(offsets.convert(span.start())), Some(offsets.convert(span.end())));
         let assertion = finding.assertion.map(|assertion| foreign.reassess(assertion, span.start()..span.end()));
-        list.push(Finding { quote: Some(span.quote().to_owned()), start, end, assertion, tumour, ..finding.clone() });
+        list.push(Finding {
+            quote: Some(span.quote().to_owned()),
+            start,
+            end,
+            assertion,
+            tumour,
+            date,
+            ..finding.clone()
+        });
     }
 }
 
@@ -251,6 +275,10 @@ mod tests {
 
     use super::*;
 
+    fn in_bytes() -> ReviewInput<'static> {
+        ReviewInput { unit: OffsetUnit::Byte, ..ReviewInput::default() }
+    }
+
     /// Returns the text between two offsets in a unit.
     fn slice(text: &str, unit: OffsetUnit, start: usize, end: usize) -> String {
         match unit {
@@ -295,7 +323,7 @@ mod tests {
             let note = Note::new(text.to_owned(), usize::MAX).unwrap();
             let mut record = Record::default();
             *record.get_mut(field) = Some(value.to_owned());
-            let reviewed = review(&note, record, ReviewInput::default(), OffsetUnit::Byte, |_, _| None);
+            let reviewed = review(&note, record, in_bytes(), |_, _| None);
             let assertion = reviewed.evidence.get(field).first().and_then(|finding| finding.assertion);
             assert_eq!(assertion, Some(expected), "{text}");
             assert_eq!(reviewed.record.get(field), Some(value), "{text}");
@@ -320,8 +348,7 @@ mod tests {
             let note = Note::new(text.to_owned(), usize::MAX).unwrap();
             let mut record = Record::default();
             *record.get_mut(field) = Some(value.to_owned());
-            let ReviewedRecord { record, evidence, warnings, .. } =
-                review(&note, record, ReviewInput::default(), OffsetUnit::Byte, |_, _| None);
+            let ReviewedRecord { record, evidence, warnings, .. } = review(&note, record, in_bytes(), |_, _| None);
             let findings = evidence.get(field);
             let slice = findings[0].start.zip(findings[0].end).and_then(|(start, end)| text.get(start..end));
             assert_eq!(slice, findings[0].quote.as_deref(), "{value}");
@@ -353,7 +380,7 @@ mod tests {
                 ..Record::default()
             };
             for unit in [OffsetUnit::Codepoint, OffsetUnit::Utf16, OffsetUnit::Byte] {
-                let reviewed = review(&note, record.clone(), ReviewInput::default(), unit, |_, _| None);
+                let reviewed = review(&note, record.clone(), ReviewInput { unit, ..ReviewInput::default() }, |_, _| None);
                 for finding in Field::ALL.into_iter().flat_map(|field| reviewed.evidence.get(field)) {
                     if let (Some(quote), Some(start), Some(end)) = (&finding.quote, finding.start, finding.end) {
                         prop_assert_eq!(quote, &slice(&text, unit, start, end));

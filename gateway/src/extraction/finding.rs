@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Assertion, Confidence, Field, fields::with_fields};
+use super::{Assertion, Confidence, Field, StatedDate, fields::with_fields};
 
 /// How the note supports a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -69,6 +69,9 @@ pub struct Finding {
     /// The model's confidence in its wording; null if the request did not ask for it or the engine has none.
     #[schema(required = true)]
     pub confidence: Option<Confidence>,
+    /// The date of the value, from the words near it; null if the note states none or if it is unsure which belongs to it.
+    #[schema(required = true)]
+    pub date: Option<StatedDate>,
 }
 
 macro_rules! evidence {

@@ -6,7 +6,7 @@ mod notes;
 
 use self::notes::{ATOMS, Layout, Recipe};
 use super::{
-    Field, Note, OffsetUnit, Record,
+    Field, Note, Record,
     evidence::{self, ReviewInput},
 };
 use crate::{rules, steps};
@@ -22,9 +22,9 @@ fn read(note: &Note) {
         withheld: &withheld,
         of_other_tumours: &of_other_tumours,
         tumours: Some(&tumours),
-        tumour_reader: None,
+        ..ReviewInput::default()
     };
-    evidence::review(note, record, input, OffsetUnit::Codepoint, |_, _| None);
+    evidence::review(note, record, input, |_, _| None);
 }
 
 /// Reviews the words of the note as values of every field, as if a model had repeated the note.
@@ -35,7 +35,7 @@ fn echo(note: &Note) {
     for field in Field::ALL {
         *record.get_mut(field) = Some(words.clone());
     }
-    evidence::review(note, record, ReviewInput::default(), OffsetUnit::Codepoint, |_, _| None);
+    evidence::review(note, record, ReviewInput::default(), |_, _| None);
 }
 
 fn check(recipe: &Recipe, chars: [usize; 2], work: fn(&Note), named: &str) -> Option<String> {
@@ -90,7 +90,7 @@ fn a_model_that_repeats_the_note_is_linear() {
 }
 
 /// Units of forms, tables, formulas and mark-up. A note repeats one unit, so that no row, list, table or mark-up ends.
-const UNITS: [&str; 18] = [
+const UNITS: [&str; 23] = [
     "Liver metastases: no\n",
     "| Liver | yes | no |\n",
     "EGFR\tnot detected\tTier II\n",
@@ -109,6 +109,11 @@ const UNITS: [&str; 18] = [
     "{\\rtf1 \\par \\'e9 ",
     "\\.br\\OBX|1|TX|",
     "metas=\ntatic ",
+    "03/2019 cisplatin, ",
+    "EGFR L858R and liver in March 2021 and ",
+    "12 March 2021\n- osimertinib\n",
+    "two months ago (osimertinib since ",
+    "March to 01/02/2020 - ",
 ];
 
 #[test]

@@ -11,6 +11,7 @@ pub mod chunk;
 mod confidence;
 mod cpu_pool;
 mod cross_check;
+mod dates;
 mod doubt;
 mod engine;
 mod evidence;
@@ -38,6 +39,7 @@ pub use assertion::{Assertion, Context, Section};
 pub use confidence::{Confidence, Likelihoods};
 pub use cpu_pool::CpuPool;
 pub use cross_check::{Agreement, CrossCheck};
+pub use dates::{CalendarDate, DatePrecision, StatedDate};
 pub use engine::{
     CallTimings, Draft, DraftFuture, Engine, EngineError, EngineName, EngineRequest, Finish, ModelName, PromptVersion,
     TokenBudget, UnreadableText,

@@ -8,8 +8,8 @@ use std::{ops::Range, pin::Pin, sync::Arc, time::Instant};
 use futures_util::{StreamExt, stream};
 
 use super::{
-    Answer, Confidence, Deadline, Draft, Engine, EngineError, EngineName, EngineRequest, Evidence, Field, ModelText,
-    Note, OffsetUnit, Record, TumourReader, Unread, Warning, WarningCode,
+    Answer, CalendarDate, Confidence, Deadline, Draft, Engine, EngineError, EngineName, EngineRequest, Evidence, Field,
+    ModelText, Note, OffsetUnit, Record, TumourReader, Unread, Warning, WarningCode,
     chunk::{self, Chunk, Conflict},
     cpu_pool::{self, CpuPool},
     cross_check,
@@ -45,6 +45,8 @@ pub struct AnswerOptions {
     pub offsets: OffsetUnit,
     /// Whether the answer may leave out chunks that could not be read; a warning then names them.
     pub allow_partial: bool,
+    /// The day on which the note was written; it resolves dates such as "two months ago".
+    pub note_date: Option<CalendarDate>,
 }
 
 /// The readings of one note, merged over its chunks.
@@ -158,9 +160,8 @@ impl Pipeline {
         let engine = degraded.unwrap_or(self.engine.name());
         let (owned_note, request_id, size) = (note.clone(), Arc::clone(&request.request_id), note.as_str().len());
         let reader = self.tumour_reader.clone();
-        let review = move || {
-            merged.into_answer(&owned_note, &lacking, answer_options.offsets, engine, &request_id, reader.as_deref())
-        };
+        let review =
+            move || merged.into_answer(&owned_note, &lacking, answer_options, engine, &request_id, reader.as_deref());
         let mut answer = cpu_pool::run(self.cpu_pool.as_ref(), size, &request.priority, deadline, review).await?;
         answer.degraded = degraded.is_some();
         answer.cross_check = rules.map(|rules| cross_check::compare(&answer.record, &rules));
@@ -309,7 +310,7 @@ impl MergedReading {
         mut self,
         note: &Note,
         lacking: &[Field],
-        unit: OffsetUnit,
+        options: AnswerOptions,
         engine: EngineName,
         request_id: &str,
         tumour_reader: Option<&dyn TumourReader>,
@@ -327,15 +328,22 @@ impl MergedReading {
         // An engine that reads the tumours reads the note whole.
         let tumours = drafts().next().and_then(|draft| draft.tumours.as_ref());
         let confidence = |field, part: &str| self.confidence(field, part);
-        let input = ReviewInput { withheld: &withheld, of_other_tumours: &of_other_tumours, tumours, tumour_reader };
+        let input = ReviewInput {
+            withheld: &withheld,
+            of_other_tumours: &of_other_tumours,
+            tumours,
+            tumour_reader,
+            unit: options.offsets,
+            note_date: options.note_date,
+        };
         let ReviewedRecord { record, evidence, mut warnings, tnm, tumours } =
-            evidence::review(note, record, input, unit, confidence);
+            evidence::review(note, record, input, confidence);
         warnings.extend(self.conflicts.iter().map(warnings::conflict));
         warnings.extend(self.unread.first().map(|_| warnings::partly_unread(self.unread.len(), self.chunks)));
         warnings.extend(self.unread_warning(engine, &record, &evidence));
         warnings.extend(self.unfamiliar_warning());
         warnings.extend((!doubted.is_empty()).then(|| warnings::empty_record_doubted(&doubted)));
-        let mut offsets = note.offsets(unit);
+        let mut offsets = note.offsets(options.offsets);
         let mut unread = Vec::with_capacity(self.unread.len());
         for range in &self.unread {
             unread.push(Unread { start: offsets.convert(range.start), end: offsets.convert(range.end) });

@@ -63,8 +63,13 @@ impl ResponseCache {
         let mut mac = self.secret.clone();
         // Engine, prompt and defaults are the same for the whole process.
         let parameters = format!(
-            "{:?}|{:?}|{:?}|{}|{}|",
-            options.model, options.budget, options.offsets, options.confidence, options.allow_partial
+            "{:?}|{:?}|{:?}|{}|{}|{:?}|",
+            options.model,
+            options.budget,
+            options.offsets,
+            options.confidence,
+            options.allow_partial,
+            options.note_date
         );
         mac.update(parameters.as_bytes());
         mac.update(request.note.as_str().as_bytes());
@@ -130,6 +135,7 @@ mod tests {
             "\"text\": \"A note.\", \"offsets\": \"byte\"",
             "\"text\": \"A note.\", \"confidence\": true",
             "\"text\": \"A note.\", \"allow_partial\": true",
+            "\"text\": \"A note.\", \"note_date\": \"2021-05-20\"",
         ] {
             let other = key(&format!("{{{other}}}"));
             assert!(other.is_some() && other != plain);

@@ -63,7 +63,8 @@ pub(super) async fn read(
             return Ok(Extraction { answer, stages, cache: Some("hit") });
         }
     }
-    let answer_options = AnswerOptions { offsets: options.offsets, allow_partial: options.allow_partial };
+    let (offsets, allow_partial, note_date) = (options.offsets, options.allow_partial, options.note_date);
+    let answer_options = AnswerOptions { offsets, allow_partial, note_date };
     let request = engine_request(context, job);
     match app.extractor.pipeline.extract(note, &request, answer_options, job.deadline).await {
         Ok((answer, stages)) => {

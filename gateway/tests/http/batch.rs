@@ -66,10 +66,11 @@ async fn each_note_has_its_own_outcome_in_both_forms() {
         (json!({"id": long_id, "text": NOTE}), Value::Null, 422, "invalid_request"),
         (json!([1]), Value::Null, 422, "invalid_request"),
         (json!({"id": null, "text": NOTE}), Value::Null, 200, "ok"),
+        (json!({"id": "f", "text": NOTE, "note_date": "2021-02-31"}), json!("f"), 422, "invalid_request"),
     ];
     let all: Vec<&Value> = notes.iter().map(|(note, ..)| note).collect();
     let (status, answer) = in_json(&rules(), json!({"notes": all})).await;
-    assert_eq!((status, &answer["summary"]), (200, &json!({"ok": 4, "failed": 8})));
+    assert_eq!((status, &answer["summary"]), (200, &json!({"ok": 4, "failed": 9})));
     let lines: Vec<String> = all.iter().map(ToString::to_string).collect();
     for outcomes in [answer["results"].as_array().unwrap().clone(), in_lines(&rules(), "", lines.join("\n")).await] {
         assert_eq!(outcomes.len(), notes.len());

@@ -113,6 +113,19 @@ async fn offsets_cut_the_quotes_out_of_the_note_in_each_unit() {
     }
 }
 
+#[tokio::test]
+async fn a_value_has_the_date_near_it_and_note_date_resolves_it() {
+    let text = "Osimertinib was started two months ago for lung cancer.";
+    for (note_date, value, precision) in
+        [(Value::Null, "two months ago", "relative"), (json!("2021-05-20"), "2021-03", "month")]
+    {
+        let (_, answer) = post(&rules(), json!({"text": text, "note_date": note_date}).to_string()).await;
+        let date = json!({"value": value, "precision": precision, "start": 24, "end": 38});
+        assert_eq!(answer["evidence"]["treatment"][0]["date"], date);
+        assert_eq!(answer["evidence"]["cancer_type"][0]["date"], Value::Null);
+    }
+}
+
 fn offset(value: &Value) -> usize {
     usize::try_from(value.as_u64().unwrap()).unwrap()
 }
@@ -139,6 +152,14 @@ async fn bad_bodies_get_a_clear_problem_without_text_of_the_note() {
         (json!({"text": CANARY, "max_tokens": 8193}).to_string(), 422, "invalid_request", "`max_tokens`"),
         (json!({"text": CANARY, "model": CANARY}).to_string(), 422, "invalid_request", "`model`"),
         (json!({"text": CANARY, "offsets": CANARY}).to_string(), 422, "invalid_request", "`offsets`"),
+        (json!({"text": CANARY, "note_date": "2021-02-31"}).to_string(), 422, "invalid_request", "`note_date`"),
+        (json!({"text": CANARY, "note_date": CANARY}).to_string(), 422, "invalid_request", "`note_date`"),
+        (
+            json!({"text": CANARY, "note_date": 2021}).to_string(),
+            422,
+            "invalid_request",
+            "`note_date` must be a string",
+        ),
         (format!("{{\"text\":\"{CANARY}\",\"text\":\"b\"}}"), 422, "invalid_request", "twice"),
         (format!("{{\"text\":\"{}\"}}", CANARY.repeat(1 << 20)), 413, "body_too_large", ""),
     ] {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    super::{Assertion, Context, Field, Note, OffsetUnit, Readable},
+    super::{Assertion, Context, Field, Note, OffsetUnit, Readable, StatedDate},
     Formula, edition, find,
 };
 
@@ -47,15 +47,19 @@ pub struct TnmFormula {
     /// The `id` of the tumour in `tumours` that the formula stages; null where the note does not say.
     #[schema(required = true, example = "t1")]
     pub tumour: Option<String>,
+    /// The date of the formula, from the words near it; null if the note states none.
+    #[schema(required = true)]
+    pub date: Option<StatedDate>,
 }
 
 /// Returns the formulas of a note in their order, each once. Formulas that the note plans, doubts, or states of a
-/// relative are left out. `tumour_at` returns the id of the tumour that the readable text speaks of at a place.
+/// relative are left out. `context_of` returns the id of the tumour and the date that belong to a range of the readable
+/// text.
 pub(in crate::extraction) fn stated(
     note: &Note,
     read: &Readable<'_>,
     unit: OffsetUnit,
-    tumour_at: impl Fn(usize) -> Option<String>,
+    context_of: impl Fn(&Range<usize>) -> (Option<String>, Option<StatedDate>),
 ) -> Vec<TnmFormula> {
     let text = read.note().as_str();
     let formulas = find(text);
@@ -68,7 +72,7 @@ pub(in crate::extraction) fn stated(
         // Reports deny an M: "no M1" for M0.
         let assertion = context.assess(formula.range.clone(), Field::Stage);
         let counts = assertion.in_record(Field::Stage) || assertion == Assertion::Negated;
-        let tumour = tumour_at(formula.range.start);
+        let (tumour, date) = context_of(&formula.range);
         // Two tumours may have the same formula.
         let spelled = (formula.to_text(), tumour.clone());
         if !counts || seen.contains(&spelled) || shown.len() == MOST_FORMULAS {
@@ -78,7 +82,7 @@ pub(in crate::extraction) fn stated(
         let Some(span) = note.span(origin.start, origin.end) else { continue };
         let (start, end) = (offsets.convert(origin.start), offsets.convert(origin.end));
         let edition = edition::beside(text, &formula.range);
-        shown.push(TnmFormula { tumour, ..of(formula, edition, span.quote().to_owned(), start..end) });
+        shown.push(TnmFormula { tumour, date, ..of(formula, edition, span.quote().to_owned(), start..end) });
         seen.push(spelled);
     }
     shown
@@ -97,6 +101,7 @@ fn of(formula: &Formula, edition: Option<u8>, quote: String, place: Range<usize>
         start: place.start,
         end: place.end,
         tumour: None,
+        date: None,
     }
 }
 
@@ -107,7 +112,7 @@ mod tests {
     /// Returns the formulas as `prefix t n m [suffixes] edition`.
     fn shown(text: &str) -> Vec<String> {
         let note = Note::new(text.to_owned(), 10_000).unwrap();
-        let formulas = stated(&note, &Readable::of(&note), OffsetUnit::Byte, |_| None);
+        let formulas = stated(&note, &Readable::of(&note), OffsetUnit::Byte, |_| (None, None));
         let dash = |part: &Option<String>| part.clone().unwrap_or_else(|| "-".to_owned());
         let one = |formula: &TnmFormula| {
             assert_eq!(text.get(formula.start..formula.end), Some(&*formula.quote));

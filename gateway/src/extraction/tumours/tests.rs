@@ -3,7 +3,7 @@
 
 use crate::{
     extraction::{
-        Assertion, Field, Finding, Note, OffsetUnit, Record, TumourRole,
+        Assertion, Field, Finding, Note, Record, TumourRole,
         evidence::{self, ReviewInput, ReviewedRecord},
     },
     rules::{self, RulesEngine},
@@ -48,9 +48,9 @@ fn by_rules(note: &Note) -> ReviewedRecord {
         withheld: &reading.withheld,
         of_other_tumours: &reading.of_other_tumours,
         tumours: Some(&reading.tumours),
-        tumour_reader: None,
+        ..ReviewInput::default()
     };
-    evidence::review(note, reading.record, input, OffsetUnit::Byte, |_, _| None)
+    evidence::review(note, reading.record, input, |_, _| None)
 }
 
 /// Reviews the one flat record that a model gives: the values of all tumours together.
@@ -62,7 +62,7 @@ fn by_model(note: &Note, case: &Case) -> ReviewedRecord {
     }
     let rules = RulesEngine::default();
     let input = ReviewInput { tumour_reader: Some(&rules), ..ReviewInput::default() };
-    evidence::review(note, record, input, OffsetUnit::Byte, |_, _| None)
+    evidence::review(note, record, input, |_, _| None)
 }
 
 /// What a reading got right and wrong of the notes.
@@ -167,7 +167,7 @@ fn a_record_of_another_tumour_than_the_index_is_kept_whole() {
     let rules = RulesEngine::default();
     for (cancer, kept, index) in [("breast cancer", Some("I"), false), ("lung cancer", None, true)] {
         let input = ReviewInput { tumour_reader: Some(&rules), ..ReviewInput::default() };
-        let reviewed = evidence::review(&note, record(cancer), input, OffsetUnit::Byte, |_, _| None);
+        let reviewed = evidence::review(&note, record(cancer), input, |_, _| None);
         assert_eq!(reviewed.record.stage.as_deref(), kept, "{cancer}");
         assert_eq!(reviewed.tumours.iter().any(|tumour| tumour.role == TumourRole::Index), index, "{cancer}");
         let warned = reviewed.warnings.iter().any(|warning| warning.code.name() == "several_primaries");

@@ -15,7 +15,7 @@ use super::{ROUTE, outcome::NoteOutcome, slots::BatchSlot};
 use crate::{
     access::Principal,
     admission::QueuePriority,
-    extraction::{Answer, Deadline, EngineName, Note},
+    extraction::{Answer, Deadline, EngineName},
     http::{
         App, access,
         audit_record::AuditGuard,
@@ -23,7 +23,7 @@ use crate::{
         error::{ErrorCode, Violation},
         limits::CallerAllowance,
         note::{self, ExtractionJob, Rejection},
-        request::{ExtractOptions, InvalidBody, NoteId, ValidRequest},
+        request::{ExtractOptions, InvalidBody, NoteId, ValidBatchNote, ValidRequest},
     },
     rates::{RateLimitAttempt, RateLimitGrant},
 };
@@ -52,7 +52,7 @@ pub(super) struct CheckedLine {
     id: Option<NoteId>,
     index: usize,
     bytes: usize,
-    note: Result<Note, RejectedLine>,
+    note: Result<ValidBatchNote, RejectedLine>,
 }
 
 /// Why a note is not read.
@@ -64,7 +64,7 @@ enum RejectedLine {
 impl CheckedLine {
     /// Returns the bytes of the memory budget that the note occupies while it is read.
     pub(super) fn memory(&self) -> usize {
-        self.note.as_ref().map_or(0, note::memory)
+        self.note.as_ref().map_or(0, |valid| note::memory(&valid.note))
     }
 
     /// Returns the id, for a note that will not be read.
@@ -163,11 +163,12 @@ impl Reader {
             let reading = async {
                 // A line that is not a valid note counts against the limits of its caller too.
                 let _grant = grant(&app, &context, &caller, deadline).await?;
-                let note = note.map_err(|bad| match bad {
+                let ValidBatchNote { note, note_date } = note.map_err(|bad| match bad {
                     RejectedLine::TooLarge => ErrorCode::BodyTooLarge.problem(&context.id),
                     RejectedLine::Body(bad) => bad.problem(&context.id),
                 })?;
                 audit_guard.record_note(&note);
+                let options = ExtractOptions { note_date: note_date.or(options.note_date), ..options };
                 let job = ExtractionJob { request: ValidRequest { note, options }, priority, deadline, sink: None };
                 answer(&app, &context, &job, &mut audit_guard).await
             };

@@ -55,6 +55,7 @@ impl Shape {
         let special = match (self, key) {
             (Self::Extract | Self::Note, "text") => Some(kind.is_text()),
             (Self::Note, "id") => Some(is_null || kind.is_text() || kind.number().is_some_and(Number::is_i64)),
+            (Self::Note, "note_date") => Some(is_null || kind.is_text()),
             (Self::Batch, "notes") => Some(*kind == JsonKind::List),
             _ => None,
         };
@@ -64,7 +65,7 @@ impl Shape {
         special.or(match key {
             "temperature" => Some(is_null || kind.number().is_some()),
             "max_tokens" => Some(is_null || kind.number().and_then(whole).is_some()),
-            "model" => Some(is_null || kind.is_text()),
+            "model" | "note_date" => Some(is_null || kind.is_text()),
             "offsets" => Some(matches!(kind.short(), Some("codepoint" | "utf16" | "byte"))),
             "confidence" | "allow_partial" => Some(*kind == JsonKind::Bool),
             _ => None,
@@ -121,7 +122,7 @@ fn unknown_key(key: &str) -> Violation {
 
 fn wrong_type(key: &str) -> Violation {
     let expected = match key {
-        "text" | "model" => "a string",
+        "text" | "model" | "note_date" => "a string",
         "id" => "a string or a whole number within 2^53",
         "notes" => "a list of notes",
         "temperature" => "a number from 0.0 to 2.0",

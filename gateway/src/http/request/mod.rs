@@ -19,7 +19,7 @@ use self::{
 use super::error::{ErrorCode, Problem, Violation};
 use crate::{
     config::{Generation, Limits},
-    extraction::{ModelName, Note, NoteRefusal, OffsetUnit, TokenBudget},
+    extraction::{CalendarDate, ModelName, Note, NoteRefusal, OffsetUnit, TokenBudget},
 };
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -33,6 +33,7 @@ pub(super) struct ExtractOptions {
     pub(super) offsets: OffsetUnit,
     pub(super) confidence: bool,
     pub(super) allow_partial: bool,
+    pub(super) note_date: Option<CalendarDate>,
 }
 
 /// A valid request: the note and its options.
@@ -40,6 +41,13 @@ pub(super) struct ExtractOptions {
 pub(super) struct ValidRequest {
     pub(super) note: Note,
     pub(super) options: ExtractOptions,
+}
+
+/// A valid note of a batch.
+#[derive(Debug)]
+pub(super) struct ValidBatchNote {
+    pub(super) note: Note,
+    pub(super) note_date: Option<CalendarDate>,
 }
 
 /// Why a body is not a valid request.
@@ -119,7 +127,7 @@ impl RequestPolicy {
     }
 
     /// Parses and checks one note of a batch. Returns the id of an invalid note too, if the id is valid.
-    pub(super) fn note_of_batch(&self, line: &[u8]) -> (Option<NoteId>, Result<Note, InvalidBody>) {
+    pub(super) fn note_of_batch(&self, line: &[u8]) -> (Option<NoteId>, Result<ValidBatchNote, InvalidBody>) {
         let note: BatchNote = match parse(line, Shape::Note) {
             Ok(note) => note,
             Err(bad) => return (explain::id_of(line), Err(bad)),
@@ -130,7 +138,12 @@ impl RequestPolicy {
             let violation = Violation { message, ..violation("id", "max_length", "") };
             return (None, Err(InvalidBody::Invalid(vec![violation])));
         }
-        (note.id, self.note(note.text).map_err(|violation| InvalidBody::Invalid(vec![violation])))
+        let note_date = note_date(note.note_date.as_deref());
+        let valid = match (self.note(note.text), note_date) {
+            (Ok(note), Ok(note_date)) => Ok(ValidBatchNote { note, note_date }),
+            (text, note_date) => Err(InvalidBody::Invalid(text.err().into_iter().chain(note_date.err()).collect())),
+        };
+        (note.id, valid)
     }
 
     fn note(&self, text: String) -> Result<Note, Violation> {
@@ -173,9 +186,20 @@ impl RequestPolicy {
         });
         let (confidence, allow_partial) = (raw.confidence == Some(true), raw.allow_partial == Some(true));
         let offsets = raw.offsets.unwrap_or_default();
-        let options = ExtractOptions { temperature, budget, model, offsets, confidence, allow_partial };
+        let note_date = note_date(raw.note_date.as_deref()).unwrap_or_else(|violation| {
+            violations.push(violation);
+            None
+        });
+        let options = ExtractOptions { temperature, budget, model, offsets, confidence, allow_partial, note_date };
         if violations.is_empty() { Ok(options) } else { Err(violations) }
     }
+}
+
+/// Parses the day on which a note was written.
+fn note_date(text: Option<&str>) -> Result<Option<CalendarDate>, Violation> {
+    let Some(text) = text else { return Ok(None) };
+    let message = "`note_date` must be a day that exists, from 1900 to 2100, as `YYYY-MM-DD`.";
+    CalendarDate::parse(text).map(Some).ok_or_else(|| violation("note_date", "calendar_date", message))
 }
 
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], shape: Shape) -> Result<T, InvalidBody> {

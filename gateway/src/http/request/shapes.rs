@@ -46,6 +46,9 @@ macro_rules! with_options {
             #[serde(default, deserialize_with = "not_null")]
             #[schema(value_type = bool, example = false)]
             allow_partial: Option<bool>,
+            /// The day on which the note was written. Dates relative to it ("two months ago", "in March") are then resolved.
+            #[schema(value_type = Option<String>, format = Date, example = "2021-05-20")]
+            note_date: Option<String>,
         }
 
         impl $(<$life>)? $name $(<$life>)? {
@@ -57,6 +60,7 @@ macro_rules! with_options {
                     offsets: self.offsets,
                     confidence: self.confidence,
                     allow_partial: self.allow_partial,
+                    note_date: self.note_date.take(),
                 }
             }
         }
@@ -113,6 +117,9 @@ pub struct QueryOptions {
     /// As in the body.
     #[param(value_type = bool, example = false, required = false, nullable = false)]
     allow_partial: Option<bool>,
+    /// As in the body.
+    #[param(value_type = String, format = Date, example = "2021-05-20", required = false, nullable = false)]
+    note_date: Option<String>,
 }
 
 /// The notes in a body, not yet parsed, and their number.
@@ -170,6 +177,9 @@ pub(super) struct BatchNote {
     /// The note, as in `/extract`.
     #[schema(value_type = String, min_length = 1, example = "Stage IV lung adenocarcinoma with EGFR L858R, on osimertinib.")]
     pub(super) text: String,
+    /// The day on which the note was written, as in `/extract`. It takes precedence over that of the batch.
+    #[schema(value_type = Option<String>, format = Date, example = "2021-05-20")]
+    pub(super) note_date: Option<String>,
 }
 
 /// The caller's id of a note. It is returned to the caller and goes nowhere else, not even into a log.
@@ -222,6 +232,7 @@ pub(super) struct RawOptions {
     pub(super) offsets: Option<OffsetUnit>,
     pub(super) confidence: Option<bool>,
     pub(super) allow_partial: Option<bool>,
+    pub(super) note_date: Option<String>,
 }
 
 impl RawOptions {
@@ -234,6 +245,7 @@ impl RawOptions {
             offsets: self.offsets.or(other.offsets),
             confidence: self.confidence.or(other.confidence),
             allow_partial: self.allow_partial.or(other.allow_partial),
+            note_date: self.note_date.or(other.note_date),
         }
     }
 }
