@@ -5,6 +5,7 @@ use std::{collections::HashSet, ops::Range};
 
 use super::{
     Assertion, Basis, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning, WarningCode, bounds,
+    codes,
     ground::{self, Grounded},
     language,
     readable::Readable,
@@ -119,6 +120,10 @@ fn add(
 ) {
     let mut offsets = note.offsets(unit);
     let list = evidence.get_mut(grounded.field);
+    let codes = match grounded.basis {
+        Basis::Unsupported => Vec::new(),
+        _ => codes::of(grounded.field, grounded.value),
+    };
     let finding = Finding {
         value: grounded.value.to_owned(),
         in_record: grounded.in_record(),
@@ -129,6 +134,7 @@ fn add(
         start: None,
         end: None,
         confidence,
+        codes,
     };
     if grounded.spans.is_empty() {
         list.push(finding);

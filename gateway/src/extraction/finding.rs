@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Assertion, Confidence, Field, fields::with_fields};
+use super::{Assertion, Code, Confidence, Field, fields::with_fields};
 
 /// How the note supports a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -66,6 +66,9 @@ pub struct Finding {
     /// The model's confidence in its wording; null if the request did not ask for it or the engine has none.
     #[schema(required = true)]
     pub confidence: Option<Confidence>,
+    /// The codes of the value in standard terminologies. Empty if the value has no name in the gateway's lists, and for a
+    /// value that the note does not support. A code says what the value names, and not whether the note affirms it.
+    pub codes: Vec<Code>,
 }
 
 macro_rules! evidence {
