@@ -1,8 +1,8 @@
 //! Codes of drugs: DrugBank's open vocabulary.
 //!
 //! A value gets codes if the whole of it is drugs: names of the list, joined by commas, slashes, plus signs and words such
-//! as "and", with plain words of setting, dose and time. A value that also names a regimen, an operation or an unknown
-//! word gets none, because its codes would hide a part of it.
+//! as "and", with plain words of setting, dose and time. A regimen ("FOLFOX") is a name of several drugs without a code; a
+//! drug beside it keeps its own. A value with an operation, a negation or any other word gets none.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -58,10 +58,11 @@ static PLAIN_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| PLAIN.split(' ').
 
 /// Returns the codes of the drugs in a value.
 pub(super) fn codes(value: &str) -> Vec<Code> {
-    if let Some((id, display, basis)) = NAMES.get(&fold(value)) {
-        return vec![code(CodeSystem::DrugBank, id, display, *basis)];
+    // Some names contain what joins drugs in other values.
+    match NAMES.get(&fold(value)) {
+        Some((id, display, basis)) if *id != "-" => vec![code(CodeSystem::DrugBank, id, display, *basis)],
+        _ => drugs(value).unwrap_or_default(),
     }
-    drugs(value).unwrap_or_default()
 }
 
 /// Returns the drugs of a value; `None` if it names anything else.
@@ -93,12 +94,13 @@ fn drugs(value: &str) -> Option<Vec<Code>> {
     (count > 0).then_some(found)
 }
 
-/// Returns the drug of one piece of a value, and `Some(None)` for a piece of plain words only. Returns `None` if the piece
-/// names anything else.
+/// Returns the drug of one piece of a value, and `Some(None)` for a regimen and for plain words only. Returns `None` if the
+/// piece names anything else.
 fn drug(piece: &str) -> Option<Option<Match>> {
     let folded = fold(piece);
+    let coded = |found: Match| Some(found).filter(|(id, ..)| *id != "-");
     if let Some(found) = NAMES.get(&folded) {
-        return Some(Some(*found));
+        return Some(coded(*found));
     }
     let is_plain = |word: &&str| PLAIN_WORDS.contains(word) || NUMBER.is_match(word);
     let words: Vec<&str> = folded.split(' ').filter(|word| !word.is_empty() && !is_plain(word)).collect();
@@ -106,5 +108,5 @@ fn drug(piece: &str) -> Option<Option<Match>> {
         return Some(None);
     }
     let (id, display, basis) = NAMES.get(&words.join(" "))?;
-    Some(Some((id, display, (*basis).max(CodeBasis::Synonym))))
+    Some(coded((id, display, (*basis).max(CodeBasis::Synonym))))
 }
