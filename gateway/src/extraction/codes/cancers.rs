@@ -3,6 +3,7 @@
 //! A value gets a code by one of these rules:
 //! - the whole value is a name in the list;
 //! - the value is a name with words of extent, side or state around it: "metastatic melanoma", "HER2-positive breast cancer";
+//!   words of state make the code broader;
 //! - the value is a name with a bracket that only says more of the same type: "melanoma (cutaneous)", "breast cancer
 //!   (invasive ductal carcinoma)". Both must lie on one path of the tree; the code is that of the narrower type.
 
@@ -163,7 +164,7 @@ fn reduced(name: &str) -> Option<Reduced> {
     }
     let mut rest = format!(" {name} ");
     let mut least = CodeBasis::Exact;
-    for (phrases, basis) in [(&STATE[..], CodeBasis::Broader), (&EXTENT[..], CodeBasis::Synonym)] {
+    for (phrases, basis) in [(&STATE[..], CodeBasis::Broader), (&EXTENT[..], CodeBasis::Exact)] {
         for phrase in phrases {
             let padded = format!(" {phrase} ");
             if rest.contains(&padded) {

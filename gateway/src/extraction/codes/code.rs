@@ -28,7 +28,7 @@ pub enum CodeSystem {
 #[serde(rename_all = "lowercase")]
 #[schema(example = "exact")]
 pub enum CodeBasis {
-    /// The value is the name of the code, apart from case, hyphens and spacing.
+    /// The value is the name of the code, apart from case, hyphens, spacing and plain words of extent, setting or dose.
     Exact,
     /// The value is another name of the same thing.
     Synonym,

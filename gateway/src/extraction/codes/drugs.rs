@@ -1,8 +1,8 @@
 //! Codes of drugs: DrugBank's open vocabulary.
 //!
-//! A value gets codes if the whole of it is drugs: names of the list, joined by commas, slashes, plus signs and words such
-//! as "and", with plain words of setting, dose and time. A regimen ("FOLFOX") is a name of several drugs without a code; a
-//! drug beside it keeps its own. A value with an operation, a negation or any other word gets none.
+//! A value gets codes if the whole of it is treatments of the list, joined by commas, slashes, plus signs and words such as
+//! "and", with plain words of setting, dose and time. Regimens, operations and radiotherapy have no code; a drug beside them
+//! keeps its own. A value with a negation or any other word gets none.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -94,7 +94,7 @@ fn drugs(value: &str) -> Option<Vec<Code>> {
     (count > 0).then_some(found)
 }
 
-/// Returns the drug of one piece of a value, and `Some(None)` for a regimen and for plain words only. Returns `None` if the
+/// Returns the drug of one piece of a value, and `Some(None)` for a treatment without a code and for plain words. Returns `None` if the
 /// piece names anything else.
 fn drug(piece: &str) -> Option<Option<Match>> {
     let folded = fold(piece);
@@ -107,6 +107,5 @@ fn drug(piece: &str) -> Option<Option<Match>> {
     if words.is_empty() {
         return Some(None);
     }
-    let (id, display, basis) = NAMES.get(&words.join(" "))?;
-    Some(coded((id, display, (*basis).max(CodeBasis::Synonym))))
+    Some(coded(*NAMES.get(&words.join(" "))?))
 }
