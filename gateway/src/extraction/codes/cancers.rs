@@ -1,4 +1,4 @@
-//! Codes of cancer types: OncoTree and the NCI Thesaurus.
+//! Codes of cancer types: `OncoTree` and the NCI Thesaurus.
 //!
 //! A value gets a code by one of these rules:
 //! - the whole value is a name in the list;
@@ -17,7 +17,7 @@ use super::{
 
 pub(super) const LIST: &str = include_str!("cancers.txt");
 
-/// A node of OncoTree.
+/// A node of `OncoTree`.
 #[derive(Clone, Copy, Debug)]
 struct CancerType {
     /// The codes from the organ to this type, separated by slashes.

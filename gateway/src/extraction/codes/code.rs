@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 #[serde(rename_all = "lowercase")]
 #[schema(example = "oncotree")]
 pub enum CodeSystem {
-    /// OncoTree, for cancer types: `LUAD`.
+    /// `OncoTree`, for cancer types: `LUAD`.
     OncoTree,
     /// NCI Thesaurus, for cancer types: `C3512`.
     Ncit,
@@ -17,7 +17,7 @@ pub enum CodeSystem {
     /// HGVS nomenclature, for the change of a protein: `p.(Leu858Arg)`. It refers to no transcript; the gene has a code of
     /// its own.
     Hgvs,
-    /// DrugBank's open vocabulary, for drugs: `DB09330`.
+    /// `DrugBank`'s open vocabulary, for drugs: `DB09330`.
     DrugBank,
     /// Unified Code for Units of Measure, for the unit of a result: `ng/mL`.
     Ucum,
@@ -45,7 +45,7 @@ pub struct Code {
     /// The code in the terminology.
     #[schema(example = "LUAD")]
     pub code: String,
-    /// The name of the code. For the NCI Thesaurus, the name in OncoTree of the same cancer type.
+    /// The name of the code. For the NCI Thesaurus, the name in `OncoTree` of the same cancer type.
     #[schema(example = "Lung Adenocarcinoma")]
     pub display: String,
     /// How the value and the name of the code are related. In a value with several names, it refers to one of them.

@@ -1,4 +1,4 @@
-//! Codes of drugs: DrugBank's open vocabulary.
+//! Codes of drugs: `DrugBank`'s open vocabulary.
 //!
 //! A value gets codes if the whole of it is treatments of the list, joined by commas, slashes, plus signs and words such as
 //! "and", with plain words of setting, dose and time. Regimens, operations and radiotherapy have no code; a drug beside them
@@ -65,47 +65,52 @@ pub(super) fn codes(value: &str) -> Vec<Code> {
     }
 }
 
-/// Returns the drugs of a value; `None` if it names anything else.
+/// Returns the drugs of a value; `None` if it names anything else than treatments.
 fn drugs(value: &str) -> Option<Vec<Code>> {
-    let mut found: Vec<Code> = Vec::new();
     let outside = BRACKET.replace_all(value, "");
     if outside.contains(['(', ')']) {
         return None;
     }
-    let mut add = |piece: &str| {
-        let Some((id, display, basis)) = drug(piece)? else { return Some(()) };
-        if !found.iter().any(|earlier| earlier.code == id) {
-            found.push(code(CodeSystem::DrugBank, id, display, basis));
-        }
-        Some(())
-    };
+    let mut found: Vec<Code> = Vec::new();
     for piece in JOINER.split(&outside) {
-        add(piece)?;
-    }
-    // A bracket may repeat a drug of the value, and must not name another thing.
-    let count = found.len();
-    for bracket in BRACKET.captures_iter(value).filter_map(|captures| captures.get(1)) {
-        for piece in JOINER.split(bracket.as_str()) {
-            if let Some((id, ..)) = drug(piece)? {
-                found.iter().find(|earlier| earlier.code == id)?;
+        match Piece::of(piece) {
+            Piece::Coded((id, display, basis)) if !found.iter().any(|earlier| earlier.code == id) => {
+                found.push(code(CodeSystem::DrugBank, id, display, basis));
             }
+            Piece::Coded(_) | Piece::Uncoded => {}
+            Piece::Unknown => return None,
         }
     }
-    (count > 0).then_some(found)
+    // A bracket may repeat a drug of the value, and must not name another one.
+    let brackets = BRACKET.captures_iter(value).filter_map(|captures| captures.get(1));
+    let allowed = brackets.flat_map(|bracket| JOINER.split(bracket.as_str())).all(|piece| match Piece::of(piece) {
+        Piece::Coded((id, ..)) => found.iter().any(|drug| drug.code == id),
+        Piece::Uncoded => true,
+        Piece::Unknown => false,
+    });
+    allowed.then_some(found)
 }
 
-/// Returns the drug of one piece of a value, and `Some(None)` for a treatment without a code and for plain words. Returns `None` if the
-/// piece names anything else.
-fn drug(piece: &str) -> Option<Option<Match>> {
-    let folded = fold(piece);
-    let coded = |found: Match| Some(found).filter(|(id, ..)| *id != "-");
-    if let Some(found) = NAMES.get(&folded) {
-        return Some(coded(*found));
+/// What a piece of a value names.
+enum Piece {
+    /// A drug.
+    Coded(Match),
+    /// A treatment without a code, or plain words only.
+    Uncoded,
+    /// Anything else.
+    Unknown,
+}
+
+impl Piece {
+    fn of(piece: &str) -> Self {
+        let folded = fold(piece);
+        let is_plain = |word: &&str| PLAIN_WORDS.contains(word) || NUMBER.is_match(word);
+        let words: Vec<&str> = folded.split(' ').filter(|word| !word.is_empty() && !is_plain(word)).collect();
+        match NAMES.get(&folded).or_else(|| NAMES.get(&words.join(" "))) {
+            Some((id, ..)) if *id == "-" => Self::Uncoded,
+            Some(found) => Self::Coded(*found),
+            None if words.is_empty() => Self::Uncoded,
+            None => Self::Unknown,
+        }
     }
-    let is_plain = |word: &&str| PLAIN_WORDS.contains(word) || NUMBER.is_match(word);
-    let words: Vec<&str> = folded.split(' ').filter(|word| !word.is_empty() && !is_plain(word)).collect();
-    if words.is_empty() {
-        return Some(None);
-    }
-    Some(coded(*NAMES.get(&words.join(" "))?))
 }
