@@ -5,7 +5,7 @@ use std::{collections::HashSet, ops::Range};
 
 use super::{
     Assertion, Basis, CalendarDate, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning,
-    WarningCode, bounds,
+    WarningCode, bounds, codes,
     dates::NoteDates,
     ground::{self, Grounded},
     language,
@@ -166,6 +166,10 @@ fn add(evidence: &mut Evidence, places: &Places<'_>, grounded: &Grounded<'_>, co
     let Places { note, read, foreign, tumours, dates, unit } = *places;
     let mut offsets = note.offsets(unit);
     let list = evidence.get_mut(grounded.field);
+    let codes = match grounded.basis {
+        Basis::Unsupported => Vec::new(),
+        _ => codes::of(grounded.field, grounded.value),
+    };
     let finding = Finding {
         value: grounded.value.to_owned(),
         in_record: grounded.in_record(),
@@ -178,6 +182,7 @@ fn add(evidence: &mut Evidence, places: &Places<'_>, grounded: &Grounded<'_>, co
         tumour: None,
         confidence,
         date: None,
+        codes,
     };
     if grounded.spans.is_empty() {
         list.push(finding);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Assertion, Confidence, Field, StatedDate, fields::with_fields};
+use super::{Assertion, Code, Confidence, Field, StatedDate, fields::with_fields};
 
 /// How the note supports a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -72,6 +72,9 @@ pub struct Finding {
     /// The date of the value, from the words near it; null if the note states none or if it is unsure which belongs to it.
     #[schema(required = true)]
     pub date: Option<StatedDate>,
+    /// The codes of the value in standard terminologies. Empty if the value has no name in the gateway's lists, and for a
+    /// value that the note does not support. A code says what the value names, and not whether the note affirms it.
+    pub codes: Vec<Code>,
 }
 
 macro_rules! evidence {

@@ -6,6 +6,8 @@
 mod alterations;
 mod biomarkers;
 mod cancer;
+#[cfg(test)]
+mod coded;
 mod folded;
 mod formula;
 mod fusions;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    super::{Note, OffsetUnit, Readable},
+    super::{Code, Field, Note, OffsetUnit, Readable, codes},
     NamedTumour, TumourRole, Tumours,
 };
 
@@ -36,6 +36,8 @@ pub struct Tumour {
     /// The side of a paired organ: `left`, `right` or `bilateral`; null where the note does not say.
     #[schema(required = true, example = "left")]
     pub laterality: Option<&'static str>,
+    /// The codes of its name in standard terminologies; empty if the name is not in the gateway's lists.
+    pub codes: Vec<Code>,
     /// What the note says of it. If no tumour is `index`, the note does not say which one it is about, and the seven
     /// fields hold the values of all.
     pub role: TumourRole,
@@ -84,6 +86,7 @@ pub(in crate::extraction) fn shown(
             cancer_type: tumour.name.clone(),
             site: tumour.organ,
             laterality: tumour.organ.filter(|organ| PAIRED.contains(organ)).and_then(|_| side(text, &tumour.places)),
+            codes: codes::of(Field::CancerType, &tumour.name),
             role: tumour.role,
             evidence: evidence.collect(),
         }

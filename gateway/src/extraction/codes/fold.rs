@@ -1,0 +1,56 @@
+//! The form of a name in which the lists are searched.
+
+use crate::steps;
+
+/// British spellings with the American ones of the lists.
+const SPELLINGS: [(&str, &str); 15] = [
+    ("tumour", "tumor"),
+    ("tumours", "tumors"),
+    ("leukaemia", "leukemia"),
+    ("oesophageal", "esophageal"),
+    ("oesophagus", "esophagus"),
+    ("oesophagogastric", "esophagogastric"),
+    ("haemangiosarcoma", "hemangiosarcoma"),
+    ("haemangiopericytoma", "hemangiopericytoma"),
+    ("haemangioendothelioma", "hemangioendothelioma"),
+    ("phaeochromocytoma", "pheochromocytoma"),
+    ("macroglobulinaemia", "macroglobulinemia"),
+    ("polycythaemia", "polycythemia"),
+    ("thrombocythaemia", "thrombocythemia"),
+    ("caecal", "cecal"),
+    ("smouldering", "smoldering"),
+];
+
+/// Returns a name in lower case and American spelling, with one space for hyphens, commas and blanks, without a
+/// possessive "s" and without the accents of the lists' proper names.
+pub(super) fn fold(name: &str) -> String {
+    steps::count(name.len());
+    let mut plain = String::with_capacity(name.len());
+    let mut rest = name.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\'' | '\u{2019}' => {
+                let mut after = rest.clone();
+                let possessive = after.next() == Some('s') && !after.next().is_some_and(char::is_alphanumeric);
+                if possessive {
+                    rest.next();
+                }
+            }
+            '-' | '\u{2010}'..='\u{2015}' | ',' => plain.push(' '),
+            'é' => plain.push('e'),
+            'ö' => plain.push('o'),
+            'ü' => plain.push('u'),
+            c if c.is_whitespace() => plain.push(' '),
+            c => plain.extend(c.to_lowercase()),
+        }
+    }
+    let mut folded = String::with_capacity(plain.len());
+    for word in plain.split(' ').filter(|word| !word.is_empty()) {
+        if !folded.is_empty() {
+            folded.push(' ');
+        }
+        let american = SPELLINGS.iter().find(|(british, _)| *british == word).map(|(_, american)| *american);
+        folded.push_str(american.unwrap_or(word));
+    }
+    folded
+}
