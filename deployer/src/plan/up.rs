@@ -164,7 +164,7 @@ impl Outage {
 
 /// The plan of `up`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct UpPlan {
+pub struct UpDiff {
     /// Whether anything would change.
     pub changes: bool,
     /// The instance's state now.
@@ -189,7 +189,7 @@ pub struct UpPlan {
 
 /// The plan of `up`.
 #[must_use]
-pub fn plan_up(wanted: &DesiredState, now: &CurrentState) -> UpPlan {
+pub fn up_diff(wanted: &DesiredState, now: &CurrentState) -> UpDiff {
     let running = matches!(now.known, HostState::Empty { .. } | HostState::Release(_));
     let (serving, half_done) = match &now.known {
         HostState::Unseen(last) => (last.as_ref(), false),
@@ -211,7 +211,7 @@ pub fn plan_up(wanted: &DesiredState, now: &CurrentState) -> UpPlan {
         _ => Outage::NothingServes,
     };
     let changes = !running || half_done || gateway != ServiceChange::Unchanged || vllm != ServiceChange::Unchanged;
-    UpPlan {
+    UpDiff {
         changes,
         instance: now.state.to_string(),
         start: matches!(now.state, InstanceState::Stopped | InstanceState::Stopping),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{failure::Failure, report::Report};
+use crate::{console::Console, failure::Failure};
 
 /// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -54,18 +54,18 @@ impl Findings {
     }
 }
 
-pub(super) fn print(report: &Report, findings: &[Finding]) {
-    report.result(&json!({"checks": findings}));
+pub(super) fn print(console: &Console, findings: &[Finding]) {
+    console.result(&json!({"checks": findings}));
     for finding in findings {
         let mark = match finding.level {
             Level::Ok => "ok  ",
             Level::Note => "note",
             Level::Bad => "BAD ",
         };
-        report.data(&format!("{mark} {:<14} {}", finding.check, finding.found));
+        console.data(&format!("{mark} {:<14} {}", finding.check, finding.found));
         if finding.level != Level::Ok {
-            report.data(&format!("                    why: {}", finding.why));
-            report.data(&format!("                    mend: {}", finding.mend));
+            console.data(&format!("                    why: {}", finding.why));
+            console.data(&format!("                    mend: {}", finding.mend));
         }
     }
 }
