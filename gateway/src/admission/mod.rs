@@ -66,7 +66,7 @@ pub struct AdmissionCounts {
     /// Leases returned since the start; equal to `given` while no call runs.
     pub returned: u64,
     /// Leases returned because the caller disconnected before the call ended.
-    pub vanished: u64,
+    pub abandoned: u64,
     /// Calls that were refused, or lost their place in the queue to another call.
     pub refused: u64,
 }
@@ -79,7 +79,7 @@ struct State {
     mean: Option<Duration>,
     given: u64,
     returned: u64,
-    vanished: u64,
+    abandoned: u64,
     refused: u64,
 }
 
@@ -161,7 +161,7 @@ impl Admission {
             queued: state.queue.len(),
             given: state.given,
             returned: state.returned,
-            vanished: state.vanished,
+            abandoned: state.abandoned,
             refused: state.refused,
         }
     }
@@ -186,7 +186,7 @@ impl Admission {
             let mut state = self.state();
             if let Some(began) = lease.began {
                 state.returned += 1;
-                state.vanished += u64::from(!lease.ended);
+                state.abandoned += u64::from(!lease.ended);
                 state.update_mean(began.elapsed());
             }
             let next = state.queue.pop();
