@@ -13,16 +13,16 @@ use super::{
     body,
     context::RequestContext,
     error::{ErrorCode, Problem},
-    limits,
     note::{self, Extraction, ExtractionJob, Rejection},
+    rate_limit,
     request::ExtractRequest,
 };
 use crate::{
     admission::QueuePriority,
     extraction::Answer,
-    limiter::RateLimitState,
     memory::{MemoryReservation, Purpose},
-    rates::RateLimitGrant,
+    rate_limiter::RateLimitState,
+    rate_limits::RateLimitGrant,
 };
 
 /// The usual size of an answer with evidence for seven fields, in bytes.
@@ -66,7 +66,7 @@ pub(super) async fn extract(
     };
     let mut response = outcome.unwrap_or_else(|rejection| rejection.into_response());
     if let Some(rate_limit) = rate_limit {
-        limits::add_headers(rate_limit, response.headers_mut());
+        rate_limit::add_headers(rate_limit, response.headers_mut());
     }
     let code = response.extensions().get::<ErrorCode>().map(|code| code.name());
     let audit_record = audit_guard.finish(response.status(), code);
@@ -101,7 +101,7 @@ pub(super) struct AcceptedNote {
 /// The problem of a rejected note, and the state of its rate limit, if that is known.
 pub(super) type RejectedNote = Box<(Problem, Option<RateLimitState>)>;
 
-/// Checks the one note of a request: media type, deadline, rate limits, body.
+/// Checks the one note of a request: media type, deadline, rate rate_limit, body.
 pub(super) async fn accept(
     app: &App,
     context: &RequestContext,
@@ -119,7 +119,7 @@ pub(super) async fn accept(
     }
     let deadline = context.deadline(request.headers(), app.extractor.deadline);
     let deadline = deadline.map_err(|violation| rejection(Problem::invalid(vec![violation], id)))?;
-    let grant = limits::CallerAllowance::of(app, &request).admit(app, id);
+    let grant = rate_limit::CallerAllowance::of(app, &request).admit(app, id);
     let grant = grant.map_err(|exceeded| {
         let (problem, rate_limit) = exceeded.into_problem(app);
         Box::new((problem, Some(rate_limit)))

@@ -22,11 +22,11 @@ use crate::{
     http::{self, AccessControl, App, BatchLimits, Extractor, ResponseCache, ServiceState, request::RequestPolicy},
     in_flight::InFlightTracker,
     memory::{self, Memory},
-    rates::Rates,
+    rate_limits::RateLimits,
     readiness::Readiness,
     rules::RulesEngine,
     telemetry::Metrics,
-    vllm::{ServerKey, VllmEngine, VllmError, names::ResolverSettings},
+    vllm::{ServerKey, VllmEngine, VllmError, dns::ResolverSettings},
 };
 
 /// Connections that may wait to be accepted. A client above this limit retries after a second.
@@ -129,7 +129,7 @@ impl Gateway {
             access: Arc::new(AccessControl {
                 open_to_all: keys.is_none() && !settings.listen.ip().is_loopback(),
                 keys,
-                rates: Rates::new(rate.global, rate.per_address),
+                rate_limits: RateLimits::new(rate.global, rate.per_address),
                 allowed_hosts: settings.allowed_hosts.clone(),
                 trusted_proxies: settings.trusted_proxies.clone(),
             }),
