@@ -122,7 +122,7 @@ fn lines<P>(diff: &UpDiff, context: &DeployContext<'_, P>) -> Vec<String> {
             }
         ),
     ];
-    if diff.mend {
+    if diff.repair {
         lines.push("  mend     a switch was cut off before; this takes over".to_owned());
     }
     lines.push(format!("  gateway  {}", service_line(&diff.gateway)));

@@ -127,5 +127,5 @@ fn a_stopped_host_with_an_unknown_configuration_is_started() {
 fn a_switch_that_was_cut_off_is_repaired_even_if_the_state_is_as_wanted() {
     let cut = CurrentRelease { half_done: true, ..serving(1, 1, "aaa") };
     let plan = up_diff(&wanted(1, 1, "aaa"), &running(cut));
-    assert!(plan.mend && plan.changes, "{plan:?}");
+    assert!(plan.repair && plan.changes, "{plan:?}");
 }

@@ -162,7 +162,7 @@ impl Outage {
     }
 }
 
-/// The plan of `up`.
+/// What `up` would change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UpDiff {
     /// Whether anything would change.
@@ -174,7 +174,8 @@ pub struct UpDiff {
     /// The current release, as far as it is known.
     pub release: Option<u32>,
     /// Whether a switch that was cut off would be repaired.
-    pub mend: bool,
+    #[serde(rename = "mend")]
+    pub repair: bool,
     /// The gateway.
     pub gateway: ServiceChange,
     /// The model server.
@@ -187,7 +188,7 @@ pub struct UpDiff {
     pub worst_outage_seconds: u64,
 }
 
-/// The plan of `up`.
+/// Compares the wanted state with the current one and returns what `up` would change.
 #[must_use]
 pub fn up_diff(wanted: &DesiredState, now: &CurrentState) -> UpDiff {
     let running = matches!(now.known, HostState::Empty { .. } | HostState::Release(_));
@@ -216,7 +217,7 @@ pub fn up_diff(wanted: &DesiredState, now: &CurrentState) -> UpDiff {
         instance: now.state.to_string(),
         start: matches!(now.state, InstanceState::Stopped | InstanceState::Stopping),
         release: serving.map(|serving| serving.release),
-        mend: half_done,
+        repair: half_done,
         gateway,
         vllm,
         outage: if changes { outage } else { Outage::None },

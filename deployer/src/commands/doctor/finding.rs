@@ -23,7 +23,8 @@ pub(super) struct Finding {
     level: Level,
     found: String,
     why: String,
-    mend: String,
+    #[serde(rename = "mend")]
+    fix: String,
 }
 
 /// The findings of all checks so far.
@@ -42,11 +43,11 @@ impl Findings {
         level: Level,
         found: impl Into<String>,
         why: &str,
-        mend: impl Into<String>,
+        fix: impl Into<String>,
     ) {
-        let (why, mend) =
-            if level == Level::Ok { (String::new(), String::new()) } else { (why.to_owned(), mend.into()) };
-        self.0.push(Finding { check: check.to_owned(), level, found: found.into(), why, mend });
+        let (why, fix) =
+            if level == Level::Ok { (String::new(), String::new()) } else { (why.to_owned(), fix.into()) };
+        self.0.push(Finding { check: check.to_owned(), level, found: found.into(), why, fix });
     }
 
     pub(super) fn failed(&mut self, check: &str, why: &str, failure: Failure) {
@@ -65,7 +66,7 @@ pub(super) fn print(console: &Console, findings: &[Finding]) {
         console.data(&format!("{mark} {:<14} {}", finding.check, finding.found));
         if finding.level != Level::Ok {
             console.data(&format!("                    why: {}", finding.why));
-            console.data(&format!("                    mend: {}", finding.mend));
+            console.data(&format!("                    mend: {}", finding.fix));
         }
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn host<P: Ports>(context: &DeployContext<'_, P>, findings: &mu
         Ok(report) => {
             let differs = report.autostop().and_then(|state| other_autostop(&state, &context.settings));
             for found in report.findings() {
-                let (why, mend) = advice(&found.check);
+                let (why, fix) = advice(&found.check);
                 let harmless = matches!(found.check.as_str(), "autostop" | "clock");
                 let level = if found.ok {
                     Level::Ok
@@ -60,7 +60,7 @@ pub(super) async fn host<P: Ports>(context: &DeployContext<'_, P>, findings: &mu
                     findings.add("autostop", Level::Note, differs.clone(), why, "deployer up, or deployer autostop on");
                     continue;
                 }
-                findings.add(&found.check, level, found.detail, why, mend);
+                findings.add(&found.check, level, found.detail, why, fix);
             }
             if report.outcome.exit_code() != 0 {
                 findings.add(
