@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     apply::{StopOnFailure, apply, boot, command, command::READ_ONLY_TIMEOUT_SECONDS},
     approval::approve,
-    cloud::{AgentState, InstanceState},
+    cloud::InstanceState,
     config::{
         DeployPayload,
         keys::{self, KnownKey},
@@ -79,12 +79,8 @@ async fn compare<P: Ports>(context: &DeployContext<'_, P>) -> Result<KeyComparis
     let instance = boot::describe_instance(context).await?;
     let host = if instance.state != InstanceState::Running {
         Err(format!("the box is {}", instance.state))
-    } else if context.ports.agent(&instance.id).await? != AgentState::Online {
-        return Err(Failure::unchanged(
-            "the box runs, but its SSM agent does not answer; nothing was changed",
-            "Wait a minute after a start; otherwise deployer doctor looks why.",
-        ));
     } else {
+        super::agent_online(context, &instance.id, "nothing was changed").await?;
         let report = command::run(context, "keys", &Action::Keys(Keys::List), READ_ONLY_TIMEOUT_SECONDS).await?;
         match (report.keys(), report.release) {
             (Some(found), release) => Ok((release, found)),

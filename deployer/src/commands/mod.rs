@@ -252,11 +252,20 @@ async fn running<P: crate::context::Ports>(context: &DeployContext<'_, P>) -> Re
             "deployer up starts it.",
         ));
     }
-    if context.ports.agent(&instance.id).await? != crate::cloud::AgentState::Online {
-        return Err(Failure::unchanged(
-            "the box runs, but its SSM agent does not answer; nothing was asked of it",
-            "Wait a minute after a start; otherwise deployer doctor looks why.",
-        ));
+    agent_online(context, &instance.id, "nothing was asked of it").await
+}
+
+/// Returns an error unless the SSM agent of a running box answers. `unchanged` is what the error says of the box.
+async fn agent_online<P: crate::context::Ports>(
+    context: &DeployContext<'_, P>,
+    instance_id: &str,
+    unchanged: &str,
+) -> Result<(), Failure> {
+    if context.ports.agent(instance_id).await? == crate::cloud::AgentState::Online {
+        return Ok(());
     }
-    Ok(())
+    Err(Failure::unchanged(
+        format!("the box runs, but its SSM agent does not answer; {unchanged}"),
+        "Wait a minute after a start; otherwise deployer doctor looks why.",
+    ))
 }
