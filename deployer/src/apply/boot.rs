@@ -141,7 +141,7 @@ pub async fn describe_instance<P: Ports>(context: &DeployContext<'_, P>) -> Resu
     describe_instance_with(context, context.interrupt).await
 }
 
-/// Does the same with another source of Ctrl-C.
+/// Looks up the box as [`describe_instance`] does, with a given source of Ctrl-C.
 pub(super) async fn describe_instance_with<P: Ports>(
     context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
@@ -306,7 +306,7 @@ pub async fn stop<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Failur
     stop_with(context, context.interrupt).await
 }
 
-/// Does the same with another source of Ctrl-C.
+/// Stops the box and waits until it is stopped, with a given source of Ctrl-C.
 pub(super) async fn stop_with<P: Ports>(context: &DeployContext<'_, P>, interrupt: &Interrupt) -> Result<(), Failure> {
     let mut schedule = PollSchedule::new(context.settings.wait.instance_seconds);
     let running = |what: String| {

@@ -29,7 +29,7 @@ pub async fn run<P: Ports>(
     run_with(context, context.interrupt, what, action, limit_seconds).await
 }
 
-/// Does the same with another source of Ctrl-C: a check after a Ctrl-C must not react to that Ctrl-C again.
+/// Runs an action on the host, with a given source of Ctrl-C: a check after a Ctrl-C must not react to that Ctrl-C again.
 pub(super) async fn run_with<P: Ports>(
     context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
@@ -41,7 +41,7 @@ pub(super) async fn run_with<P: Ports>(
     Box::pin(run_script(context, interrupt, what, &script, limit_seconds, is_read_only(action))).await
 }
 
-/// Does the same for an action whose plan assumes `expect` as the state of the host.
+/// Runs an action on the host whose plan assumes `expect` as the state of the host.
 pub(super) async fn run_expecting<P: Ports>(
     context: &DeployContext<'_, P>,
     what: &str,

@@ -43,7 +43,7 @@ pub async fn ask<P: Ports>(context: &DeployContext<'_, P>) -> Result<(HostReport
     ask_with(context, context.interrupt).await
 }
 
-/// Does the same with another source of Ctrl-C.
+/// Asks the host for its status, with a given source of Ctrl-C.
 pub(super) async fn ask_with<P: Ports>(
     context: &DeployContext<'_, P>,
     interrupt: &Interrupt,

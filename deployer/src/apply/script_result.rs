@@ -60,10 +60,10 @@ pub(super) fn check_report<P>(context: &DeployContext<'_, P>, report: HostReport
     }
     let next = match report.outcome {
         ActionOutcome::Done | ActionOutcome::NothingToDo => return Ok(report),
-        ActionOutcome::FailedUnchanged => "Mend the cause, then run it again; deployer doctor looks at what it needs.",
+        ActionOutcome::FailedUnchanged => "Fix the cause, then run it again; deployer doctor looks at what it needs.",
         ActionOutcome::RolledBack => "Find the cause in the lines above and in deployer logs, then deploy again.",
         ActionOutcome::NeedsAPerson if report.release.is_none() => {
-            "There is no release to go back to. Mend the cause that the lines above show, then run deployer up again."
+            "There is no release to go back to. Fix the cause that the lines above show, then run deployer up again."
         }
         ActionOutcome::NeedsAPerson => {
             "Look with deployer status and deployer logs; deployer releases lists what deployer rollback --to can go back to."
@@ -91,7 +91,7 @@ async fn outcome_on_host<P: Ports>(
     {
         let found = format!("The box is {}, so nothing serves.", instance.state);
         lost.running = false;
-        return Err(lost.into_failure(&found, "deployer up starts it again and mends what was cut off."));
+        return Err(lost.into_failure(&found, "deployer up starts it again and repairs what was cut off."));
     }
     if !lost.running {
         clear(context, &no_interrupt).await;
@@ -100,7 +100,7 @@ async fn outcome_on_host<P: Ports>(
         Ok(seen) => seen,
         Err(failure) => {
             let found = format!("What is on the host now could not be seen: {}", failure.what);
-            let next = "Run deployer status until it answers; then deployer up, which mends what was cut off.";
+            let next = "Run deployer status until it answers; then deployer up, which repairs what was cut off.";
             return Err(lost.into_failure(&found, next));
         }
     };
@@ -130,9 +130,9 @@ async fn outcome_on_host<P: Ports>(
                 serves.trim_end_matches('.')
             ),
             if matches!(action, Action::Rollback { .. }) {
-                "Run deployer rollback to go on, or deployer up for the release that is configured; either mends it."
+                "Run deployer rollback to go on, or deployer up for the release that is configured; either repairs it."
             } else {
-                "Run deployer up to go on, or deployer rollback to go back; either mends it."
+                "Run deployer up to go on, or deployer rollback to go back; either repairs it."
             },
         ));
     }

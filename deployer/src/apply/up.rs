@@ -263,7 +263,7 @@ fn next_of_a_stopped_box(failure: &Failure) -> String {
     match failure.exit {
         Exit::NeedsAPerson if failure.lines.is_empty() => "deployer up starts the box again and goes on.".to_owned(),
         Exit::NeedsAPerson => {
-            "The lines above are the last that the host said. Mend the cause, then run deployer up: it starts the box again."
+            "The lines above are the last that the host said. Fix the cause, then run deployer up: it starts the box again."
                 .to_owned()
         }
         Exit::Interrupted => "deployer up starts the box again and goes on.".to_owned(),

@@ -123,7 +123,7 @@ fn lines<P>(diff: &UpDiff, context: &DeployContext<'_, P>) -> Vec<String> {
         ),
     ];
     if diff.repair {
-        lines.push("  mend     a switch was cut off before; this takes over".to_owned());
+        lines.push("  repair   a switch was cut off before; this takes over".to_owned());
     }
     lines.push(format!("  gateway  {}", service_line(&diff.gateway)));
     lines.push(format!("  vllm     {}", service_line(&diff.vllm)));

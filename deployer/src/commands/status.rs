@@ -102,7 +102,7 @@ fn next(observed: &Observed) -> &'static str {
             "The box is gone for good. Make a new one with config/cloudformation.yaml (config/README.md) and set box.instance_id."
         }
         (_, Some((_, status))) if status.half_done => {
-            "deployer up or deployer rollback mends the switch that was cut off."
+            "deployer up or deployer rollback repairs the switch that was cut off."
         }
         (_, Some((_, status))) if healthy(status) => "deployer down stops the box when you are done.",
         (_, Some(_)) => "deployer logs shows why it does not serve; deployer up starts it.",

@@ -45,8 +45,7 @@ impl Findings {
         why: &str,
         fix: impl Into<String>,
     ) {
-        let (why, fix) =
-            if level == Level::Ok { (String::new(), String::new()) } else { (why.to_owned(), fix.into()) };
+        let (why, fix) = if level == Level::Ok { (String::new(), String::new()) } else { (why.to_owned(), fix.into()) };
         self.0.push(Finding { check: check.to_owned(), level, found: found.into(), why, fix });
     }
 
@@ -66,7 +65,7 @@ pub(super) fn print(console: &Console, findings: &[Finding]) {
         console.data(&format!("{mark} {:<14} {}", finding.check, finding.found));
         if finding.level != Level::Ok {
             console.data(&format!("                    why: {}", finding.why));
-            console.data(&format!("                    mend: {}", finding.fix));
+            console.data(&format!("                    fix: {}", finding.fix));
         }
     }
 }

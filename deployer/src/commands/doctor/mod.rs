@@ -31,8 +31,8 @@ pub(super) async fn run(
     let bad = findings.bad();
     if bad > 0 {
         return Err(Failure::unchanged(
-            format!("{bad} of {} checks found something that has to be mended", findings.0.len()),
-            "Mend the first one, then run deployer doctor again.",
+            format!("{bad} of {} checks found something that has to be fixed", findings.0.len()),
+            "Fix the first one, then run deployer doctor again.",
         ));
     }
     console.next("deployer plan says what up would do.");
