@@ -37,6 +37,7 @@ pub use assertion::{Assertion, Context, Section};
 pub use confidence::{Confidence, Likelihoods};
 pub use cpu_pool::CpuPool;
 pub use cross_check::{Agreement, CrossCheck};
+pub(crate) use engine::micros;
 pub use engine::{
     CallTimings, Draft, DraftFuture, Engine, EngineError, EngineName, EngineRequest, Finish, ModelName, PromptVersion,
     TokenBudget, UnreadableText,

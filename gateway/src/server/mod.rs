@@ -286,7 +286,8 @@ fn batch_width(settings: &Settings) -> usize {
     most + most.div_ceil(2)
 }
 
-fn available_cores() -> usize {
+/// Returns the number of cores that this process may use; at least one.
+pub(crate) fn available_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
