@@ -1,4 +1,5 @@
-//! Limits the concurrent calls to the model servers by slots, with a bounded, fair queue for the calls that wait.
+//! Limits concurrent calls by slots, with a bounded, fair queue for the calls that wait. The calls are those to the model
+//! servers, and the work on cores (`extraction::CpuPool`).
 
 mod queue;
 
@@ -48,7 +49,7 @@ pub struct Lease {
 /// Why a call got no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdmissionError {
-    /// The queue is full, or the slot would come after the deadline.
+    /// The queue is full, the call lost its place to another one, or its slot would come after its deadline.
     QueueFull,
     /// The deadline passed while waiting.
     DeadlineExceeded,

@@ -15,7 +15,8 @@ const MOST_FIELDS_OF_THIN_RECORD: usize = 3;
 /// Most bytes of the model's words outside its record that are searched for values.
 const MOST_WORD_BYTES: usize = 32 << 10;
 
-/// An engine that reads the same texts, and the threads that review its records.
+/// A second engine that reads the same texts, for a doubt and for the cross-check, and the threads that review its
+/// records.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Witness<'a> {
     pub(super) engine: &'a dyn Engine,
