@@ -42,8 +42,8 @@ pub(super) async fn outcome_on_host<P: Ports>(
     mut lost: UnreportedCommand,
 ) -> Result<HostReport, Failure> {
     let name = &change.name;
-    let list = Action::Keys(Keys::List);
-    let report = match command::run_with(context, no_interrupt, "keys", &list, READ_ONLY_TIMEOUT_SECONDS).await {
+    let list_keys = Action::Keys(Keys::List);
+    let report = match command::run_with(context, no_interrupt, "keys", &list_keys, READ_ONLY_TIMEOUT_SECONDS).await {
         Ok(report) => report,
         Err(error) => {
             let what = Failure::from(error).what;

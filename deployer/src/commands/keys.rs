@@ -77,9 +77,7 @@ async fn compare<P: Ports>(context: &DeployContext<'_, P>) -> Result<KeyComparis
     let path = context.written.folder().join(&context.settings.gateway.keys_file);
     let text = keys::read(&path)?;
     let instance = boot::describe_instance(context).await?;
-    let host = if instance.state != InstanceState::Running {
-        Err(format!("the box is {}", instance.state))
-    } else {
+    let host = if instance.state == InstanceState::Running {
         super::agent_online(context, &instance.id, "nothing was changed").await?;
         let report = command::run(context, "keys", &Action::Keys(Keys::List), READ_ONLY_TIMEOUT_SECONDS).await?;
         match (report.keys(), report.release) {
@@ -89,6 +87,8 @@ async fn compare<P: Ports>(context: &DeployContext<'_, P>) -> Result<KeyComparis
                 return Err(super::read_only_failure(report, "Run deployer doctor."));
             }
         }
+    } else {
+        Err(format!("the box is {}", instance.state))
     };
     Ok(KeyComparison { path, text, host })
 }

@@ -169,7 +169,7 @@ pub enum Autostop {
     },
     /// Remove it.
     Off,
-    /// Console its settings and its last decision.
+    /// Report its settings and its last decision.
     Status,
 }
 
@@ -211,7 +211,7 @@ pub struct KeyChange {
 pub enum Action {
     /// List or change API keys.
     Keys(Keys),
-    /// Console the progress of the run on the host.
+    /// Report the progress of the run on the host.
     Progress,
     /// Run a diagnostic of the closed list.
     Diagnose {
@@ -239,7 +239,7 @@ pub enum Action {
         /// Let running work end first.
         drain: bool,
     },
-    /// Console the state of the host ([`super::facts::Status`]).
+    /// Report the state of the host ([`super::facts::Status`]).
     Status,
     /// Check that the service is healthy, ready and answers from the model. Changes nothing, needs no lock.
     Verify,

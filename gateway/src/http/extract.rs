@@ -101,7 +101,7 @@ pub(super) struct AcceptedNote {
 /// The problem of a rejected note, and the state of its rate limit, if that is known.
 pub(super) type RejectedNote = Box<(Problem, Option<RateLimitState>)>;
 
-/// Checks the one note of a request: media type, deadline, rate rate_limit, body.
+/// Checks the one note of a request: media type, deadline, rate limits, body.
 pub(super) async fn accept(
     app: &App,
     context: &RequestContext,
