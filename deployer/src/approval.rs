@@ -1,10 +1,10 @@
 //! Asks the operator to approve a plan. Only an approved plan can be applied.
 
 use crate::{
+    console::Console,
     failure::Failure,
     interrupt::Interrupt,
     plan::{Operation, Plan},
-    report::Report,
 };
 
 /// A plan that was printed and approved. Only this type can be applied, and only [`approve`] creates it.
@@ -14,27 +14,27 @@ pub struct ApprovedPlan(Operation);
 impl ApprovedPlan {
     /// Returns the approved operation.
     #[must_use]
-    pub const fn work(&self) -> &Operation {
+    pub const fn operation(&self) -> &Operation {
         &self.0
     }
 }
 
 /// Prints a plan and waits for its approval: by `--yes`, or by an operator at a terminal. Returns an error without
 /// either.
-pub async fn approve(plan: Plan, yes: bool, report: &Report, interrupt: &Interrupt) -> Result<ApprovedPlan, Failure> {
-    report.plan(&plan.lines);
+pub async fn approve(plan: Plan, yes: bool, console: &Console, interrupt: &Interrupt) -> Result<ApprovedPlan, Failure> {
+    console.plan(&plan.lines);
     if yes {
-        return Ok(ApprovedPlan(plan.work));
+        return Ok(ApprovedPlan(plan.operation));
     }
-    if !report.can_ask() {
+    if !console.can_ask() {
         return Err(Failure::usage(
             "this plan needs approval, and there is no terminal to ask at; nothing was changed",
             "Run it again with --yes.",
         ));
     }
     tokio::select! {
-        answer = report.ask("Go ahead?") => {
-            if answer { Ok(ApprovedPlan(plan.work)) } else { Err(Failure::unchanged("not approved; nothing was changed", "Run it again when it fits.")) }
+        answer = console.ask("Go ahead?") => {
+            if answer { Ok(ApprovedPlan(plan.operation)) } else { Err(Failure::unchanged("not approved; nothing was changed", "Run it again when it fits.")) }
         }
         () = interrupt.wait() => Err(Failure::interrupted("interrupted before anything was changed", "Run it again when it fits.")),
     }
@@ -43,7 +43,7 @@ pub async fn approve(plan: Plan, yes: bool, report: &Report, interrupt: &Interru
 #[cfg(test)]
 impl ApprovedPlan {
     /// Approves an operation without asking. For tests of `apply`.
-    pub(crate) fn in_a_test(work: Operation) -> Self {
-        Self(work)
+    pub(crate) fn in_a_test(operation: Operation) -> Self {
+        Self(operation)
     }
 }

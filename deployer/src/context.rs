@@ -1,10 +1,10 @@
-//! The context of every command: the settings, the access to the account and the host, the report, and Ctrl-C.
+//! The context of every command: the settings, the access to the account and the host, the console, and Ctrl-C.
 
 use crate::{
     cloud::{Cloud, Host},
     config::{ConfigFile, Settings},
+    console::Console,
     interrupt::Interrupt,
-    report::Report,
 };
 
 /// Access to both the account and the host.
@@ -20,7 +20,7 @@ pub struct DeployContext<'a, P> {
     /// The access to the account and the host.
     pub ports: P,
     /// The output to the operator.
-    pub report: &'a Report,
+    pub console: &'a Console,
     /// The receiver of Ctrl-C.
     pub interrupt: &'a Interrupt,
 }

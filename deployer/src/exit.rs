@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::script::ActionOutcome;
 
-/// The exit codes of design section 5.
+/// How a command ended, as an exit code; README.md has the table for operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {

@@ -37,7 +37,7 @@ impl Interrupter {
 impl Interrupt {
     /// Returns whether there was an interrupt.
     #[must_use]
-    pub fn came(&self) -> bool {
+    pub fn is_requested(&self) -> bool {
         *self.0.borrow()
     }
 

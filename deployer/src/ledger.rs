@@ -46,7 +46,7 @@ impl LastVerified {
         config_hash: Option<&str>,
         address: Option<&str>,
     ) {
-        let now = crate::report::since(0);
+        let now = crate::console::since(0);
         let last = Self {
             release: report.release.unwrap_or_default(),
             gateway: report.images.gateway.clone(),
@@ -58,7 +58,7 @@ impl LastVerified {
         };
         let text = serde_json::to_string(&last).unwrap_or_default();
         if let Err(error) = context.ports.put_parameter(&context.settings.last_parameter(), &text).await {
-            context.report.warn(&format!("the release could not be recorded in SSM: {error}"));
+            context.console.warn(&format!("the release could not be recorded in SSM: {error}"));
         }
     }
 }
@@ -106,7 +106,7 @@ impl Releases {
         Self {
             current: report.release,
             target: report.rollback_target(),
-            at: crate::report::since(0),
+            at: crate::console::since(0),
             ledger: report.releases(),
         }
     }
@@ -119,7 +119,7 @@ impl Releases {
         }
         if let Err(error) = context.ports.put_parameter(&context.settings.releases_parameter(), &releases.text()).await
         {
-            context.report.warn(&format!("the releases could not be recorded in SSM: {error}"));
+            context.console.warn(&format!("the releases could not be recorded in SSM: {error}"));
         }
     }
 

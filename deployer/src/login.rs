@@ -154,7 +154,7 @@ impl Login {
                 ),
                 ProfileKind::Sso => format!("Log in with aws sso login --profile {name}, then run this again."),
                 ProfileKind::Process => format!(
-                    "Run the program that credential_process of the profile {name} names by hand and mend it, then run this again."
+                    "Run the program that credential_process of the profile {name} names by hand and fix it, then run this again."
                 ),
                 ProfileKind::Role { mfa: Some(_), .. } => format!(
                     "Run this at a terminal, where the code is asked, or get credentials for this shell with \

@@ -8,8 +8,9 @@ use clap::Parser;
 use deployer::{
     Exit, Failure,
     commands::{self, Cli},
-    config, interrupt,
-    report::{Format, Report},
+    config,
+    console::{Console, Format},
+    interrupt,
 };
 
 use signals::EndSignals;
@@ -19,19 +20,19 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let report = Report::new(config::no_color(), cli.format());
+    let console = Console::new(config::no_color(), cli.format());
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&report, &Failure::unchanged(format!("cannot start: {error}"), "Run it again.")),
+        Err(error) => return fail(&console, &Failure::unchanged(format!("cannot start: {error}"), "Run it again.")),
     };
-    let code = runtime.block_on(run_until_interrupted(cli, report));
+    let code = runtime.block_on(run_until_interrupted(cli, console));
     // A thread may still wait for an answer from the terminal; the process must not wait for it.
     runtime.shutdown_background();
     code
 }
 
-fn fail(report: &Report, failure: &Failure) -> ExitCode {
-    report.end(Some(failure));
+fn fail(console: &Console, failure: &Failure) -> ExitCode {
+    console.end(Some(failure));
     failure.exit.into()
 }
 
@@ -47,28 +48,28 @@ fn usage(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     let what = text.strip_prefix("error: ").unwrap_or(&text).split("\n\n").next().unwrap_or_default();
     fail(
-        &Report::new(true, format),
+        &Console::new(true, format),
         &Failure::usage(what.replace('\n', " "), "deployer COMMAND --help has every flag."),
     )
 }
 
 /// Runs the command. The first Ctrl-C asks it to finish cleanly, the second ends the process.
-async fn run_until_interrupted(cli: Cli, report: Report) -> ExitCode {
+async fn run_until_interrupted(cli: Cli, console: Console) -> ExitCode {
     let (interrupter, interrupt) = interrupt::channel();
     let Ok(signals) = EndSignals::new() else {
-        return fail(&report, &Failure::unchanged("cannot listen for Ctrl-C", "Run it again."));
+        return fail(&console, &Failure::unchanged("cannot listen for Ctrl-C", "Run it again."));
     };
     let second_interrupt = signals.second(&interrupter);
     tokio::select! {
         biased;
-        result = commands::run(cli, &report, &interrupt) => match result {
+        result = commands::run(cli, &console, &interrupt) => match result {
             Ok(()) => {
-                report.end(None);
+                console.end(None);
                 Exit::Done.into()
             }
-            Err(failure) => fail(&report, &failure),
+            Err(failure) => fail(&console, &failure),
         },
-        () = second_interrupt => fail(&report, &Failure::interrupted(
+        () = second_interrupt => fail(&console, &Failure::interrupted(
             "left at once, without looking back: the lock may still be held, and work on the host may go on",
             "deployer status shows what is there; deployer unlock takes the lock.",
         )),

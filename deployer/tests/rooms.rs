@@ -21,7 +21,7 @@ const LAYERS: [&[&str]; 11] = [
     &["apply"],
     &["approval", "attestation", "ledger"],
     &["aws", "cost", "forward", "plan", "policy", "context"],
-    &["config", "report", "smoke"],
+    &["config", "console", "smoke"],
     &["failure"],
     &["cloud", "exit"],
     &["child", "interrupt", "login", "script", "secret"],
@@ -71,8 +71,8 @@ fn only_aws_names_the_sdk() {
 }
 
 #[test]
-fn only_report_prints() {
-    only(&["report/"], &["println!", "print!(", "stdout()", "stderr()"]);
+fn only_the_console_prints() {
+    only(&["console/"], &["println!", "print!(", "stdout()", "stderr()"]);
 }
 
 #[test]

@@ -18,9 +18,9 @@ const LAYERS: [&[&str]; 12] = [
     &["telemetry"],
     &["audit", "rules"],
     &["extraction"],
-    &["admission", "rates"],
+    &["admission", "rate_limits"],
     &["access", "config"],
-    &["deadline", "files", "in_flight", "limiter", "memory", "readiness", "statics", "steps", "tls", "ui"],
+    &["deadline", "files", "in_flight", "memory", "rate_limiter", "readiness", "statics", "steps", "tls", "ui"],
 ];
 
 fn own() -> Modules {

@@ -2,8 +2,8 @@
 //! the changed key opens the service.
 
 use super::{
-    command::{self, LOOK_SECONDS},
-    missing_report::MissingReport,
+    command::{self, READ_ONLY_TIMEOUT_SECONDS},
+    unreported_command::UnreportedCommand,
 };
 use crate::{
     context::{DeployContext, Ports},
@@ -39,14 +39,14 @@ pub(super) async fn outcome_on_host<P: Ports>(
     context: &DeployContext<'_, P>,
     no_interrupt: &Interrupt,
     change: &KeyChange,
-    mut lost: MissingReport,
+    mut lost: UnreportedCommand,
 ) -> Result<HostReport, Failure> {
     let name = &change.name;
-    let look = Action::Keys(Keys::List);
-    let report = match command::run_with(context, no_interrupt, "keys", &look, LOOK_SECONDS).await {
+    let list_keys = Action::Keys(Keys::List);
+    let report = match command::run_with(context, no_interrupt, "keys", &list_keys, READ_ONLY_TIMEOUT_SECONDS).await {
         Ok(report) => report,
-        Err(no_report) => {
-            let what = Failure::from(no_report).what;
+        Err(error) => {
+            let what = Failure::from(error).what;
             return Err(lookup_failure(lost, name, &what));
         }
     };
@@ -54,7 +54,7 @@ pub(super) async fn outcome_on_host<P: Ports>(
     let there = keys.lines.iter().any(|line| line.split(' ').next() == Some(name));
     let found = compare_keys(change, there, &keys.changing);
     if found == HostKeys::Whole && lost.exit != Exit::Interrupted && !lost.running {
-        context.report.warn(&format!("{}. The host was asked instead.", lost.what));
+        context.console.warn(&format!("{}. The host was asked instead.", lost.what));
         let does = if there { "opens the service" } else { "is refused" };
         return Ok(HostReport { outcome: ActionOutcome::Done, message: format!("The key {name} {does}."), ..report });
     }
@@ -111,7 +111,7 @@ fn message_and_next(change: &KeyChange, found: HostKeys) -> (String, String) {
     }
 }
 
-fn lookup_failure(lost: MissingReport, name: &str, why: &str) -> Failure {
+fn lookup_failure(lost: UnreportedCommand, name: &str, why: &str) -> Failure {
     let found = format!("Whether the key {name} opens the service now could not be seen: {why}");
     lost.into_failure(
         &found,

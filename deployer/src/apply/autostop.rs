@@ -15,7 +15,7 @@ pub(super) async fn set<P: Ports>(context: &DeployContext<'_, P>, autostop: &Aut
 }
 
 async fn run<P: Ports>(context: &DeployContext<'_, P>, autostop: &Autostop) -> Result<HostReport, Failure> {
-    let limit = command::LOOK_SECONDS.min(context.settings.wait.deploy_seconds);
+    let limit = command::READ_ONLY_TIMEOUT_SECONDS.min(context.settings.wait.deploy_seconds);
     script_result::run(context, "autostop", &Action::Autostop(autostop.clone()), ExpectedRelease::Anything, limit).await
 }
 
@@ -29,7 +29,7 @@ pub(super) async fn follow<P: Ports>(
         Ok(Some(autostop)) => Ok(Applied { autostop: Some(autostop), ..done }),
         Ok(None) => Ok(done),
         Err(failure) => {
-            context.report.warn(&format!(
+            context.console.warn(&format!(
                 "the release serves, but the idle stop was not brought to what the configuration says: {} {} Then run deployer autostop on.",
                 failure.what, failure.next
             ));
@@ -49,6 +49,6 @@ async fn change_if_needed<P: Ports>(
         step => step.clone(),
     };
     let AutostopStep::Set { from, to } = step else { return Ok(None) };
-    context.report.step(&format!("idle stop: {from} -> {to}"));
+    context.console.step(&format!("idle stop: {from} -> {to}"));
     Ok(run(context, &to).await?.autostop())
 }

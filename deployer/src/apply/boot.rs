@@ -7,15 +7,15 @@ use tokio::time::Instant;
 
 use super::{
     other_zone,
-    polling::{PauseEnd, PollSchedule, persistently, wait},
-    retries::{self, FailureCounter},
+    polling::{PauseEnd, PollSchedule, wait, with_retries},
+    retries::{self, CallRecovery},
 };
 use crate::{
     cloud::{AgentState, CloudError, CloudErrorKind, Instance, InstanceState, StatusChecks},
+    console::duration,
     context::{DeployContext, Ports},
     failure::Failure,
     interrupt::Interrupt,
-    report::duration,
 };
 
 /// How long status checks must fail before the box counts as broken. EC2 renews the checks once a minute.
@@ -44,10 +44,13 @@ pub async fn boot<P: Ports>(context: &DeployContext<'_, P>, started: &mut bool) 
     let mut tries = PollSchedule::new(context.settings.wait.capacity_seconds);
     // AWS has confirmed the start. `started` is also true after a call that AWS may never have received.
     let mut confirmed = false;
-    let mut failures = FailureCounter::default();
+    let mut recovery = CallRecovery::default();
     loop {
-        let instance =
-            if *started { look_while_starting(context, &mut failures).await? } else { look(context).await? };
+        let instance = if *started {
+            describe_starting_instance(context, &mut recovery).await?
+        } else {
+            describe_instance(context).await?
+        };
         match &instance.state {
             InstanceState::Running => break,
             InstanceState::Stopped
@@ -68,7 +71,9 @@ pub async fn boot<P: Ports>(context: &DeployContext<'_, P>, started: &mut bool) 
             InstanceState::Pending | InstanceState::Stopping | InstanceState::Unknown(_) => {}
         }
         if instance.state != InstanceState::Stopped {
-            context.report.progress(&format!("box: {}", instance.state), &format!("({})", duration(schedule.waited())));
+            context
+                .console
+                .progress(&format!("box: {}", instance.state), &format!("({})", duration(schedule.waited())));
         }
         match schedule.pause(context.interrupt).await {
             PauseEnd::Over => {}
@@ -87,26 +92,26 @@ pub async fn boot<P: Ports>(context: &DeployContext<'_, P>, started: &mut bool) 
     }
     wait_for_agent(context, *started).await?;
     // The box has its address only now.
-    if *started { look_while_starting(context, &mut failures).await } else { look(context).await }
+    if *started { describe_starting_instance(context, &mut recovery).await } else { describe_instance(context).await }
 }
 
 /// Looks up a box that this run has started. The box goes on starting by itself, so refused requests are repeated too.
-async fn look_while_starting<P: Ports>(
+async fn describe_starting_instance<P: Ports>(
     context: &DeployContext<'_, P>,
-    failures: &mut FailureCounter,
+    recovery: &mut CallRecovery,
 ) -> Result<Instance, Failure> {
     let mut schedule = PollSchedule::new(context.settings.wait.instance_seconds);
     loop {
         let error = match context.ports.instance(&context.settings.instance_id).await {
             Ok(instance) => {
-                if failures.answered() {
-                    context.report.say("   AWS answers again; the box went on starting meanwhile");
+                if recovery.succeeded() {
+                    context.console.say("   AWS answers again; the box went on starting meanwhile");
                 }
                 return Ok(instance);
             }
             Err(error) => error,
         };
-        if !failures.bears(context, &error, GOES_ON).await {
+        if !recovery.recover(context, &error, GOES_ON).await {
             return Err(lookup_failure(error, true));
         }
         let pause = if error.passes() {
@@ -132,17 +137,17 @@ fn lookup_failure(error: CloudError, started: bool) -> Failure {
 }
 
 /// Looks up the box, and repeats the request for a while when AWS throttles or the network fails.
-pub async fn look<P: Ports>(context: &DeployContext<'_, P>) -> Result<Instance, Failure> {
-    look_with(context, context.interrupt).await
+pub async fn describe_instance<P: Ports>(context: &DeployContext<'_, P>) -> Result<Instance, Failure> {
+    describe_instance_with(context, context.interrupt).await
 }
 
-/// Does the same with another source of Ctrl-C.
-pub(super) async fn look_with<P: Ports>(
+/// Looks up the box as [`describe_instance`] does, with a given source of Ctrl-C.
+pub(super) async fn describe_instance_with<P: Ports>(
     context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
 ) -> Result<Instance, Failure> {
     let id = &context.settings.instance_id;
-    match persistently(context.report, interrupt, async || context.ports.instance(id).await).await {
+    match with_retries(context.console, interrupt, async || context.ports.instance(id).await).await {
         Ok(Some(instance)) => Ok(instance),
         Ok(None) => {
             Err(Failure::interrupted("interrupted while AWS was asked about the box", "Run it again when it fits."))
@@ -163,10 +168,10 @@ async fn start<P: Ports>(
     tries: &mut PollSchedule,
 ) -> Result<bool, Failure> {
     loop {
-        if context.interrupt.came() {
+        if context.interrupt.is_requested() {
             return Err(Failure::interrupted("interrupted; the box was not started", "Run it again when it fits."));
         }
-        context.report.step("starting the box");
+        context.console.step("starting the box");
         // Once AWS has received the request the box costs money, even if its answer is lost.
         let before = std::mem::replace(started, true);
         let answer = context.ports.start(&context.settings.instance_id).await;
@@ -217,7 +222,7 @@ async fn capacity_pause<P: Ports>(
     }
     for left in (1..=wait_settings.capacity_pause_seconds).rev() {
         context
-            .report
+            .console
             .progress("no free capacity now (InsufficientInstanceCapacity); trying again", &format!("in {left} s"));
         if wait(Duration::from_secs(1), context.interrupt).await == PauseEnd::Interrupted {
             return Err(Failure::interrupted("interrupted; the box was not started", "Run it again when it fits."));
@@ -249,16 +254,16 @@ fn terminated<P>(context: &DeployContext<'_, P>) -> Failure {
 async fn wait_for_agent<P: Ports>(context: &DeployContext<'_, P>, started: bool) -> Result<(), Failure> {
     let id = &context.settings.instance_id;
     let mut schedule = PollSchedule::new(context.settings.wait.agent_seconds);
-    let mut failures = FailureCounter::default();
+    let mut recovery = CallRecovery::default();
     let mut impaired: Option<Instant> = None;
     loop {
         let mut refused = None;
         match context.ports.agent(id).await {
             Ok(AgentState::Online) => return Ok(()),
             Ok(_) => {
-                failures.answered();
+                recovery.succeeded();
             }
-            Err(error) if failures.bears(context, &error, GOES_ON).await => refused = Some(error),
+            Err(error) if recovery.recover(context, &error, GOES_ON).await => refused = Some(error),
             Err(error) => return Err(lookup_failure(error, started)),
         }
         // The right to read the status checks may be missing, so only the agent's answer is required.
@@ -268,7 +273,7 @@ async fn wait_for_agent<P: Ports>(context: &DeployContext<'_, P>, started: bool)
             return Err(impaired_box());
         }
         let shown = if impaired.is_some() { "; its status checks fail for now" } else { "" };
-        context.report.progress(
+        context.console.progress(
             &format!("box: running{shown}; waiting for its SSM agent"),
             &format!("({})", duration(schedule.waited())),
         );
@@ -301,14 +306,14 @@ pub async fn stop<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Failur
     stop_with(context, context.interrupt).await
 }
 
-/// Does the same with another source of Ctrl-C.
+/// Stops the box and waits until it is stopped, with a given source of Ctrl-C.
 pub(super) async fn stop_with<P: Ports>(context: &DeployContext<'_, P>, interrupt: &Interrupt) -> Result<(), Failure> {
     let mut schedule = PollSchedule::new(context.settings.wait.instance_seconds);
     let running = |what: String| {
         Failure::person(
             format!(
                 "{what}. The box may still run and cost {} an hour",
-                crate::report::money(context.settings.prices.instance_usd_per_hour)
+                crate::console::money(context.settings.prices.instance_usd_per_hour)
             ),
             "Look with deployer status and stop it with deployer down --now, or in the EC2 console.",
         )
@@ -328,7 +333,7 @@ pub(super) async fn stop_with<P: Ports>(context: &DeployContext<'_, P>, interrup
             }
             Ok(instance) => {
                 context
-                    .report
+                    .console
                     .progress(&format!("box: {}", instance.state), &format!("({})", duration(schedule.waited())));
             }
             Err(error) if error.passes() => {}

@@ -1,6 +1,6 @@
 //! Runs one script on the host: sends it, follows it to its end, and sends it once more if the host's agent lost it.
 
-pub use super::no_report::NoReport;
+pub use super::command_error::CommandError;
 use super::{
     command_end::CommandEnd,
     document,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Time limit, in seconds, of a script that changes nothing.
-pub const LOOK_SECONDS: u32 = 300;
+pub const READ_ONLY_TIMEOUT_SECONDS: u32 = 300;
 
 /// Runs an action on the host. Ctrl-C cancels it.
 pub async fn run<P: Ports>(
@@ -25,32 +25,32 @@ pub async fn run<P: Ports>(
     what: &str,
     action: &Action,
     limit_seconds: u32,
-) -> Result<HostReport, NoReport> {
+) -> Result<HostReport, CommandError> {
     run_with(context, context.interrupt, what, action, limit_seconds).await
 }
 
-/// Does the same with another source of Ctrl-C: a check after a Ctrl-C must not react to that Ctrl-C again.
+/// Runs an action on the host, with a given source of Ctrl-C: a check after a Ctrl-C must not react to that Ctrl-C again.
 pub(super) async fn run_with<P: Ports>(
     context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
     what: &str,
     action: &Action,
     limit_seconds: u32,
-) -> Result<HostReport, NoReport> {
+) -> Result<HostReport, CommandError> {
     let script = script(action, &context.settings.host());
-    Box::pin(run_script(context, interrupt, what, &script, limit_seconds, only_looks(action))).await
+    Box::pin(run_script(context, interrupt, what, &script, limit_seconds, is_read_only(action))).await
 }
 
-/// Does the same for an action whose plan assumes `expect` as the state of the host.
+/// Runs an action on the host whose plan assumes `expect` as the state of the host.
 pub(super) async fn run_expecting<P: Ports>(
     context: &DeployContext<'_, P>,
     what: &str,
     action: &Action,
     expect: ExpectedRelease,
     limit_seconds: u32,
-) -> Result<HostReport, NoReport> {
+) -> Result<HostReport, CommandError> {
     let script = script(action, &context.settings.host()).expecting(expect);
-    Box::pin(run_script(context, context.interrupt, what, &script, limit_seconds, only_looks(action))).await
+    Box::pin(run_script(context, context.interrupt, what, &script, limit_seconds, is_read_only(action))).await
 }
 
 async fn run_script<P: Ports>(
@@ -60,9 +60,12 @@ async fn run_script<P: Ports>(
     script: &Script,
     limit_seconds: u32,
     quiet: bool,
-) -> Result<HostReport, NoReport> {
+) -> Result<HostReport, CommandError> {
     script.clone().named(&run_id()).fits().map_err(|large| {
-        NoReport::NotSent(Failure::usage(large.to_string(), "The SSM command has no more room; nothing was changed."))
+        CommandError::NotSent(Failure::usage(
+            large.to_string(),
+            "The SSM command has no more room; nothing was changed.",
+        ))
     })?;
     let mut second = false;
     loop {
@@ -79,24 +82,24 @@ async fn run_script<P: Ports>(
         let sent = SentCommand { what, id, run: run.clone(), limit_seconds, quiet };
         match follow::follow(context, interrupt, sent, progress).await {
             CommandEnd::Known(end) => match *end {
-                Err(NoReport::Refused) => return Err(NoReport::NotSent(document::refusal(context).await)),
+                Err(CommandError::Refused) => return Err(CommandError::NotSent(document::refusal(context).await)),
                 end => return end,
             },
             CommandEnd::Lost if second => {
-                return Err(NoReport::NotSent(Failure::unchanged(
+                return Err(CommandError::NotSent(Failure::unchanged(
                     "the host's agent took the command twice and never ran it; nothing was changed",
                     "Start the agent again by a restart of the box (deployer down --now, then deployer up); deployer doctor looks at it.",
                 )));
             }
             CommandEnd::Lost => {
-                context.report.warn("the host's agent took the command and never ran it; it is sent once more");
+                context.console.warn("the host's agent took the command and never ran it; it is sent once more");
                 second = true;
             }
         }
     }
 }
 
-const fn only_looks(action: &Action) -> bool {
+const fn is_read_only(action: &Action) -> bool {
     matches!(
         action,
         Action::Status
@@ -118,6 +121,6 @@ async fn progress<P: Ports>(context: &DeployContext<'_, P>) -> Option<RunProgres
     let (_end, no_interrupt) = interrupt::channel();
     // The question is itself a command that this code follows, and a future cannot contain itself.
     let question: std::pin::Pin<Box<dyn Future<Output = _> + '_>> =
-        Box::pin(run_with(context, &no_interrupt, "progress", &Action::Progress, LOOK_SECONDS));
+        Box::pin(run_with(context, &no_interrupt, "progress", &Action::Progress, READ_ONLY_TIMEOUT_SECONDS));
     question.await.ok()?.progress()
 }

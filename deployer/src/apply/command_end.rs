@@ -1,7 +1,7 @@
 //! How a command ended: read from what AWS reports, or brought about by a cancellation.
 
 use super::{
-    no_report::NoReport,
+    command_error::CommandError,
     polling::{PauseEnd, PollSchedule},
 };
 use crate::{
@@ -15,27 +15,27 @@ use crate::{
 /// How the wait for a command ended.
 pub(super) enum CommandEnd {
     /// A report, or the reason why there is none.
-    Known(Box<Result<HostReport, NoReport>>),
+    Known(Box<Result<HostReport, CommandError>>),
     /// The host's agent took the command and never ran it, and the command was cancelled: it can be sent again.
     Lost,
 }
 
-impl From<NoReport> for CommandEnd {
-    fn from(no_report: NoReport) -> Self {
-        Self::Known(Box::new(Err(no_report)))
+impl From<CommandError> for CommandEnd {
+    fn from(error: CommandError) -> Self {
+        Self::Known(Box::new(Err(error)))
     }
 }
 
 /// Returns how a command ended, or `None` while it runs.
-pub(super) fn ended(invocation: &Invocation) -> Option<Result<HostReport, NoReport>> {
+pub(super) fn ended(invocation: &Invocation) -> Option<Result<HostReport, CommandError>> {
     let unknown = |what: &str| {
         let lines: Vec<String> = invocation.stderr.lines().map(str::to_owned).collect();
         let lines = lines.iter().skip(lines.len().saturating_sub(12)).cloned().collect();
-        Some(Err(NoReport::Unknown { what: what.to_owned(), lines, running: false }))
+        Some(Err(CommandError::Unknown { what: what.to_owned(), lines, running: false }))
     };
     match &invocation.progress {
         CommandProgress::Waiting | CommandProgress::Running | CommandProgress::Cancelling => None,
-        CommandProgress::NotDelivered(why) => Some(Err(NoReport::NotSent(Failure::unchanged(
+        CommandProgress::NotDelivered(why) => Some(Err(CommandError::NotSent(Failure::unchanged(
             format!("the command never reached the host ({why}); nothing was changed"),
             "Look whether the box runs and its agent answers: deployer doctor.",
         )))),
@@ -44,7 +44,7 @@ pub(super) fn ended(invocation: &Invocation) -> Option<Result<HostReport, NoRepo
         CommandProgress::Ended(code) => match parse_report(&invocation.stdout) {
             Some(report) => Some(Ok(report)),
             // The stack's own document refused the program before it ran.
-            None if *code == 65 => Some(Err(NoReport::Refused)),
+            None if *code == 65 => Some(Err(CommandError::Refused)),
             None => unknown(&format!("the command ended with status {code} and left no report")),
         },
     }
@@ -55,7 +55,7 @@ pub(super) async fn cancelled<P: Ports>(
     context: &DeployContext<'_, P>,
     id: &CommandId,
     seconds: u32,
-) -> Option<(CommandProgress, Result<HostReport, NoReport>)> {
+) -> Option<(CommandProgress, Result<HostReport, CommandError>)> {
     let mut schedule = PollSchedule::new(seconds);
     // A second Ctrl-C ends the program itself, so this wait does not react to Ctrl-C.
     let (_end, no_interrupt) = interrupt::channel();
@@ -64,7 +64,7 @@ pub(super) async fn cancelled<P: Ports>(
         if !asked {
             asked = context.ports.cancel(id).await.is_ok();
         }
-        if let Ok(invocation) = context.ports.look(id).await
+        if let Ok(invocation) = context.ports.get_invocation(id).await
             && let Some(end) = ended(&invocation)
         {
             return Some((invocation.progress, end));

@@ -53,7 +53,7 @@ async fn refused<P: Ports>(context: &DeployContext<'_, P>, named: &[String]) -> 
             context.settings.document,
             program_sha256()
         ),
-        mend(context, named).await,
+        update_command(context, named).await,
     )
 }
 
@@ -61,7 +61,7 @@ async fn refused<P: Ports>(context: &DeployContext<'_, P>, named: &[String]) -> 
 /// the checkout's template comes along: another `UserData`, for example, stops the instance. The command passes the id
 /// of the instance's image: a stack with an older template, which looks the image up by name, refuses that id and does
 /// not take a newer image.
-pub async fn mend<P: Ports>(context: &DeployContext<'_, P>, named: &[String]) -> String {
+pub async fn update_command<P: Ports>(context: &DeployContext<'_, P>, named: &[String]) -> String {
     let settings = &context.settings;
     let stack = format!("--region {} --stack-name {}", settings.region, settings.name);
     let describe =

@@ -2,7 +2,7 @@
 
 use super::{
     Applied, boot,
-    command::{self, LOOK_SECONDS, NoReport},
+    command::{self, CommandError, READ_ONLY_TIMEOUT_SECONDS},
     script_result,
 };
 use crate::{
@@ -19,7 +19,7 @@ const DRAINING: &str = "draining running work and stopping the services";
 /// Drains, stops the services and stops the box. Without `drain` the box is stopped even if the host does not answer:
 /// it must be possible to stop a box that costs money without Systems Manager.
 pub(super) async fn down<P: Ports>(context: &DeployContext<'_, P>, drain: bool) -> Result<Applied, Failure> {
-    let instance = boot::look(context).await?;
+    let instance = boot::describe_instance(context).await?;
     let mut report = None;
     if instance.state == InstanceState::Running {
         let done = if drain {
@@ -35,14 +35,14 @@ pub(super) async fn down<P: Ports>(context: &DeployContext<'_, P>, drain: bool) 
         })?;
     }
     if instance.state != InstanceState::Stopped {
-        context.report.step("stopping the box");
+        context.console.step("stopping the box");
         boot::stop(context).await?;
     }
     Ok(Applied { report, url: None, autostop: None })
 }
 
 fn limit<P>(context: &DeployContext<'_, P>) -> u32 {
-    LOOK_SECONDS.saturating_add(context.settings.wait.drain_seconds.saturating_mul(2))
+    READ_ONLY_TIMEOUT_SECONDS.saturating_add(context.settings.wait.drain_seconds.saturating_mul(2))
 }
 
 async fn drain_first<P: Ports>(context: &DeployContext<'_, P>, id: &str) -> Result<HostReport, Failure> {
@@ -52,14 +52,14 @@ async fn drain_first<P: Ports>(context: &DeployContext<'_, P>, id: &str) -> Resu
             "Run deployer doctor.",
         ));
     }
-    context.report.step(DRAINING);
+    context.console.step(DRAINING);
     script_result::run(context, "down", &Action::Down { drain: true }, ExpectedRelease::Anything, limit(context)).await
 }
 
 async fn without_drain<P: Ports>(context: &DeployContext<'_, P>, id: &str) -> Result<Option<HostReport>, Failure> {
     let unseen = |why: &str| {
         context
-            .report
+            .console
             .warn(&format!("the services could not be stopped first: {why}. The box is stopped all the same."));
     };
     match context.ports.agent(id).await {
@@ -82,10 +82,10 @@ pub(super) async fn services<P: Ports>(
 ) -> Result<Option<HostReport>, Failure> {
     let unseen = |why: &str| {
         context
-            .report
+            .console
             .warn(&format!("the services could not be stopped first: {why}. The box is stopped all the same."));
     };
-    context.report.step(if drain { DRAINING } else { "stopping the services" });
+    context.console.step(if drain { DRAINING } else { "stopping the services" });
     match command::run_with(context, interrupt, "down", &Action::Down { drain }, limit(context)).await {
         Ok(report) => match script_result::check_report(context, report) {
             Ok(report) => Ok(Some(report)),
@@ -95,12 +95,12 @@ pub(super) async fn services<P: Ports>(
                 Ok(None)
             }
         },
-        Err(NoReport::Interrupted { .. }) => Err(Failure::interrupted(
+        Err(CommandError::Interrupted { .. }) => Err(Failure::interrupted(
             "interrupted; the services may be stopped, or on their way to it.",
             "Run it again when it fits.",
         )),
-        Err(no_report) => {
-            unseen(Failure::from(no_report).what.trim_end_matches('.'));
+        Err(error) => {
+            unseen(Failure::from(error).what.trim_end_matches('.'));
             Ok(None)
         }
     }

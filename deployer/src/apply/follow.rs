@@ -3,17 +3,17 @@
 
 use super::{
     command_end::{CommandEnd, cancelled, ended},
+    command_error::CommandError,
     host_output::HostOutput,
     lost_command::{HostAnswer, LostCommandWatch},
-    no_report::NoReport,
     polling::{PauseEnd, PollSchedule},
-    retries::{self, FailureCounter},
+    retries::{self, CallRecovery},
 };
 use crate::{
     cloud::{CloudError, CloudErrorKind, CommandId, CommandProgress},
+    console::duration,
     context::{DeployContext, Ports},
     interrupt::Interrupt,
-    report::duration,
     script::{HostReport, RunId, facts::RunProgress},
 };
 
@@ -39,15 +39,15 @@ pub(super) async fn follow<P: Ports>(
     let wait = &context.settings.wait;
     let mut schedule = PollSchedule::new(limit_seconds.saturating_add(wait.delivery_seconds).saturating_add(120));
     let mut watch = LostCommandWatch::new(wait.start_seconds, quiet);
-    let mut failures = FailureCounter::default();
+    let mut recovery = CallRecovery::default();
     let mut output = HostOutput::new(context, quiet);
     let mut last: Option<CloudError> = None;
     loop {
-        match context.ports.look(id).await {
+        match context.ports.get_invocation(id).await {
             Ok(invocation) => {
                 last = None;
-                if failures.answered() {
-                    context.report.say("   AWS answers again; the command went on meanwhile");
+                if recovery.succeeded() {
+                    context.console.say("   AWS answers again; the command went on meanwhile");
                 }
                 output.show(&invocation.stdout);
                 if let Some(ended) = ended(&invocation) {
@@ -72,7 +72,7 @@ pub(super) async fn follow<P: Ports>(
             // The command was sent just now and may not be visible yet.
             Err(error) if error.kind == CloudErrorKind::Race && schedule.waited() < 60 => {}
             Err(error) => {
-                if !failures.bears(context, &error, "The host works on without us").await {
+                if !recovery.recover(context, &error, "The host works on without us").await {
                     return out_of_sight(what, &error).into();
                 }
                 last = Some(error);
@@ -86,30 +86,30 @@ pub(super) async fn follow<P: Ports>(
                     || format!("the command {} has not ended in {}", id.0, duration(schedule.waited())),
                     |error| format!("AWS could not be asked any more about the command {}: {error}", id.0),
                 );
-                return NoReport::Unknown { what, lines: Vec::new(), running: true }.into();
+                return CommandError::Unknown { what, lines: Vec::new(), running: true }.into();
             }
         }
     }
 }
 
 /// Returns the failure for requests that AWS refuses for good: the command's state is unknown, so nothing is stopped.
-fn out_of_sight(what: &str, error: &CloudError) -> NoReport {
+fn out_of_sight(what: &str, error: &CloudError) -> CommandError {
     if !retries::refused(error) {
-        return NoReport::Unknown { what: error.to_string(), lines: Vec::new(), running: true };
+        return CommandError::Unknown { what: error.to_string(), lines: Vec::new(), running: true };
     }
     let goes_on = format!("the {what} goes on on the host");
-    NoReport::OutOfSight(retries::out_of_sight(error, &goes_on, "how it ended there"))
+    CommandError::OutOfSight(retries::out_of_sight(error, &goes_on, "how it ended there"))
 }
 
 /// Cancels the command and waits until AWS confirms that. Returns the report of a command that had ended by itself.
-async fn cancel<P: Ports>(context: &DeployContext<'_, P>, id: &CommandId) -> Result<HostReport, NoReport> {
-    context.report.say("interrupted: the command on the host is being cancelled; wait a moment");
+async fn cancel<P: Ports>(context: &DeployContext<'_, P>, id: &CommandId) -> Result<HostReport, CommandError> {
+    context.console.say("interrupted: the command on the host is being cancelled; wait a moment");
     match cancelled(context, id, 60).await {
         Some((CommandProgress::Ended(_), Ok(report))) => {
-            context.report.say("the command had ended before it could be cancelled; this is how:");
+            context.console.say("the command had ended before it could be cancelled; this is how:");
             Ok(report)
         }
-        Some(_) => Err(NoReport::Interrupted { sent: true, ended: true }),
-        None => Err(NoReport::Interrupted { sent: true, ended: false }),
+        Some(_) => Err(CommandError::Interrupted { sent: true, ended: true }),
+        None => Err(CommandError::Interrupted { sent: true, ended: false }),
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
+    console::Transfer,
     context::{DeployContext, Ports},
     interrupt::Interrupt,
-    report::Transfer,
     script::{MARKER, facts::RunProgress},
 };
 
@@ -55,7 +55,7 @@ impl<'a, 'b, P: Ports> HostOutput<'a, 'b, P> {
         for line in lines.iter().skip(self.shown.saturating_sub(first)) {
             self.transfer = Transfer::parse(line);
             if self.transfer.is_none() {
-                self.context.report.host(line);
+                self.context.console.host(line);
             }
         }
         self.shown = (first + lines.len()).max(self.shown);
@@ -81,8 +81,8 @@ impl<'a, 'b, P: Ports> HostOutput<'a, 'b, P> {
     /// Shows the progress: the step's own, as the host reports it, or else this text.
     pub(super) fn progress(&self, what: &str, detail: &str) {
         match &self.transfer {
-            Some(transfer) if !self.quiet => self.context.report.transfer(transfer),
-            _ => self.context.report.progress(what, detail),
+            Some(transfer) if !self.quiet => self.context.console.transfer(transfer),
+            _ => self.context.console.progress(what, detail),
         }
     }
 }

@@ -52,7 +52,7 @@ impl Lock {
             run: format!("{}-{}", std::process::id(), now.as_nanos()),
         };
         let text =
-            serde_json::to_string(&this_run).map_err(|error| Failure::unchanged(error.to_string(), "Report this."))?;
+            serde_json::to_string(&this_run).map_err(|error| Failure::unchanged(error.to_string(), "Console this."))?;
         let lock = Self { name: name.clone(), text };
         let taken = match context.ports.put_new_parameter(&name, &lock.text).await {
             Ok(taken) => taken,
@@ -80,12 +80,12 @@ impl Lock {
         match self.is_held_by_this_run(context).await {
             Ok(true) => {}
             Ok(false) => {
-                context.report.warn("the lock was taken over by somebody meanwhile");
+                context.console.warn("the lock was taken over by somebody meanwhile");
                 return false;
             }
             Err(failure) => {
                 context
-                    .report
+                    .console
                     .warn(&format!("the lock could not be given back: {}. Run deployer unlock.", failure.what));
                 return false;
             }
@@ -93,7 +93,7 @@ impl Lock {
         match context.ports.delete_parameter(&self.name).await {
             Ok(()) => true,
             Err(error) => {
-                context.report.warn(&format!("the lock could not be given back: {error}. Run deployer unlock."));
+                context.console.warn(&format!("the lock could not be given back: {error}. Run deployer unlock."));
                 false
             }
         }

@@ -7,15 +7,15 @@ use tokio::time::Instant;
 
 use super::{
     command_end::{CommandEnd, cancelled, ended},
-    no_report::NoReport,
+    command_error::CommandError,
     polling::{PauseEnd, PollSchedule, wait},
     run_names, send,
 };
 use crate::{
     cloud::{CommandId, CommandProgress},
+    console::duration,
     context::{DeployContext, Ports},
     interrupt::Interrupt,
-    report::duration,
     script::{Action, RunId, facts::Status, script},
 };
 
@@ -81,20 +81,20 @@ impl LostCommandWatch {
             trace = self::trace(context, interrupt, run).await;
         }
         // The command's report may have come by now.
-        if let Ok(invocation) = context.ports.look(id).await
+        if let Ok(invocation) = context.ports.get_invocation(id).await
             && let Some(end) = ended(&invocation)
         {
             return HostAnswer::Ended(CommandEnd::Known(Box::new(end)));
         }
         match trace {
-            _ if interrupt.came() => HostAnswer::AtWork,
+            _ if interrupt.is_requested() => HostAnswer::AtWork,
             RunTrace::AtWork => {
                 self.seen_at_work = true;
                 HostAnswer::AtWork
             }
             RunTrace::Unknown => {
                 context
-                    .report
+                    .console
                     .warn("AWS says that the command runs, but the host does not answer a look beside it; waiting on");
                 HostAnswer::AtWork
             }
@@ -108,7 +108,7 @@ impl LostCommandWatch {
     async fn end<P: Ports>(&self, context: &DeployContext<'_, P>, id: &CommandId, ended: bool) -> CommandEnd {
         let end = cancelled(context, id, CANCEL_SECONDS).await;
         let unknown =
-            |what: &str, running| NoReport::Unknown { what: what.to_owned(), lines: Vec::new(), running }.into();
+            |what: &str, running| CommandError::Unknown { what: what.to_owned(), lines: Vec::new(), running }.into();
         match end {
             Some((CommandProgress::Ended(_), end)) => CommandEnd::Known(Box::new(end)),
             _ if ended => unknown("the command ended on the host, but its report never came", false),
@@ -131,13 +131,13 @@ pub(super) async fn wait_until_ended<P: Ports>(
     what: &str,
     run: &RunId,
     limit_seconds: u32,
-) -> Result<(), NoReport> {
+) -> Result<(), CommandError> {
     let began = Instant::now();
     let mut answered = began;
     let mut was_running = false;
     let unknown = |what: &str, running| {
         let what = format!("the answer to SendCommand was lost; {what}");
-        Err(NoReport::Unknown { what, lines: Vec::new(), running })
+        Err(CommandError::Unknown { what, lines: Vec::new(), running })
     };
     loop {
         let trace = trace(context, interrupt, run).await;
@@ -159,9 +159,9 @@ pub(super) async fn wait_until_ended<P: Ports>(
             return unknown("the command has not ended on the host", true);
         }
         let state = if was_running { "running on the host" } else { "asking the host whether it came" };
-        context.report.progress(&format!("{what}: {state}"), &format!("({})", duration(waited)));
+        context.console.progress(&format!("{what}: {state}"), &format!("({})", duration(waited)));
         if wait(BETWEEN_TRACES, interrupt).await == PauseEnd::Interrupted {
-            return Err(NoReport::Interrupted { sent: true, ended: false });
+            return Err(CommandError::Interrupted { sent: true, ended: false });
         }
     }
 }
@@ -181,7 +181,7 @@ pub(super) enum RunTrace {
 
 /// Asks the host about a run and returns what the host knows.
 pub(super) async fn trace<P: Ports>(context: &DeployContext<'_, P>, interrupt: &Interrupt, run: &RunId) -> RunTrace {
-    match look(context, interrupt).await {
+    match host_status(context, interrupt).await {
         None => RunTrace::Unknown,
         Some(status) if status.runs.iter().any(|one| one.run == run.as_str()) => RunTrace::AtWork,
         Some(status) if status.ended.iter().any(|name| name == run.as_str()) => RunTrace::Ended,
@@ -190,13 +190,13 @@ pub(super) async fn trace<P: Ports>(context: &DeployContext<'_, P>, interrupt: &
 }
 
 /// Asks the host for its status. Returns `None` if there is no answer in time.
-async fn look<P: Ports>(context: &DeployContext<'_, P>, interrupt: &Interrupt) -> Option<Status> {
+async fn host_status<P: Ports>(context: &DeployContext<'_, P>, interrupt: &Interrupt) -> Option<Status> {
     let script = script(&Action::Status, &context.settings.host());
     let name = run_names::name(context, "look");
     let id = send::send(context, interrupt, "look", &script, &name, ANSWER_SECONDS, async || Ok(())).await.ok()?;
     let mut schedule = PollSchedule::new(ANSWER_SECONDS);
     loop {
-        if let Ok(invocation) = context.ports.look(&id).await
+        if let Ok(invocation) = context.ports.get_invocation(&id).await
             && let Some(end) = ended(&invocation)
         {
             return end.ok()?.status();

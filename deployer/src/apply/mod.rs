@@ -6,14 +6,13 @@ mod autostop;
 pub mod boot;
 pub mod command;
 mod command_end;
+mod command_error;
 pub mod document;
 mod down;
 mod follow;
 mod host_output;
 pub mod lock;
 mod lost_command;
-mod missing_report;
-mod no_report;
 pub mod observe;
 mod other_zone;
 mod polling;
@@ -22,9 +21,10 @@ mod run_names;
 mod script_result;
 mod send;
 mod unlock;
+mod unreported_command;
 mod up;
 
-pub use polling::{persistently, wait};
+pub use polling::{wait, with_retries};
 
 use crate::{
     approval::ApprovedPlan,
@@ -62,7 +62,7 @@ pub async fn apply<P: Ports>(
     plan: &ApprovedPlan,
     stop: StopOnFailure,
 ) -> Result<Applied, Failure> {
-    let work = match plan.work() {
+    let operation = match plan.operation() {
         // `unlock` takes the lock from its holder and does not hold it itself.
         Operation::Unlock { holder } => return unlock::unlock(context, holder.as_ref()).await,
         Operation::Up { deploy, expect, autostop } => LockedOperation::Up(deploy, *expect, autostop, stop),
@@ -77,8 +77,8 @@ pub async fn apply<P: Ports>(
             LockedOperation::Prune(Action::Prune { models: *models, approved: Some(list.clone()) }, *expect)
         }
     };
-    let lock = lock::Lock::take(context, plan.work().name()).await?;
-    let done = Box::pin(locked(context, work)).await;
+    let lock = lock::Lock::take(context, plan.operation().name()).await?;
+    let done = Box::pin(locked(context, operation)).await;
     lock.release(context).await;
     done
 }
@@ -94,8 +94,8 @@ enum LockedOperation<'a> {
     Prune(Action, ExpectedRelease),
 }
 
-async fn locked<P: Ports>(context: &DeployContext<'_, P>, work: LockedOperation<'_>) -> Result<Applied, Failure> {
-    match work {
+async fn locked<P: Ports>(context: &DeployContext<'_, P>, operation: LockedOperation<'_>) -> Result<Applied, Failure> {
+    match operation {
         LockedOperation::Up(deploy, expect, autostop, on_failure) => {
             autostop::follow(context, autostop, up::up(context, deploy, expect, on_failure).await?).await
         }
@@ -130,7 +130,7 @@ async fn keys_change<P: Ports>(
     change: &KeyChange,
     expect: ExpectedRelease,
 ) -> Result<Applied, Failure> {
-    let limit = command::LOOK_SECONDS.saturating_add(context.settings.wait.drain_seconds);
+    let limit = command::READ_ONLY_TIMEOUT_SECONDS.saturating_add(context.settings.wait.drain_seconds);
     at_work(context, "keys", &Action::Keys(Keys::Change(change.clone())), expect, limit).await
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     boot,
-    command::{self, LOOK_SECONDS},
+    command::{self, READ_ONLY_TIMEOUT_SECONDS},
 };
 use crate::{
     cloud::{AgentState, Instance, InstanceState},
@@ -30,7 +30,7 @@ pub struct Observed {
 
 /// Reads the instance, the host's status and the record.
 pub async fn observe<P: Ports>(context: &DeployContext<'_, P>) -> Result<Observed, Failure> {
-    let instance = boot::look(context).await?;
+    let instance = boot::describe_instance(context).await?;
     let last = LastVerified::read(context).await?;
     let online =
         instance.state == InstanceState::Running && context.ports.agent(&instance.id).await? == AgentState::Online;
@@ -43,12 +43,12 @@ pub async fn ask<P: Ports>(context: &DeployContext<'_, P>) -> Result<(HostReport
     ask_with(context, context.interrupt).await
 }
 
-/// Does the same with another source of Ctrl-C.
+/// Asks the host for its status, with a given source of Ctrl-C.
 pub(super) async fn ask_with<P: Ports>(
     context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
 ) -> Result<(HostReport, Status), Failure> {
-    let report = command::run_with(context, interrupt, "look", &Action::Status, LOOK_SECONDS).await?;
+    let report = command::run_with(context, interrupt, "look", &Action::Status, READ_ONLY_TIMEOUT_SECONDS).await?;
     let status = report.status().ok_or_else(|| Failure {
         lines: report.last_log_lines.clone(),
         ..Failure::unchanged(format!("the host could not be looked at: {}", report.message), "Run deployer doctor.")

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::{
     cloud::Instance,
+    console::money,
     context::{DeployContext, Ports},
-    report::money,
 };
 
 /// The parameters of config/cloudformation.yaml that the move keeps.
@@ -48,7 +48,7 @@ pub(super) async fn offer<P: Ports>(context: &DeployContext<'_, P>, instance: &I
     let zones = context.ports.zones_with(&instance.kind).await;
     let gib = context.ports.disk_gib(&instance.disk).await;
     for error in zones.as_ref().err().into_iter().chain(gib.as_ref().err()) {
-        context.report.warn(&format!("for another zone, not all could be looked up: {error}"));
+        context.console.warn(&format!("for another zone, not all could be looked up: {error}"));
     }
     let zones: Vec<String> = zones.unwrap_or_default().into_iter().filter(|zone| *zone != instance.zone).collect();
     let gib = gib.unwrap_or(context.settings.prices.disk_gib);
@@ -61,9 +61,9 @@ pub(super) async fn offer<P: Ports>(context: &DeployContext<'_, P>, instance: &I
         image_usd_per_month: f64::from(gib) * context.settings.prices.snapshot_usd_per_gib_month,
     };
     for line in way.lines(context, instance) {
-        context.report.say(&line);
+        context.console.say(&line);
     }
-    context.report.result(&serde_json::json!({"other_zone": way}));
+    context.console.result(&serde_json::json!({"other_zone": way}));
 }
 
 impl ZoneMove {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::{cloud::CloudError, interrupt::Interrupt, report::Report};
+use crate::{cloud::CloudError, console::Console, interrupt::Interrupt};
 
 /// Pauses between requests that grow, up to a limit, until a deadline.
 pub(super) struct PollSchedule {
@@ -58,8 +58,8 @@ impl PollSchedule {
 const REPEAT_SECONDS: u32 = 60;
 
 /// Sends a request to AWS and repeats it while that may help. Returns `None` after Ctrl-C.
-pub async fn persistently<T>(
-    report: &Report,
+pub async fn with_retries<T>(
+    console: &Console,
     interrupt: &Interrupt,
     question: impl AsyncFn() -> Result<T, CloudError>,
 ) -> Result<Option<T>, CloudError> {
@@ -73,7 +73,7 @@ pub async fn persistently<T>(
             return Err(error);
         }
         match schedule.pause(interrupt).await {
-            PauseEnd::Over => report.progress("AWS does not answer; looking again", &error.code),
+            PauseEnd::Over => console.progress("AWS does not answer; looking again", &error.code),
             PauseEnd::Interrupted => return Ok(None),
             PauseEnd::Late => return Err(error),
         }

@@ -7,9 +7,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     cloud::{CloudError, CloudErrorKind},
+    console::duration,
     context::{DeployContext, Ports},
     failure::Failure,
-    report::duration,
 };
 
 /// How long refused calls are repeated when there is no operator who can log in meanwhile.
@@ -19,24 +19,25 @@ const LIMIT_WITH_OPERATOR: Duration = Duration::from_mins(10);
 /// Pause between two attempts to load credentials, because loading may run a program or ask a single sign-on service.
 const BETWEEN_RENEWALS: Duration = Duration::from_secs(10);
 
-/// Tracks calls that fail in a row.
+/// Gets a run over calls that fail in a row: warns, renews credentials and says whether to go on.
 #[derive(Default)]
-pub(super) struct FailureCounter {
+pub(super) struct CallRecovery {
     failing: bool,
     refused_since: Option<Instant>,
     renewed: Option<Instant>,
 }
 
-impl FailureCounter {
+impl CallRecovery {
     /// Records a successful call. Returns whether the calls before it had failed.
-    pub(super) fn answered(&mut self) -> bool {
+    pub(super) fn succeeded(&mut self) -> bool {
         (self.refused_since, self.renewed) = (None, None);
         std::mem::take(&mut self.failing)
     }
 
-    /// Returns whether to repeat the failed call. Network and throttling errors pass by themselves, so only the
-    /// caller's own deadline limits those. `meanwhile` says, for the warning, what goes on during the failures.
-    pub(super) async fn bears<P: Ports>(
+    /// Warns the operator, renews refused credentials, and returns whether to repeat the failed call. Network and
+    /// throttling errors pass by themselves, so only the caller's own deadline limits those. `meanwhile` says, for the
+    /// warning, what goes on during the failures.
+    pub(super) async fn recover<P: Ports>(
         &mut self,
         context: &DeployContext<'_, P>,
         error: &CloudError,
@@ -45,7 +46,7 @@ impl FailureCounter {
         let first = !std::mem::replace(&mut self.failing, true);
         if error.passes() {
             if first {
-                context.report.warn(&format!("{error}. {meanwhile}; looking again."));
+                context.console.warn(&format!("{error}. {meanwhile}; looking again."));
             }
             return true;
         }
@@ -55,7 +56,7 @@ impl FailureCounter {
         let now = Instant::now();
         // A session that was made with a code (MFA) cannot be renewed by loading credentials again.
         let question = context.ports.code_question().filter(|_| error.kind == CloudErrorKind::Credentials);
-        let person = context.report.can_ask() && !context.interrupt.came();
+        let person = context.console.can_ask() && !context.interrupt.is_requested();
         let limit = if person { LIMIT_WITH_OPERATOR } else { LIMIT_WITHOUT_OPERATOR };
         let Some(since) = self.refused_since else {
             self.refused_since = Some(now);
@@ -68,7 +69,7 @@ impl FailureCounter {
                     duration(limit.as_secs())
                 ),
             };
-            context.report.warn(&format!("{error}. {meanwhile}; {then}"));
+            context.console.warn(&format!("{error}. {meanwhile}; {then}"));
             if question.is_none() {
                 self.renew(context).await;
             }
@@ -100,13 +101,13 @@ impl FailureCounter {
 async fn ask_for_code<P: Ports>(context: &DeployContext<'_, P>, question: &str, left: Duration) -> bool {
     let asking = async {
         loop {
-            let code = context.report.ask_line(question).await;
+            let code = context.console.ask_line(question).await;
             if code.trim().is_empty() {
                 return false;
             }
             match context.ports.renew_with(code.trim()).await {
                 Ok(()) => return true,
-                Err(error) => context.report.warn(&error.to_string()),
+                Err(error) => context.console.warn(&error.to_string()),
             }
         }
     };

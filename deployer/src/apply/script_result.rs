@@ -2,9 +2,9 @@
 
 use super::{
     after_keys,
-    command::{self, LOOK_SECONDS, NoReport},
-    missing_report::MissingReport,
+    command::{self, CommandError, READ_ONLY_TIMEOUT_SECONDS},
     observe,
+    unreported_command::UnreportedCommand,
 };
 use crate::{
     cloud::InstanceState,
@@ -30,40 +30,40 @@ pub(super) async fn run<P: Ports>(
             Releases::write(context, &report).await;
             return check_report(context, report);
         }
-        Err(no_report @ (NoReport::NotSent(_) | NoReport::OutOfSight(_) | NoReport::Refused)) => {
-            return Err(no_report.into());
+        Err(error @ (CommandError::NotSent(_) | CommandError::OutOfSight(_) | CommandError::Refused)) => {
+            return Err(error.into());
         }
-        Err(NoReport::Interrupted { sent: false, .. }) => {
+        Err(CommandError::Interrupted { sent: false, .. }) => {
             return Err(Failure::interrupted(
                 "interrupted before the host was asked; nothing was changed there",
                 "Run it again when it fits.",
             ));
         }
-        Err(NoReport::Interrupted { ended: true, .. }) => {
-            MissingReport::interrupted("interrupted: the command on the host was killed", false)
+        Err(CommandError::Interrupted { ended: true, .. }) => {
+            UnreportedCommand::interrupted("interrupted: the command on the host was killed", false)
         }
-        Err(NoReport::Interrupted { ended: false, .. }) => MissingReport::interrupted(
+        Err(CommandError::Interrupted { ended: false, .. }) => UnreportedCommand::interrupted(
             "interrupted: the command on the host was cancelled, but AWS has not confirmed that it ended",
             true,
         ),
-        Err(NoReport::Unknown { what, lines, running }) => {
-            MissingReport { exit: Exit::NeedsAPerson, what, lines, running }
+        Err(CommandError::Unknown { what, lines, running }) => {
+            UnreportedCommand { exit: Exit::NeedsAPerson, what, lines, running }
         }
     };
-    context.report.say("checking what runs on the host now");
+    context.console.say("checking what runs on the host now");
     outcome_on_host(context, action, expect, lost).await
 }
 
 pub(super) fn check_report<P>(context: &DeployContext<'_, P>, report: HostReport) -> Result<HostReport, Failure> {
     for warning in &report.warnings {
-        context.report.warn(warning);
+        context.console.warn(warning);
     }
     let next = match report.outcome {
         ActionOutcome::Done | ActionOutcome::NothingToDo => return Ok(report),
-        ActionOutcome::FailedUnchanged => "Mend the cause, then run it again; deployer doctor looks at what it needs.",
+        ActionOutcome::FailedUnchanged => "Fix the cause, then run it again; deployer doctor looks at what it needs.",
         ActionOutcome::RolledBack => "Find the cause in the lines above and in deployer logs, then deploy again.",
         ActionOutcome::NeedsAPerson if report.release.is_none() => {
-            "There is no release to go back to. Mend the cause that the lines above show, then run deployer up again."
+            "There is no release to go back to. Fix the cause that the lines above show, then run deployer up again."
         }
         ActionOutcome::NeedsAPerson => {
             "Look with deployer status and deployer logs; deployer releases lists what deployer rollback --to can go back to."
@@ -81,7 +81,7 @@ async fn outcome_on_host<P: Ports>(
     context: &DeployContext<'_, P>,
     action: &Action,
     expect: ExpectedRelease,
-    mut lost: MissingReport,
+    mut lost: UnreportedCommand,
 ) -> Result<HostReport, Failure> {
     // The Ctrl-C that interrupted the command must not interrupt this check too. A second Ctrl-C ends the program.
     let (_end, no_interrupt) = interrupt::channel();
@@ -91,7 +91,7 @@ async fn outcome_on_host<P: Ports>(
     {
         let found = format!("The box is {}, so nothing serves.", instance.state);
         lost.running = false;
-        return Err(lost.into_failure(&found, "deployer up starts it again and mends what was cut off."));
+        return Err(lost.into_failure(&found, "deployer up starts it again and repairs what was cut off."));
     }
     if !lost.running {
         clear(context, &no_interrupt).await;
@@ -100,7 +100,7 @@ async fn outcome_on_host<P: Ports>(
         Ok(seen) => seen,
         Err(failure) => {
             let found = format!("What is on the host now could not be seen: {}", failure.what);
-            let next = "Run deployer status until it answers; then deployer up, which mends what was cut off.";
+            let next = "Run deployer status until it answers; then deployer up, which repairs what was cut off.";
             return Err(lost.into_failure(&found, next));
         }
     };
@@ -130,9 +130,9 @@ async fn outcome_on_host<P: Ports>(
                 serves.trim_end_matches('.')
             ),
             if matches!(action, Action::Rollback { .. }) {
-                "Run deployer rollback to go on, or deployer up for the release that is configured; either mends it."
+                "Run deployer rollback to go on, or deployer up for the release that is configured; either repairs it."
             } else {
-                "Run deployer up to go on, or deployer rollback to go back; either mends it."
+                "Run deployer up to go on, or deployer rollback to go back; either repairs it."
             },
         ));
     }
@@ -153,7 +153,7 @@ async fn outcome_on_host<P: Ports>(
             format!("The work was done by then: {release} is what was wanted, serves and was verified.")
         }
         HostComparison::AsWanted => {
-            context.report.warn(&format!("{}. The host was asked instead.", lost.what));
+            context.console.warn(&format!("{}. The host was asked instead.", lost.what));
             return Ok(verified);
         }
         HostComparison::AsBefore => format!("What served before still serves: {release} was verified."),
@@ -171,16 +171,17 @@ async fn outcome_on_host<P: Ports>(
 
 /// Clears what a killed command leaves on the host: its token and login in memory, and a download that uses the token.
 async fn clear<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrupt) {
-    let why = match command::run_with(context, no_interrupt, "clear", &Action::Unlock, LOOK_SECONDS).await {
+    let why = match command::run_with(context, no_interrupt, "clear", &Action::Unlock, READ_ONLY_TIMEOUT_SECONDS).await
+    {
         Ok(report) if report.outcome == ActionOutcome::Done => {
-            report.warnings.iter().for_each(|warning| context.report.warn(warning));
-            context.report.say("what the killed command left on the host (token, login, download) was cleared");
+            report.warnings.iter().for_each(|warning| context.console.warn(warning));
+            context.console.say("what the killed command left on the host (token, login, download) was cleared");
             return;
         }
         Ok(report) => report.message,
-        Err(no_report) => Failure::from(no_report).what,
+        Err(error) => Failure::from(error).what,
     };
-    context.report.warn(&format!(
+    context.console.warn(&format!(
         "what the killed command left on the host (a token in memory, a login, a download) could not be cleared: {why}. \
          Run deployer unlock, which clears it."
     ));
@@ -188,10 +189,10 @@ async fn clear<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrup
 
 /// Sends a made-up note to the service that runs now. Returns the report, or why the note was not answered.
 async fn verify<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &Interrupt) -> Result<HostReport, String> {
-    match command::run_with(context, no_interrupt, "verify", &Action::Verify, LOOK_SECONDS).await {
+    match command::run_with(context, no_interrupt, "verify", &Action::Verify, READ_ONLY_TIMEOUT_SECONDS).await {
         Ok(report) if report.outcome == ActionOutcome::Done => Ok(report),
         Ok(report) => Err(report.message),
-        Err(no_report) => Err(Failure::from(no_report).what),
+        Err(error) => Err(Failure::from(error).what),
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    no_report::NoReport,
+    command_error::CommandError,
     polling::{PauseEnd, PollSchedule},
-    retries::FailureCounter,
+    retries::CallRecovery,
 };
 use crate::{
     cloud::{CloudError, CloudErrorKind, CommandId},
@@ -47,38 +47,38 @@ pub(super) async fn send<P: Ports>(
     script: &Script,
     name: &str,
     limit_seconds: u32,
-    is_absent: impl AsyncFn() -> Result<(), NoReport>,
-) -> Result<CommandId, NoReport> {
+    is_absent: impl AsyncFn() -> Result<(), CommandError>,
+) -> Result<CommandId, CommandError> {
     let mut schedule = PollSchedule::new(SEND_SECONDS);
-    let mut failures = FailureCounter::default();
+    let mut recovery = CallRecovery::default();
     loop {
-        if interrupt.came() {
-            return Err(NoReport::Interrupted { sent: false, ended: true });
+        if interrupt.is_requested() {
+            return Err(CommandError::Interrupted { sent: false, ended: true });
         }
         let error = match context.ports.send(script, name, limit_seconds).await {
             Ok(id) => return Ok(id),
             Err(error) => error,
         };
         if error.kind == CloudErrorKind::Network {
-            context.report.warn(&format!("{error}. The command may have been heard; looking for it."));
+            context.console.warn(&format!("{error}. The command may have been heard; looking for it."));
             match find(context, interrupt, name).await? {
                 CommandLookup::Yes(id) => return Ok(id),
                 CommandLookup::No => {}
                 CommandLookup::Hidden => is_absent().await?,
             }
         } else if error.kind == CloudErrorKind::Credentials {
-            if !failures.bears(context, &error, "Nothing was sent yet").await {
-                return Err(NoReport::NotSent(error.into()));
+            if !recovery.recover(context, &error, "Nothing was sent yet").await {
+                return Err(CommandError::NotSent(error.into()));
             }
             // An operator who was asked for a code may have used up the whole time.
             schedule = PollSchedule::new(SEND_SECONDS);
         } else if !error.passes() && error.kind != CloudErrorKind::Offline {
-            return Err(NoReport::NotSent(error.into()));
+            return Err(CommandError::NotSent(error.into()));
         }
         // The agent may be away for a moment, most of all after a start.
-        context.report.progress(&format!("{what}: AWS does not take the command yet"), &error.code);
+        context.console.progress(&format!("{what}: AWS does not take the command yet"), &error.code);
         if schedule.pause(interrupt).await == PauseEnd::Late {
-            return Err(NoReport::NotSent(Failure::from(error)));
+            return Err(CommandError::NotSent(Failure::from(error)));
         }
     }
 }
@@ -89,7 +89,7 @@ async fn find<P: Ports>(
     context: &DeployContext<'_, P>,
     interrupt: &Interrupt,
     name: &str,
-) -> Result<CommandLookup, NoReport> {
+) -> Result<CommandLookup, CommandError> {
     let (_end, no_interrupt) = interrupt::channel();
     let (mut source, mut schedule) = (interrupt, PollSchedule::new(FIND_SECONDS));
     let mut absent: Option<Instant> = None;
@@ -113,7 +113,7 @@ async fn find<P: Ports>(
         match schedule.pause(source).await {
             PauseEnd::Over => {}
             PauseEnd::Interrupted => {
-                context.report.say("interrupted: looking whether the command reached the host; wait a moment");
+                context.console.say("interrupted: looking whether the command reached the host; wait a moment");
                 (source, schedule) = (&no_interrupt, PollSchedule::new(FIND_SECONDS_INTERRUPTED));
             }
             PauseEnd::Late => return Err(unknown(interrupt, lost)),
@@ -121,12 +121,12 @@ async fn find<P: Ports>(
     }
 }
 
-fn unknown(interrupt: &Interrupt, error: Option<CloudError>) -> NoReport {
-    if interrupt.came() {
-        return NoReport::Interrupted { sent: true, ended: false };
+fn unknown(interrupt: &Interrupt, error: Option<CloudError>) -> CommandError {
+    if interrupt.is_requested() {
+        return CommandError::Interrupted { sent: true, ended: false };
     }
     let why = error.map_or_else(String::new, |error| format!(": {error}"));
-    NoReport::Unknown {
+    CommandError::Unknown {
         what: format!("the answer to SendCommand was lost, and whether the command runs could not be found out{why}"),
         lines: Vec::new(),
         running: true,

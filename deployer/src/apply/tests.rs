@@ -16,12 +16,12 @@ use crate::{
     approval::ApprovedPlan,
     cloud::{Cloud as _, CloudErrorKind, CommandProgress},
     config::{ConfigFile, Settings, parse, resolve},
+    console::{Console, Format},
     context::DeployContext,
     exit::Exit,
     failure::Failure,
     interrupt,
     plan::{AutostopStep, Operation},
-    report::{Format, Report},
     script::{ComposeEnv, Deploy, ExpectedRelease, ImageDigest, ImageWanted},
 };
 
@@ -48,7 +48,7 @@ fn up(config_hash: &str, expect: ExpectedRelease) -> Operation {
     Operation::Up { deploy, expect, autostop: AutostopStep::Keep }
 }
 
-fn work(name: &str) -> Operation {
+fn operation(name: &str) -> Operation {
     match name {
         "up" => up("h", ExpectedRelease::Anything),
         "rollback" => Operation::Rollback { to: None, expect: ExpectedRelease::Release(3) },
@@ -60,21 +60,21 @@ fn work(name: &str) -> Operation {
 }
 
 async fn run(world: &SimulatedCloud, name: &str) -> Result<Applied, Failure> {
-    run_work(world, work(name)).await
+    run_operation(world, operation(name)).await
 }
 
-async fn run_work(world: &SimulatedCloud, work: Operation) -> Result<Applied, Failure> {
-    run_stopping(world, work, StopOnFailure::Yes).await
+async fn run_operation(world: &SimulatedCloud, operation: Operation) -> Result<Applied, Failure> {
+    run_stopping(world, operation, StopOnFailure::Yes).await
 }
 
-async fn run_stopping(world: &SimulatedCloud, work: Operation, stop: StopOnFailure) -> Result<Applied, Failure> {
-    let report = Report::new(true, Format::Text);
+async fn run_stopping(world: &SimulatedCloud, operation: Operation, stop: StopOnFailure) -> Result<Applied, Failure> {
+    let console = Console::new(true, Format::Text);
     let (end, interrupt) = interrupt::channel();
     *world.interrupter.borrow_mut() = Some(end);
     let written = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
     let context =
-        DeployContext { written, settings: settings().await, ports: world, report: &report, interrupt: &interrupt };
-    apply(&context, &ApprovedPlan::in_a_test(work), stop).await
+        DeployContext { written, settings: settings().await, ports: world, console: &console, interrupt: &interrupt };
+    apply(&context, &ApprovedPlan::in_a_test(operation), stop).await
 }
 
 fn world(name: &str, outcome: &str) -> SimulatedCloud {
@@ -180,14 +180,14 @@ async fn a_lock_of_another_operator_stops_everything() {
 /// Builds a context for tests that read a simulated account and change nothing.
 macro_rules! context {
     ($world:expr, $context:ident) => {
-        let report = Report::new(true, Format::Text);
+        let console = Console::new(true, Format::Text);
         let (_end, interrupt) = interrupt::channel();
         let written = ConfigFile { file: parse(CONFIG, "x").unwrap(), path: PathBuf::new() };
         let $context = DeployContext {
             written,
             settings: settings().await,
             ports: $world,
-            report: &report,
+            console: &console,
             interrupt: &interrupt,
         };
     };
@@ -249,7 +249,7 @@ async fn without_a_report_the_host_is_asked_for_the_result() {
         let mut world = world("restart", "");
         world.odd = odd.clone();
         world.verify.set(verify);
-        let end = run_work(&world, up(hash, expect)).await;
+        let end = run_operation(&world, up(hash, expect)).await;
         let at = format!("{odd} {verify} {hash} {expect:?}: {end:?}");
         assert_eq!(end.as_ref().err().map(|failure| failure.exit), exit, "{at}");
         assert!(end.err().is_none_or(|failure| failure.what.contains(words)), "{at}");
@@ -277,7 +277,7 @@ async fn ctrl_c_cancels_the_command_and_says_what_serves() {
         (CommandProgress::Running, ExpectedRelease::Release(1), Some(Exit::Interrupted), "has not confirmed"),
     ] {
         let world = SimulatedCloud { ends: Some(ends.clone()), ctrl_c: Some("look"), ..world("restart", "done") };
-        let end = run_work(&world, up("h", expect)).await;
+        let end = run_operation(&world, up("h", expect)).await;
         assert_eq!(end.as_ref().err().map(|failure| failure.exit), exit, "{ends:?}: {end:?}");
         assert!(end.err().is_none_or(|failure| failure.what.contains(words)), "{ends:?}: {words}");
         assert!(!world.lock() && world.sent("deploy") == 1);
@@ -362,7 +362,7 @@ async fn unlock_takes_the_lock_only_from_the_approved_holder() {
         if let Some(held) = held {
             put(&world, held);
         }
-        let end = run_work(&world, Operation::Unlock { holder: approved.map(holder) }).await;
+        let end = run_operation(&world, Operation::Unlock { holder: approved.map(holder) }).await;
         let at = format!("{approved:?} {held:?} {outcome} {away:?}: {end:?}");
         assert_eq!(end.as_ref().err().map(|failure| failure.exit), exit, "{at}");
         assert_eq!(world.lock(), exit.is_some(), "{at}");

@@ -2,7 +2,7 @@
 
 use super::{
     Applied,
-    command::{self, LOOK_SECONDS, NoReport},
+    command::{self, CommandError, READ_ONLY_TIMEOUT_SECONDS},
     lock,
 };
 use crate::{
@@ -46,11 +46,11 @@ fn check_holder(approved: Option<&LockHolder>, held: Option<&LockHolder>) -> Res
 /// Clears the host. A host that cannot answer, or has another fault, does not keep the lock: it needs the next `up`,
 /// and `up` needs the lock. Only an operator at work on the host does.
 async fn clear_host<P: Ports>(context: &DeployContext<'_, P>) -> Result<Option<HostReport>, Failure> {
-    let instance = super::boot::look(context).await?;
+    let instance = super::boot::describe_instance(context).await?;
     if instance.state != InstanceState::Running {
         return Ok(None);
     }
-    let unseen = |why: &str| context.report.warn(&format!("the host was not cleared, only the lock is taken: {why}"));
+    let unseen = |why: &str| context.console.warn(&format!("the host was not cleared, only the lock is taken: {why}"));
     match context.ports.agent(&instance.id).await {
         Ok(AgentState::Online) => {}
         Ok(_) => {
@@ -62,7 +62,7 @@ async fn clear_host<P: Ports>(context: &DeployContext<'_, P>) -> Result<Option<H
             return Ok(None);
         }
     }
-    match command::run(context, "unlock", &Action::Unlock, LOOK_SECONDS).await {
+    match command::run(context, "unlock", &Action::Unlock, READ_ONLY_TIMEOUT_SECONDS).await {
         Ok(report) if report.outcome == ActionOutcome::Locked => Err(Failure::new(
             Exit::Locked,
             report.message,
@@ -73,11 +73,11 @@ async fn clear_host<P: Ports>(context: &DeployContext<'_, P>) -> Result<Option<H
             unseen(&report.message);
             Ok(None)
         }
-        Err(no_report @ NoReport::Interrupted { .. }) => {
-            Err(Failure { what: "interrupted; the lock was not taken".to_owned(), ..Failure::from(no_report) })
+        Err(error @ CommandError::Interrupted { .. }) => {
+            Err(Failure { what: "interrupted; the lock was not taken".to_owned(), ..Failure::from(error) })
         }
-        Err(no_report) => {
-            unseen(&Failure::from(no_report).what);
+        Err(error) => {
+            unseen(&Failure::from(error).what);
             Ok(None)
         }
     }

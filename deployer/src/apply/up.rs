@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::{Applied, StopOnFailure, boot, document, down, observe, script_result};
 use crate::{
     cloud::AgentState,
+    console::{duration, money},
     context::{DeployContext, Ports},
     exit::Exit,
     failure::Failure,
     interrupt::{self, Interrupt},
     ledger::LastVerified,
-    report::{duration, money},
     script::{Action, Deploy, ExpectedRelease, HostReport},
 };
 
@@ -78,7 +78,7 @@ async fn deploy_release<P: Ports>(
     // A box is not started for a program that its document refuses.
     document::check(context).await?;
     let instance = boot::boot(context, started).await?;
-    context.report.step("deploying");
+    context.console.step("deploying");
     let action = Action::Deploy(Box::new(deploy.clone()));
     let report = script_result::run(context, "deploy", &action, expect, context.settings.wait.deploy_seconds).await?;
     Ok(record(context, report, Some(&deploy.config_hash), instance.address.as_deref()).await)
@@ -105,7 +105,7 @@ pub(super) async fn serve<P: Ports>(
     action: &Action,
     expect: ExpectedRelease,
 ) -> Result<Applied, Failure> {
-    context.report.step(what);
+    context.console.step(what);
     let report = script_result::run(context, what, action, expect, context.settings.wait.deploy_seconds).await?;
     // The action is done, so whatever cannot be read or recorded from here on is only a warning, and a late Ctrl-C must
     // not hide the result either.
@@ -114,12 +114,12 @@ pub(super) async fn serve<P: Ports>(
     let status = observe::ask_with(context, &no_interrupt).await;
     let hash = status.as_ref().map(|(_, status)| status.config_hash.as_str());
     if let Err(failure) = &status {
-        context.report.warn(&format!("the configuration of what serves could not be looked up: {}", failure.what));
+        context.console.warn(&format!("the configuration of what serves could not be looked up: {}", failure.what));
     }
-    let address = match boot::look_with(context, &no_interrupt).await {
+    let address = match boot::describe_instance_with(context, &no_interrupt).await {
         Ok(instance) => instance.address,
         Err(failure) => {
-            context.report.warn(&format!("the address of the box could not be looked up: {}", failure.what));
+            context.console.warn(&format!("the address of the box could not be looked up: {}", failure.what));
             None
         }
     };
@@ -151,7 +151,7 @@ async fn find_running<P: Ports>(context: &DeployContext<'_, P>, no_interrupt: &I
     if !matches!(context.ports.agent(&context.settings.instance_id).await, Ok(AgentState::Online)) {
         return RunningRelease::Nothing;
     }
-    context.report.say("looking whether anything serves on the box");
+    context.console.say("looking whether anything serves on the box");
     match observe::ask_with(context, no_interrupt).await {
         Ok((report, status)) if observe::healthy(&status) => RunningRelease::Serves {
             release: report.release.map_or_else(|| "something".to_owned(), |number| format!("release {number}")),
@@ -179,8 +179,8 @@ async fn started_in_vain<P: Ports>(context: &DeployContext<'_, P>, failure: Fail
     let yes = match stop {
         StopOnFailure::Yes => true,
         StopOnFailure::No => false,
-        StopOnFailure::Ask if context.report.can_ask() && context.interrupt.came() => return running(failure),
-        StopOnFailure::Ask if context.report.can_ask() => ask_to_stop(context, &failure, &found, &price).await,
+        StopOnFailure::Ask if context.console.can_ask() && context.interrupt.is_requested() => return running(failure),
+        StopOnFailure::Ask if context.console.can_ask() => ask_to_stop(context, &failure, &found, &price).await,
         StopOnFailure::Ask => !matches!(found, RunningRelease::Serves { .. }),
     };
     if yes {
@@ -205,16 +205,16 @@ async fn ask_to_stop<P: Ports>(
     found: &RunningRelease,
     price: &str,
 ) -> bool {
-    context.report.say(&failure.what);
+    context.console.say(&failure.what);
     let (on_it, unanswered) = match found {
         RunningRelease::Serves { release, .. } => (format!("; {release} serves on it"), false),
         RunningRelease::Containers | RunningRelease::Nothing => (String::new(), true),
     };
     let question = format!("This run started the box, which costs {price} an hour{on_it}. Stop it again?");
-    let answer = wait_for_answer(context.report.ask(&question), context.interrupt).await;
+    let answer = wait_for_answer(context.console.ask(&question), context.interrupt).await;
     if answer.is_none() {
         let then = if unanswered { "the box is stopped" } else { "the box is not stopped" };
-        context.report.say(&format!("no answer in {}: {then}", duration(ANSWER_LIMIT.as_secs())));
+        context.console.say(&format!("no answer in {}: {then}", duration(ANSWER_LIMIT.as_secs())));
     }
     answer.unwrap_or(unanswered)
 }
@@ -235,7 +235,7 @@ async fn stop_box<P: Ports>(
             ..failure
         };
     }
-    context.report.step("stopping the box, which this run had started");
+    context.console.step("stopping the box, which this run had started");
     match boot::stop_with(context, no_interrupt).await {
         Ok(()) => Failure {
             what: format!("{} The box was stopped again.", full_stop(&without_still_serves(&failure.what))),
@@ -263,7 +263,7 @@ fn next_of_a_stopped_box(failure: &Failure) -> String {
     match failure.exit {
         Exit::NeedsAPerson if failure.lines.is_empty() => "deployer up starts the box again and goes on.".to_owned(),
         Exit::NeedsAPerson => {
-            "The lines above are the last that the host said. Mend the cause, then run deployer up: it starts the box again."
+            "The lines above are the last that the host said. Fix the cause, then run deployer up: it starts the box again."
                 .to_owned()
         }
         Exit::Interrupted => "deployer up starts the box again and goes on.".to_owned(),

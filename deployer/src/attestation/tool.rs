@@ -26,7 +26,7 @@ pub(super) async fn ask<P>(
     trust: &Trust,
     image: &ImageWanted,
 ) -> Result<Vec<u8>, Failure> {
-    context.report.step(&format!("verifying the attestation of {image}"));
+    context.console.step(&format!("verifying the attestation of {image}"));
     let child = command(trust, image).spawn().map_err(|error| cannot_run(image, &error))?;
     let id = child.id();
     let mut wait_task = tokio::task::spawn_blocking(move || child.wait_with_output());

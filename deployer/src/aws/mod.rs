@@ -252,8 +252,8 @@ impl Host for Aws {
         run_command::find(&self.ssm(), &self.target, name).await
     }
 
-    async fn look(&self, id: &CommandId) -> Result<Invocation, CloudError> {
-        run_command::look(&self.ssm(), &self.target.instance_id, id).await
+    async fn get_invocation(&self, id: &CommandId) -> Result<Invocation, CloudError> {
+        run_command::get_invocation(&self.ssm(), &self.target.instance_id, id).await
     }
 
     async fn cancel(&self, id: &CommandId) -> Result<(), CloudError> {

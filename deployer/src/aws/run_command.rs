@@ -117,7 +117,11 @@ pub(super) async fn find(client: &Client, target: &ScriptTarget, name: &str) -> 
     Ok(found.and_then(|command| command.command_id()).map(|id| CommandId(id.to_owned())))
 }
 
-pub(super) async fn look(client: &Client, instance_id: &str, id: &CommandId) -> Result<Invocation, CloudError> {
+pub(super) async fn get_invocation(
+    client: &Client,
+    instance_id: &str,
+    id: &CommandId,
+) -> Result<Invocation, CloudError> {
     let seen = client
         .get_command_invocation()
         .instance_id(instance_id)

@@ -99,13 +99,13 @@ async fn states_of_a_command() {
                 .build()
         });
         let client = client!(aws_sdk_ssm, [&rule]);
-        let seen = run_command::look(&client, "i-1", &CommandId("c".to_owned())).await.unwrap();
+        let seen = run_command::get_invocation(&client, "i-1", &CommandId("c".to_owned())).await.unwrap();
         assert_eq!(seen.progress, expected, "{status} {details}");
     }
     let rule = mock!(aws_sdk_ssm::Client::get_command_invocation)
         .then_error(|| GetCommandInvocationError::generic(metadata("InvocationDoesNotExist")));
     let client = client!(aws_sdk_ssm, [&rule]);
-    let error = run_command::look(&client, "i-1", &CommandId("c".to_owned())).await.unwrap_err();
+    let error = run_command::get_invocation(&client, "i-1", &CommandId("c".to_owned())).await.unwrap_err();
     assert_eq!(error.kind, CloudErrorKind::Race);
 }
 

@@ -130,7 +130,7 @@ pub trait Host {
     /// Returns the command of this name, or `None` if it is not visible, or not visible yet.
     async fn find(&self, name: &str) -> Result<Option<CommandId>, CloudError>;
     /// Returns the state of a command. [`CloudErrorKind::Race`]: AWS does not know it yet.
-    async fn look(&self, id: &CommandId) -> Result<Invocation, CloudError>;
+    async fn get_invocation(&self, id: &CommandId) -> Result<Invocation, CloudError>;
     /// Cancels a command, which kills it.
     async fn cancel(&self, id: &CommandId) -> Result<(), CloudError>;
 }

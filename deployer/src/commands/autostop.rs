@@ -3,13 +3,13 @@
 use serde_json::json;
 
 use crate::{
-    apply::{StopOnFailure, apply, command, command::LOOK_SECONDS},
+    apply::{StopOnFailure, apply, command, command::READ_ONLY_TIMEOUT_SECONDS},
     approval::approve,
     config::{IDLE_MINUTES, wall_clock},
+    console::{duration, until},
     context::{DeployContext, Ports},
     failure::Failure,
     plan::{Operation, Plan},
-    report::{duration, until},
     script::{Action, Autostop, AutostopState, Schedule},
 };
 
@@ -121,15 +121,15 @@ pub(super) fn say_next_stop<P>(context: &DeployContext<'_, P>, state: Option<&Au
     let Some(state) = state.filter(|state| state.on && !state.stop_at.is_empty()) else { return };
     if state.due {
         context
-            .report
+            .console
             .warn(&format!("the hours ended at {}: the box stops as soon as nobody is at work on it.", state.stop_at));
     } else if !state.next_stop_local.is_empty() {
         context
-            .report
+            .console
             .say(&format!("The box will be stopped on {}, once running work has ended.", state.next_stop_local));
     }
     if state.closed == Some(true) && !state.due {
-        context.report.warn("the box was started outside of its hours: until then only the idle stop stops it.");
+        context.console.warn("the box was started outside of its hours: until then only the idle stop stops it.");
     }
 }
 
@@ -139,26 +139,28 @@ async fn set<P: Ports>(
     lines: Vec<String>,
     yes: bool,
 ) -> Result<(), Failure> {
-    let plan = Plan { work: Operation::Autostop(autostop), lines };
-    let approved = approve(plan, yes, context.report, context.interrupt).await?;
+    let plan = Plan { operation: Operation::Autostop(autostop), lines };
+    let approved = approve(plan, yes, context.console, context.interrupt).await?;
     let applied = apply(context, &approved, StopOnFailure::No).await?;
     if let Some(report) = applied.report {
-        context.report.result(&json!({"autostop": report.facts.get("autostop"), "message": report.message}));
-        context.report.say(&report.message);
+        context.console.result(&json!({"autostop": report.facts.get("autostop"), "message": report.message}));
+        context.console.say(&report.message);
     }
-    context.report.next("deployer autostop status shows its clock.");
+    context.console.next("deployer autostop status shows its clock.");
     Ok(())
 }
 
 async fn status<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Failure> {
-    let report = command::run(context, "autostop status", &Action::Autostop(Autostop::Status), LOOK_SECONDS).await?;
+    let report =
+        command::run(context, "autostop status", &Action::Autostop(Autostop::Status), READ_ONLY_TIMEOUT_SECONDS)
+            .await?;
     let state = report.autostop().ok_or_else(|| Failure {
         lines: report.last_log_lines.clone(),
         ..Failure::unchanged(report.message.clone(), "Run deployer doctor.")
     })?;
-    context.report.result(report.facts.get("autostop").unwrap_or_default());
-    context.report.data(&clock(&state));
-    context.report.next(if state.on {
+    context.console.result(report.facts.get("autostop").unwrap_or_default());
+    context.console.data(&clock(&state));
+    context.console.next(if state.on {
         "deployer autostop off removes it."
     } else {
         "deployer autostop on installs it."

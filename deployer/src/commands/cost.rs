@@ -2,20 +2,20 @@
 
 use crate::{
     apply::boot,
+    console::{duration, money, since},
     context::{DeployContext, Ports},
     cost::Cost,
     failure::Failure,
-    report::{duration, money, since},
 };
 
 pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Failure> {
-    let instance = boot::look(context).await?;
+    let instance = boot::describe_instance(context).await?;
     let cost = Cost::of(&instance, &context.settings.prices, since(0));
-    context.report.result(&cost);
+    context.console.result(&cost);
     for line in &lines(&cost) {
-        context.report.data(line);
+        context.console.data(line);
     }
-    context.report.next(match cost.so_far {
+    context.console.next(match cost.so_far {
         Some(_) => "deployer down stops the instance's part; deployer autostop on does so by itself when it is idle.",
         None => "deployer up starts it.",
     });

@@ -6,11 +6,11 @@ use crate::{
     apply::{StopOnFailure, apply, boot},
     approval::approve,
     cloud::InstanceState,
+    console::{duration, money},
     context::{DeployContext, Ports},
     failure::Failure,
     hooks::{self, Event},
     plan::{Operation, Plan},
-    report::{duration, money},
 };
 
 #[derive(clap::Args)]
@@ -32,11 +32,11 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         money(prices.instance_usd_per_hour),
         money(disk)
     );
-    let instance = boot::look(context).await?;
+    let instance = boot::describe_instance(context).await?;
     if matches!(instance.state, InstanceState::Stopped | InstanceState::Terminated | InstanceState::ShuttingDown) {
-        context.report.result(&json!({"instance": instance.state.to_string(), "changed": false}));
-        context.report.say(&format!("The box is {} already. Nothing to do.", instance.state));
-        context.report.next(if instance.state == InstanceState::Stopped {
+        context.console.result(&json!({"instance": instance.state.to_string(), "changed": false}));
+        context.console.say(&format!("The box is {} already. Nothing to do.", instance.state));
+        context.console.next(if instance.state == InstanceState::Stopped {
             "deployer up starts it."
         } else {
             "The box is gone for good. Make a new one with config/cloudformation.yaml (config/README.md) and set box.instance_id."
@@ -58,15 +58,15 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         format!("  box      {}: stop it", instance.state),
         "  outage   until the next deployer up, about 8 min with boot and model load".to_owned(),
     ];
-    let plan = Plan { work: Operation::Down { drain }, lines };
-    let approved = approve(plan, args.yes, context.report, context.interrupt).await?;
+    let plan = Plan { operation: Operation::Down { drain }, lines };
+    let approved = approve(plan, args.yes, context.console, context.interrupt).await?;
     let applied = apply(context, &approved, StopOnFailure::No).await;
     hooks::after(context, Event::of(context, "down", None, None), &applied).await;
     applied?;
-    context.report.result(&json!({"instance": "stopped", "changed": true}));
-    context.report.say(&format!("The box is stopped. {costs}"));
+    context.console.result(&json!({"instance": "stopped", "changed": true}));
+    context.console.say(&format!("The box is stopped. {costs}"));
     context
-        .report
+        .console
         .next("deployer up starts it again; without an Elastic IP it has another address then (deployer url).");
     Ok(())
 }

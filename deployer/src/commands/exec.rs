@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::ServiceName;
 use crate::{
-    apply::command::{self, LOOK_SECONDS},
+    apply::command::{self, READ_ONLY_TIMEOUT_SECONDS},
+    console::Console,
     context::{DeployContext, Ports},
     failure::Failure,
-    report::Report,
     script::{Action, Diagnostic},
 };
 
@@ -37,21 +37,21 @@ fn diagnostic(text: &str) -> Result<Diagnostic, String> {
     })
 }
 
-pub(super) fn list(report: &Report) {
+pub(super) fn list(console: &Console) {
     let all: Vec<Value> = Diagnostic::ALL
         .iter()
         .map(|one| json!({"name": one.name(), "shows": one.shows(), "takes_service": one.takes_service()}))
         .collect();
-    report.result(&json!({"diagnostics": all}));
+    console.result(&json!({"diagnostics": all}));
     for one in Diagnostic::ALL {
-        report.data(&format!("{:<16} {}", one.name(), one.shows()));
+        console.data(&format!("{:<16} {}", one.name(), one.shows()));
     }
-    report.next("deployer exec NAME runs one.");
+    console.next("deployer exec NAME runs one.");
 }
 
 pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     let Some(diagnostic) = args.diagnostic else {
-        list(context.report);
+        list(context.console);
         return Ok(());
     };
     if args.service.is_some() && !diagnostic.takes_service() {
@@ -62,17 +62,17 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     }
     super::running(context).await?;
     let action = Action::Diagnose { diagnostic, service: args.service.map(Into::into) };
-    let report = command::run(context, "exec", &action, LOOK_SECONDS).await?;
+    let report = command::run(context, "exec", &action, READ_ONLY_TIMEOUT_SECONDS).await?;
     let Some(exit) = report.exit() else {
-        return Err(super::refused_look(report, "deployer status shows what is there."));
+        return Err(super::read_only_failure(report, "deployer status shows what is there."));
     };
     for line in &report.last_log_lines {
-        context.report.data(line);
+        context.console.data(line);
     }
     if report.left_out() > 0 {
-        context.report.warn(&format!("{} further lines are not shown", report.left_out()));
+        context.console.warn(&format!("{} further lines are not shown", report.left_out()));
     }
-    context.report.result(&json!({
+    context.console.result(&json!({
         "diagnostic": diagnostic.name(),
         "service": args.service.map(|service| crate::script::Service::from(service).name()),
         "exit_status": exit,
@@ -82,6 +82,6 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     if exit != 0 {
         return Err(Failure::unchanged(report.message, "What it printed is above; deployer doctor looks at more."));
     }
-    context.report.next("deployer exec lists what else there is to look at.");
+    context.console.next("deployer exec lists what else there is to look at.");
     Ok(())
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::keys::known;
 use crate::{
-    apply::{command, command::LOOK_SECONDS, observe::Observed},
+    apply::{command, command::READ_ONLY_TIMEOUT_SECONDS, observe::Observed},
     config::{
         ConfigHash,
         keys::{self, KnownKey},
@@ -25,7 +25,7 @@ pub(super) struct KeyChanges {
 impl KeyChanges {
     /// Compares the key file with the host's keys. Asks the host only if the hash of the gateway's settings differs. If
     /// the host does not answer, returns no changes, with a warning: the plan then still says that the settings differ.
-    pub(super) async fn look<P: Ports>(
+    pub(super) async fn compare<P: Ports>(
         context: &DeployContext<'_, P>,
         observed: &Observed,
         wanted: &ConfigHash,
@@ -37,9 +37,9 @@ impl KeyChanges {
         }
         let path = context.written.folder().join(&context.settings.gateway.keys_file);
         let Ok(text) = keys::read(&path) else { return Self::default() };
-        let answer = command::run(context, "keys", &Action::Keys(Keys::List), LOOK_SECONDS).await;
+        let answer = command::run(context, "keys", &Action::Keys(Keys::List), READ_ONLY_TIMEOUT_SECONDS).await;
         let Some(found) = answer.ok().and_then(|report| report.keys()) else {
-            context.report.warn("the host did not say which keys it has: deployer keys list compares them");
+            context.console.warn("the host did not say which keys it has: deployer keys list compares them");
             return Self::default();
         };
         let on_host: Vec<KnownKey> = found.lines.iter().filter_map(|line| known(line)).collect();

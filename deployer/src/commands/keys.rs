@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::{
-    apply::{StopOnFailure, apply, boot, command, command::LOOK_SECONDS},
+    apply::{StopOnFailure, apply, boot, command, command::READ_ONLY_TIMEOUT_SECONDS},
     approval::approve,
-    cloud::{AgentState, InstanceState},
+    cloud::InstanceState,
     config::{
         DeployPayload,
         keys::{self, KnownKey},
@@ -76,23 +76,19 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
 async fn compare<P: Ports>(context: &DeployContext<'_, P>) -> Result<KeyComparison, Failure> {
     let path = context.written.folder().join(&context.settings.gateway.keys_file);
     let text = keys::read(&path)?;
-    let instance = boot::look(context).await?;
-    let host = if instance.state != InstanceState::Running {
-        Err(format!("the box is {}", instance.state))
-    } else if context.ports.agent(&instance.id).await? != AgentState::Online {
-        return Err(Failure::unchanged(
-            "the box runs, but its SSM agent does not answer; nothing was changed",
-            "Wait a minute after a start; otherwise deployer doctor looks why.",
-        ));
-    } else {
-        let report = command::run(context, "keys", &Action::Keys(Keys::List), LOOK_SECONDS).await?;
+    let instance = boot::describe_instance(context).await?;
+    let host = if instance.state == InstanceState::Running {
+        super::agent_online(context, &instance.id, "nothing was changed").await?;
+        let report = command::run(context, "keys", &Action::Keys(Keys::List), READ_ONLY_TIMEOUT_SECONDS).await?;
         match (report.keys(), report.release) {
             (Some(found), release) => Ok((release, found)),
             (None, None) => Err("there is no release on the host".to_owned()),
             (None, Some(_)) => {
-                return Err(super::refused_look(report, "Run deployer doctor."));
+                return Err(super::read_only_failure(report, "Run deployer doctor."));
             }
         }
+    } else {
+        Err(format!("the box is {}", instance.state))
     };
     Ok(KeyComparison { path, text, host })
 }
@@ -114,7 +110,7 @@ impl KeyComparison {
 
     /// Returns the operation on the host and the lines of the plan. `line` is the new key's line; `None` revokes the
     /// key.
-    fn work<P>(&self, context: &DeployContext<'_, P>, name: &str, line: Option<&str>) -> (Operation, Vec<String>) {
+    fn operation<P>(&self, context: &DeployContext<'_, P>, name: &str, line: Option<&str>) -> (Operation, Vec<String>) {
         let what = if line.is_some() { "add" } else { "revoke" };
         let file = self.path.display();
         let mut lines = vec![format!("Plan for {}:", context.settings.name)];
@@ -168,13 +164,13 @@ impl KeyComparison {
         yes: bool,
     ) -> Result<(), Failure> {
         keys::check_writable(&self.path)?;
-        let (work, lines) = self.work(context, name, line);
-        let approved = approve(Plan { work, lines }, yes, context.report, context.interrupt).await?;
+        let (operation, lines) = self.operation(context, name, line);
+        let approved = approve(Plan { operation, lines }, yes, context.console, context.interrupt).await?;
         let host = apply(context, &approved, StopOnFailure::No).await?.report.map(|report| report.message);
         if let Some(message) = &host {
-            context.report.say(message);
+            context.console.say(message);
         }
-        context.report.result(&json!({"name": name, "keys_file": self.path, "host": host}));
+        context.console.result(&json!({"name": name, "keys_file": self.path, "host": host}));
         let written = keys::write(&self.path, &keys::changed(&self.text, name, line));
         // A key that is valid on the host or in the file is shown, even if the other could not be changed; a key that
         // is valid nowhere is not.
@@ -186,7 +182,7 @@ impl KeyComparison {
         }
         let too = if host.is_some() { ", too" } else { "" };
         context
-            .report
+            .console
             .say(&format!("{} is changed{too}. Commit it: every up carries it to the host.", self.path.display()));
         Ok(())
     }
@@ -205,9 +201,9 @@ impl KeyComparison {
 
 /// Prints a new key, which is shown only once.
 fn show<P>(context: &DeployContext<'_, P>, key: &Secret) {
-    context.report.result(&json!({"key": key.expose()}));
-    context.report.data(&format!("API_KEY={}", key.expose()));
-    context.report.warn("that key is shown this once, and kept nowhere.");
+    context.console.result(&json!({"key": key.expose()}));
+    context.console.data(&format!("API_KEY={}", key.expose()));
+    context.console.warn("that key is shown this once, and kept nowhere.");
 }
 
 async fn add<P: Ports>(
@@ -229,9 +225,9 @@ async fn add<P: Ports>(
         }
     }
     let key = keys::new_key()?;
-    context.report.result(&json!({"in_path": in_path}));
+    context.console.result(&json!({"in_path": in_path}));
     comparison.apply(context, name, Some(&keys::line_of(name, &key, in_path)), Some(&key), yes).await?;
-    context.report.next(if in_path {
+    context.console.next(if in_path {
         "Give it to its client: in a header, or as /t/KEY behind the address."
     } else {
         "Give it to its client, which sends it in a header."
@@ -260,7 +256,7 @@ async fn revoke<P: Ports>(
         ));
     }
     comparison.apply(context, name, None, None, yes).await?;
-    context.report.next("deployer keys list shows who is left.");
+    context.console.next("deployer keys list shows who is left.");
     Ok(())
 }
 
@@ -289,23 +285,23 @@ fn list<P>(context: &DeployContext<'_, P>, comparison: &KeyComparison) {
         let same = host_key == Some(key) && in_file;
         differ |= host_asked && !same;
         let words = if key.words.is_empty() { "header".to_owned() } else { key.words.join(" ") };
-        context.report.data(&format!("{:<24} {words:<16} {location}", key.name));
+        context.console.data(&format!("{:<24} {words:<16} {location}", key.name));
         shown.push(json!({"name": key.name, "words": key.words, "in_file": in_file,
             "on_host": host_asked.then_some(host_key.is_some()), "same": host_asked.then_some(same)}));
     }
     let cut_off =
         comparison.host.as_ref().ok().map(|(_, found)| found.changing.as_str()).filter(|name| !name.is_empty());
-    context.report.result(&json!({"keys": shown, "cut_off": cut_off}));
+    context.console.result(&json!({"keys": shown, "cut_off": cut_off}));
     if let Err(why) = &comparison.host {
-        context.report.say(&format!("Only the file was looked at: {why}."));
+        context.console.say(&format!("Only the file was looked at: {why}."));
     }
     if let Some(name) = cut_off {
-        context.report.warn(&format!(
+        context.console.warn(&format!(
             "a change of the key {name} on the host was cut off: the gateway, or an earlier release, may still have the \
              old state. deployer keys revoke {name} completes it; a key that was being added was never shown."
         ));
     }
-    context.report.next(if differ {
+    context.console.next(if differ {
         "deployer up brings the host to what the file says; deployer plan shows it."
     } else {
         "deployer keys add NAME and deployer keys revoke NAME change them."

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     apply::{
-        command::{self, LOOK_SECONDS},
+        command::{self, READ_ONLY_TIMEOUT_SECONDS},
         wait,
     },
     context::{DeployContext, Ports},
@@ -54,24 +54,24 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     let mut since: Option<String> = None;
     loop {
         let action = Action::Logs { service: args.service.map(Into::into), lines: args.lines, since: since.clone() };
-        let report = command::run(context, "logs", &action, LOOK_SECONDS).await?;
+        let report = command::run(context, "logs", &action, READ_ONLY_TIMEOUT_SECONDS).await?;
         if report.outcome.exit_code() != 0 {
-            return Err(super::refused_look(report, "Run deployer status."));
+            return Err(super::read_only_failure(report, "Run deployer status."));
         }
         if report.left_out() > 0 {
             context
-                .report
+                .console
                 .warn(&format!("{} lines came too fast to be shown; they are on the host", report.left_out()));
         }
         if args.follow {
             for line in &report.last_log_lines {
-                context.report.log(line);
+                context.console.log(line);
             }
         } else {
             for line in &report.last_log_lines {
-                context.report.data(line);
+                context.console.data(line);
             }
-            context.report.result(&json!({"lines": report.last_log_lines}));
+            context.console.result(&json!({"lines": report.last_log_lines}));
         }
         since = report.cursor().filter(|cursor| !cursor.is_empty()).or(since);
         if !args.follow {
@@ -79,7 +79,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         }
         // Each poll is a command on the host, so there is a pause between two.
         wait(Duration::from_secs(2), context.interrupt).await;
-        if context.interrupt.came() {
+        if context.interrupt.is_requested() {
             return Err(Failure::new(
                 Exit::Interrupted,
                 "interrupted; nothing was changed",
@@ -87,6 +87,6 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
             ));
         }
     }
-    context.report.next("deployer logs -f shows new lines as they come.");
+    context.console.next("deployer logs -f shows new lines as they come.");
     Ok(())
 }

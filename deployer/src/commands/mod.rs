@@ -31,14 +31,14 @@ use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::{
-    apply::{Applied, persistently},
+    apply::{Applied, with_retries},
     aws::{Aws, SecondFactor},
     cloud::{Cloud as _, CloudErrorKind},
     config::{self, ConfigFile, DEFAULT_PATH, Settings},
+    console::{Console, Format},
     context::DeployContext,
     failure::Failure,
     interrupt::Interrupt,
-    report::{Format, Report},
     script::{HostReport, Service},
 };
 
@@ -131,30 +131,30 @@ impl Cli {
 }
 
 /// Runs a command.
-pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(), Failure> {
+pub async fn run(cli: Cli, console: &Console, interrupt: &Interrupt) -> Result<(), Failure> {
     let command = match cli.command {
-        Command::Init(args) => return init::run(&cli.config, report, interrupt, &args).await,
+        Command::Init(args) => return init::run(&cli.config, console, interrupt, &args).await,
         Command::Policy(args) if args.is_for_the_program() => {
-            policy::program(report);
+            policy::program(console);
             return Ok(());
         }
-        Command::Policy(args) => return policy::run(&ConfigFile::read(&cli.config)?, report, &args),
+        Command::Policy(args) => return policy::run(&ConfigFile::read(&cli.config)?, console, &args),
         Command::Exec(args) if args.is_for_the_list() => {
-            exec::list(report);
+            exec::list(console);
             return Ok(());
         }
-        Command::Smoke(args) if args.says_where() => return smoke::run_there(report, interrupt, &args).await,
+        Command::Smoke(args) if args.says_where() => return smoke::run_there(console, interrupt, &args).await,
         command => command,
     };
     let written = ConfigFile::read(&cli.config)?;
-    let aws = connect(&written.file.region, report).await?;
+    let aws = connect(&written.file.region, console).await?;
     let command = match command {
-        Command::Doctor => return doctor::run(written, aws, report, interrupt).await,
+        Command::Doctor => return doctor::run(written, aws, console, interrupt).await,
         command => command,
     };
-    let settings = resolve(&written, &aws, report, interrupt).await?;
+    let settings = resolve(&written, &aws, console, interrupt).await?;
     let ports = aws.with_host(&settings);
-    let context = DeployContext { written, settings, ports, report, interrupt };
+    let context = DeployContext { written, settings, ports, console, interrupt };
     match command {
         // These commands have returned above.
         Command::Doctor | Command::Init(_) | Command::Policy(_) => Ok(()),
@@ -179,13 +179,18 @@ pub async fn run(cli: Cli, report: &Report, interrupt: &Interrupt) -> Result<(),
 }
 
 /// Resolves the references of the configuration. Retries a request for a parameter while that may help.
-async fn resolve(written: &ConfigFile, aws: &Aws, report: &Report, interrupt: &Interrupt) -> Result<Settings, Failure> {
+async fn resolve(
+    written: &ConfigFile,
+    aws: &Aws,
+    console: &Console,
+    interrupt: &Interrupt,
+) -> Result<Settings, Failure> {
     let read_parameter = async |name: &str| {
-        let value = persistently(report, interrupt, async || aws.parameter(name).await).await?;
+        let value = with_retries(console, interrupt, async || aws.parameter(name).await).await?;
         Ok(value.flatten())
     };
     let settings = config::resolve(written, &read_parameter, config::operator()).await;
-    if interrupt.came() {
+    if interrupt.is_requested() {
         return Err(Failure::interrupted(
             "interrupted while the references of the configuration were looked up; nothing was changed",
             "Run it again when it fits.",
@@ -195,14 +200,14 @@ async fn resolve(written: &ConfigFile, aws: &Aws, report: &Report, interrupt: &I
 }
 
 /// Connects to the account. If the role needs a code of a second factor, asks the operator for it.
-async fn connect(region: &str, report: &Report) -> Result<Aws, Failure> {
+async fn connect(region: &str, console: &Console) -> Result<Aws, Failure> {
     let Some(factor) = SecondFactor::wanted() else { return Ok(Aws::connect(region).await) };
     let login = crate::login::Login::here();
-    if !report.can_ask() {
+    if !console.can_ask() {
         return Err(Failure::unchanged(login.matter("there is no terminal to ask at"), login.next()));
     }
     Aws::check(region, &factor).await?;
-    let code = report.ask_line(&factor.question()).await;
+    let code = console.ask_line(&factor.question()).await;
     Aws::connect_with(region, factor, code.trim()).await.map_err(|error| {
         let next = match error.kind {
             CloudErrorKind::Denied => "Run this again with the next code of the device.".to_owned(),
@@ -215,14 +220,14 @@ async fn connect(region: &str, report: &Report) -> Result<Aws, Failure> {
 /// Returns indented JSON, for output that an operator reads.
 fn written_out(value: &impl serde::Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).map_err(|error| {
-        Failure::unchanged(format!("the answer could not be written as JSON: {error}"), "Report this.")
+        Failure::unchanged(format!("the answer could not be written as JSON: {error}"), "Console this.")
     })
 }
 
 /// Adds to the JSON document what serves at the end of a command.
 fn served<P>(context: &DeployContext<'_, P>, applied: &Applied) {
     let Some(report) = &applied.report else { return };
-    context.report.result(&json!({
+    context.console.result(&json!({
         "outcome": report.outcome,
         "release": report.release,
         "images": {"gateway": report.images.gateway, "vllm": report.images.vllm},
@@ -234,24 +239,33 @@ fn served<P>(context: &DeployContext<'_, P>, applied: &Applied) {
 }
 
 /// Returns the failure of a read-only command on the host.
-fn refused_look(report: HostReport, next: &str) -> Failure {
+fn read_only_failure(report: HostReport, next: &str) -> Failure {
     Failure { lines: report.last_log_lines, step: report.failed_step, ..Failure::unchanged(report.message, next) }
 }
 
 /// Returns an error unless the box runs and its SSM agent answers.
 async fn running<P: crate::context::Ports>(context: &DeployContext<'_, P>) -> Result<(), Failure> {
-    let instance = crate::apply::boot::look(context).await?;
+    let instance = crate::apply::boot::describe_instance(context).await?;
     if instance.state != crate::cloud::InstanceState::Running {
         return Err(Failure::unchanged(
             format!("the box is {}; nothing was asked of it", instance.state),
             "deployer up starts it.",
         ));
     }
-    if context.ports.agent(&instance.id).await? != crate::cloud::AgentState::Online {
-        return Err(Failure::unchanged(
-            "the box runs, but its SSM agent does not answer; nothing was asked of it",
-            "Wait a minute after a start; otherwise deployer doctor looks why.",
-        ));
+    agent_online(context, &instance.id, "nothing was asked of it").await
+}
+
+/// Returns an error unless the SSM agent of a running box answers. `unchanged` is what the error says of the box.
+async fn agent_online<P: crate::context::Ports>(
+    context: &DeployContext<'_, P>,
+    instance_id: &str,
+    unchanged: &str,
+) -> Result<(), Failure> {
+    if context.ports.agent(instance_id).await? == crate::cloud::AgentState::Online {
+        return Ok(());
     }
-    Ok(())
+    Err(Failure::unchanged(
+        format!("the box runs, but its SSM agent does not answer; {unchanged}"),
+        "Wait a minute after a start; otherwise deployer doctor looks why.",
+    ))
 }

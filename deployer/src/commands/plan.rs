@@ -10,12 +10,12 @@ use super::{
 use crate::{
     apply::observe::{Observed, observe},
     config::{DeployPayload, Settings, commit},
+    console::{duration, money},
     context::{DeployContext, Ports},
     failure::Failure,
     plan::{
-        self, AutostopStep, DesiredState, Operation, Outage, Plan, ServiceChange, TimeLimits, UpPlan, plan_autostop,
+        self, AutostopStep, DesiredState, Operation, Outage, Plan, ServiceChange, TimeLimits, UpDiff, plan_autostop,
     },
-    report::{duration, money},
     script::{AutostopState, Deploy, ExpectedRelease},
 };
 
@@ -29,8 +29,8 @@ pub(super) struct Args {
 }
 
 /// The plan of an `up`, and everything that is needed to apply it.
-pub(super) struct PreparedPlan {
-    pub(super) diff: UpPlan,
+pub(super) struct PreparedUp {
+    pub(super) diff: UpDiff,
     pub(super) plan: Plan,
     pub(super) observed: Observed,
     /// Whether the release stays the same. The plan may still change the idle stop.
@@ -43,9 +43,9 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     let prepared = prepare(context, &args.versions, args.restart_vllm).await?;
     prepared.to_document(context);
     for line in &prepared.plan.lines {
-        context.report.data(line);
+        context.console.data(line);
     }
-    context.report.next(if prepared.diff.changes { "deployer up does this." } else { "Nothing to do." });
+    context.console.next(if prepared.diff.changes { "deployer up does this." } else { "Nothing to do." });
     Ok(())
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn prepare<P: Ports>(
     context: &DeployContext<'_, P>,
     versions: &Versions,
     restart_vllm: bool,
-) -> Result<PreparedPlan, Failure> {
+) -> Result<PreparedUp, Failure> {
     let settings = &context.settings;
     let carried = DeployPayload::gather(&context.written, settings)?;
     let observed = observe(context).await?;
@@ -64,10 +64,10 @@ pub(super) async fn prepare<P: Ports>(
     let limits = TimeLimits::from(&settings.host());
     let hash = carried.hash.clone();
     let wanted = DesiredState { gateway: gateway.clone(), vllm: vllm.clone(), hash, restart_vllm, limits };
-    let mut diff = plan::plan_up(&wanted, &observed.now());
+    let mut diff = plan::up_diff(&wanted, &observed.now());
     let on_host = observed.host.as_ref().map(|(_, status)| &status.autostop);
     let autostop = plan_autostop(&settings.autostop, settings.wait.drain_seconds, on_host);
-    let keys = KeyChanges::look(context, &observed, &wanted.hash).await;
+    let keys = KeyChanges::compare(context, &observed, &wanted.hash).await;
     let deploy = Deploy {
         gateway,
         vllm,
@@ -86,25 +86,25 @@ pub(super) async fn prepare<P: Ports>(
     diff.changes |= matches!(autostop, AutostopStep::Set { .. });
     let expect =
         observed.host.as_ref().map_or(ExpectedRelease::Anything, |(report, _)| ExpectedRelease::of(report.release));
-    let work = Operation::Up { deploy: Box::new(deploy), expect, autostop };
-    Ok(PreparedPlan { plan: Plan { work, lines }, diff, observed, same_release, keys, attested })
+    let operation = Operation::Up { deploy: Box::new(deploy), expect, autostop };
+    Ok(PreparedUp { plan: Plan { operation, lines }, diff, observed, same_release, keys, attested })
 }
 
-impl PreparedPlan {
+impl PreparedUp {
     /// Adds the plan to the JSON document.
     fn to_document<P>(&self, context: &DeployContext<'_, P>) {
-        context.report.result(&self.diff);
-        let autostop = match &self.plan.work {
+        context.console.result(&self.diff);
+        let autostop = match &self.plan.operation {
             Operation::Up { autostop: AutostopStep::Set { from, to }, .. } => {
                 json!({"from": from.to_string(), "to": to.to_string()})
             }
             _ => Value::Null,
         };
-        context.report.result(&json!({"autostop": autostop, "keys": self.keys, "attestations": self.attested}));
+        context.console.result(&json!({"autostop": autostop, "keys": self.keys, "attestations": self.attested}));
     }
 }
 
-fn lines<P>(diff: &UpPlan, context: &DeployContext<'_, P>) -> Vec<String> {
+fn lines<P>(diff: &UpDiff, context: &DeployContext<'_, P>) -> Vec<String> {
     let settings = &context.settings;
     let release = diff.release.map_or_else(|| "no release known".to_owned(), |number| format!("now release {number}"));
     let mut lines = vec![
@@ -122,8 +122,8 @@ fn lines<P>(diff: &UpPlan, context: &DeployContext<'_, P>) -> Vec<String> {
             }
         ),
     ];
-    if diff.mend {
-        lines.push("  mend     a switch was cut off before; this takes over".to_owned());
+    if diff.repair {
+        lines.push("  repair   a switch was cut off before; this takes over".to_owned());
     }
     lines.push(format!("  gateway  {}", service_line(&diff.gateway)));
     lines.push(format!("  vllm     {}", service_line(&diff.vllm)));

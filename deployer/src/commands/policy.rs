@@ -7,9 +7,9 @@ use serde_json::json;
 use super::written_out;
 use crate::{
     config::{ConfigFile, ValueOrReference},
+    console::Console,
     failure::Failure,
     policy,
-    report::Report,
     script::program_sha256,
 };
 
@@ -44,13 +44,14 @@ impl Args {
 }
 
 /// Prints the SHA-256 of this version's host program.
-pub(super) fn program(report: &Report) {
-    report.result(&json!({"program_sha256": program_sha256()}));
-    report.data(&program_sha256());
-    report.next("Give it to the stack as ProgramSha256 (several with blanks between: the one that runs now may stay).");
+pub(super) fn program(console: &Console) {
+    console.result(&json!({"program_sha256": program_sha256()}));
+    console.data(&program_sha256());
+    console
+        .next("Give it to the stack as ProgramSha256 (several with blanks between: the one that runs now may stay).");
 }
 
-pub(super) fn run(written: &ConfigFile, report: &Report, args: &Args) -> Result<(), Failure> {
+pub(super) fn run(written: &ConfigFile, console: &Console, args: &Args) -> Result<(), Failure> {
     let file = &written.file;
     if args.port_forward && !matches!(args.policy, None | Some(PolicyFor::Operator)) {
         return Err(Failure::usage(
@@ -64,7 +65,7 @@ pub(super) fn run(written: &ConfigFile, report: &Report, args: &Args) -> Result<
         Some(PolicyFor::Init) => json!(policy::init(file)),
         Some(PolicyFor::Instance) => json!(policy::instance(file)),
         Some(PolicyFor::Program) => {
-            program(report);
+            program(console);
             return Ok(());
         }
         None => {
@@ -72,18 +73,18 @@ pub(super) fn run(written: &ConfigFile, report: &Report, args: &Args) -> Result<
         }
     };
     let text = written_out(&policy)?;
-    report.result(&json!({"policy": policy}));
-    report.data(&text);
+    console.result(&json!({"policy": policy}));
+    console.data(&text);
     let runs_as_root =
         matches!(&file.machine.document, ValueOrReference::Literal(name) if name == "AWS-RunShellScript");
     if runs_as_root && args.policy != Some(PolicyFor::Instance) {
-        report.warn(
+        console.warn(
             "box.document is AWS-RunShellScript: whoever has the operator's policy can run anything as root on the box. \
              The stack's own document runs the deployer's programs alone: deployer policy program, config/README.md.",
         );
     }
     let unfilled = placeholders(&text);
-    report.next(&if unfilled.is_empty() {
+    console.next(&if unfilled.is_empty() {
         "deployer policy operator | aws iam put-user-policy --user-name ... --policy-name deployer --policy-document file:///dev/stdin"
             .to_owned()
     } else {

@@ -41,10 +41,10 @@ pub(super) async fn run<P: Ports + Sessions>(context: &DeployContext<'_, P>, arg
     let reason: String = reason.chars().filter(|character| !character.is_control()).take(200).collect();
     let session = context.ports.open_session(gateway.port, local, &reason).await.map_err(|error| denied(&error))?;
     let url = Cell::new(None);
-    let end = forward::run(context.report, context.interrupt, &session, |port| {
+    let end = forward::run(context.console, context.interrupt, &session, |port| {
         let address = format!("http://127.0.0.1:{port}");
-        context.report.opened(&address);
-        context.report.say(&format!("leads to port {} of the box until Ctrl-C", gateway.port));
+        context.console.opened(&address);
+        context.console.say(&format!("leads to port {} of the box until Ctrl-C", gateway.port));
         url.set(Some((port, address)));
     })
     .await;
@@ -52,7 +52,7 @@ pub(super) async fn run<P: Ports + Sessions>(context: &DeployContext<'_, P>, arg
         Ok(()) => true,
         Err(error) => {
             let failure = denied(&error);
-            context.report.warn(&format!(
+            context.console.warn(&format!(
                 "the session {} could not be ended, and ends by itself when it is idle: {}. {}",
                 session.id, failure.what, failure.next
             ));
@@ -60,7 +60,7 @@ pub(super) async fn run<P: Ports + Sessions>(context: &DeployContext<'_, P>, arg
         }
     };
     let opened = url.take();
-    context.report.result(&json!({
+    context.console.result(&json!({
         "session": session.id,
         "url": opened.as_ref().map(|(_, url)| url),
         "local_port": opened.as_ref().map(|(port, _)| port),

@@ -4,12 +4,12 @@
 use serde_json::json;
 
 use crate::{
-    apply::{StopOnFailure, apply, command, command::LOOK_SECONDS},
+    apply::{StopOnFailure, apply, command, command::READ_ONLY_TIMEOUT_SECONDS},
     approval::approve,
+    console::size,
     context::{DeployContext, Ports},
     failure::Failure,
     plan::{Operation, Plan},
-    report::size,
     script::{
         Action, ActionOutcome, ExpectedRelease, HostReport,
         facts::{DiskUse, PruneCandidates},
@@ -32,42 +32,42 @@ pub(super) struct Args {
 pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     super::running(context).await?;
     let action = Action::Prune { models: args.models, approved: None };
-    let report = command::run(context, "prune", &action, LOOK_SECONDS).await?;
+    let report = command::run(context, "prune", &action, READ_ONLY_TIMEOUT_SECONDS).await?;
     let (ActionOutcome::Done, Some(found)) = (report.outcome, report.unneeded()) else {
-        return Err(super::refused_look(report, "deployer status shows what is there."));
+        return Err(super::read_only_failure(report, "deployer status shows what is there."));
     };
     for warning in &report.warnings {
-        context.report.warn(warning);
+        context.console.warn(warning);
     }
     result(context, &found, &report, false);
     let (lines, nothing) =
         (lines(context, &found, report.left_out()), found.images.is_empty() && found.models.is_empty());
     if nothing || args.dry_run {
-        context.report.plan(&lines);
-        context.report.next(match (nothing, args.models) {
+        context.console.plan(&lines);
+        context.console.next(match (nothing, args.models) {
             (false, _) => "Nothing was changed. Without --dry-run, deployer prune removes it.",
             (true, true) => "Nothing to remove.",
             (true, false) => "Nothing to remove. deployer prune --models looks for models as well.",
         });
         return Ok(());
     }
-    let work =
+    let operation =
         Operation::Prune { models: args.models, list: found.list.clone(), expect: ExpectedRelease::of(report.release) };
-    let approved = approve(Plan { work, lines }, args.yes, context.report, context.interrupt).await?;
+    let approved = approve(Plan { operation, lines }, args.yes, context.console, context.interrupt).await?;
     let applied = apply(context, &approved, StopOnFailure::No).await?;
     if let Some(report) = &applied.report
         && let Some(done) = report.unneeded()
     {
         result(context, &done, report, true);
         let after = done.free_after.unwrap_or_default();
-        context.report.say(&format!(
+        context.console.say(&format!(
             "{} The disk has {} free; before, it had {}.",
             report.message,
             size(after),
             size(done.free_before)
         ));
     }
-    context.report.next(match report.left_out() {
+    context.console.next(match report.left_out() {
         0 => "deployer status shows the disk.",
         _ => "There is more than one list holds: run deployer prune again.",
     });
@@ -75,7 +75,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
 }
 
 fn result<P>(context: &DeployContext<'_, P>, found: &PruneCandidates, report: &HostReport, removed: bool) {
-    context.report.result(&json!({
+    context.console.result(&json!({
         "images": found.images,
         "models": found.models,
         "bytes": bytes(&found.images).saturating_add(bytes(&found.models)),

@@ -5,12 +5,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    apply::{command, command::LOOK_SECONDS},
+    apply::{command, command::READ_ONLY_TIMEOUT_SECONDS},
     cloud::InstanceState,
+    console::{duration, since},
     context::{DeployContext, Ports},
     failure::Failure,
     ledger::Releases,
-    report::{duration, since},
     script::{Action, ActionOutcome, facts::Release},
 };
 
@@ -36,8 +36,8 @@ pub(super) struct KnownReleases {
 }
 
 /// Returns the releases: from the host, or from the record if the box is stopped.
-pub(super) async fn look<P: Ports>(context: &DeployContext<'_, P>) -> Result<KnownReleases, Failure> {
-    let instance = crate::apply::boot::look(context).await?;
+pub(super) async fn known_releases<P: Ports>(context: &DeployContext<'_, P>) -> Result<KnownReleases, Failure> {
+    let instance = crate::apply::boot::describe_instance(context).await?;
     if matches!(instance.state, InstanceState::Stopped | InstanceState::Stopping) {
         return match Releases::read(context).await? {
             Some(releases) => Ok(KnownReleases { releases, recorded: true }),
@@ -48,30 +48,30 @@ pub(super) async fn look<P: Ports>(context: &DeployContext<'_, P>) -> Result<Kno
         };
     }
     super::running(context).await?;
-    let report = command::run(context, "releases", &Action::Releases, LOOK_SECONDS).await?;
+    let report = command::run(context, "releases", &Action::Releases, READ_ONLY_TIMEOUT_SECONDS).await?;
     if report.outcome != ActionOutcome::Done {
-        return Err(super::refused_look(report, "Run deployer status."));
+        return Err(super::read_only_failure(report, "Run deployer status."));
     }
     Ok(KnownReleases { releases: Releases::of(&report), recorded: false })
 }
 
 pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Failure> {
-    let KnownReleases { releases, recorded } = look(context).await?;
+    let KnownReleases { releases, recorded } = known_releases(context).await?;
     // The ledger has a release twice if it was deployed and later rolled back to. Only the last entry is current.
     let current = releases.ledger.iter().rposition(|release| Some(release.release) == releases.current);
     let entries: Vec<Entry<'_>> =
         releases.ledger.iter().enumerate().map(|(index, release)| entry(release, Some(index) == current)).collect();
-    context.report.result(&json!({"releases": entries, "rollback_target": releases.target, "recorded": recorded}));
+    context.console.result(&json!({"releases": entries, "rollback_target": releases.target, "recorded": recorded}));
     if recorded {
-        context.report.say(&format!(
+        context.console.say(&format!(
             "The box is stopped; this was recorded {} ago, after the last change.",
             duration(since(releases.at))
         ));
     }
     for entry in &entries {
-        context.report.data(&line(entry));
+        context.console.data(&line(entry));
     }
-    context.report.next(if recorded {
+    context.console.next(if recorded {
         "deployer rollback --to N starts the box with one that was good; deployer up with the configured one."
     } else {
         "deployer rollback --to N goes back to one that was good."

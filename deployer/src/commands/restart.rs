@@ -37,16 +37,17 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         format!("  restart  {what}"),
         format!("  outage   {outage}"),
     ];
-    let work = Operation::Restart { service: args.service.map(Into::into), expect: ExpectedRelease::Release(release) };
-    let plan = Plan { work, lines };
-    let approved = approve(plan, args.yes, context.report, context.interrupt).await?;
+    let operation =
+        Operation::Restart { service: args.service.map(Into::into), expect: ExpectedRelease::Release(release) };
+    let plan = Plan { operation, lines };
+    let approved = approve(plan, args.yes, context.console, context.interrupt).await?;
     let applied = apply(context, &approved, StopOnFailure::No).await;
     hooks::after(context, Event::of(context, "restart", None, Some(release)), &applied).await;
     let applied = applied?;
     super::served(context, &applied);
     if let Some(report) = applied.report {
-        context.report.say(&report.message);
+        context.console.say(&report.message);
     }
-    context.report.next("deployer status shows what is there.");
+    context.console.next("deployer status shows what is there.");
     Ok(())
 }

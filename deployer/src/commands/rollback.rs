@@ -7,11 +7,11 @@ use crate::{
     apply::{StopOnFailure, apply},
     approval::approve,
     config::ConfigHash,
+    console::money,
     context::{DeployContext, Ports},
     failure::Failure,
     hooks::{self, Event},
     plan::{Operation, Plan},
-    report::money,
     script::{Action, ExpectedRelease, facts::Release, script},
 };
 
@@ -31,7 +31,7 @@ pub(super) struct Args {
 pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
     // The host knows which releases were good and were not rolled back from. Its choice goes into the plan, so that the
     // operator approves exactly that release.
-    let KnownReleases { releases, recorded } = releases::look(context).await?;
+    let KnownReleases { releases, recorded } = releases::known_releases(context).await?;
     let target = args.to.or(releases.target);
     if target.is_none() {
         return Err(Failure::unchanged(
@@ -50,29 +50,29 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     } else {
         lines.push(outage(entry(releases.current), entry(target)));
     }
-    let plan = Plan { work: Operation::Rollback { to: target, expect }, lines };
+    let plan = Plan { operation: Operation::Rollback { to: target, expect }, lines };
     if args.dry_run {
-        context.report.plan(&plan.lines);
+        context.console.plan(&plan.lines);
         let script = script(&Action::Rollback { to: target }, &context.settings.host());
         let script = script.expecting(expect).masked();
-        context.report.result(&json!({"plan": plan.lines, "script": script}));
-        context.report.data(&script);
-        context.report.next("Nothing was changed. deployer rollback does it.");
+        context.console.result(&json!({"plan": plan.lines, "script": script}));
+        context.console.data(&script);
+        context.console.next("Nothing was changed. deployer rollback does it.");
         return Ok(());
     }
-    let approved = approve(plan, args.yes, context.report, context.interrupt).await?;
+    let approved = approve(plan, args.yes, context.console, context.interrupt).await?;
     let applied = apply(context, &approved, StopOnFailure::Ask).await;
     hooks::after(context, Event::of(context, "rollback", None, releases.current), &applied).await;
     let applied = applied?;
     super::served(context, &applied);
     if let Some(report) = &applied.report {
-        context.report.say(&report.message);
+        context.console.say(&report.message);
     }
     super::autostop::say_next_stop(context, applied.autostop.as_ref());
     if let Some(url) = &applied.url {
-        context.report.data(url);
+        context.console.data(url);
     }
-    context.report.next("deployer status shows what serves; deployer up deploys the wanted release again.");
+    context.console.next("deployer status shows what serves; deployer up deploys the wanted release again.");
     Ok(())
 }
 

@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 use crate::{
     apply::boot,
     cloud::InstanceState,
+    console::Console,
     context::{DeployContext, Ports},
     failure::Failure,
     interrupt::Interrupt,
-    report::Report,
     secret::Secret,
     smoke::{self, CheckOutcome, CheckResult, SmokeTarget, Url},
 };
@@ -40,14 +40,14 @@ impl Args {
 }
 
 /// Checks the service at the given address.
-pub(super) async fn run_there(report: &Report, interrupt: &Interrupt, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run_there(console: &Console, interrupt: &Interrupt, args: &Args) -> Result<(), Failure> {
     let url = args.url.clone().unwrap_or_default();
-    check_service(report, interrupt, args, &url, args.origin.clone()).await
+    check_service(console, interrupt, args, &url, args.origin.clone()).await
 }
 
 /// Checks the service at the box's address.
 pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
-    let instance = boot::look(context).await?;
+    let instance = boot::describe_instance(context).await?;
     if instance.state != InstanceState::Running {
         return Err(Failure::unchanged(
             format!("the box is {}; nothing answers", instance.state),
@@ -57,11 +57,11 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     let url = super::url::of(&context.settings, &instance)?;
     // With a wildcard such as `https://*.example.org`, any name must be allowed.
     let configured = context.settings.gateway.cors_origins.first().map(|origin| origin.replace('*', "smoke"));
-    check_service(context.report, context.interrupt, args, &url, args.origin.clone().or(configured)).await
+    check_service(context.console, context.interrupt, args, &url, args.origin.clone().or(configured)).await
 }
 
 async fn check_service(
-    report: &Report,
+    console: &Console,
     interrupt: &Interrupt,
     args: &Args,
     url: &str,
@@ -72,10 +72,10 @@ async fn check_service(
     })?;
     let key = args.api_key_file.as_ref().map(read_key).transpose()?;
     if url.in_the_clear() {
-        report.warn("plain HTTP: the note and the key can be read on their way to the box. The profile tls (deployer/docs/setup.md) adds HTTPS.");
+        console.warn("plain HTTP: the note and the key can be read on their way to the box. The profile tls (deployer/docs/setup.md) adds HTTPS.");
     }
     let target = SmokeTarget { url, key, origin, slowest: Duration::from_secs(args.max_seconds) };
-    let on_finding = |finding: &CheckResult| report.log(&line(finding));
+    let on_finding = |finding: &CheckResult| console.log(&line(finding));
     let findings = tokio::select! {
         findings = smoke::run(&target, on_finding) => findings?,
         () = interrupt.wait() => return Err(Failure::interrupted("interrupted; nothing was changed", "deployer smoke asks again.")),
@@ -85,9 +85,9 @@ async fn check_service(
         .filter(|finding| finding.verdict == CheckOutcome::Failed)
         .map(|finding| finding.check)
         .collect();
-    report.result(&json!({"url": target.url.text(), "passed": failed.is_empty(), "checks": findings}));
+    console.result(&json!({"url": target.url.text(), "passed": failed.is_empty(), "checks": findings}));
     if failed.is_empty() {
-        report.next("deployer url prints the line for Vercel.");
+        console.next("deployer url prints the line for Vercel.");
         return Ok(());
     }
     Err(Failure::unchanged(

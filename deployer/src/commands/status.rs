@@ -10,11 +10,11 @@ use crate::{
         observe::{Observed, gateway_says, healthy, observe},
     },
     cloud::InstanceState,
+    console::{Transfer, duration, money, since},
     context::{DeployContext, Ports},
     cost::running_hour,
     failure::Failure,
     plan::LockHolder,
-    report::{Transfer, duration, money, since},
     script::{
         Holder,
         facts::{AutostopState, Container, Gpu},
@@ -77,10 +77,10 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     let observed = observe(context).await?;
     let lock = lock::holder(&context.ports, &context.settings.lock_parameter()).await?;
     for line in &text(context, &observed, lock.as_ref()) {
-        context.report.data(line);
+        context.console.data(line);
     }
     let document = document(context, &observed, lock);
-    context.report.result(&document);
+    context.console.result(&document);
     if args.check && !document.serves {
         let what = match &observed.host {
             Some((_, status)) if !matches!(gateway_says(status, "ready").as_bool(), Some(true)) => {
@@ -91,7 +91,7 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         };
         return Err(Failure::unchanged(what, next(&observed)));
     }
-    context.report.next(next(&observed));
+    context.console.next(next(&observed));
     Ok(())
 }
 
@@ -102,7 +102,7 @@ fn next(observed: &Observed) -> &'static str {
             "The box is gone for good. Make a new one with config/cloudformation.yaml (config/README.md) and set box.instance_id."
         }
         (_, Some((_, status))) if status.half_done => {
-            "deployer up or deployer rollback mends the switch that was cut off."
+            "deployer up or deployer rollback repairs the switch that was cut off."
         }
         (_, Some((_, status))) if healthy(status) => "deployer down stops the box when you are done.",
         (_, Some(_)) => "deployer logs shows why it does not serve; deployer up starts it.",

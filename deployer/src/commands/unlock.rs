@@ -28,14 +28,14 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
         line,
         "  host     clear what a killed run left, unless somebody works there".to_owned(),
     ];
-    let plan = Plan { work: Operation::Unlock { holder: held.clone() }, lines };
-    let approved = approve(plan, args.yes, context.report, context.interrupt).await?;
+    let plan = Plan { operation: Operation::Unlock { holder: held.clone() }, lines };
+    let approved = approve(plan, args.yes, context.console, context.interrupt).await?;
     let applied = apply(context, &approved, StopOnFailure::No).await?;
-    context.report.result(&json!({"taken_from": held, "host": applied.report.as_ref().map(|report| &report.message)}));
+    context.console.result(&json!({"taken_from": held, "host": applied.report.as_ref().map(|report| &report.message)}));
     if let Some(report) = applied.report {
-        context.report.say(&report.message);
+        context.console.say(&report.message);
     }
-    context.report.say(if held.is_some() { "The lock is free." } else { "There was no lock." });
-    context.report.next("deployer status shows what is there; deployer up goes on.");
+    context.console.say(if held.is_some() { "The lock is free." } else { "There was no lock." });
+    context.console.next("deployer status shows what is there; deployer up goes on.");
     Ok(())
 }

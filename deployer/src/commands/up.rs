@@ -5,13 +5,13 @@ use serde_json::json;
 
 use super::{
     autostop::say_next_stop,
-    plan::{PreparedPlan, prepare},
+    plan::{PreparedUp, prepare},
     versions::Versions,
 };
 use crate::{
     apply::{
         Applied, StopOnFailure, apply,
-        command::{self, LOOK_SECONDS},
+        command::{self, READ_ONLY_TIMEOUT_SECONDS},
         lock,
     },
     approval::approve,
@@ -47,35 +47,35 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
-    let report = context.report;
+    let console = context.console;
     if !args.dry_run {
         not_locked(context).await?;
     }
-    let PreparedPlan { diff, plan, observed, same_release, .. } =
+    let PreparedUp { diff, plan, observed, same_release, .. } =
         prepare(context, &args.versions, args.restart_vllm).await?;
     if args.dry_run {
         return dry_run(context, &plan).await;
     }
     let url = |address: &Option<String>| address.as_ref().map(|address| context.settings.url(address));
     if !diff.changes {
-        report.plan(&plan.lines);
+        console.plan(&plan.lines);
         let done = verify(context).await?;
         let url = url(&observed.instance.address);
         let report_of_host = Some(HostReport { outcome: ActionOutcome::NothingToDo, ..done });
         let autostop = observed.host.as_ref().map(|(_, status)| status.autostop.clone());
         let applied = Applied { report: report_of_host, url, autostop };
         super::served(context, &applied);
-        report.say("Nothing to do.");
+        console.say("Nothing to do.");
         say_next_stop(context, applied.autostop.as_ref());
         print_url(context, applied.url.as_deref());
         return Ok(());
     }
-    let deploy = match &plan.work {
+    let deploy = match &plan.operation {
         Operation::Up { deploy, .. } => Some(deploy.as_ref()),
         _ => None,
     };
     let event = Event::of(context, "up", deploy, diff.release);
-    let approved = approve(plan, args.yes, report, context.interrupt).await?;
+    let approved = approve(plan, args.yes, console, context.interrupt).await?;
     if !args.no_hooks {
         hooks::before(context, &event).await?;
     }
@@ -92,14 +92,14 @@ pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -
     let applied = applied?;
     super::served(context, &applied);
     if let Some(done) = &applied.report {
-        report.say(&done.message);
+        console.say(&done.message);
         if done.outcome == ActionOutcome::NothingToDo || same_release {
-            report.say("Nothing was restarted.");
+            console.say("Nothing was restarted.");
         }
     }
     say_next_stop(context, applied.autostop.as_ref());
     if let Some(url) = applied.url.as_deref().filter(|url| !before.is_empty() && *url != before) {
-        report.warn(&format!(
+        console.warn(&format!(
             "the box has another address than at the last release ({before}): {url}. deployer url prints the line for Vercel."
         ));
     }
@@ -117,9 +117,9 @@ async fn not_locked<P: Ports>(context: &DeployContext<'_, P>) -> Result<(), Fail
 
 /// Verifies a release that needs no change: it must answer a made-up note, as after a deploy.
 async fn verify<P: Ports>(context: &DeployContext<'_, P>) -> Result<HostReport, Failure> {
-    let report = command::run(context, "verify", &Action::Verify, LOOK_SECONDS).await?;
+    let report = command::run(context, "verify", &Action::Verify, READ_ONLY_TIMEOUT_SECONDS).await?;
     if report.outcome == ActionOutcome::Done {
-        context.report.say(&report.message);
+        context.console.say(&report.message);
         return Ok(report);
     }
     Err(Failure {
@@ -132,19 +132,19 @@ async fn verify<P: Ports>(context: &DeployContext<'_, P>) -> Result<HostReport, 
 }
 
 async fn dry_run<P: Ports>(context: &DeployContext<'_, P>, plan: &Plan) -> Result<(), Failure> {
-    context.report.plan(&plan.lines);
+    context.console.plan(&plan.lines);
     // A dry run changes nothing, so it does not need the lock.
     if let Some(holder) = lock::holder(&context.ports, &context.settings.lock_parameter()).await? {
-        context.report.warn(&format!("{} is at work: deployer up would refuse now", holder.shown()));
+        context.console.warn(&format!("{} is at work: deployer up would refuse now", holder.shown()));
     }
-    if let Operation::Up { deploy, expect, .. } = &plan.work {
+    if let Operation::Up { deploy, expect, .. } = &plan.operation {
         let script = script(&Action::Deploy(deploy.clone()), &context.settings.host()).expecting(*expect);
         script.fits().map_err(|large| Failure::new(Exit::Usage, large.to_string(), "Make the files smaller."))?;
         let script = script.masked();
-        context.report.result(&json!({"plan": plan.lines, "script": script}));
-        context.report.data(&script);
+        context.console.result(&json!({"plan": plan.lines, "script": script}));
+        context.console.data(&script);
     }
-    context.report.next("Nothing was changed. deployer up does it.");
+    context.console.next("Nothing was changed. deployer up does it.");
     Ok(())
 }
 
@@ -152,11 +152,11 @@ async fn dry_run<P: Ports>(context: &DeployContext<'_, P>, plan: &Plan) -> Resul
 fn print_url<P>(context: &DeployContext<'_, P>, url: Option<&str>) {
     match url {
         Some(url) => {
-            context.report.data(url);
+            context.console.data(url);
             context
-                .report
+                .console
                 .next("Try it: curl the URL above with /health; deployer down stops the box when you are done.");
         }
-        None => context.report.next("The box has no public address; deployer status shows more."),
+        None => context.console.next("The box has no public address; deployer status shows more."),
     }
 }

@@ -19,32 +19,32 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run<P: Ports>(context: &DeployContext<'_, P>, args: &Args) -> Result<(), Failure> {
-    let instance = boot::look(context).await?;
+    let instance = boot::describe_instance(context).await?;
     let url = of(&context.settings, &instance)?;
     let name = context.settings.url_parameter();
     let before = context.ports.parameter(&name).await?;
-    context.report.data(&if args.bare { url.clone() } else { format!("BACKEND_API_URL={url}") });
+    context.console.data(&if args.bare { url.clone() } else { format!("BACKEND_API_URL={url}") });
     let changed = before.as_ref() != Some(&url);
     context
-        .report
+        .console
         .result(&json!({"url": url, "before": before, "changed": changed, "instance": instance.state.to_string()}));
     match before {
-        Some(before) if changed => context.report.warn(&format!(
+        Some(before) if changed => context.console.warn(&format!(
             "the address changed: it was {before}. Until BACKEND_API_URL is changed in Vercel and the project is \
              redeployed, its page calls the old one, which may be somebody else's box by now."
         )),
-        Some(_) => context.report.say("The address is the same as last time."),
-        None => context.report.say("The address is asked for the first time."),
+        Some(_) => context.console.say("The address is the same as last time."),
+        None => context.console.say("The address is asked for the first time."),
     }
     if instance.state != InstanceState::Running {
-        context.report.warn(&format!("the box is {}: nothing answers there now.", instance.state));
+        context.console.warn(&format!("the box is {}: nothing answers there now.", instance.state));
     }
     if changed && let Err(error) = context.ports.put_parameter(&name, &url).await {
-        context.report.warn(&format!(
+        context.console.warn(&format!(
             "that address could not be remembered in {name}: {error}. The next deployer url compares with an older one."
         ));
     }
-    context.report.next(if changed {
+    context.console.next(if changed {
         "Set BACKEND_API_URL in Vercel (with /t/KEY behind it if the route's key stands in the path), then redeploy."
     } else {
         "deployer smoke asks the service from outside."

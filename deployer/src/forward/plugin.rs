@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{PAUSE, PLUGIN, REST};
-use crate::{child, cloud::Session, interrupt::Interrupt, report::Report};
+use crate::{child, cloud::Session, console::Console, interrupt::Interrupt};
 
 /// The variable that passes AWS' answer to the plug-in. The plug-in gets its name as the argument that would otherwise
 /// be the answer.
@@ -48,7 +48,12 @@ impl Drop for PluginProcess {
 }
 
 /// Runs the plug-in. `opened` is called once, with the local port, when the port is open.
-pub(crate) async fn run(report: &Report, interrupt: &Interrupt, session: &Session, opened: impl Fn(u16)) -> PluginEnd {
+pub(crate) async fn run(
+    console: &Console,
+    interrupt: &Interrupt,
+    session: &Session,
+    opened: impl Fn(u16),
+) -> PluginEnd {
     let mut command = Command::new(PLUGIN);
     // Other users of this machine can read a process's arguments, but not its environment.
     command.env(VARIABLE, session.answer.expose()).args([VARIABLE, &session.region, "StartSession"]);
@@ -59,7 +64,7 @@ pub(crate) async fn run(report: &Report, interrupt: &Interrupt, session: &Sessio
         Err(error) => return PluginEnd::NotRun(format!("{PLUGIN} cannot be run: {error}")),
     };
     let mut process = PluginProcess(child);
-    let mut output = Output { report, lines, last: Vec::new(), port: None, opened };
+    let mut output = Output { console, lines, last: Vec::new(), port: None, opened };
     loop {
         output.show();
         if !matches!(process.0.try_wait(), Ok(None)) {
@@ -82,7 +87,7 @@ pub(crate) async fn run(report: &Report, interrupt: &Interrupt, session: &Sessio
 
 /// The output of the plug-in.
 struct Output<'a, F> {
-    report: &'a Report,
+    console: &'a Console,
     lines: UnboundedReceiver<String>,
     last: Vec<String>,
     port: Option<u16>,
@@ -112,7 +117,7 @@ impl<F: Fn(u16)> Output<'_, F> {
             self.port = Some(port);
             (self.opened)(port);
         } else {
-            self.report.say(&format!("{PLUGIN}: {line}"));
+            self.console.say(&format!("{PLUGIN}: {line}"));
         }
         if self.last.len() >= LAST_LINES {
             self.last.remove(0);

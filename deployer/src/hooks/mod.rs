@@ -30,7 +30,7 @@ pub async fn after<P: Ports>(context: &DeployContext<'_, P>, event: Event, resul
     if let Some(hook) = hook
         && let Err(why) = run::run(context, hook, &event).await
     {
-        context.report.warn(&why.to_string());
+        context.console.warn(&why.to_string());
     }
     notice::send(context, &event).await;
 }

@@ -24,7 +24,7 @@ pub(super) async fn send<P: Ports>(context: &DeployContext<'_, P>, event: &Event
         Err(why) => Err(why),
     };
     if let Err(why) = sent {
-        context.report.warn(&format!("the notice to the webhook was not sent: {why}"));
+        context.console.warn(&format!("the notice to the webhook was not sent: {why}"));
     }
 }
 

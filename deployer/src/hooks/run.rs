@@ -17,9 +17,9 @@ use super::Event;
 use crate::{
     child::{self, kill},
     config::WEBHOOK_VARIABLE,
+    console::{Console, duration},
     context::DeployContext,
     failure::Failure,
-    report::{Report, duration},
 };
 
 /// The pause between two checks whether the hook has ended.
@@ -73,10 +73,10 @@ pub(super) async fn run<P>(context: &DeployContext<'_, P>, name: &str, event: &E
         Ok(_) => return Err(HookFailure::Unusable(format!("{shown} is no executable file (chmod +x makes it one)"))),
         Err(error) => return Err(HookFailure::Unusable(format!("{shown} cannot be looked at: {error}"))),
     }
-    context.report.step(&format!("hook {name}"));
+    context.console.step(&format!("hook {name}"));
     let (mut child, lines) = start(&path, folder, event)
         .map_err(|error| HookFailure::Unusable(format!("{shown} cannot be run: {error}")))?;
-    let mut output = Output { report: context.report, lines, shown: 0 };
+    let mut output = Output { console: context.console, lines, shown: 0 };
     let limit = Duration::from_secs(context.settings.hooks.seconds.into());
     let status = tokio::select! {
         status = wait_for_end(&mut child, &mut output, limit) => status,
@@ -128,7 +128,7 @@ async fn wait_for_end(
 
 /// The output of the hook.
 struct Output<'a> {
-    report: &'a Report,
+    console: &'a Console,
     lines: UnboundedReceiver<String>,
     shown: usize,
 }
@@ -151,8 +151,8 @@ impl Output<'_> {
     fn line(&mut self, line: &str) {
         self.shown += 1;
         match self.shown {
-            ..=MOST_LINES => self.report.hook(line),
-            shown if shown == MOST_LINES + 1 => self.report.hook("further lines are not shown"),
+            ..=MOST_LINES => self.console.hook(line),
+            shown if shown == MOST_LINES + 1 => self.console.hook("further lines are not shown"),
             _ => {}
         }
     }

@@ -2,15 +2,15 @@
 
 mod autostop;
 mod lock_holder;
+mod operation;
 mod up;
-mod work;
 
 pub use autostop::{AutostopStep, plan_autostop};
 pub use lock_holder::LockHolder;
+pub use operation::{Operation, Plan};
 pub use up::{
-    CurrentRelease, CurrentState, DesiredState, HostState, Outage, ServiceChange, TimeLimits, UpPlan, plan_up,
+    CurrentRelease, CurrentState, DesiredState, HostState, Outage, ServiceChange, TimeLimits, UpDiff, up_diff,
 };
-pub use work::{Operation, Plan};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Tables for the plan of `up`: the desired and the current state, the change of each service and the outage.
 
-use super::{CurrentRelease, CurrentState, DesiredState, HostState, Outage, ServiceChange, TimeLimits, plan_up};
+use super::{CurrentRelease, CurrentState, DesiredState, HostState, Outage, ServiceChange, TimeLimits, up_diff};
 use crate::{
     cloud::InstanceState,
     config::ConfigHash,
@@ -43,7 +43,7 @@ fn running(serving: CurrentRelease) -> CurrentState {
 
 /// Asserts the plan of `wanted` on `now`: (gateway, vllm, outage), the changes by the names of their variants.
 fn check(wanted: &DesiredState, now: &CurrentState, expected: (&str, &str, Outage)) {
-    let plan = plan_up(wanted, now);
+    let plan = up_diff(wanted, now);
     let name = |part: &ServiceChange| serde_json::to_value(part).unwrap()["change"].as_str().unwrap().to_owned();
     let found = (name(&plan.gateway), name(&plan.vllm), plan.outage);
     assert_eq!((found.0.as_str(), found.1.as_str(), found.2), expected, "{wanted:?} on {now:?}");
@@ -103,7 +103,7 @@ fn services_that_do_not_serve_are_started() {
         for last in [None, Some(CurrentRelease { healthy: false, model_healthy: false, ..serving(1, 1, "aaa") })] {
             let now = CurrentState { state: state.clone(), known: HostState::Unseen(last) };
             check(&wanted(1, 1, "aaa"), &now, ("start", "start", Outage::NothingServes));
-            assert_eq!(plan_up(&wanted(1, 1, "aaa"), &now).start, state != InstanceState::Pending);
+            assert_eq!(up_diff(&wanted(1, 1, "aaa"), &now).start, state != InstanceState::Pending);
         }
     }
 }
@@ -126,6 +126,6 @@ fn a_stopped_host_with_an_unknown_configuration_is_started() {
 #[test]
 fn a_switch_that_was_cut_off_is_repaired_even_if_the_state_is_as_wanted() {
     let cut = CurrentRelease { half_done: true, ..serving(1, 1, "aaa") };
-    let plan = plan_up(&wanted(1, 1, "aaa"), &running(cut));
-    assert!(plan.mend && plan.changes, "{plan:?}");
+    let plan = up_diff(&wanted(1, 1, "aaa"), &running(cut));
+    assert!(plan.repair && plan.changes, "{plan:?}");
 }

@@ -162,9 +162,9 @@ impl Outage {
     }
 }
 
-/// The plan of `up`.
+/// What `up` would change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct UpPlan {
+pub struct UpDiff {
     /// Whether anything would change.
     pub changes: bool,
     /// The instance's state now.
@@ -174,7 +174,8 @@ pub struct UpPlan {
     /// The current release, as far as it is known.
     pub release: Option<u32>,
     /// Whether a switch that was cut off would be repaired.
-    pub mend: bool,
+    #[serde(rename = "mend")]
+    pub repair: bool,
     /// The gateway.
     pub gateway: ServiceChange,
     /// The model server.
@@ -187,9 +188,9 @@ pub struct UpPlan {
     pub worst_outage_seconds: u64,
 }
 
-/// The plan of `up`.
+/// Compares the wanted state with the current one and returns what `up` would change.
 #[must_use]
-pub fn plan_up(wanted: &DesiredState, now: &CurrentState) -> UpPlan {
+pub fn up_diff(wanted: &DesiredState, now: &CurrentState) -> UpDiff {
     let running = matches!(now.known, HostState::Empty { .. } | HostState::Release(_));
     let (serving, half_done) = match &now.known {
         HostState::Unseen(last) => (last.as_ref(), false),
@@ -211,12 +212,12 @@ pub fn plan_up(wanted: &DesiredState, now: &CurrentState) -> UpPlan {
         _ => Outage::NothingServes,
     };
     let changes = !running || half_done || gateway != ServiceChange::Unchanged || vllm != ServiceChange::Unchanged;
-    UpPlan {
+    UpDiff {
         changes,
         instance: now.state.to_string(),
         start: matches!(now.state, InstanceState::Stopped | InstanceState::Stopping),
         release: serving.map(|serving| serving.release),
-        mend: half_done,
+        repair: half_done,
         gateway,
         vllm,
         outage: if changes { outage } else { Outage::None },

@@ -81,7 +81,7 @@ pub fn program_sha256() -> String {
 
 impl Script {
     /// Makes the script end before it changes anything if the host's current release is not `release`, on which the
-    /// plan was made. `deploy`, `rollback` and `restart` read this value.
+    /// plan was made. `deploy`, `rollback`, `restart`, and the changes of `keys` and `prune` read this value.
     #[must_use]
     pub fn expecting(mut self, release: ExpectedRelease) -> Self {
         let line = format!("readonly EXPECT_RELEASE={}\n", ShellWord::new(&release.to_string()));

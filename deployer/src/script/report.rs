@@ -40,7 +40,7 @@ impl ActionOutcome {
     }
 }
 
-/// The steps of the scripts, in the order of a deploy.
+/// A step of a script: what a run is at, and where it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {

@@ -1,4 +1,4 @@
-//! Runs that were killed at any point, runs at the same time, and what mends them.
+//! Runs that were killed at any point, runs at the same time, and what repairs them.
 
 use deployer::script::{Action, ActionOutcome, Script};
 

@@ -284,7 +284,7 @@ fn a_first_deploy_that_fails_has_nothing_to_go_back_to() {
     let ran = host.run(&deploy(1, 1));
     assert_eq!((ran.code, ran.report().release), (Some(4), None), "{ran:?}");
     assert!(ran.report().message.contains("no earlier release"), "{}", ran.report().message);
-    assert!(ran.report().message.contains("The last lines say what failed: mend that, then run deployer up"));
+    assert!(ran.report().message.contains("The last lines say what failed: fix that, then run deployer up"));
     assert!(ran.report().last_log_lines.iter().any(|line| line.starts_with("vllm: ")), "{ran:?}");
     assert!(ran.report().message.contains("out of memory"));
     host.behave(&vllm(1), "");

@@ -124,7 +124,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "a look prints what looks like a token",
-        "sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' \"$own/output\"",
+        "mask_tokens <\"$own/output\"",
         "cat \"$own/output\"",
         "diagnose::what_is_printed_is_cut_and_masked",
     ),
@@ -201,11 +201,11 @@ pub const MUTANTS: &[Mutant] = &[
         NO_TRACE,
     ),
     mutant("the token stays", "  rm -rf \"$own\"\n", "  cp \"$log\" \"$own/hf_token\"\n", NO_TRACE),
-    mutant("lines unmasked", "sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-300", "cut -c 1-300", NO_TRACE),
+    mutant("lines unmasked", "    mask_tokens | cut -c 1-300", "    cut -c 1-300", NO_TRACE),
     mutant(
         "logs unmasked",
-        "s/hf_[A-Za-z0-9]+/hf_***/g; s/\\x1b",
-        "s/\\x1b",
+        "mask_tokens | sed -E 's/\\x1b",
+        "sed -E 's/\\x1b",
         "secrets::every_other_action_is_clean_too",
     ),
     mutant(

@@ -138,7 +138,7 @@ fn a_version_that_is_none_and_a_clock_that_is_wrong_are_findings() {
     for code in ["RequestTimeTooSkewed", "InvalidSignatureException"] {
         emulator.fault(&json!({"action": "GetCallerIdentity", "code": code, "status": 403}));
         let said = ada.run(&["doctor"]);
-        assert!(said.ended(1, &[]).out.contains("mend: Check this machine's clock"), "{said}");
+        assert!(said.ended(1, &[]).out.contains("fix: Check this machine's clock"), "{said}");
     }
 }
 

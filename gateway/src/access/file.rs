@@ -9,7 +9,7 @@ use std::{collections::HashSet, io, os::unix::fs::PermissionsExt, path::Path};
 use sha2::{Digest, Sha256};
 
 use super::{DIGEST, Key, KeysError, Principal, unreadable};
-use crate::{files, limiter::Rate};
+use crate::{files, rate_limiter::Rate};
 
 /// Fewest characters of a key: a shorter key could be guessed.
 pub(super) const SHORTEST_KEY: usize = 20;

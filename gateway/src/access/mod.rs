@@ -21,7 +21,7 @@ pub use self::{
     file::{line_for, new_key},
     principal::{ConcurrencyGuard, Principal, revoked},
 };
-use crate::{files, limiter::Rate};
+use crate::{files, rate_limiter::Rate};
 
 /// Bytes of a digest.
 const DIGEST: usize = 32;

@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    limiter::{Limiter, Rate},
     memory::KeyShare,
+    rate_limiter::{Limiter, Rate},
 };
 
 /// Batches of one key that may have notes in flight at once: half of the limit for all keys together.

@@ -68,7 +68,7 @@ async fn a_key_has_its_own_limits_and_channels() {
     let of = |key: &str, channel| keys.principal(key.as_bytes(), channel);
     assert!(of(&page, Channel::Path).is_some() && of(&study, Channel::Path).is_none());
     let (page, study) = (of(&page, Channel::Header).unwrap(), of(&study, Channel::Header).unwrap());
-    let rates = crate::rates::Rates::default();
+    let rates = crate::rate_limits::RateLimits::default();
     let admit = |principal: &Principal| rates.admit(Some(principal), None);
     let first = admit(&study).unwrap();
     assert_eq!(admit(&study).unwrap_err().rate_limit.scope.name(), "concurrency");

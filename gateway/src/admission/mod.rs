@@ -1,4 +1,5 @@
-//! Limits the concurrent calls to the model servers by slots, with a bounded, fair queue for the calls that wait.
+//! Limits concurrent calls by slots, with a bounded, fair queue for the calls that wait. The calls are those to the model
+//! servers, and the work on cores (`extraction::CpuPool`).
 
 mod queue;
 
@@ -48,7 +49,7 @@ pub struct Lease {
 /// Why a call got no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdmissionError {
-    /// The queue is full, or the slot would come after the deadline.
+    /// The queue is full, the call lost its place to another one, or its slot would come after its deadline.
     QueueFull,
     /// The deadline passed while waiting.
     DeadlineExceeded,
@@ -66,7 +67,7 @@ pub struct AdmissionCounts {
     /// Leases returned since the start; equal to `given` while no call runs.
     pub returned: u64,
     /// Leases returned because the caller disconnected before the call ended.
-    pub vanished: u64,
+    pub abandoned: u64,
     /// Calls that were refused, or lost their place in the queue to another call.
     pub refused: u64,
 }
@@ -79,7 +80,7 @@ struct State {
     mean: Option<Duration>,
     given: u64,
     returned: u64,
-    vanished: u64,
+    abandoned: u64,
     refused: u64,
 }
 
@@ -161,7 +162,7 @@ impl Admission {
             queued: state.queue.len(),
             given: state.given,
             returned: state.returned,
-            vanished: state.vanished,
+            abandoned: state.abandoned,
             refused: state.refused,
         }
     }
@@ -186,7 +187,7 @@ impl Admission {
             let mut state = self.state();
             if let Some(began) = lease.began {
                 state.returned += 1;
-                state.vanished += u64::from(!lease.ended);
+                state.abandoned += u64::from(!lease.ended);
                 state.update_mean(began.elapsed());
             }
             let next = state.queue.pop();

@@ -33,7 +33,7 @@ async fn a_full_queue_refuses_and_a_free_slot_goes_to_the_waiter() {
     assert_eq!((counts.in_flight, counts.queued, counts.given, counts.returned), (1, 0, 2, 1));
     drop(lease);
     let counts = admission.counts();
-    assert_eq!((counts.in_flight, counts.returned, counts.vanished, counts.refused), (0, 2, 1, 1));
+    assert_eq!((counts.in_flight, counts.returned, counts.abandoned, counts.refused), (0, 2, 1, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,7 +28,7 @@ use crate::{
         App,
         error::{ErrorCode, Problem},
     },
-    server::Gateway,
+    server::{Gateway, available_cores},
 };
 
 /// Maximum notes in a bundle.
@@ -67,10 +67,9 @@ impl LocalEngine {
     pub(super) async fn ready(settings: &Settings, options: RunOptions) -> Result<Self, BulkError> {
         let time = settings.admission.deadline;
         let generation = settings.generation;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let calls = settings.admission.in_flight;
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
-        let default_concurrency = if with_model { calls + calls.div_ceil(2) } else { cores };
+        let default_concurrency = if with_model { calls + calls.div_ceil(2) } else { available_cores() };
         // Keys, the audit log and the response cache belong to the service only.
         let mut settings = settings.clone();
         (settings.auth_keys_file, settings.audit.path, settings.cache.entries) = (None, None, 0);

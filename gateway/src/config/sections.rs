@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use serde::Deserialize;
 
 use super::{origin::OriginPattern, words::list};
-use crate::limiter::Rate;
+use crate::rate_limiter::Rate;
 
 /// The section `limits`: the limits of requests and answers.
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -20,6 +20,7 @@ pub(super) const LONGEST_VALUE: usize = 512;
 pub(super) fn cut(record: &mut Record) -> (Vec<(Field, String)>, Vec<Warning>) {
     let (mut further, mut warnings) = (Vec::new(), Vec::new());
     for field in Field::ALL {
+        // Each value takes at least one byte, so a text of at most `MOST_VALUES` bytes is not split and counted.
         let Some(value) = record.get(field).filter(|value| value.len() > MOST_VALUES) else { continue };
         let values: Vec<&str> = parts(value).collect();
         let Some((kept, rest)) = values.split_at_checked(MOST_VALUES).filter(|(_, rest)| !rest.is_empty()) else {

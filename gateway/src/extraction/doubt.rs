@@ -15,7 +15,8 @@ const MOST_FIELDS_OF_THIN_RECORD: usize = 3;
 /// Most bytes of the model's words outside its record that are searched for values.
 const MOST_WORD_BYTES: usize = 32 << 10;
 
-/// An engine that reads the same texts, and the threads that review its records.
+/// A second engine that reads the same texts, for a doubt and for the cross-check, and the threads that review its
+/// records.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Witness<'a> {
     pub(super) engine: &'a dyn Engine,
@@ -30,7 +31,7 @@ pub(super) enum Doubt {
     /// The witness found these fields in the same text.
     Fields(Vec<Field>),
     /// The model wrote more than its record holds, or its response shows a fault.
-    NotUnderstood,
+    SuspectOutput,
 }
 
 /// Returns the doubt about the empty record of a draft.
@@ -42,11 +43,11 @@ pub(super) async fn of_empty_record(
     deadline: Deadline,
 ) -> Result<Doubt, EngineError> {
     if draft.suspect {
-        return Ok(Doubt::NotUnderstood);
+        return Ok(Doubt::SuspectOutput);
     }
     let outside_record = text.part(parse::beside_keys(draft.text.as_str(), MOST_WORD_BYTES));
     if !witness.reads(&outside_record, request, deadline).await?.is_empty() {
-        return Ok(Doubt::NotUnderstood);
+        return Ok(Doubt::SuspectOutput);
     }
     let fields = fields_of(&witness.reads(text, request, deadline).await?);
     Ok(if fields.is_empty() { Doubt::None } else { Doubt::Fields(fields) })

@@ -97,7 +97,6 @@ pub struct CallTimings {
 
 impl CallTimings {
     pub(super) fn add(&self, queue: Duration, engine: Duration) {
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.queue.fetch_add(micros(queue), Relaxed);
         self.engine.fetch_add(micros(engine), Relaxed);
     }
@@ -108,6 +107,11 @@ impl CallTimings {
         let time = |micros: &AtomicU64| Duration::from_micros(micros.load(Relaxed));
         (time(&self.queue), time(&self.engine))
     }
+}
+
+/// Returns a time in whole microseconds.
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl EngineRequest {

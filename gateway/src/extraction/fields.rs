@@ -1,4 +1,6 @@
-//! The list of the seven fields. Every type, schema, pattern and parser that names them derives from it.
+//! The list of the seven fields, from which the types with one member per field, their schema and the parser derive. A
+//! file that treats some fields in another way names them itself; .github/CONTRIBUTING.md lists the ones that the
+//! compiler does not find.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

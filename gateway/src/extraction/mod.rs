@@ -42,6 +42,7 @@ pub use confidence::{Confidence, Likelihoods};
 pub use cpu_pool::CpuPool;
 pub use cross_check::{Agreement, CrossCheck};
 pub use dates::{CalendarDate, DatePrecision, StatedDate};
+pub(crate) use engine::micros;
 pub use engine::{
     CallTimings, Draft, DraftFuture, Engine, EngineError, EngineName, EngineRequest, Finish, ModelName, PromptVersion,
     TokenBudget, UnreadableText,

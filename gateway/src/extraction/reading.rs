@@ -141,12 +141,12 @@ pub(super) async fn read(
                     };
                     let should_retry = !matches!(doubt, Doubt::None);
                     let doubted = match doubt {
-                        Doubt::NotUnderstood if is_second => {
-                            let error = ExtractError::Unusable(Unusable::SaysMore);
+                        Doubt::SuspectOutput if is_second => {
+                            let error = ExtractError::Unusable(Unusable::EmptyRecord);
                             return doubtful_or_error(doubtful, error, tokens_used, stages);
                         }
                         Doubt::Fields(fields) => fields,
-                        Doubt::None | Doubt::NotUnderstood => Vec::new(),
+                        Doubt::None | Doubt::SuspectOutput => Vec::new(),
                     };
                     let reading = EngineReading { record, repairs, draft, doubted, tokens_used, stages };
                     if is_second || !should_retry {

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::{cache::ResponseCache, request::RequestPolicy};
 use crate::{
     access::Keys, audit::Audit, config::HostName, extraction::Pipeline, in_flight::InFlightTracker, memory::Memory,
-    rates::Rates, readiness::Readiness, telemetry::Metrics,
+    rate_limits::RateLimits, readiness::Readiness, telemetry::Metrics,
 };
 
 /// All services of one process.
@@ -63,7 +63,7 @@ pub struct AccessControl {
     /// Whether every client beyond this machine may call without a key, which `/health` reports.
     pub open_to_all: bool,
     /// The rate limits of all clients together and of each address.
-    pub rates: Rates,
+    pub rate_limits: RateLimits,
     /// Host names that requests may name if there are no keys, besides addresses and names without dots.
     pub allowed_hosts: Vec<HostName>,
     /// Proxies whose `X-Forwarded-For` is trusted.

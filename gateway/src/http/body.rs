@@ -70,7 +70,7 @@ pub(super) async fn read(
     let mut minimum_rate = MinimumRate::begin();
     let mut buffer = BodyBuffer { bytes: Vec::new(), limit, reservation };
     loop {
-        let frame = tokio::time::timeout_at(minimum_rate.until(), body.frame());
+        let frame = tokio::time::timeout_at(minimum_rate.next_deadline(), body.frame());
         let Ok(Ok(frame)) = deadline.bound(frame).await else { return Err(ErrorCode::DeadlineExceeded) };
         let data = match frame {
             None => return Ok(buffer.bytes.into()),
@@ -78,7 +78,7 @@ pub(super) async fn read(
             Some(Err(_)) => return Err(ErrorCode::InvalidJson),
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
         };
-        minimum_rate.came(data.len());
+        minimum_rate.add_bytes(data.len());
         if buffer.bytes.is_empty() && body.is_end_stream() {
             // Most bodies arrive in one piece, which needs no copy.
             buffer.check(data.len())?;

@@ -14,7 +14,7 @@ use crate::{
     telemetry::{RequestSpan, TraceParent},
 };
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 

@@ -13,16 +13,16 @@ use super::{
     body,
     context::RequestContext,
     error::{ErrorCode, Problem},
-    limits,
     note::{self, Extraction, ExtractionJob, Rejection},
+    rate_limit,
     request::ExtractRequest,
 };
 use crate::{
     admission::QueuePriority,
     extraction::Answer,
-    limiter::RateLimitState,
     memory::{MemoryReservation, Purpose},
-    rates::RateLimitGrant,
+    rate_limiter::RateLimitState,
+    rate_limits::RateLimitGrant,
 };
 
 /// The usual size of an answer with evidence for seven fields, in bytes.
@@ -66,7 +66,7 @@ pub(super) async fn extract(
     };
     let mut response = outcome.unwrap_or_else(|rejection| rejection.into_response());
     if let Some(rate_limit) = rate_limit {
-        limits::add_headers(rate_limit, response.headers_mut());
+        rate_limit::add_headers(rate_limit, response.headers_mut());
     }
     let code = response.extensions().get::<ErrorCode>().map(|code| code.name());
     let audit_record = audit_guard.finish(response.status(), code);
@@ -119,7 +119,7 @@ pub(super) async fn accept(
     }
     let deadline = context.deadline(request.headers(), app.extractor.deadline);
     let deadline = deadline.map_err(|violation| rejection(Problem::invalid(vec![violation], id)))?;
-    let grant = limits::CallerAllowance::of(app, &request).admit(app, id);
+    let grant = rate_limit::CallerAllowance::of(app, &request).admit(app, id);
     let grant = grant.map_err(|exceeded| {
         let (problem, rate_limit) = exceeded.into_problem(app);
         Box::new((problem, Some(rate_limit)))

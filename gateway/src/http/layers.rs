@@ -1,11 +1,11 @@
 //! The layers around every route, outermost last.
 
-use std::{any::Any, time::Duration};
+use std::any::Any;
 
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header, uri::PathAndQuery},
+    http::{HeaderValue, Method, StatusCode, Uri, header, uri::PathAndQuery},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -16,17 +16,17 @@ use super::{
     access::{self, ListenerKind},
     audit_record::{AuditRecord, CALLER_VANISHED, milliseconds},
     body,
-    context::RequestContext,
+    context::{RequestContext, X_REQUEST_ID},
     cors,
     error::ErrorCode,
 };
 use crate::{
     access::Principal,
     config::OriginPattern,
+    extraction::micros,
     telemetry::{Route, TraceParent},
 };
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The content security policy of a page that has no stricter one: it may load only files of this service. Swagger UI
 /// also needs inline styles and images in data URLs.
 const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -177,7 +177,6 @@ fn record(
     };
     let AuditRecord { body_bytes, note_chars, cached, .. } = *audit_record;
     let stages = audit_record.stages.unwrap_or_default();
-    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     for (name, value) in [
         ("gateway.body_bytes", body_bytes as u64),
         ("gateway.note_chars", note_chars as u64),

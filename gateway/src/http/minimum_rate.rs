@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a client may send nothing, or send too slowly.
-pub(super) const PAUSE: Duration = Duration::from_secs(10);
-/// Bytes per second that must arrive after [`PAUSE`], on average.
+pub(super) const GRACE_PERIOD: Duration = Duration::from_secs(10);
+/// Bytes per second that must arrive after [`GRACE_PERIOD`], on average.
 const BYTES_PER_SECOND: u64 = 1 << 10;
 
 /// Measures the rate of a body, or of one line of it.
@@ -22,12 +22,12 @@ impl MinimumRate {
         Self { began: Instant::now(), bytes: 0 }
     }
 
-    pub(super) fn came(&mut self, bytes: usize) {
+    pub(super) fn add_bytes(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
     }
 
     /// Returns the time by which more bytes must have arrived.
-    pub(super) fn until(&self) -> Instant {
-        self.began + PAUSE + Duration::from_millis(self.bytes.saturating_mul(1_000) / BYTES_PER_SECOND)
+    pub(super) fn next_deadline(&self) -> Instant {
+        self.began + GRACE_PERIOD + Duration::from_millis(self.bytes.saturating_mul(1_000) / BYTES_PER_SECOND)
     }
 }

@@ -84,7 +84,7 @@ pub(super) async fn read(
             let (queue, engine) = request.timings.queue_and_engine();
             let stages = StageTimings { queue, engine, ..StageTimings::default() };
             app.state.metrics.record_stages(stages);
-            if matches!(error, ExtractError::Unusable(Unusable::SaysMore)) {
+            if matches!(error, ExtractError::Unusable(Unusable::EmptyRecord)) {
                 app.state.metrics.refused_empty_record(app.extractor.pipeline.engine());
             }
             audit_guard.record.stages = Some(stages);

@@ -50,7 +50,7 @@ pub(super) struct Health {
     /// The model servers and their states; only with `verbose=1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    replicas: Option<Vec<Replica>>,
+    replicas: Option<Vec<ReplicaHealth>>,
     /// Calls to the engine that are running; only with `verbose=1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -67,7 +67,8 @@ pub(super) struct Health {
 
 /// One model server. Its name is its position in the settings, never its address.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Replica {
+#[schema(as = Replica)]
+pub(super) struct ReplicaHealth {
     /// Its position in `vllm.url`; for a host name with several addresses, also the position of the address.
     #[schema(example = "vllm-1")]
     name: String,
@@ -76,8 +77,8 @@ pub(super) struct Replica {
     state: &'static str,
 }
 
-fn replicas(readiness: &Readiness) -> Vec<Replica> {
-    readiness.report().into_iter().map(|replica| Replica { name: replica.name, state: replica.state }).collect()
+fn replicas(readiness: &Readiness) -> Vec<ReplicaHealth> {
+    readiness.report().into_iter().map(|replica| ReplicaHealth { name: replica.name, state: replica.state }).collect()
 }
 
 /// Options of `GET /health`.

@@ -25,8 +25,8 @@ use super::{
     context::RequestContext,
     error::{ErrorCode, NestedProblem, Problem},
     extract::{self, AcceptedNote},
-    limits,
     note::{self, Extraction, Rejection},
+    rate_limit,
     request::ExtractRequest,
 };
 use crate::{
@@ -99,7 +99,7 @@ pub(super) async fn stream(
     };
     response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     if let Some(rate_limit) = rate_limit {
-        limits::add_headers(rate_limit, response.headers_mut());
+        rate_limit::add_headers(rate_limit, response.headers_mut());
     }
     response
 }

@@ -13,7 +13,7 @@ use std::{
 
 use serde::Serialize;
 
-pub use self::replica::{Load, Replica, ReplicaReport, UpstreamState};
+pub use self::replica::{Load, ReplicaReport, ReplicaState, ReplicaStatus};
 
 /// Why notes cannot be read now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -35,7 +35,7 @@ pub struct Readiness {
     started: Instant,
     startup: Duration,
     /// `None` with the rules engine, which is always ready.
-    replicas: Option<RwLock<Arc<[Arc<Replica>]>>>,
+    replicas: Option<RwLock<Arc<[Arc<ReplicaStatus>]>>>,
     ever_ready: AtomicBool,
     draining: AtomicBool,
     /// Milliseconds from the start to the end of the last note.
@@ -66,16 +66,16 @@ impl Readiness {
     }
 
     /// Sets the model servers.
-    pub fn watch(&self, replicas: Arc<[Arc<Replica>]>) {
+    pub fn watch(&self, replicas: Arc<[Arc<ReplicaStatus>]>) {
         if let Some(current) = &self.replicas {
             *current.write().unwrap_or_else(PoisonError::into_inner) = replicas;
         }
     }
 
     /// Sets the state of a model server.
-    pub fn set_state(&self, replica: &Replica, upstream: UpstreamState) {
+    pub fn set_state(&self, replica: &ReplicaStatus, upstream: ReplicaState) {
         replica.store(upstream);
-        if upstream == UpstreamState::Ready {
+        if upstream == ReplicaState::Ready {
             self.ever_ready.store(true, Relaxed);
         }
     }
@@ -84,7 +84,7 @@ impl Readiness {
     /// until it is known.
     pub fn max_model_len(&self) -> Option<u32> {
         let replicas = self.replicas()?;
-        let ready = replicas.iter().filter(|replica| replica.state() == UpstreamState::Ready);
+        let ready = replicas.iter().filter(|replica| replica.state() == ReplicaState::Ready);
         ready.filter_map(|replica| replica.context()).min()
     }
 
@@ -111,10 +111,10 @@ impl Readiness {
         let replicas = self.replicas()?;
         let any = |state| replicas.iter().any(|replica| replica.state() == state);
         let all_untrusted =
-            !replicas.is_empty() && replicas.iter().all(|replica| replica.state() == UpstreamState::Untrusted);
+            !replicas.is_empty() && replicas.iter().all(|replica| replica.state() == ReplicaState::Untrusted);
         match () {
-            () if any(UpstreamState::Ready) => None,
-            () if any(UpstreamState::ModelMissing) => Some(Reason::ModelMissing),
+            () if any(ReplicaState::Ready) => None,
+            () if any(ReplicaState::ModelMissing) => Some(Reason::ModelMissing),
             () if self.may_be_loading() && !all_untrusted => Some(Reason::Loading),
             () => Some(Reason::Unreachable),
         }
@@ -143,14 +143,14 @@ impl Readiness {
     /// Returns the model servers and their states; empty with the rules engine.
     pub fn report(&self) -> Vec<ReplicaReport> {
         let replicas = self.replicas().unwrap_or_default();
-        let state = |replica: &Replica| match replica.state() {
-            UpstreamState::Ready => "ready",
-            UpstreamState::ModelMissing => "model_missing",
-            UpstreamState::Untrusted => "untrusted",
-            UpstreamState::Unreachable if self.may_be_loading() => "loading",
-            UpstreamState::Unreachable => "unreachable",
+        let state = |replica: &ReplicaStatus| match replica.state() {
+            ReplicaState::Ready => "ready",
+            ReplicaState::ModelMissing => "model_missing",
+            ReplicaState::Untrusted => "untrusted",
+            ReplicaState::Unreachable if self.may_be_loading() => "loading",
+            ReplicaState::Unreachable => "unreachable",
         };
-        let report = |replica: &Arc<Replica>| ReplicaReport {
+        let report = |replica: &Arc<ReplicaStatus>| ReplicaReport {
             name: replica.name().to_owned(),
             state: state(replica),
             load: replica.load(),
@@ -158,7 +158,7 @@ impl Readiness {
         replicas.iter().map(report).collect()
     }
 
-    fn replicas(&self) -> Option<Arc<[Arc<Replica>]>> {
+    fn replicas(&self) -> Option<Arc<[Arc<ReplicaStatus>]>> {
         let replicas = self.replicas.as_ref()?;
         Some(Arc::clone(&replicas.read().unwrap_or_else(PoisonError::into_inner)))
     }
@@ -198,22 +198,22 @@ mod tests {
         assert_eq!(Readiness::of_rules().reason(), None);
         let readiness = Readiness::of_vllm(Duration::from_mins(15));
         assert_eq!((readiness.reason(), readiness.status()), (Some(Reason::Loading), "starting"));
-        let (first, second) = (Replica::new("vllm-1".to_owned()), Replica::new("vllm-2".to_owned()));
+        let (first, second) = (ReplicaStatus::new("vllm-1".to_owned()), ReplicaStatus::new("vllm-2".to_owned()));
         readiness.watch(Arc::from([Arc::clone(&first), Arc::clone(&second)]));
-        readiness.set_state(&first, UpstreamState::ModelMissing);
+        readiness.set_state(&first, ReplicaState::ModelMissing);
         assert_eq!(readiness.reason(), Some(Reason::ModelMissing));
-        readiness.set_state(&second, UpstreamState::Ready);
+        readiness.set_state(&second, ReplicaState::Ready);
         assert_eq!((readiness.reason(), readiness.status()), (None, "healthy"));
         let states: Vec<_> = readiness.report().into_iter().map(|replica| (replica.name, replica.state)).collect();
         assert_eq!(states, [("vllm-1".to_owned(), "model_missing"), ("vllm-2".to_owned(), "ready")]);
-        readiness.set_state(&first, UpstreamState::Unreachable);
-        readiness.set_state(&second, UpstreamState::Unreachable);
+        readiness.set_state(&first, ReplicaState::Unreachable);
+        readiness.set_state(&second, ReplicaState::Unreachable);
         assert_eq!((readiness.reason(), readiness.status()), (Some(Reason::Unreachable), "degraded"));
         let loading = Readiness::of_vllm(Duration::from_mins(15));
         loading.watch(Arc::from([Arc::clone(&first), Arc::clone(&second)]));
-        loading.set_state(&first, UpstreamState::Untrusted);
+        loading.set_state(&first, ReplicaState::Untrusted);
         assert_eq!(loading.reason(), Some(Reason::Loading), "the second server may be loading");
-        loading.set_state(&second, UpstreamState::Untrusted);
+        loading.set_state(&second, ReplicaState::Untrusted);
         assert_eq!(loading.reason(), Some(Reason::Unreachable));
         assert_eq!(loading.report()[0].state, "untrusted");
         readiness.drain();

@@ -7,7 +7,7 @@ use std::sync::{
 
 /// The last known state of a model server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpstreamState {
+pub enum ReplicaState {
     /// Not reached yet, refuses connections, or excluded after failures.
     Unreachable = 0,
     /// Reached; it lists the model.
@@ -32,7 +32,7 @@ pub struct Load {
 
 /// One model server. Its name is its position in the settings, never its address.
 #[derive(Debug)]
-pub struct Replica {
+pub struct ReplicaStatus {
     name: String,
     state: AtomicU8,
     load: RwLock<Load>,
@@ -51,12 +51,12 @@ pub struct ReplicaReport {
     pub load: Load,
 }
 
-impl Replica {
+impl ReplicaStatus {
     /// Returns a server that was not reached yet.
     #[must_use]
     pub fn new(name: String) -> Arc<Self> {
         let (state, load, context) =
-            (AtomicU8::new(UpstreamState::Unreachable as u8), RwLock::default(), AtomicU32::new(0));
+            (AtomicU8::new(ReplicaState::Unreachable as u8), RwLock::default(), AtomicU32::new(0));
         Arc::new(Self { name, state, load, context })
     }
 
@@ -66,12 +66,12 @@ impl Replica {
     }
 
     /// Returns its last known state.
-    pub fn state(&self) -> UpstreamState {
+    pub fn state(&self) -> ReplicaState {
         match self.state.load(Relaxed) {
-            1 => UpstreamState::Ready,
-            2 => UpstreamState::ModelMissing,
-            3 => UpstreamState::Untrusted,
-            _ => UpstreamState::Unreachable,
+            1 => ReplicaState::Ready,
+            2 => ReplicaState::ModelMissing,
+            3 => ReplicaState::Untrusted,
+            _ => ReplicaState::Unreachable,
         }
     }
 
@@ -90,7 +90,7 @@ impl Replica {
     }
 
     /// Sets its last known state.
-    pub(super) fn store(&self, upstream: UpstreamState) {
+    pub(super) fn store(&self, upstream: ReplicaState) {
         self.state.store(upstream as u8, Relaxed);
     }
 

@@ -22,11 +22,11 @@ use crate::{
     http::{self, AccessControl, App, BatchLimits, Extractor, ResponseCache, ServiceState, request::RequestPolicy},
     in_flight::InFlightTracker,
     memory::{self, Memory},
-    rates::Rates,
+    rate_limits::RateLimits,
     readiness::Readiness,
     rules::RulesEngine,
     telemetry::Metrics,
-    vllm::{ServerKey, VllmEngine, VllmError, names::ResolverSettings},
+    vllm::{ServerKey, VllmEngine, VllmError, dns::ResolverSettings},
 };
 
 /// Connections that may wait to be accepted. A client above this limit retries after a second.
@@ -130,7 +130,7 @@ impl Gateway {
             access: Arc::new(AccessControl {
                 open_to_all: keys.is_none() && !settings.listen.ip().is_loopback(),
                 keys,
-                rates: Rates::new(rate.global, rate.per_address),
+                rate_limits: RateLimits::new(rate.global, rate.per_address),
                 allowed_hosts: settings.allowed_hosts.clone(),
                 trusted_proxies: settings.trusted_proxies.clone(),
             }),
@@ -287,7 +287,8 @@ fn batch_width(settings: &Settings) -> usize {
     most + most.div_ceil(2)
 }
 
-fn available_cores() -> usize {
+/// Returns the number of cores that this process may use; at least one.
+pub(crate) fn available_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 

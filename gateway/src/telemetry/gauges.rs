@@ -36,33 +36,37 @@ type ByReplica = Family<ReplicaLabels, Gauge<f64, AtomicU64>>;
 /// The metrics that are set at each scrape.
 #[derive(Debug, Default)]
 pub(super) struct ScrapedGauges {
-    running: Gauge,
+    extractions_running: Gauge,
     memory_held: Gauge,
     memory_budget: Gauge,
     memory_refused: Counter,
     tasks: Gauge,
-    in_flight: Gauge,
-    queued: Gauge,
-    given: Counter,
-    returned: Counter,
-    vanished: Counter,
+    upstream_in_flight: Gauge,
+    queue_depth: Gauge,
+    leases_given: Counter,
+    leases_returned: Counter,
+    leases_abandoned: Counter,
     queue_refused: Counter,
-    replica_ready: Family<ReplicaStateLabels, Gauge>,
-    vllm_running: ByReplica,
-    vllm_waiting: ByReplica,
-    vllm_kv_cache: ByReplica,
-    audit_written: Counter,
-    audit_lost: Counter,
+    upstream_replicas: Family<ReplicaStateLabels, Gauge>,
+    vllm_requests_running: ByReplica,
+    vllm_requests_waiting: ByReplica,
+    vllm_kv_cache_usage: ByReplica,
+    audit_lines: Counter,
+    audit_lines_lost: Counter,
     audit_failing: Gauge,
-    log_dropped: Counter,
-    rss: Gauge,
+    log_lines_dropped: Counter,
+    resident_memory: Gauge,
     cpu: Counter<f64, AtomicU64>,
-    descriptors: Gauge,
+    open_fds: Gauge,
 }
 
 impl ScrapedGauges {
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("extractions_running", "Extractions in flight, including waiting ones", self.running.clone());
+        registry.register(
+            "extractions_running",
+            "Extractions in flight, including waiting ones",
+            self.extractions_running.clone(),
+        );
         let help = "Bytes of the memory budget that requests, batches and cached answers have reserved";
         registry.register_with_unit("memory_held", help, Unit::Bytes, self.memory_held.clone());
         let help = "Memory budget: bytes that requests, batches and cached answers may reserve together";
@@ -70,62 +74,72 @@ impl ScrapedGauges {
         let help = "Reservations refused because they did not fit into the memory budget";
         registry.register("memory_refused", help, self.memory_refused.clone());
         registry.register("tasks", "Live tasks of the runtime, mostly connections", self.tasks.clone());
-        registry.register("upstream_in_flight", "Calls to the model servers in flight", self.in_flight.clone());
+        registry.register(
+            "upstream_in_flight",
+            "Calls to the model servers in flight",
+            self.upstream_in_flight.clone(),
+        );
         let help = "Calls to the model servers waiting for a slot";
-        registry.register("queue_depth", help, self.queued.clone());
-        registry.register("leases_given", "Slots given to calls to the model servers", self.given.clone());
+        registry.register("queue_depth", help, self.queue_depth.clone());
+        registry.register("leases_given", "Slots given to calls to the model servers", self.leases_given.clone());
         let help =
             "Slots returned by calls to the model servers; leases_given minus this is the number of running calls";
-        registry.register("leases_returned", help, self.returned.clone());
+        registry.register("leases_returned", help, self.leases_returned.clone());
         let help = "Slots returned because the caller no longer waited for the answer";
-        registry.register("leases_abandoned", help, self.vanished.clone());
+        registry.register("leases_abandoned", help, self.leases_abandoned.clone());
         let help = "Calls to the model servers refused because the queue was full or the wait too long";
         registry.register("queue_refused", help, self.queue_refused.clone());
         let help = "Model servers by state: 1 for the state that a model server is in";
-        registry.register("upstream_replicas", help, self.replica_ready.clone());
+        registry.register("upstream_replicas", help, self.upstream_replicas.clone());
         let help = "Requests that the model server is running, by its own metrics";
-        registry.register("vllm_requests_running", help, self.vllm_running.clone());
+        registry.register("vllm_requests_running", help, self.vllm_requests_running.clone());
         let help = "Requests that wait in the model server, by its own metrics";
-        registry.register("vllm_requests_waiting", help, self.vllm_waiting.clone());
+        registry.register("vllm_requests_waiting", help, self.vllm_requests_waiting.clone());
         let help = "Used part of the model server's KV cache, 0 to 1, by its own metrics";
-        registry.register("vllm_kv_cache_usage", help, self.vllm_kv_cache.clone());
-        registry.register("audit_lines", "Audit lines written", self.audit_written.clone());
-        registry.register("audit_lines_lost", "Audit lines that could not be written", self.audit_lost.clone());
+        registry.register("vllm_kv_cache_usage", help, self.vllm_kv_cache_usage.clone());
+        registry.register("audit_lines", "Audit lines written", self.audit_lines.clone());
+        registry.register("audit_lines_lost", "Audit lines that could not be written", self.audit_lines_lost.clone());
         registry.register("audit_failing", "1 while audit lines cannot be written", self.audit_failing.clone());
-        registry.register("log_lines_dropped", "Log lines dropped because nothing read them", self.log_dropped.clone());
+        registry.register(
+            "log_lines_dropped",
+            "Log lines dropped because nothing read them",
+            self.log_lines_dropped.clone(),
+        );
     }
 
     pub(super) fn register_process(&self, root: &mut Registry) {
         let registry = root.sub_registry_with_prefix("process");
-        registry.register_with_unit("resident_memory", "Resident memory", Unit::Bytes, self.rss.clone());
+        registry.register_with_unit("resident_memory", "Resident memory", Unit::Bytes, self.resident_memory.clone());
         registry.register_with_unit("cpu", "CPU time used", Unit::Seconds, self.cpu.clone());
-        registry.register("open_fds", "Open file descriptors", self.descriptors.clone());
+        registry.register("open_fds", "Open file descriptors", self.open_fds.clone());
     }
 
     pub(super) fn set(&self, gauges: &Gauges<'_>) {
         let gauge_value = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        self.running.set(gauge_value(gauges.running));
+        self.extractions_running.set(gauge_value(gauges.running));
         self.memory_held.set(gauge_value(gauges.memory.reserved()));
         self.memory_budget.set(gauge_value(gauges.memory.budget()));
         self.memory_refused.inner().store(gauges.memory.refused(), Relaxed);
         self.tasks.set(gauge_value(gauges.tasks));
-        self.in_flight.set(gauge_value(gauges.admission.in_flight));
-        self.queued.set(gauge_value(gauges.admission.queued));
-        self.given.inner().store(gauges.admission.given, Relaxed);
-        self.returned.inner().store(gauges.admission.returned, Relaxed);
-        self.vanished.inner().store(gauges.admission.vanished, Relaxed);
+        self.upstream_in_flight.set(gauge_value(gauges.admission.in_flight));
+        self.queue_depth.set(gauge_value(gauges.admission.queued));
+        self.leases_given.inner().store(gauges.admission.given, Relaxed);
+        self.leases_returned.inner().store(gauges.admission.returned, Relaxed);
+        self.leases_abandoned.inner().store(gauges.admission.abandoned, Relaxed);
         self.queue_refused.inner().store(gauges.admission.refused, Relaxed);
-        for family in [&self.vllm_running, &self.vllm_waiting, &self.vllm_kv_cache] {
+        for family in [&self.vllm_requests_running, &self.vllm_requests_waiting, &self.vllm_kv_cache_usage] {
             family.clear();
         }
-        self.replica_ready.clear();
+        self.upstream_replicas.clear();
         for report in gauges.replicas {
             let replica = || report.name.clone();
-            self.replica_ready.get_or_create(&ReplicaStateLabels { replica: replica(), state: report.state }).set(1);
+            self.upstream_replicas
+                .get_or_create(&ReplicaStateLabels { replica: replica(), state: report.state })
+                .set(1);
             let load = [
-                (&self.vllm_running, report.load.running),
-                (&self.vllm_waiting, report.load.waiting),
-                (&self.vllm_kv_cache, report.load.kv_cache),
+                (&self.vllm_requests_running, report.load.running),
+                (&self.vllm_requests_waiting, report.load.waiting),
+                (&self.vllm_kv_cache_usage, report.load.kv_cache),
             ];
             for (family, value) in load {
                 if let Some(value) = value {
@@ -134,13 +148,13 @@ impl ScrapedGauges {
             }
         }
         if let Some(audit) = gauges.audit {
-            self.audit_written.inner().store(audit.written, Relaxed);
-            self.audit_lost.inner().store(audit.lost, Relaxed);
+            self.audit_lines.inner().store(audit.written, Relaxed);
+            self.audit_lines_lost.inner().store(audit.lost, Relaxed);
             self.audit_failing.set(i64::from(audit.failing));
         }
-        self.log_dropped.inner().store(LogLines::dropped(), Relaxed);
-        self.rss.set(process::rss_bytes().and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(0));
+        self.log_lines_dropped.inner().store(LogLines::dropped(), Relaxed);
+        self.resident_memory.set(process::rss_bytes().and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(0));
         self.cpu.inner().store(process::cpu_seconds().unwrap_or(0.0).to_bits(), Relaxed);
-        self.descriptors.set(gauge_value(process::open_descriptors().unwrap_or(0)));
+        self.open_fds.set(gauge_value(process::open_descriptors().unwrap_or(0)));
     }
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     extraction::{Answer, Assertion, Basis, EngineName, Field, StageTimings, WarningCode, parse::RepairCode},
-    limiter::LimitScope,
+    rate_limiter::LimitScope,
 };
 
 /// Bucket bounds in seconds, from the quickest answer of the rules to about the deadline.

@@ -112,6 +112,6 @@ export function provenance(result) {
   if (result.chunks) parts.push(`in ${result.chunks} parts`);
   if (result.tokens_used) parts.push(`${result.tokens_used} tokens`);
   const repairs = result.repairs?.length ?? 0;
-  if (repairs > 0) parts.push(`output mended in ${repairs} ${repairs === 1 ? 'place' : 'places'}`);
+  if (repairs > 0) parts.push(`output repaired in ${repairs} ${repairs === 1 ? 'place' : 'places'}`);
   return `${parts.join(' · ')} · request ${result.request_id}`;
 }

@@ -6,7 +6,8 @@ mod answers;
 mod body;
 mod client;
 mod constraint;
-mod control;
+mod control_tokens;
+pub mod dns;
 mod envelope;
 mod events;
 mod finite;
@@ -15,7 +16,6 @@ mod ids;
 mod key;
 mod logprobs;
 mod models;
-pub mod names;
 mod paths;
 mod probe;
 pub mod prompt;
@@ -29,7 +29,7 @@ pub use self::{
     client::VllmEngine,
     key::{ServerKey, ServerKeyError},
 };
-use self::{fleet::Fleet, names::ResolverSettings};
+use self::{dns::ResolverSettings, fleet::Fleet};
 use crate::{config::Vllm, readiness::Readiness, telemetry::Metrics};
 
 /// Errors that prevent the engine from starting.

@@ -17,7 +17,7 @@ use super::{
     models::ModelList,
     paths::{Path, Urls},
 };
-use crate::readiness::Replica;
+use crate::readiness::ReplicaStatus;
 
 /// Time limit of each request of a check.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ pub(super) struct Probe {
     /// The key that every request carries.
     key: Option<Arc<ServerKey>>,
     /// The server's entry in the readiness of the gateway.
-    pub(super) replica: Arc<Replica>,
+    pub(super) status: Arc<ReplicaStatus>,
     /// The models that the server listed last; `None` if they are unknown.
     models: RwLock<Option<Arc<ModelList>>>,
     /// Whether the log already says that completions name a model other than the requested one.
@@ -48,14 +48,14 @@ impl Probe {
         url: &Url,
         model: String,
         key: Option<Arc<ServerKey>>,
-        replica: Arc<Replica>,
+        status: Arc<ReplicaStatus>,
     ) -> Self {
         Self {
             client,
             urls: Urls::below(url),
             model,
             key,
-            replica,
+            status,
             models: RwLock::default(),
             other_model_logged: AtomicBool::new(false),
             wake: Notify::new(),
@@ -69,7 +69,7 @@ impl Probe {
     }
 
     pub(super) fn update_models(&self, models: Option<Arc<ModelList>>) {
-        self.replica.set_context(models.as_ref().and_then(|models| models.context(&self.model)));
+        self.status.set_context(models.as_ref().and_then(|models| models.context(&self.model)));
         *self.models.write().unwrap_or_else(PoisonError::into_inner) = models;
     }
 
@@ -77,7 +77,7 @@ impl Probe {
     pub(super) fn log_other_model(&self) {
         if !self.other_model_logged.swap(true, Relaxed) {
             tracing::error!(
-                replica = self.replica.name(),
+                replica = self.status.name(),
                 "a model server answers in the name of another model than the one asked for, so its answers are refused: \
                  check that the adapter is loaded, and that vllm.model has the name that the server gives it"
             );

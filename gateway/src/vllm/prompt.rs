@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
-use super::{control::break_control_tokens, paths::Path};
+use super::{control_tokens::break_control_tokens, paths::Path};
 use crate::{
     config::PromptChoice,
     extraction::{Field, PromptVersion},

@@ -17,7 +17,7 @@ use super::{
     probe::Probe,
     trial::Trial,
 };
-use crate::readiness::{Load, Readiness, UpstreamState};
+use crate::readiness::{Load, Readiness, ReplicaState};
 
 /// Time between two checks of a server that is not ready.
 const INTERVAL_NOT_READY: Duration = Duration::from_millis(500);
@@ -51,24 +51,24 @@ pub(super) fn spawn(probe: Arc<Probe>, trial: Option<Arc<Trial>>, readiness: Arc
             let ProbeResult { state, models, fault } = trial_state.check(&probe, trial.as_deref()).await;
             // The list is stored before the state, so that the list of a ready server is always known.
             probe.update_models(models);
-            readiness.set_state(&probe.replica, state);
-            if matches!(state, UpstreamState::Unreachable | UpstreamState::Untrusted) {
+            readiness.set_state(&probe.status, state);
+            if matches!(state, ReplicaState::Unreachable | ReplicaState::Untrusted) {
                 // The load that the server reported last is out of date.
-                probe.replica.set_load(Load::default());
+                probe.status.set_load(Load::default());
             }
             if last_state != Some(state) {
                 probe.other_model_logged.store(false, Relaxed);
-                tracing::info!(replica = probe.replica.name(), ?state, "model server");
+                tracing::info!(replica = probe.status.name(), ?state, "model server");
             }
             if let Some(fault) = fault.filter(|_| fault != last_fault) {
                 tracing::error!(
-                    replica = probe.replica.name(),
+                    replica = probe.status.name(),
                     fault,
                     "TLS with a model server fails, and no note is sent to it"
                 );
             }
             (last_state, last_fault) = (Some(state), fault);
-            let pause = if state == UpstreamState::Ready {
+            let pause = if state == ReplicaState::Ready {
                 INTERVAL_READY
             } else {
                 trial_state.backoff.unwrap_or(INTERVAL_NOT_READY)
@@ -92,7 +92,7 @@ impl TrialState {
     /// Checks a server. A server that seems ready must also pass its trial, if there is one.
     async fn check(&mut self, probe: &Probe, trial: Option<&Trial>) -> ProbeResult {
         let result = check_server(probe).await;
-        if result.state != UpstreamState::Ready {
+        if result.state != ReplicaState::Ready {
             *self = Self::default();
             return result;
         }
@@ -104,19 +104,19 @@ impl TrialState {
             return result;
         };
         tracing::warn!(
-            replica = probe.replica.name(),
+            replica = probe.status.name(),
             why,
             "a model server fails its trial note, and gets no other notes until it passes"
         );
         self.backoff =
             Some(self.backoff.map_or(FIRST_TRIAL_BACKOFF, |backoff| (backoff * 2).min(LONGEST_TRIAL_BACKOFF)));
-        ProbeResult { state: UpstreamState::ModelMissing, models: Some(Arc::default()), fault: None }
+        ProbeResult { state: ReplicaState::ModelMissing, models: Some(Arc::default()), fault: None }
     }
 }
 
 /// The result of one check of a server.
 struct ProbeResult {
-    state: UpstreamState,
+    state: ReplicaState,
     /// The models that the server lists; `None` if they are unknown.
     models: Option<Arc<ModelList>>,
     /// The fault in the server's TLS.
@@ -124,10 +124,10 @@ struct ProbeResult {
 }
 
 impl ProbeResult {
-    const UNREACHABLE: Self = Self { state: UpstreamState::Unreachable, models: None, fault: None };
+    const UNREACHABLE: Self = Self { state: ReplicaState::Unreachable, models: None, fault: None };
 
     fn failed(fault: Option<&'static str>) -> Self {
-        let state = if fault.is_some() { UpstreamState::Untrusted } else { UpstreamState::Unreachable };
+        let state = if fault.is_some() { ReplicaState::Untrusted } else { ReplicaState::Unreachable };
         Self { state, models: None, fault }
     }
 }
@@ -149,19 +149,19 @@ async fn check_server(probe: &Probe) -> ProbeResult {
     let status = response.status();
     if status != StatusCode::OK {
         tracing::warn!(
-            replica = probe.replica.name(),
+            replica = probe.status.name(),
             upstream_status = status.as_u16(),
             "a model server does not list its models"
         );
         if status.is_client_error() {
-            return ProbeResult { state: UpstreamState::ModelMissing, models: Some(Arc::default()), fault: None };
+            return ProbeResult { state: ReplicaState::ModelMissing, models: Some(Arc::default()), fault: None };
         }
         return ProbeResult::UNREACHABLE;
     }
     let Ok(body) = body::read(response, LARGEST_LIST).await else { return ProbeResult::UNREACHABLE };
     let Some(models) = ModelList::parse(&body) else { return ProbeResult::UNREACHABLE };
-    probe.replica.set_load(load(probe).await.unwrap_or_default());
-    let state = if models.lists(&probe.model) { UpstreamState::Ready } else { UpstreamState::ModelMissing };
+    probe.status.set_load(load(probe).await.unwrap_or_default());
+    let state = if models.lists(&probe.model) { ReplicaState::Ready } else { ReplicaState::ModelMissing };
     ProbeResult { state, models: Some(Arc::new(models)), fault: None }
 }
 

@@ -30,10 +30,10 @@ async fn vanished_callers_in_flight_and_in_the_queue_free_their_slots() {
     assert!(refused.text().await.unwrap().contains("overloaded"));
     callers.abort_all();
     until("all slots are back", async || (counts().in_flight, counts().queued) == (0, 0)).await;
-    // A returned slot may go to a vanished caller that the gateway has not noticed yet.
+    // A returned slot may go to a disconnected caller that the gateway has not noticed yet.
     let counted = counts();
     assert!((2..=5).contains(&counted.given) && counted.refused == 1, "{counted:?}");
-    assert_eq!((counted.returned, counted.vanished), (counted.given, counted.given));
+    assert_eq!((counted.returned, counted.abandoned), (counted.given, counted.given));
     until("callers are counted", async || (served.metric("gateway_callers_vanished_total").await - 5.0).abs() < 0.1)
         .await;
     permits.add_permits(9);

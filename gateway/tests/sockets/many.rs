@@ -72,7 +72,7 @@ async fn a_reader_that_disconnects_stops_the_model() {
     let held = Arc::strong_count(&permits);
     drop(response);
     let counts = || served.app.extractor.pipeline.admission().counts();
-    until("the slot is back", async || (counts().in_flight, counts().vanished) == (0, 1)).await;
+    until("the slot is back", async || (counts().in_flight, counts().abandoned) == (0, 1)).await;
     until("the connection to the model server is closed", async || Arc::strong_count(&permits) < held).await;
     until("the vanished caller is counted", async || served.metric("gateway_callers_vanished_total").await > 0.5).await;
     assert_eq!(served.app.state.in_flight.running(), 0);

@@ -16,7 +16,7 @@ use gateway::{
     telemetry::Metrics,
     vllm::{
         VllmEngine,
-        names::{Addresses, Resolver, ResolverSettings},
+        dns::{Addresses, Resolver, ResolverSettings},
     },
 };
 use serde_json::json;

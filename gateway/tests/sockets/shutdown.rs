@@ -61,7 +61,7 @@ async fn running_notes_finish_and_new_notes_get_draining() {
     let app = served.app.clone();
     served.ended().await.unwrap();
     let counts = app.extractor.pipeline.admission().counts();
-    assert_eq!((counts.given, counts.returned, counts.vanished), (NOTES as u64, NOTES as u64, 0));
+    assert_eq!((counts.given, counts.returned, counts.abandoned), (NOTES as u64, NOTES as u64, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,11 +60,11 @@ async fn a_program_that_the_document_does_not_name_is_refused_before_the_box_sta
 async fn after_ctrl_c_the_host_is_cleared() {
     let ended =
         SimulatedCloud { ends: Some(CommandProgress::Cancelled), ctrl_c: Some("look"), ..world("restart", "done") };
-    run_work(&ended, up("h", ExpectedRelease::Release(2))).await.unwrap_err();
+    run_operation(&ended, up("h", ExpectedRelease::Release(2))).await.unwrap_err();
     assert_eq!(ended.sent("unlock"), 1);
     let unconfirmed =
         SimulatedCloud { ends: Some(CommandProgress::Running), ctrl_c: Some("look"), ..world("restart", "done") };
-    let failure = run_work(&unconfirmed, up("h", ExpectedRelease::Release(2))).await.unwrap_err();
+    let failure = run_operation(&unconfirmed, up("h", ExpectedRelease::Release(2))).await.unwrap_err();
     assert!(unconfirmed.sent("unlock") == 0 && failure.goes_on, "{failure:?}");
 }
 

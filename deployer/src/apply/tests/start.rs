@@ -126,7 +126,7 @@ async fn a_box_that_serves_is_not_stopped_for_a_failed_up() {
         (StopOnFailure::No, &Value::Null, None, "The box runs and costs 0.98 USD an hour"),
     ] {
         let world = SimulatedCloud { odd: odd.clone(), ..world("up", "failed_unchanged") };
-        let failure = run_stopping(&world, work("up"), stop).await.unwrap_err();
+        let failure = run_stopping(&world, operation("up"), stop).await.unwrap_err();
         let at = format!("{stop:?} {odd}: {failure:?}");
         assert_eq!((failure.exit, world.running.get()), (Exit::FailedUnchanged, drained.is_none()), "{at}");
         assert_eq!(world.sent("down"), drained.unwrap_or(0), "{at}");

@@ -109,7 +109,7 @@ impl SimulatedCloud {
         self.scripts.borrow().iter().filter(|(_, text)| text.contains(&line)).count()
     }
 
-    fn only_looks(&self, index: usize) -> bool {
+    fn is_read_only(&self, index: usize) -> bool {
         let scripts = self.scripts.borrow();
         ["status", "verify", "unlock", "progress"]
             .iter()
@@ -138,7 +138,7 @@ impl SimulatedCloud {
             facts[name] = value.clone();
         }
         let scripts = self.scripts.borrow();
-        if let Some(last) = (0..scripts.len()).rev().find(|&index| !self.only_looks(index)) {
+        if let Some(last) = (0..scripts.len()).rev().find(|&index| !self.is_read_only(index)) {
             // The tests write ECHO for the run that was sent last.
             let run = scripts[last].1.split("readonly RUN='").nth(1).unwrap().split('\'').next().unwrap();
             let text = facts.to_string().replace("ECHO", run);
@@ -277,13 +277,13 @@ impl Host for &SimulatedCloud {
         Ok(found.map(|index| CommandId((index + 1).to_string())))
     }
 
-    async fn look(&self, id: &CommandId) -> Result<Invocation, CloudError> {
+    async fn get_invocation(&self, id: &CommandId) -> Result<Invocation, CloudError> {
         self.call("look")?;
         let number: usize = id.0.parse().unwrap();
         let text = self.scripts.borrow()[number - 1].1.clone();
         let outcome = self.outcome_of(&text);
-        let looks = self.only_looks(number - 1);
-        let changes: Vec<usize> = (0..self.scripts.borrow().len()).filter(|&index| !self.only_looks(index)).collect();
+        let looks = self.is_read_only(number - 1);
+        let changes: Vec<usize> = (0..self.scripts.borrow().len()).filter(|&index| !self.is_read_only(index)).collect();
         let swallowed = changes.iter().take(self.swallows).any(|&index| index == number - 1);
         let progress = match &self.ends {
             _ if swallowed && self.cancels && self.cancelled.borrow().contains(&id.0) => CommandProgress::Cancelled,

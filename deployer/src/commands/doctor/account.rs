@@ -63,7 +63,7 @@ pub(super) async fn program<P: Ports>(context: &DeployContext<'_, P>, findings: 
         }
         Approval::Missing(named) => {
             let found = format!("{name} names {} programs, and not this deployer's", named.len());
-            findings.add("document", Level::Bad, found, why, document::mend(context, &named).await);
+            findings.add("document", Level::Bad, found, why, document::update_command(context, &named).await);
         }
         Approval::Unread(error) => findings.add(
             "document",

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{failure::Failure, report::Report};
+use crate::{console::Console, failure::Failure};
 
 /// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -23,7 +23,8 @@ pub(super) struct Finding {
     level: Level,
     found: String,
     why: String,
-    mend: String,
+    #[serde(rename = "mend")]
+    fix: String,
 }
 
 /// The findings of all checks so far.
@@ -42,11 +43,10 @@ impl Findings {
         level: Level,
         found: impl Into<String>,
         why: &str,
-        mend: impl Into<String>,
+        fix: impl Into<String>,
     ) {
-        let (why, mend) =
-            if level == Level::Ok { (String::new(), String::new()) } else { (why.to_owned(), mend.into()) };
-        self.0.push(Finding { check: check.to_owned(), level, found: found.into(), why, mend });
+        let (why, fix) = if level == Level::Ok { (String::new(), String::new()) } else { (why.to_owned(), fix.into()) };
+        self.0.push(Finding { check: check.to_owned(), level, found: found.into(), why, fix });
     }
 
     pub(super) fn failed(&mut self, check: &str, why: &str, failure: Failure) {
@@ -54,18 +54,18 @@ impl Findings {
     }
 }
 
-pub(super) fn print(report: &Report, findings: &[Finding]) {
-    report.result(&json!({"checks": findings}));
+pub(super) fn print(console: &Console, findings: &[Finding]) {
+    console.result(&json!({"checks": findings}));
     for finding in findings {
         let mark = match finding.level {
             Level::Ok => "ok  ",
             Level::Note => "note",
             Level::Bad => "BAD ",
         };
-        report.data(&format!("{mark} {:<14} {}", finding.check, finding.found));
+        console.data(&format!("{mark} {:<14} {}", finding.check, finding.found));
         if finding.level != Level::Ok {
-            report.data(&format!("                    why: {}", finding.why));
-            report.data(&format!("                    mend: {}", finding.mend));
+            console.data(&format!("                    why: {}", finding.why));
+            console.data(&format!("                    fix: {}", finding.fix));
         }
     }
 }

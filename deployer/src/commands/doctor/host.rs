@@ -5,7 +5,7 @@ use super::{
     finding::{Findings, Level},
 };
 use crate::{
-    apply::{command, command::LOOK_SECONDS},
+    apply::{command, command::READ_ONLY_TIMEOUT_SECONDS},
     cloud::AgentState,
     context::{DeployContext, Ports},
     failure::Failure,
@@ -40,11 +40,11 @@ pub(super) async fn host<P: Ports>(context: &DeployContext<'_, P>, findings: &mu
         Vec::new()
     });
     let doctor = Action::Doctor { images };
-    match command::run(context, "doctor", &doctor, LOOK_SECONDS).await {
+    match command::run(context, "doctor", &doctor, READ_ONLY_TIMEOUT_SECONDS).await {
         Ok(report) => {
             let differs = report.autostop().and_then(|state| other_autostop(&state, &context.settings));
             for found in report.findings() {
-                let (why, mend) = advice(&found.check);
+                let (why, fix) = advice(&found.check);
                 let harmless = matches!(found.check.as_str(), "autostop" | "clock");
                 let level = if found.ok {
                     Level::Ok
@@ -60,7 +60,7 @@ pub(super) async fn host<P: Ports>(context: &DeployContext<'_, P>, findings: &mu
                     findings.add("autostop", Level::Note, differs.clone(), why, "deployer up, or deployer autostop on");
                     continue;
                 }
-                findings.add(&found.check, level, found.detail, why, mend);
+                findings.add(&found.check, level, found.detail, why, fix);
             }
             if report.outcome.exit_code() != 0 {
                 findings.add(
@@ -72,7 +72,7 @@ pub(super) async fn host<P: Ports>(context: &DeployContext<'_, P>, findings: &mu
                 );
             }
         }
-        Err(command::NoReport::Interrupted { .. }) => {
+        Err(command::CommandError::Interrupted { .. }) => {
             return Err(Failure::interrupted("interrupted; nothing was changed", "deployer doctor looks again."));
         }
         Err(no_report) => {

@@ -13,24 +13,29 @@ use crate::{
     aws::Aws,
     cloud::{Cloud, InstanceState},
     config::{self, ConfigFile},
+    console::Console,
     context::DeployContext,
     failure::Failure,
     interrupt::Interrupt,
-    report::Report,
 };
 
-pub(super) async fn run(written: ConfigFile, aws: Aws, report: &Report, interrupt: &Interrupt) -> Result<(), Failure> {
+pub(super) async fn run(
+    written: ConfigFile,
+    aws: Aws,
+    console: &Console,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
     let mut findings = Findings::default();
-    run_checks(written, aws, report, interrupt, &mut findings).await?;
-    print(report, &findings.0);
+    run_checks(written, aws, console, interrupt, &mut findings).await?;
+    print(console, &findings.0);
     let bad = findings.bad();
     if bad > 0 {
         return Err(Failure::unchanged(
-            format!("{bad} of {} checks found something that has to be mended", findings.0.len()),
-            "Mend the first one, then run deployer doctor again.",
+            format!("{bad} of {} checks found something that has to be fixed", findings.0.len()),
+            "Fix the first one, then run deployer doctor again.",
         ));
     }
-    report.next("deployer plan says what up would do.");
+    console.next("deployer plan says what up would do.");
     Ok(())
 }
 
@@ -38,7 +43,7 @@ pub(super) async fn run(written: ConfigFile, aws: Aws, report: &Report, interrup
 async fn run_checks(
     written: ConfigFile,
     aws: Aws,
-    report: &Report,
+    console: &Console,
     interrupt: &Interrupt,
     findings: &mut Findings,
 ) -> Result<(), Failure> {
@@ -59,7 +64,7 @@ async fn run_checks(
     findings.add("configuration", Level::Ok, format!("{} in {}", settings.name, settings.region), "", "");
     files(&written, &settings, findings);
     let ports = aws.with_host(&settings);
-    let context = DeployContext { written, settings, ports, report, interrupt };
+    let context = DeployContext { written, settings, ports, console, interrupt };
     secret(&context, findings).await;
     operators_lock(&context, findings).await;
     program(&context, findings).await;

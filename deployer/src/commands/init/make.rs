@@ -7,18 +7,18 @@ use serde_json::json;
 
 use super::{
     Args, ConfigDraft,
-    look::{MissingResources, SecretStep},
+    missing::{MissingResources, SecretStep},
 };
-use crate::{cloud::Cloud, config::keys, failure::Failure, report::Report, secret::Secret};
+use crate::{cloud::Cloud, config::keys, console::Console, failure::Failure, secret::Secret};
 
 /// Writes the configuration.
-pub(super) fn configuration(draft: &ConfigDraft<'_>, report: &Report) -> Result<(), Failure> {
+pub(super) fn configuration(draft: &ConfigDraft<'_>, console: &Console) -> Result<(), Failure> {
     let shown = draft.path.display();
     for key in &draft.filled.kept {
-        report.warn(&format!("{shown}: {key} was edited and is kept; --force overwrites it."));
+        console.warn(&format!("{shown}: {key} was edited and is kept; --force overwrites it."));
     }
     if draft.found && draft.filled.set.is_empty() {
-        report.say(&format!("configuration  {shown}: unchanged"));
+        console.say(&format!("configuration  {shown}: unchanged"));
         return Ok(());
     }
     replace(draft.path, &draft.filled.text).map_err(|error| {
@@ -29,7 +29,7 @@ pub(super) fn configuration(draft: &ConfigDraft<'_>, report: &Report) -> Result<
     } else {
         format!("set {}", draft.filled.set.join(", "))
     };
-    report.say(&format!("configuration  {shown}: {keys}"));
+    console.say(&format!("configuration  {shown}: {keys}"));
     Ok(())
 }
 
@@ -42,11 +42,15 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Writes the SSM parameters.
-pub(super) async fn parameters(cloud: &impl Cloud, work: &MissingResources, report: &Report) -> Result<(), Failure> {
-    for name in &work.kept {
-        report.warn(&format!("the SSM parameter {name} holds something else and is kept; --force overwrites it."));
+pub(super) async fn parameters(
+    cloud: &impl Cloud,
+    missing: &MissingResources,
+    console: &Console,
+) -> Result<(), Failure> {
+    for name in &missing.kept {
+        console.warn(&format!("the SSM parameter {name} holds something else and is kept; --force overwrites it."));
     }
-    for (name, value, replace) in &work.parameters {
+    for (name, value, replace) in &missing.parameters {
         if *replace {
             cloud.put_parameter(name, value).await?;
         } else if !cloud.put_new_parameter(name, value).await? {
@@ -55,7 +59,7 @@ pub(super) async fn parameters(cloud: &impl Cloud, work: &MissingResources, repo
                 "Run deployer init again: it looks at what is there.",
             ));
         }
-        report.say(&format!("parameter      {name} = {value}{}", if *replace { " (replaced)" } else { "" }));
+        console.say(&format!("parameter      {name} = {value}{}", if *replace { " (replaced)" } else { "" }));
     }
     Ok(())
 }
@@ -63,24 +67,24 @@ pub(super) async fn parameters(cloud: &impl Cloud, work: &MissingResources, repo
 /// Stores the token in its secret, if there is one to store.
 pub(super) async fn secret(
     cloud: &impl Cloud,
-    work: &MissingResources,
+    missing: &MissingResources,
     token: Option<Secret>,
-    report: &Report,
+    console: &Console,
 ) -> Result<(), Failure> {
-    let id = &work.secret_id;
-    match (work.secret, token) {
+    let id = &missing.secret_id;
+    match (missing.secret, token) {
         (SecretStep::Create, Some(token)) => {
             cloud.create_secret(id, &token).await?;
-            report.say(&format!("secret         {id}: made"));
+            console.say(&format!("secret         {id}: made"));
         }
         (SecretStep::Replace, Some(token)) => {
             cloud.replace_secret(id, &token).await?;
-            report.say(&format!("secret         {id}: has the new token"));
+            console.say(&format!("secret         {id}: has the new token"));
         }
         (SecretStep::Later, _) => {
-            report.warn(&format!("the secret {id} is not there: the first deployer up needs it."));
+            console.warn(&format!("the secret {id} is not there: the first deployer up needs it."));
         }
-        _ => report.say(&format!("secret         {id}: is there; --replace-token stores another")),
+        _ => console.say(&format!("secret         {id}: is there; --replace-token stores another")),
     }
     Ok(())
 }
@@ -89,54 +93,55 @@ pub(super) async fn secret(
 pub(super) async fn route(
     cloud: &impl Cloud,
     draft: &ConfigDraft<'_>,
-    work: &MissingResources,
-    report: &Report,
+    missing: &MissingResources,
+    console: &Console,
     args: &Args,
 ) -> Result<(), Failure> {
     let path = keys::keys_file(draft.path, &draft.file);
     let shown = path.display();
-    let url = address(cloud, draft, work, report).await;
-    report.result(&json!({"configuration": draft.path, "keys_file": path, "backend_api_url": url, "made_key": null}));
+    let url = address(cloud, draft, missing, console).await;
+    console.result(&json!({"configuration": draft.path, "keys_file": path, "backend_api_url": url, "made_key": null}));
     if keys::has_keys(&path)? {
-        report.say(&format!("API keys       {shown}: has some, none was made"));
-        report.data(&format!("BACKEND_API_URL={url}"));
-        report.say("A key that may stand in the path goes behind it, as /t/KEY; it was shown when it was made.");
+        console.say(&format!("API keys       {shown}: has some, none was made"));
+        console.data(&format!("BACKEND_API_URL={url}"));
+        console.say("A key that may stand in the path goes behind it, as /t/KEY; it was shown when it was made.");
     } else {
         let key = keys::new_key()?;
         keys::add_line(&path, &keys::line_of(&args.key, &key, !args.header_key))?;
-        report.say(&format!("API keys       {shown}: the digest of a first key, for {}. Commit this file: every up carries it to the box.", args.key));
+        console.say(&format!("API keys       {shown}: the digest of a first key, for {}. Commit this file: every up carries it to the box.", args.key));
         let in_path = !args.header_key;
-        report.result(&json!({"made_key": {"name": args.key, "key": key.expose(), "in_path": in_path}}));
+        console.result(&json!({"made_key": {"name": args.key, "key": key.expose(), "in_path": in_path}}));
         if args.header_key {
-            report.data(&format!("BACKEND_API_URL={url}\nAPI_KEY={}", key.expose()));
+            console.data(&format!("BACKEND_API_URL={url}\nAPI_KEY={}", key.expose()));
         } else {
-            report.data(&format!("BACKEND_API_URL={url}/t/{}", key.expose()));
+            console.data(&format!("BACKEND_API_URL={url}/t/{}", key.expose()));
         }
-        report.warn("that key is shown this once, and kept nowhere: put it into Vercel's environment now.");
+        console.warn("that key is shown this once, and kept nowhere: put it into Vercel's environment now.");
     }
     if draft.file.model.adapter_revision.is_none() {
-        report.warn("model.adapter_revision is not set, and the model server does not start without it: deployer init --adapter-revision COMMIT.");
+        console.warn("model.adapter_revision is not set, and the model server does not start without it: deployer init --adapter-revision COMMIT.");
     }
-    report.next("deployer doctor looks whether a deploy has all it needs.");
+    console.next("deployer doctor looks whether a deploy has all it needs.");
     Ok(())
 }
 
 /// Returns the public URL of the service, with the placeholder `ADDRESS` while the box has no address.
-async fn address(cloud: &impl Cloud, draft: &ConfigDraft<'_>, work: &MissingResources, report: &Report) -> String {
+async fn address(cloud: &impl Cloud, draft: &ConfigDraft<'_>, missing: &MissingResources, console: &Console) -> String {
     let gateway = &draft.file.gateway;
     if gateway.profile == "tls" {
         return gateway.url("");
     }
-    let address = match cloud.instance(&work.instance_id).await {
+    let address = match cloud.instance(&missing.instance_id).await {
         Ok(instance) => instance.address,
         Err(error) => {
-            report.warn(&format!("the box could not be looked at: {error}."));
+            console.warn(&format!("the box could not be looked at: {error}."));
             None
         }
     };
     address.map_or_else(
         || {
-            report.warn("the box has no address now: ADDRESS stands for it. deployer url prints it once the box runs.");
+            console
+                .warn("the box has no address now: ADDRESS stands for it. deployer url prints it once the box runs.");
             gateway.url("ADDRESS")
         },
         |address| gateway.url(&address),

@@ -1,13 +1,13 @@
 //! `init`: makes a configuration that `up` can use, for an AWS account with a box. It creates what is missing and
 //! replaces nothing unless a flag asks for it.
 
-mod look;
 mod make;
+mod missing;
 mod token;
 
 use std::{fs, path::Path};
 
-use look::MissingResources;
+use missing::MissingResources;
 
 use crate::{
     cloud::Cloud,
@@ -15,9 +15,9 @@ use crate::{
         self, File,
         fill::{self, DesiredKey, FillResult, SHIPPED},
     },
+    console::Console,
     failure::Failure,
     interrupt::Interrupt,
-    report::Report,
 };
 
 #[derive(clap::Args)]
@@ -64,31 +64,34 @@ struct ConfigDraft<'a> {
     file: File,
 }
 
-pub(super) async fn run(path: &Path, report: &Report, interrupt: &Interrupt, args: &Args) -> Result<(), Failure> {
+pub(super) async fn run(path: &Path, console: &Console, interrupt: &Interrupt, args: &Args) -> Result<(), Failure> {
     // The requests to AWS take seconds, and an operator may paste the token before it is asked for. Typing is therefore
     // hidden from the start.
-    let hidden = (!args.no_token).then(|| report.hide_typing());
+    let hidden = (!args.no_token).then(|| console.hide_typing());
     let draft = ConfigDraft::of(path, args)?;
-    let cloud = super::connect(&draft.file.region, report).await?;
-    let work = look::look(&cloud, &draft, args).await?;
-    let token =
-        if work.secret.needs_token() { Some(token::read(report, interrupt, &work.secret_id).await?) } else { None };
+    let cloud = super::connect(&draft.file.region, console).await?;
+    let missing = missing::find_missing(&cloud, &draft, args).await?;
+    let token = if missing.secret.needs_token() {
+        Some(token::read(console, interrupt, &missing.secret_id).await?)
+    } else {
+        None
+    };
     drop(hidden);
-    finish(&cloud, &draft, &work, token, report, args).await
+    finish(&cloud, &draft, &missing, token, console, args).await
 }
 
 async fn finish(
     cloud: &impl Cloud,
     draft: &ConfigDraft<'_>,
-    work: &MissingResources,
+    missing: &MissingResources,
     token: Option<crate::Secret>,
-    report: &Report,
+    console: &Console,
     args: &Args,
 ) -> Result<(), Failure> {
-    make::configuration(draft, report)?;
-    make::parameters(cloud, work, report).await?;
-    make::secret(cloud, work, token, report).await?;
-    make::route(cloud, draft, work, report, args).await
+    make::configuration(draft, console)?;
+    make::parameters(cloud, missing, console).await?;
+    make::secret(cloud, missing, token, console).await?;
+    make::route(cloud, draft, missing, console, args).await
 }
 
 impl<'a> ConfigDraft<'a> {

@@ -11,12 +11,12 @@ use clap::Parser;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
-use super::{Args, ConfigDraft, finish, look};
+use super::{Args, ConfigDraft, finish, missing};
 use crate::{
     cloud::{AgentState, Cloud, CloudError, CloudErrorKind, Identity, Ingress, Instance, InstanceState, StatusChecks},
     config::keys,
+    console::{Console, Format},
     failure::Failure,
-    report::{Format, Report},
     secret::Secret,
 };
 
@@ -151,13 +151,13 @@ impl Laptop {
 
     fn init(&self, account: &Account, arguments: &[&str]) -> Result<(), Failure> {
         let args = parsed(arguments);
-        let report = Report::new(true, Format::Text);
+        let console = Console::new(true, Format::Text);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let draft = ConfigDraft::of(&self.path, &args)?;
-            let work = look::look(account, &draft, &args).await?;
-            let token = work.secret.needs_token().then(|| Secret::new(Zeroizing::new(TOKEN.to_owned())));
-            finish(account, &draft, &work, token, &report, &args).await
+            let missing = missing::find_missing(account, &draft, &args).await?;
+            let token = missing.secret.needs_token().then(|| Secret::new(Zeroizing::new(TOKEN.to_owned())));
+            finish(account, &draft, &missing, token, &console, &args).await
         })
     }
 

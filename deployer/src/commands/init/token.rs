@@ -1,13 +1,13 @@
 //! Reads the Hugging Face token from a hidden prompt or a pipe. The token is never an argument, in a file, in a log
 //! line or in an error.
 
-use crate::{failure::Failure, interrupt::Interrupt, report::Report, secret::Secret};
+use crate::{console::Console, failure::Failure, interrupt::Interrupt, secret::Secret};
 
 /// Reads the token and checks its form. Only Hugging Face could tell whether it is valid.
-pub(super) async fn read(report: &Report, interrupt: &Interrupt, secret_id: &str) -> Result<Secret, Failure> {
+pub(super) async fn read(console: &Console, interrupt: &Interrupt, secret_id: &str) -> Result<Secret, Failure> {
     let question = format!("Hugging Face token for the secret {secret_id} (it is not shown): ");
     let token = tokio::select! {
-        token = report.secret(&question) => token,
+        token = console.secret(&question) => token,
         () = interrupt.wait() => Err(std::io::ErrorKind::Interrupted.into()),
     };
     let token = token.map_err(|error| {

@@ -25,7 +25,7 @@ step=tools
 phase=before
 from='' to=''
 problem='' # the sentence for a person, where the cause is known
-locked='' # ours, once taken
+locked='' # set once this run holds the lock
 signalled='' # the signal that ended this run
 release='' rolled_back_to='' holder='' facts=''
 warnings=() lines=()
@@ -100,10 +100,13 @@ replace() {
   cat >"$1.new" && mv -T "$1.new" "$1"
 }
 
+# mask_tokens: prints stdin without anything that looks like a token of Hugging Face.
+mask_tokens() { sed -E 's/hf_[A-Za-z0-9]+/hf_***/g'; }
+
 # Prints the last output of the current step's tools, without anything that looks like a token.
 step_lines() {
   mapfile -t lines < <(tail -c "+$((step_log + 1))" "$log" | tr '\r' '\n' | grep -v '^== ' | tail -n "${1:-12}" |
-    sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' | cut -c 1-300)
+    mask_tokens | cut -c 1-300)
 }
 
 # remember_end: records that this run ended by itself. If its report is lost, the deployer can tell it from a run that
@@ -152,7 +155,7 @@ finish() {
 }
 
 # Handles every end other than `finish`: a tool failed, a signal came, `die` was called.
-left() {
+on_exit() {
   local status=$?
   trap - EXIT
   set +e
@@ -178,7 +181,7 @@ need() {
   done
 }
 
-trap left EXIT
+trap on_exit EXIT
 trap 'signalled=TERM && exit 143' TERM
 trap 'signalled=INT && exit 130' INT
 trap 'signalled=HUP && exit 129' HUP

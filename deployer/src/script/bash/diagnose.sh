@@ -59,7 +59,7 @@ diagnose() {
   timeout --foreground --kill-after 5 "$diagnose_seconds" "${tool[@]}" 2>&1 3>&- 9>&- | head -c 1000000 >"$own/output" || status=${PIPESTATUS[0]}
   # Removes comments and histogram buckets from metrics, which are of no use to a reader.
   if [[ $DIAGNOSTIC == *-metrics ]]; then sed -i -E '/^#|_bucket\{|_created(\{| )/d' "$own/output"; fi
-  sed -E 's/hf_[A-Za-z0-9]+/hf_***/g' "$own/output" | cut -c 1-300 >"$own/shown"
+  mask_tokens <"$own/output" | cut -c 1-300 >"$own/shown"
   all=$(wc -l <"$own/shown")
   if [[ -n $last ]]; then
     mapfile -t lines < <(tail -n "$diagnose_lines" "$own/shown")

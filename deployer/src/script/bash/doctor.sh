@@ -102,7 +102,7 @@ doctor_clock() {
 
 doctor_state() {
   if [[ -s $root/switching ]]; then
-    finding half_done false "a switch was cut off; deployer up or deployer rollback mends it"
+    finding half_done false "a switch was cut off; deployer up or deployer rollback repairs it"
   else
     finding half_done true "no switch was cut off"
   fi

@@ -70,10 +70,10 @@ take_lock() {
     warnings+=("a download that a killed run had started could not be removed; it still has the token")
   fi
   rm -rf "$root/releases/.next" "$root"/*.new
-  for folder in "$run"/{deploy,rollback,repair,restart,down,unlock,autostop}.*/; do
+  for folder in "$run"/{deploy,rollback,restart,down,unlock,autostop}.*/; do
     if [[ $folder != "$own/" ]]; then rm -rf "$folder"; fi
   done
-  # Runs that change nothing need no lock and may be at work now. A zombie process does not count as alive.
+  # These actions, or their lists, run without the lock and may be at work now. A zombie process does not count as alive.
   for folder in "$run"/{status,verify,logs,releases,doctor,progress,keys,prune,diagnose}.*/; do
     if [[ -d $folder ]] && ! lives "$folder"; then rm -rf "$folder"; fi
   done

@@ -96,7 +96,7 @@ logs() {
   # --since repeats the line at the cursor; lines after `until` come with the next call. compose 2.26 writes terminal
   # codes into a file too.
   awk -v since="$SINCE" -v until="$until" '{ at = ""; for (i = 1; i <= 4 && at == ""; i++) if ($i ~ /^[0-9-]+T[0-9:.]+Z$/) at = $i
-    if ((since == "" || at > since) && at <= until) print }' "$own/lines" | sed -E 's/hf_[A-Za-z0-9]+/hf_***/g; s/\x1b\[[0-9;?]*[A-Za-z]//g' | cut -c 1-1000 >"$own/new"
+    if ((since == "" || at > since) && at <= until) print }' "$own/lines" | mask_tokens | sed -E 's/\x1b\[[0-9;?]*[A-Za-z]//g' | cut -c 1-1000 >"$own/new"
   mapfile -t lines < <(tail -c 15000 "$own/new")
   lines=("${lines[@]:$((${#lines[@]} - $(fitting "${lines[@]}")))}")
   left_out=$(($(wc -l <"$own/new") - ${#lines[@]}))

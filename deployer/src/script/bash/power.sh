@@ -71,7 +71,7 @@ unlock() {
   need docker flock
   take_lock
   if half_done; then
-    finish 'done' "Nobody is at work on the host. A switch was cut off before: run deployer up or deployer rollback to mend it."
+    finish 'done' "Nobody is at work on the host. A switch was cut off before: run deployer up or deployer rollback to repair it."
   fi
   finish 'done' "Nobody is at work on the host."
 }

@@ -81,7 +81,7 @@ prune() {
   begin prune "prune: what no kept release needs"
   now=$(current)
   [[ -n $now ]] || die "There is no release on the host, so nothing says what is needed; nothing was removed. Run deployer up first."
-  if half_done; then die "A switch was cut off and may need what seems old; nothing was removed. Run deployer up first, which mends it."; fi
+  if half_done; then die "A switch was cut off and may need what seems old; nothing was removed. Run deployer up first, which repairs it."; fi
   read -ra kept <<<"$now $(good_before "$now")"
   list_unneeded
   sum=$(printf '%s\n' "${unneeded[@]}" | cut -d ' ' -f 1,3 | sha256sum | cut -c 1-64)

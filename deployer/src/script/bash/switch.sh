@@ -4,7 +4,7 @@
 force_vllm=no # start vLLM anew even where compose sees no change
 waiting='' # the process that waits for the containers
 resumed='' # the release that a cut-off rollback was on its way to
-tried='' # this run has switched: what fails now is the release's own
+tried='' # this run has switched: a failure from here on counts against the release
 never_ready='' # the service that was given up, because it did not become healthy beside a model that is loaded
 declare -A old=() crashes=() seen=() # of each service: its container, how often that was started again, since when
 
@@ -109,7 +109,7 @@ service_lines() {
   for service in $(services_of "${to:-$now}"); do
     if look_at "$service" && [[ $c_state != running || $c_health != healthy ]]; then
       mapfile -t -O "${#lines[@]}" lines < <(docker logs --tail 10 "$c_id" 2>&1 | tr '\r' '\n' |
-        sed -E "s/hf_[A-Za-z0-9]+/hf_***/g; s/^/$service: /" | cut -c 1-300)
+        mask_tokens | sed "s/^/$service: /" | cut -c 1-300)
     fi
   done
 }
@@ -127,7 +127,7 @@ go_back() {
   await_engine
   service_lines
   if [[ -n $tried && $from == "$to" ]]; then
-    finish needs_a_person "$why Release $to, which was good before, was started again and does not serve. Mend the cause and run this again, or go back with deployer rollback --to N (deployer releases lists what there is)."
+    finish needs_a_person "$why Release $to, which was good before, was started again and does not serve. Fix the cause and run this again, or go back with deployer rollback --to N (deployer releases lists what there is)."
   fi
   # A good release that was not even tried keeps its verdict.
   if [[ -n $to && -d $root/releases/$to && (-n $tried || $(state_of "$to") != @(good|left)) ]]; then
@@ -138,7 +138,7 @@ go_back() {
     point_current ''
     rm -f "$root/switching"
     step=$failed
-    finish needs_a_person "$why There is no earlier release to go back to, so nothing serves. The last lines say what failed: mend that, then run deployer up again."
+    finish needs_a_person "$why There is no earlier release to go back to, so nothing serves. The last lines say what failed: fix that, then run deployer up again."
   fi
   say "failed: going back to release $from"
   point_current "$from"

@@ -27,7 +27,7 @@ impl RecordBuilder {
     }
 
     /// Records a repair.
-    pub(super) fn mended(&mut self, code: RepairCode, field: Option<Field>) {
+    pub(super) fn add_repair(&mut self, code: RepairCode, field: Option<Field>) {
         self.repairs.add(code, field);
     }
 
@@ -41,14 +41,14 @@ impl RecordBuilder {
     pub(super) fn settled(&mut self, field: Field, text: String) -> Option<String> {
         let value = value::settle(text);
         if value.is_none() {
-            self.mended(RepairCode::NullWord, Some(field));
+            self.add_repair(RepairCode::NullWord, Some(field));
         }
         value
     }
 
     /// Sets the field that a synonym of a key means. A null there does not conflict with a value under another key.
     pub(super) fn set_meant(&mut self, field: Field, value: Option<String>) -> Result<(), Unusable> {
-        self.mended(RepairCode::KeySynonym, Some(field));
+        self.add_repair(RepairCode::KeySynonym, Some(field));
         if value.is_none() {
             self.seen_null |= 1 << field as u8;
             return Ok(());
@@ -65,7 +65,7 @@ impl RecordBuilder {
             *current = value;
             Ok(())
         } else if *current == value {
-            self.mended(RepairCode::RepeatedKey, Some(field));
+            self.add_repair(RepairCode::RepeatedKey, Some(field));
             Ok(())
         } else {
             Err(Unusable::ConflictingKey)

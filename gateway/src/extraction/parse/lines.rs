@@ -19,13 +19,13 @@ pub(super) fn find(text: &str) -> Result<Vec<FoundRecord>, Unusable> {
     for line in text.split_inclusive('\n') {
         if let Some(pair) = read_line(line) {
             if builder.is_empty() {
-                builder.mended(RepairCode::KeyValueLines, None);
+                builder.add_repair(RepairCode::KeyValueLines, None);
                 at.start = offset;
             } else if ended {
                 return Err(Unusable::Malformed);
             }
             if !pair.exact {
-                builder.mended(RepairCode::KeySpelling, Some(pair.field));
+                builder.add_repair(RepairCode::KeySpelling, Some(pair.field));
             }
             builder.set_text(pair.field, plain_value(pair.value)?.to_owned())?;
             at.end = offset + line.trim_end().len();

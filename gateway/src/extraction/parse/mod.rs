@@ -118,7 +118,7 @@ pub enum Unusable {
     ConflictingRecords,
     /// The record is empty, but the output has more text, or its envelope reports a failure.
     #[error("the record is empty and the output is not")]
-    SaysMore,
+    EmptyRecord,
 }
 
 /// Returns a text as a field's value: trimmed, or `None` if it carries no information ("N/A").

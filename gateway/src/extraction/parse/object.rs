@@ -67,7 +67,7 @@ impl<'text> ObjectReader<'text> {
             if self.cursor.peek_past_space() == Some('}') {
                 self.cursor.next();
                 if after_comma {
-                    self.builder.mended(RepairCode::TrailingComma, None);
+                    self.builder.add_repair(RepairCode::TrailingComma, None);
                 }
                 return Ok(());
             }
@@ -89,7 +89,7 @@ impl<'text> ObjectReader<'text> {
             key.text
         } else {
             let key = self.cursor.take_while(string::is_key_character);
-            self.builder.mended(RepairCode::UnquotedKey, None);
+            self.builder.add_repair(RepairCode::UnquotedKey, None);
             key.to_owned()
         };
         match self.cursor.next_past_space() {
@@ -105,7 +105,7 @@ impl<'text> ObjectReader<'text> {
         self.cursor.peek_past_space();
         if let Some((field, exact)) = field {
             if !exact {
-                self.builder.mended(RepairCode::KeySpelling, Some(field));
+                self.builder.add_repair(RepairCode::KeySpelling, Some(field));
             }
             let value = self.read_value(field)?;
             self.builder.set(field, value)
@@ -113,7 +113,7 @@ impl<'text> ObjectReader<'text> {
             let value = self.read_value(field)?;
             self.builder.set_meant(field, value)
         } else {
-            self.builder.mended(RepairCode::UnknownKey, None);
+            self.builder.add_repair(RepairCode::UnknownKey, None);
             self.skip_value()
         }
     }
@@ -131,7 +131,7 @@ impl<'text> ObjectReader<'text> {
                 let word = self.read_word()?;
                 // Only whole numbers are accepted: no stage has a sign, a fraction or an exponent.
                 if field == Field::Stage && word.bytes().all(|byte| byte.is_ascii_digit()) {
-                    self.builder.mended(RepairCode::NumberAsText, Some(field));
+                    self.builder.add_repair(RepairCode::NumberAsText, Some(field));
                     return Ok(Some(word.to_owned()));
                 }
                 self.null(word, field)?;
@@ -142,7 +142,7 @@ impl<'text> ObjectReader<'text> {
 
     fn read_list(&mut self, field: Field) -> Result<Option<String>, Unusable> {
         self.cursor.next();
-        self.builder.mended(RepairCode::ListJoined, Some(field));
+        self.builder.add_repair(RepairCode::ListJoined, Some(field));
         let mut joined = String::new();
         let mut after_comma = false;
         loop {
@@ -150,7 +150,7 @@ impl<'text> ObjectReader<'text> {
                 Some(']') => {
                     self.cursor.next();
                     if after_comma {
-                        self.builder.mended(RepairCode::TrailingComma, None);
+                        self.builder.add_repair(RepairCode::TrailingComma, None);
                     }
                     break;
                 }
@@ -195,7 +195,7 @@ impl<'text> ObjectReader<'text> {
         if word == "null" {
             Ok(())
         } else if value::is_null_literal(word) {
-            self.builder.mended(RepairCode::NullSpelling, Some(field));
+            self.builder.add_repair(RepairCode::NullSpelling, Some(field));
             Ok(())
         } else if is_other_literal(word) {
             Err(Unusable::WrongType)
@@ -235,13 +235,13 @@ impl<'text> ObjectReader<'text> {
     fn record_repairs(&mut self, quoted: &RepairedString, field: Option<Field>) {
         if quoted.other_marks {
             // This repair concerns the whole text: a model that uses such marks uses them for all strings.
-            self.builder.mended(RepairCode::QuoteMarks, None);
+            self.builder.add_repair(RepairCode::QuoteMarks, None);
         }
         if quoted.raw_control {
-            self.builder.mended(RepairCode::RawControl, field);
+            self.builder.add_repair(RepairCode::RawControl, field);
         }
         if quoted.invalid_escape {
-            self.builder.mended(RepairCode::InvalidEscape, field);
+            self.builder.add_repair(RepairCode::InvalidEscape, field);
         }
     }
 }

@@ -43,7 +43,7 @@ enum Break {
 }
 
 /// Returns the text with split words joined and without invisible characters; `None` where it has neither.
-pub(super) fn mended(text: &str) -> Option<Rewrite> {
+pub(super) fn joined(text: &str) -> Option<Rewrite> {
     let bytes = text.as_bytes();
     let breaks = || memchr::memchr_iter(b'\n', bytes).any(|at| hyphen_precedes(text, at));
     if !text.chars().any(is_invisible) && !breaks() {

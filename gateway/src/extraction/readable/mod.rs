@@ -43,7 +43,7 @@ impl<'note> Readable<'note> {
             encoded::decoded,
             markup::removed,
             characters::unified,
-            line_ends::mended,
+            line_ends::joined,
         ] {
             let current = made.as_ref().map_or(text, Rewrite::text);
             if let Some(next) = step(current) {

@@ -31,8 +31,8 @@ use super::{
     body, context,
     context::RequestContext,
     error::{ErrorCode, Problem},
-    limits::CallerAllowance,
     note::Rejection,
+    rate_limit::CallerAllowance,
     request::{BatchRequest, QueryOptions},
     stream::X_ACCEL_BUFFERING,
 };

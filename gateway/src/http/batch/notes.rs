@@ -143,7 +143,7 @@ impl BodyLines {
                 return NextNote::End;
             }
             let until = *self.until.get_or_insert_with(|| Instant::now() + self.patience);
-            let until = self.minimum_rate.map_or(until, |minimum_rate| until.min(minimum_rate.until()));
+            let until = self.minimum_rate.map_or(until, |minimum_rate| until.min(minimum_rate.next_deadline()));
             // A frame that has arrived is taken even if the time limit passed meanwhile.
             let frame = match tokio::time::timeout_at(until, self.body.frame()).await {
                 Err(_) => return NextNote::Broken(ErrorCode::DeadlineExceeded),
@@ -166,7 +166,7 @@ impl BodyLines {
                 return NextNote::Broken(ErrorCode::Overloaded);
             }
             if let Some(minimum_rate) = &mut self.minimum_rate {
-                minimum_rate.came(data.len());
+                minimum_rate.add_bytes(data.len());
             }
             self.buffer.extend_from_slice(&data);
         }

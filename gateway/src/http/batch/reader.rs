@@ -21,11 +21,11 @@ use crate::{
         audit_record::AuditGuard,
         context::RequestContext,
         error::{ErrorCode, Violation},
-        limits::CallerAllowance,
         note::{self, ExtractionJob, Rejection},
+        rate_limit::CallerAllowance,
         request::{ExtractOptions, InvalidBody, NoteId, ValidBatchNote, ValidRequest},
     },
-    rates::{RateLimitAttempt, RateLimitGrant},
+    rate_limits::{RateLimitAttempt, RateLimitGrant},
 };
 
 /// The longest wait of a note for the rate limits of its caller; a note that would wait longer is refused. Also the

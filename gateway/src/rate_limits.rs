@@ -16,7 +16,7 @@ use governor::{
 
 use crate::{
     access::{ConcurrencyGuard, Principal},
-    limiter::{LimitScope, Limiter, Rate, RateLimitExceeded, RateLimitState},
+    rate_limiter::{LimitScope, Limiter, Rate, RateLimitExceeded, RateLimitState},
 };
 
 /// Number of checks after which addresses with a whole allowance are removed from memory.
@@ -53,12 +53,12 @@ pub struct RateLimitGrant {
 
 /// The limits of all callers together and of each address. The limits of a key are in its [`Principal`].
 #[derive(Debug, Default)]
-pub struct Rates {
+pub struct RateLimits {
     global: Option<Limiter>,
     per_address: Option<PerAddress>,
 }
 
-impl Rates {
+impl RateLimits {
     /// Returns limits of which none is used yet.
     #[must_use]
     pub fn new(global: Option<Rate>, per_address: Option<Rate>) -> Self {
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_grant_shows_the_notes_left_and_a_used_up_allowance_is_an_error() {
-        let rates = Rates::new(Some(rate("2/h")), None);
+        let rates = RateLimits::new(Some(rate("2/h")), None);
         assert_eq!(rates.admit(None, None).unwrap().rate_limit.unwrap().remaining, 1);
         assert_eq!(rates.admit(None, None).unwrap().rate_limit.unwrap().remaining, 0);
         let refused = rates.admit(None, None).unwrap_err();
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_caller_over_its_own_limit_does_not_use_up_the_global_limit() {
-        let rates = Rates::new(Some(rate("3/h")), Some(rate("1/h")));
+        let rates = RateLimits::new(Some(rate("3/h")), Some(rate("1/h")));
         let (one, other) = ("10.0.0.1".parse().ok(), "10.0.0.2".parse().ok());
         assert!(rates.admit(None, one).is_ok());
         for _ in 0..9 {
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_note_that_tries_several_times_counts_once() {
-        let rates = Rates::new(Some(rate("1/h")), Some(rate("3/h")));
+        let rates = RateLimits::new(Some(rate("1/h")), Some(rate("3/h")));
         let address = "10.0.0.1".parse().ok();
         assert!(rates.admit(None, None).is_ok());
         let mut attempt = RateLimitAttempt::default();
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn all_addresses_of_one_subscriber_share_an_allowance() {
-        let rates = Rates::new(None, Some(rate("1/h")));
+        let rates = RateLimits::new(None, Some(rate("1/h")));
         let admitted = |address: &str| rates.admit(None, address.parse().ok()).is_ok();
         assert!(admitted("2001:db8::1") && !admitted("2001:db8::2") && admitted("2001:db8:0:1::1"));
         assert!(admitted("192.0.2.1") && !admitted("::ffff:192.0.2.1"));

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     access::Principal,
-    limiter::{LimitScope, RateLimitExceeded, RateLimitState},
-    rates::{RateLimitAttempt, RateLimitGrant},
+    rate_limiter::{LimitScope, RateLimitExceeded, RateLimitState},
+    rate_limits::{RateLimitAttempt, RateLimitGrant},
 };
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -75,7 +75,7 @@ impl CallerAllowance {
         id: &str,
         attempt: &mut RateLimitAttempt,
     ) -> Result<(), Box<RateLimitRejection>> {
-        app.access.rates.try_admit(self.principal.as_ref(), self.address, attempt).map_err(
+        app.access.rate_limits.try_admit(self.principal.as_ref(), self.address, attempt).map_err(
             |RateLimitExceeded { rate_limit, after }| {
                 let mut problem = ErrorCode::RateLimited.problem(id).with_retry_after(after);
                 if rate_limit.scope == LimitScope::Concurrency {

@@ -39,15 +39,15 @@ impl Resolver for SystemResolver {
     }
 }
 
-/// Returns the servers behind a name: one per address of the family, IPv4 or IPv6, that has more addresses.
+/// Returns the replicas behind a name: one per address of the family, IPv4 or IPv6, that has more addresses.
 ///
-/// A name with a single address is one server without an address (`None`): the HTTP client then resolves the name for
+/// A name with a single address is one replica without an address (`None`): the HTTP client then resolves the name for
 /// each new connection.
-pub(super) fn servers(addresses: &[SocketAddr]) -> Vec<Option<SocketAddr>> {
+pub(super) fn replica_addresses(addresses: &[SocketAddr]) -> Vec<Option<SocketAddr>> {
     let family = |ipv4: bool| -> BTreeSet<SocketAddr> {
         addresses.iter().copied().filter(|address| address.is_ipv4() == ipv4).collect()
     };
-    // Only one family counts, because a server that has an address of each is still one server.
+    // Only one family counts, because a replica that has an address of each is still one replica.
     let (v4, v6) = (family(true), family(false));
     let larger = if v6.len() > v4.len() { v6 } else { v4 };
     if larger.len() > 1 { larger.into_iter().map(Some).collect() } else { vec![None] }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_address_of_the_larger_family_is_a_server() {
+    fn each_address_of_the_larger_family_is_a_replica() {
         for (addresses, expected) in [
             ("", 1),
             ("10.0.0.1:1", 1),
@@ -67,9 +67,9 @@ mod tests {
             ("10.0.0.1:1 [::1]:1 [::2]:1 [::3]:1", 3),
         ] {
             let parsed: Vec<SocketAddr> = addresses.split(' ').filter_map(|text| text.parse().ok()).collect();
-            let servers = servers(&parsed);
-            assert_eq!(servers.len(), expected, "{addresses}");
-            assert_eq!(servers.iter().any(Option::is_none), expected == 1, "{addresses}");
+            let replicas = replica_addresses(&parsed);
+            assert_eq!(replicas.len(), expected, "{addresses}");
+            assert_eq!(replicas.iter().any(Option::is_none), expected == 1, "{addresses}");
         }
     }
 }

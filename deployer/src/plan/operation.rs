@@ -80,7 +80,7 @@ impl Operation {
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The operation.
-    pub work: Operation,
+    pub operation: Operation,
     /// The description for the operator, line by line.
     pub lines: Vec<String>,
 }

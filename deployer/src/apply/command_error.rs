@@ -4,7 +4,7 @@ use crate::failure::Failure;
 
 /// Why a script left no report.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoReport {
+pub enum CommandError {
     /// The script never ran.
     NotSent(Failure),
     /// The script may have done part of its work: it was killed, ran out of time, or its output was lost.
@@ -29,19 +29,19 @@ pub enum NoReport {
     },
 }
 
-impl From<NoReport> for Failure {
+impl From<CommandError> for Failure {
     /// Describes the failure of an action that changes nothing.
-    fn from(no_report: NoReport) -> Self {
-        match no_report {
-            NoReport::NotSent(failure) | NoReport::OutOfSight(failure) => failure,
-            NoReport::Refused => Self::unchanged(
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::NotSent(failure) | CommandError::OutOfSight(failure) => failure,
+            CommandError::Refused => Self::unchanged(
                 "the SSM document does not know this version of the deployer's program; nothing was changed",
                 "deployer doctor has the command that names it.",
             ),
-            NoReport::Interrupted { .. } => {
+            CommandError::Interrupted { .. } => {
                 Self::interrupted("interrupted; nothing was changed", "Run it again when it fits.")
             }
-            NoReport::Unknown { what, lines, .. } => {
+            CommandError::Unknown { what, lines, .. } => {
                 Self { lines, ..Self::unchanged(what, "Run it again; deployer doctor looks at what it needs.") }
             }
         }

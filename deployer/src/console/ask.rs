@@ -4,13 +4,13 @@ use std::io::{self, BufRead, IsTerminal, Read};
 
 use zeroize::Zeroizing;
 
-use super::{HiddenTyping, Report, say_raw};
+use super::{Console, HiddenTyping, say_raw};
 use crate::secret::Secret;
 
 /// The most bytes that are read of a secret from a pipe.
 const LONGEST_SECRET: usize = 4096;
 
-impl Report {
+impl Console {
     /// Returns whether the operator can be asked. False if a program reads the events.
     #[must_use]
     pub fn can_ask(&self) -> bool {

@@ -38,7 +38,7 @@ impl SecretStep {
     }
 }
 
-pub(super) async fn look(
+pub(super) async fn find_missing(
     cloud: &impl Cloud,
     draft: &ConfigDraft<'_>,
     args: &Args,

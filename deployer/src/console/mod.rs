@@ -27,7 +27,7 @@ use crate::failure::Failure;
 const PROGRESS_PAUSE: Duration = Duration::from_secs(10);
 
 /// The output of one command.
-pub struct Report {
+pub struct Console {
     format: Format,
     color: bool,
     /// Whether progress lines can be overwritten, because stderr is a terminal.
@@ -56,7 +56,7 @@ fn say_raw(text: &str) {
     }
 }
 
-impl Report {
+impl Console {
     /// Returns the output for a format, with progress and colors if stderr is a terminal.
     #[must_use]
     pub fn new(no_color: bool, format: Format) -> Self {

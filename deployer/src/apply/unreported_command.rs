@@ -3,7 +3,7 @@
 use crate::{exit::Exit, failure::Failure};
 
 /// A command that ended, or may have ended, without a report.
-pub(super) struct MissingReport {
+pub(super) struct UnreportedCommand {
     /// The exit code if nothing good is found on the host.
     pub(super) exit: Exit,
     /// What happened to the command.
@@ -13,7 +13,7 @@ pub(super) struct MissingReport {
     pub(super) running: bool,
 }
 
-impl MissingReport {
+impl UnreportedCommand {
     pub(super) fn interrupted(what: &str, running: bool) -> Self {
         Self { exit: Exit::Interrupted, what: what.to_owned(), lines: Vec::new(), running }
     }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Report, say_raw, timestamp};
+use super::{Console, say_raw, timestamp};
 use crate::{exit::Exit, failure::Failure};
 
 /// Writes an event: a line of JSON on standard error with `time`, `event` and the event's fields.
@@ -17,7 +17,7 @@ pub(super) fn event(event: &str, fields: Value) {
     say_raw(&format!("{line}\n"));
 }
 
-impl Report {
+impl Console {
     /// Adds fields to the JSON document: the same data that the text shows. Each call adds more fields.
     pub fn result(&self, fields: &impl Serialize) {
         if !self.is_json() {
