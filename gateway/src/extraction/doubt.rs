@@ -6,7 +6,7 @@
 use super::{
     Deadline, Draft, Engine, EngineError, EngineRequest, Field, Note, Record,
     cpu_pool::{self, CpuPool},
-    evidence, parse,
+    parse, review,
 };
 
 /// A record with at most this many of its seven fields is compared with the record of the witness.
@@ -80,7 +80,7 @@ impl Witness<'_> {
         let draft = self.engine.draft(text, request, deadline).await?;
         let record = parse::parse(draft.text.as_str()).map_err(|_| EngineError::Failed)?.record;
         let (note, size) = (text.clone(), text.as_str().len());
-        let review = move || evidence::review(&note, record, evidence::ReviewInput::default(), |_, _| None).record;
+        let review = move || review::review(&note, record, review::ReviewInput::default(), |_, _| None).record;
         cpu_pool::run(self.cpu_pool, size, &request.priority, deadline, review).await
     }
 }

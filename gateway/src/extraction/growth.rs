@@ -7,7 +7,7 @@ mod notes;
 use self::notes::{ATOMS, Layout, Recipe};
 use super::{
     Field, Note, Record,
-    evidence::{self, ReviewInput},
+    review::{self, ReviewInput},
 };
 use crate::{rules, steps};
 
@@ -24,7 +24,7 @@ fn read(note: &Note) {
         tumours: Some(&tumours),
         ..ReviewInput::default()
     };
-    evidence::review(note, record, input, |_, _| None);
+    review::review(note, record, input, |_, _| None);
 }
 
 /// Reviews the words of the note as values of every field, as if a model had repeated the note.
@@ -35,7 +35,7 @@ fn echo(note: &Note) {
     for field in Field::ALL {
         *record.get_mut(field) = Some(words.clone());
     }
-    evidence::review(note, record, ReviewInput::default(), |_, _| None);
+    review::review(note, record, ReviewInput::default(), |_, _| None);
 }
 
 fn check(recipe: &Recipe, chars: [usize; 2], work: fn(&Note), named: &str) -> Option<String> {

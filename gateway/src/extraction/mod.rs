@@ -15,7 +15,6 @@ mod cross_check;
 mod dates;
 mod doubt;
 mod engine;
-mod evidence;
 mod fields;
 mod finding;
 pub mod ground;
@@ -27,6 +26,7 @@ pub mod parse;
 mod pipeline;
 mod readable;
 mod reading;
+mod review;
 mod staging;
 mod streaming_parser;
 mod table;
@@ -47,13 +47,13 @@ pub use engine::{
     CallTimings, Draft, DraftFuture, Engine, EngineError, EngineName, EngineRequest, Finish, ModelName, PromptVersion,
     TokenBudget, UnreadableText,
 };
-pub(crate) use evidence::reviewed;
 pub use fields::{Field, Record};
 pub use finding::{Basis, Evidence, Finding};
 pub use note::{ModelText, Note, NoteRefusal, OffsetUnit, Offsets, Span};
 pub use pipeline::{AnswerOptions, Pipeline};
 pub(crate) use readable::Readable;
 pub use reading::{ExtractError, StageTimings};
+pub(crate) use review::reviewed;
 pub use streaming_parser::{FieldSink, FieldUpdate, StreamingParser};
 pub use tnm::TnmFormula;
 pub use tumours::{Tumour, TumourPlace, TumourRole, Tumours};

@@ -14,9 +14,9 @@ use super::{
     cpu_pool::{self, CpuPool},
     cross_check,
     doubt::{self, Witness},
-    evidence::{self, ReviewInput, ReviewedRecord},
     parse::Repair,
     reading::{self, EngineReading, ExtractError, StageTimings},
+    review::{self, ReviewInput, ReviewedRecord},
     warnings,
 };
 use crate::admission::Admission;
@@ -337,7 +337,7 @@ impl MergedReading {
             note_date: options.note_date,
         };
         let ReviewedRecord { record, evidence, mut warnings, tnm, tumours } =
-            evidence::review(note, record, input, confidence);
+            review::review(note, record, input, confidence);
         warnings.extend(self.conflicts.iter().map(warnings::conflict));
         warnings.extend(self.unread.first().map(|_| warnings::partly_unread(self.unread.len(), self.chunks)));
         warnings.extend(self.unread_warning(engine, &record, &evidence));

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Field, TumourRole, Tumours, chunk::Conflict};
+use super::{Field, chunk::Conflict};
 
 /// A warning about an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -109,14 +109,12 @@ pub(super) fn unassessed_language(values: usize) -> Warning {
     }
 }
 
-pub(super) fn several_primaries(tumours: &Tumours) -> Warning {
-    let named: Vec<&str> = tumours.named().iter().map(|tumour| tumour.name.as_str()).collect();
-    let index = tumours.named().iter().find(|tumour| tumour.role == TumourRole::Index);
+/// Warns of several tumours, given their names and that of the index tumour, if there is one.
+pub(super) fn several_primaries(names: &[&str], index: Option<&str>) -> Warning {
     let fields = match index {
         Some(index) => format!(
-            "The fields hold the values of {}; those of another tumour are in `evidence` only, with the assertion \
-             `other_tumour`.",
-            index.name
+            "The fields hold the values of {index}; those of another tumour are in `evidence` only, with the assertion \
+             `other_tumour`."
         ),
         None => "It does not say which one it is about, so the fields hold the values of all: see `tumour` in \
                  `evidence`."
@@ -125,7 +123,7 @@ pub(super) fn several_primaries(tumours: &Tumours) -> Warning {
     Warning {
         code: WarningCode::SeveralPrimaries,
         field: None,
-        message: format!("The note names {} tumours: {}. {fields}", named.len(), named.join(", ")),
+        message: format!("The note names {} tumours: {}. {fields}", names.len(), names.join(", ")),
     }
 }
 

@@ -2,7 +2,7 @@
 #![expect(clippy::print_stdout, reason = "shows which dates are wrong")]
 
 use super::*;
-use crate::extraction::{Finding, Record, evidence};
+use crate::extraction::{Finding, Record, review};
 
 /// A value of a case with the date that is expected of it.
 struct Expected<'a> {
@@ -64,8 +64,8 @@ fn found(case: &Case<'_>) -> Vec<Option<String>> {
         *list = Some(earlier + expected.value);
     }
     let input =
-        evidence::ReviewInput { unit: OffsetUnit::Byte, note_date: case.note_date, ..evidence::ReviewInput::default() };
-    let reviewed = evidence::review(&note, record, input, |_, _| None);
+        review::ReviewInput { unit: OffsetUnit::Byte, note_date: case.note_date, ..review::ReviewInput::default() };
+    let reviewed = review::review(&note, record, input, |_, _| None);
     let find = |expected: &Expected<'_>| {
         let (start, words) = note.as_str().match_indices(expected.value).nth(expected.place)?;
         let overlaps = |finding: &&Finding| {
@@ -124,8 +124,8 @@ fn dates_of(text: &str, treatment: &str, note_date: Option<&str>) -> Vec<String>
     let note = Note::new(text.to_owned(), usize::MAX).unwrap();
     let record = Record { treatment: Some(treatment.to_owned()), ..Record::default() };
     let note_date = note_date.map(|date| CalendarDate::parse(date).unwrap());
-    let input = evidence::ReviewInput { note_date, ..evidence::ReviewInput::default() };
-    let reviewed = evidence::review(&note, record, input, |_, _| None);
+    let input = review::ReviewInput { note_date, ..review::ReviewInput::default() };
+    let reviewed = review::review(&note, record, input, |_, _| None);
     let findings = reviewed.evidence.get(Field::Treatment).iter();
     findings
         .map(|finding| {

@@ -4,7 +4,7 @@
 use crate::{
     extraction::{
         Assertion, Field, Finding, Note, Record, TumourRole,
-        evidence::{self, ReviewInput, ReviewedRecord},
+        review::{self, ReviewInput, ReviewedRecord},
     },
     rules::{self, RulesEngine},
 };
@@ -50,7 +50,7 @@ fn by_rules(note: &Note) -> ReviewedRecord {
         tumours: Some(&reading.tumours),
         ..ReviewInput::default()
     };
-    evidence::review(note, reading.record, input, |_, _| None)
+    review::review(note, reading.record, input, |_, _| None)
 }
 
 /// Reviews the one flat record that a model gives: the values of all tumours together.
@@ -62,7 +62,7 @@ fn by_model(note: &Note, case: &Case) -> ReviewedRecord {
     }
     let rules = RulesEngine::default();
     let input = ReviewInput { tumour_reader: Some(&rules), ..ReviewInput::default() };
-    evidence::review(note, record, input, |_, _| None)
+    review::review(note, record, input, |_, _| None)
 }
 
 /// What a reading got right and wrong of the notes.
@@ -167,7 +167,7 @@ fn a_record_of_another_tumour_than_the_index_is_kept_whole() {
     let rules = RulesEngine::default();
     for (cancer, kept, index) in [("breast cancer", Some("I"), false), ("lung cancer", None, true)] {
         let input = ReviewInput { tumour_reader: Some(&rules), ..ReviewInput::default() };
-        let reviewed = evidence::review(&note, record(cancer), input, |_, _| None);
+        let reviewed = review::review(&note, record(cancer), input, |_, _| None);
         assert_eq!(reviewed.record.stage.as_deref(), kept, "{cancer}");
         assert_eq!(reviewed.tumours.iter().any(|tumour| tumour.role == TumourRole::Index), index, "{cancer}");
         let warned = reviewed.warnings.iter().any(|warning| warning.code.name() == "several_primaries");
