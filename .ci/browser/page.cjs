@@ -94,6 +94,12 @@ async function tumours(page, base) {
   equal(await page.locator('[data-field="treatment"] .left-out .badge.tumour').innerText(), 'breast cancer', 'whose lumpectomy');
   equal(await page.locator('[data-field="treatment"] .values:not(.left-out) .badge.tumour').innerText(), 'lung cancer', 'whose drug');
   await page.locator('#warnings [data-warning="several_primaries"]').waitFor();
+  await page.locator('[data-field="treatment"] .left-out button.value').focus();
+  const details = await page.locator('[data-field="treatment"] .left-out .details').innerText();
+  expect(/Date\s*2015/.test(details) && /Tumour\s*breast cancer/.test(details), `the details of the lumpectomy: ${details}`);
+  await page.locator('[data-field="treatment"] .values:not(.left-out) button.value').focus();
+  const codes = await page.locator('[data-field="treatment"] .values:not(.left-out) .details').innerText();
+  expect(/Codes\s*drugbank DB09330/.test(codes), `the codes of the drug: ${codes}`);
 }
 
 async function live(page, base, proxy) {

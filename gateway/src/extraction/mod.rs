@@ -29,6 +29,7 @@ mod reading;
 mod review;
 mod staging;
 mod streaming_parser;
+mod superseded;
 mod table;
 pub(crate) mod tnm;
 mod tumours;

@@ -10,6 +10,7 @@ use super::{
     ground::{self, Grounded},
     language,
     readable::Readable,
+    superseded,
     tnm::{self, TnmFormula},
     tumours::{self, Tumour, TumourReader, Tumours},
     warnings,
@@ -95,7 +96,9 @@ pub(super) fn review(
         add(&mut evidence, &Places { read: None, ..places }, one, confidence(one.field, one.value));
     }
     grounded.extend(grounded_in_original);
-    let contradicted: Vec<Field> = grounded.iter().filter(|one| !one.in_record()).map(|one| one.field).collect();
+    let mut contradicted: Vec<Field> = grounded.iter().filter(|one| !one.in_record()).map(|one| one.field).collect();
+    let (superseded, conflicts) = superseded::mark(&mut evidence);
+    contradicted.extend(superseded);
     drop(grounded);
     for field in Field::ALL {
         let findings = evidence.get(field);
@@ -109,10 +112,8 @@ pub(super) fn review(
         add(&mut evidence, &places, &one.left_out(), None);
     }
     let of_others = input.of_other_tumours.iter().map(|(field, value)| (*field, value.as_str()));
-    for mut one in ground::ground_parts(read.note(), of_others) {
-        if tumours.keep_others(&mut one) {
-            add(&mut evidence, &places, &one, None);
-        }
+    for one in ground::ground_parts(read.note(), of_others).into_iter().filter_map(|one| tumours.keep_others(one)) {
+        add(&mut evidence, &places, &one, None);
     }
     let left_out = input.withheld.iter().map(|(field, value)| (*field, value.as_str()));
     for one in ground::ground_parts(read.note(), left_out) {
@@ -133,6 +134,7 @@ pub(super) fn review(
     let tnm = tnm::stated(note, &read, unit, |range| {
         (tumours.at(range.start).map(tumours::id), dates.near(range, Field::Stage))
     });
+    warnings.extend(conflicts.iter().map(warnings::conflict));
     if tumours.are_several() {
         let names: Vec<&str> = tumours.named().iter().map(|tumour| tumour.name.as_str()).collect();
         warnings.push(warnings::several_primaries(&names, tumours.index().and_then(|index| names.get(index).copied())));
@@ -273,6 +275,7 @@ fn wording(assertion: Assertion) -> &'static str {
         Assertion::WildType => "wild type",
         Assertion::Family => "a relative's",
         Assertion::OtherTumour => "of another tumour",
+        Assertion::Superseded => "superseded by a later one",
         Assertion::Unknown => "unknown",
     }
 }

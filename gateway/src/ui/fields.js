@@ -69,6 +69,12 @@ function detailsOf(value, result) {
     const also = more.length > 0 ? ` and ${more.length} more` : '';
     lines.push(['Quote', element('q', { dir: 'auto' }, first.quote), ` characters ${first.from} to ${first.to}${also}`]);
   }
+  const dates = [...new Set(value.places.map((place) => place.date).filter((date) => date !== null))];
+  if (dates.length > 0) lines.push(['Date', element('bdi', {}, dates.join('; '))]);
+  if (value.codes.length > 0) {
+    const named = value.codes.map(({ system, code, display, basis }) => `${system} ${code} (${display}${basis === 'broader' ? ', broader' : ''})`);
+    lines.push(['Codes', named.join('; ')]);
+  }
   if (value.tumour) lines.push(['Tumour', element('bdi', {}, nameOf(value.tumour, result) ?? value.tumour)]);
   if (value.confidence) {
     const { mean, minimum } = value.confidence;

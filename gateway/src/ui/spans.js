@@ -30,16 +30,16 @@ export function valuesOf(text, evidence) {
   for (const [field, findings] of Object.entries(evidence ?? {})) {
     const known = new Map();
     for (const finding of findings) {
-      const { value, in_record: inRecord, basis, assertion, rule, tumour, confidence } = finding;
+      const { value, in_record: inRecord, basis, assertion, rule, tumour, confidence, codes } = finding;
       const key = JSON.stringify([value, inRecord, basis, assertion, rule, tumour]);
       if (!known.has(key)) {
-        const one = { id: values.length, field, value, inRecord, basis, assertion, rule, tumour, confidence, places: [] };
+        const one = { id: values.length, field, value, inRecord, basis, assertion, rule, tumour, confidence, codes: codes ?? [], places: [] };
         known.set(key, one);
         values.push(one);
       }
       if (finding.start === null || finding.start === undefined) continue;
       const place = { start: units(finding.start), end: units(finding.end), from: finding.start, to: finding.end };
-      known.get(key).places.push({ ...place, quote: finding.quote });
+      known.get(key).places.push({ ...place, quote: finding.quote, date: finding.date?.value ?? null });
     }
   }
   return values;

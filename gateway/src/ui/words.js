@@ -29,6 +29,7 @@ export const ASSERTIONS = {
   wild_type: 'wild type',
   family: 'of a relative',
   other_tumour: 'of another tumour',
+  superseded: 'replaced by a later one',
   unknown: 'not assessed: another language',
 };
 

@@ -35,13 +35,15 @@ pub enum Assertion {
     Family,
     /// True of another tumour of the patient than the one that the note is about.
     OtherTumour,
+    /// Replaced by a later result of the same marker, or a later response.
+    Superseded,
     /// The words around the value are in a language whose negations are not known here, so the note may deny it.
     Unknown,
 }
 
 impl Assertion {
     /// All assertions, in the order of their declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Present,
         Self::Probable,
         Self::Uncertain,
@@ -53,6 +55,7 @@ impl Assertion {
         Self::WildType,
         Self::Family,
         Self::OtherTumour,
+        Self::Superseded,
         Self::Unknown,
     ];
 
@@ -71,6 +74,7 @@ impl Assertion {
             Self::WildType => "wild_type",
             Self::Family => "family",
             Self::OtherTumour => "other_tumour",
+            Self::Superseded => "superseded",
             Self::Unknown => "unknown",
         }
     }
@@ -91,7 +95,8 @@ impl Assertion {
             | Self::NotTested
             | Self::WildType
             | Self::Family
-            | Self::OtherTumour => false,
+            | Self::OtherTumour
+            | Self::Superseded => false,
         }
     }
 }

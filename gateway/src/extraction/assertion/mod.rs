@@ -273,7 +273,7 @@ fn priority(assertion: Assertion, forward: bool) -> u8 {
         Assertion::Uncertain => 3,
         Assertion::Probable => 2,
         Assertion::Historical => 1,
-        Assertion::Present | Assertion::OtherTumour | Assertion::Unknown => 0,
+        Assertion::Present | Assertion::OtherTumour | Assertion::Superseded | Assertion::Unknown => 0,
     }
 }
 

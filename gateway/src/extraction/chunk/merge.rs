@@ -95,7 +95,7 @@ fn conflict(field: Field, kept: &[KeptValue<'_>]) -> Option<Conflict> {
 }
 
 /// Returns whether two results of the same marker differ: positive and negative, 5 and 50.
-fn contradicts(one: &WordSet, other: &WordSet) -> bool {
+pub(in crate::extraction) fn contradicts(one: &WordSet, other: &WordSet) -> bool {
     let polarities = |words: &WordSet| -> BTreeSet<bool> { words.iter().filter_map(polarity).collect() };
     let numbers = |words: &WordSet| -> BTreeSet<String> {
         words.iter().filter(|word| is_number(word)).map(str::to_owned).collect()

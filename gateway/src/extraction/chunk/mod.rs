@@ -12,6 +12,7 @@ mod tests;
 
 use std::ops::Range;
 
+pub(super) use merge::contradicts;
 pub use merge::{Conflict, MergedRecord, merge};
 
 use super::{

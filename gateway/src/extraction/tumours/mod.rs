@@ -174,14 +174,18 @@ impl Tumours {
         }
     }
 
-    /// Makes a value one of another tumour, with its places there; false if the note has none. A value that the note
-    /// itself keeps out of the record keeps its assertion.
-    pub(super) fn keep_others(&self, value: &mut Grounded<'_>) -> bool {
+    /// Makes a value one of another tumour, with its places there; `None` if the note has none. A value that the note
+    /// itself keeps out of the record, such as a past cancer, keeps its assertion.
+    pub(super) fn keep_others<'a>(&self, mut value: Grounded<'a>) -> Option<Grounded<'a>> {
         value.spans.retain(|span| self.is_of_other(span.start()));
-        if value.in_record() {
+        if value.spans.is_empty() {
+            return None;
+        }
+        let kept_out = value.assertion.is_some_and(|assertion| !assertion.in_record(value.field));
+        if !kept_out {
             value.give_to_other_tumour();
         }
-        !value.spans.is_empty()
+        Some(value.left_out())
     }
 
     /// Returns the text with blanks in place of the stretches for which `keep` is false, so that offsets stay.
