@@ -86,7 +86,7 @@ async function wary(page, base) {
 
 async function tumours(page, base) {
   await open(page, base);
-  await submit(page, 'Stage IV lung cancer on osimertinib. Breast cancer in 2015, stage I, treated with lumpectomy.');
+  await submit(page, 'Stage IV lung cancer on osimertinib. Breast cancer, stage I, treated with lumpectomy in 2015.');
   await done(page);
   const [, json] = await saved(page, '#save-json');
   await highlightsAreQuotes(page, JSON.parse(json));

@@ -62,6 +62,8 @@ pub enum OutputFormat {
     Json,
     /// One row per note, for spreadsheets.
     Csv,
+    /// CSV with one row per value: its tumour, date, codes and quote.
+    Tidy,
     /// A table to read on a terminal.
     Table,
 }

@@ -1,4 +1,4 @@
-//! Tests the four formats of the results, and the review page.
+//! Tests the five formats of the results, and the review page.
 
 use serde_json::Value;
 
@@ -35,6 +35,39 @@ fn a_spreadsheet_finds_no_formula_in_a_csv() {
     let output = workspace.run(&["in.jsonl", "--out", "out.csv", "--resume"]);
     assert!(output.err.contains("11 notes are done, 1 failed notes"), "{}", output.err);
     assert_eq!(table(&workspace.text("out.csv")).len(), 13);
+}
+
+#[test]
+fn a_tidy_csv_has_a_row_for_each_value_with_its_tumour_and_date() {
+    let workspace = Workspace::new();
+    let text = "Stage IV lung cancer on osimertinib. Breast cancer, stage I, treated with lumpectomy in 2015.";
+    let lines = [
+        serde_json::json!({"id": "two", "text": text}).to_string(),
+        serde_json::json!({"id": "none", "text": "Nothing is said of any disease here."}).to_string(),
+        "{".to_owned(),
+    ];
+    workspace.put("in.jsonl", lines.join("\n"));
+    let output = workspace.run(&["in.jsonl", "--format", "tidy", "--concurrency", "1"]);
+    let mut rows = table(&output.out);
+    // A line that cannot be read fails before the notes before it are read.
+    rows[1..].sort_by_key(|row| ["two", "none", "line-3"].iter().position(|id| *id == row[0]));
+    let shown = rows.iter().map(|row| [0, 1, 3, 5, 6, 7, 9, 10, 12].map(|column| row[column].as_str()).join("|"));
+    assert_eq!(
+        shown.collect::<Vec<_>>(),
+        [
+            "id|status|tumour_name|field|value|in_record|assertion|date|codes",
+            "two|200|lung cancer|cancer_type|lung cancer|true|present||oncotree:LUNG",
+            "two|200|breast cancer|cancer_type|breast cancer|false|other_tumour||oncotree:BREAST",
+            "two|200|lung cancer|stage|IV|true|present||",
+            "two|200|breast cancer|stage|I|false|other_tumour||",
+            "two|200|lung cancer|treatment|osimertinib|true|present||drugbank:DB09330",
+            "two|200|breast cancer|treatment|lumpectomy|false|other_tumour|2015|",
+            "none|200|||||||",
+            "line-3|400|||||||",
+        ]
+    );
+    assert!(rows[8][17].starts_with("invalid_json: ") && rows[7][16] == "rules", "{rows:?}");
+    assert_eq!(rows[1][13..16], ["lung cancer", "9", "20"]);
 }
 
 #[test]

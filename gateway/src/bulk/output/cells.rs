@@ -51,7 +51,7 @@ pub(in crate::bulk) fn is_guarded(value: &str) -> bool {
 
 /// Appends one cell. Spreadsheets treat a guarded value as a formula, which may call programs and the network; the
 /// apostrophe makes it text.
-fn cell(value: &str, out: &mut String) {
+pub(super) fn cell(value: &str, out: &mut String) {
     let formula = is_guarded(value);
     if !formula && !value.contains([',', '"', '\r', '\n']) {
         out.push_str(value);

@@ -1,10 +1,11 @@
-//! Writes results in one of four formats. Each format is made from the line that the batch route would answer, so that
+//! Writes results in one of five formats. Each format is made from the line that the batch route would answer, so that
 //! all formats have the same content.
 
 mod cells;
 mod columns;
 mod row;
 mod sink;
+mod tidy;
 
 use super::{arguments::OutputFormat, outcome::EntryOutcome};
 
@@ -41,6 +42,7 @@ impl ResultWriter {
             OutputFormat::Jsonl => String::new(),
             OutputFormat::Json => "{\"results\": [".to_owned(),
             OutputFormat::Csv => cells::head(),
+            OutputFormat::Tidy => tidy::head(),
             OutputFormat::Table => columns::head(self.width),
         }
     }
@@ -54,6 +56,7 @@ impl ResultWriter {
                 out.push_str(outcome.line.trim_end());
             }
             OutputFormat::Csv => cells::add(outcome, out),
+            OutputFormat::Tidy => tidy::add(outcome, out),
             OutputFormat::Table => columns::add(outcome, self.width, out),
         }
         self.written += 1;

@@ -87,7 +87,13 @@ impl<'a> Row<'a> {
 
     /// Returns code and detail of the problem on one line; empty if the note was read.
     pub(super) fn error(&self) -> String {
-        let Some(error) = &self.error else { return String::new() };
-        format!("{}: {}", error.code, error.detail).replace(['\r', '\n'], " ")
+        self.error.as_ref().map_or_else(String::new, Failure::text)
+    }
+}
+
+impl Failure<'_> {
+    /// Returns code and detail on one line.
+    pub(super) fn text(&self) -> String {
+        format!("{}: {}", self.code, self.detail).replace(['\r', '\n'], " ")
     }
 }
