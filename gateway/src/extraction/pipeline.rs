@@ -325,12 +325,14 @@ impl MergedReading {
         let drafts = || self.readings.iter().map(|reading| &reading.draft);
         let withheld: Vec<_> = drafts().flat_map(|draft| draft.withheld.iter().cloned()).collect();
         let of_other_tumours: Vec<_> = drafts().flat_map(|draft| draft.of_other_tumours.iter().cloned()).collect();
+        let chunk_records: Vec<Record> = self.readings.iter().map(|reading| reading.record.clone()).collect();
         // An engine that reads the tumours reads the note whole.
         let tumours = drafts().next().and_then(|draft| draft.tumours.as_ref());
         let confidence = |field, part: &str| self.confidence(field, part);
         let input = ReviewInput {
             withheld: &withheld,
             of_other_tumours: &of_other_tumours,
+            chunk_records: &chunk_records,
             tumours,
             tumour_reader,
             unit: options.offsets,
@@ -338,7 +340,9 @@ impl MergedReading {
         };
         let ReviewedRecord { record, evidence, mut warnings, tnm, tumours } =
             review::review(note, record, input, confidence);
-        warnings.extend(self.conflicts.iter().map(warnings::conflict));
+        // The review reports the conflicts of markers and stages itself, after what was superseded is left out.
+        let of_responses = self.conflicts.iter().filter(|conflict| conflict.field == Field::Response);
+        warnings.extend(of_responses.map(warnings::conflict));
         warnings.extend(self.unread.first().map(|_| warnings::partly_unread(self.unread.len(), self.chunks)));
         warnings.extend(self.unread_warning(engine, &record, &evidence));
         warnings.extend(self.unfamiliar_warning());

@@ -33,6 +33,9 @@ pub(super) struct ReviewInput<'a> {
     pub(super) withheld: &'a [(Field, String)],
     /// Values that the engine left out because they are another tumour's.
     pub(super) of_other_tumours: &'a [(Field, String)],
+    /// The records of the chunks of a long note. Their merge keeps the most specific of several wordings, which may be
+    /// another tumour's.
+    pub(super) chunk_records: &'a [Record],
     /// The tumours that the engine read.
     pub(super) tumours: Option<&'a Tumours>,
     /// What reads the tumours if the engine read none.
@@ -74,12 +77,21 @@ pub(super) fn review(
     let read = Readable::of(note);
     let foreign = ForeignText::of(note);
     let dates = NoteDates::of(note, &read, unit, input.note_date);
-    let mut grounded = ground::ground(read.note(), &record);
     let mut tumours = input.tumours.cloned().unwrap_or_else(|| match input.tumour_reader {
         Some(reader) => Tumours::of(read.note().as_str(), &reader.signs(read.note())),
         None => Tumours::default(),
     });
-    tumours.leave_out(&mut grounded);
+    let of_index = |tumour: Option<usize>| tumour.is_none_or(|tumour| tumours.index() == Some(tumour));
+    let without_others = (tumours.are_several() && tumours.index().is_some())
+        .then(|| read.note().part(tumours.only(read.note().as_str(), of_index)));
+    if tumours.are_several() && input.chunk_records.len() > 1 {
+        record = joined_records(input.chunk_records);
+    }
+    let mut grounded = ground::ground(read.note(), &record);
+    tumours.leave_out(&mut grounded, |field, value| {
+        let mut found = ground::ground_parts(without_others.as_ref()?, std::iter::once((field, value)));
+        found.pop().filter(|one| found.is_empty() && one.in_record() && !one.spans.is_empty())
+    });
     let places = Places { note, read: Some(&read), foreign: &foreign, tumours: &tumours, dates: &dates, unit };
     // A model may copy a value with its markup, so values that are not found are searched in the original note.
     let grounded_in_original: Vec<_> = if read.is_made() {
@@ -97,7 +109,7 @@ pub(super) fn review(
     }
     grounded.extend(grounded_in_original);
     let mut contradicted: Vec<Field> = grounded.iter().filter(|one| !one.in_record()).map(|one| one.field).collect();
-    let (superseded, conflicts) = superseded::mark(&mut evidence);
+    let (superseded, conflicts) = superseded::mark(&mut evidence, tumours.are_several());
     contradicted.extend(superseded);
     drop(grounded);
     for field in Field::ALL {
@@ -213,6 +225,18 @@ fn add(evidence: &mut Evidence, places: &Places<'_>, grounded: &Grounded<'_>, co
             ..finding.clone()
         });
     }
+}
+
+/// Returns the record with every value of several records, each once.
+fn joined_records(records: &[Record]) -> Record {
+    let mut all = Record::default();
+    for field in Field::ALL {
+        let mut seen = HashSet::new();
+        let values = records.iter().flat_map(|record| record.values(field));
+        let values: Vec<&str> = values.filter(|value| seen.insert(*value)).collect();
+        *all.get_mut(field) = (!values.is_empty()).then(|| values.join("; "));
+    }
+    all
 }
 
 /// Returns the field's value from the findings that are in the record.

@@ -4,107 +4,124 @@
 //! A stage is never replaced: the stage at diagnosis stays the stage. Results whose order the note does not tell stay in
 //! the record, and are reported as a conflict.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 
 use super::{
     Assertion, DatePrecision, Evidence, Field, Finding,
     alike::WordSet,
-    chunk::{Conflict, contradicts},
+    chunk::{Conflict, contradicts, polarity},
     staging::{self, Group},
 };
+use crate::steps;
 
 /// Most values of one field that are compared, because the cost grows with their square.
 const MOST_COMPARED: usize = 64;
 
-/// One value of a record with the findings of it.
+/// A value of a record and the tumour that it is told of.
+type Key = (String, Option<String>);
+
+/// One value of a record, of one tumour, with what its findings say.
 struct Value {
-    text: String,
+    key: Key,
     words: WordSet,
+    marker: String,
     group: Option<Group>,
-    tumour: Option<String>,
     /// Dates that can be ordered, as far as each is known: `2018`, `2018-03`.
     dates: Vec<String>,
     /// Whether every place of the value has such a date.
     all_dated: bool,
 }
 
-/// Marks the superseded findings. Returns the fields that lose a value, and the conflicts that remain.
-pub(super) fn mark(evidence: &mut Evidence) -> (Vec<Field>, Vec<Conflict>) {
+/// Marks the superseded findings. Returns the fields that lose a value, and the conflicts that remain. With `several`
+/// tumours, values whose tumour the note does not tell are not compared.
+pub(super) fn mark(evidence: &mut Evidence, several: bool) -> (Vec<Field>, Vec<Conflict>) {
     let (mut fields, mut conflicts) = (Vec::new(), Vec::new());
     for field in [Field::Stage, Field::Biomarker, Field::Response] {
         let values = values(evidence.get(field));
-        let mut superseded: Vec<&str> = Vec::new();
-        let mut conflicting: Vec<String> = Vec::new();
+        steps::count(values.len() * values.len());
+        let mut superseded: HashSet<Key> = HashSet::new();
+        let mut conflicting: Vec<&Key> = Vec::new();
         for (at, one) in values.iter().enumerate() {
-            for other in values.iter().skip(at + 1).filter(|other| disagree(field, one, other)) {
-                match (replaces(field, one, other), replaces(field, other, one)) {
-                    (true, _) => superseded.push(&other.text),
-                    (_, true) => superseded.push(&one.text),
-                    // A course of responses is one value of its own.
-                    _ if field == Field::Response => {}
-                    _ => conflicting.extend([one.text.clone(), other.text.clone()]),
+            for other in values.iter().skip(at + 1).filter(|other| disagree(field, one, other, several)) {
+                if replaces(field, one, other) {
+                    superseded.insert(other.key.clone());
+                } else if replaces(field, other, one) {
+                    superseded.insert(one.key.clone());
+                } else if field != Field::Response {
+                    // Responses without dates are a course.
+                    conflicting.extend([&one.key, &other.key]);
                 }
             }
         }
-        for finding in evidence_of(evidence, field).filter(|one| superseded.contains(&one.value.as_str())) {
-            (finding.in_record, finding.assertion) = (false, Some(Assertion::Superseded));
+        for finding in evidence.get_mut(field).iter_mut().filter(|finding| finding.in_record) {
+            if superseded.contains(&(finding.value.clone(), finding.tumour.clone())) {
+                (finding.in_record, finding.assertion) = (false, Some(Assertion::Superseded));
+            }
         }
         if !superseded.is_empty() {
             fields.push(field);
         }
-        conflicting.retain(|value| !superseded.contains(&value.as_str()));
-        let mut seen = Vec::new();
-        conflicting.retain(|value| {
-            !seen.contains(value) && {
-                seen.push(value.clone());
-                true
-            }
-        });
-        if conflicting.len() > 1 {
-            conflicts.push(Conflict { field, values: conflicting });
+        let mut seen = HashSet::new();
+        let remain = conflicting.into_iter().filter(|key| !superseded.contains(*key) && seen.insert(&key.0));
+        let remain: Vec<String> = remain.map(|key| key.0.clone()).collect();
+        if remain.len() > 1 {
+            conflicts.push(Conflict { field, values: remain });
         }
     }
     (fields, conflicts)
 }
 
-fn evidence_of(evidence: &mut Evidence, field: Field) -> impl Iterator<Item = &mut Finding> {
-    evidence.get_mut(field).iter_mut().filter(|finding| finding.in_record)
-}
-
 /// Returns the values of a field that are in the record, with the dates of their places.
 fn values(findings: &[Finding]) -> Vec<Value> {
-    let mut places: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
-    let mut order: Vec<&str> = Vec::new();
+    let mut values: Vec<Value> = Vec::new();
     for finding in findings.iter().filter(|finding| finding.in_record) {
-        let list = places.entry(&finding.value).or_default();
-        if list.is_empty() {
-            order.push(&finding.value);
-        }
-        list.push(finding);
-    }
-    let value = |text: &str| {
-        let findings = places.get(text).map(Vec::as_slice).unwrap_or_default();
-        let date = |finding: &&Finding| {
-            let date = finding.date.as_ref()?;
-            let known = matches!(date.precision, DatePrecision::Day | DatePrecision::Month | DatePrecision::Year);
-            known.then(|| date.value.clone())
+        let date = finding
+            .date
+            .as_ref()
+            .filter(|date| matches!(date.precision, DatePrecision::Day | DatePrecision::Month | DatePrecision::Year));
+        let key = (finding.value.clone(), finding.tumour.clone());
+        let at = values.iter().position(|value| value.key == key);
+        let at = match at {
+            Some(at) => at,
+            None if values.len() == MOST_COMPARED => continue,
+            None => {
+                values.push(Value {
+                    words: WordSet::of(&key.0),
+                    marker: marker(&key.0),
+                    group: staging::group(&key.0),
+                    dates: Vec::new(),
+                    all_dated: true,
+                    key,
+                });
+                values.len() - 1
+            }
         };
-        let dates: Vec<String> = findings.iter().filter_map(date).collect();
-        Value {
-            words: WordSet::of(text),
-            group: staging::group(text),
-            tumour: findings.first().and_then(|finding| finding.tumour.clone()),
-            all_dated: dates.len() == findings.len(),
-            dates,
-            text: text.to_owned(),
-        }
-    };
-    order.into_iter().take(MOST_COMPARED).map(value).collect()
+        let Some(value) = values.get_mut(at) else { continue };
+        value.all_dated &= date.is_some();
+        value.dates.extend(date.map(|date| date.value.clone()));
+    }
+    values
+}
+
+/// Returns the name of a marker without its result: "ca 19-9" of "CA 19-9 120 U/mL". Empty if only a number tells it from
+/// others.
+fn marker(value: &str) -> String {
+    let lower = value.to_lowercase();
+    let words: Vec<&str> = lower.split_whitespace().collect();
+    let is_result =
+        |word: &&str| polarity(word).is_some() || word.starts_with(|c: char| c.is_ascii_digit() || "<>≥≤".contains(c));
+    let first = words.iter().skip(1).position(is_result).map_or(words.len(), |at| at + 1);
+    let last = words.iter().rposition(is_result).unwrap_or(words.len());
+    let word = |at: usize| words.get(at).is_some_and(|word| polarity(word).is_some());
+    // The number of a name comes before that of its result.
+    let end = if word(first) { first } else { last.max(1) };
+    let name = words.get(..end.min(words.len())).unwrap_or_default().join(" ");
+    if matches!(name.as_str(), "ca" | "ca-") { String::new() } else { name }
 }
 
 /// Returns whether two values of one tumour cannot both hold.
-fn disagree(field: Field, one: &Value, other: &Value) -> bool {
-    if one.tumour != other.tumour {
+fn disagree(field: Field, one: &Value, other: &Value, several: bool) -> bool {
+    if one.key.1 != other.key.1 || (several && one.key.1.is_none()) {
         return false;
     }
     match field {
@@ -112,7 +129,9 @@ fn disagree(field: Field, one: &Value, other: &Value) -> bool {
             (Some(one), Some(other)) => !one.is_of(other) && !other.is_of(one),
             _ => false,
         },
-        Field::Biomarker => contradicts(&one.words, &other.words),
+        Field::Biomarker => {
+            !one.marker.is_empty() && one.marker == other.marker && contradicts(&one.words, &other.words)
+        }
         _ => true,
     }
 }
@@ -183,6 +202,20 @@ mod tests {
                 Field::Biomarker,
                 "ER positive; PR negative",
                 "ER positive; PR negative",
+                false,
+            ),
+            (
+                "CA 125 35 U/mL in January 2024. CA 19-9 120 U/mL in March 2024.",
+                Field::Biomarker,
+                "CA 125 35 U/mL; CA 19-9 120 U/mL",
+                "CA 125 35 U/mL; CA 19-9 120 U/mL",
+                false,
+            ),
+            (
+                "CA 125 350 U/mL in January 2024. CA 125 20 U/mL in March 2024.",
+                Field::Biomarker,
+                "CA 125 350 U/mL; CA 125 20 U/mL",
+                "CA 125 20 U/mL",
                 false,
             ),
             (

@@ -28,7 +28,7 @@ pub enum WarningCode {
     /// The note negates a value of the engine, plans it, ascribes it to a relative or the like. The value is in the
     /// evidence and not in the record.
     ContradictedValue,
-    /// Different parts of a long note give values of which only one can be true. The record keeps all of them.
+    /// The note gives values of which only one can be true, and does not tell which is the later one. The record keeps all.
     ConflictingValues,
     /// A part of the note could not be read, which the request allowed.
     PartlyUnread,

@@ -18,7 +18,7 @@ pub(super) enum Standing {
 
 /// Returns what the words around a name say of the diagnosis: the first opinion, or the one that holds.
 pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
-    const FIRST_OPINION: [&str; 15] = [
+    const FIRST_OPINION: [&str; 20] = [
         "initial diagnosis was",
         "initial histological diagnosis",
         "initial histologic diagnosis",
@@ -33,6 +33,11 @@ pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
         "initially reported as",
         "first reported as",
         "first thought to be",
+        "originally reported as",
+        "had been reported as",
+        "submitted diagnosis",
+        "outside diagnosis",
+        "referring diagnosis",
         "initially thought to be",
     ];
     const HOLDS_BEFORE: [&str; 10] = [

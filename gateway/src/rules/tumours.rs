@@ -1,7 +1,11 @@
 //! Sees the tumours of a text for [`crate::extraction`]: the malignancies that it names, and words that belong to
 //! tumours of one organ.
 
-use std::{collections::HashMap, ops::Range, sync::LazyLock};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+    sync::LazyLock,
+};
 
 use super::{
     RulesEngine,
@@ -11,7 +15,7 @@ use super::{
     standing::Standing,
     view::NoteView,
 };
-use crate::extraction::{Assertion, Field, Note, Record, TumourMention, TumourReader, TumourSigns, Tumours, chunk};
+use crate::extraction::{Assertion, Field, Note, Record, TumourMention, TumourReader, TumourSigns, Tumours};
 
 /// The organ of the terms that belong to tumours of one organ, by the names of the terms in lower case.
 static BOUND_WORDS: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
@@ -26,7 +30,16 @@ static BOUND_WORDS: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
 const ALIKE: [&[&str]; 8] = [
     &["colon", "rectum", "appendix"],
     &["esophagus", "stomach", "gastroesophageal junction"],
-    &["head and neck", "oropharynx", "oral cavity", "nasopharynx", "hypopharynx", "nasal cavity", "salivary gland"],
+    &[
+        "head and neck",
+        "larynx",
+        "oropharynx",
+        "oral cavity",
+        "nasopharynx",
+        "hypopharynx",
+        "nasal cavity",
+        "salivary gland",
+    ],
     &["liver", "bile duct", "gallbladder", "ampulla of Vater"],
     &["uterus", "cervix"],
     &["ovary", "fallopian tube", "peritoneum"],
@@ -36,6 +49,15 @@ const ALIKE: [&[&str]; 8] = [
 
 /// Where a sarcoma arises unless its name says otherwise.
 const SOFT_TISSUE: &str = "soft tissue";
+
+/// Organs to which tumours of others spread.
+const OFTEN_METASTATIC: [&str; 6] = ["liver", "brain", "bone", "pleura", "peritoneum", "adrenal gland"];
+
+const MELANOMA: &str = "melanoma";
+const HEPATOCELLULAR: &str = "hepatocellular carcinoma";
+
+/// Organs whose operations also treat tumours of others: castration, debulking, the lobe of a thyroid.
+const AMBIGUOUS: [&str; 4] = ["testis", "uterus", "ovary", "lung"];
 
 /// The most names that a sarcoma is compared with, so that the work stays linear.
 const MOST_COMPARED: usize = 32;
@@ -56,7 +78,12 @@ pub(super) fn signs(view: &NoteView<'_>) -> TumourSigns {
         .filter(|(_, mention)| mention.kind != SOFT_TISSUE)
         .map(|(_, mention)| (mention.name.to_lowercase(), mention.kind))
         .collect();
-    for (name, mut mention) in seen {
+    let has_hepatocellular = elsewhere.iter().any(|(_, kind)| *kind == HEPATOCELLULAR);
+    let denied = denied(view);
+    for (name, mut mention) in seen.into_iter().filter(|(name, _)| !denied.contains(name.term.name)) {
+        if has_hepatocellular && name.term.name == "liver cancer" {
+            mention.kind = HEPATOCELLULAR;
+        }
         if mention.kind == SOFT_TISSUE {
             // "Leiomyosarcoma" beside "leiomyosarcoma of the uterus" is the same tumour.
             let same = elsewhere.iter().take(MOST_COMPARED).find(|(other, _)| other.contains(name.term.name));
@@ -68,7 +95,8 @@ pub(super) fn signs(view: &NoteView<'_>) -> TumourSigns {
     let mut bound_words = Vec::new();
     for kind in [TermKind::Treatment, TermKind::Marker] {
         for mention in view.terms(kind) {
-            let organ = mention.term.tag("organ").filter(|_| mention.term.is("surgery"));
+            let organ =
+                mention.term.tag("organ").filter(|organ| mention.term.is("surgery") && !AMBIGUOUS.contains(organ));
             let organ = organ.or_else(|| BOUND_WORDS.get(mention.term.name.to_lowercase().as_str()).copied());
             bound_words.extend(organ.map(|organ| (view.folded.origin(&mention.range), first_alike(organ))));
         }
@@ -90,7 +118,7 @@ pub(super) fn records(text: &str, tumours: &Tumours) -> (Record, Vec<(Field, Str
         let own = (0..tumours.named().len()).map(|number| record_of(&|tumour| tumour == Some(number)));
         let own: Vec<Record> = own.filter(says_more_than_name).collect();
         let whole = record_of(&|_| true);
-        return (if own.len() > 1 { chunk::merge(&own).record } else { whole }, Vec::new());
+        return (if own.len() > 1 { of_all(&own, &whole) } else { whole }, Vec::new());
     };
     let main = record_of(&|tumour| tumour.is_none_or(|tumour| tumour == index));
     let others = (0..tumours.named().len()).filter(|other| *other != index);
@@ -102,6 +130,36 @@ pub(super) fn records(text: &str, tumours: &Tumours) -> (Record, Vec<(Field, Str
     (main, others.into_iter().flat_map(values).collect())
 }
 
+/// Returns the names that the note rejects as a diagnosis: "this is not lymphoma". "No lymphoma" may be a remission.
+fn denied(view: &NoteView<'_>) -> HashSet<&'static str> {
+    let is_denied = |mention: &&Mention| {
+        let before = view.folded.before(mention.range.start, 8);
+        before.ends_with(" not ") || before.ends_with(" not a ")
+    };
+    view.terms(TermKind::Cancer).iter().filter(is_denied).map(|mention| mention.term.name).collect()
+}
+
+/// Returns the record with the values of all tumours, and those that the note ties to none of them. No value replaces a
+/// wider one, which may be another tumour's.
+fn of_all(own: &[Record], whole: &Record) -> Record {
+    let mut all = Record::default();
+    for field in Field::ALL {
+        let mut values: Vec<&str> = Vec::new();
+        for value in own.iter().flat_map(|record| record.values(field)) {
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        let is_known = |value: &&str| values.iter().any(|known| known.contains(value) || value.contains(known));
+        let untied: Vec<&str> = whole.values(field).filter(|value| !is_known(value)).collect();
+        if field != Field::CancerType {
+            values.extend(untied);
+        }
+        *all.get_mut(field) = (!values.is_empty()).then(|| values.join("; "));
+    }
+    all
+}
+
 /// Returns whether a record has a value besides the name of the tumour.
 fn says_more_than_name(record: &Record) -> bool {
     Field::ALL.into_iter().any(|field| field != Field::CancerType && record.get(field).is_some())
@@ -109,45 +167,84 @@ fn says_more_than_name(record: &Record) -> bool {
 
 /// Returns the mention of a malignancy, if it can tell a tumour from others.
 fn mention(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<TumourMention> {
-    let key = cancer::key(name)?;
-    let heading = (name.organ.is_none() && name.term.is("head")).then(|| heading_organ(view, &name.range)).flatten();
-    let unspecific = name.organ.is_some_and(|organ| UNSPECIFIC.contains(&organ));
-    if name.standing == Standing::First || name.term.is("weak") && !names_organ(view, name) {
+    let key = cancer::key(name).or_else(|| name.term.is("head").then_some(name.term.name))?;
+    if name.standing == Standing::First || is_of_no_patient(view, &name.range) {
         return None;
     }
-    let is_melanoma = name.term.name.contains("melanoma") || name.value.contains("melanoma");
-    let kind = match name.organ.filter(|_| !unspecific && !name.term.is("haem")) {
-        // An organ that only the sentence names may be the place of a metastasis.
+    let organ = own_organ(view, name);
+    let kind = match organ {
+        _ if name.term.is("haem") => key,
         // A melanoma and a carcinoma of the skin are two tumours; a melanoma of another organ is mostly a metastasis.
-        _ if is_melanoma => "melanoma",
-        Some(organ) if names_organ(view, name) => first_alike(organ),
-        Some(_) => return None,
-        None if name.term.is("whole") || name.term.is("haem") => key,
-        None => first_alike(heading?),
+        _ if name.value.contains("melanoma") => MELANOMA,
+        // Beside a cancer of the bile ducts.
+        _ if name.term.name == HEPATOCELLULAR => HEPATOCELLULAR,
+        Some(organ) => first_alike(organ),
+        // An organ that only the sentence names may be the place of a metastasis.
+        None if name.term.is("whole") && name.organ.is_none_or(|organ| UNSPECIFIC.contains(&organ)) => key,
+        None => return None,
     };
+    let other_organ = organ.filter(|_| organ != name.organ && !name.value.contains(" of the "));
     Some(TumourMention {
-        name: heading.map_or_else(|| name.value.clone(), |organ| format!("{} of the {organ}", name.value)),
+        name: other_organ.map_or_else(|| name.value.clone(), |organ| format!("{} of the {organ}", name.value)),
         kind,
-        organ: name.organ.filter(|_| !unspecific).or(heading),
+        organ: organ.filter(|_| !name.term.is("haem")),
         histology: name.histology,
         past: name.assertion == Assertion::Historical,
+        certain: matches!(name.assertion, Assertion::Present | Assertion::Historical),
         range: view.folded.origin(&name.range),
     })
 }
 
-/// Returns whether the name itself, or the words directly after it, name its organ.
-fn names_organ(view: &NoteView<'_>, name: &NamedMalignancy) -> bool {
-    if name.term.tag("site").is_some() {
-        return true;
-    }
+/// Returns whether words are about a trial, a drug's use or a leaflet and not about the patient.
+fn is_of_no_patient(view: &NoteView<'_>, name: &Range<usize>) -> bool {
+    const BEFORE: [&str; 8] =
+        ["trial for", "trial of", "trial in", "use for", "used for", "approved for", "booklet", "leaflet"];
+    const AFTER: [&str; 3] = ["trial", "research nurse", "nurse specialist"];
+    let before = view.near(&(name.start..name.start), 70, 0);
+    let after = view.folded.after(name.end, 18).trim_start();
+    BEFORE.iter().any(|words| before.contains(words)) || AFTER.iter().any(|words| after.starts_with(words))
+}
+
+/// Returns the organ that the name itself, the words directly after it or the heading before it name.
+fn own_organ(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&'static str> {
     let range = &name.range;
-    if view.folded.before(range.start, 12).contains("metasta") {
-        return false;
+    let specific = name.organ.filter(|organ| !UNSPECIFIC.contains(organ));
+    let beside = organ_beside(view, range, specific.is_some());
+    let is_metastatic = view.folded.before(range.start, 12).contains("metasta");
+    if is_metastatic && specific.is_some_and(|organ| OFTEN_METASTATIC.contains(&organ)) {
+        return None;
     }
-    let is_named = |site: &Mention| site.term.tag("primary") == name.organ;
-    view.terms_in(TermKind::Site, range).iter().any(is_named)
-        || cancer::following_site(view, range).is_some_and(is_named)
-        || (name.organ.is_some() && heading_organ(view, range) == name.organ)
+    if beside.is_some() || name.term.tag("site").is_some() {
+        return beside.or(specific);
+    }
+    if is_metastatic {
+        return None;
+    }
+    let heading = heading_organ(view, range);
+    let is_named = |site: &Mention| site.term.tag("primary") == specific;
+    if specific.is_some() {
+        let named = view.terms_in(TermKind::Site, range).iter().any(is_named)
+            || cancer::following_site(view, range).is_some_and(is_named)
+            || heading == specific;
+        return specific.filter(|_| named);
+    }
+    heading.or_else(|| name.value.starts_with("cutaneous ").then_some("skin")).filter(|_| !name.term.is("weak"))
+}
+
+/// Returns the organ directly after a name: "carcinoma of the left ureter", "SCC left tonsil", "NET at the appendix". It
+/// replaces the usual organ of a name only after "of".
+fn organ_beside(view: &NoteView<'_>, name: &Range<usize>, has_organ: bool) -> Option<&'static str> {
+    const LINKS: [&str; 3] = ["", "at the", "at"];
+    const PLACES: [&str; 8] = ["metast", "mets", "lesion", "deposit", "involve", "biops", "invas", "bx"];
+    let sites = view.terms(TermKind::Site);
+    let site = sites.get(sites.partition_point(|site| site.range.start < name.end))?;
+    let gap = view.folded.slice(name.end..site.range.start);
+    let words = gap.trim();
+    let words = ["left", "right", " l", " r"].iter().find_map(|side| words.strip_suffix(side)).unwrap_or(words).trim();
+    let linked = matches!(words, "of" | "of the") || (!has_organ && gap.starts_with(' ') && LINKS.contains(&words));
+    let after = view.folded.after(site.range.end, 10).trim_start();
+    let is_place = site.term.is("node") || PLACES.iter().any(|place| after.starts_with(place));
+    site.term.tag("primary").filter(|_| linked && !is_place)
 }
 
 /// Returns the organ of the heading before a name: "Lung, right upper lobe: adenocarcinoma".
@@ -156,7 +253,12 @@ fn heading_organ(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'static st
     view.terms_in(TermKind::Site, &before).iter().find_map(|site| {
         let gap = view.folded.slice(site.range.end..name.start);
         let heads = gap.contains(':') && !gap.contains(". ") && !site.term.is("node");
-        site.term.tag("primary").filter(|_| heads)
+        // What is taken from an organ to which tumours spread may be a metastasis.
+        let organ = site.term.tag("primary").filter(|_| heads)?;
+        let before = view.folded.before(site.range.start, 24);
+        let taken =
+            ["biops", "bx", "aspirat", "fna", "metasta"].iter().any(|word| before.contains(word) || gap.contains(word));
+        Some(organ).filter(|organ| !taken || !OFTEN_METASTATIC.contains(organ))
     })
 }
 

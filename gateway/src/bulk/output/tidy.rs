@@ -51,7 +51,7 @@ struct Answer<'a> {
     engine: Cow<'a, str>,
     #[serde(borrow, default)]
     tumours: Vec<Tumour<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     evidence: Evidence<'a>,
 }
 
@@ -112,7 +112,9 @@ pub(super) fn head() -> String {
 }
 
 pub(super) fn add(outcome: &EntryOutcome, out: &mut String) {
-    let Ok(outcome) = serde_json::from_str::<Outcome<'_>>(&outcome.line) else { return };
+    let Ok(outcome) = serde_json::from_str::<Outcome<'_>>(&outcome.line) else {
+        return row(&Line { id: &outcome.id, error: "the answer cannot be read", ..Line::default() }, out);
+    };
     let error = outcome.error.as_ref().map_or_else(String::new, Failure::text);
     let (id, status) = (&*outcome.id, outcome.status.to_string());
     let Some(answer) = &outcome.result else {

@@ -111,7 +111,8 @@ pub(in crate::extraction) fn contradicts(one: &WordSet, other: &WordSet) -> bool
         && (differ(!a.is_empty(), !b.is_empty(), a == b) || differ(!m.is_empty(), !n.is_empty(), m == n))
 }
 
-fn polarity(word: &str) -> Option<bool> {
+/// Returns whether a word is a positive or a negative result.
+pub(in crate::extraction) fn polarity(word: &str) -> Option<bool> {
     match word {
         "positive" | "high" | "elevated" | "deficient" | "amplified" | "overexpressed" => Some(true),
         "negative" | "low" | "normal" | "proficient" | "stable" | "absent" => Some(false),

@@ -12,8 +12,8 @@ mod tests;
 
 use std::ops::Range;
 
-pub(super) use merge::contradicts;
 pub use merge::{Conflict, MergedRecord, merge};
+pub(super) use merge::{contradicts, polarity};
 
 use super::{
     Note, Section,

@@ -72,10 +72,13 @@ pub(in crate::extraction) fn stated(
         // Reports deny an M: "no M1" for M0.
         let assertion = context.assess(formula.range.clone(), Field::Stage);
         let counts = assertion.in_record(Field::Stage) || assertion == Assertion::Negated;
+        if shown.len() == MOST_FORMULAS {
+            break;
+        }
         let (tumour, date) = context_of(&formula.range);
         // Two tumours may have the same formula.
         let spelled = (formula.to_text(), tumour.clone());
-        if !counts || seen.contains(&spelled) || shown.len() == MOST_FORMULAS {
+        if !counts || seen.contains(&spelled) {
             continue;
         }
         let origin: Range<usize> = read.origin(formula.range.clone());

@@ -19,6 +19,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Field, ground::Grounded};
+use crate::steps;
 
 pub use answer::{Tumour, TumourPlace};
 pub(super) use answer::{id, shown};
@@ -26,6 +27,10 @@ pub(crate) use signs::{TumourMention, TumourReader, TumourSigns};
 
 /// The most tumours that are told apart. A text with more of them is a list of diseases and not a note on a patient.
 const MOST_TUMOURS: usize = 8;
+
+/// Antihormones of the breast also treat tumours of these organs.
+const BREAST: &str = "breast";
+const GYNAECOLOGIC: [&str; 2] = ["ovary", "uterus"];
 
 /// What a note says of one of its tumours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -53,6 +58,7 @@ pub(crate) struct NamedTumour {
     /// What tells it from another tumour of the same kind; empty if there is none.
     variant: &'static str,
     past: bool,
+    certain: bool,
 }
 
 /// The tumours of a text, and which stretches of it speak of which.
@@ -85,6 +91,7 @@ impl Tumours {
                         kind: mention.kind,
                         variant,
                         past: true,
+                        certain: false,
                     });
                     best.push((false, 0));
                     named.len() - 1
@@ -97,6 +104,7 @@ impl Tumours {
             }
             tumour.organ = tumour.organ.or(mention.organ);
             tumour.past &= mention.past;
+            tumour.certain |= mention.certain;
             tumour.places.push(mention.range.clone());
             places.push((mention.range.clone(), at));
         }
@@ -105,14 +113,17 @@ impl Tumours {
             return Self { named, segments: whole.into_iter().collect() };
         }
         let units = units::cut(text, &places);
+        steps::count(text.len());
         let past: Vec<bool> = named.iter().map(|tumour| tumour.past).collect();
-        for (tumour, role) in named.iter_mut().zip(roles::decide(&lower, &units, &past)) {
+        let certain: Vec<bool> = named.iter().map(|tumour| tumour.certain).collect();
+        for (tumour, role) in named.iter_mut().zip(roles::decide(&lower, &units, &past, &certain)) {
             tumour.role = role;
         }
         let index = named.iter().position(|tumour| tumour.role == TumourRole::Index);
         let bound: Vec<(Range<usize>, usize)> = signs
             .bound_words
             .iter()
+            .filter(|(_, kind)| *kind != BREAST || !named.iter().any(|tumour| GYNAECOLOGIC.contains(&tumour.kind)))
             .filter_map(|(range, kind)| {
                 let mut of_kind = named.iter().enumerate().filter(|(_, tumour)| tumour.kind == *kind);
                 let (at, _) = of_kind.next().filter(|_| of_kind.next().is_none())?;
@@ -154,7 +165,14 @@ impl Tumours {
     ///
     /// If the record names only another tumour, its engine read the note as one about that tumour, so which one is the
     /// index is not certain: every value stays, and no tumour is the index.
-    pub(super) fn leave_out(&mut self, grounded: &mut [Grounded<'_>]) {
+    ///
+    /// `again` searches a value in the text without the stretches of other tumours. It finds a place that the first search
+    /// passed over: a synonym, or one after many places of another tumour.
+    pub(super) fn leave_out<'a>(
+        &mut self,
+        grounded: &mut [Grounded<'a>],
+        again: impl Fn(Field, &'a str) -> Option<Grounded<'a>>,
+    ) {
         let is_of_other = |one: &Grounded<'_>| one.spans.iter().all(|span| self.is_of_other(span.start()));
         let is_name = |one: &&Grounded<'_>| one.field == Field::CancerType && one.in_record() && !one.spans.is_empty();
         let mut names = grounded.iter().filter(is_name).peekable();
@@ -165,11 +183,29 @@ impl Tumours {
         if self.index().is_none() || !self.are_several() {
             return;
         }
+        let is_own = |one: &Grounded<'_>, at: usize| one.in_record() && !self.is_of_other(at);
+        let own: Vec<(Field, Range<usize>)> = grounded
+            .iter()
+            .flat_map(|one| one.spans.iter().map(move |span| (one, span.start()..span.end())))
+            .filter(|(one, range)| is_own(one, range.start))
+            .map(|(one, range)| (one.field, range))
+            .collect();
+        let is_taken = |field: Field, start: usize, end: usize| {
+            own.iter().any(|(other, range)| *other == field && range.start < end && start < range.end)
+        };
         for one in grounded.iter_mut().filter(|one| !one.spans.is_empty()) {
             if one.spans.iter().any(|span| !self.is_of_other(span.start())) {
                 one.spans.retain(|span| !self.is_of_other(span.start()));
             } else if one.in_record() {
-                one.give_to_other_tumour();
+                // A place that another value of the record already has is that value's.
+                let found = again(one.field, one.value);
+                let is_free = |found: &Grounded<'_>| {
+                    !found.spans.iter().any(|span| is_taken(found.field, span.start(), span.end()))
+                };
+                match found.filter(is_free) {
+                    Some(found) => *one = found,
+                    None => one.give_to_other_tumour(),
+                }
             }
         }
     }

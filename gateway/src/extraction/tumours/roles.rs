@@ -2,8 +2,8 @@
 
 use super::{TumourRole, units::Unit};
 
-/// Words beside the name of a tumour that the patient had before.
-const PAST: [&str; 19] = [
+/// Words shortly before the name of a tumour that the patient had before.
+const PAST_BEFORE: [&str; 13] = [
     "previous",
     "prior ",
     "history of",
@@ -11,9 +11,17 @@ const PAST: [&str; 19] = [
     "h/o",
     "past ",
     "survivor",
-    "years ago",
     "status post",
     "s/p",
+    "yrs after",
+    "years after",
+    "background of",
+    "you will remember",
+];
+
+/// Words that tell, anywhere beside a name, that the tumour is past.
+const PAST: [&str; 9] = [
+    "years ago",
     "remission since",
     "since remained",
     "remains in",
@@ -22,11 +30,10 @@ const PAST: [&str; 19] = [
     "cured",
     "free of disease",
     "formerly",
-    "you will remember",
 ];
 
 /// Words of a tumour that is treated or worked up now.
-const ACTIVE: [&str; 14] = [
+const ACTIVE: [&str; 24] = [
     "metasta",
     "progress",
     "current",
@@ -41,23 +48,39 @@ const ACTIVE: [&str; 14] = [
     "relapsed",
     "presents",
     "is on ",
+    "stage iv",
+    " takes ",
+    "is receiving",
+    "partial response",
+    "stable disease",
+    "complete response",
+    "therapy-related",
+    "treatment-related",
+    "radiation-associated",
+    "radiation-induced",
 ];
 
-/// Words beside the name of a tumour that is not what the note is about, though it is present.
-const SECONDARY: [&str; 8] = [
-    "incidental",
-    "also found",
-    "also has",
-    "concurrent",
+/// Words shortly before the name of a tumour that is not what the note is about, though it is present.
+const SECONDARY_BEFORE: [&str; 8] =
+    ["incidental", "also found", "also has", "had also", "also showed", "also revealed", "concurrent ", "coincident"];
+
+/// Words that tell, anywhere beside a name, that the tumour is present but left alone.
+const SECONDARY: [&str; 7] = [
     "under observation",
     "active surveillance",
     "watchful",
-    "coincident",
+    "watch and wait",
+    "never needed treat",
+    "never been treated",
+    "no further treatment",
 ];
 
 /// Words of a note that gives two tumours the same weight.
-const EQUAL: [&str; 10] = [
-    "synchronous",
+const EQUAL: [&str; 12] = [
+    "synchronous primar",
+    "synchronous cancer",
+    "synchronous tumo",
+    "synchronous carcinoma",
     "two primar",
     "two active",
     "two cancers",
@@ -66,51 +89,84 @@ const EQUAL: [&str; 10] = [
     "both cancers",
     "both tumo",
     "both malignan",
-    "bilateral",
 ];
+
+/// Bytes before a name within which words speak of it.
+const BESIDE: usize = 60;
+
+/// Years between two tumours of which the earlier one is past. Treatment and follow-up of one take as long.
+const CLEARLY_LATER: u16 = 3;
 
 /// The years that a note may name.
 const YEARS: std::ops::RangeInclusive<u16> = 1930..=2100;
 
 /// What the units that name a tumour say of it.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that words may say, and several may hold")]
 struct Standing {
+    /// Words before its name call it past.
     past: bool,
+    /// Words tell that it is long over.
+    over: bool,
     active: bool,
     secondary: bool,
     year: Option<u16>,
+    /// Whether a year comes with a month or a diagnosis, as that of a tumour under treatment does.
+    exact: bool,
 }
 
 /// Returns the role of each tumour. Exactly one is `index` if the note tells which one it is about, else none.
-/// `lower` is the text in lower case; `past` says of each tumour whether every mention of it is past.
-pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool]) -> Vec<TumourRole> {
+/// `lower` is the text in lower case; `past` says of each tumour whether every mention of it
+/// is past, `certain` whether one is no mere suspicion.
+pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool]) -> Vec<TumourRole> {
     let mut standings = vec![Standing::default(); past.len()];
-    for (unit, standing) in units.iter().filter_map(|unit| Some((unit, unit.named?))) {
-        let Some(standing) = standings.get_mut(standing) else { continue };
+    let mut last: Option<(usize, usize)> = None;
+    for unit in units {
         let words = lower.get(unit.range.clone()).unwrap_or_default();
-        let has = |list: &[&str]| list.iter().any(|word| words.contains(word));
-        standing.past |= has(&PAST) || unit.past_section;
-        standing.active |= ACTIVE.iter().any(|word| affirms(words, word)) && !unit.past_section;
-        standing.secondary |= has(&SECONDARY);
-        standing.year = standing.year.max(year(words));
+        let from = unit.range.start.max(unit.name.start.saturating_sub(BESIDE));
+        let from = (from..=unit.name.start).find(|at| lower.is_char_boundary(*at)).unwrap_or(unit.name.start);
+        let before = lower.get(from..unit.name.start).unwrap_or_default();
+        let has = |list: &[&str]| list.iter().any(|word| affirms(words, word));
+        let has_before = |list: &[&str]| list.iter().any(|word| affirms(before, word));
+        let is_active = !unit.past_section && ACTIVE.iter().any(|word| affirms(words, word));
+        // What follows in the block of a name tells whether its tumour is active, and nothing else.
+        let goes_on = last.filter(|(block, _)| *block == unit.block).map(|(_, tumour)| tumour);
+        let Some(standing) = unit.named.or(goes_on).and_then(|tumour| standings.get_mut(tumour)) else { continue };
+        standing.active |= is_active;
+        if let Some(named) = unit.named {
+            standing.past |= has_before(&PAST_BEFORE) || unit.past_section;
+            standing.over |= has(&PAST);
+            standing.secondary |= has_before(&SECONDARY_BEFORE) || SECONDARY.iter().any(|known| words.contains(known));
+            let (year, exact) = year(words);
+            standing.year = standing.year.max(year);
+            standing.exact |= exact || words.contains("diagnos") || words.contains("dx ");
+            last = Some((unit.block, named)).filter(|_| !unit.bracket).or(last);
+        }
     }
     let of_the_past = |at: usize| {
         let (Some(standing), Some(all_past)) = (standings.get(at), past.get(at)) else { return false };
         let others = standings.iter().enumerate().filter(|(other, _)| *other != at);
         let earlier = standing.year.is_some_and(|year| {
-            others.clone().any(|(_, other)| other.year.is_none_or(|later| later > year) && !other.past)
+            // A bare year, "breast cancer 2015", tells of the past; "diagnosed in March 2024" does not.
+            let is_later = |other: &Standing| match other.year {
+                Some(later) => later >= year + CLEARLY_LATER,
+                None => !other.secondary && (other.active || !standing.exact),
+            };
+            others.clone().any(|(_, other)| is_later(other) && !other.past && !other.over)
         });
-        *all_past || (standing.past && !standing.active) || (earlier && !standing.active)
+        *all_past || standing.over || ((standing.past || earlier) && !standing.active)
     };
     let previous: Vec<bool> = (0..past.len()).map(of_the_past).collect();
     let present: Vec<usize> = (0..past.len()).filter(|at| previous.get(*at) == Some(&false)).collect();
+    let is_main =
+        |at: &usize| standings.get(*at).is_some_and(|standing| !standing.secondary) && certain.get(*at) == Some(&true);
     let index = match present.as_slice() {
-        [one] => Some(*one),
+        [one] => Some(*one).filter(is_main),
         [] => None,
         several if EQUAL.iter().any(|words| lower.contains(words)) && several.len() > 1 => None,
         several => {
-            let mut main = several.iter().filter(|at| standings.get(**at).is_some_and(|standing| !standing.secondary));
-            main.next().copied().filter(|_| main.next().is_none())
+            let mut main = several.iter().copied().filter(is_main);
+            main.next().filter(|_| main.next().is_none())
         }
     };
     let role = |at: usize| match previous.get(at) {
@@ -132,8 +188,23 @@ fn affirms(words: &str, word: &str) -> bool {
     })
 }
 
-/// Returns the latest year that words name.
-fn year(words: &str) -> Option<u16> {
-    let numbers = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.len() == 4);
-    numbers.filter_map(|word| word.parse::<u16>().ok()).filter(|year| YEARS.contains(year)).max()
+/// Returns the latest year that words name, and whether one comes with a month. A number with a unit, and a year of birth,
+/// are none.
+fn year(words: &str) -> (Option<u16>, bool) {
+    const UNITS: [&str; 9] = ["mg", "ml", "mcg", "cgy", "gy", "g", "iu", "units", "ng"];
+    const MONTHS: [&str; 13] =
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "since"];
+    let mut tokens = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).peekable();
+    let (mut latest, mut exact, mut before) = (None, false, "");
+    while let Some(word) = tokens.next() {
+        let is_dose = tokens.peek().is_some_and(|unit| UNITS.contains(unit));
+        let number = word.parse::<u16>().ok().filter(|year| word.len() == 4 && YEARS.contains(year));
+        if let Some(year) = number.filter(|_| !is_dose && before != "born" && before != "dob") {
+            latest = latest.max(Some(year));
+            exact |=
+                MONTHS.iter().any(|month| before.starts_with(month)) || before.parse::<u8>().is_ok_and(|day| day <= 31);
+        }
+        before = word;
+    }
+    (latest, exact)
 }

@@ -8,21 +8,23 @@ use std::{
 
 use super::signs::TumourMention;
 
-/// Words of a note that names a tumour on either side.
-const BOTH_SIDES: [&str; 4] = ["bilateral", "contralateral", "synchronous", "both breasts"];
+/// Words beside the name of a tumour on either side.
+const BOTH_SIDES: [&str; 2] = ["bilateral", "contralateral"];
 
-/// Words of a note that names a second tumour of the same organ.
-const SECOND: [&str; 10] = [
+/// Words beside the name of a second tumour of the same organ.
+const SECOND: [&str; 3] = ["synchronous", "metachronous", "previous"];
+
+/// Words that say, anywhere in a note, that there is a second tumour.
+const SAYS_SECOND: [&str; 9] = [
     "new primar",
     "second primar",
     "another primar",
     "separate primar",
     "two primar",
-    "synchronous",
-    "metachronous",
-    "previous",
+    "synchronous primar",
     "different primar",
     "independent primar",
+    "fresh primar",
 ];
 
 /// Words of a histology; a name of one kind is not of another.
@@ -30,7 +32,8 @@ const HISTOLOGIES: [&str; 8] =
     ["squamous", "adenocarcinoma", "small cell", "neuroendocrine", "carcinoid", "ductal", "lobular", "sarcoma"];
 
 /// Parts of the bowel; a name of one is not of another.
-const PARTS: [&str; 8] = ["cecum", "caecum", "ascending", "transverse", "descending", "sigmoid", "rectum", "rectal"];
+const PARTS: [&str; 10] =
+    ["cecum", "caecum", "cecal", "caecal", "ascending", "transverse", "descending", "sigmoid", "rectum", "rectal"];
 
 /// Bytes before a name within which its side stands.
 const SIDE_BEFORE: usize = 30;
@@ -38,12 +41,15 @@ const SIDE_BEFORE: usize = 30;
 /// Returns for each mention what tells its tumour from another of the same organ, and whether it names one at all: a
 /// name that fits both names none. `lower` is the text in lower case.
 pub(super) fn variants(lower: &str, mentions: &[TumourMention]) -> Vec<Option<&'static str>> {
-    let says = |list: &[&str]| list.iter().any(|words| lower.contains(words));
-    let (both_sides, second) = (says(&BOTH_SIDES), says(&SECOND));
+    let beside = |list: &[&str]| mentions.iter().any(|mention| stands_beside(lower, &mention.range, list));
+    let (both_sides, second) =
+        (beside(&BOTH_SIDES), beside(&SECOND) || SAYS_SECOND.iter().any(|words| lower.contains(words)));
+    // A transformation changes the histology of one tumour.
+    let second = second && !lower.contains("transform");
     if !both_sides && !second {
         return vec![Some(""); mentions.len()];
     }
-    let by_side = Variants::of(mentions, |mention| side(lower, &mention.range).filter(|_| both_sides));
+    let by_side = Variants::of(mentions, |mention| side(lower, &mention.range).filter(|_| both_sides || second));
     let by_histology = Variants::of(mentions, |mention| histology(&mention.name).filter(|_| second));
     let by_part = Variants::of(mentions, |mention| part(&mention.name).filter(|_| second));
     let all = [by_side, by_histology, by_part];
@@ -74,6 +80,14 @@ impl Variants {
     }
 }
 
+/// Returns whether one of these words stands shortly before or after a name.
+fn stands_beside(lower: &str, name: &Range<usize>, list: &[&str]) -> bool {
+    let from = (name.start.saturating_sub(SIDE_BEFORE)..=name.start).find(|at| lower.is_char_boundary(*at));
+    let to = (name.end..=lower.len().min(name.end + SIDE_BEFORE)).rev().find(|at| lower.is_char_boundary(*at));
+    let words = from.zip(to).and_then(|(from, to)| lower.get(from..to)).unwrap_or_default();
+    list.iter().any(|word| words.contains(word))
+}
+
 /// Returns the side before a name: "left breast: invasive".
 fn side(lower: &str, name: &Range<usize>) -> Option<&'static str> {
     let from = (name.start.saturating_sub(SIDE_BEFORE)..=name.start).find(|at| lower.is_char_boundary(*at))?;
@@ -87,5 +101,8 @@ fn part(name: &str) -> Option<&'static str> {
 }
 
 fn histology(name: &str) -> Option<&'static str> {
+    if name.contains("non-small cell") || name.contains("nonsmall cell") {
+        return None; // It may be any of several.
+    }
     HISTOLOGIES.into_iter().find(|histology| name.contains(histology))
 }

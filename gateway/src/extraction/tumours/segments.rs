@@ -77,7 +77,7 @@ pub(super) fn assign(
             (Some(named), _) => Some(named),
             (None, None) => index,
             (None, Some(last)) if index == Some(last) || index.is_none() => Some(last),
-            (None, Some(last)) if has(&LOOKING_BACK) || (!mixed && !has(&RETURNING)) => Some(last),
+            (None, Some(last)) if has(&LOOKING_BACK) || (unit.of_item && !mixed && !has(&RETURNING)) => Some(last),
             (None, Some(_)) => None,
         };
         if !unit.bracket {
@@ -86,13 +86,15 @@ pub(super) fn assign(
         // The gap before a unit belongs to it.
         let end = unit.range.end.max(start);
         while let Some((range, of)) = bound.next_if(|(range, _)| range.start < end) {
-            if range.start < start || tumour == Some(*of) {
+            // A unit that names a tumour says itself what it speaks of.
+            if range.start < start || unit.named.is_some() || tumour == Some(*of) {
                 continue;
             }
-            let reach = lower.get(range.end..end).unwrap_or_default();
-            let reach = reach.find([',', ';', '.', '(', ')', '\n', '|']).unwrap_or(reach.len());
-            let reach = (0..=reach.min(REACH_OF_BOUND_WORD)).rev().find(|at| lower.is_char_boundary(range.end + at));
-            let close = (range.end + reach.unwrap_or(0)).min(end.max(range.end));
+            let far = end.min(range.end + REACH_OF_BOUND_WORD);
+            let far =
+                (range.end..=far.max(range.end)).rev().find(|at| lower.is_char_boundary(*at)).unwrap_or(range.end);
+            let reach = lower.get(range.end..far).unwrap_or_default();
+            let close = range.end + reach.find([',', ';', '.', '(', ')', '\n', '|']).unwrap_or(reach.len());
             segments.push((start..range.start, tumour));
             segments.push((range.start..close, Some(*of)));
             start = close;

@@ -17,6 +17,8 @@ pub(crate) struct TumourMention {
     pub(crate) histology: bool,
     /// Whether the note calls it past.
     pub(crate) past: bool,
+    /// Whether the note states it as a fact, and not as a suspicion.
+    pub(crate) certain: bool,
     /// Its byte range in the text.
     pub(crate) range: Range<usize>,
 }

@@ -14,10 +14,14 @@ pub(super) struct Unit {
     pub(super) range: Range<usize>,
     /// The number of its paragraph, list item, table row or section.
     pub(super) block: usize,
+    /// Whether that block is a list item, a table row or a section of past illnesses, which speaks of one thing.
+    pub(super) of_item: bool,
     /// Whether it stands in a section of past illnesses.
     pub(super) past_section: bool,
     /// The tumour that it names.
     pub(super) named: Option<usize>,
+    /// The first name of that tumour in it; empty if it names none.
+    pub(super) name: Range<usize>,
     /// Whether it is a bracket inside a sentence, after which the sentence goes on.
     pub(super) bracket: bool,
 }
@@ -25,25 +29,37 @@ pub(super) struct Unit {
 /// A name of a tumour in the text: its range and the number of the tumour.
 pub(super) type Name = (Range<usize>, usize);
 
+/// Words of headings that tell what follows of the same tumour.
+const LABELS: [&str; 9] =
+    ["treatment", "therapy", "stage", "staging", "response", "marker", "molecular", "surgery", "status"];
+
+/// Most bytes of such a heading.
+const LONGEST_LABEL: usize = 30;
+
+/// Most bytes of a bracket after the name in it.
+const LONGEST_BRACKET: usize = 400;
+
 /// Cuts a text into units, in order. `names` are in order too.
 pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
     let mut units = Vec::new();
-    let (mut block, mut last): (usize, Option<Sentence>) = (0, None);
+    let (mut block, mut of_item, mut last): (usize, bool, Option<Sentence>) = (0, false, None);
     for sentence in sentences(text) {
-        if last.is_some_and(|last| begins_block(text, &last, &sentence)) {
-            block += 1;
+        if last.is_none_or(|last| begins_block(text, &last, &sentence)) {
+            block += usize::from(last.is_some());
+            of_item = is_item(text, last.map_or(0, |last| last.end), &sentence);
         }
         let first = names.partition_point(|(range, _)| range.start < sentence.start);
         let end = names.partition_point(|(range, _)| range.start < sentence.end);
-        let names = names.get(first..end.max(first)).unwrap_or_default();
+        let mut names = names.get(first..end.max(first)).unwrap_or_default();
         let past_section = sentence.section == Section::PastHistory;
-        let mut names = names;
         for row in rows(text, sentence.start..sentence.end) {
             block += usize::from(row.start > sentence.start);
             let (of_row, rest) = names.split_at(names.partition_point(|(range, _)| range.start < row.end));
             names = rest;
             pieces(text, row, of_row, &mut |range, named, bracket| {
-                units.push(Unit { range, block, past_section, named, bracket });
+                let own = of_row.iter().find(|(place, tumour)| place.start >= range.start && Some(*tumour) == named);
+                let name = own.map_or(range.start..range.start, |(place, _)| place.clone());
+                units.push(Unit { range, block, of_item, past_section, named, name, bracket });
             });
         }
         last = Some(sentence);
@@ -70,12 +86,33 @@ fn rows(text: &str, sentence: Range<usize>) -> Vec<Range<usize>> {
 fn begins_block(text: &str, last: &Sentence, next: &Sentence) -> bool {
     let gap = text.get(last.end..next.start).unwrap_or_default();
     let line_ends = gap.bytes().filter(|byte| *byte == b'\n').count();
-    let line = text.get(next.start..next.end).unwrap_or_default();
-    let marked = gap.trim_start().starts_with(['-', '*', '\u{2022}', '\u{b7}'])
-        || gap.trim().bytes().next().is_some_and(|byte| byte.is_ascii_digit())
-        || is_numbered(line);
-    let row = line.contains('|') || line.contains('\t');
-    last.section != next.section || line_ends > 1 || (line_ends == 1 && (marked || row || next.heading))
+    // "Treatment:" goes on about the tumour above it.
+    let words = text.get(next.start..next.end).unwrap_or_default();
+    let label = if next.heading { Some(words) } else { words.split_once(':').map(|(label, _)| label) };
+    let label = label.filter(|label| label.len() <= LONGEST_LABEL).unwrap_or_default().to_ascii_lowercase();
+    if line_ends < 2 && LABELS.iter().any(|word| label.contains(word)) {
+        return false;
+    }
+    let new_line = line_ends == 1 && (is_marked(gap, text, next) || next.heading);
+    last.section != next.section || line_ends > 1 || new_line
+}
+
+/// Returns whether the block that begins with a sentence is a list item, a table row or a section of past illnesses.
+fn is_item(text: &str, after: usize, first: &Sentence) -> bool {
+    let line = text.get(first.start..first.end).unwrap_or_default();
+    let is_title = first.heading || (line.len() <= LONGEST_LABEL && !line.ends_with('.'));
+    let heading = if is_title { line.to_ascii_lowercase() } else { String::new() };
+    let of_past = ["previous", "prior", "past", "history"].iter().any(|word| heading.contains(word));
+    of_past
+        || first.section == Section::PastHistory
+        || is_marked(text.get(after..first.start).unwrap_or_default(), text, first)
+}
+
+/// Returns whether a line is a list item or the row of a table. `gap` is the text before it.
+fn is_marked(gap: &str, text: &str, line: &Sentence) -> bool {
+    let line = text.get(line.start..line.end).unwrap_or_default();
+    let bullet = gap.trim_start().starts_with(['-', '*', '\u{2022}', '\u{b7}']);
+    bullet || gap.trim().starts_with(|c: char| c.is_ascii_digit()) || is_numbered(line) || line.contains(['|', '\t'])
 }
 
 /// Returns whether a line begins with a number of a list: "2. Breast cancer", "3) ".
@@ -116,7 +153,8 @@ fn pieces(text: &str, sentence: Range<usize>, names: &[Name], add: &mut impl FnM
 fn bracket_around(text: &str, stretch: Range<usize>, name: &Range<usize>) -> Option<Range<usize>> {
     let before = text.get(stretch.start..name.start)?;
     let opened = before.rfind('(').filter(|at| before.get(*at..).is_some_and(|rest| !rest.contains(')')))?;
-    let after = text.get(name.end..stretch.end)?;
+    let reach = (name.end..=stretch.end.min(name.end + LONGEST_BRACKET)).rev().find(|at| text.is_char_boundary(*at))?;
+    let after = text.get(name.end..reach)?;
     let closed = after.find(')')?;
     Some(stretch.start + opened..name.end + closed + 1)
 }
@@ -124,7 +162,13 @@ fn bracket_around(text: &str, stretch: Range<usize>, name: &Range<usize>) -> Opt
 /// Returns where the words on a second tumour begin between two names: at the last separator, or at the second name.
 fn boundary(text: &str, between: Range<usize>) -> usize {
     const SEPARATORS: [&str; 10] = ["; ", ". ", ", ", " and ", " but ", " while ", " whereas ", " then ", "| ", "\n"];
+    const AFTER: [&str; 4] = [" years after", " yrs after", " year after", " months after"];
     let words = text.get(between.clone()).unwrap_or_default();
+    // "AML, three years after chemotherapy for a breast cancer".
+    let after = AFTER.iter().filter_map(|after| words.find(after)).min();
+    if let Some(comma) = after.and_then(|after| words.get(..after)?.rfind(", ")) {
+        return between.start + comma;
+    }
     let last = SEPARATORS.iter().filter_map(|separator| words.rfind(separator)).max();
     last.map_or(between.end, |at| {
         // ", and a second tumour" begins at its comma.
