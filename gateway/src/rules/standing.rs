@@ -31,7 +31,7 @@ pub(super) fn standing(view: &NoteView<'_>, range: &Range<usize>) -> Standing {
         "preoperative diagnosis",
         "initially interpreted as",
         "initially reported as",
-        "first reported as",
+        "first reported",
         "first thought to be",
         "originally reported as",
         "had been reported as",

@@ -234,14 +234,21 @@ fn own_organ(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<&'static str
 /// Returns the organ directly after a name: "carcinoma of the left ureter", "SCC left tonsil", "NET at the appendix". It
 /// replaces the usual organ of a name only after "of".
 fn organ_beside(view: &NoteView<'_>, name: &Range<usize>, has_organ: bool) -> Option<&'static str> {
-    const LINKS: [&str; 3] = ["", "at the", "at"];
+    const MODIFIERS: [&str; 14] =
+        ["the", "a", "his", "her", "left", "right", "l", "r", "lower", "upper", "mid", "middle", "distal", "proximal"];
     const PLACES: [&str; 8] = ["metast", "mets", "lesion", "deposit", "involve", "biops", "invas", "bx"];
+    const WIDEST: usize = 30;
     let sites = view.terms(TermKind::Site);
     let site = sites.get(sites.partition_point(|site| site.range.start < name.end))?;
+    if site.range.start > name.end + WIDEST {
+        return None;
+    }
     let gap = view.folded.slice(name.end..site.range.start);
-    let words = gap.trim();
-    let words = ["left", "right", " l", " r"].iter().find_map(|side| words.strip_suffix(side)).unwrap_or(words).trim();
-    let linked = matches!(words, "of" | "of the") || (!has_organ && gap.starts_with(' ') && LINKS.contains(&words));
+    let mut words = gap.split_ascii_whitespace().peekable();
+    let of = words.next_if_eq(&"of").is_some();
+    words.next_if_eq(&"at");
+    let modified = words.all(|word| MODIFIERS.contains(&word));
+    let linked = gap.starts_with(' ') && modified && (of || !has_organ);
     let after = view.folded.after(site.range.end, 10).trim_start();
     let is_place = site.term.is("node") || PLACES.iter().any(|place| after.starts_with(place));
     site.term.tag("primary").filter(|_| linked && !is_place)

@@ -1,5 +1,7 @@
 //! Decides which of several tumours a note is about.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{TumourRole, units::Unit};
 
 /// Words shortly before the name of a tumour that the patient had before.
@@ -61,8 +63,17 @@ const ACTIVE: [&str; 24] = [
 ];
 
 /// Words shortly before the name of a tumour that is not what the note is about, though it is present.
-const SECONDARY_BEFORE: [&str; 8] =
-    ["incidental", "also found", "also has", "had also", "also showed", "also revealed", "concurrent ", "coincident"];
+const SECONDARY_BEFORE: [&str; 9] = [
+    "incidental",
+    "also found",
+    "also has",
+    "had also",
+    "also showed",
+    "also revealed",
+    "also lit up",
+    "concurrent ",
+    "coincident",
+];
 
 /// Words that tell, anywhere beside a name, that the tumour is present but left alone.
 const SECONDARY: [&str; 7] = [
@@ -120,6 +131,7 @@ struct Standing {
 /// is past, `certain` whether one is no mere suspicion.
 pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool]) -> Vec<TumourRole> {
     let mut standings = vec![Standing::default(); past.len()];
+    let mixed = mixed_blocks(units);
     let mut last: Option<(usize, usize)> = None;
     for unit in units {
         let words = lower.get(unit.range.clone()).unwrap_or_default();
@@ -130,7 +142,8 @@ pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool
         let has_before = |list: &[&str]| list.iter().any(|word| affirms(before, word));
         let is_active = !unit.past_section && ACTIVE.iter().any(|word| affirms(words, word));
         // What follows in the block of a name tells whether its tumour is active, and nothing else.
-        let goes_on = last.filter(|(block, _)| *block == unit.block).map(|(_, tumour)| tumour);
+        let goes_on =
+            last.filter(|(block, _)| *block == unit.block && !mixed.contains(block)).map(|(_, tumour)| tumour);
         let Some(standing) = unit.named.or(goes_on).and_then(|tumour| standings.get_mut(tumour)) else { continue };
         standing.active |= is_active;
         if let Some(named) = unit.named {
@@ -175,6 +188,17 @@ pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool
         _ => TumourRole::Synchronous,
     };
     (0..past.len()).map(role).collect()
+}
+
+/// Returns the blocks that name more than one tumour.
+fn mixed_blocks(units: &[Unit]) -> HashSet<usize> {
+    let (mut first, mut mixed) = (HashMap::new(), HashSet::new());
+    for (unit, named) in units.iter().filter_map(|unit| Some((unit, unit.named?))) {
+        if *first.entry(unit.block).or_insert(named) != named {
+            mixed.insert(unit.block);
+        }
+    }
+    mixed
 }
 
 /// Returns whether words hold a word that no negation stands shortly before.

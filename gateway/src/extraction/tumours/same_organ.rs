@@ -12,7 +12,7 @@ use super::signs::TumourMention;
 const BOTH_SIDES: [&str; 2] = ["bilateral", "contralateral"];
 
 /// Words beside the name of a second tumour of the same organ.
-const SECOND: [&str; 3] = ["synchronous", "metachronous", "previous"];
+const SECOND: [&str; 4] = ["synchronous", "metachronous", "previous", "new "];
 
 /// Words that say, anywhere in a note, that there is a second tumour.
 const SAYS_SECOND: [&str; 9] = [
@@ -51,7 +51,7 @@ pub(super) fn variants(lower: &str, mentions: &[TumourMention]) -> Vec<Option<&'
     }
     let by_side = Variants::of(mentions, |mention| side(lower, &mention.range).filter(|_| both_sides || second));
     let by_histology = Variants::of(mentions, |mention| histology(&mention.name).filter(|_| second));
-    let by_part = Variants::of(mentions, |mention| part(&mention.name).filter(|_| second));
+    let by_part = Variants::of(mentions, |mention| part(named_in(lower, &mention.range)).filter(|_| second));
     let all = [by_side, by_histology, by_part];
     let of = |(at, mention): (usize, &TumourMention)| {
         let telling = all.iter().find(|variants| variants.differing.contains(mention.kind));
@@ -88,12 +88,22 @@ fn stands_beside(lower: &str, name: &Range<usize>, list: &[&str]) -> bool {
     list.iter().any(|word| words.contains(word))
 }
 
-/// Returns the side before a name: "left breast: invasive".
+/// Returns the words of a name with those directly after it: "carcinoma of the sigmoid colon".
+fn named_in<'t>(lower: &'t str, name: &Range<usize>) -> &'t str {
+    let to = (name.end..=lower.len().min(name.end + SIDE_BEFORE)).rev().find(|at| lower.is_char_boundary(*at));
+    let words = lower.get(name.start..to.unwrap_or(name.end)).unwrap_or_default();
+    words.split(['.', ';', ',', '\n', '(', ':']).next().unwrap_or_default()
+}
+
+/// Returns the side before a name or in it: "left breast: invasive", "cancer of the left breast".
 fn side(lower: &str, name: &Range<usize>) -> Option<&'static str> {
     let from = (name.start.saturating_sub(SIDE_BEFORE)..=name.start).find(|at| lower.is_char_boundary(*at))?;
-    let words = lower.get(from..name.end)?.rsplit(['.', ';', '\n']).next()?;
-    let last = ["left", "right"].into_iter().filter_map(|side| Some((words.rfind(side)?, side)));
-    last.max().map(|(_, side)| side)
+    let before = lower.get(from..name.start)?.rsplit(['.', ';', '\n']).next()?;
+    let sides = |words: &str| {
+        let last = ["left", "right"].into_iter().filter_map(|side| Some((words.rfind(side)?, side)));
+        last.max().map(|(_, side)| side)
+    };
+    sides(named_in(lower, name)).or_else(|| sides(before))
 }
 
 fn part(name: &str) -> Option<&'static str> {
