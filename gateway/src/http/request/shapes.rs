@@ -16,6 +16,17 @@ use utoipa::{
 use super::number;
 use crate::{config::MOST_NOTES, extraction::OffsetUnit};
 
+/// A day that exists, from 1900 to 2100: `YYYY-MM-DD`.
+#[derive(ToSchema)]
+#[schema(
+    value_type = String,
+    example = "2021-05-20",
+    format = Date,
+    pattern = r"^((19|20)[0-9]{2}|2100)-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)$|^((19|20)(0[48]|[2468][048]|[13579][26])|2000)-02-29$"
+)]
+#[expect(dead_code, reason = "only its schema is used; the day itself is read as a `CalendarDate`")]
+pub(super) struct NoteDate(String);
+
 /// Defines a request type with the options of an extraction in addition to its own fields.
 macro_rules! with_options {
     ($(#[$meta:meta])* $name:ident $(<$life:lifetime>)? { $($own:tt)* }) => {
@@ -47,7 +58,7 @@ macro_rules! with_options {
             #[schema(value_type = bool, example = false)]
             allow_partial: Option<bool>,
             /// The day on which the note was written. Dates relative to it ("two months ago", "in March") are then resolved.
-            #[schema(value_type = Option<String>, format = Date, example = "2021-05-20")]
+            #[schema(value_type = Option<NoteDate>, example = "2021-05-20")]
             note_date: Option<String>,
         }
 
@@ -118,7 +129,7 @@ pub struct QueryOptions {
     #[param(value_type = bool, example = false, required = false, nullable = false)]
     allow_partial: Option<bool>,
     /// As in the body.
-    #[param(value_type = String, format = Date, example = "2021-05-20", required = false, nullable = false)]
+    #[param(value_type = NoteDate, example = "2021-05-20", required = false, nullable = false)]
     note_date: Option<String>,
 }
 
@@ -178,7 +189,7 @@ pub(super) struct BatchNote {
     #[schema(value_type = String, min_length = 1, example = "Stage IV lung adenocarcinoma with EGFR L858R, on osimertinib.")]
     pub(super) text: String,
     /// The day on which the note was written, as in `/extract`. It takes precedence over that of the batch.
-    #[schema(value_type = Option<String>, format = Date, example = "2021-05-20")]
+    #[schema(value_type = Option<NoteDate>, example = "2021-05-20")]
     pub(super) note_date: Option<String>,
 }
 
