@@ -151,7 +151,7 @@ pub(super) fn review(
         let names: Vec<&str> = tumours.named().iter().map(|tumour| tumour.name.as_str()).collect();
         warnings.push(warnings::several_primaries(&names, tumours.index().and_then(|index| names.get(index).copied())));
     }
-    let tumours = tumours::shown(note, &read, &tumours, unit);
+    let tumours = tumours::shown(note, &read, &tumours, unit, |name| dates.near(name, Field::CancerType));
     ReviewedRecord { record, evidence, warnings, tnm, tumours }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    super::{Code, Field, Note, OffsetUnit, Readable, codes},
+    super::{Code, Field, Note, OffsetUnit, Readable, StatedDate, codes},
     NamedTumour, TumourRole, Tumours,
 };
 
@@ -41,6 +41,9 @@ pub struct Tumour {
     /// What the note says of it. If no tumour is `index`, the note does not say which one it is about, and the seven
     /// fields hold the values of all.
     pub role: TumourRole,
+    /// The date beside the first of its names that has one: mostly that of its diagnosis; null if none has.
+    #[schema(required = true)]
+    pub date: Option<StatedDate>,
     /// Where the note names it: the first eight places.
     pub evidence: Vec<TumourPlace>,
 }
@@ -64,12 +67,13 @@ pub(in crate::extraction) fn id(number: usize) -> String {
     format!("t{}", number + 1)
 }
 
-/// Returns the tumours as an answer shows them.
+/// Returns the tumours as an answer shows them. `date_near` returns the date of a name in the readable text.
 pub(in crate::extraction) fn shown(
     note: &Note,
     read: &Readable<'_>,
     tumours: &Tumours,
     unit: OffsetUnit,
+    date_near: impl Fn(&Range<usize>) -> Option<StatedDate>,
 ) -> Vec<Tumour> {
     let text = read.note().as_str();
     let one = |(number, tumour): (usize, &NamedTumour)| {
@@ -88,6 +92,7 @@ pub(in crate::extraction) fn shown(
             laterality: tumour.organ.filter(|organ| PAIRED.contains(organ)).and_then(|_| side(text, &tumour.places)),
             codes: codes::of(Field::CancerType, &tumour.name),
             role: tumour.role,
+            date: tumour.places.iter().take(MOST_PLACES).find_map(&date_near),
             evidence: evidence.collect(),
         }
     };
