@@ -56,7 +56,7 @@ impl Engine for Echo {
             of_other_tumours: Vec::new(),
             tumours: None,
             recognised_terms: true,
-            unfamiliar: UnreadableText::default(),
+            unreadable: UnreadableText::default(),
             suspect: false,
         };
         Box::pin(std::future::ready(Ok(draft)))

@@ -59,7 +59,7 @@ async fn run_script<P: Ports>(
     what: &str,
     script: &Script,
     limit_seconds: u32,
-    quiet: bool,
+    read_only: bool,
 ) -> Result<HostReport, CommandError> {
     script.clone().named(&run_id()).fits().map_err(|large| {
         CommandError::NotSent(Failure::usage(
@@ -71,7 +71,7 @@ async fn run_script<P: Ports>(
     loop {
         let run = run_id();
         let named = script.clone().named(&run);
-        let changes = (!quiet).then_some(&run);
+        let changes = (!read_only).then_some(&run);
         // A script that changes nothing may run twice, so it is sent again without a question to the host.
         let is_absent = async || match changes {
             Some(run) => lost_command::wait_until_ended(context, interrupt, what, run, limit_seconds).await,
@@ -79,7 +79,7 @@ async fn run_script<P: Ports>(
         };
         let id = send::send(context, interrupt, what, &named, &name(context, what), limit_seconds, is_absent).await?;
         let progress = async || progress(context).await;
-        let sent = SentCommand { what, id, run: run.clone(), limit_seconds, quiet };
+        let sent = SentCommand { what, id, run: run.clone(), limit_seconds, read_only };
         match follow::follow(context, interrupt, sent, progress).await {
             CommandEnd::Known(end) => match *end {
                 Err(CommandError::Refused) => return Err(CommandError::NotSent(document::refusal(context).await)),

@@ -25,7 +25,7 @@ pub(super) struct SentCommand<'a> {
     pub(super) run: RunId,
     pub(super) limit_seconds: u32,
     /// Whether the command changes nothing, so that its output lines are not shown.
-    pub(super) quiet: bool,
+    pub(super) read_only: bool,
 }
 
 /// Waits for the end of a sent command. `progress` asks the host how far the command is.
@@ -35,12 +35,12 @@ pub(super) async fn follow<P: Ports>(
     sent: SentCommand<'_>,
     progress: impl AsyncFn() -> Option<RunProgress>,
 ) -> CommandEnd {
-    let SentCommand { what, ref id, ref run, limit_seconds, quiet } = sent;
+    let SentCommand { what, ref id, ref run, limit_seconds, read_only } = sent;
     let wait = &context.settings.wait;
     let mut schedule = PollSchedule::new(limit_seconds.saturating_add(wait.delivery_seconds).saturating_add(120));
-    let mut watch = LostCommandWatch::new(wait.start_seconds, quiet);
+    let mut watch = LostCommandWatch::new(wait.start_seconds, read_only);
     let mut recovery = CallRecovery::default();
-    let mut output = HostOutput::new(context, quiet);
+    let mut output = HostOutput::new(context, read_only);
     let mut last: Option<CloudError> = None;
     loop {
         match context.ports.get_invocation(id).await {

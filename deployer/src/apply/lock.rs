@@ -52,7 +52,7 @@ impl Lock {
             run: format!("{}-{}", std::process::id(), now.as_nanos()),
         };
         let text =
-            serde_json::to_string(&this_run).map_err(|error| Failure::unchanged(error.to_string(), "Console this."))?;
+            serde_json::to_string(&this_run).map_err(|error| Failure::unchanged(error.to_string(), "Report this."))?;
         let lock = Self { name: name.clone(), text };
         let taken = match context.ports.put_new_parameter(&name, &lock.text).await {
             Ok(taken) => taken,

@@ -100,11 +100,13 @@ async fn locked<P: Ports>(context: &DeployContext<'_, P>, operation: LockedOpera
             autostop::follow(context, autostop, up::up(context, deploy, expect, on_failure).await?).await
         }
         LockedOperation::Rollback(action, expect, stop) => up::rollback(context, &action, expect, stop).await,
-        LockedOperation::Serve(what, action, expect) => up::serve(context, what, &action, expect).await,
+        LockedOperation::Serve(what, action, expect) => up::run_until_it_serves(context, what, &action, expect).await,
         LockedOperation::Down { drain } => down::down(context, drain).await,
         LockedOperation::Autostop(autostop) => autostop::set(context, autostop).await,
         LockedOperation::Keys(Some(change), expect) => keys_change(context, change, expect).await,
-        LockedOperation::Prune(action, expect) => at_work(context, "prune", &action, expect, PRUNE_SECONDS).await,
+        LockedOperation::Prune(action, expect) => {
+            run_beside_services(context, "prune", &action, expect, PRUNE_SECONDS).await
+        }
         LockedOperation::Keys(None, _) => Ok(Applied { report: None, url: None, autostop: None }),
     }
 }
@@ -113,7 +115,7 @@ async fn locked<P: Ports>(context: &DeployContext<'_, P>, operation: LockedOpera
 const PRUNE_SECONDS: u32 = 1800;
 
 /// Runs an action that does not touch the running services.
-async fn at_work<P: Ports>(
+async fn run_beside_services<P: Ports>(
     context: &DeployContext<'_, P>,
     what: &str,
     action: &Action,
@@ -131,7 +133,7 @@ async fn keys_change<P: Ports>(
     expect: ExpectedRelease,
 ) -> Result<Applied, Failure> {
     let limit = command::READ_ONLY_TIMEOUT_SECONDS.saturating_add(context.settings.wait.drain_seconds);
-    at_work(context, "keys", &Action::Keys(Keys::Change(change.clone())), expect, limit).await
+    run_beside_services(context, "keys", &Action::Keys(Keys::Change(change.clone())), expect, limit).await
 }
 
 #[cfg(test)]

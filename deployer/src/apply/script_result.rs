@@ -25,7 +25,7 @@ pub(super) async fn run<P: Ports>(
     expect: ExpectedRelease,
     limit_seconds: u32,
 ) -> Result<HostReport, Failure> {
-    let lost = match command::run_expecting(context, what, action, expect, limit_seconds).await {
+    let unreported = match command::run_expecting(context, what, action, expect, limit_seconds).await {
         Ok(report) => {
             Releases::write(context, &report).await;
             return check_report(context, report);
@@ -51,7 +51,7 @@ pub(super) async fn run<P: Ports>(
         }
     };
     context.console.say("checking what runs on the host now");
-    outcome_on_host(context, action, expect, lost).await
+    outcome_on_host(context, action, expect, unreported).await
 }
 
 pub(super) fn check_report<P>(context: &DeployContext<'_, P>, report: HostReport) -> Result<HostReport, Failure> {
@@ -81,7 +81,7 @@ async fn outcome_on_host<P: Ports>(
     context: &DeployContext<'_, P>,
     action: &Action,
     expect: ExpectedRelease,
-    mut lost: UnreportedCommand,
+    mut unreported: UnreportedCommand,
 ) -> Result<HostReport, Failure> {
     // The Ctrl-C that interrupted the command must not interrupt this check too. A second Ctrl-C ends the program.
     let (_end, no_interrupt) = interrupt::channel();
@@ -90,10 +90,10 @@ async fn outcome_on_host<P: Ports>(
         && instance.state != InstanceState::Running
     {
         let found = format!("The box is {}, so nothing serves.", instance.state);
-        lost.running = false;
-        return Err(lost.into_failure(&found, "deployer up starts it again and repairs what was cut off."));
+        unreported.running = false;
+        return Err(unreported.into_failure(&found, "deployer up starts it again and repairs what was cut off."));
     }
-    if !lost.running {
+    if !unreported.running {
         clear(context, &no_interrupt).await;
     }
     let (report, status) = match observe::ask_with(context, &no_interrupt).await {
@@ -101,19 +101,19 @@ async fn outcome_on_host<P: Ports>(
         Err(failure) => {
             let found = format!("What is on the host now could not be seen: {}", failure.what);
             let next = "Run deployer status until it answers; then deployer up, which repairs what was cut off.";
-            return Err(lost.into_failure(&found, next));
+            return Err(unreported.into_failure(&found, next));
         }
     };
     let release = report.release.map_or_else(|| "no release".to_owned(), |number| format!("release {number}"));
     let healthy = observe::healthy(&status);
-    if status.holder.is_some() && lost.running {
-        return Err(lost.into_failure(
+    if status.holder.is_some() && unreported.running {
+        return Err(unreported.into_failure(
             "It still runs there.",
             "deployer status shows its end; then run this again. deployer unlock clears what it leaves if it was killed.",
         ));
     }
     if let Action::Keys(Keys::Change(change)) = action {
-        return after_keys::outcome_on_host(context, &no_interrupt, change, lost).await;
+        return after_keys::outcome_on_host(context, &no_interrupt, change, unreported).await;
     }
     if status.half_done {
         let serves = if healthy {
@@ -124,7 +124,7 @@ async fn outcome_on_host<P: Ports>(
         } else {
             "does not serve".to_owned()
         };
-        return Err(lost.into_failure(
+        return Err(unreported.into_failure(
             &format!(
                 "The switch to another release was cut off: {release} is current and {}.",
                 serves.trim_end_matches('.')
@@ -137,36 +137,38 @@ async fn outcome_on_host<P: Ports>(
         ));
     }
     if !healthy {
-        return Err(lost.into_failure(&format!("Nothing serves on the host ({release})."), "Run deployer up."));
+        return Err(unreported.into_failure(&format!("Nothing serves on the host ({release})."), "Run deployer up."));
     }
     let verified = match verify(context, &no_interrupt).await {
         Ok(report) => report,
         Err(why) => {
-            return Err(lost.into_failure(
+            return Err(unreported.into_failure(
                 &format!("On the host, {release} says that it is ready, but that could not be verified: {why}"),
                 "deployer logs shows why; deployer restart starts it again.",
             ));
         }
     };
     let kept = match compare(action, expect, &report, &status) {
-        HostComparison::AsWanted if lost.exit == Exit::Interrupted => {
+        HostComparison::AsWanted if unreported.exit == Exit::Interrupted => {
             format!("The work was done by then: {release} is what was wanted, serves and was verified.")
         }
         HostComparison::AsWanted => {
-            context.console.warn(&format!("{}. The host was asked instead.", lost.what));
+            context.console.warn(&format!("{}. The host was asked instead.", unreported.what));
             return Ok(verified);
         }
         HostComparison::AsBefore => format!("What served before still serves: {release} was verified."),
         HostComparison::Unclear => format!("On the host, {release} serves and was verified."),
     };
-    if lost.running {
+    if unreported.running {
         let kept = format!("{kept} The command may still reach the host.");
-        return Err(lost.into_failure(&kept, "Look with deployer status in some minutes, before you run this again."));
+        return Err(
+            unreported.into_failure(&kept, "Look with deployer status in some minutes, before you run this again.")
+        );
     }
-    if lost.exit == Exit::NeedsAPerson {
-        lost.exit = Exit::FailedUnchanged;
+    if unreported.exit == Exit::NeedsAPerson {
+        unreported.exit = Exit::FailedUnchanged;
     }
-    Err(lost.into_failure(&kept, "Run it again when it fits."))
+    Err(unreported.into_failure(&kept, "Run it again when it fits."))
 }
 
 /// Clears what a killed command leaves on the host: its token and login in memory, and a download that uses the token.

@@ -50,7 +50,7 @@ async fn roll_back<P: Ports>(
     // A box is not started for a program that its document refuses.
     document::check(context).await?;
     boot::boot(context, started).await?;
-    serve(context, "rollback", action, expect).await
+    run_until_it_serves(context, "rollback", action, expect).await
 }
 
 /// Stops the box, or says that it runs, if this run started it and then failed.
@@ -99,7 +99,7 @@ async fn record<P: Ports>(
 }
 
 /// Runs an action on a running box after which a release serves: a rollback or a restart.
-pub(super) async fn serve<P: Ports>(
+pub(super) async fn run_until_it_serves<P: Ports>(
     context: &DeployContext<'_, P>,
     what: &str,
     action: &Action,

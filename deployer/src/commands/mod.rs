@@ -220,7 +220,7 @@ async fn connect(region: &str, console: &Console) -> Result<Aws, Failure> {
 /// Returns indented JSON, for output that an operator reads.
 fn written_out(value: &impl serde::Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).map_err(|error| {
-        Failure::unchanged(format!("the answer could not be written as JSON: {error}"), "Console this.")
+        Failure::unchanged(format!("the answer could not be written as JSON: {error}"), "Report this.")
     })
 }
 

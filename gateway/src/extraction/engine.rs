@@ -184,7 +184,7 @@ pub struct Draft {
     /// False only if the engine knows that it recognised no oncology term at all, or too little of the language.
     pub recognised_terms: bool,
     /// The kinds of text in the note that the engine cannot read.
-    pub unfamiliar: UnreadableText,
+    pub unreadable: UnreadableText,
     /// Whether the response shows a fault: a refusal, an error, a second choice, a prompt that is too short for the
     /// note. Values that the note supports stay credible then, but an empty record does not.
     pub suspect: bool,

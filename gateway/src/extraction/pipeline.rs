@@ -141,7 +141,7 @@ impl Pipeline {
                 None => return Err(error),
             },
         };
-        let rules = match self.checker.as_deref() {
+        let checker_record = match self.checker.as_deref() {
             // A failed comparison does not change the answer.
             Some(engine) => {
                 Witness { engine, cpu_pool: self.cpu_pool.as_ref() }.reads(note, request, deadline).await.ok()
@@ -164,7 +164,7 @@ impl Pipeline {
             move || merged.into_answer(&owned_note, &lacking, answer_options, engine, &request_id, reader.as_deref());
         let mut answer = cpu_pool::run(self.cpu_pool.as_ref(), size, &request.priority, deadline, review).await?;
         answer.degraded = degraded.is_some();
-        answer.cross_check = rules.map(|rules| cross_check::compare(&answer.record, &rules));
+        answer.cross_check = checker_record.map(|record| cross_check::compare(&answer.record, &record));
         stages.ground += started.elapsed();
         Ok((answer, stages))
     }
@@ -285,9 +285,9 @@ impl MergedReading {
     /// Returns a warning if the note has text that the engine cannot read.
     fn unfamiliar_warning(&self) -> Option<Warning> {
         // Another warning already reports a note that is in another language as a whole.
-        let language = |draft: &Draft| draft.unfamiliar.language && draft.recognised_terms;
+        let language = |draft: &Draft| draft.unreadable.language && draft.recognised_terms;
         let any = |is: &dyn Fn(&Draft) -> bool| self.readings.iter().any(|reading| is(&reading.draft));
-        let found = match (any(&language), any(&|draft| draft.unfamiliar.markup)) {
+        let found = match (any(&language), any(&|draft| draft.unreadable.markup)) {
             (true, true) => "a part in another language, and markup, encoded text or invisible characters",
             (true, false) => "a part in another language",
             (false, true) => "markup, encoded text or invisible characters",

@@ -52,7 +52,7 @@ pub struct RulesReading {
     /// `false` for notes in other languages than English, because the rules do not know their negations.
     pub recognised_terms: bool,
     /// Content of the note that the rules cannot read.
-    pub unfamiliar: UnreadableText,
+    pub unreadable: UnreadableText,
 }
 
 /// Reads a note with the rules.
@@ -68,8 +68,8 @@ pub fn read(note: &Note) -> RulesReading {
     let withheld = withheld::read(&view, &diagnosis, &record);
     let recognised_terms = (names_oncology(&view) || !record.is_empty()) && !language::is_foreign(view.folded.as_str());
     let language = language::has_foreign_part(view.folded.as_str());
-    let unfamiliar = UnreadableText { language, markup: readable.is_doubtful() || markup::is_in(text) };
-    RulesReading { record, withheld, of_other_tumours, tumours, recognised_terms, unfamiliar }
+    let unreadable = UnreadableText { language, markup: readable.is_doubtful() || markup::is_in(text) };
+    RulesReading { record, withheld, of_other_tumours, tumours, recognised_terms, unreadable }
 }
 
 /// Returns the record of a note; an empty one if the note is not about a malignancy.
@@ -153,7 +153,7 @@ impl RulesEngine {
             of_other_tumours: reading.of_other_tumours,
             tumours: Some(reading.tumours),
             recognised_terms: reading.recognised_terms,
-            unfamiliar: reading.unfamiliar,
+            unreadable: reading.unreadable,
             suspect: false,
         }
     }

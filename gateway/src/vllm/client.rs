@@ -173,7 +173,7 @@ impl VllmEngine {
             of_other_tumours: Vec::new(),
             tumours: None,
             recognised_terms: true,
-            unfamiliar: UnreadableText::default(),
+            unreadable: UnreadableText::default(),
             suspect,
         })
     }

@@ -22,7 +22,7 @@ pub(super) struct CuePosition {
     pub(super) either: EitherDirection,
 }
 
-/// The direction that was chosen for rules with [`Direction::EitherDirection`].
+/// The direction that was chosen for rules with [`Direction::Either`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct EitherDirection {
     /// For planned, declined and past treatments, which usually follow the cue: whether the scope lies after it.

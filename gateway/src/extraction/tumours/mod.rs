@@ -28,8 +28,9 @@ pub(crate) use signs::{TumourMention, TumourReader, TumourSigns};
 /// The most tumours that are told apart. A text with more of them is a list of diseases and not a note on a patient.
 const MOST_TUMOURS: usize = 8;
 
-/// Antihormones of the breast also treat tumours of these organs.
+/// The kind whose bound words do not count beside a gynaecologic tumour.
 const BREAST: &str = "breast";
+/// Antihormones of the breast also treat tumours of these organs.
 const GYNAECOLOGIC: [&str; 2] = ["ovary", "uterus"];
 
 /// What a note says of one of its tumours.

@@ -38,8 +38,8 @@ const PARTS: [&str; 10] =
 /// Bytes before a name within which its side stands.
 const SIDE_BEFORE: usize = 30;
 
-/// Returns for each mention what tells its tumour from another of the same organ, and whether it names one at all: a
-/// name that fits both names none. `lower` is the text in lower case.
+/// Returns one variant per mention: `Some("")` if nothing tells tumours of its kind apart; `None` if its kind has several
+/// variants and this name fits none in particular, so that it names no tumour. `lower` is the text in lower case.
 pub(super) fn variants(lower: &str, mentions: &[TumourMention]) -> Vec<Option<&'static str>> {
     let beside = |list: &[&str]| mentions.iter().any(|mention| stands_beside(lower, &mention.range, list));
     let (both_sides, second) =
