@@ -28,8 +28,8 @@ pub(crate) struct TumourMention {
 pub(crate) struct TumourSigns {
     /// The names, in the order of the text.
     pub(crate) mentions: Vec<TumourMention>,
-    /// Words that belong to tumours of one kind wherever they stand, such as a prostatectomy, in the order of the text:
-    /// the byte range and the kind.
+    /// Treatments and markers that count for the only tumour of their kind, in a unit that names no tumour, such as a
+    /// prostatectomy: the byte range and the kind, in the order of the text.
     pub(crate) bound_words: Vec<(Range<usize>, &'static str)>,
 }
 
