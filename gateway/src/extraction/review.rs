@@ -73,7 +73,6 @@ pub(super) fn review(
 ) -> ReviewedRecord {
     let unit = input.unit;
     let mut evidence = Evidence::default();
-    let (further, mut warnings) = bounds::cut(&mut record);
     let read = Readable::of(note);
     let foreign = ForeignText::of(note);
     let dates = NoteDates::of(note, &read, unit, input.note_date);
@@ -87,6 +86,7 @@ pub(super) fn review(
     if tumours.are_several() && input.chunk_records.len() > 1 {
         record = joined_records(input.chunk_records);
     }
+    let (further, mut warnings) = bounds::cut(&mut record);
     let mut grounded = ground::ground(read.note(), &record);
     tumours.leave_out(&mut grounded, |field, value| {
         let mut found = ground::ground_parts(without_others.as_ref()?, std::iter::once((field, value)));

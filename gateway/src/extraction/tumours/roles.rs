@@ -1,8 +1,9 @@
 //! Decides which of several tumours a note is about.
 
-use std::collections::{HashMap, HashSet};
-
-use super::{TumourRole, units::Unit};
+use super::{
+    TumourRole,
+    units::{self, Unit},
+};
 
 /// Words shortly before the name of a tumour that the patient had before.
 const PAST_BEFORE: [&str; 13] = [
@@ -127,11 +128,11 @@ struct Standing {
 }
 
 /// Returns the role of each tumour. Exactly one is `index` if the note tells which one it is about, else none.
-/// `lower` is the text in lower case; `past` says of each tumour whether every mention of it
-/// is past, `certain` whether one is no mere suspicion.
+/// `lower` is the text in lower case; `past` says of each tumour whether every mention of it is past, `certain` whether
+/// one is no mere suspicion.
 pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool]) -> Vec<TumourRole> {
     let mut standings = vec![Standing::default(); past.len()];
-    let mixed = mixed_blocks(units);
+    let mixed = units::mixed_blocks(units);
     let mut last: Option<(usize, usize)> = None;
     for unit in units {
         let words = lower.get(unit.range.clone()).unwrap_or_default();
@@ -190,17 +191,6 @@ pub(super) fn decide(lower: &str, units: &[Unit], past: &[bool], certain: &[bool
     (0..past.len()).map(role).collect()
 }
 
-/// Returns the blocks that name more than one tumour.
-fn mixed_blocks(units: &[Unit]) -> HashSet<usize> {
-    let (mut first, mut mixed) = (HashMap::new(), HashSet::new());
-    for (unit, named) in units.iter().filter_map(|unit| Some((unit, unit.named?))) {
-        if *first.entry(unit.block).or_insert(named) != named {
-            mixed.insert(unit.block);
-        }
-    }
-    mixed
-}
-
 /// Returns whether words hold a word that no negation stands shortly before.
 fn affirms(words: &str, word: &str) -> bool {
     const NEGATIONS: [&str; 4] = ["no ", "not ", "without ", "never "];
@@ -216,7 +206,8 @@ fn affirms(words: &str, word: &str) -> bool {
 /// are none.
 fn year(words: &str) -> (Option<u16>, bool) {
     const UNITS: [&str; 9] = ["mg", "ml", "mcg", "cgy", "gy", "g", "iu", "units", "ng"];
-    const MONTHS: [&str; 13] =
+    // Before a year, these tell that it is exact.
+    const BEFORE_EXACT: [&str; 13] =
         ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "since"];
     let mut tokens = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).peekable();
     let (mut latest, mut exact, mut before) = (None, false, "");
@@ -225,8 +216,8 @@ fn year(words: &str) -> (Option<u16>, bool) {
         let number = word.parse::<u16>().ok().filter(|year| word.len() == 4 && YEARS.contains(year));
         if let Some(year) = number.filter(|_| !is_dose && before != "born" && before != "dob") {
             latest = latest.max(Some(year));
-            exact |=
-                MONTHS.iter().any(|month| before.starts_with(month)) || before.parse::<u8>().is_ok_and(|day| day <= 31);
+            exact |= BEFORE_EXACT.iter().any(|word| before.starts_with(word))
+                || before.parse::<u8>().is_ok_and(|day| day <= 31);
         }
         before = word;
     }

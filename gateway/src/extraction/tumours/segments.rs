@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::units::Unit;
+use super::units::{self, Unit};
 
 /// Words that go on about a tumour of the past.
 const LOOKING_BACK: [&str; 16] = [
@@ -61,15 +61,12 @@ pub(super) fn assign(
     let mut segments: Vec<(Range<usize>, Option<usize>)> = Vec::with_capacity(units.len());
     let mut bound = bound.iter().peekable();
     let (mut start, mut block) = (0, usize::MAX);
-    // The tumour that the block named last, and whether it named another one.
-    let (mut last, mut mixed): (Option<usize>, bool) = (None, false);
-    for (at, unit) in units.iter().enumerate() {
+    let mixed = units::mixed_blocks(units);
+    // The tumour that the block named last.
+    let mut last: Option<usize> = None;
+    for unit in units {
         if unit.block != block {
             (block, last) = (unit.block, None);
-            let of_block = units.get(at..).unwrap_or_default().iter().take_while(|later| later.block == block);
-            let mut named = of_block.filter_map(|later| later.named);
-            let first = named.next();
-            mixed = named.any(|tumour| Some(tumour) != first);
         }
         let words = lower.get(unit.range.clone()).unwrap_or_default();
         let has = |list: &[&str]| list.iter().any(|word| words.contains(word));
@@ -77,7 +74,11 @@ pub(super) fn assign(
             (Some(named), _) => Some(named),
             (None, None) => index,
             (None, Some(last)) if index == Some(last) || index.is_none() => Some(last),
-            (None, Some(last)) if has(&LOOKING_BACK) || (unit.of_item && !mixed && !has(&RETURNING)) => Some(last),
+            (None, Some(last))
+                if has(&LOOKING_BACK) || (unit.of_item && !mixed.contains(&block) && !has(&RETURNING)) =>
+            {
+                Some(last)
+            }
             (None, Some(_)) => None,
         };
         if !unit.bracket {

@@ -213,7 +213,7 @@ fn what_is_told_of_the_index_is_never_lost_to_another_tumour() {
         ),
         (
             "Stage IV lung adenocarcinoma on osimertinib with PR. Colon cancer in 2015: FOLFOX with partial response, \
-             then hemicolectomy.",
+             then cured by hemicolectomy.",
             Field::Response,
             "partial response",
         ),
@@ -241,6 +241,14 @@ fn what_is_told_of_the_index_is_never_lost_to_another_tumour() {
             Field::Stage,
             "IV",
         ),
+        // Antihormones of the breast also treat the ovary, and a named tumour says itself what it gets.
+        ("Stage IV ovarian cancer. Breast cancer in 2010, cured. Letrozole was given.", Field::Treatment, "letrozole"),
+        ("Metastatic breast cancer on goserelin. Prostate cancer 2010, cured.", Field::Treatment, "goserelin"),
+        (
+            "Problems:\n1. Stage IIIA lung cancer; breast cancer 2015, cured. Durvalumab with stable disease.\n2. Gout.",
+            Field::Treatment,
+            "durvalumab",
+        ),
         (
             "Problems:\n1. CLL, dx 2016, del(17p). Ibrutinib, switched to acalabrutinib 2022. Currently PR.\n2. Melanoma of \
              back 2019, stage IIB, BRAF V600K.",
@@ -256,5 +264,81 @@ fn what_is_told_of_the_index_is_never_lost_to_another_tumour() {
         let input = ReviewInput { tumour_reader: Some(&rules), ..ReviewInput::default() };
         let reviewed = review::review(&note(text), record, input, |_, _| None).record;
         assert_eq!(reviewed.get(field), Some(value), "model: {text}");
+    }
+}
+
+#[test]
+fn the_records_of_chunks_are_not_merged_over_tumours() {
+    let text = "Stage III lung cancer, now on durvalumab. Colon cancer in 2015, stage IIIA, treated with FOLFOX.";
+    let stage = |stage: &str| Record { stage: Some(stage.to_owned()), ..Record::default() };
+    let rules = RulesEngine::default();
+    let reviewed = |chunk_records: &[Record]| {
+        let merged = crate::extraction::chunk::merge(chunk_records).record;
+        let input = ReviewInput { tumour_reader: Some(&rules), chunk_records, ..ReviewInput::default() };
+        review::review(&note(text), merged, input, |_, _| None)
+    };
+    // The merge alone keeps the closer IIIA, which is the colon cancer's.
+    assert_eq!(reviewed(&[stage("III"), stage("IIIA")]).record.stage.as_deref(), Some("III"));
+    // They are bounded like any record.
+    let many: Vec<Record> = (0..100).map(|at| stage(&format!("stage value {at}"))).collect();
+    let reviewed = reviewed(&many);
+    assert_eq!(reviewed.record.values(Field::Stage).count(), 64);
+    assert!(reviewed.warnings.iter().any(|warning| warning.code.name() == "too_many_values"));
+}
+
+#[test]
+fn what_goes_on_after_two_names_makes_neither_tumour_active() {
+    let text = "Acute myeloid leukemia, therapy-related. She had breast cancer in 2015, lumpectomy. Currently day 28.";
+    let index = by_rules(&note(text)).tumours.into_iter().find(|tumour| tumour.role == TumourRole::Index);
+    assert!(index.is_some_and(|index| index.cancer_type.contains("leukemia")));
+}
+
+#[test]
+fn results_of_an_untold_tumour_do_not_replace_each_other() {
+    let text =
+        "Stage IV lung cancer on osimertinib. She had breast cancer in 2010. PD-L1 10% in 2018. PD-L1 60% in 2024.";
+    let rules = RulesEngine::default();
+    for (text, left) in
+        [(text, "PD-L1 10%; PD-L1 60%"), ("Lung cancer. PD-L1 10% in 2018. PD-L1 60% in 2024.", "PD-L1 60%")]
+    {
+        let record = Record { biomarker: Some("PD-L1 10%; PD-L1 60%".to_owned()), ..Record::default() };
+        let input = ReviewInput { tumour_reader: Some(&rules), ..ReviewInput::default() };
+        let reviewed = review::review(&note(text), record, input, |_, _| None).record;
+        assert_eq!(reviewed.biomarker.as_deref(), Some(left), "{text}");
+    }
+}
+
+#[test]
+fn tumours_have_their_roles() {
+    for (text, expected) in [
+        ("Stage IV lung cancer. Breast cancer in 2015.", "lung cancer Index, breast cancer Previous"),
+        (
+            "Lung cancer, stage IIIA. Prostate cancer under active surveillance.",
+            "lung cancer Index, prostate cancer Synchronous",
+        ),
+        (
+            "Two primaries: colon cancer and renal cell carcinoma.",
+            "colon cancer Synchronous, renal cell carcinoma Synchronous",
+        ),
+        ("Colon cancer in 2016. Breast cancer in 2018.", "colon cancer Synchronous, breast cancer Synchronous"),
+        // A dose is no year, and a suspicion is not what a note is about.
+        ("Lung cancer, metformin 2000 mg. Colon cancer in 2015.", "lung cancer Index, colon cancer Previous"),
+        (
+            "Suspicious for lung cancer. Breast cancer in 2015, cured.",
+            "lung cancer Synchronous, breast cancer Previous",
+        ),
+        // No second tumour: a metastasis, a transformation, a trial, a rejected diagnosis, a relative.
+        ("Lung cancer. Biopsy of the liver: adenocarcinoma.", "lung cancer Index"),
+        (
+            "Adenocarcinoma of the lung, a second primary was excluded. Transformation to small cell carcinoma of the lung.",
+            "small cell carcinoma of the lung Index",
+        ),
+        ("Lung cancer. Seen for a trial for breast cancer.", "lung cancer Index"),
+        ("Submitted as lymphoma. It is not lymphoma; gastric adenocarcinoma.", "gastric adenocarcinoma Index"),
+        ("Lung cancer. Her mother had breast cancer.", "lung cancer Index"),
+    ] {
+        let tumours = by_rules(&note(text)).tumours;
+        let shown: Vec<String> = tumours.iter().map(|one| format!("{} {:?}", one.cancer_type, one.role)).collect();
+        assert_eq!(shown.join(", "), expected, "{text}");
     }
 }

@@ -3,7 +3,10 @@
 //! A unit is a sentence, a part of a sentence that names two tumours, or a bracket that names another tumour than the
 //! words before it.
 
-use std::ops::Range;
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use super::super::assertion::{Section, Sentence, sentences};
 
@@ -57,7 +60,8 @@ pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
             let (of_row, rest) = names.split_at(names.partition_point(|(range, _)| range.start < row.end));
             names = rest;
             pieces(text, row, of_row, &mut |range, named, bracket| {
-                let own = of_row.iter().find(|(place, tumour)| place.start >= range.start && Some(*tumour) == named);
+                let from = of_row.partition_point(|(place, _)| place.start < range.start);
+                let own = of_row.get(from..).into_iter().flatten().find(|(_, tumour)| Some(*tumour) == named);
                 let name = own.map_or(range.start..range.start, |(place, _)| place.clone());
                 units.push(Unit { range, block, of_item, past_section, named, name, bracket });
             });
@@ -65,6 +69,17 @@ pub(super) fn cut(text: &str, names: &[Name]) -> Vec<Unit> {
         last = Some(sentence);
     }
     units
+}
+
+/// Returns the blocks that name more than one tumour.
+pub(super) fn mixed_blocks(units: &[Unit]) -> HashSet<usize> {
+    let (mut first, mut mixed) = (HashMap::new(), HashSet::new());
+    for (unit, named) in units.iter().filter_map(|unit| Some((unit, unit.named?))) {
+        if *first.entry(unit.block).or_insert(named) != named {
+            mixed.insert(unit.block);
+        }
+    }
+    mixed
 }
 
 /// Returns the lines of a table that was read as one sentence; otherwise the sentence.
