@@ -23,6 +23,7 @@ pub mod server;
 mod statics;
 pub mod steps;
 pub mod telemetry;
+pub mod timeline;
 pub mod tls;
 pub mod ui;
 pub mod vllm;

@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 12] = [
     &["server"],
     &["http", "vllm"],
     &["telemetry"],
-    &["audit", "rules"],
+    &["audit", "rules", "timeline"],
     &["extraction"],
     &["admission", "rate_limits"],
     &["access", "config"],

@@ -20,12 +20,57 @@ const MOST_COMPARED: usize = 64;
 /// A value of a record and the tumour that it is told of.
 type Key = (String, Option<String>);
 
-/// One value of a record, of one tumour, with what its findings say.
-struct Value {
-    key: Key,
+/// What a value says, as far as two values of its field can be compared.
+#[derive(Clone, Debug)]
+pub(crate) struct Comparable {
+    field: Field,
+    folded: String,
     words: WordSet,
     marker: String,
     group: Option<Group>,
+}
+
+impl Comparable {
+    /// Returns what a value of a field says.
+    pub(crate) fn of(field: Field, value: &str) -> Self {
+        let folded = value.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { field, folded, words: WordSet::of(value), marker: marker(value), group: staging::group(value) }
+    }
+
+    /// Returns the value in lower case with single spaces.
+    pub(crate) fn folded(&self) -> &str {
+        &self.folded
+    }
+
+    /// Returns whether this value names nothing but the gene that the other is an alteration of: "EGFR" of "EGFR L858R".
+    pub(crate) fn names_gene_of(&self, other: &Self) -> bool {
+        const ALTERED: [&str; 6] = ["mutation", "mutated", "mutant", "alteration", "variant", "wild"];
+        let mut words = self.folded.split(' ').filter(|word| !ALTERED.contains(word));
+        let gene = words.next();
+        self.field == Field::GeneMutation && words.next().is_none() && gene == other.folded.split(' ').next()
+    }
+
+    /// Returns whether the two values of one field and one tumour cannot both hold at one time. Values of fields other
+    /// than stage, biomarker and response always can.
+    pub(crate) fn disagrees(&self, other: &Self) -> bool {
+        match self.field {
+            Field::Stage => match (&self.group, &other.group) {
+                (Some(one), Some(other)) => !one.is_of(other) && !other.is_of(one),
+                _ => false,
+            },
+            Field::Biomarker => {
+                !self.marker.is_empty() && self.marker == other.marker && contradicts(&self.words, &other.words)
+            }
+            Field::Response => self.folded != other.folded,
+            _ => false,
+        }
+    }
+}
+
+/// One value of a record, of one tumour, with what its findings say.
+struct Value {
+    key: Key,
+    says: Comparable,
     /// Dates that can be ordered, as far as each is known: `2018`, `2018-03`.
     dates: Vec<String>,
     /// Whether every place of the value has such a date.
@@ -37,12 +82,12 @@ struct Value {
 pub(super) fn mark(evidence: &mut Evidence, several: bool) -> (Vec<Field>, Vec<Conflict>) {
     let (mut fields, mut conflicts) = (Vec::new(), Vec::new());
     for field in [Field::Stage, Field::Biomarker, Field::Response] {
-        let values = values(evidence.get(field));
+        let values = values(field, evidence.get(field));
         steps::count(values.len() * values.len());
         let mut superseded: HashSet<Key> = HashSet::new();
         let mut conflicting: Vec<&Key> = Vec::new();
         for (at, one) in values.iter().enumerate() {
-            for other in values.iter().skip(at + 1).filter(|other| disagree(field, one, other, several)) {
+            for other in values.iter().skip(at + 1).filter(|other| disagree(one, other, several)) {
                 if replaces(field, one, other) {
                     superseded.insert(other.key.clone());
                 } else if replaces(field, other, one) {
@@ -72,7 +117,7 @@ pub(super) fn mark(evidence: &mut Evidence, several: bool) -> (Vec<Field>, Vec<C
 }
 
 /// Returns the values of a field that are in the record, with the dates of their places.
-fn values(findings: &[Finding]) -> Vec<Value> {
+fn values(field: Field, findings: &[Finding]) -> Vec<Value> {
     let mut values: Vec<Value> = Vec::new();
     for finding in findings.iter().filter(|finding| finding.in_record) {
         let date = finding
@@ -85,14 +130,8 @@ fn values(findings: &[Finding]) -> Vec<Value> {
             Some(at) => at,
             None if values.len() == MOST_COMPARED => continue,
             None => {
-                values.push(Value {
-                    words: WordSet::of(&key.0),
-                    marker: marker(&key.0),
-                    group: staging::group(&key.0),
-                    dates: Vec::new(),
-                    all_dated: true,
-                    key,
-                });
+                let says = Comparable::of(field, &key.0);
+                values.push(Value { says, dates: Vec::new(), all_dated: true, key });
                 values.len() - 1
             }
         };
@@ -119,21 +158,10 @@ fn marker(value: &str) -> String {
     if matches!(name.as_str(), "ca" | "ca-") { String::new() } else { name }
 }
 
-/// Returns whether two values of one tumour cannot both hold.
-fn disagree(field: Field, one: &Value, other: &Value, several: bool) -> bool {
-    if one.key.1 != other.key.1 || (several && one.key.1.is_none()) {
-        return false;
-    }
-    match field {
-        Field::Stage => match (&one.group, &other.group) {
-            (Some(one), Some(other)) => !one.is_of(other) && !other.is_of(one),
-            _ => false,
-        },
-        Field::Biomarker => {
-            !one.marker.is_empty() && one.marker == other.marker && contradicts(&one.words, &other.words)
-        }
-        _ => true,
-    }
+/// Returns whether two values are of one tumour and cannot both hold.
+fn disagree(one: &Value, other: &Value, several: bool) -> bool {
+    let of_one_tumour = one.key.1 == other.key.1 && !(several && one.key.1.is_none());
+    of_one_tumour && one.says.disagrees(&other.says)
 }
 
 /// Returns whether a value is later than every place of another.

@@ -39,6 +39,7 @@ fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(extract::extract))
         .routes(routes!(batch::batch))
+        .routes(routes!(batch::patient::patient))
         .routes(routes!(stream::stream))
         .routes(routes!(service::models))
         .routes(routes!(service::schema))
@@ -52,10 +53,11 @@ fn routes() -> OpenApiRouter<App> {
 
 /// Returns the route of a path, as metrics and the log name it; `None` for a path that this service does not have.
 fn route(path: &str) -> Option<Route> {
-    const EXACT: [Route; 14] = [
+    const EXACT: [Route; 15] = [
         "/api/v1/extract",
         "/api/v1/extract/batch",
         "/api/v1/extract/stream",
+        "/api/v1/patient",
         "/health",
         "/health/live",
         "/health/ready",

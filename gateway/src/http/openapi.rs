@@ -75,12 +75,14 @@ pub fn document(settings: &DocumentSettings) -> Value {
         set(text, "maxLength", Value::from(settings.max_note_chars));
     }
     set("BatchRequest/properties/notes", "maxItems", Value::from(settings.batch_notes));
-    let parameters = document.pointer_mut("/paths/~1api~1v1~1extract~1batch/post/parameters");
-    for parameter in parameters.and_then(Value::as_array_mut).into_iter().flatten() {
-        if parameter.get("name").is_some_and(|name| name == "model")
-            && let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut)
-        {
-            schema.insert("enum".to_owned(), settings.models.iter().map(|name| Value::from(&**name)).collect());
+    for path in ["~1api~1v1~1extract~1batch", "~1api~1v1~1patient"] {
+        let parameters = document.pointer_mut(&format!("/paths/{path}/post/parameters"));
+        for parameter in parameters.and_then(Value::as_array_mut).into_iter().flatten() {
+            if parameter.get("name").is_some_and(|name| name == "model")
+                && let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut)
+            {
+                schema.insert("enum".to_owned(), settings.models.iter().map(|name| Value::from(&**name)).collect());
+            }
         }
     }
     document
@@ -149,7 +151,7 @@ fn errors_of(path: &str) -> &'static [ErrorCode] {
         ErrorCode::DeadlineExceeded,
     ];
     match path {
-        "/api/v1/extract/batch" => BATCH,
+        "/api/v1/extract/batch" | "/api/v1/patient" => BATCH,
         "/api/v1/extract" | "/api/v1/extract/stream" => EXTRACT,
         "/metrics" => &[ErrorCode::Unauthorized, ErrorCode::Internal],
         _ => &[ErrorCode::Internal],

@@ -15,7 +15,9 @@ use super::{
     standing::Standing,
     view::NoteView,
 };
-use crate::extraction::{Assertion, Field, Note, Record, TumourMention, TumourReader, TumourSigns, Tumours};
+use crate::extraction::{
+    Assertion, Field, Note, Record, TumourMention, TumourReader, TumourSigns, Tumours, first_alike,
+};
 
 /// The organ of the terms that belong to tumours of one organ, by the names of the terms in lower case.
 static BOUND_WORDS: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
@@ -24,28 +26,6 @@ static BOUND_WORDS: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
     rows.flat_map(|(organ, names)| names.split(',').map(move |name| (name.trim().to_lowercase(), organ.trim())))
         .collect()
 });
-
-/// Organs that notes call by several names, under the name of the first: a tumour of one of them is no second tumour
-/// beside one of another.
-const ALIKE: [&[&str]; 8] = [
-    &["colon", "rectum", "appendix"],
-    &["esophagus", "stomach", "gastroesophageal junction"],
-    &[
-        "head and neck",
-        "larynx",
-        "oropharynx",
-        "oral cavity",
-        "nasopharynx",
-        "hypopharynx",
-        "nasal cavity",
-        "salivary gland",
-    ],
-    &["liver", "bile duct", "gallbladder", "ampulla of Vater"],
-    &["uterus", "cervix"],
-    &["ovary", "fallopian tube", "peritoneum"],
-    &["kidney", "ureter"],
-    &["soft tissue", "retroperitoneum", "bone", "mediastinum", "thymus"],
-];
 
 /// Where a sarcoma arises unless its name says otherwise.
 const SOFT_TISSUE: &str = "soft tissue";
@@ -267,12 +247,6 @@ fn heading_organ(view: &NoteView<'_>, name: &Range<usize>) -> Option<&'static st
             ["biops", "bx", "aspirat", "fna", "metasta"].iter().any(|word| before.contains(word) || gap.contains(word));
         Some(organ).filter(|organ| !taken || !OFTEN_METASTATIC.contains(organ))
     })
-}
-
-/// Returns the name under which an organ and those like it stand.
-fn first_alike(organ: &'static str) -> &'static str {
-    let group = ALIKE.iter().find(|group| group.contains(&organ));
-    group.and_then(|group| group.first().copied()).unwrap_or(organ)
 }
 
 impl TumourReader for RulesEngine {

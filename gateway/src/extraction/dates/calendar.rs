@@ -11,6 +11,12 @@ pub struct CalendarDate {
     pub(super) day: i32,
 }
 
+impl std::fmt::Display for CalendarDate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
 impl CalendarDate {
     /// Returns the day; `None` if the calendar has no such day, such as 31 February.
     #[must_use]

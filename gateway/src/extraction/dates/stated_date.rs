@@ -64,7 +64,7 @@ impl DateValue {
     /// Returns the date as text. `words`: the words of the note that state it.
     pub(super) fn to_text(self, words: &str) -> String {
         match self {
-            Self::Day(CalendarDate { year, month, day }) => format!("{year:04}-{month:02}-{day:02}"),
+            Self::Day(date) => date.to_string(),
             Self::Month(year, month) => format!("{year:04}-{month:02}"),
             Self::Year(year) => year.to_string(),
             Self::Age(age) => age.to_string(),

@@ -5,6 +5,7 @@
 //! which tumour it is about, no role is `index` and the values of all stay in the fields.
 
 mod answer;
+mod organs;
 mod roles;
 mod same_organ;
 mod segments;
@@ -23,6 +24,8 @@ use crate::steps;
 
 pub use answer::{Tumour, TumourPlace};
 pub(super) use answer::{id, shown};
+pub(crate) use organs::first_alike;
+pub(crate) use same_organ::histology;
 pub(crate) use signs::{TumourMention, TumourReader, TumourSigns};
 
 /// The most tumours that are told apart. A text with more of them is a list of diseases and not a note on a patient.

@@ -110,7 +110,8 @@ fn part(name: &str) -> Option<&'static str> {
     PARTS.into_iter().find(|part| name.contains(part))
 }
 
-fn histology(name: &str) -> Option<&'static str> {
+/// Returns the histology that a name in lower case says, if it is one that tells tumours of one organ apart.
+pub(crate) fn histology(name: &str) -> Option<&'static str> {
     if name.contains("non-small cell") || name.contains("nonsmall cell") {
         return None; // It may be any of several.
     }

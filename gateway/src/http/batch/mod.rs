@@ -1,10 +1,12 @@
-//! `POST /api/v1/extract/batch`: reads many notes and returns an answer or an error for each.
+//! `POST /api/v1/extract/batch`: reads many notes and returns an answer or an error for each; and `POST /api/v1/patient`,
+//! which returns one timeline for them.
 //!
 //! Notes are accepted only while there is room for their answers. If the caller does not read answers, the gateway
 //! stops reading notes.
 
 mod notes;
 mod outcome;
+pub(super) mod patient;
 mod reader;
 mod run;
 mod slots;
@@ -22,7 +24,7 @@ use self::{
     notes::Notes,
     outcome::BatchAnswer,
     reader::Reader,
-    run::{BatchRun, Order},
+    run::{AnswerForm, BatchRun},
     slots::BatchSlot,
 };
 use super::{
@@ -36,9 +38,9 @@ use super::{
     request::{BatchRequest, QueryOptions},
     stream::X_ACCEL_BUFFERING,
 };
-use crate::{extraction::Deadline, memory::Purpose};
+use crate::{extraction::Deadline, memory::Purpose, telemetry::Route};
 
-const ROUTE: &str = "/api/v1/extract/batch";
+const ROUTE: Route = "/api/v1/extract/batch";
 const NDJSON: &str = "application/x-ndjson";
 const TOO_LARGE: &str = "The batch is larger than this server takes. Send its notes in several batches.";
 const WRONG_TYPE: &str = "Send the notes as Content-Type: application/json or application/x-ndjson.";
@@ -72,18 +74,24 @@ pub(super) async fn batch(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
+    let is_ndjson = body::has_media_type(request.headers(), NDJSON);
+    answer(&app, &context, request, if is_ndjson { AnswerForm::Lines } else { AnswerForm::List }).await
+}
+
+/// Returns the answer in a form, or the problem of a request that cannot be read.
+async fn answer(app: &App, context: &RequestContext, request: Request, form: AnswerForm) -> Response {
     let principal = access::principal(&request);
-    start(&app, &context, request).await.unwrap_or_else(|problem| {
+    start(app, context, request, form).await.unwrap_or_else(|problem| {
         let (status, code) = (problem.code.status(), problem.code.name());
         let mut response = problem.into_response();
-        let audit_record = AuditGuard::new(&app, &context, ROUTE, principal).finish(status, Some(code));
+        let audit_record = AuditGuard::new(app, context, form.route(), principal).finish(status, Some(code));
         response.extensions_mut().insert(audit_record);
         response
     })
 }
 
 /// Checks a batch, starts it and returns its answer. The body of the answer is written while the notes are read.
-async fn start(app: &App, context: &RequestContext, request: Request) -> Result<Response, Rejection> {
+async fn start(app: &App, context: &RequestContext, request: Request, form: AnswerForm) -> Result<Response, Rejection> {
     let id = &context.id;
     let problem_with = |code: ErrorCode, detail| code.problem(id).with_detail(detail);
     let is_ndjson = body::has_media_type(request.headers(), NDJSON);
@@ -112,7 +120,7 @@ async fn start(app: &App, context: &RequestContext, request: Request) -> Result<
             code => code.problem(id),
         }
     };
-    let (notes, options, order, slot) = if is_ndjson {
+    let (notes, options, slot) = if is_ndjson {
         let options =
             app.extractor.policy.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
         let line_reservation = reservation.reserve_also(0);
@@ -126,7 +134,7 @@ async fn start(app: &App, context: &RequestContext, request: Request) -> Result<
         let mut notes = notes.ok_or_else(too_large)?;
         // A caller that sends nothing must not occupy a slot, so the slot is taken after the first note.
         tokio::select! { biased; () = notes.arrived() => {}, problem = closing => return Err(problem.into()) }
-        (notes, options, Order::AsDone, take_slot()?)
+        (notes, options, take_slot()?)
     } else {
         // The body may be large, so the slot, which limits concurrent batches, is taken before the body is read.
         let slot = take_slot()?;
@@ -140,11 +148,21 @@ async fn start(app: &App, context: &RequestContext, request: Request) -> Result<
         })?;
         let (raw, options) = app.extractor.policy.check_batch(&body, &query).map_err(|bad| bad.problem(id))?;
         let notes = raw.iter().map(|note| body.slice_ref(note.get().as_bytes())).collect();
-        (Notes::in_list(notes), options, Order::AsGiven, slot)
+        (Notes::in_list(notes), options, slot)
     };
-    let reader = Reader::new(app.clone(), context.clone(), caller, options, time);
-    let written = BatchRun::new(reader, notes, order, slot, reservation).begin();
-    let kind = HeaderValue::from_static(if is_ndjson { NDJSON } else { "application/json" });
+    let reader = Reader::new(app.clone(), context.clone(), form.route(), caller, options, time);
+    let written = BatchRun::new(reader, notes, form, slot, reservation).begin();
+    let kind = HeaderValue::from_static(if form == AnswerForm::Lines { NDJSON } else { "application/json" });
     let headers = [(header::CONTENT_TYPE, kind), (X_ACCEL_BUFFERING, HeaderValue::from_static("no"))];
     Ok((headers, Body::from_stream(written)).into_response())
+}
+
+impl AnswerForm {
+    /// Returns the route that answers in this form.
+    const fn route(self) -> Route {
+        match self {
+            Self::Lines | Self::List => ROUTE,
+            Self::Timeline => patient::ROUTE,
+        }
+    }
 }

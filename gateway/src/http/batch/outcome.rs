@@ -4,8 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    extraction::Answer,
-    http::{error::NestedProblem, note::Rejection, request::NoteId},
+    extraction::{Answer, CalendarDate, NoteId},
+    http::{error::NestedProblem, note::Rejection},
 };
 
 /// The outcome of one note.
@@ -31,6 +31,9 @@ pub(in crate::http) struct NoteOutcome {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false, example = false)]
     pub(super) ends: bool,
+    /// The day on which the note was written, as the request says.
+    #[serde(skip)]
+    pub(super) note_date: Option<CalendarDate>,
 }
 
 /// The answer to a batch in one JSON body.
@@ -54,19 +57,26 @@ pub(in crate::http) struct Summary {
 
 impl Summary {
     pub(super) fn count(&mut self, outcome: &NoteOutcome) {
-        if outcome.result.is_some() { self.ok += 1 } else { self.failed += 1 }
+        if outcome.error.is_none() { self.ok += 1 } else { self.failed += 1 }
     }
 }
 
 impl NoteOutcome {
     pub(super) fn of(id: Option<NoteId>, index: usize, outcome: Result<Answer, Rejection>) -> Self {
         match outcome {
-            Ok(answer) => Self { id, index, status: 200, result: Some(answer), error: None, ends: false },
+            Ok(answer) => {
+                Self { id, index, status: 200, result: Some(answer), error: None, ends: false, note_date: None }
+            }
             Err(problem) => {
                 let (status, error) = (problem.status, Some((*problem).into()));
-                Self { id, index, status, result: None, error, ends: false }
+                Self { id, index, status, result: None, error, ends: false, note_date: None }
             }
         }
+    }
+
+    /// Returns the outcome of a note whose answer is used elsewhere.
+    pub(super) fn read(id: Option<NoteId>, index: usize) -> Self {
+        Self { id, index, status: 200, result: None, error: None, ends: false, note_date: None }
     }
 
     /// Returns the outcome as JSON, followed by `end`.

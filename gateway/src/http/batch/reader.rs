@@ -11,11 +11,11 @@ use axum::{body::Bytes, http::StatusCode};
 use futures_util::FutureExt;
 use tokio::sync::SemaphorePermit;
 
-use super::{ROUTE, outcome::NoteOutcome, slots::BatchSlot};
+use super::{outcome::NoteOutcome, slots::BatchSlot};
 use crate::{
     access::Principal,
     admission::QueuePriority,
-    extraction::{Answer, Deadline, EngineName},
+    extraction::{Answer, Deadline, EngineName, NoteId},
     http::{
         App, access,
         audit_record::AuditGuard,
@@ -23,9 +23,10 @@ use crate::{
         error::{ErrorCode, Violation},
         note::{self, ExtractionJob, Rejection},
         rate_limit::CallerAllowance,
-        request::{ExtractOptions, InvalidBody, NoteId, ValidBatchNote, ValidRequest},
+        request::{ExtractOptions, InvalidBody, ValidBatchNote, ValidRequest},
     },
     rate_limits::{RateLimitAttempt, RateLimitGrant},
+    telemetry::Route,
 };
 
 /// The longest wait of a note for the rate limits of its caller; a note that would wait longer is refused. Also the
@@ -39,6 +40,7 @@ const TOOK_TOO_LONG: &str = "No further note of the batch arrived in time, or th
 pub(super) struct Reader {
     pub(super) app: App,
     pub(super) context: RequestContext,
+    route: Route,
     caller: CallerAllowance,
     principal: Option<Principal>,
     options: ExtractOptions,
@@ -77,13 +79,14 @@ impl Reader {
     pub(super) fn new(
         app: App,
         context: RequestContext,
+        route: Route,
         caller: CallerAllowance,
         options: ExtractOptions,
         time: Duration,
     ) -> Self {
         let principal = caller.principal().cloned();
         let (ids, hasher) = (HashSet::new(), RandomState::new());
-        Self { app, context, caller, principal, options, time, ids, hasher }
+        Self { app, context, route, caller, principal, options, time, ids, hasher }
     }
 
     /// Waits until no more notes of the batch are accepted, and returns the reason.
@@ -138,7 +141,7 @@ impl Reader {
     /// Returns the outcome of a note that is not read, or of all notes from this index on.
     pub(super) fn refused(&self, id: Option<NoteId>, index: usize, code: ErrorCode) -> NoteOutcome {
         let context = self.context.of_note(index);
-        let audit_guard = AuditGuard::new(&self.app, &context, ROUTE, self.principal.clone());
+        let audit_guard = AuditGuard::new(&self.app, &context, self.route, self.principal.clone());
         let problem = code.problem(&context.id);
         let problem = match code {
             ErrorCode::DeadlineExceeded => problem.with_detail(TOOK_TOO_LONG),
@@ -156,19 +159,20 @@ impl Reader {
         let (app, context) = (self.app.clone(), self.context.of_note(index));
         let (caller, priority) = (self.caller.clone(), QueuePriority { principal: self.principal.clone(), bulk: true });
         let (options, deadline) = (self.options.clone(), Deadline::after(self.time));
-        let principal = self.principal.clone();
+        let (route, principal) = (self.route, self.principal.clone());
+        let note_date = note.as_ref().ok().and_then(|valid| valid.note_date).or(options.note_date);
         async move {
-            let mut audit_guard = AuditGuard::new(&app, &context, ROUTE, priority.principal.clone());
+            let mut audit_guard = AuditGuard::new(&app, &context, route, priority.principal.clone());
             audit_guard.record.body_bytes = bytes;
             let reading = async {
                 // A line that is not a valid note counts against the limits of its caller too.
                 let _grant = grant(&app, &context, &caller, deadline).await?;
-                let ValidBatchNote { note, note_date } = note.map_err(|bad| match bad {
+                let ValidBatchNote { note, .. } = note.map_err(|bad| match bad {
                     RejectedLine::TooLarge => ErrorCode::BodyTooLarge.problem(&context.id),
                     RejectedLine::Body(bad) => bad.problem(&context.id),
                 })?;
                 audit_guard.record_note(&note);
-                let options = ExtractOptions { note_date: note_date.or(options.note_date), ..options };
+                let options = ExtractOptions { note_date, ..options };
                 let job = ExtractionJob { request: ValidRequest { note, options }, priority, deadline, sink: None };
                 answer(&app, &context, &job, &mut audit_guard).await
             };
@@ -187,7 +191,7 @@ impl Reader {
                 Err(problem) => (problem.code.status(), Some(problem.code.name())),
             };
             audit_guard.finish(status, code);
-            NoteOutcome::of(id, index, outcome)
+            NoteOutcome { note_date, ..NoteOutcome::of(id, index, outcome) }
         }
     }
 }

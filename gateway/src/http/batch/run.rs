@@ -19,6 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     notes::{NextNote, Notes},
     outcome::{NoteOutcome, Summary},
+    patient::PatientNotes,
     reader::{CheckedLine, Reader},
     slots::BatchSlot,
 };
@@ -38,20 +39,24 @@ const REORDER_WINDOW: usize = 4;
 /// length and its answer.
 const NEXT_NOTE_BYTES: usize = 64 << 10;
 
-/// The order in which the outcomes are written.
+/// The form of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    /// Lines, as the notes finish.
-    AsDone,
+pub(super) enum AnswerForm {
+    /// A line for each note, as the notes finish.
+    Lines,
     /// A JSON list, in the order of the notes.
-    AsGiven,
+    List,
+    /// A JSON list of short outcomes in the order of the notes, and the timeline of the patient.
+    Timeline,
 }
 
 /// Runs one batch.
 pub(super) struct BatchRun {
     reader: Reader,
     notes: Notes,
-    order: Order,
+    form: AnswerForm,
+    /// What the notes say, for a timeline.
+    patient: Option<PatientNotes>,
     log_guard: BatchLogGuard,
     /// The index of the next note.
     index: usize,
@@ -93,15 +98,28 @@ impl BatchRun {
     pub(super) fn new(
         reader: Reader,
         notes: Notes,
-        order: Order,
+        form: AnswerForm,
         slot: BatchSlot,
         reservation: MemoryReservation,
     ) -> Self {
         let (app, request_id) = (reader.app.clone(), Arc::clone(&reader.context.id));
         let (in_flight, began) = (app.state.in_flight.begin(), reader.context.arrived);
         let log_guard = BatchLogGuard { app, request_id, began, summary: Summary::default(), ended: false };
-        let (reordered, written, slot) = (BTreeMap::new(), 0, Some(slot));
-        Self { reader, notes, order, log_guard, index: 0, reordered, written, slot, reservation, _in_flight: in_flight }
+        let (index, reordered, written, slot) = (0, BTreeMap::new(), 0, Some(slot));
+        let patient = (form == AnswerForm::Timeline).then(|| PatientNotes::new(reservation.reserve_also(0)));
+        Self {
+            reader,
+            notes,
+            form,
+            patient,
+            log_guard,
+            index,
+            reordered,
+            written,
+            slot,
+            reservation,
+            _in_flight: in_flight,
+        }
     }
 
     /// Starts the batch and returns the body of the answer. Dropping the body stops the batch and its running notes. If
@@ -130,13 +148,15 @@ impl BatchRun {
         let mut must_stop = std::pin::pin!(self.reader.must_stop());
         let mut open = true;
         let mut end_reason = None;
-        if self.order == Order::AsGiven {
-            send(&app, out, Bytes::from_static(b"{\"results\":[")).await?;
+        match self.form {
+            AnswerForm::Lines => {}
+            AnswerForm::List => send(&app, out, Bytes::from_static(b"{\"results\":[")).await?,
+            AnswerForm::Timeline => send(&app, out, Bytes::from_static(b"{\"notes\":[")).await?,
         }
         loop {
             let ahead = self.index.saturating_sub(self.written);
             let room = running.len() < width
-                && (self.order == Order::AsDone || ahead < width * REORDER_WINDOW)
+                && (self.form == AnswerForm::Lines || ahead < width * REORDER_WINDOW)
                 // The running notes will end and make room, so the batch cannot stall. One note may always run.
                 && (running.is_empty() || self.reservation.fits(NEXT_NOTE_BYTES));
             if !room {
@@ -166,13 +186,18 @@ impl BatchRun {
                 else => break,
             }
         }
-        // This is the last line: a caller that reads it has all other outcomes.
+        // This is the last outcome: a caller that reads it has all others.
         if let Some(code) = end_reason {
             let outcome = NoteOutcome { ends: true, ..self.reader.refused(None, self.index, code) };
             self.write_outcome(out, outcome).await?;
         }
-        if self.order == Order::AsGiven {
-            let summary = serde_json::to_string(&self.log_guard.summary).unwrap_or_default();
+        let summary = self.log_guard.summary;
+        if let Some(patient) = &mut self.patient {
+            let end = patient.end(summary, summary.failed == 0).await.ok_or(CallerVanished)?;
+            let reservation = self.reservation.reserve_also(0);
+            send(&app, out, reservation.attached_to(end)).await?;
+        } else if self.form == AnswerForm::List {
+            let summary = serde_json::to_string(&summary).unwrap_or_default();
             send(&app, out, format!("],\"summary\":{summary}}}").into()).await?;
         }
         Ok(())
@@ -227,13 +252,22 @@ impl BatchRun {
     /// Counts an outcome, and writes it or keeps it until its turn.
     async fn write_outcome(&mut self, out: &Sender<Bytes>, outcome: NoteOutcome) -> Result<(), CallerVanished> {
         let app = self.reader.app.clone();
+        let outcome = match &mut self.patient {
+            Some(patient) => patient.keep(outcome, &self.reader.context.id),
+            None => outcome,
+        };
         self.log_guard.summary.count(&outcome);
         let reservation = self.reservation.reserve_also(0);
-        if self.order == Order::AsDone {
-            self.written += 1;
-            return send(&app, out, reservation.attached_to(outcome.to_json(b"\n"))).await;
-        }
-        self.reordered.insert(outcome.index, reservation.attached_to(outcome.to_json(b"")));
+        let index = outcome.index;
+        let json = match self.form {
+            AnswerForm::Lines => {
+                self.written += 1;
+                return send(&app, out, reservation.attached_to(outcome.to_json(b"\n"))).await;
+            }
+            AnswerForm::List => outcome.to_json(b""),
+            AnswerForm::Timeline => PatientNotes::to_json(outcome),
+        };
+        self.reordered.insert(index, reservation.attached_to(json));
         while let Some(outcome) = self.reordered.remove(&self.written) {
             if self.written > 0 {
                 send(&app, out, Bytes::from_static(b",")).await?;

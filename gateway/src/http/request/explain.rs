@@ -4,8 +4,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
 
-use super::{InvalidBody, NoteId, QueryOptions, Shape, glance::JsonKind, number::whole};
-use crate::http::error::Violation;
+use super::{InvalidBody, QueryOptions, Shape, glance::JsonKind, number::whole};
+use crate::{extraction::NoteId, http::error::Violation};
 
 /// Returns why a body is not a valid request of this shape.
 pub(super) fn explain(body: &[u8], shape: Shape) -> InvalidBody {

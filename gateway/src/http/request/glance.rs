@@ -9,8 +9,10 @@ use serde::{
 };
 use serde_json::Number;
 
+use crate::extraction::NoteId;
+
 /// Longest text that is stored, in bytes: the longest id of a note, at 4 bytes for a code point.
-const MAX_TEXT_BYTES: usize = 4 * super::NoteId::LONGEST;
+const MAX_TEXT_BYTES: usize = 4 * NoteId::LONGEST;
 /// Most keys that are stored. Violations of further keys are not reported.
 const MAX_KEYS: usize = 64;
 

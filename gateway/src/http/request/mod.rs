@@ -11,7 +11,7 @@ mod shapes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-pub use self::shapes::{BatchRequest, ExtractRequest, NoteId, QueryOptions};
+pub use self::shapes::{BatchRequest, ExtractRequest, QueryOptions};
 use self::{
     explain::{explain, violation},
     shapes::{BatchNote, RawOptions},
@@ -19,7 +19,7 @@ use self::{
 use super::error::{ErrorCode, Problem, Violation};
 use crate::{
     config::{Generation, Limits},
-    extraction::{CalendarDate, ModelName, Note, NoteRefusal, OffsetUnit, TokenBudget},
+    extraction::{CalendarDate, ModelName, Note, NoteId, NoteRefusal, OffsetUnit, TokenBudget},
 };
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();

@@ -1,20 +1,17 @@
 //! The JSON of requests, before validation.
 
 use serde::{
-    Deserialize, Deserializer, Serialize,
+    Deserialize, Deserializer,
     de::{IgnoredAny, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
-use utoipa::{
-    IntoParams, PartialSchema, ToSchema,
-    openapi::{
-        RefOr,
-        schema::{ObjectBuilder, OneOfBuilder, Schema, Type},
-    },
-};
+use utoipa::{IntoParams, ToSchema};
 
 use super::number;
-use crate::{config::MOST_NOTES, extraction::OffsetUnit};
+use crate::{
+    config::MOST_NOTES,
+    extraction::{NoteId, OffsetUnit},
+};
 
 /// A day that exists, from 1900 to 2100: `YYYY-MM-DD`.
 #[derive(ToSchema)]
@@ -191,47 +188,6 @@ pub(super) struct BatchNote {
     /// The day on which the note was written, as in `/extract`. It takes precedence over that of the batch.
     #[schema(value_type = Option<NoteDate>, example = "2021-05-20")]
     pub(super) note_date: Option<String>,
-}
-
-/// The caller's id of a note. It is returned to the caller and goes nowhere else, not even into a log.
-#[derive(Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
-#[serde(untagged)]
-pub enum NoteId {
-    /// A whole number that every JSON parser reads exactly.
-    Number(i64),
-    /// A text of at most 200 code points.
-    Text(String),
-}
-
-impl PartialSchema for NoteId {
-    fn schema() -> RefOr<Schema> {
-        let number = ObjectBuilder::new().schema_type(Type::Integer);
-        let number = number.minimum(Some(-Self::LARGEST)).maximum(Some(Self::LARGEST));
-        let text = ObjectBuilder::new().schema_type(Type::String).max_length(Some(Self::LONGEST));
-        Schema::OneOf(OneOfBuilder::new().item(text).item(number).examples(["a-1"]).build()).into()
-    }
-}
-
-impl ToSchema for NoteId {}
-
-impl NoteId {
-    /// Longest text, in code points.
-    pub(super) const LONGEST: usize = 200;
-    /// The largest whole number up to which a double holds every whole number exactly (RFC 8259, section 6).
-    const LARGEST: i64 = (1 << 53) - 1;
-
-    pub(super) fn is_valid(&self) -> bool {
-        match self {
-            Self::Number(number) => (-Self::LARGEST..=Self::LARGEST).contains(number),
-            Self::Text(text) => text.chars().count() <= Self::LONGEST,
-        }
-    }
-}
-
-impl std::fmt::Debug for NoteId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("NoteId")
-    }
 }
 
 /// The options of a request before validation.

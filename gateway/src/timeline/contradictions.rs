@@ -1,0 +1,161 @@
+//! Finds statements of different notes that cannot all be right.
+
+use std::cmp::Ordering;
+
+use super::{
+    Contradiction, ContradictionKind, PatientNote, Statement, TimelineDate,
+    entries::{Entry, FieldEntries},
+    linking::{self, LinkedTumours},
+    time::order,
+};
+use crate::{
+    extraction::{Comparable, Field},
+    steps,
+};
+
+/// The most values of one field of one tumour that are compared with each other, because the cost grows with their
+/// square.
+const MOST_COMPARED: usize = 512;
+/// The most statements of one contradiction.
+const MOST_STATEMENTS: usize = 8;
+
+/// Returns the contradictions in one field of one tumour.
+pub(super) fn of_field(tumour: Option<String>, entries: &FieldEntries<'_>) -> Vec<Contradiction> {
+    let field = entries.field;
+    let found = |kind: ContradictionKind, mut statements: Vec<Statement>| {
+        statements.truncate(MOST_STATEMENTS);
+        Contradiction {
+            kind,
+            tumours: tumour.iter().cloned().collect(),
+            field: Some(field.name()),
+            message: kind.message(),
+            statements,
+        }
+    };
+    let mut all = Vec::new();
+    let compared = entries.entries.get(..MOST_COMPARED).unwrap_or(&entries.entries);
+    steps::count(compared.len() * compared.len());
+    let mut listed = vec![false; compared.len()];
+    for (at, one) in compared.iter().enumerate() {
+        if listed.get(at) == Some(&true) {
+            continue;
+        }
+        let mut statements = Vec::new();
+        for (other_at, other) in compared.iter().enumerate().skip(at + 1) {
+            let Some(statement) = conflict(field, one, other) else { continue };
+            statements.push(statement);
+            if let Some(listed) = listed.get_mut(other_at) {
+                *listed = true;
+            }
+        }
+        if let Some(first) = one.statement().filter(|_| !statements.is_empty()) {
+            statements.insert(0, first);
+            let kind = match field {
+                Field::Stage => ContradictionKind::StagesDiffer,
+                _ => ContradictionKind::ResultsDiffer,
+            };
+            all.push(found(kind, statements));
+        }
+    }
+    steps::count(compared.len() * entries.denied.len());
+    for entry in compared {
+        let mut statements: Vec<Statement> = Vec::new();
+        for (denied, statement) in &entries.denied {
+            if !denies(denied, &entry.says) || is_before(statement.date.as_ref(), entry.date.as_ref()) {
+                continue;
+            }
+            let Some(stated) = entry.statement_besides(statement.mention.index) else { continue };
+            if statements.is_empty() {
+                statements.push(stated);
+            }
+            statements.push(statement.clone());
+        }
+        if !statements.is_empty() {
+            all.push(found(ContradictionKind::StatedAndDenied, statements));
+        }
+    }
+    if entries.entries.len() > MOST_COMPARED {
+        all.push(found(ContradictionKind::NotCompared, Vec::new()));
+    }
+    all
+}
+
+/// Returns the statement of `other` if both cannot be right, in notes that differ.
+fn conflict(field: Field, one: &Entry<'_>, other: &Entry<'_>) -> Option<Statement> {
+    if !one.says.disagrees(&other.says) {
+        return None;
+    }
+    let (from, to) = (one.date.as_ref(), other.date.as_ref());
+    // A later result is a course. The stage at diagnosis has none.
+    if field != Field::Stage && (is_before(from, to) || is_before(to, from)) {
+        return None;
+    }
+    other.statement_besides(one.statement()?.mention.index)
+}
+
+/// Returns whether a denied value covers a stated one: the same value, or the gene of an alteration.
+fn denies(denied: &Comparable, stated: &Comparable) -> bool {
+    denied.folded() == stated.folded() || denied.names_gene_of(stated)
+}
+
+fn is_before(one: Option<&TimelineDate>, other: Option<&TimelineDate>) -> bool {
+    one.zip(other).and_then(|(one, other)| order(&one.value, &other.value)) == Some(Ordering::Less)
+}
+
+/// Returns a contradiction for each note that states a date after the day on which it was written.
+pub(super) fn after_their_note(
+    notes: &[PatientNote],
+    linked: &LinkedTumours,
+    only: Option<usize>,
+) -> Vec<Contradiction> {
+    let mut all = Vec::new();
+    for (at, note) in notes.iter().enumerate() {
+        let Some(written) = note.note_date.as_deref() else { continue };
+        for finding in note.reading.findings.iter().filter(|finding| !finding.denied) {
+            let Some(stated) = finding.date.as_ref().filter(|date| date.is_absolute()) else { continue };
+            if order(&stated.value, written) != Some(Ordering::Greater) {
+                continue;
+            }
+            let tumour = linked.of_finding(at, finding.tumour.as_deref()).or(only);
+            let kind = ContradictionKind::DateAfterNote;
+            all.push(Contradiction {
+                kind,
+                tumours: tumour.map(linking::id).into_iter().collect(),
+                field: Some(finding.field.name()),
+                message: kind.message(),
+                statements: vec![super::entries::statement(note, finding)],
+            });
+        }
+    }
+    all
+}
+
+impl ContradictionKind {
+    /// Returns what the kind means.
+    pub(super) const fn message(self) -> &'static str {
+        match self {
+            Self::ResultsDiffer => "Results that cannot both hold, at times that cannot be ordered. Check the notes.",
+            Self::StagesDiffer => {
+                "Stages of one tumour that cannot both be the stage at diagnosis. Check whether one is of a \
+                 recurrence, a progression or another tumour."
+            }
+            Self::StatedAndDenied => {
+                "One note states this, and a note of the same time or later says that it is absent. Check whether it \
+                 went away or one of the notes is wrong."
+            }
+            Self::SidesDiffer => {
+                "Tumours of one organ on different sides, which no note names together. Check whether there are two, \
+                 or one note has the wrong side."
+            }
+            Self::TumourUnclear => {
+                "This tumour may be one of the others or a further one. It is shown as one of its own. Check the notes."
+            }
+            Self::DateAfterNote => {
+                "The note states a date after the day on which it was written. Check the date of the note."
+            }
+            Self::NotCompared => {
+                "There are more different values than are compared with each other: further contradictions may exist."
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The values of one field of one tumour over the notes: statements of the same value are brought together unless
+//! another value was stated in between.
+
+use std::{cmp::Ordering, collections::HashMap};
+
+use serde_json::value::RawValue;
+
+use super::{
+    DateSource, Mention, PatientNote, Statement, TimelineDate, TimelineEntry,
+    reading::FindingReading,
+    time::{self, may_be_one, order},
+};
+use crate::{
+    extraction::{Comparable, Field},
+    steps,
+};
+
+/// The most places that an entry shows.
+const MOST_MENTIONS: usize = 8;
+
+/// The values of one field of one tumour.
+#[derive(Debug)]
+pub(super) struct FieldEntries<'n> {
+    pub(super) field: Field,
+    pub(super) entries: Vec<Entry<'n>>,
+    /// Values that notes deny.
+    pub(super) denied: Vec<(Comparable, Statement)>,
+    /// The entries of each value, by the value in lower case.
+    by_value: HashMap<String, Vec<usize>>,
+}
+
+/// A value at a time.
+#[derive(Debug)]
+pub(super) struct Entry<'n> {
+    pub(super) says: Comparable,
+    value: &'n str,
+    pub(super) date: Option<TimelineDate>,
+    last_note: Option<&'n str>,
+    codes: Option<&'n RawValue>,
+    mention_count: usize,
+    mentions: Vec<Mention>,
+    /// The first mention in another note than that of the first.
+    elsewhere: Option<Mention>,
+}
+
+impl<'n> FieldEntries<'n> {
+    pub(super) fn new(field: Field) -> Self {
+        Self { field, entries: Vec::new(), denied: Vec::new(), by_value: HashMap::new() }
+    }
+
+    /// Adds a statement. Statements are added in the order of their notes.
+    pub(super) fn add(&mut self, note: &'n PatientNote, finding: &'n FindingReading) {
+        let Statement { date, mention, .. } = match statement(note, finding) {
+            denied if finding.denied => return self.denied.push((Comparable::of(self.field, &denied.value), denied)),
+            stated => stated,
+        };
+        let says = Comparable::of(self.field, &finding.value);
+        let of_value = self.by_value.entry(says.folded().to_owned()).or_default();
+        let known = of_value.iter().rev().copied().find(|at| is_same(&self.entries, *at, &says, date.as_ref()));
+        let at = known.unwrap_or_else(|| {
+            of_value.push(self.entries.len());
+            self.entries.push(Entry {
+                says,
+                value: &finding.value,
+                date: date.clone(),
+                last_note: None,
+                codes: finding.codes.as_deref(),
+                mention_count: 0,
+                mentions: Vec::new(),
+                elsewhere: None,
+            });
+            self.entries.len() - 1
+        });
+        let Some(entry) = self.entries.get_mut(at) else { return };
+        entry.add(mention, date, note.note_date.as_deref());
+    }
+
+    /// Returns the entries in order of time.
+    pub(super) fn into_shown(mut self) -> Vec<TimelineEntry> {
+        self.entries.sort_by(|one, other| time::sort_key(one.date.as_ref()).cmp(&time::sort_key(other.date.as_ref())));
+        let shown = |entry: Entry<'_>| TimelineEntry {
+            value: entry.value.to_owned(),
+            date: entry.date,
+            last_note: entry.last_note.map(str::to_owned),
+            codes: entry.codes.map(ToOwned::to_owned),
+            mention_count: entry.mention_count,
+            mentions: entry.mentions,
+        };
+        self.entries.into_iter().map(shown).collect()
+    }
+}
+
+/// Returns whether a further statement of an entry's value speaks of the same result: its date may be the same, and no
+/// value that excludes it was stated since.
+fn is_same(entries: &[Entry<'_>], at: usize, says: &Comparable, date: Option<&TimelineDate>) -> bool {
+    let Some(entry) = entries.get(at) else { return false };
+    let fits = match (&entry.date, date) {
+        (Some(known), Some(date)) => match (known.source, date.source) {
+            (DateSource::Text, DateSource::Text) => may_be_one(&known.value, &date.value),
+            // A result that a note states without a date is not later than that note.
+            (DateSource::Note, DateSource::Text) => order(&date.value, &known.value) != Some(Ordering::Greater),
+            (_, DateSource::Note) => true,
+        },
+        _ => true,
+    };
+    steps::count(entries.len() - at);
+    let replaces = |other: &Entry<'_>| {
+        let earlier = other.date.as_ref().zip(entry.date.as_ref());
+        let earlier = earlier.and_then(|(other, one)| order(&other.value, &one.value)) == Some(Ordering::Less);
+        !earlier && other.says.disagrees(says)
+    };
+    fits && !entries.iter().skip(at + 1).any(replaces)
+}
+
+impl<'n> Entry<'n> {
+    fn add(&mut self, mention: Mention, date: Option<TimelineDate>, note_date: Option<&'n str>) {
+        self.mention_count += 1;
+        self.last_note = self.last_note.max(note_date);
+        let more_exact = |known: &TimelineDate, date: &TimelineDate| match (known.source, date.source) {
+            (DateSource::Note, DateSource::Text) => true,
+            (DateSource::Text, DateSource::Text) => date.value.len() > known.value.len(),
+            _ => false,
+        };
+        if let Some(date) = date
+            && self.date.as_ref().is_none_or(|known| more_exact(known, &date))
+        {
+            self.date = Some(date);
+        }
+        if self.elsewhere.is_none() && self.mentions.first().is_some_and(|first| first.index != mention.index) {
+            self.elsewhere = Some(mention.clone());
+        }
+        if self.mentions.len() < MOST_MENTIONS {
+            self.mentions.push(mention);
+        }
+    }
+
+    /// Returns the entry as a statement of a contradiction, with a place that is not in the note `other`; `None` if all
+    /// its places are.
+    pub(super) fn statement_besides(&self, other: usize) -> Option<Statement> {
+        let first = self.mentions.first().filter(|mention| mention.index != other);
+        let mention = first.or(self.elsewhere.as_ref())?.clone();
+        Some(Statement { value: self.value.to_owned(), date: self.date.clone(), mention })
+    }
+
+    /// Returns the entry as a statement of a contradiction, with its first place.
+    pub(super) fn statement(&self) -> Option<Statement> {
+        self.statement_besides(usize::MAX)
+    }
+}
+
+/// Returns what a note states, with its date and place.
+pub(super) fn statement(note: &PatientNote, finding: &FindingReading) -> Statement {
+    let mention = Mention {
+        index: note.index,
+        note: note.id.clone(),
+        assertion: finding.assertion.clone(),
+        quote: finding.quote.clone(),
+        start: finding.start,
+        end: finding.end,
+    };
+    let date = time::of(finding.date.as_ref(), note.note_date.as_deref());
+    Statement { value: finding.value.clone(), date, mention }
+}
