@@ -42,12 +42,21 @@ impl Comparable {
         &self.folded
     }
 
-    /// Returns whether this value names nothing but the gene that the other is an alteration of: "EGFR" of "EGFR L858R".
-    pub(crate) fn names_gene_of(&self, other: &Self) -> bool {
-        const ALTERED: [&str; 6] = ["mutation", "mutated", "mutant", "alteration", "variant", "wild"];
+    /// Returns the gene, if the value names nothing but a gene: "EGFR", "EGFR mutation".
+    pub(crate) fn gene_alone(&self) -> Option<&str> {
+        const ALTERED: [&str; 5] = ["mutation", "mutated", "mutant", "alteration", "variant"];
         let mut words = self.folded.split(' ').filter(|word| !ALTERED.contains(word));
-        let gene = words.next();
-        self.field == Field::GeneMutation && words.next().is_none() && gene == other.folded.split(' ').next()
+        words.next().filter(|_| self.field == Field::GeneMutation && words.next().is_none())
+    }
+
+    /// Returns what two values must have in common to disagree: the marker, and nothing for a stage or a response. `None`
+    /// for a value that disagrees with no other.
+    pub(crate) fn subject(&self) -> Option<&str> {
+        match self.field {
+            Field::Stage | Field::Response => Some(""),
+            Field::Biomarker => Some(self.marker.as_str()).filter(|marker| !marker.is_empty()),
+            _ => None,
+        }
     }
 
     /// Returns whether the two values of one field and one tumour cannot both hold at one time. Values of fields other

@@ -43,7 +43,7 @@ pub struct PatientTumour {
     pub date: Option<TimelineDate>,
     /// The notes that name it, in order of time.
     pub notes: Vec<TumourInNote>,
-    /// TNM formulas, in order of time.
+    /// TNM formulas, in order of time; at most 256.
     pub tnm: Vec<TimelineTnm>,
     /// Its values.
     #[serde(flatten)]
@@ -177,6 +177,13 @@ pub struct Mention {
     /// One past the last position of the quote.
     #[schema(required = true, example = 31)]
     pub end: Option<usize>,
+}
+
+impl Mention {
+    /// Returns whether both are the same words of the same note.
+    pub(super) fn same_place(&self, other: &Self) -> bool {
+        (self.index, self.start, self.end) == (other.index, other.start, other.end)
+    }
 }
 
 /// A date, and how it is known.

@@ -1,17 +1,18 @@
 //! Finds statements of different notes that cannot all be right.
 
-use std::cmp::Ordering;
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, HashMap},
+};
 
 use super::{
     Contradiction, ContradictionKind, PatientNote, Statement, TimelineDate,
     entries::{Entry, FieldEntries},
     linking::{self, LinkedTumours},
+    reading::FindingReading,
     time::order,
 };
-use crate::{
-    extraction::{Comparable, Field},
-    steps,
-};
+use crate::{extraction::Field, steps};
 
 /// The most values of one field of one tumour that are compared with each other, because the cost grows with their
 /// square.
@@ -57,23 +58,8 @@ pub(super) fn of_field(tumour: Option<String>, entries: &FieldEntries<'_>) -> Ve
             all.push(found(kind, statements));
         }
     }
-    steps::count(compared.len() * entries.denied.len());
-    for entry in compared {
-        let mut statements: Vec<Statement> = Vec::new();
-        for (denied, statement) in &entries.denied {
-            if !denies(denied, &entry.says) || is_before(statement.date.as_ref(), entry.date.as_ref()) {
-                continue;
-            }
-            let Some(stated) = entry.statement_besides(statement.mention.index) else { continue };
-            if statements.is_empty() {
-                statements.push(stated);
-            }
-            statements.push(statement.clone());
-        }
-        if !statements.is_empty() {
-            all.push(found(ContradictionKind::StatedAndDenied, statements));
-        }
-    }
+    let denials = stated_and_denied(compared, entries);
+    all.extend(denials.into_values().map(|statements| found(ContradictionKind::StatedAndDenied, statements)));
     if entries.entries.len() > MOST_COMPARED {
         all.push(found(ContradictionKind::NotCompared, Vec::new()));
     }
@@ -93,16 +79,40 @@ fn conflict(field: Field, one: &Entry<'_>, other: &Entry<'_>) -> Option<Statemen
     other.statement_besides(one.statement()?.mention.index)
 }
 
-/// Returns whether a denied value covers a stated one: the same value, or the gene of an alteration.
-fn denies(denied: &Comparable, stated: &Comparable) -> bool {
-    denied.folded() == stated.folded() || denied.names_gene_of(stated)
+/// Returns the statements about each entry that other notes deny: the entry itself and the denials. A denied gene denies
+/// its alterations. A denial from before the value was first stated is none.
+fn stated_and_denied(compared: &[Entry<'_>], entries: &FieldEntries<'_>) -> BTreeMap<usize, Vec<Statement>> {
+    let (mut by_value, mut by_gene): (HashMap<&str, Vec<usize>>, HashMap<&str, Vec<usize>>) = Default::default();
+    for (at, entry) in compared.iter().enumerate() {
+        by_value.entry(entry.says.folded()).or_default().push(at);
+        by_gene.entry(entry.says.folded().split(' ').next().unwrap_or_default()).or_default().push(at);
+    }
+    let mut all: BTreeMap<usize, Vec<Statement>> = BTreeMap::new();
+    for (denied, denial) in &entries.denied {
+        let of_gene = denied.gene_alone().and_then(|gene| by_gene.get(gene));
+        for at in by_value.get(denied.folded()).into_iter().chain(of_gene).flatten() {
+            steps::count(1);
+            let Some(entry) = compared.get(*at) else { continue };
+            let full = all.get(at).is_some_and(|statements| statements.len() >= MOST_STATEMENTS);
+            if full || is_before(denial.date.as_ref(), entry.date.as_ref()) {
+                continue;
+            }
+            let Some(stated) = entry.statement_besides(denial.mention.index) else { continue };
+            let statements = all.entry(*at).or_insert_with(|| vec![stated]);
+            let known = statements.iter().any(|one| one.mention.same_place(&denial.mention));
+            if !known {
+                statements.push(denial.clone());
+            }
+        }
+    }
+    all
 }
 
 fn is_before(one: Option<&TimelineDate>, other: Option<&TimelineDate>) -> bool {
     one.zip(other).and_then(|(one, other)| order(&one.value, &other.value)) == Some(Ordering::Less)
 }
 
-/// Returns a contradiction for each note that states a date after the day on which it was written.
+/// Returns a contradiction for each note that states a date after the day on which it was written, with the first.
 pub(super) fn after_their_note(
     notes: &[PatientNote],
     linked: &LinkedTumours,
@@ -111,11 +121,11 @@ pub(super) fn after_their_note(
     let mut all = Vec::new();
     for (at, note) in notes.iter().enumerate() {
         let Some(written) = note.note_date.as_deref() else { continue };
-        for finding in note.reading.findings.iter().filter(|finding| !finding.denied) {
-            let Some(stated) = finding.date.as_ref().filter(|date| date.is_absolute()) else { continue };
-            if order(&stated.value, written) != Some(Ordering::Greater) {
-                continue;
-            }
+        let is_later = |finding: &&FindingReading| {
+            let stated = finding.date.as_ref().filter(|date| date.is_absolute() && !finding.denied);
+            stated.is_some_and(|stated| order(&stated.value, written) == Some(Ordering::Greater))
+        };
+        if let Some(finding) = note.reading.findings.iter().find(is_later) {
             let tumour = linked.of_finding(at, finding.tumour.as_deref()).or(only);
             let kind = ContradictionKind::DateAfterNote;
             all.push(Contradiction {

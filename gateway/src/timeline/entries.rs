@@ -15,6 +15,8 @@ use crate::{
     steps,
 };
 
+/// The most entries that are looked at to find the one of a further statement. Beyond them it makes an entry of its own.
+const MOST_SEARCHED: usize = 64;
 /// The most places that an entry shows.
 const MOST_MENTIONS: usize = 8;
 
@@ -27,6 +29,8 @@ pub(super) struct FieldEntries<'n> {
     pub(super) denied: Vec<(Comparable, Statement)>,
     /// The entries of each value, by the value in lower case.
     by_value: HashMap<String, Vec<usize>>,
+    /// The entries that may disagree with each other, by their subject.
+    by_subject: HashMap<String, Vec<usize>>,
 }
 
 /// A value at a time.
@@ -45,7 +49,7 @@ pub(super) struct Entry<'n> {
 
 impl<'n> FieldEntries<'n> {
     pub(super) fn new(field: Field) -> Self {
-        Self { field, entries: Vec::new(), denied: Vec::new(), by_value: HashMap::new() }
+        Self { field, entries: Vec::new(), denied: Vec::new(), by_value: HashMap::new(), by_subject: HashMap::new() }
     }
 
     /// Adds a statement. Statements are added in the order of their notes.
@@ -56,9 +60,16 @@ impl<'n> FieldEntries<'n> {
         };
         let says = Comparable::of(self.field, &finding.value);
         let of_value = self.by_value.entry(says.folded().to_owned()).or_default();
-        let known = of_value.iter().rev().copied().find(|at| is_same(&self.entries, *at, &says, date.as_ref()));
+        let mut none = Vec::new();
+        let of_subject = match says.subject() {
+            Some(subject) => self.by_subject.entry(subject.to_owned()).or_default(),
+            None => &mut none,
+        };
+        let latest = of_value.iter().rev().take(MOST_SEARCHED).copied();
+        let known = latest.into_iter().find(|at| is_same(&self.entries, *at, of_subject, &says, date.as_ref()));
         let at = known.unwrap_or_else(|| {
             of_value.push(self.entries.len());
+            of_subject.push(self.entries.len());
             self.entries.push(Entry {
                 says,
                 value: &finding.value,
@@ -92,7 +103,15 @@ impl<'n> FieldEntries<'n> {
 
 /// Returns whether a further statement of an entry's value speaks of the same result: its date may be the same, and no
 /// value that excludes it was stated since.
-fn is_same(entries: &[Entry<'_>], at: usize, says: &Comparable, date: Option<&TimelineDate>) -> bool {
+///
+/// `of_subject`: the entries that may disagree with it. Of more than the latest few, it is not known.
+fn is_same(
+    entries: &[Entry<'_>],
+    at: usize,
+    of_subject: &[usize],
+    says: &Comparable,
+    date: Option<&TimelineDate>,
+) -> bool {
     let Some(entry) = entries.get(at) else { return false };
     let fits = match (&entry.date, date) {
         (Some(known), Some(date)) => match (known.source, date.source) {
@@ -103,13 +122,15 @@ fn is_same(entries: &[Entry<'_>], at: usize, says: &Comparable, date: Option<&Ti
         },
         _ => true,
     };
-    steps::count(entries.len() - at);
+    let since = of_subject.partition_point(|other| *other <= at);
+    let since = of_subject.get(since..).unwrap_or_default();
+    steps::count(since.len().min(MOST_SEARCHED) + 1);
     let replaces = |other: &Entry<'_>| {
         let earlier = other.date.as_ref().zip(entry.date.as_ref());
         let earlier = earlier.and_then(|(other, one)| order(&other.value, &one.value)) == Some(Ordering::Less);
         !earlier && other.says.disagrees(says)
     };
-    fits && !entries.iter().skip(at + 1).any(replaces)
+    fits && since.len() <= MOST_SEARCHED && !since.iter().filter_map(|other| entries.get(*other)).any(replaces)
 }
 
 impl<'n> Entry<'n> {

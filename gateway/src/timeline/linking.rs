@@ -1,6 +1,6 @@
 //! Brings the tumours of the notes together: which tumour of one note is which of another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     Contradiction, ContradictionKind, DateSource, FieldTimelines, Mention, PatientNote, PatientTumour, Statement,
@@ -30,6 +30,10 @@ const GENERIC: [&str; 12] = [
 ];
 /// Words that do not tell one name of a tumour from another.
 const FILLING: [&str; 8] = ["of", "the", "primary", "left", "right", "stage", "invasive", "infiltrating"];
+/// The most tumours of a patient. Notes that name more are not of one patient; the values of further tumours belong to none.
+const MOST_TUMOURS: usize = 64;
+/// The most formulas of one tumour.
+const MOST_FORMULAS: usize = 256;
 /// Years by which the dates of one tumour in two notes may differ.
 const SAME_YEARS: u16 = 1;
 const PREVIOUS: &str = "previous";
@@ -42,6 +46,8 @@ pub(super) struct LinkedTumours {
     of_note: HashMap<(usize, String), usize>,
     /// Tumours that may be one of several others.
     unclear: Vec<(usize, Vec<usize>)>,
+    /// Whether the notes name more tumours than are kept.
+    too_many: bool,
 }
 
 /// One tumour of the patient.
@@ -80,6 +86,10 @@ impl LinkedTumours {
                     .collect();
                 let number = match &*linked.best(&candidates, &seen) {
                     [one] => *one,
+                    _ if linked.tumours.len() == MOST_TUMOURS => {
+                        linked.too_many = true;
+                        continue;
+                    }
                     several => {
                         let number = linked.tumours.len();
                         if !several.is_empty() {
@@ -128,10 +138,15 @@ impl LinkedTumours {
             statements: tumours.iter().filter_map(|at| self.statement(*at, notes)).collect(),
         };
         let mut all = Vec::new();
+        steps::count(self.tumours.len() * notes.len());
+        let named_with: Vec<HashSet<usize>> =
+            self.tumours.iter().map(|tumour| tumour.places.iter().map(|(note, _)| *note).collect()).collect();
+        let in_one_note = |one: usize, other: usize| {
+            named_with.get(one).zip(named_with.get(other)).is_some_and(|(one, other)| !one.is_disjoint(other))
+        };
         for (one_at, one) in self.tumours.iter().enumerate() {
             for (other_at, other) in self.tumours.iter().enumerate().skip(one_at + 1) {
-                let in_one_note = one.places.iter().any(|(note, _)| other.places.iter().any(|(at, _)| at == note));
-                if one.differs_in_side(other) && !in_one_note {
+                if one.differs_in_side(other) && !in_one_note(one_at, other_at) {
                     all.push(found(ContradictionKind::SidesDiffer, &[one_at, other_at]));
                 }
             }
@@ -139,6 +154,9 @@ impl LinkedTumours {
         for (number, candidates) in &self.unclear {
             let tumours: Vec<usize> = std::iter::once(*number).chain(candidates.iter().copied()).collect();
             all.push(found(ContradictionKind::TumourUnclear, &tumours));
+        }
+        if self.too_many {
+            all.push(found(ContradictionKind::NotCompared, &[]));
         }
         all
     }
@@ -265,8 +283,10 @@ impl LinkedTumour {
         let new_years: Vec<u16> = seen.years.into_iter().filter(|year| !self.years.contains(year)).collect();
         self.years.extend(new_years);
         self.is_past &= seen.is_past;
-        let new_places: Vec<_> = seen.places.into_iter().filter(|place| !self.places.contains(place)).collect();
-        self.places.extend(new_places);
+        // A new tumour has its first place already.
+        if self.places.last() != seen.places.last() {
+            self.places.extend(seen.places);
+        }
     }
 }
 
@@ -284,7 +304,7 @@ fn add_formula(shown: &mut Vec<TimelineTnm>, note: &PatientNote, formula: &Formu
         (&known.t, &known.n, &known.m, &known.prefix) == (t, n, m, prefix)
             && known.date.as_ref().zip(date.as_ref()).is_none_or(|(known, date)| stated(known, date))
     });
-    if known {
+    if known || shown.len() == MOST_FORMULAS {
         return;
     }
     let mention = Mention {

@@ -9,6 +9,8 @@ mod contradictions;
 mod entries;
 mod linking;
 mod reading;
+#[cfg(test)]
+mod tests;
 mod time;
 
 use std::collections::BTreeMap;
