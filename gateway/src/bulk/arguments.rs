@@ -51,6 +51,13 @@ pub struct BulkArguments {
     /// Column or key that holds the note's id (default: `id` if it exists, else the number of the line)
     #[arg(long, value_name = "NAME")]
     pub id_column: Option<String>,
+    /// Column or key that holds the patient. The output is then one timeline per patient, as JSON
+    #[arg(long, value_name = "NAME", conflicts_with = "resume")]
+    pub patient_column: Option<String>,
+    /// Column or key that holds the day on which the note was written, as YYYY-MM-DD; it resolves dates such as "two
+    /// months ago"
+    #[arg(long, value_name = "NAME")]
+    pub date_column: Option<String>,
 }
 
 /// How results are written.
@@ -87,7 +94,7 @@ impl BulkArguments {
     #[must_use]
     pub fn format(&self) -> OutputFormat {
         let by_name = self.out.as_deref().and_then(OutputFormat::of);
-        let terminal = self.out.is_none() && std::io::stdout().is_terminal();
+        let terminal = self.out.is_none() && self.patient_column.is_none() && std::io::stdout().is_terminal();
         self.format.or(by_name).unwrap_or(if terminal { OutputFormat::Table } else { OutputFormat::Jsonl })
     }
 
@@ -96,6 +103,9 @@ impl BulkArguments {
         let format = self.format();
         if self.server.is_some() && engine_named {
             return usage("--engine and --vllm-url do not go with --server: with --server, that server's engine reads");
+        }
+        if self.patient_column.is_some() && !matches!(format, OutputFormat::Jsonl | OutputFormat::Json) {
+            return usage("--patient-column gives one timeline per patient: --format jsonl or json");
         }
         if self.resume && !matches!(format, OutputFormat::Jsonl | OutputFormat::Csv) {
             return usage("--resume needs an output format that it can read: --format jsonl or csv");

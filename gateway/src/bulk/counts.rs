@@ -65,7 +65,7 @@ impl RunCounts {
 
     /// Returns the totals of the output, with the notes of earlier runs.
     pub(super) fn sums(&self) -> RunTotals {
-        RunTotals { ok: self.read + self.skipped, failed: self.failed() }
+        RunTotals { ok: self.read + self.skipped, failed: self.failed(), complete: true }
     }
 
     /// Returns the processed bytes of the inputs and, if it is known, the size of all inputs.

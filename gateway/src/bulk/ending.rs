@@ -1,8 +1,8 @@
 //! The end of a run: closes the output, and writes the summary and the next step to standard error.
 
 use super::{
-    BulkArguments, BulkError, INTERRUPTED, OutputFormat, local::RunEnd, progress::print_status, review::Review,
-    stop::StopSignal, writer::OutcomeWriter,
+    BulkArguments, BulkError, INTERRUPTED, OutputFormat, local::RunEnd, output::RunTotals, progress::print_status,
+    review::Review, stop::StopSignal, writer::OutcomeWriter,
 };
 
 /// The exit code if some notes failed.
@@ -24,7 +24,8 @@ pub(super) fn finish(
         review.into_iter().for_each(Review::discard);
         return Err(BulkError::Failed(format!("{why}. Nothing was read")));
     }
-    let outcome = outcome.and_then(|()| sink.end(counts.sums()));
+    let totals = RunTotals { complete: failure.is_none() && !stop.was_interrupted(), ..counts.sums() };
+    let outcome = outcome.and_then(|()| sink.end(totals));
     let outcome = match (outcome, review) {
         (Ok(()), Some(review)) => review.end(),
         (outcome, review) => {
@@ -58,6 +59,11 @@ pub(super) fn finish(
 /// Returns the last line of a run that left notes to do.
 fn next_step(arguments: &BulkArguments, state: &str, action: &str) -> String {
     let resumable = arguments.out.is_some() && matches!(arguments.format(), OutputFormat::Jsonl | OutputFormat::Csv);
+    if arguments.patient_column.is_some() {
+        return format!(
+            "next: {state}. The timelines of these patients are marked as not complete. To {action}, run the same command again"
+        );
+    }
     if resumable {
         format!("next: {state}. To {action}, run the same command with --resume")
     } else {

@@ -9,7 +9,7 @@ use foldhash::quality::FixedState;
 
 use super::{
     input::InputNote,
-    outcome::{Fault, QueuedNote},
+    outcome::{Fault, NoteOrigin, QueuedNote},
 };
 
 /// A 128-bit hash of an id. Two equal hashes among a billion ids are less likely than a disk fault.
@@ -31,6 +31,8 @@ pub(super) type CompletedNotes = HashMap<Fingerprint, u64>;
 pub(super) struct RunIds {
     seen: HashSet<Fingerprint>,
     done: CompletedNotes,
+    /// The position of the next note.
+    position: u64,
 }
 
 /// What the run does with a note.
@@ -46,34 +48,49 @@ pub(super) enum NoteStatus {
 
 impl RunIds {
     pub(super) fn new(done: CompletedNotes) -> Self {
-        Self { seen: HashSet::new(), done }
+        Self { seen: HashSet::new(), done, position: 0 }
     }
 
     /// Gives a note its id: the id from the input, else the name of its file, line or row. A second note with the same
-    /// id is not read, because the two results could not be told apart.
+    /// id is not read, because the two results could not be told apart. Two patients may have the same ids.
     pub(super) fn name(&mut self, given: InputNote) -> NoteStatus {
-        let InputNote { id, place, text, weight } = given;
+        let InputNote { id, place, text, patient, note_date, weight } = given;
+        let position = self.position;
+        self.position += 1;
+        let (patient, no_patient) = parts(patient);
+        let (note_date, no_date) = parts(note_date);
+        let of_patient = |id: &str| match &patient {
+            Some(patient) => Fingerprint::of(&format!("{patient}\0{id}")),
+            None => Fingerprint::of(id),
+        };
+        let origin = NoteOrigin { position, patient: patient.clone(), note_date };
+        let text = match no_patient.or(no_date) {
+            Some(fault) => text.and(Err(fault)),
+            None => text,
+        };
         let id = match id {
-            Ok(Some(id)) if self.seen.insert(Fingerprint::of(&id)) => id,
+            Ok(Some(id)) if self.seen.insert(of_patient(&id)) => id,
             Ok(Some(_)) => {
                 let message =
                     "An earlier note of this run has the same id. Ids must be unique. This note was not read.";
-                return self.faulty(place, text.unwrap_or_default(), weight, Fault::id("unique", message));
+                let queued = QueuedNote { id: place, text: text.unwrap_or_default(), origin, weight };
+                return self.faulty(queued, Fault::id("unique", message));
             }
             Ok(None) => self.unused_name(place),
-            Err(fault) => return self.faulty(place, String::new(), weight, fault),
+            Err(fault) => return self.faulty(QueuedNote { id: place, text: String::new(), origin, weight }, fault),
         };
         match text {
-            Err(fault) => NoteStatus::Faulty(QueuedNote { id, text: String::new(), weight }, fault),
+            Err(fault) => NoteStatus::Faulty(QueuedNote { id, text: String::new(), origin, weight }, fault),
             Ok(text) => match self.done.get(&Fingerprint::of(&id)) {
-                Some(offset) => NoteStatus::Done(QueuedNote { id, text, weight }, *offset),
-                None => NoteStatus::New(QueuedNote { id, text, weight }),
+                Some(offset) => NoteStatus::Done(QueuedNote { id, text, origin, weight }, *offset),
+                None => NoteStatus::New(QueuedNote { id, text, origin, weight }),
             },
         }
     }
 
-    fn faulty(&mut self, place: String, text: String, weight: u64, fault: Fault) -> NoteStatus {
-        NoteStatus::Faulty(QueuedNote { id: self.unused_name(place), text, weight }, fault)
+    /// Returns a faulty note, whose id becomes one that no other note has.
+    fn faulty(&mut self, queued: QueuedNote, fault: Fault) -> NoteStatus {
+        NoteStatus::Faulty(QueuedNote { id: self.unused_name(queued.id), ..queued }, fault)
     }
 
     /// Returns the name of the place, with `~` appended as long as another note has that id.
@@ -85,12 +102,17 @@ impl RunIds {
     }
 }
 
+/// Returns the value or the fault.
+fn parts<T>(value: Result<Option<T>, Fault>) -> (Option<T>, Option<Fault>) {
+    value.map_or_else(|fault| (None, Some(fault)), |value| (value, None))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn given(id: Option<&str>, place: &str) -> InputNote {
-        InputNote { id: Ok(id.map(str::to_owned)), place: place.to_owned(), text: Ok("x".to_owned()), weight: 1 }
+        InputNote { id: Ok(id.map(str::to_owned)), ..InputNote::new(place.to_owned(), Ok("x".to_owned()), 1) }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     admission::QueuePriority,
     config::{EngineChoice, Settings},
-    extraction::{Answer, AnswerOptions, Deadline, EngineRequest, Note, TokenBudget},
+    extraction::{Answer, AnswerOptions, CalendarDate, Deadline, EngineRequest, Note, TokenBudget},
     http::{
         App,
         error::{ErrorCode, Problem},
@@ -138,7 +138,7 @@ impl LocalEngine {
             }
         };
         // A note that makes the engine panic fails alone.
-        let answer = AssertUnwindSafe(self.answer(&note, &id, stop)).catch_unwind().await;
+        let answer = AssertUnwindSafe(self.answer(&note, &id, entry.origin.note_date, stop)).catch_unwind().await;
         match answer.unwrap_or(Err(ErrorCode::Internal)) {
             Ok(answer) => {
                 let warnings = answer.warnings.iter().map(|warning| warning.code.name());
@@ -150,7 +150,14 @@ impl LocalEngine {
         }
     }
 
-    async fn answer(&self, note: &Note, id: &str, stop: &CancellationToken) -> Result<Answer, ErrorCode> {
+    async fn answer(
+        &self,
+        note: &Note,
+        id: &str,
+        note_date: Option<CalendarDate>,
+        stop: &CancellationToken,
+    ) -> Result<Answer, ErrorCode> {
+        let options = AnswerOptions { note_date, ..AnswerOptions::default() };
         let request = EngineRequest { request_id: Arc::from(id), timings: Arc::default(), ..self.request.clone() };
         let mut backoff = Backoff::default();
         for attempt in 0.. {
@@ -158,7 +165,7 @@ impl LocalEngine {
                 return Err(ErrorCode::UpstreamUnavailable);
             }
             let deadline = Deadline::after(self.time);
-            let reading = self.app.extractor.pipeline.extract(note, &request, AnswerOptions::default(), deadline);
+            let reading = self.app.extractor.pipeline.extract(note, &request, options, deadline);
             let code = match deadline.bound(reading).await {
                 Ok(Ok((answer, _))) => return Ok(answer),
                 Ok(Err(error)) => ErrorCode::from(&error),

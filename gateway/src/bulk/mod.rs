@@ -58,7 +58,13 @@ pub async fn run(arguments: BulkArguments, settings: Settings, engine_named: boo
         Some(_) => LONGEST_SENT,
         None => settings.limits.max_note_chars.saturating_mul(4),
     };
-    let form = InputFormat { text: arguments.text_column.clone(), id: arguments.id_column.clone(), longest };
+    let form = InputFormat {
+        text: arguments.text_column.clone(),
+        id: arguments.id_column.clone(),
+        patient: arguments.patient_column.clone(),
+        date: arguments.date_column.clone(),
+        longest,
+    };
     let (sources, size) = Source::all(&arguments.inputs, &form)?;
     let stop =
         StopSignal::on_signals().map_err(|error| BulkError::Failed(format!("cannot listen for signals: {error}")))?;
@@ -137,7 +143,7 @@ impl Reader {
 fn open(arguments: &BulkArguments) -> Result<(Sink, CompletedNotes), BulkError> {
     let width = console::Term::stdout().size_checked().map_or(USUAL_WIDTH, |(_, columns)| usize::from(columns));
     let format = arguments.format();
-    let form = output::ResultWriter::new(format, width);
+    let form = output::ResultWriter::new(format, width, arguments.patient_column.is_some());
     match &arguments.out {
         None => Ok((Sink::stdout(form), CompletedNotes::new())),
         Some(path) if arguments.resume => {
@@ -174,7 +180,7 @@ fn send_all(
                 !sender.is_closed() && report(Event::Ended(outcome))
             }
             NoteStatus::Done(entry, offset) => {
-                let outcome::QueuedNote { id, text, weight } = entry;
+                let outcome::QueuedNote { id, text, weight, .. } = entry;
                 let skipped = Skipped { offset, id, text: keep_text.then_some(text), weight };
                 !sender.is_closed() && report(Event::Skipped(skipped))
             }

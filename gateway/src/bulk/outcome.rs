@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::{
-    extraction::NoteRefusal,
+    extraction::{CalendarDate, NoteRefusal},
     http::error::{ErrorCode, Problem, Violation},
 };
 
@@ -22,6 +22,7 @@ pub(super) struct EntryOutcome {
     pub(super) failure: Option<String>,
     /// Text of the note, if a review page is written.
     pub(super) text: Option<String>,
+    pub(super) origin: NoteOrigin,
     /// Bytes of the note's text.
     pub(super) text_bytes: usize,
     /// Bytes of the input that the note took.
@@ -53,7 +54,16 @@ pub(super) struct Skipped {
 pub(super) struct QueuedNote {
     pub(super) id: String,
     pub(super) text: String,
+    pub(super) origin: NoteOrigin,
     pub(super) weight: u64,
+}
+
+/// Where a note comes from: its position among the notes of the run, its patient and its day, as far as the input says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct NoteOrigin {
+    pub(super) position: u64,
+    pub(super) patient: Option<String>,
+    pub(super) note_date: Option<CalendarDate>,
 }
 
 #[derive(Serialize)]
@@ -96,8 +106,9 @@ impl EntryOutcome {
     }
 
     fn of(entry: QueuedNote, keep_text: bool, line: String, failure: Option<String>) -> Self {
-        let QueuedNote { id, text, weight } = entry;
-        Self { id, line, remarks: Vec::new(), failure, text_bytes: text.len(), text: keep_text.then_some(text), weight }
+        let QueuedNote { id, text, origin, weight } = entry;
+        let (remarks, text_bytes) = (Vec::new(), text.len());
+        Self { id, line, remarks, failure, text_bytes, text: keep_text.then_some(text), origin, weight }
     }
 }
 
@@ -118,6 +129,11 @@ pub(super) struct Fault {
 }
 
 impl Fault {
+    /// Returns a fault of another field.
+    pub(super) fn of(field: &'static str, rule: &'static str, message: String) -> Self {
+        Self { code: ErrorCode::InvalidRequest, field, rule, message }
+    }
+
     /// Returns a fault of the text.
     pub(super) fn text(rule: &'static str, message: impl Into<String>) -> Self {
         Self { code: ErrorCode::InvalidRequest, field: "text", rule, message: message.into() }

@@ -61,7 +61,7 @@ pub(super) fn read(folder: &Path, form: &InputFormat, give: &mut NoteSink<'_>) -
             Err(error) => {
                 let place = shown(error.path().unwrap_or(folder));
                 let text = Err(Fault::text("readable", format!("It could not be read: {}.", cause(&error))));
-                InputNote { id: Ok(None), place, text, weight: 0 }
+                InputNote::new(place, text, 0)
             }
         };
         if !give(given) {

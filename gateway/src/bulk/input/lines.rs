@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use serde_json::{Map, Value};
 
-use super::{Fault, InputFormat, InputNote, NoteSink, encoding, unread};
+use super::{CalendarDate, Fault, InputFormat, InputNote, NoteSink, encoding, unread};
 
 /// Maximum bytes of a line: enough for the longest note with every letter escaped.
 const LONGEST_LINE: u64 = 64 << 20;
@@ -13,7 +13,7 @@ pub(super) fn read(mut input: impl BufRead, prefix: &str, form: &InputFormat, gi
     let mut line = Vec::new();
     for number in 1u64.. {
         let place = || format!("{prefix}line-{number}");
-        let failed = |fault, weight| InputNote { id: Ok(None), place: place(), text: Err(fault), weight };
+        let failed = |fault, weight| InputNote::new(place(), Err(fault), weight);
         line.clear();
         let input_note = match next_line(&mut input, &mut line) {
             Ok(0) => break,
@@ -26,7 +26,10 @@ pub(super) fn read(mut input: impl BufRead, prefix: &str, form: &InputFormat, gi
                     continue;
                 }
                 match note(text, form) {
-                    Ok((id, text)) => InputNote { id, place: place(), text, weight },
+                    Ok(parts) => {
+                        let Parts { id, text, patient, note_date } = parts;
+                        InputNote { id, place: place(), text, patient, note_date, weight }
+                    }
                     Err(fault) => failed(fault, weight),
                 }
             }
@@ -49,10 +52,15 @@ fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
     Ok(length)
 }
 
-/// Id and text of a line; each may be faulty without the other.
-type Parts = (Result<Option<String>, Fault>, Result<String, Fault>);
+/// The parts of a line; each may be faulty without the others.
+struct Parts {
+    id: Result<Option<String>, Fault>,
+    text: Result<String, Fault>,
+    patient: Result<Option<String>, Fault>,
+    note_date: Result<Option<CalendarDate>, Fault>,
+}
 
-/// Returns id and text of a line, or an error if the line is not a JSON object.
+/// Returns the parts of a line, or an error if the line is not a JSON object.
 fn note(line: &[u8], form: &InputFormat) -> Result<Parts, Fault> {
     let mut object: Map<String, Value> = match serde_json::from_slice(line) {
         Ok(Value::Object(object)) => object,
@@ -77,7 +85,15 @@ fn note(line: &[u8], form: &InputFormat) -> Result<Parts, Fault> {
         None => Err(Fault::id("required", format!("The line has no `{id_key}`."))),
         Some(_) => Err(Fault::id("type", format!("`{id_key}` must be a string or a number."))),
     };
-    Ok((id, text))
+    let mut named = |key: &Option<String>| match object.remove(key.as_deref()?)? {
+        Value::String(value) => Some(value),
+        Value::Number(value) => Some(value.to_string()),
+        Value::Null => None,
+        // No day and no patient is written as a list or an object.
+        _ => Some("?".to_owned()).filter(|_| *key == form.date),
+    };
+    let (patient, note_date) = (named(&form.patient), named(&form.date));
+    Ok(Parts { id, text, patient: form.patient_of(patient), note_date: form.date_of(note_date) })
 }
 
 /// Returns what is wrong with a line, by position, without any of its text.

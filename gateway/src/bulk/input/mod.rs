@@ -16,6 +16,7 @@ use std::{
 };
 
 use super::{BulkError, outcome::Fault};
+use crate::extraction::CalendarDate;
 
 /// Bytes of the read buffer.
 const BUFFER: usize = 64 << 10;
@@ -28,8 +29,19 @@ pub(super) struct InputNote {
     /// Name of the note without an id: its file, line or row.
     pub(super) place: String,
     pub(super) text: Result<String, Fault>,
+    /// Whose note it is; `None` if the run names no such column.
+    pub(super) patient: Result<Option<String>, Fault>,
+    /// The day on which it was written; `None` if the input does not say.
+    pub(super) note_date: Result<Option<CalendarDate>, Fault>,
     /// Bytes of the input that the note takes.
     pub(super) weight: u64,
+}
+
+impl InputNote {
+    /// Returns a note without id, patient and date.
+    pub(super) fn new(place: String, text: Result<String, Fault>, weight: u64) -> Self {
+        Self { id: Ok(None), place, text, patient: Ok(None), note_date: Ok(None), weight }
+    }
 }
 
 /// Takes a note. Returns false if no more notes are wanted.
@@ -42,6 +54,10 @@ pub(super) struct InputFormat {
     pub(super) text: String,
     /// Column or key of the id. `None` means `id`, if the input has it.
     pub(super) id: Option<String>,
+    /// Column or key of the patient; then each note needs one.
+    pub(super) patient: Option<String>,
+    /// Column or key of the day on which the note was written.
+    pub(super) date: Option<String>,
     /// Maximum bytes of a note. A longer note is a fault.
     pub(super) longest: usize,
 }
@@ -49,6 +65,26 @@ pub(super) struct InputFormat {
 impl InputFormat {
     fn id_key(&self) -> &str {
         self.id.as_deref().unwrap_or("id")
+    }
+
+    /// Returns the patient of a note from the value of its column or key.
+    fn patient_of(&self, value: Option<String>) -> Result<Option<String>, Fault> {
+        let Some(column) = &self.patient else { return Ok(None) };
+        let patient = value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        patient.map(Some).ok_or_else(|| {
+            Fault::of("patient", "required", format!("The note has no `{column}`: it is not known whose note it is."))
+        })
+    }
+
+    /// Returns the day of a note from the value of its column or key. A time of day after it is left out.
+    fn date_of(&self, value: Option<String>) -> Result<Option<CalendarDate>, Fault> {
+        let Some(column) = &self.date else { return Ok(None) };
+        let Some(value) = value.as_deref().map(str::trim).filter(|value| !value.is_empty()) else { return Ok(None) };
+        let day = value.split_once(['T', ' ']).map_or(value, |(day, _)| day);
+        CalendarDate::parse(day).map(Some).ok_or_else(|| {
+            let message = format!("`{column}` must be a day that exists, from 1900 to 2100, as YYYY-MM-DD.");
+            Fault::of("note_date", "calendar_date", message)
+        })
     }
 }
 
@@ -104,6 +140,12 @@ impl Source {
         let mut size = Size { bytes: Some(0), passed_over: 0 };
         for input in inputs {
             let source = Self::of(input)?;
+            if let (Self::Text(_) | Self::Folder(_), Some(column)) =
+                (&source, form.patient.as_ref().or(form.date.as_ref()))
+            {
+                let message = "a text file has no columns and no keys; give JSON lines or CSV";
+                return Err(BulkError::Usage(format!("{}: no `{column}`: {message}", input.display())));
+            }
             let bytes = source.check(form, &mut size.passed_over)?;
             size.bytes = size.bytes.zip(bytes).map(|(all, more)| all + more);
             sources.push(source);
@@ -164,7 +206,7 @@ fn with_file(
 ) -> bool {
     match File::open(path) {
         Ok(file) => read(BufReader::with_capacity(BUFFER, file), give),
-        Err(cause) => give(InputNote { id: Ok(None), place: shown(path), text: Err(unread(&cause)), weight: 0 }),
+        Err(cause) => give(InputNote::new(shown(path), Err(unread(&cause)), 0)),
     }
 }
 
@@ -178,7 +220,7 @@ fn text_file(path: &Path, place: String, form: &InputFormat) -> InputNote {
         Ok(_) if bytes.len() > form.longest + 3 => Err(too_long()),
         Ok(_) => encoding::text(bytes),
     };
-    InputNote { id: Ok(Some(place.clone())), place, text, weight }
+    InputNote { id: Ok(Some(place.clone())), ..InputNote::new(place, text, weight) }
 }
 
 /// Returns a path as an id: as the operator wrote it, without `.` and with `/` between its parts.

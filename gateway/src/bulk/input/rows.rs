@@ -18,10 +18,12 @@ const LONGEST_ROW: u64 = 64 << 20;
 /// Maximum bytes of the header line.
 const LONGEST_HEAD: u64 = 1 << 20;
 
-/// The columns of text and id in a row.
+/// The columns of a row.
 struct Columns {
     text: usize,
     id: Option<usize>,
+    patient: Option<usize>,
+    date: Option<usize>,
 }
 
 /// A reader that returns an error when one row takes more than the limit.
@@ -69,10 +71,18 @@ fn begin<R: BufRead>(mut input: R, form: &InputFormat) -> Result<OpenTable<R>, S
     if let (None, Some(column)) = (id, &form.id) {
         return Err(missing(&head, "id", column));
     }
+    let column = |flag, name: &Option<String>| match name {
+        None => Ok(None),
+        Some(name) => match names.iter().position(|column| column == name) {
+            Some(at) => Ok(Some(at)),
+            None => Err(missing(&head, flag, name)),
+        },
+    };
+    let (patient, date) = (column("patient", &form.patient)?, column("date", &form.date)?);
     let left = Rc::new(Cell::new(LONGEST_ROW));
     let input = RowLimitReader { input: io::Cursor::new(head).chain(input), left: Rc::clone(&left) };
     let reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(input);
-    Ok((reader, left, Columns { text, id }))
+    Ok((reader, left, Columns { text, id, patient, date }))
 }
 
 fn names(head: &[u8], delimiter: u8) -> Option<Vec<String>> {
@@ -103,7 +113,7 @@ pub(super) fn read(input: BufReader<File>, prefix: &str, form: &InputFormat, giv
         Ok(table) => table,
         Err(why) => {
             let place = format!("{prefix}row-1");
-            return give(InputNote { id: Ok(None), place, text: Err(Fault::text("column", why)), weight: 0 });
+            return give(InputNote::new(place, Err(Fault::text("column", why)), 0));
         }
     };
     let mut record = ByteRecord::new();
@@ -117,14 +127,16 @@ pub(super) fn read(input: BufReader<File>, prefix: &str, form: &InputFormat, giv
             Err(error) => {
                 let text =
                     Err(Fault::text("readable", format!("This row and all rows after it could not be read: {error}.")));
-                return give(InputNote { id: Ok(None), place, text, weight: 0 });
+                return give(InputNote::new(place, text, 0));
             }
         }
         let row_end = reader.position().byte();
         let weight = row_end.saturating_sub(row_start);
         row_start = row_end;
         let (id, text) = note(&record, &columns, form);
-        if !give(InputNote { id, place, text, weight }) {
+        let cell = |column: Option<usize>| record.get(column?).map(|cell| String::from_utf8_lossy(cell).into_owned());
+        let (patient, note_date) = (form.patient_of(cell(columns.patient)), form.date_of(cell(columns.date)));
+        if !give(InputNote { id, place, text, patient, note_date, weight }) {
             return false;
         }
     }

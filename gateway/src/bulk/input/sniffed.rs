@@ -36,9 +36,10 @@ pub(super) fn read(
     }
     let weight = begin.len() as u64;
     let text = if begin.len() > form.longest + 3 { Err(too_long()) } else { encoding::text(begin) };
-    give(InputNote { id: Ok(Some(name.to_owned())), place: name.to_owned(), text, weight })
+    let patient = form.patient_of(None);
+    give(InputNote { id: Ok(Some(name.to_owned())), patient, ..InputNote::new(name.to_owned(), text, weight) })
 }
 
 fn failed(name: &str, fault: super::Fault) -> InputNote {
-    InputNote { id: Ok(Some(name.to_owned())), place: name.to_owned(), text: Err(fault), weight: 0 }
+    InputNote { id: Ok(Some(name.to_owned())), ..InputNote::new(name.to_owned(), Err(fault), 0) }
 }

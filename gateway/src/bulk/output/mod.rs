@@ -1,13 +1,15 @@
-//! Writes results in one of five formats. Each format is made from the line that the batch route would answer, so that
-//! all formats have the same content.
+//! Writes results in one of five formats, or a timeline for each patient. Each is made from the line that the batch route
+//! would answer, so that all have the same content.
 
 mod cells;
 mod columns;
 mod row;
 mod sink;
 mod tidy;
+mod timelines;
 
-use super::{arguments::OutputFormat, outcome::EntryOutcome};
+use self::timelines::PatientTimelines;
+use super::{BulkError, arguments::OutputFormat, outcome::EntryOutcome};
 
 pub(super) use self::{
     cells::{COLUMN_NAMES, is_guarded},
@@ -22,6 +24,8 @@ pub(super) struct ResultWriter {
     width: usize,
     /// Results so far.
     written: u64,
+    /// What the notes of each patient say, if timelines are written in place of results.
+    patients: Option<PatientTimelines>,
 }
 
 /// Totals of a run, as in the summary of the JSON format.
@@ -29,17 +33,21 @@ pub(super) struct ResultWriter {
 pub(super) struct RunTotals {
     pub(super) ok: u64,
     pub(super) failed: u64,
+    /// Whether every note of the inputs has an outcome.
+    pub(super) complete: bool,
 }
 
 impl ResultWriter {
-    pub(super) fn new(format: OutputFormat, width: usize) -> Self {
-        Self { format, width, written: 0 }
+    /// Returns a writer of results in a format. `by_patient`: whether it writes a timeline for each patient instead.
+    pub(super) fn new(format: OutputFormat, width: usize, by_patient: bool) -> Self {
+        Self { format, width, written: 0, patients: by_patient.then(PatientTimelines::default) }
     }
 
     /// Returns the text before the first result.
     pub(super) fn begin(&self) -> String {
         match self.format {
             OutputFormat::Jsonl => String::new(),
+            OutputFormat::Json if self.patients.is_some() => "{\"patients\": [".to_owned(),
             OutputFormat::Json => "{\"results\": [".to_owned(),
             OutputFormat::Csv => cells::head(),
             OutputFormat::Tidy => tidy::head(),
@@ -49,12 +57,12 @@ impl ResultWriter {
 
     /// Appends one result to `out`.
     pub(super) fn add(&mut self, outcome: &EntryOutcome, out: &mut String) {
+        if let Some(patients) = &mut self.patients {
+            return patients.add(outcome);
+        }
         match self.format {
             OutputFormat::Jsonl => out.push_str(&outcome.line),
-            OutputFormat::Json => {
-                out.push_str(if self.written == 0 { "\n" } else { ",\n" });
-                out.push_str(outcome.line.trim_end());
-            }
+            OutputFormat::Json => self.add_json(&outcome.line, out),
             OutputFormat::Csv => cells::add(outcome, out),
             OutputFormat::Tidy => tidy::add(outcome, out),
             OutputFormat::Table => columns::add(outcome, self.width, out),
@@ -62,13 +70,36 @@ impl ResultWriter {
         self.written += 1;
     }
 
-    /// Returns the text after the last result.
-    pub(super) fn end(&self, totals: RunTotals) -> String {
-        match self.format {
-            OutputFormat::Json => {
-                format!("\n], \"summary\": {{\"ok\": {}, \"failed\": {}}}}}\n", totals.ok, totals.failed)
+    fn add_json(&mut self, line: &str, out: &mut String) {
+        out.push_str(if self.written == 0 { "\n" } else { ",\n" });
+        out.push_str(line.trim_end());
+    }
+
+    /// Returns an error if the results cannot be kept until the end.
+    pub(super) fn check(&self) -> Result<(), BulkError> {
+        self.patients.as_ref().map_or(Ok(()), PatientTimelines::check)
+    }
+
+    /// Gives the text after the last result to `write`, in parts.
+    pub(super) fn end(
+        &mut self,
+        totals: RunTotals,
+        mut write: impl FnMut(&str) -> Result<(), BulkError>,
+    ) -> Result<(), BulkError> {
+        for patient in self.patients.take().into_iter().flat_map(|patients| patients.into_json(totals.complete)) {
+            let mut out = String::with_capacity(patient.len() + 2);
+            if self.format == OutputFormat::Json {
+                self.add_json(&patient, &mut out);
+            } else {
+                out.push_str(&patient);
+                out.push('\n');
             }
-            _ => String::new(),
+            self.written += 1;
+            write(&out)?;
         }
+        if self.format == OutputFormat::Json {
+            write(&format!("\n], \"summary\": {{\"ok\": {}, \"failed\": {}}}}}\n", totals.ok, totals.failed))?;
+        }
+        Ok(())
     }
 }

@@ -83,27 +83,19 @@ impl Sink {
 
     /// Writes the added results. If that fails, a file is cut back to its complete lines, where the file allows it.
     pub(in crate::bulk) fn write(&mut self) -> Result<(), BulkError> {
-        let bytes = self.pending.as_bytes();
-        if bytes.is_empty() {
-            return Ok(());
+        self.form.check()?;
+        if !self.pending.is_empty() {
+            self.target.write(self.pending.as_bytes())?;
+            self.pending.clear();
         }
-        match &mut self.target {
-            Target::Stdout(out) => {
-                out.write_all(bytes).and_then(|()| out.flush()).map_err(|cause| match cause.kind() {
-                    io::ErrorKind::BrokenPipe => BulkError::OutputClosed,
-                    _ => BulkError::unwritable(Path::new("standard output"), &cause),
-                })?;
-            }
-            Target::File(output) => output.write(bytes)?,
-        }
-        self.pending.clear();
         Ok(())
     }
 
     /// Writes the end of the format and syncs the file to the disk.
     pub(in crate::bulk) fn end(mut self, totals: RunTotals) -> Result<(), BulkError> {
-        self.pending.push_str(&self.form.end(totals));
         self.write()?;
+        let target = &mut self.target;
+        self.form.end(totals, |text| target.write(text.as_bytes()))?;
         if let Target::File(output) = &self.target {
             // Only a full disk is an error: a pipe or device cannot be synced.
             match output.file.sync_all() {
@@ -128,6 +120,18 @@ impl Sink {
     pub(in crate::bulk) fn discard(self) {
         if let Target::File(Output { path, new: true, .. }) = self.target {
             let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Target {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), BulkError> {
+        match self {
+            Self::Stdout(out) => out.write_all(bytes).and_then(|()| out.flush()).map_err(|cause| match cause.kind() {
+                io::ErrorKind::BrokenPipe => BulkError::OutputClosed,
+                _ => BulkError::unwritable(Path::new("standard output"), &cause),
+            }),
+            Self::File(output) => output.write(bytes),
         }
     }
 }

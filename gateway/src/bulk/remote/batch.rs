@@ -108,7 +108,13 @@ impl Batch {
         let mut body = Vec::new();
         for pending in &self.notes {
             // Writing strings to memory cannot fail.
-            let _ = serde_json::to_writer(&mut body, &json!({"text": pending.entry.text}));
+            let note_date = pending.entry.origin.note_date.map(|day| day.to_string());
+            let note = match note_date {
+                Some(day) => json!({"text": pending.entry.text, "note_date": day}),
+                // An older server knows no dates.
+                None => json!({"text": pending.entry.text}),
+            };
+            let _ = serde_json::to_writer(&mut body, &note);
             body.push(b'\n');
         }
         let answer = self.client.post(body).await;
