@@ -124,7 +124,7 @@ fn is_same(
     };
     let since = of_subject.partition_point(|other| *other <= at);
     let since = of_subject.get(since..).unwrap_or_default();
-    steps::count(since.len().min(MOST_SEARCHED) + 1);
+    steps::count(if since.len() <= MOST_SEARCHED { since.len() + 1 } else { 1 });
     let replaces = |other: &Entry<'_>| {
         let earlier = other.date.as_ref().zip(entry.date.as_ref());
         let earlier = earlier.and_then(|(other, one)| order(&other.value, &one.value)) == Some(Ordering::Less);

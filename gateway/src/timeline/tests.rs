@@ -79,7 +79,7 @@ fn times_are_ordered_as_far_as_they_are_known() {
 fn statements_of_one_value_are_one_entry_unless_another_was_stated_in_between() {
     // The statements of one field over notes: note date, value, date in the text.
     type Statements<'a> = &'a [(&'a str, &'a str, &'a str)];
-    let cases: [(&str, Statements<'_>, &str); 11] = [
+    let cases: [(&str, Statements<'_>, &str); 13] = [
         (
             "biomarker",
             &[("2018-01-01", "ER positive", ""), ("2019-01-01", "ER Positive", "")],
@@ -137,6 +137,17 @@ fn statements_of_one_value_are_one_entry_unless_another_was_stated_in_between() 
             "carboplatin 2021-06-01 x1, carboplatin 2023-08 x1",
         ),
         ("stage", &[("", "IV", ""), ("2021-06-01", "II", "")], "II 2021-06-01 x1, IV - x1"),
+        // The order of the dates counts, not that of the request; notes without a date come last.
+        (
+            "biomarker",
+            &[("2022-01-01", "ER positive", ""), ("2018-01-01", "ER positive", ""), ("2020-01-01", "ER negative", "")],
+            "ER positive 2018-01-01 x1, ER negative 2020-01-01 x1, ER positive 2022-01-01 x1",
+        ),
+        (
+            "biomarker",
+            &[("", "ER positive", ""), ("2018-01-01", "ER positive", ""), ("2020-01-01", "ER negative", "")],
+            "ER positive 2018-01-01 x1, ER negative 2020-01-01 x1, ER positive - x1",
+        ),
         (
             "stage",
             &[("2020-01-01", "IV", ""), ("2020-02-01", "IV", ""), ("2020-03-01", "IV", "2019-12")],
@@ -191,6 +202,8 @@ fn tumours_of_several_notes_are_one_only_where_nothing_speaks_against_it() {
             vec![],
         ),
         (vec![vec![LUNG], vec![breast("", index, "")]], "0t1 / 1t1", vec![]),
+        // Two tumours of one note are two.
+        (vec![vec![breast("", index, "")], vec![breast("", index, ""), second("", past, "")]], "0t1 1t1 / 1t2", vec![]),
         (vec![vec![LUNG], vec![("t1", "metastatic carcinoma", "", "", index, "")]], "0t1 1t1", vec![]),
         (
             vec![

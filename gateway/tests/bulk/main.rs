@@ -11,5 +11,6 @@ mod fake_vllm;
 mod inputs;
 mod model;
 mod outputs;
+mod patients;
 mod resume;
 mod server;

@@ -14,13 +14,13 @@ use crate::{
 };
 
 /// A real gateway with the rules engine.
-struct Gateway {
+pub(crate) struct Gateway {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Gateway {
-    fn start(variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
         command.args(["serve", "--engine", "rules", "--listen", "127.0.0.1:0"]).env_remove("RUST_LOG");
         command.envs(variables.iter().copied()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

@@ -9,6 +9,7 @@ mod faults;
 mod keys;
 mod long_notes;
 mod pages;
+mod patient;
 mod sockets;
 mod stream;
 

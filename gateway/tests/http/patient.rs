@@ -1,0 +1,225 @@
+//! Tests the timeline of a patient: from notes to its entries, in both forms of the body and with both engines.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, StatusCode},
+};
+use bytesize::ByteSize;
+use gateway::{config::Settings, http, server::Gateway};
+use serde_json::{Value, json};
+
+use crate::{
+    fake_vllm::{Act, start},
+    faults::gateway,
+    rules, send,
+};
+
+const FIELDS: [&str; 6] = ["stage", "gene_mutation", "biomarker", "treatment", "response", "metastasis_site"];
+
+fn notes() -> Vec<Value> {
+    let all = [
+        (
+            "n1",
+            "2021-03-10",
+            "Invasive ductal carcinoma of the left breast, stage IIA. ER positive. Lumpectomy two weeks ago.",
+        ),
+        ("n2", "2022-06-01", "Left breast cancer. On letrozole since April 2021. No evidence of disease."),
+        (
+            "n3",
+            "2024-05-20",
+            "Previous left breast cancer (2021). Lung adenocarcinoma, stage IV, EGFR L858R, bone \
+          metastases. Osimertinib was started in April 2024. CT in May 2024: partial response.",
+        ),
+        (
+            "n4",
+            "2024-09-01",
+            "Lung adenocarcinoma, stage IIIA. Disease progression on osimertinib. No bone metastases.",
+        ),
+    ];
+    all.iter().map(|(id, day, text)| json!({"id": id, "note_date": day, "text": text})).collect()
+}
+
+async fn post(router: &Router, media_type: &str, body: impl Into<Body>) -> (StatusCode, Value) {
+    let request = Request::post("/api/v1/patient").header("content-type", media_type).body(body.into()).unwrap();
+    let (status, headers, body) = send(router, request).await;
+    let expected = if status == StatusCode::OK { "application/json" } else { "application/problem+json" };
+    assert_eq!(headers["content-type"], expected);
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+async fn timeline(router: &Router, notes: &[Value]) -> Value {
+    let (status, answer) = post(router, "application/json", json!({"notes": notes}).to_string()).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    answer
+}
+
+/// Returns the entries of a tumour, as "stage IIA 2021-03-10 note".
+fn entries(tumour: &Value) -> Vec<String> {
+    let of_field = |field: &&'static str| {
+        let all = tumour[*field].as_array().unwrap().clone();
+        let field = *field;
+        all.into_iter().map(move |entry| {
+            let date = &entry["date"];
+            let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+            format!("{field} {} {} {}", text(&entry["value"]), text(&date["value"]), text(&date["source"]))
+        })
+    };
+    FIELDS.iter().flat_map(of_field).collect()
+}
+
+#[tokio::test]
+async fn the_notes_of_a_patient_make_one_timeline() {
+    let router = rules();
+    let answer = timeline(&router, &notes()).await;
+    let timeline = &answer["timeline"];
+    assert_eq!((&timeline["complete"], &answer["summary"]), (&json!(true), &json!({"ok": 4, "failed": 0})));
+    assert_eq!(answer["notes"][1], json!({"id": "n2", "index": 1, "status": 200, "note_date": "2022-06-01"}));
+    let [breast, lung] = timeline["tumours"].as_array().unwrap().as_slice() else { panic!("{timeline}") };
+    assert_eq!([&breast["site"], &breast["laterality"], &lung["site"]], ["breast", "left", "lung"]);
+    let roles = |tumour: &Value| {
+        let notes = tumour["notes"].as_array().unwrap().iter();
+        notes
+            .map(|one| format!("{} {}", one["note"].as_str().unwrap(), one["role"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(roles(breast), ["n1 index", "n2 index", "n3 previous"]);
+    assert_eq!(roles(lung), ["n3 index", "n4 index"]);
+    assert_eq!(
+        entries(breast),
+        [
+            "stage IIA 2021-03-10 note",
+            "biomarker ER positive 2021-03-10 note",
+            "treatment lumpectomy 2021-02 text",
+            "treatment letrozole 2021-04 text",
+            "response no evidence of disease 2022-06-01 note",
+        ]
+    );
+    assert_eq!(
+        entries(lung),
+        [
+            "stage IV 2024-05-20 note",
+            "stage IIIA 2024-09-01 note",
+            "gene_mutation EGFR L858R 2024-05-20 note",
+            "treatment osimertinib 2024-04 text",
+            "response partial response 2024-05 text",
+            "response disease progression 2024-09-01 note",
+            "metastasis_site bone 2024-05-20 note",
+        ]
+    );
+    let osimertinib = &lung["treatment"][0];
+    assert_eq!((&osimertinib["mention_count"], &osimertinib["last_note"]), (&json!(2), &json!("2024-09-01")));
+    assert_eq!(osimertinib["codes"][0]["system"], "drugbank");
+    let kinds: Vec<&str> =
+        timeline["contradictions"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["stages_differ", "stated_and_denied"]);
+    // Every mention quotes its note.
+    for mention in mentions(timeline) {
+        let text: Vec<char> = notes()[usize::try_from(mention["index"].as_u64().unwrap()).unwrap()]["text"]
+            .as_str()
+            .unwrap()
+            .chars()
+            .collect();
+        let at = |key: &str| usize::try_from(mention[key].as_u64().unwrap()).unwrap();
+        assert_eq!(text[at("start")..at("end")].iter().collect::<String>(), mention["quote"].as_str().unwrap());
+    }
+    // Lines, and another order of the notes, give the same timeline but for the positions in the request.
+    let lines: Vec<String> = notes().iter().map(ToString::to_string).collect();
+    assert_eq!(post(&router, "application/x-ndjson", lines.join("\n")).await, (StatusCode::OK, answer.clone()));
+    let mut reversed = notes();
+    reversed.reverse();
+    let (_, reversed) = post(&router, "application/json", json!({"notes": reversed}).to_string()).await;
+    assert_eq!(entries(&reversed["timeline"]["tumours"][1]), entries(lung));
+}
+
+/// Returns all mentions of a timeline that quote their note.
+fn mentions(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Object(object) if object.contains_key("quote") && !object["quote"].is_null() => vec![value],
+        Value::Object(object) => object.values().flat_map(mentions).collect(),
+        Value::Array(list) => list.iter().flat_map(mentions).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_note_that_is_not_read_makes_the_timeline_incomplete() {
+    let mut all = notes();
+    all.push(json!({"id": "n1", "text": "Melanoma."}));
+    all.push(json!({"id": "n6", "note_date": "2021-02-31", "text": "Melanoma."}));
+    let answer = timeline(&rules(), &all).await;
+    assert_eq!((&answer["timeline"]["complete"], &answer["summary"]), (&json!(false), &json!({"ok": 4, "failed": 2})));
+    assert_eq!(answer["notes"][4]["error"]["errors"][0]["rule"], "unique");
+    assert_eq!(answer["notes"][5]["error"]["errors"][0]["rule"], "calendar_date");
+    assert_eq!(answer["timeline"]["tumours"].as_array().unwrap().len(), 2);
+    // A body that is no list of notes is refused as a whole.
+    for (body, status) in [("{}", 422), ("{", 400), ("{\"notes\": [], \"x\": 1}", 422)] {
+        assert_eq!(post(&rules(), "application/json", body).await.0, status, "{body}");
+    }
+    let (status, answer) = post(&rules(), "application/json", "{\"notes\": []}").await;
+    assert_eq!((status, &answer["timeline"]["tumours"]), (StatusCode::OK, &json!([])));
+}
+
+#[tokio::test]
+async fn two_thousand_notes_are_read_and_those_beyond_the_memory_are_named() {
+    let lines = |count: usize| {
+        let line = |at: usize| {
+            let day = format!("20{:02}-{:02}-{:02}", 10 + at / 336, 1 + at % 336 / 28, 1 + at % 28);
+            json!({"id": at, "note_date": day, "text": format!("Lung adenocarcinoma, stage IV. CEA {at} ng/mL. On osimertinib.")})
+        };
+        (0..count).map(|at| line(at).to_string()).collect::<Vec<_>>().join("\n")
+    };
+    let with_memory = |memory| {
+        let mut settings = Settings::default();
+        settings.limits.memory = Some(memory);
+        Gateway::new(settings).unwrap().app
+    };
+    let app = with_memory(ByteSize::mib(64));
+    let (_, answer) = post(&http::router(app.clone(), Vec::new()), "application/x-ndjson", lines(2_000)).await;
+    assert_eq!((&answer["summary"]["ok"], &answer["timeline"]["complete"]), (&json!(2_000), &json!(true)));
+    let [lung] = answer["timeline"]["tumours"].as_array().unwrap().as_slice() else { panic!("{answer}") };
+    assert_eq!(lung["treatment"].as_array().unwrap().len(), 1);
+    assert_eq!(lung["treatment"][0]["mention_count"], 2_000);
+    assert_eq!(lung["treatment"][0]["mentions"].as_array().unwrap().len(), 8);
+    assert_eq!(app.state.memory.reserved(), 0);
+    let app = with_memory(ByteSize::mib(2));
+    let (_, answer) = post(&http::router(app.clone(), Vec::new()), "application/x-ndjson", lines(2_000)).await;
+    let failed = answer["summary"]["failed"].as_u64().unwrap();
+    assert!((100..2_000).contains(&failed), "{failed} failed");
+    assert_eq!(answer["timeline"]["complete"], false);
+    let refused: Vec<&Value> =
+        answer["notes"].as_array().unwrap().iter().filter(|note| note["status"] != 200).collect();
+    assert!(refused.iter().all(|note| note["error"]["code"] == "overloaded"), "{:?}", refused.first());
+    assert_eq!(app.state.memory.reserved(), 0);
+}
+
+#[tokio::test]
+async fn a_models_records_make_the_same_timeline() {
+    let record = |stage: &str, response: Value| {
+        json!({"cancer_type": "lung adenocarcinoma", "stage": stage, "gene_mutation": "EGFR L858R", "biomarker": null,
+            "treatment": "osimertinib", "response": response, "metastasis_site": null})
+    };
+    let model = start(vec![
+        Act::Text(record("IV", Value::Null).to_string()),
+        Act::Text(record("IV", json!("disease progression")).to_string()),
+    ])
+    .await;
+    let router = gateway(&model, Duration::from_secs(50)).await;
+    let notes = [
+        json!({"id": 1, "note_date": "2024-05-20", "text": "Lung adenocarcinoma, stage IV, EGFR L858R. Osimertinib since April 2024."}),
+        json!({"id": 2, "note_date": "2024-09-01", "text": "Lung adenocarcinoma, stage IV, EGFR L858R. Disease progression on osimertinib."}),
+    ];
+    let answer = timeline(&router, &notes).await;
+    let [lung] = answer["timeline"]["tumours"].as_array().unwrap().as_slice() else { panic!("{answer}") };
+    assert_eq!(
+        entries(lung),
+        [
+            "stage IV 2024-05-20 note",
+            "gene_mutation EGFR L858R 2024-05-20 note",
+            "treatment osimertinib 2024-04 text",
+            "response disease progression 2024-09-01 note",
+        ]
+    );
+}
