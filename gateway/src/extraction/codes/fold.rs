@@ -66,17 +66,13 @@ pub(super) fn key(name: &str) -> String {
         let are_both = |is: fn(char) -> bool| before.is_some_and(is) && next.is_some_and(is);
         let in_number = are_both(char::is_numeric);
         let in_word = are_both(char::is_alphanumeric) && !in_number;
+        let is_dash = matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}');
         marked.push(match c {
-            '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' => {
-                if in_word {
-                    '-'
-                } else {
-                    '\u{2212}'
-                }
-            }
+            _ if is_dash && in_word => '-',
+            _ if is_dash => '\u{2212}',
             ',' if in_number => '\u{201a}',
             '\'' | '\u{2019}' if !before.is_some_and(char::is_alphabetic) => '\u{2032}',
-            c => c,
+            _ => c,
         });
         before = Some(c);
     }

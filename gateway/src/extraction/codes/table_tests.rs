@@ -54,6 +54,7 @@ fn a_bad_line_is_refused_with_its_number() {
         (&format!("{HEADER}{row}\r\n\nSNOMED;2;Two;two\n"), 5, "four cells"),
         (&format!("{HEADER}SNOMED,1,\"One,one\nSNOMED,2,Two,two\n"), 2, "double quote"),
         (&format!("{HEADER}SNOMED,1,\"One\"x,one\n"), 2, "double quote"),
+        (&format!("{HEADER}SNOMED,1,One,\"one\"x\n"), 2, "double quote"),
         (&format!("{HEADER}SNOMED,1,O\"ne,one\n"), 2, "double quote"),
         (&format!("{HEADER}SNOMED,1,One,\"one"), 2, "double quote"),
         (&format!("{HEADER},1,One,one\n"), 2, "`system` is empty"),
@@ -153,6 +154,7 @@ fn a_whole_value_that_is_a_wording_gets_its_codes() {
          SNOMED,23307004,Estrogen receptor,ER\n\
          AJCC,T1,T1a-1,\"1-5\"\n\
          AJCC,T5,T five,5'\n\
+         AJCC,T6,T six,\"2,5\"\n\
          HemOnc,1,Hodgkin lymphoma,Hodgkin's lymphoma\n\
          HemOnc,2,Oesophageal cancer,oesophageal cancer\n\
          HemOnc,3,Non-small cell,non-small cell lung cancer\n",
@@ -167,6 +169,7 @@ fn a_whole_value_that_is_a_wording_gets_its_codes() {
         ("hodgkin lymphoma", "HemOnc 1"),
         ("esophageal cancer", "HemOnc 2"),
         ("Non\u{2013}small-cell lung cancer", "HemOnc 3 synonym"),
+        ("Non\u{2212}small-cell lung cancer", "HemOnc 3 synonym"),
         // A sign may change the meaning.
         ("ER+", "SNOMED 416053008"),
         ("ER-", "SNOMED 441117001"),
@@ -176,6 +179,9 @@ fn a_whole_value_that_is_a_wording_gets_its_codes() {
         ("1-5", "AJCC T1 synonym"),
         ("1,5", ""),
         ("1 5", ""),
+        ("2,5", "AJCC T6 synonym"),
+        ("2 5", ""),
+        ("2-5", ""),
         ("5'", "AJCC T5 synonym"),
         ("5", ""),
         // Only whole values.
@@ -187,7 +193,7 @@ fn a_whole_value_that_is_a_wording_gets_its_codes() {
         ("osimertini", ""),
         ("osimertinib and", ""),
         ("", ""),
-        (&"x".repeat(600), ""),
+        (&format!("lung{}adenocarcinoma", " ".repeat(500)), ""),
     ] {
         assert_eq!(written(&table, value), expected, "{value}");
     }
