@@ -74,7 +74,10 @@ impl LocalEngine {
         let mut settings = settings.clone();
         (settings.auth_keys_file, settings.audit.path, settings.cache.entries) = (None, None, 0);
         let max_note_chars = settings.limits.max_note_chars;
-        let gateway = Gateway::new(settings).map_err(|error| BulkError::Failed(error.to_string()))?;
+        let gateway = Gateway::new(settings).map_err(|error| {
+            let text = error.to_string();
+            if error.is_usage() { BulkError::Usage(text) } else { BulkError::Failed(text) }
+        })?;
         if !gateway.app.state.readiness.wait(time).await {
             let servers = "The model server cannot be reached, or does not have the model";
             let next = "Nothing was read. Start it, or give --vllm-url; --engine rules needs none";

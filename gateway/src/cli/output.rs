@@ -2,7 +2,7 @@
 
 use std::{io::Write, process::ExitCode};
 
-use gateway::{eval::EvalError, server::ServerError, vllm::VllmError};
+use gateway::{eval::EvalError, server::ServerError};
 
 /// The result of a command.
 pub(super) type CommandResult = Result<(), Box<dyn std::error::Error>>;
@@ -37,11 +37,11 @@ pub(super) fn exit_code(outcome: CommandResult) -> ExitCode {
         Err(error) => {
             print_error(&error);
             // A file that cannot be used is a mistake of the command line, not a failure of the program.
-            let is_usage = matches!(error.downcast_ref(), Some(EvalError::File(_)))
-                || matches!(
-                    error.downcast_ref(),
-                    Some(ServerError::Keys(_) | ServerError::Audit(_) | ServerError::Vllm(VllmError::Key(_)))
-                );
+            let is_usage = match error.downcast_ref() {
+                Some(EvalError::File(_)) => true,
+                Some(EvalError::Server(error)) => error.is_usage(),
+                None => error.downcast_ref().is_some_and(ServerError::is_usage),
+            };
             if is_usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }

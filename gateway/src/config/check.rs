@@ -25,6 +25,8 @@ const BATCH_TIMES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration:
 /// Least memory budget, in bytes: enough for a few notes with their answers.
 const LEAST_MEMORY: u64 = 16 << 20;
 
+/// A file for each of the most systems that files may have.
+const MOST_CODE_FILES: usize = 32;
 /// The number is bounded because each rotation renames all kept files.
 const MOST_AUDIT_FILES: usize = 1_000;
 /// A cached answer that is older is likely to come from another model.
@@ -102,6 +104,9 @@ impl Settings {
         }
         if self.limits.max_note_chars == 0 {
             return Some("limits.max_note_chars must be above zero");
+        }
+        if self.codes.files.len() > MOST_CODE_FILES {
+            return Some("codes.files must name at most 32 files");
         }
         if self.limits.body_bytes < ByteSize::kib(1) {
             return Some("limits.body_bytes must be at least 1 KiB: no note would fit");

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use bytesize::ByteSize;
 
 use super::{
-    AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, Cors, EngineChoice, Fallback, Generation, Limits,
-    MetricsSettings, PromptChoice, RateSettings, Settings, Vllm,
+    AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, EngineChoice, Fallback,
+    Generation, Limits, MetricsSettings, PromptChoice, RateSettings, Settings, Vllm,
 };
 
 impl Default for Settings {
@@ -21,6 +21,7 @@ impl Default for Settings {
             limits: Limits::default(),
             generation: Generation::default(),
             chunk: ChunkSettings::default(),
+            codes: CodesSettings::default(),
             cross_check: false,
             admission: AdmissionSettings::default(),
             cors: Cors::default(),

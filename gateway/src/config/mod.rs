@@ -23,8 +23,8 @@ pub use self::{
     load::Flags,
     origin::OriginPattern,
     sections::{
-        AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, Cors, Generation, Limits, MetricsSettings,
-        RateSettings,
+        AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, Limits,
+        MetricsSettings, RateSettings,
     },
     settings::{Auth, EngineChoice, Fallback, Settings},
     vllm::{PromptChoice, Vllm},

@@ -51,6 +51,15 @@ pub struct ChunkSettings {
     pub max_chars: usize,
 }
 
+/// The section `codes`: codes of terminologies that the gateway may not ship.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CodesSettings {
+    /// CSV files with the columns `system,code,display,match`. They are read at the start only.
+    #[serde(deserialize_with = "list")]
+    pub files: Vec<PathBuf>,
+}
+
 /// The section `admission`: the calls to the engine and their time limits.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]

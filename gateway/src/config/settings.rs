@@ -12,8 +12,8 @@ use serde::Deserialize;
 use super::{
     host_name::HostName,
     sections::{
-        AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, Cors, Generation, Limits, MetricsSettings,
-        RateSettings,
+        AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, Limits,
+        MetricsSettings, RateSettings,
     },
     vllm::Vllm,
     words::{self, choice, list, networks, optional_choice},
@@ -44,6 +44,8 @@ pub struct Settings {
     pub generation: Generation,
     /// How long notes are read.
     pub chunk: ChunkSettings,
+    /// Codes of terminologies that the gateway may not ship.
+    pub codes: CodesSettings,
     /// Whether the rules engine reads each note too, so that the answer compares its record with the model's.
     pub cross_check: bool,
     /// The calls to the engine and their time limits.

@@ -133,6 +133,8 @@ fn errors_name_unknown_and_contradictory_settings() {
         ("", ("GATEWAY_LIMITS__MEMORY", "15 MiB"), "limits.memory must"),
         ("[limits]\nbody_bytes = \"4 MiB\"\nmemory = \"31 MiB\"", ("X", ""), "limits.memory must"),
         ("", ("GATEWAY_LIMITS__BATCH_TIME", "0s"), "limits.batch_time must"),
+        ("[codes]\nfile = []", ("X", ""), "unknown field `file`"),
+        ("", ("GATEWAY_CODES__FILES", &["x.csv"; 33].join(",")), "codes.files must name at most 32"),
     ] {
         let error = load(toml, &[environment]).unwrap_err();
         assert!(error.contains(named), "{named:?} not in {error:?}");
@@ -152,6 +154,11 @@ fn lists_of_servers_and_networks_are_parsed() {
     .unwrap();
     assert_eq!(settings.vllm.urls().iter().map(Url::as_str).collect::<Vec<_>>(), ["http://a:1/", "http://b:2/"]);
     assert_eq!(settings.trusted_proxies.len(), 2);
+    for (toml, variable) in [("codes.files = [\"a.csv\", \"b/c.csv\"]", ""), ("", "a.csv, b/c.csv")] {
+        let environment: &[_] = if variable.is_empty() { &[] } else { &[("GATEWAY_CODES__FILES", variable)] };
+        let files = load(toml, environment).unwrap().codes.files;
+        assert_eq!(files, ["a.csv", "b/c.csv"].map(std::path::PathBuf::from));
+    }
     assert!(settings.vllm.plain_http_over_public_network().is_empty());
     let mixed = load("", &[("VLLM_BASE_URL", "http://vllm:8000,http://gpu.example.org,https://gpu.example.org")]);
     assert_eq!(mixed.unwrap().vllm.plain_http_over_public_network(), [2]);

@@ -1,11 +1,11 @@
 //! The answer to one note, as the client receives it.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{CrossCheck, EngineName, Evidence, Record, Tumour, Warning, parse::Repair, tnm::TnmFormula};
+use super::{CodeFile, CrossCheck, EngineName, Evidence, Record, Tumour, Warning, parse::Repair, tnm::TnmFormula};
 
 /// The answer to one note.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -55,6 +55,10 @@ pub struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub unread: Option<Vec<Unread>>,
+    /// The operator's files that the codes of other systems come from; absent unless `codes.files` is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<CodeFile>, required = false, nullable = false)]
+    pub code_files: Option<Arc<[CodeFile]>>,
     /// How the rules engine's record compares, field by field; absent unless `cross_check` is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -72,8 +72,8 @@ pub struct Finding {
     /// The date of the value, from the words near it; null if the note states none or if it is unsure which belongs to it.
     #[schema(required = true)]
     pub date: Option<StatedDate>,
-    /// The codes of the value in standard terminologies. Empty if the value has no name in the gateway's lists, and for a
-    /// value that the note does not support. A code says what the value names, and not whether the note affirms it.
+    /// The codes of the value in standard terminologies. Empty if the value has no name in the gateway's lists or in
+    /// the operator's files, and for a value that the note does not support. A code says what the value names, and not whether the note affirms it.
     pub codes: Vec<Code>,
 }
 

@@ -8,15 +8,15 @@ use std::{ops::Range, pin::Pin, sync::Arc, time::Instant};
 use futures_util::{StreamExt, stream};
 
 use super::{
-    Answer, CalendarDate, Confidence, Deadline, Draft, Engine, EngineError, EngineName, EngineRequest, Evidence, Field,
-    ModelText, Note, OffsetUnit, Record, TumourReader, Unread, Warning, WarningCode,
+    Answer, CalendarDate, CodeTable, Confidence, Deadline, Draft, Engine, EngineError, EngineName, EngineRequest,
+    Evidence, Field, ModelText, Note, OffsetUnit, Record, TumourReader, Unread, Warning, WarningCode,
     chunk::{self, Chunk, Conflict},
     cpu_pool::{self, CpuPool},
     cross_check,
     doubt::{self, Witness},
     parse::Repair,
     reading::{self, EngineReading, ExtractError, StageTimings},
-    review::{self, ReviewInput, ReviewedRecord},
+    review::{self, ReviewAids, ReviewInput, ReviewedRecord},
     warnings,
 };
 use crate::admission::Admission;
@@ -35,7 +35,7 @@ pub struct Pipeline {
     checker: Option<Arc<dyn Engine>>,
     fallback: Option<Arc<dyn Engine>>,
     cpu_pool: Option<CpuPool>,
-    tumour_reader: Option<Arc<dyn TumourReader>>,
+    aids: ReviewAids,
 }
 
 /// The options of one note's answer.
@@ -74,7 +74,7 @@ impl Pipeline {
             checker: None,
             fallback: None,
             cpu_pool: None,
-            tumour_reader: None,
+            aids: ReviewAids::default(),
         }
     }
 
@@ -107,7 +107,13 @@ impl Pipeline {
     /// Returns the pipeline with a reader of tumours, for the answers of engines that read none themselves.
     #[must_use]
     pub(crate) fn with_tumour_reader(self, tumour_reader: Arc<dyn TumourReader>) -> Self {
-        Self { tumour_reader: Some(tumour_reader), ..self }
+        Self { aids: ReviewAids { tumour_reader: Some(tumour_reader), ..self.aids }, ..self }
+    }
+
+    /// Returns the pipeline with the codes of the operator's files, if there are any. The answers name the files.
+    #[must_use]
+    pub(crate) fn with_code_table(self, code_table: Option<Arc<CodeTable>>) -> Self {
+        Self { aids: ReviewAids { code_table, ..self.aids }, ..self }
     }
 
     /// Returns the name of the engine that reads notes.
@@ -159,9 +165,8 @@ impl Pipeline {
         let started = Instant::now();
         let engine = degraded.unwrap_or(self.engine.name());
         let (owned_note, request_id, size) = (note.clone(), Arc::clone(&request.request_id), note.as_str().len());
-        let reader = self.tumour_reader.clone();
-        let review =
-            move || merged.into_answer(&owned_note, &lacking, answer_options, engine, &request_id, reader.as_deref());
+        let aids = self.aids.clone();
+        let review = move || merged.into_answer(&owned_note, &lacking, answer_options, engine, &request_id, &aids);
         let mut answer = cpu_pool::run(self.cpu_pool.as_ref(), size, &request.priority, deadline, review).await?;
         answer.degraded = degraded.is_some();
         answer.cross_check = checker_record.map(|record| cross_check::compare(&answer.record, &record));
@@ -313,7 +318,7 @@ impl MergedReading {
         options: AnswerOptions,
         engine: EngineName,
         request_id: &str,
-        tumour_reader: Option<&dyn TumourReader>,
+        aids: &ReviewAids,
     ) -> Answer {
         let chunks_empty = (self.chunks > 1).then(|| self.empty_chunks());
         let doubted = Field::ALL.into_iter().filter(|field| {
@@ -334,7 +339,8 @@ impl MergedReading {
             of_other_tumours: &of_other_tumours,
             chunk_records: &chunk_records,
             tumours,
-            tumour_reader,
+            tumour_reader: aids.tumour_reader.as_deref(),
+            code_table: aids.code_table.as_deref(),
             unit: options.offsets,
             note_date: options.note_date,
         };
@@ -380,6 +386,7 @@ impl MergedReading {
             chunks: (self.chunks > 1).then_some(self.chunks),
             chunks_empty,
             unread: (!unread.is_empty()).then_some(unread),
+            code_files: aids.code_table.as_ref().map(|table| Arc::clone(table.files())),
             cross_check: None,
         }
     }

@@ -1,10 +1,10 @@
 //! Reviews an engine's record against the note: grounds every value, removes the values that the note contradicts,
 //! and warns of doubtful values. It never adds a value.
 
-use std::{collections::HashSet, ops::Range};
+use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use super::{
-    Assertion, Basis, CalendarDate, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning,
+    Assertion, Basis, CalendarDate, CodeTable, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning,
     WarningCode, bounds, codes,
     dates::NoteDates,
     ground::{self, Grounded},
@@ -26,6 +26,15 @@ pub(super) struct ReviewedRecord {
     pub(super) tumours: Vec<Tumour>,
 }
 
+/// What the reviews of all notes share.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ReviewAids {
+    /// What reads the tumours if the engine read none.
+    pub(super) tumour_reader: Option<Arc<dyn TumourReader>>,
+    /// The codes of the operator's files.
+    pub(super) code_table: Option<Arc<CodeTable>>,
+}
+
 /// What the review takes into account besides the record.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ReviewInput<'a> {
@@ -40,6 +49,8 @@ pub(super) struct ReviewInput<'a> {
     pub(super) tumours: Option<&'a Tumours>,
     /// What reads the tumours if the engine read none.
     pub(super) tumour_reader: Option<&'a dyn TumourReader>,
+    /// The codes of the operator's files.
+    pub(super) code_table: Option<&'a CodeTable>,
     /// The unit of `start` and `end`.
     pub(super) unit: OffsetUnit,
     /// The day on which the note was written; it resolves dates such as "two months ago".
@@ -54,6 +65,7 @@ struct Places<'a> {
     foreign: &'a ForeignText,
     tumours: &'a Tumours,
     dates: &'a NoteDates<'a>,
+    code_table: Option<&'a CodeTable>,
     unit: OffsetUnit,
 }
 
@@ -71,7 +83,7 @@ pub(super) fn review(
     input: ReviewInput<'_>,
     confidence: impl Fn(Field, &str) -> Option<Confidence>,
 ) -> ReviewedRecord {
-    let unit = input.unit;
+    let ReviewInput { unit, code_table, .. } = input;
     let mut evidence = Evidence::default();
     let read = Readable::of(note);
     let foreign = ForeignText::of(note);
@@ -92,7 +104,8 @@ pub(super) fn review(
         let mut found = ground::ground_parts(without_others.as_ref()?, std::iter::once((field, value)));
         found.pop().filter(|one| found.is_empty() && one.in_record() && !one.spans.is_empty())
     });
-    let places = Places { note, read: Some(&read), foreign: &foreign, tumours: &tumours, dates: &dates, unit };
+    let places =
+        Places { note, read: Some(&read), foreign: &foreign, tumours: &tumours, dates: &dates, code_table, unit };
     // A model may copy a value with its markup, so values that are not found are searched in the original note.
     let grounded_in_original: Vec<_> = if read.is_made() {
         let not_found =
@@ -151,7 +164,7 @@ pub(super) fn review(
         let names: Vec<&str> = tumours.named().iter().map(|tumour| tumour.name.as_str()).collect();
         warnings.push(warnings::several_primaries(&names, tumours.index().and_then(|index| names.get(index).copied())));
     }
-    let tumours = tumours::shown(note, &read, &tumours, unit, |name| dates.near(name, Field::CancerType));
+    let tumours = tumours::shown(note, &read, &tumours, unit, code_table, |name| dates.near(name, Field::CancerType));
     ReviewedRecord { record, evidence, warnings, tnm, tumours }
 }
 
@@ -180,12 +193,12 @@ impl ForeignText {
 
 /// Adds one finding for each span of a value, with its quote from the note; a value without spans has one finding too.
 fn add(evidence: &mut Evidence, places: &Places<'_>, grounded: &Grounded<'_>, confidence: Option<Confidence>) {
-    let Places { note, read, foreign, tumours, dates, unit } = *places;
+    let Places { note, read, foreign, tumours, dates, code_table, unit } = *places;
     let mut offsets = note.offsets(unit);
     let list = evidence.get_mut(grounded.field);
     let codes = match grounded.basis {
         Basis::Unsupported => Vec::new(),
-        _ => codes::of(grounded.field, grounded.value),
+        _ => codes::with_files(grounded.field, grounded.value, code_table),
     };
     let finding = Finding {
         value: grounded.value.to_owned(),

@@ -1,6 +1,7 @@
 //! The life of the server: creates the services, binds the ports, serves and drains.
 
 mod caller;
+mod code_files;
 mod connections;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -11,6 +12,7 @@ use tokio::{
     sync::Semaphore,
 };
 
+pub use self::code_files::CodeFilesError;
 use self::connections::Connections;
 
 use crate::{
@@ -53,6 +55,9 @@ pub enum ServerError {
     /// The audit cannot be written.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// The files of codes cannot be used.
+    #[error(transparent)]
+    CodeFiles(#[from] CodeFilesError),
     /// The system gave no random bytes.
     #[error("the system gives no random bytes: {0}")]
     NoEntropy(#[from] getrandom::Error),
@@ -62,6 +67,15 @@ pub enum ServerError {
     /// Requests were cut off when the drain time was over.
     #[error("{0} request(s) were cut off at shutdown")]
     CutOff(usize),
+}
+
+impl ServerError {
+    /// Returns whether a file that the settings name cannot be used. That is a mistake of the operator and no failure of the
+    /// program.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Keys(_) | Self::Audit(_) | Self::CodeFiles(_) | Self::Vllm(VllmError::Key(_)))
+    }
 }
 
 /// A gateway with all services created, but no port bound.
@@ -94,7 +108,9 @@ impl Gateway {
         };
         let mut models = vec![Arc::from(settings.vllm.model.as_str())];
         models.extend(settings.vllm.models.iter().map(|name| Arc::from(name.as_str())));
-        let mut pipeline = Pipeline::new(engine, admission, settings.chunk.max_chars).with_cpu_pool(cpu_pool.clone());
+        let mut pipeline = Pipeline::new(engine, admission, settings.chunk.max_chars)
+            .with_cpu_pool(cpu_pool.clone())
+            .with_code_table(code_files::load(&settings.codes)?);
         if with_model {
             let rules = Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool));
             pipeline = pipeline.with_witness(Arc::<RulesEngine>::clone(&rules));
@@ -154,6 +170,7 @@ impl Gateway {
         if let Some(path) = settings.vllm.api_key_file.as_deref().filter(|_| with_model) {
             ServerKey::read(path).map_err(VllmError::from)?;
         }
+        code_files::load(&settings.codes)?;
         Audit::check(&settings.audit)?;
         Ok(())
     }

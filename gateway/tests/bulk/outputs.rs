@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::command::{Workspace, by_id, lines, note};
+use crate::command::{Workspace, by_id, lines, note, said};
 
 /// Returns the rows of a CSV as a spreadsheet reads them.
 fn table(text: &str) -> Vec<Vec<String>> {
@@ -152,4 +152,22 @@ fn new_files_are_readable_by_their_owner_only() {
     std::fs::set_permissions(workspace.path("shared.jsonl"), std::fs::Permissions::from_mode(0o640)).unwrap();
     run(&["in.jsonl", "--out", "shared.jsonl", "--force"]);
     assert_eq!(mode("shared.jsonl"), 0o640);
+}
+
+#[test]
+fn codes_of_the_operators_files_are_in_the_output_and_a_bad_line_refuses_the_run() {
+    let workspace = Workspace::new();
+    workspace.put("in.jsonl", "{\"id\": \"a\", \"text\": \"Stage IV lung adenocarcinoma on osimertinib.\"}\n");
+    workspace.put("codes.csv", "system,code,display,match\nATC,L01EB04,osimertinib,osimertinib\n");
+    workspace.put("bad.csv", "system,code,display,match\nATC,L01EB04,osimertinib\n");
+    let run = |arguments: &[&str], files: &str| said(workspace.command(arguments).env("GATEWAY_CODES__FILES", files));
+    let output = run(&["in.jsonl"], "codes.csv");
+    let answer = &by_id(&output.out)["a"]["result"];
+    assert_eq!(answer["code_files"][0]["name"], "codes.csv", "{}", output.err);
+    assert_eq!(answer["evidence"]["treatment"][0]["codes"][1]["code"], "L01EB04");
+    let output = run(&["in.jsonl", "--format", "tidy"], "codes.csv");
+    assert!(output.out.contains("drugbank:DB09330; ATC:L01EB04"), "{}", output.out);
+    let output = run(&["in.jsonl"], "bad.csv");
+    assert_eq!((output.code, output.out.as_str()), (Some(2), ""), "{}", output.err);
+    assert!(output.err.contains("bad.csv, line 2: the row must have four cells"), "{}", output.err);
 }

@@ -172,6 +172,7 @@ fn unusable_files_and_values_are_settings_errors() {
         ("GATEWAY_VLLM__API_KEY_FILE", "/nowhere/key"),
         ("GATEWAY_AUDIT__PATH", "/nowhere/audit.jsonl"),
         ("GATEWAY_AUDIT__KEEP", "99999999999"),
+        ("GATEWAY_CODES__FILES", "/nowhere/codes.csv"),
     ] {
         for command in ["check-config", "serve"] {
             let mut program = Command::new(env!("CARGO_BIN_EXE_gateway"));
@@ -184,6 +185,42 @@ fn unusable_files_and_values_are_settings_errors() {
             assert_eq!(output.status.code(), Some(2), "{command} {variable}");
         }
     }
+}
+
+#[test]
+fn a_bad_line_in_a_file_of_codes_refuses_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let [good, bad] = ["good.csv", "bad.csv"].map(|name| folder.path().join(name));
+    std::fs::write(&good, "system,code,display,match\nS,1,One,one\n").unwrap();
+    std::fs::write(&bad, "system,code,display,match\nS,2,Two,two\nS,,Three,three\n").unwrap();
+    for command in ["check-config", "serve", "selftest"] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_gateway"));
+        program.args([command, "--engine", "rules", "--listen", "127.0.0.1:0"]).env_remove("RUST_LOG");
+        let output =
+            program.env("GATEWAY_CODES__FILES", format!("{},{}", good.display(), bad.display())).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{command}: {text}");
+        let fault = format!("codes.files: {}, line 3: the column `code` is empty", bad.display());
+        assert!(text.contains(&fault), "{command}: {text}");
+    }
+}
+
+#[test]
+fn the_log_names_the_files_of_codes_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.csv");
+    std::fs::write(&file, "system,code,display,match\nS,1,One,one\nS,2,Two,two\n").unwrap();
+    let script = format!(
+        "GATEWAY_CODES__FILES='{}' exec '{}' serve --engine rules",
+        file.display(),
+        env!("CARGO_BIN_EXE_gateway")
+    );
+    let program = Program::start("sh", &["-c", &script]);
+    let lines = program.first_lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let [line] = lines.filter(|line| line["message"] == "codes are read").collect::<Vec<_>>().try_into().unwrap();
+    let sum = Command::new("sha256sum").arg(&file).output().unwrap().stdout;
+    assert!(String::from_utf8(sum).unwrap().starts_with(line["sha256"].as_str().unwrap()));
+    assert_eq!((&line["name"], &line["rows"]), (&"own.csv".into(), &2.into()));
 }
 
 /// Starts the program with a key file of one key in `folder`.

@@ -1,12 +1,16 @@
 //! The code of a value in a standard terminology.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// The names in JSON of the systems whose codes the gateway ships.
+pub(super) const SHIPPED_SYSTEMS: [&str; 6] = ["oncotree", "ncit", "hgnc", "hgvs", "drugbank", "ucum"];
+
 /// The terminology that a code belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-#[schema(example = "oncotree")]
 pub enum CodeSystem {
     /// `OncoTree`, for cancer types: `LUAD`.
     OncoTree,
@@ -21,6 +25,9 @@ pub enum CodeSystem {
     DrugBank,
     /// Unified Code for Units of Measure, for the unit of a result: `ng/mL`.
     Ucum,
+    /// A system of the operator's files (`codes.files`), by its name there.
+    #[serde(untagged)]
+    Operator(Arc<str>),
 }
 
 /// How the value and the name of the code are related.
@@ -40,7 +47,9 @@ pub enum CodeBasis {
 /// by likeness. The code says what the value names, and not that the note affirms it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Code {
-    /// The terminology.
+    /// The terminology: `oncotree`, `ncit`, `hgnc`, `hgvs`, `drugbank`, `ucum`, or one of the operator's files by its name
+    /// there.
+    #[schema(value_type = String, example = "oncotree", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._:/-]+$")]
     pub system: CodeSystem,
     /// The code in the terminology.
     #[schema(example = "LUAD")]

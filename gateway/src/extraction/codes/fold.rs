@@ -1,4 +1,4 @@
-//! The form of a name in which the lists are searched.
+//! The forms of a name in which the lists and the operator's files are searched.
 
 use crate::steps;
 
@@ -53,4 +53,28 @@ pub(super) fn fold(name: &str) -> String {
         folded.push_str(american.unwrap_or(word));
     }
     folded
+}
+
+/// Returns the form in which the operator's files are searched: that of [`fold`], but without losing a sign that may change
+/// the meaning. "ER-" is not "ER", "1-5" is not "1,5", and "5'" is not "5".
+pub(super) fn key(name: &str) -> String {
+    let mut marked = String::with_capacity(name.len());
+    let mut before: Option<char> = None;
+    let mut rest = name.chars().peekable();
+    while let Some(c) = rest.next() {
+        let next = rest.peek().copied();
+        let are_both = |is: fn(char) -> bool| before.is_some_and(is) && next.is_some_and(is);
+        let in_number = are_both(char::is_numeric);
+        let in_word = are_both(char::is_alphanumeric) && !in_number;
+        let is_dash = matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}');
+        marked.push(match c {
+            _ if is_dash && in_word => '-',
+            _ if is_dash => '\u{2212}',
+            ',' if in_number => '\u{201a}',
+            '\'' | '\u{2019}' if !before.is_some_and(char::is_alphabetic) => '\u{2032}',
+            _ => c,
+        });
+        before = Some(c);
+    }
+    fold(&marked)
 }

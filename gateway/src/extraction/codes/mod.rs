@@ -1,6 +1,8 @@
 //! Gives values the codes of standard terminologies. A value gets a code only if it has a name in the lists of this
-//! folder, or a form that the notation itself defines. This module never guesses: a wrong code is worse than none.
+//! folder, a form that the notation itself defines, or a wording in the operator's files. This module never guesses: a
+//! wrong code is worse than none.
 
+mod builder;
 mod cancers;
 mod code;
 mod drugs;
@@ -8,11 +10,20 @@ mod fold;
 mod genes;
 mod hgvs;
 mod list;
+mod row;
+mod table;
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod tests;
 mod units;
 
+pub use builder::CodeFileError;
+pub(crate) use builder::CodeTableBuilder;
 pub use code::{Code, CodeBasis, CodeSystem};
+pub use row::CodeRowFault;
+pub use table::CodeFile;
+pub(crate) use table::CodeTable;
 
 use super::{Field, bounds::LONGEST_VALUE};
 
@@ -29,4 +40,11 @@ pub(crate) fn of(field: Field, value: &str) -> Vec<Code> {
         Field::Treatment => drugs::codes(value),
         Field::Stage | Field::Response | Field::MetastasisSite => Vec::new(),
     }
+}
+
+/// Returns the codes of one value of a field: those of [`of`], then those of the operator's files.
+pub(super) fn with_files(field: Field, value: &str, files: Option<&CodeTable>) -> Vec<Code> {
+    let mut codes = of(field, value);
+    codes.extend(files.into_iter().flat_map(|files| files.codes(value)));
+    codes
 }

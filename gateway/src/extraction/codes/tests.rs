@@ -1,15 +1,18 @@
 //! Tests of the lists, and of the codes of single values.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use regex::Regex;
 
 use super::{
-    super::Field, Code, CodeBasis, CodeSystem, cancers, drugs, fold::fold, genes, hgvs, list::names, list::rows, of,
-    units,
+    super::Field, Code, CodeBasis, CodeSystem, cancers, code::SHIPPED_SYSTEMS, drugs, fold::fold, genes, hgvs,
+    list::names, list::rows, of, units,
 };
 
-fn name_of(system: CodeSystem) -> &'static str {
+fn name_of(system: &CodeSystem) -> &'static str {
     match system {
         CodeSystem::OncoTree => "oncotree",
         CodeSystem::Ncit => "ncit",
@@ -17,15 +20,16 @@ fn name_of(system: CodeSystem) -> &'static str {
         CodeSystem::Hgvs => "hgvs",
         CodeSystem::DrugBank => "drugbank",
         CodeSystem::Ucum => "ucum",
+        CodeSystem::Operator(_) => "operator",
     }
 }
 
 /// Returns the codes of a value as "system code basis", without the basis where it is exact.
 fn written(field: Field, value: &str) -> String {
     let codes = of(field, value).into_iter().map(|Code { system, code, basis, .. }| match basis {
-        CodeBasis::Exact => format!("{} {code}", name_of(system)),
-        CodeBasis::Synonym => format!("{} {code} synonym", name_of(system)),
-        CodeBasis::Broader => format!("{} {code} broader", name_of(system)),
+        CodeBasis::Exact => format!("{} {code}", name_of(&system)),
+        CodeBasis::Synonym => format!("{} {code} synonym", name_of(&system)),
+        CodeBasis::Broader => format!("{} {code} broader", name_of(&system)),
     });
     codes.collect::<Vec<_>>().join(", ")
 }
@@ -46,8 +50,18 @@ fn systems_and_bases_have_their_names_in_json() {
     };
     let json = serde_json::json!({"system": "drugbank", "code": "DB09330", "display": "Osimertinib", "basis": "exact"});
     assert_eq!(serde_json::to_value(code).unwrap(), json);
-    for system in [CodeSystem::OncoTree, CodeSystem::Ncit, CodeSystem::Hgnc, CodeSystem::Hgvs, CodeSystem::Ucum] {
-        assert_eq!(serde_json::to_value(system).unwrap(), name_of(system));
+    let shipped = [
+        CodeSystem::OncoTree,
+        CodeSystem::Ncit,
+        CodeSystem::Hgnc,
+        CodeSystem::Hgvs,
+        CodeSystem::DrugBank,
+        CodeSystem::Ucum,
+    ];
+    assert_eq!(shipped.each_ref().map(name_of), SHIPPED_SYSTEMS);
+    assert_eq!(serde_json::to_value(CodeSystem::Operator(Arc::from("SNOMED"))).unwrap(), "SNOMED");
+    for system in shipped {
+        assert_eq!(serde_json::to_value(&system).unwrap(), name_of(&system));
     }
 }
 

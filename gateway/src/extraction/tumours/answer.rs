@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    super::{Code, Field, Note, OffsetUnit, Readable, StatedDate, codes},
+    super::{Code, CodeTable, Field, Note, OffsetUnit, Readable, StatedDate, codes},
     NamedTumour, TumourRole, Tumours,
 };
 
@@ -36,7 +36,8 @@ pub struct Tumour {
     /// The side of a paired organ: `left`, `right` or `bilateral`; null where the note does not say.
     #[schema(required = true, example = "left")]
     pub laterality: Option<&'static str>,
-    /// The codes of its name in standard terminologies; empty if the name is not in the gateway's lists.
+    /// The codes of its name in standard terminologies; empty if the name is neither in the gateway's lists nor in
+    /// the operator's files.
     pub codes: Vec<Code>,
     /// What the note says of it. If no tumour is `index`, the note does not say which one it is about, and the seven
     /// fields hold the values of all.
@@ -67,12 +68,13 @@ pub(in crate::extraction) fn id(number: usize) -> String {
     format!("t{}", number + 1)
 }
 
-/// Returns the tumours as an answer shows them. `date_near` returns the date of a name in the readable text.
+/// Returns the tumours as an answer shows them. `code_table`: the codes of the operator's files. `date_near` returns the date of a name in the readable text.
 pub(in crate::extraction) fn shown(
     note: &Note,
     read: &Readable<'_>,
     tumours: &Tumours,
     unit: OffsetUnit,
+    code_table: Option<&CodeTable>,
     date_near: impl Fn(&Range<usize>) -> Option<StatedDate>,
 ) -> Vec<Tumour> {
     let text = read.note().as_str();
@@ -90,7 +92,7 @@ pub(in crate::extraction) fn shown(
             cancer_type: tumour.name.clone(),
             site: tumour.organ,
             laterality: tumour.organ.filter(|organ| PAIRED.contains(organ)).and_then(|_| side(text, &tumour.places)),
-            codes: codes::of(Field::CancerType, &tumour.name),
+            codes: codes::with_files(Field::CancerType, &tumour.name, code_table),
             role: tumour.role,
             date: tumour.places.iter().take(MOST_PLACES).find_map(&date_near),
             evidence: evidence.collect(),
