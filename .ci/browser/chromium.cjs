@@ -36,9 +36,11 @@ function isLocal(url, files) {
 }
 
 // Runs a check in a fresh profile. It fails where the page asked for anything that is not on this machine, broke its
-// policy, threw, or wrote an error to its console; `expected` are the answers of the service that it is made to show.
+// policy, threw, or wrote an error to its console; `expected` are the answers of the service that it is made to show, and
+// `dialogs` the kinds of dialog that must come, in order, each with whether it is accepted.
 async function inPage(browser, options, check) {
-  const { expected = [], files = [], ...more } = options;
+  const { expected = [], files = [], dialogs = [], ...more } = options;
+  const awaited = [...dialogs];
   const context = await browser.newContext({ serviceWorkers: 'block', acceptDownloads: true, ...more });
   const outside = [];
   const errors = [];
@@ -54,8 +56,9 @@ async function inPage(browser, options, check) {
   });
   context.on('weberror', (error) => errors.push(`page: ${error.error()}`));
   context.on('dialog', (dialog) => {
-    errors.push(`dialog: ${dialog.message()}`);
-    dialog.dismiss();
+    const [kind, accepted] = awaited.shift() ?? [];
+    if (kind !== dialog.type()) errors.push(`dialog: ${dialog.type()} ${dialog.message()}`);
+    return accepted ? dialog.accept() : dialog.dismiss();
   });
   await context.addInitScript(() => {
     window.violations = [];
@@ -72,6 +75,7 @@ async function inPage(browser, options, check) {
     equal(await page.evaluate(() => window.violations), [], 'violations of the policy');
     equal(outside, [], 'requests that left this machine');
     equal(errors, [], 'errors in the page');
+    equal(awaited, [], 'dialogs that did not come');
     return told;
   } finally {
     await context.close();

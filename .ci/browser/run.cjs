@@ -1,24 +1,29 @@
 // Runs every check of the page, the review file and /docs in Chromium, one after the other, and says what failed.
 //
-//   NODE_PATH=.../node_modules node run.cjs BASE_URL CHROMIUM REVIEW_WRITER [CHECK]
+//   NODE_PATH=.../node_modules node run.cjs BASE_URL CHROMIUM REVIEW_WRITER GATEWAY [CHECK]
 'use strict';
 
 const { inPage, launch } = require('./chromium.cjs');
 const access = require('./access.cjs');
+const corrections = require('./corrections.cjs');
 const docs = require('./docs.cjs');
 const page = require('./page.cjs');
 const proxies = require('./proxy.cjs');
 const review = require('./review.cjs');
 
-async function main([base, executablePath, writer, only = '']) {
+async function main([base, executablePath, writer, gateway, only = '']) {
   const proxy = await proxies.start(base);
   const browser = await launch(executablePath);
   const told = [];
   let failed = 0;
   const written = await review.write(writer, base);
-  const ofFile = ([name, options, check]) => [name, { ...options, files: [written.url] }, (one) => check(one, written)];
+  const tenNotes = corrections.write(writer, gateway);
+  const ofFile = (file) => ([name, options, check]) => [name, { ...options, files: [file.url] }, (one) => check(one, file)];
   const ofPage = ([name, options, check]) => [name, options, (one) => check(one, proxy.url, proxy)];
-  const all = [...page.map(ofPage), ...access.map(ofPage), ...review.checks.map(ofFile), ['docs', {}, (one) => docs(one, base)]];
+  const all = [
+    ...[...page, ...access, ...corrections.ofPage].map(ofPage), ...review.checks.map(ofFile(written)),
+    ...corrections.ofFile.map(ofFile(tenNotes)), ['docs', {}, (one) => docs(one, base)],
+  ];
   const checks = all.filter(([name]) => name.includes(only));
   for (const [name, options, check] of checks) {
     const from = performance.now();
@@ -34,6 +39,7 @@ async function main([base, executablePath, writer, only = '']) {
   await browser.close();
   proxy.close();
   written.remove();
+  tenNotes.remove();
   console.log([`${checks.length - failed} of ${checks.length} checks passed`, ...told].join('; '));
   if (failed > 0 || checks.length === 0) process.exitCode = 1;
 }

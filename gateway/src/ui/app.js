@@ -3,6 +3,7 @@
 // nothing.
 
 import { Refusal, extract, health } from './calls.js';
+import { Corrections } from './corrections.js';
 import { byId, element } from './dom.js';
 import { asCsv, asJson, save } from './download.js';
 import { EXAMPLES } from './examples.js';
@@ -16,7 +17,9 @@ import { FIELDS, counted } from './words.js';
 
 const service = document.documentElement.dataset;
 const limit = Number(service.maxNoteChars);
-const reading = new Reading({ note: byId('note'), fields: byId('fields'), warnings: byId('warnings') });
+const parts = { note: byId('note'), fields: byId('fields') };
+const reading = new Reading({ ...parts, warnings: byId('warnings') });
+const corrections = new Corrections({ ...parts, reading, hasManyNotes: false, fileName: () => `decisions-${result.request_id}.jsonl` });
 let running = null;
 let result = null;
 
@@ -35,6 +38,7 @@ function reset() {
   running?.abort();
   running = null;
   result = null;
+  corrections.forget();
   reading.clear();
   hideProblem();
   byId('degraded').hidden = true;
@@ -156,7 +160,7 @@ function startClock() {
 function showResult(text, answer, elapsed) {
   result = answer;
   enter('read');
-  reading.show(text, answer);
+  corrections.show(0, answer.request_id, text, answer);
   byId('degraded').hidden = !answer.degraded;
   byId('provenance').textContent = provenance(answer);
   const filled = Object.keys(FIELDS).filter((field) => answer[field] !== null).length;
@@ -189,8 +193,13 @@ function cancel() {
   byId('text').focus();
 }
 
+// Asks before decisions are lost that are not saved. Returns whether the note may be left.
+function mayLeave() {
+  return !corrections.unsaved || confirm('The decisions on this note are not saved. Leave the note without them?');
+}
+
 async function openFiles(files) {
-  if (files.length === 0) return;
+  if (files.length === 0 || !mayLeave()) return;
   const { text, problem } = await noteIn(files, limit);
   if (problem) {
     edit();
@@ -241,10 +250,11 @@ function start() {
   });
   byId('cancel').addEventListener('click', cancel);
   byId('edit').addEventListener('click', () => {
+    if (!mayLeave()) return;
     edit();
     byId('text').focus();
   });
-  byId('renew').addEventListener('click', () => fill(''));
+  byId('renew').addEventListener('click', () => mayLeave() && fill(''));
   byId('copy').addEventListener('click', copy);
   const name = () => `extraction-${result.request_id}`;
   byId('save-json').addEventListener('click', () => save(`${name()}.json`, 'application/json', asJson(result)));

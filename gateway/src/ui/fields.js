@@ -1,7 +1,7 @@
 // Makes elements for the seven fields, their values and the warnings. It shows the answer and interprets nothing.
 
 import { element } from './dom.js';
-import { ASSERTIONS, BASES, COMPARISONS, FIELDS, ROLES, WARNINGS, spoken } from './words.js';
+import { ASSERTIONS, BASES, BY_PERSON, COMPARISONS, DECISIONS, FIELDS, ROLES, WARNINGS, spoken } from './words.js';
 
 export function fieldSection(field, contents) {
   const name = element('button', { type: 'button', class: 'field-name', 'aria-pressed': 'false' }, FIELDS[field] ?? spoken(field));
@@ -23,10 +23,6 @@ export function readField(field, result, values) {
   const warned = (result.warnings ?? []).filter((warning) => warning.field === field);
   const contradicted = warned.some((warning) => warning.code === 'contradicted_value');
   const contents = kept.length > 0 ? [list('values', kept, result)] : [noValue()];
-  if (kept.length === 0 && result[field]) {
-    // A value of the record is shown even if the evidence lacks it.
-    contents[0] = element('p', { class: 'value-alone' }, element('bdi', {}, result[field]));
-  }
   if (leftOut.length > 0) {
     const heading = contradicted ? 'Not in the record: the note speaks against it' : 'Named in the note, not in the record';
     contents.push(element('p', { class: contradicted ? 'left-out-title contradicted' : 'left-out-title' }, heading));
@@ -40,14 +36,17 @@ export function readField(field, result, values) {
 }
 
 function list(kind, values, result) {
-  return element('ul', { class: kind }, values.map((value) => element('li', {}, ...valueElements(value, result))));
+  return element('ul', { class: kind }, values.map((value) => {
+    return element('li', { 'data-decision': value.decision }, ...valueElements(value, result));
+  }));
 }
 
 // Returns a button that shows where the value is in the note, and the details that unfold while the value is chosen.
 function valueElements(value, result) {
   const details = `details-${value.id}`;
-  const basis = BASES[value.basis]?.name ?? spoken(value.basis);
-  const badges = [element('span', { class: 'badge', 'data-basis': value.basis }, basis)];
+  const badges = value.decision ? decisionElements(value) : [];
+  const basis = basisOf(value);
+  if (basis) badges.push(element('span', { class: 'badge', 'data-basis': value.basis }, basis.name));
   if (value.assertion && value.assertion !== 'present') {
     badges.push(element('span', { class: 'badge assertion' }, ASSERTIONS[value.assertion] ?? spoken(value.assertion)));
   }
@@ -60,8 +59,23 @@ function valueElements(value, result) {
   return [button, element('dl', { class: 'details', id: details, hidden: true }, ...detailsOf(value, result))];
 }
 
+// Returns what the person decided on a value.
+function decisionElements({ decision, from, inRecord }) {
+  const { sign, name } = DECISIONS[decision];
+  const where = decision === 'accept' && !inRecord ? ' into the record' : '';
+  const text = [element('span', { 'aria-hidden': 'true' }, `${sign} `), `${name}${where}`];
+  if (decision === 'change') text.push(' from ', element('bdi', {}, `“${from}”`));
+  return [element('span', { class: 'decision' }, text)];
+}
+
+// Returns the name and the meaning of a value's basis; null if the answer does not give it.
+function basisOf({ basis }) {
+  if (basis === null) return null;
+  return basis === 'person' ? BY_PERSON : (BASES[basis] ?? { name: spoken(basis), meaning: spoken(basis) });
+}
+
 function detailsOf(value, result) {
-  const lines = [['Basis', BASES[value.basis]?.meaning ?? spoken(value.basis)]];
+  const lines = [['Basis', basisOf(value)?.meaning ?? 'not given']];
   lines.push(['Assertion', value.assertion ? (ASSERTIONS[value.assertion] ?? spoken(value.assertion)) : 'not assessed']);
   if (value.rule) lines.push(['Rule', spoken(value.rule)]);
   const [first, ...more] = value.places;

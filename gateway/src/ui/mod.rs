@@ -35,29 +35,41 @@ const fn module(name: &'static str, body: &'static str) -> Asset {
     Asset { name, kind: JAVASCRIPT, body }
 }
 
+const CORRECTIONS: Asset = module("corrections.js", include_str!("corrections.js"));
+const DECISIONS: Asset = module("decisions.js", include_str!("decisions.js"));
+const DECISION_BOOK: Asset = module("decision-book.js", include_str!("decision-book.js"));
+const DOWNLOAD: Asset = module("download.js", include_str!("download.js"));
 const DOM: Asset = module("dom.js", include_str!("dom.js"));
 const FIELDS: Asset = module("fields.js", include_str!("fields.js"));
+const KEYS: Asset = module("keys.js", include_str!("keys.js"));
 const READING: Asset = module("reading.js", include_str!("reading.js"));
 const SPANS: Asset = module("spans.js", include_str!("spans.js"));
+const VALUE_FORM: Asset = module("value-form.js", include_str!("value-form.js"));
 const WORDS: Asset = module("words.js", include_str!("words.js"));
 const STYLE: Asset = Asset { name: "style.css", kind: "text/css; charset=utf-8", body: include_str!("style.css") };
 const LEGEND: &str = include_str!("legend.html");
+const CORRECTIONS_PANEL: &str = include_str!("corrections.html");
 const PAGE: &str = include_str!("index.html");
 
 /// The files that the page loads.
-pub(crate) const FILES: [Asset; 15] = [
+pub(crate) const FILES: [Asset; 20] = [
     module("app.js", include_str!("app.js")),
     module("calls.js", include_str!("calls.js")),
-    module("download.js", include_str!("download.js")),
     module("examples.js", include_str!("examples.js")),
     module("files.js", include_str!("files.js")),
     module("modes.js", include_str!("modes.js")),
     module("problem.js", include_str!("problem.js")),
     module("sse.js", include_str!("sse.js")),
+    CORRECTIONS,
+    DECISIONS,
+    DECISION_BOOK,
+    DOWNLOAD,
     DOM,
     FIELDS,
+    KEYS,
     READING,
     SPANS,
+    VALUE_FORM,
     WORDS,
     STYLE,
     Asset { name: "icon.svg", kind: "image/svg+xml", body: include_str!("icon.svg") },
@@ -67,6 +79,7 @@ pub(crate) const FILES: [Asset; 15] = [
 /// escaping.
 pub(crate) fn page(service: &Service) -> String {
     PAGE.replace("{legend}", LEGEND)
+        .replace("{corrections}", CORRECTIONS_PANEL)
         .replace("{max_note_chars}", &service.max_note_chars.to_string())
         .replace("{engine}", service.engine)
         .replace("{guarded}", if service.guarded { "yes" } else { "no" })

@@ -1,6 +1,7 @@
 // The review file: shows the notes of a run one at a time and filters them. The file contains all notes as JSON, each
 // in its own element. Only one is drawn at a time, so that thousands of notes cost no more than one.
 
+import { Corrections } from './corrections.js';
 import { byId, element } from './dom.js';
 import { provenance } from './fields.js';
 import { Reading } from './reading.js';
@@ -10,7 +11,9 @@ const FAILED_SHOWN = 200;
 
 const blocks = [...document.querySelectorAll('script[type="application/json"]')];
 const entries = blocks.map((block, index) => summary(JSON.parse(block.textContent), index));
-const reading = new Reading({ note: byId('note'), fields: byId('fields'), warnings: byId('warnings') });
+const parts = { note: byId('note'), fields: byId('fields') };
+const reading = new Reading({ ...parts, warnings: byId('warnings') });
+const corrections = new Corrections({ ...parts, reading, hasManyNotes: true, fileName: () => 'decisions.jsonl' });
 let chosen = entries;
 let at = 0;
 
@@ -58,7 +61,10 @@ function show() {
     ? `${(at + 1).toLocaleString('en')} of ${counted(chosen.length, 'note')}${matching()}`
     : 'No note matches';
   byId('one').hidden = !entry;
-  if (!entry) return reading.clear();
+  if (!entry) {
+    corrections.leave();
+    return reading.clear();
+  }
   const { id, text, outcome } = JSON.parse(blocks[entry.index].textContent);
   byId('id').textContent = id;
   byId('no-text').hidden = text !== '';
@@ -67,10 +73,11 @@ function show() {
   byId('provenance').textContent = outcome.result ? provenance(outcome.result) : '';
   byId('degraded').hidden = !outcome.result?.degraded;
   if (outcome.result) {
-    reading.show(text, outcome.result);
+    corrections.show(entry.index, id, text, outcome.result);
     const field = byId('by-field').value;
     if (field !== '') reading.choose(field);
   } else {
+    corrections.leave();
     reading.showNote(text);
     showError(outcome);
   }

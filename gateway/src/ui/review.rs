@@ -14,10 +14,26 @@ use serde_json::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{DOM, FIELDS, LEGEND, READING, SPANS, STYLE, WORDS};
+use super::{
+    CORRECTIONS, CORRECTIONS_PANEL, DECISION_BOOK, DECISIONS, DOM, DOWNLOAD, FIELDS, KEYS, LEGEND, READING, SPANS,
+    STYLE, VALUE_FORM, WORDS,
+};
 
 /// The modules of the script, each after those that it imports.
-const MODULES: [&str; 6] = [WORDS.body, DOM.body, SPANS.body, FIELDS.body, READING.body, include_str!("review.js")];
+const MODULES: [&str; 12] = [
+    WORDS.body,
+    DOM.body,
+    DOWNLOAD.body,
+    KEYS.body,
+    SPANS.body,
+    DECISIONS.body,
+    DECISION_BOOK.body,
+    FIELDS.body,
+    READING.body,
+    VALUE_FORM.body,
+    CORRECTIONS.body,
+    include_str!("review.js"),
+];
 const HEAD: &str = include_str!("review.html");
 
 /// Writes a review file.
@@ -44,7 +60,8 @@ impl<W: Write> ReviewWriter<W> {
             hash(&script),
             hash(STYLE.body)
         );
-        let head = HEAD.replace("{policy}", &policy).replace("{legend}", LEGEND);
+        let head =
+            HEAD.replace("{policy}", &policy).replace("{legend}", LEGEND).replace("{corrections}", CORRECTIONS_PANEL);
         let head = head.replace("{style}", STYLE.body).replace("{script}", &script);
         out.write_all(head.as_bytes())?;
         Ok(Self { out })

@@ -23,8 +23,9 @@ export function codePoints(text) {
 }
 
 // Returns the values of an answer. An answer has one finding for each occurrence of a value; findings that are equal
-// apart from their span are one value here, and its `places` are the spans, in UTF-16 units.
-export function valuesOf(text, evidence) {
+// apart from their span are one value here, and its `places` are the spans, in UTF-16 units. A field of the record for
+// which the evidence has nothing is one value without a basis.
+export function valuesOf(text, evidence, record = {}) {
   const units = unitsOf(text);
   const values = [];
   for (const [field, findings] of Object.entries(evidence ?? {})) {
@@ -42,7 +43,41 @@ export function valuesOf(text, evidence) {
       known.get(key).places.push({ ...place, quote: finding.quote, date: finding.date?.value ?? null });
     }
   }
+  for (const [field, value] of Object.entries(record)) {
+    if (!value || values.some((one) => one.field === field && one.inRecord)) continue;
+    values.push({ id: values.length, field, value, inRecord: true, basis: null, assertion: null, rule: null, codes: [], places: [] });
+  }
   return values;
+}
+
+// Returns the place of `text` between two positions in UTF-16 units.
+export function placeAt(text, start, end) {
+  const from = codePoints(text.slice(0, start));
+  const quote = text.slice(start, end);
+  return { start, end, from, to: from + codePoints(quote), quote, date: null };
+}
+
+// Returns the places where a value stands in a text: as whole words, in upper or lower case, with any white space
+// between the words.
+export function placesOf(text, value) {
+  const words = value.split(/\s+/u).filter((word) => word !== '');
+  if (words.length === 0) return [];
+  const escaped = words.map((word) => word.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('\\s+');
+  // A value that begins or ends with a sign, such as "+", may touch a word there.
+  const inWord = '[\\p{L}\\p{N}\\p{M}]';
+  const isWord = new RegExp(inWord, 'u');
+  const before = isWord.test([...words[0]][0]) ? `(?<!${inWord})` : '';
+  const after = isWord.test([...words.at(-1)].at(-1)) ? `(?!${inWord})` : '';
+  const places = [];
+  let unit = 0;
+  let from = 0;
+  // The code points are counted from the place before, because a short word may stand in a long note thousands of times.
+  for (const { index: start, 0: quote } of text.matchAll(new RegExp(`${before}${escaped}${after}`, 'giu'))) {
+    from += codePoints(text.slice(unit, start));
+    unit = start;
+    places.push({ start, end: start + quote.length, from, to: from + codePoints(quote), quote, date: null });
+  }
+  return places;
 }
 
 // Splits a text wherever a span begins or ends; each piece lists the values that cover it. The pieces joined are the

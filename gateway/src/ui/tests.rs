@@ -33,7 +33,7 @@ fn markup_in_a_note_stays_in_its_block() {
 #[test]
 fn the_review_contains_every_module_and_loads_none() {
     let html = String::from_utf8(ReviewWriter::begin(Vec::new()).unwrap().end().unwrap()).unwrap();
-    for placeholder in ["{policy}", "{style}", "{script}", "{legend}"] {
+    for placeholder in ["{policy}", "{style}", "{script}", "{legend}", "{corrections}"] {
         assert!(!html.contains(placeholder), "{placeholder}");
     }
     let script = html.split("<script type=\"module\">").nth(1).unwrap().split("</script>").next().unwrap();
@@ -64,7 +64,8 @@ fn the_page_has_a_text_for_every_code_of_an_answer() {
 fn the_page_loads_only_its_own_files() {
     let html = page(&Service { max_note_chars: 7, engine: "rules", guarded: true });
     assert!(html.contains("data-max-note-chars=\"7\" data-engine=\"rules\" data-guarded=\"yes\""));
-    assert!(!html.contains("style=") && !html.contains("onclick") && !html.contains("{legend}"));
+    assert!(!html.contains("style=") && !html.contains("onclick"));
+    assert!(!html.contains("{legend}") && !html.contains("{corrections}"));
     let named = |start: &str| -> Vec<String> {
         html.split(start).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
     };

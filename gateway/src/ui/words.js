@@ -17,6 +17,17 @@ export const BASES = {
   unsupported: { name: 'Not found in the note', meaning: 'nothing in the note was found for it: check before use' },
 };
 
+// A value that a person selected or typed, and whose words stand in the note.
+export const BY_PERSON = { name: 'In the note', meaning: 'a person named it, and its words stand in the note' };
+
+// The decisions of a person on a value, each with a sign, so that they do not depend on colour.
+export const DECISIONS = {
+  accept: { sign: '✓', name: 'accepted' },
+  reject: { sign: '✗', name: 'rejected' },
+  change: { sign: '✎', name: 'changed' },
+  add: { sign: '+', name: 'added' },
+};
+
 export const ASSERTIONS = {
   present: 'present',
   probable: 'probable',
