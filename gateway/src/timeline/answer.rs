@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::extraction::{Code, Field, NoteId};
+use crate::extraction::{Code, CodeFile, Field, NoteId};
 
 /// What the notes of one patient say, per tumour and in order of time.
 #[derive(Debug, Serialize, ToSchema)]
@@ -17,6 +17,10 @@ pub struct Timeline {
     pub contradictions: Vec<Contradiction>,
     /// Whether every note that was sent was read. If not, values may be missing.
     pub complete: bool,
+    /// The operator's files with codes, as in the answer to a note; absent if the service has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<CodeFile>>, nullable = false)]
+    pub code_files: Option<Box<RawValue>>,
 }
 
 /// A tumour of the patient.

@@ -56,6 +56,7 @@ impl Timeline {
             let missing = one.note_date.is_none().cmp(&other.note_date.is_none());
             missing.then(one.note_date.cmp(&other.note_date)).then(one.index.cmp(&other.index))
         });
+        let code_files = notes.iter().find_map(|note| note.reading.code_files.clone());
         let linked = LinkedTumours::of(&notes);
         let mut fields: BTreeMap<(Option<usize>, Field), FieldEntries<'_>> = BTreeMap::new();
         let only = (linked.tumours.len() == 1).then_some(0);
@@ -85,6 +86,6 @@ impl Timeline {
         let shown: Vec<FieldTimelines> = (0..linked.tumours.len()).map(|at| of_tumour(Some(at))).collect();
         let unassigned = of_tumour(None);
         let tumours = linked.into_shown(&notes, shown);
-        Self { tumours, unassigned, contradictions, complete }
+        Self { tumours, unassigned, contradictions, complete, code_files }
     }
 }

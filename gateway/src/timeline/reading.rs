@@ -12,6 +12,7 @@ pub struct NoteReading {
     pub(super) tumours: Vec<TumourReading>,
     pub(super) findings: Vec<FindingReading>,
     pub(super) formulas: Vec<FormulaReading>,
+    pub(super) code_files: Option<Box<RawValue>>,
 }
 
 /// A tumour of the note.
@@ -99,6 +100,8 @@ struct Answer {
     tumours: Vec<TumourReading>,
     #[serde(default)]
     tnm: Vec<FormulaReading>,
+    #[serde(default)]
+    code_files: Option<Box<RawValue>>,
     evidence: std::collections::BTreeMap<String, Vec<Finding>>,
 }
 
@@ -131,9 +134,9 @@ impl NoteReading {
     /// Parses the JSON of an answer of `POST /api/v1/extract`. Returns `None` if it is not one.
     #[must_use]
     pub fn of_json(json: &str) -> Option<Self> {
-        let answer: Answer = serde_json::from_str(json).ok()?;
+        let mut answer: Answer = serde_json::from_str(json).ok()?;
         let mut findings = Vec::new();
-        for (name, all) in answer.evidence {
+        for (name, all) in std::mem::take(&mut answer.evidence) {
             let Some(field) = Field::named(&name).filter(|field| super::FIELDS.contains(field)) else { continue };
             for finding in all {
                 let is = |list: &[Assertion]| {
@@ -159,7 +162,8 @@ impl NoteReading {
                 });
             }
         }
-        Some(Self { tumours: answer.tumours, findings, formulas: answer.tnm })
+        let Answer { tumours, tnm: formulas, code_files, .. } = answer;
+        Some(Self { tumours, findings, formulas, code_files })
     }
 
     /// Returns about how many bytes the reading occupies.
