@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Assertion, Code, Confidence, Field, StatedDate, fields::with_fields};
+use super::{Assertion, Code, Confidence, Field, StatedDate, TreatmentCourse, fields::with_fields};
 
 /// How the note supports a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -75,6 +75,10 @@ pub struct Finding {
     /// The codes of the value in standard terminologies. Empty if the value has no name in the gateway's lists or in
     /// the operator's files, and for a value that the note does not support. A code says what the value names, and not whether the note affirms it.
     pub codes: Vec<Code>,
+    /// The course of a treatment; absent if the words near it say nothing of it, and for other fields.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub course: Option<TreatmentCourse>,
 }
 
 macro_rules! evidence {

@@ -6,6 +6,7 @@ use std::{collections::HashSet, ops::Range, sync::Arc};
 use super::{
     Assertion, Basis, CalendarDate, CodeTable, Confidence, Evidence, Field, Finding, Note, OffsetUnit, Record, Warning,
     WarningCode, bounds, codes,
+    course::{CourseInput, CourseReason, Courses},
     dates::NoteDates,
     ground::{self, Grounded},
     language,
@@ -65,6 +66,7 @@ struct Places<'a> {
     foreign: &'a ForeignText,
     tumours: &'a Tumours,
     dates: &'a NoteDates<'a>,
+    courses: &'a Courses,
     code_table: Option<&'a CodeTable>,
     unit: OffsetUnit,
 }
@@ -104,8 +106,17 @@ pub(super) fn review(
         let mut found = ground::ground_parts(without_others.as_ref()?, std::iter::once((field, value)));
         found.pop().filter(|one| found.is_empty() && one.in_record() && !one.spans.is_empty())
     });
-    let places =
-        Places { note, read: Some(&read), foreign: &foreign, tumours: &tumours, dates: &dates, code_table, unit };
+    let courses = courses(note, &read, &grounded, &dates, unit);
+    let places = Places {
+        note,
+        read: Some(&read),
+        foreign: &foreign,
+        tumours: &tumours,
+        dates: &dates,
+        courses: &courses,
+        code_table,
+        unit,
+    };
     // A model may copy a value with its markup, so values that are not found are searched in the original note.
     let grounded_in_original: Vec<_> = if read.is_made() {
         let not_found =
@@ -193,7 +204,7 @@ impl ForeignText {
 
 /// Adds one finding for each span of a value, with its quote from the note; a value without spans has one finding too.
 fn add(evidence: &mut Evidence, places: &Places<'_>, grounded: &Grounded<'_>, confidence: Option<Confidence>) {
-    let Places { note, read, foreign, tumours, dates, code_table, unit } = *places;
+    let Places { note, read, foreign, tumours, dates, courses, code_table, unit } = *places;
     let mut offsets = note.offsets(unit);
     let list = evidence.get_mut(grounded.field);
     let codes = match grounded.basis {
@@ -213,6 +224,7 @@ fn add(evidence: &mut Evidence, places: &Places<'_>, grounded: &Grounded<'_>, co
         confidence,
         date: None,
         codes,
+        course: None,
     };
     if grounded.spans.is_empty() {
         list.push(finding);
@@ -224,6 +236,9 @@ fn add(evidence: &mut Evidence, places: &Places<'_>, grounded: &Grounded<'_>, co
         let tumour = tumours.at(span.start()).filter(|_| own).map(tumours::id);
         let range = span.start()..span.end();
         let date = read.and_then(|_| dates.near(&range, grounded.field));
+        let has_course =
+            grounded.field == Field::Treatment && read.is_some() && grounded.assertion.is_some_and(is_given);
+        let course = if has_course { courses.at(&range) } else { None };
         let range = read.map_or(range.clone(), |read| read.origin(range));
         let Some(span) = note.span(range.start, range.end) else { continue };
         let (start, end) = (Some(offsets.convert(span.start())), Some(offsets.convert(span.end())));
@@ -235,9 +250,40 @@ fn add(evidence: &mut Evidence, places: &Places<'_>, grounded: &Grounded<'_>, co
             assertion,
             tumour,
             date,
+            course,
             ..finding.clone()
         });
     }
+}
+
+/// Returns whether a treatment with this assertion was given to the patient.
+const fn is_given(assertion: Assertion) -> bool {
+    matches!(assertion, Assertion::Present | Assertion::Probable | Assertion::Historical | Assertion::OtherTumour)
+}
+
+/// Reads the courses of the treatments that were given.
+fn courses(
+    note: &Note,
+    read: &Readable<'_>,
+    grounded: &[Grounded<'_>],
+    dates: &NoteDates<'_>,
+    unit: OffsetUnit,
+) -> Courses {
+    let places = |field: Field| {
+        let of_field = grounded.iter().filter(move |one| one.field == field && one.assertion.is_some_and(is_given));
+        of_field.flat_map(|one| one.spans.iter().map(|span| (span.start()..span.end(), one.value)))
+    };
+    let input = CourseInput {
+        text: read.note().as_str(),
+        treatments: places(Field::Treatment).map(|(range, _)| range).collect(),
+        responses: places(Field::Response).collect(),
+    };
+    let quoted = |range: Range<usize>| {
+        let (origin, mut offsets) = (read.origin(range), note.offsets(unit));
+        let quote = note.span(origin.start, origin.end)?.quote().to_owned();
+        Some(CourseReason { quote, start: offsets.convert(origin.start), end: offsets.convert(origin.end) })
+    };
+    Courses::of(input, |range| dates.near(range, Field::Treatment), quoted)
 }
 
 /// Returns the record with every value of several records, each once.

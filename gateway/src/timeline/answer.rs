@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::extraction::{Code, CodeFile, Field, NoteId};
+use crate::extraction::{Code, CodeFile, Field, NoteId, TreatmentCourse};
 
 /// What the notes of one patient say, per tumour and in order of time.
 #[derive(Debug, Serialize, ToSchema)]
@@ -181,6 +181,10 @@ pub struct Mention {
     /// One past the last position of the quote.
     #[schema(required = true, example = 31)]
     pub end: Option<usize>,
+    /// The course of a treatment as this note tells it; absent if it tells none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<TreatmentCourse>, nullable = false)]
+    pub course: Option<Box<RawValue>>,
 }
 
 impl Mention {

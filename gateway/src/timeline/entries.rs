@@ -178,6 +178,7 @@ pub(super) fn statement(note: &PatientNote, finding: &FindingReading) -> Stateme
         quote: finding.quote.clone(),
         start: finding.start,
         end: finding.end,
+        course: finding.course.clone(),
     };
     let date = time::of(finding.date.as_ref(), note.note_date.as_deref());
     Statement { value: finding.value.clone(), date, mention }

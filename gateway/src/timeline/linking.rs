@@ -174,6 +174,7 @@ impl LinkedTumours {
             quote: place.map(|place| place.quote.clone()),
             start: place.map(|place| place.start),
             end: place.map(|place| place.end),
+            course: None,
         };
         let date = time::of(tumour.date.as_ref(), note.note_date.as_deref());
         Some(Statement { value: tumour.cancer_type.clone(), date, mention })
@@ -314,6 +315,7 @@ fn add_formula(shown: &mut Vec<TimelineTnm>, note: &PatientNote, formula: &Formu
         quote: Some(formula.quote.clone()),
         start: Some(formula.start),
         end: Some(formula.end),
+        course: None,
     };
     let (t, n, m, prefix) = (t.clone(), n.clone(), m.clone(), prefix.clone());
     shown.push(TimelineTnm { t, n, m, prefix, edition: *edition, date, mention });

@@ -67,6 +67,7 @@ pub(super) struct FindingReading {
     pub(super) tumour: Option<String>,
     pub(super) date: Option<DateReading>,
     pub(super) codes: Option<Box<RawValue>>,
+    pub(super) course: Option<Box<RawValue>>,
     pub(super) quote: Option<String>,
     pub(super) start: Option<usize>,
     pub(super) end: Option<usize>,
@@ -123,6 +124,8 @@ struct Finding {
     date: Option<DateReading>,
     #[serde(default)]
     codes: Option<Box<RawValue>>,
+    #[serde(default)]
+    course: Option<Box<RawValue>>,
 }
 
 /// Assertions of values that are not in the flat record but hold or held for the patient.
@@ -146,7 +149,7 @@ impl NoteReading {
                 if !finding.in_record && !denied && !is(&HELD) {
                     continue;
                 }
-                let Finding { value, assertion, quote, start, end, tumour, date, codes, .. } = finding;
+                let Finding { value, assertion, quote, start, end, tumour, date, codes, course, .. } = finding;
                 let codes = codes.filter(|codes| codes.get() != "[]");
                 findings.push(FindingReading {
                     field,
@@ -156,6 +159,7 @@ impl NoteReading {
                     tumour,
                     date,
                     codes,
+                    course,
                     quote,
                     start,
                     end,
@@ -171,7 +175,8 @@ impl NoteReading {
     pub fn bytes(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let finding = |one: &FindingReading| {
-            let codes = one.codes.as_ref().map_or(0, |codes| codes.get().len());
+            let raw = |json: &Option<Box<RawValue>>| json.as_ref().map_or(0, |json| json.get().len());
+            let codes = raw(&one.codes) + raw(&one.course);
             size_of::<FindingReading>() + one.value.len() + text(&one.quote) + text(&one.assertion) + codes + 64
         };
         let tumour = |one: &TumourReading| {
