@@ -21,13 +21,13 @@ const MOST_COMPARED: usize = 512;
 const MOST_STATEMENTS: usize = 8;
 
 /// Returns the contradictions in one field of one tumour.
-pub(super) fn of_field(tumour: Option<String>, entries: &FieldEntries<'_>) -> Vec<Contradiction> {
+pub(super) fn of_field(tumour: Option<usize>, entries: &FieldEntries<'_>) -> Vec<Contradiction> {
     let field = entries.field;
     let found = |kind: ContradictionKind, mut statements: Vec<Statement>| {
         statements.truncate(MOST_STATEMENTS);
         Contradiction {
             kind,
-            tumours: tumour.iter().cloned().collect(),
+            tumours: tumour.map(linking::id).into_iter().collect(),
             field: Some(field.name()),
             message: kind.message(),
             statements,
@@ -82,7 +82,7 @@ fn conflict(field: Field, one: &Entry<'_>, other: &Entry<'_>) -> Option<Statemen
 /// Returns the statements about each entry that other notes deny: the entry itself and the denials. A denied gene denies
 /// its alterations. A denial from before the value was first stated is none.
 fn stated_and_denied(compared: &[Entry<'_>], entries: &FieldEntries<'_>) -> BTreeMap<usize, Vec<Statement>> {
-    let (mut by_value, mut by_gene): (HashMap<&str, Vec<usize>>, HashMap<&str, Vec<usize>>) = Default::default();
+    let (mut by_value, mut by_gene) = (HashMap::<&str, Vec<usize>>::new(), HashMap::<&str, Vec<usize>>::new());
     for (at, entry) in compared.iter().enumerate() {
         by_value.entry(entry.says.folded()).or_default().push(at);
         by_gene.entry(entry.says.folded().split(' ').next().unwrap_or_default()).or_default().push(at);

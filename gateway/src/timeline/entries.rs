@@ -60,10 +60,10 @@ impl<'n> FieldEntries<'n> {
         };
         let says = Comparable::of(self.field, &finding.value);
         let of_value = self.by_value.entry(says.folded().to_owned()).or_default();
-        let mut none = Vec::new();
+        let mut unlisted = Vec::new();
         let of_subject = match says.subject() {
             Some(subject) => self.by_subject.entry(subject.to_owned()).or_default(),
-            None => &mut none,
+            None => &mut unlisted,
         };
         let latest = of_value.iter().rev().take(MOST_SEARCHED).copied();
         let known = latest.into_iter().find(|at| is_same(&self.entries, *at, of_subject, &says, date.as_ref()));

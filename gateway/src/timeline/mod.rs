@@ -71,7 +71,7 @@ impl Timeline {
         }
         let mut contradictions = linked.contradictions(&notes);
         for ((tumour, _), entries) in &fields {
-            contradictions.extend(contradictions::of_field(tumour.map(linking::id), entries));
+            contradictions.extend(contradictions::of_field(*tumour, entries));
         }
         contradictions.extend(contradictions::after_their_note(&notes, &linked, only));
         let mut of_tumour = |tumour: Option<usize>| {

@@ -13,6 +13,9 @@ type Named<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, &'a str);
 /// A finding: field, value, date, assertion, tumour.
 type Found<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
 
+/// The tumours of each note, the tumours of the patient as the ids of those of the notes, and the contradictions.
+type LinkingCase<'a> = (Vec<Vec<Named<'a>>>, &'a str, Vec<ContradictionKind>);
+
 const LUNG: Named<'_> = ("t1", "lung adenocarcinoma", "lung", "", "index", "");
 
 fn absent(text: &str) -> Value {
@@ -170,8 +173,7 @@ fn tumours_of_several_notes_are_one_only_where_nothing_speaks_against_it() {
     let breast = |side, role, year| ("t1", "breast cancer", "breast", side, role, year);
     let second = |side, role, year| ("t2", "breast cancer", "breast", side, role, year);
     let (past, index) = ("previous", "index");
-    // The tumours of each note, the tumours of the patient as the ids of those of the notes, the contradictions.
-    let cases: Vec<(Vec<Vec<Named<'_>>>, &str, Vec<ContradictionKind>)> = vec![
+    let cases: Vec<LinkingCase<'_>> = vec![
         (vec![vec![breast("left", index, "")], vec![breast("", index, "")]], "0t1 1t1", vec![]),
         (vec![vec![breast("", index, "")], vec![breast("left", past, "")]], "0t1 1t1", vec![]),
         (vec![vec![breast("left", index, "")], vec![breast("right", index, "")]], "0t1 / 1t1", vec![SidesDiffer]),

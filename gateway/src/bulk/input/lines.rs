@@ -93,7 +93,7 @@ fn note(line: &[u8], form: &InputFormat) -> Result<Parts, Fault> {
         _ => Some("?".to_owned()).filter(|_| *key == form.date),
     };
     let (patient, note_date) = (named(&form.patient), named(&form.date));
-    Ok(Parts { id, text, patient: form.patient_of(patient), note_date: form.date_of(note_date) })
+    Ok(Parts { id, text, patient: form.patient_of(patient), note_date: form.date_of(note_date.as_deref()) })
 }
 
 /// Returns what is wrong with a line, by position, without any of its text.

@@ -77,9 +77,9 @@ impl InputFormat {
     }
 
     /// Returns the day of a note from the value of its column or key. A time of day after it is left out.
-    fn date_of(&self, value: Option<String>) -> Result<Option<CalendarDate>, Fault> {
+    fn date_of(&self, value: Option<&str>) -> Result<Option<CalendarDate>, Fault> {
         let Some(column) = &self.date else { return Ok(None) };
-        let Some(value) = value.as_deref().map(str::trim).filter(|value| !value.is_empty()) else { return Ok(None) };
+        let Some(value) = value.map(str::trim).filter(|value| !value.is_empty()) else { return Ok(None) };
         let day = value.split_once(['T', ' ']).map_or(value, |(day, _)| day);
         CalendarDate::parse(day).map(Some).ok_or_else(|| {
             let message = format!("`{column}` must be a day that exists, from 1900 to 2100, as YYYY-MM-DD.");

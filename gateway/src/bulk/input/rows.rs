@@ -135,7 +135,8 @@ pub(super) fn read(input: BufReader<File>, prefix: &str, form: &InputFormat, giv
         row_start = row_end;
         let (id, text) = note(&record, &columns, form);
         let cell = |column: Option<usize>| record.get(column?).map(|cell| String::from_utf8_lossy(cell).into_owned());
-        let (patient, note_date) = (form.patient_of(cell(columns.patient)), form.date_of(cell(columns.date)));
+        let (patient, note_date) =
+            (form.patient_of(cell(columns.patient)), form.date_of(cell(columns.date).as_deref()));
         if !give(InputNote { id, place, text, patient, note_date, weight }) {
             return false;
         }

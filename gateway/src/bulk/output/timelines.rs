@@ -47,7 +47,7 @@ struct Line<'a> {
 
 /// One patient in the output, as `POST /api/v1/patient` answers.
 #[derive(Serialize)]
-struct Patient<'a> {
+struct PatientLine<'a> {
     patient: Option<&'a str>,
     notes: Vec<NoteLine>,
     timeline: Timeline,
@@ -120,9 +120,9 @@ impl PatientTimelines {
             let summary = Summary { ok: read.len(), failed: lines.len() - read.len() };
             let complete = complete && summary.failed == 0;
             let timeline = Timeline::of(read, complete);
-            let patient = Patient { patient: patient.as_deref(), notes: lines, timeline, summary };
+            let line = PatientLine { patient: patient.as_deref(), notes: lines, timeline, summary };
             // Serialising cannot fail: a patient consists of strings, numbers and lists of them.
-            serde_json::to_string(&patient).unwrap_or_default()
+            serde_json::to_string(&line).unwrap_or_default()
         })
     }
 }
