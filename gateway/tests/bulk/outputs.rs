@@ -158,15 +158,15 @@ fn new_files_are_readable_by_their_owner_only() {
 fn codes_of_the_operators_files_are_in_the_output_and_a_bad_line_refuses_the_run() {
     let workspace = Workspace::new();
     workspace.put("in.jsonl", "{\"id\": \"a\", \"text\": \"Stage IV lung adenocarcinoma on osimertinib.\"}\n");
-    workspace.put("codes.csv", "system,code,display,match\nATC,L01EB04,osimertinib,osimertinib\n");
-    workspace.put("bad.csv", "system,code,display,match\nATC,L01EB04,osimertinib\n");
+    workspace.put("codes.csv", "system,code,display,match\nPHARMACY,OSI-1,osimertinib,osimertinib\n");
+    workspace.put("bad.csv", "system,code,display,match\nPHARMACY,OSI-1,osimertinib\n");
     let run = |arguments: &[&str], files: &str| said(workspace.command(arguments).env("GATEWAY_CODES__FILES", files));
     let output = run(&["in.jsonl"], "codes.csv");
     let answer = &by_id(&output.out)["a"]["result"];
     assert_eq!(answer["code_files"][0]["name"], "codes.csv", "{}", output.err);
-    assert_eq!(answer["evidence"]["treatment"][0]["codes"][1]["code"], "L01EB04");
+    assert_eq!(answer["evidence"]["treatment"][0]["codes"][1]["code"], "OSI-1");
     let output = run(&["in.jsonl", "--format", "tidy"], "codes.csv");
-    assert!(output.out.contains("drugbank:DB09330; ATC:L01EB04"), "{}", output.out);
+    assert!(output.out.contains("drugbank:DB09330; PHARMACY:OSI-1"), "{}", output.out);
     let output = run(&["in.jsonl"], "bad.csv");
     assert_eq!((output.code, output.out.as_str()), (Some(2), ""), "{}", output.err);
     assert!(output.err.contains("bad.csv, line 2: the row must have four cells"), "{}", output.err);

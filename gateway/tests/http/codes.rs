@@ -20,17 +20,17 @@ use crate::{
 };
 
 const NOTE: &str = "Stage IV lung adenocarcinoma on osimertinib.";
-const SNOMED: &str = "system,code,display,match\r\n\
-                      SNOMED,254626006,Adenocarcinoma of lung,Lung adenocarcinoma\r\n\
-                      SNOMED,2640006,Clinical stage IV,IV\r\n";
+const CLINIC: &str = "system,code,display,match\r\n\
+                      CLINIC,LUNG-1,Lung cancer of glands,Lung adenocarcinoma\r\n\
+                      CLINIC,STAGE-4,Fourth stage,IV\r\n";
 /// Printed by `sha256sum`.
-const SNOMED_SHA256: &str = "c09fff53fad3cea3e47688954df9220fb25fc61cd8e0f1122616ad79091b12cf";
-const ATC: &str = "system,code,display,match\nATC,L01EB04,osimertinib,osimertinib\n";
-const ATC_SHA256: &str = "1aa4c47ff2f992bc855f5d6478b2e3166810a3c7803919205ccbf2c3a9c61d52";
+const CLINIC_SHA256: &str = "517587819de0246acdc98b8f260242a22bdbb8fd425d271e3f3c57137e7cd1a7";
+const PHARMACY: &str = "system,code,display,match\nPHARMACY,OSI-1,osimertinib,osimertinib\n";
+const PHARMACY_SHA256: &str = "dfd9f7f80be5f907c3077b5c32cab37230c83de04c56c554beb6aca68053e45a";
 
 fn with_files() -> (Settings, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let files = [("snomed.csv", SNOMED), ("atc.csv", ATC)].map(|(name, content)| {
+    let files = [("clinic.csv", CLINIC), ("pharmacy.csv", PHARMACY)].map(|(name, content)| {
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
         path
@@ -44,20 +44,21 @@ fn router(settings: Settings) -> Router {
 
 /// Checks the codes of the files in an answer to a note with the values of [`NOTE`].
 fn check(answer: &Value) {
-    let files = json!([{"name": "snomed.csv", "sha256": SNOMED_SHA256}, {"name": "atc.csv", "sha256": ATC_SHA256}]);
+    let files =
+        json!([{"name": "clinic.csv", "sha256": CLINIC_SHA256}, {"name": "pharmacy.csv", "sha256": PHARMACY_SHA256}]);
     assert_eq!(answer["code_files"], files, "{answer}");
-    let snomed = json!({
-        "system": "SNOMED", "code": "254626006", "display": "Adenocarcinoma of lung", "basis": "synonym"
+    let clinic = json!({
+        "system": "CLINIC", "code": "LUNG-1", "display": "Lung cancer of glands", "basis": "synonym"
     });
-    let atc = json!({"system": "ATC", "code": "L01EB04", "display": "osimertinib", "basis": "exact"});
+    let pharmacy = json!({"system": "PHARMACY", "code": "OSI-1", "display": "osimertinib", "basis": "exact"});
     let of = |field: &str| answer["evidence"][field][0]["codes"].as_array().unwrap();
     let systems = |codes: &[Value]| codes.iter().map(|code| code["system"].clone()).collect::<Vec<_>>();
-    assert_eq!(systems(of("cancer_type")), ["oncotree", "ncit", "SNOMED"]);
-    assert_eq!(of("cancer_type").last(), Some(&snomed));
-    assert_eq!(systems(of("treatment")), ["drugbank", "ATC"]);
-    assert_eq!(of("treatment").last(), Some(&atc));
-    assert_eq!(systems(of("stage")), ["SNOMED"]);
-    assert_eq!(answer["tumours"][0]["codes"].as_array().unwrap().last(), Some(&snomed));
+    assert_eq!(systems(of("cancer_type")), ["oncotree", "ncit", "CLINIC"]);
+    assert_eq!(of("cancer_type").last(), Some(&clinic));
+    assert_eq!(systems(of("treatment")), ["drugbank", "PHARMACY"]);
+    assert_eq!(of("treatment").last(), Some(&pharmacy));
+    assert_eq!(systems(of("stage")), ["CLINIC"]);
+    assert_eq!(answer["tumours"][0]["codes"].as_array().unwrap().last(), Some(&clinic));
 }
 
 async fn text(router: &Router, path: &str, body: Value) -> String {

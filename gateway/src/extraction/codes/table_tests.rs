@@ -39,70 +39,75 @@ fn written(table: &CodeTable, value: &str) -> String {
 #[test]
 fn a_bad_line_is_refused_with_its_number() {
     let long = |bytes: usize| "x".repeat(bytes);
-    let row = "SNOMED,1,One,one\n";
+    let row = "CLINIC,1,One,one\n";
     for (content, line, fault) in [
         ("", 1, "first line must be `system,code,display,match`"),
-        ("SNOMED,1,One,one\n", 1, "first line"),
+        ("CLINIC,1,One,one\n", 1, "first line"),
         ("system,code,display\n", 1, "first line"),
         ("system,code,match,display\n", 1, "first line"),
         ("system,code,display,match,field\n", 1, "first line"),
         ("System,Code,Display,Match\n", 1, "first line"),
         (&format!("\n{HEADER}{row}"), 1, "first line"),
-        (&format!("{HEADER}SNOMED,1,One\n"), 2, "four cells"),
-        (&format!("{HEADER}{row}SNOMED,1,Carcinoma, small cell,sclc\n"), 3, "four cells"),
+        (&format!("{HEADER}CLINIC,1,One\n"), 2, "four cells"),
+        (&format!("{HEADER}{row}CLINIC,1,Carcinoma, small cell,sclc\n"), 3, "four cells"),
         (&format!("{HEADER}{}\n", ",".repeat(9_000)), 2, "four cells"),
-        (&format!("{HEADER}{row}\r\n\nSNOMED;2;Two;two\n"), 5, "four cells"),
-        (&format!("{HEADER}SNOMED,1,\"One,one\nSNOMED,2,Two,two\n"), 2, "double quote"),
-        (&format!("{HEADER}SNOMED,1,\"One\"x,one\n"), 2, "double quote"),
-        (&format!("{HEADER}SNOMED,1,One,\"one\"x\n"), 2, "double quote"),
-        (&format!("{HEADER}SNOMED,1,O\"ne,one\n"), 2, "double quote"),
-        (&format!("{HEADER}SNOMED,1,One,\"one"), 2, "double quote"),
+        (&format!("{HEADER}{row}\r\n\nCLINIC;2;Two;two\n"), 5, "four cells"),
+        (&format!("{HEADER}CLINIC,1,\"One,one\nCLINIC,2,Two,two\n"), 2, "double quote"),
+        (&format!("{HEADER}CLINIC,1,\"One\"x,one\n"), 2, "double quote"),
+        (&format!("{HEADER}CLINIC,1,One,\"one\"x\n"), 2, "double quote"),
+        (&format!("{HEADER}CLINIC,1,O\"ne,one\n"), 2, "double quote"),
+        (&format!("{HEADER}CLINIC,1,One,\"one"), 2, "double quote"),
         (&format!("{HEADER},1,One,one\n"), 2, "`system` is empty"),
-        (&format!("{HEADER}SNOMED,,One,one\n"), 2, "`code` is empty"),
-        (&format!("{HEADER}SNOMED,1,\"\",one\n"), 2, "`display` is empty"),
-        (&format!("{HEADER}{row}SNOMED,1,One,  \n"), 3, "`match` is empty"),
-        (&format!("{HEADER}SNOMED, 1,One,one\n"), 2, "`code` begins or ends with a blank"),
-        (&format!("{HEADER}SNOMED,1,One,one\u{a0}\n"), 2, "`match` begins or ends"),
+        (&format!("{HEADER}CLINIC,,One,one\n"), 2, "`code` is empty"),
+        (&format!("{HEADER}CLINIC,1,\"\",one\n"), 2, "`display` is empty"),
+        (&format!("{HEADER}{row}CLINIC,1,One,  \n"), 3, "`match` is empty"),
+        (&format!("{HEADER}CLINIC, 1,One,one\n"), 2, "`code` begins or ends with a blank"),
+        (&format!("{HEADER}CLINIC,1,One,one\u{a0}\n"), 2, "`match` begins or ends"),
         (&format!("{HEADER}{},1,One,one\n", long(65)), 2, "`system` has more than 64 bytes"),
-        (&format!("{HEADER}SNOMED,{},One,one\n", long(129)), 2, "`code` has more than 128 bytes"),
-        (&format!("{HEADER}SNOMED,1,{},one\n", long(513)), 2, "`display` has more than 512 bytes"),
-        (&format!("{HEADER}SNOMED,1,One,{}\n", long(513)), 2, "`match` has more than 512 bytes"),
-        (&format!("{HEADER}SNOMED,1,One\tTwo,one\n"), 2, "`display` has a control character"),
-        (&format!("{HEADER}SNOMED,1\r2,One,one\n"), 2, "`code` has a control character"),
-        (&format!("{HEADER}SNOMED,1,One,o\u{200b}ne\n"), 2, "`match` has a control character or an invisible"),
-        (&format!("{HEADER}SNOMED,1,\u{202e}One,one\n"), 2, "`display` has a control character or an invisible"),
-        (&format!("{HEADER}SNOMED CT,1,One,one\n"), 2, "`system` may have only letters"),
-        (&format!("{HEADER}SNOM\u{c9}D,1,One,one\n"), 2, "`system` may have only letters"),
+        (&format!("{HEADER}CLINIC,{},One,one\n", long(129)), 2, "`code` has more than 128 bytes"),
+        (&format!("{HEADER}CLINIC,1,{},one\n", long(513)), 2, "`display` has more than 512 bytes"),
+        (&format!("{HEADER}CLINIC,1,One,{}\n", long(513)), 2, "`match` has more than 512 bytes"),
+        (&format!("{HEADER}CLINIC,1,One\tTwo,one\n"), 2, "`display` has a control character"),
+        (&format!("{HEADER}CLINIC,1\r2,One,one\n"), 2, "`code` has a control character"),
+        (&format!("{HEADER}CLINIC,1,One,o\u{200b}ne\n"), 2, "`match` has a control character or an invisible"),
+        (&format!("{HEADER}CLINIC,1,\u{202e}One,one\n"), 2, "`display` has a control character or an invisible"),
+        (&format!("{HEADER}MY CLINIC,1,One,one\n"), 2, "`system` may have only letters"),
+        (&format!("{HEADER}CLIN\u{cf}C,1,One,one\n"), 2, "`system` may have only letters"),
         (&format!("{HEADER}{row}DrugBank,DB1,One,one\n"), 3, "its own codes"),
         (&format!("{HEADER}ucum,1,One,one\n"), 2, "its own codes"),
-        (&format!("{HEADER}{row}Snomed,2,Two,two\n"), 3, "upper and lower case from line 2"),
-        (&format!("{HEADER}SNOMED,1,One,-\n"), 2, "no letter and no digit"),
-        (&format!("{HEADER}{row}ATC,2,One,one\nSNOMED,2,Two,ONE\n"), 4, "another code of the same system in line 2"),
-        (&format!("{HEADER}{row}{row}SNOMED,2,Two,one\nSNOMED,3,Three,one\n"), 4, "line 2"),
+        (&format!("{HEADER}{row}Clinic,2,Two,two\n"), 3, "upper and lower case from line 2"),
+        (&format!("{HEADER}CLINIC,1,One,-\n"), 2, "no letter and no digit"),
+        (
+            &format!("{HEADER}{row}PHARMACY,2,One,one\nCLINIC,2,Two,ONE\n"),
+            4,
+            "another code of the same system in line 2",
+        ),
+        (&format!("{HEADER}{row}{row}CLINIC,2,Two,one\nCLINIC,3,Three,one\n"), 4, "line 2"),
     ] {
         let error = table(&[content.as_bytes()]).unwrap_err().to_string();
         assert!(error.starts_with(&format!("1.csv, line {line}: ")) && error.contains(fault), "{content:?}: {error}");
     }
-    for content in [&b"system,code,display,match\nSNOMED,1,One,one\nSNOMED,2,Two,t\xff\n"[..], b"\xff\xfes\0y\0"] {
+    for content in [&b"system,code,display,match\nCLINIC,1,One,one\nCLINIC,2,Two,t\xff\n"[..], b"\xff\xfes\0y\0"] {
         let error = table(&[content]).unwrap_err().to_string();
         assert!(error.contains("no UTF-8 text"), "{error}");
         assert_eq!(error.contains("line 3"), content.starts_with(b"system"), "{error}");
     }
     // The refusal shows nothing of the file.
-    let error = table(&[format!("{HEADER}SNOMED,1,\"CANARY\"x,CANARY\n").as_bytes()]).unwrap_err();
+    let error = table(&[format!("{HEADER}CLINIC,1,\"CANARY\"x,CANARY\n").as_bytes()]).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("CANARY"));
 }
 
 #[test]
 fn faults_of_several_files_name_both() {
-    let [one, other] = ["SNOMED,1,One,one\n", "ATC,A,A,a\nSNOMED,2,Two,one\n"].map(|rows| format!("{HEADER}{rows}"));
+    let [one, other] =
+        ["CLINIC,1,One,one\n", "PHARMACY,A,A,a\nCLINIC,2,Two,one\n"].map(|rows| format!("{HEADER}{rows}"));
     let refused = |files: &[&[u8]]| table(files).unwrap_err().to_string();
     let ambiguous = refused(&[one.as_bytes(), other.as_bytes()]);
     assert_eq!(
         ambiguous,
         "2.csv, line 3: `match` has another code of the same system in 1.csv, line 2: keep one of the two rows"
     );
-    let case = format!("{HEADER}Snomed,2,Two,two\n");
+    let case = format!("{HEADER}Clinic,2,Two,two\n");
     assert!(refused(&[one.as_bytes(), case.as_bytes()]).contains("2.csv, line 2: "));
     assert!(refused(&[one.as_bytes(), case.as_bytes()]).contains("from 1.csv, line 2"));
     assert!(refused(&[one.as_bytes(), b"x", one.as_bytes()]).starts_with("2.csv, line 1"));
@@ -142,47 +147,47 @@ fn files_are_bounded() {
 #[test]
 fn a_whole_value_that_is_a_wording_gets_its_codes() {
     let table = of_rows(
-        "SNOMED,254626006,Adenocarcinoma of lung,adenocarcinoma of lung\n\
-         SNOMED,254626006,Adenocarcinoma of lung,lung adenocarcinoma\n\
-         SNOMED,254626006,Adenocarcinoma of lung,Lung Adenocarcinoma\n\
-         http://who.int/icd-o-3,8140/3,\"Adenocarcinoma, NOS\",\"adenocarcinoma, NOS\"\n\
-         http://who.int/icd-o-3,8140/3,\"Adenocarcinoma, NOS\",lung adenocarcinoma\n\
-         ATC,L01EB04,osimertinib,Osimertinib\n\
-         ATC,L01XX,\"the \"\"old\"\" one\",\"\"\"old\"\" drug\"\n\
-         SNOMED,416053008,ER+,\"ER+\"\n\
-         SNOMED,441117001,ER-,ER-\n\
-         SNOMED,23307004,Estrogen receptor,ER\n\
-         AJCC,T1,T1a-1,\"1-5\"\n\
-         AJCC,T5,T five,5'\n\
-         AJCC,T6,T six,\"2,5\"\n\
-         HemOnc,1,Hodgkin lymphoma,Hodgkin's lymphoma\n\
-         HemOnc,2,Oesophageal cancer,oesophageal cancer\n\
-         HemOnc,3,Non-small cell,non-small cell lung cancer\n",
+        "CLINIC,LUNG-1,Lung cancer of glands,lung cancer of glands\n\
+         CLINIC,LUNG-1,Lung cancer of glands,lung adenocarcinoma\n\
+         CLINIC,LUNG-1,Lung cancer of glands,Lung Adenocarcinoma\n\
+         http://example.org/codes,A/3,\"Adenocarcinoma, any\",\"adenocarcinoma, any\"\n\
+         http://example.org/codes,A/3,\"Adenocarcinoma, any\",lung adenocarcinoma\n\
+         PHARMACY,OSI-1,osimertinib,Osimertinib\n\
+         PHARMACY,OLD-1,\"the \"\"old\"\" one\",\"\"\"old\"\" drug\"\n\
+         CLINIC,ER-1,ER+,\"ER+\"\n\
+         CLINIC,ER-2,ER-,ER-\n\
+         CLINIC,ER-0,Estrogen receptor,ER\n\
+         STAGES,T1,T1a-1,\"1-5\"\n\
+         STAGES,T5,T five,5'\n\
+         STAGES,T6,T six,\"2,5\"\n\
+         REGISTRY,1,Hodgkin lymphoma,Hodgkin's lymphoma\n\
+         REGISTRY,2,Oesophageal cancer,oesophageal cancer\n\
+         REGISTRY,3,Non-small cell,non-small cell lung cancer\n",
     );
     for (value, expected) in [
-        ("lung adenocarcinoma", "SNOMED 254626006 synonym, http://who.int/icd-o-3 8140/3 synonym"),
-        ("LUNG  adenocarcinoma", "SNOMED 254626006 synonym, http://who.int/icd-o-3 8140/3 synonym"),
-        ("Adenocarcinoma of lung", "SNOMED 254626006"),
-        ("adenocarcinoma NOS", "http://who.int/icd-o-3 8140/3"),
-        ("osimertinib", "ATC L01EB04"),
-        ("\"old\" drug", "ATC L01XX synonym"),
-        ("hodgkin lymphoma", "HemOnc 1"),
-        ("esophageal cancer", "HemOnc 2"),
-        ("Non\u{2013}small-cell lung cancer", "HemOnc 3 synonym"),
-        ("Non\u{2212}small-cell lung cancer", "HemOnc 3 synonym"),
+        ("lung adenocarcinoma", "CLINIC LUNG-1 synonym, http://example.org/codes A/3 synonym"),
+        ("LUNG  adenocarcinoma", "CLINIC LUNG-1 synonym, http://example.org/codes A/3 synonym"),
+        ("Lung cancer of glands", "CLINIC LUNG-1"),
+        ("adenocarcinoma any", "http://example.org/codes A/3"),
+        ("osimertinib", "PHARMACY OSI-1"),
+        ("\"old\" drug", "PHARMACY OLD-1 synonym"),
+        ("hodgkin lymphoma", "REGISTRY 1"),
+        ("esophageal cancer", "REGISTRY 2"),
+        ("Non\u{2013}small-cell lung cancer", "REGISTRY 3 synonym"),
+        ("Non\u{2212}small-cell lung cancer", "REGISTRY 3 synonym"),
         // A sign may change the meaning.
-        ("ER+", "SNOMED 416053008"),
-        ("ER-", "SNOMED 441117001"),
-        ("er\u{2212}", "SNOMED 441117001"),
-        ("ER", "SNOMED 23307004 synonym"),
+        ("ER+", "CLINIC ER-1"),
+        ("ER-", "CLINIC ER-2"),
+        ("er\u{2212}", "CLINIC ER-2"),
+        ("ER", "CLINIC ER-0 synonym"),
         ("ER -", ""),
-        ("1-5", "AJCC T1 synonym"),
+        ("1-5", "STAGES T1 synonym"),
         ("1,5", ""),
         ("1 5", ""),
-        ("2,5", "AJCC T6 synonym"),
+        ("2,5", "STAGES T6 synonym"),
         ("2 5", ""),
         ("2-5", ""),
-        ("5'", "AJCC T5 synonym"),
+        ("5'", "STAGES T5 synonym"),
         ("5", ""),
         // Only whole values.
         ("lung adenocarcinomas", ""),
@@ -214,7 +219,7 @@ fn byte_order_mark_line_ends_and_quoted_names_of_columns_are_accepted() {
 
 #[test]
 fn a_table_shows_no_rows_when_it_is_printed() {
-    let printed = format!("{:?}", of_rows("SNOMED,CANARY1,CANARY2,CANARY3\n"));
+    let printed = format!("{:?}", of_rows("CLINIC,CANARY1,CANARY2,CANARY3\n"));
     assert!(printed.contains("entries: 1,") && !printed.contains("CANARY"), "{printed}");
 }
 
