@@ -89,8 +89,8 @@ async fn single_notes_batches_and_streams_have_the_codes_of_the_files() {
     check(&answers[0]);
     let patient = text(&router, "/api/v1/patient", json!({"notes": [{"text": NOTE}]})).await;
     let timeline = &serde_json::from_str::<Value>(&patient).unwrap()["timeline"];
-    assert_eq!(timeline["code_files"][1]["sha256"], ATC_SHA256);
-    assert_eq!(timeline["tumours"][0]["treatment"][0]["codes"][1]["system"], "ATC");
+    assert_eq!(timeline["code_files"][1]["sha256"], PHARMACY_SHA256);
+    assert_eq!(timeline["tumours"][0]["treatment"][0]["codes"][1]["system"], "PHARMACY");
 }
 
 #[tokio::test]
