@@ -106,7 +106,11 @@ impl Courses {
         let text = input.text;
         steps::count(text.len());
         input.responses.sort_by_key(|(range, _)| range.start);
-        let (sentences, cues) = (sentences(text), cues(text));
+        let cues = cues(text);
+        if cues.is_empty() && input.responses.is_empty() {
+            return Self::default();
+        }
+        let sentences = sentences(text);
         let lists = lists(text, &sentences, input.treatments);
         let mut courses: Vec<(Range<usize>, TreatmentCourse)> = Vec::with_capacity(lists.len());
         for (at, list) in lists.iter().enumerate() {
