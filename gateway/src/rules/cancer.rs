@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{
+    in_situ,
     lexicon::{Mention, Term, TermKind},
     meanings,
     standing::{Standing, is_of_study, standing},
@@ -53,6 +54,7 @@ pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
     let unnamed = names.iter().any(|name| name.term.is("weak") && name.assertion != Assertion::Historical);
     let Some(organ_key) = leading(&names) else { return Diagnosis { unnamed, ..Diagnosis::default() } };
     let group: Vec<&NamedMalignancy> = names.iter().filter(|name| key(name) == Some(organ_key)).collect();
+    let group = in_situ::without_component(&group);
     let Some(best) = group.iter().min_by_key(|name| {
         (!name.histology, name.assertion == Assertion::Historical, 5 - name.words.min(5), name.range.start)
     }) else {

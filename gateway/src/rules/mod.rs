@@ -13,6 +13,7 @@ mod formula;
 mod fusions;
 mod gate;
 mod genes;
+mod in_situ;
 mod lexicon;
 mod marker_results;
 mod marker_values;

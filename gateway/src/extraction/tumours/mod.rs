@@ -78,7 +78,7 @@ impl Tumours {
     pub(crate) fn of(text: &str, signs: &TumourSigns) -> Self {
         let mut named: Vec<NamedTumour> = Vec::new();
         let mut places: Vec<units::Name> = Vec::new();
-        let mut best: Vec<(bool, usize)> = Vec::new();
+        let mut best: Vec<(bool, bool, bool, usize)> = Vec::new();
         let lower = if signs.mentions.len() > 1 { text.to_ascii_lowercase() } else { String::new() };
         for (mention, variant) in signs.mentions.iter().zip(same_organ::variants(&lower, &signs.mentions)) {
             let Some(variant) = variant else { continue };
@@ -97,12 +97,14 @@ impl Tumours {
                         past: true,
                         certain: false,
                     });
-                    best.push((false, 0));
+                    best.push((false, false, false, 0));
                     named.len() - 1
                 }
             };
             let (Some(tumour), Some(best)) = (named.get_mut(at), best.get_mut(at)) else { continue };
-            let telling = (mention.histology, mention.name.split(' ').count());
+            let histology = mention.histology;
+            let words = mention.name.split(' ').count();
+            let telling = (!mention.past, histology && is_invasive(&mention.name), histology, words);
             if tumour.name.is_empty() || telling > *best {
                 (tumour.name, *best) = (mention.name.clone(), telling);
             }
@@ -240,4 +242,10 @@ impl Tumours {
         // Segments begin and end at characters, so the text stays UTF-8.
         String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
     }
+}
+
+/// Returns whether a name says that the tumour is invasive. Reports name the in situ component of such a tumour too.
+fn is_invasive(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    ["invasi", "infiltrat"].iter().any(|word| lower.contains(word)) && !lower.contains("non-invasi")
 }
