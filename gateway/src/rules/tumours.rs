@@ -45,6 +45,9 @@ const MOST_COMPARED: usize = 32;
 /// Organs that do not tell one tumour from another.
 const UNSPECIFIC: [&str; 3] = ["unknown primary", "gastrointestinal tract", "mucosa"];
 
+/// The kind of a tumour whose organ the note does not name.
+const UNNAMED_ORGAN: &str = "unnamed organ";
+
 /// Bytes before a name within which the heading of a specimen may name its organ.
 const ORGAN_BEFORE: usize = 90;
 
@@ -70,6 +73,9 @@ pub(super) fn signs(view: &NoteView<'_>) -> TumourSigns {
             mention.kind = same.map_or(SOFT_TISSUE, |(_, kind)| kind);
         }
         mentions.push(mention);
+    }
+    if mentions.is_empty() {
+        mentions = of_diagnosis(view, &names);
     }
     mentions.sort_by_key(|mention| mention.range.start);
     let mut bound_words = Vec::new();
@@ -173,6 +179,28 @@ fn mention(view: &NoteView<'_>, name: &NamedMalignancy) -> Option<TumourMention>
         certain: matches!(name.assertion, Assertion::Present | Assertion::Historical),
         range: view.folded.origin(&name.range),
     })
+}
+
+/// Returns the names as one tumour of the organ of the diagnosis, for a note that names the organ elsewhere or not at all.
+fn of_diagnosis(view: &NoteView<'_>, names: &[NamedMalignancy]) -> Vec<TumourMention> {
+    let counts = |name: &&NamedMalignancy| {
+        name.term.is("head")
+            && !name.term.is("weak")
+            && name.standing != Standing::First
+            && !is_of_no_patient(view, &name.range)
+    };
+    let named: Vec<&NamedMalignancy> = names.iter().filter(counts).collect();
+    let organ = if named.is_empty() { None } else { cancer::read(view).organ };
+    let mention = |name: &NamedMalignancy| TumourMention {
+        name: name.value.clone(),
+        kind: organ.map_or(UNNAMED_ORGAN, first_alike),
+        organ,
+        histology: name.histology,
+        past: name.assertion == Assertion::Historical,
+        certain: matches!(name.assertion, Assertion::Present | Assertion::Historical),
+        range: view.folded.origin(&name.range),
+    };
+    named.into_iter().map(mention).collect()
 }
 
 /// Returns whether words are about a trial, a drug's use or a leaflet and not about the patient.

@@ -7,19 +7,11 @@ use utoipa::ToSchema;
 
 use super::{
     super::{Code, CodeTable, Field, Note, OffsetUnit, Readable, StatedDate, codes},
-    NamedTumour, TumourRole, Tumours,
+    NamedTumour, TumourRole, Tumours, side,
 };
 
 /// The most places that an answer shows of one tumour. Each further one is left out.
 const MOST_PLACES: usize = 8;
-
-/// Organs of which a patient has two.
-const PAIRED: [&str; 9] =
-    ["breast", "lung", "kidney", "ureter", "ovary", "testis", "adrenal gland", "eye", "fallopian tube"];
-
-/// Bytes before and after a name within which its side stands.
-const SIDE_BEFORE: usize = 24;
-const SIDE_AFTER: usize = 40;
 
 /// A tumour that the note names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -91,7 +83,10 @@ pub(in crate::extraction) fn shown(
             id: id(number),
             cancer_type: tumour.name.clone(),
             site: tumour.organ,
-            laterality: tumour.organ.filter(|organ| PAIRED.contains(organ)).and_then(|_| side(text, &tumour.places)),
+            laterality: tumour.organ.and_then(|organ| {
+                let is_only = tumours.named().iter().filter(|other| other.organ == Some(organ)).count() == 1;
+                side::of(text, organ, tumour.places.get(..MOST_PLACES).unwrap_or(&tumour.places), is_only)
+            }),
             codes: codes::with_files(Field::CancerType, &tumour.name, code_table),
             role: tumour.role,
             date: tumour.places.iter().take(MOST_PLACES).find_map(&date_near),
@@ -99,26 +94,4 @@ pub(in crate::extraction) fn shown(
         }
     };
     tumours.named().iter().enumerate().map(one).collect()
-}
-
-/// Returns the side that stands beside the names of a tumour; `None` if none or different ones do.
-fn side(text: &str, places: &[Range<usize>]) -> Option<&'static str> {
-    const SIDES: [&str; 3] = ["left", "right", "bilateral"];
-    let mut found: Option<&'static str> = None;
-    for place in places.iter().take(MOST_PLACES) {
-        let from = (place.start.saturating_sub(SIDE_BEFORE)..=place.start).find(|at| text.is_char_boundary(*at))?;
-        let to = (place.end..=text.len().min(place.end + SIDE_AFTER)).rev().find(|at| text.is_char_boundary(*at))?;
-        let before = text.get(from..place.start)?.rsplit(['.', ';', ',', '\n']).next().unwrap_or_default();
-        let after = text.get(place.start..to)?.split(['.', ';', ',', '\n', '(']).next().unwrap_or_default();
-        let words = [before, after].into_iter().flat_map(|words| words.split(|c: char| !c.is_alphabetic()));
-        for word in words {
-            let side = SIDES.into_iter().find(|side| side.eq_ignore_ascii_case(word));
-            match (found, side) {
-                (Some(known), Some(side)) if known != side => return None,
-                (None, Some(side)) => found = Some(side),
-                _ => {}
-            }
-        }
-    }
-    found
 }

@@ -9,6 +9,7 @@ mod organs;
 mod roles;
 mod same_organ;
 mod segments;
+mod side;
 mod signs;
 #[cfg(test)]
 mod tests;
