@@ -51,15 +51,37 @@ export class Corrections {
   show(key, id, text, result) {
     const inList = this.#hasFocus();
     const saved = this.#settle();
-    this.#decisions = this.#book.open(key, () => {
-      const record = Object.fromEntries(Object.keys(FIELDS).map((field) => [field, result[field] ?? null]));
-      return { id, text, record, values: valuesOf(text, result.evidence, record) };
-    });
+    this.#decisions = this.#book.open(key, () => noteOf(id, text, result));
     this.#reading.show(text, result, this.#decisions.rows());
     byId('decisions').hidden = false;
     this.#tell(saved === null ? '' : `In the note before: ${saved}`);
     this.#refresh();
-    if (inList) this.#stops()[0]?.focus();
+    if (inList) this.focusList();
+  }
+
+  focusList() {
+    this.#stops()[0]?.focus();
+  }
+
+  // Returns "done", "decided" or "none" for a note.
+  stateOf(key) {
+    return this.#book.stateOf(key);
+  }
+
+  // Takes the decisions of a saved file. `find(id)` returns { key, text, result } for a note of the page, null if there is
+  // none. Returns what was done as text.
+  restore(file, find) {
+    const lines = file.split('\n').filter((line) => line.trim() !== '');
+    this.#settle();
+    const { taken, kept, foreign, unfit } = this.#book.restore(lines, (id) => {
+      const note = find(id);
+      return note && { key: note.key, make: () => noteOf(id, note.text, note.result) };
+    });
+    const told = [`Opened the decisions on ${counted(taken, 'note')}.`];
+    if (kept > 0) told.push(`${counted(kept, 'note')} ${kept === 1 ? 'keeps its' : 'keep their'} decisions of now.`);
+    if (foreign > 0) told.push(`${counted(foreign, 'line')} of the file ${foreign === 1 ? 'is' : 'are'} of no note here with the same text.`);
+    if (unfit > 0) told.push(`${counted(unfit, 'decision')} ${unfit === 1 ? 'does' : 'do'} not fit the values here.`);
+    return told.join(' ');
   }
 
   // Hides what belongs to a note. Its decisions are kept.
@@ -101,10 +123,8 @@ export class Corrections {
     for (const [id, command] of [['done', 'done'], ['add', 'add'], ['undo', 'undo'], ['redo', 'redo'], ['save-decisions', 'save']]) {
       byId(id).addEventListener('click', () => this.#run(command));
     }
-    // A press of the button would otherwise end the selection that it adds.
-    byId('add').addEventListener('mousedown', (event) => event.preventDefault());
     // After the click that ends the selection, because the click may choose a value.
-    document.addEventListener('pointerup', () => setTimeout(() => this.#takeSelection()));
+    document.addEventListener('pointerup', () => this.#form.isOpen && setTimeout(() => this.#takeSelection()));
     addEventListener('beforeunload', (event) => this.unsaved && event.preventDefault());
   }
 
@@ -259,6 +279,12 @@ export class Corrections {
   #tell(text) {
     byId('decision-status').textContent = text;
   }
+}
+
+// Returns a note as a `DecisionBook` takes it.
+function noteOf(id, text, result) {
+  const record = Object.fromEntries(Object.keys(FIELDS).map((field) => [field, result[field] ?? null]));
+  return { id, text, record, values: valuesOf(text, result.evidence, record) };
 }
 
 // Returns what was done as words, such as "Accepted liver (Metastasis site)".

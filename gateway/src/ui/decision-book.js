@@ -22,6 +22,39 @@ export class DecisionBook {
     return this.#notes.get(key).decisions;
   }
 
+  // Opens saved lines. `find(id)` returns the key of a note and the function that makes it, null if there is none. Notes
+  // that have decisions here keep them. Returns the number of notes whose decisions were taken, of notes that kept their own,
+  // of lines that belong to no note with this text, and of decisions that do not fit the values of their note.
+  restore(lines, find) {
+    const counts = { taken: 0, kept: 0, foreign: 0, unfit: 0 };
+    for (const line of lines) {
+      const { id, text, done, decisions: saved } = objectOf(line);
+      const note = find(id);
+      const made = note?.make();
+      if (!made || made.text !== text || !Array.isArray(saved)) {
+        counts.foreign += 1;
+        continue;
+      }
+      const known = this.#notes.get(note.key)?.decisions;
+      if (known && !known.untouched) {
+        counts.kept += 1;
+        continue;
+      }
+      const decisions = new Decisions(made.text, made.record, made.values);
+      counts.unfit += decisions.restore(saved.filter((one) => one instanceof Object), done === true);
+      counts.taken += 1;
+      this.#notes.set(note.key, { id: made.id, decisions });
+    }
+    return counts;
+  }
+
+  // Returns "done" or "decided" for a note; "none" without a decision.
+  stateOf(key) {
+    const decisions = this.#notes.get(key)?.decisions;
+    if (decisions?.done) return 'done';
+    return decisions?.count > 0 ? 'decided' : 'none';
+  }
+
   changed() {
     this.#unsaved = true;
   }
@@ -49,6 +82,15 @@ export class DecisionBook {
   }
 
   #decided() {
-    return [...this.#notes].filter(([, { decisions }]) => decisions.done || decisions.count > 0);
+    return [...this.#notes].filter(([key]) => this.stateOf(key) !== 'none');
+  }
+}
+
+// Returns the object on a line; an empty one if there is none.
+function objectOf(line) {
+  try {
+    return Object(JSON.parse(line));
+  } catch {
+    return {};
   }
 }
