@@ -1,6 +1,8 @@
 // The decisions on all notes of a page, and whether they are saved. It keeps them in memory only.
 
 import { Decisions } from './decisions.js';
+import { valuesOf } from './spans.js';
+import { FIELDS } from './words.js';
 
 export class DecisionBook {
   #notes = new Map();
@@ -84,6 +86,12 @@ export class DecisionBook {
   #decided() {
     return [...this.#notes].filter(([key]) => this.stateOf(key) !== 'none');
   }
+}
+
+// Returns a note with its answer as a book takes it.
+export function noteOf(id, text, result) {
+  const record = Object.fromEntries(Object.keys(FIELDS).map((field) => [field, result[field] ?? null]));
+  return { id, text, record, values: valuesOf(text, result.evidence, record) };
 }
 
 // Returns the object on a line; an empty one if there is none.
