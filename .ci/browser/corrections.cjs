@@ -119,6 +119,20 @@ async function tenNotes(page, file) {
     ['accept', 'BRAF V600E', null, true], ['change', 'IIIB', 'II', true], ['add', 'nivolumab', null, true], ['add', 'PD-L1 80%', null, true],
     ['accept', 'II', null, true], ['reject', 'II', null, true], ['add', 'bone', null, false],
   ], 'decisions');
+  // In another session the file is opened, and nothing else has to be decided.
+  await page.reload();
+  await page.setInputFiles('#decisions-file', { name: 'decisions.jsonl', mimeType: 'text/plain', buffer: Buffer.from(`${corrected}{"id":"x"}\n`) });
+  await page.getByText('Opened the decisions on 10 notes. 1 line of the file is of no note here with the same text.').waitFor();
+  equal(await page.locator('.decision').allInnerTexts(), ['✓ accepted', '✓ accepted', '✓ accepted'], 'the first note, opened');
+  equal(await page.locator('#position').innerText(), '1 of 10 notes', 'all notes');
+  for (const [state, shown] of [['none', 'No note matches'], ['decided', '1 of 1 note that matches'], ['done', '1 of 9 notes that match'], ['none decided', '1 of 1 note that matches']]) {
+    await page.selectOption('#by-decision', state);
+    equal(await page.locator('#position').innerText(), shown, `notes with decisions: ${state}`);
+  }
+  equal(await page.locator('#id').innerText(), '9', 'the note that is not done');
+  await page.focus('#fields .value');
+  const [, opened] = await saved(page, ['s']);
+  equal(opened, corrected, 'what is saved of opened decisions');
   return `ten notes corrected by keys alone: relaxed micro F1 1 before, ${file.score(corrected).micro.relaxed.f1.toFixed(3)} after, ${quoted} places`;
 }
 
@@ -127,6 +141,9 @@ async function nothingLost(page, file) {
   await openFile(page, file);
   const counted = () => page.locator('#decision-count').innerText();
   await press(page, ['a', 'r', 'd', 's', 'n']);
+  // Without any focus, the arrow keys that change the note lead into its list.
+  await press(page, ['ArrowRight', 'ArrowLeft']);
+  equal(await page.evaluate(() => document.activeElement.matches('[data-field="cancer_type"] button.value')), true, 'focus after an arrow key');
   await page.focus('#next');
   await press(page, ['a', 'r', 'd', 'n', 'c', 'Control+z']);
   await page.focus('#by-field');
@@ -136,12 +153,16 @@ async function nothingLost(page, file) {
   await page.selectOption('#by-field', '');
   await page.click('#save-decisions');
   equal(await told(page), 'There is no decision to save.', 'what is told without a decision');
+  // The value that was chosen before is not meant, although its place is still marked.
+  await page.focus('[data-field="cancer_type"] button.value');
   await page.focus('[data-field="stage"] .field-name');
+  equal((await chosenWords(page)).length, 1, 'marks of a chosen value');
   await press(page, ['a']);
   equal(await told(page), 'Choose a value first.', 'what is told without a value');
   // A change that is typed and not saved.
   await page.focus('[data-field="stage"] button.value');
   await press(page, ['c', { text: 'III' }]);
+  expect(await page.locator('.value-form select').isHidden(), 'a changed value could get another field');
   await page.click('#next');
   equal(await told(page), 'In the note before: Changed II to III (Stage). Not found in the note: check it.', 'what is told of it');
   await page.click('#previous');
@@ -188,6 +209,23 @@ async function select(page, words) {
 async function selections(page, file) {
   await openFile(page, file);
   await page.click('#next');
+  // A form that was opened with a selection and left adds nothing. White space around a selection does not count.
+  await select(page, ' cyst');
+  await page.click('#add');
+  equal(await chosenWords(page), ['cyst'], 'the words that are marked');
+  await page.click('#previous');
+  equal(await told(page), '', 'what is told of a form that was left');
+  await page.click('#next');
+  // To select a marked word chooses no value.
+  await select(page, 'dacarbazine');
+  equal(await chosenWords(page), [], 'places of a chosen value');
+  await page.keyboard.press('n');
+  equal(await page.inputValue('.value-form input'), 'dacarbazine', 'the selected words');
+  await press(page, ['End', { text: 's' }]);
+  equal(await page.locator('#value-hint').innerText(), 'Not found in the note: it is saved with this remark.', 'what is told of other words');
+  await press(page, ['Backspace']);
+  equal(await page.locator('#value-hint').innerText(), 'In the note in 1 place.', 'what is told of words that were typed');
+  await press(page, ['Escape']);
   await select(page, 'harmless');
   await page.click('#add');
   equal(await page.inputValue('.value-form input'), 'harmless', 'the selected words');

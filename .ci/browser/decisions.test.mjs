@@ -252,6 +252,64 @@ test('a book has the decided notes in order', () => {
   assert.deepEqual([book.unsaved, book.lines()], [false, []]);
 });
 
+// A decided note with a decision of each kind.
+function decided() {
+  const decisions = make();
+  const second = TEXT.lastIndexOf('lesions');
+  decisions.accept(idOf(decisions, 'II'));
+  decisions.reject(idOf(decisions, 'lung cancer'));
+  decisions.change(idOf(decisions, 'IIIB'), 'II');
+  decisions.change(idOf(decisions, 'carboplatin'), 'nowhere');
+  decisions.change(idOf(decisions, 'pemetrexed'), 'lesions', placeAt(TEXT, second, second + 7));
+  decisions.add('biomarker', 'lesions');
+  decisions.add('response', 'no brain lesions', placeAt(TEXT, TEXT.indexOf('no brain'), second + 7));
+  decisions.toggleDone();
+  return decisions;
+}
+
+test('saved decisions are the same when they are opened', () => {
+  const saved = JSON.parse(decided().goldLine('x'));
+  const opened = make();
+  assert.equal(opened.restore(saved.decisions, saved.done), 0);
+  assert.deepEqual(JSON.parse(opened.goldLine('x')), saved);
+  assert.equal(saved.decisions.length, 7);
+  assert.equal(opened.rows().find((row) => row.field === 'biomarker').places.length, 2, 'all places of a value that was found');
+  assert.equal(opened.restore([], true), 0);
+  assert.equal(opened.done, true);
+});
+
+test('decisions that do not fit are counted and change nothing', () => {
+  const base = { field: 'stage', action: 'accept', value: 'IIIB', from: null, in_record: true, start: null, end: null };
+  for (const strange of [
+    { field: 'constructor' }, { field: 'size' }, { value: 'IV' }, { value: 7 }, { in_record: false }, { action: 'toggleDone' }, { action: 'undo' },
+    { field: 'constructor', action: 'add' }, { in_record: false, action: 'reject' },
+    { action: 'change', from: 'IV' }, { action: 'add' }, { action: 'add', value: '' },
+  ]) {
+    const decisions = make();
+    assert.equal(decisions.restore([{ ...base, ...strange }, base], false), 1, JSON.stringify(strange));
+    assert.deepEqual(decisions.list().map(({ action, value }) => [action, value]), [['accept', 'IIIB']]);
+  }
+});
+
+test('a book opens saved lines for the notes that have no decision', () => {
+  const book = new DecisionBook();
+  const noteOf = (id, text = TEXT) => () => ({ id, text, record: RECORD, values: valuesOf(text, EVIDENCE, RECORD) });
+  const find = (id) => (['a', 'b', 'c'].includes(id) ? { key: 'abc'.indexOf(id), make: noteOf(id) } : null);
+  book.open(1, noteOf('b')).accept(0);
+  book.open(2, noteOf('c'));
+  const line = (id, text = TEXT) => JSON.stringify({ ...JSON.parse(decided().goldLine(id)), text });
+  const lines = [line('a'), line('b'), line('c'), line('d'), line('a', 'another'), '7', 'null', '{', '{"id":"a"}'];
+  assert.deepEqual(book.restore(lines, find), { taken: 2, kept: 1, foreign: 6, unfit: 0 });
+  assert.deepEqual(book.lines().map((one) => JSON.parse(one)), [JSON.parse(line('a')), { ...JSON.parse(book.lines()[1]), id: 'b' }, JSON.parse(line('c'))]);
+  assert.equal(JSON.parse(book.lines()[1]).decisions.length, 1, 'its own decision');
+  assert.deepEqual([0, 1, 2, 3].map((key) => book.stateOf(key)), ['done', 'decided', 'done', 'none']);
+  const strange = new DecisionBook();
+  const odd = (more) => JSON.stringify({ id: 'a', text: TEXT, ...more });
+  assert.equal(strange.restore([odd({ decisions: 'x' }), odd({ decisions: {} })], find).foreign, 2);
+  assert.deepEqual(strange.restore([odd({ decisions: [null, 1, 'x'], done: 'no' })], find), { taken: 1, kept: 0, foreign: 0, unfit: 0 });
+  assert.equal(strange.stateOf(0), 'none');
+});
+
 test('values are found as whole words, whatever their case and white space', () => {
   const quotes = (text, value) => placesOf(text, value).map(({ quote }) => quote);
   for (const [text, value, expected] of [

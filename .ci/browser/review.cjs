@@ -103,6 +103,10 @@ async function filters(page, written) {
   equal(await position(page), '1 of 2 notes that match', 'unsupported response');
   equal(await choose('by-warning', 'conflicting_values'), 'No note matches', 'none');
   expect(await page.locator('#one').isHidden(), 'a note is shown that does not match');
+  await choose('by-field', '');
+  await choose('by-basis', '');
+  await choose('by-warning', '');
+  equal(await choose('by-decision', 'none decided'), '1 of 4,998 notes that match', 'a failed note has nothing to decide');
   await page.locator('#failed summary').click();
   await page.getByRole('button', { name: 'failed 2' }).click();
   equal(await position(page), '20 of 5,000 notes', 'from the list of failed notes');

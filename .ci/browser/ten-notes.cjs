@@ -35,8 +35,8 @@ module.exports = [
   { ...note('6', { text: 'PD-L1 80%.' }), keys: [...to('biomarker'), 'n', typed('uard'), 'ArrowLeft', 'ArrowDown', 'Control+a', typed('PD-L1 80%'), 'Enter'] },
   // 3, 0, 0: a rejection is undone, done again and undone.
   { ...note('7', {}), keys: [...to('stage'), 'r', 'Control+z', 'Control+y', 'u'] },
-  // 3, 0, 0: one change is given up, another undone; then the value is accepted.
-  { ...note('8', {}), keys: [...to('stage'), 'c', typed('IV'), 'Escape', 'c', typed('III'), 'Enter', 'u', 'a'] },
+  // 3, 0, 0: one change is undone, another given up; then the value is accepted.
+  { ...note('8', {}), keys: [...to('stage'), 'c', typed('III'), 'Enter', 'u', 'c', typed('IV'), 'Escape', 'a'] },
   // 0, 1, 0: the note is not done, so only the stage is scored, which is rejected.
   { ...note('9', {}), keys: [...to('stage'), 'r', 'd'] },
   // 3, 0, 1: a value that is not in the note is added for another field, changed, and added once more, which changes nothing.

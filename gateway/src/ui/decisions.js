@@ -1,7 +1,7 @@
 // The decisions of a person on the values of one note: accept, reject, change and add, with undo. It uses neither the
 // document nor the network.
 
-import { placesOf } from './spans.js';
+import { placeAt, placesOf, unitsOf } from './spans.js';
 import { FIELDS } from './words.js';
 
 // The gateway searches no longer value in a note either.
@@ -162,6 +162,23 @@ export class Decisions {
       const wasInRecord = inRecord && decision !== 'add';
       return { field, action: decision, value, from, in_record: wasInRecord, start: place?.from ?? null, end: place?.to ?? null };
     });
+  }
+
+  // Repeats saved decisions, which have the form of `list`. Returns how many do not fit the values of this answer.
+  restore(saved, done) {
+    const units = unitsOf(this.#text);
+    const fits = saved.filter(({ field, action, value, from, in_record: inRecord, start, end }) => {
+      if (!Object.hasOwn(FIELDS, field) || typeof value !== 'string') return false;
+      const place = Number.isInteger(start) && Number.isInteger(end) ? placeAt(this.#text, units(start), units(end)) : null;
+      // Of a value that was found by its words the first place is saved. It gets all of them again.
+      const selected = placesOf(this.#text, value)[0]?.start === place?.start ? null : place;
+      if (action === 'add') return this.add(field, value, selected) !== null;
+      const original = this.#values.find((one) => one.field === field && one.inRecord === inRecord && one.value === (from ?? value));
+      if (original === undefined || !['accept', 'reject', 'change'].includes(action)) return false;
+      return this[action](original.id, value, selected) !== null;
+    });
+    if (done && !this.done) this.toggleDone();
+    return saved.length - fits.length;
   }
 
   // Returns the line of the note for `gateway eval --gold`.

@@ -38,6 +38,7 @@ const fn module(name: &'static str, body: &'static str) -> Asset {
 const CORRECTIONS: Asset = module("corrections.js", include_str!("corrections.js"));
 const DECISIONS: Asset = module("decisions.js", include_str!("decisions.js"));
 const DECISION_BOOK: Asset = module("decision-book.js", include_str!("decision-book.js"));
+const DECISION_PANEL: Asset = module("decision-panel.js", include_str!("decision-panel.js"));
 const DOWNLOAD: Asset = module("download.js", include_str!("download.js"));
 const DOM: Asset = module("dom.js", include_str!("dom.js"));
 const FIELDS: Asset = module("fields.js", include_str!("fields.js"));
@@ -45,6 +46,7 @@ const KEYS: Asset = module("keys.js", include_str!("keys.js"));
 const READING: Asset = module("reading.js", include_str!("reading.js"));
 const SPANS: Asset = module("spans.js", include_str!("spans.js"));
 const VALUE_FORM: Asset = module("value-form.js", include_str!("value-form.js"));
+const VALUE_LIST: Asset = module("value-list.js", include_str!("value-list.js"));
 const WORDS: Asset = module("words.js", include_str!("words.js"));
 const STYLE: Asset = Asset { name: "style.css", kind: "text/css; charset=utf-8", body: include_str!("style.css") };
 const LEGEND: &str = include_str!("legend.html");
@@ -52,7 +54,7 @@ const CORRECTIONS_PANEL: &str = include_str!("corrections.html");
 const PAGE: &str = include_str!("index.html");
 
 /// The files that the page loads.
-pub(crate) const FILES: [Asset; 20] = [
+pub(crate) const FILES: [Asset; 22] = [
     module("app.js", include_str!("app.js")),
     module("calls.js", include_str!("calls.js")),
     module("examples.js", include_str!("examples.js")),
@@ -63,6 +65,7 @@ pub(crate) const FILES: [Asset; 20] = [
     CORRECTIONS,
     DECISIONS,
     DECISION_BOOK,
+    DECISION_PANEL,
     DOWNLOAD,
     DOM,
     FIELDS,
@@ -70,6 +73,7 @@ pub(crate) const FILES: [Asset; 20] = [
     READING,
     SPANS,
     VALUE_FORM,
+    VALUE_LIST,
     WORDS,
     STYLE,
     Asset { name: "icon.svg", kind: "image/svg+xml", body: include_str!("icon.svg") },

@@ -109,11 +109,6 @@ export class Reading {
     return this.#chosen;
   }
 
-  // Returns the element of a value.
-  row(id) {
-    return this.#fields.querySelector(`button.value[data-value="${id}"]`)?.closest('li') ?? null;
-  }
-
   // Highlights the values of one field only; those of all fields for null.
   choose(field) {
     this.#field = field;
@@ -160,7 +155,7 @@ export class Reading {
       button.setAttribute('aria-pressed', String(button.closest('section').dataset.field === this.#field));
     }
     this.#fields.querySelector('.all-fields')?.setAttribute('aria-pressed', String(this.#field === null));
-    this.#onChoose(this.#chosen === null ? null : this.row(this.#chosen));
+    this.#onChoose(this.#fields.querySelector('button.value[aria-expanded="true"]')?.closest('li') ?? null);
   }
 
   #isShown(value) {

@@ -8,6 +8,7 @@ import { Reading } from './reading.js';
 import { BASES, FIELDS, WARNINGS, counted, spoken } from './words.js';
 
 const FAILED_SHOWN = 200;
+const FILTERS = ['by-field', 'by-basis', 'by-warning', 'by-decision'];
 
 const blocks = [...document.querySelectorAll('script[type="application/json"]')];
 const entries = blocks.map((block, index) => summary(JSON.parse(block.textContent), index));
@@ -27,7 +28,8 @@ function summary({ id, outcome }, index) {
   return { index, id, failed: !result, code: error?.code ?? null, findings, warnings };
 }
 
-function passes(entry, { field, basis, warning }) {
+function passes(entry, { field, basis, warning, decision }) {
+  if (decision !== '' && !(!entry.failed && decision.split(' ').includes(corrections.stateOf(entry.index)))) return false;
   const inField = (one) => field === '' || one.field === field;
   const findings = entry.findings.filter(inField);
   if (basis === 'left-out' && !findings.some((finding) => !finding.kept)) return false;
@@ -41,7 +43,8 @@ function passes(entry, { field, basis, warning }) {
 }
 
 function filter() {
-  const wanted = { field: byId('by-field').value, basis: byId('by-basis').value, warning: byId('by-warning').value };
+  const [field, basis, warning, decision] = FILTERS.map((id) => byId(id).value);
+  const wanted = { field, basis, warning, decision };
   const current = chosen[at];
   chosen = entries.filter((entry) => passes(entry, wanted));
   at = Math.max(0, chosen.indexOf(current));
@@ -103,6 +106,21 @@ function step(by) {
   show();
 }
 
+// Takes the decisions of an earlier session.
+async function openDecisions() {
+  const [file] = byId('decisions-file').files;
+  if (!file) return;
+  const byName = new Map(entries.filter((entry) => !entry.failed).map((entry) => [entry.id, entry]));
+  byId('opened').textContent = corrections.restore(await file.text(), (id) => {
+    const entry = byName.get(id);
+    if (!entry) return null;
+    const { text, outcome } = JSON.parse(blocks[entry.index].textContent);
+    return { key: entry.index, text, result: outcome.result };
+  });
+  byId('decisions-file').value = '';
+  filter();
+}
+
 // Returns whether the arrow keys move a cursor or choose an option in this element.
 function isTyping(target) {
   return target instanceof Element && target.closest('input, select, textarea') !== null;
@@ -116,7 +134,7 @@ function listFailed() {
   const shown = failed.slice(0, FAILED_SHOWN).map((entry) => {
     const open = element('button', { type: 'button', class: 'link' }, entry.id);
     open.addEventListener('click', () => {
-      for (const name of ['by-field', 'by-basis', 'by-warning']) byId(name).value = '';
+      for (const name of FILTERS) byId(name).value = '';
       chosen = entries;
       at = entry.index;
       show();
@@ -136,7 +154,10 @@ function options(id, pairs) {
 options('by-field', Object.entries(FIELDS));
 options('by-basis', [...Object.entries(BASES).map(([basis, { name }]) => [basis, name]), ['left-out', 'Not in the record']]);
 options('by-warning', [['any', 'Any warning'], ...Object.entries(WARNINGS), ['failed', 'Failed']]);
-for (const id of ['by-field', 'by-basis', 'by-warning']) byId(id).addEventListener('change', filter);
+options('by-decision', [['none decided', 'Not done'], ['none', 'None yet'], ['decided', 'Some'], ['done', 'Done']]);
+for (const id of FILTERS) byId(id).addEventListener('change', filter);
+byId('open-decisions').addEventListener('click', () => byId('decisions-file').click());
+byId('decisions-file').addEventListener('change', openDecisions);
 byId('previous').addEventListener('click', () => step(-1));
 byId('next').addEventListener('click', () => step(1));
 document.addEventListener('keydown', (event) => {
@@ -145,6 +166,8 @@ document.addEventListener('keydown', (event) => {
   else if (event.key === 'ArrowLeft') step(-1);
   else return;
   event.preventDefault();
+  // A person who goes through the notes by keys can use the keys of the list at once.
+  if (document.activeElement === document.body) corrections.focusList();
 });
 listFailed();
 filter();

@@ -15,12 +15,12 @@ use serde_json::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    CORRECTIONS, CORRECTIONS_PANEL, DECISION_BOOK, DECISIONS, DOM, DOWNLOAD, FIELDS, KEYS, LEGEND, READING, SPANS,
-    STYLE, VALUE_FORM, WORDS,
+    CORRECTIONS, CORRECTIONS_PANEL, DECISION_BOOK, DECISION_PANEL, DECISIONS, DOM, DOWNLOAD, FIELDS, KEYS, LEGEND,
+    READING, SPANS, STYLE, VALUE_FORM, VALUE_LIST, WORDS,
 };
 
 /// The modules of the script, each after those that it imports.
-const MODULES: [&str; 12] = [
+const MODULES: [&str; 14] = [
     WORDS.body,
     DOM.body,
     DOWNLOAD.body,
@@ -28,9 +28,11 @@ const MODULES: [&str; 12] = [
     SPANS.body,
     DECISIONS.body,
     DECISION_BOOK.body,
+    DECISION_PANEL.body,
     FIELDS.body,
     READING.body,
     VALUE_FORM.body,
+    VALUE_LIST.body,
     CORRECTIONS.body,
     include_str!("review.js"),
 ];
