@@ -189,8 +189,8 @@ fn of_diagnosis(view: &NoteView<'_>, names: &[NamedMalignancy]) -> Vec<TumourMen
             && name.standing != Standing::First
             && !is_of_no_patient(view, &name.range)
     };
-    let named: Vec<&NamedMalignancy> = names.iter().filter(counts).collect();
-    let organ = if named.is_empty() { None } else { cancer::read(view).organ };
+    let heads: Vec<&NamedMalignancy> = names.iter().filter(counts).collect();
+    let organ = if heads.is_empty() { None } else { cancer::read(view).organ };
     let mention = |name: &NamedMalignancy| TumourMention {
         name: name.value.clone(),
         kind: organ.map_or(UNNAMED_ORGAN, first_alike),
@@ -200,7 +200,7 @@ fn of_diagnosis(view: &NoteView<'_>, names: &[NamedMalignancy]) -> Vec<TumourMen
         certain: matches!(name.assertion, Assertion::Present | Assertion::Historical),
         range: view.folded.origin(&name.range),
     };
-    named.into_iter().map(mention).collect()
+    heads.into_iter().map(mention).collect()
 }
 
 /// Returns whether words are about a trial, a drug's use or a leaflet and not about the patient.
