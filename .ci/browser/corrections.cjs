@@ -173,6 +173,14 @@ async function nothingLost(page, file) {
   await page.click('#undo');
   equal(await told(page), 'Nothing to undo in this note.', 'what is told without a step');
   await page.click('#redo');
+  // A note keeps what is typed in it when saved decisions are opened.
+  await page.click('#next');
+  await page.focus('[data-field="stage"] button.value');
+  await press(page, ['c', { text: 'IV' }]);
+  const line = JSON.stringify({ id: NOTES[1].id, text: NOTES[1].text, done: true, decisions: [] });
+  await page.setInputFiles('#decisions-file', { name: 'x.jsonl', mimeType: 'text/plain', buffer: Buffer.from(line) });
+  await page.getByText('Opened the decisions on 0 notes. 1 note keeps its decisions of now.').waitFor();
+  equal(await page.locator('[data-field="stage"] .value-text').innerText(), 'IV', 'the typed change');
   // Leaving the file asks, until the decisions are saved.
   const [asked] = await Promise.all([page.waitForEvent('dialog'), page.evaluate(() => setTimeout(() => location.reload()))]);
   equal(asked.type(), 'beforeunload', 'the question');

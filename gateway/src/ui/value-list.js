@@ -12,9 +12,9 @@ export class ValueList {
     return this.#fields.contains(document.activeElement);
   }
 
-  // The id of the value with the focus, null for none.
+  // The id of the value in whose row the focus is, null for none.
   get focusedId() {
-    const value = this.hasFocus ? document.activeElement.closest('li')?.querySelector('button.value') : null;
+    const value = document.activeElement.closest('li')?.querySelector('button.value');
     return value ? Number(value.dataset.value) : null;
   }
 
