@@ -6,6 +6,7 @@ use super::{
     in_situ,
     lexicon::{Mention, Term, TermKind},
     meanings,
+    specimen::specimen_organ,
     standing::{Standing, is_of_study, standing},
     view::NoteView,
 };
@@ -43,6 +44,13 @@ pub(super) struct NamedMalignancy {
     pub(super) standing: Standing,
 }
 
+impl NamedMalignancy {
+    fn in_short(&self) -> in_situ::Name<'_> {
+        let past = self.assertion == Assertion::Historical;
+        in_situ::Name { value: &self.value, histology: self.histology, past }
+    }
+}
+
 /// Points of one mention for the choice among several malignancies; [`FIRST`] is a bonus for the first mention.
 const PRESENT: usize = 10;
 const PAST: usize = 3;
@@ -54,7 +62,7 @@ pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
     let unnamed = names.iter().any(|name| name.term.is("weak") && name.assertion != Assertion::Historical);
     let Some(organ_key) = leading(&names) else { return Diagnosis { unnamed, ..Diagnosis::default() } };
     let group: Vec<&NamedMalignancy> = names.iter().filter(|name| key(name) == Some(organ_key)).collect();
-    let group = in_situ::without_component(&group);
+    let group = in_situ::without_component(&group, NamedMalignancy::in_short);
     let Some(best) = group.iter().min_by_key(|name| {
         (!name.histology, name.assertion == Assertion::Historical, 5 - name.words.min(5), name.range.start)
     }) else {
@@ -288,28 +296,6 @@ fn side_before(view: &NoteView<'_>, site: &Mention) -> &'static str {
         _ if before.ends_with("right ") => "right ",
         _ => "",
     }
-}
-
-/// Returns the organ of the specimen whose heading stands before a name: "ESOPHAGUS, ESOPHAGECTOMY: A. ADENOCARCINOMA".
-fn specimen_organ(view: &NoteView<'_>, start: usize) -> Option<&'static str> {
-    const REACH: usize = 200;
-    const WIDEST: usize = 80;
-    const PROCEDURES: [&str; 5] = ["ectomy", "resection", "excision", "biops", "amputation"];
-    let window = start - view.folded.before(start, REACH).len()..start;
-    view.terms_in(TermKind::Site, &window).iter().rev().find_map(|site| {
-        let primary = site.term.tag("primary").filter(|_| !site.term.is("node"))?;
-        let before = view.folded.before(site.range.start, 3).trim_end();
-        let heads = before.is_empty() || before.ends_with([':', '.', ';', '\n', '-', '"', ')']);
-        let after = view.folded.slice(site.range.end..start);
-        let heading = after.split([':', '\n']).next().unwrap_or_default();
-        let ends = after.contains(':') || after.contains(" -");
-        let named = after.starts_with([',', ':']) || after.starts_with(" and ");
-        let procedure = PROCEDURES.iter().any(|word| heading.contains(word));
-        let result = after.get(heading.len()..).unwrap_or_default();
-        let benign =
-            ["negative", "benign", "no ", "free of", "normal", "unremarkable"].iter().any(|word| result.contains(word));
-        (heads && named && ends && procedure && !benign && result.len() <= WIDEST).then_some(primary)
-    })
 }
 
 /// Returns the organ of the operations for malignancies that the patient had, if it is only one.

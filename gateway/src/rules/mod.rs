@@ -23,6 +23,7 @@ mod receptor_scores;
 mod report;
 mod response;
 mod sites;
+mod specimen;
 mod stage;
 mod standing;
 mod treatment;
