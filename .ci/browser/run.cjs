@@ -10,6 +10,7 @@ const docs = require('./docs.cjs');
 const page = require('./page.cjs');
 const proxies = require('./proxy.cjs');
 const review = require('./review.cjs');
+const timeline = require('./timeline.cjs');
 
 async function main([base, executablePath, writer, gateway, only = '']) {
   const proxy = await proxies.start(base);
@@ -18,11 +19,12 @@ async function main([base, executablePath, writer, gateway, only = '']) {
   let failed = 0;
   const written = await review.write(writer, base);
   const tenNotes = corrections.write(writer, gateway);
+  const patients = timeline.write(gateway);
   const ofFile = (file) => ([name, options, check]) => [name, { ...options, files: [file.url] }, (one) => check(one, file)];
   const ofPage = ([name, options, check]) => [name, options, (one) => check(one, proxy.url, proxy)];
   const all = [
     ...[...page, ...access, ...corrections.ofPage].map(ofPage), ...review.checks.map(ofFile(written)),
-    ...corrections.ofFile.map(ofFile(tenNotes)), ['docs', {}, (one) => docs(one, base)],
+    ...corrections.ofFile.map(ofFile(tenNotes)), ...timeline.ofFile.map(ofFile(patients)), ['docs', {}, (one) => docs(one, base)],
   ];
   const checks = all.filter(([name]) => name.includes(only));
   for (const [name, options, check] of checks) {
@@ -40,6 +42,7 @@ async function main([base, executablePath, writer, gateway, only = '']) {
   proxy.close();
   written.remove();
   tenNotes.remove();
+  patients.remove();
   console.log([`${checks.length - failed} of ${checks.length} checks passed`, ...told].join('; '));
   if (failed > 0 || checks.length === 0) process.exitCode = 1;
 }

@@ -16,7 +16,7 @@ pub(super) fn finish(
     ending: &RunEnd,
     stop: &StopSignal,
 ) -> Result<u8, BulkError> {
-    let OutcomeWriter { sink, review, counts, progress } = writer;
+    let OutcomeWriter { sink, mut review, counts, progress } = writer;
     progress.end();
     let failure = ending.fatal_reason.as_ref().or(ending.unreachable_reason.as_ref());
     if let Some(why) = failure.filter(|_| counts.sums().ok == 0 && !stop.was_interrupted()) {
@@ -25,7 +25,8 @@ pub(super) fn finish(
         return Err(BulkError::Failed(format!("{why}. Nothing was read")));
     }
     let totals = RunTotals { complete: failure.is_none() && !stop.was_interrupted(), ..counts.sums() };
-    let outcome = outcome.and_then(|()| sink.end(totals));
+    let on_patient = |line: &str| review.as_mut().map_or(Ok(()), |review| review.patient(line));
+    let outcome = outcome.and_then(|()| sink.end(totals, on_patient));
     let outcome = match (outcome, review) {
         (Ok(()), Some(review)) => review.end(),
         (outcome, review) => {

@@ -38,7 +38,18 @@ impl Review {
 
     /// Adds a note of this run.
     pub(super) fn ended(&mut self, outcome: &EntryOutcome) -> Result<(), BulkError> {
-        self.note(&outcome.id, outcome.text.as_deref(), &outcome.line)
+        // Two patients may have notes with the same id.
+        let id = match &outcome.origin.patient {
+            Some(patient) => format!("{patient} / {}", outcome.id),
+            None => outcome.id.clone(),
+        };
+        self.note(&id, outcome.text.as_deref(), &outcome.line)
+    }
+
+    /// Adds the timeline of a patient, as the output has it.
+    pub(super) fn patient(&mut self, line: &str) -> Result<(), BulkError> {
+        let written = serde_json::from_str(line).map_err(io::Error::from).and_then(|line| self.writer.patient(&line));
+        written.map_err(|cause| BulkError::unwritable(&self.path, &cause))
     }
 
     /// Adds a note of an earlier run, with its line in the output. A note without a line is left out.

@@ -89,6 +89,8 @@ function detailsOf(value, result) {
     const named = value.codes.map(({ system, code, display, basis }) => `${system} ${code} (${display}${basis === 'broader' ? ', broader' : ''})`);
     lines.push(['Codes', named.join('; ')]);
   }
+  const courses = [...new Set(value.places.map((place) => place.course).filter((course) => course !== ''))];
+  if (courses.length > 0) lines.push(['Course', element('bdi', {}, courses.join('; '))]);
   if (value.tumour) lines.push(['Tumour', element('bdi', {}, nameOf(value.tumour, result) ?? value.tumour)]);
   if (value.confidence) {
     const { mean, minimum } = value.confidence;

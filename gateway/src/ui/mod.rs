@@ -45,6 +45,7 @@ const FIELDS: Asset = module("fields.js", include_str!("fields.js"));
 const KEYS: Asset = module("keys.js", include_str!("keys.js"));
 const READING: Asset = module("reading.js", include_str!("reading.js"));
 const SPANS: Asset = module("spans.js", include_str!("spans.js"));
+const TIMELINE: &str = include_str!("timeline.js");
 const VALUE_FORM: Asset = module("value-form.js", include_str!("value-form.js"));
 const VALUE_LIST: Asset = module("value-list.js", include_str!("value-list.js"));
 const WORDS: Asset = module("words.js", include_str!("words.js"));

@@ -115,6 +115,13 @@ export class Reading {
     this.#choose(null);
   }
 
+  // Highlights a field and, if one of its values stands at this position, chooses that value.
+  chooseAt(field, position) {
+    this.choose(field);
+    const [id] = [...this.#values].find(([, value]) => value.field === field && value.places.some(({ from }) => from === position)) ?? [];
+    if (id !== undefined) this.#choose(id);
+  }
+
   #section(field) {
     return this.#fields.querySelector(`[data-field="${CSS.escape(field)}"]`);
   }

@@ -5,12 +5,13 @@ import { Corrections } from './corrections.js';
 import { byId, element } from './dom.js';
 import { provenance } from './fields.js';
 import { Reading } from './reading.js';
+import { Timelines } from './timeline.js';
 import { BASES, FIELDS, WARNINGS, counted, spoken } from './words.js';
 
 const FAILED_SHOWN = 200;
 const FILTERS = ['by-field', 'by-basis', 'by-warning', 'by-decision'];
 
-const blocks = [...document.querySelectorAll('script[type="application/json"]')];
+const blocks = [...document.querySelectorAll('script[type="application/json"]:not([data-patient])')];
 const entries = blocks.map((block, index) => summary(JSON.parse(block.textContent), index));
 const parts = { note: byId('note'), fields: byId('fields') };
 const reading = new Reading({ ...parts, warnings: byId('warnings') });
@@ -99,6 +100,19 @@ function showError({ status, error }) {
   );
 }
 
+// Shows the note of a place in a timeline.
+function openNote(id, field, position) {
+  const entry = entries.find((one) => one.id === id);
+  if (!entry) return;
+  for (const name of FILTERS) byId(name).value = '';
+  chosen = entries;
+  at = entry.index;
+  show();
+  if (!entry.failed) reading.chooseAt(field, position);
+  byId('one').scrollIntoView({ block: 'start' });
+  byId('note').focus({ preventScroll: true });
+}
+
 function step(by) {
   const next = at + by;
   if (next < 0 || next >= chosen.length) return;
@@ -171,3 +185,5 @@ document.addEventListener('keydown', (event) => {
 });
 listFailed();
 filter();
+const timelines = [...document.querySelectorAll('script[data-patient]')];
+new Timelines(timelines, openNote);

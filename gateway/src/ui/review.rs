@@ -16,11 +16,11 @@ use sha2::{Digest, Sha256};
 
 use super::{
     CORRECTIONS, CORRECTIONS_PANEL, DECISION_BOOK, DECISION_PANEL, DECISIONS, DOM, DOWNLOAD, FIELDS, KEYS, LEGEND,
-    READING, SPANS, STYLE, VALUE_FORM, VALUE_LIST, WORDS,
+    READING, SPANS, STYLE, TIMELINE, VALUE_FORM, VALUE_LIST, WORDS,
 };
 
 /// The modules of the script, each after those that it imports.
-const MODULES: [&str; 14] = [
+const MODULES: [&str; 15] = [
     WORDS.body,
     DOM.body,
     DOWNLOAD.body,
@@ -34,6 +34,7 @@ const MODULES: [&str; 14] = [
     VALUE_FORM.body,
     VALUE_LIST.body,
     CORRECTIONS.body,
+    TIMELINE,
     include_str!("review.js"),
 ];
 const HEAD: &str = include_str!("review.html");
@@ -72,9 +73,19 @@ impl<W: Write> ReviewWriter<W> {
     /// Writes one note. `outcome` is its line of output: `{"id", "status", "result"}` or `{"id", "status", "error"}`,
     /// with offsets in code points.
     pub fn note(&mut self, id: &str, text: &str, outcome: &Value) -> io::Result<()> {
-        self.out.write_all(b"<script type=\"application/json\">")?;
+        self.block("", &Entry { id, text, outcome })
+    }
+
+    /// Writes the timeline of one patient: its line of output, `{"patient", "notes", "timeline", "summary"}`. The `id` of
+    /// its notes is `PATIENT / ID`.
+    pub fn patient(&mut self, line: &Value) -> io::Result<()> {
+        self.block(" data-patient", line)
+    }
+
+    fn block(&mut self, attribute: &str, content: &impl Serialize) -> io::Result<()> {
+        write!(self.out, "<script type=\"application/json\"{attribute}>")?;
         let mut serializer = Serializer::with_formatter(&mut self.out, ScriptSafeJson);
-        Entry { id, text, outcome }.serialize(&mut serializer)?;
+        content.serialize(&mut serializer)?;
         self.out.write_all(b"</script>\n")
     }
 

@@ -1,5 +1,7 @@
 // Computes the spans of values in a note. It uses neither the document nor the network.
 
+import { courseText } from './words.js';
+
 // Returns a function from code points, which an answer's offsets count, to UTF-16 units, which JavaScript's strings
 // count.
 export function unitsOf(text) {
@@ -40,7 +42,7 @@ export function valuesOf(text, evidence, record = {}) {
       }
       if (finding.start === null || finding.start === undefined) continue;
       const place = { start: units(finding.start), end: units(finding.end), from: finding.start, to: finding.end };
-      known.get(key).places.push({ ...place, quote: finding.quote, date: finding.date?.value ?? null });
+      known.get(key).places.push({ ...place, quote: finding.quote, date: finding.date?.value ?? null, course: courseText(finding.course) });
     }
   }
   for (const [field, value] of Object.entries(record)) {
@@ -54,7 +56,7 @@ export function valuesOf(text, evidence, record = {}) {
 export function placeAt(text, start, end) {
   const from = codePoints(text.slice(0, start));
   const quote = text.slice(start, end);
-  return { start, end, from, to: from + codePoints(quote), quote, date: null };
+  return { start, end, from, to: from + codePoints(quote), quote, date: null, course: '' };
 }
 
 // Returns the places where a value stands in a text: as whole words, in upper or lower case, with any white space
@@ -75,7 +77,7 @@ export function placesOf(text, value) {
   for (const { index: start, 0: quote } of text.matchAll(new RegExp(`${before}${escaped}${after}`, 'giu'))) {
     from += codePoints(text.slice(unit, start));
     unit = start;
-    places.push({ start, end: start + quote.length, from, to: from + codePoints(quote), quote, date: null });
+    places.push({ start, end: start + quote.length, from, to: from + codePoints(quote), quote, date: null, course: '' });
   }
   return places;
 }

@@ -24,10 +24,18 @@ fn markup_in_a_note_stays_in_its_block() {
     for _ in 0..3 {
         writer.note(hostile, hostile, &outcome).unwrap();
     }
+    writer.patient(&json!({"patient": hostile})).unwrap();
     let html = String::from_utf8(writer.end().unwrap()).unwrap();
     let notes = html.strip_prefix(std::str::from_utf8(&before).unwrap()).unwrap();
+    let (notes, patient) = notes.split_once("<script type=\"application/json\" data-patient>").unwrap();
     assert_eq!(blocks(notes), vec![json!({"id": hostile, "text": hostile, "outcome": outcome}); 3]);
-    assert_eq!(notes.matches('<').count(), 3 * 2 + 2, "only the writer's own elements begin with <");
+    let patient = patient.split_once("</script>").unwrap();
+    assert_eq!(serde_json::from_str::<Value>(patient.0).unwrap(), json!({"patient": hostile}));
+    assert_eq!(
+        notes.matches('<').count() + patient.1.matches('<').count(),
+        3 * 2 + 2,
+        "only the writer's own elements begin with <"
+    );
 }
 
 #[test]
@@ -54,7 +62,12 @@ fn the_page_has_a_text_for_every_code_of_an_answer() {
     assert_eq!(keys("BASES"), Basis::ALL.map(Basis::name));
     assert_eq!(keys("ASSERTIONS"), Assertion::ALL.map(Assertion::name));
     let document = http::document(&http::DocumentSettings::default());
-    for (object, schema) in [("WARNINGS", "WarningCode"), ("COMPARISONS", "Agreement"), ("ROLES", "TumourRole")] {
+    for (object, schema) in [
+        ("WARNINGS", "WarningCode"),
+        ("COMPARISONS", "Agreement"),
+        ("ROLES", "TumourRole"),
+        ("CONTRADICTIONS", "ContradictionKind"),
+    ] {
         let names = document.pointer(&format!("/components/schemas/{schema}/enum")).unwrap();
         assert_eq!(json!(keys(object)), *names, "{schema}");
     }

@@ -63,6 +63,16 @@ export const WARNINGS = {
   several_primaries: 'More than one tumour',
 };
 
+export const CONTRADICTIONS = {
+  results_differ: 'Results differ',
+  stages_differ: 'Stages differ',
+  stated_and_denied: 'Stated and denied',
+  sides_differ: 'Sides differ',
+  tumour_unclear: 'Not clear which tumour',
+  date_after_note: 'A date after the note',
+  not_compared: 'Not compared with each other',
+};
+
 export const COMPARISONS = {
   agree: 'the rules engine reads the same',
   differ: 'the rules engine reads this field differently',
@@ -77,4 +87,16 @@ export function spoken(name) {
 
 export function counted(count, one, many = `${one}s`) {
   return `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
+}
+
+// Returns the course of a treatment in words.
+export function courseText(course) {
+  if (!course) return '';
+  const { status, start, stop, reason, response } = course;
+  const words = [];
+  if (start) words.push(`started ${start.value}`);
+  if (status) words.push(stop ? `${status} ${stop.value}` : status);
+  if (reason) words.push(`because of “${reason.quote}”`);
+  if (response) words.push(`response: ${response}`);
+  return words.join(', ');
 }

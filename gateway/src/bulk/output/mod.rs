@@ -80,13 +80,15 @@ impl ResultWriter {
         self.patients.as_ref().map_or(Ok(()), PatientTimelines::check)
     }
 
-    /// Gives the text after the last result to `write`, in parts.
+    /// Gives the text after the last result to `write`, in parts, and each timeline to `on_patient`.
     pub(super) fn end(
         &mut self,
         totals: RunTotals,
         mut write: impl FnMut(&str) -> Result<(), BulkError>,
+        mut on_patient: impl FnMut(&str) -> Result<(), BulkError>,
     ) -> Result<(), BulkError> {
         for patient in self.patients.take().into_iter().flat_map(|patients| patients.into_json(totals.complete)) {
+            on_patient(&patient)?;
             let mut out = String::with_capacity(patient.len() + 2);
             if self.format == OutputFormat::Json {
                 self.add_json(&patient, &mut out);

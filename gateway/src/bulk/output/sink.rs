@@ -91,11 +91,15 @@ impl Sink {
         Ok(())
     }
 
-    /// Writes the end of the format and syncs the file to the disk.
-    pub(in crate::bulk) fn end(mut self, totals: RunTotals) -> Result<(), BulkError> {
+    /// Writes the end of the format and syncs the file to the disk. Gives each timeline to `on_patient` too.
+    pub(in crate::bulk) fn end(
+        mut self,
+        totals: RunTotals,
+        on_patient: impl FnMut(&str) -> Result<(), BulkError>,
+    ) -> Result<(), BulkError> {
         self.write()?;
         let target = &mut self.target;
-        self.form.end(totals, |text| target.write(text.as_bytes()))?;
+        self.form.end(totals, |text| target.write(text.as_bytes()), on_patient)?;
         if let Target::File(output) = &self.target {
             // Only a full disk is an error: a pipe or device cannot be synced.
             match output.file.sync_all() {
