@@ -45,9 +45,10 @@ pub(super) struct NamedMalignancy {
 }
 
 impl NamedMalignancy {
-    fn in_short(&self) -> in_situ::Name<'_> {
+    fn in_short(&self, measured: bool) -> in_situ::Name<'_> {
         let past = self.assertion == Assertion::Historical;
-        in_situ::Name { value: &self.value, histology: self.histology, past }
+        let histology = self.histology && (measured || !self.value.contains("melanoma"));
+        in_situ::Name { value: &self.value, histology, past, side: self.side }
     }
 }
 
@@ -62,7 +63,9 @@ pub(crate) fn read(view: &NoteView<'_>) -> Diagnosis {
     let unnamed = names.iter().any(|name| name.term.is("weak") && name.assertion != Assertion::Historical);
     let Some(organ_key) = leading(&names) else { return Diagnosis { unnamed, ..Diagnosis::default() } };
     let group: Vec<&NamedMalignancy> = names.iter().filter(|name| key(name) == Some(organ_key)).collect();
-    let group = in_situ::without_component(&group, NamedMalignancy::in_short);
+    // The thickness of a melanoma is that of an invasive one; without it the word may be said of one in situ.
+    let measured = view.folded.as_str().contains("breslow");
+    let group = in_situ::without_component(&group, |name| name.in_short(measured));
     let Some(best) = group.iter().min_by_key(|name| {
         (!name.histology, name.assertion == Assertion::Historical, 5 - name.words.min(5), name.range.start)
     }) else {
@@ -241,15 +244,21 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
             break;
         }
     }
+    let in_situ =
+        [" in situ", " in-situ"].into_iter().find(|words| view.folded.after(head.range.end, 8).starts_with(words));
+    let head_range = head.range.start..head.range.end + in_situ.map_or(0, str::len);
+    if in_situ.is_some() {
+        words.push("in situ");
+    }
     let mut value = melanoma_of_skin(&words).unwrap_or_else(|| words.join(" "));
     if let Some(plain) = value.strip_prefix("metastatic ") {
         value = plain.to_owned();
     }
     if organ.is_none() && head.term.is("head") {
-        if let Some(site) = following_site(view, &head.range) {
+        if let Some(site) = following_site(view, &head_range) {
             organ = site.term.tag("primary");
             value = format!("{value} of the {}{}", side_before(view, site), organ_name(site.term));
-        } else if let Some(primary) = nearby_primary(view, &head.range).filter(|_| !head.term.is("weak")) {
+        } else if let Some(primary) = nearby_primary(view, &head_range).filter(|_| !head.term.is("weak")) {
             organ = Some(primary);
             value = format!("{value} of the {primary}");
         }
@@ -262,9 +271,9 @@ fn named(view: &NoteView<'_>, before: &[Mention], head: &Mention, assertion: Ass
         value = format!("{value} of the {primary}");
         length = length.saturating_sub(1);
     }
-    let side = following_site(view, &head.range).map_or("", |site| side_before(view, site));
-    let standing = standing(view, &(start..head.range.end));
-    let range = start..head.range.end;
+    let side = following_site(view, &head_range).map_or("", |site| side_before(view, site));
+    let standing = standing(view, &(start..head_range.end));
+    let range = start..head_range.end;
     NamedMalignancy { value, organ, term: head.term, histology, assertion, range, words: length, side, standing }
 }
 

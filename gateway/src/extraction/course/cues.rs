@@ -26,7 +26,7 @@ pub(super) struct Cue {
     pub(super) is_passive: bool,
     /// "Started on", "completed 4 cycles of": the treatment follows.
     pub(super) leads_on: bool,
-    /// It speaks only of a treatment behind it: "underwent", "switched from".
+    /// It speaks only of a treatment behind it: "underwent", "switched from", "stopped smoking".
     pub(super) needs_object: bool,
 }
 
@@ -36,7 +36,7 @@ static CUE: LazyLock<Regex> = LazyLock::new(|| {
          |(?<from>(?:switched|changed|transitioned|rotated)(?: over)? from)\
          |(?<to>(?:switched|changed|transitioned|rotated)(?: over)? to)\
          |(?<done>underwent|s/p|status[- ]post)\
-         |(?<start>(?:re-?)?(?:started|initiated|commenced|begun|began)|starting|starts|begins)\
+         |(?<start>(?:re-?)?(?:started|initiated|commenced|begun|began)|resumed|reintroduced|rechallenged|starting|starts|begins)\
          |(?<ongoing>(?:remains|remained|currently|still|maintained|is now) on|continues|continued|continuing|ongoing)\
          |(?<completed>completed|finished|completion of)\
          |(?<stopped>stopped|discontinued|ceased|terminated|withdrawn|abandoned))(?-u:\\b)",
@@ -46,7 +46,7 @@ static CUE: LazyLock<Regex> = LazyLock::new(|| {
 /// Words shortly before a cue that make it none: it did not happen, or not yet.
 static NOT_YET: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        "(?i)(?-u:\\b)(?:not|never|no|without|unable to|failed to|will|would|should|may|might|can|could|if|once|until|till|to \
+        "(?i)(?-u:\\b)(?:not|never|no|without|unable to|failed to|will|would|should|(?-i:may)|might|can|could|if|once|until|till|to \
          be|before|plan|plans|planned|scheduled|consider|considered|when|hasn't|wasn't|didn't)(?: [a-z]+){0,2} ?$",
     )
 });
@@ -59,17 +59,58 @@ static PASSIVE: LazyLock<Regex> = LazyLock::new(|| {
 /// The words behind a passive cue that lead to a treatment: "was started on".
 static LEADS_ON: LazyLock<Regex> = LazyLock::new(|| pattern("(?i)^ (?:on|with|to|from)(?-u:\\b)"));
 
+/// What may stand behind a verb that has no object: "stopped in May", "completed.".
+static NO_OBJECT: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        "(?i)^(?:\\s*(?:$|[.,;:()\\d-])|\\s+(?:in|on|at|after|due|because|for|by|since|from|until|before|during|when|as|owing\
+         |secondary|early|prematurely|permanently|temporarily|upon|with|and|but|again|today|yesterday|recently|last|this\
+         |jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|of|to)(?-u:\\b|[a-z]))",
+    )
+});
+
+/// A range of dates behind a treatment: "11/2016 to 3/2017".
+static PERIOD: LazyLock<Regex> =
+    LazyLock::new(|| pattern("(?i)\\d{4}\\s?(?:-|\u{2013}|to|until|till|through|thru)\\s?(?:\\d|[a-z]{3,9}\\.? \\d)"));
+
+/// The words behind "continued" that tell its end.
+static UNTIL: LazyLock<Regex> = LazyLock::new(|| pattern("(?i)^(?: [a-z]+)? (?:until|till|through)(?-u:\\b)"));
+
+/// The words between a treatment and a cue behind it that speaks of it: auxiliaries, doses, cycles and dates.
+static BETWEEN: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        "(?i)^(?:[\\s,/+-]|\\([^()]*\\)|\\d[\\d./-]*(?:mg|g|gy|mcg|auc|x|st|nd|rd|th)?(?:/m2|/kg)?\
+         |(?:was|were|is|are|has|have|had|been|being|then|later|also|subsequently|both|all|which|that|it|they|and|but\
+         |therapy|treatment|chemotherapy|in|on|from|since|until|to|by|for|at|after|early|late|mid|of|the|a|every|weekly|daily\
+         |biweekly|monthly|q\\d?w?|qd|bid|po|iv|mg|gy|auc|weeks?|months?|days?|years?|cycles?|courses?|doses?|fractions?\
+         |jan[a-z]*|feb[a-z]*|mar|march|apr[a-z]*|may|june?|july?|aug[a-z]*|sept?[a-z]*|oct[a-z]*|nov[a-z]*|dec[a-z]*\
+         |started|initiated|commenced|begun|began|resumed|given|administered|completed|finished|stopped|discontinued\
+         |maintenance|adjuvant|neoadjuvant|dose|reduced|low-dose|full-dose|last|this|well|tolerated)(?-u:\\b))*$",
+    )
+});
+
 /// The words behind "stopped" that begin a reason.
 static REASON: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        "(?i)(?-u:\\b)(?:due to|because of|owing to|secondary to|on account of|in view of|for|on|at|upon|after)\\s+(?<reason>[^.,;:()\\n]{3,100})",
+        "(?i)(?-u:\\b)(?:due to|because of|owing to|secondary to|on account of|in view of)\\s+(?<reason>[^.,;:()\\n]{3,100})",
+    )
+});
+
+/// Other words that may begin a reason, if what follows is one.
+static PLAIN_REASON: LazyLock<Regex> =
+    LazyLock::new(|| pattern("(?i)(?-u:\\b)(?:for|on|at|upon|after)\\s+(?<reason>[^.,;:()\\n]{3,100})"));
+
+/// Where a reason ends: at a date, and where another event begins.
+static REASON_END: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        "(?i)\\s(?:and|then|so|while|in (?:(?:early|mid|late)[ -])?(?:\\d|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|on \\d)",
     )
 });
 
 /// What may stand behind "for", "after" and "on" as a reason; a time or a number of cycles is none.
 static IS_REASON: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        "(?i)progress|toxic|intoleran|adverse|reaction|side effect|relapse|recurrence|refus|[a-z](?:itis|emia|aemia|penia|pathy)(?-u:\\b)",
+        "(?i)progress|toxic|intoleran|adverse|reaction|side effect|relapse|recurrence|refus|request|choice|preference|rash\
+         |hypersensitiv|allerg|fatigue|infection|pregnan|decline|[a-z](?:itis|emia|aemia|penia|pathy|algia)(?-u:\\b)",
     )
 });
 
@@ -95,31 +136,47 @@ pub(super) fn cues(text: &str) -> Vec<Cue> {
             () if has("completed") || has("done") => CueKind::Completed,
             () => CueKind::Stopped,
         };
-        let leads_on = LEADS_ON.is_match(text.get(whole.end()..)?) || has("from") || has("to");
+        let behind = text.get(whole.end()..)?;
+        if kind == CueKind::Ongoing && UNTIL.is_match(behind) {
+            return None;
+        }
+        let leads_on = LEADS_ON.is_match(behind) || has("from") || has("to");
+        let is_passive = PASSIVE.is_match(before) || kind == CueKind::Since;
         Some(Cue {
             range: whole.range(),
             kind,
-            is_passive: PASSIVE.is_match(before) || kind == CueKind::Since,
+            is_passive,
             leads_on: leads_on && kind != CueKind::Since,
-            needs_object: has("from") || has("to") || has("done"),
+            needs_object: has("from") || has("to") || has("done") || !(is_passive || NO_OBJECT.is_match(behind)),
         })
     };
     CUE.captures_iter(text).filter_map(cue).collect()
 }
 
+/// Returns whether words tell a range of dates, of which only the first is read.
+pub(super) fn has_period(words: &str) -> bool {
+    PERIOD.is_match(words)
+}
+
+/// Returns whether a cue behind a treatment speaks of it, by the words between the two.
+pub(super) fn speaks_of(between: &str) -> bool {
+    BETWEEN.is_match(between)
+}
+
 /// Returns the words that say why a treatment was stopped, from behind the cue to the end of the clause.
 pub(super) fn reason(text: &str, from: usize, to: usize) -> Option<Range<usize>> {
     let rest = text.get(from..to)?;
-    let found = REASON.captures(rest)?;
-    let (whole, words) = (found.get(0)?, found.name("reason")?);
-    let clause_ends = rest.get(..whole.start())?.contains([';', ':', '\n']) || whole.start() > REASON_REACH;
-    let opens = whole.as_str().to_ascii_lowercase();
-    let is_plain = ["for", "on", "at", "upon", "after"].iter().any(|word| opens.starts_with(&format!("{word} ")));
-    let end = words.as_str().find(" and ").or_else(|| words.as_str().find(" then ")).unwrap_or(words.len());
-    let words = words.as_str().get(..end)?.trim_end();
-    if clause_ends || (is_plain && !IS_REASON.is_match(words)) {
+    let strong = REASON.captures(rest);
+    let found = match &strong {
+        Some(found) => found.name("reason")?,
+        None => PLAIN_REASON.captures(rest)?.name("reason")?,
+    };
+    let before = rest.get(..found.start())?;
+    let end = REASON_END.find(found.as_str()).map_or(found.len(), |end| end.start());
+    let words = found.as_str().get(..end)?.trim_end();
+    if before.contains([';', ':']) || before.len() > REASON_REACH || (strong.is_none() && !IS_REASON.is_match(words)) {
         return None;
     }
-    let start = from + found.name("reason")?.start();
+    let start = from + found.start();
     Some(start..start + words.len())
 }

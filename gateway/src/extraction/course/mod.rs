@@ -58,7 +58,7 @@ pub struct TreatmentCourse {
     /// Why it was stopped; null where the note does not say.
     #[schema(required = true)]
     pub reason: Option<CourseReason>,
-    /// The response that the note ties to it, as in `response`; null if it ties none.
+    /// The response that the note ties to it, in the words of the note; null if it ties none.
     #[schema(required = true, example = "partial response")]
     pub response: Option<String>,
 }
@@ -89,8 +89,8 @@ pub(super) struct CourseInput<'a> {
     pub(super) text: &'a str,
     /// The places of treatments.
     pub(super) treatments: Vec<Range<usize>>,
-    /// The places of responses with their values.
-    pub(super) responses: Vec<(Range<usize>, &'a str)>,
+    /// The places of responses.
+    pub(super) responses: Vec<Range<usize>>,
 }
 
 impl Courses {
@@ -105,7 +105,7 @@ impl Courses {
         }
         let text = input.text;
         steps::count(text.len());
-        input.responses.sort_by_key(|(range, _)| range.start);
+        input.responses.sort_by_key(|range| range.start);
         let cues = cues(text);
         if cues.is_empty() && input.responses.is_empty() {
             return Self::default();
@@ -116,6 +116,17 @@ impl Courses {
         for (at, list) in lists.iter().enumerate() {
             let sentence = sentence_at(&sentences, list.start);
             let (mut status, mut start, mut stop, mut reason) = (None, None, None, None);
+            let behind = lists.get(at + 1).map_or(sentence.end, |next| next.start.min(sentence.end));
+            // Of a range of dates only the first is read: it is the start, and not the end.
+            let has_period = text.get(list.end..behind.max(list.end)).is_some_and(cues::has_period);
+            let end_of = |cue: &Range<usize>, start: &mut Option<StatedDate>| {
+                let date = date_near(cue);
+                if !has_period {
+                    return date;
+                }
+                *start = start.take().or(date);
+                None
+            };
             for cue in of_list(text, &sentence, &lists, at, &cues) {
                 match cue.kind {
                     CueKind::Start => {
@@ -129,11 +140,11 @@ impl Courses {
                         status = status.or(Some(CourseStatus::Ongoing));
                     }
                     CueKind::Completed => {
-                        (status, stop) = (Some(CourseStatus::Completed), date_near(&cue.range));
+                        (status, stop) = (Some(CourseStatus::Completed), end_of(&cue.range, &mut start));
                     }
                     CueKind::Stopped => {
-                        (status, stop) = (Some(CourseStatus::Stopped), date_near(&cue.range));
-                        reason = cues::reason(text, cue.range.end, sentence.end).and_then(&quoted);
+                        (status, stop) = (Some(CourseStatus::Stopped), end_of(&cue.range, &mut start));
+                        reason = cues::reason(text, cue.range.end, behind.max(cue.range.end)).and_then(&quoted);
                     }
                 }
             }
@@ -144,11 +155,13 @@ impl Courses {
             }
             courses.push((list.clone(), TreatmentCourse { status, start, stop, reason, response: None }));
         }
-        for (range, value) in &input.responses {
+        for range in &input.responses {
             if let Some(at) = treatment_of(text, &sentences, &lists, range)
                 && let Some((_, course)) = courses.get_mut(at)
+                && (course.status == Some(CourseStatus::Stopped) || !is_cause(text, range))
             {
-                course.response = Some((*value).to_owned());
+                course.response =
+                    text.get(range.clone()).map(|words| words.split_whitespace().collect::<Vec<_>>().join(" "));
             }
         }
         Self { lists: courses }
@@ -226,10 +239,20 @@ fn of_list<'c>(
             let is_next = to_next.is_some_and(|next| {
                 (!cue.is_passive || cue.leads_on) && text.get(cue.range.end..next.start).is_some_and(leads)
             });
-            cue.range.start >= list.end && cue.range.start - list.end <= REACH && !is_next && !cue.needs_object
+            let between = text.get(list.end..cue.range.start);
+            between.is_some_and(|gap| gap.len() <= REACH && cues::speaks_of(gap)) && !is_next && !cue.needs_object
         }
     });
     own.collect()
+}
+
+/// Returns whether a response is the cause of something else: "docetaxel was started because of progression".
+fn is_cause(text: &str, response: &Range<usize>) -> bool {
+    const CAUSE: [&str; 7] = ["because of", "due to", "owing to", "secondary to", "in view of", "for", "given"];
+    let from = (response.start.saturating_sub(CAUSE_REACH)..=response.start).find(|at| text.is_char_boundary(*at));
+    let before = from.and_then(|from| text.get(from..response.start)).unwrap_or_default().to_ascii_lowercase();
+    let before = before.trim_end().trim_end_matches(" disease").trim_end_matches(" the");
+    CAUSE.iter().any(|cause| before.strip_suffix(cause).is_some_and(|rest| rest.is_empty() || rest.ends_with(' ')))
 }
 
 /// Returns the list that a response belongs to.

@@ -65,6 +65,26 @@ fn start_stop_and_status_are_those_of_the_words_near_a_treatment() {
             &["pembrolizumab: stopped .. (progression)"],
         ),
         ("Imatinib was stopped in 2019 and restarted in 2020.", "imatinib", &["imatinib: ? 2020.."]),
+        (
+            "Taxol was stopped after 6 cycles because of neuropathy in November 2021.",
+            "taxol",
+            &["taxol: stopped .. (neuropathy)"],
+        ),
+        ("S/p R-CHOP x6 (11/2016 to 3/2017).", "R-CHOP", &["R-CHOP: completed 2016-11.."]),
+        ("Trastuzumab 1/2022-9/2022 stopped.", "trastuzumab", &["trastuzumab: stopped 2022-01.."]),
+        ("Capecitabine was continued alone until completion in July 2020.", "capecitabine", &[]),
+        ("Taxol was discontinued for hypersensitivity.", "taxol", &["taxol: stopped .. (hypersensitivity)"]),
+        ("Crizotinib was stopped in May and resumed in July 2020.", "crizotinib", &["crizotinib: ? 2020-07.."]),
+        ("Pembrolizumab (200 mg every 3 weeks) was discontinued.", "pembrolizumab", &["pembrolizumab: stopped .."]),
+        // What is stopped or started is something else.
+        (
+            "She started pembrolizumab in May 2019 and stopped smoking in June 2019 because of COPD.",
+            "pembrolizumab",
+            &["pembrolizumab: ? 2019-05.."],
+        ),
+        ("On pembrolizumab; prednisone was discontinued in January 2020 for toxicity.", "pembrolizumab", &[]),
+        ("Pembrolizumab 4 cycles, then warfarin was stopped due to adverse reaction.", "pembrolizumab", &[]),
+        ("On letrozole, doing well since April 2020.", "letrozole", &[]),
         // What did not happen, or not yet, is no course.
         ("Osimertinib was not stopped.", "osimertinib", &[]),
         ("Osimertinib will be discontinued if it progresses.", "osimertinib", &[]),
@@ -88,19 +108,32 @@ fn a_response_is_tied_to_the_treatment_that_the_note_ties_it_to() {
             "Osimertinib was given. Partial response in May.",
             "osimertinib",
             pr,
-            &["osimertinib: ? .. > partial response"],
+            &["osimertinib: ? .. > Partial response"],
         ),
         (
             "Disease progression on osimertinib, now docetaxel.",
             "osimertinib; docetaxel",
             pd,
-            &["osimertinib: ? .. > disease progression"],
+            &["osimertinib: ? .. > Disease progression"],
         ),
         (
             "Carboplatin with partial response, then docetaxel with disease progression.",
             "carboplatin; docetaxel",
             "partial response; disease progression",
             &["carboplatin: ? .. > partial response", "docetaxel: ? .. > disease progression"],
+        ),
+        (
+            "After progression on cisplatin she had a partial response to nivolumab.",
+            "cisplatin; nivolumab",
+            "partial response then disease progression",
+            &["cisplatin: ? .. > progression", "nivolumab: ? .. > partial response"],
+        ),
+        // A response is the cause of the next treatment, and no response to it.
+        (
+            "Brigatinib was stopped, and lorlatinib was started because of disease progression.",
+            "brigatinib; lorlatinib",
+            pd,
+            &["brigatinib: stopped .."],
         ),
         // Two lists before, or none: it is not told which.
         ("Carboplatin, later docetaxel. Partial response.", "carboplatin; docetaxel", pr, &[]),

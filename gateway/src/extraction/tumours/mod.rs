@@ -105,7 +105,12 @@ impl Tumours {
             let (Some(tumour), Some(best)) = (named.get_mut(at), best.get_mut(at)) else { continue };
             let histology = mention.histology;
             let words = mention.name.split(' ').count();
-            let telling = (!mention.past, histology && is_invasive(&mention.name), histology, words);
+            let telling = (
+                !mention.past,
+                histology && is_invasive(&mention.name),
+                histology && !is_component(&mention.name),
+                words,
+            );
             if tumour.name.is_empty() || telling > *best {
                 (tumour.name, *best) = (mention.name.clone(), telling);
             }
@@ -248,5 +253,12 @@ impl Tumours {
 /// Returns whether a name says that the tumour is invasive. Reports name the in situ component of such a tumour too.
 fn is_invasive(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    ["invasi", "infiltrat"].iter().any(|word| lower.contains(word)) && !lower.contains("non-invasi")
+    ["invasi", "infiltrat", "malignant melanoma"].iter().any(|word| lower.contains(word))
+        && !["non-invasi", "in situ", "in-situ"].iter().any(|word| lower.contains(word))
+}
+
+/// Returns whether a name is that of the in situ component of a tumour, where the tumour has another name too.
+fn is_component(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase().replace('-', " ");
+    (lower.contains("in situ") && !lower.contains("melanoma")) || matches!(lower.as_str(), "dcis" | "lcis" | "cis")
 }

@@ -19,13 +19,47 @@ const PAIRED: [(&str, &[&str]); 9] = [
 
 const SIDES: [&str; 3] = ["left", "right", "bilateral"];
 
-/// Words behind an organ that make it one without a tumour.
-const HEALTHY: [&str; 10] =
-    ["normal", "unremarkable", "benign", "negative", "no ", "free of", "without", "healthy", "clear", "absent"];
+/// Words behind an organ that make it one without a tumour, anywhere in its finding or at the start of it.
+const HEALTHY: [&str; 5] = ["normal", "unremarkable", "benign", "healthy", "prophylactic"];
+const HEALTHY_AHEAD: [&str; 7] = ["negative", "no ", "without", "free of", "clear", "is negative", "shows no"];
 
-/// Bytes before and after a name within which its side stands.
-const BEFORE: usize = 24;
-const AFTER: usize = 40;
+/// Words between a side and the name of a tumour: "left upper lobe lung adenocarcinoma".
+const BETWEEN: [&str; 28] = [
+    "sided",
+    "side",
+    "upper",
+    "lower",
+    "middle",
+    "lobe",
+    "outer",
+    "inner",
+    "quadrant",
+    "central",
+    "primary",
+    "invasive",
+    "infiltrating",
+    "metastatic",
+    "recurrent",
+    "advanced",
+    "early",
+    "locally",
+    "high",
+    "low",
+    "grade",
+    "breast",
+    "lung",
+    "renal",
+    "kidney",
+    "ovarian",
+    "testicular",
+    "pulmonary",
+];
+/// The most words between a side and a name.
+const MOST_BETWEEN: usize = 5;
+
+/// Bytes before and behind a name within which its side stands.
+const BEFORE: usize = 48;
+const BEHIND: usize = 48;
 /// Bytes behind an organ within which its finding stands.
 const FINDING: usize = 60;
 /// Bytes before an organ within which its side stands.
@@ -56,7 +90,7 @@ impl Side {
 /// side or different ones. `is_only`: whether the text names no other tumour of this organ.
 pub(super) fn of(text: &str, organ: &str, places: &[Range<usize>], is_only: bool) -> Option<&'static str> {
     let (_, words) = PAIRED.into_iter().find(|(paired, _)| *paired == organ)?;
-    match beside(text, places) {
+    match beside(text, words, places) {
         Side::Said(side) => Some(side),
         Side::Unsaid if is_only => match of_organ(text, words) {
             Side::Said(side) => Some(side),
@@ -66,34 +100,56 @@ pub(super) fn of(text: &str, organ: &str, places: &[Range<usize>], is_only: bool
     }
 }
 
-/// Returns the side beside the names of a tumour: "left breast cancer", "cancer of the left breast".
-fn beside(text: &str, places: &[Range<usize>]) -> Side {
-    let mut found = Side::default();
-    for place in places {
-        let before = before(text, place.start, BEFORE).rsplit(['.', ';', ',', '\n']).next().unwrap_or_default();
-        let after = text.get(place.start..place.end).unwrap_or_default().len();
-        let after = behind(text, place.start, after + AFTER);
-        let after = after.split(['.', ';', ',', '\n', '(']).next().unwrap_or_default();
-        for word in [before, after].into_iter().flat_map(|words| words.split(|c: char| !c.is_alphabetic())) {
-            found = found.and(side(word));
-        }
-    }
-    found
+/// Returns the side beside the names of a tumour: "left breast cancer", "cancer of the left breast", "breast cancer, left".
+fn beside(text: &str, words: &[&str], places: &[Range<usize>]) -> Side {
+    places.iter().fold(Side::default(), |found, place| {
+        found.and(ahead_of_name(text, place)).and(in_name(text, place)).and(behind_name(text, words, place))
+    })
+}
+
+/// Returns the side before a name, with words between that belong to the name.
+fn ahead_of_name(text: &str, place: &Range<usize>) -> Option<&'static str> {
+    let clause = before(text, place.start, BEFORE).rsplit(['.', ';', ':', ',', '\n', '(']).next()?;
+    let mut words =
+        clause.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).rev().take(MOST_BETWEEN + 1);
+    let is_between = |word: &&str| BETWEEN.iter().any(|between| between.eq_ignore_ascii_case(word));
+    side(words.find(|word| !is_between(word))?)
+}
+
+fn in_name(text: &str, place: &Range<usize>) -> Option<&'static str> {
+    text.get(place.clone())?.split(|c: char| !c.is_alphabetic()).find_map(side)
+}
+
+/// Returns the side behind a name: of the organ, or between commas or brackets.
+fn behind_name(text: &str, organ: &[&str], place: &Range<usize>) -> Option<&'static str> {
+    let lower = behind(text, place.end, BEHIND).to_ascii_lowercase();
+    let line = lower.split(['.', ';', '\n']).next().unwrap_or_default();
+    let (start, rest) = line.split_at(line.len() - line.trim_start_matches([' ', ',', '(', '-']).len());
+    let linked = ["of the ", "in the ", "of ", "involving the "].into_iter().find_map(|link| rest.strip_prefix(link));
+    let rest = linked.unwrap_or(rest);
+    let word = rest.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let next = rest.get(word.len()..).unwrap_or_default();
+    let (closed, next) =
+        (next.trim_start().is_empty() || next.starts_with([',', ')']), next.trim_start_matches([' ', '-']));
+    let is_organ = organ.iter().any(|organ| next.starts_with(organ))
+        || ["upper", "lower", "middle", "side"].iter().any(|part| next.starts_with(part));
+    side(word).filter(|_| is_organ || (closed && (linked.is_some() || start.contains([',', '(', '-']))))
 }
 
 /// Returns the side that stands beside the organ wherever the text names it: "BREAST, LEFT, LUMPECTOMY:".
 fn of_organ(text: &str, words: &[&str]) -> Side {
     let lower = text.to_ascii_lowercase();
     steps::count(lower.len());
-    let mut found = Side::default();
+    let mut found = if words.contains(&"lung") { of_lobes(text) } else { Side::default() };
     for (at, word) in words.iter().flat_map(|word| lower.match_indices(word)) {
         let end = at + word.len();
         let finding = behind(&lower, end, FINDING);
         let finding = finding.split(['.', ';', '\n']).next().unwrap_or_default();
-        if HEALTHY.iter().any(|word| finding.contains(word)) {
+        let own = finding.trim_start_matches([' ', ',', '-', ':', ')']);
+        if HEALTHY.iter().any(|word| finding.contains(word)) || HEALTHY_AHEAD.iter().any(|word| own.starts_with(word)) {
             continue;
         }
-        let ahead = before(&lower, at, SIDE_BEFORE).trim_end_matches([' ', ',', '-']);
+        let ahead = before(text, at, SIDE_BEFORE).trim_end_matches([' ', ',', '-']);
         let ahead = ahead.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
         let next = finding.trim_start_matches([' ', ',', '-', '(', ':']);
         let next = next.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
@@ -102,8 +158,26 @@ fn of_organ(text: &str, words: &[&str]) -> Side {
     found
 }
 
+/// Returns the side of the lobes that are named by their letters: "RUL".
+fn of_lobes(text: &str) -> Side {
+    const LOBES: [(&str, &str); 5] =
+        [("RUL", "right"), ("RML", "right"), ("RLL", "right"), ("LUL", "left"), ("LLL", "left")];
+    let is_word = |at: usize| {
+        let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        !letter(before(text, at, 4).chars().next_back()) && !letter(behind(text, at + 3, 4).chars().next())
+    };
+    let of_lobe = |found: Side, (lobe, side): (&str, &'static str)| {
+        if text.match_indices(lobe).any(|(at, _)| is_word(at)) { found.and(Some(side)) } else { found }
+    };
+    LOBES.into_iter().fold(Side::default(), of_lobe)
+}
+
+/// Returns the side that a word names: "left", "Lt", "L".
 fn side(word: &str) -> Option<&'static str> {
-    SIDES.into_iter().find(|side| side.eq_ignore_ascii_case(word))
+    const SHORT: [(&str, &str); 4] = [("L", "left"), ("R", "right"), ("lt", "left"), ("rt", "right")];
+    let short =
+        SHORT.into_iter().find(|(short, _)| *short == word || (short.len() > 1 && short.eq_ignore_ascii_case(word)));
+    SIDES.into_iter().find(|side| side.eq_ignore_ascii_case(word)).or(short.map(|(_, side)| side))
 }
 
 fn before(text: &str, at: usize, bytes: usize) -> &str {
@@ -142,6 +216,22 @@ mod tests {
             ("Breast carcinoma, pain of the left arm.", "breast", None),
             ("Left colon carcinoma.", "colon", None),
             ("Bilateral breast carcinoma.", "breast", Some("bilateral")),
+            ("Breast carcinoma, right, stage I.", "breast", Some("right")),
+            ("Breast carcinoma (left).", "breast", Some("left")),
+            ("Left upper lobe lung carcinoma.", "lung", Some("left")),
+            ("LLL lung carcinoma, stage IIIA.", "lung", Some("left")),
+            ("RUL and LLL lung carcinoma.", "lung", None),
+            ("Lt breast carcinoma, ER+.", "breast", Some("left")),
+            ("L breast carcinoma.", "breast", Some("left")),
+            (
+                "Left breast, lumpectomy: ER negative. Right breast, prophylactic mastectomy. Invasive carcinoma.",
+                "breast",
+                Some("left"),
+            ),
+            // The side of something else.
+            ("Metastatic breast carcinoma with left hip metastasis.", "breast", None),
+            ("Breast carcinoma with left pleural effusion.", "breast", None),
+            ("Left hip pain from breast carcinoma. Right mastectomy in 2018.", "breast", Some("right")),
             ("é Left é breast, é carcinoma", "breast", None),
         ] {
             assert_eq!(side_of(text, organ, "carcinoma", true), expected, "{text}");
