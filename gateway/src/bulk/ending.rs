@@ -62,7 +62,7 @@ fn next_step(arguments: &BulkArguments, state: &str, action: &str) -> String {
     let resumable = arguments.out.is_some() && matches!(arguments.format(), OutputFormat::Jsonl | OutputFormat::Csv);
     if arguments.patient_column.is_some() {
         return format!(
-            "next: {state}. The timelines of these patients are marked as not complete. To {action}, run the same command again"
+            "next: {state}. The timelines of these patients are marked as not complete. To {action}, run the same command again, with --force if --out exists"
         );
     }
     if resumable {

@@ -70,10 +70,18 @@ impl Comparable {
             Field::Biomarker => {
                 !self.marker.is_empty() && self.marker == other.marker && contradicts(&self.words, &other.words)
             }
-            Field::Response => self.folded != other.folded,
+            Field::Response => {
+                self.folded != other.folded && !(says_no_disease(&self.folded) && says_no_disease(&other.folded))
+            }
             _ => false,
         }
     }
+}
+
+/// Returns whether a response says that there is no disease left.
+fn says_no_disease(folded: &str) -> bool {
+    let complete = ["complete response", "complete remission", "complete metabolic response", "no evidence of disease"];
+    complete.iter().any(|words| folded.contains(words)) && !folded.contains("then")
 }
 
 /// One value of a record, of one tumour, with what its findings say.

@@ -77,20 +77,18 @@ macro_rules! field_timelines {
         #[derive(Debug, Default, Serialize, ToSchema)]
         pub struct FieldTimelines {
             $($(#[doc = $doc])+ pub $name: Vec<TimelineEntry>,)+
-            #[serde(skip)]
-            #[schema(ignore)]
-            none: Vec<TimelineEntry>,
         }
 
         impl FieldTimelines {
             /// Returns the values of a field; none for the cancer type, which is the tumour itself.
             #[must_use]
             pub fn get(&self, field: Field) -> &[TimelineEntry] {
-                match field { $(Field::$variant => &self.$name,)+ Field::CancerType => &self.none }
+                match field { $(Field::$variant => &self.$name,)+ Field::CancerType => &[] }
             }
 
-            pub(super) fn get_mut(&mut self, field: Field) -> &mut Vec<TimelineEntry> {
-                match field { $(Field::$variant => &mut self.$name,)+ Field::CancerType => &mut self.none }
+            /// Sets the values of a field. The cancer type has none: it is the tumour itself.
+            pub(super) fn set(&mut self, field: Field, entries: Vec<TimelineEntry>) {
+                match field { $(Field::$variant => self.$name = entries,)+ Field::CancerType => {} }
             }
         }
     };
@@ -128,11 +126,45 @@ pub struct TimelineEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Code>>, nullable = false)]
     pub codes: Option<Box<RawValue>>,
+    /// The line of therapy, for a treatment of which the notes tell more than that it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub line: Option<TherapyLine>,
     /// How many places of the notes state the value.
     #[schema(example = 1, minimum = 1)]
     pub mention_count: usize,
     /// The first eight of these places.
     pub mentions: Vec<Mention>,
+}
+
+/// A line of therapy: the courses that the notes tell of one treatment, together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TherapyLine {
+    /// How far it has gone by the latest note that says so: `ongoing`, `completed` or `stopped`.
+    #[schema(required = true, example = "stopped")]
+    pub status: Option<String>,
+    /// The earliest start that a note states.
+    #[schema(required = true, example = "2021-04")]
+    pub start: Option<String>,
+    /// When it was stopped or completed, by the latest note that says so.
+    #[schema(required = true, example = "2022-05")]
+    pub stop: Option<String>,
+    /// Why it was stopped, in the words of that note.
+    #[schema(required = true, example = "pneumonitis")]
+    pub reason: Option<String>,
+    /// The responses that the notes tie to it, in the order of the notes.
+    pub responses: Vec<LineResponse>,
+}
+
+/// A response that a note ties to a line of therapy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LineResponse {
+    /// The words of the note.
+    #[schema(example = "partial response")]
+    pub value: String,
+    /// The note: its position in the request, from 0.
+    #[schema(example = 0)]
+    pub index: usize,
 }
 
 /// A TNM formula at a time.

@@ -10,7 +10,7 @@ use super::{
     entries::{Entry, FieldEntries},
     linking::{self, LinkedTumours},
     reading::FindingReading,
-    time::order,
+    time::{order, sort_key},
 };
 use crate::{extraction::Field, steps};
 
@@ -36,27 +36,10 @@ pub(super) fn of_field(tumour: Option<usize>, entries: &FieldEntries<'_>) -> Vec
     let mut all = Vec::new();
     let compared = entries.entries.get(..MOST_COMPARED).unwrap_or(&entries.entries);
     steps::count(compared.len() * compared.len());
-    let mut listed = vec![false; compared.len()];
-    for (at, one) in compared.iter().enumerate() {
-        if listed.get(at) == Some(&true) {
-            continue;
-        }
-        let mut statements = Vec::new();
-        for (other_at, other) in compared.iter().enumerate().skip(at + 1) {
-            let Some(statement) = conflict(field, one, other) else { continue };
-            statements.push(statement);
-            if let Some(listed) = listed.get_mut(other_at) {
-                *listed = true;
-            }
-        }
-        if let Some(first) = one.statement().filter(|_| !statements.is_empty()) {
-            statements.insert(0, first);
-            let kind = match field {
-                Field::Stage => ContradictionKind::StagesDiffer,
-                _ => ContradictionKind::ResultsDiffer,
-            };
-            all.push(found(kind, statements));
-        }
+    for group in groups(field, compared) {
+        let kind =
+            if field == Field::Stage { ContradictionKind::StagesDiffer } else { ContradictionKind::ResultsDiffer };
+        all.push(found(kind, group));
     }
     let denials = stated_and_denied(compared, entries);
     all.extend(denials.into_values().map(|statements| found(ContradictionKind::StatedAndDenied, statements)));
@@ -66,17 +49,51 @@ pub(super) fn of_field(tumour: Option<usize>, entries: &FieldEntries<'_>) -> Vec
     all
 }
 
-/// Returns the statement of `other` if both cannot be right, in notes that differ.
-fn conflict(field: Field, one: &Entry<'_>, other: &Entry<'_>) -> Option<Statement> {
+/// Returns the statements of entries that conflict with each other, those that are connected together.
+fn groups(field: Field, entries: &[Entry<'_>]) -> Vec<Vec<Statement>> {
+    let mut of: Vec<Option<usize>> = vec![None; entries.len()];
+    let mut groups: Vec<Vec<Statement>> = Vec::new();
+    for first in 0..entries.len() {
+        let mut open = vec![first];
+        let mut members = Vec::new();
+        while let Some(at) = open.pop() {
+            for other in 0..entries.len() {
+                let (Some(one), Some(two)) = (entries.get(at), entries.get(other)) else { continue };
+                let is_free = other != at && of.get(other) == Some(&None);
+                if !is_free || !conflict(field, one, two) {
+                    continue;
+                }
+                for member in [at, other] {
+                    if let Some(group @ None) = of.get_mut(member) {
+                        *group = Some(groups.len());
+                        members.push(member);
+                    }
+                }
+                open.push(other);
+            }
+        }
+        members.sort_unstable();
+        let mut statements: Vec<Statement> =
+            members.into_iter().filter_map(|member| entries.get(member)?.statement()).collect();
+        statements.sort_by(|one, other| sort_key(one.date.as_ref()).cmp(&sort_key(other.date.as_ref())));
+        if !statements.is_empty() {
+            groups.push(statements);
+        }
+    }
+    groups
+}
+
+/// Returns whether two entries cannot both be right, and are of notes that differ.
+fn conflict(field: Field, one: &Entry<'_>, other: &Entry<'_>) -> bool {
     if !one.says.disagrees(&other.says) {
-        return None;
+        return false;
     }
     let (from, to) = (one.date.as_ref(), other.date.as_ref());
     // A later result is a course. The stage at diagnosis has none.
     if field != Field::Stage && (is_before(from, to) || is_before(to, from)) {
-        return None;
+        return false;
     }
-    other.statement_besides(one.statement()?.mention.index)
+    one.statement().is_some_and(|statement| other.statement_besides(statement.mention.index).is_some())
 }
 
 /// Returns the statements about each entry that other notes deny: the entry itself and the denials. A denied gene denies

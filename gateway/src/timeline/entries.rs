@@ -6,7 +6,7 @@ use std::{cmp::Ordering, collections::HashMap};
 use serde_json::value::RawValue;
 
 use super::{
-    DateSource, Mention, PatientNote, Statement, TimelineDate, TimelineEntry,
+    DateSource, Mention, PatientNote, Statement, TherapyLine, TimelineDate, TimelineEntry,
     reading::FindingReading,
     time::{self, may_be_one, order},
 };
@@ -45,6 +45,9 @@ pub(super) struct Entry<'n> {
     mentions: Vec<Mention>,
     /// The first mention in another note than that of the first.
     elsewhere: Option<Mention>,
+    line: TherapyLine,
+    /// Whether the date is that of the end of a treatment whose start no note has stated yet.
+    dated_by_stop: bool,
 }
 
 impl<'n> FieldEntries<'n> {
@@ -58,6 +61,12 @@ impl<'n> FieldEntries<'n> {
             denied if finding.denied => return self.denied.push((Comparable::of(self.field, &denied.value), denied)),
             stated => stated,
         };
+        let course = finding.course();
+        let only_stop = course.as_ref().is_some_and(|course| course.stop.is_some() && course.start.is_none());
+        let start = course.as_ref().and_then(|course| time::of(course.start.as_ref(), None));
+        // The end of a treatment does not tell when it began, so it belongs to the entry before.
+        let date = if only_stop { date } else { start.or(date) };
+        let searched = if only_stop { None } else { date.as_ref() };
         let says = Comparable::of(self.field, &finding.value);
         let of_value = self.by_value.entry(says.folded().to_owned()).or_default();
         let mut unlisted = Vec::new();
@@ -66,7 +75,9 @@ impl<'n> FieldEntries<'n> {
             None => &mut unlisted,
         };
         let latest = of_value.iter().rev().take(MOST_SEARCHED).copied();
-        let known = latest.into_iter().find(|at| is_same(&self.entries, *at, of_subject, &says, date.as_ref()));
+        let known = latest.into_iter().find(|at| is_same(&self.entries, *at, of_subject, &says, searched));
+        let copied = || of_value.last().copied().filter(|_| is_copied(note, finding, &says));
+        let known = known.or_else(copied);
         let at = known.unwrap_or_else(|| {
             of_value.push(self.entries.len());
             of_subject.push(self.entries.len());
@@ -79,11 +90,16 @@ impl<'n> FieldEntries<'n> {
                 mention_count: 0,
                 mentions: Vec::new(),
                 elsewhere: None,
+                line: TherapyLine::default(),
+                dated_by_stop: only_stop,
             });
             self.entries.len() - 1
         });
         let Some(entry) = self.entries.get_mut(at) else { return };
-        entry.add(mention, date, note.note_date.as_deref());
+        if let Some(course) = course {
+            entry.line.add(course, note.index);
+        }
+        entry.add(mention, date.filter(|_| !only_stop), note.note_date.as_deref());
     }
 
     /// Returns the entries in order of time.
@@ -94,6 +110,7 @@ impl<'n> FieldEntries<'n> {
             date: entry.date,
             last_note: entry.last_note.map(str::to_owned),
             codes: entry.codes.map(ToOwned::to_owned),
+            line: entry.line.told(),
             mention_count: entry.mention_count,
             mentions: entry.mentions,
         };
@@ -115,6 +132,9 @@ fn is_same(
     let Some(entry) = entries.get(at) else { return false };
     let fits = match (&entry.date, date) {
         (Some(known), Some(date)) => match (known.source, date.source) {
+            (DateSource::Text, DateSource::Text) if entry.dated_by_stop => {
+                order(&date.value, &known.value) != Some(Ordering::Greater)
+            }
             (DateSource::Text, DateSource::Text) => may_be_one(&known.value, &date.value),
             // A result that a note states without a date is not later than that note.
             (DateSource::Note, DateSource::Text) => order(&date.value, &known.value) != Some(Ordering::Greater),
@@ -133,6 +153,19 @@ fn is_same(
     fits && since.len() <= MOST_SEARCHED && !since.iter().filter_map(|other| entries.get(*other)).any(replaces)
 }
 
+/// Returns whether a note repeats an older result beside a new one of the same subject, as notes do whose text is copied
+/// forward: neither has a date of its own.
+fn is_copied(note: &PatientNote, finding: &FindingReading, says: &Comparable) -> bool {
+    let is_undated = |one: &FindingReading| one.date.as_ref().is_none_or(|date| !date.is_absolute());
+    let others = note.reading.findings.iter().filter(|other| other.field == finding.field && !other.denied);
+    is_undated(finding)
+        && says.subject().is_some()
+        && others.filter(|other| is_undated(other)).take(MOST_SEARCHED).any(|other| {
+            steps::count(1);
+            Comparable::of(other.field, &other.value).disagrees(says)
+        })
+}
+
 impl<'n> Entry<'n> {
     fn add(&mut self, mention: Mention, date: Option<TimelineDate>, note_date: Option<&'n str>) {
         self.mention_count += 1;
@@ -143,9 +176,12 @@ impl<'n> Entry<'n> {
             _ => false,
         };
         if let Some(date) = date
-            && self.date.as_ref().is_none_or(|known| more_exact(known, &date))
+            && self
+                .date
+                .as_ref()
+                .is_none_or(|known| more_exact(known, &date) || (self.dated_by_stop && date.source == DateSource::Text))
         {
-            self.date = Some(date);
+            (self.date, self.dated_by_stop) = (Some(date), false);
         }
         if self.elsewhere.is_none() && self.mentions.first().is_some_and(|first| first.index != mention.index) {
             self.elsewhere = Some(mention.clone());

@@ -1,6 +1,9 @@
 //! Brings the tumours of the notes together: which tumour of one note is which of another.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    cmp::Ordering,
+    collections::{HashMap, HashSet},
+};
 
 use super::{
     Contradiction, ContradictionKind, DateSource, FieldTimelines, Mention, PatientNote, PatientTumour, Statement,
@@ -37,6 +40,8 @@ const MOST_FORMULAS: usize = 256;
 /// Years by which the dates of one tumour in two notes may differ.
 const SAME_YEARS: u16 = 1;
 const PREVIOUS: &str = "previous";
+/// The side of tumours on both.
+const BILATERAL: &str = "bilateral";
 
 /// The tumours of a patient.
 #[derive(Debug, Default)]
@@ -56,6 +61,8 @@ pub(super) struct LinkedTumour {
     name: String,
     /// The words of the name that tell it from others.
     words: Vec<String>,
+    /// The codes that name it exactly.
+    codes: Vec<String>,
     site: Option<String>,
     side: Option<String>,
     histology: Option<&'static str>,
@@ -84,6 +91,15 @@ impl LinkedTumours {
                     .filter(|known| !taken.contains(known))
                     .filter(|known| linked.tumours.get(*known).is_some_and(|known| known.may_be(&seen)))
                     .collect();
+                // Two names of diseases of blood or lymph may be of one disease that changed, or of two.
+                let unsure: Vec<usize> = if candidates.is_empty() && seen.site.is_none() {
+                    (0..linked.tumours.len())
+                        .filter(|at| !taken.contains(at))
+                        .filter(|at| linked.tumours.get(*at).is_some_and(|known| known.site.is_none()))
+                        .collect()
+                } else {
+                    Vec::new()
+                };
                 let number = match &*linked.best(&candidates, &seen) {
                     [one] => *one,
                     _ if linked.tumours.len() == MOST_TUMOURS => {
@@ -92,8 +108,9 @@ impl LinkedTumours {
                     }
                     several => {
                         let number = linked.tumours.len();
-                        if !several.is_empty() {
-                            linked.unclear.push((number, several.to_vec()));
+                        let others = if several.is_empty() { unsure } else { several.to_vec() };
+                        if !others.is_empty() {
+                            linked.unclear.push((number, others));
                         }
                         linked.tumours.push(seen.clone());
                         number
@@ -206,7 +223,11 @@ impl LinkedTumours {
                 site: tumour.site.clone(),
                 laterality: tumour.side.clone(),
                 codes: named.and_then(|(_, tumour)| tumour.codes.clone()),
-                date: dates.min_by(|one, other| one.value.cmp(&other.value)),
+                date: dates.reduce(|one, other| match time::order(&one.value, &other.value) {
+                    Some(Ordering::Greater) => other,
+                    None if other.value.len() > one.value.len() => other,
+                    _ => one,
+                }),
                 notes: places()
                     .map(|(note, tumour)| TumourInNote {
                         index: note.index,
@@ -232,6 +253,7 @@ impl LinkedTumour {
         let year = tumour.date.as_ref().filter(|date| date.is_absolute());
         Self {
             words,
+            codes: tumour.exact_codes(),
             site: tumour.site.clone(),
             side: tumour.laterality.clone(),
             histology: histology(&lower),
@@ -247,7 +269,10 @@ impl LinkedTumour {
         let agree = |one: Option<&str>, other: Option<&str>| one.zip(other).is_none_or(|(one, other)| one == other);
         let same_kind = match (&self.site, &seen.site) {
             (Some(one), Some(other)) => first_alike(one) == first_alike(other) && agree(self.histology, seen.histology),
-            (None, None) => self.words_within(seen) || seen.words_within(self),
+            (None, None) => {
+                let one_code = self.codes.iter().any(|code| seen.codes.contains(code));
+                one_code || self.words_within(seen) || seen.words_within(self)
+            }
             _ => self.is_generic() || seen.is_generic(),
         };
         // A tumour that one note calls past and another current is one only if their years do not differ.
@@ -256,7 +281,9 @@ impl LinkedTumour {
             && !self.years.is_empty()
             && !seen.years.is_empty()
             && self.years.iter().all(differ);
-        same_kind && agree(self.side.as_deref(), seen.side.as_deref()) && !other_years
+        let sides = self.side.as_deref().zip(seen.side.as_deref());
+        let same_side = sides.is_none_or(|(one, other)| one == other || one == BILATERAL || other == BILATERAL);
+        same_kind && same_side && !other_years
     }
 
     fn is_generic(&self) -> bool {
@@ -269,7 +296,9 @@ impl LinkedTumour {
 
     fn differs_in_side(&self, other: &Self) -> bool {
         let same_organ = self.site.as_deref().map(first_alike) == other.site.as_deref().map(first_alike);
-        same_organ && self.site.is_some() && self.side.is_some() && other.side.is_some() && self.side != other.side
+        let sides = self.side.as_deref().zip(other.side.as_deref());
+        let differ = sides.is_some_and(|(one, other)| one != other && one != BILATERAL && other != BILATERAL);
+        same_organ && self.site.is_some() && differ
     }
 
     /// Adds what a further note says of the tumour.
@@ -278,6 +307,8 @@ impl LinkedTumour {
         if telling(&seen) > telling(self) {
             (self.name, self.words) = (seen.name, seen.words);
         }
+        let new_codes: Vec<String> = seen.codes.into_iter().filter(|code| !self.codes.contains(code)).collect();
+        self.codes.extend(new_codes);
         self.site = self.site.take().or(seen.site);
         self.side = self.side.take().or(seen.side);
         self.histology = self.histology.or(seen.histology);

@@ -7,6 +7,7 @@
 mod answer;
 mod contradictions;
 mod entries;
+mod lines;
 mod linking;
 mod reading;
 #[cfg(test)]
@@ -17,8 +18,8 @@ use std::collections::BTreeMap;
 
 pub use self::{
     answer::{
-        Contradiction, ContradictionKind, DateSource, FieldTimelines, Mention, PatientTumour, Statement, Timeline,
-        TimelineDate, TimelineEntry, TimelineTnm, TumourInNote,
+        Contradiction, ContradictionKind, DateSource, FieldTimelines, LineResponse, Mention, PatientTumour, Statement,
+        TherapyLine, Timeline, TimelineDate, TimelineEntry, TimelineTnm, TumourInNote,
     },
     reading::NoteReading,
 };
@@ -78,7 +79,7 @@ impl Timeline {
             let mut timelines = FieldTimelines::default();
             for field in FIELDS {
                 if let Some(entries) = fields.remove(&(tumour, field)) {
-                    *timelines.get_mut(field) = entries.into_shown();
+                    timelines.set(field, entries.into_shown());
                 }
             }
             timelines

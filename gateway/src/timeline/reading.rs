@@ -33,6 +33,22 @@ pub(super) struct TumourReading {
     pub(super) evidence: Vec<PlaceReading>,
 }
 
+impl TumourReading {
+    /// Returns the codes that name the tumour itself, and nothing broader.
+    pub(super) fn exact_codes(&self) -> Vec<String> {
+        #[derive(Deserialize)]
+        struct Named {
+            system: String,
+            code: String,
+            basis: String,
+        }
+        let codes = self.codes.as_ref().map_or("[]", |codes| codes.get());
+        let codes: Vec<Named> = serde_json::from_str(codes).unwrap_or_default();
+        let exact = codes.into_iter().filter(|code| code.basis != "broader");
+        exact.map(|code| format!("{}:{}", code.system, code.code)).collect()
+    }
+}
+
 /// The words that name a tumour.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct PlaceReading {
@@ -71,6 +87,34 @@ pub(super) struct FindingReading {
     pub(super) quote: Option<String>,
     pub(super) start: Option<usize>,
     pub(super) end: Option<usize>,
+}
+
+impl FindingReading {
+    /// Returns the course of a treatment, as far as it is told.
+    pub(super) fn course(&self) -> Option<CourseReading> {
+        serde_json::from_str(self.course.as_ref()?.get()).ok()
+    }
+}
+
+/// The course of a treatment, as an answer has it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct CourseReading {
+    #[serde(default)]
+    pub(super) status: Option<String>,
+    #[serde(default)]
+    pub(super) start: Option<DateReading>,
+    #[serde(default)]
+    pub(super) stop: Option<DateReading>,
+    #[serde(default)]
+    pub(super) reason: Option<ReasonReading>,
+    #[serde(default)]
+    pub(super) response: Option<String>,
+}
+
+/// Why a treatment was stopped.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct ReasonReading {
+    pub(super) quote: String,
 }
 
 /// A TNM formula of the note.

@@ -222,7 +222,7 @@ fn tumours_of_several_notes_are_one_only_where_nothing_speaks_against_it() {
                 vec![("t1", "multiple myeloma", "", "", index, "")],
             ],
             "0t1 1t1 / 2t1",
-            vec![],
+            vec![TumourUnclear],
         ),
     ];
     for (all, expected, contradictions) in cases {

@@ -76,7 +76,10 @@ async fn the_notes_of_a_patient_make_one_timeline() {
     let answer = timeline(&router, &notes()).await;
     let timeline = &answer["timeline"];
     assert_eq!((&timeline["complete"], &answer["summary"]), (&json!(true), &json!({"ok": 4, "failed": 0})));
-    assert_eq!(answer["notes"][1], json!({"id": "n2", "index": 1, "status": 200, "note_date": "2022-06-01"}));
+    assert_eq!(
+        answer["notes"][1],
+        json!({"id": "n2", "index": 1, "status": 200, "note_date": "2022-06-01", "warnings": []})
+    );
     let [breast, lung] = timeline["tumours"].as_array().unwrap().as_slice() else { panic!("{timeline}") };
     assert_eq!([&breast["site"], &breast["laterality"], &lung["site"]], ["breast", "left", "lung"]);
     let roles = |tumour: &Value| {
@@ -115,6 +118,7 @@ async fn the_notes_of_a_patient_make_one_timeline() {
     let kinds: Vec<&str> =
         timeline["contradictions"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["stages_differ", "stated_and_denied"]);
+    assert_eq!(answer["notes"][2]["warnings"], json!(["several_primaries"]));
     // Every mention quotes its note.
     for mention in mentions(timeline) {
         let text: Vec<char> = notes()[usize::try_from(mention["index"].as_u64().unwrap()).unwrap()]["text"]
@@ -132,6 +136,74 @@ async fn the_notes_of_a_patient_make_one_timeline() {
     reversed.reverse();
     let (_, reversed) = post(&router, "application/json", json!({"notes": reversed}).to_string()).await;
     assert_eq!(entries(&reversed["timeline"]["tumours"][1]), entries(lung));
+}
+
+/// Returns the timeline of notes that are written one month after the other.
+async fn timeline_of(texts: &[&str]) -> Value {
+    let note =
+        |(at, text): (usize, &&str)| json!({"id": at, "note_date": format!("2022-{:02}-01", at + 1), "text": text});
+    let notes: Vec<Value> = texts.iter().enumerate().map(note).collect();
+    timeline(&rules(), &notes).await["timeline"].clone()
+}
+
+#[tokio::test]
+async fn a_line_of_therapy_is_one_entry_with_its_start_its_end_and_its_response() {
+    let timeline = timeline_of(&[
+        "Colon cancer. FOLFOX was stopped in November 2021 because of neuropathy.",
+        "Colon cancer. FOLFOX was started in June 2021 with a partial response.",
+        "Colon cancer. She had FOLFOX. FOLFIRI was started in March 2022.",
+    ])
+    .await;
+    let colon = &timeline["tumours"][0];
+    assert_eq!(
+        entries(colon),
+        [
+            "treatment FOLFOX 2021-06 text",
+            "treatment FOLFIRI 2022-03 text",
+            "response partial response 2022-02-01 note",
+        ]
+    );
+    let line = json!({"status": "stopped", "start": "2021-06", "stop": "2021-11", "reason": "neuropathy",
+        "responses": [{"value": "partial response", "index": 1}]});
+    assert_eq!(colon["treatment"][0]["line"], line);
+}
+
+#[tokio::test]
+async fn a_result_that_later_notes_repeat_beside_a_new_one_is_no_new_result() {
+    let old = "Prostate cancer. PSA 45 ng/mL.";
+    let timeline = timeline_of(&[
+        old,
+        &format!("{old} Interval: PSA 0.2 ng/mL today."),
+        &format!("{old} Interval: PSA 12 ng/mL."),
+    ])
+    .await;
+    assert_eq!(
+        entries(&timeline["tumours"][0]),
+        [
+            "biomarker PSA 45 ng/mL 2022-01-01 note",
+            "biomarker PSA 0.2 ng/mL 2022-02-01 text",
+            "biomarker PSA 12 ng/mL 2022-03-01 note",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_disease_of_blood_is_one_under_its_name_and_its_letters() {
+    let timeline =
+        timeline_of(&["Chronic lymphocytic leukemia. Ibrutinib started.", "CLL. Ibrutinib was stopped."]).await;
+    assert_eq!(timeline["tumours"].as_array().unwrap().len(), 1, "{timeline}");
+    let timeline = timeline_of(&["Chronic lymphocytic leukemia.", "Diffuse large B-cell lymphoma."]).await;
+    assert_eq!(timeline["tumours"].as_array().unwrap().len(), 2);
+    assert_eq!(timeline["contradictions"][0]["kind"], "tumour_unclear");
+}
+
+#[tokio::test]
+async fn every_stage_that_differs_is_listed() {
+    let timeline =
+        timeline_of(&["Breast cancer, stage III.", "Breast cancer, stage IV.", "Breast cancer, stage IIIC."]).await;
+    let listed = timeline["contradictions"][0]["statements"].as_array().unwrap().clone();
+    let values: Vec<&str> = listed.iter().map(|one| one["value"].as_str().unwrap()).collect();
+    assert_eq!(values, ["III", "IV", "IIIC"]);
 }
 
 /// Returns all mentions of a timeline that quote their note.

@@ -1,7 +1,7 @@
 //! One timeline for each patient of the run, in place of one result for each note. What the notes say is kept in memory
 //! until the run ends, because the notes of a patient may lie anywhere in the inputs; their texts are not.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -21,7 +21,7 @@ const MOST_BYTES: usize = 1 << 30;
 /// What the notes of each patient say.
 #[derive(Debug, Default)]
 pub(super) struct PatientTimelines {
-    /// The patients in the order of their first note; notes that name no patient are together.
+    /// The notes of each patient; those that name no patient are together.
     by_patient: HashMap<Option<String>, Vec<Kept>>,
     bytes: usize,
 }
@@ -32,6 +32,7 @@ struct Kept {
     id: String,
     origin: NoteOrigin,
     status: u16,
+    warnings: Vec<Cow<'static, str>>,
     outcome: Result<NoteReading, Box<RawValue>>,
 }
 
@@ -60,6 +61,7 @@ struct NoteLine {
     index: usize,
     status: u16,
     note_date: Option<String>,
+    warnings: Vec<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Box<RawValue>>,
 }
@@ -77,8 +79,13 @@ impl PatientTimelines {
         let reading = line.as_ref().and_then(|line| NoteReading::of_json(line.result?.get()));
         let status = line.as_ref().map_or(0, |line| line.status);
         let error = || line.as_ref().and_then(|line| line.error).map_or_else(Box::default, ToOwned::to_owned);
-        let kept =
-            Kept { id: outcome.id.clone(), origin: outcome.origin.clone(), status, outcome: reading.ok_or_else(error) };
+        let kept = Kept {
+            id: outcome.id.clone(),
+            origin: outcome.origin.clone(),
+            status,
+            warnings: outcome.remarks.clone(),
+            outcome: reading.ok_or_else(error),
+        };
         self.bytes += size_of::<Kept>() + kept.id.len();
         self.bytes += kept.outcome.as_ref().map_or_else(|error| error.get().len(), NoteReading::bytes);
         self.by_patient.entry(kept.origin.patient.clone()).or_default().push(kept);
@@ -105,7 +112,7 @@ impl PatientTimelines {
         patients.into_iter().map(move |(patient, notes)| {
             let (mut lines, mut read) = (Vec::with_capacity(notes.len()), Vec::with_capacity(notes.len()));
             for (index, note) in notes.into_iter().enumerate() {
-                let Kept { id, origin, status, outcome } = note;
+                let Kept { id, origin, status, warnings, outcome } = note;
                 let note_date = origin.note_date.map(|day| day.to_string());
                 let error = match outcome {
                     Ok(reading) => {
@@ -115,7 +122,7 @@ impl PatientTimelines {
                     }
                     Err(error) => Some(error),
                 };
-                lines.push(NoteLine { id, index, status, note_date, error });
+                lines.push(NoteLine { id, index, status, note_date, warnings, error });
             }
             let summary = Summary { ok: read.len(), failed: lines.len() - read.len() };
             let complete = complete && summary.failed == 0;

@@ -34,6 +34,9 @@ pub(in crate::http) struct NoteOutcome {
     /// The day on which the note was written, as the request says.
     #[serde(skip)]
     pub(super) note_date: Option<CalendarDate>,
+    /// The codes of the answer's warnings, where the answer itself is not shown.
+    #[serde(skip)]
+    pub(super) warnings: Vec<&'static str>,
 }
 
 /// The answer to a batch in one JSON body.
@@ -64,19 +67,26 @@ impl Summary {
 impl NoteOutcome {
     pub(super) fn of(id: Option<NoteId>, index: usize, outcome: Result<Answer, Rejection>) -> Self {
         match outcome {
-            Ok(answer) => {
-                Self { id, index, status: 200, result: Some(answer), error: None, ends: false, note_date: None }
-            }
+            Ok(answer) => Self {
+                id,
+                index,
+                status: 200,
+                result: Some(answer),
+                error: None,
+                ends: false,
+                note_date: None,
+                warnings: Vec::new(),
+            },
             Err(problem) => {
                 let (status, error) = (problem.status, Some((*problem).into()));
-                Self { id, index, status, result: None, error, ends: false, note_date: None }
+                Self { id, index, status, result: None, error, ends: false, note_date: None, warnings: Vec::new() }
             }
         }
     }
 
     /// Returns the outcome of a note whose answer is used elsewhere.
     pub(super) fn read(id: Option<NoteId>, index: usize) -> Self {
-        Self { id, index, status: 200, result: None, error: None, ends: false, note_date: None }
+        Self { id, index, status: 200, result: None, error: None, ends: false, note_date: None, warnings: Vec::new() }
     }
 
     /// Returns the outcome as JSON, followed by `end`.

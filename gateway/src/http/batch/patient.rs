@@ -73,6 +73,10 @@ struct PatientNoteOutcome {
     /// The day on which the note was written, as the request says; null if it does not.
     #[schema(required = true, example = "2021-05-20")]
     note_date: Option<String>,
+    /// The codes of the warnings of its answer, and `degraded` if the rules engine answered in place of the model. `/extract`
+    /// shows the warnings.
+    #[schema(example = json!(["several_primaries"]))]
+    warnings: Vec<&'static str>,
     /// The problem; only if the note was not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -109,7 +113,11 @@ impl PatientNotes {
             return fail(id, ErrorCode::Overloaded.problem(request_id).with_detail(TOO_MUCH).into());
         }
         self.notes.push(PatientNote::new(index, id.clone(), note_date, reading));
-        NoteOutcome { note_date, ..NoteOutcome::read(id, index) }
+        let mut warnings: Vec<&'static str> = answer.warnings.iter().map(|warning| warning.code.name()).collect();
+        warnings.extend(answer.degraded.then_some("degraded"));
+        warnings.sort_unstable();
+        warnings.dedup();
+        NoteOutcome { note_date, warnings, ..NoteOutcome::read(id, index) }
     }
 
     /// Returns the end of the answer: the timeline and the summary. Building it may take as long as reading a note, so
@@ -130,9 +138,10 @@ impl PatientNotes {
 
     /// Returns the JSON of an outcome as this route shows it.
     pub(super) fn to_json(outcome: NoteOutcome) -> Vec<u8> {
-        let NoteOutcome { id, index, status, error, ends, note_date, .. } = outcome;
+        let NoteOutcome { id, index, status, error, ends, note_date, warnings, .. } = outcome;
         let note_date = note_date.map(|day| day.to_string());
         // Serializing these types cannot fail.
-        serde_json::to_vec(&PatientNoteOutcome { id, index, status, note_date, error, ends }).unwrap_or_default()
+        serde_json::to_vec(&PatientNoteOutcome { id, index, status, note_date, warnings, error, ends })
+            .unwrap_or_default()
     }
 }
