@@ -198,6 +198,22 @@ async fn a_disease_of_blood_is_one_under_its_name_and_its_letters() {
 }
 
 #[tokio::test]
+async fn tumours_of_two_sides_are_two() {
+    let timeline = timeline_of(&[
+        "Left breast cancer, ER positive, stage I. Letrozole was started.",
+        "Right breast cancer, ER negative, stage III. Left breast cancer on letrozole.",
+    ])
+    .await;
+    let shown = timeline["tumours"].as_array().unwrap().clone();
+    let sides: Vec<(&str, Vec<String>)> =
+        shown.iter().map(|tumour| (tumour["laterality"].as_str().unwrap_or("-"), entries(tumour))).collect();
+    let [("left", left), ("right", right)] = sides.as_slice() else { panic!("{sides:?}") };
+    assert!(left.iter().any(|entry| entry.starts_with("biomarker ER positive")), "{left:?}");
+    assert!(!left.iter().any(|entry| entry.contains("ER negative") || entry.contains("III")), "{left:?}");
+    assert!(right.iter().any(|entry| entry.starts_with("biomarker ER negative")), "{right:?}");
+}
+
+#[tokio::test]
 async fn every_stage_that_differs_is_listed() {
     let timeline =
         timeline_of(&["Breast cancer, stage III.", "Breast cancer, stage IV.", "Breast cancer, stage IIIC."]).await;

@@ -6,7 +6,7 @@ use std::{
     ops::Range,
 };
 
-use super::signs::TumourMention;
+use super::{side, signs::TumourMention};
 
 /// Words beside the name of a tumour on either side.
 const BOTH_SIDES: [&str; 2] = ["bilateral", "contralateral"];
@@ -46,10 +46,15 @@ pub(super) fn variants(lower: &str, mentions: &[TumourMention]) -> Vec<Option<&'
         (beside(&BOTH_SIDES), beside(&SECOND) || SAYS_SECOND.iter().any(|words| lower.contains(words)));
     // A transformation changes the histology of one tumour.
     let second = second && !lower.contains("transform");
-    if !both_sides && !second {
+    // "Left breast cancer" and "right breast cancer" are two, also where the note has no word for that.
+    let named_sides = Variants::of(mentions, |mention| side::ahead_of_name(lower, &mention.range));
+    if !both_sides && !second && named_sides.differing.is_empty() {
         return vec![Some(""); mentions.len()];
     }
-    let by_side = Variants::of(mentions, |mention| side(lower, &mention.range).filter(|_| both_sides || second));
+    let by_side = Variants::of(mentions, |mention| {
+        let tells = both_sides || second || named_sides.differing.contains(mention.kind);
+        side(lower, &mention.range).filter(|_| tells)
+    });
     let by_histology = Variants::of(mentions, |mention| histology(&mention.name).filter(|_| second));
     let by_part = Variants::of(mentions, |mention| part(named_in(lower, &mention.range)).filter(|_| second));
     let all = [by_side, by_histology, by_part];

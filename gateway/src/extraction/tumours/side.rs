@@ -108,7 +108,7 @@ fn beside(text: &str, words: &[&str], places: &[Range<usize>]) -> Side {
 }
 
 /// Returns the side before a name, with words between that belong to the name.
-fn ahead_of_name(text: &str, place: &Range<usize>) -> Option<&'static str> {
+pub(super) fn ahead_of_name(text: &str, place: &Range<usize>) -> Option<&'static str> {
     let clause = before(text, place.start, BEFORE).rsplit(['.', ';', ':', ',', '\n', '(']).next()?;
     let mut words =
         clause.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).rev().take(MOST_BETWEEN + 1);
