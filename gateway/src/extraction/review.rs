@@ -271,11 +271,11 @@ fn courses(
 ) -> Courses {
     let places = |field: Field| {
         let of_field = grounded.iter().filter(move |one| one.field == field && one.assertion.is_some_and(is_given));
-        of_field.flat_map(|one| one.spans.iter().map(|span| span.start()..span.end()))
+        of_field.flat_map(|one| one.spans.iter().map(|span| (span.start()..span.end(), one.value)))
     };
     let input = CourseInput {
         text: read.note().as_str(),
-        treatments: places(Field::Treatment).collect(),
+        treatments: places(Field::Treatment).map(|(range, _)| range).collect(),
         responses: places(Field::Response).collect(),
     };
     let quoted = |range: Range<usize>| {

@@ -78,13 +78,14 @@ static UNTIL: LazyLock<Regex> = LazyLock::new(|| pattern("(?i)^(?: [a-z]+)? (?:u
 /// The words between a treatment and a cue behind it that speaks of it: auxiliaries, doses, cycles and dates.
 static BETWEEN: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        "(?i)^(?:[\\s,/+-]|\\([^()]*\\)|\\d[\\d./-]*(?:mg|g|gy|mcg|auc|x|st|nd|rd|th)?(?:/m2|/kg)?\
+        "(?i)^(?:[\\s,/+-]|\\([^()]*\\)|\\d[\\d./-]*(?:mg|g|gy|mcg|auc|x|st|nd|rd|th|yrs?|mos?|wks?)?(?:/m2|/kg)?|x\\d+\
          |(?:was|were|is|are|has|have|had|been|being|then|later|also|subsequently|both|all|which|that|it|they|and|but\
          |therapy|treatment|chemotherapy|in|on|from|since|until|to|by|for|at|after|early|late|mid|of|the|a|every|weekly|daily\
          |biweekly|monthly|q\\d?w?|qd|bid|po|iv|mg|gy|auc|weeks?|months?|days?|years?|cycles?|courses?|doses?|fractions?\
          |jan[a-z]*|feb[a-z]*|mar|march|apr[a-z]*|may|june?|july?|aug[a-z]*|sept?[a-z]*|oct[a-z]*|nov[a-z]*|dec[a-z]*\
          |started|initiated|commenced|begun|began|resumed|given|administered|completed|finished|stopped|discontinued\
-         |maintenance|adjuvant|neoadjuvant|dose|reduced|low-dose|full-dose|last|this|well|tolerated)(?-u:\\b))*$",
+         |maintenance|adjuvant|neoadjuvant|dose|alone|start|she|he|took|taken|received|with|an?|excellent|good|very|partial\
+         |complete|response|remission|stable|disease|pr|cr|sd|pd|ned|yrs?|six|four|three|two|twelve|eight|reduced|low-dose|full-dose|last|this|well|tolerated)(?-u:\\b))*$",
     )
 });
 
@@ -110,7 +111,7 @@ static REASON_END: LazyLock<Regex> = LazyLock::new(|| {
 static IS_REASON: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         "(?i)progress|toxic|intoleran|adverse|reaction|side effect|relapse|recurrence|refus|request|choice|preference|rash\
-         |hypersensitiv|allerg|fatigue|infection|pregnan|decline|[a-z](?:itis|emia|aemia|penia|pathy|algia)(?-u:\\b)",
+         |hypersensitiv|allerg|fatigue|infection|pregnan|decline|impairment|insufficien|syndrome|[a-z](?:itis|emia|aemia|penia|pathy|algia)(?-u:\\b)",
     )
 });
 

@@ -58,7 +58,7 @@ pub struct TreatmentCourse {
     /// Why it was stopped; null where the note does not say.
     #[schema(required = true)]
     pub reason: Option<CourseReason>,
-    /// The response that the note ties to it, in the words of the note; null if it ties none.
+    /// The response that the note ties to it, as in `response`, or in its words where that has several; null if it ties none.
     #[schema(required = true, example = "partial response")]
     pub response: Option<String>,
 }
@@ -89,8 +89,8 @@ pub(super) struct CourseInput<'a> {
     pub(super) text: &'a str,
     /// The places of treatments.
     pub(super) treatments: Vec<Range<usize>>,
-    /// The places of responses.
-    pub(super) responses: Vec<Range<usize>>,
+    /// The places of responses with their values.
+    pub(super) responses: Vec<(Range<usize>, &'a str)>,
 }
 
 impl Courses {
@@ -105,7 +105,7 @@ impl Courses {
         }
         let text = input.text;
         steps::count(text.len());
-        input.responses.sort_by_key(|range| range.start);
+        input.responses.sort_by_key(|(range, _)| range.start);
         let cues = cues(text);
         if cues.is_empty() && input.responses.is_empty() {
             return Self::default();
@@ -155,13 +155,15 @@ impl Courses {
             }
             courses.push((list.clone(), TreatmentCourse { status, start, stop, reason, response: None }));
         }
-        for range in &input.responses {
+        for (range, value) in &input.responses {
             if let Some(at) = treatment_of(text, &sentences, &lists, range)
                 && let Some((_, course)) = courses.get_mut(at)
                 && (course.status == Some(CourseStatus::Stopped) || !is_cause(text, range))
             {
-                course.response =
-                    text.get(range.clone()).map(|words| words.split_whitespace().collect::<Vec<_>>().join(" "));
+                // A course of several responses is one value, of which these words are one.
+                let words =
+                    || text.get(range.clone()).map(|words| words.split_whitespace().collect::<Vec<_>>().join(" "));
+                course.response = if value.contains(" then ") { words() } else { Some((*value).to_owned()) };
             }
         }
         Self { lists: courses }

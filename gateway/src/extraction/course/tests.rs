@@ -76,6 +76,12 @@ fn start_stop_and_status_are_those_of_the_words_near_a_treatment() {
         ("Taxol was discontinued for hypersensitivity.", "taxol", &["taxol: stopped .. (hypersensitivity)"]),
         ("Crizotinib was stopped in May and resumed in July 2020.", "crizotinib", &["crizotinib: ? 2020-07.."]),
         ("Pembrolizumab (200 mg every 3 weeks) was discontinued.", "pembrolizumab", &["pembrolizumab: stopped .."]),
+        (
+            "Olaparib from 5 January 2017 with partial response, discontinued 30 November 2018 for progression in the liver.",
+            "olaparib",
+            &["olaparib: stopped ..2018-11-30 (progression in the liver)"],
+        ),
+        ("Carboplatin x6, finished 14 March 2021.", "carboplatin", &["carboplatin: completed ..2021-03-14"]),
         // What is stopped or started is something else.
         (
             "She started pembrolizumab in May 2019 and stopped smoking in June 2019 because of COPD.",
@@ -108,13 +114,13 @@ fn a_response_is_tied_to_the_treatment_that_the_note_ties_it_to() {
             "Osimertinib was given. Partial response in May.",
             "osimertinib",
             pr,
-            &["osimertinib: ? .. > Partial response"],
+            &["osimertinib: ? .. > partial response"],
         ),
         (
             "Disease progression on osimertinib, now docetaxel.",
             "osimertinib; docetaxel",
             pd,
-            &["osimertinib: ? .. > Disease progression"],
+            &["osimertinib: ? .. > disease progression"],
         ),
         (
             "Carboplatin with partial response, then docetaxel with disease progression.",

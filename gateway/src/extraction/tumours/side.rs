@@ -109,7 +109,7 @@ fn beside(text: &str, words: &[&str], places: &[Range<usize>]) -> Side {
 
 /// Returns the side before a name, with words between that belong to the name.
 pub(super) fn ahead_of_name(text: &str, place: &Range<usize>) -> Option<&'static str> {
-    let clause = before(text, place.start, BEFORE).rsplit(['.', ';', ':', ',', '\n', '(']).next()?;
+    let clause = before(text, place.start, BEFORE).rsplit(['.', ';', ',', '\n', '(']).next()?;
     let mut words =
         clause.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).rev().take(MOST_BETWEEN + 1);
     let is_between = |word: &&str| BETWEEN.iter().any(|between| between.eq_ignore_ascii_case(word));
@@ -217,6 +217,7 @@ mod tests {
             ("Left colon carcinoma.", "colon", None),
             ("Bilateral breast carcinoma.", "breast", Some("bilateral")),
             ("Breast carcinoma, right, stage I.", "breast", Some("right")),
+            ("Right breast: invasive carcinoma. Left breast, normal.", "breast", Some("right")),
             ("Breast carcinoma (left).", "breast", Some("left")),
             ("Left upper lobe lung carcinoma.", "lung", Some("left")),
             ("LLL lung carcinoma, stage IIIA.", "lung", Some("left")),
