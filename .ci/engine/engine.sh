@@ -187,12 +187,12 @@ keep_network() {
 own_file_system() {
   mkdir -p "$data"
   if [[ -z ${DOCKER_ENGINE_GIB:-} ]] || mountpoint --quiet "$data"; then return; fi
-  if [[ ! -e $data.ext4 ]]; then
-    truncate --size "${DOCKER_ENGINE_GIB}G" "$data.new"
-    # Nothing is kept back for root, who is the engine: full is full.
-    mkfs.ext4 -q -m 0 "$data.new"
-    mv "$data.new" "$data.ext4"
-  fi
+  # Empty at each start: images that earlier runs left would take the room that the tests count on.
+  rm -f "$data.ext4"
+  truncate --size "${DOCKER_ENGINE_GIB}G" "$data.new"
+  # Nothing is kept back for root, who is the engine: full is full.
+  mkfs.ext4 -q -m 0 "$data.new"
+  mv "$data.new" "$data.ext4"
   mount -o loop "$data.ext4" "$data"
 }
 
