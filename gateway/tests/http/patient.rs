@@ -166,6 +166,13 @@ async fn a_line_of_therapy_is_one_entry_with_its_start_its_end_and_its_response(
     let line = json!({"status": "stopped", "start": "2021-06", "stop": "2021-11", "reason": "neuropathy",
         "responses": [{"value": "partial response", "index": 1}]});
     assert_eq!(colon["treatment"][0]["line"], line);
+    // The end is told after the start.
+    let timeline = timeline_of(&[
+        "Colon cancer. FOLFOX was started in June 2021.",
+        "Colon cancer. FOLFOX was stopped in November 2021.",
+    ])
+    .await;
+    assert_eq!(entries(&timeline["tumours"][0]), ["treatment FOLFOX 2021-06 text"]);
 }
 
 #[tokio::test]
