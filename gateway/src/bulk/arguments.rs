@@ -7,8 +7,12 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use encoding_rs::Encoding;
 
-use super::BulkError;
+use super::{
+    BulkError,
+    input::{InputFormat, ReadAs, encoding_of},
+};
 
 /// Reads many notes: files, folders, JSON lines, CSV.
 #[derive(Args, Clone, Debug)]
@@ -45,12 +49,13 @@ pub struct BulkArguments {
     /// Write an HTML page that shows the results beside their notes
     #[arg(long, value_name = "F.html")]
     pub review: Option<PathBuf>,
-    /// Column of a CSV, or key of JSON lines, that holds the note
-    #[arg(long, value_name = "NAME", default_value = "text")]
-    pub text_column: String,
-    /// Column or key that holds the note's id (default: `id` if it exists, else the number of the line)
+    /// Column of a table, or key of JSON, that holds the note (default: `text`)
     #[arg(long, value_name = "NAME")]
-    pub id_column: Option<String>,
+    pub text_column: Option<String>,
+    /// Column or key that holds the note's id; several make it together, joined by `/` (default: `id` if it exists,
+    /// else the number of the line)
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub id_column: Vec<String>,
     /// Column or key that holds the patient. The output is then one timeline per patient, as JSON
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     pub patient_column: Option<String>,
@@ -58,6 +63,38 @@ pub struct BulkArguments {
     /// months ago"
     #[arg(long, value_name = "NAME")]
     pub date_column: Option<String>,
+    /// How the inputs are read (default: as their content asks)
+    #[arg(long, value_enum)]
+    pub from: Option<ReadAs>,
+    /// Delimiter of tables: a character, or `tab` (default: the comma, semicolon, tab or pipe that fits the header)
+    #[arg(long, value_name = "CHAR", value_parser = delimiter)]
+    pub delimiter: Option<u8>,
+    /// Encoding of inputs without a byte order mark, such as `windows-1252` (default: UTF-8)
+    #[arg(long, value_name = "NAME", value_parser = encoding)]
+    pub encoding: Option<&'static Encoding>,
+    /// Take `"` in tables as an ordinary character
+    #[arg(long)]
+    pub no_quotes: bool,
+    /// Call the second note of an id `ID~2` and so on, instead of refusing it
+    #[arg(long)]
+    pub number_repeated_ids: bool,
+    /// Leave out notes that are empty, instead of failing them
+    #[arg(long)]
+    pub skip_empty: bool,
+}
+
+fn delimiter(value: &str) -> Result<u8, String> {
+    match value.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\r' | b'\n') => {
+            Ok(*byte)
+        }
+        _ => Err("give one character such as ; or | or the word tab".to_owned()),
+    }
+}
+
+fn encoding(label: &str) -> Result<&'static Encoding, String> {
+    encoding_of(label)
 }
 
 /// How results are written.
@@ -96,6 +133,24 @@ impl BulkArguments {
         let by_name = self.out.as_deref().and_then(OutputFormat::of);
         let terminal = self.out.is_none() && self.patient_column.is_none() && std::io::stdout().is_terminal();
         self.format.or(by_name).unwrap_or(if terminal { OutputFormat::Table } else { OutputFormat::Jsonl })
+    }
+
+    /// Returns how the inputs are read. `longest` is the maximum bytes of a note.
+    pub(super) fn input_format(&self, longest: usize) -> Result<InputFormat, BulkError> {
+        if self.from == Some(ReadAs::Redcap) && self.text_column.is_none() {
+            return usage("--from redcap needs --text-column: the field that holds the note");
+        }
+        Ok(InputFormat {
+            text: self.text_column.clone(),
+            ids: self.id_column.clone(),
+            patient: self.patient_column.clone(),
+            date: self.date_column.clone(),
+            longest,
+            from: self.from,
+            delimiter: self.delimiter,
+            encoding: self.encoding,
+            no_quotes: self.no_quotes,
+        })
     }
 
     /// Rejects arguments that exclude each other, before any file is opened.

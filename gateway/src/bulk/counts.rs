@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, time::Instant};
 
 use super::{
-    input::Size,
+    input::{Size, by_kind},
     outcome::{EntryOutcome, Skipped},
     output::RunTotals,
 };
@@ -114,11 +114,12 @@ impl RunCounts {
         if !self.remarks.is_empty() {
             let _ = write!(out, "\nread, but look at their warnings: {}", by_code(&self.remarks));
         }
-        if self.size.passed_over > 0 {
+        if !self.size.passed_over.is_empty() {
             let _ = write!(
                 out,
-                "\n{} file(s) in the folders are not .txt files and were not read",
-                grouped(self.size.passed_over)
+                "\n{} file(s) in the folders are not .txt files and were not read: {}",
+                grouped(self.size.passed_over.values().sum()),
+                by_kind(&self.size.passed_over)
             );
         }
         out

@@ -33,6 +33,8 @@ pub(super) struct RunIds {
     done: CompletedNotes,
     /// The position of the next note.
     position: u64,
+    /// Whether a later note of the same id gets a number of its own, such as `ID~2`.
+    number_repeated: bool,
 }
 
 /// What the run does with a note.
@@ -47,8 +49,8 @@ pub(super) enum NoteStatus {
 }
 
 impl RunIds {
-    pub(super) fn new(done: CompletedNotes) -> Self {
-        Self { seen: HashSet::new(), done, position: 0 }
+    pub(super) fn new(done: CompletedNotes, number_repeated: bool) -> Self {
+        Self { seen: HashSet::new(), done, position: 0, number_repeated }
     }
 
     /// Gives a note its id: the id from the input, else the name of its file, line or row. A second note with the same
@@ -70,6 +72,10 @@ impl RunIds {
         };
         let id = match id {
             Ok(Some(id)) if self.seen.insert(of_patient(&id)) => id,
+            Ok(Some(id)) if self.number_repeated => {
+                let numbered = (2u64..).map(|number| format!("{id}~{number}"));
+                numbered.into_iter().find(|id| self.seen.insert(of_patient(id))).unwrap_or(id)
+            }
             Ok(Some(_)) => {
                 let message =
                     "An earlier note of this run has the same id. Ids must be unique. This note was not read.";
@@ -117,7 +123,7 @@ mod tests {
 
     #[test]
     fn every_note_has_a_unique_id() {
-        let mut ids = RunIds::new(CompletedNotes::from([(Fingerprint::of("b"), 7)]));
+        let mut ids = RunIds::new(CompletedNotes::from([(Fingerprint::of("b"), 7)]), false);
         let cases = [
             (Some("a"), "line-1", "new a"),
             (Some("b"), "line-2", "done b"),
@@ -136,5 +142,16 @@ mod tests {
             };
             assert_eq!(named, expected);
         }
+    }
+
+    #[test]
+    fn repeated_ids_get_a_number_if_asked() {
+        let mut ids = RunIds::new(CompletedNotes::new(), true);
+        let mut id = |given_id: Option<&str>| match ids.name(given(given_id, "row-9")) {
+            NoteStatus::New(entry) => entry.id,
+            other => panic!("{other:?}"),
+        };
+        let named: Vec<String> = ["a", "b~2", "a", "b", "a", "b"].map(|given| id(Some(given))).into();
+        assert_eq!(named, ["a", "b~2", "a~2", "b", "a~3", "b~3"]);
     }
 }

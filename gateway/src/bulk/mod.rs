@@ -58,13 +58,7 @@ pub async fn run(arguments: BulkArguments, settings: Settings, engine_named: boo
         Some(_) => LONGEST_SENT,
         None => settings.limits.max_note_chars.saturating_mul(4),
     };
-    let form = InputFormat {
-        text: arguments.text_column.clone(),
-        id: arguments.id_column.clone(),
-        patient: arguments.patient_column.clone(),
-        date: arguments.date_column.clone(),
-        longest,
-    };
+    let form = arguments.input_format(longest)?;
     let (sources, size) = Source::all(&arguments.inputs, &form)?;
     let stop =
         StopSignal::on_signals().map_err(|error| BulkError::Failed(format!("cannot listen for signals: {error}")))?;
@@ -72,15 +66,17 @@ pub async fn run(arguments: BulkArguments, settings: Settings, engine_named: boo
     let (sink, done) = open(&arguments)?;
     let review = arguments.review.as_deref().map(Review::create).transpose()?;
     let on_terminal = arguments.out.is_none() && io::stdout().is_terminal();
-    let writer =
-        OutcomeWriter { sink, review, counts: RunCounts::new(size), progress: Progress::new(size.bytes, on_terminal) };
+    let progress = Progress::new(size.bytes, on_terminal);
+    let writer = OutcomeWriter { sink, review, counts: RunCounts::new(size), progress };
 
     let (sender, entries) = queue::entries();
     let (events, written) = queue::events();
     let keep_text = arguments.review.is_some();
     // The sender is weak, because this thread may block in a read that never ends and the writer must not wait for it.
-    let (ids, weak_events) = (RunIds::new(done), events.downgrade());
-    let input_thread = std::thread::spawn(move || send_all(&sources, &form, ids, keep_text, &sender, &weak_events));
+    let (ids, weak_events) = (RunIds::new(done, arguments.number_repeated_ids), events.downgrade());
+    let skip_empty = arguments.skip_empty;
+    let input_thread =
+        std::thread::spawn(move || send_all(&sources, &form, ids, keep_text, skip_empty, &sender, &weak_events));
     let stop_token = stop.token.clone();
     let writer_task = tokio::task::spawn_blocking(move || {
         let ended = writer.run(written);
@@ -167,26 +163,37 @@ fn send_all(
     form: &InputFormat,
     mut ids: RunIds,
     keep_text: bool,
+    skip_empty: bool,
     sender: &tokio::sync::mpsc::Sender<outcome::QueuedNote>,
     events: &tokio::sync::mpsc::WeakSender<Vec<Event>>,
 ) {
     // The upgrade fails once the reader has stopped: then the writer has stopped too.
     let report = |event| events.upgrade().is_some_and(|events| events.blocking_send(vec![event]).is_ok());
+    let mut empty = 0u64;
     for source in sources {
-        let more = source.read(form, sources.len() > 1, &mut |note| match ids.name(note) {
-            NoteStatus::New(entry) => sender.blocking_send(entry).is_ok(),
-            NoteStatus::Faulty(entry, fault) => {
-                let outcome = EntryOutcome::problem(entry, keep_text, &fault.problem());
-                !sender.is_closed() && report(Event::Ended(outcome))
+        let more = source.read(form, sources.len() > 1, &mut |note| {
+            if skip_empty && note.text.as_ref().is_ok_and(|text| text.trim().is_empty()) {
+                empty += 1;
+                return true;
             }
-            NoteStatus::Done(entry, offset) => {
-                let outcome::QueuedNote { id, text, weight, .. } = entry;
-                let skipped = Skipped { offset, id, text: keep_text.then_some(text), weight };
-                !sender.is_closed() && report(Event::Skipped(skipped))
+            match ids.name(note) {
+                NoteStatus::New(entry) => sender.blocking_send(entry).is_ok(),
+                NoteStatus::Faulty(entry, fault) => {
+                    let outcome = EntryOutcome::problem(entry, keep_text, &fault.problem());
+                    !sender.is_closed() && report(Event::Ended(outcome))
+                }
+                NoteStatus::Done(entry, offset) => {
+                    let outcome::QueuedNote { id, text, weight, .. } = entry;
+                    let skipped = Skipped { offset, id, text: keep_text.then_some(text), weight };
+                    !sender.is_closed() && report(Event::Skipped(skipped))
+                }
             }
         });
         if !more {
             return;
         }
+    }
+    if empty > 0 {
+        print_status(&format!("{} empty note(s) were left out (--skip-empty)", counts::grouped(empty)));
     }
 }

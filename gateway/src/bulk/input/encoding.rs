@@ -1,21 +1,172 @@
-//! Decodes bytes as UTF-8, with or without a byte order mark. Another encoding is reported and not guessed, because a
-//! note that is decoded wrongly is worse than a note that is not read.
+//! Decodes bytes as UTF-8, with or without a byte order mark, as UTF-16 with a mark, or as `--encoding` says. An
+//! encoding is reported and not guessed, because a note that is decoded wrongly is worse than a note that is not read.
+
+use std::io::{self, Cursor, Read};
+
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 
 use super::Fault;
 
 /// The byte order mark of UTF-8.
-pub(super) const MARK: &[u8] = b"\xef\xbb\xbf";
+const MARK: &[u8] = b"\xef\xbb\xbf";
+/// Bytes that are decoded at a time.
+const CHUNK: usize = 16 << 10;
+
+/// The beginning of an input and the rest of it.
+type Decoded = (Vec<u8>, Box<dyn Read>);
+
+/// Returns an input as UTF-8 without its byte order mark. A mark goes before the encoding that the command line names.
+/// Bytes without a mark and without a named encoding are passed on as they are, and each note is checked for itself.
+pub(super) fn decoded(
+    mut start: Vec<u8>,
+    input: Box<dyn Read>,
+    named: Option<&'static Encoding>,
+) -> Result<Decoded, String> {
+    let encoding = match Encoding::for_bom(&start) {
+        Some((encoding, length)) => {
+            start.drain(..length);
+            encoding
+        }
+        None if named.is_none()
+            && start.len() >= 8
+            && start.iter().filter(|byte| **byte == 0).count() >= start.len() / 3 =>
+        {
+            return Err(
+                "it seems to be UTF-16 without a byte order mark; say so: --encoding utf-16le or utf-16be".to_owned()
+            );
+        }
+        None => named.unwrap_or(UTF_8),
+    };
+    if encoding == UTF_8 {
+        return Ok((start, input));
+    }
+    let input = Cursor::new(start).chain(input);
+    Ok((Vec::new(), Box::new(Transcoder::new(input, encoding))))
+}
+
+/// Returns the encoding of a name as on the web, such as `windows-1252` or `utf-16le`.
+pub(in crate::bulk) fn named(label: &str) -> Result<&'static Encoding, String> {
+    let short = match label.to_ascii_lowercase().as_str() {
+        "utf-16" | "utf16" => return Err("UTF-16 has two orders of bytes: say utf-16le or utf-16be".to_owned()),
+        "latin-1" => "latin1".to_owned(),
+        other => other.to_owned(),
+    };
+    Encoding::for_label_no_replacement(short.as_bytes()).ok_or_else(|| {
+        "it is no encoding that is known here; examples: utf-8, windows-1252, iso-8859-15, utf-16le, shift_jis"
+            .to_owned()
+    })
+}
+
+/// A reader that turns another encoding into UTF-8. A byte that the encoding does not have is an error.
+struct Transcoder<R> {
+    input: R,
+    decoder: Decoder,
+    raw: Vec<u8>,
+    /// The part of `raw` that is not decoded yet.
+    left: std::ops::Range<usize>,
+    out: Vec<u8>,
+    given: usize,
+    last: bool,
+    done: bool,
+    malformed: bool,
+}
+
+impl<R: Read> Transcoder<R> {
+    fn new(input: R, encoding: &'static Encoding) -> Self {
+        let (decoder, raw, out) = (encoding.new_decoder_without_bom_handling(), vec![0; CHUNK], Vec::new());
+        Self { input, decoder, raw, left: 0..0, out, given: 0, last: false, done: false, malformed: false }
+    }
+
+    /// Decodes the next bytes into `out`.
+    fn decode(&mut self) -> io::Result<()> {
+        if self.left.is_empty() && !self.last {
+            let count = self.input.read(&mut self.raw)?;
+            (self.left, self.last) = (0..count, count == 0);
+        }
+        // Three bytes of UTF-8 are the most that one or two bytes of another encoding become.
+        self.out.resize(CHUNK * 3 + 16, 0);
+        let source = self.raw.get(self.left.clone()).unwrap_or_default();
+        let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(source, &mut self.out, self.last);
+        self.left.start += read;
+        self.out.truncate(written);
+        self.given = 0;
+        match result {
+            DecoderResult::InputEmpty => self.done = self.last,
+            DecoderResult::OutputFull => {}
+            DecoderResult::Malformed(..) => self.malformed = true,
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Transcoder<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.given == self.out.len() {
+            if self.malformed {
+                let name = self.decoder.encoding().name();
+                return Err(io::Error::other(format!("it has bytes that are no {name}; nothing after them was read")));
+            }
+            if self.done {
+                return Ok(0);
+            }
+            self.decode()?;
+        }
+        let ready = self.out.get(self.given..).unwrap_or_default();
+        let count = ready.len().min(buffer.len());
+        if let (Some(target), Some(bytes)) = (buffer.get_mut(..count), ready.get(..count)) {
+            target.copy_from_slice(bytes);
+        }
+        self.given += count;
+        Ok(count)
+    }
+}
 
 /// Returns the text of a note without its byte order mark.
 pub(super) fn text(mut bytes: Vec<u8>) -> Result<String, Fault> {
     if bytes.starts_with(MARK) {
         bytes.drain(..MARK.len());
-    } else if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err(Fault::text("utf8", "The note is UTF-16, not UTF-8. Convert it: iconv -f UTF-16 -t UTF-8."));
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let advice = "Convert it, for example: iconv -f WINDOWS-1252 -t UTF-8";
+        let advice = "Say how the file is encoded, for example: --encoding windows-1252";
         Fault::text("utf8", format!("The note is not UTF-8: the byte at offset {at} is wrong. {advice}."))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(bytes: &[u8], label: Option<&str>) -> Result<String, String> {
+        let encoding = label.map(|label| named(label).unwrap());
+        let (start, rest) = bytes.split_at(bytes.len().min(16));
+        let (start, mut rest) = decoded(start.to_vec(), Box::new(Cursor::new(rest.to_vec())), encoding)?;
+        let mut text = start;
+        rest.read_to_end(&mut text).map_err(|cause| cause.to_string())?;
+        Ok(String::from_utf8(text).unwrap())
+    }
+
+    fn utf16(text: &str, mark: &[u8], bytes: impl Fn(u16) -> [u8; 2]) -> Vec<u8> {
+        mark.iter().copied().chain(text.encode_utf16().flat_map(bytes)).collect()
+    }
+
+    #[test]
+    fn a_mark_or_a_name_decides_and_nothing_is_guessed() {
+        let text = format!("Größe 2 cm 🩺 {}", "Östrogen ".repeat(9_000));
+        assert_eq!(whole(&utf16(&text, b"\xff\xfe", u16::to_le_bytes), None).unwrap(), text);
+        assert_eq!(whole(&utf16(&text, b"\xfe\xff", u16::to_be_bytes), Some("windows-1252")).unwrap(), text);
+        assert_eq!(whole(&utf16(&text, b"", u16::to_le_bytes), Some("utf-16le")).unwrap(), text);
+        assert_eq!(whole(b"Gr\xf6\xdfe", Some("cp1252")).unwrap(), "Größe");
+        assert_eq!(whole(b"\xef\xbb\xbfa", Some("cp1252")).unwrap(), "a");
+        assert!(whole(&utf16("Stage IV melanoma", b"", u16::to_le_bytes), None).unwrap_err().contains("utf-16le"));
+        let torn = whole(b"\xff\xfeS\0t\0\0\xd8x\0", None).unwrap_err();
+        assert!(torn.contains("no UTF-16LE"), "{torn}");
+    }
+
+    #[test]
+    fn names_that_say_too_little_are_refused() {
+        assert!(named("utf-16").unwrap_err().contains("utf-16le"));
+        assert!(named("ebcdic").is_err());
+        assert_eq!(named("latin-1").unwrap().name(), "windows-1252");
+    }
 }

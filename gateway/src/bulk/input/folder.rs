@@ -1,19 +1,19 @@
-//! Reads the `.txt` files in a folder and in all folders below it, sorted by name. Hidden files and folders are
-//! skipped.
+//! Reads the text files in a folder and in all folders below it, sorted by name. Hidden files and folders are skipped.
+//! A file that holds several notes, such as a table, is not read as one note.
 
-use std::path::Path;
+use std::{collections::BTreeMap, fs::File, path::Path};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::{BulkError, Fault, InputFormat, InputNote, NoteSink, shown, text_file};
+use super::{BulkError, Content, Fault, InputFormat, InputNote, Kind, NoteSink, Promise, shown, text_note, unread};
 
 /// The sizes of a folder's files.
 #[derive(Debug, Default)]
 pub(super) struct FolderSize {
-    /// Bytes of the `.txt` files.
+    /// Bytes of the text files.
     pub(super) bytes: u64,
-    /// Number of files that are not `.txt`.
-    pub(super) passed_over: u64,
+    /// Numbers of the other files, by extension.
+    pub(super) passed_over: BTreeMap<String, u64>,
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
@@ -24,7 +24,8 @@ fn entries(folder: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
 }
 
 fn is_note(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"))
+    let extension = path.extension().unwrap_or_default();
+    extension.eq_ignore_ascii_case("txt") || extension.eq_ignore_ascii_case("text")
 }
 
 /// Counts the files before any is read, so that an empty folder is an error at once and the time left can be estimated.
@@ -35,17 +36,28 @@ pub(super) fn count(folder: &Path) -> Result<FolderSize, BulkError> {
             notes += 1;
             found.bytes += entry.metadata().map_or(0, |kind| kind.len());
         } else {
-            found.passed_over += 1;
+            let extension = entry.path().extension().map(|extension| extension.to_string_lossy().to_lowercase());
+            let extension =
+                extension.map_or_else(|| "files without an extension".to_owned(), |known| format!(".{known}"));
+            *found.passed_over.entry(extension).or_default() += 1;
         }
     }
     if notes > 0 {
         return Ok(found);
     }
-    let content = match found.passed_over {
+    let others: u64 = found.passed_over.values().sum();
+    let content = match others {
         0 => "it is empty".to_owned(),
-        others => format!("there are {others} other file(s)"),
+        others => format!("there are {others} other file(s) ({}); give them by name", by_kind(&found.passed_over)),
     };
-    Err(BulkError::Usage(format!("{}: no .txt file in this folder or below it; {content}", folder.display())))
+    let message = format!("no .txt or .text file in this folder or below it; {content}");
+    Err(BulkError::Usage(format!("{}: {message}", folder.display())))
+}
+
+/// Returns the numbers of files with their extensions, such as `2 .pdf, 1 .csv`.
+pub(in crate::bulk) fn by_kind(files: &BTreeMap<String, u64>) -> String {
+    let kinds = files.iter().map(|(kind, count)| format!("{count} {kind}"));
+    kinds.collect::<Vec<_>>().join(", ").chars().filter(|letter| !letter.is_control()).collect()
 }
 
 /// Passes each note to `give`. The id of a note is its path relative to the folder. Returns false when `give` did.
@@ -54,7 +66,7 @@ pub(super) fn read(folder: &Path, form: &InputFormat, give: &mut NoteSink<'_>) -
         let given = match entry {
             Ok(entry) if is_note(entry.path()) => {
                 let id = shown(entry.path().strip_prefix(folder).unwrap_or(entry.path()));
-                InputNote { id: Ok(Some(id)), ..text_file(entry.path(), shown(entry.path()), form) }
+                InputNote { id: Ok(Some(id)), ..text_file(entry.path(), form) }
             }
             Ok(_) => continue,
             // The folder may not be opened, or a link leads to one of its own parents.
@@ -69,6 +81,26 @@ pub(super) fn read(folder: &Path, form: &InputFormat, give: &mut NoteSink<'_>) -
         }
     }
     true
+}
+
+/// Returns a file as one note, or why it is none.
+fn text_file(path: &Path, form: &InputFormat) -> InputNote {
+    let place = shown(path);
+    let failed = |fault| InputNote::new(place.clone(), Err(fault), 0);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(cause) => return failed(unread(&cause)),
+    };
+    let opened =
+        Content::open(file, form).and_then(|mut content| match Kind::of(&mut content, Promise::Nothing, form)? {
+            Kind::Text => Ok(content),
+            Kind::Table(_) => Err("it is a table of notes; give it by name".to_owned()),
+            Kind::Lines | Kind::Document => Err("it is JSON; give it by name".to_owned()),
+        });
+    match opened {
+        Ok(content) => text_note(content.reader(0), &place, form),
+        Err(reason) => failed(Fault::text("readable", format!("The file was not read: {reason}."))),
+    }
 }
 
 fn cause(error: &walkdir::Error) -> String {

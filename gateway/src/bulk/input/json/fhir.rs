@@ -1,0 +1,203 @@
+//! The note of a FHIR R4 resource: `DocumentReference`, `DiagnosticReport`, `Binary` and `Composition`. US Core gives
+//! clinical notes as the first and pathology and radiology reports as the second.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+
+use super::{
+    super::{Fault, InputFormat, too_long},
+    object::NoteParts,
+};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct Resource {
+    id: Option<String>,
+    status: Option<String>,
+    subject: Option<Reference>,
+    date: Option<String>,
+    effective_date_time: Option<String>,
+    issued: Option<String>,
+    /// Of a `DocumentReference`.
+    content: Vec<Content>,
+    /// Of a `DiagnosticReport`.
+    presented_form: Vec<Attachment>,
+    conclusion: Option<String>,
+    /// Of a `Binary`.
+    content_type: Option<String>,
+    data: Option<String>,
+    /// Of a `Composition`.
+    title: Option<String>,
+    section: Vec<Section>,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    reference: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Content {
+    attachment: Attachment,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Attachment {
+    content_type: Option<String>,
+    data: Option<String>,
+    url: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Section {
+    title: Option<String>,
+    text: Option<Narrative>,
+    section: Vec<Section>,
+}
+
+#[derive(Deserialize)]
+struct Narrative {
+    div: String,
+}
+
+/// Returns the note of a resource; `None` if its type is no document.
+pub(super) fn note(kind: &str, bytes: &[u8], form: &InputFormat) -> Option<NoteParts> {
+    if !matches!(kind, "DocumentReference" | "DiagnosticReport" | "Binary" | "Composition") {
+        return None;
+    }
+    let resource = match serde_json::from_slice::<Resource>(bytes) {
+        Ok(resource) => resource,
+        Err(error) => {
+            let (line, column) = (error.line(), error.column());
+            let message =
+                format!("The {kind} is not as FHIR R4 has it: the error is in line {line} at column {column}.");
+            let text = Err(Fault::text("fhir", message));
+            return Some(NoteParts { id: Ok(None), text, patient: Ok(None), note_date: Ok(None) });
+        }
+    };
+    let text = match resource.status.as_deref() {
+        Some("entered-in-error" | "cancelled") => {
+            Err(Fault::text("fhir", format!("The {kind} is withdrawn (its status is entered-in-error or cancelled).")))
+        }
+        _ => text_of(kind, &resource),
+    };
+    let text = text.and_then(|text| if text.len() > form.longest { Err(too_long()) } else { Ok(text) });
+    let patient = resource.subject.and_then(|subject| subject.reference);
+    let patient = patient.map(|patient| patient.strip_prefix("Patient/").map_or(patient.clone(), str::to_owned));
+    let day = resource.effective_date_time.or(resource.date).or(resource.issued);
+    // A year or a month is no day: such a date is left out.
+    let day = day.filter(|day| day.len() >= 10);
+    Some(NoteParts {
+        id: Ok(resource.id.filter(|id| !id.is_empty())),
+        text,
+        patient: form.patient_of(patient),
+        note_date: form.date_of(day.as_deref()),
+    })
+}
+
+fn text_of(kind: &str, resource: &Resource) -> Result<String, Fault> {
+    match kind {
+        "DocumentReference" => of_attachments(resource.content.iter().map(|content| &content.attachment)),
+        "DiagnosticReport" => match (resource.presented_form.is_empty(), &resource.conclusion) {
+            (true, Some(conclusion)) => Ok(conclusion.clone()),
+            (_, conclusion) => {
+                let mut text = of_attachments(resource.presented_form.iter())?;
+                // The conclusion is usually part of the report; where it is not, it is no less a part of the note.
+                if let Some(conclusion) = conclusion.as_deref().filter(|conclusion| !text.contains(conclusion.trim())) {
+                    text = format!("{}\n\nCONCLUSION:\n{conclusion}\n", text.trim_end());
+                }
+                Ok(text)
+            }
+        },
+        "Binary" => of_attachment(&Attachment {
+            content_type: resource.content_type.clone(),
+            data: resource.data.clone(),
+            url: None,
+        }),
+        _ => {
+            let mut text = resource.title.as_ref().map(|title| format!("{title}\n")).unwrap_or_default();
+            resource.section.iter().for_each(|section| section_into(section, &mut text, 0));
+            if text.trim().is_empty() { Err(no_text("The Composition has no text in its sections.")) } else { Ok(text) }
+        }
+    }
+}
+
+/// Appends a section and those below it. FHIR sets no limit to their depth.
+fn section_into(section: &Section, text: &mut String, depth: usize) {
+    if let Some(title) = &section.title {
+        text.push_str(&format!("\n{title}:\n"));
+    }
+    if let Some(narrative) = &section.text {
+        text.push_str(&narrative.div);
+        text.push('\n');
+    }
+    if depth < 16 {
+        section.section.iter().for_each(|section| section_into(section, text, depth + 1));
+    }
+}
+
+/// Returns the text of the attachment that is read best: plain text before marked-up text. Several attachments are the
+/// same document in several forms.
+fn of_attachments<'a>(attachments: impl Iterator<Item = &'a Attachment> + Clone) -> Result<String, Fault> {
+    let rank = |attachment: &&Attachment| match media_type(attachment).as_str() {
+        _ if attachment.data.is_none() => 9,
+        "text/plain" => 0,
+        "text/html" | "application/xhtml+xml" => 1,
+        "text/rtf" | "application/rtf" => 2,
+        _ => 5,
+    };
+    match attachments.min_by_key(rank) {
+        Some(attachment) => of_attachment(attachment),
+        None => Err(no_text("The resource has no attachment.")),
+    }
+}
+
+fn media_type(attachment: &Attachment) -> String {
+    let kind = attachment.content_type.as_deref().unwrap_or("text/plain");
+    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn of_attachment(attachment: &Attachment) -> Result<String, Fault> {
+    let kind = media_type(attachment);
+    let Some(data) = &attachment.data else {
+        return Err(no_text(match attachment.url {
+            Some(_) => {
+                "The attachment has no data, only an address: export it with its data, or give the Binary resource."
+            }
+            None => "The attachment has no data.",
+        }));
+    };
+    let readable = kind.starts_with("text/") || matches!(kind.as_str(), "application/xhtml+xml" | "application/rtf");
+    if !readable {
+        let advice = "Only text, HTML and RTF are read; give the text of the document";
+        return Err(no_text(&format!("The attachment is no text (its content type is not text/*). {advice}.")));
+    }
+    let compact: String = data.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
+    let bytes = STANDARD.decode(compact).map_err(|_| no_text("The data of the attachment is not base64."))?;
+    decoded(bytes, attachment.content_type.as_deref().unwrap_or_default())
+}
+
+/// Returns the text of an attachment: UTF-8, or the charset that its content type names.
+fn decoded(bytes: Vec<u8>, content_type: &str) -> Result<String, Fault> {
+    let charset = content_type.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_owned())
+    });
+    let encoding = match charset.as_deref() {
+        None => encoding_rs::UTF_8,
+        Some(label) => super::super::encoding::named(label)
+            .map_err(|_| no_text("The charset of the attachment is not known here."))?,
+    };
+    let text = encoding
+        .decode_without_bom_handling_and_without_replacement(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
+    let wrong =
+        || no_text("The attachment is not in the charset that its content type names (UTF-8 if it names none).");
+    text.map(std::borrow::Cow::into_owned).ok_or_else(wrong)
+}
+
+fn no_text(message: &str) -> Fault {
+    Fault::text("fhir", message)
+}

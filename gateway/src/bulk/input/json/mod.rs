@@ -1,0 +1,8 @@
+//! JSON: one object a line, or one value with many notes; and FHIR resources in both.
+
+mod document;
+mod fhir;
+mod lines;
+mod object;
+
+pub(super) use self::{document::read as read_document, lines::read as read_lines};

@@ -1,0 +1,148 @@
+//! Decides by its content how an input is read. The name of a file decides only what content leaves open.
+
+use std::path::Path;
+
+use serde::de::IgnoredAny;
+
+use super::{
+    InputFormat,
+    content::Content,
+    format::Forced,
+    table::{Header, TableLook},
+};
+
+/// How an input is read.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// One note.
+    Text,
+    /// One JSON object a line.
+    Lines,
+    /// One JSON value with many notes.
+    Document,
+    /// Rows after a header.
+    Table(Header),
+}
+
+/// What the name of a file promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Promise {
+    Lines,
+    Table,
+    Json,
+    Nothing,
+}
+
+impl Promise {
+    /// Returns what a file's extension promises; `.gz` and `.zst` are passed over.
+    pub(super) fn of(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+        match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
+            "jsonl" | "ndjson" => Self::Lines,
+            "csv" | "tsv" | "tab" | "psv" => Self::Table,
+            "json" => Self::Json,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+impl Kind {
+    /// Returns how a content is read, or why it is not read, as the end of a sentence that begins with its name.
+    pub(super) fn of(content: &mut Content, promise: Promise, form: &InputFormat) -> Result<Self, String> {
+        let forced = match (form.forced(), promise) {
+            (None, Promise::Table) => Some(Forced::Table),
+            (forced, _) => forced,
+        };
+        match forced {
+            Some(Forced::Text) => Self::text(content, form),
+            Some(Forced::Lines) => Ok(Self::Lines),
+            Some(Forced::Document) => Ok(Self::Document),
+            Some(Forced::Table) => Header::read(content.first_line()?, form).map(Self::Table),
+            Some(Forced::Json) => Self::json(content, promise)?.ok_or_else(|| "it is no JSON".to_owned()),
+            None => match Self::json(content, promise)? {
+                Some(kind) => Ok(kind),
+                None if promise == Promise::Json => Err("it is no JSON, whatever its name says".to_owned()),
+                None if promise == Promise::Lines => Ok(Self::Lines),
+                None => Self::table_or_text(content, form),
+            },
+        }
+    }
+
+    /// Returns the kind of JSON that a content is; `None` if it is none.
+    fn json(content: &mut Content, promise: Promise) -> Result<Option<Self>, String> {
+        let head = content.first_line()?.trim_ascii_start();
+        match head.first() {
+            Some(b'[') if begins_array(head) => return Ok(Some(Self::Document)),
+            Some(b'{') if !head.starts_with(b"{\\rtf") => {}
+            _ => return Ok(None),
+        }
+        let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        // A line that goes on after the looked-at beginning can only be judged by its first key.
+        if container(line) {
+            return Ok(Some(Self::Document));
+        }
+        let ends_early = serde_json::from_slice::<IgnoredAny>(line).is_err_and(|error| error.is_eof());
+        let has_line_end = line.len() < head.len();
+        let spread = ends_early && has_line_end && promise != Promise::Lines && goes_on_as_json(content.beginning()?);
+        Ok(Some(if spread { Self::Document } else { Self::Lines }))
+    }
+
+    fn table_or_text(content: &mut Content, form: &InputFormat) -> Result<Self, String> {
+        let named = form.named_delimiter().is_some() || form.column_flag().is_some();
+        match Header::read(content.first_line()?, form) {
+            Ok(header) if header.names.len() > 1 || form.text.is_some() => return Ok(Self::Table(header)),
+            // A flag for columns asks for a table, and the header says which columns there are.
+            Err(reason) if named => return Err(reason),
+            _ => {}
+        }
+        Self::text(content, form).and_then(|text| {
+            let whole = { content.beginning()?; content.is_whole() };
+            match TableLook::of(content.beginning()?, whole) {
+                None => Ok(text),
+                Some(look) => Err(format!(
+                    "it looks like a table of several notes and was not read as one note; {look}. Name the column of the notes \
+                     with --text-column, or say --from text if it is one note"
+                )),
+            }
+        })
+    }
+
+    /// Returns a note, unless the command line names columns.
+    fn text(_: &Content, form: &InputFormat) -> Result<Self, String> {
+        match form.column_flag() {
+            None => Ok(Self::Text),
+            Some(flag) => Err(format!("it is one note and has no columns, but {flag} names one")),
+        }
+    }
+}
+
+/// Whether a content that begins with `[` is an array of notes. A note may begin with brackets too.
+fn begins_array(head: &[u8]) -> bool {
+    let inside = head.get(1..).unwrap_or_default().trim_ascii_start();
+    match inside.first() {
+        Some(b'{') => true,
+        Some(b']') => inside.get(1..).unwrap_or_default().trim_ascii().is_empty(),
+        // A line that ends after the bracket.
+        None => true,
+        Some(_) => false,
+    }
+}
+
+/// Whether an object begins as `{"notes": [` or as a FHIR bundle, in one line or over several.
+fn container(head: &[u8]) -> bool {
+    let compact: Vec<u8> = head.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(400).collect();
+    compact.starts_with(b"{\"notes\":[")
+        || memchr::memmem::find(&compact, b"\"resourceType\":\"Bundle\"")
+            .is_some_and(|at| !compact.get(..at).unwrap_or_default().contains(&b'['))
+        || compact.starts_with(b"{\"entry\":[")
+}
+
+/// Whether a JSON value that does not end in its first line goes on in the next ones.
+fn goes_on_as_json(head: &[u8]) -> bool {
+    match serde_json::Deserializer::from_slice(head).into_iter::<IgnoredAny>().next() {
+        Some(Ok(_)) => true,
+        Some(Err(error)) => error.is_eof(),
+        None => false,
+    }
+}

@@ -1,0 +1,132 @@
+//! Reads the rows of a table, one note each.
+//!
+//! A row of another length than the header is never cut to fit: a delimiter or a line end inside a note that is not
+//! quoted would cut the note, or give its end to the next patient.
+
+use csv::{ByteRecord, ReaderBuilder};
+
+use super::{
+    super::{Fault, InputFormat, InputNote, NoteSink, content::Content, encoding, longest_piece, too_long},
+    header::Header,
+    quotes::QuoteGuard,
+};
+
+/// Passes each row to `give`. Returns false when `give` did.
+pub(in crate::bulk::input) fn read(
+    content: Content,
+    header: &Header,
+    prefix: &str,
+    form: &InputFormat,
+    give: &mut NoteSink<'_>,
+) -> bool {
+    let first_line = if header.skipped > 0 { 2 } else { 1 };
+    let (guard, fault) = QuoteGuard::new(
+        content.reader(header.skipped),
+        header.delimiter,
+        !form.no_quotes,
+        longest_piece(form) as u64,
+        first_line,
+    );
+    let mut reader =
+        ReaderBuilder::new().delimiter(header.delimiter).quoting(!form.no_quotes).flexible(true).from_reader(guard);
+    let mut record = ByteRecord::new();
+    let (mut row_start, mut waiting): (u64, Option<InputNote>) = (0, None);
+    for number in 1u64.. {
+        let place = format!("{prefix}row-{number}");
+        match reader.read_byte_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                let reason = fault.borrow().clone().unwrap_or_else(|| error.to_string());
+                let message = format!("This row and all rows after it were not read: {reason}. {QUOTE_ADVICE}");
+                return waiting.is_none_or(&mut *give)
+                    && give(InputNote::new(place, Err(Fault::text("quotes", message)), 0));
+            }
+        }
+        let row_end = reader.position().byte();
+        let weight = row_end.saturating_sub(row_start);
+        row_start = row_end;
+        let row = Row { record: &record, header, form };
+        if let Some(before) = waiting.as_mut().filter(|_| row.may_continue_a_note()) {
+            before.text = Err(row.fault_of_the_note_before());
+        }
+        if !waiting.replace(row.note(place, weight)).is_none_or(&mut *give) {
+            return false;
+        }
+    }
+    waiting.is_none_or(give)
+}
+
+const QUOTE_ADVICE: &str =
+    "A quote inside a quoted cell is doubled. If quotes are ordinary characters in this file, say --no-quotes";
+
+struct Row<'a> {
+    record: &'a ByteRecord,
+    header: &'a Header,
+    form: &'a InputFormat,
+}
+
+impl Row<'_> {
+    /// Whether the row lacks cells, so that it may be the rest of a note with a line end that is not quoted.
+    fn may_continue_a_note(&self) -> bool {
+        self.record.len() < self.header.names.len() && self.record.len() <= self.header.columns.text
+    }
+
+    fn fault_of_the_note_before(&self) -> Fault {
+        Fault::text(
+            "row",
+            format!(
+                "The next line has {} of {} cells: this note may go on there, and was not read. A note with line ends must be \
+                 quoted.",
+                self.record.len(),
+                self.header.names.len()
+            ),
+        )
+    }
+
+    fn note(&self, place: String, weight: u64) -> InputNote {
+        let cell = |column: usize| self.record.get(column).map(|cell| String::from_utf8_lossy(cell).into_owned());
+        let columns = &self.header.columns;
+        let patient = self.form.patient_of(columns.patient.and_then(cell));
+        let note_date = self.form.date_of(columns.date.and_then(cell).as_deref());
+        InputNote { id: self.id(), place, text: self.text(), patient, note_date, weight }
+    }
+
+    fn text(&self) -> Result<String, Fault> {
+        let (cells, expected) = (self.record.len(), self.header.names.len());
+        let at = self.header.columns.text;
+        let Some(cell) = self.record.get(at) else {
+            let name = self.header.names.get(at).map_or("text", String::as_str);
+            let message = format!("The row is too short: it has no `{name}`.");
+            return Err(Fault::text("required", message));
+        };
+        if self.record.iter().skip(expected).any(|extra| !extra.is_empty()) {
+            let message = format!(
+                "The row has {cells} cells, the header {expected}: a cell with the delimiter in it must be quoted. The note was \
+                 not read, because it may be cut."
+            );
+            return Err(Fault::text("row", message));
+        }
+        if cells < expected && at + 1 == cells {
+            let message = format!(
+                "The row ends with the note and has {cells} of {expected} cells: the note may be cut at a line end. A note \
+                 with line ends must be quoted."
+            );
+            return Err(Fault::text("row", message));
+        }
+        if cell.len() > self.form.longest { Err(too_long()) } else { encoding::text(cell.to_vec()) }
+    }
+
+    fn id(&self) -> Result<Option<String>, Fault> {
+        let mut parts = Vec::with_capacity(self.header.columns.ids.len());
+        for &column in &self.header.columns.ids {
+            let cell = self.record.get(column).unwrap_or_default().to_vec();
+            parts.push(String::from_utf8(cell).map_err(|_| Fault::id("utf8", "The id is not UTF-8."))?);
+        }
+        let (wanted, required) = self.form.id_keys();
+        match InputFormat::joined_id(&parts) {
+            None if required => Err(Fault::id("required", format!("The row has no `{}`.", wanted.join(", ")))),
+            id => Ok(id),
+        }
+    }
+}
