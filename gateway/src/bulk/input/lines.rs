@@ -1,13 +1,20 @@
 //! Reads JSON lines, one object per line. A broken line becomes one failed note; the other lines are read.
 
-use std::io::{self, BufRead, Read};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::Path,
+};
 
 use serde_json::{Map, Value};
 
-use super::{CalendarDate, Fault, InputFormat, InputNote, NoteSink, encoding, unread};
+use super::{BulkError, CalendarDate, Fault, InputFormat, InputNote, NoteSink, encoding, unread};
 
 /// Maximum bytes of a line: enough for the longest note with every letter escaped.
 const LONGEST_LINE: u64 = 64 << 20;
+/// Bytes at the beginning of a file in which the keys of `--keep` are looked for.
+const LOOKED_AT: u64 = 1 << 20;
 
 pub(super) fn read(mut input: impl BufRead, prefix: &str, form: &InputFormat, give: &mut NoteSink<'_>) -> bool {
     let mut line = Vec::new();
@@ -27,8 +34,8 @@ pub(super) fn read(mut input: impl BufRead, prefix: &str, form: &InputFormat, gi
                 }
                 match note(text, form) {
                     Ok(parts) => {
-                        let Parts { id, text, patient, note_date } = parts;
-                        InputNote { id, place: place(), text, patient, note_date, weight }
+                        let Parts { id, text, patient, note_date, carried } = parts;
+                        InputNote { id, place: place(), text, patient, note_date, carried, weight }
                     }
                     Err(fault) => failed(fault, weight),
                 }
@@ -58,6 +65,7 @@ struct Parts {
     text: Result<String, Fault>,
     patient: Result<Option<String>, Fault>,
     note_date: Result<Option<CalendarDate>, Fault>,
+    carried: Vec<String>,
 }
 
 /// Returns the parts of a line, or an error if the line is not a JSON object.
@@ -68,6 +76,7 @@ fn note(line: &[u8], form: &InputFormat) -> Result<Parts, Fault> {
         Err(error) => return Err(Fault::not_json(broken(line, &error))),
     };
     let (text_key, id_key) = (form.text.as_str(), form.id_key());
+    let carried = form.keep.iter().map(|key| object.get(key).map_or_else(String::new, as_text)).collect();
     let text = match object.remove(text_key) {
         Some(Value::String(text)) if text.len() > form.longest => Err(super::too_long()),
         Some(Value::String(text)) => Ok(text),
@@ -93,7 +102,44 @@ fn note(line: &[u8], form: &InputFormat) -> Result<Parts, Fault> {
         _ => Some("?".to_owned()).filter(|_| *key == form.date),
     };
     let (patient, note_date) = (named(&form.patient), named(&form.date));
-    Ok(Parts { id, text, patient: form.patient_of(patient), note_date: form.date_of(note_date.as_deref()) })
+    let (patient, note_date) = (form.patient_of(patient), form.date_of(note_date.as_deref()));
+    Ok(Parts { id, text, patient, note_date, carried })
+}
+
+/// Returns a value as the output repeats it: a string without quotes, nothing for null, else JSON.
+fn as_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// Returns an error if none of the first lines has a key that the output is to repeat. Only a regular file is looked
+/// at: a pipe can be read only once.
+pub(super) fn check(file: &File, path: &Path, form: &InputFormat) -> Result<(), BulkError> {
+    if form.keep.is_empty() || !file.metadata().is_ok_and(|kind| kind.is_file()) {
+        return Ok(());
+    }
+    let mut names = BTreeSet::new();
+    let lines = BufReader::new(file.take(LOOKED_AT)).split(b'\n').map_while(Result::ok);
+    for line in lines {
+        let line = line.strip_prefix(encoding::MARK).unwrap_or(&line);
+        let object: Map<String, Value> = serde_json::from_slice(line).unwrap_or_default();
+        names.extend(object.into_iter().map(|(name, _)| name));
+    }
+    // A long key may be text of a note.
+    let shown =
+        |names: BTreeSet<String>| names.into_iter().filter(|name| name.len() <= 40).collect::<Vec<_>>().join(", ");
+    match form.keep.iter().find(|key| !names.contains(*key)) {
+        Some(key) if !names.is_empty() => {
+            let (path, names) = (path.display(), shown(names));
+            Err(BulkError::Usage(format!(
+                "{path}: --keep {key}: the first lines have no such key; the keys are: {names}"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Returns what is wrong with a line, by position, without any of its text.

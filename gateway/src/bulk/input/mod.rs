@@ -33,14 +33,16 @@ pub(super) struct InputNote {
     pub(super) patient: Result<Option<String>, Fault>,
     /// The day on which it was written; `None` if the input does not say.
     pub(super) note_date: Result<Option<CalendarDate>, Fault>,
+    /// The values that the output repeats, in the order of [`InputFormat::keep`]; empty texts where the input has none.
+    pub(super) carried: Vec<String>,
     /// Bytes of the input that the note takes.
     pub(super) weight: u64,
 }
 
 impl InputNote {
-    /// Returns a note without id, patient and date.
+    /// Returns a note without id, patient, date and carried values.
     pub(super) fn new(place: String, text: Result<String, Fault>, weight: u64) -> Self {
-        Self { id: Ok(None), place, text, patient: Ok(None), note_date: Ok(None), weight }
+        Self { id: Ok(None), place, text, patient: Ok(None), note_date: Ok(None), carried: Vec::new(), weight }
     }
 }
 
@@ -58,6 +60,8 @@ pub(super) struct InputFormat {
     pub(super) patient: Option<String>,
     /// Column or key of the day on which the note was written.
     pub(super) date: Option<String>,
+    /// Columns or keys whose values the output repeats.
+    pub(super) keep: Vec<String>,
     /// Maximum bytes of a note. A longer note is a fault.
     pub(super) longest: usize,
 }
@@ -141,7 +145,7 @@ impl Source {
         for input in inputs {
             let source = Self::of(input)?;
             if let (Self::Text(_) | Self::Folder(_), Some(column)) =
-                (&source, form.patient.as_ref().or(form.date.as_ref()))
+                (&source, form.patient.as_ref().or(form.date.as_ref()).or(form.keep.first()))
             {
                 let message = "a text file has no columns and no keys; give JSON lines or CSV";
                 return Err(BulkError::Usage(format!("{}: no `{column}`: {message}", input.display())));
@@ -159,6 +163,9 @@ impl Source {
             Self::Stdin => Ok(None),
             Self::Text(path) | Self::Lines(path) => {
                 let file = open(path)?;
+                if matches!(self, Self::Lines(_)) {
+                    lines::check(&file, path, form)?;
+                }
                 let kind = file.metadata().map_err(|cause| unreadable(path, &cause))?;
                 Ok(kind.is_file().then_some(kind.len()))
             }

@@ -24,6 +24,7 @@ struct Columns {
     id: Option<usize>,
     patient: Option<usize>,
     date: Option<usize>,
+    keep: Vec<usize>,
 }
 
 /// A reader that returns an error when one row takes more than the limit.
@@ -79,10 +80,12 @@ fn begin<R: BufRead>(mut input: R, form: &InputFormat) -> Result<OpenTable<R>, S
         },
     };
     let (patient, date) = (column("patient", &form.patient)?, column("date", &form.date)?);
+    let kept = |name: &String| names.iter().position(|column| column == name).ok_or_else(|| not_kept(&head, name));
+    let keep = form.keep.iter().map(kept).collect::<Result<_, _>>()?;
     let left = Rc::new(Cell::new(LONGEST_ROW));
     let input = RowLimitReader { input: io::Cursor::new(head).chain(input), left: Rc::clone(&left) };
     let reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(input);
-    Ok((reader, left, Columns { text, id, patient, date }))
+    Ok((reader, left, Columns { text, id, patient, date, keep }))
 }
 
 fn names(head: &[u8], delimiter: u8) -> Option<Vec<String>> {
@@ -95,17 +98,26 @@ fn names(head: &[u8], delimiter: u8) -> Option<Vec<String>> {
 /// Returns the text of the error for a missing column, with the columns that exist. A first line that does not look
 /// like a header may be a note and is not shown.
 fn missing(head: &[u8], flag: &str, column: &str) -> String {
+    format!("no column `{column}`; {}. Name it with --{flag}-column", columns_of(head))
+}
+
+/// Returns the text of the error for a column of `--keep` that is missing.
+fn not_kept(head: &[u8], column: &str) -> String {
+    format!("--keep {column}: there is no such column; {}", columns_of(head))
+}
+
+/// Returns the names of the columns as a part of a sentence.
+fn columns_of(head: &[u8]) -> String {
     let names = [b',', b';', b'\t'].into_iter().filter_map(|delimiter| names(head, delimiter)).max_by_key(Vec::len);
     let names = names.unwrap_or_default();
     let like_a_name = |name: &String| name.len() <= 40 && !name.chars().any(char::is_control);
-    let columns = if names.is_empty() {
+    if names.is_empty() {
         "the file is empty".to_owned()
     } else if names.iter().all(like_a_name) {
         format!("the columns are: {}", names.join(", "))
     } else {
         "its first line does not look like a header".to_owned()
-    };
-    format!("no column `{column}`; {columns}. Name it with --{flag}-column")
+    }
 }
 
 pub(super) fn read(input: BufReader<File>, prefix: &str, form: &InputFormat, give: &mut NoteSink<'_>) -> bool {
@@ -135,9 +147,10 @@ pub(super) fn read(input: BufReader<File>, prefix: &str, form: &InputFormat, giv
         row_start = row_end;
         let (id, text) = note(&record, &columns, form);
         let cell = |column: Option<usize>| record.get(column?).map(|cell| String::from_utf8_lossy(cell).into_owned());
+        let carried = columns.keep.iter().map(|column| cell(Some(*column)).unwrap_or_default()).collect();
         let (patient, note_date) =
             (form.patient_of(cell(columns.patient)), form.date_of(cell(columns.date).as_deref()));
-        if !give(InputNote { id, place, text, patient, note_date, weight }) {
+        if !give(InputNote { id, place, text, patient, note_date, carried, weight }) {
             return false;
         }
     }
