@@ -63,6 +63,9 @@ pub struct BulkArguments {
     /// months ago"
     #[arg(long, value_name = "NAME")]
     pub date_column: Option<String>,
+    /// Columns or keys of the input whose values the output repeats, such as `mrn,site`
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', conflicts_with = "patient_column")]
+    pub keep: Vec<String>,
     /// How the inputs are read (default: as their content asks)
     #[arg(long, value_enum)]
     pub from: Option<ReadAs>,
@@ -145,6 +148,7 @@ impl BulkArguments {
             ids: self.id_column.clone(),
             patient: self.patient_column.clone(),
             date: self.date_column.clone(),
+            keep: self.keep.clone(),
             longest,
             from: self.from,
             delimiter: self.delimiter,
@@ -162,6 +166,7 @@ impl BulkArguments {
         if self.patient_column.is_some() && !matches!(format, OutputFormat::Jsonl | OutputFormat::Json) {
             return usage("--patient-column gives one timeline per patient: --format jsonl or json");
         }
+        self.check_keep(format)?;
         if self.resume && !matches!(format, OutputFormat::Jsonl | OutputFormat::Csv) {
             return usage("--resume needs an output format that it can read: --format jsonl or csv");
         }
@@ -180,6 +185,22 @@ impl BulkArguments {
             self.check_target(review, "--review", false)?;
             if self.out.as_deref() == Some(review) {
                 return usage("--out and --review name the same file");
+            }
+        }
+        Ok(())
+    }
+
+    /// Rejects `--keep` with a format that has no place for it, and names that are empty or given twice.
+    fn check_keep(&self, format: OutputFormat) -> Result<(), BulkError> {
+        if !self.keep.is_empty() && format == OutputFormat::Table {
+            return usage("--keep needs a format with columns or keys of its own: --format csv, tidy, jsonl or json");
+        }
+        for (at, name) in self.keep.iter().enumerate() {
+            if name.trim().is_empty() {
+                return usage("--keep has an empty name: give the names with commas between them, such as mrn,site");
+            }
+            if self.keep.iter().take(at).any(|earlier| earlier == name) {
+                return usage(&format!("--keep names {name} twice"));
             }
         }
         Ok(())

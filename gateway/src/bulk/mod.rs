@@ -138,12 +138,17 @@ impl Reader {
 
 fn open(arguments: &BulkArguments) -> Result<(Sink, CompletedNotes), BulkError> {
     let width = console::Term::stdout().size_checked().map_or(USUAL_WIDTH, |(_, columns)| usize::from(columns));
-    let format = arguments.format();
-    let form = output::ResultWriter::new(format, width, arguments.patient_column.is_some());
+    let options = output::WriterOptions {
+        format: arguments.format(),
+        width,
+        by_patient: arguments.patient_column.is_some(),
+        keep: arguments.keep.clone(),
+        dialect: output::Dialect::spreadsheet(b','),
+    };
     match &arguments.out {
-        None => Ok((Sink::stdout(form), CompletedNotes::new())),
+        None => Ok((Sink::stdout(output::ResultWriter::new(options)), CompletedNotes::new())),
         Some(path) if arguments.resume => {
-            let resumed = resume::open(path, format)?;
+            let resumed = resume::open(path, &options)?;
             let torn = if resumed.torn { "; an incomplete last line was removed" } else { "" };
             print_status(&format!(
                 "continuing with {}: {} notes are done, {} failed notes are tried again{torn}",
@@ -151,9 +156,9 @@ fn open(arguments: &BulkArguments) -> Result<(Sink, CompletedNotes), BulkError> 
                 counts::grouped(resumed.done.len() as u64),
                 counts::grouped(resumed.failed)
             ));
-            Ok((Sink::append(path, resumed.file, form)?, resumed.done))
+            Ok((Sink::append(path, resumed.file, output::ResultWriter::new(options))?, resumed.done))
         }
-        Some(path) => Ok((Sink::create(path, form)?, CompletedNotes::new())),
+        Some(path) => Ok((Sink::create(path, output::ResultWriter::new(options))?, CompletedNotes::new())),
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct EntryOutcome {
     /// Text of the note, if a review page is written.
     pub(super) text: Option<String>,
     pub(super) origin: NoteOrigin,
+    /// Values of the input that the output repeats, in the order of `--keep`.
+    pub(super) carried: Vec<String>,
     /// Bytes of the note's text.
     pub(super) text_bytes: usize,
     /// Bytes of the input that the note took.
@@ -55,6 +57,8 @@ pub(super) struct QueuedNote {
     pub(super) id: String,
     pub(super) text: String,
     pub(super) origin: NoteOrigin,
+    /// Values of the input that the output repeats, in the order of `--keep`.
+    pub(super) carried: Vec<String>,
     pub(super) weight: u64,
 }
 
@@ -106,9 +110,9 @@ impl EntryOutcome {
     }
 
     fn of(entry: QueuedNote, keep_text: bool, line: String, failure: Option<String>) -> Self {
-        let QueuedNote { id, text, origin, weight } = entry;
+        let QueuedNote { id, text, origin, carried, weight } = entry;
         let (remarks, text_bytes) = (Vec::new(), text.len());
-        Self { id, line, remarks, failure, text_bytes, text: keep_text.then_some(text), origin, weight }
+        Self { id, line, remarks, failure, text_bytes, text: keep_text.then_some(text), origin, carried, weight }
     }
 }
 

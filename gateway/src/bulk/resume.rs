@@ -2,6 +2,7 @@
 //! writes again. A file that is not an output of this command is never changed.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
     ops::Range,
@@ -15,7 +16,7 @@ use super::{
     BulkError,
     arguments::OutputFormat,
     ids::{CompletedNotes, Fingerprint},
-    output::{COLUMN_NAMES, is_guarded, lock, private},
+    output::{WriterOptions, is_guarded, lock, note_columns, private},
 };
 
 /// What a scan of an existing output found.
@@ -57,19 +58,19 @@ impl From<io::Error> for ResumeError {
 }
 
 /// Opens and locks an output, finds the notes that are done, and removes the lines of the notes that are tried again.
-pub(super) fn open(path: &Path, format: OutputFormat) -> Result<Resumed, BulkError> {
+pub(super) fn open(path: &Path, options: &WriterOptions) -> Result<Resumed, BulkError> {
     let unwritable = |cause: io::Error| BulkError::unwritable(path, &cause);
     let file = private(true).truncate(false).open(path).map_err(unwritable)?;
     lock(&file, path)?;
-    let scanned = match format {
-        OutputFormat::Csv => scan_rows(&file),
-        _ => scan_lines(&file),
+    let scanned = match options.format {
+        OutputFormat::Csv => scan_rows(&file, options),
+        _ => scan_lines(&file, options),
     };
     let scan = scanned.map_err(|refusal| match refusal {
         ResumeError::Io(cause) => unwritable(cause),
         ResumeError::NotOurs(line) => BulkError::Usage(format!(
             "{}, line {line}: this line is not a result of this command. --resume continues with a file that an \
-             earlier run wrote in the same format; this file was not changed",
+             earlier run wrote in the same format, with the same --keep; this file was not changed",
             path.display()
         )),
     })?;
@@ -148,9 +149,18 @@ struct ResultLine {
     status: u16,
     result: Option<IgnoredAny>,
     error: Option<IgnoredAny>,
+    #[serde(default)]
+    carried: BTreeMap<String, IgnoredAny>,
 }
 
-fn scan_lines(file: &File) -> Result<Scan, ResumeError> {
+impl ResultLine {
+    /// Returns whether the line has the carried values of this run, and no others.
+    fn carries(&self, keep: &[String]) -> bool {
+        self.carried.len() == keep.len() && keep.iter().all(|name| self.carried.contains_key(name))
+    }
+}
+
+fn scan_lines(file: &File, options: &WriterOptions) -> Result<Scan, ResumeError> {
     let mut input = BufReader::with_capacity(64 << 10, file);
     let (mut scan, mut line, mut at) = (Scan::default(), Vec::new(), 0u64);
     for number in 1u64.. {
@@ -171,7 +181,8 @@ fn scan_lines(file: &File) -> Result<Scan, ResumeError> {
             break;
         }
         match serde_json::from_slice::<ResultLine>(&line) {
-            Ok(ResultLine { id, status: 200, result: Some(_), error: None }) => scan.take(range, &id, true),
+            Ok(line) if !line.carries(&options.keep) => return Err(ResumeError::NotOurs(number)),
+            Ok(ResultLine { id, status: 200, result: Some(_), error: None, .. }) => scan.take(range, &id, true),
             Ok(ResultLine { id, result: None, error: Some(_), .. }) => scan.take(range, &id, false),
             _ => return Err(ResumeError::NotOurs(number)),
         }
@@ -190,7 +201,7 @@ fn is_partial_result_line(line: &[u8]) -> bool {
     begin.starts_with(line) || line.starts_with(begin)
 }
 
-fn scan_rows(mut file: &File) -> Result<Scan, ResumeError> {
+fn scan_rows(mut file: &File, options: &WriterOptions) -> Result<Scan, ResumeError> {
     let length = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(0))?;
     let mut scan = Scan::default();
@@ -201,7 +212,8 @@ fn scan_rows(mut file: &File) -> Result<Scan, ResumeError> {
     let mut input = BufReader::with_capacity(64 << 10, file);
     let mut head = Vec::new();
     input.read_until(b'\n', &mut head)?;
-    let expected = format!("\u{feff}{}\r\n", COLUMN_NAMES.join(","));
+    let columns = note_columns(&options.keep);
+    let expected = options.dialect.head(&columns);
     if head != expected.as_bytes() {
         if ends_whole || !expected.as_bytes().starts_with(&head) {
             return Err(ResumeError::NotOurs(1));
@@ -220,10 +232,10 @@ fn scan_rows(mut file: &File) -> Result<Scan, ResumeError> {
         }
         let range = at..at + row.len() as u64;
         at = range.end;
-        let cells = cells(&row);
+        let cells = cells(&row, options.dialect.delimiter);
         let found = cells.as_ref().and_then(|cells| {
             let text = |column: usize| cells.get(column).and_then(|cell| std::str::from_utf8(cell).ok());
-            text(0).zip(text(1)).filter(|_| cells.len() == COLUMN_NAMES.len())
+            text(0).zip(text(1)).filter(|_| cells.len() == columns.len())
         });
         match found {
             Some((id, status)) if ended => scan.take(range, unguarded(id), status == "200"),
@@ -256,9 +268,9 @@ fn next_row(input: &mut impl BufRead, row: &mut Vec<u8>) -> io::Result<bool> {
     }
 }
 
-fn cells(row: &[u8]) -> Option<ByteRecord> {
+fn cells(row: &[u8], delimiter: u8) -> Option<ByteRecord> {
     let mut record = ByteRecord::new();
-    let mut reader = ReaderBuilder::new().has_headers(false).from_reader(row);
+    let mut reader = ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(row);
     reader.read_byte_record(&mut record).ok()?.then_some(record)
 }
 

@@ -2,6 +2,7 @@
 //! one.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic in a helper fails the test")]
 
+mod carried;
 mod command;
 mod ends;
 mod fake_gateway;

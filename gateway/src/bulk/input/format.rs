@@ -51,6 +51,8 @@ pub(in crate::bulk) struct InputFormat {
     pub(in crate::bulk) patient: Option<String>,
     /// Column or key of the day on which the note was written.
     pub(in crate::bulk) date: Option<String>,
+    /// Columns or keys whose values the output repeats.
+    pub(in crate::bulk) keep: Vec<String>,
     /// Maximum bytes of a note. A longer note is a fault.
     pub(in crate::bulk) longest: usize,
     /// How to read the inputs, if their content is not to decide.
@@ -101,6 +103,7 @@ impl InputFormat {
             ("--id-column", self.ids.first()),
             ("--patient-column", self.patient.as_ref()),
             ("--date-column", self.date.as_ref()),
+            ("--keep", self.keep.first()),
         ];
         named.into_iter().find_map(|(flag, name)| Some(format!("{flag} {}", name?)))
     }

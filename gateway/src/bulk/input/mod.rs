@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use self::format::ReadAs;
+pub(super) use self::format::ReadAs;
 use self::{
     content::Content,
     kind::{Kind, Promise},
@@ -44,14 +44,16 @@ pub(super) struct InputNote {
     pub(super) patient: Result<Option<String>, Fault>,
     /// The day on which it was written; `None` if the input does not say.
     pub(super) note_date: Result<Option<CalendarDate>, Fault>,
+    /// The values that the output repeats, in the order of [`InputFormat::keep`]; empty texts where the input has none.
+    pub(super) carried: Vec<String>,
     /// Bytes of the input that the note takes.
     pub(super) weight: u64,
 }
 
 impl InputNote {
-    /// Returns a note without id, patient and date.
+    /// Returns a note without id, patient, date and carried values.
     pub(super) fn new(place: String, text: Result<String, Fault>, weight: u64) -> Self {
-        Self { id: Ok(None), place, text, patient: Ok(None), note_date: Ok(None), weight }
+        Self { id: Ok(None), place, text, patient: Ok(None), note_date: Ok(None), carried: Vec::new(), weight }
     }
 }
 
@@ -115,6 +117,9 @@ impl Source {
                 let found = Kind::of(&mut content, Promise::of(path), form).map_err(wrong)?;
                 if !matches!(found, Kind::Text) {
                     content.check_encoding().map_err(wrong)?;
+                }
+                if matches!(found, Kind::Lines) {
+                    json::check_kept_keys(content.beginning().map_err(wrong)?, form).map_err(wrong)?;
                 }
                 Ok((!content.compressed).then_some(kind.len()))
             }

@@ -1,31 +1,49 @@
-//! Writes results in one of five formats, or a timeline for each patient. Each is made from the line that the batch route
-//! would answer, so that all have the same content.
+//! Writes results in one of several formats, or a timeline for each patient. Each is made from the line that the batch
+//! route would answer, so that all have the same content.
 
-mod cells;
+mod carried;
 mod columns;
+mod csv;
+mod notes;
 mod row;
 mod sink;
-mod tidy;
+mod table;
 mod timelines;
+mod values;
+
+use std::borrow::Cow;
 
 use self::timelines::PatientTimelines;
 use super::{BulkError, arguments::OutputFormat, outcome::EntryOutcome};
 
 pub(super) use self::{
-    cells::{COLUMN_NAMES, is_guarded},
+    csv::{Dialect, is_guarded},
+    notes::columns as note_columns,
     sink::{Sink, lock, private},
 };
 
 /// Writes outcomes as text in one format.
 #[derive(Debug)]
 pub(super) struct ResultWriter {
-    format: OutputFormat,
-    /// Columns of the terminal, for the table.
-    width: usize,
+    options: WriterOptions,
     /// Results so far.
     written: u64,
     /// What the notes of each patient say, if timelines are written in place of results.
     patients: Option<PatientTimelines>,
+}
+
+/// What is written.
+#[derive(Clone, Debug)]
+pub(super) struct WriterOptions {
+    pub(super) format: OutputFormat,
+    /// Columns of the terminal, for the table.
+    pub(super) width: usize,
+    /// Whether a timeline for each patient is written in place of a result for each note.
+    pub(super) by_patient: bool,
+    /// Names of the carried columns.
+    pub(super) keep: Vec<String>,
+    /// The dialect of CSV.
+    pub(super) dialect: Dialect,
 }
 
 /// Totals of a run, as in the summary of the JSON format.
@@ -38,20 +56,21 @@ pub(super) struct RunTotals {
 }
 
 impl ResultWriter {
-    /// Returns a writer of results in a format. `by_patient`: whether it writes a timeline for each patient instead.
-    pub(super) fn new(format: OutputFormat, width: usize, by_patient: bool) -> Self {
-        Self { format, width, written: 0, patients: by_patient.then(PatientTimelines::default) }
+    pub(super) fn new(options: WriterOptions) -> Self {
+        let patients = options.by_patient.then(PatientTimelines::default);
+        Self { options, written: 0, patients }
     }
 
     /// Returns the text before the first result.
     pub(super) fn begin(&self) -> String {
-        match self.format {
+        let WriterOptions { format, keep, dialect, .. } = &self.options;
+        match format {
             OutputFormat::Jsonl => String::new(),
             OutputFormat::Json if self.patients.is_some() => "{\"patients\": [".to_owned(),
             OutputFormat::Json => "{\"results\": [".to_owned(),
-            OutputFormat::Csv => cells::head(),
-            OutputFormat::Tidy => tidy::head(),
-            OutputFormat::Table => columns::head(self.width),
+            OutputFormat::Csv => dialect.head(&notes::columns(keep)),
+            OutputFormat::Tidy => dialect.head(&values::columns(keep)),
+            OutputFormat::Table => columns::head(self.options.width),
         }
     }
 
@@ -60,17 +79,23 @@ impl ResultWriter {
         if let Some(patients) = &mut self.patients {
             return patients.add(outcome);
         }
-        match self.format {
-            OutputFormat::Jsonl => out.push_str(&outcome.line),
-            OutputFormat::Json => self.add_json(&outcome.line, out),
-            OutputFormat::Csv => cells::add(outcome, out),
-            OutputFormat::Tidy => tidy::add(outcome, out),
-            OutputFormat::Table => columns::add(outcome, self.width, out),
+        let (dialect, carried) = (self.options.dialect, self.options.keep.len());
+        match self.options.format {
+            OutputFormat::Jsonl => out.push_str(&self.line(outcome)),
+            OutputFormat::Json => self.add_json(&self.line(outcome), out),
+            OutputFormat::Csv => notes::row(outcome, carried, &mut |cells| dialect.row(cells, out)),
+            OutputFormat::Tidy => values::rows(outcome, carried, &mut |cells| dialect.row(cells, out)),
+            OutputFormat::Table => columns::add(outcome, self.options.width, out),
         }
         self.written += 1;
     }
 
-    fn add_json(&mut self, line: &str, out: &mut String) {
+    /// Returns the line of a result with its carried values.
+    fn line<'a>(&self, outcome: &'a EntryOutcome) -> Cow<'a, str> {
+        carried::with_carried(&outcome.line, &self.options.keep, &outcome.carried)
+    }
+
+    fn add_json(&self, line: &str, out: &mut String) {
         out.push_str(if self.written == 0 { "\n" } else { ",\n" });
         out.push_str(line.trim_end());
     }
@@ -90,7 +115,7 @@ impl ResultWriter {
         for patient in self.patients.take().into_iter().flat_map(|patients| patients.into_json(totals.complete)) {
             on_patient(&patient)?;
             let mut out = String::with_capacity(patient.len() + 2);
-            if self.format == OutputFormat::Json {
+            if self.options.format == OutputFormat::Json {
                 self.add_json(&patient, &mut out);
             } else {
                 out.push_str(&patient);
@@ -99,7 +124,7 @@ impl ResultWriter {
             self.written += 1;
             write(&out)?;
         }
-        if self.format == OutputFormat::Json {
+        if self.options.format == OutputFormat::Json {
             write(&format!("\n], \"summary\": {{\"ok\": {}, \"failed\": {}}}}}\n", totals.ok, totals.failed))?;
         }
         Ok(())

@@ -68,6 +68,8 @@ pub(super) fn note(kind: &str, bytes: &[u8], form: &InputFormat) -> Option<NoteP
     if !matches!(kind, "DocumentReference" | "DiagnosticReport" | "Binary" | "Composition") {
         return None;
     }
+    // A resource has no columns: what `--keep` names is empty.
+    let carried = vec![String::new(); form.keep.len()];
     let resource = match serde_json::from_slice::<Resource>(bytes) {
         Ok(resource) => resource,
         Err(error) => {
@@ -75,7 +77,7 @@ pub(super) fn note(kind: &str, bytes: &[u8], form: &InputFormat) -> Option<NoteP
             let message =
                 format!("The {kind} is not as FHIR R4 has it: the error is in line {line} at column {column}.");
             let text = Err(Fault::text("fhir", message));
-            return Some(NoteParts { id: Ok(None), text, patient: Ok(None), note_date: Ok(None) });
+            return Some(NoteParts { id: Ok(None), text, patient: Ok(None), note_date: Ok(None), carried });
         }
     };
     let text = match resource.status.as_deref() {
@@ -95,6 +97,7 @@ pub(super) fn note(kind: &str, bytes: &[u8], form: &InputFormat) -> Option<NoteP
         text,
         patient: form.patient_of(patient),
         note_date: form.date_of(day.as_deref()),
+        carried,
     })
 }
 

@@ -5,4 +5,4 @@ mod fhir;
 mod lines;
 mod object;
 
-pub(super) use self::{document::read as read_document, lines::read as read_lines};
+pub(super) use self::{document::read as read_document, lines::read as read_lines, object::check_kept_keys};

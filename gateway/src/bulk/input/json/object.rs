@@ -1,7 +1,8 @@
 //! Reads one JSON object as a note. Keys are found in any case, and an id that is a number keeps every digit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::{
@@ -19,12 +20,13 @@ pub(super) struct NoteParts {
     pub(super) text: Result<String, Fault>,
     pub(super) patient: Result<Option<String>, Fault>,
     pub(super) note_date: Result<Option<CalendarDate>, Fault>,
+    pub(super) carried: Vec<String>,
 }
 
 impl NoteParts {
     pub(super) fn at(self, place: String, weight: u64) -> InputNote {
-        let Self { id, text, patient, note_date } = self;
-        InputNote { id, place, text, patient, note_date, weight }
+        let Self { id, text, patient, note_date, carried } = self;
+        InputNote { id, place, text, patient, note_date, carried, weight }
     }
 }
 
@@ -81,9 +83,11 @@ pub(super) fn read(bytes: &[u8], form: &InputFormat, seen: &mut Seen) -> Result<
     }
     let patient = form.patient.as_ref().and_then(|name| plain(value(name), name).ok());
     let note_date = form.date_key().map(|(name, _)| plain(value(name), name).unwrap_or_else(|_| "?".to_owned()));
+    let carried = form.keep.iter().map(|name| value(name).map_or_else(String::new, as_text)).collect();
     Ok(Object::Note(NoteParts {
         id,
         text,
+        carried,
         patient: form.patient_of(patient),
         note_date: form.date_of(note_date.as_deref()),
     }))
@@ -114,6 +118,31 @@ fn plain(raw: Option<&str>, name: &str) -> Result<String, Fault> {
         Some(b'-' | b'0'..=b'9') => Ok(raw.to_owned()),
         Some(b'n') => Ok(String::new()),
         _ => Err(Fault::id("type", format!("`{name}` must be a string or a number."))),
+    }
+}
+
+/// Returns a value as the output repeats it: a string without quotes, nothing for null, otherwise JSON.
+fn as_text(raw: &str) -> String {
+    match serde_json::from_str::<Option<String>>(raw) {
+        Ok(text) => text.unwrap_or_default(),
+        Err(_) => raw.to_owned(),
+    }
+}
+
+/// Returns an error if none of the whole lines at the beginning of an input has a key that the output is to repeat.
+pub(in crate::bulk::input) fn check_kept_keys(head: &[u8], form: &InputFormat) -> Result<(), String> {
+    let objects = head
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(line).ok());
+    let keys: BTreeSet<String> = objects.flat_map(BTreeMap::into_keys).collect();
+    let missing = form.keep.iter().find(|key| position(keys.iter().map(String::as_str), key).is_none());
+    match missing {
+        Some(key) if !keys.is_empty() => {
+            let names: Vec<&String> = keys.iter().collect();
+            let names = shown(&names).map_or_else(String::new, |names| format!("; the keys are: {names}"));
+            Err(format!("--keep {key}: the first lines have no such key{names}"))
+        }
+        _ => Ok(()),
     }
 }
 

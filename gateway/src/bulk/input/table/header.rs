@@ -29,6 +29,8 @@ pub(super) struct Columns {
     pub(super) ids: Vec<usize>,
     pub(super) patient: Option<usize>,
     pub(super) date: Option<usize>,
+    /// The columns that the output repeats.
+    pub(super) keep: Vec<usize>,
 }
 
 impl Header {
@@ -66,7 +68,13 @@ impl Header {
                 date => date,
             },
         };
-        Ok(Self { delimiter, skipped, columns: Columns { text, ids, patient, date }, names })
+        let kept = |name: &String| {
+            let reason =
+                || format!("--keep {name}: there is no such column; {}", columns_of(head, &delimiters, quoted));
+            find(name).ok_or_else(reason)
+        };
+        let keep = form.keep.iter().map(kept).collect::<Result<_, _>>()?;
+        Ok(Self { delimiter, skipped, columns: Columns { text, ids, patient, date, keep }, names })
     }
 
     /// Returns a sentence if no column gives the notes an id. A single column needs no word: there is no other.
@@ -108,19 +116,21 @@ fn names(head: &[u8], delimiter: u8, quoted: bool) -> Option<Vec<String>> {
     Some(record.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect())
 }
 
-/// Returns the text of the error for a missing column, with the columns that exist. A first line that does not look
-/// like a header may be a note and is not shown.
+/// Returns the text of the error for a missing column, with the columns that exist.
 fn missing(head: &[u8], delimiters: &[u8], quoted: bool, flag: &str, column: &str) -> String {
+    format!("no column `{column}`; {}. Name it with --{flag}-column", columns_of(head, delimiters, quoted))
+}
+
+/// Returns the names of the columns as a part of a sentence. A first line that does not look like a header may be a
+/// note and is not shown.
+fn columns_of(head: &[u8], delimiters: &[u8], quoted: bool) -> String {
     let names = delimiters.iter().filter_map(|&delimiter| names(head, delimiter, quoted)).max_by_key(Vec::len);
     let names = names.unwrap_or_default();
-    let columns = if names.is_empty() {
-        "the file is empty".to_owned()
-    } else if let Some(names) = shown(&names) {
-        format!("the columns are: {names}")
-    } else {
-        "its first line does not look like a header".to_owned()
-    };
-    format!("no column `{column}`; {columns}. Name it with --{flag}-column")
+    match shown(&names) {
+        _ if names.is_empty() => "the file is empty".to_owned(),
+        Some(names) => format!("the columns are: {names}"),
+        None => "its first line does not look like a header".to_owned(),
+    }
 }
 
 /// Returns the names joined; `None` if one of them does not look like a name.

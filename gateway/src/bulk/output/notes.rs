@@ -1,0 +1,40 @@
+//! The table with one row for each note: the seven fields, the warnings, and why a note failed.
+
+use crate::{bulk::outcome::EntryOutcome, extraction::Field};
+
+use super::{
+    row::Row,
+    table::{Cell, Column, ColumnKind, carried_cells, with_carried},
+};
+
+const FIRST: [(&str, ColumnKind); 2] = [("id", ColumnKind::Text), ("status", ColumnKind::Number)];
+/// The last cell never contains a line break, so that a row that ends with one is complete.
+const REST: [(&str, ColumnKind); 10] = [
+    (Field::CancerType.name(), ColumnKind::Text),
+    (Field::Stage.name(), ColumnKind::Text),
+    (Field::GeneMutation.name(), ColumnKind::Text),
+    (Field::Biomarker.name(), ColumnKind::Text),
+    (Field::Treatment.name(), ColumnKind::Text),
+    (Field::Response.name(), ColumnKind::Text),
+    (Field::MetastasisSite.name(), ColumnKind::Text),
+    ("warnings", ColumnKind::Text),
+    ("engine", ColumnKind::Text),
+    ("error", ColumnKind::Text),
+];
+
+/// Returns the columns. `keep`: names of the carried columns.
+pub(in crate::bulk) fn columns(keep: &[String]) -> Vec<Column> {
+    with_carried(&FIRST, keep, &REST)
+}
+
+/// Gives the row of a note to `give`. `carried`: the number of carried columns.
+pub(super) fn row(outcome: &EntryOutcome, carried: usize, give: &mut dyn FnMut(&[Cell<'_>])) {
+    let Some(row) = Row::of(&outcome.line) else { return };
+    let mut cells = vec![Cell::text(&*row.id), Cell::Number(row.status.into())];
+    cells.extend(carried_cells(&outcome.carried, carried));
+    cells.extend(Field::ALL.map(|field| Cell::text(row.value(field))));
+    cells.push(Cell::text(row.warnings()));
+    cells.push(Cell::text(row.result.as_ref().map_or("", |result| &result.engine)));
+    cells.push(Cell::text(row.error()));
+    give(&cells);
+}

@@ -1,0 +1,192 @@
+//! The table with one row for each value: whose tumour it is of, when, with which codes, and the words of the note.
+//!
+//! A note without values has one row, so that no note is missing; so has a note that failed.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::{bulk::outcome::EntryOutcome, extraction::Field};
+
+use super::{
+    row::Failure,
+    table::{Cell, Column, ColumnKind, carried_cells, with_carried},
+};
+
+const FIRST: [(&str, ColumnKind); 2] = [("id", ColumnKind::Text), ("status", ColumnKind::Number)];
+const REST: [(&str, ColumnKind); 16] = [
+    ("tumour", ColumnKind::Text),
+    ("tumour_name", ColumnKind::Text),
+    ("tumour_role", ColumnKind::Text),
+    ("field", ColumnKind::Text),
+    ("value", ColumnKind::Text),
+    ("in_record", ColumnKind::Flag),
+    ("basis", ColumnKind::Text),
+    ("assertion", ColumnKind::Text),
+    ("date", ColumnKind::Text),
+    ("date_precision", ColumnKind::Text),
+    ("codes", ColumnKind::Text),
+    ("quote", ColumnKind::Text),
+    ("start", ColumnKind::Number),
+    ("end", ColumnKind::Number),
+    ("engine", ColumnKind::Text),
+    ("error", ColumnKind::Text),
+];
+
+/// Returns the columns. `keep`: names of the carried columns.
+pub(super) fn columns(keep: &[String]) -> Vec<Column> {
+    with_carried(&FIRST, keep, &REST)
+}
+
+#[derive(Debug, Deserialize)]
+struct Outcome<'a> {
+    status: u16,
+    #[serde(borrow, default)]
+    result: Option<Answer<'a>>,
+    #[serde(borrow, default)]
+    error: Option<Failure<'a>>,
+}
+
+/// The parts of an answer that have columns. An older server sends no tumours, dates and codes.
+#[derive(Debug, Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow, default)]
+    engine: Cow<'a, str>,
+    #[serde(borrow, default)]
+    tumours: Vec<Tumour<'a>>,
+    #[serde(borrow, default)]
+    evidence: Evidence<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tumour<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    cancer_type: Cow<'a, str>,
+    #[serde(borrow)]
+    role: Cow<'a, str>,
+}
+
+/// The findings of each field, by its key.
+type Evidence<'a> = std::collections::BTreeMap<&'a str, Vec<Finding<'a>>>;
+
+#[derive(Debug, Deserialize)]
+struct Finding<'a> {
+    #[serde(borrow)]
+    value: Cow<'a, str>,
+    in_record: bool,
+    #[serde(borrow)]
+    basis: Cow<'a, str>,
+    #[serde(borrow, default)]
+    assertion: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    tumour: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    date: Option<Date<'a>>,
+    #[serde(borrow, default)]
+    codes: Vec<Code<'a>>,
+    #[serde(borrow, default)]
+    quote: Option<Cow<'a, str>>,
+    #[serde(default)]
+    start: Option<usize>,
+    #[serde(default)]
+    end: Option<usize>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Date<'a> {
+    #[serde(borrow)]
+    value: Cow<'a, str>,
+    #[serde(borrow)]
+    precision: Cow<'a, str>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Code<'a> {
+    #[serde(borrow)]
+    system: Cow<'a, str>,
+    #[serde(borrow)]
+    code: Cow<'a, str>,
+}
+
+/// Gives the rows of a note to `give`. `carried`: the number of carried columns.
+pub(super) fn rows(outcome: &EntryOutcome, carried: usize, give: &mut dyn FnMut(&[Cell<'_>])) {
+    let blank = ValueRow { id: &outcome.id, values: &outcome.carried, carried, ..ValueRow::default() };
+    let Ok(line) = serde_json::from_str::<Outcome<'_>>(&outcome.line) else {
+        return give(&ValueRow { error: "the answer cannot be read", ..blank }.cells());
+    };
+    let error = line.error.as_ref().map_or_else(String::new, Failure::text);
+    let row = ValueRow { status: Some(line.status), error: &error, ..blank };
+    let Some(answer) = &line.result else { return give(&row.cells()) };
+    let row = ValueRow { engine: &answer.engine, tumours: &answer.tumours, ..row };
+    let mut is_empty = true;
+    for field in Field::ALL {
+        for finding in answer.evidence.get(field.name()).into_iter().flatten() {
+            is_empty = false;
+            give(&ValueRow { field: field.name(), finding: Some(finding), ..row }.cells());
+        }
+    }
+    if is_empty {
+        give(&row.cells());
+    }
+}
+
+/// What one row holds.
+#[derive(Clone, Copy, Debug, Default)]
+struct ValueRow<'a> {
+    id: &'a str,
+    status: Option<u16>,
+    /// The carried values, and the number of their columns.
+    values: &'a [String],
+    carried: usize,
+    field: &'a str,
+    finding: Option<&'a Finding<'a>>,
+    tumours: &'a [Tumour<'a>],
+    engine: &'a str,
+    error: &'a str,
+}
+
+impl<'a> ValueRow<'a> {
+    fn cells(&self) -> Vec<Cell<'a>> {
+        let mut cells = vec![Cell::text(self.id), Cell::number(self.status.map(usize::from))];
+        cells.extend(carried_cells(self.values, self.carried));
+        match self.finding {
+            Some(finding) => cells.extend(self.finding_cells(finding)),
+            None => cells.extend(std::iter::repeat_n(Cell::Empty, REST.len() - 2)),
+        }
+        cells.extend([Cell::text(self.engine), Cell::text(self.error)]);
+        cells
+    }
+
+    /// Returns the cells between the carried columns and the engine.
+    fn finding_cells(&self, finding: &'a Finding<'a>) -> [Cell<'a>; REST.len() - 2] {
+        let id = finding.tumour.as_deref().unwrap_or_default();
+        let tumour = self.tumours.iter().find(|tumour| tumour.id == id);
+        let date = finding.date.as_ref();
+        [
+            Cell::text(id),
+            Cell::text(tumour.map_or("", |tumour| &tumour.cancer_type)),
+            Cell::text(tumour.map_or("", |tumour| &tumour.role)),
+            Cell::text(self.field),
+            Cell::text(&*finding.value),
+            Cell::Flag(finding.in_record),
+            Cell::text(&*finding.basis),
+            Cell::text(finding.assertion.as_deref().unwrap_or_default()),
+            Cell::text(date.map_or("", |date| &date.value)),
+            Cell::text(date.map_or("", |date| &date.precision)),
+            Cell::text(finding.codes()),
+            Cell::text(finding.quote.as_deref().unwrap_or_default()),
+            Cell::number(finding.start),
+            Cell::number(finding.end),
+        ]
+    }
+}
+
+impl Finding<'_> {
+    /// Returns the codes as `system:code`, joined by `"; "`.
+    pub(super) fn codes(&self) -> String {
+        let codes: Vec<String> = self.codes.iter().map(|code| format!("{}:{}", code.system, code.code)).collect();
+        codes.join("; ")
+    }
+}
