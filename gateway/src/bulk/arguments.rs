@@ -75,6 +75,9 @@ pub struct BulkArguments {
     /// Encoding of inputs without a byte order mark, such as `windows-1252` (default: UTF-8)
     #[arg(long, value_name = "NAME", value_parser = encoding)]
     pub encoding: Option<&'static Encoding>,
+    /// The line that ends each row of a table whose notes have line ends without quotes, such as `[report_end]`
+    #[arg(long, value_name = "LINE")]
+    pub row_end: Option<String>,
     /// Take `"` in tables as an ordinary character
     #[arg(long)]
     pub no_quotes: bool,
@@ -153,7 +156,9 @@ impl BulkArguments {
             from: self.from,
             delimiter: self.delimiter,
             encoding: self.encoding,
-            no_quotes: self.no_quotes,
+            row_end: self.row_end.as_deref().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()),
+            // Such tables have no quotes of their own.
+            no_quotes: self.no_quotes || self.row_end.is_some(),
         })
     }
 

@@ -77,7 +77,7 @@ fn folders_are_read_with_subfolders_and_sorted() {
     workspace.put("study/a/2.TXT", format!("\u{feff}{}\r\n", note(2)));
     workspace.put("study/a/10.txt", note(3));
     workspace.put("study/latin.txt", b"na\xefve stage IV colon cancer");
-    workspace.put("study/wide.txt", b"\xff\xfeS\0t\0");
+    workspace.put("study/wide.txt", b"\xff\xfeS\0\0\xd8x\0");
     workspace.put("study/empty.txt", "");
     workspace.put("study/readme.md", "not a note");
     workspace.put("study/.hidden.txt", "not a note");
@@ -91,7 +91,7 @@ fn folders_are_read_with_subfolders_and_sorted() {
     assert_eq!(results["a/2.TXT"]["result"]["stage"], "III");
     // The byte order mark is not part of the note: offsets count from the first letter.
     assert_eq!(results["a/2.TXT"]["result"]["evidence"]["stage"][0]["start"], 14);
-    for (id, rule) in [("latin.txt", "utf8"), ("wide.txt", "utf8"), ("empty.txt", "not_blank")] {
+    for (id, rule) in [("latin.txt", "utf8"), ("wide.txt", "readable"), ("empty.txt", "not_blank")] {
         assert_eq!(failure(&results[id]), (422, "invalid_request", rule), "{id}");
     }
     assert_eq!(results.len(), 7);
@@ -154,7 +154,7 @@ fn mistakes_in_the_command_line_are_reported_before_anything_is_written() {
     workspace.put("headless.csv", format!("{}\n", "Stage IV colon cancer ".repeat(9)));
     workspace.put("pictures/one.png", "x");
     std::fs::create_dir(workspace.path("nothing")).unwrap();
-    workspace.put("scan.pdf", "x");
+    workspace.put("scan.pdf", "%PDF-1.4");
     workspace.put("a.jsonl", lines(1..2));
     workspace.put("kept.jsonl", "kept");
     for (arguments, words) in [
@@ -164,7 +164,7 @@ fn mistakes_in_the_command_line_are_reported_before_anything_is_written() {
         (&["headless.csv"], "does not look like a header"),
         (&["pictures"], "there are 1 other file(s)"),
         (&["nothing"], "it is empty"),
-        (&["scan.pdf"], "files with the extension .pdf are not read"),
+        (&["scan.pdf"], "scan.pdf: it is a PDF; give its text"),
         (&["a.jsonl", "--out", "kept.jsonl"], "kept.jsonl exists. Give --resume"),
         (&["a.jsonl", "--out", "a.jsonl", "--force"], "is also an input"),
         (&["a.jsonl", "--resume"], "--out"),

@@ -9,6 +9,7 @@ mod fake_gateway;
 #[path = "../http/fake_vllm.rs"]
 #[expect(dead_code, reason = "other tests use the rest of this shared file")]
 mod fake_vllm;
+mod formats;
 mod inputs;
 mod model;
 mod outputs;

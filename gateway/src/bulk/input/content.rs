@@ -73,9 +73,14 @@ impl Content {
         Ok(Self { head: start, rest: input, ended: false, compressed })
     }
 
-    /// Reads on until the beginning has a whole line, at most [`LONGEST_HEAD`] bytes. Returns the beginning.
+    /// Reads on until the beginning has a whole line, at most [`LONGEST_HEAD`] bytes. A line `sep=;` is no line of its
+    /// own. Returns the beginning.
     pub(super) fn first_line(&mut self) -> Result<&[u8], String> {
-        self.look(|head| memchr::memchr(b'\n', head.trim_ascii_start()).is_some())
+        self.look(|head| {
+            let head = head.trim_ascii_start();
+            let lines = if announces_delimiter(head) { 2 } else { 1 };
+            memchr::memchr_iter(b'\n', head).nth(lines - 1).is_some()
+        })
     }
 
     /// Reads on until the beginning has [`LONGEST_HEAD`] bytes or the input ends. Returns the beginning.
@@ -119,6 +124,12 @@ impl Content {
         self.head.drain(..skipped.min(self.head.len()));
         BufReader::with_capacity(BUFFER, Cursor::new(self.head).chain(self.rest))
     }
+}
+
+/// Whether an input begins as Excel writes the delimiter before the header.
+fn announces_delimiter(head: &[u8]) -> bool {
+    let head = head.strip_prefix(b"\"").unwrap_or(head);
+    head.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"sep="))
 }
 
 /// Reads enough bytes to know a magic number.

@@ -61,6 +61,8 @@ pub(in crate::bulk) struct InputFormat {
     pub(in crate::bulk) delimiter: Option<u8>,
     /// Encoding of inputs without a byte order mark. `None` means UTF-8.
     pub(in crate::bulk) encoding: Option<&'static Encoding>,
+    /// The line that ends each row of a table, if line ends do not.
+    pub(in crate::bulk) row_end: Option<String>,
     /// Whether `"` is an ordinary character in tables.
     pub(in crate::bulk) no_quotes: bool,
 }

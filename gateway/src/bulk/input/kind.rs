@@ -8,7 +8,7 @@ use super::{
     InputFormat,
     content::Content,
     format::Forced,
-    table::{Header, TableLook},
+    table::{Header, MissingColumn, TableLook},
 };
 
 /// How an input is read.
@@ -58,7 +58,9 @@ impl Kind {
             Some(Forced::Text) => Self::text(content, form),
             Some(Forced::Lines) => Ok(Self::Lines),
             Some(Forced::Document) => Ok(Self::Document),
-            Some(Forced::Table) => Header::read(content.first_line()?, form).map(Self::Table),
+            Some(Forced::Table) => {
+                Header::read(content.first_line()?, form).map(Self::Table).map_err(MissingColumn::shown)
+            }
             Some(Forced::Json) => Self::json(content, promise)?.ok_or_else(|| "it is no JSON".to_owned()),
             None => match Self::json(content, promise)? {
                 Some(kind) => Ok(kind),
@@ -92,8 +94,9 @@ impl Kind {
         let named = form.named_delimiter().is_some() || form.column_flag().is_some();
         match Header::read(content.first_line()?, form) {
             Ok(header) if header.names.len() > 1 || form.text.is_some() => return Ok(Self::Table(header)),
-            // A flag for columns asks for a table, and the header says which columns there are.
-            Err(reason) if named => return Err(reason),
+            // A flag for columns asks for a table, and the header says which columns there are. The first line of a
+            // note is not shown.
+            Err(missing) if named && missing.is_like_a_header() => return Err(missing.shown()),
             _ => {}
         }
         Self::text(content, form).and_then(|text| {

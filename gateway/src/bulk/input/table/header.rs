@@ -36,7 +36,7 @@ pub(super) struct Columns {
 impl Header {
     /// Finds the delimiter and the columns in the beginning of a table. The error says which column is missing and
     /// which exist.
-    pub(in crate::bulk::input) fn read(head: &[u8], form: &InputFormat) -> Result<Self, String> {
+    pub(in crate::bulk::input) fn read(head: &[u8], form: &InputFormat) -> Result<Self, MissingColumn> {
         let (skipped, announced) = separator_line(head);
         let head = head.get(skipped..).unwrap_or_default();
         let delimiters = match form.named_delimiter().or(announced) {
@@ -49,7 +49,7 @@ impl Header {
             let text = position(names.iter().map(String::as_str), form.text_key())?;
             Some((delimiter, text, names))
         });
-        let missing = |flag, name: &str| missing(head, &delimiters, quoted, flag, name);
+        let missing = |flag, name: &str| MissingColumn::new(head, &delimiters, quoted, flag, name);
         let Some((delimiter, text, names)) = found else { return Err(missing("text", form.text_key())) };
         let find = |name: &str| position(names.iter().map(String::as_str), name);
         let (wanted, required) = form.id_keys();
@@ -68,11 +68,7 @@ impl Header {
                 date => date,
             },
         };
-        let kept = |name: &String| {
-            let reason =
-                || format!("--keep {name}: there is no such column; {}", columns_of(head, &delimiters, quoted));
-            find(name).ok_or_else(reason)
-        };
+        let kept = |name: &String| find(name).ok_or_else(|| missing("keep", name));
         let keep = form.keep.iter().map(kept).collect::<Result<_, _>>()?;
         Ok(Self { delimiter, skipped, columns: Columns { text, ids, patient, date, keep }, names })
     }
@@ -116,21 +112,45 @@ fn names(head: &[u8], delimiter: u8, quoted: bool) -> Option<Vec<String>> {
     Some(record.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect())
 }
 
-/// Returns the text of the error for a missing column, with the columns that exist.
-fn missing(head: &[u8], delimiters: &[u8], quoted: bool, flag: &str, column: &str) -> String {
-    format!("no column `{column}`; {}. Name it with --{flag}-column", columns_of(head, delimiters, quoted))
+/// A column that a table lacks.
+#[derive(Debug)]
+pub(in crate::bulk::input) struct MissingColumn {
+    /// The sentence about the column, and the advice after the names that exist.
+    reason: String,
+    advice: String,
+    names: Vec<String>,
 }
 
-/// Returns the names of the columns as a part of a sentence. A first line that does not look like a header may be a
-/// note and is not shown.
-fn columns_of(head: &[u8], delimiters: &[u8], quoted: bool) -> String {
-    let names = delimiters.iter().filter_map(|&delimiter| names(head, delimiter, quoted)).max_by_key(Vec::len);
-    let names = names.unwrap_or_default();
-    match shown(&names) {
-        _ if names.is_empty() => "the file is empty".to_owned(),
-        Some(names) => format!("the columns are: {names}"),
-        None => "its first line does not look like a header".to_owned(),
+impl MissingColumn {
+    fn new(head: &[u8], delimiters: &[u8], quoted: bool, flag: &str, column: &str) -> Self {
+        let names = delimiters.iter().filter_map(|&delimiter| names(head, delimiter, quoted)).max_by_key(Vec::len);
+        let (reason, advice) = match flag {
+            "keep" => (format!("--keep {column}: there is no such column"), String::new()),
+            flag => (format!("no column `{column}`"), format!(". Name it with --{flag}-column")),
+        };
+        Self { reason, advice, names: names.unwrap_or_default() }
     }
+
+    /// Whether the first line has several short words without white space: a header rather than the begin of a note.
+    pub(in crate::bulk::input) fn is_like_a_header(&self) -> bool {
+        self.names.len() > 1 && self.names.iter().all(|name| is_identifier(name))
+    }
+
+    /// Returns the reason with the names of the columns. A first line that does not look like a header may be a note
+    /// and is not shown.
+    pub(in crate::bulk::input) fn shown(self) -> String {
+        let columns = match shown(&self.names) {
+            _ if self.names.is_empty() => "the file is empty".to_owned(),
+            Some(names) if self.names.len() > 1 || is_identifier(&names) => format!("the columns are: {names}"),
+            _ => "its first line does not look like a header".to_owned(),
+        };
+        format!("{}; {columns}{}", self.reason, self.advice)
+    }
+}
+
+/// Whether a name is one word that begins with a letter.
+pub(super) fn is_identifier(name: &str) -> bool {
+    name.chars().next().is_some_and(char::is_alphabetic) && !name.contains(char::is_whitespace)
 }
 
 /// Returns the names joined; `None` if one of them does not look like a name.
@@ -152,7 +172,7 @@ mod tests {
     use super::*;
 
     fn read(head: &str, form: &InputFormat) -> Result<(char, usize, Vec<usize>), String> {
-        let header = Header::read(head.as_bytes(), form)?;
+        let header = Header::read(head.as_bytes(), form).map_err(MissingColumn::shown)?;
         Ok((char::from(header.delimiter), header.columns.text, header.columns.ids))
     }
 

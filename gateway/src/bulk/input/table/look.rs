@@ -3,7 +3,7 @@
 
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::header::shown;
+use super::header::{is_identifier, shown};
 
 /// Delimiters that are tried, the rarest in prose first.
 const DELIMITERS: [u8; 4] = [b'\t', b'|', b';', b','];
@@ -81,7 +81,10 @@ impl TableLook {
         let named = |at: usize| header.as_ref().and_then(|names| names.get(at)).is_some_and(|name| names_an_id(name));
         let has_ids = (0..width).any(|at| are_ids(column(at), named(at)));
         let has_notes = (0..width).any(|at| are_notes(column(at), data.len()));
-        (has_ids && has_notes).then(|| Self { rows: data.len(), names: header.and_then(|names| shown(&names)) })
+        (has_ids && has_notes).then(|| Self {
+            rows: data.len(),
+            names: header.filter(|names| names.iter().all(|name| is_identifier(name))).and_then(|names| shown(&names)),
+        })
     }
 }
 

@@ -6,7 +6,7 @@ mod quotes;
 mod rows;
 
 pub(super) use self::{
-    header::{Header, shown},
+    header::{Header, MissingColumn, shown},
     look::TableLook,
     rows::read,
 };

@@ -3,6 +3,8 @@
 //! A row of another length than the header is never cut to fit: a delimiter or a line end inside a note that is not
 //! quoted would cut the note, or give its end to the next patient.
 
+use std::io::{BufRead, Read};
+
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::{
@@ -19,6 +21,9 @@ pub(in crate::bulk::input) fn read(
     form: &InputFormat,
     give: &mut NoteSink<'_>,
 ) -> bool {
+    if let Some(mark) = &form.row_end {
+        return read_marked(content, header, mark, prefix, form, give);
+    }
     let first_line = if header.skipped > 0 { 2 } else { 1 };
     let (guard, fault) = QuoteGuard::new(
         content.reader(header.skipped),
@@ -57,6 +62,60 @@ pub(in crate::bulk::input) fn read(
     waiting.is_none_or(give)
 }
 
+/// Passes on each row of a table whose rows end with a line of their own. The last column takes all text before that
+/// line.
+fn read_marked(
+    content: Content,
+    header: &Header,
+    mark: &str,
+    prefix: &str,
+    form: &InputFormat,
+    give: &mut NoteSink<'_>,
+) -> bool {
+    let limit = longest_piece(form);
+    let mut input = content.reader(header.skipped);
+    let (mut line, mut row, mut number, mut in_header) = (Vec::new(), Vec::new(), 1u64, true);
+    loop {
+        line.clear();
+        let place = || format!("{prefix}row-{number}");
+        let failed = |reason: String| InputNote::new(place(), Err(Fault::text("row", reason)), 0);
+        let allowed = (limit - row.len().min(limit)) as u64;
+        let ended = match input.by_ref().take(allowed).read_until(b'\n', &mut line) {
+            Ok(count) => count == 0,
+            Err(cause) => return give(failed(format!("This row and all rows after it were not read: {cause}."))),
+        };
+        if ended && allowed == 0 {
+            let reason = format!("The row has no line {mark} within {} MiB. Nothing after it was read.", limit >> 20);
+            return give(failed(reason));
+        }
+        if ended && row.trim_ascii().is_empty() {
+            return true;
+        }
+        if ended {
+            return give(failed(format!(
+                "The table ends before the line {mark}: the row may be cut and was not read."
+            )));
+        }
+        if in_header {
+            in_header = false;
+            continue;
+        }
+        if line.trim_ascii() != mark.as_bytes() {
+            row.extend_from_slice(&line);
+            continue;
+        }
+        let width = header.names.len();
+        let cells = row.trim_ascii_end().splitn(width, |byte| *byte == header.delimiter);
+        let record = ByteRecord::from(cells.collect::<Vec<_>>());
+        let row_of_table = Row { record: &record, header, form };
+        if !give(row_of_table.note(place(), (row.len() + line.len()) as u64)) {
+            return false;
+        }
+        row.clear();
+        number += 1;
+    }
+}
+
 const QUOTE_ADVICE: &str =
     "A quote inside a quoted cell is doubled. If quotes are ordinary characters in this file, say --no-quotes";
 
@@ -77,7 +136,7 @@ impl Row<'_> {
             "row",
             format!(
                 "The next line has {} of {} cells: this note may go on there, and was not read. A note with line ends must be \
-                 quoted.",
+                 quoted, or each row end with a line of its own (--row-end).",
                 self.record.len(),
                 self.header.names.len()
             ),
