@@ -79,7 +79,7 @@ fn names_that_the_input_lacks_are_refused_before_anything_is_read() {
     for (arguments, expected) in [
         (&["in.csv", "--keep", "mrn,sex"][..], "no such column; the columns are: id, mrn, site, stage, text"),
         (&["in.jsonl", "--keep", "sex"], "the keys are: id, mrn, site, text"),
-        (&["note.txt", "--keep", "mrn"], "a text file has no columns"),
+        (&["note.txt", "--keep", "mrn"], "has no columns, but --keep mrn"),
         (&["in.csv", "--keep", "mrn,mrn"], "names mrn twice"),
         (&["in.csv", "--keep", "mrn,"], "an empty name"),
         (&["in.csv", "--keep", "mrn", "--format", "table"], "--keep needs a format"),

@@ -59,7 +59,8 @@ impl Kind {
             Some(Forced::Lines) => Ok(Self::Lines),
             Some(Forced::Document) => Ok(Self::Document),
             Some(Forced::Table) => {
-                Header::read(content.first_line()?, form).map(Self::Table).map_err(MissingColumn::shown)
+                let header = Header::read(content.first_line()?, form).map_err(MissingColumn::shown)?;
+                Self::table(header, content, form)
             }
             Some(Forced::Json) => Self::json(content, promise)?.ok_or_else(|| "it is no JSON".to_owned()),
             None => match Self::json(content, promise)? {
@@ -90,10 +91,24 @@ impl Kind {
         Ok(Some(if spread { Self::Document } else { Self::Lines }))
     }
 
+    /// Returns a table, unless its rows seem to end with a line of their own. Rows that are cut at line ends would look
+    /// like other patients' rows where the rest of a note has delimiters.
+    fn table(header: Header, content: &mut Content, form: &InputFormat) -> Result<Self, String> {
+        if form.row_end.is_none()
+            && let Some((first, second)) = header.equal_lines_between_rows(content.beginning()?, !form.no_quotes)
+        {
+            return Err(format!(
+                "its lines {first} and {second} are equal and have no delimiter; if such a line ends each row, name it with \
+                 --row-end; if they are part of notes, the notes must be quoted"
+            ));
+        }
+        Ok(Self::Table(header))
+    }
+
     fn table_or_text(content: &mut Content, form: &InputFormat) -> Result<Self, String> {
         let named = form.named_delimiter().is_some() || form.column_flag().is_some();
         match Header::read(content.first_line()?, form) {
-            Ok(header) if header.names.len() > 1 || form.text.is_some() => return Ok(Self::Table(header)),
+            Ok(header) if header.names.len() > 1 || form.text.is_some() => return Self::table(header, content, form),
             // A flag for columns asks for a table, and the header says which columns there are. The first line of a
             // note is not shown.
             Err(missing) if named && missing.is_like_a_header() => return Err(missing.shown()),

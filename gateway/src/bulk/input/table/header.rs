@@ -1,6 +1,6 @@
 //! The header of a table: its delimiter and the columns that the run needs.
 
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 use csv::{ByteRecord, ReaderBuilder};
 
@@ -71,6 +71,26 @@ impl Header {
         let kept = |name: &String| find(name).ok_or_else(|| missing("keep", name));
         let keep = form.keep.iter().map(kept).collect::<Result<_, _>>()?;
         Ok(Self { delimiter, skipped, columns: Columns { text, ids, patient, date, keep }, names })
+    }
+
+    /// Returns the numbers of two lines of the beginning that are equal and have one cell each.
+    pub(in crate::bulk::input) fn equal_lines_between_rows(&self, head: &[u8], quoted: bool) -> Option<(u64, u64)> {
+        if self.names.len() < 2 {
+            return None;
+        }
+        let mut reader = ReaderBuilder::new();
+        let mut reader =
+            reader.has_headers(false).delimiter(self.delimiter).quoting(quoted).flexible(true).from_reader(head);
+        let (mut record, mut seen) = (ByteRecord::new(), HashMap::new());
+        while reader.read_byte_record(&mut record).ok()? {
+            let line = record.position().map_or(0, csv::Position::line);
+            if record.len() == 1
+                && let Some(first) = seen.insert(record.as_slice().to_vec(), line)
+            {
+                return Some((first, line));
+            }
+        }
+        None
     }
 
     /// Returns a sentence if no column gives the notes an id. A single column needs no word: there is no other.
