@@ -20,7 +20,7 @@ use crate::{
     admission::Admission,
     audit::{Audit, AuditError},
     config::{EngineChoice, Fallback, Settings},
-    extraction::{CpuPool, Engine, Pipeline},
+    extraction::{CpuPool, Engine, EngineName, ModelName, Pipeline},
     http::{self, AccessControl, App, BatchLimits, Extractor, ResponseCache, ServiceState, request::RequestPolicy},
     in_flight::InFlightTracker,
     memory::{self, Memory},
@@ -92,9 +92,12 @@ impl Gateway {
     /// Creates the services. With the `vllm` engine it starts to watch the model servers, so it must be called in a
     /// runtime.
     pub fn new(settings: Settings) -> Result<Self, ServerError> {
-        let metrics = Arc::new(Metrics::default());
+        let mut models: Vec<ModelName> = vec![Arc::from(settings.vllm.model.as_str())];
+        models.extend(settings.vllm.models.iter().map(|name| Arc::from(name.as_str())));
         let admission = Admission::new(settings.admission.in_flight, settings.admission.queue);
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
+        let engine = if with_model { EngineName::Vllm } else { EngineName::Rules };
+        let metrics = Arc::new(Metrics::new(&http::known_labels(engine, &models)));
         let cpu_pool = CpuPool::new(available_cores(), settings.admission.queue);
         let mut server_key = None;
         let (engine, readiness): (Arc<dyn Engine>, _) = if with_model {
@@ -106,8 +109,6 @@ impl Gateway {
         } else {
             (Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool.clone())), Arc::new(Readiness::of_rules()))
         };
-        let mut models = vec![Arc::from(settings.vllm.model.as_str())];
-        models.extend(settings.vllm.models.iter().map(|name| Arc::from(name.as_str())));
         let mut pipeline = Pipeline::new(engine, admission, settings.chunk.max_chars)
             .with_cpu_pool(cpu_pool.clone())
             .with_code_table(code_files::load(&settings.codes)?);
