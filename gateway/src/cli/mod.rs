@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "the command line prints to standard error")]
 
 mod eval;
+mod greeting;
 mod hash_key;
 mod healthcheck;
 mod output;

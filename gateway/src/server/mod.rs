@@ -222,6 +222,14 @@ impl BoundGateway {
         self.metrics.as_ref().map(|port| port.address)
     }
 
+    /// Writes the addresses of the listeners to the log.
+    pub fn log_addresses(&self) {
+        let address = self.address();
+        let engine = self.app.extractor.pipeline.engine().as_str();
+        let metrics_address = self.metrics_address().map(tracing::field::display);
+        tracing::info!(%address, metrics_address, engine, docs = %format!("http://{address}/docs"), "listening");
+    }
+
     /// Serves until `stop` ends, then drains: new notes are refused because the service is shutting down, and running
     /// notes may finish within the drain time. Those that do not finish are answered with `draining` and counted in
     /// [`ServerError::CutOff`]. Once `now` ends, the server no longer waits for notes.
@@ -230,10 +238,6 @@ impl BoundGateway {
         stop: impl Future<Output = ()> + Send,
         now: impl Future<Output = ()> + Send,
     ) -> Result<(), ServerError> {
-        let address = self.address();
-        let engine = self.app.extractor.pipeline.engine().as_str();
-        let metrics_address = self.metrics_address().map(tracing::field::display);
-        tracing::info!(%address, metrics_address, engine, docs = %format!("http://{address}/docs"), "listening");
         if self.app.access.open_to_all {
             tracing::warn!("auth is off: every client that reaches the port may call");
         }

@@ -320,6 +320,14 @@ impl Metrics {
     }
 }
 
+impl Default for Metrics {
+    /// Returns metrics whose routes and models are not known: their series begin with the first event.
+    fn default() -> Self {
+        let (requests, notes, models) = Default::default();
+        Self::new(&KnownLabels { requests, notes, models, engine: EngineName::Rules })
+    }
+}
+
 /// Registers what this program is; its value is always 1.
 fn register_build(registry: &mut Registry, engine: EngineName) {
     let build = Family::<BuildLabels, Gauge>::default();

@@ -85,7 +85,7 @@ where
     let request_spans = Targets::new().with_target(TARGET, tracing::Level::INFO);
     // Threads and source lines are left out, so that a span has only the attributes that the gateway sets.
     let layer = tracing_opentelemetry::layer().with_tracer(tracer).with_threads(false).with_location(false);
-    layer.with_tracked_inactivity(false).with_filter(request_spans)
+    layer.with_target(false).with_tracked_inactivity(false).with_filter(request_spans)
 }
 
 /// Returns the caller's trace as the context whose child the request's span becomes.
@@ -110,4 +110,9 @@ pub(super) fn header_of(span: &tracing::Span) -> Option<String> {
 pub(super) fn mark_failed(span: &tracing::Span, error: &'static str) {
     span.set_attribute("error.type", error);
     span.set_status(Status::error(""));
+}
+
+/// Renames a span. `otel.name` would name it only until it has begun, and it has once its context was asked for.
+pub(super) fn rename(span: &tracing::Span, name: String) {
+    span.context().span().update_name(name);
 }

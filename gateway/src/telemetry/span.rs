@@ -1,7 +1,7 @@
 //! The span of one request, for a trace collector, by OpenTelemetry's conventions for HTTP servers. Without a collector
 //! its methods do nothing, except that calls to the model server stay in the caller's trace.
 
-use tracing::{Span, field};
+use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::{Route, TraceParent, otlp};
@@ -16,12 +16,7 @@ impl RequestSpan {
     /// Starts the span of a request, in the caller's trace or in a new one.
     #[must_use]
     pub fn begin(request_id: &str, caller: Option<&TraceParent>) -> Self {
-        let span = tracing::info_span!(
-            target: otlp::TARGET,
-            "request",
-            otel.name = field::Empty,
-            otel.kind = "server",
-        );
+        let span = tracing::info_span!(target: otlp::TARGET, "request", otel.kind = "server");
         if span.is_none() {
             return Self { span };
         }
@@ -54,7 +49,7 @@ impl RequestSpan {
         // The conventions have a word of their own for methods that are not listed.
         let (method, name) = if method == "other" { ("_OTHER", "HTTP") } else { (method, method) };
         let name = route.map_or_else(|| name.to_owned(), |route| format!("{name} {route}"));
-        self.span.record("otel.name", name);
+        otlp::rename(&self.span, name);
         self.span.set_attribute("http.request.method", method);
         self.span.set_attribute("url.scheme", "http");
         if let Some(route) = route {
