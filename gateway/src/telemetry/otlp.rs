@@ -73,7 +73,12 @@ fn client(endpoint: &str) -> Result<reqwest::blocking::Client, String> {
     let builder = if endpoint.starts_with("http://") { builder.tls_certs_only([]) } else { builder };
     // A client for blocking calls must not be made on a thread of the async runtime.
     let made = std::thread::spawn(move || builder.build()).join();
-    made.map_err(|_| "its HTTP client cannot be made".to_owned())?.map_err(|error| error.to_string())
+    match made {
+        Ok(Ok(client)) => Ok(client),
+        Ok(Err(_)) | Err(_) => Err("the HTTP client of the collector cannot be made: for an endpoint with https, SSL_CERT_FILE \
+                                    must name a file with the certificates of authorities"
+            .to_owned()),
+    }
 }
 
 /// Returns the layer that turns the gateway's spans into spans of the exporter.
