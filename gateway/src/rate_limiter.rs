@@ -65,6 +65,9 @@ pub enum LimitScope {
 }
 
 impl LimitScope {
+    /// Every scope.
+    pub const ALL: [Self; 4] = [Self::Global, Self::Key, Self::Address, Self::Concurrency];
+
     /// Returns the scope's name in headers and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {

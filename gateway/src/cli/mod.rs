@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "the command line prints to standard error")]
 
 mod eval;
+mod greeting;
 mod hash_key;
 mod healthcheck;
 mod output;
@@ -13,7 +14,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use gateway::{
     bulk,
-    config::{EngineChoice, Flags, Settings},
+    config::{EngineChoice, Flags, Settings, listen_address},
     extraction::Record,
     http,
     server::Gateway,
@@ -38,8 +39,8 @@ struct Options {
     /// Settings file (default: config/gateway.toml, if it exists)
     #[arg(long, global = true)]
     config: Option<PathBuf>,
-    /// Address to listen on
-    #[arg(long, global = true)]
+    /// Address to listen on, such as localhost:8080, or a port of this machine alone, such as 8080
+    #[arg(long, global = true, value_parser = listen_address)]
     listen: Option<SocketAddr>,
     /// Engine that reads notes
     #[arg(long, global = true)]

@@ -25,6 +25,11 @@ pub(super) fn print_json<T: serde::Serialize>(value: &T) -> CommandResult {
     print(&serde_json::to_string_pretty(value)?)
 }
 
+/// Writes a text to standard error. A closed standard error is ignored.
+pub(super) fn tell(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
 /// Writes an error to standard error. A closed standard error is ignored.
 pub(super) fn print_error(error: &dyn std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "error: {error}");

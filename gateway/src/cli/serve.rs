@@ -1,6 +1,7 @@
 //! `gateway serve`: runs the HTTP service and handles signals.
 
 use std::{
+    io::IsTerminal,
     process::ExitCode,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
@@ -8,7 +9,7 @@ use std::{
 use gateway::{access::Keys, bulk, config::Settings, server::Gateway, telemetry, vllm::ServerKey};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::output;
+use super::{greeting::Greeting, output};
 use crate::idle_memory;
 
 /// Serves until SIGTERM or Ctrl-C, then finishes the requests in flight; a second signal aborts them. After Ctrl-C the
@@ -45,7 +46,15 @@ async fn serve_until_signal(settings: Settings) -> Result<bool, Box<dyn std::err
         }
     });
     let idle_memory = tokio::spawn(idle_memory::give_back());
-    let result = gateway.bind().await?.serve(next_signal(), next_signal()).await;
+    let (engine, guarded) = (gateway.app.extractor.pipeline.engine(), gateway.app.access.keys.is_some());
+    let bound = gateway.bind().await?;
+    if std::io::stderr().is_terminal() {
+        let (address, metrics) = (bound.address(), bound.metrics_address());
+        output::tell(&Greeting { address, metrics, engine, guarded }.text());
+    } else {
+        bound.log_addresses();
+    }
+    let result = bound.serve(next_signal(), next_signal()).await;
     idle_memory.abort();
     result?;
     Ok(interrupted.load(Relaxed))

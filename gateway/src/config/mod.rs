@@ -5,6 +5,7 @@ mod defaults;
 mod error;
 mod file;
 mod host_name;
+mod listen_address;
 mod load;
 mod networks;
 mod origin;
@@ -20,6 +21,7 @@ pub use self::{
     check::MOST_NOTES,
     error::SettingsError,
     host_name::HostName,
+    listen_address::{ListenAddressError, listen_address},
     load::Flags,
     origin::OriginPattern,
     sections::{

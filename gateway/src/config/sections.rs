@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use bytesize::ByteSize;
 use serde::Deserialize;
 
-use super::{origin::OriginPattern, words::list};
+use super::{listen_address::optional_listen, origin::OriginPattern, words::list};
 use crate::rate_limiter::Rate;
 
 /// The section `limits`: the limits of requests and answers.
@@ -102,6 +102,7 @@ pub struct RateSettings {
 #[serde(deny_unknown_fields, default)]
 pub struct MetricsSettings {
     /// Address that serves `/metrics` and `/health`, also verbose, without a key. If it is not set, no port is opened.
+    #[serde(deserialize_with = "optional_listen")]
     pub listen: Option<SocketAddr>,
 }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::{
     host_name::HostName,
+    listen_address::listen,
     sections::{
         AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, Limits,
         MetricsSettings, RateSettings,
@@ -24,6 +25,7 @@ use super::{
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Address to listen on.
+    #[serde(deserialize_with = "listen")]
     pub listen: SocketAddr,
     /// The engine that reads notes.
     #[serde(deserialize_with = "choice")]

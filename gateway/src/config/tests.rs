@@ -48,6 +48,15 @@ fn environment_wins_over_file_and_old_names_still_work() {
 }
 
 #[test]
+fn an_address_to_listen_on_may_be_a_port_alone() {
+    let settings = load("listen = 81\n[metrics]\nlisten = \"localhost:82\"", &[]).unwrap();
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:81");
+    assert_eq!(settings.metrics.listen.unwrap().to_string(), "127.0.0.1:82");
+    assert_eq!(load("", &[("GATEWAY_LISTEN", ":83")]).unwrap().listen.to_string(), "127.0.0.1:83");
+    assert_eq!(load("", &[]).unwrap().metrics.listen, None);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named_and_never_ignored() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let folder = tempfile::tempdir().unwrap();
@@ -105,6 +114,8 @@ fn errors_name_unknown_and_contradictory_settings() {
         ("engine = \"magic\"", ("X", ""), "magic"),
         ("", ("GATEWAY_ENGINE", "vllm"), "VLLM_BASE_URL"),
         ("", ("GATEWAY_LISTEN", "0.0.0.0:1"), "auth = \"off\""),
+        ("listen = \"gateway.example:1\"", ("X", ""), "localhost:1"),
+        ("", ("GATEWAY_METRICS__LISTEN", "localhost"), "localhost:8080"),
         ("", ("GATEWAY_AUTH", "keys"), "auth_keys_file"),
         ("", ("VLLM_BASE_URL", "vllm:8000"), "no http"),
         ("", ("VLLM_BASE_URL", "http://a, http://b/v1"), "/v1"),

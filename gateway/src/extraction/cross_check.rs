@@ -22,6 +22,9 @@ pub enum Agreement {
 }
 
 impl Agreement {
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [Self::Agree, Self::Differ, Self::OnlyModel, Self::OnlyRules];
+
     /// Returns the name in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {

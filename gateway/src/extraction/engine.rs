@@ -28,6 +28,9 @@ pub enum EngineName {
 }
 
 impl EngineName {
+    /// Every engine.
+    pub const ALL: [Self; 2] = [Self::Vllm, Self::Rules];
+
     /// Returns the name in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

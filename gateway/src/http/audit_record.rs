@@ -24,7 +24,7 @@ pub(super) const CALLER_VANISHED: (u16, &str) = (499, "caller_vanished");
 const LAST_RFC3339_TIME: Duration = Duration::from_secs(253_402_300_799);
 
 /// The status and code of an extraction that panicked. `layers` answers the caller with the same.
-const PANICKED: (u16, &str) = (500, "internal");
+pub(super) const PANICKED: (u16, &str) = (500, "internal");
 
 /// What is known about one extraction so far.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +83,7 @@ impl AuditGuard {
             self.app.state.readiness.note_began();
         }
         self.record.note_chars = note.code_points();
+        self.app.state.metrics.record_note_length(self.record.note_chars);
         self.record.note_hmac = self.app.state.audit.as_ref().map(|audit| audit.hmac(note.as_str()));
     }
 

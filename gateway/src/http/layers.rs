@@ -14,26 +14,18 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::{
     App,
     access::{self, ListenerKind},
-    audit_record::{AuditRecord, CALLER_VANISHED, milliseconds},
     body,
-    context::{RequestContext, X_REQUEST_ID},
+    context::X_REQUEST_ID,
     cors,
     error::ErrorCode,
+    request_record::{NO_ROUTE, RequestRecord},
 };
-use crate::{
-    access::Principal,
-    config::OriginPattern,
-    extraction::micros,
-    telemetry::{Route, TraceParent},
-};
+use crate::config::OriginPattern;
 
 /// The content security policy of a page that has no stricter one: it may load only files of this service. Swagger UI
 /// also needs inline styles and images in data URLs.
 const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                            base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// The route in metrics and log of a request that no route matches.
-const NO_ROUTE: Route = "other";
-
 /// Adds the layers, outermost last: the panic handler, [`edge`] and, if origins are set, CORS.
 ///
 /// [`edge`] is a single layer: a layer for each of its steps costs a request 6 us of its 50 us.
@@ -48,19 +40,20 @@ pub(super) fn wrap(router: Router, app: App, listener: ListenerKind, origins: Ve
 /// Runs these steps for every request, in this order: request id, normalized path, discarding of unread bodies, head
 /// and host, keys; then the route; then JSON for every error, headers, metrics and log.
 async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: Request, next: Next) -> Response {
-    let context = RequestContext::now(request.headers());
-    let method = method_name(request.method());
-    normalize(&mut request, app.access.keys.is_some());
-    let route = super::route(request.uri().path()).unwrap_or(NO_ROUTE);
-    let own_probe = access::is_own_probe(&request);
+    let mut record = RequestRecord::begin(app, request.headers(), method_name(request.method()));
+    normalize(&mut request, record.app.access.keys.is_some());
+    record.route = super::route(request.uri().path()).unwrap_or(NO_ROUTE);
+    record.own_probe = access::is_own_probe(&request);
+    let context = record.context.clone();
     request.extensions_mut().insert(context.clone());
-    let mut disconnect_guard = DisconnectGuard { app: &app, context: &context, method, route, answered: false };
     let mut request = body::discard_leftovers(request);
-    let (principal, mut response) = match access::authorize(&app, listener, &mut request, &context.id) {
-        Ok(principal) => (principal, context.span.run(next.run(request)).await),
-        Err(problem) => (None, problem.into_response()),
+    let mut response = match access::authorize(&record.app, listener, &mut request, &context.id) {
+        Ok(principal) => {
+            record.principal = principal;
+            context.span.run(next.run(request)).await
+        }
+        Err(problem) => problem.into_response(),
     };
-    disconnect_guard.answered = true;
     if is_bare_error(&response) {
         response = with_json(&response, &context.id);
     }
@@ -76,8 +69,7 @@ async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: R
         let policy = HeaderValue::from_static(PAGE_POLICY);
         headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     }
-    record(&app, &context, (method, route), own_probe, principal.as_ref(), &response);
-    response
+    record.end_with(response)
 }
 
 fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
@@ -123,88 +115,6 @@ fn replace_plain_options(request: &mut Request) {
     if request.method() == Method::OPTIONS && !preflight {
         *request.method_mut() = Method::TRACE;
     }
-}
-
-/// Counts and logs a caller that disconnected before the answer.
-struct DisconnectGuard<'a> {
-    app: &'a App,
-    context: &'a RequestContext,
-    method: &'static str,
-    route: Route,
-    answered: bool,
-}
-
-impl Drop for DisconnectGuard<'_> {
-    fn drop(&mut self) {
-        if !self.answered {
-            self.app.state.metrics.caller_vanished();
-            let (status, code) = CALLER_VANISHED;
-            let milliseconds = milliseconds(self.context.arrived.elapsed());
-            let Self { method, route, .. } = *self;
-            let request_id = &*self.context.id;
-            tracing::info!(request_id, method, route, status, code, milliseconds, "request");
-        }
-    }
-}
-
-/// Records the metrics, the span and the log line of a request. They contain only fixed words of this program, numbers
-/// and ids that were checked.
-fn record(
-    app: &App,
-    context: &RequestContext,
-    (method, route): (&'static str, Route),
-    own_probe: bool,
-    principal: Option<&Principal>,
-    response: &Response,
-) {
-    let extensions = response.extensions();
-    let code = extensions.get::<ErrorCode>().map(|code| code.name());
-    let (status, time) = (response.status().as_u16(), context.arrived.elapsed());
-    app.state.metrics.answered(route, status, code, time);
-    context.span.end(method, route, status, code);
-    let principal = principal.map(Principal::name);
-    let trace_id = context.trace.as_ref().map(TraceParent::id);
-    let milliseconds = milliseconds(time);
-    let (request_id, audit_record) = (&*context.id, extensions.get::<AuditRecord>());
-    let Some(audit_record) = audit_record else {
-        if own_probe {
-            // These would be 8,640 lines a day without news: a change of the model server's state has its own log line.
-            tracing::debug!(request_id, method, route, status, code, milliseconds, "request");
-            return;
-        }
-        tracing::info!(request_id, method, route, status, code, principal, trace_id, milliseconds, "request");
-        return;
-    };
-    let AuditRecord { body_bytes, note_chars, cached, .. } = *audit_record;
-    let stages = audit_record.stages.unwrap_or_default();
-    for (name, value) in [
-        ("gateway.body_bytes", body_bytes as u64),
-        ("gateway.note_chars", note_chars as u64),
-        ("gateway.queue_us", micros(stages.queue)),
-        ("gateway.engine_us", micros(stages.engine)),
-        ("gateway.parse_us", micros(stages.parse)),
-        ("gateway.ground_us", micros(stages.ground)),
-    ] {
-        context.span.set_attribute(name, i64::try_from(value).unwrap_or(i64::MAX));
-    }
-    tracing::info!(
-        request_id,
-        method,
-        route,
-        status,
-        code,
-        principal,
-        trace_id,
-        milliseconds,
-        body_bytes,
-        note_chars,
-        cached,
-        queue_us = micros(stages.queue),
-        engine_us = micros(stages.engine),
-        parse_us = micros(stages.parse),
-        ground_us = micros(stages.ground),
-        "request"
-    );
 }
 
 /// Returns a fixed name for a method, so that no text of the caller gets into metrics and log.

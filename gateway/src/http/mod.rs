@@ -1,5 +1,6 @@
 //! The HTTP service: one list of routes, one ordered list of layers.
 
+mod accept;
 mod access;
 mod app;
 mod audit_record;
@@ -12,11 +13,13 @@ pub mod error;
 mod extract;
 pub mod host;
 mod layers;
+mod metrics;
 mod minimum_rate;
 mod note;
 mod openapi;
 mod rate_limit;
 pub mod request;
+mod request_record;
 mod service;
 mod stream;
 mod ui;
@@ -30,6 +33,7 @@ use self::{access::ListenerKind, context::RequestContext, error::ErrorCode};
 pub use self::{
     app::{AccessControl, App, BatchLimits, Extractor, ServiceState},
     cache::ResponseCache,
+    metrics::known_labels,
     openapi::{DocumentSettings, document},
 };
 use crate::{config::OriginPattern, telemetry::Route};
@@ -47,30 +51,33 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(service::live))
         .routes(routes!(service::ready))
         .routes(routes!(service::vllm))
-        .routes(routes!(service::metrics))
+        .routes(routes!(metrics::metrics))
         .routes(routes!(service::root))
 }
 
+/// The paths of this service.
+const EXACT: [Route; 15] = [
+    "/api/v1/extract",
+    "/api/v1/extract/batch",
+    "/api/v1/extract/stream",
+    "/api/v1/patient",
+    "/health",
+    "/health/live",
+    "/health/ready",
+    "/health/vllm",
+    "/metrics",
+    "/api/v1/models",
+    "/api/v1/schema",
+    "/openapi.json",
+    "/docs",
+    "/ui",
+    "/",
+];
+/// The prefixes of its other paths, each with the name of its route.
+const PREFIXES: [(&str, Route); 2] = [("/docs/", "/docs/{*rest}"), ("/ui/", "/ui/{file}")];
+
 /// Returns the route of a path, as metrics and the log name it; `None` for a path that this service does not have.
 fn route(path: &str) -> Option<Route> {
-    const EXACT: [Route; 15] = [
-        "/api/v1/extract",
-        "/api/v1/extract/batch",
-        "/api/v1/extract/stream",
-        "/api/v1/patient",
-        "/health",
-        "/health/live",
-        "/health/ready",
-        "/health/vllm",
-        "/metrics",
-        "/api/v1/models",
-        "/api/v1/schema",
-        "/openapi.json",
-        "/docs",
-        "/ui",
-        "/",
-    ];
-    const PREFIXES: [(&str, Route); 2] = [("/docs/", "/docs/{*rest}"), ("/ui/", "/ui/{file}")];
     let by_prefix = || PREFIXES.into_iter().find(|(start, _)| path.starts_with(start)).map(|(_, route)| route);
     EXACT.into_iter().find(|known| *known == path).or_else(by_prefix)
 }
@@ -98,7 +105,7 @@ pub fn router(app: App, origins: Vec<OriginPattern>) -> Router {
 /// Returns the service of `metrics.listen`: metrics and health, without keys.
 pub fn metrics_router(app: App) -> Router {
     let router = Router::new()
-        .route("/metrics", get(service::metrics))
+        .route("/metrics", get(metrics::metrics))
         .route("/health", get(service::health))
         .route("/health/live", get(service::live))
         .route("/health/ready", get(service::ready));

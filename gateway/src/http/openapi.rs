@@ -94,7 +94,7 @@ fn build(guarded: bool) -> utoipa::openapi::OpenApi {
         .split_for_parts();
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
-            for &code in errors_of(path).iter().chain(&[ErrorCode::InvalidHost, ErrorCode::HeadTooLarge]) {
+            for &code in errors_of(path).iter().chain(&ERRORS_OF_ALL) {
                 add_error(operation, code);
             }
             if !guarded {
@@ -121,8 +121,11 @@ fn build(guarded: bool) -> utoipa::openapi::OpenApi {
     document
 }
 
+/// The error codes that every route can answer.
+pub(super) const ERRORS_OF_ALL: [ErrorCode; 2] = [ErrorCode::InvalidHost, ErrorCode::HeadTooLarge];
+
 /// Returns the error codes that a route can answer, in addition to those of every route.
-fn errors_of(path: &str) -> &'static [ErrorCode] {
+pub(super) fn errors_of(path: &str) -> &'static [ErrorCode] {
     const EXTRACT: &[ErrorCode] = &[
         ErrorCode::InvalidJson,
         ErrorCode::BodyTooLarge,
@@ -145,6 +148,7 @@ fn errors_of(path: &str) -> &'static [ErrorCode] {
         ErrorCode::BodyTooLarge,
         ErrorCode::UnsupportedMediaType,
         ErrorCode::InvalidRequest,
+        ErrorCode::RateLimited,
         ErrorCode::Internal,
         ErrorCode::Overloaded,
         ErrorCode::Draining,

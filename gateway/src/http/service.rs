@@ -1,11 +1,11 @@
-//! The routes about the service itself: health, models, schema, metrics.
+//! The routes about the service itself: health, models, schema.
 
 use std::sync::Arc;
 
 use axum::{
     Json,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -16,7 +16,7 @@ use super::{AccessControl, Extractor, ServiceState, ui};
 use crate::{
     extraction::{EngineName, ModelName, Record},
     readiness::{Readiness, Reason},
-    telemetry::{self, Gauges},
+    telemetry,
 };
 
 /// The state of the service.
@@ -267,27 +267,4 @@ pub(super) async fn root(State(extractor): State<Arc<Extractor>>, headers: Heade
         return (StatusCode::SEE_OTHER, vary, [(header::LOCATION, "ui")], about).into_response();
     }
     (vary, about).into_response()
-}
-
-/// Returns the metrics in the `OpenMetrics` text format, which Prometheus reads.
-///
-/// If the service has keys, every request needs one; without keys, only callers on the same machine get an answer.
-/// `metrics.listen` serves the metrics without a key.
-#[utoipa::path(get, path = "/metrics", tag = "service", operation_id = "metrics",
-    responses((status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text")))]
-pub(super) async fn metrics(
-    State(extractor): State<Arc<Extractor>>,
-    State(state): State<Arc<ServiceState>>,
-) -> Response {
-    let openmetrics = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    let replicas = state.readiness.report();
-    let body = state.metrics.render(&Gauges {
-        admission: extractor.pipeline.admission().counts(),
-        running: state.in_flight.running(),
-        memory: &state.memory,
-        tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
-        replicas: &replicas,
-        audit: state.audit.as_ref().map(crate::audit::Audit::state),
-    });
-    ([(header::CONTENT_TYPE, openmetrics)], body).into_response()
 }

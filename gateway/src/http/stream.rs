@@ -1,7 +1,12 @@
 //! `POST /api/v1/extract/stream`: reads one note and sends its fields as the model writes them, then the whole answer,
 //! as server-sent events.
 
-use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Extension,
@@ -112,11 +117,15 @@ fn keep_alive() -> KeepAlive {
 struct EventStream {
     app: App,
     request_id: Arc<str>,
+    arrived: Instant,
     updates: UnboundedReceiver<FieldUpdate>,
     reading: AbortOnDropHandle<Result<Extraction, Rejection>>,
     /// Bytes of the memory budget, reserved until the caller has read the last event.
     reservation: MemoryReservation,
+    /// The fields that were sent since the begin or the last `reset`.
     sent_fields: Vec<Field>,
+    /// Whether a field was sent at all.
+    any_sent: bool,
     pending: VecDeque<Event>,
     ended: bool,
 }
@@ -129,16 +138,18 @@ fn events(
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
     let (sender, updates) = mpsc::unbounded_channel();
     accepted.job.sink = Some(FieldSink::new(sender));
-    let request_id = Arc::clone(&context.id);
+    let (request_id, arrived) = (Arc::clone(&context.id), context.arrived);
     let reservation = accepted.reservation.reserve_also(body::REQUEST_OVERHEAD);
     let reading = AbortOnDropHandle::new(tokio::spawn(read(app.clone(), context, accepted, audit_guard)));
     let event_stream = EventStream {
         app,
         request_id,
+        arrived,
         updates,
         reading,
         reservation,
         sent_fields: Vec::new(),
+        any_sent: false,
         pending: VecDeque::new(),
         ended: false,
     };
@@ -193,6 +204,9 @@ impl EventStream {
     }
 
     fn send_field(&mut self, name: Field, value: Option<&str>) {
+        if !std::mem::replace(&mut self.any_sent, true) {
+            self.app.state.metrics.first_field(self.arrived.elapsed());
+        }
         self.sent_fields.push(name);
         self.send("field", &FieldEvent { name, value });
     }
@@ -232,7 +246,6 @@ impl Drop for EventStream {
     fn drop(&mut self) {
         if !self.ended {
             let (_, code) = CALLER_VANISHED;
-            self.app.state.metrics.caller_vanished();
             tracing::info!(request_id = &*self.request_id, route = ROUTE, code, "stream ended");
         }
     }

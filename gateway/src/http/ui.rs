@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 
-use super::{AccessControl, App, Extractor, context::RequestContext, error::ErrorCode};
+use super::{AccessControl, App, Extractor, accept, context::RequestContext, error::ErrorCode};
 use crate::ui;
 
 /// The content security policy of the page. The page may load its own files and call this service, nothing else. It has
@@ -52,16 +52,12 @@ async fn file(Path(name): Path<String>, Extension(context): Extension<RequestCon
 /// Returns whether the `Accept` header gives HTML a higher quality than JSON, as browsers do. A range such as `*/*`
 /// counts for neither.
 pub(super) fn prefers_page(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let (mut html, mut json) = (0.0, 0.0);
-    for range in accepted.flat_map(|line| line.split(',')) {
-        let mut parts = range.split(';').map(str::trim);
-        let kind = parts.next().unwrap_or_default();
-        let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
-        if kind.eq_ignore_ascii_case("text/html") {
-            html = quality;
-        } else if kind.eq_ignore_ascii_case("application/json") {
-            json = quality;
+    for range in accept::ranges(headers) {
+        if range.is("text/html") {
+            html = range.quality();
+        } else if range.is("application/json") {
+            json = range.quality();
         }
     }
     html > json

@@ -29,6 +29,22 @@ pub enum Reason {
     Draining,
 }
 
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Loading, Self::ModelMissing, Self::Unreachable, Self::Draining];
+
+    /// Returns the name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Loading => "loading",
+            Self::ModelMissing => "model_missing",
+            Self::Unreachable => "unreachable",
+            Self::Draining => "draining",
+        }
+    }
+}
+
 /// The readiness of the process; every part shares one instance.
 #[derive(Debug)]
 pub struct Readiness {

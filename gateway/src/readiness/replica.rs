@@ -51,6 +51,11 @@ pub struct ReplicaReport {
     pub load: Load,
 }
 
+impl ReplicaReport {
+    /// Every state that a report may name.
+    pub const STATES: [&str; 5] = ["ready", "loading", "model_missing", "untrusted", "unreachable"];
+}
+
 impl ReplicaStatus {
     /// Returns a server that was not reached yet.
     #[must_use]

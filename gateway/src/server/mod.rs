@@ -20,7 +20,7 @@ use crate::{
     admission::Admission,
     audit::{Audit, AuditError},
     config::{EngineChoice, Fallback, Settings},
-    extraction::{CpuPool, Engine, Pipeline},
+    extraction::{CpuPool, Engine, EngineName, ModelName, Pipeline},
     http::{self, AccessControl, App, BatchLimits, Extractor, ResponseCache, ServiceState, request::RequestPolicy},
     in_flight::InFlightTracker,
     memory::{self, Memory},
@@ -92,9 +92,12 @@ impl Gateway {
     /// Creates the services. With the `vllm` engine it starts to watch the model servers, so it must be called in a
     /// runtime.
     pub fn new(settings: Settings) -> Result<Self, ServerError> {
-        let metrics = Arc::new(Metrics::default());
+        let mut models: Vec<ModelName> = vec![Arc::from(settings.vllm.model.as_str())];
+        models.extend(settings.vllm.models.iter().map(|name| Arc::from(name.as_str())));
         let admission = Admission::new(settings.admission.in_flight, settings.admission.queue);
         let with_model = settings.effective_engine() == EngineChoice::Vllm;
+        let engine = if with_model { EngineName::Vllm } else { EngineName::Rules };
+        let metrics = Arc::new(Metrics::new(&http::known_labels(engine, &models)));
         let cpu_pool = CpuPool::new(available_cores(), settings.admission.queue);
         let mut server_key = None;
         let (engine, readiness): (Arc<dyn Engine>, _) = if with_model {
@@ -106,8 +109,6 @@ impl Gateway {
         } else {
             (Arc::new(RulesEngine::ready().with_cpu_pool(cpu_pool.clone())), Arc::new(Readiness::of_rules()))
         };
-        let mut models = vec![Arc::from(settings.vllm.model.as_str())];
-        models.extend(settings.vllm.models.iter().map(|name| Arc::from(name.as_str())));
         let mut pipeline = Pipeline::new(engine, admission, settings.chunk.max_chars)
             .with_cpu_pool(cpu_pool.clone())
             .with_code_table(code_files::load(&settings.codes)?);
@@ -221,6 +222,14 @@ impl BoundGateway {
         self.metrics.as_ref().map(|port| port.address)
     }
 
+    /// Writes the addresses of the listeners to the log.
+    pub fn log_addresses(&self) {
+        let address = self.address();
+        let engine = self.app.extractor.pipeline.engine().as_str();
+        let metrics_address = self.metrics_address().map(tracing::field::display);
+        tracing::info!(%address, metrics_address, engine, docs = %format!("http://{address}/docs"), "listening");
+    }
+
     /// Serves until `stop` ends, then drains: new notes are refused because the service is shutting down, and running
     /// notes may finish within the drain time. Those that do not finish are answered with `draining` and counted in
     /// [`ServerError::CutOff`]. Once `now` ends, the server no longer waits for notes.
@@ -229,10 +238,6 @@ impl BoundGateway {
         stop: impl Future<Output = ()> + Send,
         now: impl Future<Output = ()> + Send,
     ) -> Result<(), ServerError> {
-        let address = self.address();
-        let engine = self.app.extractor.pipeline.engine().as_str();
-        let metrics_address = self.metrics_address().map(tracing::field::display);
-        tracing::info!(%address, metrics_address, engine, docs = %format!("http://{address}/docs"), "listening");
         if self.app.access.open_to_all {
             tracing::warn!("auth is off: every client that reaches the port may call");
         }

@@ -8,11 +8,16 @@ use prometheus_client::{
 };
 
 use super::{
-    labels::{ReplicaLabels, ReplicaStateLabels},
+    labels::{ReasonLabels, ReplicaLabels, ReplicaStateLabels},
     lines::LogLines,
     process,
 };
-use crate::{admission::AdmissionCounts, audit::AuditState, memory::Memory, readiness::ReplicaReport};
+use crate::{
+    admission::AdmissionCounts,
+    audit::AuditState,
+    memory::Memory,
+    readiness::{Reason, ReplicaReport},
+};
 
 /// The values that a scrape reads.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ pub struct Gauges<'a> {
     pub memory: &'a Memory,
     /// Live tasks of the runtime: incoming and outgoing connections and a few of the gateway's own.
     pub tasks: usize,
+    /// Why notes cannot be read now; `None` if they can.
+    pub reason: Option<Reason>,
     /// The model servers.
     pub replicas: &'a [ReplicaReport],
     /// The state of the audit; `None` if it is off.
@@ -36,6 +43,8 @@ type ByReplica = Family<ReplicaLabels, Gauge<f64, AtomicU64>>;
 /// The metrics that are set at each scrape.
 #[derive(Debug, Default)]
 pub(super) struct ScrapedGauges {
+    ready: Gauge,
+    not_ready: Family<ReasonLabels, Gauge>,
     extractions_running: Gauge,
     memory_held: Gauge,
     memory_budget: Gauge,
@@ -58,10 +67,15 @@ pub(super) struct ScrapedGauges {
     resident_memory: Gauge,
     cpu: Counter<f64, AtomicU64>,
     open_fds: Gauge,
+    max_fds: Gauge,
+    start_time: Gauge<f64, AtomicU64>,
 }
 
 impl ScrapedGauges {
     pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register("ready", "1 if notes can be read now, as /health/ready says, else 0", self.ready.clone());
+        let help = "1 for the reason why notes cannot be read now, else 0";
+        registry.register("not_ready", help, self.not_ready.clone());
         registry.register(
             "extractions_running",
             "Extractions in flight, including waiting ones",
@@ -89,7 +103,7 @@ impl ScrapedGauges {
         registry.register("leases_abandoned", help, self.leases_abandoned.clone());
         let help = "Calls to the model servers refused because the queue was full or the wait too long";
         registry.register("queue_refused", help, self.queue_refused.clone());
-        let help = "Model servers by state: 1 for the state that a model server is in";
+        let help = "Model servers by state: 1 for the state that a model server is in, 0 for the others";
         registry.register("upstream_replicas", help, self.upstream_replicas.clone());
         let help = "Requests that the model server is running, by its own metrics";
         registry.register("vllm_requests_running", help, self.vllm_requests_running.clone());
@@ -112,10 +126,18 @@ impl ScrapedGauges {
         registry.register_with_unit("resident_memory", "Resident memory", Unit::Bytes, self.resident_memory.clone());
         registry.register_with_unit("cpu", "CPU time used", Unit::Seconds, self.cpu.clone());
         registry.register("open_fds", "Open file descriptors", self.open_fds.clone());
+        registry.register("max_fds", "Maximum number of open file descriptors", self.max_fds.clone());
+        let help = "Start of the process, in seconds since 1970";
+        registry.register_with_unit("start_time", help, Unit::Seconds, self.start_time.clone());
     }
 
     pub(super) fn set(&self, gauges: &Gauges<'_>) {
         let gauge_value = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.ready.set(i64::from(gauges.reason.is_none()));
+        for reason in Reason::ALL {
+            let labels = ReasonLabels { reason: reason.name() };
+            self.not_ready.get_or_create(&labels).set(i64::from(gauges.reason == Some(reason)));
+        }
         self.extractions_running.set(gauge_value(gauges.running));
         self.memory_held.set(gauge_value(gauges.memory.reserved()));
         self.memory_budget.set(gauge_value(gauges.memory.budget()));
@@ -133,9 +155,10 @@ impl ScrapedGauges {
         self.upstream_replicas.clear();
         for report in gauges.replicas {
             let replica = || report.name.clone();
-            self.upstream_replicas
-                .get_or_create(&ReplicaStateLabels { replica: replica(), state: report.state })
-                .set(1);
+            for state in ReplicaReport::STATES {
+                let labels = ReplicaStateLabels { replica: replica(), state };
+                self.upstream_replicas.get_or_create(&labels).set(i64::from(state == report.state));
+            }
             let load = [
                 (&self.vllm_requests_running, report.load.running),
                 (&self.vllm_requests_waiting, report.load.waiting),
@@ -156,5 +179,7 @@ impl ScrapedGauges {
         self.resident_memory.set(process::rss_bytes().and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(0));
         self.cpu.inner().store(process::cpu_seconds().unwrap_or(0.0).to_bits(), Relaxed);
         self.open_fds.set(gauge_value(process::open_descriptors().unwrap_or(0)));
+        self.max_fds.set(process::max_descriptors().and_then(|most| i64::try_from(most).ok()).unwrap_or(i64::MAX));
+        self.start_time.set(process::start_seconds().unwrap_or(0.0));
     }
 }

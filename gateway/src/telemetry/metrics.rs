@@ -3,43 +3,47 @@
 use std::{fmt::Write as _, time::Duration};
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
-    registry::{Registry, Unit},
+    encoding::text::encode,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
 };
 
 use super::{
+    families::{self, SecondsFamily, counter, counters},
     gauges::{Gauges, ScrapedGauges},
     labels::{
-        Attempt, AuthFailure, EmptyRecordLabels, KindLabels, NoteLabels, OutcomeLabels, RepairLabels, ReplicaLabels,
-        RequestLabels, Route, RouteLabels, StageLabels, ValueLabels,
+        Attempt, AuthFailure, BuildLabels, CacheLookup, EmptyRecordLabels, EmptyRecordOutcome, KindLabels, KnownLabels,
+        NoteLabels, OutcomeLabels, RepairLabels, ReplicaLabels, RequestLabels, Route, RouteLabels, ServerRequestLabels,
+        StageLabels, TokenKind, TokenLabels, ValueLabels,
     },
+    text_format::MetricsFormat,
 };
 use crate::{
-    extraction::{Answer, Assertion, Basis, EngineName, Field, StageTimings, WarningCode, parse::RepairCode},
+    extraction::{
+        Agreement, Answer, Assertion, Basis, EngineName, Field, StageTimings, WarningCode, parse::RepairCode,
+    },
     rate_limiter::LimitScope,
 };
 
-/// Bucket bounds in seconds, from the quickest answer of the rules to about the deadline.
-const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 60.0];
-
 /// The stages of an extraction, in the order of `StageTimings`.
 const STAGES: [&str; 4] = ["queue", "engine", "parse", "ground"];
-
-type Seconds = fn() -> Histogram;
 
 /// The metrics of this process.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
-    request_seconds: Family<RouteLabels, Histogram, Seconds>,
+    request_seconds: SecondsFamily<RouteLabels>,
+    server_request_seconds: SecondsFamily<ServerRequestLabels>,
+    first_field_seconds: Histogram,
     notes: Family<NoteLabels, Counter>,
+    note_chars: Histogram,
     callers_vanished: Counter,
     stage_seconds: [Histogram; STAGES.len()],
     attempts: Family<OutcomeLabels, Counter>,
     ejections: Family<ReplicaLabels, Counter>,
     tokens: Counter,
+    model_tokens: Family<TokenLabels, Counter>,
     repairs: Family<RepairLabels, Counter>,
     values: [[Counter; Basis::ALL.len()]; Field::ALL.len()],
     left_out: Family<ValueLabels, Counter>,
@@ -52,63 +56,119 @@ pub struct Metrics {
     scraped: ScrapedGauges,
 }
 
-fn seconds() -> Histogram {
-    Histogram::new(SECONDS)
+/// Returns the labels of one family for each field and each of its kinds.
+fn by_field<K: Copy>(
+    kinds: &[K],
+    name: impl Fn(K) -> &'static str,
+    counts: impl Fn(Field, K) -> bool,
+) -> Vec<ValueLabels> {
+    let of_field = |field: Field| {
+        let kinds = kinds.iter().filter(|&&kind| counts(field, kind));
+        let labels = kinds.map(|&kind| ValueLabels { field: field.name(), kind: name(kind) });
+        labels.collect::<Vec<_>>()
+    };
+    Field::ALL.into_iter().flat_map(of_field).collect()
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// Returns the metrics, with all series whose labels are known before the first request.
+    #[must_use]
+    #[expect(clippy::too_many_lines, reason = "the list of the metrics, with their names and help texts")]
+    pub fn new(known: &KnownLabels) -> Self {
         let mut root = Registry::default();
         let scraped = ScrapedGauges::default();
         scraped.register_process(&mut root);
+        let server_request_seconds = families::seconds_by(
+            &mut root,
+            (
+                "http_server_request_duration",
+                "Time from a request's arrival to the end of its answer, by the names of OpenTelemetry",
+            ),
+            // Which statuses the other routes have shows in `http_requests`; a histogram of each would be long.
+            known.note_routes().map(|http_route| ServerRequestLabels {
+                http_request_method: "POST",
+                http_route,
+                http_response_status_code: 200,
+            }),
+        );
         let registry = root.sub_registry_with_prefix("gateway");
         scraped.register(registry);
-        let requests = Family::default();
-        registry.register("http_requests", "Requests answered, by route, status and error code", requests.clone());
-        let request_seconds = Family::new_with_constructor(seconds as Seconds);
-        let help = "Time from a request's arrival to its answer, by route";
-        registry.register_with_unit("http_request", help, Unit::Seconds, request_seconds.clone());
+        register_build(registry, known.engine);
+        let labels = known.requests.iter().map(|&(route, status, code)| RequestLabels { route, status, code });
+        let requests =
+            counters(registry, ("http_requests", "Requests answered, by route, status and error code"), labels);
+        let help = "Time from a request's arrival to the end of its answer, by route";
+        let routes = known.routes().map(|route| RouteLabels { route });
+        let request_seconds = families::seconds_by(registry, ("http_request", help), routes);
+        let help = "Time from the arrival of a streamed note to its first field";
+        let first_field_seconds = families::seconds(registry, "first_field", help);
         let help =
             "Notes by route and result, `ok` or an error code; a batch counts each note, a stream its last event";
-        let notes = family(registry, "notes", help);
+        let labels = known.notes.iter().map(|&(route, code)| NoteLabels { route, code });
+        let notes = counters(registry, ("notes", help), labels);
+        let note_chars = families::chars(registry, "note_chars", "Length of the notes, in code points");
         let callers_vanished =
-            counter(registry, "callers_vanished", "Requests whose caller disconnected before the answer");
-        let stage_seconds = Family::<StageLabels, _, _>::new_with_constructor(seconds as Seconds);
+            counter(registry, "callers_vanished", "Requests whose caller disconnected before the end of the answer");
         let help = "Time that an extraction spends in each stage: queue, engine, parse, ground";
-        registry.register_with_unit("stage", help, Unit::Seconds, stage_seconds.clone());
+        let stage_seconds = families::seconds_by(registry, ("stage", help), STAGES.map(|stage| StageLabels { stage }));
         let stage_seconds = STAGES.map(|stage| stage_seconds.get_or_create_owned(&StageLabels { stage }));
-        let attempts = family(registry, "upstream_attempts", "Calls to the model servers, by outcome");
-        let ejections = family(registry, "upstream_ejections", "Times that a model server was left out after failures");
-        let tokens = counter(registry, "tokens", "Prompt and answer tokens, as the model server counts them");
-        let repairs = family(registry, "repairs", "Repairs of an engine's output, by kind");
-        let values = family::<ValueLabels>(registry, "values", "Findings in the record, by field and basis");
+        let labels = Attempt::ALL.iter().map(|outcome| OutcomeLabels { outcome: outcome.name() });
+        let attempts = counters(registry, ("upstream_attempts", "Calls to the model servers, by outcome"), labels);
+        let help = "Times that a model server was left out after failures";
+        // Which model servers there are is known only while they are watched; see `render`.
+        let ejections = counters(registry, ("upstream_ejections", help), []);
+        let tokens = counter(registry, "tokens", "Prompt and answer tokens of answered notes");
+        let help = "Tokens of calls to the model servers, by model and kind; calls without a usable answer count too";
+        let labels = known.models.iter().flat_map(|model| {
+            TokenKind::ALL.iter().map(|kind| TokenLabels { model: model.clone(), kind: kind.name() })
+        });
+        let model_tokens = counters(registry, ("model_tokens", help), labels);
+        let labels = RepairCode::ALL.map(|code| RepairLabels { kind: repair_name(code) });
+        let repairs = counters(registry, ("repairs", "Repairs of an engine's output, by kind"), labels);
+        let labels = by_field(&Basis::ALL, Basis::name, |_, _| true);
+        let values = counters(registry, ("values", "Findings in the record, by field and basis"), labels);
         let values = Field::ALL.map(|field| {
             Basis::ALL.map(|basis| {
                 let labels = ValueLabels { field: field.name(), kind: basis.name() };
                 values.get_or_create_owned(&labels)
             })
         });
+        let labels = by_field(&Assertion::ALL, Assertion::name, |field, assertion| !assertion.in_record(field));
         let help = "Findings left out of the record, by field and assertion";
-        let left_out = family(registry, "values_left_out", help);
+        let left_out = counters(registry, ("values_left_out", help), labels);
         let help = "Cross-checks of the model's values against the rules', by field and outcome";
-        let cross_check = family(registry, "cross_check", help);
+        let labels = by_field(&Agreement::ALL, Agreement::name, |_, _| true);
+        let cross_check = counters(registry, ("cross_check", help), labels);
         let help = "Records without a value, by engine and outcome: answered, doubted (with a warning), refused (502)";
-        let empty_records = family(registry, "empty_records", help);
+        let labels = EngineName::ALL.iter().flat_map(|engine| {
+            let outcomes = EmptyRecordOutcome::ALL.iter();
+            outcomes.map(|outcome| EmptyRecordLabels { engine: engine.as_str(), outcome: outcome.name() })
+        });
+        let empty_records = counters(registry, ("empty_records", help), labels);
         let help = "Notes that the rules answered because no model server could";
         let degraded = counter(registry, "degraded", help);
-        let cache = family(registry, "cache", "Lookups in the response cache, by outcome");
-        let auth_failures = family(registry, "auth_failures", "Requests refused because of a missing or unknown key");
-        let rate_limited = family(registry, "rate_limited", "Notes refused by a rate limit, by the limit's scope");
+        let labels = CacheLookup::ALL.iter().map(|lookup| OutcomeLabels { outcome: lookup.name() });
+        let cache = counters(registry, ("cache", "Lookups in the response cache, by outcome"), labels);
+        let labels = AuthFailure::ALL.iter().map(|failure| KindLabels { kind: failure.name() });
+        let help = "Requests refused because of a missing or unknown key";
+        let auth_failures = counters(registry, ("auth_failures", help), labels);
+        let labels = LimitScope::ALL.map(|scope| KindLabels { kind: scope.name() });
+        let help = "Notes refused by a rate limit, by the limit's scope";
+        let rate_limited = counters(registry, ("rate_limited", help), labels);
         Self {
             registry: root,
             requests,
             request_seconds,
+            server_request_seconds,
+            first_field_seconds,
             notes,
+            note_chars,
             callers_vanished,
             stage_seconds,
             attempts,
             ejections,
             tokens,
+            model_tokens,
             repairs,
             values,
             left_out,
@@ -121,28 +181,31 @@ impl Default for Metrics {
             scraped,
         }
     }
-}
 
-fn counter(registry: &mut Registry, name: &str, help: &str) -> Counter {
-    let counter = Counter::default();
-    registry.register(name, help, counter.clone());
-    counter
-}
-
-fn family<L>(registry: &mut Registry, name: &str, help: &str) -> Family<L, Counter>
-where
-    L: Clone + std::hash::Hash + Eq + EncodeLabelSet + std::fmt::Debug + Send + Sync + 'static,
-{
-    let family = Family::default();
-    registry.register(name, help, family.clone());
-    family
-}
-
-impl Metrics {
-    /// Counts one answered request.
-    pub fn answered(&self, route: Route, status: u16, code: Option<&'static str>, time: Duration) {
+    /// Counts one answered request. `time` is that from its arrival to the end of its answer.
+    pub fn answered(
+        &self,
+        (method, route): (&'static str, Route),
+        status: u16,
+        code: Option<&'static str>,
+        time: Duration,
+    ) {
+        let seconds = time.as_secs_f64();
         self.requests.get_or_create(&RequestLabels { route, status, code: code.unwrap_or("ok") }).inc();
-        self.request_seconds.get_or_create(&RouteLabels { route }).observe(time.as_secs_f64());
+        self.request_seconds.get_or_create(&RouteLabels { route }).observe(seconds);
+        let labels =
+            ServerRequestLabels { http_request_method: method, http_route: route, http_response_status_code: status };
+        self.server_request_seconds.get_or_create(&labels).observe(seconds);
+    }
+
+    /// Records the time from the arrival of a streamed note to its first field.
+    pub fn first_field(&self, time: Duration) {
+        self.first_field_seconds.observe(time.as_secs_f64());
+    }
+
+    /// Records the length of a note, in code points.
+    pub fn record_note_length(&self, chars: usize) {
+        self.note_chars.observe(f64::from(u32::try_from(chars).unwrap_or(u32::MAX)));
     }
 
     /// Counts a note whose result is known: `ok` or an error code.
@@ -169,7 +232,8 @@ impl Metrics {
         self.degraded.inc_by(u64::from(answer.degraded));
         if answer.record.is_empty() {
             let doubted = answer.warnings.iter().any(|warning| warning.code == WarningCode::EmptyRecordDoubted);
-            self.empty_record(answer.engine, if doubted { "doubted" } else { "answered" });
+            let outcome = if doubted { EmptyRecordOutcome::Doubted } else { EmptyRecordOutcome::Answered };
+            self.empty_record(answer.engine, outcome);
         }
         for repair in &answer.repairs {
             self.repairs.get_or_create(&RepairLabels { kind: repair_name(repair.code) }).inc();
@@ -195,11 +259,12 @@ impl Metrics {
 
     /// Counts an empty record that was refused because the engine's output contained more than it.
     pub fn refused_empty_record(&self, engine: EngineName) {
-        self.empty_record(engine, "refused");
+        self.empty_record(engine, EmptyRecordOutcome::Refused);
     }
 
-    fn empty_record(&self, engine: EngineName, outcome: &'static str) {
-        self.empty_records.get_or_create(&EmptyRecordLabels { engine: engine.as_str(), outcome }).inc();
+    fn empty_record(&self, engine: EngineName, outcome: EmptyRecordOutcome) {
+        let labels = EmptyRecordLabels { engine: engine.as_str(), outcome: outcome.name() };
+        self.empty_records.get_or_create(&labels).inc();
     }
 
     fn left_out(&self, field: Field, assertion: Assertion) {
@@ -211,6 +276,14 @@ impl Metrics {
         self.attempts.get_or_create(&OutcomeLabels { outcome: attempt.name() }).inc();
     }
 
+    /// Counts the tokens of one call to a model server, also if its answer is not usable.
+    pub fn count_tokens(&self, model: &str, prompt: u32, answer: u32) {
+        for (kind, tokens) in [(TokenKind::Prompt, prompt), (TokenKind::Answer, answer)] {
+            let labels = TokenLabels { model: model.to_owned(), kind: kind.name() };
+            self.model_tokens.get_or_create(&labels).inc_by(u64::from(tokens));
+        }
+    }
+
     /// Counts that a model server is left out.
     pub fn ejected(&self, replica: &str) {
         self.ejections.get_or_create(&ReplicaLabels { replica: replica.to_owned() }).inc();
@@ -218,7 +291,8 @@ impl Metrics {
 
     /// Counts a lookup in the response cache.
     pub fn count_cache_lookup(&self, hit: bool) {
-        self.cache.get_or_create(&OutcomeLabels { outcome: if hit { "hit" } else { "miss" } }).inc();
+        let lookup = if hit { CacheLookup::Hit } else { CacheLookup::Miss };
+        self.cache.get_or_create(&OutcomeLabels { outcome: lookup.name() }).inc();
     }
 
     /// Counts a request that was refused as unauthorized.
@@ -231,16 +305,35 @@ impl Metrics {
         self.rate_limited.get_or_create(&KindLabels { kind: scope.name() }).inc();
     }
 
-    /// Returns the metrics as `OpenMetrics` text, which Prometheus reads.
+    /// Returns the metrics in a text format.
     #[must_use]
-    pub fn render(&self, gauges: &Gauges<'_>) -> String {
+    pub fn render(&self, gauges: &Gauges<'_>, format: MetricsFormat) -> String {
         self.scraped.set(gauges);
+        for report in gauges.replicas {
+            drop(self.ejections.get_or_create(&ReplicaLabels { replica: report.name.clone() }));
+        }
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {
             let _ = writeln!(text, "# the metrics could not be written");
         }
-        text
+        format.written(text)
     }
+}
+
+impl Default for Metrics {
+    /// Returns metrics whose routes and models are not known: their series begin with the first event.
+    fn default() -> Self {
+        let (requests, notes, models) = Default::default();
+        Self::new(&KnownLabels { requests, notes, models, engine: EngineName::Rules })
+    }
+}
+
+/// Registers what this program is; its value is always 1.
+fn register_build(registry: &mut Registry, engine: EngineName) {
+    let build = Family::<BuildLabels, Gauge>::default();
+    registry.register("build_info", "Version of the gateway and its engine; always 1", build.clone());
+    let labels = BuildLabels { version: env!("CARGO_PKG_VERSION"), engine: engine.as_str() };
+    build.get_or_create(&labels).set(1);
 }
 
 /// Returns the name of a repair as the JSON of an answer has it.

@@ -1,14 +1,16 @@
 //! Logs, metrics and traces. Only this module names metrics. Their labels come from enums and route templates, never
 //! from text that a caller sent.
 
+mod families;
 mod gauges;
 mod labels;
 mod lines;
 mod metrics;
-#[cfg(feature = "otlp")]
+mod model_span;
 mod otlp;
 mod process;
 mod span;
+mod text_format;
 mod trace;
 
 use tracing::{Level, Subscriber};
@@ -22,11 +24,13 @@ use tracing_subscriber::{
 
 pub use self::{
     gauges::Gauges,
-    labels::{Attempt, AuthFailure, Route},
+    labels::{Attempt, AuthFailure, KnownLabels, Route},
     lines::LogLines,
     metrics::Metrics,
+    model_span::{ModelCall, ModelCallResult, ModelCallSpan},
     process::rss_bytes,
     span::RequestSpan,
+    text_format::MetricsFormat,
     trace::TraceParent,
 };
 
@@ -41,14 +45,13 @@ const SILENT: &str = "rustls_platform_verifier";
 #[derive(Debug)]
 #[must_use = "dropping it ends the log"]
 pub struct Telemetry {
-    #[cfg(feature = "otlp")]
     _export: Option<otlp::Export>,
     _lines: LogLines,
 }
 
 /// Starts JSON logging on stderr. `RUST_LOG` sets the level, which is `info` by default.
 ///
-/// A build with the feature `otlp` also sends spans to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names.
+/// Also sends spans to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names, if it is set.
 pub fn init() -> Telemetry {
     let lines = LogLines::to_stderr();
     let filter = discreet(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")));
@@ -56,28 +59,31 @@ pub fn init() -> Telemetry {
     let json = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
     let json = json.with_writer(lines.writer()).log_internal_errors(false).with_filter(filter);
     let subscriber = tracing_subscriber::registry().with(json);
-    #[cfg(feature = "otlp")]
-    let export = otlp::export();
-    #[cfg(feature = "otlp")]
+    let (export, fault) = match otlp::export() {
+        Ok(export) => (export, None),
+        Err(fault) => (None, Some(fault)),
+    };
     let subscriber = subscriber.with(export.as_ref().map(otlp::layer));
     // A second call, as in tests, leaves the first subscriber in place.
     let _ = subscriber.try_init();
-    Telemetry {
-        #[cfg(feature = "otlp")]
-        _export: export,
-        _lines: lines,
+    if let Some(fault) = fault {
+        tracing::error!(fault, "no spans are sent to the collector");
     }
+    Telemetry { _export: export, _lines: lines }
 }
 
 /// Returns the filter without any line that has an address of the model server, even where `filter` enables the
-/// library that writes it, or a module of that library.
+/// library that writes it, or a module of that library; and without the spans for a collector, so that without one they
+/// cost nothing.
 pub fn discreet<S>(filter: EnvFilter) -> impl Filter<S>
 where
     S: Subscriber,
 {
     let allowed = filter_fn(|metadata| {
         let library = metadata.target().split("::").next().unwrap_or_default();
-        library != SILENT && (*metadata.level() <= Level::INFO || !DISCREET.contains(&library))
+        metadata.target() != otlp::TARGET
+            && library != SILENT
+            && (*metadata.level() <= Level::INFO || !DISCREET.contains(&library))
     });
     allowed.and(filter)
 }

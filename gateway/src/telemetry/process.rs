@@ -4,6 +4,9 @@ use std::fs;
 
 /// Ticks of CPU time per second in `/proc`, which Linux fixes whatever the kernel's own tick rate is.
 const TICKS: f64 = 100.0;
+/// The places of the time in user mode, which that in the kernel follows, and of the start in `/proc/self/stat`.
+const USER_TIME: usize = 11;
+const START_TIME: usize = 19;
 
 /// Returns the resident memory, in bytes.
 #[must_use]
@@ -15,14 +18,29 @@ pub fn rss_bytes() -> Option<u64> {
 
 /// Returns the CPU time used since the start, in seconds.
 pub(super) fn cpu_seconds() -> Option<f64> {
+    Some((ticks(USER_TIME)? + ticks(USER_TIME + 1)?) / TICKS)
+}
+
+/// Returns when the process started, in seconds since 1970.
+pub(super) fn start_seconds() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let boot = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
+    Some(boot.trim().parse::<f64>().ok()? + ticks(START_TIME)? / TICKS)
+}
+
+/// Returns a field of `/proc/self/stat`, counted from the one after the name of the process.
+fn ticks(at: usize) -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // The name of the process may contain any character; it ends at the last bracket.
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
-    let (user, system): (f64, f64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some((user + system) / TICKS)
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(at)?.parse().ok()
 }
 
 /// Returns the number of open file descriptors.
 pub(super) fn open_descriptors() -> Option<usize> {
     fs::read_dir("/proc/self/fd").ok().map(Iterator::count)
+}
+
+/// Returns the most file descriptors that the process may have open.
+pub(super) fn max_descriptors() -> Option<u64> {
+    rlimit::Resource::NOFILE.get_soft().ok()
 }

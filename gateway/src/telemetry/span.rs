@@ -1,49 +1,26 @@
-//! The span of one request, for a trace collector. It exists only in a build with the feature `otlp`. In other builds
-//! the methods do nothing, except that calls to the model server stay in the caller's trace.
+//! The span of one request, for a trace collector, by OpenTelemetry's conventions for HTTP servers. Without a collector
+//! its methods do nothing, except that calls to the model server stay in the caller's trace.
 
-use super::{Route, TraceParent};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use super::{Route, TraceParent, otlp};
 
 /// The span of one request within the caller's trace.
 #[derive(Clone, Debug)]
 pub struct RequestSpan {
-    #[cfg(feature = "otlp")]
-    span: tracing::Span,
+    span: Span,
 }
 
-#[cfg(not(feature = "otlp"))]
-impl RequestSpan {
-    /// Returns a span that does nothing.
-    #[must_use]
-    pub fn begin(_: &str, _: Option<&TraceParent>) -> Self {
-        Self {}
-    }
-
-    /// Runs a part of the request.
-    pub async fn run<F: Future>(&self, work: F) -> F::Output {
-        work.await
-    }
-
-    /// Returns the header `traceparent` for a call to the model server, in the caller's trace.
-    #[must_use]
-    pub fn traceparent(&self, caller: Option<&TraceParent>) -> Option<String> {
-        caller.map(TraceParent::of_call)
-    }
-
-    /// Does nothing.
-    pub fn end(&self, _: &str, _: Route, _: u16, _: Option<&'static str>) {}
-
-    /// Does nothing.
-    pub fn set_attribute(&self, _: &'static str, _: i64) {}
-}
-
-#[cfg(feature = "otlp")]
 impl RequestSpan {
     /// Starts the span of a request, in the caller's trace or in a new one.
     #[must_use]
     pub fn begin(request_id: &str, caller: Option<&TraceParent>) -> Self {
-        use tracing_opentelemetry::OpenTelemetrySpanExt;
-        let span = tracing::info_span!(target: super::otlp::TARGET, "request", otel.kind = "server");
-        if let Some(context) = caller.and_then(super::otlp::context_of) {
+        let span = tracing::info_span!(target: otlp::TARGET, "request", otel.kind = "server");
+        if span.is_none() {
+            return Self { span };
+        }
+        if let Some(context) = caller.and_then(otlp::context_of) {
             // A span that is not collected has no parent to set.
             let _ = span.set_parent(context);
         }
@@ -60,24 +37,42 @@ impl RequestSpan {
     /// the caller's trace.
     #[must_use]
     pub fn traceparent(&self, caller: Option<&TraceParent>) -> Option<String> {
-        super::otlp::header_of(&self.span).or_else(|| caller.map(TraceParent::of_call))
+        otlp::header_of(&self.span).or_else(|| caller.map(TraceParent::of_call))
     }
 
-    /// Records the answer of the request.
-    pub fn end(&self, method: &str, route: Route, status: u16, code: Option<&'static str>) {
-        use tracing_opentelemetry::OpenTelemetrySpanExt;
-        self.span.set_attribute("otel.name", format!("{method} {route}"));
-        self.span.set_attribute("http.request.method", method.to_owned());
-        self.span.set_attribute("http.route", route);
-        self.span.set_attribute("http.response.status_code", i64::from(status));
+    /// Records the answer of the request. `status` is `None` if the caller disconnected before an answer; `code` is an
+    /// error code.
+    pub fn end(&self, method: &'static str, route: Option<Route>, status: Option<u16>, code: Option<&'static str>) {
+        if self.span.is_none() {
+            return;
+        }
+        // The conventions have a word of their own for methods that are not listed.
+        let (method, name) = if method == "other" { ("_OTHER", "HTTP") } else { (method, method) };
+        let name = route.map_or_else(|| name.to_owned(), |route| format!("{name} {route}"));
+        otlp::rename(&self.span, name);
+        self.span.set_attribute("http.request.method", method);
+        self.span.set_attribute("url.scheme", "http");
+        if let Some(route) = route {
+            self.span.set_attribute("http.route", route);
+            // A path with a part of the caller's is left out.
+            if !route.contains('{') {
+                self.span.set_attribute("url.path", route);
+            }
+        }
+        if let Some(status) = status {
+            self.span.set_attribute("http.response.status_code", i64::from(status));
+        }
         if let Some(code) = code {
-            self.span.set_attribute("error.type", code);
+            self.span.set_attribute("gateway.error_code", code);
+            // An error of the client is none of this server.
+            if status.is_none_or(|status| !(400..500).contains(&status)) {
+                otlp::mark_failed(&self.span, code);
+            }
         }
     }
 
     /// Sets one more attribute of the span.
     pub fn set_attribute(&self, name: &'static str, value: i64) {
-        use tracing_opentelemetry::OpenTelemetrySpanExt;
         self.span.set_attribute(name, value);
     }
 }

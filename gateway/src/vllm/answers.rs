@@ -10,7 +10,7 @@ use super::{
     events::EventDecoder,
     finite,
     logprobs::Logprobs,
-    wire::{self, CompletionBody},
+    wire::{self, CompletionBody, Usage},
 };
 use crate::extraction::{FieldSink, Finish, StreamingParser};
 
@@ -57,7 +57,7 @@ impl ResponseDecoder for Streamed<'_> {
         let mut completion = StreamedCompletion {
             parser: StreamingParser::new(self.sink),
             finish: None,
-            tokens: 0,
+            usage: Usage::default(),
             logprobs: None,
             invalid_logprobs: false,
             envelope: Envelope::default(),
@@ -82,7 +82,7 @@ impl ResponseDecoder for Streamed<'_> {
 struct StreamedCompletion<'a> {
     parser: StreamingParser<'a>,
     finish: Option<Finish>,
-    tokens: u32,
+    usage: Usage,
     logprobs: Option<Logprobs>,
     /// Whether some log-probabilities could not be read. Then none is used, because those of some tokens are missing.
     invalid_logprobs: bool,
@@ -124,7 +124,7 @@ impl StreamedCompletion<'_> {
             return None;
         }
         if let Some(usage) = chunk.usage.as_ref().filter(|usage| usage.is_object()) {
-            self.tokens = wire::tokens_of(usage);
+            self.usage = wire::usage_of(usage);
         }
         self.envelope.completion(chunk.model.as_ref(), chunk.usage.as_ref(), chunk.error.as_ref());
         self.envelope.choices(chunk.choices.len());
@@ -159,6 +159,6 @@ impl StreamedCompletion<'_> {
         let (finish, text) = (self.finish?, self.parser.into_text());
         let logprobs = self.logprobs.filter(|_| !self.invalid_logprobs);
         let likelihoods = logprobs.and_then(|logprobs| logprobs.align(&text));
-        Some(CompletionBody { text, finish, tokens: self.tokens, likelihoods, envelope: self.envelope })
+        Some(CompletionBody { text, finish, usage: self.usage, likelihoods, envelope: self.envelope })
     }
 }

@@ -17,11 +17,11 @@ use super::{
 use crate::{
     config::{PromptChoice, Vllm},
     extraction::{
-        Deadline, Draft, DraftFuture, Engine, EngineError, EngineName, EngineRequest, ModelName, ModelText, Note,
-        UnreadableText,
+        Deadline, Draft, DraftFuture, Engine, EngineError, EngineName, EngineRequest, Finish, ModelName, ModelText,
+        Note, UnreadableText,
     },
     readiness::Readiness,
-    telemetry::Attempt,
+    telemetry::{Attempt, ModelCall, ModelCallResult, ModelCallSpan},
 };
 use bytes::Bytes;
 use reqwest::{
@@ -54,6 +54,8 @@ struct Post<'a> {
     path: Path,
     body: Bytes,
     request: &'a EngineRequest,
+    /// The span of a call that answers a note.
+    span: Option<&'a ModelCallSpan>,
     deadline: Deadline,
 }
 
@@ -151,11 +153,26 @@ impl VllmEngine {
             streaming: request.sink.as_ref().map(|_| Streaming::WITH_USAGE),
         };
         let body = wire::to_body(&body, note.as_str().len()).ok_or(Failure::of(EngineError::Failed))?;
-        let post = Post { path, body, request, deadline };
+        let model_call = ModelCall {
+            operation: if path == Path::ChatCompletions { "chat" } else { "text_completion" },
+            model,
+            replica: call.replica_name(),
+            max_tokens,
+            temperature: request.temperature,
+            seed: request.seed,
+        };
+        let span = ModelCallSpan::begin(&model_call, request.traceparent.as_deref());
+        let post = Post { path, body, request, span: Some(&span), deadline };
         let completion = match &request.sink {
             Some(sink) => self.post(call, &post, &Streamed { sink }).await?,
             None => self.post(call, &post, &Completion).await?,
         };
+        call.count_tokens(model, completion.usage);
+        span.answered(ModelCallResult {
+            prompt_tokens: completion.usage.prompt,
+            answer_tokens: completion.usage.answer,
+            finish_reason: if completion.finish == Finish::Complete { "stop" } else { "length" },
+        });
         // An answer of another model must not go out under the name of the requested one.
         if completion.envelope.model().is_some_and(|answering| !call.is_requested_model(answering, model)) {
             // Another server may have the model.
@@ -165,7 +182,7 @@ impl VllmEngine {
         Ok(Draft {
             text: ModelText::new(completion.text),
             finish: completion.finish,
-            tokens_used: completion.tokens,
+            tokens_used: completion.usage.total,
             model: Arc::clone(model),
             prompt: Some(version),
             likelihoods: completion.likelihoods,
@@ -199,7 +216,8 @@ impl VllmEngine {
         }
         let body = TokenizeRequest { model, prompt: Prompt::of(self.prompt, note.as_str()) };
         let body = wire::to_body(&body, note.as_str().len()).ok_or(Failure::of(EngineError::Failed))?;
-        let tokens = self.post(call, &Post { path: Path::Tokenize, body, request, deadline }, &TokenCount).await?;
+        let tokens =
+            self.post(call, &Post { path: Path::Tokenize, body, request, span: None, deadline }, &TokenCount).await?;
         let left = context.saturating_sub(tokens);
         if left < LEAST_ANSWER.min(wanted) { Err(Failure::of(EngineError::NoteTooLong)) } else { Ok(wanted.min(left)) }
     }
@@ -224,6 +242,9 @@ impl VllmEngine {
         let answered = post.deadline.bound(answered).await;
         let (attempt, outcome) = answered.unwrap_or_else(|_| failed(Attempt::Late, EngineError::DeadlineExceeded));
         call.record_outcome(attempt);
+        if let Some(span) = post.span.filter(|_| attempt != Attempt::Answered) {
+            span.failed(attempt);
+        }
         outcome
     }
 
@@ -235,8 +256,9 @@ impl VllmEngine {
             .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header("x-request-id", self.ids.next(&request.request_id))
             .body(body.clone());
-        if let Some(parent) = &request.traceparent {
-            http_request = http_request.header("traceparent", &**parent);
+        let own_parent = post.span.and_then(ModelCallSpan::traceparent);
+        if let Some(parent) = own_parent.as_deref().or(request.traceparent.as_deref()) {
+            http_request = http_request.header("traceparent", parent);
         }
         let response = http_request.send().await.map_err(|error| (Attempt::Unreachable, self.unreachable(&error)))?;
         let status = response.status().as_u16();

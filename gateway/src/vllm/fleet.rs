@@ -22,6 +22,7 @@ use super::{
     probe::Probe,
     trial::Trial,
     watch::{self, AbortOnDrop},
+    wire::Usage,
 };
 use crate::{
     config::Vllm,
@@ -287,6 +288,16 @@ impl ReplicaCall {
             self.replica.probe.log_other_model();
         }
         same
+    }
+
+    /// Returns the name of the replica.
+    pub(super) fn replica_name(&self) -> &str {
+        self.replica.probe.status.name()
+    }
+
+    /// Counts the tokens of the call.
+    pub(super) fn count_tokens(&self, model: &str, usage: Usage) {
+        self.fleet.metrics.count_tokens(model, usage.prompt, usage.answer);
     }
 
     /// Records the outcome of the call, for the choice of replicas and for the metrics.

@@ -95,7 +95,7 @@ pub(super) fn to_body(request: &impl Serialize, note: usize) -> Option<Bytes> {
 pub(super) struct CompletionBody {
     pub(super) text: String,
     pub(super) finish: Finish,
-    pub(super) tokens: u32,
+    pub(super) usage: Usage,
     pub(super) likelihoods: Option<Likelihoods>,
     pub(super) envelope: Envelope,
 }
@@ -116,7 +116,13 @@ pub(super) fn parse_completion(answer: &[u8]) -> Option<CompletionBody> {
     let logprobs = choice.logprobs.and_then(|logprobs| serde_json::from_value::<Logprobs>(logprobs).ok());
     let likelihoods = logprobs.and_then(|logprobs| logprobs.align(&text));
     let finish = choice.finish_reason.as_deref().map_or(Some(Finish::Complete), finish_of)?;
-    Some(CompletionBody { text, finish, tokens: completion.usage.as_ref().map_or(0, tokens_of), likelihoods, envelope })
+    Some(CompletionBody {
+        text,
+        finish,
+        usage: completion.usage.as_ref().map_or_else(Usage::default, usage_of),
+        likelihoods,
+        envelope,
+    })
 }
 
 /// Returns how an answer ended; `None` for an unexpected finish reason.
@@ -133,9 +139,23 @@ pub(super) fn parse_token_count(answer: &[u8]) -> Option<u32> {
     serde_json::from_slice::<Tokens>(answer).ok().map(|tokens| tokens.count)
 }
 
-/// Returns the token count in vLLM's `usage`; 0 if it is missing or invalid.
-pub(super) fn tokens_of(usage: &Value) -> u32 {
-    usage.get("total_tokens").and_then(Value::as_u64).and_then(|tokens| u32::try_from(tokens).ok()).unwrap_or(0)
+/// The tokens of one call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Usage {
+    /// Tokens of the prompt and of the answer.
+    pub(super) total: u32,
+    /// Tokens of the prompt.
+    pub(super) prompt: u32,
+    /// Tokens of the answer.
+    pub(super) answer: u32,
+}
+
+/// Returns the token counts in vLLM's `usage`; 0 for each that is missing or invalid.
+pub(super) fn usage_of(usage: &Value) -> Usage {
+    let count = |name| usage.get(name).and_then(Value::as_u64).and_then(|tokens| u32::try_from(tokens).ok());
+    let [total, prompt, answer] =
+        ["total_tokens", "prompt_tokens", "completion_tokens"].map(|name| count(name).unwrap_or(0));
+    Usage { total, prompt, answer }
 }
 
 #[cfg(test)]
@@ -146,7 +166,8 @@ mod tests {
 
     #[test]
     fn completions_are_decoded() {
-        let text = |answer: Value| parse_completion(answer.to_string().as_bytes()).map(|body| (body.text, body.tokens));
+        let text =
+            |answer: Value| parse_completion(answer.to_string().as_bytes()).map(|body| (body.text, body.usage.total));
         let choice = json!({"message": {"content": "x"}, "finish_reason": "stop"});
         for (answer, expected) in [
             (json!({"choices": [choice], "usage": {"total_tokens": 7}}), Some(7)),

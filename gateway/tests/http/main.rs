@@ -9,6 +9,7 @@ mod fake_vllm;
 mod faults;
 mod keys;
 mod long_notes;
+mod metrics;
 mod pages;
 mod patient;
 mod sockets;

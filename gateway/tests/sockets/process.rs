@@ -97,6 +97,31 @@ impl Drop for Program {
 }
 
 #[test]
+fn a_terminal_is_greeted_with_the_address_to_open() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+    let screen = std::fs::OpenOptions::new().read(true).write(true).open(name).unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    program.args(["--engine", "rules", "--listen", "localhost:0"]).stdin(Stdio::null()).stdout(Stdio::null());
+    let child = program.stderr(screen).spawn().unwrap();
+    drop(program);
+    let log = None;
+    let mut lines = BufReader::new(std::fs::File::from(terminal)).lines().map(Result::unwrap);
+    let (mut first_lines, mut page) = (Vec::new(), None);
+    while page.is_none() {
+        first_lines.push(lines.next().unwrap());
+        page = first_lines.last().unwrap().trim().strip_prefix("page     http://").map(str::to_owned);
+    }
+    let address: SocketAddr = page.unwrap().strip_suffix("/ui").unwrap().parse().unwrap();
+    assert!(!first_lines.iter().any(|line| line.starts_with('{')), "{first_lines:?}");
+    let program = Program { child, log, first_lines, address, metrics_address: address };
+    assert_eq!(program.status().unwrap(), 200);
+}
+
+#[test]
 fn health_checks_from_this_machine_are_not_logged() {
     let mut program = Program::gateway();
     let health = ["/health", "/health/live", "/health/ready"];

@@ -57,8 +57,9 @@ diagnose() {
   tool_of "$DIAGNOSTIC"
   need timeout "${tool[0]}"
   timeout --foreground --kill-after 5 "$diagnose_seconds" "${tool[@]}" 2>&1 3>&- 9>&- | head -c 1000000 >"$own/output" || status=${PIPESTATUS[0]}
-  # Removes comments and histogram buckets from metrics, which are of no use to a reader.
-  if [[ $DIAGNOSTIC == *-metrics ]]; then sed -i -E '/^#|_bucket\{|_created(\{| )/d' "$own/output"; fi
+  # Removes comments, histogram buckets, and series with labels that are 0, of which the gateway has hundreds, from metrics:
+  # they are of no use to a reader.
+  if [[ $DIAGNOSTIC == *-metrics ]]; then sed -i -E '/^#|_bucket\{|_created(\{| )|\} 0$/d' "$own/output"; fi
   mask_tokens <"$own/output" | cut -c 1-300 >"$own/shown"
   all=$(wc -l <"$own/shown")
   if [[ -n $last ]]; then

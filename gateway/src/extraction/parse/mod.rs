@@ -88,6 +88,31 @@ pub enum RepairCode {
     ListJoined,
 }
 
+impl RepairCode {
+    /// Every kind of repair.
+    pub const ALL: [Self; 19] = [
+        Self::Thinking,
+        Self::CodeFence,
+        Self::TextBefore,
+        Self::TextAfter,
+        Self::RepeatedRecord,
+        Self::KeyValueLines,
+        Self::KeySpelling,
+        Self::KeySynonym,
+        Self::UnquotedKey,
+        Self::UnknownKey,
+        Self::RepeatedKey,
+        Self::TrailingComma,
+        Self::QuoteMarks,
+        Self::RawControl,
+        Self::InvalidEscape,
+        Self::NullSpelling,
+        Self::NullWord,
+        Self::NumberAsText,
+        Self::ListJoined,
+    ];
+}
+
 /// The reason why a text is not a record. No reason contains any of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {

@@ -73,7 +73,6 @@ pub(super) struct BatchRun {
 
 /// Logs a batch when it ends, also when its caller disconnects.
 struct BatchLogGuard {
-    app: App,
     request_id: Arc<str>,
     began: Instant,
     summary: Summary,
@@ -84,9 +83,6 @@ impl Drop for BatchLogGuard {
     fn drop(&mut self) {
         let Summary { ok, failed } = self.summary;
         let (request_id, milliseconds) = (&*self.request_id, milliseconds(self.began.elapsed()));
-        if !self.ended {
-            self.app.state.metrics.caller_vanished();
-        }
         tracing::info!(request_id, ok, failed, milliseconds, caller_vanished = !self.ended, "batch ended");
     }
 }
@@ -102,9 +98,9 @@ impl BatchRun {
         slot: BatchSlot,
         reservation: MemoryReservation,
     ) -> Self {
-        let (app, request_id) = (reader.app.clone(), Arc::clone(&reader.context.id));
-        let (in_flight, began) = (app.state.in_flight.begin(), reader.context.arrived);
-        let log_guard = BatchLogGuard { app, request_id, began, summary: Summary::default(), ended: false };
+        let request_id = Arc::clone(&reader.context.id);
+        let (in_flight, began) = (reader.app.state.in_flight.begin(), reader.context.arrived);
+        let log_guard = BatchLogGuard { request_id, began, summary: Summary::default(), ended: false };
         let (index, reordered, written, slot) = (0, BTreeMap::new(), 0, Some(slot));
         let patient = (form == AnswerForm::Timeline).then(|| PatientNotes::new(reservation.reserve_also(0)));
         Self {

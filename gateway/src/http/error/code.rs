@@ -200,6 +200,15 @@ impl ErrorCode {
         self.row().0
     }
 
+    /// Returns whether a note can have this code: all but those of requests that are refused before their route is
+    /// known.
+    pub(crate) const fn is_of_notes(self) -> bool {
+        !matches!(
+            self,
+            Self::InvalidHost | Self::HostNotAllowed | Self::NotFound | Self::MethodNotAllowed | Self::HeadTooLarge
+        )
+    }
+
     /// Returns the usual time after which a client should try again; `None` if another try is useless.
     pub(super) const fn retry_after(self) -> Option<Duration> {
         match self {
