@@ -2,7 +2,7 @@
 
 The first word of a fence is its language. `sh`, `console`, `python` and `ts` are commands; `console` has a `$ ` before each
 command and what it prints below. Another block that follows a command, with no heading between, is what the command prints,
-unless the fence has the word `example`.
+unless the fence has the word `example`. With the word `unordered` its lines may come in any order.
 """
 
 import re
@@ -67,18 +67,22 @@ class Command:
     language: str
     text: str
     expected: str | None
-    as_json: bool
+    as_json: bool = False
+    unordered: bool = False
 
 
 def commands_of(block):
     """Returns what is run of a block: a `console` has one command for each `$ `."""
     if block.language != "console":
-        output = block.output
-        return [Command(block, block.language, block.text, output and output.text, bool(output) and output.language == "json")]
+        command = Command(block, block.language, block.text, None)
+        if output := block.output:
+            command.expected, command.as_json = output.text, output.language == "json"
+            command.unordered = "unordered" in output.words
+        return [command]
     commands = []
     for line in block.text.splitlines(keepends=True):
         if line.startswith("$ "):
-            commands.append(Command(block, "sh", line[2:], "", False))
+            commands.append(Command(block, "sh", line[2:], "", unordered="unordered" in block.words))
         elif commands:
             commands[-1].expected += line
     return commands

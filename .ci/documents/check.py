@@ -6,6 +6,7 @@ GATEWAY is the built program, ADDRESS where one of it listens, MODULES a node_mo
 stands in not-run.toml, each with its reason.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -70,8 +71,6 @@ def run_in(folder, repository, commands, gateway, address, modules):
     tsc = f"{Path(modules).resolve()}/.bin/tsc --strict --module nodenext --target es2022 --typeRoots {types} --types node"
     (programs / "npx").write_text(f'#!/bin/sh\n# Only `npx ... tsc ARGUMENTS`, with the pinned one.\nwhile [ "$1" != tsc ]; do shift; done; shift\nexec {tsc} "$@"\n')
     (programs / "npx").chmod(0o755)
-    import os
-
     return run(commands, folder, f"{programs}:{os.environ['PATH']}", address, tsc)
 
 
@@ -80,11 +79,12 @@ def fault_of(command, outcome):
     if outcome is None:
         return [f"{place} was not reached"]
     printed, code = outcome
-    if code != 0:
-        return [f"{place} " + ("did not end" if code is None else f"ended with {code}") + f":\n{printed}"]
+    if code is None:
+        return [f"{place} did not end:\n{printed}"]
+    # What a command prints shows whether it failed as it should.
     if command.expected is None:
-        return []
-    found = difference(command.expected, printed, command.as_json)
+        return [f"{place} ended with {code}:\n{printed}"] if code else []
+    found = difference(command.expected, printed, command.as_json, command.unordered)
     return [f"{place} prints something else:\n{found}"] if found else []
 
 

@@ -20,14 +20,23 @@ REST = "\ue000"
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\.\.\.|.', re.DOTALL)
 
 
-def difference(expected, printed, as_json):
-    """Returns what differs, or None."""
+def difference(expected, printed, as_json=False, unordered=False):
+    """Returns what differs, or None. `unordered`: the lines may come in any order."""
+    if not as_json:
+        expected, printed = steady(expected), steady(printed)
+    if unordered:
+        expected, printed = ("\n".join(sorted(text.rstrip().splitlines())) for text in (expected, printed))
     return json_difference(expected, printed) if as_json else text_difference(expected, printed)
 
 
-def text_difference(expected, printed):
+def steady(text):
+    """Returns the text with a name in the place of each figure that changes from run to run."""
     for name, figure in VOLATILE:
-        expected, printed = (re.sub(figure, f"<{name}>", text) for text in (expected, printed))
+        text = re.sub(figure, f"<{name}>", text)
+    return text
+
+
+def text_difference(expected, printed):
     pattern = ""
     for line in expected.rstrip().splitlines():
         if line.strip() == "...":
