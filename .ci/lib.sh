@@ -122,6 +122,18 @@ browser_modules() {
   cached browser "$inputs" install_browser_modules
 }
 
+install_document_modules() {
+  cp "$ci"/documents/package{,-lock}.json "$1/"
+  npm --prefix "$1" ci --ignore-scripts --no-audit --no-fund --loglevel=error
+}
+
+# A folder with node_modules/ for the TypeScript of documents and examples.
+document_modules() {
+  local inputs
+  inputs=$(cat "$ci"/documents/package{,-lock}.json)
+  cached documents "$inputs" install_document_modules
+}
+
 # Starts the built gateway as a fresh clone has it (rules engine, a free port) and sets gateway_url.
 start_gateway() {
   local log=$CI_TMP/gateway.stderr binary=$CARGO_TARGET_DIR/debug/gateway address=

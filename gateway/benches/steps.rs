@@ -13,16 +13,16 @@ use gateway::{
 };
 
 /// A thousand characters of an oncology note.
-const NOTE: &str = "70-year-old man with widely metastatic cutaneous melanoma, seen in follow-up. Past history: \
-    hypertension, hyperlipidaemia. Initial diagnosis two years ago with a Breslow depth of 3.2 mm, sentinel node \
-    positive, stage IIIB at that time. PD-L1 was 5% on IHC and NGS reported TMB-high; BRAF testing was not performed \
-    prior to treatment. Given multiple symptomatic brain metastases he received combination immunotherapy with \
-    nivolumab plus ipilimumab and stereotactic radiosurgery to dominant intracranial lesions. Imaging after two cycles \
-    demonstrated some shrinking of index lesions but appearance of a new small lesion, overall assessment called a \
-    mixed response. No evidence of liver or bone metastases on PET-CT. LDH 245 U/L, S100 mildly elevated. Mother had \
-    breast cancer. He denies headache, nausea or visual symptoms, ECOG 1, tolerating treatment with grade 1 rash only. \
-    Plan: continue nivolumab maintenance, consider enrolment in a trial, repeat MRI of the brain in eight weeks. \
-    Discussed with patient and family at length.\n";
+const NOTE: &str = "61-year-old teacher with metastatic cutaneous melanoma of the back, seen in follow-up. Past \
+    history: hypertension, hyperlipidaemia. Initial diagnosis two years ago with a Breslow depth of 3.2 mm, sentinel \
+    node positive, stage IIIB at that time. NGS reported TMB-high and PD-L1 was 5%; BRAF was not tested. For two \
+    symptomatic brain metastases she received nivolumab plus ipilimumab and stereotactic radiosurgery. CT and MRI \
+    after three months showed that some lesions had shrunk while one had grown, overall a mixed response. No evidence \
+    of liver or bone metastases on PET-CT. LDH 245 U/L, S100 mildly elevated. Mother had breast cancer. She denies \
+    headache, nausea or visual symptoms, ECOG 1, tolerating treatment with grade 1 rash only. Plan: continue \
+    nivolumab maintenance, consider enrolment in a trial, repeat MRI of the brain in twelve weeks. Medication and \
+    allergies were reviewed, vaccination against influenza was advised, a letter with all results went to her own \
+    practice. Discussed with patient and family at length.\n";
 
 fn notes() -> Vec<(usize, Note)> {
     let long = |times: usize| Note::new(NOTE.repeat(times), usize::MAX).unwrap();

@@ -6,9 +6,9 @@ import time
 from project import Project, image
 
 # One of the kind that the trained model knows.
-NOTE = """70-year-old man with widely metastatic cutaneous melanoma. PD-L1 was 5% on IHC and NGS reported TMB-high; BRAF testing \
-was not performed prior to treatment. Given multiple symptomatic brain metastases he received combination immunotherapy with \
-nivolumab plus ipilimumab. Imaging after two cycles: overall assessment called a mixed response."""
+NOTE = """A 61-year-old teacher presented with metastatic cutaneous melanoma of the back. NGS reported TMB-high and PD-L1 was 5%; BRAF was not \
+tested. For two symptomatic brain metastases she received nivolumab plus ipilimumab and stereotactic radiosurgery. CT and MRI after three months \
+showed that some lesions had shrunk while one had grown: overall a mixed response."""
 # As gateway/tests/vllm/serve.sh starts it: nothing compiled, 1.25 GiB for the KV cache.
 FLAGS = ["serve", "--enforce-eager", "--kv-cache-memory-bytes", "1342177280"]
 

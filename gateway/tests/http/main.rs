@@ -29,11 +29,11 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-const MELANOMA: &str = "70-year-old man with widely metastatic cutaneous melanoma. PD-L1 was 5% on IHC and NGS reported \
-                        TMB-high; BRAF testing was not performed prior to treatment. Given multiple symptomatic brain \
-                        metastases he received combination immunotherapy with nivolumab plus ipilimumab and stereotactic \
-                        radiosurgery to dominant intracranial lesions. Imaging after two cycles demonstrated some shrinking of \
-                        index lesions but appearance of a new small lesion \u{2014} overall assessment called a mixed response.";
+const MELANOMA: &str = "A 61-year-old teacher presented with metastatic cutaneous melanoma of the back. NGS reported \
+                        TMB-high and PD-L1 was 5%; BRAF was not tested. For two symptomatic brain metastases she \
+                        received nivolumab plus ipilimumab and stereotactic radiosurgery. CT and MRI after three \
+                        months showed that some lesions had shrunk while one had grown \u{2014} overall a mixed \
+                        response.";
 const FIELDS: [&str; 7] =
     ["cancer_type", "stage", "gene_mutation", "biomarker", "treatment", "response", "metastasis_site"];
 
@@ -82,7 +82,7 @@ async fn the_rules_read_the_melanoma_note() {
         ("cancer_type", json!("cutaneous melanoma")),
         ("stage", json!("IV")),
         ("gene_mutation", Value::Null),
-        ("biomarker", json!("PD-L1 5%; TMB-high")),
+        ("biomarker", json!("TMB-high; PD-L1 5%")),
         ("treatment", json!("nivolumab; ipilimumab; stereotactic radiosurgery")),
         ("response", json!("mixed response")),
         ("metastasis_site", json!("brain")),

@@ -320,11 +320,10 @@ async fn trained_model() {
     let gateway = gateway(port, &[1, 2]);
     wait_until_ready(&gateway).await;
     let router = http::router(gateway.app.clone(), Vec::new());
-    let note = "70-year-old man with widely metastatic cutaneous melanoma. PD-L1 was 5% on IHC and NGS reported \
-                TMB-high; BRAF testing was not performed prior to treatment. Given multiple symptomatic brain \
-                metastases he received combination immunotherapy with nivolumab plus ipilimumab and stereotactic \
-                radiosurgery to dominant intracranial lesions. Imaging after two cycles demonstrated some shrinking of \
-                index lesions but appearance of a new small lesion \u{2014} overall assessment called a mixed response.";
+    let note = "A 61-year-old teacher presented with metastatic cutaneous melanoma of the back. NGS reported \
+                TMB-high and PD-L1 was 5%; BRAF was not tested. For two symptomatic brain metastases she received \
+                nivolumab plus ipilimumab and stereotactic radiosurgery. CT and MRI after three months showed that \
+                some lesions had shrunk while one had grown \u{2014} overall a mixed response.";
     let (status, answer) = post(&router, &json!({"text": note})).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     assert_record(&answer);

@@ -61,7 +61,7 @@ pub(crate) async fn denied_sites_doubt_and_long_notes(port: u16, note: &str) {
     wait_until_ready(&gateway).await;
     let later = "Progress note: 70-year-old man with stage IV cutaneous melanoma, BRAF V600E. He was switched to \
                  dabrafenib plus trametinib. Follow-up imaging shows a partial response of the liver metastases.";
-    let text = format!("{note}\n\n{later}\n\n{later}\n\n{later}");
+    let text = format!("{note}\n\n{}", [later; 5].join("\n\n"));
     let (status, answer) =
         post(&http::router(gateway.app.clone(), Vec::new()), &json!({"text": text, "confidence": true})).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
