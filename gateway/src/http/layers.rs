@@ -18,7 +18,8 @@ use super::{
     body,
     context::{RequestContext, X_REQUEST_ID},
     cors,
-    error::ErrorCode,
+    error::{ErrorCode, Problem},
+    query,
 };
 use crate::{
     access::Principal,
@@ -46,7 +47,7 @@ pub(super) fn wrap(router: Router, app: App, listener: ListenerKind, origins: Ve
 }
 
 /// Runs these steps for every request, in this order: request id, normalized path, discarding of unread bodies, head
-/// and host, keys; then the route; then JSON for every error, headers, metrics and log.
+/// and host, keys, names in the query; then the route; then JSON for every error, headers, metrics and log.
 async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: Request, next: Next) -> Response {
     let context = RequestContext::now(request.headers());
     let method = method_name(request.method());
@@ -57,7 +58,10 @@ async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: R
     let mut disconnect_guard = DisconnectGuard { app: &app, context: &context, method, route, answered: false };
     let mut request = body::discard_leftovers(request);
     let (principal, mut response) = match access::authorize(&app, listener, &mut request, &context.id) {
-        Ok(principal) => (principal, context.span.run(next.run(request)).await),
+        Ok(principal) => match query::check(route, request.uri().query()) {
+            Ok(()) => (principal, context.span.run(next.run(request)).await),
+            Err(unknown) => (principal, Problem::invalid(unknown, &context.id).into_response()),
+        },
         Err(problem) => (None, problem.into_response()),
     };
     disconnect_guard.answered = true;
@@ -90,7 +94,19 @@ fn normalize(request: &mut Request, keys_in_paths: bool) {
     if keys_in_paths {
         access::extract_path_key(request);
     }
+    trim_slash(request);
     replace_plain_options(request);
+}
+
+/// Turns `/api/v1/extract/` into `/api/v1/extract`, if the path without its last slash is one of this service. The pages
+/// keep theirs: `/ui/` and `/docs/` are addresses of their own, relative to which a browser looks for their files.
+fn trim_slash(request: &mut Request) {
+    let path = request.uri().path();
+    let Some(trimmed) = path.strip_suffix('/').filter(|trimmed| !matches!(*trimmed, "/ui" | "/docs")) else { return };
+    if super::route(trimmed) == Some(trimmed) {
+        let trimmed = trimmed.to_owned();
+        set_path(request, trimmed);
+    }
 }
 
 /// Turns `//api/v1/extract` into `/api/v1/extract`: clients often set a base URL that ends with a slash.
@@ -105,12 +121,17 @@ fn collapse_slashes(request: &mut Request) {
             collapsed.push(c);
         }
     }
+    set_path(request, collapsed);
+}
+
+/// Replaces the path of a request and keeps its query.
+fn set_path(request: &mut Request, mut path: String) {
     if let Some(query) = request.uri().query() {
-        collapsed.push('?');
-        collapsed.push_str(query);
+        path.push('?');
+        path.push_str(query);
     }
     let mut parts = request.uri().clone().into_parts();
-    parts.path_and_query = PathAndQuery::try_from(collapsed).ok();
+    parts.path_and_query = PathAndQuery::try_from(path).ok();
     if let Ok(uri) = Uri::from_parts(parts) {
         *request.uri_mut() = uri;
     }

@@ -154,6 +154,7 @@ fn errors_of(path: &str) -> &'static [ErrorCode] {
         "/api/v1/extract/batch" | "/api/v1/patient" => BATCH,
         "/api/v1/extract" | "/api/v1/extract/stream" => EXTRACT,
         "/metrics" => &[ErrorCode::Unauthorized, ErrorCode::Internal],
+        "/api/v1/models" | "/api/v1/schema" => &[ErrorCode::InvalidRequest, ErrorCode::Internal],
         _ => &[ErrorCode::Internal],
     }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic in a helper fails the test")]
 
 mod batch;
+mod bodies;
 mod codes;
 mod empty_records;
 #[expect(dead_code, reason = "other tests use the rest of this shared file")]

@@ -32,7 +32,9 @@ use super::{
     audit_record::AuditGuard,
     body, context,
     context::RequestContext,
+    decoding,
     error::{ErrorCode, Problem},
+    media::{BodyFormat, Takes},
     note::Rejection,
     rate_limit::CallerAllowance,
     request::{BatchRequest, QueryOptions},
@@ -43,7 +45,6 @@ use crate::{extraction::Deadline, memory::Purpose, telemetry::Route};
 const ROUTE: Route = "/api/v1/extract/batch";
 const NDJSON: &str = "application/x-ndjson";
 const TOO_LARGE: &str = "The batch is larger than this server takes. Send its notes in several batches.";
-const WRONG_TYPE: &str = "Send the notes as Content-Type: application/json or application/x-ndjson.";
 const TOO_LATE: &str = "The batch did not arrive in time. Send fewer notes at once, or send them as lines.";
 const TOO_MANY: &str = "The service already reads as many batches as it may. Try again after the time in Retry-After.";
 const TOO_MANY_OF_KEY: &str =
@@ -74,8 +75,8 @@ pub(super) async fn batch(
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    let is_ndjson = body::has_media_type(request.headers(), NDJSON);
-    answer(&app, &context, request, if is_ndjson { AnswerForm::Lines } else { AnswerForm::List }).await
+    let is_lines = BodyFormat::of(request.headers()) == Some(BodyFormat::Lines);
+    answer(&app, &context, request, if is_lines { AnswerForm::Lines } else { AnswerForm::List }).await
 }
 
 /// Returns the answer in a form, or the problem of a request that cannot be read.
@@ -94,10 +95,7 @@ async fn answer(app: &App, context: &RequestContext, request: Request, form: Ans
 async fn start(app: &App, context: &RequestContext, request: Request, form: AnswerForm) -> Result<Response, Rejection> {
     let id = &context.id;
     let problem_with = |code: ErrorCode, detail| code.problem(id).with_detail(detail);
-    let is_ndjson = body::has_media_type(request.headers(), NDJSON);
-    if !is_ndjson && !body::has_media_type(request.headers(), "application/json") {
-        return Err(problem_with(ErrorCode::UnsupportedMediaType, WRONG_TYPE).into());
-    }
+    let (format, coding) = Takes::JsonOrLines.check(request.headers(), id)?;
     if app.state.readiness.is_draining() {
         return Err(ErrorCode::Draining.problem(id).into());
     }
@@ -120,12 +118,16 @@ async fn start(app: &App, context: &RequestContext, request: Request, form: Answ
             code => code.problem(id),
         }
     };
-    let (notes, options, slot) = if is_ndjson {
+    let decode = |body, limit| match decoding::decoded(body, coding, limit, &reservation) {
+        Err(ErrorCode::BodyTooLarge) => Err(too_large()),
+        decoded => decoded.map_err(|code| Box::new(code.problem(id))),
+    };
+    let (notes, options, slot) = if format == BodyFormat::Lines {
         let options =
             app.extractor.policy.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
         let line_reservation = reservation.reserve_also(0);
         let notes = Notes::in_lines(
-            request.into_body(),
+            decode(request.into_body(), app.batch.body_limit)?,
             app.extractor.body_limit,
             app.batch.body_limit,
             app.extractor.deadline,
@@ -139,11 +141,13 @@ async fn start(app: &App, context: &RequestContext, request: Request, form: Answ
         // The body may be large, so the slot, which limits concurrent batches, is taken before the body is read.
         let slot = take_slot()?;
         let (limit, deadline) = (app.list_limit(), Deadline::after_since(context.arrived, app.extractor.deadline));
-        let reading = body::read(request.into_body(), limit, deadline, &mut reservation);
+        let body = decode(request.into_body(), limit)?;
+        let reading = body::read(body, limit, deadline, &mut reservation);
         let body = tokio::select! { biased; body = reading => body, problem = closing => return Err(problem.into()) };
         let body = body.map_err(|code| match code {
             ErrorCode::BodyTooLarge => too_large(),
             ErrorCode::DeadlineExceeded => Box::new(problem_with(code, TOO_LATE)),
+            ErrorCode::InvalidJson if coding.is_some() => Box::new(problem_with(code, decoding::NOT_DECOMPRESSED)),
             code => Box::new(code.problem(id)),
         })?;
         let (raw, options) = app.extractor.policy.check_batch(&body, &query).map_err(|bad| bad.problem(id))?;
