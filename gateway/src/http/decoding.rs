@@ -64,8 +64,7 @@ pub(super) fn decoded(
         }
         Coding::Deflate => Box::pin(ZlibDecoder::new(compressed)),
         Coding::Zstd => {
-            let mut decoder =
-                ZstdDecoder::with_params(compressed, &[DParameter::window_log_max(ZSTD_WINDOW_LOG)]);
+            let mut decoder = ZstdDecoder::with_params(compressed, &[DParameter::window_log_max(ZSTD_WINDOW_LOG)]);
             decoder.multiple_members(true);
             Box::pin(decoder)
         }

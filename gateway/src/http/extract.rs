@@ -45,7 +45,7 @@ const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 /// Optional request headers: `X-Request-Id` (kept if it matches `[A-Za-z0-9._-]{1,64}`), `X-Request-Timeout` (seconds
 /// within which the client wants an answer; it can only shorten the service's own deadline), `traceparent` (passed on
 /// to the model server).
-#[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "extract",
+#[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "extractNote",
     request_body = ExtractRequest, responses((status = 200, description = "The record and its evidence", body = Answer,
         headers(
             ("X-Request-Id" = String, description = "Id of this request, as in `request_id`"),

@@ -18,6 +18,7 @@ use super::{
     body,
     context::{RequestContext, X_REQUEST_ID},
     cors,
+    encoding::{self, Encoding},
     error::{ErrorCode, Problem},
     query,
 };
@@ -47,7 +48,7 @@ pub(super) fn wrap(router: Router, app: App, listener: ListenerKind, origins: Ve
 }
 
 /// Runs these steps for every request, in this order: request id, normalized path, discarding of unread bodies, head
-/// and host, keys, names in the query; then the route; then JSON for every error, headers, metrics and log.
+/// and host, keys, names in the query; then the route; then JSON for every error, headers, compression, metrics and log.
 async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: Request, next: Next) -> Response {
     let context = RequestContext::now(request.headers());
     let method = method_name(request.method());
@@ -57,6 +58,7 @@ async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: R
     request.extensions_mut().insert(context.clone());
     let mut disconnect_guard = DisconnectGuard { app: &app, context: &context, method, route, answered: false };
     let mut request = body::discard_leftovers(request);
+    let accepted = Encoding::accepted(request.headers());
     let (principal, mut response) = match access::authorize(&app, listener, &mut request, &context.id) {
         Ok(principal) => match query::check(route, request.uri().query()) {
             Ok(()) => (principal, context.span.run(next.run(request)).await),
@@ -69,7 +71,7 @@ async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: R
         response = with_json(&response, &context.id);
     }
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // The address may hold a key: `/t/KEY/docs`.
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -80,6 +82,7 @@ async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: R
         let policy = HeaderValue::from_static(PAGE_POLICY);
         headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     }
+    let response = encoding::encoded(&app, accepted, principal.as_ref(), response).await;
     record(&app, &context, (method, route), own_probe, principal.as_ref(), &response);
     response
 }

@@ -98,9 +98,8 @@ impl Takes {
             };
             return Err(problem(detail).with_accepted(header::ACCEPT, accept));
         };
-        let coding = Coding::of(headers).map_err(|UnknownCoding| {
-            problem(UNKNOWN_CODING).with_accepted(header::ACCEPT_ENCODING, CODINGS)
-        })?;
+        let coding = Coding::of(headers)
+            .map_err(|UnknownCoding| problem(UNKNOWN_CODING).with_accepted(header::ACCEPT_ENCODING, CODINGS))?;
         Ok((format, coding))
     }
 }

@@ -9,7 +9,7 @@ use crate::telemetry::Route;
 
 const API: &str = "/api/v1/";
 /// The routes whose query has the options for all notes of the body.
-const WITH_OPTIONS: [Route; 2] = ["/api/v1/extract/batch", "/api/v1/patient"];
+const WITH_OPTIONS: [Route; 3] = ["/api/v1/extract/batch", "/api/v1/extract/lines", "/api/v1/patient"];
 
 /// Returns the violations of a query: its names that the route does not know. Routes outside the API know any name,
 /// because a health check or a link to a page must not fail for one.
@@ -17,8 +17,10 @@ pub(super) fn check(route: Route, query: Option<&str>) -> Result<(), Vec<Violati
     let Some(query) = query.filter(|_| route.starts_with(API)) else { return Ok(()) };
     let known: &[&str] = if WITH_OPTIONS.contains(&route) { &OPTION_NAMES } else { &[] };
     let names = url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
-    let unknown: Vec<Violation> =
-        names.filter(|name| !known.contains(&&**name)).map(|name| unknown_key(&name, "the query of this route")).collect();
+    let unknown: Vec<Violation> = names
+        .filter(|name| !known.contains(&&**name))
+        .map(|name| unknown_key(&name, "the query of this route"))
+        .collect();
     if unknown.is_empty() { Ok(()) } else { Err(unknown) }
 }
 
@@ -37,7 +39,11 @@ mod tests {
             let parameters = parameters.into_iter().flatten().filter(|parameter| parameter["in"] == "query");
             let documented: Vec<&str> = parameters.map(|parameter| parameter["name"].as_str().unwrap()).collect();
             for name in OPTION_NAMES {
-                assert_eq!(check(route, Some(&format!("{name}=1"))).is_ok(), documented.contains(&name), "{path} {name}");
+                assert_eq!(
+                    check(route, Some(&format!("{name}=1"))).is_ok(),
+                    documented.contains(&name),
+                    "{path} {name}"
+                );
             }
             for (query, good) in [(None, true), (Some(""), true), (Some("nonsense"), false), (Some("%zz=1"), false)] {
                 assert_eq!(check(route, query).is_ok(), good, "{path} {query:?}");

@@ -163,7 +163,10 @@ async fn other_names_of_the_media_types_are_read() {
         ("/batch", LINES, Some("gzip, gzip"), "accept-encoding", "gzip, zstd, deflate"),
     ] {
         let (status, headers, answer) = post(&router, &format!("/api/v1/extract{path}"), kind, coding, "{}").await;
-        assert!(status == StatusCode::UNSUPPORTED_MEDIA_TYPE && headers[name] == value, "{kind} {coding:?}: {headers:?}");
+        assert!(
+            status == StatusCode::UNSUPPORTED_MEDIA_TYPE && headers[name] == value,
+            "{kind} {coding:?}: {headers:?}"
+        );
         assert!(!(headers.contains_key("accept") && headers.contains_key("accept-encoding")), "{answer}");
     }
 }
@@ -204,7 +207,8 @@ async fn compressed_bodies_are_read_on_every_route() {
     }
     // Two members, as `cat a.gz b.gz` makes them.
     let lines = [format!("{}\n", json!({"text": NOTE})), json!({"text": "Stage II colon cancer."}).to_string()];
-    let members = [compressed("gzip", lines[0].as_bytes()).await, compressed("gzip", lines[1].as_bytes()).await].concat();
+    let members =
+        [compressed("gzip", lines[0].as_bytes()).await, compressed("gzip", lines[1].as_bytes()).await].concat();
     let (_, _, answer) = post(&router, "/api/v1/extract/batch", LINES, Some("gzip"), members).await;
     assert_eq!(answer.lines().count(), 2, "{answer}");
     assert_eq!(app.state.memory.reserved(), 0);

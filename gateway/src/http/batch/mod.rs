@@ -1,4 +1,5 @@
-//! `POST /api/v1/extract/batch`: reads many notes and returns an answer or an error for each; and `POST /api/v1/patient`,
+//! `POST /api/v1/extract/batch`: reads many notes and returns an answer or an error for each; `POST
+//! /api/v1/extract/lines`, which does so with a note and an answer per line; and `POST /api/v1/patient`,
 //! which returns one timeline for them.
 //!
 //! Notes are accepted only while there is room for their answers. If the caller does not read answers, the gateway
@@ -43,6 +44,7 @@ use super::{
 use crate::{extraction::Deadline, memory::Purpose, telemetry::Route};
 
 const ROUTE: Route = "/api/v1/extract/batch";
+const LINES_ROUTE: Route = "/api/v1/extract/lines";
 const NDJSON: &str = "application/x-ndjson";
 const TOO_LARGE: &str = "The batch is larger than this server takes. Send its notes in several batches.";
 const TOO_LATE: &str = "The batch did not arrive in time. Send fewer notes at once, or send them as lines.";
@@ -52,50 +54,79 @@ const TOO_MANY_OF_KEY: &str =
 
 /// Reads many notes.
 ///
-/// With `application/json`, send `{"notes": [{"id", "text"}, ...]}` and the options of `/extract`. The answer has the
-/// results in the order of the notes and the number of failed notes. With `application/x-ndjson`, send one note `{"id",
-/// "text"}` per line and the options in the query. The answer has one line for each note when it is done; it may begin
-/// before the input has ended.
+/// Send `{"notes": [{"id", "text"}, ...]}` and the options of `/extract`. The answer has the results in the order of the
+/// notes and the number of failed notes. With `application/x-ndjson` this route reads and answers lines, as
+/// `POST /api/v1/extract/lines` does.
 ///
 /// Every note has its own deadline, counts once for rate limits, and has a lower priority than single notes. A note
 /// that fails has a problem object, with `retry_after` in seconds if it is worth trying again, and never fails the
 /// others. `index` tells notes apart. An `id` is returned as it was sent; it may be missing (then it is null), and if
-/// two notes have the same `id`, the second is refused. Blank lines do not count. If lines end early (too many bytes,
-/// shutdown, a key that was removed, no whole line in time), the last line has `"ends": true` and the reason: the notes
-/// from its `index` on were not read. Read answers while you send more lines: if you do not read, the service stops
-/// reading your notes, and after two minutes the batch ends. A batch of lines may pause between lines and occupies no
-/// batch slot during the pause.
-#[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "batch", params(QueryOptions),
-    request_body(content((BatchRequest = "application/json"), (Value = "application/x-ndjson",
-        example = json!("{\"id\": \"a-1\", \"text\": \"Stage IV lung adenocarcinoma with EGFR L858R.\"}\n")))),
-    responses((status = 200, description = "An outcome for each note", content(
-        (BatchAnswer = "application/json"), (String = "application/x-ndjson")))))]
+/// two notes have the same `id`, the second is refused.
+#[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "extractBatch", params(QueryOptions),
+    request_body = BatchRequest,
+    responses((status = 200, description = "An outcome for each note", body = BatchAnswer)))]
 pub(super) async fn batch(
     State(app): State<App>,
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
     let is_lines = BodyFormat::of(request.headers()) == Some(BodyFormat::Lines);
-    answer(&app, &context, request, if is_lines { AnswerForm::Lines } else { AnswerForm::List }).await
+    let form = if is_lines { AnswerForm::Lines } else { AnswerForm::List };
+    answer(&app, &context, request, ROUTE, Takes::JsonOrLines, form).await
+}
+
+/// Reads many notes, one per line.
+///
+/// Send one note `{"id", "text"}` per line and the options of `/extract` in the query. The answer has one line for each
+/// note when it is done, as an element of `results` of `POST /api/v1/extract/batch` (`NoteOutcome`); it may begin before
+/// the input has ended. What is said there of notes and ids holds here too.
+///
+/// Blank lines do not count. If lines end early (too many bytes,
+/// shutdown, a key that was removed, no whole line in time), the last line has `"ends": true` and the reason: the notes
+/// from its `index` on were not read. Read answers while you send more lines: if you do not read, the service stops
+/// reading your notes, and after two minutes the batch ends. A batch of lines may pause between lines and occupies no
+/// batch slot during the pause.
+#[utoipa::path(post, path = LINES_ROUTE, tag = "extraction", operation_id = "extractLines", params(QueryOptions),
+    request_body(content = String, content_type = "application/x-ndjson", description = "One note per line",
+        example = json!("{\"id\": \"a-1\", \"text\": \"Stage IV lung adenocarcinoma with EGFR L858R.\"}\n")),
+    responses((status = 200, description = "An outcome per line", body = String, content_type = "application/x-ndjson")))]
+pub(super) async fn lines(
+    State(app): State<App>,
+    Extension(context): Extension<RequestContext>,
+    request: Request,
+) -> Response {
+    answer(&app, &context, request, LINES_ROUTE, Takes::Lines, AnswerForm::Lines).await
 }
 
 /// Returns the answer in a form, or the problem of a request that cannot be read.
-async fn answer(app: &App, context: &RequestContext, request: Request, form: AnswerForm) -> Response {
+async fn answer(
+    app: &App,
+    context: &RequestContext,
+    request: Request,
+    route: Route,
+    takes: Takes,
+    form: AnswerForm,
+) -> Response {
     let principal = access::principal(&request);
-    start(app, context, request, form).await.unwrap_or_else(|problem| {
+    start(app, context, request, (route, takes, form)).await.unwrap_or_else(|problem| {
         let (status, code) = (problem.code.status(), problem.code.name());
         let mut response = problem.into_response();
-        let audit_record = AuditGuard::new(app, context, form.route(), principal).finish(status, Some(code));
+        let audit_record = AuditGuard::new(app, context, route, principal).finish(status, Some(code));
         response.extensions_mut().insert(audit_record);
         response
     })
 }
 
 /// Checks a batch, starts it and returns its answer. The body of the answer is written while the notes are read.
-async fn start(app: &App, context: &RequestContext, request: Request, form: AnswerForm) -> Result<Response, Rejection> {
+async fn start(
+    app: &App,
+    context: &RequestContext,
+    request: Request,
+    (route, takes, form): (Route, Takes, AnswerForm),
+) -> Result<Response, Rejection> {
     let id = &context.id;
     let problem_with = |code: ErrorCode, detail| code.problem(id).with_detail(detail);
-    let (format, coding) = Takes::JsonOrLines.check(request.headers(), id)?;
+    let (format, coding) = takes.check(request.headers(), id)?;
     if app.state.readiness.is_draining() {
         return Err(ErrorCode::Draining.problem(id).into());
     }
@@ -154,19 +185,9 @@ async fn start(app: &App, context: &RequestContext, request: Request, form: Answ
         let notes = raw.iter().map(|note| body.slice_ref(note.get().as_bytes())).collect();
         (Notes::in_list(notes), options, slot)
     };
-    let reader = Reader::new(app.clone(), context.clone(), form.route(), caller, options, time);
+    let reader = Reader::new(app.clone(), context.clone(), route, caller, options, time);
     let written = BatchRun::new(reader, notes, form, slot, reservation).begin();
     let kind = HeaderValue::from_static(if form == AnswerForm::Lines { NDJSON } else { "application/json" });
     let headers = [(header::CONTENT_TYPE, kind), (X_ACCEL_BUFFERING, HeaderValue::from_static("no"))];
     Ok((headers, Body::from_stream(written)).into_response())
-}
-
-impl AnswerForm {
-    /// Returns the route that answers in this form.
-    const fn route(self) -> Route {
-        match self {
-            Self::Lines | Self::List => ROUTE,
-            Self::Timeline => patient::ROUTE,
-        }
-    }
 }

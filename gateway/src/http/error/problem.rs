@@ -96,6 +96,12 @@ impl Problem {
         Self { detail: detail.to_owned(), ..self }
     }
 
+    /// Returns the problem with another `type`, for a place where a key of this name tells it from other objects.
+    #[must_use]
+    pub fn with_kind(self, kind: &'static str) -> Self {
+        Self { kind, ..self }
+    }
+
     /// Returns the problem with a header that says what the service accepts.
     #[must_use]
     pub fn with_accepted(self, name: HeaderName, value: &'static str) -> Self {

@@ -104,26 +104,26 @@ with_options! {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct QueryOptions {
-    /// As in the body.
-    #[param(value_type = f32, minimum = 0, maximum = 2, example = 0.0, required = false, nullable = false)]
+    /// As in `POST /api/v1/extract`.
+    #[param(value_type = f32, minimum = 0, maximum = 2, required = false, nullable = false)]
     temperature: Option<f32>,
-    /// As in the body.
-    #[param(value_type = u32, minimum = 1, maximum = 8192, example = 1024, required = false, nullable = false)]
+    /// As in `POST /api/v1/extract`.
+    #[param(value_type = u32, minimum = 1, maximum = 8192, required = false, nullable = false)]
     max_tokens: Option<u32>,
-    /// As in the body.
-    #[param(value_type = String, example = "medical-ie", required = false, nullable = false)]
+    /// As in `POST /api/v1/extract`.
+    #[param(value_type = String, required = false, nullable = false)]
     model: Option<String>,
-    /// As in the body.
+    /// As in `POST /api/v1/extract`.
     #[param(value_type = OffsetUnit, required = false)]
     offsets: Option<OffsetUnit>,
-    /// As in the body.
-    #[param(value_type = bool, example = false, required = false, nullable = false)]
+    /// As in `POST /api/v1/extract`.
+    #[param(value_type = bool, required = false, nullable = false)]
     confidence: Option<bool>,
-    /// As in the body.
-    #[param(value_type = bool, example = false, required = false, nullable = false)]
+    /// As in `POST /api/v1/extract`.
+    #[param(value_type = bool, required = false, nullable = false)]
     allow_partial: Option<bool>,
-    /// As in the body.
-    #[param(value_type = NoteDate, example = "2021-05-20", required = false, nullable = false)]
+    /// As in `POST /api/v1/extract`.
+    #[param(value_type = NoteDate, required = false, nullable = false)]
     note_date: Option<String>,
 }
 
