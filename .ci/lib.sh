@@ -134,6 +134,31 @@ document_modules() {
   cached documents "$inputs" install_document_modules
 }
 
+install_client_modules() {
+  cp "$ci"/clients/package{,-lock}.json "$1/"
+  npm --prefix "$1" ci --ignore-scripts --no-audit --no-fund --loglevel=error
+}
+
+# A folder with node_modules/ of the generators of TypeScript clients, and of the judges of the document.
+client_modules() {
+  local inputs
+  inputs=$(cat "$ci"/clients/package{,-lock}.json)
+  cached clients "$inputs" install_client_modules
+}
+
+install_client_python() {
+  "${PYTHON:-python3}" -m venv "$1/venv"
+  "$1/venv/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary :all: -r "$ci/clients/requirements.lock"
+}
+
+# The bin/ folder of the generators of Python clients.
+client_python() {
+  local inputs folder
+  inputs=$("${PYTHON:-python3}" --version; cat "$ci/clients/requirements.lock")
+  folder=$(cached client-python "$inputs" install_client_python)
+  echo "$folder/venv/bin"
+}
+
 # Starts the built gateway as a fresh clone has it (rules engine, a free port) and sets gateway_url.
 start_gateway() {
   local log=$CI_TMP/gateway.stderr binary=$CARGO_TARGET_DIR/debug/gateway address=

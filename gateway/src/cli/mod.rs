@@ -50,12 +50,29 @@ struct Options {
     vllm_url: Option<String>,
 }
 
+/// A version of OpenAPI.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum OpenapiVersion {
+    #[default]
+    #[value(name = "3.1")]
+    New,
+    #[value(name = "3.0")]
+    Old,
+}
+
 #[derive(Subcommand, Clone)]
 enum Command {
     /// Answer HTTP requests (the default)
     Serve,
     /// Print the OpenAPI document
-    Openapi,
+    Openapi {
+        /// As a service with keys has it: with security schemes, and the routes that need a key
+        #[arg(long)]
+        secured: bool,
+        /// Version of OpenAPI: 3.1, or 3.0 for tools that do not read 3.1
+        #[arg(long, value_enum, default_value_t)]
+        spec: OpenapiVersion,
+    },
     /// Print the JSON Schema of the record
     Schema,
     /// Check the settings and print a summary
@@ -84,7 +101,14 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     let command = cli.command.unwrap_or(Command::Serve);
     // These commands need no settings.
     match &command {
-        Command::Openapi => return exit_code(output::print_json(&http::document(&http::DocumentSettings::default()))),
+        Command::Openapi { secured, spec } => {
+            let settings = http::DocumentSettings { guarded: *secured, ..http::DocumentSettings::default() };
+            let document = match spec {
+                OpenapiVersion::New => http::document(&settings),
+                OpenapiVersion::Old => http::document_3_0(&settings),
+            };
+            return exit_code(output::print_json(&document));
+        }
         Command::Schema => return exit_code(output::print_json(&Record::json_schema())),
         Command::HashKey { name } => return exit_code(hash_key::run(name)),
         _ => {}

@@ -35,7 +35,7 @@ macro_rules! field_and_record {
         /// One of the seven fields of a record.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
         #[serde(rename_all = "snake_case")]
-        #[schema(example = "stage")]
+        #[schema(as = FieldName, example = "stage")]
         pub enum Field {
             $($(#[doc = $doc])+ $variant,)+
         }
@@ -61,6 +61,7 @@ macro_rules! field_and_record {
         /// value. Several values of one field are joined by `"; "`.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema, ToSchema)]
         #[schemars(deny_unknown_fields)]
+        #[schema(as = OncologyRecord)]
         pub struct Record {
             $(
                 $(#[doc = $doc])+

@@ -7,6 +7,7 @@ use super::{Field, chunk::Conflict};
 
 /// A warning about an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = AnswerWarning)]
 pub struct Warning {
     /// The kind of warning.
     pub code: WarningCode,

@@ -22,8 +22,17 @@ use crate::{
 };
 
 /// Paths that need no key: they describe the service and report whether it lives. Every other path needs one.
-pub(super) const OPEN: [&str; 8] =
-    ["/", "/ui", "/health", "/health/live", "/health/ready", "/api/v1/schema", "/docs", "/openapi.json"];
+pub(super) const OPEN: [&str; 9] = [
+    "/",
+    "/ui",
+    "/health",
+    "/health/live",
+    "/health/ready",
+    "/api/v1/schema",
+    "/docs",
+    "/openapi.json",
+    "/openapi-3.0.json",
+];
 /// Prefixes of the files of the two pages, which need no key either.
 const OPEN_PREFIXES: [&str; 2] = ["/docs/", "/ui/"];
 /// The metrics. Without a key file they answer only callers on this machine. With a key file they need a key: otherwise

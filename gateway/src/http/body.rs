@@ -10,7 +10,7 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::Request,
-    http::{HeaderMap, header},
+    http::header,
 };
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
@@ -28,15 +28,6 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes that a request occupies in addition to its body: the buffers of its connection, which hold output until the
 /// caller reads it. Through the memory budget it also bounds the number of open requests, of each key and in all.
 pub(super) const REQUEST_OVERHEAD: usize = 64 << 10;
-
-/// Returns whether the headers declare an uncompressed body of this media type. Parameters of the type are ignored.
-pub(super) fn has_media_type(headers: &HeaderMap, kind: &str) -> bool {
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return false;
-    }
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(kind)
-}
 
 impl From<OutOfMemoryBudget> for ErrorCode {
     fn from(OutOfMemoryBudget: OutOfMemoryBudget) -> Self {
@@ -70,6 +61,8 @@ pub(super) async fn read(
     let mut minimum_rate = MinimumRate::begin();
     let mut buffer = BodyBuffer { bytes: Vec::new(), limit, reservation };
     loop {
+        // A compressed body may have many pieces at once; other tasks get their turn between them.
+        tokio::task::coop::consume_budget().await;
         let frame = tokio::time::timeout_at(minimum_rate.next_deadline(), body.frame());
         let Ok(Ok(frame)) = deadline.bound(frame).await else { return Err(ErrorCode::DeadlineExceeded) };
         let data = match frame {

@@ -12,7 +12,9 @@ use super::{
     audit_record::AuditGuard,
     body,
     context::RequestContext,
+    decoding,
     error::{ErrorCode, Problem},
+    media::Takes,
     note::{self, Extraction, ExtractionJob, Rejection},
     rate_limit,
     request::ExtractRequest,
@@ -43,7 +45,7 @@ const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 /// Optional request headers: `X-Request-Id` (kept if it matches `[A-Za-z0-9._-]{1,64}`), `X-Request-Timeout` (seconds
 /// within which the client wants an answer; it can only shorten the service's own deadline), `traceparent` (passed on
 /// to the model server).
-#[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "extract",
+#[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "extractNote",
     request_body = ExtractRequest, responses((status = 200, description = "The record and its evidence", body = Answer,
         headers(
             ("X-Request-Id" = String, description = "Id of this request, as in `request_id`"),
@@ -111,9 +113,7 @@ pub(super) async fn accept(
     let id = &context.id;
     let rejection = |problem| Box::new((problem, None));
     let reject = |code: ErrorCode| rejection(code.problem(id));
-    if !body::has_media_type(request.headers(), "application/json") {
-        return Err(reject(ErrorCode::UnsupportedMediaType));
-    }
+    let (_, coding) = Takes::Json.check(request.headers(), id).map_err(rejection)?;
     if app.state.readiness.is_draining() {
         return Err(reject(ErrorCode::Draining));
     }
@@ -128,13 +128,19 @@ pub(super) async fn accept(
     let priority = QueuePriority { principal: access::principal(&request), bulk: false };
     let reservation = body::reserve(app, priority.principal.as_ref(), Purpose::Single);
     let mut reservation = reservation.map_err(|code| with_limit(code.problem(id)))?;
+    let limit = app.extractor.body_limit;
+    let body = decoding::decoded(request.into_body(), coding, limit, &reservation);
+    let body = body.map_err(|code| with_limit(code.problem(id)))?;
     let body = tokio::select! {
         biased;
-        body = body::read(request.into_body(), app.extractor.body_limit, deadline, &mut reservation) => body,
+        body = body::read(body, limit, deadline, &mut reservation) => body,
         () = app.state.in_flight.closed() => Err(ErrorCode::Draining),
     };
     let body = body.map_err(|code| match code {
         ErrorCode::DeadlineExceeded => with_limit(code.problem(id).with_detail(BODY_TOO_LATE)),
+        ErrorCode::InvalidJson if coding.is_some() => {
+            with_limit(code.problem(id).with_detail(decoding::NOT_DECOMPRESSED))
+        }
         code => with_limit(code.problem(id)),
     })?;
     audit_guard.record.body_bytes = body.len();

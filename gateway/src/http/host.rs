@@ -35,6 +35,8 @@ pub(super) fn check_head<B>(request: &axum::http::Request<B>) -> Result<(), Erro
         1 => Ok(()),
         // HTTP/1.0 does not require the header.
         0 if !over_the_wire || request.version() == Version::HTTP_10 => Ok(()),
+        // HTTP/2 names the host in the target.
+        0 if request.version() == Version::HTTP_2 && request.uri().authority().is_some() => Ok(()),
         _ => Err(ErrorCode::InvalidHost),
     }
 }

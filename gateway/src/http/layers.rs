@@ -17,7 +17,9 @@ use super::{
     body,
     context::X_REQUEST_ID,
     cors,
-    error::ErrorCode,
+    encoding::{self, Encoding},
+    error::{ErrorCode, Problem},
+    query,
     request_record::{NO_ROUTE, RequestRecord},
 };
 use crate::config::OriginPattern;
@@ -38,7 +40,7 @@ pub(super) fn wrap(router: Router, app: App, listener: ListenerKind, origins: Ve
 }
 
 /// Runs these steps for every request, in this order: request id, normalized path, discarding of unread bodies, head
-/// and host, keys; then the route; then JSON for every error, headers, metrics and log.
+/// and host, keys, names in the query; then the route; then JSON for every error, headers, compression, metrics and log.
 async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: Request, next: Next) -> Response {
     let mut record = RequestRecord::begin(app, request.headers(), method_name(request.method()));
     normalize(&mut request, record.app.access.keys.is_some());
@@ -47,10 +49,14 @@ async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: R
     let context = record.context.clone();
     request.extensions_mut().insert(context.clone());
     let mut request = body::discard_leftovers(request);
+    let accepted = Encoding::accepted(request.headers());
     let mut response = match access::authorize(&record.app, listener, &mut request, &context.id) {
         Ok(principal) => {
             record.principal = principal;
-            context.span.run(next.run(request)).await
+            match query::check(record.route, request.uri().query()) {
+                Ok(()) => context.span.run(next.run(request)).await,
+                Err(unknown) => Problem::invalid(unknown, &context.id).into_response(),
+            }
         }
         Err(problem) => problem.into_response(),
     };
@@ -58,7 +64,7 @@ async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: R
         response = with_json(&response, &context.id);
     }
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // The address may hold a key: `/t/KEY/docs`.
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -69,6 +75,7 @@ async fn edge(State((app, listener)): State<(App, ListenerKind)>, mut request: R
         let policy = HeaderValue::from_static(PAGE_POLICY);
         headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     }
+    let response = encoding::encoded(&record.app, accepted, record.principal.as_ref(), response).await;
     record.end_with(response)
 }
 
@@ -82,7 +89,19 @@ fn normalize(request: &mut Request, keys_in_paths: bool) {
     if keys_in_paths {
         access::extract_path_key(request);
     }
+    trim_slash(request);
     replace_plain_options(request);
+}
+
+/// Turns `/api/v1/extract/` into `/api/v1/extract`, if the path without its last slash is one of this service. The pages
+/// keep theirs: `/ui/` and `/docs/` are addresses of their own, relative to which a browser looks for their files.
+fn trim_slash(request: &mut Request) {
+    let path = request.uri().path();
+    let Some(trimmed) = path.strip_suffix('/').filter(|trimmed| !matches!(*trimmed, "/ui" | "/docs")) else { return };
+    if super::route(trimmed) == Some(trimmed) {
+        let trimmed = trimmed.to_owned();
+        set_path(request, trimmed);
+    }
 }
 
 /// Turns `//api/v1/extract` into `/api/v1/extract`: clients often set a base URL that ends with a slash.
@@ -97,12 +116,17 @@ fn collapse_slashes(request: &mut Request) {
             collapsed.push(c);
         }
     }
+    set_path(request, collapsed);
+}
+
+/// Replaces the path of a request and keeps its query.
+fn set_path(request: &mut Request, mut path: String) {
     if let Some(query) = request.uri().query() {
-        collapsed.push('?');
-        collapsed.push_str(query);
+        path.push('?');
+        path.push_str(query);
     }
     let mut parts = request.uri().clone().into_parts();
-    parts.path_and_query = PathAndQuery::try_from(collapsed).ok();
+    parts.path_and_query = PathAndQuery::try_from(path).ok();
     if let Ok(uri) = Uri::from_parts(parts) {
         *request.uri_mut() = uri;
     }

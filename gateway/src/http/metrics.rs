@@ -31,7 +31,7 @@ const NOTE_ROUTES: [Route; 4] =
 ///
 /// If the service has keys, every request needs one; without keys, only callers on the same machine get an answer.
 /// `metrics.listen` serves the metrics without a key.
-#[utoipa::path(get, path = "/metrics", tag = "service", operation_id = "metrics",
+#[utoipa::path(get, path = "/metrics", tag = "service", operation_id = "getMetrics",
     responses((status = 200, description = "Metrics",
         content((String = "text/plain"), (String = "application/openmetrics-text")))))]
 pub(super) async fn metrics(

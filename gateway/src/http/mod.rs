@@ -3,20 +3,26 @@
 mod accept;
 mod access;
 mod app;
+mod assets;
 mod audit_record;
 mod batch;
 mod body;
 mod cache;
 mod context;
 pub mod cors;
+mod decoding;
+mod docs;
+mod encoding;
 pub mod error;
 mod extract;
 pub mod host;
 mod layers;
+mod media;
 mod metrics;
 mod minimum_rate;
 mod note;
 mod openapi;
+mod query;
 mod rate_limit;
 pub mod request;
 mod request_record;
@@ -26,15 +32,21 @@ mod ui;
 
 use std::sync::{Arc, LazyLock};
 
-use axum::{Extension, Router, body::Bytes, http::header::CONTENT_TYPE, routing::get};
+use axum::{
+    Extension, Router,
+    body::Bytes,
+    http::{HeaderMap, StatusCode},
+    response::IntoResponse,
+    routing::{MethodRouter, get},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{access::ListenerKind, context::RequestContext, error::ErrorCode};
+use self::{access::ListenerKind, assets::Asset, context::RequestContext, error::ErrorCode};
 pub use self::{
     app::{AccessControl, App, BatchLimits, Extractor, ServiceState},
     cache::ResponseCache,
     metrics::known_labels,
-    openapi::{DocumentSettings, document},
+    openapi::{DocumentSettings, document, document_3_0},
 };
 use crate::{config::OriginPattern, telemetry::Route};
 
@@ -43,6 +55,7 @@ fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(extract::extract))
         .routes(routes!(batch::batch))
+        .routes(routes!(batch::lines))
         .routes(routes!(batch::patient::patient))
         .routes(routes!(stream::stream))
         .routes(routes!(service::models))
@@ -56,9 +69,10 @@ fn routes() -> OpenApiRouter<App> {
 }
 
 /// The paths of this service.
-const EXACT: [Route; 15] = [
+const EXACT: [Route; 17] = [
     "/api/v1/extract",
     "/api/v1/extract/batch",
+    "/api/v1/extract/lines",
     "/api/v1/extract/stream",
     "/api/v1/patient",
     "/health",
@@ -69,6 +83,7 @@ const EXACT: [Route; 15] = [
     "/api/v1/models",
     "/api/v1/schema",
     "/openapi.json",
+    "/openapi-3.0.json",
     "/docs",
     "/ui",
     "/",
@@ -90,16 +105,28 @@ pub fn router(app: App, origins: Vec<OriginPattern>) -> Router {
         batch_notes: app.extractor.policy.limits.batch_notes,
         guarded: app.access.keys.is_some(),
     };
-    // Built at the first request for it, because most services never get one and it would delay their start.
-    let openapi = Arc::new(LazyLock::new(move || Bytes::from(document(&settings).to_string())));
     let (router, _) = routes().split_for_parts();
-    let swagger = utoipa_swagger_ui::SwaggerUi::new("/docs")
-        .config(utoipa_swagger_ui::Config::from("/openapi.json").validator_url("none"));
+    let for_3_0 = settings.clone();
     let router = router
-        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], Bytes::clone(&openapi))))
-        .merge(Router::from(swagger))
+        .route("/openapi.json", asset(move || document(&settings)))
+        .route("/openapi-3.0.json", asset(move || document_3_0(&for_3_0)))
+        .merge(docs::routes())
         .merge(ui::routes());
     layers::wrap(with_fallbacks(router, &app), app, ListenerKind::Public, origins)
+}
+
+/// Returns a route that serves a JSON document. It is built at the first request for it, because most services never get
+/// one and it would delay their start.
+fn asset(build: impl FnOnce() -> serde_json::Value + Send + 'static) -> MethodRouter<App> {
+    let json = move || Asset::new("application/json", Bytes::from(build().to_string()));
+    let asset = Arc::new(LazyLock::new(json));
+    get(move |headers: HeaderMap| {
+        let asset = Arc::clone(&asset);
+        async move {
+            let answer = (*asset).as_ref().map(|asset| asset.answer(&headers));
+            answer.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+        }
+    })
 }
 
 /// Returns the service of `metrics.listen`: metrics and health, without keys.

@@ -98,7 +98,7 @@ pub(super) fn is_verbose(query: Option<&str>) -> bool {
 }
 
 /// Returns the state of the service; 200 while the process lives.
-#[utoipa::path(get, path = "/health", tag = "service", operation_id = "health", params(Detail),
+#[utoipa::path(get, path = "/health", tag = "service", operation_id = "getHealth", params(Detail),
     responses((status = 200, description = "State of the service", body = Health)))]
 pub(super) async fn health(
     State(extractor): State<Arc<Extractor>>,
@@ -152,14 +152,14 @@ pub(super) struct Live {
 }
 
 /// Returns 200 while the process lives.
-#[utoipa::path(get, path = "/health/live", tag = "service", operation_id = "live",
+#[utoipa::path(get, path = "/health/live", tag = "service", operation_id = "getLiveness",
     responses((status = 200, description = "The process lives", body = Live)))]
 pub(super) async fn live() -> Json<Live> {
     Json(Live { live: true })
 }
 
 /// Returns 200 if the service can read notes, else 503 with the reason.
-#[utoipa::path(get, path = "/health/ready", tag = "service", operation_id = "ready",
+#[utoipa::path(get, path = "/health/ready", tag = "service", operation_id = "getReadiness",
     responses((status = 200, description = "Ready", body = Ready), (status = 503, description = "Not ready", body = Ready)))]
 pub(super) async fn ready(State(state): State<Arc<ServiceState>>) -> Response {
     let ready = ready_now(&state.readiness);
@@ -184,7 +184,7 @@ pub(super) struct Upstream {
 }
 
 /// Returns the state of the model servers, without their addresses.
-#[utoipa::path(get, path = "/health/vllm", tag = "service", operation_id = "vllm",
+#[utoipa::path(get, path = "/health/vllm", tag = "service", operation_id = "getModelServers",
     responses((status = 200, description = "State of the model servers", body = Upstream)))]
 pub(super) async fn vllm(
     State(extractor): State<Arc<Extractor>>,
@@ -210,7 +210,7 @@ pub(super) struct ModelList {
 }
 
 /// Returns the models that a request may name, the default first.
-#[utoipa::path(get, path = "/api/v1/models", tag = "extraction", operation_id = "models",
+#[utoipa::path(get, path = "/api/v1/models", tag = "extraction", operation_id = "listModels",
     responses((status = 200, description = "Engines and models", body = ModelList)))]
 pub(super) async fn models(State(extractor): State<Arc<Extractor>>) -> Json<ModelList> {
     let models = extractor.policy.models.clone();
@@ -219,7 +219,7 @@ pub(super) async fn models(State(extractor): State<Arc<Extractor>>) -> Json<Mode
 }
 
 /// Returns the JSON Schema of the record.
-#[utoipa::path(get, path = "/api/v1/schema", tag = "extraction", operation_id = "schema",
+#[utoipa::path(get, path = "/api/v1/schema", tag = "extraction", operation_id = "getRecordSchema",
     responses((status = 200, description = "JSON Schema 2020-12", body = std::collections::BTreeMap<String, Value>,
         example = json!({"type": "object"}))))]
 pub(super) async fn schema() -> Json<Value> {
@@ -248,7 +248,7 @@ pub(super) struct About {
 }
 
 /// Describes the service and its addresses. Redirects browsers, which ask for HTML, to the page `/ui`.
-#[utoipa::path(get, path = "/", tag = "service", operation_id = "root",
+#[utoipa::path(get, path = "/", tag = "service", operation_id = "getService",
     responses((status = 200, description = "Service information", body = About),
         (status = 303, description = "The page is at `/ui`; the same information", body = About)))]
 pub(super) async fn root(State(extractor): State<Arc<Extractor>>, headers: HeaderMap) -> Response {

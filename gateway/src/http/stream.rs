@@ -21,7 +21,6 @@ use futures_util::{Stream, stream};
 use serde::Serialize;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio_util::task::AbortOnDropHandle;
-use utoipa::ToSchema;
 
 use super::{
     App, access,
@@ -45,38 +44,35 @@ pub(super) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-acce
 /// The time without events after which a comment is sent, because proxies close idle connections.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The data of a `field` event.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct FieldEvent<'a> {
-    /// The field.
-    name: Field,
-    /// Its provisional value; null if the note gives none.
-    #[schema(required = true)]
-    value: Option<&'a str>,
+/// The data of an event. `type` is the name of the event, which many clients do not pass on. `openapi::events` has the
+/// schemas.
+#[derive(Debug, Serialize)]
+struct EventData<T> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(flatten)]
+    data: T,
 }
 
-/// One event.
-#[derive(Debug, ToSchema)]
-#[schema(example = json!({"event": "field", "data": "{\"name\":\"stage\",\"value\":\"IV\"}"}))]
-#[expect(dead_code, reason = "for the OpenAPI document; events are written piece by piece")]
-pub(super) struct StreamEvent {
-    /// `field`, `reset`, `result` or `error`.
-    event: String,
-    /// JSON: for `field` its `name` and `value`, for `reset` an empty object, for `result` the answer of `/extract`,
-    /// for `error` a problem.
-    data: String,
+/// The data of a `field` event.
+#[derive(Debug, Serialize)]
+struct FieldEvent<'a> {
+    name: Field,
+    /// Provisional; null if the note gives none.
+    value: Option<&'a str>,
 }
 
 /// Reads one note and sends its fields as the model writes them.
 ///
-/// Events: `field` (`{"name", "value"}`; seven of them, each as soon as the model has written it, and provisional until
+/// The data of every event is a JSON object whose `type` is the name of the event (`StreamEvent`): `field` (`{"type",
+/// "name", "value"}`; seven of them, each as soon as the model has written it, and provisional until
 /// the end), `reset` (the fields so far are void, because the model is asked again), and last exactly one `result`
-/// (what `POST /api/v1/extract` would answer) or `error` (a problem object, with `retry_after` in seconds if it is
+/// (what `POST /api/v1/extract` would answer) or `error` (a problem object, whose `type` is `error` here, with `retry_after` in seconds if it is
 /// worth trying again). Comments keep the connection open. A request that is refused before the model is asked gets an
 /// error status, as from `/extract`. If the client closes the connection, the model stops.
-#[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "stream",
+#[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "extractStream",
     request_body = ExtractRequest, responses((status = 200, description = "Events: seven `field`, then `result` or `error`",
-        body = StreamEvent, content_type = "text/event-stream")))]
+        body = String, content_type = "text/event-stream")))]
 pub(super) async fn stream(
     State(app): State<App>,
     Extension(context): Extension<RequestContext>,
@@ -221,7 +217,11 @@ impl EventStream {
                 self.send_missing_fields(&answer);
                 self.send("result", &answer);
             }
-            Err(problem) => self.send("error", &NestedProblem::from(Problem::clone(&problem))),
+            Err(problem) => {
+                // A problem has a `type` of its own.
+                let problem = Problem::clone(&problem).with_kind("error");
+                self.push("error", &NestedProblem::from(problem));
+            }
         }
         self.ended = true;
     }
@@ -236,6 +236,10 @@ impl EventStream {
     }
 
     fn send<T: Serialize>(&mut self, name: &'static str, data: &T) {
+        self.push(name, &EventData { kind: name, data });
+    }
+
+    fn push<T: Serialize>(&mut self, name: &'static str, data: &T) {
         // Serializing these types cannot fail. If it does, the client gets the event without data.
         let event = Event::default().event(name);
         self.pending.push_back(event.clone().json_data(data).unwrap_or(event));

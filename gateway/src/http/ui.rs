@@ -1,16 +1,17 @@
 //! Serves the page `/ui` and its files, which are in `ui/`. It does not read notes.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::{
     Extension, Router,
+    body::Bytes,
     extract::{Path, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 
-use super::{AccessControl, App, Extractor, accept, context::RequestContext, error::ErrorCode};
+use super::{AccessControl, App, Extractor, accept, assets::Asset, context::RequestContext, error::ErrorCode};
 use crate::ui;
 
 /// The content security policy of the page. The page may load its own files and call this service, nothing else. It has
@@ -42,10 +43,16 @@ async fn page(State(extractor): State<Arc<Extractor>>, State(access): State<Arc<
     (headers, html).into_response()
 }
 
-async fn file(Path(name): Path<String>, Extension(context): Extension<RequestContext>) -> Response {
-    match ui::FILES.iter().find(|file| file.name == name) {
-        Some(file) => ([(header::CONTENT_TYPE, file.kind)], file.body).into_response(),
-        None => ErrorCode::NotFound.problem(&context.id).into_response(),
+async fn file(Path(name): Path<String>, Extension(context): Extension<RequestContext>, request: HeaderMap) -> Response {
+    static FILES: LazyLock<Vec<(&str, Option<Asset>)>> = LazyLock::new(|| {
+        ui::FILES
+            .iter()
+            .map(|file| (file.name, Asset::new(file.kind, Bytes::from_static(file.body.as_bytes()))))
+            .collect()
+    });
+    match FILES.iter().find(|(known, _)| *known == name) {
+        Some((_, Some(file))) => file.answer(&request),
+        _ => ErrorCode::NotFound.problem(&context.id).into_response(),
     }
 }
 

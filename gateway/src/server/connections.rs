@@ -1,4 +1,5 @@
-//! Accepts connections, serves HTTP/1.1 on each, and closes them at shutdown.
+//! Accepts connections, serves HTTP/1.1 or HTTP/2 on each, and closes them at shutdown. HTTP/2 is for clients that
+//! begin with it (prior knowledge), such as load balancers.
 //!
 //! It uses hyper directly and not `axum::serve`, for two reasons. A client that sends its headers a byte a minute must
 //! lose its connection. During shutdown a caller must get an answer that says so, not a refused connection.
@@ -6,15 +7,18 @@
 use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::{GracefulShutdown, Watcher},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
 };
 use tokio::net::{TcpListener, TcpStream};
 use tower::Service;
 
-use super::caller::CallerStream;
+use super::{caller::CallerStream, open_requests::OpenRequests};
 
 /// The longest time that a connection may be idle, and that the headers of a request may take. It is longer than the
 /// 75 s for which the HTTP client of a frontend keeps idle connections: if the server closed them first, requests
@@ -24,6 +28,19 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(90);
 const MAX_HEADERS: usize = 100;
 /// Most bytes of a request line with its headers. hyper answers a larger head with a 431 without a body.
 const MAX_HEAD_BYTES: usize = 64 << 10;
+/// The same for HTTP/2, which resets or answers a larger head with a 431 without a body.
+const MAX_HEAD_BYTES_HTTP2: u32 = 64 << 10;
+/// Requests of one HTTP/2 connection that may be open at once.
+const MAX_STREAMS: u32 = 64;
+/// Bytes of a body that a client may send over HTTP/2 before a handler reads them, for each request and for all requests
+/// of its connection. hyper's own 1 MiB would be memory that no budget counts.
+const WINDOW_BYTES: u32 = 128 << 10;
+/// Bytes of an answer that wait in HTTP/2 for the client to read, for each request.
+const SEND_BYTES: usize = 64 << 10;
+/// Interval of the pings that tell whether an HTTP/2 client is still there, and how long it may take to answer. A client
+/// that sends a header piece by piece cannot answer between the pieces.
+const PING_INTERVAL: Duration = Duration::from_secs(60);
+const PING_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause after the system has run out of file descriptors: a connection must end first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -31,16 +48,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Connections {
     listener: TcpListener,
     router: Router,
-    http: http1::Builder,
+    http: auto::Builder<TokioExecutor>,
     open: GracefulShutdown,
 }
 
 impl Connections {
     pub(super) fn new(listener: TcpListener, router: Router) -> Self {
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-        http.max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD_BYTES).half_close(false);
-        Self { listener, router, http, open: GracefulShutdown::new() }
+        Self { listener, router, http: http(), open: GracefulShutdown::new() }
     }
 
     /// Accepts connections until the future is dropped. It can be called again after that.
@@ -79,15 +93,44 @@ impl Connections {
     }
 }
 
-async fn serve_connection(http: http1::Builder, stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher) {
+fn http() -> auto::Builder<TokioExecutor> {
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    let mut http1 = http.http1();
+    http1.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    http1.max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD_BYTES).half_close(false);
+    let mut http2 = http.http2();
+    http2.timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL).keep_alive_timeout(PING_TIMEOUT);
+    http2.max_concurrent_streams(MAX_STREAMS).max_send_buf_size(SEND_BYTES);
+    http2.initial_stream_window_size(WINDOW_BYTES).initial_connection_window_size(WINDOW_BYTES);
+    http2.max_header_list_size(MAX_HEAD_BYTES_HTTP2);
+    http
+}
+
+async fn serve_connection(
+    http: auto::Builder<TokioExecutor>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    watcher: Watcher,
+) {
+    let open_requests = OpenRequests::default();
+    let counted = open_requests.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let open_request = counted.begin();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
         // A router is always ready.
-        router.clone().call(request)
+        let answer = router.clone().call(request);
+        async move { answer.await.map(|response| response.map(|body| open_request.until_the_end_of(body))) }
     });
-    if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(CallerStream::new(stream)), service)).await {
-        tracing::debug!(%error, "a connection broke");
+    let connection = http.serve_connection(TokioIo::new(CallerStream::new(stream)), service).into_owned();
+    tokio::select! {
+        biased;
+        ended = watcher.watch(connection) => if let Err(error) = ended {
+            tracing::debug!(%error, "a connection broke");
+        },
+        // hyper's own limit begins only when the client has sent enough to tell HTTP/1 from HTTP/2, and HTTP/2 has none.
+        () = open_requests.idle(HEADER_TIMEOUT) => tracing::debug!("an idle connection was closed"),
     }
 }
 

@@ -3,6 +3,7 @@
 mod caller;
 mod code_files;
 mod connections;
+mod open_requests;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic in a helper fails the test")]
 
 mod batch;
+mod bodies;
 mod codes;
 mod empty_records;
+mod encodings;
 #[expect(dead_code, reason = "other tests use the rest of this shared file")]
 mod fake_vllm;
 mod faults;
@@ -234,4 +236,45 @@ async fn every_documented_get_answers() {
     let note = json!({"text": "Der Patient fühlt sich wohl."}).to_string();
     let (_, answer) = post(&router, note).await;
     assert_eq!(answer["warnings"][0]["code"], "no_oncology_terms");
+}
+
+#[tokio::test]
+async fn the_examples_of_answers_have_the_keys_of_answers() {
+    let router = rules();
+    let document = http::document(&http::DocumentSettings::default());
+    let mut checked = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let Some(operation) = item.get("post") else { continue };
+        let (media_type, asked) = operation["requestBody"]["content"].as_object().unwrap().iter().next().unwrap();
+        let reference = asked["schema"]["$ref"].as_str().unwrap_or_default();
+        let of_schema = document.pointer(&format!("{}/example", reference.trim_start_matches('#')));
+        let body = of_schema.map_or_else(|| asked["example"].as_str().unwrap().to_owned(), ToString::to_string);
+        let request = Request::post(path.as_str()).header("content-type", media_type).body(Body::from(body)).unwrap();
+        let (status, _, answer) = send(&router, request).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        let (_, answered) = operation["responses"]["200"]["content"].as_object().unwrap().iter().next().unwrap();
+        match &answered["example"] {
+            // Lines and events: the example is the start of the answer, but for what differs each time.
+            Value::String(example) => {
+                assert!(example.get(..30) == std::str::from_utf8(&answer).unwrap().get(..30), "{path}")
+            }
+            example => assert_eq!(outline(example), outline(&serde_json::from_slice(&answer).unwrap()), "{path}"),
+        }
+        checked += 1;
+    }
+    assert!(checked >= 5, "{checked}");
+}
+
+/// Returns a value with the keys of its objects and of the first object of each of its lists, two levels deep.
+fn outline(value: &Value) -> Value {
+    fn keys(value: &Value, depth: usize) -> Value {
+        match value {
+            Value::Object(object) if depth > 0 => {
+                object.iter().map(|(key, value)| (key.clone(), keys(value, depth - 1))).collect()
+            }
+            Value::Array(items) if depth > 0 => items.iter().take(1).map(|item| keys(item, depth)).collect(),
+            _ => Value::Null,
+        }
+    }
+    keys(value, 3)
 }

@@ -21,13 +21,19 @@ fn request(body: impl Into<Body>) -> Request<Body> {
     Request::post("/api/v1/extract/stream").header("content-type", "application/json").body(body.into()).unwrap()
 }
 
-/// Parses a stream into the names and data of its events.
+/// Parses a stream into the names and data of its events. Each has its name in its data too, as `type`.
 fn events(text: &str) -> Vec<(String, Value)> {
     let blocks = text.split("\n\n").filter(|block| !block.is_empty() && !block.starts_with(':'));
     let lines = |block: &str, prefix: &str| {
         block.lines().filter_map(|line| line.strip_prefix(prefix)).collect::<Vec<_>>().join("\n").trim().to_owned()
     };
-    blocks.map(|block| (lines(block, "event:"), serde_json::from_str(&lines(block, "data:")).unwrap())).collect()
+    let event = |block: &str| {
+        let (name, mut data): (_, Value) =
+            (lines(block, "event:"), serde_json::from_str(&lines(block, "data:")).unwrap());
+        assert_eq!(data.as_object_mut().unwrap().remove("type"), Some(json!(name)));
+        (name, data)
+    };
+    blocks.map(event).collect()
 }
 
 async fn stream_events(router: &Router, body: Value) -> Vec<(String, Value)> {

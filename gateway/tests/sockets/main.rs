@@ -9,6 +9,7 @@ mod fake_vllm;
 #[cfg(target_os = "linux")]
 mod given_back;
 mod hosts;
+mod http2;
 mod idle;
 mod leases;
 mod leavers;

@@ -1,4 +1,5 @@
-//! `POST /api/v1/extract/batch`: reads many notes and returns an answer or an error for each; and `POST /api/v1/patient`,
+//! `POST /api/v1/extract/batch`: reads many notes and returns an answer or an error for each; `POST
+//! /api/v1/extract/lines`, which does so with a note and an answer per line; and `POST /api/v1/patient`,
 //! which returns one timeline for them.
 //!
 //! Notes are accepted only while there is room for their answers. If the caller does not read answers, the gateway
@@ -32,7 +33,9 @@ use super::{
     audit_record::AuditGuard,
     body, context,
     context::RequestContext,
+    decoding,
     error::{ErrorCode, Problem},
+    media::{BodyFormat, Takes},
     note::Rejection,
     rate_limit::CallerAllowance,
     request::{BatchRequest, QueryOptions},
@@ -41,9 +44,9 @@ use super::{
 use crate::{extraction::Deadline, memory::Purpose, telemetry::Route};
 
 const ROUTE: Route = "/api/v1/extract/batch";
+const LINES_ROUTE: Route = "/api/v1/extract/lines";
 const NDJSON: &str = "application/x-ndjson";
 const TOO_LARGE: &str = "The batch is larger than this server takes. Send its notes in several batches.";
-const WRONG_TYPE: &str = "Send the notes as Content-Type: application/json or application/x-ndjson.";
 const TOO_LATE: &str = "The batch did not arrive in time. Send fewer notes at once, or send them as lines.";
 const TOO_MANY: &str = "The service already reads as many batches as it may. Try again after the time in Retry-After.";
 const TOO_MANY_OF_KEY: &str =
@@ -51,53 +54,79 @@ const TOO_MANY_OF_KEY: &str =
 
 /// Reads many notes.
 ///
-/// With `application/json`, send `{"notes": [{"id", "text"}, ...]}` and the options of `/extract`. The answer has the
-/// results in the order of the notes and the number of failed notes. With `application/x-ndjson`, send one note `{"id",
-/// "text"}` per line and the options in the query. The answer has one line for each note when it is done; it may begin
-/// before the input has ended.
+/// Send `{"notes": [{"id", "text"}, ...]}` and the options of `/extract`. The answer has the results in the order of the
+/// notes and the number of failed notes. With `application/x-ndjson` this route reads and answers lines, as
+/// `POST /api/v1/extract/lines` does.
 ///
 /// Every note has its own deadline, counts once for rate limits, and has a lower priority than single notes. A note
 /// that fails has a problem object, with `retry_after` in seconds if it is worth trying again, and never fails the
 /// others. `index` tells notes apart. An `id` is returned as it was sent; it may be missing (then it is null), and if
-/// two notes have the same `id`, the second is refused. Blank lines do not count. If lines end early (too many bytes,
-/// shutdown, a key that was removed, no whole line in time), the last line has `"ends": true` and the reason: the notes
-/// from its `index` on were not read. Read answers while you send more lines: if you do not read, the service stops
-/// reading your notes, and after two minutes the batch ends. A batch of lines may pause between lines and occupies no
-/// batch slot during the pause.
-#[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "batch", params(QueryOptions),
-    request_body(content((BatchRequest = "application/json"), (Value = "application/x-ndjson",
-        example = json!("{\"id\": \"a-1\", \"text\": \"Stage IV lung adenocarcinoma with EGFR L858R.\"}\n")))),
-    responses((status = 200, description = "An outcome for each note", content(
-        (BatchAnswer = "application/json"), (String = "application/x-ndjson")))))]
+/// two notes have the same `id`, the second is refused.
+#[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "extractBatch", params(QueryOptions),
+    request_body = BatchRequest,
+    responses((status = 200, description = "An outcome for each note", body = BatchAnswer)))]
 pub(super) async fn batch(
     State(app): State<App>,
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    let is_ndjson = body::has_media_type(request.headers(), NDJSON);
-    answer(&app, &context, request, if is_ndjson { AnswerForm::Lines } else { AnswerForm::List }).await
+    let is_lines = BodyFormat::of(request.headers()) == Some(BodyFormat::Lines);
+    let form = if is_lines { AnswerForm::Lines } else { AnswerForm::List };
+    answer(&app, &context, request, ROUTE, Takes::JsonOrLines, form).await
+}
+
+/// Reads many notes, one per line.
+///
+/// Send one note `{"id", "text"}` per line and the options of `/extract` in the query. The answer has one line for each
+/// note when it is done, as an element of `results` of `POST /api/v1/extract/batch` (`NoteOutcome`); it may begin before
+/// the input has ended. What is said there of notes and ids holds here too.
+///
+/// Blank lines do not count. If lines end early (too many bytes,
+/// shutdown, a key that was removed, no whole line in time), the last line has `"ends": true` and the reason: the notes
+/// from its `index` on were not read. Read answers while you send more lines: if you do not read, the service stops
+/// reading your notes, and after two minutes the batch ends. A batch of lines may pause between lines and occupies no
+/// batch slot during the pause.
+#[utoipa::path(post, path = LINES_ROUTE, tag = "extraction", operation_id = "extractLines", params(QueryOptions),
+    request_body(content = String, content_type = "application/x-ndjson", description = "One note per line",
+        example = json!("{\"id\": \"a-1\", \"text\": \"Stage IV lung adenocarcinoma with EGFR L858R.\"}\n")),
+    responses((status = 200, description = "An outcome per line", body = String, content_type = "application/x-ndjson")))]
+pub(super) async fn lines(
+    State(app): State<App>,
+    Extension(context): Extension<RequestContext>,
+    request: Request,
+) -> Response {
+    answer(&app, &context, request, LINES_ROUTE, Takes::Lines, AnswerForm::Lines).await
 }
 
 /// Returns the answer in a form, or the problem of a request that cannot be read.
-async fn answer(app: &App, context: &RequestContext, request: Request, form: AnswerForm) -> Response {
+async fn answer(
+    app: &App,
+    context: &RequestContext,
+    request: Request,
+    route: Route,
+    takes: Takes,
+    form: AnswerForm,
+) -> Response {
     let principal = access::principal(&request);
-    start(app, context, request, form).await.unwrap_or_else(|problem| {
+    start(app, context, request, (route, takes, form)).await.unwrap_or_else(|problem| {
         let (status, code) = (problem.code.status(), problem.code.name());
         let mut response = problem.into_response();
-        let audit_record = AuditGuard::new(app, context, form.route(), principal).finish(status, Some(code));
+        let audit_record = AuditGuard::new(app, context, route, principal).finish(status, Some(code));
         response.extensions_mut().insert(audit_record);
         response
     })
 }
 
 /// Checks a batch, starts it and returns its answer. The body of the answer is written while the notes are read.
-async fn start(app: &App, context: &RequestContext, request: Request, form: AnswerForm) -> Result<Response, Rejection> {
+async fn start(
+    app: &App,
+    context: &RequestContext,
+    request: Request,
+    (route, takes, form): (Route, Takes, AnswerForm),
+) -> Result<Response, Rejection> {
     let id = &context.id;
     let problem_with = |code: ErrorCode, detail| code.problem(id).with_detail(detail);
-    let is_ndjson = body::has_media_type(request.headers(), NDJSON);
-    if !is_ndjson && !body::has_media_type(request.headers(), "application/json") {
-        return Err(problem_with(ErrorCode::UnsupportedMediaType, WRONG_TYPE).into());
-    }
+    let (format, coding) = takes.check(request.headers(), id)?;
     if app.state.readiness.is_draining() {
         return Err(ErrorCode::Draining.problem(id).into());
     }
@@ -120,12 +149,16 @@ async fn start(app: &App, context: &RequestContext, request: Request, form: Answ
             code => code.problem(id),
         }
     };
-    let (notes, options, slot) = if is_ndjson {
+    let decode = |body, limit| match decoding::decoded(body, coding, limit, &reservation) {
+        Err(ErrorCode::BodyTooLarge) => Err(too_large()),
+        decoded => decoded.map_err(|code| Box::new(code.problem(id))),
+    };
+    let (notes, options, slot) = if format == BodyFormat::Lines {
         let options =
             app.extractor.policy.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
         let line_reservation = reservation.reserve_also(0);
         let notes = Notes::in_lines(
-            request.into_body(),
+            decode(request.into_body(), app.batch.body_limit)?,
             app.extractor.body_limit,
             app.batch.body_limit,
             app.extractor.deadline,
@@ -139,30 +172,22 @@ async fn start(app: &App, context: &RequestContext, request: Request, form: Answ
         // The body may be large, so the slot, which limits concurrent batches, is taken before the body is read.
         let slot = take_slot()?;
         let (limit, deadline) = (app.list_limit(), Deadline::after_since(context.arrived, app.extractor.deadline));
-        let reading = body::read(request.into_body(), limit, deadline, &mut reservation);
+        let body = decode(request.into_body(), limit)?;
+        let reading = body::read(body, limit, deadline, &mut reservation);
         let body = tokio::select! { biased; body = reading => body, problem = closing => return Err(problem.into()) };
         let body = body.map_err(|code| match code {
             ErrorCode::BodyTooLarge => too_large(),
             ErrorCode::DeadlineExceeded => Box::new(problem_with(code, TOO_LATE)),
+            ErrorCode::InvalidJson if coding.is_some() => Box::new(problem_with(code, decoding::NOT_DECOMPRESSED)),
             code => Box::new(code.problem(id)),
         })?;
         let (raw, options) = app.extractor.policy.check_batch(&body, &query).map_err(|bad| bad.problem(id))?;
         let notes = raw.iter().map(|note| body.slice_ref(note.get().as_bytes())).collect();
         (Notes::in_list(notes), options, slot)
     };
-    let reader = Reader::new(app.clone(), context.clone(), form.route(), caller, options, time);
+    let reader = Reader::new(app.clone(), context.clone(), route, caller, options, time);
     let written = BatchRun::new(reader, notes, form, slot, reservation).begin();
     let kind = HeaderValue::from_static(if form == AnswerForm::Lines { NDJSON } else { "application/json" });
     let headers = [(header::CONTENT_TYPE, kind), (X_ACCEL_BUFFERING, HeaderValue::from_static("no"))];
     Ok((headers, Body::from_stream(written)).into_response())
-}
-
-impl AnswerForm {
-    /// Returns the route that answers in this form.
-    const fn route(self) -> Route {
-        match self {
-            Self::Lines | Self::List => ROUTE,
-            Self::Timeline => patient::ROUTE,
-        }
-    }
 }

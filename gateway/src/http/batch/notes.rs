@@ -142,6 +142,8 @@ impl BodyLines {
             if self.ended {
                 return NextNote::End;
             }
+            // As in `body::read`.
+            tokio::task::coop::consume_budget().await;
             let until = *self.until.get_or_insert_with(|| Instant::now() + self.patience);
             let until = self.minimum_rate.map_or(until, |minimum_rate| until.min(minimum_rate.next_deadline()));
             // A frame that has arrived is taken even if the time limit passed meanwhile.

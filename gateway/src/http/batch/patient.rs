@@ -19,6 +19,7 @@ use crate::{
         App,
         context::RequestContext,
         error::{ErrorCode, NestedProblem},
+        media::Takes,
         request::{BatchRequest, QueryOptions},
     },
     memory::MemoryReservation,
@@ -33,21 +34,21 @@ const TOO_MUCH: &str = "The note was read, but the service has no memory for a l
 
 /// Reads the notes of one patient.
 ///
-/// Takes the same bodies as `/extract/batch`: `{"notes": [{"id", "text", "note_date"}, ...]}`, or one note per line.
+/// Takes the same bodies as `/extract/batch`: `{"notes": [{"id", "text", "note_date"}, ...]}`, or with
+/// `application/x-ndjson` one note per line.
 /// Returns what the notes say together: the tumours, and for each tumour stages, markers, treatments, responses and
 /// metastases in order of time, each with the note and its words. A value without a date of its own has the `note_date`
 /// of its note, so give one with every note. Statements that cannot all be right are kept and listed in
 /// `contradictions`. The part `notes` says of each note whether it was read; if one was not, `complete` is false.
-#[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "patient", params(QueryOptions),
-    request_body(content((BatchRequest = "application/json"), (Value = "application/x-ndjson",
-        example = json!("{\"id\": \"a-1\", \"note_date\": \"2021-05-20\", \"text\": \"Stage IV lung adenocarcinoma with EGFR L858R.\"}\n")))),
+#[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "readPatient", params(QueryOptions),
+    request_body = BatchRequest,
     responses((status = 200, description = "The timeline", body = PatientAnswer)))]
 pub(in crate::http) async fn patient(
     State(app): State<App>,
     Extension(context): Extension<RequestContext>,
     request: Request,
 ) -> Response {
-    answer(&app, &context, request, AnswerForm::Timeline).await
+    answer(&app, &context, request, ROUTE, Takes::JsonOrLines, AnswerForm::Timeline).await
 }
 
 /// The answer to the notes of one patient.

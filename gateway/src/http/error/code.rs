@@ -102,7 +102,7 @@ impl ErrorCode {
                 "unsupported_media_type",
                 415,
                 "Unsupported media type",
-                "Send the body as Content-Type: application/json, and not compressed.",
+                "Send the body as Content-Type: application/json.",
             ),
             Self::HostNotAllowed => (
                 "host_not_allowed",

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use axum::{
-    http::{HeaderValue, header},
+    http::{HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -67,6 +67,9 @@ pub struct Problem {
     /// The time after which to try again, as in the `Retry-After` header.
     #[serde(skip)]
     retry_after: Option<Duration>,
+    /// The header that says what the service accepts, and its value; only with `unsupported_media_type`.
+    #[serde(skip)]
+    accepted: Option<(HeaderName, &'static str)>,
 }
 
 impl Problem {
@@ -83,6 +86,7 @@ impl Problem {
             request_id: request_id.to_owned(),
             errors: Vec::new(),
             retry_after: code.retry_after(),
+            accepted: None,
         }
     }
 
@@ -90,6 +94,24 @@ impl Problem {
     #[must_use]
     pub fn with_detail(self, detail: &str) -> Self {
         Self { detail: detail.to_owned(), ..self }
+    }
+
+    /// Returns the problem with another `type`, for a place where a key of this name tells it from other objects.
+    #[must_use]
+    pub fn with_kind(self, kind: &'static str) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// Returns the problem with a header that says what the service accepts.
+    #[must_use]
+    pub fn with_accepted(self, name: HeaderName, value: &'static str) -> Self {
+        Self { accepted: Some((name, value)), ..self }
+    }
+
+    /// Returns the header that says what the service accepts.
+    #[must_use]
+    pub fn accepted(&self) -> Option<&(HeaderName, &'static str)> {
+        self.accepted.as_ref()
     }
 
     /// Returns the time after which to try again; `None` if another try is useless.
@@ -148,6 +170,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(time) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(time)));
+        }
+        if let Some((name, value)) = self.accepted {
+            headers.insert(name, HeaderValue::from_static(value));
         }
         if self.code == ErrorCode::Unauthorized {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

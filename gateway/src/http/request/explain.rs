@@ -29,7 +29,7 @@ fn violations(kind: &JsonKind, shape: Shape) -> Vec<Violation> {
     }
     for (key, kind) in object {
         match shape.is_good(key, kind) {
-            None => violations.push(unknown_key(key)),
+            None => violations.push(unknown_key(key, "this request")),
             Some(false) => violations.push(wrong_type(key)),
             Some(true) => {}
         }
@@ -66,8 +66,8 @@ impl Shape {
             "temperature" => Some(is_null || kind.number().is_some()),
             "max_tokens" => Some(is_null || kind.number().and_then(whole).is_some()),
             "model" | "note_date" => Some(is_null || kind.is_text()),
-            "offsets" => Some(matches!(kind.short(), Some("codepoint" | "utf16" | "byte"))),
-            "confidence" | "allow_partial" => Some(*kind == JsonKind::Bool),
+            "offsets" => Some(is_null || matches!(kind.short(), Some("codepoint" | "utf16" | "byte"))),
+            "confidence" | "allow_partial" => Some(is_null || *kind == JsonKind::Bool),
             _ => None,
         })
     }
@@ -108,15 +108,16 @@ pub(super) fn violation(field: &str, rule: &'static str, message: &str) -> Viola
     Violation { field: field.to_owned(), rule, message: message.to_owned() }
 }
 
-fn unknown_key(key: &str) -> Violation {
+/// Returns the violation of a key that `what` does not know. The key is named only if it looks like an identifier.
+pub(in crate::http) fn unknown_key(key: &str, what: &str) -> Violation {
     let identifier = key.len() <= 40
         && key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if identifier {
-        let message = format!("`{key}` is not a key of this request; see /docs.");
+        let message = format!("`{key}` is not a key of {what}; see /docs.");
         Violation { field: key.to_owned(), rule: "unknown_key", message }
     } else {
-        violation("", "unknown_key", "The body has a key that this request does not know; see /docs.")
+        violation("", "unknown_key", "The request has a key that this route does not know; see /docs.")
     }
 }
 

@@ -11,7 +11,8 @@ mod shapes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-pub use self::shapes::{BatchRequest, ExtractRequest, QueryOptions};
+pub(super) use self::explain::unknown_key;
+pub use self::shapes::{BatchRequest, ExtractRequest, OPTION_NAMES, QueryOptions};
 use self::{
     explain::{explain, violation},
     shapes::{BatchNote, RawOptions},

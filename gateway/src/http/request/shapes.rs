@@ -42,17 +42,14 @@ macro_rules! with_options {
             #[schema(value_type = Option<String>, example = "medical-ie")]
             model: Option<String>,
             /// Unit of `start` and `end` in the evidence.
-            #[serde(default, deserialize_with = "not_null")]
-            #[schema(value_type = OffsetUnit)]
+            #[schema(value_type = Option<OffsetUnit>)]
             offsets: Option<OffsetUnit>,
             /// Whether to return the `confidence` of each value: the model's probability of its own wording, not
             /// calibrated. It costs the model server a little time. The rules engine returns null.
-            #[serde(default, deserialize_with = "not_null")]
-            #[schema(value_type = bool, example = false)]
+            #[schema(value_type = Option<bool>, example = false)]
             confidence: Option<bool>,
             /// Whether to answer a long note even if a part of it could not be read. If so, `unread` says which part.
-            #[serde(default, deserialize_with = "not_null")]
-            #[schema(value_type = bool, example = false)]
+            #[schema(value_type = Option<bool>, example = false)]
             allow_partial: Option<bool>,
             /// The day on which the note was written. Dates relative to it ("two months ago", "in March") are then resolved.
             #[schema(value_type = Option<NoteDate>, example = "2021-05-20")]
@@ -76,7 +73,7 @@ macro_rules! with_options {
 }
 
 with_options! {
-    /// One note and the options for reading it. Only `text` is required.
+    /// One note and the options for reading it. Only `text` is required; an option that is null counts as absent.
     #[derive(Debug, Deserialize, ToSchema)]
     #[serde(deny_unknown_fields)]
     #[schema(example = json!({"text": "62-year-old woman with stage IIIB invasive ductal carcinoma of the left breast. ER positive, HER2 negative. She received doxorubicin and cyclophosphamide with a partial response. No bone metastases."}))]
@@ -88,7 +85,7 @@ with_options! {
 }
 
 with_options! {
-    /// Many notes and the options for reading all of them.
+    /// Many notes and the options for reading all of them. An option that is null counts as absent.
     #[derive(Debug, Deserialize, ToSchema)]
     #[serde(deny_unknown_fields)]
     #[schema(example = json!({"notes": [
@@ -107,28 +104,32 @@ with_options! {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct QueryOptions {
-    /// As in the body.
-    #[param(value_type = f32, minimum = 0, maximum = 2, example = 0.0, required = false, nullable = false)]
+    /// As in `POST /api/v1/extract`.
+    #[param(value_type = f32, minimum = 0, maximum = 2, required = false, nullable = false)]
     temperature: Option<f32>,
-    /// As in the body.
-    #[param(value_type = u32, minimum = 1, maximum = 8192, example = 1024, required = false, nullable = false)]
+    /// As in `POST /api/v1/extract`.
+    #[param(value_type = u32, minimum = 1, maximum = 8192, required = false, nullable = false)]
     max_tokens: Option<u32>,
-    /// As in the body.
-    #[param(value_type = String, example = "medical-ie", required = false, nullable = false)]
+    /// As in `POST /api/v1/extract`.
+    #[param(value_type = String, required = false, nullable = false)]
     model: Option<String>,
-    /// As in the body.
+    /// As in `POST /api/v1/extract`.
     #[param(value_type = OffsetUnit, required = false)]
     offsets: Option<OffsetUnit>,
-    /// As in the body.
-    #[param(value_type = bool, example = false, required = false, nullable = false)]
+    /// As in `POST /api/v1/extract`.
+    #[param(value_type = bool, required = false, nullable = false)]
     confidence: Option<bool>,
-    /// As in the body.
-    #[param(value_type = bool, example = false, required = false, nullable = false)]
+    /// As in `POST /api/v1/extract`.
+    #[param(value_type = bool, required = false, nullable = false)]
     allow_partial: Option<bool>,
-    /// As in the body.
-    #[param(value_type = NoteDate, example = "2021-05-20", required = false, nullable = false)]
+    /// As in `POST /api/v1/extract`.
+    #[param(value_type = NoteDate, required = false, nullable = false)]
     note_date: Option<String>,
 }
+
+/// The names of [`QueryOptions`].
+pub const OPTION_NAMES: [&str; 7] =
+    ["temperature", "max_tokens", "model", "offsets", "confidence", "allow_partial", "note_date"];
 
 /// The notes in a body, not yet parsed, and their number.
 #[derive(Debug)]
@@ -164,18 +165,13 @@ impl<'de: 'a, 'a> Visitor<'de> for RawNotes<'a> {
     }
 }
 
-/// Deserializes an optional value that must not be null.
-fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(value).map(Some)
-}
-
 /// Deserializes an optional whole number, which JSON may also write as `1024.0`.
 fn whole<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u32>, D::Error> {
     let Some(number) = Option::<serde_json::Number>::deserialize(value)? else { return Ok(None) };
     number::whole(&number).map(Some).ok_or_else(|| serde::de::Error::custom("not a whole number"))
 }
 
-/// One note of a batch.
+/// One note of a batch. Only `text` is required; a key that is null counts as absent.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BatchNote {

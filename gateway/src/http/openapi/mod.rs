@@ -1,10 +1,16 @@
-//! Builds the OpenAPI 3.1 document: the descriptions at the routes, with every error status of every route.
+//! Builds the OpenAPI 3.1 document: the descriptions at the routes, with every error status of every route, and its
+//! rendition as OpenAPI 3.0.
+
+mod events;
+mod examples;
+mod headers;
+mod v3_0;
 
 use serde_json::Value;
 use utoipa::{
     OpenApi,
     openapi::{
-        ContentBuilder, Ref, RefOr, ResponseBuilder, SecurityRequirement,
+        ContentBuilder, Ref, RefOr, ResponseBuilder, SecurityRequirement, Server,
         path::{Operation, PathItem},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -13,11 +19,10 @@ use utoipa::{
 use super::{
     access,
     batch::NoteOutcome,
-    error::{ErrorCode, Problem},
+    error::{ErrorCode, NestedProblem, Problem},
     routes,
-    stream::FieldEvent,
 };
-use crate::extraction::{ModelName, Record};
+use crate::extraction::{Field, ModelName, Record};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -25,13 +30,14 @@ use crate::extraction::{ModelName, Record};
         title = "Extraction gateway",
         description = "Seven structured oncology fields from a free-text note, each with its evidence. For research \
                        and registry support with human review; not a medical device, not for diagnosis.",
+        contact(name = "The operator of this service"),
         license(name = "MIT", identifier = "MIT"),
     ),
     tags(
         (name = "extraction", description = "Read notes"),
         (name = "service", description = "State of the service"),
     ),
-    components(schemas(Problem, Record, NoteOutcome, FieldEvent)),
+    components(schemas(Problem, Record, NoteOutcome, Field, NestedProblem)),
 )]
 struct OpenApiBase;
 
@@ -65,27 +71,26 @@ pub fn document(settings: &DocumentSettings) -> Value {
             property.insert(key.to_owned(), value);
         }
     };
-    let names: Value = settings.models.iter().map(|name| Value::from(&**name)).chain([Value::Null]).collect();
+    // The models of this server are an example and no list of what is valid: a client may be made on another server.
     let default = settings.models.first().map_or(Value::Null, |name| Value::from(&**name));
     for request in ["ExtractRequest", "BatchRequest"] {
-        set(&format!("{request}/properties/model"), "enum", names.clone());
         set(&format!("{request}/properties/model"), "example", default.clone());
     }
     for text in ["ExtractRequest/properties/text", "BatchNote/properties/text"] {
         set(text, "maxLength", Value::from(settings.max_note_chars));
     }
     set("BatchRequest/properties/notes", "maxItems", Value::from(settings.batch_notes));
-    for path in ["~1api~1v1~1extract~1batch", "~1api~1v1~1patient"] {
-        let parameters = document.pointer_mut(&format!("/paths/{path}/post/parameters"));
-        for parameter in parameters.and_then(Value::as_array_mut).into_iter().flatten() {
-            if parameter.get("name").is_some_and(|name| name == "model")
-                && let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut)
-            {
-                schema.insert("enum".to_owned(), settings.models.iter().map(|name| Value::from(&**name)).collect());
-            }
-        }
+    events::add(&mut document);
+    if let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) {
+        examples::add(paths);
     }
     document
+}
+
+/// Returns the document as OpenAPI 3.0, for `/openapi-3.0.json` and `gateway openapi --spec 3.0`.
+#[must_use]
+pub fn document_3_0(settings: &DocumentSettings) -> Value {
+    v3_0::converted(&document(settings))
 }
 
 fn build(guarded: bool) -> utoipa::openapi::OpenApi {
@@ -100,18 +105,26 @@ fn build(guarded: bool) -> utoipa::openapi::OpenApi {
             if !guarded {
                 add_error(operation, ErrorCode::HostNotAllowed);
             }
-            if guarded && !access::is_open_path(path) {
-                if path != "/metrics" {
-                    add_error(operation, ErrorCode::Unauthorized);
+            let needs_key = guarded && !access::is_open_path(path);
+            if needs_key && path != "/metrics" {
+                add_error(operation, ErrorCode::Unauthorized);
+            }
+            // Said of every operation, also where the answer is "none": a generator must not have to guess.
+            let none: [String; 0] = [];
+            let schemes = ["bearer", "api_key"].map(|scheme| SecurityRequirement::new(scheme, none.clone()));
+            operation.security = Some(if needs_key { schemes.to_vec() } else { Vec::new() });
+            if operation.description.is_none() {
+                operation.description.clone_from(&operation.summary);
+            }
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response {
+                    headers::add(response, path, status);
                 }
-                let none: [String; 0] = [];
-                operation.security = Some(vec![
-                    SecurityRequirement::new("bearer", none.clone()),
-                    SecurityRequirement::new("api_key", none),
-                ]);
             }
         }
     }
+    // Relative to the address of the document, because a proxy may serve this service under a path prefix.
+    document.servers = Some(vec![Server::new(".")]);
     if guarded && let Some(components) = &mut document.components {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
@@ -155,9 +168,10 @@ pub(super) fn errors_of(path: &str) -> &'static [ErrorCode] {
         ErrorCode::DeadlineExceeded,
     ];
     match path {
-        "/api/v1/extract/batch" | "/api/v1/patient" => BATCH,
+        "/api/v1/extract/batch" | "/api/v1/extract/lines" | "/api/v1/patient" => BATCH,
         "/api/v1/extract" | "/api/v1/extract/stream" => EXTRACT,
         "/metrics" => &[ErrorCode::Unauthorized, ErrorCode::Internal],
+        "/api/v1/models" | "/api/v1/schema" => &[ErrorCode::InvalidRequest, ErrorCode::Internal],
         _ => &[ErrorCode::Internal],
     }
 }
