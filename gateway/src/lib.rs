@@ -20,6 +20,7 @@ pub mod rate_limits;
 pub mod readiness;
 pub mod rules;
 pub mod server;
+pub mod spool;
 mod statics;
 pub mod steps;
 pub mod telemetry;

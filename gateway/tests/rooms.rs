@@ -20,7 +20,19 @@ const LAYERS: [&[&str]; 12] = [
     &["extraction"],
     &["admission", "rate_limits"],
     &["access", "config"],
-    &["deadline", "files", "in_flight", "memory", "rate_limiter", "readiness", "statics", "steps", "tls", "ui"],
+    &[
+        "deadline",
+        "files",
+        "in_flight",
+        "memory",
+        "rate_limiter",
+        "readiness",
+        "spool",
+        "statics",
+        "steps",
+        "tls",
+        "ui",
+    ],
 ];
 
 fn own() -> Modules {

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 
 use super::{
     AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, EngineChoice, Fallback,
-    Generation, Limits, MetricsSettings, PromptChoice, RateSettings, Settings, Vllm,
+    Generation, Limits, MetricsSettings, PromptChoice, RateSettings, Settings, SpoolSettings, Vllm,
 };
 
 impl Default for Settings {
@@ -31,6 +31,7 @@ impl Default for Settings {
             metrics: MetricsSettings::default(),
             audit: AuditSettings::default(),
             cache: CacheSettings::default(),
+            spool: SpoolSettings::default(),
         }
     }
 }
@@ -86,6 +87,12 @@ impl Default for AdmissionSettings {
 impl Default for AuditSettings {
     fn default() -> Self {
         Self { path: None, key_file: None, max_bytes: ByteSize::mib(64), keep: 5 }
+    }
+}
+
+impl Default for SpoolSettings {
+    fn default() -> Self {
+        Self { folder: None, bytes: ByteSize::gib(1) }
     }
 }
 

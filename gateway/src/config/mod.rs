@@ -24,7 +24,7 @@ pub use self::{
     origin::OriginPattern,
     sections::{
         AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, Limits,
-        MetricsSettings, RateSettings,
+        MetricsSettings, RateSettings, SpoolSettings,
     },
     settings::{Auth, EngineChoice, Fallback, Settings},
     vllm::{PromptChoice, Vllm},

@@ -120,6 +120,17 @@ pub struct AuditSettings {
     pub keep: usize,
 }
 
+/// The section `spool`: the temporary files for notes of batches that wait. The files have no names and are encrypted
+/// with a key that is only in memory.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpoolSettings {
+    /// Folder of the files. If it is not set: the folder that the system has for temporary files.
+    pub folder: Option<PathBuf>,
+    /// Maximum size of all files together; 0 keeps all waiting notes in memory.
+    pub bytes: ByteSize,
+}
+
 /// The section `cache`: answers that are kept for equal requests.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -13,7 +13,7 @@ use super::{
     host_name::HostName,
     sections::{
         AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, Limits,
-        MetricsSettings, RateSettings,
+        MetricsSettings, RateSettings, SpoolSettings,
     },
     vllm::Vllm,
     words::{self, choice, list, networks, optional_choice},
@@ -66,6 +66,8 @@ pub struct Settings {
     pub audit: AuditSettings,
     /// Answers that are kept for equal requests.
     pub cache: CacheSettings,
+    /// The temporary files for notes of batches that wait.
+    pub spool: SpoolSettings,
 }
 
 /// The engine that reads notes.

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::{cache::ResponseCache, request::RequestPolicy};
 use crate::{
     access::Keys, audit::Audit, config::HostName, extraction::Pipeline, in_flight::InFlightTracker, memory::Memory,
-    rate_limits::RateLimits, readiness::Readiness, telemetry::Metrics,
+    rate_limits::RateLimits, readiness::Readiness, spool::SpoolSpace, telemetry::Metrics,
 };
 
 /// All services of one process.
@@ -83,6 +83,8 @@ pub struct BatchLimits {
     pub cores: Semaphore,
     /// Batches that may have notes in flight at once.
     pub running: Arc<Semaphore>,
+    /// The space for notes that wait because their callers do not read the answers.
+    pub spool: Arc<SpoolSpace>,
 }
 
 impl App {

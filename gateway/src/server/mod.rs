@@ -19,7 +19,7 @@ use crate::{
     access::{Keys, KeysError},
     admission::Admission,
     audit::{Audit, AuditError},
-    config::{EngineChoice, Fallback, Settings},
+    config::{EngineChoice, Fallback, Settings, SpoolSettings},
     extraction::{CpuPool, Engine, Pipeline},
     http::{self, AccessControl, App, BatchLimits, Extractor, ResponseCache, ServiceState, request::RequestPolicy},
     in_flight::InFlightTracker,
@@ -27,6 +27,7 @@ use crate::{
     rate_limits::RateLimits,
     readiness::Readiness,
     rules::RulesEngine,
+    spool::SpoolSpace,
     telemetry::Metrics,
     vllm::{ServerKey, VllmEngine, VllmError, dns::ResolverSettings},
 };
@@ -156,6 +157,7 @@ impl Gateway {
                 width: batch_width(&settings),
                 cores: Semaphore::new(available_cores().saturating_sub(1).max(1)),
                 running: Arc::new(Semaphore::new(MAX_BATCHES)),
+                spool: Arc::new(spool_space(&settings.spool)),
             }),
         };
         Ok(Self { app, server_key, settings })
@@ -288,6 +290,11 @@ impl BoundGateway {
         tracing::info!(cut_off, audit_lost, "stopped");
         if cut_off == 0 { Ok(()) } else { Err(ServerError::CutOff(cut_off)) }
     }
+}
+
+fn spool_space(settings: &SpoolSettings) -> SpoolSpace {
+    let folder = settings.folder.clone().unwrap_or_else(std::env::temp_dir);
+    SpoolSpace::new(folder, settings.bytes.as_u64())
 }
 
 fn bytes(size: ByteSize) -> usize {

@@ -8,6 +8,7 @@ mod connections;
 mod fake_vllm;
 #[cfg(target_os = "linux")]
 mod given_back;
+mod half_duplex;
 mod hosts;
 mod idle;
 mod leases;

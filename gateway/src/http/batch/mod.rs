@@ -1,9 +1,10 @@
 //! `POST /api/v1/extract/batch`: reads many notes and returns an answer or an error for each; and `POST /api/v1/patient`,
 //! which returns one timeline for them.
 //!
-//! Notes are accepted only while there is room for their answers. If the caller does not read answers, the gateway
-//! stops reading notes.
+//! A note is read only while there is room for its answer. If the caller does not read answers, its notes wait in a
+//! spool until it does.
 
+mod arrival;
 mod notes;
 mod outcome;
 pub(super) mod patient;
@@ -21,6 +22,7 @@ use axum::{
 
 pub(super) use self::outcome::NoteOutcome;
 use self::{
+    arrival::ArrivingBody,
     notes::Notes,
     outcome::BatchAnswer,
     reader::Reader,
@@ -61,9 +63,9 @@ const TOO_MANY_OF_KEY: &str =
 /// others. `index` tells notes apart. An `id` is returned as it was sent; it may be missing (then it is null), and if
 /// two notes have the same `id`, the second is refused. Blank lines do not count. If lines end early (too many bytes,
 /// shutdown, a key that was removed, no whole line in time), the last line has `"ends": true` and the reason: the notes
-/// from its `index` on were not read. Read answers while you send more lines: if you do not read, the service stops
-/// reading your notes, and after two minutes the batch ends. A batch of lines may pause between lines and occupies no
-/// batch slot during the pause.
+/// from its `index` on were not read. You may send all lines before you read the first answer; the answers then begin
+/// while you read. If you neither send nor read for two minutes, the batch ends. A batch of lines may pause between
+/// lines and occupies no batch slot during the pause.
 #[utoipa::path(post, path = ROUTE, tag = "extraction", operation_id = "batch", params(QueryOptions),
     request_body(content((BatchRequest = "application/json"), (Value = "application/x-ndjson",
         example = json!("{\"id\": \"a-1\", \"text\": \"Stage IV lung adenocarcinoma with EGFR L858R.\"}\n")))),
@@ -123,15 +125,10 @@ async fn start(app: &App, context: &RequestContext, request: Request, form: Answ
     let (notes, options, slot) = if is_ndjson {
         let options =
             app.extractor.policy.check_query(&query).map_err(|violations| Problem::invalid(violations, id))?;
-        let line_reservation = reservation.reserve_also(0);
-        let notes = Notes::in_lines(
-            request.into_body(),
-            app.extractor.body_limit,
-            app.batch.body_limit,
-            app.extractor.deadline,
-            line_reservation,
-        );
-        let mut notes = notes.ok_or_else(too_large)?;
+        let (lines, spooled) = (reservation.reserve_also(0), reservation.reserve_also(0));
+        let body = ArrivingBody::new(request.into_body(), app.batch.body_limit, &app.batch.spool, spooled);
+        let body = body.ok_or_else(too_large)?;
+        let mut notes = Notes::in_lines(body, app.extractor.body_limit, app.extractor.deadline, lines);
         // A caller that sends nothing must not occupy a slot, so the slot is taken after the first note.
         tokio::select! { biased; () = notes.arrived() => {}, problem = closing => return Err(problem.into()) }
         (notes, options, take_slot()?)

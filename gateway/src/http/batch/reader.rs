@@ -9,7 +9,7 @@ use std::{
 
 use axum::{body::Bytes, http::StatusCode};
 use futures_util::FutureExt;
-use tokio::sync::SemaphorePermit;
+use tokio::{sync::SemaphorePermit, time::Instant};
 
 use super::{outcome::NoteOutcome, slots::BatchSlot};
 use crate::{
@@ -89,10 +89,14 @@ impl Reader {
         Self { app, context, route, caller, principal, options, time, ids, hasher }
     }
 
+    /// Returns when the time is over in which notes of the batch are accepted.
+    pub(super) fn accepts_until(&self) -> Instant {
+        Instant::from_std(self.context.arrived) + self.app.batch.time
+    }
+
     /// Waits until no more notes of the batch are accepted, and returns the reason.
     pub(super) fn must_stop(&self) -> impl Future<Output = ErrorCode> + Send + 'static {
-        let (app, principal) = (self.app.clone(), self.principal.clone());
-        let end = tokio::time::Instant::from_std(self.context.arrived) + app.batch.time;
+        let (app, principal, end) = (self.app.clone(), self.principal.clone(), self.accepts_until());
         async move {
             tokio::select! {
                 biased;
