@@ -117,11 +117,11 @@ impl Spool {
                 _ => None,
             };
             self.step = Some(tokio::task::spawn_blocking(move || {
-                let written = file.map_or_else(|| SpoolFile::create(space).map(Arc::new), Ok);
+                let written = file.map_or_else(|| SpoolFile::create(Arc::clone(&space)).map(Arc::new), Ok);
                 match written.and_then(|file| file.write(&piece).map(|number| (file, number))) {
                     Ok((file, number)) => StepResult::Written(file, number),
                     Err(error) => {
-                        tracing::warn!(%error, "notes of batches cannot be kept in a temporary file, so they stay in memory");
+                        space.warn(&error);
                         StepResult::NotWritten(piece)
                     }
                 }
