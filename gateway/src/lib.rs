@@ -14,6 +14,7 @@ pub mod extraction;
 pub mod files;
 pub mod http;
 pub mod in_flight;
+pub mod jobs;
 pub mod memory;
 pub mod rate_limiter;
 pub mod rate_limits;

@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 12] = [
     &["telemetry"],
     &["audit", "rules", "timeline"],
     &["extraction"],
-    &["admission", "rate_limits"],
+    &["admission", "jobs", "rate_limits"],
     &["access", "config"],
     &[
         "deadline",

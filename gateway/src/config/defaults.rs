@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 
 use super::{
     AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, EngineChoice, Fallback,
-    Generation, Limits, MetricsSettings, PromptChoice, RateSettings, Settings, SpoolSettings, Vllm,
+    Generation, JobSettings, Limits, MetricsSettings, PromptChoice, RateSettings, Settings, SpoolSettings, Vllm,
 };
 
 impl Default for Settings {
@@ -32,6 +32,7 @@ impl Default for Settings {
             audit: AuditSettings::default(),
             cache: CacheSettings::default(),
             spool: SpoolSettings::default(),
+            jobs: JobSettings::default(),
         }
     }
 }
@@ -93,6 +94,19 @@ impl Default for AuditSettings {
 impl Default for SpoolSettings {
     fn default() -> Self {
         Self { folder: None, bytes: ByteSize::gib(1) }
+    }
+}
+
+impl Default for JobSettings {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            key_file: None,
+            ttl: Duration::from_hours(24 * 7),
+            per_key: 16,
+            bytes: ByteSize::gib(1),
+            delete_on_fetch: false,
+        }
     }
 }
 

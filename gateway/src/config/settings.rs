@@ -12,8 +12,8 @@ use serde::Deserialize;
 use super::{
     host_name::HostName,
     sections::{
-        AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, Limits,
-        MetricsSettings, RateSettings, SpoolSettings,
+        AdmissionSettings, AuditSettings, CacheSettings, ChunkSettings, CodesSettings, Cors, Generation, JobSettings,
+        Limits, MetricsSettings, RateSettings, SpoolSettings,
     },
     vllm::Vllm,
     words::{self, choice, list, networks, optional_choice},
@@ -68,6 +68,8 @@ pub struct Settings {
     pub cache: CacheSettings,
     /// The temporary files for notes of batches that wait.
     pub spool: SpoolSettings,
+    /// Notes that are read without a connection.
+    pub jobs: JobSettings,
 }
 
 /// The engine that reads notes.

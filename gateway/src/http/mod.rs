@@ -11,6 +11,7 @@ pub mod cors;
 pub mod error;
 mod extract;
 pub mod host;
+mod jobs;
 mod layers;
 mod minimum_rate;
 mod note;
@@ -41,6 +42,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(batch::batch))
         .routes(routes!(batch::patient::patient))
         .routes(routes!(stream::stream))
+        .routes(routes!(jobs::create_job, jobs::list_jobs))
+        .routes(routes!(jobs::get_job, jobs::delete_job))
+        .routes(routes!(jobs::job_results))
         .routes(routes!(service::models))
         .routes(routes!(service::schema))
         .routes(routes!(service::health))
@@ -53,11 +57,12 @@ fn routes() -> OpenApiRouter<App> {
 
 /// Returns the route of a path, as metrics and the log name it; `None` for a path that this service does not have.
 fn route(path: &str) -> Option<Route> {
-    const EXACT: [Route; 15] = [
+    const EXACT: [Route; 16] = [
         "/api/v1/extract",
         "/api/v1/extract/batch",
         "/api/v1/extract/stream",
         "/api/v1/patient",
+        jobs::ROUTE,
         "/health",
         "/health/live",
         "/health/ready",
@@ -71,6 +76,9 @@ fn route(path: &str) -> Option<Route> {
         "/",
     ];
     const PREFIXES: [(&str, Route); 2] = [("/docs/", "/docs/{*rest}"), ("/ui/", "/ui/{file}")];
+    if let Some(rest) = path.strip_prefix("/api/v1/jobs/") {
+        return Some(if rest.ends_with("/results") { jobs::RESULTS } else { jobs::ONE });
+    }
     let by_prefix = || PREFIXES.into_iter().find(|(start, _)| path.starts_with(start)).map(|(_, route)| route);
     EXACT.into_iter().find(|known| *known == path).or_else(by_prefix)
 }
@@ -93,6 +101,11 @@ pub fn router(app: App, origins: Vec<OriginPattern>) -> Router {
         .merge(Router::from(swagger))
         .merge(ui::routes());
     layers::wrap(with_fallbacks(router, &app), app, ListenerKind::Public, origins)
+}
+
+/// Starts what runs without a request: the jobs that were not finished when the gateway ended.
+pub fn start_jobs(app: &App) {
+    jobs::resume(app);
 }
 
 /// Returns the service of `metrics.listen`: metrics and health, without keys.

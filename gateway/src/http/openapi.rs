@@ -29,6 +29,7 @@ use crate::extraction::{ModelName, Record};
     ),
     tags(
         (name = "extraction", description = "Read notes"),
+        (name = "jobs", description = "Read many notes without a connection"),
         (name = "service", description = "State of the service"),
     ),
     components(schemas(Problem, Record, NoteOutcome, FieldEvent)),
@@ -75,7 +76,7 @@ pub fn document(settings: &DocumentSettings) -> Value {
         set(text, "maxLength", Value::from(settings.max_note_chars));
     }
     set("BatchRequest/properties/notes", "maxItems", Value::from(settings.batch_notes));
-    for path in ["~1api~1v1~1extract~1batch", "~1api~1v1~1patient"] {
+    for path in ["~1api~1v1~1extract~1batch", "~1api~1v1~1patient", "~1api~1v1~1jobs"] {
         let parameters = document.pointer_mut(&format!("/paths/{path}/post/parameters"));
         for parameter in parameters.and_then(Value::as_array_mut).into_iter().flatten() {
             if parameter.get("name").is_some_and(|name| name == "model")
@@ -150,7 +151,22 @@ fn errors_of(path: &str) -> &'static [ErrorCode] {
         ErrorCode::Draining,
         ErrorCode::DeadlineExceeded,
     ];
+    const JOB: &[ErrorCode] =
+        &[ErrorCode::JobsOff, ErrorCode::NotFound, ErrorCode::InvalidRequest, ErrorCode::Internal];
+    const JOBS: &[ErrorCode] = &[
+        ErrorCode::JobsOff,
+        ErrorCode::InvalidJson,
+        ErrorCode::BodyTooLarge,
+        ErrorCode::UnsupportedMediaType,
+        ErrorCode::InvalidRequest,
+        ErrorCode::Internal,
+        ErrorCode::Overloaded,
+        ErrorCode::Draining,
+        ErrorCode::DeadlineExceeded,
+    ];
     match path {
+        "/api/v1/jobs" => JOBS,
+        "/api/v1/jobs/{id}" | "/api/v1/jobs/{id}/results" => JOB,
         "/api/v1/extract/batch" | "/api/v1/patient" => BATCH,
         "/api/v1/extract" | "/api/v1/extract/stream" => EXTRACT,
         "/metrics" => &[ErrorCode::Unauthorized, ErrorCode::Internal],
@@ -159,7 +175,7 @@ fn errors_of(path: &str) -> &'static [ErrorCode] {
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [item.get.as_mut(), item.post.as_mut()].into_iter().flatten()
+    [item.get.as_mut(), item.post.as_mut(), item.delete.as_mut()].into_iter().flatten()
 }
 
 /// Adds an error code to the responses of an operation. Codes with the same status share a response.

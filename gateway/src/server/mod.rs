@@ -23,6 +23,7 @@ use crate::{
     extraction::{CpuPool, Engine, Pipeline},
     http::{self, AccessControl, App, BatchLimits, Extractor, ResponseCache, ServiceState, request::RequestPolicy},
     in_flight::InFlightTracker,
+    jobs::{Jobs, JobsError},
     memory::{self, Memory},
     rate_limits::RateLimits,
     readiness::Readiness,
@@ -56,6 +57,9 @@ pub enum ServerError {
     /// The audit cannot be written.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// The jobs cannot be kept.
+    #[error(transparent)]
+    Jobs(#[from] JobsError),
     /// The files of codes cannot be used.
     #[error(transparent)]
     CodeFiles(#[from] CodeFilesError),
@@ -75,7 +79,10 @@ impl ServerError {
     /// program.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Keys(_) | Self::Audit(_) | Self::CodeFiles(_) | Self::Vllm(VllmError::Key(_)))
+        matches!(
+            self,
+            Self::Keys(_) | Self::Audit(_) | Self::Jobs(_) | Self::CodeFiles(_) | Self::Vllm(VllmError::Key(_))
+        )
     }
 }
 
@@ -159,6 +166,7 @@ impl Gateway {
                 running: Arc::new(Semaphore::new(MAX_BATCHES)),
                 spool: Arc::new(spool_space(&settings.spool)),
             }),
+            jobs: Jobs::open(&settings.jobs)?.map(Arc::new),
         };
         Ok(Self { app, server_key, settings })
     }
@@ -239,6 +247,7 @@ impl BoundGateway {
             tracing::warn!("auth is off: every client that reaches the port may call");
         }
         let app = self.app.clone();
+        http::start_jobs(&app);
         let (readiness, in_flight) = (&app.state.readiness, &app.state.in_flight);
         let metrics_router = http::metrics_router(self.app.clone());
         let router = http::router(self.app, self.settings.cors.origins);

@@ -11,6 +11,7 @@ mod given_back;
 mod half_duplex;
 mod hosts;
 mod idle;
+mod jobs;
 mod leases;
 mod leavers;
 mod many;

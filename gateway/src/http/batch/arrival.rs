@@ -22,7 +22,7 @@ const SPOOL_AFTER: Duration = Duration::from_millis(500);
 
 /// A body that arrives.
 #[derive(Debug)]
-pub(super) struct ArrivingBody {
+pub(in crate::http) struct ArrivingBody {
     body: Body,
     spool: Spool,
     /// Whether the body is read into the spool, since it had to wait.
@@ -41,7 +41,7 @@ pub(super) struct ArrivingBody {
 
 impl ArrivingBody {
     /// Returns a body of which the batch gets at most `most` bytes; `None` if its declared size is larger.
-    pub(super) fn new(
+    pub(in crate::http) fn new(
         body: Body,
         most: usize,
         space: &Arc<SpoolSpace>,
@@ -56,7 +56,7 @@ impl ArrivingBody {
     }
 
     /// Returns the next bytes, or `None` at the end. If the future is dropped, no bytes are lost.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ErrorCode> {
+    pub(in crate::http) async fn next(&mut self) -> Result<Option<Bytes>, ErrorCode> {
         if let Some(piece) = self.spool.pop().await {
             self.reservation.shrink_to(self.spool.memory_with(0));
             return piece.map(|bytes| Some(bytes.into())).map_err(|error| {
@@ -74,19 +74,19 @@ impl ArrivingBody {
     }
 
     /// Returns whether [`Self::next`] can return without more of the body.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(in crate::http) fn is_ready(&self) -> bool {
         self.end.is_some() || !self.spool.is_empty()
     }
 
     /// Returns whether [`Self::spool`] may find more bytes.
-    pub(super) fn can_spool(&self) -> bool {
+    pub(in crate::http) fn can_spool(&self) -> bool {
         !self.arrived
     }
 
     /// Takes the next bytes of the body into the spool once the body has waited, and returns how many. Discards them
     /// if the batch does not get them, so that the caller comes to its answers, whose last line has the reason. If
     /// the future is dropped, no bytes are lost.
-    pub(super) async fn spool(&mut self) -> usize {
+    pub(in crate::http) async fn spool(&mut self) -> usize {
         if !self.spooling {
             tokio::time::sleep_until(self.last_taken + SPOOL_AFTER).await;
             self.spooling = true;
@@ -115,7 +115,7 @@ impl ArrivingBody {
     }
 
     /// Ends the part that the batch gets: the rest, and what waits in the spool, is discarded.
-    pub(super) fn refuse_rest(&mut self, code: ErrorCode) {
+    pub(in crate::http) fn refuse_rest(&mut self, code: ErrorCode) {
         self.end = Some(Err(code));
         self.spool.clear();
         self.reservation.shrink_to(0);

@@ -20,14 +20,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-pub(super) use self::outcome::NoteOutcome;
-use self::{
+pub(super) use self::{
     arrival::ArrivingBody,
-    notes::Notes,
-    outcome::BatchAnswer,
+    notes::{NextNote, Notes},
+    outcome::NoteOutcome,
     reader::Reader,
-    run::{AnswerForm, BatchRun},
     slots::BatchSlot,
+};
+use self::{
+    outcome::BatchAnswer,
+    run::{AnswerForm, BatchRun},
 };
 use super::{
     App, access,
@@ -43,7 +45,7 @@ use super::{
 use crate::{extraction::Deadline, memory::Purpose, telemetry::Route};
 
 const ROUTE: Route = "/api/v1/extract/batch";
-const NDJSON: &str = "application/x-ndjson";
+pub(super) const NDJSON: &str = "application/x-ndjson";
 const TOO_LARGE: &str = "The batch is larger than this server takes. Send its notes in several batches.";
 const WRONG_TYPE: &str = "Send the notes as Content-Type: application/json or application/x-ndjson.";
 const TOO_LATE: &str = "The batch did not arrive in time. Send fewer notes at once, or send them as lines.";

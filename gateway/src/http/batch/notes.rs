@@ -14,14 +14,14 @@ use crate::{
 
 /// The source of the notes.
 #[derive(Debug)]
-pub(super) enum Notes {
+pub(in crate::http) enum Notes {
     List(VecDeque<Bytes>),
     Lines(Box<BodyLines>),
 }
 
 /// The next note of a batch, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum NextNote {
+pub(in crate::http) enum NextNote {
     /// A note's JSON.
     Note(Bytes),
     /// A line that is too long for a note.
@@ -34,7 +34,7 @@ pub(super) enum NextNote {
 
 /// Splits a body into lines while it arrives.
 #[derive(Debug)]
-pub(super) struct BodyLines {
+pub(in crate::http) struct BodyLines {
     body: ArrivingBody,
     buffer: BytesMut,
     /// Bytes at the start of `buffer` that contain no end of a line.
@@ -55,13 +55,13 @@ pub(super) struct BodyLines {
 }
 
 impl Notes {
-    pub(super) fn in_list(notes: VecDeque<Bytes>) -> Self {
+    pub(in crate::http) fn in_list(notes: VecDeque<Bytes>) -> Self {
         Self::List(notes)
     }
 
     /// Returns notes from the lines of a body, each of at most `longest_line` bytes. Each line must arrive within
     /// `patience`, and a line that has begun must keep [`MinimumRate`].
-    pub(super) fn in_lines(
+    pub(in crate::http) fn in_lines(
         body: ArrivingBody,
         longest_line: usize,
         patience: Duration,
@@ -85,7 +85,7 @@ impl Notes {
     }
 
     /// Returns the next note. If the future is dropped, no note is lost.
-    pub(super) async fn next(&mut self) -> NextNote {
+    pub(in crate::http) async fn next(&mut self) -> NextNote {
         match self {
             Self::List(notes) => notes.pop_front().map_or(NextNote::End, NextNote::Note),
             Self::Lines(lines) => lines.next().await,
@@ -94,14 +94,14 @@ impl Notes {
 
     /// Stops the time limits until the next call of [`Self::next`], because the gateway, not the caller, causes the
     /// pause.
-    pub(super) fn pause(&mut self) {
+    pub(in crate::http) fn pause(&mut self) {
         if let Self::Lines(lines) = self {
             (lines.until, lines.minimum_rate) = (None, None);
         }
     }
 
     /// Returns whether [`Self::next`] can return without more of the body.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(in crate::http) fn is_ready(&self) -> bool {
         match self {
             Self::List(_) => true,
             Self::Lines(lines) => {
@@ -115,12 +115,12 @@ impl Notes {
     }
 
     /// Returns whether [`Self::spool`] may find more bytes.
-    pub(super) fn can_spool(&self) -> bool {
+    pub(in crate::http) fn can_spool(&self) -> bool {
         matches!(self, Self::Lines(lines) if lines.body.can_spool())
     }
 
     /// Takes bytes that arrive while no note is wanted, and returns how many. See [`ArrivingBody::spool`].
-    pub(super) async fn spool(&mut self) -> usize {
+    pub(in crate::http) async fn spool(&mut self) -> usize {
         match self {
             Self::List(_) => 0,
             Self::Lines(lines) => lines.body.spool().await,
@@ -128,7 +128,7 @@ impl Notes {
     }
 
     /// Discards what has not been returned and what still arrives, because no more notes are accepted.
-    pub(super) fn refuse_rest(&mut self, code: ErrorCode) {
+    pub(in crate::http) fn refuse_rest(&mut self, code: ErrorCode) {
         match self {
             Self::List(notes) => notes.clear(),
             Self::Lines(lines) => {
@@ -141,7 +141,7 @@ impl Notes {
     }
 
     /// Waits until the first note of lines has arrived.
-    pub(super) async fn arrived(&mut self) {
+    pub(in crate::http) async fn arrived(&mut self) {
         if let Self::Lines(lines) = self {
             let next = lines.next().await;
             lines.first = Some(next);
