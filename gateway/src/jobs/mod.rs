@@ -137,7 +137,7 @@ impl Jobs {
         Ok(Some(jobs))
     }
 
-    /// Begins a job whose notes arrive now.
+    /// Begins a job whose notes arrive now, with its idempotency key if it has one.
     pub fn begin(&self, owner: Option<&str>, idempotency: Option<String>) -> Result<NewJob, JobsError> {
         let created = now();
         let job = Job {
@@ -150,7 +150,7 @@ impl Jobs {
             ok: 0,
             failed: 0,
             bytes: 0,
-            idempotency,
+            idempotency: idempotency.map(|key| self.store.digest(&key)),
             digest: String::new(),
         };
         {
@@ -190,8 +190,8 @@ impl Jobs {
 
     /// Accepts a job whose notes are complete, with the digest of its body. Returns the job and true, or an earlier job of
     /// the caller with the same idempotency key and digest, and false. On an error the new job is deleted.
-    pub fn accept(&self, new: NewJob, options: &[u8], digest: String) -> Result<(Job, bool), JobsError> {
-        let mut job = Job { digest, state: JobState::Running, ..new.job };
+    pub fn accept(&self, new: NewJob, options: &[u8], digest: &str) -> Result<(Job, bool), JobsError> {
+        let mut job = Job { digest: self.store.digest(digest), state: JobState::Running, ..new.job };
         if job.notes == 0 {
             job.state = JobState::Done;
         }

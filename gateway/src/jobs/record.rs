@@ -43,9 +43,9 @@ pub struct Job {
     pub failed: u64,
     /// Bytes of its notes.
     pub bytes: u64,
-    /// SHA-256 of its `Idempotency-Key`, hexadecimal, if it has one.
+    /// HMAC of its `Idempotency-Key`, if it has one.
     pub idempotency: Option<String>,
-    /// SHA-256 of its body and options, hexadecimal.
+    /// HMAC of its notes and options.
     pub digest: String,
 }
 

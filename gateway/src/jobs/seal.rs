@@ -50,6 +50,12 @@ impl Sealer {
         Ok(value)
     }
 
+    /// Returns a digest of a text, hexadecimal. Without the secret it does not tell whether the text was guessed right.
+    pub(super) fn digest(&self, text: &str) -> String {
+        let mac = self.0.clone().chain_update(b"gateway digest ").chain_update(text.as_bytes());
+        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn key_of(&self, job: JobId) -> Result<LessSafeKey, NotReadable> {
         let mut mac = self.0.clone();
         mac.update(b"gateway job ");

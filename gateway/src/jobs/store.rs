@@ -68,6 +68,11 @@ impl Store {
         Ok(store)
     }
 
+    /// See [`Sealer::digest`].
+    pub(super) fn digest(&self, text: &str) -> String {
+        self.sealer.digest(text)
+    }
+
     /// Returns all jobs, the oldest first.
     pub(super) fn jobs(&self) -> Result<Vec<Job>> {
         let transaction = self.database.begin_read()?;

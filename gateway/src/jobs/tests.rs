@@ -16,7 +16,7 @@ fn open(settings: &JobSettings) -> Jobs {
 fn send(jobs: &Jobs, owner: Option<&str>, key: Option<&str>, notes: &[&str]) -> Result<(Job, bool), JobsError> {
     let mut new = jobs.begin(owner, key.map(str::to_owned))?;
     jobs.add_notes(&mut new, notes)?;
-    jobs.accept(new, b"{\"note_date\":\"2021-05-20\"}", notes.concat())
+    jobs.accept(new, b"{\"note_date\":\"2021-05-20\"}", &notes.concat())
 }
 
 fn outcome(index: u64, ok: bool) -> JobOutcome {
@@ -32,13 +32,15 @@ fn a_job_survives_a_new_start_and_leaves_nothing_that_can_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&folder);
     let jobs = open(&settings);
-    let (job, _) = send(&jobs, Some("one"), None, &["lung cancer of Jane", "breast cancer", "melanoma"]).unwrap();
+    let (job, _) =
+        send(&jobs, Some("one"), Some("named-by-caller"), &["lung cancer of Jane", "breast cancer", "melanoma"])
+            .unwrap();
     let half = jobs.begin(Some("one"), None).unwrap();
     jobs.add_outcomes(job.id, &[outcome(1, true)]).unwrap();
     assert!(is_store_error(&Jobs::open(&settings).unwrap_err()), "two processes may not share the file");
     drop(jobs);
     let bytes = std::fs::read(folder.path().join(FILE)).unwrap();
-    for text in ["lung", "Jane", "breast", "2021-05", "\"index\""] {
+    for text in ["lung", "Jane", "breast", "2021-05", "\"index\"", "named-by-caller"] {
         assert_eq!(memchr::memmem::find(&bytes, text.as_bytes()), None, "{text}");
     }
     let jobs = open(&settings);

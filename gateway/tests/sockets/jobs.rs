@@ -68,12 +68,14 @@ async fn a_job_survives_kill_9_and_leaves_nothing_that_can_be_read() {
     let url = format!("http://{}", program.address);
     assert!(ok(&json_of(get(&url)).await) > 0, "the results of before are kept");
     until("the job is done", async || json_of(get(&url)).await["state"] == "done").await;
-    let job = json_of(get(&url)).await;
-    assert_eq!((ok(&job), &job["failed"], &job["id"]), (300, &json!(0), &first["id"]));
     let results = |query: &str| client.get(format!("{url}{path}/results{query}"));
     let all = results("").send().await.unwrap();
     assert_eq!(all.headers()["content-type"], "application/x-ndjson");
     let all = all.text().await.unwrap();
+    let failed: Vec<&str> = all.lines().filter(|line| !line.contains("\"status\":200")).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    let job = json_of(get(&url)).await;
+    assert_eq!((ok(&job), &job["failed"], &job["id"]), (300, &json!(0), &first["id"]));
     for (index, line) in all.lines().enumerate() {
         let outcome: Value = serde_json::from_str(line).unwrap();
         let expected = (json!(index), json!(format!("note-{index}")), json!(200));
@@ -156,7 +158,9 @@ async fn a_job_is_kept_once_or_refused_as_a_whole() {
 async fn without_a_folder_the_answer_names_the_setting() {
     let served = Served::ready(gateway::config::Settings::default()).await;
     let url = format!("http://{}", served.address);
-    for request in [post(&served.client, &url, lines(1)), served.get("/api/v1/jobs"), served.get("/api/v1/jobs/x/results")] {
+    for request in
+        [post(&served.client, &url, lines(1)), served.get("/api/v1/jobs"), served.get("/api/v1/jobs/x/results")]
+    {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), StatusCode::NOT_FOUND);
         let problem: Value = response.json().await.unwrap();

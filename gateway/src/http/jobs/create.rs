@@ -1,6 +1,10 @@
 //! `POST /api/v1/jobs`: keeps many notes as a job. The answer comes once all of them are on the disk.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
 
 use axum::{
     Extension, Json,
@@ -104,7 +108,13 @@ async fn create(app: &App, context: &RequestContext, request: Request) -> Result
     let beginning = Arc::clone(&jobs);
     let new = blocking(move || beginning.begin(owner.as_deref(), idempotency)).await.map_err(problem)?;
     let mut guard = NewJobGuard(Some((Arc::clone(&jobs), new.id())));
-    let mut intake = Intake { jobs: Arc::clone(&jobs), new: Some(new), digest: Sha256::new(), ids: HashSet::new() };
+    let mut intake = Intake {
+        jobs: Arc::clone(&jobs),
+        new: Some(new),
+        digest: Sha256::new(),
+        ids: HashSet::new(),
+        hasher: RandomState::new(),
+    };
     intake.digest.update(query.as_bytes());
     let closing = access::must_stop(app, caller.principal());
     let receiving = async {
@@ -133,7 +143,7 @@ async fn create(app: &App, context: &RequestContext, request: Request) -> Result
     let digest = hexadecimal(&digest.finalize());
     let (app, starting) = (app.clone(), Arc::clone(&jobs));
     let accepted = tokio::spawn(async move {
-        let (job, is_new) = blocking(move || accepting.accept(new, &options, digest)).await?;
+        let (job, is_new) = blocking(move || accepting.accept(new, &options, &digest)).await?;
         if is_new {
             run::start(app, starting, &job);
         }
@@ -148,7 +158,9 @@ struct Intake {
     /// The job; none while its notes are written.
     new: Option<NewJob>,
     digest: Sha256,
-    ids: HashSet<String>,
+    /// Hashes of the ids, because there may be many.
+    ids: HashSet<u64>,
+    hasher: RandomState,
 }
 
 impl Intake {
@@ -217,8 +229,7 @@ impl Intake {
         self.digest.update((note.len() as u64).to_be_bytes());
         self.digest.update(note);
         let (id, _) = app.extractor.policy.note_of_batch(note);
-        let id = id.and_then(|id| serde_json::to_string(&id).ok());
-        if id.is_some_and(|id| !self.ids.insert(id)) {
+        if id.is_some_and(|id| !self.ids.insert(self.hasher.hash_one(&id))) {
             let message = "Two notes of the job have the same `id`.";
             return Err(violation_of("id", "unique", message, &context.id));
         }
@@ -251,12 +262,12 @@ fn violation_of(field: &str, rule: &'static str, message: &str, request_id: &str
     Problem::invalid(vec![violation], request_id).into()
 }
 
-/// Returns the SHA-256 of the idempotency key, so that the file of the jobs has no text of the caller.
+/// Returns the idempotency key of a request.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Violation> {
     let Some(key) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let key = key.as_bytes();
     if (1..=255).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic) {
-        return Ok(Some(hexadecimal(&Sha256::digest(key))));
+        return Ok(Some(String::from_utf8_lossy(key).into_owned()));
     }
     Err(Violation {
         field: "Idempotency-Key".to_owned(),

@@ -30,8 +30,10 @@ const PAGE: usize = 64;
 /// Outcomes that are written together, and the longest time that one waits for others.
 const GROUP: usize = 64;
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
-/// How often a note is tried again if the service or the model server has no room, and the pauses between.
-const RETRIES: u32 = 8;
+/// How often a note is tried again if the service or the model server has no room, or if reading it failed in a way that
+/// may pass; and the pauses between.
+const RETRIES_WITHOUT_ROOM: u32 = 8;
+const RETRIES_AFTER_FAILURE: u32 = 2;
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 /// How often jobs are looked through for those whose time is over.
@@ -190,15 +192,13 @@ async fn read(app: App, reader: Arc<Reader>, index: u64, note: Vec<u8>) -> Optio
     let mut pause = FIRST_PAUSE;
     for attempt in 0.. {
         let outcome = reader.read(reader.check(position, &note)).await;
-        match outcome.code() {
+        let retries = match outcome.code() {
             Some(ErrorCode::Draining | ErrorCode::Unauthorized) => return None,
-            Some(
-                ErrorCode::Overloaded
-                | ErrorCode::UpstreamUnavailable
-                | ErrorCode::ModelLoading
-                | ErrorCode::RateLimited,
-            ) if attempt < RETRIES => {}
-            _ => return Some(outcome),
+            Some(code) => retries(code),
+            None => 0,
+        };
+        if attempt >= retries {
+            return Some(outcome);
         }
         tokio::select! {
             biased;
@@ -207,6 +207,16 @@ async fn read(app: App, reader: Arc<Reader>, index: u64, note: Vec<u8>) -> Optio
         }
     }
     None
+}
+
+fn retries(code: ErrorCode) -> u32 {
+    match code {
+        ErrorCode::Overloaded | ErrorCode::UpstreamUnavailable | ErrorCode::ModelLoading | ErrorCode::RateLimited => {
+            RETRIES_WITHOUT_ROOM
+        }
+        ErrorCode::DeadlineExceeded | ErrorCode::UpstreamFailed => RETRIES_AFTER_FAILURE,
+        _ => 0,
+    }
 }
 
 fn kept(index: u64, outcome: &NoteOutcome) -> Option<JobOutcome> {
